@@ -1,0 +1,34 @@
+"""One file per step: a typed options dataclass, ``run(options, progress)``, and a summary for people.
+
+A command module has
+
+``Options``
+    a dataclass whose fields are made by `ACSegLib.commands.options.option`;
+``SUMMARY``
+    one line for the list of commands; the module's docstring is the long help;
+``run(options, progress) -> dict``
+    does the work and returns the run report's ``results`` (plain JSON values). It may use
+    ``"outputs"``: a mapping of what was written to its path;
+``describe(results) -> str``
+    what a person should read when it is done.
+
+`COMMANDS` names them; modules are imported only when used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+#: Command name -> module. A name with a space is a sub-command ("model info").
+COMMANDS: dict[str, str] = {
+    "info": "ACSegLib.commands.info",
+    "fill": "ACSegLib.commands.fill",
+    "phantom": "ACSegLib.commands.phantom",
+    "demo": "ACSegLib.commands.demo",
+}
+
+
+def load(name: str) -> ModuleType:
+    """Import the module of a command; KeyError if there is none of that name."""
+    return importlib.import_module(COMMANDS[name])

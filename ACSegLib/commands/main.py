@@ -1,0 +1,197 @@
+"""The shell command ``acseg``: reads arguments, shows progress, turns errors into one sentence and an exit code.
+
+Exit codes: 0 done, 2 bad input (one sentence on stderr), 130 cancelled, 1 a defect (traceback on stderr).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import ACSegLib
+from ACSegLib.commands import COMMANDS, load
+from ACSegLib.commands.options import add_arguments, from_namespace
+from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.jobs import CancelFlag, Progress
+
+EXIT_OK, EXIT_DEFECT, EXIT_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
+
+
+def build_parser(name: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser: of all commands, with the options of `name` alone filled in (imports stay lazy)."""
+    parser = argparse.ArgumentParser(
+        prog="acseg",
+        description="From a few drawn slices to full 3D segmentations, trained networks and measurements.",
+        epilog="Run 'acseg COMMAND --help' for the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"acseg {ACSegLib.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    groups: dict[str, Any] = {}
+    for command in COMMANDS:
+        parent, _, child = command.partition(" ")
+        if child:
+            if parent not in groups:
+                group = commands.add_parser(parent, help=f"{parent}: see 'acseg {parent} --help'")
+                groups[parent] = group.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+            _add_command(groups[parent], child, command, command == name)
+        else:
+            _add_command(commands, command, command, command == name)
+    return parser
+
+
+def _add_command(commands: Any, word: str, command: str, fill_in: bool) -> None:
+    try:
+        module = load(command) if fill_in or command in COMMANDS else None
+    except ImportError:
+        if fill_in:
+            raise
+        module = None  # needs an extra that is not installed; it says so when it is called
+    summary = getattr(module, "SUMMARY", "")
+    sub = commands.add_parser(
+        word,
+        help=summary,
+        description=module.__doc__ if module else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if fill_in and module:
+        add_arguments(sub, module.Options)
+        sub.add_argument(
+            "--json", metavar="FILE", nargs="?", const="-", help="write the run report as JSON ('-': print it)"
+        )
+        sub.add_argument("--quiet", action="store_true", help="show no progress")
+        sub.set_defaults(run_command=command)
+
+
+def _named_command(arguments: Sequence[str]) -> str | None:
+    words = [a for a in arguments if not a.startswith("-")]
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            return name
+    return None
+
+
+class _Display:
+    """Progress on a terminal (a rich bar), or plain lines, at most one every two seconds, elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+        self._last = (0.0, "")
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=1.0)
+            self._bar.start()
+
+    def __call__(self, fraction: float, message: str) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=fraction, description=message)
+        elif not self._quiet and time.monotonic() - self._last[0] > 2.0 and message != self._last[1]:
+            print(f"{fraction:4.0%} {message}", file=sys.stderr, flush=True)
+            self._last = (time.monotonic(), message)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def execute(command: str, options: Any, progress: Progress) -> dict[str, Any]:
+    """Run one command and give its run report."""
+    from ACSegLib.commands.report import RunReport
+
+    report = RunReport(command, options)
+    return report.finished(load(command).run(options, progress))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the shell command; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        parser = build_parser(_named_command(arguments))
+        namespace = parser.parse_args(arguments)
+    except SystemExit as stop:  # argparse has printed why
+        return int(stop.code or 0)
+    except ImportError as error:
+        print(f"acseg: this command needs {error.name}; install it with: pip install 'acseg[all]'", file=sys.stderr)
+        return EXIT_INPUT
+    cancel = CancelFlag()
+    restore = _cancel_on_signals(cancel)
+    display = _Display(namespace.quiet)
+    try:
+        options = from_namespace(load(namespace.run_command).Options, namespace)
+        report = execute(namespace.run_command, options, Progress(display, cancel))
+        display.close()
+        _show(report, namespace)
+        return int(report["results"].get("exit_code", EXIT_OK))
+    except Cancelled:
+        display.close()
+        print("acseg: cancelled; nothing half done was left behind.", file=sys.stderr)
+        return EXIT_CANCELLED
+    except (InputError, OSError, MemoryError) as error:
+        display.close()
+        print(f"acseg: {_sentence(error)}", file=sys.stderr)
+        return EXIT_INPUT
+    except ImportError as error:
+        display.close()
+        print(f"acseg: this command needs {error.name}; install it with: pip install 'acseg[all]'", file=sys.stderr)
+        return EXIT_INPUT
+    finally:
+        display.close()
+        restore()
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, MemoryError) and not str(error):
+        return "not enough memory for this volume; close other programs, or use a smaller one."
+    return str(error)
+
+
+def _show(report: dict[str, Any], namespace: argparse.Namespace) -> None:
+    from ACSegLib.commands.report import write_json
+
+    if namespace.json == "-":
+        print(json.dumps(report, indent=2))
+        return
+    if namespace.json:
+        write_json(report, namespace.json)
+    print(load(namespace.run_command).describe(report["results"]))
+
+
+def _cancel_on_signals(cancel: CancelFlag) -> Any:
+    """Let Ctrl-C and SIGTERM cancel once; a second Ctrl-C interrupts at once. Only the main thread may do this."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+
+    def stop(number: int, frame: Any) -> None:
+        if cancel() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        cancel.set()
+
+    previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    return restore
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""One definition per option: a dataclass field gives name, type, default, unit, range and help.
+
+The shell parser is built from it here; the CLI modules' XML and the panels are checked against it by tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+from ACSegLib.errors import InputError
+
+
+def option(
+    default: Any = dataclasses.MISSING,
+    *,
+    help: str,
+    flag: str | None = None,
+    short: str | None = None,
+    positional: bool = False,
+    choices: Sequence[Any] | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    unit: str = "",
+    metavar: str | None = None,
+    advanced: bool = False,
+) -> Any:
+    """Define one option as a dataclass field.
+
+    Parameters
+    ----------
+    default : object, optional
+        Left out, the option is required. A list default makes it repeatable (``nargs="*"``).
+    help : str
+        One sentence for a newcomer; the unit and the default are added to it.
+    flag, short : str, optional
+        ``--flag`` (made from the field's name when left out) and a one-letter ``-x``.
+    positional : bool
+        Given by place instead of by flag.
+    choices, minimum, maximum : optional
+        What is accepted; anything else ends in one sentence and exit code 2.
+    unit : str
+        Unit of a number, shown in the help.
+    advanced : bool
+        Shown under Advanced in panels and CLI modules.
+    """
+    metadata = dict(
+        help=help,
+        flag=flag,
+        short=short,
+        positional=positional,
+        choices=tuple(choices) if choices else None,
+        minimum=minimum,
+        maximum=maximum,
+        unit=unit,
+        metavar=metavar,
+        advanced=advanced,
+    )
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=metadata, kw_only=False)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptionInfo:
+    """What is known of one option: its field name, value type, default and metadata."""
+
+    name: str
+    type: type
+    optional: bool
+    repeated: bool
+    required: bool
+    default: Any
+    metadata: typing.Mapping[str, Any]
+
+    @property
+    def flag(self) -> str:
+        """The long command-line flag, such as ``--min-size``."""
+        return "--" + (self.metadata["flag"] or self.name).replace("_", "-")
+
+    @property
+    def help(self) -> str:
+        """Help text with unit, range and default."""
+        text = self.metadata["help"]
+        notes = []
+        low, high = self.metadata["minimum"], self.metadata["maximum"]
+        if self.metadata["unit"]:
+            notes.append(f"in {self.metadata['unit']}")
+        if low is not None and high is not None:
+            notes.append(f"{low:g} to {high:g}")
+        elif low is not None:
+            notes.append(f"at least {low:g}")
+        if not self.required and self.default not in (None, False, "", []):
+            notes.append(f"default {self.default}")
+        return text + (f" ({', '.join(notes)})" if notes else "")
+
+
+def describe_options(options_class: type) -> list[OptionInfo]:
+    """List the options of a dataclass made with `option`."""
+    hints = typing.get_type_hints(options_class)
+    infos = []
+    for field in dataclasses.fields(options_class):
+        if not field.metadata:
+            continue
+        kind, is_optional, repeated = hints[field.name], False, False
+        if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+            kinds = [k for k in typing.get_args(kind) if k is not type(None)]
+            is_optional, kind = len(kinds) < len(typing.get_args(kind)), kinds[0]
+        if typing.get_origin(kind) is list:
+            repeated, kind = True, typing.get_args(kind)[0]
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        default = None if required else field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        infos.append(OptionInfo(field.name, kind, is_optional, repeated, required, default, field.metadata))
+    return infos
+
+
+def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
+    """Add the options of a dataclass to a command-line parser."""
+    for info in describe_options(options_class):
+        arguments: dict[str, Any] = {"help": info.help.replace("%", "%%")}
+        meta = info.metadata
+        if info.type is bool:
+            action: Any = argparse.BooleanOptionalAction if info.default else "store_true"
+            arguments.update(action=action, default=info.default)
+        else:
+            arguments.update(type=info.type, choices=meta["choices"], default=info.default)
+            if meta["metavar"]:
+                arguments["metavar"] = meta["metavar"]
+        if info.repeated:
+            arguments["nargs"] = "+" if info.required else "*"
+        if meta["positional"]:
+            if not info.required and not info.repeated:
+                arguments["nargs"] = "?"
+            arguments.setdefault("metavar", info.name.upper())
+            parser.add_argument(info.name, **arguments)
+        else:
+            flags = ([f"-{meta['short']}"] if meta["short"] else []) + [info.flag]
+            parser.add_argument(*flags, dest=info.name, required=info.required, **arguments)
+
+
+def from_namespace(options_class: type, namespace: argparse.Namespace) -> Any:
+    """Make the options from parsed arguments, checked."""
+    values = {info.name: getattr(namespace, info.name) for info in describe_options(options_class)}
+    options = options_class(**values)
+    check(options)
+    return options
+
+
+def from_mapping(options_class: type, values: typing.Mapping[str, Any]) -> Any:
+    """Make the options from a mapping (a worker's request, a script), checked; unknown names are refused."""
+    known = {info.name for info in describe_options(options_class)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InputError(f"unknown option {unknown[0]!r}; known are: {', '.join(sorted(known))}.")
+    missing = [i.name for i in describe_options(options_class) if i.required and i.name not in values]
+    if missing:
+        raise InputError(f"option {missing[0]!r} is missing.")
+    options = options_class(**values)
+    check(options)
+    return options
+
+
+def check(options: Any) -> None:
+    """Raise InputError for the first value out of its range or choices."""
+    for info in describe_options(type(options)):
+        value = getattr(options, info.name)
+        if value is None:
+            continue
+        meta = info.metadata
+        for item in value if info.repeated else [value]:
+            if meta["choices"] and item not in meta["choices"]:
+                raise InputError(f"{info.flag} {item!r} is not one of: {', '.join(map(str, meta['choices']))}.")
+            low, high = meta["minimum"], meta["maximum"]
+            if (low is not None and not item >= low) or (high is not None and not item <= high):
+                limits = f"at least {low:g}" if high is None else f"{low if low is not None else '-inf'} to {high:g}"
+                raise InputError(f"{info.flag} {item!r} is out of range; it must be {limits}.")

@@ -1,0 +1,63 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from ACSegLib.errors import FileError
+
+
+@contextlib.contextmanager
+def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path in the same folder; rename it to `path` when the block ends well, remove it otherwise.
+
+    The temporary name keeps the endings of `path` (".seg.nrrd"), since writers choose the format by them. The block
+    may write a file or a folder (OME-Zarr); an existing output is replaced only at the end.
+
+    Raises
+    ------
+    FileError
+        If the folder is missing or not writable, or the disk is full.
+    """
+    target = Path(path)
+    folder = target.parent
+    if not folder.is_dir():
+        raise FileError(f"cannot write {target}: the folder {folder} does not exist; create it first.")
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"cannot write {target}: no permission to write in {folder}; choose another folder.")
+    temporary = folder / f".{uuid.uuid4().hex[:8]}-{target.name}"
+    try:
+        yield temporary
+        if not temporary.exists():
+            raise FileError(f"cannot write {target}: nothing was written.")
+        _replace(temporary, target)
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"cannot write {target}: {error.strerror or error}; free some space or choose another folder."
+        ) from error
+    finally:
+        _remove(temporary)
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        retired = target.with_name(f".{uuid.uuid4().hex[:8]}-old-{target.name}")
+        target.rename(retired)
+        temporary.rename(target)
+        shutil.rmtree(retired, ignore_errors=True)
+    else:
+        os.replace(temporary, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

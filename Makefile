@@ -1,0 +1,27 @@
+# `make demo` runs the main job on real input; `make test` passes the tests. Each sets up everything it needs.
+VENV ?= .venv
+PYTHON = $(VENV)/bin/python
+
+.PHONY: setup demo test lint check benchmark screenshots clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt .ci/setup
+	bash .ci/setup $(VENV)
+
+demo: setup
+	$(PYTHON) -m ACSegLib demo -o demo-results
+
+lint: setup
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+test: lint
+	QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest
+
+benchmark: setup
+	$(PYTHON) Testing/Benchmarks/fill.py
+
+clean:
+	rm -rf $(VENV) demo-results build dist *.egg-info
