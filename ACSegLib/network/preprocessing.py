@@ -1,0 +1,96 @@
+"""Intensity normalisation, the same in training and inference: from any number type to float32 around 0.
+
+``preprocessing["normalisation"]`` of a model says how:
+
+============== =====================================================================================================
+``kind``       "volume": with each volume's own figures, for images whose grey values have no fixed meaning;
+               "fixed": with the figures of the training volumes, for calibrated ones; "none": the values as they are
+``percentiles`` the two percentiles between which values are clipped, and within which mean and deviation are taken
+``statistics``  for "fixed": ``low``, ``high``, ``mean``, ``deviation``
+============== =====================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+
+#: Percentiles that leave out dead and hot voxels yet keep small bright structures.
+ROBUST_PERCENTILES = (0.5, 99.5)
+_SAMPLE_VOXELS = 4_000_000
+
+
+def normalisation(kind: str = "volume", statistics: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """Describe a normalisation; see the module's text."""
+    if kind not in ("volume", "fixed", "none"):
+        raise InputError(f"normalisation must be volume, fixed or none, not {kind!r}.")
+    if kind == "fixed" and not statistics:
+        raise InputError("fixed normalisation needs the statistics of the training volumes.")
+    described: dict[str, Any] = {"kind": kind, "percentiles": list(ROBUST_PERCENTILES)}
+    if kind == "fixed":
+        described["statistics"] = dict(statistics or {})
+    return described
+
+
+def intensity_statistics(array: np.ndarray, percentiles: tuple[float, float] = ROBUST_PERCENTILES) -> dict[str, float]:
+    """Measure low and high percentile, and mean and deviation of what lies between.
+
+    Parameters
+    ----------
+    array : ndarray, shape (k, j, i), numeric
+        At most about four million evenly spread voxels of it are read; not-finite ones are left out.
+
+    Raises
+    ------
+    InputError
+        If no voxel is finite.
+    """
+    step = max(1, round((array.size / _SAMPLE_VOXELS) ** (1 / 3)))
+    sample = np.asarray(array[::step, ::step, ::step], np.float64).ravel()
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        raise InputError("the image holds no finite value; check how it was written.")
+    low, high = np.percentile(sample, percentiles)
+    inside = sample[(sample >= low) & (sample <= high)]
+    return {"low": float(low), "high": float(high), "mean": float(inside.mean()), "deviation": float(inside.std())}
+
+
+def statistics_for(array: np.ndarray, described: Mapping[str, Any]) -> dict[str, float] | None:
+    """Give the figures that normalise one volume; None when the values are left as they are.
+
+    For images too large for memory, pass a coarser level of the pyramid here and the full level, piece by piece, to
+    `apply_statistics`.
+    """
+    kind = described.get("kind")
+    if kind == "none":
+        return None
+    if kind == "fixed":
+        return dict(described["statistics"])
+    if kind == "volume":
+        low, high = described.get("percentiles", ROBUST_PERCENTILES)
+        return intensity_statistics(array, (float(low), float(high)))
+    raise InputError(f"normalisation kind {kind!r} is unknown; update ACSeg.")
+
+
+def apply_statistics(array: np.ndarray, statistics: Mapping[str, float] | None) -> np.ndarray:
+    """Clip to [low, high], subtract the mean, divide by the deviation; float32 of the same shape.
+
+    An image of one value becomes 0 everywhere; values that are not finite become the mean, 0.
+    """
+    result = np.array(array, np.float32)
+    if statistics is not None:
+        np.clip(result, statistics["low"], statistics["high"], out=result)
+        result -= np.float32(statistics["mean"])
+        if statistics["deviation"] > 0:
+            result /= np.float32(statistics["deviation"])
+    np.nan_to_num(result, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return result
+
+
+def normalise(array: np.ndarray, described: Mapping[str, Any]) -> np.ndarray:
+    """Normalise one whole volume, shape (k, j, i), to float32."""
+    return apply_statistics(array, statistics_for(array, described))
