@@ -1,0 +1,15 @@
+"""Simulated full-rotation soft X-ray tomograms of cells in a capillary, with exact labels, and an annotator.
+
+A specimen is drawn with partial-volume edges, projected over 180 degrees with photon noise, and reconstructed slice by
+slice, so that noise texture, streaks and rings are those of a measurement. What is simulated, and how strongly, is a
+`Recipe`; `vary` draws widely different ones.
+"""
+
+from __future__ import annotations
+
+from ACSegLib.phantom.annotator import annotate
+from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Kind, Recipe, vary
+from ACSegLib.phantom.simulation import Phantom, simulate
+from ACSegLib.phantom.specimen import PARTS
+
+__all__ = ["KINDS", "NEIGHBOURS", "PARTS", "Kind", "Phantom", "Recipe", "annotate", "simulate", "vary"]

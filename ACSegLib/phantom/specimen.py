@@ -1,0 +1,388 @@
+"""The specimen: cells, beads, debris and glass, as a map of LAC and a map of what each voxel is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ACSegLib.jobs import Progress
+from ACSegLib.phantom.recipe import KINDS, Recipe
+from ACSegLib.phantom.shapes import (
+    Blob,
+    Box,
+    SmoothField,
+    Tube,
+    box_around,
+    coverage,
+    random_direction,
+    random_rotation,
+    slabs,
+    whole,
+    winding_line,
+)
+
+#: What a voxel can be; the innermost part counts (a voxel of the nucleolus is not one of the nucleus).
+PARTS: tuple[str, ...] = (
+    "medium",
+    "cytoplasm",
+    "filopodia",
+    "nucleus",
+    "nucleolus",
+    "lipid droplets",
+    "mitochondria",
+    "granules",
+    "bead",
+    "neighbour",
+    "wall",
+    "debris",
+)
+CODE = {name: code for code, name in enumerate(PARTS)}
+#: Parts that make up the cell.
+CELL_PARTS: tuple[str, ...] = (
+    "cytoplasm",
+    "filopodia",
+    "nucleus",
+    "nucleolus",
+    "lipid droplets",
+    "mitochondria",
+    "granules",
+)
+_INNER_RADIUS, _WALL = 0.462, 0.026  # of the capillary, as fractions of the slice's shorter side
+
+
+class Specimen:
+    """Builds one specimen; `lac` and `parts` are the result.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Voxels along k, j, i; k is the capillary's axis.
+    recipe : Recipe
+        What it is made of.
+    seed : int
+        The same seed gives the same specimen.
+
+    Attributes
+    ----------
+    lac : ndarray (k, j, i), float32
+        Linear absorption coefficient in 1/um.
+    parts : ndarray (k, j, i), uint8
+        Index into `PARTS`.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], recipe: Recipe, seed: int) -> None:
+        self.shape = shape
+        self.recipe = recipe
+        self.kind = KINDS[recipe.kind]
+        self.side = float(min(shape[1:]))
+        self.scale = float(np.sqrt(self.side / 128))
+        # One stream of random numbers for each thing, so that more beads, say, do not change the cell.
+        self._seeds = np.random.SeedSequence([seed, sum(map(ord, recipe.kind))])
+        self.lac = np.full(shape, recipe.medium, np.float32)
+        self.parts = np.zeros(shape, np.uint8)
+        self._centre = np.array(shape) / 2.0 - 0.5
+
+    def build(self, progress: Progress) -> None:
+        """Make everything."""
+        steps: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("placing the cell", self._make_cell),
+            ("growing filopodia", self._make_filopodia),
+            ("placing the neighbour", self._make_neighbour),
+            ("painting the cell", self._paint_cell),
+            ("placing the nucleus", self._make_nucleus),
+            ("placing organelles", self._make_organelles),
+            ("placing debris and beads", self._make_debris_and_beads),
+            ("drawing the capillary", self._make_wall),
+        )
+        for number, (message, step) in enumerate(steps):
+            progress(number / len(steps), message)
+            step()
+        del self._cell, self._tubes
+
+    def _rng(self, thing: str) -> np.random.Generator:
+        key = [ord(c) for c in thing]
+        return np.random.default_rng(np.random.SeedSequence(self._seeds.entropy, spawn_key=key))
+
+    # The cell's outline
+
+    def _body(self, rng: np.random.Generator, centre: np.ndarray, factor: float = 1.0) -> Blob:
+        axes = np.array([rng.uniform(*span) for span in self.kind.axes]) * self.side * factor
+        long_waves = SmoothField(self.shape, max(4.0, 0.16 * self.side), rng)
+        waves = SmoothField(self.shape, max(3.0, 0.055 * self.side), rng)
+        ruffles = SmoothField(self.shape, max(2.0, 0.022 * self.side), rng)
+        rough = self.kind.roughness * self.recipe.roughness * self.side
+        displacements = [(self.kind.warp * self.side, long_waves), (rough, waves), (0.45 * rough, ruffles)]
+        return Blob(centre, axes, self._upright(rng), displacements)
+
+    def _upright(self, rng: np.random.Generator) -> np.ndarray:
+        """Turn that leaves the longest axis near the capillary's, as cells settle in a narrow tube."""
+        rotation = random_rotation(rng)
+        order = np.argsort(np.abs(rotation[0]))
+        return rotation[:, order]
+
+    def _make_cell(self) -> None:
+        rng = self._rng("cell")
+        offset = 0.03 * self.side if self.recipe.neighbour == "none" else 0.11 * self.side
+        direction = rng.uniform(0, 2 * np.pi)
+        centre = self._centre + np.array([0.0, np.sin(direction), np.cos(direction)]) * offset
+        self._body_blob = self._body(rng, centre)
+        self._cell = np.empty(self.shape, np.float32)
+        for box in slabs(whole(self.shape)):
+            self._cell[box] = np.maximum(self._body_blob.distance(box), self._to_glass(box))
+        self._tubes = np.full(self.shape, 1e3, np.float32)
+        for _ in range(self.kind.processes):
+            self._grow_process(rng)
+
+    def _to_glass(self, box: Box) -> np.ndarray:
+        """Signed distance to the inside of the capillary (positive beyond), which holds every cell."""
+        j, i = np.ogrid[box[1], box[2]]
+        radius = np.hypot(j - self._centre[1], i - self._centre[2])
+        inner = _INNER_RADIUS * self.side - 1.0
+        return (radius - inner).astype(np.float32)[None] + np.zeros((box[0].stop - box[0].start, 1, 1), np.float32)
+
+    def _grow_process(self, rng: np.random.Generator) -> None:
+        """A thick arm that tapers, melted into the body."""
+        start = self._surface_point(self._body_blob.centre, random_direction(rng))
+        if start is None:
+            return
+        outward = start - self._body_blob.centre
+        outward /= np.linalg.norm(outward)
+        root = start - 0.06 * self.side * outward
+        length = self.kind.arm * self.side * rng.uniform(0.8, 1.3)
+        line = self._inside(winding_line(root, outward, length, 1.2, rng))
+        radii = np.linspace(rng.uniform(0.035, 0.05) * self.side, 1.6 * self.scale, len(line))
+        tube = Tube(line, radii)
+        box = tube.box(self.shape, 4.0)
+        if box is not None:
+            self._cell[box] = _melt(self._cell[box], tube.distance(box), 0.02 * self.side)
+
+    def _surface_point(self, centre: np.ndarray, direction: np.ndarray) -> np.ndarray | None:
+        """Where a ray from `centre` leaves the cell; None if it never does within the volume."""
+        steps = np.arange(0, 1.2 * max(self.shape), 0.5)
+        points = centre + steps[:, None] * direction
+        index = np.rint(points).astype(int)
+        inside = np.all((index >= 0) & (index < self.shape), axis=1)
+        index = index[inside]
+        if not len(index):
+            return None
+        outside = np.flatnonzero(self._cell[tuple(index.T)] >= 0)
+        return points[outside[0]] if len(outside) and outside[0] > 0 else None
+
+    def _inside(self, line: np.ndarray) -> np.ndarray:
+        """The part of a line, from its root, before it meets the glass."""
+        radius = np.hypot(line[:, 1] - self._centre[1], line[:, 2] - self._centre[2])
+        beyond = np.flatnonzero(radius > _INNER_RADIUS * self.side - 2.5 * self.scale - 1)
+        return line[: max(int(beyond[0]), 1)] if len(beyond) else line
+
+    def _make_filopodia(self) -> None:
+        rng = self._rng("filopodia")
+        wanted = self.kind.filopodia if self.recipe.filopodia is None else self.recipe.filopodia
+        grown = 0
+        for _ in range(20 * wanted):
+            if grown == wanted:
+                break
+            direction = random_direction(rng)
+            length = rng.uniform(*self.kind.reach) * self.side
+            radius = rng.uniform(*self.recipe.filopodia_radius) * self.scale
+            centre = self._body_blob.centre + rng.uniform(-0.3, 0.3, 3) * self._body_blob.axes.min()
+            start = self._surface_point(centre, direction)
+            line = winding_line(start, direction, length, rng.uniform(0.4, 1.8), rng) if start is not None else None
+            line = None if line is None else self._inside(line)
+            if line is None or len(line) < 4:
+                continue  # it would grow into the glass or out of the volume
+            root = line[:1] - 2.5 * direction
+            line = np.concatenate([root, line])
+            tube = Tube(line, radius * np.linspace(1.0, rng.uniform(0.6, 0.9), len(line)))
+            box = tube.box(self.shape)
+            if box is not None:
+                np.minimum(self._tubes[box], tube.distance(box), out=self._tubes[box])
+                grown += 1
+
+    def _make_neighbour(self) -> None:
+        """A second cell of the kind, pushed towards the first until they touch over a patch."""
+        self._other: np.ndarray | None = None
+        if self.recipe.neighbour == "none":
+            return
+        rng = self._rng("neighbour")
+        away = self._centre - self._body_blob.centre
+        away[0] = rng.uniform(-0.5, 0.5) * np.linalg.norm(away)
+        away /= np.linalg.norm(away)
+        body = self._body(rng, self._centre, rng.uniform(0.8, 1.0))
+        surface = self._surface_point(self._body_blob.centre, away)
+        touch = self._body_blob.centre + away * body.axes.mean() if surface is None else surface
+        body.centre = touch + away * (body.axes.mean() - 0.03 * self.side)
+        self._other = np.empty(self.shape, np.float32)
+        for box in slabs(whole(self.shape)):
+            cell = np.minimum(self._cell[box], self._tubes[box])
+            self._other[box] = np.maximum(np.maximum(body.distance(box), self._to_glass(box)), -cell)
+
+    # Painting
+
+    def _paint(self, box: Box, distance: np.ndarray, lac: float | np.ndarray, part: str) -> None:
+        share = coverage(distance)
+        self.lac[box] += share * (np.float32(lac) - self.lac[box])
+        self.parts[box][distance < 0] = CODE[part]
+
+    def _paint_cell(self) -> None:
+        rng = self._rng("texture")
+        recipe = self.recipe
+        fine = SmoothField(self.shape, recipe.grain, rng)
+        coarse = SmoothField(self.shape, 4 * recipe.grain, rng)
+        for box in slabs(whole(self.shape)):
+            lac = recipe.cytoplasm + recipe.texture * (0.8 * fine(box) + 0.6 * coarse(box))
+            if self._other is not None:
+                self._paint(box, self._other[box], lac, "neighbour")
+            cell = np.minimum(self._cell[box], self._tubes[box])
+            self._paint(box, cell, lac, "cytoplasm")
+            self.parts[box][(cell < 0) & (self._cell[box] >= 0)] = CODE["filopodia"]
+
+    def _make_nucleus(self) -> None:
+        self._nucleus_in(self._rng("nucleus"), self._body_blob, self._cell, "nucleus", "nucleolus")
+        if self._other is not None:
+            rng = self._rng("neighbour nucleus")
+            inside = np.argwhere(self._other[:: max(1, self.shape[0] // 32), ::4, ::4] < 0)
+            if len(inside):
+                centre = inside.mean(0) * (max(1, self.shape[0] // 32), 4, 4)
+                body = Blob(centre, self._body_blob.axes, self._upright(rng), [])
+                self._nucleus_in(rng, body, self._other, "neighbour", "neighbour")
+
+    def _nucleus_in(self, rng: np.random.Generator, body: Blob, cell: np.ndarray, part: str, inner_part: str) -> None:
+        recipe, kind = self.recipe, self.kind
+        shrink = kind.nucleus * rng.uniform(0.92, 1.05)
+        axes = np.minimum(body.axes * shrink, 1.35 * body.axes.min() * shrink)
+        centre = body.centre + random_direction(rng) * 0.25 * (body.axes.min() - axes.min())
+        waves = SmoothField(self.shape, max(4.0, 0.12 * self.side), rng)
+        nucleus = Blob(centre, axes, body.rotation, [(0.012 * self.side, waves)])
+        chromatin = SmoothField(self.shape, 1.8 * recipe.grain, rng)
+        box = box_around(nucleus.centre, nucleus.reach, self.shape)
+        for slab in slabs(box) if box is not None else ():
+            distance = np.maximum(nucleus.distance(slab), cell[slab] + 0.02 * self.side)
+            lac = recipe.nucleus + 1.3 * recipe.texture * chromatin(slab)
+            self._paint(slab, distance, lac, part)
+        for _ in range(int(rng.integers(1, 4))):
+            radius = axes.min() * rng.uniform(0.16, 0.28)
+            spot = centre + nucleus.rotation @ (rng.uniform(-0.5, 0.5, 3) * axes)
+            nucleolus = Blob(spot, radius * rng.uniform(0.8, 1.2, 3), random_rotation(rng), [(0.1 * radius, waves)])
+            box = box_around(spot, nucleolus.reach, self.shape)
+            if box is not None:
+                distance = np.maximum(nucleolus.distance(box), cell[box] + 0.03 * self.side)
+                self._paint(box, distance, recipe.nucleolus, inner_part)
+
+    def _make_organelles(self) -> None:
+        recipe, kind, side = self.recipe, self.kind, self.side
+        thin = side / 128
+        for name, count, lac in (
+            ("mitochondria", kind.mitochondria, recipe.mitochondria),
+            ("granules", kind.granules, recipe.granule),
+            ("lipid droplets", kind.lipids, recipe.lipid),
+        ):
+            rng = self._rng(name)
+            for _ in range(count):
+                if name == "mitochondria":
+                    radius = rng.uniform(1.4, 2.2) * thin
+                    tube = self._tube_in_cytoplasm(rng, radius, rng.uniform(0.04, 0.15) * side)
+                else:
+                    low, high = (1.2, 2.0) if name == "granules" else (1.4, 3.6)
+                    tube = self._tube_in_cytoplasm(rng, rng.uniform(low, high) * thin, 0.0)
+                box = None if tube is None else tube.box(self.shape)
+                if tube is not None and box is not None:
+                    free = self.parts[box] == CODE["cytoplasm"]
+                    self._paint(box, np.where(free, tube.distance(box), np.float32(1.0)), lac, name)
+
+    def _tube_in_cytoplasm(self, rng: np.random.Generator, radius: float, length: float) -> Tube | None:
+        """A tube (a ball if it has no length) that lies in the cytoplasm; None where there is no room."""
+        low, high = self._cell_bounds()
+        for _ in range(200):
+            centre = rng.uniform(low, high)
+            line = winding_line(centre, random_direction(rng), length, 1.0, rng) if length > 0 else centre[None]
+            index = np.rint(line).astype(int)
+            within = np.all((index >= 0) & (index < self.shape), axis=1)
+            if not within.all():
+                continue
+            where = tuple(index.T)
+            if np.all(self._cell[where] < -(radius + 1)) and np.all(self.parts[where] == CODE["cytoplasm"]):
+                return Tube(line, np.full(len(line), radius))
+        return None
+
+    def _cell_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        blob = self._body_blob
+        half = np.sqrt(((blob.rotation * blob.axes) ** 2).sum(1))
+        return np.maximum(blob.centre - half, 0), np.minimum(blob.centre + half, np.array(self.shape) - 1)
+
+    # Around the cell
+
+    def _outside_point(self, rng: np.random.Generator, gap: float) -> np.ndarray | None:
+        """A point in the medium, at least `gap` voxels from cells, glass, beads and debris."""
+        for _ in range(400):
+            point = rng.uniform(0, np.array(self.shape) - 1)
+            radius = np.hypot(point[1] - self._centre[1], point[2] - self._centre[2])
+            where = tuple(np.rint(point).astype(int))
+            near_cell = min(self._cell[where], self._tubes[where]) < gap
+            near_other = self._other is not None and self._other[where] < gap
+            if radius + gap > _INNER_RADIUS * self.side or near_cell or near_other:
+                continue
+            box = box_around(point, gap, self.shape)
+            if box is not None and not np.isin(self.parts[box], (CODE["bead"], CODE["debris"])).any():
+                return point
+        return None
+
+    def _make_debris_and_beads(self) -> None:
+        recipe, side = self.recipe, self.side
+        rng = self._rng("beads")
+        for _ in range(recipe.beads):
+            radius = rng.uniform(*recipe.bead_radius) * side
+            point = self._outside_point(rng, radius + 0.5)
+            if point is not None:
+                self._paint_bead(point, radius)
+        rng = self._rng("debris")
+        for _ in range(recipe.fragments):
+            axes = rng.uniform(0.012, 0.035, 3) * side
+            point = self._outside_point(rng, float(axes.max()) + 1)
+            if point is not None:
+                waves = SmoothField(self.shape, max(2.0, 0.03 * side), rng)
+                blob = Blob(point, axes, random_rotation(rng), [(0.3 * float(axes.min()), waves)])
+                box = box_around(point, blob.reach, self.shape)
+                if box is not None:
+                    distance = np.where(self.parts[box] == CODE["medium"], blob.distance(box), np.float32(1.0))
+                    self._paint(box, distance, recipe.debris * rng.uniform(0.7, 1.3), "debris")
+
+    def _paint_bead(self, point: np.ndarray, radius: float) -> None:
+        """A ball with a dark and, beyond it, a faint bright ring."""
+        recipe = self.recipe
+        tube = Tube(point[None], np.array([radius]))
+        width = max(1.2, 0.012 * self.side)
+        box = box_around(point, radius + 5 * width, self.shape)
+        if box is None:
+            return
+        grid = np.ogrid[box]
+        distance = np.sqrt(sum((axis - c) ** 2 for axis, c in zip(grid, point, strict=True))) - radius
+        distance = distance.astype(np.float32)
+        depth = recipe.halo * (recipe.bead - recipe.medium)
+        dark = np.exp(-(((distance - 0.9 * width) / (0.7 * width)) ** 2))
+        bright = np.exp(-(((distance - 3.0 * width) / (0.8 * width)) ** 2))
+        self.lac[box] += np.where(distance > 0, depth * (0.3 * bright - dark), 0)
+        self._paint(box, np.maximum(distance, tube.distance(box)), recipe.bead, "bead")
+
+    def _make_wall(self) -> None:
+        """The glass tube, and no specimen beyond it."""
+        if not self.recipe.wall:
+            return
+        rng = self._rng("wall")
+        inner = _INNER_RADIUS * self.side
+        thickness = max(1.2, _WALL * self.side)
+        lean = rng.uniform(-0.01, 0.01, 2) * self.side
+        for box in slabs(whole(self.shape)):
+            k, j, i = np.ogrid[box]
+            along = (k - self._centre[0]) / self.shape[0]
+            radius = np.hypot(j - self._centre[1] - lean[0] * along, i - self._centre[2] - lean[1] * along)
+            ring = (np.abs(radius - inner - thickness / 2) - thickness / 2).astype(np.float32)
+            beyond = coverage((inner + thickness - radius).astype(np.float32))
+            self.lac[box] *= 1 - beyond
+            self._paint(box, ring, self.recipe.glass, "wall")
+
+
+def _melt(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
+    """Union of two shapes with a rounded crease (polynomial smooth minimum)."""
+    h = np.clip(0.5 + 0.5 * (b - a) / width, 0, 1)
+    return (b + (a - b) * h - width * h * (1 - h)).astype(np.float32)
