@@ -1,1 +1,5 @@
-"""See the modules."""
+"""Files: the only place that knows formats. One module per format behind `open_volume` and its kin."""
+
+from ACSegLib.files.registry import open_segmentation, open_volume, save_segmentation, save_volume
+
+__all__ = ["open_segmentation", "open_volume", "save_segmentation", "save_volume"]

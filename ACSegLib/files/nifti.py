@@ -1,0 +1,94 @@
+"""NIfTI-1 and NIfTI-2 (.nii, .nii.gz, .hdr/.img) through nibabel."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import record
+from ACSegLib.files.content import Content, Request, as_3d, native
+from ACSegLib.volume import Geometry
+
+NAME = "NIfTI"
+ENDINGS = (".nii.gz", ".nii")
+LAYERS = False
+
+_LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
+_COMMENT_EXTENSION = 6
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Tell whether the file begins like NIfTI-1 or NIfTI-2 (plain or gzip, either byte order)."""
+    if head[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(path) as stream:
+                head = stream.read(352)
+        except (OSError, EOFError):
+            return path.name.lower().endswith(".nii.gz")
+    return head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2")
+
+
+def read(path: Path, request: Request) -> Content:
+    """Read the volume; intensities are scaled only where the header's slope and intercept ask for it."""
+    image = _open(path)
+    array = native(np.asanyarray(image.dataobj)).transpose()
+    array = as_3d(array, path, axes="TZYX"[4 - array.ndim :] if array.ndim <= 4 else None)
+    geometry = _geometry(image, path)
+    content = Content((array,), geometry, meta={"description": _text(image.header["descrip"])})
+    for extension in image.header.extensions:
+        if extension.get_code() == _COMMENT_EXTENSION:
+            text = extension.get_content()
+            content = record.restore(content, text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
+    return content
+
+
+def _open(path: Path) -> Any:
+    import nibabel
+
+    header_class = nibabel.Nifti1Image
+    with nibabel.openers.ImageOpener(str(path)) as stream:
+        head = stream.read(8)
+    if 540 in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big")):
+        header_class = nibabel.Nifti2Image
+    return header_class.from_filename(path, mmap=False)
+
+
+def _text(value: Any) -> str:
+    return bytes(value.item()).decode("ascii", "replace").strip("\0 ")
+
+
+def _geometry(image: Any, path: Path) -> Geometry:
+    matrix = _LPS_FROM_RAS @ np.asarray(image.affine, float)
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not np.all(spacing > 0):
+        raise FileError(f"{path}: the header gives a voxel size of {tuple(spacing)}; repair its pixdim or affine.")
+    unit = _UNITS.get(image.header.get_xyzt_units()[0], "")
+    if not unit:
+        unit = "px" if np.all(spacing == 1) else "mm"
+    return Geometry(tuple(spacing), tuple(matrix[:3, 3]), tuple((matrix[:3, :3] / spacing).ravel()), unit)
+
+
+def write(content: Content, path: Path) -> list[str]:
+    """Write NIfTI-1 (NIfTI-2 for axes over 32767), the segment table in a comment extension."""
+    import nibabel
+
+    lost, array, geometry = [], content.array, content.geometry
+    if array.dtype == np.float16:
+        lost.append("NIfTI has no 16-bit floating point; the values were written as 32-bit.")
+        array = array.astype(np.float32)
+    if geometry.unit not in ("px", *_UNITS.values()):
+        geometry = geometry.in_unit("mm" if geometry.unit == "cm" else "um")
+    kind = nibabel.Nifti2Image if max(array.shape) > 32767 else nibabel.Nifti1Image
+    image = kind(array.transpose(), _LPS_FROM_RAS @ geometry.ijk_to_lps, dtype=array.dtype)
+    names = {unit: name for name, unit in _UNITS.items()}
+    image.header.set_xyzt_units(names.get(geometry.unit, "unknown"))
+    image.header.extensions.append(
+        nibabel.nifti1.Nifti1Extension(_COMMENT_EXTENSION, record.dumps(content).encode("utf-8"))
+    )
+    image.to_filename(path)
+    return lost

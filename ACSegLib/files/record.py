@@ -1,0 +1,106 @@
+"""What ACSeg adds to formats that cannot hold a direction or a segment table: one JSON object.
+
+It is kept where other programs ignore it or show it as text (TIFF's description, a NIfTI comment extension, an MRC
+extended header, a MetaImage field, an OME-Zarr or HDF5 attribute). The format's own voxel size always wins: the
+record's geometry is used only while it agrees with it, so an edit made in another program is honoured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.files.content import Content
+from ACSegLib.volume import Geometry, Segment
+
+KEY = "acseg"
+_VERSION = 1
+
+
+def make(content: Content) -> dict[str, Any]:
+    """Give the record of a content as plain JSON values."""
+    geometry = content.geometry
+    values: dict[str, Any] = {
+        KEY: _VERSION,
+        "size": list(content.array.shape[::-1]),
+        "spacing": list(geometry.spacing),
+        "origin": list(geometry.origin),
+        "direction": list(geometry.direction),
+        "unit": geometry.unit,
+    }
+    if content.segments is not None:
+        values["segments"] = [segment_to_json(segment) for segment in content.segments]
+    return values
+
+
+def dumps(content: Content) -> str:
+    """Give the record as one line of ASCII text."""
+    return json.dumps(make(content), separators=(",", ":"))
+
+
+def restore(content: Content, source: str | Mapping[str, Any] | None) -> Content:
+    """Complete a content by the record found in its file; text that holds none changes nothing."""
+    values = parse(source)
+    if values is None:
+        return content
+    geometry = content.geometry
+    stored = _stored_geometry(values)
+    if stored is not None and values.get("size") == list(content.array.shape[::-1]) and _agrees(stored, geometry):
+        geometry = stored
+    segments = content.segments
+    if isinstance(values.get("segments"), list):
+        segments = [segment_from_json(row) for row in values["segments"]]
+    return replace(content, geometry=geometry, segments=segments)
+
+
+def parse(source: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Find the record in a text (or a decoded JSON object); None if there is none."""
+    if isinstance(source, str):
+        start = source.find(f'{{"{KEY}"')
+        if start < 0:
+            return None
+        try:
+            source, _ = json.JSONDecoder().raw_decode(source[start:])
+        except json.JSONDecodeError:
+            return None
+    return source if isinstance(source, Mapping) and KEY in source else None
+
+
+def _stored_geometry(values: Mapping[str, Any]) -> Geometry | None:
+    try:
+        return Geometry(values["spacing"], values["origin"], values["direction"], values["unit"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _agrees(stored: Geometry, found: Geometry) -> bool:
+    if "px" not in (stored.unit, found.unit):
+        stored = stored.in_unit(found.unit)
+    return bool(np.allclose(stored.spacing, found.spacing, rtol=1e-5, atol=0))
+
+
+def segment_to_json(segment: Segment) -> dict[str, Any]:
+    """Give a row of the segment table as plain JSON values."""
+    values: dict[str, Any] = {"name": segment.name, "value": segment.value, "colour": list(segment.colour)}
+    values["id"] = segment.id
+    if segment.terminology:
+        values["terminology"] = segment.terminology
+    if segment.tags:
+        values["tags"] = dict(segment.tags)
+    return values
+
+
+def segment_from_json(values: Mapping[str, Any]) -> Segment:
+    """Make a row of the segment table from its JSON values."""
+    return Segment(
+        str(values["name"]),
+        int(values["value"]),
+        tuple(float(v) for v in values.get("colour", (0.5, 0.68, 0.5))),
+        id=str(values.get("id", "")),
+        terminology=str(values.get("terminology", "")),
+        tags={str(k): str(v) for k, v in dict(values.get("tags", {})).items()},
+    )

@@ -1,0 +1,240 @@
+"""Opens and saves files of any format: recognises by content, chooses by ending, turns failures into one sentence."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.atomic import atomic_output
+from ACSegLib.files.content import Content, NotHeldError, Request
+from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume, unique_values
+
+
+class Format(Protocol):
+    """What a format's module offers; a module that only reads has no `write` and no ENDINGS."""
+
+    NAME: str
+    ENDINGS: tuple[str, ...]
+    LAYERS: bool
+
+    def recognises(self, path: Path, head: bytes) -> bool:
+        """Tell whether the file (or folder) is of this format, from its first bytes."""
+        ...
+
+    def read(self, path: Path, request: Request) -> Content:
+        """Read the part asked for."""
+        ...
+
+    def write(self, content: Content, path: Path) -> list[str]:
+        """Write the content; gives a sentence for each thing that the format cannot hold."""
+        ...
+
+
+#: Modules in the order in which they are asked; the loosest rules come last.
+_MODULES = ("nrrd", "nifti", "metaimage", "tiff")
+_HEAD = 4096
+
+
+def formats() -> list[Format]:
+    """All formats, in the order in which they are asked."""
+    return [cast(Format, importlib.import_module(f"ACSegLib.files.{name}")) for name in _MODULES]
+
+
+def recognise(path: str | os.PathLike[str]) -> Format:
+    """Find the format of a file or folder by its content.
+
+    Raises
+    ------
+    FileError
+        If it does not exist, is empty, cannot be read or is of no known format.
+    """
+    path = Path(path)
+    head = _head(path)
+    for candidate in formats():
+        if candidate.recognises(path, head):
+            return candidate
+    known = ", ".join(f.NAME for f in formats())
+    raise FileError(f"{path}: is not an image that ACSeg can read; known formats are: {known}.")
+
+
+def _head(path: Path) -> bytes:
+    if not path.exists():
+        raise FileError(f"{path}: there is no such file or folder; check the name.")
+    if path.is_dir():
+        return b""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from error
+    if not head:
+        raise FileError(f"{path}: is an empty file; copy it again from its source.")
+    return head
+
+
+def read_content(path: str | os.PathLike[str], dataset: str | None = None, level: int | None = None) -> Content:
+    """Read a file as it is, image or labels; see `open_volume` and `open_segmentation`."""
+    path = Path(path)
+    chosen = recognise(path)
+    try:
+        content = chosen.read(path, Request(dataset, level))
+    except (FileError, InputError, MemoryError, ImportError):
+        raise
+    except Exception as error:  # libraries raise anything at all on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FileError(
+            f"{path}: this {chosen.NAME} file is damaged or cut short ({reason}); copy it again from its source."
+        ) from error
+    content.meta.setdefault("format", chosen.NAME)
+    return content
+
+
+def open_volume(path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None) -> Volume:
+    """Open a 3D image of any known format, recognised by its content.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder of slices, DICOM files or OME-Zarr.
+    dataset : str, optional
+        Path of the data set inside an HDF5 file that holds several.
+    level : int, optional
+        Resolution level of a multiscale image; 0 is the finest and the default.
+
+    Returns
+    -------
+    Volume
+        In the file's own number type and machine byte order; `meta["format"]` names the format.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read, or does not hold one 3D image.
+    """
+    content = read_content(path, dataset, level)
+    if len(content.layers) > 1:
+        raise FileError(f"{path}: holds {len(content.layers)} layers of overlapping segments, not one image.")
+    return Volume(content.array, content.geometry, _stem(Path(path)), content.meta)
+
+
+def open_segmentation(
+    path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None
+) -> Segmentation:
+    """Open labels of any known format, with the names, colours and layers that the file holds.
+
+    Values without a row in the file's table (or without a table) get the name "Segment_<value>". Whole numbers kept
+    as floating point, as MRC masks often are, are accepted. Layers come out in unsigned integers.
+
+    Raises
+    ------
+    FileError
+        As `open_volume`; and if the values are not whole numbers of 0 or more.
+    """
+    path = Path(path)
+    content = read_content(path, dataset, level)
+    layers = tuple(_as_labels(layer, path) for layer in content.layers)
+    segments = list(content.segments or [])
+    for number, layer in enumerate(layers):
+        known = {s.value for s in segments if s.layer == number}
+        for value in unique_values(layer):
+            if value and int(value) not in known:
+                colour = DEFAULT_COLOURS[len(segments) % len(DEFAULT_COLOURS)]
+                segments.append(Segment(f"Segment_{value}", int(value), colour, number))
+    return Segmentation(layers, segments, content.geometry, _stem(path), content.meta)
+
+
+def _as_labels(array: np.ndarray, path: Path) -> np.ndarray:
+    """Give label values as unsigned integers, without a copy where the numbers are integers already."""
+    if array.dtype.kind == "f":
+        low, high = float(array.min()), float(array.max())
+        if not (low >= 0 and high < 2**32) or any(np.any(plane != np.floor(plane)) for plane in array):
+            raise FileError(
+                f"{path}: the values ({low:g} to {high:g}) are not whole numbers of 0 or more, so these are not "
+                "labels; is it the image?"
+            )
+        return array.astype(np.min_scalar_type(int(high)))
+    if array.dtype.kind == "i":
+        low = int(array.min())
+        if low < 0:
+            raise FileError(f"{path}: holds the negative value {low}; labels must be 0 or more.")
+        return array.view(array.dtype.str.replace("i", "u"))
+    return array.view(np.uint8) if array.dtype.kind == "b" else array
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in (".seg.nrrd", ".ome.tiff", ".ome.tif", ".ome.zarr", ".nii.gz"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return path.stem
+
+
+def writable_endings() -> list[str]:
+    """The endings that `save_volume` and `save_segmentation` know."""
+    return [ending for f in formats() for ending in f.ENDINGS]
+
+
+def format_for_ending(path: str | os.PathLike[str]) -> Format:
+    """Find the format that a name asks for by its ending; FileError if no format has it."""
+    name = Path(path).name.lower()
+    found = [(len(e), f) for f in formats() for e in f.ENDINGS if name.endswith(e)]
+    if not found:
+        raise FileError(f"cannot write {path}: the name must end in one of: {', '.join(writable_endings())}.")
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def save_volume(volume: Volume, path: str | os.PathLike[str]) -> list[str]:
+    """Write an image in the format that the ending of `path` names, whole or not at all.
+
+    Returns
+    -------
+    list of str
+        A sentence for each thing that this format cannot hold.
+
+    Raises
+    ------
+    FileError
+        If the ending is unknown, the format cannot hold the values, or the disk refuses.
+    """
+    return _save(Content((volume.array,), volume.geometry, None, volume.meta), Path(path))
+
+
+def save_segmentation(segmentation: Segmentation, path: str | os.PathLike[str]) -> list[str]:
+    """Write labels in the format that the ending of `path` names, whole or not at all.
+
+    Names and colours are kept in every format; overlapping segments only in .seg.nrrd, and elsewhere the later row of
+    the table wins.
+
+    Returns
+    -------
+    list of str
+        A sentence for each thing that this format cannot hold.
+    """
+    target = format_for_ending(path)
+    lost = []
+    if segmentation.overlapping and not target.LAYERS:
+        lost.append(
+            f"{Path(path).name}: {target.NAME} cannot hold overlapping segments; where they overlap the later one was "
+            "kept. Save as .seg.nrrd to keep all."
+        )
+        segmentation = segmentation.flattened()
+    layers = tuple(layer.view(np.uint8) if layer.dtype.kind == "b" else layer for layer in segmentation.layers)
+    rows = [replace(segment) for segment in segmentation.segments]
+    return lost + _save(Content(layers, segmentation.geometry, rows, segmentation.meta), Path(path))
+
+
+def _save(content: Content, path: Path) -> list[str]:
+    target = format_for_ending(path)
+    content.layers = tuple(layer.astype(layer.dtype.newbyteorder("="), copy=False) for layer in content.layers)
+    try:
+        with atomic_output(path) as temporary:
+            lost = target.write(content, temporary)
+    except NotHeldError as error:
+        raise FileError(f"cannot write {path}: {error}") from error
+    return [f"{path.name}: {sentence}" for sentence in lost]

@@ -1,0 +1,150 @@
+"""TIFF, ImageJ TIFF and OME-TIFF through tifffile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import record
+from ACSegLib.files.content import Content, NotHeldError, Request, as_3d, native
+from ACSegLib.files.units import unit_of
+from ACSegLib.volume import UNITS_IN_MM, Geometry
+
+NAME = "TIFF"
+ENDINGS = (".tif", ".tiff")
+LAYERS = False
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_IMAGEJ_TYPES = ("u1", "u2", "f4")
+_OME_UNIT = {"nm": "nm", "um": "µm", "mm": "mm", "cm": "cm", "m": "m", "angstrom": "Å", "px": "pixel"}
+_OME_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
+_CENTIMETRE, _INCH = 3, 2
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Tell whether the file begins with a TIFF or BigTIFF magic of either byte order."""
+    return head[:4] in _MAGIC
+
+
+def read(path: Path, request: Request) -> Content:
+    """Read the first (largest) series as a volume; voxel size and unit from OME, ImageJ or ACSeg metadata."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = max(file.series, key=lambda s: int(np.prod(s.shape, dtype=np.int64)))
+        if request.level is not None:
+            series = _level(series, request.level, path)
+        axes = _axes(series.axes, series.shape)
+        array = as_3d(native(series.asarray()), path, axes)
+        geometry = _geometry(file)
+        content = Content((array,), geometry, meta={"description": _description(file)})
+        return record.restore(content, _record_text(file))
+
+
+def _level(series: Any, level: int, path: Path) -> Any:
+    if not 0 <= level < len(series.levels):
+        raise FileError(f"{path}: has {len(series.levels)} resolution levels; there is no level {level}.")
+    return series.levels[level]
+
+
+def _axes(axes: str, shape: tuple[int, ...]) -> str:
+    """Read pages of unknown meaning (I, Q) as Z, and as ImageJ users do, time as Z where there is no Z."""
+    axes = axes.replace("S", "C")
+    if "Z" not in axes:
+        for letter in "IQT":
+            if letter in axes:
+                return axes.replace(letter, "Z", 1)
+        if "C" in axes and len(shape) == 3 and axes.index("C") == 0 and shape[0] > 4:
+            return axes.replace("C", "Z", 1)
+    return axes
+
+
+def _description(file: Any) -> str:
+    return str(file.pages[0].description or "")[:2000]
+
+
+def _record_text(file: Any) -> Any:
+    if file.is_ome:
+        return _unescaped_xml(file.ome_metadata)
+    if file.is_imagej:
+        return str((file.imagej_metadata or {}).get("Info", ""))
+    shaped = file.shaped_metadata
+    if shaped:
+        return str(shaped[0].get("ACSeg", "")) if "ACSeg" in shaped[0] else None
+    return None
+
+
+def _unescaped_xml(text: str) -> str:
+    from html import unescape
+
+    return unescape(text or "")
+
+
+def _geometry(file: Any) -> Geometry:
+    if file.is_ome:
+        return _ome_geometry(file.ome_metadata)
+    tags = file.pages[0].tags
+    x, y = (_resolution(tags, name) for name in ("XResolution", "YResolution"))
+    if file.is_imagej:
+        values = file.imagej_metadata or {}
+        unit = unit_of(values.get("unit"))
+        if unit and x and y:
+            z = float(values.get("spacing", 0) or 0) or 1 / x
+            return Geometry((1 / x, 1 / y, abs(z)), unit=unit)
+        return Geometry()
+    shaped = file.shaped_metadata
+    if shaped and "spacing" in shaped[0] and "unit" in shaped[0]:
+        return Geometry(tuple(shaped[0]["spacing"]), unit=str(shaped[0]["unit"]))
+    return Geometry()
+
+
+def _resolution(tags: Any, name: str) -> float | None:
+    tag = tags.get(name)
+    if tag is None or not tag.value[0] or not tag.value[1]:
+        return None
+    return tag.value[0] / tag.value[1]
+
+
+def _ome_geometry(text: str) -> Geometry:
+    from xml.etree import ElementTree
+
+    pixels = next(e for e in ElementTree.fromstring(text).iter() if e.tag.endswith("}Pixels") or e.tag == "Pixels")
+    sizes = [pixels.get(f"PhysicalSize{axis}") for axis in "XYZ"]
+    if sizes[0] is None or sizes[1] is None:
+        return Geometry()
+    units = [unit_of(pixels.get(f"PhysicalSize{axis}Unit", "µm")) or "px" for axis in "XYZ"]
+    spacing = [float(size) if size else float(sizes[0]) for size in sizes]
+    unit = units[0]
+    if unit != "px":
+        scale = [UNITS_IN_MM.get(u, UNITS_IN_MM[unit]) / UNITS_IN_MM[unit] for u in units]
+        spacing = [value * factor for value, factor in zip(spacing, scale, strict=True)]
+    return Geometry(tuple(spacing), unit=unit)
+
+
+def write(content: Content, path: Path) -> list[str]:
+    """Write ImageJ TIFF where the type allows, else OME-TIFF, else TIFF with tifffile's JSON description."""
+    import tifffile
+
+    array, geometry = content.array, content.geometry
+    kind = array.dtype.str[1:].replace("b", "u")
+    text = record.dumps(content)
+    options: dict[str, Any] = {"compression": "zlib" if content.segments is not None else None}
+    named_ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
+    if kind in _IMAGEJ_TYPES and not named_ome and array.nbytes < 2**32 - 2**20:
+        unit = {"px": "pixel", "um": "um"}.get(geometry.unit, geometry.unit)
+        metadata: dict[str, Any] = {"axes": "ZYX", "spacing": geometry.spacing[2], "unit": unit, "Info": text}
+        options |= {"imagej": True, "resolution": (1 / geometry.spacing[0], 1 / geometry.spacing[1])}
+    elif kind in _OME_TYPES:
+        metadata = {"axes": "ZYX", "CommentAnnotation": {"Namespace": "acseg", "Value": text}}
+        for axis, size in zip("XYZ", geometry.spacing, strict=True):
+            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": _OME_UNIT[geometry.unit]}
+        options |= {"ome": True, "bigtiff": array.nbytes > 2**32 - 2**25}
+    elif named_ome:
+        raise NotHeldError(f"OME-TIFF has no {array.dtype}; choose .tif, or another type of number.")
+    else:
+        metadata = {"axes": "ZYX", "spacing": list(geometry.spacing), "unit": geometry.unit, "ACSeg": text}
+    tifffile.imwrite(path, array, metadata=metadata, photometric="minisblack", **options)
+    return []
