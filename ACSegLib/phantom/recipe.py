@@ -51,7 +51,7 @@ class Kind:
 
 #: The cell types that `simulate` knows.
 KINDS: Mapping[str, Kind] = {
-    "t-cell": Kind(((0.27, 0.32), (0.27, 0.32), (0.28, 0.34)), 0.035, 0.010, 0.66, 14, (0.08, 0.20), lipids=6),
+    "t-cell": Kind(((0.27, 0.32), (0.27, 0.32), (0.28, 0.34)), 0.035, 0.010, 0.66, 14, (0.12, 0.30), lipids=6),
     "beta-cell": Kind(
         ((0.25, 0.29), (0.30, 0.35), (0.29, 0.36)), 0.050, 0.006, 0.45, 4, (0.05, 0.10), mitochondria=18, granules=90
     ),
@@ -87,10 +87,15 @@ class Recipe:
         Depth of the dark ring around a bead, as a fraction of the bead's contrast.
     wall : bool
         Whether the glass capillary is in the field of view.
+    capillary : float
+        Inner radius of the capillary, as a fraction of the slice's shorter side; it holds every cell, and a narrow one
+        squeezes them into a column.
     neighbour : str
         "none"; "unlabelled" (a second cell touches the first and is background in the truth: the everyday case of
         cells packed in a capillary, of which one is drawn); "cytoplasm" (it bears the first one's label, as network
         training wants it); "segment" (a segment of its own, value 3).
+    company : int
+        Number of neighbours, where there are any: beside the cell in a wide capillary, above and below in a narrow one.
     roughness : float
         Factor on the kind's surface roughness.
     projections : int
@@ -130,11 +135,13 @@ class Recipe:
     halo: float = 0.25
     fragments: int = 5
     wall: bool = True
+    capillary: float = 0.462
     neighbour: str = "none"
+    company: int = 1
     roughness: float = 1.0
     projections: int = 92
     missing_wedge: float = 0.0
-    photons: float = 8000.0
+    photons: float = 5000.0
     blur: float = 0.5
     fringe: float = 0.25
     rings: float = 0.0
@@ -148,6 +155,10 @@ class Recipe:
         for name in ("field_of_view", "photons", "projections", "window", "grain"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, not {getattr(self, name)!r}.")
+        if not 0.1 <= self.capillary <= 0.7:
+            raise InputError(f"capillary must be 0.1 to 0.7 of the slice's side, not {self.capillary!r}.")
+        if self.company not in (1, 2):
+            raise InputError(f"company must be 1 or 2 neighbours, not {self.company!r}.")
         if not 0 <= self.missing_wedge < 180:
             raise InputError(f"missing_wedge must be 0 to under 180 degrees, not {self.missing_wedge!r}.")
         for name in ("texture", "beads", "fragments", "filopodia", "roughness", "blur", "fringe", "rings", "halo"):
@@ -210,7 +221,9 @@ def vary(seed: int, **fixed: Any) -> Recipe:
         "halo": rng.uniform(0.0, 0.6),
         "fragments": int(rng.integers(0, 14)),
         "wall": bool(rng.random() < 0.7),
-        "neighbour": "cytoplasm" if rng.random() < 0.4 else "none",
+        "capillary": rng.uniform(0.28, 0.47),
+        "neighbour": "cytoplasm" if rng.random() < 0.5 else "none",
+        "company": int(rng.integers(1, 3)),
         "roughness": rng.uniform(0.4, 2.0),
         "projections": int(rng.choice([60, 92, 92, 120, 180])),
         "missing_wedge": rng.uniform(20, 60) if rng.random() < 0.15 else 0.0,

@@ -48,7 +48,7 @@ CELL_PARTS: tuple[str, ...] = (
     "mitochondria",
     "granules",
 )
-_INNER_RADIUS, _WALL = 0.462, 0.026  # of the capillary, as fractions of the slice's shorter side
+_WALL = 0.026  # thickness of the glass, as a fraction of the slice's shorter side
 
 
 class Specimen:
@@ -77,6 +77,7 @@ class Specimen:
         self.kind = KINDS[recipe.kind]
         self.side = float(min(shape[1:]))
         self.scale = float(np.sqrt(self.side / 128))
+        self.inner = recipe.capillary * self.side  # radius of the capillary, in voxels
         # One stream of random numbers for each thing, so that more beads, say, do not change the cell.
         self._seeds = np.random.SeedSequence([seed, sum(map(ord, recipe.kind))])
         self.lac = np.full(shape, recipe.medium, np.float32)
@@ -98,7 +99,7 @@ class Specimen:
         for number, (message, step) in enumerate(steps):
             progress(number / len(steps), message)
             step()
-        del self._cell, self._tubes
+        del self._cell, self._tubes, self._other
 
     def _rng(self, thing: str) -> np.random.Generator:
         key = [ord(c) for c in thing]
@@ -123,7 +124,8 @@ class Specimen:
 
     def _make_cell(self) -> None:
         rng = self._rng("cell")
-        offset = 0.03 * self.side if self.recipe.neighbour == "none" else 0.11 * self.side
+        crowded = self.recipe.neighbour != "none" and self.recipe.capillary >= 0.36
+        offset = 0.11 * self.side if crowded else 0.03 * self.side
         direction = rng.uniform(0, 2 * np.pi)
         centre = self._centre + np.array([0.0, np.sin(direction), np.cos(direction)]) * offset
         self._body_blob = self._body(rng, centre)
@@ -138,8 +140,9 @@ class Specimen:
         """Signed distance to the inside of the capillary (positive beyond), which holds every cell."""
         j, i = np.ogrid[box[1], box[2]]
         radius = np.hypot(j - self._centre[1], i - self._centre[2])
-        inner = _INNER_RADIUS * self.side - 1.0
-        return (radius - inner).astype(np.float32)[None] + np.zeros((box[0].stop - box[0].start, 1, 1), np.float32)
+        return (radius - self.inner + 1.0).astype(np.float32)[None] + np.zeros(
+            (box[0].stop - box[0].start, 1, 1), np.float32
+        )
 
     def _grow_process(self, rng: np.random.Generator) -> None:
         """A thick arm that tapers, melted into the body."""
@@ -172,7 +175,7 @@ class Specimen:
     def _inside(self, line: np.ndarray) -> np.ndarray:
         """The part of a line, from its root, before it meets the glass."""
         radius = np.hypot(line[:, 1] - self._centre[1], line[:, 2] - self._centre[2])
-        beyond = np.flatnonzero(radius > _INNER_RADIUS * self.side - 2.5 * self.scale - 1)
+        beyond = np.flatnonzero(radius > self.inner - 2.5 * self.scale - 1)
         return line[: max(int(beyond[0]), 1)] if len(beyond) else line
 
     def _make_filopodia(self) -> None:
@@ -200,22 +203,35 @@ class Specimen:
                 grown += 1
 
     def _make_neighbour(self) -> None:
-        """A second cell of the kind, pushed towards the first until they touch over a patch."""
+        """Further cells of the kind, each pushed towards the first until they touch over a patch."""
+        self._neighbours: list[Blob] = []
         self._other: np.ndarray | None = None
         if self.recipe.neighbour == "none":
             return
         rng = self._rng("neighbour")
-        away = self._centre - self._body_blob.centre
-        away[0] = rng.uniform(-0.5, 0.5) * np.linalg.norm(away)
-        away /= np.linalg.norm(away)
-        body = self._body(rng, self._centre, rng.uniform(0.8, 1.0))
-        surface = self._surface_point(self._body_blob.centre, away)
-        touch = self._body_blob.centre + away * body.axes.mean() if surface is None else surface
-        body.centre = touch + away * (body.axes.mean() - 0.03 * self.side)
-        self._other = np.empty(self.shape, np.float32)
-        for box in slabs(whole(self.shape)):
-            cell = np.minimum(self._cell[box], self._tubes[box])
-            self._other[box] = np.maximum(np.maximum(body.distance(box), self._to_glass(box)), -cell)
+        self._other = np.full(self.shape, 1e3, np.float32)
+        for number in range(self.recipe.company):
+            away = self._towards_neighbour(rng, number)
+            body = self._body(rng, self._centre, rng.uniform(0.8, 1.0))
+            surface = self._surface_point(self._body_blob.centre, away)
+            touch = self._body_blob.centre + away * self._body_blob.axes.mean() if surface is None else surface
+            across = 1.0 / np.linalg.norm((body.rotation.T @ away) / body.axes)  # its radius along `away`
+            body.centre = touch + away * (across - 0.03 * self.side)
+            self._neighbours.append(body)
+            for box in slabs(whole(self.shape)):
+                cell = np.minimum(self._cell[box], self._tubes[box])
+                other = np.maximum(np.maximum(body.distance(box), self._to_glass(box)), -cell)
+                np.minimum(self._other[box], other, out=self._other[box])
+
+    def _towards_neighbour(self, rng: np.random.Generator, number: int) -> np.ndarray:
+        """Direction from the cell: along the capillary where it is narrow or a second one comes, else across."""
+        along = rng.uniform(-0.6, 0.6)
+        if self.recipe.capillary < 0.36 or number > 0:
+            away = np.array([1.0 if number else -1.0, *rng.uniform(-0.3, 0.3, 2)])
+        else:
+            away = self._centre - self._body_blob.centre
+            away[0] = along * np.linalg.norm(away)
+        return away / np.linalg.norm(away)
 
     # Painting
 
@@ -239,18 +255,14 @@ class Specimen:
 
     def _make_nucleus(self) -> None:
         self._nucleus_in(self._rng("nucleus"), self._body_blob, self._cell, "nucleus", "nucleolus")
-        if self._other is not None:
-            rng = self._rng("neighbour nucleus")
-            inside = np.argwhere(self._other[:: max(1, self.shape[0] // 32), ::4, ::4] < 0)
-            if len(inside):
-                centre = inside.mean(0) * (max(1, self.shape[0] // 32), 4, 4)
-                body = Blob(centre, self._body_blob.axes, self._upright(rng), [])
-                self._nucleus_in(rng, body, self._other, "neighbour", "neighbour")
+        for number, body in enumerate(self._neighbours):
+            if self._other is not None:
+                self._nucleus_in(self._rng(f"nucleus {number}"), body, self._other, "neighbour", "neighbour")
 
     def _nucleus_in(self, rng: np.random.Generator, body: Blob, cell: np.ndarray, part: str, inner_part: str) -> None:
         recipe, kind = self.recipe, self.kind
         shrink = kind.nucleus * rng.uniform(0.92, 1.05)
-        axes = np.minimum(body.axes * shrink, 1.35 * body.axes.min() * shrink)
+        axes = np.minimum(body.axes * shrink, 2.0 * body.axes.min() * shrink)
         centre = body.centre + random_direction(rng) * 0.25 * (body.axes.min() - axes.min())
         waves = SmoothField(self.shape, max(4.0, 0.12 * self.side), rng)
         nucleus = Blob(centre, axes, body.rotation, [(0.012 * self.side, waves)])
@@ -320,7 +332,7 @@ class Specimen:
             where = tuple(np.rint(point).astype(int))
             near_cell = min(self._cell[where], self._tubes[where]) < gap
             near_other = self._other is not None and self._other[where] < gap
-            if radius + gap > _INNER_RADIUS * self.side or near_cell or near_other:
+            if radius + gap > self.inner or near_cell or near_other:
                 continue
             box = box_around(point, gap, self.shape)
             if box is not None and not np.isin(self.parts[box], (CODE["bead"], CODE["debris"])).any():
@@ -369,15 +381,14 @@ class Specimen:
         if not self.recipe.wall:
             return
         rng = self._rng("wall")
-        inner = _INNER_RADIUS * self.side
         thickness = max(1.2, _WALL * self.side)
         lean = rng.uniform(-0.01, 0.01, 2) * self.side
         for box in slabs(whole(self.shape)):
             k, j, i = np.ogrid[box]
             along = (k - self._centre[0]) / self.shape[0]
             radius = np.hypot(j - self._centre[1] - lean[0] * along, i - self._centre[2] - lean[1] * along)
-            ring = (np.abs(radius - inner - thickness / 2) - thickness / 2).astype(np.float32)
-            beyond = coverage((inner + thickness - radius).astype(np.float32))
+            ring = (np.abs(radius - self.inner - thickness / 2) - thickness / 2).astype(np.float32)
+            beyond = coverage((self.inner + thickness - radius).astype(np.float32))
             self.lac[box] *= 1 - beyond
             self._paint(box, ring, self.recipe.glass, "wall")
 
