@@ -120,7 +120,7 @@ def read_exactly(stream: Any, shape: Sequence[int], dtype: np.dtype, path: Path)
     if available is not None and available < count * dtype.itemsize:
         raise truncated(path, available, count * dtype.itemsize)
     array = np.empty(count, dtype)
-    view, filled = memoryview(array).cast("B"), 0
+    view, filled = array.view(np.uint8).data, 0
     while filled < len(view):
         got = stream.readinto(view[filled : filled + (1 << 26)])
         if not got:

@@ -132,7 +132,7 @@ def _geometry(header: Mapping[str, Any], spatial: list[int], path: Path) -> Geom
     if directions is None or len(spatial) != 3:
         spacings = np.asarray(header.get("spacings", []), float)
         found = [float(spacings[n]) if n < len(spacings) and spacings[n] > 0 else 1.0 for n in spatial[:3]]
-        spacing = (found + [1.0, 1.0, 1.0])[:3]
+        spacing = [*found, 1.0, 1.0, 1.0][:3]
         return Geometry(tuple(spacing), unit=unit or ("px" if spacing == [1.0] * 3 else "mm"))
     flip = np.ones(3)
     space = str(header.get("space", "")).strip().lower()
@@ -205,7 +205,7 @@ def _write_voxels(stream: IO[bytes], layers: tuple[np.ndarray, ...], compress: b
     little = layers[0].dtype.newbyteorder("<")
     for k in range(layers[0].shape[0]):
         plane = layers[0][k] if len(layers) == 1 else np.stack([layer[k] for layer in layers], axis=-1)
-        data = memoryview(np.ascontiguousarray(plane, little)).cast("B")
+        data = np.ascontiguousarray(plane, little).reshape(-1).view(np.uint8).data
         stream.write(packer.compress(data) if packer else data)
     if packer:
         stream.write(packer.flush())

@@ -26,10 +26,10 @@ def read(keys: Mapping[str, str], layers: int) -> list[Segment]:
     Files of Slicer before 4.11 tell neither value nor layer: there, each segment has a layer of its own and value 1.
     """
     rows: dict[int, dict[str, str]] = {}
-    for key, value in keys.items():
+    for key, text in keys.items():
         match = _KEY.match(key)
         if match:
-            rows.setdefault(int(match[1]), {})[match[2]] = value
+            rows.setdefault(int(match[1]), {})[match[2]] = text
     segments = []
     for number in sorted(rows):
         row = rows[number]
