@@ -1,0 +1,239 @@
+"""Grids of MRML nodes: units, matrices, oriented images, and the way from one node's frame to another's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.volume import UNITS_IN_MM, Geometry
+
+#: Attribute of a volume node that says in which unit its spacing and origin are.
+UNIT_ATTRIBUTE = "ACSeg.LengthUnit"
+
+#: The source representation that ACSeg reads and writes.
+BINARY_LABELMAP = "Binary labelmap"
+
+_RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_SUFFIXES = {"µm": "um", "μm": "um", "micron": "um", "microns": "um", "å": "angstrom", "Å": "angstrom"}  # both mu signs
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A box of voxels in the frame of some node.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (4, 4)
+        From indices (i, j, k) to RAS.
+    shape : tuple of int
+        Number of voxels (k, j, i).
+    start : tuple of int
+        Index (i, j, k) of the first voxel.
+    """
+
+    matrix: np.ndarray
+    shape: tuple[int, ...]
+    start: tuple[int, ...] = (0, 0, 0)
+
+    @property
+    def extent(self) -> list[int]:
+        """First and last index along i, j, k, as VTK has it."""
+        return [b for low, n in zip(self.start, self.shape[::-1], strict=True) for b in (low, low + n - 1)]
+
+
+def _length_unit_node(scene: Any) -> Any:
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton") if scene else None
+    identifier = selection.GetUnitNodeID("length") if selection else None
+    return scene.GetNodeByID(identifier) if identifier else None
+
+
+def display_unit(scene: Any) -> str:
+    """Give the unit in which the scene shows lengths: "mm" in a fresh Slicer, "nm" or "um" as the user chose."""
+    node = _length_unit_node(scene)
+    suffix = (node.GetSuffix() or "").strip() if node else "mm"
+    unit = _SUFFIXES.get(suffix, suffix)
+    return unit if unit in UNITS_IN_MM else "mm"
+
+
+def length_unit(node: Any) -> str:
+    """Give the unit of a node's own numbers: its attribute `UNIT_ATTRIBUTE`, or what the scene's lengths are in.
+
+    A unit node with a display coefficient (Slicer's built-in micrometre shows 1000 times the number in
+    millimetres) changes what is shown and not what is stored.
+    """
+    declared = node.GetAttribute(UNIT_ATTRIBUTE)
+    if declared:
+        if declared not in UNITS_IN_MM:
+            raise InputError(
+                f"node {node.GetName()!r} has the attribute {UNIT_ATTRIBUTE} = {declared!r}; "
+                f"set it to one of: {', '.join(UNITS_IN_MM)}."
+            )
+        return declared
+    unit_node = _length_unit_node(node.GetScene())
+    stored_mm = UNITS_IN_MM[display_unit(node.GetScene())] * (unit_node.GetDisplayCoefficient() if unit_node else 1.0)
+    return next((name for name, size in UNITS_IN_MM.items() if np.isclose(size, stored_mm, rtol=1e-6)), "mm")
+
+
+def as_array(matrix: Any) -> np.ndarray:
+    """Copy a vtkMatrix4x4 into a (4, 4) float64 array."""
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def as_matrix(array: np.ndarray) -> Any:
+    """Copy a (4, 4) array into a vtkMatrix4x4."""
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(np.asarray(array, float).ravel())
+    return matrix
+
+
+def geometry_from_matrix(ijk_to_ras: np.ndarray, unit: str) -> Geometry:
+    """Make a geometry (LPS) from an IJK to RAS matrix."""
+    lps = _RAS_LPS @ ijk_to_ras
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    if np.any(spacing <= 0):
+        raise InputError("a node has a voxel size of zero; correct its spacing or its transform.")
+    return Geometry(tuple(spacing), tuple(lps[:3, 3]), tuple((lps[:3, :3] / spacing).ravel()), unit)
+
+
+def matrix_from_geometry(geometry: Geometry, unit: str) -> np.ndarray:
+    """Give the IJK to RAS matrix of a geometry, with its lengths in `unit` (taken as they are where unknown)."""
+    if geometry.unit != "px":
+        geometry = geometry.in_unit(unit)
+    return _RAS_LPS @ geometry.ijk_to_lps
+
+
+def volume_lattice(volume_node: Any) -> Lattice:
+    """Where the voxels of a volume node lie, in its own frame; an InputError if it has none."""
+    image = volume_node.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0:
+        raise InputError(f"volume {volume_node.GetName()!r} has no voxels; load its file again.")
+    return Lattice(volume_matrix(volume_node), image.GetDimensions()[::-1])
+
+
+def volume_matrix(volume_node: Any) -> np.ndarray:
+    """IJK to RAS matrix of a volume node, in its own frame."""
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    return as_array(matrix)
+
+
+def image_matrix(image: Any) -> np.ndarray:
+    """IJK to world matrix of a vtkOrientedImageData."""
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    return as_array(matrix)
+
+
+def image_array(image: Any) -> np.ndarray:
+    """View the voxels of a vtkImageData, one component, as an array of shape (k, j, i)."""
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None or image.GetNumberOfPoints() == 0:
+        return np.zeros((0, 0, 0), np.uint8)
+    return vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
+
+
+def image_lattice(image: Any) -> Lattice:
+    """Where the voxels of a vtkOrientedImageData lie."""
+    return Lattice(image_matrix(image), image_array(image).shape, image.GetExtent()[::2])
+
+
+def oriented_image(array: np.ndarray, matrix: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> Any:
+    """Copy an array of shape (k, j, i), whose first voxel has the index `start`, into a vtkOrientedImageData."""
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    image = empty_image(Lattice(matrix, array.shape, tuple(start)))
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
+    return image
+
+
+def empty_image(lattice: Lattice) -> Any:
+    """Make a vtkOrientedImageData that has a place but no voxels."""
+    import slicer
+
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(lattice.extent)
+    image.SetGeometryFromImageToWorldMatrix(as_matrix(lattice.matrix))
+    return image
+
+
+def reference_geometry(lattice: Lattice) -> tuple[str, str]:
+    """Name and value of the conversion parameter that makes a lattice the reference geometry of a segmentation."""
+    import slicer
+
+    converter = slicer.vtkSegmentationConverter
+    return (
+        converter.GetReferenceImageGeometryParameterName(),
+        converter.SerializeImageGeometry(empty_image(lattice)),
+    )
+
+
+def label_type(highest: int) -> type:
+    """Smallest integer type that Slicer's segmentations take for labels up to `highest`."""
+    return np.uint8 if highest < 1 << 8 else np.int16 if highest < 1 << 15 else np.int32
+
+
+def relabelled(labels: np.ndarray, values: Mapping[int, int]) -> np.ndarray:
+    """Replace each label by ``values[label]``, and those not named by 0; the result has the smallest type."""
+    kind = label_type(max(values.values(), default=0))
+    low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
+    if high - low < 1 << 20:
+        table: np.ndarray = np.zeros(high - low + 1, kind)
+        for old, new in values.items():
+            if low <= old <= high:
+                table[old - low] = new
+        return table[labels - low if low else labels]
+    result: np.ndarray = np.zeros(labels.shape, kind)
+    for old, new in values.items():
+        result[labels == old] = new
+    return result
+
+
+def transform_between(source: Any, target: Any) -> tuple[np.ndarray | None, Any]:
+    """Find the way from the frame of one node (None: the world) to that of another.
+
+    Returns
+    -------
+    matrix : (4, 4) array or None
+        The transform where it is linear.
+    transform : vtkGeneralTransform or None
+        The transform where it is not.
+    """
+    import slicer
+    import vtk
+
+    above = [node.GetParentTransformNode() if node is not None else None for node in (source, target)]
+    if above[0] is above[1]:
+        return np.eye(4), None
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(*above, transform)
+    matrix = vtk.vtkMatrix4x4()
+    if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(transform, matrix):
+        return as_array(matrix), None
+    return None, transform
+
+
+def whole_voxel_shift(inner: Lattice, outer: Lattice) -> np.ndarray | None:
+    """Tell at which array index (i, j, k) of `outer` that of `inner` begins; None if their voxels do not coincide.
+
+    A tenth of a voxel over the whole of `inner` is allowed: nearest-neighbour resampling gives the same.
+    """
+    between = np.linalg.inv(outer.matrix) @ inner.matrix
+    ends = np.reshape(inner.extent, (3, 2))
+    corners = np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1)
+    moved = between[:3, :3] @ corners + between[:3, 3:]
+    shift = np.rint(moved[:, :1] - corners[:, :1])
+    if np.abs(moved - corners - shift).max() >= 0.1:
+        return None
+    return shift[:, 0].astype(int) + np.asarray(inner.start) - np.asarray(outer.start)

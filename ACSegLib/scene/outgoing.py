@@ -1,0 +1,186 @@
+"""The labels of one write: packed in layers on the volume's grid, merged with what masking keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.scene import grid, read
+from ACSegLib.scene.editing import EditRules
+from ACSegLib.volume import Segment, Segmentation
+
+Image = tuple[Any, dict[str, int]]
+
+
+class OutgoingLabels:
+    """Labels on their way into a segmentation node.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        Where the labels come from.
+    rows : sequence of Segment
+        Those of its rows that are written.
+    targets : mapping
+        Row id -> id of the segment in the node.
+    node : vtkMRMLSegmentationNode
+        Written into.
+    volume_node : vtkMRMLScalarVolumeNode or None
+        Whose frame the labels are in; None: the world.
+    """
+
+    def __init__(
+        self,
+        segmentation: Segmentation,
+        rows: Sequence[Segment],
+        targets: Mapping[str, str],
+        node: Any,
+        volume_node: Any,
+    ) -> None:
+        self._node, self._volume_node = node, volume_node
+        self._matrix = (
+            grid.volume_matrix(volume_node)
+            if volume_node is not None
+            else grid.matrix_from_geometry(segmentation.geometry, grid.length_unit(node))
+        )
+        self._start = np.zeros(3, int)
+        self._inside = tuple(slice(0, n) for n in segmentation.shape)  # the grid within the box (k, j, i)
+        self._values = {targets[row.id]: number for number, row in enumerate(rows, start=1)}
+        self._layer_of: dict[str, int] = {}
+        self._layers: list[np.ndarray] = []
+        for number, layer in enumerate(segmentation.layers):
+            members = [row for row in rows if row.layer == number]
+            if members:
+                self._layer_of.update({targets[row.id]: len(self._layers) for row in members})
+                values = {row.value: self._values[targets[row.id]] for row in members}
+                self._layers.append(grid.relabelled(layer, values))
+
+    def merge_existing(self, rules: EditRules) -> None:
+        """Take masked voxels out, and put in what the segments have there, and outside the grid, already."""
+        known = set(self._node.GetSegmentation().GetSegmentIDs())
+        ids = [s for s in self._values if s in known]
+        old = read.label_layers(self._node, ids, self._volume_node) if ids else []
+        self._grow(old)
+        if rules.allowed is not None:
+            for layer in self._layers:
+                layer[self._inside][~rules.allowed] = 0
+        shape = self._layers[0].shape if self._layers else ()
+        if rules.allowed is None and shape == tuple(s.stop - s.start for s in self._inside):
+            return
+        kept = np.ones(shape, bool)
+        kept[self._inside] = False if rules.allowed is None else ~rules.allowed
+        for image, members in old:
+            labels = read.bring_onto(self._box(shape), self._volume_node, image, self._node)
+            source = self._node.GetSegmentation()
+            labels = grid.relabelled(labels, {source.GetSegment(s).GetLabelValue(): self._values[s] for s in members})
+            self._put(np.where(kept, labels, 0), members)
+
+    def _box(self, shape: tuple[int, ...]) -> grid.Lattice:
+        return grid.Lattice(self._matrix, shape, tuple(self._start))
+
+    def _grow(self, old: Sequence[tuple[Any, list[str]]]) -> None:
+        """Widen the box of the layers to hold what the written segments have outside the grid."""
+        low = self._start.copy()
+        high = low + np.array([s.stop for s in self._inside[::-1]])
+        for image, members in old:
+            corners = self._corners(image, members)
+            if corners is not None:
+                low = np.minimum(low, np.floor(corners.min(axis=1) + 0.49).astype(int))
+                high = np.maximum(high, np.ceil(corners.max(axis=1) - 0.49).astype(int) + 1)
+        before = -low[::-1]
+        if not before.any() and np.array_equal(high[::-1], [s.stop for s in self._inside]):
+            return
+        after = high[::-1] - [s.stop for s in self._inside]
+        self._layers = [np.pad(layer, list(zip(before, after, strict=True))) for layer in self._layers]
+        self._inside = tuple(slice(b, b + s.stop) for b, s in zip(before, self._inside, strict=True))
+        self._start = low
+
+    def _corners(self, image: Any, members: Sequence[str]) -> np.ndarray | None:
+        """Corners of the voxels of some segments of a layer, (3, 8), as indices (i, j, k) on the volume's grid."""
+        source = self._node.GetSegmentation()
+        values = {source.GetSegment(s).GetLabelValue(): 1 for s in members}
+        box = bounding_box(grid.relabelled(grid.image_array(image), values))
+        matrix, _ = grid.transform_between(self._node, self._volume_node)
+        if box is None or matrix is None:  # a bent frame has no box to widen to
+            return None
+        ends = [(s.start, s.stop - 1) for s in box[::-1]]
+        indices = np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1)
+        indices = indices + np.array(image.GetExtent()[::2])[:, None]
+        between = np.linalg.inv(self._matrix) @ matrix @ grid.image_matrix(image)
+        return np.asarray(between[:3, :3] @ indices + between[:3, 3:])
+
+    def _put(self, labels: np.ndarray, members: Sequence[str]) -> None:
+        """Add kept voxels; a segment that would overlap another one in its layer moves to a layer of its own."""
+        for identifier in members:
+            value, number = self._values[identifier], self._layer_of[identifier]
+            mask = labels == value
+            if not mask.any():
+                continue
+            layer = self._layers[number]
+            if np.any((layer[mask] != 0) & (layer[mask] != value)):
+                own = np.where(layer == value, layer, 0)
+                layer[layer == value] = 0
+                self._layer_of[identifier] = len(self._layers)
+                self._layers.append(own)
+                layer = own
+            layer[mask] = value
+
+    def covered(self) -> Any:
+        """Where any written segment is: a vtkOrientedImageData in the volume's frame."""
+        mask = np.any([layer != 0 for layer in self._layers], axis=0).astype(np.uint8)
+        return grid.oriented_image(mask, self._matrix, tuple(self._start))
+
+    def covered_in(self, image: Any) -> np.ndarray:
+        """The same as a boolean array on the lattice and extent of one of the node's label images."""
+        there = read.bring_onto(grid.image_lattice(image), self._node, self.covered(), self._volume_node)
+        return there != 0
+
+    def images(self) -> Iterator[Image]:
+        """Give one vtkOrientedImageData a layer, in the node's frame, and the values of its segments."""
+        import slicer
+
+        matrix, transform = grid.transform_between(self._volume_node, self._node)
+        for number, layer in enumerate(self._layers):
+            values = {s: self._values[s] for s, place in self._layer_of.items() if place == number}
+            box = bounding_box(layer)
+            if box is None:
+                yield slicer.vtkOrientedImageData(), values
+                continue
+            start = tuple(int(s.start + low) for s, low in zip(box[::-1], self._start, strict=True))
+            place = self._matrix if matrix is None else matrix @ self._matrix
+            image = grid.oriented_image(layer[box], place, start)
+            if transform is not None:
+                slicer.vtkOrientedImageDataResample.TransformOrientedImage(image, transform)
+            yield image, values
+
+
+def bounding_box(labels: np.ndarray) -> tuple[slice, ...] | None:
+    """Smallest box (k, j, i) that holds every non-zero voxel; None if there is none."""
+    box = []
+    for axis in range(3):
+        occupied = np.flatnonzero(labels.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not len(occupied):
+            return None
+        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
+    return tuple(box)
+
+
+def without_written(
+    node: Any, written: Sequence[str], erasable: Sequence[str], labels: OutgoingLabels
+) -> Iterator[Image]:
+    """Give new label images for those segments that share voxels with the written ones, their values unchanged."""
+    source = node.GetSegmentation()
+    for image, members in read.label_layers(node, source.GetSegmentIDs(), None):
+        stay = {s: source.GetSegment(s).GetLabelValue() for s in members if s not in set(written)}
+        if not stay:
+            continue
+        before = grid.image_array(image)
+        after = grid.relabelled(before, {value: value for value in stay.values()})
+        losing = [value for s, value in stay.items() if s in set(erasable)]
+        if losing:
+            covered = labels.covered_in(image)
+            after[covered & np.isin(after, losing)] = 0
+        if len(stay) < len(members) or np.any(after != before):
+            yield grid.oriented_image(after, grid.image_matrix(image), image.GetExtent()[::2]), stay

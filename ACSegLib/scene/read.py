@@ -1,0 +1,236 @@
+"""From MRML nodes to a `Volume` and a `Segmentation` on its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.scene import grid
+from ACSegLib.volume import Segment, Segmentation, Volume
+
+#: Tags of a segment that are carried over; vtkSegment has no way to list all of them in Python.
+TERMINOLOGY_TAG = "TerminologyEntry"
+KEPT_TAGS = (TERMINOLOGY_TAG, "Segmentation.Status", "DicomSegmentationDescription", "Description")
+
+
+def volume_from_node(node: Any, *, unit: str | None = None, copy: bool = False) -> Volume:
+    """Read a scalar volume node.
+
+    Parameters
+    ----------
+    node : vtkMRMLScalarVolumeNode
+    unit : str, optional
+        Unit of the node's numbers; by default what `ACSegLib.scene.length_unit` says.
+    copy : bool
+        By default the array is a view of the node's voxels (a tomogram is large); ask for a copy if Slicer may
+        change the voxels meanwhile.
+
+    Returns
+    -------
+    Volume
+        In the node's own frame (parent transforms left out), see `ACSegLib.scene`.
+
+    Raises
+    ------
+    InputError
+        If there is no node or it has no voxels or more than one channel.
+    """
+    if node is None:
+        raise InputError("no volume is chosen; load or select one.")
+    image = node.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0:
+        raise InputError(f"volume {node.GetName()!r} has no voxels; load its file again.")
+    if image.GetNumberOfScalarComponents() != 1:
+        raise InputError(
+            f"volume {node.GetName()!r} has {image.GetNumberOfScalarComponents()} channels; "
+            "extract one with the module 'Vector to Scalar Volume'."
+        )
+    array = grid.image_array(image)
+    geometry = grid.geometry_from_matrix(grid.volume_matrix(node), unit or grid.length_unit(node))
+    return Volume(array.copy() if copy else array, geometry, node.GetName() or "", {"mrml_id": node.GetID()})
+
+
+def segmentation_from_node(
+    node: Any, volume_node: Any, segment_ids: Sequence[str] | None = None, *, visible: bool = False
+) -> Segmentation:
+    """Read a segmentation node onto the grid of a volume node.
+
+    Cropped extents, other lattices and parent transforms of both nodes, linear or not, are accounted for; voxels
+    that do not lie on the volume's lattice are resampled (nearest neighbour).
+
+    Parameters
+    ----------
+    node : vtkMRMLSegmentationNode
+    volume_node : vtkMRMLScalarVolumeNode
+    segment_ids : sequence of str, optional
+        Which segments; all by default.
+    visible : bool
+        Leave out segments that are hidden in the views.
+
+    Returns
+    -------
+    Segmentation
+        Values are 1..n in the order of the node's table; segments that do not overlap share a layer.
+
+    Raises
+    ------
+    InputError
+        If there is no node, or a segment is not in it.
+    """
+    if node is None:
+        raise InputError("no segmentation is chosen; create or select one.")
+    chosen = chosen_segments(node, segment_ids, visible)
+    lattice = grid.volume_lattice(volume_node)
+    values = {identifier: number for number, identifier in enumerate(chosen, start=1)}
+    layers: list[np.ndarray] = []
+    where: dict[str, int] = {}
+    for image, ids in label_layers(node, chosen, volume_node):
+        on_grid = bring_onto(lattice, volume_node, image, node)
+        source = node.GetSegmentation()
+        labels = grid.relabelled(on_grid, {source.GetSegment(s).GetLabelValue(): values[s] for s in ids})
+        where.update(dict.fromkeys(ids, _pack(layers, labels)))
+    if not layers:
+        layers.append(np.zeros(lattice.shape, grid.label_type(len(chosen))))
+    rows = [_row(node, identifier, values[identifier], where.get(identifier, 0)) for identifier in chosen]
+    geometry = grid.geometry_from_matrix(lattice.matrix, grid.length_unit(volume_node))
+    return Segmentation(tuple(layers), rows, geometry, node.GetName() or "", {"mrml_id": node.GetID()})
+
+
+def chosen_segments(node: Any, segment_ids: Sequence[str] | None, visible: bool) -> list[str]:
+    """List segment ids in table order: those named (an InputError if one is missing), or all, or the visible ones."""
+    known = list(node.GetSegmentation().GetSegmentIDs())
+    if segment_ids is not None:
+        missing = [s for s in segment_ids if s not in known]
+        if missing:
+            raise InputError(
+                f"segmentation {node.GetName()!r} has no segment {missing[0]!r}; it may have been deleted."
+            )
+        known = [s for s in known if s in set(segment_ids)]
+    display = node.GetDisplayNode()
+    if visible and display is not None:
+        known = [s for s in known if display.GetSegmentVisibility(s)]
+    return known
+
+
+def label_layers(node: Any, ids: Sequence[str], volume_node: Any) -> list[tuple[Any, list[str]]]:
+    """List (vtkOrientedImageData, ids of those segments of `ids` that it holds), without empty ones.
+
+    A segmentation whose source is a closed surface or contours is converted, in a copy, on the volume's lattice.
+    """
+    import slicer
+
+    segmentation = node.GetSegmentation()
+    if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != grid.BINARY_LABELMAP:
+        segmentation = _as_labelmap(node, ids, volume_node)
+    wanted, found = set(ids), []
+    for number in range(segmentation.GetNumberOfLayers(grid.BINARY_LABELMAP)):
+        image = segmentation.GetLayerDataObject(number, grid.BINARY_LABELMAP)
+        members = [s for s in segmentation.GetSegmentIDsForLayer(number, grid.BINARY_LABELMAP) if s in wanted]
+        if members and isinstance(image, slicer.vtkOrientedImageData) and image.GetNumberOfPoints() > 0:
+            found.append((image, members))
+    return found
+
+
+def _as_labelmap(node: Any, ids: Sequence[str], volume_node: Any) -> Any:
+    import slicer
+
+    matrix, transform = grid.transform_between(volume_node, node)
+    if matrix is None:
+        raise InputError(
+            f"segmentation {node.GetName()!r} is made of surfaces under the non-linear transform "
+            f"{transform.GetClassName()}; harden the transform (module Transforms), or convert it to a binary labelmap."
+        )
+    copy = slicer.vtkSegmentation()
+    copy.DeepCopy(node.GetSegmentation())
+    lattice = grid.volume_lattice(volume_node)
+    copy.SetConversionParameter(*grid.reference_geometry(grid.Lattice(matrix @ lattice.matrix, lattice.shape)))
+    if not copy.CreateRepresentation(grid.BINARY_LABELMAP):
+        raise InputError(
+            f"segmentation {node.GetName()!r} cannot be converted from {copy.GetSourceRepresentationName()!r} to "
+            "voxels; convert it in the module Segmentations."
+        )
+    return copy
+
+
+def bring_onto(lattice: grid.Lattice, lattice_node: Any, image: Any, image_node: Any) -> np.ndarray:
+    """Bring labels onto a lattice.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        In the frame of `lattice_node`.
+    image : vtkOrientedImageData
+        In the frame of `image_node`.
+    lattice_node, image_node : vtkMRMLTransformableNode or None
+        None: the world.
+
+    Returns
+    -------
+    ndarray, shape of the lattice
+        May be a view of the image where both lie exactly on each other.
+    """
+    matrix, transform = grid.transform_between(image_node, lattice_node)
+    place = grid.image_lattice(image)
+    if matrix is not None:
+        shift = grid.whole_voxel_shift(replace(place, matrix=matrix @ place.matrix), lattice)
+        if shift is not None:
+            return _pasted(grid.image_array(image), shift, lattice.shape)
+    return _resampled(image, matrix, transform, lattice)
+
+
+def _pasted(labels: np.ndarray, shift: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Put labels into zeros of `shape`, their first voxel at `shift` (i, j, k); what lies outside is cut off."""
+    if labels.shape == shape and not np.any(shift):
+        return labels
+    result = np.zeros(shape, labels.dtype)
+    inside, source = [], []
+    for offset, size, room in zip(shift[::-1], labels.shape, shape, strict=True):
+        low, high = max(offset, 0), min(offset + size, room)
+        if low >= high:
+            return result
+        inside.append(slice(low, high))
+        source.append(slice(low - offset, high - offset))
+    result[tuple(inside)] = labels[tuple(source)]
+    return result
+
+
+def _resampled(image: Any, matrix: np.ndarray | None, transform: Any, lattice: grid.Lattice) -> np.ndarray:
+    import slicer
+    import vtk
+
+    if matrix is not None:
+        transform = vtk.vtkTransform()
+        transform.SetMatrix(grid.as_matrix(matrix))
+    result = slicer.vtkOrientedImageData()
+    resample = slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage
+    if not resample(image, grid.empty_image(lattice), result, False, False, transform, 0.0):
+        raise InputError("the segmentation could not be resampled onto the volume; check their transforms.")
+    shift = np.asarray(result.GetExtent()[::2]) - np.asarray(lattice.start)
+    return np.array(_pasted(grid.image_array(result), shift, lattice.shape))
+
+
+def _pack(layers: list[np.ndarray], labels: np.ndarray) -> int:
+    """Merge labels into the first layer where they overlap with nothing, or append them; gives the layer's index."""
+    for number, layer in enumerate(layers):
+        if not np.any((layer != 0) & (labels != 0)):
+            layers[number] = np.maximum(layer, labels)
+            return number
+    layers.append(labels)
+    return len(layers) - 1
+
+
+def _row(node: Any, identifier: str, value: int, layer: int) -> Segment:
+    import vtk
+
+    segment = node.GetSegmentation().GetSegment(identifier)
+    texts = {}
+    for tag in KEPT_TAGS:
+        text = vtk.reference("")
+        if segment.GetTag(tag, text):
+            texts[tag] = str(text)
+    terminology = texts.pop(TERMINOLOGY_TAG, "")
+    return Segment(segment.GetName() or identifier, value, segment.GetColor(), layer, identifier, terminology, texts)
