@@ -1,0 +1,121 @@
+"""Work on a thread, watched from the main thread by polling.
+
+Only arrays cross the border: the function that runs on the thread must touch neither MRML nor Qt. The compiled
+kernels of ACSegLib release the interpreter lock, so that the views stay live meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ACSegLib.errors import Cancelled
+from ACSegLib.jobs import CancelFlag, Progress
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a job has to tell.
+
+    Parameters
+    ----------
+    kind : {"progress", "metrics", "done", "error", "cancelled"}
+        The last three end the job.
+    fraction : float
+        How far it is, 0 to 1.
+    message : str
+        A sentence for the person.
+    value : object
+        The result ("done"), the exception ("error") or the figures ("metrics").
+    """
+
+    kind: str
+    fraction: float = 0.0
+    message: str = ""
+    value: Any = None
+
+    @property
+    def final(self) -> bool:
+        """Whether the job has ended."""
+        return self.kind in ("done", "error", "cancelled")
+
+
+def latest(events: list[Event]) -> list[Event]:
+    """Drop all progress events but the last: a person sees only that one."""
+    progress = [e for e in events if e.kind == "progress"][-1:]
+    return progress + [e for e in events if e.kind != "progress"]
+
+
+class BackgroundJob:
+    """Runs one function at a time on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._cancel = CancelFlag()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a function is at work, or its end was not yet polled."""
+        return self._thread is not None
+
+    def start(self, function: Callable[[Progress], Any]) -> None:
+        """Run ``function(progress)`` on a new thread; RuntimeError while another one runs."""
+        if self.running:
+            raise RuntimeError("a job is running already")
+        self._cancel = CancelFlag()
+        self._events = queue.SimpleQueue()
+        arguments = (function, self._events, self._cancel)
+        self._thread = threading.Thread(target=_run, args=arguments, name="ACSeg", daemon=True)
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Ask the function to stop; its end is polled as "cancelled"."""
+        self._cancel.set()
+
+    def abandon(self) -> None:
+        """Ask the function to stop, and forget it: nothing more of it is polled."""
+        self._cancel.set()
+        self._thread = None
+        self._events = queue.SimpleQueue()
+
+    def poll(self) -> list[Event]:
+        """Give what happened since the last call; call it on the main thread, by a timer."""
+        events = []
+        while not self._events.empty():
+            events.append(self._events.get())
+        if events and events[-1].final:
+            self._thread = None
+        return latest(events)
+
+
+def _run(function: Callable[[Progress], Any], events: queue.SimpleQueue[Event], cancel: CancelFlag) -> None:
+    progress = Progress(
+        lambda fraction, message: events.put(Event("progress", fraction, message)),
+        cancel,
+        lambda values: events.put(Event("metrics", value=dict(values))),
+    )
+    try:
+        result = function(progress)
+        events.put(Event("cancelled") if cancel() else Event("done", 1.0, value=result))
+    except Cancelled:
+        events.put(Event("cancelled"))
+    except Exception as error:
+        logging.getLogger("ACSeg").info("the job ended with an error", exc_info=True)
+        events.put(Event("error", message=sentence(error), value=error))
+
+
+def sentence(error: BaseException) -> str:
+    """Say what went wrong in a sentence for a person who does not program."""
+    if isinstance(error, MemoryError) and not str(error):
+        return "There is not enough memory for this volume: close other programs, or crop the volume."
+    if isinstance(error, ImportError) and error.name:
+        return f"The Python package {error.name} is missing: press the button again to install it."
+    if isinstance(error, (ValueError, OSError, MemoryError, RuntimeError)) and str(error):
+        text = str(error)
+        return text[0].upper() + text[1:]
+    return f"Unexpected failure ({type(error).__name__}): {error}"

@@ -1,0 +1,126 @@
+"""Which slices are drawn, how much of each segment is on them, and where to draw next. No Qt, no MRML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ACSegLib.volume import Segmentation
+
+AXES = ("k", "j", "i")
+
+#: Distance between drawn slices that the workflow starts from.
+DEFAULT_INTERVAL = 20
+
+
+@dataclass
+class DrawnSlices:
+    """The drawn slices of a segmentation.
+
+    Attributes
+    ----------
+    names : list of str
+        Segment names, in table order.
+    shape : tuple of int
+        Number of slices along k, j, i.
+    counts : dict
+        (axis, slice) -> drawn voxels of each segment, in the order of `names`.
+    """
+
+    names: list[str] = field(default_factory=list)
+    shape: tuple[int, int, int] = (0, 0, 0)
+    counts: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+
+    def on(self, axis: str) -> list[int]:
+        """Drawn slices of an axis, sorted."""
+        return sorted(number for name, number in self.counts if name == axis)
+
+    @property
+    def axes(self) -> list[str]:
+        """Axes with drawn slices, the one with most of them first."""
+        used = [a for a in AXES if self.on(a)]
+        return sorted(used, key=lambda a: (-len(self.on(a)), AXES.index(a)))
+
+    def next_slice(self, axis: str, interval: int = DEFAULT_INTERVAL) -> int | None:
+        """Give the slice to draw next: `interval` on from the last one, then in the middle of the widest gap.
+
+        None when no gap is wider than `interval`.
+        """
+        size = self.shape[AXES.index(axis)]
+        drawn = self.on(axis)
+        if not drawn:
+            return size // 2 if size else None
+        if drawn[-1] + interval < size:
+            return drawn[-1] + interval
+        if drawn[0] - interval >= 0:
+            return drawn[0] - interval
+        gaps = [(b - a, (a + b) // 2) for a, b in zip(drawn, drawn[1:], strict=False)]
+        widest = max(gaps, default=(0, 0))
+        return widest[1] if widest[0] > interval else None
+
+
+def count_slices(labels: Segmentation, axis: str = "auto", slices: dict[str, Sequence[int]] | None = None) -> DrawnSlices:
+    """Find the drawn slices and count the voxels of each segment on them.
+
+    Parameters
+    ----------
+    labels : Segmentation
+        The drawing, on the volume's grid.
+    axis : {"auto", "k", "j", "i", "all"}
+        As in `ACSegLib.fill.labelled_slices.find_slices`.
+    slices : dict, optional
+        Axis -> slices, where they are known.
+    """
+    from ACSegLib.fill.labelled_slices import find_slices
+
+    found = DrawnSlices([s.name for s in labels.segments], labels.shape)
+    drawn = np.logical_or.reduce([layer > 0 for layer in labels.layers])
+    if not drawn.any():
+        return found
+    for name, numbers in (slices or find_slices(drawn, axis)).items():
+        planes = [np.moveaxis(layer, AXES.index(name), 0) for layer in labels.layers]
+        for number in numbers:
+            row = [int(np.count_nonzero(planes[s.layer][number] == s.value)) for s in labels.segments]
+            found.counts[name, int(number)] = row
+    return found
+
+
+def changed_slices(before: Segmentation, after: Segmentation) -> dict[str, list[int]]:
+    """Slices of each axis on which two drawings of one table differ."""
+    differs = np.zeros(after.shape, bool)
+    for segment in after.segments:
+        differs |= before.mask(segment.id) != after.mask(segment.id)
+    result = {}
+    for number, name in enumerate(AXES):
+        others = tuple(a for a in range(3) if a != number)
+        result[name] = np.flatnonzero(differs.any(axis=others)).tolist()
+    return result
+
+
+def merge(result: Segmentation, drawn: Segmentation, protected: np.ndarray | None) -> Segmentation:
+    """Put what was drawn back into a result, and keep the result out of protected voxels.
+
+    Parameters
+    ----------
+    result, drawn : Segmentation
+        On one grid; segments are matched by id, and those that `drawn` lacks are left out.
+    protected : ndarray of bool, shape (k, j, i), optional
+        Voxels that may not be filled (masked, or held by a hidden segment).
+    """
+    rows = [s for s in drawn.segments if any(r.id == s.id for r in result.segments)]
+    if not result.overlapping and not drawn.overlapping:
+        keep = drawn.labels > 0
+        if protected is not None:
+            keep |= protected
+        table = np.zeros(int(result.labels.max(initial=0)) + 1, drawn.labels.dtype)
+        for row in rows:
+            value = result.segment(row.id).value
+            if value < len(table):
+                table[value] = row.value
+        labels = np.where(keep, drawn.labels, table[result.labels])
+        return Segmentation((labels,), list(drawn.segments), drawn.geometry, drawn.name)
+    free = True if protected is None else ~protected
+    masks = [(result.mask(row.id) & free) | drawn.mask(row.id) for row in rows]
+    return Segmentation.from_masks(masks, rows, drawn.geometry, drawn.name)

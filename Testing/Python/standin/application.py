@@ -1,0 +1,156 @@
+"""`slicer.app`, `slicer.modules`, a fresh MRML scene, and the watch over threads."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import types
+
+from PySide6 import QtCore, QtWidgets
+
+_violations: list[str] = []
+
+
+class Application(QtCore.QObject):
+    """The part of qSlicerApplication that modules use."""
+
+    startupCompleted = QtCore.Signal()
+    aboutToQuit = QtCore.Signal()
+    isStandIn = True
+    majorVersion, minorVersion = 5, 13
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._temporary = tempfile.mkdtemp(prefix="acseg-slicer-")
+        self._cursors = 0
+
+    temporaryPath = QtCore.Property(str, lambda self: self._temporary)
+    cachePath = QtCore.Property(str, lambda self: self._temporary)
+
+    def processEvents(self):
+        QtWidgets.QApplication.processEvents()
+
+    def testingEnabled(self):
+        return True
+
+    def setOverrideCursor(self, cursor):
+        self._cursors += 1
+
+    def restoreOverrideCursor(self):
+        self._cursors -= 1
+        assert self._cursors >= 0, "restoreOverrideCursor without setOverrideCursor"
+
+    def moduleManager(self):
+        return self._module_manager
+
+    def applicationLogic(self):
+        import slicer
+
+        return slicer.modules.applicationLogic
+
+    def layoutManager(self):
+        return None
+
+    def userSettings(self):
+        return QtCore.QSettings(self._temporary + "/user.ini", QtCore.QSettings.Format.IniFormat)
+
+    def settings(self):
+        return self.userSettings()
+
+    def revisionUserSettings(self):
+        return self.userSettings()
+
+    def documentationBaseUrl(self):
+        return "https://slicer.readthedocs.io/"
+
+
+class ModuleManager(QtCore.QObject):
+    moduleAboutToBeUnloaded = QtCore.Signal(str)
+
+    def moduleNames(self):
+        return ["ACSeg", "SegmentEditorACSegFill"]
+
+
+def install() -> None:
+    """Give `slicer` its application; a scene is made by `start_scene`."""
+    import slicer
+
+    from standin import widgets
+
+    slicer.app = Application()
+    slicer.app._module_manager = ModuleManager()
+    i18n = types.ModuleType("slicer.i18n")
+    i18n.tr = lambda text: text
+    i18n.translate = lambda context, text: text
+    sys.modules["slicer.i18n"] = slicer.i18n = i18n
+    for name, cls in widgets.WIDGETS.items():
+        if name.startswith("q"):
+            setattr(slicer, name, cls)
+    threading.setprofile(_watch)
+    start_scene()
+
+
+def start_scene():
+    """Put a new, empty scene with its logics behind `slicer.mrmlScene` and `slicer.modules`."""
+    import slicer
+
+    scene = slicer.vtkMRMLScene()
+    logic = slicer.vtkMRMLApplicationLogic()
+    logic.SetMRMLScene(scene)
+    segmentations = slicer.vtkSlicerSegmentationsModuleLogic()
+    segmentations.SetMRMLApplicationLogic(logic)
+    segmentations.SetMRMLScene(scene)
+    colours = slicer.vtkMRMLColorLogic()
+    colours.SetMRMLScene(scene)
+    slicer.mrmlScene = scene
+    previous = getattr(slicer, "modules", types.SimpleNamespace())
+    slicer.modules = types.SimpleNamespace(
+        segmentations=types.SimpleNamespace(logic=lambda: segmentations),
+        colors=types.SimpleNamespace(logic=lambda: colours),
+        plots=types.SimpleNamespace(logic=lambda: _Plots()),
+        applicationLogic=logic,
+        sampleDataSources=getattr(previous, "sampleDataSources", {}),
+    )
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
+    for name in ("Red", "Green", "Yellow"):
+        _add_slice_view(scene, name)
+    return scene
+
+
+def _add_slice_view(scene, name: str) -> None:
+    view = scene.AddNewNodeByClass("vtkMRMLSliceNode", name)
+    view.SetLayoutName(name)
+    view.SetSingletonTag(name)
+    view.SetOrientation({"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}[name])
+    layers = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name + "Composite")
+    layers.SetLayoutName(name)
+    layers.SetSingletonTag(name)
+
+
+class _Plots:
+    """`slicer.modules.plots.logic()`: remembers what was shown."""
+
+    shown = None
+
+    def ShowChartInLayout(self, chart):
+        if not chart.IsA("vtkMRMLPlotChartNode"):
+            raise TypeError("ShowChartInLayout needs a chart node")
+        type(self).shown = chart
+
+
+def _watch(frame, event, argument) -> None:
+    """Note every call into MRML or Qt made on a thread other than the main one."""
+    if event != "c_call":
+        return
+    owner = getattr(argument, "__self__", None)
+    kind = type(owner).__name__
+    if kind.startswith(("vtkMRML", "vtkSegment", "vtkOriented", "vtkSlicer")) or isinstance(owner, QtWidgets.QWidget):
+        _violations.append(f"{kind}.{argument.__name__} in {frame.f_code.co_filename}:{frame.f_lineno}")
+
+
+def thread_violations() -> list[str]:
+    """Give, and forget, the calls that Slicer would not have survived."""
+    found = list(_violations)
+    _violations.clear()
+    return found

@@ -1,0 +1,177 @@
+"""The module `qt`: PySide6 with the manners of PythonQt.
+
+Qt properties are attributes (``button.text = "Fill"``), signals connect by their C++ signature
+(``button.connect("clicked()", f)``), and an attribute or signal that does not exist is an error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import types
+import xml.etree.ElementTree as ElementTree
+
+from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
+#: Getters that C++ calls as virtual methods; PythonQt offers them as methods too.
+_METHODS = {"sizeHint", "minimumSizeHint", "size", "pos", "rect", "x", "y", "width", "height", "frameGeometry"}
+_properties: dict[type, frozenset[str]] = {}
+
+
+def property_names(cls: type) -> frozenset[str]:
+    """Qt properties of a class that are attributes in PythonQt."""
+    if cls not in _properties:
+        meta = cls.staticMetaObject
+        names = {meta.property(n).name() for n in range(meta.propertyCount())}
+        _properties[cls] = frozenset(names - _METHODS)
+    return _properties[cls]
+
+
+def _is_plain(cls: type) -> bool:
+    return cls.__module__.startswith(("PySide6", "standin"))
+
+
+def _find_signal(widget: QtCore.QObject, signature: str):
+    special = getattr(type(widget), "SLICER_SIGNALS", {})
+    if signature in special:
+        return object.__getattribute__(widget, special[signature])
+    normalized = bytes(QtCore.QMetaObject.normalizedSignature(signature)).decode()
+    if widget.metaObject().indexOfSignal(normalized) < 0:
+        raise ValueError(f"{type(widget).__name__} has no signal {signature}")
+    return normalized
+
+
+def _connect(self, signature: str, slot) -> bool:
+    if not callable(slot):
+        raise TypeError(f"cannot connect {signature} to {slot!r}")
+    signal = _find_signal(self, signature)
+    if isinstance(signal, str):
+        return bool(_native_connect(self, QtCore.SIGNAL(signal), slot))
+    signal.connect(slot)
+    return True
+
+
+def _disconnect(self, signature: str, slot) -> bool:
+    signal = _find_signal(self, signature)
+    if isinstance(signal, str):
+        return bool(_native_disconnect(self, QtCore.SIGNAL(signal), slot))
+    signal.disconnect(slot)
+    return True
+
+
+_native_connect = QtCore.QObject.connect
+_native_disconnect = QtCore.QObject.disconnect
+_native_get = QtCore.QObject.__getattribute__
+
+
+def _get(self, name: str):
+    if name == "connect":
+        return lambda signature, slot: _connect(self, signature, slot)
+    if name == "disconnect":
+        return lambda signature, slot: _disconnect(self, signature, slot)
+    if name == "name":
+        return _native_get(self, "objectName")()
+    if not name.startswith("_") and name in property_names(type(self)):
+        return _native_get(self, "property")(name)
+    return _native_get(self, name)
+
+
+def _set(self, name: str, value) -> None:
+    kind = type(self)
+    name = "objectName" if name == "name" else name
+    if not name.startswith("_") and name in property_names(kind):
+        if not self.setProperty(name, value):
+            raise TypeError(f"{kind.__name__}.{name} cannot be set to {value!r}")
+    elif hasattr(getattr(kind, name, None), "__set__"):
+        getattr(kind, name).__set__(self, value)
+    elif _is_plain(kind) and not name.startswith("_") and not hasattr(kind, name):
+        raise AttributeError(f"{kind.__name__} has no property {name!r}")
+    else:
+        self.__dict__[name] = value
+
+
+class UiLoader(QtUiTools.QUiLoader):
+    """Loads Qt Designer files with the stand-ins of Slicer's widgets, and refuses what those do not have."""
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        from standin.widgets import WIDGETS
+
+        self._widgets = dict(WIDGETS)
+
+    def createWidget(self, className, parent=None, name=""):
+        if className in self._widgets:
+            widget = self._widgets[className](parent)
+            widget.setObjectName(name)
+            return widget
+        if not hasattr(QtWidgets, className):
+            raise ValueError(f"the .ui file names the unknown widget class {className}")
+        return super().createWidget(className, parent, name)
+
+    def load(self, file, parent=None):
+        tree = ElementTree.fromstring(bytes(file.readAll()))
+        self._check(tree)
+        links = tree.find("connections")
+        connections = [] if links is None else [tuple(c.findtext(t) for t in _LINK) for c in links]
+        if links is not None:
+            tree.remove(links)
+        buffer = QtCore.QBuffer()
+        buffer.setData(ElementTree.tostring(tree))
+        buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
+        top = super().load(buffer, parent)
+        for sender, signal, receiver, slot in connections:
+            self._link(top, sender, signal, receiver, slot)
+        return top
+
+    def _check(self, tree) -> None:
+        for element in tree.iter("widget"):
+            name = element.get("class")
+            cls = self._widgets.get(name) or getattr(QtWidgets, name, None)
+            if cls is None:
+                raise ValueError(f"the .ui file names the unknown widget class {name}")
+            meta = cls.staticMetaObject
+            for prop in element.findall("property"):
+                if prop.get("stdset") != "0" and meta.indexOfProperty(prop.get("name")) < 0:
+                    raise ValueError(f"{name} {element.get('name')!r} has no property {prop.get('name')!r}")
+
+    @staticmethod
+    def _link(top, sender, signal, receiver, slot) -> None:
+        def find(name):
+            found = top if top.objectName == name else top.findChild(QtWidgets.QWidget, name)
+            if found is None:
+                raise ValueError(f"a connection of the .ui file names the unknown widget {name!r}")
+            return found
+
+        target = find(receiver)
+        if not hasattr(target, slot.partition("(")[0]):
+            raise ValueError(f"{receiver} has no slot {slot}")
+        find(sender).connect(signal, getattr(target, slot.partition("(")[0]))
+
+
+_LINK = ("sender", "signal", "receiver", "slot")
+
+
+def _keep_none_alive() -> None:
+    """Before Python 3.12 None is reference-counted, and some PySide6 builds give one back too often per void call."""
+    if sys.version_info < (3, 12) and sys.implementation.name == "cpython":
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+
+
+def build() -> types.ModuleType:
+    """Give the module `qt`; patches PySide6's classes in place, so that objects made in C++ behave alike."""
+    _keep_none_alive()
+    if QtWidgets.QApplication.instance() is None:
+        QtWidgets.QApplication(["ACSeg"])
+        QtWidgets.QApplication.setStyle("Fusion")
+    module = types.ModuleType("qt")
+    for package in (QtCore, QtGui, QtWidgets, QtUiTools):
+        for name in dir(package):
+            if not name.startswith("_") and name not in ("Signal", "Slot", "Property", "ClassInfo"):
+                setattr(module, name, getattr(package, name))
+    QtCore.QObject.__getattribute__ = _get
+    for name in dir(module):
+        cls = getattr(module, name)
+        if isinstance(cls, type) and issubclass(cls, QtCore.QObject):
+            cls.__setattr__ = _set
+    module.QUiLoader = UiLoader
+    return module

@@ -1,0 +1,159 @@
+"""Bases of scripted modules, parameter nodes, sample data and packaging: Slicer's interface, own implementation."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import types
+import unittest
+from pathlib import Path
+
+
+def install(upstream: str | None) -> None:
+    """Register the modules; with `upstream` (a folder with Slicer's Python files) use Slicer's own bases."""
+    import slicer
+
+    sys.modules["SampleData"] = _module("SampleData", SampleDataLogic=SampleDataLogic)
+    slicer.packaging = sys.modules["slicer.packaging"] = _module(
+        "slicer.packaging", pip_check=pip_check, pip_ensure=pip_ensure
+    )
+    if upstream:
+        slicer.__path__.append(upstream)
+        return
+    from standin import parameternode
+
+    names = {n: globals()[n] for n in _BASES}
+    sys.modules["slicer.ScriptedLoadableModule"] = slicer.ScriptedLoadableModule = _module(
+        "slicer.ScriptedLoadableModule", __all__=list(_BASES), **names
+    )
+    public = {n: getattr(parameternode, n) for n in parameternode.__all__}
+    sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper = _module(
+        "slicer.parameterNodeWrapper", __all__=list(public), **public
+    )
+
+
+_BASES = (
+    "ScriptedLoadableModule",
+    "ScriptedLoadableModuleWidget",
+    "ScriptedLoadableModuleLogic",
+    "ScriptedLoadableModuleTest",
+)
+
+
+def _module(name: str, **members) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__dict__.update(members)
+    return module
+
+
+class ScriptedLoadableModule:
+    def __init__(self, parent):
+        self.parent = parent
+        self.moduleName = type(self).__name__
+
+    def resourcePath(self, filename):
+        return str(Path(self.parent.path).parent / "Resources" / filename)
+
+
+class ScriptedLoadableModuleWidget:
+    def __init__(self, parent=None):
+        import qt
+        import slicer
+
+        self.moduleName = type(self).__name__.removesuffix("Widget")
+        if parent is None:
+            parent = slicer.qMRMLWidget()
+            parent.setLayout(qt.QVBoxLayout())
+            parent.setMRMLScene(slicer.mrmlScene)
+        self.parent = parent
+        self.layout = parent.layout()
+
+    def resourcePath(self, filename):
+        module = sys.modules[type(self).__module__]
+        return str(Path(module.__file__).parent / "Resources" / filename)
+
+    def setup(self):
+        pass
+
+    def cleanup(self):
+        pass
+
+
+class ScriptedLoadableModuleLogic:
+    def __init__(self, parent=None):
+        self.moduleName = type(self).__name__.removesuffix("Logic")
+        self.isSingletonParameterNode = True
+
+    def getParameterNode(self):
+        import slicer
+
+        node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        if node is None:
+            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
+            node.UnRegister(None)
+            node.SetSingletonTag(self.moduleName)
+            node.SetModuleName(self.moduleName)
+            node.SetAttribute("ModuleName", self.moduleName)
+            node = slicer.mrmlScene.AddNode(node)
+        return node
+
+
+class ScriptedLoadableModuleTest(unittest.TestCase):
+    messageDelay = 0
+
+    def __init__(self, *args):
+        super().__init__(*args) if args else super().__init__("runTest")
+
+    def delayDisplay(self, message, requestedDelay=None, msec=None):
+        pass
+
+    def runTest(self):
+        pass
+
+
+class ModuleParent:
+    """What Slicer hands to a module's constructor."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.title = self.helpText = self.acknowledgementText = ""
+        self.categories, self.dependencies, self.contributors = [], [], []
+        self.hidden, self.icon = False, None
+
+
+class SampleDataLogic:
+    """Registers data sets; `slicer.modules.sampleDataSources` holds them, as in Slicer."""
+
+    @staticmethod
+    def registerCustomSampleDataSource(category="Custom", sampleName=None, **settings):
+        import slicer
+
+        known = {"uris", "fileNames", "nodeNames", "customDownloader", "thumbnailFileName", "loadFileTypes"}
+        known |= {"loadFiles", "loadFileProperties", "checksums"}
+        unknown = set(settings) - known
+        if unknown:
+            raise TypeError(f"registerCustomSampleDataSource has no parameter {unknown}")
+        source = types.SimpleNamespace(sampleName=sampleName, customDownloader=None, **{})
+        source.__dict__.update(settings)
+        sources = slicer.modules.sampleDataSources.setdefault(category, [])
+        if not any(s.sampleName == sampleName for s in sources):
+            sources.append(source)
+
+
+def pip_check(requirement) -> bool:
+    """Tell whether a requirement is met by what is installed."""
+    from packaging.requirements import Requirement
+
+    parsed = Requirement(str(requirement))
+    try:
+        version = importlib.metadata.version(parsed.name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return version in parsed.specifier
+
+
+def pip_ensure(requirements, prompt_install=True, requester=None, **_) -> None:
+    """Install nothing: refuse when something is missing, as a person who declines would."""
+    missing = [str(r) for r in requirements if not pip_check(r)]
+    if missing:
+        raise RuntimeError(f"declined to install {', '.join(missing)}")
