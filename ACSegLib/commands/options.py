@@ -14,6 +14,8 @@ from typing import Any
 
 from ACSegLib.errors import InputError
 
+_METAVARS = {int: "N", float: "X"}
+
 
 def option(
     default: Any = dataclasses.MISSING,
@@ -96,8 +98,11 @@ class OptionInfo:
             notes.append(f"{low:g} to {high:g}")
         elif low is not None:
             notes.append(f"at least {low:g}")
-        if not self.required and self.default not in (None, False, "", []):
-            notes.append(f"default {self.default}")
+        if self.metadata["choices"] and self.metadata["metavar"]:
+            notes.append(f"one of {', '.join(map(str, self.metadata['choices']))}")
+        if not self.required and self.default not in (None, False, True, "", []):
+            shown = " ".join(map(str, self.default)) if self.repeated else self.default
+            notes.append(f"default {shown}")
         return text + (f" ({', '.join(notes)})" if notes else "")
 
 
@@ -132,14 +137,14 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
             arguments.update(action=action, default=info.default)
         else:
             arguments.update(type=info.type, choices=meta["choices"], default=info.default)
-            if meta["metavar"]:
-                arguments["metavar"] = meta["metavar"]
+            if meta["metavar"] or not meta["choices"]:
+                arguments["metavar"] = meta["metavar"] or _METAVARS.get(info.type, "TEXT")
         if info.repeated:
             arguments["nargs"] = "+" if info.required else "*"
         if meta["positional"]:
             if not info.required and not info.repeated:
                 arguments["nargs"] = "?"
-            arguments.setdefault("metavar", info.name.upper())
+            arguments["metavar"] = meta["metavar"] or info.name.upper()
             parser.add_argument(info.name, **arguments)
         else:
             flags = ([f"-{meta['short']}"] if meta["short"] else []) + [info.flag]

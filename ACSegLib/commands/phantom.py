@@ -1,0 +1,199 @@
+"""Simulate soft X-ray tomograms of cells in a capillary, with exact labels.
+
+Makes images to try every step on, with a truth to score against. In DIR it writes, for each tomogram NAME:
+
+  images/NAME.nrrd      the reconstructed tomogram: absorption (LAC) in 1/um, voxel size in nm
+  truth/NAME.seg.nrrd   exact labels of every voxel: 1 cytoplasm (the whole cell), 2 bead
+  drawn/NAME.seg.nrrd   the labels as a person would draw them, on every n-th slice only
+  parts/NAME.seg.nrrd   what each voxel is: filopodia, nucleus, lipid droplets, capillary wall, ...
+  recipes/NAME.json     all parameters of the simulation
+
+Examples:
+  acseg phantom -o phantoms
+  acseg phantom -o phantoms --kind huh-7 --size 256 --every 10 --shake 1
+  acseg phantom -o training --count 8 --size 96 --vary
+  acseg fill phantoms/images/t-cell-0.nrrd phantoms/drawn/t-cell-0.seg.nrrd -o filled.seg.nrrd
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.options import option
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Recipe, vary
+
+if TYPE_CHECKING:
+    from ACSegLib.phantom import Phantom
+    from ACSegLib.volume import Segmentation
+
+SUMMARY = "simulate tomograms with exact labels"
+
+FOLDERS = ("images", "truth", "drawn", "parts", "recipes")
+#: Options that are parameters of the recipe under the same name; None leaves the recipe's value.
+_RECIPE_OPTIONS = (
+    "kind",
+    "neighbour",
+    "missing_wedge",
+    "photons",
+    "projections",
+    "rings",
+    "filopodia",
+    "beads",
+    "field_of_view",
+)
+
+
+@dataclass
+class Options:
+    """Options of ``acseg phantom``."""
+
+    output: str = option(help="folder to write to; made if it does not exist", short="o", metavar="DIR")
+    size: list[int] = option(
+        default=[128], help="voxels along each axis: one number, or three (k j i; k is the capillary)", minimum=1
+    )
+    seed: int = option(
+        default=0, help="number that fixes everything random; further tomograms take the next", minimum=0
+    )
+    kind: str | None = option(
+        default=None, help="cell type (t-cell unless --vary draws one)", choices=tuple(KINDS), metavar="KIND"
+    )
+    count: int = option(default=1, help="how many tomograms", minimum=1)
+    every: int = option(default=20, help="the simulated person draws every n-th slice", minimum=1, metavar="N")
+    axis: str = option(default="k", help="axis across the drawn slices", choices=("k", "j", "i"))
+    shake: float = option(default=0.0, help="how far the drawing hand errs, root mean square", minimum=0, unit="voxels")
+    vary: bool = option(default=False, help="vary cell type, contrast, dose, voxel size and artefacts widely")
+    neighbour: str | None = option(
+        default=None,
+        help="how a second cell, which touches the first, is labelled: unlabelled makes it background in the truth (as when "
+        "one cell of many is drawn), cytoplasm gives it the same label, segment its own; none: there is no such cell",
+        choices=NEIGHBOURS,
+        metavar="HOW",
+    )
+    missing_wedge: float | None = option(
+        default=None, help="angle that no projection covers", minimum=0, maximum=175, unit="degrees"
+    )
+    photons: float | None = option(
+        default=None, help="dose: counts of a detector pixel without a specimen (5000)", minimum=1, advanced=True
+    )
+    projections: int | None = option(default=None, help="number of projections (92)", minimum=1, advanced=True)
+    rings: float | None = option(
+        default=None, help="gain error of detector pixels, makes ring artefacts (0; try 0.01)", minimum=0, advanced=True
+    )
+    filopodia: int | None = option(default=None, help="number of filopodia", minimum=0, advanced=True)
+    beads: int | None = option(default=None, help="number of polystyrene beads", minimum=0, advanced=True)
+    field_of_view: float | None = option(
+        default=None, help="width of a slice; sets the voxel size", minimum=0.01, unit="um", advanced=True
+    )
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Simulate and write `options.count` tomograms."""
+    from ACSegLib.phantom import simulate
+
+    size = options.size * 3 if len(options.size) == 1 else options.size
+    if len(size) != 3:
+        raise InputError(f"--size takes one number or three (k j i), not {len(options.size)}.")
+    folder = Path(options.output)
+    written = []
+    with _folders(folder):
+        for number in range(options.count):
+            part = progress.part(number / options.count, (number + 1) / options.count)
+            seed = options.seed + number
+            phantom = simulate(size, seed, recipe=_recipe(options, seed), progress=part.part(0.0, 0.9))
+            part(0.9, "writing")
+            written.append(_write(phantom, options, folder, part.check))
+    first = written[0]
+    return {
+        "tomograms": written,
+        "outputs": {name: str(folder / name) for name in FOLDERS},
+        "example": {"image": first["files"]["image"], "drawn": first["files"]["drawn"]},
+    }
+
+
+def _recipe(options: Options, seed: int) -> Recipe:
+    named = {name: getattr(options, name) for name in _RECIPE_OPTIONS}
+    named = {name: value for name, value in named.items() if value is not None}
+    return vary(seed, **named) if options.vary else Recipe().changed(**named)
+
+
+@contextlib.contextmanager
+def _folders(folder: Path) -> Iterator[None]:
+    """Make the folders; when the work fails, remove those that were made and hold nothing."""
+    made = []
+    try:
+        for path in (*reversed(folder.parents), folder, *(folder / name for name in FOLDERS)):
+            if not path.is_dir():
+                path.mkdir()
+                made.append(path)
+        yield
+    except FileExistsError as error:
+        raise FileError(f"cannot write to {folder}: {error.filename} is a file; choose another folder.") from error
+    except (PermissionError, FileNotFoundError) as error:
+        raise FileError(f"cannot make the folder {error.filename}: {error.strerror}; choose another.") from error
+    finally:
+        for path in reversed(made):
+            with contextlib.suppress(OSError):  # not empty: it holds a finished tomogram
+                path.rmdir()
+
+
+def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
+    """Write one tomogram's five files: all of them, or none."""
+    from ACSegLib.commands.report import write_json
+    from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.phantom import annotate
+
+    name = phantom.volume.name
+    drawn, slices = annotate(phantom.truth, options.every, options.axis, shake=options.shake, seed=phantom.seed)
+    recipe = {
+        "seed": phantom.seed,
+        "shape_kji": phantom.volume.shape,
+        "spacing_nm": phantom.volume.geometry.spacing,
+        "drawn_slices": {options.axis: slices},
+        "shake_voxels": options.shake,
+        "recipe": phantom.recipe.as_dict(),
+    }
+
+    def segmentation(which: str) -> Path:
+        return folder / which / f"{name}.seg.nrrd"
+
+    def labelled(content: Segmentation) -> Callable[[Path], Any]:
+        return lambda path: save_segmentation(content, path)
+
+    jobs: dict[str, tuple[Path, Callable[[Path], Any]]] = {
+        "image": (folder / "images" / f"{name}.nrrd", lambda path: save_volume(phantom.volume, path)),
+        "truth": (segmentation("truth"), labelled(phantom.truth)),
+        "drawn": (segmentation("drawn"), labelled(drawn)),
+        "parts": (segmentation("parts"), labelled(phantom.parts)),
+        "recipe": (folder / "recipes" / f"{name}.json", lambda path: write_json(recipe, path)),
+    }
+    done: list[Path] = []
+    try:
+        for path, write in jobs.values():
+            check()
+            write(path)
+            done.append(path)
+    except BaseException:
+        for path in done:
+            path.unlink(missing_ok=True)
+        raise
+    voxels = {segment.name: int(phantom.truth.mask(segment).sum()) for segment in phantom.truth.segments}
+    files = {key: str(path) for key, (path, _) in jobs.items()}
+    return {"name": name, "files": files, "drawn_slices": slices, "axis": options.axis, "voxels": voxels}
+
+
+def describe(results: dict[str, Any]) -> str:
+    """Say what was made and what to do with it."""
+    lines = []
+    for tomogram in results["tomograms"]:
+        voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram["voxels"].items())
+        slices = len(tomogram["drawn_slices"])
+        lines.append(f"{tomogram['files']['image']}: {voxels}; {slices} slices drawn along {tomogram['axis']}")
+    example = results["example"]
+    lines.append(f"try: acseg fill {example['image']} {example['drawn']} -o filled.seg.nrrd")
+    return "\n".join(lines)
