@@ -1,0 +1,139 @@
+"""Statistics of the linear absorption coefficient (LAC) inside a mask, and its normalisation by beads.
+
+Polystyrene beads next to the cells absorb alike in every tomogram, so the LAC of a tomogram can be scaled such that
+its beads read the reference value (Larabell and Nugent, Current Opinion in Structural Biology 20 (2010) 623-631 on LAC
+in soft X-ray tomography).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.measure.regions import as_mask, bounding_box
+from ACSegLib.volume import Segmentation, Volume
+
+#: Percentiles that are reported, with the names of their columns.
+PERCENTILES = (5, 25, 50, 75, 95)
+
+
+def intensity_measures(image: np.ndarray, mask: np.ndarray, factor: float = 1.0) -> dict[str, Any]:
+    """Mean, SD, percentiles and extremes of an image inside a mask.
+
+    Parameters
+    ----------
+    image : ndarray, shape (k, j, i)
+        LAC or any intensity. NaN and infinite voxels are left out and counted.
+    mask : ndarray, shape (k, j, i)
+        Non-zero inside.
+    factor : float
+        Multiplied to every value (see `bead_normalisation`).
+
+    Returns
+    -------
+    dict
+        "lac_mean", "lac_sd", "lac_min", "lac_p5", ..., "lac_p95", "lac_max" as plain floats (NaN if no voxel counts)
+        and "lac_invalid_voxels".
+    """
+    values = image[as_mask(mask)]
+    finite = np.isfinite(values) if values.dtype.kind == "f" else np.ones(len(values), bool)
+    invalid = int(len(values) - np.count_nonzero(finite))
+    values = values[finite] if invalid else values
+    names = ["lac_mean", "lac_sd", "lac_min", *(f"lac_p{p}" for p in PERCENTILES), "lac_max"]
+    if not len(values):
+        return {**dict.fromkeys(names, float("nan")), "lac_invalid_voxels": invalid}
+    low, *quantiles, high = np.percentile(values, (0, *PERCENTILES, 100))
+    mean = float(np.mean(values, dtype=np.float64))
+    spread = float(np.std(values, dtype=np.float64))
+    figures = [mean, spread, low, *quantiles, high]
+    row: dict[str, Any] = {name: float(v) * factor for name, v in zip(names, figures, strict=True)}
+    row["lac_sd"] = abs(row["lac_sd"])
+    row["lac_invalid_voxels"] = invalid
+    return row
+
+
+@dataclass(frozen=True)
+class BeadNormalisation:
+    """Scale that makes the beads read the reference.
+
+    Parameters
+    ----------
+    factor : float
+        Multiply the image by it.
+    bead_lac : float
+        Median of the beads' interior before scaling.
+    reference : float
+        What the beads should read.
+    voxels : int
+        How many voxels the median is of.
+    """
+
+    factor: float
+    bead_lac: float
+    reference: float
+    voxels: int
+
+
+def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> BeadNormalisation:
+    """Find the factor that scales a tomogram so that its polystyrene beads read `reference`.
+
+    The median of the beads' interior is taken, two voxels away from their surface where the beads are large enough
+    (voxels at the surface mix bead and ice).
+
+    Parameters
+    ----------
+    volume : Volume
+        LAC per voxel.
+    beads : ndarray, shape (k, j, i)
+        Non-zero in the beads.
+    reference : float
+        LAC of polystyrene at the beam's energy, in the image's unit; or the mean bead LAC of the study.
+
+    Raises
+    ------
+    InputError
+        If there is no bead, or beads and reference do not have positive LAC.
+    """
+    from scipy import ndimage
+
+    beads = as_mask(beads, "bead mask")
+    if beads.shape != volume.shape:
+        raise InputError(f"the bead mask must have the image's shape {volume.shape}, not {beads.shape}.")
+    box = bounding_box(beads)
+    if box is None:
+        raise InputError(f"{volume.name!r} has no bead voxels to normalise by; label a bead, or do not normalise.")
+    if not reference > 0:
+        raise InputError(f"the beads' reference LAC must be positive, not {reference}.")
+    inner = np.pad(beads[box], 1)
+    for _ in range(2):
+        smaller = ndimage.binary_erosion(inner)
+        if np.count_nonzero(smaller) < 20:
+            break
+        inner = smaller
+    values = volume.array[box][inner[1:-1, 1:-1, 1:-1]]
+    values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    lac = float(np.median(values)) if len(values) else float("nan")
+    if not lac > 0:
+        raise InputError(f"the beads of {volume.name!r} have LAC {lac:g}; normalisation needs a positive value.")
+    return BeadNormalisation(float(reference) / lac, lac, float(reference), len(values))
+
+
+def bead_mask(segmentation: Segmentation, name: str = "bead") -> np.ndarray | None:
+    """Mask of all segments whose name holds `name` (any case); None if there is none."""
+    rows = [s for s in segmentation.segments if name.lower() in s.name.lower()]
+    if not rows:
+        return None
+    mask = np.zeros(segmentation.shape, bool)
+    for row in rows:
+        mask |= segmentation.mask(row)
+    return mask
+
+
+def normalised(volume: Volume, normalisation: BeadNormalisation) -> Volume:
+    """The image (float32) scaled so that its beads read the reference; the factor is noted in its meta."""
+    array = volume.array.astype(np.float32) * np.float32(normalisation.factor)
+    meta = {**volume.meta, "bead_factor": normalisation.factor, "bead_reference": normalisation.reference}
+    return Volume(array, volume.geometry, volume.name, meta)

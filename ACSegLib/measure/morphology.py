@@ -1,0 +1,311 @@
+"""Size and shape per segment and per connected cell: volume, surface, ratio, axes, filopodia, contacts, LAC.
+
+Lengths are in the geometry's unit, areas and volumes in its square and cube; "unit" in each row says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.measure.contacts import contact_areas
+from ACSegLib.measure.intensity import intensity_measures
+from ACSegLib.measure.regions import Box, as_mask, bounding_box, connected_cells, sampling, touches_border
+from ACSegLib.measure.surface import DEFAULT_METHOD, surface_area
+from ACSegLib.measure.thin_parts import default_radius, thin_part_measures
+from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
+
+Row = dict[str, Any]
+
+
+def shape_measures(
+    mask: np.ndarray,
+    spacing: Sequence[float],
+    *,
+    direction: Sequence[float] | None = None,
+    surface_method: str = DEFAULT_METHOD,
+) -> dict[str, float]:
+    """Size and shape of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (k, j, i)
+        Non-zero inside.
+    spacing : sequence of float
+        Voxel size along (i, j, k), as `Geometry.spacing`.
+    direction : sequence of 9 float, optional
+        Direction cosines as `Geometry.direction`; the identity when left out. Turns the principal axis into LPS.
+    surface_method : str
+        See `ACSegLib.measure.surface.surface_area`.
+
+    Returns
+    -------
+    dict of float
+        voxels, volume, surface_area, surface_to_volume, sphericity (1 for a ball: area of the ball of equal volume
+        over the area; may exceed 1 by the estimator's error), axis_1 >= axis_2 >= axis_3 (full principal axes of the
+        ellipsoid of equal second moments), elongation (axis_2 / axis_1), flatness (axis_3 / axis_2), axis_1_l,
+        axis_1_p, axis_1_s (its direction). NaN where an empty mask leaves them undefined.
+    """
+    mask = as_mask(mask)
+    box = bounding_box(mask)
+    names = ("surface_to_volume", "sphericity", "axis_1", "axis_2", "axis_3", "elongation", "flatness")
+    if box is None:
+        empty = {"voxels": 0, "volume": 0.0, "surface_area": 0.0}
+        return {**empty, **dict.fromkeys((*names, "axis_1_l", "axis_1_p", "axis_1_s"), float("nan"))}
+    crop = mask[box]
+    voxels = int(np.count_nonzero(crop))
+    volume = voxels * float(np.prod(spacing))
+    area = surface_area(crop, spacing, surface_method)
+    axes, first = _principal_axes(crop, voxels, spacing, direction)
+    ball = np.pi ** (1 / 3) * (6 * volume) ** (2 / 3)
+    figures = (
+        area / volume,
+        float(ball / area),
+        *axes,
+        axes[1] / axes[0],
+        axes[2] / axes[1],
+    )
+    row: dict[str, float] = {"voxels": voxels, "volume": volume, "surface_area": area}
+    row.update(zip(names, figures, strict=True))
+    row.update(zip(("axis_1_l", "axis_1_p", "axis_1_s"), first, strict=True))
+    return row
+
+
+def _principal_axes(
+    mask: np.ndarray, voxels: int, spacing: Sequence[float], direction: Sequence[float] | None
+) -> tuple[tuple[float, float, float], tuple[float, ...]]:
+    """Full axes (largest first) of the ellipsoid of equal moments, and the direction of the first."""
+    # Sums plane by plane from its row and column counts: no coordinate arrays of the mask's size.
+    k, j, i = (np.arange(n, dtype=float) - (n - 1) / 2 for n in mask.shape)
+    first, second = np.zeros(3), np.zeros((3, 3))
+    for height, plane in zip(k, mask, strict=True):
+        along_i, along_j = plane.sum(axis=0).astype(float), plane.sum(axis=1).astype(float)
+        count, sum_i, sum_j = along_i.sum(), along_i @ i, along_j @ j
+        first += (sum_i, sum_j, count * height)
+        second[0, 0] += along_i @ (i * i)
+        second[1, 1] += along_j @ (j * j)
+        second[2, 2] += count * height * height
+        second[0, 1] += j @ (plane @ i)
+        second[0, 2] += sum_i * height
+        second[1, 2] += sum_j * height
+    mean = first / voxels
+    second += np.triu(second, 1).T
+    # A voxel is a box, not a point: its own second moment keeps the axes of a one-voxel cell positive.
+    covariance = second / voxels - np.outer(mean, mean) + np.eye(3) / 12
+    to_space = np.reshape(direction, (3, 3)) if direction is not None else np.eye(3)
+    to_space = to_space * np.asarray(spacing, float)
+    values, vectors = np.linalg.eigh(to_space @ covariance @ to_space.T)
+    lengths = 2 * np.sqrt(5 * np.maximum(values[::-1], 0))
+    axis = vectors[:, -1]
+    axis = axis * np.sign(axis[np.argmax(np.abs(axis))])
+    return (float(lengths[0]), float(lengths[1]), float(lengths[2])), tuple(float(v) for v in axis)
+
+
+@dataclass(frozen=True)
+class MorphologySettings:
+    """What `measure_segmentation` measures.
+
+    Parameters
+    ----------
+    cells : bool
+        A row per connected cell beside the row per segment.
+    minimum_volume : float
+        Cells below it, in cubic `Geometry.unit`, get no row of their own.
+    connectivity : {6, 18, 26}
+        Neighbours that connect.
+    surface_method : str
+        See `ACSegLib.measure.surface.surface_area`.
+    thin_parts : bool
+        Measure filopodia, the slowest part.
+    thin_radius : float, optional
+        Radius below which a part is thin, in `Geometry.unit`; see `thin_parts.default_radius` when left out.
+    contacts : bool
+        Areas shared with other segments.
+    contact_gap : float
+        Largest gap that still counts as contact, in `Geometry.unit`.
+    exclude_border : bool
+        Leave out cells that the volume's border cuts.
+    """
+
+    cells: bool = True
+    minimum_volume: float = 0.0
+    connectivity: int = 26
+    surface_method: str = DEFAULT_METHOD
+    thin_parts: bool = True
+    thin_radius: float | None = None
+    contacts: bool = True
+    contact_gap: float = 0.0
+    exclude_border: bool = False
+
+
+def measure_segmentation(
+    segmentation: Segmentation,
+    volume: Volume | None = None,
+    *,
+    settings: MorphologySettings | None = None,
+    factor: float = 1.0,
+    segments: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Row]:
+    """Measure every segment and every connected cell.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    volume : Volume, optional
+        Image on the same grid, for LAC statistics.
+    settings : MorphologySettings, optional
+    factor : float
+        Multiplied to the image (bead normalisation).
+    segments : sequence of str, optional
+        Names to measure; all when left out.
+    progress : Progress, optional
+
+    Returns
+    -------
+    list of dict
+        "segment", "kind" ("segment" or "cell"), "cell" (0 for the segment, 1.. by falling size), "unit",
+        "touches_border", the figures of `shape_measures`, `thin_part_measures` and `intensity_measures`, and
+        "contact: NAME" per other segment. Plain Python values.
+    """
+    progress = progress or Progress()
+    settings = settings or MorphologySettings()
+    if volume is not None:
+        require_same_grid(volume, segmentation)
+    chosen = _chosen(segmentation, segments)
+    rows: list[Row] = []
+    for n, segment in enumerate(chosen):
+        part = progress.part(n / len(chosen), (n + 1) / len(chosen))
+        part(0.0, f"measuring {segment.name}")
+        rows += _segment_rows(segmentation, segment, volume, settings, factor, part)
+    progress(1.0, "measured")
+    return rows
+
+
+def _chosen(segmentation: Segmentation, names: Sequence[str] | None) -> list[Segment]:
+    listed = [s.name for s in segmentation.segments]
+    double = sorted({n for n in listed if listed.count(n) > 1})
+    if double:
+        raise InputError(
+            f"{segmentation.name!r} has {listed.count(double[0])} segments named {double[0]!r}; rename all but one."
+        )
+    return [segmentation.segment(n) for n in names] if names else list(segmentation.segments)
+
+
+def _segment_rows(
+    segmentation: Segmentation,
+    segment: Segment,
+    volume: Volume | None,
+    settings: MorphologySettings,
+    factor: float,
+    progress: Progress,
+) -> list[Row]:
+    """The row of the segment, then those of its cells, the largest first."""
+    mask = segmentation.mask(segment)
+    context = _Context(segmentation, segment, volume, settings, factor, progress.check)
+    box = bounding_box(mask)
+    if box is None:
+        return [context.row(mask, None, 0)]
+    if not settings.cells and not settings.exclude_border:
+        return [context.row(mask, box, 0)]
+    cells, _ = connected_cells(mask[box], settings.connectivity)
+    found = _cells_by_size(cells, box)
+    if settings.exclude_border:
+        cut = [label for label, _, where in found if touches_border(where, mask.shape)]
+        mask[box] &= ~np.isin(cells, cut)
+        found = [cell for cell in found if cell[0] not in cut]
+    rows: list[Row] = []
+    large = settings.minimum_volume / segmentation.geometry.voxel_volume
+    for place, (label, size, where) in enumerate(found, start=1):
+        if settings.cells and size >= large:
+            progress(place / (len(found) + 1), f"measuring {segment.name}, cell {place} of {len(found)}")
+            inner = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(where, box, strict=True))
+            rows.append(context.row(cells[inner] == label, where, place))
+    del cells
+    if len(found) == 1 and rows:  # the segment is its one cell
+        return [{**rows[0], "kind": "segment", "cell": 0}, *rows]
+    whole = bounding_box(mask)
+    return [context.row(mask[whole] if whole else mask, whole, 0), *rows]
+
+
+def _cells_by_size(cells: np.ndarray, box: Box) -> list[tuple[int, int, Box]]:
+    """(label, voxels, box in the whole array) of each cell, the largest first."""
+    from scipy import ndimage
+
+    sizes = np.bincount(cells.ravel())
+    found = []
+    for label, part in enumerate(ndimage.find_objects(cells), start=1):
+        k, j, i = (slice(s.start + b.start, s.stop + b.start) for s, b in zip(part, box, strict=True))
+        found.append((label, int(sizes[label]), (k, j, i)))
+    return sorted(found, key=lambda cell: (-cell[1], cell[0]))
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the rows of one segment share."""
+
+    segmentation: Segmentation
+    segment: Segment
+    volume: Volume | None
+    settings: MorphologySettings
+    factor: float
+    check: Callable[[], None]
+
+    def row(self, mask: np.ndarray, box: Box | None, cell: int) -> Row:
+        """Measure a mask that lies at `box` (and has its shape); None for an empty one."""
+        geometry, settings = self.segmentation.geometry, self.settings
+        self.check()
+        if box is not None and mask.shape == self.segmentation.shape:
+            mask = mask[box]
+        row: Row = {"segment": self.segment.name, "kind": "cell" if cell else "segment", "cell": cell}
+        row["unit"] = geometry.unit
+        row["touches_border"] = box is not None and touches_border(box, self.segmentation.shape)
+        row.update(
+            shape_measures(mask, geometry.spacing, direction=geometry.direction, surface_method=settings.surface_method)
+        )
+        row.update(self._position(mask, box))
+        if settings.thin_parts:
+            radius = settings.thin_radius or default_radius(geometry.spacing, geometry.unit)
+            row.update(thin_part_measures(mask, geometry.spacing, radius, check=self.check))
+        if settings.contacts:
+            row.update(self._contacts(mask, box))
+        if self.volume is not None:
+            image = self.volume.array[box] if box is not None else np.empty(mask.shape, self.volume.array.dtype)
+            row.update(intensity_measures(image, mask, self.factor))
+        return row
+
+    def _position(self, mask: np.ndarray, box: Box | None) -> Row:
+        """Centre of mass in LPS."""
+        names = ("centre_l", "centre_p", "centre_s")
+        if box is None:
+            return dict.fromkeys(names, float("nan"))
+        sums = [mask.sum(axis=tuple(a for a in range(3) if a != axis)).astype(float) for axis in (2, 1, 0)]
+        index = [float(s @ np.arange(len(s)) / s.sum()) + box[2 - n].start for n, s in enumerate(sums)]
+        centre = self.segmentation.geometry.ijk_to_lps @ np.array([*index, 1.0])
+        return {name: float(v) for name, v in zip(names, centre, strict=False)}
+
+    def _contacts(self, mask: np.ndarray, box: Box | None) -> Row:
+        others = [s for s in self.segmentation.segments if s.id != self.segment.id]
+        row: Row = {f"contact: {s.name}": 0.0 for s in others}
+        if box is None or not others:
+            return row
+        geometry, gap = self.segmentation.geometry, self.settings.contact_gap
+        margins = [int(np.ceil(gap / step)) + 1 for step in sampling(geometry.spacing)]
+        shape = self.segmentation.shape
+        wide = tuple(
+            slice(max(b.start - m, 0), min(b.stop + m, n)) for b, m, n in zip(box, margins, shape, strict=True)
+        )
+        before = [(b.start - w.start, w.stop - b.stop) for b, w in zip(box, wide, strict=True)]
+        padded = np.pad(mask, before)
+        for n, layer in enumerate(self.segmentation.layers):
+            self.check()
+            areas = contact_areas(padded, layer[wide], geometry.spacing, gap=gap)
+            for other in others:
+                if other.layer == n:
+                    row[f"contact: {other.name}"] = areas.get(other.value, 0.0)
+        return row

@@ -1,0 +1,239 @@
+"""How well a segmentation agrees with the truth, per segment.
+
+Empty and absent segments follow "Metrics reloaded" (Maier-Hein, Reinke et al., Nature Methods 21 (2024) 195-212) and
+its reference implementation:
+
+======================= ============== ============== ==============
+figure                  both empty     truth empty    result empty
+======================= ============== ============== ==============
+Dice, Jaccard           1              0              0
+surface Dice            1              0              0
+precision               undefined      0              0
+recall                  undefined      undefined      0
+surface distances       0              undefined      undefined
+relative volume error   0              undefined      -1
+======================= ============== ============== ==============
+
+Undefined is NaN: left out of means, and counted there. A segment that one side's table lacks is empty there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.measure.instances import match_instances
+from ACSegLib.measure.regions import as_mask, connected_cells
+from ACSegLib.measure.surface_distance import surface_distances
+from ACSegLib.volume import Segment, Segmentation
+
+Row = dict[str, Any]
+_NAN = float("nan")
+
+
+def overlap_counts(result: np.ndarray, truth: np.ndarray, ignore: np.ndarray | None = None) -> tuple[int, int, int]:
+    """Voxels in result, in truth, and in both, outside `ignore`; counted plane by plane."""
+    if result.shape != truth.shape:
+        raise InputError(f"result and truth must have one shape, not {result.shape} and {truth.shape}.")
+    if ignore is not None and ignore.shape != truth.shape:
+        raise InputError(f"the ignore mask must have the labels' shape {truth.shape}, not {ignore.shape}.")
+    in_result = in_truth = in_both = 0
+    for n in range(len(truth)):
+        a, b = result[n], truth[n]
+        if ignore is not None:
+            counted = ignore[n] == 0
+            a, b = a & counted, b & counted
+        in_result += int(np.count_nonzero(a))
+        in_truth += int(np.count_nonzero(b))
+        in_both += int(np.count_nonzero(a & b))
+    return in_result, in_truth, in_both
+
+
+def overlap_scores(in_result: int, in_truth: int, in_both: int) -> dict[str, float]:
+    """Dice, Jaccard, precision, recall and relative volume error from voxel counts (see the module for empty ones)."""
+    both_empty = in_result == 0 and in_truth == 0
+    union = in_result + in_truth - in_both
+    return {
+        "dice": 1.0 if both_empty else 2 * in_both / (in_result + in_truth),
+        "jaccard": 1.0 if both_empty else in_both / union,
+        "precision": in_both / in_result if in_result else (0.0 if in_truth else _NAN),
+        "recall": in_both / in_truth if in_truth else _NAN,
+        "relative_volume_error": (in_result - in_truth) / in_truth if in_truth else (0.0 if both_empty else _NAN),
+    }
+
+
+def compare_masks(
+    result: np.ndarray,
+    truth: np.ndarray,
+    spacing: Sequence[float],
+    *,
+    tolerance: float | None = None,
+    ignore: np.ndarray | None = None,
+    surface: str = "surfels",
+    distances: bool = True,
+) -> dict[str, float]:
+    """Compare two masks.
+
+    Parameters
+    ----------
+    result, truth : ndarray, shape (k, j, i)
+        Non-zero inside.
+    spacing : sequence of float
+        Voxel size along (i, j, k).
+    tolerance : float, optional
+        For the surface Dice, in the unit of `spacing`; the largest voxel edge when left out.
+    ignore : ndarray, shape (k, j, i), optional
+        Non-zero voxels do not count.
+    surface : {"surfels", "voxels"}
+        What the surface distances run between; see `ACSegLib.measure.surface_distance`.
+    distances : bool
+        Whether to measure surface distances, the slowest part.
+
+    Returns
+    -------
+    dict of float
+        dice, jaccard, precision, recall, relative_volume_error, result_volume, truth_volume, volume_difference (cubic
+        unit) and, with `distances`, average_surface_distance, surface_distance_95 (unit) and surface_dice.
+    """
+    result, truth = as_mask(result, "result"), as_mask(truth, "truth")
+    tolerance = max(spacing) if tolerance is None else float(tolerance)
+    if tolerance < 0:
+        raise InputError(f"the surface Dice tolerance must be 0 or more, not {tolerance}.")
+    in_result, in_truth, in_both = overlap_counts(result, truth, ignore)
+    voxel = float(np.prod(spacing))
+    row = overlap_scores(in_result, in_truth, in_both)
+    row["result_volume"], row["truth_volume"] = in_result * voxel, in_truth * voxel
+    row["volume_difference"] = (in_result - in_truth) * voxel
+    if not distances:
+        return row
+    row["tolerance"] = tolerance
+    if in_result and in_truth:
+        found = surface_distances(result, truth, spacing, surface=surface, ignore=ignore)
+        row["average_surface_distance"] = found.average()
+        row["surface_distance_95"] = found.percentile(95)
+        row["surface_dice"] = found.dice(tolerance)
+    else:
+        both_empty = in_result == in_truth
+        row["average_surface_distance"] = row["surface_distance_95"] = 0.0 if both_empty else _NAN
+        row["surface_dice"] = 1.0 if both_empty else 0.0
+    return row
+
+
+def pair_segments(result: Segmentation, truth: Segmentation) -> list[tuple[str, Segment | None, Segment | None]]:
+    """Pair the rows of two segment tables: by name where the names are unique, by value otherwise.
+
+    Tables that share no name at all (one side's names are made up, say) are paired by value throughout.
+
+    Raises
+    ------
+    InputError
+        If a table names two segments alike and so leaves open which is meant.
+    """
+    tables = []
+    for side, what in ((result, "result"), (truth, "truth")):
+        names = [s.name for s in side.segments]
+        double = sorted({n for n in names if names.count(n) > 1})
+        if double:
+            count = names.count(double[0])
+            raise InputError(f"the {what} {side.name!r} has {count} segments named {double[0]!r}; rename all but one.")
+        tables.append({s.name: s for s in side.segments})
+    if set(tables[0]) & set(tables[1]):
+        names = [*tables[1], *(n for n in tables[0] if n not in tables[1])]
+        return [(name, tables[0].get(name), tables[1].get(name)) for name in names]
+    if result.overlapping or truth.overlapping:
+        names = [*tables[1], *tables[0]]
+        return [(name, tables[0].get(name), tables[1].get(name)) for name in names]
+    values = {s.value: s for s in result.segments}, {s.value: s for s in truth.segments}
+    order = [*values[1], *(v for v in values[0] if v not in values[1])]
+    return [((values[1].get(v) or values[0][v]).name, values[0].get(v), values[1].get(v)) for v in order]
+
+
+def require_same_place(result: Segmentation, truth: Segmentation) -> None:
+    """Raise InputError unless both segmentations have one shape and lie on each other."""
+    if result.shape != truth.shape:
+        raise InputError(
+            f"result {result.name!r} has shape {result.shape[::-1]} (i, j, k) but truth {truth.name!r} has "
+            f"{truth.shape[::-1]}; use --resample to bring the result onto the truth's grid."
+        )
+    if not result.geometry.matches(truth.geometry):
+        raise InputError(
+            f"result {result.name!r} and truth {truth.name!r} have one shape but lie in different places (result "
+            f"{result.geometry}, truth {truth.geometry}); use --resample to bring the result onto the truth's grid."
+        )
+
+
+def compare_segmentations(
+    result: Segmentation,
+    truth: Segmentation,
+    *,
+    segments: Sequence[str] | None = None,
+    ignore: np.ndarray | None = None,
+    tolerance: float | None = None,
+    surface: str = "surfels",
+    distances: bool = True,
+    instances: bool = False,
+    progress: Progress | None = None,
+) -> list[Row]:
+    """Compare two segmentations on one grid, segment by segment.
+
+    Parameters
+    ----------
+    result, truth : Segmentation
+        On one grid; resample first if they are not (`ACSegLib.resample`).
+    segments : sequence of str, optional
+        Names to compare; all of either table when left out.
+    ignore : ndarray, shape (k, j, i), optional
+        Non-zero voxels do not count.
+    tolerance, surface, distances
+        See `compare_masks`.
+    instances : bool
+        Also match the connected cells of each segment (panoptic quality, splits, merges).
+    progress : Progress, optional
+
+    Returns
+    -------
+    list of dict
+        One row a segment: "segment", "status" ("both", "absent from result", "absent from truth", "absent from both"),
+        "unit", and the figures of `compare_masks` as plain floats.
+    """
+    progress = progress or Progress()
+    require_same_place(result, truth)
+    pairs = pair_segments(result, truth)
+    if segments:
+        unknown = sorted(set(segments) - {name for name, _, _ in pairs})
+        if unknown:
+            known = ", ".join(name for name, _, _ in pairs) or "none"
+            raise InputError(f"no segment is named {unknown[0]!r}; there are: {known}.")
+        pairs = [pair for pair in pairs if pair[0] in segments]
+    spacing = truth.geometry.spacing if truth.geometry.unit != "px" else result.geometry.spacing
+    unit = truth.geometry.unit if truth.geometry.unit != "px" else result.geometry.unit
+    rows = []
+    for n, (name, of_result, of_truth) in enumerate(pairs):
+        progress(n / len(pairs), f"comparing {name}")
+        a, b = _mask(result, of_result), _mask(truth, of_truth)
+        row: Row = {"segment": name, "status": "", "unit": unit}
+        figures = compare_masks(a, b, spacing, tolerance=tolerance, ignore=ignore, surface=surface, distances=distances)
+        row["status"] = _status(figures["result_volume"] > 0, figures["truth_volume"] > 0)
+        row.update(figures)
+        if instances:
+            cells = [connected_cells(mask)[0] for mask in (a, b)]
+            row.update(match_instances(cells[0], cells[1], ignore=ignore).as_row())
+        rows.append(row)
+    progress(1.0, "compared")
+    return rows
+
+
+def _mask(segmentation: Segmentation, segment: Segment | None) -> np.ndarray:
+    return np.zeros(segmentation.shape, bool) if segment is None else segmentation.mask(segment)
+
+
+def _status(in_result: bool, in_truth: bool) -> str:
+    if in_result and in_truth:
+        return "both"
+    if in_truth:
+        return "absent from result"
+    return "absent from truth" if in_result else "absent from both"

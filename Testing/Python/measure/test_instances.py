@@ -1,0 +1,66 @@
+"""Instance matching: panoptic quality, splits and merges on cells whose matching is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ACSegLib.errors import InputError
+from ACSegLib.measure.instances import match_instances
+
+
+def row_of_cells(*spans, length=40):
+    """Cells as spans (start, stop) along i in one row of voxels, valued 1.. in order."""
+    labels = np.zeros((1, 1, length), np.uint8)
+    for value, (start, stop) in enumerate(spans, start=1):
+        labels[0, 0, start:stop] = value
+    return labels
+
+
+def test_perfect_match_whatever_the_values():
+    truth = row_of_cells((0, 10), (10, 20))
+    found = match_instances(np.where(truth, 30 - truth, 0), truth)
+    assert found.panoptic_quality == 1.0
+    assert sorted(found.matches) == [(28, 2, 1.0), (29, 1, 1.0)]
+
+
+def test_panoptic_quality_is_the_papers_formula():
+    truth = row_of_cells((0, 10), (20, 30), (32, 40))
+    result = row_of_cells((2, 10), (20, 30), (12, 18))
+    found = match_instances(result, truth)
+    # IoU 0.8 and 1.0 match; one false positive, one missed: PQ = 1.8 / (2 + 0.5 + 0.5)
+    assert found.panoptic_quality == pytest.approx(0.6)
+    assert found.segmentation_quality == pytest.approx(0.9)
+    assert found.recognition_quality == pytest.approx(2 / 3)
+    assert found.false_positives == [3]
+    assert found.false_negatives == [3]
+
+
+def test_merged_and_split_cells_are_counted():
+    truth = row_of_cells((0, 10), (10, 20), (25, 35))
+    result = row_of_cells((0, 20), (25, 30), (30, 35))
+    found = match_instances(result, truth)
+    assert found.merging == [1]
+    assert found.split == [3]
+
+
+def test_result_in_the_ignored_region_is_no_false_positive():
+    truth = row_of_cells((0, 10))
+    result = row_of_cells((0, 10), (20, 30))
+    ignore = np.zeros_like(truth)
+    ignore[0, 0, 19:] = 1
+    assert match_instances(result, truth).false_positives == [2]
+    assert match_instances(result, truth, ignore=ignore).false_positives == []
+    assert match_instances(result, truth, ignore=ignore).panoptic_quality == 1.0
+
+
+def test_nothing_on_either_side():
+    empty, one = row_of_cells(), row_of_cells((0, 5))
+    assert np.isnan(match_instances(empty, empty).panoptic_quality)
+    assert match_instances(empty, one).panoptic_quality == 0.0
+    assert match_instances(one, empty).false_positives == [1]
+
+
+def test_threshold_out_of_range():
+    with pytest.raises(InputError, match="IoU threshold"):
+        match_instances(row_of_cells(), row_of_cells(), threshold=0)

@@ -1,0 +1,205 @@
+"""Morphology against shapes whose measures are known, and the rows per segment and per cell."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from shapes import ball, capsule, grid
+
+from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.measure.contacts import contact_areas
+from ACSegLib.measure.intensity import bead_mask, bead_normalisation, intensity_measures, normalised
+from ACSegLib.measure.morphology import MorphologySettings, measure_segmentation, shape_measures
+from ACSegLib.measure.surface import surface_area
+from ACSegLib.measure.thin_parts import thin_part_measures
+from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+
+NM = Geometry((30.0, 30.0, 30.0), unit="nm")
+
+
+def test_ball_in_nanometres():
+    row = shape_measures(ball((45, 45, 45), 600.0, (30, 30, 30)), (30, 30, 30))
+    assert row["volume"] == pytest.approx(4 / 3 * np.pi * 600**3, rel=0.005)
+    assert row["surface_area"] == pytest.approx(4 * np.pi * 600**2, rel=0.005)
+    assert row["surface_to_volume"] == pytest.approx(3 / 600, rel=0.01)
+    assert row["sphericity"] == pytest.approx(1.0, abs=0.01)
+    assert row["axis_1"] == pytest.approx(1200, rel=0.01)
+    assert row["axis_3"] == pytest.approx(1200, rel=0.01)
+
+
+def test_principal_axes_of_a_turned_ellipsoid():
+    x, y, z = grid((25, 60, 60), (1.0, 1.0, 2.0))
+    along, across = (x + y) / 2**0.5, (x - y) / 2**0.5
+    mask = (along / 24) ** 2 + (across / 12) ** 2 + (z / 18) ** 2 <= 1
+    row = shape_measures(mask, (1.0, 1.0, 2.0))
+    assert [row["axis_1"], row["axis_2"], row["axis_3"]] == pytest.approx([48, 36, 24], rel=0.02)
+    assert [abs(row[f"axis_1_{a}"]) for a in "lps"] == pytest.approx([2**-0.5, 2**-0.5, 0], abs=0.01)
+    flipped = shape_measures(mask, (1.0, 1.0, 2.0), direction=(0, 0, 1, 0, 1, 0, 1, 0, 0))
+    assert [abs(flipped[f"axis_1_{a}"]) for a in "lps"] == pytest.approx([0, 2**-0.5, 2**-0.5], abs=0.01)
+
+
+def test_one_voxel_and_empty():
+    one = np.zeros((3, 3, 3), bool)
+    one[1, 1, 1] = True
+    row = shape_measures(one, (30, 30, 30))
+    assert row["volume"] == 27000
+    assert row["axis_3"] > 0
+    assert all(math.isfinite(v) for v in row.values())
+    empty = shape_measures(np.zeros((3, 3, 3), bool), (1, 1, 1))
+    assert empty["volume"] == 0
+    assert math.isnan(empty["surface_to_volume"])
+
+
+DIRECTIONS = [(1, 0, 0), (-0.5, 1, 0.2), (0.1, -0.8, -0.6)]
+
+
+def cell_with_filopodia(body=14.0, length=16.0, radius=1.8, size=66, directions=DIRECTIONS):
+    mask = ball((size,) * 3, body)
+    for d in np.array(directions, float):
+        mask |= capsule((size,) * 3, (0, 0, 0), d / np.linalg.norm(d) * (body + length - radius), radius)
+    return mask
+
+
+def test_filopodia_are_counted_and_measured():
+    mask = cell_with_filopodia()
+    row = thin_part_measures(mask, (1, 1, 1), 4.0)
+    assert row["thin_parts"] == 3
+    assert row["thin_part_mean_length"] == pytest.approx(16.0, rel=0.12)
+    assert row["thin_part_mean_diameter"] == pytest.approx(3.6, rel=0.2)
+    volume = 3 * np.pi * 1.8**2 * 15.4
+    assert row["thin_part_volume"] == pytest.approx(volume, rel=0.2)
+    assert row["thin_part_volume_fraction"] == pytest.approx(row["thin_part_volume"] / mask.sum())
+
+
+def test_a_smooth_body_and_loose_debris_have_no_filopodia():
+    mask = ball((40, 40, 40), 13.0)
+    assert thin_part_measures(mask, (1, 1, 1), 4.0)["thin_parts"] == 0
+    mask[2, 2, 5:30] = True  # a loose thread
+    assert thin_part_measures(mask, (1, 1, 1), 4.0)["thin_parts"] == 0
+    assert thin_part_measures(np.zeros((4, 4, 4), bool), (1, 1, 1), 4.0)["thin_part_volume"] == 0
+
+
+def test_filopodia_scale_with_the_voxel_size():
+    mask = cell_with_filopodia(size=66)
+    small = thin_part_measures(mask, (1, 1, 1), 4.0)
+    large = thin_part_measures(mask, (30, 30, 30), 120.0)
+    assert large["thin_part_length"] == pytest.approx(30 * small["thin_part_length"], rel=1e-5)
+
+
+def test_contact_of_two_half_balls_is_their_common_disc():
+    radius = 12
+    whole = ball((31, 31, 31), radius)
+    x, y, z = grid((31, 31, 31))
+    left = whole & (0.3 * x + 0.5 * y + z < 0)
+    right = whole & ~left
+    areas = contact_areas(left, right.astype(np.uint8), (1, 1, 1))
+    assert areas == {1: pytest.approx(np.pi * radius**2, rel=0.05)}
+    # Free surface and contact add up, by the same crossings.
+    total = surface_area(left, (1, 1, 1)) + surface_area(right, (1, 1, 1)) - surface_area(whole, (1, 1, 1))
+    assert 2 * areas[1] == pytest.approx(total)
+
+
+def test_contact_across_a_gap():
+    mask, other = np.zeros((12, 12, 12), bool), np.zeros((12, 12, 12), np.uint8)
+    mask[2:10, 2:10, 2:5] = True
+    other[2:10, 2:10, 7:10] = 3  # two voxels of gap
+    assert contact_areas(mask, other, (1, 1, 1)) == {}
+    assert contact_areas(mask, other, (1, 1, 1), gap=1.0) == {}
+    assert contact_areas(mask, other, (1, 1, 1), gap=2.0)[3] == pytest.approx(64, rel=0.25)
+
+
+def two_cells():
+    labels = np.zeros((40, 40, 60), np.uint8)
+    labels[ball(labels.shape, 9, centre=(14, 20, 20))] = 1
+    labels[ball(labels.shape, 7, centre=(45, 20, 20))] = 1
+    labels[ball(labels.shape, 4, centre=(30, 20, 20))] = 2
+    labels[0, 0, 0] = 1
+    return Segmentation.from_labels(labels, NM, {1: "cytoplasm", 2: "bead"}, name="cells.nrrd")
+
+
+def test_rows_per_segment_and_per_cell():
+    segmentation = two_cells()
+    volume = Volume(np.where(segmentation.labels == 2, 1.0, 0.5).astype(np.float32), NM)
+    rows = measure_segmentation(segmentation, volume)
+    assert [(r["segment"], r["kind"], r["cell"]) for r in rows] == [
+        ("cytoplasm", "segment", 0),
+        ("cytoplasm", "cell", 1),
+        ("cytoplasm", "cell", 2),
+        ("cytoplasm", "cell", 3),
+        ("bead", "segment", 0),
+        ("bead", "cell", 1),
+    ]
+    whole, large, small, speck, bead, _ = rows
+    assert whole["voxels"] == large["voxels"] + small["voxels"] + speck["voxels"]
+    assert whole["surface_area"] == pytest.approx(sum(r["surface_area"] for r in rows[1:4]))
+    assert [large["centre_l"], large["centre_p"], large["centre_s"]] == pytest.approx([420, 600, 600])
+    assert (large["touches_border"], speck["touches_border"]) == (False, True)
+    assert speck["volume"] == 27000
+    assert bead["lac_mean"] == pytest.approx(1.0)
+    assert large["lac_p95"] == pytest.approx(0.5)
+    assert {type(v) for r in rows for v in r.values()} <= {str, int, float, bool}
+
+
+def test_small_and_cut_cells_can_be_left_out():
+    segmentation = two_cells()
+    rows = measure_segmentation(segmentation, settings=MorphologySettings(minimum_volume=27001.0, thin_parts=False))
+    assert [r["cell"] for r in rows if r["segment"] == "cytoplasm"] == [0, 1, 2]
+    rows = measure_segmentation(segmentation, settings=MorphologySettings(exclude_border=True, thin_parts=False))
+    cytoplasm = [r for r in rows if r["segment"] == "cytoplasm"]
+    assert [r["cell"] for r in cytoplasm] == [0, 1, 2]
+    assert cytoplasm[0]["voxels"] == cytoplasm[1]["voxels"] + cytoplasm[2]["voxels"]
+    assert not any(r["touches_border"] for r in cytoplasm)
+
+
+def test_overlapping_segments_have_contacts_across_layers():
+    a, b = np.zeros((12, 12, 12), bool), np.zeros((12, 12, 12), bool)
+    a[2:8, 2:8, 2:8] = True
+    b[2:8, 2:8, 6:11] = True
+    segmentation = Segmentation.from_masks([a, b], [Segment("a", 1), Segment("b", 2)], NM)
+    assert segmentation.overlapping
+    row_a = measure_segmentation(segmentation, settings=MorphologySettings(thin_parts=False))[0]
+    assert row_a["contact: b"] > 0
+    assert row_a["voxels"] == a.sum()
+
+
+def test_grid_mismatch_double_names_and_cancel():
+    segmentation = two_cells()
+    with pytest.raises(InputError, match="--resample"):
+        measure_segmentation(segmentation, Volume(np.zeros((3, 3, 3))))
+    segmentation.segments[1].name = "cytoplasm"
+    with pytest.raises(InputError, match="2 segments named 'cytoplasm'"):
+        measure_segmentation(segmentation)
+    with pytest.raises(Cancelled):
+        measure_segmentation(two_cells(), progress=Progress(cancelled=lambda: True))
+
+
+def test_lac_statistics_leave_out_and_count_nan():
+    image = np.arange(27, dtype=np.float32).reshape(3, 3, 3)
+    image[0, 0, 0] = np.nan
+    row = intensity_measures(image, np.ones((3, 3, 3), bool))
+    assert row["lac_invalid_voxels"] == 1
+    assert row["lac_mean"] == pytest.approx(13.5)
+    assert row["lac_sd"] == pytest.approx(np.std(np.arange(1, 27)))
+    assert (row["lac_min"], row["lac_p50"], row["lac_max"]) == (1.0, 13.5, 26.0)
+    assert math.isnan(intensity_measures(image, np.zeros((3, 3, 3), bool))["lac_mean"])
+
+
+def test_bead_normalisation_reads_the_beads_interior():
+    segmentation = two_cells()
+    beads = bead_mask(segmentation)
+    image = np.full(segmentation.shape, 0.3, np.float32)
+    image[beads] = 0.4  # blurred rim
+    image[ball(segmentation.shape, 2.5, centre=(30, 20, 20))] = 0.8
+    found = bead_normalisation(Volume(image, NM, "scan.mrc"), beads, reference=1.2)
+    assert found.factor == pytest.approx(1.5)
+    assert found.bead_lac == pytest.approx(0.8)
+    scaled = normalised(Volume(image, NM), found)
+    assert scaled.array[beads].max() == pytest.approx(1.2)
+    assert scaled.array.dtype == np.float32
+    with pytest.raises(InputError, match=r"scan.mrc.*no bead"):
+        bead_normalisation(Volume(image, NM, "scan.mrc"), np.zeros(image.shape), 1.2)
+    with pytest.raises(InputError, match="positive"):
+        bead_normalisation(Volume(-image, NM), beads, 1.2)
