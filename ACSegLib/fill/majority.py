@@ -1,0 +1,144 @@
+"""Smoothing of label boundaries by a majority vote, with curved surfaces and thin parts left where they are.
+
+A voxel takes the label that has most weight around it. Gaussian weights would shrink what is convex, by their second
+moment times the curvature; the weights are therefore the difference of two Gaussians whose second moment is zero (the
+idea of Taubin, A signal processing approach to fair surface design, SIGGRAPH 1995, for votes instead of meshes). What
+is thinner than the Gaussian (filopodia) would still be eaten, so parts of a segment into which no ball fits that would
+survive the vote are found first, by a morphological opening, and protected unless they are mere bumps. Only voxels
+near boundaries are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from ACSegLib.jobs import Progress
+
+#: A ball of this many standard deviations holds half of the weight: a voxel whose ball is of one label keeps it.
+_HALF = 1.25
+#: The weights are cut off here, in standard deviations of the narrower Gaussian.
+_REACH = 2.5
+#: Thin parts at least this many standard deviations long are structures; shorter ones on a thick part are bumps.
+_STRUCTURE = 6.0
+#: Voxels handled between two looks at the cancel button.
+_CHUNK = 1 << 20
+
+
+def smooth_labels(
+    labels: np.ndarray, sigmas: tuple[float, ...], keep: np.ndarray | None = None, progress: Progress | None = None
+) -> np.ndarray:
+    """Smooth the boundaries of a label array.
+
+    Parameters
+    ----------
+    labels : ndarray of unsigned integers, shape (k, j, i)
+        0 is background, which votes like any label.
+    sigmas : tuple of 3 floats
+        Standard deviations along k, j, i, in voxels.
+    keep : ndarray of bool, shape (k, j, i), optional
+        Voxels that do not change; they vote all the same.
+
+    Returns
+    -------
+    ndarray
+        New array of the same type. Ties leave a voxel as it was.
+    """
+    from ACSegLib.fill import majority_kernels as kernels
+
+    progress = progress or Progress()
+    progress(0.0, "smoothing: boundaries")
+    labels = np.ascontiguousarray(labels)
+    ball = _ball(sigmas, _HALF)
+    near = np.zeros(labels.shape, np.uint8)
+    kernels.mark_near_boundaries(labels, ball, near)
+    voxels = np.flatnonzero(near)
+    if not len(voxels):
+        return labels.copy()
+    for chunk in _chunks(voxels, progress.part(0.1, 0.3), "smoothing: thick parts"):
+        kernels.find_cores(labels, ball, chunk, near)
+    voxels = voxels[near.reshape(-1)[voxels] == 1]
+    thin = np.zeros(len(voxels), bool)
+    for n, chunk in enumerate(_chunks(voxels, progress.part(0.3, 0.5), "smoothing: thin parts")):
+        kernels.find_thin(labels, ball, chunk, near, thin[n * _CHUNK : n * _CHUNK + len(chunk)])
+    candidate = ~_protected(labels, voxels, thin, sigmas)
+    if keep is not None:
+        candidate &= ~keep.reshape(-1)[voxels]
+    voxels = voxels[candidate]
+    window, weights = _window(sigmas)
+    result = labels.copy()
+    for chunk in _chunks(voxels, progress.part(0.6, 1.0), "smoothing: voting"):
+        kernels.vote(labels, window, weights, chunk, result)
+    progress(1.0, "smoothed")
+    return result
+
+
+def _chunks(voxels: np.ndarray, progress: Progress, message: str) -> Iterator[np.ndarray]:
+    for start in range(0, len(voxels), _CHUNK):
+        progress(start / len(voxels), message)
+        yield voxels[start : start + _CHUNK]
+
+
+def _offsets(reach: Iterable[int]) -> np.ndarray:
+    axes = np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij")
+    return np.stack([axis.ravel() for axis in axes], axis=1)
+
+
+def _ball(sigmas: tuple[float, ...], radius: float) -> np.ndarray:
+    """Offsets (n, 3) of the voxels within `radius` standard deviations."""
+    offsets = _offsets(int(radius * sigma) for sigma in sigmas)
+    return offsets[np.sum((offsets / np.asarray(sigmas)) ** 2, axis=1) <= radius**2]
+
+
+def _window(sigmas: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets (n, 3) of the voters and their weights (n,), float32, of sum 1 and second moment 0."""
+    offsets = _offsets(int(np.ceil(_REACH * sigma)) for sigma in sigmas)
+    squares = np.sum((offsets / np.asarray(sigmas)) ** 2, axis=1)
+    narrow, wide = np.exp(-squares / 2), np.exp(-squares / 4)
+    narrow, wide = narrow / narrow.sum(), wide / wide.sum()
+    surplus = narrow @ squares / (wide @ squares - narrow @ squares)
+    return offsets, ((1 + surplus) * narrow - surplus * wide).astype(np.float32)
+
+
+def _protected(labels: np.ndarray, voxels: np.ndarray, thin: np.ndarray, sigmas: tuple[float, ...]) -> np.ndarray:
+    """Which of the (sorted) boundary voxels belong to a thin structure rather than to a bump on a thick part."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    protected = np.zeros(len(voxels), bool)
+    members = voxels[thin]
+    if not len(members):
+        return protected
+    flat = labels.reshape(-1)
+    shape = labels.shape
+    place = np.stack(np.unravel_index(members, shape), axis=1)
+    isolated = np.ones(len(members), bool)
+    pairs = []
+    for offset in np.ndindex(3, 3, 3):
+        step = np.array(offset) - 1
+        if not step.any():
+            continue
+        there = place + step
+        inside = np.all((there >= 0) & (there < shape), axis=1)
+        source = np.flatnonzero(inside)
+        target = np.ravel_multi_index(tuple(there[inside].T), shape)
+        same = flat[target] == flat[members[source]]
+        source, target = source[same], target[same]
+        position = np.minimum(np.searchsorted(members, target), len(members) - 1)
+        linked = members[position] == target
+        isolated[source[~linked]] = False
+        pairs.append(np.stack([source[linked], position[linked]]))
+    rows, columns = np.concatenate(pairs, axis=1)
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(members),) * 2)
+    count, part = connected_components(graph, directed=False)
+    length = np.zeros(count)
+    for axis, sigma in enumerate(sigmas):
+        low, high = np.full(count, shape[axis]), np.full(count, -1)
+        np.minimum.at(low, part, place[:, axis])
+        np.maximum.at(high, part, place[:, axis])
+        length = np.maximum(length, (high - low + 1) / sigma)
+    whole = np.ones(count, bool)
+    whole[part[~isolated]] = False
+    protected[thin] = ((length >= _STRUCTURE) | whole)[part]
+    return protected
