@@ -1,0 +1,170 @@
+"""Biomedisa's own prediction, voxel for voxel: scale, normalise, patch, sum, scale back.
+
+It serves to get from a Biomedisa model what Biomedisa gives. Our pipeline (`ACSegLib.network.inference`) runs the same
+weights at native resolution, with weighted tiles and without the detours of this one. What Biomedisa does
+(Lösel et al., Nature Communications 11, 2020, 5577, and its documentation):
+
+1. scale to the fixed size of the training (area averaging if any axis shrinks, cubic otherwise, first in the planes,
+   then across), bring to 0..1, match mean and deviation of the first training image, clip to 0..1;
+   models trained without scaling normalise each patch instead;
+2. mirror at the far ends up to a multiple of the patch, predict patches at a fixed stride, sum the probabilities
+   without weights, take the largest;
+3. scale each label's mask back by itself, in ascending order, later labels over earlier ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.jobs import Progress
+
+#: Probabilities of patches: float32 (1, channels, k, j, i) -> float32 (1, classes, k, j, i).
+PatchPredictor = Callable[[np.ndarray], np.ndarray]
+DEFAULT_STRIDE = 32
+
+
+def predict_like_biomedisa(
+    array: np.ndarray,
+    preprocessing: Mapping[str, Any],
+    predict_patch: PatchPredictor,
+    *,
+    stride: int = DEFAULT_STRIDE,
+    probabilities: bool = False,
+    available_memory: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Predict one image as Biomedisa does.
+
+    Parameters
+    ----------
+    array : ndarray, shape (k, j, i)
+        The image, any numeric type, one channel.
+    preprocessing : mapping
+        Of a model from `import_biomedisa`.
+    predict_patch : callable
+        Runs the network in float32 on one patch and gives its probabilities.
+    stride : int
+        Distance of patches in voxels; Biomedisa's default is 32.
+    available_memory : int, optional
+        Bytes that may be used.
+
+    Returns
+    -------
+    labels : ndarray of uint8, shape (k, j, i)
+        Biomedisa's original label values.
+    probabilities : ndarray of float32, shape (classes, k, j, i), or None
+        Only when asked for: mean over the patches, scaled back linearly.
+
+    Raises
+    ------
+    MemoryLimitError
+        If the sum of probabilities would not fit.
+    InputError
+        If the stride is out of range.
+    """
+    progress = progress or Progress()
+    patch = [int(v) for v in preprocessing["patch"]]
+    if not 1 <= stride <= min(patch):
+        raise InputError(f"stride must be 1 to {min(patch)} for this model, not {stride}.")
+    size = [int(v) for v in preprocessing["scale"]] if preprocessing["scaling"] else list(array.shape)
+    padded = [n + -n % p for n, p in zip(size, patch, strict=True)]
+    classes = len(preprocessing["labels"])
+    needed = int(4 * np.prod(padded) * (classes + 3))
+    if available_memory is not None and needed > available_memory:
+        raise MemoryLimitError(
+            f"Biomedisa's way needs {needed / 2**30:.1f} GiB for {size} voxels and {available_memory / 2**30:.1f} GiB "
+            "are free; use --native, which works through the volume piece by piece."
+        )
+    progress(0.0, "scaling the image")
+    image = _prepare(np.asarray(array, np.float32), size, preprocessing)
+    image = np.pad(image, [(0, p - n) for n, p in zip(size, padded, strict=True)], mode="symmetric")
+    total = _sum_of_patches(image, patch, stride, classes, preprocessing, predict_patch, progress.part(0.02, 0.95))
+    total = total[:, : size[0], : size[1], : size[2]]
+    progress(0.95, "scaling the labels back")
+    values = np.array(preprocessing["labels"])
+    labels = values[np.argmax(total, axis=0)].astype(np.uint8 if values[-1] < 256 else np.uint16)
+    labels = _resize_labels(labels, array.shape) if preprocessing["scaling"] else labels
+    return labels, _final_probabilities(total, array.shape) if probabilities else None
+
+
+def _prepare(image: np.ndarray, size: Sequence[int], preprocessing: Mapping[str, Any]) -> np.ndarray:
+    """Scale and normalise a float32 image as in training."""
+    if preprocessing["scaling"]:
+        image = _resize(image, size)
+    image = image - image.min()
+    largest = image.max()
+    if largest > 0:
+        image /= largest
+    if preprocessing["normalise"]:
+        deviation = image.std()
+        if deviation > 0:
+            image = (image - image.mean()) / deviation
+        image = image * np.float32(preprocessing["std"][0]) + np.float32(preprocessing["mean"][0])
+        np.clip(image, 0, 1, out=image)
+    return image
+
+
+def _sum_of_patches(
+    image: np.ndarray,
+    patch: Sequence[int],
+    stride: int,
+    classes: int,
+    preprocessing: Mapping[str, Any],
+    predict_patch: PatchPredictor,
+    progress: Progress,
+) -> np.ndarray:
+    """Sum of class probabilities over all patches, float32 (classes, k, j, i)."""
+    total = np.zeros((classes, *image.shape), np.float32)
+    ranges = [range(0, n - p + 1, stride) for n, p in zip(image.shape, patch, strict=True)]
+    starts = list(itertools.product(*ranges))
+    for n, start in enumerate(starts):
+        progress(n / len(starts), f"patch {n + 1} of {len(starts)}")
+        place = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
+        tile = image[place]
+        if preprocessing["patch_normalise"]:
+            tile = (tile - tile.mean()) / max(float(tile.std()), 1e-6)
+        total[(slice(None), *place)] += predict_patch(tile[None, None])[0]
+    return total
+
+
+def _resize(array: np.ndarray, shape: Sequence[int], method: str = "auto") -> np.ndarray:
+    """Scale planes of constant k to (j, i), then planes of constant j to (k, i), with OpenCV's interpolation.
+
+    OpenCV's rounding of uint8 is part of the result, so OpenCV itself does it.
+    """
+    import cv2
+
+    if tuple(array.shape) == tuple(shape):
+        return array.copy()
+    shrinks = any(new < old for new, old in zip(shape, array.shape, strict=True))
+    interpolation = cv2.INTER_LINEAR if method == "linear" else cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    k, j, i = shape
+    planes = np.empty((array.shape[0], j, i), array.dtype)
+    for n in range(array.shape[0]):
+        planes[n] = cv2.resize(np.ascontiguousarray(array[n]), (i, j), interpolation=interpolation)
+    result = np.empty((k, j, i), array.dtype)
+    for n in range(j):
+        result[:, n] = cv2.resize(np.ascontiguousarray(planes[:, n]), (i, k), interpolation=interpolation)
+    return result
+
+
+def _resize_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Scale each label's mask by itself; where the masks overlap the larger value stays."""
+    result = np.zeros(shape, labels.dtype)
+    for value in np.unique(labels):
+        if value:
+            mask = _resize((labels == value).astype(np.uint8), shape)
+            result[mask == 1] = value
+    return result
+
+
+def _final_probabilities(total: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Mean of the patches' probabilities on the image's grid."""
+    weight = total.sum(axis=0)
+    weight[weight == 0] = 1
+    return np.stack([_resize(channel / weight, shape, "linear") for channel in total])
