@@ -39,6 +39,15 @@ class Content:
         """The first layer."""
         return self.layers[0]
 
+    def lost_rotation(self, format_name: str) -> list[str]:
+        """Give the sentence for a format that cannot hold this direction; nothing where the axes are unrotated."""
+        if np.allclose(self.geometry.direction, np.eye(3).ravel(), atol=1e-6):
+            return []
+        return [
+            f"{format_name} cannot hold a rotated direction; ACSeg keeps it, other programs will show the axes "
+            "unrotated."
+        ]
+
 
 class NotHeldError(Exception):
     """A format cannot hold the content; the message is the sentence that says what, without the file's name."""

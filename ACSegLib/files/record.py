@@ -37,9 +37,9 @@ def make(content: Content) -> dict[str, Any]:
     return values
 
 
-def dumps(content: Content) -> str:
-    """Give the record as one line of ASCII text."""
-    return json.dumps(make(content), separators=(",", ":"))
+def dumps(content: Content, **more: str) -> str:
+    """Give the record as one line of ASCII text, with what else a format must remember."""
+    return json.dumps({**make(content), **more}, separators=(",", ":"))
 
 
 def restore(content: Content, source: str | Mapping[str, Any] | None) -> Content:

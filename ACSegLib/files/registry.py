@@ -37,7 +37,7 @@ class Format(Protocol):
 
 
 #: Modules in the order in which they are asked; the loosest rules come last.
-_MODULES = ("nrrd", "nifti", "metaimage", "tiff")
+_MODULES = ("nrrd", "nifti", "metaimage", "tiff", "hdf5", "amira", "ome_zarr", "dicom", "slices", "mrc")
 _HEAD = 4096
 
 

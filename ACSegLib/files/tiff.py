@@ -21,7 +21,6 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGEJ_TYPES = ("u1", "u2", "f4")
 _OME_UNIT = {"nm": "nm", "um": "µm", "mm": "mm", "cm": "cm", "m": "m", "angstrom": "Å", "px": "pixel"}
 _OME_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
-_CENTIMETRE, _INCH = 3, 2
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -39,8 +38,7 @@ def read(path: Path, request: Request) -> Content:
             series = _level(series, request.level, path)
         axes = _axes(series.axes, series.shape)
         array = as_3d(native(series.asarray()), path, axes)
-        geometry = _geometry(file)
-        content = Content((array,), geometry, meta={"description": _description(file)})
+        content = Content((array,), geometry(file), meta={"description": _description(file)})
         return record.restore(content, _record_text(file))
 
 
@@ -83,7 +81,8 @@ def _unescaped_xml(text: str) -> str:
     return unescape(text or "")
 
 
-def _geometry(file: Any) -> Geometry:
+def geometry(file: Any) -> Geometry:
+    """Voxel size and unit of an open TIFF, from its OME, ImageJ or tifffile metadata."""
     if file.is_ome:
         return _ome_geometry(file.ome_metadata)
     tags = file.pages[0].tags
@@ -128,23 +127,23 @@ def write(content: Content, path: Path) -> list[str]:
     """Write ImageJ TIFF where the type allows, else OME-TIFF, else TIFF with tifffile's JSON description."""
     import tifffile
 
-    array, geometry = content.array, content.geometry
+    array, place = content.array, content.geometry
     kind = array.dtype.str[1:].replace("b", "u")
     text = record.dumps(content)
     options: dict[str, Any] = {"compression": "zlib" if content.segments is not None else None}
     named_ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
     if kind in _IMAGEJ_TYPES and not named_ome and array.nbytes < 2**32 - 2**20:
-        unit = {"px": "pixel", "um": "um"}.get(geometry.unit, geometry.unit)
-        metadata: dict[str, Any] = {"axes": "ZYX", "spacing": geometry.spacing[2], "unit": unit, "Info": text}
-        options |= {"imagej": True, "resolution": (1 / geometry.spacing[0], 1 / geometry.spacing[1])}
+        unit = {"px": "pixel"}.get(place.unit, place.unit)
+        metadata: dict[str, Any] = {"axes": "ZYX", "spacing": place.spacing[2], "unit": unit, "Info": text}
+        options |= {"imagej": True, "resolution": (1 / place.spacing[0], 1 / place.spacing[1])}
     elif kind in _OME_TYPES:
         metadata = {"axes": "ZYX", "CommentAnnotation": {"Namespace": "acseg", "Value": text}}
-        for axis, size in zip("XYZ", geometry.spacing, strict=True):
-            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": _OME_UNIT[geometry.unit]}
+        for axis, size in zip("XYZ", place.spacing, strict=True):
+            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": _OME_UNIT[place.unit]}
         options |= {"ome": True, "bigtiff": array.nbytes > 2**32 - 2**25}
     elif named_ome:
         raise NotHeldError(f"OME-TIFF has no {array.dtype}; choose .tif, or another type of number.")
     else:
-        metadata = {"axes": "ZYX", "spacing": list(geometry.spacing), "unit": geometry.unit, "ACSeg": text}
+        metadata = {"axes": "ZYX", "spacing": list(place.spacing), "unit": place.unit, "ACSeg": text}
     tifffile.imwrite(path, array, metadata=metadata, photometric="minisblack", **options)
-    return []
+    return content.lost_rotation(NAME)

@@ -1,0 +1,269 @@
+"""AmiraMesh and Avizo lattices (.am, and .rec or .labels that are AmiraMesh inside). Read by hand: no library does.
+
+Understood: BINARY (big-endian), BINARY-LITTLE-ENDIAN and ASCII data, each plain, run-length coded (HxByteRLE) or
+zlib-compressed (HxZip); one scalar per voxel on uniform coordinates.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ACSegLib.errors import FileError
+from ACSegLib.files.content import Content, Request, as_3d, native, read_exactly, truncated
+from ACSegLib.files.units import unit_of
+from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment
+
+NAME = "AmiraMesh"
+ENDINGS: tuple[str, ...] = ()
+LAYERS = False
+
+_MAGIC = re.compile(rb"#\s*(AmiraMesh|Avizo)\b")
+_TYPES = {"byte": "u1", "short": "i2", "ushort": "u2", "int": "i4", "int32": "i4", "float": "f4", "double": "f8"}
+_LATTICE = re.compile(r"Lattice\s*\{\s*(\w+(?:\[\d+\])?)\s+([^\s}]+)\s*\}\s*=?\s*@(\d+)(?:\((\w+)(?:,\s*(\d+))?\))?")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},\n]|[^\s{},"]+')
+_HEADER_LIMIT = 1 << 26
+
+
+@dataclass(frozen=True)
+class _Lattice:
+    """One data section: `Lattice { byte Labels } @1(HxByteRLE,1234)`."""
+
+    type: str
+    name: str
+    number: int
+    coding: str
+    length: int
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Tell whether the file begins with the AmiraMesh or Avizo comment."""
+    return _MAGIC.match(head) is not None
+
+
+def read(path: Path, request: Request) -> Content:
+    """Read one lattice; its materials become the segment table (the first one, Exterior, is background)."""
+    with open(path, "rb") as stream:
+        text = _header(stream, path)
+        lattices = _lattices(text)
+        lattice = _chosen(lattices, request.dataset, path)
+        shape = _shape(text, path)
+        array = _section(stream, text, lattice, shape, path)
+    parameters = _parse(text).get("Parameters", {})
+    array = as_3d(array, path)
+    segments = _segments(parameters.get("Materials"))
+    meta = {"dataset": lattice.name, "content": _word(parameters.get("Content"))}
+    return Content((array,), _geometry(parameters, array.shape, path), segments, meta)
+
+
+def inventory(path: Path) -> list[dict[str, Any]]:
+    """List the lattices of the file."""
+    with open(path, "rb") as stream:
+        text = _header(stream, path)
+    shape = list(_shape(text, path))
+    return [{"dataset": item.name, "shape": shape, "dtype": item.type} for item in _lattices(text)]
+
+
+def _header(stream: IO[bytes], path: Path) -> str:
+    """Read up to the first data section and leave the stream at its mark."""
+    text = b""
+    while True:
+        block = stream.read(1 << 16)
+        text += block
+        match = re.search(rb"\n@\d+[ \t]*\r?\n", text)
+        if match:
+            stream.seek(match.start() + 1)
+            text = text[: match.start() + 1]
+            break
+        if not block or len(text) > _HEADER_LIMIT:
+            raise FileError(f"{path}: the file has no data section; it is cut short, or holds no voxels.")
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def _lattices(text: str) -> list[_Lattice]:
+    return [
+        _Lattice(kind, name, int(number), coding or "", int(length or 0))
+        for kind, name, number, coding, length in _LATTICE.findall(text)
+    ]
+
+
+def _chosen(lattices: list[_Lattice], name: str | None, path: Path) -> _Lattice:
+    known = ", ".join(item.name for item in lattices) or "none"
+    if name:
+        lattices = [item for item in lattices if item.name == name]
+    if not lattices:
+        raise FileError(f"{path}: has no lattice{f' {name!r}' if name else ' of voxels'}; it has: {known}.")
+    if len(lattices) > 1:
+        raise FileError(f"{path}: holds several lattices; choose one by its name (--dataset): {known}.")
+    return lattices[0]
+
+
+def _shape(text: str, path: Path) -> tuple[int, ...]:
+    match = re.search(r"define\s+Lattice((?:\s+\d+)+)", text)
+    if match is None:
+        raise FileError(f"{path}: its header defines no lattice; ACSeg reads voxel data of AmiraMesh only.")
+    return tuple(int(n) for n in match[1].split())[::-1]
+
+
+def _section(stream: IO[bytes], text: str, lattice: _Lattice, shape: tuple[int, ...], path: Path) -> np.ndarray:
+    """Find the data section and decode it into an array of shape (k, j, i)."""
+    if lattice.type not in _TYPES:
+        raise FileError(f"{path}: lattice {lattice.name!r} holds {lattice.type} values, not one number per voxel.")
+    first = text.split("\n", 1)[0].upper()
+    order = "<" if "LITTLE-ENDIAN" in first else ">"
+    dtype = np.dtype(order + _TYPES[lattice.type])
+    _seek_section(stream, text, lattice, shape, path)
+    if "ASCII" in first:
+        return _ascii(stream, shape, dtype, path)
+    if not lattice.coding:
+        return native(read_exactly(stream, shape, dtype, path))
+    packed = stream.read(lattice.length) if lattice.length else stream.read()
+    if lattice.length and len(packed) < lattice.length:
+        raise truncated(path, len(packed), lattice.length)
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    data: bytes | bytearray
+    if lattice.coding == "HxByteRLE":
+        data = _decode_runs(packed)
+    elif lattice.coding == "HxZip":
+        data = zlib.decompressobj().decompress(packed, size)
+    else:
+        raise FileError(f"{path}: its compression {lattice.coding} is unknown; save it uncompressed in Amira.")
+    if len(data) < size:
+        raise truncated(path, len(data), size)
+    values = np.frombuffer(data, dtype, size // dtype.itemsize)
+    return native(values if values.flags.writeable else values.copy()).reshape(shape)
+
+
+def _seek_section(stream: IO[bytes], text: str, lattice: _Lattice, shape: tuple[int, ...], path: Path) -> None:
+    """Go to the first byte of the section; earlier binary sections are skipped by their known lengths."""
+    sections = sorted(_lattices(text), key=lambda item: item.number)
+    while True:
+        mark = stream.readline(64)
+        while mark and not mark.strip():
+            mark = stream.readline(64)
+        match = re.match(rb"@(\d+)\s*$", mark)
+        if match is None:
+            raise FileError(f"{path}: the data section of lattice {lattice.name!r} was not found; the file is damaged.")
+        number = int(match[1])
+        if number == lattice.number:
+            return
+        skipped = next((item for item in sections if item.number == number), None)
+        if skipped is None:
+            raise FileError(f"{path}: data section @{number} belongs to no lattice, so the next cannot be found.")
+        if "ASCII" in text.split("\n", 1)[0].upper():
+            _skip_lines(stream)
+        else:
+            size = np.dtype(_TYPES.get(skipped.type, "u1")).itemsize
+            stream.seek(skipped.length or int(np.prod(shape, dtype=np.int64)) * size, 1)
+
+
+def _skip_lines(stream: IO[bytes]) -> None:
+    while True:
+        place = stream.tell()
+        line = stream.readline()
+        if not line or line.startswith(b"@"):
+            stream.seek(place)
+            return
+
+
+def _ascii(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, path: Path) -> np.ndarray:
+    text = stream.read().split(b"\n@", 1)[0].decode("ascii", "replace")
+    kind = np.float64 if dtype.kind == "f" else np.int64
+    values = np.array(text.split(), dtype=kind)
+    count = int(np.prod(shape, dtype=np.int64))
+    if len(values) < count:
+        raise FileError(f"{path}: the file is cut short: it holds {len(values):,} of {count:,} values.")
+    return values[:count].astype(dtype.newbyteorder("=")).reshape(shape)
+
+
+def _decode_runs(packed: bytes) -> bytearray:
+    """Undo HxByteRLE: a count below 128 repeats the next byte; 128 + n is followed by n bytes as they are."""
+    data = bytearray()
+    place, end = 0, len(packed)
+    while place < end:
+        count = packed[place]
+        if count > 127:
+            count -= 128
+            data += packed[place + 1 : place + 1 + count]
+            place += 1 + count
+        else:
+            data += packed[place + 1 : place + 2] * count
+            place += 2
+    return data
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Parse `name value ...,` and `name { ... }` into nested dictionaries; values are lists of words."""
+    root: dict[str, Any] = {}
+    stack = [root]
+    words: list[str] = []
+    body = "\n".join(line.split("#")[0] if line.lstrip().startswith("#") else line for line in text.splitlines())
+    for token in _TOKEN.findall(body):
+        if token == "{":
+            inner: dict[str, Any] = {}
+            stack[-1][" ".join(words).strip('"') or "{"] = inner
+            stack.append(inner)
+            words = []
+        elif token in "},\n":
+            if words:
+                stack[-1].setdefault(words[0].strip('"'), [w.strip('"') for w in words[1:]])
+            words = []
+            if token == "}" and len(stack) > 1:
+                stack.pop()
+        else:
+            words.append(token)
+    return root
+
+
+def _word(values: Any) -> str:
+    return " ".join(values) if isinstance(values, list) else ""
+
+
+def _segments(materials: Any) -> list[Segment] | None:
+    """Make the table from the materials: their values are their places in the list, and 0 is background."""
+    if not isinstance(materials, dict):
+        return None
+    rows = []
+    for value, (name, properties) in enumerate(materials.items()):
+        colour = properties.get("Color") if isinstance(properties, dict) else None
+        if value == 0:
+            continue
+        default = DEFAULT_COLOURS[(value - 1) % len(DEFAULT_COLOURS)]
+        rows.append(Segment(name, value, tuple(float(v) for v in colour[:3]) if colour else default))
+    return rows
+
+
+def _geometry(parameters: dict[str, Any], shape: tuple[int, ...], path: Path) -> Geometry:
+    """Spacing = (max - min) / (n - 1): an Amira bounding box goes through the centres of the outer voxels."""
+    kind = _word(parameters.get("CoordType")) or "uniform"
+    if kind != "uniform":
+        raise FileError(f"{path}: has {kind} coordinates, so its voxels are not of one size; resample it in Amira.")
+    units = parameters.get("Units")
+    unit = unit_of(_word(units.get("Coordinates"))) if isinstance(units, dict) else None
+    box = [float(v) for v in parameters.get("BoundingBox", [])]
+    spacing, origin = [1.0] * 3, [0.0] * 3
+    if len(box) == 6:
+        for axis, size in enumerate(shape[::-1]):
+            extent = box[2 * axis + 1] - box[2 * axis]
+            spacing[axis] = abs(extent) / (size - 1) if size > 1 else abs(extent)
+            spacing[axis] = spacing[axis] or 1.0
+            origin[axis] = box[2 * axis]
+    geometry = Geometry(tuple(spacing), tuple(origin), unit=unit or "px")
+    return _transformed(geometry, parameters.get("TransformationMatrix"))
+
+
+def _transformed(geometry: Geometry, values: Any) -> Geometry:
+    """Apply Amira's transform (16 numbers, columns first)."""
+    if not isinstance(values, list) or len(values) != 16:
+        return geometry
+    matrix = np.reshape([float(v) for v in values], (4, 4)).T @ geometry.ijk_to_lps
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    return Geometry(tuple(spacing), tuple(matrix[:3, 3]), tuple((matrix[:3, :3] / spacing).ravel()), geometry.unit)

@@ -1,0 +1,189 @@
+"""MRC2014 and its kin (.mrc, .rec, .map, .st; also .gz) through mrcfile."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import record
+from ACSegLib.files.content import Content, NotHeldError, Request, as_3d, native, truncated
+from ACSegLib.volume import Geometry
+
+NAME = "MRC"
+ENDINGS = (".mrc", ".rec", ".map")
+LAYERS = False
+
+_HEADER_BYTES = 1024
+_MODES = {0: "i1", 1: "i2", 2: "f4", 4: "c8", 6: "u2", 12: "f2"}
+_IMOD_STAMP, _SIGNED_BYTES = 1146047817, 1
+_EXTENDED_TYPE = b"ACSG"
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Tell by the word MAP at byte 208, or (older files without it) by a header that fits the file's size."""
+    if head[:2] == b"\x1f\x8b":
+        import gzip
+
+        try:
+            with gzip.open(path) as stream:
+                head = stream.read(_HEADER_BYTES)
+        except (OSError, EOFError):
+            return False
+        return head[208:212] in (b"MAP ", b"MAP\0")
+    if head[208:212] in (b"MAP ", b"MAP\0"):
+        return True
+    return len(head) >= _HEADER_BYTES and any(_fits(path, head, order) for order in "<>")
+
+
+def _fits(path: Path, head: bytes, order: str) -> bool:
+    words = np.frombuffer(head[:_HEADER_BYTES], order + "i4")
+    size, mode, extended = words[:3].astype(np.int64), int(words[3]), int(words[23])
+    if np.any(size <= 0) or np.any(size > 1 << 20) or mode not in _MODES or extended < 0:
+        return False
+    expected = _HEADER_BYTES + extended + int(np.prod(size)) * np.dtype(_MODES[mode]).itemsize
+    return expected <= path.stat().st_size <= expected + 4096
+
+
+def read(path: Path, request: Request) -> Content:
+    """Read the volume in X, Y, Z order, whatever the order of the file's axes.
+
+    The voxel size is the cell divided by its sampling, in angstrom; a file without a cell has none ("px"). The origin
+    is the header's, or else the start indices times the voxel size.
+    """
+    import mrcfile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks of data and header that matter follow here
+        file = mrcfile.open(path, permissive=True)
+    with file:
+        if file.data is None:
+            _refuse(path, file.header)
+        array, header = _unsigned_bytes(file.data, file.header), file.header.copy()
+        text = _record_text(file)
+    order, starts = _axis_order(header, path)
+    if array.ndim == 3:
+        array = array.transpose(order)
+    array = as_3d(native(array) if array.flags.writeable else native(array.copy()), path)
+    labels = [bytes(label).decode("latin-1").strip() for label in header.label[: int(header.nlabl)]]
+    content = Content((array,), _geometry(header, starts), meta={"labels": [t for t in labels if t]})
+    content = record.restore(content, text)
+    return _own_type(content, text)
+
+
+def _refuse(path: Path, header: Any) -> None:
+    mode = int(header.mode)
+    if mode not in _MODES:
+        raise FileError(f"{path}: MRC mode {mode} is not supported; convert it to mode 0, 1, 2, 6 or 12.")
+    size = np.dtype(_MODES[mode]).itemsize * int(header.nx) * int(header.ny) * int(header.nz)
+    found = path.stat().st_size - _HEADER_BYTES - int(header.nsymbt)
+    if size > 0 and found < size:
+        raise truncated(path, max(found, 0), size)
+    raise FileError(f"{path}: its MRC header does not fit its data; the file is damaged.")
+
+
+def _unsigned_bytes(array: np.ndarray, header: Any) -> np.ndarray:
+    """Bytes are signed in MRC2014; IMOD says in its flags when it wrote unsigned ones."""
+    stamp, flags = np.frombuffer(header.tobytes()[152:160], header.mode.dtype)
+    if array.dtype == np.int8 and int(stamp) == _IMOD_STAMP and not int(flags) & _SIGNED_BYTES:
+        return array.view(np.uint8)
+    return array
+
+
+def _axis_order(header: Any, path: Path) -> tuple[tuple[int, ...], np.ndarray]:
+    """Give the transposition to (Z, Y, X), and the start indices along X, Y, Z."""
+    columns_rows_sections = [int(header.mapc), int(header.mapr), int(header.maps)]
+    if columns_rows_sections == [0, 0, 0]:
+        columns_rows_sections = [1, 2, 3]
+    if sorted(columns_rows_sections) != [1, 2, 3]:
+        raise FileError(
+            f"{path}: its axis order (mapc, mapr, maps) is {tuple(columns_rows_sections)}, which must be 1, 2 and 3 in "
+            "some order; repair the header."
+        )
+    file_axes = columns_rows_sections[::-1]
+    starts = [int(header.nxstart), int(header.nystart), int(header.nzstart)]
+    by_axis = np.array([starts[columns_rows_sections.index(axis)] for axis in (1, 2, 3)], float)
+    return tuple(file_axes.index(axis) for axis in (3, 2, 1)), by_axis
+
+
+def _geometry(header: Any, starts: np.ndarray) -> Geometry:
+    cell = np.array([header.cella.x, header.cella.y, header.cella.z], float)
+    samples = np.array([header.mx, header.my, header.mz], float)
+    known = np.all(np.isfinite(cell)) and np.all(cell > 0) and np.all(samples > 0)
+    spacing = cell / samples if known else np.ones(3)
+    origin = np.array([header.origin.x, header.origin.y, header.origin.z], float)
+    if not np.all(np.isfinite(origin)) or not origin.any():
+        origin = starts * spacing
+    return Geometry(tuple(spacing), tuple(origin), unit="angstrom" if known else "px")
+
+
+def _record_text(file: Any) -> str | None:
+    if bytes(file.header.exttyp) != _EXTENDED_TYPE:
+        return None
+    return file.extended_header.tobytes().rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _own_type(content: Content, text: str | None) -> Content:
+    """Give the number type back that the values had before they were fitted to a mode of MRC."""
+    dtype = (record.parse(text) or {}).get("dtype")
+    if dtype and content.array.dtype != np.dtype(dtype):
+        content.layers = (content.array.astype(dtype),)
+    return content
+
+
+def write(content: Content, path: Path) -> list[str]:
+    """Write MRC2014, lengths in angstrom; what MRC cannot tell (direction, segments) in an extended header."""
+    import mrcfile
+
+    array, lost = _fitted(content.array)
+    geometry = content.geometry
+    if geometry.unit != "px":
+        geometry = geometry.in_unit("angstrom")
+    text = record.dumps(content, dtype=content.array.dtype.name).encode("utf-8")
+    text += b" " * (-len(text) % 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with mrcfile.new(path, overwrite=True) as file:
+            file.set_extended_header(np.frombuffer(text, "V1"))
+            file.header.exttyp = _EXTENDED_TYPE
+            file.set_data(array)
+            file.set_volume()
+            file.voxel_size = tuple(geometry.spacing)
+            file.header.origin.x, file.header.origin.y, file.header.origin.z = geometry.origin
+            if geometry.unit == "px":
+                file.header.cella.x = file.header.cella.y = file.header.cella.z = 0
+            _add_labels(file, content)
+    return lost + content.lost_rotation(NAME)
+
+
+def _add_labels(file: Any, content: Content) -> None:
+    for segment in (content.segments or [])[:8]:
+        text = f"label {segment.value}: {segment.name}".encode("ascii", "replace").decode("ascii")
+        file.add_label(text[:80])
+
+
+def _fitted(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Find the mode that holds every value exactly.
+
+    Raises
+    ------
+    NotHeldError
+        If there is none.
+    """
+    if array.dtype in (np.int8, np.int16, np.uint16, np.float16, np.float32):
+        return array, []
+    if array.dtype.kind == "f":
+        single = array.astype(np.float32)
+        if not np.array_equal(single, array, equal_nan=True):
+            raise NotHeldError("MRC has no 64-bit floating point; convert to float32 first, or save as .nrrd.")
+        return single, [f"MRC has no {array.dtype}; the values, which fit, were written as float32."]
+    low, high = int(array.min()), int(array.max())
+    for kind in (np.int8, np.uint16, np.int16):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return array.astype(kind), []
+    raise NotHeldError(
+        f"MRC has no {array.dtype}, and the values ({low} to {high}) do not fit into 16 bits; save as .nrrd or .tif."
+    )

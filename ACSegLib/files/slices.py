@@ -1,0 +1,126 @@
+"""Folders of numbered slices (TIFF, PNG, ...), through tifffile and Pillow; single 2D pictures are told as such."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import tiff
+from ACSegLib.files.content import Content, Request, as_3d, native
+from ACSegLib.volume import Geometry
+
+NAME = "folder of slices"
+ENDINGS: tuple[str, ...] = ()
+LAYERS = False
+
+_TIFF = (".tif", ".tiff")
+_PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".pgm")
+_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Tell whether it is a folder with at least one slice, or a single picture."""
+    return bool(_slices(path)) if path.is_dir() else head.startswith(_MAGIC)
+
+
+def _slices(folder: Path) -> list[Path]:
+    """The slices of the commonest ending, in natural order (slice 2 before slice 10)."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() in _TIFF + _PICTURES and not p.name.startswith(".")]
+    endings = Counter(p.suffix.lower() for p in files)
+    if not endings:
+        return []
+    ending = max(sorted(endings), key=lambda e: endings[e])
+    return sorted((p for p in files if p.suffix.lower() == ending), key=_natural)
+
+
+def _natural(path: Path) -> list[Any]:
+    return [(0, int(word), "") if word.isdigit() else (1, 0, word.lower()) for word in re.split(r"(\d+)", path.stem)]
+
+
+def read(path: Path, request: Request) -> Content:
+    """Read the slices as planes along k; voxel size from the first TIFF, where it tells."""
+    if not path.is_dir():
+        as_3d(_plane(path), path)
+        raise FileError(f"{path}: is a single picture, not a 3D volume.")
+    files = _slices(path)
+    _check_numbers(files, path)
+    first = _plane(files[0])
+    array = np.empty((len(files), *first.shape), first.dtype)
+    for k, file in enumerate(files):
+        plane = _plane(file)
+        if plane.shape != first.shape or plane.dtype != first.dtype:
+            raise FileError(
+                f"{file}: is {plane.shape[1]} x {plane.shape[0]} {plane.dtype} but {files[0].name} is "
+                f"{first.shape[1]} x {first.shape[0]} {first.dtype}; all slices must be of one size and type."
+            )
+        array[k] = plane
+    meta = {"slices": len(files), "first": files[0].name, "last": files[-1].name}
+    return Content((as_3d(array, path),), _geometry(files[0]), meta=meta)
+
+
+def _check_numbers(files: list[Path], folder: Path) -> None:
+    """Refuse gaps: a missing slice would shift all that follow. A constant step (10, 20, 30) is no gap."""
+    numbers = _numbers(files)
+    if len(numbers) < 3:
+        return
+    steps = np.diff(numbers)
+    if np.any(steps <= 0):
+        return  # the names are not counted, or by several counters
+    step = int(np.gcd.reduce(steps))
+    missing = [n for a, b in pairwise(numbers) for n in range(a + step, b, step)]
+    if missing:
+        shown = ", ".join(map(str, missing[:5])) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        raise FileError(
+            f"{folder}: the slices numbered {shown} are missing between {files[0].name} and {files[-1].name}; add "
+            "them, or number the slices without gaps."
+        )
+
+
+def _numbers(files: list[Path]) -> list[int]:
+    """The number that counts the slices: the only one that differs between names of one pattern."""
+    words = [re.split(r"(\d+)", file.stem) for file in files]
+    if len({len(row) for row in words}) != 1:
+        return []
+    changing = [n for n in range(1, len(words[0]), 2) if len({row[n] for row in words}) > 1]
+    same_text = all(len({row[n] for row in words}) == 1 for n in range(0, len(words[0]), 2))
+    return [int(row[changing[0]]) for row in words] if len(changing) == 1 and same_text else []
+
+
+def _plane(file: Path) -> np.ndarray:
+    """Read one slice as a 2D array; colour pictures that are grey come out as grey."""
+    try:
+        if file.suffix.lower() in _TIFF:
+            import tifffile
+
+            plane = native(tifffile.imread(file))
+        else:
+            from PIL import Image
+
+            with Image.open(file) as image:
+                plane = np.array(image)
+    except Exception as error:  # libraries raise anything at all on damaged files
+        raise FileError(f"{file}: this slice cannot be read ({error}); copy it again from its source.") from error
+    if plane.ndim == 3 and plane.shape[-1] in (2, 3, 4):
+        colours = plane[..., : 1 if plane.shape[-1] == 2 else 3]
+        if np.any(colours != colours[..., :1]):
+            raise FileError(f"{file}: is a colour picture; save the slices in grey (one channel).")
+        plane = np.ascontiguousarray(colours[..., 0])
+    plane = plane.squeeze()
+    if plane.ndim != 2:
+        raise FileError(f"{file}: has {plane.ndim} dimensions; a folder must hold 2D slices. Open a 3D file by itself.")
+    return plane
+
+
+def _geometry(file: Path) -> Geometry:
+    if file.suffix.lower() not in _TIFF:
+        return Geometry()
+    import tifffile
+
+    with tifffile.TiffFile(file) as opened:
+        return tiff.geometry(opened)

@@ -1,0 +1,145 @@
+"""Tables of figures: one row a mapping, written as CSV, XLSX or JSON by the ending, read back from CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.atomic import atomic_output
+
+Row = Mapping[str, Any]
+ENDINGS = (".csv", ".xlsx", ".json")
+
+
+def columns_of(rows: Iterable[Row]) -> list[str]:
+    """All columns of the rows, in the order of first appearance."""
+    seen: dict[str, None] = {}
+    for row in rows:
+        seen.update(dict.fromkeys(row))
+    return list(seen)
+
+
+def check_table_path(path: str | os.PathLike[str]) -> Path:
+    """The path, if its ending is one that `write_table` knows; InputError otherwise."""
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise InputError(f"the table {path} must end in one of {', '.join(ENDINGS)}.")
+    return path
+
+
+def write_table(rows: Sequence[Row], path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> None:
+    """Write rows as .csv, .xlsx or .json, whole or not at all.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        A missing or undefined (NaN) value becomes an empty cell, and null in JSON.
+    path : path
+        Its ending chooses the format.
+    columns : sequence of str, optional
+        Their order; that of first appearance when left out.
+    """
+    path = check_table_path(path)
+    columns = list(columns) if columns is not None else columns_of(rows)
+    with atomic_output(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            _write_csv(rows, columns, temporary)
+        elif path.suffix.lower() == ".xlsx":
+            _write_xlsx({"figures": (columns, rows)}, temporary)
+        else:
+            plain = [{c: _plain(row.get(c)) for c in columns} for row in rows]
+            temporary.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+
+
+def write_workbook(sheets: Mapping[str, Sequence[Row]], path: str | os.PathLike[str]) -> None:
+    """Write several tables as the sheets of one .xlsx file."""
+    with atomic_output(path) as temporary:
+        _write_xlsx({name: (columns_of(rows), rows) for name, rows in sheets.items()}, temporary)
+
+
+def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read a .csv or .json table that `write_table` wrote; numbers come back as numbers, empty cells as None.
+
+    Raises
+    ------
+    FileError
+        If the file is missing or is no such table.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: cannot be read as a table ({error}); give a .csv or .json table.") from error
+    if path.suffix.lower() == ".json":
+        try:
+            rows = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise FileError(f"{path}: is no JSON table ({error}).") from error
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise FileError(f"{path}: is no table; a list of rows is expected.")
+        return rows
+    reader = csv.DictReader(text.splitlines())
+    if not reader.fieldnames:
+        raise FileError(f"{path}: is an empty table.")
+    return [{name: _value(cell) for name, cell in row.items() if name is not None} for row in reader]
+
+
+def _write_csv(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow(["" if (v := _plain(row.get(c))) is None else v for c in columns])
+
+
+def _write_xlsx(sheets: Mapping[str, tuple[Sequence[str], Sequence[Row]]], path: Path) -> None:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
+    book = Workbook(write_only=True)
+    for name, (columns, rows) in sheets.items():
+        sheet = book.create_sheet(name[:31])
+        sheet.freeze_panes = "A2"
+
+        def cell(value: Any, bold: bool = False, sheet: Any = sheet) -> Any:
+            made = WriteOnlyCell(sheet, _plain(value))
+            if isinstance(value, str):
+                made.data_type = "s"  # a name that begins with "=" is a name, not a formula
+            if bold:
+                made.font = Font(bold=True)
+            return made
+
+        sheet.append([cell(c, bold=True) for c in columns])
+        for row in rows:
+            sheet.append([cell(row.get(c)) for c in columns])
+    book.save(path)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (list, tuple, dict)):
+        return json.dumps(value)
+    return value
+
+
+def _value(cell: str | None) -> Any:
+    if cell is None or cell == "":
+        return None
+    if cell in ("True", "False"):
+        return cell == "True"
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell
