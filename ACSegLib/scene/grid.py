@@ -218,9 +218,9 @@ def transform_between(source: Any, target: Any) -> tuple[np.ndarray | None, Any]
         return np.eye(4), None
     transform = vtk.vtkGeneralTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(*above, transform)
-    matrix = vtk.vtkMatrix4x4()
-    if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(transform, matrix):
-        return as_array(matrix), None
+    linear = vtk.vtkTransform()
+    if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(transform, linear):
+        return as_array(linear.GetMatrix()), None
     return None, transform
 
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from ACSegLib.scene import grid, read
 from ACSegLib.scene.editing import EditRules
+from ACSegLib.scene.sharing import Image, bounding_box
 from ACSegLib.volume import Segment, Segmentation
-
-Image = tuple[Any, dict[str, int]]
 
 
 class OutgoingLabels:
@@ -48,6 +47,7 @@ class OutgoingLabels:
         self._start = np.zeros(3, int)
         self._inside = tuple(slice(0, n) for n in segmentation.shape)  # the grid within the box (k, j, i)
         self._values = {targets[row.id]: number for number, row in enumerate(rows, start=1)}
+        self._covered: Any = None
         self._layer_of: dict[str, int] = {}
         self._layers: list[np.ndarray] = []
         for number, layer in enumerate(segmentation.layers):
@@ -66,6 +66,7 @@ class OutgoingLabels:
         if rules.allowed is not None:
             for layer in self._layers:
                 layer[self._inside][~rules.allowed] = 0
+        self._covered = self._image_of_all()
         shape = self._layers[0].shape if self._layers else ()
         if rules.allowed is None and shape == tuple(s.stop - s.start for s in self._inside):
             return
@@ -127,14 +128,13 @@ class OutgoingLabels:
                 layer = own
             layer[mask] = value
 
-    def covered(self) -> Any:
-        """Where any written segment is: a vtkOrientedImageData in the volume's frame."""
+    def _image_of_all(self) -> Any:
         mask = np.any([layer != 0 for layer in self._layers], axis=0).astype(np.uint8)
         return grid.oriented_image(mask, self._matrix, tuple(self._start))
 
     def covered_in(self, image: Any) -> np.ndarray:
-        """The same as a boolean array on the lattice and extent of one of the node's label images."""
-        there = read.bring_onto(grid.image_lattice(image), self._node, self.covered(), self._volume_node)
+        """Tell what the write newly takes: a boolean array on the voxels of one of the node's label images."""
+        there = read.bring_onto(grid.image_lattice(image), self._node, self._covered, self._volume_node)
         return there != 0
 
     def images(self) -> Iterator[Image]:
@@ -154,33 +154,3 @@ class OutgoingLabels:
             if transform is not None:
                 slicer.vtkOrientedImageDataResample.TransformOrientedImage(image, transform)
             yield image, values
-
-
-def bounding_box(labels: np.ndarray) -> tuple[slice, ...] | None:
-    """Smallest box (k, j, i) that holds every non-zero voxel; None if there is none."""
-    box = []
-    for axis in range(3):
-        occupied = np.flatnonzero(labels.any(axis=tuple(a for a in range(3) if a != axis)))
-        if not len(occupied):
-            return None
-        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-    return tuple(box)
-
-
-def without_written(
-    node: Any, written: Sequence[str], erasable: Sequence[str], labels: OutgoingLabels
-) -> Iterator[Image]:
-    """Give new label images for those segments that share voxels with the written ones, their values unchanged."""
-    source = node.GetSegmentation()
-    for image, members in read.label_layers(node, source.GetSegmentIDs(), None):
-        stay = {s: source.GetSegment(s).GetLabelValue() for s in members if s not in set(written)}
-        if not stay:
-            continue
-        before = grid.image_array(image)
-        after = grid.relabelled(before, {value: value for value in stay.values()})
-        losing = [value for s, value in stay.items() if s in set(erasable)]
-        if losing:
-            covered = labels.covered_in(image)
-            after[covered & np.isin(after, losing)] = 0
-        if len(stay) < len(members) or np.any(after != before):
-            yield grid.oriented_image(after, grid.image_matrix(image), image.GetExtent()[::2]), stay

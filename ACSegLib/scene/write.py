@@ -11,7 +11,8 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.scene import grid, read
 from ACSegLib.scene.editing import edit_rules, editor_node_of
-from ACSegLib.scene.outgoing import OutgoingLabels, without_written
+from ACSegLib.scene.outgoing import OutgoingLabels
+from ACSegLib.scene.sharing import joined, other_images
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 CLOSED_SURFACE = "Closed surface"
@@ -78,9 +79,9 @@ def write_segmentation_to_node(
         editor.SaveStateForUndo()
     surfaces = node.GetSegmentation().ContainsRepresentation(CLOSED_SURFACE)
     with _quiet(node):
-        others = list(without_written(node, list(targets.values()), rules.erasable, labels))
+        changed, untouched = other_images(node, list(targets.values()), rules.erasable, labels)
         _add_missing(node, rows, targets)
-        for image, values in [*others, *labels.images()]:
+        for image, values in joined(changed, untouched, labels.images()):
             _share(node, image, values)
     if surfaces:
         node.CreateClosedSurfaceRepresentation()
@@ -191,6 +192,8 @@ def _new_node(segmentation: Segmentation, volume_node: Any, scene: Any, name: st
     own = hierarchy.GetItemByDataNode(node) if hierarchy else 0
     if item and own:
         hierarchy.SetItemParent(own, hierarchy.GetItemParent(item))
+    elif item:
+        hierarchy.CreateItem(hierarchy.GetItemParent(item), node)
     return node
 
 

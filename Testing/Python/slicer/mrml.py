@@ -21,6 +21,7 @@ class MrmlWorld:
         import slicer
 
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.scene = slicer.vtkMRMLScene()
         self.application = slicer.vtkSlicerApplicationLogic()
         self.application.SetMRMLScene(self.scene)
@@ -132,3 +133,26 @@ class MrmlWorld:
         logic.SetSegmentationHistory(history)
         logic.SetVerbose(True)
         return logic
+
+    def _with_data_io(self) -> None:
+        """Readers and writers of bundles look for the data manager of the scene."""
+        import slicer
+
+        self._remote = slicer.vtkMRMLRemoteIOLogic()
+        self._remote.SetMRMLScene(self.scene)
+        self._remote.SetMRMLApplicationLogic(self.application)
+        self._remote.GetCacheManager().SetRemoteCacheDirectory(str(self.folder))
+        self._data_io = slicer.vtkDataIOManagerLogic()
+        self._data_io.SetMRMLApplicationLogic(self.application)
+        self._data_io.SetAndObserveDataIOManager(self._remote.GetDataIOManager())
+        self._remote.AddDataIOToScene()
+
+    def write_bundle(self, path: Path) -> bool:
+        """Save the scene as .mrb."""
+        self._with_data_io()
+        return bool(self.scene.WriteToMRB(str(path)))
+
+    def read_bundle(self, path: Path) -> bool:
+        """Load a .mrb into the scene."""
+        self._with_data_io()
+        return bool(self.scene.ReadFromMRB(str(path), True))

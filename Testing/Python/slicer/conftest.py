@@ -1,0 +1,32 @@
+"""Fixtures of the tests that use a real MRML scene."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def mrml(tmp_path):
+    """A fresh MRML scene, `slicer.mrml.MrmlWorld`."""
+    pytest.importorskip("slicer", reason="the package slicer-core is not installed")
+    from mrml import MrmlWorld
+
+    return MrmlWorld(tmp_path)
+
+
+@pytest.fixture
+def volume(mrml):
+    """An anisotropic, rotated volume node of reproducible noise."""
+    import numpy as np
+    from cases import SHAPE, turned
+
+    array = np.random.default_rng(4).random(SHAPE).astype(np.float32)
+    return mrml.volume(array, (0.5, 1.0, 2.0), (10.0, -20.0, 30.0), turned())
+
+
+@pytest.fixture
+def segmentation(mrml, volume):
+    """Two touching segments, S1 "cytoplasm" and S2 "bead", on the grid of `volume`."""
+    from cases import boxes
+
+    return mrml.segmentation(boxes(), volume, ["cytoplasm", "bead"])

@@ -1,0 +1,234 @@
+"""From MRML nodes to the library, against what Slicer's own logics say of the same nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cases import SHAPE, about_the_middle, boxes, placement
+
+from ACSegLib.errors import InputError
+from ACSegLib.scene import (
+    UNIT_ATTRIBUTE,
+    display_unit,
+    length_unit,
+    segmentation_from_node,
+    volume_from_node,
+    write_segmentation_to_node,
+    write_volume_to_node,
+)
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+
+def test_voxels_lie_where_slicer_puts_them(mrml, volume):
+    read = volume_from_node(volume)
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    for index in [(0, 0, 0), (3, 5, 7), (21, 17, 13)]:
+        ras = matrix.MultiplyPoint((*map(float, index), 1.0))[:3]
+        lps = (read.geometry.ijk_to_lps @ [*index, 1.0])[:3]
+        assert lps == pytest.approx([-ras[0], -ras[1], ras[2]])
+        assert read.array[index[::-1]] == pytest.approx(volume.GetImageData().GetScalarComponentAsFloat(*index, 0))
+    assert read.geometry.spacing == pytest.approx((0.5, 1.0, 2.0))
+    assert read.name == "tomogram"
+
+
+def test_copy_is_independent_and_view_is_not(volume):
+    view, copy = volume_from_node(volume), volume_from_node(volume, copy=True)
+    volume.GetImageData().SetScalarComponentFromFloat(0, 0, 0, 0, 42.0)
+    assert view.array[0, 0, 0] == 42.0
+    assert copy.array[0, 0, 0] != 42.0
+
+
+def test_nothing_to_read_is_said_plainly(mrml):
+    empty = mrml.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "hollow")
+    with pytest.raises(InputError, match=r"hollow.*no voxels"):
+        volume_from_node(empty)
+    with pytest.raises(InputError, match="no volume is chosen"):
+        volume_from_node(None)
+    with pytest.raises(InputError, match="no segmentation is chosen"):
+        segmentation_from_node(None, empty)
+    colour = mrml.scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "photo")
+    import vtk
+
+    image = vtk.vtkImageData()
+    image.SetDimensions(2, 2, 2)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 3)
+    colour.SetAndObserveImageData(image)
+    with pytest.raises(InputError, match="3 channels"):
+        volume_from_node(colour)
+
+
+def test_labels_names_and_colours(volume, segmentation):
+    segmentation.GetSegmentation().GetSegment("S2").SetColor(0.1, 0.2, 0.3)
+    segmentation.GetSegmentation().GetSegment("S2").SetTag("TerminologyEntry", "a~b^c")
+    read = segmentation_from_node(segmentation, volume)
+    assert np.array_equal(read.labels, boxes())
+    assert [(s.id, s.name, s.value) for s in read.segments] == [("S1", "cytoplasm", 1), ("S2", "bead", 2)]
+    assert read.segment("bead").colour == pytest.approx((0.1, 0.2, 0.3))
+    assert read.segment("bead").terminology == "a~b^c"
+    assert read.geometry.matches(volume_from_node(volume).geometry)
+
+
+def test_only_some_segments(mrml, volume, segmentation):
+    some = segmentation_from_node(segmentation, volume, ["S2"])
+    assert np.array_equal(some.labels != 0, boxes() == 2)
+    segmentation.GetDisplayNode().SetSegmentVisibility("S2", False)
+    seen = segmentation_from_node(segmentation, volume, visible=True)
+    assert [s.id for s in seen.segments] == ["S1"]
+    assert np.array_equal(seen.labels != 0, boxes() == 1)
+    with pytest.raises(InputError, match="no segment 'gone'"):
+        segmentation_from_node(segmentation, volume, ["gone"])
+
+
+def test_segment_without_voxels_has_a_row(volume, segmentation):
+    segmentation.GetSegmentation().AddEmptySegment("E", "still empty")
+    read = segmentation_from_node(segmentation, volume)
+    assert np.array_equal(read.labels, boxes())
+    assert not read.mask("still empty").any()
+
+
+def test_overlapping_segments_take_two_layers(mrml, volume, segmentation):
+    import slicer
+
+    over = np.zeros(SHAPE, np.uint8)
+    over[5:7, 5:7, 6:14] = 1
+    extra = mrml.segmentation(over, volume)
+    segmentation.GetSegmentation().CopySegmentFromSegmentation(extra.GetSegmentation(), "S1", False)
+    new = segmentation.GetSegmentation().GetNthSegmentID(2)
+    assert segmentation.GetSegmentation().GetNumberOfLayers() == 2
+    read = segmentation_from_node(segmentation, volume)
+    assert read.overlapping
+    for identifier, truth in [("S1", boxes() == 1), ("S2", boxes() == 2), (new, over != 0)]:
+        assert np.array_equal(read.mask(identifier), truth)
+    back = write_segmentation_to_node(read, volume_node=volume)
+    assert isinstance(back, slicer.vtkMRMLSegmentationNode)
+    for identifier, truth in [("S1", boxes() == 1), ("S2", boxes() == 2), (new, over != 0)]:
+        assert np.array_equal(mrml.segment_array(back, identifier, volume), truth)
+
+
+def test_layers_that_do_not_overlap_are_merged(mrml, volume, segmentation):
+    segmentation.GetSegmentation().SeparateSegmentLabelmap("S2")
+    assert segmentation.GetSegmentation().GetNumberOfLayers() == 2
+    assert np.array_equal(segmentation_from_node(segmentation, volume).labels, boxes())
+
+
+def test_cropped_extent(mrml, volume):
+    """A segment drawn in Segment Editor holds its own small box only."""
+    import slicer
+
+    from ACSegLib.scene import grid
+
+    node = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    image = grid.oriented_image(np.ones((2, 3, 4), np.uint8), grid.volume_matrix(volume), (5, 6, 7))
+    node.GetSegmentation().AddEmptySegment("S1", "S1")
+    slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(image, node, "S1")
+    truth = np.zeros(SHAPE, bool)
+    truth[7:9, 6:9, 5:9] = True
+    assert np.array_equal(segmentation_from_node(node, volume).labels != 0, truth)
+
+
+def test_box_that_sticks_out_of_the_volume(mrml, volume):
+    import slicer
+
+    from ACSegLib.scene import grid
+
+    node = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    image = grid.oriented_image(np.ones((30, 3, 4), np.uint8), grid.volume_matrix(volume), (20, 6, -8))
+    node.GetSegmentation().AddEmptySegment("S1", "S1")
+    slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(image, node, "S1")
+    truth = np.zeros(SHAPE, bool)
+    truth[:, 6:9, 20:] = True
+    assert np.array_equal(segmentation_from_node(node, volume).labels != 0, truth)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 25.0])
+def test_transforms_of_both_nodes_are_accounted_for(mrml, volume, segmentation, degrees):
+    """Moving volume and segmentation together changes nothing; moving one agrees with Slicer's own export."""
+    move = mrml.linear_transform(about_the_middle(volume, degrees))
+    volume.SetAndObserveTransformNodeID(move.GetID())
+    segmentation.SetAndObserveTransformNodeID(move.GetID())
+    assert np.array_equal(segmentation_from_node(segmentation, volume).labels, boxes())
+
+    segmentation.SetAndObserveTransformNodeID(None)
+    mine = segmentation_from_node(segmentation, volume)
+    for identifier in ("S1", "S2"):
+        theirs = mrml.segment_array(segmentation, identifier, volume)
+        assert theirs.any()
+        assert np.mean(mine.mask(identifier) != theirs) < 0.002, identifier
+
+
+def test_whole_voxel_transform_is_exact(mrml, volume, segmentation):
+    step = np.array(volume_from_node(volume).geometry.ijk_to_lps[:3, :3] @ [2.0, -1.0, 1.0]) * [-1, -1, 1]
+    segmentation.SetAndObserveTransformNodeID(mrml.linear_transform(placement(step)).GetID())
+    assert np.array_equal(segmentation_from_node(segmentation, volume).labels, np.roll(boxes(), (1, -1, 2), (0, 1, 2)))
+
+
+def test_nonlinear_transform(mrml):
+    """Shared by both nodes it changes nothing; on the segmentation alone the labels move by what it says."""
+    volume = mrml.volume(np.zeros((20, 24, 28), np.float32), origin=(-14.0, -12.0, -10.0))
+    labels = boxes((20, 24, 28))
+    node = mrml.segmentation(labels, volume)
+    bend = mrml.bent_transform((4.0, 0.0, 0.0))
+    node.SetAndObserveTransformNodeID(bend.GetID())
+    moved = segmentation_from_node(node, volume).labels
+    assert np.mean(moved != np.roll(labels, 4, axis=2)) < 0.02
+    assert np.mean(moved != labels) > 0.03
+    volume.SetAndObserveTransformNodeID(bend.GetID())
+    assert np.array_equal(segmentation_from_node(node, volume).labels, labels)
+
+
+def test_other_lattice_is_resampled(mrml):
+    """Labels drawn on a grid of half the voxel size cover the same box."""
+    fine = mrml.volume(np.zeros((20, 20, 20), np.uint8), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    coarse = mrml.volume(np.zeros((10, 10, 10), np.uint8), origin=(0.5, 0.5, 0.5))
+    labels = np.zeros((20, 20, 20), np.uint8)
+    labels[4:12, 6:10, 2:18] = 1
+    truth = np.zeros((10, 10, 10), bool)
+    truth[2:6, 3:5, 1:9] = True
+    assert np.array_equal(segmentation_from_node(mrml.segmentation(labels, fine), coarse).labels != 0, truth)
+
+
+def test_surface_segmentation_is_converted_in_a_copy(mrml):
+    import vtk
+
+    volume = mrml.volume(np.zeros((30, 30, 30), np.uint8), origin=(-15.0, -15.0, -15.0))
+    node = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mesh")
+    node.SetSourceRepresentationToClosedSurface()
+    ball = vtk.vtkSphereSource()
+    ball.SetRadius(9.0)
+    ball.SetPhiResolution(40)
+    ball.SetThetaResolution(40)
+    ball.Update()
+    node.AddSegmentFromClosedSurfaceRepresentation(ball.GetOutput(), "ball", [1, 0, 0])
+    read = segmentation_from_node(node, volume)
+    assert int((read.labels != 0).sum()) == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.03)
+    assert not node.GetSegmentation().ContainsRepresentation("Binary labelmap")
+    with pytest.raises(InputError, match="Closed surface"):
+        write_segmentation_to_node(read, node, volume_node=volume)
+
+
+def test_units(mrml, volume):
+    assert (display_unit(mrml.scene), length_unit(volume)) == ("mm", "mm")
+    unit = mrml.scene.GetNodeByID(mrml.scene.GetNodeByID("vtkMRMLSelectionNodeSingleton").GetUnitNodeID("length"))
+    unit.SetSuffix("nm")  # a scene whose numbers are nanometres
+    assert (display_unit(mrml.scene), length_unit(volume)) == ("nm", "nm")
+    unit.SetSuffix("\u00b5m")  # Slicer's own micrometre: shows a thousand times the millimetres that are stored
+    unit.SetDisplayCoefficient(1000.0)
+    assert (display_unit(mrml.scene), length_unit(volume)) == ("um", "mm")
+    volume.SetAttribute(UNIT_ATTRIBUTE, "nm")
+    assert volume_from_node(volume).geometry.unit == "nm"
+    volume.SetAttribute(UNIT_ATTRIBUTE, "furlong")
+    with pytest.raises(InputError, match="furlong"):
+        volume_from_node(volume)
+
+
+def test_new_nodes_keep_the_unit(mrml):
+    """A volume in nanometres keeps its numbers in a scene in millimetres, and comes back in nanometres."""
+    geometry = Geometry((32.0, 32.0, 64.0), (100.0, -200.0, 300.0), unit="nm")
+    node = write_volume_to_node(Volume(np.ones(SHAPE, np.float32), geometry, "sim"), scene=mrml.scene)
+    assert node.GetSpacing() == pytest.approx((32.0, 32.0, 64.0))
+    assert volume_from_node(node).geometry == geometry
+    labels = Segmentation.from_labels(boxes(), geometry, {1: "cell", 2: "bead"})
+    assert segmentation_from_node(write_segmentation_to_node(labels, volume_node=node), node).geometry == geometry
