@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.content import Content, Request, as_3d, native, read_exactly, truncated
+from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native, read_exactly, truncated
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment
 
@@ -102,7 +102,7 @@ def _chosen(lattices: list[_Lattice], name: str | None, path: Path) -> _Lattice:
     if not lattices:
         raise FileError(f"{path}: has no lattice{f' {name!r}' if name else ' of voxels'}; it has: {known}.")
     if len(lattices) > 1:
-        raise FileError(f"{path}: holds several lattices; choose one by its name (--dataset): {known}.")
+        raise SeveralError(f"{path}: holds several lattices; choose one by its name (--dataset): {known}.")
     return lattices[0]
 
 

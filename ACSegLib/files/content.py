@@ -49,6 +49,10 @@ class Content:
         ]
 
 
+class SeveralError(FileError):
+    """A file holds several data sets and none was chosen; the message lists them."""
+
+
 class NotHeldError(Exception):
     """A format cannot hold the content; the message is the sentence that says what, without the file's name."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.content import Content, Request, as_3d
+from ACSegLib.files.content import Content, Request, SeveralError, as_3d
 from ACSegLib.volume import Geometry
 
 NAME = "DICOM"
@@ -42,7 +42,7 @@ def read(path: Path, request: Request) -> Content:
         series = (request.dataset,)
     if len(series) != 1:
         known = ", ".join(series) or "none"
-        raise FileError(f"{path}: holds {len(series)} DICOM series; choose one with --dataset: {known}.")
+        raise SeveralError(f"{path}: holds {len(series)} DICOM series; choose one with --dataset: {known}.")
     reader = SimpleITK.ImageSeriesReader()
     reader.SetFileNames(SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), series[0]))
     return _content(SimpleITK, reader.Execute(), path, series[0])

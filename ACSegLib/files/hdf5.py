@@ -10,7 +10,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Request, as_3d, native
+from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native
 from ACSegLib.volume import Geometry
 
 NAME = "HDF5"
@@ -74,7 +74,7 @@ def _chosen(file: Any, name: str | None, path: Path) -> str:
         return volumes[0][0]
     if not volumes:
         raise FileError(f"{path}: holds no 3D data set; it has: {_listed(found)}.")
-    raise FileError(f"{path}: holds several 3D data sets; choose one with --dataset: {_listed(volumes)}.")
+    raise SeveralError(f"{path}: holds several 3D data sets; choose one with --dataset: {_listed(volumes)}.")
 
 
 def _listed(found: list[tuple[str, Any]]) -> str:

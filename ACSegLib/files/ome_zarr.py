@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Request, as_3d, native
+from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import DEFAULT_COLOURS, UNITS_IN_MM, Geometry, Segment
 
@@ -62,7 +62,8 @@ def inventory(path: Path) -> list[dict[str, Any]]:
     node, name = _image_node(path, None)
     scales = _attributes(node).get("multiscales")
     if not scales:
-        return []
+        arrays = sorted(node.arrays()) if hasattr(node, "arrays") else []
+        return [{"dataset": n, "shape": list(a.shape), "dtype": str(a.dtype)} for n, a in arrays]
     rows = []
     for level, entry in enumerate(scales[0]["datasets"]):
         data = node[entry["path"]]
@@ -110,7 +111,7 @@ def _plain(node: Any, attributes: dict[str, Any], name: str, request: Request, p
         arrays = sorted(key for key, _ in node.arrays())
         if len(arrays) != 1:
             known = ", ".join(arrays) or "none"
-            raise FileError(f"{path}: is not OME-Zarr; choose an array with --dataset; its arrays are: {known}.")
+            raise SeveralError(f"{path}: is not OME-Zarr; choose an array with --dataset; its arrays are: {known}.")
         name = f"{name}/{arrays[0]}".lstrip("/")
         node = node[arrays[0]]
         attributes = _attributes(node)

@@ -6,7 +6,7 @@ import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -95,6 +95,12 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
     return content
 
 
+def inventory(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """List what a file holds (data sets, levels, series); empty where the format holds one image only."""
+    listing = getattr(recognise(path), "inventory", None)
+    return listing(Path(path)) if listing else []
+
+
 def open_volume(path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None) -> Volume:
     """Open a 3D image of any known format, recognised by its content.
 
@@ -137,7 +143,11 @@ def open_segmentation(
         As `open_volume`; and if the values are not whole numbers of 0 or more.
     """
     path = Path(path)
-    content = read_content(path, dataset, level)
+    return segmentation_of(read_content(path, dataset, level), path)
+
+
+def segmentation_of(content: Content, path: Path) -> Segmentation:
+    """Make a segmentation of what a file holds; see `open_segmentation`."""
     layers = tuple(_as_labels(layer, path) for layer in content.layers)
     segments = list(content.segments or [])
     for number, layer in enumerate(layers):

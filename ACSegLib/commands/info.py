@@ -1,0 +1,261 @@
+"""Show what an image or label file holds: format, size, voxel size, intensities, segments, drawn slices.
+
+Reads every format that ACSeg knows, recognised by content: NRRD and Slicer segmentations, NIfTI, MetaImage, MRC/REC,
+TIFF, OME-TIFF, ImageJ TIFF, AmiraMesh, HDF5, OME-Zarr, DICOM, folders of numbered slices.
+
+Examples:
+  acseg info tomogram.rec
+  acseg info labels.seg.nrrd --json
+  acseg info project.h5                    (lists the data sets)
+  acseg info project.h5 --dataset raw
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.commands.options import option
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.files.content import Content
+    from ACSegLib.volume import Segmentation
+
+SUMMARY = "show what an image or label file holds"
+
+_SAMPLE = 4_000_000
+_PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
+_MOST_LABELS = 4096
+_AXES = ("i", "j", "k")
+
+
+@dataclass
+class Options:
+    """Options of ``acseg info``."""
+
+    file: str = option(help="image or label file, or a folder of slices, DICOM or OME-Zarr", positional=True)
+    dataset: str | None = option(default=None, help="data set inside an HDF5, Zarr, Amira or DICOM container")
+    level: int | None = option(default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0)
+    kind: str = option(
+        default="auto", help="take the file as an image or as labels", choices=("auto", "image", "labels"), flag="as"
+    )
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Describe the file as plain values; a container with several data sets, none chosen, is listed."""
+    from ACSegLib.files.content import SeveralError
+    from ACSegLib.files.registry import inventory, read_content, recognise
+
+    path = Path(options.file)
+    results: dict[str, Any] = {"file": str(path), "format": recognise(path).NAME}
+    progress(0.1, f"reading {path.name}")
+    try:
+        content = read_content(path, options.dataset, options.level)
+    except SeveralError:
+        return {**results, "contents": inventory(path)}
+    progress(0.5, "measuring")
+    results |= _description(content)
+    contents = inventory(path)
+    if len(contents) > 1:
+        results["contents"] = contents
+    if options.kind == "labels" or (options.kind == "auto" and _are_labels(content)):
+        from ACSegLib.files.registry import segmentation_of
+
+        results |= {"kind": "labels", **_label_figures(segmentation_of(content, path), progress)}
+    else:
+        results |= {"kind": "image", "intensity": _intensity(content.array, progress)}
+    return results
+
+
+def _description(content: Content) -> dict[str, Any]:
+    geometry, array = content.geometry, content.array
+    return {
+        "shape_ijk": list(array.shape[::-1]),
+        "dtype": array.dtype.name,
+        "bytes": sum(layer.nbytes for layer in content.layers),
+        "spacing": list(geometry.spacing),
+        "unit": geometry.unit,
+        "origin": list(geometry.origin),
+        "direction": list(geometry.direction),
+        "meta": content.meta,
+    }
+
+
+def _are_labels(content: Content) -> bool:
+    """Labels have a segment table, or are few whole numbers in regions of one value."""
+    if content.segments is not None or len(content.layers) > 1:
+        return True
+    array = content.array
+    if array.dtype.kind == "b":
+        return True
+    if array.dtype.kind not in "ui":
+        return False
+    sample = array[:: max(1, array.size // _SAMPLE)]
+    if int(sample.min()) < 0 or len(np.unique(sample)) > _MOST_LABELS:
+        return False
+    equal = [float(np.mean(plane[:, 1:] == plane[:, :-1])) for plane in sample if plane.shape[1] > 1]
+    return bool(equal) and float(np.mean(equal)) > 0.9
+
+
+def _intensity(array: np.ndarray, progress: Progress) -> dict[str, Any]:
+    """Exact range, mean and deviation plane by plane; percentiles of at most a few million evenly spread voxels."""
+    low, high, total, squares, finite = np.inf, -np.inf, 0.0, 0.0, 0
+    for k, plane in enumerate(array):
+        progress(0.5 + 0.4 * k / len(array), "measuring")
+        values = plane if plane.dtype.kind != "f" else plane[np.isfinite(plane)]
+        if values.size:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+            wide = values.astype(np.float64)
+            total, squares, finite = total + wide.sum(), squares + np.square(wide).sum(), finite + values.size
+    step = max(1, round((array.size / _SAMPLE) ** (1 / 3)))
+    sample = array[::step, ::step, ::step]
+    sample = sample[np.isfinite(sample)].astype(np.float64)
+    if not finite or not sample.size:
+        return {"finite_voxels": finite, "not_finite_voxels": array.size - finite}
+    mean = total / finite
+    return {
+        "minimum": low,
+        "maximum": high,
+        "mean": mean,
+        "standard_deviation": float(np.sqrt(max(squares / finite - mean**2, 0.0))),
+        "percentiles": dict(zip(map(str, _PERCENTILES), map(float, np.percentile(sample, _PERCENTILES)), strict=True)),
+        "percentiles_of_voxels": int(sample.size),
+        "finite_voxels": finite,
+        "not_finite_voxels": array.size - finite,
+    }
+
+
+def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, Any]:
+    from ACSegLib.fill.labelled_slices import find_slices
+
+    counts = [_counts(layer) for layer in segmentation.layers]
+    voxel = segmentation.geometry.voxel_volume
+    rows = []
+    for segment in segmentation.segments:
+        voxels = counts[segment.layer].get(segment.value, 0)
+        rows.append(
+            {
+                "name": segment.name,
+                "value": segment.value,
+                "layer": segment.layer,
+                "colour": list(segment.colour),
+                "id": segment.id,
+                "terminology": segment.terminology,
+                "voxels": voxels,
+                "volume": voxels * voxel,
+            }
+        )
+    progress(0.9, "looking for drawn slices")
+    drawn = np.zeros(segmentation.shape, bool)
+    for segment in segmentation.segments:
+        if segment.name.lower() != "ignore":
+            drawn |= segmentation.mask(segment)
+    slices = find_slices(drawn)
+    return {
+        "layers": len(segmentation.layers),
+        "segments": rows,
+        "labelled_voxels": int(np.count_nonzero(drawn)),
+        "drawn_slices": {axis: slices[axis] for axis in _AXES if axis in slices},
+    }
+
+
+def _counts(layer: np.ndarray) -> dict[int, int]:
+    """Voxels of each value, plane by plane."""
+    totals: dict[int, int] = {}
+    for plane in layer:
+        for value, count in zip(*np.unique(plane, return_counts=True), strict=True):
+            totals[int(value)] = totals.get(int(value), 0) + int(count)
+    return totals
+
+
+def describe(results: dict[str, Any]) -> str:
+    """Write the description as a short table."""
+    lines = [f"{results['file']}: {results['format']}"]
+    if "shape_ijk" in results:
+        lines += _describe_grid(results)
+    if results.get("kind") == "image":
+        lines += _describe_intensity(results["intensity"])
+    if results.get("kind") == "labels":
+        lines += _describe_labels(results)
+    if results.get("contents"):
+        lines.append("  holds")
+        for row in results["contents"]:
+            level = f"level {row['level']}" if "level" in row else ""
+            size = " x ".join(map(str, row.get("shape", [])))
+            words = (str(row.get("dataset", "")), level, f"({size})" if size else "", str(row.get("dtype", "")))
+            lines.append("    " + "  ".join(word for word in words if word))
+        if "kind" not in results:
+            lines.append("  choose one with --dataset (sizes in file order, slowest axis first)")
+    return "\n".join(lines)
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<12} {text}"
+
+
+def _describe_grid(results: dict[str, Any]) -> list[str]:
+    unit = results["unit"]
+    size = " x ".join(map(str, results["shape_ijk"]))
+    spacing = " x ".join(f"{v:g}" for v in results["spacing"])
+    lines = [
+        _row("size", f"{size} voxels (i x j x k), {results['dtype']}, {results['bytes'] / 2**20:,.1f} MiB"),
+        _row("voxel size", f"{spacing} {unit}" if unit != "px" else f"unknown ({spacing} in the file)"),
+    ]
+    if any(results["origin"]):
+        lines.append(_row("origin", ", ".join(f"{v:g}" for v in results["origin"]) + f" {unit} (LPS)"))
+    direction = np.reshape(results["direction"], (3, 3))
+    if not np.allclose(direction, np.eye(3), atol=1e-6):
+        columns = "; ".join(
+            f"{axis} ({', '.join(f'{v:.4g}' for v in direction[:, n])})" for n, axis in enumerate(_AXES)
+        )
+        lines.append(_row("direction", columns))
+    return lines
+
+
+def _describe_intensity(figures: dict[str, Any]) -> list[str]:
+    if "minimum" not in figures:
+        return [_row("intensity", "no finite value")]
+    percentiles = ", ".join(f"{p} %: {v:.5g}" for p, v in figures["percentiles"].items())
+    lines = [
+        _row("intensity", f"{figures['minimum']:.6g} to {figures['maximum']:.6g}"),
+        _row("mean", f"{figures['mean']:.6g} +- {figures['standard_deviation']:.4g}"),
+        _row("percentiles", percentiles),
+    ]
+    if figures["not_finite_voxels"]:
+        lines.append(_row("not finite", f"{figures['not_finite_voxels']:,} voxels are NaN or infinite"))
+    return lines
+
+
+def _describe_labels(results: dict[str, Any]) -> list[str]:
+    unit = f"{results['unit']}3" if results["unit"] != "px" else "voxels"
+    rows = results["segments"]
+    layers = f", {results['layers']} layers (segments overlap)" if results["layers"] > 1 else ""
+    lines = [_row("segments", f"{len(rows)}{layers}; {results['labelled_voxels']:,} voxels labelled")]
+    width = max([len(row["name"]) for row in rows[:50]], default=4)
+    if rows:
+        lines.append(f"    {'name':<{width}}  {'value':>6}  {'voxels':>12}  {'volume (' + unit + ')':>18}  colour")
+    for row in rows[:50]:
+        colour = "#" + "".join(f"{round(255 * min(max(v, 0), 1)):02x}" for v in row["colour"])
+        lines.append(
+            f"    {row['name']:<{width}}  {row['value']:>6}  {row['voxels']:>12,}  {row['volume']:>18.6g}  {colour}"
+        )
+    if len(rows) > 50:
+        lines.append(f"    and {len(rows) - 50} more")
+    for axis, slices in results["drawn_slices"].items():
+        lines.append(_row("drawn", f"{len(slices)} slice{'s' * (len(slices) > 1)} along {axis}: {_ranges(slices)}"))
+    return lines
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Write 1, 2, 3, 4, 9 as "1-4, 9"."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], number]
+        else:
+            parts.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
