@@ -70,8 +70,9 @@ class Options:
     vary: bool = option(default=False, help="vary cell type, contrast, dose, voxel size and artefacts widely")
     neighbour: str | None = option(
         default=None,
-        help="how a second cell, which touches the first, is labelled: unlabelled makes it background in the truth (as when "
-        "one cell of many is drawn), cytoplasm gives it the same label, segment its own; none: there is no such cell",
+        help="how a second cell, which touches the first, is labelled: unlabelled makes it background in the truth "
+        "(as when one cell of many is drawn), cytoplasm gives it the same label, segment its own; "
+        "none: there is no such cell",
         choices=NEIGHBOURS,
         metavar="HOW",
     )

@@ -135,6 +135,18 @@ class Specimen:
         self._tubes = np.full(self.shape, 1e3, np.float32)
         for _ in range(self.kind.processes):
             self._grow_process(rng)
+        self._keep_one_piece()
+
+    def _keep_one_piece(self) -> None:
+        """Take away what the warped surface has shed, so that the cell is one connected body."""
+        from scipy.ndimage import label
+
+        pieces, count = label(self._cell < 0)
+        if count > 1:
+            sizes = np.bincount(pieces.ravel())
+            sizes[0] = 0
+            shed = (pieces > 0) & (pieces != int(np.argmax(sizes)))
+            self._cell[shed] = 0.5
 
     def _to_glass(self, box: Box) -> np.ndarray:
         """Signed distance to the inside of the capillary (positive beyond), which holds every cell."""

@@ -1,0 +1,120 @@
+"""What all pictures share: colours, contrast, scale bars, and how a figure reaches a file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.files.atomic import atomic_output
+from ACSegLib.volume import UNITS_IN_MM, Geometry, Volume
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Colours that people with colour-blindness tell apart (M. Okabe and K. Ito, Color Universal Design, 2008).
+PALETTE: tuple[tuple[float, float, float], ...] = (
+    (0.902, 0.624, 0.000),  # orange
+    (0.337, 0.706, 0.914),  # sky blue
+    (0.800, 0.475, 0.655),  # purple
+    (0.000, 0.620, 0.451),  # green
+    (0.941, 0.894, 0.259),  # yellow
+    (0.835, 0.369, 0.000),  # vermilion
+    (0.000, 0.447, 0.698),  # blue
+)
+INK, PAPER, MUTED = "#1c1f24", "#ffffff", "#6b7280"
+AXES = ("k", "j", "i")
+
+
+def segment_colour(number: int) -> tuple[float, float, float]:
+    """Colour of the n-th row of a segment table; the palette repeats after seven."""
+    return PALETTE[number % len(PALETTE)]
+
+
+def contrast_window(volume: Volume) -> tuple[float, float]:
+    """Grey range that shows a volume well: its 0.5 to 99.7 percentiles, on a regular sample; NaN is left out."""
+    step = max(1, round((volume.array.size / 2e6) ** (1 / 3)))
+    sample = volume.array[::step, ::step, ::step].astype(np.float64).ravel()
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return 0.0, 1.0
+    low, high = np.percentile(sample, [0.5, 99.7])
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+
+
+def nice_length(longest: float) -> float:
+    """Largest of 1, 2, 5 times a power of ten that is not over `longest`."""
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(factor * power for factor in (1, 2, 5) if factor * power <= longest * (1 + 1e-9)))
+
+
+def length_text(length: float, unit: str) -> str:
+    """A length for a person: 2000 nm is "2 µm"."""
+    if unit == "px":
+        return f"{length:g} px"
+    for larger, factor in (("mm", 1.0), ("um", 1e-3), ("nm", 1e-6), ("angstrom", 1e-7)):
+        value = length * UNITS_IN_MM[unit] / factor
+        if value >= 0.9999:
+            return f"{value:g} {dict(um='µm', angstrom='Å').get(larger, larger)}"
+    return f"{length:g} {unit}"
+
+
+def add_scale_bar(axes: Axes, width: float, unit: str, colour: str = "white") -> None:
+    """Draw a scale bar in the lower left corner of axes whose data coordinates are lengths in `unit`.
+
+    Parameters
+    ----------
+    width : float
+        Length that the axes span.
+    """
+    from matplotlib import patheffects
+
+    length = nice_length(0.3 * width)
+    edge = [patheffects.withStroke(linewidth=3.2, foreground="black" if colour == "white" else "white")]
+    low, high = axes.get_xlim()
+    start = min(low, high) + 0.05 * width
+    bar = axes.get_xaxis_transform()
+    axes.plot([start, start + length], [0.06, 0.06], color=colour, lw=2.5, transform=bar, path_effects=edge)
+    axes.text(
+        start, 0.085, length_text(length, unit), color=colour, fontsize=8, transform=bar, va="bottom", path_effects=edge
+    )
+
+
+def slice_extent(geometry: Geometry, axis: int, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Extent for `imshow` of the slice across array axis `axis` (0 is k), in the geometry's unit, first row on top."""
+    across, down = in_plane(axis)
+    width = shape[across] * geometry.spacing[2 - across]
+    height = shape[down] * geometry.spacing[2 - down]
+    return 0.0, width, height, 0.0
+
+
+def in_plane(axis: int) -> tuple[int, int]:
+    """Array axes that run across and down in a slice's picture."""
+    down, across = (a for a in range(3) if a != axis)
+    return across, down
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of the given size in inches that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks and frame away."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int, **settings: Any) -> None:
+    """Write a PNG, whole or not at all."""
+    with atomic_output(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=dpi, **settings)

@@ -1,0 +1,124 @@
+"""3D pictures of segmentations: smooth shaded surfaces, rendered without a display."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.pictures import style
+from ACSegLib.pictures.splat import View, frame, splat
+from ACSegLib.volume import Segment, Segmentation
+
+#: Seen from the front, a little from above; and from the side.
+VIEWS = (View(azimuth=30.0, elevation=22.0), View(azimuth=120.0, elevation=22.0))
+_PROBE = """
+from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
+import vtkmodules.vtkRenderingOpenGL2
+window = vtkRenderWindow(); window.SetOffScreenRendering(1); window.AddRenderer(vtkRenderer()); window.SetSize(8, 8)
+window.Render()
+raise SystemExit(0 if window.SupportsOpenGL() else 3)
+"""
+
+
+@functools.cache
+def can_render() -> bool:
+    """Tell whether VTK can render here, with a graphics card or in software.
+
+    Tried in a process of its own, since a missing OpenGL library can end the process.
+    """
+    try:
+        probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return probe.returncode == 0
+
+
+def surface_picture(
+    segmentation: Segmentation,
+    path: str | os.PathLike[str],
+    *,
+    title: str = "",
+    views: Sequence[View] = VIEWS,
+    segments: Sequence[str | int] | None = None,
+    size: int = 560,
+    renderer: str = "auto",
+) -> str:
+    """Write a picture of the segments' surfaces, each in its colour, with a legend and a scale bar.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    path : path-like
+        The PNG.
+    views : sequence of View
+        Directions of sight, side by side.
+    segments : sequence of str or int, optional
+        Names, ids or values of those to show; all that have voxels when left out.
+    size : int
+        Pixels along a view's side.
+    renderer : str
+        "vtk", "numpy", or "auto": VTK where it can render.
+
+    Returns
+    -------
+    str
+        The renderer that was used.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to show, or the renderer's name is unknown.
+    """
+    if renderer not in ("auto", "vtk", "numpy"):
+        raise InputError(f"renderer must be auto, vtk or numpy, not {renderer!r}.")
+    wanted = segmentation.segments if segments is None else [segmentation.segment(key) for key in segments]
+    shown = [segment for segment in wanted if np.any(segmentation.mask(segment))]
+    if not shown:
+        raise InputError(f"segmentation {segmentation.name!r} has no voxels to show a surface of.")
+    colours = [style.segment_colour(segmentation.segments.index(segment)) for segment in shown]
+    masks = [segmentation.mask(segment) for segment in shown]
+    spacing = segmentation.geometry.spacing
+    middle, width = frame(masks, spacing, views)
+    if renderer == "vtk" or (renderer == "auto" and can_render()):
+        from ACSegLib.pictures.vtk_surface import render
+
+        pictures, used = render(masks, colours, spacing, views, middle, width, size), "vtk"
+    else:
+        pictures = [splat(masks, colours, spacing, view, middle, width, size) for view in views]
+        used = "numpy"
+    _compose(pictures, shown, colours, width, segmentation.geometry.unit, title or segmentation.name, path)
+    return used
+
+
+def _compose(
+    pictures: Sequence[np.ndarray],
+    shown: Sequence[Segment],
+    colours: Sequence[tuple[float, float, float]],
+    width: float,
+    unit: str,
+    title: str,
+    path: str | os.PathLike[str],
+) -> None:
+    from matplotlib.patches import Patch
+
+    side = 5.0
+    height = side + 1.0
+    figure = style.new_figure(side * len(pictures), height)
+    for number, picture in enumerate(pictures):
+        rectangle = (number / len(pictures), 0.42 / height, 1 / len(pictures), side / height)
+        axes = figure.add_axes(rectangle)
+        axes.imshow(picture, extent=(0, width, 0, width), interpolation="bilinear")
+        style.bare(axes)
+    style.add_scale_bar(figure.axes[0], width, unit, style.INK)
+    figure.text(0.02, 1 - 0.28 / height, title, fontsize=13, color=style.INK, weight="bold", va="center")
+    handles = [Patch(color=colour, label=segment.name) for colour, segment in zip(colours[:8], shown[:8], strict=True)]
+    if len(shown) > 8:
+        handles.append(Patch(color="white", label=f"and {len(shown) - 8} more"))
+    figure.legend(handles=handles, loc="lower center", ncols=min(len(handles), 9), frameon=False, fontsize=9)
+    style.save_figure(figure, path, round(picture.shape[0] / side))
