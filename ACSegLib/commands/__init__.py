@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "info": "ACSegLib.commands.info",
     "fill": "ACSegLib.commands.fill",
     "phantom": "ACSegLib.commands.phantom",
+    "measure": "ACSegLib.commands.measure",
+    "compare": "ACSegLib.commands.compare",
     "demo": "ACSegLib.commands.demo",
 }
 

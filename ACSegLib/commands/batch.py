@@ -1,0 +1,293 @@
+"""Many files through one step: in parallel over processes, resumable after a kill, with the failures listed at the end.
+
+Each finished item is appended to a journal beside the output at once. A later run with the same options takes what the
+journal holds for files that have not changed and does the rest, so that the table is the same as that of one
+uninterrupted run. The journal is removed once every item has succeeded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ACSegLib
+from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
+from ACSegLib.jobs import Progress
+
+#: Endings of files that are looked for in folders.
+IMAGE_ENDINGS = (
+    ".seg.nrrd", ".nrrd", ".nhdr", ".nii.gz", ".nii", ".mha", ".mhd", ".ome.tiff", ".ome.tif", ".tiff", ".tif",
+    ".ome.zarr", ".zarr", ".hdf5", ".hdf", ".h5", ".am", ".mrc", ".rec", ".map",
+)  # fmt: skip
+Work = Callable[["Item", Any, Progress], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One unit of work: its name in the table and its files by role."""
+
+    name: str
+    files: Mapping[str, str]
+
+    def fingerprint(self) -> str:
+        """Changes when one of the files does (path, size, time)."""
+        parts = []
+        for role, path in sorted(self.files.items()):
+            try:
+                stat = os.stat(path)
+                parts.append(f"{role}:{os.path.abspath(path)}:{stat.st_size}:{stat.st_mtime_ns}")
+            except OSError:
+                parts.append(f"{role}:{path}:missing")
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+@dataclass
+class Outcome:
+    """What became of an item: its rows, or one sentence on why not."""
+
+    name: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
+
+
+def stem(path: str | os.PathLike[str]) -> str:
+    """Name without folder and format ending."""
+    name = Path(path).name
+    for ending in IMAGE_ENDINGS:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return Path(name).stem
+
+
+def find_files(paths: Sequence[str]) -> list[str]:
+    """The files named, and the images in the folders named (not in their sub-folders), sorted by name.
+
+    Raises
+    ------
+    FileError
+        If a path does not exist or a folder holds no image.
+    """
+    found: list[str] = []
+    for path in paths:
+        entry = Path(path)
+        if not entry.exists():
+            raise FileError(f"{path}: there is no such file or folder; check the name.")
+        if entry.is_file() or entry.name.lower().endswith(".zarr"):
+            found.append(str(path))
+            continue
+        inside = sorted(
+            str(p) for p in entry.iterdir() if p.name.lower().endswith(IMAGE_ENDINGS) and not p.name.startswith(".")
+        )
+        if not inside:
+            raise FileError(f"{path}: the folder holds no image ({', '.join(IMAGE_ENDINGS)}).")
+        found += inside
+    return found
+
+
+def match_file(name: str, candidates: Sequence[str]) -> str | None:
+    """The candidate of the same stem; else the only one whose stem is `name` with something added, or the reverse.
+
+    "cell1" matches "cell1_filled.seg.nrrd", but "cell1" does not match "cell10".
+    """
+    stems = {path: stem(path) for path in candidates}
+    exact = [p for p, s in stems.items() if s == name]
+    if exact:
+        return exact[0]
+    near = [p for p, s in stems.items() if _extends(s, name) or _extends(name, s)]
+    return near[0] if len(near) == 1 else None
+
+
+def _extends(longer: str, shorter: str) -> bool:
+    return bool(shorter) and longer.startswith(shorter) and not longer[len(shorter) :][:1].isalnum()
+
+
+def run_batch(
+    items: Sequence[Item],
+    work: Work,
+    settings: Any,
+    *,
+    journal: str | os.PathLike[str],
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Do `work` for each item.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        With different names.
+    work : callable
+        ``work(item, settings, progress) -> rows``; a function of a module, since it runs in other processes.
+    settings : dataclass
+        Given to `work`; its values decide whether the journal's results still hold.
+    journal : path
+        Where finished items are noted.
+    workers : int
+        Processes; 0 means one a core.
+    progress : Progress, optional
+
+    Returns
+    -------
+    list of Outcome
+        In the order of `items`, failures among them.
+    """
+    progress = progress or Progress()
+    names = [item.name for item in items]
+    double = sorted({n for n in names if names.count(n) > 1}) if len(set(names)) < len(names) else []
+    if double:
+        raise InputError(f"{names.count(double[0])} inputs are named {double[0]!r}; rename all but one.")
+    book = _Journal(Path(journal), settings)
+    done = book.read()
+    outcomes: dict[str, Outcome] = {}
+    todo = []
+    for item in items:
+        known = done.get(item.name)
+        if known and known["fingerprint"] == item.fingerprint():
+            outcomes[item.name] = Outcome(item.name, known["rows"])
+        else:
+            todo.append(item)
+    workers = min(workers or os.cpu_count() or 1, len(todo))
+    stream = _inline(todo, work, settings, progress) if workers < 2 else _pool(todo, work, settings, workers, progress)
+    with book:
+        for item, outcome in stream:
+            outcomes[item.name] = outcome
+            if not outcome.error:
+                book.add(item, outcome)
+            progress(len(outcomes) / max(len(items), 1), f"{len(outcomes)} of {len(items)}: {item.name}")
+    return [outcomes[name] for name in names]
+
+
+def forget(journal: str | os.PathLike[str]) -> None:
+    """Remove a journal that is no longer needed."""
+    Path(journal).unlink(missing_ok=True)
+
+
+def journal_path(output: str | os.PathLike[str]) -> Path:
+    """Where the journal of an output lies: hidden, beside it."""
+    return Path(output).with_name(f".{Path(output).name}.journal.jsonl")
+
+
+def attempt(item: Item, work: Work, settings: Any, progress: Progress) -> Outcome:
+    """Do the work of one item; a failure becomes a sentence, a cancel is passed on."""
+    try:
+        return Outcome(item.name, work(item, settings, progress))
+    except Cancelled:
+        raise
+    except (InputError, OSError, MemoryError) as error:
+        return Outcome(item.name, error=str(error) or "not enough memory for this volume")
+    except Exception as error:  # a defect in one volume must not lose the others
+        traceback.print_exc(file=sys.stderr)
+        return Outcome(item.name, error=f"unexpected failure: {type(error).__name__}: {error}")
+
+
+def _inline(items: Sequence[Item], work: Work, settings: Any, progress: Progress) -> Iterator[tuple[Item, Outcome]]:
+    for n, item in enumerate(items):
+        yield item, attempt(item, work, settings, progress.part(n / len(items), (n + 1) / len(items)))
+
+
+_cancel: Any = None
+
+
+def _start_worker(cancel: Any, threads: int) -> None:
+    """Set up a worker process: where it learns of a cancel, and its share of the cores."""
+    global _cancel
+    _cancel = cancel
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
+
+
+def _in_worker(item: Item, work: Work, settings: Any) -> Outcome:
+    return attempt(item, work, settings, Progress(cancelled=_cancel.is_set))
+
+
+def _pool(
+    items: Sequence[Item], work: Work, settings: Any, workers: int, progress: Progress
+) -> Iterator[tuple[Item, Outcome]]:
+    context = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe
+    cancel = context.Event()
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    waiting = iter(items)
+    running: dict[Future[Outcome], Item] = {}
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(cancel, threads))
+    try:
+        while True:
+            while len(running) < 2 * workers and (item := next(waiting, None)) is not None:
+                running[pool.submit(_in_worker, item, work, settings)] = item
+            if not running:
+                return
+            progress.check()
+            for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+    except BrokenProcessPool:
+        raise MemoryLimitError(
+            "a worker process ended unexpectedly, most likely for lack of memory; run again with --workers 1 "
+            "(finished volumes are kept)."
+        ) from None
+    finally:
+        cancel.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Journal:
+    """The finished items of one output, one JSON object a line, the options' fingerprint first."""
+
+    #: Options that change neither the figures nor the items.
+    UNRELATED = ("output", "workers", "folder")
+
+    def __init__(self, path: Path, settings: Any) -> None:
+        values = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else dict(settings)  # type: ignore[arg-type]
+        values = {k: v for k, v in values.items() if k not in self.UNRELATED}
+        text = json.dumps([ACSegLib.__version__, values], sort_keys=True, default=str)
+        self.key = hashlib.sha256(text.encode()).hexdigest()
+        self.path = path
+        self._known = False
+        self._stream: Any = None
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Finished items by name; empty if the journal is of other options. A torn last line is passed over."""
+        try:
+            lines = self.path.read_text(encoding="utf-8").split("\n")
+        except FileNotFoundError:
+            return {}
+        records = []
+        for line in lines:
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        if not records or records[0].get("options") != self.key:
+            return {}
+        self._known = True
+        return {record["name"]: record for record in records[1:] if "name" in record}
+
+    def __enter__(self) -> _Journal:
+        try:
+            if self._known:
+                self._stream = open(self.path, "a", encoding="utf-8")
+                self._stream.write("\n")  # ends a line that a kill has torn
+            else:
+                self._stream = open(self.path, "w", encoding="utf-8")
+                self._stream.write(json.dumps({"options": self.key}) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise FileError(f"cannot write in {self.path.parent}: {error.strerror}; choose another folder.") from error
+        return self
+
+    def add(self, item: Item, outcome: Outcome) -> None:
+        """Note a finished item; it is on its way to the disk when this returns."""
+        record = {"name": item.name, "fingerprint": item.fingerprint(), "rows": outcome.rows}
+        self._stream.write(json.dumps(record) + "\n")
+        self._stream.flush()
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()

@@ -1,0 +1,240 @@
+"""Compare segmentations with the truth: Dice, surface distances, volumes and surface-to-volume ratios.
+
+Give two files, or two folders whose files have the same names (a result may have something added: cell1_filled for
+cell1). Folders are compared in parallel, and a run that was stopped goes on where it was. Pairs that are incomplete or
+cannot be read are listed at the end and the others are done.
+
+Examples:
+  acseg compare result.seg.nrrd truth.seg.nrrd -o scores.csv
+  acseg compare results/ truth/ -o scores.xlsx --tolerance 0.06
+  acseg compare results/ truth/ -o scores.csv --instances --ignore-value 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.batch import Item, find_files, forget, journal_path, match_file, run_batch, stem
+from ACSegLib.commands.measure import _UNITS, failure_lines, in_unit, name_files, same_grid
+from ACSegLib.commands.options import option
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ACSegLib.volume import Segmentation
+
+SUMMARY = "compare segmentations with the truth"
+
+
+@dataclass
+class Options:
+    """Options of ``acseg compare``."""
+
+    result: str = option(positional=True, help="segmentation to judge, or a folder of them")
+    truth: str = option(positional=True, help="true segmentation, or a folder of them")
+    output: str | None = option(default=None, help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE")
+    segments: list[str] = option(default=[], help="names of the segments to compare; all when left out")
+    unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=_UNITS)
+    tolerance: float = option(
+        default=0.0, help="distance that the surface Dice forgives; 0: one voxel edge", minimum=0, unit="the unit"
+    )
+    ignore_value: int = option(
+        default=0, help="value of the truth that means 'not labelled' and does not count; 0: none", minimum=0
+    )
+    instances: bool = option(default=False, help="match connected cells: panoptic quality, splits, merges")
+    distances: bool = option(default=True, help="measure surface distances")
+    morphology: bool = option(default=True, help="surface area and surface-to-volume ratio of both sides")
+    exclude_border: bool = option(default=False, help="leave out segments that the border of the volume cuts")
+    resample: bool = option(default=False, help="bring the result onto the truth's grid where the two differ")
+    workers: int = option(default=0, help="pairs compared at a time; 0: one a core", minimum=0)
+    surface: str = option(
+        default="surfels",
+        help="surface elements: area-weighted (surfels) or border voxels of equal weight (voxels)",
+        choices=("surfels", "voxels"),
+        advanced=True,
+    )
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Compare each pair and write the table."""
+    from ACSegLib.files.tables import check_table_path, write_table
+
+    items, missing = pair_files(options.result, options.truth)
+    if options.output is not None:
+        journal = journal_path(check_table_path(options.output))
+        outcomes = run_batch(items, compare_item, options, journal=journal, workers=options.workers, progress=progress)
+    elif len(items) + len(missing) > 1:
+        raise InputError("comparing folders needs a table to write; name it with --output.")
+    else:
+        rows = [row for item in items for row in compare_item(item, options, progress)]
+        return _results(rows, missing, len(items), None)
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    failures = missing | {o.name: o.error for o in outcomes if o.error}
+    if not rows and failures:
+        raise InputError("; ".join(failures.values()))
+    write_table(rows, options.output)
+    if not failures:
+        forget(journal)
+    return _results(rows, failures, len(outcomes) - sum(bool(o.error) for o in outcomes), options.output)
+
+
+def _results(rows: list[dict[str, Any]], failures: dict[str, str], volumes: int, output: str | None) -> dict[str, Any]:
+    results: dict[str, Any] = {
+        "volumes": volumes,
+        "rows": len(rows),
+        "failures": failures,
+        "summary": summarise(rows),
+        "outputs": {"table": output} if output else {},
+    }
+    if failures:
+        results["exit_code"] = 2
+    return results
+
+
+def describe(results: Mapping[str, Any]) -> str:
+    """Mean and spread per segment, and what failed."""
+    table = results["outputs"].get("table")
+    lines = [f"{results['volumes']} pair(s) compared" + (f" -> {table}" if table else "")]
+    for row in results["summary"]:
+        parts = [f"Dice {_pm(row['dice'], 100)} %"]
+        if row["average_surface_distance"]["count"]:
+            unit = row["unit"]
+            parts.append(f"average surface distance {_pm(row['average_surface_distance'])} {unit}")
+            parts.append(f"95 % distance {_pm(row['surface_distance_95'])} {unit}")
+            parts.append(f"surface Dice {_pm(row['surface_dice'], 100)} %")
+        if row["volume_error"]["count"]:
+            parts.append(f"volume {_pm(row['volume_error'], 100)} %")
+        lines.append(f"  {row['segment']} (n = {row['count']}): " + ", ".join(parts))
+    return "\n".join(lines + failure_lines(results["failures"]))
+
+
+def _pm(figure: Mapping[str, Any], scale: float = 1.0) -> str:
+    if not figure["count"]:
+        return "undefined"
+    mean = f"{figure['mean'] * scale:.4g}"
+    return mean + (f" +- {figure['sd'] * scale:.3g}" if figure["count"] > 1 else "")
+
+
+def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
+    """Pair the files of two folders (or two files) by name; what has no partner is told in a sentence."""
+    results, truths = find_files([result]), find_files([truth])
+    if len(results) == len(truths) == 1:
+        return [Item(stem(truths[0]), {"result": results[0], "truth": truths[0]})], {}
+    items, missing, used = [], {}, set()
+    for name, path in name_files(truths).items():
+        found = match_file(stem(path), results)
+        if found is None:
+            missing[name] = f"{path}: there is no result of this name in {result}."
+        else:
+            used.add(found)
+            items.append(Item(name, {"result": found, "truth": path}))
+    for path in results:
+        if path not in used:
+            missing[f"{stem(path)} (result)"] = f"{path}: there is no truth of this name in {truth}."
+    return items, missing
+
+
+def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
+    """Compare one pair of files."""
+    from ACSegLib.files import open_segmentation
+    from ACSegLib.measure.overlap import compare_segmentations
+
+    progress(0.0, f"reading {item.name}")
+    truth = open_segmentation(item.files["truth"])
+    result = open_segmentation(item.files["result"])
+    if options.resample and not same_grid(result, truth):
+        from ACSegLib.resample import resample_segmentation
+
+        result = resample_segmentation(result, truth.geometry, truth.shape)
+    truth, ignore = _split_ignored(truth, options.ignore_value)
+    result, truth = in_unit(result, options.unit), in_unit(truth, options.unit)
+    rows = compare_segmentations(
+        result,
+        truth,
+        segments=options.segments or None,
+        ignore=ignore,
+        tolerance=options.tolerance or None,
+        surface=options.surface,
+        distances=options.distances,
+        instances=options.instances,
+        progress=progress.part(0.0, 0.8),
+    )
+    for row in rows:
+        row.update(_shape_figures(result, truth, row["segment"], options.morphology))
+    progress(1.0, f"compared {item.name}")
+    rows = [row for row in rows if not (options.exclude_border and row["touches_border"])]
+    return [{"volume_name": item.name, **row} for row in rows]
+
+
+def _split_ignored(truth: Segmentation, value: int) -> tuple[Segmentation, np.ndarray | None]:
+    """Take the unlabelled region out of the truth: its mask, and the truth without its row."""
+    if not value:
+        return truth, None
+    from dataclasses import replace
+
+    ignore = truth.layers[0] == value
+    rows = [s for s in truth.segments if not (s.layer == 0 and s.value == value)]
+    labels = truth.layers[0].copy()
+    labels[ignore] = 0
+    return replace(truth, layers=(labels, *truth.layers[1:]), segments=rows), ignore
+
+
+def _shape_figures(result: Segmentation, truth: Segmentation, name: str, surfaces: bool) -> dict[str, Any]:
+    """Whether the true segment is cut by the border, and surface figures of both sides."""
+    from ACSegLib.measure.overlap import pair_segments
+    from ACSegLib.measure.regions import bounding_box, touches_border
+    from ACSegLib.measure.surface import surface_area
+
+    _, of_result, of_truth = next(pair for pair in pair_segments(result, truth) if pair[0] == name)
+    figures: dict[str, Any] = {"touches_border": False}
+    for side, segmentation, segment in (("result", result, of_result), ("truth", truth, of_truth)):
+        mask = segmentation.mask(segment) if segment is not None else None
+        box = bounding_box(mask) if mask is not None else None
+        if side == "truth" and box is not None:
+            figures["touches_border"] = touches_border(box, segmentation.shape)
+        if not surfaces:
+            continue
+        empty = mask is None or box is None
+        area = 0.0 if empty else surface_area(mask[box], segmentation.geometry.spacing)  # type: ignore[index]
+        volume = 0.0 if empty else float(mask[box].sum()) * segmentation.geometry.voxel_volume  # type: ignore[index]
+        figures[f"{side}_surface_area"] = area
+        figures[f"{side}_surface_to_volume"] = area / volume if volume else float("nan")
+    return figures
+
+
+#: Figures of the summary: name there, column of the table.
+_SUMMARY = {
+    "dice": "dice",
+    "jaccard": "jaccard",
+    "average_surface_distance": "average_surface_distance",
+    "surface_distance_95": "surface_distance_95",
+    "surface_dice": "surface_dice",
+    "volume_error": "relative_volume_error",
+}
+
+
+def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean, SD, median and count per segment; undefined values (NaN) are left out and counted."""
+    import statistics
+
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["segment"], row["unit"]), []).append(row)
+    table = []
+    for (segment, unit), group in found.items():
+        entry: dict[str, Any] = {"segment": segment, "unit": unit, "count": len(group)}
+        for name, column in _SUMMARY.items():
+            values = [r[column] for r in group if r.get(column) is not None and r[column] == r[column]]
+            entry[name] = {
+                "count": len(values),
+                "undefined": len(group) - len(values),
+                "mean": statistics.fmean(values) if values else None,
+                "sd": statistics.stdev(values) if len(values) > 1 else None,
+                "median": statistics.median(values) if values else None,
+            }
+        table.append(entry)
+    return table

@@ -1,0 +1,233 @@
+"""Measure cells: volume, surface, filopodia, contacts and absorption, per segment and per connected cell.
+
+Give one segmentation or a folder of them; a folder is measured in parallel, and a run that was stopped goes on where
+it was. Files that cannot be read are listed at the end and the others are done.
+
+Examples:
+  acseg measure cell.seg.nrrd --image cell.mrc -o cell.csv
+  acseg measure results/ --image tomograms/ -o cells.xlsx --exclude-border
+  acseg measure results/ -o cells.csv --image tomograms/ --bead-reference 1.2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.batch import Item, find_files, forget, journal_path, match_file, run_batch, stem
+from ACSegLib.commands.options import option
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.measure.morphology import MorphologySettings
+    from ACSegLib.volume import Segmentation, Volume
+
+SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
+
+_SURFACES = ("crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces")
+_UNITS = ("um", "nm", "mm", "px", "file")
+
+
+@dataclass
+class Options:
+    """Options of ``acseg measure``."""
+
+    inputs: list[str] = option(positional=True, help="segmentations, or folders of them", metavar="LABELS")
+    output: str = option(help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE")
+    image: str | None = option(
+        default=None, help="tomogram, or folder of tomograms of the same names, for absorption (LAC) figures"
+    )
+    segments: list[str] = option(default=[], help="names of the segments to measure; all when left out")
+    unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=_UNITS)
+    cells: bool = option(default=True, help="a row for each connected cell as well")
+    min_volume: float = option(default=0.0, help="smaller cells get no row of their own", minimum=0, unit="cubic unit")
+    exclude_border: bool = option(default=False, help="leave out cells that the border of the volume cuts")
+    thin_parts: bool = option(default=True, help="count and measure filopodia")
+    thin_radius: float = option(
+        default=0.0,
+        help="a part is thin where no ball of this radius fits; 0: 0.25 um, but at least 1.5 voxels",
+        minimum=0,
+        unit="the unit",
+    )
+    contacts: bool = option(default=True, help="areas of contact with the other segments")
+    contact_gap: float = option(default=0.0, help="gap that still counts as contact", minimum=0, unit="the unit")
+    bead_reference: float = option(
+        default=0.0,
+        help="scale absorption such that the beads read this value; 0: do not scale",
+        minimum=0,
+        unit="1/um",
+    )
+    bead_name: str = option(default="bead", help="text in the names of bead segments")
+    resample: bool = option(default=False, help="bring labels onto the image's grid where the two differ")
+    workers: int = option(default=0, help="volumes measured at a time; 0: one a core", minimum=0)
+    surface_method: str = option(default="crofton", help="estimator of surface area", choices=_SURFACES, advanced=True)
+    connectivity: int = option(default=26, help="neighbours that connect", choices=(6, 18, 26), advanced=True)
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Measure each input and write the table."""
+    from ACSegLib.files.tables import check_table_path, write_table
+
+    check_table_path(options.output)
+    items, missing = _items(options)
+    journal = journal_path(options.output)
+    outcomes = run_batch(items, measure_item, options, journal=journal, workers=options.workers, progress=progress)
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    failures = missing | {o.name: o.error for o in outcomes if o.error}
+    if not rows and failures:
+        raise InputError("; ".join(failures.values()))
+    write_table(rows, options.output)
+    if not failures:
+        forget(journal)
+    results: dict[str, Any] = {
+        "volumes": len(outcomes) - sum(bool(o.error) for o in outcomes),
+        "rows": len(rows),
+        "failures": failures,
+        "summary": _summary(rows),
+        "outputs": {"table": options.output},
+    }
+    if failures:
+        results["exit_code"] = 2
+    return results
+
+
+def describe(results: Mapping[str, Any]) -> str:
+    """Say what was measured, per segment, and what failed."""
+    lines = [f"{results['volumes']} volume(s), {results['rows']} rows -> {results['outputs']['table']}"]
+    for row in results["summary"]:
+        unit = row["unit"]
+        ratio = "" if row["surface_to_volume"] is None else f", S/V {row['surface_to_volume']:.4g} 1/{unit}"
+        lines.append(
+            f"  {row['segment']}: volume {row['volume']:.4g} {unit}3, surface {row['surface_area']:.4g} {unit}2{ratio}"
+            f" (mean of {row['count']})"
+        )
+    return "\n".join(lines + failure_lines(results["failures"]))
+
+
+def failure_lines(failures: Mapping[str, str]) -> list[str]:
+    """What could not be done, one line each, with a heading."""
+    if not failures:
+        return []
+    return [f"{len(failures)} not done:", *(f"  {name}: {error}" for name, error in failures.items())]
+
+
+def name_files(paths: list[str]) -> dict[str, str]:
+    """A name for each file: its stem, with its folder in front where stems are equal."""
+    stems = [stem(p) for p in paths]
+    return {
+        (s if stems.count(s) == 1 else f"{Path(p).absolute().parent.name}/{s}"): p
+        for s, p in zip(stems, paths, strict=True)
+    }
+
+
+def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
+    named = name_files(find_files(options.inputs))
+    if options.image is None:
+        return [Item(name, {"labels": path}) for name, path in named.items()], {}
+    images = find_files([options.image])
+    items, missing = [], {}
+    for name, path in named.items():
+        image = images[0] if len(images) == len(named) == 1 else match_file(stem(path), images)
+        if image is None:
+            missing[name] = f"{path}: there is no image of this name in {options.image}."
+        else:
+            items.append(Item(name, {"labels": path, "image": image}))
+    return items, missing
+
+
+def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
+    """Measure one segmentation file."""
+    from ACSegLib.files import open_segmentation, open_volume
+    from ACSegLib.measure.morphology import measure_segmentation
+
+    progress(0.0, f"reading {item.name}")
+    segmentation = open_segmentation(item.files["labels"])
+    volume = open_volume(item.files["image"]) if "image" in item.files else None
+    if volume is not None and options.resample and not same_grid(segmentation, volume):
+        from ACSegLib.resample import resample_segmentation
+
+        segmentation = resample_segmentation(segmentation, volume.geometry, volume.shape)
+    factor, notes = _beads(segmentation, volume, options)
+    segmentation = in_unit(segmentation, options.unit)
+    if volume is not None:
+        volume.geometry = segmentation.geometry if same_grid(segmentation, volume) else volume.geometry
+    names = options.segments or None
+    settings = _settings(options)
+    rows = measure_segmentation(
+        segmentation, volume, settings=settings, factor=factor, segments=names, progress=progress
+    )
+    group = Path(item.files["labels"]).absolute().parent.name
+    return [{"volume_name": item.name, "group": group, **row, **notes} for row in rows]
+
+
+def same_grid(segmentation: Segmentation, other: Volume | Segmentation) -> bool:
+    """Whether two lie voxel on voxel."""
+    return segmentation.shape == other.shape and segmentation.geometry.matches(other.geometry)
+
+
+def in_unit(segmentation: Segmentation, unit: str) -> Segmentation:
+    """The segmentation with lengths in `unit`; one of unknown voxel size stays in voxels ("px")."""
+    from dataclasses import replace
+
+    geometry = segmentation.geometry
+    if unit == "file" or geometry.unit == "px":
+        return segmentation
+    if unit == "px":
+        geometry = replace(geometry, spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), unit="px")
+    else:
+        geometry = geometry.in_unit(unit)
+    return replace(segmentation, geometry=geometry)
+
+
+def _settings(options: Options) -> MorphologySettings:
+    from ACSegLib.measure.morphology import MorphologySettings
+
+    return MorphologySettings(
+        cells=options.cells,
+        minimum_volume=options.min_volume,
+        connectivity=options.connectivity,
+        surface_method=options.surface_method,
+        thin_parts=options.thin_parts,
+        thin_radius=options.thin_radius or None,
+        contacts=options.contacts,
+        contact_gap=options.contact_gap,
+        exclude_border=options.exclude_border,
+    )
+
+
+def _beads(segmentation: Segmentation, volume: Volume | None, options: Options) -> tuple[float, dict[str, float]]:
+    """Factor of the absorption figures, and the columns that tell of the beads."""
+    from ACSegLib.measure.intensity import bead_mask, bead_normalisation
+    from ACSegLib.volume import require_same_grid
+
+    if volume is None:
+        if options.bead_reference:
+            raise InputError("--bead-reference needs the tomogram; name it with --image.")
+        return 1.0, {}
+    require_same_grid(volume, segmentation)
+    beads = bead_mask(segmentation, options.bead_name)
+    if beads is None or not beads.any():
+        if options.bead_reference:
+            raise InputError(f"{segmentation.name}: no segment named *{options.bead_name}* to normalise by.")
+        return 1.0, {}
+    found = bead_normalisation(volume, beads, options.bead_reference or 1.0)
+    factor = found.factor if options.bead_reference else 1.0
+    return factor, {"bead_lac": found.bead_lac, "lac_factor": factor}
+
+
+def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means over volumes of each segment's main figures."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["kind"] == "segment" and row["voxels"]:
+            found.setdefault((row["segment"], row["unit"]), []).append(row)
+    table = []
+    for (segment, unit), group in found.items():
+        means = {
+            key: sum(r[key] for r in group) / len(group) for key in ("volume", "surface_area", "surface_to_volume")
+        }
+        table.append({"segment": segment, "unit": unit, "count": len(group), **means})
+    return table
