@@ -12,7 +12,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Request, as_3d, truncated
+from ACSegLib.files.content import Content, Request, as_3d, native, read_exactly
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import Geometry
 
@@ -22,6 +22,10 @@ LAYERS = False
 
 _FIELD = re.compile(rb"^\s*(\w+)\s*=[ \t]*([^\r\n]*)", re.MULTILINE)
 _ROW = "ACSegSegment"
+_TYPES = {
+    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
+    "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
+}  # fmt: skip
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -45,21 +49,21 @@ def read(path: Path, request: Request) -> Content:
     import SimpleITK
 
     fields, start = _fields(path)
-    _check_data_file(path, fields, start)
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("MetaImageIO")
     reader.SetFileName(str(path))
-    image = reader.Execute()
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise FileError(
-            f"{path}: has {image.GetNumberOfComponentsPerPixel()} colour channels; save one channel as a volume."
-        )
-    array = as_3d(SimpleITK.GetArrayFromImage(image), path)
-    if image.GetDimension() != 3:
+    reader.ReadImageInformation()
+    if reader.GetNumberOfComponents() > 1:
+        raise FileError(f"{path}: has {reader.GetNumberOfComponents()} colour channels; save one channel as a volume.")
+    array = _plain_voxels(path, fields, start)
+    if array is None:
+        array = SimpleITK.GetArrayFromImage(reader.Execute())
+    array = as_3d(array, path)
+    if reader.GetDimension() != 3:
         return Content((array,), Geometry())
-    spacing = image.GetSpacing()
+    spacing = reader.GetSpacing()
     unit = unit_of(fields.get("DistanceUnits"))
-    content = Content((array,), Geometry(spacing, image.GetOrigin(), image.GetDirection(), unit or "px"))
+    content = Content((array,), Geometry(spacing, reader.GetOrigin(), reader.GetDirection(), unit or "px"))
     if "ACSeg" in fields:
         return _restored(content, fields)
     if unit is None and set(spacing) != {1.0}:
@@ -67,24 +71,38 @@ def read(path: Path, request: Request) -> Content:
     return content
 
 
-def _check_data_file(path: Path, fields: dict[str, str], start: int) -> None:
-    """Refuse a missing or short data file (ITK reads a short one as zeros in part)."""
+def _data_file(path: Path, fields: dict[str, str]) -> Path | None:
+    """The one file that holds the voxels; None where there are several."""
     name = fields["ElementDataFile"]
     if name.upper() == "LIST" or "%" in name:
-        return
-    local = name.upper() == "LOCAL"
-    data = path if local else path.parent / name
+        return None
+    data = path if name.upper() == "LOCAL" else path.parent / name
     if not data.is_file():
         raise FileError(f"{path}: its data file {name} is missing; put both in one folder.")
-    if fields.get("CompressedData", "False").lower() == "true":
-        return
-    sizes = {"CHAR": 1, "SHORT": 2, "INT": 4, "FLOAT": 4, "DOUBLE": 8, "LONG": 4, "LONG_LONG": 8}
-    kind = fields.get("ElementType", "").upper().removeprefix("MET_").removeprefix("U")
-    count = int(np.prod([int(v) for v in fields.get("DimSize", "0").split()], dtype=np.int64))
-    expected = count * sizes.get(kind, 1) * int(fields.get("ElementNumberOfChannels", 1))
-    found = data.stat().st_size - (start if local else 0)
-    if found < expected:
-        raise truncated(path, found, expected)
+    return data
+
+
+def _plain_voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray | None:
+    """Read uncompressed voxels straight into their array: SimpleITK would copy them, and fill a cut file with zeros.
+
+    None where SimpleITK has to decode them.
+    """
+    data = _data_file(path, fields)
+    kind = _TYPES.get(fields.get("ElementType", "").upper())
+    channels = int(fields.get("ElementNumberOfChannels", 1))
+    if data is None or kind is None or channels > 1 or fields.get("CompressedData", "False").lower() == "true":
+        return None
+    big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False")).lower() == "true"
+    dtype = np.dtype((">" if big else "<") + kind)
+    shape = tuple(int(v) for v in fields["DimSize"].split())[::-1]
+    skip = int(fields.get("HeaderSize", 0))
+    size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    with open(data, "rb") as stream:
+        if skip < 0:
+            stream.seek(max(0, data.stat().st_size - size))
+        else:
+            stream.seek(skip + (start if data == path else 0))
+        return native(read_exactly(stream, shape, dtype, path))
 
 
 def _restored(content: Content, fields: dict[str, str]) -> Content:
