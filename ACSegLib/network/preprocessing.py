@@ -12,15 +12,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.volume import Volume
 
 #: Percentiles that leave out dead and hot voxels yet keep small bright structures.
 ROBUST_PERCENTILES = (0.5, 99.5)
+#: Spacings closer than this (relative) count as equal.
+SPACING_TOLERANCE = 0.02
 _SAMPLE_VOXELS = 4_000_000
 
 
@@ -94,3 +97,43 @@ def apply_statistics(array: np.ndarray, statistics: Mapping[str, float] | None) 
 def normalise(array: np.ndarray, described: Mapping[str, Any]) -> np.ndarray:
     """Normalise one whole volume, shape (k, j, i), to float32."""
     return apply_statistics(array, statistics_for(array, described))
+
+
+def resampled_shape(volume: Volume, spacing: Sequence[float], unit: str) -> tuple[int, int, int]:
+    """Shape (k, j, i) that a volume has at another spacing (i, j, k, in `unit`) over the same space.
+
+    Spacings that differ by less than 2 % count as equal, so that rounding in a file's header costs no interpolation.
+    """
+    geometry = volume.geometry
+    if geometry.unit != "px" and unit != "px":
+        geometry = geometry.in_unit(unit)
+    sizes = []
+    for size, own, wanted in zip(volume.shape, geometry.spacing[::-1], tuple(spacing)[::-1], strict=True):
+        ratio = own / wanted
+        sizes.append(size if abs(ratio - 1) < SPACING_TOLERANCE else max(1, round(size * ratio)))
+    return sizes[0], sizes[1], sizes[2]
+
+
+def resample_image(array: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Resample an image to another grid over the same space: mean of the voxels down, trilinear up.
+
+    Parameters
+    ----------
+    array : ndarray, shape (k, j, i), float32
+
+    Returns
+    -------
+    ndarray of `shape`, float32
+    """
+    if array.shape == tuple(shape):
+        return array
+    import torch
+    from torch.nn.functional import interpolate
+
+    tensor = torch.from_numpy(np.ascontiguousarray(array, np.float32))[None, None]
+    smaller = tuple(min(a, b) for a, b in zip(array.shape, shape, strict=True))
+    if smaller != array.shape:
+        tensor = interpolate(tensor, size=smaller, mode="area")
+    if smaller != tuple(shape):
+        tensor = interpolate(tensor, size=tuple(shape), mode="trilinear", align_corners=False)
+    return tensor[0, 0].numpy()

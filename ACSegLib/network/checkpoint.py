@@ -1,0 +1,143 @@
+"""The state of a running training in one safetensors file, so that it can go on exactly where it stopped.
+
+No random state is kept: patches are a function of seed and step (`ACSegLib.network.sampling`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.errors import FileError
+from ACSegLib.files.atomic import atomic_output
+from ACSegLib.network.fingerprint import Plan
+
+if TYPE_CHECKING:
+    import torch
+
+_KEY, _FORMAT, _VERSION = "acseg", "acseg-checkpoint", 1
+
+
+@dataclass
+class State:
+    """Where a training stands; plain values.
+
+    Parameters
+    ----------
+    step, epoch : int
+        Done so far.
+    elapsed : float
+        Seconds of training so far, over all runs.
+    losses : list of float
+        Of the steps of the epoch that is under way.
+    history : list of dict
+        One row an epoch.
+    best_dice : float or None
+        Mean validation Dice of the best weights.
+    best : dict
+        What is told of the best weights: step, Dice by segment and case.
+    stale : int
+        Validations since the best one.
+    validated : float
+        `elapsed` at the end of the last validation.
+    seed : int
+        Of this training.
+    data : str
+        Digest of the training data and of the table.
+    notes : list of str
+        What happened that a person should know.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    elapsed: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_dice: float | None = None
+    best: dict[str, Any] = field(default_factory=dict)
+    stale: int = 0
+    validated: float = 0.0
+    seed: int = 0
+    data: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def save_checkpoint(path: Path, state: State, plan: Plan, tensors: dict[str, torch.Tensor]) -> None:
+    """Write a checkpoint, whole or not at all; FileError if there is no room."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    header = {"format": _FORMAT, "version": _VERSION, "state": asdict(state), "plan": asdict(plan)}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    require_space(path, sum(t.numel() * t.element_size() for t in contiguous.values()))
+    with atomic_output(path) as temporary:
+        try:
+            save_file(contiguous, os.fspath(temporary), metadata={_KEY: json.dumps(header)})
+        except SafetensorError as error:
+            raise FileError(f"cannot write {path}: {error}; free some space or choose another folder.") from error
+
+
+def load_checkpoint(path: Path) -> tuple[State, Plan, dict[str, torch.Tensor]]:
+    """Read a checkpoint; FileError if it is missing, damaged or of another version."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileError(f"there is no checkpoint {path} to resume from; start the training without --resume.")
+    try:
+        with safe_open(os.fspath(path), framework="pt") as stream:
+            header = json.loads((stream.metadata() or {})[_KEY])
+            if header["format"] != _FORMAT or header["version"] != _VERSION:
+                raise FileError(f"the checkpoint {path} was written by another version; start without --resume.")
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a mapping)
+        plan = header["plan"]
+        plan["patch_size"] = tuple(plan["patch_size"])
+        plan["spacing"] = tuple(plan["spacing"]) if plan["spacing"] else None
+        return State(**header["state"]), Plan(**plan), tensors
+    except FileError:
+        raise
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise FileError(f"the checkpoint {path} is damaged ({error}); start without --resume.") from error
+
+
+def require_space(path: Path, size: int) -> None:
+    """Raise FileError unless the folder of `path` exists and has `size` bytes free, with something to spare."""
+    if not path.parent.is_dir():
+        raise FileError(f"cannot write {path}: the folder {path.parent} does not exist; create it first.")
+    free = shutil.disk_usage(path.parent).free
+    if free < size * 1.1 + (1 << 20):
+        raise FileError(
+            f"cannot write {path}: it needs {size / 2**20:.0f} MiB and {path.parent} has {free / 2**20:.0f} MiB free; "
+            "free some space or choose another folder."
+        )
+
+
+def optimizer_tensors(optimizer: Any, names: list[str]) -> dict[str, torch.Tensor]:
+    """State of an optimiser as tensors named after the parameters, in the order they were given to it."""
+    import torch
+
+    found: dict[str, torch.Tensor] = {}
+    for index, entries in optimizer.state_dict()["state"].items():
+        for key, value in entries.items():
+            found[f"optimizer/{names[index]}/{key}"] = torch.as_tensor(value)
+    return found
+
+
+def restore_optimizer(optimizer: Any, names: list[str], tensors: dict[str, torch.Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave."""
+    described = optimizer.state_dict()
+    described["state"] = {}
+    index = {name: n for n, name in enumerate(names)}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer/"):
+            name, _, entry = key.removeprefix("optimizer/").rpartition("/")
+            described["state"].setdefault(index[name], {})[entry] = tensor
+    optimizer.load_state_dict(described)
+
+
+def part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with ``prefix/``, without it."""
+    return {k.removeprefix(prefix + "/"): v for k, v in tensors.items() if k.startswith(prefix + "/")}

@@ -1,0 +1,89 @@
+"""Starting from a trained model: its network and preprocessing, its head adapted to other segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.errors import InputError
+from ACSegLib.network.architecture import build_network
+from ACSegLib.network.data import name_key
+from ACSegLib.network.fingerprint import Plan, fit_to_memory, fit_to_strides, memory_estimate
+from ACSegLib.network.model_file import Model
+from ACSegLib.volume import Segment
+
+if TYPE_CHECKING:
+    import torch
+
+
+def head_keys(spec: Mapping[str, Any]) -> list[str]:
+    """Names of the weights that depend on the number of outputs: those that differ in shape with one output more."""
+    wider = {**spec, "out_channels": spec["out_channels"] + 1}
+    other = build_network(wider).state_dict()
+    return [key for key, value in build_network(spec).state_dict().items() if other[key].shape != value.shape]
+
+
+def adapt_head(
+    model: Model, table: Sequence[Segment], output: str
+) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]]:
+    """Fit a model's head to other segments; weights of segments (by name) that both have are kept.
+
+    Parameters
+    ----------
+    output : str
+        "softmax" or "sigmoid", as the new data needs.
+
+    Returns
+    -------
+    spec, state_dict
+        Of the adapted network.
+    fresh : list of str
+        Names of the segments that start untrained.
+    """
+    old_output = model.spec.get("output", "softmax")
+    old = [""] * (old_output == "softmax") + [name_key(s.name) for s in model.segments]
+    new = [""] * (output == "softmax") + [name_key(s.name) for s in table]
+    fresh = [s.name for s in table if name_key(s.name) not in old]
+    if len(old) != model.spec["out_channels"]:
+        raise InputError(f"the model has {model.spec['out_channels']} outputs but names {len(old)}; it is damaged.")
+    spec = {**model.spec, "out_channels": len(new), "output": output}
+    state = dict(model.state_dict)
+    if (old, old_output) == (new, output):
+        return spec, state, fresh
+    initial = build_network(spec).state_dict()
+    for key in head_keys(model.spec):
+        rows = initial[key].clone()
+        for n, name in enumerate(new):
+            if name in old and old_output == output:
+                rows[n] = state[key][old.index(name)]
+        state[key] = rows
+    return spec, state, fresh
+
+
+def _strides(spec: Mapping[str, Any]) -> list[list[int]]:
+    """Strides of any kind of U-Net: halving at each level where the spec does not tell."""
+    return spec.get("strides") or [[1, 1, 1]] + [[2, 2, 2]] * (len(spec["filters"]) - 1)
+
+
+def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_bytes: int) -> Plan:
+    """Put the model's network, spacing and preprocessing into a plan made for the data.
+
+    An imported model with a preprocessing of its own kind goes on with ours, to which its weights adapt.
+    """
+    reasons = {**plan.reasons, "spec": "from the model that the training starts with"}
+    preprocessing = model.preprocessing if "normalisation" in model.preprocessing else plan.preprocessing
+    patch = fit_to_strides(preprocessing.get("patch_size") or plan.patch_size, {"strides": _strides(spec)})
+    patch, batch = fit_to_memory(patch, plan.batch_size, spec, available_bytes, reasons)
+    reasons["spacing"] = reasons["patch_size"] = "from the model that the training starts with"
+    return replace(
+        plan,
+        spec=spec,
+        spacing=model.spacing,
+        unit=model.unit,
+        preprocessing={**preprocessing, "patch_size": patch},
+        patch_size=(patch[0], patch[1], patch[2]),
+        batch_size=batch,
+        memory_bytes=memory_estimate(patch, batch, spec),
+        reasons=reasons,
+    )

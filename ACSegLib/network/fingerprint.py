@@ -1,0 +1,297 @@
+"""From what the data is like (fingerprint) to how it is trained (plan), by the rules below; each can be overridden.
+
+================ ==================================================================================================
+spacing          No resampling while all volumes agree within 2 %, or when any tells no voxel size. Otherwise the median
+                 along each axis; along an axis three times coarser than the finest, the 10th percentile (as nnU-Net).
+normalisation    "volume": clip each volume to its own percentiles 0.5 and 99.5, then mean 0, deviation 1. "fixed" (the
+                 training volumes' figures) only on request: grey values of most instruments have no fixed meaning.
+levels, strides  An axis is halved while at least 8 voxels of the patch remain along it and its voxels are less than
+                 twice the finest; at most 4 levels on a CPU, 5 on a GPU and for thorough CPU training.
+kernels          1 instead of 3 along an axis whose voxels are at least twice the finest at that level.
+patch            Physically as near to a cube as the median volume allows; as many voxels as the preset's budget
+                 and the memory allow; sides are multiples of what the strides need; a side that would reach the median
+                 volume's is rounded up, to hold all of it.
+batch            1 with instance norm on a CPU (the fastest learner per minute), 2 on a GPU while memory allows.
+filters          Base 16 on a CPU, 32 on a GPU; doubled at each level up to 320.
+output           Softmax; sigmoid where segments overlap in any training volume.
+balance          Class weights of the cross entropy: (voxels of the class)^-1/4, mean 1, between 1/3 and 3.
+================ ==================================================================================================
+
+The rules for spacing and strides follow Isensee et al., Nature Methods 18 (2021) 203, doi:10.1038/s41592-020-01008-z.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import MemoryLimitError
+from ACSegLib.network.architecture import patch_divisor, unet_spec
+from ACSegLib.network.checks import Facts
+from ACSegLib.network.data import name_key
+from ACSegLib.network.preprocessing import SPACING_TOLERANCE, normalisation
+from ACSegLib.volume import Segment
+
+#: Side of a cube with the voxels that a training patch may have, by preset and device.
+PATCH_BUDGET: Mapping[str, Mapping[str, int]] = {
+    "cpu": {"quick": 48, "standard": 64, "thorough": 80},
+    "cuda": {"quick": 96, "standard": 128, "thorough": 128},
+}
+_SMALLEST_EDGE = 4
+_COARSE_AXIS = 3.0
+_SMALLEST_PATCH = 16
+#: Bytes of activations, gradients and scratch for each voxel of the patch and channel of the finest level, measured.
+_BYTES_PER_VOXEL_AND_FILTER = 110
+_MEMORY_SHARE = 0.7
+
+
+@dataclass
+class Plan:
+    """How a training is done; plain values, kept in the model card.
+
+    Parameters
+    ----------
+    spec : dict
+        The network.
+    patch_size : tuple of int
+        (k, j, i), voxels at the training spacing.
+    batch_size : int
+        Patches a step and process.
+    spacing : tuple of float or None
+        (i, j, k), in `unit`.
+    preprocessing : dict
+        See `ACSegLib.network.preprocessing`.
+    class_weights : list of float
+        Weights of the cross entropy, by output channel.
+    memory_bytes : int
+        Estimate for one training step.
+    reasons : dict
+        Why each value is what it is.
+    """
+
+    spec: dict[str, Any]
+    patch_size: tuple[int, int, int]
+    batch_size: int
+    spacing: tuple[float, float, float] | None
+    unit: str
+    preprocessing: dict[str, Any]
+    class_weights: list[float]
+    memory_bytes: int
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def training_spacing(facts: Sequence[Facts], wanted: str = "auto") -> tuple[tuple[float, ...] | None, str, str]:
+    """Choose spacing (i, j, k), unit, and the reason; `wanted` is "auto" or "none"."""
+    if wanted == "none":
+        return None, "px", "asked for: voxel by voxel"
+    if any(f.geometry.unit == "px" for f in facts):
+        return None, "px", "not every volume tells its voxel size: voxel by voxel"
+    unit = facts[0].geometry.unit
+    spacings = np.array([f.geometry.in_unit(unit).spacing for f in facts])
+    median = np.median(spacings, axis=0)
+    if np.all(np.abs(spacings / median - 1) < SPACING_TOLERANCE):
+        return tuple(float(v) for v in median), unit, "the voxel size of all volumes"
+    chosen = median.copy()
+    coarse = median > _COARSE_AXIS * median.min()
+    chosen[coarse] = np.maximum(np.percentile(spacings, 10, axis=0), median.min())[coarse]
+    reason = f"median of {len(facts)} volumes from {spacings.min(0).tolist()} to {spacings.max(0).tolist()} {unit}"
+    return tuple(float(v) for v in chosen), unit, reason
+
+
+def resampled_shapes(facts: Sequence[Facts], spacing: Sequence[float] | None, unit: str) -> np.ndarray:
+    """Shapes (k, j, i) of the volumes at the training spacing, one row a volume."""
+    if spacing is None:
+        return np.array([f.shape for f in facts])
+    rows = []
+    for f in facts:
+        own = f.geometry if f.geometry.unit == "px" or unit == "px" else f.geometry.in_unit(unit)
+        rows.append(
+            [max(1, round(n * o / s)) for n, o, s in zip(f.shape, own.spacing[::-1], spacing[::-1], strict=True)]
+        )
+    return np.array(rows)
+
+
+def plan_strides(
+    patch: Sequence[int], spacing: Sequence[float], most_levels: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Choose strides and kernels (k, j, i) of each level; see the module's text.
+
+    Parameters
+    ----------
+    patch : sequence of int
+        (k, j, i).
+    spacing : sequence of float
+        (k, j, i).
+    """
+    size, voxel = np.array(patch, float), np.array(spacing, float)
+    strides, kernels = [[1, 1, 1]], [[3 if v < 2 * voxel.min() else 1 for v in voxel]]
+    while len(strides) < most_levels:
+        halved = (size >= 2 * _SMALLEST_EDGE) & (voxel < 2 * voxel[size >= 2 * _SMALLEST_EDGE].min(initial=np.inf))
+        if not halved.any():
+            break
+        step = np.where(halved, 2, 1)
+        size, voxel = np.floor(size / step), voxel * step
+        strides.append(step.tolist())
+        kernels.append([3 if v < 2 * voxel.min() else 1 for v in voxel])
+    if len(strides) == 1:  # a volume of under 8 voxels each way: still two levels
+        strides.append([2 if n >= 2 else 1 for n in patch])
+        kernels.append([3, 3, 3])
+    return strides, kernels
+
+
+def plan_patch(median_shape: Sequence[float], spacing: Sequence[float], budget: int) -> list[int]:
+    """Choose a patch (k, j, i) of about `budget` voxels, physically as near to a cube as the volumes allow."""
+    shape, voxel = np.array(median_shape, float), np.array(spacing, float)
+    low, high = 0.0, float((shape * voxel).max())
+    for _ in range(60):  # bisection for the physical edge whose clipped box has the voxels of the budget
+        edge = (low + high) / 2
+        if np.minimum(np.maximum(edge / voxel, 1), shape).prod() > budget:
+            high = edge
+        else:
+            low = edge
+    return [max(1, int(v + 1e-6)) for v in np.minimum(np.maximum(high / voxel, 1), shape)]
+
+
+def fit_to_strides(patch: Sequence[int], spec: Mapping[str, Any], largest: Sequence[int] | None = None) -> list[int]:
+    """Round each side to a multiple of the strides' product: to the nearest, or up where that holds a whole volume."""
+    fitted = []
+    limits = largest if largest is not None else [0, 0, 0]
+    for size, divisor, limit in zip(patch, patch_divisor(spec), limits, strict=True):
+        rounded = max(divisor, round(size / divisor) * divisor)
+        if size >= limit:  # the patch spans the volumes: keep all of them in it
+            rounded = math.ceil(size / divisor) * divisor
+        fitted.append(rounded)
+    return fitted
+
+
+def class_weights(facts: Sequence[Facts], table: Sequence[Segment], overlapping: bool) -> list[float]:
+    """Weights of the output channels against imbalance; see the module's text."""
+    keys = [name_key(s.name) for s in table]
+    counts = [sum(f.voxels.get(key, 0) for f in facts) for key in ([] if overlapping else [""]) + keys]
+    total = max(sum(counts), 1)
+    weights = np.array([(max(count, 1) / total) ** -0.25 for count in counts])
+    weights /= weights.mean()
+    return [float(v) for v in np.clip(weights, 1 / 3, 3.0)]
+
+
+def memory_estimate(patch: Sequence[int], batch: int, spec: Mapping[str, Any]) -> int:
+    """Bytes that a training step of a U-Net takes, weights and optimiser included."""
+    filters = spec.get("filters") or [16]
+    weights = sum(27 * a * b * 4 for a, b in zip([1, *filters], [*filters, filters[-1]], strict=False))
+    return int(math.prod(patch) * batch * filters[0] * _BYTES_PER_VOXEL_AND_FILTER + weights * 4 * 6)
+
+
+def smaller_patch(patch: Sequence[int], batch: int, spec: Mapping[str, Any]) -> tuple[list[int], int] | None:
+    """Give the next smaller patch and batch: first half the batch, then less of the longest side; None at the end."""
+    if batch > 1:
+        return list(patch), batch // 2
+    divisor = patch_divisor(spec)
+    sides = sorted(range(3), key=lambda n: -patch[n])
+    for n in sides:
+        smaller = (int(patch[n] * 0.75) // divisor[n]) * divisor[n]
+        if smaller >= max(divisor[n], _SMALLEST_PATCH):
+            return [smaller if m == n else patch[m] for m in range(3)], 1
+    return None
+
+
+def make_plan(
+    facts: Sequence[Facts],
+    table: Sequence[Segment],
+    *,
+    device: str,
+    preset: str,
+    available_bytes: int,
+    overrides: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Make the plan of a training.
+
+    Parameters
+    ----------
+    facts : sequence of Facts
+        Of the training cases.
+    device : str
+        "cpu" or "cuda".
+    preset : str
+        "quick", "standard" or "thorough".
+    available_bytes : int
+        Memory of the device that is free.
+    overrides : mapping, optional
+        Any of ``patch_size``, ``batch_size``, ``levels``, ``base``, ``residual``, ``spacing`` ("none"),
+        ``normalisation`` ("volume", "fixed", "none").
+
+    Raises
+    ------
+    MemoryLimitError
+        If not even the smallest patch fits.
+    """
+    overrides = {k: v for k, v in (overrides or {}).items() if v is not None}
+    on_gpu = device == "cuda"
+    reasons = {key: "asked for" for key in overrides}
+    spacing, unit, reasons["spacing"] = training_spacing(facts, overrides.get("spacing", "auto"))
+    shapes = resampled_shapes(facts, spacing, unit)
+    kji = spacing[::-1] if spacing else (1.0, 1.0, 1.0)
+    overlapping = any(f.overlapping for f in facts)
+    base = overrides.get("base") or (32 if on_gpu else 16)
+    levels = overrides.get("levels") or (5 if on_gpu or preset == "thorough" else 4)
+    median = np.median(shapes, axis=0)
+    wanted = overrides.get("patch_size") or plan_patch(median, kji, PATCH_BUDGET[device][preset] ** 3)
+    strides, kernels = plan_strides(wanted, kji, levels)
+    spec = unet_spec(
+        len(table),
+        overlapping=overlapping,
+        base=base,
+        strides=strides,
+        kernels=kernels,
+        residual=overrides.get("residual", True),
+    )
+    patch = fit_to_strides(wanted, spec, None if "patch_size" in overrides else np.ceil(median).astype(int).tolist())
+    batch = overrides.get("batch_size") or (2 if on_gpu else 1)
+    reasons.setdefault(
+        "patch_size", f"budget of {preset} training on {device}, median volume {median.tolist()} (k, j, i)"
+    )
+    reasons.setdefault("batch_size", "1 learns fastest on a CPU" if not on_gpu else "GPU")
+    patch, batch = fit_to_memory(patch, batch, spec, available_bytes, reasons)
+    reasons["output"] = "segments overlap" if overlapping else "segments do not overlap"
+    kind = overrides.get("normalisation", "volume")
+    reasons.setdefault("normalisation", "each volume's own percentiles: grey values need no fixed meaning")
+    return Plan(
+        spec=spec,
+        patch_size=(patch[0], patch[1], patch[2]),
+        batch_size=batch,
+        spacing=(spacing[0], spacing[1], spacing[2]) if spacing else None,
+        unit=unit,
+        preprocessing={
+            "normalisation": normalisation(kind, _pooled_statistics(facts) if kind == "fixed" else None),
+            "patch_size": list(patch),
+        },
+        class_weights=class_weights(facts, table, overlapping),
+        memory_bytes=memory_estimate(patch, batch, spec),
+        reasons=reasons,
+    )
+
+
+def fit_to_memory(
+    patch: list[int], batch: int, spec: Mapping[str, Any], available_bytes: int, reasons: dict[str, str]
+) -> tuple[list[int], int]:
+    """Make patch and batch smaller until a step fits into the memory; MemoryLimitError if nothing does."""
+    limit = int(available_bytes * _MEMORY_SHARE)
+    while memory_estimate(patch, batch, spec) > limit:
+        smaller = smaller_patch(patch, batch, spec)
+        if smaller is None:
+            raise MemoryLimitError(
+                f"training with the smallest patch {tuple(patch)} needs about "
+                f"{memory_estimate(patch, batch, spec) >> 20} MiB, but only {limit >> 20} MiB may be used; "
+                "close other programs or choose fewer --base-filters."
+            )
+        patch, batch = smaller
+        reasons["patch_size"] = f"made smaller to fit into {limit >> 20} MiB of memory"
+    return patch, batch
+
+
+def _pooled_statistics(facts: Sequence[Facts]) -> dict[str, float]:
+    """Median of the volumes' own figures: one odd volume does not move it."""
+    return {key: float(np.median([f.statistics[key] for f in facts])) for key in facts[0].statistics}
