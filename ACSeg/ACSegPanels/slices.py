@@ -61,7 +61,9 @@ class DrawnSlices:
         return widest[1] if widest[0] > interval else None
 
 
-def count_slices(labels: Segmentation, axis: str = "auto", slices: dict[str, Sequence[int]] | None = None) -> DrawnSlices:
+def count_slices(
+    labels: Segmentation, axis: str = "auto", slices: dict[str, Sequence[int]] | None = None
+) -> DrawnSlices:
     """Find the drawn slices and count the voxels of each segment on them.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import threading
 import types
 
 from PySide6 import QtCore, QtWidgets
@@ -87,7 +86,6 @@ def install() -> None:
     for name, cls in widgets.WIDGETS.items():
         if name.startswith("q"):
             setattr(slicer, name, cls)
-    threading.setprofile(_watch)
     start_scene()
 
 
@@ -139,7 +137,7 @@ class _Plots:
         type(self).shown = chart
 
 
-def _watch(frame, event, argument) -> None:
+def watch(frame, event, argument) -> None:
     """Note every call into MRML or Qt made on a thread other than the main one."""
     if event != "c_call":
         return

@@ -212,3 +212,20 @@ class Host(ScriptedEffect):
         import slicer
 
         return slicer.mrmlScene
+
+
+def label_image(mask, volume):
+    """A vtkOrientedImageData with a mask of shape (k, j, i) on the grid of a volume node."""
+    import numpy as np
+    import slicer
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(mask.shape[::-1])
+    scalars = numpy_to_vtk(np.ascontiguousarray(mask, np.uint8).ravel(), deep=True)
+    image.GetPointData().SetScalars(scalars)
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    return image

@@ -152,7 +152,7 @@ def pip_check(requirement) -> bool:
     return version in parsed.specifier
 
 
-def pip_ensure(requirements, prompt_install=True, requester=None, **_) -> None:
+def pip_ensure(requirements, prompt_install=True, requester=None, skip_in_testing=True, **_) -> None:
     """Install nothing: refuse when something is missing, as a person who declines would."""
     missing = [str(r) for r in requirements if not pip_check(r)]
     if missing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from PySide6.QtCore import Property, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
@@ -32,7 +34,7 @@ def stored(kind, default):
 
 class qMRMLWidget(QWidget):
     mrmlSceneChanged = Signal(object)
-    SLICER_SIGNALS = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
+    SLICER_SIGNALS: ClassVar[dict[str, str]] = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -50,7 +52,7 @@ class qMRMLWidget(QWidget):
 
 class qMRMLNodeComboBox(QComboBox):
     currentNodeChanged = Signal(object)
-    SLICER_SIGNALS = {
+    SLICER_SIGNALS: ClassVar[dict[str, str]] = {
         "currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged",
         "currentNodeChanged(bool)": "currentNodeChanged",
     }

@@ -1,0 +1,171 @@
+"""The slice guide: which slices are drawn, jump to one, and where to draw next. Used by the effect and by Label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ACSegPanels.slices import AXES, DEFAULT_INTERVAL, DrawnSlices
+from ACSegPanels.views import jumpToSlice
+
+
+class SliceGuide:
+    """A compact list of the drawn slices and two buttons.
+
+    Parameters
+    ----------
+    suggest : callable, optional
+        Gives slices worth drawing, a list of (axis, slice, reason), from the last fill; without it the button is
+        not shown.
+    interval : int
+        Distance between drawn slices, in slices.
+    intervalChanged : callable, optional
+        Called with the new interval when the person has changed it.
+    """
+
+    def __init__(
+        self,
+        suggest: Callable[[], list[tuple[str, int, str]]] | None = None,
+        interval: int = DEFAULT_INTERVAL,
+        intervalChanged: Callable[[int], None] | None = None,
+    ) -> None:
+        self._suggest = suggest
+        self._intervalChanged = intervalChanged
+        self._drawn = DrawnSlices()
+        self._volumeNode: Any = None
+        self._rows: list[tuple[str, int]] = []
+        self.widget = qt.QWidget()
+        layout = qt.QVBoxLayout(self.widget)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.label = qt.QLabel()
+        self.label.wordWrap = True
+        layout.addWidget(self.label)
+        self.table = self._makeTable()
+        layout.addWidget(self.table)
+        layout.addLayout(self._makeButtons(interval))
+
+    def _makeTable(self) -> Any:
+        table = qt.QTableWidget()
+        table.objectName = "drawnSlicesTable"
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+        table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+        table.setAlternatingRowColors(True)
+        table.setMinimumHeight(110)
+        table.setMaximumHeight(170)
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(20)
+        table.horizontalHeader().setStretchLastSection(True)
+        table.setToolTip(_("Drawn slices (index from 0) and drawn voxels of each segment. Click one to show it."))
+        table.connect("cellClicked(int,int)", self._onCellClicked)
+        return table
+
+    def _makeButtons(self, interval: int) -> Any:
+        row = qt.QHBoxLayout()
+        self.intervalBox = qt.QSpinBox()
+        self.intervalBox.setRange(2, 500)
+        self.intervalBox.value = interval
+        self.intervalBox.prefix = _("every ")
+        self.intervalBox.suffix = _(" slices")
+        self.intervalBox.setToolTip(_("Distance between drawn slices, in slices. 20 is a good start for whole cells."))
+        self.intervalBox.connect("valueChanged(int)", self._onInterval)
+        self.nextButton = qt.QPushButton(_("Next slice to draw"))
+        self.nextButton.connect("clicked()", self.goToNext)
+        self.suggestButton = qt.QPushButton(_("Suggest slices"))
+        self.suggestButton.connect("clicked()", self.showSuggestions)
+        self.suggestButton.setVisible(self._suggest is not None)
+        for widget in (self.intervalBox, self.nextButton, self.suggestButton):
+            row.addWidget(widget)
+        return row
+
+    def update(self, drawn: DrawnSlices, volumeNode: Any, canSuggest: bool = False, problem: str = "") -> None:
+        """Show the drawn slices of a volume; `problem` replaces the sentence above the list."""
+        self._drawn, self._volumeNode = drawn, volumeNode
+        self.label.text = problem or self._describe(drawn)
+        self._rows = [(axis, number) for axis in drawn.axes for number in drawn.on(axis)]
+        self.table.clear()
+        self.table.setColumnCount(1 + len(drawn.names))
+        self.table.setRowCount(len(self._rows))
+        self.table.setHorizontalHeaderLabels([_("Slice"), *drawn.names])
+        for row, key in enumerate(self._rows):
+            texts = [f"{key[0]} = {key[1]}", *[f"{count:,}" if count else "-" for count in drawn.counts[key]]]
+            for column, text in enumerate(texts):
+                item = qt.QTableWidgetItem(text)
+                item.setTextAlignment(qt.Qt.AlignRight if column else qt.Qt.AlignLeft)
+                self.table.setItem(row, column, item)
+        self.nextButton.enabled = volumeNode is not None and not problem
+        self.nextButton.toolTip = (
+            _("Show the slice to draw next.") if volumeNode else _("Choose a source volume first.")
+        )
+        self.suggestButton.enabled = canSuggest
+        self.suggestButton.toolTip = (
+            _("Show the slices where the last fill is least sure.")
+            if canSuggest
+            else _("Press Fill first: suggestions come from its uncertainty.")
+        )
+
+    @staticmethod
+    def _describe(drawn: DrawnSlices) -> str:
+        if not drawn.counts:
+            return _("Nothing is drawn yet. Draw the visible segments on two or more slices of one axis.")
+        parts = []
+        for axis in drawn.axes:
+            numbers = drawn.on(axis)
+            parts.append(
+                _("{count} of {size} slices on axis {axis}").format(
+                    count=len(numbers), size=drawn.shape[AXES.index(axis)], axis=axis
+                )
+            )
+        text = _("Drawn: {slices}.").format(slices=", ".join(parts))
+        if len(drawn.counts) == 1:
+            text += " " + _("Draw at least one more: there is nothing to fill between.")
+        return text
+
+    def _onInterval(self, value: int) -> None:
+        if self._intervalChanged is not None:
+            self._intervalChanged(value)
+
+    def _onCellClicked(self, row: int, column: int) -> None:
+        self.jump(*self._rows[row])
+
+    def jump(self, axis: str, number: int) -> None:
+        """Show a slice in the views; says so where no view lies along the axis."""
+        if self._volumeNode is None:
+            return
+        if not jumpToSlice(self._volumeNode, axis, number):
+            self.label.text = _(
+                "No slice view lies along axis {axis} of this volume: press 'Rotate to volume plane' in a slice view, "
+                "or drawings will be cut obliquely."
+            ).format(axis=axis)
+
+    def goToNext(self) -> None:
+        """Show the slice to draw next, by the interval."""
+        axis = (self._drawn.axes or ["k"])[0]
+        number = self._drawn.next_slice(axis, self.intervalBox.value)
+        if number is None:
+            self.label.text = _(
+                "Slices are drawn every {interval} or closer on axis {axis}: fill, then let ACSeg suggest more."
+            ).format(interval=self.intervalBox.value, axis=axis)
+            return
+        self.jump(axis, number)
+        self.label.text = _("Next slice to draw: {axis} = {number}.").format(axis=axis, number=number)
+
+    def showSuggestions(self) -> None:
+        """Show the slices that would help most, and go to the first."""
+        found = self._suggest() if self._suggest else []
+        if not found:
+            self.label.text = _("The fill is sure everywhere; no further slice is needed.")
+            return
+        self.jump(found[0][0], found[0][1])
+        text = "; ".join(f"{axis} = {number}" + (f" ({why})" if why else "") for axis, number, why in found)
+        self.label.text = _("Worth drawing: {slices}.").format(slices=text)
+
+    def cleanup(self) -> None:
+        """Disconnect the widgets, so that nothing keeps this object alive."""
+        self.table.disconnect("cellClicked(int,int)", self._onCellClicked)
+        self.nextButton.disconnect("clicked()", self.goToNext)
+        self.suggestButton.disconnect("clicked()", self.showSuggestions)
+        self.intervalBox.disconnect("valueChanged(int)", self._onInterval)

@@ -1,0 +1,126 @@
+"""Slice views and overlays: MRML only, so that it also works where no view is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+
+from ACSegPanels.slices import AXES
+
+
+def _ijkToWorld(volumeNode: Any) -> np.ndarray:
+    import vtk
+
+    matrix, above = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    transform = volumeNode.GetParentTransformNode()
+    if transform is not None and transform.IsTransformToWorldLinear():
+        transform.GetMatrixTransformToWorld(above)
+        vtk.vtkMatrix4x4.Multiply4x4(above, matrix, matrix)
+    return np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
+
+
+def sliceViews() -> list[Any]:
+    """Give the slice nodes of the scene."""
+    return list(slicer.util.getNodesByClass("vtkMRMLSliceNode"))
+
+
+def jumpToSlice(volumeNode: Any, axis: str, number: int) -> bool:
+    """Show a slice of a volume in every view that lies along its axis.
+
+    Parameters
+    ----------
+    volumeNode : vtkMRMLScalarVolumeNode
+    axis : {"k", "j", "i"}
+    number : int
+        Index of the slice on that axis, from 0.
+
+    Returns
+    -------
+    bool
+        False where no view lies along the axis (an oblique volume): then all views are moved to its centre.
+    """
+    matrix = _ijkToWorld(volumeNode)
+    column = 2 - AXES.index(axis)
+    size = volumeNode.GetImageData().GetDimensions()
+    position = [(n - 1) / 2 for n in size]
+    position[column] = float(number)
+    ras = (matrix @ [*position, 1.0])[:3]
+    normal = matrix[:3, column] / np.linalg.norm(matrix[:3, column])
+    parallel = []
+    for view in sliceViews():
+        toRas = view.GetSliceToRAS()
+        direction = np.array([toRas.GetElement(row, 2) for row in range(3)])
+        if abs(direction @ normal) > 0.999 * np.linalg.norm(direction):
+            parallel.append(view)
+    for view in parallel or sliceViews():
+        view.JumpSliceByOffsetting(*ras)
+    return bool(parallel)
+
+
+def alignViews(volumeNode: Any) -> None:
+    """Turn the slice views to the volume's own axes."""
+    for view in sliceViews():
+        view.RotateToVolumePlane(volumeNode)
+
+
+class UncertaintyOverlay:
+    """Shows how unsure a fill is, as a coloured foreground in the slice views; puts back what was there."""
+
+    #: Values below this (of 255) are not shown.
+    threshold = 40
+    opacity = 0.6
+
+    def __init__(self) -> None:
+        self._nodeID: str | None = None
+        self._before: dict[str, tuple[Any, float]] = {}
+
+    @property
+    def node(self) -> Any:
+        """The scalar volume node, or None."""
+        return slicer.mrmlScene.GetNodeByID(self._nodeID) if self._nodeID else None
+
+    def show(self, uncertainty: np.ndarray, volumeNode: Any, geometry: Any) -> None:
+        """Show an array of shape (k, j, i), 0 (sure) to 255, on the grid of a volume node."""
+        from ACSegLib.scene import write_volume_to_node
+        from ACSegLib.volume import Volume
+
+        name = f"{volumeNode.GetName()} fill uncertainty"
+        fresh = self.node is None
+        node = write_volume_to_node(Volume(uncertainty, geometry, name), self.node, volume_node=volumeNode, name=name)
+        self._nodeID = node.GetID()
+        display = node.GetDisplayNode()
+        if fresh:
+            node.SetAttribute("ACSeg.Role", "uncertainty")
+            colours = slicer.mrmlScene.GetNodeByID(
+                "vtkMRMLColorTableNodeFileInferno.txt"
+            ) or slicer.mrmlScene.GetNodeByID("vtkMRMLColorTableNodeWarm1")
+            if colours is not None:
+                display.SetAndObserveColorNodeID(colours.GetID())
+            display.AutoWindowLevelOff()
+            display.SetWindowLevelMinMax(0, 255)
+            display.SetThreshold(self.threshold, 255)
+            display.SetApplyThreshold(True)
+            self._remember()
+        for layers in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            layers.SetForegroundVolumeID(node.GetID())
+            layers.SetForegroundOpacity(self.opacity)
+
+    def _remember(self) -> None:
+        for layers in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            self._before[layers.GetID()] = (layers.GetForegroundVolumeID(), layers.GetForegroundOpacity())
+
+    def hide(self) -> None:
+        """Remove the overlay and show again what was in the foreground."""
+        node = self.node
+        if node is not None:
+            for identifier, (foreground, opacity) in self._before.items():
+                layers = slicer.mrmlScene.GetNodeByID(identifier)
+                if layers is not None and layers.GetForegroundVolumeID() == node.GetID():
+                    layers.SetForegroundVolumeID(foreground)
+                    layers.SetForegroundOpacity(opacity)
+            slicer.mrmlScene.RemoveNode(node)
+        self._nodeID = None
+        self._before = {}

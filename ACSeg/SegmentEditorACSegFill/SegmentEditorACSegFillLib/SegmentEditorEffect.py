@@ -1,0 +1,379 @@
+"""The Segment Editor effect "Random walk fill": draw on a few slices, fill the volume between them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from ACSegPanels.background import Event, sentence
+from ACSegPanels.install import ensureDependencies
+from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices, merge
+from ACSegPanels.views import UncertaintyOverlay
+from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
+from slicer.i18n import tr as _
+
+from ACSegLib.errors import InputError
+from SegmentEditorACSegFillLib.inputs import collect, drawnSegments, inputKey, withCurrentNames
+from SegmentEditorACSegFillLib.observing import SegmentationObserver
+from SegmentEditorACSegFillLib.options import OptionsFrame
+from SegmentEditorACSegFillLib.panel import EffectPanel
+from SegmentEditorACSegFillLib.preview import Preview
+from SegmentEditorACSegFillLib.session import FillSession
+
+#: Milliseconds between two looks at the running fill, and between the last edit and what follows from it.
+POLL_INTERVAL = 100
+EDIT_DELAY = 1000
+GUIDE_DELAY = 300
+
+
+class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
+    """Fills all visible segments between drawn slices, with a preview that is refilled after edits."""
+
+    def __init__(self, scriptedEffect):
+        scriptedEffect.name = "ACSeg random walk fill"  # never translated
+        scriptedEffect.title = _("Random walk fill")
+        scriptedEffect.perSegment = False
+        scriptedEffect.requireSegments = True
+        AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
+        self.options = OptionsFrame(scriptedEffect)
+        self.preview = Preview(scriptedEffect)
+        self.session = FillSession()
+        self.overlay = UncertaintyOverlay()
+        self.panel: EffectPanel | None = None
+        self._observer = SegmentationObserver(self._onEdited, self._onSceneClosing)
+        self._message = ""
+        self._stale = False
+        self._pollTimer = self._timer(POLL_INTERVAL, self._poll, repeated=True)
+        self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
+        self._guideTimer = self._timer(GUIDE_DELAY, self.updateGuide)
+
+    @staticmethod
+    def _timer(milliseconds: int, slot: Any, repeated: bool = False) -> Any:
+        timer = qt.QTimer()
+        timer.setInterval(milliseconds)
+        timer.setSingleShot(not repeated)
+        timer.connect("timeout()", slot)
+        return timer
+
+    # -- interface that Segment Editor calls ------------------------------------------------------------------------
+
+    def clone(self):
+        """Make another adaptor of this effect, as the editor asks."""
+        import qSlicerSegmentationsEditorEffectsPythonQt as effects
+
+        clonedEffect = effects.qSlicerSegmentEditorScriptedEffect(None)
+        clonedEffect.setPythonSource(Path(__file__).as_posix())
+        return clonedEffect
+
+    def icon(self):
+        """Icon of the effect's button."""
+        path = Path(__file__).with_name("SegmentEditorEffect.png")
+        return qt.QIcon(str(path)) if path.exists() else qt.QIcon()
+
+    def helpText(self):
+        """Help shown in the effect's panel."""
+        return _(
+            "<html>Draw the visible segments on about every 20th slice, then press <b>Fill</b>: a random walk on the "
+            "image carries the outlines from slice to slice.<br>"
+            "<ul><li>Only visible segments take part. Hidden segments and masked voxels are never changed, nor is "
+            "what you drew.</li>"
+            "<li>Correct a few slices while the preview is shown: only the part around them is filled again.</li>"
+            "<li><b>Suggest slices</b> says where one more drawn slice helps most.</li>"
+            "<li><b>Apply</b> puts the preview into the segmentation; undo takes it back.</li></ul></html>"
+        )
+
+    def setupOptionsFrame(self):
+        """Make the effect's panel."""
+        self.panel = EffectPanel(self)
+        self.options.build()
+        self.panel.build()
+
+    def setMRMLDefaults(self):
+        """Give the parameters that the scene lacks their defaults."""
+        OptionsFrame.setDefaults(self.scriptedEffect)
+        self.scriptedEffect.setParameterDefault("AutoUpdate", 1)
+        self.scriptedEffect.setParameterDefault("Interval", DEFAULT_INTERVAL)
+        self.scriptedEffect.setParameterDefault("ShowUncertainty", 0)
+
+    def createCursor(self, widget):
+        """Keep the views' usual cursor."""
+        return slicer.util.mainWindow().cursor
+
+    def activate(self):
+        """Start to watch the drawing."""
+        self._observeSegmentation()
+        self.updateGuide()
+
+    def deactivate(self):
+        """Another effect is chosen: preview and running fill stay, so that more can be drawn meanwhile."""
+        self._guideTimer.stop()
+
+    def sourceVolumeNodeChanged(self):
+        """Drop a preview that belongs to another volume."""
+        self._dropForeignPreview()
+
+    def referenceGeometryChanged(self):
+        """Drop a preview on another grid."""
+        self._dropForeignPreview()
+
+    def layoutChanged(self):
+        """Nothing of this effect depends on the layout."""
+
+    def updateGUIFromMRML(self):
+        """Show the state of the scene and of the fill."""
+        if self.panel is None or self.scriptedEffect.parameterSetNode() is None:
+            return
+        self._dropForeignPreview()
+        self._observeSegmentation()
+        self.options.read(self._segments())
+        self.panel.update()
+
+    def updateMRMLFromGUI(self):
+        """Store what the widgets show."""
+        self.options.write()
+
+    def cleanup(self):
+        """Disconnect signals and observers, so that nothing keeps the effect alive."""
+        for timer, slot in (
+            (self._pollTimer, self._poll),
+            (self._editTimer, self._refillAfterEdit),
+            (self._guideTimer, self.updateGuide),
+        ):
+            timer.stop()
+            timer.disconnect("timeout()", slot)
+        self.session.forget()
+        self._observer.stop()
+        self.options.cleanup()
+        if self.panel is not None:
+            self.panel.cleanup()
+
+    # -- state ------------------------------------------------------------------------------------------------------
+
+    @property
+    def message(self) -> str:
+        """The sentence shown under the buttons."""
+        return self._message
+
+    @property
+    def outcome(self) -> Any:
+        """The last fill, or None."""
+        return self.session.outcome
+
+    def say(self, text: str) -> None:
+        """Show a sentence in the panel."""
+        self._message = text
+        if self.panel is not None:
+            self.panel.showMessage(text)
+
+    def whyNotFill(self) -> str:
+        """Say what is missing before a fill can start; empty where nothing is."""
+        node = self.scriptedEffect.parameterSetNode()
+        if node is None or node.GetSegmentationNode() is None:
+            return _("Choose or create a segmentation first.")
+        if node.GetSourceVolumeNode() is None:
+            return _("Choose a source volume first.")
+        if not self._segments():
+            return _("Add a segment and draw it on two or more slices first.")
+        return ""
+
+    def _segments(self) -> list[tuple[str, str]]:
+        node = self.scriptedEffect.parameterSetNode()
+        segmentationNode = node.GetSegmentationNode() if node is not None else None
+        if segmentationNode is None:
+            return []
+        segmentation = segmentationNode.GetSegmentation()
+        return [(s, segmentation.GetSegment(s).GetName()) for s in segmentation.GetSegmentIDs()]
+
+    # -- fill, cancel, apply ----------------------------------------------------------------------------------------
+
+    def onPreview(self, automatic: bool = False):
+        """Start a fill, or a refill of what was edited, in the background."""
+        if self.session.running:
+            return
+        self._editTimer.stop()
+        try:
+            if not automatic:
+                ensureDependencies("fill")
+            self._dropForeignPreview()
+            inputs = collect(self.scriptedEffect)
+            what = self.session.start(inputs, self.options.settings(), self.options.cleaning())
+        except Exception as error:
+            logging.getLogger("ACSeg").info("the fill could not start", exc_info=True)
+            self.say(sentence(error))
+            return
+        self._stale = False
+        self._pollTimer.start()
+        self.say({"fill": _("Filling..."), "refill": _("Refilling what was edited...")}.get(what, _("Updating...")))
+        self.panel.update()
+
+    def onCancel(self):
+        """Stop the running fill; without one, remove the preview."""
+        self._editTimer.stop()
+        if self.session.running:
+            self.session.job.cancel()
+            self.say(_("Cancelling..."))
+            return
+        self.reset()
+        self.say("")
+
+    def onApply(self):
+        """Put the preview into the segmentation, as one step that undo takes back."""
+        outcome = self.session.outcome
+        if outcome is None or self.preview.node is None or self.session.running:
+            return
+        self._editTimer.stop()
+        try:
+            if inputKey(self.scriptedEffect.parameterSetNode()) != self.session.key:
+                raise InputError(
+                    _("The volume, its place or the segmentation changed since the preview: press Fill again.")
+                )
+            inputs = collect(self.scriptedEffect)
+            self._write(merge(outcome.preview, inputs.drawn, inputs.protected))
+        except Exception as error:
+            logging.getLogger("ACSeg").info("the preview could not be applied", exc_info=True)
+            self.say(sentence(error))
+            return
+        self.reset()
+        self.say(_("Applied. Undo takes it back."))
+
+    def _write(self, segmentation: Any) -> None:
+        from ACSegLib.scene import write_segmentation_to_node
+
+        editorNode = self.scriptedEffect.parameterSetNode()
+        segmentationNode = editorNode.GetSegmentationNode()
+        surface = self.preview.show3D
+        self._observer.stop()
+        write_segmentation_to_node(
+            segmentation,
+            segmentationNode,
+            volume_node=editorNode.GetSourceVolumeNode(),
+            segment_ids=[s.id for s in segmentation.segments],
+            editor=editorNode,
+            save_state=self.scriptedEffect.saveStateForUndo,
+        )
+        if surface:
+            segmentationNode.CreateClosedSurfaceRepresentation()
+
+    def reset(self):
+        """Cancel, remove preview and overlay, and free the memory."""
+        self._editTimer.stop()
+        self._pollTimer.stop()
+        self.session.forget()
+        self.overlay.hide()
+        self.preview.remove()
+        self._observeSegmentation()
+        self._guideTimer.start()
+        if self.panel is not None:
+            self.panel.update()
+
+    def _poll(self) -> None:
+        for event in self.session.poll():
+            if event.kind == "progress":
+                self.panel.showProgress(event.fraction, event.message)
+            elif event.final:
+                self._pollTimer.stop()
+                self._finish(event)
+
+    def _finish(self, event: Event) -> None:
+        if event.kind == "cancelled":
+            self.say(_("Cancelled; nothing was changed."))
+        elif event.kind == "error":
+            self.say(event.message)
+        else:
+            try:
+                self._showOutcome()
+            except Exception as error:
+                logging.getLogger("ACSeg").info("the preview could not be shown", exc_info=True)
+                self.say(sentence(error))
+        self.panel.update()
+        if self._stale and event.kind == "done":
+            self._editTimer.start()
+
+    def _showOutcome(self) -> None:
+        editorNode = self.scriptedEffect.parameterSetNode()
+        if editorNode is None or inputKey(editorNode) != self.session.key:
+            self.reset()
+            self.say(_("The volume, its place or the segmentation changed while filling: press Fill again."))
+            return
+        outcome = self.session.outcome
+        here = {identifier for identifier, _name in self._segments()}
+        gone = [s.name for s in outcome.preview.segments if s.id not in here]
+        drawn = drawnSegments(editorNode)
+        preview = withCurrentNames(merge(outcome.preview, drawn, None), drawn)
+        self.preview.show(preview, editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode())
+        self.showUncertainty()
+        text = outcome.summary
+        if gone:
+            text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
+        self.say(text)
+        self._guideTimer.start()
+
+    # -- edits ------------------------------------------------------------------------------------------------------
+
+    def _observeSegmentation(self) -> None:
+        node = self.scriptedEffect.parameterSetNode()
+        self._observer.observe(node.GetSegmentationNode() if node is not None else None)
+
+    def _onEdited(self) -> None:
+        self._guideTimer.start()
+        if self.preview.node is None and not self.session.running:
+            return
+        self._stale = True
+        if not self.session.running and self.scriptedEffect.integerParameter("AutoUpdate"):
+            self._editTimer.start()
+
+    def _refillAfterEdit(self) -> None:
+        if self.preview.node is None or self.session.running:
+            return
+        self.onPreview(automatic=True)
+
+    def _onSceneClosing(self) -> None:
+        """The scene is about to be closed: stop, and touch none of its nodes any more."""
+        for timer in (self._editTimer, self._pollTimer, self._guideTimer):
+            timer.stop()
+        self.session.forget()
+        self.overlay = UncertaintyOverlay()
+        self._observer.stop()
+        self.say(_("The scene was closed; the fill was cancelled."))
+
+    def _dropForeignPreview(self) -> None:
+        """A preview of another segmentation, volume or grid would be misleading: remove it."""
+        node = self.scriptedEffect.parameterSetNode()
+        if self.session.key and node is not None and inputKey(node) != self.session.key:
+            self.session.key = ()
+            self.reset()
+            self.say(_("The preview was removed: the volume, its place or the segmentation changed."))
+
+    # -- guide and overlay ------------------------------------------------------------------------------------------
+
+    def updateGuide(self) -> None:
+        """Count the drawn slices anew."""
+        if self.panel is None:
+            return
+        node = self.scriptedEffect.parameterSetNode()
+        volumeNode = node.GetSourceVolumeNode() if node is not None else None
+        try:
+            drawn, problem = count_slices(drawnSegments(node), self.scriptedEffect.parameter("Axis")), ""
+        except InputError as error:
+            drawn, problem = DrawnSlices(), str(error)
+        self.panel.guide.update(drawn, volumeNode, self.session.outcome is not None, problem)
+
+    def suggestSlices(self) -> list[tuple[str, int, str]]:
+        """Give slices worth drawing, from the last fill."""
+        from ACSegLib.fill import suggest_slices
+
+        if self.session.outcome is None:
+            return []
+        return [(s.axis, s.index, s.reason) for s in suggest_slices(self.session.outcome.result, 3)]
+
+    def showUncertainty(self) -> None:
+        """Show or hide the uncertainty of the last fill, as the parameter says."""
+        outcome = self.session.outcome
+        volumeNode = self.scriptedEffect.parameterSetNode().GetSourceVolumeNode()
+        if outcome is None or not self.scriptedEffect.integerParameter("ShowUncertainty") or volumeNode is None:
+            self.overlay.hide()
+            return
+        self.overlay.show(outcome.result.uncertainty, volumeNode, outcome.preview.geometry)

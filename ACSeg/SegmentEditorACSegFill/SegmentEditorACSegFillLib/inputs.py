@@ -1,0 +1,156 @@
+"""What the effect reads from the scene before a fill: on the main thread, into plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ACSegLib.errors import InputError
+from ACSegLib.volume import Segmentation, Volume
+
+
+@dataclass
+class FillInputs:
+    """One fill's input.
+
+    Attributes
+    ----------
+    volume : Volume
+        The source volume; its array is a view of the node's voxels.
+    drawn : Segmentation
+        The visible segments, on the volume's grid.
+    protected : ndarray of bool, shape (k, j, i), or None
+        Voxels that must not be filled: masked ones, and those of hidden segments.
+    key : tuple
+        Identifies nodes, grid and transforms; while it is equal, a preview belongs to the input.
+    """
+
+    volume: Volume
+    drawn: Segmentation
+    protected: np.ndarray | None
+    key: tuple
+
+
+def inputKey(editorNode: Any) -> tuple:
+    """Identify the nodes, the grid and the transforms of what is being edited."""
+    volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
+    if volumeNode is None or segmentationNode is None:
+        return ()
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    numbers = tuple(round(matrix.GetElement(r, c), 9) for r in range(3) for c in range(4))
+    image = volumeNode.GetImageData()
+    return (
+        volumeNode.GetID(),
+        segmentationNode.GetID(),
+        image.GetDimensions() if image else (),
+        numbers,
+        volumeNode.GetTransformNodeID(),
+        segmentationNode.GetTransformNodeID(),
+    )
+
+
+def drawnSegments(editorNode: Any) -> Segmentation:
+    """Read the visible segments on the grid of the source volume.
+
+    Raises
+    ------
+    InputError
+        If there is no volume, no segmentation or no visible segment.
+    """
+    from ACSegLib.scene import segmentation_from_node
+
+    volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
+    if segmentationNode is None:
+        raise InputError(_("No segmentation is selected: choose or create one at the top of Segment Editor."))
+    if volumeNode is None:
+        raise InputError(_("No source volume is selected: choose the tomogram at the top of Segment Editor."))
+    drawn = segmentation_from_node(segmentationNode, volumeNode, visible=True)
+    if not drawn.segments:
+        raise InputError(_("All segments are hidden, and only visible segments are filled: show at least one."))
+    return drawn
+
+
+def collect(scriptedEffect: Any) -> FillInputs:
+    """Read everything that a fill needs; an InputError says what is missing, and what to do."""
+    from ACSegLib.scene import volume_from_node
+
+    editorNode = scriptedEffect.parameterSetNode()
+    drawn = drawnSegments(editorNode)
+    if not any(layer.any() for layer in drawn.layers):
+        raise InputError(
+            _("Nothing is drawn yet: draw the visible segments on two or more slices, about 20 slices apart.")
+        )
+    volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
+    _requireCommonGrid(scriptedEffect, volumeNode, segmentationNode)
+    volume = volume_from_node(volumeNode)
+    hidden = _hiddenVoxels(segmentationNode, volumeNode)
+    masked = _maskedVoxels(scriptedEffect, volume.shape)
+    protected = hidden if masked is None else masked if hidden is None else hidden | masked
+    return FillInputs(volume, drawn, protected, inputKey(editorNode))
+
+
+def _requireCommonGrid(scriptedEffect: Any, volumeNode: Any, segmentationNode: Any) -> None:
+    """Refuse a segmentation whose voxels are not those of the volume: drawn voxels could not be kept exactly."""
+    reference = scriptedEffect.sourceVolumeImageData()
+    dimensions = reference.GetDimensions() if reference else None
+    if dimensions != volumeNode.GetImageData().GetDimensions():
+        raise InputError(
+            _(
+                "Segmentation '{segmentation}' has another voxel grid than volume '{volume}'. Press the button beside "
+                "the source volume in Segment Editor (Specify geometry), choose '{volume}' as source geometry, and "
+                "put both under the same transform."
+            ).format(segmentation=segmentationNode.GetName(), volume=volumeNode.GetName())
+        )
+
+
+def _hiddenVoxels(segmentationNode: Any, volumeNode: Any) -> np.ndarray | None:
+    from ACSegLib.scene import segmentation_from_node
+
+    display = segmentationNode.GetDisplayNode()
+    identifiers = list(segmentationNode.GetSegmentation().GetSegmentIDs())
+    hidden = [s for s in identifiers if display is not None and not display.GetSegmentVisibility(s)]
+    if not hidden:
+        return None
+    layers = segmentation_from_node(segmentationNode, volumeNode, hidden).layers
+    return np.logical_or.reduce([layer > 0 for layer in layers])
+
+
+def _maskedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarray | None:
+    """Voxels that Segment Editor's masking settings forbid to edit; None where everything may be edited."""
+    from ACSegLib.scene.grid import image_array
+
+    node = scriptedEffect.parameterSetNode()
+    segmentationNode = node.GetSegmentationNode()
+    byIntensity = bool(node.GetSourceVolumeIntensityMask())
+    if node.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere and not byIntensity:
+        return None
+    reference = scriptedEffect.sourceVolumeImageData()
+    mask = slicer.vtkOrientedImageData()
+    done = segmentationNode.GenerateEditMask(
+        mask,
+        node.GetMaskMode(),
+        reference,
+        "",
+        node.GetMaskSegmentID() or "",
+        reference if byIntensity else None,
+        node.GetSourceVolumeIntensityMaskRange() if byIntensity else [0.0, 0.0],
+    )
+    if not done:
+        raise InputError(_("The editable area could not be found: check the settings under Masking."))
+    protected = image_array(mask) != 0
+    if protected.shape != shape:
+        raise InputError(_("The editable area does not fit the volume: check the settings under Masking."))
+    return protected
+
+
+def withCurrentNames(result: Segmentation, drawn: Segmentation) -> Segmentation:
+    """Take names and colours from the segments as they are now (they may have changed while the fill ran)."""
+    now = {s.id: s for s in drawn.segments}
+    rows = [replace(s, name=now[s.id].name, colour=now[s.id].colour) if s.id in now else s for s in result.segments]
+    return replace(result, segments=rows)

@@ -1,0 +1,256 @@
+"""The effect's options: one table gives parameter, default, widget and help. Values are stored in the scene."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ctk
+import qt
+from slicer.i18n import tr as _
+
+
+@dataclass(frozen=True)
+class EffectOption:
+    """One option of the effect.
+
+    Parameters
+    ----------
+    name : str
+        Parameter in the scene.
+    default : str, int, float or bool
+        Its type decides the widget, unless there are `choices`.
+    label, help : str
+        Shown to the person; the help names the unit.
+    choices : tuple of (value, text)
+        For a choice.
+    maximum : float
+        Of a number; the minimum is 0.
+    suffix, off : str
+        Unit shown behind a number, and the text shown for 0.
+    advanced : bool
+        Shown under Advanced.
+    """
+
+    name: str
+    default: Any
+    label: str
+    help: str
+    choices: tuple[tuple[str, str], ...] = ()
+    maximum: float = 0.0
+    suffix: str = ""
+    off: str = ""
+    advanced: bool = False
+
+
+def effectOptions() -> list[EffectOption]:
+    """List the options, in the order in which they are shown."""
+    return [
+        EffectOption(
+            "Axis",
+            "auto",
+            _("Drawn slices:"),
+            _("The axis (i, j, k of the volume's voxels) across which slices were drawn. Automatic finds it."),
+            (
+                ("auto", _("automatic")),
+                ("k", _("across k")),
+                ("j", _("across j")),
+                ("i", _("across i")),
+                ("all", _("on all axes")),
+            ),
+        ),
+        EffectOption(
+            "Mode",
+            "slices",
+            _("Background:"),
+            _(
+                "Whether everything not drawn on a drawn slice is background, or unknown: then one segment has to "
+                "mark the background."
+            ),
+            (("slices", _("all that is not drawn on a drawn slice")), ("scribbles", _("marked by a segment"))),
+        ),
+        EffectOption(
+            "BackgroundSegment",
+            "",
+            _("Background segment:"),
+            _("The segment that marks the background; used where the background is marked by a segment."),
+        ),
+        EffectOption(
+            "Islands",
+            0,
+            _("Remove islands below:"),
+            _("Parts of a segment with fewer voxels than this become background. Drawn voxels stay."),
+            maximum=10_000_000,
+            suffix=_(" voxels"),
+            off=_("keep all"),
+        ),
+        EffectOption("Holes", False, _("Fill holes"), _("Fill regions that a segment encloses fully.")),
+        EffectOption(
+            "Smooth",
+            0.0,
+            _("Smoothing:"),
+            _("Width of the smoothing of the filled surfaces, in voxels. Drawn voxels stay; fine filopodia suffer."),
+            maximum=10.0,
+            suffix=_(" voxels"),
+            off=_("none"),
+        ),
+        EffectOption(
+            "Device",
+            "auto",
+            _("Compute on:"),
+            _("Where to compute. Automatic takes a graphics processor when one can be used."),
+            (("auto", _("automatic")), ("cpu", _("processor (CPU)")), ("cuda", _("graphics processor (CUDA)"))),
+            advanced=True,
+        ),
+        EffectOption(
+            "Memory",
+            0.0,
+            _("Memory limit:"),
+            _("Most memory that the fill may use, in gigabytes (GB). Automatic leaves enough for Slicer."),
+            maximum=4096.0,
+            suffix=_(" GB"),
+            off=_("automatic"),
+            advanced=True,
+        ),
+    ]
+
+
+class OptionsFrame:
+    """Makes the options' widgets, and keeps them and the scene's values equal.
+
+    Parameters
+    ----------
+    scriptedEffect : qSlicerSegmentEditorScriptedEffect
+        Stores the values.
+    """
+
+    def __init__(self, scriptedEffect: Any) -> None:
+        self._effect = scriptedEffect
+        self._updating = False
+        self.widgets: dict[str, Any] = {}
+        self._connections: list[tuple[Any, str, Callable]] = []
+
+    @staticmethod
+    def setDefaults(scriptedEffect: Any) -> None:
+        """Give every option its default where the scene has no value."""
+        for option in effectOptions():
+            default = int(option.default) if isinstance(option.default, bool) else option.default
+            scriptedEffect.setParameterDefault(option.name, default)
+
+    def build(self) -> None:
+        """Add the widgets to the effect's frame."""
+        self.advanced = ctk.ctkCollapsibleButton()
+        self.advanced.text = _("Advanced")
+        self.advanced.objectName = "ACSegFillAdvanced"
+        form = qt.QFormLayout(self.advanced)
+        for option in effectOptions():
+            widget = self._make(option)
+            widget.setToolTip(option.help)
+            widget.objectName = f"ACSegFill{option.name}"
+            self.widgets[option.name] = widget
+            label = "" if isinstance(option.default, bool) else option.label
+            if option.advanced:
+                form.addRow(label, widget)
+            else:
+                self._effect.addLabeledOptionsWidget(label, widget)
+        self.advanced.collapsed = True
+        self._effect.addOptionsWidget(self.advanced)
+
+    def _make(self, option: EffectOption) -> Any:
+        if option.choices or isinstance(option.default, str):
+            widget = qt.QComboBox()
+            for value, text in option.choices:
+                widget.addItem(text, value)
+            return self._connected(widget, "currentIndexChanged(int)")
+        if isinstance(option.default, bool):
+            widget = qt.QCheckBox(option.label)
+            return self._connected(widget, "toggled(bool)")
+        widget = qt.QSpinBox() if isinstance(option.default, int) else qt.QDoubleSpinBox()
+        widget.setRange(0, int(option.maximum) if isinstance(option.default, int) else option.maximum)
+        widget.suffix = option.suffix
+        widget.specialValueText = option.off
+        widget.keyboardTracking = False
+        if isinstance(option.default, float):
+            widget.setSingleStep(0.5)
+            return self._connected(widget, "valueChanged(double)")
+        widget.setSingleStep(10)
+        return self._connected(widget, "valueChanged(int)")
+
+    def _connected(self, widget: Any, signal: str) -> Any:
+        widget.connect(signal, self.write)
+        self._connections.append((widget, signal, self.write))
+        return widget
+
+    def cleanup(self) -> None:
+        """Disconnect every widget."""
+        for widget, signal, slot in self._connections:
+            widget.disconnect(signal, slot)
+        self._connections = []
+
+    def write(self, *_ignored: Any) -> None:
+        """Store what the widgets show in the scene; nothing is started by it."""
+        if self._updating or self._effect.parameterSetNode() is None:
+            return
+        values = {}
+        for option in effectOptions():
+            widget = self.widgets[option.name]
+            if isinstance(option.default, str):
+                values[option.name] = widget.currentData
+            elif isinstance(option.default, bool):
+                values[option.name] = int(widget.checked)
+            else:
+                values[option.name] = widget.value
+        for name, value in values.items():
+            self._effect.setParameter(name, "" if value is None else value)
+
+    def read(self, segments: list[tuple[str, str]]) -> None:
+        """Show the scene's values; `segments` are (id, name) of those that may mark the background."""
+        self._updating = True
+        try:
+            self._offerSegments(segments)
+            for option in effectOptions():
+                widget = self.widgets[option.name]
+                if isinstance(option.default, str):
+                    widget.setCurrentIndex(max(0, widget.findData(self._effect.parameter(option.name))))
+                elif isinstance(option.default, bool):
+                    widget.checked = bool(self._effect.integerParameter(option.name))
+                elif isinstance(option.default, int):
+                    widget.value = self._effect.integerParameter(option.name)
+                else:
+                    widget.value = self._effect.doubleParameter(option.name)
+            scribbles = self._effect.parameter("Mode") == "scribbles"
+            self.widgets["BackgroundSegment"].enabled = scribbles
+            self.widgets["Axis"].enabled = not scribbles
+        finally:
+            self._updating = False
+
+    def _offerSegments(self, segments: list[tuple[str, str]]) -> None:
+        box = self.widgets["BackgroundSegment"]
+        box.clear()
+        box.addItem(_("choose a segment"), "")
+        for identifier, name in segments:
+            box.addItem(name, identifier)
+
+    def settings(self) -> dict[str, Any]:
+        """Keywords of `ACSegLib.fill.fill`."""
+        mode = self._effect.parameter("Mode")
+        settings: dict[str, Any] = {"mode": mode, "device": self._effect.parameter("Device")}
+        if mode == "scribbles":
+            settings["background"] = self._effect.parameter("BackgroundSegment") or None
+        else:
+            settings["axis"] = self._effect.parameter("Axis")
+        memory = self._effect.doubleParameter("Memory")
+        if memory > 0:
+            settings["memory"] = memory
+        return settings
+
+    def cleaning(self) -> dict[str, Any]:
+        """Keywords of `ACSegLib.fill.cleanup.clean`; those that are off are left out."""
+        values = {
+            "islands": self._effect.integerParameter("Islands"),
+            "holes": math.inf if self._effect.integerParameter("Holes") else 0,
+            "smooth": self._effect.doubleParameter("Smooth"),
+        }
+        return {name: value for name, value in values.items() if value}

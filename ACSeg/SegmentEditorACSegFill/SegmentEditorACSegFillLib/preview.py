@@ -1,0 +1,122 @@
+"""Slicer's standard preview node: other effects and the editor know it by its reference role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+
+ROLE = "SegmentationResultPreview"
+OWNER = "SegmentationResultPreviewOwnerEffect"
+DEFAULT_OPACITY = 0.6
+
+
+class Preview:
+    """Owns the preview segmentation of one effect.
+
+    Parameters
+    ----------
+    scriptedEffect : qSlicerSegmentEditorScriptedEffect
+        The host.
+    """
+
+    def __init__(self, scriptedEffect: Any) -> None:
+        self._effect = scriptedEffect
+
+    @property
+    def node(self) -> Any:
+        """The preview node, or None where there is none or another effect owns it."""
+        if self._effect.parameterSetNode() is None:
+            return None
+        node = self._effect.nodeReference(ROLE)
+        if node is None or not self._effect.parameterDefined(OWNER):
+            return node
+        return node if self._effect.parameter(OWNER) == self._effect.name else None
+
+    def show(self, segmentation: Any, volumeNode: Any, segmentationNode: Any) -> Any:
+        """Write a segmentation into the preview node, and make the node on first use."""
+        from ACSegLib.scene import write_segmentation_to_node
+
+        node = self.node
+        opacity, show3D = self.opacity, self.show3D
+        if node is None:
+            show3D = self._hasSurface(segmentationNode)
+        else:
+            node.RemoveClosedSurfaceRepresentation()
+            self._dropOtherSegments(node, {s.id for s in segmentation.segments})
+        name = f"{segmentationNode.GetName()} preview"
+        fresh = node is None
+        node = write_segmentation_to_node(segmentation, node, volume_node=volumeNode, name=name)
+        if fresh:
+            self._prepare(node, segmentationNode)
+        self.setOpacity(opacity)
+        self.setShow3D(show3D)
+        return node
+
+    def _prepare(self, node: Any, segmentationNode: Any) -> None:
+        node.GetDisplayNode().SetVisibility2DOutline(False)
+        node.SetAndObserveTransformNodeID(segmentationNode.GetTransformNodeID())
+        rule = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule
+        node.GetSegmentation().SetConversionParameter(rule.GetSmoothingFactorParameterName(), "-0.5")
+        self._effect.setCommonParameter(OWNER, self._effect.name)
+        self._effect.setCommonNodeReference(ROLE, node)
+
+    @staticmethod
+    def _dropOtherSegments(node: Any, wanted: set[str]) -> None:
+        for identifier in list(node.GetSegmentation().GetSegmentIDs()):
+            if identifier not in wanted:
+                node.GetSegmentation().RemoveSegment(identifier)
+
+    @staticmethod
+    def _hasSurface(node: Any) -> bool:
+        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        return node is not None and bool(node.GetSegmentation().ContainsRepresentation(name))
+
+    def remove(self) -> None:
+        """Remove the preview and show the drawing at full opacity again."""
+        editorNode = self._effect.parameterSetNode()
+        if editorNode is None:
+            return
+        node = self.node
+        if node is None:
+            return
+        self._effect.setCommonNodeReference(ROLE, None)
+        self._effect.setCommonParameter(OWNER, "")
+        slicer.mrmlScene.RemoveNode(node)
+        self._setInputOpacity(1.0)
+
+    @property
+    def opacity(self) -> float:
+        """Opacity of the preview, 0 to 1; the drawing has the rest."""
+        node = self.node
+        return node.GetDisplayNode().GetOpacity() if node is not None else DEFAULT_OPACITY
+
+    def setOpacity(self, opacity: float) -> None:
+        """Blend between the drawing (0) and the preview (1)."""
+        node = self.node
+        if node is None:
+            return
+        node.GetDisplayNode().SetOpacity(opacity)
+        node.GetDisplayNode().SetOpacity3D(opacity)
+        self._setInputOpacity(1.0 - opacity)
+
+    def _setInputOpacity(self, opacity: float) -> None:
+        segmentationNode = self._effect.parameterSetNode().GetSegmentationNode()
+        display = segmentationNode.GetDisplayNode() if segmentationNode is not None else None
+        if display is not None:
+            display.SetOpacity(opacity)
+
+    @property
+    def show3D(self) -> bool:
+        """Whether the preview is shown as surfaces."""
+        return self._hasSurface(self.node)
+
+    def setShow3D(self, show: bool) -> None:
+        """Make, or remove, the preview's surfaces."""
+        node = self.node
+        if node is None or show == self._hasSurface(node):
+            return
+        if show:
+            node.CreateClosedSurfaceRepresentation()
+        else:
+            node.RemoveClosedSurfaceRepresentation()
