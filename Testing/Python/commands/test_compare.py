@@ -1,0 +1,132 @@
+"""acseg compare: pairs by name, missing pairs and mismatched grids listed, resampling, ignored regions, summary."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands import compare
+from ACSegLib.commands.main import main
+from ACSegLib.errors import InputError
+from ACSegLib.files import save_segmentation
+from ACSegLib.files.tables import read_table
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Geometry, Segmentation
+
+NM = Geometry((100.0, 100.0, 100.0), unit="nm")
+
+
+def ball(radius, geometry=NM, size=24):
+    k, j, i = np.indices((size,) * 3) - (size - 1) / 2
+    found = (k * k + j * j + i * i <= radius**2).astype(np.uint8)
+    return Segmentation.from_labels(found, geometry, {1: "cytoplasm"})
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name in ("results", "truth"):
+        (tmp_path / name).mkdir()
+    for n in range(3):
+        save_segmentation(ball(8 - n), tmp_path / "results" / f"cell{n}_filled.seg.nrrd")
+        save_segmentation(ball(8), tmp_path / "truth" / f"cell{n}.nii.gz")
+    return tmp_path
+
+
+def test_two_files_print_the_summary(folders, capsys):
+    pair = [str(folders / "results/cell1_filled.seg.nrrd"), str(folders / "truth/cell1.nii.gz")]
+    assert main(["compare", *pair, "--quiet"]) == 0
+    a, b = ball(7).labels.sum(), ball(8).labels.sum()
+    assert f"Dice {200 * a / (a + b):.4g} %" in capsys.readouterr().out
+
+
+def test_folders_and_their_summary(folders):
+    output = folders / "scores.xlsx"
+    results = compare.run(
+        compare.Options(str(folders / "results"), str(folders / "truth"), str(output), workers=1), Progress()
+    )
+    assert "exit_code" not in results
+    volumes = [int(ball(8 - n).labels.sum()) for n in range(3)]
+    dice = [2 * v / (v + volumes[0]) for v in volumes]
+    (row,) = results["summary"]
+    assert row["dice"]["mean"] == pytest.approx(np.mean(dice))
+    assert row["dice"]["sd"] == pytest.approx(np.std(dice, ddof=1))
+    assert output.stat().st_size > 1000
+
+
+def test_average_distance_of_concentric_balls_is_in_micrometres(folders):
+    output = folders / "scores.csv"
+    compare.run(compare.Options(str(folders / "results"), str(folders / "truth"), str(output), workers=1), Progress())
+    rows = read_table(output)
+    assert [r["unit"] for r in rows] == ["um"] * 3
+    assert rows[2]["average_surface_distance"] == pytest.approx(0.2, abs=0.05)
+    assert rows[2]["result_surface_to_volume"] / rows[2]["truth_surface_to_volume"] == pytest.approx(8 / 6, rel=0.03)
+
+
+def test_missing_pairs_and_bad_grids_are_listed_and_the_rest_is_done(folders, capsys):
+    (folders / "truth/cell2.nii.gz").rename(folders / "truth/other.nii.gz")
+    moved = Geometry((100.0, 100.0, 100.0), (5000.0, 0, 0), unit="nm")
+    save_segmentation(ball(7, moved), folders / "results/cell1_filled.seg.nrrd")
+    output = folders / "scores.csv"
+    assert (
+        main(
+            [
+                "compare",
+                str(folders / "results"),
+                str(folders / "truth"),
+                "-o",
+                str(output),
+                "--quiet",
+                "--workers",
+                "1",
+            ]
+        )
+        == 2
+    )
+    out = capsys.readouterr().out
+    assert "3 not done:" in out
+    assert "there is no result of this name" in out
+    assert "there is no truth of this name" in out
+    assert "--resample" in out
+    assert [r["volume_name"] for r in read_table(output)] == ["cell0"]
+
+
+def test_resampling_on_request(folders):
+    fine = Geometry((50.0, 50.0, 50.0), (-25.0, -25.0, -25.0), unit="nm")
+    save_segmentation(ball(16, fine, size=48), folders / "fine.seg.nrrd")
+    options = compare.Options(str(folders / "fine.seg.nrrd"), str(folders / "truth/cell0.nii.gz"))
+    with pytest.raises(InputError, match="--resample"):
+        compare.run(options, Progress())
+    options.resample = True
+    (row,) = compare.run(options, Progress())["summary"]
+    assert row["dice"]["mean"] > 0.95
+
+
+def test_unlabelled_voxels_of_the_truth_do_not_count(tmp_path):
+    truth = ball(8).labels.copy()
+    truth[::2] = 2
+    save_segmentation(Segmentation.from_labels(truth, NM, {1: "cytoplasm", 2: "unlabelled"}), tmp_path / "t.seg.nrrd")
+    result = ball(8).labels.copy()
+    result[::2] = 0
+    save_segmentation(Segmentation.from_labels(result, NM, {1: "cytoplasm"}), tmp_path / "r.seg.nrrd")
+    options = compare.Options(str(tmp_path / "r.seg.nrrd"), str(tmp_path / "t.seg.nrrd"), ignore_value=2)
+    (row,) = compare.run(options, Progress())["summary"]
+    assert row["segment"] == "cytoplasm"
+    assert row["dice"]["mean"] == 1.0
+
+
+def test_cut_segments_are_flagged_and_left_out_on_request(tmp_path):
+    found = np.zeros((12, 12, 12), np.uint8)
+    found[0:4, 2:6, 2:6] = 1
+    found[6:9, 6:9, 6:9] = 2
+    save_segmentation(Segmentation.from_labels(found, NM, {1: "cut", 2: "whole"}), tmp_path / "a.seg.nrrd")
+    path = str(tmp_path / "a.seg.nrrd")
+    output = str(tmp_path / "t.csv")
+    compare.run(compare.Options(path, path, output), Progress())
+    assert {r["segment"]: r["touches_border"] for r in read_table(output)} == {"cut": True, "whole": False}
+    results = compare.run(compare.Options(path, path, exclude_border=True), Progress())
+    assert [r["segment"] for r in results["summary"]] == ["whole"]
+
+
+def test_folders_need_a_table(folders):
+    with pytest.raises(InputError, match="--output"):
+        compare.run(compare.Options(str(folders / "results"), str(folders / "truth")), Progress())

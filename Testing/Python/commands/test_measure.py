@@ -1,0 +1,190 @@
+"""acseg measure: one file, folders in parallel, resumed runs, failures listed, absorption and beads."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands import batch, measure
+from ACSegLib.commands.main import main
+from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.files.tables import read_table
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+NM = Geometry((100.0, 100.0, 100.0), unit="nm")
+
+
+def labels(radius=6.0, shift=0):
+    k, j, i = np.indices((24, 24, 24)) - 11.5
+    found = np.zeros((24, 24, 24), np.uint8)
+    found[k * k + j * j + (i - shift) ** 2 <= radius**2] = 1
+    found[2:6, 2:6, 2:6] = 2
+    return Segmentation.from_labels(found, NM, {1: "cytoplasm", 2: "bead"})
+
+
+def write_folder(folder, count):
+    folder.mkdir()
+    for n in range(count):
+        save_segmentation(labels(4 + 0.25 * n), folder / f"cell{n:03d}.seg.nrrd")
+    return folder
+
+
+def test_one_file_in_micrometres(tmp_path, capsys):
+    path = tmp_path / "cell.seg.nrrd"
+    save_segmentation(labels(), path)
+    assert main(["measure", str(path), "-o", str(tmp_path / "cell.csv"), "--quiet"]) == 0
+    rows = read_table(tmp_path / "cell.csv")
+    cell = rows[0]
+    assert (cell["volume_name"], cell["segment"], cell["kind"], cell["unit"]) == ("cell", "cytoplasm", "segment", "um")
+    assert cell["volume"] == pytest.approx(np.count_nonzero(labels().labels == 1) * 1e-3)
+    assert cell["surface_to_volume"] == pytest.approx(3 / 0.6, rel=0.06)
+    assert "cytoplasm" in capsys.readouterr().out
+    assert not list(tmp_path.glob(".*journal*"))
+
+
+def test_absorption_and_bead_reference(tmp_path):
+    segmentation = labels()
+    image = np.full(segmentation.shape, 0.25, np.float32)
+    image[segmentation.labels == 2] = 0.5
+    image[12, 12, 12] = np.nan
+    save_segmentation(segmentation, tmp_path / "cell.seg.nrrd")
+    save_volume(Volume(image, NM), tmp_path / "cell.nrrd")
+    options = measure.Options(
+        [str(tmp_path / "cell.seg.nrrd")],
+        str(tmp_path / "t.json"),
+        image=str(tmp_path / "cell.nrrd"),
+        bead_reference=1.0,
+    )
+    measure.run(options, Progress())
+    cell = json.loads((tmp_path / "t.json").read_text())[0]
+    assert cell["lac_mean"] == pytest.approx(0.5)
+    assert cell["bead_lac"] == pytest.approx(0.5)
+    assert cell["lac_factor"] == pytest.approx(2.0)
+    assert cell["lac_invalid_voxels"] == 1
+    del options.image
+    with pytest.raises(InputError, match="--bead-reference needs the tomogram"):
+        measure.run(
+            measure.Options([str(tmp_path / "cell.seg.nrrd")], str(tmp_path / "u.csv"), bead_reference=1.0), Progress()
+        )
+
+
+def test_folder_in_parallel_gives_the_same_table_as_one_by_one(tmp_path):
+    folder = write_folder(tmp_path / "results", 6)
+    tables = []
+    for workers in (1, 2):
+        output = tmp_path / f"w{workers}.csv"
+        measure.run(measure.Options([str(folder)], str(output), workers=workers), Progress())
+        tables.append(output.read_text())
+    assert tables[0] == tables[1]
+    assert len(read_table(tmp_path / "w1.csv")) == 6 * 4
+
+
+def test_unreadable_and_unmatched_files_are_listed_and_the_others_done(tmp_path, capsys):
+    folder = write_folder(tmp_path / "results", 3)
+    (folder / "cell001.seg.nrrd").write_bytes(b"NRRD0004\nthis is no header\n\n")
+    images = tmp_path / "images"
+    images.mkdir()
+    for n in (0, 1):
+        save_volume(Volume(np.ones((24, 24, 24), np.float32), NM), images / f"cell{n:03d}.nrrd")
+    arguments = ["measure", str(folder), "--image", str(images), "-o", str(tmp_path / "t.csv"), "--quiet"]
+    assert main([*arguments, "--workers", "1"]) == 2
+    out = capsys.readouterr().out
+    assert "2 not done:" in out
+    assert "cell001" in out
+    assert "there is no image of this name" in out
+    assert {r["volume_name"] for r in read_table(tmp_path / "t.csv")} == {"cell000"}
+
+
+def count_calls(item, settings, progress):
+    """Work that leaves a mark for each call."""
+    with open(settings["marks"], "a") as stream:
+        stream.write(item.name + "\n")
+    return [{"name": item.name, "value": 0.1 + 0.2, "undefined": float("nan")}]
+
+
+def test_finished_items_are_not_redone_and_changed_files_are(tmp_path):
+    files = []
+    for n in range(4):
+        files.append(tmp_path / f"f{n}")
+        files[-1].write_text("x")
+    items = [batch.Item(f.name, {"file": str(f)}) for f in files]
+    settings, journal = {"marks": str(tmp_path / "marks")}, tmp_path / "journal"
+    batch.run_batch(items[:2], count_calls, settings, journal=journal, workers=1)
+    with open(journal, "a") as stream:
+        stream.write('{"name": "f3", "finger')  # a kill while a line was written
+    outcomes = batch.run_batch(items, count_calls, settings, journal=journal, workers=1)
+    assert (tmp_path / "marks").read_text().split() == ["f0", "f1", "f2", "f3"]
+    assert [o.rows[0]["value"] for o in outcomes] == [0.1 + 0.2] * 4
+    assert math.isnan(outcomes[0].rows[0]["undefined"])
+    files[0].write_text("changed")
+    batch.run_batch(items, count_calls, settings, journal=journal, workers=1)
+    assert (tmp_path / "marks").read_text().split()[4:] == ["f0"]
+    batch.run_batch(items, count_calls, {**settings, "other": 1}, journal=journal, workers=1)
+    assert len((tmp_path / "marks").read_text().split()) == 9
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_table(tmp_path):
+    folder = write_folder(tmp_path / "results", 24)
+    output, journal = tmp_path / "t.csv", batch.journal_path(tmp_path / "t.csv")
+    command = [sys.executable, "-m", "ACSegLib", "measure", str(folder), "-o", str(output), "--workers", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while (not journal.exists() or journal.read_text().count("\n") < 4) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not output.exists()
+    before = journal.read_text().count('"name"')
+    assert before >= 3
+    measured = []
+    original = measure.measure_item
+
+    def counted(item, options, progress):
+        measured.append(item.name)
+        return original(item, options, progress)
+
+    options = measure.Options([str(folder)], str(output), workers=1)
+    items, _ = measure._items(options)
+    batch.run_batch(items, counted, options, journal=journal, workers=1)
+    assert len(measured) <= 24 - 3
+    measure.run(options, Progress())
+    fresh = tmp_path / "fresh.csv"
+    measure.run(measure.Options([str(folder)], str(fresh), workers=2), Progress())
+    assert output.read_text() == fresh.read_text()
+
+
+def test_cancel_stops_the_workers_and_keeps_what_is_done(tmp_path):
+    folder = write_folder(tmp_path / "results", 8)
+    seen = []
+    progress = Progress(lambda fraction, message: seen.append(message), lambda: len(seen) >= 1)
+    options = measure.Options([str(folder)], str(tmp_path / "t.csv"), workers=2)
+    with pytest.raises(Cancelled):
+        measure.run(options, progress)
+    assert not (tmp_path / "t.csv").exists()
+    assert batch.journal_path(tmp_path / "t.csv").exists()
+
+
+def test_names_match_with_additions_but_not_with_digits():
+    candidates = ["a/cell1_filled.seg.nrrd", "a/cell10.seg.nrrd"]
+    assert batch.match_file("cell1", candidates) == candidates[0]
+    assert batch.match_file("cell10", candidates) == candidates[1]
+    assert batch.match_file("cell2", candidates) is None
+
+
+def test_equal_names_in_two_folders_are_told_apart(tmp_path):
+    for name in ("control", "treated"):
+        write_folder(tmp_path / name, 1)
+    options = measure.Options([str(tmp_path / "control"), str(tmp_path / "treated")], str(tmp_path / "t.csv"))
+    measure.run(options, Progress())
+    rows = read_table(tmp_path / "t.csv")
+    assert {r["volume_name"] for r in rows} == {"control/cell000", "treated/cell000"}
+    assert {r["group"] for r in rows} == {"control", "treated"}
