@@ -1,0 +1,263 @@
+"""Statistical comparison of a measure: the same cells measured two ways, or groups of cells.
+
+The tests themselves are scipy's and pingouin's; here they are chosen, guarded against what they cannot take (too few
+cells, no spread, undefined values) and laid out as rows.
+
+References
+----------
+Bland, Altman, "Statistical methods for assessing agreement between two methods", Lancet 327 (1986) 307-310.
+Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979) 65-70.
+Vallat, "Pingouin: statistics in Python", Journal of Open Source Software 3 (2018) 1026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+
+_NAN = float("nan")
+CORRECTIONS = ("holm", "bonf", "fdr_bh", "none")
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """One measure of the same cells, two ways (first minus second).
+
+    Means, differences and interval are in the measure's unit. `cohen_d` is the mean difference over the SD of the
+    differences (d_z); `t_p` and `wilcoxon_p` are two-sided, `p_corrected` is `t_p` corrected for several measures.
+    NaN where fewer than two pairs, or differences without spread, leave a figure undefined.
+    """
+
+    measure: str
+    pairs: int
+    left_out: int
+    mean_first: float
+    mean_second: float
+    difference: float
+    difference_sd: float
+    interval_low: float
+    interval_high: float
+    relative_difference: float
+    t: float
+    t_p: float
+    wilcoxon_p: float
+    cohen_d: float
+    limit_low: float
+    limit_high: float
+    p_corrected: float = _NAN
+
+    def as_row(self) -> dict[str, Any]:
+        """The figures as a row of a table."""
+        return asdict(self)
+
+
+def compare_paired(
+    first: Sequence[float], second: Sequence[float], measure: str = "", confidence: float = 0.95
+) -> PairedComparison:
+    """Compare paired values by t-test and Wilcoxon test, with effect size, interval and Bland-Altman limits.
+
+    Parameters
+    ----------
+    first, second : sequence of float
+        One value a cell, in one order. Pairs with an undefined value are left out and counted.
+    measure : str
+        Name, for the table.
+    confidence : float
+        Of the interval of the mean difference and, as the share of cells within them, of the limits of agreement.
+
+    Returns
+    -------
+    PairedComparison
+    """
+    a, b, left_out = _pairs(first, second, measure)
+    n = len(a)
+    difference = a - b
+    mean = float(np.mean(difference)) if n else _NAN
+    spread = float(np.std(difference, ddof=1)) if n > 1 else _NAN
+    figures = {"t": _NAN, "t_p": _NAN, "wilcoxon_p": _NAN, "cohen_d": _NAN, "low": _NAN, "high": _NAN}
+    if n > 1 and spread <= 1e-12 * max(float(np.max(np.abs(np.concatenate([a, b])))), 1e-300):
+        # Equal differences: without spread there is no test; equal values are not different.
+        figures.update(low=mean, high=mean, t_p=1.0 if mean == 0 else _NAN, wilcoxon_p=1.0 if mean == 0 else _NAN)
+    elif n > 1:
+        from scipy import stats
+
+        found = stats.ttest_rel(a, b)
+        interval = found.confidence_interval(confidence)
+        figures.update(
+            t=float(found.statistic),
+            t_p=float(found.pvalue),
+            wilcoxon_p=float(stats.wilcoxon(a, b).pvalue),
+            cohen_d=mean / spread,
+            low=float(interval.low),
+            high=float(interval.high),
+        )
+    limits = bland_altman(a.tolist(), b.tolist(), confidence)
+    mean_first, mean_second = (float(np.mean(v)) if n else _NAN for v in (a, b))
+    relative = mean / mean_second if n and mean_second else _NAN
+    return PairedComparison(
+        measure=measure,
+        pairs=n,
+        left_out=left_out,
+        mean_first=mean_first,
+        mean_second=mean_second,
+        difference=mean,
+        difference_sd=spread,
+        interval_low=figures["low"],
+        interval_high=figures["high"],
+        relative_difference=relative,
+        t=figures["t"],
+        t_p=figures["t_p"],
+        wilcoxon_p=figures["wilcoxon_p"],
+        cohen_d=figures["cohen_d"],
+        limit_low=limits["limit_low"],
+        limit_high=limits["limit_high"],
+    )
+
+
+def bland_altman(first: Sequence[float], second: Sequence[float], share: float = 0.95) -> dict[str, Any]:
+    """Means and differences of pairs, their bias, and the limits that hold `share` of differences (if normal).
+
+    Returns
+    -------
+    dict
+        "means", "differences" (lists of float), "bias", "limit_low", "limit_high" (NaN below two pairs).
+    """
+    from scipy import stats
+
+    a, b, _ = _pairs(first, second, "")
+    difference = a - b
+    bias = float(np.mean(difference)) if len(a) else _NAN
+    reach = float(stats.norm.ppf(0.5 + share / 2) * np.std(difference, ddof=1)) if len(a) > 1 else _NAN
+    return {
+        "means": ((a + b) / 2).tolist(),
+        "differences": difference.tolist(),
+        "bias": bias,
+        "limit_low": bias - reach,
+        "limit_high": bias + reach,
+    }
+
+
+def compare_measures(
+    pairs: Mapping[str, tuple[Sequence[float], Sequence[float]]], correction: str = "holm"
+) -> list[PairedComparison]:
+    """Compare several measures of the same cells, with the p values corrected for their number.
+
+    Parameters
+    ----------
+    pairs : mapping of name to (first values, second values)
+    correction : {"holm", "bonf", "fdr_bh", "none"}
+        As `pingouin.multicomp`.
+    """
+    from dataclasses import replace
+
+    found = [compare_paired(first, second, name) for name, (first, second) in pairs.items()]
+    corrected = correct_p_values([c.t_p for c in found], correction)
+    return [replace(c, p_corrected=p) for c, p in zip(found, corrected, strict=True)]
+
+
+def correct_p_values(values: Sequence[float], method: str = "holm") -> list[float]:
+    """Correct p values for their number; undefined ones stay undefined and do not count."""
+    if method not in CORRECTIONS:
+        raise InputError(f"the correction must be one of {', '.join(CORRECTIONS)}, not {method!r}.")
+    array = np.array(values, float)
+    known = np.isfinite(array)
+    if method != "none" and known.any():
+        import pingouin
+
+        array[known] = pingouin.multicomp(array[known], method=method)[1]
+    return [float(v) for v in array]
+
+
+def compare_groups(groups: Mapping[str, Sequence[float]], measure: str = "", correction: str = "holm") -> list[dict]:
+    """Compare groups of cells (cell types, treatments): all together, then each pair.
+
+    Parameters
+    ----------
+    groups : mapping of name to values
+        One value a cell; undefined ones are left out. At least two groups of two cells or more.
+    measure : str
+        Name, for the table.
+    correction : str
+        For the number of pairs, see `correct_p_values`.
+
+    Returns
+    -------
+    list of dict
+        The first row is of all groups (Welch's ANOVA and Kruskal-Wallis; with two groups it is left out), then a row a
+        pair: Welch's t-test, Mann-Whitney test, Hedges' g, difference of means with 95 % interval.
+    """
+    clean = {name: np.array([v for v in values if v is not None and np.isfinite(v)]) for name, values in groups.items()}
+    small = [name for name, values in clean.items() if len(values) < 2]
+    if len(clean) < 2 or small:
+        what = f"group {small[0]!r} has {len(clean[small[0]])}" if small else f"there is {len(clean)} group"
+        raise InputError(f"comparing {measure or 'groups'} needs two groups of two cells or more; {what}.")
+    rows: list[dict[str, Any]] = []
+    if len(clean) > 2:
+        rows.append({"measure": measure, "comparison": "all groups", **_all_groups(clean)})
+    names = list(clean)
+    tests = []
+    for n, first in enumerate(names):
+        for second in names[n + 1 :]:
+            tests.append(_two_groups(clean[first], clean[second]) | {"comparison": f"{first} - {second}"})
+    for test, p in zip(tests, correct_p_values([t["p"] for t in tests], correction), strict=True):
+        rows.append({"measure": measure, **test, "p_corrected": p})
+    return rows
+
+
+def _all_groups(groups: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    import pandas
+    import pingouin
+    from scipy import stats
+
+    table = pandas.DataFrame([{"group": g, "value": v} for g, values in groups.items() for v in values])
+    constant = all(np.ptp(v) == 0 for v in groups.values())
+    welch = _NAN if constant else float(pingouin.welch_anova(table, dv="value", between="group")["p_unc"].iloc[0])
+    flat = bool(np.ptp(table["value"].to_numpy()) == 0)
+    return {
+        "cells": len(table),
+        "p": welch,
+        "rank_p": 1.0 if flat else float(stats.kruskal(*groups.values()).pvalue),
+        "test": "Welch ANOVA; Kruskal-Wallis",
+    }
+
+
+def _two_groups(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
+    import pingouin
+    from scipy import stats
+
+    row: dict[str, Any] = {
+        "test": "Welch t; Mann-Whitney",
+        "cells": len(a) + len(b),
+        "mean_first": float(np.mean(a)),
+        "mean_second": float(np.mean(b)),
+        "difference": float(np.mean(a) - np.mean(b)),
+        "p": _NAN,
+        "rank_p": float(stats.mannwhitneyu(a, b).pvalue),
+        "hedges_g": _NAN,
+        "interval_low": _NAN,
+        "interval_high": _NAN,
+    }
+    if np.ptp(a) > 0 or np.ptp(b) > 0:
+        found = stats.ttest_ind(a, b, equal_var=False)
+        interval = found.confidence_interval(0.95)
+        row.update(
+            p=float(found.pvalue),
+            hedges_g=float(pingouin.compute_effsize(a, b, eftype="hedges")),
+            interval_low=float(interval.low),
+            interval_high=float(interval.high),
+        )
+    return row
+
+
+def _pairs(first: Sequence[float], second: Sequence[float], measure: str) -> tuple[np.ndarray, np.ndarray, int]:
+    a = np.array([_NAN if v is None else v for v in first], float)
+    b = np.array([_NAN if v is None else v for v in second], float)
+    if a.shape != b.shape or a.ndim != 1:
+        raise InputError(f"{measure or 'paired values'}: {a.size} first and {b.size} second values do not pair up.")
+    known = np.isfinite(a) & np.isfinite(b)
+    return a[known], b[known], int(len(a) - np.count_nonzero(known))

@@ -1,0 +1,97 @@
+"""Comparisons against scipy, statsmodels-free formulas and known data."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ACSegLib.errors import InputError
+from ACSegLib.measure.comparison import (
+    bland_altman,
+    compare_groups,
+    compare_measures,
+    compare_paired,
+    correct_p_values,
+)
+
+# Student's sleep data (Biometrika 6 (1908) 1-25): extra hours of sleep under two drugs, the same ten patients.
+FIRST = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+SECOND = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_students_sleep_data():
+    found = compare_paired(FIRST, SECOND, "sleep")
+    assert found.t == pytest.approx(-4.0621, abs=1e-4)
+    assert found.t_p == pytest.approx(0.002833, abs=1e-6)
+    assert (found.interval_low, found.interval_high) == pytest.approx((-2.4599, -0.7001), abs=1e-4)
+    assert found.cohen_d == pytest.approx(-1.2846, abs=1e-4)
+    assert found.wilcoxon_p == pytest.approx(stats.wilcoxon(FIRST, SECOND).pvalue)
+    assert found.pairs == 10
+
+
+def test_bland_altman_limits():
+    found = bland_altman(FIRST, SECOND)
+    difference = np.subtract(FIRST, SECOND)
+    assert found["bias"] == pytest.approx(-1.58)
+    assert found["limit_high"] - found["bias"] == pytest.approx(1.959964 * np.std(difference, ddof=1))
+    assert found["means"][0] == pytest.approx(1.3)
+
+
+def test_undefined_pairs_are_left_out_and_counted():
+    found = compare_paired([1.0, 2.0, float("nan"), 4.0, 6.0], [1.5, 2.1, 3.0, None, 7.0])
+    assert (found.pairs, found.left_out) == (3, 2)
+    with pytest.raises(InputError, match="do not pair up"):
+        compare_paired([1.0], [1.0, 2.0], "volume")
+
+
+def test_equal_and_too_few_values_are_no_failure():
+    equal = compare_paired([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    assert equal.t_p == 1.0
+    assert equal.difference == 0
+    shifted = compare_paired([1.0, 2.0, 3.0], [2.0, 3.0, 4.0])
+    assert math.isnan(shifted.t_p)
+    assert shifted.interval_low == -1.0
+    one = compare_paired([1.0], [2.0])
+    assert math.isnan(one.t_p)
+    assert one.difference == -1.0
+    assert compare_paired([], []).pairs == 0
+
+
+def test_correction_for_several_measures():
+    # Holm by hand: 0.01 * 3, max(0.03 * 2, ...), max(0.04 * 1, 0.06)
+    assert correct_p_values([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    undefined = correct_p_values([0.01, float("nan"), 0.03], "bonf")
+    assert undefined[0] == pytest.approx(0.02)
+    assert math.isnan(undefined[1])
+    assert correct_p_values([0.01, 0.02], "none") == [0.01, 0.02]
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(3, 12))
+    found = compare_measures({n: (a[m], a[m] + 0.5 + rng.normal(size=12)) for m, n in enumerate("xyz")})
+    assert all(c.p_corrected >= c.t_p for c in found)
+
+
+def test_groups_against_scipy():
+    rng = np.random.default_rng(1)
+    groups = {"control": rng.normal(0, 1, 12), "drug": rng.normal(2, 2, 9), "other": rng.normal(0, 1, 10)}
+    rows = compare_groups(groups, "volume")
+    assert [r["comparison"] for r in rows] == ["all groups", "control - drug", "control - other", "drug - other"]
+    assert rows[0]["rank_p"] == pytest.approx(stats.kruskal(*groups.values()).pvalue)
+    welch = stats.ttest_ind(groups["control"], groups["drug"], equal_var=False)
+    assert rows[1]["p"] == pytest.approx(welch.pvalue)
+    assert rows[1]["difference"] == pytest.approx(groups["control"].mean() - groups["drug"].mean())
+    assert rows[1]["p_corrected"] == pytest.approx(min(1, 3 * rows[1]["p"]), rel=1e-9)
+    assert rows[1]["hedges_g"] < -0.8
+    assert len(compare_groups({"a": [1, 2, 3], "b": [2, 3, 5]})) == 1
+
+
+def test_groups_that_cannot_be_compared_say_why():
+    with pytest.raises(InputError, match="group 'b' has 1"):
+        compare_groups({"a": [1.0, 2.0], "b": [1.0, float("nan")]}, "volume")
+    with pytest.raises(InputError, match="there is 1 group"):
+        compare_groups({"a": [1.0, 2.0]})
+    constant = compare_groups({"a": [1.0, 1.0], "b": [2.0, 2.0]})[0]
+    assert math.isnan(constant["p"])
