@@ -7,7 +7,6 @@ pynrrd drops or refuses the non-ASCII characters that Slicer writes in segment n
 from __future__ import annotations
 
 import bz2
-import gzip
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +16,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import slicer_segments
-from ACSegLib.files.content import Content, Request, as_3d, native, read_exactly
-from ACSegLib.files.units import unit_of
+from ACSegLib.files.content import Content, Inflated, Request, as_3d, native, read_exactly
+from ACSegLib.files.units import assumed_unit, unit_of
 from ACSegLib.volume import Geometry
 
 NAME = "NRRD"
@@ -95,7 +94,7 @@ def _voxels(stream: IO[bytes], header: Mapping[str, Any], path: Path) -> np.ndar
         skip = int(header.get("byte skip", header.get("byteskip", 0)))
         data: Any = source
         if encoding != "raw":
-            data = gzip.GzipFile(fileobj=source) if encoding in ("gzip", "gz") else bz2.BZ2File(source)
+            data = Inflated(source) if encoding in ("gzip", "gz") else bz2.BZ2File(source)
             data.read(max(skip, 0))
         elif skip < 0:
             source.seek(-dtype.itemsize * int(np.prod(shape, dtype=np.int64)), 2)
@@ -157,7 +156,7 @@ def _unit(header: Mapping[str, Any], spatial: list[int]) -> str | None:
         unit = unit_of(name)
         if unit:
             return unit
-    return None
+    return assumed_unit()
 
 
 def write(content: Content, path: Path) -> list[str]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+_ASSUMED: ContextVar[str | None] = ContextVar("assumed unit of length", default=None)
+
 _NAMES = {
     "nm": ("nm", "nanometer", "nanometre", "nanometers", "nanometres", "nan"),
     "um": ("um", "micron", "microns", "micrometer", "micrometre", "micrometers", "micrometres", "\u00b5m", "\u03bcm",
@@ -21,3 +27,18 @@ def unit_of(name: object) -> str | None:
         name = name.decode("utf-8", "replace")
     text = str(name or "").strip().strip('"').strip()
     return _UNITS.get(text) or _UNITS.get(text.lower())
+
+
+def assumed_unit() -> str | None:
+    """Give the unit that files which name none are taken to be in; None: each format's own rule."""
+    return _ASSUMED.get()
+
+
+@contextlib.contextmanager
+def assume_unit(unit: str) -> Iterator[None]:
+    """Within the block, take the lengths of files that name no unit to be in `unit` (Slicer's exchange files)."""
+    token = _ASSUMED.set(unit)
+    try:
+        yield
+    finally:
+        _ASSUMED.reset(token)

@@ -1,0 +1,241 @@
+"""Slicer's command-line (CLI) modules of the commands: what each one shows of its command's options.
+
+A CLI module is a script and an XML file that Slicer turns into a panel, a node for the scene, and a command line. The
+parser of the script and the XML are both made here from the command's ``Options``; node parameters (`FILES`) are the
+only thing told besides, since a path may mean an image, labels, a table or a folder.
+
+``python -m ACSegLib.commands.cli_xml ACSeg/CLI`` writes the XML files anew after a change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ACSegLib.commands import load
+from ACSegLib.commands.options import OptionInfo, describe_options
+from ACSegLib.errors import InputError
+from ACSegLib.volume import UNITS_IN_MM
+
+
+@dataclass(frozen=True)
+class FileParameter:
+    """How a path among the options appears in Slicer.
+
+    Parameters
+    ----------
+    kind : str
+        XML element: "image" (a volume node), "label" (an image of type label: label map or segmentation node),
+        "file" or "directory".
+    channel : str
+        "input" or "output".
+    extensions : tuple of str
+        File endings offered; for nodes the ending of the exchange file.
+    """
+
+    kind: str
+    channel: str = "input"
+    extensions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CliModule:
+    """One CLI module.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command that it runs.
+    title, description : str
+        Shown in Slicer.
+    files : mapping
+        Option name -> `FileParameter`.
+    fixed : mapping
+        Option name -> value that Slicer users need not see.
+    """
+
+    command: str
+    title: str
+    description: str
+    files: Mapping[str, FileParameter]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a CLI module: an option, under the name and with the default that Slicer shows.
+
+    An option that is on by default becomes a switch to turn it off ("no-..."): on Slicer's command line a check box
+    is present or absent, so absence must mean the default.
+    """
+
+    info: OptionInfo
+    name: str
+    flag: str
+    element: str
+    default: Any
+    description: str
+    advanced: bool
+    file: FileParameter | None = None
+    inverted: bool = False
+    index: int | None = None
+
+
+UNIT_OPTION = "length_unit"
+
+_LABELS_OUT = FileParameter("label", "output", (".seg.nrrd", ".nrrd"))
+
+CLI_MODULES: dict[str, CliModule] = {
+    "ACSegMeasure": CliModule(
+        "measure",
+        "ACSeg Measure",
+        "Measure volume, surface, filopodia, contacts and absorption of the cells of a segmentation.",
+        {
+            "inputs": FileParameter("label"),
+            "image": FileParameter("image"),
+            "output": FileParameter("file", "output", (".csv", ".xlsx", ".json")),
+        },
+        {"resample": True, "workers": 1},
+    ),
+}
+
+
+@dataclasses.dataclass
+class _SceneOptions:
+    """What a CLI module asks for besides the options of its command."""
+
+    length_unit: str
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def parameters(module: CliModule) -> list[Parameter]:
+    """List the parameters of a CLI module, in the order of the command's options.
+
+    Raises
+    ------
+    InputError
+        If a name in `files` or `fixed` is no option of the command.
+    """
+    infos = describe_options(load(module.command).Options)
+    unknown = (set(module.files) | set(module.fixed)) - {info.name for info in infos}
+    if unknown:
+        raise InputError(f"CLI module of {module.command!r}: {sorted(unknown)[0]!r} is no option of that command.")
+    found: list[Parameter] = []
+    for info in infos:
+        if info.name not in module.fixed:
+            positional = sum(p.index is not None for p in found)
+            found.append(_parameter(info, module.files.get(info.name), positional))
+    return [*found, _unit_parameter()]
+
+
+def _parameter(info: OptionInfo, file: FileParameter | None, position: int) -> Parameter:
+    inverted = info.type is bool and info.default is True
+    name = _camel("no_" + info.name if inverted else info.name)
+    text = f"Switch off: {info.metadata['help']}" if inverted else info.help
+    default: Any = False if inverted else info.default
+    if file is not None:
+        default = None
+    return Parameter(
+        info,
+        name,
+        "--no-" + info.flag[2:] if inverted else info.flag,
+        file.kind if file is not None else _element(info),
+        default,
+        text,
+        bool(info.metadata["advanced"]),
+        file,
+        inverted,
+        position if info.metadata["positional"] else None,
+    )
+
+
+def _element(info: OptionInfo) -> str:
+    if info.type is bool:
+        return "boolean"
+    if info.repeated:
+        return {int: "integer-vector", float: "double-vector"}.get(info.type, "string-vector")
+    if info.default is None and not info.metadata["choices"]:
+        return "string"  # Slicer's number boxes cannot be empty
+    if info.metadata["choices"]:
+        return "string-enumeration"
+    return {int: "integer", float: "double"}.get(info.type, "string")
+
+
+def _unit_parameter() -> Parameter:
+    meta = {
+        "help": "unit that lengths of the scene are in",
+        "choices": tuple(UNITS_IN_MM),
+        "advanced": False,
+        "positional": False,
+    } | dict.fromkeys(("minimum", "maximum", "short", "metavar", "flag", "unit"))
+    info = OptionInfo(UNIT_OPTION, str, False, False, False, "mm", {**meta, "unit": ""})
+    return Parameter(info, _camel(UNIT_OPTION), "--length-unit", "string-enumeration", "mm", info.help, False)
+
+
+def build_parser(name: str) -> argparse.ArgumentParser:
+    """Build the parser of a CLI module's script; flags and defaults are those of its XML."""
+    module = CLI_MODULES[name]
+    parser = argparse.ArgumentParser(prog=name, description=module.description, allow_abbrev=False)
+    for parameter in parameters(module):
+        info = parameter.info
+        arguments: dict[str, Any] = {"help": parameter.description.replace("%", "%%")}
+        if parameter.element == "boolean":
+            parser.add_argument(parameter.flag, dest=info.name, action="store_true", **arguments)
+        elif parameter.index is not None:
+            parser.add_argument(info.name, metavar=info.name.upper(), **arguments)
+        else:
+            parser.add_argument(
+                parameter.flag,
+                dest=info.name,
+                default=parameter.default,
+                required=info.required,
+                metavar=parameter.name.upper(),
+                **arguments,
+            )
+    return parser
+
+
+def option_values(name: str, arguments: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Read a CLI module's command line.
+
+    Returns
+    -------
+    values : dict
+        For `ACSegLib.commands.options.from_mapping`; options that were left out are not in it.
+    unit : str
+        Unit of the scene's lengths.
+    """
+    module = CLI_MODULES[name]
+    namespace = vars(build_parser(name).parse_args(list(arguments)))
+    values = dict(module.fixed)
+    for parameter in parameters(module):
+        given = namespace[parameter.info.name]
+        if parameter.element == "boolean":
+            values[parameter.info.name] = given != parameter.inverted
+        elif given not in (None, "") and not (parameter.info.repeated and given == parameter.default):
+            values[parameter.info.name] = _read(parameter, given)
+    unit = values.pop(UNIT_OPTION)
+    if unit not in UNITS_IN_MM:
+        raise InputError(f"--length-unit {unit!r} is not one of: {', '.join(UNITS_IN_MM)}.")
+    return values, unit
+
+
+def _read(parameter: Parameter, given: Any) -> Any:
+    """Turn the text of one argument into the option's value; Slicer joins lists by commas."""
+    info = parameter.info
+    parts = [given]
+    if info.repeated and parameter.element not in ("image", "label"):
+        parts = [part.strip() for part in str(given).split(",") if part.strip()]
+    try:
+        values = [info.type(part) for part in parts]
+    except ValueError as error:
+        what = {int: "a whole number", float: "a number"}.get(info.type, info.type.__name__)
+        raise InputError(f"{parameter.flag} {given!r} is not {what}; correct it.") from error
+    return values if info.repeated else values[0]

@@ -1,0 +1,120 @@
+"""Writes the XML files of Slicer's CLI modules from the options of the commands.
+
+``python -m ACSegLib.commands.cli_xml ACSeg/CLI`` rewrites each ``<folder>/<module>/<module>.xml`` that differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+import ACSegLib
+from ACSegLib.commands.cli_modules import CLI_MODULES, Parameter, parameters
+
+_GROUPS = (
+    ("IO", "Input and output", False),
+    ("Options", "How it is done", False),
+    ("Advanced", "Seldom needed", True),
+)
+
+
+def xml_text(name: str) -> str:
+    """Give the XML description of a CLI module."""
+    module = CLI_MODULES[name]
+    root = Element("executable")
+    for tag, text in (
+        ("category", "Segmentation.ACSeg"),
+        ("title", module.title),
+        ("description", module.description),
+        ("version", ACSegLib.__version__),
+        ("documentation-url", "https://github.com/acseg/SlicerACSeg"),
+        ("license", "Apache-2.0"),
+        ("contributor", "The ACSeg developers"),
+        ("acknowledgements", "Follows Erozan et al., iScience 27 (2024) 109856, doi:10.1016/j.isci.2024.109856."),
+    ):
+        SubElement(root, tag).text = text
+    known = parameters(module)
+    for label, description, advanced in _GROUPS:
+        members = [p for p in known if _group(p) == label]
+        if members:
+            group = SubElement(root, "parameters", {"advanced": "true"} if advanced else {})
+            SubElement(group, "label").text = label
+            SubElement(group, "description").text = description
+            for parameter in members:
+                _add_parameter(group, parameter)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _group(parameter: Parameter) -> str:
+    if parameter.file is not None:
+        return "IO"
+    return "Advanced" if parameter.advanced else "Options"
+
+
+def _add_parameter(group: Element, parameter: Parameter) -> None:
+    info, file = parameter.info, parameter.file
+    attributes = {}
+    if file is not None:
+        if file.kind == "label":
+            attributes["type"] = "label"
+        if file.extensions:
+            attributes["fileExtensions"] = ",".join(file.extensions)
+        if info.repeated and file.kind in ("file", "directory"):
+            attributes["multiple"] = "true"
+    tag = "image" if parameter.element == "label" else parameter.element
+    element = SubElement(group, tag, attributes)
+    SubElement(element, "name").text = parameter.name
+    SubElement(element, "label").text = label_text(parameter)
+    SubElement(element, "description").text = parameter.description
+    if parameter.index is not None:
+        SubElement(element, "index").text = str(parameter.index)
+    else:
+        SubElement(element, "longflag").text = parameter.flag
+    if file is not None:
+        SubElement(element, "channel").text = file.channel
+        return
+    SubElement(element, "default").text = _default_text(parameter)
+    for choice in info.metadata["choices"] or () if tag == "string-enumeration" else ():
+        SubElement(element, "element").text = str(choice)
+    limits = {"minimum": info.metadata["minimum"], "maximum": info.metadata["maximum"]}
+    if tag in ("integer", "double") and any(limit is not None for limit in limits.values()):
+        constraints = SubElement(element, "constraints")
+        for kind, limit in limits.items():
+            if limit is not None:
+                SubElement(constraints, kind).text = f"{limit:g}"
+
+
+def label_text(parameter: Parameter) -> str:
+    """Give the label shown beside a parameter, with its unit."""
+    words = parameter.flag[2:].replace("-", " ") if parameter.inverted else parameter.info.name.replace("_", " ")
+    unit = parameter.info.metadata["unit"]
+    return words[:1].upper() + words[1:] + (f" ({unit})" if unit else "")
+
+
+def _default_text(parameter: Parameter) -> str:
+    default = parameter.default
+    if isinstance(default, bool):
+        return "true" if default else "false"
+    if isinstance(default, list):
+        return ",".join(map(str, default))
+    return "" if default is None else str(default)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rewrite the XML files below the folder that is given."""
+    (folder,) = sys.argv[1:] if arguments is None else arguments
+    for name in CLI_MODULES:
+        path = Path(folder) / name / f"{name}.xml"
+        text = xml_text(name)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8", newline="\n")
+            print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
