@@ -21,3 +21,17 @@ class MemoryLimitError(MemoryError):
 
 class Cancelled(Exception):
     """The person stopped the work. Nothing half done is left behind."""
+
+
+def explain(error: BaseException) -> str | None:
+    """Give the sentence to show a person for an error; None if it is a defect, which needs its traceback.
+
+    Bad input, files, memory, and packages that are not installed are explained; anything else is a defect.
+    """
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("ACSegLib"):
+        return f"this step needs the package {error.name}; install it with: pip install 'acseg[all]'"
+    if isinstance(error, MemoryError) and not str(error):
+        return "not enough memory for this volume; close other programs, or use a smaller one."
+    if isinstance(error, OSError) and error.filename and error.strerror:  # raised by Python, not by us
+        return f"cannot use {error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}."
+    return str(error) if isinstance(error, (InputError, OSError, MemoryError)) else None

@@ -21,7 +21,9 @@ from it    ``{"event": "error", "kind": .., "message": ..}``       the last line
 from __future__ import annotations
 
 import json
+import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
@@ -97,27 +99,74 @@ class CancelFlag:
         return self._event.is_set()
 
 
+def cancel_on_signals(cancel: CancelFlag) -> Callable[[], None]:
+    """Let Ctrl-C and SIGTERM cancel the work; a second Ctrl-C interrupts it at once.
+
+    Only the main thread may do this; elsewhere nothing happens.
+
+    Returns
+    -------
+    callable
+        Puts the former handlers back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+
+    def stop(number: int, frame: Any) -> None:
+        if cancel() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        cancel.set()
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    return restore
+
+
 class LineWriter:
-    """Writes protocol events, one JSON object a line, flushed, from any thread."""
+    """Writes protocol events, one JSON object a line, flushed, from any thread.
+
+    A reader that has gone away is not an error of the work: `closed` becomes True and later events are dropped.
+    """
+
+    #: Seconds between two progress lines of the same message; more would only keep the front end busy.
+    PROGRESS_INTERVAL = 0.05
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
+        self._last = (-self.PROGRESS_INTERVAL, "")
+        self.closed = False
 
     def send(self, event: str, **values: Any) -> None:
         """Write one event."""
         line = json.dumps({"event": event, **values}, default=str)
         with self._lock:
-            self._stream.write(line + "\n")
-            self._stream.flush()
+            if self.closed:
+                return
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (BrokenPipeError, ValueError):  # ValueError: the stream was closed
+                self.closed = True
 
     def progress(self, cancelled: Callable[[], bool] | None = None) -> Progress:
-        """Give a Progress that reports through this writer."""
+        """Give a Progress that reports through this writer; it stops too when the reader has gone away."""
         return Progress(
-            lambda fraction, message: self.send("progress", fraction=round(fraction, 4), message=message),
-            cancelled,
+            self._send_progress,
+            lambda: self.closed or (cancelled is not None and cancelled()),
             lambda values: self.send("metrics", values=dict(values)),
         )
+
+    def _send_progress(self, fraction: float, message: str) -> None:
+        now = time.monotonic()
+        last, last_message = self._last
+        if now - last >= self.PROGRESS_INTERVAL or message != last_message or fraction >= 1:
+            self._last = (now, message)
+            self.send("progress", fraction=round(fraction, 4), message=message)
 
 
 def parse_line(line: str) -> dict[str, Any] | None:

@@ -7,21 +7,55 @@ stdin. End of stdin means that the front end is gone: the work is cancelled.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import traceback
-from typing import TextIO
+from collections.abc import Iterator
+from typing import Any
 
-from ACSegLib.errors import Cancelled, InputError
-from ACSegLib.jobs import CancelFlag, LineWriter, parse_line
+from ACSegLib.errors import Cancelled, InputError, explain
+from ACSegLib.jobs import CancelFlag, LineWriter, cancel_on_signals, parse_line
 
 
-def _watch(stream: TextIO, cancel: CancelFlag) -> None:
-    for line in stream:
+def _lines(descriptor: int) -> Iterator[str]:
+    """Lines of a file descriptor, each as soon as it is whole.
+
+    Read without Python's buffered stdin: a thread that waits in that holds its lock, and the interpreter then aborts
+    at exit instead of ending.
+    """
+    rest = b""
+    while block := os.read(descriptor, 1 << 16):
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", errors="replace")
+    if rest:
+        yield rest.decode("utf-8", errors="replace")
+
+
+def _watch(lines: Iterator[str], cancel: CancelFlag) -> None:
+    for line in lines:
         event = parse_line(line)
         if event and event["event"] == "cancel":
             break
     cancel.set()
+
+
+def _read_request(line: str) -> tuple[str, Any]:
+    """Command name and checked options of a request line; InputError if it is none."""
+    from ACSegLib.commands import COMMANDS, load
+    from ACSegLib.commands.options import from_mapping
+
+    try:
+        request = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"the request is not a line of JSON ({error}); send one object on one line.") from error
+    if not isinstance(request, dict) or not isinstance(request.get("options", {}), dict):
+        raise InputError('the request must be an object {"command": .., "options": {..}}.')
+    command = request.get("command")
+    if command not in COMMANDS:
+        raise InputError(f"unknown command {command!r}; known are: {', '.join(COMMANDS)}.")
+    return command, from_mapping(load(command).Options, request.get("options", {}))
 
 
 def main() -> int:
@@ -29,27 +63,25 @@ def main() -> int:
     writer = LineWriter(sys.stdout)
     sys.stdout = sys.stderr  # a library's print must not break the protocol
     cancel = CancelFlag()
+    cancel_on_signals(cancel)
+    lines = _lines(sys.stdin.fileno())
     try:
-        request = json.loads(sys.stdin.readline())
-        from ACSegLib.commands import load
+        command, options = _read_request(next(lines, ""))
+        threading.Thread(target=_watch, args=(lines, cancel), daemon=True).start()
         from ACSegLib.commands.main import execute
-        from ACSegLib.commands.options import from_mapping
 
-        threading.Thread(target=_watch, args=(sys.stdin, cancel), daemon=True).start()
-        options = from_mapping(load(request["command"]).Options, request["options"])
-        report = execute(request["command"], options, writer.progress(cancel))
+        report = execute(command, options, writer.progress(cancel))
         writer.send("result", report=report)
         return int(report["results"].get("exit_code", 0))
-    except Cancelled:
+    except (Cancelled, KeyboardInterrupt):
         writer.send("cancelled")
         return 130
-    except (InputError, OSError, MemoryError) as error:
-        writer.send("error", kind=type(error).__name__, message=str(error) or "not enough memory")
-        return 2
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
-        writer.send("error", kind=type(error).__name__, message=f"unexpected failure: {error}")
-        return 1
+        sentence = explain(error)
+        if sentence is None:
+            traceback.print_exc(file=sys.stderr)
+        writer.send("error", kind=type(error).__name__, message=sentence or f"unexpected failure: {error}")
+        return 2 if sentence else 1
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,14 +15,14 @@ from typing import Any
 import ACSegLib
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.options import add_arguments, from_namespace
-from ACSegLib.errors import Cancelled, InputError
-from ACSegLib.jobs import CancelFlag, Progress
+from ACSegLib.errors import Cancelled, explain
+from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 
 EXIT_OK, EXIT_DEFECT, EXIT_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 
 def build_parser(name: str | None = None) -> argparse.ArgumentParser:
-    """Build the parser: of all commands, with the options of `name` alone filled in (imports stay lazy)."""
+    """Build the parser: of all commands with their summaries, or with the options of `name` alone."""
     parser = argparse.ArgumentParser(
         prog="acseg",
         description="From a few drawn slices to full 3D segmentations, trained networks and measurements.",
@@ -39,19 +37,22 @@ def build_parser(name: str | None = None) -> argparse.ArgumentParser:
             if parent not in groups:
                 group = commands.add_parser(parent, help=f"{parent}: see 'acseg {parent} --help'")
                 groups[parent] = group.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-            _add_command(groups[parent], child, command, command == name)
+            _add_command(groups[parent], child, command, name)
         else:
-            _add_command(commands, command, command, command == name)
+            _add_command(commands, command, command, name)
     return parser
 
 
-def _add_command(commands: Any, word: str, command: str, fill_in: bool) -> None:
-    try:
-        module = load(command) if fill_in or command in COMMANDS else None
-    except ImportError:
-        if fill_in:
-            raise
-        module = None  # needs an extra that is not installed; it says so when it is called
+def _add_command(commands: Any, word: str, command: str, name: str | None) -> None:
+    """Add a command to the parser; its module is imported for its options, or for the list of all summaries."""
+    fill_in = command == name
+    module = None
+    if name is None or fill_in:
+        try:
+            module = load(command)
+        except ImportError:
+            if fill_in:
+                raise  # needs an extra that is not installed; the others can be listed all the same
     summary = getattr(module, "SUMMARY", "")
     sub = commands.add_parser(
         word,
@@ -80,10 +81,12 @@ def _named_command(arguments: Sequence[str]) -> str | None:
 class _Display:
     """Progress on a terminal (a rich bar), or plain lines, at most one every two seconds, elsewhere."""
 
+    _PAUSE = 2.0  # seconds between plain lines
+
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
         self._bar: Any = None
-        self._last = (0.0, "")
+        self._last = (-self._PAUSE, 0.0, "")
         if not quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -103,9 +106,13 @@ class _Display:
     def __call__(self, fraction: float, message: str) -> None:
         if self._bar is not None:
             self._bar.update(self._task, completed=fraction, description=message)
-        elif not self._quiet and time.monotonic() - self._last[0] > 2.0 and message != self._last[1]:
+            return
+        now = time.monotonic()
+        shown_at, shown_fraction, shown_message = self._last
+        news = message != shown_message or fraction >= shown_fraction + 0.1 or now > shown_at + 15
+        if not self._quiet and news and now > shown_at + self._PAUSE:
             print(f"{fraction:4.0%} {message}", file=sys.stderr, flush=True)
-            self._last = (time.monotonic(), message)
+            self._last = (now, fraction, message)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -123,44 +130,39 @@ def execute(command: str, options: Any, progress: Progress) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the shell command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    cancel = CancelFlag()
+    restore = cancel_on_signals(cancel)
     try:
         parser = build_parser(_named_command(arguments))
         namespace = parser.parse_args(arguments)
+        return _run(namespace, cancel)
     except SystemExit as stop:  # argparse has printed why
         return int(stop.code or 0)
-    except ImportError as error:
-        print(f"acseg: this command needs {error.name}; install it with: pip install 'acseg[all]'", file=sys.stderr)
-        return EXIT_INPUT
-    cancel = CancelFlag()
-    restore = _cancel_on_signals(cancel)
-    display = _Display(namespace.quiet)
-    try:
-        options = from_namespace(load(namespace.run_command).Options, namespace)
-        report = execute(namespace.run_command, options, Progress(display, cancel))
-        display.close()
-        _show(report, namespace)
-        return int(report["results"].get("exit_code", EXIT_OK))
-    except Cancelled:
-        display.close()
-        print("acseg: cancelled; nothing half done was left behind.", file=sys.stderr)
-        return EXIT_CANCELLED
-    except (InputError, OSError, MemoryError) as error:
-        display.close()
-        print(f"acseg: {_sentence(error)}", file=sys.stderr)
-        return EXIT_INPUT
-    except ImportError as error:
-        display.close()
-        print(f"acseg: this command needs {error.name}; install it with: pip install 'acseg[all]'", file=sys.stderr)
-        return EXIT_INPUT
+    except (Cancelled, KeyboardInterrupt):
+        return _fail("cancelled; nothing half done was left behind.", EXIT_CANCELLED)
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise  # a defect: Python shows the traceback and ends with EXIT_DEFECT
+        return _fail(sentence, EXIT_INPUT)
     finally:
-        display.close()
         restore()
 
 
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, MemoryError) and not str(error):
-        return "not enough memory for this volume; close other programs, or use a smaller one."
-    return str(error)
+def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
+    options = from_namespace(load(namespace.run_command).Options, namespace)
+    display = _Display(namespace.quiet)
+    try:
+        report = execute(namespace.run_command, options, Progress(display, cancel))
+    finally:
+        display.close()
+    _show(report, namespace)
+    return int(report["results"].get("exit_code", EXIT_OK))
+
+
+def _fail(sentence: str, code: int) -> int:
+    print(f"acseg: {sentence}", file=sys.stderr)
+    return code
 
 
 def _show(report: dict[str, Any], namespace: argparse.Namespace) -> None:
@@ -172,25 +174,6 @@ def _show(report: dict[str, Any], namespace: argparse.Namespace) -> None:
     if namespace.json:
         write_json(report, namespace.json)
     print(load(namespace.run_command).describe(report["results"]))
-
-
-def _cancel_on_signals(cancel: CancelFlag) -> Any:
-    """Let Ctrl-C and SIGTERM cancel once; a second Ctrl-C interrupts at once. Only the main thread may do this."""
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
-
-    def stop(number: int, frame: Any) -> None:
-        if cancel() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        cancel.set()
-
-    previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    return restore
 
 
 if __name__ == "__main__":

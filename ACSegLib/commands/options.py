@@ -15,6 +15,7 @@ from typing import Any
 from ACSegLib.errors import InputError
 
 _METAVARS = {int: "N", float: "X"}
+_TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 def option(
@@ -174,16 +175,24 @@ def from_mapping(options_class: type, values: typing.Mapping[str, Any]) -> Any:
 
 
 def check(options: Any) -> None:
-    """Raise InputError for the first value out of its range or choices."""
+    """Raise InputError for the first value of another type, or out of its range or choices."""
     for info in describe_options(type(options)):
         value = getattr(options, info.name)
-        if value is None:
+        if value is None and (info.optional or not info.required):
             continue
-        meta = info.metadata
+        if info.repeated and not isinstance(value, (list, tuple)):
+            raise InputError(f"{info.flag} must be a list, not {value!r}.")
         for item in value if info.repeated else [value]:
-            if meta["choices"] and item not in meta["choices"]:
-                raise InputError(f"{info.flag} {item!r} is not one of: {', '.join(map(str, meta['choices']))}.")
-            low, high = meta["minimum"], meta["maximum"]
-            if (low is not None and not item >= low) or (high is not None and not item <= high):
-                limits = f"at least {low:g}" if high is None else f"{low if low is not None else '-inf'} to {high:g}"
-                raise InputError(f"{info.flag} {item!r} is out of range; it must be {limits}.")
+            _check_item(info, item)
+
+
+def _check_item(info: OptionInfo, item: Any) -> None:
+    fits: Any = {float: (int, float), int: int}.get(info.type, info.type)
+    if not isinstance(item, fits) or (isinstance(item, bool) and info.type is not bool):
+        raise InputError(f"{info.flag} must be {_TYPE_NAMES.get(info.type, info.type.__name__)}, not {item!r}.")
+    choices, low, high = (info.metadata[key] for key in ("choices", "minimum", "maximum"))
+    if choices and item not in choices:
+        raise InputError(f"{info.flag} {item!r} is not one of: {', '.join(map(str, choices))}.")
+    if (low is not None and not item >= low) or (high is not None and not item <= high):
+        limits = f"at least {low:g}" if high is None else f"{low if low is not None else '-inf'} to {high:g}"
+        raise InputError(f"{info.flag} {item!r} is out of range; it must be {limits}.")
