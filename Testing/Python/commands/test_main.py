@@ -1,0 +1,176 @@
+"""The shell command, mostly by real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ACSegLib.commands import COMMANDS, load
+from ACSegLib.commands.main import main
+
+
+def acseg(*arguments, **settings):
+    return subprocess.run(
+        [sys.executable, "-m", "ACSegLib", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **settings,
+    )
+
+
+def left_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_without_a_command_it_says_what_is_missing(capsys):
+    assert main([]) == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_the_list_of_commands_has_a_summary_for_each(capsys):
+    assert main(["--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for command in COMMANDS:
+        if " " not in command:
+            assert f"{command} {load(command).SUMMARY}" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_is_written_for_a_newcomer(command, capsys):
+    assert main([*command.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"usage: acseg {command}" in text
+    assert "--json" in text
+    assert "xample" in text  # an example to copy
+    assert f"acseg {command}" in text.split("options:")[0].split("usage:")[1]
+    module = load(command)
+    assert 10 < len(module.SUMMARY) < 80
+    assert module.SUMMARY[0].islower()
+    assert module.SUMMARY[-1] != "."
+    first = module.__doc__.strip().splitlines()[0]
+    assert first in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["brew"], ["phantom", "-o", "x", "--colour", "red"], ["phantom"], ["phantom", "-o", "x", "--kind", "cat"]],
+)
+def test_unknown_words_end_with_2_and_a_hint(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert "acseg" in capsys.readouterr().err
+    assert left_in(tmp_path) == []
+
+
+def test_a_bad_value_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["phantom", "-o", "x", "--size", "4"]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("acseg: size must be")
+    assert left_in(tmp_path) == []
+
+
+def test_success_writes_the_report_and_tells_a_person(tmp_path):
+    done = acseg("phantom", "-o", tmp_path / "out", "--size", 24, "--json", tmp_path / "report.json")
+    assert done.returncode == 0, done.stderr
+    assert "acseg fill" in done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["command"] == "phantom"
+    assert report["options"]["size"] == [24]
+    assert report["results"]["outputs"]["images"] == str(tmp_path / "out" / "images")
+
+
+def test_json_alone_prints_nothing_but_the_report(tmp_path):
+    done = acseg("phantom", "-o", tmp_path / "out", "--size", 24, "--json")
+    assert json.loads(done.stdout)["results"]["tomograms"][0]["name"] == "t-cell-0"
+
+
+def test_progress_is_plain_lines_when_it_is_no_terminal(tmp_path):
+    done = acseg("phantom", "-o", tmp_path / "out", "--size", 24)
+    lines = done.stderr.splitlines()
+    assert any("%" in line for line in lines)
+    assert "\x1b" not in done.stderr
+    assert "\r" not in done.stderr
+
+
+def test_quiet_is_quiet(tmp_path):
+    assert acseg("phantom", "-o", tmp_path / "out", "--size", 24, "--quiet").stderr == ""
+
+
+def test_a_defect_shows_its_traceback_and_ends_with_1():
+    code = (
+        "import ACSegLib.phantom as p\n"
+        "def broken(*a, **k): raise RuntimeError('boom')\n"
+        "p.simulate = broken\n"
+        "from ACSegLib.commands.main import main\n"
+        "import sys; sys.exit(main(['phantom', '-o', 'never', '--quiet']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "boom" in done.stderr
+    assert not os.path.exists("never")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a single process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_with_130_and_leaves_no_half_file(tmp_path, number):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ACSegLib", "phantom", "-o", str(out), "--size", "128", "--count", "200"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert "%" in process.stderr.readline()
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "cancelled" in errors
+    assert "Traceback" not in errors
+    names = {path.stem for path in out.rglob("*.json")}
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert len(files) == 5 * len(names), left_in(out)
+    assert not any(path.name.startswith(".") for path in files)
+
+
+def test_a_missing_package_is_named(monkeypatch, tmp_path, capsys):
+    def missing(options, progress):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(load("phantom"), "run", missing)
+    assert main(["phantom", "-o", str(tmp_path / "x")]) == 2
+    assert "package torch; install it with" in capsys.readouterr().err
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_defect(monkeypatch, tmp_path):
+    def missing(options, progress):
+        raise ModuleNotFoundError("No module named 'ACSegLib.nothing'", name="ACSegLib.nothing")
+
+    monkeypatch.setattr(load("phantom"), "run", missing)
+    with pytest.raises(ModuleNotFoundError):
+        main(["phantom", "-o", str(tmp_path / "x")])
+
+
+def test_a_command_s_exit_code_is_passed_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(load("phantom"), "run", lambda options, progress: {"exit_code": 2})
+    monkeypatch.setattr(load("phantom"), "describe", lambda results: "some files failed")
+    assert main(["phantom", "-o", str(tmp_path / "x")]) == 2
+
+
+def test_importing_commands_stays_light():
+    heavy = "torch numba matplotlib vtk vtkmodules pandas sklearn skimage monai SimpleITK scipy openvino h5py"
+    code = (
+        "import sys, ACSegLib\n"
+        "from ACSegLib.commands.main import build_parser\n"
+        "build_parser(None)\n"
+        f"print([name for name in {heavy.split()!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr

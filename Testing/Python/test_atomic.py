@@ -1,0 +1,123 @@
+"""Output files appear whole or not at all."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from ACSegLib.errors import Cancelled, FileError
+from ACSegLib.files.atomic import atomic_output
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path):
+    with atomic_output(tmp_path / "cell.seg.nrrd") as temporary:
+        assert temporary.name.endswith("cell.seg.nrrd")
+        assert temporary.parent == tmp_path
+        temporary.write_text("whole")
+        assert not (tmp_path / "cell.seg.nrrd").exists()
+    assert names(tmp_path) == ["cell.seg.nrrd"]
+    assert (tmp_path / "cell.seg.nrrd").read_text() == "whole"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, Cancelled, KeyboardInterrupt, FileError])
+def test_after_an_error_the_old_output_is_untouched(tmp_path, error):
+    target = tmp_path / "out.nrrd"
+    target.write_text("old")
+
+    def write():
+        with atomic_output(target) as temporary:
+            temporary.write_text("half")
+            raise error("stop")
+
+    with pytest.raises(error):
+        write()
+    assert names(tmp_path) == ["out.nrrd"]
+    assert target.read_text() == "old"
+
+
+def test_a_folder_replaces_a_folder(tmp_path):
+    target = tmp_path / "out.ome.zarr"
+    for content in ("first", "second"):
+        with atomic_output(target) as temporary:
+            temporary.mkdir()
+            (temporary / content).write_text(content)
+    assert names(tmp_path) == ["out.ome.zarr"]
+    assert names(target) == ["second"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path):
+    target = tmp_path / "out.ome.zarr"
+    target.mkdir()
+    (target / "old").write_text("old")
+
+    def write():
+        with atomic_output(target) as temporary:
+            temporary.mkdir()
+            (temporary / "half").write_text("half")
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        write()
+    assert names(tmp_path) == ["out.ome.zarr"]
+    assert names(target) == ["old"]
+
+
+def write_nothing(path):
+    with atomic_output(path):
+        pass
+
+
+def test_a_block_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileError, match="nothing was written"):
+        write_nothing(tmp_path / "out.nrrd")
+    assert names(tmp_path) == []
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileError, match="nowhere does not exist"):
+        write_nothing(tmp_path / "nowhere" / "out.nrrd")
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(FileError, match="no permission"):
+            write_nothing(tmp_path / "out.nrrd")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
+def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing(tmp_path):
+    # A limit on file size makes the same kind of error as a full disk, in a process of its own.
+    code = f"""
+        import resource, signal
+        from ACSegLib.errors import FileError
+        from ACSegLib.files.atomic import atomic_output
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        try:
+            with atomic_output({str(tmp_path / "big.nrrd")!r}) as temporary:
+                temporary.write_bytes(bytes(1 << 20))
+        except FileError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "cannot write" in done.stdout
+    assert "big.nrrd" in done.stdout
+    assert names(tmp_path) == []
+
+
+def test_the_output_may_be_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with atomic_output("out.txt") as temporary:
+        temporary.write_text("x")
+    assert names(tmp_path) == ["out.txt"]
