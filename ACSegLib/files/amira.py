@@ -7,7 +7,6 @@ zlib-compressed (HxZip); one scalar per voxel on uniform coordinates.
 from __future__ import annotations
 
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native, read_exactly, truncated
+from ACSegLib.files.content import Content, Inflated, Request, SeveralError, as_3d, native, read_exactly, truncated
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment
 
@@ -125,21 +124,18 @@ def _section(stream: IO[bytes], text: str, lattice: _Lattice, shape: tuple[int, 
         return _ascii(stream, shape, dtype, path)
     if not lattice.coding:
         return native(read_exactly(stream, shape, dtype, path))
+    if lattice.coding == "HxZip":
+        return native(read_exactly(Inflated(stream), shape, dtype, path))
     packed = stream.read(lattice.length) if lattice.length else stream.read()
     if lattice.length and len(packed) < lattice.length:
         raise truncated(path, len(packed), lattice.length)
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    data: bytes | bytearray
-    if lattice.coding == "HxByteRLE":
-        data = _decode_runs(packed)
-    elif lattice.coding == "HxZip":
-        data = zlib.decompressobj().decompress(packed, size)
-    else:
+    if lattice.coding != "HxByteRLE":
         raise FileError(f"{path}: its compression {lattice.coding} is unknown; save it uncompressed in Amira.")
+    data = _decode_runs(packed)
     if len(data) < size:
         raise truncated(path, len(data), size)
-    values = np.frombuffer(data, dtype, size // dtype.itemsize)
-    return native(values if values.flags.writeable else values.copy()).reshape(shape)
+    return native(np.frombuffer(data, dtype, size // dtype.itemsize)).reshape(shape)
 
 
 def _seek_section(stream: IO[bytes], text: str, lattice: _Lattice, shape: tuple[int, ...], path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +14,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.volume import Geometry, Segment
+
+_BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 
 
 @dataclass
@@ -135,18 +140,41 @@ def read_exactly(stream: Any, shape: Sequence[int], dtype: np.dtype, path: Path)
     array = np.empty(count, dtype)
     view, filled = array.view(np.uint8).data, 0
     while filled < len(view):
-        got = stream.readinto(view[filled : filled + (1 << 26)])
+        got = stream.readinto(view[filled : filled + _BLOCK])
         if not got:
             raise truncated(path, filled, len(view))
         filled += got
+    if available is None:
+        stream.read(1)  # at its end, a decompressing stream compares the checksum
     return array.reshape(tuple(shape))
+
+
+class Inflated:
+    """Reads what zlib or gzip has packed; the checksum is compared where the packed data end."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the start of `view`; gives the number of bytes, 0 at the end."""
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int) -> bytes:
+        """Give up to `size` bytes, none at the end."""
+        data = b""
+        while size and not data and not self._unpacker.eof:
+            packed = self._unpacker.unconsumed_tail or self._stream.read(_PACKED_BLOCK)
+            if not packed:
+                raise EOFError("the compressed data end too early")
+            data = self._unpacker.decompress(packed, size)
+        return data
 
 
 def _bytes_left(stream: Any) -> int | None:
     """Bytes from here to the end of a plain file; None for a decompressing stream."""
-    import io
-    import os
-
     if not isinstance(stream, (io.BufferedReader, io.FileIO)):
         return None
     return os.fstat(stream.fileno()).st_size - stream.tell()

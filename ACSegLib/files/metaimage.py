@@ -12,7 +12,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Request, as_3d, native, read_exactly
+from ACSegLib.files.content import Content, Inflated, Request, as_3d, native, read_exactly
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import Geometry
 
@@ -55,7 +55,7 @@ def read(path: Path, request: Request) -> Content:
     reader.ReadImageInformation()
     if reader.GetNumberOfComponents() > 1:
         raise FileError(f"{path}: has {reader.GetNumberOfComponents()} colour channels; save one channel as a volume.")
-    array = _plain_voxels(path, fields, start)
+    array = _voxels(path, fields, start)
     if array is None:
         array = SimpleITK.GetArrayFromImage(reader.Execute())
     array = as_3d(array, path)
@@ -82,27 +82,28 @@ def _data_file(path: Path, fields: dict[str, str]) -> Path | None:
     return data
 
 
-def _plain_voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray | None:
-    """Read uncompressed voxels straight into their array: SimpleITK would copy them, and fill a cut file with zeros.
+def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray | None:
+    """Read the voxels straight into their array: SimpleITK copies them, and makes up those that it cannot read.
 
-    None where SimpleITK has to decode them.
+    None where they are spread over files, which is left to SimpleITK.
     """
     data = _data_file(path, fields)
     kind = _TYPES.get(fields.get("ElementType", "").upper())
     channels = int(fields.get("ElementNumberOfChannels", 1))
-    if data is None or kind is None or channels > 1 or fields.get("CompressedData", "False").lower() == "true":
+    if data is None or kind is None or channels > 1:
         return None
+    packed = fields.get("CompressedData", "False").lower() == "true"
     big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False")).lower() == "true"
     dtype = np.dtype((">" if big else "<") + kind)
     shape = tuple(int(v) for v in fields["DimSize"].split())[::-1]
     skip = int(fields.get("HeaderSize", 0))
     size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
     with open(data, "rb") as stream:
-        if skip < 0:
+        if skip < 0 and not packed:
             stream.seek(max(0, data.stat().st_size - size))
         else:
-            stream.seek(skip + (start if data == path else 0))
-        return native(read_exactly(stream, shape, dtype, path))
+            stream.seek(max(skip, 0) + (start if data == path else 0))
+        return native(read_exactly(Inflated(stream) if packed else stream, shape, dtype, path))
 
 
 def _restored(content: Content, fields: dict[str, str]) -> Content:

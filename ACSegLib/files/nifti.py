@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -20,11 +21,12 @@ LAYERS = False
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
 _COMMENT_EXTENSION = 6
+_GZIP = b"\x1f\x8b"
 
 
 def recognises(path: Path, head: bytes) -> bool:
     """Tell whether the file begins like NIfTI-1 or NIfTI-2 (plain or gzip, either byte order)."""
-    if head[:2] == b"\x1f\x8b":
+    if head[:2] == _GZIP:
         try:
             with gzip.open(path) as stream:
                 head = stream.read(352)
@@ -35,8 +37,11 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def read(path: Path, request: Request) -> Content:
     """Read the volume; intensities are scaled only where the header's slope and intercept ask for it."""
-    image = _open(path)
-    array = native(np.asanyarray(image.dataobj)).transpose()
+    with contextlib.ExitStack() as opened:
+        image, stream = _open(path, opened)
+        array = native(np.asanyarray(image.dataobj)).transpose()
+        while stream.read(1 << 20):  # at the end of a compressed stream, the checksum is compared
+            continue
     array = as_3d(array, path, axes="TZYX"[4 - array.ndim :] if array.ndim <= 4 else None)
     geometry = _geometry(image, path)
     content = Content((array,), geometry, meta={"description": _text(image.header["descrip"])})
@@ -47,15 +52,22 @@ def read(path: Path, request: Request) -> Content:
     return content
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes]]:
+    """Open the header; gives the image, and the stream that its voxels will come from."""
     import nibabel
 
-    header_class = nibabel.Nifti1Image
-    with nibabel.openers.ImageOpener(str(path)) as stream:
-        head = stream.read(8)
-    if 540 in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big")):
-        header_class = nibabel.Nifti2Image
-    return header_class.from_filename(path, mmap=False)
+    stream: Any = opened.enter_context(open(path, "rb"))  # noqa: SIM115 - the stack closes it
+    if stream.read(2) == _GZIP:
+        stream = opened.enter_context(gzip.open(path))  # noqa: SIM115
+    stream.seek(0)
+    head = stream.read(352)
+    stream.seek(0)
+    second = 540 in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
+    if b"ni1\0" in head[344:348] or b"ni2\0" in head[4:8]:
+        pair = nibabel.Nifti2Pair if second else nibabel.Nifti1Pair
+        return pair.from_filename(path, mmap=False), stream
+    single = nibabel.Nifti2Image if second else nibabel.Nifti1Image
+    return single.from_file_map({"image": nibabel.FileHolder(fileobj=stream)}, mmap=False), stream
 
 
 def _text(value: Any) -> str:

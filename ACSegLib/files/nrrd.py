@@ -183,7 +183,7 @@ def _header(content: Content, layers: tuple[np.ndarray, ...]) -> list[str]:
         "NRRD0005",
         "# Complete NRRD file format specification at:",
         "# http://teem.sourceforge.net/nrrd/format.html",
-        f"type: {_TYPES[array.dtype.str[1:].replace('b', 'u')]}",
+        f"type: {_TYPES[array.dtype.str[1:]]}",
         f"dimension: {4 if several else 3}",
         "space: left-posterior-superior",
         "sizes: " + " ".join(str(n) for n in ([len(layers)] if several else []) + list(array.shape[::-1])),

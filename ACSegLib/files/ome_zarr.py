@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native
+from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native, truncated
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import DEFAULT_COLOURS, UNITS_IN_MM, Geometry, Segment
 
@@ -50,7 +50,7 @@ def read(path: Path, request: Request) -> Content:
         raise FileError(f"{path}: has {len(levels)} resolution levels; there is no level {level}.")
     data = node[levels[level]["path"]]
     letters = _letters(scale, len(data.shape))
-    array = as_3d(native(_loaded(data)), path, letters)
+    array = as_3d(native(_loaded(data, path / name / levels[level]["path"])), path, letters)
     geometry = _geometry(scale, levels[level], letters)
     meta = {"dataset": name, "level": level, "levels": len(levels)}
     content = Content((array,), geometry, _segments(attributes), meta)
@@ -101,8 +101,25 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {**attributes, **ome} if isinstance(ome, Mapping) else attributes
 
 
-def _loaded(data: Any) -> np.ndarray:
+def _loaded(data: Any, place: Path) -> np.ndarray:
+    """Read all chunks of the array in the folder `place`; missing chunks hold the fill value, as Zarr has it."""
+    _check_blosc(place)
     return np.asarray(data[...])
+
+
+def _check_blosc(place: Path) -> None:
+    """Refuse cut chunks: Blosc believes the size in a chunk's header and would read past its end."""
+    metadata = [place / name for name in (".zarray", "zarr.json") if (place / name).is_file()]
+    text = metadata[0].read_text(encoding="utf-8") if metadata else ""
+    if '"blosc"' not in text or "sharding_indexed" in text:
+        return
+    for chunk in place.rglob("*"):
+        if chunk.name.startswith(".") or chunk.name == "zarr.json" or not chunk.is_file():
+            continue
+        with open(chunk, "rb") as stream:
+            expected = int.from_bytes(stream.read(16)[12:16], "little")
+        if chunk.stat().st_size != expected:
+            raise truncated(chunk, chunk.stat().st_size, expected)
 
 
 def _plain(node: Any, attributes: dict[str, Any], name: str, request: Request, path: Path) -> Content:
@@ -115,7 +132,7 @@ def _plain(node: Any, attributes: dict[str, Any], name: str, request: Request, p
         name = f"{name}/{arrays[0]}".lstrip("/")
         node = node[arrays[0]]
         attributes = _attributes(node)
-    content = Content((as_3d(native(_loaded(node)), path),), Geometry(), meta={"dataset": name})
+    content = Content((as_3d(native(_loaded(node, path / name)), path),), Geometry(), meta={"dataset": name})
     return record.restore(content, attributes.get(record.KEY))
 
 

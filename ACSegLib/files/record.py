@@ -70,6 +70,14 @@ def parse(source: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return source if isinstance(source, Mapping) and KEY in source else None
 
 
+def reshaped(array: np.ndarray, source: str | Mapping[str, Any] | None) -> np.ndarray:
+    """Give axes of length one back that a format has dropped."""
+    size = (parse(source) or {}).get("size")
+    if array.ndim < 3 and isinstance(size, list) and len(size) == 3 and np.prod(size) == array.size:
+        return array.reshape(size[::-1])
+    return array
+
+
 def _stored_geometry(values: Mapping[str, Any]) -> Geometry | None:
     try:
         return Geometry(values["spacing"], values["origin"], values["direction"], values["unit"])

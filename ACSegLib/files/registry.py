@@ -234,17 +234,21 @@ def save_segmentation(segmentation: Segmentation, path: str | os.PathLike[str]) 
             "kept. Save as .seg.nrrd to keep all."
         )
         segmentation = segmentation.flattened()
-    layers = tuple(layer.view(np.uint8) if layer.dtype.kind == "b" else layer for layer in segmentation.layers)
     rows = [replace(segment) for segment in segmentation.segments]
-    return lost + _save(Content(layers, segmentation.geometry, rows, segmentation.meta), Path(path))
+    return lost + _save(Content(segmentation.layers, segmentation.geometry, rows, segmentation.meta), Path(path))
 
 
 def _save(content: Content, path: Path) -> list[str]:
     target = format_for_ending(path)
-    content.layers = tuple(layer.astype(layer.dtype.newbyteorder("="), copy=False) for layer in content.layers)
+    content.layers = tuple(_plain(layer) for layer in content.layers)
     try:
         with atomic_output(path) as temporary:
             lost = target.write(content, temporary)
     except NotHeldError as error:
         raise FileError(f"cannot write {path}: {error}") from error
     return [f"{path.name}: {sentence}" for sentence in lost]
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Give the array in a type that every format knows: native byte order, masks as bytes."""
+    return array.view(np.uint8) if array.dtype.kind == "b" else array.astype(array.dtype.newbyteorder("="), copy=False)

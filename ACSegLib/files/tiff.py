@@ -36,10 +36,11 @@ def read(path: Path, request: Request) -> Content:
         series = max(file.series, key=lambda s: int(np.prod(s.shape, dtype=np.int64)))
         if request.level is not None:
             series = _level(series, request.level, path)
-        axes = _axes(series.axes, series.shape)
-        array = as_3d(native(series.asarray()), path, axes)
+        text = _record_text(file)
+        array = record.reshaped(native(series.asarray()), text)
+        array = as_3d(array, path, _axes(series.axes, series.shape))
         content = Content((array,), geometry(file), meta={"description": _description(file)})
-        return record.restore(content, _record_text(file))
+        return record.restore(content, text)
 
 
 def _level(series: Any, level: int, path: Path) -> Any:
@@ -128,7 +129,7 @@ def write(content: Content, path: Path) -> list[str]:
     import tifffile
 
     array, place = content.array, content.geometry
-    kind = array.dtype.str[1:].replace("b", "u")
+    kind = array.dtype.str[1:]
     text = record.dumps(content)
     options: dict[str, Any] = {"compression": "zlib" if content.segments is not None else None}
     named_ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))

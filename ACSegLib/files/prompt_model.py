@@ -1,0 +1,103 @@
+"""Loads 2D models that take a box as prompt (SAM-like): TorchScript, ONNX or OpenVINO files.
+
+The signature is that of the exported EfficientSAM models (Xiong et al., CVPR 2024):
+
+======================= ====================== =========================================================
+tensor                  shape                  meaning
+======================= ====================== =========================================================
+input ``image``         (1, 3, rows, columns)  float32, 0 to 1
+input ``points``        (1, 1, 2, 2)           float32, the box's two corners (column, row)
+input ``point labels``  (1, 1, 2)              float32, 2 for the first corner and 3 for the last
+output ``logits``       (1, 1, masks, rows, columns)  above 0 inside
+output ``scores``       (1, 1, masks)          predicted quality; the best mask is taken
+======================= ====================== =========================================================
+
+Neither kind runs Python code from the file: TorchScript holds a restricted program, ONNX and OpenVINO a graph.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ACSegLib.errors import FileError, InputError
+
+ENDINGS = (".pt", ".ts", ".torchscript", ".onnx", ".xml")
+_Tensors = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class BoxPromptModel:
+    """A loaded model; call it with an image and a box."""
+
+    def __init__(self, run: _Tensors, name: str) -> None:
+        self._run = run
+        self.name = name
+
+    def __call__(self, image: np.ndarray, box: Sequence[float]) -> np.ndarray:
+        """Segment what the box encloses; see `ACSegLib.measure.thresholding.PromptModel`."""
+        x0, y0, x1, y1 = (float(v) for v in box)
+        points = np.array([[[[x0, y0], [x1, y1]]]], np.float32)
+        labels = np.array([[[2.0, 3.0]]], np.float32)
+        logits, scores = self._run(np.ascontiguousarray(image[None], np.float32), points, labels)
+        if logits.ndim != 5 or logits.shape[-2:] != image.shape[-2:] or scores.shape[-1] != logits.shape[2]:
+            raise InputError(
+                f"{self.name}: the model gave shapes {logits.shape} and {scores.shape}; (1, 1, masks, rows, columns) "
+                "and (1, 1, masks) are expected."
+            )
+        return np.asarray(logits[0, 0, int(np.argmax(scores[0, 0]))] > 0)
+
+
+def open_prompt_model(path: str | os.PathLike[str]) -> BoxPromptModel:
+    """Load a box-prompted 2D model.
+
+    Parameters
+    ----------
+    path : path
+        TorchScript (.pt, .ts, .torchscript), ONNX (.onnx) or OpenVINO (.xml).
+
+    Raises
+    ------
+    FileError
+        If the file is missing or no such model.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileError(f"{path}: there is no such model file; check the name.")
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise FileError(f"{path}: a prompt model must end in one of {', '.join(ENDINGS)}.")
+    try:
+        run = _torchscript(path) if ending in (".pt", ".ts", ".torchscript") else _openvino(path)
+    except RuntimeError as error:
+        kind = "TorchScript" if ending in (".pt", ".ts", ".torchscript") else "ONNX or OpenVINO"
+        reason = str(error).strip().splitlines()[0]
+        raise FileError(f"{path}: is no {kind} model that can be loaded ({reason}); export it again.") from error
+    return BoxPromptModel(run, path.name)
+
+
+def _torchscript(path: Path) -> _Tensors:
+    import torch
+
+    model = torch.jit.load(str(path), map_location="cpu").eval()
+
+    def run(image: np.ndarray, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            logits, scores = model(*(torch.from_numpy(a) for a in (image, points, labels)))
+        return logits.float().numpy(), scores.float().numpy()
+
+    return run
+
+
+def _openvino(path: Path) -> _Tensors:
+    import openvino
+
+    compiled = openvino.Core().compile_model(str(path), "CPU")
+
+    def run(image: np.ndarray, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = compiled([image, points, labels])
+        return np.asarray(found[0]), np.asarray(found[1])
+
+    return run
