@@ -1,0 +1,227 @@
+"""What runs a network on tiles: OpenVINO on a processor where it is installed, PyTorch otherwise and on a GPU.
+
+An engine takes one float32 tile and gives its probabilities as a torch tensor on the engine's device. It notices a
+cancel within a layer of the network (PyTorch) or a tenth of a second (OpenVINO), not only between tiles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+    from ACSegLib.network.model_file import Model
+
+DEVICES = ("auto", "cpu", "cuda")
+ENGINES = ("auto", "openvino", "pytorch")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+_POLL_MILLISECONDS = 50
+
+
+class OutOfMemory(Exception):
+    """A tile did not fit; a smaller one may."""
+
+
+class Engine(Protocol):
+    """Runs a network on tiles."""
+
+    name: str
+    device: str
+    precision: str
+
+    def __call__(self, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
+        """Give probabilities, float32 (1, channels, k, j, i) on the engine's device, of a tile (1, 1, k, j, i).
+
+        Raises
+        ------
+        OutOfMemory
+            If the tile does not fit.
+        Cancelled
+            If the person has asked to stop.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What of this computer decides on the engine."""
+
+    bfloat16: bool
+    cuda: bool
+    openvino: bool
+
+
+def examine_processor() -> Processor:
+    """Find out what this computer has: bfloat16 arithmetic, a CUDA device, OpenVINO."""
+    import torch
+
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    native = any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
+    return Processor(native, torch.cuda.is_available(), importlib.util.find_spec("openvino") is not None)
+
+
+def make_engine(
+    model: Model,
+    tile: Sequence[int],
+    *,
+    device: str = "auto",
+    engine: str = "auto",
+    precision: str = "auto",
+) -> Engine:
+    """Build the engine for a model and a tile size.
+
+    Parameters
+    ----------
+    model : Model
+    tile : (k, j, i)
+        Size of every tile; OpenVINO plans its work for it.
+    device : {"auto", "cpu", "cuda"}
+        "auto": a CUDA device if there is one.
+    engine : {"auto", "openvino", "pytorch"}
+        "auto": OpenVINO on the CPU if installed, else PyTorch.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        "auto": bfloat16 where the processor computes with it natively, float16 on older GPUs, float32 otherwise.
+
+    Raises
+    ------
+    InputError
+        If what was asked for is not there.
+    """
+    found = examine_processor()
+    kind, place = choose_engine(device, engine, found)
+    if precision == "auto":
+        precision = _best_precision(found, place)
+    network = _with_probabilities(model)
+    if kind == "openvino":
+        if precision == "float16":
+            raise InputError("precision float16 is for GPUs; use bfloat16 or float32 with OpenVINO.")
+        return _OpenVino(network, model.spec["in_channels"], tile, precision)
+    return _PyTorch(network, place, precision)
+
+
+def choose_engine(device: str = "auto", engine: str = "auto", found: Processor | None = None) -> tuple[str, str]:
+    """Choose what runs the network, and where: ("openvino" or "pytorch", "cpu" or "cuda...").
+
+    Raises
+    ------
+    InputError
+        If what was asked for is not there.
+    """
+    found = found or examine_processor()
+    for name, value, allowed in (("device", device, DEVICES), ("engine", engine, ENGINES)):
+        if value.split(":")[0] not in allowed:
+            raise InputError(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    if device.startswith("cuda") and not found.cuda:
+        raise InputError("device cuda was asked for, but PyTorch finds no CUDA device; use --device cpu.")
+    place = device if device != "auto" else "cuda" if found.cuda and engine != "openvino" else "cpu"
+    if engine == "openvino":
+        if not found.openvino:
+            raise InputError("engine openvino was asked for, but it is not installed; pip install 'acseg[fast]'.")
+        if place != "cpu":
+            raise InputError(f"engine openvino runs on the CPU, not on {place}; leave --device or --engine out.")
+    if engine == "auto":
+        engine = "openvino" if place == "cpu" and found.openvino else "pytorch"
+    return engine, place
+
+
+def _best_precision(found: Processor, place: str) -> str:
+    import torch
+
+    if place.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    return "bfloat16" if found.bfloat16 else "float32"
+
+
+def _with_probabilities(model: Model) -> torch.nn.Module:
+    """The model's network followed by softmax or sigmoid."""
+    from torch import nn
+
+    last: nn.Module = nn.Sigmoid() if model.spec.get("output") == "sigmoid" else nn.Softmax(dim=1)
+    return nn.Sequential(model.network(), last).eval()
+
+
+class _PyTorch:
+    name = "pytorch"
+
+    def __init__(self, network: torch.nn.Module, device: str, precision: str) -> None:
+        import torch
+
+        self.device, self.precision = device, precision
+        self._progress = Progress()
+        self._dtype = getattr(torch, precision)
+        self._network = network.to(device)
+        if device.startswith("cuda"):
+            self._network = self._network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            torch.backends.cudnn.benchmark = True  # every tile has one size
+        for module in self._network.modules():
+            if not list(module.children()):
+                module.register_forward_pre_hook(self._check)
+
+    def _check(self, module: Any, inputs: Any) -> None:
+        self._progress.check()
+
+    def __call__(self, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
+        import torch
+
+        self._progress = progress
+        kind = self.device.split(":")[0]
+        with _memory_errors(), torch.inference_mode():
+            tile = tile.to(self.device, non_blocking=True)
+            if kind == "cuda":
+                tile = tile.contiguous(memory_format=torch.channels_last_3d)
+            with torch.autocast(kind, self._dtype, enabled=self._dtype != torch.float32):
+                result = self._network(tile)
+            return result.float()
+
+
+class _OpenVino:
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, network: torch.nn.Module, channels: int, tile: Sequence[int], precision: str) -> None:
+        import openvino
+        import torch
+
+        self.precision = precision
+        shape = [1, channels, *tile]
+        with _memory_errors(), torch.inference_mode():
+            small = [1, channels, *(min(n, 64) if n % 64 == 0 else n for n in tile)]
+            graph = openvino.convert_model(network, example_input=torch.zeros(small), input=[shape])
+            hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+            options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+            self._request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
+
+    def __call__(self, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
+        import torch
+
+        with _memory_errors():
+            self._request.start_async([tile.contiguous().numpy()], share_inputs=True)
+            while not self._request.wait_for(_POLL_MILLISECONDS):
+                if progress.is_cancelled():
+                    self._request.cancel()
+                    progress.check()
+            return torch.from_numpy(self._request.get_output_tensor(0).data)
+
+
+@contextlib.contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Tell "out of memory" apart from other failures, in the words of each library."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        raise OutOfMemory(str(error)) from error
+    except RuntimeError as error:
+        words = str(error).lower()
+        if any(w in words for w in ("alloc", "out of memory", "not enough memory", "could not create a memory")):
+            raise OutOfMemory(str(error)) from error
+        raise

@@ -1,0 +1,423 @@
+"""Prediction: a trained network over a volume of any size, in memory that does not grow with it.
+
+Tiles run along j and i for one row after the other along k; once a row is done, the planes that no later tile touches
+are finished, turned into labels, and dropped. What is kept is one row of probabilities and the labels themselves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.jobs import Progress
+from ACSegLib.network.engines import Engine, OutOfMemory, choose_engine, make_engine
+from ACSegLib.network.preprocessing import apply_statistics, resampled_shape, statistics_for
+from ACSegLib.network.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
+from ACSegLib.network.working_grid import WorkingGrid, working_shape
+from ACSegLib.volume import Segmentation, Volume
+
+if TYPE_CHECKING:
+    import torch
+
+    from ACSegLib.network.model_file import Model
+
+_MEMORY_SHARE = 0.7
+_COARSEST, _FINEST = 16.0, 1 / 64
+_ARGMAX_VOXELS = 1 << 23
+#: Voxels from which on OpenVINO's seconds of preparation are earned back.
+_WORTH_PREPARING = 4_000_000
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+@dataclass
+class PredictionSettings:
+    """Choices for `predict`.
+
+    Parameters
+    ----------
+    device, engine, precision : str
+        See `ACSegLib.network.engines.make_engine`.
+    tile : (k, j, i), optional
+        Size of the tiles in working voxels; None takes the largest that fit.
+    overlap : float
+        What neighbouring tiles share, as a part of the training patch's side, 0 to 0.5.
+    tta : bool
+        Average over the eight mirror images: eight times slower, a little better.
+    roi : ((k0, k1), (j0, j1), (i0, i1)), optional
+        Voxels to predict, the ends excluded; elsewhere the result is background.
+    keep_probabilities : bool
+        Also give the probabilities (float16, memory-mapped).
+    resample : bool
+        Bring the image to the voxel size of the training.
+    memory_limit : int, optional
+        Bytes that may be used; None: 70 % of what is free.
+    """
+
+    device: str = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
+    tile: tuple[int, int, int] | None = None
+    overlap: float = 0.25
+    tta: bool = False
+    roi: Box | None = None
+    keep_probabilities: bool = False
+    resample: bool = True
+    memory_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap <= 0.5:
+            raise InputError(f"overlap must be from 0 to 0.5, not {self.overlap}.")
+
+
+@dataclass
+class Prediction:
+    """What a network made of a volume.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        On the image's grid.
+    probabilities : ndarray of float16, shape (channels, k, j, i), or None
+        By output channel: background first (softmax), or one a segment (sigmoid). Memory-mapped.
+    report : dict
+        Engine, precision, tiles, working grid, seconds, notes; plain JSON values.
+    """
+
+    segmentation: Segmentation
+    probabilities: np.ndarray | None
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def predict(
+    volume: Volume, model: Model, settings: PredictionSettings | None = None, progress: Progress | None = None
+) -> Prediction:
+    """Segment a volume with a trained model.
+
+    Parameters
+    ----------
+    volume : Volume
+        One channel, any number type; values that are not finite count as the mean.
+    model : Model
+    settings : PredictionSettings, optional
+    progress : Progress, optional
+        Called for every tile; a cancel is noticed within a tile, too.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    InputError
+        If image and model do not fit, or a setting is out of range.
+    MemoryLimitError
+        If not even the smallest tile fits in memory.
+    Cancelled
+        If the person has asked to stop.
+    """
+    settings, progress = settings or PredictionSettings(), progress or Progress()
+    clock = time.perf_counter()
+    if model.spec["in_channels"] != 1:
+        raise InputError(
+            f"the model takes images of {model.spec['in_channels']} channels, but {volume.name!r} has one; "
+            "choose a model trained on images like this one."
+        )
+    notes: list[str] = []
+    progress(0.0, "examining the image")
+    grid = plan_grid(volume, model, settings, notes)
+    statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
+    _note_not_finite(volume.array, notes)
+    job = _Job(volume.array, grid, model, settings, lambda array: apply_statistics(array, statistics))
+    sink, engine, tiling = job.run(progress, notes)
+    report = {
+        "engine": engine.name,
+        "device": engine.device,
+        "precision": engine.precision,
+        "tile": list(tiling.tile),
+        "tiles": tiling.count,
+        "working_shape": list(grid.shape),
+        "resampled": grid.resampled,
+        "mirrored": settings.tta,
+        "voxels": int(np.prod(grid.box_shape)),
+        "estimated_memory_bytes": job.estimate(tiling, engine.name),
+        "seconds": round(time.perf_counter() - clock, 3),
+        "notes": notes,
+    }
+    segmentation, probabilities = _assemble(volume, model, settings, grid, sink)
+    progress(1.0, "predicted")
+    return Prediction(segmentation, probabilities, report)
+
+
+def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes: list[str]) -> WorkingGrid:
+    """Decide where the network works: the region, and the voxel size of the training where both are known."""
+    start, stop = _region(volume.shape, model, settings)
+    box = _box_volume(volume, start, stop)
+    shape = box.shape
+    side = model.preprocessing.get("longest_side")
+    if side and settings.resample:
+        shape = working_shape(box.shape, int(side))
+    elif model.spacing is not None and settings.resample:
+        if volume.geometry.unit == "px" or model.unit == "px":
+            notes.append("the image tells no voxel size; it was taken to be that of the training")
+        else:
+            _check_spacing(volume, model)
+            shape = resampled_shape(box, model.spacing, model.unit)
+    return WorkingGrid(start, stop, shape)
+
+
+def _region(
+    shape: tuple[int, int, int], model: Model, settings: PredictionSettings
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Start and stop (k, j, i) of what the network sees: the ROI and a margin of surroundings."""
+    if settings.roi is None:
+        return (0, 0, 0), shape
+    for axis, (low, high), size in zip("kji", settings.roi, shape, strict=True):
+        if not 0 <= low < high <= size:
+            raise InputError(f"roi {low}..{high} along {axis} must lie within 0..{size} and not be empty.")
+    patch = model.preprocessing.get("patch_size") or (64, 64, 64)
+    starts = [max(0, low - n // 2) for (low, _), n in zip(settings.roi, patch, strict=True)]
+    stops = [min(size, high + n // 2) for (_, high), n, size in zip(settings.roi, patch, shape, strict=True)]
+    return (starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2])
+
+
+def _box_volume(volume: Volume, start: Sequence[int], stop: Sequence[int]) -> Volume:
+    place = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    return Volume(volume.array[place], volume.geometry, volume.name)
+
+
+def _check_spacing(volume: Volume, model: Model) -> None:
+    own = volume.geometry.in_unit(model.unit).spacing
+    assert model.spacing is not None
+    ratios = [a / b for a, b in zip(own, model.spacing, strict=True)]
+    if max(ratios) > _COARSEST or min(ratios) < _FINEST:
+        raise InputError(
+            f"the voxels of {volume.name!r} are {own} {model.unit}, those of the training {model.spacing}: "
+            "too different to be the same kind of image; correct the image's voxel size or use --no-resample."
+        )
+
+
+def _note_not_finite(array: np.ndarray, notes: list[str]) -> None:
+    if array.dtype.kind == "f":
+        count = sum(plane.size - int(np.count_nonzero(np.isfinite(plane))) for plane in array)
+        if count:
+            notes.append(f"{count} voxels are not finite; they were taken as the mean")
+
+
+class _Job:
+    """One prediction: tries the largest tile, and smaller ones when memory runs out."""
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        grid: WorkingGrid,
+        model: Model,
+        settings: PredictionSettings,
+        normalise: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self.array, self.grid, self.model, self.settings = array, grid, model, settings
+        self.normalise = normalise
+        self.kind, self.place = choose_engine(settings.device, settings.engine)
+        if settings.engine == "auto" and math.prod(grid.shape) * (8 if settings.tta else 1) < _WORTH_PREPARING:
+            self.kind = "pytorch"
+        patch = model.preprocessing.get("patch_size") or (64, 64, 64)
+        self.overlap = [round(n * settings.overlap) for n in patch]
+
+    def estimate(self, tiling: Tiling, engine: str) -> int:
+        """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
+        tile = math.prod(tiling.tile)
+        row = 4 * self.model.spec["out_channels"] * tiling.tile[0] * math.prod(tiling.shape[1:])
+        return int(tile * bytes_per_voxel(self.model.spec, engine) + row + self._labels_bytes())
+
+    def _labels_bytes(self) -> int:
+        layers = len(self.model.segments) if self.model.spec.get("output") == "sigmoid" else 1
+        return layers * math.prod(self.grid.box_shape)
+
+    def run(self, progress: Progress, notes: list[str]) -> tuple[_Sink, Engine, Tiling]:
+        """Predict; gives the filled sink, and what it was done with."""
+        budget = self._budget()
+        while True:
+            tiling = self._tiling(budget)
+            try:
+                engine = make_engine(
+                    self.model, tiling.tile, device=self.place, engine=self.kind, precision=self.settings.precision
+                )
+                sink = _Sink(self.grid, self.model, self.settings.keep_probabilities)
+                self._rows(engine, tiling, sink, progress.part(0.02, 0.99))
+                return sink, engine, tiling
+            except OutOfMemory as error:
+                size = " x ".join(str(n) for n in tiling.tile)
+                budget = self.estimate(tiling, self.kind) // 2
+                if self.settings.tile is not None or not self._fits(budget):
+                    raise MemoryLimitError(
+                        f"a tile of {size} voxels does not fit in memory; choose a smaller --tile, or close programs."
+                    ) from error
+                notes.append(f"a tile of {size} voxels did not fit in memory; a smaller one was taken")
+                progress(0.0, notes[-1])
+
+    def _fits(self, budget: int) -> bool:
+        try:
+            self._tiling(budget)
+        except MemoryLimitError:
+            return False
+        return True
+
+    def _budget(self) -> int:
+        if self.settings.memory_limit is not None:
+            return int(self.settings.memory_limit) - self._labels_bytes()
+        if self.place.startswith("cuda"):
+            import torch
+
+            return int(_MEMORY_SHARE * torch.cuda.mem_get_info()[0])
+        import psutil
+
+        return int(_MEMORY_SHARE * psutil.virtual_memory().available) - self._labels_bytes()
+
+    def _tiling(self, budget: int) -> Tiling:
+        spec, tile = self.model.spec, self.settings.tile
+        if tile is None:
+            return choose_tile(self.grid.shape, spec, self.overlap, budget, engine=self.kind, device=self.place)
+        from ACSegLib.network.architecture import patch_divisor
+
+        if any(n < 1 or n % d for n, d in zip(tile, patch_divisor(spec), strict=True)):
+            raise InputError(f"tile {tuple(tile)} must be multiples of {patch_divisor(spec)} for this network.")
+        return place_tiles(self.grid.shape, tile, self.overlap)
+
+    def _rows(self, engine: Engine, tiling: Tiling, sink: _Sink, progress: Progress) -> None:
+        import torch
+
+        windows = [[torch.from_numpy(w).to(engine.device) for w in tiling.windows(axis)] for axis in range(3)]
+        starts, (depth, height, width) = tiling.starts, tiling.shape
+        rows = torch.zeros((self.model.spec["out_channels"], min(tiling.tile[0], depth), height, width))
+        rows = rows.to(engine.device)
+        tiles = self._read_ahead(tiling)
+        columns = list(itertools.product(range(len(starts[1])), range(len(starts[2]))))
+        for n, k in enumerate(starts[0]):
+            for m, (b, c) in enumerate(columns):
+                progress((n * len(columns) + m) / tiling.count, f"tile {n * len(columns) + m + 1} of {tiling.count}")
+                result = self._mirrored(engine, next(tiles), progress)
+                wk, wj, wi = windows[0][n], windows[1][b], windows[2][c]
+                result = result[0, :, : len(wk), : len(wj), : len(wi)] * (wj[:, None] * wi)
+                result *= wk[:, None, None]
+                j, i = starts[1][b], starts[2][c]
+                rows[:, : len(wk), j : j + len(wj), i : i + len(wi)] += result
+            done = starts[0][n + 1] if n + 1 < len(starts[0]) else depth
+            sink.take(rows[:, : done - k])
+            rows = torch.cat([rows[:, done - k :], torch.zeros_like(rows[:, : done - k])], dim=1)
+
+    def _read_ahead(self, tiling: Tiling) -> Iterator[torch.Tensor]:
+        """Read the next tile while the network works on this one."""
+        import torch
+
+        def read(start: tuple[int, ...]) -> torch.Tensor:
+            tile = torch.from_numpy(self.grid.read(self.array, start, tiling.tile, self.normalise))[None, None]
+            return tile.pin_memory() if self.place.startswith("cuda") else tile
+
+        places = itertools.product(*tiling.starts)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(read, next(places))
+            for place in places:
+                tile, ahead = ahead.result(), pool.submit(read, place)
+                yield tile
+            yield ahead.result()
+
+    def _mirrored(self, engine: Engine, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
+        if not self.settings.tta:
+            return engine(tile, progress)
+        total: torch.Tensor | None = None
+        for count in range(4):
+            for axes in itertools.combinations((2, 3, 4), count):
+                result = engine(tile.flip(axes), progress).flip(axes) if axes else engine(tile, progress).clone()
+                total = result if total is None else total.add_(result)
+        assert total is not None
+        return total.div_(8)
+
+
+class _Sink:
+    """Takes finished working planes, brings them to the image's grid, and keeps labels (and probabilities)."""
+
+    def __init__(self, grid: WorkingGrid, model: Model, keep_probabilities: bool) -> None:
+        self.grid = grid
+        self.sigmoid = model.spec.get("output") == "sigmoid"
+        channels = model.spec["out_channels"]
+        shape = grid.box_shape
+        dtype = np.uint8 if channels < 256 else np.uint16
+        self.classes = np.zeros((channels if self.sigmoid else 1, *shape), dtype)
+        self.probabilities = _scratch((channels, *shape)) if keep_probabilities else None
+        self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
+        self._first = self._written = self._received = 0
+
+    def take(self, planes: torch.Tensor) -> None:
+        """Take the next working planes, (channels, n, j, i) probabilities."""
+        if not self.grid.resampled:
+            step = max(1, _ARGMAX_VOXELS // max(1, math.prod(planes.shape[2:])))
+            for start in range(0, planes.shape[1], step):
+                self._write(planes[:, start : start + step])
+            return
+        self._received += planes.shape[1]
+        self._pending = np.concatenate([self._pending, planes.cpu().numpy()], axis=1)
+        ready = self.grid.planes_ready(self._received)
+        step = max(1, _ARGMAX_VOXELS // math.prod(self.grid.box_shape[1:]))
+        import torch
+
+        for start in range(self._written, ready, step):
+            slab = self.grid.back(self._pending, self._first, start, min(start + step, ready))
+            self._write(torch.from_numpy(np.ascontiguousarray(slab)))
+        keep = max(self._first, min(self.grid.first_needed(ready), self._received))
+        self._pending = self._pending[:, keep - self._first :].copy()
+        self._first = keep
+
+    def _write(self, slab: torch.Tensor) -> None:
+        place = slice(self._written, self._written + slab.shape[1])
+        classes = (slab > 0.5) if self.sigmoid else slab.argmax(0, keepdim=True)
+        self.classes[:, place] = classes.cpu().numpy()
+        if self.probabilities is not None:
+            self.probabilities[:, place] = slab.half().cpu().numpy()
+        self._written = place.stop
+
+
+def _scratch(shape: tuple[int, ...]) -> np.ndarray:
+    """A float16 array in a file that vanishes with it."""
+    with tempfile.TemporaryFile(prefix="acseg-") as stream:
+        return np.memmap(stream, np.float16, "w+", shape=shape)
+
+
+def _assemble(
+    volume: Volume, model: Model, settings: PredictionSettings, grid: WorkingGrid, sink: _Sink
+) -> tuple[Segmentation, np.ndarray | None]:
+    """Cut to the ROI, and give classes their segments' values."""
+    roi = settings.roi or tuple((0, n) for n in volume.shape)
+    place = tuple(slice(a, b) for a, b in roi)
+    inner = tuple(slice(a - s, b - s) for (a, b), s in zip(roi, grid.start, strict=True))
+    whole = settings.roi is None
+    values = [s.value for s in model.segments]
+    dtype = np.uint8 if max(values, default=1) < 256 else np.uint16
+    probabilities = sink.probabilities
+    if probabilities is not None and not whole:
+        full = _scratch((probabilities.shape[0], *volume.shape))
+        full[(slice(None), *place)] = probabilities[(slice(None), *inner)]
+        probabilities = full
+
+    def at_home(part: np.ndarray) -> np.ndarray:
+        if whole:
+            return part
+        full = np.zeros(volume.shape, part.dtype)
+        full[place] = part[inner]
+        return full
+
+    if sink.sigmoid:
+        masks = [at_home(c) for c in sink.classes]
+        return Segmentation.from_masks(masks, model.segments, volume.geometry, volume.name), probabilities
+    table = np.array([0, *values], dtype)
+    labels = sink.classes[0]
+    if not np.array_equal(table, np.arange(len(table))):
+        labels = table[labels]
+    return Segmentation((at_home(labels),), list(model.segments), volume.geometry, volume.name), probabilities

@@ -1,0 +1,163 @@
+"""The grid on which a network works, and the way to it and back, piece by piece: never a whole volume at a time.
+
+Voxels are taken as boxes that fill space: coarser voxels are the mean of what they cover, finer ones are interpolated
+linearly between centres, each axis by itself. One sparse matrix an axis holds the weights, so a piece of the result
+needs only the planes that its rows name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+
+def working_shape(shape: Sequence[int], longest_side: int) -> tuple[int, int, int]:
+    """Shape (k, j, i) reduced so that no side exceeds `longest_side`; the aspect is kept, and nothing is enlarged."""
+    factor = min(1.0, longest_side / max(shape))
+    k, j, i = (max(1, round(n * factor)) for n in shape)
+    return k, j, i
+
+
+def axis_weights(size: int, wanted: int) -> csr_matrix:
+    """Weights that resample an axis of `size` voxels to `wanted` voxels over the same length.
+
+    Returns
+    -------
+    csr_matrix, shape (wanted, size), float32
+        Rows sum to 1. Coarser: shares of overlap; finer: linear between centres, constant beyond the outer ones.
+    """
+    from scipy.sparse import coo_matrix
+
+    ratio = size / wanted
+    rows, columns, values = [], [], []
+    if ratio > 1:
+        for n in range(wanted):
+            low, high = n * ratio, min((n + 1) * ratio, size)
+            inside = np.arange(int(low), int(np.ceil(high - 1e-9)))
+            share = np.minimum(inside + 1, high) - np.maximum(inside, low)
+            rows += [n] * len(inside)
+            columns += inside.tolist()
+            values += (share / share.sum()).tolist()
+    else:
+        at = np.clip((np.arange(wanted) + 0.5) * ratio - 0.5, 0, size - 1)
+        low = np.minimum(at.astype(int), max(size - 2, 0))
+        for index, share in ((low, 1 - (at - low)), (np.minimum(low + 1, size - 1), at - low)):
+            rows += list(range(wanted))
+            columns += index.tolist()
+            values += share.tolist()
+    matrix = coo_matrix((np.array(values, np.float32), (rows, columns)), shape=(wanted, size)).tocsr()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def support(weights: csr_matrix, start: int, stop: int) -> tuple[int, int]:
+    """Range of source planes that rows `start` to `stop` need."""
+    columns = weights.indices[weights.indptr[start] : weights.indptr[stop]]
+    return int(columns.min()), int(columns.max()) + 1
+
+
+def resample_axis(array: np.ndarray, weights: csr_matrix, axis: int) -> np.ndarray:
+    """Apply weights along one axis of a float32 array."""
+    moved = np.moveaxis(array, axis, 0)
+    flat = weights @ np.ascontiguousarray(moved).reshape(moved.shape[0], -1)
+    return np.moveaxis(flat.reshape(weights.shape[0], *moved.shape[1:]), 0, axis)
+
+
+@dataclass
+class WorkingGrid:
+    """The grid of the network over a box of an image.
+
+    Parameters
+    ----------
+    start, stop : tuple of int
+        The box of the image, (k, j, i).
+    shape : tuple of int
+        Working voxels of the box, (k, j, i).
+    """
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+    shape: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        sizes = self.box_shape
+        self.resampled = sizes != self.shape
+        self._forward = [axis_weights(n, m) if n != m else None for n, m in zip(sizes, self.shape, strict=True)]
+        self._back = [axis_weights(m, n) if n != m else None for n, m in zip(sizes, self.shape, strict=True)]
+
+    @property
+    def box_shape(self) -> tuple[int, int, int]:
+        """Image voxels of the box, (k, j, i)."""
+        k, j, i = (b - a for a, b in zip(self.start, self.stop, strict=True))
+        return k, j, i
+
+    def read(
+        self, array: Any, start: tuple[int, ...], size: tuple[int, ...], normalise: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Read a tile of the working grid, float32, shape `size`; beyond the grid its edge is repeated.
+
+        Parameters
+        ----------
+        array : array-like
+            The whole image; only the slices that are needed are taken (numpy, memory map, or Zarr).
+        normalise : callable
+            Turns image values into the network's.
+        """
+        stop = [min(a + n, m) for a, n, m in zip(start, size, self.shape, strict=True)]
+        source = []
+        for axis, weights in enumerate(self._forward):
+            low, high = (start[axis], stop[axis]) if weights is None else support(weights, start[axis], stop[axis])
+            source.append((low, high))
+        place = tuple(slice(a + low, a + high) for a, (low, high) in zip(self.start, source, strict=True))
+        tile = normalise(np.asarray(array[place]))
+        for axis, weights in enumerate(self._forward):
+            if weights is not None:
+                low, high = source[axis]
+                tile = resample_axis(tile, weights[start[axis] : stop[axis], low:high], axis)
+        missing = [(0, n - (b - a)) for a, b, n in zip(start, stop, size, strict=True)]
+        return np.pad(tile, missing, mode="edge") if any(after for _, after in missing) else tile
+
+    def planes_ready(self, done: int) -> int:
+        """Number of image planes of the box that `done` finished working planes determine."""
+        weights = self._back[0]
+        if weights is None or done >= self.shape[0]:
+            return done if weights is None else self.box_shape[0]
+        last = np.maximum.reduceat(weights.indices, weights.indptr[:-1])
+        return int(np.searchsorted(last, done))
+
+    def first_needed(self, plane: int) -> int:
+        """First working plane that image plane `plane` of the box and those after it need."""
+        weights = self._back[0]
+        if weights is None or plane >= self.box_shape[0]:
+            return min(plane, self.shape[0]) if weights is None else self.shape[0]
+        return support(weights, plane, plane + 1)[0]
+
+    def back(self, slab: np.ndarray, first: int, start: int, stop: int) -> np.ndarray:
+        """Bring working planes to image planes `start` to `stop` of the box.
+
+        Parameters
+        ----------
+        slab : ndarray, shape (channels, planes, j, i), float32
+            Working planes from `first` on.
+
+        Returns
+        -------
+        ndarray, shape (channels, stop - start, j, i), float32
+        """
+        if self._back[0] is None:
+            slab = slab[:, start - first : stop - first]
+        else:
+            low, high = support(self._back[0], start, stop)
+            slab = slab[:, low - first : high - first]
+            slab = resample_axis(slab, self._back[0][start:stop, low:high], 1)
+        for axis in (1, 2):
+            weights = self._back[axis]
+            if weights is not None:
+                slab = resample_axis(slab, weights, axis + 1)
+        return slab
