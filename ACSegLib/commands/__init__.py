@@ -25,8 +25,10 @@ COMMANDS: dict[str, str] = {
     "info": "ACSegLib.commands.info",
     "fill": "ACSegLib.commands.fill",
     "phantom": "ACSegLib.commands.phantom",
+    "train": "ACSegLib.commands.train",
     "measure": "ACSegLib.commands.measure",
     "compare": "ACSegLib.commands.compare",
+    "threshold": "ACSegLib.commands.threshold",
     "demo": "ACSegLib.commands.demo",
 }
 

@@ -1,0 +1,126 @@
+"""Segment without learning, as a baseline: Otsu, adaptive (local) and multi-Otsu thresholds, watershed, a 2D model.
+
+The results compare with the truth as any other segmentation does (acseg compare). With --model, a SAM-like 2D model
+(TorchScript, ONNX or OpenVINO) segments the central slice from a box around the labels of --box-from.
+
+Examples:
+  acseg threshold tomogram.mrc -o otsu/
+  acseg threshold tomograms/ -o adaptive/ --method adaptive --window 51
+  acseg threshold tomograms/ -o sam/ --model efficient_sam.pt --box-from truth/
+  acseg compare otsu/ truth/ -o otsu.csv
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ACSegLib.commands.batch import Item, find_files, forget, journal_path, match_file, run_batch, stem
+from ACSegLib.commands.measure import failure_lines, name_files
+from ACSegLib.commands.options import option
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+
+SUMMARY = "segment by thresholds or a box-prompted 2D model, as baselines"
+
+
+@dataclass
+class Options:
+    """Options of ``acseg threshold``."""
+
+    inputs: list[str] = option(positional=True, help="tomograms, or folders of them", metavar="IMAGE")
+    output: str = option(help="folder for the segmentations; made if missing", short="o", metavar="DIR")
+    method: str = option(
+        default="otsu", help="threshold", choices=("otsu", "adaptive", "multi-otsu", "watershed"), short="m"
+    )
+    dark: bool = option(default=False, help="cells are darker than what is around them")
+    keep: str = option(default="all", help="connected parts to keep", choices=("all", "largest", "central"))
+    smoothing: float = option(default=1.0, help="blur before the threshold (SD)", minimum=0, unit="voxels")
+    window: int = option(default=51, help="side of the adaptive threshold's window", minimum=3, unit="voxels")
+    classes: int = option(default=3, help="classes of multi-Otsu; all but the darkest are cell", minimum=2, maximum=5)
+    cell_radius: float = option(
+        default=0.0, help="watershed: cells closer than this are one; 0: automatic", minimum=0, unit="the file's unit"
+    )
+    min_size: int = option(default=64, help="smaller parts are dropped", minimum=1, unit="voxels")
+    model: str | None = option(default=None, help="box-prompted 2D model (.pt, .onnx or .xml) for the central slice")
+    box_from: str | None = option(default=None, help="labels, or a folder of them, that give the box for --model")
+    axis: str = option(default="k", help="axis across the slice for --model", choices=("k", "j", "i"))
+    box_margin: int = option(default=3, help="margin of the box", minimum=0, unit="voxels")
+    workers: int = option(default=0, help="volumes at a time; 0: one a core", minimum=0)
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Segment each input."""
+    if (options.model is None) != (options.box_from is None):
+        raise InputError("--model and --box-from belong together; give both or neither.")
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    items, missing = [], {}
+    prompts = find_files([options.box_from]) if options.box_from else []
+    for name, path in name_files(find_files(options.inputs)).items():
+        files = {"image": path}
+        if options.box_from:
+            found = prompts[0] if len(prompts) == 1 else match_file(stem(path), prompts)
+            if found is None:
+                missing[name] = f"{path}: there are no labels of this name in {options.box_from}."
+                continue
+            files["box"] = found
+        items.append(Item(name, files))
+    journal = journal_path(folder / "threshold")
+    outcomes = run_batch(items, threshold_item, options, journal=journal, workers=options.workers, progress=progress)
+    failures = missing | {o.name: o.error for o in outcomes if o.error}
+    rows = [row for o in outcomes for row in o.rows]
+    if not rows and failures:
+        raise InputError("; ".join(failures.values()))
+    if not failures:
+        forget(journal)
+    outputs = {row["volume_name"]: row["output"] for row in rows}
+    results: dict[str, Any] = {"volumes": len(rows), "rows": rows, "failures": failures, "outputs": outputs}
+    if failures:
+        results["exit_code"] = 2
+    return results
+
+
+def describe(results: Mapping[str, Any]) -> str:
+    """What was written."""
+    lines = [f"{row['output']}: {row['segments']} segment(s), {row['voxels']} voxels" for row in results["rows"]]
+    return "\n".join(lines + failure_lines(results["failures"]))
+
+
+def threshold_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
+    """Segment one tomogram and write the result."""
+    import numpy as np
+
+    from ACSegLib.files import open_segmentation, open_volume, save_segmentation
+    from ACSegLib.measure.thresholding import AXES, ThresholdSettings, box_of, prompted_slice, threshold_segmentation
+
+    progress(0.0, f"reading {item.name}")
+    volume = open_volume(item.files["image"])
+    if options.model is not None:
+        from ACSegLib.files.prompt_model import open_prompt_model
+        from ACSegLib.volume import require_same_grid
+
+        labels = open_segmentation(item.files["box"])
+        require_same_grid(volume, labels)
+        number = AXES.index(options.axis)
+        plane = np.take(labels.layers[0], volume.shape[number] // 2, axis=number) != 0
+        box = box_of(plane, options.box_margin)
+        result = prompted_slice(volume, open_prompt_model(options.model), box=box, axis=options.axis)
+    else:
+        settings = ThresholdSettings(
+            method=options.method,
+            bright=not options.dark,
+            smoothing=options.smoothing,
+            window=options.window,
+            classes=options.classes,
+            keep=options.keep,
+            minimum_voxels=options.min_size,
+            cell_radius=options.cell_radius,
+        )
+        result = threshold_segmentation(volume, settings, progress=progress)
+    output = Path(options.output) / (item.name.replace("/", "-") + ".seg.nrrd")
+    save_segmentation(result, output)
+    voxels = int(sum(np.count_nonzero(layer) for layer in result.layers))
+    return [{"volume_name": item.name, "output": str(output), "segments": len(result.segments), "voxels": voxels}]

@@ -1,0 +1,51 @@
+"""acseg threshold: writes segmentations that acseg compare takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands import compare, threshold
+from ACSegLib.errors import InputError
+from ACSegLib.files import open_segmentation, save_segmentation, save_volume
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+
+@pytest.fixture
+def scans(tmp_path):
+    geometry = Geometry((30, 30, 30), (100, -50, 0), unit="nm")
+    for name in ("images", "truth"):
+        (tmp_path / name).mkdir()
+    k, j, i = np.indices((20, 20, 20)) - 9.5
+    for n in range(2):
+        truth = k * k + j * j + i * i <= (6 + n) ** 2
+        image = 0.1 + 0.3 * truth + np.random.default_rng(n).normal(0, 0.05, truth.shape)
+        save_volume(Volume(image.astype(np.float32), geometry), tmp_path / "images" / f"c{n}.nrrd")
+        labels = Segmentation.from_labels(truth.astype(np.uint8), geometry, {1: "cytoplasm"})
+        save_segmentation(labels, tmp_path / "truth" / f"c{n}.seg.nrrd")
+    return tmp_path
+
+
+def test_results_compare_with_the_truth(scans):
+    options = threshold.Options([str(scans / "images")], str(scans / "otsu"), keep="largest", workers=1)
+    results = threshold.run(options, Progress())
+    assert results["volumes"] == 2
+    found = open_segmentation(scans / "otsu/c0.seg.nrrd")
+    assert found.geometry.origin == (100, -50, 0)
+    scores = compare.run(compare.Options(str(scans / "otsu/c1.seg.nrrd"), str(scans / "truth/c1.seg.nrrd")), Progress())
+    assert scores["summary"][0]["dice"]["mean"] > 0.93
+
+
+def test_a_bad_image_is_listed_and_the_other_done(scans):
+    (scans / "images/c0.nrrd").write_bytes(b"rubbish")
+    options = threshold.Options([str(scans / "images")], str(scans / "otsu"), workers=1)
+    results = threshold.run(options, Progress())
+    assert results["exit_code"] == 2
+    assert list(results["failures"]) == ["c0"]
+    assert (scans / "otsu/c1.seg.nrrd").exists()
+
+
+def test_a_model_needs_boxes(scans):
+    with pytest.raises(InputError, match="--box-from"):
+        threshold.run(threshold.Options([str(scans / "images")], str(scans / "sam"), model="m.pt"), Progress())
