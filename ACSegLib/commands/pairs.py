@@ -1,0 +1,146 @@
+"""Which label file belongs to which image: from folders, lists, or a table; every mismatch is named."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ACSegLib.commands.batch import find_files, stem
+from ACSegLib.errors import FileError, InputError
+
+if TYPE_CHECKING:
+    from ACSegLib.volume import Segmentation, Volume
+
+#: Words that people add to the name of an image or of its labels, at either end.
+_ROLE_WORDS = (
+    "seg", "segmentation", "label", "labels", "mask", "masks", "gt", "truth", "annotation", "filled", "drawn",
+    "image", "img", "volume", "vol", "tomogram",
+)  # fmt: skip
+_AT_END = re.compile(rf"[-_. ](?:{'|'.join(_ROLE_WORDS)}|0000)$")
+_AT_START = re.compile(rf"^(?:{'|'.join(_ROLE_WORDS)})[-_. ]")
+_TABLE_COLUMNS = "image, labels and, if wanted, set (train or validation)"
+
+
+@dataclass(frozen=True)
+class PairOfFiles:
+    """An image file, its label file, and the name both go by."""
+
+    name: str
+    image: str
+    labels: str
+
+    def openers(self, resample: bool) -> tuple[Callable[[], Volume], Callable[[], Segmentation]]:
+        """Give functions that open the image, and its labels on the image's grid.
+
+        Parameters
+        ----------
+        resample : bool
+            Bring labels onto the image's grid where the two differ; otherwise they are given as they are.
+        """
+        from ACSegLib.files import open_segmentation, open_volume
+
+        def labels() -> Segmentation:
+            found = open_segmentation(self.labels)
+            if resample:
+                from ACSegLib.resample import resample_segmentation
+
+                volume = open_volume(self.image)
+                if volume.shape != found.shape or not volume.geometry.matches(found.geometry):
+                    return resample_segmentation(found, volume.geometry, volume.shape)
+            return found
+
+        return lambda: open_volume(self.image), labels
+
+
+def core_name(path: str) -> str:
+    """Name of a file without folder, format and role words: "cell1_seg.nrrd" and "img-cell1.mrc" give "cell1"."""
+    name = stem(path).lower()
+    while True:
+        shorter = _AT_START.sub("", _AT_END.sub("", name))
+        if not shorter or shorter == name:
+            return name
+        name = shorter
+
+
+def find_pairs(images: Sequence[str], labels: Sequence[str], what: str = "training") -> list[PairOfFiles]:
+    """Pair images and labels: two folders (or lists) by name, two lists of one length whose names differ by order.
+
+    Raises
+    ------
+    InputError
+        Listing every image without labels, labels without image, and name that is there twice.
+    """
+    image_files, label_files = find_files(images), find_files(labels)
+    by_core: dict[str, list[str]] = {}
+    for path in label_files:
+        by_core.setdefault(core_name(path), []).append(path)
+    pairs, problems, seen = [], [], dict[str, str]()
+    for image in image_files:
+        core = core_name(image)
+        candidates = by_core.get(core, [])
+        if core in seen:
+            problems.append(f"{image} and {seen[core]} have one name; rename one of them")
+        elif not candidates:
+            problems.append(f"{image} has no labels (no file is named {core} or {core}_seg, {core}_labels, ...)")
+        elif len(candidates) > 1:
+            problems.append(f"{image} has several label files: {', '.join(candidates)}; keep one of them")
+        else:
+            pairs.append(PairOfFiles(core, image, candidates[0]))
+        seen[core] = image
+    problems += [f"{path} has no image" for core, paths in by_core.items() if core not in seen for path in paths]
+    if problems and not pairs and _are_lists(images, labels):
+        return [PairOfFiles(core_name(i), i, s) for i, s in zip(image_files, label_files, strict=True)]
+    if len(problems) == 1:
+        raise InputError(f"the {what} data is not in pairs: {problems[0]}.")
+    if problems:
+        raise InputError(f"the {what} data is not in pairs:\n" + "\n".join(f"  - {p}" for p in problems))
+    return pairs
+
+
+def read_table(path: str | os.PathLike[str]) -> tuple[list[PairOfFiles], list[PairOfFiles]]:
+    """Read training and validation pairs from a CSV table with a header; paths are relative to the table.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    InputError
+        If a column is missing, or a row names a file that does not exist.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"the table {path} cannot be read ({error}); give a CSV file in UTF-8.") from error
+    separator = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
+    reader = csv.DictReader(text.splitlines(), delimiter=separator)
+    columns = {(name or "").strip().lower(): name for name in reader.fieldnames or []}
+    if "image" not in columns or "labels" not in columns:
+        raise InputError(f"the table {path} has the columns {', '.join(columns) or 'none'}; it needs {_TABLE_COLUMNS}.")
+    training: list[PairOfFiles] = []
+    validation: list[PairOfFiles] = []
+    problems = []
+    for number, row in enumerate(reader, start=2):
+        files = [(row[columns[key]] or "").strip() for key in ("image", "labels")]
+        paths = [str(Path(path).parent / name) for name in files]
+        missing = [p for p, name in zip(paths, files, strict=True) if not name or not os.path.exists(p)]
+        group = (row.get(columns.get("set", "set")) or "train").strip().lower()
+        if missing:
+            problems.append(f"line {number}: {missing[0]} does not exist")
+        elif group not in ("train", "training", "validation", "val"):
+            problems.append(f"line {number}: set is {group!r}, not train or validation")
+        else:
+            pair = PairOfFiles(core_name(paths[0]), *paths)
+            (training if group.startswith("train") else validation).append(pair)
+    if problems:
+        raise InputError(f"the table {path} cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
+    return training, validation
+
+
+def _are_lists(images: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether files were named one by one, as many images as labels."""
+    return len(images) == len(labels) and all(os.path.isfile(p) for p in [*images, *labels])

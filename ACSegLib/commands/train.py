@@ -1,0 +1,231 @@
+"""Train a 3D U-Net on images and their labels; gives one model file.
+
+Labels may be complete or drawn on a few slices only (then only those slices are learned from). Image and label files
+are paired by name ("cell1.mrc" and "cell1_seg.nrrd"), or by the rows of a table. Segments are joined by name. Beside
+the model lie MODEL.csv and MODEL.png, the course of the training, and while it runs MODEL.checkpoint, from which
+--resume goes on after a Ctrl-C or a power cut.
+
+Examples:
+  acseg train --images tomograms/ --labels labels/ -o cell.acseg
+  acseg train --images tomograms/ --labels labels/ -o cell.acseg --minutes 30 --resume
+  acseg train --table pairs.csv -o cell.acseg --preset thorough --device cuda
+  acseg train --images new/ --labels new_labels/ -o better.acseg --init cell.acseg --minutes 10
+  torchrun --nproc-per-node 4 -m ACSegLib train --images tomograms/ --labels labels/ -o cell.acseg
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.options import option
+from ACSegLib.commands.pairs import PairOfFiles, find_pairs, read_table
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.network.data import Case
+    from ACSegLib.network.model_file import Model
+    from ACSegLib.network.settings import TrainingSettings
+
+SUMMARY = "train a 3D U-Net on images and labels"
+LEVELS = ("none", "quick", "standard", "thorough")
+
+
+@dataclass
+class Options:
+    """Options of ``acseg train``."""
+
+    output: str = option(help="model file to write (.acseg)", short="o", metavar="MODEL")
+    images: list[str] = option(default=[], help="folder of images, or image files", metavar="PATH")
+    labels: list[str] = option(default=[], help="folder of their labels, or label files", metavar="PATH")
+    val_images: list[str] = option(default=[], help="images to choose the best weights by", metavar="PATH")
+    val_labels: list[str] = option(default=[], help="labels of --val-images", metavar="PATH")
+    table: str | None = option(
+        default=None, help="CSV table of pairs instead: columns image, labels, set (train or validation)"
+    )
+    preset: str = option(
+        default="standard", help="how long and how large: quick 5 min, standard 1 h, thorough 8 h", choices=LEVELS[1:]
+    )
+    minutes: float | None = option(default=None, help="length of the training", minimum=0.05, unit="minutes")
+    epochs: int | None = option(default=None, help="length in epochs instead of minutes", minimum=1)
+    init: str | None = option(default=None, help="model to start from (of ACSeg, or a Biomedisa .h5)", metavar="MODEL")
+    resume: bool = option(default=False, help="go on from MODEL.checkpoint after an interruption")
+    device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    sparse: str = option(
+        default="auto",
+        help="labels drawn on some slices only: found by themselves (auto), none (off), or the axis drawn across",
+        choices=("auto", "off", "k", "j", "i"),
+    )
+    missing: str = option(
+        default="background",
+        help="a segment that one volume's table lacks: it is not there (background) or nobody looked (unknown)",
+        choices=("background", "unknown"),
+    )
+    ignore: str = option(default="ignore", help="name or value of the segment that marks regions to leave out")
+    validation_part: float = option(
+        default=0.2, help="part of the data held back to choose the best weights by", minimum=0, maximum=0.9
+    )
+    licence: str = option(default="", help="licence of the model, for its card")
+    note: str = option(default="", help="what a user of the model should know, for its card")
+    resample: bool = option(default=False, help="bring labels onto the image's grid where the two differ")
+    insist: bool = option(default=False, help="train in spite of duplicates, leakage or empty labels")
+    seed: int = option(default=0, help="same seed, same run on the same device", minimum=0)
+    augmentation: str | None = option(
+        default=None, help="strength of random changes; default that of the preset", choices=LEVELS, advanced=True
+    )
+    patch: list[int] = option(default=[], help="patch size k j i; default from the data", unit="voxels", advanced=True)
+    batch: int | None = option(default=None, help="patches a step", minimum=1, advanced=True)
+    base_filters: int | None = option(default=None, help="channels of the finest level", minimum=1, advanced=True)
+    levels: int | None = option(default=None, help="levels of the U-Net", minimum=2, maximum=8, advanced=True)
+    residual: bool = option(default=True, help="residual blocks in the encoder", advanced=True)
+    spacing: str = option(
+        default="auto", help="resample to one voxel size (auto) or not (none)", choices=("auto", "none"), advanced=True
+    )
+    normalisation: str = option(
+        default="volume",
+        help="grey values: by each volume's own figures, or by those of all for calibrated images (fixed)",
+        choices=("volume", "fixed", "none"),
+        advanced=True,
+    )
+    learning_rate: float = option(default=3e-3, help="largest learning rate", minimum=1e-7, maximum=1, advanced=True)
+    steps_per_epoch: int = option(default=50, help="steps an epoch", minimum=1, advanced=True)
+    patience: int | None = option(
+        default=None, help="validations without improvement before stopping; 0: never", minimum=0, advanced=True
+    )
+    precision: str = option(
+        default="auto",
+        help="number type of the network's arithmetic",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        advanced=True,
+    )
+    deterministic: bool = option(default=True, help="repeatable on a GPU, at some cost of speed", advanced=True)
+    compile: bool = option(default=False, help="compile the network on a GPU: slow start, faster steps", advanced=True)
+    devices: int = option(default=1, help="GPUs (or processes on the CPU) to use", minimum=1, advanced=True)
+    checkpoint_minutes: float = option(
+        default=3.0, help="time between checkpoints", minimum=0.01, unit="minutes", advanced=True
+    )
+    tensorboard: str | None = option(default=None, help="folder for TensorBoard", metavar="DIR", advanced=True)
+    scratch: str | None = option(default=None, help="folder for data larger than memory", metavar="DIR", advanced=True)
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Train, and write the model."""
+    from ACSegLib.network.model_file import save_model
+    from ACSegLib.network.training import train
+
+    output = Path(options.output)
+    if not output.parent.is_dir():
+        raise FileError(f"cannot write {output}: the folder {output.parent} does not exist; create it first.")
+    training, validation = _files(options)
+    cases, held_out = _cases(training, options.resample), _cases(validation, options.resample)
+    settings = _settings(options, output)
+    result = train(cases, settings, progress, held_out)
+    outputs: dict[str, str] = {}
+    if result.main_process:
+        result.model.card.update(licence=options.licence, note=options.note, name=output.stem)
+        save_model(result.model, output)
+        outputs = {"model": str(output), "history": str(settings.table), "plot": str(settings.plot)}
+    card = result.model.card
+    return {
+        "outputs": outputs,
+        "pairs": len(cases),
+        "segments": [segment.name for segment in result.model.segments],
+        "validation": card["validation"],
+        "plan": {"network": result.model.spec, **card["plan"]},
+        "steps": card["steps"],
+        "training_seconds": card["seconds"],
+        "final_loss": result.history[-1]["loss"] if result.history else None,
+        "device": card["device"],
+        "warnings": result.warnings,
+    }
+
+
+def describe(results: dict[str, Any]) -> str:
+    """Say what was trained and how good it is."""
+    plan, scores = results["plan"], results["validation"]
+    loss = results["final_loss"]
+    lines = [
+        f"Trained on {results['pairs']} volumes for {results['steps']} steps in "
+        f"{results['training_seconds'] / 60:.1f} min ({results['device']}, patch {tuple(plan['patch_size'])}, "
+        f"{len(plan['network']['filters'])} levels, base {plan['network']['filters'][0]}"
+        + (f", last loss {loss:.3f})." if loss is not None and math.isfinite(loss) else ").")
+    ]
+    if scores:
+        by_segment = ", ".join(f"{name} {value:.3f}" for name, value in scores["dice"].items())
+        lines.append(f"Validation Dice {scores['mean_dice']:.3f} ({by_segment}).")
+    lines += [f"Note: {warning}." for warning in (w.rstrip(".") for w in results["warnings"])]
+    lines += [f"{role}: {path}" for role, path in results["outputs"].items()]
+    return "\n".join(lines)
+
+
+def _files(options: Options) -> tuple[list[PairOfFiles], list[PairOfFiles]]:
+    if options.table:
+        if options.images or options.labels or options.val_images or options.val_labels:
+            raise InputError("give either --table, or --images and --labels, not both.")
+        training, validation = read_table(options.table)
+        if not training:
+            raise InputError(f"the table {options.table} has no training pair; add rows of image and labels.")
+        return training, validation
+    if not options.images or not options.labels:
+        raise InputError("there is nothing to train on: give --images and --labels, or --table.")
+    if bool(options.val_images) != bool(options.val_labels):
+        raise InputError("--val-images and --val-labels belong together; give both or neither.")
+    training = find_pairs(options.images, options.labels)
+    validation = find_pairs(options.val_images, options.val_labels, "validation") if options.val_images else []
+    return training, validation
+
+
+def _cases(pairs: Sequence[PairOfFiles], resample: bool) -> list[Case]:
+    from ACSegLib.network.data import Case
+
+    cases = []
+    for pair in pairs:
+        source = {"image": Path(pair.image).name, "labels": Path(pair.labels).name}
+        cases.append(Case(pair.name, *pair.openers(resample), source))
+    return cases
+
+
+def _settings(options: Options, output: Path) -> TrainingSettings:
+    from ACSegLib.network.settings import TrainingSettings
+
+    if options.patch and (len(options.patch) != 3 or min(options.patch) < 1):
+        raise InputError(f"--patch must be three numbers (k j i), not {options.patch}.")
+    overrides = {
+        "patch_size": options.patch or None,
+        "batch_size": options.batch,
+        "base": options.base_filters,
+        "levels": options.levels,
+        "residual": None if options.residual else False,
+        "spacing": options.spacing if options.spacing != "auto" else None,
+        "normalisation": options.normalisation if options.normalisation != "volume" else None,
+    }
+    same_named = (
+        "preset", "minutes", "epochs", "steps_per_epoch", "device", "devices", "precision", "deterministic", "compile",
+        "seed", "learning_rate", "augmentation", "sparse", "missing", "ignore", "validation_part", "patience", "insist",
+        "checkpoint_minutes", "resume",
+    )  # fmt: skip
+    return TrainingSettings(
+        **{name: getattr(options, name) for name in same_named},
+        init=_initial_model(options.init) if options.init else None,
+        checkpoint=_beside(output, ".checkpoint"),
+        table=_beside(output, ".csv"),
+        plot=_beside(output, ".png"),
+        tensorboard=Path(options.tensorboard) if options.tensorboard else None,
+        scratch=Path(options.scratch) if options.scratch else None,
+        overrides={key: value for key, value in overrides.items() if value is not None},
+    )
+
+
+def _beside(output: Path, ending: str) -> Path:
+    return output.with_name(output.name + ending)
+
+
+def _initial_model(path: str) -> Model:
+    from ACSegLib.network.biomedisa_model import import_biomedisa, is_biomedisa_file
+    from ACSegLib.network.model_file import load_model
+
+    return import_biomedisa(path) if is_biomedisa_file(path) else load_model(path)

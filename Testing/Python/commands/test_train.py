@@ -1,0 +1,183 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands import train as command
+from ACSegLib.commands.main import main
+from ACSegLib.commands.options import from_mapping
+from ACSegLib.commands.pairs import core_name, find_pairs, read_table
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.network.model_file import load_model, read_card
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+TINY = [
+    "--patch",
+    "16",
+    "16",
+    "16",
+    "--base-filters",
+    "4",
+    "--levels",
+    "3",
+    "--steps-per-epoch",
+    "3",
+    "--device",
+    "cpu",
+]
+
+
+def write(folder, name, seed, spacing=(30, 30, 30), image_ending=".nrrd", label_ending="_seg.seg.nrrd", values=(1, 2)):
+    rng = np.random.default_rng(seed)
+    k, j, i = np.mgrid[:18, :20, :18]
+    radius = np.sqrt((k - 9) ** 2 + (j - 10) ** 2 + (i - 9) ** 2)
+    labels = np.where(radius < 3, values[1], np.where(radius < 7, values[0], 0)).astype(np.uint8)
+    image = ((radius < 7) + (radius < 3) + rng.normal(0, 0.3, labels.shape)).astype(np.float32)
+    geometry = Geometry(spacing, unit="nm")
+    for sub in ("images", "labels"):
+        (folder / sub).mkdir(exist_ok=True)
+    save_volume(Volume(image, geometry, name), folder / "images" / f"{name}{image_ending}")
+    names = {values[0]: "cell", values[1]: "bead"}
+    save_segmentation(Segmentation.from_labels(labels, geometry, names), folder / "labels" / f"{name}{label_ending}")
+
+
+@pytest.fixture
+def data(tmp_path):
+    for n in range(3):
+        write(tmp_path, f"cell{n}", n, values=(1, 2) if n else (2, 1))
+    return tmp_path
+
+
+def arguments(folder, *more):
+    return ["train", "--images", str(folder / "images"), "--labels", str(folder / "labels"), "--quiet", *TINY, *more]
+
+
+def test_trains_a_model_from_folders(data, capsys):
+    output, report = data / "m.acseg", data / "r.json"
+    code = main(
+        arguments(
+            data, "-o", str(output), "--epochs", "2", "--json", str(report), "--licence", "CC0", "--note", "A test."
+        )
+    )
+    assert code == 0
+    model = load_model(output)
+    assert sorted(s.name for s in model.segments) == ["bead", "cell"]
+    assert model.card["licence"] == "CC0"
+    assert model.card["note"] == "A test."
+    assert model.spacing == pytest.approx((30, 30, 30))
+    assert model.unit == "nm"
+    assert {row["source"]["image"] for row in model.card["training"]} == {f"cell{n}.nrrd" for n in range(3)}
+    results = json.loads(report.read_text())["results"]
+    assert results["steps"] == 6
+    assert results["plan"]["patch_size"] == [16, 16, 16]
+    text = capsys.readouterr().out
+    assert "Trained on 3 volumes for 6 steps" in text
+    assert "Validation Dice" in text
+    written = {p.name for p in data.iterdir()}
+    assert written == {"images", "labels", "m.acseg", "m.acseg.csv", "m.acseg.png", "r.json"}
+
+
+def test_sigterm_keeps_the_state_and_resume_goes_on(data):
+    output = data / "m.acseg"
+    words = [*arguments(data, "-o", str(output), "--epochs", "400")]
+    words.remove("--quiet")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ACSegLib", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if "training: step" in line:
+            process.terminate()
+            break
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert not output.exists()
+    assert (data / "m.acseg.checkpoint").is_file()
+    assert main(arguments(data, "-o", str(output), "--epochs", "1", "--resume")) == 0
+    assert not (data / "m.acseg.checkpoint").exists()
+    assert read_card(output).card["steps"] >= 1
+
+
+def test_fine_tuning_a_model_file(data):
+    first, second = data / "a.acseg", data / "b.acseg"
+    assert main(arguments(data, "-o", str(first), "--epochs", "1")) == 0
+    assert main(arguments(data, "-o", str(second), "--epochs", "1", "--init", str(first))) == 0
+    assert read_card(second).card["initial_model"]["date"] == read_card(first).card["date"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: (d / "labels" / "cell1_seg.seg.nrrd").unlink(), "cell1.nrrd has no labels"),
+        (lambda d: (d / "images" / "cell1.nrrd").unlink(), "has no image"),
+        (lambda d: write(d, "cell1", 1, label_ending=".nrrd"), "several label files"),
+        (lambda d: write(d, "cell9", 0), "are the same image"),
+        (lambda d: (d / "images" / "cell1.nrrd").write_bytes(b"NRRD0004\n"), "cell1"),
+        (lambda d: [p.unlink() for p in (d / "labels").iterdir()], "holds no image"),
+    ],
+)
+def test_bad_data_is_one_clear_message(data, capsys, change, message):
+    change(data)
+    assert main(arguments(data, "-o", str(data / "m.acseg"), "--epochs", "1")) == 2
+    assert message in capsys.readouterr().err
+    assert {p.name for p in data.iterdir()} == {"images", "labels"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": ["x"]}, "--labels"),
+        ({"table": "x", "images": ["y"]}, "not both"),
+        ({}, "nothing to train on"),
+        ({"images": ["x"], "labels": ["y"], "val_images": ["z"]}, "belong together"),
+    ],
+)
+def test_bad_options(tmp_path, options, message):
+    from ACSegLib.jobs import Progress
+
+    with pytest.raises(InputError, match=message):
+        command.run(from_mapping(command.Options, {"output": str(tmp_path / "m"), **options}), Progress())
+
+
+def test_names_are_paired():
+    for name in (
+        "T1.nii.gz",
+        "t1_seg.seg.nrrd",
+        "img_T1.mrc",
+        "T1-labels.tif",
+        "T1_0000.nii.gz",
+        "labels_t1_filled.tif",
+    ):
+        assert core_name(name) == "t1"
+    assert core_name("T1.5.nrrd") == "t1.5"
+    assert core_name("seg.nrrd") == "seg"
+
+
+def test_lists_pair_by_order_when_the_names_say_nothing(tmp_path):
+    files = [tmp_path / name for name in ("a.nrrd", "b.nrrd", "x.nrrd", "y.nrrd")]
+    for file in files:
+        file.touch()
+    a, b, x, y = (str(f) for f in files)
+    assert [(p.image, p.labels) for p in find_pairs([a, b], [x, y])] == [(a, x), (b, y)]
+    with pytest.raises(InputError, match="no labels"):
+        find_pairs([a, b], [x])
+
+
+def test_table(tmp_path):
+    for name in ("a.nrrd", "b.nrrd", "la.nrrd", "lb.nrrd"):
+        (tmp_path / name).touch()
+    table = tmp_path / "t.csv"
+    table.write_text("Image;Labels;Set\na.nrrd;la.nrrd;train\nb.nrrd;lb.nrrd;validation\n")
+    training, validation = read_table(table)
+    assert [(p.name, p.labels) for p in training] == [("a", str(tmp_path / "la.nrrd"))]
+    assert [p.name for p in validation] == ["b"]
+    table.write_text("image,labels,set\na.nrrd,la.nrrd,test\nc.nrrd,lb.nrrd,\n")
+    with pytest.raises(InputError, match=r"line 2: set is 'test'[^\n]*\n  - line 3: .*c\.nrrd does not exist"):
+        read_table(table)
+    table.write_text("image,mask\n")
+    with pytest.raises(InputError, match="image, mask; it needs"):
+        read_table(table)
+    with pytest.raises(FileError, match="cannot be read"):
+        read_table(tmp_path / "none.csv")
