@@ -6,7 +6,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -46,6 +46,7 @@ def surface_picture(
     title: str = "",
     views: Sequence[View] = VIEWS,
     segments: Sequence[str | int] | None = None,
+    colours: Mapping[str, tuple[float, float, float]] | None = None,
     size: int = 560,
     renderer: str = "auto",
 ) -> str:
@@ -60,6 +61,8 @@ def surface_picture(
         Directions of sight, side by side.
     segments : sequence of str or int, optional
         Names, ids or values of those to show; all that have voxels when left out.
+    colours : mapping of name to colour, optional
+        sRGB, 0 to 1; the palette's where a name is left out.
     size : int
         Pixels along a view's side.
     renderer : str
@@ -81,18 +84,20 @@ def surface_picture(
     shown = [segment for segment in wanted if np.any(segmentation.mask(segment))]
     if not shown:
         raise InputError(f"segmentation {segmentation.name!r} has no voxels to show a surface of.")
-    colours = [style.segment_colour(segmentation.segments.index(segment)) for segment in shown]
+    given = colours or {}
+    rows = segmentation.segments
+    palette = [given.get(segment.name, style.segment_colour(rows.index(segment))) for segment in shown]
     masks = [segmentation.mask(segment) for segment in shown]
     spacing = segmentation.geometry.spacing
     middle, width = frame(masks, spacing, views)
     if renderer == "vtk" or (renderer == "auto" and can_render()):
         from ACSegLib.pictures.vtk_surface import render
 
-        pictures, used = render(masks, colours, spacing, views, middle, width, size), "vtk"
+        pictures, used = render(masks, palette, spacing, views, middle, width, size), "vtk"
     else:
-        pictures = [splat(masks, colours, spacing, view, middle, width, size) for view in views]
+        pictures = [splat(masks, palette, spacing, view, middle, width, size) for view in views]
         used = "numpy"
-    _compose(pictures, shown, colours, width, segmentation.geometry.unit, title or segmentation.name, path)
+    _compose(pictures, shown, palette, width, segmentation.geometry.unit, title or segmentation.name, path)
     return used
 
 
