@@ -78,6 +78,11 @@ def length_unit(node: Any) -> str:
     return next((name for name, size in UNITS_IN_MM.items() if np.isclose(size, stored_mm, rtol=1e-6)), "mm")
 
 
+def shown_unit(node: Any) -> str:
+    """Give the unit in which measures of a node are best shown: the declared one, or the scene's display unit."""
+    return node.GetAttribute(UNIT_ATTRIBUTE) or display_unit(node.GetScene())
+
+
 def as_array(matrix: Any) -> np.ndarray:
     """Copy a vtkMatrix4x4 into a (4, 4) float64 array."""
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])

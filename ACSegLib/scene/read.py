@@ -100,6 +100,35 @@ def segmentation_from_node(
     return Segmentation(tuple(layers), rows, geometry, node.GetName() or "", {"mrml_id": node.GetID()})
 
 
+def segment_from_node(node: Any, segment_id: str, unit: str | None = None) -> Segmentation | None:
+    """Read one segment on its own lattice, in the box that it occupies, in the node's frame.
+
+    Parameters
+    ----------
+    node : vtkMRMLSegmentationNode
+        With a binary labelmap representation.
+    unit : str, optional
+        Unit of the node's numbers; by default what `ACSegLib.scene.length_unit` says.
+
+    Returns
+    -------
+    Segmentation or None
+        None if the segment has no voxels.
+    """
+    table = node.GetSegmentation()
+    segment = table.GetSegment(segment_id)
+    if segment is None:
+        raise InputError(f"segmentation {node.GetName()!r} has no segment {segment_id!r}; was it deleted?")
+    image = segment.GetRepresentation(grid.BINARY_LABELMAP)
+    if image is None or image.GetNumberOfPoints() == 0:
+        return None
+    labels = grid.relabelled(grid.image_array(image), {segment.GetLabelValue(): 1})
+    if not labels.any():
+        return None
+    geometry = grid.geometry_from_matrix(grid.image_matrix(image), unit or grid.length_unit(node))
+    return Segmentation((labels,), [_row(node, segment_id, 1, 0)], geometry.cropped(image.GetExtent()[::2]))
+
+
 def chosen_segments(node: Any, segment_ids: Sequence[str] | None, visible: bool) -> list[str]:
     """List segment ids in table order: those named (an InputError if one is missing), or all, or the visible ones."""
     known = list(node.GetSegmentation().GetSegmentIDs())

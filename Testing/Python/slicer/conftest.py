@@ -30,3 +30,23 @@ def segmentation(mrml, volume):
     from cases import boxes
 
     return mrml.segmentation(boxes(), volume, ["cytoplasm", "bead"])
+
+
+@pytest.fixture
+def mrml_application(mrml):
+    """The scene as Slicer's `slicer.mrmlScene`, with the stand-in of `qt`, `ctk` and `slicer.app`."""
+    import sys
+    from pathlib import Path
+
+    pytest.importorskip("PySide6", reason="PySide6 is not installed")
+    folder = str(Path(__file__).parents[1])
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    import slicer
+    import standin
+
+    standin.install()
+    before = slicer.mrmlScene
+    slicer.mrmlScene = mrml.scene
+    yield mrml
+    slicer.mrmlScene = before

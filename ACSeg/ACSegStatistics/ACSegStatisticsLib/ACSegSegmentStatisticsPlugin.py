@@ -1,0 +1,185 @@
+"""Surface-to-volume ratio, sphericity, filopodia and absorption for Segment Statistics."""
+
+import qt
+import slicer
+from SegmentStatisticsPlugins import SegmentStatisticsPluginBase
+from slicer.i18n import tr as _
+
+from ACSegLib.measure import segment_figures as figures
+from ACSegLib.scene import length_unit, segment_from_node, segmentation_from_node, shown_unit, volume_from_node
+
+
+class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
+    """Shape of each segment from its voxels, and the statistics of the scalar volume (LAC) inside.
+
+    Lengths are in the unit that the scene shows (nm, um, mm), or in that which the volume's attribute
+    "ACSeg.LengthUnit" declares. What counts as thin is set by the parameter
+    "ACSegSegmentStatisticsPlugin.thin_radius" in that unit; 0 or nothing means 250 nm, but at least 1.5 voxels.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.name = "ACSeg"  # never translated
+        self.title = _("ACSeg")
+        self.keys = list(figures.FIGURES)
+        self.defaultKeys = [key for key in self.keys if key not in figures.THIN_FIGURES]  # those are slow
+        self.thinRadiusSpinBox = None
+
+    # -- what it needs from the scene
+
+    def _nodes(self):
+        scene, parameters = slicer.mrmlScene, self.getParameterNode()
+        segmentation = scene.GetNodeByID(parameters.GetParameter("Segmentation"))
+        volume = scene.GetNodeByID(parameters.GetParameter("ScalarVolume"))
+        return segmentation, volume if volume is not None and volume.GetImageData() is not None else None
+
+    @staticmethod
+    def _unitNode(segmentation, volume):
+        """The node whose unit counts: the volume measured, or that which the segmentation was drawn on."""
+        if volume is not None:
+            return volume
+        role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+        return segmentation.GetNodeReference(role) or segmentation
+
+    def thinRadius(self, geometry):
+        """Radius below which a part is thin, in the geometry's unit."""
+        from ACSegLib.measure.thin_parts import default_radius
+
+        text = self.getParameterNode().GetParameter(self.toLongKey("thin_radius"))
+        radius = float(text) if text else 0.0
+        return radius if radius > 0 else default_radius(geometry.spacing, geometry.unit)
+
+    # -- the plugin's interface
+
+    def computeStatistics(self, segmentID):
+        """Measure one segment; a dictionary of Python floats."""
+        wanted = self.getRequestedKeys()
+        segmentation, volume = self._nodes()
+        if not wanted or segmentation is None:
+            return {}
+        unitNode = self._unitNode(segmentation, volume)
+        stored, shown = length_unit(unitNode), shown_unit(unitNode)
+        found = {}
+        if any(key in wanted for key in figures.SHAPE_FIGURES + figures.THIN_FIGURES):
+            segment = segment_from_node(segmentation, segmentID, stored)
+            if segment is None:
+                return {}
+            geometry = segment.geometry.in_unit(shown)
+            found = figures.shape_figures(segment.labels, geometry.spacing, wanted, self.thinRadius(geometry))
+        if volume is not None and any(key in wanted for key in figures.LAC_FIGURES):
+            image = volume_from_node(volume, unit=stored)
+            mask = segmentation_from_node(segmentation, volume, [segmentID]).labels
+            found |= figures.lac_figures(image.array, mask, image.geometry.in_unit(shown).voxel_volume)
+        return {key: float(found[key]) for key in wanted if key in found}
+
+    def getMeasurementInfo(self, key):
+        """Name, title, description and units of a measure."""
+        if key not in self.keys:
+            return None
+        segmentation, volume = self._nodes()
+        unit = shown_unit(self._unitNode(segmentation, volume)) if segmentation is not None else "mm"
+        name, title, description, units = self._descriptions(unit, self._valueUnit(volume))[key]
+        return self.createMeasurementInfo(name, title, description, units, *self._codes(key, unit))
+
+    @staticmethod
+    def _valueUnit(volume):
+        entry = volume.GetVoxelValueUnits() if volume is not None else None
+        return (entry.GetCodeMeaning() or entry.GetCodeValue() or "") if entry else ""
+
+    @staticmethod
+    def _descriptions(unit, value):
+        times = f"{value} {unit}3".strip()
+        return {
+            "volume": ("ACSeg volume", _("Volume"), _("Number of voxels times the volume of one."), f"{unit}3"),
+            "surface_area": (
+                "ACSeg surface area",
+                _("Surface area"),
+                _("Area by the Cauchy-Crofton formula in 13 directions."),
+                f"{unit}2",
+            ),
+            "surface_to_volume": (
+                "Surface to volume ratio",
+                _("Surface to volume ratio"),
+                _("Surface area over volume."),
+                f"1/{unit}",
+            ),
+            "sphericity": (
+                "Sphericity",
+                _("Sphericity"),
+                _("Area of the ball of equal volume over the surface area: 1 for a ball, less for all else."),
+                "",
+            ),
+            "thin_volume_share": (
+                "Thin share of volume",
+                _("Thin share of volume"),
+                _("Share of the volume in parts into which no ball of the thin radius fits (filopodia)."),
+                "",
+            ),
+            "thin_surface_share": (
+                "Thin share of surface",
+                _("Thin share of surface"),
+                _("Share of the surface on parts into which no ball of the thin radius fits (filopodia)."),
+                "",
+            ),
+            "lac_mean": ("LAC mean", _("LAC mean"), _("Mean of the scalar volume inside the segment."), value),
+            "lac_sd": (
+                "LAC standard deviation",
+                _("LAC standard deviation"),
+                _("Standard deviation of the scalar volume inside the segment (all voxels, not a sample)."),
+                value,
+            ),
+            "lac_integral": (
+                "LAC integral",
+                _("LAC integral"),
+                _("Sum of the scalar volume inside the segment times the volume of a voxel."),
+                times,
+            ),
+        }
+
+    def _codes(self, key, unit):
+        """DICOM codes of quantity and unit, where there are any."""
+        quantity = {
+            "volume": ("118565006", "SCT", "Volume"),
+            "surface_area": ("C0JK", "IBSI", "Surface area"),
+            "surface_to_volume": ("2PR5", "IBSI", "Surface to volume ratio"),
+            "sphericity": ("QCFX", "IBSI", "Sphericity"),
+        }.get(key)
+        powers = {"volume": f"{unit}3", "surface_area": f"{unit}2", "surface_to_volume": f"/{unit}", "sphericity": "1"}
+        if quantity is None:
+            return ()
+        return (
+            self.createCodedEntry(*quantity, True),
+            self.createCodedEntry(powers[key], "UCUM", powers[key], True),
+        )
+
+    # -- options
+
+    def createDefaultOptionsWidget(self):
+        """Add the thin radius below the check boxes of the measures."""
+        super().createDefaultOptionsWidget()
+        self.thinRadiusSpinBox = qt.QDoubleSpinBox()
+        self.thinRadiusSpinBox.setDecimals(4)
+        self.thinRadiusSpinBox.setMaximum(1e6)
+        self.thinRadiusSpinBox.setSpecialValueText(_("automatic"))
+        self.thinRadiusSpinBox.setToolTip(
+            _("A part is thin where no ball of this radius fits, in the scene's unit of length; 0: 250 nm.")
+        )
+        self.thinRadiusSpinBox.connect("valueChanged(double)", self.updateParameterNodeFromGui)
+        self.optionsWidget.layout().addRow(_("Thin radius:"), self.thinRadiusSpinBox)
+
+    def updateGuiFromParameterNode(self, caller=None, event=None):
+        """Show the parameters."""
+        super().updateGuiFromParameterNode(caller, event)
+        if self.getParameterNode() is None or self.thinRadiusSpinBox is None:
+            return
+        text = self.getParameterNode().GetParameter(self.toLongKey("thin_radius"))
+        wasBlocked = self.thinRadiusSpinBox.blockSignals(True)
+        self.thinRadiusSpinBox.setValue(float(text) if text else 0.0)
+        self.thinRadiusSpinBox.blockSignals(wasBlocked)
+
+    def updateParameterNodeFromGui(self, *arguments):
+        """Keep what the user set."""
+        super().updateParameterNodeFromGui()
+        if self.getParameterNode() is not None and self.thinRadiusSpinBox is not None:
+            name = self.toLongKey("thin_radius")
+            self.getParameterNode().SetParameter(name, str(self.thinRadiusSpinBox.value))

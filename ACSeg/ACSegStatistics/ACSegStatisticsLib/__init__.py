@@ -1,0 +1,1 @@
+"""Plugin of the module Segment Statistics; imported once Slicer has started."""
