@@ -7,6 +7,7 @@ pynrrd drops or refuses the non-ASCII characters that Slicer writes in segment n
 from __future__ import annotations
 
 import bz2
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ _TYPES = {
     "i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",
     "u8": "uint64", "f4": "float", "f8": "double",
 }  # fmt: skip
+_SPREAD = re.compile(r"data ?file:\s*(LIST\b|\S*%)", re.IGNORECASE)
 _SPACES = {"right-anterior-superior": "RAS", "left-anterior-superior": "LAS", "left-posterior-superior": "LPS"}
 
 
@@ -62,6 +64,8 @@ def _header_lines(stream: IO[bytes], path: Path) -> list[str]:
         except UnicodeDecodeError:
             line = raw.decode("latin-1")
         line = line.rstrip("\r\n")
+        if _SPREAD.match(line):
+            raise FileError(f"{path}: its voxels are spread over several files ({line}); save it as one .nrrd file.")
         lines.append(line)
         if not line.strip():
             return lines
@@ -76,8 +80,6 @@ def _voxels(stream: IO[bytes], header: Mapping[str, Any], path: Path) -> np.ndar
 
     encoding = str(header["encoding"]).lower()
     name = header.get("data file", header.get("datafile"))
-    if name and ("LIST" in str(name) or "%" in str(name)):
-        raise FileError(f"{path}: its voxels are spread over several files ({name}); save it as one .nrrd file.")
     shape = tuple(int(n) for n in header["sizes"][::-1])
     if encoding not in ("raw", "gzip", "gz", "bzip2", "bz2"):
         return nrrd.read_data(header, stream, str(path), index_order="C")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,39 @@ def read(path: Path, request: Request) -> Content:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        series = max(file.series, key=lambda s: int(np.prod(s.shape, dtype=np.int64)))
-        if request.level is not None:
-            series = _level(series, request.level, path)
-        text = _record_text(file)
+        finest = _largest_series(file)
+        level = request.level or 0
+        if not 0 <= level < len(finest.levels):
+            raise FileError(f"{path}: has {len(finest.levels)} resolution levels; there is no level {level}.")
+        series, text = finest.levels[level], _record_text(file)
         array = record.reshaped(native(series.asarray()), text)
         array = as_3d(array, path, _axes(series.axes, series.shape))
         content = Content((array,), geometry(file), meta={"description": _description(file)})
-        return record.restore(content, text)
+        if level == 0:
+            return record.restore(content, text)
+        full = as_3d(np.broadcast_to(np.uint8(0), finest.shape), path, _axes(finest.axes, finest.shape)).shape
+        return _coarser(record.restore(content, text), full, array.shape)
 
 
-def _level(series: Any, level: int, path: Path) -> Any:
-    if not 0 <= level < len(series.levels):
-        raise FileError(f"{path}: has {len(series.levels)} resolution levels; there is no level {level}.")
-    return series.levels[level]
+def inventory(path: Path) -> list[dict[str, Any]]:
+    """List the resolution levels of a pyramid."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        levels = _largest_series(file).levels
+        return [{"level": n, "shape": list(s.shape), "dtype": str(s.dtype)} for n, s in enumerate(levels)]
+
+
+def _largest_series(file: Any) -> Any:
+    return max(file.series, key=lambda s: int(np.prod(s.shape, dtype=np.int64)))
+
+
+def _coarser(content: Content, full: tuple[int, ...], shape: tuple[int, ...]) -> Content:
+    """Give a level of the pyramid its own voxel size."""
+    place = content.geometry
+    factors = [a / b for a, b in zip(full[::-1], shape[::-1], strict=True)]
+    spacing = tuple(s * f for s, f in zip(place.spacing, factors, strict=True))
+    return replace(content, geometry=replace(place, spacing=spacing))
 
 
 def _axes(axes: str, shape: tuple[int, ...]) -> str:
@@ -91,10 +111,11 @@ def geometry(file: Any) -> Geometry:
     if file.is_imagej:
         values = file.imagej_metadata or {}
         unit = unit_of(values.get("unit"))
-        if unit and x and y:
-            z = float(values.get("spacing", 0) or 0) or 1 / x
-            return Geometry((1 / x, 1 / y, abs(z)), unit=unit)
-        return Geometry()
+        named = str(values.get("unit") or "").strip()
+        if not x or not y or (named and unit is None):  # "inch" is what ImageJ writes for 72 dots per inch
+            return Geometry()
+        z = float(values.get("spacing", 0) or 0) or 1 / x
+        return Geometry((1 / x, 1 / y, abs(z)), unit=unit or "px")
     shaped = file.shaped_metadata
     if shaped and "spacing" in shaped[0] and "unit" in shaped[0]:
         return Geometry(tuple(shaped[0]["spacing"]), unit=str(shaped[0]["unit"]))
@@ -116,6 +137,7 @@ def _ome_geometry(text: str) -> Geometry:
     if sizes[0] is None or sizes[1] is None:
         return Geometry()
     units = [unit_of(pixels.get(f"PhysicalSize{axis}Unit", "µm")) or "px" for axis in "XYZ"]
+    units[2] = units[2] if sizes[2] else units[0]
     spacing = [float(size) if size else float(sizes[0]) for size in sizes]
     unit = units[0]
     if unit != "px":

@@ -73,15 +73,17 @@ def test_cut_files_are_refused_by_name(good_files, keep, tmp_path):
         cut = tmp_path / path.name
         data = path.read_bytes()
         cut.write_bytes(data[: min(int(len(data) * keep), len(data) - 1)])
+        message = ""
         try:
             opened = open_volume(cut)
         except FileError as error:
-            assert cut.name in str(error), error
-            assert str(error).count("\n") == 0
+            message = str(error)
+        if message:
+            assert cut.name in message
+            assert "\n" not in message
         else:
-            original = open_volume(path)
             assert keep > 0.9, path.name
-            np.testing.assert_array_equal(opened.array, original.array, err_msg=path.name)
+            np.testing.assert_array_equal(opened.array, open_volume(path).array, err_msg=path.name)
 
 
 def test_empty_missing_and_foreign_files(tmp_path):

@@ -1,0 +1,91 @@
+"""MetaImage against SimpleITK and hand-written headers."""
+
+import numpy as np
+import pytest
+import SimpleITK
+from filecases import PLACE, assert_same_place, labels, volume
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import open_volume, save_segmentation, save_volume
+from ACSegLib.volume import Geometry, Segment, Segmentation
+
+
+def _itk_image(original):
+    image = SimpleITK.GetImageFromArray(original.array)
+    image.SetSpacing(original.geometry.spacing)
+    image.SetOrigin(original.geometry.origin)
+    image.SetDirection(original.geometry.direction)
+    return image
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.mhd"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", ["i1", "u2", "i8", "f4"])
+def test_files_of_itk(name, packed, kind, tmp_path):
+    original = volume(kind)
+    SimpleITK.WriteImage(_itk_image(original), str(tmp_path / name), packed)
+    found = open_volume(tmp_path / name)
+    assert found.array.dtype == original.array.dtype
+    np.testing.assert_array_equal(found.array, original.array)
+    assert_same_place(found.geometry, Geometry(PLACE.spacing, PLACE.origin, PLACE.direction, "mm"), 1e-12)
+
+
+HEAD = "ObjectType = Image\nNDims = 3\nDimSize = 6 5 4\nElementType = MET_SHORT\n"
+ARRAY = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6) - 60
+
+
+@pytest.mark.parametrize("unit", ["um", "mm", "cm"])
+def test_big_endian_with_units_and_a_data_file(unit, tmp_path):
+    fields = f"ElementSpacing = 2 3 4\nDistanceUnits = {unit}\nElementByteOrderMSB = True\nHeaderSize = 5\n"
+    (tmp_path / "a.mhd").write_text(HEAD + fields + "ElementDataFile = a.bin\n")
+    (tmp_path / "a.bin").write_bytes(b"12345" + ARRAY.astype(">i2").tobytes())
+    found = open_volume(tmp_path / "a.mhd")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    assert found.geometry == Geometry((2, 3, 4), unit=unit)
+    (tmp_path / "a.bin").write_bytes(b"")
+    with pytest.raises(FileError, match=r"a\.mhd.*cut short"):
+        open_volume(tmp_path / "a.mhd")
+    (tmp_path / "a.bin").unlink()
+    with pytest.raises(FileError, match=r"a\.bin is missing"):
+        open_volume(tmp_path / "a.mhd")
+
+
+def test_header_size_from_the_end(tmp_path):
+    (tmp_path / "a.mhd").write_text(HEAD + "HeaderSize = -1\nElementDataFile = a.bin\n")
+    (tmp_path / "a.bin").write_bytes(b"anything" + ARRAY.tobytes())
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.mhd").array, ARRAY)
+
+
+def test_slices_listed_in_the_header(tmp_path):
+    names = [f"s{k}.raw" for k in range(4)]
+    (tmp_path / "a.mhd").write_text(HEAD + "ElementDataFile = LIST\n" + "\n".join(names) + "\n")
+    for k, name in enumerate(names):
+        (tmp_path / name).write_bytes(ARRAY[k].tobytes())
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.mhd").array, ARRAY)
+
+
+def test_colours_and_pictures_are_refused(tmp_path):
+    rgb = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6, 3), np.uint8), isVector=True)
+    SimpleITK.WriteImage(rgb, str(tmp_path / "rgb.mha"))
+    with pytest.raises(FileError, match=r"rgb\.mha.*3 colour channels"):
+        open_volume(tmp_path / "rgb.mha")
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((5, 6), np.uint8)), str(tmp_path / "flat.mha"))
+    with pytest.raises(FileError, match=r"flat\.mha.*2D"):
+        open_volume(tmp_path / "flat.mha")
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "f8"])
+def test_itk_reads_ours_alike(kind, tmp_path):
+    original = volume(kind)
+    save_volume(original, tmp_path / "a.mha")
+    image = SimpleITK.ReadImage(str(tmp_path / "a.mha"))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), original.array)
+    assert_same_place(Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection(), "nm"), PLACE, 1e-12)
+
+
+def test_hundreds_of_segments_do_not_disturb_itk(tmp_path):
+    rows = [Segment(f"segment {'x' * 100} {n}", n) for n in range(1, 400)]
+    original = Segmentation((labels().labels,), rows, PLACE)
+    save_segmentation(original, tmp_path / "a.mha")
+    image = SimpleITK.ReadImage(str(tmp_path / "a.mha"))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), original.labels)

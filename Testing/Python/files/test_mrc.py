@@ -1,0 +1,163 @@
+"""MRC against mrcfile and headers made by hand."""
+
+import gzip
+import io
+import struct
+
+import mrcfile
+import numpy as np
+import pytest
+from filecases import STRAIGHT, numbers, volume
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import open_volume, save_volume
+from ACSegLib.volume import Geometry, Volume
+
+ARRAY = numbers("i2", (4, 5, 6))
+
+
+def _header(
+    data, *, mode, order="<", size=(6, 5, 4), cell=None, axes=(1, 2, 3), start=(0, 0, 0), origin=(0, 0, 0), more=b"",
+    mapword=b"MAP ", imod=None, samples=None,
+):  # fmt: skip
+    """An MRC2014 file by hand: words 1-56 of the standard, then the data."""
+    samples = samples or size
+    cell = cell if cell is not None else (0.0, 0.0, 0.0)
+    head = bytearray(1024)
+    struct.pack_into(order + "10i", head, 0, *size, mode, *start, *samples)
+    struct.pack_into(order + "6f", head, 40, *cell, 90, 90, 90)
+    struct.pack_into(order + "3i", head, 64, *axes)
+    struct.pack_into(order + "2i", head, 88, 1, len(more))
+    if imod is not None:
+        struct.pack_into(order + "2i", head, 152, 1146047817, imod)
+    struct.pack_into(order + "3f", head, 196, *origin)
+    head[208:212] = mapword
+    head[212:216] = b"\x44\x44\0\0" if order == "<" else b"\x11\x11\0\0"
+    return bytes(head) + more + np.ascontiguousarray(data).tobytes()
+
+
+@pytest.mark.parametrize("kind", ["i1", "i2", "f4", "u2", "f2"])
+def test_files_of_mrcfile(kind, tmp_path):
+    array = numbers(kind, (4, 5, 6))
+    with mrcfile.new(tmp_path / "a.rec") as file:
+        file.set_data(array)
+        file.voxel_size = (10.0, 20.0, 30.0)
+        file.header.origin.x = -55.5
+    found = open_volume(tmp_path / "a.rec")
+    assert found.array.dtype == array.dtype
+    np.testing.assert_array_equal(found.array, array)
+    assert found.geometry.unit == "angstrom"
+    np.testing.assert_allclose(found.geometry.spacing, (10, 20, 30), rtol=1e-6)
+    assert found.geometry.origin == (-55.5, 0, 0)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_either_byte_order_extended_header_and_gzip(order, packed, tmp_path):
+    data = _header(ARRAY.astype(order + "i2"), mode=1, order=order, cell=(60, 100, 120), more=b"x" * 160)
+    path = tmp_path / ("a.mrc.gz" if packed else "a.mrc")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    found = open_volume(path)
+    assert found.array.dtype.isnative
+    np.testing.assert_array_equal(found.array, ARRAY)
+    np.testing.assert_allclose(found.geometry.spacing, (10, 20, 30))
+
+
+@pytest.mark.parametrize("axes", [(1, 2, 3), (1, 3, 2), (2, 1, 3), (2, 3, 1), (3, 1, 2), (3, 2, 1)])
+def test_axis_order(axes, tmp_path):
+    """Voxel (x, y, z) must be found at array[z, y, x], wherever the file keeps it."""
+    size_xyz = (6, 5, 4)
+    z, y, x = np.indices(size_xyz[::-1])
+    truth = (x + 10 * y + 100 * z).astype(np.int16)
+    sizes = [size_xyz[a - 1] for a in axes]  # columns, rows, sections
+    data = np.empty(sizes[::-1], np.int16)
+    for section in range(sizes[2]):
+        for row in range(sizes[1]):
+            for column in range(sizes[0]):
+                place = dict(zip(axes, (column, row, section), strict=True))
+                data[section, row, column] = place[1] + 10 * place[2] + 100 * place[3]
+    start_xyz = (7, 8, 9)
+    raw = _header(
+        data, mode=1, size=tuple(sizes), samples=size_xyz, cell=(60, 100, 120), axes=axes,
+        start=tuple(start_xyz[a - 1] for a in axes),
+    )  # fmt: skip
+    (tmp_path / "a.map").write_bytes(raw)
+    found = open_volume(tmp_path / "a.map")
+    np.testing.assert_array_equal(found.array, truth)
+    np.testing.assert_allclose(found.geometry.spacing, (10, 20, 30))
+    np.testing.assert_allclose(found.geometry.origin, (70, 160, 270))
+
+
+def test_origin_wins_over_start(tmp_path):
+    (tmp_path / "a.mrc").write_bytes(_header(ARRAY, mode=1, cell=(60, 50, 40), start=(3, 3, 3), origin=(1, 2, 3)))
+    assert open_volume(tmp_path / "a.mrc").geometry.origin == (1, 2, 3)
+
+
+def test_no_cell_is_no_size(tmp_path):
+    (tmp_path / "a.mrc").write_bytes(_header(ARRAY, mode=1))
+    assert open_volume(tmp_path / "a.mrc").geometry == Geometry()
+
+
+def test_wrong_axes_and_unknown_modes_are_refused(tmp_path):
+    (tmp_path / "axes.mrc").write_bytes(_header(ARRAY, mode=1, axes=(1, 1, 3)))
+    with pytest.raises(FileError, match=r"axes\.mrc.*mapc"):
+        open_volume(tmp_path / "axes.mrc")
+    (tmp_path / "mode.mrc").write_bytes(_header(ARRAY, mode=77))
+    with pytest.raises(FileError, match=r"mode\.mrc.*mode 77"):
+        open_volume(tmp_path / "mode.mrc")
+    (tmp_path / "complex.mrc").write_bytes(_header(np.zeros((4, 5, 6), np.complex64), mode=4))
+    with pytest.raises(FileError, match=r"complex\.mrc.*complex"):
+        open_volume(tmp_path / "complex.mrc")
+
+
+@pytest.mark.parametrize(("imod", "signed"), [(None, True), (1, True), (0, False)])
+def test_bytes_of_imod(imod, signed, tmp_path):
+    data = numbers("u1", (4, 5, 6))
+    (tmp_path / "a.mrc").write_bytes(_header(data, mode=0, imod=imod))
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.mrc").array, data.view(np.int8) if signed else data)
+
+
+def test_old_files_without_the_word_map(tmp_path):
+    (tmp_path / "old.rec").write_bytes(_header(ARRAY, mode=1, mapword=b"\0\0\0\0", axes=(0, 0, 0)))
+    np.testing.assert_array_equal(open_volume(tmp_path / "old.rec").array, ARRAY)
+
+
+def test_mrcfile_reads_ours_alike(tmp_path):
+    original = volume("f4", STRAIGHT)
+    save_volume(original, tmp_path / "a.mrc")
+    complaints = io.StringIO()
+    mrcfile.validate(tmp_path / "a.mrc", complaints)
+    told = [line for line in complaints.getvalue().splitlines() if not line.startswith("Checking")]
+    assert told == ["Extended header type is undefined or unrecognised: exttyp = 'ACSG'"]
+    with mrcfile.open(tmp_path / "a.mrc") as file:
+        np.testing.assert_array_equal(file.data, original.array)
+        assert file.is_volume()
+        np.testing.assert_allclose(file.voxel_size.tolist(), (246, 301, 517), rtol=1e-6)
+        np.testing.assert_allclose(file.header.origin.tolist(), (15, -2e4, 72.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "stored"),
+    [
+        (np.array([0, 127], np.uint8), "i1"),
+        (np.array([0, 255], np.uint8), "u2"),
+        (np.array([0, 65535], np.int64), "u2"),
+        (np.array([-5, 300], np.int64), "i2"),
+        (np.array([0.5, -2.0]), "f4"),
+    ],
+)
+def test_types_that_mrc_lacks_are_fitted_and_come_back(values, stored, tmp_path):
+    array = np.broadcast_to(values, (3, 4, 2)).copy()
+    save_volume(Volume(array, STRAIGHT), tmp_path / "a.mrc")
+    with mrcfile.open(tmp_path / "a.mrc") as file:
+        assert file.data.dtype == stored
+    found = open_volume(tmp_path / "a.mrc")
+    assert found.array.dtype == array.dtype
+    np.testing.assert_array_equal(found.array, array)
+
+
+@pytest.mark.parametrize("values", [np.array([0, 65536], np.int32), np.array([-1, 40000]), np.array([0.1, np.pi])])
+def test_what_no_mode_holds_is_refused(values, tmp_path):
+    with pytest.raises(FileError, match=r"cannot write .*a\.mrc: MRC has no"):
+        save_volume(Volume(np.broadcast_to(values, (3, 4, 2)), STRAIGHT), tmp_path / "a.mrc")
+    assert not (tmp_path / "a.mrc").exists()

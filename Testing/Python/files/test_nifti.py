@@ -1,0 +1,111 @@
+"""NIfTI against nibabel and SimpleITK."""
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+from filecases import ROTATION, STRAIGHT, assert_same_place, labels, volume
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import open_volume, save_segmentation, save_volume
+from ACSegLib.volume import Geometry
+
+ARRAY = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6) - 60
+AFFINE = np.eye(4)
+AFFINE[:3, :3] = ROTATION @ np.diag([2.0, 3.0, 4.0])
+AFFINE[:3, 3] = 10, 20, 30
+LPS = Geometry((2, 3, 4), (-10, -20, 30), tuple((np.diag([-1.0, -1.0, 1.0]) @ ROTATION).ravel()), "mm")
+
+
+def _image(kind=nibabel.Nifti1Image, array=ARRAY, unit="mm", affine=AFFINE, **header):
+    image = kind(array.transpose(), affine)
+    image.header.set_xyzt_units(unit)
+    for key, value in header.items():
+        image.header[key] = value
+    return image
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (nibabel.Nifti1Image, "a.nii"),
+        (nibabel.Nifti1Image, "a.nii.gz"),
+        (nibabel.Nifti2Image, "a.nii"),
+        (nibabel.Nifti2Image, "a.nii.gz"),
+        (nibabel.Nifti1Pair, "a.hdr"),
+    ],
+)
+def test_files_of_nibabel(kind, name, tmp_path):
+    _image(kind).to_filename(tmp_path / name)
+    found = open_volume(tmp_path / name)
+    assert found.array.dtype == np.int16
+    np.testing.assert_array_equal(found.array, ARRAY)
+    assert_same_place(found.geometry, LPS)
+
+
+def test_big_endian_and_qform_only(tmp_path):
+    image = _image()
+    header = image.header.as_byteswapped(">")
+    swapped = nibabel.Nifti1Image(ARRAY.transpose().astype(">i2"), None, header)
+    swapped.set_qform(AFFINE, 1)
+    swapped.set_sform(None, 0)
+    swapped.to_filename(tmp_path / "a.nii")
+    assert (tmp_path / "a.nii").read_bytes()[:4] == b"\0\0\1\x5c"
+    found = open_volume(tmp_path / "a.nii")
+    assert found.array.dtype.isnative
+    np.testing.assert_array_equal(found.array, ARRAY)
+    assert_same_place(found.geometry, LPS)
+
+
+@pytest.mark.parametrize(("name", "unit"), [("meter", "m"), ("mm", "mm"), ("micron", "um"), ("unknown", "mm")])
+def test_units(name, unit, tmp_path):
+    _image(unit=name).to_filename(tmp_path / "a.nii")
+    assert open_volume(tmp_path / "a.nii").geometry.unit == unit
+
+
+def test_no_size_at_all_is_unknown(tmp_path):
+    _image(unit="unknown", affine=np.diag([-1.0, -1.0, 1.0, 1.0])).to_filename(tmp_path / "a.nii")
+    assert open_volume(tmp_path / "a.nii").geometry == Geometry()
+
+
+def test_slope_and_intercept(tmp_path):
+    image = _image()
+    image.header.set_slope_inter(0.5, 3.0)
+    image.to_filename(tmp_path / "a.nii")
+    np.testing.assert_allclose(open_volume(tmp_path / "a.nii").array, ARRAY * 0.5 + 3, rtol=1e-12)
+
+
+def test_time_series_and_colours_are_refused(tmp_path):
+    nibabel.Nifti1Image(np.zeros((3, 4, 5, 6), np.uint8), np.eye(4)).to_filename(tmp_path / "time.nii")
+    with pytest.raises(FileError, match=r"time\.nii.*4 dimensions"):
+        open_volume(tmp_path / "time.nii")
+    nibabel.Nifti1Image(np.zeros((3, 4, 5, 1), np.uint8), np.eye(4)).to_filename(tmp_path / "one.nii")
+    assert open_volume(tmp_path / "one.nii").shape == (5, 4, 3)
+    rgb = np.zeros((3, 4, 5), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.Nifti1Image(rgb, np.eye(4)).to_filename(tmp_path / "rgb.nii")
+    with pytest.raises(FileError, match=r"rgb\.nii.*3 components"):
+        open_volume(tmp_path / "rgb.nii")
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_itk_and_nibabel_read_ours_alike(ending, tmp_path):
+    original = volume("i2")
+    path = tmp_path / f"a{ending}"
+    save_volume(original, path)
+    image = SimpleITK.ReadImage(str(path))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), original.array)
+    place = Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection(), "mm")
+    assert_same_place(place, original.geometry)  # ITK turns the file's micrometres into millimetres
+    theirs = nibabel.load(path)
+    assert theirs.header.get_xyzt_units()[0] == "micron"
+    lps = np.diag([-1, -1, 1, 1]) @ theirs.affine
+    np.testing.assert_allclose(lps, original.geometry.in_unit("um").ijk_to_lps, rtol=1e-5, atol=1e-6)
+
+
+def test_the_comment_extension_does_not_disturb_others(tmp_path):
+    original = labels(STRAIGHT)
+    save_segmentation(original, tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(
+        SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "a.nii.gz"))), original.labels
+    )
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "a.nii.gz").get_fdata().transpose(), original.labels)

@@ -1,0 +1,244 @@
+"""NRRD and .seg.nrrd against pynrrd, SimpleITK, slicerio, hand-written headers and Slicer's own storage node."""
+
+import gzip
+
+import nrrd
+import numpy as np
+import pytest
+import SimpleITK
+from filecases import PLACE, ROTATION, TERMINOLOGY, assert_same_place, labels, overlapping, volume
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.resample import is_aligned, resample_segmentation
+from ACSegLib.volume import Geometry
+
+ARRAY = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6) - 60
+
+
+def _write_by_hand(path, fields, data, detached=None):
+    head = "NRRD0004\n" + "\n".join(fields) + "\n\n"
+    path.write_bytes(head.encode() + (b"" if detached else data))
+    if detached:
+        (path.parent / detached).write_bytes(data)
+
+
+BASIC = ["type: short", "dimension: 3", "sizes: 6 5 4", "endian: little"]
+
+
+@pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2", "ascii"])
+@pytest.mark.parametrize("detached", [False, True])
+def test_files_of_pynrrd(encoding, detached, tmp_path):
+    path = tmp_path / ("image.nhdr" if detached else "image.nrrd")
+    header = {
+        "encoding": encoding,
+        "space": "right-anterior-superior",
+        "space directions": np.diag([2.0, 3.0, 4.0]) @ ROTATION.T,
+        "space origin": [10.0, 20.0, 30.0],
+        "space units": ["um", "um", "um"],
+    }
+    nrrd.write(str(path), ARRAY, header, index_order="C")
+    found = open_volume(path)
+    np.testing.assert_array_equal(found.array, ARRAY)
+    flip = np.diag([-1.0, -1.0, 1.0])
+    place = Geometry((2, 3, 4), (-10, -20, 30), tuple((flip @ ROTATION).ravel()), "um")
+    assert_same_place(found.geometry, place, 1e-12)
+
+
+@pytest.mark.parametrize("kind", [">i2", ">f4", ">f8", ">u4"])
+def test_big_endian(kind, tmp_path):
+    names = {"i2": "int16", "f4": "float", "f8": "double", "u4": "unsigned int"}
+    values = np.abs(ARRAY).astype(kind)
+    fields = [f"type: {names[kind[1:]]}", "dimension: 3", "sizes: 6 5 4", "endian: big", "encoding: raw"]
+    _write_by_hand(tmp_path / "a.nrrd", fields, values.tobytes())
+    found = open_volume(tmp_path / "a.nrrd").array
+    assert found.dtype.isnative
+    np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.parametrize(
+    ("fields", "spacing", "unit"),
+    [
+        ([], (1, 1, 1), "px"),
+        (["spacings: 2 3 4"], (2, 3, 4), "mm"),
+        (["spacings: 2 3 4", 'units: "nm" "nm" "nm"'], (2, 3, 4), "nm"),
+        (["space: LPS", "space directions: (2,0,0) (0,3,0) (0,0,4)"], (2, 3, 4), "mm"),
+        (["space: LPS", "space directions: (1,0,0) (0,1,0) (0,0,1)"], (1, 1, 1), "px"),
+        (
+            ["space: LPS", "space directions: (2,0,0) (0,3,0) (0,0,4)", 'space units: "µm" "µm" "µm"'],
+            (2, 3, 4),
+            "um",
+        ),
+        (["space dimension: 3", "space directions: (2,0,0) (0,3,0) (0,0,4)"], (2, 3, 4), "mm"),
+    ],
+)
+def test_units(fields, spacing, unit, tmp_path):
+    _write_by_hand(tmp_path / "a.nrrd", [*BASIC, "encoding: raw", *fields], ARRAY.tobytes())
+    found = open_volume(tmp_path / "a.nrrd").geometry
+    assert found.spacing == spacing
+    assert found.unit == unit
+
+
+def test_skips_and_a_detached_file(tmp_path):
+    junk = b"first line\nsecond line\n1234567"
+    fields = [*BASIC, "encoding: raw", "line skip: 2", "byte skip: 7", "data file: voxels.bin"]
+    _write_by_hand(tmp_path / "a.nhdr", fields, junk + ARRAY.tobytes(), "voxels.bin")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.nhdr").array, ARRAY)
+    fields = [*BASIC, "encoding: raw", "byte skip: -1", "data file: voxels.bin"]
+    _write_by_hand(tmp_path / "b.nhdr", fields, junk + ARRAY.tobytes(), "voxels.bin")
+    np.testing.assert_array_equal(open_volume(tmp_path / "b.nhdr").array, ARRAY)
+    (tmp_path / "voxels.bin").unlink()
+    with pytest.raises(FileError, match=r"voxels\.bin is missing"):
+        open_volume(tmp_path / "a.nhdr")
+
+
+def test_what_is_not_one_volume_is_refused(tmp_path):
+    rgb = ["type: uchar", "dimension: 4", "sizes: 3 4 5 2", "encoding: raw", "kinds: RGB-color domain domain domain"]
+    flat = ["type: uchar", "dimension: 2", "sizes: 4 5", "encoding: raw"]
+    spread = [*BASIC, "encoding: raw", "data file: LIST", "a.raw"]
+    for name, fields, words in (("rgb", rgb, "3 colour channels"), ("flat", flat, "2D"), ("spread", spread, "several")):
+        _write_by_hand(tmp_path / f"{name}.nrrd", fields, bytes(200))
+        with pytest.raises(FileError, match=rf"{name}\.nrrd.*{words}"):
+            open_volume(tmp_path / f"{name}.nrrd")
+
+
+def test_itk_reads_ours_alike(tmp_path):
+    original = volume("i2")
+    save_volume(original, tmp_path / "a.nrrd")
+    image = SimpleITK.ReadImage(str(tmp_path / "a.nrrd"))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), original.array)
+    place = Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection(), "nm")
+    assert_same_place(place, original.geometry, 1e-12)
+
+
+# --- Slicer segmentations ---------------------------------------------------------------------------------------------
+
+
+def test_slicerio_reads_ours(tmp_path):
+    slicerio = pytest.importorskip("slicerio")
+    original = overlapping()
+    save_segmentation(original, tmp_path / "a.seg.nrrd")
+    found = slicerio.read_segmentation(str(tmp_path / "a.seg.nrrd"))
+    assert [found["segments"][n]["name"] for n in (0, 2)] == ["cytoplasm", "halo"]  # slicerio drops non-ASCII letters
+    assert [s["labelValue"] for s in found["segments"]] == [2, 7, 1]
+    assert [s["layer"] for s in found["segments"]] == [0, 0, 1]
+    np.testing.assert_allclose([s["color"] for s in found["segments"]], [s.colour for s in original.segments])
+    np.testing.assert_array_equal(np.asarray(found["voxels"])[1].transpose(2, 1, 0), original.layers[1])
+    np.testing.assert_allclose(found["ijkToLPS"], original.geometry.ijk_to_lps, rtol=1e-12)
+
+
+def _slicer_segmentation(slicer, path):
+    scene = slicer.vtkMRMLScene()
+    node = slicer.vtkMRMLSegmentationNode()
+    scene.AddNode(node)
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    scene.AddNode(storage)
+    storage.SetFileName(str(path))
+    assert storage.ReadData(node) == 1
+    return scene, node, storage
+
+
+def _placed_mask(segment, shape, vtk_to_numpy):
+    """Mask of a Slicer segment on the whole grid, from its (cropped) extent."""
+    image = segment.GetRepresentation("Binary labelmap")
+    i0, i1, j0, j1, k0, k1 = image.GetExtent()
+    values = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)
+    mask = np.zeros(shape, bool)
+    mask[k0 : k1 + 1, j0 : j1 + 1, i0 : i1 + 1] = values == segment.GetLabelValue()
+    return mask
+
+
+def _ras_matrix(segment, vtk):
+    matrix = vtk.vtkMatrix4x4()
+    segment.GetRepresentation("Binary labelmap").GetImageToWorldMatrix(matrix)
+    return np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
+
+
+@pytest.mark.parametrize("make", [labels, overlapping])
+def test_slicer_opens_ours_with_names_colours_terminology_and_place(make, tmp_path):
+    slicer = pytest.importorskip("slicer", reason="needs slicer-core")
+    vtk = pytest.importorskip("vtk")
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    original = make()
+    save_segmentation(original, tmp_path / "a.seg.nrrd")
+    _scene, node, _storage = _slicer_segmentation(slicer, tmp_path / "a.seg.nrrd")
+    found = node.GetSegmentation()
+    assert found.GetNumberOfSegments() == len(original.segments)
+    for number, row in enumerate(original.segments):
+        segment = found.GetNthSegment(number)
+        assert found.GetNthSegmentID(number) == row.id
+        assert segment.GetName() == row.name
+        np.testing.assert_allclose(segment.GetColor(), row.colour, atol=1e-6)
+        assert segment.GetLabelValue() == row.value
+        np.testing.assert_array_equal(_placed_mask(segment, original.shape, vtk_to_numpy), original.mask(row))
+        ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ original.geometry.ijk_to_lps
+        np.testing.assert_allclose(_ras_matrix(segment, vtk), ras, rtol=1e-9, atol=1e-9)
+    first = found.GetNthSegment(0)
+    value = vtk.reference("")
+    assert first.GetTag("TerminologyEntry", value)
+    assert str(value) == TERMINOLOGY
+    assert first.GetTag("Status", value)
+    assert str(value) == "completed"
+
+
+def test_what_slicer_writes_comes_back_cropped_and_lies_on_its_image(tmp_path):
+    """Slicer crops to the smallest extent; the labels must land on the image's grid exactly."""
+    slicer = pytest.importorskip("slicer", reason="needs slicer-core")
+    original = overlapping()
+    save_segmentation(original, tmp_path / "a.seg.nrrd")
+    _scene, node, storage = _slicer_segmentation(slicer, tmp_path / "a.seg.nrrd")
+    storage.SetCropToMinimumExtent(True)
+    storage.SetFileName(str(tmp_path / "b.seg.nrrd"))
+    assert storage.WriteData(node) == 1
+    found = open_segmentation(tmp_path / "b.seg.nrrd")
+    assert found.shape != original.shape
+    assert found.meta["reference_offset"] == (1, 1, 1)
+    found.geometry = Geometry(*_numbers(found.geometry), original.geometry.unit)  # Slicer's files tell no unit
+    assert is_aligned(found.geometry, original.geometry)
+    placed = resample_segmentation(found, original.geometry, original.shape)
+    for row in original.segments:
+        theirs = placed.segment(row.name)
+        assert theirs.id == row.id
+        np.testing.assert_allclose(theirs.colour, row.colour, atol=1e-6)
+        assert theirs.terminology == (row.terminology or theirs.terminology)
+        np.testing.assert_array_equal(placed.mask(theirs), original.mask(row))
+
+
+def _numbers(geometry):
+    return geometry.spacing, geometry.origin, geometry.direction
+
+
+def test_files_of_slicer_before_4_11(tmp_path):
+    """One component a segment, no label values and no layers."""
+    masks = np.zeros((4, 5, 6, 2), np.uint8)
+    masks[1:3, 1:3, 1:3, 0] = 1
+    masks[2:4, 2:4, 2:4, 1] = 1
+    fields = ["type: unsigned char", "dimension: 4", "space: left-posterior-superior", "sizes: 2 6 5 4",
+              "space directions: none (1,0,0) (0,1,0) (0,0,2)", "kinds: list domain domain domain", "encoding: gzip",
+              "space origin: (1,2,3)", "Segment0_ID:=A", "Segment0_Name:=cell", "Segment0_Color:=1 0 0",
+              "Segment1_ID:=B", "Segment1_Name:=bead\\nsecond line", "Segment1_Color:=0 1 0"]  # fmt: skip
+    _write_by_hand(tmp_path / "old.seg.nrrd", fields, gzip.compress(masks.tobytes()))
+    found = open_segmentation(tmp_path / "old.seg.nrrd")
+    assert [(s.name, s.value, s.layer) for s in found.segments] == [("cell", 1, 0), ("bead\nsecond line", 1, 1)]
+    for n in range(2):
+        np.testing.assert_array_equal(found.mask(found.segments[n]), masks[..., n] == 1)
+    assert found.geometry == Geometry((1, 1, 2), (1, 2, 3), unit="mm")
+
+
+def test_many_segments_and_equal_ids(tmp_path):
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 400, (8, 9, 10), np.uint16)
+    from ACSegLib.volume import Segment, Segmentation
+
+    rows = [Segment(f"s{v}", int(v), id="same") for v in np.unique(array) if v]
+    save_segmentation(Segmentation((array,), rows, PLACE), tmp_path / "a.seg.nrrd")
+    found = open_segmentation(tmp_path / "a.seg.nrrd")
+    np.testing.assert_array_equal(found.labels, array)
+    assert [s.name for s in found.segments] == [s.name for s in rows]
+    assert len({s.id for s in found.segments}) == len(rows)
+    header = nrrd.read_header(str(tmp_path / "a.seg.nrrd"))
+    for n in (0, 17, len(rows) - 1):
+        k, j, i = np.nonzero(array == rows[n].value)
+        expected = f"{i.min()} {i.max()} {j.min()} {j.max()} {k.min()} {k.max()}"
+        assert header[f"Segment{n}_Extent"] == expected
