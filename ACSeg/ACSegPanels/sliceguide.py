@@ -46,6 +46,7 @@ class SliceGuide:
         self.table = self._makeTable()
         layout.addWidget(self.table)
         layout.addLayout(self._makeButtons(interval))
+        self.update(DrawnSlices(), None)
 
     def _makeTable(self) -> Any:
         table = qt.QTableWidget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -56,7 +57,7 @@ class DrawnSlices:
             return drawn[-1] + interval
         if drawn[0] - interval >= 0:
             return drawn[0] - interval
-        gaps = [(b - a, (a + b) // 2) for a, b in zip(drawn, drawn[1:], strict=False)]
+        gaps = [(b - a, (a + b) // 2) for a, b in itertools.pairwise(drawn)]
         widest = max(gaps, default=(0, 0))
         return widest[1] if widest[0] > interval else None
 

@@ -15,16 +15,24 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
 #: Getters that C++ calls as virtual methods; PythonQt offers them as methods too.
 _METHODS = {"sizeHint", "minimumSizeHint", "size", "pos", "rect", "x", "y", "width", "height", "frameGeometry"}
-_properties: dict[type, frozenset[str]] = {}
+_properties: dict[type, tuple[frozenset[str], frozenset[str]]] = {}
+
+
+def _all_properties(cls: type) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the Qt properties of a class: all, and those that are attributes in PythonQt.
+
+    They are read once: PySide6 may free the meta object of a class written in Python.
+    """
+    if cls not in _properties:
+        meta = cls.staticMetaObject
+        names = frozenset(meta.property(n).name() for n in range(meta.propertyCount()))
+        _properties[cls] = (names, names - _METHODS)
+    return _properties[cls]
 
 
 def property_names(cls: type) -> frozenset[str]:
     """Qt properties of a class that are attributes in PythonQt."""
-    if cls not in _properties:
-        meta = cls.staticMetaObject
-        names = {meta.property(n).name() for n in range(meta.propertyCount())}
-        _properties[cls] = frozenset(names - _METHODS)
-    return _properties[cls]
+    return _all_properties(cls)[1]
 
 
 def _is_plain(cls: type) -> bool:
@@ -84,6 +92,8 @@ def _set(self, name: str, value) -> None:
             raise TypeError(f"{kind.__name__}.{name} cannot be set to {value!r}")
     elif hasattr(getattr(kind, name, None), "__set__"):
         getattr(kind, name).__set__(self, value)
+    elif isinstance(value, QtCore.QObject) and value.objectName == name:
+        self.__dict__[name] = value  # PySide6's loader names the children so
     elif _is_plain(kind) and not name.startswith("_") and not hasattr(kind, name):
         raise AttributeError(f"{kind.__name__} has no property {name!r}")
     else:
@@ -129,9 +139,9 @@ class UiLoader(QtUiTools.QUiLoader):
             cls = self._widgets.get(name) or getattr(QtWidgets, name, None)
             if cls is None:
                 raise ValueError(f"the .ui file names the unknown widget class {name}")
-            meta = cls.staticMetaObject
+            known = _all_properties(cls)[0]
             for prop in element.findall("property"):
-                if prop.get("stdset") != "0" and meta.indexOfProperty(prop.get("name")) < 0:
+                if prop.get("stdset") != "0" and prop.get("name") not in known:
                     raise ValueError(f"{name} {element.get('name')!r} has no property {prop.get('name')!r}")
 
     @staticmethod
@@ -173,5 +183,9 @@ def build() -> types.ModuleType:
         cls = getattr(module, name)
         if isinstance(cls, type) and issubclass(cls, QtCore.QObject):
             cls.__setattr__ = _set
+    from standin.widgets import WIDGETS
+
+    for cls in WIDGETS.values():
+        _all_properties(cls)
     module.QUiLoader = UiLoader
     return module

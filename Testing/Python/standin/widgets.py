@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 
 def stored(kind, default):
@@ -39,6 +40,8 @@ class qMRMLWidget(QWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._scene = None
+
+    isEntered = True
 
     def setMRMLScene(self, scene):
         if scene is not None and not scene.IsA("vtkMRMLScene"):
@@ -92,7 +95,9 @@ class qMRMLNodeComboBox(QComboBox):
         self._scene, self._tags = scene, []
         if scene is not None:
             events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent)
-            self._tags = [scene.AddObserver(event, lambda *_: self._refresh()) for event in events]
+            self._tags = [
+                scene.AddObserver(event, lambda *_: self._refresh() if isValid(self) else None) for event in events
+            ]
         self._refresh()
 
     def mrmlScene(self):
@@ -359,7 +364,7 @@ class qMRMLTableView(QWidget):
         self._table.setColumnCount(columns)
         self._table.setRowCount(table.GetNumberOfRows() if table else 0)
         self._table.setHorizontalHeaderLabels([table.GetColumnName(c) for c in range(columns)])
-        for row in range(self._table.rowCount()):
+        for row in range(self._table.rowCount):
             for column in range(columns):
                 item = QTableWidgetItem(table.GetValue(row, column).ToString())
                 self._table.setItem(row, column, item)

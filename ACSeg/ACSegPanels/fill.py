@@ -1,0 +1,77 @@
+"""Step 2, Fill: the slices between the drawn ones, for a whole segmentation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from ACSegPanels.panel import Panel
+
+EFFECT_NAME = "ACSeg random walk fill"
+
+
+class FillPanel(Panel):
+    """Fill the chosen segmentation into another one, or go to the effect with its preview."""
+
+    name = "Fill"
+    title = _("2. Fill")
+    dependencies = "fill"
+
+    def setup(self) -> None:
+        """Connect the buttons."""
+        self.connect(self.ui.fillButton, "clicked()", self.fill)
+        self.connect(self.ui.fillCancelButton, "clicked()", self.cancel)
+        self.connect(self.ui.fillEffectButton, "clicked()", self.showEffect)
+
+    def update(self) -> None:
+        """Enable the buttons, or say why not."""
+        missing = self._missing()
+        running = _("A fill is running.") if self.running else ""
+        self.enable(self.ui.fillButton, _("Fill between the drawn slices."), missing or running)
+        self.enable(self.ui.fillEffectButton, _("Fill with a preview in Segment Editor."), missing or running)
+        self.enable(self.ui.fillCancelButton, _("Stop the fill."), "" if self.running else _("No fill is running."))
+
+    def _missing(self) -> str:
+        parameters = self.parameters
+        if parameters is None or parameters.sourceVolume is None:
+            return _("Choose a tomogram in step 1 first.")
+        if parameters.segmentation is None:
+            return _("Choose the drawn segmentation in step 1 first.")
+        if not parameters.segmentation.GetSegmentation().GetNumberOfSegments():
+            return _("Add a segment and draw it on two or more slices first.")
+        return ""
+
+    def options(self) -> dict[str, Any]:
+        """Keywords for `ACSegLogic.fill`."""
+        parameters = self.parameters
+        options: dict[str, Any] = {"axis": parameters.fillAxis, "device": parameters.fillDevice}
+        if parameters.fillIslands:
+            options["islands"] = parameters.fillIslands
+        if parameters.fillHoles:
+            options["holes"] = math.inf
+        if parameters.fillSmooth:
+            options["smooth"] = parameters.fillSmooth
+        return options
+
+    def fill(self) -> None:
+        """Fill in the background."""
+        p = self.parameters
+        self.start(
+            lambda callbacks: self.module.logic.fill(
+                p.sourceVolume, p.segmentation, p.fillOutput, **self.options(), **callbacks
+            ),
+            self._onDone,
+        )
+
+    def _onDone(self, node: Any) -> None:
+        if self.parameters is not None:
+            self.parameters.fillOutput = node
+            self.parameters.measureSegmentation = node
+        self.say(self.module.logic.lastFill.summary)
+
+    def showEffect(self) -> None:
+        """Open the effect in the embedded Segment Editor."""
+        self.module.showStep("Label")
+        self.module.panels["Label"].editor.setActiveEffectByName(EFFECT_NAME)

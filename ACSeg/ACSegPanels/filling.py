@@ -1,0 +1,109 @@
+"""One fill from arrays to a cleaned segmentation; shared by the effect and the guided module. No Qt, no MRML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
+from ACSegPanels.slices import AXES, merge
+
+#: Keywords of `ACSegLib.fill.cleanup.clean`; all others go to `ACSegLib.fill.fill`.
+CLEANING = ("islands", "holes", "smooth")
+
+
+@dataclass
+class Outcome:
+    """What a fill gave.
+
+    Attributes
+    ----------
+    result : FillResult
+        As `ACSegLib.fill` returned it; the next refill starts from it.
+    preview : Segmentation
+        Cleaned, with the drawn and the protected voxels as they were.
+    refilled : dict or None
+        Slices that changed, when only those were redone.
+    """
+
+    result: Any
+    preview: Segmentation
+    refilled: dict[str, list[int]] | None = None
+
+    @property
+    def summary(self) -> str:
+        """Which slices were used, and what the person should know."""
+        used = "; ".join(listSlices(axis, numbers) for axis, numbers in self.result.slices.items() if len(numbers))
+        text = f"Used slices {used}." if used else "Used the scribbles as drawn."
+        if self.refilled is not None:
+            axis = next((a for a in self.result.slices if self.refilled.get(a)), None)
+            if axis:
+                text = f"Refilled around {listSlices(axis, self.refilled[axis])}. {text}"
+        warnings = self.result.report.get("warnings") or []
+        return " ".join([text, *[str(w)[:1].upper() + str(w)[1:] for w in warnings]])
+
+
+def listSlices(axis: str, numbers: list[int], most: int = 12) -> str:
+    """Name slices shortly: "k = 10, 30, 50 and 12 more"."""
+    shown = ", ".join(str(n) for n in numbers[:most])
+    return f"{axis} = {shown}" + (f" and {len(numbers) - most} more" if len(numbers) > most else "")
+
+
+def splitOptions(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part keywords into those of the fill and those of the cleaning after it."""
+    cleaning = {name: value for name, value in options.items() if name in CLEANING}
+    return {name: value for name, value in options.items() if name not in CLEANING}, cleaning
+
+
+def runFill(
+    volume: Volume,
+    drawn: Segmentation,
+    settings: Mapping[str, Any],
+    cleaning: Mapping[str, Any],
+    progress: Progress,
+    *,
+    protected: np.ndarray | None = None,
+    previous: Any = None,
+    changed: Mapping[str, list[int]] | None = None,
+) -> Outcome:
+    """Fill, or refill from a previous result, then clean.
+
+    Parameters
+    ----------
+    volume, drawn : Volume, Segmentation
+        On one grid.
+    settings, cleaning : mapping
+        Keywords of `ACSegLib.fill.fill` and of `ACSegLib.fill.cleanup.clean`.
+    protected : ndarray of bool, shape (k, j, i), optional
+        Voxels that may not be filled.
+    previous, changed : FillResult and mapping, optional
+        Redo only the surroundings of these slices (axis -> slices).
+    """
+    from ACSegLib import fill
+
+    working = progress.part(0.0, 0.95)
+    if previous is None or changed is None:
+        result, refilled = fill.fill(volume, drawn, progress=working, **settings), None
+    elif any(changed.values()):
+        result, refilled = fill.refill(previous, drawn, changed, progress=working), dict(changed)
+    else:
+        result, refilled = previous, dict(changed)
+    segmentation = result.segmentation
+    if any(cleaning.values()):
+        from ACSegLib.fill.cleanup import clean
+
+        known = _known(result, drawn)
+        segmentation = clean(segmentation, keep=known, progress=progress.part(0.95, 1.0), **cleaning)
+    return Outcome(result, merge(segmentation, drawn, protected), refilled)
+
+
+def _known(result: Any, drawn: Segmentation) -> np.ndarray:
+    """Voxels that the person decided: drawn ones, and the background of drawn slices."""
+    known = np.logical_or.reduce([layer > 0 for layer in drawn.layers])
+    for axis, numbers in result.slices.items():
+        np.moveaxis(known, AXES.index(axis), 0)[list(numbers)] = True
+    return known

@@ -1,0 +1,172 @@
+"""Step 1, Label: the embedded Segment Editor and the slice guide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ACSegLib.errors import InputError
+from ACSegPanels.panel import Panel
+from ACSegPanels.sliceguide import SliceGuide
+from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices
+from ACSegPanels.views import alignViews
+
+EDITOR_TAG = "ACSegEditor"
+
+#: Segments of the workflow's start: name, colour (sRGB, 0 to 1).
+STARTING_SEGMENTS = (("cytoplasm", (0.50, 0.68, 0.50)), ("bead", (0.95, 0.84, 0.57)))
+
+
+class LabelPanel(Panel):
+    """Draw on every 20th slice or so."""
+
+    name = "Label"
+    title = _("1. Label")
+
+    def setup(self) -> None:
+        """Connect the widgets, and embed the editor and the guide."""
+        self.guide = SliceGuide(interval=DEFAULT_INTERVAL, intervalChanged=self._onInterval)
+        self.ui.guideFrame.layout().addWidget(self.guide.widget)
+        self.connect(self.ui.startButton, "clicked()", self.addStartingSegments)
+        self.connect(self.ui.alignButton, "clicked()", self._onAlign)
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(300)
+        self._timer.connect("timeout()", self.updateGuide)
+        self._observed: Any = None
+        self._tags: list[tuple[Any, int]] = []
+        self._shown: tuple[Any, Any] = (None, None)
+
+    @property
+    def editor(self) -> Any:
+        """The embedded Segment Editor widget."""
+        return self.ui.segmentEditorWidget
+
+    def _editorNode(self) -> Any:
+        node = slicer.mrmlScene.GetSingletonNode(EDITOR_TAG, "vtkMRMLSegmentEditorNode")
+        if node is None:
+            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+            node.UnRegister(None)
+            node.SetSingletonTag(EDITOR_TAG)
+            node = slicer.mrmlScene.AddNode(node)
+        return node
+
+    def enter(self) -> None:
+        """The module is shown: give the editor its node, views and shortcuts."""
+        self.editor.setMRMLScene(slicer.mrmlScene)
+        self.editor.setMRMLSegmentEditorNode(self._editorNode())
+        self.editor.setupViewObservations()
+        self.editor.installKeyboardShortcuts()
+        self._shown = (None, None)
+        self.update()
+
+    def exit(self) -> None:
+        """The module is left: no effect may go on drawing into the views."""
+        self.editor.setActiveEffectByName("")
+        self.editor.uninstallKeyboardShortcuts()
+        self.editor.removeViewObservations()
+
+    def update(self) -> None:
+        """Show the chosen nodes in editor and guide."""
+        parameters = self.parameters
+        volume = parameters.sourceVolume if parameters else None
+        segmentation = parameters.segmentation if parameters else None
+        missing = "" if volume is not None else _("Choose a tomogram first.")
+        self.enable(self.ui.startButton, _("Add the segments cytoplasm and bead to the segmentation."), missing)
+        self.enable(self.ui.alignButton, _("Turn the slice views to the tomogram's own axes."), missing)
+        self.say(missing or ("" if segmentation else _("Choose or create a segmentation, or press the button above.")))
+        if self._shown == (volume, segmentation):
+            return
+        self._shown = (volume, segmentation)
+        if self.editor.mrmlSegmentEditorNode() is not None:
+            self._place(volume, segmentation)
+        self._observe(segmentation)
+        self._timer.start()
+
+    def _place(self, volume: Any, segmentation: Any) -> None:
+        if segmentation is not None and volume is not None and not segmentation.GetSegmentation().GetNumberOfSegments():
+            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+            segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+        self.editor.setSegmentationNode(segmentation)
+        if volume is not None:
+            self.editor.setSourceVolumeNode(volume)
+
+    def _observe(self, segmentation: Any) -> None:
+        for subject, tag in self._tags:
+            subject.RemoveObserver(tag)
+        self._tags = []
+        if segmentation is not None:
+            subject = segmentation.GetSegmentation()
+            kinds = slicer.vtkSegmentation
+            events = (
+                kinds.SegmentAdded,
+                kinds.SegmentRemoved,
+                kinds.SegmentModified,
+                kinds.SourceRepresentationModified,
+            )
+            self._tags = [(subject, subject.AddObserver(event, self._onEdited)) for event in events]
+
+    def _onEdited(self, caller: Any, event: Any) -> None:
+        self._timer.start()
+
+    def addStartingSegments(self) -> Any:
+        """Make a segmentation if there is none, and add the usual segments."""
+        parameters = self.parameters
+        volume, segmentation = parameters.sourceVolume, parameters.segmentation
+        if segmentation is None:
+            name = f"{volume.GetName()} labels"
+            segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+            segmentation.CreateDefaultDisplayNodes()
+            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+            segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+        table = segmentation.GetSegmentation()
+        present = {table.GetSegment(s).GetName() for s in table.GetSegmentIDs()}
+        for name, colour in STARTING_SEGMENTS:
+            if name not in present:
+                table.AddEmptySegment("", name, colour)
+        parameters.segmentation = segmentation
+        return segmentation
+
+    def updateGuide(self) -> None:
+        """Count the drawn slices anew."""
+        from ACSegLib.scene import segmentation_from_node
+
+        parameters = self.parameters
+        if parameters is None:
+            return
+        volume, segmentation = parameters.sourceVolume, parameters.segmentation
+        if volume is None or segmentation is None:
+            self.guide.update(DrawnSlices(), volume)
+            return
+        try:
+            drawn, problem = count_slices(segmentation_from_node(segmentation, volume, visible=True)), ""
+        except InputError as error:
+            drawn, problem = DrawnSlices(), str(error)
+        self.guide.update(drawn, volume, problem=problem)
+
+    def _onInterval(self, value: int) -> None:
+        if self.parameters is not None:
+            self.parameters.interval = value
+
+    def _onAlign(self) -> None:
+        alignViews(self.parameters.sourceVolume)
+
+    def sceneClosed(self) -> None:
+        """Let go of the scene's nodes."""
+        self._timer.stop()
+        self._observe(None)
+        self._shown = (None, None)
+        self.editor.setActiveEffectByName("")
+        self.editor.setMRMLSegmentEditorNode(None)
+        self.guide.update(DrawnSlices(), None)
+
+    def cleanup(self) -> None:
+        """Disconnect everything."""
+        self._timer.stop()
+        self._timer.disconnect("timeout()", self.updateGuide)
+        self._observe(None)
+        self.guide.cleanup()
+        super().cleanup()

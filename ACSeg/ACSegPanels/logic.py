@@ -1,0 +1,272 @@
+"""The guided module's logic: the same four steps for panels, the Python console and batch scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from ACSegLib.errors import InputError
+from ACSegPanels.background import BackgroundJob
+from ACSegPanels.exchange import ExchangeFolder, readSegmentation
+from ACSegPanels.filling import runFill, splitOptions
+from ACSegPanels.models import newestModel
+from ACSegPanels.process import ProcessRunner
+from ACSegPanels.tables import writeTable
+from ACSegPanels.task import Task
+
+OnProgress = Callable[[float, str], None]
+OnDone = Callable[[Any], None]
+OnError = Callable[[str], None]
+
+
+class ACSegLogic(ScriptedLoadableModuleLogic):
+    """Fill, train, predict and measure with nodes of the scene.
+
+    Every method waits and gives its result; with `onDone` it returns a `Task` at once instead, and calls
+    ``onDone(result)``, ``onError(message)`` and ``onProgress(fraction, message)`` on the main thread.
+
+    Examples
+    --------
+    >>> from ACSeg import ACSegLogic
+    >>> logic = ACSegLogic()
+    >>> filled = logic.fill(volumeNode, segmentationNode)
+    >>> table = logic.measure(filled, volumeNode)
+    """
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+
+    def getParameterNode(self) -> Any:
+        """Give the module's parameter node, typed."""
+        from ACSegPanels.parameters import ACSegParameterNode
+
+        return ACSegParameterNode(super().getParameterNode())
+
+    def fill(
+        self,
+        volumeNode: Any,
+        segmentationNode: Any,
+        outputSegmentationNode: Any = None,
+        *,
+        segmentIDs: Sequence[str] | None = None,
+        onProgress: OnProgress | None = None,
+        onDone: OnDone | None = None,
+        onError: OnError | None = None,
+        **options: Any,
+    ) -> Any:
+        """Fill a segmentation drawn on some slices.
+
+        Parameters
+        ----------
+        volumeNode : vtkMRMLScalarVolumeNode
+            The tomogram.
+        segmentationNode : vtkMRMLSegmentationNode
+            Drawn on some slices; it is not changed unless it is the output.
+        outputSegmentationNode : vtkMRMLSegmentationNode, optional
+            Written into; a new node by default.
+        segmentIDs : sequence of str, optional
+            Which segments take part; all by default.
+        **options
+            Keywords of `ACSegLib.fill.fill` (axis, mode, background, device, ...), and islands, holes and smooth of
+            `ACSegLib.fill.cleanup.clean`.
+
+        Returns
+        -------
+        vtkMRMLSegmentationNode, or Task with `onDone`
+        """
+        from ACSegLib.scene import segmentation_from_node, volume_from_node, write_segmentation_to_node
+
+        volume = volume_from_node(volumeNode)
+        drawn = segmentation_from_node(segmentationNode, volumeNode, segmentIDs)
+        settings, cleaning = splitOptions(options)
+        job = BackgroundJob()
+        job.start(lambda progress: runFill(volume, drawn, settings, cleaning, progress))
+
+        def finish(outcome: Any) -> Any:
+            self.lastFill = outcome
+            name = f"{segmentationNode.GetName()} filled"
+            return write_segmentation_to_node(
+                outcome.preview, outputSegmentationNode, volume_node=volumeNode, name=name
+            )
+
+        return _run(Task(job, finish), onProgress, onDone, onError)
+
+    def train(
+        self,
+        pairs: Sequence[tuple[Any, Any]],
+        modelPath: str | Path,
+        *,
+        onProgress: OnProgress | None = None,
+        onDone: OnDone | None = None,
+        onError: OnError | None = None,
+        onMetrics: Callable[[dict], None] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Train a network in a process of its own.
+
+        Parameters
+        ----------
+        pairs : sequence of (volume, segmentation)
+            Each a node or the path of a file; a segmentation node goes with a volume node.
+        modelPath : path
+            File to write, ending in ".acseg". Beside it lies the checkpoint from which ``resume=True`` goes on.
+        **options
+            Options of the command ``acseg train`` (preset, minutes, epochs, device, resume, ...).
+        onMetrics : callable, optional
+            Called with each row of the course of the training (epoch, seconds, loss, dice, ...).
+
+        Returns
+        -------
+        str, or Task with `onDone`
+            Path of the model file.
+        """
+        if not pairs:
+            raise InputError("there is nothing to train on: give at least one pair of volume and segmentation.")
+        folder = ExchangeFolder()
+        try:
+            table = folder.pairs(pairs)
+            runner = ProcessRunner()
+            runner.start("train", {"table": table, "output": str(modelPath), **options})
+        except Exception:
+            folder.remove()
+            raise
+        task = Task(runner, lambda report: _output(report, "model", modelPath), folder.remove)
+        return _run(task, onProgress, onDone, onError, onMetrics)
+
+    def predict(
+        self,
+        volumeNode: Any,
+        modelPath: str | Path | None = None,
+        outputSegmentationNode: Any = None,
+        *,
+        onProgress: OnProgress | None = None,
+        onDone: OnDone | None = None,
+        onError: OnError | None = None,
+        **options: Any,
+    ) -> Any:
+        """Segment a volume with a trained network, in a process of its own.
+
+        Parameters
+        ----------
+        volumeNode : vtkMRMLScalarVolumeNode
+            The tomogram.
+        modelPath : path, optional
+            Model file; by default the newest of the model folder.
+        outputSegmentationNode : vtkMRMLSegmentationNode, optional
+            Written into; a new node by default.
+        **options
+            Options of the command ``acseg predict`` (device, ...).
+
+        Returns
+        -------
+        vtkMRMLSegmentationNode, or Task with `onDone`
+        """
+        model = newestModel() if modelPath is None else Path(modelPath)
+        folder = ExchangeFolder()
+        output = folder.path / "prediction.seg.nrrd"
+        try:
+            image = folder.volume(volumeNode, "image")
+            runner = ProcessRunner()
+            runner.start("predict", {"images": [image], "model": str(model), "output": str(output), **options})
+        except Exception:
+            folder.remove()
+            raise
+
+        def finish(report: Any) -> Any:
+            path = _output(report, "segmentation", output)
+            return readSegmentation(path, volumeNode, outputSegmentationNode, f"{volumeNode.GetName()} predicted")
+
+        return _run(Task(runner, finish, folder.remove), onProgress, onDone, onError)
+
+    def predictFolder(
+        self,
+        source: str | Path,
+        target: str | Path,
+        modelPath: str | Path | None = None,
+        *,
+        onProgress: OnProgress | None = None,
+        onDone: OnDone | None = None,
+        onError: OnError | None = None,
+        **options: Any,
+    ) -> Any:
+        """Segment every volume of a folder into another folder; returns the run report, or a Task with `onDone`."""
+        model = newestModel() if modelPath is None else Path(modelPath)
+        runner = ProcessRunner()
+        runner.start("predict", {"images": [str(source)], "model": str(model), "output": str(target), **options})
+        return _run(Task(runner, lambda report: report), onProgress, onDone, onError)
+
+    def measure(
+        self,
+        segmentationNode: Any,
+        volumeNode: Any = None,
+        tableNode: Any = None,
+        *,
+        unit: str = "um",
+        onProgress: OnProgress | None = None,
+        onDone: OnDone | None = None,
+        onError: OnError | None = None,
+        **options: Any,
+    ) -> Any:
+        """Measure every segment and every connected cell of it.
+
+        Parameters
+        ----------
+        segmentationNode : vtkMRMLSegmentationNode
+        volumeNode : vtkMRMLScalarVolumeNode, optional
+            For absorption figures, and for the grid; by default the volume that the segmentation was drawn on.
+        tableNode : vtkMRMLTableNode, optional
+            Written into; a new node by default.
+        unit : str
+            Unit of lengths in the table: "um", "nm", "mm" or "px".
+        **options
+            Fields of `ACSegLib.measure.morphology.MorphologySettings` (cells, thin_parts, thin_radius, ...).
+
+        Returns
+        -------
+        vtkMRMLTableNode, or Task with `onDone`
+        """
+        from ACSegLib.scene import segmentation_from_node, volume_from_node
+
+        if segmentationNode is None:
+            raise InputError("no segmentation is chosen; create or select one.")
+        grid = volumeNode or segmentationNode.GetNodeReference("referenceImageGeometryRef")
+        if grid is None:
+            raise InputError(
+                f"segmentation {segmentationNode.GetName()!r} has no volume; choose the one it belongs to."
+            )
+        segmentation = segmentation_from_node(segmentationNode, grid)
+        volume = volume_from_node(volumeNode) if volumeNode is not None else None
+        job = BackgroundJob()
+        job.start(lambda progress: _measure(segmentation, volume, unit, options, progress))
+        name = f"{segmentationNode.GetName()} measurements"
+        return _run(Task(job, lambda rows: writeTable(rows, tableNode, name)), onProgress, onDone, onError)
+
+
+def _measure(segmentation: Any, volume: Any, unit: str, options: dict, progress: Any) -> list:
+    from ACSegLib.measure.morphology import MorphologySettings, measure_segmentation
+
+    if segmentation.geometry.unit not in (unit, "px") and unit != "px":
+        segmentation.geometry = segmentation.geometry.in_unit(unit)
+    if volume is not None:
+        volume.geometry = segmentation.geometry
+    return measure_segmentation(segmentation, volume, settings=MorphologySettings(**options), progress=progress)
+
+
+def _output(report: dict, name: str, otherwise: str | Path) -> str:
+    outputs = (report.get("results") or {}).get("outputs") or {}
+    return str(outputs.get(name) or otherwise)
+
+
+def _run(
+    task: Task,
+    onProgress: OnProgress | None,
+    onDone: OnDone | None,
+    onError: OnError | None,
+    onMetrics: Callable[[dict], None] | None = None,
+) -> Any:
+    if onDone is not None:
+        return task.watch(onProgress, onDone, onError, onMetrics)
+    return task.wait(onProgress, onMetrics)

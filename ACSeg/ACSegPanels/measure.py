@@ -1,0 +1,117 @@
+"""Step 5, Measure: figures of every cell in a table, a chart of one of them, and export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ACSegPanels.background import sentence
+from ACSegPanels.install import ensureDependencies
+from ACSegPanels.panel import Panel
+from ACSegPanels.tables import Chart, exportTable, readTable
+
+_FIRST_SHOWN = "volume"
+
+
+class MeasurePanel(Panel):
+    """Measure a segmentation."""
+
+    name = "Measure"
+    title = _("5. Measure")
+    dependencies = "measure"
+
+    def setup(self) -> None:
+        """Connect the widgets."""
+        self.ui.measureTableView.setMRMLScene(slicer.mrmlScene)
+        self.ui.measureTableView.setMinimumHeight(140)
+        self.chart: Chart | None = None
+        self.connect(self.ui.measureButton, "clicked()", self.measure)
+        self.connect(self.ui.measureCancelButton, "clicked()", self.cancel)
+        self.connect(self.ui.measureExportButton, "clicked()", self.chooseExport)
+        self.connect(self.ui.measureColumnBox, "currentIndexChanged(int)", self._onColumn)
+
+    def update(self) -> None:
+        """Enable the buttons, or say why not."""
+        parameters = self.parameters
+        table = parameters.measureTable if parameters else None
+        running = _("A measurement is running.") if self.running else ""
+        missing = "" if parameters and parameters.measureSegmentation else _("Choose the segmentation to measure.")
+        self.enable(self.ui.measureButton, _("Measure every segment and every cell."), running or missing)
+        self.enable(
+            self.ui.measureCancelButton, _("Stop the measurement."), "" if self.running else _("Nothing is running.")
+        )
+        filled = table is not None and table.GetNumberOfRows() > 0
+        self.enable(self.ui.measureExportButton, _("Write the table to a file."), "" if filled else _("Measure first."))
+        if self.ui.measureTableView.mrmlTableNode() is not table:
+            self.ui.measureTableView.setMRMLTableNode(table)
+
+    def measure(self) -> None:
+        """Measure in the background."""
+        p = self.parameters
+        self.start(
+            lambda callbacks: self.module.logic.measure(
+                p.measureSegmentation,
+                p.measureVolume,
+                p.measureTable,
+                unit=p.measureUnit,
+                thin_parts=p.measureFilopodia,
+                **callbacks,
+            ),
+            self._onDone,
+        )
+
+    def _onDone(self, node: Any) -> None:
+        if self.parameters is not None:
+            self.parameters.measureTable = node
+        self.ui.measureTableView.setMRMLTableNode(node)
+        rows = readTable(node)
+        box = self.ui.measureColumnBox
+        blocked = box.blockSignals(True)
+        box.clear()
+        numbers = [name for name, value in (rows[0] if rows else {}).items() if isinstance(value, float)]
+        box.addItems(numbers)
+        box.setCurrentIndex(numbers.index(_FIRST_SHOWN) if _FIRST_SHOWN in numbers else 0)
+        box.blockSignals(blocked)
+        self._showChart()
+        self.say(
+            _("{count} rows; lengths in {unit}.").format(count=len(rows), unit=rows[0].get("unit") if rows else "")
+        )
+
+    def _onColumn(self, index: int) -> None:
+        self._showChart()
+
+    def _showChart(self) -> None:
+        column, table = self.ui.measureColumnBox.currentText, self.ui.measureTableView.mrmlTableNode()
+        if not column or table is None:
+            return
+        self.chart = self.chart or Chart(_("Measurements"), "", "", "measurements", bars=True)
+        self.chart.show(table, "cell", [column], labels="segment")
+
+    def chooseExport(self) -> None:
+        """Ask for a file, and export the table."""
+        import qt
+
+        filters = _("Tables (*.csv *.xlsx *.json)")
+        path = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), _("Export"), "measurements.csv", filters)
+        path = path[0] if isinstance(path, tuple) else path
+        if path:
+            self.export(path)
+
+    def export(self, path: str) -> None:
+        """Write the table to a file, its format by the ending."""
+        try:
+            if path.lower().endswith(".xlsx"):
+                ensureDependencies("xlsx")
+            exportTable(self.ui.measureTableView.mrmlTableNode(), path)
+        except Exception as error:
+            self.say(sentence(error))
+            return
+        self.say(_("Written: {path}.").format(path=path))
+
+    def sceneClosed(self) -> None:
+        """Forget the table and its chart."""
+        self.chart = None
+        self.ui.measureTableView.setMRMLTableNode(None)
+        self.ui.measureColumnBox.clear()

@@ -1,0 +1,111 @@
+"""The model folder: which trained networks there are, and what their cards say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ACSegLib.errors import InputError
+
+SUFFIX = ".acseg"
+
+
+def modelFolder() -> Path:
+    """Give the folder of the models: the setting "ACSeg/ModelFolder", else "ACSeg models" among the documents."""
+    import slicer
+
+    chosen = slicer.app.userSettings().value("ACSeg/ModelFolder")
+    if chosen:
+        return Path(chosen)
+    import qt
+
+    documents = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
+    return Path(documents) / "ACSeg models"
+
+
+def setModelFolder(folder: str | Path) -> None:
+    """Choose the folder of the models."""
+    import slicer
+
+    slicer.app.userSettings().setValue("ACSeg/ModelFolder", str(folder))
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model file.
+
+    Attributes
+    ----------
+    path : Path
+    problem : str
+        Why it cannot be used; empty where it can.
+    labels : list of str
+    card : mapping
+        What the file says about itself.
+    voxelSize : str
+        Voxel size that it was trained at, with its unit.
+    """
+
+    path: Path
+    labels: list[str]
+    card: Mapping[str, Any]
+    voxelSize: str = ""
+    problem: str = ""
+
+    @property
+    def html(self) -> str:
+        """The card, for a person."""
+        if self.problem:
+            return f"<b>{self.path.name}</b><br>{self.problem}"
+        rows = [("Labels", ", ".join(self.labels)), ("Voxel size", self.voxelSize or "any")]
+        rows += [(title, text) for title, text in _describe(self.card) if text]
+        lines = "".join(f"<tr><td><b>{title}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for title, text in rows)
+        return f"<b>{self.path.stem}</b><table>{lines}</table>"
+
+
+def _describe(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+    scores = card.get("validation") or {}
+    dice = scores.get("mean_dice")
+    by_segment = ", ".join(f"{name} {value:.3f}" for name, value in (scores.get("dice") or {}).items())
+    training = card.get("training") or []
+    return [
+        ("Validation Dice", f"{dice:.3f} ({by_segment})" if isinstance(dice, float) else ""),
+        ("Trained on", f"{len(training)} volumes" if training else ""),
+        ("Date", str(card.get("date") or "")[:10]),
+        ("Licence", str(card.get("licence") or "not stated")),
+        ("Note", str(card.get("note") or "")),
+    ]
+
+
+def listModels(folder: Path | None = None) -> list[ModelEntry]:
+    """List the model files of a folder, the newest first; a broken one is listed with its problem."""
+    folder = folder or modelFolder()
+    if not folder.is_dir():
+        return []
+    files = sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stat().st_mtime, reverse=True)
+    return [readModel(path) for path in files]
+
+
+def readModel(path: Path) -> ModelEntry:
+    """Read a model's card, without its weights."""
+    from ACSegLib.network.model_file import read_card
+
+    try:
+        model = read_card(path)
+    except (ValueError, OSError) as error:
+        return ModelEntry(path, [], {}, problem=str(error))
+    size = ""
+    if model.spacing is not None:
+        numbers = sorted({round(v, 4) for v in model.spacing})
+        size = " x ".join(f"{v:g}" for v in (numbers if len(numbers) == 1 else model.spacing)) + f" {model.unit}"
+    return ModelEntry(path, [s.name for s in model.segments], model.card, size)
+
+
+def newestModel() -> Path:
+    """Give the newest usable model of the folder; InputError where there is none."""
+    usable = [entry for entry in listModels() if not entry.problem]
+    if not usable:
+        raise InputError(f"there is no model in {modelFolder()}: train one, or give the path of a model file.")
+    return usable[0].path

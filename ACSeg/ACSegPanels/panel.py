@@ -1,0 +1,162 @@
+"""What all panels share: their .ui file, connections, enabling with a reason, and one running task."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ACSegPanels.background import sentence
+from ACSegPanels.install import ensureDependencies
+from ACSegPanels.task import Task
+
+
+class Panel:
+    """One step of the workflow.
+
+    Parameters
+    ----------
+    module : ACSegWidget
+        Gives `resourcePath`, `logic` and `parameters` (None while the scene is being closed).
+    """
+
+    #: Name of the step: of its .ui file "UI/ACSeg<name>.ui", and what is installed for it.
+    name = ""
+    title = ""
+    dependencies = ""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.widget = slicer.util.loadUI(module.resourcePath(f"UI/ACSeg{self.name}.ui"))
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.widget.setMRMLScene(slicer.mrmlScene)
+        self.task: Task | None = None
+        self._connections: list[tuple[Any, str, Callable]] = []
+        self._tag: int | None = None
+        self._bound: Any = None
+        self.setup()
+
+    # -- for the panels to override ---------------------------------------------------------------------------------
+
+    def setup(self) -> None:
+        """Connect the widgets."""
+
+    def update(self) -> None:
+        """Enable what can be done now; called on every change of the parameters and of the task."""
+
+    def sceneClosed(self) -> None:
+        """Forget what belonged to the scene."""
+
+    # -- life cycle -------------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Any:
+        """The module's parameter node, or None."""
+        return self.module.parameters
+
+    def bind(self, parameters: Any) -> None:
+        """Bind the widgets to a parameter node (None: to nothing)."""
+        if self._tag is not None and self._bound is not None:
+            self._bound.disconnectGui(self._tag)
+        self._tag, self._bound = None, parameters
+        if parameters is not None:
+            self._tag = parameters.connectGui(self.ui)
+
+    def connect(self, widget: Any, signal: str, slot: Callable) -> None:
+        """Connect a signal until `cleanup`."""
+        widget.connect(signal, slot)
+        self._connections.append((widget, signal, slot))
+
+    def closeScene(self) -> None:
+        """The scene is about to be closed: stop what runs."""
+        if self.task is not None and self.task.running:
+            self.task.abandon()
+            self.say(_("The scene was closed; the work was cancelled."))
+        self.task = None
+        self.showProgress(None)
+        self.sceneClosed()
+
+    def cleanup(self) -> None:
+        """Stop what runs, and disconnect the widgets."""
+        if self.task is not None:
+            self.task.abandon()
+        for widget, signal, slot in self._connections:
+            widget.disconnect(signal, slot)
+        self._connections = []
+
+    # -- running a step ---------------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Whether this panel's step is at work."""
+        return self.task is not None and self.task.running
+
+    def start(self, begin: Callable[[dict], Task], done: Callable[[Any], None], **callbacks: Callable) -> None:
+        """Begin a task with callbacks that show its course; an error becomes a sentence in the panel.
+
+        Parameters
+        ----------
+        begin : callable
+            Called with the callbacks for a method of the logic; gives the task.
+        done : callable
+            Called with the result.
+        """
+        if self.running:
+            return
+
+        def finished(result: Any) -> None:
+            self.showProgress(None)
+            done(result)
+            self.module.updatePanels()
+
+        self.say("")
+        try:
+            ensureDependencies(self.dependencies)
+            handlers = {"onProgress": self._onProgress, "onDone": finished, "onError": self._onError, **callbacks}
+            self.task = begin(handlers)
+            self.showProgress(0.0)
+        except Exception as error:
+            logging.getLogger("ACSeg").info("the step %s could not start", self.name, exc_info=True)
+            self.say(sentence(error))
+        self.module.updatePanels()
+
+    def cancel(self) -> None:
+        """Ask the running step to stop."""
+        if self.running:
+            self.task.cancel()
+            self.say(_("Cancelling..."))
+
+    def _onProgress(self, fraction: float, message: str) -> None:
+        self.showProgress(fraction)
+        if message:
+            self.say(message[0].upper() + message[1:])
+
+    def _onError(self, message: str) -> None:
+        self.showProgress(None)
+        self.say(message or _("Cancelled; nothing was changed."))
+        self.module.updatePanels()
+
+    # -- widgets ----------------------------------------------------------------------------------------------------
+
+    def _own(self, suffix: str) -> Any:
+        return getattr(self.ui, self.name.lower() + suffix)
+
+    def say(self, text: str) -> None:
+        """Show a sentence in the panel."""
+        self._own("Message").text = text
+
+    def showProgress(self, fraction: float | None) -> None:
+        """Show how far the step is; None hides the bar."""
+        bar = getattr(self.ui, f"{self.name.lower()}Progress", None)
+        if bar is not None:
+            bar.setVisible(fraction is not None)
+            bar.value = round(1000 * (fraction or 0.0))
+
+    @staticmethod
+    def enable(button: Any, tip: str, why: str = "") -> None:
+        """Enable a button and say what it does, or disable it and say why."""
+        button.enabled = not why
+        button.toolTip = why or tip

@@ -1,0 +1,125 @@
+"""Step 4, Predict: a trained network on a volume, or on a folder of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ctk
+import slicer
+from slicer.i18n import tr as _
+
+from ACSegPanels.models import ModelEntry, listModels, modelFolder, setModelFolder
+from ACSegPanels.panel import Panel
+
+
+class PredictPanel(Panel):
+    """Choose a model by its card, and segment."""
+
+    name = "Predict"
+    title = _("4. Predict")
+    dependencies = "predict"
+
+    def setup(self) -> None:
+        """Connect the widgets; the models are listed when the panel is first shown."""
+        self.models: list[ModelEntry] = []
+        for edit in (self.ui.predictFolderEdit, self.ui.predictTargetEdit):
+            edit.filters = ctk.ctkPathLineEdit.Dirs
+            self.connect(edit, "currentPathChanged(QString)", self._onPath)
+        self.connect(self.ui.modelBox, "currentIndexChanged(int)", self._onModel)
+        self.connect(self.ui.modelFolderButton, "clicked()", self.chooseFolder)
+        self.connect(self.ui.predictButton, "clicked()", self.predict)
+        self.connect(self.ui.predictFolderButton, "clicked()", self.predictFolder)
+        self.connect(self.ui.predictCancelButton, "clicked()", self.cancel)
+
+    def enter(self) -> None:
+        """List the models anew."""
+        chosen = self.model.path if self.model else None
+        self.models = listModels()
+        box = self.ui.modelBox
+        blocked = box.blockSignals(True)
+        box.clear()
+        for entry in self.models:
+            box.addItem(entry.path.stem)
+        paths = [entry.path for entry in self.models]
+        if paths:
+            box.setCurrentIndex(paths.index(chosen) if chosen in paths else 0)
+        box.blockSignals(blocked)
+        self._showCard()
+        self.update()
+
+    @property
+    def model(self) -> ModelEntry | None:
+        """The chosen model."""
+        index = self.ui.modelBox.currentIndex
+        return self.models[index] if 0 <= index < len(self.models) else None
+
+    def _onModel(self, index: int) -> None:
+        self._showCard()
+        self.update()
+
+    def _onPath(self, path: str) -> None:
+        self.update()
+
+    def _showCard(self) -> None:
+        self.ui.modelCard.text = (
+            self.model.html if self.model else _("No model in {folder}: train one first.").format(folder=modelFolder())
+        )
+
+    def chooseFolder(self) -> None:
+        """Let the person choose the model folder."""
+        import qt
+
+        folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Model folder"), str(modelFolder()))
+        if folder:
+            setModelFolder(folder)
+            self.enter()
+
+    def update(self) -> None:
+        """Enable the buttons, or say why not."""
+        parameters = self.parameters
+        running = _("A prediction is running.") if self.running else ""
+        model = "" if self.model else _("Train a model first, or choose another model folder.")
+        if self.model is not None and self.model.problem:
+            model = self.model.problem
+        volume = "" if parameters is not None and parameters.predictVolume else _("Choose the tomogram to segment.")
+        folders = (
+            ""
+            if self.ui.predictFolderEdit.currentPath and self.ui.predictTargetEdit.currentPath
+            else _("Choose the folder of tomograms and the folder for the results.")
+        )
+        self.enable(self.ui.predictButton, _("Segment the tomogram."), running or model or volume)
+        self.enable(
+            self.ui.predictFolderButton, _("Segment every tomogram of the folder."), running or model or folders
+        )
+        self.enable(
+            self.ui.predictCancelButton,
+            _("Stop the prediction."),
+            "" if self.running else _("No prediction is running."),
+        )
+
+    def predict(self) -> None:
+        """Segment the chosen volume in a process of its own."""
+        p, path = self.parameters, self.model.path
+        self.start(
+            lambda callbacks: self.module.logic.predict(
+                p.predictVolume, path, p.predictOutput, device=p.predictDevice, **callbacks
+            ),
+            self._onDone,
+        )
+
+    def _onDone(self, node: Any) -> None:
+        if self.parameters is not None:
+            self.parameters.predictOutput = node
+            self.parameters.measureSegmentation = node
+        self.say(_("Done: {name}.").format(name=node.GetName()))
+
+    def predictFolder(self) -> None:
+        """Segment a folder in a process of its own."""
+        source, target = self.ui.predictFolderEdit.currentPath, self.ui.predictTargetEdit.currentPath
+        Path(target).mkdir(parents=True, exist_ok=True)
+        path, device = self.model.path, self.parameters.predictDevice
+        self.start(
+            lambda callbacks: self.module.logic.predictFolder(source, target, path, device=device, **callbacks),
+            lambda report: self.say(_("Done: the results are in {folder}.").format(folder=target)),
+        )

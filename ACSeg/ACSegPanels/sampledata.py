@@ -1,0 +1,199 @@
+"""Sample data: a simulated tomogram, and the ten T-cell tomograms of the paper. Downloaded only when asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ACSegLib.errors import FileError
+
+CATEGORY = "ACSeg"
+SERVER = "https://heidata.uni-heidelberg.de"
+DATASET = "doi:10.11588/data/XEBZLL"
+
+#: Number of public T-cell data sets, each a tomogram and its labels.
+CELLS = 10
+
+_TIMEOUT = 60.0
+_BLOCK = 1 << 20
+_LABEL_WORDS = ("label", "mask", "seg", "final")
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a Dataverse data set.
+
+    Attributes
+    ----------
+    identifier : int
+    name : str
+    size : int
+        Bytes.
+    algorithm, checksum : str
+        As the server lists them, such as "MD5".
+    """
+
+    identifier: int
+    name: str
+    size: int
+    algorithm: str
+    checksum: str
+
+
+class Dataverse:
+    """Reads one data set of a Dataverse server through its native API.
+
+    Parameters
+    ----------
+    server : str
+        Address, such as "https://heidata.uni-heidelberg.de".
+    dataset : str
+        Persistent identifier, such as "doi:10.11588/data/XEBZLL".
+    """
+
+    def __init__(self, server: str = SERVER, dataset: str = DATASET) -> None:
+        self._server, self._dataset = server.rstrip("/"), dataset
+
+    def files(self) -> list[RemoteFile]:
+        """List the files of the newest version, sorted by name; FileError where the server does not answer."""
+        query = urllib.parse.urlencode({"persistentId": self._dataset})
+        address = f"{self._server}/api/datasets/:persistentId/?{query}"
+        try:
+            with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
+                listing = json.load(answer)
+            rows = listing["data"]["latestVersion"]["files"]
+            found = [_remote(row["dataFile"]) for row in rows]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileError(
+                f"the file list of {self._dataset} could not be read from {self._server}: {error}."
+            ) from error
+        return sorted(found, key=lambda f: f.name.lower())
+
+    def download(self, file: RemoteFile, folder: Path, progress: Callable[[float], None] | None = None) -> Path:
+        """Download a file, whole and checked, or take the one that is there already.
+
+        Raises
+        ------
+        FileError
+            If the download fails, or its checksum is not the listed one; then no file is left behind.
+        """
+        from ACSegLib.files.atomic import atomic_output
+
+        target = folder / Path(file.name).name
+        if target.exists() and _matches(target, file):
+            return target
+        folder.mkdir(parents=True, exist_ok=True)
+        address = f"{self._server}/api/access/datafile/{file.identifier}?format=original"
+        with atomic_output(target) as temporary:
+            try:
+                with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, open(temporary, "wb") as stream:
+                    done = 0
+                    while block := answer.read(_BLOCK):
+                        stream.write(block)
+                        done += len(block)
+                        if progress is not None:
+                            progress(min(1.0, done / max(file.size, 1)))
+            except urllib.error.URLError as error:
+                raise FileError(f"{file.name} could not be downloaded from {self._server}: {error.reason}.") from error
+            if not _matches(temporary, file):
+                raise FileError(f"{file.name} arrived damaged (its {file.algorithm} checksum differs); try again.")
+        return target
+
+
+def _remote(row: dict[str, Any]) -> RemoteFile:
+    checksum = row.get("checksum") or {"type": "MD5", "value": row["md5"]}
+    return RemoteFile(int(row["id"]), row["filename"], int(row["filesize"]), checksum["type"], checksum["value"])
+
+
+def _matches(path: Path, file: RemoteFile) -> bool:
+    digest = hashlib.new(file.algorithm.lower().replace("-", ""))
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest().lower() == file.checksum.lower()
+
+
+def pairUp(files: list[RemoteFile]) -> list[tuple[RemoteFile, RemoteFile | None]]:
+    """Pair tomograms with their labels by name: labels say so in their name, or share the tomogram's beginning."""
+    labels = [f for f in files if any(word in f.name.lower() for word in _LABEL_WORDS)]
+    pairs = []
+    for image in [f for f in files if f not in labels and not f.name.lower().endswith((".txt", ".md", ".pdf", ".csv"))]:
+        stem = image.name.split(".")[0].lower()
+        partner = next(
+            (f for f in labels if _bare(f.name) == _bare(image.name) or f.name.lower().startswith(stem)), None
+        )
+        pairs.append((image, partner))
+    return pairs
+
+
+def _bare(name: str) -> str:
+    stem = name.split(".")[0].lower()
+    for word in _LABEL_WORDS:
+        stem = stem.replace(word + "s", "").replace(word, "")
+    return "".join(c for c in stem if c.isalnum())
+
+
+def loadTCell(number: int, dataverse: Dataverse | None = None, folder: Path | None = None) -> list[Any]:
+    """Download the T-cell tomogram `number` (1 to 10) and its labels, and load them; returns the nodes."""
+    from ACSegLib.files import open_segmentation, open_volume
+    from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
+
+    dataverse = dataverse or Dataverse()
+    folder = folder or Path(slicer.app.cachePath) / "ACSeg"
+    pairs = pairUp(dataverse.files())
+    if not 1 <= number <= len(pairs):
+        raise FileError(f"the data set holds {len(pairs)} tomograms; there is no number {number}.")
+    image, labels = pairs[number - 1]
+    volume = open_volume(dataverse.download(image, folder))
+    node = write_volume_to_node(volume, scene=slicer.mrmlScene, name=f"T cell {number}")
+    nodes = [node]
+    if labels is not None:
+        segmentation = open_segmentation(dataverse.download(labels, folder))
+        segmentation.geometry = volume.geometry
+        name = f"T cell {number} labels"
+        nodes.append(write_segmentation_to_node(segmentation, volume_node=node, name=name))
+    return nodes
+
+
+def simulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> list[Any]:
+    """Simulate a T cell with beads in a capillary, drawn on every so many slices; returns volume and segmentation."""
+    from ACSegLib.phantom import annotate, simulate
+    from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
+
+    phantom = simulate(size, seed=seed)
+    drawn, _slices = annotate(phantom.truth, every=every)
+    node = write_volume_to_node(phantom.volume, scene=slicer.mrmlScene, name=_("Simulated T cell"))
+    name = _("Simulated T cell drawing")
+    return [node, write_segmentation_to_node(drawn, volume_node=node, name=name)]
+
+
+def registerAll() -> None:
+    """Register the data sets with the module Sample Data."""
+    import SampleData
+
+    thumbnail = Path(__file__).resolve().parent.parent / "Resources" / "Icons" / "ACSeg.png"
+    shared = {"category": CATEGORY, "thumbnailFileName": str(thumbnail)}
+    register = SampleData.SampleDataLogic.registerCustomSampleDataSource
+    register(
+        sampleName="ACSegSimulatedTCell",
+        nodeNames=_("Simulated T cell"),
+        customDownloader=lambda source: simulatedCell(),
+        **shared,
+    )
+    for number in range(1, CELLS + 1):
+        register(
+            sampleName=f"ACSegTCell{number:02d}",
+            nodeNames=f"T cell {number}",
+            customDownloader=lambda source, number=number: loadTCell(number),
+            **shared,
+        )

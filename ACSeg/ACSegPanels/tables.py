@@ -1,0 +1,106 @@
+"""Rows of figures <-> table nodes, and charts of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import slicer
+
+Row = Mapping[str, Any]
+
+
+def writeTable(rows: Sequence[Row], node: Any = None, name: str = "Table") -> Any:
+    """Write rows into a table node (a new one where `node` is None); columns in order of first appearance.
+
+    A column of numbers becomes a column of numbers, with NaN where a row has none.
+    """
+    import vtk
+
+    if node is None:
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    table = vtk.vtkTable()
+    for column in dict.fromkeys(key for row in rows for key in row):
+        values = [row.get(column) for row in rows]
+        numeric = any(_isNumber(v) for v in values) and all(v is None or _isNumber(v) for v in values)
+        array = vtk.vtkDoubleArray() if numeric else vtk.vtkStringArray()
+        array.SetName(column)
+        for value in values:
+            if numeric:
+                array.InsertNextValue(float("nan") if value is None else float(value))
+            else:
+                array.InsertNextValue("" if value is None else str(value))
+        table.AddColumn(array)
+    node.SetAndObserveTable(table)
+    return node
+
+
+def _isNumber(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def readTable(node: Any) -> list[dict[str, Any]]:
+    """Give the rows of a table node."""
+    table = node.GetTable()
+    columns = [(table.GetColumnName(c), table.GetColumn(c)) for c in range(table.GetNumberOfColumns())]
+    return [{name: column.GetValue(row) for name, column in columns} for row in range(table.GetNumberOfRows())]
+
+
+def exportTable(node: Any, path: str) -> None:
+    """Write a table node as .csv, .xlsx or .json, chosen by the ending."""
+    from ACSegLib.files.tables import write_table
+
+    write_table(readTable(node), path)
+
+
+class Chart:
+    """A chart of columns of one table node, made on first use and updated afterwards.
+
+    Parameters
+    ----------
+    title, xTitle, yTitle : str
+        Shown on the chart.
+    role : str
+        Attribute by which its nodes are known.
+    bars : bool
+        Bars, with the labels of a text column, instead of lines.
+    """
+
+    def __init__(self, title: str, xTitle: str, yTitle: str, role: str, bars: bool = False) -> None:
+        self._titles = (title, xTitle, yTitle)
+        self._role, self._bars = role, bars
+        self._ids: dict[str, str] = {}
+
+    def _node(self, kind: str, name: str) -> Any:
+        node = slicer.mrmlScene.GetNodeByID(self._ids.get(name, "")) if name in self._ids else None
+        if node is None:
+            node = slicer.mrmlScene.AddNewNodeByClass(kind, name)
+            node.SetAttribute("ACSeg.Role", self._role)
+            self._ids[name] = node.GetID()
+        return node
+
+    def show(self, tableNode: Any, x: str, columns: Sequence[str], labels: str = "") -> Any:
+        """Show columns of a table against another (or, for bars, one bar a row); returns the chart node."""
+        title, xTitle, yTitle = self._titles
+        chart = self._node("vtkMRMLPlotChartNode", title)
+        chart.SetTitle(title)
+        chart.SetXAxisTitle(xTitle)
+        chart.SetYAxisTitle(yTitle)
+        chart.RemoveAllPlotSeriesNodeIDs()
+        for number, column in enumerate(columns):
+            series = self._node("vtkMRMLPlotSeriesNode", f"{title}: {column}")
+            series.SetName(column)
+            series.SetAndObserveTableNodeID(tableNode.GetID())
+            series.SetXColumnName(x)
+            series.SetYColumnName(column)
+            if labels:
+                series.SetLabelColumnName(labels)
+            series.SetPlotType(series.PlotTypeBar if self._bars else series.PlotTypeScatter)
+            series.SetMarkerStyle(series.MarkerStyleNone)
+            series.SetColor(*_COLOURS[number % len(_COLOURS)])
+            chart.AddAndObservePlotSeriesNodeID(series.GetID())
+        slicer.modules.plots.logic().ShowChartInLayout(chart)
+        return chart
+
+
+_COLOURS = ((0.12, 0.47, 0.71), (0.89, 0.47, 0.10), (0.17, 0.63, 0.17), (0.58, 0.40, 0.74), (0.55, 0.34, 0.29))

@@ -1,0 +1,246 @@
+"""Step 3, Train: a data set, its check, the course of the training, and the model file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ctk
+import qt
+from slicer.i18n import tr as _
+
+from ACSegPanels.background import sentence
+from ACSegPanels.dataset import Pair, fromFolders, problemsOf
+from ACSegPanels.models import SUFFIX, modelFolder
+from ACSegPanels.panel import Panel
+from ACSegPanels.tables import Chart, writeTable
+
+_COLUMNS = (_("Tomogram"), _("Labels"), _("Problem"))
+
+
+class TrainPanel(Panel):
+    """Train a network on pairs of tomogram and labels."""
+
+    name = "Train"
+    title = _("3. Train")
+    dependencies = "train"
+
+    def setup(self) -> None:
+        """Connect the widgets."""
+        self.pairs: list[Pair] = []
+        self.history: list[dict[str, Any]] = []
+        self.charts: dict[str, Chart] = {}
+        self._table: Any = None
+        self._keepBest = False
+        self._began = 0.0
+        ui = self.ui
+        ui.pairsTable.setMinimumHeight(110)
+        ui.pairsTable.setColumnCount(len(_COLUMNS))
+        ui.pairsTable.setHorizontalHeaderLabels(list(_COLUMNS))
+        ui.pairsTable.horizontalHeader().setStretchLastSection(True)
+        ui.pairsTable.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+        ui.pairsTable.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        for edit in (ui.imageFolderEdit, ui.labelFolderEdit):
+            edit.filters = ctk.ctkPathLineEdit.Dirs
+            self.connect(edit, "currentPathChanged(QString)", self._onChanged)
+        for selector in (ui.trainVolumeSelector, ui.trainLabelsSelector):
+            self.connect(selector, "currentNodeChanged(vtkMRMLNode*)", self._onChanged)
+        for button, slot in (
+            (ui.addPairButton, self.addNodes),
+            (ui.addFoldersButton, self.addFolders),
+            (ui.removePairButton, self.removeSelected),
+            (ui.clearPairsButton, self.clear),
+            (ui.trainButton, self.train),
+            (ui.trainStopButton, self.stopAndKeepBest),
+            (ui.trainCancelButton, self.cancel),
+            (ui.trainResumeButton, self.resume),
+        ):
+            self.connect(button, "clicked()", slot)
+
+    # -- data set ---------------------------------------------------------------------------------------------------
+
+    def addNodes(self) -> None:
+        """Add the chosen nodes as a pair."""
+        self.pairs.append(Pair(self.ui.trainVolumeSelector.currentNode(), self.ui.trainLabelsSelector.currentNode()))
+        self._showPairs()
+
+    def addFolders(self) -> None:
+        """Add the pairs that the two folders hold."""
+        try:
+            self.pairs += fromFolders(self.ui.imageFolderEdit.currentPath, self.ui.labelFolderEdit.currentPath)
+        except (ValueError, OSError) as error:
+            self.say(sentence(error))
+            return
+        self._showPairs()
+
+    def removeSelected(self) -> None:
+        """Remove the selected pair."""
+        row = self.ui.pairsTable.currentRow()
+        if 0 <= row < len(self.pairs):
+            del self.pairs[row]
+            self._showPairs()
+
+    def clear(self) -> None:
+        """Remove all pairs."""
+        self.pairs = []
+        self._showPairs()
+
+    def _showPairs(self) -> None:
+        table = self.ui.pairsTable
+        table.setRowCount(len(self.pairs))
+        self.problems = problemsOf(self.pairs)
+        for row, pair in enumerate(self.pairs):
+            for column, text in enumerate((pair.imageName, pair.labelsName, self.problems.get(row, _("none")))):
+                table.setItem(row, column, qt.QTableWidgetItem(text))
+        table.resizeColumnsToContents()
+        self.update()
+
+    # -- state ------------------------------------------------------------------------------------------------------
+
+    def _onChanged(self, *_ignored: Any) -> None:
+        self.update()
+
+    @property
+    def modelPath(self) -> Path:
+        """File that the model is written to."""
+        return modelFolder() / f"{self.parameters.trainName.strip()}{SUFFIX}"
+
+    @property
+    def checkpoint(self) -> Path:
+        """File that a stopped training goes on from."""
+        return self.modelPath.with_suffix(".checkpoint")
+
+    def update(self) -> None:
+        """Enable the buttons, or say why not."""
+        ui, parameters = self.ui, self.parameters
+        running = _("A training is running.") if self.running else ""
+        idle = "" if self.running else _("No training is running.")
+        nodes = ui.trainVolumeSelector.currentNode() and ui.trainLabelsSelector.currentNode()
+        folders = ui.imageFolderEdit.currentPath and ui.labelFolderEdit.currentPath
+        self.enable(
+            ui.addPairButton, _("Add the two nodes as a pair."), "" if nodes else _("Choose a tomogram and its labels.")
+        )
+        self.enable(
+            ui.addFoldersButton,
+            _("Add the files of the two folders, paired by name."),
+            "" if folders else _("Choose the folder of tomograms and the folder of labels."),
+        )
+        empty = "" if self.pairs else _("There is no pair yet.")
+        self.enable(ui.removePairButton, _("Remove the selected pair."), empty)
+        self.enable(ui.clearPairsButton, _("Remove all pairs."), empty)
+        missing = running or self._missing()
+        self.enable(ui.trainButton, _("Train a new model."), missing)
+        self.enable(ui.trainStopButton, _("Stop, and write the best model so far."), idle)
+        self.enable(ui.trainCancelButton, _("Stop; the state is kept, and Resume goes on from it."), idle)
+        resumable = parameters is not None and self.checkpoint.exists()
+        self.enable(
+            ui.trainResumeButton,
+            _("Go on from where the training of this name was stopped."),
+            missing or ("" if resumable else _("No training of this name was stopped.")),
+        )
+
+    def _missing(self) -> str:
+        if self.parameters is None or not self.parameters.trainName.strip():
+            return _("Give the model a name.")
+        if not self.pairs:
+            return _("Add at least one pair of tomogram and labels.")
+        if problemsOf(self.pairs):
+            return _("Remove or correct the pairs with a problem.")
+        return ""
+
+    def options(self) -> dict[str, Any]:
+        """Options of the command ``acseg train``."""
+        p = self.parameters
+        options: dict[str, Any] = {
+            "preset": p.trainPreset,
+            "device": p.trainDevice,
+            "validation_part": p.trainValidation,
+            "licence": p.trainLicence,
+            "note": p.trainNote,
+            "resample": True,
+        }
+        if p.trainMinutes:
+            options["minutes"] = p.trainMinutes
+        return options
+
+    # -- training ---------------------------------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """Train a new model in a process of its own."""
+        self.history = []
+        self._start({})
+
+    def resume(self) -> None:
+        """Go on with a stopped training."""
+        self._start({"resume": True})
+
+    def stopAndKeepBest(self) -> None:
+        """Stop, then write the model with the best weights."""
+        if self.running:
+            self._keepBest = True
+            self.cancel()
+
+    def _start(self, more: Mapping[str, Any]) -> None:
+        modelFolder().mkdir(parents=True, exist_ok=True)
+        self._keepBest, self._began = False, time.monotonic()
+        pairs, path = [(p.image, p.labels) for p in self.pairs], self.modelPath
+        options = {**self.options(), **more}
+        self.start(
+            lambda callbacks: self.module.logic.train(pairs, path, **options, **callbacks),
+            self._onDone,
+            onMetrics=self._onMetrics,
+            onError=self._onStopped,
+            onProgress=self._onTraining,
+        )
+
+    def _onTraining(self, fraction: float, message: str) -> None:
+        self.showProgress(fraction)
+        text = message[:1].upper() + message[1:]
+        self.say(f"{text} {remaining(time.monotonic() - self._began, fraction)}".strip())
+
+    def _onMetrics(self, row: dict[str, Any]) -> None:
+        self.history.append({**row, "minutes": round(float(row.get("seconds", 0.0)) / 60, 3)})
+        if self.parameters is None:
+            return
+        self._table = writeTable(self.history, self._table, _("Training"))
+        self._show("loss", _("Training loss"), ["loss"])
+        dice = [c for c in dict.fromkeys(k for r in self.history for k in r) if c == "dice" or c.startswith("dice ")]
+        if dice:
+            self._show("dice", _("Validation Dice"), dice)
+
+    def _show(self, key: str, title: str, columns: list[str]) -> None:
+        if key not in self.charts:
+            self.charts[key] = Chart(title, _("minutes"), title, f"training {key}")
+        self.charts[key].show(self._table, "minutes", columns)
+
+    def _onDone(self, path: str) -> None:
+        self.say(_("Trained: {path}.").format(path=path))
+        self.module.panels["Predict"].enter()
+
+    def _onStopped(self, message: str) -> None:
+        if not message and self._keepBest and self.checkpoint.exists():
+            self.task = None
+            self._start({"resume": True, "minutes": 0.05})
+            return
+        kept = _("Cancelled; Resume goes on from where it stopped.")
+        self._onError(message or (kept if self.checkpoint.exists() else ""))
+
+    def sceneClosed(self) -> None:
+        """Pairs of nodes are gone; those of files stay."""
+        self.pairs = [p for p in self.pairs if not p.hasNodes]
+        self.charts, self._table, self._keepBest = {}, None, False
+        self._showPairs()
+
+
+def remaining(elapsed: float, fraction: float) -> str:
+    """Say how long it will still take, from the time so far (seconds) and the fraction done."""
+    if fraction < 0.02 or elapsed < 5:
+        return ""
+    left = elapsed * (1 - fraction) / fraction
+    if left < 90:
+        return _("About {n} s left.").format(n=max(1, round(left)))
+    if left < 5400:
+        return _("About {n} min left.").format(n=round(left / 60))
+    return _("About {n} h left.").format(n=round(left / 3600, 1))

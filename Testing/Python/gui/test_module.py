@@ -1,0 +1,124 @@
+"""The guided module: its panels' widgets, enabling, the life of the scene, and its start-up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import add_segmentation, add_volume
+
+
+@pytest.fixture
+def module(scene):
+    from ACSeg import ACSegWidget
+
+    widget = ACSegWidget()
+    widget.setup()
+    widget.enter()
+    yield widget
+    widget.cleanup()
+
+
+def buttons(module, panel):
+    from PySide6.QtWidgets import QPushButton
+
+    return module.panels[panel].widget.findChildren(QPushButton)
+
+
+def test_every_button_says_what_it_does_or_why_not(module):
+    for panel in module.panels.values():
+        for button in buttons(module, panel.name):
+            assert button.toolTip, f"{panel.name}: {button.objectName} has no tool tip"
+    assert not module.panels["Fill"].ui.fillButton.enabled
+    assert "step 1" in module.panels["Fill"].ui.fillButton.toolTip
+
+
+def test_choices_are_stored_in_the_scene_and_shown_again(module):
+    volume = add_volume(np.zeros((4, 5, 6), np.uint8))
+    ui = module.panels["Fill"].ui
+    module.panels["Label"].ui.sourceVolumeSelector.setCurrentNode(volume)
+    ui.fillIslandsBox.value = 12
+    ui.fillAxisBox.setCurrentIndex(1)
+    node = module.parameters.parameterNode
+    assert node.GetNodeReference("sourceVolume") is volume
+    assert node.GetParameter("fillIslands") == "12"
+    assert node.GetParameter("fillAxis") == "k"
+    module.parameters.fillSmooth = 1.5
+    assert ui.fillSmoothBox.value == 1.5
+    module.exit()
+    module.enter()
+    assert ui.fillIslandsBox.value == 12
+
+
+def test_label_starts_with_cytoplasm_and_bead(module):
+    import slicer
+
+    volume = add_volume(np.zeros((4, 5, 6), np.uint8))
+    module.parameters.sourceVolume = volume
+    module.panels["Label"].ui.startButton.click()
+    segmentation = module.parameters.segmentation
+    table = segmentation.GetSegmentation()
+    assert [table.GetSegment(s).GetName() for s in table.GetSegmentIDs()] == ["cytoplasm", "bead"]
+    editor = module.panels["Label"].editor
+    assert editor.segmentationNode() is segmentation
+    assert editor.sourceVolumeNode() is volume
+    module.panels["Label"].ui.startButton.click()
+    assert table.GetNumberOfSegments() == 2
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentEditorNode") == 1
+
+
+def test_scene_close_and_after(module):
+    import slicer
+
+    volume = add_volume(np.zeros((4, 5, 6), np.uint8))
+    module.parameters.sourceVolume = volume
+    module.parameters.segmentation = add_segmentation(volume)
+    slicer.mrmlScene.Clear(0)
+    assert module.parameters.sourceVolume is None
+    again = add_volume(np.zeros((4, 5, 6), np.uint8))
+    module.enter()
+    assert module.parameters.sourceVolume is again
+    assert module.panels["Label"].editor.sourceVolumeNode() is again
+
+
+def test_a_widget_that_does_not_exist_is_refused(module):
+    with pytest.raises(AttributeError):
+        module.panels["Fill"].ui.fillButton.colour = "red"
+    with pytest.raises(AttributeError):
+        _ = module.panels["Fill"].ui.noSuchButton
+    with pytest.raises(TypeError):
+        module.panels["Label"].ui.sourceVolumeSelector.setCurrentNode(module.parameters.parameterNode)
+
+
+PROBE = """
+import sys, time, slicer
+sys.path.append({tests!r})
+import standin; standin.install()
+import numpy, vtk
+start = time.perf_counter()
+import ACSeg, SegmentEditorACSegFill
+seconds = time.perf_counter() - start
+heavy = {{"torch", "monai", "numba", "sklearn", "matplotlib", "pandas", "skimage", "SimpleITK", "scipy"}}
+found = sorted(heavy & set(sys.modules))
+import pkgutil, importlib, ACSegPanels, SegmentEditorACSegFillLib
+start = time.perf_counter()
+for package in (ACSegPanels, SegmentEditorACSegFillLib):
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(package.__name__ + "." + module.name)
+seconds += time.perf_counter() - start
+print(round(seconds, 3), found, sorted(heavy & set(sys.modules)))
+import os; sys.stdout.flush(); os._exit(0)
+"""
+
+
+def test_importing_the_modules_is_light(scene):
+    from pathlib import Path
+
+    tests = str(Path(__file__).resolve().parent.parent)
+    done = subprocess.run([sys.executable, "-c", PROBE.format(tests=tests)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    seconds, found = done.stdout.strip().splitlines()[-1].split(" ", 1)
+    assert found == "[] []"
+    print(f"importing every module file took {seconds} s")
