@@ -67,7 +67,8 @@ def import_biomedisa(path: str | os.PathLike[str]) -> Model:
     -------
     Model
         Of kind "biomedisa-unet". Its ``preprocessing`` holds what `biomedisa_pipeline` needs: ``scale`` and ``patch``
-        (k, j, i), ``scaling``, ``normalise``, ``mean``, ``std``, ``patch_normalise``, ``labels`` (original values).
+        (k, j, i), ``scaling``, ``normalise``, ``mean``, ``std``, ``patch_normalise``, ``labels`` (original values);
+        and for running it natively or fine-tuning it ``patch_size`` and ``normalisation``, as our own models have.
 
     Raises
     ------
@@ -339,15 +340,24 @@ class _Reader:
         if "normalization" in meta:
             mean, std = np.asarray(meta["normalization"], float).reshape(2, channels)
         scaling = bool(int(np.ravel(meta.get("scaling", 1))[0]))
+        normalise = bool(configuration[4]) and scaling
+        patch_normalise = bool(int(np.ravel(meta.get("patch_normalization", 0))[0])) or not scaling
+        patch = self._patch(meta, layers)
+        native: dict[str, Any] = {"kind": "volume", "percentiles": [0.0, 100.0]}
+        if not patch_normalise:
+            target = {"mean": float(mean[0]), "deviation": float(std[0])} if normalise else None
+            native = {"kind": "matched", "target": target}
         return {
+            "normalisation": native,
+            "patch_size": patch,
             "pipeline": "biomedisa",
             "scaling": scaling,
             "scale": [int(v) for v in configuration[[3, 2, 1]]],
-            "patch": self._patch(meta, layers),
-            "normalise": bool(configuration[4]) and scaling,
+            "patch": patch,
+            "normalise": normalise,
             "mean": mean.tolist(),
             "std": std.tolist(),
-            "patch_normalise": bool(int(np.ravel(meta.get("patch_normalization", 0))[0])) or not scaling,
+            "patch_normalise": patch_normalise,
             "separation": bool(int(np.ravel(meta.get("separation", 0))[0])),
             "labels": labels,
         }

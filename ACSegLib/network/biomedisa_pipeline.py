@@ -15,13 +15,19 @@ weights at native resolution, with weighted tiles and without the detours of thi
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
+
+if TYPE_CHECKING:
+    from ACSegLib.network.inference import Prediction, PredictionSettings
+    from ACSegLib.network.model_file import Model
 
 #: Probabilities of patches: float32 (1, channels, k, j, i) -> float32 (1, classes, k, j, i).
 PatchPredictor = Callable[[np.ndarray], np.ndarray]
@@ -71,8 +77,7 @@ def predict_like_biomedisa(
     patch = [int(v) for v in preprocessing["patch"]]
     if not 1 <= stride <= min(patch):
         raise InputError(f"stride must be 1 to {min(patch)} for this model, not {stride}.")
-    size = [int(v) for v in preprocessing["scale"]] if preprocessing["scaling"] else list(array.shape)
-    padded = [n + -n % p for n, p in zip(size, patch, strict=True)]
+    size, padded = _sizes(array.shape, preprocessing)
     classes = len(preprocessing["labels"])
     needed = int(4 * np.prod(padded) * (classes + 3))
     if available_memory is not None and needed > available_memory:
@@ -120,8 +125,7 @@ def _sum_of_patches(
 ) -> np.ndarray:
     """Sum of class probabilities over all patches, float32 (classes, k, j, i)."""
     total = np.zeros((classes, *image.shape), np.float32)
-    ranges = [range(0, n - p + 1, stride) for n, p in zip(image.shape, patch, strict=True)]
-    starts = list(itertools.product(*ranges))
+    starts = list(itertools.product(*_patch_starts(image.shape, patch, stride)))
     for n, start in enumerate(starts):
         progress(n / len(starts), f"patch {n + 1} of {len(starts)}")
         place = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
@@ -130,6 +134,21 @@ def _sum_of_patches(
             tile = (tile - tile.mean()) / max(float(tile.std()), 1e-6)
         total[(slice(None), *place)] += predict_patch(tile[None, None])[0]
     return total
+
+
+def _patch_starts(padded: Sequence[int], patch: Sequence[int], stride: int) -> list[range]:
+    return [range(0, n - p + 1, stride) for n, p in zip(padded, patch, strict=True)]
+
+
+def _sizes(shape: Sequence[int], preprocessing: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+    """Shape that the image is scaled to, and that shape padded to a multiple of the patch."""
+    size = [int(v) for v in (preprocessing["scale"] if preprocessing["scaling"] else shape)]
+    return size, [n + -n % p for n, p in zip(size, preprocessing["patch"], strict=True)]
+
+
+def _count_patches(shape: Sequence[int], preprocessing: Mapping[str, Any], stride: int) -> int:
+    padded = _sizes(shape, preprocessing)[1]
+    return int(np.prod([len(r) for r in _patch_starts(padded, preprocessing["patch"], stride)]))
 
 
 def _resize(array: np.ndarray, shape: Sequence[int], method: str = "auto") -> np.ndarray:
@@ -168,3 +187,66 @@ def _final_probabilities(total: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     weight = total.sum(axis=0)
     weight[weight == 0] = 1
     return np.stack([_resize(channel / weight, shape, "linear") for channel in total])
+
+
+def predict_biomedisa(
+    volume: Volume, model: Model, settings: PredictionSettings, stride: int, progress: Progress
+) -> Prediction:
+    """Predict a volume with an imported model as Biomedisa does, always in float32.
+
+    Of the settings ``device``, ``engine``, ``roi``, ``memory_limit`` and ``keep_probabilities`` count.
+
+    Raises
+    ------
+    InputError, MemoryLimitError
+        As `predict_like_biomedisa`.
+    """
+    import torch
+
+    from ACSegLib.network.engines import make_engine
+    from ACSegLib.network.inference import Prediction, free_memory
+
+    if model.preprocessing.get("separation"):
+        raise InputError("this Biomedisa model separates instances, which is not supported; use --native.")
+    if model.spec["in_channels"] != 1:
+        raise InputError(
+            f"the model takes images of {model.spec['in_channels']} channels, but {volume.name!r} has one."
+        )
+    clock = time.perf_counter()
+    roi = settings.roi or tuple((0, n) for n in volume.shape)
+    place = tuple(slice(a, b) for a, b in roi)
+    if any(not 0 <= a < b <= n for (a, b), n in zip(roi, volume.shape, strict=True)):
+        raise InputError(f"roi {roi} (k, j, i) must lie within the shape {volume.shape} and not be empty.")
+    engine = make_engine(
+        model, model.preprocessing["patch"], device=settings.device, engine=settings.engine, precision="float32"
+    )
+
+    def predict_patch(tile: np.ndarray) -> np.ndarray:
+        return engine(torch.from_numpy(np.ascontiguousarray(tile, np.float32)), progress).cpu().numpy()
+
+    labels, probabilities = predict_like_biomedisa(
+        volume.array[place],
+        model.preprocessing,
+        predict_patch,
+        stride=stride,
+        probabilities=settings.keep_probabilities,
+        available_memory=settings.memory_limit or free_memory(),
+        progress=progress,
+    )
+    whole = np.zeros(volume.shape, labels.dtype)
+    whole[place] = labels
+    if probabilities is not None and settings.roi is not None:
+        full = np.zeros((len(probabilities), *volume.shape), np.float32)
+        full[(slice(None), *place)] = probabilities
+        probabilities = full
+    report = {
+        "engine": engine.name,
+        "device": engine.device,
+        "precision": engine.precision,
+        "tile": list(model.preprocessing["patch"]),
+        "tiles": _count_patches(volume.array[place].shape, model.preprocessing, stride),
+        "seconds": round(time.perf_counter() - clock, 3),
+        "notes": ["predicted in Biomedisa's way; --native keeps the image's resolution"],
+    }
+    segmentation = Segmentation((whole,), list(model.segments), volume.geometry, volume.name)
+    return Prediction(segmentation, probabilities, report)

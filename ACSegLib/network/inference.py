@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ import numpy as np
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.engines import Engine, OutOfMemory, choose_engine, make_engine
+from ACSegLib.network.plane_sink import Box, PlaneSink, assemble
 from ACSegLib.network.preprocessing import apply_statistics, resampled_shape, statistics_for
 from ACSegLib.network.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.working_grid import WorkingGrid, working_shape
@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 
 _MEMORY_SHARE = 0.7
 _COARSEST, _FINEST = 16.0, 1 / 64
-_ARGMAX_VOXELS = 1 << 23
 #: Voxels from which on OpenVINO's seconds of preparation are earned back.
 _WORTH_PREPARING = 4_000_000
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 @dataclass
@@ -152,9 +150,16 @@ def predict(
         "seconds": round(time.perf_counter() - clock, 3),
         "notes": notes,
     }
-    segmentation, probabilities = _assemble(volume, model, settings, grid, sink)
+    segmentation, probabilities = assemble(volume, model, settings.roi, grid, sink)
     progress(1.0, "predicted")
     return Prediction(segmentation, probabilities, report)
+
+
+def free_memory() -> int:
+    """Bytes of main memory that may be used: 70 % of what is free."""
+    import psutil
+
+    return int(_MEMORY_SHARE * psutil.virtual_memory().available)
 
 
 def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes: list[str]) -> WorkingGrid:
@@ -241,7 +246,7 @@ class _Job:
         layers = len(self.model.segments) if self.model.spec.get("output") == "sigmoid" else 1
         return layers * math.prod(self.grid.box_shape)
 
-    def run(self, progress: Progress, notes: list[str]) -> tuple[_Sink, Engine, Tiling]:
+    def run(self, progress: Progress, notes: list[str]) -> tuple[PlaneSink, Engine, Tiling]:
         """Predict; gives the filled sink, and what it was done with."""
         budget = self._budget()
         while True:
@@ -250,7 +255,7 @@ class _Job:
                 engine = make_engine(
                     self.model, tiling.tile, device=self.place, engine=self.kind, precision=self.settings.precision
                 )
-                sink = _Sink(self.grid, self.model, self.settings.keep_probabilities)
+                sink = PlaneSink(self.grid, self.model, self.settings.keep_probabilities)
                 self._rows(engine, tiling, sink, progress.part(0.02, 0.99))
                 return sink, engine, tiling
             except OutOfMemory as error:
@@ -277,9 +282,7 @@ class _Job:
             import torch
 
             return int(_MEMORY_SHARE * torch.cuda.mem_get_info()[0])
-        import psutil
-
-        return int(_MEMORY_SHARE * psutil.virtual_memory().available) - self._labels_bytes()
+        return free_memory() - self._labels_bytes()
 
     def _tiling(self, budget: int) -> Tiling:
         spec, tile = self.model.spec, self.settings.tile
@@ -291,7 +294,7 @@ class _Job:
             raise InputError(f"tile {tuple(tile)} must be multiples of {patch_divisor(spec)} for this network.")
         return place_tiles(self.grid.shape, tile, self.overlap)
 
-    def _rows(self, engine: Engine, tiling: Tiling, sink: _Sink, progress: Progress) -> None:
+    def _rows(self, engine: Engine, tiling: Tiling, sink: PlaneSink, progress: Progress) -> None:
         import torch
 
         windows = [[torch.from_numpy(w).to(engine.device) for w in tiling.windows(axis)] for axis in range(3)]
@@ -339,85 +342,3 @@ class _Job:
                 total = result if total is None else total.add_(result)
         assert total is not None
         return total.div_(8)
-
-
-class _Sink:
-    """Takes finished working planes, brings them to the image's grid, and keeps labels (and probabilities)."""
-
-    def __init__(self, grid: WorkingGrid, model: Model, keep_probabilities: bool) -> None:
-        self.grid = grid
-        self.sigmoid = model.spec.get("output") == "sigmoid"
-        channels = model.spec["out_channels"]
-        shape = grid.box_shape
-        dtype = np.uint8 if channels < 256 else np.uint16
-        self.classes = np.zeros((channels if self.sigmoid else 1, *shape), dtype)
-        self.probabilities = _scratch((channels, *shape)) if keep_probabilities else None
-        self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
-        self._first = self._written = self._received = 0
-
-    def take(self, planes: torch.Tensor) -> None:
-        """Take the next working planes, (channels, n, j, i) probabilities."""
-        if not self.grid.resampled:
-            step = max(1, _ARGMAX_VOXELS // max(1, math.prod(planes.shape[2:])))
-            for start in range(0, planes.shape[1], step):
-                self._write(planes[:, start : start + step])
-            return
-        self._received += planes.shape[1]
-        self._pending = np.concatenate([self._pending, planes.cpu().numpy()], axis=1)
-        ready = self.grid.planes_ready(self._received)
-        step = max(1, _ARGMAX_VOXELS // math.prod(self.grid.box_shape[1:]))
-        import torch
-
-        for start in range(self._written, ready, step):
-            slab = self.grid.back(self._pending, self._first, start, min(start + step, ready))
-            self._write(torch.from_numpy(np.ascontiguousarray(slab)))
-        keep = max(self._first, min(self.grid.first_needed(ready), self._received))
-        self._pending = self._pending[:, keep - self._first :].copy()
-        self._first = keep
-
-    def _write(self, slab: torch.Tensor) -> None:
-        place = slice(self._written, self._written + slab.shape[1])
-        classes = (slab > 0.5) if self.sigmoid else slab.argmax(0, keepdim=True)
-        self.classes[:, place] = classes.cpu().numpy()
-        if self.probabilities is not None:
-            self.probabilities[:, place] = slab.half().cpu().numpy()
-        self._written = place.stop
-
-
-def _scratch(shape: tuple[int, ...]) -> np.ndarray:
-    """A float16 array in a file that vanishes with it."""
-    with tempfile.TemporaryFile(prefix="acseg-") as stream:
-        return np.memmap(stream, np.float16, "w+", shape=shape)
-
-
-def _assemble(
-    volume: Volume, model: Model, settings: PredictionSettings, grid: WorkingGrid, sink: _Sink
-) -> tuple[Segmentation, np.ndarray | None]:
-    """Cut to the ROI, and give classes their segments' values."""
-    roi = settings.roi or tuple((0, n) for n in volume.shape)
-    place = tuple(slice(a, b) for a, b in roi)
-    inner = tuple(slice(a - s, b - s) for (a, b), s in zip(roi, grid.start, strict=True))
-    whole = settings.roi is None
-    values = [s.value for s in model.segments]
-    dtype = np.uint8 if max(values, default=1) < 256 else np.uint16
-    probabilities = sink.probabilities
-    if probabilities is not None and not whole:
-        full = _scratch((probabilities.shape[0], *volume.shape))
-        full[(slice(None), *place)] = probabilities[(slice(None), *inner)]
-        probabilities = full
-
-    def at_home(part: np.ndarray) -> np.ndarray:
-        if whole:
-            return part
-        full = np.zeros(volume.shape, part.dtype)
-        full[place] = part[inner]
-        return full
-
-    if sink.sigmoid:
-        masks = [at_home(c) for c in sink.classes]
-        return Segmentation.from_masks(masks, model.segments, volume.geometry, volume.name), probabilities
-    table = np.array([0, *values], dtype)
-    labels = sink.classes[0]
-    if not np.array_equal(table, np.arange(len(table))):
-        labels = table[labels]
-    return Segmentation((at_home(labels),), list(model.segments), volume.geometry, volume.name), probabilities

@@ -4,7 +4,8 @@
 
 ============== =====================================================================================================
 ``kind``       "volume": with each volume's own figures, for images whose grey values have no fixed meaning;
-               "fixed": with the figures of the training volumes, for calibrated ones; "none": the values as they are
+               "fixed": with the figures of the training volumes, for calibrated ones; "none": the values as they are;
+               "matched" (imported models): to the range 0 to 1, with ``target`` mean and deviation if given
 ``percentiles`` the two percentiles between which values are clipped, and within which mean and deviation are taken
 ``statistics``  for "fixed": ``low``, ``high``, ``mean``, ``deviation``
 ============== =====================================================================================================
@@ -76,7 +77,20 @@ def statistics_for(array: np.ndarray, described: Mapping[str, Any]) -> dict[str,
     if kind == "volume":
         low, high = described.get("percentiles", ROBUST_PERCENTILES)
         return intensity_statistics(array, (float(low), float(high)))
+    if kind == "matched":
+        return _matched_statistics(array, described.get("target"))
     raise InputError(f"normalisation kind {kind!r} is unknown; update ACSeg.")
+
+
+def _matched_statistics(array: np.ndarray, target: Mapping[str, float] | None) -> dict[str, float]:
+    """Figures by which `apply_statistics` clips to 0..1, after matching mean and deviation to `target` if given."""
+    found = intensity_statistics(array, (0.0, 100.0))
+    if target is None or not found["deviation"] > 0:
+        zero, unit = found["low"], found["high"] - found["low"]
+    else:
+        unit = found["deviation"] / target["deviation"]
+        zero = found["mean"] - target["mean"] * unit
+    return {"low": zero, "high": zero + unit, "mean": zero, "deviation": unit}
 
 
 def apply_statistics(array: np.ndarray, statistics: Mapping[str, float] | None) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""Turn a model that Biomedisa trained (.h5) into a model file of ACSeg.
+
+The result predicts as Biomedisa does, voxel for voxel (acseg predict), runs natively tiled (acseg predict --native) and
+can be trained further (acseg train --init). Only numbers are read; nothing in the file is executed.
+
+Examples:
+  acseg model import ACSeg.h5 -o cytoplasm.acseg
+  acseg model import ACSeg.h5 -o cytoplasm.acseg --names cytoplasm bead
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ACSegLib.commands.options import option
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+
+SUMMARY = "import a model of Biomedisa (.h5)"
+
+
+@dataclass
+class Options:
+    """Options of ``acseg model import``."""
+
+    file: str = option(help="model written by Biomedisa (.h5)", positional=True)
+    output: str = option(help="model file to write", short="o")
+    names: list[str] = option(default=[], help="names of the segments, in the order of their values")
+    licence: str = option(default="", help="licence of the model, kept in its card")
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Import the model and say what it is."""
+    from ACSegLib.commands.model_info import describe_model
+    from ACSegLib.commands.report import checksum
+    from ACSegLib.network.biomedisa_model import import_biomedisa
+    from ACSegLib.network.model_file import save_model
+
+    progress(0.0, "reading the model")
+    model = import_biomedisa(options.file)
+    if options.names:
+        if len(options.names) != len(model.segments):
+            raise InputError(
+                f"--names gives {len(options.names)} names, but {options.file} has {len(model.segments)} segments."
+            )
+        model.segments = [replace(s, name=n) for s, n in zip(model.segments, options.names, strict=True)]
+    model.card |= {"imported_from_sha256": checksum(options.file, progress.check), "licence": options.licence}
+    progress(0.7, "writing the model")
+    save_model(model, options.output)
+    return {**describe_model(model), "outputs": {"model": options.output}}
+
+
+def describe(results: dict[str, Any]) -> str:
+    """The model's card, and where it went."""
+    from ACSegLib.commands.model_info import describe as describe_card
+
+    return describe_card(results) + f"\nImported into {results['outputs']['model']}."

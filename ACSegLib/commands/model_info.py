@@ -1,0 +1,88 @@
+"""Show what a model is: network, segments, voxel size, what it was trained on, how well it did, where it fails.
+
+Reads models of ACSeg and of Biomedisa (.h5); without a file, the model that ships with ACSeg.
+
+Examples:
+  acseg model info cytoplasm.acseg
+  acseg model info ACSeg.h5 --json
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.options import option
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.network.model_file import Model
+
+SUMMARY = "show what a model is and what it was trained on"
+
+#: What of the card is told in words, in this order.
+_TOLD = (
+    "title", "note", "trained_on", "works_on", "fails_on", "licence", "date", "command", "source", "keras_version",
+)  # fmt: skip
+
+
+@dataclass
+class Options:
+    """Options of ``acseg model info``."""
+
+    file: str | None = option(default=None, help="model file; left out: the shipped model", positional=True)
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Read the model's header, weights aside."""
+    from ACSegLib.network.biomedisa_model import import_biomedisa, is_biomedisa_file
+    from ACSegLib.network.model_file import read_card
+    from ACSegLib.network.shipped import shipped_model
+
+    progress(0.0, "reading the model")
+    path = options.file or str(shipped_model())
+    model = import_biomedisa(path) if is_biomedisa_file(path) else read_card(path)
+    return {"file": path, **describe_model(model)}
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Everything but the weights, as plain values."""
+    return {
+        "network": model.spec,
+        "segments": [{"name": s.name, "value": s.value, "colour": list(s.colour)} for s in model.segments],
+        "spacing": list(model.spacing) if model.spacing else None,
+        "unit": model.unit,
+        "preprocessing": model.preprocessing,
+        "card": model.card,
+    }
+
+
+def describe(results: dict[str, Any]) -> str:
+    """What a person wants to know of a model."""
+    network, card, preprocessing = results["network"], results["card"], results["preprocessing"]
+    lines = [f"{results['file']}"] if "file" in results else []
+    filters = "-".join(str(n) for n in network.get("filters", []))
+    residual = ", residual" if network.get("residual") else ""
+    lines.append(f"Network: {network['kind']}, filters {filters}{residual}, {network['in_channels']} channel(s)")
+    lines.append("Segments: " + ", ".join(f"{s['name']} = {s['value']}" for s in results["segments"]))
+    if results["spacing"]:
+        lines.append(f"Voxel size: {' x '.join(f'{v:g}' for v in results['spacing'])} {results['unit']}")
+    elif preprocessing.get("longest_side"):
+        lines.append(f"Voxel size: any; images are reduced to {preprocessing['longest_side']} voxels a side")
+    else:
+        lines.append("Voxel size: voxels are taken as they are")
+    if preprocessing.get("pipeline") == "biomedisa":
+        scale = " x ".join(str(n) for n in preprocessing["scale"][::-1])
+        lines.append(
+            f"Biomedisa: images are scaled to {scale}" if preprocessing["scaling"] else "Biomedisa: not scaled"
+        )
+        if card.get("cropping"):
+            lines.append("Biomedisa's auto-cropping network in it is not used: crop by --roi where it matters")
+    validation = card.get("validation") or {}
+    scores = validation.get("dice") if isinstance(validation, dict) else None
+    if isinstance(scores, dict):
+        told = ", ".join(f"{k} {v:.3f}" for k, v in scores.items() if v is not None and math.isfinite(v))
+        lines.append(f"Dice on validation volumes: {told}")
+    lines += [f"{key.replace('_', ' ').capitalize()}: {card[key]}" for key in _TOLD if card.get(key)]
+    return "\n".join(lines)

@@ -1,0 +1,255 @@
+"""Segment images with a trained network: your own model, one of Biomedisa's, or the one that ships with ACSeg.
+
+The result lies on the image's grid. A folder (or several images) is done file by file into an output folder. Without -m
+the shipped model labels cytoplasm (1) and polystyrene beads (2).
+
+Examples:
+  acseg predict tomogram.rec -o cell.seg.nrrd
+  acseg predict tomograms/ -m cytoplasm.acseg -o results/ --largest cytoplasm
+  acseg predict tomogram.mrc -m ACSeg.h5 -o cell.seg.nrrd                (as Biomedisa does, voxel for voxel)
+  acseg predict tomogram.mrc -m ACSeg.h5 --native -o cell.seg.nrrd       (the same weights at native resolution)
+  acseg predict tomogram.mrc -o cell.seg.nrrd --refine walk --probabilities p.nrrd
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.options import option
+from ACSegLib.errors import FileError, InputError, MemoryLimitError
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ACSegLib.network.inference import Prediction, PredictionSettings
+    from ACSegLib.network.model_file import Model
+    from ACSegLib.volume import Segmentation, Volume
+
+SUMMARY = "segment images with a trained network"
+_FOLDER_ENDING = ".seg.nrrd"
+
+
+@dataclass
+class Options:
+    """Options of ``acseg predict``."""
+
+    images: list[str] = option(help="image files, or a folder of them", positional=True)
+    output: str = option(help="segmentation to write (.seg.nrrd, ...); a folder when there are several", short="o")
+    model: str | None = option(default=None, help="model file (.acseg, or Biomedisa's .h5)", short="m")
+    probabilities: str | None = option(
+        default=None, help="also write the probabilities; of several segments one file each, with its name added"
+    )
+    tta: bool = option(default=False, help="average over the eight mirror images: slower, a little better")
+    refine: str = option(
+        default="none",
+        help="refine the surface: by the model's second network, or by a random walk from the sure voxels",
+        choices=("none", "network", "walk"),
+    )
+    device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    roi: list[int] = option(default=[], help="region to predict: I0 I1 J0 J1 K0 K1, ends excluded", unit="voxels")
+    largest: list[str] = option(default=[], help="segments of which only the largest component is kept")
+    islands: float | None = option(
+        default=None, help="remove components smaller than this: voxels, or a fraction of the largest", minimum=0
+    )
+    holes: float | None = option(
+        default=None, help="fill enclosed holes up to this: voxels, or a fraction of the segment", minimum=0
+    )
+    native: bool = option(default=False, help="run a Biomedisa model by ACSeg's own way, at native resolution")
+    stride: int = option(default=32, help="distance of patches in Biomedisa's way", minimum=1, advanced=True)
+    resample: bool = option(default=True, help="bring images to the voxel size of the training", advanced=True)
+    engine: str = option(
+        default="auto", help="what runs the network", choices=("auto", "openvino", "pytorch"), advanced=True
+    )
+    precision: str = option(
+        default="auto", help="arithmetic", choices=("auto", "float32", "bfloat16", "float16"), advanced=True
+    )
+    tile: list[int] = option(
+        default=[], help="tile size I J K; left out: the largest that fits", unit="voxels", advanced=True
+    )
+    overlap: float = option(
+        default=0.25, help="overlap of tiles as a part of the training patch", minimum=0, maximum=0.5, advanced=True
+    )
+    memory: float | None = option(default=None, help="memory that may be used", minimum=0.1, unit="GiB", advanced=True)
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Predict one image, or each image of a folder."""
+    from ACSegLib.commands.batch import find_files
+    from ACSegLib.network.shipped import open_model
+
+    files = find_files(options.images)
+    several = len(files) > 1 or (Path(options.images[0]).is_dir() and not options.images[0].lower().endswith(".zarr"))
+    targets = _targets(files, options, several)
+    model = open_model(options.model)
+    rows: list[dict[str, Any]] = []
+    outputs: dict[str, str] = {}
+    for n, (file, target) in enumerate(zip(files, targets, strict=True)):
+        part = progress.part(n / len(files), (n + 1) / len(files))
+        try:
+            row, written = _predict_file(file, target, model, options, part)
+        except (InputError, FileError, MemoryLimitError) as error:
+            if not several:
+                raise
+            row, written = {"image": file, "error": str(error)}, {}
+        rows.append(row)
+        outputs |= {f"{Path(file).name}: {key}" if several else key: path for key, path in written.items()}
+    failed = [row for row in rows if "error" in row]
+    if len(failed) == len(rows):
+        raise InputError(f"none of the {len(rows)} images could be predicted; the first: {failed[0]['error']}")
+    card = {"title": model.card.get("title"), "file": options.model or "shipped", "kind": model.spec["kind"]}
+    return {"outputs": outputs, "model": card, "images": rows, "exit_code": 2 if failed else 0}
+
+
+def describe(results: dict[str, Any]) -> str:
+    """What was predicted, how, and what to know about it."""
+    lines = []
+    for row in results["images"]:
+        if "error" in row:
+            lines.append(f"{row['image']}: not predicted: {row['error']}")
+            continue
+        counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in row["segments"]) or "no segment"
+        lines.append(f"{row['image']}: {counts} ({row['seconds']:.1f} s)")
+        lines.append(f"  by {row['engine']} on {row['device']} in {row['precision']}, {row['tiles']} tile(s)")
+        lines += [f"  note: {note}" for note in row["notes"]]
+    lines += [f"written: {path}" for path in results["outputs"].values()]
+    return "\n".join(lines)
+
+
+def _targets(files: list[str], options: Options, several: bool) -> list[Path]:
+    from ACSegLib.commands.batch import stem
+
+    output = Path(options.output)
+    if not several:
+        return [output]
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output {output} is a file, but there are {len(files)} images; name a folder.")
+    output.mkdir(parents=True, exist_ok=True)
+    names = [stem(file) for file in files]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise InputError(f"{names.count(double[0])} images are named {double[0]!r}; rename all but one.")
+    return [output / (name + _FOLDER_ENDING) for name in names]
+
+
+def _predict_file(
+    file: str, target: Path, model: Model, options: Options, progress: Progress
+) -> tuple[dict[str, Any], dict[str, str]]:
+    from ACSegLib.files import open_volume, save_segmentation
+
+    progress(0.0, f"reading {Path(file).name}")
+    volume = open_volume(file)
+    prediction = predict_volume(volume, model, options, progress.part(0.05, 0.85))
+    segmentation = _cleaned(prediction.segmentation, options, progress.part(0.85, 0.92))
+    progress(0.92, f"writing {target.name}")
+    outputs = {"segmentation": str(target)}
+    if options.probabilities:
+        several = target != Path(options.output)
+        outputs |= _write_probabilities(prediction, model, volume, options.probabilities, target if several else None)
+    save_segmentation(segmentation, target)
+    counts = [{"name": s.name, "value": s.value, "voxels": _count(segmentation, s)} for s in segmentation.segments]
+    return {"image": file, "segments": counts, **prediction.report}, outputs
+
+
+def _count(segmentation: Segmentation, segment: Any) -> int:
+    import numpy as np
+
+    return sum(int(np.count_nonzero(plane == segment.value)) for plane in segmentation.layers[segment.layer])
+
+
+def predict_volume(volume: Volume, model: Model, options: Options, progress: Progress) -> Prediction:
+    """Predict one volume as the options ask: natively tiled, or as Biomedisa does; refined if asked for.
+
+    Raises
+    ------
+    InputError
+        If model, image and options do not fit together.
+    """
+    from ACSegLib.network.inference import predict
+
+    settings = _settings(options)
+    biomedisa = model.preprocessing.get("pipeline") == "biomedisa" and not options.native
+    if biomedisa:
+        if options.refine == "network" or settings.tta or settings.tile:
+            raise InputError("--refine network, --tta and --tile need --native with a Biomedisa model.")
+        from ACSegLib.network.biomedisa_pipeline import predict_biomedisa
+
+        prediction = predict_biomedisa(volume, model, settings, options.stride, progress.part(0.0, 0.7))
+    else:
+        prediction = predict(volume, model, settings, progress.part(0.0, 0.7))
+    if options.refine == "network":
+        from ACSegLib.network.surface_refinement import refine_surface
+
+        return refine_surface(volume, prediction, model, settings, progress.part(0.7, 1.0))
+    if options.refine == "walk":
+        from ACSegLib.commands.walk_refinement import refine_by_walk
+
+        return refine_by_walk(volume, prediction, model, progress.part(0.7, 1.0))
+    return prediction
+
+
+def _settings(options: Options) -> PredictionSettings:
+    from ACSegLib.network.inference import PredictionSettings
+
+    tile, roi = options.tile, options.roi
+    if tile and (len(tile) != 3 or min(tile) < 1):
+        raise InputError(f"--tile must be three whole numbers (I J K), not {tile}.")
+    if roi and len(roi) != 6:
+        raise InputError(f"--roi must be six whole numbers (I0 I1 J0 J1 K0 K1), not {roi}.")
+    return PredictionSettings(
+        device=options.device,
+        engine=options.engine,
+        precision=options.precision,
+        tile=(tile[2], tile[1], tile[0]) if tile else None,
+        overlap=options.overlap,
+        tta=options.tta,
+        roi=((roi[4], roi[5]), (roi[2], roi[3]), (roi[0], roi[1])) if roi else None,
+        keep_probabilities=bool(options.probabilities) or options.refine != "none",
+        resample=options.resample,
+        memory_limit=int(options.memory * 2**30) if options.memory else None,
+    )
+
+
+def _cleaned(segmentation: Segmentation, options: Options, progress: Progress) -> Segmentation:
+    from ACSegLib.fill.cleanup import clean
+
+    if options.largest:
+        almost = math.nextafter(1.0, 0.0)
+        segmentation = clean(segmentation, islands={key: almost for key in options.largest}, progress=progress)
+    if options.islands or options.holes:
+        segmentation = clean(
+            segmentation, islands=options.islands or None, holes=options.holes or None, progress=progress
+        )
+    return segmentation
+
+
+def _write_probabilities(
+    prediction: Prediction, model: Model, volume: Volume, path: str, target: Path | None
+) -> dict[str, str]:
+    """Write a volume for each segment; beside `target`, under its name, when there are several images."""
+    import numpy as np
+
+    from ACSegLib.commands.batch import stem
+    from ACSegLib.files import save_volume
+    from ACSegLib.volume import Volume
+
+    assert prediction.probabilities is not None
+    first = 1 if model.spec.get("output") != "sigmoid" else 0
+    channels: list[tuple[str, np.ndarray]] = [
+        (s.name, prediction.probabilities[n + first]) for n, s in enumerate(model.segments)
+    ]
+    file = Path(path)
+    base, ending = stem(file), file.name[len(stem(file)) :]
+    folder = file.parent
+    if target is not None:
+        folder, base = target.parent, f"{stem(target)}-{base}"
+    outputs = {}
+    for name, array in channels:
+        word = "" if len(channels) == 1 else "-" + "".join(c if c.isalnum() else "_" for c in name)
+        place = folder / f"{base}{word}{ending}"
+        save_volume(Volume(np.asarray(array, np.float32), volume.geometry, name), place)
+        outputs[f"probabilities of {name}"] = str(place)
+    return outputs

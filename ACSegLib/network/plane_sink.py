@@ -1,0 +1,102 @@
+"""From finished planes of probabilities to labels on the image's grid, and to a segmentation."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ACSegLib.network.working_grid import WorkingGrid
+from ACSegLib.volume import Segmentation, Volume
+
+if TYPE_CHECKING:
+    import torch
+
+    from ACSegLib.network.model_file import Model
+
+_ARGMAX_VOXELS = 1 << 23
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+class PlaneSink:
+    """Takes finished working planes, brings them to the image's grid, and keeps labels (and probabilities)."""
+
+    def __init__(self, grid: WorkingGrid, model: Model, keep_probabilities: bool) -> None:
+        self.grid = grid
+        self.sigmoid = model.spec.get("output") == "sigmoid"
+        channels = model.spec["out_channels"]
+        shape = grid.box_shape
+        dtype = np.uint8 if channels < 256 else np.uint16
+        self.classes = np.zeros((channels if self.sigmoid else 1, *shape), dtype)
+        self.probabilities = scratch_array((channels, *shape)) if keep_probabilities else None
+        self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
+        self._first = self._written = self._received = 0
+
+    def take(self, planes: torch.Tensor) -> None:
+        """Take the next working planes, (channels, n, j, i) probabilities."""
+        if not self.grid.resampled:
+            step = max(1, _ARGMAX_VOXELS // max(1, math.prod(planes.shape[2:])))
+            for start in range(0, planes.shape[1], step):
+                self._write(planes[:, start : start + step])
+            return
+        self._received += planes.shape[1]
+        self._pending = np.concatenate([self._pending, planes.cpu().numpy()], axis=1)
+        ready = self.grid.planes_ready(self._received)
+        step = max(1, _ARGMAX_VOXELS // math.prod(self.grid.box_shape[1:]))
+        import torch
+
+        for start in range(self._written, ready, step):
+            slab = self.grid.back(self._pending, self._first, start, min(start + step, ready))
+            self._write(torch.from_numpy(np.ascontiguousarray(slab)))
+        keep = max(self._first, min(self.grid.first_needed(ready), self._received))
+        self._pending = self._pending[:, keep - self._first :].copy()
+        self._first = keep
+
+    def _write(self, slab: torch.Tensor) -> None:
+        place = slice(self._written, self._written + slab.shape[1])
+        classes = (slab > 0.5) if self.sigmoid else slab.argmax(0, keepdim=True)
+        self.classes[:, place] = classes.cpu().numpy()
+        if self.probabilities is not None:
+            self.probabilities[:, place] = slab.half().cpu().numpy()
+        self._written = place.stop
+
+
+def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
+    """A float16 array in a file that vanishes with it."""
+    with tempfile.TemporaryFile(prefix="acseg-") as stream:
+        return np.memmap(stream, np.float16, "w+", shape=shape)
+
+
+def assemble(
+    volume: Volume, model: Model, roi: Box | None, grid: WorkingGrid, sink: PlaneSink
+) -> tuple[Segmentation, np.ndarray | None]:
+    """Cut to the ROI, and give classes their segments' values."""
+    whole = roi is None
+    roi = roi or ((0, volume.shape[0]), (0, volume.shape[1]), (0, volume.shape[2]))
+    place = tuple(slice(a, b) for a, b in roi)
+    inner = tuple(slice(a - s, b - s) for (a, b), s in zip(roi, grid.start, strict=True))
+    values = [s.value for s in model.segments]
+    dtype = np.uint8 if max(values, default=1) < 256 else np.uint16
+    probabilities = sink.probabilities
+    if probabilities is not None and not whole:
+        full = scratch_array((probabilities.shape[0], *volume.shape))
+        full[(slice(None), *place)] = probabilities[(slice(None), *inner)]
+        probabilities = full
+
+    def at_home(part: np.ndarray) -> np.ndarray:
+        if whole:
+            return part
+        full = np.zeros(volume.shape, part.dtype)
+        full[place] = part[inner]
+        return full
+
+    if sink.sigmoid:
+        masks = [at_home(c) for c in sink.classes]
+        return Segmentation.from_masks(masks, model.segments, volume.geometry, volume.name), probabilities
+    table = np.array([0, *values], dtype)
+    labels = sink.classes[0]
+    if not np.array_equal(table, np.arange(len(table))):
+        labels = table[labels]
+    return Segmentation((at_home(labels),), list(model.segments), volume.geometry, volume.name), probabilities
