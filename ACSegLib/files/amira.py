@@ -202,7 +202,7 @@ def _parse(text: str) -> dict[str, Any]:
     stack = [root]
     words: list[str] = []
     body = "\n".join(line.split("#")[0] if line.lstrip().startswith("#") else line for line in text.splitlines())
-    for token in _TOKEN.findall(body):
+    for token in _TOKEN.findall(re.sub(r"\s*\n\s*\{", " {", body)):
         if token == "{":
             inner: dict[str, Any] = {}
             stack[-1][" ".join(words).strip('"') or "{"] = inner

@@ -1,0 +1,83 @@
+"""HDF5 against files written by h5py."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from filecases import numbers
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import open_segmentation, open_volume
+from ACSegLib.files.registry import inventory
+from ACSegLib.volume import Geometry
+
+ARRAY = numbers("u2", (4, 5, 6))
+
+
+def test_the_only_volume_is_found(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("t0/channel/raw", data=ARRAY, chunks=(2, 2, 2), compression="gzip")
+        data.attrs["element_size_um"] = (0.3, 0.2, 0.1)
+        file["table"] = np.zeros((7, 2))
+        file["names"] = np.array([b"a", b"b"])
+    found = open_volume(tmp_path / "a.h5")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    assert found.geometry == Geometry((0.1, 0.2, 0.3), unit="um")
+    assert found.meta["dataset"] == "/t0/channel/raw"
+
+
+@pytest.mark.parametrize("kind", [">u2", ">f4", "f2", "i1", "i8", "f8", "?"])
+def test_number_types(kind, tmp_path):
+    array = ARRAY > 30000 if kind == "?" else numbers(kind, (4, 5, 6))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["raw"] = array
+    found = open_volume(tmp_path / "a.h5").array
+    assert found.dtype == array.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(found, array)
+
+
+def test_several_data_sets_are_listed_and_chosen_by_path(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["raw"] = ARRAY
+        file["group/label"] = (ARRAY > 30000).astype(np.int64) * 300
+    with pytest.raises(FileError, match=r"a\.h5.*group/label \(4 x 5 x 6, int64\); raw \(4 x 5 x 6, uint16\)"):
+        open_volume(tmp_path / "a.h5")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.h5", dataset="raw").array, ARRAY)
+    labels = open_segmentation(tmp_path / "a.h5", dataset="/group/label")
+    assert [s.value for s in labels.segments] == [300]
+    assert sorted(row["dataset"] for row in inventory(tmp_path / "a.h5")) == ["group/label", "raw"]
+    with pytest.raises(FileError, match="no data set 'other'"):
+        open_volume(tmp_path / "a.h5", dataset="other")
+    with pytest.raises(FileError, match="no data set 'group'"):
+        open_volume(tmp_path / "a.h5", dataset="group")
+
+
+def test_axes_of_ilastik(tmp_path):
+    tags = json.dumps({"axes": [{"key": key} for key in "tzyxc"]})
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        file["exported_data"] = ARRAY[None, ..., None]
+        file["exported_data"].attrs["axistags"] = tags
+    np.testing.assert_array_equal(open_volume(tmp_path / "one.h5").array, ARRAY)
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file["exported_data"] = np.zeros((1, 4, 5, 6, 2), np.float32)
+        file["exported_data"].attrs["axistags"] = tags
+    with pytest.raises(FileError, match=r"two\.h5.*2 colour channels"):
+        open_volume(tmp_path / "two.h5")
+
+
+def test_no_volume_at_all(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["flat"] = np.zeros((4, 5))
+        file["text"] = "hello"
+        file["pairs"] = np.zeros((2, 3, 4), [("a", "f4"), ("b", "f4")])
+    with pytest.raises(FileError, match=r"a\.h5.*no 3D data set.*flat \(4 x 5"):
+        open_volume(tmp_path / "a.h5")
+    with pytest.raises(FileError, match="pairs"):
+        open_volume(tmp_path / "a.h5", dataset="pairs")
+
+
+def test_a_user_block_before_the_signature(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        file["raw"] = ARRAY
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.mat").array, ARRAY)

@@ -1,0 +1,166 @@
+"""OME-Zarr against groups written by zarr alone, and against the text of the specification."""
+
+import json
+
+import numpy as np
+import pytest
+from filecases import STRAIGHT, labels, numbers
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files.registry import inventory
+from ACSegLib.volume import Geometry, Volume
+
+zarr = pytest.importorskip("zarr", minversion="3.0", reason="the writer of these tests needs zarr 3")
+
+FINE = numbers("u2", (8, 10, 12))
+SPACE = [{"name": n, "type": "space", "unit": "nanometer"} for n in "zyx"]
+
+
+def _group(path, levels, axes, version, extra=None, whole=None):
+    """Write a group by zarr: `levels` is a list of (array, transforms)."""
+    zarr_format = 2 if version == "0.4" else 3
+    group = zarr.open_group(str(path), mode="w", zarr_format=zarr_format)
+    datasets = []
+    for n, (array, transforms) in enumerate(levels):
+        data = group.create_array(f"scale{n}", shape=array.shape, dtype=array.dtype, chunks=(4,) * array.ndim)
+        data[...] = array
+        datasets.append({"path": f"scale{n}", "coordinateTransformations": transforms})
+    scales = {"version": version, "axes": axes, "datasets": datasets}
+    if whole:
+        scales["coordinateTransformations"] = whole
+    values = {"multiscales": [scales], **(extra or {})}
+    if version == "0.4":
+        group.attrs.update(values)
+    else:
+        group.attrs["ome"] = {"version": "0.5", **values}
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_levels_scale_and_translation(version, tmp_path):
+    path = tmp_path / "a.zarr"
+    _group(
+        path,
+        [
+            (FINE, [{"type": "scale", "scale": [4, 3, 2]}, {"type": "translation", "translation": [40, 30, 20]}]),
+            (FINE[::2, ::2, ::2], [{"type": "scale", "scale": [8, 6, 4]}]),
+        ],
+        SPACE,
+        version,
+    )
+    found = open_volume(path)
+    np.testing.assert_array_equal(found.array, FINE)
+    assert found.geometry == Geometry((2, 3, 4), (20, 30, 40), unit="nm")
+    coarse = open_volume(path, level=1)
+    np.testing.assert_array_equal(coarse.array, FINE[::2, ::2, ::2])
+    assert coarse.geometry == Geometry((4, 6, 8), unit="nm")
+    with pytest.raises(FileError, match=r"a\.zarr.*2 resolution levels"):
+        open_volume(path, level=2)
+    assert [row["shape"] for row in inventory(path)] == [[8, 10, 12], [4, 5, 6]]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_five_axes_other_units_and_whole_transforms(version, tmp_path):
+    axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
+    axes += [
+        {"name": n, "type": "space", "unit": u}
+        for n, u in zip("zyx", ("micrometer", "nanometer", "nanometer"), strict=True)
+    ]
+    level = [
+        {"type": "scale", "scale": [1, 1, 0.5, 100, 100]},
+        {"type": "translation", "translation": [0, 0, 1, 10, 20]},
+    ]
+    whole = [{"type": "scale", "scale": [0.1, 1, 2, 2, 2]}]
+    _group(tmp_path / "a.zarr", [(FINE[None, None], level)], axes, version, whole=whole)
+    found = open_volume(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(found.array, FINE)
+    assert found.geometry.unit == "nm"
+    np.testing.assert_allclose(found.geometry.spacing, (200, 200, 1000))
+    np.testing.assert_allclose(found.geometry.origin, (40, 20, 2000))
+    two = [(np.zeros((1, 2, 4, 5, 6), np.uint8), level)]
+    _group(tmp_path / "two.zarr", two, axes, version)
+    with pytest.raises(FileError, match=r"two\.zarr.*2 colour channels"):
+        open_volume(tmp_path / "two.zarr")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_label_table(version, tmp_path):
+    table = {
+        "colors": [{"label-value": 2, "rgba": [51, 102, 255, 255]}],
+        "properties": [{"label-value": 2, "name": "cell"}, {"label-value": 9, "class": "bead"}],
+    }
+    array = np.zeros((4, 5, 6), np.uint16)
+    array[1], array[2] = 2, 9
+    scale = [{"type": "scale", "scale": [1, 1, 1]}]
+    _group(tmp_path / "a.zarr", [(array, scale)], SPACE, version, {"image-label": table})
+    found = open_segmentation(tmp_path / "a.zarr")
+    assert [(s.name, s.value) for s in found.segments] == [("cell", 2), ("bead", 9)]
+    np.testing.assert_allclose(found.segments[0].colour, (0.2, 0.4, 1.0))
+
+
+def test_a_label_image_inside_an_image(tmp_path):
+    scale = [{"type": "scale", "scale": [4, 3, 2]}]
+    _group(tmp_path / "a.zarr", [(FINE, scale)], SPACE, "0.4")
+    (tmp_path / "a.zarr" / "labels").mkdir()
+    _group(tmp_path / "a.zarr" / "labels" / "cells", [((FINE > 9).astype(np.uint8), scale)], SPACE, "0.4")
+    assert open_segmentation(tmp_path / "a.zarr", dataset="labels/cells").geometry.spacing == (2, 3, 4)
+    assert {"dataset": "labels/cells"} in inventory(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.zarr").array, FINE)
+    with pytest.raises(FileError, match="labels/other"):
+        open_volume(tmp_path / "a.zarr", dataset="labels/other")
+
+
+def test_plain_arrays_and_collections(tmp_path):
+    data = zarr.open_array(str(tmp_path / "plain.zarr"), mode="w", shape=FINE.shape, dtype=">u2", chunks=(4, 4, 4),
+                           zarr_format=2)  # fmt: skip
+    data[...] = FINE
+    found = open_volume(tmp_path / "plain.zarr").array
+    assert found.dtype.isnative
+    np.testing.assert_array_equal(found, FINE)
+    group = zarr.open_group(str(tmp_path / "group.zarr"), mode="w")
+    group.create_array("a", shape=(2, 3, 4), dtype="u1")
+    assert open_volume(tmp_path / "group.zarr").shape == (2, 3, 4)
+    group.create_array("b", shape=(2, 3, 4), dtype="u1")
+    with pytest.raises(FileError, match=r"group\.zarr.*a, b"):
+        open_volume(tmp_path / "group.zarr")
+    root = zarr.open_group(str(tmp_path / "converted.zarr"), mode="w", zarr_format=2)
+    root.attrs["bioformats2raw.layout"] = 3
+    _group(tmp_path / "converted.zarr" / "0", [(FINE, [{"type": "scale", "scale": [4, 3, 2]}])], SPACE, "0.4")
+    assert open_volume(tmp_path / "converted.zarr").geometry.spacing == (2, 3, 4)
+
+
+def test_ours_follows_the_specification(tmp_path):
+    """Metadata as OME-Zarr 0.4 demands, a pyramid whose levels lie on each other, chunks in nested folders."""
+    k, j, i = np.indices((70, 65, 130), dtype=np.float32)
+    geometry = Geometry((2, 3, 4), (20, 30, 40), unit="nm")
+    save_volume(Volume(100 * k + 10 * j + i, geometry), tmp_path / "a.ome.zarr")
+    values = json.loads((tmp_path / "a.ome.zarr" / ".zattrs").read_text())["multiscales"][0]
+    assert values["version"] == "0.4"
+    assert values["axes"] == SPACE
+    assert [d["path"] for d in values["datasets"]] == ["0", "1", "2"]
+    assert json.loads((tmp_path / "a.ome.zarr" / "0" / ".zarray").read_text())["dimension_separator"] == "/"
+    for level, steps in enumerate([(1, 1, 1), (2, 2, 2), (2, 2, 4)]):
+        found = open_volume(tmp_path / "a.ome.zarr", level=level)
+        np.testing.assert_allclose(found.geometry.spacing, np.array(geometry.spacing) * steps[::-1])
+        at = found.geometry.ijk_to_lps @ [5, 6, 7, 1]
+        z, y, x = ((at[:3] - geometry.origin) / geometry.spacing)[::-1]
+        assert found.array[7, 6, 5] == pytest.approx(100 * z + 10 * y + x, rel=1e-6)
+
+
+def test_our_label_table(tmp_path):
+    original = labels(STRAIGHT)
+    save_segmentation(original, tmp_path / "a.ome.zarr")
+    table = json.loads((tmp_path / "a.ome.zarr" / ".zattrs").read_text())["image-label"]
+    assert table["properties"] == [{"label-value": s.value, "name": s.name} for s in original.segments]
+    assert table["colors"][0] == {"label-value": 2, "rgba": [26, 51, 76, 255]}
+
+
+def test_label_pyramids_hold_no_new_labels(tmp_path):
+    array = np.zeros((70, 70, 70), np.uint8)
+    array[::2], array[1::2] = 3, 9
+    from ACSegLib.volume import Segmentation
+
+    save_segmentation(Segmentation.from_labels(array), tmp_path / "a.ome.zarr")
+    coarse = open_segmentation(tmp_path / "a.ome.zarr", level=1)
+    assert coarse.shape == (35, 35, 35)
+    assert set(np.unique(coarse.labels)) == {3}

@@ -1,0 +1,117 @@
+"""Folders of numbered slices, and DICOM series, against arrays written slice by slice."""
+
+import numpy as np
+import pytest
+import SimpleITK
+import tifffile
+from filecases import numbers
+from PIL import Image
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import open_volume
+from ACSegLib.files.registry import inventory
+from ACSegLib.volume import Geometry
+
+ARRAY = numbers("u2", (12, 5, 6))
+
+
+def _tiffs(folder, array=ARRAY, name="slice_{}.tif", first=1, step=1, **options):
+    for k, plane in enumerate(array):
+        tifffile.imwrite(folder / name.format(first + step * k), plane, **options)
+
+
+@pytest.mark.parametrize("name", ["slice_{}.tif", "slice_{:04d}.tif", "{}.tif", "2024-01-05_cell3_{}_a.tif"])
+@pytest.mark.parametrize(("first", "step"), [(0, 1), (8, 1), (10, 20)])
+def test_natural_order(name, first, step, tmp_path):
+    """Slice 2 comes before slice 10, whatever else is in the name; every n-th slice is no gap."""
+    _tiffs(tmp_path, name=name, first=first, step=step)
+    (tmp_path / "notes.txt").write_text("not a slice")
+    np.testing.assert_array_equal(open_volume(tmp_path).array, ARRAY)
+
+
+def test_missing_slices_are_named(tmp_path):
+    _tiffs(tmp_path)
+    for number in (4, 5, 9):
+        (tmp_path / f"slice_{number}.tif").unlink()
+    with pytest.raises(FileError, match=r"numbered 4, 5, 9 are missing.*slice_1\.tif.*slice_12\.tif"):
+        open_volume(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "I;16", "RGB", "RGBA", "LA"])
+def test_png_modes(mode, tmp_path):
+    """Palettes give their indices (labels), grey saved as colour gives grey."""
+    array = numbers("u2" if mode == "I;16" else "u1", (4, 5, 6))
+    array = array > 99 if mode == "1" else array
+    for k, plane in enumerate(array):
+        if mode == "P":
+            image = Image.fromarray(plane, "P")
+            image.putpalette([v for n in range(256) for v in (n, 255 - n, 7)])
+        elif mode in ("RGB", "RGBA", "LA"):
+            image = Image.fromarray(plane).convert(mode)
+        else:
+            image = Image.fromarray(plane)
+        image.save(tmp_path / f"s{k}.png")
+    np.testing.assert_array_equal(open_volume(tmp_path).array, array)
+
+
+def test_voxel_size_from_imagej_slices(tmp_path):
+    _tiffs(tmp_path, imagej=True, resolution=(4, 5), metadata={"unit": "um", "axes": "YX"})
+    assert open_volume(tmp_path).geometry == Geometry((0.25, 0.2, 0.25), unit="um")
+
+
+def test_slices_that_do_not_fit_are_named(tmp_path):
+    _tiffs(tmp_path)
+    tifffile.imwrite(tmp_path / "slice_7.tif", ARRAY[6, :4])
+    with pytest.raises(FileError, match=r"slice_7\.tif.*6 x 4.*6 x 5"):
+        open_volume(tmp_path)
+    tifffile.imwrite(tmp_path / "slice_7.tif", ARRAY[6].astype(np.uint8))
+    with pytest.raises(FileError, match=r"slice_7\.tif.*uint8.*uint16"):
+        open_volume(tmp_path)
+    tifffile.imwrite(tmp_path / "slice_1.tif", ARRAY)
+    with pytest.raises(FileError, match=r"slice_1\.tif.*by itself"):
+        open_volume(tmp_path)
+
+
+def test_colours_and_single_pictures_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    for k in range(3):
+        Image.fromarray(rng.integers(0, 255, (5, 6, 3), np.uint8)).save(tmp_path / f"s{k}.png")
+    with pytest.raises(FileError, match=r"s0\.png.*colour"):
+        open_volume(tmp_path)
+    Image.fromarray(np.zeros((5, 6), np.uint8)).save(tmp_path / "one.png")
+    with pytest.raises(FileError, match=r"one\.png.*2D"):
+        open_volume(tmp_path / "one.png")
+
+
+def _dicom_series(folder, array, spacing, uid):
+    """Write one file a slice, names in another order than the positions."""
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for k, plane in enumerate(array):
+        image = SimpleITK.GetImageFromArray(plane[None])
+        image.SetSpacing(spacing)
+        tags = {
+            "0008|0060": "CT",
+            "0020|000e": uid,
+            "0020|000d": "1.2.3",
+            "0008|0018": f"{uid}.{k}",
+            "0020|0032": f"-10\\20\\{30 + spacing[2] * k}",
+            "0020|0037": "1\\0\\0\\0\\1\\0",
+            "0020|0013": str(k),
+        }
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer.SetFileName(str(folder / f"{uid}-{(k * 7) % 12}.dcm"))
+        writer.Execute(image)
+
+
+def test_dicom_series(tmp_path):
+    _dicom_series(tmp_path, ARRAY, (0.5, 0.25, 2.0), "1.2.3.4")
+    found = open_volume(tmp_path)
+    np.testing.assert_array_equal(found.array, ARRAY)
+    assert found.geometry == Geometry((0.5, 0.25, 2.0), (-10, 20, 30), unit="mm")
+    _dicom_series(tmp_path, ARRAY[:, :4, :4], (1, 1, 1), "1.2.3.5")
+    with pytest.raises(FileError, match="2 DICOM series"):
+        open_volume(tmp_path)
+    assert open_volume(tmp_path, dataset="1.2.3.5").shape == (12, 4, 4)
+    assert {row["dataset"] for row in inventory(tmp_path)} == {"1.2.3.4", "1.2.3.5"}
