@@ -57,7 +57,7 @@ class PairedComparison:
 
 
 def compare_paired(
-    first: Sequence[float], second: Sequence[float], measure: str = "", confidence: float = 0.95
+    first: Sequence[float | None], second: Sequence[float | None], measure: str = "", confidence: float = 0.95
 ) -> PairedComparison:
     """Compare paired values by t-test and Wilcoxon test, with effect size, interval and Bland-Altman limits.
 
@@ -119,7 +119,7 @@ def compare_paired(
     )
 
 
-def bland_altman(first: Sequence[float], second: Sequence[float], share: float = 0.95) -> dict[str, Any]:
+def bland_altman(first: Sequence[float | None], second: Sequence[float | None], share: float = 0.95) -> dict[str, Any]:
     """Means and differences of pairs, their bias, and the limits that hold `share` of differences (if normal).
 
     Returns
@@ -143,7 +143,7 @@ def bland_altman(first: Sequence[float], second: Sequence[float], share: float =
 
 
 def compare_measures(
-    pairs: Mapping[str, tuple[Sequence[float], Sequence[float]]], correction: str = "holm"
+    pairs: Mapping[str, tuple[Sequence[float | None], Sequence[float | None]]], correction: str = "holm"
 ) -> list[PairedComparison]:
     """Compare several measures of the same cells, with the p values corrected for their number.
 
@@ -254,7 +254,9 @@ def _two_groups(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
     return row
 
 
-def _pairs(first: Sequence[float], second: Sequence[float], measure: str) -> tuple[np.ndarray, np.ndarray, int]:
+def _pairs(
+    first: Sequence[float | None], second: Sequence[float | None], measure: str
+) -> tuple[np.ndarray, np.ndarray, int]:
     a = np.array([_NAN if v is None else v for v in first], float)
     b = np.array([_NAN if v is None else v for v in second], float)
     if a.shape != b.shape or a.ndim != 1:

@@ -1,0 +1,158 @@
+"""Figures of a study as SVG text: strips with boxes, Bland-Altman, learning curve. Vector graphics, no files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ACSegLib.measure.comparison import bland_altman
+from ACSegLib.measure.learning_curve import LearningCurve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Colours that people with colour-blindness tell apart (Okabe and Ito, Color Universal Design, 2008).
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a800")
+INK, MUTED = "#1c1f24", "#6b7280"
+
+
+def strip_plot(groups: Mapping[str, Sequence[float]], label: str, title: str = "") -> str:
+    """One dot a cell and a box a group; undefined values are left out.
+
+    Parameters
+    ----------
+    groups : mapping of name to values
+    label : str
+        Of the axis, with its unit.
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+    figure, axes = _figure(max(3.2, 1.2 + 1.1 * len(groups)), 3.4)
+    rng = np.random.default_rng(0)  # the jitter is the same in every report
+    for n, values in enumerate(groups.values()):
+        known = np.array([v for v in values if v is not None and np.isfinite(v)], float)
+        colour = PALETTE[n % len(PALETTE)]
+        if len(known) > 2:
+            axes.boxplot(
+                known,
+                positions=[n],
+                widths=0.55,
+                showfliers=False,
+                medianprops={"color": INK, "linewidth": 1.4},
+                boxprops={"color": MUTED},
+                whiskerprops={"color": MUTED},
+                capprops={"color": MUTED},
+            )
+        axes.plot(n + rng.uniform(-0.16, 0.16, len(known)), known, "o", ms=3.6, color=colour, alpha=0.75, mew=0)
+    axes.set_xticks(range(len(groups)), [f"{name}\nn = {len(values)}" for name, values in groups.items()])
+    axes.set_xlim(-0.6, len(groups) - 0.4)
+    axes.set_ylabel(label)
+    return _svg(figure, axes, title)
+
+
+def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: str, title: str = "") -> str:
+    """Differences (first minus second) over means, with bias and limits of agreement, as SVG."""
+    found = bland_altman(first, second)
+    figure, axes = _figure(4.4, 3.4)
+    axes.plot(found["means"], found["differences"], "o", ms=4, color=PALETTE[0], alpha=0.8, mew=0)
+    axes.axhline(0, color=MUTED, lw=0.8)
+    axes.axhline(found["bias"], color=PALETTE[4], lw=1.4, label=f"bias {found['bias']:.3g}")
+    if np.isfinite(found["limit_low"]):
+        for n, limit in enumerate((found["limit_low"], found["limit_high"])):
+            text = f"limits {found['limit_low']:.3g} to {found['limit_high']:.3g}" if n == 0 else None
+            axes.axhline(limit, color=PALETTE[4], lw=1.0, ls="--", label=text)
+    axes.set_xlabel(f"mean of both, {label}")
+    axes.set_ylabel(f"difference, {label}")
+    axes.legend(frameon=False, fontsize=7.5, loc="best")
+    return _svg(figure, axes, title)
+
+
+def learning_curve_plot(
+    points: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]],
+    curves: Mapping[str, LearningCurve],
+    target: float,
+    title: str = "",
+) -> str:
+    """Scores against training volumes, the fitted curves with their 95 % bands, and where they reach the target.
+
+    Parameters
+    ----------
+    points : mapping of name to (volumes, scores, standard deviations)
+        Scores from 0 to 1.
+    curves : mapping of name to LearningCurve
+    target : float
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+    figure, axes = _figure(6.4, 3.8)
+    largest = max(max(volumes) for volumes, _, _ in points.values())
+    ends = [curve.volumes_for(target)[0] for curve in curves.values()]
+    reached = [e for e in ends if np.isfinite(e) and e < 10 * largest]
+    x = np.linspace(0, max([largest, *reached]) * 1.1, 300)
+    floor = 100 * min(min(scores) for _, scores, _ in points.values())
+    for n, (name, (volumes, scores, spread)) in enumerate(points.items()):
+        colour = PALETTE[n % len(PALETTE)]
+        axes.errorbar(
+            volumes,
+            100 * np.asarray(scores),
+            yerr=100 * np.nan_to_num(np.asarray(spread, float)),
+            fmt="o",
+            ms=4.5,
+            color=colour,
+            elinewidth=0.7,
+            capsize=2,
+            label=name,
+        )
+        if name in curves:
+            low, high = curves[name].band(x)
+            axes.plot(x, 100 * curves[name].predict(x), color=colour, lw=1.4)
+            if np.all(np.isfinite(low)):
+                axes.fill_between(x, 100 * low, 100 * high, color=colour, alpha=0.15, lw=0)
+    axes.axhline(100 * target, color=MUTED, lw=0.8, ls=":")
+    for name, end in zip(curves, ends, strict=True):
+        if end in reached:
+            colour = PALETTE[list(points).index(name) % len(PALETTE)]
+            axes.plot([end], [100 * target], "D", ms=5, color=colour)
+            axes.annotate(
+                f"{end:.0f}", (end, 100 * target), (0, 5), textcoords="offset points", ha="center", fontsize=8
+            )
+    axes.set_ylim(max(0, floor - 15), 101.5)
+    axes.set_xlim(0, x[-1])
+    axes.set_xlabel("training volumes")
+    axes.set_ylabel("Dice, %")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    return _svg(figure, axes, title)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    return figure, axes
+
+
+def _svg(figure: Figure, axes: Axes, title: str) -> str:
+    import matplotlib
+
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, colors=INK)
+    axes.xaxis.label.set_fontsize(9)
+    axes.yaxis.label.set_fontsize(9)
+    if title:
+        axes.set_title(title, fontsize=10, loc="left", color=INK)
+    stream = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": title or "acseg"}):  # same figure, same text
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
