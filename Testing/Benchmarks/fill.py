@@ -25,6 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 import fill_cases  # noqa: E402
 import harness  # noqa: E402
 from fill_bench import Bench, gibibytes, wall  # noqa: E402
+from fill_solvers import solvers  # noqa: E402
 from fill_suggestion import suggestion  # noqa: E402
 
 
@@ -140,6 +141,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "472": large_phantom,
     **{name: real_set(name) for name in fill_cases.REAL},
     "suggestion": suggestion,
+    "solvers": solvers,
 }
 PEERS = ("random_walker", "biomedisa")
 QUICK = ("128", "hippocampus", "sxt_cell")
@@ -188,9 +190,14 @@ def main() -> int:
         harness.say(name)
         CASES[name](bench)
     print(f"{facts['processor']}, {facts['cores']} cores, {facts['memory_GiB']} GiB; {facts['versions']}\n")
-    print(bench.targets_table(), bench.rows_table(), sep="\n\n")
+    print(bench.targets_table(), bench.rows_table(), *bench.notes, sep="\n\n")
     if options.json:
-        results = {"machine": facts, "targets": [vars(t) for t in bench.targets], "measurements": bench.rows}
+        results = {
+            "machine": facts,
+            "targets": [vars(t) for t in bench.targets],
+            "measurements": bench.rows,
+            "notes": bench.notes,
+        }
         options.json.write_text(json.dumps(results, indent=1, default=str))
     return int(any(target.met is False for target in bench.targets))
 

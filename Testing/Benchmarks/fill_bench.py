@@ -38,6 +38,7 @@ class Bench:
     options: argparse.Namespace
     targets: list[Target] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
