@@ -10,7 +10,6 @@ only thing told besides, since a path may mean an image, labels, a table or a fo
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +53,7 @@ class CliModule:
     files : mapping
         Option name -> `FileParameter`.
     fixed : mapping
-        Option name -> value that Slicer users need not see.
+        Option name -> value that Slicer users need not set.
     """
 
     command: str
@@ -86,9 +85,41 @@ class Parameter:
 
 UNIT_OPTION = "length_unit"
 
-_LABELS_OUT = FileParameter("label", "output", (".seg.nrrd", ".nrrd"))
+#: Choice that stands for "not given", where an option with choices has no default: Slicer must show one as chosen.
+NOT_GIVEN = "default"
+
+_LABELS_OUT = FileParameter("label", "output", (".seg.nrrd",))
+_MODEL = FileParameter("file", "input", (".acseg", ".h5"))
+_FOLDER = FileParameter("directory")
 
 CLI_MODULES: dict[str, CliModule] = {
+    "ACSegTrain": CliModule(
+        "train",
+        "ACSeg Train",
+        "Train a 3D U-Net on a folder of images and a folder of their labels, paired by name.",
+        {
+            "output": FileParameter("file", "output", (".acseg",)),
+            "images": _FOLDER,
+            "labels": _FOLDER,
+            "val_images": _FOLDER,
+            "val_labels": _FOLDER,
+            "table": FileParameter("file", "input", (".csv",)),
+            "init": _MODEL,
+            "tensorboard": _FOLDER,
+            "scratch": _FOLDER,
+        },
+    ),
+    "ACSegPredict": CliModule(
+        "predict",
+        "ACSeg Predict",
+        "Segment a volume with a trained network: your own, one of Biomedisa's, or the one that ships with ACSeg.",
+        {
+            "images": FileParameter("image"),
+            "output": _LABELS_OUT,
+            "model": _MODEL,
+            "probabilities": FileParameter("file", "output", (".nrrd",)),
+        },
+    ),
     "ACSegMeasure": CliModule(
         "measure",
         "ACSeg Measure",
@@ -101,13 +132,6 @@ CLI_MODULES: dict[str, CliModule] = {
         {"resample": True, "workers": 1},
     ),
 }
-
-
-@dataclasses.dataclass
-class _SceneOptions:
-    """What a CLI module asks for besides the options of its command."""
-
-    length_unit: str
 
 
 def _camel(name: str) -> str:
@@ -140,14 +164,15 @@ def _parameter(info: OptionInfo, file: FileParameter | None, position: int) -> P
     name = _camel("no_" + info.name if inverted else info.name)
     text = f"Switch off: {info.metadata['help']}" if inverted else info.help
     default: Any = False if inverted else info.default
-    if file is not None:
-        default = None
+    element = file.kind if file is not None else _element(info)
+    if element == "string-enumeration" and default is None:
+        default = NOT_GIVEN
     return Parameter(
         info,
         name,
         "--no-" + info.flag[2:] if inverted else info.flag,
-        file.kind if file is not None else _element(info),
-        default,
+        element,
+        None if file is not None else default,
         text,
         bool(info.metadata["advanced"]),
         file,
@@ -161,10 +186,10 @@ def _element(info: OptionInfo) -> str:
         return "boolean"
     if info.repeated:
         return {int: "integer-vector", float: "double-vector"}.get(info.type, "string-vector")
-    if info.default is None and not info.metadata["choices"]:
-        return "string"  # Slicer's number boxes cannot be empty
     if info.metadata["choices"]:
         return "string-enumeration"
+    if info.default is None:
+        return "string"  # Slicer's number boxes cannot be empty
     return {int: "integer", float: "double"}.get(info.type, "string")
 
 
@@ -219,6 +244,8 @@ def option_values(name: str, arguments: Sequence[str]) -> tuple[dict[str, Any], 
         given = namespace[parameter.info.name]
         if parameter.element == "boolean":
             values[parameter.info.name] = given != parameter.inverted
+        elif given == parameter.default == NOT_GIVEN:
+            continue
         elif given not in (None, "") and not (parameter.info.repeated and given == parameter.default):
             values[parameter.info.name] = _read(parameter, given)
     unit = values.pop(UNIT_OPTION)

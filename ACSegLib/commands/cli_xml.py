@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import ACSegLib
-from ACSegLib.commands.cli_modules import CLI_MODULES, Parameter, parameters
+from ACSegLib.commands.cli_modules import CLI_MODULES, NOT_GIVEN, Parameter, parameters
 
 _GROUPS = (
     ("IO", "Input and output", False),
@@ -78,8 +78,9 @@ def _add_parameter(group: Element, parameter: Parameter) -> None:
         SubElement(element, "channel").text = file.channel
         return
     SubElement(element, "default").text = _default_text(parameter)
-    for choice in info.metadata["choices"] or () if tag == "string-enumeration" else ():
-        SubElement(element, "element").text = str(choice)
+    if tag == "string-enumeration":
+        for choice in ([NOT_GIVEN] if parameter.default == NOT_GIVEN else []) + list(info.metadata["choices"]):
+            SubElement(element, "element").text = str(choice)
     limits = {"minimum": info.metadata["minimum"], "maximum": info.metadata["maximum"]}
     if tag in ("integer", "double") and any(limit is not None for limit in limits.values()):
         constraints = SubElement(element, "constraints")

@@ -1,6 +1,6 @@
 """Stands in for Slicer's module Segment Statistics: the part of its logic and of its plugin base that a plugin meets.
 
-With ``ACSEG_SLICER_SOURCE``, a folder with Slicer's sources, Slicer's own module is used instead.
+With ``ACSEG_SLICER_SOURCE``, the folder ``Base/Python/slicer`` of Slicer's sources, Slicer's own module is used.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ def install():
     """Make ``import SegmentStatistics`` and ``import SegmentStatisticsPlugins`` work."""
     source = os.environ.get("ACSEG_SLICER_SOURCE")
     if source:
-        folder = Path(source) / "Modules" / "Scripted" / "SegmentStatistics"
+        folder = Path(source).parents[2] / "Modules" / "Scripted" / "SegmentStatistics"
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
+        import slicer
+
+        # names under which Slicer's Python has what slicer-core keeps in `slicer`
+        sys.modules.setdefault("vtkSegmentationCorePython", slicer)
+        sys.modules.setdefault("vtkITK", slicer)
         return
     plugins = types.ModuleType("SegmentStatisticsPlugins")
     plugins.SegmentStatisticsPluginBase = _plugin_base()

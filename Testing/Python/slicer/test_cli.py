@@ -96,11 +96,14 @@ def test_every_option_is_in_the_xml_with_its_default_range_and_help(name):
             assert (element.tag, default) == ("boolean", "false")
         elif info.repeated:
             assert [info.type(v) for v in default.split(",") if v] == info.default
+        elif info.default is None:
+            assert default == ("default" if info.metadata["choices"] else "")
         else:
-            assert default == ("" if info.default is None else str(info.default))
-            assert default == "" or info.type(default) == info.default
-        if info.metadata["choices"] and element.tag == "string-enumeration":
-            assert [e.text for e in element.findall("element")] == [str(c) for c in info.metadata["choices"]]
+            assert default == str(info.default)
+            assert info.type(default) == info.default
+        if element.tag == "string-enumeration":
+            nothing = ["default"] if info.default is None else []
+            assert [e.text for e in element.findall("element")] == nothing + [str(c) for c in info.metadata["choices"]]
         if element.tag in ("integer", "double"):
             for limit in ("minimum", "maximum"):
                 text = element.findtext(f"constraints/{limit}")

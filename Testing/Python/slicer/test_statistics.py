@@ -212,6 +212,7 @@ def test_thin_parts_are_measured_on_request(statistics, mrml_application):
 
 def test_segment_without_voxels_gives_nothing(statistics, mrml_application):
     node = mrml_application.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    node.CreateDefaultDisplayNodes()
     node.GetSegmentation().AddEmptySegment("E", "empty")
     assert measured(node, None)[0] == {}
 
@@ -239,3 +240,10 @@ def test_thin_radius_is_kept_in_the_scene(statistics):
     other = ACSegSegmentStatisticsPlugin()
     other.setParameterNode(node)
     assert other.thinRadiusSpinBox.value == 3.5
+
+
+@pytest.mark.parametrize("check", ["checkSegmentationRoundTrip", "checkSurvivalOfAnExistingNode", "checkStatistics"])
+def test_self_tests_for_slicer(statistics, monkeypatch, check):
+    """The bodies that CTest runs inside Slicer."""
+    monkeypatch.syspath_prepend(str(FOLDER.parents[1] / "Testing" / "Slicer"))
+    getattr(importlib.import_module("self_tests"), check)()
