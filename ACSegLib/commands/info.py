@@ -166,6 +166,11 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, 
 def _counts(layer: np.ndarray) -> dict[int, int]:
     """Voxels of each value, plane by plane."""
     totals: dict[int, int] = {}
+    if int(layer.max()) < _MOST_LABELS:
+        counts = np.zeros(_MOST_LABELS, np.int64)
+        for plane in layer:
+            counts += np.bincount(plane.ravel(), minlength=_MOST_LABELS)
+        return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     for plane in layer:
         for value, count in zip(*np.unique(plane, return_counts=True), strict=True):
             totals[int(value)] = totals.get(int(value), 0) + int(count)

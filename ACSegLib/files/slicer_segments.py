@@ -12,6 +12,7 @@ from ACSegLib.volume import DEFAULT_COLOURS, Segment
 
 _TERMINOLOGY = "TerminologyEntry"
 _OFFSET = "Segmentation_ReferenceImageExtentOffset"
+_HIGHEST_DIRECT = 1 << 22
 _KEY = re.compile(r"Segment(\d+)_(\w+)$")
 
 
@@ -97,20 +98,16 @@ def _unique_id(wanted: str, taken: set[str]) -> str:
 
 
 def _bounding_boxes(labels: np.ndarray) -> dict[int, str]:
-    """Extent "i0 i1 j0 j1 k0 k1" of each value, in one pass over the planes."""
-    low: dict[int, np.ndarray] = {}
-    high: dict[int, np.ndarray] = {}
-    for k, plane in enumerate(labels):
-        if not plane.any():
-            continue
-        for value in np.unique(plane):
-            if value == 0:
-                continue
-            mask = plane == value
-            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-            first = np.array([columns[0], rows[0], k])
-            last = np.array([columns[-1], rows[-1], k])
-            key = int(value)
-            low[key] = np.minimum(low.get(key, first), first)
-            high[key] = np.maximum(high.get(key, last), last)
-    return {v: " ".join(f"{a} {b}" for a, b in zip(low[v], high[v], strict=True)) for v in low}
+    """Extent "i0 i1 j0 j1 k0 k1" of each value, in one pass."""
+    from scipy.ndimage import find_objects
+
+    values: np.ndarray | None = None
+    if int(labels.max()) > _HIGHEST_DIRECT:  # a table as long as the highest value would not fit
+        values, inverse = np.unique(labels, return_inverse=True)
+        labels = inverse.reshape(labels.shape) + 1
+    extents = {}
+    for number, box in enumerate(find_objects(labels), start=1):
+        if box is not None:
+            value = number if values is None else int(values[number - 1])
+            extents[value] = " ".join(f"{side.start} {side.stop - 1}" for side in reversed(box))
+    return extents

@@ -137,7 +137,7 @@ def test_a_lattice_is_chosen_by_name(tmp_path):
         ("Lattice { float Last }", "", raw.astype("<f4").tobytes()),
     ]
     _write(tmp_path / "a.am", sections)
-    with pytest.raises(FileError, match="choose one.*Data, Labels, Last"):
+    with pytest.raises(FileError, match=r"choose one.*Data, Labels, Last"):
         open_volume(tmp_path / "a.am")
     np.testing.assert_array_equal(open_volume(tmp_path / "a.am", dataset="Data").array, raw)
     np.testing.assert_array_equal(open_volume(tmp_path / "a.am", dataset="Labels").array, labels)

@@ -1,0 +1,147 @@
+"""acseg info: what it prints and reports, against what the files were made of."""
+
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from ACSegLib.commands import info, load
+from ACSegLib.commands.main import main
+from ACSegLib.errors import Cancelled
+from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.jobs import CancelFlag, Progress
+from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+
+PLACE = Geometry((20, 30, 40), (1, 2, 3), unit="nm")
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "image.nrrd"
+    array = np.random.default_rng(0).normal(5, 2, (30, 40, 50)).astype(np.float32)
+    array[3, 4, 5] = np.nan
+    save_volume(Volume(array, PLACE), path)
+    return path, array
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    path = tmp_path / "labels.seg.nrrd"
+    array = np.zeros((30, 40, 50), np.uint8)
+    array[5:26:10, 10:30, 10:40] = 1
+    array[5, 2:5, 2:5] = 4
+    rows = [Segment("cytoplasm", 1, (1, 0, 0)), Segment("bead", 4, (0, 1, 0)), Segment("ignore", 9)]
+    save_segmentation(Segmentation((array,), rows, PLACE), path)
+    return path
+
+
+def _results(arguments, capsys):
+    assert main(["info", *map(str, arguments), "--json", "--quiet"]) == 0
+    return json.loads(capsys.readouterr().out)["results"]
+
+
+def test_an_image(image, capsys):
+    path, array = image
+    found = _results([path], capsys)
+    assert found["kind"] == "image"
+    assert found["shape_ijk"] == [50, 40, 30]
+    assert (found["dtype"], found["bytes"], found["unit"]) == ("float32", array.nbytes, "nm")
+    assert found["spacing"] == [20, 30, 40]
+    assert found["origin"] == [1, 2, 3]
+    figures = found["intensity"]
+    assert figures["minimum"] == np.nanmin(array)
+    assert figures["maximum"] == np.nanmax(array)
+    assert figures["mean"] == pytest.approx(np.nanmean(array.astype(float)))
+    assert figures["standard_deviation"] == pytest.approx(np.nanstd(array.astype(float)))
+    assert figures["percentiles"]["50"] == pytest.approx(np.nanmedian(array))
+    assert figures["percentiles"]["99"] == pytest.approx(np.nanpercentile(array, 99), rel=1e-6)
+    assert figures["not_finite_voxels"] == 1
+
+
+def test_labels(drawn, capsys):
+    found = _results([drawn], capsys)
+    assert found["kind"] == "labels"
+    rows = {row["name"]: row for row in found["segments"]}
+    assert {name: row["voxels"] for name, row in rows.items()} == {"cytoplasm": 1800, "bead": 9, "ignore": 0}
+    assert rows["bead"]["volume"] == 9 * 20 * 30 * 40
+    assert found["drawn_slices"] == {"k": [5, 15, 25]}
+    assert found["labelled_voxels"] == 1809
+
+
+def test_the_table_for_people(drawn, image, capsys):
+    assert main(["info", str(drawn), "--quiet"]) == 0
+    text = capsys.readouterr().out
+    for words in (
+        "NRRD",
+        "50 x 40 x 30 voxels",
+        "20 x 30 x 40 nm",
+        "cytoplasm",
+        "1,800",
+        "3 slices along k: 5, 15, 25",
+    ):
+        assert words in text
+    assert main(["info", str(image[0]), "--quiet"]) == 0
+    text = capsys.readouterr().out
+    assert "1 voxels are NaN" in text
+    assert "percentiles" in text
+
+
+def test_labels_without_a_table_are_known_by_their_regions(tmp_path, capsys):
+    array = np.zeros((20, 30, 40), np.uint16)
+    array[5:15, 5:25, 5:35] = 300
+    save_volume(Volume(array, PLACE), tmp_path / "a.tif")
+    assert _results([tmp_path / "a.tif"], capsys)["kind"] == "labels"
+    assert _results([tmp_path / "a.tif", "--as", "image"], capsys)["kind"] == "image"
+    noise = np.random.default_rng(0).integers(0, 200, (20, 30, 40), np.uint8)
+    save_volume(Volume(noise, PLACE), tmp_path / "b.tif")
+    assert _results([tmp_path / "b.tif"], capsys)["kind"] == "image"
+    assert len(_results([tmp_path / "b.tif", "--as", "labels"], capsys)["segments"]) == 199
+
+
+def test_containers_are_listed_and_chosen_from(tmp_path, capsys):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["raw"] = np.zeros((4, 5, 6), np.float32)
+        file["label"] = np.zeros((4, 5, 6), np.uint8)
+    found = _results([tmp_path / "a.h5"], capsys)
+    assert "kind" not in found
+    assert {row["dataset"]: row["shape"] for row in found["contents"]} == {"raw": [4, 5, 6], "label": [4, 5, 6]}
+    assert main(["info", str(tmp_path / "a.h5"), "--quiet"]) == 0
+    assert "choose one with --dataset" in capsys.readouterr().out
+    assert _results([tmp_path / "a.h5", "--dataset", "raw"], capsys)["dtype"] == "float32"
+
+
+def test_levels_are_listed_and_chosen(tmp_path, capsys):
+    save_volume(Volume(np.zeros((70, 70, 70), np.uint8), PLACE), tmp_path / "a.ome.zarr")
+    found = _results([tmp_path / "a.ome.zarr"], capsys)
+    assert [row["shape"] for row in found["contents"]] == [[70, 70, 70], [35, 35, 35]]
+    assert _results([tmp_path / "a.ome.zarr", "--level", "1"], capsys)["spacing"] == [40, 60, 80]
+
+
+@pytest.mark.parametrize("arguments", [["absent.nrrd"], ["--level", "-1", "x.nrrd"], ["--as", "words", "x.nrrd"], []])
+def test_bad_input_ends_with_2(arguments, capsys):
+    assert main(["info", *arguments]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_it_can_be_cancelled(image):
+    flag = CancelFlag()
+    flag.set()
+    with pytest.raises(Cancelled):
+        info.run(info.Options(str(image[0])), Progress(cancelled=flag))
+
+
+def test_the_module_is_light():
+    """Help must come at once: nothing heavy is imported with the command."""
+    code = "import sys, ACSegLib.commands.info as m; print([n for n in %r if n in sys.modules])"
+    heavy = ["torch", "numba", "SimpleITK", "scipy", "skimage", "h5py", "tifffile", "zarr", "nibabel", "mrcfile"]
+    out = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+    assert load("info") is info
+
+
+def test_ranges_of_slices():
+    assert info._ranges([1, 2, 3, 7, 9, 10]) == "1-3, 7, 9-10"
+    assert info._ranges([]) == ""

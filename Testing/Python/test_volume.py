@@ -1,0 +1,168 @@
+"""Geometry, volumes and segmentations."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ACSegLib.errors import InputError
+from ACSegLib.volume import (
+    DEFAULT_COLOURS,
+    Geometry,
+    Segment,
+    Segmentation,
+    Volume,
+    require_same_grid,
+    unique_values,
+)
+
+TURNED = (0, -1, 0, 1, 0, 0, 0, 0, 1)  # i runs along +y, j along -x
+
+
+def test_a_voxel_lies_where_the_formula_says():
+    geometry = Geometry((2, 3, 4), (10, 20, 30), TURNED, "nm")
+    # origin + direction @ (spacing * (1, 2, 3)) = origin + direction @ (2, 6, 12) = (10 - 6, 20 + 2, 30 + 12)
+    np.testing.assert_allclose(geometry.ijk_to_lps @ [1, 2, 3, 1], [4, 22, 42, 1])
+    assert geometry.voxel_volume == pytest.approx(24)
+
+
+def test_a_crop_keeps_the_place_of_its_voxels():
+    geometry = Geometry((2, 3, 4), (10, 20, 30), TURNED, "nm")
+    crop = geometry.cropped((5, -6, 7))
+    np.testing.assert_allclose(crop.ijk_to_lps @ [0, 0, 0, 1], geometry.ijk_to_lps @ [5, -6, 7, 1])
+    np.testing.assert_allclose(crop.ijk_to_lps @ [1, 1, 1, 1], geometry.ijk_to_lps @ [6, -5, 8, 1])
+
+
+@given(
+    st.tuples(*[st.floats(1e-3, 1e3)] * 3),
+    st.sampled_from(["nm", "um", "mm", "cm", "m", "angstrom"]),
+    st.sampled_from(["nm", "um", "mm", "cm", "m", "angstrom"]),
+)
+def test_units_there_and_back(spacing, first, second):
+    geometry = Geometry(spacing, (1, -2, 3), unit=first)
+    there = geometry.in_unit(second)
+    assert there.unit == second
+    assert there.matches(geometry)
+    np.testing.assert_allclose(there.in_unit(first).spacing, spacing, rtol=1e-12)
+
+
+def test_units_in_numbers():
+    assert Geometry((60, 60, 60), unit="nm").in_unit("um").spacing == pytest.approx((0.06,) * 3)
+    assert Geometry((1, 1, 1), unit="angstrom").in_unit("nm").spacing == pytest.approx((0.1,) * 3)
+    with pytest.raises(InputError, match="unknown"):
+        Geometry().in_unit("nm")
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"spacing": (1, 1)}, "spacing"),
+        ({"spacing": (1, 0, 1)}, "positive"),
+        ({"spacing": (1, -2, 1)}, "positive"),
+        ({"spacing": (1, np.nan, 1)}, "finite"),
+        ({"origin": (1, np.inf, 1)}, "origin"),
+        ({"direction": (1, 0, 0, 1, 0, 0, 0, 0, 1)}, "invertible"),
+        ({"unit": "parsec"}, "parsec"),
+    ],
+)
+def test_impossible_geometries_are_refused(values, word):
+    with pytest.raises(InputError, match=word):
+        Geometry(**values)
+
+
+def test_grids_match_to_a_thousandth_of_a_voxel():
+    one = Geometry((60, 60, 60), (1e5, 0, 0), unit="nm")
+    assert one.matches(Geometry((0.06,) * 3, (100, 0, 0), unit="um"))
+    assert one.matches(Geometry((60, 60, 60), (1e5 + 0.05, 0, 0), unit="nm"))
+    assert not one.matches(Geometry((60, 60, 60), (1e5 + 6, 0, 0), unit="nm"))
+    assert not one.matches(Geometry((60, 60, 61), (1e5, 0, 0), unit="nm"))
+    assert not one.matches(Geometry((60, 60, 60), (1e5, 0, 0), TURNED, "nm"))
+    assert one.matches(Geometry((60, 60, 60), (1e5, 0, 0), unit="px"))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 5), (0, 3, 4)])
+def test_volumes_have_three_axes(shape):
+    with pytest.raises(InputError, match=r"3 dimensions|empty"):
+        Volume(np.zeros(shape))
+
+
+def test_volumes_hold_numbers():
+    with pytest.raises(InputError, match="complex"):
+        Volume(np.zeros((2, 3, 4), complex))
+    assert Volume(np.zeros((2, 3, 4), np.float16)).shape == (2, 3, 4)
+
+
+def test_from_labels_names_what_it_finds():
+    array = np.zeros((2, 3, 4), np.int16)
+    array[0, 0, 0], array[1, 1, 1] = 7, 3
+    found = Segmentation.from_labels(array, names={7: "cell", 5: "bead"}, colours={7: (1, 0, 0)})
+    assert [(s.value, s.name) for s in found.segments] == [(3, "Segment_3"), (5, "bead"), (7, "cell")]
+    assert found.segment("cell").colour == (1, 0, 0)
+    assert found.segments[0].colour == DEFAULT_COLOURS[0]
+    assert found.mask("cell").sum() == 1
+    assert found.mask(3)[1, 1, 1]
+    with pytest.raises(InputError, match="negative value -1"):
+        Segmentation.from_labels(array - 1)
+    with pytest.raises(InputError, match="whole"):
+        Segmentation.from_labels(array.astype(float))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6))
+def test_masks_packed_into_layers_come_out_again(seed, count):
+    rng = np.random.default_rng(seed)
+    masks = [rng.random((3, 4, 5)) < rng.uniform(0, 0.6) for _ in range(count)]
+    rows = [Segment(f"s{n}", int(rng.integers(1, 4)), id=f"id{n}") for n in range(count)]
+    packed = Segmentation.from_masks(masks, rows, Geometry())
+    for mask, row, old in zip(masks, packed.segments, rows, strict=True):
+        assert (row.name, row.value, row.id) == (old.name, old.value, old.id)
+        np.testing.assert_array_equal(packed.mask(row), mask)
+
+
+def test_disjoint_masks_share_a_layer():
+    masks = [np.arange(24).reshape(2, 3, 4) % 3 == n for n in range(3)]
+    packed = Segmentation.from_masks(masks, [Segment(f"s{n}", n + 1) for n in range(3)], Geometry())
+    assert len(packed.layers) == 1
+    assert not packed.overlapping
+
+
+def test_flattening_lets_the_later_row_win():
+    first, second = np.zeros((1, 2, 3), np.uint8), np.zeros((1, 2, 3), np.uint8)
+    first[0, 0] = 5
+    second[0, :, 0] = 5
+    both = Segmentation((first, second), [Segment("a", 5), Segment("b", 5, layer=1)])
+    with pytest.raises(InputError, match="2 layers"):
+        _ = both.labels
+    flat = both.flattened()
+    np.testing.assert_array_equal(flat.labels[0], [[2, 1, 1], [2, 0, 0]])
+    assert [(s.name, s.value, s.layer) for s in flat.segments] == [("a", 1, 0), ("b", 2, 0)]
+    assert flat.flattened() is flat
+
+
+def test_segmentations_are_checked():
+    with pytest.raises(InputError, match="different shapes"):
+        Segmentation((np.zeros((1, 2, 3), np.uint8), np.zeros((1, 2, 4), np.uint8)))
+    with pytest.raises(InputError, match="no label array"):
+        Segmentation(())
+    with pytest.raises(InputError, match="0 is background"):
+        Segment("x", 0)
+    with pytest.raises(InputError, match=r"no segment 'z'.*a \(1\)"):
+        Segmentation((np.zeros((1, 2, 3), np.uint8),), [Segment("a", 1)]).segment("z")
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["u1", "i1", "u2", "i4", "u8", "i8"]))
+def test_unique_values_are_numpys(seed, kind):
+    rng = np.random.default_rng(seed)
+    info = np.iinfo(kind)
+    high = min(info.max, 2**62 if seed % 2 else 1000)
+    array = rng.integers(max(info.min, -5), high, (3, 4, 5), dtype=np.int64, endpoint=True).astype(kind)
+    np.testing.assert_array_equal(unique_values(array), np.unique(array))
+
+
+def test_images_and_labels_must_lie_on_each_other():
+    image = Volume(np.zeros((2, 3, 4)), Geometry((1, 2, 3), unit="nm"), "image")
+    labels = Segmentation.from_labels(np.zeros((2, 3, 4), np.uint8), Geometry((1, 2, 3), unit="nm"))
+    require_same_grid(image, labels)
+    with pytest.raises(InputError, match=r"\(4, 3, 2\).*--resample"):
+        require_same_grid(image, Segmentation.from_labels(np.zeros((2, 3, 5), np.uint8)))
+    with pytest.raises(InputError, match="different places"):
+        require_same_grid(image, Segmentation.from_labels(labels.labels, Geometry((1, 2, 3), (9, 0, 0), unit="nm")))
