@@ -218,7 +218,7 @@ class Engine:
             self.fabric.world_size,
             str(self.fabric.device),
         )
-        self._batches = Prefetcher(sampler.batch, self.state.step, _WORKERS_ON_GPU if on_gpu else 1)
+        self._batches = Prefetcher(sampler.batch, self.state.step, _WORKERS_ON_GPU if on_gpu else 0)
 
     def _step(self) -> None:
         """One step of the optimiser; with a smaller batch or patch if memory runs out."""

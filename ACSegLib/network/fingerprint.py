@@ -190,10 +190,10 @@ def smaller_patch(patch: Sequence[int], batch: int, spec: Mapping[str, Any]) -> 
     if batch > 1:
         return list(patch), batch // 2
     divisor = patch_divisor(spec)
-    sides = sorted(range(3), key=lambda n: -patch[n])
-    for n in sides:
-        smaller = (int(patch[n] * 0.75) // divisor[n]) * divisor[n]
-        if smaller >= max(divisor[n], _SMALLEST_PATCH):
+    for n in sorted(range(3), key=lambda n: -patch[n]):
+        least = max(divisor[n], math.ceil(_SMALLEST_PATCH / divisor[n]) * divisor[n])
+        smaller = max(int(patch[n] * 0.75) // divisor[n] * divisor[n], least)
+        if smaller < patch[n]:
             return [smaller if m == n else patch[m] for m in range(3)], 1
     return None
 

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -13,6 +14,18 @@ from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.network.model_file import load_model, read_card
 from ACSegLib.volume import Geometry, Segmentation, Volume
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny networks are slower on many threads, most of all where tests run side by side."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 TINY = [
     "--patch",
@@ -85,7 +98,11 @@ def test_sigterm_keeps_the_state_and_resume_goes_on(data):
     words = [*arguments(data, "-o", str(output), "--epochs", "400")]
     words.remove("--quiet")
     process = subprocess.Popen(
-        [sys.executable, "-m", "ACSegLib", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ACSegLib", *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     for line in process.stderr:
         if "training: step" in line:

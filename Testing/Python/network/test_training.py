@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import socket
 import subprocess
@@ -28,6 +29,15 @@ from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = {"base": 4, "levels": 3, "patch_size": [16, 16, 16]}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny networks are slower on many threads, most of all where tests run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def pair(seed, size=20, names=("cell", "bead"), unit="nm"):
@@ -365,8 +375,6 @@ def test_two_processes_train_one_model(tmp_path):
         textwrap.dedent(f"""
         import json, os, sys
         sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
-        import torch
-        torch.set_num_threads(1)
         from test_training import pair, settings
         from ACSegLib.network.training import train
         found = train([pair(n) for n in range(3)], settings(), validation=[pair(8), pair(9)])
@@ -378,21 +386,25 @@ def test_two_processes_train_one_model(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    common = {
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "GROUP_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": "test",
+        "OMP_NUM_THREADS": "1",
+    }
     workers = [
         subprocess.Popen(
             [sys.executable, str(script)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={
-                **os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-                "GROUP_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test",
-            },
+            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
         )
         for rank in (0, 1)
-    ]  # fmt: skip
-    import json
-
+    ]
     results = []
     for worker in workers:
         out, err = worker.communicate(timeout=240)
