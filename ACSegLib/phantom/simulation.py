@@ -120,7 +120,7 @@ def simulate(
 
 
 def _checked_shape(size: int | Sequence[int]) -> tuple[int, int, int]:
-    sizes = (size,) * 3 if isinstance(size, (int, np.integer)) else tuple(size)
+    sizes = (size,) * 3 if isinstance(size, (int, float, np.number)) else tuple(size)
     if len(sizes) != 3 or any(int(n) != n or n < 1 for n in sizes) or min(sizes[1:]) < 16:
         raise InputError(f"size must be one or three whole numbers (k, j, i), j and i at least 16, not {size!r}.")
     k, j, i = (int(n) for n in sizes)
