@@ -67,7 +67,7 @@ def read(path: Path, request: Request) -> Content:
     order, starts = _axis_order(header, path)
     if array.ndim == 3:
         array = array.transpose(order)
-    array = as_3d(native(array) if array.flags.writeable else native(array.copy()), path)
+    array = as_3d(native(_writeable(array)), path)
     labels = [bytes(label).decode("latin-1").strip() for label in header.label[: int(header.nlabl)]]
     content = Content((array,), _geometry(header, starts), meta={"labels": [t for t in labels if t]})
     content = record.restore(content, text)
@@ -83,6 +83,15 @@ def _refuse(path: Path, header: Any) -> None:
     if size > 0 and found < size:
         raise truncated(path, max(found, 0), size)
     raise FileError(f"{path}: its MRC header does not fit its data; the file is damaged.")
+
+
+def _writeable(array: np.ndarray) -> np.ndarray:
+    """Undo mrcfile's write protection; the memory is ours alone once the file is closed."""
+    try:
+        array.flags.writeable = True
+    except ValueError:
+        return array.copy()
+    return array
 
 
 def _unsigned_bytes(array: np.ndarray, header: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Request, as_3d, native
+from ACSegLib.files.content import Content, Request, as_3d, native, read_exactly
 from ACSegLib.volume import Geometry
 
 NAME = "NIfTI"
@@ -39,7 +39,7 @@ def read(path: Path, request: Request) -> Content:
     """Read the volume; intensities are scaled only where the header's slope and intercept ask for it."""
     with contextlib.ExitStack() as opened:
         image, stream = _open(path, opened)
-        array = native(np.asanyarray(image.dataobj)).transpose()
+        array = _voxels(image, stream, path)
         while stream.read(1 << 20):  # at the end of a compressed stream, the checksum is compared
             continue
     array = as_3d(array, path, axes="TZYX"[4 - array.ndim :] if array.ndim <= 4 else None)
@@ -50,6 +50,19 @@ def read(path: Path, request: Request) -> Content:
             text = extension.get_content()
             content = record.restore(content, text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
     return content
+
+
+def _voxels(image: Any, stream: IO[bytes], path: Path) -> np.ndarray:
+    """Read the voxels in (k, j, i) order, unscaled ones straight into their array."""
+    stored = image.dataobj
+    if not stored.is_proxy or {stored.slope, 1.0} != {1.0} or stored.inter or _is_pair(image):
+        return native(np.asanyarray(stored)).transpose()
+    stream.seek(stored.offset)
+    return native(read_exactly(stream, stored.shape[::-1], stored.dtype, path))
+
+
+def _is_pair(image: Any) -> bool:
+    return len(image.files_types) > 1
 
 
 def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes]]:

@@ -5,6 +5,7 @@ Written as OME-Zarr 0.4, which all readers know: a multiscale pyramid, and for l
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -104,7 +105,19 @@ def _attributes(node: Any) -> dict[str, Any]:
 def _loaded(data: Any, place: Path) -> np.ndarray:
     """Read all chunks of the array in the folder `place`; missing chunks hold the fill value, as Zarr has it."""
     _check_blosc(place)
-    return np.asarray(data[...])
+    array = np.empty(data.shape, data.dtype)
+    for slab in _slabs(data):
+        array[slab] = data[slab]
+    return array
+
+
+def _slabs(data: Any) -> Iterator[tuple[slice, ...]]:
+    """Rows of chunks: read or written one after the other, they keep the memory of packed chunks small."""
+    ranges = [
+        [slice(start, min(start + step, size)) for start in range(0, size, step)]
+        for size, step in zip(data.shape[:-2], data.chunks[:-2], strict=True)
+    ]
+    return itertools.product(*ranges)
 
 
 def _check_blosc(place: Path) -> None:
@@ -218,7 +231,8 @@ def _put(zarr: Any, group: Any, name: str, array: np.ndarray) -> None:
         chunks=chunks,
         chunk_key_encoding={"name": "v2", "separator": "/"},
     )
-    data[...] = array
+    for slab in _slabs(data):
+        data[slab] = array[slab]
 
 
 def _pyramid(array: np.ndarray, labels: bool) -> Iterator[tuple[np.ndarray, tuple[int, ...]]]:
