@@ -12,7 +12,6 @@ from ACSegLib.errors import InputError
 from ACSegPanels.background import BackgroundJob
 from ACSegPanels.exchange import ExchangeFolder, readSegmentation
 from ACSegPanels.filling import runFill, splitOptions
-from ACSegPanels.models import newestModel
 from ACSegPanels.process import ProcessRunner
 from ACSegPanels.tables import writeTable
 from ACSegPanels.task import Task
@@ -154,7 +153,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         volumeNode : vtkMRMLScalarVolumeNode
             The tomogram.
         modelPath : path, optional
-            Model file; by default the newest of the model folder.
+            Model file (of ACSeg, or a Biomedisa .h5); by default the one that ships with ACSeg.
         outputSegmentationNode : vtkMRMLSegmentationNode, optional
             Written into; a new node by default.
         **options
@@ -164,13 +163,14 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-        model = newestModel() if modelPath is None else Path(modelPath)
         folder = ExchangeFolder()
         output = folder.path / "prediction.seg.nrrd"
         try:
             image = folder.volume(volumeNode, "image")
             runner = ProcessRunner()
-            runner.start("predict", {"images": [image], "model": str(model), "output": str(output), **options})
+            runner.start(
+                "predict", {"images": [image], "model": _optional(modelPath), "output": str(output), **options}
+            )
         except Exception:
             folder.remove()
             raise
@@ -193,9 +193,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         **options: Any,
     ) -> Any:
         """Segment every volume of a folder into another folder; returns the run report, or a Task with `onDone`."""
-        model = newestModel() if modelPath is None else Path(modelPath)
         runner = ProcessRunner()
-        runner.start("predict", {"images": [str(source)], "model": str(model), "output": str(target), **options})
+        runner.start(
+            "predict", {"images": [str(source)], "model": _optional(modelPath), "output": str(target), **options}
+        )
         return _run(Task(runner, lambda report: report), onProgress, onDone, onError)
 
     def measure(
@@ -253,6 +254,10 @@ def _measure(segmentation: Any, volume: Any, unit: str, options: dict, progress:
     if volume is not None:
         volume.geometry = segmentation.geometry
     return measure_segmentation(segmentation, volume, settings=MorphologySettings(**options), progress=progress)
+
+
+def _optional(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _output(report: dict, name: str, otherwise: str | Path) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ACSegLib.errors import InputError
-
 SUFFIX = ".acseg"
+
+#: Model files that can be applied: of ACSeg and of Biomedisa.
+SUFFIXES = (SUFFIX, ".h5")
 
 
 def modelFolder() -> Path:
@@ -59,7 +61,7 @@ class ModelEntry:
         """The card, for a person."""
         if self.problem:
             return f"<b>{self.path.name}</b><br>{self.problem}"
-        rows = [("Labels", ", ".join(self.labels)), ("Voxel size", self.voxelSize or "any")]
+        rows = [("Labels", ", ".join(self.labels) or "as trained"), ("Voxel size", self.voxelSize or "any")]
         rows += [(title, text) for title, text in _describe(self.card) if text]
         lines = "".join(f"<tr><td><b>{title}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for title, text in rows)
         return f"<b>{self.path.stem}</b><table>{lines}</table>"
@@ -80,11 +82,20 @@ def _describe(card: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def listModels(folder: Path | None = None) -> list[ModelEntry]:
-    """List the model files of a folder, the newest first; a broken one is listed with its problem."""
+    """List the model files of a folder, the newest first, then the one that ships with ACSeg.
+
+    A broken file is listed with its problem.
+    """
+    from ACSegLib.errors import FileError
+    from ACSegLib.network.shipped import shipped_model
+
     folder = folder or modelFolder()
-    if not folder.is_dir():
-        return []
-    files = sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stat().st_mtime, reverse=True)
+    files = [p for suffix in SUFFIXES for p in folder.glob(f"*{suffix}")] if folder.is_dir() else []
+    files.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+    try:
+        files.append(shipped_model())
+    except FileError:
+        logging.getLogger("ACSeg").debug("this build ships no model")
     return [readModel(path) for path in files]
 
 
@@ -92,6 +103,8 @@ def readModel(path: Path) -> ModelEntry:
     """Read a model's card, without its weights."""
     from ACSegLib.network.model_file import read_card
 
+    if path.suffix == ".h5":
+        return ModelEntry(path, [], {"note": "Biomedisa model, applied as Biomedisa does"})
     try:
         model = read_card(path)
     except (ValueError, OSError) as error:
@@ -101,11 +114,3 @@ def readModel(path: Path) -> ModelEntry:
         numbers = sorted({round(v, 4) for v in model.spacing})
         size = " x ".join(f"{v:g}" for v in (numbers if len(numbers) == 1 else model.spacing)) + f" {model.unit}"
     return ModelEntry(path, [s.name for s in model.segments], model.card, size)
-
-
-def newestModel() -> Path:
-    """Give the newest usable model of the folder; InputError where there is none."""
-    usable = [entry for entry in listModels() if not entry.problem]
-    if not usable:
-        raise InputError(f"there is no model in {modelFolder()}: train one, or give the path of a model file.")
-    return usable[0].path

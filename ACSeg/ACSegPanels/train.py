@@ -110,7 +110,8 @@ class TrainPanel(Panel):
     @property
     def checkpoint(self) -> Path:
         """File that a stopped training goes on from."""
-        return self.modelPath.with_suffix(".checkpoint")
+        path = self.modelPath
+        return path.with_name(f"{path.name}.checkpoint")
 
     def update(self) -> None:
         """Enable the buttons, or say why not."""

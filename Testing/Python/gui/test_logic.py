@@ -1,0 +1,138 @@
+"""`ACSegLogic` from the Python console: blocking, with callbacks, and the examples of the tutorial as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import add_segmentation, add_volume, pump, segment_array
+from fakefill import FakeFill
+from test_effect import ball, on_slices
+
+TUTORIAL = Path(__file__).resolve().parents[3] / "Documentation" / "tutorial.md"
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    import ACSegLib.fill
+
+    fake = FakeFill()
+    for name in ("fill", "refill", "suggest_slices"):
+        monkeypatch.setattr(ACSegLib.fill, name, getattr(fake, name), raising=False)
+    return fake
+
+
+def drawn_cell():
+    import slicer
+    from standin.effecthost import label_image
+
+    volume = add_volume(ball().astype(np.float32) * 100)
+    volume.SetAttribute("ACSeg.LengthUnit", "um")
+    node = add_segmentation(volume)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    image = label_image(on_slices(ball(), (9, 15, 21)), volume)
+    logic.SetBinaryLabelmapToSegment(image, node, "cytoplasm", logic.MODE_REPLACE)
+    return volume, node
+
+
+def test_fill_waits_and_makes_a_new_node(scene, fake):
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    before = segment_array(node, "cytoplasm", volume)
+    filled = ACSegLogic().fill(volume, node, axis="k")
+    assert filled is not node
+    assert fake.calls[0][1] == "k"
+    assert np.array_equal(segment_array(node, "cytoplasm", volume), before)
+    assert segment_array(filled, "cytoplasm", volume)[before].all()
+    assert filled.GetSegmentation().GetSegment("cytoplasm").GetName() == "cytoplasm"
+
+
+def test_fill_into_an_existing_node_and_some_segments(scene, fake):
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    output = add_segmentation(volume, name="output")
+    same = ACSegLogic().fill(volume, node, output, segmentIDs=["cytoplasm"])
+    assert same is output
+    assert segment_array(output, "cytoplasm", volume)[12].any()
+    assert not segment_array(output, "bead", volume).any()
+
+
+def test_callbacks_come_on_the_main_thread(scene, fake):
+    import threading
+
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    seen = {}
+    task = ACSegLogic().fill(
+        volume,
+        node,
+        onProgress=lambda fraction, message: seen.setdefault("progress", threading.current_thread()),
+        onDone=lambda result: seen.update(done=result, thread=threading.current_thread()),
+    )
+    assert task.running
+    pump(lambda: not task.running)
+    assert seen["done"].GetClassName() == "vtkMRMLSegmentationNode"
+    assert seen["thread"] is seen["progress"] is threading.main_thread()
+
+
+def test_cancel_and_errors(scene, fake):
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    fake.gate.clear()
+    told = []
+    task = ACSegLogic().fill(volume, node, onDone=told.append, onError=told.append)
+    task.cancel()
+    pump(lambda: not task.running)
+    assert task.state == "cancelled"
+    assert told == [""]
+    fake.gate.set()
+    fake.error = ValueError("axis 'x' is not one of: auto, i, j, k, all.")
+    with pytest.raises(ValueError, match="not one of"):
+        ACSegLogic().fill(volume, node, axis="x")
+
+
+def test_measure_gives_a_table(scene):
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    table = ACSegLogic().measure(node, volume, unit="nm", thin_parts=False)
+    names = [table.GetTable().GetColumnName(c) for c in range(table.GetTable().GetNumberOfColumns())]
+    assert {"segment", "volume", "surface_area"} <= set(names)
+    count = segment_array(node, "cytoplasm", volume).sum()
+    assert table.GetTable().GetColumnByName("volume").GetValue(0) == pytest.approx(count * 1e9, rel=1e-6)
+
+
+@pytest.mark.parametrize("missing", ["volume", "segmentation"])
+def test_missing_nodes_are_named(scene, missing):
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    arguments = (None, node) if missing == "volume" else (volume, None)
+    with pytest.raises(ValueError, match=f"no {missing} is chosen"):
+        ACSegLogic().fill(*arguments)
+
+
+def examples():
+    text = TUTORIAL.read_text(encoding="utf-8")
+    return re.findall(r"```python\n# example: (\w+)\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_tutorials_fill_example_runs_as_it_stands(scene):
+    code = dict(examples())["fill_and_measure"]
+    names: dict = {"ACSEG_EXAMPLE_SIZE": 40}
+    exec(compile(code.replace("size=128", "size=40").replace("every=20", "every=8"), str(TUTORIAL), "exec"), names)
+    assert names["filledNode"].GetClassName() == "vtkMRMLSegmentationNode"
+    assert names["tableNode"].GetNumberOfRows() > 0
+
+
+def test_every_example_of_the_tutorial_is_valid_python(scene):
+    found = examples()
+    assert {"fill_and_measure", "train_and_predict", "background"} <= {name for name, _code in found}
+    for name, code in found:
+        compile(code, name, "exec")

@@ -1,0 +1,228 @@
+"""The panels at work: fill, train, predict and measure, as a person does, with real worker processes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import add_segmentation, add_volume, pump, segment_array
+from fakefill import FakeFill
+
+SMALL = {
+    "epochs": 2,
+    "steps_per_epoch": 1,
+    "patch": [16, 16, 16],
+    "batch": 1,
+    "base_filters": 4,
+    "levels": 2,
+    "validation_part": 0.5,
+    "device": "cpu",
+    "augmentation": "none",
+    "checkpoint_minutes": 0.01,
+    "spacing": "none",
+}
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    import ACSegLib.fill
+
+    fake = FakeFill()
+    for name in ("fill", "refill", "suggest_slices"):
+        monkeypatch.setattr(ACSegLib.fill, name, getattr(fake, name), raising=False)
+    return fake
+
+
+@pytest.fixture
+def module(scene, tmp_path):
+    from ACSeg import ACSegWidget
+    from ACSegPanels.models import setModelFolder
+
+    widget = ACSegWidget()
+    widget.setup()
+    setModelFolder(tmp_path / "models")
+    widget.enter()
+    yield widget
+    widget.cleanup()
+
+
+def cell(seed: int, size: int = 24):
+    """A bright ball on noise, and its full label."""
+    rng = np.random.default_rng(seed)
+    k, j, i = np.indices((size, size, size)) - size / 2 + rng.uniform(-2, 2, 3)[:, None, None, None]
+    ball = k**2 + j**2 + i**2 < (size / 3) ** 2
+    return (ball * 2.0 + rng.normal(0, 0.2, ball.shape)).astype(np.float32), ball
+
+
+def labelled(seed: int):
+    import slicer
+    from standin.effecthost import label_image
+
+    image, ball = cell(seed)
+    volume = add_volume(image, f"cell {seed}")
+    node = add_segmentation(volume, ("cytoplasm",), f"labels {seed}")
+    image = label_image(ball, volume)
+    slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
+        image, node, "cytoplasm", slicer.vtkSlicerSegmentationsModuleLogic.MODE_REPLACE
+    )
+    return volume, node
+
+
+def pair(module, seed):
+    volume, node = labelled(seed)
+    ui = module.panels["Train"].ui
+    ui.trainVolumeSelector.setCurrentNode(volume)
+    ui.trainLabelsSelector.setCurrentNode(node)
+    ui.addPairButton.click()
+    return volume, node
+
+
+def test_fill_panel(module, fake):
+    volume, node = labelled(1)
+    module.parameters.sourceVolume = volume
+    module.parameters.segmentation = node
+    panel = module.panels["Fill"]
+    fake.gate.clear()
+    panel.ui.fillButton.click()
+    assert panel.running
+    assert not panel.ui.fillButton.enabled
+    assert panel.ui.fillCancelButton.enabled
+    fake.gate.set()
+    pump(lambda: not panel.running)
+    output = module.parameters.fillOutput
+    assert output is not node
+    assert output.GetName() == "labels 1 filled"
+    drawn = segment_array(node, "cytoplasm", volume)
+    assert segment_array(output, "cytoplasm", volume)[drawn].all()
+    assert np.array_equal(drawn, cell(1)[1])
+    assert module.parameters.measureSegmentation is output
+    assert "Used slices" in panel.ui.fillMessage.text
+
+
+def test_fill_panel_when_the_scene_is_closed(module, fake):
+    import slicer
+
+    volume, node = labelled(1)
+    module.parameters.sourceVolume = volume
+    module.parameters.segmentation = node
+    panel = module.panels["Fill"]
+    fake.gate.clear()
+    panel.ui.fillButton.click()
+    slicer.mrmlScene.Clear(0)
+    assert not panel.running
+    assert "closed" in panel.ui.fillMessage.text
+    assert not panel.ui.fillButton.enabled
+
+
+def test_train_table_flags_problems_before_the_start(module):
+    pair(module, 1)
+    panel = module.panels["Train"]
+    assert panel.ui.trainButton.enabled
+    panel.ui.addPairButton.click()
+    assert "twice" in panel.ui.pairsTable.item(1, 2).text()
+    assert not panel.ui.trainButton.enabled
+    assert "problem" in panel.ui.trainButton.toolTip
+    panel.ui.pairsTable.setCurrentCell(1, 0)
+    panel.ui.removePairButton.click()
+    empty = add_segmentation(panel.pairs[0].image, name="empty")
+    panel.ui.trainVolumeSelector.setCurrentNode(add_volume(np.zeros((4, 4, 4), np.uint8), "other"))
+    panel.ui.trainLabelsSelector.setCurrentNode(empty)
+    panel.ui.addPairButton.click()
+    assert "Nothing is drawn" in panel.ui.pairsTable.item(1, 2).text()
+
+
+def test_train_cancel_resume_predict(module):
+    import slicer
+    from standin.application import _Plots
+
+    for seed in (1, 2):
+        pair(module, seed)
+    panel = module.panels["Train"]
+    panel.options = lambda: {**SMALL, "epochs": 400}
+    panel.ui.trainButton.click()
+    assert panel.running, panel.ui.trainMessage.text
+    pump(lambda: len(panel.history) >= 2 or not panel.running, 120)
+    assert panel.running, panel.ui.trainMessage.text
+    assert {"loss", "minutes"} <= set(panel.history[0])
+    assert _Plots.shown.GetNumberOfPlotSeriesNodes() >= 1
+    panel.ui.trainCancelButton.click()
+    pump(lambda: not panel.running, 30)
+    assert "Resume" in panel.ui.trainMessage.text
+    assert panel.checkpoint.exists()
+    assert panel.ui.trainResumeButton.enabled
+
+    done = panel.history[-1]["epoch"]
+    panel.options = lambda: {**SMALL, "epochs": int(done) + 2}
+    panel.ui.trainResumeButton.click()
+    pump(lambda: not panel.running, 120)
+    assert panel.modelPath.exists(), panel.ui.trainMessage.text
+
+    predict = module.panels["Predict"]
+    assert predict.model.path == panel.modelPath
+    assert "cytoplasm" in predict.ui.modelCard.text
+    volume, _labels = labelled(3)
+    module.parameters.predictVolume = volume
+    module.parameters.predictDevice = "cpu"
+    predict.ui.predictButton.click()
+    pump(lambda: not predict.running, 120)
+    node = module.parameters.predictOutput
+    assert node is not None, predict.ui.predictMessage.text
+    assert list(node.GetSegmentation().GetSegmentIDs())
+    assert slicer.mrmlScene.GetNodeByID(node.GetID()) is node
+
+
+def test_a_worker_that_dies_leaves_a_message(module, monkeypatch):
+    import sys
+
+    from ACSegPanels import process
+
+    pair(module, 1)
+    panel = module.panels["Train"]
+    monkeypatch.setattr(process, "python_executable", lambda: "/bin/false" if sys.platform != "win32" else "false")
+    panel.ui.trainButton.click()
+    pump(lambda: not panel.running, 30)
+    assert "ended unexpectedly" in panel.ui.trainMessage.text
+    assert panel.ui.trainButton.enabled
+
+
+def test_measure_table_chart_and_export(module, tmp_path):
+    import csv
+
+    from standin.application import _Plots
+
+    volume, node = labelled(1)
+    volume.SetAttribute("ACSeg.LengthUnit", "um")
+    module.parameters.measureSegmentation = node
+    module.parameters.measureVolume = volume
+    panel = module.panels["Measure"]
+    panel.ui.measureButton.click()
+    pump(lambda: not panel.running, 60)
+    table = module.parameters.measureTable
+    assert table is not None, panel.ui.measureMessage.text
+    expected = segment_array(node, "cytoplasm", volume).sum()
+    assert panel.ui.measureColumnBox.currentText == "volume"
+    assert table.GetTable().GetColumnByName("volume").GetValue(0) == pytest.approx(expected, rel=1e-6)
+    assert _Plots.shown.GetNumberOfPlotSeriesNodes() == 1
+    for name in ("figures.csv", "figures.xlsx"):
+        panel.export(str(tmp_path / name))
+        assert (tmp_path / name).stat().st_size > 100, panel.ui.measureMessage.text
+    with open(tmp_path / "figures.csv", encoding="utf-8") as stream:
+        assert float(next(csv.DictReader(stream))["volume"]) == pytest.approx(expected)
+
+
+def test_scene_closed_in_the_middle_of_measuring_and_training(module):
+    import slicer
+
+    volume, node = labelled(1)
+    module.parameters.measureSegmentation = node
+    module.parameters.measureVolume = volume
+    module.panels["Measure"].ui.measureButton.click()
+    pair(module, 2)
+    train = module.panels["Train"]
+    train.options = lambda: SMALL
+    train.ui.trainButton.click()
+    assert train.running
+    slicer.mrmlScene.Clear(0)
+    for panel in module.panels.values():
+        assert not panel.running
+    assert train.pairs == []
+    assert "closed" in train.ui.trainMessage.text

@@ -1,0 +1,246 @@
+"""Writes Resources/Screenshots: every panel and the effect, light and dark, and renderings of a filled cell.
+
+``python Testing/screenshots.py [FOLDER] [--size N]`` (or ``make screenshots``). It runs on the stand-in of Slicer's
+application, without a screen: the panels are ACSeg's own, the frame around them is not Slicer's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+ROOT = Path(__file__).resolve().parent.parent
+
+import slicer  # noqa: E402  (before the tests' folder comes onto the path)
+
+sys.path[:0] = [str(ROOT / "Testing" / "Python"), str(ROOT)]
+WIDTH = 470
+
+
+def palettes() -> dict:
+    """Give the light and the dark palette."""
+    from PySide6.QtGui import QColor, QPalette
+
+    def palette(window, base, text, button, highlight, disabled):
+        made = QPalette()
+        for role, colour in (
+            (QPalette.ColorRole.Window, window),
+            (QPalette.ColorRole.Base, base),
+            (QPalette.ColorRole.AlternateBase, window),
+            (QPalette.ColorRole.WindowText, text),
+            (QPalette.ColorRole.Text, text),
+            (QPalette.ColorRole.ButtonText, text),
+            (QPalette.ColorRole.ToolTipText, text),
+            (QPalette.ColorRole.Button, button),
+            (QPalette.ColorRole.Highlight, highlight),
+            (QPalette.ColorRole.HighlightedText, "#ffffff"),
+        ):
+            made.setColor(role, QColor(colour))
+        for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
+            made.setColor(QPalette.ColorGroup.Disabled, role, QColor(disabled))
+        return made
+
+    return {
+        "": palette("#f0f0f0", "#ffffff", "#202020", "#f7f7f7", "#2f6fb4", "#a0a0a0"),
+        "-dark": palette("#31363b", "#232629", "#eff0f1", "#3b4045", "#3daee9", "#7f8487"),
+    }
+
+
+def wait(until, seconds: float = 600.0) -> None:
+    """Run Qt's event loop until a condition holds."""
+    end = time.monotonic() + seconds
+    while not until():
+        slicer.app.processEvents()
+        time.sleep(0.01)
+        if time.monotonic() > end:
+            raise TimeoutError("a panel did not finish")
+
+
+def shoot(widget, name: str, folder: Path, width: int = WIDTH) -> None:
+    """Write a widget as NAME.png and NAME-dark.png."""
+    from PySide6.QtWidgets import QApplication
+
+    widget.setParent(None)
+    for ending, palette in palettes().items():
+        QApplication.setPalette(palette)
+        widget.setPalette(palette)
+        widget.setAutoFillBackground(True)
+        widget.setFixedWidth(width)
+        widget.show()
+        for _turn in range(3):
+            slicer.app.processEvents()
+            widget.adjustSize()
+        widget.grab().save(str(folder / f"{name}{ending}.png"))
+    widget.setMaximumWidth(16777215)
+
+
+def start_module():
+    """Make the guided module and the effect on a fresh scene."""
+    import standin
+    from standin.scripted import ModuleParent
+
+    standin.install()
+    from ACSeg import ACSegWidget
+    from SegmentEditorACSegFill import SegmentEditorACSegFill
+
+    SegmentEditorACSegFill(ModuleParent(str(ROOT / "ACSeg/SegmentEditorACSegFill/x.py"))).registerEditorEffect()
+    from ACSegPanels.models import setModelFolder
+
+    setModelFolder(ROOT / "Resources" / "Models")
+    widget = ACSegWidget()
+    widget.setup()
+    widget.enter()
+    return widget
+
+
+def shoot_panels(module, folder: Path, size: int) -> tuple:
+    """Work through the steps, and write a picture of each; returns tomogram, drawing and filled segmentation."""
+    from ACSegPanels.sampledata import simulatedCell
+
+    volume, drawing = simulatedCell(size=size, every=max(6, size // 7))
+    module.parameters.sourceVolume, module.parameters.segmentation = volume, drawing
+    label = module.panels["Label"]
+    label.updateGuide()
+    label.editor.setVisible(False)
+    shoot(label.widget, "label", folder)
+    fill = module.panels["Fill"]
+    fill.fill()
+    wait(lambda: not fill.running)
+    if module.parameters.fillOutput is None:
+        raise RuntimeError(fill.ui.fillMessage.text)
+    shoot(fill.widget, "fill", folder)
+    filled = module.parameters.fillOutput
+    train = module.panels["Train"]
+    train.ui.trainVolumeSelector.setCurrentNode(volume)
+    train.ui.trainLabelsSelector.setCurrentNode(filled)
+    train.addNodes()
+    shoot(train.widget, "train", folder)
+    predict = module.panels["Predict"]
+    module.parameters.predictVolume = volume
+    predict.enter()
+    shoot(predict.widget, "predict", folder)
+    measure = module.panels["Measure"]
+    module.parameters.measureVolume = volume
+    measure.measure()
+    wait(lambda: not measure.running)
+    shoot(measure.widget, "measure", folder)
+    return volume, drawing, filled
+
+
+def shoot_effect(module, folder: Path) -> None:
+    """Fill with the effect, and write a picture of its panel."""
+    label = module.panels["Label"]
+    label.editor.setActiveEffectByName("ACSeg random walk fill")
+    effect = label.editor.activeEffect().self()
+    effect.updateGuide()
+    effect.onPreview()
+    wait(lambda: not effect.session.running)
+    effect.panel.opacitySlider.value = 0.7
+    effect.updateGuide()
+    shoot(label.editor.activeEffect().optionsFrame(), "effect", folder)
+    effect.onCancel()
+
+
+def slice_picture(volume, segmentations, path: Path) -> None:
+    """Write a column of pictures a segmentation: a drawn slice and two between, with coloured labels."""
+    import numpy as np
+    from PIL import Image
+
+    from ACSegLib.scene import segmentation_from_node, volume_from_node
+
+    image = volume_from_node(volume).array.astype(float)
+    low, high = np.percentile(image, (1, 99.7))
+    grey = (np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    rows = []
+    labels = [segmentation_from_node(node, volume) for node in segmentations]
+    drawn = np.flatnonzero((labels[0].labels > 0).any(axis=(1, 2)))
+    first = int(drawn[len(drawn) // 2])
+    gap = int(drawn[len(drawn) // 2 + 1]) - first
+    for segmentation in labels:
+        cells = []
+        for number in (first, first + gap // 3, first + 2 * gap // 3):
+            picture = np.repeat(grey[number][..., None], 3, axis=2).astype(float)
+            for segment in segmentation.segments:
+                mask = segmentation.mask(segment)[number]
+                picture[mask] = 0.55 * picture[mask] + 0.45 * 255 * np.asarray(segment.colour)
+            picture = picture.astype(np.uint8)
+            cells.append(np.array(Image.fromarray(picture).resize((300, 300), Image.Resampling.BICUBIC)))
+            cells.append(np.full((300, 6, 3), 255, np.uint8))
+        rows.append(np.concatenate(cells[:-1], axis=1))
+        rows.append(np.full((6, rows[0].shape[1], 3), 255, np.uint8))
+    Image.fromarray(np.concatenate(rows[:-1])).save(path)
+
+
+def surface_picture(segmentation, path: Path) -> None:
+    """Render the closed surfaces of a segmentation node off screen."""
+    import vtk
+
+    segmentation.CreateClosedSurfaceRepresentation()
+    renderer = vtk.vtkRenderer()
+    renderer.SetBackground(1.0, 1.0, 1.0)
+    renderer.SetBackground2(0.85, 0.89, 0.94)
+    renderer.GradientBackgroundOn()
+    table = segmentation.GetSegmentation()
+    for identifier in table.GetSegmentIDs():
+        surface = table.GetSegment(identifier).GetRepresentation("Closed surface")
+        normals = vtk.vtkPolyDataNormals()
+        normals.SetInputData(surface)
+        normals.SplittingOff()
+        mapper = vtk.vtkPolyDataMapper()
+        mapper.SetInputConnection(normals.GetOutputPort())
+        mapper.ScalarVisibilityOff()
+        actor = vtk.vtkActor()
+        actor.SetMapper(mapper)
+        look = actor.GetProperty()
+        look.SetColor(table.GetSegment(identifier).GetColor())
+        look.SetSpecular(0.25)
+        look.SetSpecularPower(20)
+        renderer.AddActor(actor)
+    window = vtk.vtkRenderWindow()
+    window.SetOffScreenRendering(1)
+    window.SetMultiSamples(8)
+    window.SetSize(900, 700)
+    window.AddRenderer(renderer)
+    renderer.ResetCamera()
+    camera = renderer.GetActiveCamera()
+    camera.Azimuth(35)
+    camera.Elevation(25)
+    camera.Zoom(1.25)
+    renderer.ResetCameraClippingRange()
+    window.Render()
+    grab = vtk.vtkWindowToImageFilter()
+    grab.SetInput(window)
+    grab.ReadFrontBufferOff()
+    writer = vtk.vtkPNGWriter()
+    writer.SetFileName(str(path))
+    writer.SetInputConnection(grab.GetOutputPort())
+    writer.Write()
+
+
+def main() -> None:
+    """Write all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "Resources" / "Screenshots")
+    parser.add_argument("--size", type=int, default=128, help="edge of the simulated tomogram, in voxels")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    module = start_module()
+    volume, drawing, filled = shoot_panels(module, options.folder, options.size)
+    shoot_effect(module, options.folder)
+    slice_picture(volume, [drawing, filled], options.folder / "slices.png")
+    surface_picture(filled, options.folder / "cell3d.png")
+    for path in sorted(options.folder.glob("*.png")):
+        print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB")
+    sys.stdout.flush()
+    with contextlib.suppress(Exception):
+        module.cleanup()
+    os._exit(0)  # VTK's off-screen window and Qt may not be torn down in this order
+
+
+if __name__ == "__main__":
+    main()
