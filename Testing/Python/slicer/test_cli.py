@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from cli_standin import FOLDER, ROOT, run_script, shown, slicer_command_line
 
 from ACSegLib.commands import load
 from ACSegLib.commands.cli_modules import CLI_MODULES, build_parser, option_values
@@ -21,8 +22,6 @@ from ACSegLib.errors import InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
-ROOT = Path(__file__).parents[3]
-FOLDER = ROOT / "ACSeg" / "CLI"
 NAMES = sorted(CLI_MODULES)
 
 # What Slicer's parser (ModuleDescriptionParser) knows of each element that we use.
@@ -39,13 +38,6 @@ ELEMENTS = {
     "file",
     "directory",
 }
-
-
-def shown(name):
-    """The parameters in the XML file: name -> element."""
-    root = ElementTree.parse(FOLDER / name / f"{name}.xml").getroot()
-    assert root.tag == "executable"
-    return {p.findtext("name"): p for group in root.iter("parameters") for p in group if p.find("name") is not None}
 
 
 def expected_name(info):
@@ -121,24 +113,6 @@ def test_advanced_options_are_in_an_advanced_group(name):
             assert groups[expected_name(info)] == bool(info.metadata["advanced"])
 
 
-def slicer_command_line(name, values):
-    """The command line that Slicer makes of the XML and of values set by a script.
-
-    After vtkSlicerCLIModuleLogic: numbers and choices are always given; strings, vectors and files where they are
-    not empty; a check box is present or absent; indexed parameters come last.
-    """
-    flags, indexed = [], []
-    for key, element in shown(name).items():
-        value = str(values.get(key, element.findtext("default") or ""))
-        if element.find("index") is not None:
-            indexed.append((int(element.findtext("index")), value))
-        elif element.tag == "boolean":
-            flags += [element.findtext("longflag")] * (value.lower() == "true")
-        elif value != "" or element.tag in ("integer", "double", "string-enumeration"):
-            flags += [element.findtext("longflag"), value]
-    return flags + [value for _, value in sorted(indexed)]
-
-
 def required_values(name):
     """Some path for each required parameter."""
     infos = describe_options(load(CLI_MODULES[name].command).Options)
@@ -209,21 +183,6 @@ def test_no_abbreviations():
 # ---------------------------------------------------------------- the scripts, in processes of their own
 
 
-def run(script, *arguments, cwd=None, path=True):
-    environment = (
-        dict(os.environ, PYTHONPATH=str(ROOT)) if path else {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    )
-    return subprocess.run(
-        [sys.executable, str(script), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=environment,
-        cwd=cwd,
-        check=False,
-    )
-
-
 def ball(size=24, radius=8.0):
     k, j, i = np.mgrid[:size, :size, :size] - (size - 1) / 2
     return ((k**2 + j**2 + i**2) <= radius**2).astype(np.uint8)
@@ -245,7 +204,7 @@ def measured(tmp_path):
 def test_measure_runs_with_plain_python(tmp_path, measured):
     image, labels = measured
     table = tmp_path / "table.csv"
-    done = run(
+    done = run_script(
         FOLDER / "ACSegMeasure" / "ACSegMeasure.py",
         *("--image", image, "--output", table, "--length-unit", "nm", "--no-cells", labels),
     )
@@ -264,7 +223,7 @@ def test_measure_runs_with_plain_python(tmp_path, measured):
 
 
 def test_failure_is_one_sentence_on_stderr(tmp_path, measured):
-    done = run(
+    done = run_script(
         FOLDER / "ACSegMeasure" / "ACSegMeasure.py", "--output", tmp_path / "t.csv", tmp_path / "missing.seg.nrrd"
     )
     assert done.returncode == 2
