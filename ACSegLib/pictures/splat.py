@@ -58,6 +58,14 @@ def frame(masks: Sequence[np.ndarray], spacing: Sequence[float], views: Sequence
     return middle, 2.08 * reach + 2 * max(spacing)
 
 
+def _surface_points(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Voxel coordinates (k, j, i) of points that cover a mask's surface about as densely along each axis."""
+    parts = [max(1, round(s / min(spacing))) for s in spacing[::-1]]
+    for axis, count in enumerate(parts):
+        mask = np.repeat(mask, count, axis)
+    return (np.argwhere(_surface(mask)) - (np.array(parts) - 1) / 2) / parts
+
+
 def _surface(solid: np.ndarray) -> np.ndarray:
     """Voxels of a mask that have a face outside it."""
     padded = np.pad(solid, 1)
@@ -101,7 +109,7 @@ def splat(
     fine = 2 * size  # averaged down at the end: smooth outlines
     points, values = [], []
     for mask, colour in zip(masks, colours, strict=True):
-        where = np.argwhere(_surface(mask))
+        where = _surface_points(mask, spacing)
         bright = shade(smooth_normals(mask, where, spacing) @ view.axes.T)
         points.append(where[:, ::-1] * np.asarray(spacing, float))
         values.append(np.clip(np.asarray(colour) * bright[:, None], 0, 1))
@@ -111,7 +119,7 @@ def splat(
     order = np.argsort(place[:, 2], kind="stable")
     column = (place[order, 0] / width + 0.5) * fine
     row = (0.5 - place[order, 1] / width) * fine
-    radius = 0.9 * max(spacing) / width * fine
+    radius = 0.9 * min(spacing) / width * fine
     steps = np.arange(-int(np.ceil(radius)), int(np.ceil(radius)) + 1)
     down, across = (offset.ravel() for offset in np.meshgrid(steps, steps, indexing="ij"))
     disc = down**2 + across**2 <= max(radius, 0.5) ** 2
