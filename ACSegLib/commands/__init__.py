@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "measure": "ACSegLib.commands.measure",
     "compare": "ACSegLib.commands.compare",
     "threshold": "ACSegLib.commands.threshold",
+    "learning-curve": "ACSegLib.commands.learning_curve",
     "report": "ACSegLib.commands.study_report",
     "demo": "ACSegLib.commands.demo",
 }

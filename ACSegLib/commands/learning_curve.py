@@ -1,0 +1,359 @@
+"""How many labelled volumes are enough: train on 5, 10, 20, ... volumes, test, fit the curve, say how many more.
+
+Give images, one or more folders of labels for them (filled=DIR hand=DIR compares two kinds of labels, the paper's
+Table 1), and a test set. Every run (labels x number x repeat) draws its volumes at random; the same ones for each
+kind of labels. Finished runs are kept, so a run that was stopped goes on, and more numbers or repeats can be added
+later. With --simulate everything is made here: tomograms, an annotator with a shaky hand, and labels filled
+between their slices. With --scores nothing is trained: the curve is fitted to a table you have (columns labels,
+volumes, dice, dice_sd). With --unlabelled, the volumes to label next come out in order: those most unlike the
+training set, and on which the trained networks disagree most, cell types (sub-folders) taking turns.
+
+Examples:
+  acseg learning-curve -o study --images t/ --labels filled=f/ hand=h/ --test-images ti/ --test-labels tl/
+  acseg learning-curve -o study --simulate 12 --simulate-test 4 --size 64 --counts 2 4 8 12 --minutes 2
+  acseg learning-curve -o study --scores table1.csv --target 0.98
+  acseg learning-curve -o study --scores study/learning_curve.csv --images t/ --unlabelled new/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.batch import Item, find_files, journal_path, run_batch, stem
+from ACSegLib.commands.options import option
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.commands.pairs import PairOfFiles
+
+SUMMARY = "how many labelled volumes are enough, and which to label next"
+
+
+@dataclass
+class Options:
+    """Options of ``acseg learning-curve``."""
+
+    output: str = option(help="folder for models and tables; made if missing", short="o", metavar="DIR")
+    images: str | None = option(default=None, help="folder of training images")
+    labels: list[str] = option(default=[], help="folders of labels, NAME=DIR or DIR; several kinds are compared")
+    test_images: str | None = option(default=None, help="folder of test images")
+    test_labels: str | None = option(default=None, help="folder of the true labels of the test images")
+    counts: list[int] = option(default=[5, 10, 20, 30, 43], help="numbers of training volumes", minimum=1)
+    repeats: int = option(default=1, help="random subsets of each number", minimum=1)
+    target: float = option(default=0.98, help="Dice to reach", minimum=0.01, maximum=0.9999)
+    segment: str = option(default="", help="segment whose Dice counts; the mean of all when left out")
+    scores: str | None = option(default=None, help="fit this table instead of training", metavar="TABLE")
+    unlabelled: str | None = option(default=None, help="folder of unlabelled images (sub-folders are cell types)")
+    simulate: int = option(default=0, help="simulate so many training volumes instead", minimum=0)
+    simulate_test: int = option(default=4, help="simulated test volumes", minimum=1)
+    size: int = option(default=64, help="voxels a side of simulated volumes", minimum=16)
+    every: int = option(default=20, help="simulated annotator of filled labels: draws every n-th slice", minimum=1)
+    shake: float = option(default=1.0, help="simulated annotator: error of the hand", minimum=0, unit="voxels")
+    preset: str = option(default="quick", help="training: length and size", choices=("quick", "standard", "thorough"))
+    minutes: float | None = option(default=None, help="length of each training", minimum=0.05, unit="minutes")
+    epochs: int | None = option(default=None, help="length of each training in epochs instead", minimum=1)
+    device: str = option(default="auto", help="where to train", choices=("auto", "cpu", "cuda"))
+    workers: int = option(default=1, help="runs at a time; 0: one a core", minimum=0)
+    seed: int = option(default=0, help="seed of subsets, networks and simulation", minimum=0)
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Train and test what is asked for, fit the curves, order the unlabelled volumes."""
+    from ACSegLib.files.tables import read_table, write_table
+
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    if options.scores:
+        rows = read_table(options.scores)
+    else:
+        rows, failures = _experiment(options, folder, progress.part(0.0, 0.9))
+        if not rows:
+            raise InputError("; ".join(failures.values()) or "there is no run; give --counts.")
+        outputs["table"] = str(folder / "learning_curve.csv")
+        write_table(rows, outputs["table"])
+    summary, fits = fit_curves(rows, options.target)
+    outputs["summary"] = str(folder / "summary.csv")
+    write_table(summary, outputs["summary"])
+    results: dict[str, Any] = {"summary": summary, "fits": fits, "target": options.target, "failures": failures}
+    if options.unlabelled:
+        results["suggestions"] = suggest(options, folder, progress.part(0.9, 1.0))
+        outputs["suggestions"] = str(folder / "label_next.csv")
+        write_table(results["suggestions"], outputs["suggestions"])
+    if failures:
+        results["exit_code"] = 2
+    return {**results, "outputs": outputs}
+
+
+def describe(results: Mapping[str, Any]) -> str:
+    """The table of scores, the answer to "how many more?", and what to label next."""
+    from ACSegLib.commands.measure import failure_lines
+
+    lines = []
+    for row in results["summary"]:
+        spread = f" +- {100 * row['dice_sd']:.2f}" if row["dice_sd"] else ""
+        lines.append(f"{row['labels']}: {row['volumes']} volumes, Dice {100 * row['dice']:.2f}{spread} %")
+    for name, fit in results["fits"].items():
+        if "error" in fit:
+            lines.append(f"{name}: no curve: {fit['error']}")
+            continue
+        reach = "never" if fit["volumes"] is None or fit["volumes"] == float("inf") else f"{fit['volumes']:.0f} volumes"
+        high = fit["high"]
+        upper = "any number" if high is None or high == float("inf") else f"{high:.0f}"
+        more = f", {fit['more']:.0f} more" if reach != "never" else ""
+        formula = f"1 - {fit['b']:.4g} exp(-{fit['a']:.4g} x)"
+        interval = f"95 % interval {fit['low']:.0f} to {upper}" if reach != "never" else "the curve does not rise"
+        lines.append(f"{name}: {formula}; {100 * results['target']:g} % at {reach} ({interval}){more}")
+    for row in results.get("suggestions", [])[:10]:
+        lines.append(f"label next, {row['rank']}: {row['image']} (novelty {row['novelty']:.2f})")
+    return "\n".join(lines + failure_lines(results["failures"]))
+
+
+def fit_curves(rows: list[dict[str, Any]], target: float) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Mean Dice per kind of labels and number, and the fit of each kind."""
+    from ACSegLib.commands.study_sections import summarised_runs
+    from ACSegLib.measure.learning_curve import fit_learning_curve
+
+    summary = summarised_runs(rows)
+    fits: dict[str, dict[str, Any]] = {}
+    for kind in dict.fromkeys(row["labels"] for row in summary):
+        mine = [row for row in summary if row["labels"] == kind]
+        spreads = [row["dice_sd"] for row in mine]
+        try:
+            curve = fit_learning_curve(
+                [r["volumes"] for r in mine], [r["dice"] for r in mine], spreads if min(spreads) > 0 else None
+            )
+        except InputError as error:
+            fits[kind] = {"error": str(error)}
+            continue
+        needed, low, high = curve.volumes_for(target)
+        more = max(0.0, needed - max(r["volumes"] for r in mine))
+        fits[kind] = {"a": curve.a, "b": curve.b, "volumes": needed, "low": low, "high": high, "more": more}
+    return summary, fits
+
+
+def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Every run of the design, trained and tested; finished ones come from the journal."""
+    import json
+
+    from ACSegLib.commands.pairs import find_pairs
+
+    if options.simulate:
+        kinds, images, tests = simulate_study(options, folder / "simulated", progress.part(0.0, 0.3))
+    elif options.images and options.labels and options.test_images and options.test_labels:
+        from ACSegLib.commands.study_report import named_paths
+
+        kinds, images = named_paths(options.labels), options.images
+        tests = (options.test_images, options.test_labels)
+    else:
+        raise InputError("give --images, --labels, --test-images and --test-labels; or --simulate; or --scores.")
+    pairs = {kind: find_pairs([images], [path], kind) for kind, path in kinds.items()}
+    test_pairs = find_pairs([tests[0]], [tests[1]], "test")
+    shared = {p.image for mine in pairs.values() for p in mine} & {p.image for p in test_pairs}
+    if shared:
+        raise InputError(f"{sorted(shared)[0]} is both a training and a test image; keep them apart.")
+    available = min(len(mine) for mine in pairs.values())
+    counts = sorted(set(options.counts))
+    if counts and counts[-1] > available:
+        raise InputError(f"--counts asks for {counts[-1]} volumes but there are {available}; leave it out.")
+    for name in ("models", "runs"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "runs" / "test.json").write_text(json.dumps([[p.name, p.image, p.labels] for p in test_pairs]))
+    items = []
+    for kind, mine in pairs.items():
+        for count in counts:
+            for repeat in range(options.repeats):
+                table = folder / "runs" / f"{kind}-{count:03d}-{repeat}.csv"
+                _write_subset(mine, count, options.seed + repeat, table)
+                files = {"table": str(table), "kind": kind, "count": str(count), "repeat": str(repeat)}
+                items.append(Item(table.stem, files))
+    work = {
+        key: getattr(options, key) for key in ("output", "preset", "minutes", "epochs", "device", "segment", "seed")
+    }
+    journal = journal_path(folder / "learning_curve.csv")  # kept: later runs add numbers and repeats to it
+    outcomes = run_batch(
+        items, one_run, work, journal=journal, workers=options.workers, progress=progress.part(0.3, 1.0)
+    )
+    return [r for o in outcomes for r in o.rows], {o.name: o.error for o in outcomes if o.error}
+
+
+def _write_subset(pairs: list[PairOfFiles], count: int, seed: int, table: Path) -> None:
+    """Write the training table of a run; an equal one is left alone, so that the run still counts as finished.
+
+    Subsets of one seed are nested (the 10 hold the 5) and the same for each kind of labels, so runs compare in pairs.
+    """
+    import os
+
+    import numpy as np
+
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    chosen = sorted((sorted(pairs, key=lambda p: p.name)[n] for n in order[:count]), key=lambda p: p.name)
+    lines = ["image,labels,set"]
+    for pair in chosen:
+        image, labels = (os.path.relpath(p, table.parent) for p in (pair.image, pair.labels))
+        lines.append(f'"{image}","{labels}",train')
+    text = "\n".join(lines) + "\n"
+    if not table.exists() or table.read_text(encoding="utf-8") != text:
+        table.write_text(text, encoding="utf-8")
+
+
+def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
+    """Train on one subset and test; gives a row a test volume."""
+    import json
+
+    from ACSegLib.commands import train
+    from ACSegLib.files import open_segmentation, open_volume
+    from ACSegLib.measure.overlap import compare_segmentations
+    from ACSegLib.network.inference import PredictionSettings, predict
+    from ACSegLib.network.model_file import load_model
+
+    folder = Path(work["output"])
+    model_path = folder / "models" / f"{item.name}.acseg"
+    count, repeat = int(item.files["count"]), int(item.files["repeat"])
+    train.run(
+        train.Options(
+            output=str(model_path),
+            table=item.files["table"],
+            preset=work["preset"],
+            minutes=work["minutes"],
+            epochs=work["epochs"],
+            device=work["device"],
+            seed=work["seed"] + repeat,
+            validation_part=0.2 if count >= 5 else 0.0,
+            resume=model_path.with_suffix(".checkpoint").exists(),
+        ),
+        progress.part(0.0, 0.8),
+    )
+    model = load_model(model_path)
+    tests = json.loads((folder / "runs" / "test.json").read_text())
+    rows = []
+    for n, (name, image, labels) in enumerate(tests):
+        part = progress.part(0.8 + 0.2 * n / len(tests), 0.8 + 0.2 * (n + 1) / len(tests))
+        settings = PredictionSettings(device=work["device"])
+        found = predict(open_volume(image), model, settings, part).segmentation
+        truth = open_segmentation(labels)
+        scores = compare_segmentations(found, truth, distances=False)
+        chosen = [s for s in scores if not work["segment"] or s["segment"] == work["segment"]]
+        if not chosen:
+            raise InputError(f"{labels}: there is no segment {work['segment']!r} to score.")
+        dice = sum(s["dice"] for s in chosen) / len(chosen)
+        row = {"labels": item.files["kind"], "volumes": count, "repeat": repeat, "volume_name": name, "dice": dice}
+        rows.append({**row, "segment": work["segment"] or "mean", "model": str(model_path)})
+    return rows
+
+
+def simulate_study(options: Options, folder: Path, progress: Progress) -> tuple[dict[str, str], str, tuple[str, str]]:
+    """Simulate the paper's experiment: images, labels filled from shaky slices, labels shaky on every slice, a test.
+
+    Volumes that are there already are kept.
+    """
+    from ACSegLib.commands.report import to_json, write_json
+
+    names = ("images", "filled", "hand", "test_images", "test_truth")
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    recipe = {key: getattr(options, key) for key in ("size", "every", "shake", "seed")}
+    note = folder / "simulation.json"
+    if note.exists():
+        import json
+
+        if json.loads(note.read_text()) != to_json(recipe):
+            raise FileError(f"{folder} holds another simulation ({note.read_text().strip()}); choose another --output.")
+    else:
+        write_json(recipe, note)
+    total = options.simulate + options.simulate_test
+    for n in range(total):
+        progress(n / total, f"simulating volume {n + 1} of {total}")
+        _simulate_one(options, folder, n, test=n >= options.simulate)
+    labels = {"filled": str(folder / "filled"), "hand": str(folder / "hand")}
+    return labels, str(folder / "images"), (str(folder / "test_images"), str(folder / "test_truth"))
+
+
+def _simulate_one(options: Options, folder: Path, number: int, test: bool) -> None:
+    from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.phantom import annotate, simulate
+
+    number = number - options.simulate if test else number
+    name = f"cell{number:03d}"
+    image = folder / ("test_images" if test else "images") / f"{name}.nrrd"
+    if image.exists():
+        return
+    # Test cells have seeds of their own, so that asking for more training cells cannot draw a test cell.
+    seed = 2 * (1000 * options.seed + number) + (1 if test else 0)
+    phantom = simulate(size=options.size, seed=seed)
+    if test:
+        save_segmentation(phantom.truth, folder / "test_truth" / f"{name}.seg.nrrd")
+    else:
+        from ACSegLib.fill import fill
+
+        drawn, slices = annotate(phantom.truth, every=options.every, axis="k", shake=options.shake, seed=seed)
+        filled = fill(phantom.volume, drawn, axis="k", slices=slices).segmentation
+        save_segmentation(filled, folder / "filled" / f"{name}.seg.nrrd")
+        by_hand, _ = annotate(phantom.truth, every=1, axis="k", shake=options.shake, seed=seed + 1)
+        save_segmentation(by_hand, folder / "hand" / f"{name}.seg.nrrd")
+    save_volume(phantom.volume, image)  # last: it says that the volume is complete
+
+
+def suggest(options: Options, folder: Path, progress: Progress) -> list[dict[str, Any]]:
+    """Order the unlabelled volumes by how much labelling each would teach."""
+    from ACSegLib.files import open_volume
+    from ACSegLib.measure.learning_curve import describe_volume, suggest_volumes
+
+    training = options.images or (str(folder / "simulated" / "images") if options.simulate else None)
+    known = find_files([training]) if training else []
+    candidates = _unlabelled(str(options.unlabelled))
+    models = sorted((folder / "models").glob("*.acseg"), key=_volumes_of)[-3:]
+    described, unsure, groups = {}, {}, {}
+    total = len(known) + len(candidates)
+    seen = []
+    for n, path in enumerate(known):
+        progress(n / total, f"describing {stem(path)}")
+        seen.append(describe_volume(open_volume(path)))
+    for n, (path, group) in enumerate(candidates.items()):
+        progress((len(known) + n) / total, f"describing {stem(path)}")
+        volume = open_volume(path)
+        described[path], groups[path] = describe_volume(volume), group
+        if len(models) > 1:
+            unsure[path] = _disagreement(volume, models, options.device, progress)
+    found = suggest_volumes(described, seen, disagreements=unsure, groups=groups)
+    return [
+        {"rank": s.rank, "image": s.name, "group": s.group, "novelty": s.novelty, "disagreement": s.disagreement}
+        for s in found
+    ]
+
+
+def _unlabelled(path: str) -> dict[str, str]:
+    """Images of a folder, and of its sub-folders, whose names are the cell types."""
+    root = Path(path)
+    if not root.is_dir():
+        return dict.fromkeys(find_files([path]), "")
+    inside = {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.suffix != ".zarr"}
+    found = {file: name for name, folder in inside.items() for file in find_files([str(folder)])}
+    if any(p.is_file() or p.suffix == ".zarr" for p in root.iterdir()) or not found:
+        found |= dict.fromkeys(find_files([path]), "")
+    return found
+
+
+def _volumes_of(model: Path) -> tuple[int, str]:
+    """Order of models: by their number of training volumes, from names such as filled-010-0."""
+    words = model.stem.split("-")
+    return (int(words[-2]) if len(words) > 2 and words[-2].isdigit() else 0), model.stem
+
+
+def _disagreement(volume: Any, models: list[Path], device: str, progress: Progress) -> float:
+    from ACSegLib.measure.learning_curve import disagreement
+    from ACSegLib.network.inference import PredictionSettings, predict
+    from ACSegLib.network.model_file import load_model
+
+    found = []
+    for path in models:
+        progress.check()
+        # The progress of a part only checks for a cancel: the caller tells how far it is.
+        quiet = Progress(cancelled=progress.is_cancelled)
+        found.append(predict(volume, load_model(path), PredictionSettings(device=device), quiet).segmentation.labels)
+    return disagreement(found)
