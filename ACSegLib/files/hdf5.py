@@ -14,7 +14,7 @@ from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native
 from ACSegLib.volume import Geometry
 
 NAME = "HDF5"
-ENDINGS: tuple[str, ...] = ()
+ENDINGS = (".h5", ".hdf5")
 LAYERS = False
 
 _LISTED = 8
@@ -110,3 +110,19 @@ def _geometry(data: Any) -> Geometry:
     if size is None or np.size(size) != 3 or not np.all(np.asarray(size, float) > 0):
         return Geometry()
     return Geometry(tuple(np.asarray(size, float)[::-1]), unit="um")
+
+
+def write(content: Content, path: Path) -> list[str]:
+    """Write one data set, "raw" or "label" as ilastik and PlantSeg name them, compressed for labels."""
+    import h5py
+
+    place, labels = content.geometry, content.segments is not None
+    with h5py.File(path, "w") as file:
+        options = {"compression": "gzip", "compression_opts": 3} if labels else {}
+        data = file.create_dataset("label" if labels else "raw", data=content.array, **options)
+        for axis, letter in enumerate("zyx"):
+            data.dims[axis].label = letter
+        if place.unit != "px":
+            data.attrs["element_size_um"] = place.in_unit("um").spacing[::-1]
+        data.attrs[record.KEY] = record.dumps(content)
+    return content.lost_rotation(NAME)

@@ -8,9 +8,9 @@ import pytest
 from filecases import numbers
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import open_segmentation, open_volume
+from ACSegLib.files import open_segmentation, open_volume, save_volume
 from ACSegLib.files.registry import inventory
-from ACSegLib.volume import Geometry
+from ACSegLib.volume import Geometry, Volume
 
 ARRAY = numbers("u2", (4, 5, 6))
 
@@ -75,6 +75,15 @@ def test_no_volume_at_all(tmp_path):
         open_volume(tmp_path / "a.h5")
     with pytest.raises(FileError, match="pairs"):
         open_volume(tmp_path / "a.h5", dataset="pairs")
+
+
+def test_ours_for_others(tmp_path):
+    place = Geometry((20, 30, 40), (1, 2, 3), unit="nm")
+    save_volume(Volume(ARRAY, place), tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5") as file:
+        np.testing.assert_array_equal(file["raw"][()], ARRAY)
+        np.testing.assert_allclose(file["raw"].attrs["element_size_um"], (0.04, 0.03, 0.02))
+        assert [d.label for d in file["raw"].dims] == ["z", "y", "x"]
 
 
 def test_a_user_block_before_the_signature(tmp_path):

@@ -14,7 +14,7 @@ from ACSegLib.files import open_segmentation, open_volume, save_segmentation, sa
 from ACSegLib.files.registry import writable_endings
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
-ENDINGS = (".nrrd", ".seg.nrrd", ".nii", ".nii.gz", ".mha", ".tif", ".ome.tif", ".mrc", ".ome.zarr")
+ENDINGS = (".nrrd", ".seg.nrrd", ".nii", ".nii.gz", ".mha", ".tif", ".ome.tif", ".mrc", ".ome.zarr", ".h5")
 TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">u2", ">f4", ">f8")
 NOT_HELD = {
     ".mrc": ("u4", "i4", "u8", "i8", "f8", ">f8"),
@@ -24,7 +24,7 @@ WIDENED = {(ending, "f2"): np.float32 for ending in (".nrrd", ".seg.nrrd", ".nii
 
 
 def test_every_writable_ending_is_tested():
-    also = {".tiff": ".tif", ".zarr": ".ome.zarr", ".rec": ".mrc", ".map": ".mrc"}
+    also = {".tiff": ".tif", ".zarr": ".ome.zarr", ".rec": ".mrc", ".map": ".mrc", ".hdf5": ".h5"}
     assert {also.get(e, e) for e in writable_endings()} | {".ome.tif"} == set(ENDINGS)
 
 
@@ -112,7 +112,7 @@ def test_overlapping_segments_are_flattened_and_told(ending, tmp_path):
     np.testing.assert_array_equal(found.mask("cytoplasm"), original.mask("cytoplasm") & ~original.mask("halo"))
 
 
-@pytest.mark.parametrize("ending", [".tif", ".mrc", ".ome.zarr"])
+@pytest.mark.parametrize("ending", [".tif", ".mrc", ".ome.zarr", ".h5"])
 def test_a_lost_rotation_is_told(ending, tmp_path):
     assert any("rotated" in s for s in save_volume(volume(), tmp_path / f"a{ending}"))
     assert save_volume(volume(geometry=STRAIGHT), tmp_path / f"b{ending}") == []
@@ -120,7 +120,7 @@ def test_a_lost_rotation_is_told(ending, tmp_path):
 
 def test_content_decides_and_not_the_name(tmp_path):
     original = volume("u2", STRAIGHT)
-    for ending in ENDINGS[:-1]:
+    for ending in set(ENDINGS) - {".ome.zarr"}:
         path = tmp_path / f"image{ending}"
         save_volume(original, path)
         for number, other in enumerate((".rec", ".labels", ".tif", "", ".nii.gz")):
@@ -182,7 +182,7 @@ def test_a_failing_disk_leaves_the_old_file(ending, tmp_path, monkeypatch):
     def full(*_args, **_keywords):
         raise OSError(28, "No space left on device")
 
-    for name in ("nrrd", "nifti", "metaimage", "tiff", "mrc", "ome_zarr"):
+    for name in ("nrrd", "nifti", "metaimage", "tiff", "mrc", "ome_zarr", "hdf5"):
         module = __import__(f"ACSegLib.files.{name}", fromlist=["write"])
         write = module.write
         monkeypatch.setattr(module, "write", lambda content, where, write=write: (write(content, where), full())[0])
