@@ -156,10 +156,17 @@ def any_label(segmentation: Segmentation) -> np.ndarray:
 
 
 def drawn_planes(segmentation: Segmentation, sparse: str = "auto") -> dict[int, list[int]]:
-    """Find the drawn slices as the option `sparse` asks: "auto", "off", or the axis "k", "j" or "i" drawn across."""
+    """Find the drawn slices as the option `sparse` asks: "auto", "off", or the axis "k", "j" or "i" drawn across.
+
+    "auto" believes a list that comes with the labels (``meta["slices"]``, axis letter to indices), since it also tells
+    of slices where somebody looked and found nothing; without it the labels themselves are looked at.
+    """
     if sparse == "off":
         return {}
     if sparse == "auto":
+        told = segmentation.meta.get("slices")
+        if told:
+            return {"kji".index(axis): sorted(int(n) for n in planes) for axis, planes in told.items()}
         return drawn_slices(any_label(segmentation))
     if sparse in ("k", "j", "i"):
         axis = "kji".index(sparse)

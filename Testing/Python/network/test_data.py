@@ -4,7 +4,16 @@ import pytest
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.checks import compare, examine, refuse
-from ACSegLib.network.data import IGNORE, Case, encode_labels, join_tables, prepare, really_overlap, resample_target
+from ACSegLib.network.data import (
+    IGNORE,
+    Case,
+    drawn_planes,
+    encode_labels,
+    join_tables,
+    prepare,
+    really_overlap,
+    resample_target,
+)
 from ACSegLib.network.preprocessing import normalisation, normalise, resample_image, resampled_shape
 from ACSegLib.network.sparse import drawn_slices
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
@@ -104,6 +113,14 @@ class TestSparse:
         labels = np.zeros((20, 20, 20), np.uint8)
         labels[7, 5:15, 5:15] = 1
         assert drawn_slices(labels) == {0: [7]}
+
+    def test_a_list_of_drawn_slices_is_believed(self):
+        labels = np.zeros((20, 20, 20), np.uint8)
+        labels[[4, 14], 5:15, 5:15] = 1
+        segmentation = Segmentation.from_labels(labels)
+        assert drawn_planes(segmentation) == {0: [4, 14]}
+        segmentation.meta["slices"] = {"k": [4, 14, 19]}
+        assert drawn_planes(segmentation) == {0: [4, 14, 19]}
 
     def test_undrawn_voxels_are_left_out(self):
         labels = np.zeros((20, 20, 20), np.uint8)
