@@ -20,6 +20,8 @@ MODULES = {
     "Resources/Models": "ACSegModels",
 }
 IGNORED = {"__pycache__", "CMakeLists.txt"}
+#: Folders of which only files with these endings are shipped.
+ENDINGS = {"Resources/Models": (".acseg", ".json", ".md")}
 
 
 def files_of(folder: Path) -> list[str]:
@@ -37,7 +39,8 @@ def files_of(folder: Path) -> list[str]:
 
 def wanted(folder: Path) -> tuple[list[str], list[str]]:
     """Give the scripts and the resources that a folder's lists must name."""
-    files = files_of(folder)
+    endings = next((e for place, e in ENDINGS.items() if ROOT / place == folder), ("",))
+    files = [f for f in files_of(folder) if f.endswith(endings)]
     return [f for f in files if f.endswith(".py")], [f for f in files if not f.endswith(".py")]
 
 

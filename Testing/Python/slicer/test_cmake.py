@@ -65,7 +65,7 @@ def tracked(folder):
 def expected_modules():
     """Every file of the library and of the modules, where a scripted module's files go: all in one folder."""
     wanted = {f"ACSegLib/{n.as_posix()}" for n in tracked("ACSegLib")}
-    wanted |= {f"Resources/Models/{n.as_posix()}" for n in tracked("Resources/Models")}
+    wanted |= {f"Resources/Models/{n.as_posix()}" for n in tracked("Resources/Models") if n.suffix != ".py"}
     own = {"SegmentEditorACSegFill", "ACSegStatistics"}
     for name in tracked("ACSeg"):
         if name.parts[0] in own:
