@@ -29,7 +29,7 @@ def index_map(source: Geometry, onto: Geometry) -> tuple[np.ndarray, np.ndarray]
     offset : ndarray, shape (3,)
         ``index_in_source = matrix @ index_in_onto + offset``.
     """
-    if "px" not in (source.unit, onto.unit):
+    if "px" not in (source.unit, onto.unit) and not source.matches(onto):
         source = source.in_unit(onto.unit)
     both = np.linalg.solve(source.ijk_to_lps, onto.ijk_to_lps)
     return both[2::-1, 2::-1], both[2::-1, 3]
@@ -53,6 +53,15 @@ def _whole(matrix: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarr
     if np.abs(offset - np.rint(offset)).max() > _TOLERANCE:
         return None
     return rounded.astype(int), np.rint(offset).astype(int)
+
+
+def _map_of(
+    content: Volume | Segmentation, onto: Geometry, shape: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `index_map`; voxel by voxel where nothing is known of a grid of the same shape."""
+    if content.shape == tuple(shape) and content.geometry.matches(onto):
+        return np.eye(3), np.zeros(3)
+    return index_map(content.geometry, onto)
 
 
 def resample_volume(
@@ -86,7 +95,7 @@ def resample_volume(
     Volume
         Of the same number type. Values of whole-number types are rounded and kept in range.
     """
-    matrix, offset = index_map(volume.geometry, onto)
+    matrix, offset = _map_of(volume, onto, shape)
     whole = _whole(matrix, offset)
     if whole is not None:
         array = _copied(volume.array, *whole, shape, fill=outside)
@@ -117,7 +126,7 @@ def resample_segmentation(
     """
     if interpolation not in ("nearest", "linear"):
         raise InputError(f"interpolation must be 'nearest' or 'linear', not {interpolation!r}.")
-    matrix, offset = index_map(segmentation.geometry, onto)
+    matrix, offset = _map_of(segmentation, onto, shape)
     whole = _whole(matrix, offset)
     layers = []
     for number, layer in enumerate(segmentation.layers):

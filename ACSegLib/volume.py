@@ -102,12 +102,16 @@ class Geometry:
         return replace(self, spacing=spacing, origin=tuple(v * scale for v in self.origin), unit=unit)
 
     def matches(self, other: Geometry, tolerance: float = 1e-3) -> bool:
-        """Tell whether two grids lie on each other to within `tolerance` of a voxel.
+        """Tell whether two grids (of one shape) lie on each other to within `tolerance` of a voxel.
 
-        A grid of unknown unit ("px") is compared by its numbers.
+        Equal numbers match whatever their units: many programs keep the numbers of an image in nm and say mm, or
+        nothing. A grid of which nothing is known (`Geometry()`, from a file without voxel size) matches any other.
         """
-        if self.unit != other.unit and "px" not in (self.unit, other.unit):
-            other = other.in_unit(self.unit)
+        if Geometry() in (self, other) or self._close_to(other, tolerance):
+            return True
+        return "px" not in (self.unit, other.unit) and self._close_to(other.in_unit(self.unit), tolerance)
+
+    def _close_to(self, other: Geometry, tolerance: float) -> bool:
         step = min(self.spacing)
         return bool(
             np.allclose(self.spacing, other.spacing, rtol=tolerance, atol=0)

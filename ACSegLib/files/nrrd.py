@@ -10,6 +10,7 @@ import bz2
 import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,6 +54,8 @@ def read(path: Path, request: Request) -> Content:
         return Content((as_3d(array, path, axes[::-1]),), geometry, meta={"header": keys})
     layers = _layers(array, spatial, path)
     segments = slicer_segments.read(keys, len(layers))
+    if _unit(header, spatial) is None:
+        geometry = replace(geometry, unit="px")  # Slicer keeps the image's numbers, whatever their unit
     return Content(layers, geometry, segments, {"header": keys, **slicer_segments.extras(keys)})
 
 

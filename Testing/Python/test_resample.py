@@ -37,6 +37,14 @@ def test_the_same_grid_is_exact(dtype):
     np.testing.assert_array_equal(result.array, volume.array)
 
 
+def test_a_grid_of_which_nothing_is_known_is_taken_voxel_by_voxel():
+    labels = Segmentation.from_labels(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
+    onto = Geometry((20, 30, 40), (1, 2, 3), ROTATION, "nm")
+    result = resample_segmentation(labels, onto, (2, 3, 4))
+    assert result.geometry == onto
+    np.testing.assert_array_equal(result.labels, labels.labels)
+
+
 def test_a_cropped_grid_is_copied_and_padded():
     rng = np.random.default_rng(1)
     full = Volume(rng.random((7, 8, 9)), Geometry((2, 3, 4), (5, 6, 7), ROTATION, "nm"))

@@ -77,7 +77,17 @@ def test_grids_match_to_a_thousandth_of_a_voxel():
     assert not one.matches(Geometry((60, 60, 60), (1e5 + 6, 0, 0), unit="nm"))
     assert not one.matches(Geometry((60, 60, 61), (1e5, 0, 0), unit="nm"))
     assert not one.matches(Geometry((60, 60, 60), (1e5, 0, 0), TURNED, "nm"))
-    assert one.matches(Geometry((60, 60, 60), (1e5, 0, 0), unit="px"))
+
+
+def test_grids_match_by_numbers_or_where_nothing_is_known():
+    """Programs that know no nm keep the numbers and say mm, or write no geometry at all."""
+    one = Geometry((60, 60, 60), (1e5, 0, 0), unit="nm")
+    for unit in ("px", "mm", "um"):
+        assert one.matches(Geometry((60, 60, 60), (1e5, 0, 0), unit=unit))
+    assert one.matches(Geometry())
+    assert Geometry().matches(one)
+    assert not one.matches(Geometry((1, 1, 2)))
+    assert not one.matches(Geometry((60, 60, 61), (1e5, 0, 0), unit="mm"))
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 5), (0, 3, 4)])
