@@ -47,7 +47,7 @@ class _Sheet:
             self.filled(axes, self.drawn, axis, index)
         elif kind == "result" and self.result is not None:
             if self.truth is not None:  # under the result's outline, so that it shows only where the two differ
-                self.outlines(axes, self.truth, axis, index, 2.2, "white")
+                self.outlines(axes, self.truth, axis, index, 1.2, "white")
             self.outlines(axes, self.result, axis, index)
         elif self.uncertainty is not None:
             self.heat(axes, self.uncertainty, axis, index)
@@ -71,7 +71,7 @@ class _Sheet:
         style.bare(axes)
 
     def outlines(
-        self, axes: Axes, labels: Segmentation, axis: int, index: int, width: float = 1.3, colour: str = ""
+        self, axes: Axes, labels: Segmentation, axis: int, index: int, width: float = 1.5, colour: str = ""
     ) -> None:
         """Draw the outline of every segment, in its own colour unless one is given."""
         for number, segment in enumerate(labels.segments):
@@ -236,7 +236,8 @@ def _cut(sheet: _Sheet, row: Sequence[Axes], panels: Sequence[str], result: Segm
             line((n + 0.5) * step, color="white", lw=0.8, alpha=0.7)
         for n in sheet.suggested if panel in ("result", "uncertainty") else ():
             line((n + 0.5) * step, color=_SUGGESTED, lw=1.3, ls=_DASHES)
-    row[0].set_ylabel(f"{style.AXES[axis]} = {index}  (across)", fontsize=9, color=style.INK)
+    note = "  (across)" if sheet.height(axis) > 0.4 else ""
+    row[0].set_ylabel(f"{style.AXES[axis]} = {index}{note}", fontsize=9, color=style.INK)
 
 
 def _area(labels: Segmentation, axis: int) -> np.ndarray:

@@ -112,18 +112,22 @@ def _compose(
 ) -> None:
     from matplotlib.patches import Patch
 
-    side = 5.0
-    height = side + 1.0
+    used = np.flatnonzero(np.any([(picture < 0.97).any(axis=(1, 2)) for picture in pictures], axis=0))
+    size = pictures[0].shape[0]
+    margin = size // 25
+    top, bottom = max(int(used[0]) - margin, 0), min(int(used[-1]) + 1 + 3 * margin, size)  # the scale bar is below
+    side, head, foot = 5.0, 0.55, 0.6
+    high = side * (bottom - top) / size
+    height = high + head + foot
     figure = style.new_figure(side * len(pictures), height)
     for number, picture in enumerate(pictures):
-        rectangle = (number / len(pictures), 0.42 / height, 1 / len(pictures), side / height)
-        axes = figure.add_axes(rectangle)
-        axes.imshow(picture, extent=(0, width, 0, width), interpolation="bilinear")
+        axes = figure.add_axes((number / len(pictures), foot / height, 1 / len(pictures), high / height))
+        axes.imshow(picture[top:bottom], extent=(0, width, 0, width * (bottom - top) / size), interpolation="bilinear")
         style.bare(axes)
     style.add_scale_bar(figure.axes[0], width, unit, style.INK)
     figure.text(0.02, 1 - 0.28 / height, title, fontsize=13, color=style.INK, weight="bold", va="center")
-    handles = [Patch(color=colour, label=segment.name) for colour, segment in zip(colours[:8], shown[:8], strict=True)]
-    if len(shown) > 8:
-        handles.append(Patch(color="white", label=f"and {len(shown) - 8} more"))
-    figure.legend(handles=handles, loc="lower center", ncols=min(len(handles), 9), frameon=False, fontsize=9)
-    style.save_figure(figure, path, round(picture.shape[0] / side))
+    handles = [Patch(color=colour, label=segment.name) for colour, segment in zip(colours[:9], shown[:9], strict=True)]
+    if len(shown) > len(handles):
+        handles.append(Patch(color="white", label=f"and {len(shown) - len(handles)} more"))
+    figure.legend(handles=handles, loc="lower center", ncols=min(len(handles), 5), frameon=False, fontsize=9)
+    style.save_figure(figure, path, round(size / side))
