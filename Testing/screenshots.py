@@ -82,19 +82,18 @@ def shoot(widget, name: str, folder: Path, width: int = WIDTH) -> None:
 def start_module():
     """Make the guided module and the effect on a fresh scene."""
     import standin
-    from standin.scripted import ModuleParent
+    from standin.scripted import ModuleParent, open_module
 
     standin.install()
-    from ACSeg import ACSegWidget
     from SegmentEditorACSegFill import SegmentEditorACSegFill
+
+    from ACSeg import ACSegWidget
 
     SegmentEditorACSegFill(ModuleParent(str(ROOT / "ACSeg/SegmentEditorACSegFill/x.py"))).registerEditorEffect()
     from ACSegPanels.models import setModelFolder
 
     setModelFolder(ROOT / "Resources" / "Models")
-    widget = ACSegWidget()
-    widget.setup()
-    widget.enter()
+    widget = open_module(ACSegWidget)
     return widget
 
 

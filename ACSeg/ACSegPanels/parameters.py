@@ -17,26 +17,26 @@ class ACSegParameterNode:
     interval: Annotated[int, WithinRange(2, 500), Default(20)]
 
     fillOutput: vtkMRMLSegmentationNode
-    fillAxis: Annotated[str, Choice(["auto", "k", "j", "i", "all"])]
+    fillAxis: Annotated[str, Choice(["auto", "k", "j", "i", "all"]), Default("auto")]
     fillIslands: Annotated[int, WithinRange(0, 10_000_000), Default(0)]
     fillHoles: bool = False
     fillSmooth: Annotated[float, WithinRange(0, 10), Default(0.0)]
-    fillDevice: Annotated[str, Choice(DEVICES)]
+    fillDevice: Annotated[str, Choice(DEVICES), Default("auto")]
 
     trainPreset: Annotated[str, Choice(["quick", "standard", "thorough"]), Default("standard")]
     trainName: str = "cells"
     trainMinutes: Annotated[float, WithinRange(0, 100_000), Default(0.0)]
-    trainDevice: Annotated[str, Choice(DEVICES)]
+    trainDevice: Annotated[str, Choice(DEVICES), Default("auto")]
     trainValidation: Annotated[float, WithinRange(0, 0.9), Default(0.2)]
     trainLicence: str = ""
     trainNote: str = ""
 
     predictVolume: vtkMRMLScalarVolumeNode
     predictOutput: vtkMRMLSegmentationNode
-    predictDevice: Annotated[str, Choice(DEVICES)]
+    predictDevice: Annotated[str, Choice(DEVICES), Default("auto")]
 
     measureSegmentation: vtkMRMLSegmentationNode
     measureVolume: vtkMRMLScalarVolumeNode
     measureTable: vtkMRMLTableNode
-    measureUnit: Annotated[str, Choice(["um", "nm", "mm", "px"])]
+    measureUnit: Annotated[str, Choice(["um", "nm", "mm", "px"]), Default("um")]
     measureFilopodia: bool = True

@@ -12,11 +12,11 @@ from conftest import add_segmentation, add_volume
 
 @pytest.fixture
 def module(scene):
+    from standin.scripted import open_module
+
     from ACSeg import ACSegWidget
 
-    widget = ACSegWidget()
-    widget.setup()
-    widget.enter()
+    widget = open_module(ACSegWidget)
     yield widget
     widget.cleanup()
 

@@ -34,13 +34,13 @@ def fake(monkeypatch):
 
 @pytest.fixture
 def module(scene, tmp_path):
-    from ACSeg import ACSegWidget
     from ACSegPanels.models import setModelFolder
+    from standin.scripted import open_module
 
-    widget = ACSegWidget()
-    widget.setup()
+    from ACSeg import ACSegWidget
+
     setModelFolder(tmp_path / "models")
-    widget.enter()
+    widget = open_module(ACSegWidget)
     yield widget
     widget.cleanup()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import types
+from pathlib import Path
 
 from PySide6 import QtCore, QtWidgets
 
@@ -108,6 +109,7 @@ def start_scene():
         colors=types.SimpleNamespace(logic=lambda: colours),
         plots=types.SimpleNamespace(logic=lambda: _Plots()),
         applicationLogic=logic,
+        acseg=types.SimpleNamespace(path=str(Path(__file__).resolve().parents[3] / "ACSeg" / "ACSeg.py")),
         sampleDataSources=getattr(previous, "sampleDataSources", {}),
     )
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)

@@ -74,9 +74,8 @@ class _Parameter:
         if not self.is_node and self.kind not in (int, float, str, bool) and not self._is_enum():
             raise Exception(f"Unable to create serializer for {owner} member {name}")
         default = [n.value for n in self.notes if isinstance(n, Default)]
-        choices = [n.choices[0] for n in self.notes if isinstance(n, Choice)]
         fallback = None if self.is_node else next(iter(self.kind)) if self._is_enum() else self.kind()
-        self.default = getattr(owner, name) if hasattr(owner, name) else (default + choices + [fallback])[0]
+        self.default = getattr(owner, name) if hasattr(owner, name) else (default + [fallback])[0]
 
     def _is_enum(self):
         return isinstance(self.kind, type) and issubclass(self.kind, enum.Enum)

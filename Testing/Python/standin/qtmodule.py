@@ -88,7 +88,7 @@ def _set(self, name: str, value) -> None:
     kind = type(self)
     name = "objectName" if name == "name" else name
     if not name.startswith("_") and name in property_names(kind):
-        if not self.setProperty(name, value):
+        if not self.setProperty(name, list(value) if isinstance(value, tuple) else value):
             raise TypeError(f"{kind.__name__}.{name} cannot be set to {value!r}")
     elif hasattr(getattr(kind, name, None), "__set__"):
         getattr(kind, name).__set__(self, value)

@@ -19,6 +19,7 @@ def install(upstream: str | None) -> None:
     )
     if upstream:
         slicer.__path__.append(upstream)
+        _name_unused_widgets()
         return
     from standin import parameternode
 
@@ -30,6 +31,19 @@ def install(upstream: str | None) -> None:
     sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper = _module(
         "slicer.parameterNodeWrapper", __all__=list(public), **public
     )
+
+
+def _name_unused_widgets() -> None:
+    """Slicer's own parameterNodeWrapper names widget classes that ACSeg does not use; it only asks for their type."""
+    import ctk
+    import qt
+    import slicer
+
+    unused = "CheckBox CheckablePushButton ColorPickerButton ComboBox DirectoryButton DoubleRangeSlider DoubleSlider"
+    for name in (*unused.split(), "DoubleSpinBox", "RangeWidget"):
+        setattr(ctk, f"ctk{name}", type(f"ctk{name}", (qt.QWidget,), {}))
+    for name in ("qMRMLRangeWidget", "qMRMLSliderWidget", "qMRMLSpinBox", "qSlicerWidget"):
+        setattr(slicer, name, type(name, (qt.QWidget,), {}))
 
 
 _BASES = (
@@ -61,16 +75,19 @@ class ScriptedLoadableModuleWidget:
         import slicer
 
         self.moduleName = type(self).__name__.removesuffix("Widget")
+        self.parent = parent or slicer.qMRMLWidget()
         if parent is None:
-            parent = slicer.qMRMLWidget()
-            parent.setLayout(qt.QVBoxLayout())
-            parent.setMRMLScene(slicer.mrmlScene)
-        self.parent = parent
-        self.layout = parent.layout()
+            qt.QVBoxLayout(self.parent)
+            self.parent.setMRMLScene(slicer.mrmlScene)
+        self.layout = self.parent.layout()
+        if parent is None:
+            self.setup()
+            self.parent.show()
 
     def resourcePath(self, filename):
-        module = sys.modules[type(self).__module__]
-        return str(Path(module.__file__).parent / "Resources" / filename)
+        import slicer
+
+        return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
 
     def setup(self):
         pass
@@ -119,6 +136,20 @@ class ModuleParent:
         self.title = self.helpText = self.acknowledgementText = ""
         self.categories, self.dependencies, self.contributors = [], [], []
         self.hidden, self.icon = False, None
+
+
+def open_module(widget_class):
+    """Make a module's widget as Slicer does: in a panel of its own, set up, then entered."""
+    import qt
+    import slicer
+
+    parent = slicer.qMRMLWidget()
+    qt.QVBoxLayout(parent)
+    parent.setMRMLScene(slicer.mrmlScene)
+    widget = widget_class(parent)
+    widget.setup()
+    widget.enter()
+    return widget
 
 
 class SampleDataLogic:
