@@ -8,8 +8,8 @@ slice, so that noise texture, streaks and rings are those of a measurement. What
 from __future__ import annotations
 
 from ACSegLib.phantom.annotator import annotate
+from ACSegLib.phantom.parts import PARTS
 from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Kind, Recipe, vary
 from ACSegLib.phantom.simulation import Phantom, simulate
-from ACSegLib.phantom.specimen import PARTS
 
 __all__ = ["KINDS", "NEIGHBOURS", "PARTS", "Kind", "Phantom", "Recipe", "annotate", "simulate", "vary"]

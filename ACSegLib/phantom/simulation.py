@@ -10,8 +10,9 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.phantom.parts import CELL_PARTS, CODE, PARTS
 from ACSegLib.phantom.recipe import Recipe
-from ACSegLib.phantom.specimen import CELL_PARTS, CODE, PARTS, Specimen
+from ACSegLib.phantom.specimen import Specimen
 from ACSegLib.phantom.tomography import blur_and_noise, measure_and_reconstruct
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 

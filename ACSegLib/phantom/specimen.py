@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ACSegLib.jobs import Progress
+from ACSegLib.phantom.parts import CODE
 from ACSegLib.phantom.recipe import KINDS, Recipe
 from ACSegLib.phantom.shapes import (
     Blob,
@@ -21,34 +22,7 @@ from ACSegLib.phantom.shapes import (
     whole,
     winding_line,
 )
-
-#: What a voxel can be; the innermost part counts (a voxel of the nucleolus is not one of the nucleus).
-PARTS: tuple[str, ...] = (
-    "medium",
-    "cytoplasm",
-    "filopodia",
-    "nucleus",
-    "nucleolus",
-    "lipid droplets",
-    "mitochondria",
-    "granules",
-    "bead",
-    "neighbour",
-    "wall",
-    "debris",
-)
-CODE = {name: code for code, name in enumerate(PARTS)}
-#: Parts that make up the cell.
-CELL_PARTS: tuple[str, ...] = (
-    "cytoplasm",
-    "filopodia",
-    "nucleus",
-    "nucleolus",
-    "lipid droplets",
-    "mitochondria",
-    "granules",
-)
-_WALL = 0.026  # thickness of the glass, as a fraction of the slice's shorter side
+from ACSegLib.phantom.surroundings import add_beads_and_debris, add_wall
 
 
 class Specimen:
@@ -78,11 +52,10 @@ class Specimen:
         self.side = float(min(shape[1:]))
         self.scale = float(np.sqrt(self.side / 128))
         self.inner = recipe.capillary * self.side  # radius of the capillary, in voxels
-        # One stream of random numbers for each thing, so that more beads, say, do not change the cell.
         self._seeds = np.random.SeedSequence([seed, sum(map(ord, recipe.kind))])
         self.lac = np.full(shape, recipe.medium, np.float32)
         self.parts = np.zeros(shape, np.uint8)
-        self._centre = np.array(shape) / 2.0 - 0.5
+        self.centre = np.array(shape) / 2.0 - 0.5
 
     def build(self, progress: Progress) -> None:
         """Make everything."""
@@ -93,15 +66,16 @@ class Specimen:
             ("painting the cell", self._paint_cell),
             ("placing the nucleus", self._make_nucleus),
             ("placing organelles", self._make_organelles),
-            ("placing debris and beads", self._make_debris_and_beads),
-            ("drawing the capillary", self._make_wall),
+            ("placing beads and debris", lambda: add_beads_and_debris(self)),
+            ("drawing the capillary", lambda: add_wall(self)),
         )
         for number, (message, step) in enumerate(steps):
             progress(number / len(steps), message)
             step()
-        del self._cell, self._tubes, self._other
+        del self.cell, self.tubes, self.other
 
-    def _rng(self, thing: str) -> np.random.Generator:
+    def rng(self, thing: str) -> np.random.Generator:
+        """The stream of random numbers of one thing, so that more beads, say, do not change the cell."""
         key = [ord(c) for c in thing]
         return np.random.default_rng(np.random.SeedSequence(self._seeds.entropy, spawn_key=key))
 
@@ -123,16 +97,16 @@ class Specimen:
         return rotation[:, order]
 
     def _make_cell(self) -> None:
-        rng = self._rng("cell")
+        rng = self.rng("cell")
         crowded = self.recipe.neighbour != "none" and self.recipe.capillary >= 0.36
         offset = 0.11 * self.side if crowded else 0.03 * self.side
         direction = rng.uniform(0, 2 * np.pi)
-        centre = self._centre + np.array([0.0, np.sin(direction), np.cos(direction)]) * offset
+        centre = self.centre + np.array([0.0, np.sin(direction), np.cos(direction)]) * offset
         self._body_blob = self._body(rng, centre)
-        self._cell = np.empty(self.shape, np.float32)
+        self.cell = np.empty(self.shape, np.float32)
         for box in slabs(whole(self.shape)):
-            self._cell[box] = np.maximum(self._body_blob.distance(box), self._to_glass(box))
-        self._tubes = np.full(self.shape, 1e3, np.float32)
+            self.cell[box] = np.maximum(self._body_blob.distance(box), self._to_glass(box))
+        self.tubes = np.full(self.shape, 1e3, np.float32)
         for _ in range(self.kind.processes):
             self._grow_process(rng)
         self._keep_one_piece()
@@ -141,17 +115,17 @@ class Specimen:
         """Take away what the warped surface has shed, so that the cell is one connected body."""
         from scipy.ndimage import label
 
-        pieces, count = label(self._cell < 0)
+        pieces, count = label(self.cell < 0)
         if count > 1:
             sizes = np.bincount(pieces.ravel())
             sizes[0] = 0
             shed = (pieces > 0) & (pieces != int(np.argmax(sizes)))
-            self._cell[shed] = 0.5
+            self.cell[shed] = 0.5
 
     def _to_glass(self, box: Box) -> np.ndarray:
         """Signed distance to the inside of the capillary (positive beyond), which holds every cell."""
         j, i = np.ogrid[box[1], box[2]]
-        radius = np.hypot(j - self._centre[1], i - self._centre[2])
+        radius = np.hypot(j - self.centre[1], i - self.centre[2])
         return (radius - self.inner + 1.0).astype(np.float32)[None] + np.zeros(
             (box[0].stop - box[0].start, 1, 1), np.float32
         )
@@ -170,7 +144,7 @@ class Specimen:
         tube = Tube(line, radii)
         box = tube.box(self.shape, 4.0)
         if box is not None:
-            self._cell[box] = _melt(self._cell[box], tube.distance(box), 0.02 * self.side)
+            self.cell[box] = _melt(self.cell[box], tube.distance(box), 0.02 * self.side)
 
     def _surface_point(self, centre: np.ndarray, direction: np.ndarray) -> np.ndarray | None:
         """Where a ray from `centre` leaves the cell; None if it never does within the volume."""
@@ -181,17 +155,17 @@ class Specimen:
         index = index[inside]
         if not len(index):
             return None
-        outside = np.flatnonzero(self._cell[tuple(index.T)] >= 0)
+        outside = np.flatnonzero(self.cell[tuple(index.T)] >= 0)
         return points[outside[0]] if len(outside) and outside[0] > 0 else None
 
     def _inside(self, line: np.ndarray) -> np.ndarray:
         """The part of a line, from its root, before it meets the glass."""
-        radius = np.hypot(line[:, 1] - self._centre[1], line[:, 2] - self._centre[2])
+        radius = np.hypot(line[:, 1] - self.centre[1], line[:, 2] - self.centre[2])
         beyond = np.flatnonzero(radius > self.inner - 2.5 * self.scale - 1)
         return line[: max(int(beyond[0]), 1)] if len(beyond) else line
 
     def _make_filopodia(self) -> None:
-        rng = self._rng("filopodia")
+        rng = self.rng("filopodia")
         wanted = self.kind.filopodia if self.recipe.filopodia is None else self.recipe.filopodia
         grown = 0
         for _ in range(20 * wanted):
@@ -211,29 +185,29 @@ class Specimen:
             tube = Tube(line, radius * np.linspace(1.0, rng.uniform(0.6, 0.9), len(line)))
             box = tube.box(self.shape)
             if box is not None:
-                np.minimum(self._tubes[box], tube.distance(box), out=self._tubes[box])
+                np.minimum(self.tubes[box], tube.distance(box), out=self.tubes[box])
                 grown += 1
 
     def _make_neighbour(self) -> None:
         """Further cells of the kind, each pushed towards the first until they touch over a patch."""
         self._neighbours: list[Blob] = []
-        self._other: np.ndarray | None = None
+        self.other: np.ndarray | None = None
         if self.recipe.neighbour == "none":
             return
-        rng = self._rng("neighbour")
-        self._other = np.full(self.shape, 1e3, np.float32)
+        rng = self.rng("neighbour")
+        self.other = np.full(self.shape, 1e3, np.float32)
         for number in range(self.recipe.company):
             away = self._towards_neighbour(rng, number)
-            body = self._body(rng, self._centre, rng.uniform(0.8, 1.0))
+            body = self._body(rng, self.centre, rng.uniform(0.8, 1.0))
             surface = self._surface_point(self._body_blob.centre, away)
             touch = self._body_blob.centre + away * self._body_blob.axes.mean() if surface is None else surface
             across = 1.0 / np.linalg.norm((body.rotation.T @ away) / body.axes)  # its radius along `away`
             body.centre = touch + away * (across - 0.03 * self.side)
             self._neighbours.append(body)
             for box in slabs(whole(self.shape)):
-                cell = np.minimum(self._cell[box], self._tubes[box])
+                cell = np.minimum(self.cell[box], self.tubes[box])
                 other = np.maximum(np.maximum(body.distance(box), self._to_glass(box)), -cell)
-                np.minimum(self._other[box], other, out=self._other[box])
+                np.minimum(self.other[box], other, out=self.other[box])
 
     def _towards_neighbour(self, rng: np.random.Generator, number: int) -> np.ndarray:
         """Direction from the cell: along the capillary where it is narrow or a second one comes, else across."""
@@ -241,35 +215,36 @@ class Specimen:
         if self.recipe.capillary < 0.36 or number > 0:
             away = np.array([1.0 if number else -1.0, *rng.uniform(-0.3, 0.3, 2)])
         else:
-            away = self._centre - self._body_blob.centre
+            away = self.centre - self._body_blob.centre
             away[0] = along * np.linalg.norm(away)
         return away / np.linalg.norm(away)
 
     # Painting
 
-    def _paint(self, box: Box, distance: np.ndarray, lac: float | np.ndarray, part: str) -> None:
+    def paint(self, box: Box, distance: np.ndarray, lac: float | np.ndarray, part: str) -> None:
+        """Lay a shape, given by its distance in a box, over what is there."""
         share = coverage(distance)
         self.lac[box] += share * (np.float32(lac) - self.lac[box])
         self.parts[box][distance < 0] = CODE[part]
 
     def _paint_cell(self) -> None:
-        rng = self._rng("texture")
+        rng = self.rng("texture")
         recipe = self.recipe
         fine = SmoothField(self.shape, recipe.grain, rng)
         coarse = SmoothField(self.shape, 4 * recipe.grain, rng)
         for box in slabs(whole(self.shape)):
             lac = recipe.cytoplasm + recipe.texture * (0.8 * fine(box) + 0.6 * coarse(box))
-            if self._other is not None:
-                self._paint(box, self._other[box], lac, "neighbour")
-            cell = np.minimum(self._cell[box], self._tubes[box])
-            self._paint(box, cell, lac, "cytoplasm")
-            self.parts[box][(cell < 0) & (self._cell[box] >= 0)] = CODE["filopodia"]
+            if self.other is not None:
+                self.paint(box, self.other[box], lac, "neighbour")
+            cell = np.minimum(self.cell[box], self.tubes[box])
+            self.paint(box, cell, lac, "cytoplasm")
+            self.parts[box][(cell < 0) & (self.cell[box] >= 0)] = CODE["filopodia"]
 
     def _make_nucleus(self) -> None:
-        self._nucleus_in(self._rng("nucleus"), self._body_blob, self._cell, "nucleus", "nucleolus")
+        self._nucleus_in(self.rng("nucleus"), self._body_blob, self.cell, "nucleus", "nucleolus")
         for number, body in enumerate(self._neighbours):
-            if self._other is not None:
-                self._nucleus_in(self._rng(f"nucleus {number}"), body, self._other, "neighbour", "neighbour")
+            if self.other is not None:
+                self._nucleus_in(self.rng(f"nucleus {number}"), body, self.other, "neighbour", "neighbour")
 
     def _nucleus_in(self, rng: np.random.Generator, body: Blob, cell: np.ndarray, part: str, inner_part: str) -> None:
         recipe, kind = self.recipe, self.kind
@@ -283,7 +258,7 @@ class Specimen:
         for slab in slabs(box) if box is not None else ():
             distance = np.maximum(nucleus.distance(slab), cell[slab] + 0.02 * self.side)
             lac = recipe.nucleus + 1.3 * recipe.texture * chromatin(slab)
-            self._paint(slab, distance, lac, part)
+            self.paint(slab, distance, lac, part)
         for _ in range(int(rng.integers(1, 4))):
             radius = axes.min() * rng.uniform(0.16, 0.28)
             spot = centre + nucleus.rotation @ (rng.uniform(-0.5, 0.5, 3) * axes)
@@ -291,7 +266,7 @@ class Specimen:
             box = box_around(spot, nucleolus.reach, self.shape)
             if box is not None:
                 distance = np.maximum(nucleolus.distance(box), cell[box] + 0.03 * self.side)
-                self._paint(box, distance, recipe.nucleolus, inner_part)
+                self.paint(box, distance, recipe.nucleolus, inner_part)
 
     def _make_organelles(self) -> None:
         recipe, kind, side = self.recipe, self.kind, self.side
@@ -301,7 +276,7 @@ class Specimen:
             ("granules", kind.granules, recipe.granule),
             ("lipid droplets", kind.lipids, recipe.lipid),
         ):
-            rng = self._rng(name)
+            rng = self.rng(name)
             for _ in range(count):
                 if name == "mitochondria":
                     radius = rng.uniform(1.4, 2.2) * thin
@@ -312,7 +287,7 @@ class Specimen:
                 box = None if tube is None else tube.box(self.shape)
                 if tube is not None and box is not None:
                     free = self.parts[box] == CODE["cytoplasm"]
-                    self._paint(box, np.where(free, tube.distance(box), np.float32(1.0)), lac, name)
+                    self.paint(box, np.where(free, tube.distance(box), np.float32(1.0)), lac, name)
 
     def _tube_in_cytoplasm(self, rng: np.random.Generator, radius: float, length: float) -> Tube | None:
         """A tube (a ball if it has no length) that lies in the cytoplasm; None where there is no room."""
@@ -325,7 +300,7 @@ class Specimen:
             if not within.all():
                 continue
             where = tuple(index.T)
-            if np.all(self._cell[where] < -(radius + 1)) and np.all(self.parts[where] == CODE["cytoplasm"]):
+            if np.all(self.cell[where] < -(radius + 1)) and np.all(self.parts[where] == CODE["cytoplasm"]):
                 return Tube(line, np.full(len(line), radius))
         return None
 
@@ -333,76 +308,6 @@ class Specimen:
         blob = self._body_blob
         half = np.sqrt(((blob.rotation * blob.axes) ** 2).sum(1))
         return np.maximum(blob.centre - half, 0), np.minimum(blob.centre + half, np.array(self.shape) - 1)
-
-    # Around the cell
-
-    def _outside_point(self, rng: np.random.Generator, gap: float) -> np.ndarray | None:
-        """A point in the medium, at least `gap` voxels from cells, glass, beads and debris."""
-        for _ in range(400):
-            point = rng.uniform(0, np.array(self.shape) - 1)
-            radius = np.hypot(point[1] - self._centre[1], point[2] - self._centre[2])
-            where = tuple(np.rint(point).astype(int))
-            near_cell = min(self._cell[where], self._tubes[where]) < gap
-            near_other = self._other is not None and self._other[where] < gap
-            if radius + gap > self.inner or near_cell or near_other:
-                continue
-            box = box_around(point, gap, self.shape)
-            if box is not None and not np.isin(self.parts[box], (CODE["bead"], CODE["debris"])).any():
-                return point
-        return None
-
-    def _make_debris_and_beads(self) -> None:
-        recipe, side = self.recipe, self.side
-        rng = self._rng("beads")
-        for _ in range(recipe.beads):
-            radius = rng.uniform(*recipe.bead_radius) * side
-            point = self._outside_point(rng, radius + 0.5)
-            if point is not None:
-                self._paint_bead(point, radius)
-        rng = self._rng("debris")
-        for _ in range(recipe.fragments):
-            axes = rng.uniform(0.012, 0.035, 3) * side
-            point = self._outside_point(rng, float(axes.max()) + 1)
-            if point is not None:
-                waves = SmoothField(self.shape, max(2.0, 0.03 * side), rng)
-                blob = Blob(point, axes, random_rotation(rng), [(0.3 * float(axes.min()), waves)])
-                box = box_around(point, blob.reach, self.shape)
-                if box is not None:
-                    distance = np.where(self.parts[box] == CODE["medium"], blob.distance(box), np.float32(1.0))
-                    self._paint(box, distance, recipe.debris * rng.uniform(0.7, 1.3), "debris")
-
-    def _paint_bead(self, point: np.ndarray, radius: float) -> None:
-        """A ball with a dark and, beyond it, a faint bright ring."""
-        recipe = self.recipe
-        tube = Tube(point[None], np.array([radius]))
-        width = max(1.2, 0.012 * self.side)
-        box = box_around(point, radius + 5 * width, self.shape)
-        if box is None:
-            return
-        grid = np.ogrid[box]
-        distance = np.sqrt(sum((axis - c) ** 2 for axis, c in zip(grid, point, strict=True))) - radius
-        distance = distance.astype(np.float32)
-        depth = recipe.halo * (recipe.bead - recipe.medium)
-        dark = np.exp(-(((distance - 0.9 * width) / (0.7 * width)) ** 2))
-        bright = np.exp(-(((distance - 3.0 * width) / (0.8 * width)) ** 2))
-        self.lac[box] += np.where(distance > 0, depth * (0.3 * bright - dark), 0)
-        self._paint(box, np.maximum(distance, tube.distance(box)), recipe.bead, "bead")
-
-    def _make_wall(self) -> None:
-        """The glass tube, and no specimen beyond it."""
-        if not self.recipe.wall:
-            return
-        rng = self._rng("wall")
-        thickness = max(1.2, _WALL * self.side)
-        lean = rng.uniform(-0.01, 0.01, 2) * self.side
-        for box in slabs(whole(self.shape)):
-            k, j, i = np.ogrid[box]
-            along = (k - self._centre[0]) / self.shape[0]
-            radius = np.hypot(j - self._centre[1] - lean[0] * along, i - self._centre[2] - lean[1] * along)
-            ring = (np.abs(radius - self.inner - thickness / 2) - thickness / 2).astype(np.float32)
-            beyond = coverage((self.inner + thickness - radius).astype(np.float32))
-            self.lac[box] *= 1 - beyond
-            self._paint(box, ring, self.recipe.glass, "wall")
 
 
 def _melt(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
