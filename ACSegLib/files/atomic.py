@@ -39,9 +39,8 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     except FileError:
         raise
     except OSError as error:
-        raise FileError(
-            f"cannot write {target}: {error.strerror or error}; free some space or choose another folder."
-        ) from error
+        reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+        raise FileError(f"cannot write {target}: {reason}; free some space or choose another folder.") from error
     finally:
         _remove(temporary)
 

@@ -246,6 +246,9 @@ def _save(content: Content, path: Path) -> list[str]:
             lost = target.write(content, temporary)
     except NotHeldError as error:
         raise FileError(f"cannot write {path}: {error}") from error
+    except RuntimeError as error:  # SimpleITK's for a full disk
+        reason = str(error).strip().splitlines()[-1].removeprefix("Reason: ")
+        raise FileError(f"cannot write {path}: {reason}; free some space or choose another folder.") from error
     return [f"{path.name}: {sentence}" for sentence in lost]
 
 

@@ -2,6 +2,9 @@
 
 import os
 import stat
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -190,3 +193,31 @@ def test_a_failing_disk_leaves_the_old_file(ending, tmp_path, monkeypatch):
         save_volume(volume("f4", STRAIGHT), path)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     np.testing.assert_array_equal(open_volume(path).array, old.array)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
+def test_a_full_disk_is_told_by_every_writer(tmp_path):
+    # A limit on file size makes the same kind of error as a full disk, in a process of its own.
+    code = """
+        import resource, signal, sys
+        import numpy as np
+        from ACSegLib.errors import FileError
+        from ACSegLib.files import save_volume
+        from ACSegLib.volume import Geometry, Volume
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        noise = np.random.default_rng(0).integers(0, 255, (40, 100, 100), np.uint8)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+        for path in sys.argv[1:]:
+            try:
+                save_volume(Volume(noise, Geometry((2, 2, 2), unit="nm")), path)
+            except FileError as error:
+                print(error)
+    """
+    paths = [str(tmp_path / f"image{ending}") for ending in ENDINGS]
+    command = [sys.executable, "-c", textwrap.dedent(code), *paths]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(told) == len(paths), told
+    for sentence, path in zip(told, paths, strict=True):
+        assert sentence.startswith(f"cannot write {path}: ")
+        assert "free some space" in sentence
+    assert list(tmp_path.iterdir()) == []
