@@ -330,9 +330,9 @@ class Engine:
     def _validate(self) -> dict[str, Any]:
         """Score the averaged weights, keep them if they are the best."""
         started = time.monotonic()
-        scores = validate(
-            self.fabric, self.averaged, self._validation, self.plan.patch_size, self._sigmoid, self._progress
-        )
+        # Of several processes none may leave alone: a cancel waits for the next step, where all learn of it.
+        progress = self._progress if self.fabric.world_size == 1 else Progress()
+        scores = validate(self.fabric, self.averaged, self._validation, self.plan.patch_size, self._sigmoid, progress)
         by_segment = {s.name: float(v) for s, v in zip(self._table, scores.by_segment, strict=True) if v == v}
         took = time.monotonic() - started
         if self.state.best_dice is None or scores.mean > self.state.best_dice + _IMPROVEMENT:
