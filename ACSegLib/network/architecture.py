@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 BUILDERS: dict[str, str] = {
     "unet": "ACSegLib.network.architecture:build_unet",
     "biomedisa-unet": "ACSegLib.network.biomedisa_model:build_biomedisa_unet",
+    "unet-with-surface": "ACSegLib.network.surface_refinement:build_with_surface",
 }
 
 #: Refused beyond these, so that a crafted model file cannot ask for terabytes.

@@ -207,6 +207,8 @@ class _OpenVino:
             while not self._request.wait_for(_POLL_MILLISECONDS):
                 if progress.is_cancelled():
                     self._request.cancel()
+                    with contextlib.suppress(RuntimeError):  # it reports its cancellation as an error
+                        self._request.wait()
                     progress.check()
             return torch.from_numpy(self._request.get_output_tensor(0).data)
 

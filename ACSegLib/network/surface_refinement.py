@@ -1,0 +1,230 @@
+"""Second level: a network that looks again at 64^3 regions along the predicted surface, at the image's own resolution.
+
+The idea is that of Erozan et al., iScience 27 (2024) 109856 (a second network on regions along the surface). Here it
+also sees what the first one thought: its input is the image and the first network's probabilities, so it corrects
+rather than segments anew, and where no surface passes nothing changes. Regions overlap and are blended by windows that
+sum to 1.
+
+Both networks live in one model file: a spec of kind "unet-with-surface" is that of the first, with ``first_kind`` and
+the second's spec under ``surface``; weights are named "first.*" and "surface.*". Such a model predicts, and counts for
+everything that does not know of the second network, as the first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.network.engines import choose_engine, make_engine
+from ACSegLib.network.inference import Prediction, PredictionSettings
+from ACSegLib.network.model_file import Model
+from ACSegLib.network.plane_sink import scratch_array
+from ACSegLib.network.preprocessing import apply_statistics, statistics_for
+from ACSegLib.network.tiling import Tiling, place_tiles
+from ACSegLib.volume import Segmentation, Volume
+
+if TYPE_CHECKING:
+    import torch
+
+KIND = "unet-with-surface"
+REGION = 64
+OVERLAP = 16
+
+
+def build_with_surface(spec: Mapping[str, Any]) -> torch.nn.Module:
+    """Build a network of kind "unet-with-surface": a module whose forward is that of the first network."""
+    from torch import nn
+
+    from ACSegLib.network.architecture import build_network
+
+    surface = spec.get("surface")
+    if not isinstance(surface, Mapping) or spec.get("first_kind") == KIND or surface.get("kind") == KIND:
+        raise InputError("the model's second network is not described as it should be; the file is damaged.")
+
+    class WithSurface(nn.Module):
+        """The first network, which answers, and the second beside it."""
+
+        def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+            super().__init__()
+            self.first = build_network(first)
+            self.surface = build_network(second)
+
+        def forward(self, image: torch.Tensor) -> Any:
+            """Give what the first network gives."""
+            return self.first(image)
+
+    return WithSurface(first_spec(spec), surface)
+
+
+def first_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Spec of the first network alone."""
+    if spec.get("kind") != KIND:
+        return dict(spec)
+    return {**{k: v for k, v in spec.items() if k not in ("surface", "first_kind")}, "kind": spec["first_kind"]}
+
+
+def first_network(model: Model) -> Model:
+    """The model without its second network; the model itself if it has none."""
+    if model.spec.get("kind") != KIND:
+        return model
+    return replace(model, spec=first_spec(model.spec), state_dict=_part(model, "first."))
+
+
+def second_network(model: Model) -> Model | None:
+    """The second network as a model of its own; None if there is none."""
+    if model.spec.get("kind") != KIND:
+        return None
+    return replace(model, spec=dict(model.spec["surface"]), state_dict=_part(model, "surface."))
+
+
+def with_second_network(model: Model, spec: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> Model:
+    """Put a second network into a model (in the place of an older one)."""
+    first = first_network(model)
+    weights = {f"first.{k}": v for k, v in first.state_dict.items()} | {f"surface.{k}": v for k, v in state.items()}
+    joined = {**first.spec, "kind": KIND, "first_kind": first.spec["kind"], "surface": dict(spec)}
+    return replace(first, spec=joined, state_dict=weights)
+
+
+def _part(model: Model, prefix: str) -> dict[str, torch.Tensor]:
+    return {k[len(prefix) :]: v for k, v in model.state_dict.items() if k.startswith(prefix)}
+
+
+def foreground(probabilities: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
+    """The channels of segments: all (sigmoid), or all but the background (softmax)."""
+    return probabilities if spec.get("output") == "sigmoid" else probabilities[1:]
+
+
+def refine_surface(
+    volume: Volume,
+    prediction: Prediction,
+    model: Model,
+    settings: PredictionSettings | None = None,
+    progress: Progress | None = None,
+) -> Prediction:
+    """Let the second network correct the surface of a prediction.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image that was predicted.
+    prediction : Prediction
+        Of the same model, with probabilities.
+    model : Model
+        With a second network.
+
+    Returns
+    -------
+    Prediction
+        New labels and probabilities; the report gains ``surface_regions`` and ``surface_seconds``.
+
+    Raises
+    ------
+    InputError
+        If the model has no second network, or the prediction no probabilities.
+    """
+    settings, progress = settings or PredictionSettings(), progress or Progress()
+    second = second_network(model)
+    if second is None:
+        raise InputError(
+            "the model has no second network for the surface; train with --surface-refinement, or use --refine walk."
+        )
+    if prediction.probabilities is None:
+        raise InputError("the surface can be refined only with probabilities; predict with keep_probabilities.")
+    clock = time.perf_counter()
+    tiling = surface_tiling(volume.shape)
+    statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
+    kind, place = choose_engine(settings.device, settings.engine)
+    old = prediction.probabilities
+    new = scratch_array(old.shape)
+    for k in range(old.shape[1]):
+        new[:, k] = old[:, k]
+    regions = list(surface_regions(prediction.segmentation, tiling, settings))
+    if len(regions) < 40 and settings.engine == "auto":
+        kind = "pytorch"  # too few to earn OpenVINO's preparation back
+    engine = make_engine(second, tiling.tile, device=place, engine=kind, precision=settings.precision)
+    windows = [tiling.windows(axis) for axis in range(3)]
+    for n, (where, start) in enumerate(regions):
+        progress(n / len(regions), f"surface region {n + 1} of {len(regions)}")
+        before, inputs = _inputs(volume.array, old, start, tiling, statistics, model.spec)
+        after = engine(inputs, progress)[0].cpu().numpy()
+        size = before.shape[1:]
+        weights = [windows[axis][where[axis]] for axis in range(3)]
+        change = (after[:, : size[0], : size[1], : size[2]] - before) * (weights[1][:, None] * weights[2])
+        change *= weights[0][:, None, None]
+        box = tuple(slice(s, s + m) for s, m in zip(start, size, strict=True))
+        new[(slice(None), *box)] += change.astype(np.float16)
+    segmentation = labels_from_probabilities(new, volume, model, settings)
+    report = {
+        **prediction.report,
+        "surface_regions": len(regions),
+        "surface_seconds": round(time.perf_counter() - clock, 3),
+    }
+    return Prediction(segmentation, new, report)
+
+
+def surface_tiling(shape: tuple[int, int, int]) -> Tiling:
+    """Where regions may lie in a volume."""
+    return place_tiles(shape, (REGION,) * 3, (OVERLAP,) * 3)
+
+
+def surface_regions(
+    segmentation: Segmentation, tiling: Tiling, settings: PredictionSettings
+) -> Iterator[tuple[tuple[int, int, int], tuple[int, int, int]]]:
+    """Regions of the tiling whose inner part a surface passes (and that touch the ROI): their indices, their starts."""
+    places = itertools.product(*(enumerate(s) for s in tiling.starts))
+    inset = OVERLAP // 4
+    for (a, k), (b, j), (c, i) in places:
+        start = (k, j, i)
+        inner = tuple(
+            slice(s + (inset if s else 0), min(s + n - inset if s + n < m else m, m))
+            for s, n, m in zip(start, tiling.tile, tiling.shape, strict=True)
+        )
+        if settings.roi and any(
+            p.stop <= low or p.start >= high for p, (low, high) in zip(inner, settings.roi, strict=True)
+        ):
+            continue
+        if any(layer[inner].min() != layer[inner].max() for layer in segmentation.layers):
+            yield (a, b, c), start
+
+
+def _inputs(
+    array: np.ndarray,
+    probabilities: np.ndarray,
+    start: tuple[int, int, int],
+    tiling: Tiling,
+    statistics: Mapping[str, float] | None,
+    spec: Mapping[str, Any],
+) -> tuple[np.ndarray, torch.Tensor]:
+    """First probabilities (channels, k, j, i) of a region, and the second network's input (1, 1 + segments, ...)."""
+    import torch
+
+    box = tuple(slice(s, s + n) for s, n in zip(start, tiling.tile, strict=True))
+    before = np.asarray(probabilities[(slice(None), *box)], np.float32)
+    image = apply_statistics(array[box], statistics)
+    joined = np.concatenate([image[None], foreground(before, spec)])
+    missing = [(0, 0)] + [(0, n - m) for n, m in zip(tiling.tile, image.shape, strict=True)]
+    return before, torch.from_numpy(np.pad(joined, missing, mode="edge"))[None]
+
+
+def labels_from_probabilities(
+    probabilities: np.ndarray, volume: Volume, model: Model, settings: PredictionSettings | None = None
+) -> Segmentation:
+    """Make the segmentation that probabilities (channels, k, j, i) stand for, background outside the ROI."""
+    inside = np.zeros(volume.shape, bool)
+    roi = settings.roi if settings and settings.roi else tuple((0, n) for n in volume.shape)
+    inside[tuple(slice(a, b) for a, b in roi)] = True
+    if model.spec.get("output") == "sigmoid":
+        masks = [(channel > 0.5) & inside for channel in probabilities]
+        return Segmentation.from_masks(masks, model.segments, volume.geometry, volume.name)
+    values = np.array([0, *(s.value for s in model.segments)])
+    labels = np.zeros(volume.shape, np.uint8 if values.max() < 256 else np.uint16)
+    for k in range(volume.shape[0]):
+        labels[k] = values[np.argmax(probabilities[:, k], axis=0)] * inside[k]
+    return Segmentation((labels,), list(model.segments), volume.geometry, volume.name)

@@ -1,0 +1,236 @@
+"""Training of the second network, which corrects the first along the surface; see `surface_refinement`."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.network.architecture import build_network, unet_spec
+from ACSegLib.network.data import IGNORE, drawn_planes, encode_labels
+from ACSegLib.network.inference import PredictionSettings, predict
+from ACSegLib.network.losses import SegmentationLoss
+from ACSegLib.network.model_file import Model
+from ACSegLib.network.preprocessing import normalise
+from ACSegLib.network.surface_refinement import REGION, first_network, foreground, with_second_network
+from ACSegLib.volume import Segmentation, Volume
+
+if TYPE_CHECKING:
+    import torch
+
+_PLACES = 20_000
+
+
+@dataclass
+class SurfaceTraining:
+    """Choices for `train_refiner`.
+
+    Parameters
+    ----------
+    minutes : float
+        Length of the training, predictions of the first network not counted.
+    steps : int, optional
+        Length in steps instead.
+    base, levels : int
+        Size of the second network.
+    region : int
+        Side of the training regions in voxels, a multiple of ``2 ** (levels - 1)``.
+    learning_rate, ema : float
+        AdamW; decay of the averaged weights.
+    seed : int
+    device : str
+        "auto", "cpu" or "cuda".
+    """
+
+    minutes: float = 10.0
+    steps: int | None = None
+    base: int = 16
+    levels: int = 3
+    region: int = REGION
+    learning_rate: float = 3e-3
+    ema: float = 0.99
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass
+class _Case:
+    """One training volume: input channels (1 + segments, k, j, i), target (C, k, j, i), places on the surface."""
+
+    inputs: np.ndarray
+    target: np.ndarray
+    places: np.ndarray
+
+
+def train_refiner(
+    pairs: Sequence[tuple[Volume, Segmentation]],
+    model: Model,
+    settings: SurfaceTraining | None = None,
+    progress: Progress | None = None,
+    *,
+    sparse: str = "auto",
+) -> Model:
+    """Train a second network for a model, on the volumes that the model was trained on (or others).
+
+    Parameters
+    ----------
+    pairs : sequence of (Volume, Segmentation)
+        Labels are joined to the model's segments by name.
+    model : Model
+        The first network (a second one that it has is replaced).
+    sparse : str
+        As for training: drawn slices alone count where labels are sparse.
+
+    Returns
+    -------
+    Model
+        Both networks; the card gains ``surface``.
+
+    Raises
+    ------
+    InputError
+        If no volume has a surface to learn from.
+    Cancelled
+        If the person has asked to stop.
+    """
+    import torch
+
+    settings, progress = settings or SurfaceTraining(), progress or Progress()
+    if not pairs:
+        raise InputError("there is no pair of image and labels to train the surface on.")
+    model = first_network(model)
+    cases = _cases(pairs, model, sparse, settings, progress.part(0.0, 0.3))
+    strides = [(1, 1, 1)] + [(2, 2, 2)] * (settings.levels - 1)
+    spec = unet_spec(
+        len(model.segments),
+        overlapping=model.spec.get("output") == "sigmoid",
+        base=settings.base,
+        strides=strides,
+        residual=False,
+        in_channels=1 + len(model.segments),
+    )
+    device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = build_network(spec).to(device).train()
+    averaged, steps, loss = _optimise(network, cases, spec, settings, device, progress.part(0.3, 1.0))
+    result = with_second_network(model, spec, {k: v.detach().cpu() for k, v in averaged.state_dict().items()})
+    result.card = {
+        **model.card,
+        "surface": {"steps": steps, "loss": loss, "volumes": len(cases), "base": settings.base},
+    }
+    return result
+
+
+def _cases(
+    pairs: Sequence[tuple[Volume, Segmentation]],
+    model: Model,
+    sparse: str,
+    settings: SurfaceTraining,
+    progress: Progress,
+) -> list[_Case]:
+    found = []
+    options = PredictionSettings(device=settings.device, keep_probabilities=True)
+    for n, (volume, labels) in enumerate(pairs):
+        part = progress.part(n / len(pairs), (n + 1) / len(pairs))
+        prediction = predict(volume, model, options, part)
+        assert prediction.probabilities is not None
+        sigmoid = model.spec.get("output") == "sigmoid"
+        target, _ = encode_labels(labels, model.segments, overlapping=sigmoid, drawn=drawn_planes(labels, sparse))
+        image = normalise(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
+        inputs = np.concatenate([image[None].astype(np.float16), foreground(prediction.probabilities, model.spec)])
+        places = _surface_places(target, prediction.segmentation, np.random.default_rng([settings.seed, n]))
+        if len(places):
+            found.append(_Case(inputs, target, places))
+    if not found:
+        raise InputError("no training volume has a surface to learn from: the segments are empty or fill the image.")
+    return found
+
+
+def _surface_places(target: np.ndarray, predicted: Segmentation, rng: np.random.Generator) -> np.ndarray:
+    """Some voxels (n, 3) where truth or prediction change from one voxel to the next, and the truth is known."""
+    places = []
+    known = (target != IGNORE).any(axis=0)
+    for labels in (*target, *predicted.layers):
+        labels = np.where(labels == IGNORE, 0, labels)
+        edge = np.zeros(labels.shape, bool)
+        for axis in range(3):
+            inner = [slice(None)] * 3
+            inner[axis] = slice(1, None)
+            edge[tuple(inner)] |= np.diff(labels.astype(np.int16), axis=axis) != 0
+        at = np.argwhere(edge & known)
+        places.append(at[rng.permutation(len(at))[:_PLACES]])
+    return np.concatenate(places)
+
+
+def _optimise(
+    network: torch.nn.Module,
+    cases: Sequence[_Case],
+    spec: dict[str, Any],
+    settings: SurfaceTraining,
+    device: str,
+    progress: Progress,
+) -> tuple[torch.nn.Module, int, float]:
+    """Train to the end; averaged weights, steps done, mean of the last losses."""
+    import torch
+
+    loss_of = SegmentationLoss([1.0] * spec["out_channels"], spec["output"])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    averaged = copy.deepcopy(network).eval()
+    clock, step, losses = time.monotonic(), 0, [0.0]
+    while True:
+        done = step / settings.steps if settings.steps else (time.monotonic() - clock) / (60 * settings.minutes)
+        if done >= 1:
+            break
+        progress(done, f"training the surface: step {step + 1}, loss {np.mean(losses[-20:]):.3f}")
+        rng = np.random.default_rng([settings.seed, 11, step])
+        inputs, target = _sample(cases, settings.region, rng)
+        rate = settings.learning_rate * min(1.0, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * done))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = loss_of(network(inputs.to(device)), target.to(device))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 12.0)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        step += 1
+        decay = min(settings.ema, step / (step + 10))
+        with torch.no_grad():
+            for kept, value in zip(averaged.parameters(), network.parameters(), strict=True):
+                kept.lerp_(value, 1 - decay)
+    return averaged, step, float(np.mean(losses[-20:]))
+
+
+def _sample(cases: Sequence[_Case], region: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """One region about a place on a surface, turned over at random, sometimes with a blurred first opinion."""
+    import torch
+
+    case = cases[int(rng.integers(len(cases)))]
+    shape = case.target.shape[1:]
+    centre = case.places[rng.integers(len(case.places))] + rng.integers(-region // 4, region // 4 + 1, 3)
+    start = [int(np.clip(c - region // 2, 0, max(0, n - region))) for c, n in zip(centre, shape, strict=True)]
+    box = tuple(slice(s, s + region) for s in start)
+    inputs = np.asarray(case.inputs[(slice(None), *box)], np.float32)
+    target = case.target[(slice(None), *box)]
+    missing = [(0, 0)] + [(0, region - n) for n in target.shape[1:]]
+    inputs = np.pad(inputs, missing, mode="edge")
+    target = np.pad(target, missing, constant_values=IGNORE)
+    axes = tuple(axis for axis in (1, 2, 3) if rng.random() < 0.5)
+    inputs, target = np.flip(inputs, axes).copy(), np.flip(target, axes).copy()
+    inputs[0] = inputs[0] * rng.uniform(0.85, 1.15) + rng.normal(0, 0.1)
+    if rng.random() < 0.3:
+        inputs[0] += rng.normal(0, rng.uniform(0, 0.3), inputs[0].shape).astype(np.float32)
+    result = torch.from_numpy(inputs)[None]
+    if rng.random() < 0.5:  # on new images the first network is less sure than on those it was trained on
+        size = int(rng.integers(1, 3)) * 2 + 1
+        pooled = torch.nn.functional.avg_pool3d(result[:, 1:], size, 1, size // 2, count_include_pad=False)
+        result = torch.cat([result[:, :1], pooled], dim=1)
+    return result, torch.from_numpy(target)[None]
