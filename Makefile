@@ -23,5 +23,8 @@ test: lint
 benchmark: setup
 	$(PYTHON) Testing/Benchmarks/fill.py
 
+screenshots: setup
+	$(PYTHON) Testing/screenshots.py
+
 clean:
 	rm -rf $(VENV) demo-results build dist *.egg-info

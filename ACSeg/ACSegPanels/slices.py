@@ -58,7 +58,7 @@ class DrawnSlices:
         if drawn[0] - interval >= 0:
             return drawn[0] - interval
         gaps = [(b - a, (a + b) // 2) for a, b in itertools.pairwise(drawn)]
-        widest = max(gaps, default=(0, 0))
+        widest = max(gaps, key=lambda gap: gap[0], default=(0, 0))
         return widest[1] if widest[0] > interval else None
 
 

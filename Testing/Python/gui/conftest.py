@@ -95,3 +95,26 @@ def draw(host, segment: str, mask: np.ndarray, mode: str = "Add") -> None:
     modes = {"Add": logic.ModificationModeAdd, "Remove": logic.ModificationModeRemove}
     image = label_image(mask, node.GetSourceVolumeNode())
     host._logic.ModifySegmentByLabelmap(node.GetSegmentationNode(), segment, image, modes[mode], True, False)
+
+
+def _data_io(scene):
+    """Readers and writers of bundles look for the data manager of the scene."""
+    import slicer
+
+    remote = slicer.vtkMRMLRemoteIOLogic()
+    remote.SetMRMLScene(scene)
+    remote.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+    remote.GetCacheManager().SetRemoteCacheDirectory(slicer.app.temporaryPath)
+    logic = slicer.vtkDataIOManagerLogic()
+    logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+    logic.SetAndObserveDataIOManager(remote.GetDataIOManager())
+    remote.AddDataIOToScene()
+    return remote, logic
+
+
+def save_and_reload(scene, path) -> None:
+    """Save the scene as .mrb, close it, and load it again."""
+    _keep = _data_io(scene)
+    assert scene.WriteToMRB(str(path))
+    scene.Clear(0)
+    assert scene.ReadFromMRB(str(path), True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import add_segmentation, add_volume, draw, pump, segment_array
+from conftest import add_segmentation, add_volume, draw, pump, save_and_reload, segment_array
 from fakefill import FakeFill
 
 SHAPE = (30, 24, 26)
@@ -296,3 +296,68 @@ def test_uncertainty_overlay(desk):
     desk.panel.uncertaintyBox.checked = False
     assert layers.GetForegroundVolumeID() is None
     assert desk.effect.overlay.node is None
+
+
+def test_result_and_options_survive_saving(desk, scene, tmp_path):
+    import slicer
+
+    desk.draw()
+    desk.effect.options.widgets["Islands"].value = 25
+    desk.fill()
+    desk.panel.applyButton.click()
+    applied = desk.array()
+    save_and_reload(scene, tmp_path / "scene.mrb")
+    volume = slicer.mrmlScene.GetFirstNodeByName("tomogram")
+    segmentation = slicer.mrmlScene.GetFirstNodeByName("drawing")
+    assert np.array_equal(segment_array(segmentation, "cytoplasm", volume), applied)
+    node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentEditorNode")
+    assert node.GetAttribute("ACSeg random walk fill.Islands") == "25"
+
+
+def test_one_drawn_slice_is_pointed_out(desk):
+    desk.draw([15])
+    desk.effect.updateGuide()
+    assert "at least one more" in desk.panel.guide.label.text
+
+
+def test_a_segmentation_on_another_grid_is_refused(desk):
+    desk.draw()
+    other = add_volume(np.zeros((60, 48, 52), np.float32), "finer", (0.5, 0.5, 0.5))
+    desk.segmentation.SetReferenceImageGeometryParameterFromVolumeNode(other)
+    desk.effect.onPreview()
+    assert "Specify geometry" in desk.effect.message
+
+
+def test_a_common_transform_is_followed(desk, scene):
+    import slicer
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 12.5)
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "placement")
+    transform.SetMatrixTransformToParent(matrix)
+    for node in (desk.volume, desk.segmentation):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    desk.draw()
+    desk.fill()
+    assert desk.effect.preview.node is not None, desk.effect.message
+    assert desk.effect.preview.node.GetParentTransformNode() is transform
+    assert desk.previewed()[11].any()
+    desk.panel.guide.jump("i", 4)
+    yellow = slicer.mrmlScene.GetSingletonNode("Yellow", "vtkMRMLSliceNode")
+    assert abs(yellow.GetSliceOffset()) == pytest.approx(abs(4 + 12.5))
+
+
+def test_oblique_views_are_pointed_out(desk):
+    import slicer
+
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        matrix = view.GetSliceToRAS()
+        matrix.SetElement(0, 2, 0.6)
+        matrix.SetElement(1, 2, 0.0)
+        matrix.SetElement(2, 2, 0.8)
+        view.UpdateMatrices()
+    desk.draw()
+    desk.effect.updateGuide()
+    desk.panel.guide.jump("k", 15)
+    assert "obliquely" in desk.panel.guide.label.text

@@ -95,13 +95,16 @@ def start_scene():
     import slicer
 
     scene = slicer.vtkMRMLScene()
-    logic = slicer.vtkMRMLApplicationLogic()
+    logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
+    logic.SetTemporaryPath(slicer.app.temporaryPath)
+    scene.SetRootDirectory(slicer.app.temporaryPath)
     segmentations = slicer.vtkSlicerSegmentationsModuleLogic()
     segmentations.SetMRMLApplicationLogic(logic)
     segmentations.SetMRMLScene(scene)
     colours = slicer.vtkMRMLColorLogic()
     colours.SetMRMLScene(scene)
+    logic.SetModuleLogic("Colors", colours)
     slicer.mrmlScene = scene
     previous = getattr(slicer, "modules", types.SimpleNamespace())
     slicer.modules = types.SimpleNamespace(

@@ -1,0 +1,180 @@
+"""The panels' parts that need no Slicer: worker processes, background jobs, drawn slices, installing."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from ACSegLib.volume import Segment, Segmentation
+
+
+def follow(runner, seconds=60.0):
+    """Poll until the end; returns all events."""
+    events, end = [], time.monotonic() + seconds
+    while runner.running:
+        events += runner.poll()
+        time.sleep(0.01)
+        assert time.monotonic() < end
+    return events
+
+
+def fake_worker(tmp_path, body: str) -> str:
+    """An executable that behaves as a worker with this body."""
+    import stat
+
+    script = tmp_path / "worker"
+    script.write_text(f"#!{sys.executable}\nimport sys, os, json, time\n{body}\n")
+    script.chmod(script.stat().st_mode | stat.S_IEXEC)
+    return str(script)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake worker is a script with a shebang")
+class TestProcessRunner:
+    def runner(self, scene, tmp_path, body):
+        from ACSegPanels.process import ProcessRunner
+
+        return ProcessRunner(fake_worker(tmp_path, body))
+
+    def test_a_killed_worker_is_told_as_out_of_memory(self, scene, tmp_path):
+        runner = self.runner(scene, tmp_path, "sys.stdin.readline(); os.kill(os.getpid(), 9)")
+        runner.start("train", {})
+        last = follow(runner)[-1]
+        assert last.kind == "error"
+        assert "memory ran out" in last.message
+
+    def test_output_that_is_no_protocol_is_ignored(self, scene, tmp_path):
+        body = 'print("hello"); print("{broken"); print(json.dumps({"event": "result", "report": {"a": 1}}))'
+        runner = self.runner(scene, tmp_path, body)
+        runner.start("train", {})
+        events = follow(runner)
+        assert [(e.kind, e.value) for e in events] == [("done", {"a": 1})]
+
+    def test_a_worker_that_does_not_stop_is_ended(self, scene, tmp_path, monkeypatch):
+        from ACSegPanels import process
+
+        monkeypatch.setattr(process, "GRACE", 0.2)
+        runner = self.runner(scene, tmp_path, "time.sleep(600)")
+        runner.start("train", {})
+        runner.cancel()
+        assert follow(runner, 20)[-1].kind == "cancelled"
+
+    def test_the_last_lines_of_the_log_are_kept(self, scene, tmp_path):
+        runner = self.runner(scene, tmp_path, 'print("a reason", file=sys.stderr); sys.exit(3)')
+        runner.start("train", {})
+        last = follow(runner)[-1]
+        assert "exit code 3" in last.message
+        end = time.monotonic() + 5
+        while "a reason" not in runner.log and time.monotonic() < end:
+            time.sleep(0.01)
+        assert "a reason" in runner.log
+
+
+def test_a_real_worker_refuses_in_a_sentence(scene):
+    from ACSegPanels.process import ProcessRunner
+
+    runner = ProcessRunner()
+    runner.start("measure", {"inputs": ["nowhere.nrrd"], "output": "x.csv", "colour": "red"})
+    last = follow(runner)[-1]
+    assert last.kind == "error"
+    assert "unknown option 'colour'" in last.message
+
+
+def test_a_second_job_is_refused_while_one_runs(scene):
+    from ACSegPanels.background import BackgroundJob
+
+    def work(progress):
+        while True:
+            progress(0.1, "working")
+            time.sleep(0.005)
+
+    job = BackgroundJob()
+    job.start(work)
+    with pytest.raises(RuntimeError):
+        job.start(work)
+    job.cancel()
+    assert follow(job)[-1].kind == "cancelled"
+
+
+def drawing(slices, shape=(100, 20, 20)):
+    labels = np.zeros(shape, np.uint8)
+    labels[list(slices), 4:12, 5:15] = 1
+    return Segmentation((labels,), [Segment("cytoplasm", 1), Segment("bead", 2)])
+
+
+def test_counts_and_next_slice(scene):
+    from ACSegPanels.slices import count_slices
+
+    drawn = count_slices(drawing([10, 30]))
+    assert drawn.counts == {("k", 10): [80, 0], ("k", 30): [80, 0]}
+    assert drawn.next_slice("k", 20) == 50
+    assert count_slices(drawing([50, 90])).next_slice("k", 20) == 30
+    assert count_slices(drawing([5, 45, 85])).next_slice("k", 20) == 25
+    assert count_slices(drawing([10, 30, 50, 70, 90])).next_slice("k", 20) is None
+    assert count_slices(drawing([])).next_slice("k", 20) == 50
+
+
+def test_changed_slices(scene):
+    from ACSegPanels.slices import changed_slices
+
+    before, after = drawing([10, 30]), drawing([10, 30])
+    after.labels[30, 5, 6] = 0
+    after.labels[40, 2, 3] = 2
+    assert changed_slices(before, after) == {"k": [30, 40], "j": [2, 5], "i": [3, 6]}
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_merge_keeps_what_was_drawn_and_protected(scene, overlapping):
+    from ACSegPanels.slices import merge
+
+    drawn = drawing([10], (12, 20, 20))
+    result = drawn.with_labels(np.full((12, 20, 20), 2, np.uint8))
+    if overlapping:
+        extra = np.zeros((12, 20, 20), np.uint8)
+        result = Segmentation((result.labels, extra), result.segments)
+    protected = np.zeros((12, 20, 20), bool)
+    protected[0] = True
+    merged = merge(result, drawn, protected)
+    assert np.array_equal(merged.mask("cytoplasm"), drawn.mask("cytoplasm"))
+    assert not any(layer[0].any() for layer in merged.layers)
+    assert merged.mask("bead")[5].all()
+
+
+def test_dependencies_are_asked_for_once_and_only_what_is_missing(scene, monkeypatch):
+    import slicer
+    from ACSegPanels import install
+
+    monkeypatch.setitem(install.REQUIREMENTS, "fill", ["numpy>=1.0", "no-such-package>=1"])
+    asked = []
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", lambda packages, **_: asked.append(packages))
+    install.ensureDependencies("fill")
+    assert asked == [["no-such-package>=1"]]
+    monkeypatch.setitem(install.REQUIREMENTS, "fill", ["numpy>=1.0"])
+    install.ensureDependencies("fill")
+    assert len(asked) == 1
+
+
+def test_dependencies_on_slicer_5_10(scene, monkeypatch):
+    import slicer
+    from ACSegPanels import install
+
+    monkeypatch.setitem(install.REQUIREMENTS, "fill", ["no-such-package>=1"])
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    installed = []
+    monkeypatch.setattr(slicer.util, "pip_install", installed.append)
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *a, **k: False)
+    with pytest.raises(install.DependencyError, match="press the button again"):
+        install.ensureDependencies("fill")
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *a, **k: True)
+    install.ensureDependencies("fill")
+    assert installed == ['"no-such-package>=1"']
+
+
+def test_version_comparison(scene):
+    from ACSegPanels.install import _isInstalled
+
+    assert _isInstalled("numpy>=1.9")
+    assert not _isInstalled("numpy>=99")
+    assert not _isInstalled("no-such-package>=1")
