@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ACSegLib.network.data import Case
     from ACSegLib.network.model_file import Model
     from ACSegLib.network.settings import TrainingSettings
+    from ACSegLib.network.training import TrainingResult
 
 SUMMARY = "train a 3D U-Net on images and labels"
 LEVELS = ("none", "quick", "standard", "thorough")
@@ -54,6 +55,10 @@ class Options:
     epochs: int | None = option(default=None, help="length in epochs instead of minutes", minimum=1)
     init: str | None = option(default=None, help="model to start from (of ACSeg, or a Biomedisa .h5)", metavar="MODEL")
     resume: bool = option(default=False, help="go on from MODEL.checkpoint after an interruption")
+    surface_refinement: bool = option(
+        default=False,
+        help="then train a second network that refines the surface (predict --refine network), half as long",
+    )
     device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
     sparse: str = option(
         default="auto",
@@ -126,6 +131,8 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     result = train(cases, settings, progress, held_out)
     outputs: dict[str, str] = {}
     if result.main_process:
+        if options.surface_refinement:
+            _train_surface(result, cases, options, progress)
         result.model.card.update(licence=options.licence, note=options.note, name=output.stem)
         save_model(result.model, output)
         outputs = {"model": str(output), "history": str(settings.table), "plot": str(settings.plot)}
@@ -220,6 +227,17 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
     )
 
 
+def _train_surface(result: TrainingResult, cases: list[Case], options: Options, progress: Progress) -> None:
+    """Add a second network to the trained model."""
+    from ACSegLib.network.surface_training import SurfaceTraining, train_refiner
+
+    progress(0.0, "training the second network, for the surface")
+    settings = SurfaceTraining(
+        minutes=max(result.model.card["seconds"] / 120, 0.05), seed=options.seed, device=options.device
+    )
+    result.model = train_refiner(cases, result.model, settings, progress, sparse=options.sparse)
+
+
 def _beside(output: Path, ending: str) -> Path:
     return output.with_name(output.name + ending)
 
@@ -227,5 +245,6 @@ def _beside(output: Path, ending: str) -> Path:
 def _initial_model(path: str) -> Model:
     from ACSegLib.network.biomedisa_model import import_biomedisa, is_biomedisa_file
     from ACSegLib.network.model_file import load_model
+    from ACSegLib.network.surface_refinement import first_network
 
-    return import_biomedisa(path) if is_biomedisa_file(path) else load_model(path)
+    return import_biomedisa(path) if is_biomedisa_file(path) else first_network(load_model(path))

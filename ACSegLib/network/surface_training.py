@@ -14,7 +14,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import build_network, unet_spec
-from ACSegLib.network.data import IGNORE, drawn_planes, encode_labels
+from ACSegLib.network.data import IGNORE, Case, drawn_planes, encode_labels
 from ACSegLib.network.inference import PredictionSettings, predict
 from ACSegLib.network.losses import SegmentationLoss
 from ACSegLib.network.model_file import Model
@@ -25,6 +25,7 @@ from ACSegLib.volume import Segmentation, Volume
 if TYPE_CHECKING:
     import torch
 
+Pair = tuple[Volume, Segmentation]
 _PLACES = 20_000
 
 
@@ -61,7 +62,7 @@ class SurfaceTraining:
 
 
 @dataclass
-class _Case:
+class _Prepared:
     """One training volume: input channels (1 + segments, k, j, i), target (C, k, j, i), places on the surface."""
 
     inputs: np.ndarray
@@ -70,7 +71,7 @@ class _Case:
 
 
 def train_refiner(
-    pairs: Sequence[tuple[Volume, Segmentation]],
+    pairs: Sequence[Case | Pair],
     model: Model,
     settings: SurfaceTraining | None = None,
     progress: Progress | None = None,
@@ -81,7 +82,7 @@ def train_refiner(
 
     Parameters
     ----------
-    pairs : sequence of (Volume, Segmentation)
+    pairs : sequence of Case or of (Volume, Segmentation)
         Labels are joined to the model's segments by name.
     model : Model
         The first network (a second one that it has is replaced).
@@ -130,15 +131,16 @@ def train_refiner(
 
 
 def _cases(
-    pairs: Sequence[tuple[Volume, Segmentation]],
+    pairs: Sequence[Case | Pair],
     model: Model,
     sparse: str,
     settings: SurfaceTraining,
     progress: Progress,
-) -> list[_Case]:
+) -> list[_Prepared]:
     found = []
     options = PredictionSettings(device=settings.device, keep_probabilities=True)
-    for n, (volume, labels) in enumerate(pairs):
+    for n, pair in enumerate(pairs):
+        volume, labels = (pair.open_image(), pair.open_labels()) if isinstance(pair, Case) else pair
         part = progress.part(n / len(pairs), (n + 1) / len(pairs))
         prediction = predict(volume, model, options, part)
         assert prediction.probabilities is not None
@@ -148,7 +150,7 @@ def _cases(
         inputs = np.concatenate([image[None].astype(np.float16), foreground(prediction.probabilities, model.spec)])
         places = _surface_places(target, prediction.segmentation, np.random.default_rng([settings.seed, n]))
         if len(places):
-            found.append(_Case(inputs, target, places))
+            found.append(_Prepared(inputs, target, places))
     if not found:
         raise InputError("no training volume has a surface to learn from: the segments are empty or fill the image.")
     return found
@@ -172,7 +174,7 @@ def _surface_places(target: np.ndarray, predicted: Segmentation, rng: np.random.
 
 def _optimise(
     network: torch.nn.Module,
-    cases: Sequence[_Case],
+    cases: Sequence[_Prepared],
     spec: dict[str, Any],
     settings: SurfaceTraining,
     device: str,
@@ -209,7 +211,7 @@ def _optimise(
     return averaged, step, float(np.mean(losses[-20:]))
 
 
-def _sample(cases: Sequence[_Case], region: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def _sample(cases: Sequence[_Prepared], region: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """One region about a place on a surface, turned over at random, sometimes with a blurred first opinion."""
     import torch
 
