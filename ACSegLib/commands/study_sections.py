@@ -117,9 +117,10 @@ def morphology_against_truth(study: Study, sheets: dict[str, Rows]) -> list[Sect
     if not rows:
         return []
     columns = ["method", "measure", "pairs", "mean_first", "mean_second", "relative_difference", "difference"]
-    columns += ["interval_low", "interval_high", "cohen_d", "t_p", "wilcoxon_p", "p_corrected"]
+    columns += ["interval", "cohen_d", "t_p", "wilcoxon_p", "p_corrected"]
     sheets["morphology tests"] = rows
-    section.tables.append(table_of([{**r, "measure": _label(r["measure"])} for r in rows], columns))
+    shown = [{**r, "measure": _label(r["measure"]), "interval": _interval(r)} for r in rows]
+    section.tables.append(table_of(shown, columns))
     return [section]
 
 
@@ -152,9 +153,10 @@ def morphology(study: Study, sheets: dict[str, Rows]) -> Section:
             continue  # one group, or groups of one cell: nothing to compare
     if tests:
         sheets["group tests"] = tests
-        columns = ["measure", "comparison", "cells", "mean_first", "mean_second", "difference", "interval_low"]
-        columns += ["interval_high", "hedges_g", "p", "rank_p", "p_corrected"]
-        section.tables.append(table_of(tests, columns, "Comparison of groups"))
+        columns = ["measure", "comparison", "cells", "mean_first", "mean_second", "difference", "interval"]
+        columns += ["hedges_g", "p", "rank_p", "p_corrected"]
+        shown = [{**r, "interval": _interval(r)} for r in tests]
+        section.tables.append(table_of(shown, columns, "Comparison of groups"))
     every = [{**r, "group": g} for g, rows in grouped.items() for r in rows]
     sheets["morphology"] = every
     columns = ["volume_name", "group", "volume", "surface_area", "surface_to_volume", "sphericity", "axis_1", "axis_2"]
@@ -260,6 +262,12 @@ def _figures() -> Any:
 
 def _values(rows: Rows, segment: str, column: str, scale: float = 1.0) -> list[float]:
     return [r[column] * scale for r in rows if r["segment"] == segment and r.get(column) is not None]
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    """Interval of a difference, "0.2 to 0.4"; an en dash where there is none."""
+    low, high = (format_value(row.get(f"interval_{end}")) for end in ("low", "high"))
+    return "–" if low == "–" else f"{low} to {high}"
 
 
 def _known(pair: tuple[list[Any], list[Any]]) -> tuple[list[float], list[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,10 @@ def strip_plot(groups: Mapping[str, Sequence[float]], label: str, title: str = "
     """
     figure, axes = _figure(max(3.2, 1.2 + 1.1 * len(groups)), 3.4)
     rng = np.random.default_rng(0)  # the jitter is the same in every report
-    for n, values in enumerate(groups.values()):
+    colours = dict(zip([g for g in groups if g != "truth"], itertools.cycle(PALETTE), strict=False))
+    for n, (name, values) in enumerate(groups.items()):
         known = np.array([v for v in values if v is not None and np.isfinite(v)], float)
-        colour = PALETTE[n % len(PALETTE)]
+        colour = colours.get(name, INK)  # a method keeps its colour where the truth stands beside it
         if len(known) > 2:
             axes.boxplot(
                 known,

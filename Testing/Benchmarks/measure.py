@@ -12,7 +12,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from scipy.special import ellipeinc, ellipkinc
 
+from ACSegLib.measure.morphology import measure_segmentation
 from ACSegLib.measure.surface import METHODS, surface_area
+from ACSegLib.volume import Geometry, Segmentation, Volume
 
 #: Voxel sizes (i, j, k) that the table covers; the shapes are given in the smallest.
 SPACINGS = {"isotropic": (1.0, 1.0, 1.0), "1 x 1 x 2.5": (1.0, 1.0, 2.5)}
@@ -94,8 +96,45 @@ def print_surface_table(rows: list[dict]) -> None:
         print(f"\n{method}: root mean square error {rms:.2f} %, largest mean error {worst:.1f} %")
 
 
+def full_size_cell() -> tuple[Segmentation, Volume]:
+    """A 472 x 472 x 491 segmentation at 35 nm: a cell with 60 filopodia, two more cells, a bead and a capillary."""
+    shape = (491, 472, 472)
+    k, j, i = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    cells = np.zeros(shape, bool)
+    for a, b, c, radius in ((245, 236, 236, 170), (100, 100, 100, 60), (400, 380, 100, 50)):
+        cells |= (k - a) ** 2 + (j - b) ** 2 + (i - c) ** 2 <= radius**2
+    rng = np.random.default_rng(0)
+    for direction in rng.normal(size=(60, 3)):
+        for along in np.arange(165, 225):
+            at = (np.array([245, 236, 236]) + direction / np.linalg.norm(direction) * along).astype(int)
+            if np.all(at > 4) and np.all(at < np.array(shape) - 5):
+                cells[tuple(slice(x - 2, x + 3) for x in at)] = True
+    labels = cells.astype(np.uint8)
+    labels[(k - 450) ** 2 + (j - 60) ** 2 + (i - 400) ** 2 <= 900] = 2
+    labels[np.broadcast_to((j - 236) ** 2 + (i - 236) ** 2 >= 228**2, shape) & (labels == 0)] = 3
+    geometry = Geometry((35.0, 35.0, 35.0), unit="nm")
+    names = {1: "cytoplasm", 2: "bead", 3: "capillary"}
+    image = np.broadcast_to(rng.random(shape[1:], dtype=np.float32), shape).copy()
+    return Segmentation.from_labels(labels, geometry, names), Volume(image, geometry)
+
+
+def print_scale() -> None:
+    """Time and peak memory of measuring a full-size segmentation, everything switched on."""
+    segmentation, volume = full_size_cell()
+    clock = time.perf_counter()
+    rows = measure_segmentation(segmentation, volume)
+    seconds = time.perf_counter() - clock
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"472 x 472 x 491, {len(rows)} rows: {seconds:.1f} s, peak memory {peak:.2f} GiB (with the image)")
+    for row in rows:
+        thin = f"{row['thin_parts']} thin parts of mean length {row['thin_part_mean_length']:.0f} nm"
+        print(f"  {row['segment']} {row['kind']} {row['cell']}: {row['voxels']} voxels, {thin}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["surface", "scale"])
     if parser.parse_args().what == "surface":
         print_surface_table(surface_table())
+    else:
+        print_scale()

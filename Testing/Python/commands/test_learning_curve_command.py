@@ -1,0 +1,126 @@
+"""acseg learning-curve: the paper's fit from its table, runs that are kept, and what to label next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands import learning_curve
+from ACSegLib.commands.main import main
+from ACSegLib.errors import InputError
+from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.files.tables import read_table, write_table
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+NM = Geometry((100.0, 100.0, 100.0), unit="nm")
+# Erozan et al., iScience 27 (2024) 109856, Table 1, hand labels.
+TABLE_1 = zip([5, 10, 20, 30, 43], [86.81, 87.69, 90.93, 92.61, 93.87], [30.90, 17.48, 12.72, 10.37, 7.37], strict=True)
+
+
+def test_the_papers_answer_from_its_table(tmp_path, capsys):
+    rows = [{"labels": "hand", "volumes": n, "dice": d / 100, "dice_sd": s / 100} for n, d, s in TABLE_1]
+    write_table(rows, tmp_path / "table1.csv")
+    output = tmp_path / "study"
+    assert main(["learning-curve", "-o", str(output), "--scores", str(tmp_path / "table1.csv"), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "98 % at 96 volumes" in out
+    assert "53 more" in out
+    assert len(read_table(output / "summary.csv")) == 5
+
+
+def write_study(folder, count, seed=0, blur=0.0):
+    from scipy import ndimage
+
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    k, j, i = np.indices((24, 24, 24)) - 11.5
+    for n in range(count):
+        rng = np.random.default_rng(seed + n)
+        truth = k * k + j * j + i * i <= rng.uniform(5, 8) ** 2
+        image = ndimage.gaussian_filter(truth + rng.normal(0, 0.3, truth.shape), blur)
+        save_volume(Volume(image.astype(np.float32), NM), folder / "images" / f"c{n}.nrrd")
+        labels = Segmentation.from_labels(truth.astype(np.uint8), NM, {1: "cytoplasm"})
+        save_segmentation(labels, folder / "labels" / f"c{n}.seg.nrrd")
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path):
+    write_study(tmp_path / "train", 4)
+    write_study(tmp_path / "test", 2, seed=50)
+    return tmp_path
+
+
+def options(study, **changes):
+    return learning_curve.Options(
+        output=str(study / "out"),
+        images=str(study / "train/images"),
+        labels=[f"hand={study / 'train/labels'}"],
+        test_images=str(study / "test/images"),
+        test_labels=str(study / "test/labels"),
+        **changes,
+    )
+
+
+def dice_of_the_number(item, work, progress):
+    """Work that scores by the number of volumes, and leaves a mark."""
+    with open(f"{work['output']}/marks", "a") as stream:
+        stream.write(item.name + "\n")
+    count = int(item.files["count"])
+    tests = json.loads(Path(f"{work['output']}/runs/test.json").read_text())
+    dice = 1 - 0.3 * np.exp(-0.1 * count)
+    return [{"labels": item.files["kind"], "volumes": count, "volume_name": t[0], "dice": dice} for t in tests]
+
+
+def test_runs_are_kept_and_more_can_be_added(study, monkeypatch):
+    monkeypatch.setattr(learning_curve, "one_run", dice_of_the_number)
+    results = learning_curve.run(options(study, counts=[1, 2]), Progress())
+    assert [r["volumes"] for r in results["summary"]] == [1, 2]
+    assert len(read_table(study / "out/learning_curve.csv")) == 4
+    results = learning_curve.run(options(study, counts=[1, 2, 4], repeats=2), Progress())
+    marks = (study / "out/marks").read_text().split()
+    assert marks == ["hand-001-0", "hand-002-0", "hand-001-1", "hand-002-1", "hand-004-0", "hand-004-1"]
+    assert results["fits"]["hand"]["a"] == pytest.approx(0.1, rel=1e-4)
+    assert results["fits"]["hand"]["volumes"] == pytest.approx(np.log(0.3 / 0.02) / 0.1, rel=1e-4)
+
+
+def test_subsets_are_nested_and_the_same_for_each_kind(study, monkeypatch):
+    monkeypatch.setattr(learning_curve, "one_run", dice_of_the_number)
+    chosen = options(study, counts=[1, 3])
+    chosen.labels = [f"hand={study / 'train/labels'}", f"filled={study / 'train/labels'}"]
+    learning_curve.run(chosen, Progress())
+    names = {}
+    for table in (study / "out/runs").glob("*.csv"):
+        names[table.stem] = {row["image"] for row in read_table(table)}
+    assert names["hand-001-0"] < names["hand-003-0"]
+    assert names["hand-003-0"] == names["filled-003-0"]
+
+
+def test_a_real_run_trains_tests_and_suggests(study):
+    pytest.importorskip("torch", reason="training needs torch")
+    write_study(study / "new", 2, seed=90)
+    write_study(study / "odd", 1, seed=95, blur=2.0)
+    (study / "odd/images/c0.nrrd").rename(study / "new/images/odd.nrrd")
+    chosen = options(study, counts=[2], minutes=0.05, unlabelled=str(study / "new/images"))
+    results = learning_curve.run(chosen, Progress())
+    rows = read_table(study / "out/learning_curve.csv")
+    assert [r["volume_name"] for r in rows] == ["c0", "c1"]
+    assert all(0 <= r["dice"] <= 1 for r in rows)
+    assert "two different numbers" in results["fits"]["hand"]["error"]
+    assert results["suggestions"][0]["image"].endswith("odd.nrrd")
+    assert (study / "out/models/hand-002-0.acseg").exists()
+
+
+def test_bad_designs_say_why(study):
+    with pytest.raises(InputError, match="--counts asks for 9"):
+        learning_curve.run(options(study, counts=[9]), Progress())
+    chosen = options(study, counts=[1])
+    chosen.test_images, chosen.test_labels = chosen.images, str(study / "train/labels")
+    with pytest.raises(InputError, match="both a training and a test image"):
+        learning_curve.run(chosen, Progress())
+    with pytest.raises(InputError, match="--simulate"):
+        learning_curve.run(learning_curve.Options(output=str(study / "out")), Progress())

@@ -1,0 +1,127 @@
+"""acseg report: one page without outside references, with the statistics that scipy gives and pictures where asked."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ACSegLib.commands import compare, measure, study_report
+from ACSegLib.commands.main import main
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.files.tables import read_table, write_table
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+NM = Geometry((100.0, 100.0, 100.0), unit="nm")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Four cells, results that are larger than the truth, and their tables."""
+    folder = tmp_path_factory.mktemp("study")
+    for name in ("images", "results", "truth"):
+        (folder / name).mkdir()
+    k, j, i = np.indices((22, 22, 22)) - 10.5
+    for n in range(4):
+        far = np.sqrt(k * k + j * j + i * i)
+        for name, radius in (("truth", 6 + 0.5 * n), ("results", 6.6 + 0.8 * n)):
+            labels = Segmentation.from_labels((far <= radius).astype(np.uint8), NM, {1: "cyto<plasm>"})
+            save_segmentation(labels, folder / name / f"c{n}.seg.nrrd")
+        image = (far <= 6 + 0.5 * n) + np.random.default_rng(n).normal(0, 0.1, far.shape)
+        save_volume(Volume(image.astype(np.float32), NM), folder / "images" / f"c{n}.nrrd")
+    scores = compare.Options(str(folder / "results"), str(folder / "truth"), str(folder / "scores.csv"), workers=1)
+    compare.run(scores, Progress())
+    cells = measure.Options([str(folder / "truth")], str(folder / "cells.csv"), thin_parts=False, workers=1)
+    measure.run(cells, Progress())
+    return folder
+
+
+def test_the_page_is_self_contained_and_complete(study, tmp_path):
+    curve = [{"labels": "hand", "volumes": n, "dice": 1 - 0.3 * np.exp(-0.05 * n)} for n in (5, 10, 20)]
+    write_table(curve, tmp_path / "curve.csv")
+    options = study_report.Options(
+        str(tmp_path / "r.html"),
+        scores=[f"network={study / 'scores.csv'}"],
+        cells=[str(study / "cells.csv")],
+        learning_curve=str(tmp_path / "curve.csv"),
+        images=str(study / "images"),
+        results=str(study / "results"),
+        truth=str(study / "truth"),
+        tables=str(tmp_path / "r.xlsx"),
+    )
+    results = study_report.run(options, Progress())
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert results["sections"] == [
+        "Agreement with the truth",
+        "Morphology against the truth",
+        "Morphology",
+        "Learning curve",
+        "Best, median and worst cell",
+        "Every cell",
+        "Methods",
+    ]
+    # Nothing is loaded from elsewhere: no script, and every reference is inline data or within the page.
+    assert "<script" not in page
+    for reference in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert reference.startswith(("#", "data:image/png;base64,")), reference[:60]
+    pictures = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", page)
+    assert len(pictures) == 6
+    assert all(base64.b64decode(p).startswith(b"\x89PNG") for p in pictures)
+    assert "cyto&lt;plasm&gt;" in page
+    assert "cyto<plasm>" not in page
+    assert "54 training volumes" in page
+    assert (tmp_path / "r.xlsx").stat().st_size > 3000
+
+
+def test_statistics_are_scipys(study, tmp_path):
+    options = study_report.Options(str(tmp_path / "r.html"), scores=[f"network={study / 'scores.csv'}"])
+    report, sheets = study_report.build(study_report.Study.read(options), options, Progress())
+    rows = read_table(study / "scores.csv")
+    expected = stats.ttest_rel([r["result_volume"] for r in rows], [r["truth_volume"] for r in rows])
+    volume = next(r for r in sheets["morphology tests"] if r["measure"] == "volume")
+    assert volume["t_p"] == pytest.approx(expected.pvalue)
+    assert volume["difference"] > 0
+    dice = np.array([r["dice"] for r in rows])
+    assert sheets["agreement"][0]["dice"] == pytest.approx(dice.mean())
+    assert report.facts[0][0] == f"{100 * dice.mean():.4g} ± {100 * dice.std(ddof=1):.2g} %"
+
+
+def test_groups_are_compared(study, tmp_path):
+    options = study_report.Options(
+        str(tmp_path / "r.html"), cells=[f"control={study / 'cells.csv'}", f"drug={study / 'cells.csv'}"]
+    )
+    _, sheets = study_report.build(study_report.Study.read(options), options, Progress())
+    assert {r["comparison"] for r in sheets["group tests"]} == {"control - drug"}
+    assert all(r["p"] == pytest.approx(1.0) for r in sheets["group tests"] if r["measure"] == "volume")
+
+
+def test_a_cell_that_cannot_be_pictured_is_named(study, tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    save_volume(Volume(np.zeros((22, 22, 22), np.float32), NM), images / "other.nrrd")
+    arguments = ["report", "-o", str(tmp_path / "r.html"), "--scores", str(study / "scores.csv")]
+    arguments += ["--images", str(images), "--results", str(study / "results"), "--truth", str(study / "truth")]
+    assert main([*arguments, "--quiet"]) == 2
+    assert "no image of this name" in capsys.readouterr().out
+    assert "no image of this name" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_bad_input_says_why(study, tmp_path):
+    def run(**changes):
+        study_report.run(study_report.Options(**{"output": str(tmp_path / "r.html"), **changes}), Progress())
+
+    with pytest.raises(InputError, match="nothing to report"):
+        run()
+    with pytest.raises(InputError, match=r"must end in \.html"):
+        run(output="r.pdf")
+    with pytest.raises(InputError, match="no table has a segment 'nucleus'"):
+        run(scores=[str(study / "scores.csv")], segment="nucleus")
+    with pytest.raises(FileError, match="no column 'dice'"):
+        run(scores=[str(study / "cells.csv")])
+    with pytest.raises(InputError, match="two tables are named 'a'"):
+        run(scores=["a=x.csv", "a=y.csv"])
