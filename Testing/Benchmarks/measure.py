@@ -7,6 +7,8 @@ Run ``python Testing/Benchmarks/measure.py surface`` for the table of `Documenta
 from __future__ import annotations
 
 import argparse
+import resource
+import time
 
 import numpy as np
 from scipy.spatial.transform import Rotation
