@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -69,10 +69,17 @@ class Specimen:
             ("placing beads and debris", lambda: add_beads_and_debris(self)),
             ("drawing the capillary", lambda: add_wall(self)),
         )
+        self._check = progress.check
         for number, (message, step) in enumerate(steps):
             progress(number / len(steps), message)
             step()
         del self.cell, self.tubes, self.other
+
+    def slabs(self, box: Box) -> Iterator[Box]:
+        """Slabs of a box, with a look at the cancel button before each."""
+        for slab in slabs(box):
+            self._check()
+            yield slab
 
     def rng(self, thing: str) -> np.random.Generator:
         """The stream of random numbers of one thing, so that more beads, say, do not change the cell."""
@@ -104,7 +111,7 @@ class Specimen:
         centre = self.centre + np.array([0.0, np.sin(direction), np.cos(direction)]) * offset
         self._body_blob = self._body(rng, centre)
         self.cell = np.empty(self.shape, np.float32)
-        for box in slabs(whole(self.shape)):
+        for box in self.slabs(whole(self.shape)):
             self.cell[box] = np.maximum(self._body_blob.distance(box), self._to_glass(box))
         self.tubes = np.full(self.shape, 1e3, np.float32)
         for _ in range(self.kind.processes):
@@ -204,7 +211,7 @@ class Specimen:
             across = 1.0 / np.linalg.norm((body.rotation.T @ away) / body.axes)  # its radius along `away`
             body.centre = touch + away * (across - 0.03 * self.side)
             self._neighbours.append(body)
-            for box in slabs(whole(self.shape)):
+            for box in self.slabs(whole(self.shape)):
                 cell = np.minimum(self.cell[box], self.tubes[box])
                 other = np.maximum(np.maximum(body.distance(box), self._to_glass(box)), -cell)
                 np.minimum(self.other[box], other, out=self.other[box])
@@ -232,7 +239,7 @@ class Specimen:
         recipe = self.recipe
         fine = SmoothField(self.shape, recipe.grain, rng)
         coarse = SmoothField(self.shape, 4 * recipe.grain, rng)
-        for box in slabs(whole(self.shape)):
+        for box in self.slabs(whole(self.shape)):
             lac = recipe.cytoplasm + recipe.texture * (0.8 * fine(box) + 0.6 * coarse(box))
             if self.other is not None:
                 self.paint(box, self.other[box], lac, "neighbour")
@@ -255,7 +262,7 @@ class Specimen:
         nucleus = Blob(centre, axes, body.rotation, [(0.012 * self.side, waves)])
         chromatin = SmoothField(self.shape, 1.8 * recipe.grain, rng)
         box = box_around(nucleus.centre, nucleus.reach, self.shape)
-        for slab in slabs(box) if box is not None else ():
+        for slab in self.slabs(box) if box is not None else ():
             distance = np.maximum(nucleus.distance(slab), cell[slab] + 0.02 * self.side)
             lac = recipe.nucleus + 1.3 * recipe.texture * chromatin(slab)
             self.paint(slab, distance, lac, part)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ACSegLib.phantom.parts import CODE
-from ACSegLib.phantom.shapes import Blob, SmoothField, box_around, coverage, random_rotation, slabs, whole
+from ACSegLib.phantom.shapes import Blob, SmoothField, box_around, coverage, random_rotation, whole
 
 if TYPE_CHECKING:
     from ACSegLib.phantom.specimen import Specimen
@@ -78,7 +78,7 @@ def add_wall(specimen: Specimen) -> None:
     rng = specimen.rng("wall")
     thickness = max(1.2, _WALL * specimen.side)
     lean = rng.uniform(-0.01, 0.01, 2) * specimen.side
-    for box in slabs(whole(specimen.shape)):
+    for box in specimen.slabs(whole(specimen.shape)):
         k, j, i = np.ogrid[box]
         along = (k - specimen.centre[0]) / specimen.shape[0]
         radius = np.hypot(j - specimen.centre[1] - lean[0] * along, i - specimen.centre[2] - lean[1] * along)

@@ -140,6 +140,24 @@ def test_ctrl_c_ends_with_130_and_leaves_no_half_file(tmp_path, number):
     assert not any(path.name.startswith(".") for path in files)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
+def test_a_full_disk_ends_with_2_and_leaves_nothing(tmp_path):
+    import resource
+
+    def limit():  # makes the same kind of error as a full disk, in that process alone
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    arguments = ["phantom", "-o", tmp_path / "out", "--quiet", "--size"]
+    assert acseg(*arguments, 16).returncode == 0  # the compiled code is in its cache now
+    whole = left_in(tmp_path)
+    done = acseg(*arguments, 48, "--seed", 1, preexec_fn=limit)
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr
+    assert "t-cell-1.nrrd" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert left_in(tmp_path) == whole
+
+
 def test_a_missing_package_is_named(monkeypatch, tmp_path, capsys):
     def missing(options, progress):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
