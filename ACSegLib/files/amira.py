@@ -220,7 +220,7 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _word(values: Any) -> str:
-    return " ".join(values) if isinstance(values, list) else ""
+    return " ".join(" ".join(values).split()) if isinstance(values, list) else ""
 
 
 def _segments(materials: Any) -> list[Segment] | None:

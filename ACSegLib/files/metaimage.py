@@ -1,4 +1,8 @@
-"""MetaImage (.mha, .mhd with its data file) through SimpleITK."""
+"""MetaImage (.mha, .mhd with its data file or files).
+
+Read here rather than through SimpleITK, whose MetaIO copies the voxels, makes up those that a cut file lacks, and
+writes outside its memory on some damaged headers. Written through SimpleITK.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -24,8 +28,10 @@ _FIELD = re.compile(rb"^\s*(\w+)\s*=[ \t]*([^\r\n]*)", re.MULTILINE)
 _ROW = "ACSegSegment"
 _TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
-    "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
+    "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
 }  # fmt: skip
+_HEADER_LIMIT = 1 << 24
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -33,77 +39,118 @@ def recognises(path: Path, head: bytes) -> bool:
     return bool(re.match(rb"\s*(ObjectType|Comment|NDims)\s*=", head)) and b"NDims" in head
 
 
-def _fields(path: Path) -> tuple[dict[str, str], int]:
-    """Give the header's fields, and where the voxels begin if they are in this file."""
-    with open(path, "rb") as stream:
-        text = stream.read(1 << 20)
-    match = re.search(rb"^\s*ElementDataFile\s*=[^\n]*\n?", text, re.MULTILINE)
-    if match is None:
-        raise FileError(f"{path}: its header has no ElementDataFile; the file is cut short or not a MetaImage.")
-    found = _FIELD.findall(text[: match.end()])
-    return {k.decode("ascii"): v.decode("utf-8", "replace").strip() for k, v in found}, match.end()
-
-
 def read(path: Path, request: Request) -> Content:
     """Read the volume; the unit is the header's DistanceUnits, else millimetres as ITK takes it."""
-    import SimpleITK
-
     fields, start = _fields(path)
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("MetaImageIO")
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    if reader.GetNumberOfComponents() > 1:
-        raise FileError(f"{path}: has {reader.GetNumberOfComponents()} colour channels; save one channel as a volume.")
-    array = _voxels(path, fields, start)
-    if array is None:
-        array = SimpleITK.GetArrayFromImage(reader.Execute())
-    array = as_3d(array, path)
-    if reader.GetDimension() != 3:
-        return Content((array,), Geometry())
-    spacing = reader.GetSpacing()
-    unit = unit_of(fields.get("DistanceUnits"))
-    content = Content((array,), Geometry(spacing, reader.GetOrigin(), reader.GetDirection(), unit or "px"))
+    channels = int(fields.get("ElementNumberOfChannels", 1))
+    if channels > 1:
+        raise FileError(f"{path}: has {channels} colour channels; save one channel as a volume.")
+    array = as_3d(_voxels(path, fields, start), path)
+    content = Content((array,), _geometry(fields))
     if "ACSeg" in fields:
         return _restored(content, fields)
-    if unit is None and set(spacing) != {1.0}:
+    if "DistanceUnits" not in fields and set(content.geometry.spacing) != {1.0}:
         content.geometry = replace(content.geometry, unit="mm")
     return content
 
 
-def _data_file(path: Path, fields: dict[str, str]) -> Path | None:
-    """The one file that holds the voxels; None where there are several."""
-    name = fields["ElementDataFile"]
-    if name.upper() == "LIST" or "%" in name:
-        return None
-    data = path if name.upper() == "LOCAL" else path.parent / name
-    if not data.is_file():
-        raise FileError(f"{path}: its data file {name} is missing; put both in one folder.")
-    return data
+def _fields(path: Path) -> tuple[dict[str, str], int]:
+    """Give the header's fields, and where the voxels begin if they are in this file."""
+    with open(path, "rb") as stream:
+        text = stream.read(_HEADER_LIMIT)
+    match = re.search(rb"^\s*ElementDataFile\s*=[^\n]*\n?", text, re.MULTILINE)
+    if match is None:
+        raise FileError(f"{path}: its header has no ElementDataFile; the file is cut short or not a MetaImage.")
+    fields = {
+        key.decode("ascii", "replace"): value.decode("utf-8", "replace").strip()
+        for key, value in _FIELD.findall(text[: match.end()])
+    }
+    missing = [name for name in ("DimSize", "ElementType") if name not in fields]
+    if missing:
+        raise FileError(f"{path}: its header has no {missing[0]}; the file is damaged.")
+    return fields, match.end()
 
 
-def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray | None:
-    """Read the voxels straight into their array: SimpleITK copies them, and makes up those that it cannot read.
+def _geometry(fields: dict[str, str]) -> Geometry:
+    """Spacing, origin and direction of the first three axes; each field has had several names."""
 
-    None where they are spread over files, which is left to SimpleITK.
-    """
-    data = _data_file(path, fields)
-    kind = _TYPES.get(fields.get("ElementType", "").upper())
-    channels = int(fields.get("ElementNumberOfChannels", 1))
-    if data is None or kind is None or channels > 1:
-        return None
-    packed = fields.get("CompressedData", "False").lower() == "true"
+    def numbers(*names: str) -> np.ndarray | None:
+        text = next((fields[name] for name in names if name in fields), None)
+        return None if text is None else np.array(text.split(), float)
+
+    spacing = numbers("ElementSpacing", "ElementSize")
+    origin = numbers("Offset", "Position", "Origin")
+    axes = numbers("TransformMatrix", "Rotation", "Orientation")
+    size = len(fields["DimSize"].split())
+    directions = np.eye(3) if axes is None else axes.reshape(size, size)[:3, :3].T
+    return Geometry(
+        tuple(np.ones(3) if spacing is None else np.abs(spacing[:3])),
+        tuple(np.zeros(3) if origin is None else origin[:3]),
+        tuple(directions.ravel()),
+        unit_of(fields.get("DistanceUnits")) or "px",
+    )
+
+
+def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray:
+    """Read the voxels straight into their array, slowest axis first."""
+    kind = _TYPES.get(fields["ElementType"].upper())
+    if kind is None:
+        raise FileError(f"{path}: holds {fields['ElementType']} voxels, which are not numbers of one channel.")
     big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False")).lower() == "true"
     dtype = np.dtype((">" if big else "<") + kind)
     shape = tuple(int(v) for v in fields["DimSize"].split())[::-1]
+    if min(shape, default=0) <= 0:
+        raise FileError(f"{path}: its size is {fields['DimSize']}; an image needs at least one voxel along each axis.")
+    if fields["ElementDataFile"].upper() == "LOCAL":
+        with open(path, "rb") as stream:
+            stream.seek(start)
+            return _section(stream, shape, dtype, fields, path)
+    files = _data_files(path, fields, start)
+    part = shape if len(files) == 1 else shape[1:]
+    if len(files) not in (1, shape[0]):
+        raise FileError(f"{path}: names {len(files)} data files for {shape[0]} slices; the header is damaged.")
+    array = np.empty((len(files), *part), dtype.newbyteorder("="))
+    for k, file in enumerate(files):
+        with open(file, "rb") as stream:
+            array[k] = _section(stream, part, dtype, fields, path)
+    return array.reshape(shape)
+
+
+def _data_files(path: Path, fields: dict[str, str], start: int) -> list[Path]:
+    """The file, listed files (LIST) or numbered files (name%03d.raw first last step) that hold the voxels."""
+    words = fields["ElementDataFile"].split()
+    if words and words[0].upper() == "LIST":
+        text = path.read_bytes()[start:].decode("utf-8", "replace")
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+    elif len(words) in (3, 4) and "%" in words[0]:
+        first, last, *step = (int(word) for word in words[1:])
+        names = [words[0] % n for n in range(first, last + 1, *step)]
+    else:
+        names = [fields["ElementDataFile"]]
+    files = [path.parent / name for name in names]
+    for file in files:
+        if not file.is_file():
+            raise FileError(f"{path}: its data file {file.name} is missing; put both in one folder.")
+    return files
+
+
+def _section(
+    stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, fields: dict[str, str], path: Path
+) -> np.ndarray:
+    """Read voxels from where the stream stands: compressed, as text, or as they are."""
+    if fields.get("CompressedData", "False").lower() == "true":
+        return native(read_exactly(Inflated(stream), shape, dtype, path))
+    count = int(np.prod(shape, dtype=np.int64))
+    if fields.get("BinaryData", "True").lower() == "false":
+        values = np.array(stream.read().split()[:count], np.float64 if dtype.kind == "f" else np.int64)
+        return values.astype(dtype.newbyteorder("=")).reshape(shape)
     skip = int(fields.get("HeaderSize", 0))
-    size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    with open(data, "rb") as stream:
-        if skip < 0 and not packed:
-            stream.seek(max(0, data.stat().st_size - size))
-        else:
-            stream.seek(max(skip, 0) + (start if data == path else 0))
-        return native(read_exactly(Inflated(stream) if packed else stream, shape, dtype, path))
+    if skip < 0:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - count * dtype.itemsize))
+    else:
+        stream.seek(skip, 1)
+    return native(read_exactly(stream, shape, dtype, path))
 
 
 def _restored(content: Content, fields: dict[str, str]) -> Content:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def recognises(path: Path, head: bytes) -> bool:
         try:
             with gzip.open(path) as stream:
                 head = stream.read(_HEADER_BYTES)
-        except (OSError, EOFError):
+        except (OSError, EOFError, zlib.error):
             return False
         return head[208:212] in (b"MAP ", b"MAP\0")
     if head[208:212] in (b"MAP ", b"MAP\0"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,14 +31,17 @@ def recognises(path: Path, head: bytes) -> bool:
         try:
             with gzip.open(path) as stream:
                 head = stream.read(352)
-        except (OSError, EOFError):
+        except (OSError, EOFError, zlib.error):
             return path.name.lower().endswith(".nii.gz")
     return head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2")
 
 
 def read(path: Path, request: Request) -> Content:
     """Read the volume; intensities are scaled only where the header's slope and intercept ask for it."""
+    import nibabel
+
     with contextlib.ExitStack() as opened:
+        opened.enter_context(nibabel.imageglobals.LoggingOutputSuppressor())  # what matters is raised
         image, stream = _open(path, opened)
         array = _voxels(image, stream, path)
         while stream.read(1 << 20):  # at the end of a compressed stream, the checksum is compared

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from ACSegLib.errors import FileError, InputError
+from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Request
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume, unique_values
@@ -84,8 +84,15 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
     chosen = recognise(path)
     try:
         content = chosen.read(path, Request(dataset, level))
-    except (FileError, InputError, MemoryError, ImportError):
+    except (FileError, ImportError):
         raise
+    except MemoryError as error:
+        raise MemoryLimitError(
+            f"{path}: does not fit into memory ({error or 'no more is free'}); close other programs, or open a coarser "
+            "level or a part of it."
+        ) from error
+    except InputError as error:  # an impossible voxel size or direction in the header
+        raise FileError(f"{path}: {error}") from error
     except Exception as error:  # libraries raise anything at all on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FileError(
@@ -122,6 +129,8 @@ def open_volume(path: str | os.PathLike[str], *, dataset: str | None = None, lev
     ------
     FileError
         If the file cannot be read, or does not hold one 3D image.
+    MemoryLimitError
+        If it does not fit into memory.
     """
     content = read_content(path, dataset, level)
     if len(content.layers) > 1:

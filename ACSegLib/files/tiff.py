@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from ACSegLib.files import record
 from ACSegLib.files.content import Content, NotHeldError, Request, as_3d, native
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import UNITS_IN_MM, Geometry
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters is raised; the rest confuses
 
 NAME = "TIFF"
 ENDINGS = (".tif", ".tiff")

@@ -10,7 +10,7 @@ import tifffile
 from filecases import STRAIGHT, labels, volume
 
 from ACSegLib.commands.main import main
-from ACSegLib.errors import FileError
+from ACSegLib.errors import FileError, MemoryLimitError
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 
 ENDINGS = (".nrrd", ".nii", ".nii.gz", ".mha", ".tif", ".ome.tif", ".mrc")
@@ -84,6 +84,28 @@ def test_cut_files_are_refused_by_name(good_files, keep, tmp_path):
         else:
             assert keep > 0.9, path.name
             np.testing.assert_array_equal(opened.array, open_volume(path).array, err_msg=path.name)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_random_damage_to_headers_is_told_or_harmless(good_files, tmp_path):
+    """Nothing but one sentence ever comes out, whatever bytes a header holds."""
+    rng = np.random.default_rng(7)
+    for path in good_files:
+        original = path.read_bytes()
+        limit = min(len(original), 4000 if path.suffix in (".h5", ".dcm", ".tif") else 700)
+        for number in range(8):
+            data = bytearray(original)
+            for place in rng.integers(0, limit, rng.integers(1, 6)):
+                data[place] = rng.integers(0, 256) if rng.random() < 0.5 else ord(rng.choice(list("0123456789 -.\n")))
+            damaged = tmp_path / f"{number}-{path.name}"
+            damaged.write_bytes(data)
+            message = damaged.name
+            try:
+                open_volume(damaged)
+            except (FileError, MemoryLimitError) as error:
+                message = str(error)
+            assert damaged.name in message
+            assert "\n" not in message
 
 
 def test_empty_missing_and_foreign_files(tmp_path):

@@ -64,6 +64,26 @@ def test_slices_listed_in_the_header(tmp_path):
     np.testing.assert_array_equal(open_volume(tmp_path / "a.mhd").array, ARRAY)
 
 
+def test_numbered_slices_and_text(tmp_path):
+    (tmp_path / "a.mhd").write_text(HEAD + "ElementDataFile = s%02d.raw 3 9 2\n")
+    for k in range(4):
+        (tmp_path / f"s{3 + 2 * k:02d}.raw").write_bytes(ARRAY[k].tobytes())
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.mhd").array, ARRAY)
+    text = HEAD + "BinaryData = False\nElementDataFile = LOCAL\n" + " ".join(map(str, ARRAY.ravel()))
+    (tmp_path / "b.mha").write_text(text)
+    np.testing.assert_array_equal(open_volume(tmp_path / "b.mha").array, ARRAY)
+
+
+def test_directions_are_columns(tmp_path):
+    """The first three numbers are the direction of i."""
+    fields = "TransformMatrix = 0 1 0 -1 0 0 0 0 1\nPosition = 1 2 3\n"
+    (tmp_path / "a.mha").write_bytes((HEAD + fields + "ElementDataFile = LOCAL\n").encode() + ARRAY.tobytes())
+    found = open_volume(tmp_path / "a.mha").geometry
+    np.testing.assert_array_equal(found.direction_matrix[:, 0], [0, 1, 0])
+    image = SimpleITK.ReadImage(str(tmp_path / "a.mha"))
+    assert found == Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+
 def test_colours_and_pictures_are_refused(tmp_path):
     rgb = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6, 3), np.uint8), isVector=True)
     SimpleITK.WriteImage(rgb, str(tmp_path / "rgb.mha"))
