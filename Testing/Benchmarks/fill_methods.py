@@ -115,7 +115,7 @@ def _write_report(job: dict[str, Any], report: dict[str, Any]) -> None:
 METHODS = {"acseg": acseg, "refill": acseg_refill, "random_walker": random_walker, "biomedisa": biomedisa}
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """Largest resident set of this process so far, bytes."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -139,7 +139,7 @@ def main(method: str, folder: Path) -> None:
         result = run()
         walls.append(time.perf_counter() - before[0])
         cpus.append(time.process_time() - before[1])
-    peak = _peak_memory()
+    peak = peak_memory()
     np.save(folder / "result.npy", dense(result))
     timing = {"wall_s": walls, "cpu_s": cpus, "peak_bytes": peak, "threads": os.cpu_count()}
     (folder / "timing.json").write_text(json.dumps(timing))
