@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -80,8 +81,8 @@ def within_distance(
 ) -> np.ndarray:
     """Tell for each voxel whether a voxel of `target` lies within `reach`.
 
-    The exact Euclidean distance is computed slab by slab with a halo of `reach`, so that memory stays bounded by a
-    slab's and a cancel is noticed between slabs.
+    The exact Euclidean distance is computed block by block with a halo of `reach`, and only in blocks that hold both
+    near and far voxels; so memory stays bounded by a block's, and a cancel is noticed between blocks.
 
     Parameters
     ----------
@@ -99,31 +100,44 @@ def within_distance(
     """
     near = np.zeros(target.shape, bool)
     limit = reach * reach * (1 + 1e-5 if inclusive else 1 - 1e-5)
-    for inner, outer, offset in _slabs(target.shape, int(np.ceil(reach / step[0])) + 1):
+    for inner, outer, offset in _blocks(target.shape, [int(np.ceil(reach / s)) + 1 for s in step]):
         check()
         block = target[outer]
-        if block.any():
-            squared = squared_distance(block, step)[offset]
-            near[inner] = squared <= limit if inclusive else squared < limit
+        if not block.any():
+            continue
+        if target[inner].all():
+            near[inner] = True
+            continue
+        squared = _signed_squared_distance(block, step)[offset]
+        near[inner] = squared <= limit if inclusive else squared < limit
     return near
 
 
 def squared_distance(target: np.ndarray, step: Sequence[float]) -> np.ndarray:
     """Squared Euclidean distance (float32) of each voxel to the nearest voxel of a mask that is not empty."""
+    return np.maximum(_signed_squared_distance(target, step), 0)
+
+
+def _signed_squared_distance(target: np.ndarray, step: Sequence[float]) -> np.ndarray:
+    """Squared distance to a mask, 0 or less inside it (Maurer, Qi, Raghavan, IEEE Trans. PAMI 25 (2003) 265-270)."""
     import SimpleITK as sitk
 
-    image = sitk.GetImageFromArray(target.view(np.uint8) if target.dtype == bool else target)
+    image = sitk.GetImageFromArray(target.view(np.uint8))
     image.SetSpacing([float(v) for v in reversed(step)])
-    # Maurer's signed map measures from the object's inner rim, so the inside is clipped to 0 afterwards.
     signed = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=True, useImageSpacing=True)
-    distance = sitk.GetArrayFromImage(signed)
-    return np.maximum(distance, 0, out=distance)
+    return sitk.GetArrayFromImage(signed)
 
 
-def _slabs(shape: Sequence[int], halo: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Slabs along k of about 32 million voxels: (where it goes, what it needs, where it lies within that)."""
-    planes = max(8, halo, (1 << 25) // max(shape[1] * shape[2], 1))
-    for start in range(0, shape[0], planes):
-        stop = min(start + planes, shape[0])
-        low, high = max(start - halo, 0), min(stop + halo, shape[0])
-        yield slice(start, stop), slice(low, high), slice(start - low, stop - low)
+def _blocks(shape: Sequence[int], halo: Sequence[int]) -> Iterator[tuple[Box, Box, Box]]:
+    """Blocks of about 64 voxels a side, more with a large halo: (where, with halo, where within that)."""
+    parts = []
+    for size, margin in zip(shape, halo, strict=True):
+        edge = max(64, 4 * margin)
+        spans = []
+        for start in range(0, size, edge):
+            stop = min(start + edge, size)
+            low, high = max(start - margin, 0), min(stop + margin, size)
+            spans.append((slice(start, stop), slice(low, high), slice(start - low, stop - low)))
+        parts.append(spans)
+    for (k, k_wide, k_in), (j, j_wide, j_in), (i, i_wide, i_in) in itertools.product(*parts):
+        yield (k, j, i), (k_wide, j_wide, i_wide), (k_in, j_in, i_in)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.measure.regions import (
+    Box,
     as_mask,
     bounding_box,
     connected_cells,
@@ -134,11 +135,12 @@ def _parts(
         return []
     labels, _ = connected_cells(thin)
     sizes = np.bincount(labels.ravel())
+    volume = float(np.prod(step))
     smallest = radius / max(step)  # fewer voxels than this cannot make up a part of length 2 * radius
     found = []
     for n, box in enumerate(ndimage.find_objects(labels), start=1):
         check()
-        if box is None or sizes[n] < smallest:
+        if box is None or sizes[n] < smallest or _is_sheet(box, sizes[n] * volume, step, radius):
             continue
         part = np.pad(labels[box] == n, 1)
         wide = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
@@ -148,6 +150,12 @@ def _parts(
         length, diameter = _skeleton_length(part, step)
         found.append((length, diameter, int(sizes[n])))
     return found
+
+
+def _is_sheet(box: Box, volume: float, step: tuple[float, float, float], radius: float) -> bool:
+    """Whether a part has more volume than threads of the thin radius could: a wall or a lamella, no filopodium."""
+    diagonal = float(np.linalg.norm([(s.stop - s.start) * d for s, d in zip(box, step, strict=True)]))
+    return volume > 2 * np.pi * radius**2 * diagonal
 
 
 def _skeleton_length(part: np.ndarray, step: tuple[float, float, float]) -> tuple[float, float]:
