@@ -1,6 +1,7 @@
 """OME-Zarr against groups written by zarr alone, and against the text of the specification."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -127,6 +128,25 @@ def test_plain_arrays_and_collections(tmp_path):
     root.attrs["bioformats2raw.layout"] = 3
     _group(tmp_path / "converted.zarr" / "0", [(FINE, [{"type": "scale", "scale": [4, 3, 2]}])], SPACE, "0.4")
     assert open_volume(tmp_path / "converted.zarr").geometry.spacing == (2, 3, 4)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    """numcodecs has a codec that unpickles; a file that asks for it is refused before a byte is decoded."""
+
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    place = tmp_path / "a.zarr"
+    save_volume(Volume(FINE, STRAIGHT), place)
+    metadata = json.loads((place / "0" / ".zarray").read_text())
+    metadata |= {"compressor": {"id": "pickle", "protocol": 4}}
+    (place / "0" / ".zarray").write_text(json.dumps(metadata))
+    for chunk in [p for p in (place / "0").rglob("*") if p.is_file() and not p.name.startswith(".")]:
+        chunk.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(FileError, match=r"a\.zarr.*pickle"):
+        open_volume(place)
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_ours_follows_the_specification(tmp_path):
