@@ -15,6 +15,7 @@ from typing import Any
 
 from ACSegLib.errors import Cancelled
 from ACSegLib.jobs import CancelFlag, Progress
+from ACSegPanels import collecting
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class BackgroundJob:
             raise RuntimeError("a job is running already")
         self._cancel = CancelFlag()
         self._events = queue.SimpleQueue()
+        collecting.hold(self)
         arguments = (function, self._events, self._cancel)
         self._thread = threading.Thread(target=_run, args=arguments, name="ACSeg", daemon=True)
         self._thread.start()
@@ -82,14 +84,17 @@ class BackgroundJob:
         self._cancel.set()
         self._thread = None
         self._events = queue.SimpleQueue()
+        collecting.release(self)
 
     def poll(self) -> list[Event]:
         """Give what happened since the last call; call it on the main thread, by a timer."""
         events = []
         while not self._events.empty():
             events.append(self._events.get())
+        collecting.collect()
         if events and events[-1].final:
             self._thread = None
+            collecting.release(self)
         return latest(events)
 
 

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 
 import ACSegLib
 from ACSegLib.jobs import parse_line
+from ACSegPanels import collecting
 from ACSegPanels.background import Event, latest
 
 #: How long the process may take to stop by itself before it is ended, in seconds.
@@ -77,6 +78,7 @@ class ProcessRunner:
             threading.Thread(target=self._read_log, args=(self._process.stderr,), daemon=True),
             threading.Thread(target=self._read_events, args=(self._process, self._events), daemon=True),
         ]
+        collecting.hold(self)
         for reader in readers:
             reader.start()
         self._send({"command": command, "options": dict(options)})
@@ -93,6 +95,7 @@ class ProcessRunner:
             self._process.kill()
             self._process.wait()
             self._process = None
+            collecting.release(self)
 
     def poll(self) -> list[Event]:
         """Give what happened since the last call; call it on the main thread, by a timer."""
@@ -101,7 +104,9 @@ class ProcessRunner:
         events = []
         while not self._events.empty():
             events.append(self._events.get())
+        collecting.collect()
         if events and events[-1].final:
+            collecting.release(self)
             if self._cancelled_at and events[-1].kind == "error" and events[-1].value is None:
                 events[-1] = Event("cancelled")  # it had to be ended
             self._process = None

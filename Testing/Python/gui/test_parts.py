@@ -178,3 +178,22 @@ def test_version_comparison(scene):
     assert _isInstalled("numpy>=1.9")
     assert not _isInstalled("numpy>=99")
     assert not _isInstalled("no-such-package>=1")
+
+
+def test_the_collector_stays_on_the_main_thread_while_a_job_runs(scene):
+    import gc
+    import threading
+
+    from ACSegPanels.background import BackgroundJob
+
+    gc.enable()
+    go = threading.Event()
+    jobs = [BackgroundJob(), BackgroundJob()]
+    for job in jobs:
+        job.start(lambda progress: go.wait(10))
+    assert not gc.isenabled()
+    jobs[0].abandon()
+    assert not gc.isenabled()
+    go.set()
+    follow(jobs[1])
+    assert gc.isenabled()
