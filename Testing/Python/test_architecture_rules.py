@@ -1,0 +1,101 @@
+"""The rules that keep the library simple, checked on its source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ACSegLib
+
+ROOT = Path(ACSegLib.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+STEPS = ("fill", "network", "measure")
+HEAVY = {
+    *("torch", "monai", "lightning", "numba", "sklearn", "matplotlib", "vtk", "vtkmodules", "pandas", "openvino"),
+    *("skimage", "SimpleITK", "h5py", "zarr", "mrcfile", "tifffile", "nrrd"),
+}
+QT = {"qt", "PythonQt", "PySide6", "PySide2", "PyQt5", "PyQt6", "ctk", "slicer"}
+
+
+def imports(path, top_level_only=False):
+    """Names of the modules that a file imports; at its top level alone, or anywhere."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def part_of(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) in STEPS], ids=name_of)
+def test_steps_know_neither_one_another_nor_what_is_above_them(path):
+    others = set(STEPS) - {part_of(path)} | {"commands", "phantom", "pictures", "scene", "worker"}
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("ACSegLib.")}
+    assert not used & others
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_qt_in_the_library_and_slicer_only_in_the_scene(path):
+    used = {name.split(".")[0] for name in imports(path)}
+    allowed = {"slicer"} if part_of(path) == "scene" else set()
+    assert not used & QT - allowed
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) == "commands"], ids=name_of)
+def test_commands_import_heavy_packages_only_when_they_run(path):
+    assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & (HEAVY | {"scipy"})
+
+
+def test_importing_the_library_loads_nothing_heavy():
+    heavy = sorted(HEAVY | {"scipy"})
+    code = f"import sys, ACSegLib; print(sorted(set({heavy!r}) & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_error_is_swallowed(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ExceptHandler):
+            broad = node.type is None or (
+                isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")
+            )
+            silent = all(isinstance(line, (ast.Pass, ast.Continue)) for line in node.body)
+            assert not (broad and silent), f"line {node.lineno} hides every error"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_public_names_are_documented(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "the module says nothing of itself"
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_is_unpickled_or_run_from_text(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not {name.split(".")[0] for name in imports(path)} & {"pickle", "dill", "joblib", "marshal"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            words = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            assert called not in ("eval", "exec", "os.system"), node.lineno
+            assert words.get("shell") != "True", node.lineno
+            assert words.get("allow_pickle") != "True", node.lineno
+            if called == "torch.load":
+                assert words.get("weights_only") == "True", node.lineno
