@@ -11,7 +11,7 @@ PAGE = """<!DOCTYPE html>
 :root { --ink: #1c1f24; --muted: #6b7280; --line: #d8dce2; --tint: #f4f6f8; --accent: #0072b2; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; color: var(--ink); margin: 0; }
-main { max-width: 1120px; margin: 0 auto; padding: 28px 24px 60px; }
+main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
 h1 { font-size: 27px; line-height: 1.2; margin: 0 0 4px; }
 h2 { font-size: 19px; margin: 38px 0 10px; padding-top: 12px; border-top: 2px solid var(--ink); }
 h3 { font-size: 15px; margin: 20px 0 6px; }
@@ -25,8 +25,8 @@ nav a { color: var(--accent); margin-right: 16px; }
 .fact span { font-size: 12.5px; color: var(--muted); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th { text-align: right; vertical-align: bottom; border-bottom: 1.5px solid var(--ink); padding: 4px 10px; }
-td { text-align: right; border-bottom: 1px solid var(--line); padding: 3px 10px; white-space: nowrap; }
+th { text-align: right; vertical-align: bottom; border-bottom: 1.5px solid var(--ink); padding: 4px 7px; }
+td { text-align: right; border-bottom: 1px solid var(--line); padding: 3px 7px; white-space: nowrap; }
 th.text, td.text { text-align: left; }
 th small { font-weight: normal; color: var(--muted); display: block; }
 tbody tr:hover { background: var(--tint); }
@@ -38,6 +38,7 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 @page { size: A4; margin: 14mm; }
 @media print {
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; } nav { display: none; }
+  figure img { max-height: 112mm; width: auto; }
   figure, .fact, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
   table { font-size: 8pt; } th, td { padding: 2px 5px; } .wide { overflow: visible; }
   .wide.large table { font-size: 6.2pt; } .wide.large th, .wide.large td { padding: 1px 3px; }
