@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _NUCLEI_EVERY, _TOMOGRAM_EVERY, _TRAINING_EVERY = 8, 20, 10
 _SUGGESTIONS = 3
+#: Beads of the training tomograms, so large that a drawn slice meets each of them.
+_TRAINING_BEADS: dict[str, Any] = {"beads": 3, "bead_radius": (0.065, 0.08)}
 
 
 @dataclass
@@ -57,11 +59,11 @@ def nuclei() -> DemoCase:
     return DemoCase("Nuclei under a confocal microscope (real)", volume, truth, _NUCLEI_EVERY)
 
 
-def tomogram(size: int, seed: int, progress: Progress) -> DemoCase:
-    """A simulated soft X-ray tomogram of a T cell."""
+def tomogram(size: int, seed: int, progress: Progress, **recipe: Any) -> DemoCase:
+    """A simulated soft X-ray tomogram of a T cell; `recipe` as `ACSegLib.phantom.simulate` takes it."""
     from ACSegLib.phantom import simulate
 
-    phantom = simulate(size, seed, progress=progress)
+    phantom = simulate(size, seed, progress=progress, **recipe)
     title = "Cell in a capillary, soft X-ray tomogram (simulated)"
     return DemoCase(title, phantom.volume, phantom.truth, _TOMOGRAM_EVERY)
 
@@ -196,7 +198,7 @@ def train_and_predict(options: Options, folder: Path, progress: Progress) -> dic
     pairs, fill_scores = _filled_tomograms(options, progress.part(0.0, 0.25))
     settings = TrainingSettings(preset="quick", minutes=options.minutes, device=options.device, seed=options.seed)
     trained = train(pairs, settings, progress.part(0.25, 0.85))
-    unseen = tomogram(options.train_size, options.seed + 1000, progress.part(0.85, 0.88))
+    unseen = tomogram(options.train_size, options.seed + 1000, progress.part(0.85, 0.88), **_TRAINING_BEADS)
     device = PredictionSettings(device=options.device)
     started = time.perf_counter()
     predicted = predict(unseen.volume, trained.model, device, progress.part(0.88, 0.95)).segmentation
@@ -250,7 +252,7 @@ def _filled_tomograms(options: Options, progress: Progress) -> tuple[list[tuple[
     pairs, scores = [], []
     for number in range(options.train_on):
         part = progress.part(number / options.train_on, (number + 1) / options.train_on)
-        case = tomogram(options.train_size, options.seed + 1 + number, part.part(0.0, 0.3))
+        case = tomogram(options.train_size, options.seed + 1 + number, part.part(0.0, 0.3), **_TRAINING_BEADS)
         drawn, slices = annotate(case.truth, _TRAINING_EVERY)
         filled = fill(
             case.volume, drawn, axis="k", slices=slices, device=options.device, progress=part.part(0.3, 1.0)
