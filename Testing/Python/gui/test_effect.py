@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import add_segmentation, add_volume, draw, pump, save_and_reload, segment_array
 from fakefill import FakeFill
+from workbench import add_segmentation, add_volume, draw, pump, save_and_reload, segment_array
 
 SHAPE = (30, 24, 26)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import add_segmentation, add_volume, pump, segment_array
 from fakefill import FakeFill
 from test_effect import ball, on_slices
+from workbench import add_segmentation, add_volume, pump, segment_array
 
 TUTORIAL = Path(__file__).resolve().parents[3] / "Documentation" / "tutorial.md"
 

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import add_segmentation, add_volume
+from workbench import add_segmentation, add_volume
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import add_segmentation, add_volume, pump, segment_array
 from fakefill import FakeFill
+from workbench import add_segmentation, add_volume, pump, segment_array
 
 SMALL = {
     "epochs": 2,

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from conftest import add_volume
+from workbench import add_volume
 
 
 def nrrd(array: np.ndarray) -> bytes:
