@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
 from ACSegPanels.slices import AXES, merge
@@ -44,6 +45,9 @@ class Outcome:
             if axis:
                 text = f"Refilled around {listSlices(axis, self.refilled[axis])}. {text}"
         warnings = self.result.report.get("warnings") or []
+        forecast = self.result.report.get("forecast_dice")
+        if isinstance(forecast, float):
+            text += f" Expected Dice of undrawn slices: {forecast:.3f}."
         return " ".join([text, *[str(w)[:1].upper() + str(w)[1:] for w in warnings]])
 
 
@@ -89,7 +93,7 @@ def runFill(
     if previous is None or changed is None:
         result, refilled = fill.fill(volume, drawn, progress=working, **settings), None
     elif any(changed.values()):
-        result, refilled = fill.refill(previous, drawn, changed, progress=working), dict(changed)
+        result, refilled = _refill(volume, drawn, settings, working, previous, changed)
     else:
         result, refilled = previous, dict(changed)
     segmentation = result.segmentation
@@ -99,6 +103,31 @@ def runFill(
         known = _known(result, drawn)
         segmentation = clean(segmentation, keep=known, progress=progress.part(0.95, 1.0), **cleaning)
     return Outcome(result, merge(segmentation, drawn, protected), refilled)
+
+
+def _refill(
+    volume: Volume,
+    drawn: Segmentation,
+    settings: Mapping[str, Any],
+    progress: Progress,
+    previous: Any,
+    changed: Mapping[str, list[int]],
+) -> tuple[Any, dict[str, list[int]] | None]:
+    """Redo what changed; all of it where the edit brought another segment or another slice axis into play."""
+    from ACSegLib import fill
+
+    axis = previous.report["axis"]
+    try:
+        return fill.refill(previous, drawn, changed.get(axis, []), progress=progress), {axis: changed.get(axis, [])}
+    except InputError:
+        return fill.fill(volume, drawn, progress=progress, **settings), None
+
+
+def suggestions(result: Any, most: int = 3) -> list[tuple[str, int, str]]:
+    """Slices worth drawing: (axis, slice, reason), the best first."""
+    from ACSegLib.fill import suggest_slices
+
+    return [(result.report["axis"], number, "") for number in suggest_slices(result, most)]
 
 
 def _known(result: Any, drawn: Segmentation) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import qt
 import slicer
 from ACSegPanels.background import Event, sentence
+from ACSegPanels.filling import suggestions
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices, merge
 from ACSegPanels.views import UncertaintyOverlay
@@ -363,11 +364,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def suggestSlices(self) -> list[tuple[str, int, str]]:
         """Give slices worth drawing, from the last fill."""
-        from ACSegLib.fill import suggest_slices
-
         if self.session.outcome is None:
             return []
-        return [(s.axis, s.index, s.reason) for s in suggest_slices(self.session.outcome.result, 3)]
+        return suggestions(self.session.outcome.result)
 
     def showUncertainty(self) -> None:
         """Show or hide the uncertainty of the last fill, as the parameter says."""

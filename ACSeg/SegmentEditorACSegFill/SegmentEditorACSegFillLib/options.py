@@ -243,7 +243,7 @@ class OptionsFrame:
             settings["axis"] = self._effect.parameter("Axis")
         memory = self._effect.doubleParameter("Memory")
         if memory > 0:
-            settings["memory"] = memory
+            settings["memory_limit"] = memory * 1e9
         return settings
 
     def cleaning(self) -> dict[str, Any]:

@@ -24,13 +24,6 @@ class Result:
     probabilities: dict = field(default_factory=dict)
 
 
-@dataclass
-class Suggestion:
-    axis: str
-    index: int
-    reason: str = ""
-
-
 class FakeFill:
     """`fill` and `refill` for monkeypatching; records its calls."""
 
@@ -44,13 +37,13 @@ class FakeFill:
         self.calls.append(("fill", axis, mode, device, other))
         return self._result(labels, axis, progress)
 
-    def refill(self, previous, labels, changed_slices, *, progress=None):
+    def refill(self, previous, labels, changed_slices=None, progress=None):
         self.calls.append(("refill", changed_slices))
         return self._result(labels, "auto", progress)
 
     def suggest_slices(self, result, n):
-        axis, numbers = next(iter(result.slices.items()))
-        return [Suggestion(axis, (numbers[0] + numbers[1]) // 2, "least sure")][:n]
+        numbers = result.slices[result.report["axis"]]
+        return [(numbers[0] + numbers[1]) // 2][:n]
 
     def _result(self, labels, axis, progress):
         while not self.gate.is_set():
@@ -71,4 +64,4 @@ class FakeFill:
         shape[number] = -1
         uncertainty = np.broadcast_to(distance.reshape(shape), labels.shape).astype(np.uint8)
         progress(1.0, "done")
-        return Result(labels.with_labels(filled), uncertainty, slices)
+        return Result(labels.with_labels(filled), uncertainty, slices, {"axis": name})

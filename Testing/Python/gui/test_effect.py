@@ -86,7 +86,7 @@ def test_draw_preview_edit_refill_apply_undo(desk, fake):
     desk.draw([12])
     pump(lambda: len(fake.calls) > 1 and not desk.effect.session.running)
     assert fake.calls[1][0] == "refill"
-    assert fake.calls[1][1]["k"] == [12]
+    assert fake.calls[1][1] == [12]
     assert np.array_equal(desk.previewed()[12], ball()[12])
     before = desk.array()
     desk.panel.applyButton.click()
