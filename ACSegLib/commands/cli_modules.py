@@ -93,6 +93,19 @@ _MODEL = FileParameter("file", "input", (".acseg", ".h5"))
 _FOLDER = FileParameter("directory")
 
 CLI_MODULES: dict[str, CliModule] = {
+    "ACSegFill": CliModule(
+        "fill",
+        "ACSeg Fill",
+        "Fill a segmentation between the slices on which it was drawn, by a random walk over the whole image.",
+        {
+            "image": FileParameter("image"),
+            "labels": FileParameter("label"),
+            "output": _LABELS_OUT,
+            "probabilities": FileParameter("file", "output", (".nrrd",)),
+            "uncertainty": FileParameter("image", "output"),
+        },
+        {"resample": True},
+    ),
     "ACSegTrain": CliModule(
         "train",
         "ACSeg Train",

@@ -114,19 +114,24 @@ class OutgoingLabels:
 
     def _put(self, labels: np.ndarray, members: Sequence[str]) -> None:
         """Add kept voxels; a segment that would overlap another one in its layer moves to a layer of its own."""
-        for identifier in members:
-            value, number = self._values[identifier], self._layer_of[identifier]
-            mask = labels == value
-            if not mask.any():
-                continue
+        for number in sorted({self._layer_of[s] for s in members}):
             layer = self._layers[number]
-            if np.any((layer[mask] != 0) & (layer[mask] != value)):
-                own = np.where(layer == value, layer, 0)
-                layer[layer == value] = 0
-                self._layer_of[identifier] = len(self._layers)
-                self._layers.append(own)
-                layer = own
-            layer[mask] = value
+            own = {self._values[s]: self._values[s] for s in members if self._layer_of[s] == number}
+            kept = grid.relabelled(labels, own)
+            clash = (layer != 0) & (kept != 0) & (layer != kept)
+            for value in np.unique(kept[clash]).tolist():
+                self._move_out(number, value, kept == value)
+                kept[kept == value] = 0
+            np.copyto(layer, kept, where=kept != 0)
+
+    def _move_out(self, number: int, value: int, kept: np.ndarray) -> None:
+        """Give a segment a layer of its own, with its voxels of layer `number` and those in `kept`."""
+        layer = self._layers[number]
+        own = np.where((layer == value) | kept, layer.dtype.type(value), layer.dtype.type(0))
+        layer[layer == value] = 0
+        identifier = next(s for s, known in self._values.items() if known == value)
+        self._layer_of[identifier] = len(self._layers)
+        self._layers.append(own)
 
     def _image_of_all(self) -> Any:
         mask = np.any([layer != 0 for layer in self._layers], axis=0).astype(np.uint8)

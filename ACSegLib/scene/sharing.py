@@ -43,10 +43,10 @@ def other_images(
             continue
         before = grid.image_array(image)
         after = grid.relabelled(before, {value: value for value in stay.values()})
-        losing = [value for s, value in stay.items() if s in set(erasable)]
-        if losing:
+        spared = {value: value for s, value in stay.items() if s not in set(erasable)}
+        if len(spared) < len(stay):
             covered = labels.covered_in(image)
-            after[covered & np.isin(after, losing)] = 0
+            after[covered] = grid.relabelled(after[covered], spared)
         if len(stay) < len(members) or np.any(after != before):
             changed.append((grid.oriented_image(after, grid.image_matrix(image), image.GetExtent()[::2]), stay))
         else:
