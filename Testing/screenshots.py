@@ -92,7 +92,7 @@ def start_module():
     SegmentEditorACSegFill(ModuleParent(str(ROOT / "ACSeg/SegmentEditorACSegFill/x.py"))).registerEditorEffect()
     from ACSegPanels.models import setModelFolder
 
-    setModelFolder(ROOT / "Resources" / "Models")
+    setModelFolder(Path(slicer.app.temporaryPath) / "ACSeg models")
     widget = open_module(ACSegWidget)
     return widget
 

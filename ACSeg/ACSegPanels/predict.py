@@ -63,7 +63,9 @@ class PredictPanel(Panel):
 
     def _showCard(self) -> None:
         self.ui.modelCard.text = (
-            self.model.html if self.model else _("No model in {folder}: train one first.").format(folder=modelFolder())
+            self.model.html
+            if self.model
+            else _("No model in the folder '{folder}': train one first.").format(folder=modelFolder().name)
         )
 
     def chooseFolder(self) -> None:

@@ -361,3 +361,38 @@ def test_oblique_views_are_pointed_out(desk):
     desk.effect.updateGuide()
     desk.panel.guide.jump("k", 15)
     assert "obliquely" in desk.panel.guide.label.text
+
+
+def test_the_real_fill_from_drawing_to_undo(scene):
+    """No stand-in of the fill here: a simulated cell, drawn, filled, corrected, refilled, applied, taken back."""
+    from ACSegLib.phantom import annotate, simulate
+    from ACSegLib.scene import segmentation_from_node
+
+    phantom = simulate(40, seed=3)
+    drawn, numbers = annotate(phantom.truth, every=8)
+    desk = Desk(scene)
+    desk.volume = add_volume(phantom.volume.array, "simulated")
+    desk.segmentation = add_segmentation(desk.volume, ("cytoplasm", "bead"), "cell")
+    desk.node.SetAndObserveSourceVolumeNode(desk.volume)
+    desk.node.SetAndObserveSegmentationNode(desk.segmentation)
+    desk.host._update_inputs()
+    truth = phantom.truth.mask("cytoplasm")
+    draw(desk.host, "cytoplasm", drawn.mask("cytoplasm"))
+    draw(desk.host, "bead", drawn.mask("bead"))
+    before = segmentation_from_node(desk.segmentation, desk.volume).labels
+    desk.fill()
+    assert desk.effect.preview.node is not None, desk.effect.message
+    filled = desk.previewed()
+    assert 2 * (filled & truth).sum() / (filled.sum() + truth.sum()) > 0.9
+    assert filled[before == 1].all()
+    extra = (numbers[1] + numbers[2]) // 2
+    draw(desk.host, "cytoplasm", on_slices(truth, [extra]))
+    desk.fill()
+    assert "Refilled" in desk.effect.message
+    assert np.array_equal(desk.previewed()[extra], truth[extra])
+    edited = segmentation_from_node(desk.segmentation, desk.volume).labels
+    desk.panel.applyButton.click()
+    assert desk.array().sum() > 2 * (edited == 1).sum()
+    desk.host.undo()
+    assert np.array_equal(segmentation_from_node(desk.segmentation, desk.volume).labels, edited)
+    desk.effect.cleanup()
