@@ -1,1 +1,12 @@
-"""See the modules."""
+"""The random-walk fill: from a few drawn slices to a dense segmentation.
+
+`fill` and `refill` do the work, `suggest_slices` says where to draw next; `cleanup` tidies a result. The modules, in
+the order in which a fill uses them: `labelled_slices`, `features`, `shape`, `appearance`, `selection`, `context`,
+`random_walk` (the linear system), `kernels` (compiled loops), `pipeline`.
+"""
+
+from ACSegLib.fill.context import Settings
+from ACSegLib.fill.pipeline import FillResult, estimate_memory, fill, refill
+from ACSegLib.fill.suggest import suggest_slices
+
+__all__ = ["FillResult", "Settings", "estimate_memory", "fill", "refill", "suggest_slices"]

@@ -1,0 +1,223 @@
+"""Everything that one fill knows, and how it solves one slab.
+
+The volume is turned so that the drawn slices lie along axis 0. Slices that are known whole cut it into slabs that do
+not depend on each other: they bound the memory, and an edit of one slice touches two of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ACSegLib.fill.appearance import PriorNetwork
+from ACSegLib.fill.features import ImageFeatures
+from ACSegLib.fill.labelled_slices import OUTSIDE
+from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
+from ACSegLib.fill.shape import ShapeGuess
+from ACSegLib.jobs import Progress
+
+#: Classes solved together share the passes over the edge weights.
+TOGETHER = 2
+
+#: Width, in voxels, over which neighbouring instances share the prior of their group.
+_INSTANCE_WIDTH = 2.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Strength of the prior, and which difference between neighbours (in units of the noise) is an edge."""
+
+    gamma: float
+    edge: float
+
+    def beta(self, noise: float) -> float:
+        """Factor of the squared difference in the edge weight."""
+        return 1.0 / (2.0 * (self.edge * noise) ** 2)
+
+
+@dataclass
+class Context:
+    """What a fill works with; see `ACSegLib.fill.pipeline`.
+
+    Attributes
+    ----------
+    classes : ndarray of int16, (K, J, I)
+        Seeds, turned; see `ACSegLib.fill.labelled_slices.Seeds`.
+    cuts : list of int
+        Slices that are known whole.
+    groups : list of list of int
+        Class groups of the network; `members` tells the classes of a shared group apart.
+    """
+
+    features: ImageFeatures
+    classes: np.ndarray
+    cuts: list[int]
+    count: int
+    groups: list[list[int]]
+    shape: ShapeGuess
+    members: ShapeGuess | None
+    solver: Solver
+    network: PriorNetwork | None = None
+    settings: Settings = field(default_factory=lambda: Settings(0.3, 3.0))
+    tolerance: float = TOLERANCE
+    iterations: list[int] = field(default_factory=list)
+
+    @property
+    def axis_weights(self) -> np.ndarray:
+        """1 / h^2 along K, J, I."""
+        return (1.0 / np.asarray(self.features.spacing) ** 2).astype(np.float32)
+
+    def slabs(self) -> list[tuple[int, int]]:
+        """First and last plane of each slab; neighbours share the drawn slice between them."""
+        ends = sorted({0, len(self.classes) - 1, *self.cuts})
+        if len(ends) == 1:
+            return [(0, 0)]
+        return list(itertools.pairwise(ends))
+
+    def group_prior(
+        self,
+        first: int,
+        edges: np.ndarray,
+        fine: np.ndarray,
+        without: int | None = None,
+        network: PriorNetwork | None = None,
+    ) -> np.ndarray:
+        """Prior of each group in a slab, (G, K, J, I) float32."""
+        from ACSegLib.fill import kernels
+
+        network = network or self.network
+        assert network is not None
+        out = np.empty((len(self.groups), *edges.shape), np.float32)
+        guess = self.shape.planes(list(range(first, first + len(edges))), without)
+        kernels.prior_planes(
+            0, len(edges), first, edges, fine, self.features.inverse_spacing, tuple(self.features.levels),
+            self.features.placement, guess, self.shape.margin, *network.layers, out,
+        )  # fmt: skip
+        return out
+
+    def class_priors(self, prior: np.ndarray, first: int, present: set[int], without: int | None = None) -> ClassPriors:
+        """Priors of single classes, from those of the groups; only `present` classes of a shared group have one."""
+        return ClassPriors(self, prior, first, present, without)
+
+    def solve(
+        self,
+        first: int,
+        last: int,
+        *,
+        keep: bool = False,
+        without: int | None = None,
+        network: PriorNetwork | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+    ) -> SlabResult:
+        """Solve planes first..last; their outer planes are drawn, or the volume ends there.
+
+        Parameters
+        ----------
+        keep : bool
+            Also give the probabilities of every class.
+        without : int, optional
+            Solve as if this slice had not been drawn (to see how well it is predicted).
+        """
+        settings = settings or self.settings
+        edges, fine = self.features.slab(first, last + 1)
+        seeds = self.classes[first : last + 1].copy()
+        if without is not None:
+            seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, -1)
+        prior = self.group_prior(first, edges, fine, without, network)
+        present = {int(c) for c in np.unique(seeds) if c > 0}
+        priors = self.class_priors(prior, first, present, without)
+        problem = SlabProblem(
+            np.ascontiguousarray(edges), seeds, seeds != OUTSIDE, settings.beta(self.features.noise), settings.gamma,
+            self.axis_weights,
+        )  # fmt: skip
+        result = SlabResult(first, seeds.shape, self.count if keep else 0)
+        wanted = priors.worth_solving(self.tolerance)
+        for start in range(0, len(wanted), TOGETHER):
+            batch = wanted[start : start + TOGETHER]
+            given = np.stack([priors.of(c) for c in batch])
+            x, done = self.solver.solve(problem, batch, given, given.copy(), self.tolerance, progress or Progress())
+            self.iterations.append(done)
+            result.add(batch, x)
+        result.finish(seeds)
+        return result
+
+
+class ClassPriors:
+    """Prior of each class in one slab."""
+
+    def __init__(self, context: Context, prior: np.ndarray, first: int, present: set[int], without: int | None) -> None:
+        self._prior = prior
+        self._group_of = {c: g for g, members in enumerate(context.groups) for c in members}
+        self._groups = context.groups
+        self._present = present
+        self._closeness: dict[int, np.ndarray] = {}
+        if context.members is not None and present:
+            numbers = list(range(first, first + prior.shape[1]))
+            distances = context.members.planes(numbers, without)
+            index = [members[0] for members in context.members.groups]
+            total = np.full(prior.shape[1:], 1e-12, np.float32)
+            for c in sorted(present):
+                close = np.exp(distances[:, index.index(c)] / _INSTANCE_WIDTH).astype(np.float32)
+                self._closeness[c] = close
+                total += close
+            for c in self._closeness:
+                self._closeness[c] /= total
+
+    def of(self, c: int) -> np.ndarray:
+        """Prior of a class, (K, J, I) float32."""
+        prior = self._prior[self._group_of[c]]
+        return prior * self._closeness[c] if c in self._closeness else prior
+
+    def worth_solving(self, tolerance: float) -> list[int]:
+        """Classes that may come out anywhere in the slab, background (what is left) not among them."""
+        wanted = []
+        for group in self._groups:
+            for c in group:
+                shared = len(group) > 1
+                if c and (c in self._present or (not shared and float(self.of(c).max()) > tolerance)):
+                    wanted.append(c)
+        return wanted
+
+
+class SlabResult:
+    """Best class of each voxel of a slab, how sure it is, and on request all probabilities."""
+
+    def __init__(self, first: int, shape: Iterable[int], keep: int) -> None:
+        self.first = first
+        shape = tuple(shape)
+        self.best = np.zeros(shape, np.int16)
+        self.best_value = np.zeros(shape, np.float32)
+        self.second = np.zeros(shape, np.float32)
+        self._rest = np.ones(shape, np.float32)
+        self.probabilities = np.zeros((keep, *shape), np.float16) if keep else None
+
+    def add(self, classes: list[int], x: np.ndarray) -> None:
+        """Fold in the probabilities (R, K, J, I) of some classes."""
+        from ACSegLib.fill import kernels
+
+        kernels.merge_best(x, np.asarray(classes, np.int16), self.best, self.best_value, self.second, self._rest)
+        if self.probabilities is not None:
+            self.probabilities[classes] = x
+
+    def finish(self, seeds: np.ndarray) -> None:
+        """Fold in background as what the others leave, then put the drawn voxels back as drawn."""
+        from ACSegLib.fill import kernels
+
+        rest = np.maximum(self._rest, 0)
+        kernels.merge_best(rest[None], np.zeros(1, np.int16), self.best, self.best_value, self.second, self._rest)
+        drawn = seeds >= 0
+        self.best[drawn] = seeds[drawn]
+        self.best_value[drawn], self.second[drawn] = 1.0, 0.0
+        outside = seeds == OUTSIDE
+        self.best[outside], self.best_value[outside], self.second[outside] = 0, 1.0, 0.0
+        if self.probabilities is not None:
+            self.probabilities[0] = rest
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """0 (sure) to 255 (two classes are equally likely), uint8."""
+        return np.rint(255 * (1 - (self.best_value - self.second))).astype(np.uint8)

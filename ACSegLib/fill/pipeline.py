@@ -1,0 +1,394 @@
+"""The fill from end to end: drawings to a dense segmentation, refills after an edit, and the report."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.fill.appearance import collect_samples, group_classes, train_network
+from ACSegLib.fill.context import TOGETHER, Context, Settings, SlabResult
+from ACSegLib.fill.features import intensity_range, prepare
+from ACSegLib.fill.labelled_slices import AXES, Seeds, collect_seeds
+from ACSegLib.fill.random_walk import TOLERANCE, choose_solver
+from ACSegLib.fill.selection import choose_settings
+from ACSegLib.fill.shape import ShapeGuess
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume, require_same_grid
+
+
+@dataclass
+class FillResult:
+    """What a fill gives.
+
+    Attributes
+    ----------
+    segmentation : Segmentation
+        Dense; drawn voxels exactly as drawn.
+    uncertainty : ndarray of uint8, shape (k, j, i)
+        0 (sure) to 255 (the two likeliest classes are equally likely).
+    probabilities : dict or None
+        Segment id -> float16 array (k, j, i), when asked for.
+    report : dict
+        Choices made, forecast, slices, iterations, seconds; plain values.
+    slices : dict
+        Axis name -> drawn slices used.
+    """
+
+    segmentation: Segmentation
+    uncertainty: np.ndarray
+    probabilities: dict[str, np.ndarray] | None
+    report: dict[str, Any]
+    slices: dict[str, list[int]]
+    state: _State = field(repr=False)
+
+
+@dataclass
+class _State:
+    """What a refill needs of the fill before it."""
+
+    context: Context
+    seeds: Seeds
+    options: dict[str, Any]
+    best: np.ndarray
+    volume: Volume
+    kept: np.ndarray | None
+
+
+def fill(
+    volume: Volume,
+    labels: Segmentation,
+    *,
+    axis: str = "auto",
+    slices: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    mode: str = "slices",
+    background: str | None = None,
+    ignore: str | None = None,
+    device: str = "auto",
+    probabilities: bool = False,
+    settings: Settings | None = None,
+    tolerance: float = TOLERANCE,
+    memory_limit: float | None = None,
+    progress: Progress | None = None,
+) -> FillResult:
+    """Fill the volume between drawn slices.
+
+    An exact random walk whose prior is learnt from the drawn slices of this volume; see `random_walk`, `appearance`
+    and `selection` for the method and its literature. Same input, same output, bit for bit, on the same device.
+
+    Parameters
+    ----------
+    volume : Volume
+        Any numeric type; voxels that are not finite stay background unless drawn.
+    labels : Segmentation
+        Sparse drawings on the same grid; segments may overlap.
+    axis, slices, mode, background, ignore
+        See `labelled_slices.collect_seeds`.
+    device : str
+        "auto", "cpu", "cuda" or another torch device.
+    probabilities : bool
+        Also give a probability per segment (2 bytes a voxel and segment).
+    settings : Settings, optional
+        Strength of prior and edges; chosen by leaving slices out when None.
+    tolerance : float
+        Bound on the error of the probabilities.
+    memory_limit : float, optional
+        Bytes that the fill may use; what is available when None.
+    progress : Progress, optional
+
+    Returns
+    -------
+    FillResult
+
+    Raises
+    ------
+    InputError
+        If image and labels do not fit each other, or nothing was drawn.
+    MemoryLimitError
+        If the fill would not fit in memory.
+    Cancelled
+        If the progress was cancelled.
+    """
+    progress = progress or Progress()
+    clock = time.perf_counter()
+    require_same_grid(volume, labels)
+    if min(volume.shape) < 2:
+        raise InputError(f"volume {volume.name!r} is one voxel thin: {volume.shape[::-1]}; a fill needs 3 dimensions.")
+    outside = _not_finite(volume)
+    options = dict(axis=axis, slices=slices, mode=mode, background=background, ignore=ignore, outside=outside)
+    seeds = collect_seeds(labels, **options)  # type: ignore[arg-type]
+    progress(0.02, "reading the drawn slices")
+    context = _prepare(volume, seeds, device, tolerance, probabilities, memory_limit, progress)
+    samples = collect_samples(context.features, context.classes, context.groups, context.shape)
+    progress(0.1, "learning what the segments look like")
+    context.network = train_network(samples, len(context.groups), progress=progress)
+    trials: list[dict[str, object]] = []
+    if settings is None:
+        context.settings, trials = choose_settings(context, samples, progress.part(0.12, 0.25))
+    else:
+        context.settings = settings
+    context.iterations.clear()
+    result = _solve_all(volume, labels, seeds, context, options, probabilities, None, progress.part(0.25, 1.0))
+    result.report.update(_forecast(trials), seconds=round(time.perf_counter() - clock, 3))
+    return result
+
+
+def refill(
+    previous: FillResult,
+    labels: Segmentation,
+    changed_slices: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> FillResult:
+    """Fill again after an edit, redoing only the slabs that it touches.
+
+    Prior and settings are those of `previous`; the result is exactly that of a full fill with them.
+
+    Parameters
+    ----------
+    previous : FillResult
+    labels : Segmentation
+        The edited drawings, same grid and segments.
+    changed_slices : sequence of int, optional
+        Slices that were edited, along the axis in use; what really differs is found by comparison, so this only
+        serves to redo more.
+    """
+    progress = progress or Progress()
+    clock = time.perf_counter()
+    state = previous.state
+    require_same_grid(state.volume, labels)
+    if [s.id for s in labels.segments] != [s.id for s in state.seeds.segments]:
+        raise InputError("segments were added, removed or renamed since the fill; fill again from the start.")
+    seeds = collect_seeds(labels, **state.options)
+    if seeds.table != state.seeds.table or (state.seeds.slices and seeds.primary != state.seeds.primary):
+        raise InputError(
+            "the drawings have other segments or another slice axis than before; fill again from the start."
+        )
+    context = replace(state.context, iterations=[])
+    old, context.classes = context.classes, _turned(seeds.classes, state.seeds.primary)
+    changed = np.flatnonzero((old != context.classes).any(axis=(1, 2))).tolist()
+    before = set(context.slabs())
+    context.cuts = _cuts(context.classes, seeds)
+    dirty = sorted(set(changed) | {int(k) for k in changed_slices or ()})
+    _update_shapes(context, state.context, dirty)
+    redo = [s for s in context.slabs() if s not in before or any(s[0] <= k <= s[1] for k in dirty)]
+    keep = previous.probabilities is not None
+    result = _solve_all(state.volume, labels, seeds, context, state.options, keep, (previous, redo), progress)
+    result.report.update(
+        {key: previous.report[key] for key in ("candidates", "forecast_dice") if key in previous.report},
+        changed_slices=dirty, seconds=round(time.perf_counter() - clock, 3),
+    )  # fmt: skip
+    return result
+
+
+def _not_finite(volume: Volume) -> np.ndarray | None:
+    """Where the image has no value; None when it has one everywhere."""
+    if volume.array.dtype.kind != "f":
+        return None
+    if np.isfinite(volume.array.sum(dtype=np.float64)):
+        return None
+    outside = ~np.isfinite(volume.array)
+    if outside.all():
+        raise InputError(f"volume {volume.name!r} holds no finite value.")
+    return outside if outside.any() else None
+
+
+def _turned(array: np.ndarray, axis: int) -> np.ndarray:
+    """The array with one axis brought to the front, C-contiguous."""
+    return np.ascontiguousarray(np.moveaxis(array, axis, 0))
+
+
+def _cuts(classes: np.ndarray, seeds: Seeds) -> list[int]:
+    """Drawn slices of the main axis in which every voxel is known: the borders between slabs."""
+    numbers = seeds.slices.get(AXES[seeds.primary], [])
+    return [k for k in numbers if not (classes[k] == -1).any()]
+
+
+def _prepare(
+    volume: Volume,
+    seeds: Seeds,
+    device: str,
+    tolerance: float,
+    probabilities: bool,
+    limit: float | None,
+    progress: Progress,
+) -> Context:
+    """Turn the volume, compute features and shape guesses."""
+    axis = seeds.primary
+    classes = _turned(seeds.classes, axis)
+    cuts = _cuts(classes, seeds)
+    _check_memory(volume, classes.shape, cuts, len(seeds.table), probabilities, limit)
+    image = np.moveaxis(volume.array, axis, 0)
+    limits = intensity_range(volume.array, seeds.classes)
+    outside = classes == -2
+    if outside.any():
+        image = np.where(outside, np.asarray(limits[0], volume.array.dtype), image)
+    spacing = volume.geometry.spacing[::-1]
+    order = [axis, *[a for a in range(3) if a != axis]]
+    features = prepare(image, [float(spacing[a]) for a in order], limits, progress.part(0.02, 0.08))
+    groups = group_classes(seeds)
+    drawn = seeds.slices.get(AXES[axis], [])
+    relative = tuple(features.spacing)
+    shape = ShapeGuess(groups[1:], classes.shape[1:], relative)  # type: ignore[arg-type]
+    shape.add_slices(classes, drawn)
+    members = None
+    if any(len(g) > 1 for g in groups) and drawn:
+        members = ShapeGuess([[c] for g in groups if len(g) > 1 for c in g], classes.shape[1:], relative)  # type: ignore[arg-type]
+        members.add_slices(classes, drawn)
+    solver = choose_solver(device)
+    return Context(features, classes, cuts, len(seeds.table), groups, shape, members, solver, tolerance=tolerance)
+
+
+def _update_shapes(context: Context, old: Context, dirty: list[int]) -> None:
+    """Shape guesses with the dirty slices computed again; the old context keeps its own."""
+    drawn = [k for k in range(len(context.classes)) if k in context.cuts or k in old.shape.slices]
+    for name in ("shape", "members"):
+        guess: ShapeGuess | None = getattr(old, name)
+        if guess is None:
+            continue
+        margin = guess.margin
+        guess = replace(guess, slices=list(guess.slices), distances=dict(guess.distances), fixed_margin=margin)
+        gone = [k for k in guess.slices if k in dirty or k not in drawn]
+        guess.remove_slices(gone)
+        known = [k for k in drawn if k not in guess.distances and (context.classes[k] >= 0).any()]
+        guess.add_slices(context.classes, known)
+        setattr(context, name, guess)
+
+
+def _solve_all(
+    volume: Volume,
+    labels: Segmentation,
+    seeds: Seeds,
+    context: Context,
+    options: dict[str, Any],
+    keep: bool,
+    previous: tuple[FillResult, list[tuple[int, int]]] | None,
+    progress: Progress,
+) -> FillResult:
+    """Solve the slabs (all, or those to redo) and put the result together."""
+    axis = seeds.primary
+    if previous is None:
+        best = np.zeros(context.classes.shape, np.int16)
+        uncertainty = np.zeros(context.classes.shape, np.uint8)
+        kept = np.zeros((context.count, *best.shape), np.float16) if keep else None
+        slabs = context.slabs()
+    else:
+        state = previous[0].state
+        best, uncertainty = state.best.copy(), _turned(previous[0].uncertainty, axis).copy()
+        kept = state.kept.copy() if keep and state.kept is not None else None
+        slabs = previous[1]
+    for number, (first, last) in enumerate(slabs):
+        progress(number / len(slabs), f"filling slices {first} to {last} of axis {AXES[axis]}")
+        done = context.solve(first, last, keep=keep, progress=progress)
+        _store(done, first, best, uncertainty, kept)
+    progress(1.0, "done")
+    state = _State(context, seeds, options, best, volume, kept)
+    report = _report(seeds, context, slabs)
+    by_segment = _segment_probabilities(kept, seeds, axis) if kept is not None else None
+    result = _to_segmentation(np.moveaxis(best, 0, axis), seeds, labels)
+    return FillResult(
+        result, np.ascontiguousarray(np.moveaxis(uncertainty, 0, axis)), by_segment, report, seeds.slices, state
+    )
+
+
+def _store(done: SlabResult, first: int, best: np.ndarray, uncertainty: np.ndarray, kept: np.ndarray | None) -> None:
+    planes = slice(first, first + len(done.best))
+    best[planes] = done.best
+    uncertainty[planes] = done.uncertainty
+    if kept is not None:
+        kept[:, planes] = done.probabilities
+
+
+def _segment_probabilities(kept: np.ndarray, seeds: Seeds, axis: int) -> dict[str, np.ndarray]:
+    found = {}
+    for row, segment in enumerate(seeds.segments):
+        members = [c for c, rows in enumerate(seeds.table) if row in rows]
+        if members:
+            total = kept[members[0]] if len(members) == 1 else kept[members].sum(axis=0)
+            found[segment.id] = np.ascontiguousarray(np.moveaxis(total, 0, axis))
+    return found
+
+
+def _to_segmentation(best: np.ndarray, seeds: Seeds, labels: Segmentation) -> Segmentation:
+    """Classes back to the input's segments, layers and values; segments that took no part are left as they are."""
+    top = max((s.value for s in labels.segments), default=0)
+    dtype = np.uint8 if top < 256 else np.uint16 if top < 65536 else np.uint32
+    used = {row for rows in seeds.table for row in rows}
+    layers = []
+    for number in range(len(labels.layers)):
+        value_of = np.zeros(len(seeds.table), dtype)
+        for c, rows in enumerate(seeds.table):
+            for row in rows:
+                if seeds.segments[row].layer == number:
+                    value_of[c] = seeds.segments[row].value
+        layers.append(np.ascontiguousarray(value_of[best]))
+    segments = [replace(s) for row, s in enumerate(labels.segments) if row in used]
+    return Segmentation(tuple(layers), segments, labels.geometry, labels.name, dict(labels.meta))
+
+
+def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dict[str, Any]:
+    numbers, counts = np.unique(context.classes[context.classes >= 0], return_counts=True)
+    return {
+        "axis": AXES[seeds.primary],
+        "slices": seeds.slices,
+        "warnings": list(seeds.warnings),
+        "segments": [s.name for s in seeds.segments],
+        "drawn_voxels": dict(zip(map(int, numbers), map(int, counts), strict=True)),
+        "slabs": [list(s) for s in slabs],
+        "solver": context.solver.name,
+        "gamma": context.settings.gamma,
+        "edge": context.settings.edge,
+        "beta": context.settings.beta(context.features.noise),
+        "tolerance": context.tolerance,
+        "iterations": list(context.iterations),
+    }
+
+
+def _forecast(trials: list[dict[str, object]]) -> dict[str, Any]:
+    """What leaving slices out said."""
+    chosen = [t for t in trials if t["chosen"]]
+    return {"candidates": trials, "forecast_dice": chosen[0]["dice"] if chosen else None}
+
+
+def estimate_memory(
+    shape: Sequence[int], itemsize: int, slab_planes: int, classes: int, probabilities: bool = False
+) -> int:
+    """Bytes that a fill uses at its peak, the input volume and labels not counted.
+
+    Parameters
+    ----------
+    shape : (K, J, I)
+    itemsize : int
+        Bytes of a voxel of the input.
+    slab_planes : int
+        Planes of the thickest slab.
+    classes : int
+        Classes, background among them.
+    """
+    voxels = int(np.prod(shape))
+    slab = min(slab_planes, shape[0]) * int(np.prod(shape[1:]))
+    whole = voxels * (4 + 2 * 2 + 2 + 2 + 1 + 5 * 4 / 8 * 1.15) + (voxels * 2 * classes if probabilities else 0)
+    per_slab = slab * (4 * (6 + 3 + 2 + min(classes, 9) + 5 * min(classes - 1, TOGETHER) + 5))
+    turned = voxels * itemsize
+    return int(max(whole + per_slab, whole + turned))
+
+
+def _check_memory(
+    volume: Volume, shape: tuple[int, ...], cuts: list[int], classes: int, probabilities: bool, limit: float | None
+) -> None:
+    import psutil
+
+    ends = sorted({0, shape[0] - 1, *cuts})
+    planes = max((b - a + 1 for a, b in itertools.pairwise(ends)), default=1)
+    needed = estimate_memory(shape, volume.array.itemsize, planes, classes, probabilities)
+    available = psutil.virtual_memory().available if limit is None else limit
+    if needed > available:
+        raise MemoryLimitError(
+            f"this fill needs about {needed / 2**30:.1f} GiB, but {available / 2**30:.1f} GiB may be used "
+            f"({planes} planes in the thickest slab); draw more slices so that slabs get thinner, crop the volume, or "
+            "close other programs."
+        )
