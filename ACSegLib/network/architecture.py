@@ -163,6 +163,8 @@ def _unet_class() -> type:
     from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetResBlock, UnetUpBlock
     from torch import nn
 
+    from ACSegLib.network.cpu_layers import exchange_layers
+
     norm = ("INSTANCE", {"affine": True})
 
     class UNet(nn.Module):
@@ -183,6 +185,7 @@ def _unet_class() -> type:
             )
             heads = [n - 1 for n in coarse_to_fine] if self.deep_supervision else [0]
             self.heads = nn.ModuleList(UnetOutBlock(3, filters[n], spec["out_channels"]) for n in heads)
+            exchange_layers(self)
             self.apply(self._initialise)
 
         @staticmethod

@@ -92,8 +92,8 @@ class Engine:
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         on_gpu = fabric.device.type == "cuda"
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         if on_gpu:
-            network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
             torch.backends.cudnn.deterministic = settings.deterministic
             torch.backends.cudnn.benchmark = not settings.deterministic
         self._plain = network
@@ -253,8 +253,7 @@ class Engine:
         import torch
 
         self._optimizer.zero_grad(set_to_none=True)
-        if self.fabric.device.type == "cuda":
-            image = image.contiguous(memory_format=torch.channels_last_3d)
+        image = image.contiguous(memory_format=torch.channels_last_3d)
         loss = self._loss(self._network(image), target, known)
         self.fabric.backward(loss)
         return float(loss.detach())

@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import nn
+
+from ACSegLib.network import cpu_layers
+from ACSegLib.network.architecture import build_network, unet_spec
+
+
+def gradients(network, image):
+    network.zero_grad()
+    outputs = network(image)
+    sum((output**2).mean() for output in outputs).backward()
+    return outputs[0].detach(), {name: p.grad.clone() for name, p in network.named_parameters()}
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_same_results_and_gradients_as_torch(monkeypatch, residual):
+    torch.manual_seed(0)
+    network = build_network(unet_spec(2, base=32, strides=[(1, 1, 1), (2, 2, 2)], residual=residual)).double()
+    image = torch.randn(1, 1, 20, 28, 8, dtype=torch.float64)
+    padded = []
+    wanted = cpu_layers.Convolution._wanted_planes
+    monkeypatch.setattr(
+        cpu_layers.Convolution, "_wanted_planes", lambda s, x: padded.append(wanted(s, x)) or padded[-1]
+    )
+    monkeypatch.setattr(cpu_layers, "_plain_training", lambda _: True)
+    fast = gradients(network, image)
+    assert any(padded)
+    monkeypatch.setattr(cpu_layers, "_plain_training", lambda _: False)
+    slow = gradients(network, image)
+    torch.testing.assert_close(fast[0], slow[0])
+    for name in slow[1]:
+        torch.testing.assert_close(fast[1][name], slow[1][name], msg=name)
+
+
+def test_channels_last_is_kept():
+    layer = cpu_layers.InstanceNorm(8, affine=True)
+    image = torch.randn(1, 8, 6, 6, 6).contiguous(memory_format=torch.channels_last_3d)
+    assert layer(image).is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_inference_and_sixteen_bits_take_torchs_own_way():
+    image = torch.randn(1, 8, 6, 6, 6)
+    assert cpu_layers._plain_training(image)
+    assert not cpu_layers._plain_training(image.to(torch.bfloat16))
+    with torch.no_grad():
+        assert not cpu_layers._plain_training(image)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not cpu_layers._plain_training(image)
+
+
+def test_weights_names_and_kinds_are_kept():
+    network = nn.Sequential(
+        nn.Conv3d(2, 4, 3, padding=1), nn.Sequential(nn.InstanceNorm3d(4, affine=True)), nn.Conv3d(4, 1, 1)
+    )
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    cpu_layers.exchange_layers(network)
+    assert isinstance(network[1][0], cpu_layers.InstanceNorm)
+    assert isinstance(network[0], cpu_layers.Convolution)
+    after = network.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
