@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import ACSegLib
 from ACSegLib.commands.cli_modules import CLI_MODULES, NOT_GIVEN, Parameter, parameters
+from ACSegLib.errors import InputError
 
 _GROUPS = (
     ("IO", "Input and output", False),
@@ -108,13 +109,19 @@ def _default_text(parameter: Parameter) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rewrite the XML files below the folder that is given."""
     (folder,) = sys.argv[1:] if arguments is None else arguments
+    failures = 0
     for name in CLI_MODULES:
         path = Path(folder) / name / f"{name}.xml"
-        text = xml_text(name)
+        try:
+            text = xml_text(name)
+        except (ImportError, InputError) as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            failures += 1
+            continue
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8", newline="\n")
             print(f"wrote {path}")
-    return 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
