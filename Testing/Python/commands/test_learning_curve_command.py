@@ -10,10 +10,11 @@ import pytest
 
 from ACSegLib.commands import learning_curve
 from ACSegLib.commands.main import main
-from ACSegLib.errors import InputError
-from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.files import open_segmentation, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table, write_table
 from ACSegLib.jobs import Progress
+from ACSegLib.measure.overlap import overlap_counts, overlap_scores
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((100.0, 100.0, 100.0), unit="nm")
@@ -113,6 +114,29 @@ def test_a_real_run_trains_tests_and_suggests(study):
     assert "two different numbers" in results["fits"]["hand"]["error"]
     assert results["suggestions"][0]["image"].endswith("odd.nrrd")
     assert (study / "out/models/hand-002-0.acseg").exists()
+
+
+def test_a_simulated_study_has_both_kinds_of_labels_and_a_truth(tmp_path, monkeypatch):
+    monkeypatch.setattr(learning_curve, "one_run", dice_of_the_number)
+    chosen = learning_curve.Options(
+        output=str(tmp_path / "out"), simulate=2, simulate_test=1, size=32, every=6, shake=0.5, counts=[1, 2]
+    )
+    results = learning_curve.run(chosen, Progress())
+    runs = {(r["labels"], r["volumes"]) for r in results["summary"]}
+    assert runs == {(kind, count) for kind in ("filled", "hand") for count in (1, 2)}
+    folder = tmp_path / "out/simulated"
+    filled, hand = (open_segmentation(folder / name / "cell000.seg.nrrd") for name in ("filled", "hand"))
+    dice = overlap_scores(*overlap_counts(filled.labels == 1, hand.labels == 1))["dice"]
+    assert 0.8 < dice < 1
+    assert open_segmentation(folder / "test_truth/cell000.seg.nrrd").shape == (32, 32, 32)
+    before = (folder / "images/cell001.nrrd").stat().st_mtime_ns
+    chosen.simulate = 3
+    learning_curve.run(chosen, Progress())
+    assert (folder / "images/cell001.nrrd").stat().st_mtime_ns == before
+    assert (folder / "images/cell002.nrrd").exists()
+    chosen.shake = 2.0
+    with pytest.raises(FileError, match="another simulation"):
+        learning_curve.run(chosen, Progress())
 
 
 def test_bad_designs_say_why(study):
