@@ -80,7 +80,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     started = time.perf_counter()
     result = fill(case.volume, drawn, axis="k", slices=slices, device=device, progress=progress.part(0.0, 0.7))
     seconds = time.perf_counter() - started
-    suggested = sorted(_suggested(suggest_slices(result, _SUGGESTIONS)))
+    suggested = sorted(suggest_slices(result, _SUGGESTIONS))
     scores = score(result.segmentation, case.truth, slices)
     progress(0.75, "writing segmentations")
     files = {
@@ -139,11 +139,6 @@ def _make(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot make the folder {folder}: {error.strerror}; choose another with -o.") from error
-
-
-def _suggested(suggestions: Any) -> list[int]:
-    """Slice numbers of the suggestions."""
-    return [int(getattr(one, "index", one)) for one in suggestions]
 
 
 def _changed(drawn: Segmentation, result: Segmentation, slices: list[int]) -> int:
