@@ -47,7 +47,7 @@ def _follow_suggestions(case: Case, wanted: float, limit: int) -> tuple[list[int
         history.append(_dice(case, result.segmentation.labels))
         if history[-1] >= wanted or len(drawn) >= limit:
             return drawn, history
-        drawn = sorted({*drawn, *suggest_slices(result, 1)["k"]})
+        drawn = sorted({*drawn, *suggest_slices(result, 1)})
 
 
 def _fill(case: Case, drawn: list[int]):  # type: ignore[no-untyped-def]
