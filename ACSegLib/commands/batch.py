@@ -291,3 +291,13 @@ class _Journal:
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
+
+
+def segment_path(path: str, segment: str, several: bool) -> str:
+    """Name of the file for one segment: `path`, with the segment's name before the ending when there are several."""
+    if not several:
+        return path
+    file = Path(path)
+    base = stem(file)
+    word = "".join(c if c.isalnum() else "_" for c in segment)
+    return str(file.with_name(f"{base}-{word}{file.name[len(base) :]}"))

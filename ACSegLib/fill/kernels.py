@@ -8,6 +8,7 @@ The compiled code is cached beside this file (or in the user's cache folder wher
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -15,7 +16,7 @@ from numba import njit, prange
 #: Rows are dealt out in this many blocks; a constant, so that sums are the same on any number of cores.
 BLOCKS = 64
 
-_JIT = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, boundscheck=False)
+_JIT: Any = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, boundscheck=False)
 
 
 @njit(parallel=True, **_JIT)

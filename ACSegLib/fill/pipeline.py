@@ -47,6 +47,12 @@ class FillResult:
     slices: dict[str, list[int]]
     state: _State = field(repr=False)
 
+    @property
+    def drawn(self) -> np.ndarray:
+        """Voxels that were known before the fill (drawn, or background of a drawn slice): bool, shape (k, j, i)."""
+        known = self.state.context.classes >= 0
+        return np.moveaxis(known, 0, self.state.seeds.primary)
+
 
 @dataclass
 class _State:

@@ -1,0 +1,203 @@
+"""Fill the volume between drawn slices by a random walk that learns what the segments look like.
+
+Draw the segments on a few slices (every 20th, say), each slice whole: what is not drawn there is background. The drawn
+slices are found by themselves; a slice that is all background has to be listed with --slices.
+
+Examples:
+  acseg fill tomogram.rec drawn.seg.nrrd -o cell.seg.nrrd
+  acseg fill tomogram.mrc drawn.tif -o cell.seg.nrrd --axis k --slices 10,30,50,70
+  acseg fill tomogram.nrrd drawn.seg.nrrd -o cell.seg.nrrd --uncertainty doubt.nrrd --suggest 3
+  acseg fill tomogram.nrrd scribbles.seg.nrrd -o cell.seg.nrrd --mode scribbles --background background
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.options import option
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.fill import FillResult
+    from ACSegLib.volume import Segmentation, Volume
+
+SUMMARY = "fill the volume between a few drawn slices"
+
+
+@dataclass
+class Options:
+    """Options of ``acseg fill``."""
+
+    image: str = option(help="image file, any format that ACSeg reads", positional=True)
+    labels: str = option(help="label file with the drawn slices", positional=True)
+    output: str = option(
+        help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr", short="o"
+    )
+    axis: str = option(default="auto", help="axis of the drawn slices", choices=("auto", "i", "j", "k", "all"))
+    slices: str | None = option(
+        default=None,
+        help="every drawn slice, as indices along the axis (k by default) such as 10,30,50; one without a drawing is all "
+        "background",
+    )
+    mode: str = option(
+        default="slices",
+        help="slices: a drawn slice is complete; scribbles: only what is drawn counts",
+        choices=("slices", "scribbles"),
+    )
+    background: str | None = option(default=None, help="segment that marks background, for scribbles")
+    ignore: str | None = option(default=None, help="segment that marks voxels of drawn slices as unknown")
+    probabilities: str | None = option(
+        default=None, help="also write the probabilities; of several segments one file each, with its name added"
+    )
+    uncertainty: str | None = option(default=None, help="also write the uncertainty, 0 (sure) to 255")
+    suggest: int = option(default=3, help="how many slices to suggest for drawing next", minimum=0, maximum=100)
+    islands: float | None = option(
+        default=None, help="remove components smaller than this: voxels, or a fraction of the largest", minimum=0
+    )
+    holes: float | None = option(
+        default=None, help="fill enclosed holes up to this: voxels, or a fraction of the segment", minimum=0
+    )
+    smooth: float | None = option(
+        default=None, help="smooth boundaries over this length", minimum=0, maximum=10, unit="voxels"
+    )
+    device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    resample: bool = option(default=False, help="bring labels of another grid onto the image's (nearest)")
+    gamma: float | None = option(
+        default=None,
+        help="strength of the prior; left out, it and the edge scale are chosen by leaving slices out",
+        minimum=1e-3,
+        maximum=100,
+        advanced=True,
+    )
+    edge: float = option(
+        default=3.0,
+        help="difference between neighbours that counts as an edge, with --gamma",
+        minimum=0.1,
+        maximum=100,
+        unit="noise levels",
+        advanced=True,
+    )
+    image_dataset: str | None = option(default=None, help="data set of an HDF5 image", advanced=True)
+    labels_dataset: str | None = option(default=None, help="data set of an HDF5 label file", advanced=True)
+    memory: float | None = option(default=None, help="memory that may be used", minimum=0.1, unit="GiB", advanced=True)
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Fill, clean up as asked, and write the result."""
+    from ACSegLib.files import open_segmentation, open_volume, save_segmentation
+    from ACSegLib.fill import Settings, fill, suggest_slices
+    from ACSegLib.resample import lay_on
+
+    _check_outputs(options)
+    slices = parse_slices(options.slices)
+    progress(0.0, "reading the files")
+    volume = open_volume(options.image, dataset=options.image_dataset)
+    labels = open_segmentation(options.labels, dataset=options.labels_dataset)
+    labels = lay_on(labels, volume, resample=options.resample)
+    result = fill(
+        volume,
+        labels,
+        axis=options.axis,
+        slices=slices,
+        mode=options.mode,
+        background=options.background,
+        ignore=options.ignore,
+        device=options.device,
+        probabilities=options.probabilities is not None,
+        settings=None if options.gamma is None else Settings(options.gamma, options.edge),
+        memory_limit=None if options.memory is None else options.memory * 2**30,
+        progress=progress.part(0.05, 0.9),
+    )
+    segmentation = _cleaned(result, options, progress.part(0.9, 0.95))
+    suggested = suggest_slices(result, options.suggest) if options.suggest else []
+    progress(0.95, "writing the result")
+    notes = save_segmentation(segmentation, options.output)
+    extras, more = _write_extras(result, volume, options)
+    return {
+        "outputs": {"segmentation": options.output, **extras},
+        **result.report,
+        "warnings": [*result.report["warnings"], *notes, *more],
+        "voxels": {s.name: int(segmentation.mask(s).sum()) for s in segmentation.segments},
+        "suggested_slices": suggested,
+    }
+
+
+def describe(results: dict[str, Any]) -> str:
+    """What was filled, from which slices, how good it should be, and where to draw next."""
+    drawn = ", ".join(f"{len(numbers)} on axis {axis}" for axis, numbers in results["slices"].items())
+    lines = [f"filled from {drawn or 'scribbles'} drawn slices in {results['seconds']:.1f} s ({results['solver']})"]
+    lines += [f"  {name}: {count} voxels" for name, count in results["voxels"].items()]
+    if results.get("forecast_dice") is not None:
+        lines.append(f"left-out slices were predicted with a mean Dice of {results['forecast_dice']:.3f}")
+    if results["suggested_slices"]:
+        numbers = ", ".join(map(str, results["suggested_slices"]))
+        lines.append(f"draw next, most useful first (axis {results['axis']}): {numbers}")
+    lines += [f"note: {note}" for note in results["warnings"]]
+    lines += [f"written: {path}" for path in results["outputs"].values()]
+    return "\n".join(lines)
+
+
+def parse_slices(text: str | None) -> list[int] | None:
+    """Read slice numbers such as ``10,30,50``; None stays None."""
+    if text is None:
+        return None
+    try:
+        numbers = [int(word) for word in text.replace(" ", ",").split(",") if word]
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise InputError(f"--slices {text!r} is not a list of slice numbers; write them as 10,30,50.")
+    return numbers
+
+
+def _check_outputs(options: Options) -> None:
+    """Refuse outputs that cannot be written before hours of work rather than after."""
+    import os
+
+    for path in filter(None, (options.output, options.probabilities, options.uncertainty)):
+        folder = Path(path).parent
+        if not folder.is_dir():
+            raise FileError(f"cannot write {path}: the folder {folder} does not exist; create it first.")
+        if not os.access(folder, os.W_OK):
+            raise FileError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")
+        for source in (options.image, options.labels):
+            if Path(source).exists() and Path(path).exists() and os.path.samefile(source, path):
+                raise InputError(f"{path} is an input of this fill; choose another name for the output.")
+
+
+def _cleaned(result: FillResult, options: Options, progress: Progress) -> Segmentation:
+    if options.islands is None and options.holes is None and options.smooth is None:
+        return result.segmentation
+    from ACSegLib.fill.cleanup import clean
+
+    return clean(
+        result.segmentation,
+        keep=result.drawn,
+        islands=options.islands,
+        holes=options.holes,
+        smooth=options.smooth,
+        progress=progress,
+    )
+
+
+def _write_extras(result: FillResult, volume: Volume, options: Options) -> tuple[dict[str, str], list[str]]:
+    """Write uncertainty and probabilities as asked; what was written, and notes."""
+    from ACSegLib.commands.batch import segment_path
+    from ACSegLib.files import save_volume
+    from ACSegLib.volume import Volume
+
+    written: dict[str, str] = {}
+    notes: list[str] = []
+    if options.uncertainty:
+        notes += save_volume(Volume(result.uncertainty, volume.geometry, "uncertainty"), options.uncertainty)
+        written["uncertainty"] = options.uncertainty
+    if options.probabilities and result.probabilities:
+        for key, array in result.probabilities.items():
+            name = result.segmentation.segment(key).name
+            path = segment_path(options.probabilities, name, len(result.probabilities) > 1)
+            notes += save_volume(Volume(array.astype("float32"), volume.geometry, name), path)
+            written[f"probabilities of {name}"] = path
+    return written, notes
