@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -109,6 +111,29 @@ def test_a_cell_that_cannot_be_pictured_is_named(study, tmp_path, capsys):
     assert main([*arguments, "--quiet"]) == 2
     assert "no image of this name" in capsys.readouterr().out
     assert "no image of this name" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_a_browser_shows_and_prints_the_page(study, tmp_path):
+    browser = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
+    if browser is None:
+        pytest.skip("no Chromium to show the page with")
+    options = study_report.Options(str(tmp_path / "r.html"), scores=[f"network={study / 'scores.csv'}"])
+    study_report.run(options, Progress())
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1000,1400"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={tmp_path / 'page.png'}"]
+    command += [f"--print-to-pdf={tmp_path / 'page.pdf'}", (tmp_path / "r.html").as_uri()]
+    for left_out in ("--print-to-pdf", "--screenshot"):  # the browser does one of the two at a time
+        chosen = [a for a in command if not a.startswith(left_out)]
+        subprocess.run(chosen, check=True, capture_output=True, timeout=120)
+    from matplotlib.image import imread
+
+    shown = imread(tmp_path / "page.png")
+    assert shown.shape[:2] == (1400, 1000)
+    # Ink on white, and the dots' blue: the page is neither blank nor an error page without figures.
+    assert 0.02 < np.mean(shown[..., :3].min(axis=2) < 0.8) < 0.5
+    blue = np.array([0x00, 0x72, 0xB2]) / 255
+    assert np.count_nonzero(np.abs(shown[..., :3] - blue).max(axis=2) < 0.15) > 20
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_bad_input_says_why(study, tmp_path):

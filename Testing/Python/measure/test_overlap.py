@@ -1,4 +1,4 @@
-"""Overlap and surface distances: equal to MONAI, scikit-learn and surface-distance; defined when empty."""
+"""Overlap and surface distances: equal to MONAI, scikit-image, -learn and surface-distance; defined when empty."""
 
 from __future__ import annotations
 
@@ -46,6 +46,16 @@ def test_overlap_equals_monai_and_scikit_learn(spacing, seed):
     assert row["surface_distance_95"] == pytest.approx(robust, rel=1e-6)
     dice = metrics.compute_surface_dice(*as_batch, class_thresholds=[2.0], **kwargs).item()
     assert row["surface_dice"] == pytest.approx(dice, abs=1e-6)
+
+
+def test_largest_distance_equals_scikit_image():
+    from scipy.ndimage import binary_erosion
+    from skimage.metrics import hausdorff_distance
+
+    result, truth = noisy_pair(2)
+    edges = [mask & ~binary_erosion(mask) for mask in (result, truth)]
+    found = surface_distances(result, truth, (1, 1, 1), surface="voxels")
+    assert found.percentile(100) == pytest.approx(hausdorff_distance(*edges), rel=1e-12)
 
 
 @pytest.mark.parametrize("spacing", CASES)
