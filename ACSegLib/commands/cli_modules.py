@@ -104,7 +104,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "probabilities": FileParameter("file", "output", (".nrrd",)),
             "uncertainty": FileParameter("image", "output"),
         },
-        {"resample": True},
+        {"resample": True, "image_dataset": None, "labels_dataset": None},
     ),
     "ACSegTrain": CliModule(
         "train",

@@ -14,6 +14,8 @@ from typing import ClassVar
 
 def install():
     """Make ``import SegmentStatistics`` and ``import SegmentStatisticsPlugins`` work."""
+    if "SegmentStatistics" in sys.modules:
+        return
     source = os.environ.get("ACSEG_SLICER_SOURCE")
     if source:
         folder = Path(source).parents[2] / "Modules" / "Scripted" / "SegmentStatistics"

@@ -64,3 +64,24 @@ def test_failure_names_what_is_wrong(mrml, volume, segmentation, tmp_path):
     node = runner.runSync(module, None, parameters)
     assert node.GetStatus() & node.ErrorsMask
     assert "no folder" in node.GetErrorText()
+
+
+def test_fill_a_segmentation_node_into_another(mrml, tmp_path):
+    """Drawn slices of a ball, cropped to what is drawn as Slicer sends them, become the ball."""
+    size = 32
+    k, j, i = np.mgrid[:size, :size, :size] - (size - 1) / 2
+    truth = (k**2 + j**2 + i**2 <= 10**2).astype(np.uint8)
+    noise = np.random.default_rng(2).normal(0, 0.05, truth.shape)
+    volume = mrml.volume((truth * 0.5 + 0.1 + noise).astype(np.float32), (3.0, 3.0, 3.0), (1.0, 2.0, 3.0))
+    drawn = np.zeros_like(truth)
+    drawn[7:26:6] = truth[7:26:6]
+    labels = mrml.segmentation(drawn, volume, ["cytoplasm"])
+    output = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "filled")
+    parameters = {"image": volume.GetID(), "labels": labels.GetID(), "output": output.GetID(), "axis": "k"}
+    node = CliRunner(mrml.scene, tmp_path).runSync(types.SimpleNamespace(name="ACSegFill"), None, parameters)
+    assert not node.GetStatus() & node.ErrorsMask, node.GetErrorText()
+    filled = segmentation_from_node(output, volume)
+    assert [s.name for s in filled.segments] == ["cytoplasm"]
+    both = np.count_nonzero((filled.labels > 0) & (truth > 0))
+    assert 2 * both / (np.count_nonzero(filled.labels) + np.count_nonzero(truth)) > 0.93
+    assert np.array_equal(filled.labels[7:26:6] > 0, truth[7:26:6] > 0)
