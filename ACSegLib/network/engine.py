@@ -17,6 +17,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.augmentation import PRESETS as AUGMENTATIONS
 from ACSegLib.network.checkpoint import State, optimizer_tensors, part, restore_optimizer, save_checkpoint
 from ACSegLib.network.data import Prepared
+from ACSegLib.network.finetune import freeze_batch_statistics
 from ACSegLib.network.fingerprint import Plan, smaller_patch
 from ACSegLib.network.losses import SegmentationLoss
 from ACSegLib.network.metrics_log import MetricsLog
@@ -97,7 +98,7 @@ class Engine:
             torch.backends.cudnn.deterministic = settings.deterministic
             torch.backends.cudnn.benchmark = not settings.deterministic
         self._plain = network
-        _freeze_batch_statistics(network)
+        freeze_batch_statistics(network)
         if settings.compile and on_gpu:
             network = torch.compile(network)  # type: ignore[assignment]
         elif fabric.world_size == 1:
@@ -377,15 +378,6 @@ class Engine:
         if self.fabric.is_global_zero:
             self._progress.metrics(row)
             self._log.update(self.state.history)
-
-
-def _freeze_batch_statistics(network: torch.nn.Module) -> None:
-    """Keep the running statistics of an imported network: those of single patches would be noise."""
-    import torch
-
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.eval()
 
 
 def _stop_inside(network: torch.nn.Module, progress: Progress) -> None:

@@ -87,3 +87,12 @@ def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_by
         memory_bytes=memory_estimate(patch, batch, spec),
         reasons=reasons,
     )
+
+
+def freeze_batch_statistics(network: torch.nn.Module) -> None:
+    """Keep the running statistics of an imported network: those of single patches would be noise."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()

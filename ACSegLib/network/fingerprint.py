@@ -267,10 +267,7 @@ def make_plan(
         batch_size=batch,
         spacing=(spacing[0], spacing[1], spacing[2]) if spacing else None,
         unit=unit,
-        preprocessing={
-            "normalisation": normalisation(kind, _pooled_statistics(facts) if kind == "fixed" else None),
-            "patch_size": list(patch),
-        },
+        preprocessing={"normalisation": _normalisation(facts, kind), "patch_size": list(patch)},
         class_weights=class_weights(facts, table, overlapping),
         memory_bytes=memory_estimate(patch, batch, spec),
         reasons=reasons,
@@ -295,6 +292,9 @@ def fit_to_memory(
     return patch, batch
 
 
-def _pooled_statistics(facts: Sequence[Facts]) -> dict[str, float]:
-    """Median of the volumes' own figures: one odd volume does not move it."""
-    return {key: float(np.median([f.statistics[key] for f in facts])) for key in facts[0].statistics}
+def _normalisation(facts: Sequence[Facts], kind: str) -> dict[str, Any]:
+    """Describe the normalisation; "fixed" takes the median of the volumes' own figures."""
+    if kind != "fixed":
+        return normalisation(kind)
+    pooled = {key: float(np.median([f.statistics[key] for f in facts])) for key in facts[0].statistics}
+    return normalisation(kind, pooled)

@@ -259,19 +259,6 @@ def _card(
 
     chosen = asdict(plan)
     chosen.pop("spec")
-    training = [
-        {
-            "name": f.name,
-            "shape": list(f.shape[::-1]),
-            "spacing": list(f.geometry.spacing),
-            "unit": f.geometry.unit,
-            "image_sha256": f.image_digest,
-            "labels_sha256": f.label_digest,
-            "voxels": {key or "background": count for key, count in f.voxels.items()},
-            "source": case.source,
-        }
-        for case, f in zip(cases, facts, strict=True)
-    ]
     values = {row.name: getattr(settings, row.name) for row in fields(settings)}
     options = {name: value for name, value in values.items() if isinstance(value, (str, int, float, bool))}
     return {
@@ -282,7 +269,7 @@ def _card(
             "monai": monai.__version__,
             "lightning": lightning.__version__,
         },
-        "training": training,
+        "training": [_described(case, f) for case, f in zip(cases, facts, strict=True)],
         "validation_cases": [case.name for case in held_out],
         "validation": {k: v for k, v in state.best.items() if k != "validation_seconds"},
         "plan": chosen,
@@ -294,4 +281,18 @@ def _card(
         "steps": state.step,
         "seconds": round(state.elapsed, 1),
         "warnings": list(warnings),
+    }
+
+
+def _described(case: Case, facts: Facts) -> dict[str, Any]:
+    """What the card tells of one training volume."""
+    return {
+        "name": facts.name,
+        "shape": list(facts.shape[::-1]),
+        "spacing": list(facts.geometry.spacing),
+        "unit": facts.geometry.unit,
+        "image_sha256": facts.image_digest,
+        "labels_sha256": facts.label_digest,
+        "voxels": {key or "background": count for key, count in facts.voxels.items()},
+        "source": case.source,
     }
