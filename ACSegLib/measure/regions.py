@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -81,8 +81,8 @@ def within_distance(
 ) -> np.ndarray:
     """Tell for each voxel whether a voxel of `target` lies within `reach`.
 
-    The exact Euclidean distance is computed block by block with a halo of `reach`, and only in blocks that hold both
-    near and far voxels; so memory stays bounded by a block's, and a cancel is noticed between blocks.
+    The distance is Euclidean and exact; only voxels up to `reach` away are looked at, axis by axis (Saito and Toriwaki,
+    Pattern Recognition 27 (1994) 1551-1565), so that a short reach costs far less than a distance map.
 
     Parameters
     ----------
@@ -98,19 +98,41 @@ def within_distance(
     -------
     ndarray of bool, shape (k, j, i)
     """
-    near = np.zeros(target.shape, bool)
+    from ACSegLib.measure import kernels
+
     limit = reach * reach * (1 + 1e-5 if inclusive else 1 - 1e-5)
-    for inner, outer, offset in _blocks(target.shape, [int(np.ceil(reach / s)) + 1 for s in step]):
-        check()
-        block = target[outer]
-        if not block.any():
-            continue
-        if target[inner].all():
-            near[inner] = True
-            continue
-        squared = _signed_squared_distance(block, step)[offset]
-        near[inner] = squared <= limit if inclusive else squared < limit
+    step_k, step_j, step_i = (float(s) for s in step)
+    planes, rows, columns = (int(reach / s) + 1 for s in (step_k, step_j, step_i))
+    # A row without a target is as good as out of reach: `columns` steps and one are more than `reach`.
+    steps = np.empty(target.shape, np.int16)
+    squared = np.empty(target.shape, np.float32)
+    near = np.zeros(target.shape, bool)
+    chunks = [slice(k, min(k + 16, len(target))) for k in range(0, len(target), 16)]
+
+    def within_planes(part: slice) -> None:
+        kernels.row_distance(target[part], min(columns + 1, 32000), steps[part])
+        kernels.plane_distance(steps[part], step_j, step_i, rows, squared[part])
+
+    def across_planes(part: slice) -> None:
+        kernels.near_planes(squared, part.start, part.stop, step_k, planes, limit, near)
+
+    for work in (within_planes, across_planes):
+        _in_threads(work, chunks, check)
     return near
+
+
+def _in_threads(work: Callable[[slice], None], chunks: Sequence[slice], check: Callable[[], None]) -> None:
+    """Do the chunks on all cores (the kernels release the interpreter), checking for a cancel as they finish."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            for future in [pool.submit(work, chunk) for chunk in chunks]:
+                future.result()
+                check()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def squared_distance(target: np.ndarray, step: Sequence[float]) -> np.ndarray:
@@ -126,18 +148,3 @@ def _signed_squared_distance(target: np.ndarray, step: Sequence[float]) -> np.nd
     image.SetSpacing([float(v) for v in reversed(step)])
     signed = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=True, useImageSpacing=True)
     return sitk.GetArrayFromImage(signed)
-
-
-def _blocks(shape: Sequence[int], halo: Sequence[int]) -> Iterator[tuple[Box, Box, Box]]:
-    """Blocks of about 64 voxels a side, more with a large halo: (where, with halo, where within that)."""
-    parts = []
-    for size, margin in zip(shape, halo, strict=True):
-        edge = max(64, 4 * margin)
-        spans = []
-        for start in range(0, size, edge):
-            stop = min(start + edge, size)
-            low, high = max(start - margin, 0), min(stop + margin, size)
-            spans.append((slice(start, stop), slice(low, high), slice(start - low, stop - low)))
-        parts.append(spans)
-    for (k, k_wide, k_in), (j, j_wide, j_in), (i, i_wide, i_in) in itertools.product(*parts):
-        yield (k, j, i), (k_wide, j_wide, i_wide), (k_in, j_in, i_in)

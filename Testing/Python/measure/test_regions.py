@@ -1,0 +1,59 @@
+"""Boxes, cells and distances that the measures share, against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.measure.regions import bounding_box, connected_cells, squared_distance, touches_border, within_distance
+
+
+@pytest.mark.parametrize("step", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.7), (0.6, 1.3, 3.0)])
+@pytest.mark.parametrize("reach", [0.5, 1.0, 3.2, 40.0])
+def test_within_distance_is_scipys_distance_map(step, reach):
+    target = np.random.default_rng(0).random((37, 21, 26)) < 0.01
+    exact = ndimage.distance_transform_edt(~target, sampling=step)
+    np.testing.assert_array_equal(within_distance(target, step, reach), exact <= reach * (1 + 1e-6))
+    np.testing.assert_array_equal(within_distance(target, step, reach, inclusive=False), exact < reach * (1 - 1e-6))
+
+
+def test_within_distance_of_nothing_and_everything():
+    empty = np.zeros((5, 6, 7), bool)
+    assert not within_distance(empty, (1, 1, 1), 100.0).any()
+    assert within_distance(~empty, (1, 1, 1), 0.5).all()
+
+
+def test_within_distance_stops_when_cancelled():
+    def cancelled():
+        raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        within_distance(np.ones((64, 8, 8), bool), (1, 1, 1), 2.0, check=cancelled)
+
+
+def test_squared_distance_is_scipys():
+    target = np.random.default_rng(1).random((12, 13, 14)) < 0.02
+    exact = ndimage.distance_transform_edt(~target, sampling=(1.0, 2.0, 0.5))
+    np.testing.assert_allclose(np.sqrt(squared_distance(target, (1.0, 2.0, 0.5))), exact, rtol=1e-5)
+
+
+def test_boxes_and_borders():
+    mask = np.zeros((8, 9, 10), bool)
+    assert bounding_box(mask) is None
+    mask[2:4, 5, 6:8] = True
+    box = bounding_box(mask)
+    assert box == (slice(2, 4), slice(5, 6), slice(6, 8))
+    assert bounding_box(mask, 3) == (slice(0, 7), slice(2, 9), slice(3, 10))
+    assert not touches_border(box, mask.shape)
+    mask[7, 5, 6] = True
+    assert touches_border(bounding_box(mask), mask.shape)
+
+
+def test_connectivity():
+    mask = np.zeros((4, 4, 4), bool)
+    mask[0, 0, 0] = mask[1, 1, 1] = mask[2, 2, 1] = mask[3, 2, 1] = True
+    assert [connected_cells(mask, c)[1] for c in (6, 18, 26)] == [3, 2, 1]
+    with pytest.raises(InputError, match="connectivity"):
+        connected_cells(mask, 4)
