@@ -79,12 +79,25 @@ def shoot(widget, name: str, folder: Path, width: int = WIDTH) -> None:
     widget.setMaximumWidth(16777215)
 
 
+def use_plain_font() -> None:
+    """Use a sans-serif font where the system has one: without a desktop Qt may choose any."""
+    from PySide6.QtGui import QFont, QFontDatabase
+    from PySide6.QtWidgets import QApplication
+
+    families = QFontDatabase.families()
+    for family in ("Noto Sans", "Segoe UI", "Helvetica", "Liberation Sans", "DejaVu Sans"):
+        if family in families:
+            QApplication.setFont(QFont(family, 9))
+            return
+
+
 def start_module():
     """Make the guided module and the effect on a fresh scene."""
     import standin
     from standin.scripted import ModuleParent, open_module
 
     standin.install()
+    use_plain_font()
     from SegmentEditorACSegFill import SegmentEditorACSegFill
 
     from ACSeg import ACSegWidget
@@ -97,8 +110,11 @@ def start_module():
     return widget
 
 
-def shoot_panels(module, folder: Path, size: int) -> tuple:
-    """Work through the steps, and write a picture of each; returns tomogram, drawing and filled segmentation."""
+def shoot_panels(module, folder: Path, size: int, compute: bool) -> tuple:
+    """Work through the steps, and write a picture of each; returns tomogram, drawing and filled segmentation.
+
+    Without `compute` nothing is filled or measured, and the drawing stands for its fill.
+    """
     from ACSegPanels.sampledata import simulatedCell
 
     volume, drawing = simulatedCell(size=size, every=max(6, size // 7))
@@ -108,12 +124,13 @@ def shoot_panels(module, folder: Path, size: int) -> tuple:
     label.editor.setVisible(False)
     shoot(label.widget, "label", folder)
     fill = module.panels["Fill"]
-    fill.fill()
-    wait(lambda: not fill.running)
-    if module.parameters.fillOutput is None:
-        raise RuntimeError(fill.ui.fillMessage.text)
+    if compute:
+        fill.fill()
+        wait(lambda: not fill.running)
+        if module.parameters.fillOutput is None:
+            raise RuntimeError(fill.ui.fillMessage.text)
     shoot(fill.widget, "fill", folder)
-    filled = module.parameters.fillOutput
+    filled = module.parameters.fillOutput or drawing
     train = module.panels["Train"]
     train.ui.trainVolumeSelector.setCurrentNode(volume)
     train.ui.trainLabelsSelector.setCurrentNode(filled)
@@ -125,22 +142,24 @@ def shoot_panels(module, folder: Path, size: int) -> tuple:
     shoot(predict.widget, "predict", folder)
     measure = module.panels["Measure"]
     module.parameters.measureVolume = volume
-    measure.measure()
-    wait(lambda: not measure.running)
+    if compute:
+        measure.measure()
+        wait(lambda: not measure.running)
     shoot(measure.widget, "measure", folder)
     return volume, drawing, filled
 
 
-def shoot_effect(module, folder: Path) -> None:
-    """Fill with the effect, and write a picture of its panel."""
+def shoot_effect(module, folder: Path, compute: bool) -> None:
+    """Fill with the effect (where `compute` says so), and write a picture of its panel."""
     label = module.panels["Label"]
     label.editor.setActiveEffectByName("ACSeg random walk fill")
     effect = label.editor.activeEffect().self()
     effect.updateGuide()
-    effect.onPreview()
-    wait(lambda: not effect.session.running)
-    effect.panel.opacitySlider.value = 0.7
-    effect.updateGuide()
+    if compute:
+        effect.onPreview()
+        wait(lambda: not effect.session.running)
+        effect.panel.opacitySlider.value = 0.7
+        effect.updateGuide()
     shoot(label.editor.activeEffect().optionsFrame(), "effect", folder)
     effect.onCancel()
 
@@ -226,11 +245,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "Resources" / "Screenshots")
     parser.add_argument("--size", type=int, default=128, help="edge of the simulated tomogram, in voxels")
+    parser.add_argument("--dry", action="store_true", help="fill and measure nothing: the panels as they open")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     module = start_module()
-    volume, drawing, filled = shoot_panels(module, options.folder, options.size)
-    shoot_effect(module, options.folder)
+    volume, drawing, filled = shoot_panels(module, options.folder, options.size, not options.dry)
+    shoot_effect(module, options.folder, not options.dry)
     slice_picture(volume, [drawing, filled], options.folder / "slices.png")
     surface_picture(filled, options.folder / "cell3d.png")
     for path in sorted(options.folder.glob("*.png")):

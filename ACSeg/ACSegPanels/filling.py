@@ -45,9 +45,6 @@ class Outcome:
             if axis:
                 text = f"Refilled around {listSlices(axis, self.refilled[axis])}. {text}"
         warnings = self.result.report.get("warnings") or []
-        forecast = self.result.report.get("forecast_dice")
-        if isinstance(forecast, float):
-            text += f" Expected Dice of undrawn slices: {forecast:.3f}."
         return " ".join([text, *[str(w)[:1].upper() + str(w)[1:] for w in warnings]])
 
 
