@@ -4,6 +4,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from known_networks import SLOPE, threshold_model
 
 from ACSegLib.errors import Cancelled, InputError, MemoryLimitError
 from ACSegLib.jobs import CancelFlag, Progress
@@ -15,43 +16,14 @@ from ACSegLib.network.tiling import choose_tile, place_tiles
 from ACSegLib.network.working_grid import WorkingGrid, axis_weights, working_shape
 from ACSegLib.volume import Geometry, Segment, Volume
 
-SLOPE = 4.0
 
-
-def threshold_model(level=0.0, *, output="softmax", spacing=None, normalisation=None, patch=16, **preprocessing):
-    """A real network whose answer is known: class 1 where the intensity exceeds `level` (and 2 beyond level + 1)."""
-    classes = 3 if output == "softmax" else 2
-    spec = {
-        "kind": "biomedisa-unet",
-        "in_channels": 1,
-        "out_channels": classes,
-        "output": output,
-        "filters": [2, 2],
-        "strides": [[1, 1, 1], [2, 2, 2]],
-        "epsilon": 0.0,
-    }
-    from ACSegLib.network.architecture import build_network
-
-    state = build_network(spec).state_dict()
-    for name, value in state.items():
-        value.zero_()
-        if name.endswith(("norm1.weight", "norm2.weight", "running_var")):
-            value.fill_(1.0)
-    for block, source in ((0, 0), (2, 2)):  # the bottleneck stays 0; channel 2 of block 2 is the first skip channel
-        state[f"blocks.{block}.conv1.weight"][0, source, 1, 1, 1] = 1.0
-        state[f"blocks.{block}.conv2.weight"][0, 0, 1, 1, 1] = 1.0
-    shift = 100.0  # ReLUs pass what is positive
-    state["blocks.0.conv1.bias"][0] = shift
-    first, second = state["head.weight"], state["head.bias"]
-    if output == "softmax":
-        first[1, 0], second[1] = SLOPE, -SLOPE * (shift + level)
-        first[2, 0], second[2] = 2 * SLOPE, -SLOPE * (2 * shift + 2 * level + 1)
-    else:
-        first[0, 0], second[0] = SLOPE, -SLOPE * (shift + level)
-        first[1, 0], second[1] = SLOPE, -SLOPE * (shift + level + 1)
-    segments = [Segment("cell", 1), Segment("bead", 7)]
-    settings = {"normalisation": normalisation or {"kind": "none"}, "patch_size": [patch] * 3, **preprocessing}
-    return Model(spec, state, segments, settings, spacing, "nm" if spacing else "px")
+@pytest.fixture(autouse=True)
+def single_thread():
+    """Networks as small as these run faster on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def expected_labels(image, level=0.0):

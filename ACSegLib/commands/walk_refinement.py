@@ -1,0 +1,153 @@
+"""Refine a prediction by a random walk that starts from the voxels the network is sure of.
+
+What the network says with confidence, away from any surface, becomes seeds, background included; the band between is
+decided by the random walk on the image itself, at its own resolution. It serves where a network worked on a coarse
+grid: the walk finds the edges that the grid could not show.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Volume
+
+if TYPE_CHECKING:
+    from ACSegLib.network.inference import Prediction
+    from ACSegLib.network.model_file import Model
+
+#: Probability from which on a voxel is sure.
+CONFIDENT = 0.9
+_LEAST_BAND, _WIDEST_BAND = 2, 12
+_SMOOTHING = 0.7
+_PRIOR_STRENGTH = 0.02
+_TOLERANCE = 1e-3
+
+
+def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progress: Progress) -> Prediction:
+    """Decide the band around the surface by the random walk.
+
+    Parameters
+    ----------
+    volume : Volume
+    prediction : Prediction
+        With probabilities, of a model whose segments do not overlap.
+
+    Returns
+    -------
+    Prediction
+        New labels, the network's probabilities; the report gains ``walk_band_voxels`` and ``walk_unsure_part``.
+
+    Raises
+    ------
+    InputError
+        If the segments may overlap.
+    """
+    from ACSegLib.network.inference import Prediction as Result
+
+    if model.spec.get("output") == "sigmoid" or prediction.probabilities is None:
+        raise InputError("--refine walk needs a model whose segments do not overlap; use --refine network.")
+    band = _band(volume, prediction)
+    seeds = confident_seeds(prediction, band)
+    unsure = seeds < 0
+    report = {**prediction.report, "walk_band_voxels": band, "walk_unsure_part": round(float(unsure.mean()), 4)}
+    present = [int(c) for c in np.unique(seeds) if c >= 0]
+    if len(present) < 2 or not unsure.any():
+        report["notes"] = [*report["notes"], "nothing was sure enough to start a walk from; the prediction was kept"]
+        return Result(prediction.segmentation, prediction.probabilities, report)
+    box = _box(unsure)
+    progress(0.1, "walking from the sure voxels")
+    decided = _walk(volume.array[box], seeds[box], prediction.probabilities[(slice(None), *box)], present, progress)
+    values = np.array([0, *(segment.value for segment in model.segments)])
+    labels = prediction.segmentation.labels.copy()
+    labels[box] = np.where(unsure[box], values[decided], labels[box])
+    return Result(prediction.segmentation.with_labels(labels), prediction.probabilities, report)
+
+
+def _box(unsure: np.ndarray) -> tuple[slice, slice, slice]:
+    """The unsure voxels' box and the seeds around it."""
+    sides = []
+    for axis in range(3):
+        found = np.flatnonzero(unsure.any(axis=tuple(a for a in range(3) if a != axis)))
+        sides.append(slice(max(0, int(found[0]) - 1), int(found[-1]) + 2))
+    return sides[0], sides[1], sides[2]
+
+
+def _walk(
+    array: np.ndarray, seeds: np.ndarray, probabilities: np.ndarray, present: list[int], progress: Progress
+) -> np.ndarray:
+    """Classes of all voxels: the random walk, drawn towards what network and grey value together say."""
+    from scipy.ndimage import gaussian_filter
+
+    from ACSegLib.fill.random_walk import SlabProblem, choose_solver
+    from ACSegLib.network.inference import free_memory
+
+    needed = array.size * (28 + 24 * len(present))
+    if needed > free_memory():
+        raise MemoryLimitError(
+            f"the walk needs {needed / 2**30:.1f} GiB and {free_memory() / 2**30:.1f} GiB are free; use --roi."
+        )
+    image = np.nan_to_num(array.astype(np.float32), nan=float(np.nanmedian(array)))
+    image = gaussian_filter(image, _SMOOTHING)
+    means = np.array([image[seeds == c].mean() for c in present])
+    spreads = np.array([max(float(image[seeds == c].std()), 1e-6) for c in present])
+    contrast = max(float(np.abs(means[:, None] - means).max()), 1e-6)
+    edges = image / np.float32(contrast)
+    steps = np.abs(np.diff(edges, axis=2)).ravel()[:: max(1, edges.size // 1_000_000)]
+    noise = max(float(np.median(steps)) / 0.6745, 1e-3)
+    spreads = np.maximum(spreads, 0.1 * contrast)
+    prior = np.stack(
+        [
+            (np.asarray(probabilities[c], np.float32) + 0.02) * np.exp(-0.5 * ((image - m) / s) ** 2) / s + 1e-6
+            for c, m, s in zip(present, means, spreads, strict=True)
+        ]
+    ).astype(np.float32)
+    prior /= prior.sum(axis=0)
+    problem = SlabProblem(
+        np.ascontiguousarray(edges),
+        np.ascontiguousarray(seeds),
+        np.ones(seeds.shape, bool),
+        1 / (2 * (2 * noise) ** 2),
+        _PRIOR_STRENGTH,
+        np.ones(3, np.float32),
+    )
+    x, _ = choose_solver("cpu").solve(problem, present, prior, prior.copy(), _TOLERANCE, progress)
+    return np.array(present)[x.argmax(axis=0)]
+
+
+def _band(volume: Volume, prediction: Prediction) -> int:
+    """Half width of the band in voxels: what a working voxel covers, and one more for its neighbour."""
+    working = prediction.report.get("working_shape") or volume.shape
+    coarseness = max(n / m for n, m in zip(volume.shape, working, strict=True))
+    return int(min(_WIDEST_BAND, max(_LEAST_BAND, math.ceil(coarseness) + 1)))
+
+
+def confident_seeds(prediction: Prediction, band: int) -> np.ndarray:
+    """Output channel where the network is sure and no other class lies within `band` voxels; -1 elsewhere.
+
+    A component too thin to survive keeps the voxels that are sure: a seed on its axis is better than none.
+
+    Returns
+    -------
+    ndarray of int16, shape (k, j, i)
+    """
+    from scipy.ndimage import binary_erosion, label
+
+    assert prediction.probabilities is not None
+    labels, table = prediction.segmentation.labels, prediction.segmentation.segments
+    seeds = np.full(labels.shape, -1, np.int16)
+    for channel, value in enumerate([0, *(s.value for s in table)]):
+        mask = labels == value
+        sure = mask & (prediction.probabilities[channel] > CONFIDENT)
+        core = binary_erosion(mask, iterations=band, border_value=1) & sure
+        if value:
+            parts, count = label(mask)
+            reached = np.zeros(count + 1, bool)
+            reached[parts[core]] = True
+            core |= sure & ~reached[parts]
+        seeds[core] = channel
+    return seeds

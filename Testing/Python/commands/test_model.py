@@ -1,0 +1,91 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "network"))
+from biomedisa_files import random_weights, write_model
+from known_networks import threshold_model
+
+from ACSegLib.commands.main import main
+from ACSegLib.network.model_file import load_model, save_model
+from ACSegLib.network.shipped import shipped_model
+
+
+def test_import_then_info(tmp_path, capsys):
+    write_model(tmp_path / "b.h5", random_weights((2, 3), 3), keras=3)
+    arguments = ["model", "import", str(tmp_path / "b.h5"), "-o", str(tmp_path / "m.acseg")]
+    assert main([*arguments, "--names", "cytoplasm", "bead", "--licence", "CC-BY-4.0"]) == 0
+    model = load_model(tmp_path / "m.acseg")
+    assert [(s.name, s.value) for s in model.segments] == [("cytoplasm", 1), ("bead", 5)]
+    assert len(model.card["imported_from_sha256"]) == 64
+    capsys.readouterr()
+    assert main(["model", "info", str(tmp_path / "m.acseg")]) == 0
+    printed = capsys.readouterr().out
+    for words in ("biomedisa-unet", "2-3", "cytoplasm = 1, bead = 5", "scaled to 20 x 24 x 16", "CC-BY-4.0"):
+        assert words in printed
+
+
+def test_info_reads_biomedisas_file_itself(tmp_path, capsys):
+    write_model(tmp_path / "b.h5", random_weights((2, 3), 3))
+    assert main(["model", "info", str(tmp_path / "b.h5"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)["results"]
+    assert report["network"]["filters"] == [2, 3]
+    assert report["preprocessing"]["labels"] == [0, 1, 5]
+
+
+def test_card_is_told(tmp_path, capsys):
+    model = threshold_model(spacing=(30.0, 30.0, 40.0))
+    model.card = {"title": "T", "fails_on": "flat samples", "validation": {"dice": {"cell": 0.9123}}}
+    save_model(model, tmp_path / "m.acseg")
+    assert main(["model", "info", str(tmp_path / "m.acseg")]) == 0
+    printed = capsys.readouterr().out
+    for words in ("cell = 1, bead = 7", "30 x 30 x 40 nm", "cell 0.912", "Fails on: flat samples"):
+        assert words in printed
+
+
+def test_refusals(tmp_path, capsys):
+    (tmp_path / "x.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 100)
+    write_model(tmp_path / "b.h5", random_weights((2, 3), 3))
+    for arguments, words in (
+        (["model", "info", str(tmp_path / "none.acseg")], "does not exist"),
+        (["model", "info", str(tmp_path / "x.h5")], "damaged"),
+        (["model", "import", str(tmp_path / "x.h5"), "-o", str(tmp_path / "o.acseg")], "x.h5"),
+        (["model", "import", str(tmp_path / "b.h5"), "-o", str(tmp_path / "o.acseg"), "--names", "a"], "1 names"),
+        (["model", "import", str(tmp_path / "b.h5"), "-o", str(tmp_path / "no" / "o.acseg")], "does not exist"),
+    ):
+        assert main(arguments) == 2
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "o.acseg").exists()
+
+
+def test_shipped_model_is_small_and_says_what_it_is():
+    path = shipped_model()
+    assert path.stat().st_size <= 15 << 20
+    model = load_model(path)
+    assert [(s.name, s.value) for s in model.segments] == [("cytoplasm", 1), ("bead", 2)]
+    for key in ("trained_on", "fails_on", "licence", "command"):
+        assert model.card[key]
+    assert path == Path(path)
+    model.network()
+
+
+@pytest.mark.parametrize("place", ["beside", "installed", "missing"])
+def test_shipped_model_is_found_in_every_kind_of_installation(place, tmp_path, monkeypatch):
+    import sysconfig
+
+    from ACSegLib.errors import FileError
+    from ACSegLib.network import shipped
+
+    source = tmp_path / "lib" / "ACSegLib" / "network" / "shipped.py"
+    monkeypatch.setattr(shipped, "__file__", str(source))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "python"))
+    folder = {"beside": tmp_path / "lib" / "Resources" / "Models", "installed": tmp_path / "python/share/acseg/models"}
+    if place == "missing":
+        with pytest.raises(FileError, match="install ACSeg again"):
+            shipped.shipped_model()
+        return
+    folder[place].mkdir(parents=True)
+    (folder[place] / shipped.NAME).write_bytes(b"")
+    assert shipped.shipped_model() == (folder[place] / shipped.NAME).resolve()

@@ -1,0 +1,150 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "network"))
+from biomedisa_files import random_weights, write_model
+from known_networks import threshold_model
+
+from ACSegLib.commands import predict as command
+from ACSegLib.commands.main import main
+from ACSegLib.commands.options import from_mapping
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.files import open_segmentation, open_volume, save_volume
+from ACSegLib.jobs import CancelFlag, Progress
+from ACSegLib.network.model_file import save_model
+from ACSegLib.network.shipped import shipped_model
+from ACSegLib.volume import Geometry, Volume
+
+GEOMETRY = Geometry((30, 30, 35), (100, -50, 7), (0, 1, 0, 1, 0, 0, 0, 0, -1), "nm")
+
+
+def two_balls(noise=0.0, seed=0):
+    """A ball of 1.5 with a ball of 0.5 beside it and a hole of -1 in it."""
+    k, j, i = np.mgrid[:20, :24, :40]
+    image = np.full(k.shape, -1.0)
+    image[(k - 10) ** 2 + (j - 12) ** 2 + (i - 12) ** 2 < 64] = 0.5
+    image[(k - 10) ** 2 + (j - 12) ** 2 + (i - 32) ** 2 < 16] = 0.5
+    image[10, 12, 12] = -1.0
+    return image + noise * np.random.default_rng(seed).normal(size=image.shape)
+
+
+@pytest.fixture
+def files(tmp_path):
+    save_model(threshold_model(), tmp_path / "m.acseg")
+    save_volume(Volume(two_balls().astype(np.float32), GEOMETRY), tmp_path / "cell.nrrd")
+    return tmp_path
+
+
+def run(folder, image="cell.nrrd", output="out.seg.nrrd", progress=None, **options):
+    values = {"images": [str(folder / image)], "output": str(folder / output), "model": str(folder / "m.acseg")}
+    return command.run(from_mapping(command.Options, {**values, **options}), progress or Progress())
+
+
+def test_result_lies_on_the_image(files, capsys):
+    arguments = ["predict", str(files / "cell.nrrd"), "-m", str(files / "m.acseg"), "-o", str(files / "out.seg.nrrd")]
+    assert main([*arguments, "--json", str(files / "r.json"), "--quiet"]) == 0
+    found = open_segmentation(files / "out.seg.nrrd")
+    assert found.geometry.matches(open_volume(files / "cell.nrrd").geometry)
+    assert np.array_equal(found.mask("cell"), two_balls() > 0)
+    report = json.loads((files / "r.json").read_text())["results"]
+    row = report["images"][0]
+    assert row["segments"][0] == {"name": "cell", "value": 1, "voxels": int(np.sum(two_balls() > 0))}
+    assert row["engine"] in ("openvino", "pytorch")
+    assert row["precision"] in ("float32", "bfloat16", "float16")
+    printed = capsys.readouterr().out
+    assert "cell" in printed
+    assert "written" in printed
+
+
+def test_clean_up(files):
+    run(files, largest=["cell"], holes=10)
+    found = open_segmentation(files / "out.seg.nrrd").mask("cell")
+    assert not found[:, :, 26:].any()
+    assert found[10, 12, 12]
+    run(files, islands=0.5)
+    assert not open_segmentation(files / "out.seg.nrrd").mask("cell")[:, :, 26:].any()
+
+
+def test_probabilities_are_written_a_file_a_segment(files):
+    results = run(files, probabilities=str(files / "p.nrrd"))
+    cell = open_volume(files / "p-cell.nrrd")
+    assert cell.geometry.matches(GEOMETRY)
+    assert np.array_equal(cell.array > 0.5, two_balls() > 0)
+    assert {Path(p).name for p in results["outputs"].values()} == {"out.seg.nrrd", "p-cell.nrrd", "p-bead.nrrd"}
+
+
+def test_region_is_given_in_ijk(files):
+    run(files, roi=[0, 12, 0, 24, 0, 20])
+    found = open_segmentation(files / "out.seg.nrrd").mask("cell")
+    assert np.array_equal(found[:, :, :12], (two_balls() > 0)[:, :, :12])
+    assert not found[:, :, 12:].any()
+
+
+def test_folder_goes_on_after_a_bad_file(files, capsys):
+    images = files / "images"
+    images.mkdir()
+    for n in range(2):
+        save_volume(Volume(two_balls(0.2, n).astype(np.float32), GEOMETRY), images / f"cell{n}.nrrd")
+    (images / "broken.nrrd").write_text("NRRD0004\nnothing\n")
+    arguments = ["predict", str(images), "-m", str(files / "m.acseg"), "-o", str(files / "results"), "--quiet"]
+    assert main(arguments) == 2
+    assert sorted(p.name for p in (files / "results").iterdir()) == ["cell0.seg.nrrd", "cell1.seg.nrrd"]
+    assert "broken.nrrd: not predicted:" in capsys.readouterr().out
+    for n in range(2):
+        found = open_segmentation(files / "results" / f"cell{n}.seg.nrrd")
+        assert np.array_equal(found.labels == 0, two_balls(0.2, n).astype(np.float32) <= 0)
+
+
+def test_bad_input_leaves_nothing(files):
+    for options, words in (
+        ({"model": str(files / "cell.nrrd")}, "not a model file"),
+        ({"tile": [8, 8]}, "--tile must be three"),
+        ({"tile": [9, 8, 8]}, "multiples"),
+        ({"roi": [0, 1]}, "--roi must be six"),
+        ({"roi": [0, 99, 0, 1, 0, 1]}, "roi 0..99 along i"),
+        ({"refine": "network"}, "no second network"),
+        ({"largest": ["liver"]}, "liver"),
+        ({"image": "missing.nrrd"}, "missing.nrrd"),
+    ):
+        with pytest.raises((InputError, FileError), match=words):
+            run(files, **options)
+        assert not (files / "out.seg.nrrd").exists()
+    (files / "file").write_text("x")
+    images = [str(files / "cell.nrrd"), str(files / "m.acseg")]
+    options = from_mapping(command.Options, {"images": images, "output": str(files / "file")})
+    with pytest.raises(InputError, match="name a folder"):
+        command.run(options, Progress())
+
+
+def test_cancel_leaves_nothing(files):
+    flag = CancelFlag()
+    progress = Progress(lambda fraction, message: flag.set() if "tile" in message else None, flag)
+    with pytest.raises(Exception, match="cancelled"):
+        run(files, progress=progress)
+    assert not [p for p in files.iterdir() if "out" in p.name]
+
+
+def test_biomedisa_file_is_used_directly(files):
+    write_model(files / "b.h5", random_weights((2, 3), 3), scale=(16, 16, 16))
+    results = run(files, model=str(files / "b.h5"), output="b.seg.nrrd", stride=16)
+    assert results["images"][0]["tiles"] == 1
+    assert "Biomedisa's way" in results["images"][0]["notes"][0]
+    assert {s.value for s in open_segmentation(files / "b.seg.nrrd").segments} == {1, 5}
+    native = run(files, model=str(files / "b.h5"), output="n.seg.nrrd", native=True)
+    assert native["images"][0]["working_shape"] == [20, 24, 40]
+    with pytest.raises(InputError, match="--native"):
+        run(files, model=str(files / "b.h5"), tta=True)
+
+
+def test_without_a_model_the_shipped_one_is_used(files):
+    try:
+        shipped_model()
+    except FileError as error:
+        pytest.skip(str(error))
+    results = run(files, model=None)
+    assert [s["name"] for s in results["images"][0]["segments"]] == ["cytoplasm", "bead"]
+    assert results["model"]["file"] == "shipped"

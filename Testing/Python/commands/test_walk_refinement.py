@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from ACSegLib.commands.walk_refinement import confident_seeds, refine_by_walk
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.network.inference import Prediction
+from ACSegLib.network.model_file import Model
+from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+
+MODEL = Model({"output": "softmax"}, {}, [Segment("cell", 3)])
+
+
+def cell(size=40, seed=0):
+    """A rough cell with an arm that a coarse grid does not show."""
+    grid = np.mgrid[:size, :size, :size]
+    centre = (size - 1) / 2
+    radius = np.sqrt(sum((g - centre) ** 2 for g in grid))
+    inside = radius < size / 4 + 1.5 * np.sin(grid[0] * 0.9) * np.cos(grid[1] * 0.8)
+    arm = (np.hypot(grid[0] - centre, grid[1] - centre) < 2.2) & (grid[2] > centre) & (grid[2] < size - 4)
+    truth = inside | arm
+    image = truth + np.random.default_rng(seed).normal(0, 0.15, truth.shape)
+    return Volume(image.astype(np.float32), Geometry((40, 40, 40), unit="nm"), "cell"), truth
+
+
+def coarse_prediction(volume, truth):
+    chance = gaussian_filter(truth.astype(float), 3.0)
+    labels = np.where(chance > 0.5, 3, 0).astype(np.uint8)
+    segmentation = Segmentation((labels,), [Segment("cell", 3)], volume.geometry, "cell")
+    probabilities = np.stack([1 - chance, chance]).astype(np.float16)
+    return Prediction(segmentation, probabilities, {"working_shape": [10, 10, 10], "notes": []})
+
+
+def dice(found, truth):
+    return 2 * np.count_nonzero(found & truth) / (np.count_nonzero(found) + np.count_nonzero(truth))
+
+
+def test_walk_finds_the_edge_that_the_network_blurred():
+    volume, truth = cell()
+    before = coarse_prediction(volume, truth)
+    after = refine_by_walk(volume, before, MODEL, Progress())
+    found = after.segmentation.mask("cell")
+    assert dice(found, truth) > dice(before.segmentation.mask("cell"), truth) + 0.03
+    assert after.segmentation.geometry == volume.geometry
+    assert set(np.unique(after.segmentation.labels)) == {0, 3}
+    assert [s.name for s in after.segmentation.segments] == ["cell"]
+    assert 0 < after.report["walk_unsure_part"] < 1
+    assert after.report["walk_band_voxels"] == 5
+
+
+def test_seeds_are_sure_and_away_from_the_surface():
+    volume, truth = cell()
+    before = coarse_prediction(volume, truth)
+    seeds = confident_seeds(before, 3)
+    chance = before.probabilities[1].astype(float)
+    assert set(np.unique(seeds)) == {-1, 0, 1}
+    assert (chance[seeds == 1] > 0.9).all()
+    assert (chance[seeds == 0] < 0.1).all()
+    predicted = before.segmentation.mask("cell")
+    for shift in (-3, 3):
+        assert np.roll(predicted, shift, axis=0)[seeds == 1].all()
+
+
+def test_thin_component_keeps_its_sure_voxels():
+    chance = np.zeros((20, 20, 20))
+    chance[9:11, 9:11, 2:18] = 0.95
+    labels = (chance > 0.5).astype(np.uint8) * 3
+    segmentation = Segmentation((labels,), [Segment("cell", 3)], Geometry())
+    seeds = confident_seeds(Prediction(segmentation, np.stack([1 - chance, chance])), 3)
+    assert np.array_equal(seeds == 1, chance > 0.9)
+
+
+def test_nothing_sure_keeps_the_prediction():
+    volume, _ = cell()
+    half = np.full(volume.shape, 0.5, np.float16)
+    segmentation = Segmentation((np.zeros(volume.shape, np.uint8),), [Segment("cell", 3)], volume.geometry)
+    before = Prediction(segmentation, np.stack([half, half]), {"notes": []})
+    after = refine_by_walk(volume, before, MODEL, Progress())
+    assert np.array_equal(after.segmentation.labels, segmentation.labels)
+    assert "nothing was sure enough" in after.report["notes"][0]
+
+
+def test_overlapping_segments_are_refused():
+    volume, truth = cell()
+    model = Model({"output": "sigmoid"}, {}, [Segment("cell", 3)])
+    with pytest.raises(InputError, match="--refine network"):
+        refine_by_walk(volume, coarse_prediction(volume, truth), model, Progress())
