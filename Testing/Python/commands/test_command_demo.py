@@ -46,12 +46,12 @@ def test_without_the_real_volume_the_demo_says_what_to_install(monkeypatch):
 
 
 def test_a_case_is_filled_scored_and_written(tmp_path):
-    phantom = simulate(48, 2, photons=20000)
-    case = DemoCase("A small cell", phantom.volume, phantom.truth, 10)
+    phantom = simulate(40, 2, photons=20000, beads=1)
+    case = DemoCase("A small cell", phantom.volume, phantom.truth, 13)
     step = fill_case(case, tmp_path / "case", "cpu", Progress())
-    drawn, slices = annotate(phantom.truth, 10)
+    drawn, slices = annotate(phantom.truth, 13)
     assert step["drawn_slices"] == slices
-    assert step["scores"]["cytoplasm"] > 0.9
+    assert step["scores"]["cytoplasm"] > 0.85
     assert step["figures"]["drawn voxels changed"] == 0
     assert len(step["suggested_slices"]) >= 1
     assert not set(step["suggested_slices"]) & set(slices)
