@@ -15,7 +15,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import intensity_measures
-from ACSegLib.measure.regions import Box, as_mask, bounding_box, connected_cells, sampling, touches_border
+from ACSegLib.measure.regions import Box, as_mask, bounding_box, connected_cells, label_sizes, sampling, touches_border
 from ACSegLib.measure.surface import DEFAULT_METHOD, surface_area
 from ACSegLib.measure.thin_parts import default_radius, thin_part_measures
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
@@ -213,8 +213,8 @@ def _segment_rows(
         return [context.row(mask, None, 0)]
     if not settings.cells and not settings.exclude_border:
         return [context.row(mask, box, 0)]
-    cells, _ = connected_cells(mask[box], settings.connectivity)
-    found = _cells_by_size(cells, box)
+    cells, count = connected_cells(mask[box], settings.connectivity)
+    found = _cells_by_size(cells, count, box)
     if settings.exclude_border:
         cut = [label for label, _, where in found if touches_border(where, mask.shape)]
         mask[box] &= ~np.isin(cells, cut)
@@ -233,11 +233,11 @@ def _segment_rows(
     return [context.row(mask[whole] if whole else mask, whole, 0), *rows]
 
 
-def _cells_by_size(cells: np.ndarray, box: Box) -> list[tuple[int, int, Box]]:
+def _cells_by_size(cells: np.ndarray, count: int, box: Box) -> list[tuple[int, int, Box]]:
     """(label, voxels, box in the whole array) of each cell, the largest first."""
     from scipy import ndimage
 
-    sizes = np.bincount(cells.ravel())
+    sizes = label_sizes(cells, count)
     found = []
     for label, part in enumerate(ndimage.find_objects(cells), start=1):
         k, j, i = (slice(s.start + b.start, s.stop + b.start) for s, b in zip(part, box, strict=True))

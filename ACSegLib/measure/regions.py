@@ -71,6 +71,14 @@ def connected_cells(mask: np.ndarray, connectivity: int = 26) -> tuple[np.ndarra
     return labels, int(count)
 
 
+def label_sizes(labels: np.ndarray, count: int) -> np.ndarray:
+    """Voxels of each label 0 to `count`; a few planes at a time, since numpy's count copies to 8 bytes a voxel."""
+    sizes = np.zeros(count + 1, np.int64)
+    for start in range(0, len(labels), 16):
+        sizes += np.bincount(labels[start : start + 16].ravel(), minlength=count + 1)
+    return sizes
+
+
 def within_distance(
     target: np.ndarray,
     step: Sequence[float],

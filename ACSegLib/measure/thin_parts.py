@@ -18,6 +18,7 @@ from ACSegLib.measure.regions import (
     as_mask,
     bounding_box,
     connected_cells,
+    label_sizes,
     sampling,
     squared_distance,
     within_distance,
@@ -133,8 +134,8 @@ def _parts(
 
     if not thin.any():
         return []
-    labels, _ = connected_cells(thin)
-    sizes = np.bincount(labels.ravel())
+    labels, count = connected_cells(thin)
+    sizes = label_sizes(labels, count)
     volume = float(np.prod(step))
     smallest = radius / max(step)  # fewer voxels than this cannot make up a part of length 2 * radius
     found = []
