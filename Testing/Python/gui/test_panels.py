@@ -226,3 +226,34 @@ def test_scene_closed_in_the_middle_of_measuring_and_training(module):
         assert not panel.running
     assert train.pairs == []
     assert "closed" in train.ui.trainMessage.text
+
+
+def test_the_panels_options_are_those_of_the_library(module):
+    import inspect
+    import types
+
+    from SegmentEditorACSegFillLib.options import OptionsFrame, effectOptions
+
+    from ACSegLib import fill
+    from ACSegLib.commands import predict, train
+    from ACSegLib.commands.options import from_mapping
+    from ACSegLib.fill.cleanup import clean
+
+    parameters = module.parameters
+    parameters.fillIslands, parameters.fillHoles, parameters.fillSmooth = 5, True, 1.0
+    parameters.trainMinutes, parameters.trainLicence = 3.0, "CC BY 4.0"
+    known = set(inspect.signature(fill.fill).parameters) | set(inspect.signature(clean).parameters)
+    assert set(module.panels["Fill"].options()) <= known
+    options = from_mapping(train.Options, {**module.panels["Train"].options(), "output": "x.acseg", "table": "t.csv"})
+    assert options.minutes == 3.0
+    predicting = {"images": ["a.nrrd"], "model": None, "output": "b.seg.nrrd", "device": parameters.predictDevice}
+    from_mapping(predict.Options, predicting)
+
+    values = {o.name: int(o.default) if isinstance(o.default, bool) else o.default for o in effectOptions()}
+    values.update(Memory=2.0, Islands=5, Holes=1, Smooth=1.0)
+    read = values.__getitem__
+    frame = OptionsFrame(types.SimpleNamespace(parameter=read, integerParameter=read, doubleParameter=read))
+    assert set(frame.settings()) <= set(inspect.signature(fill.fill).parameters)
+    assert set(frame.cleaning()) <= set(inspect.signature(clean).parameters)
+    values.update(Mode="scribbles", BackgroundSegment="cytoplasm")
+    assert set(frame.settings()) <= set(inspect.signature(fill.fill).parameters)
