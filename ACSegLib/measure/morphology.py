@@ -17,7 +17,7 @@ from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import intensity_measures
 from ACSegLib.measure.regions import Box, as_mask, bounding_box, connected_cells, label_sizes, sampling, touches_border
 from ACSegLib.measure.surface import DEFAULT_METHOD, surface_area
-from ACSegLib.measure.thin_parts import default_radius, thin_part_measures
+from ACSegLib.measure.thin_parts import combine_thin_parts, default_radius, thin_part_measures
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
 
 Row = dict[str, Any]
@@ -230,7 +230,8 @@ def _segment_rows(
     if len(found) == 1 and rows:  # the segment is its one cell
         return [{**rows[0], "kind": "segment", "cell": 0}, *rows]
     whole = bounding_box(mask)
-    return [context.row(mask[whole] if whole else mask, whole, 0), *rows]
+    every = rows if len(rows) == len(found) else None
+    return [context.row(mask[whole] if whole else mask, whole, 0, every), *rows]
 
 
 def _cells_by_size(cells: np.ndarray, count: int, box: Box) -> list[tuple[int, int, Box]]:
@@ -256,8 +257,8 @@ class _Context:
     factor: float
     check: Callable[[], None]
 
-    def row(self, mask: np.ndarray, box: Box | None, cell: int) -> Row:
-        """Measure a mask that lies at `box` (and has its shape); None for an empty one."""
+    def row(self, mask: np.ndarray, box: Box | None, cell: int, parts: Sequence[Row] | None = None) -> Row:
+        """Measure a mask that lies at `box` (None if empty); `parts` are the rows of its cells, if all have one."""
         geometry, settings = self.segmentation.geometry, self.settings
         self.check()
         if box is not None and mask.shape == self.segmentation.shape:
@@ -269,7 +270,9 @@ class _Context:
             shape_measures(mask, geometry.spacing, direction=geometry.direction, surface_method=settings.surface_method)
         )
         row.update(self._position(mask, box))
-        if settings.thin_parts:
+        if settings.thin_parts and parts is not None:
+            row.update(combine_thin_parts(parts, int(row["voxels"])))
+        elif settings.thin_parts:
             radius = settings.thin_radius or default_radius(geometry.spacing, geometry.unit)
             row.update(thin_part_measures(mask, geometry.spacing, radius, check=self.check))
         if settings.contacts:

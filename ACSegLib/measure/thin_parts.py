@@ -7,7 +7,7 @@ are long enough are counted; each is measured along its skeleton (Lee, Kashyap, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,31 @@ def thin_part_measures(
         "thin_part_mean_diameter": sum(ln * d for ln, d, _ in parts) / total if total else 0.0,
         "thin_part_volume": float(sum(n for _, _, n in parts)) * volume,
         "thin_part_volume_fraction": sum(n for _, _, n in parts) / voxels if voxels else 0.0,
+    }
+
+
+def combine_thin_parts(cells: Sequence[Mapping[str, Any]], voxels: int) -> dict[str, Any]:
+    """The figures of several cells as one: counts, lengths and volumes add up, means weigh by them.
+
+    Parameters
+    ----------
+    cells : sequence of mapping
+        Results of `thin_part_measures`, with "voxels" beside them.
+    voxels : int
+        Of all cells together.
+    """
+    count = sum(c["thin_parts"] for c in cells)
+    length = float(sum(c["thin_part_length"] for c in cells))
+    weighted = sum(c["thin_part_mean_diameter"] * c["thin_part_length"] for c in cells)
+    thin = sum(c["thin_part_volume_fraction"] * c["voxels"] for c in cells)
+    return {
+        "thin_parts": count,
+        "thin_part_length": length,
+        "thin_part_mean_length": length / count if count else 0.0,
+        "thin_part_max_length": max((c["thin_part_max_length"] for c in cells), default=0.0),
+        "thin_part_mean_diameter": weighted / length if length else 0.0,
+        "thin_part_volume": float(sum(c["thin_part_volume"] for c in cells)),
+        "thin_part_volume_fraction": thin / voxels if voxels else 0.0,
     }
 
 

@@ -89,6 +89,18 @@ def test_filopodia_scale_with_the_voxel_size():
     assert large["thin_part_length"] == pytest.approx(30 * small["thin_part_length"], rel=1e-5)
 
 
+def test_filopodia_add_up_over_cells():
+    labels = np.zeros((66, 66, 130), np.uint8)
+    labels[:, :, :66] = cell_with_filopodia()
+    labels[20:46, 20:46, 98:124] = ball((26, 26, 26), 12.0)
+    settings = MorphologySettings(thin_radius=120.0, contacts=False)
+    whole, first, second = measure_segmentation(Segmentation.from_labels(labels, NM), settings=settings)
+    direct = thin_part_measures(labels, NM.spacing, 120.0)
+    assert (first["thin_parts"], second["thin_parts"]) == (3, 0)
+    for name, value in direct.items():
+        assert whole[name] == pytest.approx(value), name
+
+
 def test_contact_of_two_half_balls_is_their_common_disc():
     radius = 12
     whole = ball((31, 31, 31), radius)
