@@ -35,7 +35,8 @@ def build_parser(name: str | None = None) -> argparse.ArgumentParser:
         parent, _, child = command.partition(" ")
         if child:
             if parent not in groups:
-                group = commands.add_parser(parent, help=f"{parent}: see 'acseg {parent} --help'")
+                children = ", ".join(c.partition(" ")[2] for c in COMMANDS if c.startswith(f"{parent} "))
+                group = commands.add_parser(parent, help=f"followed by one of: {children}")
                 groups[parent] = group.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
             _add_command(groups[parent], child, command, name)
         else:
