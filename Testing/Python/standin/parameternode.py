@@ -75,7 +75,7 @@ class _Parameter:
             raise Exception(f"Unable to create serializer for {owner} member {name}")
         default = [n.value for n in self.notes if isinstance(n, Default)]
         fallback = None if self.is_node else next(iter(self.kind)) if self._is_enum() else self.kind()
-        self.default = getattr(owner, name) if hasattr(owner, name) else (default + [fallback])[0]
+        self.default = getattr(owner, name) if hasattr(owner, name) else [*default, fallback][0]
 
     def _is_enum(self):
         return isinstance(self.kind, type) and issubclass(self.kind, enum.Enum)
