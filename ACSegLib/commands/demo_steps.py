@@ -241,17 +241,21 @@ def train_and_predict(options: Options, folder: Path, progress: Progress) -> dic
 
 def _filled_tomograms(options: Options, progress: Progress) -> tuple[list[tuple[Volume, Segmentation]], list[float]]:
     """Simulated tomograms with labels filled from drawn slices, and the cytoplasm's Dice of each fill."""
-    from ACSegLib.fill import fill
+    from ACSegLib.fill import Settings, fill
     from ACSegLib.phantom import annotate
 
-    pairs, scores = [], []
+    pairs: list[tuple[Volume, Segmentation]] = []
+    scores: list[float] = []
+    settings: Settings | None = None  # chosen on the first; the others are of its kind
     for number in range(options.train_on):
         part = progress.part(number / options.train_on, (number + 1) / options.train_on)
         case = tomogram(options.train_size, options.seed + 1 + number, part.part(0.0, 0.3), **_TRAINING_BEADS)
         drawn, slices = annotate(case.truth, _TRAINING_EVERY)
-        filled = fill(
-            case.volume, drawn, axis="k", slices=slices, device=options.device, progress=part.part(0.3, 1.0)
-        ).segmentation
-        scores.append(score(filled, case.truth, slices)["cytoplasm"])
-        pairs.append((case.volume, filled))
+        rest = part.part(0.3, 1.0)
+        result = fill(
+            case.volume, drawn, axis="k", slices=slices, device=options.device, settings=settings, progress=rest
+        )
+        settings = Settings(result.report["gamma"], result.report["edge"])
+        scores.append(score(result.segmentation, case.truth, slices)["cytoplasm"])
+        pairs.append((case.volume, result.segmentation))
     return pairs, scores
