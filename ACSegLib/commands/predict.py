@@ -45,9 +45,10 @@ class Options:
     )
     tta: bool = option(default=False, help="average over the eight mirror images: slower, a little better")
     refine: str = option(
-        default="none",
-        help="refine the surface: by the model's second network, or by a random walk from the sure voxels",
-        choices=("none", "network", "walk"),
+        default="auto",
+        help="refine the surface: by the model's second network, or by a random walk from the sure voxels; auto: by "
+        "the walk where the model reduced the image",
+        choices=("auto", "none", "network", "walk"),
     )
     device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
     roi: list[int] = option(default=[], help="region to predict: I0 I1 J0 J1 K0 K1, ends excluded", unit="voxels")
@@ -171,6 +172,8 @@ def predict_volume(volume: Volume, model: Model, options: Options, progress: Pro
     from ACSegLib.network.inference import predict
 
     settings = _settings(options)
+    automatic = options.refine == "auto" and bool(model.preprocessing.get("longest_side")) and options.resample
+    settings.keep_probabilities |= automatic
     biomedisa = model.preprocessing.get("pipeline") == "biomedisa" and not options.native
     if biomedisa:
         if options.refine == "network" or settings.tta or settings.tile:
@@ -188,7 +191,19 @@ def predict_volume(volume: Volume, model: Model, options: Options, progress: Pro
         from ACSegLib.commands.walk_refinement import refine_by_walk
 
         return refine_by_walk(volume, prediction, model, progress.part(0.7, 1.0))
+    if automatic and prediction.report.get("resampled"):
+        return _walk_if_it_fits(volume, prediction, model, progress.part(0.7, 1.0))
     return prediction
+
+
+def _walk_if_it_fits(volume: Volume, prediction: Prediction, model: Model, progress: Progress) -> Prediction:
+    from ACSegLib.commands.walk_refinement import refine_by_walk
+
+    try:
+        return refine_by_walk(volume, prediction, model, progress)
+    except MemoryLimitError as error:
+        prediction.report["notes"].append(f"the surface was not refined: {error}")
+        return prediction
 
 
 def _settings(options: Options) -> PredictionSettings:
@@ -207,7 +222,7 @@ def _settings(options: Options) -> PredictionSettings:
         overlap=options.overlap,
         tta=options.tta,
         roi=((roi[4], roi[5]), (roi[2], roi[3]), (roi[0], roi[1])) if roi else None,
-        keep_probabilities=bool(options.probabilities) or options.refine != "none",
+        keep_probabilities=bool(options.probabilities) or options.refine in ("network", "walk"),
         resample=options.resample,
         memory_limit=int(options.memory * 2**30) if options.memory else None,
     )

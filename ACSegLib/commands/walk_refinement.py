@@ -129,25 +129,27 @@ def _band(volume: Volume, prediction: Prediction) -> int:
 def confident_seeds(prediction: Prediction, band: int) -> np.ndarray:
     """Output channel where the network is sure and no other class lies within `band` voxels; -1 elsewhere.
 
-    A component too thin to survive keeps the voxels that are sure: a seed on its axis is better than none.
+    A component too thin to survive keeps its surest voxels: a seed on its axis is better than none.
 
     Returns
     -------
     ndarray of int16, shape (k, j, i)
     """
-    from scipy.ndimage import binary_erosion, label
+    from scipy.ndimage import binary_erosion, label, maximum
 
     assert prediction.probabilities is not None
     labels, table = prediction.segmentation.labels, prediction.segmentation.segments
     seeds = np.full(labels.shape, -1, np.int16)
     for channel, value in enumerate([0, *(s.value for s in table)]):
         mask = labels == value
-        sure = mask & (prediction.probabilities[channel] > CONFIDENT)
+        chance = np.asarray(prediction.probabilities[channel], np.float32)
+        sure = mask & (chance > CONFIDENT)
         core = binary_erosion(mask, iterations=band, border_value=1) & sure
         if value:
             parts, count = label(mask)
             reached = np.zeros(count + 1, bool)
             reached[parts[core]] = True
-            core |= sure & ~reached[parts]
+            peaks = np.asarray(maximum(chance, parts, np.arange(count + 1)), np.float32)
+            core |= mask & ~reached[parts] & (chance > np.minimum(CONFIDENT, 0.95 * peaks)[parts])
         seeds[core] = channel
     return seeds
