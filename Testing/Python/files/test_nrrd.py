@@ -13,7 +13,7 @@ from ACSegLib.files import open_segmentation, open_volume, save_segmentation, sa
 from ACSegLib.resample import is_aligned, resample_segmentation
 from ACSegLib.volume import Geometry
 
-try:  # at once: once this folder's parent is on the path, slicer-core takes the tests in "slicer" for its own modules
+try:
     import slicer
 except ImportError:
     slicer = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import sys
 import threading
@@ -10,10 +9,6 @@ from pathlib import Path
 
 import pytest
 
-with contextlib.suppress(ImportError):
-    # slicer-core imports whatever lies in a folder "slicer" on the path, and one of tests is beside this one: import
-    # it before their parent comes onto the path.
-    import slicer  # noqa: F401
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 

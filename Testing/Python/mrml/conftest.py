@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def mrml(tmp_path):
-    """A fresh MRML scene, `slicer.mrml.MrmlWorld`."""
+    """A fresh MRML scene, `mrml.MrmlWorld`."""
     pytest.importorskip("slicer", reason="the package slicer-core is not installed")
     from mrml import MrmlWorld
 
