@@ -127,8 +127,8 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
 def describe(results: dict[str, Any]) -> str:
     """What was filled, from which slices, how good it should be, and where to draw next."""
-    drawn = ", ".join(f"{len(numbers)} on axis {axis}" for axis, numbers in results["slices"].items())
-    lines = [f"filled from {drawn or 'scribbles'} drawn slices in {results['seconds']:.1f} s ({results['solver']})"]
+    drawn = ", ".join(f"{len(numbers)} drawn slices on axis {axis}" for axis, numbers in results["slices"].items())
+    lines = [f"filled from {drawn or 'scribbles'} in {results['seconds']:.1f} s ({results['solver']})"]
     lines += [f"  {name}: {count} voxels" for name, count in results["voxels"].items()]
     if results.get("forecast_dice") is not None:
         lines.append(f"left-out slices were predicted with a mean Dice of {results['forecast_dice']:.3f}")
