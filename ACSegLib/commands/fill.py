@@ -39,8 +39,8 @@ class Options:
     axis: str = option(default="auto", help="axis of the drawn slices", choices=("auto", "i", "j", "k", "all"))
     slices: str | None = option(
         default=None,
-        help="every drawn slice, as indices along the axis (k by default) such as 10,30,50; one without a drawing is all "
-        "background",
+        help="every drawn slice, as indices along the axis (k by default) such as 10,30,50; "
+        "one without a drawing is all background",
     )
     mode: str = option(
         default="slices",
