@@ -178,6 +178,62 @@ def journal_path(output: str | os.PathLike[str]) -> Path:
     return Path(output).with_name(f".{Path(output).name}.journal.jsonl")
 
 
+def run_table(
+    items: Sequence[Item],
+    missing: Mapping[str, str],
+    work: Work,
+    options: Any,
+    summarise: Callable[[list[dict[str, Any]]], Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Do `work` for each item and write the rows of all to the table ``options.output``, ``options.workers`` at a time.
+
+    Parameters
+    ----------
+    missing : mapping
+        What could not become an item, and why; listed with the failures.
+    summarise : callable
+        Makes the summary of all rows.
+
+    Returns
+    -------
+    dict
+        As `table_results`.
+
+    Raises
+    ------
+    InputError
+        If nothing succeeded, or the table's ending is not known.
+    """
+    from ACSegLib.files.tables import check_table_path, write_table
+
+    journal = journal_path(check_table_path(options.output))
+    outcomes = run_batch(items, work, options, journal=journal, workers=options.workers, progress=progress)
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    failures = {**missing, **{o.name: o.error for o in outcomes if o.error}}
+    if not rows and failures:
+        raise InputError("; ".join(failures.values()))
+    write_table(rows, options.output)
+    if not failures:
+        forget(journal)
+    done = sum(not o.error for o in outcomes)
+    return table_results(rows, failures, done, summarise(rows), options.output)
+
+
+def table_results(
+    rows: list[dict[str, Any]], failures: Mapping[str, str], volumes: int, summary: Any, output: str | None
+) -> dict[str, Any]:
+    """Results of a command that makes a table; failures make its exit code 2."""
+    results = {
+        "volumes": volumes,
+        "rows": len(rows),
+        "failures": dict(failures),
+        "summary": summary,
+        "outputs": {"table": output} if output else {},
+    }
+    return {**results, "exit_code": 2} if failures else results
+
+
 def attempt(item: Item, work: Work, settings: Any, progress: Progress) -> Outcome:
     """Do the work of one item; a failure becomes a sentence, a cancel is passed on."""
     try:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, find_files, forget, journal_path, match_file, run_batch, stem
+from ACSegLib.commands.batch import Item, find_files, match_file, run_table, stem, table_results
 from ACSegLib.commands.measure import _UNITS, failure_lines, in_unit, name_files, same_grid
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
@@ -61,38 +61,13 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Compare each pair and write the table."""
-    from ACSegLib.files.tables import check_table_path, write_table
-
     items, missing = pair_files(options.result, options.truth)
     if options.output is not None:
-        journal = journal_path(check_table_path(options.output))
-        outcomes = run_batch(items, compare_item, options, journal=journal, workers=options.workers, progress=progress)
-    elif len(items) + len(missing) > 1:
+        return run_table(items, missing, compare_item, options, summarise, progress)
+    if len(items) + len(missing) > 1:
         raise InputError("comparing folders needs a table to write; name it with --output.")
-    else:
-        rows = [row for item in items for row in compare_item(item, options, progress)]
-        return _results(rows, missing, len(items), None)
-    rows = [row for outcome in outcomes for row in outcome.rows]
-    failures = missing | {o.name: o.error for o in outcomes if o.error}
-    if not rows and failures:
-        raise InputError("; ".join(failures.values()))
-    write_table(rows, options.output)
-    if not failures:
-        forget(journal)
-    return _results(rows, failures, len(outcomes) - sum(bool(o.error) for o in outcomes), options.output)
-
-
-def _results(rows: list[dict[str, Any]], failures: dict[str, str], volumes: int, output: str | None) -> dict[str, Any]:
-    results: dict[str, Any] = {
-        "volumes": volumes,
-        "rows": len(rows),
-        "failures": failures,
-        "summary": summarise(rows),
-        "outputs": {"table": output} if output else {},
-    }
-    if failures:
-        results["exit_code"] = 2
-    return results
+    rows = [row for item in items for row in compare_item(item, options, progress)]
+    return table_results(rows, missing, len(items), summarise(rows), None)
 
 
 def describe(results: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, find_files, forget, journal_path, match_file, run_batch, stem
+from ACSegLib.commands.batch import Item, find_files, match_file, run_table, stem
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -69,29 +69,8 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Measure each input and write the table."""
-    from ACSegLib.files.tables import check_table_path, write_table
-
-    check_table_path(options.output)
     items, missing = _items(options)
-    journal = journal_path(options.output)
-    outcomes = run_batch(items, measure_item, options, journal=journal, workers=options.workers, progress=progress)
-    rows = [row for outcome in outcomes for row in outcome.rows]
-    failures = missing | {o.name: o.error for o in outcomes if o.error}
-    if not rows and failures:
-        raise InputError("; ".join(failures.values()))
-    write_table(rows, options.output)
-    if not failures:
-        forget(journal)
-    results: dict[str, Any] = {
-        "volumes": len(outcomes) - sum(bool(o.error) for o in outcomes),
-        "rows": len(rows),
-        "failures": failures,
-        "summary": _summary(rows),
-        "outputs": {"table": options.output},
-    }
-    if failures:
-        results["exit_code"] = 2
-    return results
+    return run_table(items, missing, measure_item, options, _summary, progress)
 
 
 def describe(results: Mapping[str, Any]) -> str:

@@ -247,7 +247,7 @@ def _write_probabilities(
     """Write a volume for each segment; beside `target`, under its name, when there are several images."""
     import numpy as np
 
-    from ACSegLib.commands.batch import stem
+    from ACSegLib.commands.batch import segment_path, stem
     from ACSegLib.files import save_volume
     from ACSegLib.volume import Volume
 
@@ -256,15 +256,11 @@ def _write_probabilities(
     channels: list[tuple[str, np.ndarray]] = [
         (s.name, prediction.probabilities[n + first]) for n, s in enumerate(model.segments)
     ]
-    file = Path(path)
-    base, ending = stem(file), file.name[len(stem(file)) :]
-    folder = file.parent
     if target is not None:
-        folder, base = target.parent, f"{stem(target)}-{base}"
+        path = str(target.with_name(f"{stem(target)}-{Path(path).name}"))
     outputs = {}
     for name, array in channels:
-        word = "" if len(channels) == 1 else "-" + "".join(c if c.isalnum() else "_" for c in name)
-        place = folder / f"{base}{word}{ending}"
+        place = segment_path(path, name, len(channels) > 1)
         save_volume(Volume(np.asarray(array, np.float32), volume.geometry, name), place)
-        outputs[f"probabilities of {name}"] = str(place)
+        outputs[f"probabilities of {name}"] = place
     return outputs

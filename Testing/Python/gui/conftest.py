@@ -31,3 +31,16 @@ def scene(tmp_path):
     gc.collect()
     gc.enable()
     assert application.thread_violations() == []
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """A fill that answers at once and keeps what it was asked, in the place of the library's."""
+    from fakefill import FakeFill
+
+    import ACSegLib.fill
+
+    fake = FakeFill()
+    for name in ("fill", "refill", "suggest_slices"):
+        monkeypatch.setattr(ACSegLib.fill, name, getattr(fake, name))
+    return fake

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakefill import FakeFill
 from workbench import add_segmentation, add_volume, draw, pump, save_and_reload, segment_array
 
 SHAPE = (30, 24, 26)
@@ -55,16 +54,6 @@ class Desk:
 
     def previewed(self, segment="cytoplasm"):
         return segment_array(self.effect.preview.node, segment, self.volume)
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    import ACSegLib.fill
-
-    fake = FakeFill()
-    for name in ("fill", "refill", "suggest_slices"):
-        monkeypatch.setattr(ACSegLib.fill, name, getattr(fake, name), raising=False)
-    return fake
 
 
 @pytest.fixture

@@ -7,21 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakefill import FakeFill
 from test_effect import ball, on_slices
 from workbench import add_segmentation, add_volume, pump, segment_array
 
 TUTORIAL = Path(__file__).resolve().parents[3] / "Documentation" / "tutorial.md"
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    import ACSegLib.fill
-
-    fake = FakeFill()
-    for name in ("fill", "refill", "suggest_slices"):
-        monkeypatch.setattr(ACSegLib.fill, name, getattr(fake, name), raising=False)
-    return fake
 
 
 def drawn_cell():

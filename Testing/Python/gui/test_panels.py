@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakefill import FakeFill
 from workbench import add_segmentation, add_volume, pump, segment_array
 
 SMALL = {
@@ -20,16 +19,6 @@ SMALL = {
     "checkpoint_minutes": 0.01,
     "spacing": "none",
 }
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    import ACSegLib.fill
-
-    fake = FakeFill()
-    for name in ("fill", "refill", "suggest_slices"):
-        monkeypatch.setattr(ACSegLib.fill, name, getattr(fake, name), raising=False)
-    return fake
 
 
 @pytest.fixture

@@ -20,15 +20,6 @@ from ACSegLib.volume import Geometry, Volume
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "biomedisa_models"
 
 
-@pytest.fixture(autouse=True)
-def single_thread():
-    """Networks as small as these run faster on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def probabilities_of(model, image):
     with torch.inference_mode():
         logits = model.network()(torch.from_numpy(image.astype(np.float32))[None, None])

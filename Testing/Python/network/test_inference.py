@@ -17,15 +17,6 @@ from ACSegLib.network.working_grid import WorkingGrid, axis_weights, working_sha
 from ACSegLib.volume import Geometry, Segment, Volume
 
 
-@pytest.fixture(autouse=True)
-def single_thread():
-    """Networks as small as these run faster on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def expected_labels(image, level=0.0):
     return np.where(image > level + 1, 7, np.where(image > level, 1, 0))
 

@@ -21,15 +21,6 @@ from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 SETTINGS = PredictionSettings(engine="pytorch", device="cpu", precision="float32", keep_probabilities=True)
 
 
-@pytest.fixture(autouse=True)
-def single_thread():
-    """Networks as small as these run faster on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def network(segments=1, base=4, seed=0, **options):
     spec = unet_spec(segments, base=base, strides=[(1, 1, 1), (2, 2, 2)], residual=False, **options)
     torch.manual_seed(seed)

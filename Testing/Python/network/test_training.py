@@ -31,15 +31,6 @@ ROOT = Path(__file__).resolve().parents[3]
 TINY = {"base": 4, "levels": 3, "patch_size": [16, 16, 16]}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny networks are slower on many threads, most of all where tests run side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def pair(seed, size=20, names=("cell", "bead"), unit="nm"):
     """A bright ball with a brighter small one in it, in noise."""
     rng = np.random.default_rng(seed)
