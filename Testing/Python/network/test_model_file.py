@@ -136,3 +136,10 @@ def test_missing_output_folder_leaves_nothing(tmp_path, model):
     with pytest.raises(FileError, match="does not exist"):
         save_model(model, tmp_path / "no" / "m.acseg")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX systems")
+def test_others_may_read_a_model_as_they_may_any_new_file(tmp_path, model):
+    save_model(model, tmp_path / "m.acseg")
+    (tmp_path / "plain").write_bytes(b"")
+    assert (tmp_path / "m.acseg").stat().st_mode == (tmp_path / "plain").stat().st_mode
