@@ -16,7 +16,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parent.parent
 
-import slicer  # noqa: E402  (before the tests' folder comes onto the path)
+import slicer  # noqa: E402  (after Qt's platform is chosen)
 
 sys.path[:0] = [str(ROOT / "Testing" / "Python"), str(ROOT)]
 WIDTH = 470

@@ -1,4 +1,4 @@
-"""Small helpers on masks that the measures share: boxes, padding, connected cells, distances in slabs."""
+"""Small functions on masks that the measures share: boxes, padding, connected cells, distances in slabs."""
 
 from __future__ import annotations
 
