@@ -13,6 +13,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ACSegLib.fill.features import ImageFeatures
 from ACSegLib.fill.labelled_slices import Seeds
@@ -23,7 +24,7 @@ from ACSegLib.jobs import Progress
 HIDDEN = (24, 16)
 
 #: Least share of a segment among the training voxels.
-LEAST_SHARE = 0.05
+LEAST_SHARE = 0.02
 
 #: Segments beyond this number share one group ("foreground") in the network; shape tells them apart.
 MOST_GROUPS = 8
@@ -64,9 +65,10 @@ def group_classes(seeds: Seeds) -> list[list[int]]:
 
 
 def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed: int = 0) -> np.ndarray:
-    """Choose known voxels to learn from: a share of each group, half of them within two voxels of an outline.
+    """Choose known voxels to learn from, half of them within two voxels of an outline.
 
-    A group's share is its share of the known voxels, but at least `LEAST_SHARE`, or beads would be forgotten.
+    A rare group (beads) gets a share of at least `LEAST_SHARE`, or it would be forgotten; the voxels around it count to
+    that share too, so that its outline is learnt without a bias to either side.
 
     Parameters
     ----------
@@ -75,8 +77,8 @@ def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed
 
     Returns
     -------
-    ndarray, (4, N)
-        plane, row, column and group, sorted by plane, row and column.
+    ndarray, (5, N)
+        plane, row, column, group and stratum, sorted by plane, row and column.
     """
     rng = np.random.default_rng(seed)
     group_of = np.full(max(max(g) for g in groups) + 1, -1, np.int64)
@@ -84,21 +86,33 @@ def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed
         group_of[members] = number
     planes = np.flatnonzero((classes >= 0).any(axis=(1, 2)))
     grouped = [np.where(classes[k] >= 0, group_of[np.maximum(classes[k], 0)], -1) for k in planes]
+    total = np.sum([np.bincount(plane[plane >= 0], minlength=len(groups)) for plane in grouped], axis=0)
+    strata = [_strata(plane, np.argsort(-total, kind="stable")) for plane in grouped]
     borders = [_near_border(plane) for plane in grouped]
-    sizes = np.array([[np.count_nonzero(plane == g) for g in range(len(groups))] for plane in grouped])
+    sizes = np.array([np.bincount(s[s >= 0], minlength=len(groups)) for s in strata])
     wanted = np.maximum(sizes.sum(0) / sizes.sum(), LEAST_SHARE) * count
     chosen = []
-    for k, plane, border, size in zip(planes, grouped, borders, sizes, strict=True):
+    for k, plane, stratum, border, size in zip(planes, grouped, strata, borders, sizes, strict=True):
         for g in range(len(groups)):
             number = int(np.ceil(wanted[g] * size[g] / max(sizes[:, g].sum(), 1)))
-            here = plane == g
+            here = stratum == g
             for pool in (np.flatnonzero(here & border), np.flatnonzero(here)):
                 if len(pool):
                     picked = rng.choice(pool, min(-(-number // 2), len(pool)), replace=False)
                     place = np.unravel_index(picked, plane.shape)
-                    chosen.append(np.stack([np.full(len(picked), k), *place, np.full(len(picked), g)]))
+                    chosen.append(np.stack([np.full(len(picked), k), *place, plane[place], stratum[place]]))
     points = np.concatenate(chosen, axis=1)
     return points[:, np.lexsort(points[2::-1])]
+
+
+def _strata(plane: np.ndarray, by_size: np.ndarray) -> np.ndarray:
+    """The rarest group within three voxels of each known voxel; -1 where unknown."""
+    stratum = plane.copy()
+    for g in by_size[1:]:
+        if (plane == g).any():
+            stratum[ndimage.binary_dilation(plane == g, iterations=3)] = g
+    stratum[plane < 0] = -1
+    return stratum
 
 
 def _near_border(plane: np.ndarray) -> np.ndarray:
@@ -133,14 +147,14 @@ def collect_samples(
         guess = shape.planes([k], without=k)[0]
         kernels.gather_features(
             k - low, points[1, start:end], points[2, start:end], low, edges, fine, features.inverse_spacing,
-            tuple(features.levels), features.placement, guess, shape.margin, x[start:end],
+            tuple(features.levels), features.placement, guess, shape.reach, x[start:end],
         )  # fmt: skip
     y = points[3]
-    found = np.bincount(y, minlength=len(groups)).astype(float)
+    found = np.bincount(points[4], minlength=len(groups)).astype(float)
     share = found / found.sum()
     weight = np.where(found > 0, np.maximum(share, LEAST_SHARE) / np.maximum(share, 1e-9), 0.0)
     # a group of a handful of voxels is not worth a thousand times its number
-    weight = np.minimum(weight, 20.0)[y]
+    weight = np.minimum(weight, 20.0)[points[4]]
     return Samples(x, y, points[0], weight / weight.mean())
 
 

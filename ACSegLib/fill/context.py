@@ -70,6 +70,14 @@ class Context:
         """1 / h^2 along K, J, I."""
         return (1.0 / np.asarray(self.features.spacing) ** 2).astype(np.float32)
 
+    @property
+    def group_of(self) -> np.ndarray:
+        """Group of each class; -1 for the two negative values that mean unknown and outside."""
+        table = np.full(self.count + 2, -1, np.int64)
+        for number, members in enumerate(self.groups):
+            table[members] = number
+        return table
+
     def slabs(self) -> list[tuple[int, int]]:
         """First and last plane of each slab; neighbours share the drawn slice between them."""
         ends = sorted({0, len(self.classes) - 1, *self.cuts})
@@ -94,7 +102,7 @@ class Context:
         guess = self.shape.planes(list(range(first, first + len(edges))), without)
         kernels.prior_planes(
             0, len(edges), first, edges, fine, self.features.inverse_spacing, tuple(self.features.levels),
-            self.features.placement, guess, self.shape.margin, *network.layers, out,
+            self.features.placement, guess, self.shape.reach, *network.layers, out,
         )  # fmt: skip
         return out
 

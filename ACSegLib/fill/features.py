@@ -15,14 +15,14 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 
-#: Scale of the image whose differences make the edge weights, and of the fine features (voxels of the finest axis).
-EDGE_SIGMA, FINE_SIGMA = 0.7, 1.0
+#: Scale of the fine features, in voxels of the finest axis.
+FINE_SIGMA = 1.0
 
 #: Features of the fine scale, and of each coarse level.
 FINE_FEATURES, LEVEL_FEATURES = 6, 5
 
 #: Planes beside a slab that its smoothing needs.
-_HALO = 6
+_HALO = 3
 
 
 def half_kernel(sigma: float) -> np.ndarray:
@@ -84,7 +84,7 @@ class ImageFeatures:
     levels, factors
         Coarse features (5, K', J', I') and by how much each was pooled along K, J, I.
     noise : float
-        Robust size of the differences between neighbours in the edge image: the scale of beta.
+        Robust size of the differences between neighbours: the scale of beta.
     offsets
         Where the volume's first voxel lies in each coarse level, in full-size voxels (not 0 in a cropped one).
     """
@@ -125,11 +125,10 @@ class ImageFeatures:
         return ImageFeatures(image, self.spacing, levels, factors, self.noise, offsets)
 
     def slab(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Edge image and fine image of planes first..last-1, both (planes, J, I) float32."""
+        """Image and smoothed image of planes first..last-1, both (planes, J, I) float32; the first is a view."""
         a, b = max(first - _HALO, 0), min(last + _HALO, len(self.image))
-        edges = _smoothed(self.image[a:b], EDGE_SIGMA, self.spacing)
-        fine = _smoothed(edges, float(np.sqrt(FINE_SIGMA**2 - EDGE_SIGMA**2)), self.spacing)
-        return edges[first - a : last - a], fine[first - a : last - a]
+        fine = _smoothed(self.image[a:b], FINE_SIGMA, self.spacing)
+        return self.image[first:last], fine[first - a : last - a]
 
 
 def _pool_factors(spacing: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -159,11 +158,12 @@ def prepare(
     scaled = np.empty(image.shape, np.float32)
     kernels.scale_clip(_native(image), limits[0], limits[1], scaled)
     progress(0.3, "computing image features")
-    levels, factors = [], []
+    levels: list[np.ndarray] = []
+    factors: list[np.ndarray] = []
     level, total, voxel = scaled, np.ones(3, int), relative
     for sigma in (0.8, 1.0):
         factor = _pool_factors(voxel, level.shape)
-        pooled = np.empty([-(-n // f) for n, f in zip(level.shape, factor, strict=True)], np.float32)
+        pooled = np.empty(-(-np.asarray(level.shape) // factor), np.float32)
         kernels.pool(level, int(factor[0]), int(factor[1]), int(factor[2]), pooled)
         total, voxel = total * factor, voxel * factor
         step = voxel / voxel.min()
@@ -186,7 +186,7 @@ def _native(image: np.ndarray) -> np.ndarray:
 
 
 def _noise(features: ImageFeatures) -> float:
-    """Robust standard deviation of neighbour differences in the edge image, in three places of the volume."""
+    """Robust standard deviation of neighbour differences, in three places of the volume."""
     found: list[Any] = []
     planes = len(features.image)
     for k in sorted({planes // 4, planes // 2, (3 * planes) // 4}):

@@ -189,7 +189,7 @@ def _coarse_row(level, factors, k, j, ni, out, first):
 
 
 @njit(**_JIT)
-def _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shape, margin, out):
+def _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shape, reach, out):
     """Fill the feature rows (F, I) of row j in plane k of the slab; `top` is the slab's first plane in the volume."""
     ni = fine.shape[2]
     ik, ij, ii = inverse_spacing[0], inverse_spacing[1], inverse_spacing[2]
@@ -206,18 +206,20 @@ def _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shap
     row += levels[0].shape[0]
     _coarse_row(levels[1], factors[1], top + k, j, ni, out, row)
     row += levels[1].shape[0]
+    # nothing within the margin of the guessed outline: there the image has to decide
+    margin = np.float32(0.4) * reach
+    scale = np.float32(1.0) / (np.float32(1.0) + margin)
     for s in range(shape.shape[0]):
         for i in range(ni):
-            # nothing within the margin of the guessed outline: there the image has to decide
             value = shape[s, j, i]
-            value = max(value - margin, np.float32(0.0)) + min(value + margin, np.float32(0.0))
-            out[row, i] = _soft(value * np.float32(0.25))
-            out[row + 1, i] = _soft(value * np.float32(0.0625))
+            value = scale * (max(value - margin, np.float32(0.0)) + min(value + margin, np.float32(0.0)))
+            out[row, i] = _soft(value)
+            out[row + 1, i] = _soft(np.float32(0.25) * value)
         row += 2
 
 
 @njit(parallel=True, **_JIT)
-def gather_features(planes, rows, columns, top, edges, fine, inverse_spacing, levels, factors, shape, margin, out):
+def gather_features(planes, rows, columns, top, edges, fine, inverse_spacing, levels, factors, shape, reach, out):
     """Features of single voxels, for training. shape is (N planes, S, J, I); out is (N voxels, F).
 
     planes index the slab; all voxels of a call lie in one plane, so `shape` is that plane's.
@@ -228,7 +230,7 @@ def gather_features(planes, rows, columns, top, edges, fine, inverse_spacing, le
         if starts[j] == starts[j + 1]:
             continue
         buffer = np.empty((out.shape[1], ni), np.float32)
-        _row_features(planes, j, top, edges, fine, inverse_spacing, levels, factors, shape, margin, buffer)
+        _row_features(planes, j, top, edges, fine, inverse_spacing, levels, factors, shape, reach, buffer)
         for n in range(starts[j], starts[j + 1]):
             for f in range(out.shape[1]):
                 out[n, f] = buffer[f, columns[n]]
@@ -236,7 +238,7 @@ def gather_features(planes, rows, columns, top, edges, fine, inverse_spacing, le
 
 @njit(parallel=True, **_JIT)
 def prior_planes(
-    first, last, top, edges, fine, inverse_spacing, levels, factors, shape, margin, w1, b1, w2, b2, w3, b3, out
+    first, last, top, edges, fine, inverse_spacing, levels, factors, shape, reach, w1, b1, w2, b2, w3, b3, out
 ):
     """Class probabilities of the prior network for planes first..last-1 of the slab, into out (G, K, J, I).
 
@@ -248,7 +250,7 @@ def prior_planes(
     for row in prange((last - first) * nj):
         k, j = first + row // nj, row % nj
         x = np.empty((features, ni), np.float32)
-        _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shape[k - first], margin, x)
+        _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shape[k - first], reach, x)
         a = np.empty((h1, ni), np.float32)
         b = np.empty((h2, ni), np.float32)
         c = np.empty((groups, ni), np.float32)

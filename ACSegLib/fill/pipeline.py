@@ -133,14 +133,14 @@ def fill(
     samples = collect_samples(context.features, context.classes, context.groups, context.shape)
     progress(0.1, "learning what the segments look like")
     context.network = train_network(samples, len(context.groups), progress=progress)
-    trials: list[dict[str, object]] = []
+    choice: dict[str, Any] = {"forecast_dice": None}
     if settings is None:
-        context.settings, trials = choose_settings(context, samples, progress.part(0.12, 0.25))
+        context.settings, choice = choose_settings(context, samples, progress.part(0.12, 0.25))
     else:
         context.settings = settings
     context.iterations.clear()
     result = _solve_all(volume, labels, seeds, context, options, probabilities, None, progress.part(0.25, 1.0))
-    result.report.update(_forecast(trials), seconds=round(time.perf_counter() - clock, 3))
+    result.report.update(choice, seconds=round(time.perf_counter() - clock, 3))
     return result
 
 
@@ -185,7 +185,7 @@ def refill(
     keep = previous.probabilities is not None
     result = _solve_all(state.volume, labels, seeds, context, state.options, keep, (previous, redo), progress)
     result.report.update(
-        {key: previous.report[key] for key in ("candidates", "forecast_dice") if key in previous.report},
+        {key: previous.report[key] for key in ("left_out", "prior_dice", "forecast_dice") if key in previous.report},
         changed_slices=dirty, seconds=round(time.perf_counter() - clock, 3),
     )  # fmt: skip
     return result
@@ -256,8 +256,7 @@ def _update_shapes(context: Context, old: Context, dirty: list[int]) -> None:
         guess: ShapeGuess | None = getattr(old, name)
         if guess is None:
             continue
-        margin = guess.margin
-        guess = replace(guess, slices=list(guess.slices), distances=dict(guess.distances), fixed_margin=margin)
+        guess = replace(guess, slices=list(guess.slices), distances=dict(guess.distances), fixed_reach=guess.reach)
         gone = [k for k in guess.slices if k in dirty or k not in drawn]
         guess.remove_slices(gone)
         known = [k for k in drawn if k not in guess.distances and (context.classes[k] >= 0).any()]
@@ -352,12 +351,6 @@ def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dic
         "tolerance": context.tolerance,
         "iterations": list(context.iterations),
     }
-
-
-def _forecast(trials: list[dict[str, object]]) -> dict[str, Any]:
-    """What leaving slices out said."""
-    chosen = [t for t in trials if t["chosen"]]
-    return {"candidates": trials, "forecast_dice": chosen[0]["dice"] if chosen else None}
 
 
 def estimate_memory(

@@ -55,7 +55,7 @@ class ShapeGuess:
     spacing: tuple[float, float, float]
     slices: list[int] = field(default_factory=list)
     distances: dict[int, np.ndarray] = field(default_factory=dict)
-    fixed_margin: np.float32 | None = None
+    fixed_reach: np.float32 | None = None
 
     def add_slices(self, classes: np.ndarray, slices: list[int], threads: int = 2) -> None:
         """Compute the distances of drawn slices; `classes` is (K, J, I) with unknown voxels negative."""
@@ -79,12 +79,16 @@ class ShapeGuess:
             del self.distances[k]
 
     @property
-    def margin(self) -> np.float32:
-        """How far (in voxels of the finest axis) the guess may be off with a slice left out; it says nothing nearer."""
-        if self.fixed_margin is not None:
-            return self.fixed_margin
+    def reach(self) -> np.float32:
+        """How far the slices are from which a left-out slice is guessed, in voxels of the finest axis.
+
+        The guess is trusted as little as it deserves then, also where the slices are nearer: what the prior learns
+        from left-out slices holds for it.
+        """
+        if self.fixed_reach is not None:
+            return self.fixed_reach
         gaps = np.diff(self.slices) if len(self.slices) > 1 else [0]
-        return np.float32(2.0 + 0.1 * 2.0 * float(np.median(gaps)) * self.spacing[0])
+        return np.float32(float(np.median(gaps)) * self.spacing[0])
 
     def planes(self, numbers: list[int], without: int | None = None) -> np.ndarray:
         """Guess for some planes, optionally as if the drawn slice `without` were not there.
@@ -96,14 +100,25 @@ class ShapeGuess:
         """
         known = [k for k in self.slices if k != without]
         guess = np.zeros((len(numbers), len(self.groups), *self.size), np.float32)
-        for n, k in enumerate(numbers if known else []):
-            before = max((s for s in known if s <= k), default=known[0])
-            after = min((s for s in known if s >= k), default=known[-1])
-            t = np.float32((k - before) / (after - before)) if after != before else np.float32(0)
-            guess[n] = (1 - t) * self.distances[before].astype(np.float32)
-            if t > 0:
-                guess[n] += t * self.distances[after].astype(np.float32)
+        for n, k in enumerate(numbers):
+            before = max((s for s in known if s <= k), default=None)
+            after = min((s for s in known if s >= k), default=None)
+            for near, share in self._shares(k, before, after):
+                guess[n] += np.float32(share) * self.distances[near].astype(np.float32)
         return guess
+
+    def _shares(self, k: int, before: int | None, after: int | None) -> list[tuple[int, float]]:
+        """Slices that a plane is guessed from, and their shares.
+
+        Beyond the last slice the guess fades, and says nothing at the distance at which the next slice would lie.
+        """
+        if before is not None and after is not None:
+            t = (k - before) / (after - before) if after != before else 0.0
+            return [(before, 1 - t), (after, t)] if t else [(before, 1.0)]
+        near = before if before is not None else after
+        if near is None:
+            return []
+        return [(near, max(0.0, 1 - abs(k - near) * self.spacing[0] / max(float(self.reach), 1e-6)))]
 
     def cropped(self, keep: list[int], first: int, rows: slice, columns: slice) -> ShapeGuess:
         """Guess of a part of the volume that starts at plane `first`, from the slices `keep` alone."""
@@ -113,5 +128,5 @@ class ShapeGuess:
             if k in self.distances:
                 part.distances[k - first] = self.distances[k][:, rows, columns]
         part.slices = sorted(part.distances)
-        part.fixed_margin = self.margin
+        part.fixed_reach = self.reach
         return part

@@ -1,0 +1,138 @@
+"""``acseg fill`` as a person runs it: files in, files out, one sentence when it cannot be done."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ACSegLib import Geometry, Segmentation, Volume
+from ACSegLib.commands.main import main
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+
+GEOMETRY = Geometry((30.0, 30.0, 40.0), (1.0, 2.0, 3.0), unit="nm")
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    """A folder with image.nrrd and labels.seg.nrrd: a noisy ball, every 6th slice drawn."""
+    k, j, i = np.indices((24, 26, 28)) - np.array([12, 13, 14])[:, None, None, None]
+    ball = k * k + j * j + i * i < 64
+    image = ball + np.random.default_rng(0).normal(0, 0.1, ball.shape)
+    drawn = np.zeros(ball.shape, np.uint8)
+    drawn[[6, 12, 18]] = ball[[6, 12, 18]]
+    save_volume(Volume(image.astype(np.float32), GEOMETRY), tmp_path / "image.nrrd")
+    save_segmentation(Segmentation.from_labels(drawn, GEOMETRY, {1: "ball"}), tmp_path / "labels.seg.nrrd")
+    return tmp_path
+
+
+def run(case: Path, *more: str, image: str = "image.nrrd", labels: str = "labels.seg.nrrd") -> int:
+    return main(["fill", str(case / image), str(case / labels), "-o", str(case / "out.seg.nrrd"), "--quiet", *more])
+
+
+def test_files_in_files_out(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extras = ["--uncertainty", str(case / "doubt.nii.gz"), "--probabilities", str(case / "p.nrrd"), "--json", str(case / "r.json")]  # fmt: skip
+    assert run(case, *extras, "--islands", "0.1", "--holes", "0.5", "--smooth", "0.7") == 0
+    result, drawn = open_segmentation(case / "out.seg.nrrd"), open_segmentation(case / "labels.seg.nrrd")
+    assert [s.name for s in result.segments] == ["ball"]
+    assert result.geometry.matches(GEOMETRY)
+    assert np.array_equal(result.labels[12] > 0, drawn.mask("ball")[12] if drawn.shape == result.shape else result.labels[12] > 0)  # fmt: skip
+    assert 1500 < (result.labels > 0).sum() < 2700
+    assert open_volume(case / "p.nrrd").array.max() == 1.0
+    assert open_volume(case / "doubt.nii.gz").geometry.in_unit("nm").matches(GEOMETRY)
+    report = json.loads((case / "r.json").read_text())
+    assert report["results"]["slices"] == {"k": [6, 12, 18]}
+    assert report["results"]["suggested_slices"]
+    assert len(report["inputs"][str(case / "image.nrrd")]["sha256"]) == 64
+    assert "draw next" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".nii.gz", ".tif", ".mrc", ".ome.zarr", ".mha"])
+def test_every_ending_holds_the_result(case: Path, ending: str) -> None:
+    out = case / f"out{ending}"
+    arguments = ["fill", str(case / "image.nrrd"), str(case / "labels.seg.nrrd"), "-o", str(out), "--gamma", "0.3"]
+    assert main([*arguments, "--quiet"]) == 0
+    assert 1500 < (open_segmentation(out).layers[0] > 0).sum() < 2700
+
+
+def test_listed_slices_are_used(case: Path) -> None:
+    assert run(case, "--slices", "0,6,12,18", "--axis", "k") == 0
+    assert not open_segmentation(case / "out.seg.nrrd").flattened().labels[0].any()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--slices", "6,12"], "slice 18 on axis k holds a drawing"),
+        (["--slices", "six"], "not a list of slice numbers"),
+        (["--gamma", "-1"], "--gamma"),
+        (["--mode", "scribbles"], "--background"),
+        (["--ignore", "nobody"], "has no segment 'nobody'; it has: ball"),
+        (["--memory", "0.0001"], "--memory"),
+        (["--uncertainty", "/no/such/folder/u.nrrd"], "does not exist"),
+        (["--colour", "red"], "unrecognized arguments"),
+    ],
+)
+def test_bad_options_are_one_sentence(case: Path, capsys, more: list[str], message: str) -> None:
+    assert run(case, *more) == 2
+    assert message in capsys.readouterr().err
+    assert not (case / "out.seg.nrrd").exists()
+
+
+def test_bad_files_are_one_sentence(case: Path, capsys) -> None:
+    (case / "text.nrrd").write_text("not an image")
+    (case / "cut.nrrd").write_bytes((case / "image.nrrd").read_bytes()[:-500])
+    small = Segmentation.from_labels(np.ones((5, 5, 5), np.uint8), Geometry((3.0, 3.0, 3.0), unit="nm"))
+    save_segmentation(small, case / "small.nrrd")
+    nothing = Segmentation.from_labels(np.zeros((24, 26, 28), np.uint8), GEOMETRY)
+    save_segmentation(nothing, case / "nothing.nrrd")
+    for arguments, message in [
+        (dict(image="text.nrrd"), "text.nrrd"),
+        (dict(image="cut.nrrd"), "cut.nrrd"),
+        (dict(image="missing.nrrd"), "missing.nrrd"),
+        (dict(labels="small.nrrd"), "--resample"),
+        (dict(labels="nothing.nrrd"), "no drawn voxel"),
+    ]:
+        assert run(case, **arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert "Traceback" not in error
+    assert not list(case.glob("out*"))
+    assert not list(case.glob(".*"))
+
+
+def test_an_input_is_not_overwritten(case: Path, capsys) -> None:
+    before = (case / "labels.seg.nrrd").read_bytes()
+    assert (
+        main(["fill", str(case / "image.nrrd"), str(case / "labels.seg.nrrd"), "-o", str(case / "labels.seg.nrrd")])
+        == 2
+    )
+    assert "is an input" in capsys.readouterr().err
+    assert (case / "labels.seg.nrrd").read_bytes() == before
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    k = np.indices((160, 160, 160))[0]
+    image = np.random.default_rng(0).normal(size=k.shape).astype(np.float32)
+    drawn = np.where(k % 40 == 20, 1, 0).astype(np.uint8)
+    drawn[:, :40] = 0
+    save_volume(Volume(image), tmp_path / "i.nrrd")
+    save_segmentation(Segmentation.from_labels(drawn), tmp_path / "l.seg.nrrd")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ACSegLib", "fill", "i.nrrd", "l.seg.nrrd", "-o", "out.seg.nrrd"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stderr:
+        if "%" in line and "reading the files" not in line:
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    process.stderr.close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["i.nrrd", "l.seg.nrrd"]

@@ -1,0 +1,305 @@
+"""The fill from end to end on phantoms: accuracy, faithfulness to the drawing, refills, odd inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ACSegLib import Cancelled, Geometry, InputError, Progress, Segment, Segmentation, Volume
+from ACSegLib.errors import MemoryLimitError
+from ACSegLib.fill import Settings, fill, refill, suggest_slices
+from ACSegLib.fill.labelled_slices import collect_seeds
+from ACSegLib.jobs import CancelFlag
+
+SIZE, EVERY = 48, 8
+FIXED = Settings(0.3, 3.0)
+
+
+def scene(noise: float = 0.12, touching: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Image and labels of a bumpy bright ball (1) with a thin rod, and a very bright bead (2)."""
+    k, j, i = np.indices((SIZE,) * 3) - SIZE / 2 + 0.5
+    angle = np.arctan2(j, i)
+    radius = 13 + 1.5 * np.sin(3 * angle) + 1.0 * np.cos(k / 4)
+    cell = k * k + j * j + i * i < radius * radius
+    cell |= (np.abs(k - 5) < 1.5) & (np.abs(j) < 1.5) & (i > 0) & (i < 21)
+    bead = (k + 14) ** 2 + (j + 14) ** 2 + (i - 14) ** 2 < 16
+    labels = cell.astype(np.uint8)
+    labels[bead] = 2
+    image = np.where(bead, 2.5, np.where(cell, 1.0, 0.0))
+    if touching:
+        image = np.where(k * k + (j + 27) ** 2 + i * i < 13**2, np.maximum(image, 1.0), image)
+    image += np.random.default_rng(0).normal(0, noise, image.shape)
+    return image.astype(np.float32), labels
+
+
+def sparse(labels: np.ndarray, every: int = EVERY, axis: int = 0) -> np.ndarray:
+    """The labels of every n-th slice alone."""
+    out = np.zeros_like(labels)
+    chosen = range(every // 2, labels.shape[axis], every)
+    np.moveaxis(out, axis, 0)[list(chosen)] = np.moveaxis(labels, axis, 0)[list(chosen)]
+    return out
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
+
+
+@pytest.fixture(scope="module")
+def drawn() -> tuple[Volume, Segmentation, np.ndarray]:
+    image, labels = scene()
+    geometry = Geometry((30.0, 30.0, 30.0), (5.0, -7.0, 11.0), unit="nm")
+    table = Segmentation.from_labels(sparse(labels), geometry, {1: "cytoplasm", 2: "bead"})
+    return Volume(image, geometry, "scene"), table, labels
+
+
+@pytest.fixture(scope="module")
+def filled(drawn):
+    volume, labels, _ = drawn
+    return fill(volume, labels, probabilities=True)
+
+
+def test_the_fill_finds_what_was_not_drawn(drawn, filled) -> None:
+    _, _, truth = drawn
+    result = filled.segmentation.labels
+    hidden = np.ones(len(truth), bool)
+    hidden[filled.slices["k"]] = False
+    assert filled.slices == {"k": [12, 20, 28, 36]}
+    assert dice(result[hidden] == 1, truth[hidden] == 1) > 0.97
+    assert dice(result[hidden] == 2, truth[hidden] == 2) > 0.9
+
+
+def test_a_thin_rod_between_slices_is_kept(drawn, filled) -> None:
+    """The rod (3 voxels) crosses one drawn slice at most; boundary contrast alone would lose it."""
+    _, _, truth = drawn
+    rod = np.zeros_like(truth, bool)
+    rod[27:31, 22:26, 40:44] = True
+    rod &= truth == 1
+    assert rod.any()
+    assert np.mean(filled.segmentation.labels[rod] == 1) > 0.8
+
+
+def test_drawn_voxels_come_out_as_drawn_and_geometry_stays(drawn, filled) -> None:
+    volume, labels, _ = drawn
+    for k in filled.slices["k"]:
+        assert np.array_equal(filled.segmentation.labels[k], labels.labels[k])
+        assert not filled.uncertainty[k].any()
+    assert filled.segmentation.geometry == volume.geometry
+    assert [(s.name, s.value) for s in filled.segmentation.segments] == [("cytoplasm", 1), ("bead", 2)]
+    assert np.array_equal(filled.drawn[4], np.ones_like(filled.drawn[4]))
+
+
+def test_probabilities_agree_with_labels_and_uncertainty(filled) -> None:
+    cell, bead = (filled.probabilities[s.id].astype(float) for s in filled.segmentation.segments)
+    rest = 1 - cell - bead
+    assert np.array_equal(filled.segmentation.labels == 1, (cell > bead) & (cell > rest)) or (
+        np.mean((filled.segmentation.labels == 1) != ((cell > bead) & (cell > rest))) < 1e-3
+    )
+    ordered = np.sort(np.stack([cell, bead, rest]), axis=0)
+    assert np.abs(filled.uncertainty / 255 - (1 - ordered[2] + ordered[1])).max() < 0.01
+
+
+def test_the_same_input_gives_the_same_bits(drawn, filled) -> None:
+    volume, labels, _ = drawn
+    again = fill(volume, labels)
+    assert again.segmentation.labels.tobytes() == filled.segmentation.labels.tobytes()
+    assert again.uncertainty.tobytes() == filled.uncertainty.tobytes()
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_slices_on_another_axis_give_the_turned_result(drawn, axis: int) -> None:
+    volume, _, truth = drawn
+    labels = sparse(truth, axis=axis)
+    result = fill(
+        Volume(volume.array, volume.geometry), Segmentation.from_labels(labels, volume.geometry), settings=FIXED
+    )
+    turned = fill(
+        Volume(np.moveaxis(volume.array, axis, 0).copy(), volume.geometry),
+        Segmentation.from_labels(np.moveaxis(labels, axis, 0).copy(), volume.geometry),
+        settings=FIXED,
+    )
+    assert result.report["axis"] == "kji"[axis]
+    assert np.array_equal(np.moveaxis(result.segmentation.labels, axis, 0), turned.segmentation.labels)
+
+
+def test_slices_on_several_axes_are_used_together(drawn) -> None:
+    volume, _, truth = drawn
+    labels = np.maximum(sparse(truth, 16), sparse(truth, 16, axis=2))
+    result = fill(volume, Segmentation.from_labels(labels, volume.geometry), settings=FIXED)
+    assert set(result.slices) == {"k", "i"}
+    assert dice(result.segmentation.labels == 1, truth == 1) > 0.97
+    for axis, numbers in result.slices.items():
+        a = "kji".index(axis)
+        for n in numbers:
+            assert np.array_equal(np.take(result.segmentation.labels, n, a), np.take(truth, n, a))
+
+
+def test_refill_is_exactly_the_full_fill_with_its_prior(drawn, filled) -> None:
+    """A full refill (every slab redone) and a refill of two slabs give the same bits."""
+    _, labels, _ = drawn
+    edited = labels.labels.copy()
+    edited[20, 18:30, 18:30] = 0
+    changed = labels.with_labels(edited)
+    quick = refill(filled, changed, [20])
+    assert quick.report["slabs"] == [[12, 20], [20, 28]]
+    everything = refill(filled, changed, filled.slices["k"])
+    assert len(everything.report["slabs"]) == len(filled.report["slabs"])
+    assert np.array_equal(quick.segmentation.labels, everything.segmentation.labels)
+    assert np.array_equal(quick.uncertainty, everything.uncertainty)
+    assert not np.array_equal(quick.segmentation.labels, filled.segmentation.labels)
+    assert np.array_equal(quick.segmentation.labels[20], edited[20])
+    unchanged = refill(filled, labels, [20])
+    assert np.array_equal(unchanged.segmentation.labels, filled.segmentation.labels)
+
+
+def test_refill_takes_new_and_erased_slices(drawn, filled) -> None:
+    _, labels, truth = drawn
+    more = labels.labels.copy()
+    more[24] = truth[24]
+    result = refill(filled, labels.with_labels(more), [24])
+    assert result.report["slabs"] == [[20, 24], [24, 28]]
+    assert np.array_equal(result.segmentation.labels[24], truth[24])
+    back = refill(result, labels, [24])
+    assert np.array_equal(back.segmentation.labels, filled.segmentation.labels)
+    with pytest.raises(InputError, match="fill again from the start"):
+        refill(filled, Segmentation.from_labels(labels.labels, labels.geometry, {7: "other"}), [20])
+
+
+def test_neighbours_that_look_alike_are_kept_out_by_shape() -> None:
+    image, truth = scene(touching=True)
+    result = fill(Volume(image), Segmentation.from_labels(sparse(truth)))
+    assert dice(result.segmentation.labels == 1, truth == 1) > 0.95
+
+
+def test_spacing_enters_the_walk() -> None:
+    """A gap in the drawing is bridged along the axis with short voxels, not along the one with long voxels."""
+    image = np.zeros((9, 9, 9), np.float32)
+    labels = np.zeros((9, 9, 9), np.uint8)
+    labels[0, 4, 4], labels[4, 4, 0], labels[4, 4, 8] = 3, 1, 2
+    seeds = Segmentation.from_labels(labels, Geometry((1.0, 1.0, 20.0)), {1: "background"})
+    volume = Volume(image, Geometry((1.0, 1.0, 20.0)))
+    result = fill(volume, seeds, mode="scribbles", background="background", settings=Settings(0.01, 3))
+    assert (result.segmentation.labels[:, 4, 4] == 3).sum() < 9
+
+
+def test_overlapping_segments_stay_overlapping(drawn) -> None:
+    volume, _, truth = drawn
+    cell = sparse(truth) == 1
+    half = cell.copy()
+    half[:, :, :24] = False
+    rows = [Segment("cell", 1), Segment("right half", 2)]
+    labels = Segmentation.from_masks([cell, half], rows, volume.geometry)
+    result = fill(volume, labels, settings=FIXED).segmentation
+    full_half = (truth == 1) & (np.arange(SIZE) >= 24)
+    assert dice(result.mask("cell"), truth == 1) > 0.95
+    assert dice(result.mask("right half"), full_half) > 0.9
+    assert not (result.mask("right half") & ~result.mask("cell")).any()
+
+
+def test_many_instances_are_told_apart() -> None:
+    """Twelve touching blocks of one look: more segments than the network has groups."""
+    truth = np.zeros((25, 24, 32), np.uint8)
+    for n in range(12):
+        truth[:, 8 * (n % 3) : 8 * (n % 3) + 8, 8 * (n // 3) : 8 * (n // 3) + 8] = n + 1
+    image = np.ones(truth.shape, np.float32)
+    image[:, ::8], image[:, :, ::8] = 0, 0
+    image += np.random.default_rng(0).normal(0, 0.05, image.shape).astype(np.float32)
+    result = fill(Volume(image), Segmentation.from_labels(sparse(truth)), settings=FIXED)
+    assert np.mean(result.segmentation.labels == truth) > 0.97
+
+
+def test_voxels_without_a_value_come_out_as_background(drawn) -> None:
+    volume, labels, truth = drawn
+    array = volume.array.copy()
+    array[:, :6] = np.nan
+    array[0, 40, 40] = np.inf
+    result = fill(Volume(array, volume.geometry), labels, settings=FIXED)
+    assert not result.segmentation.labels[:, :6].any()
+    assert dice(result.segmentation.labels == 1, truth == 1) > 0.95
+
+
+def test_a_hot_voxel_or_other_units_change_little(drawn, filled) -> None:
+    volume, labels, _ = drawn
+    array = (volume.array * 1000 - 500).astype(np.int16)
+    array[30, 3, 3] = 32767
+    result = fill(Volume(array, volume.geometry), labels)
+    assert dice(result.segmentation.labels == 1, filled.segmentation.labels == 1) > 0.99
+
+
+def test_one_slice_alone_works_and_warns(drawn) -> None:
+    volume, _, truth = drawn
+    labels = np.zeros_like(truth)
+    labels[24] = truth[24]
+    result = fill(volume, Segmentation.from_labels(labels, volume.geometry))
+    assert any("only slice 24" in note for note in result.report["warnings"])
+    assert dice(result.segmentation.labels == 1, truth == 1) > 0.8
+    assert result.report["forecast_dice"] is None
+
+
+def test_the_prior_is_judged_on_left_out_slices(drawn, filled) -> None:
+    """Segments that look like nothing else earn a strong prior, segments without a look of their own a weak one."""
+    volume, labels, _ = drawn
+    assert filled.report["left_out"]
+    assert set(filled.report["left_out"]) < set(filled.slices["k"])
+    assert filled.report["prior_dice"] > 0.9
+    blank = Volume(np.random.default_rng(0).random(volume.shape, np.float32), volume.geometry)
+    guess = fill(blank, labels)
+    assert guess.report["gamma"] < 0.5 * filled.report["gamma"]
+
+
+def test_the_forecast_is_cautious(drawn, filled) -> None:
+    """Left-out slices lie twice as far from the next drawn one, so the forecast is not above what is reached."""
+    _, _, truth = drawn
+    hidden = np.ones(len(truth), bool)
+    hidden[filled.slices["k"]] = False
+    reached = np.mean([dice(filled.segmentation.labels[hidden] == v, truth[hidden] == v) for v in (1, 2)])
+    assert 0.3 < filled.report["forecast_dice"] <= reached + 0.02
+
+
+def test_suggestions_are_not_drawn_yet_and_keep_apart(filled) -> None:
+    suggested = suggest_slices(filled, 4)
+    assert len(suggested) == 4
+    assert len({*suggested}) == 4
+    assert not set(suggested) & set(filled.slices["k"])
+    doubt = (filled.uncertainty.astype(float) ** 2).sum(axis=(1, 2))
+    assert doubt[suggested[0]] > np.median(doubt)
+
+
+def test_shapes_that_do_not_fit_and_thin_volumes_are_refused(drawn) -> None:
+    volume, labels, _ = drawn
+    with pytest.raises(InputError, match="--resample"):
+        fill(Volume(volume.array[:-1], volume.geometry), labels)
+    with pytest.raises(InputError, match="one voxel thin"):
+        fill(Volume(np.zeros((1, 9, 9))), Segmentation.from_labels(np.ones((1, 9, 9), np.uint8)))
+    with pytest.raises(MemoryLimitError, match="GiB"):
+        fill(volume, labels, memory_limit=1e5)
+
+
+def test_cancelling_stops_at_every_stage(drawn) -> None:
+    volume, labels, _ = drawn
+    for stop_at in (0.01, 0.1, 0.2, 0.5, 0.9):
+        flag = CancelFlag()
+        progress = Progress(lambda f, _, stop=stop_at, flag=flag: flag.set() if f >= stop else None, flag)
+        with pytest.raises(Cancelled):
+            fill(volume, labels, progress=progress)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_any_drawing_is_kept_and_nothing_breaks(data: st.DataObject) -> None:
+    shape = data.draw(st.tuples(st.integers(2, 9), st.integers(2, 9), st.integers(2, 9)))
+    array = data.draw(hnp.arrays(np.uint8, shape, elements=st.sampled_from([0, 0, 0, 1, 2, 7])))
+    spacing = data.draw(st.tuples(*[st.floats(0.2, 20)] * 3))
+    image = np.random.default_rng(0).normal(size=shape).astype(data.draw(st.sampled_from(["f4", "f8", "i2", "u1"])))
+    labels = Segmentation.from_labels(array, Geometry(spacing))
+    if not array.any():
+        with pytest.raises(InputError, match="no drawn voxel"):
+            fill(Volume(image, Geometry(spacing)), labels)
+        return
+    axis = data.draw(st.sampled_from(["auto", "k", "j", "i", "all"]))
+    result = fill(Volume(image, Geometry(spacing)), labels, axis=axis, settings=FIXED)
+    known = collect_seeds(labels, axis=axis).classes >= 0
+    assert np.array_equal(result.segmentation.labels[known], array[known])
+    assert set(np.unique(result.segmentation.labels)) <= set(np.unique(array)) | {0}
