@@ -129,7 +129,7 @@ def fill(
     options = dict(axis=axis, slices=slices, mode=mode, background=background, ignore=ignore, outside=outside)
     seeds = collect_seeds(labels, **options)  # type: ignore[arg-type]
     progress(0.02, "reading the drawn slices")
-    context = _prepare(volume, seeds, device, tolerance, probabilities, memory_limit, progress)
+    context = _prepare(volume, seeds, outside, device, tolerance, probabilities, memory_limit, progress)
     samples = collect_samples(context.features, context.classes, context.groups, context.shape)
     progress(0.1, "learning what the segments look like")
     context.network = train_network(samples, len(context.groups), progress=progress)
@@ -217,6 +217,7 @@ def _cuts(classes: np.ndarray, seeds: Seeds) -> list[int]:
 def _prepare(
     volume: Volume,
     seeds: Seeds,
+    outside: np.ndarray | None,
     device: str,
     tolerance: float,
     probabilities: bool,
@@ -230,9 +231,8 @@ def _prepare(
     _check_memory(volume, classes.shape, cuts, len(seeds.table), probabilities, limit)
     image = np.moveaxis(volume.array, axis, 0)
     limits = intensity_range(volume.array, seeds.classes)
-    outside = classes == -2
-    if outside.any():
-        image = np.where(outside, np.asarray(limits[0], volume.array.dtype), image)
+    if outside is not None:
+        image = np.where(np.moveaxis(outside, axis, 0), np.asarray(limits[0], volume.array.dtype), image)
     spacing = volume.geometry.spacing[::-1]
     order = [axis, *[a for a in range(3) if a != axis]]
     features = prepare(image, [float(spacing[a]) for a in order], limits, progress.part(0.02, 0.08))

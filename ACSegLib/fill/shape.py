@@ -59,8 +59,9 @@ class ShapeGuess:
 
     def add_slices(self, classes: np.ndarray, slices: list[int], threads: int = 2) -> None:
         """Compute the distances of drawn slices; `classes` is (K, J, I) with unknown voxels negative."""
-        gaps = np.diff(slices) if len(slices) > 1 else [classes.shape[0]]
-        absent = float(np.median(gaps)) * self.spacing[0] * 0.5
+        self.slices = sorted(set(self.slices) | set(slices))
+        # where a segment is absent, its outline is taken to have closed half-way to here
+        absent = 0.5 * float(self.reach) or FAR
 
         def compute(k: int) -> np.ndarray:
             plane = classes[k]
@@ -70,7 +71,6 @@ class ShapeGuess:
         with ThreadPoolExecutor(threads) as pool:
             for k, distances in zip(slices, pool.map(compute, slices), strict=True):
                 self.distances[k] = distances
-        self.slices = sorted(set(self.slices) | set(slices))
 
     def remove_slices(self, slices: list[int]) -> None:
         """Forget some slices."""

@@ -88,7 +88,8 @@ def test_drawn_voxels_come_out_as_drawn_and_geometry_stays(drawn, filled) -> Non
         assert not filled.uncertainty[k].any()
     assert filled.segmentation.geometry == volume.geometry
     assert [(s.name, s.value) for s in filled.segmentation.segments] == [("cytoplasm", 1), ("bead", 2)]
-    assert np.array_equal(filled.drawn[4], np.ones_like(filled.drawn[4]))
+    assert filled.drawn[12].all()
+    assert not filled.drawn[13].any()
 
 
 def test_probabilities_agree_with_labels_and_uncertainty(filled) -> None:
@@ -279,7 +280,7 @@ def test_shapes_that_do_not_fit_and_thin_volumes_are_refused(drawn) -> None:
 
 def test_cancelling_stops_at_every_stage(drawn) -> None:
     volume, labels, _ = drawn
-    for stop_at in (0.01, 0.1, 0.2, 0.5, 0.9):
+    for stop_at in (0.01, 0.1, 0.2, 0.5, 0.8):
         flag = CancelFlag()
         progress = Progress(lambda f, _, stop=stop_at, flag=flag: flag.set() if f >= stop else None, flag)
         with pytest.raises(Cancelled):
