@@ -2,7 +2,7 @@
 
 `fill` and `refill` do the work, `suggest_slices` says where to draw next; `cleanup` tidies a result. The modules, in
 the order in which a fill uses them: `labelled_slices`, `features`, `shape`, `appearance`, `selection`, `context`,
-`random_walk` (the linear system), `kernels` (compiled loops), `pipeline`.
+`random_walk` (the linear system), `pipeline`; `image_kernels`, `walk_kernels` and `threads` are the compiled loops.
 """
 
 from ACSegLib.fill.context import Settings

@@ -135,7 +135,7 @@ def collect_samples(
     features: ImageFeatures, classes: np.ndarray, groups: list[list[int]], shape: ShapeGuess, count: int = 40000
 ) -> Samples:
     """Gather features of chosen voxels; shape features leave out the drawn slice that a voxel lies in."""
-    from ACSegLib.fill import kernels
+    from ACSegLib.fill import image_kernels as kernels
 
     points = choose_voxels(classes, groups, count)
     x = np.empty((points.shape[1], features.count(len(shape.groups))), np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.fill.appearance import PriorNetwork
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.labelled_slices import OUTSIDE
+from ACSegLib.fill.labelled_slices import OUTSIDE, count_classes
 from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
@@ -94,7 +94,7 @@ class Context:
         network: PriorNetwork | None = None,
     ) -> np.ndarray:
         """Prior of each group in a slab, (G, K, J, I) float32."""
-        from ACSegLib.fill import kernels
+        from ACSegLib.fill import image_kernels as kernels
 
         network = network or self.network
         assert network is not None
@@ -102,7 +102,7 @@ class Context:
         guess = self.shape.planes(list(range(first, first + len(edges))), without)
         kernels.prior_planes(
             0, len(edges), first, edges, fine, self.features.inverse_spacing, tuple(self.features.levels),
-            self.features.placement, guess, self.shape.reach, *network.layers, out,
+            self.features.placement, guess, self.shape.reach, network.layers, out,
         )  # fmt: skip
         return out
 
@@ -136,7 +136,7 @@ class Context:
         if without is not None:
             seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, -1)
         prior = self.group_prior(first, edges, fine, without, network)
-        present = {int(c) for c in np.unique(seeds) if c > 0}
+        present = {c for c in np.flatnonzero(count_classes(seeds, self.count)).tolist() if c > 0}
         priors = self.class_priors(prior, first, present, without)
         problem = SlabProblem(
             np.ascontiguousarray(edges), seeds, seeds != OUTSIDE, settings.beta(self.features.noise), settings.gamma,
@@ -205,7 +205,7 @@ class SlabResult:
 
     def add(self, classes: list[int], x: np.ndarray) -> None:
         """Fold in the probabilities (R, K, J, I) of some classes."""
-        from ACSegLib.fill import kernels
+        from ACSegLib.fill import walk_kernels as kernels
 
         kernels.merge_best(x, np.asarray(classes, np.int16), self.best, self.best_value, self.second, self._rest)
         if self.probabilities is not None:
@@ -213,7 +213,7 @@ class SlabResult:
 
     def finish(self, seeds: np.ndarray) -> None:
         """Fold in background as what the others leave, then put the drawn voxels back as drawn."""
-        from ACSegLib.fill import kernels
+        from ACSegLib.fill import walk_kernels as kernels
 
         rest = np.maximum(self._rest, 0)
         kernels.merge_best(rest[None], np.zeros(1, np.int16), self.best, self.best_value, self.second, self._rest)

@@ -34,7 +34,7 @@ def half_kernel(sigma: float) -> np.ndarray:
 
 
 def _smoothed(image: np.ndarray, sigma: float, spacing: Sequence[float]) -> np.ndarray:
-    from ACSegLib.fill import kernels
+    from ACSegLib.fill import image_kernels as kernels
 
     out = np.empty_like(image)
     kernels.smooth(image, np.empty_like(image), out, *[half_kernel(sigma / h) for h in spacing])
@@ -151,7 +151,7 @@ def prepare(
     limits : tuple of float
         Intensities that become 0 and 1; beyond them the image is clipped.
     """
-    from ACSegLib.fill import kernels
+    from ACSegLib.fill import image_kernels as kernels
 
     progress = progress or Progress()
     relative = np.asarray(spacing, float) / min(spacing)

@@ -129,13 +129,13 @@ def _combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarra
         for r in members:
             if segmentation.segments[r].value <= top:
                 row_of[segmentation.segments[r].value] = r + 1
-        here = row_of[layer]
         if len(table) == 1:
             table += [(r,) for r in members]
             class_of = np.zeros(max(members) + 2, np.int16)
             class_of[[r + 1 for r in members]] = np.arange(1, len(members) + 1)
-            classes = class_of[here]
+            classes = np.take(class_of[row_of], layer)
             continue
+        here = np.take(row_of, layer)
         where = np.nonzero(here)
         pairs, inverse = np.unique(np.stack([classes[where], here[where]]), axis=1, return_inverse=True)
         codes = []
@@ -146,6 +146,14 @@ def _combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarra
             codes.append(table.index(entry))
         classes[where] = np.asarray(codes, np.int16)[inverse.ravel()]
     return classes, table
+
+
+def count_classes(classes: np.ndarray, count: int) -> np.ndarray:
+    """Number of known voxels of each class, (count,); plane by plane, so no large copy is made."""
+    found = np.zeros(count, np.int64)
+    for plane in classes:
+        found += np.bincount(plane[plane >= 0], minlength=count)
+    return found
 
 
 def _given_slices(slices: Sequence[int] | Mapping[str, Sequence[int]], axis: str) -> dict[str, list[int]]:
@@ -252,7 +260,7 @@ def _warnings(seeds: Seeds, labels: Segmentation) -> list[str]:
             f"only slice {numbers[0]} on axis {axis} is drawn: there is nothing to fill between, and no slice to check "
             "the result with; draw at least one more."
         )
-    present = set(np.unique(seeds.classes).tolist())
+    present = set(np.flatnonzero(count_classes(seeds.classes, len(seeds.table))).tolist())
     for row, segment in enumerate(labels.segments):
         members = [c for c, rows in enumerate(seeds.table) if row in rows]
         if members and not present.intersection(members):

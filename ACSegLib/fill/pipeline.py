@@ -14,7 +14,7 @@ from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.fill.appearance import collect_samples, group_classes, train_network
 from ACSegLib.fill.context import TOGETHER, Context, Settings, SlabResult
 from ACSegLib.fill.features import intensity_range, prepare
-from ACSegLib.fill.labelled_slices import AXES, Seeds, collect_seeds
+from ACSegLib.fill.labelled_slices import AXES, Seeds, collect_seeds, count_classes
 from ACSegLib.fill.random_walk import TOLERANCE, choose_solver
 from ACSegLib.fill.selection import choose_settings
 from ACSegLib.fill.shape import ShapeGuess
@@ -335,14 +335,19 @@ def _to_segmentation(best: np.ndarray, seeds: Seeds, labels: Segmentation) -> Se
     return Segmentation(tuple(layers), segments, labels.geometry, labels.name, dict(labels.meta))
 
 
+def _class_name(seeds: Seeds, c: int) -> str:
+    """Names of the segments of a class, joined; "background" for none."""
+    return " + ".join(seeds.segments[row].name for row in seeds.table[c]) or "background"
+
+
 def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dict[str, Any]:
-    numbers, counts = np.unique(context.classes[context.classes >= 0], return_counts=True)
+    counts = count_classes(context.classes, context.count)
     return {
         "axis": AXES[seeds.primary],
         "slices": seeds.slices,
         "warnings": list(seeds.warnings),
         "segments": [s.name for s in seeds.segments],
-        "drawn_voxels": dict(zip(map(int, numbers), map(int, counts), strict=True)),
+        "known_voxels": {_class_name(seeds, c): int(n) for c, n in enumerate(counts)},
         "slabs": [list(s) for s in slabs],
         "solver": context.solver.name,
         "gamma": context.settings.gamma,

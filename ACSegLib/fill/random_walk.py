@@ -97,23 +97,25 @@ class CpuSolver:
         progress: Progress | None = None,
     ) -> tuple[np.ndarray, int]:
         """See `Solver`."""
-        from ACSegLib.fill import kernels
+        from ACSegLib.fill import walk_kernels as kernels
 
         count, shape = len(classes), problem.seeds.shape
         fix_seeds(start, problem.seeds, classes)
-        weights = [np.empty(shape, np.float32) for _ in range(3)]
+        wk, wj, wi = (np.empty(shape, np.float32) for _ in range(3))
         kernels.edge_weights(
             problem.edges,
             problem.valid,
             np.float32(problem.beta),
             problem.axis_weights,
             np.float32(EDGE_FLOOR),
-            *weights,
+            wk,
+            wj,
+            wi,
         )
         scale = np.empty(shape, np.float32)
         residual = np.empty_like(start)
-        kernels.start_system(*weights, np.float32(problem.gamma), problem.seeds, prior, start, scale, residual)
-        kernels.scale_weights(*weights, scale)
+        kernels.start_system(wk, wj, wi, np.float32(problem.gamma), problem.seeds, prior, start, scale, residual)
+        kernels.scale_weights(wk, wj, wi, scale)
         correction = np.zeros_like(start)
         direction, product = residual.copy(), np.zeros_like(start)
         sums = np.empty((count, kernels.BLOCKS))
@@ -132,7 +134,7 @@ class CpuSolver:
                 if not active.any():
                     break
             done += 1
-            kernels.multiply(*weights, direction, active, product, sums)
+            kernels.multiply(wk, wj, wi, direction, active, product, sums)
             curvature = sums.sum(1)
             alpha[:] = np.where(active & (curvature > 0), power / np.maximum(curvature, 1e-300), 0)
             kernels.step(alpha, direction, product, active, correction, residual, sums)

@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.feature import hessian_matrix_eigvals
 
 from ACSegLib import InputError
-from ACSegLib.fill import kernels
+from ACSegLib.fill import image_kernels as kernels
 from ACSegLib.fill.features import _smoothed, half_kernel, intensity_range, prepare
 
 

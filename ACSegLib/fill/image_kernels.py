@@ -1,0 +1,339 @@
+"""Compiled loops on the image: scaling, smoothing, features, and the prior network.
+
+Everything is float32, C-contiguous and in (slice, row, column) order, whatever axis the slices were drawn on. Each
+public function spreads its loop over the cores; none of them sums across ranges, so results do not depend on their
+number.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ACSegLib.fill.threads import spread
+
+#: How the loops are compiled; the code is cached beside this file, or in the user's cache folder.
+_JIT: Any = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, boundscheck=False)
+
+
+@njit(**_JIT)
+def _scale_clip(begin, end, image, low, high, out):
+    _nk, nj, ni = image.shape
+    factor = np.float32(1.0 / (high - low))
+    base = np.float32(low)
+    for k in range(begin, end):
+        for j in range(nj):
+            for i in range(ni):
+                value = (np.float32(image[k, j, i]) - base) * factor
+                out[k, j, i] = min(max(value, np.float32(0.0)), np.float32(1.0))
+
+
+def scale_clip(image, low, high, out):
+    """Map `low`..`high` of an image (any numeric type) to 0..1 in float32, clipped."""
+    spread(_scale_clip, len(image), image, low, high, out)
+
+
+@njit(**_JIT)
+def _smooth_across(begin, end, source, out, weights):
+    """Convolve along the first axis, rows begin..end-1 of all planes taken together."""
+    nk, nj, ni = source.shape
+    for row in range(begin, end):
+        k, j = row // nj, row % nj
+        line = out[k, j]
+        for i in range(ni):
+            line[i] = weights[0] * source[k, j, i]
+        for t in range(1, weights.size):
+            below, above = max(k - t, 0), min(k + t, nk - 1)
+            w = weights[t]
+            for i in range(ni):
+                line[i] += w * (source[below, j, i] + source[above, j, i])
+
+
+@njit(**_JIT)
+def _smooth_planes(begin, end, source, out, weights_j, weights_i):
+    """Convolve along rows and columns of planes begin..end-1."""
+    _, nj, ni = source.shape
+    reach = weights_i.size - 1
+    line = np.empty(ni + 2 * reach, np.float32)
+    plane = np.empty((nj, ni), np.float32)
+    for k in range(begin, end):
+        for j in range(nj):
+            for i in range(ni):
+                plane[j, i] = weights_j[0] * source[k, j, i]
+            for t in range(1, weights_j.size):
+                before, after = max(j - t, 0), min(j + t, nj - 1)
+                w = weights_j[t]
+                for i in range(ni):
+                    plane[j, i] += w * (source[k, before, i] + source[k, after, i])
+        for j in range(nj):
+            for i in range(reach):
+                line[i] = plane[j, 0]
+                line[ni + reach + i] = plane[j, ni - 1]
+            for i in range(ni):
+                line[reach + i] = plane[j, i]
+            for i in range(ni):
+                out[k, j, i] = weights_i[0] * line[reach + i]
+            for t in range(1, reach + 1):
+                w = weights_i[t]
+                for i in range(ni):
+                    out[k, j, i] += w * (line[reach + i - t] + line[reach + i + t])
+
+
+def smooth(source, scratch, out, weights_k, weights_j, weights_i):
+    """Separable convolution with symmetric kernels (half kernels given, centre first), edges replicated.
+
+    `source`, `scratch` and `out` are (K, J, I); `scratch` is overwritten.
+    """
+    spread(_smooth_across, source.shape[0] * source.shape[1], source, scratch, weights_k)
+    spread(_smooth_planes, len(source), scratch, out, weights_j, weights_i)
+
+
+@njit(**_JIT)
+def _pool(begin, end, source, fk, fj, fi, out):
+    nk, nj, ni = source.shape
+    for k in range(begin, end):
+        for j in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                total = np.float32(0.0)
+                count = 0
+                for a in range(k * fk, min((k + 1) * fk, nk)):
+                    for b in range(j * fj, min((j + 1) * fj, nj)):
+                        for c in range(i * fi, min((i + 1) * fi, ni)):
+                            total += source[a, b, c]
+                            count += 1
+                out[k, j, i] = total / np.float32(count)
+
+
+def pool(source, fk, fj, fi, out):
+    """Mean over blocks of fk x fj x fi voxels; blocks at the far edges hold what there is."""
+    spread(_pool, len(out), source, fk, fj, fi, out)
+
+
+@njit(**_JIT)
+def _eigenvalues(a, b, c, d, e, f):
+    """Eigenvalues, descending, of the symmetric matrix [[a, d, e], [d, b, f], [e, f, c]] (Smith 1961)."""
+    mean = (a + b + c) / np.float32(3.0)
+    p1 = d * d + e * e + f * f
+    a0, b0, c0 = a - mean, b - mean, c - mean
+    p2 = a0 * a0 + b0 * b0 + c0 * c0 + np.float32(2.0) * p1
+    if p2 <= np.float32(1e-20):
+        return mean, mean, mean
+    p = math.sqrt(p2 / np.float32(6.0))
+    det = a0 * (b0 * c0 - f * f) - d * (d * c0 - f * e) + e * (d * f - b0 * e)
+    r = det / (np.float32(2.0) * p * p * p)
+    r = min(max(r, np.float32(-1.0)), np.float32(1.0))
+    angle = math.acos(r) / np.float32(3.0)
+    first = mean + np.float32(2.0) * p * math.cos(angle)
+    last = mean + np.float32(2.0) * p * math.cos(angle + np.float32(2.0943951))
+    return first, np.float32(3.0) * mean - first - last, last
+
+
+@njit(**_JIT)
+def _derivatives(image, k, j, i, ik, ij, ii):
+    """Gradient magnitude and Hessian eigenvalues at a voxel; ik, ij, ii are inverse spacings."""
+    nk, nj, ni = image.shape
+    k0, k1 = max(k - 1, 0), min(k + 1, nk - 1)
+    j0, j1 = max(j - 1, 0), min(j + 1, nj - 1)
+    i0, i1 = max(i - 1, 0), min(i + 1, ni - 1)
+    half, quarter = np.float32(0.5), np.float32(0.25)
+    centre = np.float32(2.0) * image[k, j, i]
+    gk = half * (image[k1, j, i] - image[k0, j, i]) * ik
+    gj = half * (image[k, j1, i] - image[k, j0, i]) * ij
+    gi = half * (image[k, j, i1] - image[k, j, i0]) * ii
+    hkk = (image[k1, j, i] + image[k0, j, i] - centre) * ik * ik
+    hjj = (image[k, j1, i] + image[k, j0, i] - centre) * ij * ij
+    hii = (image[k, j, i1] + image[k, j, i0] - centre) * ii * ii
+    hkj = quarter * (image[k1, j1, i] - image[k1, j0, i] - image[k0, j1, i] + image[k0, j0, i]) * ik * ij
+    hki = quarter * (image[k1, j, i1] - image[k1, j, i0] - image[k0, j, i1] + image[k0, j, i0]) * ik * ii
+    hji = quarter * (image[k, j1, i1] - image[k, j1, i0] - image[k, j0, i1] + image[k, j0, i0]) * ij * ii
+    e1, e2, e3 = _eigenvalues(hkk, hjj, hii, hkj, hki, hji)
+    return math.sqrt(gk * gk + gj * gj + gi * gi), e1, e2, e3
+
+
+@njit(**_JIT)
+def _texture(begin, end, image, inverse_spacing, out):
+    _nk, nj, ni = image.shape
+    ik, ij, ii = inverse_spacing[0], inverse_spacing[1], inverse_spacing[2]
+    for k in range(begin, end):
+        for j in range(nj):
+            for i in range(ni):
+                g, e1, e2, e3 = _derivatives(image, k, j, i, ik, ij, ii)
+                out[0, k, j, i] = image[k, j, i]
+                out[1, k, j, i] = g
+                out[2, k, j, i] = e1
+                out[3, k, j, i] = e2
+                out[4, k, j, i] = e3
+
+
+def texture(image, inverse_spacing, out):
+    """Write intensity, gradient magnitude and Hessian eigenvalues of a level; out is (5, K, J, I)."""
+    spread(_texture, len(image), image, inverse_spacing, out)
+
+
+@njit(**_JIT)
+def _soft(value):
+    """A cheap sigmoid from -1 to 1."""
+    return value / (np.float32(1.0) + abs(value))
+
+
+@njit(**_JIT)
+def _coarse_row(level, factors, k, j, ni, out, first):
+    """Interpolate every feature of a coarse level (F, K, J, I) linearly along the row (k, j) of the full grid."""
+    count, lk, lj, li = level.shape
+    zk = (np.float32(k + factors[1, 0]) + np.float32(0.5)) / np.float32(factors[0, 0]) - np.float32(0.5)
+    zj = (np.float32(j + factors[1, 1]) + np.float32(0.5)) / np.float32(factors[0, 1]) - np.float32(0.5)
+    zk = min(max(zk, np.float32(0.0)), np.float32(lk - 1))
+    zj = min(max(zj, np.float32(0.0)), np.float32(lj - 1))
+    k0, j0 = int(zk), int(zj)
+    k1, j1 = min(k0 + 1, lk - 1), min(j0 + 1, lj - 1)
+    tk, tj = zk - np.float32(k0), zj - np.float32(j0)
+    one = np.float32(1.0)
+    w00, w01 = (one - tk) * (one - tj), (one - tk) * tj
+    w10, w11 = tk * (one - tj), tk * tj
+    line = np.empty(li + 1, np.float32)
+    step = one / np.float32(factors[0, 2])
+    for f in range(count):
+        for i in range(li):
+            line[i] = (
+                w00 * level[f, k0, j0, i]
+                + w01 * level[f, k0, j1, i]
+                + w10 * level[f, k1, j0, i]
+                + w11 * level[f, k1, j1, i]
+            )
+        line[li] = line[li - 1]
+        for i in range(ni):
+            z = (np.float32(i + factors[1, 2]) + np.float32(0.5)) * step - np.float32(0.5)
+            z = min(max(z, np.float32(0.0)), np.float32(li - 1))
+            i0 = int(z)
+            t = z - np.float32(i0)
+            out[first + f, i] = line[i0] * (one - t) + line[i0 + 1] * t
+
+
+@njit(**_JIT)
+def _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shape, reach, out):
+    """Fill the feature rows (F, I) of row j in plane k of the slab; `top` is the slab's first plane in the volume."""
+    ni = fine.shape[2]
+    ik, ij, ii = inverse_spacing[0], inverse_spacing[1], inverse_spacing[2]
+    for i in range(ni):
+        g, e1, e2, e3 = _derivatives(fine, k, j, i, ik, ij, ii)
+        out[0, i] = edges[k, j, i]
+        out[1, i] = fine[k, j, i]
+        out[2, i] = g
+        out[3, i] = e1
+        out[4, i] = e2
+        out[5, i] = e3
+    row = 6
+    _coarse_row(levels[0], factors[0], top + k, j, ni, out, row)
+    row += levels[0].shape[0]
+    _coarse_row(levels[1], factors[1], top + k, j, ni, out, row)
+    row += levels[1].shape[0]
+    # nothing within the margin of the guessed outline: there the image has to decide
+    margin = np.float32(0.4) * reach
+    scale = np.float32(1.0) / (np.float32(1.0) + margin)
+    for s in range(shape.shape[0]):
+        for i in range(ni):
+            value = shape[s, j, i]
+            value = scale * (max(value - margin, np.float32(0.0)) + min(value + margin, np.float32(0.0)))
+            out[row, i] = _soft(value)
+            out[row + 1, i] = _soft(np.float32(0.25) * value)
+        row += 2
+
+
+@njit(**_JIT)
+def _gather_features(
+    begin, end, plane, rows, columns, top, edges, fine, inverse_spacing, levels, factors, shape, reach, out
+):
+    nj, ni = fine.shape[1], fine.shape[2]
+    starts = np.searchsorted(rows, np.arange(nj + 1))
+    for j in range(begin, end):
+        if starts[j] == starts[j + 1]:
+            continue
+        buffer = np.empty((out.shape[1], ni), np.float32)
+        _row_features(plane, j, top, edges, fine, inverse_spacing, levels, factors, shape, reach, buffer)
+        for n in range(starts[j], starts[j + 1]):
+            for f in range(out.shape[1]):
+                out[n, f] = buffer[f, columns[n]]
+
+
+def gather_features(plane, rows, columns, top, edges, fine, inverse_spacing, levels, factors, shape, reach, out):
+    """Features of single voxels of one plane of the slab, for training, into out (N, F).
+
+    rows and columns (N,) say which, sorted by row; shape is (S, J, I) for that plane.
+    """
+    where = (plane, rows, columns, top, edges, fine, inverse_spacing, levels, factors, shape, reach)
+    spread(_gather_features, fine.shape[1], *where, out)
+
+
+@njit(**_JIT)
+def _layer(weights, bias, x, out, rectify):
+    """out = weights @ x + bias along a row of voxels, optionally rectified."""
+    ni = x.shape[1]
+    for o in range(weights.shape[0]):
+        for i in range(ni):
+            out[o, i] = bias[o]
+        for f in range(weights.shape[1]):
+            w = weights[o, f]
+            for i in range(ni):
+                out[o, i] += w * x[f, i]
+        if rectify:
+            for i in range(ni):
+                out[o, i] = max(out[o, i], np.float32(0.0))
+
+
+@njit(**_JIT)
+def _prior_planes(
+    begin,
+    end,
+    first,
+    last,
+    top,
+    edges,
+    fine,
+    inverse_spacing,
+    levels,
+    factors,
+    shape,
+    reach,
+    w1,
+    b1,
+    w2,
+    b2,
+    w3,
+    b3,
+    out,
+):
+    nj, ni = fine.shape[1], fine.shape[2]
+    h1, h2, groups = w1.shape[0], w2.shape[0], w3.shape[0]
+    features = w1.shape[1]
+    for row in range(begin, end):
+        k, j = first + row // nj, row % nj
+        x = np.empty((features, ni), np.float32)
+        _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shape[k - first], reach, x)
+        a = np.empty((h1, ni), np.float32)
+        b = np.empty((h2, ni), np.float32)
+        c = np.empty((groups, ni), np.float32)
+        _layer(w1, b1, x, a, True)
+        _layer(w2, b2, a, b, True)
+        _layer(w3, b3, b, c, False)
+        for i in range(ni):
+            highest = c[0, i]
+            for g in range(1, groups):
+                highest = max(highest, c[g, i])
+            total = np.float32(0.0)
+            for g in range(groups):
+                c[g, i] = math.exp(c[g, i] - highest)
+                total += c[g, i]
+            for g in range(groups):
+                out[g, k, j, i] = c[g, i] / total
+
+
+def prior_planes(first, last, top, edges, fine, inverse_spacing, levels, factors, shape, reach, layers, out):
+    """Class probabilities of the prior network for planes first..last-1 of the slab, into out (G, K, J, I).
+
+    shape is (planes, S, J, I) for those planes; layers are the weights (outputs, inputs) and biases, in turn.
+    """
+    where = (first, last, top, edges, fine, inverse_spacing, levels, factors, shape, reach)
+    spread(_prior_planes, (last - first) * fine.shape[1], *where, *layers, out)
