@@ -2,11 +2,13 @@
 
 `fill` and `refill` do the work, `suggest_slices` says where to draw next; `cleanup` tidies a result. The modules, in
 the order in which a fill uses them: `labelled_slices`, `features`, `shape`, `appearance`, `selection`, `context`,
-`random_walk` (the linear system), `pipeline`; `image_kernels`, `walk_kernels` and `threads` are the compiled loops.
+`random_walk` (the linear system), `pipeline`, `refilling`; `image_kernels`, `walk_kernels` and `threads` are the
+compiled loops.
 """
 
 from ACSegLib.fill.context import Settings
-from ACSegLib.fill.pipeline import FillResult, estimate_memory, fill, refill
+from ACSegLib.fill.pipeline import FillResult, estimate_memory, fill
+from ACSegLib.fill.refilling import refill
 from ACSegLib.fill.suggest import suggest_slices
 
 __all__ = ["FillResult", "Settings", "estimate_memory", "fill", "refill", "suggest_slices"]

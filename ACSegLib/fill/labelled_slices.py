@@ -116,7 +116,7 @@ def _thick(drawn: np.ndarray, axis: int) -> bool:
     return bool(np.mean(2 * squares[used] >= voxels[used]) > 0.5)
 
 
-def _combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+def combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarray, list[tuple[int, ...]]]:
     """Class array (0 where nothing is drawn) and class table of the chosen rows of the segment table."""
     table: list[tuple[int, ...]] = [()]
     classes = np.zeros(segmentation.shape, np.int16)
@@ -221,7 +221,7 @@ def collect_seeds(
     """
     special = {s: labels.segment(s) for s in (background, ignore) if s}
     rows = [r for r, s in enumerate(labels.segments) if s not in special.values()]
-    classes, table = _combine(labels, rows)
+    classes, table = combine(labels, rows)
     drawn = classes > 0
     if not drawn.any():
         raise InputError(f"labels {labels.name!r} hold no drawn voxel; draw on at least one slice.")

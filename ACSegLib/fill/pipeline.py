@@ -1,9 +1,10 @@
-"""The fill from end to end: drawings to a dense segmentation, refills after an edit, and the report."""
+"""The fill from end to end: drawings to a dense segmentation, and the report."""
 
 from __future__ import annotations
 
 import itertools
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -64,6 +65,7 @@ class _State:
     best: np.ndarray
     volume: Volume
     kept: np.ndarray | None
+    checksums: list[int]
 
 
 def fill(
@@ -139,55 +141,8 @@ def fill(
     else:
         context.settings = settings
     context.iterations.clear()
-    result = _solve_all(volume, labels, seeds, context, options, probabilities, None, progress.part(0.25, 1.0))
+    result = solve_slabs(volume, labels, seeds, context, options, probabilities, None, progress.part(0.25, 1.0))
     result.report.update(choice, seconds=round(time.perf_counter() - clock, 3))
-    return result
-
-
-def refill(
-    previous: FillResult,
-    labels: Segmentation,
-    changed_slices: Sequence[int] | None = None,
-    progress: Progress | None = None,
-) -> FillResult:
-    """Fill again after an edit, redoing only the slabs that it touches.
-
-    Prior and settings are those of `previous`; the result is exactly that of a full fill with them.
-
-    Parameters
-    ----------
-    previous : FillResult
-    labels : Segmentation
-        The edited drawings, same grid and segments.
-    changed_slices : sequence of int, optional
-        Slices that were edited, along the axis in use; what really differs is found by comparison, so this only
-        serves to redo more.
-    """
-    progress = progress or Progress()
-    clock = time.perf_counter()
-    state = previous.state
-    require_same_grid(state.volume, labels)
-    if [s.id for s in labels.segments] != [s.id for s in state.seeds.segments]:
-        raise InputError("segments were added, removed or renamed since the fill; fill again from the start.")
-    seeds = collect_seeds(labels, **state.options)
-    if seeds.table != state.seeds.table or (state.seeds.slices and seeds.primary != state.seeds.primary):
-        raise InputError(
-            "the drawings have other segments or another slice axis than before; fill again from the start."
-        )
-    context = replace(state.context, iterations=[])
-    old, context.classes = context.classes, _turned(seeds.classes, state.seeds.primary)
-    changed = np.flatnonzero((old != context.classes).any(axis=(1, 2))).tolist()
-    before = set(context.slabs())
-    context.cuts = _cuts(context.classes, seeds)
-    dirty = sorted(set(changed) | {int(k) for k in changed_slices or ()})
-    _update_shapes(context, state.context, dirty)
-    redo = [s for s in context.slabs() if s not in before or any(s[0] <= k <= s[1] for k in dirty)]
-    keep = previous.probabilities is not None
-    result = _solve_all(state.volume, labels, seeds, context, state.options, keep, (previous, redo), progress)
-    result.report.update(
-        {key: previous.report[key] for key in ("left_out", "prior_dice", "forecast_dice") if key in previous.report},
-        changed_slices=dirty, seconds=round(time.perf_counter() - clock, 3),
-    )  # fmt: skip
     return result
 
 
@@ -203,12 +158,12 @@ def _not_finite(volume: Volume) -> np.ndarray | None:
     return outside if outside.any() else None
 
 
-def _turned(array: np.ndarray, axis: int) -> np.ndarray:
+def turned(array: np.ndarray, axis: int) -> np.ndarray:
     """The array with one axis brought to the front, C-contiguous."""
     return np.ascontiguousarray(np.moveaxis(array, axis, 0))
 
 
-def _cuts(classes: np.ndarray, seeds: Seeds) -> list[int]:
+def whole_slices(classes: np.ndarray, seeds: Seeds) -> list[int]:
     """Drawn slices of the main axis in which every voxel is known: the borders between slabs."""
     numbers = seeds.slices.get(AXES[seeds.primary], [])
     return [k for k in numbers if not (classes[k] == -1).any()]
@@ -226,8 +181,8 @@ def _prepare(
 ) -> Context:
     """Turn the volume, compute features and shape guesses."""
     axis = seeds.primary
-    classes = _turned(seeds.classes, axis)
-    cuts = _cuts(classes, seeds)
+    classes = turned(seeds.classes, axis)
+    cuts = whole_slices(classes, seeds)
     _check_memory(volume, classes.shape, cuts, len(seeds.table), probabilities, limit)
     image = np.moveaxis(volume.array, axis, 0)
     limits = intensity_range(volume.array, seeds.classes)
@@ -249,22 +204,7 @@ def _prepare(
     return Context(features, classes, cuts, len(seeds.table), groups, shape, members, solver, tolerance=tolerance)
 
 
-def _update_shapes(context: Context, old: Context, dirty: list[int]) -> None:
-    """Shape guesses with the dirty slices computed again; the old context keeps its own."""
-    drawn = [k for k in range(len(context.classes)) if k in context.cuts or k in old.shape.slices]
-    for name in ("shape", "members"):
-        guess: ShapeGuess | None = getattr(old, name)
-        if guess is None:
-            continue
-        guess = replace(guess, slices=list(guess.slices), distances=dict(guess.distances), fixed_reach=guess.reach)
-        gone = [k for k in guess.slices if k in dirty or k not in drawn]
-        guess.remove_slices(gone)
-        known = [k for k in drawn if k not in guess.distances and (context.classes[k] >= 0).any()]
-        guess.add_slices(context.classes, known)
-        setattr(context, name, guess)
-
-
-def _solve_all(
+def solve_slabs(
     volume: Volume,
     labels: Segmentation,
     seeds: Seeds,
@@ -283,7 +223,7 @@ def _solve_all(
         slabs = context.slabs()
     else:
         state = previous[0].state
-        best, uncertainty = state.best.copy(), _turned(previous[0].uncertainty, axis).copy()
+        best, uncertainty = state.best.copy(), turned(previous[0].uncertainty, axis).copy()
         kept = state.kept.copy() if keep and state.kept is not None else None
         slabs = previous[1]
     for number, (first, last) in enumerate(slabs):
@@ -291,13 +231,23 @@ def _solve_all(
         done = context.solve(first, last, keep=keep, progress=progress)
         _store(done, first, best, uncertainty, kept)
     progress(1.0, "done")
-    state = _State(context, seeds, options, best, volume, kept)
-    report = _report(seeds, context, slabs)
+    state = _State(context, seeds, options, best, volume, kept, plane_checksums(labels, axis))
     by_segment = _segment_probabilities(kept, seeds, axis) if kept is not None else None
-    result = _to_segmentation(np.moveaxis(best, 0, axis), seeds, labels)
-    return FillResult(
-        result, np.ascontiguousarray(np.moveaxis(uncertainty, 0, axis)), by_segment, report, seeds.slices, state
-    )
+    if previous is None:
+        result = _to_segmentation(np.moveaxis(best, 0, axis), seeds, labels)
+    else:
+        result = _with_planes(previous[0].segmentation, best, slabs, seeds, labels)
+    doubt = np.ascontiguousarray(np.moveaxis(uncertainty, 0, axis))
+    return FillResult(result, doubt, by_segment, _report(seeds, context, slabs), seeds.slices, state)
+
+
+def plane_checksums(labels: Segmentation, axis: int) -> list[int]:
+    """A checksum for each plane along an array axis, over all layers: tells quickly which planes an edit changed."""
+    sums = [0] * labels.shape[axis]
+    for layer in labels.layers:
+        for k in range(len(sums)):
+            sums[k] = zlib.crc32(memoryview(np.ascontiguousarray(np.take(layer, k, axis))), sums[k])
+    return sums
 
 
 def _store(done: SlabResult, first: int, best: np.ndarray, uncertainty: np.ndarray, kept: np.ndarray | None) -> None:
@@ -318,20 +268,41 @@ def _segment_probabilities(kept: np.ndarray, seeds: Seeds, axis: int) -> dict[st
     return found
 
 
-def _to_segmentation(best: np.ndarray, seeds: Seeds, labels: Segmentation) -> Segmentation:
-    """Classes back to the input's segments, layers and values; segments that took no part are left as they are."""
+def _value_tables(seeds: Seeds, labels: Segmentation) -> list[np.ndarray]:
+    """For each layer, the label value of each class."""
     top = max((s.value for s in labels.segments), default=0)
     dtype = np.uint8 if top < 256 else np.uint16 if top < 65536 else np.uint32
-    used = {row for rows in seeds.table for row in rows}
-    layers = []
+    tables = []
     for number in range(len(labels.layers)):
         value_of = np.zeros(len(seeds.table), dtype)
         for c, rows in enumerate(seeds.table):
             for row in rows:
                 if seeds.segments[row].layer == number:
                     value_of[c] = seeds.segments[row].value
-        layers.append(np.ascontiguousarray(value_of[best]))
+        tables.append(value_of)
+    return tables
+
+
+def _to_segmentation(best: np.ndarray, seeds: Seeds, labels: Segmentation) -> Segmentation:
+    """Classes back to the input's segments, layers and values; the segments that marked something are left out."""
+    used = {row for rows in seeds.table for row in rows}
+    layers = tuple(np.ascontiguousarray(np.take(values, best)) for values in _value_tables(seeds, labels))
     segments = [replace(s) for row, s in enumerate(labels.segments) if row in used]
+    return Segmentation(layers, segments, labels.geometry, labels.name, dict(labels.meta))
+
+
+def _with_planes(
+    before: Segmentation, best: np.ndarray, slabs: list[tuple[int, int]], seeds: Seeds, labels: Segmentation
+) -> Segmentation:
+    """The segmentation of the fill before, with the planes of some slabs made anew."""
+    layers = []
+    for old, values in zip(before.layers, _value_tables(seeds, labels), strict=True):
+        layer = old.copy()
+        planes = np.moveaxis(layer, seeds.primary, 0)
+        for first, last in slabs:
+            planes[first : last + 1] = np.take(values, best[first : last + 1])
+        layers.append(layer)
+    segments = [replace(s) for s in before.segments]
     return Segmentation(tuple(layers), segments, labels.geometry, labels.name, dict(labels.meta))
 
 

@@ -162,8 +162,11 @@ def test_refill_takes_new_and_erased_slices(drawn, filled) -> None:
     result = refill(filled, labels.with_labels(more), [24])
     assert result.report["slabs"] == [[20, 24], [24, 28]]
     assert np.array_equal(result.segmentation.labels[24], truth[24])
+    assert np.array_equal(result.drawn, collect_seeds(labels.with_labels(more)).classes >= 0)
     back = refill(result, labels, [24])
     assert np.array_equal(back.segmentation.labels, filled.segmentation.labels)
+    assert np.array_equal(back.drawn, filled.drawn)
+    assert back.slices == filled.slices
     with pytest.raises(InputError, match="fill again from the start"):
         refill(filled, Segmentation.from_labels(labels.labels, labels.geometry, {7: "other"}), [20])
 

@@ -1,0 +1,120 @@
+"""Fills again after an edit, redoing only the slabs that it touches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.fill.context import Context
+from ACSegLib.fill.labelled_slices import AXES, UNKNOWN, Seeds, collect_seeds, combine
+from ACSegLib.fill.pipeline import FillResult, _State, plane_checksums, solve_slabs, turned, whole_slices
+from ACSegLib.fill.shape import ShapeGuess
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, require_same_grid
+
+#: Share of the planes beyond which an edit is read as a whole: it may lie along another axis.
+_MANY = 0.1
+
+
+def refill(
+    previous: FillResult,
+    labels: Segmentation,
+    changed_slices: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> FillResult:
+    """Fill again after an edit, redoing only the slabs that it touches.
+
+    Prior and settings are those of `previous`; the result is exactly that of a full fill with them.
+
+    Parameters
+    ----------
+    previous : FillResult
+    labels : Segmentation
+        The edited drawings, same grid and segments.
+    changed_slices : sequence of int, optional
+        Slices that were edited, along the axis in use; what really differs is found by comparison, so this only
+        serves to redo more.
+    progress : Progress, optional
+
+    Raises
+    ------
+    InputError
+        If the segments or the axis of the drawn slices are no longer those of `previous`.
+    """
+    progress = progress or Progress()
+    clock = time.perf_counter()
+    state = previous.state
+    require_same_grid(state.volume, labels)
+    if [s.id for s in labels.segments] != [s.id for s in state.seeds.segments]:
+        raise InputError("segments were added, removed or renamed since the fill; fill again from the start.")
+    checksums = plane_checksums(labels, state.seeds.primary)
+    edited = [k for k, (a, b) in enumerate(zip(checksums, state.checksums, strict=True)) if a != b]
+    seeds = _seeds_of_planes(state, labels, edited)
+    if seeds is None:
+        seeds = collect_seeds(labels, **state.options)
+        edited = []
+    if seeds.table != state.seeds.table or (state.seeds.slices and seeds.primary != state.seeds.primary):
+        raise InputError(
+            "the drawings have other segments or another slice axis than before; fill again from the start."
+        )
+    context = replace(state.context, iterations=[], classes=turned(seeds.classes, seeds.primary))
+    changed = edited or np.flatnonzero((state.context.classes != context.classes).any(axis=(1, 2))).tolist()
+    before = set(state.context.slabs())
+    context.cuts = whole_slices(context.classes, seeds)
+    dirty = sorted(set(changed) | {int(k) for k in changed_slices or ()})
+    _update_shapes(context, state.context, dirty)
+    redo = [s for s in context.slabs() if s not in before or any(s[0] <= k <= s[1] for k in dirty)]
+    keep = previous.probabilities is not None
+    result = solve_slabs(state.volume, labels, seeds, context, state.options, keep, (previous, redo), progress)
+    result.report.update(
+        {key: previous.report[key] for key in ("left_out", "prior_dice", "forecast_dice") if key in previous.report},
+        changed_slices=dirty, seconds=round(time.perf_counter() - clock, 3),
+    )  # fmt: skip
+    return result
+
+
+def _seeds_of_planes(state: _State, labels: Segmentation, edited: list[int]) -> Seeds | None:
+    """Seeds after an edit of a few whole slices of the one axis in use; None where only reading everything is safe."""
+    seeds, options = state.seeds, state.options
+    special = any(options[key] is not None for key in ("ignore", "outside", "background"))
+    if special or len(seeds.slices) != 1 or not edited or len(edited) > max(4, _MANY * len(state.context.classes)):
+        return None
+    axis = seeds.primary
+    part = Segmentation(
+        tuple(np.ascontiguousarray(np.take(layer, edited, axis)) for layer in labels.layers), labels.segments
+    )
+    found, table = combine(part, range(len(labels.segments)))
+    if not set(table) <= set(seeds.table):
+        return None
+    class_of = np.array([seeds.table.index(entry) for entry in table], np.int16)
+    classes = state.context.classes.copy()
+    listed = seeds.slices[AXES[axis]] if options["slices"] is not None else []
+    drawn = set(seeds.slices[AXES[axis]])
+    for k, plane in zip(edited, np.moveaxis(np.take(class_of, found), axis, 0), strict=True):
+        known = bool(plane.any()) or k in listed
+        if known and options["slices"] is not None and k not in listed:
+            return None
+        classes[k] = plane if known else UNKNOWN
+        (drawn.add if known else drawn.discard)(k)
+    if not drawn:
+        return None
+    return replace(seeds, classes=np.moveaxis(classes, 0, axis), slices={AXES[axis]: sorted(drawn)})
+
+
+def _update_shapes(context: Context, old: Context, dirty: list[int]) -> None:
+    """Shape guesses with the dirty slices computed again; the old context keeps its own."""
+    drawn = [k for k in range(len(context.classes)) if k in context.cuts or k in old.shape.slices]
+    for name in ("shape", "members"):
+        guess: ShapeGuess | None = getattr(old, name)
+        if guess is None:
+            continue
+        guess = replace(guess, slices=list(guess.slices), distances=dict(guess.distances), fixed_reach=guess.reach)
+        gone = [k for k in guess.slices if k in dirty or k not in drawn]
+        guess.remove_slices(gone)
+        known = [k for k in drawn if k not in guess.distances and (context.classes[k] >= 0).any()]
+        guess.add_slices(context.classes, known)
+        setattr(context, name, guess)
