@@ -32,9 +32,9 @@ class PredictPanel(Panel):
         self.connect(self.ui.predictFolderButton, "clicked()", self.predictFolder)
         self.connect(self.ui.predictCancelButton, "clicked()", self.cancel)
 
-    def enter(self) -> None:
-        """List the models anew."""
-        chosen = self.model.path if self.model else None
+    def enter(self, choose: Path | None = None) -> None:
+        """List the models anew; the one to choose is the given one, else the one chosen before."""
+        chosen = choose or (self.model.path if self.model else None)
         self.models = listModels()
         box = self.ui.modelBox
         blocked = box.blockSignals(True)

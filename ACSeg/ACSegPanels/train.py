@@ -218,7 +218,7 @@ class TrainPanel(Panel):
 
     def _onDone(self, path: str) -> None:
         self.say(_("Trained: {path}.").format(path=path))
-        self.module.panels["Predict"].enter()
+        self.module.panels["Predict"].enter(choose=Path(path))
 
     def _onStopped(self, message: str) -> None:
         if not message and self._keepBest and self.checkpoint.exists():

@@ -246,7 +246,7 @@ def plane_checksums(labels: Segmentation, axis: int) -> list[int]:
     sums = [0] * labels.shape[axis]
     for layer in labels.layers:
         for k in range(len(sums)):
-            sums[k] = zlib.crc32(memoryview(np.ascontiguousarray(np.take(layer, k, axis))), sums[k])
+            sums[k] = zlib.crc32(np.ascontiguousarray(np.take(layer, k, axis)).data, sums[k])
     return sums
 
 
