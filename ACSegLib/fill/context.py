@@ -14,13 +14,13 @@ import numpy as np
 
 from ACSegLib.fill.appearance import PriorNetwork
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.labelled_slices import OUTSIDE, count_classes
+from ACSegLib.fill.labelled_slices import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
 
 #: Classes solved together share the passes over the edge weights.
-TOGETHER = 2
+TOGETHER = 4
 
 #: Width, in voxels, over which neighbouring instances share the prior of their group.
 _INSTANCE_WIDTH = 2.0
@@ -92,16 +92,18 @@ class Context:
         fine: np.ndarray,
         without: int | None = None,
         network: PriorNetwork | None = None,
+        known: tuple[bool, bool] = (False, False),
     ) -> np.ndarray:
-        """Prior of each group in a slab, (G, K, J, I) float32."""
+        """Prior of each group in a slab, (G, K, J, I) float32; 0 in an outer plane that is known whole."""
         from ACSegLib.fill import image_kernels as kernels
 
         network = network or self.network
         assert network is not None
-        out = np.empty((len(self.groups), *edges.shape), np.float32)
-        guess = self.shape.planes(list(range(first, first + len(edges))), without)
+        out = np.zeros((len(self.groups), *edges.shape), np.float32)
+        begin, end = int(known[0]), len(edges) - int(known[1])
+        guess = self.shape.planes(list(range(first + begin, first + end)), without)
         kernels.prior_planes(
-            0, len(edges), first, edges, fine, self.features.inverse_spacing, tuple(self.features.levels),
+            begin, end, first, edges, fine, self.features.inverse_spacing, tuple(self.features.levels),
             self.features.placement, guess, self.shape.reach, network.layers, out,
         )  # fmt: skip
         return out
@@ -135,7 +137,8 @@ class Context:
         seeds = self.classes[first : last + 1].copy()
         if without is not None:
             seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, -1)
-        prior = self.group_prior(first, edges, fine, without, network)
+        known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
+        prior = self.group_prior(first, edges, fine, without, network, known)
         present = {c for c in np.flatnonzero(count_classes(seeds, self.count)).tolist() if c > 0}
         priors = self.class_priors(prior, first, present, without)
         problem = SlabProblem(
