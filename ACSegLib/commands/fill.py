@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
-from ACSegLib.errors import FileError, InputError
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
@@ -157,12 +157,10 @@ def _check_outputs(options: Options) -> None:
     """Refuse outputs that cannot be written before hours of work rather than after."""
     import os
 
+    from ACSegLib.files.atomic import require_writable_folder
+
     for path in filter(None, (options.output, options.probabilities, options.uncertainty)):
-        folder = Path(path).parent
-        if not folder.is_dir():
-            raise FileError(f"cannot write {path}: the folder {folder} does not exist; create it first.")
-        if not os.access(folder, os.W_OK):
-            raise FileError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")
+        require_writable_folder(path)
         for source in (options.image, options.labels):
             if Path(source).exists() and Path(path).exists() and os.path.samefile(source, path):
                 raise InputError(f"{path} is an input of this fill; choose another name for the output.")

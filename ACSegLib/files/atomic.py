@@ -12,6 +12,16 @@ from pathlib import Path
 from ACSegLib.errors import FileError
 
 
+def require_writable_folder(path: str | os.PathLike[str]) -> Path:
+    """Give the folder of a file to be written; FileError if it is missing or may not be written in."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise FileError(f"cannot write {path}: the folder {folder} does not exist; create it first.")
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")
+    return folder
+
+
 @contextlib.contextmanager
 def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path in the same folder; rename it to `path` when the block ends well, remove it otherwise.
@@ -25,11 +35,7 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the folder is missing or not writable, or the disk is full.
     """
     target = Path(path)
-    folder = target.parent
-    if not folder.is_dir():
-        raise FileError(f"cannot write {target}: the folder {folder} does not exist; create it first.")
-    if not os.access(folder, os.W_OK):
-        raise FileError(f"cannot write {target}: no permission to write in {folder}; choose another folder.")
+    folder = require_writable_folder(target)
     temporary = folder / f".{uuid.uuid4().hex[:8]}-{target.name}"
     try:
         yield temporary

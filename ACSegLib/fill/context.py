@@ -108,10 +108,6 @@ class Context:
         )  # fmt: skip
         return out
 
-    def class_priors(self, prior: np.ndarray, first: int, present: set[int], without: int | None = None) -> ClassPriors:
-        """Priors of single classes, from those of the groups; only `present` classes of a shared group have one."""
-        return ClassPriors(self, prior, first, present, without)
-
     def solve(
         self,
         first: int,
@@ -140,7 +136,7 @@ class Context:
         known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
         prior = self.group_prior(first, edges, fine, without, network, known)
         present = {c for c in np.flatnonzero(count_classes(seeds, self.count)).tolist() if c > 0}
-        priors = self.class_priors(prior, first, present, without)
+        priors = ClassPriors(self, prior, first, present, without)
         problem = SlabProblem(
             np.ascontiguousarray(edges), seeds, seeds != OUTSIDE, settings.beta(self.features.noise), settings.gamma,
             self.axis_weights,
@@ -158,7 +154,10 @@ class Context:
 
 
 class ClassPriors:
-    """Prior of each class in one slab."""
+    """Priors of single classes in one slab, from those of the groups.
+
+    Of a group that classes share, only the classes `present` in the slab have one.
+    """
 
     def __init__(self, context: Context, prior: np.ndarray, first: int, present: set[int], without: int | None) -> None:
         self._prior = prior

@@ -13,7 +13,7 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     """Suggest slices whose drawing should improve the fill most, best first.
 
     The gain of drawing a slice is what is uncertain in it and around it: the uncertainty of each plane, seen through a
-    window that falls to 0 at half the distance to the nearest drawn slice. After each choice, the uncertainty that
+    window that falls to 0 at the distance of the nearest drawn slice. After each choice, the uncertainty that
     it would settle is taken away, so suggestions keep apart.
 
     Parameters
