@@ -10,6 +10,7 @@ direction  line                                                    meaning
 ========== ======================================================= =====================================
 to worker  first line of stdin: ``{"command": .., "options": ..}`` what to do
 to worker  ``{"event": "cancel"}`` (or end of stdin)               stop within a second
+to worker  ``{"event": "cancel", "patience": seconds}``            the same, and end for certain after this time
 from it    ``{"event": "progress", "fraction": .., "message": ..}`` 0 to 1, and a sentence
 from it    ``{"event": "metrics", "values": {name: number}}``      live figures (loss, Dice, ...)
 from it    ``{"event": "result", "report": {..}}``                 the run report; the last line

@@ -1,7 +1,8 @@
 """The worker process: runs one command and speaks the line protocol of `ACSegLib.jobs`.
 
 A front end starts ``python -m ACSegLib.worker`` and writes one line, ``{"command": .., "options": {..}}``, to its
-stdin. End of stdin means that the front end is gone: the work is cancelled.
+stdin. End of stdin means that the front end is gone: the work is cancelled. A cancel with ``"patience"`` bounds the
+time that stopping takes: so many seconds later the process ends, whatever it is doing, with no half-written output.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import json
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from typing import Any
 
 from ACSegLib.errors import Cancelled, InputError, explain
+from ACSegLib.files.atomic import discard_open_outputs
 from ACSegLib.jobs import CancelFlag, LineWriter, cancel_on_signals, parse_line
+
+EXIT_CANCELLED = 130
 
 
 def _lines(descriptor: int) -> Iterator[str]:
@@ -33,12 +38,20 @@ def _lines(descriptor: int) -> Iterator[str]:
         yield rest.decode("utf-8", errors="replace")
 
 
-def _watch(lines: Iterator[str], cancel: CancelFlag) -> None:
+def _watch(lines: Iterator[str], cancel: CancelFlag, writer: LineWriter) -> None:
+    """Wait for a cancel; where it bounds the time that stopping may take, end the process after it."""
+    patience: Any = None
     for line in lines:
         event = parse_line(line)
         if event and event["event"] == "cancel":
+            patience = event.get("patience")
             break
     cancel.set()
+    if isinstance(patience, (int, float)):
+        time.sleep(max(patience, 0))
+        discard_open_outputs()
+        writer.send("cancelled")
+        os._exit(EXIT_CANCELLED)  # the work is in a call that does not look up: an import, a large file
 
 
 def _read_request(line: str) -> tuple[str, Any]:
@@ -67,7 +80,7 @@ def main() -> int:
     lines = _lines(sys.stdin.fileno())
     try:
         command, options = _read_request(next(lines, ""))
-        threading.Thread(target=_watch, args=(lines, cancel), daemon=True).start()
+        threading.Thread(target=_watch, args=(lines, cancel, writer), daemon=True).start()
         from ACSegLib.commands.main import execute
 
         report = execute(command, options, writer.progress(cancel))
@@ -75,7 +88,7 @@ def main() -> int:
         return int(report["results"].get("exit_code", 0))
     except (Cancelled, KeyboardInterrupt):
         writer.send("cancelled")
-        return 130
+        return EXIT_CANCELLED
     except Exception as error:
         sentence = explain(error)
         if sentence is None:

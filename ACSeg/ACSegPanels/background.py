@@ -9,13 +9,21 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ACSegLib.errors import Cancelled
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegPanels import collecting
+
+#: Seconds that a function may go on after a cancel before the job lets go of it. Front ends poll every 0.15 s or more
+#: often, so that a cancel is over within a second whatever the function does meanwhile.
+PATIENCE = 0.5
+
+#: Threads that were let go of: work that starts meanwhile waits for them, so that memory is not used twice.
+_left_alone: list[threading.Thread] = []
 
 
 @dataclass(frozen=True)
@@ -52,39 +60,58 @@ def latest(events: list[Event]) -> list[Event]:
 
 
 class BackgroundJob:
-    """Runs one function at a time on a thread of its own."""
+    """Runs one function at a time on a thread of its own.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock : callable
+        Gives the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._cancel = CancelFlag()
+        self._cancelled_at: float | None = None
         self._thread: threading.Thread | None = None
+        self._left: list[threading.Thread] = []
 
     @property
     def running(self) -> bool:
         """Whether a function is at work, or its end was not yet polled."""
         return self._thread is not None
 
+    @property
+    def lingering(self) -> bool:
+        """Whether a function that the job has let go of is still at work; go on polling until it is not."""
+        return bool(self._left)
+
     def start(self, function: Callable[[Progress], Any]) -> None:
         """Run ``function(progress)`` on a new thread; RuntimeError while another one runs."""
         if self.running:
             raise RuntimeError("a job is running already")
-        self._cancel = CancelFlag()
+        self._cancel, self._cancelled_at = CancelFlag(), None
         self._events = queue.SimpleQueue()
-        collecting.hold(self)
-        arguments = (function, self._events, self._cancel)
+        _left_alone[:] = [thread for thread in _left_alone if thread.is_alive()]
+        arguments = (function, self._events, self._cancel, tuple(_left_alone))
         self._thread = threading.Thread(target=_run, args=arguments, name="ACSeg", daemon=True)
+        collecting.hold(self._thread)
         self._thread.start()
 
     def cancel(self) -> None:
-        """Ask the function to stop; its end is polled as "cancelled"."""
+        """Ask the function to stop; "cancelled" is polled once it has, or `PATIENCE` seconds later without it."""
+        if self._cancelled_at is None:
+            self._cancelled_at = self._clock()
         self._cancel.set()
 
     def abandon(self) -> None:
         """Ask the function to stop, and forget it: nothing more of it is polled."""
         self._cancel.set()
+        if self._thread is not None:
+            self._left.append(self._thread)
+            _left_alone.append(self._thread)
         self._thread = None
         self._events = queue.SimpleQueue()
-        collecting.release(self)
 
     def poll(self) -> list[Event]:
         """Give what happened since the last call; call it on the main thread, by a timer."""
@@ -92,19 +119,37 @@ class BackgroundJob:
         while not self._events.empty():
             events.append(self._events.get())
         collecting.collect()
+        self._left = [thread for thread in self._left if thread.is_alive()]
         if events and events[-1].final:
+            assert self._thread is not None
+            collecting.release(self._thread)
             self._thread = None
-            collecting.release(self)
+        elif self._out_of_patience():
+            self.abandon()
+            return [Event("cancelled")]
         return latest(events)
 
+    def _out_of_patience(self) -> bool:
+        waiting = self.running and self._cancelled_at is not None
+        return waiting and self._clock() - self._cancelled_at >= PATIENCE
 
-def _run(function: Callable[[Progress], Any], events: queue.SimpleQueue[Event], cancel: CancelFlag) -> None:
+
+def _run(
+    function: Callable[[Progress], Any],
+    events: queue.SimpleQueue[Event],
+    cancel: CancelFlag,
+    earlier: Sequence[threading.Thread],
+) -> None:
     progress = Progress(
         lambda fraction, message: events.put(Event("progress", fraction, message)),
         cancel,
         lambda values: events.put(Event("metrics", value=dict(values))),
     )
     try:
+        for thread in earlier:
+            while thread.is_alive():
+                progress(0.0, "waiting for the cancelled work to end")
+                thread.join(0.05)
         result = function(progress)
         events.put(Event("cancelled") if cancel() else Event("done", 1.0, value=result))
     except Cancelled:

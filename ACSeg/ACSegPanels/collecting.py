@@ -8,28 +8,31 @@ collects when it polls.
 from __future__ import annotations
 
 import gc
+import threading
 
-_holders: set[int] = set()
+_threads: set[threading.Thread] = set()
 _was_enabled = True
 
 
-def hold(holder: object) -> None:
-    """Switch the automatic collector off until `release`; call it on the main thread."""
+def hold(thread: threading.Thread) -> None:
+    """Switch the automatic collector off until a thread ends; call it on the main thread, before the thread starts."""
     global _was_enabled
-    if not _holders:
+    if not _threads:
         _was_enabled = gc.isenabled()
         gc.disable()
-    _holders.add(id(holder))
+    _threads.add(thread)
 
 
 def collect() -> None:
-    """Collect the young objects, on the main thread."""
-    if _holders:
+    """Collect the young objects, on the main thread; release threads that have ended."""
+    if _threads:
         gc.collect(1)
+        for thread in [t for t in _threads if t.ident is not None and not t.is_alive()]:
+            release(thread)
 
 
-def release(holder: object) -> None:
-    """Let the automatic collector run again once no one holds it."""
-    _holders.discard(id(holder))
-    if not _holders and _was_enabled:
+def release(thread: threading.Thread) -> None:
+    """Let the automatic collector run again once no thread holds it."""
+    _threads.discard(thread)
+    if not _threads and _was_enabled:
         gc.enable()

@@ -20,6 +20,9 @@ OnProgress = Callable[[float, str], None]
 OnDone = Callable[[Any], None]
 OnError = Callable[[str], None]
 
+#: Seconds that a cancelled training may take to write its state to disk.
+_SAVING_SECONDS = 20.0
+
 
 class ACSegLogic(ScriptedLoadableModuleLogic):
     """Fill, train, predict and measure with nodes of the scene.
@@ -127,7 +130,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         folder = ExchangeFolder()
         try:
             table = folder.pairs(pairs)
-            runner = ProcessRunner()
+            runner = ProcessRunner(patience=_SAVING_SECONDS)
             runner.start("train", {"table": table, "output": str(modelPath), **options})
         except Exception:
             folder.remove()

@@ -7,6 +7,7 @@ process speaks the line protocol of `ACSegLib.jobs`.
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,8 +26,12 @@ from ACSegLib.jobs import parse_line
 from ACSegPanels import collecting
 from ACSegPanels.background import Event, latest
 
-#: How long the process may take to stop by itself before it is ended, in seconds.
-GRACE = 5.0
+#: Seconds that the process may go on after a cancel before it ends itself; with the time in which it is polled, a
+#: cancel is over within a second whatever the process does meanwhile.
+PATIENCE = 0.6
+
+#: Seconds after that in which it is ended from here: it may be in a call that holds the interpreter.
+_GRACE = 0.3
 
 _KILLED = {-9, 137}
 
@@ -43,25 +48,44 @@ class ProcessRunner:
     ----------
     executable : str, optional
         The Python to use; `python_executable` by default.
+    patience : float
+        Seconds that it may take to stop after a cancel once it has reported; what keeps its state needs more.
+    clock : callable
+        Gives the time in seconds.
     """
 
-    def __init__(self, executable: str | None = None) -> None:
-        self._executable = executable
+    def __init__(
+        self,
+        executable: str | None = None,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._executable, self._patience, self._clock = executable, patience, clock
         self._process: subprocess.Popen[str] | None = None
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._tail: collections.deque[str] = collections.deque(maxlen=40)
-        self._cancelled_at = 0.0
+        self._readers: list[threading.Thread] = []
+        self._began = threading.Event()
+        self._cancelled_at: float | None = None
+        self._end_by = 0.0
+        self._forgotten = False
 
     @property
     def running(self) -> bool:
         """Whether a process is at work, or its end was not yet polled."""
-        return self._process is not None
+        return self._process is not None and not self._forgotten
+
+    @property
+    def lingering(self) -> bool:
+        """Whether a process that was abandoned has not ended yet; go on polling until it has."""
+        return self._process is not None and self._forgotten
 
     def start(self, command: str, options: Mapping[str, Any]) -> None:
         """Start ``python -m ACSegLib.worker`` with a command and its options; RuntimeError while one runs."""
-        if self.running:
+        if self._process is not None:
             raise RuntimeError("a process is running already")
-        self._events, self._cancelled_at = queue.SimpleQueue(), 0.0
+        self._events, self._cancelled_at, self._forgotten = queue.SimpleQueue(), None, False
+        self._began.clear()
         self._tail.clear()
         self._process = subprocess.Popen(
             [self._executable or python_executable(), "-m", "ACSegLib.worker"],
@@ -74,43 +98,43 @@ class ProcessRunner:
             env=_environment(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        readers = [
+        self._readers = [
             threading.Thread(target=self._read_log, args=(self._process.stderr,), daemon=True),
             threading.Thread(target=self._read_events, args=(self._process, self._events), daemon=True),
         ]
-        collecting.hold(self)
-        for reader in readers:
+        for reader in self._readers:
+            collecting.hold(reader)
             reader.start()
         self._send({"command": command, "options": dict(options)})
 
     def cancel(self) -> None:
-        """Ask the process to stop; `poll` ends it if it does not within `GRACE` seconds."""
-        if self._process is not None and not self._cancelled_at:
-            self._cancelled_at = time.monotonic()
-            self._send({"event": "cancel"})
+        """Ask the process to stop; `poll` ends it if it does not."""
+        if self._process is not None and self._cancelled_at is None:
+            patience = self._patience if self._began.is_set() else min(self._patience, PATIENCE)
+            self._cancelled_at, self._end_by = self._clock(), self._clock() + patience + _GRACE
+            self._send({"event": "cancel", "patience": patience})
 
-    def kill(self) -> None:
-        """End the process now, and forget it."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-            collecting.release(self)
+    def abandon(self) -> None:
+        """Ask the process to stop, and forget it: nothing more of it is polled."""
+        self.cancel()
+        self._forgotten = True
 
     def poll(self) -> list[Event]:
         """Give what happened since the last call; call it on the main thread, by a timer."""
-        if self._process is not None and self._cancelled_at and time.monotonic() - self._cancelled_at > GRACE:
-            self._process.kill()
+        if self._process is not None and self._cancelled_at is not None and self._clock() >= self._end_by:
+            _kill(self._process.pid)
         events = []
         while not self._events.empty():
             events.append(self._events.get())
         collecting.collect()
+        forgotten = self._forgotten
         if events and events[-1].final:
-            collecting.release(self)
-            if self._cancelled_at and events[-1].kind == "error" and events[-1].value is None:
+            if self._cancelled_at is not None and events[-1].kind == "error" and events[-1].value is None:
                 events[-1] = Event("cancelled")  # it had to be ended
             self._process = None
-        return latest(events)
+            for reader in self._readers:
+                collecting.release(reader)
+        return [] if forgotten else latest(events)
 
     @property
     def log(self) -> str:
@@ -139,12 +163,27 @@ class ProcessRunner:
             event = _event(message) if message else None
             if event is None:
                 continue
+            self._began.set()
             if event.final:
                 last = event
             else:
                 events.put(event)
         code = process.wait()
         events.put(last or Event("error", message=_ended(code)))
+
+
+def _kill(number: int) -> None:
+    """End a process and all that it has started: PythonSlicer is a launcher, the interpreter is its child."""
+    import psutil
+
+    try:
+        process = psutil.Process(number)
+        family = [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
 
 
 def _environment() -> dict[str, str]:

@@ -13,6 +13,9 @@ from ACSegPanels.process import ProcessRunner
 
 POLL_MILLISECONDS = 150
 
+#: Seconds between two looks while a script waits.
+_REST = 0.02
+
 
 class StepError(RuntimeError):
     """A step failed in its process; the message is a sentence for the person."""
@@ -28,7 +31,7 @@ class Task:
     finish : callable
         Turns what the runner gave into the result; called on the main thread, so it may touch the scene.
     tidy : callable, optional
-        Called once at the end, however it ends.
+        Called once nothing is at work any more, however it ended.
     """
 
     def __init__(
@@ -57,10 +60,8 @@ class Task:
     def abandon(self) -> None:
         """Stop it without a word: its scene or its panel goes away."""
         if self.running:
-            if isinstance(self._runner, ProcessRunner):
-                self._runner.kill()
-            else:
-                self._runner.abandon()
+            self._runner.abandon()
+            self._callbacks = {}
             self._end("cancelled")
 
     def watch(
@@ -71,19 +72,22 @@ class Task:
         onMetrics: Callable[[dict], None] | None = None,
     ) -> Task:
         """Poll it from now on by a timer, and call back on the main thread; a cancel is told by ``onError("")``."""
-        import qt
-
         self._callbacks = {"progress": onProgress, "done": onDone, "error": onError, "metrics": onMetrics}
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MILLISECONDS)
-        self._timer.connect("timeout()", self.poll)
-        self._timer.start()
+        self._startTimer()
         return self
 
     def wait(
-        self, onProgress: Callable[[float, str], None] | None = None, onMetrics: Callable[[dict], None] | None = None
+        self,
+        onProgress: Callable[[float, str], None] | None = None,
+        onMetrics: Callable[[dict], None] | None = None,
+        onWaiting: Callable[[], None] | None = None,
     ) -> Any:
         """Wait for the end and give the result.
+
+        Parameters
+        ----------
+        onWaiting : callable, optional
+            Called again and again meanwhile; it may keep the application live, and cancel.
 
         Raises
         ------
@@ -96,12 +100,14 @@ class Task:
         try:
             while self.running:
                 self.poll()
-                time.sleep(0.02)
+                if onWaiting is not None:
+                    onWaiting()
+                time.sleep(_REST)
         except KeyboardInterrupt:
             self.cancel()
             while self.running:
                 self.poll()
-                time.sleep(0.02)
+                time.sleep(_REST)
         if self.state == "done":
             return self.result
         if self.state == "cancelled":
@@ -117,6 +123,8 @@ class Task:
                 self._call("metrics", event.value)
             else:
                 self._settle(event)
+        if not self.running and not self._runner.lingering:
+            self._rest()
 
     def _settle(self, event: Event) -> None:
         if event.kind == "done":
@@ -136,12 +144,29 @@ class Task:
 
     def _end(self, state: str) -> None:
         self.state = state
+        if self._runner.lingering:
+            self._startTimer()  # to see when it has ended for good
+        else:
+            self._rest()
+
+    def _startTimer(self) -> None:
+        import qt
+
+        if self._timer is None:
+            self._timer = qt.QTimer()
+            self._timer.setInterval(POLL_MILLISECONDS)
+            self._timer.connect("timeout()", self.poll)
+            self._timer.start()
+
+    def _rest(self) -> None:
+        """Nothing is at work any more."""
         if self._timer is not None:
             self._timer.stop()
             self._timer.disconnect("timeout()", self.poll)
             self._timer = None
         if self._tidy is not None:
             self._tidy()
+            self._tidy = None
 
     def _call(self, name: str, *arguments: Any) -> None:
         callback = self._callbacks.get(name)

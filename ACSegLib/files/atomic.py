@@ -11,6 +11,9 @@ from pathlib import Path
 
 from ACSegLib.errors import FileError
 
+#: Temporary paths of outputs that are being written.
+_open: set[Path] = set()
+
 
 def require_writable_folder(path: str | os.PathLike[str]) -> Path:
     """Give the folder of a file to be written; FileError if it is missing or may not be written in."""
@@ -37,6 +40,7 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     folder = require_writable_folder(target)
     temporary = folder / f".{uuid.uuid4().hex[:8]}-{target.name}"
+    _open.add(temporary)
     try:
         yield temporary
         if not temporary.exists():
@@ -49,6 +53,14 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise FileError(f"cannot write {target}: {reason}; free some space or choose another folder.") from error
     finally:
         _remove(temporary)
+        _open.discard(temporary)
+
+
+def discard_open_outputs() -> None:
+    """Remove what is half written, from any thread: for a process that has to end at once."""
+    for temporary in list(_open):
+        with contextlib.suppress(OSError):  # on Windows an open file cannot be removed
+            _remove(temporary)
 
 
 def _replace(temporary: Path, target: Path) -> None:

@@ -22,10 +22,9 @@ from SegmentEditorACSegFillLib.observing import SegmentationObserver
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
 from SegmentEditorACSegFillLib.preview import Preview
-from SegmentEditorACSegFillLib.session import FillSession
+from SegmentEditorACSegFillLib.session import POLL_MILLISECONDS, FillSession
 
-#: Milliseconds between two looks at the running fill, and between the last edit and what follows from it.
-POLL_INTERVAL = 100
+#: Milliseconds between the last edit and what follows from it.
 EDIT_DELAY = 1000
 GUIDE_DELAY = 300
 
@@ -47,7 +46,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._observer = SegmentationObserver(self._onEdited, self._onSceneClosing)
         self._message = ""
         self._stale = False
-        self._pollTimer = self._timer(POLL_INTERVAL, self._poll, repeated=True)
+        self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
         self._guideTimer = self._timer(GUIDE_DELAY, self.updateGuide)
 
@@ -261,7 +260,6 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def reset(self):
         """Cancel, remove preview and overlay, and free the memory."""
         self._editTimer.stop()
-        self._pollTimer.stop()
         self.session.forget()
         self.overlay.hide()
         self.preview.remove()
@@ -275,8 +273,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             if event.kind == "progress":
                 self.panel.showProgress(event.fraction, event.message)
             elif event.final:
-                self._pollTimer.stop()
                 self._finish(event)
+        if not self.session.watched:
+            self._pollTimer.stop()
 
     def _finish(self, event: Event) -> None:
         if event.kind == "cancelled":
@@ -333,7 +332,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def _onSceneClosing(self) -> None:
         """The scene is about to be closed: stop, and touch none of its nodes any more."""
-        for timer in (self._editTimer, self._pollTimer, self._guideTimer):
+        for timer in (self._editTimer, self._guideTimer):
             timer.stop()
         self.session.forget()
         self.overlay = UncertaintyOverlay()

@@ -13,6 +13,9 @@ from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation
 from SegmentEditorACSegFillLib.inputs import FillInputs
 
+#: Milliseconds between two looks at the running fill.
+POLL_MILLISECONDS = 100
+
 
 class FillSession:
     """Remembers the last fill, and redoes only what changed."""
@@ -29,6 +32,11 @@ class FillSession:
     def running(self) -> bool:
         """Whether a fill is at work."""
         return self.job.running
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is something to poll: a fill, or one that was let go of and has not ended."""
+        return self.job.running or self.job.lingering
 
     def start(self, inputs: FillInputs, settings: Mapping[str, Any], cleaning: Mapping[str, Any]) -> str:
         """Start a fill, or a refill where nothing but the drawing has changed.

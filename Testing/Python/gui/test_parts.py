@@ -7,28 +7,9 @@ import time
 
 import numpy as np
 import pytest
+from workbench import fake_worker, follow
 
 from ACSegLib.volume import Segment, Segmentation
-
-
-def follow(runner, seconds=60.0):
-    """Poll until the end; returns all events."""
-    events, end = [], time.monotonic() + seconds
-    while runner.running:
-        events += runner.poll()
-        time.sleep(0.01)
-        assert time.monotonic() < end
-    return events
-
-
-def fake_worker(tmp_path, body: str) -> str:
-    """An executable that behaves as a worker with this body."""
-    import stat
-
-    script = tmp_path / "worker"
-    script.write_text(f"#!{sys.executable}\nimport sys, os, json, time\n{body}\n")
-    script.chmod(script.stat().st_mode | stat.S_IEXEC)
-    return str(script)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake worker is a script with a shebang")
@@ -52,15 +33,6 @@ class TestProcessRunner:
         events = follow(runner)
         assert [(e.kind, e.value) for e in events] == [("done", {"a": 1})]
 
-    def test_a_worker_that_does_not_stop_is_ended(self, scene, tmp_path, monkeypatch):
-        from ACSegPanels import process
-
-        monkeypatch.setattr(process, "GRACE", 0.2)
-        runner = self.runner(scene, tmp_path, "time.sleep(600)")
-        runner.start("train", {})
-        runner.cancel()
-        assert follow(runner, 20)[-1].kind == "cancelled"
-
     def test_the_last_lines_of_the_log_are_kept(self, scene, tmp_path):
         runner = self.runner(scene, tmp_path, 'print("a reason", file=sys.stderr); sys.exit(3)')
         runner.start("train", {})
@@ -80,22 +52,6 @@ def test_a_real_worker_refuses_in_a_sentence(scene):
     last = follow(runner)[-1]
     assert last.kind == "error"
     assert "unknown option 'colour'" in last.message
-
-
-def test_a_second_job_is_refused_while_one_runs(scene):
-    from ACSegPanels.background import BackgroundJob
-
-    def work(progress):
-        while True:
-            progress(0.1, "working")
-            time.sleep(0.005)
-
-    job = BackgroundJob()
-    job.start(work)
-    with pytest.raises(RuntimeError):
-        job.start(work)
-    job.cancel()
-    assert follow(job)[-1].kind == "cancelled"
 
 
 def drawing(slices, shape=(100, 20, 20)):
@@ -178,22 +134,3 @@ def test_version_comparison(scene):
     assert _isInstalled("numpy>=1.9")
     assert not _isInstalled("numpy>=99")
     assert not _isInstalled("no-such-package>=1")
-
-
-def test_the_collector_stays_on_the_main_thread_while_a_job_runs(scene):
-    import gc
-    import threading
-
-    from ACSegPanels.background import BackgroundJob
-
-    gc.enable()
-    go = threading.Event()
-    jobs = [BackgroundJob(), BackgroundJob()]
-    for job in jobs:
-        job.start(lambda progress: go.wait(10))
-    assert not gc.isenabled()
-    jobs[0].abandon()
-    assert not gc.isenabled()
-    go.set()
-    follow(jobs[1])
-    assert gc.isenabled()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import sys
 import time
 
 import numpy as np
@@ -16,6 +18,24 @@ def pump(until, seconds: float = 60.0) -> None:
         QApplication.processEvents()
         time.sleep(0.005)
         assert time.monotonic() < end, "the condition did not come true"
+
+
+def follow(runner, seconds=60.0):
+    """Poll until the end; returns all events."""
+    events, end = [], time.monotonic() + seconds
+    while runner.running:
+        events += runner.poll()
+        time.sleep(0.01)
+        assert time.monotonic() < end
+    return events
+
+
+def fake_worker(tmp_path, body: str) -> str:
+    """An executable that behaves as a worker with this body."""
+    script = tmp_path / "worker"
+    script.write_text(f"#!{sys.executable}\nimport sys, os, json, time\n{body}\n")
+    script.chmod(script.stat().st_mode | stat.S_IEXEC)
+    return str(script)
 
 
 def add_volume(array: np.ndarray, name: str = "tomogram", spacing=(1.0, 1.0, 1.0)):
