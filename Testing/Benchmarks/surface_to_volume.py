@@ -3,27 +3,36 @@
 In the paper the ratio of predicted cells differs from the truth's (p = 0.0015), since scaling volumes to 256^3 loses
 fine filopodia. Here cells with filopodia are simulated, so that the truth is known, and volume and ratio are compared,
 paired, for: labels filled between drawn slices; a network on down-scaled volumes; a network at native resolution; the
-same with the second network for the surface. Every stage keeps its files, so a stopped run goes on.
+same with the second network for the surface. A second table says where the ratio's error comes from. Every stage keeps
+its files, so a stopped run goes on (a training from its checkpoint); other settings need another folder.
 
 Run ``python Testing/Benchmarks/surface_to_volume.py OUT --conditions filled`` for what needs no training, or
-``python Testing/Benchmarks/surface_to_volume.py OUT --minutes 20`` for all (four trainings' time on one machine).
+``python Testing/Benchmarks/surface_to_volume.py OUT --minutes 20`` for all (three trainings of 20 minutes).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ACSegLib.commands import compare, predict, train
+from harness import markdown_table
+from ratio_errors import ratio_errors
+
+from ACSegLib.commands import predict, train
+from ACSegLib.commands.batch import Item, forget, journal_path, run_batch
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
-from ACSegLib.files.tables import read_table, write_table
+from ACSegLib.files.tables import write_table
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.comparison import compare_paired
 from ACSegLib.volume import Geometry
 
 CONDITIONS = ("filled", "downscaled", "native", "refined")
+#: Seed of the first test cell; training cells count from 0.
+TEST_SEED = 100_000
 
 
 def say(text: str) -> None:
@@ -32,26 +41,26 @@ def say(text: str) -> None:
 
 
 def simulate_cells(folder: Path, count: int, first_seed: int, options: argparse.Namespace) -> None:
-    """Images, truth, and slices drawn by a simulated annotator and filled."""
+    """Images, truth with its parts, and slices drawn by a simulated annotator and filled."""
+    from ACSegLib.fill import fill
     from ACSegLib.phantom import annotate, simulate
 
-    for name in ("images", "truth", "filled"):
+    for name in ("images", "truth", "parts", "filled"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for n in range(count):
-        name = f"cell{n:03d}"
+        name, seed = f"cell{n:03d}", first_seed + n
         image = folder / "images" / f"{name}.nrrd"
         filled = folder / "filled" / f"{name}.seg.nrrd"
         if not image.exists():
             say(f"simulating {image}")
-            phantom = simulate(size=options.size, seed=first_seed + n, filopodia=options.filopodia)
+            phantom = simulate(size=options.size, seed=seed, filopodia=options.filopodia)
             save_segmentation(phantom.truth, folder / "truth" / f"{name}.seg.nrrd")
+            save_segmentation(phantom.parts, folder / "parts" / f"{name}.seg.nrrd")
             save_volume(phantom.volume, image)
         if not filled.exists():
-            from ACSegLib.fill import fill
-
             say(f"filling {filled}")
             truth = open_segmentation(folder / "truth" / f"{name}.seg.nrrd")
-            drawn, slices = annotate(truth, every=options.every, axis="k", shake=options.shake, seed=first_seed + n)
+            drawn, slices = annotate(truth, every=options.every, axis="k", shake=options.shake, seed=seed)
             result = fill(open_volume(image), drawn, axis="k", slices=slices)
             save_segmentation(result.segmentation, filled)
 
@@ -77,17 +86,20 @@ def downscaled_copy(folder: Path, target: Path, factor: float) -> None:
         labels = open_segmentation(folder / "filled" / f"{path.stem}.seg.nrrd")
         k, j, i = (max(1, round(n / factor)) for n in volume.shape)
         onto = coarser(volume.geometry, [n / m for n, m in zip(volume.shape[::-1], (i, j, k), strict=True)])
-        save_segmentation(resample_segmentation(labels, onto, (k, j, i)), target / "filled" / f"{path.stem}.seg.nrrd")
+        small = resample_segmentation(labels, onto, (k, j, i), interpolation="linear")
+        save_segmentation(small, target / "filled" / f"{path.stem}.seg.nrrd")
         save_volume(resample_volume(volume, onto, (k, j, i), antialias=True), target / "images" / path.name)
 
 
 def train_once(images: Path, labels: Path, model: Path, minutes: float) -> None:
-    """Train a network unless it is there."""
+    """Train a network unless it is there; go on where a training was stopped."""
     if model.exists():
         return
-    say(f"training {model}")
     resume = model.with_suffix(".checkpoint").exists()
-    options = train.Options(str(model), images=[str(images)], labels=[str(labels)], minutes=minutes, resume=resume)
+    say(f"training {model}" + (", from its checkpoint" if resume else ""))
+    options = train.Options(
+        str(model), images=[str(images)], labels=[str(labels)], minutes=minutes, spacing="none", resume=resume
+    )
     train.run(options, Progress())
 
 
@@ -124,7 +136,9 @@ def back_to_native(small: Path, images: Path, target: Path) -> None:
     for path in sorted(small.glob("*.seg.nrrd")):
         if not (target / path.name).exists():
             volume = open_volume(images / f"{path.name.removesuffix('.seg.nrrd')}.nrrd")
-            found = resample_segmentation(open_segmentation(path), volume.geometry, volume.shape)
+            found = resample_segmentation(
+                open_segmentation(path), volume.geometry, volume.shape, interpolation="linear"
+            )
             save_segmentation(found, target / path.name)
 
 
@@ -152,26 +166,106 @@ def results_of(condition: str, out: Path, options: argparse.Namespace) -> Path:
     return target
 
 
-def print_table(out: Path, conditions: list[str]) -> None:
-    """Compare each condition with the truth, and print volume and ratio with paired tests (Markdown)."""
+@dataclass(frozen=True)
+class Measuring:
+    """What is measured; the journal of a stopped run holds for it alone."""
+
+    condition: str
+
+
+def measure_cell(item: Item, settings: Measuring, progress: Progress) -> list[dict[str, Any]]:
+    """One row for one cell: see `ratio_errors`."""
+    result, truth, parts = (open_segmentation(item.files[role]) for role in ("result", "truth", "parts"))
+    names = [s.name for s in result.segments]
+    cell = result.mask("cytoplasm") if "cytoplasm" in names else truth.mask("cytoplasm") & False
+    figures = ratio_errors(cell, truth.mask("cytoplasm"), parts.mask("filopodia"), truth.geometry.in_unit("um"))
+    return [{"condition": settings.condition, "cell": item.name, **figures}]
+
+
+def measure_condition(condition: str, results: Path, out: Path) -> list[dict[str, Any]]:
+    """Rows of all test cells, in parallel; also written as a table."""
+    test, table = out / "test", out / f"{condition}.csv"
+    items = []
+    for path in sorted((test / "truth").glob("*.seg.nrrd")):
+        files = {"result": results / path.name, "truth": path, "parts": test / "parts" / path.name}
+        items.append(Item(path.name.removesuffix(".seg.nrrd"), {role: str(p) for role, p in files.items()}))
+    outcomes = run_batch(items, measure_cell, Measuring(condition), journal=journal_path(table))
+    failed = [f"{o.name}: {o.error}" for o in outcomes if o.error]
+    if failed:
+        raise SystemExit("\n".join(failed))
+    rows = [row for outcome in outcomes for row in outcome.rows]
+    write_table(rows, table)
+    forget(journal_path(table))
+    return rows
+
+
+#: Name of a measure, and the columns that hold it for the result and for the truth.
+MEASURES = (
+    ("volume", "result_volume", "truth_volume"),
+    ("surface / volume", "result_surface_to_volume", "truth_surface_to_volume"),
+    ("surface / volume, largest piece", "piece_surface_to_volume", "truth_surface_to_volume"),
+)
+
+
+def comparison_rows(condition: str, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Paired tests of one condition, a row for each measure."""
     rows = []
-    for condition in conditions:
-        cells = [r for r in read_table(out / f"{condition}.csv") if r["segment"] == "cytoplasm"]
-        for measure, column in (("volume", "volume"), ("surface / volume", "surface_to_volume")):
-            first, second = ([r[f"{side}_{column}"] for r in cells] for side in ("result", "truth"))
-            found = compare_paired(first, second, measure)
-            errors = [100 * (a / b - 1) for a, b in zip(first, second, strict=True)]
-            row = {"condition": condition, "cells": found.pairs, "measure": measure}
-            row |= {"dice": sum(r["dice"] for r in cells) / len(cells), "mean_error_percent": sum(errors) / len(errors)}
-            row |= {"mean_absolute_error_percent": sum(map(abs, errors)) / len(errors)}
-            rows.append(row | {"t_p": found.t_p, "wilcoxon_p": found.wilcoxon_p, "cohen_d": found.cohen_d})
-    write_table(rows, out / "surface_to_volume.csv")
-    say("| condition | cells | Dice % | measure | mean error % | mean absolute error % | p (t) | p (Wilcoxon) |")
-    say("|---|---|---|---|---|---|---|---|")
-    for r in rows:
-        errors = f"{r['mean_error_percent']:+.2f} | {r['mean_absolute_error_percent']:.2f}"
-        tests = f"{r['t_p']:.4f} | {r['wilcoxon_p']:.4f}"
-        say(f"| {r['condition']} | {r['cells']} | {100 * r['dice']:.2f} | {r['measure']} | {errors} | {tests} |")
+    for measure, column, true_column in MEASURES:
+        first, second = [r[column] for r in cells], [r[true_column] for r in cells]
+        found = compare_paired(first, second, measure)
+        errors = [100 * (a / b - 1) for a, b in zip(first, second, strict=True)]
+        row = {"condition": condition, "cells": found.pairs, "measure": measure}
+        row |= {"dice": _mean(cells, "dice"), "mean_error_percent": sum(errors) / len(errors)}
+        row |= {"mean_absolute_error_percent": sum(map(abs, errors)) / len(errors)}
+        rows.append(row | {"t_p": found.t_p, "wilcoxon_p": found.wilcoxon_p, "cohen_d": found.cohen_d})
+    return rows
+
+
+def _mean(rows: list[dict[str, Any]], column: str) -> float:
+    values = [r[column] for r in rows if r[column] == r[column]]
+    return sum(values) / len(values) if values else float("nan")
+
+
+def print_tables(rows: dict[str, list[dict[str, Any]]], out: Path) -> None:
+    """Write and print (Markdown) the paired tests, and where the errors come from."""
+    tests = [row for condition, cells in rows.items() for row in comparison_rows(condition, cells)]
+    write_table(tests, out / "surface_to_volume.csv")
+    header = (
+        "condition",
+        "cells",
+        "Dice %",
+        "measure",
+        "mean error %",
+        "mean absolute error %",
+        "p (t)",
+        "p (Wilcoxon)",
+    )
+    body = [
+        (r["condition"], r["cells"], f"{100 * r['dice']:.2f}", r["measure"], f"{r['mean_error_percent']:+.2f}",
+         f"{r['mean_absolute_error_percent']:.2f}", f"{r['t_p']:.4f}", f"{r['wilcoxon_p']:.4f}")
+        for r in tests
+    ]  # fmt: skip
+    say(markdown_table(header, body))
+    header = ("condition", "loose pieces %", "filopodia %", "body %", "recall of filopodia %", "filopodia found")
+    body = []
+    for condition, cells in rows.items():
+        parts = [f"{100 * _mean(cells, name):+.2f}" for name in ("loose_area", "filopodia_area", "body_area")]
+        found = f"{_mean(cells, 'result_thin_parts'):.1f} of {_mean(cells, 'truth_thin_parts'):.1f}"
+        body.append((condition, *parts, f"{100 * _mean(cells, 'filopodia_recall'):.1f}", found))
+    share = 100 * _mean(next(iter(rows.values())), "filopodia_share")
+    say(f"\nError of the area in percent of the true one, of which the filopodia have {share:.1f} %, and its parts:\n")
+    say(markdown_table(header, body))
+
+
+def keep_settings(options: argparse.Namespace) -> None:
+    """Refuse a folder that was begun with other settings: its files would be taken for those of these."""
+    path = options.out / "settings.json"
+    free = ("out", "conditions")
+    values = {name: value for name, value in vars(options).items() if name not in free}
+    if path.exists() and (before := json.loads(path.read_text())) != values:
+        changed = ", ".join(f"{n} {before.get(n)}, now {values[n]}" for n in values if before.get(n) != values[n])
+        raise SystemExit(f"{options.out} was begun with other settings ({changed}); name another folder.")
+    path.write_text(json.dumps(values, indent=1) + "\n")
 
 
 def main() -> None:
@@ -189,14 +283,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0, help="length of each training")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    simulate_cells(options.out / "test", options.cells, 100_000, options)
+    keep_settings(options)
+    simulate_cells(options.out / "test", options.cells, TEST_SEED, options)
     if set(options.conditions) - {"filled"}:
         simulate_cells(options.out / "train", options.train, 0, options)
+    rows = {}
     for condition in options.conditions:
-        results = results_of(condition, options.out, options)
-        table = options.out / f"{condition}.csv"
-        compare.run(compare.Options(str(results), str(options.out / "test" / "truth"), str(table)), Progress())
-    print_table(options.out, options.conditions)
+        rows[condition] = measure_condition(condition, results_of(condition, options.out, options), options.out)
+    print_tables(rows, options.out)
 
 
 if __name__ == "__main__":
