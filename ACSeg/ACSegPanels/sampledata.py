@@ -1,13 +1,10 @@
-"""Sample data: a simulated tomogram, and the ten T-cell tomograms of the paper. Downloaded only when asked for."""
+"""Sample data: a simulated tomogram, and the ten T-cell tomograms of the paper. Downloaded only when asked for.
+
+Simulating and downloading are done on a thread, so that the program stays live and either can be cancelled.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import FileError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
+from ACSegPanels.background import BackgroundJob
+from ACSegPanels.dataverse import Dataverse, pairUp
+from ACSegPanels.task import Task
+from ACSegPanels.waiting import waitShowing
 
 CATEGORY = "ACSeg"
 SERVER = "https://heidata.uni-heidelberg.de"
@@ -24,157 +27,90 @@ DATASET = "doi:10.11588/data/XEBZLL"
 #: Number of public T-cell data sets, each a tomogram and its labels.
 CELLS = 10
 
-_TIMEOUT = 60.0
-_BLOCK = 1 << 20
-_LABEL_WORDS = ("label", "mask", "seg", "final")
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file of a Dataverse data set.
-
-    Attributes
-    ----------
-    identifier : int
-    name : str
-    size : int
-        Bytes.
-    algorithm, checksum : str
-        As the server lists them, such as "MD5".
-    """
-
-    identifier: int
-    name: str
-    size: int
-    algorithm: str
-    checksum: str
-
-
-class Dataverse:
-    """Reads one data set of a Dataverse server through its native API.
-
-    Parameters
-    ----------
-    server : str
-        Address, such as "https://heidata.uni-heidelberg.de".
-    dataset : str
-        Persistent identifier, such as "doi:10.11588/data/XEBZLL".
-    """
-
-    def __init__(self, server: str = SERVER, dataset: str = DATASET) -> None:
-        self._server, self._dataset = server.rstrip("/"), dataset
-
-    def files(self) -> list[RemoteFile]:
-        """List the files of the newest version, sorted by name; FileError where the server does not answer."""
-        query = urllib.parse.urlencode({"persistentId": self._dataset})
-        address = f"{self._server}/api/datasets/:persistentId/?{query}"
-        try:
-            with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
-                listing = json.load(answer)
-            rows = listing["data"]["latestVersion"]["files"]
-            found = [_remote(row["dataFile"]) for row in rows]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FileError(
-                f"the file list of {self._dataset} could not be read from {self._server}: {error}."
-            ) from error
-        return sorted(found, key=lambda f: f.name.lower())
-
-    def download(self, file: RemoteFile, folder: Path, progress: Callable[[float], None] | None = None) -> Path:
-        """Download a file, whole and checked, or take the one that is there already.
-
-        Raises
-        ------
-        FileError
-            If the download fails, or its checksum is not the listed one; then no file is left behind.
-        """
-        from ACSegLib.files.atomic import atomic_output
-
-        target = folder / Path(file.name).name
-        if target.exists() and _matches(target, file):
-            return target
-        folder.mkdir(parents=True, exist_ok=True)
-        address = f"{self._server}/api/access/datafile/{file.identifier}?format=original"
-        with atomic_output(target) as temporary:
-            try:
-                with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, open(temporary, "wb") as stream:
-                    done = 0
-                    while block := answer.read(_BLOCK):
-                        stream.write(block)
-                        done += len(block)
-                        if progress is not None:
-                            progress(min(1.0, done / max(file.size, 1)))
-            except urllib.error.URLError as error:
-                raise FileError(f"{file.name} could not be downloaded from {self._server}: {error.reason}.") from error
-            if not _matches(temporary, file):
-                raise FileError(f"{file.name} arrived damaged (its {file.algorithm} checksum differs); try again.")
-        return target
-
-
-def _remote(row: dict[str, Any]) -> RemoteFile:
-    checksum = row.get("checksum") or {"type": "MD5", "value": row["md5"]}
-    return RemoteFile(int(row["id"]), row["filename"], int(row["filesize"]), checksum["type"], checksum["value"])
-
-
-def _matches(path: Path, file: RemoteFile) -> bool:
-    digest = hashlib.new(file.algorithm.lower().replace("-", ""))
-    with open(path, "rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest().lower() == file.checksum.lower()
-
-
-def pairUp(files: list[RemoteFile]) -> list[tuple[RemoteFile, RemoteFile | None]]:
-    """Pair tomograms with their labels by name: labels say so in their name, or share the tomogram's beginning."""
-    labels = [f for f in files if any(word in f.name.lower() for word in _LABEL_WORDS)]
-    pairs = []
-    for image in [f for f in files if f not in labels and not f.name.lower().endswith((".txt", ".md", ".pdf", ".csv"))]:
-        stem = image.name.split(".")[0].lower()
-        partner = next(
-            (f for f in labels if _bare(f.name) == _bare(image.name) or f.name.lower().startswith(stem)), None
-        )
-        pairs.append((image, partner))
-    return pairs
-
-
-def _bare(name: str) -> str:
-    stem = name.split(".")[0].lower()
-    for word in _LABEL_WORDS:
-        stem = stem.replace(word + "s", "").replace(word, "")
-    return "".join(c for c in stem if c.isalnum())
-
 
 def loadTCell(number: int, dataverse: Dataverse | None = None, folder: Path | None = None) -> list[Any]:
     """Download the T-cell tomogram `number` (1 to 10) and its labels, and load them; returns the nodes."""
-    from ACSegLib.files import open_segmentation, open_volume
-    from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
+    return startTCell(number, dataverse, folder).wait()
 
-    dataverse = dataverse or Dataverse()
-    folder = folder or Path(slicer.app.cachePath) / "ACSeg"
-    pairs = pairUp(dataverse.files())
-    if not 1 <= number <= len(pairs):
-        raise FileError(f"the data set holds {len(pairs)} tomograms; there is no number {number}.")
-    image, labels = pairs[number - 1]
-    volume = open_volume(dataverse.download(image, folder))
-    node = write_volume_to_node(volume, scene=slicer.mrmlScene, name=f"T cell {number}")
-    nodes = [node]
-    if labels is not None:
-        segmentation = open_segmentation(dataverse.download(labels, folder))
-        segmentation.geometry = volume.geometry
-        name = f"T cell {number} labels"
-        nodes.append(write_segmentation_to_node(segmentation, volume_node=node, name=name))
-    return nodes
+
+def startTCell(number: int, dataverse: Dataverse | None = None, folder: Path | None = None) -> Task:
+    """Begin to download the T-cell tomogram `number` (1 to 10) and its labels; the result is the nodes."""
+    server = dataverse or Dataverse(SERVER, DATASET)
+    place = folder or Path(slicer.app.cachePath) / "ACSeg"
+    names = f"T cell {number}", f"T cell {number} labels"
+    return _start(lambda progress: _fetch(number, server, place, progress), *names)
 
 
 def simulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> list[Any]:
     """Simulate a T cell with beads in a capillary, drawn on every so many slices; returns volume and segmentation."""
+    return startSimulatedCell(size, every, seed).wait()
+
+
+def startSimulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> Task:
+    """Begin to simulate a T cell and its drawing; the result is their nodes."""
+    names = _("Simulated T cell"), _("Simulated T cell drawing")
+    return _start(lambda progress: _simulate(size, every, seed, progress), *names)
+
+
+def _start(work: Any, imageName: str, labelsName: str) -> Task:
+    job = BackgroundJob()
+    job.start(work)
+    return Task(job, lambda data: _addNodes(*data, imageName, labelsName))
+
+
+def _fetch(number: int, dataverse: Dataverse, folder: Path, progress: Progress) -> tuple[Volume, Segmentation | None]:
+    from ACSegLib.files import open_segmentation, open_volume
+
+    progress(0.0, "asking for the list of files")
+    pairs = pairUp(dataverse.files())
+    if not 1 <= number <= len(pairs):
+        raise FileError(f"the data set holds {len(pairs)} tomograms; there is no number {number}.")
+    image, labels = pairs[number - 1]
+    share = image.size / max(image.size + (labels.size if labels else 0), 1)
+    volume = open_volume(dataverse.download(image, folder, progress.part(0.02, 0.02 + 0.9 * share)))
+    if labels is None:
+        return volume, None
+    drawn = open_segmentation(dataverse.download(labels, folder, progress.part(0.02 + 0.9 * share, 0.92)))
+    progress(0.95, "loading")
+    drawn.geometry = volume.geometry
+    return volume, drawn
+
+
+def _simulate(size: int, every: int, seed: int, progress: Progress) -> tuple[Volume, Segmentation]:
     from ACSegLib.phantom import annotate, simulate
+
+    phantom = simulate(size, seed=seed, progress=progress)
+    drawn, _slices = annotate(phantom.truth, every=every)
+    return phantom.volume, drawn
+
+
+def _addNodes(volume: Volume, labels: Segmentation | None, imageName: str, labelsName: str) -> list[Any]:
     from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
 
-    phantom = simulate(size, seed=seed)
-    drawn, _slices = annotate(phantom.truth, every=every)
-    node = write_volume_to_node(phantom.volume, scene=slicer.mrmlScene, name=_("Simulated T cell"))
-    name = _("Simulated T cell drawing")
-    return [node, write_segmentation_to_node(drawn, volume_node=node, name=name)]
+    node = write_volume_to_node(volume, scene=slicer.mrmlScene, name=imageName)
+    if labels is None:
+        return [node]
+    return [node, write_segmentation_to_node(labels, volume_node=node, name=labelsName)]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a button of Sample Data does: simulate (number 0), or download the T cell of a number.
+
+    A class and not a lambda, since Sample Data tells registered sources apart by their text.
+    """
+
+    number: int
+
+    @property
+    def title(self) -> str:
+        """Name of the data set for a person."""
+        return _("T cell {number}").format(number=self.number) if self.number else _("Simulated T cell")
+
+    def __call__(self, source: Any = None) -> list[Any]:
+        """Make the nodes behind a progress dialog; an empty list where it was cancelled or failed."""
+        begin = (lambda: startTCell(self.number)) if self.number else startSimulatedCell
+        return waitShowing(begin, self.title) or []
 
 
 def registerAll() -> None:
@@ -182,18 +118,13 @@ def registerAll() -> None:
     import SampleData
 
     thumbnail = Path(__file__).resolve().parent.parent / "Resources" / "Icons" / "ACSeg.png"
-    shared = {"category": CATEGORY, "thumbnailFileName": str(thumbnail)}
-    register = SampleData.SampleDataLogic.registerCustomSampleDataSource
-    register(
-        sampleName="ACSegSimulatedTCell",
-        nodeNames=_("Simulated T cell"),
-        customDownloader=lambda source: simulatedCell(),
-        **shared,
-    )
-    for number in range(1, CELLS + 1):
-        register(
-            sampleName=f"ACSegTCell{number:02d}",
-            nodeNames=f"T cell {number}",
-            customDownloader=lambda source, number=number: loadTCell(number),
-            **shared,
+    for number in range(CELLS + 1):
+        sample = Sample(number)
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category=CATEGORY,
+            sampleName=f"ACSegTCell{number:02d}" if number else "ACSegSimulatedTCell",
+            uris=f"https://doi.org/{DATASET.removeprefix('doi:')}" if number else "",  # it asks for a text
+            nodeNames=sample.title,
+            customDownloader=sample,
+            thumbnailFileName=str(thumbnail),
         )

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from workbench import add_volume
+from workbench import add_volume, pump
 
 
 def nrrd(array: np.ndarray) -> bytes:
@@ -62,44 +62,48 @@ def server():
     http.server_close()
 
 
+def dataverse(address):
+    from ACSegPanels.dataverse import Dataverse
+
+    return Dataverse(address, "doi:10.11588/data/XEBZLL")
+
+
 def test_a_cell_is_downloaded_checked_loaded_and_cached(scene, server, tmp_path):
     import slicer
-    from ACSegPanels.sampledata import Dataverse, loadTCell
+    from ACSegPanels.sampledata import loadTCell
 
-    dataverse = Dataverse(server["address"])
-    volume, labels = loadTCell(2, dataverse, tmp_path)
+    server_side = dataverse(server["address"])
+    volume, labels = loadTCell(2, server_side, tmp_path)
     assert (slicer.util.arrayFromVolume(volume) == 2).all()
     assert labels.GetSegmentation().GetNumberOfSegments() == 1
     count = len(server["asked"])
-    loadTCell(2, dataverse, tmp_path)
+    loadTCell(2, server_side, tmp_path)
     assert len(server["asked"]) == count + 1, "only the list is asked for again"
 
 
 def test_a_damaged_download_is_refused_and_leaves_nothing(scene, server, tmp_path):
-    from ACSegPanels.sampledata import Dataverse, loadTCell
+    from ACSegPanels.sampledata import loadTCell
 
     server["sums"][10] = "0" * 32
     with pytest.raises(OSError, match="arrived damaged"):
-        loadTCell(1, Dataverse(server["address"]), tmp_path)
+        loadTCell(1, dataverse(server["address"]), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_names_of_a_server_cannot_leave_the_folder(scene, server, tmp_path):
-    from ACSegPanels.sampledata import Dataverse
-
     name, data = server["files"][10]
     server["files"][10] = (f"../../{name}", data)
-    dataverse = Dataverse(server["address"])
-    file = next(f for f in dataverse.files() if f.identifier == 10)
-    path = dataverse.download(file, tmp_path / "cache")
+    server_side = dataverse(server["address"])
+    file = next(f for f in server_side.files() if f.identifier == 10)
+    path = server_side.download(file, tmp_path / "cache")
     assert path == tmp_path / "cache" / name
 
 
 def test_no_server_is_a_sentence(scene, tmp_path):
-    from ACSegPanels.sampledata import Dataverse, loadTCell
+    from ACSegPanels.sampledata import loadTCell
 
     with pytest.raises(OSError, match="could not be read from"):
-        loadTCell(1, Dataverse("http://127.0.0.1:9"), tmp_path)
+        loadTCell(1, dataverse("http://127.0.0.1:9"), tmp_path)
 
 
 def test_registering_downloads_nothing(scene, server, monkeypatch):
@@ -125,3 +129,121 @@ def test_the_simulated_cell_lies_on_its_tomogram(scene):
     assert (drawn.any(axis=(1, 2)).sum()) <= 5
     other = add_volume(np.zeros((2, 2, 2), np.uint8))
     assert other.GetName() == "tomogram"
+
+
+def test_what_is_registered_is_what_sample_data_can_show(scene):
+    """Each source has one address and one name, and a button of its own."""
+    import slicer
+    from ACSegPanels import sampledata
+
+    slicer.modules.sampleDataSources.clear()
+    sampledata.registerAll()
+    sources = slicer.modules.sampleDataSources["ACSeg"]
+    assert len({source.sampleDescription for source in sources}) == 11
+    for source in sources:
+        assert [len(field) for field in (source.uris, source.fileNames, source.nodeNames)] == [1, 1, 1]
+
+
+class Window:
+    """Slicer's main window, and a look at its progress dialog at every turn of the event loop."""
+
+    def __init__(self, seen):
+        import qt
+        from PySide6.QtWidgets import QMainWindow
+
+        self.window = QMainWindow()
+        self.window.setObjectName("qSlicerMainWindow")
+        self.turns, self._seen = 0, seen
+        self.timer = qt.QTimer()
+        self.timer.setInterval(5)
+        self.timer.connect("timeout()", self._turn)
+        self.timer.start()
+
+    def _turn(self):
+        from PySide6.QtWidgets import QProgressDialog
+
+        self.turns += 1
+        for dialog in self.window.findChildren(QProgressDialog):
+            self._seen(dialog)
+
+    def close(self):
+        self.timer.stop()
+        self.window.close()
+        self.window.deleteLater()
+        pump(lambda: True)
+
+
+@pytest.fixture
+def window(scene):
+    made = []
+
+    def make(seen):
+        made.append(Window(seen))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_the_program_stays_live_while_a_cell_is_simulated(scene, window, monkeypatch):
+    import slicer
+    from ACSegPanels import sampledata
+
+    start = sampledata.startSimulatedCell
+    monkeypatch.setattr(sampledata, "startSimulatedCell", lambda: start(size=32, every=8))
+    values, texts = [], set()
+    one = window(lambda dialog: (values.append(dialog.value), texts.add(dialog.labelText)))
+    nodes = sampledata.Sample(0)(None)
+    assert [node.GetClassName() for node in nodes] == ["vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"]
+    assert slicer.mrmlScene.GetFirstNodeByName("Simulated T cell") is nodes[0]
+    assert one.turns > 3
+    assert max(values) > 0
+    assert len(texts) > 1
+
+
+def test_simulating_can_be_cancelled_in_its_dialog(scene, window):
+    import slicer
+    from ACSegPanels import sampledata
+    from PySide6.QtWidgets import QPushButton
+
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    window(lambda dialog: dialog.value > 0 and dialog.findChild(QPushButton).click())
+    assert sampledata.Sample(0)(None) == []
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+
+
+def test_a_failed_download_is_told_in_a_sentence(scene, window, monkeypatch):
+    import slicer
+    from ACSegPanels import sampledata
+
+    told = []
+    monkeypatch.setattr(sampledata, "SERVER", "http://127.0.0.1:9")
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **_: told.append(text))
+    window(lambda dialog: None)
+    assert sampledata.Sample(3)(None) == []
+    assert len(told) == 1
+    assert "could not be read from http://127.0.0.1:9" in told[0]
+
+
+def test_a_download_that_is_cancelled_leaves_no_file(scene, server, tmp_path):
+    from ACSegPanels.dataverse import Dataverse
+    from ACSegPanels.sampledata import startTCell
+
+    from ACSegLib.errors import Cancelled
+
+    class Stopping(Dataverse):
+        """Cancels in the middle of the first file."""
+
+        def download(self, file, folder, progress=None):
+            task.cancel()
+            return super().download(file, folder, progress)
+
+    gate = threading.Event()
+    files = Stopping.files
+    Stopping.files = lambda self: gate.wait() and files(self)
+    task = startTCell(1, Stopping(server["address"], "doi:10.11588/data/XEBZLL"), tmp_path)
+    gate.set()
+    with pytest.raises(Cancelled):
+        task.wait()
+    assert list(tmp_path.iterdir()) == []

@@ -31,8 +31,14 @@ class Application(QtCore.QObject):
     def processEvents(self):
         QtWidgets.QApplication.processEvents()
 
+    applicationName = "Slicer"
+    testing = True
+
     def testingEnabled(self):
-        return True
+        return self.testing
+
+    def topLevelWidgets(self):
+        return QtWidgets.QApplication.topLevelWidgets()
 
     def setOverrideCursor(self, cursor):
         self._cursors += 1

@@ -152,6 +152,40 @@ def open_module(widget_class):
     return widget
 
 
+class SampleDataSource:
+    """A data set; its fields must be lists of one length, as Slicer makes them of single texts."""
+
+    def __init__(
+        self,
+        sampleName=None,
+        uris=None,
+        fileNames=None,
+        nodeNames=None,
+        checksums=None,
+        loadFiles=None,
+        customDownloader=None,
+        thumbnailFileName=None,
+        loadFileTypes=None,
+        loadFileProperties=None,
+    ):
+        fields = [uris, fileNames, nodeNames, loadFiles, loadFileTypes, checksums]
+        if isinstance(uris, str):
+            fields = [[field] for field in fields]
+        elif isinstance(uris, (list, tuple)):
+            fields = [[None] * len(uris) if field is None else field for field in fields]
+        if len({len(field) for field in fields}) != 1:
+            raise ValueError("All fields of sample data source must have the same length")
+        self.uris, self.fileNames, self.nodeNames = fields[:3]
+        self.sampleName, self.sampleDescription = sampleName, sampleName
+        self.customDownloader, self.thumbnailFileName = customDownloader, thumbnailFileName
+
+    def __str__(self):
+        return f"{self.sampleName} {self.thumbnailFileName} {self.customDownloader} {self.uris} {self.nodeNames}"
+
+    def __eq__(self, other):
+        return str(self) == str(other)
+
+
 class SampleDataLogic:
     """Registers data sets; `slicer.modules.sampleDataSources` holds them, as in Slicer."""
 
@@ -159,15 +193,9 @@ class SampleDataLogic:
     def registerCustomSampleDataSource(category="Custom", sampleName=None, **settings):
         import slicer
 
-        known = {"uris", "fileNames", "nodeNames", "customDownloader", "thumbnailFileName", "loadFileTypes"}
-        known |= {"loadFiles", "loadFileProperties", "checksums"}
-        unknown = set(settings) - known
-        if unknown:
-            raise TypeError(f"registerCustomSampleDataSource has no parameter {unknown}")
-        source = types.SimpleNamespace(sampleName=sampleName, customDownloader=None, **{})
-        source.__dict__.update(settings)
+        source = SampleDataSource(sampleName, **settings)
         sources = slicer.modules.sampleDataSources.setdefault(category, [])
-        if not any(s.sampleName == sampleName for s in sources):
+        if source not in sources:
             sources.append(source)
 
 

@@ -1,0 +1,134 @@
+"""Reads a data set of a Dataverse server: the list of its files, and checked downloads. No Qt, no MRML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ACSegLib.errors import FileError
+from ACSegLib.jobs import Progress
+
+_TIMEOUT = 60.0
+_BLOCK = 1 << 20
+_LABEL_WORDS = ("label", "mask", "seg", "final")
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a Dataverse data set.
+
+    Attributes
+    ----------
+    identifier : int
+    name : str
+    size : int
+        Bytes.
+    algorithm, checksum : str
+        As the server lists them, such as "MD5".
+    """
+
+    identifier: int
+    name: str
+    size: int
+    algorithm: str
+    checksum: str
+
+
+class Dataverse:
+    """Reads one data set of a Dataverse server through its native API.
+
+    Parameters
+    ----------
+    server : str
+        Address, such as "https://heidata.uni-heidelberg.de".
+    dataset : str
+        Persistent identifier, such as "doi:10.11588/data/XEBZLL".
+    """
+
+    def __init__(self, server: str, dataset: str) -> None:
+        self._server, self._dataset = server.rstrip("/"), dataset
+
+    def files(self) -> list[RemoteFile]:
+        """List the files of the newest version, sorted by name; FileError where the server does not answer."""
+        query = urllib.parse.urlencode({"persistentId": self._dataset})
+        address = f"{self._server}/api/datasets/:persistentId/?{query}"
+        try:
+            with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
+                listing = json.load(answer)
+            rows = listing["data"]["latestVersion"]["files"]
+            found = [_remote(row["dataFile"]) for row in rows]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileError(
+                f"the file list of {self._dataset} could not be read from {self._server}: {error}."
+            ) from error
+        return sorted(found, key=lambda f: f.name.lower())
+
+    def download(self, file: RemoteFile, folder: Path, progress: Progress | None = None) -> Path:
+        """Download a file, whole and checked, or take the one that is there already.
+
+        Raises
+        ------
+        FileError
+            If the download fails, or its checksum is not the listed one; then no file is left behind.
+        """
+        from ACSegLib.files.atomic import atomic_output
+
+        progress = progress or Progress()
+        target = folder / Path(file.name).name
+        progress(0.0, f"looking for {target.name}")
+        if target.exists() and _matches(target, file):
+            return target
+        folder.mkdir(parents=True, exist_ok=True)
+        address = f"{self._server}/api/access/datafile/{file.identifier}?format=original"
+        with atomic_output(target) as temporary:
+            try:
+                with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, open(temporary, "wb") as stream:
+                    done = 0
+                    while block := answer.read(_BLOCK):
+                        stream.write(block)
+                        done += len(block)
+                        progress(done / max(file.size, 1), f"downloading {target.name}")
+            except urllib.error.URLError as error:
+                raise FileError(f"{file.name} could not be downloaded from {self._server}: {error.reason}.") from error
+            if not _matches(temporary, file):
+                raise FileError(f"{file.name} arrived damaged (its {file.algorithm} checksum differs); try again.")
+        return target
+
+
+def _remote(row: dict[str, Any]) -> RemoteFile:
+    checksum = row.get("checksum") or {"type": "MD5", "value": row["md5"]}
+    return RemoteFile(int(row["id"]), row["filename"], int(row["filesize"]), checksum["type"], checksum["value"])
+
+
+def _matches(path: Path, file: RemoteFile) -> bool:
+    digest = hashlib.new(file.algorithm.lower().replace("-", ""))
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest().lower() == file.checksum.lower()
+
+
+def pairUp(files: list[RemoteFile]) -> list[tuple[RemoteFile, RemoteFile | None]]:
+    """Pair tomograms with their labels by name: labels say so in their name, or share the tomogram's beginning."""
+    labels = [f for f in files if any(word in f.name.lower() for word in _LABEL_WORDS)]
+    pairs = []
+    for image in [f for f in files if f not in labels and not f.name.lower().endswith((".txt", ".md", ".pdf", ".csv"))]:
+        stem = image.name.split(".")[0].lower()
+        partner = next(
+            (f for f in labels if _bare(f.name) == _bare(image.name) or f.name.lower().startswith(stem)), None
+        )
+        pairs.append((image, partner))
+    return pairs
+
+
+def _bare(name: str) -> str:
+    stem = name.split(".")[0].lower()
+    for word in _LABEL_WORDS:
+        stem = stem.replace(word + "s", "").replace(word, "")
+    return "".join(c for c in stem if c.isalnum())
