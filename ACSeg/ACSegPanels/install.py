@@ -1,28 +1,37 @@
 """Installs what a step needs, asked for once, on the first button that needs it: never at start-up.
 
-PyTorch comes through Slicer's extension PyTorch, which chooses the build for the graphics card; everything else
-through ``slicer.packaging`` (Slicer 5.12), or ``slicer.util.pip_install`` where that is missing (Slicer 5.10).
+PyTorch comes through Slicer's extension PyTorch, which chooses the build for the graphics card, and before everything
+else, so that no other package brings another build. The rest comes through ``slicer.packaging`` (Slicer 5.12), or
+``slicer.util.pip_install`` where that is missing (Slicer 5.10).
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import logging
 import re
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-_COMPUTE = ["numba>=0.59", "scikit-image>=0.22", "psutil>=5.9", "rich>=13"]
-_FILES = ["h5py>=3.8", "mrcfile>=1.5", "tifffile>=2023.7"]
+_COMPUTE = ["numba>=0.59", "psutil>=5.9", "pynrrd>=1.0"]
+_FILES = ["h5py>=3.8", "mrcfile>=1.5", "tifffile>=2023.7", "nibabel>=5.0", "zarr>=3.0"]
 
-#: Packages of each step, beyond what Slicer has.
+#: Packages of each step, beyond what Slicer has; the bounds are those of pyproject.toml.
 REQUIREMENTS: dict[str, list[str]] = {
     "fill": _COMPUTE,
-    "train": [*_COMPUTE, *_FILES, "monai>=1.3", "safetensors>=0.4", "tensorboard>=2.14"],
-    "predict": [*_COMPUTE, *_FILES, "monai>=1.3", "safetensors>=0.4"],
-    "measure": [*_COMPUTE, "pandas>=2.0"],
+    "train": [*_COMPUTE, *_FILES, "monai>=1.3", "lightning>=2.2", "safetensors>=0.4", "matplotlib>=3.8"],
+    "predict": [
+        *_COMPUTE,
+        *_FILES,
+        "monai>=1.3",
+        "safetensors>=0.4",
+        "openvino>=2024.1",
+        "opencv-python-headless>=4.8",
+    ],
+    "measure": [*_COMPUTE, "scikit-image>=0.22"],
     "xlsx": ["openpyxl>=3.1"],
 }
 
@@ -37,7 +46,7 @@ class DependencyError(RuntimeError):
 
 
 def ensureDependencies(step: str) -> None:
-    """Install what a step needs, after asking; does nothing where all is there.
+    """Install what a step needs, after one question; does nothing where all is there.
 
     Parameters
     ----------
@@ -46,18 +55,39 @@ def ensureDependencies(step: str) -> None:
     Raises
     ------
     DependencyError
-        If the person declines, or the installation fails.
+        If the person declines, the installation fails, or Slicer has to be restarted first.
     """
-    missing = missingRequirements(step)
-    if missing:
-        _installPackages(missing)
-    if step in NEED_TORCH and not _isInstalled(f"torch{TORCH_REQUIREMENT}"):
-        _installTorch()
+    packages, torch = missingRequirements(step), _lacksTorch(step)
+    if not packages and not torch:
+        return
+    names = [*(["PyTorch"] if torch else []), *packages]
+    if slicer.app.testingEnabled():
+        raise DependencyError(
+            _("ACSeg needs {packages}; nothing is installed in testing mode.").format(packages=", ".join(names))
+        )
+    logic = _torchLogic() if torch else None
+    _ask(names)
+    if torch:
+        _installTorch(logic)
+    if packages:
+        _installPackages(packages)
+    importlib.invalidate_caches()
+    left = [*missingRequirements(step), *(["PyTorch"] if _lacksTorch(step) else [])]
+    if left:
+        raise DependencyError(
+            _("{packages} cannot be found after the installation: restart Slicer, then press the button again.").format(
+                packages=", ".join(left)
+            )
+        )
 
 
 def missingRequirements(step: str) -> list[str]:
     """List the packages of a step that are not installed, PyTorch left out."""
     return [r for r in REQUIREMENTS[step] if not _isInstalled(r)]
+
+
+def _lacksTorch(step: str) -> bool:
+    return step in NEED_TORCH and not _isInstalled(f"torch{TORCH_REQUIREMENT}")
 
 
 def _isInstalled(requirement: str) -> bool:
@@ -73,60 +103,66 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(n) for n in re.findall(r"\d+", version.split("+")[0])[:3])
 
 
+def _ask(names: list[str]) -> None:
+    """Ask whether packages may be installed; DependencyError where not."""
+    question = _(
+        "This step needs Python packages that are not installed yet:\n\n{packages}\n\n"
+        "They will be downloaded and added to Slicer's Python. Install them now?"
+    ).format(packages="\n".join(f"- {name}" for name in names))
+    if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("ACSeg: install packages")):
+        raise DependencyError(
+            _("ACSeg needs {packages}: press the button again to install.").format(packages=", ".join(names))
+        )
+
+
 def _installPackages(requirements: list[str]) -> None:
     try:
         import slicer.packaging as packaging
-    except ImportError:
+    except ImportError:  # Slicer 5.10
         packaging = None
     try:
         if packaging is not None:
-            packaging.pip_ensure(requirements, requester="ACSeg", skip_in_testing=False)
+            packaging.pip_ensure(requirements, prompt_install=False, requester="ACSeg")
         else:
-            _installAsking(requirements)
-    except DependencyError:
-        raise
+            slicer.util.pip_install(" ".join(f'"{r}"' for r in requirements))
     except Exception as error:
         raise DependencyError(
-            _("ACSeg needs {packages}, which could not be installed: {reason}").format(
-                packages=", ".join(requirements), reason=error
+            _("{packages} could not be installed: {reason}. Slicer's log has the details.").format(
+                packages=", ".join(requirements), reason=str(error).rstrip(".")
             )
         ) from error
-    importlib.invalidate_caches()
 
 
-def _installAsking(requirements: list[str]) -> None:
-    """Slicer 5.10: ask, then install with Slicer's own pip."""
-    question = _("ACSeg needs to install: {packages}. Install now?").format(packages=", ".join(requirements))
-    if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("ACSeg")):
-        raise DependencyError(
-            _("ACSeg needs {packages}: press the button again to install.").format(packages=", ".join(requirements))
-        )
-    slicer.util.pip_install(" ".join(f'"{r}"' for r in requirements))
-
-
-def _installTorch() -> None:
-    logic = _torchLogic()
+def _installTorch(logic: Any) -> None:
     try:
-        torch = logic.installTorch(askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT)
+        torch = logic.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT)
     except Exception as error:
         raise DependencyError(
             _(
                 "PyTorch could not be installed: {reason}. Remove and install it in the module PyTorch, then restart."
-            ).format(reason=error)
+            ).format(reason=str(error).rstrip("."))
         ) from error
     if torch is None:
         raise DependencyError(_("Training and prediction need PyTorch: press the button again to install it."))
 
 
 def _torchLogic() -> Any:
-    if importlib.util.find_spec("PyTorchUtils") is None:
-        question = _("Training and prediction need Slicer's extension PyTorch. Install it and restart Slicer?")
-        if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("ACSeg")):
-            model = slicer.app.extensionsManagerModel()
-            model.interactive = False
-            if model.installExtensionFromServer("PyTorch"):
-                slicer.util.restart()
-        raise DependencyError(_("Install the extension PyTorch in the Extensions Manager, then restart Slicer."))
-    import PyTorchUtils
+    """Logic of Slicer's extension PyTorch; where it is missing, offer to install it, which ends in a restart."""
+    if importlib.util.find_spec("PyTorchUtils") is not None:
+        import PyTorchUtils
 
-    return PyTorchUtils.PyTorchUtilsLogic()
+        return PyTorchUtils.PyTorchUtilsLogic()
+    question = _(
+        "Training and prediction need Slicer's extension PyTorch. Install it now? Slicer restarts then: save your work "
+        "first."
+    )
+    if slicer.util.confirmOkCancelDisplay(question, windowTitle=_("ACSeg: install the extension PyTorch")):
+        model = slicer.app.extensionsManagerModel()
+        interactive, model.interactive = model.interactive, False  # it was asked above
+        try:
+            if model.installExtensionFromServer("PyTorch"):  # restarts Slicer
+                raise DependencyError(_("The extension PyTorch is installed: restart Slicer."))
+        finally:
+            model.interactive = interactive
+        logging.getLogger("ACSeg").info("the extension PyTorch could not be installed")
+    raise DependencyError(_("Install the extension PyTorch in the Extensions Manager, then restart Slicer."))

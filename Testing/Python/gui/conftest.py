@@ -28,6 +28,7 @@ def scene(tmp_path):
     gc.disable()  # an abandoned thread must not be the one that collects this test's widgets
     yield scene
     threading.setprofile(None)
+    scene.RemoveAllObservers()  # widgets and scene go together, in any order
     gc.collect()
     gc.enable()
     assert application.thread_violations() == []

@@ -1,4 +1,4 @@
-"""The panels' parts that need no Slicer: worker processes, background jobs, drawn slices, installing."""
+"""The panels' parts that need no Slicer: worker processes, background jobs, drawn slices."""
 
 from __future__ import annotations
 
@@ -96,41 +96,3 @@ def test_merge_keeps_what_was_drawn_and_protected(scene, overlapping):
     assert np.array_equal(merged.mask("cytoplasm"), drawn.mask("cytoplasm"))
     assert not any(layer[0].any() for layer in merged.layers)
     assert merged.mask("bead")[5].all()
-
-
-def test_dependencies_are_asked_for_once_and_only_what_is_missing(scene, monkeypatch):
-    import slicer
-    from ACSegPanels import install
-
-    monkeypatch.setitem(install.REQUIREMENTS, "fill", ["numpy>=1.0", "no-such-package>=1"])
-    asked = []
-    monkeypatch.setattr(slicer.packaging, "pip_ensure", lambda packages, **_: asked.append(packages))
-    install.ensureDependencies("fill")
-    assert asked == [["no-such-package>=1"]]
-    monkeypatch.setitem(install.REQUIREMENTS, "fill", ["numpy>=1.0"])
-    install.ensureDependencies("fill")
-    assert len(asked) == 1
-
-
-def test_dependencies_on_slicer_5_10(scene, monkeypatch):
-    import slicer
-    from ACSegPanels import install
-
-    monkeypatch.setitem(install.REQUIREMENTS, "fill", ["no-such-package>=1"])
-    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
-    installed = []
-    monkeypatch.setattr(slicer.util, "pip_install", installed.append)
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *a, **k: False)
-    with pytest.raises(install.DependencyError, match="press the button again"):
-        install.ensureDependencies("fill")
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *a, **k: True)
-    install.ensureDependencies("fill")
-    assert installed == ['"no-such-package>=1"']
-
-
-def test_version_comparison(scene):
-    from ACSegPanels.install import _isInstalled
-
-    assert _isInstalled("numpy>=1.9")
-    assert not _isInstalled("numpy>=99")
-    assert not _isInstalled("no-such-package>=1")

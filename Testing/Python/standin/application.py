@@ -24,6 +24,7 @@ class Application(QtCore.QObject):
         super().__init__()
         self._temporary = tempfile.mkdtemp(prefix="acseg-slicer-")
         self._cursors = 0
+        self._extensions = ExtensionsManagerModel()
 
     temporaryPath = QtCore.Property(str, lambda self: self._temporary)
     cachePath = QtCore.Property(str, lambda self: self._temporary)
@@ -67,8 +68,26 @@ class Application(QtCore.QObject):
     def revisionUserSettings(self):
         return self.userSettings()
 
+    def extensionsManagerModel(self):
+        return self._extensions
+
     def documentationBaseUrl(self):
         return "https://slicer.readthedocs.io/"
+
+
+class ExtensionsManagerModel:
+    """Knows one extension on its server; asks nothing where it is not interactive, as Slicer's does."""
+
+    def __init__(self):
+        self.interactive, self.installed, self.reachable, self.restarts = True, [], True, 0
+
+    def installExtensionFromServer(self, extensionName, restart=True, update=False):
+        assert not self.interactive, "it would ask a second time"
+        if extensionName != "PyTorch" or not self.reachable:
+            return False
+        self.installed.append(extensionName)
+        self.restarts += bool(restart)
+        return True
 
 
 class ModuleManager(QtCore.QObject):

@@ -211,8 +211,22 @@ def pip_check(requirement) -> bool:
     return version in parsed.specifier
 
 
-def pip_ensure(requirements, prompt_install=True, requester=None, skip_in_testing=True, **_) -> None:
-    """Install nothing: refuse when something is missing, as a person who declines would."""
+def pip_ensure(
+    requirements,
+    constraints=None,
+    skip_packages=None,
+    prompt_install=True,
+    prompt_restart=True,
+    requester=None,
+    skip_in_testing=True,
+    show_progress=True,
+):
+    """Ask, then install by `slicer.util.pip_install`; Slicer's own interface and refusals."""
+    import slicer
+
     missing = [str(r) for r in requirements if not pip_check(r)]
-    if missing:
-        raise RuntimeError(f"declined to install {', '.join(missing)}")
+    if not missing or (skip_in_testing and slicer.app.testingEnabled()):
+        return
+    if prompt_install and not slicer.util.confirmOkCancelDisplay(f"Install {missing}?", requester):
+        raise RuntimeError("User declined package installation")
+    slicer.util.pip_install(missing)
