@@ -55,8 +55,10 @@ def main(folder: Path) -> None:
     plans = plans if isinstance(plans, str) else "nnUNetPlans"
     preprocess([501], plans, configurations=["3d_fullres"], num_processes=[2])
     pre = Path(folders["nnUNet_preprocessed"]) / DATASET
+    planned = json.loads((pre / f"{plans}.json").read_text())
+    planned["continue_training"] = False  # nnU-Net 2.8 passes this option of its command line through the plans
     trainer = nnUNetTrainer(
-        json.loads((pre / f"{plans}.json").read_text()),
+        planned,
         "3d_fullres",
         "all",  # every case is trained on; nothing is held back
         json.loads((pre / "dataset.json").read_text()),
@@ -74,11 +76,15 @@ def main(folder: Path) -> None:
         trainer.train_step(next(trainer.dataloader_train))
         steps += 1
     training = time.monotonic() - started
+    for loader in (trainer.dataloader_train, trainer.dataloader_val):
+        if hasattr(loader, "_finish"):  # ends its worker processes, as nnU-Net itself does after training
+            loader._finish()
     trainer.set_deep_supervision_enabled(False)
     trainer.network.eval()
     predictor = nnUNetPredictor(device=torch.device("cpu"), perform_everything_on_device=False, allow_tqdm=False)
     predictor.manual_initialization(
-        trainer.network, trainer.plans_manager, trainer.configuration_manager, None, trainer.dataset_json,
+        trainer.network, trainer.plans_manager, trainer.configuration_manager, [trainer.network.state_dict()],
+        trainer.dataset_json,
         "nnUNetTrainer", trainer.inference_allowed_mirroring_axes,
     )  # fmt: skip
     (folder / "results").mkdir()

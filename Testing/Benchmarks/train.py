@@ -1,226 +1,201 @@
 """How well networks learn in few minutes: hippocampus crops and simulated cells, nnU-Net v2 beside when given.
 
-``python Testing/Benchmarks/train.py [--only hippocampus phantoms] [--minutes N] [--nnunet PYTHON] [--data FOLDER]``
+``python Testing/Benchmarks/train.py [--only hippocampus phantoms robustness] [--nnunet PYTHON] [--json FILE]``
 
 hippocampus  15 crops of the Medical Segmentation Decathlon (``hippocampus`` in the data folder): the first 11 by name
-             to train on, the other 4 to score; 6 minutes, and 1 minute.
+             to train on, the other 4 to score; 1 minute, and 6 minutes.
 phantoms     12 simulated cells of 96^3 voxels, 8 to train on, 4 to score, 10 minutes each from dense labels, from every
              tenth slice, and from labels filled between those slices.
+robustness   the tests of resuming, of two processes, of damaged and crafted files, and of memory or disk running out.
 
 nnU-Net runs in the interpreter given by --nnunet, on the same crops for the same minutes (see ``nnunet_peer.py``).
 Dice is the mean over the scored volumes, on the labels' own grid, by ``ACSegLib.measure``. Minutes are wall-clock
 minutes of training, so the figures hold for the machine printed with them and only if nothing else runs on it.
+
+With --json every row is written as soon as it is measured; rows that the file holds already are kept, so that several
+runs can fill one table. It ends with 1 if a target that could be measured was missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-import time
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from harness import data_folder, machine, markdown_table, run_process, say
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-from ACSegLib.jobs import Progress
-from ACSegLib.volume import Segmentation, Volume
+import train_cases as cases  # noqa: E402
+from harness import data_folder, machine, markdown_table, say  # noqa: E402
 
-Pair = tuple[Volume, Segmentation]
-TRAINING_CROPS = 11
-TRAINING_PHANTOMS, SCORED_PHANTOMS = 8, 4
-DRAWN_EVERY = 10
-TARGETS = {
-    "hippocampus 1 min": "mean >= 0.86",
-    "hippocampus 6 min": "mean >= nnU-Net + 0.02",
-    "phantoms dense": "cytoplasm >= 0.97, bead >= 0.90",
-    "phantoms sparse": "within 0.02 of dense",
-    "phantoms filled": "within 0.01 of dense",
-}
-
-
-def hippocampus(folder: Path) -> list[Pair]:
-    """The crops of a data folder, by name; labels 1 (anterior) and 2 (posterior)."""
-    from ACSegLib.files import open_segmentation, open_volume
-
-    pairs = []
-    for image in sorted((folder / "hippocampus" / "images").iterdir()):
-        labels = folder / "hippocampus" / "labels" / image.name
-        pairs.append((open_volume(image), open_segmentation(labels)))
-    return pairs
+CASES = ("hippocampus", "phantoms", "robustness")
+LABELS = ("dense", "sparse", "filled")
+#: Minutes and voxels a side that the targets are meant for.
+HIPPOCAMPUS_MINUTES, PHANTOM_MINUTES, PHANTOM_SIZE = (1.0, 6.0), 10.0, 96
+LEAST_AFTER_ONE_MINUTE, LEAD_OVER_NNUNET = 0.86, 0.02
+LEAST_ON_PHANTOMS = {"cytoplasm": 0.97, "bead": 0.90}
+BEHIND_DENSE = {"sparse": 0.02, "filled": 0.01}
+MARKS = {True: "ok", False: "MISSED", None: "not measured"}
+Rows = dict[str, dict[str, Any]]
+Line = tuple[str, str, str, str]
 
 
-def phantoms(size: int) -> list[Pair]:
-    """Simulated cells of several types, seeds 0 to 11."""
-    from ACSegLib.phantom import simulate
-    from ACSegLib.phantom.recipe import KINDS
+class Table:
+    """The measured rows, kept in a JSON file from one run to the next."""
 
-    kinds = list(KINDS)
-    found = []
-    for seed in range(TRAINING_PHANTOMS + SCORED_PHANTOMS):
-        phantom = simulate(size=size, seed=seed, kind=kinds[seed % len(kinds)])
-        phantom.volume.name = f"{kinds[seed % len(kinds)]} {seed}"
-        found.append((phantom.volume, phantom.truth))
-    return found
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.rows: Rows = json.loads(path.read_text())["rows"] if path and path.is_file() else {}
 
-
-def thinned(pairs: Sequence[Pair], filled: bool) -> list[Pair]:
-    """Labels drawn on every tenth slice alone, or filled between those."""
-    from ACSegLib.phantom import annotate
-
-    found = []
-    for volume, truth in pairs:
-        drawn, slices = annotate(truth, every=DRAWN_EVERY)
-        if filled:
-            from ACSegLib.fill import fill
-
-            drawn = fill(volume, drawn, axis="k", slices=slices).segmentation
-        found.append((volume, drawn))
-    return found
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep a row, in the place of an older one of its name, and say it."""
+        self.rows[row["name"]] = row
+        say(f"{row['name']}: {describe(row)}")
+        if self._path:
+            self._path.write_text(json.dumps({"machine": machine(), "rows": self.rows}, indent=1))
 
 
-def learn(name: str, training: Sequence[Pair], scored: Sequence[Pair], minutes: float, preset: str) -> dict[str, Any]:
-    """Train for some minutes on all of `training` (nothing held back, as the peers do) and score the last weights."""
-    from ACSegLib.measure.overlap import compare_segmentations
-    from ACSegLib.network.inference import PredictionSettings, predict
-    from ACSegLib.network.settings import TrainingSettings
-    from ACSegLib.network.training import train
-
-    last = [0.0]
-
-    def report(fraction: float, message: str) -> None:
-        if time.monotonic() - last[0] > 20:
-            say(f"  {name}: {message}")
-            last[0] = time.monotonic()
-
-    settings = TrainingSettings(preset=preset, minutes=minutes, validation_part=0.0, device="cpu")
-    cpu = time.process_time()
-    result = train(training, settings, Progress(report))
-    cpu = time.process_time() - cpu
-    dice: dict[str, list[float]] = {}
-    started = time.perf_counter()
-    for volume, truth in scored:
-        found = predict(volume, result.model, PredictionSettings(device="cpu")).segmentation
-        for row in compare_segmentations(found, truth, distances=False):
-            dice.setdefault(str(row["segment"]), []).append(float(row["dice"]))
-    seconds = (time.perf_counter() - started) / len(scored)
-    means = {segment: float(np.mean(values)) for segment, values in dice.items()}
-    return {
-        "name": name,
-        "dice": means,
-        "mean": float(np.mean(list(means.values()))),
-        "steps": result.model.card["steps"],
-        "patch": list(result.plan.patch_size),
-        "cpu_s": cpu,
-        "predict_s": seconds,
-    }
+def describe(row: Mapping[str, Any]) -> str:
+    """What was measured, in words."""
+    if "error" in row:
+        return str(row["error"])
+    if "passed" in row:
+        return f"{row['passed']} tests passed in {row['seconds']:.0f} s"
+    by_segment = ", ".join(f"{name} {value:.3f}" for name, value in row["dice"].items())
+    return f"{row['mean']:.3f} ({by_segment}), {row['steps']} steps"
 
 
-def nnunet(python: str, training: Sequence[Pair], scored: Sequence[Pair], minutes: float) -> dict[str, Any]:
-    """Train nnU-Net v2 in its own interpreter for the same minutes, and score it the same way."""
-    from ACSegLib.files import open_segmentation, save_segmentation, save_volume
-    from ACSegLib.measure.overlap import compare_segmentations
-
-    with tempfile.TemporaryDirectory(prefix="acseg-nnunet-") as name:
-        folder = Path(name)
-        for sub, pairs in (("train", training), ("score", scored)):
-            (folder / sub).mkdir()
-            for n, (volume, labels) in enumerate(pairs):
-                save_volume(volume, folder / sub / f"case_{n:02d}_0000.nii.gz")
-                save_segmentation(labels, folder / sub / f"case_{n:02d}.nii.gz")
-        names = [segment.name for segment in training[0][1].segments]
-        (folder / "job.json").write_text(json.dumps({"minutes": minutes, "segments": names}))
-        script = Path(__file__).with_name("nnunet_peer.py")
-        found = run_process([python, str(script), str(folder)], folder, timeout_s=60 * minutes + 900)
-        if "error" in found:
-            return {"name": f"nnU-Net v2 {minutes:g} min", **found}
-        dice: dict[str, list[float]] = {}
-        for n, (_, truth) in enumerate(scored):
-            result = open_segmentation(folder / "results" / f"case_{n:02d}.nii.gz")
-            for mine, his in zip(result.segments, truth.segments, strict=False):
-                mine.name = his.name
-            for row in compare_segmentations(result, truth, distances=False):
-                dice.setdefault(str(row["segment"]), []).append(float(row["dice"]))
-    means = {segment: float(np.mean(values)) for segment, values in dice.items()}
-    mean = float(np.mean(list(means.values())))
-    return {"name": f"nnU-Net v2 {minutes:g} min", "dice": means, "mean": mean, **found}
-
-
-def run_hippocampus(folder: Path, lengths: Sequence[float], python: str | None) -> list[dict[str, Any]]:
+def run_hippocampus(
+    table: Table, folder: Path, lengths: Sequence[float], python: str | None, keep: Path | None
+) -> None:
     """All rows of the hippocampus crops."""
-    pairs = hippocampus(folder)
-    training, scored = pairs[:TRAINING_CROPS], pairs[TRAINING_CROPS:]
-    rows = [learn(f"hippocampus {m:g} min", training, scored, m, "quick") for m in lengths]
-    if python:
-        rows += [nnunet(python, training, scored, m) for m in lengths]
-    return rows
+    pairs = cases.hippocampus(folder)
+    training, scored = pairs[: cases.TRAINING_CROPS], pairs[cases.TRAINING_CROPS :]
+    for minutes in lengths:
+        name = f"hippocampus {minutes:g} min"
+        table.add(cases.learn(name, training, scored, minutes, _kept(keep, name)))
+        if python:
+            table.add(cases.nnunet(python, training, scored, minutes))
 
 
-def run_phantoms(size: int, minutes: float, kinds: Sequence[str]) -> list[dict[str, Any]]:
+def run_phantoms(table: Table, size: int, minutes: float, kinds: Sequence[str], keep: Path | None) -> None:
     """All rows of the simulated cells."""
-    say(f"simulating {TRAINING_PHANTOMS + SCORED_PHANTOMS} cells of {size}^3")
-    pairs = phantoms(size)
-    training, scored = pairs[:TRAINING_PHANTOMS], pairs[TRAINING_PHANTOMS:]
-    rows = []
+    say(f"simulating {cases.TRAINING_PHANTOMS + cases.SCORED_PHANTOMS} cells of {size}^3")
+    pairs = cases.phantoms(size)
+    training, scored = pairs[: cases.TRAINING_PHANTOMS], pairs[cases.TRAINING_PHANTOMS :]
     for kind in kinds:
-        used = training if kind == "dense" else thinned(training, filled=kind == "filled")
-        rows.append(learn(f"phantoms {kind}", used, scored, minutes, "quick"))
-    return rows
+        used = training if kind == "dense" else cases.thinned(training, filled=kind == "filled")
+        name = f"phantoms {kind}"
+        row = cases.learn(name, used, scored, minutes, _kept(keep, name))
+        table.add({**row, "size": size})
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as a Markdown table."""
+def _kept(folder: Path | None, name: str) -> Path | None:
+    return folder / f"{name.replace(' ', '-')}.acseg" if folder else None
+
+
+def targets(rows: Rows) -> list[Line]:
+    """Each target: what it is, what was measured, and whether that is enough."""
+    one, six = (rows.get(f"hippocampus {m:g} min") for m in HIPPOCAMPUS_MINUTES)
+    peer = rows.get(f"nnU-Net v2 {HIPPOCAMPUS_MINUTES[1]:g} min", {})
+    wanted = peer["mean"] + LEAD_OVER_NNUNET if "mean" in peer else None
+    against = "nnU-Net v2 in the same minutes" + (f" ({peer['mean']:.3f})" if wanted else "")
+    dense = rows.get("phantoms dense")
+    asked = ", ".join(f"{name} >= {value}" for name, value in LEAST_ON_PHANTOMS.items())
+    found: list[tuple[str, str, Mapping[str, Any] | None, Callable[[Any], bool | None]]] = [
+        ("hippocampus, 1 minute", f"mean Dice >= {LEAST_AFTER_ONE_MINUTE}", one, _mean_of(LEAST_AFTER_ONE_MINUTE)),
+        ("hippocampus, 6 minutes", f"mean Dice >= {against} + {LEAD_OVER_NNUNET}", six, _mean_of(wanted)),
+        ("phantoms, dense labels, 10 minutes", asked, dense, _good_phantoms),
+    ]
+    for kind, allowed in BEHIND_DENSE.items():
+        target = f"each Dice within {allowed} of dense labels"
+        judge = partial(_close, dense=dense, allowed=allowed)
+        found.append((f"phantoms, {kind} labels, 10 minutes", target, rows.get(f"phantoms {kind}"), judge))
+    robust = "resume, 2 processes, damaged and crafted files, memory and disk"
+    found.append((robust, "every test passes", rows.get("robustness"), lambda row: True))
+    return [_line(*entry) for entry in found]
+
+
+def _line(case: str, target: str, row: Mapping[str, Any] | None, judge: Callable[[Any], bool | None]) -> Line:
+    if row is None:
+        return case, target, "not run", MARKS[None]
+    met = False if "error" in row else judge(row)
+    return case, target, describe(row), MARKS[met]
+
+
+def _mean_of(least: float | None) -> Callable[[Any], bool | None]:
+    return lambda row: None if least is None else row["mean"] >= least
+
+
+def _as_meant(row: Mapping[str, Any]) -> bool:
+    """Whether a row of the phantoms was measured as the targets ask."""
+    return row["minutes"] == PHANTOM_MINUTES and row["size"] == PHANTOM_SIZE
+
+
+def _good_phantoms(row: Mapping[str, Any]) -> bool | None:
+    if not _as_meant(row):
+        return None
+    return all(row["dice"].get(name, 0.0) >= least for name, least in LEAST_ON_PHANTOMS.items())
+
+
+def _close(row: Mapping[str, Any], dense: Mapping[str, Any] | None, allowed: float) -> bool | None:
+    if dense is None or "error" in dense or not (_as_meant(row) and _as_meant(dense)):
+        return None
+    return all(row["dice"].get(name, 0.0) >= value - allowed for name, value in dense["dice"].items())
+
+
+def rows_table(rows: Rows) -> str:
+    """Every measurement as a Markdown table."""
     lines = []
-    for row in rows:
-        if "error" in row:
-            lines.append([row["name"], row["error"], "", "", "", "", ""])
-            continue
-        by_segment = ", ".join(f"{name} {value:.3f}" for name, value in row["dice"].items())
-        lines.append(
-            [
-                row["name"],
-                by_segment,
-                f"{row['mean']:.3f}",
-                TARGETS.get(row["name"], ""),
-                row.get("steps", ""),
-                f"{row['cpu_s']:.0f}" if "cpu_s" in row else "",
-                f"{row['predict_s']:.2f}" if "predict_s" in row else "",
-            ]
-        )
-    header = ["case", "Dice", "mean", "target", "steps", "CPU s", "s/volume to predict"]
-    return markdown_table(header, lines)
+    for name, row in rows.items():
+        told = [f"{row[key]:.{digits}f}" if key in row else "" for key, digits in (("cpu_s", 0), ("predict_s", 2))]
+        patch = " x ".join(str(n) for n in row.get("patch", []))
+        lines.append((name, row.get("minutes", ""), describe(row), patch, *told))
+    return markdown_table(("case", "minutes", "measured", "patch", "CPU s", "s/volume to predict"), lines)
 
 
-def main() -> None:
-    """Run what was asked for and print the tables."""
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=["hippocampus", "phantoms"], default=["hippocampus", "phantoms"])
-    parser.add_argument("--minutes", type=float, nargs="+", help="lengths of the hippocampus runs (default 1 and 6)")
-    parser.add_argument("--phantom-minutes", type=float, default=10.0)
-    parser.add_argument("--size", type=int, default=96, help="voxels a side of the phantoms")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument(
-        "--labels", nargs="+", choices=["dense", "sparse", "filled"], default=["dense", "sparse", "filled"]
+        "--minutes", type=float, nargs="+", default=HIPPOCAMPUS_MINUTES, help="lengths of the hippocampus runs"
     )
+    parser.add_argument("--phantom-minutes", type=float, default=PHANTOM_MINUTES)
+    parser.add_argument("--size", type=int, default=PHANTOM_SIZE, help="voxels a side of the phantoms")
+    parser.add_argument("--labels", nargs="+", choices=LABELS, default=list(LABELS))
     parser.add_argument("--nnunet", metavar="PYTHON", help="interpreter with nnunetv2")
     parser.add_argument("--data", help="folder of the real volumes (default: ACSEG_DATA, ../shared/data)")
-    parser.add_argument("--json", help="also write the rows here")
-    arguments = parser.parse_args()
-    rows: list[dict[str, Any]] = []
-    if "hippocampus" in arguments.only:
-        folder = data_folder(arguments.data)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the trained models here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the rows here, from one run to the next")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run what was asked for and print the tables."""
+    options = arguments()
+    table = Table(options.json)
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+    if "hippocampus" in options.only:
+        folder = data_folder(options.data)
         if folder is None or not (folder / "hippocampus").is_dir():
             say("hippocampus: left out, the data folder has no 'hippocampus' (give --data)")
         else:
-            rows += run_hippocampus(folder, arguments.minutes or [1.0, 6.0], arguments.nnunet)
-    if "phantoms" in arguments.only:
-        rows += run_phantoms(arguments.size, arguments.phantom_minutes, arguments.labels)
-    print(table(rows))
-    print(json.dumps(machine()))
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(rows, indent=2))
+            run_hippocampus(table, folder, options.minutes, options.nnunet, options.keep)
+    if "phantoms" in options.only:
+        run_phantoms(table, options.size, options.phantom_minutes, options.labels, options.keep)
+    if "robustness" in options.only:
+        table.add(cases.robustness())
+    lines = targets(table.rows)
+    print(json.dumps(machine()), rows_table(table.rows), sep="\n\n", end="\n\n")
+    print(markdown_table(("case", "target", "measured", "met"), lines))
+    return int(any(line[3] == MARKS[False] for line in lines))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
