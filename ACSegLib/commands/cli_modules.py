@@ -121,6 +121,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "tensorboard": _FOLDER,
             "scratch": _FOLDER,
         },
+        {"resample": True},
     ),
     "ACSegPredict": CliModule(
         "predict",

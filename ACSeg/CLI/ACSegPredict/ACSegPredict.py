@@ -7,19 +7,15 @@ Run by Slicer with its own Python, or by any Python that has ACSeg's packages: s
 import sys
 from pathlib import Path
 
+# where nothing else has put the library on the path: beside the modules in Slicer's trees, on top of a source checkout
+here = Path(__file__).resolve()
+places = [place for parent in here.parents for place in (parent / "qt-scripted-modules", parent)]
+sys.path += [str(place) for place in places if (place / "ACSegLib" / "__init__.py").is_file()]
+
 try:
     from ACSegLib.commands.cli import main
-except ModuleNotFoundError as error:
-    if not (error.name or "").startswith("ACSegLib"):
-        raise
-    # beside the modules in Slicer's build and install trees; at the top of a source checkout
-    here = Path(__file__).resolve()
-    places = [place for parent in here.parents for place in (parent / "qt-scripted-modules", parent)]
-    found = next((place for place in places if (place / "ACSegLib" / "__init__.py").is_file()), None)
-    if found is None:
-        sys.exit(f"{here.stem}: the library ACSegLib is not beside this module; install the extension ACSeg again.")
-    sys.path.insert(0, str(found))
-    from ACSegLib.commands.cli import main
+except ModuleNotFoundError:
+    sys.exit(f"{here.stem}: the library ACSegLib is not beside this module; install the extension ACSeg again.")
 
 if __name__ == "__main__":
-    sys.exit(main("ACSegPredict"))
+    sys.exit(main(here.stem))

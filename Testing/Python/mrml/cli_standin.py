@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -9,8 +10,40 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ACSegLib.commands.cli_modules import CLI_MODULES
+
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "ACSeg" / "CLI"
+
+
+#: Put before Python's own start: notes which packages ACSegLib imports itself, wherever it does so.
+RECORDER = """
+import atexit, builtins, os
+found, original = set(), builtins.__import__
+def noting(name, globals=None, locals=None, fromlist=(), level=0):
+    if level == 0 and globals and str(globals.get("__name__", "")).startswith("ACSegLib"):
+        found.add(name.partition(".")[0])
+    return original(name, globals, locals, fromlist, level)
+builtins.__import__ = noting
+def write():
+    with open(os.environ["ACSEG_IMPORTS"], "a") as stream:
+        stream.write(" ".join(sorted(found)) + " ")
+atexit.register(write)
+"""
+
+
+def check_imports(record, step):
+    """What was imported is in Slicer, or in the list of what the step installs."""
+    from ACSegPanels.install import NEED_TORCH, REQUIREMENTS
+
+    in_slicer = {"numpy", "scipy", "SimpleITK", "vtk", "slicer"}
+    listed = {requirement.partition(">")[0].lower() for requirement in REQUIREMENTS[step]}
+    listed |= {"torch"} if step in NEED_TORCH else set()
+    distributions = importlib.metadata.packages_distributions()
+    found = set(record.read_text().split()) - set(sys.stdlib_module_names) - {"ACSegLib"} - in_slicer
+    assert "nrrd" in found, "nothing was recorded"
+    unlisted = {n for n in found if not {d.lower() for d in distributions.get(n, [n])} & listed}
+    assert unlisted == set()
 
 
 def shown(name):
@@ -38,24 +71,35 @@ def slicer_command_line(name, values):
     return flags + [value for _, value in sorted(indexed)]
 
 
-def run_script(script, *arguments, cwd=None):
+def run_script(script, *arguments, cwd=None, **environment):
     """Run a module's script with this Python; gives the finished process."""
     return subprocess.run(
         [sys.executable, str(script), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=280,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         cwd=cwd,
         check=False,
     )
 
 
+def check_progress(stdout, title):
+    """The lines by which Slicer follows a CLI module: a start, fractions that grow to 1, an end."""
+    lines = stdout.splitlines()
+    assert lines[0] == "<filter-start>"
+    assert f"<filter-name>{title}</filter-name>" in lines
+    fractions = [float(x) for x in re.findall(r"<filter-progress>(.*?)</filter-progress>", stdout)]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert "</filter-end>" in lines
+
+
 class CliRunner:
     """`slicer.cli` for a scene: writes input nodes by their own storage nodes, reads output nodes back."""
 
-    def __init__(self, scene, folder):
-        self.scene, self.folder = scene, Path(folder)
+    def __init__(self, scene, folder, **environment):
+        self.scene, self.folder, self.environment = scene, Path(folder), environment
 
     def runSync(self, module, node, parameters):
         """Run a module and wait."""
@@ -74,7 +118,10 @@ class CliRunner:
                 results.append((data, path))
             else:
                 assert self._store(data, path).WriteData(data)
-        done = run_script(FOLDER / module.name / f"{module.name}.py", *slicer_command_line(module.name, values))
+        script = FOLDER / module.name / f"{module.name}.py"
+        done = run_script(script, *slicer_command_line(module.name, values), **self.environment)
+        if done.returncode == 0:
+            check_progress(done.stdout, CLI_MODULES[module.name].title)
         for data, path in results if done.returncode == 0 else ():
             assert self._store(data, path).ReadData(data)
         return self._finished(done)
@@ -90,6 +137,7 @@ class CliRunner:
         return node
 
     def _store(self, data, path):
+        """The storage node that reads or writes a node, at a path."""
         store = data.CreateDefaultStorageNode()
         store.SetScene(self.scene)
         store.SetFileName(str(path))

@@ -50,3 +50,19 @@ def mrml_application(mrml):
     slicer.mrmlScene = mrml.scene
     yield mrml
     slicer.mrmlScene = before
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    """Environment of a process whose imports are noted, and the file that they are noted in."""
+    import os
+
+    from cli_standin import RECORDER, ROOT
+
+    place = tmp_path / "recorder"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(RECORDER)
+    record = tmp_path / "imports.txt"
+    record.touch()
+    path = f"{place}{os.pathsep}{ROOT}"
+    return {"PYTHONPATH": path, "ACSEG_IMPORTS": str(record), "OMP_NUM_THREADS": "1"}, record

@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 from cases import SHAPE, boxes
-from cli_standin import CliRunner
+from cli_standin import CliRunner, check_imports
 
 from ACSegLib.scene import grid, segmentation_from_node
 
@@ -18,16 +18,16 @@ def rows_of(path):
         return {row["segment"]: row for row in csv.DictReader(stream) if row["kind"] == "segment"}
 
 
-def measure(mrml, tmp_path, **parameters):
+def measure(mrml, tmp_path, environment=None, **parameters):
     table = tmp_path / "table.csv"
-    runner = CliRunner(mrml.scene, tmp_path)
+    runner = CliRunner(mrml.scene, tmp_path, **(environment or {}))
     module = types.SimpleNamespace(name="ACSegMeasure")
     node = runner.runSync(module, None, {"output": str(table), "noCells": True, "unit": "mm", **parameters})
     assert not node.GetStatus() & node.ErrorsMask, node.GetErrorText()
     return rows_of(table)
 
 
-def test_overlapping_and_cropped_segments(mrml, volume, segmentation, tmp_path):
+def test_overlapping_and_cropped_segments(mrml_application, volume, segmentation, tmp_path, recorder):
     """Layers arrive as components of one file, cropped to what is drawn; each segment is measured whole."""
     import slicer
 
@@ -37,7 +37,9 @@ def test_overlapping_and_cropped_segments(mrml, volume, segmentation, tmp_path):
     image = grid.oriented_image(over, grid.volume_matrix(volume), (7, 6, 5))
     slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(image, segmentation, "S3")
     assert segmentation_from_node(segmentation, volume).overlapping
-    rows = measure(mrml, tmp_path, inputs=segmentation.GetID(), image=volume.GetID())
+    environment, record = recorder
+    rows = measure(mrml_application, tmp_path, environment, inputs=segmentation.GetID(), image=volume.GetID())
+    check_imports(record, "measure")
     voxel = 0.5 * 1.0 * 2.0
     for name, mask in (("cytoplasm", boxes() == 1), ("bead", boxes() == 2)):
         assert float(rows[name]["volume"]) == pytest.approx(mask.sum() * voxel, rel=1e-6)
@@ -66,8 +68,10 @@ def test_failure_names_what_is_wrong(mrml, volume, segmentation, tmp_path):
     assert "no folder" in node.GetErrorText()
 
 
-def test_fill_a_segmentation_node_into_another(mrml, tmp_path):
-    """Drawn slices of a ball, cropped to what is drawn as Slicer sends them, become the ball."""
+@pytest.mark.parametrize("kind", ["segmentation", "label map"])
+def test_fill_into_a_segmentation_node(mrml_application, tmp_path, recorder, kind):
+    """Drawn slices of a ball, in a segmentation or a label map, become the ball."""
+    mrml, (environment, record) = mrml_application, recorder
     size = 32
     k, j, i = np.mgrid[:size, :size, :size] - (size - 1) / 2
     truth = (k**2 + j**2 + i**2 <= 10**2).astype(np.uint8)
@@ -75,13 +79,16 @@ def test_fill_a_segmentation_node_into_another(mrml, tmp_path):
     volume = mrml.volume((truth * 0.5 + 0.1 + noise).astype(np.float32), (3.0, 3.0, 3.0), (1.0, 2.0, 3.0))
     drawn = np.zeros_like(truth)
     drawn[7:26:6] = truth[7:26:6]
-    labels = mrml.segmentation(drawn, volume, ["cytoplasm"])
+    labels = mrml.labelmap(drawn, volume) if kind == "label map" else mrml.segmentation(drawn, volume, ["cytoplasm"])
     output = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "filled")
     parameters = {"image": volume.GetID(), "labels": labels.GetID(), "output": output.GetID(), "axis": "k"}
-    node = CliRunner(mrml.scene, tmp_path).runSync(types.SimpleNamespace(name="ACSegFill"), None, parameters)
+    runner = CliRunner(mrml.scene, tmp_path, **environment)
+    node = runner.runSync(types.SimpleNamespace(name="ACSegFill"), None, parameters)
     assert not node.GetStatus() & node.ErrorsMask, node.GetErrorText()
     filled = segmentation_from_node(output, volume)
-    assert [s.name for s in filled.segments] == ["cytoplasm"]
+    if kind == "segmentation":
+        assert [s.name for s in filled.segments] == ["cytoplasm"]
+        check_imports(record, "fill")
     both = np.count_nonzero((filled.labels > 0) & (truth > 0))
     assert 2 * both / (np.count_nonzero(filled.labels) + np.count_nonzero(truth)) > 0.93
     assert np.array_equal(filled.labels[7:26:6] > 0, truth[7:26:6] > 0)
