@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import as_mask, sampling, within_distance
-from ACSegLib.measure.surface import line_weights, shifted
+from ACSegLib.measure.regions import as_mask, in_threads, sampling, within_distance
+from ACSegLib.measure.surface import line_weights
+from ACSegLib.volume import unique_values
 
 
 def contact_areas(
@@ -41,26 +42,32 @@ def contact_areas(
     if gap < 0:
         raise InputError(f"the contact gap must be 0 or more, not {gap}.")
     step = sampling(spacing)
-    outside = np.where(mask, labels.dtype.type(0), labels)
     if not gap:
-        return _touching(mask, outside, step)
+        return _touching(mask, labels, step)
     areas: dict[int, float] = {}
-    for value in np.unique(outside[outside > 0]):
-        near = within_distance(outside == value, step, gap) & ~mask
+    for value in unique_values(labels):
+        if not value:
+            continue
+        near = within_distance((labels == value) & ~mask, step, gap)
         area = _touching(mask, near.view(np.uint8), step)
         if area:
             areas[int(value)] = area[1]
     return areas
 
 
-def _touching(mask: np.ndarray, outside: np.ndarray, step: tuple[float, float, float]) -> dict[int, float]:
-    areas: dict[int, float] = {}
-    for offset, area in line_weights(step):
-        here, there = shifted(mask, offset)
-        label_here, label_there = shifted(outside, offset)
-        crossing = here != there
-        # `outside` is 0 inside the mask, so of a crossing's two voxels only the outer one can have a label.
-        touched = np.maximum(label_here[crossing], label_there[crossing])
-        for value, count in zip(*np.unique(touched[touched > 0], return_counts=True), strict=True):
-            areas[int(value)] = areas.get(int(value), 0.0) + area * int(count)
-    return areas
+def _touching(mask: np.ndarray, labels: np.ndarray, step: tuple[float, float, float]) -> dict[int, float]:
+    from ACSegLib.measure import kernels
+
+    weights = line_weights(step)
+    # A pair of voxels is met from its labelled side, so each line counts in both directions.
+    offsets = np.array([offset for offset, _ in weights] + [[-o for o in offset] for offset, _ in weights])
+    areas = np.array([area for _, area in weights] * 2)
+    mask, labels = np.ascontiguousarray(mask), np.ascontiguousarray(labels)
+
+    def look(part: slice) -> tuple[np.ndarray, np.ndarray]:
+        return kernels.contacts(mask, labels, offsets, areas, part.start, part.stop)
+
+    found = in_threads(look, [slice(k, min(k + 16, len(mask))) for k in range(0, len(mask), 16)])
+    values, inverse = np.unique(np.concatenate([v for v, _ in found]), return_inverse=True)
+    totals = np.bincount(inverse, weights=np.concatenate([a for _, a in found]), minlength=len(values))
+    return {int(v): float(a) for v, a in zip(values, totals, strict=True) if a > 0}

@@ -7,73 +7,173 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def row_distance(target: np.ndarray, cap: int, out: np.ndarray) -> None:
-    """Steps along i to the nearest set voxel of the same row, at most `cap`.
+def plane_distance(
+    target: np.ndarray,
+    step_j: float,
+    step_i: float,
+    reach: int,
+    limit: float,
+    cap: float,
+    out: np.ndarray,
+    found: np.ndarray,
+) -> None:
+    """Squared distance to the nearest set voxel of the same plane, exact up to `reach` rows away, at most `cap`.
 
     Parameters
     ----------
     target : ndarray of bool, shape (k, j, i)
-    cap : int
-    out : ndarray of int16, shape (k, j, i)
-    """
-    planes, rows, columns = target.shape
-    for k in range(planes):
-        for j in range(rows):
-            steps = cap
-            for i in range(columns):
-                steps = 0 if target[k, j, i] else min(steps + 1, cap)
-                out[k, j, i] = steps
-            steps = cap
-            for i in range(columns - 1, -1, -1):
-                steps = 0 if target[k, j, i] else min(steps + 1, cap)
-                if steps < out[k, j, i]:
-                    out[k, j, i] = steps
-
-
-@numba.njit(cache=True, nogil=True)
-def plane_distance(steps: np.ndarray, step_j: float, step_i: float, reach: int, out: np.ndarray) -> None:
-    """Squared distance within each plane from `row_distance`, exact up to `reach` rows away.
-
-    Parameters
-    ----------
-    steps : ndarray of int16, shape (k, j, i)
     step_j, step_i : float
         Voxel size.
     reach : int
         Rows to look at on either side.
+    limit, cap : float
+        The squared distance that will be asked for; any number well above it.
     out : ndarray of float32, shape (k, j, i)
+    found : ndarray of uint8, shape (k, j)
+        Of each row: 0 no voxel is at most `limit` away, 2 all are, 1 some.
     """
-    planes, rows, columns = steps.shape
+    planes, rows, columns = target.shape
+    along = np.empty((rows, columns), np.float32)
+    kinds = np.empty(rows, np.uint8)
+    bound, most = np.float32(limit), np.float32(cap)
     for k in range(planes):
         for j in range(rows):
-            for i in range(columns):
-                along = np.float32(steps[k, j, i] * step_i)
-                out[k, j, i] = along * along
+            kinds[j] = _row_distance(target[k, j], np.float32(step_i), most, along[j])
+        for j in range(rows):
+            row = out[k, j]
+            row[:] = along[j]
+            if kinds[j] == 2:
+                found[k, j] = 2
+                continue
             for other in range(max(j - reach, 0), min(j + reach + 1, rows)):
+                if other == j or kinds[other] == 0:
+                    continue
                 across = np.float32(((other - j) * step_j) ** 2)
+                source = along[other]
                 for i in range(columns):
-                    along = np.float32(steps[k, other, i] * step_i)
-                    squared = along * along + across
-                    if squared < out[k, j, i]:
-                        out[k, j, i] = squared
+                    squared = source[i] + across
+                    row[i] = squared if squared < row[i] else row[i]
+            count = 0
+            for i in range(columns):
+                count += row[i] <= bound
+            found[k, j] = 0 if count == 0 else 2 if count == columns else 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _row_distance(target: np.ndarray, step: np.float32, cap: np.float32, out: np.ndarray) -> int:
+    """Squared distance along a row, at most `cap`; 0 if the row has no set voxel, 2 if all are set, else 1."""
+    columns = len(target)
+    count = 0
+    for i in range(columns):
+        count += target[i]
+    if count == 0 or count == columns:
+        out[:] = cap if count == 0 else np.float32(0)
+        return 0 if count == 0 else 2
+    steps = columns
+    for i in range(columns):
+        steps = 0 if target[i] else steps + 1
+        out[i] = steps
+    steps = columns
+    for i in range(columns - 1, -1, -1):
+        steps = 0 if target[i] else steps + 1
+        if steps < out[i]:
+            out[i] = steps
+    for i in range(columns):
+        squared = (out[i] * step) * (out[i] * step)
+        out[i] = squared if squared < cap else cap
+    return 1
 
 
 @numba.njit(cache=True, nogil=True)
 def near_planes(
-    squared: np.ndarray, first: int, last: int, step_k: float, reach: int, limit: float, near: np.ndarray
+    squared: np.ndarray,
+    found: np.ndarray,
+    first: int,
+    last: int,
+    step_k: float,
+    reach: int,
+    limit: float,
+    near: np.ndarray,
 ) -> None:
     """Set `near` in planes `first` to `last` where a plane within `reach` makes the squared distance at most `limit`.
 
     Parameters
     ----------
-    squared : ndarray of float32, shape (k, j, i)
+    squared, found : ndarray of float32, shape (k, j, i), and of uint8, shape (k, j)
         From `plane_distance`.
     near : ndarray of bool, shape (k, j, i)
     """
     planes, rows, columns = squared.shape
+    least = np.empty(columns, np.float32)
+    bound = np.float32(limit)
     for k in range(first, last):
-        for other in range(max(k - reach, 0), min(k + reach + 1, planes)):
-            rest = np.float32(limit - ((other - k) * step_k) ** 2)
-            for j in range(rows):
+        for j in range(rows):
+            if found[k, j] == 2:
+                near[k, j] = True
+                continue
+            least[:] = squared[k, j]
+            for other in range(max(k - reach, 0), min(k + reach + 1, planes)):
+                if other == k or found[other, j] == 0:
+                    continue
+                away = np.float32(((other - k) * step_k) ** 2)
+                source = squared[other, j]
                 for i in range(columns):
-                    near[k, j, i] |= squared[other, j, i] <= rest
+                    total = source[i] + away
+                    least[i] = total if total < least[i] else least[i]
+            row = near[k, j]
+            for i in range(columns):
+                row[i] = least[i] <= bound
+
+
+@numba.njit(cache=True, nogil=True)
+def contacts(
+    mask: np.ndarray, labels: np.ndarray, offsets: np.ndarray, areas: np.ndarray, first: int, last: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labelled voxels beside a mask in planes `first` to `last`, and the area over which each touches it.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (k, j, i)
+    labels : ndarray of unsigned int, shape (k, j, i)
+    offsets : ndarray of int64, shape (n, 3)
+        Neighbours (k, j, i), no component beyond 1.
+    areas : ndarray of float64, shape (n,)
+        Area that a change from mask to label along each offset stands for.
+
+    Returns
+    -------
+    labels : ndarray of int64, (m,)
+    areas : ndarray of float64, (m,)
+    """
+    planes, rows, columns = mask.shape
+    close = np.zeros(columns + 2, np.bool_)
+    found = [np.int64(0) for _ in range(0)]
+    touched = [np.float64(0) for _ in range(0)]
+    for k in range(first, last):
+        for j in range(rows):
+            if not _columns_near(mask, k, j, close[1:-1]):
+                continue
+            for i in range(columns):
+                value = labels[k, j, i]
+                if value == 0 or mask[k, j, i] or not (close[i] or close[i + 1] or close[i + 2]):
+                    continue
+                area = 0.0
+                for n in range(len(offsets)):
+                    a, b, c = k + offsets[n, 0], j + offsets[n, 1], i + offsets[n, 2]
+                    if 0 <= a < planes and 0 <= b < rows and 0 <= c < columns and mask[a, b, c]:
+                        area += areas[n]
+                found.append(np.int64(value))
+                touched.append(np.float64(area))
+    return np.array(found, np.int64), np.array(touched, np.float64)
+
+
+@numba.njit(cache=True, nogil=True)
+def _columns_near(mask: np.ndarray, k: int, j: int, close: np.ndarray) -> bool:
+    """Whether the nine rows about (k, j) hold a set voxel, and for each column (`close`) whether one is there."""
+    planes, rows, columns = mask.shape
+    close[:] = False
+    for a in range(max(k - 1, 0), min(k + 2, planes)):
+        for b in range(max(j - 1, 0), min(j + 2, rows)):
+            for i in range(columns):
+                close[i] |= mask[a, b, i]
+    return bool(close.any())

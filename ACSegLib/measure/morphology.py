@@ -13,9 +13,10 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.measure.components import find_components
 from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import intensity_measures
-from ACSegLib.measure.regions import Box, as_mask, bounding_box, connected_cells, label_sizes, sampling, touches_border
+from ACSegLib.measure.regions import Box, as_mask, bounding_box, sampling, touches_border
 from ACSegLib.measure.surface import DEFAULT_METHOD, surface_area
 from ACSegLib.measure.thin_parts import combine_thin_parts, default_radius, thin_part_measures
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
@@ -213,37 +214,24 @@ def _segment_rows(
         return [context.row(mask, None, 0)]
     if not settings.cells and not settings.exclude_border:
         return [context.row(mask, box, 0)]
-    cells, count = connected_cells(mask[box], settings.connectivity)
-    found = _cells_by_size(cells, count, box)
+    cells = find_components(mask, settings.connectivity)
+    context.check()
+    found = np.argsort(-cells.sizes, kind="stable").tolist()
     if settings.exclude_border:
-        cut = [label for label, _, where in found if touches_border(where, mask.shape)]
-        mask[box] &= ~np.isin(cells, cut)
-        found = [cell for cell in found if cell[0] not in cut]
+        for cut in [n for n in found if touches_border(cells.boxes[n], mask.shape)]:
+            mask[cells.boxes[cut]] &= ~cells.mask(cut)
+            found.remove(cut)
     rows: list[Row] = []
     large = settings.minimum_volume / segmentation.geometry.voxel_volume
-    for place, (label, size, where) in enumerate(found, start=1):
-        if settings.cells and size >= large:
+    for place, n in enumerate(found, start=1):
+        if settings.cells and cells.sizes[n] >= large:
             progress(place / (len(found) + 1), f"measuring {segment.name}, cell {place} of {len(found)}")
-            inner = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(where, box, strict=True))
-            rows.append(context.row(cells[inner] == label, where, place))
-    del cells
+            rows.append(context.row(cells.mask(n), cells.boxes[n], place))
     if len(found) == 1 and rows:  # the segment is its one cell
         return [{**rows[0], "kind": "segment", "cell": 0}, *rows]
     whole = bounding_box(mask)
     every = rows if len(rows) == len(found) else None
     return [context.row(mask[whole] if whole else mask, whole, 0, every), *rows]
-
-
-def _cells_by_size(cells: np.ndarray, count: int, box: Box) -> list[tuple[int, int, Box]]:
-    """(label, voxels, box in the whole array) of each cell, the largest first."""
-    from scipy import ndimage
-
-    sizes = label_sizes(cells, count)
-    found = []
-    for label, part in enumerate(ndimage.find_objects(cells), start=1):
-        k, j, i = (slice(s.start + b.start, s.stop + b.start) for s, b in zip(part, box, strict=True))
-        found.append((label, int(sizes[label]), (k, j, i)))
-    return sorted(found, key=lambda cell: (-cell[1], cell[0]))
 
 
 @dataclass(frozen=True)

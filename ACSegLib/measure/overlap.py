@@ -26,8 +26,9 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.measure.components import find_components
 from ACSegLib.measure.instances import match_instances
-from ACSegLib.measure.regions import as_mask, connected_cells
+from ACSegLib.measure.regions import as_mask
 from ACSegLib.measure.surface_distance import surface_distances
 from ACSegLib.volume import Segment, Segmentation
 
@@ -220,7 +221,7 @@ def compare_segmentations(
         row["status"] = _status(figures["result_volume"] > 0, figures["truth_volume"] > 0)
         row.update(figures)
         if instances:
-            cells = [connected_cells(mask)[0] for mask in (a, b)]
+            cells = [find_components(mask).labels() for mask in (a, b)]
             row.update(match_instances(cells[0], cells[1], ignore=ignore).as_row())
         rows.append(row)
     progress(1.0, "compared")

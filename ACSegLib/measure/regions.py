@@ -1,15 +1,20 @@
-"""Small functions on masks that the measures share: boxes, padding, connected cells, distances in slabs."""
+"""Small functions on masks that the measures share: boxes, borders, distances, threads."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from ACSegLib.errors import InputError
 
 Box = tuple[slice, slice, slice]
+T = TypeVar("T")
+
+#: Environment variable that bounds the threads of a process, ITK's (SimpleITK obeys it as well).
+THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 
 
 def sampling(spacing: Sequence[float]) -> tuple[float, float, float]:
@@ -46,39 +51,6 @@ def touches_border(box: Box, shape: Sequence[int]) -> bool:
     return any(part.start == 0 or part.stop == size for part, size in zip(box, shape, strict=True))
 
 
-def connected_cells(mask: np.ndarray, connectivity: int = 26) -> tuple[np.ndarray, int]:
-    """Number the connected parts of a mask.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (k, j, i)
-    connectivity : {6, 18, 26}
-        Which neighbours count as connected.
-
-    Returns
-    -------
-    labels : ndarray of int32, shape (k, j, i)
-        1 to `count`, 0 outside.
-    count : int
-    """
-    from scipy import ndimage
-
-    if connectivity not in (6, 18, 26):
-        raise InputError(f"connectivity must be 6, 18 or 26, not {connectivity!r}.")
-    structure = ndimage.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity])
-    labels = np.empty(mask.shape, np.int32)
-    count = ndimage.label(mask, structure, output=labels)
-    return labels, int(count)
-
-
-def label_sizes(labels: np.ndarray, count: int) -> np.ndarray:
-    """Voxels of each label 0 to `count`; a few planes at a time, since numpy's count copies to 8 bytes a voxel."""
-    sizes = np.zeros(count + 1, np.int64)
-    for start in range(0, len(labels), 16):
-        sizes += np.bincount(labels[start : start + 16].ravel(), minlength=count + 1)
-    return sizes
-
-
 def within_distance(
     target: np.ndarray,
     step: Sequence[float],
@@ -108,39 +80,53 @@ def within_distance(
     """
     from ACSegLib.measure import kernels
 
+    target = np.ascontiguousarray(target)
     limit = reach * reach * (1 + 1e-5 if inclusive else 1 - 1e-5)
     step_k, step_j, step_i = (float(s) for s in step)
-    planes, rows, columns = (int(reach / s) + 1 for s in (step_k, step_j, step_i))
-    # A row without a target is as good as out of reach: `columns` steps and one are more than `reach`.
-    steps = np.empty(target.shape, np.int16)
+    planes, rows = (int(reach / s) + 1 for s in (step_k, step_j))
+    cap = 4 * max(limit, step_k**2, step_j**2, step_i**2)  # farther than any reach, and a float32
     squared = np.empty(target.shape, np.float32)
-    near = np.zeros(target.shape, bool)
+    near = np.empty(target.shape, bool)
+    found = np.empty(target.shape[:2], np.uint8)
     chunks = [slice(k, min(k + 16, len(target))) for k in range(0, len(target), 16)]
 
     def within_planes(part: slice) -> None:
-        kernels.row_distance(target[part], min(columns + 1, 32000), steps[part])
-        kernels.plane_distance(steps[part], step_j, step_i, rows, squared[part])
+        kernels.plane_distance(target[part], step_j, step_i, rows, limit, cap, squared[part], found[part])
 
     def across_planes(part: slice) -> None:
-        kernels.near_planes(squared, part.start, part.stop, step_k, planes, limit, near)
+        kernels.near_planes(squared, found, part.start, part.stop, step_k, planes, limit, near)
 
     for work in (within_planes, across_planes):
-        _in_threads(work, chunks, check)
+        in_threads(work, chunks, check)
     return near
 
 
-def _in_threads(work: Callable[[slice], None], chunks: Sequence[slice], check: Callable[[], None]) -> None:
-    """Do the chunks on all cores (the kernels release the interpreter), checking for a cancel as they finish."""
+def threads() -> int:
+    """Threads that a measure may use: the cores this process may run on, or fewer where a batch shares them out."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = os.environ.get(THREADS_VARIABLE, "")
+    return min(int(share), available) if share.isdigit() and int(share) > 0 else available
+
+
+def in_threads(
+    work: Callable[[slice], T], chunks: Sequence[slice], check: Callable[[], None] = lambda: None
+) -> list[T]:
+    """Results of the chunks, in their order, done on all cores (the kernels release the interpreter).
+
+    A cancel is looked for as each chunk finishes.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    results = []
+    with ThreadPoolExecutor(threads()) as pool:
         try:
             for future in [pool.submit(work, chunk) for chunk in chunks]:
-                future.result()
+                results.append(future.result())
                 check()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    return results
 
 
 def squared_distance(target: np.ndarray, step: Sequence[float]) -> np.ndarray:

@@ -13,16 +13,8 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import (
-    Box,
-    as_mask,
-    bounding_box,
-    connected_cells,
-    label_sizes,
-    sampling,
-    squared_distance,
-    within_distance,
-)
+from ACSegLib.measure.components import find_components
+from ACSegLib.measure.regions import Box, as_mask, bounding_box, sampling, squared_distance, within_distance
 
 #: Parts thinner than twice this many nanometres are thin, where voxels are small enough to show it.
 FILOPODIUM_RADIUS_NM = 250.0
@@ -157,24 +149,21 @@ def _parts(
     """(length, mean diameter, voxels) of each connected thin part."""
     from scipy import ndimage
 
-    if not thin.any():
-        return []
-    labels, count = connected_cells(thin)
-    sizes = label_sizes(labels, count)
+    pieces = find_components(thin)
     volume = float(np.prod(step))
     smallest = radius / max(step)  # fewer voxels than this cannot make up a part of length 2 * radius
     found = []
-    for n, box in enumerate(ndimage.find_objects(labels), start=1):
+    around = np.pad(mask, 1)
+    for n, (box, size) in enumerate(zip(pieces.boxes, pieces.sizes, strict=True)):
         check()
-        if box is None or sizes[n] < smallest or _is_sheet(box, sizes[n] * volume, step, radius):
+        if size < smallest or _is_sheet(box, size * volume, step, radius):
             continue
-        part = np.pad(labels[box] == n, 1)
-        wide = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
-        body = mask[wide] & (labels[wide] != n)
-        if not np.any(body & ndimage.binary_dilation(labels[wide] == n, np.ones((3, 3, 3), bool))):
+        part = np.pad(pieces.mask(n), 1)
+        body = around[tuple(slice(s.start, s.stop + 2) for s in box)] & ~part
+        if not np.any(body & ndimage.binary_dilation(part, np.ones((3, 3, 3), bool))):
             continue  # a thin thing of its own (debris, a piece of wall) is no part of a cell
         length, diameter = _skeleton_length(part, step)
-        found.append((length, diameter, int(sizes[n])))
+        found.append((length, diameter, int(size)))
     return found
 
 

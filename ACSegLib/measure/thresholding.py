@@ -21,7 +21,8 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.measure.regions import connected_cells, sampling, squared_distance
+from ACSegLib.measure.components import Components, find_components
+from ACSegLib.measure.regions import sampling, squared_distance
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 METHODS = ("otsu", "adaptive", "multi-otsu", "watershed")
@@ -146,22 +147,27 @@ def _mask(image: np.ndarray, valid: np.ndarray, settings: ThresholdSettings) -> 
 def _cleaned(mask: np.ndarray, settings: ThresholdSettings, check: Callable[[], None]) -> np.ndarray:
     from scipy import ndimage
 
-    labels, count = connected_cells(mask, 6)
+    pieces = find_components(mask, 6)
     check()
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    wanted = sizes >= settings.minimum_voxels
-    wanted[0] = False
-    if settings.keep != "all" and wanted.any():
-        chosen = int(np.argmax(np.where(wanted, sizes, 0)))
-        if settings.keep == "central":
-            centres = ndimage.center_of_mass(mask, labels, np.flatnonzero(wanted))
-            middle = (np.array(mask.shape) - 1) / 2
-            chosen = int(np.flatnonzero(wanted)[np.argmin(np.linalg.norm(np.array(centres) - middle, axis=1))])
-        wanted[:] = False
-        wanted[chosen] = True
-    mask = wanted[labels]
+    wanted = np.flatnonzero(pieces.sizes >= settings.minimum_voxels).tolist()
+    if settings.keep == "largest":
+        wanted = sorted(wanted, key=lambda n: -pieces.sizes[n])[:1]
+    elif settings.keep == "central":
+        wanted = sorted(wanted, key=lambda n: _off_centre(pieces, n))[:1]
+    mask = np.zeros(mask.shape, bool)
+    for n in wanted:
+        mask[pieces.boxes[n]] |= pieces.mask(n)
     check()
     return ndimage.binary_fill_holes(mask) if settings.fill_holes else mask
+
+
+def _off_centre(pieces: Components, number: int) -> float:
+    """Distance, in voxels, of a piece's centre of mass from the middle of the volume."""
+    from scipy import ndimage
+
+    centre = np.array(ndimage.center_of_mass(pieces.mask(number)))
+    corner = np.array([side.start for side in pieces.boxes[number]])
+    return float(np.linalg.norm(centre + corner - (np.array(pieces.shape) - 1) / 2))
 
 
 def _split_cells(mask: np.ndarray, volume: Volume, radius: float, progress: Progress) -> Segmentation:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.measure.components import find_components
 from ACSegLib.measure.overlap import overlap_counts, overlap_scores
-from ACSegLib.measure.regions import bounding_box, connected_cells, label_sizes, squared_distance
+from ACSegLib.measure.regions import bounding_box, squared_distance
 from ACSegLib.measure.segment_figures import surface_share
 from ACSegLib.measure.surface import surface_area
 from ACSegLib.measure.thin_parts import default_radius, thin_part_measures
@@ -72,9 +73,10 @@ def ratio_errors(result: np.ndarray, truth: np.ndarray, filopodia: np.ndarray, g
 
 def largest_piece(mask: np.ndarray) -> np.ndarray:
     """The largest connected part of a mask (26 neighbours)."""
-    cells, count = connected_cells(mask)
-    if count < 2:
+    pieces = find_components(mask)
+    if len(pieces) < 2:
         return mask
-    sizes = label_sizes(cells, count)
-    sizes[0] = 0
-    return cells == int(sizes.argmax())
+    found = np.zeros_like(mask)
+    largest = int(pieces.sizes.argmax())
+    found[pieces.boxes[largest]] = pieces.mask(largest)
+    return found

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.errors import Cancelled, InputError
-from ACSegLib.measure.regions import bounding_box, connected_cells, squared_distance, touches_border, within_distance
+from ACSegLib.errors import Cancelled
+from ACSegLib.measure.regions import bounding_box, squared_distance, touches_border, within_distance
 
 
 @pytest.mark.parametrize("step", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.7), (0.6, 1.3, 3.0)])
@@ -49,11 +49,3 @@ def test_boxes_and_borders():
     assert not touches_border(box, mask.shape)
     mask[7, 5, 6] = True
     assert touches_border(bounding_box(mask), mask.shape)
-
-
-def test_connectivity():
-    mask = np.zeros((4, 4, 4), bool)
-    mask[0, 0, 0] = mask[1, 1, 1] = mask[2, 2, 1] = mask[3, 2, 1] = True
-    assert [connected_cells(mask, c)[1] for c in (6, 18, 26)] == [3, 2, 1]
-    with pytest.raises(InputError, match="connectivity"):
-        connected_cells(mask, 4)
