@@ -53,15 +53,16 @@ class Augmentation:
     low_dose: float = 0.1
 
     def scaled(self, factor: float) -> Augmentation:
-        """Same changes, `factor` times as often."""
-        kept = {"rotation", "scaling", "bending", "flip"}
-        return replace(self, **{k: v if k in kept else min(1.0, v * factor) for k, v in asdict(self).items()})
+        """Same changes, `factor` times as often; mirroring at most every other time, which is even."""
+        kept = {"rotation", "scaling", "bending"}
+        changed = {k: v if k in kept else min(1.0, v * factor) for k, v in asdict(self).items()}
+        return replace(self, **{**changed, "flip": min(max(self.flip, 0.5), changed["flip"])})
 
 
 #: Short trainings see few patches; they learn the plain ones first.
 PRESETS: Mapping[str, Augmentation] = {
     "none": Augmentation(**dict.fromkeys(asdict(Augmentation()), 0.0)),
-    "quick": Augmentation().scaled(0.5),
+    "quick": replace(Augmentation().scaled(0.5), flip=0.5),
     "standard": Augmentation(),
     "thorough": Augmentation().scaled(1.5),
 }

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.atomic import atomic_output
 from ACSegLib.network.fingerprint import Plan
+from ACSegLib.network.model_file import METADATA_KEY, write_tensors
 
 if TYPE_CHECKING:
     import torch
 
-_KEY, _FORMAT, _VERSION = "acseg", "acseg-checkpoint", 1
+_FORMAT, _VERSION = "acseg-checkpoint", 1
 
 
 @dataclass
@@ -68,17 +68,9 @@ class State:
 
 def save_checkpoint(path: Path, state: State, plan: Plan, tensors: dict[str, torch.Tensor]) -> None:
     """Write a checkpoint, whole or not at all; FileError if there is no room."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     header = {"format": _FORMAT, "version": _VERSION, "state": asdict(state), "plan": asdict(plan)}
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    require_space(path, sum(t.numel() * t.element_size() for t in contiguous.values()))
-    with atomic_output(path) as temporary:
-        try:
-            save_file(contiguous, os.fspath(temporary), metadata={_KEY: json.dumps(header)})
-        except SafetensorError as error:
-            raise FileError(f"cannot write {path}: {error}; free some space or choose another folder.") from error
+    require_space(path, sum(t.numel() * t.element_size() for t in tensors.values()))
+    write_tensors(tensors, json.dumps(header), path)
 
 
 def load_checkpoint(path: Path) -> tuple[State, Plan, dict[str, torch.Tensor]]:
@@ -89,7 +81,7 @@ def load_checkpoint(path: Path) -> tuple[State, Plan, dict[str, torch.Tensor]]:
         raise FileError(f"there is no checkpoint {path} to resume from; start the training without --resume.")
     try:
         with safe_open(os.fspath(path), framework="pt") as stream:
-            header = json.loads((stream.metadata() or {})[_KEY])
+            header = json.loads((stream.metadata() or {})[METADATA_KEY])
             if header["format"] != _FORMAT or header["version"] != _VERSION:
                 raise FileError(f"the checkpoint {path} was written by another version; start without --resume.")
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a mapping)

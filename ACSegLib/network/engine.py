@@ -110,6 +110,7 @@ class Engine:
         if fabric.is_global_zero:
             self._log = MetricsLog(settings.table, settings.plot, settings.tensorboard)
         self._batches: Prefetcher | None = None
+        self._patches = plan.patches_at(0.0)
         self._clock = self._saved = 0.0
 
     # ---- state ------------------------------------------------------------------------------------------------
@@ -208,10 +209,10 @@ class Engine:
             self._batches.close()
         on_gpu = self.fabric.device.type == "cuda"
         spacing = self.plan.spacing or (1.0, 1.0, 1.0)
+        self._patches = self.plan.patches_at(self._fraction())
         sampler = PatchSampler(
             self._training,
-            self.plan.patch_size,
-            self.plan.batch_size,
+            *self._patches,
             AUGMENTATIONS[self.settings.augmentation or self.settings.preset],
             spacing[::-1],
             self.state.seed,
@@ -225,6 +226,8 @@ class Engine:
         """One step of the optimiser; with a smaller batch or patch if memory runs out."""
         assert self._batches is not None
         rate = learning_rate(self.settings, self._fraction())
+        if self.plan.patches_at(self._fraction()) != self._patches:
+            self._order_batches()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         while True:
@@ -271,9 +274,9 @@ class Engine:
             import torch
 
             torch.cuda.empty_cache()
-        before = f"batch {self.plan.batch_size}, patch {self.plan.patch_size}"
+        before = f"batch {self._patches[1]}, patch {self._patches[0]}"
         (k, j, i), self.plan.batch_size = smaller
-        self.plan.patch_size = k, j, i
+        self.plan.patch_size, self.plan.growth = (k, j, i), []
         self.plan.preprocessing["patch_size"] = [k, j, i]
         text = f"memory ran out with {before}; going on with batch {self.plan.batch_size}, patch {(k, j, i)}"
         self.plan.reasons["patch_size"] = text

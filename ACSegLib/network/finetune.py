@@ -86,6 +86,7 @@ def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_by
         batch_size=batch,
         memory_bytes=memory_estimate(patch, batch, spec),
         reasons=reasons,
+        growth=[],
     )
 
 

@@ -96,13 +96,29 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     FileError
         If the folder is missing or the disk is full.
     """
-    from safetensors.torch import save
+    write_tensors(model.state_dict, json.dumps(_header(model), allow_nan=False), path)
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict.items()}
-    text = json.dumps(_header(model), allow_nan=False)
+
+def write_tensors(tensors: Mapping[str, torch.Tensor], header: str, path: str | os.PathLike[str]) -> None:
+    """Write a safetensors file with a header of ours, whole or not at all.
+
+    Raises
+    ------
+    FileError
+        If the folder is missing or the disk is full.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_output(path) as temporary:
-        # bytes written by us: safetensors' own files can be read by nobody but their owner
-        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
+        temporary.touch()
+        usual = temporary.stat().st_mode  # safetensors' own files can be read by nobody but their owner
+        try:
+            save_file(contiguous, os.fspath(temporary), metadata={METADATA_KEY: header})
+        except SafetensorError as error:
+            raise FileError(f"cannot write {path}: {error}; free some space or choose another folder.") from error
+        temporary.chmod(usual)
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:

@@ -1,11 +1,16 @@
 """Which patch comes next: foreground-aware, never across two volumes, and a pure function of seed and step.
 
+Random changes set in as the data become familiar: the first patches are shown nearly as they are, and from the time
+every voxel has been seen `FAMILIAR` times on average patches change as often as the augmentation says. A network that
+has seen each volume only a few times cannot learn it by heart, and learns much faster from plain patches.
+
 Because step n of a seed always gives the same patch, an interrupted training goes on exactly where it was, and the
 processes of a distributed one never see the same patch.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 _PLACES = 20_000
 #: Part of the patches that are centred on a voxel of a segment (each segment as often).
 FOREGROUND_PART = 0.5
+#: Times that a voxel has been seen on average when random changes reach their full frequency.
+FAMILIAR = 40.0
 
 
 @dataclass
@@ -71,6 +78,8 @@ class PatchSampler:
         self._augmentation = augmentation
         self._spacing = tuple(spacing)
         self._seed, self._rank, self._world, self._device = seed, rank, world, device
+        voxels = math.prod(self._patch)
+        self._passes = voxels / sum(max(math.prod(case.shape), voxels) for case in self._cases)
         self._places = [find_places(case, np.random.default_rng([seed, n])) for n, case in enumerate(self._cases)]
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -92,11 +101,16 @@ class PatchSampler:
             image, target = self._cut(case, self._centre(self._case_of(number), rng))
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
             image, target = image.to(self._device), target.to(self._device)
-            image, target = augment(image, target, self._patch, self._augmentation, generator, self._spacing)
+            changes = self._augmentation.scaled(self.familiarity(number))
+            image, target = augment(image, target, self._patch, changes, generator, self._spacing)
             images.append(image)
             targets.append(target)
             known.append(torch.from_numpy(case.known))
         return torch.stack(images), torch.stack(targets), torch.stack(known).to(self._device)
+
+    def familiarity(self, number: int) -> float:
+        """How far random changes have set in at patch `number`: 0 at first, 1 once all voxels are familiar."""
+        return min(1.0, number * self._passes / FAMILIAR)
 
     def _case_of(self, number: int) -> int:
         """Each case once a round, in an order that changes from round to round."""

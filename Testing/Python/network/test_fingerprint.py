@@ -100,3 +100,25 @@ def test_overlap_and_overrides():
     assert found.spec["filters"] == [8, 16, 32]
     assert found.preprocessing["normalisation"]["statistics"]["mean"] == 0.5
     assert found.reasons["base"] == "asked for"
+
+
+def test_patches_grow_to_the_whole_and_never_cost_more():
+    made = plan(facts(), preset="quick")
+    sizes = [made.patches_at(fraction) for fraction in (0.0, 0.34, 0.36, 0.59, 0.61, 1.0)]
+    volumes = [np.prod(patch) for patch, _ in sizes]
+    assert volumes == sorted(volumes)
+    assert sizes[0][0] == (24, 24, 24)
+    assert sizes[-1] == (made.patch_size, made.batch_size)
+    whole = np.prod(made.patch_size) * made.batch_size
+    for patch, batch in sizes[:4]:
+        assert all(n % d == 0 for n, d in zip(patch, patch_divisor(made.spec), strict=True))
+        assert np.prod(patch) * batch <= whole
+    assert plan(facts(), overrides={"grow": False}).growth == []
+    assert plan(facts((20, 20, 20)), overrides={"patch_size": [8, 8, 8]}).growth == []
+
+
+def test_quick_training_on_a_cpu_is_plain_unless_asked():
+    assert not plan(facts(), preset="quick").spec["residual"]
+    assert plan(facts(), preset="quick", overrides={"residual": True}).spec["residual"]
+    assert plan(facts(), preset="standard").spec["residual"]
+    assert plan(facts(), preset="quick", device="cuda").spec["residual"]

@@ -8,7 +8,7 @@ import torch
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.network.architecture import build_network, unet_spec
-from ACSegLib.network.model_file import METADATA_KEY, Model, load_model, read_card, save_model
+from ACSegLib.network.model_file import METADATA_KEY, Model, load_model, read_card, save_model, write_tensors
 from ACSegLib.volume import Segment
 
 
@@ -143,3 +143,5 @@ def test_others_may_read_a_model_as_they_may_any_new_file(tmp_path, model):
     save_model(model, tmp_path / "m.acseg")
     (tmp_path / "plain").write_bytes(b"")
     assert (tmp_path / "m.acseg").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    write_tensors({"weight": torch.zeros(3)}, "{}", tmp_path / "training.checkpoint")
+    assert (tmp_path / "training.checkpoint").stat().st_mode == (tmp_path / "plain").stat().st_mode

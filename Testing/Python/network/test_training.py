@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from ACSegLib.network.data import IGNORE, Prepared
 from ACSegLib.network.engine import Engine, learning_rate
 from ACSegLib.network.finetune import adapt_head, head_keys
 from ACSegLib.network.model_file import Model, load_model, save_model
-from ACSegLib.network.sampling import PatchSampler
+from ACSegLib.network.sampling import FAMILIAR, PatchSampler
 from ACSegLib.network.settings import TrainingSettings
 from ACSegLib.network.training import train
 from ACSegLib.network.validation import overlap_counts, predict_classes
@@ -118,6 +119,24 @@ class TestLearning:
         found = train([pair(0, size=16)], small)
         assert found.plan.patch_size == (32, 32, 32)
         assert found.model.card["steps"] >= 1
+
+    def test_patches_grow_during_the_run(self, monkeypatch):
+        seen = []
+        forward_backward = Engine.forward_backward
+
+        def watched(self, image, target, known):
+            seen.append((tuple(image.shape[2:]), len(image)))
+            return forward_backward(self, image, target, known)
+
+        monkeypatch.setattr(Engine, "forward_backward", watched)
+        overrides = {**TINY, "patch_size": [24, 24, 24]}
+        result = train([pair(0), pair(1)], settings(epochs=2, steps_per_epoch=10, overrides=overrides))
+        (until, small, batch), *_ = result.plan.growth
+        first = round(until * 20)
+        assert tuple(small) == (16, 16, 16)
+        assert seen[:first] == [((16, 16, 16), batch)] * first
+        assert seen[-1] == ((24, 24, 24), 1)
+        assert result.model.preprocessing["patch_size"] == [24, 24, 24]
 
     def test_early_stop_keeps_the_best(self, monkeypatch):
         scores = iter([0.5, 0.7, 0.6, 0.6, 0.6, 0.6])
@@ -333,6 +352,22 @@ class TestSampling:
         two = [PatchSampler(cases, (8, 8, 8), 1, PRESETS["standard"], seed=1, rank=r, world=2) for r in (0, 1)]
         assert torch.equal(two[1].batch(0)[0], one.batch(1)[0])
         assert not torch.equal(two[1].batch(0)[0], two[0].batch(0)[0])
+
+    def test_random_changes_set_in_with_familiarity(self):
+        """Each patch is an eighth of the only volume, so it has been seen FAMILIAR times after 8 x FAMILIAR patches."""
+        case = self.prepared("a", 1.0, (32, 32, 32))
+        case.image[:] = np.arange(32, dtype=np.float32)
+        always = replace(PRESETS["none"], flip=1.0)
+        sampler = PatchSampler([case], (16, 16, 16), 1, always)
+        late = int(8 * FAMILIAR)
+        assert [sampler.familiarity(n) for n in (0, late // 2, late, 10 * late)] == [0.0, 0.5, 1.0, 1.0]
+
+        def mirrored(step):
+            row = sampler.batch(step)[0][0, 0, 0, 0]
+            return bool(row[0] > row[-1])
+
+        assert not any(mirrored(step) for step in range(3))
+        assert all(mirrored(step) for step in range(late, late + 5))
 
 
 def test_schedule_warms_up_and_ends_at_nothing():
