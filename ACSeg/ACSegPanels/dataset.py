@@ -12,10 +12,11 @@ from slicer.i18n import tr as _
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its labels: two nodes, or the paths of two files."""
+    """An image and its labels: two nodes, or the paths of two files; to train on, or to choose the best weights by."""
 
     image: Any
     labels: Any
+    validation: bool = False
 
     @property
     def hasNodes(self) -> bool:

@@ -48,13 +48,14 @@ class ExchangeFolder:
         save_segmentation(segmentation_from_node(source, volumeNode), path)
         return str(path)
 
-    def pairs(self, pairs: Sequence[tuple[Any, Any]]) -> str:
+    def pairs(self, pairs: Sequence[tuple[Any, Any]], validation: Sequence[tuple[Any, Any]] = ()) -> str:
         """Write pairs of volume and segmentation (nodes or paths), and give the path of the table that lists them."""
         rows = []
-        for number, (image, labels) in enumerate(pairs):
+        for number, (image, labels) in enumerate([*pairs, *validation]):
             name = f"{number:03d}-{image.GetName()}" if hasattr(image, "GetName") else f"{number:03d}"
             safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-            rows.append([self.volume(image, safe), self.segmentation(labels, image, safe), "train"])
+            group = "train" if number < len(pairs) else "validation"
+            rows.append([self.volume(image, safe), self.segmentation(labels, image, safe), group])
         path = self.path / "pairs.csv"
         with open(path, "w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([["image", "labels", "set"], *rows])

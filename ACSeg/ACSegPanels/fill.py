@@ -7,6 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ACSegPanels.filling import forecastHelp
 from ACSegPanels.panel import Panel
 
 EFFECT_NAME = "ACSeg random walk fill"
@@ -21,6 +22,8 @@ class FillPanel(Panel):
 
     def setup(self) -> None:
         """Connect the buttons."""
+        self.ui.fillForecast.toolTip = forecastHelp()
+        self._showForecast("")
         self.connect(self.ui.fillButton, "clicked()", self.fill)
         self.connect(self.ui.fillCancelButton, "clicked()", self.cancel)
         self.connect(self.ui.fillEffectButton, "clicked()", self.showEffect)
@@ -57,6 +60,7 @@ class FillPanel(Panel):
 
     def fill(self) -> None:
         """Fill in the background."""
+        self._showForecast("")
         p = self.parameters
         self.start(
             lambda callbacks: self.module.logic.fill(
@@ -70,6 +74,15 @@ class FillPanel(Panel):
             self.parameters.fillOutput = node
             self.parameters.measureSegmentation = node
         self.say(self.module.logic.lastFill.summary)
+        self._showForecast(self.module.logic.lastFill.forecast)
+
+    def _showForecast(self, text: str) -> None:
+        self.ui.fillForecast.text = text
+        self.ui.fillForecast.setVisible(bool(text))
+
+    def sceneClosed(self) -> None:
+        """Forget the last fill."""
+        self._showForecast("")
 
     def showEffect(self) -> None:
         """Open the effect in the embedded Segment Editor."""

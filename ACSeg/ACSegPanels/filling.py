@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
-from ACSegPanels.slices import AXES, merge
+from ACSegPanels.slices import AXES, lies_obliquely, merge
 
 #: Keywords of `ACSegLib.fill.cleanup.clean`; all others go to `ACSegLib.fill.fill`.
 CLEANING = ("islands", "holes", "smooth")
@@ -39,19 +40,36 @@ class Outcome:
     def summary(self) -> str:
         """Which slices were used, and what the person should know."""
         used = "; ".join(listSlices(axis, numbers) for axis, numbers in self.result.slices.items() if len(numbers))
-        text = f"Used slices {used}." if used else "Used the scribbles as drawn."
+        text = _("Used slices {slices}.").format(slices=used) if used else _("Used the scribbles as drawn.")
         if self.refilled is not None:
             axis = next((a for a in self.result.slices if self.refilled.get(a)), None)
             if axis:
-                text = f"Refilled around {listSlices(axis, self.refilled[axis])}. {text}"
+                around = _("Refilled around {slices}.").format(slices=listSlices(axis, self.refilled[axis]))
+                text = f"{around} {text}"
         warnings = self.result.report.get("warnings") or []
         return " ".join([text, *[str(w)[:1].upper() + str(w)[1:] for w in warnings]])
+
+    @property
+    def forecast(self) -> str:
+        """How well left-out slices were filled; empty where there were too few slices to leave one out."""
+        dice = self.result.report.get("forecast_dice")
+        return "" if dice is None else _("Left-out slices were filled with a Dice of {dice:.2f}.").format(dice=dice)
+
+
+def forecastHelp() -> str:
+    """What `Outcome.forecast` means, for its tool tip."""
+    return _(
+        "Up to two of your drawn slices were left out in turn, filled from the others, and compared with what you drew "
+        "there: 1 is the same, 0 nothing in common. A left-out slice is twice as far from the next drawn one as any "
+        "slice of the fill, so the fill is usually better than this figure. Where it is low, draw more slices."
+    )
 
 
 def listSlices(axis: str, numbers: list[int], most: int = 12) -> str:
     """Name slices shortly: "k = 10, 30, 50 and 12 more"."""
     shown = ", ".join(str(n) for n in numbers[:most])
-    return f"{axis} = {shown}" + (f" and {len(numbers) - most} more" if len(numbers) > most else "")
+    rest = _(" and {count} more").format(count=len(numbers) - most) if len(numbers) > most else ""
+    return f"{axis} = {shown}{rest}"
 
 
 def splitOptions(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -86,6 +104,14 @@ def runFill(
     """
     from ACSegLib import fill
 
+    if settings.get("mode", "slices") == "slices" and settings.get("axis", "auto") == "auto" and lies_obliquely(drawn):
+        raise InputError(
+            _(
+                "The drawing lies obliquely in the volume and crosses its slices as lines. Turn the views to the "
+                "volume ('Align views' in the module ACSeg, or 'Rotate to volume plane' in a slice view) and draw "
+                "whole slices, or let a segment mark the background."
+            )
+        )
     working = progress.part(0.0, 0.95)
     if previous is None or changed is None:
         result, refilled = fill.fill(volume, drawn, progress=working, **settings), None

@@ -101,6 +101,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         pairs: Sequence[tuple[Any, Any]],
         modelPath: str | Path,
         *,
+        validation: Sequence[tuple[Any, Any]] = (),
         onProgress: OnProgress | None = None,
         onDone: OnDone | None = None,
         onError: OnError | None = None,
@@ -115,6 +116,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             Each a node or the path of a file; a segmentation node goes with a volume node.
         modelPath : path
             File to write, ending in ".acseg". Beside it lies the checkpoint from which ``resume=True`` goes on.
+        validation : sequence of (volume, segmentation)
+            Pairs to choose the best weights by, not trained on; by default a part of `pairs` is held back.
         **options
             Options of the command ``acseg train`` (preset, minutes, epochs, device, resume, ...).
         onMetrics : callable, optional
@@ -129,7 +132,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             raise InputError("there is nothing to train on: give at least one pair of volume and segmentation.")
         folder = ExchangeFolder()
         try:
-            table = folder.pairs(pairs)
+            table = folder.pairs(pairs, validation)
             runner = ProcessRunner(patience=_SAVING_SECONDS)
             runner.start("train", {"table": table, "output": str(modelPath), **options})
         except Exception:

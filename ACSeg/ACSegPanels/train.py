@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from ACSegPanels.models import SUFFIX, modelFolder
 from ACSegPanels.panel import Panel
 from ACSegPanels.tables import Chart, writeTable
 
-_COLUMNS = (_("Tomogram"), _("Labels"), _("Problem"))
+_COLUMNS = (_("Tomogram"), _("Labels"), _("Validation"), _("Problem"))
+_VALIDATION, _PROBLEM = 2, 3
+
+#: Characters that some system does not take in the name of a file.
+_NOT_IN_NAMES = '/\\:*?"<>|'
 
 
 class TrainPanel(Panel):
@@ -42,6 +47,11 @@ class TrainPanel(Panel):
         ui.pairsTable.horizontalHeader().setStretchLastSection(True)
         ui.pairsTable.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         ui.pairsTable.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        ui.pairsTable.horizontalHeaderItem(_VALIDATION).setToolTip(
+            _("Pairs to choose the best weights by, not trained on. Without any, a part of the data is held back.")
+        )
+        self.connect(ui.pairsTable, "cellChanged(int,int)", self._onCellChanged)
+        self.connect(ui.pairsTable, "itemSelectionChanged()", self._onChanged)
         for edit in (ui.imageFolderEdit, ui.labelFolderEdit):
             edit.filters = ctk.ctkPathLineEdit.Dirs
             self.connect(edit, "currentPathChanged(QString)", self._onChanged)
@@ -89,13 +99,33 @@ class TrainPanel(Panel):
 
     def _showPairs(self) -> None:
         table = self.ui.pairsTable
+        blocked = table.blockSignals(True)
         table.setRowCount(len(self.pairs))
-        self.problems = problemsOf(self.pairs)
         for row, pair in enumerate(self.pairs):
-            for column, text in enumerate((pair.imageName, pair.labelsName, self.problems.get(row, _("none")))):
+            texts = {0: pair.imageName, 1: pair.labelsName, _PROBLEM: ""}
+            for column, text in texts.items():
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-        table.resizeColumnsToContents()
+            check = qt.QTableWidgetItem()
+            check.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
+            check.setCheckState(qt.Qt.Checked if pair.validation else qt.Qt.Unchecked)
+            table.setItem(row, _VALIDATION, check)
+        table.blockSignals(blocked)
         self.update()
+        table.resizeColumnsToContents()
+
+    def _showProblems(self) -> None:
+        """Say beside each pair what is wrong with it: nodes may have been deleted meanwhile."""
+        table, problems = self.ui.pairsTable, problemsOf(self.pairs)
+        blocked = table.blockSignals(True)
+        for row in range(len(self.pairs)):
+            table.item(row, _PROBLEM).setText(problems.get(row, _("none")))
+        table.blockSignals(blocked)
+
+    def _onCellChanged(self, row: int, column: int) -> None:
+        if column == _VALIDATION:
+            checked = self.ui.pairsTable.item(row, column).checkState() == qt.Qt.Checked
+            self.pairs[row] = replace(self.pairs[row], validation=checked)
+            self.update()
 
     # -- state ------------------------------------------------------------------------------------------------------
 
@@ -129,8 +159,19 @@ class TrainPanel(Panel):
             "" if folders else _("Choose the folder of tomograms and the folder of labels."),
         )
         empty = "" if self.pairs else _("There is no pair yet.")
-        self.enable(ui.removePairButton, _("Remove the selected pair."), empty)
+        chosen = 0 <= ui.pairsTable.currentRow() < len(self.pairs)
+        self.enable(
+            ui.removePairButton,
+            _("Remove the selected pair."),
+            empty or ("" if chosen else _("Select a pair in the table first.")),
+        )
         self.enable(ui.clearPairsButton, _("Remove all pairs."), empty)
+        self._showProblems()
+        self.enable(
+            ui.trainValidationBox,
+            _("Part of the data held back to choose the best weights by, 0 to 0.9."),
+            _("Pairs for validation are chosen in the table.") if any(p.validation for p in self.pairs) else "",
+        )
         missing = running or self._missing()
         self.enable(ui.trainButton, _("Train a new model."), missing)
         self.enable(ui.trainStopButton, _("Stop, and write the best model so far."), idle)
@@ -145,8 +186,12 @@ class TrainPanel(Panel):
     def _missing(self) -> str:
         if self.parameters is None or not self.parameters.trainName.strip():
             return _("Give the model a name.")
+        if set(self.parameters.trainName) & set(_NOT_IN_NAMES):
+            return _("Give the model a name without {characters}").format(characters=" ".join(_NOT_IN_NAMES))
         if not self.pairs:
             return _("Add at least one pair of tomogram and labels.")
+        if all(pair.validation for pair in self.pairs):
+            return _("Leave at least one pair to train on: all are for validation.")
         if problemsOf(self.pairs):
             return _("Remove or correct the pairs with a problem.")
         return ""
@@ -186,10 +231,12 @@ class TrainPanel(Panel):
     def _start(self, more: Mapping[str, Any]) -> None:
         modelFolder().mkdir(parents=True, exist_ok=True)
         self._keepBest, self._began = False, time.monotonic()
-        pairs, path = [(p.image, p.labels) for p in self.pairs], self.modelPath
-        options = {**self.options(), **more}
+        pairs, validation = (
+            [(p.image, p.labels) for p in self.pairs if p.validation == group] for group in (False, True)
+        )
+        path, options = self.modelPath, {**self.options(), **more}
         self.start(
-            lambda callbacks: self.module.logic.train(pairs, path, **options, **callbacks),
+            lambda callbacks: self.module.logic.train(pairs, path, validation=validation, **options, **callbacks),
             self._onDone,
             onMetrics=self._onMetrics,
             onError=self._onStopped,

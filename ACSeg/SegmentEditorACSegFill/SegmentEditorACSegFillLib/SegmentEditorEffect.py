@@ -302,7 +302,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         here = {identifier for identifier, _name in self._segments()}
         gone = [s.name for s in outcome.preview.segments if s.id not in here]
         drawn = drawnSegments(editorNode)
-        preview = withCurrentNames(merge(outcome.preview, drawn, None), drawn)
+        now = outcome.preview if self.session.isCurrent(drawn) else merge(outcome.preview, drawn, None)
+        preview = withCurrentNames(now, drawn)
         self.preview.show(preview, editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode())
         self.showUncertainty()
         text = outcome.summary

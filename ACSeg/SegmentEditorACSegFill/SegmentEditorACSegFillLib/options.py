@@ -32,6 +32,8 @@ class EffectOption:
         Unit shown behind a number, and the text shown for 0.
     advanced : bool
         Shown under Advanced.
+    option : str
+        The option of ``acseg fill`` that it sets; a test holds defaults, ranges, choices and help against it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class EffectOption:
     suffix: str = ""
     off: str = ""
     advanced: bool = False
+    option: str = ""
 
 
 def effectOptions() -> list[EffectOption]:
@@ -52,7 +55,7 @@ def effectOptions() -> list[EffectOption]:
             "Axis",
             "auto",
             _("Drawn slices:"),
-            _("The axis (i, j, k of the volume's voxels) across which slices were drawn. Automatic finds it."),
+            _("Axis of the drawn slices, of the volume's voxels (i, j, k). Automatic finds it."),
             (
                 ("auto", _("automatic")),
                 ("k", _("across k")),
@@ -60,41 +63,46 @@ def effectOptions() -> list[EffectOption]:
                 ("i", _("across i")),
                 ("all", _("on all axes")),
             ),
+            option="axis",
         ),
         EffectOption(
             "Mode",
             "slices",
             _("Background:"),
             _(
-                "Whether everything not drawn on a drawn slice is background, or unknown: then one segment has to "
-                "mark the background."
+                "Slices: a drawn slice is complete, what is not drawn there is background. Scribbles: only what is "
+                "drawn counts, and one segment has to mark the background."
             ),
-            (("slices", _("all that is not drawn on a drawn slice")), ("scribbles", _("marked by a segment"))),
+            (("slices", _("slices: all that is not drawn there")), ("scribbles", _("scribbles: marked by a segment"))),
+            option="mode",
         ),
         EffectOption(
             "BackgroundSegment",
             "",
             _("Background segment:"),
-            _("The segment that marks the background; used where the background is marked by a segment."),
+            _("Segment that marks background, for scribbles."),
+            option="background",
         ),
         EffectOption(
             "Islands",
             0,
             _("Remove islands below:"),
-            _("Parts of a segment with fewer voxels than this become background. Drawn voxels stay."),
+            _("Remove components smaller than this, in voxels. Drawn voxels stay."),
             maximum=10_000_000,
             suffix=_(" voxels"),
             off=_("keep all"),
+            option="islands",
         ),
-        EffectOption("Holes", False, _("Fill holes"), _("Fill regions that a segment encloses fully.")),
+        EffectOption("Holes", False, _("Fill holes"), _("Fill enclosed holes, whatever their size."), option="holes"),
         EffectOption(
             "Smooth",
             0.0,
             _("Smoothing:"),
-            _("Width of the smoothing of the filled surfaces, in voxels. Drawn voxels stay; fine filopodia suffer."),
+            _("Smooth boundaries over this length, in voxels. Drawn voxels stay; fine filopodia suffer."),
             maximum=10.0,
             suffix=_(" voxels"),
             off=_("none"),
+            option="smooth",
         ),
         EffectOption(
             "Device",
@@ -103,16 +111,18 @@ def effectOptions() -> list[EffectOption]:
             _("Where to compute. Automatic takes a graphics processor when one can be used."),
             (("auto", _("automatic")), ("cpu", _("processor (CPU)")), ("cuda", _("graphics processor (CUDA)"))),
             advanced=True,
+            option="device",
         ),
         EffectOption(
             "Memory",
             0.0,
             _("Memory limit:"),
-            _("Most memory that the fill may use, in gigabytes (GB). Automatic leaves enough for Slicer."),
+            _("Memory that may be used, in GiB (2^30 bytes). Automatic takes what is free."),
             maximum=4096.0,
-            suffix=_(" GB"),
+            suffix=_(" GiB"),
             off=_("automatic"),
             advanced=True,
+            option="memory",
         ),
     ]
 
@@ -173,6 +183,7 @@ class OptionsFrame:
         widget.specialValueText = option.off
         widget.keyboardTracking = False
         if isinstance(option.default, float):
+            widget.setDecimals(1)
             widget.setSingleStep(0.5)
             return self._connected(widget, "valueChanged(double)")
         widget.setSingleStep(10)
@@ -243,7 +254,7 @@ class OptionsFrame:
             settings["axis"] = self._effect.parameter("Axis")
         memory = self._effect.doubleParameter("Memory")
         if memory > 0:
-            settings["memory_limit"] = memory * 1e9
+            settings["memory_limit"] = memory * 2**30
         return settings
 
     def cleaning(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import ctk
 import qt
+from ACSegPanels.filling import forecastHelp
 from ACSegPanels.sliceguide import SliceGuide
 from slicer.i18n import tr as _
 
@@ -81,8 +82,12 @@ class EffectPanel:
         self.messageLabel = qt.QLabel()
         self.messageLabel.objectName = "ACSegFillMessage"
         self.messageLabel.wordWrap = True
-        self._host.addOptionsWidget(self.progressBar)
-        self._host.addOptionsWidget(self.messageLabel)
+        self.forecastLabel = qt.QLabel()
+        self.forecastLabel.objectName = "ACSegFillForecast"
+        self.forecastLabel.wordWrap = True
+        self.forecastLabel.setToolTip(forecastHelp())
+        for widget in (self.progressBar, self.messageLabel, self.forecastLabel):
+            self._host.addOptionsWidget(widget)
 
     def _buildButtons(self) -> None:
         row = qt.QHBoxLayout()
@@ -119,6 +124,8 @@ class EffectPanel:
         self.applyButton.toolTip = (
             _("Put the preview into the segmentation.") if ready else _("Press Fill first, and wait until it is done.")
         )
+        self.forecastLabel.text = effect.outcome.forecast if preview and effect.outcome is not None else ""
+        self.forecastLabel.setVisible(bool(self.forecastLabel.text))
         self.progressBar.setVisible(running)
         if not running:
             self.progressBar.value = 0

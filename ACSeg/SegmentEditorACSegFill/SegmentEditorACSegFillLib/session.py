@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from ACSegPanels.background import BackgroundJob, Event
 from ACSegPanels.filling import Outcome, runFill
 from ACSegPanels.slices import changed_slices
@@ -84,6 +85,16 @@ class FillSession:
                 self.outcome = event.value
                 self._drawn, self._settings = self._starting[0].drawn, self._starting[1]
         return events
+
+    def isCurrent(self, drawn: Segmentation) -> bool:
+        """Whether a drawing is still the one that the last fill began from."""
+        before = self._drawn
+        return (
+            before is not None
+            and [s.id for s in before.segments] == [s.id for s in drawn.segments]
+            and len(before.layers) == len(drawn.layers)
+            and all(np.array_equal(a, b) for a, b in zip(before.layers, drawn.layers, strict=True))
+        )
 
     def forget(self) -> None:
         """Cancel what runs and drop what is remembered (the memory of a whole tomogram)."""

@@ -67,4 +67,4 @@ class FakeFill:
         shape[number] = -1
         uncertainty = np.broadcast_to(distance.reshape(shape), labels.shape).astype(np.uint8)
         progress(1.0, "done")
-        return Result(labels.with_labels(filled), uncertainty, slices, {"axis": name})
+        return Result(labels.with_labels(filled), uncertainty, slices, {"axis": name, "forecast_dice": 0.912})

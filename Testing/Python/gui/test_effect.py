@@ -4,56 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from desk import SHAPE, Desk, ball
 from workbench import add_segmentation, add_volume, draw, pump, save_and_reload, segment_array
-
-SHAPE = (30, 24, 26)
-
-
-def ball(shape=SHAPE, centre=(15, 12, 13), radius=8):
-    k, j, i = np.indices(shape)
-    return (k - centre[0]) ** 2 + (j - centre[1]) ** 2 + (i - centre[2]) ** 2 <= radius**2
-
-
-def on_slices(mask, numbers):
-    kept = np.zeros_like(mask)
-    kept[list(numbers)] = mask[list(numbers)]
-    return kept
-
-
-class Desk:
-    """A volume, a segmentation and the effect at work on them."""
-
-    def __init__(self, scene):
-        import SegmentEditorACSegFill as module
-        import slicer
-        from SegmentEditorACSegFill import SegmentEditorACSegFill
-        from standin.scripted import ModuleParent
-
-        SegmentEditorACSegFill(ModuleParent(module.__file__)).registerEditorEffect()
-        self.volume = add_volume(ball().astype(np.float32) * 100)
-        self.segmentation = add_segmentation(self.volume)
-        self.node = scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
-        self.node.SetAndObserveSegmentationNode(self.segmentation)
-        self.node.SetAndObserveSourceVolumeNode(self.volume)
-        self.editor = slicer.qMRMLSegmentEditorWidget()
-        self.editor.setMRMLSegmentEditorNode(self.node)
-        self.editor.setActiveEffectByName("ACSeg random walk fill")
-        self.host = self.editor.activeEffect()
-        self.effect = self.host.self()
-        self.panel = self.effect.panel
-
-    def draw(self, numbers=(9, 15, 21), segment="cytoplasm", mask=None):
-        draw(self.host, segment, on_slices(ball() if mask is None else mask, numbers))
-
-    def fill(self):
-        self.panel.fillButton.click()
-        pump(lambda: not self.effect.session.running)
-
-    def array(self, segment="cytoplasm"):
-        return segment_array(self.segmentation, segment, self.volume)
-
-    def previewed(self, segment="cytoplasm"):
-        return segment_array(self.effect.preview.node, segment, self.volume)
 
 
 @pytest.fixture
@@ -361,38 +313,3 @@ def test_oblique_views_are_pointed_out(desk):
     desk.effect.updateGuide()
     desk.panel.guide.jump("k", 15)
     assert "obliquely" in desk.panel.guide.label.text
-
-
-def test_the_real_fill_from_drawing_to_undo(scene):
-    """No stand-in of the fill here: a simulated cell, drawn, filled, corrected, refilled, applied, taken back."""
-    from ACSegLib.phantom import annotate, simulate
-    from ACSegLib.scene import segmentation_from_node
-
-    phantom = simulate(40, seed=3)
-    drawn, numbers = annotate(phantom.truth, every=8)
-    desk = Desk(scene)
-    desk.volume = add_volume(phantom.volume.array, "simulated")
-    desk.segmentation = add_segmentation(desk.volume, ("cytoplasm", "bead"), "cell")
-    desk.node.SetAndObserveSourceVolumeNode(desk.volume)
-    desk.node.SetAndObserveSegmentationNode(desk.segmentation)
-    desk.host._update_inputs()
-    truth = phantom.truth.mask("cytoplasm")
-    draw(desk.host, "cytoplasm", drawn.mask("cytoplasm"))
-    draw(desk.host, "bead", drawn.mask("bead"))
-    before = segmentation_from_node(desk.segmentation, desk.volume).labels
-    desk.fill()
-    assert desk.effect.preview.node is not None, desk.effect.message
-    filled = desk.previewed()
-    assert 2 * (filled & truth).sum() / (filled.sum() + truth.sum()) > 0.9
-    assert filled[before == 1].all()
-    extra = (numbers[1] + numbers[2]) // 2
-    draw(desk.host, "cytoplasm", on_slices(truth, [extra]))
-    desk.fill()
-    assert "Refilled" in desk.effect.message
-    assert np.array_equal(desk.previewed()[extra], truth[extra])
-    edited = segmentation_from_node(desk.segmentation, desk.volume).labels
-    desk.panel.applyButton.click()
-    assert desk.array().sum() > 2 * (edited == 1).sum()
-    desk.host.undo()
-    assert np.array_equal(segmentation_from_node(desk.segmentation, desk.volume).labels, edited)
-    desk.effect.cleanup()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_effect import ball, on_slices
+from desk import ball, on_slices
 from workbench import add_segmentation, add_volume, pump, segment_array
 
 TUTORIAL = Path(__file__).resolve().parents[3] / "Documentation" / "tutorial.md"

@@ -85,6 +85,8 @@ def test_fill_panel(module, fake):
     assert np.array_equal(drawn, cell(1)[1])
     assert module.parameters.measureSegmentation is output
     assert "Used slices" in panel.ui.fillMessage.text
+    assert panel.ui.fillForecast.text == "Left-out slices were filled with a Dice of 0.91."
+    assert "left out" in panel.ui.fillForecast.toolTip
 
 
 def test_fill_panel_when_the_scene_is_closed(module, fake):
@@ -107,7 +109,7 @@ def test_train_table_flags_problems_before_the_start(module):
     panel = module.panels["Train"]
     assert panel.ui.trainButton.enabled
     panel.ui.addPairButton.click()
-    assert "twice" in panel.ui.pairsTable.item(1, 2).text()
+    assert "twice" in panel.ui.pairsTable.item(1, 3).text()
     assert not panel.ui.trainButton.enabled
     assert "problem" in panel.ui.trainButton.toolTip
     panel.ui.pairsTable.setCurrentCell(1, 0)
@@ -116,7 +118,66 @@ def test_train_table_flags_problems_before_the_start(module):
     panel.ui.trainVolumeSelector.setCurrentNode(add_volume(np.zeros((4, 4, 4), np.uint8), "other"))
     panel.ui.trainLabelsSelector.setCurrentNode(empty)
     panel.ui.addPairButton.click()
-    assert "Nothing is drawn" in panel.ui.pairsTable.item(1, 2).text()
+    assert "Nothing is drawn" in panel.ui.pairsTable.item(1, 3).text()
+
+
+def test_pairs_for_validation_are_ticked_in_the_table(module):
+    """They are handed over apart, and take the place of the part that is held back."""
+    from PySide6.QtCore import Qt
+
+    for seed in (1, 2):
+        pair(module, seed)
+    panel = module.panels["Train"]
+    box = panel.ui.trainValidationBox
+    assert box.enabled
+    panel.ui.pairsTable.item(1, 2).setCheckState(Qt.CheckState.Checked)
+    assert [p.validation for p in panel.pairs] == [False, True]
+    assert not box.enabled
+    assert "table" in box.toolTip
+    assert panel.ui.trainButton.enabled
+    given = {}
+    module.logic.train = lambda pairs, path, validation=(), **options: given.update(pairs=pairs, validation=validation)
+    panel.ui.trainButton.click()
+    assert [image.GetName() for image, _labels in given["pairs"]] == ["cell 1"]
+    assert [image.GetName() for image, _labels in given["validation"]] == ["cell 2"]
+    panel.task = None
+    panel.ui.pairsTable.item(0, 2).setCheckState(Qt.CheckState.Checked)
+    assert not panel.ui.trainButton.enabled
+    assert "at least one pair to train on" in panel.ui.trainButton.toolTip
+
+
+def test_the_table_of_a_training_names_the_pairs_for_validation(module):
+    """Read back by the command's own reader."""
+    from ACSegPanels.exchange import ExchangeFolder
+
+    from ACSegLib.commands.pairs import read_table
+
+    folder = ExchangeFolder()
+    training, validation = read_table(folder.pairs([labelled(1)], [labelled(2)]))
+    folder.remove()
+    assert [(pair.name[:3], other.name[:3]) for pair, other in zip(training, validation, strict=True)] == [
+        ("000", "001")
+    ]
+
+
+def test_a_pair_whose_node_was_deleted_is_flagged(module):
+    import slicer
+
+    volume, _node = pair(module, 1)
+    panel = module.panels["Train"]
+    slicer.mrmlScene.RemoveNode(volume)
+    module.updatePanels()
+    assert "deleted" in panel.ui.pairsTable.item(0, 3).text()
+    assert not panel.ui.trainButton.enabled
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", "what?"])
+def test_a_model_needs_a_name_that_can_be_a_file(module, name):
+    pair(module, 1)
+    module.parameters.trainName = name
+    button = module.panels["Train"].ui.trainButton
+    assert not button.enabled
+    assert "name" in button.toolTip
 
 
 def test_train_cancel_resume_predict(module):
@@ -215,34 +276,3 @@ def test_scene_closed_in_the_middle_of_measuring_and_training(module):
         assert not panel.running
     assert train.pairs == []
     assert "closed" in train.ui.trainMessage.text
-
-
-def test_the_panels_options_are_those_of_the_library(module):
-    import inspect
-    import types
-
-    from SegmentEditorACSegFillLib.options import OptionsFrame, effectOptions
-
-    from ACSegLib import fill
-    from ACSegLib.commands import predict, train
-    from ACSegLib.commands.options import from_mapping
-    from ACSegLib.fill.cleanup import clean
-
-    parameters = module.parameters
-    parameters.fillIslands, parameters.fillHoles, parameters.fillSmooth = 5, True, 1.0
-    parameters.trainMinutes, parameters.trainLicence = 3.0, "CC BY 4.0"
-    known = set(inspect.signature(fill.fill).parameters) | set(inspect.signature(clean).parameters)
-    assert set(module.panels["Fill"].options()) <= known
-    options = from_mapping(train.Options, {**module.panels["Train"].options(), "output": "x.acseg", "table": "t.csv"})
-    assert options.minutes == 3.0
-    predicting = {"images": ["a.nrrd"], "model": None, "output": "b.seg.nrrd", "device": parameters.predictDevice}
-    from_mapping(predict.Options, predicting)
-
-    values = {o.name: int(o.default) if isinstance(o.default, bool) else o.default for o in effectOptions()}
-    values.update(Memory=2.0, Islands=5, Holes=1, Smooth=1.0)
-    read = values.__getitem__
-    frame = OptionsFrame(types.SimpleNamespace(parameter=read, integerParameter=read, doubleParameter=read))
-    assert set(frame.settings()) <= set(inspect.signature(fill.fill).parameters)
-    assert set(frame.cleaning()) <= set(inspect.signature(clean).parameters)
-    values.update(Mode="scribbles", BackgroundSegment="cytoplasm")
-    assert set(frame.settings()) <= set(inspect.signature(fill.fill).parameters)
