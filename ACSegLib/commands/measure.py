@@ -70,7 +70,13 @@ class Options:
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Measure each input and write the table."""
     items, missing = _items(options)
-    return run_table(items, missing, measure_item, options, _summary, progress)
+    warnings: list[str] = []
+
+    def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        warnings.extend(_bead_warnings(rows))
+        return _summary(rows)
+
+    return {**run_table(items, missing, measure_item, options, summarise, progress), "warnings": warnings}
 
 
 def describe(results: Mapping[str, Any]) -> str:
@@ -83,7 +89,19 @@ def describe(results: Mapping[str, Any]) -> str:
             f"  {row['segment']}: volume {row['volume']:.4g} {unit}3, surface {row['surface_area']:.4g} {unit}2{ratio}"
             f" (mean of {row['count']})"
         )
+    lines += [f"  note: {text}" for text in results["warnings"]]
     return "\n".join(lines + failure_lines(results["failures"]))
+
+
+def _bead_warnings(rows: list[dict[str, Any]]) -> list[str]:
+    """Sentences on volumes whose beads do not read what the others' read, so that their LAC is not to be trusted."""
+    from ACSegLib.measure.intensity import unlike_beads
+
+    found = unlike_beads({r["volume_name"]: r["bead_lac"] for r in rows if r.get("bead_lac") is not None})
+    return [
+        f"{name}: its beads read {100 * part:.0f} % of the median of all volumes; check what is labelled bead there."
+        for name, part in found.items()
+    ]
 
 
 def failure_lines(failures: Mapping[str, str]) -> list[str]:
@@ -194,7 +212,8 @@ def _beads(segmentation: Segmentation, volume: Volume | None, options: Options) 
         return 1.0, {}
     found = bead_normalisation(volume, beads, options.bead_reference or 1.0)
     factor = found.factor if options.bead_reference else 1.0
-    return factor, {"bead_lac": found.bead_lac, "lac_factor": factor}
+    notes = {"bead_lac": found.bead_lac, "bead_lac_spread": found.spread, "lac_factor": factor}
+    return factor, notes
 
 
 def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

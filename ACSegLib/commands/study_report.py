@@ -1,8 +1,8 @@
 """Write a study as one self-contained HTML page: tables, plots, statistics, pictures and a methods paragraph.
 
-Give the tables of acseg compare (one a method), of acseg measure and of acseg learning-curve, whichever there are. With
-the folders of images, results and truth, the best, median and worst cells are shown as outlines on slices and as
-difference surfaces. The page needs no network and prints to PDF from any browser.
+Give the tables of acseg compare (one a method), of acseg measure and of acseg learning-curve, whichever there are, as
+.csv, .xlsx or .json. With the folders of images, results and truth, the best, median and worst cells are shown as
+outlines on slices and as difference surfaces. The page needs no network and prints to PDF from any browser.
 
 Examples:
   acseg report -o study.html --scores network=scores.csv --images tomograms/ --results results/ --truth truth/

@@ -1,11 +1,13 @@
-"""Tables of figures: one row a mapping, written as CSV, XLSX or JSON by the ending, read back from CSV or JSON."""
+"""Tables of figures: one row a mapping, written as CSV, XLSX or JSON by the ending, and read back."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from ACSegLib.files.atomic import atomic_output
 
 Row = Mapping[str, Any]
 ENDINGS = (".csv", ".xlsx", ".json")
+#: What reads back as a number; "007" and "2024_01", which Python would take as well, are names of cells.
+_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?P<part>\.\d*)?|(?P<small>\.\d+))(?P<power>[eE][+-]?\d+)?")
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
@@ -64,7 +68,10 @@ def write_workbook(sheets: Mapping[str, Sequence[Row]], path: str | os.PathLike[
 
 
 def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Read a .csv or .json table that `write_table` wrote; numbers come back as numbers, empty cells as None.
+    """Read a .csv, .xlsx (its first sheet) or .json table, such as `write_table` writes.
+
+    Numbers come back as numbers, empty cells as None. A .csv that a spreadsheet has saved with semicolons and decimal
+    commas is understood as well.
 
     Raises
     ------
@@ -72,10 +79,12 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         If the file is missing or is no such table.
     """
     path = Path(path)
+    if path.suffix.lower() == ".xlsx":
+        return _read_xlsx(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: cannot be read as a table ({error}); give a .csv or .json table.") from error
+        raise FileError(f"{path}: cannot be read as a table ({error}); give a .csv, .xlsx or .json table.") from error
     if path.suffix.lower() == ".json":
         try:
             rows = json.loads(text)
@@ -84,10 +93,33 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise FileError(f"{path}: is no table; a list of rows is expected.")
         return rows
-    reader = csv.DictReader(text.splitlines())
+    header = text.partition("\n")[0]
+    semicolons = header.count(";") > header.count(",")
+    reader = csv.DictReader(io.StringIO(text), delimiter=";" if semicolons else ",")
     if not reader.fieldnames:
         raise FileError(f"{path}: is an empty table.")
-    return [{name: _value(cell) for name, cell in row.items() if name is not None} for row in reader]
+    return [{name: _value(cell, semicolons) for name, cell in row.items() if name is not None} for row in reader]
+
+
+def _read_xlsx(path: Path) -> list[dict[str, Any]]:
+    from zipfile import BadZipFile
+
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (OSError, BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        raise FileError(f"{path}: cannot be read as a workbook ({error}); save it as .xlsx or .csv.") from error
+    try:
+        lines = list(book.worksheets[0].iter_rows(values_only=True)) if book.worksheets else []
+    finally:
+        book.close()
+    if not lines or all(name is None for name in lines[0]):
+        raise FileError(f"{path}: its first sheet holds no table; the first row must name the columns.")
+    columns = [(n, str(name)) for n, name in enumerate(lines[0]) if name is not None]
+    rows = [{name: line[n] if n < len(line) else None for n, name in columns} for line in lines[1:]]
+    return [row for row in rows if any(value is not None for value in row.values())]
 
 
 def _write_csv(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
@@ -132,14 +164,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _value(cell: str | None) -> Any:
+def _value(cell: str | None, decimal_commas: bool = False) -> Any:
     if cell is None or cell == "":
         return None
     if cell in ("True", "False"):
         return cell == "True"
-    for kind in (int, float):
-        try:
-            return kind(cell)
-        except ValueError:
-            continue
-    return cell
+    text = cell.replace(",", ".") if decimal_commas else cell
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        return cell
+    return float(text) if any(found.groupdict().values()) else int(text)

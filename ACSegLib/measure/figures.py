@@ -72,7 +72,8 @@ def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: st
             axes.axhline(limit, color=PALETTE[4], lw=1.0, ls="--", label=text)
     axes.set_xlabel(f"mean of both, {label}")
     axes.set_ylabel(f"difference, {label}")
-    axes.legend(frameon=False, fontsize=7.5, loc="best")
+    axes.margins(y=0.22)  # room for the legend above the upper limit
+    axes.legend(frameon=False, fontsize=7.5, loc="upper right")
     return _svg(figure, axes, title)
 
 

@@ -7,6 +7,7 @@ in soft X-ray tomography).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,12 +70,15 @@ class BeadNormalisation:
         What the beads should read.
     voxels : int
         How many voxels the median is of.
+    spread : float
+        Standard deviation of these voxels as a part of the median: noise, if they are a bead's.
     """
 
     factor: float
     bead_lac: float
     reference: float
     voxels: int
+    spread: float
 
 
 def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> BeadNormalisation:
@@ -118,7 +122,29 @@ def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> B
     lac = float(np.median(values)) if len(values) else float("nan")
     if not lac > 0:
         raise InputError(f"the beads of {volume.name!r} have LAC {lac:g}; normalisation needs a positive value.")
-    return BeadNormalisation(float(reference) / lac, lac, float(reference), len(values))
+    spread = float(np.std(values, dtype=np.float64)) / lac
+    return BeadNormalisation(float(reference) / lac, lac, float(reference), len(values), spread)
+
+
+def unlike_beads(bead_lac: Mapping[str, float], tolerance: float = 0.2) -> dict[str, float]:
+    """Volumes whose beads read otherwise than those of the others, and so cannot all be beads.
+
+    Parameters
+    ----------
+    bead_lac : mapping of volume to float
+        Median LAC of its beads.
+    tolerance : float
+        Largest difference from the median of all volumes, as a part of it.
+
+    Returns
+    -------
+    dict of str to float
+        The volumes in question, with their LAC as a part of the median; empty for fewer than 3 volumes.
+    """
+    if len(bead_lac) < 3:
+        return {}
+    middle = float(np.median(list(bead_lac.values())))
+    return {name: lac / middle for name, lac in bead_lac.items() if abs(lac / middle - 1) > tolerance}
 
 
 def bead_mask(segmentation: Segmentation, name: str = "bead") -> np.ndarray | None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import as_mask, bounding_box, sampling
+from ACSegLib.measure.regions import as_mask, bounding_box, sampling, threads
 
 SURFACES = ("surfels", "voxels")
 # The corner code of a 2 x 2 x 2 neighbourhood: bit 0 is the neighbour at (0, 0, 0), bit 7 the one at (1, 1, 1).
@@ -110,8 +110,8 @@ def surface_distances(
         return SurfaceDistances(none, none, none, none)
     # Exact distances between surface points alone: 100 times fewer points than a distance map over the box has.
     tree_r, tree_t = (cKDTree(p, balanced_tree=False, compact_nodes=False) for p in (points_r, points_t))
-    to_truth = tree_t.query(points_r, workers=-1)[0]
-    to_result = tree_r.query(points_t, workers=-1)[0]
+    to_truth = tree_t.query(points_r, workers=threads())[0]
+    to_result = tree_r.query(points_t, workers=threads())[0]
     return SurfaceDistances(to_truth, to_result, weights_r, weights_t)
 
 

@@ -77,6 +77,21 @@ def test_absorption_and_bead_reference(tmp_path):
         )
 
 
+def test_beads_unlike_those_of_the_other_volumes_are_named(tmp_path, capsys):
+    folder, images = write_folder(tmp_path / "results", 4), tmp_path / "images"
+    images.mkdir()
+    for n, lac in enumerate((0.5, 0.52, 0.25, 0.48)):  # in the third a piece of the cell was labelled bead
+        image = np.full((24, 24, 24), 0.25, np.float32)
+        image[labels(4 + 0.25 * n).labels == 2] = lac
+        save_volume(Volume(image, NM), images / f"cell{n:03d}.nrrd")
+    arguments = ["measure", str(folder), "--image", str(images), "-o", str(tmp_path / "t.csv"), "--quiet"]
+    assert main([*arguments, "--workers", "1", "--bead-reference", "1"]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if "note:" in line]
+    assert notes == [
+        "  note: cell002: its beads read 51 % of the median of all volumes; check what is labelled bead there."
+    ]
+
+
 def test_folder_in_parallel_gives_the_same_table_as_one_by_one(tmp_path):
     folder = write_folder(tmp_path / "results", 6)
     tables = []

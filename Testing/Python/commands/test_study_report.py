@@ -43,6 +43,19 @@ def study(tmp_path_factory):
     return folder
 
 
+def test_workbooks_are_as_good_as_csv(study, tmp_path):
+    pages = []
+    for ending in (".csv", ".xlsx"):
+        for name in ("scores", "cells"):
+            write_table(read_table(study / f"{name}.csv"), tmp_path / f"{name}{ending}")
+        page = tmp_path / f"r{ending}.html"
+        tables = {"scores": [str(tmp_path / f"scores{ending}")], "cells": [str(tmp_path / f"cells{ending}")]}
+        study_report.run(study_report.Options(str(page), **tables), Progress())
+        pages.append(re.findall(r"<t[dh][^>]*>[^<]*", page.read_text(encoding="utf-8")))
+    assert len(pages[0]) > 100
+    assert pages[0] == pages[1]
+
+
 def test_the_page_is_self_contained_and_complete(study, tmp_path):
     curve = [{"labels": "hand", "volumes": n, "dice": 1 - 0.3 * np.exp(-0.05 * n)} for n in (5, 10, 20)]
     write_table(curve, tmp_path / "curve.csv")

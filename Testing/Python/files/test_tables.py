@@ -41,6 +41,39 @@ def test_xlsx_has_text_and_numbers_and_no_formulas(tmp_path):
     assert cells[2][1].value is None
 
 
+@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".json"])
+def test_every_format_reads_back_as_the_same_table(tmp_path, ending):
+    rows = [
+        {"volume_name": "007", "dice": 0.25, "cells": 3, "cut": True, "note": None},
+        {"volume_name": "2024_01", "dice": -1.5e-7, "cells": 0, "cut": True, "note": "nan"},
+        {"volume_name": "=1+1", "dice": None, "cells": 4, "cut": False, "note": "two\nlines; one, comma"},
+    ]
+    write_table(rows, tmp_path / f"t{ending}")
+    assert read_table(tmp_path / f"t{ending}") == rows
+
+
+def test_a_csv_saved_by_a_spreadsheet_with_decimal_commas(tmp_path):
+    (tmp_path / "t.csv").write_text("\ufeffvolume_name;dice;cells\r\ncell 1;0,25;3\r\ncell, 2;;4\r\n", encoding="utf-8")
+    first, second = read_table(tmp_path / "t.csv")
+    assert first == {"volume_name": "cell 1", "dice": 0.25, "cells": 3}
+    assert second == {"volume_name": "cell, 2", "dice": None, "cells": 4}
+
+
+def test_a_sheet_with_empty_rows_and_unnamed_columns(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+    book = openpyxl.Workbook()
+    for line in (["name", None, "dice"], ["a", "a remark", 0.5], [None, None, None], ["b"]):
+        book.active.append(line)
+    book.save(tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx") == [{"name": "a", "dice": 0.5}, {"name": "b", "dice": None}]
+    openpyxl.Workbook().save(tmp_path / "empty.xlsx")
+    with pytest.raises(FileError, match="first sheet holds no table"):
+        read_table(tmp_path / "empty.xlsx")
+    (tmp_path / "text.xlsx").write_text("name,dice")
+    with pytest.raises(FileError, match=r"text\.xlsx: cannot be read as a workbook"):
+        read_table(tmp_path / "text.xlsx")
+
+
 def test_unknown_ending_and_unreadable_tables(tmp_path):
     with pytest.raises(InputError, match=r"must end in one of \.csv"):
         write_table(ROWS, tmp_path / "t.ods")
