@@ -99,8 +99,12 @@ class SliceGuide:
                 self.table.setItem(row, column, item)
         self.nextButton.enabled = volumeNode is not None and not problem
         self.nextButton.toolTip = (
-            _("Show the slice to draw next.") if volumeNode else _("Choose a source volume first.")
+            problem or _("Show the slice to draw next.") if volumeNode else _("Choose a source volume first.")
         )
+        self.allowSuggestions(canSuggest)
+
+    def allowSuggestions(self, canSuggest: bool) -> None:
+        """Enable the button that suggests slices, or say what has to be done first."""
         self.suggestButton.enabled = canSuggest
         self.suggestButton.toolTip = (
             _("Show the slices where the last fill is least sure.")

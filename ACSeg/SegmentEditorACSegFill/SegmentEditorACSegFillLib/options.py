@@ -232,10 +232,16 @@ class OptionsFrame:
                 else:
                     widget.value = self._effect.doubleParameter(option.name)
             scribbles = self._effect.parameter("Mode") == "scribbles"
-            self.widgets["BackgroundSegment"].enabled = scribbles
-            self.widgets["Axis"].enabled = not scribbles
+            self._enable("BackgroundSegment", "" if scribbles else _("Only with scribbles: choose them above."))
+            self._enable("Axis", _("Scribbles need no slices.") if scribbles else "")
         finally:
             self._updating = False
+
+    def _enable(self, name: str, why: str) -> None:
+        """Enable a widget, or disable it and say why."""
+        option = next(o for o in effectOptions() if o.name == name)
+        self.widgets[name].enabled = not why
+        self.widgets[name].setToolTip(why or option.help)
 
     def _offerSegments(self, segments: list[tuple[str, str]]) -> None:
         box = self.widgets["BackgroundSegment"]

@@ -46,14 +46,12 @@ class EffectPanel:
 
     def _buildDisplay(self) -> None:
         self.opacitySlider = ctk.ctkSliderWidget()
-        self.opacitySlider.setToolTip(_("Blend between what you drew (left) and the preview (right), 0 to 1."))
         self.opacitySlider.minimum = 0.0
         self.opacitySlider.maximum = 1.0
         self.opacitySlider.singleStep = 0.05
         self.opacitySlider.spinBoxVisible = False
         self.show3DButton = qt.QPushButton(_("Show 3D"))
         self.show3DButton.checkable = True
-        self.show3DButton.setToolTip(_("Show the preview in the 3D views."))
         row = qt.QHBoxLayout()
         row.addWidget(qt.QLabel(_("drawn")))
         row.addWidget(self.opacitySlider)
@@ -119,7 +117,13 @@ class EffectPanel:
             _("A fill is running.") if running else _("Fill the visible segments between the drawn slices.")
         )
         self.cancelButton.enabled = running or preview
-        self.cancelButton.toolTip = _("Stop the fill.") if running else _("Remove the preview.")
+        self.cancelButton.toolTip = (
+            _("Stop the fill.")
+            if running
+            else _("Remove the preview.")
+            if preview
+            else _("Nothing is running, and there is no preview.")
+        )
         self.applyButton.enabled = ready
         self.applyButton.toolTip = (
             _("Put the preview into the segmentation.") if ready else _("Press Fill first, and wait until it is done.")
@@ -129,17 +133,23 @@ class EffectPanel:
         self.progressBar.setVisible(running)
         if not running:
             self.progressBar.value = 0
-        self._show(self.opacitySlider, preview, value=effect.preview.opacity)
-        self._show(self.show3DButton, preview, checked=effect.preview.show3D)
-        self._show(self.uncertaintyBox, True, checked=bool(self._host.integerParameter("ShowUncertainty")))
-        self._show(self.autoUpdateBox, True, checked=bool(self._host.integerParameter("AutoUpdate")))
-        self._show(self.guide.intervalBox, True, value=self._host.integerParameter("Interval"))
-        self.guide.suggestButton.enabled = effect.outcome is not None
+        self._show(self.opacitySlider, value=effect.preview.opacity)
+        self._show(self.show3DButton, checked=effect.preview.show3D)
+        self._show(self.uncertaintyBox, checked=bool(self._host.integerParameter("ShowUncertainty")))
+        self._show(self.autoUpdateBox, checked=bool(self._host.integerParameter("AutoUpdate")))
+        self._show(self.guide.intervalBox, value=self._host.integerParameter("Interval"))
+        for widget, tip in (
+            (self.opacitySlider, _("Blend between what you drew (left) and the preview (right), 0 to 1.")),
+            (self.show3DButton, _("Show the preview in the 3D views.")),
+        ):
+            widget.enabled = preview
+            widget.setToolTip(tip if preview else _("There is no preview: press Fill first."))
+        self.guide.allowSuggestions(effect.outcome is not None)
 
     @staticmethod
-    def _show(widget: Any, enabled: bool, **values: Any) -> None:
+    def _show(widget: Any, **values: Any) -> None:
+        """Show values without telling anyone that they changed."""
         blocked = widget.blockSignals(True)
-        widget.enabled = enabled
         for name, value in values.items():
             setattr(widget, name, value)
         widget.blockSignals(blocked)
