@@ -121,7 +121,8 @@ class Geometry:
 
 
 def _checked_array(array: np.ndarray, what: str) -> np.ndarray:
-    array = np.asarray(array)
+    if not hasattr(array, "chunks"):  # arrays that are read part by part stay as they are
+        array = np.asarray(array)
     if array.ndim != 3:
         raise InputError(f"{what} must have 3 dimensions (k, j, i), not shape {array.shape}.")
     if array.size == 0:
@@ -136,7 +137,7 @@ class Volume:
     Parameters
     ----------
     array : ndarray, shape (k, j, i)
-        Intensities, any numeric type.
+        Intensities, any numeric type. Perhaps mapped from a file, or a `files.lazy.ChunkedArray`, if so opened.
     geometry : Geometry
         Where the voxels lie.
     name : str

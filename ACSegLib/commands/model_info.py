@@ -40,7 +40,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     from ACSegLib.network.model_file import read_card
     from ACSegLib.network.shipped import shipped_model
 
-    progress(0.0, "reading the model")
+    progress.check()
     path = options.file or str(shipped_model())
     model = import_biomedisa(path) if is_biomedisa_file(path) else read_card(path)
     return {"file": path, **describe_model(model)}

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "segment images with a trained network"
 _FOLDER_ENDING = ".seg.nrrd"
+#: Images that need more than this part of the memory stay on the disk and are read tile by tile.
+_IN_MEMORY_SHARE = 0.25
 
 
 @dataclass
@@ -140,17 +142,21 @@ def _predict_file(
     file: str, target: Path, model: Model, options: Options, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, str]]:
     from ACSegLib.files import open_volume, save_segmentation
+    from ACSegLib.network.plane_sink import free_memory
 
     progress(0.0, f"reading {Path(file).name}")
-    volume = open_volume(file)
+    volume = open_volume(file, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or free_memory())))
     prediction = predict_volume(volume, model, options, progress.part(0.05, 0.85))
     segmentation = _cleaned(prediction.segmentation, options, progress.part(0.85, 0.92))
     progress(0.92, f"writing {target.name}")
     outputs = {"segmentation": str(target)}
     if options.probabilities:
         several = target != Path(options.output)
-        outputs |= _write_probabilities(prediction, model, volume, options.probabilities, target if several else None)
-    save_segmentation(segmentation, target)
+        beside = target if several else None
+        written, lost = _write_probabilities(prediction, model, volume, options.probabilities, beside)
+        outputs |= written
+        prediction.report["notes"] += lost
+    prediction.report["notes"] += save_segmentation(segmentation, target)
     counts = [{"name": s.name, "value": s.value, "voxels": _count(segmentation, s)} for s in segmentation.segments]
     return {"image": file, "segments": counts, **prediction.report}, outputs
 
@@ -224,8 +230,12 @@ def _settings(options: Options) -> PredictionSettings:
         roi=((roi[4], roi[5]), (roi[2], roi[3]), (roi[0], roi[1])) if roi else None,
         keep_probabilities=bool(options.probabilities) or options.refine in ("network", "walk"),
         resample=options.resample,
-        memory_limit=int(options.memory * 2**30) if options.memory else None,
+        memory_limit=_memory_limit(options),
     )
+
+
+def _memory_limit(options: Options) -> int | None:
+    return int(options.memory * 2**30) if options.memory else None
 
 
 def _cleaned(segmentation: Segmentation, options: Options, progress: Progress) -> Segmentation:
@@ -243,8 +253,11 @@ def _cleaned(segmentation: Segmentation, options: Options, progress: Progress) -
 
 def _write_probabilities(
     prediction: Prediction, model: Model, volume: Volume, path: str, target: Path | None
-) -> dict[str, str]:
-    """Write a volume for each segment; beside `target`, under its name, when there are several images."""
+) -> tuple[dict[str, str], list[str]]:
+    """Write a volume for each segment; beside `target`, under its name, when there are several images.
+
+    Gives the files, and a sentence for each thing that their format cannot hold.
+    """
     import numpy as np
 
     from ACSegLib.commands.batch import segment_path, stem
@@ -258,9 +271,9 @@ def _write_probabilities(
     ]
     if target is not None:
         path = str(target.with_name(f"{stem(target)}-{Path(path).name}"))
-    outputs = {}
+    outputs, lost = {}, list[str]()
     for name, array in channels:
         place = segment_path(path, name, len(channels) > 1)
-        save_volume(Volume(np.asarray(array, np.float32), volume.geometry, name), place)
+        lost += save_volume(Volume(np.asarray(array, np.float32), volume.geometry, name), place)
         outputs[f"probabilities of {name}"] = place
-    return outputs
+    return outputs, lost

@@ -86,7 +86,13 @@ class Options:
     batch: int | None = option(default=None, help="patches a step", minimum=1, advanced=True)
     base_filters: int | None = option(default=None, help="channels of the finest level", minimum=1, advanced=True)
     levels: int | None = option(default=None, help="levels of the U-Net", minimum=2, maximum=8, advanced=True)
-    residual: bool = option(default=True, help="residual blocks in the encoder", advanced=True)
+    blocks: str = option(
+        default="auto",
+        help="blocks of the encoder; auto: plain for quick training on a CPU, else residual",
+        choices=("auto", "plain", "residual"),
+        advanced=True,
+    )
+    grow: bool = option(default=True, help="small patches at first, whole ones in the end", advanced=True)
     spacing: str = option(
         default="auto", help="resample to one voxel size (auto) or not (none)", choices=("auto", "none"), advanced=True
     )
@@ -206,7 +212,8 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
         "batch_size": options.batch,
         "base": options.base_filters,
         "levels": options.levels,
-        "residual": None if options.residual else False,
+        "residual": None if options.blocks == "auto" else options.blocks == "residual",
+        "grow": None if options.grow else False,
         "spacing": options.spacing if options.spacing != "auto" else None,
         "normalisation": options.normalisation if options.normalisation != "volume" else None,
     }

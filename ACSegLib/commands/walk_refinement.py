@@ -26,6 +26,8 @@ _LEAST_BAND, _WIDEST_BAND = 2, 12
 _SMOOTHING = 0.7
 _PRIOR_STRENGTH = 0.02
 _TOLERANCE = 1e-3
+#: Bytes a voxel to find the sure voxels: labels, masks, components, seeds, one class's probability.
+_BYTES_TO_PREPARE = 20
 
 
 def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progress: Progress) -> Prediction:
@@ -51,6 +53,7 @@ def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progres
 
     if model.spec.get("output") == "sigmoid" or prediction.probabilities is None:
         raise InputError("--refine walk needs a model whose segments do not overlap; use --refine network.")
+    _require_memory(volume.array.size * _BYTES_TO_PREPARE)
     band = _band(volume, prediction)
     seeds = confident_seeds(prediction, band)
     unsure = seeds < 0
@@ -66,6 +69,15 @@ def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progres
     labels = prediction.segmentation.labels.copy()
     labels[box] = np.where(unsure[box], values[decided], labels[box])
     return Result(prediction.segmentation.with_labels(labels), prediction.probabilities, report)
+
+
+def _require_memory(needed: int) -> None:
+    from ACSegLib.network.plane_sink import free_memory
+
+    if needed > free_memory():
+        raise MemoryLimitError(
+            f"the walk needs {needed / 2**30:.1f} GiB and {free_memory() / 2**30:.1f} GiB are free; use --roi."
+        )
 
 
 def _box(unsure: np.ndarray) -> tuple[slice, slice, slice]:
@@ -84,13 +96,8 @@ def _walk(
     from scipy.ndimage import gaussian_filter
 
     from ACSegLib.fill.random_walk import SlabProblem, choose_solver
-    from ACSegLib.network.inference import free_memory
 
-    needed = array.size * (28 + 24 * len(present))
-    if needed > free_memory():
-        raise MemoryLimitError(
-            f"the walk needs {needed / 2**30:.1f} GiB and {free_memory() / 2**30:.1f} GiB are free; use --roi."
-        )
+    _require_memory(array.size * (28 + 24 * len(present)))
     image = np.nan_to_num(array.astype(np.float32), nan=float(np.nanmedian(array)))
     image = gaussian_filter(image, _SMOOTHING)
     means = np.array([image[seeds == c].mean() for c in present])

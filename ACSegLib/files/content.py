@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
+from ACSegLib.files import lazy
 from ACSegLib.volume import Geometry, Segment
 
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
@@ -128,6 +129,9 @@ def _type_name(dtype: np.dtype) -> str:
 def read_exactly(stream: Any, shape: Sequence[int], dtype: np.dtype, path: Path) -> np.ndarray:
     """Read an array from an open (perhaps decompressing) stream straight into its memory, without a second copy.
 
+    Where it shall stay on the disk (see `lazy`), plain voxels are mapped, so that writing changes the array alone, and
+    packed or swapped ones are brought into a mapped file of their own.
+
     Raises
     ------
     FileError
@@ -137,7 +141,10 @@ def read_exactly(stream: Any, shape: Sequence[int], dtype: np.dtype, path: Path)
     available = _bytes_left(stream)
     if available is not None and available < count * dtype.itemsize:
         raise truncated(path, available, count * dtype.itemsize)
-    array = np.empty(count, dtype)
+    on_disk = lazy.wanted(shape, dtype)
+    if on_disk and available is not None and dtype.isnative:
+        return np.memmap(stream, dtype, "c", stream.tell(), tuple(shape))
+    array = lazy.scratch((count,), dtype) if on_disk else np.empty(count, dtype)
     view, filled = array.view(np.uint8).data, 0
     while filled < len(view):
         got = stream.readinto(view[filled : filled + _BLOCK])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import record
+from ACSegLib.files import lazy, record
 from ACSegLib.files.content import Content, NotHeldError, Request, as_3d, native, truncated
 from ACSegLib.volume import Geometry
 
@@ -55,16 +55,8 @@ def read(path: Path, request: Request) -> Content:
     The voxel size is the cell divided by its sampling, in angstrom; a file without a cell has none ("px"). The origin
     is the header's, or else the start indices times the voxel size.
     """
-    import mrcfile
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the checks of data and header that matter follow here
-        file = mrcfile.open(path, permissive=True)
-    with file:
-        if file.data is None:
-            _refuse(path, file.header)
-        array, header = _unsigned_bytes(file.data, file.header), file.header.copy()
-        text = _record_text(file)
+    data, header, text = _read(path)
+    array = _unsigned_bytes(data, header)
     order, starts = _axis_order(header, path)
     if array.ndim == 3:
         array = array.transpose(order)
@@ -75,7 +67,43 @@ def read(path: Path, request: Request) -> Content:
     return _own_type(content, text)
 
 
-def _refuse(path: Path, header: Any) -> None:
+def _mapped(path: Path) -> tuple[np.ndarray, Any, str | None] | None:
+    """Map the voxels of a file that shall stay on the disk; None where it is packed, swapped or not large."""
+    import mrcfile
+
+    with open(path, "rb") as stream:
+        packed = stream.read(2) in (b"\x1f\x8b", b"BZ")
+    if packed or not lazy.wanted((path.stat().st_size,), np.dtype(np.uint8)):
+        return None
+    with mrcfile.open(path, permissive=True, header_only=True) as file:
+        header, text = file.header.copy(), _record_text(file)
+    dtype = np.dtype(_MODES.get(int(header.mode), "c8")).newbyteorder(header.mode.dtype.byteorder)
+    shape = (int(header.nz), int(header.ny), int(header.nx))
+    offset = _HEADER_BYTES + int(header.nsymbt)
+    if dtype.kind == "c" or not dtype.isnative or min(shape) < 1 or not lazy.wanted(shape, dtype):
+        return None
+    if path.stat().st_size < offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize:
+        _refuse(path, header)
+    return np.memmap(path, dtype, "c", offset, shape), header, text
+
+
+def _read(path: Path) -> tuple[np.ndarray, Any, str | None]:
+    """Voxels, header, and what ACSeg wrote into the extended header."""
+    import mrcfile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks of data and header that matter follow here
+        mapped = _mapped(path)
+        if mapped is not None:
+            return mapped
+        file = mrcfile.open(path, permissive=True)
+    with file:
+        if file.data is None:
+            _refuse(path, file.header)
+        return file.data, file.header.copy(), _record_text(file)
+
+
+def _refuse(path: Path, header: Any) -> NoReturn:
     mode = int(header.mode)
     if mode not in _MODES:
         raise FileError(f"{path}: MRC mode {mode} is not supported; convert it to mode 0, 1, 2, 6 or 12.")

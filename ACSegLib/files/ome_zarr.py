@@ -9,12 +9,12 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import record
+from ACSegLib.files import lazy, record
 from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native, truncated
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import DEFAULT_COLOURS, UNITS_IN_MM, Geometry, Segment
@@ -103,13 +103,18 @@ def _attributes(node: Any) -> dict[str, Any]:
 
 
 def _loaded(data: Any, place: Path) -> np.ndarray:
-    """Read all chunks of the array in the folder `place`; missing chunks hold the fill value, as Zarr has it."""
+    """Read all chunks of the array in the folder `place`; missing chunks hold the fill value, as Zarr has it.
+
+    An array that shall stay on the disk is given as a `lazy.ChunkedArray`.
+    """
     metadata = next((place / name for name in (".zarray", "zarr.json") if (place / name).is_file()), None)
     text = metadata.read_text(encoding="utf-8") if metadata else ""
     if "pickle" in text.lower():
         raise FileError(f"{place}: asks for the codec pickle, which could run any program; save it with another codec.")
     if '"blosc"' in text and "sharding_indexed" not in text:
         _check_blosc(place)
+    if lazy.wanted(data.shape, data.dtype):
+        return cast(np.ndarray, lazy.ChunkedArray(data))
     array = np.empty(data.shape, data.dtype)
     for slab in _slabs(data):
         array[slab] = data[slab]

@@ -13,6 +13,7 @@ import numpy as np
 from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Request
+from ACSegLib.files.lazy import lazily
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume, unique_values
 
 
@@ -108,7 +109,9 @@ def inventory(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     return listing(Path(path)) if listing else []
 
 
-def open_volume(path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None) -> Volume:
+def open_volume(
+    path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None, lazy_from: int | None = None
+) -> Volume:
     """Open a 3D image of any known format, recognised by its content.
 
     Parameters
@@ -119,6 +122,8 @@ def open_volume(path: str | os.PathLike[str], *, dataset: str | None = None, lev
         Path of the data set inside an HDF5 file that holds several.
     level : int, optional
         Resolution level of a multiscale image; 0 is the finest and the default.
+    lazy_from : int, optional
+        Images of more bytes are left on the disk: mapped, or (Zarr) read part by part as they are used; see `lazy`.
 
     Returns
     -------
@@ -132,7 +137,8 @@ def open_volume(path: str | os.PathLike[str], *, dataset: str | None = None, lev
     MemoryLimitError
         If it does not fit into memory.
     """
-    content = read_content(path, dataset, level)
+    with lazily(lazy_from):
+        content = read_content(path, dataset, level)
     if len(content.layers) > 1:
         raise FileError(f"{path}: holds {len(content.layers)} layers of overlapping segments, not one image.")
     return Volume(content.array, content.geometry, _stem(Path(path)), content.meta)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import record
+from ACSegLib.files import lazy, record
 from ACSegLib.files.content import Content, NotHeldError, Request, as_3d, native
 from ACSegLib.files.units import unit_of
 from ACSegLib.volume import UNITS_IN_MM, Geometry
@@ -42,7 +42,7 @@ def read(path: Path, request: Request) -> Content:
         if not 0 <= level < len(finest.levels):
             raise FileError(f"{path}: has {len(finest.levels)} resolution levels; there is no level {level}.")
         series, text = finest.levels[level], _record_text(file)
-        array = record.reshaped(native(series.asarray()), text)
+        array = record.reshaped(native(_voxels(path, series)), text)
         array = as_3d(array, path, _axes(series.axes, series.shape))
         content = Content((array,), geometry(file), meta={"description": _description(file)})
         if level == 0:
@@ -58,6 +58,18 @@ def inventory(path: Path) -> list[dict[str, Any]]:
     with tifffile.TiffFile(path) as file:
         levels = _largest_series(file).levels
         return [{"level": n, "shape": list(s.shape), "dtype": str(s.dtype)} for n, s in enumerate(levels)]
+
+
+def _voxels(path: Path, series: Any) -> np.ndarray:
+    """Read a series; where it shall stay on the disk, plain voxels are mapped and packed ones unpacked into a file."""
+    if not lazy.wanted(series.shape, series.dtype):
+        return series.asarray()
+    plain = (
+        series.dataoffset is not None and np.dtype(series.dtype).newbyteorder(series.keyframe.parent.byteorder).isnative
+    )
+    if plain:
+        return np.memmap(path, series.dtype, "c", series.dataoffset, series.shape)
+    return series.asarray(out=lazy.scratch(series.shape, series.dtype))
 
 
 def _largest_series(file: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.files.lazy import is_mapped
 from ACSegLib.jobs import Progress
 from ACSegLib.network.engines import Engine, OutOfMemory, choose_engine, make_engine
-from ACSegLib.network.plane_sink import Box, PlaneSink, assemble
-from ACSegLib.network.preprocessing import apply_statistics, resampled_shape, statistics_for
+from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk
+from ACSegLib.network.preprocessing import apply_statistics, shape_at, statistics_for
 from ACSegLib.network.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.working_grid import WorkingGrid, working_shape
 from ACSegLib.volume import Segmentation, Volume
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from ACSegLib.network.model_file import Model
 
-_MEMORY_SHARE = 0.7
+_GPU_MEMORY_SHARE = 0.7
 _COARSEST, _FINEST = 16.0, 1 / 64
 #: Voxels from which on OpenVINO's seconds of preparation are earned back.
 _WORTH_PREPARING = 4_000_000
@@ -57,7 +58,7 @@ class PredictionSettings:
     resample : bool
         Bring the image to the voxel size of the training.
     memory_limit : int, optional
-        Bytes that may be used; None: 70 % of what is free.
+        Bytes that may be used, the image not counted; None: 70 % of what is free.
     """
 
     device: str = "auto"
@@ -103,7 +104,8 @@ def predict(
     Parameters
     ----------
     volume : Volume
-        One channel, any number type; values that are not finite count as the mean.
+        One channel, any number type; values that are not finite count as the mean. If it lies on the disk
+        (``open_volume(..., lazy_from=...)``), tiles are read from there, and memory is bounded whatever its size.
     model : Model
     settings : PredictionSettings, optional
     progress : Progress, optional
@@ -147,6 +149,7 @@ def predict(
         "mirrored": settings.tta,
         "voxels": int(np.prod(grid.box_shape)),
         "estimated_memory_bytes": job.estimate(tiling, engine.name),
+        "image_on_disk": not isinstance(volume.array, np.ndarray) or is_mapped(volume.array),
         "seconds": round(time.perf_counter() - clock, 3),
         "notes": notes,
     }
@@ -155,27 +158,19 @@ def predict(
     return Prediction(segmentation, probabilities, report)
 
 
-def free_memory() -> int:
-    """Bytes of main memory that may be used: 70 % of what is free."""
-    import psutil
-
-    return int(_MEMORY_SHARE * psutil.virtual_memory().available)
-
-
 def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes: list[str]) -> WorkingGrid:
     """Decide where the network works: the region, and the voxel size of the training where both are known."""
     start, stop = _region(volume.shape, model, settings)
-    box = _box_volume(volume, start, stop)
-    shape = box.shape
+    shape = (stop[0] - start[0], stop[1] - start[1], stop[2] - start[2])
     side = model.preprocessing.get("longest_side")
     if side and settings.resample:
-        shape = working_shape(box.shape, int(side))
+        shape = working_shape(shape, int(side))
     elif model.spacing is not None and settings.resample:
         if volume.geometry.unit == "px" or model.unit == "px":
             notes.append("the image tells no voxel size; it was taken to be that of the training")
         else:
             _check_spacing(volume, model)
-            shape = resampled_shape(box, model.spacing, model.unit)
+            shape = shape_at(shape, volume.geometry, model.spacing, model.unit)
     return WorkingGrid(start, stop, shape)
 
 
@@ -192,11 +187,6 @@ def _region(
     starts = [max(0, low - n // 2) for (low, _), n in zip(settings.roi, patch, strict=True)]
     stops = [min(size, high + n // 2) for (_, high), n, size in zip(settings.roi, patch, shape, strict=True)]
     return (starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2])
-
-
-def _box_volume(volume: Volume, start: Sequence[int], stop: Sequence[int]) -> Volume:
-    place = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    return Volume(volume.array[place], volume.geometry, volume.name)
 
 
 def _check_spacing(volume: Volume, model: Model) -> None:
@@ -244,7 +234,8 @@ class _Job:
 
     def _labels_bytes(self) -> int:
         layers = len(self.model.segments) if self.model.spec.get("output") == "sigmoid" else 1
-        return layers * math.prod(self.grid.box_shape)
+        size = layers * math.prod(self.grid.box_shape)
+        return 0 if labels_on_disk(size) else size
 
     def run(self, progress: Progress, notes: list[str]) -> tuple[PlaneSink, Engine, Tiling]:
         """Predict; gives the filled sink, and what it was done with."""
@@ -281,7 +272,7 @@ class _Job:
         if self.place.startswith("cuda"):
             import torch
 
-            return int(_MEMORY_SHARE * torch.cuda.mem_get_info()[0])
+            return int(_GPU_MEMORY_SHARE * torch.cuda.mem_get_info()[0])
         return free_memory() - self._labels_bytes()
 
     def _tiling(self, budget: int) -> Tiling:

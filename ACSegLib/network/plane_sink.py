@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ACSegLib.files.lazy import scratch
 from ACSegLib.network.working_grid import WorkingGrid
 from ACSegLib.volume import Segmentation, Volume
 
@@ -17,7 +17,22 @@ if TYPE_CHECKING:
     from ACSegLib.network.model_file import Model
 
 _ARGMAX_VOXELS = 1 << 23
+_MEMORY_SHARE = 0.7
+#: Labels that need more than this part of the memory are kept in a mapped file.
+_LABELS_SHARE = 0.25
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+def free_memory() -> int:
+    """Bytes of main memory that may be used: 70 % of what is free."""
+    import psutil
+
+    return int(_MEMORY_SHARE * psutil.virtual_memory().available)
+
+
+def labels_on_disk(size: int) -> bool:
+    """Tell whether labels of `size` bytes are kept in a mapped file instead of memory."""
+    return size > _LABELS_SHARE * free_memory()
 
 
 class PlaneSink:
@@ -29,7 +44,9 @@ class PlaneSink:
         channels = model.spec["out_channels"]
         shape = grid.box_shape
         dtype = np.uint8 if channels < 256 else np.uint16
-        self.classes = np.zeros((channels if self.sigmoid else 1, *shape), dtype)
+        layers = (channels if self.sigmoid else 1, *shape)
+        on_disk = labels_on_disk(math.prod(layers) * np.dtype(dtype).itemsize)
+        self.classes = scratch(layers, dtype) if on_disk else np.zeros(layers, dtype)
         self.probabilities = scratch_array((channels, *shape)) if keep_probabilities else None
         self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
         self._first = self._written = self._received = 0
@@ -64,9 +81,8 @@ class PlaneSink:
 
 
 def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
-    """A float16 array in a file that vanishes with it."""
-    with tempfile.TemporaryFile(prefix="acseg-") as stream:
-        return np.memmap(stream, np.float16, "w+", shape=shape)
+    """A float16 array in a file that vanishes with it; MemoryLimitError if the disk has no room for it."""
+    return scratch(shape, np.float16)
 
 
 def assemble(
@@ -88,7 +104,7 @@ def assemble(
     def at_home(part: np.ndarray) -> np.ndarray:
         if whole:
             return part
-        full = np.zeros(volume.shape, part.dtype)
+        full = (scratch if labels_on_disk(math.prod(volume.shape)) else np.zeros)(volume.shape, part.dtype)
         full[place] = part[inner]
         return full
 
@@ -96,7 +112,8 @@ def assemble(
         masks = [at_home(c) for c in sink.classes]
         return Segmentation.from_masks(masks, model.segments, volume.geometry, volume.name), probabilities
     table = np.array([0, *values], dtype)
-    labels = sink.classes[0]
+    labels = sink.classes[0] if sink.classes.dtype == dtype else sink.classes[0].astype(dtype)
     if not np.array_equal(table, np.arange(len(table))):
-        labels = table[labels]
+        for plane in labels:  # in place: a second volume of labels may not fit
+            plane[...] = table[plane]
     return Segmentation((at_home(labels),), list(model.segments), volume.geometry, volume.name), probabilities

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Volume
+from ACSegLib.volume import Geometry, Volume
 
 #: Percentiles that leave out dead and hot voxels yet keep small bright structures.
 ROBUST_PERCENTILES = (0.5, 99.5)
@@ -118,11 +118,15 @@ def resampled_shape(volume: Volume, spacing: Sequence[float], unit: str) -> tupl
 
     Spacings that differ by less than 2 % count as equal, so that rounding in a file's header costs no interpolation.
     """
-    geometry = volume.geometry
+    return shape_at(volume.shape, volume.geometry, spacing, unit)
+
+
+def shape_at(shape: Sequence[int], geometry: Geometry, spacing: Sequence[float], unit: str) -> tuple[int, int, int]:
+    """As `resampled_shape`, of a grid of `shape` (k, j, i)."""
     if geometry.unit != "px" and unit != "px":
         geometry = geometry.in_unit(unit)
     sizes = []
-    for size, own, wanted in zip(volume.shape, geometry.spacing[::-1], tuple(spacing)[::-1], strict=True):
+    for size, own, wanted in zip(shape, geometry.spacing[::-1], tuple(spacing)[::-1], strict=True):
         ratio = own / wanted
         sizes.append(size if abs(ratio - 1) < SPACING_TOLERANCE else max(1, round(size * ratio)))
     return sizes[0], sizes[1], sizes[2]

@@ -8,7 +8,8 @@ phantoms     12 simulated cells of 96^3 voxels, 8 to train on, 4 to score, 10 mi
              tenth slice, and from labels filled between those slices.
 robustness   the tests of resuming, of two processes, of damaged and crafted files, and of memory or disk running out.
 
-nnU-Net runs in the interpreter given by --nnunet, on the same crops for the same minutes (see ``nnunet_peer.py``).
+nnU-Net runs in the interpreter given by --nnunet, on the same crops for the longest of the lengths (see
+``nnunet_peer.py``).
 Dice is the mean over the scored volumes, on the labels' own grid, by ``ACSegLib.measure``. Minutes are wall-clock
 minutes of training, so the figures hold for the machine printed with them and only if nothing else runs on it.
 
@@ -78,7 +79,7 @@ def run_hippocampus(
     for minutes in lengths:
         name = f"hippocampus {minutes:g} min"
         table.add(cases.learn(name, training, scored, minutes, _kept(keep, name)))
-        if python:
+        if python and minutes == max(lengths):
             table.add(cases.nnunet(python, training, scored, minutes))
 
 

@@ -148,3 +148,27 @@ def test_without_a_model_the_shipped_one_is_used(files):
     results = run(files, model=None)
     assert [s["name"] for s in results["images"][0]["segments"]] == ["cytoplasm", "bead"]
     assert results["model"]["file"] == "shipped"
+
+
+@pytest.mark.parametrize("image", ["cell.nrrd", "cell.mrc", "cell.ome.zarr"])
+def test_images_larger_than_memory_stay_on_the_disk(files, monkeypatch, image):
+    """With no memory for them, image and labels are mapped; what comes out is the same."""
+    from ACSegLib.network import plane_sink
+
+    save_volume(Volume(two_balls().astype(np.float32), GEOMETRY), files / image)
+    tile = {"tile": [16, 16, 16], "refine": "none"}
+    usual = run(files, image, "usual.seg.nrrd", **tile)["images"][0]
+    monkeypatch.setattr(command, "_IN_MEMORY_SHARE", 0)
+    monkeypatch.setattr(plane_sink, "_LABELS_SHARE", 0)
+    streamed = run(files, image, "streamed.seg.nrrd", probabilities=str(files / "p.nrrd"), **tile)["images"][0]
+    assert (usual["image_on_disk"], streamed["image_on_disk"]) == (False, True)
+    assert streamed["estimated_memory_bytes"] < usual["estimated_memory_bytes"]
+    one, other = (open_segmentation(files / f"{name}.seg.nrrd") for name in ("usual", "streamed"))
+    assert np.array_equal(one.labels, other.labels)
+    assert one.geometry.matches(other.geometry)
+
+
+def test_what_the_format_cannot_hold_is_told(files):
+    save_model(threshold_model(-0.8, output="sigmoid"), files / "m.acseg")
+    row = run(files, output="out.nii.gz")["images"][0]
+    assert any("overlapping" in note for note in row["notes"])

@@ -1,0 +1,127 @@
+"""Images larger than a limit are not read into memory: plain voxels are mapped, chunked ones read part by part.
+
+Within ``with lazily(limit):`` every reader asks `wanted`. A reader of plain voxels then maps its file, a reader of
+packed ones unpacks into a mapped file that vanishes with the array, and Zarr gives a `ChunkedArray`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import MemoryLimitError
+
+_limit: ContextVar[int | None] = ContextVar("lazy_limit", default=None)
+
+
+@contextlib.contextmanager
+def lazily(limit: int | None) -> Iterator[None]:
+    """Let readers within the block leave images of more than `limit` bytes on the disk; None reads all of them."""
+    token = _limit.set(limit)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def wanted(shape: Sequence[int], dtype: np.dtype) -> bool:
+    """Tell whether an array of this shape and type shall stay on the disk."""
+    limit = _limit.get()
+    return limit is not None and int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize > limit
+
+
+def scratch(shape: Sequence[int], dtype: Any) -> np.ndarray:
+    """Give an array of zeros in a file that vanishes with it, in the system's folder for temporary files (TMPDIR).
+
+    Raises
+    ------
+    MemoryLimitError
+        If that folder has no room for it.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    require_room(size)
+    with tempfile.TemporaryFile(prefix="acseg-") as stream:
+        return np.memmap(stream, dtype, "w+", shape=tuple(shape))
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Tell whether an array, or what it is a view of, is mapped from a file."""
+    part: Any = array
+    while isinstance(part, np.ndarray):
+        if isinstance(part, np.memmap):
+            return True
+        part = part.base
+    return False
+
+
+def require_room(size: int) -> None:
+    """Raise MemoryLimitError unless the system's folder for temporary files has `size` bytes free.
+
+    A mapped file grows as it is written, and a disk that fills meanwhile would end the program without a word.
+    """
+    import shutil
+
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise MemoryLimitError(
+            f"{size / 2**30:.1f} GiB are needed in {folder}, which has {free / 2**30:.1f} GiB free; free some space, "
+            "or name another folder in the environment variable TMPDIR."
+        )
+
+
+class ChunkedArray:
+    """An array on the disk of which parts are read when they are asked for; indexed as numpy arrays are.
+
+    Parameters
+    ----------
+    data : zarr.Array or alike
+        With shape, dtype, chunks and basic indexing.
+    fixed : dict of int to int
+        Axes of `data` that are left out, and the index taken there.
+    """
+
+    def __init__(self, data: Any, fixed: dict[int, int] | None = None) -> None:
+        self._data, self._fixed = data, dict(fixed or {})
+        kept = [n for n in range(len(data.shape)) if n not in self._fixed]
+        self.shape = tuple(int(data.shape[n]) for n in kept)
+        self.chunks = tuple(int(data.chunks[n]) for n in kept)
+        self.dtype = np.dtype(data.dtype).newbyteorder("=")
+        self.ndim = len(kept)
+        self.size = int(np.prod(self.shape, dtype=np.int64))
+        self.nbytes = self.size * self.dtype.itemsize
+
+    def squeeze(self, axis: int) -> ChunkedArray:
+        """Leave out an axis of length one."""
+        kept = [n for n in range(len(self._data.shape)) if n not in self._fixed]
+        if self.shape[axis] != 1:
+            raise ValueError(f"axis {axis} has length {self.shape[axis]}, not one")
+        return ChunkedArray(self._data, {**self._fixed, kept[axis]: 0})
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Read a part: whole numbers, slices, and ``...``."""
+        parts = list(index) if isinstance(index, tuple) else [index]
+        if Ellipsis in parts:
+            at = parts.index(Ellipsis)
+            parts[at : at + 1] = [slice(None)] * (self.ndim - len(parts) + 1)
+        parts += [slice(None)] * (self.ndim - len(parts))
+        for axis in sorted(self._fixed):
+            parts.insert(axis, self._fixed[axis])
+        return np.asarray(self._data[tuple(parts)], self.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Read everything."""
+        return np.asarray(self[...], dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Give plane after plane; each row of chunks is read once."""
+        for start in range(0, self.shape[0], self.chunks[0]):
+            yield from self[start : start + self.chunks[0]]
