@@ -97,9 +97,7 @@ def collect(scriptedEffect: Any) -> FillInputs:
 
 def _requireCommonGrid(scriptedEffect: Any, volumeNode: Any, segmentationNode: Any) -> None:
     """Refuse a segmentation whose voxels are not those of the volume: drawn voxels could not be kept exactly."""
-    reference = scriptedEffect.sourceVolumeImageData()
-    dimensions = reference.GetDimensions() if reference else None
-    if dimensions != volumeNode.GetImageData().GetDimensions():
+    if not _haveCommonGrid(scriptedEffect.referenceGeometryImage(), volumeNode, segmentationNode):
         raise InputError(
             _(
                 "Segmentation '{segmentation}' has another voxel grid than volume '{volume}'. Press the button beside "
@@ -107,6 +105,19 @@ def _requireCommonGrid(scriptedEffect: Any, volumeNode: Any, segmentationNode: A
                 "put both under the same transform."
             ).format(segmentation=segmentationNode.GetName(), volume=volumeNode.GetName())
         )
+
+
+def _haveCommonGrid(reference: Any, volumeNode: Any, segmentationNode: Any) -> bool:
+    from ACSegLib.scene import grid
+
+    ours = grid.volume_lattice(volumeNode)
+    toSegmentation, _bent = grid.transform_between(volumeNode, segmentationNode)
+    if reference is None or toSegmentation is None:
+        return False
+    theirs = grid.Lattice(grid.image_matrix(reference), reference.GetDimensions()[::-1], reference.GetExtent()[::2])
+    moved = grid.Lattice(toSegmentation @ ours.matrix, ours.shape)
+    shift = grid.whole_voxel_shift(moved, theirs) if moved.shape == theirs.shape else None
+    return shift is not None and not shift.any()
 
 
 def _hiddenVoxels(segmentationNode: Any, volumeNode: Any) -> np.ndarray | None:

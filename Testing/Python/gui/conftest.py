@@ -45,3 +45,13 @@ def fake(monkeypatch):
     for name in ("fill", "refill", "suggest_slices"):
         monkeypatch.setattr(ACSegLib.fill, name, getattr(fake, name))
     return fake
+
+
+@pytest.fixture
+def desk(scene, fake):
+    """A volume, a segmentation and the effect, with a fill that answers at once."""
+    from desk import Desk
+
+    desk = Desk(scene)
+    yield desk
+    desk.effect.cleanup()

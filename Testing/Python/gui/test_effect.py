@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from desk import SHAPE, Desk, ball
-from workbench import add_segmentation, add_volume, draw, pump, save_and_reload, segment_array
-
-
-@pytest.fixture
-def desk(scene, fake):
-    desk = Desk(scene)
-    yield desk
-    desk.effect.cleanup()
+from desk import SHAPE, ball
+from workbench import draw, pump, save_and_reload, segment_array
 
 
 def test_draw_preview_edit_refill_apply_undo(desk, fake):
@@ -120,82 +113,6 @@ def test_an_error_is_a_sentence(desk, fake):
     assert desk.panel.fillButton.enabled
 
 
-def test_scene_closed_while_running(desk, fake):
-    import slicer
-
-    desk.draw()
-    fake.gate.clear()
-    desk.panel.fillButton.click()
-    pump(lambda: desk.panel.progressBar.value > 0)
-    slicer.mrmlScene.Clear(0)
-    assert not desk.effect.session.running
-    assert "closed" in desk.effect.message
-
-
-def test_segment_deleted_and_renamed_while_running(desk, fake):
-    desk.draw()
-    desk.draw(
-        segment="bead", numbers=(9, 21), mask=ball(centre=(15, 4, 4), radius=3) | ball(centre=(9, 3, 3), radius=3)
-    )
-    fake.gate.clear()
-    desk.panel.fillButton.click()
-    desk.segmentation.GetSegmentation().RemoveSegment("bead")
-    desk.segmentation.GetSegmentation().GetSegment("cytoplasm").SetName("cell")
-    fake.gate.set()
-    pump(lambda: desk.effect.preview.node is not None)
-    preview = desk.effect.preview.node.GetSegmentation()
-    assert list(preview.GetSegmentIDs()) == ["cytoplasm"]
-    assert preview.GetSegment("cytoplasm").GetName() == "cell"
-    assert "bead" in desk.panel.messageLabel.text
-
-
-def test_effect_switched_away_while_running(desk, fake):
-    desk.draw()
-    fake.gate.clear()
-    desk.panel.fillButton.click()
-    desk.host.deactivate()
-    fake.gate.set()
-    pump(lambda: desk.effect.preview.node is not None)
-    assert desk.previewed()[11].any()
-
-
-def test_geometry_changed_since_the_preview(desk):
-    desk.draw()
-    desk.fill()
-    drawn = desk.array()
-    desk.volume.SetSpacing(2.0, 2.0, 2.0)
-    desk.panel.applyButton.click()
-    assert "again" in desk.effect.message
-    desk.volume.SetSpacing(1.0, 1.0, 1.0)
-    assert np.array_equal(desk.array(), drawn)
-
-
-def test_two_segmentations(desk):
-    desk.draw()
-    desk.fill()
-    other = add_segmentation(desk.volume, name="second")
-    desk.node.SetAndObserveSegmentationNode(other)
-    desk.effect.updateGUIFromMRML()
-    assert desk.effect.preview.node is None
-    assert not desk.panel.applyButton.enabled
-
-
-@pytest.mark.parametrize(
-    ("spoil", "expected"),
-    [
-        (lambda d: d.node.SetAndObserveSourceVolumeNode(None), "source volume"),
-        (lambda d: d.node.SetAndObserveSegmentationNode(None), "segmentation"),
-        (lambda d: d.segmentation.GetDisplayNode().SetAllSegmentsVisibility(False), "hidden"),
-        (lambda d: None, "Nothing is drawn"),
-    ],
-)
-def test_what_is_missing_is_said(desk, spoil, expected):
-    spoil(desk)
-    desk.effect.onPreview()
-    assert expected in desk.effect.message
-    assert not desk.effect.session.running
-
-
 def test_typing_starts_nothing_and_is_stored(desk, fake):
     desk.draw()
     desk.fill()
@@ -264,52 +181,3 @@ def test_result_and_options_survive_saving(desk, scene, tmp_path):
     assert np.array_equal(segment_array(segmentation, "cytoplasm", volume), applied)
     node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentEditorNode")
     assert node.GetAttribute("ACSeg random walk fill.Islands") == "25"
-
-
-def test_one_drawn_slice_is_pointed_out(desk):
-    desk.draw([15])
-    desk.effect.updateGuide()
-    assert "at least one more" in desk.panel.guide.label.text
-
-
-def test_a_segmentation_on_another_grid_is_refused(desk):
-    desk.draw()
-    other = add_volume(np.zeros((60, 48, 52), np.float32), "finer", (0.5, 0.5, 0.5))
-    desk.segmentation.SetReferenceImageGeometryParameterFromVolumeNode(other)
-    desk.effect.onPreview()
-    assert "Specify geometry" in desk.effect.message
-
-
-def test_a_common_transform_is_followed(desk, scene):
-    import slicer
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    matrix.SetElement(0, 3, 12.5)
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "placement")
-    transform.SetMatrixTransformToParent(matrix)
-    for node in (desk.volume, desk.segmentation):
-        node.SetAndObserveTransformNodeID(transform.GetID())
-    desk.draw()
-    desk.fill()
-    assert desk.effect.preview.node is not None, desk.effect.message
-    assert desk.effect.preview.node.GetParentTransformNode() is transform
-    assert desk.previewed()[11].any()
-    desk.panel.guide.jump("i", 4)
-    yellow = slicer.mrmlScene.GetSingletonNode("Yellow", "vtkMRMLSliceNode")
-    assert abs(yellow.GetSliceOffset()) == pytest.approx(abs(4 + 12.5))
-
-
-def test_oblique_views_are_pointed_out(desk):
-    import slicer
-
-    for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-        matrix = view.GetSliceToRAS()
-        matrix.SetElement(0, 2, 0.6)
-        matrix.SetElement(1, 2, 0.0)
-        matrix.SetElement(2, 2, 0.8)
-        view.UpdateMatrices()
-    desk.draw()
-    desk.effect.updateGuide()
-    desk.panel.guide.jump("k", 15)
-    assert "obliquely" in desk.panel.guide.label.text

@@ -1,0 +1,242 @@
+"""The effect where something is missing, changes meanwhile, or is forbidden: a plain message, and nothing is harmed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from desk import SHAPE, ball, on_slices
+from workbench import add_segmentation, add_volume, draw, pump, segment_array
+
+
+def test_scene_closed_while_running(desk, fake):
+    import slicer
+
+    desk.draw()
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    pump(lambda: desk.panel.progressBar.value > 0)
+    slicer.mrmlScene.Clear(0)
+    assert not desk.effect.session.running
+    assert "closed" in desk.effect.message
+
+
+def test_segment_deleted_and_renamed_while_running(desk, fake):
+    desk.draw()
+    desk.draw(
+        segment="bead", numbers=(9, 21), mask=ball(centre=(15, 4, 4), radius=3) | ball(centre=(9, 3, 3), radius=3)
+    )
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    desk.segmentation.GetSegmentation().RemoveSegment("bead")
+    desk.segmentation.GetSegmentation().GetSegment("cytoplasm").SetName("cell")
+    fake.gate.set()
+    pump(lambda: desk.effect.preview.node is not None)
+    preview = desk.effect.preview.node.GetSegmentation()
+    assert list(preview.GetSegmentIDs()) == ["cytoplasm"]
+    assert preview.GetSegment("cytoplasm").GetName() == "cell"
+    assert "bead" in desk.panel.messageLabel.text
+
+
+def test_effect_switched_away_while_running(desk, fake):
+    desk.draw()
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    desk.host.deactivate()
+    fake.gate.set()
+    pump(lambda: desk.effect.preview.node is not None)
+    assert desk.previewed()[11].any()
+
+
+def test_geometry_changed_since_the_preview(desk):
+    desk.draw()
+    desk.fill()
+    drawn = desk.array()
+    desk.volume.SetSpacing(2.0, 2.0, 2.0)
+    desk.panel.applyButton.click()
+    assert "again" in desk.effect.message
+    desk.volume.SetSpacing(1.0, 1.0, 1.0)
+    assert np.array_equal(desk.array(), drawn)
+
+
+def test_two_segmentations(desk):
+    desk.draw()
+    desk.fill()
+    other = add_segmentation(desk.volume, name="second")
+    desk.node.SetAndObserveSegmentationNode(other)
+    desk.effect.updateGUIFromMRML()
+    assert desk.effect.preview.node is None
+    assert not desk.panel.applyButton.enabled
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda d: d.node.SetAndObserveSourceVolumeNode(None), "source volume"),
+        (lambda d: d.node.SetAndObserveSegmentationNode(None), "segmentation"),
+        (lambda d: d.segmentation.GetDisplayNode().SetAllSegmentsVisibility(False), "hidden"),
+        (lambda d: None, "Nothing is drawn"),
+    ],
+)
+def test_what_is_missing_is_said(desk, spoil, expected):
+    spoil(desk)
+    desk.effect.onPreview()
+    assert expected in desk.effect.message
+    assert not desk.effect.session.running
+
+
+def test_one_drawn_slice_is_pointed_out(desk):
+    desk.draw([15])
+    desk.effect.updateGuide()
+    assert "at least one more" in desk.panel.guide.label.text
+
+
+def test_a_segmentation_on_another_grid_is_refused(desk):
+    desk.draw()
+    other = add_volume(np.zeros((60, 48, 52), np.float32), "finer", (0.5, 0.5, 0.5))
+    desk.segmentation.SetReferenceImageGeometryParameterFromVolumeNode(other)
+    desk.effect.onPreview()
+    assert "Specify geometry" in desk.effect.message
+
+
+def test_a_common_transform_is_followed(desk, scene):
+    import slicer
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 12.5)
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "placement")
+    transform.SetMatrixTransformToParent(matrix)
+    for node in (desk.volume, desk.segmentation):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    desk.draw()
+    desk.fill()
+    assert desk.effect.preview.node is not None, desk.effect.message
+    assert desk.effect.preview.node.GetParentTransformNode() is transform
+    assert desk.previewed()[11].any()
+    desk.panel.guide.jump("i", 4)
+    yellow = slicer.mrmlScene.GetSingletonNode("Yellow", "vtkMRMLSliceNode")
+    assert abs(yellow.GetSliceOffset()) == pytest.approx(abs(4 + 12.5))
+
+
+def test_oblique_views_are_pointed_out(desk):
+    import slicer
+
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        matrix = view.GetSliceToRAS()
+        matrix.SetElement(0, 2, 0.6)
+        matrix.SetElement(1, 2, 0.0)
+        matrix.SetElement(2, 2, 0.8)
+        view.UpdateMatrices()
+    desk.draw()
+    desk.effect.updateGuide()
+    desk.panel.guide.jump("k", 15)
+    assert "obliquely" in desk.panel.guide.label.text
+
+
+def shift(scene, volume_node, by=12.5):
+    """A linear transform node that moves what is put under it."""
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, by)
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "placement")
+    transform.SetMatrixTransformToParent(matrix)
+    volume_node.SetAndObserveTransformNodeID(transform.GetID())
+    return transform
+
+
+def test_a_volume_that_alone_is_transformed(desk, scene):
+    """It lies elsewhere than the drawing: a plain message, and no fill of the wrong place."""
+    desk.draw()
+    shift(scene, desk.volume)
+    desk.effect.onPreview()
+    assert not desk.effect.session.running
+    assert "same transform" in desk.effect.message
+
+
+def test_a_transform_that_comes_while_running(desk, scene, fake):
+    desk.draw()
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    shift(scene, desk.volume)
+    fake.gate.set()
+    pump(lambda: not desk.effect.session.watched)
+    assert "changed while filling" in desk.effect.message
+    assert desk.effect.preview.node is None
+
+
+def test_another_segmentation_chosen_while_running(desk, fake):
+    desk.draw()
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    other = add_segmentation(desk.volume, name="second")
+    desk.node.SetAndObserveSegmentationNode(other)
+    desk.effect.updateGUIFromMRML()
+    assert not desk.effect.session.running
+    assert "changed" in desk.effect.message
+    fake.gate.set()
+    pump(lambda: not desk.effect._pollTimer.active)
+    assert desk.effect.preview.node is None
+    assert not segment_array(other, "cytoplasm", desk.volume).any()
+
+
+def test_the_volume_deleted_while_running(desk, fake):
+    import slicer
+
+    desk.draw()
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    slicer.mrmlScene.RemoveNode(desk.volume)
+    fake.gate.set()
+    pump(lambda: not desk.effect.session.watched)
+    assert "changed" in desk.effect.message
+    assert desk.effect.preview.node is None
+    desk.effect.updateGUIFromMRML()
+    assert "source volume" in desk.panel.fillButton.toolTip
+
+
+def test_the_preview_deleted_by_hand(desk):
+    """In the module Data, say: the next fill makes a new one."""
+    import slicer
+
+    desk.draw()
+    desk.fill()
+    slicer.mrmlScene.RemoveNode(desk.effect.preview.node)
+    desk.effect.updateGUIFromMRML()
+    assert not desk.panel.applyButton.enabled
+    desk.fill()
+    assert desk.previewed()[11].any()
+
+
+def test_editing_only_inside_a_segment(desk):
+    inside = np.zeros(SHAPE, bool)
+    inside[:, :12] = True
+    draw(desk.host, "bead", inside)
+    desk.segmentation.GetDisplayNode().SetSegmentVisibility("bead", False)
+    desk.draw()
+    drawn, inside = desk.array(), desk.array("bead")
+    desk.node.SetMaskMode(desk.segmentation.EditAllowedInsideSingleSegment)
+    desk.node.SetMaskSegmentID("bead")
+    desk.fill()
+    assert desk.effect.preview.node is not None, desk.effect.message
+    desk.panel.applyButton.click()
+    assert np.array_equal(desk.array()[:, 12:], drawn[:, 12:]), "nothing changes outside"
+    assert np.array_equal(desk.array("bead"), inside), "a hidden segment is never erased"
+
+
+def test_a_segment_added_while_a_preview_is_shown_takes_part_in_the_next_fill(desk, fake):
+    desk.draw()
+    desk.fill()
+    desk.segmentation.GetSegmentation().AddEmptySegment("new", "new")
+    draw(desk.host, "new", on_slices(ball(centre=(15, 4, 4), radius=3), (15,)))
+    pump(lambda: len(fake.calls) > 1 and not desk.effect.session.running)
+    assert fake.calls[1][0] == "fill", "the segments changed: all is filled anew"
+    assert segment_array(desk.effect.preview.node, "new", desk.volume).any()
+
+
+def test_applying_without_a_fill_does_nothing(desk):
+    desk.draw()
+    before = desk.array()
+    desk.effect.onApply()
+    desk.effect.onCancel()
+    assert np.array_equal(desk.array(), before)
