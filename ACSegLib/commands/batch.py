@@ -259,7 +259,9 @@ def _start_worker(cancel: Any, threads: int) -> None:
     """Set up a worker process: where it learns of a cancel, and its share of the cores."""
     global _cancel
     _cancel = cancel
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
+    # Read by ITK, torch and numba as they are loaded, which no worker has done yet.
+    for variable in ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(variable, str(threads))
 
 
 def _in_worker(item: Item, work: Work, settings: Any) -> Outcome:

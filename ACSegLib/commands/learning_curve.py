@@ -102,13 +102,7 @@ def describe(results: Mapping[str, Any]) -> str:
         if "error" in fit:
             lines.append(f"{name}: no curve: {fit['error']}")
             continue
-        reach = "never" if fit["volumes"] is None or fit["volumes"] == float("inf") else f"{fit['volumes']:.0f} volumes"
-        high = fit["high"]
-        upper = "any number" if high is None or high == float("inf") else f"{high:.0f}"
-        more = f", {fit['more']:.0f} more" if reach != "never" else ""
-        formula = f"1 - {fit['b']:.4g} exp(-{fit['a']:.4g} x)"
-        interval = f"95 % interval {fit['low']:.0f} to {upper}" if reach != "never" else "the curve does not rise"
-        lines.append(f"{name}: {formula}; {100 * results['target']:g} % at {reach} ({interval}){more}")
+        lines.append(f"{name}: {fit['answer']}")
     for row in results.get("suggestions", [])[:10]:
         lines.append(f"label next, {row['rank']}: {row['image']} (novelty {row['novelty']:.2f})")
     return "\n".join(lines + failure_lines(results["failures"]))
@@ -132,8 +126,9 @@ def fit_curves(rows: list[dict[str, Any]], target: float) -> tuple[list[dict[str
             fits[kind] = {"error": str(error)}
             continue
         needed, low, high = curve.volumes_for(target)
-        more = max(0.0, needed - max(r["volumes"] for r in mine))
-        fits[kind] = {"a": curve.a, "b": curve.b, "volumes": needed, "low": low, "high": high, "more": more}
+        labelled = max(r["volumes"] for r in mine)
+        fits[kind] = {"a": curve.a, "b": curve.b, "volumes": needed, "low": low, "high": high}
+        fits[kind] |= {"more": max(0.0, needed - labelled), "answer": curve.answer(target, labelled)}
     return summary, fits
 
 

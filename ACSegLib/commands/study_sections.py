@@ -183,12 +183,7 @@ def learning_curve(rows: Rows, target: float, sheets: dict[str, Rows]) -> Sectio
             answers.append(f"{name}: {error}")
             continue
         curves[name] = curve
-        needed, low, high = curve.volumes_for(target)
-        more = max(0.0, needed - max(volumes))
-        answers.append(
-            f"{name}: Dice = 1 - {curve.b:.3g} exp(-{curve.a:.3g} x) reaches {100 * target:g} % at {needed:.0f} "
-            f"training volumes (95 % interval {low:.0f} to {high:.0f}), {more:.0f} more than there are."
-        )
+        answers.append(f"{name}: Dice = {curve.answer(target, int(max(volumes)))}.")
     section = Section("Learning curve", answers)
     section.figures.append(
         Figure(

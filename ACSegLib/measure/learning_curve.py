@@ -81,6 +81,16 @@ class LearningCurve:
         factor = math.exp(min(self._quantile(confidence) * math.sqrt(max(variance, 0)) / needed, 700.0))
         return needed, needed / factor, needed * factor
 
+    def answer(self, target: float, labelled: int) -> str:
+        """The curve, and how many volumes it asks for beyond those labelled, as a sentence for a person."""
+        needed, low, high = self.volumes_for(target)
+        formula = f"1 - {self.b:.4g} exp({-self.a:.4g} x)"
+        if not math.isfinite(needed):
+            return f"{formula}; the curve does not rise, so it never reaches {100 * target:g} %"
+        upper = f"{high:.0f}" if math.isfinite(high) else "any number"
+        more = f"{max(0.0, needed - labelled):.0f} more"
+        return f"{formula}; {100 * target:g} % at {needed:.0f} volumes (95 % interval {low:.0f} to {upper}), {more}"
+
     def _quantile(self, confidence: float) -> float:
         from scipy import stats
 

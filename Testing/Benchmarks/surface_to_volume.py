@@ -91,16 +91,15 @@ def downscaled_copy(folder: Path, target: Path, factor: float) -> None:
         save_volume(resample_volume(volume, onto, (k, j, i), antialias=True), target / "images" / path.name)
 
 
-def train_once(images: Path, labels: Path, model: Path, minutes: float) -> None:
+def train_once(images: Path, labels: Path, model: Path, options: argparse.Namespace) -> None:
     """Train a network unless it is there; go on where a training was stopped."""
     if model.exists():
         return
     resume = model.with_suffix(".checkpoint").exists()
     say(f"training {model}" + (", from its checkpoint" if resume else ""))
-    options = train.Options(
-        str(model), images=[str(images)], labels=[str(labels)], minutes=minutes, spacing="none", resume=resume
-    )
-    train.run(options, Progress())
+    choices = train.Options(str(model), images=[str(images)], labels=[str(labels)], spacing="none", resume=resume)
+    choices = replace(choices, preset=options.preset, minutes=options.minutes, checkpoint_minutes=1.0)
+    train.run(choices, Progress())
 
 
 def train_surface(folder: Path, first: Path, model: Path, minutes: float) -> None:
@@ -152,12 +151,12 @@ def results_of(condition: str, out: Path, options: argparse.Namespace) -> Path:
         downscaled_copy(training, out / "small_train", options.factor)
         downscaled_copy(test, out / "small_test", options.factor)
         model = models / "downscaled.acseg"
-        train_once(out / "small_train" / "images", out / "small_train" / "filled", model, options.minutes)
+        train_once(out / "small_train" / "images", out / "small_train" / "filled", model, options)
         predict_all(out / "small_test" / "images", model, out / "results" / "small")
         back_to_native(out / "results" / "small", test / "images", target)
         return target
     native = models / "native.acseg"
-    train_once(training / "images", training / "filled", native, options.minutes)
+    train_once(training / "images", training / "filled", native, options)
     if condition == "native":
         predict_all(test / "images", native, target)
     else:
@@ -280,6 +279,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10, help="every n-th slice is drawn")
     parser.add_argument("--shake", type=float, default=0.0, help="error of the drawing hand, voxels")
     parser.add_argument("--factor", type=float, default=472 / 256, help="down-scaling, the paper's by default")
+    parser.add_argument("--preset", choices=train.LEVELS[1:], default="quick", help="size of the networks")
     parser.add_argument("--minutes", type=float, default=20.0, help="length of each training")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

@@ -80,6 +80,13 @@ def test_points_that_make_no_curve(volumes, scores, message):
 def test_a_curve_that_falls_never_reaches_the_target():
     curve = fit_learning_curve([5, 10, 20, 40], [0.9, 0.85, 0.8, 0.7])
     assert curve.volumes_for(0.98)[0] == math.inf
+    assert curve.answer(0.98, 40).endswith("the curve does not rise, so it never reaches 98 %")
+    assert "--" not in curve.answer(0.98, 40)
+
+
+def test_an_answer_from_two_points_has_no_upper_bound():
+    curve = fit_learning_curve([5, 10], [0.8, 0.9])  # halves the error in five volumes: 0.1 to 0.02 in 11.6 more
+    assert curve.answer(0.98, 10).endswith("98 % at 22 volumes (95 % interval 0 to any number), 12 more")
 
 
 def test_disagreement():
