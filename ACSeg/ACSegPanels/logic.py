@@ -89,9 +89,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(outcome: Any) -> Any:
             self.lastFill = outcome
+            _requireInScene(volumeNode)
             name = f"{segmentationNode.GetName()} filled"
             return write_segmentation_to_node(
-                outcome.preview, outputSegmentationNode, volume_node=volumeNode, name=name
+                outcome.preview, _ifInScene(outputSegmentationNode), volume_node=volumeNode, name=name
             )
 
         return _run(Task(job, finish), onProgress, onDone, onError)
@@ -183,7 +184,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(report: Any) -> Any:
             path = _output(report, "segmentation", output)
-            return readSegmentation(path, volumeNode, outputSegmentationNode, f"{volumeNode.GetName()} predicted")
+            _requireInScene(volumeNode)
+            target = _ifInScene(outputSegmentationNode)
+            return readSegmentation(path, volumeNode, target, f"{volumeNode.GetName()} predicted")
 
         return _run(Task(runner, finish, folder.remove), onProgress, onDone, onError)
 
@@ -249,7 +252,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         job = BackgroundJob()
         job.start(lambda progress: _measure(segmentation, volume, unit, options, progress))
         name = f"{segmentationNode.GetName()} measurements"
-        return _run(Task(job, lambda rows: writeTable(rows, tableNode, name)), onProgress, onDone, onError)
+        return _run(Task(job, lambda rows: writeTable(rows, _ifInScene(tableNode), name)), onProgress, onDone, onError)
 
 
 def _measure(segmentation: Any, volume: Any, unit: str, options: dict, progress: Any) -> list:
@@ -260,6 +263,18 @@ def _measure(segmentation: Any, volume: Any, unit: str, options: dict, progress:
     if volume is not None:
         volume.geometry = segmentation.geometry
     return measure_segmentation(segmentation, volume, settings=MorphologySettings(**options), progress=progress)
+
+
+def _ifInScene(node: Any) -> Any:
+    """Give an output node, or None (for a new one) where it was deleted while the work ran."""
+    return node if node is not None and node.GetScene() is not None else None
+
+
+def _requireInScene(volumeNode: Any) -> None:
+    if volumeNode.GetScene() is None:
+        raise InputError(
+            f"the volume {volumeNode.GetName()!r} was deleted meanwhile, so that the result has no place; start again."
+        )
 
 
 def _optional(path: str | Path | None) -> str | None:

@@ -55,3 +55,18 @@ def desk(scene, fake):
     desk = Desk(scene)
     yield desk
     desk.effect.cleanup()
+
+
+@pytest.fixture
+def quick(scene, tmp_path, monkeypatch):
+    """The quick worker in the place of the real one; it waits while the file that this gives exists."""
+    from ACSegPanels import process
+    from workbench import QUICK_WORKER, fake_worker
+
+    if sys.platform == "win32":
+        pytest.skip("the quick worker is a script with a shebang")
+    hold = tmp_path / "hold"
+    root = str(Path(__file__).resolve().parents[3])
+    path = fake_worker(tmp_path, QUICK_WORKER.format(root=root, hold=str(hold)))
+    monkeypatch.setattr(process, "python_executable", lambda: path)
+    return hold

@@ -220,6 +220,77 @@ def test_train_cancel_resume_predict(module):
     assert slicer.mrmlScene.GetNodeByID(node.GetID()) is node
 
 
+def predicting(module, hold):
+    """A prediction that is held in the middle."""
+    volume, _node = labelled(1)
+    module.parameters.predictVolume = volume
+    hold.touch()
+    panel = module.panels["Predict"]
+    panel.ui.predictButton.click()
+    pump(lambda: panel.ui.predictMessage.text == "At work")
+    return panel, volume
+
+
+def test_predict_into_a_new_and_into_an_existing_segmentation(module, quick):
+    panel, volume = predicting(module, quick)
+    assert not panel.ui.predictButton.enabled
+    quick.unlink()
+    pump(lambda: not panel.running)
+    output = module.parameters.predictOutput
+    assert output.GetName() == "cell 1 predicted"
+    (identifier,) = output.GetSegmentation().GetSegmentIDs()
+    assert np.array_equal(segment_array(output, identifier, volume), cell(1)[0] > 1)
+    assert module.parameters.measureSegmentation is output
+    panel.ui.predictButton.click()
+    pump(lambda: not panel.running)
+    assert module.parameters.predictOutput is output
+
+
+def test_scene_closed_in_the_middle_of_a_prediction(module, quick):
+    import slicer
+
+    panel, _volume = predicting(module, quick)
+    task = panel.task
+    slicer.mrmlScene.Clear(0)
+    assert not panel.running
+    assert "closed" in panel.ui.predictMessage.text
+    quick.unlink()
+    pump(lambda: not task._runner.lingering)
+    assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode") is None
+
+
+@pytest.mark.parametrize("what", ["result", "volume"])
+def test_nodes_deleted_in_the_middle_of_a_prediction(module, quick, what):
+    import slicer
+
+    output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "output")
+    module.parameters.predictOutput = output
+    panel, volume = predicting(module, quick)
+    slicer.mrmlScene.RemoveNode(output if what == "result" else volume)
+    quick.unlink()
+    pump(lambda: not panel.running)
+    if what == "result":
+        assert module.parameters.predictOutput.GetName() == "cell 1 predicted"
+    else:
+        assert "'cell 1' was deleted meanwhile" in panel.ui.predictMessage.text
+    assert panel.ui.predictButton.enabled == (what == "result")
+
+
+def test_predict_a_folder(module, tmp_path):
+    """The folders go to the command, which has tests of its own; the target is made."""
+    given = {}
+    module.logic.predictFolder = lambda source, target, model, **options: given.update(source=source, target=target)
+    panel, source, target = module.panels["Predict"], tmp_path / "images", tmp_path / "results"
+    source.mkdir()
+    panel.ui.predictFolderEdit.currentPath = str(source)
+    assert "folder for the results" in panel.ui.predictFolderButton.toolTip
+    panel.ui.predictTargetEdit.currentPath = str(target)
+    panel.ui.predictFolderButton.click()
+    panel.task = None
+    assert given == {"source": str(source), "target": str(target)}
+    assert target.is_dir()
+
+
 def test_a_worker_that_dies_leaves_a_message(module, monkeypatch):
     import sys
 

@@ -38,6 +38,30 @@ def fake_worker(tmp_path, body: str) -> str:
     return str(script)
 
 
+#: A worker that does its request at once, without a network: "trains" by writing a file, "predicts" by a threshold.
+QUICK_WORKER = """
+request = json.loads(sys.stdin.readline())
+sys.path.insert(0, {root!r})
+from ACSegLib.commands import load
+from ACSegLib.commands.options import from_mapping
+options = from_mapping(load(request["command"]).Options, request["options"])
+print(json.dumps(dict(event="progress", fraction=0.5, message="at work")), flush=True)
+while os.path.exists({hold!r}):
+    time.sleep(0.01)
+if request["command"] == "train":
+    open(options.output, "w").write(open(options.table).read())
+    outputs = dict(model=options.output)
+else:
+    from ACSegLib.files import open_volume, save_segmentation
+    from ACSegLib.volume import Segmentation
+    volume = open_volume(options.images[0])
+    labels = (volume.array > 1).astype("uint8")
+    save_segmentation(Segmentation.from_labels(labels, volume.geometry, {{1: "cytoplasm"}}), options.output)
+    outputs = dict(segmentation=options.output)
+print(json.dumps(dict(event="result", report=dict(results=dict(outputs=outputs)))))
+"""
+
+
 def add_volume(array: np.ndarray, name: str = "tomogram", spacing=(1.0, 1.0, 1.0)):
     """Add a volume node."""
     import slicer
