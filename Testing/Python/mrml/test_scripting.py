@@ -64,19 +64,6 @@ def test_arrays(nodes):
     assert np.array_equal(segmentation_from_node(segmentation_node, volume_node).labels, cell()[1].labels)
 
 
-def test_runsync(mrml_application, nodes, tmp_path, monkeypatch, capsys):
-    import slicer
-
-    runner = CliRunner(mrml_application.scene, tmp_path)
-    module = types.SimpleNamespace(name="ACSegMeasure", path=str(FOLDER / "ACSegMeasure" / "ACSegMeasure.py"))
-    monkeypatch.setattr(slicer, "cli", runner, raising=False)
-    monkeypatch.setattr(slicer.modules, "acsegmeasure", module, raising=False)
-    exec(BLOCKS["runsync"], {"folder": str(tmp_path)})
-    assert capsys.readouterr().out == ""
-    assert mrml_application.scene.GetFirstNodeByClass("vtkMRMLCommandLineModuleNode") is None
-    check_table(tmp_path / "tomogram.csv")
-
-
 def check_table(path):
     """The ball's volume in cubic nanometres."""
     header, row = (line.split(",") for line in path.read_text().splitlines()[:2])
@@ -92,6 +79,20 @@ def folders(tmp_path):
     save_volume(volume, tmp_path / "images" / "tomogram.nrrd")
     save_segmentation(labels, tmp_path / "labels" / "tomogram.seg.nrrd")
     return tmp_path
+
+
+def test_runsync(mrml_application, folders, monkeypatch, capsys):
+    import slicer
+
+    runner = CliRunner(mrml_application.scene, folders)
+    module = types.SimpleNamespace(name="ACSegMeasure", path=str(FOLDER / "ACSegMeasure" / "ACSegMeasure.py"))
+    monkeypatch.setattr(slicer, "cli", runner, raising=False)
+    monkeypatch.setattr(slicer.modules, "acsegmeasure", module, raising=False)
+    exec(BLOCKS["runsync"], {"folder": str(folders)})
+    assert capsys.readouterr().out == ""
+    check_table(folders / "tables" / "tomogram.csv")
+    for kind in ("vtkMRMLCommandLineModuleNode", "vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode"):
+        assert mrml_application.scene.GetFirstNodeByClass(kind) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the block is for a POSIX shell")
