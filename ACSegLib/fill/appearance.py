@@ -15,13 +15,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ACSegLib.fill.features import ImageFeatures
+from ACSegLib.fill.features import SHAPE_FEATURES, ImageFeatures
 from ACSegLib.fill.labelled_slices import Seeds
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
 
 #: Units of the hidden layers.
-HIDDEN = (24, 16)
+HIDDEN = (32, 24)
+
+#: Updates in training, voxels of each, and learning rate at the start.
+STEPS, BATCH, RATE = 1000, 512, 0.02
+
+#: Decay of the weights, in units of the rate.
+DECAY = 1e-3
+
+#: How often the shape guess is hidden in training.
+HIDE_SHAPE = 0.1
 
 #: Least share of a segment among the training voxels.
 LEAST_SHARE = 0.02
@@ -48,12 +57,20 @@ class PriorNetwork:
 
 @dataclass
 class Samples:
-    """Training voxels: features (N, F), groups (N,), the plane each lies in (N,), and its weight (N,)."""
+    """Training voxels: features (N, F), groups (N,), the plane each lies in (N,), and its weight (N,).
+
+    The last `shapes` features are shape guesses.
+    """
 
     x: np.ndarray
     y: np.ndarray
     plane: np.ndarray
     weight: np.ndarray
+    shapes: int = 0
+
+    def part(self, keep: np.ndarray) -> Samples:
+        """The samples where `keep` (bool, (N,)) is True."""
+        return Samples(self.x[keep], self.y[keep], self.plane[keep], self.weight[keep], self.shapes)
 
 
 def group_classes(seeds: Seeds) -> list[list[int]]:
@@ -155,65 +172,116 @@ def collect_samples(
     weight = np.where(found > 0, np.maximum(share, LEAST_SHARE) / np.maximum(share, 1e-9), 0.0)
     # a group of a handful of voxels is not worth a thousand times its number
     weight = np.minimum(weight, 20.0)[points[4]]
-    return Samples(x, y, points[0], weight / weight.mean())
+    return Samples(x, y, points[0], weight / weight.mean(), SHAPE_FEATURES * len(shape.groups))
 
 
 def train_network(
     samples: Samples,
     groups: int,
     *,
-    steps: int = 600,
-    batch: int = 512,
+    steps: int = STEPS,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> PriorNetwork:
     """Train the prior network by Adam on weighted cross entropy.
 
-    The same samples and seed give the same network. Numbers of voxels are small (some ten thousand), so numpy's matrix
-    products are faster here than starting a deep-learning library.
+    The same samples and seed give the same network. Now and then the shape guess is hidden, so that the network also
+    learns to go by the image alone: between slices there are things that no drawn outline hints at.
+
+    Numbers of voxels are small (some ten thousand), so numpy's matrix products are faster here than starting a
+    deep-learning library.
     """
     rng = np.random.default_rng(seed)
     mean, std = samples.x.mean(0), samples.x.std(0) + 1e-6
-    x = ((samples.x - mean) / std).astype(np.float32)
-    sizes = (x.shape[1], *HIDDEN, groups)
-    layers = []
-    for a, b in itertools.pairwise(sizes):
-        layers += [rng.normal(0, np.sqrt(2 / a), (a, b)).astype(np.float32), np.zeros(b, np.float32)]
-    first = [np.zeros_like(v) for v in layers]
-    second = [np.zeros_like(v) for v in layers]
-    target = np.eye(groups, dtype=np.float32)[samples.y]
-    weight = samples.weight.astype(np.float32)[:, None]
+    count = samples.x.shape[1]
+    x = np.ones((len(samples.x), count + 1), np.float32)
+    x[:, :count] = (samples.x - mean) / std
+    first_shape = count - samples.shapes
+    without_shape = (-mean / std)[first_shape:]
+    target = np.ascontiguousarray(np.eye(groups, dtype=np.float32)[:, samples.y])
+    weight = (samples.weight / BATCH).astype(np.float32)
+    training = _Training((count, *HIDDEN, groups), rng)
     order = rng.permutation(len(x))
     position = 0
+    size = min(BATCH, len(x))
     for step in range(1, steps + 1):
         if progress is not None and step % 50 == 0:
             progress.check()
-        if position + batch > len(order):
+        if position + size > len(order):
             order, position = rng.permutation(len(x)), 0
-        pick = order[position : position + batch]
-        position += batch
-        rate = 0.01 * 0.5 * (1 + np.cos(np.pi * step / steps)) * min(1.0, step / 20)
-        gradients = _gradients(layers, x[pick], target[pick], weight[pick])
-        for n, (value, gradient) in enumerate(zip(layers, gradients, strict=True)):
-            first[n] += 0.1 * (gradient - first[n])
-            second[n] += 0.01 * (gradient * gradient - second[n])
-            scale = np.sqrt(1 - 0.99**step) / (1 - 0.9**step)
-            value -= np.float32(rate * scale) * first[n] / (np.sqrt(second[n]) + 1e-8)
-            if value.ndim == 2:
-                value -= np.float32(rate * 1e-3) * value
-    w1, b1 = layers[0] / std[:, None], layers[1] - (mean / std) @ layers[0]
-    folded = (w1.T, b1, layers[2].T, layers[3], layers[4].T, layers[5])
-    return PriorNetwork(tuple(np.ascontiguousarray(v, np.float32) for v in folded))
+        pick = order[position : position + size]
+        position += size
+        batch = x.take(pick, axis=0)
+        if samples.shapes:
+            batch[rng.random(size) < HIDE_SHAPE, first_shape:count] = without_shape
+        rate = RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) * min(1.0, step / 20)
+        training.step(batch, target[:, pick], weight[pick], rate)
+    w1, b1, *rest = training.layers()
+    w1 = w1 / std
+    return PriorNetwork(tuple(np.ascontiguousarray(v, np.float32) for v in (w1, b1 - w1 @ mean, *rest)))
 
 
-def _gradients(layers: list[np.ndarray], x: np.ndarray, target: np.ndarray, weight: np.ndarray) -> list[np.ndarray]:
-    """Gradients of the mean weighted cross entropy, in the order of `layers`."""
-    w1, b1, w2, b2, w3, b3 = layers
-    a = np.maximum(x @ w1 + b1, 0)
-    b = np.maximum(a @ w2 + b2, 0)
-    z = b @ w3 + b3
-    e = np.exp(z - z.max(1, keepdims=True))
-    dz = (e / e.sum(1, keepdims=True) - target) * weight / np.float32(len(x))
-    db = (dz @ w3.T) * (b > 0)
-    da = (db @ w2.T) * (a > 0)
-    return [x.T @ da, da.sum(0), a.T @ db, db.sum(0), b.T @ dz, dz.sum(0)]
+class _Training:
+    """Parameters of the network in one vector, their gradients, and Adam's moments.
+
+    The bias of a layer is the weight of an input that is always 1; the hidden layers hand that 1 on by a unit of their
+    own, whose weights stay as they are. So a step is a handful of matrix products without temporaries to speak of.
+    """
+
+    def __init__(self, sizes: tuple[int, int, int, int], rng: np.random.Generator) -> None:
+        inputs, first, second, groups = sizes
+        shapes = [(inputs + 1, first + 1), (first + 1, second + 1), (second + 1, groups)]
+        total = sum(a * b for a, b in shapes)
+        self._values, self._gradients, self._first, self._second = np.zeros((4, total), np.float32)
+        self._decay = np.zeros(total, np.float32)
+        self._w, self._g = self._views(self._values, shapes), self._views(self._gradients, shapes)
+        for w, decay in zip(self._w, self._views(self._decay, shapes), strict=True):
+            w[:-1] = rng.normal(0, np.sqrt(2 / (w.shape[0] - 1)), (w.shape[0] - 1, w.shape[1]))
+            decay[:-1] = DECAY
+        for w, decay in zip(self._w[:2], self._views(self._decay, shapes)[:2], strict=True):
+            w[:-1, -1], w[-1, -1], decay[:, -1] = 0, 1, 0
+        self._done = 0
+
+    @staticmethod
+    def _views(vector: np.ndarray, shapes: list[tuple[int, int]]) -> list[np.ndarray]:
+        ends = np.cumsum([a * b for a, b in shapes])[:-1]
+        return [part.reshape(shape) for part, shape in zip(np.split(vector, ends), shapes, strict=True)]
+
+    def layers(self) -> tuple[np.ndarray, ...]:
+        """Weights (outputs, inputs) and biases, in turn."""
+        w1, w2, w3 = self._w
+        parts = [(w1[:-1, :-1], w1[-1, :-1]), (w2[:-1, :-1], w2[-1, :-1]), (w3[:-1], w3[-1])]
+        return tuple(v for w, b in parts for v in (w.T, b))
+
+    def step(self, x: np.ndarray, target: np.ndarray, weight: np.ndarray, rate: float) -> None:
+        """Update by the gradient of the mean weighted cross entropy of a batch; x is (N, F + 1), target (G, N)."""
+        (w1, w2, w3), (g1, g2, g3) = self._w, self._g
+        a = x @ w1
+        np.maximum(a, 0, out=a)
+        b = a @ w2
+        np.maximum(b, 0, out=b)
+        z = w3.T @ b.T
+        z -= z.max(0)
+        np.exp(z, out=z)
+        z /= z.sum(0)
+        z -= target
+        z *= weight
+        np.matmul(b.T, z.T, out=g3)
+        db = z.T @ w3.T
+        db *= b > 0
+        np.matmul(a.T, db, out=g2)
+        da = db @ w2.T
+        da *= a > 0
+        np.matmul(x.T, da, out=g1)
+        g1[:, -1] = 0
+        g2[:, -1] = 0
+        self._adam(np.float32(rate))
+
+    def _adam(self, rate: np.float32) -> None:
+        self._done += 1
+        gradients = self._gradients
+        self._first += np.float32(0.1) * (gradients - self._first)
+        self._second += np.float32(0.01) * (gradients * gradients - self._second)
+        scale = np.float32(np.sqrt(1 - 0.99**self._done) / (1 - 0.9**self._done))
+        self._values -= rate * scale * self._first / (np.sqrt(self._second) + np.float32(1e-8))
+        self._values -= rate * self._decay * self._values

@@ -18,8 +18,8 @@ from ACSegLib.jobs import Progress
 #: Scale of the fine features, in voxels of the finest axis.
 FINE_SIGMA = 1.0
 
-#: Features of the fine scale, and of each coarse level.
-FINE_FEATURES, LEVEL_FEATURES = 6, 5
+#: Features of the fine scale, of each coarse level, and of each shape guess.
+FINE_FEATURES, LEVEL_FEATURES, SHAPE_FEATURES = 6, 5, 2
 
 #: Planes beside a slab that its smoothing needs.
 _HALO = 3
@@ -108,7 +108,7 @@ class ImageFeatures:
 
     def count(self, groups: int) -> int:
         """Number of features a voxel has, with `groups` shape guesses."""
-        return FINE_FEATURES + 2 * LEVEL_FEATURES + 2 * groups
+        return FINE_FEATURES + 2 * LEVEL_FEATURES + SHAPE_FEATURES * groups
 
     def cropped(self, first: int, last: int, rows: slice, columns: slice) -> ImageFeatures:
         """Features of a box, planes first..last; its coarse levels are cut at whole coarse voxels."""

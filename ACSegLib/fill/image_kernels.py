@@ -270,17 +270,25 @@ def gather_features(plane, rows, columns, top, edges, fine, inverse_spacing, lev
 @njit(**_JIT)
 def _layer(weights, bias, x, out, rectify):
     """out = weights @ x + bias along a row of voxels, optionally rectified."""
-    ni = x.shape[1]
+    ni, inputs = x.shape[1], weights.shape[1]
     for o in range(weights.shape[0]):
+        line = out[o]
         for i in range(ni):
-            out[o, i] = bias[o]
-        for f in range(weights.shape[1]):
+            line[i] = bias[o]
+        f = 0
+        while f + 4 <= inputs:  # four inputs at a time: a third of the traffic to and from the line
+            a, b, c, d = weights[o, f], weights[o, f + 1], weights[o, f + 2], weights[o, f + 3]
+            for i in range(ni):
+                line[i] += a * x[f, i] + b * x[f + 1, i] + c * x[f + 2, i] + d * x[f + 3, i]
+            f += 4
+        while f < inputs:
             w = weights[o, f]
             for i in range(ni):
-                out[o, i] += w * x[f, i]
+                line[i] += w * x[f, i]
+            f += 1
         if rectify:
             for i in range(ni):
-                out[o, i] = max(out[o, i], np.float32(0.0))
+                line[i] = max(line[i], np.float32(0.0))
 
 
 @njit(**_JIT)

@@ -19,7 +19,10 @@ from ACSegLib.fill.context import Context, Settings
 from ACSegLib.jobs import Progress
 
 #: Slices left out to judge the prior; slices and voxels that are filled for the forecast, at most.
-MOST_SLICES, MOST_FILLED, MOST_VOXELS = 6, 2, 600_000
+MOST_SLICES, MOST_FILLED, MOST_VOXELS = 6, 2, 250_000
+
+#: Updates of a network that only judges the prior.
+TRIAL_STEPS = 400
 
 #: The prior's Dice at which it is trusted fully, and by how many decades gamma falls per unit below it.
 TRUSTED, DECADES = 0.95, 2.73
@@ -109,8 +112,7 @@ def _networks_without(
         if not members:
             continue
         keep = ~np.isin(samples.plane, members)
-        part = Samples(samples.x[keep], samples.y[keep], samples.plane[keep], samples.weight[keep])
-        network = train_network(part, groups, steps=300, progress=progress)
+        network = train_network(samples.part(keep), groups, steps=TRIAL_STEPS, progress=progress)
         networks.update(dict.fromkeys(members, network))
     return networks
 
