@@ -8,10 +8,13 @@ Examples:
   acseg compare result.seg.nrrd truth.seg.nrrd -o scores.csv
   acseg compare results/ truth/ -o scores.xlsx --tolerance 0.06
   acseg compare results/ truth/ -o scores.csv --instances --ignore-value 2
+  acseg compare watershed/ truth/ -o cells.csv --cells          (every segment is a cell; names do not matter)
+  acseg compare sam/ truth/ -o slices.csv --slice k              (the central slice alone)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,6 +49,10 @@ class Options:
         default=0, help="value of the truth that means 'not labelled' and does not count; 0: none", minimum=0
     )
     instances: bool = option(default=False, help="match connected cells: panoptic quality, splits, merges")
+    cells: bool = option(default=False, help="every segment is a cell: match those of both sides, whatever their names")
+    slice: str = option(
+        default="", help="compare one slice alone: k, j or i for the central one across it, k120 for another"
+    )
     distances: bool = option(default=True, help="measure surface distances")
     morphology: bool = option(default=True, help="surface area and surface-to-volume ratio of both sides")
     exclude_border: bool = option(default=False, help="leave out segments that the border of the volume cuts")
@@ -61,6 +68,12 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Compare each pair and write the table."""
+    if options.cells and (options.segments or options.instances):
+        raise InputError("--cells takes every segment as a cell; leave --segments and --instances out.")
+    if options.slice:
+        _parse_slice(options.slice)
+    if options.exclude_border and (options.cells or options.slice):
+        raise InputError("--exclude-border leaves out whole segments; it does not go with --cells or --slice.")
     items, missing = pair_files(options.result, options.truth)
     if options.output is not None:
         return run_table(items, missing, compare_item, options, summarise, progress)
@@ -116,7 +129,7 @@ def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
 def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
     """Compare one pair of files."""
     from ACSegLib.files import open_segmentation
-    from ACSegLib.measure.overlap import compare_segmentations
+    from ACSegLib.measure.overlap import require_same_place
 
     progress(0.0, f"reading {item.name}")
     truth = open_segmentation(item.files["truth"])
@@ -127,22 +140,62 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
         result = resample_segmentation(result, truth.geometry, truth.shape)
     truth, ignore = _split_ignored(truth, options.ignore_value)
     result, truth = in_unit(result, options.unit), in_unit(truth, options.unit)
-    rows = compare_segmentations(
-        result,
-        truth,
-        segments=options.segments or None,
-        ignore=ignore,
-        tolerance=options.tolerance or None,
-        surface=options.surface,
-        distances=options.distances,
-        instances=options.instances,
-        progress=progress.part(0.0, 0.8),
-    )
-    for row in rows:
-        row.update(_shape_figures(result, truth, row["segment"], options.morphology))
+    if options.slice:
+        require_same_place(result, truth)
+        box = _slice_box(options.slice, truth.shape)
+        result, truth = _cut(result, box), _cut(truth, box)
+        ignore = ignore[box] if ignore is not None else None
+    rows = _rows(result, truth, ignore, options, progress.part(0.0, 0.8))
+    if not rows:
+        raise InputError(f"{item.name}: neither the result nor the truth has a segment to compare.")
+    if not options.slice and not options.cells:
+        for row in rows:
+            row.update(_shape_figures(result, truth, row["segment"], options.morphology))
+        rows = [row for row in rows if not (options.exclude_border and row["touches_border"])]
     progress(1.0, f"compared {item.name}")
-    rows = [row for row in rows if not (options.exclude_border and row["touches_border"])]
     return [{"volume_name": item.name, **row} for row in rows]
+
+
+def _rows(
+    result: Segmentation, truth: Segmentation, ignore: np.ndarray | None, options: Options, progress: Progress
+) -> list[dict[str, Any]]:
+    from ACSegLib.measure.overlap import compare_cells, compare_segmentations
+
+    figures: dict[str, Any] = {
+        "ignore": ignore,
+        "tolerance": options.tolerance or None,
+        "surface": options.surface,
+        # The surface of a single slice would be the slice itself.
+        "distances": options.distances and not options.slice,
+    }
+    if options.cells:
+        return [compare_cells(result.flattened(), truth.flattened(), **figures)]
+    return compare_segmentations(
+        result, truth, segments=options.segments or None, instances=options.instances, progress=progress, **figures
+    )
+
+
+def _parse_slice(text: str) -> tuple[int, int | None]:
+    """Array axis and number of a slice: "k" is the central one (None) across k, "k120" that number."""
+    found = re.fullmatch(r"([kji])(\d*)", text.strip().lower())
+    if found is None:
+        raise InputError(f"--slice must be k, j or i, with a number for a slice that is not central, not {text!r}.")
+    return "kji".index(found[1]), int(found[2]) if found[2] else None
+
+
+def _slice_box(text: str, shape: tuple[int, int, int]) -> tuple[slice, slice, slice]:
+    axis, number = _parse_slice(text)
+    number = shape[axis] // 2 if number is None else number
+    if number >= shape[axis]:
+        raise InputError(f"--slice {text} is outside the volume, which has {shape[axis]} slices across {'kji'[axis]}.")
+    k, j, i = (slice(number, number + 1) if n == axis else slice(0, size) for n, size in enumerate(shape))
+    return k, j, i
+
+
+def _cut(segmentation: Segmentation, box: tuple[slice, slice, slice]) -> Segmentation:
+    from dataclasses import replace
+
+    return replace(segmentation, layers=tuple(layer[box] for layer in segmentation.layers))
 
 
 def _split_ignored(truth: Segmentation, value: int) -> tuple[Segmentation, np.ndarray | None]:

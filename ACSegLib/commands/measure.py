@@ -142,6 +142,8 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[
 
     progress(0.0, f"reading {item.name}")
     segmentation = open_segmentation(item.files["labels"])
+    if not segmentation.segments:
+        raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
     volume = open_volume(item.files["image"]) if "image" in item.files else None
     if volume is not None and options.resample and not same_grid(segmentation, volume):
         from ACSegLib.resample import resample_segmentation

@@ -126,7 +126,7 @@ def morphology_against_truth(study: Study, sheets: dict[str, Rows]) -> list[Sect
 
 def morphology(study: Study, sheets: dict[str, Rows]) -> Section:
     """Measures per cell of the tables of acseg measure, with their groups compared."""
-    from ACSegLib.measure.comparison import compare_groups
+    from ACSegLib.measure.comparison import compare_group_measures
 
     section = Section("Morphology", ["Each row is a segment of one volume; groups are tables or folders."])
     grouped: dict[str, Rows] = {}
@@ -140,24 +140,30 @@ def morphology(study: Study, sheets: dict[str, Rows]) -> Section:
         return section
     unit = str(next(iter(grouped.values()))[0]["unit"])
     figures = _figures()
-    tests: Rows = []
+    measures: dict[str, dict[str, list[float]]] = {}
     for name, power in (("volume", 3), ("surface_to_volume", -1), ("sphericity", None), ("lac_mean", None)):
         values = {g: [v for r in rows if (v := r.get(name)) is not None] for g, rows in grouped.items()}
         if not any(values.values()):
             continue
         label = ", ".join(t for t in (_label(name), unit_text(unit, power)) if t)
         section.figures.append(Figure(f"{_label(name)} per group.", figures.strip_plot(values, label)))
-        try:
-            tests += compare_groups(values, _label(name))
-        except InputError:
-            continue  # one group, or groups of one cell: nothing to compare
+        measures[_label(name)] = values
+    tests, left_out = compare_group_measures(measures) if len(grouped) > 1 else ([], {})
+    section.texts += [f"Not compared: {reason}" for reason in left_out.values()]
     if tests:
         sheets["group tests"] = tests
         columns = ["measure", "comparison", "cells", "mean_first", "mean_second", "difference", "interval"]
         columns += ["hedges_g", "p", "rank_p", "p_corrected"]
         shown = [{**r, "interval": _interval(r)} for r in tests]
+        section.texts.append("Welch's tests; p values are corrected for all pairs of groups and measures (Holm).")
         section.tables.append(table_of(shown, columns, "Comparison of groups"))
     every = [{**r, "group": g} for g, rows in grouped.items() for r in rows]
+    cut = sum(bool(r.get("touches_border")) for r in every)
+    if cut:
+        section.texts.append(
+            f"{cut} of {len(every)} are cut by the border of the volume: part of them is missing, and the cut counts "
+            "as surface. acseg measure --exclude-border leaves such cells out."
+        )
     sheets["morphology"] = every
     columns = ["volume_name", "group", "volume", "surface_area", "surface_to_volume", "sphericity", "axis_1", "axis_2"]
     columns += ["axis_3", "thin_parts", "thin_part_length", "lac_mean", "lac_sd", "touches_border"]

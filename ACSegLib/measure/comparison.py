@@ -209,6 +209,37 @@ def compare_groups(groups: Mapping[str, Sequence[float]], measure: str = "", cor
     return rows
 
 
+def compare_group_measures(
+    measures: Mapping[str, Mapping[str, Sequence[float]]], correction: str = "holm"
+) -> tuple[list[dict], dict[str, str]]:
+    """Compare groups of cells by several measures; p values are corrected for all pairs of groups and all measures.
+
+    Parameters
+    ----------
+    measures : mapping of measure to (mapping of group to values)
+    correction : str
+        See `correct_p_values`.
+
+    Returns
+    -------
+    rows : list of dict
+        Those of `compare_groups`, measure by measure.
+    left_out : dict of str to str
+        Measures that cannot be compared, and why.
+    """
+    rows: list[dict[str, Any]] = []
+    left_out: dict[str, str] = {}
+    for measure, groups in measures.items():
+        try:
+            rows += compare_groups(groups, measure, "none")
+        except InputError as error:
+            left_out[measure] = str(error)
+    pairs = [row for row in rows if "p_corrected" in row]
+    for row, p in zip(pairs, correct_p_values([row["p"] for row in pairs], correction), strict=True):
+        row["p_corrected"] = p
+    return rows, left_out
+
+
 def _all_groups(groups: Mapping[str, np.ndarray]) -> dict[str, Any]:
     import pandas
     import pingouin

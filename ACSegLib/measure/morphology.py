@@ -171,7 +171,8 @@ def measure_segmentation(
     -------
     list of dict
         "segment", "kind" ("segment" or "cell"), "cell" (0 for the segment, 1.. by falling size), "unit",
-        "touches_border", the figures of `shape_measures`, `thin_part_measures` and `intensity_measures`, and
+        "touches_border", "pieces" and "largest_piece" (of a segment: its connected cells, and the part of its volume
+        that the largest has), the figures of `shape_measures`, `thin_part_measures` and `intensity_measures`, and
         "contact: NAME" per other segment. Plain Python values.
     """
     progress = progress or Progress()
@@ -227,11 +228,17 @@ def _segment_rows(
         if settings.cells and cells.sizes[n] >= large:
             progress(place / (len(found) + 1), f"measuring {segment.name}, cell {place} of {len(found)}")
             rows.append(context.row(cells.mask(n), cells.boxes[n], place))
+    pieces = {"pieces": len(found), "largest_piece": _share(cells.sizes[found])}
     if len(found) == 1 and rows:  # the segment is its one cell
-        return [{**rows[0], "kind": "segment", "cell": 0}, *rows]
+        return [{**rows[0], "kind": "segment", "cell": 0, **pieces}, *rows]
     whole = bounding_box(mask)
     every = rows if len(rows) == len(found) else None
-    return [context.row(mask[whole] if whole else mask, whole, 0, every), *rows]
+    return [{**context.row(mask[whole] if whole else mask, whole, 0, every), **pieces}, *rows]
+
+
+def _share(sizes: np.ndarray) -> float:
+    """What the first has of all; NaN of nothing."""
+    return float(sizes[0] / sizes.sum()) if len(sizes) else float("nan")
 
 
 @dataclass(frozen=True)

@@ -210,8 +210,7 @@ def compare_segmentations(
             known = ", ".join(name for name, _, _ in pairs) or "none"
             raise InputError(f"no segment is named {unknown[0]!r}; there are: {known}.")
         pairs = [pair for pair in pairs if pair[0] in segments]
-    spacing = truth.geometry.spacing if truth.geometry.unit != "px" else result.geometry.spacing
-    unit = truth.geometry.unit if truth.geometry.unit != "px" else result.geometry.unit
+    unit, spacing = _unit_and_spacing(result, truth)
     rows = []
     for n, (name, of_result, of_truth) in enumerate(pairs):
         progress(n / len(pairs), f"comparing {name}")
@@ -226,6 +225,52 @@ def compare_segmentations(
         rows.append(row)
     progress(1.0, "compared")
     return rows
+
+
+def compare_cells(
+    result: Segmentation,
+    truth: Segmentation,
+    *,
+    ignore: np.ndarray | None = None,
+    tolerance: float | None = None,
+    surface: str = "surfels",
+    distances: bool = True,
+) -> Row:
+    """Compare two segmentations in which every segment is a cell, whatever its name: touching cells, told apart.
+
+    Parameters
+    ----------
+    result, truth : Segmentation
+        On one grid; their segments may not overlap.
+    ignore, tolerance, surface, distances
+        See `compare_masks`.
+
+    Returns
+    -------
+    dict
+        "segment" ("all cells"), the figures of `compare_masks` for all cells together, those of `match_instances`, and
+        "matched_dice", the mean Dice of the matched pairs (NaN if nothing matches).
+    """
+    require_same_place(result, truth)
+    unit, spacing = _unit_and_spacing(result, truth)
+    a, b = result.labels, truth.labels
+    figures = compare_masks(a, b, spacing, tolerance=tolerance, ignore=ignore, surface=surface, distances=distances)
+    found = match_instances(a, b, ignore=ignore)
+    scores = [2 * iou / (1 + iou) for _, _, iou in found.matches]
+    return {
+        "segment": "all cells",
+        "status": _status(figures["result_volume"] > 0, figures["truth_volume"] > 0),
+        "unit": unit,
+        **figures,
+        **found.as_row(),
+        "matched_dice": float(np.mean(scores)) if scores else _NAN,
+    }
+
+
+def _unit_and_spacing(result: Segmentation, truth: Segmentation) -> tuple[str, tuple[float, ...]]:
+    """Those of the truth, or of the result where the truth's file tells no voxel size."""
+    geometry = truth.geometry if truth.geometry.unit != "px" else result.geometry
+    return geometry.unit, geometry.spacing
 
 
 def _mask(segmentation: Segmentation, segment: Segment | None) -> np.ndarray:

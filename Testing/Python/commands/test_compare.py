@@ -53,6 +53,43 @@ def test_folders_and_their_summary(folders):
     assert output.stat().st_size > 1000
 
 
+def test_touching_cells_are_matched_whatever_their_names(tmp_path, capsys):
+    k, j, i = np.indices((20, 20, 30))
+    cells = np.where((k - 10) ** 2 + (j - 10) ** 2 < 60, np.where(i < 12, 1, np.where(i < 20, 2, 3)), 0)
+    shifted = np.where((k - 10) ** 2 + (j - 10) ** 2 < 60, np.where(i < 13, 3, 1), 0)  # 2 and 3 in one
+    truth = Segmentation.from_labels(cells.astype(np.uint8), NM, {1: "cell a", 2: "cell b", 3: "cell c"})
+    result = Segmentation.from_labels(shifted.astype(np.uint8), NM, {1: "cell 1", 3: "cell a"})
+    paths = [str(tmp_path / f"{name}.seg.nrrd") for name in ("result", "truth")]
+    save_segmentation(result, paths[0])
+    save_segmentation(truth, paths[1])
+    table = tmp_path / "t.csv"
+    assert main(["compare", *paths, "-o", str(table), "--cells", "--quiet"]) == 0
+    (row,) = read_table(table)
+    assert (row["segment"], row["dice"]) == ("all cells", 1.0)
+    assert (row["matched_cells"], row["missed_cells"], row["merged_cells"]) == (2, 1, 1)
+    # 12 of 13 planes agree in one, 10 of 17 in the other.
+    assert row["matched_dice"] == pytest.approx((2 * 12 / 25 + 2 * 10 / 27) / 2)
+    assert main(["compare", *paths, "-o", str(table), "--cells", "--instances", "--quiet"]) == 2
+    assert "leave --segments and --instances out" in capsys.readouterr().err
+
+
+def test_one_slice_alone(folders, capsys):
+    """As 2D models are judged: what the other slices hold does not count, and there is no surface."""
+    result = ball(7)
+    result.labels[:12] = 0
+    paths = [str(folders / "cut.seg.nrrd"), str(folders / "truth/cell1.nii.gz")]
+    save_segmentation(result, paths[0])
+    for text, number in (("k", 12), ("k13", 13)):
+        assert main(["compare", *paths, "-o", str(folders / "t.csv"), "--slice", text, "--quiet"]) == 0
+        (row,) = read_table(folders / "t.csv")
+        a, b = (int(ball(r).labels[number].sum()) for r in (7, 8))
+        assert row["dice"] == pytest.approx(2 * a / (a + b))
+        assert "surface_dice" not in row
+    for text, message in (("k24", "which has 24 slices"), ("12", "--slice must be k, j or i")):
+        assert main(["compare", *paths, "-o", str(folders / "t.csv"), "--slice", text, "--quiet"]) != 0
+        assert message in capsys.readouterr().err
+
+
 def test_average_distance_of_concentric_balls_is_in_micrometres(folders):
     output = folders / "scores.csv"
     compare.run(compare.Options(str(folders / "results"), str(folders / "truth"), str(output), workers=1), Progress())

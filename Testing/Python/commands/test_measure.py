@@ -51,6 +51,24 @@ def test_one_file_in_micrometres(tmp_path, capsys):
     assert not list(tmp_path.glob(".*journal*"))
 
 
+def test_a_file_without_labels_is_listed_not_passed_over(tmp_path, capsys):
+    folder = write_folder(tmp_path / "results", 1)
+    save_segmentation(Segmentation.from_labels(np.zeros((24, 24, 24), np.uint8), NM), folder / "none.nii.gz")
+    assert main(["measure", str(folder), "-o", str(tmp_path / "t.csv"), "--quiet", "--workers", "1"]) == 2
+    assert "no voxel is labelled" in capsys.readouterr().out
+
+
+def test_a_cell_of_one_voxel_is_measured(tmp_path):
+    found = np.zeros((9, 9, 9), np.uint8)
+    found[4, 4, 4] = 1
+    save_segmentation(Segmentation.from_labels(found, NM, {1: "cytoplasm"}), tmp_path / "cell.seg.nrrd")
+    assert main(["measure", str(tmp_path / "cell.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--quiet"]) == 0
+    cell = read_table(tmp_path / "t.csv")[1]
+    assert cell["volume"] == pytest.approx(1e-3)
+    assert 0 < cell["surface_area"] < 6e-2
+    assert (cell["thin_parts"], cell["touches_border"]) == (0, False)
+
+
 def test_absorption_and_bead_reference(tmp_path):
     segmentation = labels()
     image = np.full(segmentation.shape, 0.25, np.float32)

@@ -11,6 +11,7 @@ from scipy import stats
 from ACSegLib.errors import InputError
 from ACSegLib.measure.comparison import (
     bland_altman,
+    compare_group_measures,
     compare_groups,
     compare_measures,
     compare_paired,
@@ -86,6 +87,17 @@ def test_groups_against_scipy():
     assert rows[1]["p_corrected"] == pytest.approx(min(1, 3 * rows[1]["p"]), rel=1e-9)
     assert rows[1]["hedges_g"] < -0.8
     assert len(compare_groups({"a": [1, 2, 3], "b": [2, 3, 5]})) == 1
+
+
+def test_several_measures_of_groups_are_corrected_together():
+    rng = np.random.default_rng(2)
+    groups = {m: {"a": rng.normal(0, 1, 10), "b": rng.normal(1, 1, 10)} for m in ("volume", "sphericity")}
+    rows, left_out = compare_group_measures({**groups, "LAC": {"a": [1.0], "b": [2.0, 3.0]}})
+    alone = [compare_groups(values, m)[0]["p"] for m, values in groups.items()]
+    small, large = sorted(alone)
+    expected = {small: min(1, 2 * small), large: min(1, max(2 * small, large))}  # Holm by hand
+    assert [r["p_corrected"] for r in rows] == pytest.approx([expected[p] for p in alone])
+    assert list(left_out) == ["LAC"]
 
 
 def test_groups_that_cannot_be_compared_say_why():

@@ -150,6 +150,8 @@ def test_rows_per_segment_and_per_cell():
     assert [large["centre_l"], large["centre_p"], large["centre_s"]] == pytest.approx([420, 600, 600])
     assert (large["touches_border"], speck["touches_border"]) == (False, True)
     assert speck["volume"] == 27000
+    assert (whole["pieces"], bead["pieces"]) == (3, 1)
+    assert whole["largest_piece"] == pytest.approx(large["volume"] / whole["volume"])
     assert bead["lac_mean"] == pytest.approx(1.0)
     assert large["lac_p95"] == pytest.approx(0.5)
     assert {type(v) for r in rows for v in r.values()} <= {str, int, float, bool}
