@@ -116,7 +116,8 @@ def describe(results: dict[str, Any]) -> str:
             continue
         counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in row["segments"]) or "no segment"
         lines.append(f"{row['image']}: {counts} ({row['seconds']:.1f} s)")
-        lines.append(f"  by {row['engine']} on {row['device']} in {row['precision']}, {row['tiles']} tile(s)")
+        reason = f" ({row['engine_reason']})" if row.get("engine_reason") else ""
+        lines.append(f"  by {row['engine']}{reason} on {row['device']} in {row['precision']}, {row['tiles']} tile(s)")
         lines += [f"  note: {note}" for note in row["notes"]]
     lines += [f"written: {path}" for path in results["outputs"].values()]
     return "\n".join(lines)

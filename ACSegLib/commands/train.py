@@ -94,7 +94,10 @@ class Options:
     )
     grow: bool = option(default=True, help="small patches at first, whole ones in the end", advanced=True)
     spacing: str = option(
-        default="auto", help="resample to one voxel size (auto) or not (none)", choices=("auto", "none"), advanced=True
+        default="auto",
+        help="voxel size to train at: chosen from the volumes (auto), as they are (none), or I,J,K in the unit of the "
+        "first volume",
+        advanced=True,
     )
     normalisation: str = option(
         default="volume",
@@ -214,7 +217,7 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
         "levels": options.levels,
         "residual": None if options.blocks == "auto" else options.blocks == "residual",
         "grow": None if options.grow else False,
-        "spacing": options.spacing if options.spacing != "auto" else None,
+        "spacing": _spacing(options.spacing),
         "normalisation": options.normalisation if options.normalisation != "volume" else None,
     }
     same_named = (
@@ -232,6 +235,18 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
         scratch=Path(options.scratch) if options.scratch else None,
         overrides={key: value for key, value in overrides.items() if value is not None},
     )
+
+
+def _spacing(text: str) -> str | list[float] | None:
+    if text in ("auto", "none"):
+        return None if text == "auto" else text
+    try:
+        values = [float(word) for word in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 3 or not all(math.isfinite(v) and v > 0 for v in values):
+        raise InputError(f"--spacing must be auto, none, or three voxel sizes such as 30,30,30, not {text!r}.")
+    return values
 
 
 def _train_surface(result: TrainingResult, cases: list[Case], options: Options, progress: Progress) -> None:

@@ -132,6 +132,15 @@ def choose_engine(device: str = "auto", engine: str = "auto", found: Processor |
     return engine, place
 
 
+def explain_engine(engine: str, place: str, found: Processor) -> str:
+    """Say why `choose_engine` chose as it did, for the report."""
+    if engine != "auto":
+        return "asked for"
+    if place.startswith("cuda"):
+        return "PyTorch runs on the CUDA device"
+    return "the fastest on this processor" if found.openvino else "OpenVINO is not installed: pip install 'acseg[fast]'"
+
+
 def _best_precision(found: Processor, place: str) -> str:
     import torch
 

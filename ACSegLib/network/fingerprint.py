@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from ACSegLib.errors import MemoryLimitError
+from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.network.architecture import patch_divisor, unet_spec
 from ACSegLib.network.checks import Facts
 from ACSegLib.network.data import name_key
@@ -118,13 +118,26 @@ def plan_growth(patch: Sequence[int], batch: int, spec: Mapping[str, Any], devic
     return stages
 
 
-def training_spacing(facts: Sequence[Facts], wanted: str = "auto") -> tuple[tuple[float, ...] | None, str, str]:
-    """Choose spacing (i, j, k), unit, and the reason; `wanted` is "auto" or "none"."""
+def training_spacing(
+    facts: Sequence[Facts], wanted: str | Sequence[float] = "auto"
+) -> tuple[tuple[float, ...] | None, str, str]:
+    """Choose spacing (i, j, k), unit, and the reason; `wanted` is "auto", "none", or a spacing in the first's unit.
+
+    Raises
+    ------
+    InputError
+        If a spacing is asked for, but a volume does not tell its own.
+    """
     if wanted == "none":
         return None, "px", "asked for: voxel by voxel"
-    if any(f.geometry.unit == "px" for f in facts):
+    without = [f.name for f in facts if f.geometry.unit == "px"]
+    if without and not isinstance(wanted, str):
+        raise InputError(f"--spacing asks for a voxel size, but {without[0]} tells none; write it into the file.")
+    if without:
         return None, "px", "not every volume tells its voxel size: voxel by voxel"
     unit = facts[0].geometry.unit
+    if not isinstance(wanted, str):
+        return tuple(float(v) for v in wanted), unit, "asked for"
     spacings = np.array([f.geometry.in_unit(unit).spacing for f in facts])
     median = np.median(spacings, axis=0)
     if np.all(np.abs(spacings / median - 1) < SPACING_TOLERANCE):
@@ -255,7 +268,7 @@ def make_plan(
     available_bytes : int
         Memory of the device that is free.
     overrides : mapping, optional
-        Any of ``patch_size``, ``batch_size``, ``levels``, ``base``, ``residual``, ``spacing`` ("none"),
+        Any of ``patch_size``, ``batch_size``, ``levels``, ``base``, ``residual``, ``spacing`` ("none", or i, j, k),
         ``normalisation`` ("volume", "fixed", "none"), ``grow`` (False: whole patches from the start).
 
     Raises

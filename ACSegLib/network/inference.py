@@ -10,7 +10,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,14 @@ import numpy as np
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.files.lazy import is_mapped
 from ACSegLib.jobs import Progress
-from ACSegLib.network.engines import Engine, OutOfMemory, choose_engine, make_engine
+from ACSegLib.network.engines import (
+    Engine,
+    OutOfMemory,
+    choose_engine,
+    examine_processor,
+    explain_engine,
+    make_engine,
+)
 from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk
 from ACSegLib.network.preprocessing import apply_statistics, shape_at, statistics_for
 from ACSegLib.network.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
@@ -140,6 +147,7 @@ def predict(
     sink, engine, tiling = job.run(progress, notes)
     report = {
         "engine": engine.name,
+        "engine_reason": job.reason,
         "device": engine.device,
         "precision": engine.precision,
         "tile": list(tiling.tile),
@@ -220,9 +228,12 @@ class _Job:
     ) -> None:
         self.array, self.grid, self.model, self.settings = array, grid, model, settings
         self.normalise = normalise
-        self.kind, self.place = choose_engine(settings.device, settings.engine)
-        if settings.engine == "auto" and math.prod(grid.shape) * (8 if settings.tta else 1) < _WORTH_PREPARING:
-            self.kind = "pytorch"
+        found = examine_processor()
+        self.kind, self.place = choose_engine(settings.device, settings.engine, found)
+        self.reason = explain_engine(settings.engine, self.place, found)
+        small = math.prod(grid.shape) * (8 if settings.tta else 1) < _WORTH_PREPARING
+        if settings.engine == "auto" and self.kind == "openvino" and small:
+            self.kind, self.reason = "pytorch", "the image is too small to earn OpenVINO's preparation back"
         patch = model.preprocessing.get("patch_size") or (64, 64, 64)
         self.overlap = [round(n * settings.overlap) for n in patch]
 
@@ -311,17 +322,32 @@ class _Job:
         """Read the next tile while the network works on this one."""
         import torch
 
+        copies = torch.cuda.Stream(self.place) if self.place.startswith("cuda") else None
+
         def read(start: tuple[int, ...]) -> torch.Tensor:
             tile = torch.from_numpy(self.grid.read(self.array, start, tiling.tile, self.normalise))[None, None]
-            return tile.pin_memory() if self.place.startswith("cuda") else tile
+            if copies is None:
+                return tile
+            with torch.cuda.stream(
+                copies
+            ):  # beside the stream that computes, so that the copy takes no time of its own
+                tile = tile.pin_memory().to(self.place, non_blocking=True)
+                copies.synchronize()
+            return tile
+
+        def handed_over(ahead: Future[torch.Tensor]) -> torch.Tensor:
+            tile = ahead.result()
+            if copies is not None:  # its memory must not be given to a later copy while the network still reads it
+                tile.record_stream(torch.cuda.current_stream(self.place))
+            return tile
 
         places = itertools.product(*tiling.starts)
         with ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(read, next(places))
             for place in places:
-                tile, ahead = ahead.result(), pool.submit(read, place)
+                tile, ahead = handed_over(ahead), pool.submit(read, place)
                 yield tile
-            yield ahead.result()
+            yield handed_over(ahead)
 
     def _mirrored(self, engine: Engine, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
         if not self.settings.tta:

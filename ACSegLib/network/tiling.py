@@ -20,8 +20,8 @@ from ACSegLib.network.architecture import patch_divisor
 _SIGMA = 0.125
 #: Bytes of activations for each voxel of the tile and filter of the finest level, measured, by engine.
 BYTES_PER_VOXEL_AND_FILTER: Mapping[str, float] = {"openvino": 20.0, "pytorch": 36.0}
-#: A tile of more voxels is no better and only makes the work coarse-grained.
-_LARGEST_TILE = {"cpu": 6_000_000, "cuda": 24_000_000}
+#: Most voxels of a tile, by what runs it: more save little overlap, and PyTorch notices a cancel only between layers.
+_LARGEST_TILE = {"openvino": 8_000_000, "pytorch": 6_000_000, "cuda": 24_000_000}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def choose_tile(
     """
     divisor = patch_divisor(spec)
     each = bytes_per_voxel(spec, engine)
-    largest = _LARGEST_TILE[device.split(":")[0]]
+    largest = _LARGEST_TILE["cuda" if device.startswith("cuda") else engine]
     options = [_sides(n, d, o) for n, d, o in zip(shape, divisor, overlap, strict=True)]
     best: tuple[int, int, Tiling] | None = None
     for k in options[0]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ACSegLib.errors import MemoryLimitError
+from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.network.architecture import build_network, patch_divisor
 from ACSegLib.network.checks import Facts
 from ACSegLib.network.fingerprint import make_plan, plan_patch, plan_strides, smaller_patch, training_spacing
@@ -27,6 +27,9 @@ def test_spacing_rules():
     assert training_spacing(same)[0] == pytest.approx((30.15, 30, 30))
     mixed = [facts(spacing=(20, 20, 20)), facts(spacing=(0.03, 0.03, 0.03), unit="um"), facts(spacing=(50, 50, 50))]
     assert training_spacing(mixed)[:2] == (pytest.approx((30, 30, 30)), "nm")
+    assert training_spacing(mixed, [25.0, 25.0, 40.0])[:2] == ((25.0, 25.0, 40.0), "nm")
+    with pytest.raises(InputError, match="tells none"):
+        training_spacing([facts(), facts(unit="px")], [25.0, 25.0, 40.0])
     assert training_spacing([facts(), facts(unit="px")])[:2] == (None, "px")
     flat = [facts(spacing=(30, 30, z)) for z in (100, 200, 300)]
     assert training_spacing(flat)[0] == pytest.approx((30, 30, 120))

@@ -169,6 +169,18 @@ def test_engine_is_chosen_by_what_there_is():
         engines.choose_engine("tpu", found=found())
 
 
+def test_report_tells_why_the_engine_was_chosen():
+    volume = Volume(np.zeros((16, 16, 16), np.float32))
+    assert (
+        predict(volume, threshold_model(), PredictionSettings(engine="pytorch")).report["engine_reason"] == "asked for"
+    )
+    nothing = engines.Processor(bfloat16=False, cuda=False, openvino=False)
+    assert "not installed" in engines.explain_engine("auto", "cpu", nothing)
+    here = engines.examine_processor()
+    if here.openvino and not here.cuda:
+        assert "too small" in predict(volume, threshold_model()).report["engine_reason"]
+
+
 def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
     volume, tried = smooth_volume((32, 32, 32)), []
     make = inference.make_engine
