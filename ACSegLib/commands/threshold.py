@@ -45,7 +45,9 @@ class Options:
     )
     min_size: int = option(default=64, help="smaller parts are dropped", minimum=1, unit="voxels")
     model: str | None = option(default=None, help="box-prompted 2D model (.pt, .onnx or .xml) for the central slice")
-    box_from: str | None = option(default=None, help="labels, or a folder of them, that give the box for --model")
+    box_from: str | None = option(
+        default=None, help="labels, or a folder of them, for --model: the box is around the first segment"
+    )
     axis: str = option(default="k", help="axis across the slice for --model", choices=("k", "j", "i"))
     box_margin: int = option(default=3, help="margin of the box", minimum=0, unit="voxels")
     workers: int = option(default=0, help="volumes at a time; 0: one a core", minimum=0)
@@ -105,7 +107,9 @@ def threshold_item(item: Item, options: Options, progress: Progress) -> list[dic
         labels = open_segmentation(item.files["box"])
         require_same_grid(volume, labels)
         number = AXES.index(options.axis)
-        plane = np.take(labels.layers[0], volume.shape[number] // 2, axis=number) != 0
+        if not labels.segments:
+            raise InputError(f"{item.files['box']}: no voxel is labelled, so there is no box for {item.name}.")
+        plane = np.take(labels.mask(labels.segments[0]), volume.shape[number] // 2, axis=number)
         box = box_of(plane, options.box_margin)
         result = prompted_slice(volume, open_prompt_model(options.model), box=box, axis=options.axis)
     else:

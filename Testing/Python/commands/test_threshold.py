@@ -49,3 +49,35 @@ def test_a_bad_image_is_listed_and_the_other_done(scans):
 def test_a_model_needs_boxes(scans):
     with pytest.raises(InputError, match="--box-from"):
         threshold.run(threshold.Options([str(scans / "images")], str(scans / "sam"), model="m.pt"), Progress())
+
+
+def test_a_box_prompted_model_is_scored_on_its_slice(scans):
+    """The box is around the cell, the first segment, and not around the bead beside it."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+
+    class FillsItsBox(torch.nn.Module):
+        def forward(self, image: torch.Tensor, points: torch.Tensor, labels: torch.Tensor):
+            first, last = points[0, 0, 0].long(), points[0, 0, 1].long()
+            logits = torch.full_like(image[:, :1], -1.0)[:, None]
+            logits[..., first[1] : last[1] + 1, first[0] : last[0] + 1] = 1.0
+            return logits, torch.ones(1, 1, 1) * labels.max()
+
+    torch.jit.script(FillsItsBox()).save(str(scans / "box.pt"))
+    truth = open_segmentation(scans / "truth/c0.seg.nrrd")
+    with_bead = truth.labels.copy()
+    with_bead[:, :3, :3] = 2
+    both = Segmentation.from_labels(with_bead, truth.geometry, {1: "cytoplasm", 2: "bead"})
+    save_segmentation(both, scans / "boxes.seg.nrrd")
+    options = threshold.Options(
+        [str(scans / "images/c0.nrrd")],
+        str(scans / "sam"),
+        model=str(scans / "box.pt"),
+        box_from=str(scans / "boxes.seg.nrrd"),
+        box_margin=0,
+        workers=1,
+    )
+    threshold.run(options, Progress())
+    found = [str(scans / "sam/c0.seg.nrrd"), str(scans / "truth/c0.seg.nrrd")]
+    scores = compare.run(compare.Options(*found, slice="k"), Progress())
+    disc = int(truth.labels[10].sum())
+    assert scores["summary"][0]["dice"]["mean"] == pytest.approx(2 * disc / (disc + 12 * 12))
