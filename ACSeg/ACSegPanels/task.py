@@ -16,6 +16,9 @@ POLL_MILLISECONDS = 150
 #: Seconds between two looks while a script waits.
 _REST = 0.02
 
+#: Tasks that have ended for the person, but whose work has not: kept until it has.
+_lingering: set[Task] = set()
+
 
 class StepError(RuntimeError):
     """A step failed in its process; the message is a sentence for the person."""
@@ -145,7 +148,8 @@ class Task:
     def _end(self, state: str) -> None:
         self.state = state
         if self._runner.lingering:
-            self._startTimer()  # to see when it has ended for good
+            _lingering.add(self)
+            self._startTimer()
         else:
             self._rest()
 
@@ -160,6 +164,7 @@ class Task:
 
     def _rest(self) -> None:
         """Nothing is at work any more."""
+        _lingering.discard(self)
         if self._timer is not None:
             self._timer.stop()
             self._timer.disconnect("timeout()", self.poll)

@@ -230,8 +230,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 raise InputError(
                     _("The volume, its place or the segmentation changed since the preview: press Fill again.")
                 )
-            inputs = collect(self.scriptedEffect)
-            self._write(merge(outcome.preview, inputs.drawn, inputs.protected))
+            inputs, result = collect(self.scriptedEffect), outcome.preview
+            if not (self.session.isCurrent(inputs.drawn) and self.session.isProtected(inputs.protected)):
+                result = merge(result, inputs.drawn, inputs.protected)
+            self._write(result)
         except Exception as error:
             logging.getLogger("ACSeg").info("the preview could not be applied", exc_info=True)
             self.say(sentence(error))

@@ -26,6 +26,7 @@ class FillSession:
         self.outcome: Outcome | None = None
         self.key: tuple = ()
         self._drawn: Segmentation | None = None
+        self._protected: np.ndarray | None = None
         self._settings: dict[str, Any] = {}
         self._starting: tuple[FillInputs, dict[str, Any]] | None = None
 
@@ -83,7 +84,8 @@ class FillSession:
         for event in events:
             if event.kind == "done" and self._starting is not None:
                 self.outcome = event.value
-                self._drawn, self._settings = self._starting[0].drawn, self._starting[1]
+                inputs, self._settings = self._starting
+                self._drawn, self._protected = inputs.drawn, inputs.protected
         return events
 
     def isCurrent(self, drawn: Segmentation) -> bool:
@@ -96,10 +98,16 @@ class FillSession:
             and all(np.array_equal(a, b) for a, b in zip(before.layers, drawn.layers, strict=True))
         )
 
+    def isProtected(self, protected: np.ndarray | None) -> bool:
+        """Whether the same voxels are protected as when the last fill began."""
+        if protected is None or self._protected is None:
+            return protected is self._protected
+        return np.array_equal(protected, self._protected)
+
     def forget(self) -> None:
         """Cancel what runs and drop what is remembered (the memory of a whole tomogram)."""
         self.job.abandon()
-        self.outcome = self._drawn = self._starting = None
+        self.outcome = self._drawn = self._protected = self._starting = None
         self.key = ()
 
     def _changed(self, inputs: FillInputs, settings: dict[str, Any]) -> dict[str, list[int]] | None:
