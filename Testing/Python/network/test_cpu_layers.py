@@ -23,10 +23,10 @@ def test_same_results_and_gradients_as_torch(monkeypatch, residual):
     monkeypatch.setattr(
         cpu_layers.Convolution, "_wanted_planes", lambda s, x: padded.append(wanted(s, x)) or padded[-1]
     )
-    monkeypatch.setattr(cpu_layers, "_plain_training", lambda _: True)
+    monkeypatch.setattr(cpu_layers, "_plain_cpu", lambda _: True)
     fast = gradients(network, image)
     assert any(padded)
-    monkeypatch.setattr(cpu_layers, "_plain_training", lambda _: False)
+    monkeypatch.setattr(cpu_layers, "_plain_cpu", lambda _: False)
     slow = gradients(network, image)
     torch.testing.assert_close(fast[0], slow[0])
     for name in slow[1]:
@@ -39,14 +39,25 @@ def test_channels_last_is_kept():
     assert layer(image).is_contiguous(memory_format=torch.channels_last_3d)
 
 
-def test_inference_and_sixteen_bits_take_torchs_own_way():
+def test_sixteen_bits_and_tracing_take_torchs_own_way():
     image = torch.randn(1, 8, 6, 6, 6)
-    assert cpu_layers._plain_training(image)
-    assert not cpu_layers._plain_training(image.to(torch.bfloat16))
-    with torch.no_grad():
-        assert not cpu_layers._plain_training(image)
+    assert cpu_layers._plain_cpu(image)
+    assert not cpu_layers._plain_cpu(image.to(torch.bfloat16))
     with torch.autocast("cpu", torch.bfloat16):
-        assert not cpu_layers._plain_training(image)
+        assert not cpu_layers._plain_cpu(image)
+    traced = torch.jit.trace(cpu_layers.InstanceNorm(8, affine=True), image)
+    assert "instance_norm" in str(traced.inlined_graph)
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last_3d])
+@pytest.mark.parametrize(("size", "close"), [(24, 1e-3), (96, 1e-5)])
+def test_normalisation_is_exact_enough(order, size, close):
+    """Against double precision; the mean of three deviations is what single precision sums suffer from."""
+    torch.manual_seed(0)
+    image = torch.randn(1, 2, size, size, size) + 3
+    exact = nn.InstanceNorm3d(2)(image.double())
+    found = cpu_layers.InstanceNorm(2)(image.contiguous(memory_format=order))
+    assert float((found - exact).abs().max()) < close
 
 
 def test_weights_names_and_kinds_are_kept():
