@@ -42,10 +42,19 @@ class SegmentEditorACSegFill(ScriptedLoadableModule):  # noqa: F405
 
 
 class SegmentEditorACSegFillTest(ScriptedLoadableModuleTest):  # noqa: F405
-    """The effect can be found and made."""
+    """The effect at work in a Segment Editor."""
+
+    def setUp(self):
+        """Start with an empty scene."""
+        slicer.mrmlScene.Clear(0)
 
     def runTest(self, **kwargs):
         """Run the self test."""
-        from SegmentEditorACSegFillLib import SegmentEditorEffect
+        self.setUp()
+        self.test_fill()
 
-        assert callable(SegmentEditorEffect.onPreview)
+    def test_fill(self):
+        """Preview, apply, undo."""
+        from SegmentEditorACSegFillLib.selftest import checkFill
+
+        checkFill()

@@ -326,6 +326,12 @@ class qMRMLSegmentEditorWidget(QWidget):
     def activeEffect(self):
         return self._host
 
+    def undo(self):
+        self._host.undo()
+
+    def redo(self):
+        self._host.redo()
+
     def setupViewObservations(self):
         pass
 

@@ -1,0 +1,77 @@
+"""Self test of the effect in a Segment Editor: the same body in Slicer under CTest and in pytest."""
+
+import logging
+import time
+
+import numpy as np
+import slicer
+
+#: Seconds that a fill of the test may take; the first one compiles.
+PATIENCE = 300.0
+
+
+def addDrawnBall(size=32, every=8):
+    """Add a noisy ball and a segmentation of it on every eighth slice; gives both nodes, the ball and the drawing."""
+    from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
+    from ACSegLib.volume import Geometry, Segmentation, Volume
+
+    k, j, i = np.indices((size, size, size)) - (size - 1) / 2
+    ball = k**2 + j**2 + i**2 <= (size / 3) ** 2
+    noise = np.random.default_rng(1).normal(0, 0.05, ball.shape)
+    geometry = Geometry((2.0,) * 3, unit="mm")
+    image = Volume((ball * 0.5 + 0.1 + noise).astype(np.float32), geometry, "ball")
+    drawn = np.zeros(ball.shape, np.uint8)
+    drawn[every // 2 :: every] = ball[every // 2 :: every]
+    volume = write_volume_to_node(image, scene=slicer.mrmlScene)
+    labels = Segmentation.from_labels(drawn, geometry, {1: "ball"}, name="drawing")
+    return volume, write_segmentation_to_node(labels, volume_node=volume), ball, drawn
+
+
+def checkFill():
+    """Preview, apply and undo a fill through Segment Editor's widget."""
+    from ACSegPanels.install import missingRequirements
+
+    missing = missingRequirements("fill")
+    if missing:
+        logging.warning("the effect's self test needs %s; it is left out", ", ".join(missing))
+        return
+    volume, segmentation, ball, drawn = addDrawnBall()
+    widget = slicer.qMRMLSegmentEditorWidget()
+    widget.setMRMLScene(slicer.mrmlScene)
+    widget.setMRMLSegmentEditorNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode"))
+    widget.setSegmentationNode(segmentation)
+    widget.setSourceVolumeNode(volume)
+    widget.setActiveEffectByName("ACSeg random walk fill")
+    effect = widget.activeEffect().self()
+    try:
+        _checkSteps(widget, effect, segmentation, volume, ball, drawn)
+    finally:
+        widget.setActiveEffectByName("")
+        widget.setMRMLSegmentEditorNode(None)
+
+
+def _checkSteps(widget, effect, segmentation, volume, ball, drawn):
+    effect.onPreview()
+    end = time.monotonic() + PATIENCE
+    while effect.session.running:
+        slicer.app.processEvents()
+        time.sleep(0.02)
+        assert time.monotonic() < end, "the fill did not end"
+    assert effect.preview.node is not None, effect.message
+    assert np.array_equal(_voxels(segmentation, volume), drawn), "a preview changes nothing"
+    previewed = _voxels(effect.preview.node, volume)
+    assert previewed[drawn > 0].all(), "what was drawn stays"
+    dice = 2 * np.count_nonzero(previewed & ball) / (np.count_nonzero(previewed) + np.count_nonzero(ball))
+    assert dice > 0.9, dice
+    effect.onApply()
+    assert effect.preview.node is None
+    assert np.array_equal(_voxels(segmentation, volume), previewed)
+    widget.undo()
+    assert np.array_equal(_voxels(segmentation, volume), drawn)
+
+
+def _voxels(segmentation, volume):
+    """The one segment on the volume's grid."""
+    from ACSegLib.scene import segmentation_from_node
+
+    return segmentation_from_node(segmentation, volume).labels > 0
