@@ -96,6 +96,9 @@ def describe(results: Mapping[str, Any]) -> str:
             parts.append(f"surface Dice {_pm(row['surface_dice'], 100)} %")
         if row["volume_error"]["count"]:
             parts.append(f"volume {_pm(row['volume_error'], 100)} %")
+        if row["panoptic_quality"]["count"]:
+            parts.append(f"panoptic quality {_pm(row['panoptic_quality'])}")
+            parts.append(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in row["cells"].items()))
         lines.append(f"  {row['segment']} (n = {row['count']}): " + ", ".join(parts))
     return "\n".join(lines + failure_lines(results["failures"]))
 
@@ -242,7 +245,10 @@ _SUMMARY = {
     "surface_distance_95": "surface_distance_95",
     "surface_dice": "surface_dice",
     "volume_error": "relative_volume_error",
+    "panoptic_quality": "panoptic_quality",
 }
+#: Counts of cells that are summed over volumes.
+_CELLS = ("matched_cells", "missed_cells", "false_positive_cells", "split_cells", "merged_cells")
 
 
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -264,5 +270,6 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "sd": statistics.stdev(values) if len(values) > 1 else None,
                 "median": statistics.median(values) if values else None,
             }
+        entry["cells"] = {name: sum(r[name] for r in group) for name in _CELLS if name in group[0]}
         table.append(entry)
     return table

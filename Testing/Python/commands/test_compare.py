@@ -65,6 +65,9 @@ def test_touching_cells_are_matched_whatever_their_names(tmp_path, capsys):
     table = tmp_path / "t.csv"
     assert main(["compare", *paths, "-o", str(table), "--cells", "--quiet"]) == 0
     (row,) = read_table(table)
+    said = capsys.readouterr().out
+    assert "panoptic quality 0.6" in said
+    assert "2 matched cells, 1 missed cells, 0 false positive cells, 0 split cells, 1 merged cells" in said
     assert (row["segment"], row["dice"]) == ("all cells", 1.0)
     assert (row["matched_cells"], row["missed_cells"], row["merged_cells"]) == (2, 1, 1)
     # 12 of 13 planes agree in one, 10 of 17 in the other.

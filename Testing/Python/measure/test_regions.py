@@ -7,7 +7,15 @@ import pytest
 from scipy import ndimage
 
 from ACSegLib.errors import Cancelled
-from ACSegLib.measure.regions import bounding_box, squared_distance, touches_border, within_distance
+from ACSegLib.measure.regions import (
+    THREADS_VARIABLE,
+    bounding_box,
+    in_threads,
+    squared_distance,
+    threads,
+    touches_border,
+    within_distance,
+)
 
 
 @pytest.mark.parametrize("step", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.7), (0.6, 1.3, 3.0)])
@@ -31,6 +39,15 @@ def test_within_distance_stops_when_cancelled():
 
     with pytest.raises(Cancelled):
         within_distance(np.ones((64, 8, 8), bool), (1, 1, 1), 2.0, check=cancelled)
+
+
+def test_threads_keep_to_their_share_and_results_to_their_order(monkeypatch):
+    monkeypatch.setenv(THREADS_VARIABLE, "1")
+    assert threads() == 1
+    monkeypatch.delenv(THREADS_VARIABLE)
+    assert threads() >= 1
+    chunks = [slice(n, n + 1) for n in range(40)]
+    assert in_threads(lambda part: part.start, chunks) == list(range(40))
 
 
 def test_squared_distance_is_scipys():
