@@ -180,8 +180,8 @@ def test_a_model_needs_a_name_that_can_be_a_file(module, name):
     assert "name" in button.toolTip
 
 
-def test_train_cancel_resume_predict(module):
-    import slicer
+def test_train_cancel_resume(module):
+    """With the real worker; its model is then the one that Predict offers."""
     from standin.application import _Plots
 
     for seed in (1, 2):
@@ -209,15 +209,27 @@ def test_train_cancel_resume_predict(module):
     predict = module.panels["Predict"]
     assert predict.model.path == panel.modelPath
     assert "cytoplasm" in predict.ui.modelCard.text
-    volume, _labels = labelled(3)
-    module.parameters.predictVolume = volume
-    module.parameters.predictDevice = "cpu"
-    predict.ui.predictButton.click()
-    pump(lambda: not predict.running, 120)
-    node = module.parameters.predictOutput
-    assert node is not None, predict.ui.predictMessage.text
-    assert list(node.GetSegmentation().GetSegmentIDs())
-    assert slicer.mrmlScene.GetNodeByID(node.GetID()) is node
+
+
+def test_stop_and_keep_best_writes_the_model(module, quick):
+    """The training is stopped, and gone on from its state just long enough to write the best weights."""
+    import json
+
+    pair(module, 1)
+    panel = module.panels["Train"]
+    quick.touch()
+    panel.ui.trainButton.click()
+    pump(lambda: panel.ui.trainMessage.text.startswith("At work"))
+    panel.ui.trainStopButton.click()
+    quick.unlink()
+    pump(lambda: not panel.running and panel.modelPath.exists())
+    assert "Trained" in panel.ui.trainMessage.text
+    requests = quick.with_name("hold.requests").read_text().splitlines()
+    first, second = (json.loads(line)["options"] for line in requests)
+    assert not first.get("resume")
+    assert second["resume"]
+    assert second["minutes"] <= 0.05
+    assert second["output"] == first["output"]
 
 
 def predicting(module, hold):

@@ -38,13 +38,26 @@ def fake_worker(tmp_path, body: str) -> str:
     return str(script)
 
 
-#: A worker that does its request at once, without a network: "trains" by writing a file, "predicts" by a threshold.
+#: A worker that does its request at once, without a network: "trains" by writing a file, "predicts" by a threshold. It
+#: notes its requests, and on a cancel keeps the state of a training, as the real one does.
 QUICK_WORKER = """
 request = json.loads(sys.stdin.readline())
 sys.path.insert(0, {root!r})
 from ACSegLib.commands import load
 from ACSegLib.commands.options import from_mapping
 options = from_mapping(load(request["command"]).Options, request["options"])
+with open({hold!r} + ".requests", "a") as stream:
+    stream.write(json.dumps(request) + "\\n")
+
+def watch():
+    sys.stdin.readline()
+    if request["command"] == "train":
+        open(options.output + ".checkpoint", "w").close()
+    print(json.dumps(dict(event="cancelled")), flush=True)
+    os._exit(130)
+
+import threading
+threading.Thread(target=watch, daemon=True).start()
 print(json.dumps(dict(event="progress", fraction=0.5, message="at work")), flush=True)
 while os.path.exists({hold!r}):
     time.sleep(0.01)
