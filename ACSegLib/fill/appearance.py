@@ -9,7 +9,6 @@ shape and appearance can be trusted in this very volume: where neighbours look a
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np

@@ -14,6 +14,7 @@ import numpy as np
 
 from ACSegLib.fill.appearance import PriorNetwork
 from ACSegLib.fill.features import ImageFeatures
+from ACSegLib.fill.finishing import remove_doubtful_islands, restore_thin_parts, thin_threshold
 from ACSegLib.fill.labelled_slices import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
 from ACSegLib.fill.shape import ShapeGuess
@@ -50,6 +51,8 @@ class Context:
         Slices that are known whole.
     groups : list of list of int
         Class groups of the network; `members` tells the classes of a shared group apart.
+    whole_slices : bool
+        Whether slices were drawn as a whole; in scribbles, what was not drawn says nothing.
     """
 
     features: ImageFeatures
@@ -63,6 +66,7 @@ class Context:
     network: PriorNetwork | None = None
     settings: Settings = field(default_factory=lambda: Settings(0.3, 3.0))
     tolerance: float = TOLERANCE
+    whole_slices: bool = True
     iterations: list[int] = field(default_factory=list)
 
     @property
@@ -149,7 +153,7 @@ class Context:
             x, done = self.solver.solve(problem, batch, given, given.copy(), self.tolerance, progress or Progress())
             self.iterations.append(done)
             result.add(batch, x)
-        result.finish(seeds)
+        result.finish(seeds, thin_threshold(settings.gamma) if self.whole_slices else None)
         return result
 
 
@@ -213,17 +217,26 @@ class SlabResult:
         if self.probabilities is not None:
             self.probabilities[classes] = x
 
-    def finish(self, seeds: np.ndarray) -> None:
-        """Fold in background as what the others leave, then put the drawn voxels back as drawn."""
+    def finish(self, seeds: np.ndarray, thin: float | None) -> None:
+        """Fold in background as what the others leave, then put the drawn voxels back as drawn.
+
+        With `thin`, the threshold of thin parts, the labels are put right as `finishing` says; voxels that changes are
+        as uncertain as can be.
+        """
         from ACSegLib.fill import walk_kernels as kernels
 
         rest = np.maximum(self._rest, 0)
+        likeliest, value = (self.best.copy(), self.best_value.copy()) if thin is not None else (None, None)
         kernels.merge_best(rest[None], np.zeros(1, np.int16), self.best, self.best_value, self.second, self._rest)
         drawn = seeds >= 0
         self.best[drawn] = seeds[drawn]
         self.best_value[drawn], self.second[drawn] = 1.0, 0.0
         outside = seeds == OUTSIDE
         self.best[outside], self.best_value[outside], self.second[outside] = 0, 1.0, 0.0
+        if likeliest is not None and value is not None and thin is not None:
+            changed = restore_thin_parts(self.best, likeliest, value, seeds, thin)
+            changed |= remove_doubtful_islands(self.best, value, seeds)
+            self.second[changed] = self.best_value[changed]
         if self.probabilities is not None:
             self.probabilities[0] = rest
 

@@ -345,3 +345,30 @@ def prior_planes(first, last, top, edges, fine, inverse_spacing, levels, factors
     """
     where = (first, last, top, edges, fine, inverse_spacing, levels, factors, shape, reach)
     spread(_prior_planes, (last - first) * fine.shape[1], *where, *layers, out)
+
+
+@njit(**_JIT)
+def _grow_or_shrink(begin, end, mask, grow, out):
+    nk, nj, ni = mask.shape
+    for row in range(begin, end):
+        k, j = row // nj, row % nj
+        here, result = mask[k, j], out[k, j]
+        above, below = mask[max(k - 1, 0), j], mask[min(k + 1, nk - 1), j]
+        left, right = mask[k, max(j - 1, 0)], mask[k, min(j + 1, nj - 1)]
+        if grow:
+            for i in range(ni):
+                result[i] = here[i] | above[i] | below[i] | left[i] | right[i]
+            for i in range(1, ni):
+                result[i] |= here[i - 1]
+                result[i - 1] |= here[i]
+        else:
+            for i in range(ni):
+                result[i] = here[i] & above[i] & below[i] & left[i] & right[i]
+            for i in range(1, ni):
+                result[i] &= here[i - 1]
+                result[i - 1] &= here[i]
+
+
+def grow_or_shrink(mask, grow, out):
+    """Dilate (`grow`) or erode a mask (uint8, 0 or 1) by the six neighbours; the border goes on as it is."""
+    spread(_grow_or_shrink, mask.shape[0] * mask.shape[1], mask, grow, out)

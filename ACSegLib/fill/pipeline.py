@@ -132,6 +132,7 @@ def fill(
     seeds = collect_seeds(labels, **options)  # type: ignore[arg-type]
     progress(0.02, "reading the drawn slices")
     context = _prepare(volume, seeds, outside, device, tolerance, probabilities, memory_limit, progress)
+    context.whole_slices = mode == "slices"
     samples = collect_samples(context.features, context.classes, context.groups, context.shape)
     progress(0.1, "learning what the segments look like")
     context.network = train_network(samples, len(context.groups), progress=progress)
