@@ -1,11 +1,12 @@
 """How well networks learn in few minutes: hippocampus crops and simulated cells, nnU-Net v2 beside when given.
 
-``python Testing/Benchmarks/train.py [--only hippocampus phantoms robustness] [--nnunet PYTHON] [--json FILE]``
+``python Testing/Benchmarks/train.py [--only hippocampus phantoms gpu robustness] [--nnunet PYTHON] [--json FILE]``
 
 hippocampus  15 crops of the Medical Segmentation Decathlon (``hippocampus`` in the data folder): the first 11 by name
              to train on, the other 4 to score; 1 minute, and 6 minutes.
 phantoms     12 simulated cells of 96^3 voxels, 8 to train on, 4 to score, 10 minutes each from dense labels, from every
              tenth slice, and from labels filled between those slices.
+gpu          training steps of base 32 on 128^3 patches on a CUDA device, nnU-Net's network beside (``train_gpu.py``).
 robustness   the tests of resuming, of two processes, of damaged and crafted files, and of memory or disk running out.
 
 nnU-Net runs in the interpreter given by --nnunet, on the same crops for the longest of the lengths (see
@@ -33,13 +34,15 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 import train_cases as cases  # noqa: E402
 from harness import data_folder, machine, markdown_table, say  # noqa: E402
 
-CASES = ("hippocampus", "phantoms", "robustness")
+CASES = ("hippocampus", "phantoms", "gpu", "robustness")
 LABELS = ("dense", "sparse", "filled")
 #: Minutes and voxels a side that the targets are meant for.
 HIPPOCAMPUS_MINUTES, PHANTOM_MINUTES, PHANTOM_SIZE = (1.0, 6.0), 10.0, 96
 LEAST_AFTER_ONE_MINUTE, LEAD_OVER_NNUNET = 0.86, 0.02
 LEAST_ON_PHANTOMS = {"cytoplasm": 0.97, "bead": 0.90}
 BEHIND_DENSE = {"sparse": 0.02, "filled": 0.01}
+LEAST_SPEED_OVER_NNUNET, LEAST_BUSY = 1.3, 90.0
+GPU_SIDE, GPU_STEPS = 128, 150
 MARKS = {True: "ok", False: "MISSED", None: "not measured"}
 Rows = dict[str, dict[str, Any]]
 Line = tuple[str, str, str, str]
@@ -66,6 +69,9 @@ def describe(row: Mapping[str, Any]) -> str:
         return str(row["error"])
     if "passed" in row:
         return f"{row['passed']} tests passed in {row['seconds']:.0f} s"
+    if "patches_per_s" in row:
+        busy = f", GPU busy {row['busy']:.0f} %" if row["busy"] is not None else ""
+        return f"{row['patches_per_s']:.2f} patches/s of {' x '.join(map(str, row['patch']))}{busy}"
     by_segment = ", ".join(f"{name} {value:.3f}" for name, value in row["dice"].items())
     return f"{row['mean']:.3f} ({by_segment}), {row['steps']} steps"
 
@@ -116,6 +122,9 @@ def targets(rows: Rows) -> list[Line]:
         target = f"each Dice within {allowed} of dense labels"
         judge = partial(_close, dense=dense, allowed=allowed)
         found.append((f"phantoms, {kind} labels, 10 minutes", target, rows.get(f"phantoms {kind}"), judge))
+    target = f">= {LEAST_SPEED_OVER_NNUNET} x nnU-Net's PlainConvUNet, GPU busy >= {LEAST_BUSY:.0f} %"
+    judge = partial(_fast, peer=rows.get("GPU nnU-Net"))
+    found.append(("training step, base 32, 128^3 patches, one GPU", target, rows.get("GPU ACSeg"), judge))
     robust = "resume, 2 processes, damaged and crafted files, memory and disk"
     found.append((robust, "every test passes", rows.get("robustness"), lambda row: True))
     return [_line(*entry) for entry in found]
@@ -147,6 +156,13 @@ def _close(row: Mapping[str, Any], dense: Mapping[str, Any] | None, allowed: flo
     if dense is None or "error" in dense or not (_as_meant(row) and _as_meant(dense)):
         return None
     return all(row["dice"].get(name, 0.0) >= value - allowed for name, value in dense["dice"].items())
+
+
+def _fast(row: Mapping[str, Any], peer: Mapping[str, Any] | None) -> bool | None:
+    if peer is None or "error" in peer or row["device"] != "cuda" or row["busy"] is None:
+        return None
+    enough = row["patches_per_s"] >= LEAST_SPEED_OVER_NNUNET * peer["patches_per_s"]
+    return bool(enough and row["busy"] >= LEAST_BUSY)
 
 
 def rows_table(rows: Rows) -> str:
@@ -190,6 +206,14 @@ def main() -> int:
             run_hippocampus(table, folder, options.minutes, options.nnunet, options.keep)
     if "phantoms" in options.only:
         run_phantoms(table, options.size, options.phantom_minutes, options.labels, options.keep)
+    if "gpu" in options.only:
+        import torch
+
+        if torch.cuda.is_available():
+            for row in cases.gpu(options.nnunet, "cuda", GPU_SIDE, GPU_STEPS):
+                table.add(row)
+        else:
+            say("gpu: left out, PyTorch finds no CUDA device")
     if "robustness" in options.only:
         table.add(cases.robustness())
     lines = targets(table.rows)

@@ -152,6 +152,21 @@ def nnunet(python: str, training: Sequence[Pair], scored: Sequence[Pair], minute
     return {"name": name, "minutes": minutes, **dice_of(results, [truth for _, truth in scored]), **found}
 
 
+def gpu(python: str | None, device: str, side: int, steps: int) -> list[dict[str, Any]]:
+    """Throughput of training steps: ACSeg's, and nnU-Net's network where its interpreter is given."""
+    job = {"patch": [side] * 3, "batch": 2, "base": 32, "levels": 5, "steps": steps, "device": device}
+    rows = []
+    for method, name, program in (("acseg", "GPU ACSeg", sys.executable), ("nnunet", "GPU nnU-Net", python)):
+        if program is None:
+            continue
+        with tempfile.TemporaryDirectory(prefix="acseg-gpu-") as place:
+            folder = Path(place)
+            (folder / "job.json").write_text(json.dumps(job))
+            command = [program, str(Path(__file__).with_name("train_gpu.py")), method, str(folder)]
+            rows.append({"name": name, **job, **run_process(command, folder)})
+    return rows
+
+
 def robustness() -> dict[str, Any]:
     """Run the tests of interruption, damage and shortage in a process of their own."""
     files = [str(ROOT / "Testing" / "Python" / name) for name in ROBUSTNESS_FILES]
