@@ -252,7 +252,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         job = BackgroundJob()
         job.start(lambda progress: _measure(segmentation, volume, unit, options, progress))
         name = f"{segmentationNode.GetName()} measurements"
-        return _run(Task(job, lambda rows: writeTable(rows, _ifInScene(tableNode), name)), onProgress, onDone, onError)
+        return _run(Task(job, lambda rows: writeTable(rows, tableNode, name)), onProgress, onDone, onError)
 
 
 def _measure(segmentation: Any, volume: Any, unit: str, options: dict, progress: Any) -> list:

@@ -87,7 +87,8 @@ class MeasurePanel(Panel):
         if not column or table is None:
             return
         self.chart = self.chart or Chart(_("Measurements"), "", "", "measurements", bars=True)
-        self.chart.show(table, "cell", [column], labels="segment")
+        self.chart.draw([(table, column)], "cell", labels="segment")
+        self.chart.show()
 
     def chooseExport(self) -> None:
         """Ask for a file, and export the table."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
+
+from slicer.i18n import tr as _
 
 SUFFIX = ".acseg"
 
@@ -60,11 +63,14 @@ class ModelEntry:
     def html(self) -> str:
         """The card, for a person."""
         if self.problem:
-            return f"<b>{self.path.name}</b><br>{self.problem}"
-        rows = [("Labels", ", ".join(self.labels) or "as trained"), ("Voxel size", self.voxelSize or "any")]
+            return f"<b>{escape(self.path.name)}</b><br>{escape(self.problem)}"
+        rows = [
+            (_("Labels"), ", ".join(self.labels) or _("as trained")),
+            (_("Voxel size"), self.voxelSize or _("any")),
+        ]
         rows += [(title, text) for title, text in _describe(self.card) if text]
-        lines = "".join(f"<tr><td><b>{title}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for title, text in rows)
-        return f"<b>{self.path.stem}</b><table>{lines}</table>"
+        lines = "".join(f"<tr><td><b>{title}</b>&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>" for title, text in rows)
+        return f"<b>{escape(self.path.stem)}</b><table>{lines}</table>"
 
 
 def _describe(card: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -73,11 +79,11 @@ def _describe(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     by_segment = ", ".join(f"{name} {value:.3f}" for name, value in (scores.get("dice") or {}).items())
     training = card.get("training") or []
     return [
-        ("Validation Dice", f"{dice:.3f} ({by_segment})" if isinstance(dice, float) else ""),
-        ("Trained on", f"{len(training)} volumes" if training else ""),
-        ("Date", str(card.get("date") or "")[:10]),
-        ("Licence", str(card.get("licence") or "not stated")),
-        ("Note", str(card.get("note") or "")),
+        (_("Validation Dice"), f"{dice:.3f} ({by_segment})" if isinstance(dice, float) else ""),
+        (_("Trained on"), _("{count} volumes").format(count=len(training)) if training else ""),
+        (_("Date"), str(card.get("date") or "")[:10]),
+        (_("Licence"), str(card.get("licence") or _("not stated"))),
+        (_("Note"), str(card.get("note") or "")),
     ]
 
 
@@ -104,7 +110,7 @@ def readModel(path: Path) -> ModelEntry:
     from ACSegLib.network.model_file import read_card
 
     if path.suffix == ".h5":
-        return ModelEntry(path, [], {"note": "Biomedisa model, applied as Biomedisa does"})
+        return ModelEntry(path, [], {"note": _("Biomedisa model, applied as Biomedisa does")})
     try:
         model = read_card(path)
     except (ValueError, OSError) as error:

@@ -11,13 +11,13 @@ Row = Mapping[str, Any]
 
 
 def writeTable(rows: Sequence[Row], node: Any = None, name: str = "Table") -> Any:
-    """Write rows into a table node (a new one where `node` is None); columns in order of first appearance.
+    """Write rows into a table node (a new one where `node` is None or gone); columns in order of first appearance.
 
     A column of numbers becomes a column of numbers, with NaN where a row has none.
     """
     import vtk
 
-    if node is None:
+    if node is None or node.GetScene() is None:
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
     table = vtk.vtkTable()
     for column in dict.fromkeys(key for row in rows for key in row):
@@ -54,7 +54,7 @@ def exportTable(node: Any, path: str) -> None:
 
 
 class Chart:
-    """A chart of columns of one table node, made on first use and updated afterwards.
+    """A chart of columns of tables, its nodes made on first use and updated afterwards.
 
     Parameters
     ----------
@@ -79,28 +79,37 @@ class Chart:
             self._ids[name] = node.GetID()
         return node
 
-    def show(self, tableNode: Any, x: str, columns: Sequence[str], labels: str = "") -> Any:
-        """Show columns of a table against another (or, for bars, one bar a row); returns the chart node."""
+    def draw(self, curves: Sequence[tuple[Any, str]], x: str, labels: str = "") -> Any:
+        """Draw columns, each of a table node, against another column (bars: one a row); returns the chart node."""
         title, xTitle, yTitle = self._titles
         chart = self._node("vtkMRMLPlotChartNode", title)
         chart.SetTitle(title)
         chart.SetXAxisTitle(xTitle)
         chart.SetYAxisTitle(yTitle)
-        chart.RemoveAllPlotSeriesNodeIDs()
-        for number, column in enumerate(columns):
-            series = self._node("vtkMRMLPlotSeriesNode", f"{title}: {column}")
-            series.SetName(column)
-            series.SetAndObserveTableNodeID(tableNode.GetID())
-            series.SetXColumnName(x)
-            series.SetYColumnName(column)
-            if labels:
-                series.SetLabelColumnName(labels)
-            series.SetPlotType(series.PlotTypeBar if self._bars else series.PlotTypeScatter)
-            series.SetMarkerStyle(series.MarkerStyleNone)
-            series.SetColor(*_COLOURS[number % len(_COLOURS)])
-            chart.AddAndObservePlotSeriesNodeID(series.GetID())
-        slicer.modules.plots.logic().ShowChartInLayout(chart)
+        wanted = [self._series(number, *curve, x, labels).GetID() for number, curve in enumerate(curves)]
+        shown = [chart.GetNthPlotSeriesNodeID(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+        if shown != wanted:
+            chart.RemoveAllPlotSeriesNodeIDs()
+            for identifier in wanted:
+                chart.AddAndObservePlotSeriesNodeID(identifier)
         return chart
+
+    def _series(self, number: int, tableNode: Any, column: str, x: str, labels: str) -> Any:
+        series = self._node("vtkMRMLPlotSeriesNode", f"{self._titles[0]}: {column}")
+        series.SetName(column)
+        series.SetAndObserveTableNodeID(tableNode.GetID())
+        series.SetXColumnName(x)
+        series.SetYColumnName(column)
+        if labels:
+            series.SetLabelColumnName(labels)
+        series.SetPlotType(series.PlotTypeBar if self._bars else series.PlotTypeScatter)
+        series.SetMarkerStyle(series.MarkerStyleNone if self._bars else series.MarkerStyleCircle)
+        series.SetColor(*_COLOURS[number % len(_COLOURS)])
+        return series
+
+    def show(self) -> None:
+        """Bring the chart into the layout; it changes the layout, so do it on a click and not again and again."""
+        slicer.modules.plots.logic().ShowChartInLayout(self._node("vtkMRMLPlotChartNode", self._titles[0]))
 
 
 _COLOURS = ((0.12, 0.47, 0.71), (0.89, 0.47, 0.10), (0.17, 0.63, 0.17), (0.58, 0.40, 0.74), (0.55, 0.34, 0.29))

@@ -36,8 +36,8 @@ class TrainPanel(Panel):
         """Connect the widgets."""
         self.pairs: list[Pair] = []
         self.history: list[dict[str, Any]] = []
-        self.charts: dict[str, Chart] = {}
-        self._table: Any = None
+        self.chart: Chart | None = None
+        self._tables: dict[str, Any] = {}
         self._keepBest = False
         self._began = 0.0
         ui = self.ui
@@ -215,7 +215,7 @@ class TrainPanel(Panel):
 
     def train(self) -> None:
         """Train a new model in a process of its own."""
-        self.history = []
+        self.history, self.chart = [], None
         self._start({})
 
     def resume(self) -> None:
@@ -252,16 +252,18 @@ class TrainPanel(Panel):
         self.history.append({**row, "minutes": round(float(row.get("seconds", 0.0)) / 60, 3)})
         if self.parameters is None:
             return
-        self._table = writeTable(self.history, self._table, _("Training"))
-        self._show("loss", _("Training loss"), ["loss"])
-        dice = [c for c in dict.fromkeys(k for r in self.history for k in r) if c == "dice" or c.startswith("dice ")]
-        if dice:
-            self._show("dice", _("Validation Dice"), dice)
-
-    def _show(self, key: str, title: str, columns: list[str]) -> None:
-        if key not in self.charts:
-            self.charts[key] = Chart(title, _("minutes"), title, f"training {key}")
-        self.charts[key].show(self._table, "minutes", columns)
+        validated = [r for r in self.history if "dice" in r]
+        self._tables["loss"] = writeTable(self.history, self._tables.get("loss"), _("Training"))
+        curves = [(self._tables["loss"], "loss")]
+        if validated:  # a table of its own: the epochs between validations would tear the curve
+            table = self._tables["dice"] = writeTable(validated, self._tables.get("dice"), _("Training validation"))
+            columns = dict.fromkeys(name for r in validated for name in r)
+            curves += [(table, name) for name in columns if name == "dice" or name.startswith("dice ")]
+        shown = self.chart is not None
+        self.chart = self.chart or Chart(_("Training"), _("minutes"), _("loss, validation Dice"), "training")
+        self.chart.draw(curves, "minutes")
+        if not shown:
+            self.chart.show()
 
     def _onDone(self, path: str) -> None:
         self.say(_("Trained: {path}.").format(path=path))
@@ -278,7 +280,7 @@ class TrainPanel(Panel):
     def sceneClosed(self) -> None:
         """Pairs of nodes are gone; those of files stay."""
         self.pairs = [p for p in self.pairs if not p.hasNodes]
-        self.charts, self._table, self._keepBest = {}, None, False
+        self.chart, self._tables, self._keepBest = None, {}, False
         self._showPairs()
 
 

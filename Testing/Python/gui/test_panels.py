@@ -211,6 +211,30 @@ def test_train_cancel_resume(module):
     assert "cytoplasm" in predict.ui.modelCard.text
 
 
+def test_the_course_of_a_training_is_one_chart_that_leaves_the_layout_alone(module):
+    """Loss at each epoch, Dice where there was a validation; the person may go back to the slice views meanwhile."""
+    from standin.application import _Plots
+
+    panel, shown = module.panels["Train"], []
+    show = _Plots.ShowChartInLayout
+    _Plots.ShowChartInLayout = lambda self, chart: (shown.append(chart), show(self, chart))
+    try:
+        for epoch in range(1, 5):
+            dice = {"dice": 0.8, "dice cytoplasm": 0.8} if epoch % 2 == 0 else {}
+            panel._onMetrics({"epoch": epoch, "seconds": 30.0 * epoch, "loss": 1 / epoch, **dice})
+    finally:
+        _Plots.ShowChartInLayout = show
+    assert len(shown) == 1
+    chart = shown[0]
+    curves = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+    assert [c.GetYColumnName() for c in curves] == ["loss", "dice", "dice cytoplasm"]
+    points = [c.GetTableNode().GetTable().GetColumnByName(c.GetYColumnName()) for c in curves]
+    values = [[p.GetValue(n) for n in range(p.GetNumberOfTuples())] for p in points[:2]]
+    assert values == [[1, 1 / 2, 1 / 3, 1 / 4], [0.8, 0.8]]
+    minutes = curves[1].GetTableNode().GetTable().GetColumnByName("minutes")
+    assert [minutes.GetValue(n) for n in range(2)] == [1.0, 2.0]
+
+
 def test_stop_and_keep_best_writes_the_model(module, quick):
     """The training is stopped, and gone on from its state just long enough to write the best weights."""
     import json
