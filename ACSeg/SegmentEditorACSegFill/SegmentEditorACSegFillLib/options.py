@@ -50,6 +50,11 @@ class EffectOption:
 
 def effectOptions() -> list[EffectOption]:
     """List the options, in the order in which they are shown."""
+    return [*_drawingOptions(), *_cleaningOptions(), *_computingOptions()]
+
+
+def _drawingOptions() -> list[EffectOption]:
+    """How the drawing is read."""
     return [
         EffectOption(
             "Axis",
@@ -83,6 +88,12 @@ def effectOptions() -> list[EffectOption]:
             _("Segment that marks background, for scribbles."),
             option="background",
         ),
+    ]
+
+
+def _cleaningOptions() -> list[EffectOption]:
+    """What is done with the filled segments."""
+    return [
         EffectOption(
             "Islands",
             0,
@@ -104,6 +115,12 @@ def effectOptions() -> list[EffectOption]:
             off=_("none"),
             option="smooth",
         ),
+    ]
+
+
+def _computingOptions() -> list[EffectOption]:
+    """Where, and with how much memory; shown under Advanced."""
+    return [
         EffectOption(
             "Device",
             "auto",
