@@ -40,7 +40,9 @@ class Components:
     _starts: np.ndarray
     _stops: np.ndarray
     _parts: np.ndarray
+    #: Runs sorted by part, and where in that order those of each part begin and end.
     _order: np.ndarray
+    _bounds: np.ndarray
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -59,8 +61,7 @@ class Components:
 
         k, j, i = self.boxes[number]
         out = np.zeros((k.stop - k.start, j.stop - j.start, i.stop - i.start), bool)
-        sides = np.searchsorted(self._parts[self._order], (number, number + 1))
-        runs = self._order[sides[0] : sides[1]]
+        runs = self._order[self._bounds[number] : self._bounds[number + 1]]
         kernels.paint_part(
             self._rows[runs], self._starts[runs], self._stops[runs], self.shape[1], k.start, j.start, i.start, out
         )
@@ -113,4 +114,5 @@ def find_components(mask: np.ndarray, connectivity: int = 26) -> Components:
         stops,
         parts,
         np.argsort(parts, kind="stable"),
+        np.concatenate([[0], np.cumsum(np.bincount(parts, minlength=number))]),
     )
