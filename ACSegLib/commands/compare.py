@@ -93,6 +93,8 @@ def describe(results: Mapping[str, Any]) -> str:
             unit = row["unit"]
             parts.append(f"average surface distance {_pm(row['average_surface_distance'])} {unit}")
             parts.append(f"95 % distance {_pm(row['surface_distance_95'])} {unit}")
+            if missing := row["average_surface_distance"]["undefined"]:
+                parts[-1] += f" (without {missing} in which one side is empty)"
             parts.append(f"surface Dice {_pm(row['surface_dice'], 100)} %")
         if row["volume_error"]["count"]:
             parts.append(f"volume {_pm(row['volume_error'], 100)} %")

@@ -93,6 +93,17 @@ def test_one_slice_alone(folders, capsys):
         assert message in capsys.readouterr().err
 
 
+def test_distances_that_are_undefined_are_counted(folders, capsys):
+    """A cell that was missed altogether has no distance; the mean must not look as if it did not exist."""
+    empty = ball(7).with_labels(np.zeros((24, 24, 24), np.uint8))
+    save_segmentation(empty, folders / "results" / "cell1_filled.seg.nrrd")
+    arguments = ["compare", str(folders / "results"), str(folders / "truth"), "-o", str(folders / "t.csv"), "--quiet"]
+    assert main([*arguments, "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "(n = 3)" in said
+    assert "um (without 1 in which one side is empty)" in said
+
+
 def test_average_distance_of_concentric_balls_is_in_micrometres(folders):
     output = folders / "scores.csv"
     compare.run(compare.Options(str(folders / "results"), str(folders / "truth"), str(output), workers=1), Progress())
