@@ -212,16 +212,20 @@ def comparison_rows(condition: str, cells: list[dict[str, Any]]) -> list[dict[st
     for measure, column, true_column in MEASURES:
         first, second = [r[column] for r in cells], [r[true_column] for r in cells]
         found = compare_paired(first, second, measure)
-        errors = [100 * (a / b - 1) for a, b in zip(first, second, strict=True)]
+        # A cell that was not found has no ratio; `found` leaves it out as well.
+        errors = [100 * (a / b - 1) for a, b in zip(first, second, strict=True) if a == a]
         row = {"condition": condition, "cells": found.pairs, "measure": measure}
-        row |= {"dice": _mean(cells, "dice"), "mean_error_percent": sum(errors) / len(errors)}
-        row |= {"mean_absolute_error_percent": sum(map(abs, errors)) / len(errors)}
+        row |= {"dice": _mean(cells, "dice"), "mean_error_percent": _mean_of(errors)}
+        row |= {"mean_absolute_error_percent": _mean_of([abs(e) for e in errors])}
         rows.append(row | {"t_p": found.t_p, "wilcoxon_p": found.wilcoxon_p, "cohen_d": found.cohen_d})
     return rows
 
 
 def _mean(rows: list[dict[str, Any]], column: str) -> float:
-    values = [r[column] for r in rows if r[column] == r[column]]
+    return _mean_of([r[column] for r in rows if r[column] == r[column]])
+
+
+def _mean_of(values: list[float]) -> float:
     return sum(values) / len(values) if values else float("nan")
 
 
