@@ -5,38 +5,46 @@ from __future__ import annotations
 import csv
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation
 
 
 class ExchangeFolder:
-    """A temporary folder for one run of the worker process."""
+    """A temporary folder for one run of the worker process.
+
+    Nodes are read at once, on the main thread; their files are written by `write`, on a thread.
+    """
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="ACSeg-", dir=slicer.app.temporaryPath))
+        self._waiting: list[tuple[str, Callable[[], Any]]] = []
 
     def remove(self) -> None:
         """Delete the folder and what is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def volume(self, source: Any, name: str) -> str:
-        """Give the path of a volume: a node is written as an uncompressed file, a path is taken as it is."""
+        """Give the path of a volume: a node will be written as an uncompressed file, a path is taken as it is."""
         if isinstance(source, (str, Path)):
             return _existing(source)
         from ACSegLib.files import save_volume
         from ACSegLib.scene import volume_from_node
 
         path = self.path / f"{name}.nrrd"
-        save_volume(volume_from_node(source), path)
+        self._waiting.append((source.GetName(), partial(save_volume, volume_from_node(source), path)))
         return str(path)
 
     def segmentation(self, source: Any, volumeNode: Any, name: str) -> str:
-        """Give the path of labels: a node is written on the grid of its volume, a path is taken as it is."""
+        """Give the path of labels: a node will be written on the grid of its volume, a path is taken as it is."""
         if isinstance(source, (str, Path)):
             return _existing(source)
         if isinstance(volumeNode, (str, Path)):
@@ -45,8 +53,17 @@ class ExchangeFolder:
         from ACSegLib.scene import segmentation_from_node
 
         path = self.path / f"{name}.seg.nrrd"
-        save_segmentation(segmentation_from_node(source, volumeNode), path)
+        labels = segmentation_from_node(source, volumeNode)
+        self._waiting.append((source.GetName(), partial(save_segmentation, labels, path)))
         return str(path)
+
+    def write(self, progress: Progress) -> None:
+        """Write what was asked for; neither MRML nor Qt is touched."""
+        count = len(self._waiting)
+        while self._waiting:
+            name, save = self._waiting.pop(0)
+            progress(1 - (len(self._waiting) + 1) / count, _("writing {name} for the worker").format(name=name))
+            save()
 
     def pairs(self, pairs: Sequence[tuple[Any, Any]], validation: Sequence[tuple[Any, Any]] = ()) -> str:
         """Write pairs of volume and segmentation (nodes or paths), and give the path of the table that lists them."""
@@ -68,11 +85,17 @@ def _existing(path: str | Path) -> str:
     return str(path)
 
 
-def readSegmentation(path: str | Path, volumeNode: Any, node: Any, name: str) -> Any:
-    """Load labels from a file into a segmentation node (a new one where `node` is None)."""
+def openResult(path: str | Path, progress: Progress) -> Segmentation:
+    """Read the labels that the worker has written; on a thread."""
     from ACSegLib.files import open_segmentation
+
+    progress(0.0, _("reading the result"))
+    return open_segmentation(path)
+
+
+def placeResult(segmentation: Segmentation, volumeNode: Any, node: Any, name: str) -> Any:
+    """Write labels into a segmentation node (a new one where `node` is None), on the volume that they were made of."""
     from ACSegLib.scene import volume_from_node, write_segmentation_to_node
 
-    segmentation = open_segmentation(path)
-    segmentation.geometry = volume_from_node(volumeNode).geometry  # written from this very node
+    segmentation.geometry = volume_from_node(volumeNode).geometry
     return write_segmentation_to_node(segmentation, node, volume_node=volumeNode, name=name)

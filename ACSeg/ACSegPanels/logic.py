@@ -10,9 +10,10 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
 from ACSegPanels.background import BackgroundJob
-from ACSegPanels.exchange import ExchangeFolder, readSegmentation
+from ACSegPanels.exchange import ExchangeFolder, openResult, placeResult
 from ACSegPanels.filling import runFill, splitOptions
 from ACSegPanels.process import ProcessRunner
+from ACSegPanels.staging import StagedRunner
 from ACSegPanels.tables import writeTable
 from ACSegPanels.task import Task
 
@@ -133,12 +134,11 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             raise InputError("there is nothing to train on: give at least one pair of volume and segmentation.")
         folder = ExchangeFolder()
         try:
-            table = folder.pairs(pairs, validation)
-            runner = ProcessRunner(patience=_SAVING_SECONDS)
-            runner.start("train", {"table": table, "output": str(modelPath), **options})
+            request = {"table": folder.pairs(pairs, validation), "output": str(modelPath), **options}
         except Exception:
             folder.remove()
             raise
+        runner = StagedRunner(ProcessRunner(patience=_SAVING_SECONDS), "train", request, folder.write)
         task = Task(runner, lambda report: _output(report, "model", modelPath), folder.remove)
         return _run(task, onProgress, onDone, onError, onMetrics)
 
@@ -174,19 +174,20 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         output = folder.path / "prediction.seg.nrrd"
         try:
             image = folder.volume(volumeNode, "image")
-            runner = ProcessRunner()
-            runner.start(
-                "predict", {"images": [image], "model": _optional(modelPath), "output": str(output), **options}
-            )
         except Exception:
             folder.remove()
             raise
+        request = {"images": [image], "model": _optional(modelPath), "output": str(output), **options}
 
-        def finish(report: Any) -> Any:
-            path = _output(report, "segmentation", output)
+        def read(report: Any, progress: Any) -> Any:
+            return openResult(_output(report, "segmentation", output), progress)
+
+        def finish(segmentation: Any) -> Any:
             _requireInScene(volumeNode)
             target = _ifInScene(outputSegmentationNode)
-            return readSegmentation(path, volumeNode, target, f"{volumeNode.GetName()} predicted")
+            return placeResult(segmentation, volumeNode, target, f"{volumeNode.GetName()} predicted")
+
+        runner = StagedRunner(ProcessRunner(), "predict", request, folder.write, read)
 
         return _run(Task(runner, finish, folder.remove), onProgress, onDone, onError)
 

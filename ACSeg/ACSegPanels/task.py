@@ -10,6 +10,7 @@ from typing import Any
 from ACSegLib.errors import Cancelled
 from ACSegPanels.background import BackgroundJob, Event, sentence
 from ACSegPanels.process import ProcessRunner
+from ACSegPanels.staging import StagedRunner
 
 POLL_MILLISECONDS = 150
 
@@ -29,7 +30,7 @@ class Task:
 
     Parameters
     ----------
-    runner : BackgroundJob or ProcessRunner
+    runner : BackgroundJob, ProcessRunner or StagedRunner
         Already started.
     finish : callable
         Turns what the runner gave into the result; called on the main thread, so it may touch the scene.
@@ -39,7 +40,7 @@ class Task:
 
     def __init__(
         self,
-        runner: BackgroundJob | ProcessRunner,
+        runner: BackgroundJob | ProcessRunner | StagedRunner,
         finish: Callable[[Any], Any],
         tidy: Callable[[], None] | None = None,
     ) -> None:

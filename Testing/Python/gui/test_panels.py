@@ -151,9 +151,12 @@ def test_the_table_of_a_training_names_the_pairs_for_validation(module):
     from ACSegPanels.exchange import ExchangeFolder
 
     from ACSegLib.commands.pairs import read_table
+    from ACSegLib.jobs import Progress
 
     folder = ExchangeFolder()
-    training, validation = read_table(folder.pairs([labelled(1)], [labelled(2)]))
+    table = folder.pairs([labelled(1)], [labelled(2)])
+    folder.write(Progress())
+    training, validation = read_table(table)
     folder.remove()
     assert [(pair.name[:3], other.name[:3]) for pair, other in zip(training, validation, strict=True)] == [
         ("000", "001")
