@@ -7,6 +7,7 @@ packed ones unpacks into a mapped file that vanishes with the array, and Zarr gi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -16,6 +17,7 @@ import numpy as np
 
 from ACSegLib.errors import MemoryLimitError
 
+_BLOCK_BYTES = 64 << 20
 _limit: ContextVar[int | None] = ContextVar("lazy_limit", default=None)
 
 
@@ -73,6 +75,17 @@ def require_room(size: int) -> None:
             f"{size / 2**30:.1f} GiB are needed in {folder}, which has {free / 2**30:.1f} GiB free; free some space, "
             "or name another folder in the environment variable TMPDIR."
         )
+
+
+def blocks(array: Any) -> Iterator[np.ndarray]:
+    """Give all of a 3D array in blocks of at most some 64 MiB, or a chunk, each chunk in one block alone."""
+    steps = list(getattr(array, "chunks", (1, 1, array.shape[2])))
+    itemsize = np.dtype(array.dtype).itemsize
+    for axis in (2, 1, 0):  # widen along the fastest axis first
+        room = _BLOCK_BYTES // (int(np.prod(steps, dtype=np.int64)) * itemsize)
+        steps[axis] = min(steps[axis] * max(1, room), array.shape[axis])
+    for corner in itertools.product(*(range(0, n, step) for n, step in zip(array.shape, steps, strict=True))):
+        yield array[tuple(slice(a, a + step) for a, step in zip(corner, steps, strict=True))]
 
 
 class ChunkedArray:

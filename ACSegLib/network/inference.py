@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
-from ACSegLib.files.lazy import is_mapped
+from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
 from ACSegLib.network.engines import (
     Engine,
@@ -210,7 +210,7 @@ def _check_spacing(volume: Volume, model: Model) -> None:
 
 def _note_not_finite(array: np.ndarray, notes: list[str]) -> None:
     if array.dtype.kind == "f":
-        count = sum(plane.size - int(np.count_nonzero(np.isfinite(plane))) for plane in array)
+        count = sum(block.size - int(np.count_nonzero(np.isfinite(block))) for block in blocks(array))
         if count:
             notes.append(f"{count} voxels are not finite; they were taken as the mean")
 

@@ -29,7 +29,7 @@ _PLACES = 20_000
 #: Part of the patches that are centred on a voxel of a segment (each segment as often).
 FOREGROUND_PART = 0.5
 #: Times that a voxel has been seen on average when random changes reach their full frequency.
-FAMILIAR = 40.0
+FAMILIAR = 100.0
 
 
 @dataclass

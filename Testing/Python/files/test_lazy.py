@@ -91,6 +91,23 @@ def test_zarr_is_read_part_by_part(tmp_path, volume):
     np.testing.assert_array_equal(np.asarray(found.array), volume.array)
 
 
+@pytest.mark.parametrize("limit", [4, 2000, 20_000, 1 << 30])
+@pytest.mark.parametrize("chunks", [None, (8, 6, 10)])
+def test_blocks_cover_everything_once_in_bounded_memory(monkeypatch, limit, chunks):
+    class Chunked(np.ndarray):
+        pass
+
+    array = np.arange(30 * 20 * 24, dtype=np.float32).reshape(30, 20, 24)
+    if chunks:
+        array = array.view(Chunked)
+        array.chunks = chunks
+    monkeypatch.setattr(lazy, "_BLOCK_BYTES", limit)
+    found = list(lazy.blocks(array))
+    assert sorted(np.concatenate([block.ravel() for block in found]).tolist()) == list(range(array.size))
+    smallest = 4 * (np.prod(chunks) if chunks else 24)
+    assert max(block.nbytes for block in found) <= max(limit, smallest)
+
+
 def test_other_byte_order_is_swapped_on_the_disk(tmp_path, volume):
     import nrrd
 
