@@ -118,7 +118,13 @@ def in_threads(
     from concurrent.futures import ThreadPoolExecutor
 
     results = []
-    with ThreadPoolExecutor(threads()) as pool:
+    workers = min(threads(), len(chunks))
+    if workers < 2:
+        for chunk in chunks:
+            results.append(work(chunk))
+            check()
+        return results
+    with ThreadPoolExecutor(workers) as pool:
         try:
             for future in [pool.submit(work, chunk) for chunk in chunks]:
                 results.append(future.result())
