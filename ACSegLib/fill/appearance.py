@@ -28,6 +28,9 @@ STEPS, BATCH, RATE = 1000, 512, 0.02
 #: Decay of the weights, in units of the rate.
 DECAY = 1e-3
 
+#: Standard deviation below which a feature counts as constant.
+LEAST_SPREAD = 1e-4
+
 #: How often the shape guess is hidden in training.
 HIDE_SHAPE = 0.1
 
@@ -191,7 +194,9 @@ def train_network(
     deep-learning library.
     """
     rng = np.random.default_rng(seed)
-    mean, std = samples.x.mean(0), samples.x.std(0) + 1e-6
+    mean, std = samples.x.mean(0), samples.x.std(0)
+    # nothing can be learnt from a feature that was the same everywhere; it must not speak up where it is another
+    std[std < LEAST_SPREAD] = np.inf
     count = samples.x.shape[1]
     x = np.ones((len(samples.x), count + 1), np.float32)
     x[:, :count] = (samples.x - mean) / std

@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.fill.features import ImageFeatures
 from ACSegLib.fill.labelled_slices import AXES
 from ACSegLib.fill.pipeline import FillResult
+
+#: Places compared with the drawn slices, and places of drawn slices that they are compared with, at most.
+_MOST_PLACES, _MOST_REFERENCES = 200_000, 40_000
+
+#: What is new counts for as much as all uncertainty together, but a voxel for so many uncertain ones at most.
+_NEW = 50.0
 
 
 def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     """Suggest slices whose drawing should improve the fill most, best first.
 
-    The gain of drawing a slice is what is uncertain in it and around it: the uncertainty of each plane, seen through a
-    window that falls to 0 at the distance of the nearest drawn slice. After each choice, the uncertainty that
-    it would settle is taken away, so suggestions keep apart.
+    The gain of drawing a slice is what it would settle: what is uncertain in it and around it, and what looks like
+    nothing in any drawn slice. The second is needed because a fill is sure about things that it has never seen: beads
+    that no drawn slice met are background (or cell) to it without a doubt. Both are seen through a window that falls to
+    0 at the distance of the nearest drawn slice; after each choice, what it would settle is taken away, so suggestions
+    keep apart.
 
     Parameters
     ----------
@@ -35,6 +44,9 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     doubt = (result.uncertainty.astype(np.float32) / 255) ** 2
     profile = doubt.sum(axis=others, dtype=np.float64)
     drawn = set(result.slices.get(AXES[axis], []))
+    new = new_appearance(result.state.context.features, sorted(drawn))
+    if new.any():
+        profile += new * min(profile.sum() / new.sum(), _NEW)
     profile[sorted(drawn)] = 0
     chosen: list[int] = []
     planes = np.arange(len(profile))
@@ -54,3 +66,51 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
         reach = max(1.0, np.min(np.abs(known - best)) if len(known) else len(profile))
         profile = profile * np.clip(np.abs(planes - best) / reach, 0, 1)
     return chosen
+
+
+def new_appearance(features: ImageFeatures, drawn: list[int]) -> np.ndarray:
+    """How much of each plane looks like nothing in the drawn slices.
+
+    Places of the coarsest level are compared by intensity, gradient and second derivatives with their nearest neighbour
+    among those of the drawn slices. What is usual is learnt by doing the same for each drawn slice with the other ones.
+
+    Parameters
+    ----------
+    features : ImageFeatures
+    drawn : list of int
+        Planes, at least two, or nothing can be called unusual.
+
+    Returns
+    -------
+    ndarray of float64, (K,)
+        Voxels that look new.
+    """
+    from scipy.spatial import cKDTree
+
+    level, factor = features.levels[-1], features.factors[-1]
+    planes = len(features.image)
+    if len(drawn) < 2:
+        return np.zeros(planes)
+    step = max(1, int(np.ceil((level[0].size / _MOST_PLACES) ** (1 / 3))))
+    places = level[:, :, ::step, ::step] / (level.std(axis=(1, 2, 3), keepdims=True) + 1e-12)
+    rows = [min(k // int(factor[0]), level.shape[1] - 1) for k in drawn]
+    seen = [places[:, row].reshape(len(places), -1).T for row in rows]
+    usual = []
+    for number in range(len(seen)):
+        rest = np.concatenate([s for other, s in enumerate(seen) if rows[other] != rows[number]] or [seen[number]])
+        distances, _ = cKDTree(_thinned(rest)).query(seen[number])
+        usual.append(np.percentile(distances, 99.9))
+    usual_distance = max(float(np.median(usual)), 1e-6)
+    tree = cKDTree(_thinned(np.concatenate(seen)))
+    looked_at = range(0, level.shape[1], step)
+    found = np.zeros(level.shape[1])
+    for row in looked_at:
+        distances, _ = tree.query(places[:, row].reshape(len(places), -1).T)
+        found[row : row + step] = np.clip(distances / usual_distance - 1, 0, 1).sum()
+    size = float(np.prod(factor[1:])) * step * step
+    return found[np.minimum(np.arange(planes) // int(factor[0]), len(found) - 1)] * size
+
+
+def _thinned(places: np.ndarray) -> np.ndarray:
+    """Every n-th of the places, so that they are not too many."""
+    return places[:: -(-len(places) // _MOST_REFERENCES)]
