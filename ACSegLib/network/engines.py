@@ -182,7 +182,7 @@ class _PyTorch:
 
         self._progress = progress
         kind = self.device.split(":")[0]
-        with _memory_errors(), torch.inference_mode():
+        with memory_errors(), torch.inference_mode():
             tile = tile.to(self.device, non_blocking=True)
             if kind == "cuda":
                 tile = tile.contiguous(memory_format=torch.channels_last_3d)
@@ -201,7 +201,7 @@ class _OpenVino:
 
         self.precision = precision
         shape = [1, channels, *tile]
-        with _memory_errors(), torch.inference_mode():
+        with memory_errors(), torch.inference_mode():
             small = [1, channels, *(min(n, 64) if n % 64 == 0 else n for n in tile)]
             graph = openvino.convert_model(network, example_input=torch.zeros(small), input=[shape])
             hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
@@ -211,7 +211,7 @@ class _OpenVino:
     def __call__(self, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
         import torch
 
-        with _memory_errors():
+        with memory_errors():
             self._request.start_async([tile.contiguous().numpy()], share_inputs=True)
             while not self._request.wait_for(_POLL_MILLISECONDS):
                 if progress.is_cancelled():
@@ -223,7 +223,7 @@ class _OpenVino:
 
 
 @contextlib.contextmanager
-def _memory_errors() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Tell "out of memory" apart from other failures, in the words of each library."""
     import torch
 

@@ -26,6 +26,7 @@ from ACSegLib.network.engines import (
     examine_processor,
     explain_engine,
     make_engine,
+    memory_errors,
 )
 from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk
 from ACSegLib.network.preprocessing import apply_statistics, shape_at, statistics_for
@@ -328,9 +329,8 @@ class _Job:
             tile = torch.from_numpy(self.grid.read(self.array, start, tiling.tile, self.normalise))[None, None]
             if copies is None:
                 return tile
-            with torch.cuda.stream(
-                copies
-            ):  # beside the stream that computes, so that the copy takes no time of its own
+            # beside the stream that computes, so that the copy takes no time of its own
+            with memory_errors(), torch.cuda.stream(copies):
                 tile = tile.pin_memory().to(self.place, non_blocking=True)
                 copies.synchronize()
             return tile

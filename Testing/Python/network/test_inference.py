@@ -201,9 +201,9 @@ def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
 
 
 def test_allocators_words_are_understood():
-    with pytest.raises(engines.OutOfMemory), engines._memory_errors():
+    with pytest.raises(engines.OutOfMemory), engines.memory_errors():
         torch.empty(1 << 50)
-    with pytest.raises(RuntimeError, match="shape"), engines._memory_errors():
+    with pytest.raises(RuntimeError, match="shape"), engines.memory_errors():
         raise RuntimeError("the shape is wrong")
 
 
