@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -62,7 +61,7 @@ class ExchangeFolder:
         count = len(self._waiting)
         while self._waiting:
             name, save = self._waiting.pop(0)
-            progress(1 - (len(self._waiting) + 1) / count, _("writing {name} for the worker").format(name=name))
+            progress(1 - (len(self._waiting) + 1) / count, f"writing {name} for the worker")
             save()
 
     def pairs(self, pairs: Sequence[tuple[Any, Any]], validation: Sequence[tuple[Any, Any]] = ()) -> str:
@@ -89,7 +88,7 @@ def openResult(path: str | Path, progress: Progress) -> Segmentation:
     """Read the labels that the worker has written; on a thread."""
     from ACSegLib.files import open_segmentation
 
-    progress(0.0, _("reading the result"))
+    progress(0.0, "reading the result")
     return open_segmentation(path)
 
 

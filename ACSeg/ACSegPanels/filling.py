@@ -105,12 +105,10 @@ def runFill(
     from ACSegLib import fill
 
     if settings.get("mode", "slices") == "slices" and settings.get("axis", "auto") == "auto" and lies_obliquely(drawn):
-        raise InputError(
-            _(
-                "The drawing lies obliquely in the volume and crosses its slices as lines. Turn the views to the "
-                "volume ('Align views' in the module ACSeg, or 'Rotate to volume plane' in a slice view) and draw "
-                "whole slices, or let a segment mark the background."
-            )
+        raise InputError(  # not translated: that is Qt's work, which this thread must not touch
+            "The drawing lies obliquely in the volume and crosses its slices as lines. Turn the views to the volume "
+            "('Align views' in the module ACSeg, or 'Rotate to volume plane' in a slice view) and draw whole slices, "
+            "or let a segment mark the background."
         )
     working = progress.part(0.0, 0.95)
     if previous is None or changed is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
 import types
 from pathlib import Path
 
@@ -106,8 +107,7 @@ def install() -> None:
     slicer.app = Application()
     slicer.app._module_manager = ModuleManager()
     i18n = types.ModuleType("slicer.i18n")
-    i18n.tr = lambda text: text
-    i18n.translate = lambda context, text: text
+    i18n.tr, i18n.translate = _translated, lambda context, text: _translated(text)
     sys.modules["slicer.i18n"] = slicer.i18n = i18n
     for name, cls in widgets.WIDGETS.items():
         if name.startswith("q"):
@@ -165,6 +165,13 @@ class _Plots:
         if not chart.IsA("vtkMRMLPlotChartNode"):
             raise TypeError("ShowChartInLayout needs a chart node")
         type(self).shown = chart
+
+
+def _translated(text):
+    """Slicer asks Qt for a translation, which only the main thread may do."""
+    if threading.current_thread() is not threading.main_thread():
+        _violations.append(f"translation of {text!r} on another thread")
+    return text
 
 
 def watch(frame, event, argument) -> None:
