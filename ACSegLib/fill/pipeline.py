@@ -16,7 +16,7 @@ from ACSegLib.fill.appearance import collect_samples, group_classes, train_netwo
 from ACSegLib.fill.context import TOGETHER, Context, Settings, SlabResult
 from ACSegLib.fill.features import intensity_range, prepare
 from ACSegLib.fill.labelled_slices import AXES, Seeds, collect_seeds, count_classes
-from ACSegLib.fill.random_walk import TOLERANCE, choose_solver
+from ACSegLib.fill.random_walk import MOST_ITERATIONS, TOLERANCE, choose_solver
 from ACSegLib.fill.selection import choose_settings
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
@@ -314,10 +314,16 @@ def _class_name(seeds: Seeds, c: int) -> str:
 
 def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dict[str, Any]:
     counts = count_classes(context.classes, context.count)
+    warnings = list(seeds.warnings)
+    if context.iterations and max(context.iterations) > MOST_ITERATIONS:
+        warnings.append(
+            f"the solver stopped at its limit of {MOST_ITERATIONS} iterations before the error of the probabilities was "
+            f"below {context.tolerance:g}; a stronger prior (--gamma) or a larger tolerance makes it end."
+        )
     return {
         "axis": AXES[seeds.primary],
         "slices": seeds.slices,
-        "warnings": list(seeds.warnings),
+        "warnings": warnings,
         "segments": [s.name for s in seeds.segments],
         "known_voxels": {_class_name(seeds, c): int(n) for c, n in enumerate(counts)},
         "slabs": [list(s) for s in slabs],

@@ -310,3 +310,13 @@ def test_any_drawing_is_kept_and_nothing_breaks(data: st.DataObject) -> None:
     known = collect_seeds(labels, axis=axis).classes >= 0
     assert np.array_equal(result.segmentation.labels[known], array[known])
     assert set(np.unique(result.segmentation.labels)) <= set(np.unique(array)) | {0}
+
+
+def test_a_solver_that_does_not_end_is_told(drawn, monkeypatch) -> None:
+    from ACSegLib.fill import pipeline, random_walk
+
+    volume, labels, _ = drawn
+    for module in (pipeline, random_walk):
+        monkeypatch.setattr(module, "MOST_ITERATIONS", 4)
+    result = fill(volume, labels, settings=FIXED, tolerance=1e-9)
+    assert any("limit of 4 iterations" in warning for warning in result.report["warnings"])
