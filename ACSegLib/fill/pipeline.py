@@ -317,8 +317,8 @@ def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dic
     warnings = list(seeds.warnings)
     if context.iterations and max(context.iterations) > MOST_ITERATIONS:
         warnings.append(
-            f"the solver stopped at its limit of {MOST_ITERATIONS} iterations before the error of the probabilities was "
-            f"below {context.tolerance:g}; a stronger prior (--gamma) or a larger tolerance makes it end."
+            f"the solver stopped at its limit of {MOST_ITERATIONS} iterations before the error of the probabilities "
+            f"was below {context.tolerance:g}; a stronger prior (--gamma) or a larger tolerance makes it end."
         )
     return {
         "axis": AXES[seeds.primary],
