@@ -84,7 +84,7 @@ class Engine:
         import torch
 
         self.fabric, self.plan, self.settings, self.state = fabric, plan, settings, state
-        self._training, self._validation, self._table = training, validation, table
+        self._validation, self._table = validation, table
         self._progress = progress
         self._sigmoid = plan.spec.get("output") == "sigmoid"
         self._loss = SegmentationLoss(plan.class_weights, plan.spec.get("output", "softmax"))
@@ -109,6 +109,16 @@ class Engine:
         self._log = MetricsLog()
         if fabric.is_global_zero:
             self._log = MetricsLog(settings.table, settings.plot, settings.tensorboard)
+        self._sampler = PatchSampler(
+            training,
+            *plan.patches_at(0.0),
+            AUGMENTATIONS[settings.augmentation or settings.preset],
+            (plan.spacing or (1.0, 1.0, 1.0))[::-1],
+            state.seed,
+            fabric.global_rank,
+            fabric.world_size,
+            str(fabric.device),
+        )
         self._batches: Prefetcher | None = None
         self._patches = plan.patches_at(0.0)
         self._clock = self._saved = 0.0
@@ -208,18 +218,8 @@ class Engine:
         if self._batches is not None:
             self._batches.close()
         on_gpu = self.fabric.device.type == "cuda"
-        spacing = self.plan.spacing or (1.0, 1.0, 1.0)
         self._patches = self.plan.patches_at(self._fraction())
-        sampler = PatchSampler(
-            self._training,
-            *self._patches,
-            AUGMENTATIONS[self.settings.augmentation or self.settings.preset],
-            spacing[::-1],
-            self.state.seed,
-            self.fabric.global_rank,
-            self.fabric.world_size,
-            str(self.fabric.device),
-        )
+        sampler = self._sampler.resized(*self._patches)
         self._batches = Prefetcher(sampler.batch, self.state.step, _WORKERS_ON_GPU if on_gpu else 0)
 
     def _step(self) -> None:

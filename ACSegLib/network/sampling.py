@@ -10,6 +10,7 @@ processes of a distributed one never see the same patch.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -78,9 +79,20 @@ class PatchSampler:
         self._augmentation = augmentation
         self._spacing = tuple(spacing)
         self._seed, self._rank, self._world, self._device = seed, rank, world, device
-        voxels = math.prod(self._patch)
-        self._passes = voxels / sum(max(math.prod(case.shape), voxels) for case in self._cases)
+        self._passes = self._passes_of_a_patch()
         self._places = [find_places(case, np.random.default_rng([seed, n])) for n, case in enumerate(self._cases)]
+
+    def resized(self, patch_size: Sequence[int], batch_size: int) -> PatchSampler:
+        """Give a sampler of other patches of the same cases, which need not be searched again."""
+        other = copy.copy(self)
+        other._patch, other._batch = tuple(int(n) for n in patch_size), batch_size
+        other._passes = other._passes_of_a_patch()
+        return other
+
+    def _passes_of_a_patch(self) -> float:
+        """Part of all voxels that one patch shows."""
+        voxels = math.prod(self._patch)
+        return voxels / sum(max(math.prod(case.shape), voxels) for case in self._cases)
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Give batch number `step`.
@@ -160,10 +172,17 @@ def find_places(case: Prepared, rng: np.random.Generator) -> _Places:
 
 
 def _some(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    found = np.flatnonzero(mask)
-    if len(found) > _PLACES:
-        found = rng.choice(found, _PLACES, replace=False)
-    return np.stack(np.unravel_index(found, mask.shape), 1).astype(np.int32)
+    """Choose voxels (n, 3) of a mask; plane by plane, since the indices of all would take eight times its memory."""
+    ends = np.cumsum([np.count_nonzero(plane) for plane in mask])
+    total = int(ends[-1])
+    ranks = np.arange(total) if total <= _PLACES else np.sort(rng.choice(total, _PLACES, replace=False))
+    found = [np.zeros((0, 3), np.int32)]
+    for k, chosen in enumerate(np.split(ranks, np.searchsorted(ranks, ends[:-1]))):
+        if len(chosen):
+            before = ends[k - 1] if k else 0
+            j, i = np.unravel_index(np.flatnonzero(mask[k])[chosen - before], mask.shape[1:])
+            found.append(np.stack([np.full(len(j), k), j, i], 1).astype(np.int32))
+    return np.concatenate(found)
 
 
 class Prefetcher:

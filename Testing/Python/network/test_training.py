@@ -14,7 +14,7 @@ import torch
 
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.network import engine
+from ACSegLib.network import engine, sampling
 from ACSegLib.network.architecture import unet_spec
 from ACSegLib.network.augmentation import PRESETS
 from ACSegLib.network.checkpoint import State, load_checkpoint, require_space
@@ -335,6 +335,21 @@ class TestSampling:
                 with_segment += bool((target[n] == 1).any())
         assert seen.count(1.0) == seen.count(2.0) == 20
         assert with_segment >= 20
+
+    def test_centres_are_spread_over_the_segment_and_hold_no_other_voxel(self, monkeypatch):
+        monkeypatch.setattr(sampling, "_PLACES", 50)
+        case = self.prepared("a", 1.0, (40, 30, 18))
+        case.target[0, 30:38] = 1
+        for limit in (50, 100_000):
+            monkeypatch.setattr(sampling, "_PLACES", limit)
+            places = sampling.find_places(case, np.random.default_rng(0))
+            chosen = places.segments[0]
+            assert len(chosen) == min(limit, np.count_nonzero(case.target == 1)) == len(np.unique(chosen, axis=0))
+            assert (case.target[0][tuple(chosen.T)] == 1).all()
+            assert set(chosen[:, 0]) >= set(range(30, 38))
+        empty = self.prepared("b", 1.0)
+        empty.target[:] = 0
+        assert len(sampling.find_places(empty, np.random.default_rng(0)).segments[0]) == 0
 
     def test_small_volumes_are_padded_and_the_padding_is_ignored(self):
         sampler = PatchSampler([self.prepared("a", 1.0)], (16, 32, 32), 1, PRESETS["none"])
