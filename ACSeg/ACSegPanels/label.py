@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
+from ACSegPanels.delayed import Delayed
 from ACSegPanels.panel import Panel
-from ACSegPanels.sliceguide import SliceGuide
+from ACSegPanels.sliceguide import COUNTING_DELAY, SliceGuide
 from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices
 from ACSegPanels.views import alignViews
 
@@ -32,10 +32,7 @@ class LabelPanel(Panel):
         self.ui.guideFrame.layout().addWidget(self.guide.widget)
         self.connect(self.ui.startButton, "clicked()", self.addStartingSegments)
         self.connect(self.ui.alignButton, "clicked()", self._onAlign)
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(300)
-        self._timer.connect("timeout()", self.updateGuide)
+        self._counting = Delayed(self.updateGuide, COUNTING_DELAY)
         self._observed: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._shown: tuple[Any, Any] = (None, None)
@@ -84,7 +81,7 @@ class LabelPanel(Panel):
         if self.editor.mrmlSegmentEditorNode() is not None:
             self._place(volume, segmentation)
         self._observe(segmentation)
-        self._timer.start()
+        self._counting.request()
 
     def _place(self, volume: Any, segmentation: Any) -> None:
         if segmentation is not None and volume is not None and not segmentation.GetSegmentation().GetNumberOfSegments():
@@ -110,7 +107,7 @@ class LabelPanel(Panel):
             self._tags = [(subject, subject.AddObserver(event, self._onEdited)) for event in events]
 
     def _onEdited(self, caller: Any, event: Any) -> None:
-        self._timer.start()
+        self._counting.request()
 
     def addStartingSegments(self) -> Any:
         """Make a segmentation if there is none, and add the usual segments."""
@@ -156,7 +153,7 @@ class LabelPanel(Panel):
 
     def sceneClosed(self) -> None:
         """Let go of the scene's nodes."""
-        self._timer.stop()
+        self._counting.stop()
         self._observe(None)
         self._shown = (None, None)
         self.editor.setActiveEffectByName("")
@@ -165,8 +162,7 @@ class LabelPanel(Panel):
 
     def cleanup(self) -> None:
         """Disconnect everything."""
-        self._timer.stop()
-        self._timer.disconnect("timeout()", self.updateGuide)
+        self._counting.cleanup()
         self._observe(None)
         self.guide.cleanup()
         super().cleanup()

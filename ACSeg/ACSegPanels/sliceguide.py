@@ -11,6 +11,9 @@ from slicer.i18n import tr as _
 from ACSegPanels.slices import AXES, DEFAULT_INTERVAL, DrawnSlices
 from ACSegPanels.views import jumpToSlice
 
+#: Milliseconds between the last edit and the counting of the drawn slices.
+COUNTING_DELAY = 300
+
 
 class SliceGuide:
     """A compact list of the drawn slices and two buttons.

@@ -9,8 +9,10 @@ from typing import Any
 import qt
 import slicer
 from ACSegPanels.background import Event, sentence
+from ACSegPanels.delayed import Delayed
 from ACSegPanels.filling import suggestions
 from ACSegPanels.install import ensureDependencies
+from ACSegPanels.sliceguide import COUNTING_DELAY
 from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices, merge
 from ACSegPanels.views import UncertaintyOverlay
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
@@ -26,7 +28,6 @@ from SegmentEditorACSegFillLib.session import POLL_MILLISECONDS, FillSession
 
 #: Milliseconds between the last edit and what follows from it.
 EDIT_DELAY = 1000
-GUIDE_DELAY = 300
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
@@ -48,7 +49,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._stale = False
         self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
-        self._guideTimer = self._timer(GUIDE_DELAY, self.updateGuide)
+        self._counting = Delayed(self.updateGuide, COUNTING_DELAY)
 
     @staticmethod
     def _timer(milliseconds: int, slot: Any, repeated: bool = False) -> Any:
@@ -109,7 +110,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def deactivate(self):
         """Another effect is chosen: preview and running fill stay, so that more can be drawn meanwhile."""
-        self._guideTimer.stop()
+        self._counting.stop()
 
     def sourceVolumeNodeChanged(self):
         """Drop a preview that belongs to another volume."""
@@ -140,10 +141,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         for timer, slot in (
             (self._pollTimer, self._poll),
             (self._editTimer, self._refillAfterEdit),
-            (self._guideTimer, self.updateGuide),
         ):
             timer.stop()
             timer.disconnect("timeout()", slot)
+        self._counting.cleanup()
         self.session.forget()
         self._observer.stop()
         self.options.cleanup()
@@ -266,7 +267,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.overlay.hide()
         self.preview.remove()
         self._observeSegmentation()
-        self._guideTimer.start()
+        self._counting.request()
         if self.panel is not None:
             self.panel.update()
 
@@ -312,7 +313,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if gone:
             text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
         self.say(text)
-        self._guideTimer.start()
+        self._counting.request()
 
     # -- edits ------------------------------------------------------------------------------------------------------
 
@@ -321,7 +322,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._observer.observe(node.GetSegmentationNode() if node is not None else None)
 
     def _onEdited(self) -> None:
-        self._guideTimer.start()
+        self._counting.request()
         if self.preview.node is None and not self.session.running:
             return
         self._stale = True
@@ -335,8 +336,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def _onSceneClosing(self) -> None:
         """The scene is about to be closed: stop, and touch none of its nodes any more."""
-        for timer in (self._editTimer, self._guideTimer):
-            timer.stop()
+        self._editTimer.stop()
+        self._counting.stop()
         self.session.forget()
         self.overlay = UncertaintyOverlay()
         self._observer.stop()

@@ -96,3 +96,30 @@ def test_merge_keeps_what_was_drawn_and_protected(scene, overlapping):
     assert np.array_equal(merged.mask("cytoplasm"), drawn.mask("cytoplasm"))
     assert not any(layer[0].any() for layer in merged.layers)
     assert merged.mask("bead")[5].all()
+
+
+def test_what_is_slow_waits_longer_after_the_last_request(scene):
+    """Counting the slices of a full-size tomogram must not come between two strokes."""
+    from ACSegPanels.delayed import Delayed
+    from workbench import pump
+
+    now, calls, cost = [0.0], [], [0.0]
+
+    def work():
+        calls.append(now[0])
+        now[0] += cost[0]
+
+    delayed = Delayed(work, 5, clock=lambda: now[0])
+    delayed.request()
+    delayed.request()
+    pump(lambda: calls)
+    assert len(calls) == 1
+    assert delayed.milliseconds == 5
+    cost[0] = 0.4
+    delayed.request()
+    pump(lambda: len(calls) == 2)
+    assert delayed.milliseconds == 2000
+    delayed.request()
+    delayed.stop()
+    delayed.cleanup()
+    assert len(calls) == 2
