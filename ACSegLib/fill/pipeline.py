@@ -6,6 +6,7 @@ import itertools
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -135,12 +136,14 @@ def fill(
     context.whole_slices = mode == "slices"
     samples = collect_samples(context.features, context.classes, context.groups, context.shape)
     progress(0.1, "learning what the segments look like")
-    context.network = train_network(samples, len(context.groups), progress=progress)
     choice: dict[str, Any] = {"forecast_dice": None}
-    if settings is None:
-        context.settings, choice = choose_settings(context, samples, progress.part(0.12, 0.25))
-    else:
-        context.settings = settings
+    with ThreadPoolExecutor(1) as beside:  # the choice has networks of its own
+        network = beside.submit(train_network, samples, len(context.groups), progress=progress)
+        if settings is None:
+            context.settings, choice = choose_settings(context, samples, progress.part(0.12, 0.25))
+        else:
+            context.settings = settings
+        context.network = network.result()
     context.iterations.clear()
     result = solve_slabs(volume, labels, seeds, context, options, probabilities, None, progress.part(0.25, 1.0))
     result.report.update(choice, seconds=round(time.perf_counter() - clock, 3))

@@ -77,12 +77,12 @@ def test_a_cropped_part_has_the_features_of_the_whole(image: np.ndarray) -> None
 
     def row(features, plane, j, i):
         edges, fine = features.slab(plane - 1, plane + 2)
-        out = np.empty((1, features.count(0)), np.float32)
-        kernels.gather_features(
-            1, np.array([j]), np.array([i]), plane - 1, edges, fine, features.inverse_spacing, tuple(features.levels),
-            features.placement, np.zeros((0, *fine.shape[1:]), np.float32), np.float32(1), out,
+        out = np.empty((features.count(0), *fine.shape[1:]), np.float32)
+        kernels.plane_features(
+            1, plane - 1, edges, fine, features.inverse_spacing, tuple(features.levels), features.placement,
+            np.zeros((0, *fine.shape[1:]), np.float32), np.float32(1), out,
         )  # fmt: skip
-        return out[0]
+        return out[:, j, i]
 
     assert np.allclose(row(whole, 17, 20, 25), row(part, 13, 15, 18), atol=1e-5)
 
