@@ -37,6 +37,7 @@ class Panel:
         self._connections: list[tuple[Any, str, Callable]] = []
         self._tag: int | None = None
         self._bound: Any = None
+        self.say("")
         self.setup()
 
     # -- for the panels to override ---------------------------------------------------------------------------------
@@ -145,8 +146,10 @@ class Panel:
         return getattr(self.ui, self.name.lower() + suffix)
 
     def say(self, text: str) -> None:
-        """Show a sentence in the panel."""
-        self._own("Message").text = text
+        """Show a sentence in the panel; an empty one takes no room."""
+        label = self._own("Message")
+        label.text = text
+        label.setVisible(bool(text))
 
     def showProgress(self, fraction: float | None) -> None:
         """Show how far the step is; None hides the bar."""

@@ -42,6 +42,7 @@ class TrainPanel(Panel):
         self._began = 0.0
         ui = self.ui
         ui.pairsTable.setMinimumHeight(110)
+        ui.pairsTable.setMaximumHeight(170)
         ui.pairsTable.setColumnCount(len(_COLUMNS))
         ui.pairsTable.setHorizontalHeaderLabels(list(_COLUMNS))
         ui.pairsTable.horizontalHeader().setStretchLastSection(True)
@@ -105,7 +106,7 @@ class TrainPanel(Panel):
             texts = {0: pair.imageName, 1: pair.labelsName, _PROBLEM: ""}
             for column, text in texts.items():
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-            check = qt.QTableWidgetItem()
+            check = qt.QTableWidgetItem(_answer(pair.validation))
             check.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
             check.setCheckState(qt.Qt.Checked if pair.validation else qt.Qt.Unchecked)
             table.setItem(row, _VALIDATION, check)
@@ -122,10 +123,15 @@ class TrainPanel(Panel):
         table.blockSignals(blocked)
 
     def _onCellChanged(self, row: int, column: int) -> None:
-        if column == _VALIDATION:
-            checked = self.ui.pairsTable.item(row, column).checkState() == qt.Qt.Checked
-            self.pairs[row] = replace(self.pairs[row], validation=checked)
-            self.update()
+        if column != _VALIDATION:
+            return
+        table = self.ui.pairsTable
+        checked = table.item(row, column).checkState() == qt.Qt.Checked
+        self.pairs[row] = replace(self.pairs[row], validation=checked)
+        blocked = table.blockSignals(True)
+        table.item(row, column).setText(_answer(checked))
+        table.blockSignals(blocked)
+        self.update()
 
     # -- state ------------------------------------------------------------------------------------------------------
 
@@ -282,6 +288,11 @@ class TrainPanel(Panel):
         self.pairs = [p for p in self.pairs if not p.hasNodes]
         self.chart, self._tables, self._keepBest = None, {}, False
         self._showPairs()
+
+
+def _answer(yes: bool) -> str:
+    """What stands beside a box in the table: some dark themes hardly show the box itself."""
+    return _("yes") if yes else _("no")
 
 
 def remaining(elapsed: float, fraction: float) -> str:

@@ -86,6 +86,7 @@ class EffectPanel:
         self.forecastLabel.setToolTip(forecastHelp())
         for widget in (self.progressBar, self.messageLabel, self.forecastLabel):
             self._host.addOptionsWidget(widget)
+        self.showMessage("")
 
     def _buildButtons(self) -> None:
         row = qt.QHBoxLayout()
@@ -155,15 +156,16 @@ class EffectPanel:
         widget.blockSignals(blocked)
 
     def showMessage(self, text: str) -> None:
-        """Show a sentence above the buttons."""
+        """Show a sentence above the buttons; an empty one takes no room."""
         self.messageLabel.text = text
+        self.messageLabel.setVisible(bool(text))
 
     def showProgress(self, fraction: float, message: str) -> None:
         """Show how far the fill is."""
         self.progressBar.setVisible(True)
         self.progressBar.value = round(1000 * fraction)
         if message:
-            self.messageLabel.text = message[0].upper() + message[1:]
+            self.showMessage(message[0].upper() + message[1:])
 
     # -- what the person does ---------------------------------------------------------------------------------------
 

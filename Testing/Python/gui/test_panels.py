@@ -132,6 +132,7 @@ def test_pairs_for_validation_are_ticked_in_the_table(module):
     assert box.enabled
     panel.ui.pairsTable.item(1, 2).setCheckState(Qt.CheckState.Checked)
     assert [p.validation for p in panel.pairs] == [False, True]
+    assert [panel.ui.pairsTable.item(row, 2).text() for row in (0, 1)] == ["no", "yes"]
     assert not box.enabled
     assert "table" in box.toolTip
     assert panel.ui.trainButton.enabled
