@@ -53,15 +53,30 @@ def restore_thin_parts(
     ndarray of bool, (K, J, I)
         The voxels changed.
     """
-    lost = (best == 0) & (value > threshold) & (likeliest > 0) & (seeds == UNKNOWN)
+    changed = np.zeros(best.shape, bool)
+    there = best > 0
+    lost = value > threshold
+    lost &= ~there
     if not lost.any():
-        return lost
-    left = (best > 0) | lost
+        return changed
+    there |= lost
+    box = _box(there)
+    lost, left = lost[box], there[box]
+    lost &= seeds[box] == UNKNOWN
     for step in range(2 * _OPENING + 1):
         left = grow_or_shrink(left, step >= _OPENING)
     lost &= ~left
-    best[lost] = likeliest[lost]
-    return lost
+    best[box][lost] = likeliest[box][lost]
+    changed[box] = lost
+    return changed
+
+
+def _box(mask: np.ndarray) -> tuple[slice, ...]:
+    """The box that holds what is True, and a voxel around it where there is one."""
+    flat: np.ndarray = np.any(mask, axis=0)
+    lines: list[np.ndarray] = [np.any(mask, axis=(1, 2)), np.any(flat, axis=1), np.any(flat, axis=0)]
+    ends = [np.flatnonzero(line)[[0, -1]] for line in lines]
+    return tuple(slice(max(int(a) - 1, 0), int(b) + 2) for a, b in ends)
 
 
 def grow_or_shrink(mask: np.ndarray, grow: bool) -> np.ndarray:
@@ -98,6 +113,10 @@ def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, seeds: np.ndarr
     from scipy import ndimage
 
     gone = np.zeros(best.shape, bool)
+    if not best.any():
+        return gone
+    whole = _box(best > 0)
+    best, value, seeds, inside = best[whole], value[whole], seeds[whole], gone[whole]
     neighbours = np.ones((3, 3, 3), bool)
     for number, box in enumerate(ndimage.find_objects(best), 1):
         if box is None:
@@ -112,6 +131,6 @@ def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, seeds: np.ndarr
         total = np.bincount(parts.ravel(), weights=value[box].ravel(), minlength=count + 1)
         doubtful = ~drawn & (total < SURE * size)
         if doubtful.any():
-            gone[box] |= doubtful[parts]
-    best[gone] = 0
+            inside[box] |= doubtful[parts]
+    best[inside] = 0
     return gone
