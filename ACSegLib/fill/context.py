@@ -223,22 +223,27 @@ class SlabResult:
         With `thin`, the threshold of thin parts, the labels are put right as `finishing` says; voxels that changes are
         as uncertain as can be.
         """
+        rest = np.maximum(self._rest, 0)
+        if thin is None:
+            self._fold_background(rest, seeds)
+        else:
+            likeliest, value = self.best.copy(), self.best_value.copy()
+            self._fold_background(rest, seeds)
+            changed = restore_thin_parts(self.best, likeliest, value, seeds, thin)
+            changed |= remove_doubtful_islands(self.best, value, seeds)
+            self.second[changed] = self.best_value[changed]
+        if self.probabilities is not None:
+            self.probabilities[0] = rest
+
+    def _fold_background(self, rest: np.ndarray, seeds: np.ndarray) -> None:
         from ACSegLib.fill import walk_kernels as kernels
 
-        rest = np.maximum(self._rest, 0)
-        likeliest, value = (self.best.copy(), self.best_value.copy()) if thin is not None else (None, None)
         kernels.merge_best(rest[None], np.zeros(1, np.int16), self.best, self.best_value, self.second, self._rest)
         drawn = seeds >= 0
         self.best[drawn] = seeds[drawn]
         self.best_value[drawn], self.second[drawn] = 1.0, 0.0
         outside = seeds == OUTSIDE
         self.best[outside], self.best_value[outside], self.second[outside] = 0, 1.0, 0.0
-        if likeliest is not None and value is not None and thin is not None:
-            changed = restore_thin_parts(self.best, likeliest, value, seeds, thin)
-            changed |= remove_doubtful_islands(self.best, value, seeds)
-            self.second[changed] = self.best_value[changed]
-        if self.probabilities is not None:
-            self.probabilities[0] = rest
 
     @property
     def uncertainty(self) -> np.ndarray:
