@@ -140,12 +140,12 @@ def main(method: str, folder: Path) -> None:
     run, dense = METHODS[method](job, image, labels)
     if method == "refill":  # the fill before it is not timed
         before = time.perf_counter(), time.process_time()
-    for number in range(job.get("repeats", 1)):
-        if number:
-            before = time.perf_counter(), time.process_time()
+    for _ in range(job.get("repeats", 1)):
         result = run()
-        walls.append(time.perf_counter() - before[0])
-        cpus.append(time.process_time() - before[1])
+        after = time.perf_counter(), time.process_time()
+        walls.append(after[0] - before[0])
+        cpus.append(after[1] - before[1])
+        before = after
     peak = peak_memory()
     np.save(folder / "result.npy", dense(result))
     timing = {"wall_s": walls, "cpu_s": cpus, "peak_bytes": peak, "threads": os.cpu_count()}

@@ -35,6 +35,20 @@ def scene(tmp_path):
 
 
 @pytest.fixture
+def module(scene, tmp_path):
+    """The guided module's widget, its models in a folder of their own."""
+    from ACSegPanels.models import setModelFolder
+    from standin.scripted import open_module
+
+    from ACSeg import ACSegWidget
+
+    setModelFolder(tmp_path / "models")
+    widget = open_module(ACSegWidget)
+    yield widget
+    widget.cleanup()
+
+
+@pytest.fixture
 def fake(monkeypatch):
     """A fill that answers at once and keeps what it was asked, in the place of the library's."""
     from fakefill import FakeFill

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from desk import Desk, ball, on_slices
 from workbench import add_segmentation, add_volume, draw, pump
 
@@ -26,19 +25,6 @@ class ToolTips:
 
     def was(self, enabled):
         return {name for name, tips in self.seen.items() if tips[enabled]}
-
-
-@pytest.fixture
-def module(scene, tmp_path):
-    from ACSegPanels.models import setModelFolder
-    from standin.scripted import open_module
-
-    from ACSeg import ACSegWidget
-
-    setModelFolder(tmp_path / "models")
-    widget = open_module(ACSegWidget)
-    yield widget
-    widget.cleanup()
 
 
 def interactive(*tops):

@@ -11,17 +11,6 @@ import pytest
 from workbench import add_segmentation, add_volume
 
 
-@pytest.fixture
-def module(scene):
-    from standin.scripted import open_module
-
-    from ACSeg import ACSegWidget
-
-    widget = open_module(ACSegWidget)
-    yield widget
-    widget.cleanup()
-
-
 def buttons(module, panel):
     from PySide6.QtWidgets import QPushButton
 

@@ -34,17 +34,6 @@ def option(command, name):
     return next(info for info in describe_options(load(command).Options) if info.name == name)
 
 
-@pytest.fixture
-def module(scene):
-    from standin.scripted import open_module
-
-    from ACSeg import ACSegWidget
-
-    widget = open_module(ACSegWidget)
-    yield widget
-    widget.cleanup()
-
-
 def check_help(text, info):
     """A tool tip begins as the command's help does; it may say more of what the panel makes of it."""
     words = ["".join(c for c in word if c.isalpha()) for word in info.metadata["help"].lower().split()]

@@ -21,19 +21,6 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def module(scene, tmp_path):
-    from ACSegPanels.models import setModelFolder
-    from standin.scripted import open_module
-
-    from ACSeg import ACSegWidget
-
-    setModelFolder(tmp_path / "models")
-    widget = open_module(ACSegWidget)
-    yield widget
-    widget.cleanup()
-
-
 def cell(seed: int, size: int = 24):
     """A bright ball on noise, and its full label."""
     rng = np.random.default_rng(seed)
