@@ -42,7 +42,7 @@ class Bench:
     known: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.compiled = tempfile.mkdtemp(prefix="acseg-compiled-")
+        self.compiled = harness.folder_for_this_run("acseg-compiled-")
         reuse = self.options.reuse
         if reuse and reuse.exists():
             self.known = json.loads(reuse.read_text())

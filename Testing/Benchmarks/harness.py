@@ -74,9 +74,14 @@ def run_process(
     return {**json.loads(timing.read_text()), "process_s": time.perf_counter() - started}
 
 
-def empty_compile_cache() -> dict[str, str]:
-    """Environment in which numba finds no compiled code: the first run ever on a machine."""
-    return {"NUMBA_CACHE_DIR": tempfile.mkdtemp(prefix="acseg-cold-")}
+#: Folders of this run; they are removed as it ends.
+_kept: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def folder_for_this_run(prefix: str) -> str:
+    """An empty folder that is there until the benchmark ends."""
+    _kept.append(tempfile.TemporaryDirectory(prefix=prefix))
+    return _kept[-1].name
 
 
 def fingerprint(value: Any) -> str:

@@ -23,7 +23,8 @@ class Application(QtCore.QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._temporary = tempfile.mkdtemp(prefix="acseg-slicer-")
+        self._folder = tempfile.TemporaryDirectory(prefix="acseg-slicer-", ignore_cleanup_errors=True)
+        self._temporary = self._folder.name
         self._cursors = 0
         self._extensions = ExtensionsManagerModel()
 
