@@ -35,14 +35,16 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     from ACSegLib.commands.model_info import describe_model
     from ACSegLib.commands.report import checksum
     from ACSegLib.network.biomedisa_model import import_biomedisa
-    from ACSegLib.network.model_file import save_model
+    from ACSegLib.network.model_file import require_output, save_model
 
+    require_output(options.output)
     progress(0.0, "reading the model")
     model = import_biomedisa(options.file)
     if options.names:
         if len(options.names) != len(model.segments):
             raise InputError(
-                f"--names gives {len(options.names)} names, but {options.file} has {len(model.segments)} segments."
+                f"--names must give a name for each of the {len(model.segments)} segments of {options.file}, "
+                f"not {len(options.names)}."
             )
         model.segments = [replace(s, name=n) for s, n in zip(model.segments, options.names, strict=True)]
     model.card |= {"imported_from_sha256": checksum(options.file, progress.check), "licence": options.licence}

@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
 from ACSegLib.commands.pairs import PairOfFiles, find_pairs, read_table
-from ACSegLib.errors import FileError, InputError
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
     from ACSegLib.network.data import Case
     from ACSegLib.network.model_file import Model
     from ACSegLib.network.settings import TrainingSettings
-    from ACSegLib.network.training import TrainingResult
 
 SUMMARY = "train a 3D U-Net on images and labels"
 LEVELS = ("none", "quick", "standard", "thorough")
+_LEAST_SURFACE_MINUTES = 0.05
 
 
 @dataclass
@@ -128,44 +128,49 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Train, and write the model."""
-    from ACSegLib.network.model_file import save_model
+    from ACSegLib.network.model_file import require_output, save_model
     from ACSegLib.network.training import train
 
     output = Path(options.output)
-    if not output.parent.is_dir():
-        raise FileError(f"cannot write {output}: the folder {output.parent} does not exist; create it first.")
+    require_output(output)
     training, validation = _files(options)
     cases, held_out = _cases(training, options.resample), _cases(validation, options.resample)
     settings = _settings(options, output)
-    result = train(cases, settings, progress, held_out)
+    model, final_loss, main_process = _first_of_two(options, output), None, True
+    if model is None:
+        result = train(cases, settings, progress, held_out)
+        model, main_process = result.model, result.main_process
+        final_loss = result.history[-1]["loss"] if result.history else None
+        model.card.update(licence=options.licence, note=options.note, name=output.stem)
     outputs: dict[str, str] = {}
-    if result.main_process:
+    if main_process:
+        # Before the second network is trained: whatever becomes of that, hours of training are not lost.
+        save_model(model, output)
         if options.surface_refinement:
-            _train_surface(result, cases, options, progress)
-        result.model.card.update(licence=options.licence, note=options.note, name=output.stem)
-        save_model(result.model, output)
+            model = _train_surface(model, cases, options, progress)
+            save_model(model, output)
         outputs = {"model": str(output), "history": str(settings.table), "plot": str(settings.plot)}
-    card = result.model.card
+    card = model.card
     return {
         "outputs": outputs,
         "pairs": len(cases),
-        "segments": [segment.name for segment in result.model.segments],
+        "segments": [segment.name for segment in model.segments],
         "validation": card["validation"],
-        "plan": {"network": result.model.spec, **card["plan"]},
+        "plan": {"network": model.spec, **card["plan"]},
         "steps": card["steps"],
         "training_seconds": card["seconds"],
-        "final_loss": result.history[-1]["loss"] if result.history else None,
+        "final_loss": final_loss,
         "device": card["device"],
-        "warnings": result.warnings,
+        "warnings": card["warnings"],
     }
 
 
 def describe(results: dict[str, Any]) -> str:
     """Say what was trained and how good it is."""
-    plan, scores = results["plan"], results["validation"]
+    plan, scores, pairs = results["plan"], results["validation"], results["pairs"]
     loss = results["final_loss"]
     lines = [
-        f"Trained on {results['pairs']} volumes for {results['steps']} steps in "
+        f"Trained on {pairs} volume{'s' * (pairs != 1)} for {results['steps']} steps in "
         f"{results['training_seconds'] / 60:.1f} min ({results['device']}, patch {tuple(plan['patch_size'])}, "
         f"{len(plan['network']['filters'])} levels, base {plan['network']['filters'][0]}"
         + (f", last loss {loss:.3f})." if loss is not None and math.isfinite(loss) else ").")
@@ -249,15 +254,32 @@ def _spacing(text: str) -> str | list[float] | None:
     return values
 
 
-def _train_surface(result: TrainingResult, cases: list[Case], options: Options, progress: Progress) -> None:
+def _first_of_two(options: Options, output: Path) -> Model | None:
+    """The finished first network of an interrupted training whose second network is still to be trained."""
+    from ACSegLib.network.model_file import load_model
+    from ACSegLib.network.surface_refinement import second_network
+
+    if not (options.resume and options.surface_refinement and output.is_file()):
+        return None
+    if _beside(output, ".checkpoint").exists():
+        return None
+    model = load_model(output)
+    if second_network(model) is not None:
+        raise InputError(f"{output} has both networks; there is nothing to go on with. Start without --resume.")
+    return model
+
+
+def _train_surface(model: Model, cases: list[Case], options: Options, progress: Progress) -> Model:
     """Add a second network to the trained model."""
     from ACSegLib.network.surface_training import SurfaceTraining, train_refiner
 
     progress(0.0, "training the second network, for the surface")
+    same_named = ("seed", "device", "sparse", "missing", "ignore")
     settings = SurfaceTraining(
-        minutes=max(result.model.card["seconds"] / 120, 0.05), seed=options.seed, device=options.device
+        minutes=max(model.card["seconds"] / 120, _LEAST_SURFACE_MINUTES),
+        **{name: getattr(options, name) for name in same_named},
     )
-    result.model = train_refiner(cases, result.model, settings, progress, sparse=options.sparse)
+    return train_refiner(cases, model, settings, progress)
 
 
 def _beside(output: Path, ending: str) -> Path:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import FileError, InputError
-from ACSegLib.files.atomic import atomic_output
+from ACSegLib.files.atomic import atomic_output, require_writable_folder
 from ACSegLib.volume import UNITS_IN_MM, Segment
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def write_tensors(tensors: Mapping[str, torch.Tensor], header: str, path: str | 
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    require_output(path)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_output(path) as temporary:
         temporary.touch()
@@ -119,6 +120,15 @@ def write_tensors(tensors: Mapping[str, torch.Tensor], header: str, path: str | 
         except SafetensorError as error:
             raise FileError(f"cannot write {path}: {error}; free some space or choose another folder.") from error
         temporary.chmod(usual)
+
+
+def require_output(path: str | os.PathLike[str]) -> None:
+    """Raise FileError where no model can be written: no such folder, or a folder lies there, which it would replace."""
+    require_writable_folder(path)
+    if Path(path).is_dir():
+        raise FileError(
+            f"cannot write {path}: it is a folder; name a file in it, such as {Path(path) / 'model'}{SUFFIX}."
+        )
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -213,11 +223,13 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         with open(path, "rb") as stream:
             start = stream.read(8)
             length = int.from_bytes(start, "little")
-            if len(start) < 8 or length > min(_LARGEST_HEADER, path.stat().st_size - 8):
+            size = path.stat().st_size
+            if len(start) < 8 or length > min(_LARGEST_HEADER, size - 8):
                 raise FileError(_foreign(path, start))
             header = json.loads(stream.read(length))
-        text = header["__metadata__"][METADATA_KEY]
+        text = header.pop("__metadata__")[METADATA_KEY]
         found = json.loads(text)
+        promised = 8 + length + max((row["data_offsets"][1] for row in header.values()), default=0)
     except FileNotFoundError as error:
         raise FileError(f"the model file {path} does not exist; check the path.") from error
     except IsADirectoryError as error:
@@ -226,6 +238,10 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         raise FileError(_foreign(path, start)) from error
     if not isinstance(found, dict):
         raise FileError(f"the model file {path} is damaged (its header is no object); copy or train it again.")
+    if size != promised:
+        raise FileError(
+            f"the model file {path} is damaged ({size:,} bytes instead of {promised:,}); copy or train it again."
+        )
     return found
 
 

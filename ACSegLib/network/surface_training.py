@@ -14,11 +14,12 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import build_network, unet_spec
-from ACSegLib.network.data import IGNORE, Case, drawn_planes, encode_labels
+from ACSegLib.network.data import IGNORE, IGNORE_NAME, Case, drawn_planes, encode_labels
 from ACSegLib.network.inference import PredictionSettings, predict
 from ACSegLib.network.losses import SegmentationLoss
 from ACSegLib.network.model_file import Model
 from ACSegLib.network.preprocessing import normalise
+from ACSegLib.network.settings import choose_device
 from ACSegLib.network.surface_refinement import REGION, first_network, foreground, with_second_network
 from ACSegLib.volume import Segmentation, Volume
 
@@ -48,6 +49,9 @@ class SurfaceTraining:
     seed : int
     device : str
         "auto", "cpu" or "cuda".
+    sparse, missing, ignore : str
+        As for the first training: drawn slices alone count where labels are sparse; what a segment without a row in a
+        volume's table means; regions to leave out.
     """
 
     minutes: float = 10.0
@@ -59,14 +63,20 @@ class SurfaceTraining:
     ema: float = 0.99
     seed: int = 0
     device: str = "auto"
+    sparse: str = "auto"
+    missing: str = "background"
+    ignore: str = IGNORE_NAME
 
 
 @dataclass
 class _Prepared:
-    """One training volume: input channels (1 + segments, k, j, i), target (C, k, j, i), places on the surface."""
+    """One training volume: input channels (1 + segments, k, j, i), target (C, k, j, i), segments that it tells of,
+    and places on the surface.
+    """
 
     inputs: np.ndarray
     target: np.ndarray
+    known: np.ndarray
     places: np.ndarray
 
 
@@ -75,8 +85,6 @@ def train_refiner(
     model: Model,
     settings: SurfaceTraining | None = None,
     progress: Progress | None = None,
-    *,
-    sparse: str = "auto",
 ) -> Model:
     """Train a second network for a model, on the volumes that the model was trained on (or others).
 
@@ -86,8 +94,6 @@ def train_refiner(
         Labels are joined to the model's segments by name.
     model : Model
         The first network (a second one that it has is replaced).
-    sparse : str
-        As for training: drawn slices alone count where labels are sparse.
 
     Returns
     -------
@@ -107,7 +113,7 @@ def train_refiner(
     if not pairs:
         raise InputError("there is no pair of image and labels to train the surface on.")
     model = first_network(model)
-    cases = _cases(pairs, model, sparse, settings, progress.part(0.0, 0.3))
+    cases = _cases(pairs, model, settings, progress.part(0.0, 0.3))
     strides = [(1, 1, 1)] + [(2, 2, 2)] * (settings.levels - 1)
     spec = unet_spec(
         len(model.segments),
@@ -117,7 +123,7 @@ def train_refiner(
         residual=False,
         in_channels=1 + len(model.segments),
     )
-    device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
+    device = choose_device(settings.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = build_network(spec).to(device).train()
@@ -133,7 +139,6 @@ def train_refiner(
 def _cases(
     pairs: Sequence[Case | Pair],
     model: Model,
-    sparse: str,
     settings: SurfaceTraining,
     progress: Progress,
 ) -> list[_Prepared]:
@@ -145,12 +150,19 @@ def _cases(
         prediction = predict(volume, model, options, part)
         assert prediction.probabilities is not None
         sigmoid = model.spec.get("output") == "sigmoid"
-        target, _ = encode_labels(labels, model.segments, overlapping=sigmoid, drawn=drawn_planes(labels, sparse))
+        target, known = encode_labels(
+            labels,
+            model.segments,
+            overlapping=sigmoid,
+            drawn=drawn_planes(labels, settings.sparse),
+            missing=settings.missing,
+            ignore=settings.ignore,
+        )
         image = normalise(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
         inputs = np.concatenate([image[None].astype(np.float16), foreground(prediction.probabilities, model.spec)])
         places = _surface_places(target, prediction.segmentation, np.random.default_rng([settings.seed, n]))
         if len(places):
-            found.append(_Prepared(inputs, target, places))
+            found.append(_Prepared(inputs, target, known, places))
     if not found:
         raise InputError("no training volume has a surface to learn from: the segments are empty or fill the image.")
     return found
@@ -193,11 +205,12 @@ def _optimise(
             break
         progress(done, f"training the surface: step {step + 1}, loss {np.mean(losses[-20:]):.3f}")
         rng = np.random.default_rng([settings.seed, 11, step])
-        inputs, target = _sample(cases, settings.region, rng)
+        batch = _sample(cases, settings.region, rng)
+        inputs, target, known = (tensor.to(device) for tensor in batch)
         rate = settings.learning_rate * min(1.0, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = loss_of(network(inputs.to(device)), target.to(device))
+        loss = loss_of(network(inputs), target, known)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 12.0)
@@ -211,8 +224,13 @@ def _optimise(
     return averaged, step, float(np.mean(losses[-20:]))
 
 
-def _sample(cases: Sequence[_Prepared], region: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """One region about a place on a surface, turned over at random, sometimes with a blurred first opinion."""
+def _sample(
+    cases: Sequence[_Prepared], region: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Inputs, target and known segments of a region about a place on a surface.
+
+    It is turned over at random, and its first opinion is sometimes blurred.
+    """
     import torch
 
     case = cases[int(rng.integers(len(cases)))]
@@ -235,4 +253,4 @@ def _sample(cases: Sequence[_Prepared], region: int, rng: np.random.Generator) -
         size = int(rng.integers(1, 3)) * 2 + 1
         pooled = torch.nn.functional.avg_pool3d(result[:, 1:], size, 1, size // 2, count_include_pad=False)
         result = torch.cat([result[:, :1], pooled], dim=1)
-    return result, torch.from_numpy(target)[None]
+    return result, torch.from_numpy(target)[None], torch.from_numpy(case.known)[None]

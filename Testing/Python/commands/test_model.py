@@ -52,12 +52,16 @@ def test_refusals(tmp_path, capsys):
         (["model", "info", str(tmp_path / "none.acseg")], "does not exist"),
         (["model", "info", str(tmp_path / "x.h5")], "damaged"),
         (["model", "import", str(tmp_path / "x.h5"), "-o", str(tmp_path / "o.acseg")], "x.h5"),
-        (["model", "import", str(tmp_path / "b.h5"), "-o", str(tmp_path / "o.acseg"), "--names", "a"], "1 names"),
+        (["model", "import", str(tmp_path / "b.h5"), "-o", str(tmp_path / "o.acseg"), "--names", "a"], "2 segments"),
         (["model", "import", str(tmp_path / "b.h5"), "-o", str(tmp_path / "no" / "o.acseg")], "does not exist"),
     ):
         assert main(arguments) == 2
         assert words in capsys.readouterr().err
     assert not (tmp_path / "o.acseg").exists()
+    (tmp_path / "models").mkdir()
+    assert main(["model", "import", str(tmp_path / "b.h5"), "-o", str(tmp_path / "models")]) == 2
+    assert "it is a folder" in capsys.readouterr().err
+    assert (tmp_path / "models").is_dir()
 
 
 def test_shipped_model_is_small_and_says_what_it_is():

@@ -5,13 +5,15 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from ACSegLib.commands import train as command
 from ACSegLib.commands.main import main
 from ACSegLib.commands.options import from_mapping
 from ACSegLib.commands.pairs import core_name, find_pairs, read_table
-from ACSegLib.errors import FileError, InputError
+from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model_file import load_model, read_card
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
@@ -19,8 +21,6 @@ from ACSegLib.volume import Geometry, Segmentation, Volume
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Tiny networks are slower on many threads, most of all where tests run side by side."""
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -117,6 +117,34 @@ def test_sigterm_keeps_the_state_and_resume_goes_on(data):
     assert read_card(output).card["steps"] >= 1
 
 
+def test_a_second_network_that_was_interrupted_costs_nothing_of_the_first(data, monkeypatch):
+    output = data / "m.acseg"
+    words = ["-o", str(output), "--epochs", "1", "--surface-refinement"]
+    flag = CancelFlag()
+    progress = Progress(lambda _, message: flag.set() if message.startswith("training the surface") else None, flag)
+    options = {"images": [str(data / "images")], "labels": [str(data / "labels")], "output": str(output)}
+    small = {"epochs": 1, "steps_per_epoch": 3, "patch": [16, 16, 16], "base_filters": 4, "levels": 3, "device": "cpu"}
+    with pytest.raises(Cancelled):
+        command.run(from_mapping(command.Options, {**options, **small, "surface_refinement": True}), progress)
+    first = load_model(output)
+    assert "surface" not in first.spec
+    monkeypatch.setattr(command, "_LEAST_SURFACE_MINUTES", 0.001)
+    assert main(arguments(data, *words, "--resume")) == 0
+    both = load_model(output)
+    assert both.card["date"] == first.card["date"]
+    assert both.card["surface"]["steps"] >= 1
+    assert all(torch.equal(both.state_dict[f"first.{name}"], tensor) for name, tensor in first.state_dict.items())
+    assert main(arguments(data, *words, "--resume")) == 2
+
+
+def test_a_folder_is_not_replaced_by_the_model(data, capsys):
+    (data / "models").mkdir()
+    (data / "models" / "kept").touch()
+    assert main(arguments(data, "-o", str(data / "models"), "--epochs", "1")) == 2
+    assert "it is a folder; name a file in it" in capsys.readouterr().err
+    assert (data / "models" / "kept").exists()
+
+
 def test_fine_tuning_a_model_file(data):
     first, second = data / "a.acseg", data / "b.acseg"
     assert main(arguments(data, "-o", str(first), "--epochs", "1")) == 0
@@ -152,8 +180,6 @@ def test_bad_data_is_one_clear_message(data, capsys, change, message):
     ],
 )
 def test_bad_options(tmp_path, options, message):
-    from ACSegLib.jobs import Progress
-
     with pytest.raises(InputError, match=message):
         command.run(from_mapping(command.Options, {"output": str(tmp_path / "m"), **options}), Progress())
 

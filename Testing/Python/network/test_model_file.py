@@ -53,13 +53,15 @@ def test_round_trip(tmp_path, model):
 def test_card_reads_the_header_alone(tmp_path, model):
     path = tmp_path / "m.acseg"
     save_model(model, path)
-    with open(path, "r+b") as stream:  # the weights may be missing: the card is still told
-        length = struct.unpack("<Q", stream.read(8))[0]
-        stream.truncate(8 + length)
     assert read_card(path).card == model.card
     assert read_card(path).state_dict == {}
-    with pytest.raises(FileError, match="damaged"):
-        load_model(path)
+    for size in (path.stat().st_size - 1, path.stat().st_size // 2, path.stat().st_size + 1):
+        os.truncate(path, size)
+        for read in (read_card, load_model):
+            with pytest.raises(FileError, match="is damaged"):
+                read(path)
+        os.unlink(path)
+        save_model(model, path)
 
 
 @pytest.mark.parametrize("kept", [0, 5, 8, 40, 2000])
@@ -136,6 +138,14 @@ def test_missing_output_folder_leaves_nothing(tmp_path, model):
     with pytest.raises(FileError, match="does not exist"):
         save_model(model, tmp_path / "no" / "m.acseg")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_the_models_name_is_not_replaced(tmp_path, model):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "kept").touch()
+    with pytest.raises(FileError, match="it is a folder; name a file in it"):
+        save_model(model, tmp_path / "models")
+    assert (tmp_path / "models" / "kept").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX systems")

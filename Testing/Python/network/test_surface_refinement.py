@@ -115,8 +115,10 @@ def test_regions_follow_the_surface_and_the_roi():
 
 def test_trained_second_network_brings_the_surface_back():
     pairs = [ball(seed=n) for n in range(4)]
-    settings = SurfaceTraining(steps=60, base=4, levels=2, region=24, device="cpu", learning_rate=1e-2, ema=0.9)
-    trained = train_refiner(pairs[:3], model(), settings, sparse="off")
+    settings = SurfaceTraining(
+        steps=60, base=4, levels=2, region=24, device="cpu", learning_rate=1e-2, ema=0.9, sparse="off"
+    )
+    trained = train_refiner(pairs[:3], model(), settings)
     assert trained.card["surface"]["steps"] == 60
     volume, truth = pairs[3]
     before = blurred_prediction(volume, truth)
