@@ -323,6 +323,13 @@ class Segmentation:
         row = segment if isinstance(segment, Segment) else self.segment(segment)
         return self.layers[row.layer] == row.value
 
+    def occupied(self) -> np.ndarray:
+        """Boolean array of shape (k, j, i): where any segment is."""
+        found = self.layers[0] != 0
+        for layer in self.layers[1:]:
+            found |= layer != 0
+        return found
+
     def flattened(self) -> Segmentation:
         """One layer, values 1..n in table order; where segments overlap the later row wins (as in Slicer's export)."""
         if not self.overlapping:

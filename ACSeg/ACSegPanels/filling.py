@@ -153,7 +153,7 @@ def suggestions(result: Any, most: int = 3) -> list[tuple[str, int, str]]:
 
 def _known(result: Any, drawn: Segmentation) -> np.ndarray:
     """Voxels that the person decided: drawn ones, and the background of drawn slices."""
-    known = np.logical_or.reduce([layer > 0 for layer in drawn.layers])
+    known = drawn.occupied()
     for axis, numbers in result.slices.items():
         np.moveaxis(known, AXES.index(axis), 0)[list(numbers)] = True
     return known

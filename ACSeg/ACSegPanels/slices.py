@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Segment, Segmentation
 
 AXES = ("k", "j", "i")
 
@@ -85,7 +85,7 @@ def count_slices(
     from ACSegLib.fill.labelled_slices import find_slices
 
     found = DrawnSlices([s.name for s in labels.segments], labels.shape)
-    drawn = np.logical_or.reduce([layer > 0 for layer in labels.layers])
+    drawn = labels.occupied()
     if not drawn.any():
         return found
     for name, numbers in (slices or find_slices(drawn, axis)).items():
@@ -104,7 +104,7 @@ def lies_obliquely(labels: Segmentation) -> bool:
     """
     from scipy import ndimage
 
-    drawn = np.logical_or.reduce([layer > 0 for layer in labels.layers])
+    drawn = labels.occupied()
     for axis in range(3):
         used = np.flatnonzero(drawn.any(axis=tuple(a for a in range(3) if a != axis)))
         runs = 1 + np.count_nonzero(np.diff(used) > 1)
@@ -127,14 +127,32 @@ def _is_oblique_plane(places: np.ndarray) -> bool:
 
 def changed_slices(before: Segmentation, after: Segmentation) -> dict[str, list[int]]:
     """Slices of each axis on which two drawings of one table differ."""
-    differs = np.zeros(after.shape, bool)
-    for segment in after.segments:
-        differs |= before.mask(segment.id) != after.mask(segment.id)
-    result = {}
-    for number, name in enumerate(AXES):
-        others = tuple(a for a in range(3) if a != number)
-        result[name] = np.flatnonzero(differs.any(axis=others)).tolist()
-    return result
+    parts = _compared(before, after)
+    planes = np.zeros(after.shape[0], bool)
+    shadow = np.zeros(after.shape[1:], bool)
+    for number in range(after.shape[0]):  # a plane at a time, so that nothing of the volume's size is made
+        for old, new, values in parts:
+            a, b = old[number], new[number]
+            differs = a != b if values is None else (a == values[0]) != (b == values[1])
+            planes[number] |= differs.any()
+            shadow |= differs
+    used = (planes, shadow.any(axis=1), shadow.any(axis=0))
+    return {name: np.flatnonzero(found).tolist() for name, found in zip(AXES, used, strict=True)}
+
+
+def _compared(before: Segmentation, after: Segmentation) -> list[tuple[np.ndarray, np.ndarray, tuple[int, int] | None]]:
+    """Pairs of layers to compare whole (None), or by the values that a segment has in each."""
+    rows = _by_id(before)
+    if all((rows[s.id].layer, rows[s.id].value) == (s.layer, s.value) for s in after.segments):
+        return [(old, new, None) for old, new in zip(before.layers, after.layers, strict=False)]
+    return [
+        (before.layers[rows[s.id].layer], after.layers[s.layer], (rows[s.id].value, s.value)) for s in after.segments
+    ]
+
+
+def _by_id(labels: Segmentation) -> dict[str, Segment]:
+    """Rows by id alone: a person may have named one segment as another's id is."""
+    return {s.id: s for s in labels.segments}
 
 
 def merge(result: Segmentation, drawn: Segmentation, protected: np.ndarray | None) -> Segmentation:
@@ -147,18 +165,19 @@ def merge(result: Segmentation, drawn: Segmentation, protected: np.ndarray | Non
     protected : ndarray of bool, shape (k, j, i), optional
         Voxels that may not be filled (masked, or held by a hidden segment).
     """
-    rows = [s for s in drawn.segments if any(r.id == s.id for r in result.segments)]
+    found = _by_id(result)
+    rows = [s for s in drawn.segments if s.id in found]
     if not result.overlapping and not drawn.overlapping:
         keep = drawn.labels > 0
         if protected is not None:
             keep |= protected
         table = np.zeros(int(result.labels.max(initial=0)) + 1, drawn.labels.dtype)
         for row in rows:
-            value = result.segment(row.id).value
+            value = found[row.id].value
             if value < len(table):
                 table[value] = row.value
         labels = np.where(keep, drawn.labels, table[result.labels])
         return Segmentation((labels,), list(drawn.segments), drawn.geometry, drawn.name)
     free = True if protected is None else ~protected
-    masks = [(result.mask(row.id) & free) | drawn.mask(row.id) for row in rows]
+    masks = [(result.mask(found[row.id]) & free) | drawn.mask(row) for row in rows]
     return Segmentation.from_masks(masks, rows, drawn.geometry, drawn.name)

@@ -78,8 +78,7 @@ def _allowed_by_segments(node: Any, others: list[str], editor_node: Any, volume_
 def _covered(node: Any, ids: Sequence[str], volume_node: Any) -> np.ndarray:
     if list(ids) == [""]:
         raise InputError("Masking is set to 'inside a segment' but no segment is chosen there; choose one.")
-    layers = read.segmentation_from_node(node, volume_node, ids).layers
-    return np.any([layer != 0 for layer in layers], axis=0)
+    return read.segmentation_from_node(node, volume_node, ids).occupied()
 
 
 def _allowed_by_intensity(editor_node: Any, volume_node: Any) -> np.ndarray:

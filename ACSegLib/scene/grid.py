@@ -17,6 +17,9 @@ UNIT_ATTRIBUTE = "ACSeg.LengthUnit"
 #: The source representation that ACSeg reads and writes.
 BINARY_LABELMAP = "Binary labelmap"
 
+#: Up to so many labels, a comparison for each costs less than looking every voxel up in a table.
+_FEW = 4
+
 _RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SUFFIXES = {"µm": "um", "μm": "um", "micron": "um", "microns": "um", "å": "angstrom", "Å": "angstrom"}  # both mu signs
 
@@ -190,19 +193,21 @@ def label_type(highest: int) -> type:
 
 
 def relabelled(labels: np.ndarray, values: Mapping[int, int]) -> np.ndarray:
-    """Replace each label by ``values[label]``, and those not named by 0; the result has the smallest type."""
+    """Copy labels with each one replaced by ``values[label]``, those not named by 0; of the smallest type."""
     kind = label_type(max(values.values(), default=0))
     low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
-    if high - low < 1 << 20:
-        table: np.ndarray = np.zeros(high - low + 1, kind)
-        for old, new in values.items():
-            if low <= old <= high:
-                table[old - low] = new
-        return table[labels - low if low else labels]
-    result: np.ndarray = np.zeros(labels.shape, kind)
-    for old, new in values.items():
-        result[labels == old] = new
-    return result
+    moved = {old: new for old, new in values.items() if low <= old <= high}
+    if low >= 0 and high < 1 << 16 and all(moved.get(label, 0) == label for label in range(high + 1)):
+        return labels.astype(kind)
+    if len(moved) <= _FEW or high - low >= 1 << 20:
+        result: np.ndarray = np.zeros(labels.shape, kind)
+        for old, new in moved.items():
+            result += np.multiply(labels == old, kind(new), dtype=kind)
+        return result
+    table: np.ndarray = np.zeros(high - low + 1, kind)
+    for old, new in moved.items():
+        table[old - low] = new
+    return table[labels - low if low else labels]
 
 
 def transform_between(source: Any, target: Any) -> tuple[np.ndarray | None, Any]:

@@ -66,7 +66,7 @@ class OutgoingLabels:
         if rules.allowed is not None:
             for layer in self._layers:
                 layer[self._inside][~rules.allowed] = 0
-        self._covered = self._image_of_all()
+        self._covered = self._image_of_all() if rules.erasable else None  # a whole tomogram, seldom asked for
         shape = self._layers[0].shape if self._layers else ()
         if rules.allowed is None and shape == tuple(s.stop - s.start for s in self._inside):
             return
@@ -86,10 +86,13 @@ class OutgoingLabels:
         low = self._start.copy()
         high = low + np.array([s.stop for s in self._inside[::-1]])
         for image, members in old:
-            corners = self._corners(image, members)
-            if corners is not None:
-                low = np.minimum(low, np.floor(corners.min(axis=1) + 0.49).astype(int))
-                high = np.maximum(high, np.ceil(corners.max(axis=1) - 0.49).astype(int) + 1)
+            whole = self._reach(image, [slice(0, n) for n in grid.image_array(image).shape])
+            if whole is None or (np.all(whole[0] >= low) and np.all(whole[1] <= high)):
+                continue  # no voxel of it can lie outside, so that its segments need not be looked for
+            box = self._occupied(image, members)
+            reach = self._reach(image, box) if box is not None else None
+            if reach is not None:
+                low, high = np.minimum(low, reach[0]), np.maximum(high, reach[1])
         before = -low[::-1]
         if not before.any() and np.array_equal(high[::-1], [s.stop for s in self._inside]):
             return
@@ -98,19 +101,24 @@ class OutgoingLabels:
         self._inside = tuple(slice(b, b + s.stop) for b, s in zip(before, self._inside, strict=True))
         self._start = low
 
-    def _corners(self, image: Any, members: Sequence[str]) -> np.ndarray | None:
-        """Corners of the voxels of some segments of a layer, (3, 8), as indices (i, j, k) on the volume's grid."""
+    def _occupied(self, image: Any, members: Sequence[str]) -> Sequence[slice] | None:
+        """Smallest box (k, j, i) of a layer that holds every voxel of some of its segments; None without any."""
         source = self._node.GetSegmentation()
         values = {source.GetSegment(s).GetLabelValue(): 1 for s in members}
-        box = bounding_box(grid.relabelled(grid.image_array(image), values))
+        return bounding_box(grid.relabelled(grid.image_array(image), values))
+
+    def _reach(self, image: Any, box: Sequence[slice]) -> tuple[np.ndarray, np.ndarray] | None:
+        """First and last + 1 index (i, j, k) on the volume's grid of a box (k, j, i) of a layer."""
         matrix, _ = grid.transform_between(self._node, self._volume_node)
-        if box is None or matrix is None:  # a bent frame has no box to widen to
+        if matrix is None:  # a bent frame has no box to widen to
             return None
         ends = [(s.start, s.stop - 1) for s in box[::-1]]
         indices = np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1)
         indices = indices + np.array(image.GetExtent()[::2])[:, None]
         between = np.linalg.inv(self._matrix) @ matrix @ grid.image_matrix(image)
-        return np.asarray(between[:3, :3] @ indices + between[:3, 3:])
+        corners = between[:3, :3] @ indices + between[:3, 3:]
+        low, high = np.floor(corners.min(axis=1) + 0.49), np.ceil(corners.max(axis=1) - 0.49)
+        return low.astype(int), high.astype(int) + 1
 
     def _put(self, labels: np.ndarray, members: Sequence[str]) -> None:
         """Add kept voxels; a segment that would overlap another one in its layer moves to a layer of its own."""
@@ -134,8 +142,8 @@ class OutgoingLabels:
         self._layers.append(own)
 
     def _image_of_all(self) -> Any:
-        mask = np.any([layer != 0 for layer in self._layers], axis=0).astype(np.uint8)
-        return grid.oriented_image(mask, self._matrix, tuple(self._start))
+        mask = np.logical_or.reduce([layer != 0 for layer in self._layers])
+        return grid.oriented_image(mask.view(np.uint8), self._matrix, tuple(self._start))
 
     def covered_in(self, image: Any) -> np.ndarray:
         """Tell what the write newly takes: a boolean array on the voxels of one of the node's label images."""

@@ -128,8 +128,7 @@ def _hiddenVoxels(segmentationNode: Any, volumeNode: Any) -> np.ndarray | None:
     hidden = [s for s in identifiers if display is not None and not display.GetSegmentVisibility(s)]
     if not hidden:
         return None
-    layers = segmentation_from_node(segmentationNode, volumeNode, hidden).layers
-    return np.logical_or.reduce([layer > 0 for layer in layers])
+    return segmentation_from_node(segmentationNode, volumeNode, hidden).occupied()
 
 
 def _maskedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarray | None:

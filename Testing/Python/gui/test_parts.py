@@ -78,7 +78,25 @@ def test_changed_slices(scene):
     before, after = drawing([10, 30]), drawing([10, 30])
     after.labels[30, 5, 6] = 0
     after.labels[40, 2, 3] = 2
-    assert changed_slices(before, after) == {"k": [30, 40], "j": [2, 5], "i": [3, 6]}
+    expected = {"k": [30, 40], "j": [2, 5], "i": [3, 6]}
+    assert changed_slices(before, after) == expected
+    masks = [after.mask("cytoplasm"), after.mask("bead")]
+    apart = Segmentation(tuple(m.astype(np.uint8) for m in masks), [Segment("cytoplasm", 1, id=before.segments[0].id)])
+    apart.segments.append(Segment("bead", 1, layer=1, id=before.segments[1].id))
+    assert changed_slices(before, apart) == expected, "the same drawing, packed otherwise"
+
+
+def test_a_segment_named_as_anothers_id_is_not_mistaken_for_it(scene):
+    from ACSegPanels.slices import changed_slices, merge
+
+    labels = np.zeros((12, 20, 20), np.uint8)
+    labels[2, 3:6, 3:6], labels[8, 3:6, 3:6] = 1, 2
+    rows = [Segment("second", 1, id="first"), Segment("bead", 2, id="second")]
+    drawn = Segmentation((labels,), rows)
+    other = Segmentation((np.where(labels == 2, 1, 2 * labels).astype(np.uint8),), [rows[0], rows[1]])
+    other.segments = [Segment("second", 2, id="first"), Segment("bead", 1, id="second")]
+    assert changed_slices(other, drawn) == {"k": [], "j": [], "i": []}
+    assert np.array_equal(merge(other, drawn.with_labels(np.zeros_like(labels)), None).labels, labels)
 
 
 @pytest.mark.parametrize("overlapping", [False, True])

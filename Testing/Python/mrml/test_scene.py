@@ -232,3 +232,27 @@ def test_new_nodes_keep_the_unit(mrml):
     assert volume_from_node(node).geometry == geometry
     labels = Segmentation.from_labels(boxes(), geometry, {1: "cell", 2: "bead"})
     assert segmentation_from_node(write_segmentation_to_node(labels, volume_node=node), node).geometry == geometry
+
+
+@pytest.mark.parametrize(
+    ("high", "kind", "values"),
+    [
+        (3, np.uint8, {1: 1, 2: 2, 3: 3}),
+        (3, np.uint8, {1: 1, 2: 2, 3: 3, 7: 7}),
+        (3, np.uint8, {1: 1, 3: 3}),
+        (3, np.uint8, {1: 300, 2: 1}),
+        (9, np.int16, {n: 10 - n for n in range(1, 10)}),
+        (9, np.int32, {-2: 1, 0: 2, 9: 3}),
+        (1 << 22, np.int32, {1 << 22: 5, 2: 1}),
+    ],
+)
+def test_labels_are_replaced_one_by_one(high, kind, values):
+    """Every short cut gives what the definition says, in an array of its own."""
+    from ACSegLib.scene.grid import relabelled
+
+    labels = np.random.default_rng(1).integers(-2 if kind == np.int32 else 0, high + 1, (5, 6, 7)).astype(kind)
+    labels[0, 0, :2] = [high, 2]
+    found = relabelled(labels, values)
+    assert found.tolist() == [[[values.get(v, 0) for v in row] for row in plane] for plane in labels.tolist()]
+    assert not np.shares_memory(found, labels)
+    assert found.dtype == (np.int16 if max(values.values()) > 255 else np.uint8)

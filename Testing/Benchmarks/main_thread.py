@@ -1,0 +1,152 @@
+"""How long Segment Editor stands still: each step of the effect on Slicer's main thread, at full size.
+
+``python Testing/Benchmarks/main_thread.py`` works on 236 x 236 x 236 voxels, ``--size 472 472 491`` on a full tomogram.
+It drives the effect through its buttons on the tests' stand-in of Slicer's application, over the real scene and
+segmentation logic of slicer-core, and tells for each step the longest time in which no event was handled, and which
+share of a step's time that was. The fill itself is at work on another thread; `--instant` puts one in its place that
+answers at once, so that only what the effect adds is measured. What Slicer's own views need to draw is not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from unittest.mock import patch
+
+import numpy as np
+from harness import ROOT, machine, markdown_table
+
+sys.path[:0] = [str(ROOT), str(ROOT / "Testing" / "Python"), str(ROOT / "Testing" / "Python" / "gui")]
+
+EVERY = 20
+
+
+def specimen(shape: tuple[int, int, int]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """A noisy image of a lumpy cell and a bead, and their masks; (k, j, i)."""
+    rng = np.random.default_rng(0)
+    size = np.array(shape)
+    k, j, i = np.ogrid[: shape[0], : shape[1], : shape[2]]
+
+    def ball(centre: np.ndarray, radius: float) -> np.ndarray:
+        return (k - centre[0]) ** 2 + (j - centre[1]) ** 2 + (i - centre[2]) ** 2 <= radius**2
+
+    cell = ball(size / 2, 0.3 * min(shape))
+    for offset in rng.normal(0, 0.14, (6, 3)):
+        cell |= ball(size * (0.5 + offset), 0.15 * min(shape))
+    bead = ball(size * 0.12, 0.06 * min(shape)) & ~cell
+    image = rng.standard_normal(shape, np.float32) * 0.1
+    image[cell] += 1
+    image[bead] += 2
+    return image, {"cytoplasm": cell, "bead": bead}
+
+
+class Watch:
+    """Runs the event loop, and notes the longest time that one turn of it takes."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, float, float]] = []
+
+    def step(self, name: str, action: Callable[[], object], until: Callable[[], bool] = lambda: True) -> None:
+        """Do something as a person does, and go on until a condition holds."""
+        from PySide6.QtWidgets import QApplication
+
+        began = time.perf_counter()
+        action()
+        longest = time.perf_counter() - began
+        while True:
+            turn = time.perf_counter()
+            QApplication.processEvents()
+            longest = max(longest, time.perf_counter() - turn)
+            if until():
+                break
+            time.sleep(0.001)
+        self.rows.append((name, longest, time.perf_counter() - began))
+
+
+def open_effect(shape: tuple[int, int, int]):
+    """A scene with the specimen, drawn on every `EVERY`-th slice, and the effect at work on it."""
+    import standin
+
+    standin.install()
+    from desk import Desk, on_slices
+    from standin import application
+    from workbench import add_segmentation, add_volume, draw
+
+    image, masks = specimen(shape)
+    desk = Desk(application.start_scene())
+    desk.volume = add_volume(image, "tomogram")
+    desk.segmentation = add_segmentation(desk.volume, tuple(masks), "cell")
+    desk.node.SetAndObserveSourceVolumeNode(desk.volume)
+    desk.node.SetAndObserveSegmentationNode(desk.segmentation)
+    desk.host._update_inputs()
+    for name, mask in masks.items():
+        draw(desk.host, name, on_slices(mask, range(EVERY // 2, shape[0], EVERY)))
+    return desk, masks
+
+
+def measure(shape: tuple[int, int, int], instant: bool) -> list[tuple[str, float, float]]:
+    """Draw, fill, correct, refill, apply and take back; gives (step, longest stand-still, whole step), in seconds."""
+    desk, masks = open_effect(shape)
+    with fill_at_once() if instant else nullcontext():
+        try:
+            return _steps(desk, masks, shape)
+        finally:
+            desk.effect.cleanup()
+
+
+def fill_at_once() -> AbstractContextManager:
+    """Put a fill that answers at once in the library's place."""
+    from fakefill import FakeFill
+
+    fake = FakeFill()
+    return patch.multiple("ACSegLib.fill", fill=fake.fill, refill=fake.refill, suggest_slices=fake.suggest_slices)
+
+
+def _steps(desk, masks: dict[str, np.ndarray], shape: tuple[int, int, int]) -> list[tuple[str, float, float]]:
+    from desk import on_slices
+    from workbench import draw
+
+    watch, effect, panel = Watch(), desk.effect, desk.panel
+    between = EVERY // 2 + EVERY * (shape[0] // EVERY // 2) + EVERY // 2
+
+    def idle() -> bool:
+        return not effect.session.running
+
+    watch.step("choose the effect", lambda: desk.editor.setActiveEffectByName(effect.scriptedEffect.name))
+    watch.step("count the drawn slices", effect.updateGuide)
+    watch.step("Fill, until the preview is shown", panel.fillButton.click, idle)
+    if effect.preview.node is None:
+        raise SystemExit(f"the fill failed: {effect.message}")
+    watch.step("uncertainty on", panel.uncertaintyBox.click)
+    draw(desk.host, "cytoplasm", on_slices(masks["cytoplasm"], [between]))
+    watch.step("count after an edit", effect.updateGuide)
+    watch.step("Update (refill), until the preview is shown", panel.fillButton.click, idle)
+    watch.step("Show 3D (Slicer's own surfaces)", panel.show3DButton.click)
+    watch.step("Update with surfaces", panel.fillButton.click, idle)
+    watch.step("hide 3D", panel.show3DButton.click)
+    watch.step("Apply", panel.applyButton.click)
+    watch.step("undo (Slicer's own)", desk.host.undo)
+    return watch.rows
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, nargs="+", default=[236], help="voxels a side, or along i, j and k")
+    parser.add_argument("--instant", action="store_true", help="a fill that answers at once, in the library's place")
+    options = parser.parse_args()
+    sides = options.size * 3 if len(options.size) == 1 else options.size
+    if len(sides) != 3:
+        parser.error("--size takes one number, or three")
+    rows = measure((sides[2], sides[1], sides[0]), options.instant)
+    facts = machine()
+    print(f"{' x '.join(map(str, sides))} voxels; {facts['processor']}, {facts['cores']} cores")
+    cells = [(name, f"{longest:.2f}", f"{whole:.2f}") for name, longest, whole in rows]
+    print(markdown_table(("step", "longest stand-still, s", "whole step, s"), cells))
+
+
+if __name__ == "__main__":
+    main()
