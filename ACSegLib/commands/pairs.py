@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Words that people add to the name of an image or of its labels, at either end.
 _ROLE_WORDS = (
-    "seg", "segmentation", "label", "labels", "mask", "masks", "gt", "truth", "annotation", "filled", "drawn",
+    "seg", "segmentation", "label", "labels", "mask", "masks", "gt", "truth", "annotation", "filled", "drawn", "final",
     "image", "img", "volume", "vol", "tomogram",
 )  # fmt: skip
 _AT_END = re.compile(rf"[-_. ](?:{'|'.join(_ROLE_WORDS)}|0000)$")
@@ -94,7 +94,8 @@ def find_pairs(images: Sequence[str], labels: Sequence[str], what: str = "traini
         seen[core] = image
     problems += [f"{path} has no image" for core, paths in by_core.items() if core not in seen for path in paths]
     if problems and not pairs and _are_lists(images, labels):
-        return [PairOfFiles(core_name(i), i, s) for i, s in zip(image_files, label_files, strict=True)]
+        names = _distinct_names(image_files)
+        return [PairOfFiles(n, i, s) for n, i, s in zip(names, image_files, label_files, strict=True)]
     if len(problems) == 1:
         raise InputError(f"the {what} data is not in pairs: {problems[0]}.")
     if problems:
@@ -116,13 +117,12 @@ def read_table(path: str | os.PathLike[str]) -> tuple[list[PairOfFiles], list[Pa
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"the table {path} cannot be read ({error}); give a CSV file in UTF-8.") from error
-    separator = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
+    separator = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.DictReader(text.splitlines(), delimiter=separator)
     columns = {(name or "").strip().lower(): name for name in reader.fieldnames or []}
     if "image" not in columns or "labels" not in columns:
         raise InputError(f"the table {path} has the columns {', '.join(columns) or 'none'}; it needs {_TABLE_COLUMNS}.")
-    training: list[PairOfFiles] = []
-    validation: list[PairOfFiles] = []
+    rows: list[tuple[str, str, bool]] = []
     problems = []
     for number, row in enumerate(reader, start=2):
         files = [(row[columns[key]] or "").strip() for key in ("image", "labels")]
@@ -134,11 +134,23 @@ def read_table(path: str | os.PathLike[str]) -> tuple[list[PairOfFiles], list[Pa
         elif group not in ("train", "training", "validation", "val"):
             problems.append(f"line {number}: set is {group!r}, not train or validation")
         else:
-            pair = PairOfFiles(core_name(paths[0]), *paths)
-            (training if group.startswith("train") else validation).append(pair)
+            rows.append((paths[0], paths[1], group.startswith("train")))
     if problems:
         raise InputError(f"the table {path} cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
+    names = _distinct_names([image for image, _, _ in rows])
+    training, validation = (
+        [PairOfFiles(n, i, s) for n, (i, s, trains) in zip(names, rows, strict=True) if trains is wanted]
+        for wanted in (True, False)
+    )
     return training, validation
+
+
+def _distinct_names(images: Sequence[str]) -> list[str]:
+    """Name of each image: of its file, and with its folders where files of several folders have one name."""
+    names = [core_name(path) for path in images]
+    if len(set(names)) == len(names):
+        return names
+    return [Path(path).with_name(name).as_posix() for path, name in zip(images, names, strict=True)]
 
 
 def _are_lists(images: Sequence[str], labels: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.errors import FileError
+from ACSegLib.errors import FileError, InputError
 from ACSegLib.network.fingerprint import Plan
 from ACSegLib.network.model_file import METADATA_KEY, write_tensors
 
@@ -48,6 +48,8 @@ class State:
         Of this training.
     data : str
         Digest of the training data and of the table.
+    choices : dict
+        Settings that decide the course of the training, so that a resumed one cannot change them unnoticed.
     notes : list of str
         What happened that a person should know.
     """
@@ -63,6 +65,7 @@ class State:
     validated: float = 0.0
     seed: int = 0
     data: str = ""
+    choices: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -93,6 +96,46 @@ def load_checkpoint(path: Path) -> tuple[State, Plan, dict[str, torch.Tensor]]:
         raise
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"the checkpoint {path} is damaged ({error}); start without --resume.") from error
+
+
+def require_same_course(path: Path, before: State, now: State) -> None:
+    """Raise InputError, naming them, where data or settings differ from those of the interrupted training."""
+    if before.data != now.data:
+        raise InputError(
+            f"the training data or labels have changed since the checkpoint {path} was written; put them back, or "
+            "start without --resume."
+        )
+    changed = [
+        f"{name} was {before.choices.get(name)}, not {now.choices.get(name)}"
+        for name in sorted(before.choices.keys() | now.choices.keys())
+        if before.choices.get(name) != now.choices.get(name)
+    ]
+    if changed:
+        raise InputError(
+            f"the training that {path} goes on with had other options ({'; '.join(changed)}); give those, or start "
+            "without --resume."
+        )
+
+
+def set_aside(path: Path) -> str | None:
+    """Rename the checkpoint of an interrupted training when another begins anew; gives a sentence that tells of it."""
+    if not path.is_file():
+        return None
+    path.replace(_older(path))
+    return (
+        f"{path.name} of an interrupted training was there, but not gone on with (--resume); it is kept as "
+        f"{_older(path).name} until this training is done"
+    )
+
+
+def discard(path: Path) -> None:
+    """Remove the checkpoint of a training that is done, and one that was set aside."""
+    path.unlink(missing_ok=True)
+    _older(path).unlink(missing_ok=True)
+
+
+def _older(path: Path) -> Path:
+    return path.with_name(path.name + ".old")
 
 
 def require_space(path: Path, size: int) -> None:

@@ -198,8 +198,8 @@ def _intensity_problems(name: str, array: np.ndarray) -> list[Problem]:
         bad = sum(int(np.count_nonzero(~np.isfinite(plane))) for plane in array)
         if bad:
             text = (
-                f"{name}: the image has {bad} voxels that are not finite numbers (NaN or infinity); replace them, "
-                "or mark them as 'ignore' in a copy without them."
+                f"{name}: the image has {bad} voxels that are not finite numbers (NaN or infinity); replace them, by "
+                "the grey value of the background for instance."
             )
             return [Problem("intensity", text)]
     if array.min() == array.max():
@@ -220,7 +220,7 @@ def digest(*arrays: np.ndarray) -> str:
 def _thumbnail(array: np.ndarray) -> np.ndarray:
     """Voxels on a coarse grid, centred and of length 1; zeros for an image of one value."""
     index = [np.linspace(0, n - 1, min(n, _THUMBNAIL)).round().astype(int) for n in array.shape]
-    sample = np.nan_to_num(array[np.ix_(*index)].astype(np.float64).ravel())
+    sample = np.nan_to_num(array[np.ix_(*index)].astype(np.float64).ravel(), posinf=0.0, neginf=0.0)
     sample -= sample.mean()
     length = float(np.linalg.norm(sample))
     return sample / length if length > 0 else np.zeros_like(sample)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ PRESET_MINUTES: Mapping[str, float] = {"quick": 5.0, "standard": 60.0, "thorough
 #: Validations without improvement after which a preset stops.
 PRESET_PATIENCE: Mapping[str, int] = {"quick": 20, "standard": 20, "thorough": 40}
 STEPS_PER_EPOCH = 50
+#: Settings that decide the course of a training; a resumed one may change its length, its device and what it writes.
+DECIDING = (
+    "preset", "seed", "learning_rate", "weight_decay", "warmup", "clip", "ema", "steps_per_epoch", "augmentation",
+    "sparse", "missing", "ignore", "validation_part",
+)  # fmt: skip
 
 
 @dataclass
@@ -122,6 +128,11 @@ class TrainingSettings:
             self.patience = PRESET_PATIENCE[self.preset]
         if self.resume and self.checkpoint is None:
             raise InputError("resume needs the checkpoint to go on from.")
+
+    def choices(self) -> dict[str, Any]:
+        """The settings that decide the course of the training, and what of the plan is overridden, as JSON values."""
+        chosen = {name: getattr(self, name) for name in DECIDING} | self.overrides
+        return json.loads(json.dumps(chosen, default=list))
 
 
 def choose_device(device: str) -> str:

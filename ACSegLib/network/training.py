@@ -15,7 +15,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import build_network
 from ACSegLib.network.augmentation import PRESETS as AUGMENTATIONS
-from ACSegLib.network.checkpoint import State, load_checkpoint, require_space
+from ACSegLib.network.checkpoint import State, discard, load_checkpoint, require_same_course, require_space, set_aside
 from ACSegLib.network.checks import Facts, Problem, compare, examine, refuse
 from ACSegLib.network.data import Case, Prepared, join_tables, prepare
 from ACSegLib.network.engine import Engine
@@ -96,12 +96,18 @@ def train(
     device = choose_device(settings.device)
     table = join_tables((f.segments for f in facts), settings.ignore)
     plan, start = _plan(facts, table, settings, device, warnings)
-    state = State(seed=settings.seed, data=_data_digest([*facts, *val_facts], table))
+    state = State(seed=settings.seed, data=_data_digest([*facts, *val_facts], table), choices=settings.choices())
     tensors: dict[str, torch.Tensor] = {}
     if settings.resume and settings.checkpoint:
-        state, plan, tensors = _resumed(settings.checkpoint, state)
+        fresh = state
+        state, plan, tensors = load_checkpoint(settings.checkpoint)
+        require_same_course(settings.checkpoint, state, fresh)
     fabric = make_fabric(settings, device)
     fabric.launch()
+    if settings.checkpoint and not settings.resume and fabric.is_global_zero:
+        told = set_aside(settings.checkpoint)
+        warnings += [told] if told else []
+        progress(0.03, told or "preparing the data")
     with _scratch(settings, facts + val_facts, plan) as folder:
         prepared = _prepare_all(cases, table, plan, settings, folder, progress.part(0.03, 0.06))
         prepared_val = _prepare_all(held_out, table, plan, settings, folder, progress.part(0.06, 0.07))
@@ -109,9 +115,7 @@ def train(
             prepared, prepared_val, note = hold_back(prepared, settings.validation_part, settings.seed)
             warnings.append(note)
         network = _initial_network(plan, settings.seed, start)
-        if settings.checkpoint:
-            size = sum(p.numel() * p.element_size() for p in network.parameters())
-            require_space(settings.checkpoint, size * _CHECKPOINT_COPIES)
+        _require_room(settings, network)
         engine = Engine(fabric, network, plan, settings, prepared, prepared_val, table, state, progress.part(0.07, 1.0))
         if tensors:
             engine.restore(tensors)
@@ -122,7 +126,7 @@ def train(
         _card(plan, settings, state, cases, facts, held_out, warnings, fabric),
     )  # fmt: skip
     if settings.checkpoint and fabric.is_global_zero:
-        settings.checkpoint.unlink(missing_ok=True)
+        discard(settings.checkpoint)
     return TrainingResult(model, plan, state.history, warnings, fabric.is_global_zero)
 
 
@@ -171,16 +175,6 @@ def _plan(
     return plan_from_model(plan, settings.init, spec, memory), weights
 
 
-def _resumed(path: Path, fresh: State) -> tuple[State, Plan, dict[str, torch.Tensor]]:
-    state, plan, tensors = load_checkpoint(path)
-    if state.data != fresh.data:
-        raise InputError(
-            f"the training data or labels have changed since the checkpoint {path} was written; put them back, or "
-            "start without --resume."
-        )
-    return state, plan, tensors
-
-
 def _data_digest(facts: Sequence[Facts], table: Sequence[Segment]) -> str:
     text = "\n".join([f"{f.image_digest} {f.label_digest}" for f in facts] + [f"{s.name} {s.value}" for s in table])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -198,6 +192,12 @@ def _initial_network(plan: Plan, seed: int, weights: dict[str, torch.Tensor] | N
         except RuntimeError as error:
             raise InputError("the weights of the model to start with do not fit its network; it is damaged.") from error
     return network.train()
+
+
+def _require_room(settings: TrainingSettings, network: torch.nn.Module) -> None:
+    if settings.checkpoint:
+        size = sum(p.numel() * p.element_size() for p in network.parameters())
+        require_space(settings.checkpoint, size * _CHECKPOINT_COPIES)
 
 
 @contextlib.contextmanager

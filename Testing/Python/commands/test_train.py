@@ -192,6 +192,7 @@ def test_names_are_paired():
         "T1-labels.tif",
         "T1_0000.nii.gz",
         "labels_t1_filled.tif",
+        "final.t1.tif",
     ):
         assert core_name(name) == "t1"
     assert core_name("T1.5.nrrd") == "t1.5"
@@ -208,6 +209,19 @@ def test_lists_pair_by_order_when_the_names_say_nothing(tmp_path):
         find_pairs([a, b], [x])
 
 
+def test_images_of_one_name_in_several_folders_are_told_apart(tmp_path):
+    for cell in ("a", "b"):
+        (tmp_path / cell).mkdir()
+        for name in ("image.nrrd", "labels.nrrd"):
+            (tmp_path / cell / name).touch()
+    table = tmp_path / "t.csv"
+    table.write_text("image,labels\na/image.nrrd,a/labels.nrrd\nb/image.nrrd,b/labels.nrrd\n")
+    expected = [(tmp_path / cell / "image").as_posix() for cell in ("a", "b")]
+    assert [pair.name for pair in read_table(table)[0]] == expected
+    images, labels = ([str(tmp_path / cell / name) for cell in ("a", "b")] for name in ("image.nrrd", "labels.nrrd"))
+    assert [pair.name for pair in find_pairs(images, labels)] == expected
+
+
 def test_table(tmp_path):
     for name in ("a.nrrd", "b.nrrd", "la.nrrd", "lb.nrrd"):
         (tmp_path / name).touch()
@@ -216,6 +230,10 @@ def test_table(tmp_path):
     training, validation = read_table(table)
     assert [(p.name, p.labels) for p in training] == [("a", str(tmp_path / "la.nrrd"))]
     assert [p.name for p in validation] == ["b"]
+    table.write_text("image\tlabels\na.nrrd\tla.nrrd\n")
+    assert [(p.image, p.labels) for p in read_table(table)[0]] == [
+        (str(tmp_path / "a.nrrd"), str(tmp_path / "la.nrrd"))
+    ]
     table.write_text("image,labels,set\na.nrrd,la.nrrd,test\nc.nrrd,lb.nrrd,\n")
     with pytest.raises(InputError, match=r"line 2: set is 'test'[^\n]*\n  - line 3: .*c\.nrrd does not exist"):
         read_table(table)

@@ -182,7 +182,7 @@ class TestChecks:
         empty = case("empty", 1, labels=np.zeros((16, 16, 16), np.uint8))
         moved = case("moved", 2, label_geometry=Geometry((30, 30, 30), (500, 0, 0), unit="nm"))
         image = np.random.default_rng(3).normal(size=(16, 16, 16))
-        image[2, 3, 4:6] = np.nan
+        image[2, 3, 4:6] = np.nan, np.inf
         broken = case("broken", image=image)
         flat = case("flat", image=np.ones((16, 16, 16)))
 
@@ -191,7 +191,8 @@ class TestChecks:
 
         gone = Case("gone", missing, missing)
         twin = case("twin", image=(case("x", 0).open_image().array * 100 + 3).astype(np.int16))
-        found = problems_of([case("a", 0), twin, empty, moved, broken, flat, gone], [case("leak", 0)])
+        with np.errstate(over="raise", invalid="raise"):
+            found = problems_of([case("a", 0), twin, empty, moved, broken, flat, gone], [case("leak", 0)])
         text = "\n".join(p.message for p in found)
         for expected in (
             "empty: its labels are empty",

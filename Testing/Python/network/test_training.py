@@ -189,6 +189,25 @@ class TestResume:
         with pytest.raises(FileError, match="no checkpoint"):
             train([pair(0)], settings(checkpoint=tmp_path / "none", resume=True))
 
+    def test_changed_options_are_named_and_only_the_length_may_change(self, tmp_path):
+        path = tmp_path / "m.checkpoint"
+        with pytest.raises(Cancelled):
+            train([pair(0)], settings(checkpoint=path), Progress(cancelled=CancelledAfter(40)))
+        changed = settings(checkpoint=path, resume=True, sparse="off", overrides={**TINY, "base": 8})
+        with pytest.raises(InputError, match="base was 4, not 8; sparse was auto, not off"):
+            train([pair(0)], changed)
+        assert train([pair(0)], settings(checkpoint=path, resume=True, epochs=1)).model.card["steps"] >= 4
+
+    def test_beginning_anew_keeps_the_interrupted_state_until_it_is_done(self, tmp_path):
+        path = tmp_path / "m.checkpoint"
+        for _ in range(2):
+            with pytest.raises(Cancelled):
+                train([pair(0)], settings(checkpoint=path), Progress(cancelled=CancelledAfter(40)))
+        load_checkpoint(tmp_path / "m.checkpoint.old")
+        found = train([pair(0)], settings(checkpoint=path, epochs=1))
+        assert any("m.checkpoint of an interrupted training" in w for w in found.warnings)
+        assert list(tmp_path.iterdir()) == []
+
     @pytest.mark.parametrize("calls", [0, 1, 5])
     def test_cancelled_at_any_moment_leaves_nothing_half_written(self, tmp_path, calls):
         path = tmp_path / "m.checkpoint"
