@@ -68,6 +68,12 @@ class Geometry:
         if self.unit != "px" and self.unit not in UNITS_IN_MM:
             raise InputError(f"unit must be one of px, {', '.join(UNITS_IN_MM)}, not {self.unit!r}.")
 
+    def __str__(self) -> str:
+        size = " x ".join(f"{v:.6g}" for v in self.spacing)
+        origin = ", ".join(f"{v:.6g}" for v in self.origin)
+        turned = "" if np.allclose(self.direction, _IDENTITY, atol=1e-6) else ", turned"
+        return f"{size} {self.unit} a voxel at ({origin}){turned}"
+
     @property
     def direction_matrix(self) -> np.ndarray:
         """Direction cosines as a (3, 3) float64 array."""

@@ -143,7 +143,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "image": FileParameter("image"),
             "output": FileParameter("file", "output", (".csv", ".xlsx", ".json")),
         },
-        {"resample": True, "workers": 1},
+        {"resample": True, "workers": 1, "file_unit": None},
     ),
 }
 

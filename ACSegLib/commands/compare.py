@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.batch import Item, find_files, match_file, run_table, stem, table_results
-from ACSegLib.commands.measure import _UNITS, failure_lines, in_unit, name_files, same_grid
+from ACSegLib.commands.grids import brought_onto, in_one_unit, in_unit, told_unit
+from ACSegLib.commands.measure import _UNITS, failure_lines, name_files
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.volume import UNITS_IN_MM
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +44,9 @@ class Options:
     output: str | None = option(default=None, help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE")
     segments: list[str] = option(default=[], help="names of the segments to compare; all when left out")
     unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=_UNITS)
+    file_unit: str | None = option(
+        default=None, help="unit of the numbers in files that name none, such as Slicer's", choices=tuple(UNITS_IN_MM)
+    )
     tolerance: float = option(
         default=0.0, help="distance that the surface Dice forgives; 0: one voxel edge", minimum=0, unit="the unit"
     )
@@ -139,10 +144,8 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
     progress(0.0, f"reading {item.name}")
     truth = open_segmentation(item.files["truth"])
     result = open_segmentation(item.files["result"])
-    if options.resample and not same_grid(result, truth):
-        from ACSegLib.resample import resample_segmentation
-
-        result = resample_segmentation(result, truth.geometry, truth.shape)
+    result = brought_onto(result, truth, options.resample)
+    result, truth = (told_unit(side, options.file_unit) for side in in_one_unit(result, truth))
     truth, ignore = _split_ignored(truth, options.ignore_value)
     result, truth = in_unit(result, options.unit), in_unit(truth, options.unit)
     if options.slice:

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.batch import Item, find_files, match_file, run_table, stem
+from ACSegLib.commands.grids import brought_onto, in_one_unit, in_unit, told_unit
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.volume import UNITS_IN_MM
 
 if TYPE_CHECKING:
     from ACSegLib.measure.morphology import MorphologySettings
@@ -42,6 +44,9 @@ class Options:
     )
     segments: list[str] = option(default=[], help="names of the segments to measure; all when left out")
     unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=_UNITS)
+    file_unit: str | None = option(
+        default=None, help="unit of the numbers in files that name none, such as Slicer's", choices=tuple(UNITS_IN_MM)
+    )
     cells: bool = option(default=True, help="a row for each connected cell as well")
     min_volume: float = option(default=0.0, help="smaller cells get no row of their own", minimum=0, unit="cubic unit")
     exclude_border: bool = option(default=False, help="leave out cells that the border of the volume cuts")
@@ -73,7 +78,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     warnings: list[str] = []
 
     def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        warnings.extend(_bead_warnings(rows))
+        warnings.extend(_bead_warnings(rows) + _unit_warnings(rows))
         return _summary(rows)
 
     return {**run_table(items, missing, measure_item, options, summarise, progress), "warnings": warnings}
@@ -101,6 +106,17 @@ def _bead_warnings(rows: list[dict[str, Any]]) -> list[str]:
     return [
         f"{name}: its beads read {100 * part:.0f} % of the median of all volumes; check what is labelled bead there."
         for name, part in found.items()
+    ]
+
+
+def _unit_warnings(rows: list[dict[str, Any]]) -> list[str]:
+    """A sentence where figures are in the numbers of files that tell no unit of length."""
+    names = {r["volume_name"] for r in rows if r["unit"] == "px" and r["voxels"] and r["volume"] != r["voxels"]}
+    if not names:
+        return []
+    return [
+        f"{len(names)} volume(s) tell no unit of length ({min(names)}), so that their figures, marked px, are in the "
+        "numbers of the file; say with --file-unit what these are."
     ]
 
 
@@ -145,14 +161,15 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[
     if not segmentation.segments:
         raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
     volume = open_volume(item.files["image"]) if "image" in item.files else None
-    if volume is not None and options.resample and not same_grid(segmentation, volume):
-        from ACSegLib.resample import resample_segmentation
-
-        segmentation = resample_segmentation(segmentation, volume.geometry, volume.shape)
+    if volume is not None:
+        segmentation = brought_onto(segmentation, volume, options.resample)
+        segmentation, volume = in_one_unit(segmentation, volume)
+        volume = told_unit(volume, options.file_unit)
+    segmentation = told_unit(segmentation, options.file_unit)
     factor, notes = _beads(segmentation, volume, options)
     segmentation = in_unit(segmentation, options.unit)
     if volume is not None:
-        volume.geometry = segmentation.geometry if same_grid(segmentation, volume) else volume.geometry
+        volume.geometry = segmentation.geometry
     names = options.segments or None
     settings = _settings(options)
     rows = measure_segmentation(
@@ -160,25 +177,6 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[
     )
     group = Path(item.files["labels"]).absolute().parent.name
     return [{"volume_name": item.name, "group": group, **row, **notes} for row in rows]
-
-
-def same_grid(segmentation: Segmentation, other: Volume | Segmentation) -> bool:
-    """Whether two lie voxel on voxel."""
-    return segmentation.shape == other.shape and segmentation.geometry.matches(other.geometry)
-
-
-def in_unit(segmentation: Segmentation, unit: str) -> Segmentation:
-    """The segmentation with lengths in `unit`; one of unknown voxel size stays in voxels ("px")."""
-    from dataclasses import replace
-
-    geometry = segmentation.geometry
-    if unit == "file" or geometry.unit == "px":
-        return segmentation
-    if unit == "px":
-        geometry = replace(geometry, spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), unit="px")
-    else:
-        geometry = geometry.in_unit(unit)
-    return replace(segmentation, geometry=geometry)
 
 
 def _settings(options: Options) -> MorphologySettings:

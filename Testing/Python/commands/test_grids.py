@@ -1,0 +1,92 @@
+"""Two files on one grid: units that differ or are not told, cropped labels, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands.grids import brought_onto, in_one_unit, told_unit
+from ACSegLib.commands.main import main
+from ACSegLib.errors import InputError
+from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.files.tables import read_table
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+NM = Geometry((35.0, 35.0, 70.0), (100.0, -20.0, 3.0), unit="nm")
+UNTOLD = replace(NM, unit="px")
+SHAPE = (16, 18, 20)
+
+
+def box(geometry=NM, start=(4, 5, 6)):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[tuple(slice(s, s + 8) for s in start)] = 1
+    return Segmentation.from_labels(labels, geometry, {1: "cytoplasm"})
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "agreed"),
+    [
+        (UNTOLD, NM, NM),
+        (NM, UNTOLD, NM),
+        (replace(NM, unit="mm"), NM, NM),
+        (NM, replace(NM, unit="mm"), NM),
+        (replace(NM, unit="um"), NM, NM),
+        (replace(NM, unit="mm"), UNTOLD, replace(NM, unit="mm")),
+        (Geometry(), NM, NM),
+        (NM, Geometry(), NM),
+    ],
+)
+def test_equal_numbers_get_the_unit_that_is_to_be_believed(mine, theirs, agreed):
+    first, second = in_one_unit(box(mine), box(theirs))
+    assert first.geometry == second.geometry == agreed
+
+
+def test_equal_lengths_and_other_grids_stay_as_they_are():
+    for other in (NM.in_unit("um"), replace(NM, origin=(0.0, 0.0, 0.0), unit="um")):
+        first, second = in_one_unit(box(other), box(NM))
+        assert (first.geometry, second.geometry) == (other, NM)
+
+
+def test_a_unit_is_told_only_where_none_is():
+    assert told_unit(box(UNTOLD), "nm").geometry == NM
+    assert told_unit(box(NM), "mm").geometry == NM
+    assert told_unit(box(UNTOLD), None).geometry == UNTOLD
+
+
+def test_cropped_labels_are_copied_where_nothing_is_lost():
+    whole = box()
+    part = Segmentation((whole.labels[3:14, 4:15, 5:16],), whole.segments, NM.cropped((5, 4, 3)))
+    assert np.array_equal(brought_onto(part, whole, False).labels, whole.labels)
+    assert brought_onto(whole, replace(part, layers=(part.labels[:6],)), False) is whole, "voxels would be lost"
+    assert brought_onto(whole, box(replace(NM, origin=(110.0, -20.0, 3.0))), False) is whole, "half voxels"
+
+
+def test_labels_that_lie_elsewhere_are_refused():
+    with pytest.raises(InputError, match=r"no voxel of .*35 x 35 x 70 mm a voxel"):
+        brought_onto(box(replace(NM, unit="mm", origin=(1e3, 0, 0))), box(), True)
+
+
+def test_labels_that_slicer_saved_without_unit(tmp_path):
+    """Slicer keeps the numbers of the image and names no unit; a truth or an image in nm says what they mean."""
+    save_segmentation(box(UNTOLD), tmp_path / "result.seg.nrrd")
+    save_segmentation(box(), tmp_path / "truth.seg.nrrd")
+    save_volume(Volume(np.ones(SHAPE, np.float32), NM), tmp_path / "image.nrrd")
+    result, truth, table = (str(tmp_path / name) for name in ("result.seg.nrrd", "truth.seg.nrrd", "t.csv"))
+    volume = 8**3 * 0.035 * 0.035 * 0.07
+    for pair in ((result, truth), (truth, result)):
+        assert main(["compare", *pair, "-o", table, "--quiet"]) == 0
+        (row,) = read_table(table)
+        assert (row["dice"], row["unit"]) == (1.0, "um")
+        assert row["truth_volume"] == pytest.approx(volume)
+    for more in (["--image", str(tmp_path / "image.nrrd")], ["--file-unit", "nm"]):
+        assert main(["measure", result, "-o", table, "--quiet", *more]) == 0
+        assert read_table(table)[0]["volume"] == pytest.approx(volume)
+
+
+def test_figures_without_unit_come_with_a_note(tmp_path, capsys):
+    save_segmentation(box(UNTOLD), tmp_path / "result.seg.nrrd")
+    assert main(["measure", str(tmp_path / "result.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--quiet"]) == 0
+    assert "tell no unit of length (result)" in capsys.readouterr().out
+    assert read_table(tmp_path / "t.csv")[0]["unit"] == "px"
