@@ -1,7 +1,7 @@
 """Segment images with a trained network: your own model, one of Biomedisa's, or the one that ships with ACSeg.
 
-The result lies on the image's grid. A folder (or several images) is done file by file into an output folder. Without -m
-the shipped model labels cytoplasm (1) and polystyrene beads (2).
+The result lies on the image's grid. A folder (or several images) is done file by file into an output folder;
+segmentations (.seg.nrrd) in it are left out. Without -m the shipped model labels cytoplasm (1) and beads (2).
 
 Examples:
   acseg predict tomogram.rec -o cell.seg.nrrd
@@ -14,6 +14,7 @@ Examples:
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,6 @@ from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ACSegLib.network.inference import Prediction, PredictionSettings
     from ACSegLib.network.model_file import Model
     from ACSegLib.volume import Segmentation, Volume
@@ -40,10 +39,12 @@ class Options:
     """Options of ``acseg predict``."""
 
     images: list[str] = option(help="image files, or a folder of them", positional=True)
-    output: str = option(help="segmentation to write (.seg.nrrd, ...); a folder when there are several", short="o")
+    output: str = option(help="segmentation to write (.seg.nrrd, ...), or a folder for them", short="o")
     model: str | None = option(default=None, help="model file (.acseg, or Biomedisa's .h5)", short="m")
     probabilities: str | None = option(
-        default=None, help="also write the probabilities; of several segments one file each, with its name added"
+        default=None,
+        help="also write the probabilities, to a file or into a folder; of several segments one file each, with its "
+        "name added",
     )
     tta: bool = option(default=False, help="average over the eight mirror images: slower, a little better")
     refine: str = option(
@@ -81,19 +82,18 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Predict one image, or each image of a folder."""
-    from ACSegLib.commands.batch import find_files
     from ACSegLib.network.shipped import open_model
 
-    files = find_files(options.images)
-    several = len(files) > 1 or (Path(options.images[0]).is_dir() and not options.images[0].lower().endswith(".zarr"))
+    files, several = _images(options)
     targets = _targets(files, options, several)
     model = open_model(options.model)
+    _check_segments(options, model)
     rows: list[dict[str, Any]] = []
     outputs: dict[str, str] = {}
-    for n, (file, target) in enumerate(zip(files, targets, strict=True)):
+    for n, (file, places) in enumerate(zip(files, targets, strict=True)):
         part = progress.part(n / len(files), (n + 1) / len(files))
         try:
-            row, written = _predict_file(file, target, model, options, part)
+            row, written = _predict_file(file, places, model, options, part)
         except (InputError, FileError, MemoryLimitError) as error:
             if not several:
                 raise
@@ -123,24 +123,76 @@ def describe(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _targets(files: list[str], options: Options, several: bool) -> list[Path]:
+@dataclass(frozen=True)
+class _Target:
+    """Where the results of one image go; None: its probabilities are not wanted."""
+
+    segmentation: Path
+    probabilities: Path | None
+
+
+def _images(options: Options) -> tuple[list[str], bool]:
+    """The images to predict, and whether a folder or several files were named."""
+    from ACSegLib.commands.batch import find_files
+
+    folder = Path(options.images[0]).is_dir() and not options.images[0].lower().endswith(".zarr")
+    files = find_files(options.images)
+    if folder:
+        files = [file for file in files if not file.lower().endswith(_FOLDER_ENDING)] or files
+    return files, folder or len(files) > 1
+
+
+def _targets(files: list[str], options: Options, several: bool) -> list[_Target]:
+    """Where each image's results go; whatever cannot be written there is refused now, not after the prediction."""
     from ACSegLib.commands.batch import stem
+    from ACSegLib.commands.outputs import check_outputs
+    from ACSegLib.files.registry import format_for_ending
 
     output = Path(options.output)
-    if not several:
-        return [output]
-    if output.exists() and not output.is_dir():
+    if several and output.exists() and not output.is_dir():
         raise InputError(f"--output {output} is a file, but there are {len(files)} images; name a folder.")
-    output.mkdir(parents=True, exist_ok=True)
     names = [stem(file) for file in files]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise InputError(f"{names.count(double[0])} images are named {double[0]!r}; rename all but one.")
-    return [output / (name + _FOLDER_ENDING) for name in names]
+    into_folder = several or _is_folder(options.output)
+    if into_folder:
+        output.mkdir(parents=True, exist_ok=True)
+    targets = []
+    for name in names:
+        place = output / (name + _FOLDER_ENDING) if into_folder else output
+        targets.append(_Target(place, _place_of_probabilities(options, name, place, several)))
+    written = [path for target in targets for path in (target.segmentation, target.probabilities) if path]
+    for path in written:
+        format_for_ending(path)
+    check_outputs(written, files)
+    return targets
+
+
+def _is_folder(path: str) -> bool:
+    """Whether a person means a folder: one that is there (OME-Zarr aside), or a name that ends as a folder's."""
+    return path.endswith(("/", os.sep)) or (Path(path).is_dir() and not path.lower().endswith(".zarr"))
+
+
+def _place_of_probabilities(options: Options, name: str, target: Path, several: bool) -> Path | None:
+    if not options.probabilities:
+        return None
+    path = Path(options.probabilities)
+    if _is_folder(options.probabilities):
+        path.mkdir(parents=True, exist_ok=True)
+        return path / f"{name}.nrrd"
+    return target.with_name(f"{name}-{path.name}") if several else path
+
+
+def _check_segments(options: Options, model: Model) -> None:
+    known = [segment.name for segment in model.segments]
+    for name in options.largest:
+        if name not in known:
+            raise InputError(f"--largest {name}: the model has no such segment; it has: {', '.join(known)}.")
 
 
 def _predict_file(
-    file: str, target: Path, model: Model, options: Options, progress: Progress
+    file: str, target: _Target, model: Model, options: Options, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, str]]:
     from ACSegLib.files import open_volume, save_segmentation
     from ACSegLib.network.plane_sink import free_memory
@@ -149,15 +201,13 @@ def _predict_file(
     volume = open_volume(file, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or free_memory())))
     prediction = predict_volume(volume, model, options, progress.part(0.05, 0.85))
     segmentation = _cleaned(prediction.segmentation, options, progress.part(0.85, 0.92))
-    progress(0.92, f"writing {target.name}")
-    outputs = {"segmentation": str(target)}
-    if options.probabilities:
-        several = target != Path(options.output)
-        beside = target if several else None
-        written, lost = _write_probabilities(prediction, model, volume, options.probabilities, beside)
+    progress(0.92, f"writing {target.segmentation.name}")
+    outputs = {"segmentation": str(target.segmentation)}
+    if target.probabilities:
+        written, lost = _write_probabilities(prediction, model, volume, target.probabilities)
         outputs |= written
         prediction.report["notes"] += lost
-    prediction.report["notes"] += save_segmentation(segmentation, target)
+    prediction.report["notes"] += save_segmentation(segmentation, target.segmentation)
     counts = [{"name": s.name, "value": s.value, "voxels": _count(segmentation, s)} for s in segmentation.segments]
     return {"image": file, "segments": counts, **prediction.report}, outputs
 
@@ -179,6 +229,7 @@ def predict_volume(volume: Volume, model: Model, options: Options, progress: Pro
     from ACSegLib.network.inference import predict
 
     settings = _settings(options)
+    _check_refinement(options, model)
     automatic = options.refine == "auto" and bool(model.preprocessing.get("longest_side")) and options.resample
     settings.keep_probabilities |= automatic
     biomedisa = model.preprocessing.get("pipeline") == "biomedisa" and not options.native
@@ -201,6 +252,18 @@ def predict_volume(volume: Volume, model: Model, options: Options, progress: Pro
     if automatic and prediction.report.get("resampled"):
         return _walk_if_it_fits(volume, prediction, model, progress.part(0.7, 1.0))
     return prediction
+
+
+def _check_refinement(options: Options, model: Model) -> None:
+    """Say that a refinement is not to be had before the prediction, not after it."""
+    if options.refine == "network":
+        from ACSegLib.network.surface_refinement import require_second_network
+
+        require_second_network(model)
+    elif options.refine == "walk":
+        from ACSegLib.commands.walk_refinement import require_exclusive
+
+        require_exclusive(model)
 
 
 def _walk_if_it_fits(volume: Volume, prediction: Prediction, model: Model, progress: Progress) -> Prediction:
@@ -253,28 +316,20 @@ def _cleaned(segmentation: Segmentation, options: Options, progress: Progress) -
 
 
 def _write_probabilities(
-    prediction: Prediction, model: Model, volume: Volume, path: str, target: Path | None
+    prediction: Prediction, model: Model, volume: Volume, path: Path
 ) -> tuple[dict[str, str], list[str]]:
-    """Write a volume for each segment; beside `target`, under its name, when there are several images.
-
-    Gives the files, and a sentence for each thing that their format cannot hold.
-    """
+    """Write a volume for each segment; gives the files, and a sentence for each thing that their format cannot hold."""
     import numpy as np
 
-    from ACSegLib.commands.batch import segment_path, stem
+    from ACSegLib.commands.batch import segment_path
     from ACSegLib.files import save_volume
     from ACSegLib.volume import Volume
 
     assert prediction.probabilities is not None
     first = 1 if model.spec.get("output") != "sigmoid" else 0
-    channels: list[tuple[str, np.ndarray]] = [
-        (s.name, prediction.probabilities[n + first]) for n, s in enumerate(model.segments)
-    ]
-    if target is not None:
-        path = str(target.with_name(f"{stem(target)}-{Path(path).name}"))
     outputs, lost = {}, list[str]()
-    for name, array in channels:
-        place = segment_path(path, name, len(channels) > 1)
-        lost += save_volume(Volume(np.asarray(array, np.float32), volume.geometry, name), place)
-        outputs[f"probabilities of {name}"] = place
+    for segment, array in zip(model.segments, prediction.probabilities[first:], strict=True):
+        place = segment_path(str(path), segment.name, len(model.segments) > 1)
+        lost += save_volume(Volume(np.asarray(array, np.float32), volume.geometry, segment.name), place)
+        outputs[f"probabilities of {segment.name}"] = place
     return outputs, lost

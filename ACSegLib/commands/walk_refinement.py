@@ -51,8 +51,8 @@ def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progres
     """
     from ACSegLib.network.inference import Prediction as Result
 
-    if model.spec.get("output") == "sigmoid" or prediction.probabilities is None:
-        raise InputError("--refine walk needs a model whose segments do not overlap; use --refine network.")
+    require_exclusive(model)
+    assert prediction.probabilities is not None
     _require_memory(volume.array.size * _BYTES_TO_PREPARE)
     band = _band(volume, prediction)
     seeds = confident_seeds(prediction, band)
@@ -69,6 +69,12 @@ def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progres
     labels = prediction.segmentation.labels.copy()
     labels[box] = np.where(unsure[box], values[decided], labels[box])
     return Result(prediction.segmentation.with_labels(labels), prediction.probabilities, report)
+
+
+def require_exclusive(model: Model) -> None:
+    """Raise InputError if the model's segments may overlap: a walk ends in one segment alone."""
+    if model.spec.get("output") == "sigmoid":
+        raise InputError("--refine walk needs a model whose segments do not overlap; use --refine network.")
 
 
 def _require_memory(needed: int) -> None:

@@ -84,6 +84,16 @@ def second_network(model: Model) -> Model | None:
     return replace(model, spec=dict(model.spec["surface"]), state_dict=_part(model, "surface."))
 
 
+def require_second_network(model: Model) -> Model:
+    """As `second_network`; InputError if there is none."""
+    second = second_network(model)
+    if second is None:
+        raise InputError(
+            "the model has no second network for the surface; train with --surface-refinement, or use --refine walk."
+        )
+    return second
+
+
 def with_second_network(model: Model, spec: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> Model:
     """Put a second network into a model (in the place of an older one)."""
     first = first_network(model)
@@ -130,11 +140,7 @@ def refine_surface(
         If the model has no second network, or the prediction no probabilities.
     """
     settings, progress = settings or PredictionSettings(), progress or Progress()
-    second = second_network(model)
-    if second is None:
-        raise InputError(
-            "the model has no second network for the surface; train with --surface-refinement, or use --refine walk."
-        )
+    second = require_second_network(model)
     if prediction.probabilities is None:
         raise InputError("the surface can be refined only with probabilities; predict with keep_probabilities.")
     clock = time.perf_counter()

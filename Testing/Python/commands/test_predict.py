@@ -77,6 +77,24 @@ def test_probabilities_are_written_a_file_a_segment(files):
     assert {Path(p).name for p in results["outputs"].values()} == {"out.seg.nrrd", "p-cell.nrrd", "p-bead.nrrd"}
 
 
+def test_results_go_into_folders_that_are_named(files):
+    (files / "results").mkdir()
+    (files / "results" / "older.seg.nrrd").touch()
+    results = run(files, output="results", probabilities=str(files / "p") + "/")
+    assert {Path(p).relative_to(files).as_posix() for p in results["outputs"].values()} == {
+        "results/cell.seg.nrrd",
+        "p/cell-cell.nrrd",
+        "p/cell-bead.nrrd",
+    }
+    assert (files / "results" / "older.seg.nrrd").exists()
+
+
+def test_segmentations_beside_images_are_left_out(files):
+    run(files, output="cell.seg.nrrd")
+    results = run(files, image="", output="results")
+    assert [Path(row["image"]).name for row in results["images"]] == ["cell.nrrd"]
+
+
 def test_region_is_given_in_ijk(files):
     run(files, roi=[0, 12, 0, 24, 0, 20])
     found = open_segmentation(files / "out.seg.nrrd").mask("cell")
@@ -99,6 +117,11 @@ def test_folder_goes_on_after_a_bad_file(files, capsys):
         assert np.array_equal(found.labels == 0, two_balls(0.2, n).astype(np.float32) <= 0)
 
 
+def refuse_work(fraction, message):
+    if message.startswith("tile"):
+        pytest.fail("the image was predicted before the error was found")
+
+
 def test_bad_input_leaves_nothing(files):
     for options, words in (
         ({"model": str(files / "cell.nrrd")}, "not a model file"),
@@ -107,11 +130,15 @@ def test_bad_input_leaves_nothing(files):
         ({"roi": [0, 1]}, "--roi must be six"),
         ({"roi": [0, 99, 0, 1, 0, 1]}, "roi 0..99 along i"),
         ({"refine": "network"}, "no second network"),
-        ({"largest": ["liver"]}, "liver"),
+        ({"largest": ["liver"]}, "no such segment; it has: cell, bead"),
+        ({"output": "out.foo"}, "must end in"),
+        ({"output": "no/out.seg.nrrd"}, "does not exist"),
+        ({"output": "cell.nrrd"}, "is an input"),
+        ({"probabilities": "p.foo"}, "must end in"),
         ({"image": "missing.nrrd"}, "missing.nrrd"),
     ):
         with pytest.raises((InputError, FileError), match=words):
-            run(files, **options)
+            run(files, progress=Progress(refuse_work), **options)
         assert not (files / "out.seg.nrrd").exists()
     (files / "file").write_text("x")
     images = [str(files / "cell.nrrd"), str(files / "m.acseg")]
