@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACSegLib.commands.batch import find_files, stem
+from ACSegLib.commands.images import find_images, is_folder_of_images
 from ACSegLib.errors import FileError, InputError
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def find_pairs(images: Sequence[str], labels: Sequence[str], what: str = "traini
     InputError
         Listing every image without labels, labels without image, and name that is there twice.
     """
-    image_files, label_files = find_files(images), find_files(labels)
+    image_files = find_images(images)
+    label_files = [path for path in find_files(labels) if path not in image_files]
     by_core: dict[str, list[str]] = {}
     for path in label_files:
         by_core.setdefault(core_name(path), []).append(path)
@@ -155,4 +157,4 @@ def _distinct_names(images: Sequence[str]) -> list[str]:
 
 def _are_lists(images: Sequence[str], labels: Sequence[str]) -> bool:
     """Whether files were named one by one, as many images as labels."""
-    return len(images) == len(labels) and all(os.path.isfile(p) for p in [*images, *labels])
+    return len(images) == len(labels) and not any(is_folder_of_images(p) for p in [*images, *labels])

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ACSegLib.volume import Segmentation, Volume
 
 SUMMARY = "segment images with a trained network"
-_FOLDER_ENDING = ".seg.nrrd"
 #: Images that need more than this part of the memory stay on the disk and are read tile by tile.
 _IN_MEMORY_SHARE = 0.25
 
@@ -38,7 +37,7 @@ _IN_MEMORY_SHARE = 0.25
 class Options:
     """Options of ``acseg predict``."""
 
-    images: list[str] = option(help="image files, or a folder of them", positional=True)
+    images: list[str] = option(help="images, or a folder of them", positional=True)
     output: str = option(help="segmentation to write (.seg.nrrd, ...), or a folder for them", short="o")
     model: str | None = option(default=None, help="model file (.acseg, or Biomedisa's .h5)", short="m")
     probabilities: str | None = option(
@@ -82,9 +81,11 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Predict one image, or each image of a folder."""
+    from ACSegLib.commands.images import find_images, is_folder_of_images
     from ACSegLib.network.shipped import open_model
 
-    files, several = _images(options)
+    files = find_images(options.images)
+    several = len(files) > 1 or is_folder_of_images(options.images[0])
     targets = _targets(files, options, several)
     model = open_model(options.model)
     _check_segments(options, model)
@@ -131,20 +132,10 @@ class _Target:
     probabilities: Path | None
 
 
-def _images(options: Options) -> tuple[list[str], bool]:
-    """The images to predict, and whether a folder or several files were named."""
-    from ACSegLib.commands.batch import find_files
-
-    folder = Path(options.images[0]).is_dir() and not options.images[0].lower().endswith(".zarr")
-    files = find_files(options.images)
-    if folder:
-        files = [file for file in files if not file.lower().endswith(_FOLDER_ENDING)] or files
-    return files, folder or len(files) > 1
-
-
 def _targets(files: list[str], options: Options, several: bool) -> list[_Target]:
     """Where each image's results go; whatever cannot be written there is refused now, not after the prediction."""
     from ACSegLib.commands.batch import stem
+    from ACSegLib.commands.images import SEGMENTATION_ENDING
     from ACSegLib.commands.outputs import check_outputs
     from ACSegLib.files.registry import format_for_ending
 
@@ -160,7 +151,7 @@ def _targets(files: list[str], options: Options, several: bool) -> list[_Target]
         output.mkdir(parents=True, exist_ok=True)
     targets = []
     for name in names:
-        place = output / (name + _FOLDER_ENDING) if into_folder else output
+        place = output / (name + SEGMENTATION_ENDING) if into_folder else output
         targets.append(_Target(place, _place_of_probabilities(options, name, place, several)))
     written = [path for target in targets for path in (target.segmentation, target.probabilities) if path]
     for path in written:

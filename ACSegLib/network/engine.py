@@ -102,7 +102,7 @@ class Engine:
         if settings.compile and on_gpu:
             network = torch.compile(network)  # type: ignore[assignment]
         elif fabric.world_size == 1:
-            _stop_inside(self._plain, progress)
+            stop_inside(self._plain, progress)
         self._network, self._optimizer = fabric.setup(network, optimizer)
         self.averaged = copy.deepcopy(self._plain).to(fabric.device).eval()
         self._best: dict[str, torch.Tensor] = {}
@@ -383,7 +383,7 @@ class Engine:
             self._log.update(self.state.history)
 
 
-def _stop_inside(network: torch.nn.Module, progress: Progress) -> None:
+def stop_inside(network: torch.nn.Module, progress: Progress) -> None:
     """Notice a cancel within a step, after each stage of the network, forwards and backwards."""
 
     def check(*_: Any) -> None:

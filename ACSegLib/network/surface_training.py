@@ -15,6 +15,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import build_network, unet_spec
 from ACSegLib.network.data import IGNORE, IGNORE_NAME, Case, drawn_planes, encode_labels
+from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.inference import PredictionSettings, predict
 from ACSegLib.network.losses import SegmentationLoss
 from ACSegLib.network.model_file import Model
@@ -198,6 +199,7 @@ def _optimise(
     loss_of = SegmentationLoss([1.0] * spec["out_channels"], spec["output"])
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
     averaged = copy.deepcopy(network).eval()
+    stop_inside(network, progress)
     clock, step, losses = time.monotonic(), 0, [0.0]
     while True:
         done = step / settings.steps if settings.steps else (time.monotonic() - clock) / (60 * settings.minutes)

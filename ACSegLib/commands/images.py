@@ -1,0 +1,59 @@
+"""Which images are meant: files, folders of images, and folders that are one image (slices, DICOM, OME-Zarr)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ACSegLib.commands.batch import IMAGE_ENDINGS, find_files
+from ACSegLib.errors import FileError
+
+SEGMENTATION_ENDING = ".seg.nrrd"
+#: A folder of TIFF files is looked at no further when this many of them are single slices.
+_SLICES_TO_BELIEVE = 5
+
+
+def find_images(paths: Sequence[str]) -> list[str]:
+    """The images named, and those in the folders named; segmentations (.seg.nrrd) that lie beside them are left out.
+
+    Raises
+    ------
+    FileError
+        If a path does not exist or a folder holds no image.
+    """
+    found: list[str] = []
+    for path in paths:
+        if is_one_image(path):
+            found.append(path)
+            continue
+        files = find_files([path])
+        found += [file for file in files if not file.lower().endswith(SEGMENTATION_ENDING)] or files
+    return found
+
+
+def is_folder_of_images(path: str) -> bool:
+    """Tell whether a path is a folder whose files are images of their own."""
+    return Path(path).is_dir() and not is_one_image(path)
+
+
+def is_one_image(path: str) -> bool:
+    """Tell whether a folder is one image: OME-Zarr, a DICOM series, or numbered slices."""
+    from ACSegLib.files import open_volume, slices
+    from ACSegLib.files.registry import recognise
+
+    if not Path(path).is_dir():
+        return False
+    try:
+        kind = recognise(path).NAME
+    except FileError:
+        return False
+    if kind != slices.NAME:
+        return True
+    files = sorted(str(p) for p in Path(path).iterdir() if p.name.lower().endswith(IMAGE_ENDINGS))
+    for file in files[:_SLICES_TO_BELIEVE]:
+        try:
+            open_volume(file, lazy_from=0)
+        except FileError:  # a slice, or a damaged volume: the next one tells
+            continue
+        return False
+    return True
