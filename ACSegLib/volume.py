@@ -364,6 +364,21 @@ def unique_values(labels: np.ndarray) -> np.ndarray:
     return np.unique(labels).astype(np.int64)
 
 
+def label_boxes(labels: np.ndarray) -> dict[int, tuple[slice, slice, slice]]:
+    """Smallest box (k, j, i) of each value but 0 in an array of whole numbers, all in one pass."""
+    from scipy.ndimage import find_objects
+
+    labels = labels.view(np.uint8) if labels.dtype.kind == "b" else labels
+    values: np.ndarray | None = None
+    if int(labels.max()) >= 1 << 22:  # a table as long as the highest value would not fit
+        values, inverse = np.unique(labels, return_inverse=True)
+        labels = inverse.reshape(labels.shape) + 1
+    found = enumerate(find_objects(labels), start=1)
+    boxes = {n if values is None else int(values[n - 1]): box for n, box in found if box is not None}
+    boxes.pop(0, None)
+    return boxes
+
+
 def require_same_grid(volume: Volume, segmentation: Segmentation) -> None:
     """Raise InputError unless image and labels have one shape and lie on each other."""
     if volume.shape != segmentation.shape:

@@ -30,7 +30,8 @@ from ACSegLib.volume import UNITS_IN_MM
 if TYPE_CHECKING:
     import numpy as np
 
-    from ACSegLib.volume import Segmentation
+    from ACSegLib.measure.regions import SegmentBoxes
+    from ACSegLib.volume import Geometry, Segment, Segmentation
 
 SUMMARY = "compare segmentations with the truth"
 
@@ -157,8 +158,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
     if not rows:
         raise InputError(f"{item.name}: neither the result nor the truth has a segment to compare.")
     if not options.slice and not options.cells:
-        for row in rows:
-            row.update(_shape_figures(result, truth, row["segment"], options.morphology))
+        _add_shape_figures(rows, result, truth, options.morphology)
         rows = [row for row in rows if not (options.exclude_border and row["touches_border"])]
     progress(1.0, f"compared {item.name}")
     return [{"volume_name": item.name, **row} for row in rows]
@@ -219,27 +219,37 @@ def _split_ignored(truth: Segmentation, value: int) -> tuple[Segmentation, np.nd
     return replace(truth, layers=(labels, *truth.layers[1:]), segments=rows), ignore
 
 
-def _shape_figures(result: Segmentation, truth: Segmentation, name: str, surfaces: bool) -> dict[str, Any]:
-    """Whether the true segment is cut by the border, and surface figures of both sides."""
+def _add_shape_figures(rows: list[dict[str, Any]], result: Segmentation, truth: Segmentation, surfaces: bool) -> None:
+    """Add to each row whether the true segment is cut by the border, and the surface figures of both sides."""
     from ACSegLib.measure.overlap import pair_segments
-    from ACSegLib.measure.regions import bounding_box, touches_border
-    from ACSegLib.measure.surface import surface_area
+    from ACSegLib.measure.regions import SegmentBoxes, touches_border
 
-    _, of_result, of_truth = next(pair for pair in pair_segments(result, truth) if pair[0] == name)
-    figures: dict[str, Any] = {"touches_border": False}
-    for side, segmentation, segment in (("result", result, of_result), ("truth", truth, of_truth)):
-        mask = segmentation.mask(segment) if segment is not None else None
-        box = bounding_box(mask) if mask is not None else None
-        if side == "truth" and box is not None:
-            figures["touches_border"] = touches_border(box, segmentation.shape)
+    pairs = {name: sides for name, *sides in pair_segments(result, truth)}
+    boxes = SegmentBoxes(result), SegmentBoxes(truth)
+    for row in rows:
+        of_result, of_truth = pairs[row["segment"]]
+        box = boxes[1].box(of_truth)
+        row["touches_border"] = box is not None and touches_border(box, truth.shape)
         if not surfaces:
             continue
-        empty = mask is None or box is None
-        area = 0.0 if empty else surface_area(mask[box], segmentation.geometry.spacing)  # type: ignore[index]
-        volume = 0.0 if empty else float(mask[box].sum()) * segmentation.geometry.voxel_volume  # type: ignore[index]
-        figures[f"{side}_surface_area"] = area
-        figures[f"{side}_surface_to_volume"] = area / volume if volume else float("nan")
-    return figures
+        for side, segment, found, labels in zip(
+            ("result", "truth"), (of_result, of_truth), boxes, (result, truth), strict=True
+        ):
+            row.update(_surface_figures(side, segment, found, labels.geometry))
+
+
+def _surface_figures(side: str, segment: Segment | None, boxes: SegmentBoxes, geometry: Geometry) -> dict[str, float]:
+    from ACSegLib.measure.surface import surface_area
+
+    box = boxes.box(segment)
+    if box is None:
+        return {f"{side}_surface_area": 0.0, f"{side}_surface_to_volume": float("nan")}
+    mask = boxes.mask(segment, box)
+    area = surface_area(mask, geometry.spacing)
+    return {
+        f"{side}_surface_area": area,
+        f"{side}_surface_to_volume": area / (float(mask.sum()) * geometry.voxel_volume),
+    }
 
 
 #: Figures of the summary: name there, column of the table.

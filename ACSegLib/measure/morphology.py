@@ -16,7 +16,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import intensity_measures
-from ACSegLib.measure.regions import Box, as_mask, bounding_box, sampling, touches_border
+from ACSegLib.measure.regions import Box, SegmentBoxes, as_mask, bounding_box, sampling, touches_border, within
 from ACSegLib.measure.surface import DEFAULT_METHOD, surface_area
 from ACSegLib.measure.thin_parts import combine_thin_parts, default_radius, thin_part_measures
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
@@ -180,11 +180,13 @@ def measure_segmentation(
     if volume is not None:
         require_same_grid(volume, segmentation)
     chosen = _chosen(segmentation, segments)
+    boxes = SegmentBoxes(segmentation)
     rows: list[Row] = []
     for n, segment in enumerate(chosen):
         part = progress.part(n / len(chosen), (n + 1) / len(chosen))
         part(0.0, f"measuring {segment.name}")
-        rows += _segment_rows(segmentation, segment, volume, settings, factor, part)
+        context = _Context(segmentation, segment, volume, settings, factor, part.check)
+        rows += _segment_rows(context, boxes, part)
     progress(1.0, "measured")
     return rows
 
@@ -199,41 +201,37 @@ def _chosen(segmentation: Segmentation, names: Sequence[str] | None) -> list[Seg
     return [segmentation.segment(n) for n in names] if names else list(segmentation.segments)
 
 
-def _segment_rows(
-    segmentation: Segmentation,
-    segment: Segment,
-    volume: Volume | None,
-    settings: MorphologySettings,
-    factor: float,
-    progress: Progress,
-) -> list[Row]:
+def _segment_rows(context: _Context, boxes: SegmentBoxes, progress: Progress) -> list[Row]:
     """The row of the segment, then those of its cells, the largest first."""
-    mask = segmentation.mask(segment)
-    context = _Context(segmentation, segment, volume, settings, factor, progress.check)
-    box = bounding_box(mask)
+    segment, settings, shape = context.segment, context.settings, context.segmentation.shape
+    box = boxes.box(segment)
     if box is None:
-        return [context.row(mask, None, 0)]
+        return [context.row(np.zeros((1, 1, 1), bool), None, 0)]
+    mask = boxes.mask(segment, box)
     if not settings.cells and not settings.exclude_border:
         return [context.row(mask, box, 0)]
     cells = find_components(mask, settings.connectivity)
     context.check()
+    places = [within(inner, box) for inner in cells.boxes]
     found = np.argsort(-cells.sizes, kind="stable").tolist()
     if settings.exclude_border:
-        for cut in [n for n in found if touches_border(cells.boxes[n], mask.shape)]:
-            mask[cells.boxes[cut]] &= ~cells.mask(cut)
-            found.remove(cut)
+        cut = {n for n in found if touches_border(places[n], shape)}
+        for n in cut:
+            mask[cells.boxes[n]] &= ~cells.mask(n)
+        found = [n for n in found if n not in cut]
     rows: list[Row] = []
-    large = settings.minimum_volume / segmentation.geometry.voxel_volume
+    large = settings.minimum_volume / context.segmentation.geometry.voxel_volume
     for place, n in enumerate(found, start=1):
         if settings.cells and cells.sizes[n] >= large:
             progress(place / (len(found) + 1), f"measuring {segment.name}, cell {place} of {len(found)}")
-            rows.append(context.row(cells.mask(n), cells.boxes[n], place))
+            rows.append(context.row(cells.mask(n), places[n], place))
     pieces = {"pieces": len(found), "largest_piece": _share(cells.sizes[found])}
     if len(found) == 1 and rows:  # the segment is its one cell
         return [{**rows[0], "kind": "segment", "cell": 0, **pieces}, *rows]
-    whole = bounding_box(mask)
+    inner = bounding_box(mask)
+    whole = within(inner, box) if inner is not None else None
     every = rows if len(rows) == len(found) else None
-    return [{**context.row(mask[whole] if whole else mask, whole, 0, every), **pieces}, *rows]
+    return [{**context.row(mask[inner] if inner is not None else mask, whole, 0, every), **pieces}, *rows]
 
 
 def _share(sizes: np.ndarray) -> float:
@@ -253,11 +251,9 @@ class _Context:
     check: Callable[[], None]
 
     def row(self, mask: np.ndarray, box: Box | None, cell: int, parts: Sequence[Row] | None = None) -> Row:
-        """Measure a mask that lies at `box` (None if empty); `parts` are the rows of its cells, if all have one."""
+        """Measure a mask of the shape of `box` (None: it is empty); `parts` are its cells' rows, if all have one."""
         geometry, settings = self.segmentation.geometry, self.settings
         self.check()
-        if box is not None and mask.shape == self.segmentation.shape:
-            mask = mask[box]
         row: Row = {"segment": self.segment.name, "kind": "cell" if cell else "segment", "cell": cell}
         row["unit"] = geometry.unit
         row["touches_border"] = box is not None and touches_border(box, self.segmentation.shape)

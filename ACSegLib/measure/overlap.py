@@ -28,7 +28,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.instances import match_instances
-from ACSegLib.measure.regions import as_mask
+from ACSegLib.measure.regions import SegmentBoxes, as_mask, union_box
 from ACSegLib.measure.surface_distance import surface_distances
 from ACSegLib.volume import Segment, Segmentation
 
@@ -40,8 +40,7 @@ def overlap_counts(result: np.ndarray, truth: np.ndarray, ignore: np.ndarray | N
     """Voxels in result, in truth, and in both, outside `ignore`; counted plane by plane."""
     if result.shape != truth.shape:
         raise InputError(f"result and truth must have one shape, not {result.shape} and {truth.shape}.")
-    if ignore is not None and ignore.shape != truth.shape:
-        raise InputError(f"the ignore mask must have the labels' shape {truth.shape}, not {ignore.shape}.")
+    _require_shape(ignore, truth.shape)
     in_result = in_truth = in_both = 0
     for n in range(len(truth)):
         a, b = result[n], truth[n]
@@ -52,6 +51,11 @@ def overlap_counts(result: np.ndarray, truth: np.ndarray, ignore: np.ndarray | N
         in_truth += int(np.count_nonzero(b))
         in_both += int(np.count_nonzero(a & b))
     return in_result, in_truth, in_both
+
+
+def _require_shape(ignore: np.ndarray | None, shape: tuple[int, ...]) -> None:
+    if ignore is not None and ignore.shape != shape:
+        raise InputError(f"the ignore mask must have the labels' shape {shape}, not {ignore.shape}.")
 
 
 def overlap_scores(in_result: int, in_truth: int, in_both: int) -> dict[str, float]:
@@ -203,6 +207,7 @@ def compare_segmentations(
     """
     progress = progress or Progress()
     require_same_place(result, truth)
+    _require_shape(ignore, truth.shape)
     pairs = pair_segments(result, truth)
     if segments:
         unknown = sorted(set(segments) - {name for name, _, _ in pairs})
@@ -211,17 +216,24 @@ def compare_segmentations(
             raise InputError(f"no segment is named {unknown[0]!r}; there are: {known}.")
         pairs = [pair for pair in pairs if pair[0] in segments]
     unit, spacing = _unit_and_spacing(result, truth)
+    boxes = SegmentBoxes(result), SegmentBoxes(truth)
     rows = []
-    for n, (name, of_result, of_truth) in enumerate(pairs):
+    for n, (name, *sides) in enumerate(pairs):
         progress(n / len(pairs), f"comparing {name}")
-        a, b = _mask(result, of_result), _mask(truth, of_truth)
+        # One voxel around them, since surface elements count by whether they touch an ignored voxel.
+        around = union_box([b.box(side) for b, side in zip(boxes, sides, strict=True)], result.shape, margin=1)
+        box = around or (slice(0, 1),) * 3
+        a, b = (found.mask(side, box) for found, side in zip(boxes, sides, strict=True))
+        left_out = ignore[box] if ignore is not None else None
         row: Row = {"segment": name, "status": "", "unit": unit}
-        figures = compare_masks(a, b, spacing, tolerance=tolerance, ignore=ignore, surface=surface, distances=distances)
+        figures = compare_masks(
+            a, b, spacing, tolerance=tolerance, ignore=left_out, surface=surface, distances=distances
+        )
         row["status"] = _status(figures["result_volume"] > 0, figures["truth_volume"] > 0)
         row.update(figures)
         if instances:
             cells = [find_components(mask).labels() for mask in (a, b)]
-            row.update(match_instances(cells[0], cells[1], ignore=ignore).as_row())
+            row.update(match_instances(cells[0], cells[1], ignore=left_out).as_row())
         rows.append(row)
     progress(1.0, "compared")
     return rows
@@ -271,10 +283,6 @@ def _unit_and_spacing(result: Segmentation, truth: Segmentation) -> tuple[str, t
     """Those of the truth, or of the result where the truth's file tells no voxel size."""
     geometry = truth.geometry if truth.geometry.unit != "px" else result.geometry
     return geometry.unit, geometry.spacing
-
-
-def _mask(segmentation: Segmentation, segment: Segment | None) -> np.ndarray:
-    return np.zeros(segmentation.shape, bool) if segment is None else segmentation.mask(segment)
 
 
 def _status(in_result: bool, in_truth: bool) -> str:

@@ -22,6 +22,10 @@ from ACSegLib.errors import InputError
 from ACSegLib.measure.regions import as_mask, bounding_box, sampling, threads
 
 SURFACES = ("surfels", "voxels")
+
+#: Part of the tolerance of a surface Dice by which a distance may be over it.
+_ROUNDING = 1e-9
+
 # The corner code of a 2 x 2 x 2 neighbourhood: bit 0 is the neighbour at (0, 0, 0), bit 7 the one at (1, 1, 1).
 _CORNERS = [(k, j, i) for k in (0, 1) for j in (0, 1) for i in (0, 1)]
 
@@ -63,8 +67,10 @@ class SurfaceDistances:
         """Surface Dice: share of both surfaces that lies within `tolerance` of the other. NaN if undefined."""
         if not self.defined:
             return float("nan")
-        near = self.result_weights[self.result_to_truth <= tolerance].sum()
-        near += self.truth_weights[self.truth_to_result <= tolerance].sum()
+        # Distances are lengths of lattice vectors, and so is a tolerance of one voxel edge: rounding must not decide.
+        reach = tolerance * (1 + _ROUNDING)
+        near = self.result_weights[self.result_to_truth <= reach].sum()
+        near += self.truth_weights[self.truth_to_result <= reach].sum()
         return float(near / (self.result_weights.sum() + self.truth_weights.sum()))
 
 

@@ -48,6 +48,36 @@ def test_overlap_equals_monai_and_scikit_learn(spacing, seed):
     assert row["surface_dice"] == pytest.approx(dice, abs=1e-6)
 
 
+@pytest.mark.parametrize("edge", [0.1, 0.035, 0.26])
+def test_surface_dice_does_not_hang_on_where_a_cell_lies(edge):
+    """A distance of one voxel edge is within a tolerance of one voxel edge, however its length is rounded."""
+    truth = np.zeros((12, 14, 60), bool)
+    truth[3:9, 3:10, 2:8] = True
+    expected = compare_masks(np.roll(truth, 1, axis=2), truth, (1, 1, 1), tolerance=1.0)["surface_dice"]
+    for shift in range(0, 50, 7):
+        there = np.roll(truth, shift, axis=2)
+        row = compare_masks(np.roll(there, 1, axis=2), there, (edge, edge, edge), tolerance=edge)
+        assert row["surface_dice"] == pytest.approx(expected)
+
+
+def test_a_row_is_that_of_the_segments_masks():
+    """Segments are compared each in its box; the figures are those of the whole volume."""
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 4, SHAPE).astype(np.uint16)
+    truth[:, :13] = 0
+    truth[2:9, 3:9, 3:9] = 4
+    truth[20:, 24:, 28:] = 5
+    result = np.roll(truth, 1, axis=0)
+    ignore = rng.random(SHAPE) < 0.1
+    sides = [Segmentation.from_labels(labels, Geometry((2.0, 2.0, 3.0), unit="nm")) for labels in (result, truth)]
+    rows = compare_segmentations(*sides, ignore=ignore, tolerance=2.0)
+    assert len(rows) == 5
+    for row in rows:
+        value = sides[1].segment(row["segment"]).value
+        whole = compare_masks(result == value, truth == value, (2.0, 2.0, 3.0), ignore=ignore, tolerance=2.0)
+        assert {name: row[name] for name in whole} == pytest.approx(whole, rel=1e-12)
+
+
 def test_largest_distance_equals_scikit_image():
     from scipy.ndimage import binary_erosion
     from skimage.metrics import hausdorff_distance

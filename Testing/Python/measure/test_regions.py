@@ -9,13 +9,17 @@ from scipy import ndimage
 from ACSegLib.errors import Cancelled
 from ACSegLib.measure.regions import (
     THREADS_VARIABLE,
+    SegmentBoxes,
     bounding_box,
     in_threads,
     squared_distance,
     threads,
     touches_border,
+    union_box,
+    within,
     within_distance,
 )
+from ACSegLib.volume import Segment, Segmentation
 
 
 @pytest.mark.parametrize("step", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.7), (0.6, 1.3, 3.0)])
@@ -66,3 +70,25 @@ def test_boxes_and_borders():
     assert not touches_border(box, mask.shape)
     mask[7, 5, 6] = True
     assert touches_border(bounding_box(mask), mask.shape)
+
+
+@pytest.mark.parametrize("values", [(1, 2), (7, 5_000_000)])
+def test_masks_of_segments_in_their_boxes(values):
+    labels = np.zeros((9, 11, 13), np.uint32)
+    labels[2:5, 3:9, 0:4] = values[0]
+    labels[8, 10, 12] = values[1]
+    rows = [Segment("a", values[0]), Segment("b", values[1]), Segment("empty", 3, id="none")]
+    segmentation = Segmentation((labels,), rows)
+    boxes = SegmentBoxes(segmentation)
+    for row in rows[:2]:
+        box = boxes.box(row)
+        assert box == bounding_box(segmentation.mask(row))
+        assert np.array_equal(boxes.mask(row, box), segmentation.mask(row)[box])
+    assert boxes.box(rows[2]) is None
+    assert boxes.box(None) is None
+    assert not boxes.mask(None, (slice(0, 9), slice(0, 11), slice(0, 13))).any()
+    both = union_box([boxes.box(row) for row in rows], labels.shape, margin=1)
+    assert both == (slice(1, 9), slice(2, 11), slice(0, 13))
+    assert union_box([None], labels.shape) is None
+    inner = (slice(1, 2), slice(0, 3), slice(2, 4))
+    assert np.array_equal(labels[both][inner], labels[within(inner, both)])
