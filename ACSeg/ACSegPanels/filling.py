@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
-from ACSegPanels.slices import AXES, lies_obliquely, merge
+from ACSegPanels.slices import AXES, merge
 
 #: Keywords of `ACSegLib.fill.cleanup.clean`; all others go to `ACSegLib.fill.fill`.
 CLEANING = ("islands", "holes", "smooth")
@@ -104,12 +104,6 @@ def runFill(
     """
     from ACSegLib import fill
 
-    if settings.get("mode", "slices") == "slices" and settings.get("axis", "auto") == "auto" and lies_obliquely(drawn):
-        raise InputError(  # not translated: that is Qt's work, which this thread must not touch
-            "The drawing lies obliquely in the volume and crosses its slices as lines. Turn the views to the volume "
-            "('Align views' in the module ACSeg, or 'Rotate to volume plane' in a slice view) and draw whole slices, "
-            "or let a segment mark the background."
-        )
     working = progress.part(0.0, 0.95)
     if previous is None or changed is None:
         result, refilled = fill.fill(volume, drawn, progress=working, **settings), None

@@ -15,12 +15,6 @@ AXES = ("k", "j", "i")
 #: Distance between drawn slices that the workflow starts from.
 DEFAULT_INTERVAL = 20
 
-#: Mean number of consecutive slices that an oblique drawing crosses on every axis, at least.
-_LONG_RUN = 3
-
-#: Standard deviation of the voxels of an oblique plane about it, in voxels, at most.
-_PLANE_THICKNESS = 0.7
-
 
 @dataclass
 class DrawnSlices:
@@ -94,35 +88,6 @@ def count_slices(
             row = [int(np.count_nonzero(planes[s.layer][number] == s.value)) for s in labels.segments]
             found.counts[name, int(number)] = row
     return found
-
-
-def lies_obliquely(labels: Segmentation) -> bool:
-    """Tell whether a drawing was made in views that are oblique to the volume.
-
-    Most of it are then thin planes that cross slice after slice of every axis. Whole slices, drawn along any axis or
-    several, thin lines, and blobs of a spherical brush do not look so.
-    """
-    from scipy import ndimage
-
-    drawn = labels.occupied()
-    for axis in range(3):
-        used = np.flatnonzero(drawn.any(axis=tuple(a for a in range(3) if a != axis)))
-        runs = 1 + np.count_nonzero(np.diff(used) > 1)
-        if len(used) < _LONG_RUN * runs:
-            return False
-    parts, _count = ndimage.label(drawn, np.ones((3, 3, 3)))
-    places = np.argwhere(parts)
-    numbers = parts[tuple(places.T)]
-    oblique = [len(p) for n in np.unique(numbers) if _is_oblique_plane(p := places[numbers == n])]
-    return sum(oblique) > 0.5 * len(places)
-
-
-def _is_oblique_plane(places: np.ndarray) -> bool:
-    """Whether voxels, (n, 3), lie in a plane, about one voxel thick, that no axis is normal to."""
-    if len(places) < _LONG_RUN**2 or np.ptp(places, axis=0).min() < _LONG_RUN:
-        return False
-    thin, wide, _wider = np.sqrt(np.maximum(np.linalg.eigvalsh(np.cov(places.T)), 0))
-    return bool(thin < _PLANE_THICKNESS < wide / 2)
 
 
 def changed_slices(before: Segmentation, after: Segmentation) -> dict[str, list[int]]:

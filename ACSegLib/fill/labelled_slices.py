@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.fill.oblique import lies_obliquely
 from ACSegLib.volume import Segment, Segmentation
 
 AXES: tuple[str, ...] = ("k", "j", "i")
@@ -234,6 +235,12 @@ def collect_seeds(
         known = drawn | labels.mask(special[background])
         found: dict[str, list[int]] = {}
     elif mode == "slices":
+        if slices is None and axis == "auto" and lies_obliquely(drawn):
+            raise InputError(
+                f"the drawing {labels.name!r} lies obliquely in the volume and crosses its slices as lines; turn the "
+                "views to the volume ('Align views' in the module ACSeg, 'Rotate to volume plane' in a slice view of "
+                "Slicer) and draw whole slices, or let a segment mark the background (mode scribbles)."
+            )
         found = find_slices(drawn, axis) if slices is None else _given_slices(slices, axis)
         _check_slices(found, drawn) if slices is not None else None
         known = drawn.copy()
