@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.fill.appearance import PriorNetwork
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.finishing import remove_doubtful_islands, restore_thin_parts, thin_threshold
+from ACSegLib.fill.finishing import prior_share, remove_doubtful_islands, restore_thin_parts, thin_threshold
 from ACSegLib.fill.labelled_slices import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
 from ACSegLib.fill.shape import ShapeGuess
@@ -132,6 +132,8 @@ class Context:
         without : int, optional
             Solve as if this slice had not been drawn (to see how well it is predicted).
         """
+        from ACSegLib.fill import walk_kernels as kernels
+
         settings = settings or self.settings
         edges, fine = self.features.slab(first, last + 1)
         seeds = self.classes[first : last + 1].copy()
@@ -152,6 +154,7 @@ class Context:
             given = np.stack([priors.of(c) for c in batch])
             x, done = self.solver.solve(problem, batch, given, given.copy(), self.tolerance, progress or Progress())
             self.iterations.append(done)
+            kernels.blend(given, seeds, np.float32(prior_share(settings.gamma)), x)
             result.add(batch, x)
         result.finish(seeds, thin_threshold(settings.gamma) if self.whole_slices else None)
         return result

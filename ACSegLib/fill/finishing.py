@@ -1,11 +1,13 @@
-"""From probabilities to labels: what the likeliest class alone gets wrong in thin parts and in islands.
+"""From the walk to labels: what its likeliest class alone gets wrong on rough surfaces, in thin parts and in islands.
 
-A random walk blurs: in a filopodium of two voxels, more of the walks end outside than the image warrants, and where the
-filopodium dips below one half it is cut off. In thin parts a class therefore needs less than the background to win. And
-what is called a class without touching a single drawn voxel of it has to be sure: debris is a cell with a probability
-of 0.6, a bead that no drawn slice met is one with 0.9.
+A random walk blurs. Its solution x of (L + gamma) x = gamma lambda gives back the prior lambda as x + L x / gamma, so a
+step from x towards lambda undoes a part of the blur: bumps and dents of a surface that the walk has levelled return. In
+a filopodium of two voxels, more of the walks end outside than the image warrants, and where it dips below one half it
+is cut off; in thin parts a class therefore needs less than the background to win. And what is called a class without
+touching a single drawn voxel of it has to be sure: debris is a cell with a probability of 0.6, a bead that no drawn
+slice met is one with 0.9.
 
-Both were measured on simulated cells, see Documentation/filling.md.
+All three were measured on simulated cells, see Documentation/filling.md.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from ACSegLib.fill.labelled_slices import UNKNOWN
+
+#: Part of the prior in the probabilities, with a prior that is fully trusted.
+PRIOR_SHARE = 0.3
 
 #: By how much less than one half a class wins in thin parts, with a prior that is fully trusted.
 THIN_BONUS = 0.2
@@ -22,6 +27,11 @@ SURE = 0.8
 
 #: Thin is what an opening by so many steps removes, and lies further than one step from what it leaves.
 _OPENING = 2
+
+
+def prior_share(gamma: float) -> float:
+    """How far, from 0 to 1, the probabilities of the walk move towards the prior; less where it is not trusted."""
+    return PRIOR_SHARE * min(gamma, 1.0)
 
 
 def thin_threshold(gamma: float) -> float:

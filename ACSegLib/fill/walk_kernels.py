@@ -238,6 +238,22 @@ def add_scaled(correction, scale, x):
 
 
 @njit(**_JIT)
+def _blend(begin, end, prior, seeds, share, x):
+    count, _nk, nj, ni = x.shape
+    for row in range(begin, end):
+        k, j = row // nj, row % nj
+        for r in range(count):
+            for i in range(ni):
+                if seeds[k, j, i] < 0:
+                    x[r, k, j, i] += share * (prior[r, k, j, i] - x[r, k, j, i])
+
+
+def blend(prior, seeds, share, x):
+    """Move the probabilities x (R, K, J, I) of voxels that were not drawn towards the prior, in place."""
+    spread(_blend, x.shape[1] * x.shape[2], prior, seeds, share, x)
+
+
+@njit(**_JIT)
 def _merge_best(begin, end, probabilities, classes, best, best_value, second, rest):
     count, _nk, nj, ni = probabilities.shape
     for row in range(begin, end):

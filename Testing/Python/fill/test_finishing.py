@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.fill import fill
-from ACSegLib.fill.finishing import grow_or_shrink, remove_doubtful_islands, restore_thin_parts, thin_threshold
+from ACSegLib.fill import fill, walk_kernels
+from ACSegLib.fill.finishing import (
+    grow_or_shrink,
+    prior_share,
+    remove_doubtful_islands,
+    restore_thin_parts,
+    thin_threshold,
+)
 from ACSegLib.phantom import annotate, simulate
 
 
@@ -83,3 +89,17 @@ def test_filopodia_of_a_simulated_cell_are_found_and_doubt_is_shown_where_labels
     thin = phantom.mask("filopodia") & ~result.drawn
     alone = probability > 0.5
     assert found[thin].mean() > alone[thin].mean() + 0.05
+
+
+def test_probabilities_move_towards_the_prior_except_where_drawn():
+    rng = np.random.default_rng(5)
+    x, prior = (rng.random((2, 5, 6, 7)).astype(np.float32) for _ in range(2))
+    seeds = rng.integers(-1, 3, (5, 6, 7)).astype(np.int16)
+    expected = np.where(seeds < 0, 0.7 * x + 0.3 * prior, x)
+    walk_kernels.blend(prior, seeds, np.float32(0.3), x)
+    np.testing.assert_allclose(x, expected, atol=1e-6)
+
+
+def test_a_prior_that_is_not_trusted_has_no_share():
+    assert prior_share(0.1) > 0
+    assert prior_share(5.0) == prior_share(1.0) == pytest.approx(10 * prior_share(0.1))
