@@ -14,9 +14,6 @@ from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
 from ACSegPanels.slices import AXES, merge
 
-#: Keywords of `ACSegLib.fill.cleanup.clean`; all others go to `ACSegLib.fill.fill`.
-CLEANING = ("islands", "holes", "smooth")
-
 
 @dataclass
 class Outcome:
@@ -70,12 +67,6 @@ def listSlices(axis: str, numbers: list[int], most: int = 12) -> str:
     shown = ", ".join(str(n) for n in numbers[:most])
     rest = _(" and {count} more").format(count=len(numbers) - most) if len(numbers) > most else ""
     return f"{axis} = {shown}{rest}"
-
-
-def splitOptions(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part keywords into those of the fill and those of the cleaning after it."""
-    cleaning = {name: value for name, value in options.items() if name in CLEANING}
-    return {name: value for name, value in options.items() if name not in CLEANING}, cleaning
 
 
 def runFill(

@@ -11,7 +11,8 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from ACSegLib.errors import InputError
 from ACSegPanels.background import BackgroundJob
 from ACSegPanels.exchange import ExchangeFolder, openResult, placeResult
-from ACSegPanels.filling import runFill, splitOptions
+from ACSegPanels.filling import runFill
+from ACSegPanels.keywords import commandOptions, fillKeywords
 from ACSegPanels.process import ProcessRunner
 from ACSegPanels.staging import StagedRunner
 from ACSegPanels.tables import writeTable
@@ -73,8 +74,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         segmentIDs : sequence of str, optional
             Which segments take part; all by default.
         **options
-            Keywords of `ACSegLib.fill.fill` (axis, mode, background, device, ...), and islands, holes and smooth of
-            `ACSegLib.fill.cleanup.clean`.
+            Options of the command ``acseg fill`` (axis, slices, mode, background, islands, device, memory, ...).
 
         Returns
         -------
@@ -82,9 +82,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node, write_segmentation_to_node
 
+        settings, cleaning = fillKeywords(options)
         volume = volume_from_node(volumeNode)
         drawn = segmentation_from_node(segmentationNode, volumeNode, segmentIDs)
-        settings, cleaning = splitOptions(options)
         job = BackgroundJob()
         job.start(lambda progress: runFill(volume, drawn, settings, cleaning, progress))
 
@@ -231,16 +231,18 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         tableNode : vtkMRMLTableNode, optional
             Written into; a new node by default.
         unit : str
-            Unit of lengths in the table: "um", "nm", "mm" or "px".
+            Unit of lengths in the table: "um", "nm", "mm", "px" (voxels), or "file" for that of the node.
         **options
-            Fields of `ACSegLib.measure.morphology.MorphologySettings` (cells, thin_parts, thin_radius, ...).
+            Options of the command ``acseg measure`` (cells, segments, min_volume, thin_radius, bead_reference, ...).
 
         Returns
         -------
         vtkMRMLTableNode, or Task with `onDone`
         """
+        from ACSegLib.commands.measure import measure_labels
         from ACSegLib.scene import segmentation_from_node, volume_from_node
 
+        settings = commandOptions("measure", {"unit": unit, **options})
         if segmentationNode is None:
             raise InputError("no segmentation is chosen; create or select one.")
         grid = volumeNode or segmentationNode.GetNodeReference("referenceImageGeometryRef")
@@ -251,19 +253,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         segmentation = segmentation_from_node(segmentationNode, grid)
         volume = volume_from_node(volumeNode) if volumeNode is not None else None
         job = BackgroundJob()
-        job.start(lambda progress: _measure(segmentation, volume, unit, options, progress))
+        job.start(lambda progress: measure_labels(segmentation, volume, settings, progress))
         name = f"{segmentationNode.GetName()} measurements"
         return _run(Task(job, lambda rows: writeTable(rows, tableNode, name)), onProgress, onDone, onError)
-
-
-def _measure(segmentation: Any, volume: Any, unit: str, options: dict, progress: Any) -> list:
-    from ACSegLib.measure.morphology import MorphologySettings, measure_segmentation
-
-    if segmentation.geometry.unit not in (unit, "px") and unit != "px":
-        segmentation.geometry = segmentation.geometry.in_unit(unit)
-    if volume is not None:
-        volume.geometry = segmentation.geometry
-    return measure_segmentation(segmentation, volume, settings=MorphologySettings(**options), progress=progress)
 
 
 def _ifInScene(node: Any) -> Any:

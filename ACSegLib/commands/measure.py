@@ -12,7 +12,7 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +154,6 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
 def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
     """Measure one segmentation file."""
     from ACSegLib.files import open_segmentation, open_volume
-    from ACSegLib.measure.morphology import measure_segmentation
 
     progress(0.0, f"reading {item.name}")
     segmentation = open_segmentation(item.files["labels"])
@@ -166,17 +165,30 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[
         segmentation, volume = in_one_unit(segmentation, volume)
         volume = told_unit(volume, options.file_unit)
     segmentation = told_unit(segmentation, options.file_unit)
+    rows = measure_labels(segmentation, volume, options, progress)
+    group = Path(item.files["labels"]).absolute().parent.name
+    return [{"volume_name": item.name, "group": group, **row} for row in rows]
+
+
+def measure_labels(
+    segmentation: Segmentation, volume: Volume | None, options: Options, progress: Progress
+) -> list[dict[str, Any]]:
+    """Measure labels as the options say; the image, if any, on the same grid. Gives the rows of the table."""
+    from ACSegLib.measure.morphology import measure_segmentation
+
     factor, notes = _beads(segmentation, volume, options)
     segmentation = in_unit(segmentation, options.unit)
     if volume is not None:
-        volume.geometry = segmentation.geometry
-    names = options.segments or None
-    settings = _settings(options)
+        volume = replace(volume, geometry=segmentation.geometry)
     rows = measure_segmentation(
-        segmentation, volume, settings=settings, factor=factor, segments=names, progress=progress
+        segmentation,
+        volume,
+        settings=_settings(options),
+        factor=factor,
+        segments=options.segments or None,
+        progress=progress,
     )
-    group = Path(item.files["labels"]).absolute().parent.name
-    return [{"volume_name": item.name, "group": group, **row, **notes} for row in rows]
+    return [{**row, **notes} for row in rows]
 
 
 def _settings(options: Options) -> MorphologySettings:

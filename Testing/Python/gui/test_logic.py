@@ -10,6 +10,8 @@ import pytest
 from desk import ball, on_slices
 from workbench import add_segmentation, add_volume, pump, segment_array
 
+from ACSegLib.errors import InputError
+
 TUTORIAL = Path(__file__).resolve().parents[3] / "Documentation" / "tutorial.md"
 
 
@@ -81,9 +83,29 @@ def test_cancel_and_errors(scene, fake):
     assert task.state == "cancelled"
     assert told == [""]
     fake.gate.set()
-    fake.error = ValueError("axis 'x' is not one of: auto, i, j, k, all.")
-    with pytest.raises(ValueError, match="not one of"):
-        ACSegLogic().fill(volume, node, axis="x")
+    fake.error = ValueError("the fill has failed.")
+    with pytest.raises(ValueError, match="has failed"):
+        ACSegLogic().fill(volume, node)
+
+
+def test_keywords_are_the_options_of_the_commands(scene, fake):
+    """Under the same names, held to the same ranges; what a command does not know is named."""
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    ACSegLogic().fill(volume, node, memory=2.0, gamma=0.5, slices=[9, 15, 21], device="cpu")
+    settings = fake.calls[-1][4]
+    assert settings["memory_limit"] == 2.0 * 2**30
+    assert (settings["settings"].gamma, settings["slices"]) == (0.5, [9, 15, 21])
+    for keywords, message in (
+        ({"axis": "x"}, "axis 'x' is not one of"),
+        ({"axes": "k"}, "fill has no option 'axes'; it has: axis, "),
+        ({"smooth": 11.0}, "out of range"),
+    ):
+        with pytest.raises(InputError, match=message):
+            ACSegLogic().fill(volume, node, **keywords)
+    with pytest.raises(InputError, match="measure has no option 'minimum_volume'; it has: bead_name"):
+        ACSegLogic().measure(node, volume, minimum_volume=3.0)
 
 
 def test_measure_gives_a_table(scene):
@@ -95,6 +117,30 @@ def test_measure_gives_a_table(scene):
     assert {"segment", "volume", "surface_area"} <= set(names)
     count = segment_array(node, "cytoplasm", volume).sum()
     assert table.GetTable().GetColumnByName("volume").GetValue(0) == pytest.approx(count * 1e9, rel=1e-6)
+    voxels = ACSegLogic().measure(node, volume, unit="px", min_volume=count + 1.0)
+    assert voxels.GetTable().GetColumnByName("volume").GetValue(0) == pytest.approx(count)
+    assert [voxels.GetTable().GetColumnByName("kind").GetValue(n) for n in range(voxels.GetNumberOfRows())] == [
+        "segment",
+        "segment",
+    ]
+
+
+def test_measure_scales_by_the_beads(scene):
+    import slicer
+    from standin.effecthost import label_image
+
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    corner = np.zeros(ball().shape, bool)
+    corner[:6, :6, :6] = True
+    array = slicer.util.arrayFromVolume(volume)
+    array[:6, :6, :6] = 50.0
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetBinaryLabelmapToSegment(label_image(corner, volume), node, "bead", logic.MODE_REPLACE)
+    table = ACSegLogic().measure(node, volume, bead_reference=1.2, thin_parts=False, cells=False).GetTable()
+    means = [table.GetColumnByName("lac_mean").GetValue(n) for n in range(2)]
+    assert means == pytest.approx([2.4, 1.2])
 
 
 @pytest.mark.parametrize("missing", ["volume", "segmentation"])
