@@ -14,13 +14,12 @@ A spec of kind ``"unet"`` has these keys:
 ``deep_supervision`` extra heads on the coarser decoder levels, used in training only
 =================== ============================================================================================
 
-The network is nnU-Net's U-Net (Isensee et al., Nature Methods 18, 2021, 203) made of MONAI's blocks: two convolutions a
-level, instance normalisation, LeakyReLU, strided convolutions down, transposed convolutions up.
+The network (`ACSegLib.network.unet`) is nnU-Net's U-Net (Isensee et al., Nature Methods 18, 2021, 203): two
+convolutions a level, instance normalisation, LeakyReLU, strided convolutions down, transposed convolutions up.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -153,60 +152,7 @@ def to_probabilities(logits: torch.Tensor, spec: Mapping[str, Any]) -> torch.Ten
 
 def build_unet(spec: Mapping[str, Any]) -> torch.nn.Module:
     """Build a network of kind "unet" (see the module's text)."""
+    from ACSegLib.network.unet import UNet
+
     check_unet_spec(spec)
-    return _unet_class()(spec)
-
-
-@functools.cache
-def _unet_class() -> type:
-    """Define the module class on first use: torch and MONAI are imported only when a network is built."""
-    from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetResBlock, UnetUpBlock
-    from torch import nn
-
-    from ACSegLib.network.cpu_layers import exchange_layers
-
-    norm = ("INSTANCE", {"affine": True})
-
-    class UNet(nn.Module):
-        """Encoder, decoder with skips, and one head a decoder level when deeply supervised."""
-
-        def __init__(self, spec: Mapping[str, Any]) -> None:
-            super().__init__()
-            filters, kernels, strides = spec["filters"], spec["kernels"], spec["strides"]
-            block = UnetResBlock if spec["residual"] else UnetBasicBlock
-            self.deep_supervision = bool(spec["deep_supervision"])
-            widths = [spec["in_channels"], *filters]
-            self.encoder = nn.ModuleList(
-                block(3, widths[n], widths[n + 1], kernels[n], strides[n], norm) for n in range(len(filters))
-            )
-            coarse_to_fine = range(len(filters) - 1, 0, -1)
-            self.decoder = nn.ModuleList(
-                UnetUpBlock(3, filters[n], filters[n - 1], kernels[n - 1], 1, strides[n], norm) for n in coarse_to_fine
-            )
-            heads = [n - 1 for n in coarse_to_fine] if self.deep_supervision else [0]
-            self.heads = nn.ModuleList(UnetOutBlock(3, filters[n], spec["out_channels"]) for n in heads)
-            exchange_layers(self)
-            self.apply(self._initialise)
-
-        @staticmethod
-        def _initialise(module: nn.Module) -> None:
-            if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
-                nn.init.kaiming_normal_(module.weight, a=0.01)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-
-        def forward(self, image: torch.Tensor) -> Any:
-            """Give logits; in training with deep supervision a list of them, the finest first."""
-            skips = []
-            features = image
-            for stage in self.encoder:
-                features = stage(features)
-                skips.append(features)
-            outputs = []
-            for n, stage in enumerate(self.decoder):
-                features = stage(features, skips[-2 - n])
-                if self.training and self.deep_supervision:
-                    outputs.append(self.heads[n](features))
-            return outputs[::-1] if outputs else self.heads[-1](features)
-
-    return UNet
+    return UNet(spec)

@@ -71,25 +71,3 @@ class Convolution(nn.Conv3d):
             return 0
         planes = math.floor(_ONEDNN_THRESHOLD / (channels * j)) + 1
         return planes if planes <= _LARGEST_GROWTH * k else 0
-
-
-def exchange_layers(module: nn.Module) -> None:
-    """Put these layers in the places of torch's, everywhere in a network, with the same weights."""
-    for name, child in module.named_children():
-        if type(child) is nn.InstanceNorm3d:
-            fast: nn.Module = InstanceNorm(child.num_features, child.eps, affine=child.affine)
-        elif type(child) is nn.Conv3d and child.padding_mode == "zeros" and child.groups == 1:
-            fast = Convolution(
-                child.in_channels,
-                child.out_channels,
-                child.kernel_size,  # type: ignore[arg-type]
-                child.stride,  # type: ignore[arg-type]
-                child.padding,  # type: ignore[arg-type]
-                child.dilation,  # type: ignore[arg-type]
-                bias=child.bias is not None,
-            )
-        else:
-            exchange_layers(child)
-            continue
-        fast.load_state_dict(child.state_dict())
-        setattr(module, name, fast)

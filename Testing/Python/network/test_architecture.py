@@ -18,6 +18,29 @@ def test_shapes_and_deep_supervision(residual):
     assert network(image).shape == (2, 3, 16, 24, 16)
 
 
+@pytest.mark.parametrize("residual", [True, False])
+def test_names_and_results_are_those_of_monais_blocks(residual):
+    from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetResBlock, UnetUpBlock
+
+    torch.manual_seed(0)
+    strides, kernels = [(1, 1, 1), (1, 2, 2), (2, 2, 2)], [(1, 3, 3), (3, 3, 3), (3, 3, 3)]
+    spec = unet_spec(2, base=4, strides=strides, kernels=kernels, residual=residual)
+    network = build_network(spec).eval()
+    norm, block = ("INSTANCE", {"affine": True}), UnetResBlock if residual else UnetBasicBlock
+    encoder = [block(3, *widths, kernels[n], strides[n], norm) for n, widths in enumerate([(1, 4), (4, 8), (8, 16)])]
+    decoder = [UnetUpBlock(3, 2 * n, n, kernels[m], 1, strides[m + 1], norm) for m, n in ((1, 8), (0, 4))]
+    head = UnetOutBlock(3, 4, 3)
+    own = [*network.encoder, *network.decoder, network.heads[-1]]
+    for theirs, ours in zip([*encoder, *decoder, head], own, strict=True):
+        theirs.load_state_dict(ours.state_dict())
+    image = torch.randn(1, 1, 8, 16, 16)
+    fine = encoder[0](image)
+    middle = encoder[1](fine)
+    coarse = encoder[2](middle)
+    expected = head(decoder[1](decoder[0](coarse, middle), fine))
+    torch.testing.assert_close(network(image), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_anisotropic_strides_keep_the_coarse_axis():
     spec = unet_spec(
         1,

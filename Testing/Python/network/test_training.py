@@ -59,7 +59,9 @@ def losses_of(result):
 @pytest.fixture(scope="module")
 def trained():
     pairs = [pair(n) for n in range(3)]
-    return train(pairs, settings(epochs=4, steps_per_epoch=20, augmentation="none"), validation=[pair(9)])
+    wide = {**TINY, "base": 8}  # with 4 channels it depends on the seed whether the bead is found in 80 steps
+    options = settings(epochs=4, steps_per_epoch=20, augmentation="none", overrides=wide)
+    return train(pairs, options, validation=[pair(9)])
 
 
 class TestLearning:
