@@ -24,6 +24,7 @@ from typing import Any
 import ACSegLib
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.measure.regions import threads
 
 #: Endings of files that are looked for in folders.
 IMAGE_ENDINGS = (
@@ -157,7 +158,7 @@ def run_batch(
             outcomes[item.name] = Outcome(item.name, known["rows"])
         else:
             todo.append(item)
-    workers = min(workers or os.cpu_count() or 1, len(todo))
+    workers = min(workers or threads(), len(todo))
     stream = _inline(todo, work, settings, progress) if workers < 2 else _pool(todo, work, settings, workers, progress)
     with book:
         for item, outcome in stream:
@@ -255,13 +256,13 @@ def _inline(items: Sequence[Item], work: Work, settings: Any, progress: Progress
 _cancel: Any = None
 
 
-def _start_worker(cancel: Any, threads: int) -> None:
+def _start_worker(cancel: Any, share: int) -> None:
     """Set up a worker process: where it learns of a cancel, and its share of the cores."""
     global _cancel
     _cancel = cancel
     # Read by ITK, torch and numba as they are loaded, which no worker has done yet.
     for variable in ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(variable, str(threads))
+        os.environ.setdefault(variable, str(share))
 
 
 def _in_worker(item: Item, work: Work, settings: Any) -> Outcome:
@@ -273,10 +274,10 @@ def _pool(
 ) -> Iterator[tuple[Item, Outcome]]:
     context = multiprocessing.get_context("spawn")  # forking a process that has threads is unsafe
     cancel = context.Event()
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    share = max(1, threads() // workers)
     waiting = iter(items)
     running: dict[Future[Outcome], Item] = {}
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(cancel, threads))
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(cancel, share))
     try:
         while True:
             while len(running) < 2 * workers and (item := next(waiting, None)) is not None:

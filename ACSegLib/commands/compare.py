@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.batch import Item, find_files, match_file, run_table, stem, table_results
-from ACSegLib.commands.grids import brought_onto, in_one_unit, in_unit, told_unit
-from ACSegLib.commands.measure import _UNITS, failure_lines, name_files
+from ACSegLib.commands.grids import UNITS, brought_onto, in_one_unit, in_unit, told_unit
+from ACSegLib.commands.measure import LISTED, failure_lines, more_lines, name_files
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -44,7 +44,7 @@ class Options:
     truth: str = option(positional=True, help="true segmentation, or a folder of them")
     output: str | None = option(default=None, help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE")
     segments: list[str] = option(default=[], help="names of the segments to compare; all when left out")
-    unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=_UNITS)
+    unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=UNITS)
     file_unit: str | None = option(
         default=None, help="unit of the numbers in files that name none, such as Slicer's", choices=tuple(UNITS_IN_MM)
     )
@@ -93,7 +93,7 @@ def describe(results: Mapping[str, Any]) -> str:
     """Mean and spread per segment, and what failed."""
     table = results["outputs"].get("table")
     lines = [f"{results['volumes']} pair(s) compared" + (f" -> {table}" if table else "")]
-    for row in results["summary"]:
+    for row in results["summary"][:LISTED]:
         parts = [f"Dice {_pm(row['dice'], 100)} %"]
         if row["average_surface_distance"]["count"]:
             unit = row["unit"]
@@ -108,7 +108,7 @@ def describe(results: Mapping[str, Any]) -> str:
             parts.append(f"panoptic quality {_pm(row['panoptic_quality'])}")
             parts.append(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in row["cells"].items()))
         lines.append(f"  {row['segment']} (n = {row['count']}): " + ", ".join(parts))
-    return "\n".join(lines + failure_lines(results["failures"]))
+    return "\n".join([*lines, *more_lines(results["summary"]), *failure_lines(results["failures"])])
 
 
 def _pm(figure: Mapping[str, Any], scale: float = 1.0) -> str:

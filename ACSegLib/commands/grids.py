@@ -12,6 +12,9 @@ from ACSegLib.volume import Geometry, Segmentation, Volume
 
 Labels = TypeVar("Labels", Segmentation, Volume)
 
+#: Units that a table may be in; see `in_unit`.
+UNITS = ("um", "nm", "mm", "px", "file")
+
 #: How far a unit in a file is to be believed: many programs write no unit, or millimetres, whatever the numbers mean.
 _TRUST = {"px": 0, "mm": 1}
 

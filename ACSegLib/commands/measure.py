@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.batch import Item, find_files, match_file, run_table, stem
-from ACSegLib.commands.grids import brought_onto, in_one_unit, in_unit, told_unit
+from ACSegLib.commands.grids import UNITS, brought_onto, in_one_unit, in_unit, told_unit
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
 
 _SURFACES = ("crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces")
-_UNITS = ("um", "nm", "mm", "px", "file")
+#: Segments that a summary lists; a label file may hold hundreds.
+LISTED = 20
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Options:
         default=None, help="tomogram, or folder of tomograms of the same names, for absorption (LAC) figures"
     )
     segments: list[str] = option(default=[], help="names of the segments to measure; all when left out")
-    unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=_UNITS)
+    unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=UNITS)
     file_unit: str | None = option(
         default=None, help="unit of the numbers in files that name none, such as Slicer's", choices=tuple(UNITS_IN_MM)
     )
@@ -87,14 +88,14 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 def describe(results: Mapping[str, Any]) -> str:
     """Say what was measured, per segment, and what failed."""
     lines = [f"{results['volumes']} volume(s), {results['rows']} rows -> {results['outputs']['table']}"]
-    for row in results["summary"]:
+    for row in results["summary"][:LISTED]:
         unit = row["unit"]
         ratio = "" if row["surface_to_volume"] is None else f", S/V {row['surface_to_volume']:.4g} 1/{unit}"
         lines.append(
             f"  {row['segment']}: volume {row['volume']:.4g} {unit}3, surface {row['surface_area']:.4g} {unit}2{ratio}"
             f" (mean of {row['count']})"
         )
-    lines += [f"  note: {text}" for text in results["warnings"]]
+    lines += more_lines(results["summary"]) + [f"  note: {text}" for text in results["warnings"]]
     return "\n".join(lines + failure_lines(results["failures"]))
 
 
@@ -118,6 +119,15 @@ def _unit_warnings(rows: list[dict[str, Any]]) -> list[str]:
         f"{len(names)} volume(s) tell no unit of length ({min(names)}), so that their figures, marked px, are in the "
         "numbers of the file; say with --file-unit what these are."
     ]
+
+
+def more_lines(summary: list[Any]) -> list[str]:
+    """A line for the segments that are too many to be listed."""
+    return (
+        [f"  and {len(summary) - LISTED} segments more; the table (--output) holds all"]
+        if len(summary) > LISTED
+        else []
+    )
 
 
 def failure_lines(failures: Mapping[str, str]) -> list[str]:

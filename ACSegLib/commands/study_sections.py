@@ -36,8 +36,13 @@ _OVERLAP_METHODS = """
     with the reference by paired t-tests and Wilcoxon signed-rank tests, two-sided, with Holm's correction, and by
     Bland-Altman analysis."""
 _MORPHOLOGY_METHODS = """
-    Volume, surface area, sphericity and principal axes were measured per segment and connected cell; thin parts
-    (filopodia) are what a ball of the given radius inside the cell does not reach, measured along their skeletons.
+    Volume, surface area, sphericity and principal axes were measured per segment and connected cell."""
+_THIN_METHODS = """
+    Thin parts (filopodia) are what no ball of radius {radius} inside the cell covers; they were measured along their
+    skeletons."""
+_BEAD_METHODS = """
+    The LAC of each volume was scaled such that the median of the polystyrene beads' interior is {reference}."""
+_GROUP_METHODS = """
     Groups were compared by Welch's test and by ranks (Mann-Whitney, Kruskal-Wallis), with Holm's correction and
     Hedges' g."""
 _CURVE_METHODS = """
@@ -243,12 +248,29 @@ def methods(study: Study, options: Options) -> Section:
         at = f", and the surface Dice at a tolerance of {format_value(tolerance)} {first['unit']}" if tolerance else ""
         texts.append(_flat(_OVERLAP_METHODS).format(surface_dice=at))
     if study.cells:
-        texts.append(_flat(_MORPHOLOGY_METHODS))
+        texts.append(_morphology_methods(study))
     if study.curve:
         texts.append(_flat(_CURVE_METHODS).format(target=f"{100 * options.target:g} %"))
     software = ", ".join(f"{k} {v}" for k, v in found.items() if k not in ("acseg", "system"))
     texts.append(f"Computed with ACSeg {found['acseg']} ({software}).")
     return Section("Methods", texts)
+
+
+def _morphology_methods(study: Study) -> str:
+    """What was done to the cells, with the parameters that the tables tell."""
+    rows = [row for table in study.cells.values() for row in table]
+    texts = [_MORPHOLOGY_METHODS]
+    radii = sorted({row["thin_radius"] for row in rows if row.get("thin_radius")})
+    if radii:  # they differ where the voxels are too coarse for the usual one
+        ends = " to ".join(dict.fromkeys(format_value(float(r)) for r in (radii[0], radii[-1])))
+        texts.append(_THIN_METHODS.format(radius=f"{ends} {unit_text(str(rows[0]['unit']), 1)}"))
+    scaled = [row for row in rows if row.get("bead_lac") and row.get("lac_factor") not in (None, 1.0)]
+    if scaled:
+        reference = format_value(float(scaled[0]["bead_lac"] * scaled[0]["lac_factor"]))
+        texts.append(_BEAD_METHODS.format(reference=reference))
+    if len({(name, row.get("group")) for name, table in study.cells.items() for row in table}) > 1:
+        texts.append(_GROUP_METHODS)
+    return _flat(" ".join(texts))
 
 
 def _flat(text: str) -> str:

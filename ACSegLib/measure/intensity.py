@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import as_mask, bounding_box
+from ACSegLib.measure.regions import as_mask, bounding_box, eroded
 from ACSegLib.volume import Segmentation, Volume
 
 #: Percentiles that are reported, with the names of their columns.
 PERCENTILES = (5, 25, 50, 75, 95)
+_QUANTILES = tuple(f"lac_p{p}" for p in PERCENTILES)
 
 
 def intensity_measures(image: np.ndarray, mask: np.ndarray, factor: float = 1.0) -> dict[str, Any]:
@@ -37,23 +38,36 @@ def intensity_measures(image: np.ndarray, mask: np.ndarray, factor: float = 1.0)
     -------
     dict
         "lac_mean", "lac_sd", "lac_min", "lac_p5", ..., "lac_p95", "lac_max" as plain floats (NaN if no voxel counts)
-        and "lac_invalid_voxels".
+        and "lac_invalid_voxels"; "lac_interior_mean" and "lac_interior_sd" of the voxels whose six neighbours are in
+        the mask too: those at the surface are partly filled by what is around it.
     """
-    values = image[as_mask(mask)]
-    finite = np.isfinite(values) if values.dtype.kind == "f" else np.ones(len(values), bool)
-    invalid = int(len(values) - np.count_nonzero(finite))
-    values = values[finite] if invalid else values
-    names = ["lac_mean", "lac_sd", "lac_min", *(f"lac_p{p}" for p in PERCENTILES), "lac_max"]
-    if not len(values):
-        return {**dict.fromkeys(names, float("nan")), "lac_invalid_voxels": invalid}
-    low, *quantiles, high = np.percentile(values, (0, *PERCENTILES, 100))
-    mean = float(np.mean(values, dtype=np.float64))
-    spread = float(np.std(values, dtype=np.float64))
-    figures = [mean, spread, low, *quantiles, high]
-    row: dict[str, Any] = {name: float(v) * factor for name, v in zip(names, figures, strict=True)}
-    row["lac_sd"] = abs(row["lac_sd"])
+    mask = as_mask(mask)
+    values, invalid = _finite(image[mask])
+    inside, _ = _finite(image[eroded(mask)])
+    row: dict[str, Any] = dict.fromkeys(["lac_mean", "lac_sd", "lac_min", *_QUANTILES, "lac_max"], float("nan"))
+    row.update(lac_interior_mean=float("nan"), lac_interior_sd=float("nan"))
+    if len(values):
+        extremes = np.percentile(values, (0, *PERCENTILES, 100))
+        row.update(zip(("lac_min", *_QUANTILES, "lac_max"), (float(v) * factor for v in extremes), strict=True))
+        row["lac_mean"], row["lac_sd"] = _mean_and_sd(values, factor)
+    if len(inside):
+        row["lac_interior_mean"], row["lac_interior_sd"] = _mean_and_sd(inside, factor)
     row["lac_invalid_voxels"] = invalid
     return row
+
+
+def _finite(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """The values that are finite, and how many are not."""
+    if values.dtype.kind != "f":
+        return values, 0
+    finite = np.isfinite(values)
+    invalid = int(len(values) - np.count_nonzero(finite))
+    return (values[finite] if invalid else values), invalid
+
+
+def _mean_and_sd(values: np.ndarray, factor: float) -> tuple[float, float]:
+    mean, spread = np.mean(values, dtype=np.float64), np.std(values, dtype=np.float64)
+    return float(mean) * factor, abs(float(spread) * factor)
 
 
 @dataclass(frozen=True)
@@ -101,8 +115,6 @@ def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> B
     InputError
         If there is no bead, or beads and reference do not have positive LAC.
     """
-    from scipy import ndimage
-
     beads = as_mask(beads, "bead mask")
     if beads.shape != volume.shape:
         raise InputError(f"the bead mask must have the image's shape {volume.shape}, not {beads.shape}.")
@@ -111,14 +123,13 @@ def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> B
         raise InputError(f"{volume.name!r} has no bead voxels to normalise by; label a bead, or do not normalise.")
     if not reference > 0:
         raise InputError(f"the beads' reference LAC must be positive, not {reference}.")
-    inner = np.pad(beads[box], 1)
+    inner = beads[box]
     for _ in range(2):
-        smaller = ndimage.binary_erosion(inner)
+        smaller = eroded(inner)
         if np.count_nonzero(smaller) < 20:
             break
         inner = smaller
-    values = volume.array[box][inner[1:-1, 1:-1, 1:-1]]
-    values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    values, _ = _finite(volume.array[box][inner])
     lac = float(np.median(values)) if len(values) else float("nan")
     if not lac > 0:
         raise InputError(f"the beads of {volume.name!r} have LAC {lac:g}; normalisation needs a positive value.")

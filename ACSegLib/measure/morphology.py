@@ -172,8 +172,8 @@ def measure_segmentation(
     list of dict
         "segment", "kind" ("segment" or "cell"), "cell" (0 for the segment, 1.. by falling size), "unit",
         "touches_border", "pieces" and "largest_piece" (of a segment: its connected cells, and the part of its volume
-        that the largest has), the figures of `shape_measures`, `thin_part_measures` and `intensity_measures`, and
-        "contact: NAME" per other segment. Plain Python values.
+        that the largest has), the figures of `shape_measures`, "thin_radius", those of `thin_part_measures` and of
+        `intensity_measures`, and "contact: NAME" per other segment. Plain Python values.
     """
     progress = progress or Progress()
     settings = settings or MorphologySettings()
@@ -261,17 +261,22 @@ class _Context:
             shape_measures(mask, geometry.spacing, direction=geometry.direction, surface_method=settings.surface_method)
         )
         row.update(self._position(mask, box))
-        if settings.thin_parts and parts is not None:
-            row.update(combine_thin_parts(parts, int(row["voxels"])))
-        elif settings.thin_parts:
-            radius = settings.thin_radius or default_radius(geometry.spacing, geometry.unit)
-            row.update(thin_part_measures(mask, geometry.spacing, radius, check=self.check))
+        if settings.thin_parts:
+            row.update(self._thin_parts(mask, parts, int(row["voxels"])))
         if settings.contacts:
             row.update(self._contacts(mask, box))
         if self.volume is not None:
             image = self.volume.array[box] if box is not None else np.empty(mask.shape, self.volume.array.dtype)
             row.update(intensity_measures(image, mask, self.factor))
         return row
+
+    def _thin_parts(self, mask: np.ndarray, parts: Sequence[Row] | None, voxels: int) -> Row:
+        """The radius, and the figures of the mask, or those of its cells as one."""
+        geometry = self.segmentation.geometry
+        radius = self.settings.thin_radius or default_radius(geometry.spacing, geometry.unit)
+        if parts is not None:
+            return {"thin_radius": radius, **combine_thin_parts(parts, voxels)}
+        return {"thin_radius": radius, **thin_part_measures(mask, geometry.spacing, radius, check=self.check)}
 
     def _position(self, mask: np.ndarray, box: Box | None) -> Row:
         """Centre of mass in LPS."""

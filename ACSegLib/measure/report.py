@@ -34,6 +34,7 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
     "thin_part_volume": ("their volume", 3),
     "lac_mean": ("LAC mean", None),
     "lac_sd": ("LAC SD", None),
+    "lac_interior_mean": ("LAC interior", None),
     "result_volume": ("volume", 3),
     "truth_volume": ("true volume", 3),
     "result_surface_to_volume": ("surface / volume", -1),

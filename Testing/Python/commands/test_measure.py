@@ -51,6 +51,16 @@ def test_one_file_in_micrometres(tmp_path, capsys):
     assert not list(tmp_path.glob(".*journal*"))
 
 
+def test_hundreds_of_segments_do_not_flood_the_terminal(tmp_path, capsys):
+    found = np.zeros((6, 6, 60), np.uint8)
+    found[2:4, 2:4] = np.repeat(np.arange(1, 31), 2)
+    save_segmentation(Segmentation.from_labels(found, NM), tmp_path / "many.seg.nrrd")
+    options = ["measure", str(tmp_path / "many.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--no-thin-parts"]
+    assert main([*options, "--quiet"]) == 0
+    assert capsys.readouterr().out.count("\n") == 2 + measure.LISTED
+    assert len(read_table(tmp_path / "t.csv")) == 60
+
+
 def test_a_file_without_labels_is_listed_not_passed_over(tmp_path, capsys):
     folder = write_folder(tmp_path / "results", 1)
     save_segmentation(Segmentation.from_labels(np.zeros((24, 24, 24), np.uint8), NM), folder / "none.nii.gz")

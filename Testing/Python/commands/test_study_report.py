@@ -115,6 +115,22 @@ def test_groups_are_compared(study, tmp_path):
     assert all(r["p"] == pytest.approx(1.0) for r in sheets["group tests"] if r["measure"] == "volume")
 
 
+def test_the_methods_tell_what_was_done_and_no_more(study, tmp_path):
+    def methods(**cells):
+        options = study_report.Options(str(tmp_path / "r.html"), cells=[f"{n}={p}" for n, p in cells.items()])
+        report, _ = study_report.build(study_report.Study.read(options), options, Progress())
+        return " ".join(report.sections[-1].texts)
+
+    plain = methods(control=study / "cells.csv")
+    assert not re.search("Thin parts|beads|Groups", plain)
+    rows = [{**row, "thin_radius": 0.25, "bead_lac": 0.6, "lac_factor": 2.0} for row in read_table(study / "cells.csv")]
+    write_table(rows, tmp_path / "drug.csv")
+    full = methods(control=study / "cells.csv", drug=tmp_path / "drug.csv")
+    assert "no ball of radius 0.25 µm" in full
+    assert "beads' interior is 1.2." in full
+    assert "Welch" in full
+
+
 def test_a_cell_that_cannot_be_pictured_is_named(study, tmp_path, capsys):
     images = tmp_path / "images"
     images.mkdir()

@@ -198,7 +198,24 @@ def test_lac_statistics_leave_out_and_count_nan():
     assert row["lac_mean"] == pytest.approx(13.5)
     assert row["lac_sd"] == pytest.approx(np.std(np.arange(1, 27)))
     assert (row["lac_min"], row["lac_p50"], row["lac_max"]) == (1.0, 13.5, 26.0)
-    assert math.isnan(intensity_measures(image, np.zeros((3, 3, 3), bool))["lac_mean"])
+    nothing = intensity_measures(image, np.zeros((3, 3, 3), bool))
+    assert list(nothing) == list(row)
+    assert math.isnan(nothing["lac_mean"])
+
+
+def test_the_rim_of_a_cell_does_not_count_for_its_interior():
+    """Voxels at the surface hold a part of what is around them; those of the interior have all neighbours inside."""
+    from scipy import ndimage
+
+    mask = ball((20, 22, 24), 7) & (np.random.default_rng(2).random((20, 22, 24)) > 0.01)
+    inside = ndimage.binary_erosion(mask)
+    image = np.where(inside, 0.3, np.where(mask, 0.2, 0.0))
+    image[10, 11, 12] = np.nan
+    row = intensity_measures(image, mask, factor=2.0)
+    assert row["lac_interior_mean"] == pytest.approx(0.6)
+    assert row["lac_interior_sd"] == pytest.approx(0.0, abs=1e-12)
+    assert row["lac_mean"] < 0.59
+    assert math.isnan(intensity_measures(image, np.zeros_like(mask) | (image == 0.2))["lac_interior_mean"])
 
 
 def test_bead_normalisation_reads_the_beads_interior():
