@@ -82,11 +82,12 @@ def count_slices(
     drawn = labels.occupied()
     if not drawn.any():
         return found
+    highest = max(s.value for s in labels.segments)
     for name, numbers in (slices or find_slices(drawn, axis)).items():
         planes = [np.moveaxis(layer, AXES.index(name), 0) for layer in labels.layers]
         for number in numbers:
-            row = [int(np.count_nonzero(planes[s.layer][number] == s.value)) for s in labels.segments]
-            found.counts[name, int(number)] = row
+            voxels = [np.bincount(plane[number].ravel(), minlength=highest + 1) for plane in planes]
+            found.counts[name, int(number)] = [int(voxels[s.layer][s.value]) for s in labels.segments]
     return found
 
 
