@@ -96,17 +96,25 @@ def find_files(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def match_file(name: str, candidates: Sequence[str]) -> str | None:
+def match_file(name: str, candidates: Sequence[str], what: str = "file", where: str = "the folder") -> str:
     """The candidate of the same stem; else the only one whose stem is `name` with something added, or the reverse.
 
     "cell1" matches "cell1_filled.seg.nrrd", but "cell1" does not match "cell10".
+
+    Raises
+    ------
+    InputError
+        Saying that there is no `what` of this name in `where`, or that there are several.
     """
     stems = {path: stem(path) for path in candidates}
-    exact = [p for p, s in stems.items() if s == name]
-    if exact:
-        return exact[0]
-    near = [p for p, s in stems.items() if _extends(s, name) or _extends(name, s)]
-    return near[0] if len(near) == 1 else None
+    found = [p for p, s in stems.items() if s == name]
+    found = found or [p for p, s in stems.items() if _extends(s, name) or _extends(name, s)]
+    if not found:
+        raise InputError(f"there is no {what} of this name in {where}.")
+    if len(found) > 1:
+        names = ", ".join(Path(p).name for p in found[:3])
+        raise InputError(f"several {what}s in {where} have this name ({names}); keep one of them.")
+    return found[0]
 
 
 def _extends(longer: str, shorter: str) -> bool:

@@ -125,12 +125,13 @@ def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
         return [Item(stem(truths[0]), {"result": results[0], "truth": truths[0]})], {}
     items, missing, used = [], {}, set()
     for name, path in name_files(truths).items():
-        found = match_file(stem(path), results)
-        if found is None:
-            missing[name] = f"{path}: there is no result of this name in {result}."
-        else:
-            used.add(found)
-            items.append(Item(name, {"result": found, "truth": path}))
+        try:
+            found = match_file(stem(path), results, "result", result)
+        except InputError as error:
+            missing[name] = f"{path}: {error}"
+            continue
+        used.add(found)
+        items.append(Item(name, {"result": found, "truth": path}))
     for path in results:
         if path not in used:
             missing[f"{stem(path)} (result)"] = f"{path}: there is no truth of this name in {truth}."

@@ -153,11 +153,14 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
     images = find_files([options.image])
     items, missing = [], {}
     for name, path in named.items():
-        image = images[0] if len(images) == len(named) == 1 else match_file(stem(path), images)
-        if image is None:
-            missing[name] = f"{path}: there is no image of this name in {options.image}."
-        else:
-            items.append(Item(name, {"labels": path, "image": image}))
+        others = [i for i in images if i != path]  # labels and images may lie in one folder
+        try:
+            only = len(others) == len(named) == 1
+            image = others[0] if only else match_file(stem(path), others, "image", options.image)
+        except InputError as error:
+            missing[name] = f"{path}: {error}"
+            continue
+        items.append(Item(name, {"labels": path, "image": image}))
     return items, missing
 
 

@@ -179,7 +179,8 @@ def _pictures(study: Study, options: Options, progress: Progress) -> tuple[Secti
     ranked = sorted(
         (r for r in rows if r["segment"] == study.segment and r.get("dice") is not None), key=lambda r: -r["dice"]
     )
-    picks = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
+    places = {"worst": len(ranked) - 1, "median": len(ranked) // 2, "best": 0} if ranked else {}
+    picks = {place: kind for kind, place in places.items()}  # of few cells, one is named by the better of its places
     section = Section(
         "Best, median and worst cell",
         [
@@ -188,28 +189,24 @@ def _pictures(study: Study, options: Options, progress: Progress) -> tuple[Secti
         ],
     )
     folders = {
-        role: find_files([path or ""])
+        role: (str(path), find_files([str(path)]))
         for role, path in (("image", options.images), ("result", options.results), ("truth", options.truth))
     }
     failures: dict[str, str] = {}
-    shown: set[int] = set()
-    for n, (kind, place) in enumerate(picks.items()):
-        if place in shown or place < 0:
-            continue
-        shown.add(place)
-        row = ranked[place]
-        name = str(row["volume_name"])
+    for n, place in enumerate(sorted(picks)):
+        name = str(ranked[place]["volume_name"])
         progress(n / 3, f"picture of {name}")
-        files = {role: match_file(name.rsplit("/", 1)[-1], paths) for role, paths in folders.items()}
-        lacking = [role for role, path in files.items() if path is None]
-        if lacking:
-            failures[name] = f"no {lacking[0]} of this name, so it is not pictured."
-            continue
+        caption = f"{picks[place].capitalize()}: {name}, Dice {ranked[place]['dice']:.4f}"
         try:
-            caption = f"{kind.capitalize()}: {name}, Dice {row['dice']:.4f}"
-            section.figures += cell_figures({r: str(p) for r, p in files.items()}, study.segment, method, caption)
+            files = {
+                role: paths[0]
+                if paths == [path] and len(ranked) == 1  # the only pair need not be of one name
+                else match_file(name.rsplit("/", 1)[-1], paths, role, path)
+                for role, (path, paths) in folders.items()
+            }
+            section.figures += cell_figures(files, study.segment, method, caption)
         except (InputError, OSError) as error:
-            failures[name] = str(error)
+            failures[name] = f"not pictured: {error}"
     return section, failures
 
 
@@ -217,23 +214,28 @@ def cell_figures(files: Mapping[str, str], segment: str, method: str, caption: s
     """Contact sheet of outlines, and difference surface, of one cell."""
     import tempfile
 
+    import numpy as np
+
+    from ACSegLib.commands.grids import brought_onto
     from ACSegLib.files import open_segmentation, open_volume
-    from ACSegLib.measure.overlap import pair_segments, require_same_place
+    from ACSegLib.measure.overlap import ALL_CELLS, pair_segments
     from ACSegLib.measure.report import png_figure
     from ACSegLib.pictures import comparison_sheet, surface_picture
     from ACSegLib.volume import Segment, Segmentation
 
     volume = open_volume(files["image"])
-    result, truth = open_segmentation(files["result"]), open_segmentation(files["truth"])
-    require_same_place(result, truth)
-    of_result, of_truth = next((a, b) for name, a, b in pair_segments(result, truth) if name == segment)
-    sides = [
-        Segmentation((side.mask(row).astype("u1"),), [Segment(segment, 1)], side.geometry)
-        for side, row in ((result, of_result), (truth, of_truth))
-        if row is not None
-    ]
-    if len(sides) < 2:
-        raise InputError(f"{segment} is absent from one side, so it is not pictured.")
+    result, truth = (
+        brought_onto(open_segmentation(files[side]), volume, resample=True) for side in ("result", "truth")
+    )
+    if segment == ALL_CELLS:
+        masks = [result.occupied(), truth.occupied()]
+    else:
+        pairs = {name: rows for name, *rows in pair_segments(result, truth)}
+        rows = pairs.get(segment, [None, None])
+        masks = [side.mask(row) for side, row in zip((result, truth), rows, strict=True) if row is not None]
+    if len(masks) < 2:
+        raise InputError(f"{segment} is absent from one side.")
+    sides = [Segmentation((m.astype(np.uint8),), [Segment(segment, 1)], volume.geometry) for m in masks]
     ours, true = (side.labels for side in sides)
     difference = Segmentation.from_labels(
         ours + 2 * true,

@@ -64,11 +64,14 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     for name, path in name_files(find_files(options.inputs)).items():
         files = {"image": path}
         if options.box_from:
-            found = prompts[0] if len(prompts) == 1 else match_file(stem(path), prompts)
-            if found is None:
-                missing[name] = f"{path}: there are no labels of this name in {options.box_from}."
+            try:
+                only = len(prompts) == 1
+                files["box"] = (
+                    prompts[0] if only else match_file(stem(path), prompts, "label file", str(options.box_from))
+                )
+            except InputError as error:
+                missing[name] = f"{path}: {error}"
                 continue
-            files["box"] = found
         items.append(Item(name, files))
     journal = journal_path(folder / "threshold")
     outcomes = run_batch(items, threshold_item, options, journal=journal, workers=options.workers, progress=progress)

@@ -35,6 +35,9 @@ from ACSegLib.volume import Segment, Segmentation
 Row = dict[str, Any]
 _NAN = float("nan")
 
+#: Segment of the row in which every segment is a cell; see `compare_cells`.
+ALL_CELLS = "all cells"
+
 
 def overlap_counts(result: np.ndarray, truth: np.ndarray, ignore: np.ndarray | None = None) -> tuple[int, int, int]:
     """Voxels in result, in truth, and in both, outside `ignore`; counted plane by plane."""
@@ -270,7 +273,7 @@ def compare_cells(
     found = match_instances(a, b, ignore=ignore)
     scores = [2 * iou / (1 + iou) for _, _, iou in found.matches]
     return {
-        "segment": "all cells",
+        "segment": ALL_CELLS,
         "status": _status(figures["result_volume"] > 0, figures["truth_volume"] > 0),
         "unit": unit,
         **figures,

@@ -220,7 +220,21 @@ def test_names_match_with_additions_but_not_with_digits():
     candidates = ["a/cell1_filled.seg.nrrd", "a/cell10.seg.nrrd"]
     assert batch.match_file("cell1", candidates) == candidates[0]
     assert batch.match_file("cell10", candidates) == candidates[1]
-    assert batch.match_file("cell2", candidates) is None
+    with pytest.raises(InputError, match=r"there is no image of this name in a\."):
+        batch.match_file("cell2", candidates, "image", "a")
+    with pytest.raises(InputError, match=r"several images in a have this name \(cell1\.mrc, cell1\.nrrd\)"):
+        batch.match_file("cell1", [*candidates, "a/cell1.mrc", "a/cell1.nrrd"], "image", "a")
+
+
+def test_labels_and_images_may_lie_in_one_folder(tmp_path):
+    for n in range(2):
+        save_segmentation(labels(5 + n), tmp_path / f"cell{n}.seg.nrrd")
+        save_volume(Volume(np.full((24, 24, 24), 1.0 + n, np.float32), NM), tmp_path / f"cell{n}.nrrd")
+    inputs = [str(path) for path in sorted(tmp_path.glob("*.seg.nrrd"))]
+    options = measure.Options(inputs, str(tmp_path / "t.csv"), image=str(tmp_path), workers=1, thin_parts=False)
+    assert "exit_code" not in measure.run(options, Progress())
+    rows = [r for r in read_table(tmp_path / "t.csv") if r["kind"] == "segment" and r["segment"] == "cytoplasm"]
+    assert [row["lac_mean"] for row in rows] == [1.0, 2.0]
 
 
 def test_equal_names_in_two_folders_are_told_apart(tmp_path):

@@ -6,6 +6,7 @@ import base64
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.files.tables import read_table, write_table
 from ACSegLib.jobs import Progress
+from ACSegLib.measure.report import Figure
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((100.0, 100.0, 100.0), unit="nm")
@@ -140,6 +142,37 @@ def test_a_cell_that_cannot_be_pictured_is_named(study, tmp_path, capsys):
     assert main([*arguments, "--quiet"]) == 2
     assert "no image of this name" in capsys.readouterr().out
     assert "no image of this name" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_pictures_are_of_the_cell_that_they_name(study, tmp_path, monkeypatch):
+    """Of cells told apart without names, and of one pair; never of another pair than that of the row."""
+    folders = {"images": str(study / "images"), "results": str(study / "results"), "truth": str(study / "truth")}
+    table = str(tmp_path / "cells.csv")
+    options = compare.Options(folders["results"], folders["truth"], table, cells=True, workers=1)
+    compare.run(options, Progress())
+    write_table(read_table(table)[:1], tmp_path / "first.csv")
+    page = str(tmp_path / "r.html")
+
+    def pictured(scores, **changes):
+        report_options = study_report.Options(page, scores=[str(scores)], **{**folders, **changes})
+        report, _ = study_report.build(study_report.Study.read(report_options), report_options, Progress())
+        section = next(s for s in report.sections if s.title.startswith("Best"))
+        return [figure.caption for figure in section.figures], list(report.failures)
+
+    captions, failures = pictured(tmp_path / "first.csv")
+    assert ([c.split(",")[0] for c in captions], failures) == (["Best: c0"] * 2, [])
+
+    def name_files(files, segment, method, caption):
+        return [Figure(f"{caption}: {Path(files['image']).name}")]
+
+    monkeypatch.setattr(study_report, "cell_figures", name_files)
+    renamed = tmp_path / "renamed.nrrd"
+    renamed.touch()
+    captions, failures = pictured(tmp_path / "first.csv", images=str(renamed))
+    assert ([c.split(": ")[-1] for c in captions], failures) == (["renamed.nrrd"], [])
+    captions, failures = pictured(table, images=str(study / "images" / "c3.nrrd"))
+    assert all("c3," in c for c in captions)
+    assert len(failures) == 3 - len(captions)
 
 
 def test_a_browser_shows_and_prints_the_page(study, tmp_path):
