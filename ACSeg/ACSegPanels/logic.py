@@ -241,10 +241,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         """
         from ACSegLib.commands.measure import measure_labels
         from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene.read import require_node
 
         settings = commandOptions("measure", {"unit": unit, **options})
-        if segmentationNode is None:
-            raise InputError("no segmentation is chosen; create or select one.")
+        require_node(segmentationNode, "vtkMRMLSegmentationNode", "segmentation", "create")
         grid = volumeNode or segmentationNode.GetNodeReference("referenceImageGeometryRef")
         if grid is None:
             raise InputError(

@@ -39,8 +39,7 @@ def volume_from_node(node: Any, *, unit: str | None = None, copy: bool = False) 
     InputError
         If there is no node or it has no voxels or more than one channel.
     """
-    if node is None:
-        raise InputError("no volume is chosen; load or select one.")
+    require_node(node, "vtkMRMLVolumeNode", "volume", "load")
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
         raise InputError(f"volume {node.GetName()!r} has no voxels; load its file again.")
@@ -81,8 +80,8 @@ def segmentation_from_node(
     InputError
         If there is no node, or a segment is not in it.
     """
-    if node is None:
-        raise InputError("no segmentation is chosen; create or select one.")
+    require_node(node, "vtkMRMLSegmentationNode", "segmentation", "create")
+    require_node(volume_node, "vtkMRMLVolumeNode", "volume", "load")
     chosen = chosen_segments(node, segment_ids, visible)
     lattice = grid.volume_lattice(volume_node)
     values = {identifier: number for number, identifier in enumerate(chosen, start=1)}
@@ -98,6 +97,15 @@ def segmentation_from_node(
     rows = [_row(node, identifier, values[identifier], where.get(identifier, 0)) for identifier in chosen]
     geometry = grid.geometry_from_matrix(lattice.matrix, grid.length_unit(volume_node))
     return Segmentation(tuple(layers), rows, geometry, node.GetName() or "", {"mrml_id": node.GetID()})
+
+
+def require_node(node: Any, kind: str, what: str, get: str) -> None:
+    """Raise InputError unless a node is given, and of a class; `what` it is called, and how to `get` one."""
+    if node is None:
+        raise InputError(f"no {what} is chosen; {get} or select one.")
+    if not (hasattr(node, "IsA") and node.IsA(kind)):
+        found = node.GetClassName() if hasattr(node, "GetClassName") else type(node).__name__
+        raise InputError(f"a {what} node is needed, not {found}; {get} or select one.")
 
 
 def segment_from_node(node: Any, segment_id: str, unit: str | None = None) -> Segmentation | None:

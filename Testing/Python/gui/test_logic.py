@@ -153,6 +153,17 @@ def test_missing_nodes_are_named(scene, missing):
         ACSegLogic().fill(*arguments)
 
 
+def test_nodes_of_another_kind_are_named(scene):
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    for call in (lambda: ACSegLogic().fill(node, volume), lambda: ACSegLogic().predict(node)):
+        with pytest.raises(InputError, match="a volume node is needed, not vtkMRMLSegmentationNode"):
+            call()
+    with pytest.raises(InputError, match="a segmentation node is needed, not str"):
+        ACSegLogic().measure("cell", volume)
+
+
 def examples():
     text = TUTORIAL.read_text(encoding="utf-8")
     return re.findall(r"```python\n# example: (\w+)\n(.*?)```", text, re.DOTALL)
