@@ -108,7 +108,7 @@ def morphology_against_truth(study: Study, sheets: dict[str, Rows]) -> list[Sect
         if not any(groups["truth"]):
             continue
         label = f"{_label(name)}, {unit_text(_unit(study), power)}"
-        section.figures.append(Figure(f"{_label(name)} per cell.", figures.strip_plot(groups | mine, label)))
+        section.figures.append(Figure(f"{_title(name)} per cell.", figures.strip_plot(groups | mine, label)))
     for method, table in study.scores.items():
         cells = [r for r in table if r["segment"] == study.segment]
         pairs = {n: ([r.get(a) for r in cells], [r.get(b) for r in cells]) for n, a, b, _ in _MORPHOLOGY}
@@ -151,7 +151,7 @@ def morphology(study: Study, sheets: dict[str, Rows]) -> Section:
         if not any(values.values()):
             continue
         label = ", ".join(t for t in (_label(name), unit_text(unit, power)) if t)
-        section.figures.append(Figure(f"{_label(name)} per group.", figures.strip_plot(values, label)))
+        section.figures.append(Figure(f"{_title(name)} per group.", figures.strip_plot(values, label)))
         measures[_label(name)] = values
     tests, left_out = compare_group_measures(measures) if len(grouped) > 1 else ([], {})
     section.texts += [f"Not compared: {reason}" for reason in left_out.values()]
@@ -305,6 +305,11 @@ def _mean(values: list[Any]) -> float | None:
 
 def _label(name: str) -> str:
     return {"surface_to_volume": "surface / volume", "lac_mean": "LAC mean"}.get(name, name.replace("_", " "))
+
+
+def _title(name: str) -> str:
+    label = _label(name)
+    return label[:1].upper() + label[1:]
 
 
 def _unit(study: Study) -> str:

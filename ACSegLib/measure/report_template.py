@@ -38,7 +38,7 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 @page { size: A4; margin: 14mm; }
 @media print {
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; } nav { display: none; }
-  figure img { max-height: 112mm; width: auto; }
+  figure img { max-height: 112mm; width: auto; } figure svg { max-width: 86mm; }
   figure, .fact, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
   table { font-size: 8pt; } th, td { padding: 2px 5px; } .wide { overflow: visible; }
   .wide.large table { font-size: 6.2pt; } .wide.large th, .wide.large td { padding: 1px 3px; }
