@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import Box, as_mask, in_threads
+from ACSegLib.measure.regions import Box, as_mask, chunks_of, in_threads
 
 #: How far two runs may be apart along i and still touch, for the rows (k, j - 1), (k - 1, j - 1), (k - 1, j) and
 #: (k - 1, j + 1); -1 where the rows do not count as neighbours.
@@ -93,7 +93,7 @@ def find_components(mask: np.ndarray, connectivity: int = 26) -> Components:
         raise InputError(f"connectivity must be 6, 18 or 26, not {connectivity!r}.")
     mask = np.ascontiguousarray(as_mask(mask))  # one memory layout, one compiled loop
     planes, height, _ = mask.shape
-    chunks = [slice(k, min(k + 16, planes)) for k in range(0, planes, 16)]
+    chunks = chunks_of(mask)
     counts = np.zeros((planes, height), np.int64)
     in_threads(lambda part: kernels.count_runs(mask[part], counts[part]), chunks)
     first = np.zeros(planes * height + 1, np.int64)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import as_mask, in_threads, sampling, within_distance
+from ACSegLib.measure.regions import as_mask, chunks_of, in_threads, sampling, within_distance
 from ACSegLib.measure.surface import line_weights
 from ACSegLib.volume import unique_values
 
@@ -67,7 +67,7 @@ def _touching(mask: np.ndarray, labels: np.ndarray, step: tuple[float, float, fl
     def look(part: slice) -> tuple[np.ndarray, np.ndarray]:
         return kernels.contacts(mask, labels, offsets, areas, part.start, part.stop)
 
-    found = in_threads(look, [slice(k, min(k + 16, len(mask))) for k in range(0, len(mask), 16)])
+    found = in_threads(look, chunks_of(mask))
     values, inverse = np.unique(np.concatenate([v for v, _ in found]), return_inverse=True)
     totals = np.bincount(inverse, weights=np.concatenate([a for _, a in found]), minlength=len(values))
     return {int(v): float(a) for v, a in zip(values, totals, strict=True) if a > 0}

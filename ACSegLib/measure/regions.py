@@ -18,6 +18,10 @@ T = TypeVar("T")
 THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 
 
+#: Voxels that a core goes through in about the time in which threads are started.
+_SMALL = 1 << 20
+
+
 def sampling(spacing: Sequence[float]) -> tuple[float, float, float]:
     """Voxel size along array axes (k, j, i), from a `Geometry.spacing`, which is (i, j, k)."""
     values = [float(v) for v in spacing]
@@ -140,7 +144,7 @@ def within_distance(
     squared = np.empty(target.shape, np.float32)
     near = np.empty(target.shape, bool)
     found = np.empty(target.shape[:2], np.uint8)
-    chunks = [slice(k, min(k + 16, len(target))) for k in range(0, len(target), 16)]
+    chunks = chunks_of(target)
 
     def within_planes(part: slice) -> None:
         kernels.plane_distance(target[part], step_j, step_i, rows, limit, cap, squared[part], found[part])
@@ -158,6 +162,12 @@ def threads() -> int:
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = os.environ.get(THREADS_VARIABLE, "")
     return min(int(share), available) if share.isdigit() and int(share) > 0 else available
+
+
+def chunks_of(array: np.ndarray) -> list[slice]:
+    """Parts of an array's planes for `in_threads`; a single one where threads would cost more than they save."""
+    thickness = 16 if array.size > _SMALL else max(len(array), 1)
+    return [slice(k, min(k + thickness, len(array))) for k in range(0, len(array), thickness)]
 
 
 def in_threads(

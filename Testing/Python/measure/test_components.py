@@ -10,6 +10,9 @@ from ACSegLib.errors import InputError
 from ACSegLib.measure.components import find_components
 
 
+pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
+
+
 @pytest.mark.parametrize(("connectivity", "rank"), [(6, 1), (18, 2), (26, 3)])
 @pytest.mark.parametrize("density", [0.05, 0.2, 0.4, 0.7])
 def test_components_are_scipys(connectivity, rank, density):

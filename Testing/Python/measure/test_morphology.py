@@ -101,6 +101,7 @@ def test_filopodia_add_up_over_cells():
         assert whole[name] == pytest.approx(value), name
 
 
+@pytest.mark.usefixtures("_chunks_as_of_large_arrays")
 def test_contact_of_two_half_balls_is_their_common_disc():
     radius = 12
     whole = ball((31, 31, 31), radius)

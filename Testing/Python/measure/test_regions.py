@@ -11,6 +11,7 @@ from ACSegLib.measure.regions import (
     THREADS_VARIABLE,
     SegmentBoxes,
     bounding_box,
+    chunks_of,
     in_threads,
     squared_distance,
     threads,
@@ -20,6 +21,9 @@ from ACSegLib.measure.regions import (
     within_distance,
 )
 from ACSegLib.volume import Segment, Segmentation
+
+
+pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
 
 
 @pytest.mark.parametrize("step", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.7), (0.6, 1.3, 3.0)])
@@ -92,3 +96,12 @@ def test_masks_of_segments_in_their_boxes(values):
     assert union_box([None], labels.shape) is None
     inner = (slice(1, 2), slice(0, 3), slice(2, 4))
     assert np.array_equal(labels[both][inner], labels[within(inner, both)])
+
+
+@pytest.mark.parametrize("shape", [(37, 5, 5), (16, 2, 3), (1, 4, 4)])
+@pytest.mark.parametrize("small", [0, 1 << 20])
+def test_chunks_hold_every_plane_once(monkeypatch, shape, small):
+    monkeypatch.setattr("ACSegLib.measure.regions._SMALL", small)
+    chunks = chunks_of(np.zeros(shape, bool))
+    assert [k for part in chunks for k in range(shape[0])[part]] == list(range(shape[0]))
+    assert (len(chunks) > 1) == (small == 0 and shape[0] > 16)
