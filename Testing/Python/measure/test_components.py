@@ -9,7 +9,6 @@ from scipy import ndimage
 from ACSegLib.errors import InputError
 from ACSegLib.measure.components import find_components
 
-
 pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
 
 

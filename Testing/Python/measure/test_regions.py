@@ -22,7 +22,6 @@ from ACSegLib.measure.regions import (
 )
 from ACSegLib.volume import Segment, Segmentation
 
-
 pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
 
 
