@@ -214,6 +214,8 @@ def summarised_runs(rows: Rows) -> Rows:
         missing = [c for c in ("volumes", "dice") if row.get(c) is None]
         if missing:
             raise InputError(f"the learning-curve table has a row without {missing[0]!r}; give volumes and dice.")
+        if not 0 <= float(row["dice"]) <= 1:
+            raise InputError(f"the learning-curve table has the Dice {row['dice']:g}; divide percentages by 100.")
         key = (str(row.get("labels") or "labels"), int(row["volumes"]))
         found.setdefault(key, []).append(float(row["dice"]))
         if row.get("dice_sd") is not None:
