@@ -67,6 +67,15 @@ def build_network(spec: Mapping[str, Any]) -> torch.nn.Module:
     return getattr(importlib.import_module(module), function)(spec)
 
 
+def build_seeded(spec: Mapping[str, Any], seed: int) -> torch.nn.Module:
+    """Build a network whose fresh weights are a function of the seed; torch's own random state is left alone."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_network(spec)
+
+
 def unet_spec(
     segments: int,
     *,
@@ -136,10 +145,15 @@ def check_unet_spec(spec: Mapping[str, Any]) -> None:
         raise InputError(f"network output must be softmax or sigmoid, not {spec.get('output')!r}.")
 
 
+def spec_strides(spec: Mapping[str, Any]) -> list[list[int]]:
+    """Strides (k, j, i) of each level of any kind of U-Net: halving at each where the spec does not tell."""
+    return spec.get("strides") or [[1, 1, 1]] + [[2, 2, 2]] * (len(spec["filters"]) - 1)
+
+
 def patch_divisor(spec: Mapping[str, Any]) -> tuple[int, int, int]:
     """Numbers (k, j, i) that the sides of the network's input must be multiples of."""
     product = [1, 1, 1]
-    for stride in spec["strides"]:
+    for stride in spec_strides(spec):
         product = [p * s for p, s in zip(product, stride, strict=True)]
     return product[0], product[1], product[2]
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def _final_probabilities(total: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return np.stack([_resize(channel / weight, shape, "linear") for channel in total])
 
 
+@reuse_freed_memory()
 def predict_biomedisa(
     volume: Volume, model: Model, settings: PredictionSettings, stride: int, progress: Progress
 ) -> Prediction:

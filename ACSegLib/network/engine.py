@@ -20,6 +20,7 @@ from ACSegLib.network.data import Prepared
 from ACSegLib.network.finetune import freeze_batch_statistics
 from ACSegLib.network.fingerprint import Plan, smaller_patch
 from ACSegLib.network.losses import SegmentationLoss
+from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.metrics_log import MetricsLog
 from ACSegLib.network.sampling import PatchSampler, Prefetcher
 from ACSegLib.network.settings import TrainingSettings
@@ -86,7 +87,6 @@ class Engine:
         self.fabric, self.plan, self.settings, self.state = fabric, plan, settings, state
         self._validation, self._table = validation, table
         self._progress = progress
-        self._sigmoid = plan.spec.get("output") == "sigmoid"
         self._loss = SegmentationLoss(plan.class_weights, plan.spec.get("output", "softmax"))
         self._names = [name for name, _ in network.named_parameters()]
         optimizer = torch.optim.AdamW(
@@ -144,7 +144,8 @@ class Engine:
         found = self._best or self.averaged.state_dict()
         return {name: tensor.detach().cpu().clone() for name, tensor in found.items()}
 
-    def _save(self, when_cancelled: bool = False) -> None:
+    def save(self, when_cancelled: bool = False) -> None:
+        """Write the checkpoint; one that cannot be written is noted, and an error after a cancel."""
         path = self.settings.checkpoint
         if path is None or not self.fabric.is_global_zero:
             return
@@ -187,6 +188,7 @@ class Engine:
 
     # ---- the loop ---------------------------------------------------------------------------------------------
 
+    @reuse_freed_memory()
     def run(self) -> None:
         """Train to the end; on a cancel keep the state and raise Cancelled."""
         self._clock = time.monotonic() - self.state.elapsed
@@ -203,10 +205,10 @@ class Engine:
                 if len(self.state.losses) >= self.settings.steps_per_epoch:
                     stop = self._end_epoch()
                 if time.monotonic() - self._saved > 60 * self.settings.checkpoint_minutes:
-                    self._save()
+                    self.save()
             self._finish(stopped_early=stop)
         except Cancelled:
-            self._save(when_cancelled=True)
+            self.save(when_cancelled=True)
             raise
         finally:
             if self._batches is not None:
@@ -335,7 +337,7 @@ class Engine:
         started = time.monotonic()
         # Of several processes none may leave alone: a cancel waits for the next step, where all learn of it.
         progress = self._progress if self.fabric.world_size == 1 else Progress()
-        scores = validate(self.fabric, self.averaged, self._validation, self.plan.patch_size, self._sigmoid, progress)
+        scores = validate(self.fabric, self.averaged, self._validation, self.plan.spec, self.plan.patch_size, progress)
         by_segment = {s.name: float(v) for s, v in zip(self._table, scores.by_segment, strict=True) if v == v}
         took = time.monotonic() - started
         if self.state.best_dice is None or scores.mean > self.state.best_dice + _IMPROVEMENT:

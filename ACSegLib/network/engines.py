@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.network.architecture import patch_divisor
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,8 @@ DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "openvino", "pytorch")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _POLL_MILLISECONDS = 50
+#: Side of the image that OpenVINO's graph is made with, in voxels of the coarsest level.
+_EXAMPLE = 2
 
 
 class OutOfMemory(Exception):
@@ -103,7 +106,7 @@ def make_engine(
     if kind == "openvino":
         if precision == "float16":
             raise InputError("precision float16 is for GPUs; use bfloat16 or float32 with OpenVINO.")
-        return _OpenVino(network, model.spec["in_channels"], tile, precision)
+        return _OpenVino(network, model.spec, tile, precision)
     return _PyTorch(network, place, precision)
 
 
@@ -195,14 +198,19 @@ class _OpenVino:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, network: torch.nn.Module, channels: int, tile: Sequence[int], precision: str) -> None:
+    def __init__(self, network: torch.nn.Module, spec: Mapping[str, Any], tile: Sequence[int], precision: str) -> None:
         import openvino
         import torch
 
         self.precision = precision
-        shape = [1, channels, *tile]
+        shape = [1, spec["in_channels"], *tile]
+        # The graph is learned from runs of the network; of the tile's size they would take longer than many tiles.
+        small = [
+            1,
+            spec["in_channels"],
+            *(min(n, _EXAMPLE * d) for n, d in zip(tile, patch_divisor(spec), strict=True)),
+        ]
         with memory_errors(), torch.inference_mode():
-            small = [1, channels, *(min(n, 64) if n % 64 == 0 else n for n in tile)]
             graph = openvino.convert_model(network, example_input=torch.zeros(small), input=[shape])
             hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
             options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import InputError
-from ACSegLib.network.architecture import build_network
+from ACSegLib.network.architecture import build_network, build_seeded
 from ACSegLib.network.data import name_key
 from ACSegLib.network.fingerprint import Plan, fit_to_memory, fit_to_strides, memory_estimate
 from ACSegLib.network.model_file import Model
@@ -25,7 +25,7 @@ def head_keys(spec: Mapping[str, Any]) -> list[str]:
 
 
 def adapt_head(
-    model: Model, table: Sequence[Segment], output: str
+    model: Model, table: Sequence[Segment], output: str, seed: int = 0
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]]:
     """Fit a model's head to other segments; weights of segments (by name) that both have are kept.
 
@@ -33,6 +33,8 @@ def adapt_head(
     ----------
     output : str
         "softmax" or "sigmoid", as the new data needs.
+    seed : int
+        Of the weights of new segments.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def adapt_head(
     state = dict(model.state_dict)
     if (old, old_output) == (new, output):
         return spec, state, fresh
-    initial = build_network(spec).state_dict()
+    initial = build_seeded(spec, seed).state_dict()
     for key in head_keys(model.spec):
         rows = initial[key].clone()
         for n, name in enumerate(new):
@@ -61,11 +63,6 @@ def adapt_head(
     return spec, state, fresh
 
 
-def _strides(spec: Mapping[str, Any]) -> list[list[int]]:
-    """Strides of any kind of U-Net: halving at each level where the spec does not tell."""
-    return spec.get("strides") or [[1, 1, 1]] + [[2, 2, 2]] * (len(spec["filters"]) - 1)
-
-
 def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_bytes: int) -> Plan:
     """Put the model's network, spacing and preprocessing into a plan made for the data.
 
@@ -73,7 +70,7 @@ def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_by
     """
     reasons = {**plan.reasons, "spec": "from the model that the training starts with"}
     preprocessing = model.preprocessing if "normalisation" in model.preprocessing else plan.preprocessing
-    patch = fit_to_strides(preprocessing.get("patch_size") or plan.patch_size, {"strides": _strides(spec)})
+    patch = fit_to_strides(preprocessing.get("patch_size") or plan.patch_size, spec)
     patch, batch = fit_to_memory(patch, plan.batch_size, spec, available_bytes, reasons)
     reasons["spacing"] = reasons["patch_size"] = "from the model that the training starts with"
     return replace(

@@ -28,6 +28,7 @@ from ACSegLib.network.engines import (
     make_engine,
     memory_errors,
 )
+from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk
 from ACSegLib.network.preprocessing import apply_statistics, shape_at, statistics_for
 from ACSegLib.network.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
@@ -259,7 +260,8 @@ class _Job:
                     self.model, tiling.tile, device=self.place, engine=self.kind, precision=self.settings.precision
                 )
                 sink = PlaneSink(self.grid, self.model, self.settings.keep_probabilities)
-                self._rows(engine, tiling, sink, progress.part(0.02, 0.99))
+                with reuse_freed_memory():
+                    self._rows(engine, tiling, sink, progress.part(0.02, 0.99))
                 return sink, engine, tiling
             except OutOfMemory as error:
                 size = " x ".join(str(n) for n in tiling.tile)
@@ -317,7 +319,9 @@ class _Job:
                 rows[:, : len(wk), j : j + len(wj), i : i + len(wi)] += result
             done = starts[0][n + 1] if n + 1 < len(starts[0]) else depth
             sink.take(rows[:, : done - k])
-            rows = torch.cat([rows[:, done - k :], torch.zeros_like(rows[:, : done - k])], dim=1)
+            shared = rows[:, done - k :].clone()  # what the next row of tiles adds to
+            rows[:, : shared.shape[1]] = shared
+            rows[:, shared.shape[1] :] = 0
 
     def _read_ahead(self, tiling: Tiling) -> Iterator[torch.Tensor]:
         """Read the next tile while the network works on this one."""

@@ -73,11 +73,29 @@ class PlaneSink:
 
     def _write(self, slab: torch.Tensor) -> None:
         place = slice(self._written, self._written + slab.shape[1])
-        classes = (slab > 0.5) if self.sigmoid else slab.argmax(0, keepdim=True)
+        classes = (slab > 0.5) if self.sigmoid else strongest(slab)[None]
         self.classes[:, place] = classes.cpu().numpy()
         if self.probabilities is not None:
             self.probabilities[:, place] = slab.half().cpu().numpy()
         self._written = place.stop
+
+
+def strongest(slab: torch.Tensor) -> torch.Tensor:
+    """Channel of the largest of the probabilities (channels, n, j, i), the first of equals; shape (n, j, i).
+
+    On a CPU, argmax over the few channels of the first axis takes ten times as long as comparing plane by plane.
+    """
+    import torch
+
+    if slab.device.type != "cpu":
+        return slab.argmax(0)
+    classes = torch.zeros(slab.shape[1:], dtype=torch.uint8 if slab.shape[0] < 256 else torch.int16)
+    for planes, row in zip(slab.unbind(1), classes, strict=True):
+        best = planes[0]
+        for channel in range(1, slab.shape[0]):
+            row.masked_fill_(planes[channel] > best, channel)
+            best = torch.maximum(best, planes[channel])
+    return classes
 
 
 def scratch_array(shape: tuple[int, ...]) -> np.ndarray:

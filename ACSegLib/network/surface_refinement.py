@@ -24,6 +24,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.engines import choose_engine, make_engine
 from ACSegLib.network.inference import Prediction, PredictionSettings
+from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.model_file import Model
 from ACSegLib.network.plane_sink import scratch_array
 from ACSegLib.network.preprocessing import apply_statistics, statistics_for
@@ -111,6 +112,7 @@ def foreground(probabilities: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray
     return probabilities if spec.get("output") == "sigmoid" else probabilities[1:]
 
 
+@reuse_freed_memory()
 def refine_surface(
     volume: Volume,
     prediction: Prediction,

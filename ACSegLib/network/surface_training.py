@@ -18,6 +18,7 @@ from ACSegLib.network.data import IGNORE, IGNORE_NAME, Case, drawn_planes, encod
 from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.inference import PredictionSettings, predict
 from ACSegLib.network.losses import SegmentationLoss
+from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.model_file import Model
 from ACSegLib.network.preprocessing import normalise
 from ACSegLib.network.settings import choose_device
@@ -81,6 +82,7 @@ class _Prepared:
     places: np.ndarray
 
 
+@reuse_freed_memory()
 def train_refiner(
     pairs: Sequence[Case | Pair],
     model: Model,

@@ -6,15 +6,16 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.errors import InputError
+from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.network.architecture import build_network
+from ACSegLib.network.architecture import build_seeded
 from ACSegLib.network.augmentation import PRESETS as AUGMENTATIONS
+from ACSegLib.network.calibration import calibrate
 from ACSegLib.network.checkpoint import State, discard, load_checkpoint, require_same_course, require_space, set_aside
 from ACSegLib.network.checks import Facts, Problem, compare, examine, refuse
 from ACSegLib.network.data import Case, Prepared, join_tables, prepare
@@ -116,15 +117,18 @@ def train(
             warnings.append(note)
         network = _initial_network(plan, settings.seed, start)
         _require_room(settings, network)
-        engine = Engine(fabric, network, plan, settings, prepared, prepared_val, table, state, progress.part(0.07, 1.0))
+        engine = Engine(
+            fabric, network, plan, settings, prepared, prepared_val, table, state, progress.part(0.07, 0.99)
+        )
         if tensors:
             engine.restore(tensors)
         engine.run()
-    warnings += [note for note in state.notes if note not in warnings]
-    model = Model(
-        plan.spec, engine.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
-        _card(plan, settings, state, cases, facts, held_out, warnings, fabric),
-    )  # fmt: skip
+        warnings += [note for note in state.notes if note not in warnings]
+        model = Model(
+            plan.spec, engine.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
+            _card(plan, settings, state, cases, facts, held_out, warnings, fabric),
+        )  # fmt: skip
+        model = _calibrated(model, prepared_val or prepared, engine, progress.part(0.99, 1.0))
     if settings.checkpoint and fabric.is_global_zero:
         discard(settings.checkpoint)
     return TrainingResult(model, plan, state.history, warnings, fabric.is_global_zero)
@@ -169,7 +173,7 @@ def _plan(
     )
     if settings.init is None:
         return plan, None
-    spec, weights, fresh = adapt_head(settings.init, table, plan.spec["output"])
+    spec, weights, fresh = adapt_head(settings.init, table, plan.spec["output"], settings.seed)
     if fresh:
         warnings.append(f"the model to start with does not know {', '.join(fresh)}; their outputs start untrained")
     return plan_from_model(plan, settings.init, spec, memory), weights
@@ -181,11 +185,7 @@ def _data_digest(facts: Sequence[Facts], table: Sequence[Segment]) -> str:
 
 
 def _initial_network(plan: Plan, seed: int, weights: dict[str, torch.Tensor] | None) -> torch.nn.Module:
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = build_network(plan.spec)
+    network = build_seeded(plan.spec, seed)
     if weights is not None:
         try:
             network.load_state_dict(weights)
@@ -198,6 +198,17 @@ def _require_room(settings: TrainingSettings, network: torch.nn.Module) -> None:
     if settings.checkpoint:
         size = sum(p.numel() * p.element_size() for p in network.parameters())
         require_space(settings.checkpoint, size * _CHECKPOINT_COPIES)
+
+
+def _calibrated(model: Model, cases: Sequence[Prepared], engine: Engine, progress: Progress) -> Model:
+    """The model with calibrated heads; after a cancel the training can be resumed, as from any step."""
+    try:
+        progress(0.0, "finding how large the segments should come out")
+        weights, told = calibrate(model, cases, engine.fabric, progress)
+    except Cancelled:
+        engine.save(when_cancelled=True)
+        raise
+    return replace(model, state_dict=weights, card={**model.card, "calibration": told})
 
 
 @contextlib.contextmanager

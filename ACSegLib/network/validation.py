@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ACSegLib.errors import InputError
+from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.data import IGNORE, Prepared
+from ACSegLib.network.settings import available_memory
+from ACSegLib.network.tiling import bytes_per_voxel, choose_tile
+
+if TYPE_CHECKING:
+    import torch
 
 _TILE_OVERLAP = 0.25
+#: Voxels of a tile on the processor, so that a cancel is noticed within about a second.
+_LARGEST_ON_CPU = 2_500_000
 
 
 @dataclass
@@ -33,15 +40,13 @@ class Scores:
         return float(found.mean()) if found.size else 0.0
 
 
-def predict_classes(
-    network: Any, image: np.ndarray, patch_size: Sequence[int], device: Any, sigmoid: bool, progress: Progress
-) -> np.ndarray:
-    """Predict a whole prepared image by Gaussian-weighted overlapping tiles of the training patch's size.
+def predict_logits(
+    network: Any, image: np.ndarray, spec: Mapping[str, Any], patch_size: Sequence[int], device: Any, progress: Progress
+) -> torch.Tensor:
+    """Logits (C, k, j, i) of a whole prepared image, by Gaussian-weighted tiles.
 
-    Returns
-    -------
-    ndarray of uint8
-        Softmax: classes, shape (1, k, j, i). Sigmoid: masks, shape (C, k, j, i).
+    The tiles are as large as a prediction takes them, not as small as the patches of the training: instance norm sees
+    other statistics in them, and what is scored should be what a prediction will give.
     """
     import torch
     from monai.inferers import sliding_window_inference
@@ -51,21 +56,51 @@ def predict_classes(
         return network(tile).float()
 
     tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32))[None, None]
+    overlap = [round(n * _TILE_OVERLAP) for n in patch_size]
+    tile = _tile(image.shape, spec, patch_size, overlap, torch.device(device).type)
     with torch.inference_mode():
         logits = sliding_window_inference(
             tensor,
-            tuple(patch_size),
+            tile,
             1,
             predict,
-            overlap=_TILE_OVERLAP,
+            overlap=[shared / max(side, 2 * shared, 1) for shared, side in zip(overlap, tile, strict=True)],
             mode="gaussian",
             padding_mode="replicate",
             sw_device=device,
             device="cpu",
         )
         assert isinstance(logits, torch.Tensor)
-        classes = (logits[0] > 0) if sigmoid else logits[0].argmax(0, keepdim=True)
-        return classes.to(torch.uint8).numpy()
+        return logits[0]
+
+
+def _tile(
+    shape: Sequence[int], spec: Mapping[str, Any], patch_size: Sequence[int], overlap: Sequence[int], device: str
+) -> tuple[int, ...]:
+    budget = available_memory(device) // 2
+    if device == "cpu":
+        budget = min(budget, int(_LARGEST_ON_CPU * bytes_per_voxel(spec, "pytorch")))
+    try:
+        return choose_tile(shape, spec, overlap, budget, engine="pytorch", device=device).tile
+    except MemoryLimitError:
+        return tuple(patch_size)  # the training itself fits
+
+
+def predict_classes(
+    network: Any, image: np.ndarray, spec: Mapping[str, Any], patch_size: Sequence[int], device: Any, progress: Progress
+) -> np.ndarray:
+    """Predict a whole prepared image.
+
+    Returns
+    -------
+    ndarray of uint8
+        Softmax: classes, shape (1, k, j, i). Sigmoid: masks, shape (C, k, j, i).
+    """
+    import torch
+
+    logits = predict_logits(network, image, spec, patch_size, device, progress)
+    classes = (logits > 0) if spec.get("output") == "sigmoid" else logits.argmax(0, keepdim=True)
+    return classes.to(torch.uint8).numpy()
 
 
 def overlap_counts(result: np.ndarray, target: np.ndarray, segments: int, sigmoid: bool) -> np.ndarray:
@@ -84,8 +119,8 @@ def validate(
     fabric: Any,
     network: Any,
     cases: Sequence[Prepared],
+    spec: Mapping[str, Any],
     patch_size: Sequence[int],
-    sigmoid: bool,
     progress: Progress,
 ) -> Scores:
     """Score a network (in evaluation mode) on whole cases, which the processes share among them.
@@ -104,8 +139,8 @@ def validate(
     with fabric.autocast():
         for n in range(fabric.global_rank, len(cases), fabric.world_size):
             case = cases[n]
-            result = predict_classes(network, case.image, patch_size, fabric.device, sigmoid, progress)
-            counts[n] = overlap_counts(result, case.target, segments, sigmoid)
+            result = predict_classes(network, case.image, spec, patch_size, fabric.device, progress)
+            counts[n] = overlap_counts(result, case.target, segments, spec.get("output") == "sigmoid")
             counts[n][~case.known] = 0
     if fabric.world_size > 1:
         tensor = torch.from_numpy(counts).to(fabric.device, torch.float32)

@@ -1,0 +1,46 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ACSegLib.network import memory
+
+ROOT = Path(__file__).resolve().parents[3]
+#: Prints the pages that the system had to provide for tensors of 64 MiB, one freed before the next: before, inside of
+#: the context (once its memory is there), and after it.
+PROGRAM = """
+import resource
+import torch
+from ACSegLib.network.memory import reuse_freed_memory
+
+def touched():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(3):
+        torch.zeros(16 << 20).add_(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(touched())
+with reuse_freed_memory():
+    touched()
+    with reuse_freed_memory():
+        print(touched())
+    print(touched())
+print(touched())
+"""
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="glibc alone is tuned")
+def test_memory_is_reused_inside_and_given_back_after():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    before, inner, outer, after = (int(word) for word in done.stdout.split())
+    assert max(inner, outer) < before / 10
+    assert after > 0.9 * before
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with memory.reuse_freed_memory():
+        assert memory._users == 0
