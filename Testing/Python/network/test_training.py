@@ -59,7 +59,8 @@ def losses_of(result):
 @pytest.fixture(scope="module")
 def trained():
     pairs = [pair(n) for n in range(3)]
-    wide = {**TINY, "base": 8}  # with 4 channels it depends on the seed whether the bead is found in 80 steps
+    # with 4 channels it depends on the seed whether the bead is found in 80 steps
+    wide = {**TINY, "base": 8, "patch_size": [24, 24, 24]}
     options = settings(epochs=4, steps_per_epoch=20, augmentation="none", overrides=wide)
     return train(pairs, options, validation=[pair(9)])
 
@@ -71,6 +72,8 @@ class TestLearning:
         assert card["validation"]["mean_dice"] > 0.8
         assert set(card["validation"]["dice"]) == {"cell", "bead"}
         assert card["steps"] == 80
+        assert set(card["calibration"]) == {"cell", "bead"}
+        assert all(row["dice_gain"] >= -1e-4 for row in card["calibration"].values())
         assert len(card["training"]) == 3
         assert len(card["training"][0]["image_sha256"]) == 64
         assert trained.model.spacing == (30, 30, 30)
@@ -83,9 +86,11 @@ class TestLearning:
         from ACSegLib.network.preprocessing import normalise
 
         image = normalise(volume.array, model.preprocessing["normalisation"])
-        found = predict_classes(model.network(), image, model.preprocessing["patch_size"], "cpu", False, Progress())
+        found = predict_classes(
+            model.network(), image, model.spec, model.preprocessing["patch_size"], "cpu", Progress()
+        )
         counts = overlap_counts(found, labels.labels[None], 2, False)
-        assert (2 * counts[:, 0] / (counts[:, 1] + counts[:, 2]) > 0.75).all()
+        assert (2 * counts[:, 0] / (counts[:, 1] + counts[:, 2]) > 0.7).all()
 
     def test_same_seed_same_run_other_seed_other_run(self):
         runs = [losses_of(train([pair(0), pair(1)], settings(seed=seed))) for seed in (3, 3, 4)]
@@ -316,6 +321,7 @@ class TestFineTuning:
         tuned = train(new, settings(**options, init=trained.model))
         fresh = train(new, settings(**options))
         assert tuned.history[-1]["dice Cell"] > fresh.history[-1]["dice Cell"]
+        assert losses_of(tuned) == losses_of(train(new, settings(**options, init=trained.model)))
         assert any("granule" in w for w in tuned.warnings)
         assert tuned.plan.spec["filters"] == trained.plan.spec["filters"]
         assert tuned.model.card["initial_model"]["steps"] == 80

@@ -1,0 +1,168 @@
+"""Calibration: an offset a segment, so that outlines lie where the truth has them.
+
+Class weights and soft Dice teach a network in few steps to find what is rare, and to claim too much around all of it:
+its segments come out a few percent too large. After the training one offset a segment is therefore added to the bias of
+the network's heads, that with the best Dice on volumes held back: what "logit adjustment" (Menon et al., ICLR 2021)
+takes from the class frequencies is measured instead.
+
+Every offset is tried at once: the margin by which a segment wins or loses is counted in bins, for all voxels and for
+those of the truth, and the Dice of each offset follows from the counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.jobs import Progress
+from ACSegLib.network.data import IGNORE, Prepared
+from ACSegLib.network.engine import stop_inside
+from ACSegLib.network.finetune import head_keys
+from ACSegLib.network.validation import predict_logits
+
+if TYPE_CHECKING:
+    import torch
+
+    from ACSegLib.network.model_file import Model
+
+#: Largest offset, and the steps in which it is sought; logits.
+LARGEST, STEP = 5.0, 0.1
+
+#: An offset nearer to none is taken if its Dice is within this of the best.
+_AS_GOOD = 2e-4
+
+#: Voxels after which no further case is looked at.
+MOST_VOXELS = 30_000_000
+
+_BINS = 2 * round(LARGEST / STEP) + 2
+_PLANES = 8
+
+
+def count_margins(logits: torch.Tensor, target: np.ndarray, sigmoid: bool) -> np.ndarray:
+    """Count voxels by the margin with which each segment wins.
+
+    Parameters
+    ----------
+    logits : torch.Tensor, shape (C, k, j, i)
+        Softmax: background first.
+    target : ndarray of uint8, shape (1 or C, k, j, i)
+        Classes (softmax) or masks (sigmoid), with `IGNORE`.
+
+    Returns
+    -------
+    ndarray of int64, shape (segments, 2, bins)
+        All known voxels, and those of the segment; bin n holds margins from ``STEP * (n - 1) - LARGEST`` on, the first
+        and the last all that lie beyond.
+    """
+    segments = len(logits) if sigmoid else len(logits) - 1
+    counts = np.zeros((segments, 2, _BINS), np.int64)
+    for first in range(0, logits.shape[1], _PLANES):
+        block = logits[:, first : first + _PLANES].float()
+        if not sigmoid:
+            top = block.topk(2, dim=0).values
+            block = (block - (block == top[0]) * top[1] - (block < top[0]) * top[0])[1:]
+        bins = ((block + LARGEST) / STEP).floor().add(1).clamp(0, _BINS - 1).numpy().astype(np.intp)
+        for n in range(segments):
+            truth = target[n if sigmoid else 0, first : first + _PLANES]
+            value = 1 if sigmoid else n + 1
+            counts[n, 0] += np.bincount(bins[n][truth != IGNORE], minlength=_BINS)
+            counts[n, 1] += np.bincount(bins[n][truth == value], minlength=_BINS)
+    return counts
+
+
+def best_offsets(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Choose each segment's offset.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (segments, 2, bins)
+        As from `count_margins`, summed over volumes.
+
+    Returns
+    -------
+    offsets, gains : ndarray of float, shape (segments,)
+        What to add to the logit, and what that adds to the Dice of all volumes taken together; 0 for a segment without
+        a voxel.
+    """
+    offsets, gains = np.zeros(len(counts)), np.zeros(len(counts))
+    steps = np.arange(1 - _BINS // 2, _BINS // 2)  # offsets in units of STEP
+    for n, (known, true) in enumerate(counts):
+        if not true.sum():
+            continue
+        found, shared = (np.cumsum(c[::-1])[::-1][_BINS // 2 - steps] for c in (known, true))
+        dice = 2 * shared / (found + true.sum())
+        good = steps[dice >= dice.max() - _AS_GOOD]
+        chosen = int(good[np.abs(good).argmin()])
+        offsets[n] = chosen * STEP
+        gains[n] = dice[steps == chosen][0] - dice[steps == 0][0]
+    return offsets, gains
+
+
+def calibrate(
+    model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Find a trained model's offsets on whole cases, which the processes share among them.
+
+    Parameters
+    ----------
+    model : Model
+    cases : sequence of Prepared
+        Best those that were held back; at least one is used, then as many as hold `MOST_VOXELS`.
+    fabric : lightning.fabric.Fabric
+        Launched.
+
+    Returns
+    -------
+    weights : dict
+        Of the model, with the offsets.
+    told : dict
+        By segment: its "offset" and the "dice_gain" on these cases; for the model's card.
+    """
+    import torch
+
+    sigmoid = model.spec.get("output") == "sigmoid"
+    network = model.network().to(fabric.device).eval()
+    if fabric.world_size == 1:
+        stop_inside(network, progress)
+    patch = model.preprocessing["patch_size"]
+    counts = np.zeros((len(model.segments), 2, _BINS), np.int64)
+    chosen = _first(cases)
+    with fabric.autocast():
+        for n in range(fabric.global_rank, len(chosen), fabric.world_size):
+            # Of several processes none may leave alone: they meet again below.
+            here = progress.part(n / len(chosen), 1.0) if fabric.world_size == 1 else Progress()
+            logits = predict_logits(network, chosen[n].image, model.spec, patch, fabric.device, here)
+            found = count_margins(logits, chosen[n].target, sigmoid)
+            found[~chosen[n].known] = 0
+            counts += found
+    if fabric.world_size > 1:
+        shared = torch.from_numpy(counts.astype(np.float64)).to(fabric.device)
+        counts = fabric.all_reduce(shared, reduce_op="sum").cpu().numpy()
+    offsets, gains = best_offsets(counts)
+    told = {
+        s.name: {"offset": round(float(o), 2), "dice_gain": round(float(g), 4)}
+        for s, o, g in zip(model.segments, offsets, gains, strict=True)
+    }
+    return shift_heads(model.spec, model.state_dict, offsets.tolist()), told
+
+
+def _first(cases: Sequence[Prepared]) -> list[Prepared]:
+    ends = np.cumsum([case.image.size for case in cases])
+    return list(cases[: 1 + int(np.searchsorted(ends, MOST_VOXELS))])
+
+
+def shift_heads(
+    spec: Mapping[str, Any], weights: Mapping[str, torch.Tensor], offsets: Sequence[float]
+) -> dict[str, torch.Tensor]:
+    """Weights with the offsets (one a segment) added to the biases of all heads."""
+    import torch
+
+    shifted = dict(weights)
+    background = [0.0] * (spec["out_channels"] - len(offsets))
+    change = torch.tensor([*background, *offsets], dtype=torch.float32)
+    for key in head_keys(spec):
+        if shifted[key].ndim == 1:
+            shifted[key] = shifted[key] + change.to(shifted[key].dtype)
+    return shifted
