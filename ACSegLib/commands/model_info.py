@@ -10,6 +10,7 @@ Examples:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,5 +85,15 @@ def describe(results: dict[str, Any]) -> str:
     if isinstance(scores, dict):
         told = ", ".join(f"{k} {v:.3f}" for k, v in scores.items() if v is not None and math.isfinite(v))
         lines.append(f"Dice on validation volumes: {told}")
+    if told := ", ".join(_offsets(card.get("calibration"))):
+        lines.append(f"Calibration, offsets of the logits: {told}")
     lines += [f"{key.replace('_', ' ').capitalize()}: {card[key]}" for key in _TOLD if card.get(key)]
     return "\n".join(lines)
+
+
+def _offsets(calibration: Any) -> Iterator[str]:
+    """Offsets and what they gain, of what a card says that is as it should be: a model file may hold anything."""
+    for name, row in calibration.items() if isinstance(calibration, dict) else ():
+        values = [row.get(key) for key in ("offset", "dice_gain")] if isinstance(row, dict) else []
+        if values and all(isinstance(v, (int, float)) for v in values):
+            yield f"{name} {values[0]:+.1f} (Dice {values[1]:+.3f})"

@@ -38,10 +38,17 @@ def test_info_reads_biomedisas_file_itself(tmp_path, capsys):
 def test_card_is_told(tmp_path, capsys):
     model = threshold_model(spacing=(30.0, 30.0, 40.0))
     model.card = {"title": "T", "fails_on": "flat samples", "validation": {"dice": {"cell": 0.9123}}}
+    model.card["calibration"] = {"cell": {"offset": -1.2, "dice_gain": 0.008}, "odd": {"offset": "high"}, "none": None}
     save_model(model, tmp_path / "m.acseg")
     assert main(["model", "info", str(tmp_path / "m.acseg")]) == 0
     printed = capsys.readouterr().out
-    for words in ("cell = 1, bead = 7", "30 x 30 x 40 nm", "cell 0.912", "Fails on: flat samples"):
+    for words in (
+        "cell = 1, bead = 7",
+        "30 x 30 x 40 nm",
+        "cell 0.912",
+        "Fails on: flat samples",
+        "cell -1.2 (Dice +0.008)",
+    ):
         assert words in printed
 
 
