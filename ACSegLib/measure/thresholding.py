@@ -137,11 +137,11 @@ def _mask(image: np.ndarray, valid: np.ndarray, settings: ThresholdSettings) -> 
         return (image > local) & valid
     if settings.method == "multi-otsu":
         try:
-            levels = threshold_multiotsu(image, classes=settings.classes)
+            levels = threshold_multiotsu(image.ravel(), classes=settings.classes)
         except ValueError as error:
             raise InputError(f"multi-Otsu cannot find {settings.classes} classes: {error}.") from error
         return (image > levels[0]) & valid
-    return (image > threshold_otsu(image)) & valid
+    return (image > threshold_otsu(image.ravel())) & valid  # a shape like that of a colour image makes it warn
 
 
 def _cleaned(mask: np.ndarray, settings: ThresholdSettings, check: Callable[[], None]) -> np.ndarray:
@@ -178,9 +178,12 @@ def _split_cells(mask: np.ndarray, volume: Volume, radius: float, progress: Prog
     if not mask.any():
         return Segmentation((mask.view(np.uint8),), [], volume.geometry, volume.name)
     step = sampling(volume.geometry.spacing)
-    radius = radius or min(n * s for n, s in zip(mask.shape, step, strict=True)) / 6
+    radius = radius or min(n * s for n, s in zip(mask.shape, step, strict=True) if n > 1) / 6
     progress(0.0, f"splitting cells of {volume.name}")
-    depth = np.sqrt(squared_distance(~np.pad(mask, 1), step))[1:-1, 1:-1, 1:-1]
+    # Outside the volume is background, but not above and below a single slice: nothing would have a depth.
+    rim = [int(n > 1) for n in mask.shape]
+    depth = np.sqrt(squared_distance(~np.pad(mask, [(r, r) for r in rim]), step))
+    depth = depth[tuple(slice(r, r + n) for r, n in zip(rim, mask.shape, strict=True))]
     apart = max(1, round(radius / max(step)))
     peaks = peak_local_max(depth, min_distance=apart, labels=mask.astype(np.int8), exclude_border=False)
     markers = np.zeros(mask.shape, np.int32)

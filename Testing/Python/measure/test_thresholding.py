@@ -74,6 +74,21 @@ def test_watershed_splits_touching_cells_where_otsu_merges_them():
     assert compare_masks(found.labels == first, left, NM.spacing, distances=False)["dice"] > 0.95
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_watershed_of_a_single_slice(axis):
+    j, i = np.indices((40, 60))
+    discs = ((j - 20) ** 2 + (i - 20) ** 2 <= 100) | ((j - 20) ** 2 + (i - 37) ** 2 <= 81)
+    found = threshold_segmentation(noisy(np.expand_dims(discs, axis), 0.02), ThresholdSettings("watershed"))
+    assert len(found.segments) == 2
+    assert compare_masks(found.labels > 0, np.expand_dims(discs, axis), NM.spacing, distances=False)["dice"] > 0.95
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_image_three_voxels_wide_is_no_colour_image():
+    volume = noisy(np.arange(120).reshape(5, 8, 3) % 3 == 1)
+    assert threshold_segmentation(volume, bare("otsu")).labels.any()
+
+
 @pytest.mark.parametrize(
     ("volume", "settings", "message"),
     [
