@@ -141,11 +141,12 @@ def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
 def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
     """Compare one pair of files."""
     from ACSegLib.files import open_segmentation
+    from ACSegLib.files.units import assume_unit
     from ACSegLib.measure.overlap import require_same_place
 
     progress(0.0, f"reading {item.name}")
-    truth = open_segmentation(item.files["truth"])
-    result = open_segmentation(item.files["result"])
+    with assume_unit(options.file_unit):
+        truth, result = (open_segmentation(item.files[side]) for side in ("truth", "result"))
     result = brought_onto(result, truth, options.resample)
     result, truth = (told_unit(side, options.file_unit) for side in in_one_unit(result, truth))
     truth, ignore = _split_ignored(truth, options.ignore_value)

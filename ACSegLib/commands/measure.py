@@ -32,6 +32,8 @@ SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
 _SURFACES = ("crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces")
 #: Segments that a summary lists; a label file may hold hundreds.
 LISTED = 20
+#: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
+_HUGE_VOXEL_MM = 5.0
 
 
 @dataclass
@@ -111,14 +113,22 @@ def _bead_warnings(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _unit_warnings(rows: list[dict[str, Any]]) -> list[str]:
-    """A sentence where figures are in the numbers of files that tell no unit of length."""
-    names = {r["volume_name"] for r in rows if r["unit"] == "px" and r["voxels"] and r["volume"] != r["voxels"]}
-    if not names:
-        return []
-    return [
-        f"{len(names)} volume(s) tell no unit of length ({min(names)}), so that their figures, marked px, are in the "
-        "numbers of the file; say with --file-unit what these are."
-    ]
+    """Sentences where files tell no unit of length, or one that no microscope can mean."""
+    sizes = {r["volume_name"]: (r["unit"], (r["volume"] / r["voxels"]) ** (1 / 3)) for r in rows if r["voxels"]}
+    unknown = sorted(name for name, (unit, edge) in sizes.items() if unit == "px" and edge != 1.0)
+    huge = sorted(name for name, (unit, edge) in sizes.items() if edge * UNITS_IN_MM.get(unit, 0.0) > _HUGE_VOXEL_MM)
+    found = []
+    if unknown:
+        found.append(
+            f"{len(unknown)} volume(s) tell no unit of length ({unknown[0]}), so that their figures, marked px, are in "
+            "the numbers of the file; say with --file-unit what these are."
+        )
+    if huge:
+        found.append(
+            f"{len(huge)} volume(s) have voxels of more than {_HUGE_VOXEL_MM:g} mm ({huge[0]}); if the file names no "
+            "unit, say with --file-unit what its numbers are."
+        )
+    return found
 
 
 def more_lines(summary: list[Any]) -> list[str]:
@@ -167,12 +177,14 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
 def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
     """Measure one segmentation file."""
     from ACSegLib.files import open_segmentation, open_volume
+    from ACSegLib.files.units import assume_unit
 
     progress(0.0, f"reading {item.name}")
-    segmentation = open_segmentation(item.files["labels"])
-    if not segmentation.segments:
-        raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
-    volume = open_volume(item.files["image"]) if "image" in item.files else None
+    with assume_unit(options.file_unit):
+        segmentation = open_segmentation(item.files["labels"])
+        if not segmentation.segments:
+            raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
+        volume = open_volume(item.files["image"]) if "image" in item.files else None
     if volume is not None:
         segmentation = brought_onto(segmentation, volume, options.resample)
         segmentation, volume = in_one_unit(segmentation, volume)

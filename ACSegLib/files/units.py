@@ -35,9 +35,9 @@ def assumed_unit() -> str | None:
 
 
 @contextlib.contextmanager
-def assume_unit(unit: str) -> Iterator[None]:
-    """Within the block, take the lengths of files that name no unit to be in `unit` (Slicer's exchange files)."""
-    token = _ASSUMED.set(unit)
+def assume_unit(unit: str | None) -> Iterator[None]:
+    """Within the block, take the lengths of files that name no unit to be in `unit` (None: as outside the block)."""
+    token = _ASSUMED.set(unit or _ASSUMED.get())
     try:
         yield
     finally:

@@ -90,3 +90,19 @@ def test_figures_without_unit_come_with_a_note(tmp_path, capsys):
     assert main(["measure", str(tmp_path / "result.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--quiet"]) == 0
     assert "tell no unit of length (result)" in capsys.readouterr().out
     assert read_table(tmp_path / "t.csv")[0]["unit"] == "px"
+
+
+def test_slicers_numbers_in_nanometres_are_not_passed_for_millimetres(tmp_path, capsys):
+    """An image and labels as Slicer saves them, without unit: the format's rule is mm, and the note says so."""
+    save_segmentation(box(UNTOLD), tmp_path / "cell.seg.nrrd")
+    save_volume(Volume(np.ones(SHAPE, np.float32), UNTOLD), tmp_path / "image.nrrd")
+    header, voxels = (tmp_path / "image.nrrd").read_bytes().split(b"\n\n", 1)
+    lines = [line for line in header.split(b"\n") if b"units" not in line]
+    (tmp_path / "image.nrrd").write_bytes(b"\n".join(lines) + b"\n\n" + voxels)
+    command = ["measure", str(tmp_path / "cell.seg.nrrd"), "--image", str(tmp_path / "image.nrrd"), "--quiet"]
+    table = str(tmp_path / "t.csv")
+    assert main([*command, "-o", table]) == 0
+    assert "voxels of more than 5 mm (cell)" in capsys.readouterr().out
+    assert main([*command, "-o", table, "--file-unit", "nm"]) == 0
+    assert "voxels of" not in capsys.readouterr().out
+    assert read_table(table)[0]["volume"] == pytest.approx(8**3 * 0.035 * 0.035 * 0.07)
