@@ -277,50 +277,60 @@ def make_plan(
         If not even the smallest patch fits.
     """
     overrides = {k: v for k, v in (overrides or {}).items() if v is not None}
-    on_gpu = device == "cuda"
     reasons = {key: "asked for" for key in overrides}
     spacing, unit, reasons["spacing"] = training_spacing(facts, overrides.get("spacing", "auto"))
-    shapes = resampled_shapes(facts, spacing, unit)
-    kji = spacing[::-1] if spacing else (1.0, 1.0, 1.0)
+    median = np.median(resampled_shapes(facts, spacing, unit), axis=0).tolist()
     overlapping = any(f.overlapping for f in facts)
-    base = overrides.get("base") or (32 if on_gpu else 16)
-    levels = overrides.get("levels") or (5 if on_gpu or preset == "thorough" else 4)
-    median = np.median(shapes, axis=0)
-    wanted = overrides.get("patch_size") or plan_patch(median, kji, PATCH_BUDGET[device][preset] ** 3)
-    strides, kernels = plan_strides(wanted, kji, levels)
-    spec = unet_spec(
-        len(table),
-        overlapping=overlapping,
-        base=base,
-        strides=strides,
-        kernels=kernels,
-        residual=overrides.get("residual", on_gpu or preset != "quick"),
-    )
-    patch = fit_to_strides(wanted, spec, None if "patch_size" in overrides else np.ceil(median).astype(int).tolist())
-    batch = overrides.get("batch_size") or (2 if on_gpu else 1)
-    reasons.setdefault(
-        "patch_size", f"budget of {preset} training on {device}, median volume {median.tolist()} (k, j, i)"
-    )
-    reasons.setdefault(
-        "residual", "plain blocks learn more in few minutes on a CPU" if not spec["residual"] else "usual"
-    )
-    reasons.setdefault("batch_size", "1 learns fastest on a CPU" if not on_gpu else "GPU")
-    patch, batch = fit_to_memory(patch, batch, spec, available_bytes, reasons)
     reasons["output"] = "segments overlap" if overlapping else "segments do not overlap"
-    kind = overrides.get("normalisation", "volume")
+    kji = spacing[::-1] if spacing else (1.0, 1.0, 1.0)
+    spec, patch = _network_and_patch(len(table), overlapping, median, kji, device, preset, overrides, reasons)
+    batch = overrides.get("batch_size") or (2 if device == "cuda" else 1)
+    reasons.setdefault("batch_size", "1 learns fastest on a CPU" if device == "cpu" else "GPU")
+    patch, batch = fit_to_memory(patch, batch, spec, available_bytes, reasons)
     reasons.setdefault("normalisation", "each volume's own percentiles: grey values need no fixed meaning")
+    normal = _normalisation(facts, overrides.get("normalisation", "volume"))
     return Plan(
         spec=spec,
         patch_size=(patch[0], patch[1], patch[2]),
         batch_size=batch,
         spacing=(spacing[0], spacing[1], spacing[2]) if spacing else None,
         unit=unit,
-        preprocessing={"normalisation": _normalisation(facts, kind), "patch_size": list(patch)},
+        preprocessing={"normalisation": normal, "patch_size": list(patch)},
         class_weights=class_weights(facts, table, overlapping),
         memory_bytes=memory_estimate(patch, batch, spec),
         reasons=reasons,
         growth=plan_growth(patch, batch, spec, device) if overrides.get("grow", True) else [],
     )
+
+
+def _network_and_patch(
+    segments: int,
+    overlapping: bool,
+    median: Sequence[float],
+    spacing: Sequence[float],
+    device: str,
+    preset: str,
+    overrides: Mapping[str, Any],
+    reasons: dict[str, str],
+) -> tuple[dict[str, Any], list[int]]:
+    """Choose the network and its patch (k, j, i), whatever memory there is, for volumes of a median shape; note why."""
+    on_gpu = device == "cuda"
+    levels = overrides.get("levels") or (5 if on_gpu or preset == "thorough" else 4)
+    wanted = overrides.get("patch_size") or plan_patch(median, spacing, PATCH_BUDGET[device][preset] ** 3)
+    strides, kernels = plan_strides(wanted, spacing, levels)
+    spec = unet_spec(
+        segments,
+        overlapping=overlapping,
+        base=overrides.get("base") or (32 if on_gpu else 16),
+        strides=strides,
+        kernels=kernels,
+        residual=overrides.get("residual", on_gpu or preset != "quick"),
+    )
+    told = f"budget of {preset} training on {device}, median volume {median} (k, j, i)"
+    reasons.setdefault("patch_size", told)
+    reasons.setdefault("residual", "usual" if spec["residual"] else "plain blocks learn more in few minutes on a CPU")
+    largest = None if "patch_size" in overrides else np.ceil(median).astype(int).tolist()
+    return spec, fit_to_strides(wanted, spec, largest)
 
 
 def fit_to_memory(

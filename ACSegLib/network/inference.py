@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from ACSegLib.network.model_file import Model
 
 _GPU_MEMORY_SHARE = 0.7
+#: What reading, engine and statistics take, whatever the image.
+_FIXED_BYTES = 400 << 20
 _COARSEST, _FINEST = 16.0, 1 / 64
 #: Voxels from which on OpenVINO's seconds of preparation are earned back.
 _WORTH_PREPARING = 4_000_000
@@ -248,7 +250,7 @@ class _Job:
     def _labels_bytes(self) -> int:
         layers = len(self.model.segments) if self.model.spec.get("output") == "sigmoid" else 1
         size = layers * math.prod(self.grid.box_shape)
-        return 0 if labels_on_disk(size) else size
+        return 0 if labels_on_disk(size, self.settings.memory_limit) else size
 
     def run(self, progress: Progress, notes: list[str]) -> tuple[PlaneSink, Engine, Tiling]:
         """Predict; gives the filled sink, and what it was done with."""
@@ -259,7 +261,7 @@ class _Job:
                 engine = make_engine(
                     self.model, tiling.tile, device=self.place, engine=self.kind, precision=self.settings.precision
                 )
-                sink = PlaneSink(self.grid, self.model, self.settings.keep_probabilities)
+                sink = PlaneSink(self.grid, self.model, self.settings.keep_probabilities, self.settings.memory_limit)
                 with reuse_freed_memory():
                     self._rows(engine, tiling, sink, progress.part(0.02, 0.99))
                 return sink, engine, tiling
@@ -282,7 +284,8 @@ class _Job:
 
     def _budget(self) -> int:
         if self.settings.memory_limit is not None:
-            return int(self.settings.memory_limit) - self._labels_bytes()
+            limit = int(self.settings.memory_limit)
+            return max(limit - _FIXED_BYTES, limit // 4) - self._labels_bytes()
         if self.place.startswith("cuda"):
             import torch
 

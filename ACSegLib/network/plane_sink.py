@@ -30,22 +30,24 @@ def free_memory() -> int:
     return int(_MEMORY_SHARE * psutil.virtual_memory().available)
 
 
-def labels_on_disk(size: int) -> bool:
-    """Tell whether labels of `size` bytes are kept in a mapped file instead of memory."""
-    return size > _LABELS_SHARE * free_memory()
+def labels_on_disk(size: int, limit: int | None = None) -> bool:
+    """Tell whether labels of `size` bytes are kept in a mapped file instead of memory, of which `limit` may be used."""
+    return size > _LABELS_SHARE * (limit or free_memory())
 
 
 class PlaneSink:
     """Takes finished working planes, brings them to the image's grid, and keeps labels (and probabilities)."""
 
-    def __init__(self, grid: WorkingGrid, model: Model, keep_probabilities: bool) -> None:
+    def __init__(
+        self, grid: WorkingGrid, model: Model, keep_probabilities: bool, memory_limit: int | None = None
+    ) -> None:
         self.grid = grid
         self.sigmoid = model.spec.get("output") == "sigmoid"
         channels = model.spec["out_channels"]
         shape = grid.box_shape
         dtype = np.uint8 if channels < 256 else np.uint16
         layers = (channels if self.sigmoid else 1, *shape)
-        on_disk = labels_on_disk(math.prod(layers) * np.dtype(dtype).itemsize)
+        on_disk = labels_on_disk(math.prod(layers) * np.dtype(dtype).itemsize, memory_limit)
         self.classes = scratch(layers, dtype) if on_disk else np.zeros(layers, dtype)
         self.probabilities = scratch_array((channels, *shape)) if keep_probabilities else None
         self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)

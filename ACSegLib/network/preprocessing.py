@@ -13,12 +13,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.files.lazy import blocks
 from ACSegLib.volume import Geometry, Volume
 
 #: Percentiles that leave out dead and hot voxels yet keep small bright structures.
@@ -53,14 +55,30 @@ def intensity_statistics(array: np.ndarray, percentiles: tuple[float, float] = R
     InputError
         If no voxel is finite.
     """
-    step = max(1, round((array.size / _SAMPLE_VOXELS) ** (1 / 3)))
-    sample = np.asarray(array[::step, ::step, ::step], np.float64).ravel()
+    step = max(1, round((math.prod(array.shape) / _SAMPLE_VOXELS) ** (1 / 3)))
+    sample = _every_nth(array, step).astype(np.float64)
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         raise InputError("the image holds no finite value; check how it was written.")
     low, high = np.percentile(sample, percentiles)
     inside = sample[(sample >= low) & (sample <= high)]
     return {"low": float(low), "high": float(high), "mean": float(inside.mean()), "deviation": float(inside.std())}
+
+
+def _every_nth(array: np.ndarray, step: int) -> np.ndarray:
+    """Every n-th voxel along each axis, in one row; images on the disk are read block by block."""
+    if isinstance(array, np.ndarray):
+        return array[::step, ::step, ::step].ravel()
+    corner, found = [0, 0, 0], []
+    for block in blocks(array):
+        k, j, i = (slice(-start % step, None, step) for start in corner)
+        found.append(block[k, j, i].ravel())
+        for axis in (2, 1, 0):  # blocks come in this order
+            corner[axis] += block.shape[axis]
+            if corner[axis] < array.shape[axis]:
+                break
+            corner[axis] = 0
+    return np.concatenate(found)
 
 
 def statistics_for(array: np.ndarray, described: Mapping[str, Any]) -> dict[str, float] | None:

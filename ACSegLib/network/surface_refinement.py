@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.network.engines import choose_engine, make_engine
+from ACSegLib.network.engines import Engine, choose_engine, make_engine
 from ACSegLib.network.inference import Prediction, PredictionSettings
 from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.model_file import Model
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 KIND = "unet-with-surface"
 REGION = 64
 OVERLAP = 16
+#: Regions from which on OpenVINO's preparation is earned back.
+_WORTH_PREPARING = 40
+#: Where a region lies: its indices in the tiling, and its first voxel (k, j, i).
+Region = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
 def build_with_surface(spec: Mapping[str, Any]) -> torch.nn.Module:
@@ -147,16 +151,35 @@ def refine_surface(
         raise InputError("the surface can be refined only with probabilities; predict with keep_probabilities.")
     clock = time.perf_counter()
     tiling = surface_tiling(volume.shape)
-    statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
+    regions = list(surface_regions(prediction.segmentation, tiling, settings))
     kind, place = choose_engine(settings.device, settings.engine)
-    old = prediction.probabilities
+    if len(regions) < _WORTH_PREPARING and settings.engine == "auto":
+        kind = "pytorch"
+    engine = make_engine(second, tiling.tile, device=place, engine=kind, precision=settings.precision)
+    probabilities = _corrected(volume, prediction.probabilities, model, engine, tiling, regions, progress)
+    segmentation = labels_from_probabilities(probabilities, volume, model, settings)
+    report = {
+        **prediction.report,
+        "surface_regions": len(regions),
+        "surface_seconds": round(time.perf_counter() - clock, 3),
+    }
+    return Prediction(segmentation, probabilities, report)
+
+
+def _corrected(
+    volume: Volume,
+    old: np.ndarray,
+    model: Model,
+    engine: Engine,
+    tiling: Tiling,
+    regions: Sequence[Region],
+    progress: Progress,
+) -> np.ndarray:
+    """Probabilities in which the second network's change of each region is blended into those of the first."""
+    statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
     new = scratch_array(old.shape)
     for k in range(old.shape[1]):
         new[:, k] = old[:, k]
-    regions = list(surface_regions(prediction.segmentation, tiling, settings))
-    if len(regions) < 40 and settings.engine == "auto":
-        kind = "pytorch"  # too few to earn OpenVINO's preparation back
-    engine = make_engine(second, tiling.tile, device=place, engine=kind, precision=settings.precision)
     windows = [tiling.windows(axis) for axis in range(3)]
     for n, (where, start) in enumerate(regions):
         progress(n / len(regions), f"surface region {n + 1} of {len(regions)}")
@@ -168,13 +191,7 @@ def refine_surface(
         change *= weights[0][:, None, None]
         box = tuple(slice(s, s + m) for s, m in zip(start, size, strict=True))
         new[(slice(None), *box)] += change.astype(np.float16)
-    segmentation = labels_from_probabilities(new, volume, model, settings)
-    report = {
-        **prediction.report,
-        "surface_regions": len(regions),
-        "surface_seconds": round(time.perf_counter() - clock, 3),
-    }
-    return Prediction(segmentation, new, report)
+    return new
 
 
 def surface_tiling(shape: tuple[int, int, int]) -> Tiling:
@@ -182,9 +199,7 @@ def surface_tiling(shape: tuple[int, int, int]) -> Tiling:
     return place_tiles(shape, (REGION,) * 3, (OVERLAP,) * 3)
 
 
-def surface_regions(
-    segmentation: Segmentation, tiling: Tiling, settings: PredictionSettings
-) -> Iterator[tuple[tuple[int, int, int], tuple[int, int, int]]]:
+def surface_regions(segmentation: Segmentation, tiling: Tiling, settings: PredictionSettings) -> Iterator[Region]:
     """Regions of the tiling whose inner part a surface passes (and that touch the ROI): their indices, their starts."""
     places = itertools.product(*(enumerate(s) for s in tiling.starts))
     inset = OVERLAP // 4

@@ -20,6 +20,10 @@ from ACSegLib.network.architecture import patch_divisor
 _SIGMA = 0.125
 #: Bytes of activations for each voxel of the tile and filter of the finest level, measured, by engine.
 BYTES_PER_VOXEL_AND_FILTER: Mapping[str, float] = {"openvino": 20.0, "pytorch": 36.0}
+#: Channels are kept in vectors of at least so many.
+_LEAST_CHANNELS = 8
+#: The tile, the one that is read meanwhile, and what reading it takes.
+_BYTES_TO_READ = 24
 #: Most voxels of a tile, by what runs it: more save little overlap, and PyTorch notices a cancel only between layers.
 _LARGEST_TILE = {"openvino": 8_000_000, "pytorch": 6_000_000, "cuda": 24_000_000}
 
@@ -73,7 +77,8 @@ def place_tiles(shape: Sequence[int], tile: Sequence[int], overlap: Sequence[int
 def bytes_per_voxel(spec: Mapping[str, Any], engine: str) -> float:
     """Estimate the memory for one voxel of a tile."""
     scale = 1.4 if spec.get("residual") else 1.0
-    return BYTES_PER_VOXEL_AND_FILTER[engine] * scale * spec["filters"][0] + 8 * spec["out_channels"]
+    activations = BYTES_PER_VOXEL_AND_FILTER[engine] * scale * max(spec["filters"][0], _LEAST_CHANNELS)
+    return activations + 8 * spec["out_channels"] + _BYTES_TO_READ
 
 
 def choose_tile(

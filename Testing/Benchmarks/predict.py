@@ -1,10 +1,14 @@
 """Time, memory and quality of prediction.
 
-    python Testing/Benchmarks/predict.py [--cases speed,shipped,biomedisa,surface] [--size 491,472,472] [--json FILE]
+    python Testing/Benchmarks/predict.py [--cases speed,memory,shipped,biomedisa,surface] [--json FILE]
 
 speed      a network of base 16 at native resolution on a 472 x 472 x 491 volume, with OpenVINO, with PyTorch, and on a
            CUDA device where there is one; each in a process of its own, so that its peak memory is its own. Time does
-           not depend on what the weights are, so they are random.
+           not depend on what the weights are, so they are random. Beside the time: how many voxels the network computed
+           for each of the image (tiles overlap), and how many operations a second that was, by which the share of plain
+           arithmetic can be judged.
+memory     peak memory of predicting images of growing size that stay on the disk, with a limit that is smaller than the
+           images (see ``predict_memory.py``).
 shipped    the model that ships with ACSeg on simulated cells that it was not trained on (five cell types, 128^3), and
            on the hand-drawn planes of the real cell in a capillary, where the data folder has it: as ``acseg predict``
            does it, and without the walk.
@@ -19,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
@@ -71,7 +76,9 @@ def speed(options: argparse.Namespace) -> list[Line]:
         took, memory = row["wall_s"][0], row["peak_bytes"] / 2**30
         met = took <= most_seconds and (most_memory is None or memory <= most_memory)
         measured = (
-            f"{took:.1f} s, CPU {row['cpu_s'][0]:.0f} s, {memory:.2f} GiB, {row['precision']}, tile {row['tile']}"
+            f"{took:.1f} s, CPU {row['cpu_s'][0]:.0f} s, {memory:.2f} GiB, {row['precision']}, tile {row['tile']}, "
+            f"{row['computed']:.2f} computed voxels each, {row['gflop'] / took:.0f} GFLOP/s, "
+            f"{row['gflop'] / row['cpu_s'][0]:.0f} a CPU second"
         )
         lines.append((case, target, measured, MARKS[met] if options.size == FULL_SIZE else MARKS[None]))
     return lines
@@ -97,10 +104,44 @@ def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
         "wall_s": [time.perf_counter() - started[0]],
         "cpu_s": [time.process_time() - started[1]],
         "peak_bytes": peak_memory(),
-        "precision": report.get("precision"),
-        "tile": report.get("tile"),
+        "precision": report["precision"],
+        "tile": report["tile"],
     }
+    voxels = report["tiles"] * math.prod(report["tile"])
+    timing |= {"computed": voxels / math.prod(size), "gflop": voxels * operations_per_voxel(spec) / 1e9}
     (folder / "timing.json").write_text(json.dumps(timing, default=str))
+
+
+def operations_per_voxel(spec: dict[str, Any]) -> float:
+    """Multiplications and additions of a network's convolutions for one voxel of its input."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from ACSegLib.network.architecture import build_network
+
+    image = torch.zeros((1, spec["in_channels"], 32, 32, 32), device="meta")
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        build_network(spec).eval().to("meta")(image)
+    return counter.get_total_flops() / image.numel()
+
+
+def memory(options: argparse.Namespace) -> list[Line]:
+    """Peak memory against the size of the image."""
+    from predict_memory import measure_memory
+
+    lines = []
+    limit = options.memory_limit
+    for row in measure_memory(options.memory_sizes, limit):
+        case = f"image of {row['image_bytes'] / 2**30:.2f} GiB ({row['size']}^3 voxels), --memory {limit:g}"
+        target = f"peak <= {limit:g} GiB and what importing takes"
+        if "error" in row:
+            lines.append((case, target, row["error"], MARKS[False]))
+            continue
+        grown = (row["peak_bytes"] - row["start_bytes"]) / 2**30
+        start = row["start_bytes"] / 2**30
+        measured = f"{grown:.2f} GiB above {start:.2f} GiB, image {row['place']}, {row['seconds']:.0f} s"
+        lines.append((case, target, measured, MARKS[grown <= limit]))
+    return lines
 
 
 def shipped(options: argparse.Namespace) -> list[Line]:
@@ -203,7 +244,7 @@ def surface(options: argparse.Namespace) -> list[Line]:
     return lines
 
 
-CASES = {"speed": speed, "shipped": shipped, "biomedisa": biomedisa, "surface": surface}
+CASES = {"speed": speed, "memory": memory, "shipped": shipped, "biomedisa": biomedisa, "surface": surface}
 
 
 def _sizes(text: str) -> tuple[int, ...]:
@@ -219,6 +260,10 @@ def main() -> int:
     parser.add_argument("--cases", default=",".join(CASES), help=f"some of {', '.join(CASES)} (default: all)")
     parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), help="for speed")
     parser.add_argument("--size", type=_sizes, default=FULL_SIZE, help="voxels k,j,i (default: 491,472,472)")
+    parser.add_argument("--memory-limit", type=float, default=1.0, metavar="GIB", help="for memory (default: 1)")
+    parser.add_argument(
+        "--memory-sizes", type=int, nargs="+", default=(384, 640), metavar="N", help="voxels a side for memory"
+    )
     parser.add_argument("--first", type=Path, metavar="MODEL", help="first network for surface; else trained here")
     parser.add_argument("--minutes", type=float, default=10.0, help="of the first training for surface")
     parser.add_argument("--coarse", type=float, default=472 / 256, help="scaling-down of that training, the paper's")
