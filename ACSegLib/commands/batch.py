@@ -71,6 +71,15 @@ def stem(path: str | os.PathLike[str]) -> str:
     return Path(name).stem
 
 
+def name_files(paths: list[str]) -> dict[str, str]:
+    """A name for each file: its stem, with its folder in front where stems are equal."""
+    stems = [stem(p) for p in paths]
+    return {
+        (s if stems.count(s) == 1 else f"{Path(p).absolute().parent.name}/{s}"): p
+        for s, p in zip(stems, paths, strict=True)
+    }
+
+
 def find_files(paths: Sequence[str]) -> list[str]:
     """The files named, and the images in the folders named (not in their sub-folders), sorted by name.
 

@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, find_files, match_file, run_table, stem, table_results
+from ACSegLib.commands.batch import Item, find_files, match_file, name_files, run_table, stem, table_results
 from ACSegLib.commands.grids import UNITS, brought_onto, in_one_unit, in_unit, told_unit
-from ACSegLib.commands.measure import LISTED, failure_lines, more_lines, name_files
 from ACSegLib.commands.options import option
+from ACSegLib.commands.summaries import LISTED, failure_lines, more_lines
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import UNITS_IN_MM

@@ -92,7 +92,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
 def describe(results: Mapping[str, Any]) -> str:
     """The table of scores, the answer to "how many more?", and what to label next."""
-    from ACSegLib.commands.measure import failure_lines
+    from ACSegLib.commands.summaries import failure_lines
 
     lines = []
     for row in results["summary"]:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, find_files, match_file, run_table, stem
+from ACSegLib.commands.batch import Item, find_files, match_file, name_files, run_table, stem
 from ACSegLib.commands.grids import UNITS, brought_onto, in_one_unit, in_unit, told_unit
 from ACSegLib.commands.options import option
+from ACSegLib.commands.summaries import LISTED, failure_lines, more_lines
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import UNITS_IN_MM
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
 
 _SURFACES = ("crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces")
-#: Segments that a summary lists; a label file may hold hundreds.
-LISTED = 20
 #: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
 _HUGE_VOXEL_MM = 5.0
 
@@ -129,31 +128,6 @@ def _unit_warnings(rows: list[dict[str, Any]]) -> list[str]:
             "unit, say with --file-unit what its numbers are."
         )
     return found
-
-
-def more_lines(summary: list[Any]) -> list[str]:
-    """A line for the segments that are too many to be listed."""
-    return (
-        [f"  and {len(summary) - LISTED} segments more; the table (--output) holds all"]
-        if len(summary) > LISTED
-        else []
-    )
-
-
-def failure_lines(failures: Mapping[str, str]) -> list[str]:
-    """What could not be done, one line each, with a heading."""
-    if not failures:
-        return []
-    return [f"{len(failures)} not done:", *(f"  {name}: {error}" for name, error in failures.items())]
-
-
-def name_files(paths: list[str]) -> dict[str, str]:
-    """A name for each file: its stem, with its folder in front where stems are equal."""
-    stems = [stem(p) for p in paths]
-    return {
-        (s if stems.count(s) == 1 else f"{Path(p).absolute().parent.name}/{s}"): p
-        for s, p in zip(stems, paths, strict=True)
-    }
 
 
 def _items(options: Options) -> tuple[list[Item], dict[str, str]]:

@@ -83,7 +83,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
 def describe(results: Mapping[str, Any]) -> str:
     """What the page holds."""
-    from ACSegLib.commands.measure import failure_lines
+    from ACSegLib.commands.summaries import failure_lines
 
     head = f"{results['outputs']['report']}: {', '.join(results['sections'])} ({results['figures']} figures)"
     return "\n".join([head, *failure_lines(results["failures"])])

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ACSegLib.commands.batch import Item, find_files, forget, journal_path, match_file, run_batch, stem
-from ACSegLib.commands.measure import failure_lines, name_files
+from ACSegLib.commands.batch import Item, find_files, forget, journal_path, match_file, name_files, run_batch, stem
 from ACSegLib.commands.options import option
+from ACSegLib.commands.summaries import failure_lines
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 
