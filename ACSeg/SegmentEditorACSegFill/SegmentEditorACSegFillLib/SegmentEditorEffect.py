@@ -19,7 +19,7 @@ from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
-from SegmentEditorACSegFillLib.inputs import collect, drawnSegments, inputKey, withCurrentNames
+from SegmentEditorACSegFillLib.inputs import collect, drawnSegments, inputKey, requireBackground, withCurrentNames
 from SegmentEditorACSegFillLib.observing import SegmentationObserver
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
@@ -199,8 +199,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             if not automatic:
                 ensureDependencies("fill")
             self._dropForeignPreview()
-            inputs = collect(self.scriptedEffect)
-            what = self.session.start(inputs, self.options.settings(), self.options.cleaning())
+            inputs, settings = collect(self.scriptedEffect), self.options.settings()
+            requireBackground(settings, inputs.drawn)
+            what = self.session.start(inputs, settings, self.options.cleaning())
         except Exception as error:
             logging.getLogger("ACSeg").info("the fill could not start", exc_info=True)
             self.say(sentence(error))

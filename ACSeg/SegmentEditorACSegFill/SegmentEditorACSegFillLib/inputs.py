@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,6 +94,14 @@ def collect(scriptedEffect: Any) -> FillInputs:
     masked = _maskedVoxels(scriptedEffect, volume.shape)
     protected = hidden if masked is None else masked if hidden is None else hidden | masked
     return FillInputs(volume, drawn, protected, inputKey(editorNode))
+
+
+def requireBackground(settings: Mapping[str, Any], drawn: Segmentation) -> None:
+    """Refuse scribbles of which none marks the background."""
+    if settings["mode"] == "scribbles" and settings["background"] not in {s.id for s in drawn.segments}:
+        raise InputError(
+            _("Scribbles need a segment that marks the background: choose a visible one as 'Background segment'.")
+        )
 
 
 def _requireCommonGrid(scriptedEffect: Any, volumeNode: Any, segmentationNode: Any) -> None:

@@ -240,3 +240,22 @@ def test_applying_without_a_fill_does_nothing(desk):
     desk.effect.onApply()
     desk.effect.onCancel()
     assert np.array_equal(desk.array(), before)
+
+
+def test_scribbles_need_a_visible_background(desk, fake):
+    desk.draw()
+    corner = np.zeros(SHAPE, bool)
+    corner[2:6, 2:6, 2:6] = True
+    draw(desk.host, "bead", corner)
+    widgets = desk.effect.options.widgets
+    widgets["Mode"].setCurrentIndex(widgets["Mode"].findData("scribbles"))
+    desk.panel.fillButton.click()
+    assert "choose a visible one as 'Background segment'" in desk.effect.message
+    widgets["BackgroundSegment"].setCurrentIndex(widgets["BackgroundSegment"].findData("bead"))
+    desk.segmentation.GetDisplayNode().SetSegmentVisibility("bead", False)
+    desk.panel.fillButton.click()
+    assert "choose a visible one as 'Background segment'" in desk.effect.message
+    assert not fake.calls
+    desk.segmentation.GetDisplayNode().SetSegmentVisibility("bead", True)
+    desk.fill()
+    assert fake.calls[0][4]["background"] == "bead"
