@@ -19,6 +19,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.network.preprocessing import normalise, resample_image, resampled_shape
 from ACSegLib.network.sparse import drawn_slices, known_voxels, labelled_planes
+from ACSegLib.network.working_grid import working_shape
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume
 
 #: Value of voxels that the loss leaves out.
@@ -278,8 +279,12 @@ def prepare(
     drawn = drawn_planes(labels, sparse)
     target, known = encode_labels(labels, table, overlapping=overlapping, drawn=drawn, missing=missing, ignore=ignore)
     image = normalise(volume.array, preprocessing["normalisation"])
-    if spacing is not None:
+    shape = volume.shape
+    if preprocessing.get("longest_side"):  # as the prediction will do it
+        shape = working_shape(volume.shape, int(preprocessing["longest_side"]))
+    elif spacing is not None:
         shape = resampled_shape(volume, spacing, unit)
+    if shape != volume.shape:
         image, target = resample_image(image, shape), resample_target(target, shape)
     if scratch is not None:
         image, target = _mapped(image, scratch), _mapped(target, scratch)

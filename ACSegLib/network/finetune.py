@@ -16,6 +16,9 @@ from ACSegLib.volume import Segment
 if TYPE_CHECKING:
     import torch
 
+#: What a training goes on with of a model's preprocessing; the rest describes another program's prediction.
+_OUR_PREPROCESSING = ("normalisation", "longest_side")
+
 
 def head_keys(spec: Mapping[str, Any]) -> list[str]:
     """Names of the weights that depend on the number of outputs: those that differ in shape with one output more."""
@@ -66,11 +69,11 @@ def adapt_head(
 def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_bytes: int) -> Plan:
     """Put the model's network, spacing and preprocessing into a plan made for the data.
 
-    An imported model with a preprocessing of its own kind goes on with ours, to which its weights adapt.
+    Of an imported model only the grey values' range is kept: it goes on in our way, and predicts in our way afterwards.
     """
     reasons = {**plan.reasons, "spec": "from the model that the training starts with"}
-    preprocessing = model.preprocessing if "normalisation" in model.preprocessing else plan.preprocessing
-    patch = fit_to_strides(preprocessing.get("patch_size") or plan.patch_size, spec)
+    kept = {key: model.preprocessing[key] for key in _OUR_PREPROCESSING if key in model.preprocessing}
+    patch = fit_to_strides(model.preprocessing.get("patch_size") or plan.patch_size, spec)
     patch, batch = fit_to_memory(patch, plan.batch_size, spec, available_bytes, reasons)
     reasons["spacing"] = reasons["patch_size"] = "from the model that the training starts with"
     return replace(
@@ -78,7 +81,7 @@ def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_by
         spec=spec,
         spacing=model.spacing,
         unit=model.unit,
-        preprocessing={**preprocessing, "patch_size": patch},
+        preprocessing={**plan.preprocessing, **kept, "patch_size": patch},
         patch_size=(patch[0], patch[1], patch[2]),
         batch_size=batch,
         memory_bytes=memory_estimate(patch, batch, spec),

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _GPU_MEMORY_SHARE = 0.7
 #: What reading, engine and statistics take, whatever the image.
-_FIXED_BYTES = 400 << 20
+_FIXED_BYTES = 512 << 20
 _COARSEST, _FINEST = 16.0, 1 / 64
 #: Voxels from which on OpenVINO's seconds of preparation are earned back.
 _WORTH_PREPARING = 4_000_000

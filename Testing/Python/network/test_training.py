@@ -339,6 +339,22 @@ class TestFineTuning:
         for key in means:
             assert torch.equal(found.model.state_dict[key], model.state_dict[key])
         assert found.model.preprocessing["normalisation"]["kind"] == "volume"
+        assert "pipeline" not in found.model.preprocessing  # it was trained in our way, and predicts in our way
+
+    def test_a_model_that_reduces_images_is_trained_on_reduced_ones(self, trained, monkeypatch):
+        whole = dict(trained.model.preprocessing)
+        model = replace(trained.model, preprocessing={**whole, "longest_side": 12}, spacing=None, unit="px")
+        shapes = []
+        init = Engine.__init__
+
+        def watched(self, fabric, network, plan, settings, training, *rest):
+            shapes.extend(case.shape for case in training)
+            init(self, fabric, network, plan, settings, training, *rest)
+
+        monkeypatch.setattr(Engine, "__init__", watched)
+        found = train([pair(0), pair(1)], settings(epochs=1, init=model, validation_part=0.0))
+        assert shapes == [(12, 12, 12)] * 2
+        assert found.model.preprocessing["longest_side"] == 12
 
 
 class TestSampling:
