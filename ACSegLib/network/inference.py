@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ACSegLib.network.model_file import Model
 
 _GPU_MEMORY_SHARE = 0.7
-#: What reading, engine and statistics take, whatever the image.
+#: What reading, engine and statistics take, whatever the image; of the rest a quarter is freed memory that is held.
 _FIXED_BYTES = 512 << 20
 _COARSEST, _FINEST = 16.0, 1 / 64
 #: Voxels from which on OpenVINO's seconds of preparation are earned back.
@@ -285,7 +285,7 @@ class _Job:
     def _budget(self) -> int:
         if self.settings.memory_limit is not None:
             limit = int(self.settings.memory_limit)
-            return max(limit - _FIXED_BYTES, limit // 4) - self._labels_bytes()
+            return max((limit - _FIXED_BYTES) * 3 // 4, limit // 4) - self._labels_bytes()
         if self.place.startswith("cuda"):
             import torch
 
