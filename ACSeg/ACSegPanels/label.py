@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
 from ACSegPanels.delayed import Delayed
+from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.panel import Panel
 from ACSegPanels.sliceguide import COUNTING_DELAY, SliceGuide
 from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices
@@ -33,8 +34,7 @@ class LabelPanel(Panel):
         self.connect(self.ui.startButton, "clicked()", self.addStartingSegments)
         self.connect(self.ui.alignButton, "clicked()", self._onAlign)
         self._counting = Delayed(self.updateGuide, COUNTING_DELAY)
-        self._observed: Any = None
-        self._tags: list[tuple[Any, int]] = []
+        self._observer = SegmentationObserver(self._counting.request)
         self._shown: tuple[Any, Any] = (None, None)
 
     @property
@@ -80,7 +80,7 @@ class LabelPanel(Panel):
         self._shown = (volume, segmentation)
         if self.editor.mrmlSegmentEditorNode() is not None:
             self._place(volume, segmentation)
-        self._observe(segmentation)
+        self._observer.observe(segmentation)
         self._counting.request()
 
     def _place(self, volume: Any, segmentation: Any) -> None:
@@ -90,24 +90,6 @@ class LabelPanel(Panel):
         self.editor.setSegmentationNode(segmentation)
         if volume is not None:
             self.editor.setSourceVolumeNode(volume)
-
-    def _observe(self, segmentation: Any) -> None:
-        for subject, tag in self._tags:
-            subject.RemoveObserver(tag)
-        self._tags = []
-        if segmentation is not None:
-            subject = segmentation.GetSegmentation()
-            kinds = slicer.vtkSegmentation
-            events = (
-                kinds.SegmentAdded,
-                kinds.SegmentRemoved,
-                kinds.SegmentModified,
-                kinds.SourceRepresentationModified,
-            )
-            self._tags = [(subject, subject.AddObserver(event, self._onEdited)) for event in events]
-
-    def _onEdited(self, caller: Any, event: Any) -> None:
-        self._counting.request()
 
     def addStartingSegments(self) -> Any:
         """Make a segmentation if there is none, and add the usual segments."""
@@ -154,7 +136,7 @@ class LabelPanel(Panel):
     def sceneClosed(self) -> None:
         """Let go of the scene's nodes."""
         self._counting.stop()
-        self._observe(None)
+        self._observer.stop()
         self._shown = (None, None)
         self.editor.setActiveEffectByName("")
         self.editor.setMRMLSegmentEditorNode(None)
@@ -163,6 +145,6 @@ class LabelPanel(Panel):
     def cleanup(self) -> None:
         """Disconnect everything."""
         self._counting.cleanup()
-        self._observe(None)
+        self._observer.stop()
         self.guide.cleanup()
         super().cleanup()

@@ -15,11 +15,11 @@ class SegmentationObserver:
     ----------
     edited : callable
         Called when a segment is added, removed or drawn on.
-    closing : callable
+    closing : callable, optional
         Called when the scene is about to be closed.
     """
 
-    def __init__(self, edited: Callable[[], None], closing: Callable[[], None]) -> None:
+    def __init__(self, edited: Callable[[], None], closing: Callable[[], None] = lambda: None) -> None:
         self._edited, self._closing = edited, closing
         self._node: Any = None
         self._tags: list[tuple[Any, int]] = []

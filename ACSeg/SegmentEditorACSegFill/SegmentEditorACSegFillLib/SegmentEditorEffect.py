@@ -12,6 +12,7 @@ from ACSegPanels.background import Event, sentence
 from ACSegPanels.delayed import Delayed
 from ACSegPanels.filling import suggestions
 from ACSegPanels.install import ensureDependencies
+from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.sliceguide import COUNTING_DELAY
 from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices, merge
 from ACSegPanels.views import UncertaintyOverlay
@@ -20,7 +21,6 @@ from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
 from SegmentEditorACSegFillLib.inputs import collect, drawnSegments, inputKey, requireBackground, withCurrentNames
-from SegmentEditorACSegFillLib.observing import SegmentationObserver
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
 from SegmentEditorACSegFillLib.preview import Preview
