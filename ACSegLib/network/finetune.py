@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: What a training goes on with of a model's preprocessing; the rest describes another program's prediction.
 _OUR_PREPROCESSING = ("normalisation", "longest_side")
+_FROM_MODEL = "from the model that the training starts with"
 
 
 def head_keys(spec: Mapping[str, Any]) -> list[str]:
@@ -70,17 +71,23 @@ def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_by
     """Put the model's network, spacing and preprocessing into a plan made for the data.
 
     Of an imported model only the grey values' range is kept: it goes on in our way, and predicts in our way afterwards.
+    What was asked for (patch, voxel size, normalisation) goes before what the model has, but for the network itself.
     """
-    reasons = {**plan.reasons, "spec": "from the model that the training starts with"}
-    kept = {key: model.preprocessing[key] for key in _OUR_PREPROCESSING if key in model.preprocessing}
-    patch = fit_to_strides(model.preprocessing.get("patch_size") or plan.patch_size, spec)
+    asked = {key for key, reason in plan.reasons.items() if reason.startswith("asked for")}
+    reasons = {**dict.fromkeys(("spec", "spacing", "patch_size", "normalisation"), _FROM_MODEL), **_lasting(plan, asked)}
+    kept = {
+        key: model.preprocessing[key] for key in _OUR_PREPROCESSING if key in model.preprocessing and key not in asked
+    }
+    own_patch = None if "patch_size" in asked else model.preprocessing.get("patch_size")
+    patch = fit_to_strides(own_patch or plan.patch_size, spec)
     patch, batch = fit_to_memory(patch, plan.batch_size, spec, available_bytes, reasons)
-    reasons["spacing"] = reasons["patch_size"] = "from the model that the training starts with"
+    if "spacing" in asked:
+        kept.pop("longest_side", None)
     return replace(
         plan,
         spec=spec,
-        spacing=model.spacing,
-        unit=model.unit,
+        spacing=plan.spacing if "spacing" in asked else model.spacing,
+        unit=plan.unit if "spacing" in asked else model.unit,
         preprocessing={**plan.preprocessing, **kept, "patch_size": patch},
         patch_size=(patch[0], patch[1], patch[2]),
         batch_size=batch,
@@ -88,6 +95,11 @@ def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_by
         reasons=reasons,
         growth=[],
     )
+
+
+def _lasting(plan: Plan, asked: set[str]) -> dict[str, str]:
+    """The plan's reasons that hold for any network: what was asked for, the batch, and the output."""
+    return {key: reason for key, reason in plan.reasons.items() if key in asked | {"batch_size", "output"}}
 
 
 def freeze_batch_statistics(network: torch.nn.Module) -> None:
