@@ -74,7 +74,7 @@ def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_by
     What was asked for (patch, voxel size, normalisation) goes before what the model has, but for the network itself.
     """
     asked = {key for key, reason in plan.reasons.items() if reason.startswith("asked for")}
-    reasons = {**dict.fromkeys(("spec", "spacing", "patch_size", "normalisation"), _FROM_MODEL), **_lasting(plan, asked)}
+    reasons = dict.fromkeys(("spec", "spacing", "patch_size", "normalisation"), _FROM_MODEL) | _lasting(plan, asked)
     kept = {
         key: model.preprocessing[key] for key in _OUR_PREPROCESSING if key in model.preprocessing and key not in asked
     }
