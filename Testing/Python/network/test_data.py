@@ -14,7 +14,13 @@ from ACSegLib.network.data import (
     really_overlap,
     resample_target,
 )
-from ACSegLib.network.preprocessing import normalisation, normalise, resample_image, resampled_shape
+from ACSegLib.network.preprocessing import (
+    intensity_statistics,
+    normalisation,
+    normalise,
+    resample_image,
+    resampled_shape,
+)
 from ACSegLib.network.sparse import drawn_slices
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
@@ -151,6 +157,26 @@ class TestPreprocessing:
         assert abs(plain.mean()) < 0.01
         np.testing.assert_allclose(normalise(hot, normalisation())[1:], plain[1:], atol=0.02)
         np.testing.assert_allclose(normalise(image * 37 + 1000, normalisation()), plain, atol=1e-4)
+
+    def test_images_on_the_disk_are_sampled_block_by_block_with_the_same_result(self, monkeypatch):
+        array = np.random.default_rng(0).normal(size=(17, 23, 19))
+        largest = []
+
+        class Stored:
+            """An array of chunks on a disk, as far as blocks are read from it."""
+
+            shape, dtype, chunks = array.shape, array.dtype, (4, 5, 6)
+
+            def __getitem__(self, index):
+                largest.append(array[index].size)
+                return array[index]
+
+        monkeypatch.setattr("ACSegLib.files.lazy._BLOCK_BYTES", 8 * 300)
+        for sample in (array.size, 300):
+            monkeypatch.setattr("ACSegLib.network.preprocessing._SAMPLE_VOXELS", sample)
+            assert intensity_statistics(Stored()) == pytest.approx(intensity_statistics(array), abs=1e-12)
+        assert len(largest) > 40
+        assert max(largest) <= 300
 
     def test_fixed_and_none(self):
         image = np.arange(27, dtype=np.uint16).reshape(3, 3, 3)
