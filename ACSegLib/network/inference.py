@@ -45,7 +45,7 @@ _GPU_MEMORY_SHARE = 0.7
 _FIXED_BYTES = 512 << 20
 _COARSEST, _FINEST = 16.0, 1 / 64
 #: Voxels from which on OpenVINO's seconds of preparation are earned back.
-_WORTH_PREPARING = 4_000_000
+_WORTH_PREPARING = 8_000_000
 
 
 @dataclass
