@@ -52,6 +52,14 @@ class Options:
         "the walk where the model reduced the image",
         choices=("auto", "none", "network", "walk"),
     )
+    thin: float | None = option(
+        default=None,
+        help="probability from which voxels of thin parts such as filopodia belong to their segment, up to 0.5; left "
+        "out: what the model's calibration found",
+        minimum=0.01,
+        maximum=0.5,
+        advanced=True,
+    )
     device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
     roi: list[int] = option(default=[], help="region to predict: I0 I1 J0 J1 K0 K1, ends excluded", unit="voxels")
     largest: list[str] = option(default=[], help="segments of which only the largest component is kept")
@@ -283,6 +291,7 @@ def _settings(options: Options) -> PredictionSettings:
         overlap=options.overlap,
         tta=options.tta,
         roi=((roi[4], roi[5]), (roi[2], roi[3]), (roi[0], roi[1])) if roi else None,
+        thin=options.thin,
         keep_probabilities=bool(options.probabilities) or options.refine in ("network", "walk"),
         resample=options.resample,
         memory_limit=_memory_limit(options),

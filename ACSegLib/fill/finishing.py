@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from ACSegLib.fill.labelled_slices import UNKNOWN
+from ACSegLib.thinness import box_of, thin_voxels
 
 #: Part of the prior in the probabilities, with a prior that is fully trusted.
 PRIOR_SHARE = 0.3
@@ -24,9 +25,6 @@ THIN_BONUS = 0.2
 
 #: Least mean probability of an island without a drawn voxel.
 SURE = 0.8
-
-#: Thin is what an opening by so many steps removes, and lies further than one step from what it leaves.
-_OPENING = 2
 
 
 def prior_share(gamma: float) -> float:
@@ -70,36 +68,13 @@ def restore_thin_parts(
     if not lost.any():
         return changed
     there |= lost
-    box = _box(there)
-    lost, left = lost[box], there[box]
+    box = box_of(there)
+    lost = lost[box]
     lost &= seeds[box] == UNKNOWN
-    for step in range(2 * _OPENING + 1):
-        left = grow_or_shrink(left, step >= _OPENING)
-    lost &= ~left
+    lost &= thin_voxels(there[box])
     best[box][lost] = likeliest[box][lost]
     changed[box] = lost
     return changed
-
-
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
-    """The box that holds what is True, and a voxel around it where there is one."""
-    flat: np.ndarray = np.any(mask, axis=0)
-    lines: list[np.ndarray] = [np.any(mask, axis=(1, 2)), np.any(flat, axis=1), np.any(flat, axis=0)]
-    ends = [np.flatnonzero(line)[[0, -1]] for line in lines]
-    return tuple(slice(max(int(a) - 1, 0), int(b) + 2) for a, b in ends)
-
-
-def grow_or_shrink(mask: np.ndarray, grow: bool) -> np.ndarray:
-    """Dilate (`grow`) or erode a bool mask by the six neighbours; at the border the mask goes on as it is."""
-    combine = np.logical_or if grow else np.logical_and
-    out = mask.copy()
-    for axis in range(3):
-        near, far = ([slice(None)] * 3 for _ in range(2))
-        near[axis], far[axis] = slice(None, -1), slice(1, None)
-        a, b = tuple(near), tuple(far)
-        combine(out[a], mask[b], out=out[a])
-        combine(out[b], mask[a], out=out[b])
-    return out
 
 
 def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -122,7 +97,7 @@ def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, seeds: np.ndarr
     gone = np.zeros(best.shape, bool)
     if not best.any():
         return gone
-    whole = _box(best > 0)
+    whole = box_of(best > 0)
     best, value, seeds, inside = best[whole], value[whole], seeds[whole], gone[whole]
     neighbours = np.ones((3, 3, 3), bool)
     for number, box in enumerate(ndimage.find_objects(best), 1):

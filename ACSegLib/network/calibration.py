@@ -1,4 +1,4 @@
-"""Calibration: an offset a segment, so that outlines lie where the truth has them.
+"""Calibration: an offset a segment, so that outlines lie where the truth has them, and a threshold for thin parts.
 
 Class weights and soft Dice teach a network in few steps to find what is rare, and to claim too much around all of it:
 its segments come out a few percent too large. After the training one offset a segment is therefore added to the bias of
@@ -11,7 +11,8 @@ those of the truth, and the Dice of each offset follows from the counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.data import IGNORE, Prepared
 from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.finetune import head_keys
+from ACSegLib.network.thin_parts import ThinParts
 from ACSegLib.network.validation import predict_logits
 
 if TYPE_CHECKING:
@@ -100,10 +102,8 @@ def best_offsets(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return offsets, gains
 
 
-def calibrate(
-    model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress
-) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Find a trained model's offsets on whole cases, which the processes share among them.
+def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> Model:
+    """Measure what a trained model's outputs need, on whole cases, which the processes share among them.
 
     Parameters
     ----------
@@ -115,37 +115,66 @@ def calibrate(
 
     Returns
     -------
-    weights : dict
-        Of the model, with the offsets.
-    told : dict
-        By segment: its "offset" and the "dice_gain" on these cases; for the model's card.
+    Model
+        With offsets in its heads, "thin_threshold" in its preprocessing, and in its card, under "calibration", by
+        segment the "offset" and the "dice_gain" on these cases.
     """
-    import torch
-
-    sigmoid = model.spec.get("output") == "sigmoid"
-    network = model.network().to(fabric.device).eval()
-    if fabric.world_size == 1:
-        stop_inside(network, progress)
-    patch = model.preprocessing["patch_size"]
+    mine = _first(cases)[fabric.global_rank :: fabric.world_size]
     counts = np.zeros((len(model.segments), 2, _BINS), np.int64)
-    chosen = _first(cases)
-    with fabric.autocast():
-        for n in range(fabric.global_rank, len(chosen), fabric.world_size):
-            # Of several processes none may leave alone: they meet again below.
-            here = progress.part(n / len(chosen), 1.0) if fabric.world_size == 1 else Progress()
-            logits = predict_logits(network, chosen[n].image, model.spec, patch, fabric.device, here)
-            found = count_margins(logits, chosen[n].target, sigmoid)
-            found[~chosen[n].known] = 0
-            counts += found
-    if fabric.world_size > 1:
-        shared = torch.from_numpy(counts.astype(np.float64)).to(fabric.device)
-        counts = fabric.all_reduce(shared, reduce_op="sum").cpu().numpy()
-    offsets, gains = best_offsets(counts)
+    for case, logits in _logits_of(model, mine, fabric, progress.part(0, 0.5)):
+        found = count_margins(logits, case.target, model.spec.get("output") == "sigmoid")
+        found[~case.known] = 0
+        counts += found
+    offsets, gains = best_offsets(_summed(counts, fabric))
     told = {
         s.name: {"offset": round(float(o), 2), "dice_gain": round(float(g), 4)}
         for s, o, g in zip(model.segments, offsets, gains, strict=True)
     }
-    return shift_heads(model.spec, model.state_dict, offsets.tolist()), told
+    shifted = replace(model, state_dict=shift_heads(model.spec, model.state_dict, offsets.tolist()))
+    thin = _thin_threshold(shifted, mine, fabric, progress.part(0.5, 1))
+    preprocessing = {**model.preprocessing, "thin_threshold": thin}
+    return replace(shifted, preprocessing=preprocessing, card={**model.card, "calibration": told})
+
+
+def _thin_threshold(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> float:
+    """What voxels of thin parts need; 0.5 where segments overlap or no case is labelled throughout."""
+    if model.spec.get("output") == "sigmoid":
+        return 0.5
+    parts = ThinParts()
+    dense = [c for c in cases if c.known.all() and not (c.target == IGNORE).any()]
+    for case, logits in _logits_of(model, dense, fabric, progress):
+        parts.add(logits.float().softmax(0).numpy(), case.target[0])
+    parts.counts, parts.truth = _summed(parts.counts, fabric), _summed(parts.truth, fabric)
+    return parts.choose()
+
+
+def _logits_of(
+    model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress
+) -> Iterator[tuple[Prepared, torch.Tensor]]:
+    network = model.network().to(fabric.device).eval()
+    if fabric.world_size > 1:
+        progress = Progress()  # none may leave alone: the processes meet again in `_summed`
+    else:
+        stop_inside(network, progress)
+    for n, case in enumerate(cases):
+        progress(n / len(cases), f"calibrating on {case.name}")
+        with fabric.autocast():
+            yield (
+                case,
+                predict_logits(
+                    network, case.image, model.spec, model.preprocessing["patch_size"], fabric.device, progress
+                ),
+            )
+
+
+def _summed(counts: np.ndarray, fabric: Any) -> np.ndarray:
+    """Counts of all processes together."""
+    import torch
+
+    if fabric.world_size == 1:
+        return counts
+    shared = torch.from_numpy(counts.astype(np.float64)).to(fabric.device)
+    return fabric.all_reduce(shared, reduce_op="sum").cpu().numpy().astype(np.int64)
 
 
 def _first(cases: Sequence[Prepared]) -> list[Prepared]:

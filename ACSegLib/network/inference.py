@@ -31,6 +31,7 @@ from ACSegLib.network.engines import (
 from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk
 from ACSegLib.network.preprocessing import apply_statistics, shape_at, statistics_for
+from ACSegLib.network.thin_parts import thin_threshold
 from ACSegLib.network.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.working_grid import WorkingGrid, working_shape
 from ACSegLib.volume import Segmentation, Volume
@@ -68,6 +69,9 @@ class PredictionSettings:
         Also give the probabilities (float16, memory-mapped).
     resample : bool
         Bring the image to the voxel size of the training.
+    thin : float, optional
+        Probability from which a voxel in a thin part belongs to its segment, up to 0.5: as everywhere; None: what the
+        model's calibration found. See `ACSegLib.network.thin_parts`.
     memory_limit : int, optional
         Bytes that may be used, the image not counted; None: 70 % of what is free.
     """
@@ -81,11 +85,14 @@ class PredictionSettings:
     roi: Box | None = None
     keep_probabilities: bool = False
     resample: bool = True
+    thin: float | None = None
     memory_limit: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap <= 0.5:
             raise InputError(f"overlap must be from 0 to 0.5, not {self.overlap}.")
+        if self.thin is not None and not 0 < self.thin <= 0.5:
+            raise InputError(f"thin must be above 0 and at most 0.5, not {self.thin}.")
 
 
 @dataclass
@@ -159,6 +166,7 @@ def predict(
         "working_shape": list(grid.shape),
         "resampled": grid.resampled,
         "mirrored": settings.tta,
+        "thin_threshold": job.thin,
         "voxels": int(np.prod(grid.box_shape)),
         "estimated_memory_bytes": job.estimate(tiling, engine.name),
         "image_on_disk": not isinstance(volume.array, np.ndarray) or is_mapped(volume.array),
@@ -240,6 +248,7 @@ class _Job:
             self.kind, self.reason = "pytorch", "the image is too small to earn OpenVINO's preparation back"
         patch = model.preprocessing.get("patch_size") or (64, 64, 64)
         self.overlap = [round(n * settings.overlap) for n in patch]
+        self.thin = settings.thin if settings.thin is not None else thin_threshold(model)
 
     def estimate(self, tiling: Tiling, engine: str) -> int:
         """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
@@ -248,7 +257,7 @@ class _Job:
         return int(tile * bytes_per_voxel(self.model.spec, engine) + row + self._labels_bytes())
 
     def _labels_bytes(self) -> int:
-        layers = len(self.model.segments) if self.model.spec.get("output") == "sigmoid" else 1
+        layers = len(self.model.segments) if self.model.spec.get("output") == "sigmoid" else 1 + (self.thin < 0.5)
         size = layers * math.prod(self.grid.box_shape)
         return 0 if labels_on_disk(size, self.settings.memory_limit) else size
 
@@ -261,9 +270,12 @@ class _Job:
                 engine = make_engine(
                     self.model, tiling.tile, device=self.place, engine=self.kind, precision=self.settings.precision
                 )
-                sink = PlaneSink(self.grid, self.model, self.settings.keep_probabilities, self.settings.memory_limit)
+                keep, limit = self.settings.keep_probabilities, self.settings.memory_limit
+                sink = PlaneSink(self.grid, self.model, keep, limit, self.thin)
                 with reuse_freed_memory():
-                    self._rows(engine, tiling, sink, progress.part(0.02, 0.99))
+                    self._rows(engine, tiling, sink, progress.part(0.02, 0.98))
+                progress(0.98, "putting thin parts right")
+                sink.finish(progress)
                 return sink, engine, tiling
             except OutOfMemory as error:
                 size = " x ".join(str(n) for n in tiling.tile)

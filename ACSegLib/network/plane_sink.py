@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ACSegLib.files.lazy import scratch
+from ACSegLib.jobs import Progress
+from ACSegLib.network.thin_parts import restore_thin_parts
 from ACSegLib.network.working_grid import WorkingGrid
 from ACSegLib.volume import Segmentation, Volume
 
@@ -39,7 +41,12 @@ class PlaneSink:
     """Takes finished working planes, brings them to the image's grid, and keeps labels (and probabilities)."""
 
     def __init__(
-        self, grid: WorkingGrid, model: Model, keep_probabilities: bool, memory_limit: int | None = None
+        self,
+        grid: WorkingGrid,
+        model: Model,
+        keep_probabilities: bool,
+        memory_limit: int | None = None,
+        thin: float = 0.5,
     ) -> None:
         self.grid = grid
         self.sigmoid = model.spec.get("output") == "sigmoid"
@@ -50,6 +57,8 @@ class PlaneSink:
         on_disk = labels_on_disk(math.prod(layers) * np.dtype(dtype).itemsize, memory_limit)
         self.classes = scratch(layers, dtype) if on_disk else np.zeros(layers, dtype)
         self.probabilities = scratch_array((channels, *shape)) if keep_probabilities else None
+        self._thin = 0.5 if self.sigmoid else thin
+        self._candidates = (scratch if on_disk else np.zeros)(shape, dtype) if self._thin < 0.5 else None
         self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
         self._first = self._written = self._received = 0
 
@@ -77,9 +86,19 @@ class PlaneSink:
         place = slice(self._written, self._written + slab.shape[1])
         classes = (slab > 0.5) if self.sigmoid else strongest(slab)[None]
         self.classes[:, place] = classes.cpu().numpy()
+        if self._candidates is not None:
+            likeliest = strongest(slab[1:]) + 1
+            nearly = (classes[0] == 0) & (slab[1:].amax(0) > self._thin)
+            self._candidates[place] = (likeliest * nearly).cpu().numpy()
         if self.probabilities is not None:
             self.probabilities[:, place] = slab.half().cpu().numpy()
         self._written = place.stop
+
+    def finish(self, progress: Progress) -> int:
+        """Once all planes are there: put thin parts right; gives how many voxels that changed."""
+        if self._candidates is None:
+            return 0
+        return restore_thin_parts(self.classes[0], self._candidates, progress)
 
 
 def strongest(slab: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,11 +204,10 @@ def _calibrated(model: Model, cases: Sequence[Prepared], engine: Engine, progres
     """The model with calibrated heads; after a cancel the training can be resumed, as from any step."""
     try:
         progress(0.0, "finding how large the segments should come out")
-        weights, told = calibrate(model, cases, engine.fabric, progress)
+        return calibrate(model, cases, engine.fabric, progress)
     except Cancelled:
         engine.save(when_cancelled=True)
         raise
-    return replace(model, state_dict=weights, card={**model.card, "calibration": told})
 
 
 @contextlib.contextmanager

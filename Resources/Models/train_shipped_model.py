@@ -1,6 +1,7 @@
 """Train the model that ships with ACSeg, on simulated tomograms alone.
 
     python Resources/Models/train_shipped_model.py CACHE [--epochs 44] [--volumes 160]
+    python Resources/Models/train_shipped_model.py CACHE --calibrate        # measure the offsets of its outputs anew
 
 CACHE is a folder for the simulated volumes, kept between runs. The seeds are fixed, so the volumes are the same on
 every computer; the number of steps is fixed too, so training is the same on the same device and library versions,
@@ -18,16 +19,19 @@ import numpy as np
 
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.jobs import Progress
-from ACSegLib.network.model_file import Model, save_model
+from ACSegLib.network.calibration import calibrate
+from ACSegLib.network.data import Case
+from ACSegLib.network.data import prepare as prepare_case
+from ACSegLib.network.model_file import Model, load_model, save_model
 from ACSegLib.network.preprocessing import resample_image
-from ACSegLib.network.settings import TrainingSettings
+from ACSegLib.network.settings import TrainingSettings, choose_device, make_fabric
 from ACSegLib.network.training import train
 from ACSegLib.network.working_grid import working_shape
 from ACSegLib.phantom import Phantom, simulate, vary
 from ACSegLib.volume import Segmentation, Volume
 
 FIRST_SEED = {"train": 10_000, "val": 20_000}
-VALIDATION_VOLUMES = 5
+VALIDATION_VOLUMES = 15
 SMALLEST, LARGEST = 48, 112
 #: Longest side of what the network sees: a whole specimen in one patch, whatever its voxel size.
 WORKING_SIDE = 64
@@ -141,6 +145,18 @@ def train_model(folder: Path, volumes: int, epochs: int, seed: int) -> Model:
     return model
 
 
+def calibrate_again(folder: Path, model: Model) -> Model:
+    """Measure the offsets of a model's outputs on the validation volumes, which are simulated where they lack."""
+    places = prepare(folder, "val", VALIDATION_VOLUMES)
+    cases = []
+    for image, label in _files(*places):
+        case = Case.of(open_volume(image), open_segmentation(label), image.stem)
+        cases.append(prepare_case(case, model.segments, model.preprocessing, None, "px", overlapping=False))
+    fabric = make_fabric(TrainingSettings(), choose_device("auto"))
+    fabric.launch()
+    return calibrate(model, cases, fabric, Progress(_tell))
+
+
 def _files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     return [(image, labels / image.name.replace(".nrrd", ".seg.nrrd")) for image in sorted(images.glob("*.nrrd"))]
 
@@ -157,7 +173,11 @@ def main() -> int:
     parser.add_argument("--volumes", type=int, default=160)
     parser.add_argument("--epochs", type=int, default=44, help="of 50 steps, both stages together")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--calibrate", action="store_true", help="calibrate the output file again, without training")
     arguments = parser.parse_args()
+    if arguments.calibrate:
+        save_model(calibrate_again(arguments.cache, load_model(arguments.output)), arguments.output)
+        return 0
     save_model(train_model(arguments.cache, arguments.volumes, arguments.epochs, arguments.seed), arguments.output)
     return 0
 

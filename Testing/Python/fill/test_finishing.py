@@ -8,21 +8,12 @@ from scipy import ndimage
 
 from ACSegLib.fill import fill, walk_kernels
 from ACSegLib.fill.finishing import (
-    grow_or_shrink,
     prior_share,
     remove_doubtful_islands,
     restore_thin_parts,
     thin_threshold,
 )
 from ACSegLib.phantom import annotate, simulate
-
-
-@pytest.mark.parametrize("grow", [True, False])
-def test_grow_and_shrink_are_those_of_scipy(grow):
-    mask = np.random.default_rng(3).random((7, 12, 15)) < 0.6
-    cross = ndimage.generate_binary_structure(3, 1)
-    expected = ndimage.binary_dilation(mask, cross) if grow else ndimage.binary_erosion(mask, cross, border_value=1)
-    np.testing.assert_array_equal(grow_or_shrink(mask, grow), expected)
 
 
 def body_with_filament():

@@ -73,6 +73,7 @@ class TestLearning:
         assert set(card["validation"]["dice"]) == {"cell", "bead"}
         assert card["steps"] == 80
         assert set(card["calibration"]) == {"cell", "bead"}
+        assert 0.1 <= trained.model.preprocessing["thin_threshold"] <= 0.5
         assert all(row["dice_gain"] >= -1e-4 for row in card["calibration"].values())
         assert len(card["training"]) == 3
         assert len(card["training"][0]["image_sha256"]) == 64
