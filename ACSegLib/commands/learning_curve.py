@@ -220,7 +220,7 @@ def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> list[dic
             device=work["device"],
             seed=work["seed"] + repeat,
             validation_part=0.2 if count >= 5 else 0.0,
-            resume=model_path.with_suffix(".checkpoint").exists(),
+            resume=train.beside(model_path, ".checkpoint").exists(),
         ),
         progress.part(0.0, 0.8),
     )

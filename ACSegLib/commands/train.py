@@ -233,9 +233,9 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
     return TrainingSettings(
         **{name: getattr(options, name) for name in same_named},
         init=_initial_model(options.init) if options.init else None,
-        checkpoint=_beside(output, ".checkpoint"),
-        table=_beside(output, ".csv"),
-        plot=_beside(output, ".png"),
+        checkpoint=beside(output, ".checkpoint"),
+        table=beside(output, ".csv"),
+        plot=beside(output, ".png"),
         tensorboard=Path(options.tensorboard) if options.tensorboard else None,
         scratch=Path(options.scratch) if options.scratch else None,
         overrides={key: value for key, value in overrides.items() if value is not None},
@@ -261,7 +261,7 @@ def _first_of_two(options: Options, output: Path) -> Model | None:
 
     if not (options.resume and options.surface_refinement and output.is_file()):
         return None
-    if _beside(output, ".checkpoint").exists():
+    if beside(output, ".checkpoint").exists():
         return None
     model = load_model(output)
     if second_network(model) is not None:
@@ -282,7 +282,8 @@ def _train_surface(model: Model, cases: list[Case], options: Options, progress: 
     return train_refiner(cases, model, settings, progress)
 
 
-def _beside(output: Path, ending: str) -> Path:
+def beside(output: Path, ending: str) -> Path:
+    """A file beside the model: ".checkpoint", ".csv", ".png"."""
     return output.with_name(output.name + ending)
 
 

@@ -65,6 +65,8 @@ def discard_open_outputs() -> None:
 
 def _replace(temporary: Path, target: Path) -> None:
     if target.is_dir() and not target.is_symlink():
+        if not temporary.is_dir():
+            raise FileError(f"cannot write {target}: it is a folder; name a file in it.")
         retired = target.with_name(f".{uuid.uuid4().hex[:8]}-old-{target.name}")
         target.rename(retired)
         temporary.rename(target)

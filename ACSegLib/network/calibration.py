@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ACSegLib.network.model_file import Model
 
 #: Largest offset, and the steps in which it is sought; logits.
-LARGEST, STEP = 5.0, 0.1
+LARGEST, STEP = 3.0, 0.1
 
 #: An offset nearer to none is taken if its Dice is within this of the best.
 _AS_GOOD = 2e-4

@@ -22,7 +22,7 @@ from ACSegLib.network.data import Case, Prepared, join_tables, prepare
 from ACSegLib.network.engine import Engine
 from ACSegLib.network.finetune import adapt_head, plan_from_model
 from ACSegLib.network.fingerprint import Plan, make_plan, resampled_shapes
-from ACSegLib.network.held_out import hold_back
+from ACSegLib.network.held_out import FEWEST_FOR_WHOLE_VALIDATION, hold_back
 from ACSegLib.network.model_file import Model
 from ACSegLib.network.settings import TrainingSettings, available_memory, choose_device, make_fabric
 from ACSegLib.volume import Segment, Segmentation, Volume
@@ -112,9 +112,12 @@ def train(
     with _scratch(settings, facts + val_facts, plan) as folder:
         prepared = _prepare_all(cases, table, plan, settings, folder, progress.part(0.03, 0.06))
         prepared_val = _prepare_all(held_out, table, plan, settings, folder, progress.part(0.06, 0.07))
+        whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
         if not prepared_val and settings.validation_part > 0:
             prepared, prepared_val, note = hold_back(prepared, settings.validation_part, settings.seed)
             warnings.append(note)
+            if len(cases) >= FEWEST_FOR_WHOLE_VALIDATION:
+                whole = prepared_val
         network = _initial_network(plan, settings.seed, start)
         _require_room(settings, network)
         engine = Engine(
@@ -128,7 +131,7 @@ def train(
             plan.spec, engine.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
             _card(plan, settings, state, cases, facts, held_out, warnings, fabric),
         )  # fmt: skip
-        model = _calibrated(model, prepared_val or prepared, engine, progress.part(0.99, 1.0))
+        model = _calibrated(model, whole, engine, progress.part(0.99, 1.0))
     if settings.checkpoint and fabric.is_global_zero:
         discard(settings.checkpoint)
     return TrainingResult(model, plan, state.history, warnings, fabric.is_global_zero)

@@ -139,7 +139,8 @@ def train_model(folder: Path, volumes: int, epochs: int, seed: int) -> Model:
         "works_on": "soft X-ray tomograms of cells in a capillary, any voxel size and grey scale; the image is reduced "
         "to 64 voxels along its longest side, so a field of view of 8 to 20 um suits best",
         "fails_on": "detail thinner than about 1/64 of the field of view (filopodia: refine the surface); flat samples "
-        "with a large missing wedge; several touching cells are one segment; images of other methods",
+        "with a large missing wedge; several touching cells are one segment; the wall of a real capillary, where it is "
+        "as bright as cells; images of other methods",
     }
     model.card.pop("training", None)  # the seeds say it all; checksums of simulated files would only be ballast
     return model

@@ -95,7 +95,7 @@ def train_once(images: Path, labels: Path, model: Path, options: argparse.Namesp
     """Train a network unless it is there; go on where a training was stopped."""
     if model.exists():
         return
-    resume = model.with_suffix(".checkpoint").exists()
+    resume = train.beside(model, ".checkpoint").exists()
     say(f"training {model}" + (", from its checkpoint" if resume else ""))
     choices = train.Options(str(model), images=[str(images)], labels=[str(labels)], spacing="none", resume=resume)
     choices = replace(choices, preset=options.preset, minutes=options.minutes, checkpoint_minutes=1.0)

@@ -51,6 +51,15 @@ def test_a_folder_replaces_a_folder(tmp_path):
     assert names(target) == ["second"]
 
 
+def test_a_file_never_replaces_a_folder(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.txt").write_text("kept")
+    with pytest.raises(FileError, match="it is a folder"), atomic_output(tmp_path / "results") as path:
+        path.write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["results"]
+    assert (tmp_path / "results" / "a.txt").read_text() == "kept"
+
+
 def test_a_failed_folder_leaves_the_old_one(tmp_path):
     target = tmp_path / "out.ome.zarr"
     target.mkdir()
