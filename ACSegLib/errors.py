@@ -20,7 +20,13 @@ class MemoryLimitError(MemoryError):
 
 
 class Cancelled(Exception):
-    """The person stopped the work. Nothing half done is left behind."""
+    """The person stopped the work. Nothing half done is left behind, unless its text says what was kept."""
+
+
+def explain_cancel(error: BaseException) -> str:
+    """Give the sentence to show a person who has stopped the work."""
+    text = str(error)
+    return "cancelled; nothing half done was left behind." if text in ("", "cancelled") else text
 
 
 def explain(error: BaseException) -> str | None:

@@ -16,7 +16,7 @@ from ACSegLib.commands import load
 from ACSegLib.commands.cli_modules import CLI_MODULES, option_values
 from ACSegLib.commands.main import EXIT_CANCELLED, EXIT_DEFECT, EXIT_INPUT, execute
 from ACSegLib.commands.options import from_mapping
-from ACSegLib.errors import Cancelled, explain
+from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.files.units import assume_unit
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 
@@ -27,8 +27,8 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     restore = cancel_on_signals(cancel)
     try:
         return _run(name, sys.argv[1:] if arguments is None else arguments, cancel)
-    except Cancelled:
-        return _failed(name, "cancelled; nothing half done was left behind.", EXIT_CANCELLED)
+    except Cancelled as stop:
+        return _failed(name, explain_cancel(stop), EXIT_CANCELLED)
     except ImportError as error:
         return _failed(name, f"needs the package {error.name}; the module ACSeg installs it.", EXIT_INPUT)
     except (ValueError, OSError, MemoryError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 import ACSegLib
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.options import add_arguments, from_namespace
-from ACSegLib.errors import Cancelled, explain
+from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 
 EXIT_OK, EXIT_DEFECT, EXIT_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
@@ -139,8 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(namespace, cancel)
     except SystemExit as stop:  # argparse has printed why
         return int(stop.code or 0)
-    except (Cancelled, KeyboardInterrupt):
-        return _fail("cancelled; nothing half done was left behind.", EXIT_CANCELLED)
+    except (Cancelled, KeyboardInterrupt) as stop:
+        return _fail(explain_cancel(stop), EXIT_CANCELLED)
     except Exception as error:
         sentence = explain(error)
         if sentence is None:

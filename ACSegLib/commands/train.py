@@ -15,15 +15,16 @@ Examples:
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
 from ACSegLib.commands.pairs import PairOfFiles, find_pairs, read_table
-from ACSegLib.errors import InputError
+from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     settings = _settings(options, output)
     model, final_loss, main_process = _first_of_two(options, output), None, True
     if model is None:
-        result = train(cases, settings, progress, held_out)
+        with _telling_how_to_go_on(output):
+            result = train(cases, settings, progress, held_out)
         model, main_process = result.model, result.main_process
         final_loss = result.history[-1]["loss"] if result.history else None
         model.card.update(licence=options.licence, note=options.note, name=output.stem)
@@ -163,6 +165,17 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         "device": card["device"],
         "warnings": card["warnings"],
     }
+
+
+@contextlib.contextmanager
+def _telling_how_to_go_on(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except Cancelled as stop:
+        checkpoint = beside(output, ".checkpoint")
+        if not checkpoint.exists():
+            raise
+        raise Cancelled(f"cancelled; the state was kept in {checkpoint}: add --resume to go on.") from stop
 
 
 def describe(results: dict[str, Any]) -> str:

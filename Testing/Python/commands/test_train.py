@@ -110,6 +110,8 @@ def test_sigterm_keeps_the_state_and_resume_goes_on(data):
             break
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
+    assert "--resume" in errors
+    assert "m.acseg.checkpoint" in errors
     assert not output.exists()
     assert (data / "m.acseg.checkpoint").is_file()
     assert main(arguments(data, "-o", str(output), "--epochs", "1", "--resume")) == 0
