@@ -7,7 +7,6 @@ not depend on each other: they bound the memory, and an edit of one slice touche
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -123,7 +122,7 @@ class Context:
         settings: Settings | None = None,
         progress: Progress | None = None,
     ) -> SlabResult:
-        """Solve planes first..last; their outer planes are drawn, or the volume ends there.
+        """Solve planes first..last; their outer planes are drawn, or the volume ends there. The caller finishes it.
 
         Parameters
         ----------
@@ -147,7 +146,8 @@ class Context:
             np.ascontiguousarray(edges), seeds, seeds != OUTSIDE, settings.beta(self.features.noise), settings.gamma,
             self.axis_weights,
         )  # fmt: skip
-        result = SlabResult(first, seeds.shape, self.count if keep else 0)
+        thin = thin_threshold(settings.gamma) if self.whole_slices else None
+        result = SlabResult(first, seeds, thin, self.count if keep else 0)
         wanted = priors.worth_solving(self.tolerance)
         for start in range(0, len(wanted), TOGETHER):
             batch = wanted[start : start + TOGETHER]
@@ -156,7 +156,6 @@ class Context:
             self.iterations.append(done)
             kernels.blend(given, seeds, np.float32(prior_share(settings.gamma)), x)
             result.add(batch, x)
-        result.finish(seeds, thin_threshold(settings.gamma) if self.whole_slices else None)
         return result
 
 
@@ -201,11 +200,24 @@ class ClassPriors:
 
 
 class SlabResult:
-    """Best class of each voxel of a slab, how sure it is, and on request all probabilities."""
+    """Best class of each voxel of a slab, how sure it is, and on request all probabilities.
 
-    def __init__(self, first: int, shape: Iterable[int], keep: int) -> None:
+    Parameters
+    ----------
+    first : int
+        Its first plane.
+    seeds : ndarray of int16, (K, J, I)
+        Known classes.
+    thin : float or None
+        Threshold of thin parts; None leaves the labels as the probabilities have them.
+    keep : int
+        Number of classes if the probabilities are to be kept, else 0.
+    """
+
+    def __init__(self, first: int, seeds: np.ndarray, thin: float | None, keep: int) -> None:
         self.first = first
-        shape = tuple(shape)
+        self._seeds, self._thin = seeds, thin
+        shape = seeds.shape
         self.best = np.zeros(shape, np.int16)
         self.best_value = np.zeros(shape, np.float32)
         self.second = np.zeros(shape, np.float32)
@@ -220,23 +232,24 @@ class SlabResult:
         if self.probabilities is not None:
             self.probabilities[classes] = x
 
-    def finish(self, seeds: np.ndarray, thin: float | None) -> None:
+    def finish(self) -> SlabResult:
         """Fold in background as what the others leave, then put the drawn voxels back as drawn.
 
-        With `thin`, the threshold of thin parts, the labels are put right as `finishing` says; voxels that changes are
-        as uncertain as can be.
+        With a threshold of thin parts, the labels are put right as `finishing` says; voxels that changes are as
+        uncertain as can be.
         """
         rest = np.maximum(self._rest, 0)
-        if thin is None:
-            self._fold_background(rest, seeds)
+        if self._thin is None:
+            self._fold_background(rest, self._seeds)
         else:
             likeliest, value = self.best.copy(), self.best_value.copy()
-            self._fold_background(rest, seeds)
-            changed = restore_thin_parts(self.best, likeliest, value, seeds, thin)
-            changed |= remove_doubtful_islands(self.best, value, seeds)
+            self._fold_background(rest, self._seeds)
+            changed = restore_thin_parts(self.best, likeliest, value, self._seeds, self._thin)
+            changed |= remove_doubtful_islands(self.best, value, self._seeds)
             self.second[changed] = self.best_value[changed]
         if self.probabilities is not None:
             self.probabilities[0] = rest
+        return self
 
     def _fold_background(self, rest: np.ndarray, seeds: np.ndarray) -> None:
         from ACSegLib.fill import walk_kernels as kernels

@@ -6,7 +6,7 @@ import itertools
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -230,10 +230,16 @@ def solve_slabs(
         best, uncertainty = state.best.copy(), turned(previous[0].uncertainty, axis).copy()
         kept = state.kept.copy() if keep and state.kept is not None else None
         slabs = previous[1]
-    for number, (first, last) in enumerate(slabs):
-        progress(number / len(slabs), f"filling slices {first} to {last} of axis {AXES[axis]}")
-        done = context.solve(first, last, keep=keep, progress=progress)
-        _store(done, first, best, uncertainty, kept)
+    with ThreadPoolExecutor(1) as beside:  # one slab is finished, which keeps one core busy, beside the next one's walk
+        stored: Future[None] | None = None
+        for number, (first, last) in enumerate(slabs):
+            progress(number / len(slabs), f"filling slices {first} to {last} of axis {AXES[axis]}")
+            done = context.solve(first, last, keep=keep, progress=progress)
+            if stored is not None:
+                stored.result()
+            stored = beside.submit(_finish, done, first, best, uncertainty, kept)
+        if stored is not None:
+            stored.result()
     progress(1.0, "done")
     state = _State(context, seeds, options, best, volume, kept, plane_checksums(labels, axis))
     by_segment = _segment_probabilities(kept, seeds, axis) if kept is not None else None
@@ -254,7 +260,8 @@ def plane_checksums(labels: Segmentation, axis: int) -> list[int]:
     return sums
 
 
-def _store(done: SlabResult, first: int, best: np.ndarray, uncertainty: np.ndarray, kept: np.ndarray | None) -> None:
+def _finish(done: SlabResult, first: int, best: np.ndarray, uncertainty: np.ndarray, kept: np.ndarray | None) -> None:
+    done.finish()
     planes = slice(first, first + len(done.best))
     best[planes] = done.best
     uncertainty[planes] = done.uncertainty
@@ -357,7 +364,7 @@ def estimate_memory(
     voxels = int(np.prod(shape))
     slab = min(slab_planes, shape[0]) * int(np.prod(shape[1:]))
     whole = voxels * (4 + 2 * 2 + 2 + 2 + 1 + 5 * 4 / 8 * 1.15) + (voxels * 2 * classes if probabilities else 0)
-    per_slab = slab * (4 * (6 + 3 + 2 + min(classes, 9) + 5 * min(classes - 1, TOGETHER) + 5))
+    per_slab = slab * (4 * (6 + 3 + 2 + min(classes, 9) + 5 * min(classes - 1, TOGETHER) + 2 * 5))
     turned = voxels * itemsize
     return int(max(whole + per_slab, whole + turned))
 

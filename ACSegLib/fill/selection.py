@@ -72,7 +72,7 @@ def choose_settings(context: Context, samples: Samples, progress: Progress) -> t
         window = _window(context, k)
         here = k - window.offset
         last = len(window.classes) - 1
-        result = window.solve(0, last, without=here, network=networks[k], settings=settings, progress=progress)
+        result = window.solve(0, last, without=here, network=networks[k], settings=settings, progress=progress).finish()
         overlap += _overlap(window.classes[here], result.best[here], context.count)
     return settings, {"left_out": left_out, "prior_dice": prior_dice, "forecast_dice": _mean_dice(overlap)}
 
