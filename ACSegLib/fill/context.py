@@ -131,8 +131,6 @@ class Context:
         without : int, optional
             Solve as if this slice had not been drawn (to see how well it is predicted).
         """
-        from ACSegLib.fill import walk_kernels as kernels
-
         settings = settings or self.settings
         edges, fine = self.features.slab(first, last + 1)
         seeds = self.classes[first : last + 1].copy()
@@ -154,8 +152,7 @@ class Context:
             given = np.stack([priors.of(c) for c in batch])
             x, done = self.solver.solve(problem, batch, given, given.copy(), self.tolerance, progress or Progress())
             self.iterations.append(done)
-            kernels.blend(given, seeds, np.float32(prior_share(settings.gamma)), x)
-            result.add(batch, x)
+            result.add(batch, x, given, prior_share(settings.gamma))
         return result
 
 
@@ -224,11 +221,9 @@ class SlabResult:
         self._rest = np.ones(shape, np.float32)
         self.probabilities = np.zeros((keep, *shape), np.float16) if keep else None
 
-    def add(self, classes: list[int], x: np.ndarray) -> None:
-        """Fold in the probabilities (R, K, J, I) of some classes."""
-        from ACSegLib.fill import walk_kernels as kernels
-
-        kernels.merge_best(x, np.asarray(classes, np.int16), self.best, self.best_value, self.second, self._rest)
+    def add(self, classes: list[int], x: np.ndarray, prior: np.ndarray, share: float) -> None:
+        """Fold in the probabilities (R, K, J, I) of some classes, moved by `share` towards their prior."""
+        self._fold(x, prior, share, classes)
         if self.probabilities is not None:
             self.probabilities[classes] = x
 
@@ -251,10 +246,16 @@ class SlabResult:
             self.probabilities[0] = rest
         return self
 
-    def _fold_background(self, rest: np.ndarray, seeds: np.ndarray) -> None:
+    def _fold(self, x: np.ndarray, prior: np.ndarray, share: float, classes: list[int]) -> None:
         from ACSegLib.fill import walk_kernels as kernels
 
-        kernels.merge_best(rest[None], np.zeros(1, np.int16), self.best, self.best_value, self.second, self._rest)
+        kernels.merge_best(
+            x, prior, np.float32(share), self._seeds, np.asarray(classes, np.int16), self.best, self.best_value,
+            self.second, self._rest,
+        )  # fmt: skip
+
+    def _fold_background(self, rest: np.ndarray, seeds: np.ndarray) -> None:
+        self._fold(rest[None], rest[None], 0.0, [0])
         drawn = seeds >= 0
         self.best[drawn] = seeds[drawn]
         self.best_value[drawn], self.second[drawn] = 1.0, 0.0

@@ -238,29 +238,16 @@ def add_scaled(correction, scale, x):
 
 
 @njit(**_JIT)
-def _blend(begin, end, prior, seeds, share, x):
-    count, _nk, nj, ni = x.shape
-    for row in range(begin, end):
-        k, j = row // nj, row % nj
-        for r in range(count):
-            for i in range(ni):
-                if seeds[k, j, i] < 0:
-                    x[r, k, j, i] += share * (prior[r, k, j, i] - x[r, k, j, i])
-
-
-def blend(prior, seeds, share, x):
-    """Move the probabilities x (R, K, J, I) of voxels that were not drawn towards the prior, in place."""
-    spread(_blend, x.shape[1] * x.shape[2], prior, seeds, share, x)
-
-
-@njit(**_JIT)
-def _merge_best(begin, end, probabilities, classes, best, best_value, second, rest):
+def _merge_best(begin, end, probabilities, prior, share, seeds, classes, best, best_value, second, rest):
     count, _nk, nj, ni = probabilities.shape
     for row in range(begin, end):
         k, j = row // nj, row % nj
         for r in range(count):
             for i in range(ni):
                 value = probabilities[r, k, j, i]
+                if seeds[k, j, i] < 0:
+                    value += share * (prior[r, k, j, i] - value)
+                    probabilities[r, k, j, i] = value
                 rest[k, j, i] -= value
                 if value > best_value[k, j, i]:
                     second[k, j, i] = best_value[k, j, i]
@@ -270,9 +257,11 @@ def _merge_best(begin, end, probabilities, classes, best, best_value, second, re
                     second[k, j, i] = value
 
 
-def merge_best(probabilities, classes, best, best_value, second, rest):
+def merge_best(probabilities, prior, share, seeds, classes, best, best_value, second, rest):
     """Fold some classes (R, K, J, I) into the running best class, its probability and the runner-up's.
 
-    `rest` is reduced by them: what is left is the probability of the classes not yet folded in.
+    Before that the probabilities of voxels that were not drawn move by `share` towards the prior, in place. `rest` is
+    reduced by them: what is left is the probability of the classes not yet folded in.
     """
-    spread(_merge_best, best.shape[0] * best.shape[1], probabilities, classes, best, best_value, second, rest)
+    rows = best.shape[0] * best.shape[1]
+    spread(_merge_best, rows, probabilities, prior, share, seeds, classes, best, best_value, second, rest)

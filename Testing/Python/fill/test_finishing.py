@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.fill import fill, walk_kernels
+from ACSegLib.fill import fill
+from ACSegLib.fill.context import SlabResult
 from ACSegLib.fill.finishing import (
     prior_share,
     remove_doubtful_islands,
@@ -87,8 +88,11 @@ def test_probabilities_move_towards_the_prior_except_where_drawn():
     x, prior = (rng.random((2, 5, 6, 7)).astype(np.float32) for _ in range(2))
     seeds = rng.integers(-1, 3, (5, 6, 7)).astype(np.int16)
     expected = np.where(seeds < 0, 0.7 * x + 0.3 * prior, x)
-    walk_kernels.blend(prior, seeds, np.float32(0.3), x)
+    result = SlabResult(0, seeds, None, 3)
+    result.add([1, 2], x, prior, 0.3)
     np.testing.assert_allclose(x, expected, atol=1e-6)
+    np.testing.assert_allclose(result.probabilities[1:], expected, atol=1e-3)
+    np.testing.assert_array_equal(result.best, 1 + expected.argmax(0))
 
 
 def test_a_prior_that_is_not_trusted_has_no_share():
