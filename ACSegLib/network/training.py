@@ -176,6 +176,9 @@ def _plan(
     )
     if settings.init is None:
         return plan, None
+    asked = sorted({"base", "levels", "residual"} & settings.overrides.keys())
+    if asked:
+        warnings.append(f"the network is that of the model to start with; {', '.join(asked)} had no effect")
     spec, weights, fresh = adapt_head(settings.init, table, plan.spec["output"], settings.seed)
     if fresh:
         warnings.append(f"the model to start with does not know {', '.join(fresh)}; their outputs start untrained")

@@ -168,6 +168,7 @@ class Window:
 
     def close(self):
         self.timer.stop()
+        self.window.setObjectName("")  # it may live on for a while, and must not be found as the next test's window
         self.window.close()
         self.window.deleteLater()
         pump(lambda: True)

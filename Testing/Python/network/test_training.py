@@ -324,6 +324,7 @@ class TestFineTuning:
         assert tuned.history[-1]["dice Cell"] > fresh.history[-1]["dice Cell"]
         assert losses_of(tuned) == losses_of(train(new, settings(**options, init=trained.model)))
         assert any("granule" in w for w in tuned.warnings)
+        assert any("base, levels had no effect" in w for w in tuned.warnings)
         assert tuned.plan.spec["filters"] == trained.plan.spec["filters"]
         assert tuned.model.card["initial_model"]["steps"] == 80
 
