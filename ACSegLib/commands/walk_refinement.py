@@ -14,6 +14,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.masks import bounding_box
 from ACSegLib.volume import Volume
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progres
     unsure = seeds < 0
     report = {**prediction.report, "walk_band_voxels": band, "walk_unsure_part": round(float(unsure.mean()), 4)}
     present = [int(c) for c in np.unique(seeds) if c >= 0]
-    if len(present) < 2 or not unsure.any():
+    box = bounding_box(unsure, margin=1)  # and the seeds around it
+    if len(present) < 2 or box is None:
         report["notes"] = [*report["notes"], "nothing was sure enough to start a walk from; the prediction was kept"]
         return Result(prediction.segmentation, prediction.probabilities, report)
-    box = _box(unsure)
     progress(0.1, "walking from the sure voxels")
     decided = _walk(volume.array[box], seeds[box], prediction.probabilities[(slice(None), *box)], present, progress)
     values = np.array([0, *(segment.value for segment in model.segments)])
@@ -84,15 +85,6 @@ def _require_memory(needed: int) -> None:
         raise MemoryLimitError(
             f"the walk needs {needed / 2**30:.1f} GiB and {free_memory() / 2**30:.1f} GiB are free; use --roi."
         )
-
-
-def _box(unsure: np.ndarray) -> tuple[slice, slice, slice]:
-    """The unsure voxels' box and the seeds around it."""
-    sides = []
-    for axis in range(3):
-        found = np.flatnonzero(unsure.any(axis=tuple(a for a in range(3) if a != axis)))
-        sides.append(slice(max(0, int(found[0]) - 1), int(found[-1]) + 2))
-    return sides[0], sides[1], sides[2]
 
 
 def _walk(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from ACSegLib.fill.labelled_slices import UNKNOWN
-from ACSegLib.thinness import box_of, thin_voxels
+from ACSegLib.masks import bounding_box, thin_voxels
 
 #: Part of the prior in the probabilities, with a prior that is fully trusted.
 PRIOR_SHARE = 0.3
@@ -68,7 +68,8 @@ def restore_thin_parts(
     if not lost.any():
         return changed
     there |= lost
-    box = box_of(there)
+    box = bounding_box(there, margin=1)
+    assert box is not None  # something was lost, and is there
     lost = lost[box]
     lost &= seeds[box] == UNKNOWN
     lost &= thin_voxels(there[box])
@@ -95,9 +96,9 @@ def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, seeds: np.ndarr
     from scipy import ndimage
 
     gone = np.zeros(best.shape, bool)
-    if not best.any():
+    whole = bounding_box(best > 0, margin=1)
+    if whole is None:
         return gone
-    whole = box_of(best > 0)
     best, value, seeds, inside = best[whole], value[whole], seeds[whole], gone[whole]
     neighbours = np.ones((3, 3, 3), bool)
     for number, box in enumerate(ndimage.find_objects(best), 1):

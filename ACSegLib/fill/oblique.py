@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ACSegLib.masks import eroded
+
 #: Mean number of consecutive slices that an oblique drawing crosses on every axis, at least.
 _LONG_RUN = 3
 
@@ -36,24 +38,13 @@ def lies_obliquely(drawn: np.ndarray) -> bool:
         box.append(slice(used[0], used[-1] + 1))
     drawn = drawn[tuple(box)]
     count = np.count_nonzero(drawn)
-    if _inner_voxels(drawn) > _MOST * count:
+    if np.count_nonzero(eroded(drawn)) > _MOST * count:
         return False
     parts, _ = ndimage.label(drawn, np.ones((3, 3, 3)))
     places = np.argwhere(parts)
     numbers = parts[tuple(places.T)]
     oblique = [len(p) for n in np.unique(numbers) if _is_oblique_plane(p := places[numbers == n])]
     return bool(sum(oblique) > _MOST * count)
-
-
-def _inner_voxels(drawn: np.ndarray) -> int:
-    """How many voxels have all six neighbours drawn."""
-    inner = drawn[1:-1, 1:-1, 1:-1].copy()
-    for axis in range(3):
-        for shift in (0, 2):
-            window = [slice(1, -1)] * 3
-            window[axis] = slice(shift, drawn.shape[axis] - 2 + shift)
-            inner &= drawn[tuple(window)]
-    return int(np.count_nonzero(inner))
 
 
 def _is_oblique_plane(places: np.ndarray) -> bool:

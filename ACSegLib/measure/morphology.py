@@ -13,10 +13,11 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.masks import bounding_box
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import intensity_measures
-from ACSegLib.measure.regions import Box, SegmentBoxes, as_mask, bounding_box, sampling, touches_border, within
+from ACSegLib.measure.regions import Box, SegmentBoxes, as_mask, sampling, touches_border, within
 from ACSegLib.measure.surface import DEFAULT_METHOD, surface_area
 from ACSegLib.measure.thin_parts import combine_thin_parts, default_radius, thin_part_measures
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid

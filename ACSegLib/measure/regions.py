@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.masks import Box
 from ACSegLib.volume import Segment, Segmentation, label_boxes
 
-Box = tuple[slice, slice, slice]
 T = TypeVar("T")
 
 #: Environment variable that bounds the threads of a process, ITK's (SimpleITK obeys it as well).
@@ -36,30 +36,6 @@ def as_mask(mask: np.ndarray, what: str = "mask") -> np.ndarray:
     if mask.ndim != 3:
         raise InputError(f"{what} must have 3 dimensions (k, j, i), not shape {mask.shape}.")
     return mask if mask.dtype == bool else mask != 0
-
-
-def bounding_box(mask: np.ndarray, margin: int = 0) -> Box | None:
-    """Slices (k, j, i) of the smallest box that holds the mask, grown by `margin` inside the array; None if empty."""
-    inside = np.any(mask, axis=0)
-    spans: list[np.ndarray] = [np.any(mask, axis=(1, 2)), np.any(inside, axis=1), np.any(inside, axis=0)]
-    if not spans[0].any():
-        return None
-    box = []
-    for span in spans:
-        found = np.flatnonzero(span)
-        box.append(slice(max(int(found[0]) - margin, 0), min(int(found[-1]) + 1 + margin, len(span))))
-    return box[0], box[1], box[2]
-
-
-def eroded(mask: np.ndarray) -> np.ndarray:
-    """Voxels (boolean, (k, j, i)) whose six neighbours are in the mask as well; outside the array nothing is."""
-    inner = mask.copy()
-    for axis in range(3):
-        source, target = np.moveaxis(mask, axis, 0), np.moveaxis(inner, axis, 0)
-        target[1:] &= source[:-1]
-        target[:-1] &= source[1:]
-        target[0] = target[-1] = False
-    return inner
 
 
 class SegmentBoxes:

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.masks import bounding_box
 from ACSegLib.measure.intensity import intensity_measures
 from ACSegLib.measure.morphology import shape_measures
-from ACSegLib.measure.regions import as_mask, bounding_box, sampling
+from ACSegLib.measure.regions import as_mask, sampling
 from ACSegLib.measure.surface import line_weights, shifted
 from ACSegLib.measure.thin_parts import split_thin_parts
 

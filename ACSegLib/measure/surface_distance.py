@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import as_mask, bounding_box, sampling, threads
+from ACSegLib.masks import bounding_box
+from ACSegLib.measure.regions import as_mask, sampling, threads
 
 SURFACES = ("surfels", "voxels")
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.masks import bounding_box
 from ACSegLib.measure.components import find_components
-from ACSegLib.measure.regions import Box, as_mask, bounding_box, sampling, squared_distance, within_distance
+from ACSegLib.measure.regions import Box, as_mask, sampling, squared_distance, within_distance
 
 #: Parts thinner than twice this many nanometres are thin, where voxels are small enough to show it.
 FILOPODIUM_RADIUS_NM = 250.0

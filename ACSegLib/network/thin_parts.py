@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ACSegLib.jobs import Progress
-from ACSegLib.thinness import REACH, thin_voxels
+from ACSegLib.masks import REACH, thin_voxels
 
 if TYPE_CHECKING:
     from ACSegLib.network.model_file import Model

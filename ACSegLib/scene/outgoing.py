@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.masks import bounding_box
 from ACSegLib.scene import grid, read
 from ACSegLib.scene.editing import EditRules
-from ACSegLib.scene.sharing import Image, bounding_box
+from ACSegLib.scene.sharing import Image
 from ACSegLib.volume import Segment, Segmentation
 
 

@@ -16,17 +16,6 @@ if TYPE_CHECKING:
 Image = tuple[Any, dict[str, int]]
 
 
-def bounding_box(labels: np.ndarray) -> tuple[slice, ...] | None:
-    """Smallest box (k, j, i) that holds every non-zero voxel; None if there is none."""
-    box = []
-    for axis in range(3):
-        occupied = np.flatnonzero(labels.any(axis=tuple(a for a in range(3) if a != axis)))
-        if not len(occupied):
-            return None
-        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-    return tuple(box)
-
-
 def other_images(
     node: Any, written: Sequence[str], erasable: Sequence[str], labels: OutgoingLabels
 ) -> tuple[list[Image], list[Image]]:

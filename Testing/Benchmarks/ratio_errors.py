@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.masks import bounding_box
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.overlap import overlap_counts, overlap_scores
-from ACSegLib.measure.regions import bounding_box, squared_distance
+from ACSegLib.measure.regions import squared_distance
 from ACSegLib.measure.segment_figures import surface_share
 from ACSegLib.measure.surface import surface_area
 from ACSegLib.measure.thin_parts import default_radius, thin_part_measures

@@ -7,10 +7,10 @@ import pytest
 from scipy import ndimage
 
 from ACSegLib.errors import Cancelled
+from ACSegLib.masks import bounding_box
 from ACSegLib.measure.regions import (
     THREADS_VARIABLE,
     SegmentBoxes,
-    bounding_box,
     chunks_of,
     in_threads,
     squared_distance,

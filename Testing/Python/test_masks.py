@@ -1,4 +1,4 @@
-"""Thin parts of masks."""
+"""Thin parts of masks, and their boxes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.thinness import box_of, grow_or_shrink, thin_voxels
+from ACSegLib.masks import bounding_box, grow_or_shrink, thin_voxels
 
 
 @pytest.mark.parametrize("grow", [True, False])
@@ -29,4 +29,4 @@ def test_a_rod_of_two_voxels_is_thin_and_a_ball_is_not():
 def test_the_box_holds_everything_and_a_voxel_more_where_there_is_one():
     mask = np.zeros((5, 6, 7), bool)
     mask[0, 2:4, 6] = True
-    assert box_of(mask) == (slice(0, 2), slice(1, 5), slice(5, 8))
+    assert bounding_box(mask, 1) == (slice(0, 2), slice(1, 5), slice(5, 7))
