@@ -22,7 +22,7 @@ from ACSegLib.network.data import IGNORE, Prepared
 from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.finetune import head_keys
 from ACSegLib.network.thin_parts import ThinParts
-from ACSegLib.network.validation import predict_logits
+from ACSegLib.network.validation import predict_logits, summed
 
 if TYPE_CHECKING:
     import torch
@@ -125,12 +125,13 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
         found = count_margins(logits, case.target, model.spec.get("output") == "sigmoid")
         found[~case.known] = 0
         counts += found
-    offsets, gains = best_offsets(_summed(counts, fabric))
+    offsets, gains = best_offsets(summed(counts, fabric))
     told = {
         s.name: {"offset": round(float(o), 2), "dice_gain": round(float(g), 4)}
         for s, o, g in zip(model.segments, offsets, gains, strict=True)
     }
     shifted = replace(model, state_dict=shift_heads(model.spec, model.state_dict, offsets.tolist()))
+    # The logits are computed anew: those of all cases would not fit in memory.
     thin = _thin_threshold(shifted, mine, fabric, progress.part(0.5, 1))
     preprocessing = {**model.preprocessing, "thin_threshold": thin}
     return replace(shifted, preprocessing=preprocessing, card={**model.card, "calibration": told})
@@ -144,7 +145,7 @@ def _thin_threshold(model: Model, cases: Sequence[Prepared], fabric: Any, progre
     dense = [c for c in cases if c.known.all() and not (c.target == IGNORE).any()]
     for case, logits in _logits_of(model, dense, fabric, progress):
         parts.add(logits.float().softmax(0).numpy(), case.target[0])
-    parts.counts, parts.truth = _summed(parts.counts, fabric), _summed(parts.truth, fabric)
+    parts.counts, parts.truth = summed(parts.counts, fabric), summed(parts.truth, fabric)
     return parts.choose()
 
 
@@ -153,7 +154,7 @@ def _logits_of(
 ) -> Iterator[tuple[Prepared, torch.Tensor]]:
     network = model.network().to(fabric.device).eval()
     if fabric.world_size > 1:
-        progress = Progress()  # none may leave alone: the processes meet again in `_summed`
+        progress = Progress()  # none may leave alone: the processes meet again in `summed`
     else:
         stop_inside(network, progress)
     for n, case in enumerate(cases):
@@ -165,16 +166,6 @@ def _logits_of(
                     network, case.image, model.spec, model.preprocessing["patch_size"], fabric.device, progress
                 ),
             )
-
-
-def _summed(counts: np.ndarray, fabric: Any) -> np.ndarray:
-    """Counts of all processes together."""
-    import torch
-
-    if fabric.world_size == 1:
-        return counts
-    shared = torch.from_numpy(counts.astype(np.float64)).to(fabric.device)
-    return fabric.all_reduce(shared, reduce_op="sum").cpu().numpy().astype(np.int64)
 
 
 def _first(cases: Sequence[Prepared]) -> list[Prepared]:

@@ -130,8 +130,6 @@ def validate(
     InputError
         If there is no case.
     """
-    import torch
-
     if not cases:
         raise InputError("there is no validation case.")
     segments = len(cases[0].known)
@@ -142,12 +140,20 @@ def validate(
             result = predict_classes(network, case.image, spec, patch_size, fabric.device, progress)
             counts[n] = overlap_counts(result, case.target, segments, spec.get("output") == "sigmoid")
             counts[n][~case.known] = 0
-    if fabric.world_size > 1:
-        tensor = torch.from_numpy(counts).to(fabric.device, torch.float32)
-        counts = fabric.all_reduce(tensor, reduce_op="sum").cpu().numpy()
+    counts = summed(counts, fabric)
     shared, found, true = counts[..., 0], counts[..., 1], counts[..., 2]
     with np.errstate(invalid="ignore"):
         return Scores(2 * shared / (found + true))
+
+
+def summed(counts: np.ndarray, fabric: Any) -> np.ndarray:
+    """Counts of all processes together, of the same type."""
+    import torch
+
+    if fabric.world_size == 1:
+        return counts
+    shared = torch.from_numpy(counts.astype(np.float64)).to(fabric.device)  # exact up to 2^53
+    return fabric.all_reduce(shared, reduce_op="sum").cpu().numpy().astype(counts.dtype)
 
 
 def _mean_over(values: np.ndarray, axis: int) -> np.ndarray:
