@@ -9,7 +9,7 @@ shape and appearance can be trusted in this very volume: where neighbours look a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
@@ -37,15 +37,27 @@ HIDE_SHAPE = 0.1
 #: Least share of a segment among the training voxels.
 LEAST_SHARE = 0.02
 
+#: How often the image alone has one group taken for another at least, for the two to look alike.
+ALIKE = 0.1
+
 #: Segments beyond this number share one group ("foreground") in the network; shape tells them apart.
 MOST_GROUPS = 8
 
 
 @dataclass
 class PriorNetwork:
-    """Weights (outputs, inputs) and biases of the three layers, float32, input standardisation folded in."""
+    """The network, and what it cannot tell apart.
+
+    Attributes
+    ----------
+    layers : tuple of ndarray
+        Weights (outputs, inputs) and biases of the three layers, float32, input standardisation folded in.
+    taken_for : ndarray, (G, G)
+        Mean probability of each group (columns) where another (rows) was drawn, by the image alone.
+    """
 
     layers: tuple[np.ndarray, ...]
+    taken_for: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """Class-group probabilities (N, G) of features (N, F)."""
@@ -55,6 +67,10 @@ class PriorNetwork:
         z = h @ w3.T + b3
         e = np.exp(z - z.max(1, keepdims=True))
         return e / e.sum(1, keepdims=True)
+
+    def look_alikes(self, group: int) -> list[int]:
+        """Groups but background that look like one, so that only the drawn shape can tell them from it."""
+        return [g for g in range(1, len(self.taken_for)) if g != group and self.taken_for[g, group] >= ALIKE]
 
 
 @dataclass
@@ -224,7 +240,18 @@ def train_network(
         training.step(batch, target[:, pick], weight[pick], rate)
     w1, b1, *rest = training.layers()
     w1 = w1 / std
-    return PriorNetwork(tuple(np.ascontiguousarray(v, np.float32) for v in (w1, b1 - w1 @ mean, *rest)))
+    network = PriorNetwork(tuple(np.ascontiguousarray(v, np.float32) for v in (w1, b1 - w1 @ mean, *rest)))
+    network.taken_for = _taken_for(network, samples, groups)
+    return network
+
+
+def _taken_for(network: PriorNetwork, samples: Samples, groups: int) -> np.ndarray:
+    """Mean probability of each group where each one was drawn, with the shape guess hidden; (G, G)."""
+    x = samples.x.copy()
+    x[:, x.shape[1] - samples.shapes :] = 0
+    total = np.zeros((groups, groups))
+    np.add.at(total, samples.y, network.probabilities(x) * samples.weight[:, None])
+    return total / np.maximum(total.sum(axis=1, keepdims=True), 1e-12)
 
 
 class _Training:

@@ -139,6 +139,7 @@ class Context:
         known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
         prior = self.group_prior(first, edges, fine, without, network, known)
         present = {c for c in np.flatnonzero(count_classes(seeds, self.count)).tolist() if c > 0}
+        give_to_present(prior, self.groups, present, network or self.network)
         priors = ClassPriors(self, prior, first, present, without)
         problem = SlabProblem(
             np.ascontiguousarray(edges), seeds, seeds != OUTSIDE, settings.beta(self.features.noise), settings.gamma,
@@ -154,6 +155,24 @@ class Context:
             self.iterations.append(done)
             result.add(batch, x, given, prior_share(settings.gamma))
         return result
+
+
+def give_to_present(
+    prior: np.ndarray, groups: list[list[int]], present: set[int], network: PriorNetwork | None
+) -> None:
+    """Give the prior (G, K, J, I) of groups that no slice of a slab shows to those that look alike, in place.
+
+    Where the image cannot tell two cells apart, the one that was drawn around here is meant: of the other's shape, the
+    slab knows nothing. `present` are the classes that the slab shows.
+    """
+    assert network is not None
+    seen = [bool(present.intersection(members)) for members in groups]
+    for absent in range(1, len(groups)):
+        heirs = [] if seen[absent] else [g for g in network.look_alikes(absent) if seen[g]]
+        if heirs:
+            heir = max(heirs, key=lambda g: network.taken_for[g, absent])
+            prior[heir] += prior[absent]
+            prior[absent] = 0
 
 
 class ClassPriors:
