@@ -21,6 +21,7 @@ from ACSegLib.fill.random_walk import MOST_ITERATIONS, TOLERANCE, choose_solver
 from ACSegLib.fill.selection import choose_settings
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
+from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
 
@@ -63,12 +64,12 @@ class _State:
     context: Context
     seeds: Seeds
     options: dict[str, Any]
-    best: np.ndarray
     volume: Volume
     kept: np.ndarray | None
     checksums: list[int]
 
 
+@reuse_freed_memory()
 def fill(
     volume: Volume,
     labels: Segmentation,
@@ -227,7 +228,8 @@ def solve_slabs(
         slabs = context.slabs()
     else:
         state = previous[0].state
-        best, uncertainty = state.best.copy(), turned(previous[0].uncertainty, axis).copy()
+        best = np.empty(context.classes.shape, np.int16)  # of the slabs to redo alone, so no other page is touched
+        uncertainty = turned(previous[0].uncertainty, axis).copy()
         kept = state.kept.copy() if keep and state.kept is not None else None
         slabs = previous[1]
     with ThreadPoolExecutor(1) as beside:  # one slab is finished, which keeps one core busy, beside the next one's walk
@@ -241,7 +243,7 @@ def solve_slabs(
         if stored is not None:
             stored.result()
     progress(1.0, "done")
-    state = _State(context, seeds, options, best, volume, kept, plane_checksums(labels, axis))
+    state = _State(context, seeds, options, volume, kept, plane_checksums(labels, axis))
     by_segment = _segment_probabilities(kept, seeds, axis) if kept is not None else None
     if previous is None:
         result = _to_segmentation(np.moveaxis(best, 0, axis), seeds, labels)

@@ -14,12 +14,14 @@ from ACSegLib.fill.labelled_slices import AXES, UNKNOWN, Seeds, collect_seeds, c
 from ACSegLib.fill.pipeline import FillResult, _State, plane_checksums, solve_slabs, turned, whole_slices
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
+from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.volume import Segmentation, require_same_grid
 
 #: Share of the planes beyond which an edit is read as a whole: it may lie along another axis.
 _MANY = 0.1
 
 
+@reuse_freed_memory()
 def refill(
     previous: FillResult,
     labels: Segmentation,

@@ -23,7 +23,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.network.memory import reuse_freed_memory
+from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.augmentation import PRESETS as AUGMENTATIONS
 from ACSegLib.network.checkpoint import State, optimizer_tensors, part, restore_optimizer, save_checkpoint
 from ACSegLib.network.data import Prepared
 from ACSegLib.network.finetune import freeze_batch_statistics
 from ACSegLib.network.fingerprint import Plan, smaller_patch
 from ACSegLib.network.losses import SegmentationLoss
-from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.metrics_log import MetricsLog
 from ACSegLib.network.sampling import PatchSampler, Prefetcher
 from ACSegLib.network.settings import TrainingSettings

@@ -19,6 +19,7 @@ import numpy as np
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
+from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.engines import (
     Engine,
     OutOfMemory,
@@ -28,7 +29,6 @@ from ACSegLib.network.engines import (
     make_engine,
     memory_errors,
 )
-from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk
 from ACSegLib.network.preprocessing import apply_statistics, shape_at, statistics_for
 from ACSegLib.network.thin_parts import thin_threshold

@@ -22,9 +22,9 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.engines import Engine, choose_engine, make_engine
 from ACSegLib.network.inference import Prediction, PredictionSettings
-from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.model_file import Model
 from ACSegLib.network.plane_sink import scratch_array
 from ACSegLib.network.preprocessing import apply_statistics, statistics_for

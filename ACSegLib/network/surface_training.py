@@ -13,12 +13,12 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.architecture import build_network, unet_spec
 from ACSegLib.network.data import IGNORE, IGNORE_NAME, Case, drawn_planes, encode_labels
 from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.inference import PredictionSettings, predict
 from ACSegLib.network.losses import SegmentationLoss
-from ACSegLib.network.memory import reuse_freed_memory
 from ACSegLib.network.model_file import Model
 from ACSegLib.network.preprocessing import normalise
 from ACSegLib.network.settings import choose_device

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from ACSegLib.network import memory
+from ACSegLib import memory
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 #: Prints the pages that the system had to provide for tensors of 64 MiB, one freed before the next: before, inside of
 #: the context (once its memory is there), and after it.
 PROGRAM = """
 import resource
 import torch
-from ACSegLib.network.memory import reuse_freed_memory
+from ACSegLib.memory import reuse_freed_memory
 
 def touched():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
