@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from ACSegLib.network.model_file import Model
+    from ACSegLib.volume import Segment
 
 #: Largest offset, and the steps in which it is sought; logits.
 LARGEST, STEP = 3.0, 0.1
@@ -40,6 +41,11 @@ MOST_VOXELS = 30_000_000
 
 _BINS = 2 * round(LARGEST / STEP) + 2
 _PLANES = 8
+
+
+def no_margins(segments: int) -> np.ndarray:
+    """Counts of nothing yet, as `count_margins` gives them."""
+    return np.zeros((segments, 2, _BINS), np.int64)
 
 
 def count_margins(logits: torch.Tensor, target: np.ndarray, sigmoid: bool) -> np.ndarray:
@@ -59,7 +65,7 @@ def count_margins(logits: torch.Tensor, target: np.ndarray, sigmoid: bool) -> np
         and the last all that lie beyond.
     """
     segments = len(logits) if sigmoid else len(logits) - 1
-    counts = np.zeros((segments, 2, _BINS), np.int64)
+    counts = no_margins(segments)
     for first in range(0, logits.shape[1], _PLANES):
         block = logits[:, first : first + _PLANES].float()
         if not sigmoid:
@@ -102,6 +108,16 @@ def best_offsets(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return offsets, gains
 
 
+def offsets_for(segments: Sequence[Segment], counts: np.ndarray) -> tuple[list[float], dict[str, dict[str, float]]]:
+    """`best_offsets` as plain numbers, and what a model's card tells of them by the segments' names."""
+    offsets, gains = best_offsets(counts)
+    told = {
+        s.name: {"offset": round(float(o), 2), "dice_gain": round(float(g), 4)}
+        for s, o, g in zip(segments, offsets, gains, strict=True)
+    }
+    return offsets.tolist(), told
+
+
 def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> Model:
     """Measure what a trained model's outputs need, on whole cases, which the processes share among them.
 
@@ -120,17 +136,13 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
         segment the "offset" and the "dice_gain" on these cases.
     """
     mine = _first(cases)[fabric.global_rank :: fabric.world_size]
-    counts = np.zeros((len(model.segments), 2, _BINS), np.int64)
+    counts = no_margins(len(model.segments))
     for case, logits in _logits_of(model, mine, fabric, progress.part(0, 0.5)):
         found = count_margins(logits, case.target, model.spec.get("output") == "sigmoid")
         found[~case.known] = 0
         counts += found
-    offsets, gains = best_offsets(summed(counts, fabric))
-    told = {
-        s.name: {"offset": round(float(o), 2), "dice_gain": round(float(g), 4)}
-        for s, o, g in zip(model.segments, offsets, gains, strict=True)
-    }
-    shifted = replace(model, state_dict=shift_heads(model.spec, model.state_dict, offsets.tolist()))
+    offsets, told = offsets_for(model.segments, summed(counts, fabric))
+    shifted = replace(model, state_dict=shift_heads(model.spec, model.state_dict, offsets))
     # The logits are computed anew: those of all cases would not fit in memory.
     thin = _thin_threshold(shifted, mine, fabric, progress.part(0.5, 1))
     preprocessing = {**model.preprocessing, "thin_threshold": thin}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.architecture import build_network, unet_spec
+from ACSegLib.network.calibration import count_margins, no_margins, offsets_for, shift_heads
 from ACSegLib.network.data import IGNORE, IGNORE_NAME, Case, drawn_planes, encode_labels
 from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.inference import PredictionSettings, predict
@@ -22,7 +24,13 @@ from ACSegLib.network.losses import SegmentationLoss
 from ACSegLib.network.model_file import Model
 from ACSegLib.network.preprocessing import normalise
 from ACSegLib.network.settings import choose_device
-from ACSegLib.network.surface_refinement import REGION, first_network, foreground, with_second_network
+from ACSegLib.network.surface_refinement import (
+    REGION,
+    first_network,
+    foreground,
+    surface_tiling,
+    with_second_network,
+)
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
@@ -76,6 +84,7 @@ class _Prepared:
     and places on the surface.
     """
 
+    name: str
     inputs: np.ndarray
     target: np.ndarray
     known: np.ndarray
@@ -94,7 +103,8 @@ def train_refiner(
     Parameters
     ----------
     pairs : sequence of Case or of (Volume, Segmentation)
-        Labels are joined to the model's segments by name.
+        Labels are joined to the model's segments by name. Volumes that the first training held back are not learned
+        from: on them, where the first network is as good as on new images, the second is calibrated.
     model : Model
         The first network (a second one that it has is replaced).
 
@@ -130,13 +140,42 @@ def train_refiner(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = build_network(spec).to(device).train()
-    averaged, steps, loss = _optimise(network, cases, spec, settings, device, progress.part(0.3, 1.0))
-    result = with_second_network(model, spec, {k: v.detach().cpu() for k, v in averaged.state_dict().items()})
-    result.card = {
-        **model.card,
-        "surface": {"steps": steps, "loss": loss, "volumes": len(cases), "base": settings.base},
-    }
+    held_back = set(model.card.get("validation", {}).get("cases", {}))
+    training = [case for case in cases if case.name not in held_back] or cases
+    averaged, steps, loss = _optimise(network, training, spec, settings, device, progress.part(0.3, 0.95))
+    weights = {k: v.detach().cpu() for k, v in averaged.state_dict().items()}
+    card: dict[str, Any] = {"steps": steps, "loss": loss, "volumes": len(training), "base": settings.base}
+    others = [case for case in cases if case.name in held_back] if training is not cases else []
+    if others:
+        offsets, told = _offsets(averaged, others, model, device, progress.part(0.95, 1.0))
+        weights = shift_heads(spec, weights, offsets)
+        card["calibration"] = told
+    result = with_second_network(model, spec, weights)
+    result.card = {**model.card, "surface": card}
     return result
+
+
+def _offsets(
+    network: torch.nn.Module, cases: Sequence[_Prepared], model: Model, device: str, progress: Progress
+) -> tuple[list[float], dict[str, Any]]:
+    """Offset of each segment's logit with the best Dice in the regions along the surface; and what the card tells."""
+    import torch
+
+    counts = no_margins(len(model.segments))
+    for n, case in enumerate(cases):
+        tiling = surface_tiling(case.target.shape[1:])
+        for start in itertools.product(*tiling.starts):
+            progress(n / len(cases), f"calibrating the second network on {case.name}")
+            inputs, target = _region(case, start, tiling.tile)
+            known = target[target != IGNORE]
+            if not known.size or known.min() == known.max():
+                continue
+            with torch.inference_mode():
+                logits = network(torch.from_numpy(inputs)[None].to(device)).float().cpu()[0]
+            found = count_margins(logits, target, model.spec.get("output") == "sigmoid")
+            found[~case.known] = 0
+            counts += found
+    return offsets_for(model.segments, counts)
 
 
 def _cases(
@@ -165,7 +204,8 @@ def _cases(
         inputs = np.concatenate([image[None].astype(np.float16), foreground(prediction.probabilities, model.spec)])
         places = _surface_places(target, prediction.segmentation, np.random.default_rng([settings.seed, n]))
         if len(places):
-            found.append(_Prepared(inputs, target, known, places))
+            name = pair.name if isinstance(pair, Case) else volume.name
+            found.append(_Prepared(name, inputs, target, known, places))
     if not found:
         raise InputError("no training volume has a surface to learn from: the segments are empty or fill the image.")
     return found
@@ -228,6 +268,15 @@ def _optimise(
     return averaged, step, float(np.mean(losses[-20:]))
 
 
+def _region(case: _Prepared, start: Sequence[int], size: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (float32) and target of a region; beyond the volume the image goes on as it is, and nothing is known."""
+    box = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
+    inputs = np.asarray(case.inputs[(slice(None), *box)], np.float32)
+    target = case.target[(slice(None), *box)]
+    missing = [(0, 0)] + [(0, n - m) for n, m in zip(size, target.shape[1:], strict=True)]
+    return np.pad(inputs, missing, mode="edge"), np.pad(target, missing, constant_values=IGNORE)
+
+
 def _sample(
     cases: Sequence[_Prepared], region: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -241,12 +290,7 @@ def _sample(
     shape = case.target.shape[1:]
     centre = case.places[rng.integers(len(case.places))] + rng.integers(-region // 4, region // 4 + 1, 3)
     start = [int(np.clip(c - region // 2, 0, max(0, n - region))) for c, n in zip(centre, shape, strict=True)]
-    box = tuple(slice(s, s + region) for s in start)
-    inputs = np.asarray(case.inputs[(slice(None), *box)], np.float32)
-    target = case.target[(slice(None), *box)]
-    missing = [(0, 0)] + [(0, region - n) for n in target.shape[1:]]
-    inputs = np.pad(inputs, missing, mode="edge")
-    target = np.pad(target, missing, constant_values=IGNORE)
+    inputs, target = _region(case, start, (region,) * 3)
     axes = tuple(axis for axis in (1, 2, 3) if rng.random() < 0.5)
     inputs, target = np.flip(inputs, axes).copy(), np.flip(target, axes).copy()
     inputs[0] = inputs[0] * rng.uniform(0.85, 1.15) + rng.normal(0, 0.1)

@@ -55,7 +55,7 @@ def _model(training: Sequence[Pair], minutes: float, coarse: float, first: Path 
     if first is not None:
         model = load_model(first)
     else:
-        settings = TrainingSettings(preset="quick", minutes=minutes, validation_part=0.0, device="cpu", sparse="off")
+        settings = TrainingSettings(preset="quick", minutes=minutes, device="cpu", sparse="off")
         model = train([_scaled_down(pair, coarse) for pair in training], settings, Progress()).model
     harness.say("training the second network")
     return train_refiner(training, model, SurfaceTraining(minutes=minutes / 2, device="cpu"))

@@ -5,6 +5,7 @@ import torch
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import build_network, unet_spec
+from ACSegLib.network.calibration import shift_heads
 from ACSegLib.network.inference import Prediction, PredictionSettings, predict
 from ACSegLib.network.model_file import Model, load_model, save_model
 from ACSegLib.network.surface_refinement import (
@@ -142,3 +143,20 @@ def test_refusals():
         train_refiner(
             [ball()], model(), SurfaceTraining(steps=5, base=4, device="cpu"), Progress(cancelled=lambda: True)
         )
+
+
+def test_second_network_is_calibrated_on_what_the_first_training_held_back():
+    pairs = [ball(seed=n) for n in range(4)]
+    settings = SurfaceTraining(steps=12, base=4, levels=2, region=24, device="cpu", sparse="off")
+    plain = train_refiner(pairs[:3], model(), settings)
+    first = model()
+    first.card["validation"] = {"cases": {"ball 3": {"cell": 0.8}}}
+    calibrated = train_refiner(pairs, first, settings)
+    assert calibrated.card["surface"]["volumes"] == 3
+    told = calibrated.card["surface"]["calibration"]["cell"]
+    assert told["dice_gain"] >= 0
+    assert told["offset"] != 0  # after so few steps there is something to put right
+    assert "calibration" not in plain.card["surface"]
+    expected = shift_heads(plain.spec["surface"], second_network(plain).state_dict, [told["offset"]])
+    for name, weights in second_network(calibrated).state_dict.items():
+        assert torch.equal(weights, expected[name]), name
