@@ -89,7 +89,7 @@ class Options:
     levels: int | None = option(default=None, help="levels of the U-Net", minimum=2, maximum=8, advanced=True)
     blocks: str = option(
         default="auto",
-        help="blocks of the encoder; auto: plain for quick training on a CPU, else residual",
+        help="blocks of the encoder; auto: residual, or those of the model to start from",
         choices=("auto", "plain", "residual"),
         advanced=True,
     )

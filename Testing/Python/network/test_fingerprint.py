@@ -120,8 +120,9 @@ def test_patches_grow_to_the_whole_and_never_cost_more():
     assert plan(facts((20, 20, 20)), overrides={"patch_size": [8, 8, 8]}).growth == []
 
 
-def test_quick_training_on_a_cpu_is_plain_unless_asked():
-    assert not plan(facts(), preset="quick").spec["residual"]
-    assert plan(facts(), preset="quick", overrides={"residual": True}).spec["residual"]
-    assert plan(facts(), preset="standard").spec["residual"]
-    assert plan(facts(), preset="quick", device="cuda").spec["residual"]
+def test_encoders_are_residual_unless_asked_otherwise():
+    for preset, device in (("quick", "cpu"), ("standard", "cpu"), ("quick", "cuda")):
+        assert plan(facts(), preset=preset, device=device).spec["residual"]
+    asked = plan(facts(), overrides={"residual": False})
+    assert not asked.spec["residual"]
+    assert asked.reasons["residual"] == "asked for"
