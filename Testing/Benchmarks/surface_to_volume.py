@@ -3,7 +3,7 @@
 In the paper the ratio of predicted cells differs from the truth's (p = 0.0015), since scaling volumes to 256^3 loses
 fine filopodia. Here cells with filopodia are simulated, so that the truth is known, and volume and ratio are compared,
 paired, for: labels filled between drawn slices; a network on down-scaled volumes; a network at native resolution; the
-same with the second network for the surface. A second table says where the ratio's error comes from. Every stage keeps
+same with the second network for the surface; the same with a walk from the sure voxels. A second table says where the ratio's error comes from. Every stage keeps
 its files, so a stopped run goes on (a training from its checkpoint); other settings need another folder.
 
 Run ``python Testing/Benchmarks/surface_to_volume.py OUT --conditions filled`` for what needs no training, or
@@ -30,7 +30,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.measure.comparison import compare_paired
 from ACSegLib.volume import Geometry
 
-CONDITIONS = ("filled", "downscaled", "native", "refined")
+CONDITIONS = ("filled", "downscaled", "native", "refined", "walked")
 #: Seed of the first test cell; training cells count from 0.
 TEST_SEED = 100_000
 
@@ -157,8 +157,8 @@ def results_of(condition: str, out: Path, options: argparse.Namespace) -> Path:
         return target
     native = models / "native.acseg"
     train_once(training / "images", training / "filled", native, options)
-    if condition == "native":
-        predict_all(test / "images", native, target)
+    if condition in ("native", "walked"):
+        predict_all(test / "images", native, target, refine="walk" if condition == "walked" else "none")
     else:
         train_surface(training, native, models / "refined.acseg", options.minutes)
         predict_all(test / "images", models / "refined.acseg", target, refine="network")
