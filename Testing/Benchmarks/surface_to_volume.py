@@ -3,8 +3,9 @@
 In the paper the ratio of predicted cells differs from the truth's (p = 0.0015), since scaling volumes to 256^3 loses
 fine filopodia. Here cells with filopodia are simulated, so that the truth is known, and volume and ratio are compared,
 paired, for: labels filled between drawn slices; a network on down-scaled volumes; a network at native resolution; the
-same with the second network for the surface; the same with a walk from the sure voxels. A second table says where the ratio's error comes from. Every stage keeps
-its files, so a stopped run goes on (a training from its checkpoint); other settings need another folder.
+same with the second network for the surface; the same with a walk from the sure voxels. A second table says where the
+ratio's error comes from. Every stage keeps its files, so a stopped run goes on (a training from its checkpoint); other
+settings need another folder.
 
 Run ``python Testing/Benchmarks/surface_to_volume.py OUT --conditions filled`` for what needs no training, or
 ``python Testing/Benchmarks/surface_to_volume.py OUT --minutes 20`` for all (three trainings of 20 minutes).
