@@ -189,9 +189,10 @@ def compare_groups(groups: Mapping[str, Sequence[float]], measure: str = "", cor
     -------
     list of dict
         The first row is of all groups (Welch's ANOVA and Kruskal-Wallis; with two groups it is left out), then a row a
-        pair: Welch's t-test, Mann-Whitney test, Hedges' g, difference of means with 95 % interval.
+        pair: Welch's t-test, Mann-Whitney test, Hedges' g, difference of means with 95 % interval. The ANOVA's p is NaN
+        where the cells of a group are all alike.
     """
-    clean = {name: np.array([v for v in values if v is not None and np.isfinite(v)]) for name, values in groups.items()}
+    clean = {name: _defined(values) for name, values in groups.items()}
     small = [name for name, values in clean.items() if len(values) < 2]
     if len(clean) < 2 or small:
         what = f"group {small[0]!r} has {len(clean[small[0]])}" if small else f"there is {len(clean)} group"
@@ -223,13 +224,20 @@ def compare_group_measures(
     Returns
     -------
     rows : list of dict
-        Those of `compare_groups`, measure by measure.
+        Those of `compare_groups`, measure by measure; of three groups or more those of fewer than two cells are left
+        out.
     left_out : dict of str to str
-        Measures that cannot be compared, and why.
+        Measures that cannot be compared, or not for all groups, and why.
     """
     rows: list[dict[str, Any]] = []
     left_out: dict[str, str] = {}
     for measure, groups in measures.items():
+        counts = {name: len(_defined(values)) for name, values in groups.items()}
+        large = {name: groups[name] for name, count in counts.items() if count > 1}
+        if 1 < len(large) < len(groups):
+            small = ", ".join(f"{name!r} ({count})" for name, count in counts.items() if count < 2)
+            left_out[measure] = f"{measure} of the groups with fewer than two cells: {small}."
+            groups = large
         try:
             rows += compare_groups(groups, measure, "none")
         except InputError as error:
@@ -240,14 +248,20 @@ def compare_group_measures(
     return rows, left_out
 
 
+def _defined(values: Sequence[float | None]) -> np.ndarray:
+    return np.array([v for v in values if v is not None and np.isfinite(v)])
+
+
 def _all_groups(groups: Mapping[str, np.ndarray]) -> dict[str, Any]:
     import pandas
     import pingouin
     from scipy import stats
 
     table = pandas.DataFrame([{"group": g, "value": v} for g, values in groups.items() for v in values])
-    constant = all(np.ptp(v) == 0 for v in groups.values())
-    welch = _NAN if constant else float(pingouin.welch_anova(table, dv="value", between="group")["p_unc"].iloc[0])
+    welch = _NAN
+    if all(np.ptp(v) > 0 for v in groups.values()):  # the weights are the groups' inverse variances
+        found = pingouin.welch_anova(table, dv="value", between="group")
+        welch = float(found["p_unc" if "p_unc" in found else "p-unc"].iloc[0])  # as older releases name it
     flat = bool(np.ptp(table["value"].to_numpy()) == 0)
     return {
         "cells": len(table),

@@ -100,6 +100,34 @@ def test_several_measures_of_groups_are_corrected_together():
     assert list(left_out) == ["LAC"]
 
 
+def test_a_group_of_one_cell_is_named_and_the_others_are_compared():
+    groups = {"a": [1.0, 2.0, 4.0], "b": [2.0, 3.0, 3.5], "c": [9.0], "d": [None, float("nan")]}
+    rows, left_out = compare_group_measures({"volume": groups, "LAC": {"a": [1.0, 2.0], "b": [3.0]}})
+    assert [r["comparison"] for r in rows] == ["a - b"]
+    assert "'c' (1), 'd' (0)" in left_out["volume"]
+    assert "group 'b' has 1" in left_out["LAC"]
+
+
+def test_a_group_without_spread_does_not_stop_the_others():
+    groups = {"a": [1.0, 2.0, 4.0], "b": [2.0, 3.0, 3.5], "c": [3.0, 3.0]}
+    rows = compare_groups(groups, "filopodia")
+    assert math.isnan(rows[0]["p"])
+    assert rows[0]["rank_p"] == pytest.approx(stats.kruskal(*groups.values()).pvalue)
+    assert all(math.isfinite(r["p"]) for r in rows[1:])
+
+
+def test_releases_of_pingouin_name_the_anovas_p_in_two_ways(monkeypatch):
+    import pingouin
+
+    groups = {"a": [1.0, 2.0, 4.0], "b": [2.0, 3.0, 3.5], "c": [3.0, 5.0, 6.0]}
+    expected = compare_groups(groups)[0]["p"]
+    assert 0 < expected < 1
+    welch = pingouin.welch_anova
+    renamed = {"p_unc": "p-unc", "p-unc": "p_unc"}
+    monkeypatch.setattr(pingouin, "welch_anova", lambda *a, **k: welch(*a, **k).rename(columns=renamed))
+    assert compare_groups(groups)[0]["p"] == expected
+
+
 def test_groups_that_cannot_be_compared_say_why():
     with pytest.raises(InputError, match="group 'b' has 1"):
         compare_groups({"a": [1.0, 2.0], "b": [1.0, float("nan")]}, "volume")
