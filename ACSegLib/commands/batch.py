@@ -36,14 +36,15 @@ Work = Callable[["Item", Any, Progress], list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Item:
-    """One unit of work: its name in the table and its files by role."""
+    """One unit of work: its name in the table, its files by role, and values that it alone has."""
 
     name: str
     files: Mapping[str, str]
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
-        """Changes when one of the files does (path, size, time)."""
-        parts = []
+        """Changes when one of the files (path, size, time) or a value does."""
+        parts = [f"{key}={value}" for key, value in sorted(self.values.items())]
         for role, path in sorted(self.files.items()):
             try:
                 stat = os.stat(path)
@@ -69,15 +70,6 @@ def stem(path: str | os.PathLike[str]) -> str:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return Path(name).stem
-
-
-def name_files(paths: list[str]) -> dict[str, str]:
-    """A name for each file: its stem, with its folder in front where stems are equal."""
-    stems = [stem(p) for p in paths]
-    return {
-        (s if stems.count(s) == 1 else f"{Path(p).absolute().parent.name}/{s}"): p
-        for s, p in zip(stems, paths, strict=True)
-    }
 
 
 def find_files(paths: Sequence[str]) -> list[str]:
@@ -117,7 +109,7 @@ def match_file(name: str, candidates: Sequence[str], what: str = "file", where: 
     """
     stems = {path: stem(path) for path in candidates}
     found = [p for p, s in stems.items() if s == name]
-    found = found or [p for p, s in stems.items() if _extends(s, name) or _extends(name, s)]
+    found = found or [p for p, s in stems.items() if extends(s, name) or extends(name, s)]
     if not found:
         raise InputError(f"there is no {what} of this name in {where}.")
     if len(found) > 1:
@@ -126,7 +118,8 @@ def match_file(name: str, candidates: Sequence[str], what: str = "file", where: 
     return found[0]
 
 
-def _extends(longer: str, shorter: str) -> bool:
+def extends(longer: str, shorter: str) -> bool:
+    """Whether a name is another with something added: "cell1_filled" is "cell1" with that, "cell10" is not."""
     return bool(shorter) and longer.startswith(shorter) and not longer[len(shorter) :][:1].isalnum()
 
 
@@ -203,8 +196,11 @@ def run_table(
     options: Any,
     summarise: Callable[[list[dict[str, Any]]], Any],
     progress: Progress,
+    keep: Callable[[Mapping[str, Any]], bool] = lambda row: True,
 ) -> dict[str, Any]:
     """Do `work` for each item and write the rows of all to the table ``options.output``, ``options.workers`` at a time.
+
+    The rows are of the segments ``options.segments``, of all if there are none.
 
     Parameters
     ----------
@@ -212,6 +208,8 @@ def run_table(
         What could not become an item, and why; listed with the failures.
     summarise : callable
         Makes the summary of all rows.
+    keep : callable, optional
+        Tells which rows come into the table.
 
     Returns
     -------
@@ -221,7 +219,7 @@ def run_table(
     Raises
     ------
     InputError
-        If nothing succeeded, or the table's ending is not known.
+        If nothing succeeded, no file has a segment that was asked for, or the table's ending is not known.
     """
     from ACSegLib.files.tables import check_table_path, write_table
 
@@ -231,11 +229,22 @@ def run_table(
     failures = {**missing, **{o.name: o.error for o in outcomes if o.error}}
     if not rows and failures:
         raise InputError("; ".join(failures.values()))
+    require_segments(options.segments, rows)
+    rows = [row for row in rows if keep(row)]
     write_table(rows, options.output)
     if not failures:
         forget(journal)
     done = sum(not o.error for o in outcomes)
     return table_results(rows, failures, done, summarise(rows), options.output)
+
+
+def require_segments(wanted: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise InputError if no row is of a segment that was asked for."""
+    found = {row["segment"] for row in rows}
+    if unknown := [name for name in wanted if name not in found]:
+        raise InputError(
+            f"no segment is named {unknown[0]!r} in any of the files; acseg info FILE tells the names of its segments."
+        )
 
 
 def table_results(
@@ -318,7 +327,7 @@ class _Journal:
     """The finished items of one output, one JSON object a line, the options' fingerprint first."""
 
     #: Options that change neither the figures nor the items.
-    UNRELATED = ("output", "workers", "folder")
+    UNRELATED = ("output", "workers", "folder", "device")
 
     def __init__(self, path: Path, settings: Any) -> None:
         values = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else dict(settings)  # type: ignore[arg-type]

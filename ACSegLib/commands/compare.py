@@ -19,8 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, find_files, match_file, name_files, run_table, stem, table_results
+from ACSegLib.commands.batch import Item, require_segments, run_table, stem, table_results
 from ACSegLib.commands.grids import UNITS, brought_onto, in_one_unit, in_unit, told_unit
+from ACSegLib.commands.images import find_labels
+from ACSegLib.commands.matching import match_files, name_files, segments_there
 from ACSegLib.commands.options import option
 from ACSegLib.commands.summaries import LISTED, failure_lines, more_lines
 from ACSegLib.errors import InputError
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ACSegLib.measure.regions import SegmentBoxes
-    from ACSegLib.volume import Geometry, Segment, Segmentation
+    from ACSegLib.volume import Segment, Segmentation
 
 SUMMARY = "compare segmentations with the truth"
 
@@ -81,11 +83,17 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     if options.exclude_border and (options.cells or options.slice):
         raise InputError("--exclude-border leaves out whole segments; it does not go with --cells or --slice.")
     items, missing = pair_files(options.result, options.truth)
+
+    def keep(row: Mapping[str, Any]) -> bool:
+        return not (options.exclude_border and row["touches_border"])
+
     if options.output is not None:
-        return run_table(items, missing, compare_item, options, summarise, progress)
+        return run_table(items, missing, compare_item, options, summarise, progress, keep)
     if len(items) + len(missing) > 1:
         raise InputError("comparing folders needs a table to write; name it with --output.")
     rows = [row for item in items for row in compare_item(item, options, progress)]
+    require_segments(options.segments, rows)
+    rows = [row for row in rows if keep(row)]
     return table_results(rows, missing, len(items), summarise(rows), None)
 
 
@@ -120,20 +128,12 @@ def _pm(figure: Mapping[str, Any], scale: float = 1.0) -> str:
 
 def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
     """Pair the files of two folders (or two files) by name; what has no partner is told in a sentence."""
-    results, truths = find_files([result]), find_files([truth])
-    if len(results) == len(truths) == 1:
-        return [Item(stem(truths[0]), {"result": results[0], "truth": truths[0]})], {}
-    items, missing, used = [], {}, set()
-    for name, path in name_files(truths).items():
-        try:
-            found = match_file(stem(path), results, "result", result)
-        except InputError as error:
-            missing[name] = f"{path}: {error}"
-            continue
-        used.add(found)
-        items.append(Item(name, {"result": found, "truth": path}))
+    results, truths = find_labels([result]), find_labels([truth])
+    named = name_files(truths)
+    partners, missing = match_files(named, results, "result", result)
+    items = [Item(name, {"result": found, "truth": named[name]}) for name, found in partners.items()]
     for path in results:
-        if path not in used:
+        if path not in partners.values():
             missing[f"{stem(path)} (result)"] = f"{path}: there is no truth of this name in {truth}."
     return items, missing
 
@@ -156,12 +156,11 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
         box = _slice_box(options.slice, truth.shape)
         result, truth = _cut(result, box), _cut(truth, box)
         ignore = ignore[box] if ignore is not None else None
-    rows = _rows(result, truth, ignore, options, progress.part(0.0, 0.8))
-    if not rows:
+    if not (result.segments or truth.segments):
         raise InputError(f"{item.name}: neither the result nor the truth has a segment to compare.")
+    rows = _rows(result, truth, ignore, options, progress.part(0.0, 0.8))
     if not options.slice and not options.cells:
-        _add_shape_figures(rows, result, truth, options.morphology)
-        rows = [row for row in rows if not (options.exclude_border and row["touches_border"])]
+        _add_shape_figures(rows, result, truth, ignore, options.morphology)
     progress(1.0, f"compared {item.name}")
     return [{"volume_name": item.name, **row} for row in rows]
 
@@ -169,7 +168,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
 def _rows(
     result: Segmentation, truth: Segmentation, ignore: np.ndarray | None, options: Options, progress: Progress
 ) -> list[dict[str, Any]]:
-    from ACSegLib.measure.overlap import compare_cells, compare_segmentations
+    from ACSegLib.measure.overlap import compare_cells, compare_segmentations, pair_segments
 
     figures: dict[str, Any] = {
         "ignore": ignore,
@@ -180,8 +179,11 @@ def _rows(
     }
     if options.cells:
         return [compare_cells(result.flattened(), truth.flattened(), **figures)]
+    chosen = segments_there(options.segments, [name for name, _, _ in pair_segments(result, truth)])
+    if chosen is None:
+        return []
     return compare_segmentations(
-        result, truth, segments=options.segments or None, instances=options.instances, progress=progress, **figures
+        result, truth, segments=chosen, instances=options.instances, progress=progress, **figures
     )
 
 
@@ -221,7 +223,9 @@ def _split_ignored(truth: Segmentation, value: int) -> tuple[Segmentation, np.nd
     return replace(truth, layers=(labels, *truth.layers[1:]), segments=rows), ignore
 
 
-def _add_shape_figures(rows: list[dict[str, Any]], result: Segmentation, truth: Segmentation, surfaces: bool) -> None:
+def _add_shape_figures(
+    rows: list[dict[str, Any]], result: Segmentation, truth: Segmentation, ignore: np.ndarray | None, surfaces: bool
+) -> None:
     """Add to each row whether the true segment is cut by the border, and the surface figures of both sides."""
     from ACSegLib.measure.overlap import pair_segments
     from ACSegLib.measure.regions import SegmentBoxes, touches_border
@@ -237,21 +241,34 @@ def _add_shape_figures(rows: list[dict[str, Any]], result: Segmentation, truth: 
         for side, segment, found, labels in zip(
             ("result", "truth"), (of_result, of_truth), boxes, (result, truth), strict=True
         ):
-            row.update(_surface_figures(side, segment, found, labels.geometry))
+            area, ratio = _surface_figures(segment, found, labels, ignore)
+            row[f"{side}_surface_area"], row[f"{side}_surface_to_volume"] = area, ratio
 
 
-def _surface_figures(side: str, segment: Segment | None, boxes: SegmentBoxes, geometry: Geometry) -> dict[str, float]:
+def _surface_figures(
+    segment: Segment | None, boxes: SegmentBoxes, labels: Segmentation, ignore: np.ndarray | None
+) -> tuple[float, float]:
+    """Surface area of a segment outside the ignored region, and its ratio to the volume there (NaN if there is none).
+
+    The surface that lies on the region does not count either: there the region ends, which the cell need not.
+    """
+    from ACSegLib.measure.contacts import contact_areas
+    from ACSegLib.measure.regions import union_box
     from ACSegLib.measure.surface import surface_area
 
-    box = boxes.box(segment)
+    box = union_box([boxes.box(segment)], labels.shape, margin=1)
     if box is None:
-        return {f"{side}_surface_area": 0.0, f"{side}_surface_to_volume": float("nan")}
-    mask = boxes.mask(segment, box)
-    area = surface_area(mask, geometry.spacing)
-    return {
-        f"{side}_surface_area": area,
-        f"{side}_surface_to_volume": area / (float(mask.sum()) * geometry.voxel_volume),
-    }
+        return 0.0, float("nan")
+    mask, spacing = boxes.mask(segment, box), labels.geometry.spacing
+    cut = 0.0
+    if ignore is not None:
+        mask &= ~ignore[box]
+        cut = contact_areas(mask, ignore[box].view("u1"), spacing).get(1, 0.0)
+    volume = float(mask.sum()) * labels.geometry.voxel_volume
+    if not volume:
+        return 0.0, float("nan")
+    area = max(surface_area(mask, spacing) - cut, 0.0)  # rounding may leave less than nothing
+    return area, area / volume
 
 
 #: Figures of the summary: name there, column of the table.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ACSegLib.commands.batch import IMAGE_ENDINGS, find_files
+from ACSegLib.commands.batch import IMAGE_ENDINGS, find_files, stem
 from ACSegLib.errors import FileError
 
 SEGMENTATION_ENDING = ".seg.nrrd"
@@ -28,6 +28,24 @@ def find_images(paths: Sequence[str]) -> list[str]:
             continue
         files = find_files([path])
         found += [file for file in files if not file.lower().endswith(SEGMENTATION_ENDING)] or files
+    return found
+
+
+def find_labels(paths: Sequence[str]) -> list[str]:
+    """The label files named, and those in the folders named; images that lie beside their segmentations are left out.
+
+    An image is known by a segmentation of its name: of cell.mrc and cell.seg.nrrd only the second holds labels.
+
+    Raises
+    ------
+    FileError
+        If a path does not exist or a folder holds no image.
+    """
+    found: list[str] = []
+    for path in paths:
+        files = find_files([path])
+        drawn = {stem(file) for file in files if file.lower().endswith(SEGMENTATION_ENDING)}
+        found += [file for file in files if file.lower().endswith(SEGMENTATION_ENDING) or stem(file) not in drawn]
     return found
 
 

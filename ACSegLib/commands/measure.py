@@ -16,8 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, find_files, match_file, name_files, run_table, stem
+from ACSegLib.commands.batch import Item, run_table
 from ACSegLib.commands.grids import UNITS, brought_onto, in_one_unit, in_unit, told_unit
+from ACSegLib.commands.images import find_images, find_labels
+from ACSegLib.commands.matching import files_there, match_files, name_files, segments_there
 from ACSegLib.commands.options import option
 from ACSegLib.commands.summaries import LISTED, failure_lines, more_lines
 from ACSegLib.errors import InputError
@@ -131,21 +133,14 @@ def _unit_warnings(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
-    named = name_files(find_files(options.inputs))
+    labels, missing = files_there(options.inputs, find_labels)
+    named = name_files(labels)
     if options.image is None:
-        return [Item(name, {"labels": path}) for name, path in named.items()], {}
-    images = find_files([options.image])
-    items, missing = [], {}
-    for name, path in named.items():
-        others = [i for i in images if i != path]  # labels and images may lie in one folder
-        try:
-            only = len(others) == len(named) == 1
-            image = others[0] if only else match_file(stem(path), others, "image", options.image)
-        except InputError as error:
-            missing[name] = f"{path}: {error}"
-            continue
-        items.append(Item(name, {"labels": path, "image": image}))
-    return items, missing
+        return [Item(name, {"labels": path}) for name, path in named.items()], missing
+    images = [path for path in find_images([options.image]) if path not in labels]  # both may lie in one folder
+    partners, without = match_files(named, images, "image", options.image)
+    items = [Item(name, {"labels": named[name], "image": image}) for name, image in partners.items()]
+    return items, missing | without
 
 
 def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
@@ -164,7 +159,10 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[
         segmentation, volume = in_one_unit(segmentation, volume)
         volume = told_unit(volume, options.file_unit)
     segmentation = told_unit(segmentation, options.file_unit)
-    rows = measure_labels(segmentation, volume, options, progress)
+    chosen = segments_there(options.segments, [segment.name for segment in segmentation.segments])
+    if chosen is None:
+        return []
+    rows = measure_labels(segmentation, volume, replace(options, segments=chosen), progress)
     group = Path(item.files["labels"]).absolute().parent.name
     return [{"volume_name": item.name, "group": group, **row} for row in rows]
 
@@ -207,8 +205,8 @@ def _settings(options: Options) -> MorphologySettings:
 
 
 def _beads(segmentation: Segmentation, volume: Volume | None, options: Options) -> tuple[float, dict[str, float]]:
-    """Factor of the absorption figures, and the columns that tell of the beads."""
-    from ACSegLib.measure.intensity import bead_mask, bead_normalisation
+    """Factor of the absorption figures, and the columns that tell of the beads (none if these absorb nothing)."""
+    from ACSegLib.measure.intensity import bead_absorption, bead_mask, bead_normalisation
     from ACSegLib.volume import require_same_grid
 
     if volume is None:
@@ -221,10 +219,12 @@ def _beads(segmentation: Segmentation, volume: Volume | None, options: Options) 
         if options.bead_reference:
             raise InputError(f"{segmentation.name}: no segment named *{options.bead_name}* to normalise by.")
         return 1.0, {}
-    found = bead_normalisation(volume, beads, options.bead_reference or 1.0)
-    factor = found.factor if options.bead_reference else 1.0
-    notes = {"bead_lac": found.bead_lac, "bead_lac_spread": found.spread, "lac_factor": factor}
-    return factor, notes
+    if options.bead_reference:
+        found = bead_normalisation(volume, beads, options.bead_reference)
+        factor, lac, spread = found.factor, found.bead_lac, found.spread
+    else:
+        factor, (lac, spread, _) = 1.0, bead_absorption(volume, beads)
+    return factor, {"bead_lac": lac, "bead_lac_spread": spread, "lac_factor": factor} if lac > 0 else {}
 
 
 def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

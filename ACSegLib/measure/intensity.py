@@ -96,11 +96,10 @@ class BeadNormalisation:
     spread: float
 
 
-def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> BeadNormalisation:
-    """Find the factor that scales a tomogram so that its polystyrene beads read `reference`.
+def bead_absorption(volume: Volume, beads: np.ndarray) -> tuple[float, float, int]:
+    """Absorption of the beads' interior, two voxels away from their surface where the beads are large enough.
 
-    The median of the beads' interior is taken, two voxels away from their surface where the beads are large enough
-    (voxels at the surface mix bead and ice).
+    Voxels at the surface mix bead and ice.
 
     Parameters
     ----------
@@ -108,22 +107,27 @@ def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> B
         LAC per voxel.
     beads : ndarray, shape (k, j, i)
         Non-zero in the beads.
-    reference : float
-        LAC of polystyrene at the beam's energy, in the image's unit; or the mean bead LAC of the study.
+
+    Returns
+    -------
+    median : float
+        LAC; NaN if no voxel holds a finite value.
+    spread : float
+        Standard deviation as a part of the median; NaN unless that is positive.
+    voxels : int
+        How many they are of.
 
     Raises
     ------
     InputError
-        If there is no bead, or beads and reference do not have positive LAC.
+        If there is no bead.
     """
     beads = as_mask(beads, "bead mask")
     if beads.shape != volume.shape:
         raise InputError(f"the bead mask must have the image's shape {volume.shape}, not {beads.shape}.")
     box = bounding_box(beads)
     if box is None:
-        raise InputError(f"{volume.name!r} has no bead voxels to normalise by; label a bead, or do not normalise.")
-    if not reference > 0:
-        raise InputError(f"the beads' reference LAC must be positive, not {reference}.")
+        raise InputError(f"{volume.name!r} has no bead voxels; label a bead, or do not normalise by beads.")
     inner = beads[box]
     for _ in range(2):
         smaller = eroded(inner)
@@ -132,10 +136,31 @@ def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> B
         inner = smaller
     values, _ = _finite(volume.array[box][inner])
     lac = float(np.median(values)) if len(values) else float("nan")
+    spread = float(np.std(values, dtype=np.float64)) / lac if lac > 0 else float("nan")
+    return lac, spread, len(values)
+
+
+def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> BeadNormalisation:
+    """Find the factor that scales a tomogram so that its polystyrene beads read `reference`.
+
+    Parameters
+    ----------
+    volume, beads
+        See `bead_absorption`.
+    reference : float
+        LAC of polystyrene at the beam's energy, in the image's unit; or the mean bead LAC of the study.
+
+    Raises
+    ------
+    InputError
+        If there is no bead, or beads and reference do not have positive LAC.
+    """
+    lac, spread, voxels = bead_absorption(volume, beads)
+    if not reference > 0:
+        raise InputError(f"the beads' reference LAC must be positive, not {reference}.")
     if not lac > 0:
         raise InputError(f"the beads of {volume.name!r} have LAC {lac:g}; normalisation needs a positive value.")
-    spread = float(np.std(values, dtype=np.float64)) / lac
-    return BeadNormalisation(float(reference) / lac, lac, float(reference), len(values), spread)
+    return BeadNormalisation(float(reference) / lac, lac, float(reference), voxels, spread)
 
 
 def unlike_beads(bead_lac: Mapping[str, float], tolerance: float = 0.2) -> dict[str, float]:

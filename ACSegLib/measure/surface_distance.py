@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.masks import bounding_box
+from ACSegLib.masks import Box, bounding_box
 from ACSegLib.measure.regions import as_mask, sampling, threads
 
 SURFACES = ("surfels", "voxels")
@@ -132,13 +132,13 @@ def _surface(
     crop = np.pad(mask[box], 1)
     skip = None
     if ignore is not None:
-        skip = np.pad(as_mask(ignore, "ignore mask")[box], 1, mode="edge")
+        skip = _with_margin(as_mask(ignore, "ignore mask"), box)
     if surface == "voxels":
         from scipy import ndimage
 
         edge = crop & ~ndimage.binary_erosion(crop)
         if skip is not None:
-            edge &= ~skip
+            edge &= ~ndimage.binary_dilation(skip)
         points = np.argwhere(edge)
         weights = np.ones(len(points))
     else:
@@ -150,6 +150,13 @@ def _surface(
         weights = surfel_areas(step)[codes[edge]]
     corner = np.array([part.start for part in box], float)
     return (points + corner) * np.array(step), weights
+
+
+def _with_margin(mask: np.ndarray, box: Box) -> np.ndarray:
+    """A mask in a box and one voxel around it; beyond the array's border it goes on as it is there."""
+    wide = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in box)
+    beyond = [(int(part.start == 0), int(part.stop == n)) for part, n in zip(box, mask.shape, strict=True)]
+    return np.pad(mask[wide], beyond, mode="edge")
 
 
 def _corner_codes(mask: np.ndarray) -> np.ndarray:

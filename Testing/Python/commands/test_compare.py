@@ -165,6 +165,42 @@ def test_unlabelled_voxels_of_the_truth_do_not_count(tmp_path):
     assert row["dice"]["mean"] == 1.0
 
 
+def test_the_ignored_region_has_no_surface_on_either_side(tmp_path):
+    """The half of a ball that counts has half its surface, not the flat face along which the region cuts it."""
+    cell = ball(9)
+    drawn = cell.labels.copy()
+    drawn[12:] = 2
+    save_segmentation(cell, tmp_path / "r.seg.nrrd")
+    names = {1: "cytoplasm", 2: "unlabelled"}
+    save_segmentation(Segmentation.from_labels(drawn, NM, names), tmp_path / "t.seg.nrrd")
+    table = str(tmp_path / "t.csv")
+    options = compare.Options(str(tmp_path / "r.seg.nrrd"), str(tmp_path / "t.seg.nrrd"), table, ignore_value=2)
+    compare.run(options, Progress())
+    (row,) = read_table(table)
+    assert row["result_surface_area"] == pytest.approx(2 * np.pi * 0.9**2, rel=0.05)
+    assert row["result_surface_to_volume"] == pytest.approx(3 / 0.9, rel=0.05)
+    for figure in ("surface_area", "surface_to_volume"):
+        assert row[f"result_{figure}"] == row[f"truth_{figure}"]
+
+
+def test_segments_that_some_volumes_lack(folders, capsys):
+    both = ball(8).labels.copy()
+    both[:2, :2, :2] = 2
+    save_segmentation(Segmentation.from_labels(both, NM, {1: "cytoplasm", 2: "bead"}), folders / "truth/cell0.seg.nrrd")
+    (folders / "truth/cell0.nii.gz").unlink()
+    arguments = ["compare", str(folders / "results"), str(folders / "truth"), "-o", str(folders / "t.csv"), "--quiet"]
+    assert main([*arguments, "--workers", "1", "--segments", "cytoplasm", "bead"]) == 0
+    rows = [(row["volume_name"], row["segment"], row["status"]) for row in read_table(folders / "t.csv")]
+    assert rows == [
+        ("cell0", "cytoplasm", "both"),
+        ("cell0", "bead", "absent from result"),
+        ("cell1", "cytoplasm", "both"),
+        ("cell2", "cytoplasm", "both"),
+    ]
+    assert main([*arguments, "--workers", "1", "--segments", "cytoplasm", "beed"]) == 2
+    assert "no segment is named 'beed' in any of the files" in capsys.readouterr().err
+
+
 def test_cut_segments_are_flagged_and_left_out_on_request(tmp_path):
     found = np.zeros((12, 12, 12), np.uint8)
     found[0:4, 2:6, 2:6] = 1

@@ -106,6 +106,34 @@ def test_absorption_and_bead_reference(tmp_path):
         )
 
 
+def test_beads_that_absorb_nothing_are_in_the_way_of_normalisation_alone(tmp_path):
+    save_segmentation(labels(), tmp_path / "cell.seg.nrrd")
+    image = np.where(labels().labels == 2, 0, 0.25).astype(np.float32)
+    save_volume(Volume(image, NM), tmp_path / "cell.nrrd")
+    options = measure.Options([str(tmp_path)], str(tmp_path / "t.csv"), image=str(tmp_path), thin_parts=False)
+    measure.run(options, Progress())
+    cell = read_table(tmp_path / "t.csv")[0]
+    assert cell["lac_mean"] == pytest.approx(0.25)
+    assert cell.get("bead_lac") is None
+    options.bead_reference = 1.0
+    with pytest.raises(InputError, match="have LAC 0; normalisation needs a positive value"):
+        measure.run(options, Progress())
+
+
+def test_segments_that_some_volumes_lack_and_inputs_that_are_not_there(tmp_path, capsys):
+    folder = write_folder(tmp_path / "results", 1)
+    k = np.indices((24, 24, 24))[0]
+    bare = Segmentation.from_labels((k < 12).astype(np.uint8), NM, {1: "cytoplasm"})
+    save_segmentation(bare, folder / "bare.seg.nrrd")
+    arguments = ["measure", str(folder), str(tmp_path / "typo"), "-o", str(tmp_path / "t.csv"), "--quiet"]
+    assert main([*arguments, "--workers", "1", "--no-cells", "--segments", "cytoplasm", "bead"]) == 2
+    rows = [(row["volume_name"], row["segment"]) for row in read_table(tmp_path / "t.csv")]
+    assert rows == [("bare", "cytoplasm"), ("cell000", "cytoplasm"), ("cell000", "bead")]
+    said = capsys.readouterr().out
+    assert "1 not done:" in said
+    assert "there is no such file or folder" in said
+
+
 def test_beads_unlike_those_of_the_other_volumes_are_named(tmp_path, capsys):
     folder, images = write_folder(tmp_path / "results", 4), tmp_path / "images"
     images.mkdir()

@@ -163,6 +163,19 @@ def test_ignored_voxels_change_nothing():
     assert compare_masks(spoilt, truth, (1, 1, 1))["dice"] < 0.5
 
 
+@pytest.mark.parametrize("surface", ["surfels", "voxels"])
+@pytest.mark.parametrize("side", [slice(None, 13), slice(17, None)])
+def test_where_the_ignored_region_ends_the_truth_is_no_surface(surface, side):
+    """A truth that is drawn no further than the region says nothing of where the cell ends there."""
+    whole = ball((30, 30, 30), 9)
+    ignore = np.zeros(whole.shape, bool)
+    ignore[:, side] = True
+    row = compare_masks(whole, whole & ~ignore, (1, 1, 2), ignore=ignore, surface=surface)
+    assert row["dice"] == 1
+    assert row["surface_dice"] == 1
+    assert row["average_surface_distance"] == row["surface_distance_95"] == 0
+
+
 def segmentation(labels, names=None, geometry=None):
     return Segmentation.from_labels(np.asarray(labels, np.uint8), geometry, names)
 
