@@ -15,13 +15,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, find_files, forget, journal_path, match_file, name_files, run_batch, stem
+from ACSegLib.commands.batch import Item, find_files, forget, journal_path, run_batch
+from ACSegLib.commands.grids import brought_onto, in_one_unit
+from ACSegLib.commands.images import find_images, find_labels
+from ACSegLib.commands.matching import files_there, match_files, name_files
 from ACSegLib.commands.options import option
+from ACSegLib.commands.outputs import check_outputs
 from ACSegLib.commands.summaries import failure_lines
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.volume import Segmentation, Volume
 
 SUMMARY = "segment by thresholds or a box-prompted 2D model, as baselines"
 
@@ -50,6 +57,7 @@ class Options:
     )
     axis: str = option(default="k", help="axis across the slice for --model", choices=("k", "j", "i"))
     box_margin: int = option(default=3, help="margin of the box", minimum=0, unit="voxels")
+    resample: bool = option(default=False, help="bring the labels of --box-from onto the image's grid if they differ")
     workers: int = option(default=0, help="volumes at a time; 0: one a core", minimum=0)
 
 
@@ -59,20 +67,10 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         raise InputError("--model and --box-from belong together; give both or neither.")
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
-    items, missing = [], {}
-    prompts = find_files([options.box_from]) if options.box_from else []
-    for name, path in name_files(find_files(options.inputs)).items():
-        files = {"image": path}
-        if options.box_from:
-            try:
-                only = len(prompts) == 1
-                files["box"] = (
-                    prompts[0] if only else match_file(stem(path), prompts, "label file", str(options.box_from))
-                )
-            except InputError as error:
-                missing[name] = f"{path}: {error}"
-                continue
-        items.append(Item(name, files))
+    items, missing = _items(options)
+    inputs = [path for item in items for path in item.files.values()]
+    beside = files_there(options.inputs, find_files)[0]  # labels that lie with the images are not to be lost either
+    check_outputs([_output(item, options) for item in items], dict.fromkeys([*inputs, *beside]))
     journal = journal_path(folder / "threshold")
     outcomes = run_batch(items, threshold_item, options, journal=journal, workers=options.workers, progress=progress)
     failures = missing | {o.name: o.error for o in outcomes if o.error}
@@ -88,6 +86,22 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     return results
 
 
+def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
+    """The images, each with the labels that its box is around if there is a model, and what cannot be done."""
+    images, missing = files_there(options.inputs, find_images)
+    named = name_files(images)
+    if options.box_from is None:
+        return [Item(name, {"image": path}) for name, path in named.items()], missing
+    prompts = find_labels([options.box_from])
+    partners, without = match_files(named, prompts, "label file", options.box_from)
+    items = [Item(name, {"image": named[name], "box": prompt}) for name, prompt in partners.items()]
+    return items, missing | without
+
+
+def _output(item: Item, options: Options) -> Path:
+    return Path(options.output) / (item.name.replace("/", "-") + ".seg.nrrd")
+
+
 def describe(results: Mapping[str, Any]) -> str:
     """What was written."""
     lines = [f"{row['output']}: {row['segments']} segment(s), {row['voxels']} voxels" for row in results["rows"]]
@@ -98,23 +112,13 @@ def threshold_item(item: Item, options: Options, progress: Progress) -> list[dic
     """Segment one tomogram and write the result."""
     import numpy as np
 
-    from ACSegLib.files import open_segmentation, open_volume, save_segmentation
-    from ACSegLib.measure.thresholding import AXES, ThresholdSettings, box_of, prompted_slice, threshold_segmentation
+    from ACSegLib.files import open_volume, save_segmentation
+    from ACSegLib.measure.thresholding import ThresholdSettings, threshold_segmentation
 
     progress(0.0, f"reading {item.name}")
     volume = open_volume(item.files["image"])
     if options.model is not None:
-        from ACSegLib.files.prompt_model import open_prompt_model
-        from ACSegLib.volume import require_same_grid
-
-        labels = open_segmentation(item.files["box"])
-        require_same_grid(volume, labels)
-        number = AXES.index(options.axis)
-        if not labels.segments:
-            raise InputError(f"{item.files['box']}: no voxel is labelled, so there is no box for {item.name}.")
-        plane = np.take(labels.mask(labels.segments[0]), volume.shape[number] // 2, axis=number)
-        box = box_of(plane, options.box_margin)
-        result = prompted_slice(volume, open_prompt_model(options.model), box=box, axis=options.axis)
+        result = _segmented_by_model(volume, item, options)
     else:
         settings = ThresholdSettings(
             method=options.method,
@@ -127,7 +131,27 @@ def threshold_item(item: Item, options: Options, progress: Progress) -> list[dic
             cell_radius=options.cell_radius,
         )
         result = threshold_segmentation(volume, settings, progress=progress)
-    output = Path(options.output) / (item.name.replace("/", "-") + ".seg.nrrd")
+    output = _output(item, options)
     save_segmentation(result, output)
     voxels = int(sum(np.count_nonzero(layer) for layer in result.layers))
     return [{"volume_name": item.name, "output": str(output), "segments": len(result.segments), "voxels": voxels}]
+
+
+def _segmented_by_model(volume: Volume, item: Item, options: Options) -> Segmentation:
+    """The central slice by the 2D model, from a box around the first segment of the labels."""
+    import numpy as np
+
+    from ACSegLib.files import open_segmentation
+    from ACSegLib.files.prompt_model import open_prompt_model
+    from ACSegLib.measure.thresholding import AXES, box_of, prompted_slice
+    from ACSegLib.volume import require_same_grid
+
+    labels = open_segmentation(item.files["box"])
+    if not labels.segments:
+        raise InputError(f"{item.files['box']}: no voxel is labelled, so there is no box for {item.name}.")
+    labels, placed = in_one_unit(brought_onto(labels, volume, options.resample), volume)
+    require_same_grid(placed, labels)
+    number = AXES.index(options.axis)
+    plane = np.take(labels.mask(labels.segments[0]), volume.shape[number] // 2, axis=number)
+    box = box_of(plane, options.box_margin)
+    return prompted_slice(volume, open_prompt_model(str(options.model)), box=box, axis=options.axis)

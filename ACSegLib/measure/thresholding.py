@@ -172,7 +172,6 @@ def _off_centre(pieces: Components, number: int) -> float:
 
 def _split_cells(mask: np.ndarray, volume: Volume, radius: float, progress: Progress) -> Segmentation:
     """Split touching cells at the necks between the peaks of the distance to the background."""
-    from skimage.feature import peak_local_max
     from skimage.segmentation import watershed
 
     if not mask.any():
@@ -184,8 +183,7 @@ def _split_cells(mask: np.ndarray, volume: Volume, radius: float, progress: Prog
     rim = [int(n > 1) for n in mask.shape]
     depth = np.sqrt(squared_distance(~np.pad(mask, [(r, r) for r in rim]), step))
     depth = depth[tuple(slice(r, r + n) for r, n in zip(rim, mask.shape, strict=True))]
-    apart = max(1, round(radius / max(step)))
-    peaks = peak_local_max(depth, min_distance=apart, labels=mask.astype(np.int8), exclude_border=False)
+    peaks = _deepest_points(depth, step, radius)
     markers = np.zeros(mask.shape, np.int32)
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     progress(0.4, f"splitting cells of {volume.name}")
@@ -197,6 +195,23 @@ def _split_cells(mask: np.ndarray, volume: Volume, radius: float, progress: Prog
     names = {n: f"cell {n}" for n in range(1, len(sizes) + 1)}
     progress(1.0, f"split cells of {volume.name}")
     return Segmentation.from_labels(value_of[cells], volume.geometry, names, name=volume.name)
+
+
+def _deepest_points(depth: np.ndarray, step: tuple[float, float, float], radius: float) -> np.ndarray:
+    """Indices (n, 3) of the peaks of a depth, the deepest first, without those within `radius` of a deeper one."""
+    from scipy.spatial import cKDTree
+    from skimage.feature import peak_local_max
+
+    peaks = peak_local_max(depth, min_distance=1, threshold_abs=0, exclude_border=False)
+    places = peaks * np.array(step)
+    tree = cKDTree(places)
+    open_ = np.ones(len(peaks), bool)
+    found = []
+    for n in range(len(peaks)):
+        if open_[n]:
+            open_[tree.query_ball_point(places[n], radius)] = False
+            found.append(n)
+    return peaks[found]
 
 
 class PromptModel(Protocol):

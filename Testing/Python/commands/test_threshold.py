@@ -51,8 +51,19 @@ def test_a_model_needs_boxes(scans):
         threshold.run(threshold.Options([str(scans / "images")], str(scans / "sam"), model="m.pt"), Progress())
 
 
-def test_a_box_prompted_model_is_scored_on_its_slice(scans):
-    """The box is around the cell, the first segment, and not around the bead beside it."""
+def test_labels_are_not_overwritten(scans):
+    """Neither those that the boxes are of, nor those that lie beside the images."""
+    model = {"model": "m.pt", "box_from": str(scans / "truth")}
+    with pytest.raises(InputError, match=r"c0\.seg\.nrrd is an input of this step"):
+        threshold.run(threshold.Options([str(scans / "images")], str(scans / "truth"), **model), Progress())
+    (scans / "truth/c1.seg.nrrd").rename(scans / "images/c1.seg.nrrd")
+    with pytest.raises(InputError, match=r"c1\.seg\.nrrd is an input of this step"):
+        threshold.run(threshold.Options([str(scans / "images")], str(scans / "images")), Progress())
+
+
+@pytest.fixture
+def box_model(scans):
+    """A model that fills its box."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
 
     class FillsItsBox(torch.nn.Module):
@@ -63,6 +74,35 @@ def test_a_box_prompted_model_is_scored_on_its_slice(scans):
             return logits, torch.ones(1, 1, 1) * labels.max()
 
     torch.jit.script(FillsItsBox()).save(str(scans / "box.pt"))
+    return str(scans / "box.pt")
+
+
+def test_each_image_has_its_own_box(scans, box_model):
+    """Labels that are cropped to the cell, as Slicer does; one that is missing is not made up for by another cell's."""
+    truth = open_segmentation(scans / "truth/c1.seg.nrrd")
+    moved = Geometry((30, 30, 30), (100 + 60, -50 + 60, 60), unit="nm")
+    cropped = Segmentation.from_labels(truth.labels[2:18, 2:18, 2:18].copy(), moved, {1: "cytoplasm"})
+    save_segmentation(cropped, scans / "truth/c1.seg.nrrd")
+    (scans / "truth/c0.seg.nrrd").unlink()
+    options = threshold.Options(
+        [str(scans / "images")],
+        str(scans / "sam"),
+        model=box_model,
+        box_from=str(scans / "truth"),
+        box_margin=0,
+        workers=1,
+    )
+    results = threshold.run(options, Progress())
+    assert list(results["failures"]) == ["c0"]
+    found = open_segmentation(scans / "sam/c1.seg.nrrd").labels[10]
+    rows, columns = np.nonzero(truth.labels[10])
+    expected = np.zeros_like(found)
+    expected[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = 1
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_box_prompted_model_is_scored_on_its_slice(scans, box_model):
+    """The box is around the cell, the first segment, and not around the bead beside it."""
     truth = open_segmentation(scans / "truth/c0.seg.nrrd")
     with_bead = truth.labels.copy()
     with_bead[:, :3, :3] = 2
@@ -71,7 +111,7 @@ def test_a_box_prompted_model_is_scored_on_its_slice(scans):
     options = threshold.Options(
         [str(scans / "images/c0.nrrd")],
         str(scans / "sam"),
-        model=str(scans / "box.pt"),
+        model=box_model,
         box_from=str(scans / "boxes.seg.nrrd"),
         box_margin=0,
         workers=1,

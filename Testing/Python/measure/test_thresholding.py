@@ -74,6 +74,17 @@ def test_watershed_splits_touching_cells_where_otsu_merges_them():
     assert compare_masks(found.labels == first, left, NM.spacing, distances=False)["dice"] > 0.95
 
 
+@pytest.mark.parametrize(("radius", "cells"), [(200.0, 2), (400.0, 1)])
+@pytest.mark.parametrize("centres", [((18, 15, 8), (28, 15, 8)), ((22, 15, 6), (22, 15, 9))])
+def test_how_far_cells_are_apart_is_a_length(centres, radius, cells):
+    """Centres 300 nm apart, across or along planes that are 100 nm apart: two cells at 200 nm, one at 400."""
+    spacing = (30.0, 30.0, 100.0)
+    both = np.any([ball((16, 30, 44), 190, spacing, centre=centre) for centre in centres], axis=0)
+    volume = Volume(0.1 + 0.3 * both.astype(np.float32), Geometry(spacing, unit="nm"), "scan")
+    found = threshold_segmentation(volume, ThresholdSettings("watershed", smoothing=0, cell_radius=radius))
+    assert len(found.segments) == cells
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_watershed_of_a_single_slice(axis):
     j, i = np.indices((40, 60))
