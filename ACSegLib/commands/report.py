@@ -18,7 +18,10 @@ from typing import Any
 import ACSegLib
 from ACSegLib.files.atomic import atomic_output
 
-_PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "numba", "torch", "monai", "openvino")
+_PACKAGES = (
+    *("numpy", "scipy", "scikit-image", "SimpleITK", "numba", "torch", "monai", "openvino"),
+    *("pandas", "pingouin", "matplotlib"),
+)
 
 
 def checksum(path: str | os.PathLike[str], check: Callable[[], None] = lambda: None) -> str:

@@ -1,8 +1,9 @@
 """Write a study as one self-contained HTML page: tables, plots, statistics, pictures and a methods paragraph.
 
 Give the tables of acseg compare (one a method), of acseg measure and of acseg learning-curve, whichever there are, as
-.csv, .xlsx or .json. With the folders of images, results and truth, the best, median and worst cells are shown as
-outlines on slices and as difference surfaces. The page needs no network and prints to PDF from any browser.
+.csv, .xlsx or .json. Methods are compared with the truth and with one another, groups of cells (tables, or folders of
+one) and kinds of labels too. With the folders of images, results and truth, the best, median and worst cells are shown
+as outlines on slices and as difference surfaces. The page needs no network and prints to PDF from any browser.
 
 Examples:
   acseg report -o study.html --scores network=scores.csv --images tomograms/ --results results/ --truth truth/
@@ -21,7 +22,7 @@ from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    from ACSegLib.measure.report import Figure, Section, StudyReport
+    from ACSegLib.measure.report import StudyReport
 
 SUMMARY = "write a study as one HTML page with tables, plots, statistics and pictures"
 
@@ -43,6 +44,11 @@ class Options:
     results: str | None = option(default=None, help="segmentation or folder of them, for the pictures")
     truth: str | None = option(default=None, help="true segmentation or folder of them, for the pictures")
     segment: str = option(default="", help="segment that the plots and pictures are of; the first when left out")
+    rows: str = option(
+        default="segment",
+        help="what counts as one in the tables of acseg measure: a segment of a volume, or each connected cell",
+        choices=("segment", "cell"),
+    )
     tables: str | None = option(default=None, help="also write all tables of the report (.xlsx)", metavar="XLSX")
     title: str = option(default="Segmentation study", help="title of the page")
 
@@ -91,7 +97,7 @@ def describe(results: Mapping[str, Any]) -> str:
 
 @dataclass
 class Study:
-    """The tables of a study, by the name of their method."""
+    """The tables of a study, by the name of their method; scores are in one unit, and so are cells."""
 
     scores: dict[str, Rows]
     cells: dict[str, Rows]
@@ -101,10 +107,12 @@ class Study:
     @classmethod
     def read(cls, options: Options) -> Study:
         """Read the tables; an InputError if there is none, or the segment is in none."""
+        from ACSegLib.commands.study_units import in_unit_of_the_first
         from ACSegLib.files.tables import read_table
 
         scores = {name: _table(path, ("dice",)) for name, path in named_paths(options.scores).items()}
         cells = {name: _table(path, ("volume", "kind")) for name, path in named_paths(options.cells).items()}
+        scores, cells = in_unit_of_the_first(scores), in_unit_of_the_first(cells)
         curve = read_table(options.learning_curve) if options.learning_curve else []
         if not (scores or cells or curve):
             raise InputError("there is nothing to report: give --scores, --cells or --learning-curve.")
@@ -145,6 +153,9 @@ def build(study: Study, options: Options, progress: Progress) -> tuple[StudyRepo
     from datetime import date
 
     from ACSegLib.commands import study_sections as sections
+    from ACSegLib.commands.study_groups import morphology
+    from ACSegLib.commands.study_methods import methods
+    from ACSegLib.commands.study_pictures import pictures
     from ACSegLib.measure.report import StudyReport
 
     report = StudyReport(options.title)
@@ -152,106 +163,20 @@ def build(study: Study, options: Options, progress: Progress) -> tuple[StudyRepo
     if study.scores:
         report.sections.append(sections.agreement(study, sheets))
         report.facts += sections.facts(study)
+        report.sections += sections.methods_in_pairs(study, sheets)
         progress(0.2, "comparing morphology")
         report.sections += sections.morphology_against_truth(study, sheets)
     if study.cells:
         progress(0.3, "comparing groups")
-        report.sections.append(sections.morphology(study, sheets))
+        report.sections.append(morphology(study, options.rows, sheets))
     if study.curve:
         report.sections.append(sections.learning_curve(study.curve, options.target, sheets))
     if options.images and options.results and options.truth and study.scores:
-        section, failures = _pictures(study, options, progress.part(0.4, 0.95))
+        section, failures = pictures(study, options, progress.part(0.4, 0.95))
         report.sections.append(section)
         report.failures.update(failures)
     if study.scores:
         report.sections.append(sections.every_cell(study, sheets))
-    report.sections.append(sections.methods(study, options))
+    report.sections.append(methods(study, options, sheets))
     report.subtitle = f"{date.today().isoformat()} · segment: {study.segment}" if study.segment else ""
     return report, sheets
-
-
-def _pictures(study: Study, options: Options, progress: Progress) -> tuple[Section, dict[str, str]]:
-    """Outlines on slices and difference surfaces of the best, median and worst cell of the first method."""
-    from ACSegLib.commands.batch import find_files, match_file
-    from ACSegLib.measure.report import Section
-
-    method, rows = next(iter(study.scores.items()))
-    ranked = sorted(
-        (r for r in rows if r["segment"] == study.segment and r.get("dice") is not None), key=lambda r: -r["dice"]
-    )
-    places = {"worst": len(ranked) - 1, "median": len(ranked) // 2, "best": 0} if ranked else {}
-    picks = {place: kind for kind, place in places.items()}  # of few cells, one is named by the better of its places
-    section = Section(
-        "Best, median and worst cell",
-        [
-            f"By the Dice coefficient of {study.segment}, method {method}. In the surface pictures grey is agreement, "
-            "red is what was segmented beyond the truth, and blue is what was missed."
-        ],
-    )
-    folders = {
-        role: (str(path), find_files([str(path)]))
-        for role, path in (("image", options.images), ("result", options.results), ("truth", options.truth))
-    }
-    failures: dict[str, str] = {}
-    for n, place in enumerate(sorted(picks)):
-        name = str(ranked[place]["volume_name"])
-        progress(n / 3, f"picture of {name}")
-        caption = f"{picks[place].capitalize()}: {name}, Dice {ranked[place]['dice']:.4f}"
-        try:
-            files = {
-                role: paths[0]
-                if paths == [path] and len(ranked) == 1  # the only pair need not be of one name
-                else match_file(name.rsplit("/", 1)[-1], paths, role, path)
-                for role, (path, paths) in folders.items()
-            }
-            section.figures += cell_figures(files, study.segment, method, caption)
-        except (InputError, OSError) as error:
-            failures[name] = f"not pictured: {error}"
-    return section, failures
-
-
-def cell_figures(files: Mapping[str, str], segment: str, method: str, caption: str) -> list[Figure]:
-    """Contact sheet of outlines, and difference surface, of one cell."""
-    import tempfile
-
-    import numpy as np
-
-    from ACSegLib.commands.grids import brought_onto
-    from ACSegLib.files import open_segmentation, open_volume
-    from ACSegLib.measure.overlap import ALL_CELLS, pair_segments
-    from ACSegLib.measure.report import png_figure
-    from ACSegLib.pictures import comparison_sheet, surface_picture
-    from ACSegLib.volume import Segment, Segmentation
-
-    volume = open_volume(files["image"])
-    result, truth = (
-        brought_onto(open_segmentation(files[side]), volume, resample=True) for side in ("result", "truth")
-    )
-    if segment == ALL_CELLS:
-        masks = [result.occupied(), truth.occupied()]
-    else:
-        pairs = {name: rows for name, *rows in pair_segments(result, truth)}
-        rows = pairs.get(segment, [None, None])
-        masks = [side.mask(row) for side, row in zip((result, truth), rows, strict=True) if row is not None]
-    if len(masks) < 2:
-        raise InputError(f"{segment} is absent from one side.")
-    sides = [Segmentation((m.astype(np.uint8),), [Segment(segment, 1)], volume.geometry) for m in masks]
-    ours, true = (side.labels for side in sides)
-    difference = Segmentation.from_labels(
-        ours + 2 * true,
-        volume.geometry,
-        {3: "agreement", 1: "segmented beyond the truth", 2: "missed"},
-    )
-    colours = {
-        "agreement": (0.78, 0.79, 0.81),
-        "segmented beyond the truth": (0.84, 0.15, 0.12),
-        "missed": (0.12, 0.35, 0.80),
-    }
-    figures = []
-    with tempfile.TemporaryDirectory() as folder:
-        sheet, surface = Path(folder) / "sheet.png", Path(folder) / "surface.png"
-        comparison_sheet(volume, sheet, {"truth": sides[1], method: sides[0]}, title=caption)
-        figures.append(png_figure(sheet.read_bytes(), f"{caption}; outlines of {segment}."))
-        surface_picture(difference, surface, title=caption, colours=colours)
-        figures.append(png_figure(surface.read_bytes(), f"{caption}; difference surface."))
-    return figures

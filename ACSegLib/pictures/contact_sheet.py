@@ -272,7 +272,7 @@ def comparison_sheet(
     segmentations: Mapping[str, Segmentation],
     *,
     axis: str = "k",
-    slices: Sequence[int] | None = None,
+    slices: Sequence[int] | Mapping[int, str] | None = None,
     title: str = "",
     dpi: int = 110,
 ) -> None:
@@ -284,8 +284,8 @@ def comparison_sheet(
         Column title to segmentation, on the volume's grid ("truth", "predicted", ...).
     axis : str
         "k", "j" or "i".
-    slices : sequence of int, optional
-        Rows; three slices through the segments when left out.
+    slices : sequence of int, or mapping of int to str, optional
+        Rows, and what is said of each; three slices through the segments when left out.
     """
     for labels in segmentations.values():
         require_same_grid(volume, labels)
@@ -296,11 +296,12 @@ def comparison_sheet(
         inside = np.flatnonzero(area) if np.any(area) else np.arange(volume.shape[number])
         slices = sorted({int(inside[int(f * (len(inside) - 1))]) for f in (0.25, 0.5, 0.75)})
     sheet = _Sheet(volume, style.contrast_window(volume), number)
-    heights = [sheet.height(number)] * len(slices)
+    notes = slices if isinstance(slices, Mapping) else dict.fromkeys(slices, "")
+    heights = [sheet.height(number)] * len(notes)
     figure, grid = _grid(heights, 1 + len(segmentations), title or volume.name)
-    for row, index in zip(grid, slices, strict=True):
+    for row, (index, note) in zip(grid, notes.items(), strict=True):
         sheet.panel(row[0], "image", number, index)
-        row[0].set_ylabel(f"{axis} = {index}", fontsize=9, color=style.INK)
+        row[0].set_ylabel(f"{axis} = {index}" + (f"  ({note})" if note else ""), fontsize=9, color=style.INK)
         for axes, labels in zip(row[1:], segmentations.values(), strict=True):
             sheet.image(axes, number, index)
             sheet.outlines(axes, labels, number, index)

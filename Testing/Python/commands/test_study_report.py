@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ACSegLib.commands import compare, measure, study_report
+from ACSegLib.commands import compare, measure, study_pictures, study_report
 from ACSegLib.commands.main import main
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import save_segmentation, save_volume
@@ -114,7 +114,9 @@ def test_groups_are_compared(study, tmp_path):
     )
     _, sheets = study_report.build(study_report.Study.read(options), options, Progress())
     assert {r["comparison"] for r in sheets["group tests"]} == {"control - drug"}
-    assert all(r["p"] == pytest.approx(1.0) for r in sheets["group tests"] if r["measure"] == "volume")
+    volume = next(r for r in sheets["group tests"] if r["measure"] == "volume")
+    assert volume["p"] == pytest.approx(1.0)
+    assert volume["unit"] == "µm³"
 
 
 def test_the_methods_tell_what_was_done_and_no_more(study, tmp_path):
@@ -165,7 +167,7 @@ def test_pictures_are_of_the_cell_that_they_name(study, tmp_path, monkeypatch):
     def name_files(files, segment, method, caption):
         return [Figure(f"{caption}: {Path(files['image']).name}")]
 
-    monkeypatch.setattr(study_report, "cell_figures", name_files)
+    monkeypatch.setattr(study_pictures, "cell_figures", name_files)
     renamed = tmp_path / "renamed.nrrd"
     renamed.touch()
     captions, failures = pictured(tmp_path / "first.csv", images=str(renamed))

@@ -1,0 +1,117 @@
+"""The section of a study report on the size and shape of cells, with their groups compared."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from ACSegLib.measure.report import (
+    Figure,
+    Section,
+    label_of,
+    summary_of,
+    table_of,
+    table_of_tests,
+    unit_power,
+    unit_text,
+)
+
+if TYPE_CHECKING:
+    from ACSegLib.commands.study_report import Rows, Study
+
+#: Measures that are plotted and tested.
+_COMPARED = ("volume", "surface_to_volume", "sphericity", "lac_mean")
+_SUMMARISED = (
+    *("volume", "surface_area", "surface_to_volume", "sphericity", "axis_1", "axis_2", "axis_3"),
+    *("thin_parts", "thin_part_length", "lac_mean"),
+)
+_ROWS = {
+    "segment": "Each row is a segment of one volume; groups are tables or folders.",
+    "cell": "Each row is a connected cell; groups are tables or folders. Cells of one volume are not independent, so "
+    "that tests of many cells of few volumes find too much.",
+}
+
+
+def morphology(study: Study, kind: str, sheets: dict[str, Rows]) -> Section:
+    """Measures per cell of the tables of acseg measure, with their groups compared.
+
+    Parameters
+    ----------
+    kind : {"segment", "cell"}
+        Rows that count: those of segments, or of their connected cells.
+    """
+    section = Section("Morphology", [_ROWS[kind]])
+    grouped = _grouped(study, kind)
+    if not grouped:
+        section.texts.append(f"No table has a {kind} {study.segment} with voxels.")
+        return section
+    texts, numbers = [], []
+    for group, rows in grouped.items():
+        shown, plain = summary_of(rows, _SUMMARISED)
+        head = {"group": group, "cells": len(rows), "unit": rows[0].get("unit")}
+        texts.append(head | shown)
+        numbers.append(head | plain)
+    sheets["morphology summary"] = numbers
+    caption = "Mean ± standard deviation per group"
+    section.tables.append(table_of(texts, ["group", "cells", *_SUMMARISED], caption))
+    _compare(grouped, section, sheets)
+    every = [{**r, "group": g} for g, rows in grouped.items() for r in rows]
+    cut = sum(bool(r.get("touches_border")) for r in every)
+    if cut:
+        section.texts.append(
+            f"{cut} of {len(every)} are cut by the border of the volume: part of them is missing, and the cut counts "
+            "as surface. acseg measure --exclude-border leaves such cells out."
+        )
+    sheets["morphology"] = every
+    columns = ["volume_name", *(["cell"] if kind == "cell" else []), "group", *_SUMMARISED, "lac_sd", "touches_border"]
+    section.tables.append(table_of(every, columns, "Every cell"))
+    return section
+
+
+def _grouped(study: Study, kind: str) -> dict[str, Rows]:
+    """Rows of the segment by group: the table, or its folders; of several tables both, since they may share folders."""
+    grouped: dict[str, Rows] = {}
+    for name, rows in study.cells.items():
+        mine = [r for r in rows if r["segment"] == study.segment and r["kind"] == kind and r["voxels"]]
+        several = len({r.get("group") for r in mine}) > 1
+        for row in mine:
+            folder = f"{name}: {row.get('group')}" if len(study.cells) > 1 else str(row.get("group"))
+            grouped.setdefault(folder if several else name, []).append(row)
+    return grouped
+
+
+def _compare(grouped: dict[str, Rows], section: Section, sheets: dict[str, Rows]) -> None:
+    """Add to the section the plots of the groups and the tests between them."""
+    from ACSegLib.measure import figures
+    from ACSegLib.measure.comparison import compare_group_measures
+
+    unit = str(next(iter(grouped.values()))[0].get("unit") or "")
+    measures: dict[str, dict[str, list[float]]] = {}
+    units: dict[str, str] = {}
+    for name in _COMPARED:
+        values = {g: [v for r in rows if (v := r.get(name)) is not None] for g, rows in grouped.items()}
+        if not any(values.values()):
+            continue
+        label = label_of(name)
+        measures[label], units[label] = values, unit_text(unit, unit_power(name))
+        axis = ", ".join(text for text in (label, units[label]) if text)
+        caption = f"{label[:1].upper()}{label[1:]} per group."
+        section.figures.append(Figure(caption, figures.strip_plot(values, axis)))
+    if len(grouped) < 2:
+        return
+    tests, left_out = compare_group_measures(measures)
+    section.texts += [f"Not compared: {reason}" for reason in left_out.values()]
+    if not tests:
+        return
+    names = {group: {row["volume_name"] for row in rows} for group, rows in grouped.items()}
+    same = [f"{a} and {b}" for a, b in itertools.combinations(grouped, 2) if names[a] & names[b]]
+    if same:
+        section.texts.append(
+            f"Cells of one name are in several groups ({', '.join(same)}); the tests take them for different cells. "
+            "Methods are compared on the same cells where the tables of acseg compare are given as --scores."
+        )
+    section.texts.append("Welch's tests; p values are corrected for all pairs of groups and measures (Holm).")
+    sheets["group tests"] = [{**row, "unit": units[row["measure"]]} for row in tests]
+    columns = ["measure", "comparison", "cells", "mean_first", "mean_second", "difference", "interval"]
+    columns += ["hedges_g", "p", "rank_p", "p_corrected"]
+    section.tables.append(table_of_tests(sheets["group tests"], columns, "Comparison of groups"))

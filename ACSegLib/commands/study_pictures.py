@@ -1,0 +1,127 @@
+"""Pictures of a study report: outlines on slices and difference surfaces of the best, median and worst cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.measure.report import Figure, Section, png_figure
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ACSegLib.commands.study_report import Options, Study
+
+
+def pictures(study: Study, options: Options, progress: Progress) -> tuple[Section, dict[str, str]]:
+    """Outlines on slices and difference surfaces of the best, median and worst cell of the first method."""
+    from ACSegLib.commands.batch import find_files, match_file
+
+    method, rows = next(iter(study.scores.items()))
+    ranked = sorted(
+        (r for r in rows if r["segment"] == study.segment and r.get("dice") is not None), key=lambda r: -r["dice"]
+    )
+    picks = _picks(len(ranked))
+    section = Section(
+        "Best, median and worst cell",
+        [
+            f"By the Dice coefficient of {study.segment}, method {method}. In the surface pictures grey is agreement, "
+            "red is what was segmented beyond the truth, and blue is what was missed. Outlines are on the slices of "
+            "best, median and worst Dice, of those that have the segment on either side."
+        ],
+    )
+    folders = {
+        role: (str(path), find_files([str(path)]))
+        for role, path in (("image", options.images), ("result", options.results), ("truth", options.truth))
+    }
+    failures: dict[str, str] = {}
+    for n, (place, kind) in enumerate(picks.items()):
+        name = str(ranked[place]["volume_name"])
+        progress(n / 3, f"picture of {name}")
+        caption = f"{kind.capitalize()}: {name}, Dice {ranked[place]['dice']:.4f}"
+        try:
+            files = {
+                role: paths[0]
+                if paths == [path] and len(ranked) == 1  # the only pair need not be of one name
+                else match_file(name.rsplit("/", 1)[-1], paths, role, path)
+                for role, (path, paths) in folders.items()
+            }
+            section.figures += cell_figures(files, study.segment, method, caption)
+        except (InputError, OSError) as error:
+            failures[name] = f"not pictured: {error}"
+    return section, failures
+
+
+def _picks(count: int) -> dict[int, str]:
+    """Places of the best, median and worst in a ranking, the best first; of few, one has the better of its names."""
+    places = {"worst": count - 1, "median": count // 2, "best": 0} if count else {}
+    names = {place: kind for kind, place in places.items()}
+    return {place: names[place] for place in sorted(names)}
+
+
+def telling_slices(result: np.ndarray, truth: np.ndarray) -> dict[int, str]:
+    """Slices across the first axis of best, median and worst Dice, of those that have voxels on either side.
+
+    Parameters
+    ----------
+    result, truth : ndarray of bool, shape (k, j, i)
+
+    Returns
+    -------
+    dict of int to str
+        Number of the slice, and what is said of it, "worst, Dice 0.8123"; the best comes first.
+    """
+    ours, true, both = ([int(plane.sum()) for plane in mask] for mask in (result, truth, result & truth))
+    dice = {k: 2 * c / (a + b) for k, (a, b, c) in enumerate(zip(ours, true, both, strict=True)) if a + b}
+    ranked = sorted(dice, key=lambda k: -dice[k])
+    return {ranked[place]: f"{kind}, Dice {dice[ranked[place]]:.4f}" for place, kind in _picks(len(ranked)).items()}
+
+
+def cell_figures(files: Mapping[str, str], segment: str, method: str, caption: str) -> list[Figure]:
+    """Contact sheet of outlines, and difference surface, of one cell."""
+    import tempfile
+
+    import numpy as np
+
+    from ACSegLib.commands.grids import brought_onto
+    from ACSegLib.files import open_segmentation, open_volume
+    from ACSegLib.measure.overlap import ALL_CELLS, pair_segments
+    from ACSegLib.pictures import comparison_sheet, surface_picture
+    from ACSegLib.volume import Segment, Segmentation
+
+    volume = open_volume(files["image"])
+    result, truth = (
+        brought_onto(open_segmentation(files[side]), volume, resample=True) for side in ("result", "truth")
+    )
+    if segment == ALL_CELLS:
+        masks = [result.occupied(), truth.occupied()]
+    else:
+        pairs = {name: rows for name, *rows in pair_segments(result, truth)}
+        rows = pairs.get(segment, [None, None])
+        masks = [side.mask(row) for side, row in zip((result, truth), rows, strict=True) if row is not None]
+    if len(masks) < 2:
+        raise InputError(f"{segment} is absent from one side.")
+    sides = [Segmentation((m.astype(np.uint8),), [Segment(segment, 1)], volume.geometry) for m in masks]
+    ours, true = (side.labels for side in sides)
+    difference = Segmentation.from_labels(
+        ours + 2 * true,
+        volume.geometry,
+        {3: "agreement", 1: "segmented beyond the truth", 2: "missed"},
+    )
+    colours = {
+        "agreement": (0.78, 0.79, 0.81),
+        "segmented beyond the truth": (0.84, 0.15, 0.12),
+        "missed": (0.12, 0.35, 0.80),
+    }
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        sheet, surface = Path(folder) / "sheet.png", Path(folder) / "surface.png"
+        slices = telling_slices(ours > 0, true > 0) or None
+        comparison_sheet(volume, sheet, {"truth": sides[1], method: sides[0]}, slices=slices, title=caption)
+        figures.append(png_figure(sheet.read_bytes(), f"{caption}; outlines of {segment}."))
+        surface_picture(difference, surface, title=caption, colours=colours)
+        figures.append(png_figure(surface.read_bytes(), f"{caption}; difference surface."))
+    return figures

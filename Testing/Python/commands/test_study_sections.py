@@ -1,0 +1,200 @@
+"""Sections of the study report: what its tables and tests say, of tables made here, against scipy and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ACSegLib.commands import study_groups, study_pictures, study_report, study_sections, study_units
+from ACSegLib.errors import InputError
+from ACSegLib.pictures import comparison_sheet, style
+from ACSegLib.volume import Segment, Segmentation, Volume
+
+
+def cell(name, volume, group="T", kind="segment", **more):
+    """A row of acseg measure."""
+    row = {"volume_name": name, "group": group, "segment": "cell", "kind": kind, "unit": "um", "voxels": 9}
+    return {**row, "volume": volume, "surface_to_volume": 3 / volume, "touches_border": False, **more}
+
+
+def score(name, dice, distance=None, **more):
+    """A row of acseg compare."""
+    row = {"volume_name": name, "segment": "cell", "unit": "um", "dice": dice, "average_surface_distance": distance}
+    return {**row, **more}
+
+
+def study(scores=None, cells=None, curve=()):
+    return study_report.Study(scores or {}, cells or {}, list(curve), "cell")
+
+
+def column(table, label):
+    place = [c.label for c in table.columns].index(label)
+    return [row[place] for row in table.cells]
+
+
+def test_folders_of_two_tables_are_groups_of_their_own():
+    tables = {
+        method: [cell(f"{group}{n}", n + shift, group) for group in "TB" for n in (1, 2, 4)]
+        for method, shift in (("filled", 0.0), ("network", 0.5))
+    }
+    sheets = {}
+    section = study_groups.morphology(study(cells=tables), "segment", sheets)
+    groups = ["filled: T", "filled: B", "network: T", "network: B"]
+    assert [(r["group"], r["cells"]) for r in sheets["morphology summary"]] == [(g, 3) for g in groups]
+    assert any("filled: T and network: T" in text for text in section.texts)  # cells of one name, not independent
+    one_table = study_groups._grouped(study(cells={"filled": tables["filled"]}), "segment")
+    assert list(one_table) == ["T", "B"]
+
+
+def test_the_summary_and_the_tests_tell_unit_mean_and_spread():
+    volumes = {"control": [1.0, 2.0, 4.0], "drug": [2.0, 5.0, 6.5]}
+    tables = {group: [cell(f"{group}{n}", v, lac_mean=None) for n, v in enumerate(vs)] for group, vs in volumes.items()}
+    tables["drug"][0]["sphericity"] = 0.8
+    sheets = {}
+    section = study_groups.morphology(study(cells=tables), "segment", sheets)
+    summary = {t.caption: t for t in section.tables}["Mean ± standard deviation per group"]
+    assert column(summary, "volume") == [f"{np.mean(v):.4g} ± {np.std(v, ddof=1):.2g}" for v in volumes.values()]
+    assert column(summary, "n") == ["3", "3"]
+    assert column(summary, "sphericity") == ["–", "0.8 (2 undefined)"]
+    tests = {t.caption: t for t in section.tables}["Comparison of groups"]
+    assert column(tests, "measure") == ["volume, µm³", "surface / volume, 1/µm"]
+    assert column(tests, "mean, second")[0] == "4.5"
+    assert not any("truth" in c.label for c in tests.columns)
+    assert sheets["group tests"][0]["p"] == pytest.approx(stats.ttest_ind(*volumes.values(), equal_var=False).pvalue)
+
+
+def test_connected_cells_can_be_the_rows():
+    rows = [cell("a", 5.0), cell("a", 3.0, kind="cell", cell=1), cell("a", 2.0, kind="cell", cell=2)]
+    sheets = {}
+    section = study_groups.morphology(study(cells={"t": rows}), "cell", sheets)
+    assert [(r["cells"], r["volume"]) for r in sheets["morphology summary"]] == [(2, 2.5)]
+    assert column(section.tables[-1], "number") == ["1", "2"]
+    assert "not independent" in section.texts[0]
+    assert [r["volume"] for r in study_groups._grouped(study(cells={"t": rows}), "segment")["t"]] == [5.0]
+
+
+def test_tables_in_several_units_are_brought_to_one():
+    um = [cell("a", 2.0)]
+    nm = [
+        cell("b", 2e9, unit="nm", thin_radius=250.0, lac_mean=0.4) | {"contact: bead": 1e6, "surface_to_volume": 1e-3}
+    ]
+    found = study_units.in_unit_of_the_first({"one": um, "two": nm})
+    assert found["one"] == um
+    expected = {"unit": "um", "volume": 2.0, "surface_to_volume": 1.0, "thin_radius": 0.25, "contact: bead": 1.0}
+    expected |= {"lac_mean": 0.4, "voxels": 9}
+    assert {name: found["two"][0][name] for name in expected} == pytest.approx(expected)
+    with pytest.raises(InputError, match=r"um: one; px: three"):
+        study_units.in_unit_of_the_first({"one": um, "three": [cell("c", 900.0, unit="px")]})
+
+
+def test_undefined_distances_are_left_out_and_counted():
+    rows = [score("a", 0.9, 0.2), score("b", 0.8, 0.4), score("c", 0.0, None)]
+    sheets = {}
+    section = study_sections.agreement(study(scores={"network": rows}), sheets)
+    assert column(section.tables[0], "average surface distance") == ["0.3 ± 0.14 (1 undefined)"]
+    assert sheets["agreement"][0]["average_surface_distance_undefined"] == 1
+    assert column(section.tables[0], "Dice") == ["56.67 ± 49 %"]
+
+
+def test_methods_are_compared_on_the_same_cells():
+    values = {"network": [0.97, 0.95, 0.99, 0.96], "otsu": [0.90, 0.93, 0.91, 0.80]}
+    scores = {m: [score(f"c{n}", d, 1 - d) for n, d in enumerate(found)] for m, found in values.items()}
+    scores["otsu"].reverse()  # the order of rows must not matter
+    scores["otsu"].append(score("alone", 0.1, 0.9))
+    scores["otsu"][0]["average_surface_distance"] = None
+    sheets = {}
+    (section,) = study_sections.methods_in_pairs(study(scores=scores), sheets)
+    dice, distance = sheets["method tests"]
+    assert dice["t_p"] == pytest.approx(stats.ttest_rel(*values.values()).pvalue)
+    assert (dice["pairs"], distance["pairs"], distance["left_out"]) == (4, 3, 1)
+    small, large = sorted([dice["t_p"], distance["t_p"]])
+    assert sorted([dice["p_corrected"], distance["p_corrected"]]) == pytest.approx([2 * small, max(2 * small, large)])
+    assert column(section.tables[0], "comparison") == ["network - otsu"] * 2
+    assert column(section.tables[0], "measure") == ["Dice", "average surface distance, µm"]
+    assert "1 are not in both" in section.texts[1]
+    assert study_sections.methods_in_pairs(study(scores={"otsu": scores["otsu"]}), {}) == []
+    scores["otsu"].append(score("alone", 0.2))
+    with pytest.raises(InputError, match="two rows of cell in 'alone'"):
+        study_sections.methods_in_pairs(study(scores=scores), {})
+
+
+def test_kinds_of_labels_are_compared_on_the_same_subsets():
+    rng = np.random.default_rng(3)
+    rows, dice = [], {}
+    for kind, gain in (("filled", 0.03), ("hand", 0.0)):
+        for volumes in (5, 10):
+            for repeat in (0, 1):
+                for n in range(4):
+                    found = 0.8 + 0.01 * volumes + gain + rng.normal(0, 0.01)
+                    dice.setdefault((kind, volumes), {}).setdefault(n, []).append(found)
+                    row = {"labels": kind, "volumes": volumes, "repeat": repeat, "volume_name": f"c{n}", "dice": found}
+                    rows.append(row)
+    rows.append(
+        {"labels": "filled", "volumes": 10, "repeat": 9, "volume_name": "c0", "dice": 0.0}
+    )  # of no other subset
+    sheets = {}
+    section = study_sections.learning_curve(rows, 0.98, sheets)
+    kinds, tests = section.tables
+    every = [v for found in dice["hand", 5].values() for v in found]
+    assert column(kinds, "5 volumes")[1] == f"{100 * np.mean(every):.2f} ± {100 * np.std(every, ddof=1):.2f} %"
+    assert column(tests, "training volumes") == ["5", "10"]
+    for row in sheets["learning curve tests"]:
+        means = [[np.mean(v) for v in dice[kind, row["volumes"]].values()] for kind in ("filled", "hand")]
+        assert row["t_p"] == pytest.approx(stats.ttest_rel(*means).pvalue)
+        assert row["pairs"] == 4
+    means_alone = [{"labels": k, "volumes": n, "dice": 0.8 + n / 100} for k in ("a", "b") for n in (5, 10)]
+    sheets = {}
+    assert len(study_sections.learning_curve(means_alone, 0.98, sheets).tables) == 1
+    assert "learning curve tests" not in sheets
+
+
+def test_the_methods_say_only_what_was_done(tmp_path):
+    def methods(**tables):
+        options = study_report.Options(str(tmp_path / "r.html"))
+        report, _ = study_report.build(study(**tables), options, lambda *a: None)
+        return " ".join(report.sections[-1].texts)
+
+    from importlib.metadata import version
+
+    overlap = methods(scores={"network": [score("a", 0.9), score("b", 0.8)]})
+    assert "Dice" in overlap
+    assert not any(word in overlap for word in ("distance", "Nikolov", "Crofton", "Bland", "t-test"))
+    assert f"pingouin {version('pingouin')}" in overlap
+    full = [
+        score("a", 0.9, 0.2, tolerance=0.1, surface_dice=0.7),
+        score("b", 0.8, 0.1, tolerance=0.2, surface_dice=0.8),
+    ]
+    for n, row in enumerate(full):
+        row |= {"result_volume": 5.0 + n, "truth_volume": 4.0 + n * n}
+    two = methods(scores={"network": full, "otsu": full})
+    assert "surface Dice at a tolerance of 0.1 to 0.2 µm" in two
+    assert "Volume was compared with the reference by two-sided paired t-tests" in two
+    assert "Methods were compared on the same cells" in two
+    curve = [{"labels": "hand", "volumes": n, "dice": 1 - 0.3 * np.exp(-0.05 * n)} for n in (5, 10, 20)]
+    assert "weighted" not in methods(curve=curve)
+    weighted = [{**row, "labels": "filled", "dice_sd": 0.1} for row in curve]
+    assert "by least squares, weighted by the inverse variance of the scores;" in methods(curve=weighted)
+    assert "of the scores for filled;" in methods(curve=curve + weighted)
+
+
+def test_the_slices_shown_are_those_of_best_median_and_worst_dice():
+    truth = np.zeros((6, 4, 4), bool)
+    truth[1:5] = True
+    result = truth.copy()
+    result[1, :2] = False  # Dice 2/3
+    result[2, 0] = False  # 6/7
+    result[4] = False  # 0
+    found = study_pictures.telling_slices(result, truth)
+    assert list(found.items()) == [(3, "best, Dice 1.0000"), (1, "median, Dice 0.6667"), (4, "worst, Dice 0.0000")]
+    assert study_pictures.telling_slices(truth & False, truth & False) == {}
+
+
+def test_rows_of_a_sheet_say_what_is_told_of_them(monkeypatch, tmp_path):
+    figures = []
+    monkeypatch.setattr(style, "save_figure", lambda figure, *rest: figures.append(figure))
+    labels = Segmentation((np.ones((4, 5, 5), np.uint8),), [Segment("cell", 1)])
+    volume = Volume(np.random.default_rng(0).normal(size=(4, 5, 5)).astype(np.float32))
+    comparison_sheet(volume, tmp_path / "s.png", {"truth": labels}, slices={3: "best, Dice 1.0000", 1: "worst"})
+    told = [axes.get_ylabel() for axes in figures[0].axes if axes.get_ylabel()]
+    assert told == ["k = 3  (best, Dice 1.0000)", "k = 1  (worst)"]
