@@ -26,6 +26,7 @@ from ACSegLib.jobs import Progress
 if TYPE_CHECKING:
     from ACSegLib.network.inference import Prediction, PredictionSettings
     from ACSegLib.network.model_file import Model
+    from ACSegLib.network.plane_sink import Box
     from ACSegLib.volume import Segmentation, Volume
 
 SUMMARY = "segment images with a trained network"
@@ -247,9 +248,9 @@ def predict_volume(volume: Volume, model: Model, options: Options, progress: Pro
     if options.refine == "walk":
         from ACSegLib.commands.walk_refinement import refine_by_walk
 
-        return refine_by_walk(volume, prediction, model, progress.part(0.7, 1.0))
+        return refine_by_walk(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
     if automatic and prediction.report.get("resampled"):
-        return _walk_if_it_fits(volume, prediction, model, progress.part(0.7, 1.0))
+        return _walk_if_it_fits(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
     return prediction
 
 
@@ -265,11 +266,13 @@ def _check_refinement(options: Options, model: Model) -> None:
         require_exclusive(model)
 
 
-def _walk_if_it_fits(volume: Volume, prediction: Prediction, model: Model, progress: Progress) -> Prediction:
+def _walk_if_it_fits(
+    volume: Volume, prediction: Prediction, model: Model, progress: Progress, roi: Box | None
+) -> Prediction:
     from ACSegLib.commands.walk_refinement import refine_by_walk
 
     try:
-        return refine_by_walk(volume, prediction, model, progress)
+        return refine_by_walk(volume, prediction, model, progress, roi)
     except MemoryLimitError as error:
         prediction.report["notes"].append(f"the surface was not refined: {error}")
         return prediction

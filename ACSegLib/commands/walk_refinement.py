@@ -8,6 +8,7 @@ grid: the walk finds the edges that the grid could not show.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from ACSegLib.volume import Volume
 if TYPE_CHECKING:
     from ACSegLib.network.inference import Prediction
     from ACSegLib.network.model_file import Model
+    from ACSegLib.network.plane_sink import Box as Roi
 
 #: Probability from which on a voxel is sure.
 CONFIDENT = 0.9
@@ -31,7 +33,9 @@ _TOLERANCE = 1e-3
 _BYTES_TO_PREPARE = 20
 
 
-def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progress: Progress) -> Prediction:
+def refine_by_walk(
+    volume: Volume, prediction: Prediction, model: Model, progress: Progress, roi: Roi | None = None
+) -> Prediction:
     """Decide the band around the surface by the random walk.
 
     Parameters
@@ -39,6 +43,8 @@ def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progres
     volume : Volume
     prediction : Prediction
         With probabilities, of a model whose segments do not overlap.
+    roi : ((k0, k1), (j0, j1), (i0, i1)), optional
+        What was predicted, the ends excluded. Outside nothing is known, and nothing is changed.
 
     Returns
     -------
@@ -54,9 +60,12 @@ def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progres
 
     require_exclusive(model)
     assert prediction.probabilities is not None
-    _require_memory(volume.array.size * _BYTES_TO_PREPARE)
+    region = tuple(slice(a, b) for a, b in roi or [(0, n) for n in volume.shape])
+    values = np.array([0, *(segment.value for segment in model.segments)])
+    labels, probabilities = prediction.segmentation.labels[region], prediction.probabilities[(slice(None), *region)]
+    _require_memory(labels.size * _BYTES_TO_PREPARE)
     band = _band(volume, prediction)
-    seeds = confident_seeds(prediction, band)
+    seeds = confident_seeds(labels, probabilities, values, band)
     unsure = seeds < 0
     report = {**prediction.report, "walk_band_voxels": band, "walk_unsure_part": round(float(unsure.mean()), 4)}
     present = [int(c) for c in np.unique(seeds) if c >= 0]
@@ -65,11 +74,12 @@ def refine_by_walk(volume: Volume, prediction: Prediction, model: Model, progres
         report["notes"] = [*report["notes"], "nothing was sure enough to start a walk from; the prediction was kept"]
         return Result(prediction.segmentation, prediction.probabilities, report)
     progress(0.1, "walking from the sure voxels")
-    decided = _walk(volume.array[box], seeds[box], prediction.probabilities[(slice(None), *box)], present, progress)
-    values = np.array([0, *(segment.value for segment in model.segments)])
-    labels = prediction.segmentation.labels.copy()
-    labels[box] = np.where(unsure[box], values[decided], labels[box])
-    return Result(prediction.segmentation.with_labels(labels), prediction.probabilities, report)
+    # of an image on the disk no more is read than is walked
+    place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
+    decided = _walk(volume.array[place], seeds[box], probabilities[(slice(None), *box)], present, progress)
+    result = prediction.segmentation.labels.copy()
+    result[place] = np.where(unsure[box], values[decided], labels[box])
+    return Result(prediction.segmentation.with_labels(result), prediction.probabilities, report)
 
 
 def require_exclusive(model: Model) -> None:
@@ -126,15 +136,24 @@ def _walk(
 
 def _band(volume: Volume, prediction: Prediction) -> int:
     """Half width of the band in voxels: what a working voxel covers, and one more for its neighbour."""
-    working = prediction.report.get("working_shape") or volume.shape
-    coarseness = max(n / m for n, m in zip(volume.shape, working, strict=True))
+    seen = prediction.report.get("region_shape") or volume.shape
+    working = prediction.report.get("working_shape") or seen
+    coarseness = max(n / m for n, m in zip(seen, working, strict=True))
     return int(min(_WIDEST_BAND, max(_LEAST_BAND, math.ceil(coarseness) + 1)))
 
 
-def confident_seeds(prediction: Prediction, band: int) -> np.ndarray:
+def confident_seeds(labels: np.ndarray, probabilities: np.ndarray, values: Iterable[int], band: int) -> np.ndarray:
     """Output channel where the network is sure and no other class lies within `band` voxels; -1 elsewhere.
 
     A component too thin to survive keeps its surest voxels: a seed on its axis is better than none.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (k, j, i)
+    probabilities : ndarray, shape (channels, k, j, i)
+    values : iterable of int
+        Value in `labels` of each channel, 0 (background) first.
+    band : int
 
     Returns
     -------
@@ -142,12 +161,10 @@ def confident_seeds(prediction: Prediction, band: int) -> np.ndarray:
     """
     from scipy.ndimage import binary_erosion, label, maximum
 
-    assert prediction.probabilities is not None
-    labels, table = prediction.segmentation.labels, prediction.segmentation.segments
     seeds = np.full(labels.shape, -1, np.int16)
-    for channel, value in enumerate([0, *(s.value for s in table)]):
+    for channel, value in enumerate(values):
         mask = labels == value
-        chance = np.asarray(prediction.probabilities[channel], np.float32)
+        chance = np.asarray(probabilities[channel], np.float32)
         sure = mask & (chance > CONFIDENT)
         core = binary_erosion(mask, iterations=band, border_value=1) & sure
         if value:

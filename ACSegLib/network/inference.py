@@ -164,6 +164,7 @@ def predict(
         "tile": list(tiling.tile),
         "tiles": tiling.count,
         "working_shape": list(grid.shape),
+        "region_shape": list(grid.box_shape),
         "resampled": grid.resampled,
         "mirrored": settings.tta,
         "thin_threshold": job.thin,

@@ -102,6 +102,16 @@ def test_region_is_given_in_ijk(files):
     assert not found[:, :, 12:].any()
 
 
+def test_region_stays_the_region_when_the_walk_refines_it(files):
+    save_model(threshold_model(longest_side=20), files / "m.acseg")
+    row = run(files, roi=[0, 20, 0, 24, 0, 20])["images"][0]
+    found = open_segmentation(files / "out.seg.nrrd").mask("cell")
+    assert row["region_shape"] == [20, 24, 28]  # with surroundings
+    assert row["walk_band_voxels"] == 3
+    assert found[10, 12, 14]
+    assert not found[:, :, 20:].any()
+
+
 def test_folder_goes_on_after_a_bad_file(files, capsys):
     images = files / "images"
     images.mkdir()

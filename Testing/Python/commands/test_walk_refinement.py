@@ -52,7 +52,7 @@ def test_walk_finds_the_edge_that_the_network_blurred():
 def test_seeds_are_sure_and_away_from_the_surface():
     volume, truth = cell()
     before = coarse_prediction(volume, truth)
-    seeds = confident_seeds(before, 3)
+    seeds = confident_seeds(before.segmentation.labels, before.probabilities, [0, 3], 3)
     chance = before.probabilities[1].astype(float)
     assert set(np.unique(seeds)) == {-1, 0, 1}
     assert (chance[seeds == 1] > 0.9).all()
@@ -66,9 +66,32 @@ def test_thin_component_keeps_its_sure_voxels():
     chance = np.zeros((20, 20, 20))
     chance[9:11, 9:11, 2:18] = 0.95
     labels = (chance > 0.5).astype(np.uint8) * 3
-    segmentation = Segmentation((labels,), [Segment("cell", 3)], Geometry())
-    seeds = confident_seeds(Prediction(segmentation, np.stack([1 - chance, chance])), 3)
+    seeds = confident_seeds(labels, np.stack([1 - chance, chance]), [0, 3], 3)
     assert np.array_equal(seeds == 1, chance > 0.9)
+
+
+def test_a_region_is_walked_as_an_image_of_its_own_and_nothing_beyond_it():
+    """Outside the ROI all probabilities are 0, which is no opinion."""
+    volume, truth = cell()
+    whole = coarse_prediction(volume, truth)
+    roi = ((0, 40), (4, 40), (0, 26))
+    place = tuple(slice(a, b) for a, b in roi)
+    part = Volume(volume.array[place], volume.geometry, "part")
+    labels, probabilities = np.zeros_like(whole.segmentation.labels), np.zeros_like(whole.probabilities)
+    labels[place] = whole.segmentation.labels[place]
+    probabilities[(slice(None), *place)] = whole.probabilities[(slice(None), *place)]
+    told = {"region_shape": [40, 36, 26], "working_shape": [20, 18, 13], "notes": []}
+
+    def predicted(labels, probabilities):
+        return Prediction(Segmentation((labels,), [Segment("cell", 3)], volume.geometry), probabilities, dict(told))
+
+    found = refine_by_walk(volume, predicted(labels, probabilities), MODEL, Progress(), roi)
+    alone = refine_by_walk(part, predicted(labels[place], probabilities[(slice(None), *place)]), MODEL, Progress())
+    assert found.report["walk_band_voxels"] == 3  # of a working voxel here, not of the whole image's
+    assert np.array_equal(found.segmentation.labels[place], alone.segmentation.labels)
+    assert found.segmentation.mask("cell")[place].any()
+    found.segmentation.labels[place] = 0
+    assert not found.segmentation.labels.any()
 
 
 def test_nothing_sure_keeps_the_prediction():
