@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
 from ACSegLib.commands.pairs import PairOfFiles, find_pairs, read_table
-from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Train, and write the model."""
+    from ACSegLib.network.checkpoint import discard
     from ACSegLib.network.model_file import require_output, save_model
     from ACSegLib.network.training import train
 
@@ -139,7 +140,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     settings = _settings(options, output)
     model, final_loss, main_process = _first_of_two(options, output), None, True
     if model is None:
-        with _telling_how_to_go_on(output):
+        with _telling_how_to_go_on(output, Cancelled):
             result = train(cases, settings, progress, held_out)
         model, main_process = result.model, result.main_process
         final_loss = result.history[-1]["loss"] if result.history else None
@@ -147,7 +148,9 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     outputs: dict[str, str] = {}
     if main_process:
         # Before the second network is trained: whatever becomes of that, hours of training are not lost.
-        save_model(model, output)
+        with _telling_how_to_go_on(output, FileError):
+            save_model(model, output)
+        discard(beside(output, ".checkpoint"))
         if options.surface_refinement:
             model = _train_surface(model, cases, options, progress)
             save_model(model, output)
@@ -168,14 +171,15 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _telling_how_to_go_on(output: Path) -> Iterator[None]:
+def _telling_how_to_go_on(output: Path, end: type[Cancelled | FileError]) -> Iterator[None]:
     try:
         yield
-    except Cancelled as stop:
+    except end as stop:
         checkpoint = beside(output, ".checkpoint")
         if not checkpoint.exists():
             raise
-        raise Cancelled(f"cancelled; the state was kept in {checkpoint}: add --resume to go on.") from stop
+        reason = str(stop).rstrip(".")
+        raise end(f"{reason}; the state was kept in {checkpoint}: add --resume to go on.") from stop
 
 
 def describe(results: dict[str, Any]) -> str:
@@ -247,6 +251,7 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
         **{name: getattr(options, name) for name in same_named},
         init=_initial_model(options.init) if options.init else None,
         checkpoint=beside(output, ".checkpoint"),
+        keep_checkpoint=True,  # until the model is written
         table=beside(output, ".csv"),
         plot=beside(output, ".png"),
         tensorboard=Path(options.tensorboard) if options.tensorboard else None,

@@ -36,7 +36,7 @@ LARGEST, STEP = 3.0, 0.1
 #: An offset nearer to none is taken if its Dice is within this of the best.
 _AS_GOOD = 2e-4
 
-#: Voxels after which no further case is looked at.
+#: Voxels after which no further case is looked at; of one that has more, the middle is taken.
 MOST_VOXELS = 30_000_000
 
 _BINS = 2 * round(LARGEST / STEP) + 2
@@ -125,7 +125,7 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
     ----------
     model : Model
     cases : sequence of Prepared
-        Best those that were held back; at least one is used, then as many as hold `MOST_VOXELS`.
+        Best those that were held back; as many are used as hold `MOST_VOXELS`, of a larger one its middle.
     fabric : lightning.fabric.Fabric
         Launched.
 
@@ -182,7 +182,17 @@ def _logits_of(
 
 def _first(cases: Sequence[Prepared]) -> list[Prepared]:
     ends = np.cumsum([case.image.size for case in cases])
-    return list(cases[: 1 + int(np.searchsorted(ends, MOST_VOXELS))])
+    return [middle(case, MOST_VOXELS) for case in cases[: 1 + int(np.searchsorted(ends, MOST_VOXELS))]]
+
+
+def middle(case: Prepared, most: int) -> Prepared:
+    """The middle of a case that has more than `most` voxels, of the same proportions; else the case itself."""
+    share = (most / case.image.size) ** (1 / 3)
+    if share >= 1:
+        return case
+    sizes = [max(1, int(n * share)) for n in case.shape]
+    place = tuple(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(case.shape, sizes, strict=True))
+    return replace(case, image=case.image[place], target=case.target[(slice(None), *place)])
 
 
 def shift_heads(

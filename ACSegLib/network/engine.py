@@ -195,15 +195,16 @@ class Engine:
         self._saved = time.monotonic()
         try:
             self._order_batches()
-            stop = False
+            stop = self._out_of_patience()
             while not stop:
+                if len(self.state.losses) >= self.settings.steps_per_epoch:  # a cancel may have ended its validation
+                    stop = self._end_epoch()
+                    continue
                 if self._agree():
                     raise Cancelled("cancelled")
                 if self._fraction() >= 1:
                     break
                 self._step()
-                if len(self.state.losses) >= self.settings.steps_per_epoch:
-                    stop = self._end_epoch()
                 if time.monotonic() - self._saved > 60 * self.settings.checkpoint_minutes:
                     self.save()
             self._finish(stopped_early=stop)
@@ -311,14 +312,16 @@ class Engine:
     def _end_epoch(self) -> bool:
         """Write the epoch's row, validate if it is time; True to stop early."""
         row = self._row(self.state.losses)
-        if self._due():
+        if self.fabric.broadcast(self._due()):  # the clocks of several processes differ
             row |= self._validate()
         self._append(row)
-        patience = self.settings.patience or 0
-        if patience and self.state.stale >= patience:
-            self._note(f"stopped early: {patience} validations without improvement")
+        if self._out_of_patience():
+            self._note(f"stopped early: {self.settings.patience} validations without improvement")
             return True
         return False
+
+    def _out_of_patience(self) -> bool:
+        return bool(self.settings.patience) and self.state.stale >= (self.settings.patience or 0)
 
     def _due(self) -> bool:
         """Tell whether to validate now: about 15 times in a run, and for a tenth of its time at most."""
@@ -364,8 +367,7 @@ class Engine:
         if not self.state.losses and (scored or stopped_early or not self._validation):
             return
         losses = self.state.losses or [self.state.history[-1]["loss"] if self.state.history else math.nan]
-        row = self._row(losses) | (self._validate() if self._validation else {})
-        self._append(row)
+        self._append(self._row(losses) | (self._validate() if self._validation else {}))
 
     def _row(self, losses: Sequence[float]) -> dict[str, Any]:
         return {
@@ -373,7 +375,7 @@ class Engine:
             "step": self.state.step,
             "seconds": round(self._elapsed(), 2),
             "loss": sum(losses) / len(losses),
-            "learning_rate": self._optimizer.param_groups[0]["lr"],
+            "learning_rate": learning_rate(self.settings, self._fraction()),
         }
 
     def _append(self, row: dict[str, Any]) -> None:

@@ -69,6 +69,9 @@ class TrainingSettings:
         File that keeps the state every `checkpoint_minutes` and when cancelled; None keeps none.
     resume : bool
         Go on from `checkpoint`.
+    keep_checkpoint : bool
+        Leave `checkpoint` there when the training is done; for who writes the model to a file and removes it then
+        (`ACSegLib.network.checkpoint.discard`), so that a full disk does not cost the training.
     table, plot, tensorboard : Path or None
         Where the course of the training is written (`ACSegLib.network.metrics_log`).
     scratch : Path or None
@@ -103,6 +106,7 @@ class TrainingSettings:
     checkpoint: Path | None = None
     checkpoint_minutes: float = 3.0
     resume: bool = False
+    keep_checkpoint: bool = False
     table: Path | None = None
     plot: Path | None = None
     tensorboard: Path | None = None

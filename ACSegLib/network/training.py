@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import build_seeded
 from ACSegLib.network.augmentation import PRESETS as AUGMENTATIONS
@@ -19,7 +19,7 @@ from ACSegLib.network.calibration import calibrate
 from ACSegLib.network.checkpoint import State, discard, load_checkpoint, require_same_course, require_space, set_aside
 from ACSegLib.network.checks import Facts, Problem, compare, examine, refuse
 from ACSegLib.network.data import Case, Prepared, join_tables, prepare
-from ACSegLib.network.engine import Engine
+from ACSegLib.network.engine import Engine, out_of_memory
 from ACSegLib.network.finetune import adapt_head, plan_from_model
 from ACSegLib.network.fingerprint import Plan, make_plan, resampled_shapes
 from ACSegLib.network.held_out import FEWEST_FOR_WHOLE_VALIDATION, hold_back
@@ -126,13 +126,14 @@ def train(
         if tensors:
             engine.restore(tensors)
         engine.run()
+        engine.save()  # whatever becomes of the calibration and of the model's file, the training is not lost
         warnings += [note for note in state.notes if note not in warnings]
         model = Model(
             plan.spec, engine.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
             _card(plan, settings, state, cases, facts, held_out, warnings, fabric),
         )  # fmt: skip
-        model = _calibrated(model, whole, engine, progress.part(0.99, 1.0))
-    if settings.checkpoint and fabric.is_global_zero:
+        model = _calibrated(model, whole, fabric, warnings, progress.part(0.99, 1.0))
+    if settings.checkpoint and not settings.keep_checkpoint and fabric.is_global_zero:
         discard(settings.checkpoint)
     return TrainingResult(model, plan, state.history, warnings, fabric.is_global_zero)
 
@@ -206,14 +207,16 @@ def _require_room(settings: TrainingSettings, network: torch.nn.Module) -> None:
         require_space(settings.checkpoint, size * _CHECKPOINT_COPIES)
 
 
-def _calibrated(model: Model, cases: Sequence[Prepared], engine: Engine, progress: Progress) -> Model:
-    """The model with calibrated heads; after a cancel the training can be resumed, as from any step."""
+def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: list[str], progress: Progress) -> Model:
+    """The model with calibrated heads; as it is, with a warning, where memory does not suffice."""
     try:
         progress(0.0, "finding how large the segments should come out")
-        return calibrate(model, cases, engine.fabric, progress)
-    except Cancelled:
-        engine.save(when_cancelled=True)
-        raise
+        return calibrate(model, cases, fabric, progress)
+    except Exception as error:
+        if fabric.world_size > 1 or not out_of_memory(error):  # the other processes would wait for this one
+            raise
+    warnings.append("memory ran out when the outputs were calibrated; segments may come out a little too large")
+    return replace(model, card={**model.card, "warnings": list(warnings)})
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from ACSegLib.commands.pairs import core_name, find_pairs, read_table
 from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.jobs import CancelFlag, Progress
+from ACSegLib.network import model_file
 from ACSegLib.network.model_file import load_model, read_card
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
@@ -137,6 +138,22 @@ def test_a_second_network_that_was_interrupted_costs_nothing_of_the_first(data, 
     assert both.card["surface"]["steps"] >= 1
     assert all(torch.equal(both.state_dict[f"first.{name}"], tensor) for name, tensor in first.state_dict.items())
     assert main(arguments(data, *words, "--resume")) == 2
+
+
+def test_a_disk_that_is_full_in_the_end_does_not_cost_the_training(data, monkeypatch, capsys):
+    output = data / "m.acseg"
+    words = arguments(data, "-o", str(output), "--epochs", "1")
+
+    def full(*_):
+        raise FileError("cannot write m.acseg: no space; free some space.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model_file, "save_model", full)
+        assert main(words) == 2
+    assert "m.acseg.checkpoint: add --resume to go on" in capsys.readouterr().err
+    assert main([*words, "--resume"]) == 0
+    assert read_card(output).card["steps"] == 3
+    assert not (data / "m.acseg.checkpoint").exists()
 
 
 def test_a_folder_is_not_replaced_by_the_model(data, capsys):

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ACSegLib.network.architecture import build_network, unet_spec
-from ACSegLib.network.calibration import STEP, best_offsets, count_margins, shift_heads
-from ACSegLib.network.data import IGNORE
+from ACSegLib.network.calibration import STEP, best_offsets, count_margins, middle, shift_heads
+from ACSegLib.network.data import IGNORE, Prepared
 
 
 def dice(found, true):
@@ -58,6 +58,19 @@ def test_a_segment_that_is_nowhere_and_one_that_is_right_stay_as_they_are():
     offsets, gains = best_offsets(counts)
     np.testing.assert_allclose(offsets, 0, atol=2.5 * STEP)
     assert offsets[1] == gains[1] == 0
+
+
+def test_of_a_case_that_is_too_large_the_middle_is_taken():
+    k, j, i = np.indices((20, 30, 40))
+    target = np.zeros((1, 20, 30, 40), np.uint8)
+    target[0, 9:11, 14:16, 19:21] = 1
+    case = Prepared("large", (k * 10_000 + j * 100 + i).astype(np.float32), target, np.array([True]))
+    part = middle(case, 3000)
+    assert part.shape == (10, 15, 20)
+    assert part.image[0, 0, 0] == 5 * 10_000 + 7 * 100 + 10
+    assert part.target.shape == (1, 10, 15, 20)
+    assert part.target.sum() == 8
+    assert middle(case, 24_000) is case
 
 
 def test_heads_are_shifted_and_nothing_else():

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
-from ACSegLib.jobs import Progress
-from ACSegLib.network import engine, sampling
+from ACSegLib.jobs import CancelFlag, Progress
+from ACSegLib.network import engine, sampling, training, validation
 from ACSegLib.network.architecture import unet_spec
 from ACSegLib.network.augmentation import PRESETS
 from ACSegLib.network.checkpoint import State, load_checkpoint, require_space
@@ -185,6 +185,28 @@ class TestResume:
             assert torch.equal(tensor, resumed.model.state_dict[name]), name
         assert not path.exists()
 
+    def test_goes_on_exactly_after_a_cancel_inside_a_validation(self, tmp_path, monkeypatch):
+        data, held_out = [pair(n) for n in range(2)], [pair(9)]
+        options = dict(epochs=2, steps_per_epoch=2)
+        whole = train(data, settings(**options), validation=held_out)
+        path, flag = tmp_path / "m.checkpoint", CancelFlag()
+        seen = []
+
+        def validate(*arguments):
+            flag.set()
+            return validation.validate(*arguments)
+
+        monkeypatch.setattr(engine, "validate", validate)
+        with pytest.raises(Cancelled):
+            train(data, settings(**options, checkpoint=path), Progress(cancelled=flag), held_out)
+        assert len(load_checkpoint(path)[0].losses) == 2
+        monkeypatch.undo()
+        resumed = train(
+            data, settings(**options, checkpoint=path, resume=True), Progress(metrics=seen.append), held_out
+        )
+        for rows in (resumed.history, seen):
+            assert [{**row, "seconds": 0} for row in rows] == [{**row, "seconds": 0} for row in whole.history]
+
     def test_changed_data_and_bad_checkpoints_are_refused(self, tmp_path):
         path = tmp_path / "m.checkpoint"
         with pytest.raises(Cancelled):
@@ -205,6 +227,33 @@ class TestResume:
         with pytest.raises(InputError, match="base was 4, not 8; sparse was auto, not off"):
             train([pair(0)], changed)
         assert train([pair(0)], settings(checkpoint=path, resume=True, epochs=1)).model.card["steps"] >= 4
+
+    def test_a_training_that_is_done_is_kept_until_its_model_is_written(self, tmp_path, monkeypatch):
+        path = tmp_path / "m.checkpoint"
+        options = dict(epochs=1, checkpoint=path, keep_checkpoint=True)
+        done = train([pair(0)], settings(**options))
+        assert load_checkpoint(path)[0].step == 4
+        monkeypatch.setattr(Engine, "_step", lambda self: pytest.fail("there was nothing left to train"))
+        again = train([pair(0)], settings(**options, resume=True))
+        for name, tensor in done.model.state_dict.items():
+            assert torch.equal(tensor, again.model.state_dict[name]), name
+
+    def test_a_calibration_that_fails_does_not_cost_the_training(self, tmp_path, monkeypatch):
+        def fail(error):
+            def calibrate(*_):
+                raise error
+
+            monkeypatch.setattr(training, "calibrate", calibrate)
+
+        path = tmp_path / "m.checkpoint"
+        fail(ZeroDivisionError("a defect"))
+        with pytest.raises(ZeroDivisionError):
+            train([pair(0)], settings(epochs=1, checkpoint=path))
+        fail(torch.OutOfMemoryError("out of memory"))
+        found = train([pair(0)], settings(epochs=1, checkpoint=path, resume=True))
+        assert found.model.card["steps"] == 4
+        assert "calibration" not in found.model.card
+        assert any("memory ran out when the outputs were calibrated" in w for w in found.model.card["warnings"])
 
     def test_beginning_anew_keeps_the_interrupted_state_until_it_is_done(self, tmp_path):
         path = tmp_path / "m.checkpoint"
@@ -462,7 +511,10 @@ def test_two_processes_train_one_model(tmp_path):
         import json, os, sys
         sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
         from test_training import pair, settings
+        from ACSegLib.network.engine import Engine
         from ACSegLib.network.training import train
+        if os.environ["RANK"] == "1":  # whose clock says otherwise
+            Engine._due = lambda self: False
         found = train([pair(n) for n in range(3)], settings(), validation=[pair(8), pair(9)])
         total = float(sum(v.double().sum() for v in found.model.state_dict.values()))
         print(json.dumps([os.environ["RANK"], found.main_process, found.model.card["processes"], total,
