@@ -1,12 +1,12 @@
 """How many labelled volumes are enough: train on 5, 10, 20, ... volumes, test, fit the curve, say how many more.
 
-Give images, one or more folders of labels for them (filled=DIR hand=DIR compares two kinds of labels, the paper's
-Table 1), and a test set. Every run (labels x number x repeat) draws its volumes at random; the same ones for each
-kind of labels. Finished runs are kept, so a run that was stopped goes on, and more numbers or repeats can be added
-later. With --simulate everything is made here: tomograms, an annotator with a shaky hand, and labels filled
-between their slices. With --scores nothing is trained: the curve is fitted to a table you have (columns labels,
-volumes, dice, dice_sd). With --unlabelled, the volumes to label next come out in order: those most unlike the
-training set, and on which the trained networks disagree most, cell types (sub-folders) taking turns.
+Give images, one or more folders of labels for them (filled=DIR hand=DIR compares two kinds of labels, the paper's Table
+1), and a test set. Every run (labels x number x repeat) draws its volumes at random; the same ones for each kind of
+labels. Finished runs are kept, so a run that was stopped goes on, and more numbers or repeats can be added later; runs
+whose files have changed are done again. With --simulate everything is made here: tomograms, an annotator with a shaky
+hand, and labels filled between their slices. With --scores nothing is trained: the curve is fitted to a table you have
+(columns labels, volumes, dice, dice_sd). With --unlabelled, the volumes to label next come out in order: those most
+unlike the training set, and on which the trained networks disagree most, cell types (sub-folders) taking turns.
 
 Examples:
   acseg learning-curve -o study --images t/ --labels filled=f/ hand=h/ --test-images ti/ --test-labels tl/
@@ -20,15 +20,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ACSegLib.commands.batch import Item, find_files, journal_path, run_batch, stem
+from ACSegLib.commands.batch import find_files, journal_path, run_batch, stem
+from ACSegLib.commands.learning_runs import check_tests, design_run, one_run, scores_of
 from ACSegLib.commands.options import option
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
-
-if TYPE_CHECKING:
-    from ACSegLib.commands.pairs import PairOfFiles
 
 SUMMARY = "how many labelled volumes are enough, and which to label next"
 
@@ -58,6 +56,7 @@ class Options:
     epochs: int | None = option(default=None, help="length of each training in epochs instead", minimum=1)
     device: str = option(default="auto", help="where to train", choices=("auto", "cpu", "cuda"))
     workers: int = option(default=1, help="runs at a time; 0: one a core", minimum=0)
+    resample: bool = option(default=False, help="bring labels onto their images' grids where the two differ")
     seed: int = option(default=0, help="seed of subsets, networks and simulation", minimum=0)
 
 
@@ -134,8 +133,6 @@ def fit_curves(rows: list[dict[str, Any]], target: float) -> tuple[list[dict[str
 
 def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Every run of the design, trained and tested; finished ones come from the journal."""
-    import json
-
     from ACSegLib.commands.pairs import find_pairs
 
     if options.simulate:
@@ -156,90 +153,24 @@ def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[lis
     counts = sorted(set(options.counts))
     if counts and counts[-1] > available:
         raise InputError(f"--counts asks for {counts[-1]} volumes but there are {available}; leave it out.")
+    check_tests(test_pairs, options.segment, options.resample)
     for name in ("models", "runs"):
         (folder / name).mkdir(exist_ok=True)
-    (folder / "runs" / "test.json").write_text(json.dumps([[p.name, p.image, p.labels] for p in test_pairs]))
-    items = []
-    for kind, mine in pairs.items():
-        for count in counts:
-            for repeat in range(options.repeats):
-                table = folder / "runs" / f"{kind}-{count:03d}-{repeat}.csv"
-                _write_subset(mine, count, options.seed + repeat, table)
-                files = {"table": str(table), "kind": kind, "count": str(count), "repeat": str(repeat)}
-                items.append(Item(table.stem, files))
+    items = [
+        design_run(kind, mine, test_pairs, count, repeat, options.seed, folder / "runs")
+        for kind, mine in pairs.items()
+        for count in counts
+        for repeat in range(options.repeats)
+    ]
     work = {
-        key: getattr(options, key) for key in ("output", "preset", "minutes", "epochs", "device", "segment", "seed")
+        key: getattr(options, key) for key in ("output", "preset", "minutes", "epochs", "device", "seed", "resample")
     }
     journal = journal_path(folder / "learning_curve.csv")  # kept: later runs add numbers and repeats to it
     outcomes = run_batch(
         items, one_run, work, journal=journal, workers=options.workers, progress=progress.part(0.3, 1.0)
     )
-    return [r for o in outcomes for r in o.rows], {o.name: o.error for o in outcomes if o.error}
-
-
-def _write_subset(pairs: list[PairOfFiles], count: int, seed: int, table: Path) -> None:
-    """Write the training table of a run; an equal one is left alone, so that the run still counts as finished.
-
-    Subsets of one seed are nested (the 10 hold the 5) and the same for each kind of labels, so runs compare in pairs.
-    """
-    import os
-
-    import numpy as np
-
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    chosen = sorted((sorted(pairs, key=lambda p: p.name)[n] for n in order[:count]), key=lambda p: p.name)
-    lines = ["image,labels,set"]
-    for pair in chosen:
-        image, labels = (os.path.relpath(p, table.parent) for p in (pair.image, pair.labels))
-        lines.append(f'"{image}","{labels}",train')
-    text = "\n".join(lines) + "\n"
-    if not table.exists() or table.read_text(encoding="utf-8") != text:
-        table.write_text(text, encoding="utf-8")
-
-
-def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
-    """Train on one subset and test; gives a row a test volume."""
-    import json
-
-    from ACSegLib.commands import train
-    from ACSegLib.files import open_segmentation, open_volume
-    from ACSegLib.measure.overlap import compare_segmentations
-    from ACSegLib.network.inference import PredictionSettings, predict
-    from ACSegLib.network.model_file import load_model
-
-    folder = Path(work["output"])
-    model_path = folder / "models" / f"{item.name}.acseg"
-    count, repeat = int(item.files["count"]), int(item.files["repeat"])
-    train.run(
-        train.Options(
-            output=str(model_path),
-            table=item.files["table"],
-            preset=work["preset"],
-            minutes=work["minutes"],
-            epochs=work["epochs"],
-            device=work["device"],
-            seed=work["seed"] + repeat,
-            validation_part=0.2 if count >= 5 else 0.0,
-            resume=train.beside(model_path, ".checkpoint").exists(),
-        ),
-        progress.part(0.0, 0.8),
-    )
-    model = load_model(model_path)
-    tests = json.loads((folder / "runs" / "test.json").read_text())
-    rows = []
-    for n, (name, image, labels) in enumerate(tests):
-        part = progress.part(0.8 + 0.2 * n / len(tests), 0.8 + 0.2 * (n + 1) / len(tests))
-        settings = PredictionSettings(device=work["device"])
-        found = predict(open_volume(image), model, settings, part).segmentation
-        truth = open_segmentation(labels)
-        scores = compare_segmentations(found, truth, distances=False)
-        chosen = [s for s in scores if not work["segment"] or s["segment"] == work["segment"]]
-        if not chosen:
-            raise InputError(f"{labels}: there is no segment {work['segment']!r} to score.")
-        dice = sum(s["dice"] for s in chosen) / len(chosen)
-        row = {"labels": item.files["kind"], "volumes": count, "repeat": repeat, "volume_name": name, "dice": dice}
-        rows.append({**row, "segment": work["segment"] or "mean", "model": str(model_path)})
-    return rows
+    rows = scores_of([r for o in outcomes for r in o.rows], options.segment)
+    return rows, {o.name: o.error for o in outcomes if o.error}
 
 
 def simulate_study(options: Options, folder: Path, progress: Progress) -> tuple[dict[str, str], str, tuple[str, str]]:

@@ -87,9 +87,10 @@ class LearningCurve:
         formula = f"1 - {self.b:.4g} exp({-self.a:.4g} x)"
         if not math.isfinite(needed):
             return f"{formula}; the curve does not rise, so it never reaches {100 * target:g} %"
-        upper = f"{high:.0f}" if math.isfinite(high) else "any number"
-        more = f"{max(0.0, needed - labelled):.0f} more"
-        return f"{formula}; {100 * target:g} % at {needed:.0f} volumes (95 % interval {low:.0f} to {upper}), {more}"
+        upper = str(math.ceil(high)) if math.isfinite(high) else "any number"
+        interval = f"95 % interval {math.floor(low)} to {upper}"  # outwards: it covers no less than it says
+        more = f"{max(0, math.ceil(needed - labelled))} more"
+        return f"{formula}; {100 * target:g} % at {math.ceil(needed)} volumes ({interval}), {more}"
 
     def _quantile(self, confidence: float) -> float:
         from scipy import stats

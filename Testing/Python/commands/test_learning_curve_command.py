@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -74,13 +74,18 @@ def options(study, **changes):
 
 
 def dice_of_the_number(item, work, progress):
-    """Work that scores by the number of volumes, and leaves a mark."""
+    """Work that scores two segments by the number of volumes, and leaves a mark."""
     with open(f"{work['output']}/marks", "a") as stream:
         stream.write(item.name + "\n")
-    count = int(item.files["count"])
-    tests = json.loads(Path(f"{work['output']}/runs/test.json").read_text())
+    kind, count = item.values["labels"], int(item.values["count"])
     dice = 1 - 0.3 * np.exp(-0.1 * count)
-    return [{"labels": item.files["kind"], "volumes": count, "volume_name": t[0], "dice": dice} for t in tests]
+    names = [role.removeprefix("test image ") for role in item.files if role.startswith("test image ")]
+    row = {"labels": kind, "volumes": count, "model": item.name}
+    return [
+        {**row, "volume_name": name, "dice": dice + more, "segment": segment}
+        for name in names
+        for segment, more in (("cytoplasm", -0.01), ("bead", 0.01))
+    ]
 
 
 def test_runs_are_kept_and_more_can_be_added(study, monkeypatch):
@@ -93,6 +98,51 @@ def test_runs_are_kept_and_more_can_be_added(study, monkeypatch):
     assert marks == ["hand-001-0", "hand-002-0", "hand-001-1", "hand-002-1", "hand-004-0", "hand-004-1"]
     assert results["fits"]["hand"]["a"] == pytest.approx(0.1, rel=1e-4)
     assert results["fits"]["hand"]["volumes"] == pytest.approx(np.log(0.3 / 0.02) / 0.1, rel=1e-4)
+
+
+def touch_later(path):
+    """Write a file again, so that its time is another one."""
+    before = path.stat()
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+
+
+def test_runs_whose_files_changed_are_done_again_and_no_others(study, monkeypatch):
+    monkeypatch.setattr(learning_curve, "one_run", dice_of_the_number)
+    monkeypatch.chdir(study)
+
+    def done(**changes):
+        before = (study / "out/marks").read_text().split() if (study / "out/marks").exists() else []
+        results = learning_curve.run(options(study, counts=[2, 4], **changes), Progress())
+        return (study / "out/marks").read_text().split()[len(before) :], results["summary"][0]["dice"]
+
+    every, mean = done()
+    assert every == ["hand-002-0", "hand-004-0"]
+    # Another segment to score, another device, and a folder named as the labels are: nothing of it trains anything.
+    (study / "hand").mkdir()
+    assert done(segment="cytoplasm", device="cpu") == ([], pytest.approx(mean - 0.01))
+    outside = (
+        {f"c{n}" for n in range(4)} - {Path(r["image"]).stem for r in read_table("out/runs/hand-002-0.csv")}
+    ).pop()
+    touch_later(study / f"train/labels/{outside}.seg.nrrd")
+    assert done()[0] == ["hand-004-0"]
+    for changed in ("test/labels/c1.seg.nrrd", "test/images/c0.nrrd"):
+        touch_later(study / changed)
+        assert done()[0] == every
+
+
+def test_what_cannot_be_scored_is_told_before_any_training(study, monkeypatch):
+    monkeypatch.setattr(learning_curve, "one_run", dice_of_the_number)
+    with pytest.raises(InputError, match="no test volume has a segment named 'nucleus' to score; there are: cytoplasm"):
+        learning_curve.run(options(study, counts=[1], segment="nucleus"), Progress())
+    truth = open_segmentation(study / "test/labels/c1.seg.nrrd")
+    coarse = Geometry((200.0, 200.0, 200.0), unit="nm")
+    halved = Segmentation.from_labels(truth.labels[::2, ::2, ::2].copy(), coarse, {1: "cytoplasm"})
+    save_segmentation(halved, study / "test/labels/c1.seg.nrrd")
+    with pytest.raises(InputError, match="--resample"):
+        learning_curve.run(options(study, counts=[1]), Progress())
+    assert not (study / "out/marks").exists()
+    learning_curve.run(options(study, counts=[1], resample=True), Progress())
 
 
 def test_subsets_are_nested_and_the_same_for_each_kind(study, monkeypatch):
@@ -119,7 +169,12 @@ def test_a_real_run_trains_tests_and_suggests(study):
     assert all(0 <= r["dice"] <= 1 for r in rows)
     assert "two different numbers" in results["fits"]["hand"]["error"]
     assert results["suggestions"][0]["image"].endswith("odd.nrrd")
-    assert (study / "out/models/hand-002-0.acseg").exists()
+    model = study / "out/models/hand-002-0.acseg"
+    trained = model.stat().st_mtime_ns
+    save_segmentation(open_segmentation(study / "test/labels/c0.seg.nrrd"), study / "test/labels/c1.seg.nrrd")
+    learning_curve.run(options(study, counts=[2], minutes=0.05), Progress())
+    assert [r["dice"] for r in read_table(study / "out/learning_curve.csv")] != [r["dice"] for r in rows]
+    assert model.stat().st_mtime_ns == trained
 
 
 def test_a_simulated_study_has_both_kinds_of_labels_and_a_truth(tmp_path, monkeypatch):

@@ -87,6 +87,8 @@ def test_a_curve_that_falls_never_reaches_the_target():
 def test_an_answer_from_two_points_has_no_upper_bound():
     curve = fit_learning_curve([5, 10], [0.8, 0.9])  # halves the error in five volumes: 0.1 to 0.02 in 11.6 more
     assert curve.answer(0.98, 10).endswith("98 % at 22 volumes (95 % interval 0 to any number), 12 more")
+    # 14.3 volumes: 14 are not enough.
+    assert curve.answer(0.945, 10).endswith("94.5 % at 15 volumes (95 % interval 0 to any number), 5 more")
 
 
 def test_disagreement():

@@ -1,0 +1,169 @@
+"""The runs of a learning curve: what each trains and tests on, its training, and its scores.
+
+A run is done again when one of its files changes: training images and labels, test images and their truth. A network is
+trained again only when what it is trained on changes, or how; other test volumes are predicted with the one there is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.batch import Item
+from ACSegLib.commands.grids import brought_onto, in_one_unit
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.commands.pairs import PairOfFiles
+    from ACSegLib.volume import Segmentation, Volume
+
+Rows = list[dict[str, Any]]
+
+#: Beginnings of the roles of a run's test files, before the name of the test volume.
+_TEST_IMAGE, _TEST_LABELS = "test image ", "test labels "
+
+
+def design_run(
+    kind: str,
+    pairs: Sequence[PairOfFiles],
+    tests: Sequence[PairOfFiles],
+    count: int,
+    repeat: int,
+    seed: int,
+    folder: Path,
+) -> Item:
+    """One run: `count` of the pairs, drawn at random; their table is written to `folder`.
+
+    Subsets of one seed are nested (the 10 hold the 5) and the same for each kind of labels, so runs compare in pairs.
+    """
+    import numpy as np
+
+    order = np.random.default_rng(seed + repeat).permutation(len(pairs))
+    by_name = sorted(pairs, key=lambda p: p.name)
+    chosen = sorted((by_name[n] for n in order[:count]), key=lambda p: p.name)
+    table = folder / f"{kind}-{count:03d}-{repeat}.csv"
+    _write_table(chosen, table)
+    files = {"table": str(table)}
+    for pair in chosen:
+        files |= {f"image {pair.name}": pair.image, f"labels {pair.name}": pair.labels}
+    for pair in tests:
+        files |= {_TEST_IMAGE + pair.name: pair.image, _TEST_LABELS + pair.name: pair.labels}
+    return Item(table.stem, files, {"labels": kind, "count": str(count), "repeat": str(repeat)})
+
+
+def _write_table(pairs: Sequence[PairOfFiles], table: Path) -> None:
+    """Write the training table of a run; an equal one is left alone, so that the run still counts as finished."""
+    lines = ["image,labels,set"]
+    for pair in pairs:
+        image, labels = (os.path.relpath(p, table.parent) for p in (pair.image, pair.labels))
+        lines.append(f'"{image}","{labels}",train')
+    text = "\n".join(lines) + "\n"
+    if not table.exists() or table.read_text(encoding="utf-8") != text:
+        table.write_text(text, encoding="utf-8")
+
+
+def check_tests(tests: Sequence[PairOfFiles], segment: str, resample: bool) -> None:
+    """Find out before hours of training whether their networks can be scored.
+
+    Raises
+    ------
+    InputError
+        If a truth does not lie on its image, or none has the segment to be scored.
+    """
+    from ACSegLib.files import open_volume
+
+    known: dict[str, None] = {}
+    for pair in tests:
+        truth = _truth_of(pair.labels, open_volume(pair.image, lazy_from=0), resample)
+        known |= dict.fromkeys(s.name for s in truth.segments)
+    if not known:
+        raise InputError("the labels of the test volumes hold no segment; there is nothing to score.")
+    if segment and segment not in known:
+        raise InputError(f"no test volume has a segment named {segment!r} to score; there are: {', '.join(known)}.")
+
+
+def _truth_of(path: str, volume: Volume, resample: bool) -> Segmentation:
+    """The labels of a test volume, on its grid."""
+    from ACSegLib.files import open_segmentation
+    from ACSegLib.volume import require_same_grid
+
+    truth, placed = in_one_unit(brought_onto(open_segmentation(path), volume, resample), volume)
+    require_same_grid(placed, truth)
+    return truth
+
+
+def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
+    """Train on one subset and test; gives a row for each segment of each test volume."""
+    from ACSegLib.files import open_volume
+    from ACSegLib.measure.overlap import compare_segmentations
+    from ACSegLib.network.inference import PredictionSettings, predict
+    from ACSegLib.network.model_file import load_model
+
+    path = _trained_model(item, work, progress.part(0.0, 0.8))
+    model = load_model(path)
+    run = {"labels": item.values["labels"], "volumes": int(item.values["count"]), "repeat": int(item.values["repeat"])}
+    names = [role.removeprefix(_TEST_IMAGE) for role in item.files if role.startswith(_TEST_IMAGE)]
+    rows = []
+    for n, name in enumerate(names):
+        part = progress.part(0.8 + 0.2 * n / len(names), 0.8 + 0.2 * (n + 1) / len(names))
+        volume = open_volume(item.files[_TEST_IMAGE + name])
+        found = predict(volume, model, PredictionSettings(device=work["device"]), part).segmentation
+        truth = _truth_of(item.files[_TEST_LABELS + name], volume, work["resample"])
+        for scores in compare_segmentations(found, truth, distances=False):
+            row = {**run, "volume_name": name, "dice": scores["dice"], "segment": scores["segment"]}
+            rows.append({**row, "model": str(path)})
+    return rows
+
+
+def _trained_model(item: Item, work: Mapping[str, Any], progress: Progress) -> Path:
+    """The network of a run: trained, unless it is there and was trained on the same files in the same way."""
+    from ACSegLib.commands import train
+    from ACSegLib.network.checkpoint import discard
+
+    path = Path(work["output"]) / "models" / f"{item.name}.acseg"
+    checkpoint, note = train.beside(path, ".checkpoint"), train.beside(path, ".trained-on")
+    course = _course(item, work)
+    if not note.exists() or note.read_text(encoding="utf-8") != course:
+        path.unlink(missing_ok=True)
+        discard(checkpoint)
+        note.write_text(course, encoding="utf-8")
+    if path.exists():
+        return path
+    count, repeat = int(item.values["count"]), int(item.values["repeat"])
+    options = train.Options(
+        output=str(path),
+        table=item.files["table"],
+        preset=work["preset"],
+        minutes=work["minutes"],
+        epochs=work["epochs"],
+        device=work["device"],
+        seed=work["seed"] + repeat,
+        validation_part=0.2 if count >= 5 else 0.0,
+        resample=work["resample"],
+        resume=checkpoint.exists(),
+    )
+    train.run(options, progress)
+    return path
+
+
+def _course(item: Item, work: Mapping[str, Any]) -> str:
+    """What a network is trained on, and how, as a fingerprint; where it is trained does not matter."""
+    files = {role: path for role, path in item.files.items() if not role.startswith((_TEST_IMAGE, _TEST_LABELS))}
+    how = {key: str(work[key]) for key in ("preset", "minutes", "epochs", "seed", "resample")}
+    return Item(item.name, files, {**item.values, **how}).fingerprint()
+
+
+def scores_of(rows: Rows, segment: str) -> Rows:
+    """The rows of one segment, or for each run and test volume the mean of all segments."""
+    if segment:
+        return [row for row in rows if row["segment"] == segment]
+    volumes: dict[tuple[Any, ...], Rows] = {}
+    for row in rows:
+        volumes.setdefault((row["model"], row["volume_name"]), []).append(row)
+    return [
+        {**group[0], "dice": sum(row["dice"] for row in group) / len(group), "segment": "mean"}
+        for group in volumes.values()
+    ]
