@@ -28,7 +28,7 @@ from ACSegLib.commands.batch import Item, forget, journal_path, run_batch
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.files.tables import write_table
 from ACSegLib.jobs import Progress
-from ACSegLib.measure.comparison import compare_paired
+from ACSegLib.measure.comparison import compare_paired, correct_p_values
 from ACSegLib.volume import Geometry
 
 CONDITIONS = ("filled", "downscaled", "native", "refined", "walked")
@@ -231,8 +231,13 @@ def _mean_of(values: list[float]) -> float:
 
 
 def print_tables(rows: dict[str, list[dict[str, Any]]], out: Path) -> None:
-    """Write and print (Markdown) the paired tests, and where the errors come from."""
+    """Write and print (Markdown) the paired tests, and where the errors come from.
+
+    p values of the t-test are also given corrected for all conditions and measures (Holm).
+    """
     tests = [row for condition, cells in rows.items() for row in comparison_rows(condition, cells)]
+    for row, p in zip(tests, correct_p_values([r["t_p"] for r in tests]), strict=True):
+        row["p_corrected"] = p
     write_table(tests, out / "surface_to_volume.csv")
     header = (
         "condition",
@@ -242,11 +247,13 @@ def print_tables(rows: dict[str, list[dict[str, Any]]], out: Path) -> None:
         "mean error %",
         "mean absolute error %",
         "p (t)",
+        "p (t, Holm)",
         "p (Wilcoxon)",
     )
     body = [
         (r["condition"], r["cells"], f"{100 * r['dice']:.2f}", r["measure"], f"{r['mean_error_percent']:+.2f}",
-         f"{r['mean_absolute_error_percent']:.2f}", f"{r['t_p']:.4f}", f"{r['wilcoxon_p']:.4f}")
+         f"{r['mean_absolute_error_percent']:.2f}", f"{r['t_p']:.4f}", f"{r['p_corrected']:.4f}",
+         f"{r['wilcoxon_p']:.4f}")
         for r in tests
     ]  # fmt: skip
     say(markdown_table(header, body))
