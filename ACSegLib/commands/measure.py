@@ -11,6 +11,7 @@ Examples:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,7 +138,8 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
     named = name_files(labels)
     if options.image is None:
         return [Item(name, {"labels": path}) for name, path in named.items()], missing
-    images = [path for path in find_images([options.image]) if path not in labels]  # both may lie in one folder
+    own = {os.path.abspath(path) for path in labels}  # both may lie in one folder
+    images = [path for path in find_images([options.image]) if os.path.abspath(path) not in own]
     partners, without = match_files(named, images, "image", options.image)
     items = [Item(name, {"labels": named[name], "image": image}) for name, image in partners.items()]
     return items, missing | without
