@@ -15,9 +15,12 @@ from ACSegLib.network.data import (
     Case,
     any_label,
     drawn_planes,
+    ignored_voxels,
     is_ignored,
     name_key,
     really_overlap,
+    rows_by_name,
+    union,
 )
 from ACSegLib.network.preprocessing import intensity_statistics
 from ACSegLib.network.sparse import known_voxels
@@ -161,16 +164,14 @@ def refuse(problems: Sequence[Problem], insist: bool = False) -> None:
 
 def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignore: str) -> Facts:
     problems = []
-    drawn = drawn_planes(labels, sparse)
+    drawn = drawn_planes(labels, sparse, ignore)
     known = known_voxels(labels.shape, drawn) if drawn else np.ones(labels.shape, bool)
     occupied = any_label(labels)
+    known &= ~ignored_voxels(labels, ignore)
+    segments = [s for s in labels.segments if not is_ignored(s, ignore)]
     voxels = {"": int(np.count_nonzero(known & ~occupied))}
-    for segment in labels.segments:
-        mask = labels.mask(segment)
-        if is_ignored(segment, ignore):
-            known = known & ~mask
-            continue
-        voxels[name_key(segment.name)] = int(np.count_nonzero(mask & known))
+    for key, rows in rows_by_name(segments).items():
+        voxels[key] = int(np.count_nonzero(union(labels, rows) & known))
     if not any(count for key, count in voxels.items() if key):
         text = f"{name}: its labels are empty; draw something, or leave the volume out."
         problems.append(Problem("labels", text, fatal=False))
@@ -182,7 +183,7 @@ def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignor
         shape=volume.shape,
         geometry=volume.geometry,
         statistics=statistics,
-        segments=[s for s in labels.segments if not is_ignored(s, ignore)],
+        segments=segments,
         voxels=voxels,
         drawn=drawn,
         overlapping=really_overlap(labels, ignore),

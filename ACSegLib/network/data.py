@@ -140,14 +140,29 @@ def join_tables(tables: Iterable[Sequence[Segment]], ignore: str = IGNORE_NAME) 
     return sorted(rows.values(), key=lambda s: s.value)
 
 
+def rows_by_name(segments: Iterable[Segment]) -> dict[str, list[Segment]]:
+    """Segments by name key: those of one name, which Slicer allows, are one to the network."""
+    rows: dict[str, list[Segment]] = {}
+    for segment in segments:
+        rows.setdefault(name_key(segment.name), []).append(segment)
+    return rows
+
+
+def union(segmentation: Segmentation, segments: Iterable[Segment]) -> np.ndarray:
+    """Boolean array (k, j, i): in any of these segments."""
+    mask = np.zeros(segmentation.shape, bool)
+    for segment in segments:
+        mask |= segmentation.mask(segment)
+    return mask
+
+
 def really_overlap(segmentation: Segmentation, ignore: str = IGNORE_NAME) -> bool:
-    """Tell whether any voxel belongs to two segments (regions to leave out aside)."""
+    """Tell whether any voxel belongs to segments of two names (regions to leave out aside)."""
     if not segmentation.overlapping:
         return False
     count = np.zeros(segmentation.shape, np.uint8)
-    for segment in segmentation.segments:
-        if not is_ignored(segment, ignore):
-            count += segmentation.mask(segment)
+    for rows in rows_by_name(s for s in segmentation.segments if not is_ignored(s, ignore)).values():
+        count += union(segmentation, rows)
     return bool(count.max() > 1)
 
 
@@ -156,9 +171,15 @@ def any_label(segmentation: Segmentation) -> np.ndarray:
     return np.logical_or.reduce([layer != 0 for layer in segmentation.layers])
 
 
-def drawn_planes(segmentation: Segmentation, sparse: str = "auto") -> dict[int, list[int]]:
+def ignored_voxels(segmentation: Segmentation, ignore: str = IGNORE_NAME) -> np.ndarray:
+    """Boolean array (k, j, i): in a region to leave out."""
+    return union(segmentation, [s for s in segmentation.segments if is_ignored(s, ignore)])
+
+
+def drawn_planes(segmentation: Segmentation, sparse: str = "auto", ignore: str = IGNORE_NAME) -> dict[int, list[int]]:
     """Find the drawn slices as the option `sparse` asks: "auto", "off", or the axis "k", "j" or "i" drawn across.
 
+    Regions to leave out are no drawings: they may fill every slice of a volume of which few were drawn.
     "auto" believes a list that comes with the labels (``meta["slices"]``, axis letter to indices), since it also tells
     of slices where somebody looked and found nothing; without it the labels themselves are looked at.
     """
@@ -168,10 +189,10 @@ def drawn_planes(segmentation: Segmentation, sparse: str = "auto") -> dict[int, 
         told = segmentation.meta.get("slices")
         if told:
             return {"kji".index(axis): sorted(int(n) for n in planes) for axis, planes in told.items()}
-        return drawn_slices(any_label(segmentation))
+        return drawn_slices(any_label(segmentation) & ~ignored_voxels(segmentation, ignore))
     if sparse in ("k", "j", "i"):
         axis = "kji".index(sparse)
-        return {axis: labelled_planes(any_label(segmentation), axis)}
+        return {axis: labelled_planes(any_label(segmentation) & ~ignored_voxels(segmentation, ignore), axis)}
     raise InputError(f"sparse must be auto, off, k, j or i, not {sparse!r}.")
 
 
@@ -205,23 +226,21 @@ def encode_labels(
     """
     if missing not in ("background", "unknown"):
         raise InputError(f"missing must be background or unknown, not {missing!r}.")
-    rows = {name_key(s.name): s for s in segmentation.segments}
+    rows = rows_by_name(segmentation.segments)
     target = np.zeros((len(table) if overlapping else 1, *segmentation.shape), np.uint8)
     known = np.ones(len(table), bool)
     for n, segment in enumerate(table):
-        row = rows.get(name_key(segment.name))
-        if row is None:
+        same = rows.get(name_key(segment.name))
+        if same is None:
             known[n] = missing == "background"
             if overlapping and not known[n]:
                 target[n] = IGNORE
             continue
         if overlapping:
-            target[n][segmentation.mask(row)] = 1
+            target[n][union(segmentation, same)] = 1
         else:
-            target[0][segmentation.mask(row)] = n + 1
-    for row in segmentation.segments:
-        if is_ignored(row, ignore):
-            target[:, segmentation.mask(row)] = IGNORE
+            target[0][union(segmentation, same)] = n + 1
+    target[:, ignored_voxels(segmentation, ignore)] = IGNORE
     if drawn:
         target[:, ~known_voxels(segmentation.shape, drawn)] = IGNORE
     return target, known
@@ -276,7 +295,7 @@ def prepare(
         Folder for memory-mapped arrays; None keeps them in memory.
     """
     volume, labels = case.open_image(), case.open_labels()
-    drawn = drawn_planes(labels, sparse)
+    drawn = drawn_planes(labels, sparse, ignore)
     target, known = encode_labels(labels, table, overlapping=overlapping, drawn=drawn, missing=missing, ignore=ignore)
     image = normalise(volume.array, preprocessing["normalisation"])
     shape = volume.shape

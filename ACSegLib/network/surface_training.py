@@ -196,7 +196,7 @@ def _cases(
             labels,
             model.segments,
             overlapping=sigmoid,
-            drawn=drawn_planes(labels, settings.sparse),
+            drawn=drawn_planes(labels, settings.sparse, settings.ignore),
             missing=settings.missing,
             ignore=settings.ignore,
         )

@@ -90,6 +90,22 @@ class TestTables:
         apart = Segmentation((a.astype(np.uint8), (b & ~a).astype(np.uint8) * 2), segmentation.segments)
         assert not really_overlap(apart)
 
+    def test_segments_of_one_name_are_one(self):
+        a, b, c = np.zeros((3, 16, 16, 16), bool)
+        a[:5, 2:9], b[3:7, 2:9], c[12:, 2:9] = True, True, True
+        rows = [Segment("cell", 1), Segment("Cell ", 2), Segment("bead", 3)]
+        segmentation = Segmentation.from_masks([a, b, c], rows, Geometry((30, 30, 30), unit="nm"))
+        assert not really_overlap(segmentation)
+        table = join_tables([segmentation.segments])
+        assert [s.name for s in table] == ["cell", "bead"]
+        for overlapping in (False, True):
+            target, _ = encode_labels(segmentation, table, overlapping=overlapping)
+            assert np.array_equal(target[0] == 1, a | b)
+        image = np.random.default_rng(0).normal(size=a.shape).astype(np.float32)
+        (facts,), _ = examine([Case.of(Volume(image, segmentation.geometry), segmentation)], Progress())
+        assert facts.voxels["cell"] == np.count_nonzero(a | b)
+        assert facts.voxels[""] == np.count_nonzero(~(a | b | c))
+
 
 class TestSparse:
     @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -127,6 +143,14 @@ class TestSparse:
         assert drawn_planes(segmentation) == {0: [4, 14]}
         segmentation.meta["slices"] = {"k": [4, 14, 19]}
         assert drawn_planes(segmentation) == {0: [4, 14, 19]}
+
+    def test_regions_to_leave_out_are_no_drawings(self):
+        labels = np.zeros((20, 20, 20), np.uint8)
+        labels[:, :3] = 2
+        labels[[4, 14], 5:15, 5:15] = 1
+        segmentation = Segmentation.from_labels(labels, Geometry(), {1: "cell", 2: "Ignore"})
+        assert drawn_planes(segmentation) == drawn_planes(segmentation, "k") == {0: [4, 14]}
+        assert len(drawn_planes(segmentation, "k", ignore="other")[0]) == 20
 
     def test_undrawn_voxels_are_left_out(self):
         labels = np.zeros((20, 20, 20), np.uint8)
