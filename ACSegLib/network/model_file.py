@@ -37,6 +37,8 @@ FORMAT_NAME, FORMAT_VERSION = "acseg-model", 1
 METADATA_KEY = "acseg"
 SUFFIX = ".acseg"
 _LARGEST_HEADER = 64 << 20
+#: What reading a header raises that is JSON, but not what it should be; OverflowError: JSON knows "Infinity".
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 @dataclass
@@ -169,7 +171,7 @@ def read_card(path: str | os.PathLike[str]) -> Model:
         )
     try:
         return _model(header)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _MALFORMED as error:
         raise FileError(f"the model file {path} is damaged (its header: {error}); copy or train it again.") from error
 
 
@@ -200,6 +202,9 @@ def _model(header: Mapping[str, Any]) -> Model:
     segments = [_segment(row) for row in header["segments"]]
     if len({segment.value for segment in segments}) < len(segments):
         raise ValueError("two segments have one value")
+    outputs = spec["out_channels"] - (spec.get("output", "softmax") == "softmax")
+    if outputs != len(segments):
+        raise ValueError(f"{len(segments)} segments for {outputs} outputs")
     return Model(spec, {}, segments, preprocessing, spacing, header["unit"], card)
 
 
@@ -234,7 +239,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         raise FileError(f"the model file {path} does not exist; check the path.") from error
     except IsADirectoryError as error:
         raise FileError(f"{path} is a folder, not a model file.") from error
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (*_MALFORMED, RecursionError) as error:
         raise FileError(_foreign(path, start)) from error
     if not isinstance(found, dict):
         raise FileError(f"the model file {path} is damaged (its header is no object); copy or train it again.")

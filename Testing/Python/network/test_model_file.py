@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import pickle
 import struct
@@ -84,6 +85,10 @@ def test_cut_file(tmp_path, model, kept):
         (lambda h: h.update(unit="parsec"), "parsec"),
         (lambda h: h.update(spec="os.system('true')"), "damaged"),
         (lambda h: h.pop("card"), "damaged"),
+        (lambda h: h["segments"].pop(), "1 segments for 2 outputs"),
+        (lambda h: h["spec"].pop("out_channels"), "damaged"),
+        (lambda h: h["segments"][0].update(value=math.inf), "damaged"),
+        (lambda h: h["segments"].__setitem__(0, None), "damaged"),
     ],
 )
 def test_bad_header(tmp_path, model, change, message):
@@ -92,6 +97,26 @@ def test_bad_header(tmp_path, model, change, message):
     rewrite(path, change)
     with pytest.raises(FileError, match=message):
         load_model(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "5",
+        "null",
+        '"x"',
+        "[]",
+        "{}",
+        '{"__metadata__": {"acseg": "{}"}, "w": {"data_offsets": []}}',
+        '{"__metadata__": {"acseg": "{}"}, "w": {"data_offsets": [0, Infinity]}}',
+        "[" * 100_000,
+    ],
+)
+def test_headers_that_are_json_but_no_header(tmp_path, header):
+    path = tmp_path / "m.acseg"
+    path.write_bytes(struct.pack("<Q", len(header)) + header.encode() + bytes(16))
+    with pytest.raises(FileError, match=r"m\.acseg"):
+        read_card(path)
 
 
 def test_crafted_pickle_runs_no_code(tmp_path):
