@@ -152,7 +152,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
             save_model(model, output)
         discard(beside(output, ".checkpoint"))
         if options.surface_refinement:
-            model = _train_surface(model, cases, options, progress)
+            model = _train_surface(model, cases, held_out, options, progress)
             save_model(model, output)
         outputs = {"model": str(output), "history": str(settings.table), "plot": str(settings.plot)}
     card = model.card
@@ -287,7 +287,9 @@ def _first_of_two(options: Options, output: Path) -> Model | None:
     return model
 
 
-def _train_surface(model: Model, cases: list[Case], options: Options, progress: Progress) -> Model:
+def _train_surface(
+    model: Model, cases: list[Case], held_out: list[Case], options: Options, progress: Progress
+) -> Model:
     """Add a second network to the trained model."""
     from ACSegLib.network.surface_training import SurfaceTraining, train_refiner
 
@@ -297,7 +299,7 @@ def _train_surface(model: Model, cases: list[Case], options: Options, progress: 
         minutes=max(model.card["seconds"] / 120, _LEAST_SURFACE_MINUTES),
         **{name: getattr(options, name) for name in same_named},
     )
-    return train_refiner(cases, model, settings, progress)
+    return train_refiner(cases, model, settings, progress, held_out)
 
 
 def beside(output: Path, ending: str) -> Path:

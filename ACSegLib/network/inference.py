@@ -29,7 +29,7 @@ from ACSegLib.network.engines import (
     make_engine,
     memory_errors,
 )
-from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk
+from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk, size_of_labels
 from ACSegLib.network.preprocessing import apply_statistics, shape_at, statistics_for
 from ACSegLib.network.thin_parts import thin_threshold
 from ACSegLib.network.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
@@ -93,6 +93,10 @@ class PredictionSettings:
             raise InputError(f"overlap must be from 0 to 0.5, not {self.overlap}.")
         if self.thin is not None and not 0 < self.thin <= 0.5:
             raise InputError(f"thin must be above 0 and at most 0.5, not {self.thin}.")
+
+    def thin_for(self, model: Model) -> float:
+        """`thin` where it was given, else what the model's calibration found."""
+        return thin_threshold(model) if self.thin is None else self.thin
 
 
 @dataclass
@@ -249,7 +253,7 @@ class _Job:
             self.kind, self.reason = "pytorch", "the image is too small to earn OpenVINO's preparation back"
         patch = model.preprocessing.get("patch_size") or (64, 64, 64)
         self.overlap = [round(n * settings.overlap) for n in patch]
-        self.thin = settings.thin if settings.thin is not None else thin_threshold(model)
+        self.thin = settings.thin_for(model)
 
     def estimate(self, tiling: Tiling, engine: str) -> int:
         """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
@@ -258,8 +262,7 @@ class _Job:
         return int(tile * bytes_per_voxel(self.model.spec, engine) + row + self._labels_bytes())
 
     def _labels_bytes(self) -> int:
-        layers = len(self.model.segments) if self.model.spec.get("output") == "sigmoid" else 1 + (self.thin < 0.5)
-        size = layers * math.prod(self.grid.box_shape)
+        size = size_of_labels(self.grid, self.model, self.thin)
         return 0 if labels_on_disk(size, self.settings.memory_limit) else size
 
     def run(self, progress: Progress, notes: list[str]) -> tuple[PlaneSink, Engine, Tiling]:

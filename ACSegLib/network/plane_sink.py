@@ -37,6 +37,17 @@ def labels_on_disk(size: int, limit: int | None = None) -> bool:
     return size > _LABELS_SHARE * (limit or free_memory())
 
 
+def size_of_labels(grid: WorkingGrid, model: Model, thin: float) -> int:
+    """Bytes of the labels, a layer a segment where segments may overlap, and of the candidates for thin parts."""
+    channels, sigmoid = model.spec["out_channels"], model.spec.get("output") == "sigmoid"
+    layers = channels if sigmoid else 1 + (thin < 0.5)
+    return layers * math.prod(grid.box_shape) * np.dtype(_type_of_labels(channels)).itemsize
+
+
+def _type_of_labels(channels: int) -> type[np.unsignedinteger]:
+    return np.uint8 if channels < 256 else np.uint16
+
+
 class PlaneSink:
     """Takes finished working planes, brings them to the image's grid, and keeps labels (and probabilities)."""
 
@@ -52,9 +63,9 @@ class PlaneSink:
         self.sigmoid = model.spec.get("output") == "sigmoid"
         channels = model.spec["out_channels"]
         shape = grid.box_shape
-        dtype = np.uint8 if channels < 256 else np.uint16
+        dtype = _type_of_labels(channels)
         layers = (channels if self.sigmoid else 1, *shape)
-        on_disk = labels_on_disk(math.prod(layers) * np.dtype(dtype).itemsize, memory_limit)
+        on_disk = labels_on_disk(size_of_labels(grid, model, thin), memory_limit)
         self.classes = scratch(layers, dtype) if on_disk else np.zeros(layers, dtype)
         self.probabilities = scratch_array((channels, *shape)) if keep_probabilities else None
         self._thin = 0.5 if self.sigmoid else thin

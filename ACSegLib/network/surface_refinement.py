@@ -26,9 +26,10 @@ from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.engines import Engine, choose_engine, make_engine
 from ACSegLib.network.inference import Prediction, PredictionSettings
 from ACSegLib.network.model_file import Model
-from ACSegLib.network.plane_sink import scratch_array
+from ACSegLib.network.plane_sink import PlaneSink, assemble, scratch_array
 from ACSegLib.network.preprocessing import apply_statistics, statistics_for
 from ACSegLib.network.tiling import Tiling, place_tiles
+from ACSegLib.network.working_grid import WorkingGrid
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ REGION = 64
 OVERLAP = 16
 #: Regions from which on OpenVINO's preparation is earned back.
 _WORTH_PREPARING = 40
+_PLANES = 16
 #: Where a region lies: its indices in the tiling, and its first voxel (k, j, i).
 Region = tuple[tuple[int, int, int], tuple[int, int, int]]
 
@@ -150,14 +152,20 @@ def refine_surface(
     if prediction.probabilities is None:
         raise InputError("the surface can be refined only with probabilities; predict with keep_probabilities.")
     clock = time.perf_counter()
-    tiling = surface_tiling(volume.shape)
-    regions = list(surface_regions(prediction.segmentation, tiling, settings))
-    kind, place = choose_engine(settings.device, settings.engine)
+    # Beyond the ROI the probabilities are 0, which is no opinion: the ROI is refined as an image of its own.
+    place = tuple(slice(a, b) for a, b in settings.roi or [(0, n) for n in volume.shape])
+    tiling = surface_tiling(tuple(p.stop - p.start for p in place))
+    regions = list(surface_regions([layer[place] for layer in prediction.segmentation.layers], tiling))
+    kind, device = choose_engine(settings.device, settings.engine)
     if len(regions) < _WORTH_PREPARING and settings.engine == "auto":
         kind = "pytorch"
-    engine = make_engine(second, tiling.tile, device=place, engine=kind, precision=settings.precision)
-    probabilities = _corrected(volume, prediction.probabilities, model, engine, tiling, regions, progress)
-    segmentation = labels_from_probabilities(probabilities, volume, model, settings)
+    engine = make_engine(second, tiling.tile, device=device, engine=kind, precision=settings.precision)
+    probabilities = scratch_array(prediction.probabilities.shape)
+    for k in range(probabilities.shape[1]):
+        probabilities[:, k] = prediction.probabilities[:, k]
+    part = progress.part(0.0, 0.95)
+    _correct(probabilities, prediction.probabilities, volume, place, model, engine, tiling, regions, part)
+    segmentation = labels_from_probabilities(probabilities, volume, model, settings, progress.part(0.95, 1.0))
     report = {
         **prediction.report,
         "surface_regions": len(regions),
@@ -166,24 +174,25 @@ def refine_surface(
     return Prediction(segmentation, probabilities, report)
 
 
-def _corrected(
-    volume: Volume,
+def _correct(
+    new: np.ndarray,
     old: np.ndarray,
+    volume: Volume,
+    place: tuple[slice, ...],
     model: Model,
     engine: Engine,
     tiling: Tiling,
     regions: Sequence[Region],
     progress: Progress,
-) -> np.ndarray:
-    """Probabilities in which the second network's change of each region is blended into those of the first."""
+) -> None:
+    """Blend the second network's change of each region into the new probabilities, in place; regions lie in `place`."""
     statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
-    new = scratch_array(old.shape)
-    for k in range(old.shape[1]):
-        new[:, k] = old[:, k]
+    old, new = old[(slice(None), *place)], new[(slice(None), *place)]
+    corner = tuple(p.start for p in place)
     windows = [tiling.windows(axis) for axis in range(3)]
     for n, (where, start) in enumerate(regions):
         progress(n / len(regions), f"surface region {n + 1} of {len(regions)}")
-        before, inputs = _inputs(volume.array, old, start, tiling, statistics, model.spec)
+        before, inputs = _inputs(volume.array, corner, old, start, tiling, statistics, model.spec)
         after = engine(inputs, progress)[0].cpu().numpy()
         size = before.shape[1:]
         weights = [windows[axis][where[axis]] for axis in range(3)]
@@ -191,16 +200,15 @@ def _corrected(
         change *= weights[0][:, None, None]
         box = tuple(slice(s, s + m) for s, m in zip(start, size, strict=True))
         new[(slice(None), *box)] += change.astype(np.float16)
-    return new
 
 
-def surface_tiling(shape: tuple[int, int, int]) -> Tiling:
+def surface_tiling(shape: Sequence[int]) -> Tiling:
     """Where regions may lie in a volume."""
     return place_tiles(shape, (REGION,) * 3, (OVERLAP,) * 3)
 
 
-def surface_regions(segmentation: Segmentation, tiling: Tiling, settings: PredictionSettings) -> Iterator[Region]:
-    """Regions of the tiling whose inner part a surface passes (and that touch the ROI): their indices, their starts."""
+def surface_regions(layers: Sequence[np.ndarray], tiling: Tiling) -> Iterator[Region]:
+    """Regions of the tiling whose inner part a surface of these labels passes: their indices, their starts."""
     places = itertools.product(*(enumerate(s) for s in tiling.starts))
     inset = OVERLAP // 4
     for (a, k), (b, j), (c, i) in places:
@@ -209,45 +217,46 @@ def surface_regions(segmentation: Segmentation, tiling: Tiling, settings: Predic
             slice(s + (inset if s else 0), min(s + n - inset if s + n < m else m, m))
             for s, n, m in zip(start, tiling.tile, tiling.shape, strict=True)
         )
-        if settings.roi and any(
-            p.stop <= low or p.start >= high for p, (low, high) in zip(inner, settings.roi, strict=True)
-        ):
-            continue
-        if any(layer[inner].min() != layer[inner].max() for layer in segmentation.layers):
+        if any(layer[inner].min() != layer[inner].max() for layer in layers):
             yield (a, b, c), start
 
 
 def _inputs(
     array: np.ndarray,
+    corner: tuple[int, ...],
     probabilities: np.ndarray,
     start: tuple[int, int, int],
     tiling: Tiling,
     statistics: Mapping[str, float] | None,
     spec: Mapping[str, Any],
 ) -> tuple[np.ndarray, torch.Tensor]:
-    """First probabilities (channels, k, j, i) of a region, and the second network's input (1, 1 + segments, ...)."""
+    """First probabilities (channels, k, j, i) of a region, and the second network's input (1, 1 + segments, ...).
+
+    The probabilities' first voxel is the image's voxel `corner`.
+    """
     import torch
 
     box = tuple(slice(s, s + n) for s, n in zip(start, tiling.tile, strict=True))
     before = np.asarray(probabilities[(slice(None), *box)], np.float32)
-    image = apply_statistics(array[box], statistics)
+    seen = tuple(slice(c + s, c + s + n) for c, s, n in zip(corner, start, before.shape[1:], strict=True))
+    image = apply_statistics(array[seen], statistics)
     joined = np.concatenate([image[None], foreground(before, spec)])
     missing = [(0, 0)] + [(0, n - m) for n, m in zip(tiling.tile, image.shape, strict=True)]
     return before, torch.from_numpy(np.pad(joined, missing, mode="edge"))[None]
 
 
 def labels_from_probabilities(
-    probabilities: np.ndarray, volume: Volume, model: Model, settings: PredictionSettings | None = None
+    probabilities: np.ndarray, volume: Volume, model: Model, settings: PredictionSettings, progress: Progress
 ) -> Segmentation:
-    """Make the segmentation that probabilities (channels, k, j, i) stand for, background outside the ROI."""
-    inside = np.zeros(volume.shape, bool)
-    roi = settings.roi if settings and settings.roi else tuple((0, n) for n in volume.shape)
-    inside[tuple(slice(a, b) for a, b in roi)] = True
-    if model.spec.get("output") == "sigmoid":
-        masks = [(channel > 0.5) & inside for channel in probabilities]
-        return Segmentation.from_masks(masks, model.segments, volume.geometry, volume.name)
-    values = np.array([0, *(s.value for s in model.segments)])
-    labels = np.zeros(volume.shape, np.uint8 if values.max() < 256 else np.uint16)
-    for k in range(volume.shape[0]):
-        labels[k] = values[np.argmax(probabilities[:, k], axis=0)] * inside[k]
-    return Segmentation((labels,), list(model.segments), volume.geometry, volume.name)
+    """Make the segmentation that probabilities (channels, k, j, i) stand for, as a prediction makes it of its own."""
+    import torch
+
+    (k0, k1), (j0, j1), (i0, i1) = settings.roi or [(0, n) for n in volume.shape]
+    grid = WorkingGrid((k0, j0, i0), (k1, j1, i1), (k1 - k0, j1 - j0, i1 - i0))
+    sink = PlaneSink(grid, model, False, settings.memory_limit, settings.thin_for(model))
+    for k in range(k0, k1, _PLANES):
+        progress((k - k0) / (k1 - k0), "labelling the refined surface")
+        planes = probabilities[:, k : min(k + _PLANES, k1), j0:j1, i0:i1]
+        sink.take(torch.from_numpy(np.asarray(planes, np.float32)))
+    sink.finish(progress)
+    return assemble(volume, model, settings.roi, grid, sink)[0]

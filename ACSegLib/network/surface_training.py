@@ -97,16 +97,20 @@ def train_refiner(
     model: Model,
     settings: SurfaceTraining | None = None,
     progress: Progress | None = None,
+    validation: Sequence[Case | Pair] = (),
 ) -> Model:
     """Train a second network for a model, on the volumes that the model was trained on (or others).
 
     Parameters
     ----------
     pairs : sequence of Case or of (Volume, Segmentation)
-        Labels are joined to the model's segments by name. Volumes that the first training held back are not learned
-        from: on them, where the first network is as good as on new images, the second is calibrated.
+        To learn from. Labels are joined to the model's segments by name.
     model : Model
         The first network (a second one that it has is replaced).
+    validation : sequence of Case or of pairs, optional
+        The volumes that the best weights of the first network were chosen by: on them, where it is as good as on new
+        images, the second is calibrated. Default: those of `pairs` that the first training held back, which are then
+        not learned from; if it held back none or only blocks, the second network is not calibrated.
 
     Returns
     -------
@@ -126,7 +130,13 @@ def train_refiner(
     if not pairs:
         raise InputError("there is no pair of image and labels to train the surface on.")
     model = first_network(model)
-    cases = _cases(pairs, model, settings, progress.part(0.0, 0.3))
+    share = 0.3 * len(pairs) / (len(pairs) + len(validation))
+    training = _cases(pairs, model, settings, progress.part(0.0, share))
+    others = _cases(validation, model, settings, progress.part(share, 0.3))
+    if not training:
+        raise InputError("no training volume has a surface to learn from: the segments are empty or fill the image.")
+    if not validation:
+        training, others = _without_held_back(training, model)
     strides = [(1, 1, 1)] + [(2, 2, 2)] * (settings.levels - 1)
     spec = unet_spec(
         len(model.segments),
@@ -140,12 +150,9 @@ def train_refiner(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = build_network(spec).to(device).train()
-    held_back = set(model.card.get("validation", {}).get("cases", {}))
-    training = [case for case in cases if case.name not in held_back] or cases
     averaged, steps, loss = _optimise(network, training, spec, settings, device, progress.part(0.3, 0.95))
     weights = {k: v.detach().cpu() for k, v in averaged.state_dict().items()}
     card: dict[str, Any] = {"steps": steps, "loss": loss, "volumes": len(training), "base": settings.base}
-    others = [case for case in cases if case.name in held_back] if training is not cases else []
     if others:
         offsets, told = _offsets(averaged, others, model, device, progress.part(0.95, 1.0))
         weights = shift_heads(spec, weights, offsets)
@@ -153,6 +160,15 @@ def train_refiner(
     result = with_second_network(model, spec, weights)
     result.card = {**model.card, "surface": card}
     return result
+
+
+def _without_held_back(cases: list[_Prepared], model: Model) -> tuple[list[_Prepared], list[_Prepared]]:
+    """The cases that the first training learned from, and those that it held back; none if that were all."""
+    if model.card.get("validation_cases"):  # it had volumes of their own, whose names may be those of others here
+        return cases, []
+    held_back = set(model.card.get("validation", {}).get("cases", {}))
+    learned = [case for case in cases if case.name not in held_back]
+    return (learned, [case for case in cases if case.name in held_back]) if learned else (cases, [])
 
 
 def _offsets(
@@ -206,23 +222,21 @@ def _cases(
         if len(places):
             name = pair.name if isinstance(pair, Case) else volume.name
             found.append(_Prepared(name, inputs, target, known, places))
-    if not found:
-        raise InputError("no training volume has a surface to learn from: the segments are empty or fill the image.")
     return found
 
 
 def _surface_places(target: np.ndarray, predicted: Segmentation, rng: np.random.Generator) -> np.ndarray:
-    """Some voxels (n, 3) where truth or prediction change from one voxel to the next, and the truth is known."""
+    """Some voxels (n, 3) where truth or prediction change from one voxel to the next, both of known truth."""
     places = []
     known = (target != IGNORE).any(axis=0)
-    for labels in (*target, *predicted.layers):
-        labels = np.where(labels == IGNORE, 0, labels)
+    for labels, told in [*((layer, layer != IGNORE) for layer in target), *((p, known) for p in predicted.layers)]:
         edge = np.zeros(labels.shape, bool)
         for axis in range(3):
-            inner = [slice(None)] * 3
-            inner[axis] = slice(1, None)
-            edge[tuple(inner)] |= np.diff(labels.astype(np.int16), axis=axis) != 0
-        at = np.argwhere(edge & known)
+            here, before = [slice(None)] * 3, [slice(None)] * 3
+            here[axis], before[axis] = slice(1, None), slice(None, -1)
+            a, b = tuple(here), tuple(before)
+            edge[a] |= (labels[a] != labels[b]) & told[a] & told[b]
+        at = np.argwhere(edge)
         places.append(at[rng.permutation(len(at))[:_PLACES]])
     return np.concatenate(places)
 
@@ -261,6 +275,11 @@ def _optimise(
         optimizer.step()
         losses.append(float(loss.detach()))
         step += 1
+        if not math.isfinite(losses[-1]):
+            raise InputError(
+                f"the loss of the second network became {losses[-1]} at step {step}; check the images for extreme "
+                f"values, or train it with a lower learning rate (now {rate:.2g})."
+            )
         decay = min(settings.ema, step / (step + 10))
         with torch.no_grad():
             for kept, value in zip(averaged.parameters(), network.parameters(), strict=True):

@@ -7,11 +7,13 @@ import torch
 from known_networks import SLOPE, threshold_model
 
 from ACSegLib.errors import Cancelled, InputError, MemoryLimitError
+from ACSegLib.files.lazy import is_mapped
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network import engines, inference
 from ACSegLib.network.architecture import unet_spec
 from ACSegLib.network.inference import PredictionSettings, predict
 from ACSegLib.network.model_file import Model
+from ACSegLib.network.plane_sink import PlaneSink, size_of_labels
 from ACSegLib.network.tiling import choose_tile, place_tiles
 from ACSegLib.network.working_grid import WorkingGrid, axis_weights, working_shape
 from ACSegLib.volume import Geometry, Segment, Volume
@@ -298,3 +300,13 @@ def test_axis_weights(size, wanted):
     else:
         at = (np.arange(wanted) + 0.5) * size / wanted - 0.5
         assert np.allclose(weights @ values, np.interp(at, np.arange(size), values), atol=1e-6)
+
+
+@pytest.mark.parametrize(("output", "thin", "layers"), [("softmax", 0.5, 1), ("softmax", 0.2, 2), ("sigmoid", 0.2, 2)])
+def test_labels_and_candidates_are_weighed_together(output, thin, layers):
+    """What is reckoned with, what is allocated, and what goes to the disk are one size."""
+    model, grid = threshold_model(output=output), WorkingGrid((0, 0, 0), (8, 10, 12), (8, 10, 12))
+    size = size_of_labels(grid, model, thin)
+    assert size == layers * 8 * 10 * 12
+    for limit, on_disk in ((4 * size + 8, False), (4 * size - 8, True)):  # a quarter of the memory is for labels
+        assert is_mapped(PlaneSink(grid, model, False, limit, thin).classes) == on_disk

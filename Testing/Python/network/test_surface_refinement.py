@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,17 +8,19 @@ from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import build_network, unet_spec
 from ACSegLib.network.calibration import shift_heads
+from ACSegLib.network.data import IGNORE
 from ACSegLib.network.inference import Prediction, PredictionSettings, predict
 from ACSegLib.network.model_file import Model, load_model, save_model
 from ACSegLib.network.surface_refinement import (
     first_network,
+    labels_from_probabilities,
     refine_surface,
     second_network,
     surface_regions,
     surface_tiling,
     with_second_network,
 )
-from ACSegLib.network.surface_training import SurfaceTraining, train_refiner
+from ACSegLib.network.surface_training import SurfaceTraining, _surface_places, train_refiner
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 SETTINGS = PredictionSettings(engine="pytorch", device="cpu", precision="float32", keep_probabilities=True)
@@ -102,16 +106,56 @@ def test_nothing_changes_away_from_the_surface():
     assert np.abs(found.probabilities.astype(float).sum(0) - 1).max() < 5e-3
 
 
-def test_regions_follow_the_surface_and_the_roi():
+def test_regions_follow_the_surface():
     labels = np.zeros((130, 130, 130), np.uint8)
     labels[60:70, 60:70, 60:70] = 1
-    segmentation = Segmentation.from_labels(labels)
     tiling = surface_tiling(labels.shape)
-    starts = [start for _, start in surface_regions(segmentation, tiling, PredictionSettings())]
+    starts = [start for _, start in surface_regions([labels], tiling)]
     assert 0 < len(starts) < tiling.count
     assert all(s <= 70 and s + 64 >= 60 for start in starts for s in start)
-    roi = PredictionSettings(roi=((0, 20), (0, 130), (0, 130)))
-    assert all(start[0] < 20 for _, start in surface_regions(segmentation, tiling, roi))
+
+
+def test_a_region_of_the_image_is_refined_as_an_image_of_its_own():
+    """Beyond the ROI all probabilities are 0, which the second network must not see."""
+    volume, labels = ball(30)
+    whole = blurred_prediction(volume, labels)
+    roi = ((0, 30), (6, 30), (4, 24))
+    place = tuple(slice(a, b) for a, b in roi)
+    probabilities, found = np.zeros_like(whole.probabilities), np.zeros_like(whole.segmentation.labels)
+    probabilities[(slice(None), *place)] = whole.probabilities[(slice(None), *place)]
+    found[place] = whole.segmentation.labels[place]
+    joined = with_second_network(model(), *network(in_channels=2, seed=3))
+    joined.preprocessing["normalisation"] = {"kind": "none"}
+
+    def refined(volume, labels, probabilities, **options):
+        segmentation = Segmentation((labels,), [Segment("cell", 3)], volume.geometry)
+        return refine_surface(volume, Prediction(segmentation, probabilities), joined, replace(SETTINGS, **options))
+
+    after = refined(volume, found, probabilities, roi=roi)
+    part = refined(Volume(volume.array[place]), found[place], probabilities[(slice(None), *place)])
+    assert np.array_equal(after.probabilities[(slice(None), *place)], part.probabilities)
+    assert np.array_equal(after.segmentation.labels[place], part.segmentation.labels)
+    after.probabilities[(slice(None), *place)] = 0
+    assert not after.probabilities.any()
+    assert np.count_nonzero(after.segmentation.labels) == np.count_nonzero(part.segmentation.labels)
+
+
+def test_thin_parts_are_restored_as_in_a_prediction():
+    chance = np.zeros((24, 24, 40))
+    chance[6:18, 6:18, 4:16] = 0.9
+    chance[11:13, 11:13, 16:36] = 0.3
+    probabilities = np.stack([1 - chance, chance]).astype(np.float16)
+    clear = [*range(16), *range(18, 40)]  # what touches the body is not thin
+    volume = Volume(np.zeros(chance.shape, np.float32))
+    calibrated = model()
+    calibrated.preprocessing["thin_threshold"] = 0.2
+    for options, expected in (
+        ({}, chance > 0.2),
+        ({"thin": 0.5}, chance > 0.5),
+        ({"roi": ((0, 24), (0, 24), (0, 30))}, (chance > 0.2) & (np.arange(40) < 30)),
+    ):
+        found = labels_from_probabilities(probabilities, volume, calibrated, PredictionSettings(**options), Progress())
+        assert np.array_equal((found.labels == 3)[:, :, clear], expected[:, :, clear])
 
 
 def test_trained_second_network_brings_the_surface_back():
@@ -143,6 +187,19 @@ def test_refusals():
         train_refiner(
             [ball()], model(), SurfaceTraining(steps=5, base=4, device="cpu"), Progress(cancelled=lambda: True)
         )
+    with pytest.raises(InputError, match="loss of the second network became"):
+        train_refiner([ball()], model(), SurfaceTraining(steps=5, base=2, levels=2, device="cpu", learning_rate=1e38))
+
+
+def test_only_changes_between_known_voxels_are_a_surface():
+    _, labels = ball()
+    inside = labels.labels == 3
+    target = np.full((1, *inside.shape), IGNORE, np.uint8)
+    target[0, [8, 12]] = inside[[8, 12]]
+    places = _surface_places(target, labels, np.random.default_rng(0))
+    assert set(places[:, 0]) == {8, 12}
+    k, j, i = places.T
+    assert ((inside[k, j, i] != inside[k, j - 1, i]) | (inside[k, j, i] != inside[k, j, i - 1])).all()
 
 
 def test_second_network_is_calibrated_on_what_the_first_training_held_back():
@@ -156,6 +213,11 @@ def test_second_network_is_calibrated_on_what_the_first_training_held_back():
     told = calibrated.card["surface"]["calibration"]["cell"]
     assert told["dice_gain"] >= 0
     assert told["offset"] != 0  # after so few steps there is something to put right
+    own = model()
+    own.card = {"validation_cases": ["ball 1"], "validation": {"cases": {"ball 1": {"cell": 0.8}}}}
+    given = train_refiner(pairs[:3], own, replace(settings, steps=2), validation=[(pairs[3][0], pairs[3][1])])
+    assert given.card["surface"]["volumes"] == 3  # one of them is named as a volume that it was validated on
+    assert "calibration" in given.card["surface"]
     assert "calibration" not in plain.card["surface"]
     expected = shift_heads(plain.spec["surface"], second_network(plain).state_dict, [told["offset"]])
     for name, weights in second_network(calibrated).state_dict.items():
