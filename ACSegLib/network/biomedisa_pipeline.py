@@ -190,6 +190,18 @@ def _final_probabilities(total: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return np.stack([_resize(channel / weight, shape, "linear") for channel in total])
 
 
+def _finite(image: np.ndarray, notes: list[str]) -> np.ndarray:
+    """The image, float32; one voxel that is no number would spoil it all, so such are the mean of the others."""
+    image = np.asarray(image, np.float32)
+    good = np.isfinite(image)
+    if good.all():
+        return image
+    if not good.any():
+        raise InputError("the image holds no finite value; check how it was written.")
+    notes.append(f"{np.count_nonzero(~good)} voxels are not finite; they were taken as the mean")
+    return np.where(good, image, image.mean(where=good, dtype=np.float64)).astype(np.float32)
+
+
 @reuse_freed_memory()
 def predict_biomedisa(
     volume: Volume, model: Model, settings: PredictionSettings, stride: int, progress: Progress
@@ -201,7 +213,7 @@ def predict_biomedisa(
     Raises
     ------
     InputError, MemoryLimitError
-        As `predict_like_biomedisa`.
+        As `predict_like_biomedisa`; InputError too if no voxel is finite.
     """
     import torch
 
@@ -226,8 +238,9 @@ def predict_biomedisa(
     def predict_patch(tile: np.ndarray) -> np.ndarray:
         return engine(torch.from_numpy(np.ascontiguousarray(tile, np.float32)), progress).cpu().numpy()
 
+    notes = ["predicted in Biomedisa's way; --native keeps the image's resolution"]
     labels, probabilities = predict_like_biomedisa(
-        volume.array[place],
+        _finite(volume.array[place], notes),
         model.preprocessing,
         predict_patch,
         stride=stride,
@@ -246,9 +259,9 @@ def predict_biomedisa(
         "device": engine.device,
         "precision": engine.precision,
         "tile": list(model.preprocessing["patch"]),
-        "tiles": _count_patches(volume.array[place].shape, model.preprocessing, stride),
+        "tiles": _count_patches([b - a for a, b in roi], model.preprocessing, stride),
         "seconds": round(time.perf_counter() - clock, 3),
-        "notes": ["predicted in Biomedisa's way; --native keeps the image's resolution"],
+        "notes": notes,
     }
     segmentation = Segmentation((whole,), list(model.segments), volume.geometry, volume.name)
     return Prediction(segmentation, probabilities, report)

@@ -135,6 +135,22 @@ def test_native_run_keeps_the_grid(tmp_path):
     assert np.array_equal(found.segmentation.labels, np.array([0, 1, 5])[expected])
 
 
+def test_voxels_that_are_no_numbers_are_the_mean_of_the_others(tmp_path):
+    write_model(tmp_path / "m.h5", random_weights((2, 3), 3), keras=3, scale=(16, 16, 16))
+    model = import_biomedisa(tmp_path / "m.h5")
+    options = PredictionSettings(device="cpu", engine="pytorch", keep_probabilities=True)
+    image = np.random.default_rng(5).random((16, 16, 16)).astype(np.float32)
+    image[3, 4, 5], image[6, 7, 8] = np.nan, np.inf
+    found = predict_biomedisa(Volume(image), model, options, 16, Progress())
+    assert "2 voxels are not finite; they were taken as the mean" in found.report["notes"]
+    image[3, 4, 5] = image[6, 7, 8] = image[np.isfinite(image)].mean()
+    expected = predict_biomedisa(Volume(image), model, options, 16, Progress())
+    assert np.abs(found.probabilities - expected.probabilities).max() < 1e-5
+    assert len(expected.report["notes"]) == 1
+    with pytest.raises(InputError, match="no finite value"):
+        predict_biomedisa(Volume(np.full_like(image, np.nan)), model, options, 16, Progress())
+
+
 def test_bad_stride_and_memory(tmp_path):
     write_model(tmp_path / "m.h5", random_weights((2, 3), 3))
     model = import_biomedisa(tmp_path / "m.h5")
