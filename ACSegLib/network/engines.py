@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ACSegLib.errors import InputError
+from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import patch_divisor
 
@@ -185,13 +185,24 @@ class _PyTorch:
 
         self._progress = progress
         kind = self.device.split(":")[0]
-        with memory_errors(), torch.inference_mode():
+        with memory_errors(), torch.inference_mode(), self._arithmetic():
             tile = tile.to(self.device, non_blocking=True)
             if kind == "cuda":
                 tile = tile.contiguous(memory_format=torch.channels_last_3d)
             with torch.autocast(kind, self._dtype, enabled=self._dtype != torch.float32):
                 result = self._network(tile)
             return result.float()
+
+    def _arithmetic(self) -> contextlib.AbstractContextManager[None]:
+        """Have float32 mean float32: convolutions on CUDA take TF32, which has 10 bits of mantissa, by themselves."""
+        import torch
+
+        cudnn = torch.backends.cudnn
+        if self._dtype != torch.float32:
+            return contextlib.nullcontext()
+        return cudnn.flags(
+            enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+        )
 
 
 class _OpenVino:
@@ -237,6 +248,8 @@ def memory_errors() -> Iterator[None]:
 
     try:
         yield
+    except MemoryLimitError:  # its sentence says more than that a tile did not fit
+        raise
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         raise OutOfMemory(str(error)) from error
     except RuntimeError as error:

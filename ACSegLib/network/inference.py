@@ -271,12 +271,12 @@ class _Job:
         while True:
             tiling = self._tiling(budget)
             try:
-                engine = make_engine(
-                    self.model, tiling.tile, device=self.place, engine=self.kind, precision=self.settings.precision
-                )
-                keep, limit = self.settings.keep_probabilities, self.settings.memory_limit
-                sink = PlaneSink(self.grid, self.model, keep, limit, self.thin)
-                with reuse_freed_memory():
+                with memory_errors(), reuse_freed_memory():
+                    engine = make_engine(
+                        self.model, tiling.tile, device=self.place, engine=self.kind, precision=self.settings.precision
+                    )
+                    keep, limit = self.settings.keep_probabilities, self.settings.memory_limit
+                    sink = PlaneSink(self.grid, self.model, keep, limit, self.thin)
                     self._rows(engine, tiling, sink, progress.part(0.02, 0.98))
                 progress(0.98, "putting thin parts right")
                 sink.finish(progress)

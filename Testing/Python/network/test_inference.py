@@ -202,11 +202,44 @@ def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
         predict(volume, threshold_model(), settings(tile=(32, 32, 32)))
 
 
+def test_memory_that_runs_out_between_tiles_is_understood_too(monkeypatch):
+    volume, sizes = smooth_volume((32, 32, 32)), []
+    take = PlaneSink.take
+
+    def cramped(self, planes):
+        sizes.append(planes.shape)
+        if len(sizes) == 1:
+            raise MemoryError("unable to allocate 9 GiB")
+        take(self, planes)
+
+    monkeypatch.setattr(PlaneSink, "take", cramped)
+    found = predict(volume, threshold_model(patch=8), settings())
+    assert np.array_equal(found.segmentation.labels, expected_labels(volume.array))
+    assert "a smaller one was taken" in found.report["notes"][0]
+
+
 def test_allocators_words_are_understood():
     with pytest.raises(engines.OutOfMemory), engines.memory_errors():
         torch.empty(1 << 50)
     with pytest.raises(RuntimeError, match="shape"), engines.memory_errors():
         raise RuntimeError("the shape is wrong")
+    with pytest.raises(MemoryLimitError, match="TMPDIR"), engines.memory_errors():
+        raise MemoryLimitError("set TMPDIR")
+
+
+@pytest.mark.cuda
+def test_float32_on_cuda_is_float32():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device on this machine")
+    from ACSegLib.network.architecture import build_seeded
+
+    spec = unet_spec(2, base=16)
+    model = Model(spec, build_seeded(spec, 0).state_dict(), [Segment("a", 1), Segment("b", 2)])
+    volume = smooth_volume((32, 32, 32))
+    kept = {"keep_probabilities": True, "tile": (32, 32, 32)}
+    one, other = (predict(volume, model, settings(device=device, **kept)) for device in ("cpu", "cuda"))
+    assert np.abs(one.probabilities - other.probabilities).max() < 1e-3  # of float16, in which they are kept
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_memory_limit():
