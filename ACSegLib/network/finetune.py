@@ -45,12 +45,12 @@ def adapt_head(
     spec, state_dict
         Of the adapted network.
     fresh : list of str
-        Names of the segments that start untrained.
+        Names of the segments that start untrained: those new to the model, and all where the kind of output changes.
     """
     old_output = model.spec.get("output", "softmax")
     old = [""] * (old_output == "softmax") + [name_key(s.name) for s in model.segments]
     new = [""] * (output == "softmax") + [name_key(s.name) for s in table]
-    fresh = [s.name for s in table if name_key(s.name) not in old]
+    fresh = [s.name for s in table if name_key(s.name) not in old or old_output != output]
     if len(old) != model.spec["out_channels"]:
         raise InputError(f"the model has {model.spec['out_channels']} outputs but names {len(old)}; it is damaged.")
     spec = {**model.spec, "out_channels": len(new), "output": output}

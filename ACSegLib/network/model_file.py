@@ -18,6 +18,7 @@ the JSON header:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -88,6 +89,16 @@ class Model:
             reason = " ".join(str(error).split())[:300]
             raise InputError(f"the model's weights do not fit its network ({reason}); the file is damaged.") from error
         return network.eval()
+
+    def digest(self) -> str:
+        """SHA-256 of network and weights, as hexadecimal digits."""
+        import torch
+
+        found = hashlib.sha256(json.dumps(self.spec, sort_keys=True).encode())
+        for name, tensor in sorted(self.state_dict.items()):
+            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return found.hexdigest()
 
 
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:

@@ -136,6 +136,8 @@ class TrainingSettings:
     def choices(self) -> dict[str, Any]:
         """The settings that decide the course of the training, and what of the plan is overridden, as JSON values."""
         chosen = {name: getattr(self, name) for name in DECIDING} | self.overrides
+        if self.init is not None:
+            chosen["init"] = f"the model {self.init.digest()[:12]}"
         return json.loads(json.dumps(chosen, default=list))
 
 
@@ -164,7 +166,7 @@ def choose_precision(precision: str, device: str) -> str:
     if precision != "auto":
         raise InputError(f"precision must be auto, {', '.join(names)}, not {precision!r}.")
     if device == "cuda":
-        return names["bfloat16" if torch.cuda.is_bf16_supported() else "float16"]
+        return names["bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"]
     return names["bfloat16" if examine_processor().bfloat16 else "float32"]
 
 

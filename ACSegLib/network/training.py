@@ -182,7 +182,9 @@ def _plan(
         warnings.append(f"the network is that of the model to start with; {', '.join(asked)} had no effect")
     spec, weights, fresh = adapt_head(settings.init, table, plan.spec["output"], settings.seed)
     if fresh:
-        warnings.append(f"the model to start with does not know {', '.join(fresh)}; their outputs start untrained")
+        other = settings.init.spec.get("output", "softmax") != spec["output"]
+        reason = "was trained on segments that overlap, or that do not, unlike these: " if other else "does not know "
+        warnings.append(f"the model to start with {reason}{', '.join(fresh)}; their outputs start untrained")
     return plan_from_model(plan, settings.init, spec, memory), weights
 
 

@@ -15,7 +15,7 @@ import torch
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network import engine, sampling, training, validation
-from ACSegLib.network.architecture import unet_spec
+from ACSegLib.network.architecture import build_seeded, unet_spec
 from ACSegLib.network.augmentation import PRESETS
 from ACSegLib.network.checkpoint import State, load_checkpoint, require_space
 from ACSegLib.network.data import IGNORE, Prepared
@@ -23,7 +23,7 @@ from ACSegLib.network.engine import Engine, learning_rate
 from ACSegLib.network.finetune import adapt_head, head_keys
 from ACSegLib.network.model_file import Model, load_model, save_model
 from ACSegLib.network.sampling import FAMILIAR, PatchSampler
-from ACSegLib.network.settings import TrainingSettings
+from ACSegLib.network.settings import TrainingSettings, choose_precision
 from ACSegLib.network.training import train
 from ACSegLib.network.validation import overlap_counts, predict_classes
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
@@ -226,6 +226,12 @@ class TestResume:
         changed = settings(checkpoint=path, resume=True, sparse="off", overrides={**TINY, "base": 8})
         with pytest.raises(InputError, match="base was 4, not 8; sparse was auto, not off"):
             train([pair(0)], changed)
+        spec = unet_spec(2, base=4)
+        start = Model(spec, build_seeded(spec, 0).state_dict(), [Segment("cell", 1), Segment("bead", 2)])
+        with pytest.raises(InputError, match=r"init was None, not the model [0-9a-f]{12}\)"):
+            train([pair(0)], settings(checkpoint=path, resume=True, init=start))
+        other = replace(start, state_dict={**start.state_dict, "heads.0.bias": torch.ones(3)})
+        assert start.digest() != other.digest()
         assert train([pair(0)], settings(checkpoint=path, resume=True, epochs=1)).model.card["steps"] >= 4
 
     def test_a_training_that_is_done_is_kept_until_its_model_is_written(self, tmp_path, monkeypatch):
@@ -377,6 +383,12 @@ class TestFineTuning:
         assert tuned.plan.spec["filters"] == trained.plan.spec["filters"]
         assert tuned.model.card["initial_model"]["steps"] == 80
 
+    def test_another_kind_of_output_starts_all_segments_untrained(self, trained):
+        table = [Segment("bead", 1), Segment("cell", 2)]
+        spec, _, fresh = adapt_head(trained.model, table, "sigmoid")
+        assert (spec["out_channels"], fresh) == (2, ["bead", "cell"])
+        assert adapt_head(trained.model, table, "softmax")[2] == []
+
     def test_imported_networks_can_go_on(self):
         from ACSegLib.network.architecture import build_network
 
@@ -477,6 +489,14 @@ class TestSampling:
 
         assert not any(mirrored(step) for step in range(3))
         assert all(mirrored(step) for step in range(late, late + 5))
+
+
+def test_bfloat16_is_taken_on_a_gpu_only_where_it_is_not_emulated(monkeypatch):
+    for native in (False, True):
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True, n=native: n or including_emulation
+        )
+        assert choose_precision("auto", "cuda") == ("bf16-mixed" if native else "16-mixed")
 
 
 def test_schedule_warms_up_and_ends_at_nothing():
