@@ -198,7 +198,7 @@ class _PyTorch:
         import torch
 
         cudnn = torch.backends.cudnn
-        if self._dtype != torch.float32:
+        if self._dtype != torch.float32 or not self.device.startswith("cuda"):
             return contextlib.nullcontext()
         return cudnn.flags(
             enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False

@@ -59,8 +59,8 @@ def losses_of(result):
 @pytest.fixture(scope="module")
 def trained():
     pairs = [pair(n) for n in range(3)]
-    # with 4 channels it depends on the seed whether the bead is found in 80 steps
-    wide = {**TINY, "base": 8, "patch_size": [24, 24, 24]}
+    # with 4 channels, or residual blocks, it depends on the seed whether the bead is found in 80 steps
+    wide = {**TINY, "base": 8, "patch_size": [24, 24, 24], "residual": False}
     options = settings(epochs=4, steps_per_epoch=20, augmentation="none", overrides=wide)
     return train(pairs, options, validation=[pair(9)])
 
