@@ -13,7 +13,6 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
@@ -155,15 +154,13 @@ def parse_slices(text: str | None) -> list[int] | None:
 
 def _check_outputs(options: Options) -> None:
     """Refuse outputs that cannot be written before hours of work rather than after."""
-    import os
+    from ACSegLib.commands.outputs import check_outputs
+    from ACSegLib.files.registry import format_for_ending
 
-    from ACSegLib.files.atomic import require_writable_folder
-
-    for path in filter(None, (options.output, options.probabilities, options.uncertainty)):
-        require_writable_folder(path)
-        for source in (options.image, options.labels):
-            if Path(source).exists() and Path(path).exists() and os.path.samefile(source, path):
-                raise InputError(f"{path} is an input of this fill; choose another name for the output.")
+    outputs = [path for path in (options.output, options.probabilities, options.uncertainty) if path]
+    for path in outputs:
+        format_for_ending(path)
+    check_outputs(outputs, (options.image, options.labels))
 
 
 def _cleaned(result: FillResult, options: Options, progress: Progress) -> Segmentation:

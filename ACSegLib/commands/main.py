@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import ACSegLib
@@ -152,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
     options = from_namespace(load(namespace.run_command).Options, namespace)
+    _check_report_place(namespace.json)
     display = _Display(namespace.quiet)
     try:
         report = execute(namespace.run_command, options, Progress(display, cancel))
@@ -159,6 +161,14 @@ def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
         display.close()
     _show(report, namespace)
     return int(report["results"].get("exit_code", EXIT_OK))
+
+
+def _check_report_place(path: str | None) -> None:
+    """Refuse a run report that cannot be written before the work; a folder that is not there yet may be made by it."""
+    from ACSegLib.files.atomic import require_writable_folder
+
+    if path not in (None, "-") and Path(path).parent.is_dir():
+        require_writable_folder(path)
 
 
 def _fail(sentence: str, code: int) -> int:

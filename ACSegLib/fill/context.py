@@ -10,6 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import ndimage
 
 from ACSegLib.fill.appearance import PriorNetwork
 from ACSegLib.fill.features import ImageFeatures
@@ -21,6 +22,9 @@ from ACSegLib.jobs import Progress
 
 #: Classes solved together share the passes over the edge weights.
 TOGETHER = 4
+
+#: Voxels whose prior is computed between two looks for a cancel: about half a second.
+_VOXELS_AT_ONCE = 4_000_000
 
 #: Width, in voxels, over which neighbouring instances share the prior of their group.
 _INSTANCE_WIDTH = 2.0
@@ -96,6 +100,7 @@ class Context:
         without: int | None = None,
         network: PriorNetwork | None = None,
         known: tuple[bool, bool] = (False, False),
+        progress: Progress | None = None,
     ) -> np.ndarray:
         """Prior of each group in a slab, (G, K, J, I) float32; 0 in an outer plane that is known whole."""
         from ACSegLib.fill import image_kernels as kernels
@@ -104,11 +109,16 @@ class Context:
         assert network is not None
         out = np.zeros((len(self.groups), *edges.shape), np.float32)
         begin, end = int(known[0]), len(edges) - int(known[1])
-        guess = self.shape.planes(list(range(first + begin, first + end)), without)
-        kernels.prior_planes(
-            begin, end, first, edges, fine, self.features.inverse_spacing, tuple(self.features.levels),
-            self.features.placement, guess, self.shape.reach, network.layers, out,
-        )  # fmt: skip
+        step = max(1, _VOXELS_AT_ONCE // edges[0].size)
+        for start in range(begin, end, step):
+            if progress is not None:
+                progress.check()
+            stop = min(start + step, end)
+            guess = self.shape.planes(list(range(first + start, first + stop)), without)
+            kernels.prior_planes(
+                start, stop, first, edges, fine, self.features.inverse_spacing, tuple(self.features.levels),
+                self.features.placement, guess, self.shape.reach, network.layers, out,
+            )  # fmt: skip
         return out
 
     def solve(
@@ -137,10 +147,10 @@ class Context:
         if without is not None:
             seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, -1)
         known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
-        prior = self.group_prior(first, edges, fine, without, network, known)
+        prior = self.group_prior(first, edges, fine, without, network, known, progress)
         present = {c for c in np.flatnonzero(count_classes(seeds, self.count)).tolist() if c > 0}
         give_to_present(prior, self.groups, present, network or self.network)
-        priors = ClassPriors(self, prior, first, present, without)
+        priors = ClassPriors(self, prior, first, seeds, present, without)
         problem = SlabProblem(
             np.ascontiguousarray(edges), seeds, seeds != OUTSIDE, settings.beta(self.features.noise), settings.gamma,
             self.axis_weights,
@@ -171,8 +181,10 @@ def give_to_present(
         heirs = [] if seen[absent] else [g for g in network.look_alikes(absent) if seen[g]]
         if heirs:
             heir = max(heirs, key=lambda g: network.taken_for[g, absent])
-            prior[heir] += prior[absent]
-            prior[absent] = 0
+            # of what looks like the absent one, so much is the other, if the two are as frequent
+            share = min(1.0, network.taken_for[heir, absent] / max(network.taken_for[absent, absent], 1e-6))
+            prior[heir] += np.float32(share) * prior[absent]
+            prior[absent] *= np.float32(1 - share)
 
 
 class ClassPriors:
@@ -181,8 +193,11 @@ class ClassPriors:
     Of a group that classes share, only the classes `present` in the slab have one.
     """
 
-    def __init__(self, context: Context, prior: np.ndarray, first: int, present: set[int], without: int | None) -> None:
-        self._prior = prior
+    def __init__(
+        self, context: Context, prior: np.ndarray, first: int, seeds: np.ndarray, present: set[int], without: int | None
+    ) -> None:
+        self._prior, self._seeds, self._spacing = prior, seeds, context.features.spacing
+        self._nearest_class: np.ndarray | None = None
         self._group_of = {c: g for g, members in enumerate(context.groups) for c in members}
         self._groups = context.groups
         self._present = present
@@ -201,8 +216,19 @@ class ClassPriors:
 
     def of(self, c: int) -> np.ndarray:
         """Prior of a class, (K, J, I) float32."""
+        group = self._groups[self._group_of[c]]
         prior = self._prior[self._group_of[c]]
-        return prior * self._closeness[c] if c in self._closeness else prior
+        if c in self._closeness:
+            return prior * self._closeness[c]
+        return prior * (self._nearest(group) == c) if len(group) > 1 else prior
+
+    def _nearest(self, group: list[int]) -> np.ndarray:
+        """The class of a group that was drawn nearest to each voxel: in scribbles no outlines share the group out."""
+        if self._nearest_class is None:
+            drawn = np.isin(self._seeds, group)
+            where = ndimage.distance_transform_edt(~drawn, self._spacing, return_distances=False, return_indices=True)
+            self._nearest_class = self._seeds[tuple(where)]
+        return self._nearest_class
 
     def worth_solving(self, tolerance: float) -> list[int]:
         """Classes that may come out anywhere in the slab, background (what is left) not among them."""
@@ -262,7 +288,10 @@ class SlabResult:
             changed |= remove_doubtful_islands(self.best, value, self._seeds)
             self.second[changed] = self.best_value[changed]
         if self.probabilities is not None:
+            outside = self._seeds == OUTSIDE
             self.probabilities[0] = rest
+            self.probabilities[:, outside] = 0
+            self.probabilities[0, outside] = 1
         return self
 
     def _fold(self, x: np.ndarray, prior: np.ndarray, share: float, classes: list[int]) -> None:

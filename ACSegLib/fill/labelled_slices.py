@@ -20,6 +20,9 @@ AXES: tuple[str, ...] = ("k", "j", "i")
 #: Values of `Seeds.classes` where nothing is known, and where nothing is asked (outside the image).
 UNKNOWN, OUTSIDE = -1, -2
 
+#: Squares of 2 x 2 voxels that make an area of what other slices leave over.
+_LEAST_SQUARES = 9
+
 
 @dataclass
 class Seeds:
@@ -75,8 +78,9 @@ def find_slices(drawn: np.ndarray, axis: str = "auto") -> dict[str, list[int]]:
     drawn : ndarray of bool, shape (k, j, i)
         Voxels of any segment.
     axis : {"auto", "k", "j", "i", "all"}
-        "auto" decides: where the drawings leave out at least half of the slices of one axis, that axis, with every
-        slice that holds a drawing; otherwise, and with "all", the planar slices of every axis.
+        "auto" decides: where the drawings leave out about half of the slices of one axis or more, and no area across
+        them is drawn, that axis, with every slice that holds a drawing; otherwise, and with "all", the planar slices
+        of every axis.
 
     Returns
     -------
@@ -91,23 +95,55 @@ def find_slices(drawn: np.ndarray, axis: str = "auto") -> dict[str, list[int]]:
     occupied = [occupied_slices(drawn, a) for a in range(3)]
     if not len(occupied[0]):
         return {}
+    share = [len(found) / (found[-1] - found[0] + 1) for found in occupied]
+    best = min(range(3), key=lambda a: (len(occupied[a]) == 1, share[a], a))
     if axis == "auto":
-        share = [len(found) / (found[-1] - found[0] + 1) for found in occupied]
-        best = min(range(3), key=lambda a: (len(occupied[a]) == 1, share[a], a))
         lone = [a for a in range(3) if len(occupied[a]) == 1]
         if len(lone) == 1:
             best = lone[0]
-        if share[best] <= 0.5 or len(lone) == 1:
+        span = occupied[best][-1] - occupied[best][0] + 1
+        if (2 * len(occupied[best]) <= span + 1 or len(lone) == 1) and not _crossed(drawn, best, occupied[best]):
             return {AXES[best]: occupied[best].tolist()}
         if min(share) > 0.9 and all(_thick(drawn, a) for a in range(3)):  # drawn slice after slice
             return {"k": occupied[0].tolist()}
     slices = {}
     for a in range(3):
-        voxels, squares = _planar_share(drawn, a)
-        planar = np.flatnonzero((squares > 0) & (2 * squares >= voxels))
-        if len(planar) and 2 * len(planar) <= len(voxels):
+        planar = _planar(drawn, a)
+        if len(planar) and 2 * len(planar) <= drawn.shape[a] + 1:
             slices[AXES[a]] = planar.tolist()
-    return slices or {"k": occupied[0].tolist()}
+    if not slices:
+        best = best if share[best] < 0.9 else 0
+        return {AXES[best]: occupied[best].tolist()}
+    rest = drawn.copy()
+    for name, numbers in slices.items():
+        np.moveaxis(rest, AXES.index(name), 0)[numbers] = False
+    for a in range(3):  # where many slices cross one of another axis, their lines outweigh its area
+        hidden = _planar(rest, a, _LEAST_SQUARES).tolist()
+        if hidden:
+            slices[AXES[a]] = sorted({*slices.get(AXES[a], []), *hidden})
+    return {name: slices[name] for name in AXES if name in slices}
+
+
+def _planar(drawn: np.ndarray, axis: int, least: int = 1) -> np.ndarray:
+    """Indices of the slices that hold areas (of `least` squares) rather than the lines that other slices leave."""
+    voxels, squares = _planar_share(drawn, axis)
+    return np.flatnonzero((squares >= least) & (2 * squares >= voxels))
+
+
+def holds_area(plane: np.ndarray) -> bool:
+    """Whether a slice (bool, 2D) was drawn as such, rather than crossed by slices of other axes."""
+    return len(_planar(plane[None], 0)) > 0
+
+
+def _crossed(drawn: np.ndarray, axis: int, numbers: np.ndarray) -> bool:
+    """Whether slices of another axis were drawn too: what is no area in these slices is one in those."""
+    planes = np.take(drawn, numbers, axis)
+    lines = np.delete(numbers, _planar(planes, axis))
+    if not len(lines):
+        return False
+    rest = np.zeros_like(drawn)
+    np.moveaxis(rest, axis, 0)[lines] = np.moveaxis(drawn, axis, 0)[lines]
+    return any(len(_planar(rest, a, _LEAST_SQUARES)) for a in range(3) if a != axis)
 
 
 def _thick(drawn: np.ndarray, axis: int) -> bool:
@@ -158,6 +194,8 @@ def count_classes(classes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _given_slices(slices: Sequence[int] | Mapping[str, Sequence[int]], axis: str) -> dict[str, list[int]]:
+    if not len(slices):
+        raise InputError("the list of drawn slices is empty; leave it out to have them found.")
     if isinstance(slices, Mapping):
         return {name: sorted({int(n) for n in numbers}) for name, numbers in slices.items() if len(numbers)}
     if axis == "all":
@@ -241,9 +279,9 @@ def collect_seeds(
                 "views to the volume ('Align views' in the module ACSeg, 'Rotate to volume plane' in a slice view of "
                 "Slicer) and draw whole slices, or let a segment mark the background (mode scribbles)."
             )
-        found = find_slices(drawn, axis) if slices is None else _given_slices(slices, axis)
+        known = drawn | labels.mask(special[background]) if background else drawn.copy()
+        found = find_slices(known, axis) if slices is None else _given_slices(slices, axis)
         _check_slices(found, drawn) if slices is not None else None
-        known = drawn.copy()
         for name, numbers in found.items():
             np.moveaxis(known, AXES.index(name), 0)[numbers] = True
     else:
@@ -255,12 +293,15 @@ def collect_seeds(
     if outside is not None:
         classes[outside & (classes == UNKNOWN)] = OUTSIDE
     seeds = Seeds(classes, table, list(labels.segments), found)
-    seeds.warnings += _warnings(seeds, labels)
+    seeds.warnings += warnings_for(seeds, labels)
     return seeds
 
 
-def _warnings(seeds: Seeds, labels: Segmentation) -> list[str]:
+def warnings_for(seeds: Seeds, labels: Segmentation) -> list[str]:
+    """What a person should know about their drawing."""
     notes = []
+    if not (seeds.classes == UNKNOWN).any():
+        notes.append("every slice is drawn: there is nothing to fill.")
     if seeds.slices and sum(map(len, seeds.slices.values())) == 1:
         axis, numbers = next(iter(seeds.slices.items()))
         notes.append(

@@ -315,7 +315,7 @@ def _with_planes(
         for first, last in slabs:
             planes[first : last + 1] = np.take(values, best[first : last + 1])
         layers.append(layer)
-    segments = [replace(s) for s in before.segments]
+    segments = [replace(s) for row, s in enumerate(labels.segments) if any(row in rows for rows in seeds.table)]
     return Segmentation(tuple(layers), segments, labels.geometry, labels.name, dict(labels.meta))
 
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ACSegLib.errors import InputError
+from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 
 #: Smallest weight of an edge, so that no voxel is cut off.
@@ -147,15 +147,24 @@ class CpuSolver:
 
 
 class TorchSolver:
-    """The same iterations in torch, for CUDA devices (and any other that torch knows)."""
+    """The same iterations in torch, for CUDA devices (and any other that torch knows).
 
-    def __init__(self, device: str = "cuda") -> None:
+    Parameters
+    ----------
+    device : str
+        Name of a torch device.
+    otherwise : Solver, optional
+        Solves the slabs for which the device has not enough memory; without it they are an error.
+    """
+
+    def __init__(self, device: str = "cuda", otherwise: Solver | None = None) -> None:
         import torch
 
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise InputError("--device cuda was asked for, but torch finds no CUDA device; use --device cpu or auto.")
         self.name = f"torch:{device}"
         self._device = torch.device(device)
+        self._otherwise = otherwise
 
     def solve(
         self,
@@ -166,7 +175,32 @@ class TorchSolver:
         tolerance: float = TOLERANCE,
         progress: Progress | None = None,
     ) -> tuple[np.ndarray, int]:
-        """See `Solver`."""
+        """See `Solver`; MemoryLimitError where a slab does not fit on the device and nothing else may solve it."""
+        import torch
+
+        progress = progress or Progress()
+        try:
+            return self._solve(problem, classes, prior, start, tolerance, progress)
+        except torch.OutOfMemoryError as error:
+            if self._otherwise is None:
+                raise MemoryLimitError(
+                    f"a slab of {problem.seeds.shape} voxels does not fit in the memory of device {self._device}; use "
+                    "--device auto or cpu, or draw more slices so that slabs get thinner."
+                ) from error
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.name = f"torch:{self._device}, and {self._otherwise.name} where memory ran out"
+        return self._otherwise.solve(problem, classes, prior, start, tolerance, progress)
+
+    def _solve(
+        self,
+        problem: SlabProblem,
+        classes: list[int],
+        prior: np.ndarray,
+        start: np.ndarray,
+        tolerance: float,
+        progress: Progress,
+    ) -> tuple[np.ndarray, int]:
         import torch
 
         with torch.no_grad():
@@ -179,13 +213,13 @@ class TorchSolver:
             power = _dots(residual, residual)
             done = 0
             for iteration in range(MOST_ITERATIONS + 1):
-                if progress is not None:
-                    progress.check()
+                progress.check()
                 if iteration % 4 == 0 and system.largest(residual) <= tolerance * problem.gamma:
                     break
                 done += 1
                 product = system.multiply(direction)
-                alpha = power / _dots(direction, product).clamp_min(1e-300)
+                curvature = _dots(direction, product)
+                alpha = torch.where(curvature > 0, power / curvature.clamp_min(1e-300), 0.0)
                 factor = alpha.to(x.dtype).view(-1, 1, 1, 1)
                 correction += factor * direction
                 residual -= factor * product
@@ -265,11 +299,11 @@ def fix_seeds(x: np.ndarray, seeds: np.ndarray, classes: list[int]) -> None:
 
 
 def choose_solver(device: str = "auto") -> Solver:
-    """Solver for a device: "cpu", "cuda", another torch device, or "auto" (CUDA where there is one)."""
+    """Solver for a device: "cpu", "cuda", another torch device, or "auto": CUDA where there is one and a slab fits."""
     if device == "cpu":
         return CpuSolver()
     if device == "auto":
-        return TorchSolver("cuda") if _has_cuda() else CpuSolver()
+        return TorchSolver("cuda", otherwise=CpuSolver()) if _has_cuda() else CpuSolver()
     return TorchSolver(device.removeprefix("torch:"))
 
 

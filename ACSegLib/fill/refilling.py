@@ -10,12 +10,12 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.fill.context import Context
-from ACSegLib.fill.labelled_slices import AXES, UNKNOWN, Seeds, collect_seeds, combine
+from ACSegLib.fill.labelled_slices import AXES, UNKNOWN, Seeds, collect_seeds, combine, holds_area, warnings_for
 from ACSegLib.fill.pipeline import FillResult, _State, plane_checksums, solve_slabs, turned, whole_slices
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
 from ACSegLib.memory import reuse_freed_memory
-from ACSegLib.volume import Segmentation, require_same_grid
+from ACSegLib.volume import Segment, Segmentation, require_same_grid
 
 #: Share of the planes beyond which an edit is read as a whole: it may lie along another axis.
 _MANY = 0.1
@@ -45,14 +45,17 @@ def refill(
     Raises
     ------
     InputError
-        If the segments or the axis of the drawn slices are no longer those of `previous`.
+        If the segments (ids, values, layers) or the axis of the drawn slices are no longer those of `previous`.
     """
     progress = progress or Progress()
     clock = time.perf_counter()
     state = previous.state
     require_same_grid(state.volume, labels)
-    if [s.id for s in labels.segments] != [s.id for s in state.seeds.segments]:
-        raise InputError("segments were added, removed or renamed since the fill; fill again from the start.")
+    if _places(labels.segments) != _places(state.seeds.segments):
+        raise InputError(
+            "segments were added or removed, or got other label values or layers, since the fill; fill again from the "
+            "start."
+        )
     checksums = plane_checksums(labels, state.seeds.primary)
     edited = [k for k, (a, b) in enumerate(zip(checksums, state.checksums, strict=True)) if a != b]
     seeds = _seeds_of_planes(state, labels, edited)
@@ -68,7 +71,7 @@ def refill(
     before = set(state.context.slabs())
     context.cuts = whole_slices(context.classes, seeds)
     dirty = sorted(set(changed) | {int(k) for k in changed_slices or ()})
-    _update_shapes(context, state.context, dirty)
+    _update_shapes(context, state.context, seeds.slices.get(AXES[seeds.primary], []), dirty)
     redo = [s for s in context.slabs() if s not in before or any(s[0] <= k <= s[1] for k in dirty)]
     keep = previous.probabilities is not None
     result = solve_slabs(state.volume, labels, seeds, context, state.options, keep, (previous, redo), progress)
@@ -79,10 +82,15 @@ def refill(
     return result
 
 
+def _places(segments: Sequence[Segment]) -> list[tuple[str, int, int]]:
+    """Where each segment's voxels are found; names and colours may change."""
+    return [(s.id, s.value, s.layer) for s in segments]
+
+
 def _seeds_of_planes(state: _State, labels: Segmentation, edited: list[int]) -> Seeds | None:
     """Seeds after an edit of a few whole slices of the one axis in use; None where only reading everything is safe."""
     seeds, options = state.seeds, state.options
-    special = any(options[key] is not None for key in ("ignore", "outside", "background"))
+    special = options["axis"] == "all" or any(options[key] is not None for key in ("ignore", "outside", "background"))
     if special or len(seeds.slices) != 1 or not edited or len(edited) > max(4, _MANY * len(state.context.classes)):
         return None
     axis = seeds.primary
@@ -100,16 +108,19 @@ def _seeds_of_planes(state: _State, labels: Segmentation, edited: list[int]) -> 
         known = bool(plane.any()) or k in listed
         if known and options["slices"] is not None and k not in listed:
             return None
+        if known and k not in drawn and k not in listed and not holds_area(plane > 0):
+            return None  # perhaps a line that a slice drawn across another axis has left here
         classes[k] = plane if known else UNKNOWN
         (drawn.add if known else drawn.discard)(k)
     if not drawn:
         return None
-    return replace(seeds, classes=np.moveaxis(classes, 0, axis), slices={AXES[axis]: sorted(drawn)})
+    fresh = replace(seeds, classes=np.moveaxis(classes, 0, axis), slices={AXES[axis]: sorted(drawn)}, warnings=[])
+    fresh.warnings += warnings_for(fresh, labels)
+    return replace(fresh, segments=list(labels.segments))
 
 
-def _update_shapes(context: Context, old: Context, dirty: list[int]) -> None:
-    """Shape guesses with the dirty slices computed again; the old context keeps its own."""
-    drawn = [k for k in range(len(context.classes)) if k in context.cuts or k in old.shape.slices]
+def _update_shapes(context: Context, old: Context, drawn: list[int], dirty: list[int]) -> None:
+    """Shape guesses from the slices drawn now, the dirty ones computed again; the old context keeps its own."""
     for name in ("shape", "members"):
         guess: ShapeGuess | None = getattr(old, name)
         if guess is None:
@@ -117,6 +128,5 @@ def _update_shapes(context: Context, old: Context, dirty: list[int]) -> None:
         guess = replace(guess, slices=list(guess.slices), distances=dict(guess.distances), fixed_reach=guess.reach)
         gone = [k for k in guess.slices if k in dirty or k not in drawn]
         guess.remove_slices(gone)
-        known = [k for k in drawn if k not in guess.distances and (context.classes[k] >= 0).any()]
-        guess.add_slices(context.classes, known)
+        guess.add_slices(context.classes, [k for k in drawn if k not in guess.distances])
         setattr(context, name, guess)

@@ -143,3 +143,21 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert process.wait(60) == 130
     process.stderr.close()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["i.nrrd", "l.seg.nrrd"]
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (["--uncertainty", "{}/doubt.png"], "doubt.png"),
+        (["--uncertainty", "{}/out.seg.nrrd"], "two outputs"),
+        (["--probabilities", "{}/p.xyz"], "p.xyz"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(
+    case: Path, more: list[str], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(p.name for p in case.iterdir())
+    code = run(case, *(text.format(case) for text in more))
+    assert code == 2
+    assert sorted(p.name for p in case.iterdir()) == before
+    assert word in capsys.readouterr().err

@@ -172,6 +172,51 @@ def test_refill_takes_new_and_erased_slices(drawn, filled) -> None:
         refill(filled, Segmentation.from_labels(labels.labels, labels.geometry, {7: "other"}), [20])
 
 
+def test_refill_reads_a_stroke_across_the_slices_as_the_full_fill_does(drawn) -> None:
+    volume, labels, truth = drawn
+    stroke = labels.labels.copy()
+    stroke[14:19, 24] = truth[14:19, 24]
+    for axis in ("all", "auto"):
+        before = fill(volume, labels, axis=axis, settings=FIXED)
+        result = refill(before, labels.with_labels(stroke))
+        expected = collect_seeds(labels.with_labels(stroke), axis=axis)
+        assert set(expected.slices) == {"k", "j"}
+        assert np.array_equal(result.drawn, expected.classes >= 0)
+
+
+def test_refill_tells_what_is_so_now(drawn) -> None:
+    volume, labels, truth = drawn
+    one = np.zeros_like(truth)
+    one[24] = truth[24]
+    before = fill(volume, labels.with_labels(one), axis="k", settings=FIXED)
+    assert any("only slice 24" in w for w in before.report["warnings"])
+    two = one.copy()
+    two[32] = truth[32]
+    renamed = labels.with_labels(two)
+    renamed.segments[0].name = "T cell"
+    after = refill(before, renamed)
+    assert not any("only slice" in w for w in after.report["warnings"])
+    assert after.segmentation.segments[0].name == "T cell"
+    moved = labels.with_labels(two)
+    moved.segments[0].value = 9
+    with pytest.raises(InputError, match="other label values"):
+        refill(before, moved)
+
+
+def test_scribbles_of_many_segments_do_not_outvote_the_background() -> None:
+    truth = np.zeros((16, 40, 40), np.uint8)
+    for n in range(9):
+        j, i = 4 + 13 * (n // 3), 4 + 13 * (n % 3)
+        truth[4:12, j : j + 7, i : i + 7] = n + 1
+    noise = np.random.default_rng(2).normal(0, 0.15, truth.shape)
+    drawn = np.zeros_like(truth)
+    drawn[[6, 9], ::4] = np.where(truth > 0, truth, 10)[[6, 9], ::4]
+    table = Segmentation.from_labels(drawn, names={10: "outside"})
+    found = fill(Volume(((truth > 0) + noise).astype(np.float32)), table, mode="scribbles", background="outside")
+    assert dice(found.segmentation.labels > 0, truth > 0) > 0.97
+    assert np.mean((found.segmentation.labels == truth)[truth > 0]) > 0.97
+
+
 def test_neighbours_that_look_alike_are_kept_out_by_shape() -> None:
     image, truth = scene(touching=True)
     result = fill(Volume(image), Segmentation.from_labels(sparse(truth)))
@@ -220,8 +265,9 @@ def test_voxels_without_a_value_come_out_as_background(drawn) -> None:
     array = volume.array.copy()
     array[:, :6] = np.nan
     array[0, 40, 40] = np.inf
-    result = fill(Volume(array, volume.geometry), labels, settings=FIXED)
+    result = fill(Volume(array, volume.geometry), labels, settings=FIXED, probabilities=True)
     assert not result.segmentation.labels[:, :6].any()
+    assert not any(p[:, :6][~result.drawn[:, :6]].any() for p in result.probabilities.values())
     assert dice(result.segmentation.labels == 1, truth == 1) > 0.95
 
 

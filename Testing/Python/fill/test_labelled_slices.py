@@ -109,3 +109,31 @@ def test_ignored_voxels_are_unknown_and_scribbles_need_background() -> None:
 def test_nothing_drawn_is_refused() -> None:
     with pytest.raises(InputError, match="no drawn voxel"):
         collect_seeds(Segmentation.from_labels(np.zeros((4, 4, 4), np.uint8), names={1: "cell"}))
+
+
+def test_a_slice_across_the_others_is_found_too() -> None:
+    drawn = drawn_on(ball(), k=[10, 20, 30])
+    whole, short = (drawn_on(ball(), j=[18]) for _ in range(2))
+    short[:15] = short[19:] = False
+    for across in (whole, short):
+        for axis in ("auto", "all"):
+            assert find_slices(drawn | across, axis) == {"k": [10, 20, 30], "j": [18]}
+
+
+@pytest.mark.parametrize("axis", ["k", "j", "i"])
+@pytest.mark.parametrize("numbers", [range(0, 41, 2), [n for n in range(41) if n % 3]])
+def test_slices_close_together_that_fill_the_volume_are_found(axis: str, numbers: list[int]) -> None:
+    drawn = drawn_on(np.ones((41, 41, 41), bool), **{axis: list(numbers)})
+    assert find_slices(drawn) == {axis: list(numbers)}
+
+
+def test_a_slice_with_background_alone_is_drawn_where_background_is_a_segment() -> None:
+    mask = drawn_on(ball(), k=[10, 30])
+    mask[30] = False
+    background = np.zeros(mask.shape, bool)
+    background[30, 5:20, 5:20] = True
+    segments = [Segment("cell", 1), Segment("medium", 2)]
+    labels = Segmentation.from_masks([mask, background], segments, Geometry())
+    seeds = collect_seeds(labels, background="medium")
+    assert seeds.slices == {"k": [10, 30]}
+    assert (seeds.classes[30] == 0).all()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ACSegLib import Segmentation, Volume
+from ACSegLib.fill import context, fill
 from ACSegLib.fill.appearance import PriorNetwork, Samples, train_network
 from ACSegLib.fill.context import give_to_present
 
@@ -44,3 +46,32 @@ def test_what_was_not_drawn_around_here_goes_to_what_looks_alike(present, expect
     prior = np.tile(np.array([0.1, 0.4, 0.2, 0.3], np.float32)[:, None, None, None], (1, 2, 3, 4))
     give_to_present(prior, GROUPS, present, network)
     np.testing.assert_allclose(prior, np.broadcast_to(np.array(expected)[:, None, None, None], prior.shape), atol=1e-7)
+
+
+def test_what_looks_alike_now_and_then_inherits_little():
+    network = PriorNetwork((), np.array([[1, 0, 0], [0, 0.8, 0.2], [0, 0.2, 0.8]]))
+    prior = np.array([0.2, 0.8, 0.0], np.float32)[:, None, None, None]
+    give_to_present(prior, [[0], [1], [2]], {2}, network)
+    np.testing.assert_allclose(prior.ravel(), [0.2, 0.6, 0.2], atol=1e-6)
+
+
+def test_each_slab_of_a_fill_is_asked_for_what_it_shows(monkeypatch):
+    k, j, i = np.indices((24, 24, 40))
+    truth = np.where((j - 12) ** 2 + (i - 28) ** 2 <= 49, 2, 0)
+    truth[((j - 12) ** 2 + (i - 12) ** 2 <= 64) & (k >= 12)] = 1
+    rng = np.random.default_rng(0)
+    image = ((truth > 0) + rng.normal(0, 0.2, truth.shape)).astype(np.float32)
+    drawn = np.zeros(truth.shape, np.uint8)
+    slices = [2, 9, 16, 23]
+    drawn[slices] = truth[slices]
+    asked = []
+
+    def record(prior, groups, present, network):
+        asked.append(present)
+        give_to_present(prior, groups, present, network)
+        if network.look_alikes(1) == [2] and present == {2}:
+            assert prior[1].max() < 0.5
+
+    monkeypatch.setattr(context, "give_to_present", record)
+    fill(Volume(image), Segmentation.from_labels(drawn), axis="k", slices=slices)
+    assert asked[-4:] == [{2}, {2}, {1, 2}, {1, 2}]

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import spsolve
 
 from ACSegLib import Cancelled, Progress
+from ACSegLib.errors import MemoryLimitError
 from ACSegLib.fill.random_walk import EDGE_FLOOR, TOLERANCE, CpuSolver, SlabProblem, TorchSolver
 
 
@@ -111,6 +112,23 @@ def test_a_cancelled_solve_stops() -> None:
     prior = prior_of(p, 1)
     with pytest.raises(Cancelled):
         CpuSolver().solve(p, [1], prior, prior.copy(), 1e-3, Progress(cancelled=lambda: True))
+
+
+def test_a_slab_that_does_not_fit_on_the_device_is_solved_by_the_processor_or_refused(monkeypatch) -> None:
+    torch = pytest.importorskip("torch")
+
+    def too_large(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(TorchSolver, "_solve", too_large)
+    p = problem((6, 12, 12))
+    prior = prior_of(p, 1)
+    expected = CpuSolver().solve(p, [1], prior, prior.copy(), TOLERANCE)[0]
+    solver = TorchSolver("cpu", otherwise=CpuSolver())
+    assert solver.solve(p, [1], prior, prior.copy(), TOLERANCE)[0].tobytes() == expected.tobytes()
+    assert "cpu where memory ran out" in solver.name
+    with pytest.raises(MemoryLimitError, match="--device auto"):
+        TorchSolver("cpu").solve(p, [1], prior, prior.copy(), TOLERANCE)
 
 
 @pytest.mark.cuda
