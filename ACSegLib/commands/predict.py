@@ -68,7 +68,10 @@ class Options:
         default=None, help="remove components smaller than this: voxels, or a fraction of the largest", minimum=0
     )
     holes: float | None = option(
-        default=None, help="fill enclosed holes up to this: voxels, or a fraction of the segment", minimum=0
+        default=None,
+        help="fill enclosed holes up to this: voxels, or a fraction of the segment; 0: none; left out: all of the "
+        "segments that had none in the training",
+        minimum=0,
     )
     native: bool = option(default=False, help="run a Biomedisa model by ACSeg's own way, at native resolution")
     stride: int = option(default=32, help="distance of patches in Biomedisa's way", minimum=1, advanced=True)
@@ -200,7 +203,7 @@ def _predict_file(
     progress(0.0, f"reading {Path(file).name}")
     volume = open_volume(file, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or free_memory())))
     prediction = predict_volume(volume, model, options, progress.part(0.05, 0.85))
-    segmentation = _cleaned(prediction.segmentation, options, progress.part(0.85, 0.92))
+    segmentation = _cleaned(prediction, model, options, progress.part(0.85, 0.92))
     progress(0.92, f"writing {target.segmentation.name}")
     outputs = {"segmentation": str(target.segmentation)}
     if target.probabilities:
@@ -305,16 +308,26 @@ def _memory_limit(options: Options) -> int | None:
     return int(options.memory * 2**30) if options.memory else None
 
 
-def _cleaned(segmentation: Segmentation, options: Options, progress: Progress) -> Segmentation:
+def _cleaned(prediction: Prediction, model: Model, options: Options, progress: Progress) -> Segmentation:
+    """Clean up as the options ask; without a word of them, fill holes where the training had none."""
+    from ACSegLib.files.lazy import is_mapped
     from ACSegLib.fill.cleanup import clean
+    from ACSegLib.network.holes import segments_without_holes
 
+    segmentation = prediction.segmentation
+    holes: dict[str | int, float] | float | None = options.holes or None
+    if options.holes is None and (whole := segments_without_holes(model)):
+        if any(is_mapped(layer) for layer in segmentation.layers):
+            prediction.report["notes"].append(
+                "the labels do not fit in memory, so enclosed holes were not filled; --holes does it all the same"
+            )
+        else:
+            holes = dict.fromkeys(whole, math.inf)
     if options.largest:
         almost = math.nextafter(1.0, 0.0)
         segmentation = clean(segmentation, islands={key: almost for key in options.largest}, progress=progress)
-    if options.islands or options.holes:
-        segmentation = clean(
-            segmentation, islands=options.islands or None, holes=options.holes or None, progress=progress
-        )
+    if options.islands or holes:
+        segmentation = clean(segmentation, islands=options.islands or None, holes=holes, progress=progress)
     return segmentation
 
 

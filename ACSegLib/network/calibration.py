@@ -21,6 +21,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.data import IGNORE, Prepared
 from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.finetune import head_keys
+from ACSegLib.network.holes import Holes
 from ACSegLib.network.thin_parts import ThinParts
 from ACSegLib.network.validation import predict_logits, summed
 
@@ -132,8 +133,8 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
     Returns
     -------
     Model
-        With offsets in its heads, "thin_threshold" in its preprocessing, and in its card, under "calibration", by
-        segment the "offset" and the "dice_gain" on these cases.
+        With offsets in its heads, "thin_threshold" and "without_holes" in its preprocessing, and in its card, under
+        "calibration", by segment the "offset" and the "dice_gain" on these cases.
     """
     mine = _first(cases)[fabric.global_rank :: fabric.world_size]
     counts = no_margins(len(model.segments))
@@ -144,21 +145,26 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
     offsets, told = offsets_for(model.segments, summed(counts, fabric))
     shifted = replace(model, state_dict=shift_heads(model.spec, model.state_dict, offsets))
     # The logits are computed anew: those of all cases would not fit in memory.
-    thin = _thin_threshold(shifted, mine, fabric, progress.part(0.5, 1))
-    preprocessing = {**model.preprocessing, "thin_threshold": thin}
+    preprocessing = {**model.preprocessing, **_shapes(shifted, mine, fabric, progress.part(0.5, 1))}
     return replace(shifted, preprocessing=preprocessing, card={**model.card, "calibration": told})
 
 
-def _thin_threshold(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> float:
-    """What voxels of thin parts need; 0.5 where segments overlap or no case is labelled throughout."""
+def _shapes(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> dict[str, Any]:
+    """What voxels of thin parts need, and which segments have no holes, as entries of the model's preprocessing.
+
+    Neither is changed where segments overlap or no case is labelled throughout.
+    """
     if model.spec.get("output") == "sigmoid":
-        return 0.5
-    parts = ThinParts()
+        return {"thin_threshold": 0.5, "without_holes": []}
+    parts, holes = ThinParts(), Holes(len(model.segments))
     dense = [c for c in cases if c.known.all() and not (c.target == IGNORE).any()]
     for case, logits in _logits_of(model, dense, fabric, progress):
+        holes.add(logits.argmax(0).numpy().astype(np.uint8), case.target[0])
         parts.add(logits.float().softmax(0).numpy(), case.target[0])
     parts.counts, parts.truth = summed(parts.counts, fabric), summed(parts.truth, fabric)
-    return parts.choose()
+    holes.counts = summed(holes.counts, fabric)
+    without = [s.name for s, chosen in zip(model.segments, holes.choose(), strict=True) if chosen]
+    return {"thin_threshold": parts.choose(), "without_holes": without}
 
 
 def _logits_of(

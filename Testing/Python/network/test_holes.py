@@ -1,0 +1,61 @@
+"""Enclosed holes: filled where the training had none, left where it had some."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands.predict import Options, _cleaned
+from ACSegLib.jobs import Progress
+from ACSegLib.network.holes import Holes, segments_without_holes
+from ACSegLib.volume import Segment, Segmentation
+
+
+def cell(holes=0, open_hole=False):
+    """A block of class 1 with so many enclosed holes of 8 voxels, and a bead of class 2 inside it."""
+    classes = np.zeros((20, 24, 28), np.uint8)
+    classes[3:17, 3:21, 3:25] = 1
+    classes[5:8, 5:8, 5:8] = 2
+    for n in range(holes):
+        classes[10:12, 10:12, 6 + 5 * n : 8 + 5 * n] = 0
+    if open_hole:
+        classes[10:12, :12, 6:8] = 0
+    return classes
+
+
+@pytest.mark.parametrize(
+    ("predicted", "truth", "expected"),
+    [
+        (cell(2), cell(), [True, True]),
+        (cell(), cell(), [True, True]),
+        (cell(2), cell(2), [False, True]),  # the labels have holes
+        (cell(2), np.where(cell(2) == 0, cell(2), cell()), [False, True]),
+        (cell(open_hole=True), cell(), [True, True]),  # not enclosed: says nothing
+        (np.where(cell() == 2, 0, cell()), np.where(cell() == 2, 0, cell()), [False, False]),
+    ],
+)
+def test_what_the_labels_enclose_decides(predicted, truth, expected):
+    holes = Holes(2)
+    holes.add(predicted, truth)
+    holes.add(predicted, truth)
+    assert holes.choose() == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "learnt", "filled"),
+    [(None, ["cell"], 16), (0.0, ["cell"], 0), (None, [], 0), (None, None, 0), (1.0, [], 0), (8.0, [], 16)],
+)
+def test_predictions_are_filled_as_learnt_unless_asked_otherwise(asked, learnt, filled):
+    segments = [Segment("cell", 1), Segment("bead", 2)]
+    model = SimpleNamespace(segments=segments, preprocessing={"without_holes": learnt})
+    prediction = SimpleNamespace(segmentation=Segmentation((cell(2),), segments), report={"notes": []})
+    found = _cleaned(prediction, model, Options([], "", holes=asked), Progress()).labels
+    assert np.count_nonzero(found != cell(2)) == filled
+    assert (found[cell() == 2] == 2).all()
+
+
+def test_a_model_that_says_nothing_has_no_segments_without_holes():
+    model = SimpleNamespace(segments=[Segment("cell", 1)], preprocessing={})
+    assert segments_without_holes(model) == []
