@@ -119,10 +119,15 @@ def _refill(
     previous: Any,
     changed: Mapping[str, list[int]],
 ) -> tuple[Any, dict[str, list[int]] | None]:
-    """Redo what changed; all of it where the edit brought another segment or another slice axis into play."""
+    """Redo what changed; all of it where the edit brought another segment or another slice axis into play.
+
+    So too after the first two slices: their fill had nothing to judge its prior by, and a refill would keep that.
+    """
     from ACSegLib import fill
 
     axis = previous.report["axis"]
+    if previous.report.get("left_out") == []:
+        return fill.fill(volume, drawn, progress=progress, **settings), None
     try:
         return fill.refill(previous, drawn, changed.get(axis, []), progress=progress), {axis: changed.get(axis, [])}
     except InputError:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
-from ACSegLib.fill.appearance import collect_samples, group_classes, train_network
+from ACSegLib.fill.appearance import MOST_GROUPS, collect_samples, group_classes, train_network
 from ACSegLib.fill.context import TOGETHER, Context, Settings, SlabResult
 from ACSegLib.fill.features import intensity_range, prepare
 from ACSegLib.fill.labelled_slices import AXES, Seeds, collect_seeds, count_classes
@@ -349,7 +349,12 @@ def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dic
 
 
 def estimate_memory(
-    shape: Sequence[int], itemsize: int, slab_planes: int, classes: int, probabilities: bool = False
+    shape: Sequence[int],
+    itemsize: int,
+    slab_planes: int,
+    classes: int,
+    probabilities: bool = False,
+    drawn_slices: int = 0,
 ) -> int:
     """Bytes that a fill uses at its peak, the input volume and labels not counted.
 
@@ -362,13 +367,20 @@ def estimate_memory(
         Planes of the thickest slab.
     classes : int
         Classes, background among them.
+    drawn_slices : int
+        Of many classes, each slice keeps an outline.
     """
     voxels = int(np.prod(shape))
-    slab = min(slab_planes, shape[0]) * int(np.prod(shape[1:]))
+    plane = int(np.prod(shape[1:]))
+    slab = min(slab_planes, shape[0]) * plane
+    if classes - 1 > MOST_GROUPS:
+        outlines = (classes - 1) * plane * (2 * drawn_slices + 4 * min(slab_planes, shape[0]))
+    else:
+        outlines = 0
     whole = voxels * (4 + 2 * 2 + 2 + 2 + 1 + 5 * 4 / 8 * 1.15) + (voxels * 2 * classes if probabilities else 0)
     per_slab = slab * (4 * (6 + 3 + 2 + min(classes, 9) + 5 * min(classes - 1, TOGETHER) + 2 * 5))
     turned = voxels * itemsize
-    return int(max(whole + per_slab, whole + turned))
+    return int(max(whole + per_slab + outlines, whole + turned))
 
 
 def _check_memory(
@@ -378,7 +390,7 @@ def _check_memory(
 
     ends = sorted({0, shape[0] - 1, *cuts})
     planes = max((b - a + 1 for a, b in itertools.pairwise(ends)), default=1)
-    needed = estimate_memory(shape, volume.array.itemsize, planes, classes, probabilities)
+    needed = estimate_memory(shape, volume.array.itemsize, planes, classes, probabilities, len(cuts))
     available = psutil.virtual_memory().available if limit is None else limit
     if needed > available:
         raise MemoryLimitError(
