@@ -182,8 +182,9 @@ def _score_texts(scores: dict[str, float]) -> dict[str, str]:
 
 def train_and_predict(options: Options, folder: Path, progress: Progress) -> dict[str, Any]:
     """Fill a few tomograms, train on the fills, and segment a tomogram that the network has not seen."""
+    from ACSegLib.commands.predict import Options as PredictOptions
+    from ACSegLib.commands.predict import predict_volume
     from ACSegLib.files import save_segmentation, save_volume
-    from ACSegLib.network.inference import PredictionSettings, predict
     from ACSegLib.network.model_file import save_model
     from ACSegLib.network.settings import TrainingSettings
     from ACSegLib.network.training import train
@@ -194,9 +195,9 @@ def train_and_predict(options: Options, folder: Path, progress: Progress) -> dic
     settings = TrainingSettings(preset="quick", minutes=options.minutes, device=options.device, seed=options.seed)
     trained = train(pairs, settings, progress.part(0.25, 0.85))
     unseen = tomogram(options.train_size, options.seed + 1000, progress.part(0.85, 0.88), **_TRAINING_BEADS)
-    device = PredictionSettings(device=options.device)
+    choices = PredictOptions([], "", device=options.device)
     started = time.perf_counter()
-    predicted = predict(unseen.volume, trained.model, device, progress.part(0.88, 0.95)).segmentation
+    predicted = predict_volume(unseen.volume, trained.model, choices, progress.part(0.88, 0.95)).segmentation
     seconds = time.perf_counter() - started
     progress(0.95, "writing the prediction")
     files = {

@@ -97,9 +97,10 @@ def _truth_of(path: str, volume: Volume, resample: bool) -> Segmentation:
 
 def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
     """Train on one subset and test; gives a row for each segment of each test volume."""
+    from ACSegLib.commands.predict import Options as PredictOptions
+    from ACSegLib.commands.predict import predict_volume
     from ACSegLib.files import open_volume
     from ACSegLib.measure.overlap import compare_segmentations
-    from ACSegLib.network.inference import PredictionSettings, predict
     from ACSegLib.network.model_file import load_model
 
     path = _trained_model(item, work, progress.part(0.0, 0.8))
@@ -110,7 +111,7 @@ def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
     for n, name in enumerate(names):
         part = progress.part(0.8 + 0.2 * n / len(names), 0.8 + 0.2 * (n + 1) / len(names))
         volume = open_volume(item.files[_TEST_IMAGE + name])
-        found = predict(volume, model, PredictionSettings(device=work["device"]), part).segmentation
+        found = predict_volume(volume, model, PredictOptions([], "", device=work["device"]), part).segmentation
         truth = _truth_of(item.files[_TEST_LABELS + name], volume, work["resample"])
         for scores in compare_segmentations(found, truth, distances=False):
             row = {**run, "volume_name": name, "dice": scores["dice"], "segment": scores["segment"]}

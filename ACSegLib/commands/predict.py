@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,8 +202,8 @@ def _predict_file(
 
     progress(0.0, f"reading {Path(file).name}")
     volume = open_volume(file, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or free_memory())))
-    prediction = predict_volume(volume, model, options, progress.part(0.05, 0.85))
-    segmentation = _cleaned(prediction, model, options, progress.part(0.85, 0.92))
+    prediction = predict_volume(volume, model, options, progress.part(0.05, 0.92))
+    segmentation = prediction.segmentation
     progress(0.92, f"writing {target.segmentation.name}")
     outputs = {"segmentation": str(target.segmentation)}
     if target.probabilities:
@@ -222,13 +222,18 @@ def _count(segmentation: Segmentation, segment: Any) -> int:
 
 
 def predict_volume(volume: Volume, model: Model, options: Options, progress: Progress) -> Prediction:
-    """Predict one volume as the options ask: natively tiled, or as Biomedisa does; refined if asked for.
+    """Predict one volume as the options ask: natively tiled, or as Biomedisa does; refined if asked for; cleaned.
 
     Raises
     ------
     InputError
         If model, image and options do not fit together.
     """
+    prediction = _predicted(volume, model, options, progress.part(0.0, 0.92))
+    return replace(prediction, segmentation=_cleaned(prediction, model, options, progress.part(0.92, 1.0)))
+
+
+def _predicted(volume: Volume, model: Model, options: Options, progress: Progress) -> Prediction:
     from ACSegLib.network.inference import predict
 
     settings = _settings(options)
