@@ -62,6 +62,10 @@ class Options:
     smooth: float | None = option(
         default=None, help="smooth boundaries over this length", minimum=0, maximum=10, unit="voxels"
     )
+    only: list[str] = option(default=[], help="segments to have in the result; left out: all", metavar="SEGMENT")
+    leave_out: list[str] = option(
+        default=[], help="segments to leave out of the result, drawn only to compete, as a neighbour", metavar="SEGMENT"
+    )
     device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
     resample: bool = option(default=False, help="bring labels of another grid onto the image's (nearest)")
     gamma: float | None = option(
@@ -79,6 +83,9 @@ class Options:
         unit="noise levels",
         advanced=True,
     )
+    level: int | None = option(
+        default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0, advanced=True
+    )
     image_dataset: str | None = option(default=None, help="data set of an HDF5 image", advanced=True)
     labels_dataset: str | None = option(default=None, help="data set of an HDF5 label file", advanced=True)
     memory: float | None = option(default=None, help="memory that may be used", minimum=0.1, unit="GiB", advanced=True)
@@ -93,9 +100,11 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     _check_outputs(options)
     slices = parse_slices(options.slices)
     progress(0.0, "reading the files")
-    volume = open_volume(options.image, dataset=options.image_dataset)
+    volume = open_volume(options.image, dataset=options.image_dataset, level=options.level)
     labels = open_segmentation(options.labels, dataset=options.labels_dataset)
     labels = lay_on(labels, volume, resample=options.resample)
+    for name in (*options.only, *options.leave_out):
+        labels.segment(name)  # an unknown one is refused before the work
     result = fill(
         volume,
         labels,
@@ -164,13 +173,15 @@ def _check_outputs(options: Options) -> None:
 
 
 def _cleaned(result: FillResult, options: Options, progress: Progress) -> Segmentation:
-    if options.islands is None and options.holes is None and options.smooth is None:
+    if (options.islands, options.holes, options.smooth) == (None,) * 3 and not (options.only or options.leave_out):
         return result.segmentation
     from ACSegLib.fill.cleanup import clean
 
     return clean(
         result.segmentation,
         keep=result.drawn,
+        only=options.only or None,
+        ignore=options.leave_out or None,
         islands=options.islands,
         holes=options.holes,
         smooth=options.smooth,

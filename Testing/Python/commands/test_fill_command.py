@@ -161,3 +161,23 @@ def test_what_cannot_be_written_is_refused_before_the_work(
     assert code == 2
     assert sorted(p.name for p in case.iterdir()) == before
     assert word in capsys.readouterr().err
+
+
+def test_segments_that_only_compete_are_left_out(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = np.zeros((24, 26, 28), np.uint8)
+    drawn[[6, 12, 18], 8:18, 9:19] = 1
+    drawn[[6, 12, 18], 20:24, 3:25] = 2
+    both = Segmentation.from_labels(drawn, GEOMETRY, {1: "ball", 2: "neighbour"})
+    save_segmentation(both, case / "both.seg.nrrd")
+    for choice in (["--leave-out", "neighbour"], ["--only", "ball"]):
+        assert run(case, *choice, labels="both.seg.nrrd") == 0
+        assert [s.name for s in open_segmentation(case / "out.seg.nrrd").segments] == ["ball"]
+    assert run(case, "--only", "bull", labels="both.seg.nrrd") == 2
+    assert "bull" in capsys.readouterr().err
+
+
+def test_a_level_of_a_multiscale_image_can_be_filled(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_volume(open_volume(case / "image.nrrd"), case / "image.ome.zarr")
+    assert run(case, "--level", "0", image="image.ome.zarr") == 0
+    assert run(case, "--level", "7", image="image.ome.zarr") == 2
+    assert "level" in capsys.readouterr().err
