@@ -265,12 +265,12 @@ def collect_seeds(
     if not drawn.any():
         raise InputError(f"labels {labels.name!r} hold no drawn voxel; draw on at least one slice.")
     unknown = labels.mask(special[ignore]) if ignore else None
+    known = drawn | labels.mask(special[background]) if background else drawn.copy()
     if mode == "scribbles":
         if slices is not None:
             raise InputError("slices cannot be listed in scribbles mode: only what is drawn counts there.")
         if not background:
             raise InputError("scribbles mode needs a segment that marks background; name it with --background.")
-        known = drawn | labels.mask(special[background])
         found: dict[str, list[int]] = {}
     elif mode == "slices":
         if slices is None and axis == "auto" and lies_obliquely(drawn):
@@ -279,7 +279,6 @@ def collect_seeds(
                 "views to the volume ('Align views' in the module ACSeg, 'Rotate to volume plane' in a slice view of "
                 "Slicer) and draw whole slices, or let a segment mark the background (mode scribbles)."
             )
-        known = drawn | labels.mask(special[background]) if background else drawn.copy()
         found = find_slices(known, axis) if slices is None else _given_slices(slices, axis)
         _check_slices(found, drawn) if slices is not None else None
         for name, numbers in found.items():

@@ -22,7 +22,7 @@ from ACSegLib.fill.selection import choose_settings
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
 from ACSegLib.memory import reuse_freed_memory
-from ACSegLib.volume import Segmentation, Volume, require_same_grid
+from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
 
 
 @dataclass
@@ -296,12 +296,16 @@ def _value_tables(seeds: Seeds, labels: Segmentation) -> list[np.ndarray]:
     return tables
 
 
+def _filled_segments(seeds: Seeds, labels: Segmentation) -> list[Segment]:
+    """The input's segments as they are named now; those that marked something (background, ignore) are left out."""
+    used = {row for rows in seeds.table for row in rows}
+    return [replace(s) for row, s in enumerate(labels.segments) if row in used]
+
+
 def _to_segmentation(best: np.ndarray, seeds: Seeds, labels: Segmentation) -> Segmentation:
     """Classes back to the input's segments, layers and values; the segments that marked something are left out."""
-    used = {row for rows in seeds.table for row in rows}
     layers = tuple(np.ascontiguousarray(np.take(values, best)) for values in _value_tables(seeds, labels))
-    segments = [replace(s) for row, s in enumerate(labels.segments) if row in used]
-    return Segmentation(layers, segments, labels.geometry, labels.name, dict(labels.meta))
+    return Segmentation(layers, _filled_segments(seeds, labels), labels.geometry, labels.name, dict(labels.meta))
 
 
 def _with_planes(
@@ -315,8 +319,7 @@ def _with_planes(
         for first, last in slabs:
             planes[first : last + 1] = np.take(values, best[first : last + 1])
         layers.append(layer)
-    segments = [replace(s) for row, s in enumerate(labels.segments) if any(row in rows for rows in seeds.table)]
-    return Segmentation(tuple(layers), segments, labels.geometry, labels.name, dict(labels.meta))
+    return Segmentation(tuple(layers), _filled_segments(seeds, labels), labels.geometry, labels.name, dict(labels.meta))
 
 
 def _class_name(seeds: Seeds, c: int) -> str:
