@@ -93,11 +93,13 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Fill, clean up as asked, and write the result."""
+    from ACSegLib.commands.outputs import check_image_outputs
     from ACSegLib.files import open_segmentation, open_volume, save_segmentation
     from ACSegLib.fill import Settings, fill, suggest_slices
     from ACSegLib.resample import lay_on
 
-    _check_outputs(options)
+    outputs = [path for path in (options.output, options.probabilities, options.uncertainty) if path]
+    check_image_outputs(outputs, (options.image, options.labels))  # before hours of work rather than after
     slices = parse_slices(options.slices)
     progress(0.0, "reading the files")
     volume = open_volume(options.image, dataset=options.image_dataset, level=options.level)
@@ -159,17 +161,6 @@ def parse_slices(text: str | None) -> list[int] | None:
     if not numbers:
         raise InputError(f"--slices {text!r} is not a list of slice numbers; write them as 10,30,50.")
     return numbers
-
-
-def _check_outputs(options: Options) -> None:
-    """Refuse outputs that cannot be written before hours of work rather than after."""
-    from ACSegLib.commands.outputs import check_outputs
-    from ACSegLib.files.registry import format_for_ending
-
-    outputs = [path for path in (options.output, options.probabilities, options.uncertainty) if path]
-    for path in outputs:
-        format_for_ending(path)
-    check_outputs(outputs, (options.image, options.labels))
 
 
 def _cleaned(result: FillResult, options: Options, progress: Progress) -> Segmentation:

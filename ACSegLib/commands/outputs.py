@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ACSegLib.errors import InputError
 from ACSegLib.files.atomic import require_writable_folder
+from ACSegLib.files.registry import format_for_ending
 
 
 def check_outputs(outputs: Iterable[str | os.PathLike[str]], inputs: Iterable[str | os.PathLike[str]]) -> None:
@@ -20,12 +21,25 @@ def check_outputs(outputs: Iterable[str | os.PathLike[str]], inputs: Iterable[st
     InputError
         If an output is one of the inputs, or two outputs are one file.
     """
-    sources = [path for path in inputs if Path(path).exists()]
+    sources = {_identity(path) for path in inputs if Path(path).exists()}
     named: set[str] = set()
     for path in outputs:
         if (place := os.path.abspath(path)) in named:
             raise InputError(f"{path} is named for two outputs; choose another name for one of them.")
         named.add(place)
         require_writable_folder(path)
-        if Path(path).exists() and any(os.path.samefile(source, path) for source in sources):
+        if Path(path).exists() and _identity(path) in sources:
             raise InputError(f"{path} is an input of this step; choose another name for the output.")
+
+
+def check_image_outputs(outputs: Sequence[str | os.PathLike[str]], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """As `check_outputs`, for images and segmentations; FileError too for an ending that no format has."""
+    for path in outputs:
+        format_for_ending(path)
+    check_outputs(outputs, inputs)
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """What two names of one file have in common, as `os.path.samefile` compares it."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

@@ -148,8 +148,7 @@ def _targets(files: list[str], options: Options, several: bool) -> list[_Target]
     """Where each image's results go; whatever cannot be written there is refused now, not after the prediction."""
     from ACSegLib.commands.batch import stem
     from ACSegLib.commands.images import SEGMENTATION_ENDING
-    from ACSegLib.commands.outputs import check_outputs
-    from ACSegLib.files.registry import format_for_ending
+    from ACSegLib.commands.outputs import check_image_outputs
 
     output = Path(options.output)
     if several and output.exists() and not output.is_dir():
@@ -166,9 +165,7 @@ def _targets(files: list[str], options: Options, several: bool) -> list[_Target]
         place = output / (name + SEGMENTATION_ENDING) if into_folder else output
         targets.append(_Target(place, _place_of_probabilities(options, name, place, several)))
     written = [path for target in targets for path in (target.segmentation, target.probabilities) if path]
-    for path in written:
-        format_for_ending(path)
-    check_outputs(written, files)
+    check_image_outputs(written, files)
     return targets
 
 
