@@ -22,6 +22,12 @@ from ACSegPanels import collecting
 #: often, so that a cancel is over within a second whatever the function does meanwhile.
 PATIENCE = 0.5
 
+#: Milliseconds between two looks of a front end, and the share of them, in seconds, in which `BackgroundJob.poll` gives
+#: way. Slicer's event loop keeps the interpreter lock while it idles, so that a thread works only while Python code on
+#: the main thread waits. Events are handled at least every 50 ms.
+POLL_MILLISECONDS = 50
+GIVE_WAY = 0.04
+
 #: Threads that were let go of: work that starts meanwhile waits for them, so that memory is not used twice.
 _left_alone: list[threading.Thread] = []
 
@@ -114,7 +120,13 @@ class BackgroundJob:
         self._events = queue.SimpleQueue()
 
     def poll(self) -> list[Event]:
-        """Give what happened since the last call; call it on the main thread, by a timer."""
+        """Give what happened since the last call; call it on the main thread, by a timer.
+
+        While a thread works, the call waits for it for `GIVE_WAY` seconds: that is when it can work.
+        """
+        working = [thread for thread in (self._thread, *self._left) if thread is not None and thread.is_alive()]
+        if working:
+            working[0].join(GIVE_WAY)
         events = []
         while not self._events.empty():
             events.append(self._events.get())

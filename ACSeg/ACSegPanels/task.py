@@ -8,11 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ACSegLib.errors import Cancelled
-from ACSegPanels.background import BackgroundJob, Event, sentence
+from ACSegPanels.background import POLL_MILLISECONDS, BackgroundJob, Event, sentence
 from ACSegPanels.process import ProcessRunner
 from ACSegPanels.staging import StagedRunner
-
-POLL_MILLISECONDS = 150
 
 #: Seconds between two looks while a script waits.
 _REST = 0.02

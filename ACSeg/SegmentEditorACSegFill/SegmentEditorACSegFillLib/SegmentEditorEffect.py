@@ -8,7 +8,7 @@ from typing import Any
 
 import qt
 import slicer
-from ACSegPanels.background import Event, sentence
+from ACSegPanels.background import POLL_MILLISECONDS, Event, sentence
 from ACSegPanels.delayed import Delayed
 from ACSegPanels.filling import suggestions
 from ACSegPanels.install import ensureDependencies
@@ -24,7 +24,7 @@ from SegmentEditorACSegFillLib.inputs import collect, drawnSegments, inputKey, r
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
 from SegmentEditorACSegFillLib.preview import Preview
-from SegmentEditorACSegFillLib.session import POLL_MILLISECONDS, FillSession
+from SegmentEditorACSegFillLib.session import FillSession
 
 #: Milliseconds between the last edit and what follows from it.
 EDIT_DELAY = 1000

@@ -14,9 +14,6 @@ from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation
 from SegmentEditorACSegFillLib.inputs import FillInputs
 
-#: Milliseconds between two looks at the running fill.
-POLL_MILLISECONDS = 100
-
 
 class FillSession:
     """Remembers the last fill, and redoes only what changed."""
