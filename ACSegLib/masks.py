@@ -1,24 +1,10 @@
-"""Small functions on masks (boolean, (k, j, i)) that several packages share: boxes, erosion, thin parts."""
+"""Small functions on masks (boolean, (k, j, i)) that several packages share: boxes, dilation, erosion."""
 
 from __future__ import annotations
 
 import numpy as np
 
 Box = tuple[slice, slice, slice]
-
-#: Thin is what an opening by so many steps removes, and lies further than one step from what it leaves.
-OPENING = 2
-
-#: Planes on either side of a voxel that decide whether it is thin.
-REACH = 2 * OPENING + 1
-
-
-def thin_voxels(mask: np.ndarray) -> np.ndarray:
-    """The voxels of a bool mask (K, J, I) that lie in thin parts; at the border the mask goes on as it is."""
-    bulk = mask
-    for step in range(REACH):
-        bulk = grow_or_shrink(bulk, step >= OPENING)
-    return mask & ~bulk
 
 
 def grow_or_shrink(mask: np.ndarray, grow: bool) -> np.ndarray:

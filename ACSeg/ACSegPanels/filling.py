@@ -87,7 +87,7 @@ def runFill(
     volume, drawn : Volume, Segmentation
         On one grid.
     settings, cleaning : mapping
-        Keywords of `ACSegLib.fill.fill` and of `ACSegLib.fill.cleanup.clean`.
+        Keywords of `ACSegLib.fill.fill` and of `ACSegLib.postprocess.cleanup.clean`.
     protected : ndarray of bool, shape (k, j, i), optional
         Voxels that may not be filled.
     previous, changed : FillResult and mapping, optional
@@ -104,7 +104,7 @@ def runFill(
         result, refilled = previous, dict(changed)
     segmentation = result.segmentation
     if any(cleaning.values()):
-        from ACSegLib.fill.cleanup import clean
+        from ACSegLib.postprocess.cleanup import clean
 
         known = _known(result, drawn)
         segmentation = clean(segmentation, keep=known, progress=progress.part(0.95, 1.0), **cleaning)

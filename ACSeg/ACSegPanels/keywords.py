@@ -50,7 +50,7 @@ def commandOptions(command: str, keywords: Mapping[str, Any]) -> Any:
 
 
 def fillKeywords(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keywords of `ACSegLib.fill.fill` and of `ACSegLib.fill.cleanup.clean` from those of a script.
+    """Keywords of `ACSegLib.fill.fill` and of `ACSegLib.postprocess.cleanup.clean` from those of a script.
 
     ``slices`` may be a list of indices, or a mapping from axis to indices, as well as the shell's text.
     """

@@ -166,7 +166,7 @@ def parse_slices(text: str | None) -> list[int] | None:
 def _cleaned(result: FillResult, options: Options, progress: Progress) -> Segmentation:
     if (options.islands, options.holes, options.smooth) == (None,) * 3 and not (options.only or options.leave_out):
         return result.segmentation
-    from ACSegLib.fill.cleanup import clean
+    from ACSegLib.postprocess.cleanup import clean
 
     return clean(
         result.segmentation,

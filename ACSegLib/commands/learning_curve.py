@@ -109,8 +109,8 @@ def describe(results: Mapping[str, Any]) -> str:
 
 def fit_curves(rows: list[dict[str, Any]], target: float) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Mean Dice per kind of labels and number, and the fit of each kind."""
-    from ACSegLib.commands.study_sections import summarised_runs
     from ACSegLib.measure.learning_curve import fit_learning_curve
+    from ACSegLib.study.sections import summarised_runs
 
     summary = summarised_runs(rows)
     fits: dict[str, dict[str, Any]] = {}

@@ -313,12 +313,11 @@ def _memory_limit(options: Options) -> int | None:
 def _cleaned(prediction: Prediction, model: Model, options: Options, progress: Progress) -> Segmentation:
     """Clean up as the options ask; without a word of them, fill holes where the training had none."""
     from ACSegLib.files.lazy import is_mapped
-    from ACSegLib.fill.cleanup import clean
-    from ACSegLib.network.holes import segments_without_holes
+    from ACSegLib.postprocess.cleanup import clean
 
     segmentation = prediction.segmentation
     holes: dict[str | int, float] | float | None = options.holes or None
-    if options.holes is None and (whole := segments_without_holes(model)):
+    if options.holes is None and (whole := model.segments_without_holes):
         if any(is_mapped(layer) for layer in segmentation.layers):
             prediction.report["notes"].append(
                 "the labels do not fit in memory, so enclosed holes were not filled; --holes does it all the same"

@@ -22,7 +22,7 @@ from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    from ACSegLib.measure.report import StudyReport
+    from ACSegLib.study.page import StudyReport
 
 SUMMARY = "write a study as one HTML page with tables, plots, statistics and pictures"
 
@@ -57,7 +57,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Gather the tables, make the page and write it."""
     from ACSegLib.files.atomic import atomic_output
     from ACSegLib.files.tables import write_workbook
-    from ACSegLib.measure.report import render
+    from ACSegLib.study.page import render
 
     if Path(options.output).suffix.lower() not in (".html", ".htm"):
         raise InputError(f"the report {options.output} must end in .html.")
@@ -107,8 +107,8 @@ class Study:
     @classmethod
     def read(cls, options: Options) -> Study:
         """Read the tables; an InputError if there is none, or the segment is in none."""
-        from ACSegLib.commands.study_units import in_unit_of_the_first
         from ACSegLib.files.tables import read_table
+        from ACSegLib.study.units import in_unit_of_the_first
 
         scores = {name: _table(path, ("dice",)) for name, path in named_paths(options.scores).items()}
         cells = {name: _table(path, ("volume", "kind")) for name, path in named_paths(options.cells).items()}
@@ -152,11 +152,11 @@ def build(study: Study, options: Options, progress: Progress) -> tuple[StudyRepo
     """Put the report together; gives it and its tables for the workbook."""
     from datetime import date
 
-    from ACSegLib.commands import study_sections as sections
-    from ACSegLib.commands.study_groups import morphology
-    from ACSegLib.commands.study_methods import methods
-    from ACSegLib.commands.study_pictures import pictures
-    from ACSegLib.measure.report import StudyReport
+    from ACSegLib.study import sections
+    from ACSegLib.study.groups import morphology
+    from ACSegLib.study.methods import methods
+    from ACSegLib.study.page import StudyReport
+    from ACSegLib.study.pictures import pictures
 
     report = StudyReport(options.title)
     sheets: dict[str, Rows] = {}

@@ -1,7 +1,7 @@
 """The random-walk fill: from a few drawn slices to a dense segmentation.
 
-`fill` and `refill` do the work, `suggest_slices` says where to draw next; `cleanup` tidies a result. The modules, in
-the order in which a fill uses them: `labelled_slices`, `features`, `shape`, `appearance`, `selection`, `context`,
+`fill` and `refill` do the work, `suggest_slices` says where to draw next. The modules, in the order in which
+a fill uses them: `labelled_slices`, `features`, `shape`, `appearance`, `selection`, `context`,
 `random_walk` (the linear system), `pipeline`, `refilling`; `image_kernels`, `walk_kernels` and `threads` are the
 compiled loops.
 """

@@ -14,11 +14,11 @@ from scipy import ndimage
 
 from ACSegLib.fill.appearance import PriorNetwork
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.finishing import prior_share, remove_doubtful_islands, restore_thin_parts, thin_threshold
 from ACSegLib.fill.labelled_slices import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
+from ACSegLib.postprocess.rules import prior_share, remove_doubtful_islands, restore_thin_parts, thin_threshold
 
 #: Classes solved together share the passes over the edge weights.
 TOGETHER = 4

@@ -21,9 +21,9 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.data import IGNORE, Prepared
 from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.finetune import head_keys
-from ACSegLib.network.holes import Holes
-from ACSegLib.network.thin_parts import ThinParts
 from ACSegLib.network.validation import predict_logits, summed
+from ACSegLib.postprocess.holes import Holes
+from ACSegLib.postprocess.thin_structures import ThinParts
 
 if TYPE_CHECKING:
     import torch

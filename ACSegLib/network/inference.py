@@ -31,7 +31,6 @@ from ACSegLib.network.engines import (
 )
 from ACSegLib.network.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk, size_of_labels
 from ACSegLib.network.preprocessing import apply_statistics, shape_at, statistics_for
-from ACSegLib.network.thin_parts import thin_threshold
 from ACSegLib.network.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.working_grid import WorkingGrid, working_shape
 from ACSegLib.volume import Segmentation, Volume
@@ -71,7 +70,7 @@ class PredictionSettings:
         Bring the image to the voxel size of the training.
     thin : float, optional
         Probability from which a voxel in a thin part belongs to its segment, up to 0.5: as everywhere; None: what the
-        model's calibration found. See `ACSegLib.network.thin_parts`.
+        model's calibration found. See `ACSegLib.postprocess.thin_structures`.
     memory_limit : int, optional
         Bytes that may be used, the image not counted; None: 70 % of what is free.
     """
@@ -96,7 +95,7 @@ class PredictionSettings:
 
     def thin_for(self, model: Model) -> float:
         """`thin` where it was given, else what the model's calibration found."""
-        return thin_threshold(model) if self.thin is None else self.thin
+        return model.thin_threshold if self.thin is None else self.thin
 
 
 @dataclass

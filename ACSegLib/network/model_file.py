@@ -90,6 +90,23 @@ class Model:
             raise InputError(f"the model's weights do not fit its network ({reason}); the file is damaged.") from error
         return network.eval()
 
+    @property
+    def thin_threshold(self) -> float:
+        """Probability from which voxels of thin structures belong to their segment.
+
+        The calibration measures it; 0.5 where it measured none, or where the file holds nonsense.
+        """
+        found = self.preprocessing.get("thin_threshold")
+        if self.spec.get("output") == "sigmoid" or not isinstance(found, (int, float)):
+            return 0.5
+        return float(found) if 0 < found < 0.5 else 0.5
+
+    @property
+    def segments_without_holes(self) -> list[str]:
+        """Ids of the segments that should have no enclosed hole in a prediction."""
+        names = self.preprocessing.get("without_holes")
+        return [s.id for s in self.segments if s.name in names] if isinstance(names, list) else []
+
     def digest(self) -> str:
         """SHA-256 of network and weights, as hexadecimal digits."""
         import torch

@@ -9,8 +9,8 @@ import numpy as np
 
 from ACSegLib.files.lazy import scratch
 from ACSegLib.jobs import Progress
-from ACSegLib.network.thin_parts import restore_thin_parts
 from ACSegLib.network.working_grid import WorkingGrid
+from ACSegLib.postprocess.thin_structures import restore_thin_parts
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.masks import bounding_box, grow_or_shrink, thin_voxels
+from ACSegLib.masks import bounding_box, grow_or_shrink
+from ACSegLib.postprocess.thin_structures import thin_voxels
 
 
 @pytest.mark.parametrize("grow", [True, False])

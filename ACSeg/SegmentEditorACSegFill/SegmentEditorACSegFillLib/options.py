@@ -281,7 +281,7 @@ class OptionsFrame:
         return settings
 
     def cleaning(self) -> dict[str, Any]:
-        """Keywords of `ACSegLib.fill.cleanup.clean`; those that are off are left out."""
+        """Keywords of `ACSegLib.postprocess.cleanup.clean`; those that are off are left out."""
         values = {
             "islands": self._effect.integerParameter("Islands"),
             "holes": math.inf if self._effect.integerParameter("Holes") else 0,

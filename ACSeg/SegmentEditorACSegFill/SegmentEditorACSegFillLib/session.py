@@ -45,7 +45,7 @@ class FillSession:
         settings : mapping
             Keywords of `ACSegLib.fill.fill`.
         cleaning : mapping
-            Keywords of `ACSegLib.fill.cleanup.clean`.
+            Keywords of `ACSegLib.postprocess.cleanup.clean`.
 
         Returns
         -------

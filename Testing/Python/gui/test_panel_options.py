@@ -112,7 +112,7 @@ def settings(**changed):
 @pytest.mark.parametrize("mode", ["slices", "scribbles"])
 def test_the_effect_calls_the_library_by_its_own_names(scene, mode):
     from ACSegLib import fill
-    from ACSegLib.fill.cleanup import clean
+    from ACSegLib.postprocess.cleanup import clean
 
     given, cleaning = settings(
         Memory=2.0, Islands=5, Holes=1, Smooth=1.0, Mode=mode, BackgroundSegment="cytoplasm", Axis="k"
@@ -134,7 +134,7 @@ def test_what_is_left_alone_is_the_commands_default(scene):
 
 def test_the_panels_call_the_commands_by_their_own_names(module):
     from ACSegLib import fill
-    from ACSegLib.fill.cleanup import clean
+    from ACSegLib.postprocess.cleanup import clean
 
     parameters = module.parameters
     parameters.fillIslands, parameters.fillHoles, parameters.fillSmooth = 5, True, 1.0

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ACSegLib.commands import compare, measure, study_pictures, study_report
+from ACSegLib.commands import compare, measure, study_report
 from ACSegLib.commands.main import main
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.files.tables import read_table, write_table
 from ACSegLib.jobs import Progress
-from ACSegLib.measure.report import Figure
+from ACSegLib.study import pictures
+from ACSegLib.study.page import Figure
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((100.0, 100.0, 100.0), unit="nm")
@@ -167,7 +168,7 @@ def test_pictures_are_of_the_cell_that_they_name(study, tmp_path, monkeypatch):
     def name_files(files, segment, method, caption):
         return [Figure(f"{caption}: {Path(files['image']).name}")]
 
-    monkeypatch.setattr(study_pictures, "cell_figures", name_files)
+    monkeypatch.setattr(pictures, "cell_figures", name_files)
     renamed = tmp_path / "renamed.nrrd"
     renamed.touch()
     captions, failures = pictured(tmp_path / "first.csv", images=str(renamed))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.report import (
+from ACSegLib.study.page import (
     Figure,
     Section,
     label_of,
@@ -279,7 +279,7 @@ def every_cell(study: Study, sheets: dict[str, Rows]) -> Section:
 
 
 def _figures() -> Any:
-    from ACSegLib.measure import figures
+    from ACSegLib.study import figures
 
     return figures
 

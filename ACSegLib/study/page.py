@@ -129,7 +129,7 @@ def render(report: StudyReport) -> str:
     """Give the page as HTML text; all text in it is escaped."""
     from jinja2 import Environment
 
-    from ACSegLib.measure.report_template import PAGE
+    from ACSegLib.study.page_template import PAGE
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(PAGE).render(report=report)

@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from ACSegLib.errors import Cancelled, InputError
-from ACSegLib.fill.cleanup import clean
 from ACSegLib.jobs import CancelFlag, Progress
+from ACSegLib.postprocess.cleanup import clean
 from ACSegLib.volume import Geometry, Segment, Segmentation
 
 

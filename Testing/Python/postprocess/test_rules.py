@@ -8,13 +8,13 @@ from scipy import ndimage
 
 from ACSegLib.fill import fill
 from ACSegLib.fill.context import SlabResult
-from ACSegLib.fill.finishing import (
+from ACSegLib.phantom import annotate, simulate
+from ACSegLib.postprocess.rules import (
     prior_share,
     remove_doubtful_islands,
     restore_thin_parts,
     thin_threshold,
 )
-from ACSegLib.phantom import annotate, simulate
 
 
 def body_with_filament():

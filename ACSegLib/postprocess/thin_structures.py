@@ -9,15 +9,10 @@ thin parts as in the truth would be too many. Whether a voxel lies in a thin par
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ACSegLib.jobs import Progress
-from ACSegLib.masks import REACH, thin_voxels
-
-if TYPE_CHECKING:
-    from ACSegLib.network.model_file import Model
+from ACSegLib.masks import grow_or_shrink
 
 #: Probabilities that are tried; the first is that of any other voxel.
 THRESHOLDS = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)
@@ -27,13 +22,19 @@ _LARGEST_LOSS = 0.002
 
 _BLOCK_VOXELS = 1 << 24
 
+#: Thin is what an opening by so many steps removes, and lies further than one step from what it leaves.
+OPENING = 2
 
-def thin_threshold(model: Model) -> float:
-    """The threshold that the model's calibration found; 0.5 where it found none, or the file holds nonsense."""
-    found = model.preprocessing.get("thin_threshold")
-    if model.spec.get("output") == "sigmoid" or not isinstance(found, (int, float)):
-        return 0.5
-    return float(found) if 0 < found < 0.5 else 0.5
+#: Planes on either side of a voxel that decide whether it is thin.
+REACH = 2 * OPENING + 1
+
+
+def thin_voxels(mask: np.ndarray) -> np.ndarray:
+    """The voxels of a bool mask (K, J, I) that lie in thin parts; at the border the mask goes on as it is."""
+    bulk = mask
+    for step in range(REACH):
+        bulk = grow_or_shrink(bulk, step >= OPENING)
+    return mask & ~bulk
 
 
 def restore_thin_parts(classes: np.ndarray, candidates: np.ndarray, progress: Progress | None = None) -> int:

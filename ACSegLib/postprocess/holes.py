@@ -7,23 +7,12 @@ post-processing by held-out volumes likewise: Isensee et al. 2021, doi:10.1038/s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ACSegLib.masks import bounding_box
 
-if TYPE_CHECKING:
-    from ACSegLib.network.model_file import Model
-
 #: Part of a segment that holes may have in the labels of one that has none.
 _MOST = 1e-3
-
-
-def segments_without_holes(model: Model) -> list[str]:
-    """Ids of the model's segments of which predictions should have no enclosed hole."""
-    names = model.preprocessing.get("without_holes")
-    return [s.id for s in model.segments if s.name in names] if isinstance(names, list) else []
 
 
 class Holes:

@@ -95,7 +95,7 @@ def clean(
         _remove_islands(layer, _sized(rows, island_sizes), keep, connectivity, here.part(0.0, 0.35))
         _fill_holes(layer, _sized(rows, hole_sizes), keep, connectivity, here.part(0.35, 0.7))
         if smooth:
-            from ACSegLib.fill.majority import smooth_labels
+            from ACSegLib.postprocess.smoothing import smooth_labels
 
             spacing = segmentation.geometry.spacing[::-1]
             sigmas = tuple(smooth * min(spacing) / edge for edge in spacing)

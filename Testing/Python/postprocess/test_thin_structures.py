@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ACSegLib.masks import thin_voxels
-from ACSegLib.network import thin_parts
-from ACSegLib.network.thin_parts import ThinParts, restore_thin_parts
+from ACSegLib.postprocess import thin_structures as thin_parts
+from ACSegLib.postprocess.thin_structures import ThinParts, restore_thin_parts, thin_voxels
 
 
 def cell_with_rods(seed=0):

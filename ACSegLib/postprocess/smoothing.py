@@ -45,7 +45,7 @@ def smooth_labels(
     ndarray
         New array of the same type. Ties leave a voxel as it was.
     """
-    from ACSegLib.fill import majority_kernels as kernels
+    from ACSegLib.postprocess import smoothing_kernels as kernels
 
     progress = progress or Progress()
     progress(0.0, "smoothing: boundaries")

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ACSegLib.fill.labelled_slices import UNKNOWN
-from ACSegLib.masks import bounding_box, thin_voxels
+from ACSegLib.masks import bounding_box
+from ACSegLib.postprocess.thin_structures import thin_voxels
 
 #: Part of the prior in the probabilities, with a prior that is fully trusted.
 PRIOR_SHARE = 0.3
@@ -41,7 +41,7 @@ def thin_threshold(gamma: float) -> float:
 
 
 def restore_thin_parts(
-    best: np.ndarray, likeliest: np.ndarray, value: np.ndarray, seeds: np.ndarray, threshold: float
+    best: np.ndarray, likeliest: np.ndarray, value: np.ndarray, known: np.ndarray, threshold: float
 ) -> np.ndarray:
     """Give thin parts their likeliest class where it lost to the background by little, in place.
 
@@ -51,8 +51,8 @@ def restore_thin_parts(
         Class of each voxel, 0 for background; changed in place.
     likeliest, value : ndarray of int16 and float32, (K, J, I)
         The likeliest class but background, and its probability.
-    seeds : ndarray of int16, (K, J, I)
-        Known classes, which stay as they are.
+    known : ndarray of int16, (K, J, I)
+        Class of each known voxel, negative elsewhere; known voxels stay as they are.
     threshold : float
         Least probability.
 
@@ -71,19 +71,19 @@ def restore_thin_parts(
     box = bounding_box(there, margin=1)
     assert box is not None  # something was lost, and is there
     lost = lost[box]
-    lost &= seeds[box] == UNKNOWN
+    lost &= known[box] < 0
     lost &= thin_voxels(there[box])
     best[box][lost] = likeliest[box][lost]
     changed[box] = lost
     return changed
 
 
-def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Turn components of a class that hold no drawn voxel and are not sure into background, in place.
 
     Parameters
     ----------
-    best, seeds : ndarray of int16, (K, J, I)
+    best, known : ndarray of int16, (K, J, I)
         As in `restore_thin_parts`; both ends along K are drawn, or the volume ends there.
     value : ndarray of float32, (K, J, I)
         Probability of the likeliest class but background.
@@ -99,14 +99,14 @@ def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, seeds: np.ndarr
     whole = bounding_box(best > 0, margin=1)
     if whole is None:
         return gone
-    best, value, seeds, inside = best[whole], value[whole], seeds[whole], gone[whole]
+    best, value, known, inside = best[whole], value[whole], known[whole], gone[whole]
     neighbours = np.ones((3, 3, 3), bool)
     for number, box in enumerate(ndimage.find_objects(best), 1):
         if box is None:
             continue
         parts, count = ndimage.label(best[box] == number, neighbours)
         drawn = np.zeros(count + 1, bool)
-        drawn[parts[seeds[box] == number]] = True
+        drawn[parts[known[box] == number]] = True
         drawn[0] = True
         if drawn.all():
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.measure.report import Figure, Section, png_figure
+from ACSegLib.study.page import Figure, Section, png_figure
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,8 @@ import pytest
 
 from ACSegLib.commands.predict import Options, _cleaned
 from ACSegLib.jobs import Progress
-from ACSegLib.network.holes import Holes, segments_without_holes
+from ACSegLib.network.model_file import Model
+from ACSegLib.postprocess.holes import Holes
 from ACSegLib.volume import Segment, Segmentation
 
 
@@ -49,7 +50,7 @@ def test_what_the_labels_enclose_decides(predicted, truth, expected):
 )
 def test_predictions_are_filled_as_learnt_unless_asked_otherwise(asked, learnt, filled):
     segments = [Segment("cell", 1), Segment("bead", 2)]
-    model = SimpleNamespace(segments=segments, preprocessing={"without_holes": learnt})
+    model = Model({}, {}, segments, {"without_holes": learnt})
     prediction = SimpleNamespace(segmentation=Segmentation((cell(2),), segments), report={"notes": []})
     found = _cleaned(prediction, model, Options([], "", holes=asked), Progress()).labels
     assert np.count_nonzero(found != cell(2)) == filled
@@ -57,5 +58,4 @@ def test_predictions_are_filled_as_learnt_unless_asked_otherwise(asked, learnt, 
 
 
 def test_a_model_that_says_nothing_has_no_segments_without_holes():
-    model = SimpleNamespace(segments=[Segment("cell", 1)], preprocessing={})
-    assert segments_without_holes(model) == []
+    assert Model({}, {}, [Segment("cell", 1)]).segments_without_holes == []

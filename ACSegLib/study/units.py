@@ -39,7 +39,7 @@ def in_unit_of_the_first(tables: Mapping[str, Rows]) -> dict[str, Rows]:
 
 
 def _converted(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
-    from ACSegLib.measure.report import unit_power
+    from ACSegLib.study.page import unit_power
 
     if not row.get("unit") or row["unit"] == unit:
         return dict(row)

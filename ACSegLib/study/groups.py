@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from ACSegLib.measure.report import (
+from ACSegLib.study.page import (
     Figure,
     Section,
     label_of,
@@ -82,8 +82,8 @@ def _grouped(study: Study, kind: str) -> dict[str, Rows]:
 
 def _compare(grouped: dict[str, Rows], section: Section, sheets: dict[str, Rows]) -> None:
     """Add to the section the plots of the groups and the tests between them."""
-    from ACSegLib.measure import figures
     from ACSegLib.measure.comparison import compare_group_measures
+    from ACSegLib.study import figures
 
     unit = str(next(iter(grouped.values()))[0].get("unit") or "")
     measures: dict[str, dict[str, list[float]]] = {}

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ACSegLib.commands import study_groups, study_pictures, study_report, study_sections, study_units
+from ACSegLib.commands import study_report
 from ACSegLib.errors import InputError
 from ACSegLib.pictures import comparison_sheet, style
+from ACSegLib.study import groups, pictures, sections, units
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 
@@ -39,11 +40,11 @@ def test_folders_of_two_tables_are_groups_of_their_own():
         for method, shift in (("filled", 0.0), ("network", 0.5))
     }
     sheets = {}
-    section = study_groups.morphology(study(cells=tables), "segment", sheets)
-    groups = ["filled: T", "filled: B", "network: T", "network: B"]
-    assert [(r["group"], r["cells"]) for r in sheets["morphology summary"]] == [(g, 3) for g in groups]
+    section = groups.morphology(study(cells=tables), "segment", sheets)
+    names = ["filled: T", "filled: B", "network: T", "network: B"]
+    assert [(r["group"], r["cells"]) for r in sheets["morphology summary"]] == [(g, 3) for g in names]
     assert any("filled: T and network: T" in text for text in section.texts)  # cells of one name, not independent
-    one_table = study_groups._grouped(study(cells={"filled": tables["filled"]}), "segment")
+    one_table = groups._grouped(study(cells={"filled": tables["filled"]}), "segment")
     assert list(one_table) == ["T", "B"]
 
 
@@ -52,7 +53,7 @@ def test_the_summary_and_the_tests_tell_unit_mean_and_spread():
     tables = {group: [cell(f"{group}{n}", v, lac_mean=None) for n, v in enumerate(vs)] for group, vs in volumes.items()}
     tables["drug"][0]["sphericity"] = 0.8
     sheets = {}
-    section = study_groups.morphology(study(cells=tables), "segment", sheets)
+    section = groups.morphology(study(cells=tables), "segment", sheets)
     summary = {t.caption: t for t in section.tables}["Mean ± standard deviation per group"]
     assert column(summary, "volume") == [f"{np.mean(v):.4g} ± {np.std(v, ddof=1):.2g}" for v in volumes.values()]
     assert column(summary, "n") == ["3", "3"]
@@ -67,11 +68,11 @@ def test_the_summary_and_the_tests_tell_unit_mean_and_spread():
 def test_connected_cells_can_be_the_rows():
     rows = [cell("a", 5.0), cell("a", 3.0, kind="cell", cell=1), cell("a", 2.0, kind="cell", cell=2)]
     sheets = {}
-    section = study_groups.morphology(study(cells={"t": rows}), "cell", sheets)
+    section = groups.morphology(study(cells={"t": rows}), "cell", sheets)
     assert [(r["cells"], r["volume"]) for r in sheets["morphology summary"]] == [(2, 2.5)]
     assert column(section.tables[-1], "number") == ["1", "2"]
     assert "not independent" in section.texts[0]
-    assert [r["volume"] for r in study_groups._grouped(study(cells={"t": rows}), "segment")["t"]] == [5.0]
+    assert [r["volume"] for r in groups._grouped(study(cells={"t": rows}), "segment")["t"]] == [5.0]
 
 
 def test_tables_in_several_units_are_brought_to_one():
@@ -79,19 +80,19 @@ def test_tables_in_several_units_are_brought_to_one():
     nm = [
         cell("b", 2e9, unit="nm", thin_radius=250.0, lac_mean=0.4) | {"contact: bead": 1e6, "surface_to_volume": 1e-3}
     ]
-    found = study_units.in_unit_of_the_first({"one": um, "two": nm})
+    found = units.in_unit_of_the_first({"one": um, "two": nm})
     assert found["one"] == um
     expected = {"unit": "um", "volume": 2.0, "surface_to_volume": 1.0, "thin_radius": 0.25, "contact: bead": 1.0}
     expected |= {"lac_mean": 0.4, "voxels": 9}
     assert {name: found["two"][0][name] for name in expected} == pytest.approx(expected)
     with pytest.raises(InputError, match=r"um: one; px: three"):
-        study_units.in_unit_of_the_first({"one": um, "three": [cell("c", 900.0, unit="px")]})
+        units.in_unit_of_the_first({"one": um, "three": [cell("c", 900.0, unit="px")]})
 
 
 def test_undefined_distances_are_left_out_and_counted():
     rows = [score("a", 0.9, 0.2), score("b", 0.8, 0.4), score("c", 0.0, None)]
     sheets = {}
-    section = study_sections.agreement(study(scores={"network": rows}), sheets)
+    section = sections.agreement(study(scores={"network": rows}), sheets)
     assert column(section.tables[0], "average surface distance") == ["0.3 ± 0.14 (1 undefined)"]
     assert sheets["agreement"][0]["average_surface_distance_undefined"] == 1
     assert column(section.tables[0], "Dice") == ["56.67 ± 49 %"]
@@ -104,7 +105,7 @@ def test_methods_are_compared_on_the_same_cells():
     scores["otsu"].append(score("alone", 0.1, 0.9))
     scores["otsu"][0]["average_surface_distance"] = None
     sheets = {}
-    (section,) = study_sections.methods_in_pairs(study(scores=scores), sheets)
+    (section,) = sections.methods_in_pairs(study(scores=scores), sheets)
     dice, distance = sheets["method tests"]
     assert dice["t_p"] == pytest.approx(stats.ttest_rel(*values.values()).pvalue)
     assert (dice["pairs"], distance["pairs"], distance["left_out"]) == (4, 3, 1)
@@ -113,10 +114,10 @@ def test_methods_are_compared_on_the_same_cells():
     assert column(section.tables[0], "comparison") == ["network - otsu"] * 2
     assert column(section.tables[0], "measure") == ["Dice", "average surface distance, µm"]
     assert "1 are not in both" in section.texts[1]
-    assert study_sections.methods_in_pairs(study(scores={"otsu": scores["otsu"]}), {}) == []
+    assert sections.methods_in_pairs(study(scores={"otsu": scores["otsu"]}), {}) == []
     scores["otsu"].append(score("alone", 0.2))
     with pytest.raises(InputError, match="two rows of cell in 'alone'"):
-        study_sections.methods_in_pairs(study(scores=scores), {})
+        sections.methods_in_pairs(study(scores=scores), {})
 
 
 def test_kinds_of_labels_are_compared_on_the_same_subsets():
@@ -134,7 +135,7 @@ def test_kinds_of_labels_are_compared_on_the_same_subsets():
         {"labels": "filled", "volumes": 10, "repeat": 9, "volume_name": "c0", "dice": 0.0}
     )  # of no other subset
     sheets = {}
-    section = study_sections.learning_curve(rows, 0.98, sheets)
+    section = sections.learning_curve(rows, 0.98, sheets)
     kinds, tests = section.tables
     every = [v for found in dice["hand", 5].values() for v in found]
     assert column(kinds, "5 volumes")[1] == f"{100 * np.mean(every):.2f} ± {100 * np.std(every, ddof=1):.2f} %"
@@ -145,7 +146,7 @@ def test_kinds_of_labels_are_compared_on_the_same_subsets():
         assert row["pairs"] == 4
     means_alone = [{"labels": k, "volumes": n, "dice": 0.8 + n / 100} for k in ("a", "b") for n in (5, 10)]
     sheets = {}
-    assert len(study_sections.learning_curve(means_alone, 0.98, sheets).tables) == 1
+    assert len(sections.learning_curve(means_alone, 0.98, sheets).tables) == 1
     assert "learning curve tests" not in sheets
 
 
@@ -185,9 +186,9 @@ def test_the_slices_shown_are_those_of_best_median_and_worst_dice():
     result[1, :2] = False  # Dice 2/3
     result[2, 0] = False  # 6/7
     result[4] = False  # 0
-    found = study_pictures.telling_slices(result, truth)
+    found = pictures.telling_slices(result, truth)
     assert list(found.items()) == [(3, "best, Dice 1.0000"), (1, "median, Dice 0.6667"), (4, "worst, Dice 0.0000")]
-    assert study_pictures.telling_slices(truth & False, truth & False) == {}
+    assert pictures.telling_slices(truth & False, truth & False) == {}
 
 
 def test_rows_of_a_sheet_say_what_is_told_of_them(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.measure.report import Section, format_value, unit_text
+from ACSegLib.study.page import Section, format_value, unit_text
 
 if TYPE_CHECKING:
     from ACSegLib.commands.study_report import Options, Rows, Study

@@ -1,0 +1,1 @@
+"""The report of a study: its tables, its figures and its page."""
