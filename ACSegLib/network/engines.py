@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ACSegLib.compute import default_precision, has_bfloat16
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.architecture import patch_divisor
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "openvino", "pytorch")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _POLL_MILLISECONDS = 50
 #: Side of the image that OpenVINO's graph is made with, in voxels of the coarsest level.
 _EXAMPLE = 2
@@ -66,9 +66,7 @@ def examine_processor() -> Processor:
     """Find out what this computer has: bfloat16 arithmetic, a CUDA device, OpenVINO."""
     import torch
 
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    native = any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
-    return Processor(native, torch.cuda.is_available(), importlib.util.find_spec("openvino") is not None)
+    return Processor(has_bfloat16(), torch.cuda.is_available(), importlib.util.find_spec("openvino") is not None)
 
 
 def make_engine(
@@ -101,7 +99,7 @@ def make_engine(
     found = examine_processor()
     kind, place = choose_engine(device, engine, found)
     if precision == "auto":
-        precision = _best_precision(found, place)
+        precision = default_precision(place)
     network = _with_probabilities(model)
     if kind == "openvino":
         if precision == "float16":
@@ -142,14 +140,6 @@ def explain_engine(engine: str, place: str, found: Processor) -> str:
     if place.startswith("cuda"):
         return "PyTorch runs on the CUDA device"
     return "the fastest on this processor" if found.openvino else "OpenVINO is not installed: pip install 'acseg[fast]'"
-
-
-def _best_precision(found: Processor, place: str) -> str:
-    import torch
-
-    if place.startswith("cuda"):
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-    return "bfloat16" if found.bfloat16 else "float32"
 
 
 def _with_probabilities(model: Model) -> torch.nn.Module:

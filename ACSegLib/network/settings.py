@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ACSegLib.compute import default_precision
 from ACSegLib.errors import InputError
 from ACSegLib.network.model_file import Model
 
@@ -154,10 +155,6 @@ def choose_device(device: str) -> str:
 
 def choose_precision(precision: str, device: str) -> str:
     """Give Lightning's name of a precision; "auto" takes 16 bits only where the processor computes in them."""
-    import torch
-
-    from ACSegLib.network.engines import examine_processor
-
     names = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
     if precision in names:
         if precision == "float16" and device == "cpu":
@@ -165,9 +162,7 @@ def choose_precision(precision: str, device: str) -> str:
         return names[precision]
     if precision != "auto":
         raise InputError(f"precision must be auto, {', '.join(names)}, not {precision!r}.")
-    if device == "cuda":
-        return names["bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"]
-    return names["bfloat16" if examine_processor().bfloat16 else "float32"]
+    return names[default_precision(device)]
 
 
 def available_memory(device: str) -> int:

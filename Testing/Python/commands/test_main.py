@@ -5,9 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
+from interrupted import run_interrupted
 
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.main import main
@@ -121,20 +124,13 @@ def test_a_defect_shows_its_traceback_and_ends_with_1():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_with_130_and_leaves_no_half_file(tmp_path, number):
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ACSegLib", "phantom", "-o", str(out), "--size", "128", "--count", "200"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert "%" in process.stderr.readline()
-    time.sleep(0.5)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "cancelled" in errors
-    assert "Traceback" not in errors
+    arguments = ("phantom", "-o", out, "--size", 32, "--count", 20)
+    done = run_interrupted(tmp_path, number, "", *arguments, count=25)
+    assert done.returncode == 130, done.stderr
+    assert "cancelled" in done.stderr
+    assert "Traceback" not in done.stderr
     names = {path.stem for path in out.rglob("*.json")}
+    assert 0 < len(names) < 20
     files = [path for path in out.rglob("*") if path.is_file()]
     assert len(files) == 5 * len(names), left_in(out)
     assert not any(path.name.startswith(".") for path in files)

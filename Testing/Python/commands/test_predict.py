@@ -119,7 +119,7 @@ def test_folder_goes_on_after_a_bad_file(files, capsys):
         save_volume(Volume(two_balls(0.2, n).astype(np.float32), GEOMETRY), images / f"cell{n}.nrrd")
     (images / "broken.nrrd").write_text("NRRD0004\nnothing\n")
     arguments = ["predict", str(images), "-m", str(files / "m.acseg"), "-o", str(files / "results"), "--quiet"]
-    assert main(arguments) == 2
+    assert main([*arguments, "--precision", "float32"]) == 2  # bfloat16 rounds grey values next to the threshold
     assert sorted(p.name for p in (files / "results").iterdir()) == ["cell0.seg.nrrd", "cell1.seg.nrrd"]
     assert "broken.nrrd: not predicted:" in capsys.readouterr().out
     for n in range(2):
