@@ -1,9 +1,8 @@
 """The random-walk fill: from a few drawn slices to a dense segmentation.
 
-`fill` and `refill` do the work, `suggest_slices` says where to draw next. The modules, in the order in which
-a fill uses them: `labelled_slices`, `features`, `shape`, `appearance`, `selection`, `context`,
-`random_walk` (the linear system), `pipeline`, `refilling`; `image_kernels`, `walk_kernels` and `threads` are the
-compiled loops.
+`fill` and `refill` do the work, `suggest_slices` says where to draw next. The modules, in the order in which a fill
+uses them: `labelled_slices`, `features`, `shape`, `appearance`, `selection`, `context`, `random_walk` (the linear
+system), `pipeline`, `refilling`; `image_kernels` and `walk_kernels` are the compiled loops.
 """
 
 from ACSegLib.fill.context import Settings

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ACSegLib.fill.threads import spread
+from ACSegLib.threads import spread
 
 #: How the loops are compiled; the code is cached beside this file, or in the user's cache folder.
 _JIT: Any = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, boundscheck=False)

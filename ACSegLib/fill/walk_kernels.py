@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ACSegLib.fill.threads import spread
+from ACSegLib.threads import spread
 
 #: Rows are dealt out in this many blocks; a constant, so that sums are the same on any number of cores.
 BLOCKS = 64

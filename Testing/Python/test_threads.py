@@ -1,0 +1,109 @@
+"""Loops run on all cores, also in a process that was forked after the first of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from ACSegLib import threads
+
+needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
+
+#: Prints what a computation gives in this process, and then what it gives in a pool of forked ones.
+FORKED = """
+import multiprocessing
+
+import numpy as np
+
+from ACSegLib.threads import spread
+from ACSegLib.volume import Segmentation, Volume
+
+
+def cube():
+    labels = np.zeros((13, 16, 16), np.uint8)
+    labels[:, 4:12, 4:12] = 1
+    return labels
+
+
+def run_loop(_):
+    squares = np.zeros(1000)
+
+    def loop(begin, end):
+        squares[begin:end] = np.arange(begin, end) ** 2
+
+    spread(loop, len(squares))
+    return float(squares.sum())
+
+
+def run_fill(_):
+    from ACSegLib.fill import Settings, fill, refill
+
+    labels = cube()
+    labels[[n for n in range(13) if n % 4]] = 0
+    before = fill(Volume(cube().astype(np.float32)), Segmentation.from_labels(labels), settings=Settings(0.3, 3.0))
+    labels[4, :8] = 0
+    return int(refill(before, Segmentation.from_labels(labels)).segmentation.labels.sum())
+
+
+if __name__ == "__main__":
+    print(WORK(0))
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print(*pool.map(WORK, range(3)))
+"""
+
+
+@needs_fork
+@pytest.mark.parametrize("work", ["run_loop", "run_fill"])
+def test_forked_processes_compute_what_their_parent_computes(work: str, tmp_path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(FORKED.replace("WORK", work))
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=240, check=True)
+    here, *there = done.stdout.split()
+    assert there == [here] * 3
+
+
+@needs_fork
+def test_a_child_does_not_wait_for_a_lock_that_another_thread_held_at_the_fork() -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with threads._lock:
+            held.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    child = multiprocessing.get_context("fork").Process(target=threads._threads)
+    child.start()
+    done.set()
+    holder.join()
+    child.join(60)
+    stopped = child.exitcode
+    child.kill()
+    assert stopped == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 1000])
+def test_ranges_cover_each_index_once(count: int) -> None:
+    visits = np.zeros(count, int)
+
+    def loop(begin: int, end: int) -> None:
+        visits[begin:end] += 1
+
+    threads.spread(loop, count)
+    assert (visits == 1).all()
+
+
+def test_an_error_in_a_range_reaches_the_caller() -> None:
+    def loop(begin: int, end: int) -> None:
+        if end == 1000:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        threads.spread(loop, 1000)
