@@ -8,10 +8,11 @@ doi:10.1109/TMI.1982.4307572.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from ACSegLib.threads import spread
 
 
-@njit(parallel=True, cache=True)
 def project(image: np.ndarray, angles: np.ndarray, detectors: int) -> np.ndarray:
     """Line integrals, in voxels.
 
@@ -27,9 +28,16 @@ def project(image: np.ndarray, angles: np.ndarray, detectors: int) -> np.ndarray
     -------
     ndarray (n, detectors, k), float32
     """
+    out = np.zeros((len(angles), detectors, image.shape[2]), np.float32)
+    spread(_project, len(angles), image, angles, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _project(begin: int, end: int, image: np.ndarray, angles: np.ndarray, out: np.ndarray) -> None:
     rows, columns, depth = image.shape
-    out = np.zeros((len(angles), detectors, depth), np.float32)
-    for a in prange(len(angles)):
+    detectors = out.shape[1]
+    for a in range(begin, end):
         cos, sin = np.cos(angles[a]), np.sin(angles[a])
         steep = abs(cos) >= abs(sin)  # rays cross rows more often than columns
         main, side = (cos, sin) if steep else (sin, cos)
@@ -50,10 +58,8 @@ def project(image: np.ndarray, angles: np.ndarray, detectors: int) -> np.ndarray
                     row = image[line, at] if steep else image[at, line]
                     for k in range(depth):
                         out[a, d, k] += weight * row[k]
-    return out
 
 
-@njit(parallel=True, cache=True)
 def back_project(sinogram: np.ndarray, angles: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Sum over the angles of each voxel's detector value, linearly interpolated.
 
@@ -66,9 +72,16 @@ def back_project(sinogram: np.ndarray, angles: np.ndarray, rows: int, columns: i
     -------
     ndarray (j, i, k), float32
     """
+    out = np.zeros((rows, columns, sinogram.shape[2]), np.float32)
+    spread(_back_project, rows, sinogram, angles, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _back_project(begin: int, end: int, sinogram: np.ndarray, angles: np.ndarray, out: np.ndarray) -> None:
     views, detectors, depth = sinogram.shape
-    out = np.zeros((rows, columns, depth), np.float32)
-    for j in prange(rows):
+    rows, columns = out.shape[:2]
+    for j in range(begin, end):
         for a in range(views):
             cos, sin = np.cos(angles[a]), np.sin(angles[a])
             start = (j - 0.5 * (rows - 1)) * sin - 0.5 * (columns - 1) * cos + 0.5 * (detectors - 1)
@@ -81,4 +94,3 @@ def back_project(sinogram: np.ndarray, angles: np.ndarray, rows: int, columns: i
                 lower = np.float32(1.0) - upper
                 for k in range(depth):
                     out[j, i, k] += lower * sinogram[a, low, k] + upper * sinogram[a, low + 1, k]
-    return out

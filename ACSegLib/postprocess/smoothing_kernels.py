@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from ACSegLib.threads import spread
 
 _JIT: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False}
 
+#: Voxels that vote with one pair of scratch arrays.
+_BLOCK = 4096
 
-@njit(parallel=True, **_JIT)
-def mark_near_boundaries(labels, ball, near):
-    """Set `near` to 1 within `ball` of every voxel that has a face neighbour of another label."""
+
+@njit(**_JIT)
+def _mark_near_boundaries(begin, end, labels, ball, near):
     nk, nj, ni = labels.shape
-    for k in prange(nk):
+    for k in range(begin, end):
         for j in range(nj):
             for i in range(ni):
                 own = labels[k, j, i]
@@ -34,11 +38,15 @@ def mark_near_boundaries(labels, ball, near):
                         near[u, v, w] = 1
 
 
-@njit(parallel=True, **_JIT)
-def find_cores(labels, ball, voxels, near):
-    """Set `near` to 0 at those of the voxels whose ball is of one label."""
+def mark_near_boundaries(labels, ball, near):
+    """Set `near` to 1 within `ball` of every voxel that has a face neighbour of another label."""
+    spread(_mark_near_boundaries, len(labels), labels, ball, near)
+
+
+@njit(**_JIT)
+def _find_cores(begin, end, labels, ball, voxels, near):
     nk, nj, ni = labels.shape
-    for m in prange(voxels.size):
+    for m in range(begin, end):
         k, rest = divmod(voxels[m], nj * ni)
         j, i = divmod(rest, ni)
         own = labels[k, j, i]
@@ -52,11 +60,15 @@ def find_cores(labels, ball, voxels, near):
             near[k, j, i] = 0
 
 
-@njit(parallel=True, **_JIT)
-def find_thin(labels, ball, voxels, near, thin):
-    """Tell which of the voxels lie in no ball that fits into their segment; background is never thin."""
+def find_cores(labels, ball, voxels, near):
+    """Set `near` to 0 at those of the voxels whose ball is of one label."""
+    spread(_find_cores, voxels.size, labels, ball, voxels, near)
+
+
+@njit(**_JIT)
+def _find_thin(begin, end, labels, ball, voxels, near, thin):
     nk, nj, ni = labels.shape
-    for m in prange(voxels.size):
+    for m in range(begin, end):
         k, rest = divmod(voxels[m], nj * ni)
         j, i = divmod(rest, ni)
         own = labels[k, j, i]
@@ -70,15 +82,18 @@ def find_thin(labels, ball, voxels, near, thin):
         thin[m] = alone
 
 
-@njit(parallel=True, **_JIT)
-def vote(labels, window, weights, voxels, result):
-    """Give each of the voxels the label with the largest sum of weights in its window, its own on a tie."""
+def find_thin(labels, ball, voxels, near, thin):
+    """Tell which of the voxels lie in no ball that fits into their segment; background is never thin."""
+    spread(_find_thin, voxels.size, labels, ball, voxels, near, thin)
+
+
+@njit(**_JIT)
+def _vote(begin, end, labels, window, weights, voxels, result):
     nk, nj, ni = labels.shape
-    block = 4096
-    for b in prange((voxels.size + block - 1) // block):
+    for b in range(begin, end):
         seen = np.empty(window.shape[0], labels.dtype)
         votes = np.empty(window.shape[0], np.float32)
-        for m in range(b * block, min((b + 1) * block, voxels.size)):
+        for m in range(b * _BLOCK, min((b + 1) * _BLOCK, voxels.size)):
             k, rest = divmod(voxels[m], nj * ni)
             j, i = divmod(rest, ni)
             seen[0] = labels[k, j, i]
@@ -103,3 +118,8 @@ def vote(labels, window, weights, voxels, result):
                 if votes[s] > votes[best] * np.float32(1.00001):
                     best = s
             result[k, j, i] = seen[best]
+
+
+def vote(labels, window, weights, voxels, result):
+    """Give each of the voxels the label with the largest sum of weights in its window, its own on a tie."""
+    spread(_vote, (voxels.size + _BLOCK - 1) // _BLOCK, labels, window, weights, voxels, result)

@@ -6,10 +6,12 @@ import multiprocessing
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import ACSegLib
 from ACSegLib import threads
 
 needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
@@ -50,6 +52,18 @@ def run_fill(_):
     return int(refill(before, Segmentation.from_labels(labels)).segmentation.labels.sum())
 
 
+def run_smoothing(_):
+    from ACSegLib.postprocess.cleanup import clean
+
+    return int(clean(Segmentation.from_labels(cube()), smooth=1.0).labels.sum())
+
+
+def run_phantom(_):
+    from ACSegLib.phantom import simulate
+
+    return float(simulate(32, seed=1).volume.array.sum())
+
+
 if __name__ == "__main__":
     print(WORK(0))
     with multiprocessing.get_context("fork").Pool(2) as pool:
@@ -58,13 +72,19 @@ if __name__ == "__main__":
 
 
 @needs_fork
-@pytest.mark.parametrize("work", ["run_loop", "run_fill"])
+@pytest.mark.parametrize("work", ["run_loop", "run_fill", "run_smoothing", "run_phantom"])
 def test_forked_processes_compute_what_their_parent_computes(work: str, tmp_path) -> None:
     program = tmp_path / "program.py"
     program.write_text(FORKED.replace("WORK", work))
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=240, check=True)
     here, *there = done.stdout.split()
     assert there == [here] * 3
+
+
+def test_no_compiled_loop_has_threads_of_its_own() -> None:
+    for path in Path(ACSegLib.__file__).parent.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert "prange" not in source, f"{path}: spread the loop with ACSegLib.threads, or it ends forked processes"
 
 
 @needs_fork
