@@ -7,6 +7,7 @@ not depend on each other: they bound the memory, and an edit of one slice touche
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from ACSegLib.fill.labelled_slices import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
-from ACSegLib.postprocess.rules import prior_share, remove_doubtful_islands, restore_thin_parts, thin_threshold
+from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules
 
 #: Classes solved together share the passes over the edge weights.
 TOGETHER = 4
@@ -155,15 +156,15 @@ class Context:
             np.ascontiguousarray(edges), seeds, seeds != OUTSIDE, settings.beta(self.features.noise), settings.gamma,
             self.axis_weights,
         )  # fmt: skip
-        thin = thin_threshold(settings.gamma) if self.whole_slices else None
-        result = SlabResult(first, seeds, thin, self.count if keep else 0)
+        rules = WALK.rules(settings.gamma) if self.whole_slices else ()
+        result = SlabResult(first, seeds, rules, self.count if keep else 0)
         wanted = priors.worth_solving(self.tolerance)
         for start in range(0, len(wanted), TOGETHER):
             batch = wanted[start : start + TOGETHER]
             given = np.stack([priors.of(c) for c in batch])
             x, done = self.solver.solve(problem, batch, given, given.copy(), self.tolerance, progress or Progress())
             self.iterations.append(done)
-            result.add(batch, x, given, prior_share(settings.gamma))
+            result.add(batch, x, given, WALK.share(settings.gamma))
         return result
 
 
@@ -250,15 +251,15 @@ class SlabResult:
         Its first plane.
     seeds : ndarray of int16, (K, J, I)
         Known classes.
-    thin : float or None
-        Threshold of thin parts; None leaves the labels as the probabilities have them.
+    rules : sequence of Rule
+        What turns probabilities into labels; without any, the likeliest class wins everywhere.
     keep : int
         Number of classes if the probabilities are to be kept, else 0.
     """
 
-    def __init__(self, first: int, seeds: np.ndarray, thin: float | None, keep: int) -> None:
+    def __init__(self, first: int, seeds: np.ndarray, rules: Sequence[Rule], keep: int) -> None:
         self.first = first
-        self._seeds, self._thin = seeds, thin
+        self._seeds, self._rules = seeds, rules
         shape = seeds.shape
         self.best = np.zeros(shape, np.int16)
         self.best_value = np.zeros(shape, np.float32)
@@ -275,17 +276,16 @@ class SlabResult:
     def finish(self) -> SlabResult:
         """Fold in background as what the others leave, then put the drawn voxels back as drawn.
 
-        With a threshold of thin parts, the labels are put right as `finishing` says; voxels that changes are as
-        uncertain as can be.
+        The rules come last; voxels that they change are marked as most uncertain.
         """
         rest = np.maximum(self._rest, 0)
-        if self._thin is None:
+        if not self._rules:
             self._fold_background(rest, self._seeds)
         else:
             likeliest, value = self.best.copy(), self.best_value.copy()
             self._fold_background(rest, self._seeds)
-            changed = restore_thin_parts(self.best, likeliest, value, self._seeds, self._thin)
-            changed |= remove_doubtful_islands(self.best, value, self._seeds)
+            changed = np.zeros(self.best.shape, bool)
+            apply_rules(self._rules, Labelling(self.best, likeliest, value, self._seeds != UNKNOWN, changed))
             self.second[changed] = self.best_value[changed]
         if self.probabilities is not None:
             outside = self._seeds == OUTSIDE

@@ -22,8 +22,8 @@ from ACSegLib.network.data import IGNORE, Prepared
 from ACSegLib.network.engine import stop_inside
 from ACSegLib.network.finetune import head_keys
 from ACSegLib.network.validation import predict_logits, summed
-from ACSegLib.postprocess.holes import Holes
-from ACSegLib.postprocess.thin_structures import ThinParts
+from ACSegLib.postprocess.holes import HoleCounts
+from ACSegLib.postprocess.thin_structures import ThinStructureCounts
 
 if TYPE_CHECKING:
     import torch
@@ -150,21 +150,21 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
 
 
 def _shapes(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> dict[str, Any]:
-    """What voxels of thin parts need, and which segments have no holes, as entries of the model's preprocessing.
+    """What voxels of thin structures need, and which segments have no holes, as entries of the model's preprocessing.
 
     Neither is changed where segments overlap or no case is labelled throughout.
     """
     if model.spec.get("output") == "sigmoid":
         return {"thin_threshold": 0.5, "without_holes": []}
-    parts, holes = ThinParts(), Holes(len(model.segments))
+    thin, holes = ThinStructureCounts(), HoleCounts(len(model.segments))
     dense = [c for c in cases if c.known.all() and not (c.target == IGNORE).any()]
     for case, logits in _logits_of(model, dense, fabric, progress):
         holes.add(logits.argmax(0).numpy().astype(np.uint8), case.target[0])
-        parts.add(logits.float().softmax(0).numpy(), case.target[0])
-    parts.counts, parts.truth = summed(parts.counts, fabric), summed(parts.truth, fabric)
+        thin.add(logits.float().softmax(0).numpy(), case.target[0])
+    thin.counts, thin.truth = summed(thin.counts, fabric), summed(thin.truth, fabric)
     holes.counts = summed(holes.counts, fabric)
     without = [s.name for s, chosen in zip(model.segments, holes.choose(), strict=True) if chosen]
-    return {"thin_threshold": parts.choose(), "without_holes": without}
+    return {"thin_threshold": thin.choose(), "without_holes": without}
 
 
 def _logits_of(

@@ -10,7 +10,7 @@ import numpy as np
 from ACSegLib.files.lazy import scratch
 from ACSegLib.jobs import Progress
 from ACSegLib.network.working_grid import WorkingGrid
-from ACSegLib.postprocess.thin_structures import restore_thin_parts
+from ACSegLib.postprocess.rules import Labelling, RestoreThinStructures, apply_rules
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def labels_on_disk(size: int, limit: int | None = None) -> bool:
 
 
 def size_of_labels(grid: WorkingGrid, model: Model, thin: float) -> int:
-    """Bytes of the labels, a layer a segment where segments may overlap, and of the candidates for thin parts."""
+    """Bytes of the labels, a layer a segment where segments may overlap, and of the candidates for thin structures."""
     channels, sigmoid = model.spec["out_channels"], model.spec.get("output") == "sigmoid"
     layers = channels if sigmoid else 1 + (thin < 0.5)
     return layers * math.prod(grid.box_shape) * np.dtype(_type_of_labels(channels)).itemsize
@@ -106,10 +106,11 @@ class PlaneSink:
         self._written = place.stop
 
     def finish(self, progress: Progress) -> int:
-        """Once all planes are there: put thin parts right; gives how many voxels that changed."""
+        """Once all planes are there: restore thin structures; gives how many voxels that changed."""
         if self._candidates is None:
             return 0
-        return restore_thin_parts(self.classes[0], self._candidates, progress)
+        labelling = Labelling(self.classes[0], self._candidates)
+        return apply_rules([RestoreThinStructures(self._thin)], labelling, progress)
 
 
 def strongest(slab: torch.Tensor) -> torch.Tensor:

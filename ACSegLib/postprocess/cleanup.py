@@ -1,29 +1,35 @@
 """Clean-up of a segmentation: select segments, remove islands, fill holes, smooth; in this order, each optional.
 
-Voxels that the person drew (`keep`) never change: an island that holds a drawn voxel of its segment stays, a hole that
-holds a drawn background voxel stays open, and smoothing passes drawn voxels by. Each layer is cleaned by itself, so
-segments that overlap do not disturb each other.
+Voxels that a person labelled (`keep`) never change: an island that holds a labelled voxel of its segment stays, a hole
+that holds labelled background stays open, and smoothing skips labelled voxels. Each layer is cleaned by itself, so
+that segments which overlap do not disturb each other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.postprocess.components import RANKS, Amount
+from ACSegLib.postprocess.rules import (
+    FillHoles,
+    Labelling,
+    RemoveSmallComponents,
+    Rule,
+    SmoothBoundaries,
+    apply_rules,
+)
 from ACSegLib.volume import Segment, Segmentation
 
-#: A size in voxels (1 or more), or a fraction (below 1) of the segment's largest component or of the segment.
-Amount = float
+#: One size for all segments, or a size for each; see `ACSegLib.postprocess.components.Amount`.
 Amounts = Amount | Mapping[str | int, Amount]
-Box = tuple[slice, slice, slice]
 
-_RANK = {6: 1, 18: 2, 26: 3}
-_LARGEST_SMOOTHING = 10.0
+MAX_SMOOTHING = 10.0
 
 
 def clean(
@@ -45,9 +51,9 @@ def clean(
     segmentation : Segmentation
         Any number of layers; is not changed.
     keep : ndarray of bool, shape (k, j, i), optional
-        Voxels drawn by the person: they keep their labels, background included, in every layer.
+        Voxels that a person labelled: they keep their labels, background included, in every layer.
     only, ignore : iterable of segment names, ids or values, optional
-        Segments to have in the result, and segments to leave out. This alone takes drawn voxels away: those of a
+        Segments to have in the result, and segments to leave out. This alone removes labelled voxels: those of a
         segment that the result does not have become background, and stay so.
     islands : float, or mapping from segment to float, optional
         Components of a segment smaller than this become background: voxels if 1 or more, else a fraction of the
@@ -58,10 +64,10 @@ def clean(
         A region that reaches the border of the volume is not enclosed.
     smooth : float, optional
         Standard deviation of the Gaussian by which the voxels near a boundary vote for their label, in units of the
-        smallest voxel edge (0 to 10; the other axes follow by the spacing). Thin parts, and whole components too small
-        for the Gaussian, are left as they are.
+        smallest voxel edge (0 to 10; the other axes follow by the spacing). Thin structures, and whole components too
+        small for the Gaussian, are left as they are.
     connectivity : int
-        6, 18 or 26: neighbours by which a component (or an enclosed region) hangs together.
+        6, 18 or 26: neighbours that connect the voxels of a component (or of an enclosed region).
     progress : Progress, optional
 
     Returns
@@ -75,10 +81,10 @@ def clean(
         For an unknown segment, a size that is not positive, or a `keep` of another shape.
     """
     progress = progress or Progress()
-    if connectivity not in _RANK:
+    if connectivity not in RANKS:
         raise InputError(f"connectivity must be 6, 18 or 26, not {connectivity!r}.")
-    if smooth is not None and not 0 <= smooth <= _LARGEST_SMOOTHING:
-        raise InputError(f"smooth must be 0 to {_LARGEST_SMOOTHING:.0f} voxels, not {smooth!r}.")
+    if smooth is not None and not 0 <= smooth <= MAX_SMOOTHING:
+        raise InputError(f"smooth must be 0 to {MAX_SMOOTHING:.0f} voxels, not {smooth!r}.")
     if keep is not None:
         keep = np.asarray(keep, bool)
         if keep.shape != segmentation.shape:
@@ -86,21 +92,22 @@ def clean(
     island_sizes = _amounts(segmentation, islands, "islands")
     hole_sizes = _amounts(segmentation, holes, "holes")
     segmentation = select_segments(segmentation, only, ignore)
+    spacing = segmentation.geometry.spacing[::-1]
     layers = []
     for n, layer in enumerate(segmentation.layers):
-        here = progress.part(n / len(segmentation.layers), (n + 1) / len(segmentation.layers))
         rows = [segment for segment in segmentation.segments if segment.layer == n]
-        # Removing islands writes into the array, filling holes too: one copy serves both.
-        layer = layer.copy() if island_sizes or hole_sizes else layer
-        _remove_islands(layer, _sized(rows, island_sizes), keep, connectivity, here.part(0.0, 0.35))
-        _fill_holes(layer, _sized(rows, hole_sizes), keep, connectivity, here.part(0.35, 0.7))
+        rules: list[Rule] = []
+        if sizes := _by_value(rows, island_sizes):
+            rules.append(RemoveSmallComponents(sizes, connectivity))
+        if sizes := _by_value(rows, hole_sizes):
+            rules.append(FillHoles(sizes, connectivity))
+        # These two write into the array: one copy serves both.
+        labelling = Labelling(layer.copy() if rules else layer, known=keep)
         if smooth:
-            from ACSegLib.postprocess.smoothing import smooth_labels
-
-            spacing = segmentation.geometry.spacing[::-1]
-            sigmas = tuple(smooth * min(spacing) / edge for edge in spacing)
-            layer = smooth_labels(layer, sigmas, keep, here.part(0.7, 1.0))
-        layers.append(layer)
+            k, j, i = (smooth * min(spacing) / edge for edge in spacing)
+            rules.append(SmoothBoundaries((k, j, i)))
+        apply_rules(rules, labelling, progress.part(n / len(segmentation.layers), (n + 1) / len(segmentation.layers)))
+        layers.append(labelling.labels)
     progress(1.0, "cleaned")
     return replace(segmentation, layers=tuple(layers))
 
@@ -150,90 +157,5 @@ def _amounts(segmentation: Segmentation, given: Amounts | None, what: str) -> di
     return {key: value for key, value in sizes.items() if value > 0}
 
 
-def _sized(rows: list[Segment], sizes: dict[str, Amount]) -> list[tuple[Segment, Amount]]:
-    return [(row, sizes[row.id]) for row in rows if row.id in sizes]
-
-
-def _boxes(
-    layer: np.ndarray, rows: list[tuple[Segment, Amount]], what: str, progress: Progress
-) -> Iterator[tuple[Segment, Amount, Box]]:
-    """Each segment that is present, with the box that holds it: no segment costs a pass over the whole volume."""
-    from scipy import ndimage
-
-    if not rows:
-        return
-    top = max(row.value for row, _ in rows)
-    # find_objects knows signed types and small unsigned ones; labels are never so large that a view would lie.
-    signed = layer if layer.dtype.itemsize == 1 else layer.view(f"i{layer.dtype.itemsize}")
-    boxes = ndimage.find_objects(signed, top)
-    for n, (row, amount) in enumerate(rows):
-        progress(n / len(rows), f"{what}: {row.name}")
-        box = boxes[row.value - 1]
-        if box is not None:
-            yield row, amount, box
-
-
-def _components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, np.ndarray]:
-    """Component number of each voxel (0 outside the mask), and the size of each; sizes[0] is 0."""
-    from scipy import ndimage
-
-    numbers, _ = ndimage.label(mask, ndimage.generate_binary_structure(3, _RANK[connectivity]))
-    sizes = np.bincount(numbers.ravel())
-    sizes[0] = 0
-    return numbers, sizes
-
-
-def _remove_islands(
-    layer: np.ndarray,
-    rows: list[tuple[Segment, Amount]],
-    keep: np.ndarray | None,
-    connectivity: int,
-    progress: Progress,
-) -> None:
-    for row, amount, box in _boxes(layer, rows, "removing islands", progress):
-        part = layer[box]
-        numbers, sizes = _components(part == row.value, connectivity)
-        progress.check()
-        doomed = (sizes > 0) & (sizes < (amount if amount >= 1 else amount * sizes.max()))
-        if keep is not None:
-            doomed[np.unique(numbers[keep[box]])] = False
-        if doomed.any():
-            part[doomed[numbers]] = 0
-
-
-def _fill_holes(
-    layer: np.ndarray,
-    rows: list[tuple[Segment, Amount]],
-    keep: np.ndarray | None,
-    connectivity: int,
-    progress: Progress,
-) -> None:
-    """Fill enclosed regions, the smallest first: where one segment encloses another, the inner one has its own hole."""
-    found: list[tuple[int, int, np.ndarray]] = []
-    for row, amount, box in _boxes(layer, rows, "filling holes", progress):
-        inside = layer[box] == row.value
-        limit = amount if amount >= 1 else amount * np.count_nonzero(inside)
-        numbers, sizes = _components(~inside, connectivity)
-        progress.check()
-        sizes[sizes > limit] = 0
-        # The world outside the box is one region: what reaches a face of the box is not enclosed.
-        for axis in range(3):
-            for face in (0, -1):
-                sizes[np.unique(np.take(numbers, face, axis))] = 0
-        background = layer[box] == 0
-        if keep is not None:
-            sizes[np.unique(numbers[keep[box] & background])] = 0
-        background &= (sizes > 0)[numbers]
-        where = np.ravel_multi_index(
-            tuple(index + side.start for index, side in zip(np.nonzero(background), box, strict=True)), layer.shape
-        )
-        owner = numbers[background]
-        order = np.argsort(owner, kind="stable")
-        starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
-        for voxels in np.split(where[order], starts[1:]) if len(starts) else []:
-            first = np.unravel_index(voxels[0], layer.shape)
-            number = numbers[tuple(n - side.start for n, side in zip(first, box, strict=True))]
-            found.append((int(sizes[number]), row.value, voxels))
-    flat = layer.reshape(-1)
-    for _, value, voxels in sorted(found, key=lambda hole: hole[:2]):
-        flat[voxels[flat[voxels] == 0]] = value
+def _by_value(rows: list[Segment], sizes: dict[str, Amount]) -> dict[int, Amount]:
+    return {row.value: sizes[row.id] for row in rows if row.id in sizes}

@@ -1,119 +1,230 @@
-"""From the walk to labels: what its likeliest class alone gets wrong on rough surfaces, in thin parts and in islands.
+"""The rules that turn probabilities into labels, and the order in which they run.
 
-A random walk blurs. Its solution x of (L + gamma) x = gamma lambda gives back the prior lambda as x + L x / gamma, so a
-step from x towards lambda undoes a part of the blur: bumps and dents of a surface that the walk has levelled return. In
-a filopodium of two voxels, more of the walks end outside than the image warrants, and where it dips below one half it
-is cut off; in thin parts a class therefore needs less than the background to win. And what is called a class without
-touching a single drawn voxel of it has to be sure: debris is a cell with a probability of 0.6, a bead that no drawn
-slice met is one with 0.9.
+Each rule has a region (the voxels that it looks at), an evidence (what it weighs there) and a threshold. A rule reads
+and changes a `Labelling`; voxels that a person has labelled (`Labelling.known`) never change. A fill, a prediction and
+the clean-up of a segmentation each take the rules that they need:
 
-All three were measured on simulated cells, see Documentation/filling.md.
+=========================== ============================== ============================== ====================
+rule                        region                         evidence                       threshold
+=========================== ============================== ============================== ====================
+`RestoreThinStructures`     thin structures that lost to   probability of the likeliest   a probability
+                            background                     segment
+`RemoveUncertainComponents` components without a known     mean probability               a probability
+                            voxel
+`RemoveSmallComponents`     components without a known     size                           voxels, or a fraction
+                            voxel
+`FillHoles`                 enclosed background without a  size                           voxels, or a fraction
+                            known voxel
+`SmoothBoundaries`          voxels near boundaries, thin   majority of the voxels around  a standard deviation
+                            structures left out
+=========================== ============================== ============================== ====================
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
-from ACSegLib.masks import bounding_box
-from ACSegLib.postprocess.thin_structures import thin_voxels
-
-#: Part of the prior in the probabilities, with a prior that is fully trusted.
-PRIOR_SHARE = 0.3
-
-#: By how much less than one half a class wins in thin parts, with a prior that is fully trusted.
-THIN_BONUS = 0.2
-
-#: Least mean probability of an island without a drawn voxel.
-SURE = 0.8
+from ACSegLib.jobs import Progress
+from ACSegLib.postprocess.components import Amount, remove_small_components, remove_uncertain_components
+from ACSegLib.postprocess.holes import fill_holes
+from ACSegLib.postprocess.smoothing import smooth_labels
+from ACSegLib.postprocess.thin_structures import restore_thin_structures
 
 
-def prior_share(gamma: float) -> float:
-    """How far, from 0 to 1, the probabilities of the walk move towards the prior; less where it is not trusted."""
-    return PRIOR_SHARE * min(gamma, 1.0)
+@dataclass(frozen=True)
+class WalkParameters:
+    """What the rules need after a random walk. ``Testing/Benchmarks/postprocess.py`` measures each on simulated cells.
 
-
-def thin_threshold(gamma: float) -> float:
-    """Probability from which a class wins against the background in thin parts.
-
-    Where the prior is not trusted, the probabilities come from the edges alone and say little about thin parts.
+    Attributes
+    ----------
+    prior_share : float
+        Fraction of the prior in the probabilities, with a prior that is fully trusted. The walk smooths its
+        probabilities: its solution x of (L + gamma) x = gamma lambda gives back the prior as lambda = x + L x / gamma.
+        A step from x towards lambda undoes a part of the smoothing, so that the bumps and dents of a surface return.
+    thin_bonus : float
+        A segment beats the background in thin structures from one half minus this on, with a prior that is fully
+        trusted. In a filopodium of two voxels more walks end outside than the image warrants.
+    component_probability : float
+        A component that touches no labelled voxel of its segment stays from this mean probability on. Debris that
+        looks like a cell has 0.6, a bead between two labelled slices 0.9.
     """
-    return 0.5 - THIN_BONUS * min(gamma, 1.0)
+
+    prior_share: float = 0.3
+    thin_bonus: float = 0.2
+    component_probability: float = 0.8
+
+    def share(self, gamma: float) -> float:
+        """Fraction of the prior in the probabilities for a strength `gamma` of the prior."""
+        return self.prior_share * min(gamma, 1.0)
+
+    def thin_threshold(self, gamma: float) -> float:
+        """Probability from which a segment beats the background in thin structures.
+
+        Where the prior is not trusted, the probabilities come from the edges alone and say little about thin
+        structures.
+        """
+        return 0.5 - self.thin_bonus * min(gamma, 1.0)
+
+    def rules(self, gamma: float) -> tuple[Rule, ...]:
+        """Rules for a volume whose slices were labelled whole; scribbles have none."""
+        return (
+            RestoreThinStructures(self.thin_threshold(gamma)),
+            RemoveUncertainComponents(self.component_probability),
+        )
 
 
-def restore_thin_parts(
-    best: np.ndarray, likeliest: np.ndarray, value: np.ndarray, known: np.ndarray, threshold: float
-) -> np.ndarray:
-    """Give thin parts their likeliest class where it lost to the background by little, in place.
+#: The values that fills use.
+WALK = WalkParameters()
+
+
+@dataclass
+class Labelling:
+    """Labels with the evidence for them.
+
+    Attributes
+    ----------
+    labels : ndarray of int, shape (k, j, i)
+        Class of each voxel, 0 for background. Rules change it, in place where they can.
+    candidates : ndarray of int, shape (k, j, i), optional
+        The likeliest class but background of each voxel; 0 for none.
+    probability : ndarray of float, shape (k, j, i), optional
+        Probability of the candidate. Without it, every candidate is above the threshold of `RestoreThinStructures`.
+    known : ndarray of bool, shape (k, j, i), optional
+        Voxels that a person labelled, or that are known otherwise. Their labels are right and stay.
+    changed : ndarray of bool, shape (k, j, i), optional
+        Rules mark here what they change.
+    """
+
+    labels: np.ndarray
+    candidates: np.ndarray | None = None
+    probability: np.ndarray | None = None
+    known: np.ndarray | None = None
+    changed: np.ndarray | None = None
+
+
+class Rule(ABC):
+    """One step from probabilities to labels."""
+
+    @abstractmethod
+    def apply(self, labelling: Labelling, progress: Progress) -> int:
+        """Change the labels; gives the number of voxels changed."""
+
+
+def apply_rules(rules: Iterable[Rule], labelling: Labelling, progress: Progress | None = None) -> int:
+    """Apply rules in their order; gives the number of voxels that they change, one after the other."""
+    rules, progress = list(rules), progress or Progress()
+    parts = [progress.part(n / len(rules), (n + 1) / len(rules)) for n in range(len(rules))]
+    return sum(rule.apply(labelling, part) for rule, part in zip(rules, parts, strict=True))
+
+
+@dataclass(frozen=True)
+class RestoreThinStructures(Rule):
+    """Give background voxels of thin structures their candidate's class above a threshold below one half.
 
     Parameters
     ----------
-    best : ndarray of int16, (K, J, I)
-        Class of each voxel, 0 for background; changed in place.
-    likeliest, value : ndarray of int16 and float32, (K, J, I)
-        The likeliest class but background, and its probability.
-    known : ndarray of int16, (K, J, I)
-        Class of each known voxel, negative elsewhere; known voxels stay as they are.
     threshold : float
-        Least probability.
-
-    Returns
-    -------
-    ndarray of bool, (K, J, I)
-        The voxels changed.
+        Least probability of the candidate, exclusive.
     """
-    changed = np.zeros(best.shape, bool)
-    there = best > 0
-    lost = value > threshold
-    lost &= ~there
-    if not lost.any():
-        return changed
-    there |= lost
-    box = bounding_box(there, margin=1)
-    assert box is not None  # something was lost, and is there
-    lost = lost[box]
-    lost &= known[box] < 0
-    lost &= thin_voxels(there[box])
-    best[box][lost] = likeliest[box][lost]
-    changed[box] = lost
-    return changed
+
+    threshold: float
+
+    def apply(self, labelling: Labelling, progress: Progress) -> int:
+        """See `Rule.apply`; needs candidates."""
+        assert labelling.candidates is not None
+        return restore_thin_structures(
+            labelling.labels,
+            labelling.candidates,
+            probability=labelling.probability,
+            threshold=self.threshold,
+            known=labelling.known,
+            changed=labelling.changed,
+            progress=progress,
+        )
 
 
-def remove_doubtful_islands(best: np.ndarray, value: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Turn components of a class that hold no drawn voxel and are not sure into background, in place.
+@dataclass(frozen=True)
+class RemoveUncertainComponents(Rule):
+    """Turn components without a known voxel into background where their mean probability is below a threshold.
 
     Parameters
     ----------
-    best, known : ndarray of int16, (K, J, I)
-        As in `restore_thin_parts`; both ends along K are drawn, or the volume ends there.
-    value : ndarray of float32, (K, J, I)
-        Probability of the likeliest class but background.
-
-    Returns
-    -------
-    ndarray of bool, (K, J, I)
-        The voxels changed.
+    threshold : float
+        Least mean probability.
     """
-    from scipy import ndimage
 
-    gone = np.zeros(best.shape, bool)
-    whole = bounding_box(best > 0, margin=1)
-    if whole is None:
-        return gone
-    best, value, known, inside = best[whole], value[whole], known[whole], gone[whole]
-    neighbours = np.ones((3, 3, 3), bool)
-    for number, box in enumerate(ndimage.find_objects(best), 1):
-        if box is None:
-            continue
-        parts, count = ndimage.label(best[box] == number, neighbours)
-        drawn = np.zeros(count + 1, bool)
-        drawn[parts[known[box] == number]] = True
-        drawn[0] = True
-        if drawn.all():
-            continue
-        size = np.bincount(parts.ravel(), minlength=count + 1)
-        total = np.bincount(parts.ravel(), weights=value[box].ravel(), minlength=count + 1)
-        doubtful = ~drawn & (total < SURE * size)
-        if doubtful.any():
-            inside[box] |= doubtful[parts]
-    best[inside] = 0
-    return gone
+    threshold: float
+
+    def apply(self, labelling: Labelling, progress: Progress) -> int:
+        """See `Rule.apply`; needs probabilities."""
+        assert labelling.probability is not None
+        return remove_uncertain_components(
+            labelling.labels, labelling.probability, labelling.known, self.threshold, labelling.changed, progress
+        )
+
+
+@dataclass(frozen=True)
+class RemoveSmallComponents(Rule):
+    """Turn components without a known voxel into background where they are smaller than a size.
+
+    Parameters
+    ----------
+    sizes : mapping of int to float
+        For each class: voxels (1 or more), or a fraction (below 1) of its largest component.
+    connectivity : {6, 18, 26}
+    """
+
+    sizes: Mapping[int, Amount]
+    connectivity: int = 6
+
+    def apply(self, labelling: Labelling, progress: Progress) -> int:
+        """See `Rule.apply`."""
+        return remove_small_components(
+            labelling.labels, self.sizes, labelling.known, self.connectivity, labelling.changed, progress
+        )
+
+
+@dataclass(frozen=True)
+class FillHoles(Rule):
+    """Give background that a class encloses to the class, up to a size.
+
+    Parameters
+    ----------
+    sizes : mapping of int to float
+        For each class: voxels (1 or more; infinity for all), or a fraction (below 1) of the class.
+    connectivity : {6, 18, 26}
+        Of the enclosed region.
+    """
+
+    sizes: Mapping[int, Amount]
+    connectivity: int = 6
+
+    def apply(self, labelling: Labelling, progress: Progress) -> int:
+        """See `Rule.apply`."""
+        return fill_holes(labelling.labels, self.sizes, labelling.known, self.connectivity, labelling.changed, progress)
+
+
+@dataclass(frozen=True)
+class SmoothBoundaries(Rule):
+    """Give voxels near boundaries the label that most of their surroundings have.
+
+    Parameters
+    ----------
+    sigmas : tuple of float
+        Standard deviations of the surroundings along (k, j, i), in voxels.
+    """
+
+    sigmas: tuple[float, float, float]
+
+    def apply(self, labelling: Labelling, progress: Progress) -> int:
+        """See `Rule.apply`; `Labelling.labels` becomes a new array."""
+        before = labelling.labels
+        labelling.labels = smooth_labels(before, self.sigmas, labelling.known, progress)
+        different = labelling.labels != before
+        if labelling.changed is not None:
+            labelling.changed |= different
+        return int(np.count_nonzero(different))

@@ -10,7 +10,7 @@ import pytest
 from ACSegLib.commands.predict import Options, _cleaned
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model_file import Model
-from ACSegLib.postprocess.holes import Holes
+from ACSegLib.postprocess.holes import HoleCounts
 from ACSegLib.volume import Segment, Segmentation
 
 
@@ -37,8 +37,8 @@ def cell(holes=0, open_hole=False):
         (np.where(cell() == 2, 0, cell()), np.where(cell() == 2, 0, cell()), [False, False]),
     ],
 )
-def test_what_the_labels_enclose_decides(predicted, truth, expected):
-    holes = Holes(2)
+def test_a_segment_is_without_holes_if_its_labels_have_none_and_cover_the_predicted_ones(predicted, truth, expected):
+    holes = HoleCounts(2)
     holes.add(predicted, truth)
     holes.add(predicted, truth)
     assert holes.choose() == expected
@@ -48,7 +48,7 @@ def test_what_the_labels_enclose_decides(predicted, truth, expected):
     ("asked", "learnt", "filled"),
     [(None, ["cell"], 16), (0.0, ["cell"], 0), (None, [], 0), (None, None, 0), (1.0, [], 0), (8.0, [], 16)],
 )
-def test_predictions_are_filled_as_learnt_unless_asked_otherwise(asked, learnt, filled):
+def test_predicted_holes_are_filled_as_learnt_unless_the_option_says_otherwise(asked, learnt, filled):
     segments = [Segment("cell", 1), Segment("bead", 2)]
     model = Model({}, {}, segments, {"without_holes": learnt})
     prediction = SimpleNamespace(segmentation=Segmentation((cell(2),), segments), report={"notes": []})
@@ -57,5 +57,5 @@ def test_predictions_are_filled_as_learnt_unless_asked_otherwise(asked, learnt, 
     assert (found[cell() == 2] == 2).all()
 
 
-def test_a_model_that_says_nothing_has_no_segments_without_holes():
+def test_a_model_without_the_entry_has_no_segments_without_holes():
     assert Model({}, {}, [Segment("cell", 1)]).segments_without_holes == []

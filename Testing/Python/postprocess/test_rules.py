@@ -1,4 +1,4 @@
-"""Thin parts come back, doubtful islands go, and nothing else changes."""
+"""The rules after a walk: thin structures return, uncertain components go, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from ACSegLib.fill import fill
 from ACSegLib.fill.context import SlabResult
 from ACSegLib.phantom import annotate, simulate
 from ACSegLib.postprocess.rules import (
-    prior_share,
-    remove_doubtful_islands,
-    restore_thin_parts,
-    thin_threshold,
+    WALK,
+    FillHoles,
+    Labelling,
+    RemoveSmallComponents,
+    RemoveUncertainComponents,
+    RestoreThinStructures,
+    SmoothBoundaries,
+    apply_rules,
 )
 
 
@@ -30,45 +34,79 @@ def body_with_filament():
     return best, value, cut, shell
 
 
+def restored(threshold, known=None):
+    """Labels of `body_with_filament` before and after the rule, and the voxels that the rule marks as changed."""
+    before, probability, _, _ = body_with_filament()
+    candidates = (probability > 0).astype(np.int16)
+    labelling = Labelling(before.copy(), candidates, probability, known, np.zeros(before.shape, bool))
+    count = apply_rules([RestoreThinStructures(threshold)], labelling)
+    assert count == np.count_nonzero(labelling.changed)
+    return before, labelling.labels, labelling.changed
+
+
 def test_a_cut_filament_is_joined_and_the_body_keeps_its_outline():
-    best, value, cut, shell = body_with_filament()
-    before = best.copy()
-    likeliest = np.where(value > 0, 1, 0).astype(np.int16)
-    changed = restore_thin_parts(best, likeliest, value, np.full(best.shape, -1, np.int16), 0.3)
-    assert (best[cut] == 1).all()
+    _, _, cut, shell = body_with_filament()
+    before, labels, changed = restored(0.3)
+    assert (labels[cut] == 1).all()
     assert not changed[shell].any()
-    np.testing.assert_array_equal(changed, best != before)
+    np.testing.assert_array_equal(changed, labels != before)
 
 
-def test_what_lost_by_more_or_is_known_stays():
-    best, value, cut, _ = body_with_filament()
-    likeliest = np.where(value > 0, 1, 0).astype(np.int16)
-    assert not restore_thin_parts(best.copy(), likeliest, value, np.full(best.shape, -1, np.int16), 0.45).any()
-    seeds = np.where(cut, 0, -1).astype(np.int16)
-    assert not restore_thin_parts(best, likeliest, value, seeds, 0.3).any()
+def test_thin_structures_below_the_threshold_and_known_voxels_stay_background():
+    _, _, cut, _ = body_with_filament()
+    assert not restored(0.45)[2].any()
+    assert not restored(0.3, known=cut)[2].any()
 
 
-def test_only_the_islands_that_are_neither_drawn_nor_sure_go():
-    best = np.zeros((8, 20, 40), np.int16)
-    value = np.zeros(best.shape, np.float32)
-    seeds = np.full(best.shape, -1, np.int16)
-    places = {"drawn": (2, 0.6), "doubtful": (12, 0.6), "sure": (22, 0.95)}
+def test_only_components_that_are_neither_labelled_nor_certain_are_removed():
+    labels = np.zeros((8, 20, 40), np.int16)
+    probability = np.zeros(labels.shape, np.float32)
+    known = np.zeros(labels.shape, bool)
+    places = {"labelled": (2, 0.6), "uncertain": (12, 0.6), "certain": (22, 0.95)}
     for start, p in places.values():
-        best[2:6, 5:10, start : start + 5], value[2:6, 5:10, start : start + 5] = 2, p
-    seeds[2, 5:10, 2:7] = 2
-    changed = remove_doubtful_islands(best, value, seeds)
-    assert (best[2:6, 5:10, 2:7] == 2).all()
-    assert (best[2:6, 5:10, 22:27] == 2).all()
-    assert not best[:, :, 12:17].any()
-    assert changed.sum() == 4 * 5 * 5
+        labels[2:6, 5:10, start : start + 5], probability[2:6, 5:10, start : start + 5] = 2, p
+    known[2, 5:10, 2:7] = True
+    labelling = Labelling(labels, None, probability, known, np.zeros(labels.shape, bool))
+    assert apply_rules([RemoveUncertainComponents(0.8)], labelling) == 4 * 5 * 5 == labelling.changed.sum()
+    assert (labels[2:6, 5:10, 2:7] == 2).all()
+    assert (labels[2:6, 5:10, 22:27] == 2).all()
+    assert not labels[:, :, 12:17].any()
 
 
-def test_the_threshold_follows_the_trust_in_the_prior():
-    assert thin_threshold(1.0) == pytest.approx(0.3) == thin_threshold(5.0)
-    assert thin_threshold(0.01) == pytest.approx(0.5, abs=0.01)
+RULES = (
+    RestoreThinStructures(0.3),
+    RemoveUncertainComponents(0.8),
+    RemoveSmallComponents({1: 9, 2: 0.5}),
+    FillHoles({1: np.inf, 2: 5}),
+    SmoothBoundaries((1.0, 1.0, 1.5)),
+)
 
 
-def test_filopodia_of_a_simulated_cell_are_found_and_doubt_is_shown_where_labels_were_put_right():
+@pytest.mark.parametrize("rule", [*RULES, RULES], ids=[*(type(r).__name__ for r in RULES), "all"])
+def test_every_rule_counts_and_marks_what_it_changes_and_leaves_known_voxels(rule):
+    rng = np.random.default_rng(7)
+    cells = ndimage.gaussian_filter(rng.random((20, 22, 24)), 1.5)
+    before = (np.digitize(cells, np.quantile(cells, [0.3, 0.6]))).astype(np.int16)
+    before[rng.random(before.shape) < 0.02] = 0
+    probability = rng.uniform(0.2, 1.0, before.shape).astype(np.float32)
+    candidates = rng.integers(1, 3, before.shape).astype(np.int16)
+    known = rng.random(before.shape) < 0.1
+    labelling = Labelling(before.copy(), candidates, probability, known, np.zeros(before.shape, bool))
+    count = apply_rules(rule if isinstance(rule, tuple) else [rule], labelling)
+    different = labelling.labels != before
+    assert different.any()
+    assert not different[known].any()
+    assert not (different & ~labelling.changed).any()
+    if not isinstance(rule, tuple):  # of several rules, a later one may change a voxel back
+        assert count == np.count_nonzero(different) == np.count_nonzero(labelling.changed)
+
+
+def test_thin_structures_need_less_probability_the_more_the_prior_is_trusted():
+    assert WALK.thin_threshold(1.0) == pytest.approx(0.3) == WALK.thin_threshold(5.0)
+    assert WALK.thin_threshold(0.01) == pytest.approx(0.5, abs=0.01)
+
+
+def test_filopodia_of_a_simulated_cell_are_restored_and_marked_as_uncertain():
     phantom = simulate(64, seed=5)
     drawn, slices = annotate(phantom.truth, every=8)
     result = fill(phantom.volume, drawn, axis="k", slices=slices, probabilities=True)
@@ -83,18 +121,18 @@ def test_filopodia_of_a_simulated_cell_are_found_and_doubt_is_shown_where_labels
     assert found[thin].mean() > alone[thin].mean() + 0.05
 
 
-def test_probabilities_move_towards_the_prior_except_where_drawn():
+def test_probabilities_move_towards_the_prior_except_where_labelled():
     rng = np.random.default_rng(5)
     x, prior = (rng.random((2, 5, 6, 7)).astype(np.float32) for _ in range(2))
     seeds = rng.integers(-1, 3, (5, 6, 7)).astype(np.int16)
     expected = np.where(seeds < 0, 0.7 * x + 0.3 * prior, x)
-    result = SlabResult(0, seeds, None, 3)
+    result = SlabResult(0, seeds, (), 3)
     result.add([1, 2], x, prior, 0.3)
     np.testing.assert_allclose(x, expected, atol=1e-6)
     np.testing.assert_allclose(result.probabilities[1:], expected, atol=1e-3)
     np.testing.assert_array_equal(result.best, 1 + expected.argmax(0))
 
 
-def test_a_prior_that_is_not_trusted_has_no_share():
-    assert prior_share(0.1) > 0
-    assert prior_share(5.0) == prior_share(1.0) == pytest.approx(10 * prior_share(0.1))
+def test_the_share_of_the_prior_follows_its_strength():
+    assert WALK.share(0.1) > 0
+    assert WALK.share(5.0) == WALK.share(1.0) == pytest.approx(10 * WALK.share(0.1))

@@ -1,12 +1,12 @@
-"""Thin parts of predictions: put right in blocks as at once, and as many as in the truth."""
+"""Thin structures: which voxels lie in one, and from which probability a prediction restores them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ACSegLib.postprocess import thin_structures as thin_parts
-from ACSegLib.postprocess.thin_structures import ThinParts, restore_thin_parts, thin_voxels
+from ACSegLib.postprocess import thin_structures
+from ACSegLib.postprocess.thin_structures import ThinStructureCounts, restore_thin_structures, thin_voxels
 
 
 def cell_with_rods(seed=0):
@@ -18,35 +18,44 @@ def cell_with_rods(seed=0):
     for centre in (14, 20, 26):
         rods |= (abs(k - centre - 0.5) < 1) & (abs(j - 22.5) < 1) & (i > 20) & (i < 56)
     truth = ball | rods
-    chance = np.where(ball, 0.95, np.where(rods, rng.uniform(0.22, 0.7, ball.shape), 0.02)).astype(np.float32)
-    return truth.astype(np.uint8), np.stack([1 - chance, chance])
+    probability = np.where(ball, 0.95, np.where(rods, rng.uniform(0.22, 0.7, ball.shape), 0.02)).astype(np.float32)
+    return truth.astype(np.uint8), np.stack([1 - probability, probability])
+
+
+def test_a_rod_of_two_voxels_is_thin_and_a_ball_is_not():
+    k, j, i = np.indices((30, 30, 60))
+    ball = (k - 15) ** 2 + (j - 15) ** 2 + (i - 15) ** 2 <= 10**2
+    rod = (abs(k - 14.5) < 1) & (abs(j - 14.5) < 1) & (i > 20) & (i < 55)
+    thin = thin_voxels(ball | rod)
+    assert not (thin & ~rod).any()
+    assert thin[rod & (i > 28)].all()
 
 
 @pytest.mark.parametrize("planes", [1, 20, 27])
-def test_blocks_give_what_the_whole_gives(monkeypatch, planes):
-    truth, (_, chance) = cell_with_rods()
-    classes = (chance > 0.5).astype(np.uint8)
-    candidates = ((chance > 0.2) & (classes == 0)).astype(np.uint8)
+def test_restoring_in_blocks_equals_restoring_at_once(monkeypatch, planes):
+    truth, (_, probability) = cell_with_rods()
+    classes = (probability > 0.5).astype(np.uint8)
+    candidates = ((probability > 0.2) & (classes == 0)).astype(np.uint8)
     expected = classes | (candidates & thin_voxels((classes | candidates) > 0))
-    monkeypatch.setattr(thin_parts, "_BLOCK_VOXELS", planes * classes[0].size)
-    changed = restore_thin_parts(classes, candidates)
+    monkeypatch.setattr(thin_structures, "_BLOCK_VOXELS", planes * classes[0].size)
+    changed = restore_thin_structures(classes, candidates)
     np.testing.assert_array_equal(classes, expected)
-    assert changed == np.count_nonzero(expected) - np.count_nonzero(chance > 0.5) > 100
+    assert changed == np.count_nonzero(expected) - np.count_nonzero(probability > 0.5) > 100
     assert np.mean(classes[truth > 0]) > 0.99
 
 
-def test_the_threshold_gives_thin_parts_their_size():
+def test_the_chosen_threshold_restores_the_surface_of_the_truth():
     truth, probabilities = cell_with_rods()
-    parts = ThinParts()
-    parts.add(probabilities, truth)
-    assert parts.choose() in (0.2, 0.25)
-    sure = ThinParts()
-    chance = np.where(truth > 0, np.float32(0.95), np.float32(0.05))
-    sure.add(np.stack([1 - chance, chance]), truth)
+    counts = ThinStructureCounts()
+    counts.add(probabilities, truth)
+    assert counts.choose() in (0.2, 0.25)
+    sure = ThinStructureCounts()
+    probability = np.where(truth > 0, np.float32(0.95), np.float32(0.05))
+    sure.add(np.stack([1 - probability, probability]), truth)
     assert sure.choose() == 0.5
 
 
-def test_what_would_cost_dice_is_left_alone():
+def test_no_threshold_is_lowered_at_the_cost_of_dice():
     """The network sees faint rods that are not there: more thin voxels are wanted, but these are wrong."""
     truth, probabilities = cell_with_rods()
     shifted = np.roll(probabilities, 6, axis=2)
@@ -54,6 +63,6 @@ def test_what_would_cost_dice_is_left_alone():
     shifted[:, body] = probabilities[:, body]
     shifted = np.where(shifted > 0.9, shifted, np.minimum(shifted, np.float32(0.45)))
     shifted[0] = 1 - shifted[1]
-    parts = ThinParts()
-    parts.add(shifted, truth)
-    assert parts.choose() == 0.5
+    counts = ThinStructureCounts()
+    counts.add(shifted, truth)
+    assert counts.choose() == 0.5
