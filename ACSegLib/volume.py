@@ -13,13 +13,23 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib import notebook
+from ACSegLib.arrays import is_in_parts, to_numpy
 from ACSegLib.errors import InputError
+from ACSegLib.geometry import UNITS_IN_MM, Geometry, Vector
 
-#: Length of each unit in millimetres; "px" says that the file told no physical size.
-UNITS_IN_MM: Mapping[str, float] = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "angstrom": 1e-7}
-
-Vector = tuple[float, ...]
-_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+__all__ = [
+    "DEFAULT_COLOURS",
+    "UNITS_IN_MM",
+    "Geometry",
+    "Segment",
+    "Segmentation",
+    "Vector",
+    "Volume",
+    "label_boxes",
+    "require_same_grid",
+    "unique_values",
+]
 
 #: Colours (sRGB, 0 to 1) given in turn to segments that have none.
 DEFAULT_COLOURS: tuple[Vector, ...] = (
@@ -34,109 +44,54 @@ DEFAULT_COLOURS: tuple[Vector, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """Where a grid of voxels lies.
-
-    Parameters
-    ----------
-    spacing : tuple of float
-        Voxel size along i, j, k, in `unit`. Positive.
-    origin : tuple of float
-        Position of the centre of voxel (0, 0, 0), LPS, in `unit`.
-    direction : tuple of 9 floats
-        Direction cosines, row-major 3 x 3, columns are the directions of i, j, k (as ITK).
-    unit : str
-        "nm", "um", "mm", "cm", "m", "angstrom", or "px" when the physical size is unknown.
-    """
-
-    spacing: Vector = (1.0, 1.0, 1.0)
-    origin: Vector = (0.0, 0.0, 0.0)
-    direction: tuple[float, ...] = _IDENTITY
-    unit: str = "px"
-
-    def __post_init__(self) -> None:
-        for name, length in (("spacing", 3), ("origin", 3), ("direction", 9)):
-            values = tuple(float(v) for v in np.ravel(getattr(self, name)))
-            if len(values) != length or not np.all(np.isfinite(values)):
-                raise InputError(f"{name} must be {length} finite numbers, not {getattr(self, name)!r}.")
-            object.__setattr__(self, name, values)
-        if min(self.spacing) <= 0:
-            raise InputError(f"spacing must be positive, not {self.spacing}.")
-        if abs(np.linalg.det(self.direction_matrix)) < 1e-6:
-            raise InputError(f"direction must be an invertible 3 x 3 matrix, not {self.direction}.")
-        if self.unit != "px" and self.unit not in UNITS_IN_MM:
-            raise InputError(f"unit must be one of px, {', '.join(UNITS_IN_MM)}, not {self.unit!r}.")
-
-    def __str__(self) -> str:
-        size = " x ".join(f"{v:.6g}" for v in self.spacing)
-        origin = ", ".join(f"{v:.6g}" for v in self.origin)
-        turned = "" if np.allclose(self.direction, _IDENTITY, atol=1e-6) else ", turned"
-        return f"{size} {self.unit} a voxel at ({origin}){turned}"
-
-    @property
-    def direction_matrix(self) -> np.ndarray:
-        """Direction cosines as a (3, 3) float64 array."""
-        return np.reshape(self.direction, (3, 3)).astype(float)
-
-    @property
-    def ijk_to_lps(self) -> np.ndarray:
-        """(4, 4) float64 matrix from voxel indices (i, j, k) to LPS positions in `unit`."""
-        matrix = np.eye(4)
-        matrix[:3, :3] = self.direction_matrix * np.asarray(self.spacing)
-        matrix[:3, 3] = self.origin
-        return matrix
-
-    @property
-    def voxel_volume(self) -> float:
-        """Volume of a voxel in cubic `unit`."""
-        return float(np.prod(self.spacing) * abs(np.linalg.det(self.direction_matrix)))
-
-    def cropped(self, start: Sequence[int]) -> Geometry:
-        """Geometry of the grid that begins at voxel `start` (i, j, k; may be negative)."""
-        origin = (self.ijk_to_lps @ np.array([*start, 1.0]))[:3]
-        return replace(self, origin=tuple(origin))
-
-    def in_unit(self, unit: str) -> Geometry:
-        """Same grid with lengths expressed in another unit; "px" has no size and cannot be converted."""
-        if unit == self.unit:
-            return self
-        if "px" in (unit, self.unit):
-            raise InputError(f"lengths in {self.unit} cannot be converted to {unit}: the voxel size is unknown.")
-        scale = UNITS_IN_MM[self.unit] / UNITS_IN_MM[unit]
-        spacing = tuple(v * scale for v in self.spacing)
-        return replace(self, spacing=spacing, origin=tuple(v * scale for v in self.origin), unit=unit)
-
-    def matches(self, other: Geometry, tolerance: float = 1e-3) -> bool:
-        """Tell whether two grids (of one shape) lie on each other to within `tolerance` of a voxel.
-
-        Equal numbers match whatever their units: many programs keep the numbers of an image in nm and say mm, or
-        nothing. A grid of which nothing is known (`Geometry()`, from a file without voxel size) matches any other.
-        """
-        if Geometry() in (self, other) or self._close_to(other, tolerance):
-            return True
-        return "px" not in (self.unit, other.unit) and self._close_to(other.in_unit(self.unit), tolerance)
-
-    def _close_to(self, other: Geometry, tolerance: float) -> bool:
-        step = min(self.spacing)
-        return bool(
-            np.allclose(self.spacing, other.spacing, rtol=tolerance, atol=0)
-            and np.allclose(self.direction, other.direction, atol=tolerance)
-            and np.allclose(self.origin, other.origin, rtol=1e-6, atol=tolerance * step)
-        )
-
-
-def _checked_array(array: np.ndarray, what: str) -> np.ndarray:
-    if not hasattr(array, "chunks"):  # arrays that are read part by part stay as they are
-        array = np.asarray(array)
+def _checked_array(array: Any, what: str, masked: str = "nan") -> np.ndarray:
+    if not is_in_parts(array):  # arrays that are read part by part stay as they are
+        array = to_numpy(array, what, masked=masked)
     if array.ndim != 3:
-        raise InputError(f"{what} must have 3 dimensions (k, j, i), not shape {array.shape}.")
+        hint = {2: "; put the slices of a volume into one array", 4: "; choose one channel or one time point"}
+        raise InputError(
+            f"{what} must have 3 dimensions (z, y, x), not {array.ndim}: its shape is {array.shape}"
+            f"{hint.get(array.ndim, '')}."
+        )
     if array.size == 0:
         raise InputError(f"{what} is empty: its shape is {array.shape}.")
     return array
 
 
-@dataclass
+def _as_array(array: Any, dtype: Any, copy: bool | None) -> np.ndarray:
+    """The value of ``__array__`` by the rules of NumPy 2: `copy` of False forbids a copy."""
+    values = np.asarray(array)
+    if dtype is not None and values.dtype != np.dtype(dtype):
+        if copy is False:
+            raise ValueError(f"a copy is needed to convert {values.dtype} to {np.dtype(dtype)}")
+        return values.astype(dtype)
+    return values.copy() if copy else values
+
+
+def _describe_grid(shape: tuple[int, int, int], geometry: Geometry) -> str:
+    size = ", ".join(f"{value:.6g}" for value in geometry.spacing[::-1])
+    return f"shape {shape}, voxel size ({size}) {geometry.unit}"
+
+
+def _grid_rows(shape: tuple[int, int, int], geometry: Geometry) -> list[tuple[str, str]]:
+    spacing = geometry.spacing[::-1]
+    rows = [
+        ("shape (z, y, x)", " x ".join(map(str, shape))),
+        ("voxel size (z, y, x)", " x ".join(f"{value:.6g}" for value in spacing) + f" {geometry.unit}"),
+        (
+            "extent (z, y, x)",
+            " x ".join(f"{n * v:.6g}" for n, v in zip(shape, spacing, strict=True)) + f" {geometry.unit}",
+        ),
+        ("origin (x, y, z)", ", ".join(f"{value:.6g}" for value in geometry.origin)),
+    ]
+    return rows + ([("direction", "rotated against the axes of space")] if geometry.is_rotated else [])
+
+
+def _memory_text(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
+
+
+@dataclass(repr=False)
 class Volume:
     """A 3D image.
 
@@ -167,6 +122,22 @@ class Volume:
         """Number of voxels along k, j, i."""
         k, j, i = self.array.shape
         return k, j, i
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The intensities, so that ``np.asarray(volume)`` works; shape (k, j, i)."""
+        return _as_array(self.array, dtype, copy)
+
+    def __repr__(self) -> str:
+        return f"<Volume {self.name!r}: {_describe_grid(self.shape, self.geometry)}, {self.array.dtype}>"
+
+    def _repr_html_(self) -> str:
+        middle = self.shape[0] // 2
+        picture = notebook.grey_thumbnail(np.asarray(self.array[middle]))
+        rows = [
+            *_grid_rows(self.shape, self.geometry),
+            ("type", f"{self.array.dtype}, {_memory_text(self.array.nbytes)}"),
+        ]
+        return notebook.card(f"Volume {self.name}", rows, picture, f"slice z = {middle}")
 
 
 @dataclass
@@ -208,7 +179,7 @@ class Segment:
         self.id = self.id or f"Segment_{self.value}" + (f"_{self.layer}" if self.layer else "")
 
 
-@dataclass
+@dataclass(repr=False)
 class Segmentation:
     """Labelled voxels and the table that says what each label means.
 
@@ -230,7 +201,8 @@ class Segmentation:
 
     def __post_init__(self) -> None:
         layers = (self.layers,) if isinstance(self.layers, np.ndarray) and self.layers.ndim == 3 else self.layers
-        self.layers = tuple(_checked_array(layer, f"segmentation {self.name!r}") for layer in layers)
+        what = f"segmentation {self.name!r}"
+        self.layers = tuple(_checked_array(layer, what, masked="refuse") for layer in layers)
         if not self.layers:
             raise InputError(f"segmentation {self.name!r} has no label array.")
         if len({layer.shape for layer in self.layers}) > 1:
@@ -256,11 +228,13 @@ class Segmentation:
         names, colours : mapping from value, optional
             Defaults are "Segment_<value>" and `DEFAULT_COLOURS` in turn.
         """
-        labels = _checked_array(labels, f"label array {name!r}")
+        labels = _checked_array(labels, f"label array {name!r}", masked="refuse")
         if labels.dtype.kind == "b":
             labels = labels.astype(np.uint8)
         if labels.dtype.kind not in "ui":
-            raise InputError(f"label array {name!r} holds {labels.dtype}; labels must be whole numbers.")
+            raise InputError(
+                f"label array {name!r} holds {labels.dtype}; labels must be whole numbers: labels.astype(int)."
+            )
         found = unique_values(labels)
         if len(found) and found[0] < 0:
             raise InputError(f"label array {name!r} holds the negative value {found[0]}; labels must be 0 or more.")
@@ -303,6 +277,32 @@ class Segmentation:
         """Number of voxels along k, j, i."""
         k, j, i = self.layers[0].shape
         return k, j, i
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The labels, so that ``np.asarray(segmentation)`` works; an InputError if segments overlap."""
+        return _as_array(self.labels, dtype, copy)
+
+    def __repr__(self) -> str:
+        names = [segment.name for segment in self.segments]
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        count = f"{len(names)} segment{'' if len(names) == 1 else 's'}" + (f" ({shown})" if names else "")
+        layers = f", {len(self.layers)} layers" if self.overlapping else ""
+        grid = _describe_grid(self.shape, self.geometry)
+        return f"<Segmentation {self.name!r}: {grid}, {self.layers[0].dtype}{layers}, {count}>"
+
+    def _repr_html_(self) -> str:
+        middle = self.shape[0] // 2
+        colours: list[dict[int, Vector]] = [{} for _ in self.layers]
+        for segment in self.segments:
+            colours[segment.layer][segment.value] = segment.colour
+        picture = notebook.label_thumbnail((layer[middle] for layer in self.layers), colours)
+        size = sum(layer.nbytes for layer in self.layers)
+        rows = [
+            *_grid_rows(self.shape, self.geometry),
+            ("type", f"{self.layers[0].dtype}, {_memory_text(size)}"),
+            ("segments", ", ".join(f"{segment.name} ({segment.value})" for segment in self.segments) or "none"),
+        ]
+        return notebook.card(f"Segmentation {self.name}", rows, picture, f"slice z = {middle}")
 
     @property
     def overlapping(self) -> bool:

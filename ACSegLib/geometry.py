@@ -1,0 +1,117 @@
+"""Where a grid of voxels lies in space: spacing, origin, direction and unit.
+
+Spacing, origin and direction are in (i, j, k) order, which is (x, y, z), and in LPS, as ITK has them. So
+``array[k, j, i]`` lies at ``origin + direction @ (spacing * (i, j, k))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+
+#: Length of each unit in millimetres; "px" means that the physical size is not known.
+UNITS_IN_MM: Mapping[str, float] = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "angstrom": 1e-7}
+
+Vector = tuple[float, ...]
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a grid of voxels lies.
+
+    Parameters
+    ----------
+    spacing : tuple of float
+        Voxel size along i, j, k, in `unit`. Positive.
+    origin : tuple of float
+        Position of the centre of voxel (0, 0, 0), LPS, in `unit`.
+    direction : tuple of 9 floats
+        Direction cosines, row-major 3 x 3, columns are the directions of i, j, k (as ITK).
+    unit : str
+        "nm", "um", "mm", "cm", "m", "angstrom", or "px" when the physical size is unknown.
+    """
+
+    spacing: Vector = (1.0, 1.0, 1.0)
+    origin: Vector = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = _IDENTITY
+    unit: str = "px"
+
+    def __post_init__(self) -> None:
+        for name, length in (("spacing", 3), ("origin", 3), ("direction", 9)):
+            values = tuple(float(v) for v in np.ravel(getattr(self, name)))
+            if len(values) != length or not np.all(np.isfinite(values)):
+                raise InputError(f"{name} must be {length} finite numbers, not {getattr(self, name)!r}.")
+            object.__setattr__(self, name, values)
+        if min(self.spacing) <= 0:
+            raise InputError(f"spacing must be positive, not {self.spacing}.")
+        if abs(np.linalg.det(self.direction_matrix)) < 1e-6:
+            raise InputError(f"direction must be an invertible 3 x 3 matrix, not {self.direction}.")
+        if self.unit != "px" and self.unit not in UNITS_IN_MM:
+            raise InputError(f"unit must be one of px, {', '.join(UNITS_IN_MM)}, not {self.unit!r}.")
+
+    def __str__(self) -> str:
+        size = " x ".join(f"{v:.6g}" for v in self.spacing)
+        origin = ", ".join(f"{v:.6g}" for v in self.origin)
+        rotated = ", rotated" if self.is_rotated else ""
+        return f"voxel size {size} {self.unit} (x, y, z), origin ({origin}){rotated}"
+
+    @property
+    def is_rotated(self) -> bool:
+        """Whether the axes of the array differ from the axes of space."""
+        return not np.allclose(self.direction, _IDENTITY, atol=1e-6)
+
+    @property
+    def direction_matrix(self) -> np.ndarray:
+        """Direction cosines as a (3, 3) float64 array."""
+        return np.reshape(self.direction, (3, 3)).astype(float)
+
+    @property
+    def ijk_to_lps(self) -> np.ndarray:
+        """(4, 4) float64 matrix from voxel indices (i, j, k) to LPS positions in `unit`."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.direction_matrix * np.asarray(self.spacing)
+        matrix[:3, 3] = self.origin
+        return matrix
+
+    @property
+    def voxel_volume(self) -> float:
+        """Volume of a voxel in cubic `unit`."""
+        return float(np.prod(self.spacing) * abs(np.linalg.det(self.direction_matrix)))
+
+    def cropped(self, start: Sequence[int]) -> Geometry:
+        """Geometry of the grid that begins at voxel `start` (i, j, k; may be negative)."""
+        origin = (self.ijk_to_lps @ np.array([*start, 1.0]))[:3]
+        return replace(self, origin=tuple(origin))
+
+    def in_unit(self, unit: str) -> Geometry:
+        """Same grid with lengths expressed in another unit; "px" has no size and cannot be converted."""
+        if unit == self.unit:
+            return self
+        if "px" in (unit, self.unit):
+            raise InputError(f"lengths in {self.unit} cannot be converted to {unit}: the voxel size is unknown.")
+        scale = UNITS_IN_MM[self.unit] / UNITS_IN_MM[unit]
+        spacing = tuple(v * scale for v in self.spacing)
+        return replace(self, spacing=spacing, origin=tuple(v * scale for v in self.origin), unit=unit)
+
+    def matches(self, other: Geometry, tolerance: float = 1e-3) -> bool:
+        """Whether two grids (of one shape) are the same to within `tolerance` of a voxel.
+
+        Equal numbers match whatever their units are: many programs store the numbers of an image in nm and state mm,
+        or no unit. A grid of which nothing is known (`Geometry()`, from a file without voxel size) matches any other.
+        """
+        if Geometry() in (self, other) or self._close_to(other, tolerance):
+            return True
+        return "px" not in (self.unit, other.unit) and self._close_to(other.in_unit(self.unit), tolerance)
+
+    def _close_to(self, other: Geometry, tolerance: float) -> bool:
+        step = min(self.spacing)
+        return bool(
+            np.allclose(self.spacing, other.spacing, rtol=tolerance, atol=0)
+            and np.allclose(self.direction, other.direction, atol=tolerance)
+            and np.allclose(self.origin, other.origin, rtol=1e-6, atol=tolerance * step)
+        )
