@@ -107,7 +107,7 @@ def _require_memory(array: Any, name: str, library: str) -> None:
     if needed > free:
         raise MemoryLimitError(
             f"{name} is a {library} array of {needed / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB of memory are free; "
-            "choose a part of it, or save it as OME-Zarr and predict it with `acseg predict`, which reads it in parts."
+            "choose a part of it. A prediction reads images part by part from a file: acseg.open(path, lazy=True)."
         )
 
 
