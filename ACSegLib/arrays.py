@@ -82,9 +82,10 @@ def _unmasked(array: np.ma.MaskedArray, name: str, masked: str) -> np.ndarray:
             f"{name} has {int(mask.sum())} masked voxels, and labels cannot be masked; "
             "give these voxels a value of their own and name it with ignore=, or fill the mask: labels.filled(0)."
         )
-    if array.dtype.kind != "f":
-        array = array.astype(np.float32 if array.dtype.itemsize <= 2 else np.float64)
-    return np.asarray(array.filled(np.nan))
+    has_nan = array.dtype.kind == "f"
+    values = np.array(array.data, array.dtype if has_nan else np.float32 if array.dtype.itemsize <= 2 else np.float64)
+    values[mask] = np.nan
+    return values
 
 
 def _from_torch(tensor: Any, name: str) -> np.ndarray:
