@@ -7,6 +7,7 @@ generator state gives the same patch.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,9 @@ class Augmentation:
     ----------
     flip : float
         Probability for each axis.
+    exchange : float
+        Probability that the axes are put in another order; needs cubic patches and voxels. With `flip` a network sees
+        all 48 orientations.
     affine, rotation, scaling : float
         Probability; largest turn about each axis in degrees; largest relative change of size.
     elastic, bending : float
@@ -51,10 +55,11 @@ class Augmentation:
     rings: float = 0.05
     streaks: float = 0.05
     low_dose: float = 0.1
+    exchange: float = 0.0
 
     def scaled(self, factor: float) -> Augmentation:
         """Same changes, `factor` times as often; mirroring at most every other time, which is even."""
-        kept = {"rotation", "scaling", "bending"}
+        kept = {"rotation", "scaling", "bending", "exchange"}
         changed = {k: v if k in kept else min(1.0, v * factor) for k, v in asdict(self).items()}
         return replace(self, **{**changed, "flip": min(max(self.flip, 0.5), changed["flip"])})
 
@@ -65,6 +70,7 @@ PRESETS: Mapping[str, Augmentation] = {
     "quick": replace(Augmentation().scaled(0.5), flip=0.5),
     "standard": Augmentation(),
     "thorough": Augmentation().scaled(1.5),
+    "orientations": replace(Augmentation(), exchange=1.0),
 }
 
 
@@ -106,7 +112,25 @@ def augment(
     for axis in (1, 2, 3):
         if uniform(0, 1, generator) < settings.flip:
             image, target = image.flip(axis), target.flip(axis)
+    image, target = _exchange_axes(image, target, settings, generator, spacing)
     return change_intensities(image, settings, generator), target.contiguous()
+
+
+def _exchange_axes(
+    image: torch.Tensor,
+    target: torch.Tensor,
+    settings: Augmentation,
+    generator: torch.Generator,
+    spacing: Sequence[float],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Put the axes of a cubic patch in one of the six orders, as often as the settings say."""
+    if not settings.exchange or len(set(image.shape[1:])) > 1 or max(spacing) > 1.01 * min(spacing):
+        return image, target
+    if uniform(0, 1, generator) >= settings.exchange:
+        return image, target
+    orders = list(itertools.permutations((1, 2, 3)))
+    order = (0, *orders[int(uniform(0, len(orders), generator))])
+    return image.permute(order).contiguous(), target.permute(order).contiguous()
 
 
 def change_intensities(image: torch.Tensor, settings: Augmentation, generator: torch.Generator) -> torch.Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ACSegLib.phantom.annotator import annotate
 from ACSegLib.phantom.parts import PARTS
-from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Kind, Recipe, vary
+from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Kind, Recipe, vary, vary_packed
 from ACSegLib.phantom.simulation import Phantom, simulate
 
-__all__ = ["KINDS", "NEIGHBOURS", "PARTS", "Kind", "Phantom", "Recipe", "annotate", "simulate", "vary"]
+__all__ = ["KINDS", "NEIGHBOURS", "PARTS", "Kind", "Phantom", "Recipe", "annotate", "simulate", "vary", "vary_packed"]

@@ -12,6 +12,9 @@ from ACSegLib.errors import InputError
 
 #: How a second cell that touches the first is labelled; see `Recipe.neighbour`.
 NEIGHBOURS = ("none", "unlabelled", "cytoplasm", "segment")
+#: What holds the specimen; see `Recipe.holder`.
+HOLDERS = ("capillary", "flat")
+AXES = ("k", "j", "i")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,13 @@ class Kind:
     mitochondria: int = 12
     granules: int = 0
 
+
+#: Parameters that must not be negative, where they are given.
+_NOT_NEGATIVE = (
+    "texture", "beads", "fragments", "filopodia", "roughness", "blur", "fringe", "rings", "halo", "cell_size", "spread",
+    "film", "gap", "microvilli", "network", "granules", "lipids", "vacuoles", "rim_width", "bead_hollow",
+    "wall_thickness", "glow", "dark_line", "eccentricity", "slab", "markers", "noise",
+)  # fmt: skip
 
 #: The cell types that `simulate` knows.
 KINDS: Mapping[str, Kind] = {
@@ -112,6 +122,45 @@ class Recipe:
         Root mean square of the gain error of single detector pixels, which makes ring artefacts.
     window : float
         Cut-off of the reconstruction's Hann window as a fraction of the Nyquist frequency; 1 is the sharpest.
+    packing : int
+        Number of cells that are packed together (`ACSegLib.phantom.packed`), some of them beyond the field of view;
+        0 makes one cell and its neighbours as the parameters above say. The parameters below need `packing`.
+    filling : float
+        Share of the bore, or of the slab of a flat holder, that is cell.
+    column : bool
+        Cells in single file, end to end; else spread.
+    cell_size, spread : float
+        Factor on the kind's axes; root mean square difference of the cells' LAC, as a fraction of the contrast.
+    film : float
+        Medium between glass and cell, in voxels; 0 presses the cells flat against the glass.
+    gap, seam : float
+        Width in voxels of the seam between touching cells, and its LAC beside the cytoplasm's as a fraction of the
+        contrast: -1 is medium, above 0 membranes.
+    microvilli : float
+        Density of the ragged fringe of free surfaces, 0 to 1.
+    network : float
+        Thickness of the mitochondrial network, 0 (none) to about 0.6.
+    granules, lipids, vacuoles : int
+        Number of granules and lipid droplets in a tenth of the volume; vacuoles a cell.
+    rim_width, bead_hollow : float
+        Width of a bead's bright rim as a fraction of its radius; how much darker its middle is, 0 to 1.
+    wall_thickness : float or None
+        Thickness of the glass as a fraction of the bore; None takes 2.6 % of the slice's side.
+    glow, dark_line : float
+        Brightening of the medium at the glass as a fraction of the contrast; depth of the dark line outside the glass
+        as a fraction of its LAC.
+    eccentricity : float
+        Largest displacement of the capillary from the middle, as a fraction of the slice's side; it tapers with it.
+    holder : str
+        "capillary" or "flat": a slab without wall.
+    slab : float
+        Thickness of the flat holder's ice, as a fraction of the slice's side.
+    markers : int
+        Gold markers on a flat holder.
+    noise : float
+        Root mean square of white noise that is added to the reconstruction, as a fraction of the contrast.
+    axis : str
+        Array axis along the capillary, which is the axis of rotation: "k", "j" or "i". Needs no `packing`.
     """
 
     kind: str = "t-cell"
@@ -146,6 +195,30 @@ class Recipe:
     fringe: float = 0.25
     rings: float = 0.0
     window: float = 1.0
+    packing: int = 0
+    filling: float = 0.5
+    column: bool = False
+    cell_size: float = 1.0
+    spread: float = 0.0
+    film: float = 0.0
+    gap: float = 0.0
+    seam: float = -1.0
+    microvilli: float = 0.0
+    network: float = 0.0
+    granules: int = 0
+    lipids: int = 0
+    vacuoles: int = 0
+    rim_width: float = 0.0
+    bead_hollow: float = 0.0
+    wall_thickness: float | None = None
+    glow: float = 0.0
+    dark_line: float = 0.0
+    eccentricity: float = 0.0
+    holder: str = "capillary"
+    slab: float = 0.4
+    markers: int = 0
+    noise: float = 0.0
+    axis: str = "k"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -161,7 +234,17 @@ class Recipe:
             raise InputError(f"company must be 1 or 2 neighbours, not {self.company!r}.")
         if not 0 <= self.missing_wedge < 180:
             raise InputError(f"missing_wedge must be 0 to under 180 degrees, not {self.missing_wedge!r}.")
-        for name in ("texture", "beads", "fragments", "filopodia", "roughness", "blur", "fringe", "rings", "halo"):
+        if self.holder not in HOLDERS:
+            raise InputError(f"holder must be one of {', '.join(HOLDERS)}, not {self.holder!r}.")
+        if self.axis not in AXES:
+            raise InputError(f"axis must be one of {', '.join(AXES)}, not {self.axis!r}.")
+        if not 0 <= self.packing <= 200:
+            raise InputError(f"packing must be 0 to 200 cells, not {self.packing!r}.")
+        if not 0 < self.filling < 1:
+            raise InputError(f"filling must be between 0 and 1, not {self.filling!r}.")
+        if self.holder == "flat" and not self.packing:
+            raise InputError("holder 'flat' needs packing: the number of cells on it.")
+        for name in _NOT_NEGATIVE:
             if getattr(self, name) is not None and not getattr(self, name) >= 0:
                 raise InputError(f"{name} must be 0 or more, not {getattr(self, name)!r}.")
 
@@ -233,5 +316,89 @@ def vary(seed: int, **fixed: Any) -> Recipe:
         "rings": rng.uniform(0.002, 0.02) if rng.random() < 0.25 else 0.0,
         "window": rng.uniform(0.6, 1.0),
     }
+    drawn.update(fixed)
+    return Recipe().changed(**drawn)
+
+
+def vary_packed(seed: int, **fixed: Any) -> Recipe:
+    """Draw a widely varied recipe of packed cells, with the ranges that real tomograms show.
+
+    Ranges: wall 1.2 to 4 times as absorbing (a thin one looks fainter) as cells and from 1.5 % of the bore thick, 5 to 95 % of the bore filled,
+    one to eight cells, beads of 2 to 70 % of the bore, noise of 0 to 6 % of the contrast; 12 % are flat holders.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed gives the same recipe.
+    **fixed
+        Parameters of `Recipe` that shall not vary.
+    """
+    rng = np.random.default_rng([seed, 13])
+    medium = rng.uniform(0.05, 0.17)
+    cytoplasm = medium / rng.uniform(0.22, 0.6)
+    contrast = cytoplasm - medium
+    length = rng.uniform(0.8, 2.2)  # of a cell in single file, in bores
+    capillary = rng.uniform(0.2, 0.48) if rng.random() < 0.85 else rng.uniform(0.48, 0.7)
+    flat = rng.random() < 0.12
+    column = bool(rng.random() < 0.35 and not flat)
+    large = bool(rng.random() < 0.25)
+    radius = rng.uniform(0.1, 0.34) * 2 * capillary if large else rng.uniform(0.01, 0.1)
+    drawn: dict[str, Any] = {
+        "kind": str(rng.choice(list(KINDS))),
+        "field_of_view": 10 ** rng.uniform(0.7, 1.5),
+        "medium": medium,
+        "cytoplasm": cytoplasm,
+        "nucleus": cytoplasm + contrast * rng.uniform(-0.5, 0.35),
+        "nucleolus": cytoplasm + contrast * rng.uniform(0.0, 0.5),
+        "lipid": cytoplasm + contrast * rng.uniform(0.5, 2.5),
+        "mitochondria": cytoplasm + contrast * rng.uniform(0.15, 0.8),
+        "granule": cytoplasm + contrast * rng.uniform(0.3, 1.5),
+        "bead": cytoplasm + contrast * rng.uniform(0.4, 3.0),
+        "debris": medium + contrast * rng.uniform(0.3, 1.5),
+        "glass": cytoplasm * rng.uniform(1.2, 4.0),
+        "texture": contrast * rng.uniform(0.04, 0.3),
+        "grain": rng.uniform(1.5, 3.5),
+        "filopodia": int(rng.integers(0, 20)),
+        "filopodia_radius": (0.8, rng.uniform(1.2, 2.4)),
+        "beads": int(rng.integers(1, 3)) if large else int(rng.integers(0, 6)) * int(rng.random() < 0.6),
+        "bead_radius": (0.8 * radius, 1.1 * radius),
+        "halo": rng.uniform(0.0, 0.6),
+        "rim_width": rng.uniform(0.05, 0.4) if rng.random() < 0.6 else 0.0,
+        "bead_hollow": rng.uniform(0.1, 0.7),
+        "fragments": int(rng.integers(0, 25)),
+        "wall": bool(rng.random() < 0.93),
+        "wall_thickness": rng.uniform(0.015, 0.06),
+        "capillary": capillary,
+        "eccentricity": rng.uniform(0.0, 0.08),
+        "glow": rng.uniform(0.0, 0.35) * int(rng.random() < 0.6),
+        "dark_line": rng.uniform(0.0, 0.12),
+        "packing": max(1, round(1.5 / (2 * capillary * length))) if column else int(rng.integers(1, 9)),
+        "filling": rng.uniform(0.35, 0.95) if column else rng.uniform(0.02, 0.9),
+        "column": column,
+        "cell_size": rng.uniform(0.6, 1.3) * 2 * capillary,
+        "spread": rng.uniform(0.0, 0.12),
+        "film": rng.uniform(0.0, 1.5) * int(rng.random() < 0.6),
+        "gap": rng.uniform(0.4, 1.8) * int(rng.random() < 0.75),
+        "seam": rng.uniform(-1.0, -0.3) if rng.random() < 0.75 else rng.uniform(0.1, 0.4),
+        "microvilli": rng.uniform(0.0, 1.0) * int(rng.random() < 0.6),
+        "network": rng.uniform(0.1, 0.5) * int(rng.random() < 0.7),
+        "granules": int(rng.integers(0, 40)),
+        "lipids": int(rng.integers(0, 15)),
+        "vacuoles": int(rng.integers(1, 3)) * int(rng.random() < 0.3),
+        "roughness": 10 ** rng.uniform(-1.0, 0.2),
+        "projections": int(rng.choice([60, 92, 92, 120])),
+        "missing_wedge": 0.0,
+        "photons": 10 ** rng.uniform(3.1, 4.7),
+        "blur": rng.uniform(0.3, 1.0),
+        "fringe": rng.uniform(0.0, 0.8),
+        "rings": rng.uniform(0.002, 0.01) if rng.random() < 0.15 else 0.0,
+        "window": rng.uniform(0.6, 1.0),
+        "noise": rng.uniform(0.0, 0.05),
+    }
+    if flat:
+        drawn |= {
+            "holder": "flat", "wall": False, "slab": rng.uniform(0.3, 1.4), "missing_wedge": rng.uniform(30, 60),
+            "markers": int(rng.integers(0, 20)), "filling": rng.uniform(0.3, 0.97), "glow": 0.0,
+        }  # fmt: skip
     drawn.update(fixed)
     return Recipe().changed(**drawn)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.phantom.packed import PackedSpecimen
 from ACSegLib.phantom.parts import CELL_PARTS, CODE, PARTS
 from ACSegLib.phantom.recipe import Recipe
 from ACSegLib.phantom.specimen import Specimen
@@ -17,6 +18,8 @@ from ACSegLib.phantom.tomography import blur_and_noise, measure_and_reconstruct
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 CELL, BEAD, NEIGHBOUR = 1, 2, 3
+#: Which axis of the result each axis of the specimen is.
+_ORDERS = {"k": (0, 1, 2), "j": (1, 0, 2), "i": (2, 1, 0)}
 _COLOURS = {CELL: (0.27, 0.57, 0.82), BEAD: (0.95, 0.65, 0.20), NEIGHBOUR: (0.60, 0.45, 0.75)}
 _PART_COLOURS = (
     (0.27, 0.57, 0.82),
@@ -48,6 +51,8 @@ class Phantom:
         "mitochondria", "granules", "bead", "neighbour", "wall", "debris".
     recipe : Recipe
     seed : int
+    cells : Segmentation
+        One value a cell, from 1: of packed cells their numbers; else 1 for the cell and 2 for its neighbours.
     """
 
     volume: Volume
@@ -55,6 +60,7 @@ class Phantom:
     parts: Segmentation
     recipe: Recipe
     seed: int
+    cells: Segmentation
 
     def mask(self, part: str) -> np.ndarray:
         """Boolean (k, j, i) array: where a part is."""
@@ -101,7 +107,9 @@ def simulate(
     shape = _checked_shape(size)
     recipe = recipe or Recipe()
     recipe = recipe.changed(**({"kind": kind} if kind is not None else {}), **changes)
-    specimen = Specimen(shape, recipe, seed)
+    order = _ORDERS[recipe.axis]  # the specimen's k is the axis of rotation, wherever the result has it
+    shape = (shape[order[0]], shape[order[1]], shape[order[2]])
+    specimen = PackedSpecimen(shape, recipe, seed) if recipe.packing else Specimen(shape, recipe, seed)
     specimen.build(progress.part(0.0, 0.4))
     voxel_size = recipe.field_of_view / min(shape[1:])
     rng = np.random.default_rng([seed, 1])
@@ -110,14 +118,29 @@ def simulate(
         array = measure_and_reconstruct(specimen.lac, voxel_size, recipe, rng, progress.part(0.4, 1.0))
     else:
         array = blur_and_noise(specimen.lac, recipe, rng)
+    if recipe.noise > 0:
+        strength = np.float32(recipe.noise * abs(recipe.cytoplasm - recipe.medium))
+        array += strength * rng.standard_normal(array.shape, dtype=np.float32)
+    array, labels, cells = (np.ascontiguousarray(a.transpose(np.argsort(order))) for a in _maps(specimen, array))
     geometry = Geometry(spacing=(1000 * voxel_size,) * 3, unit="nm")
     name = f"{recipe.kind}-{seed}"
     volume = Volume(array, geometry, name, {"quantity": "linear absorption coefficient", "intensity_unit": "1/um"})
-    truth = _truth(specimen.parts, recipe.neighbour, geometry, name)
+    truth = _truth(labels, "cytoplasm" if recipe.packing else recipe.neighbour, geometry, name)
     colours = dict(enumerate(_PART_COLOURS, start=1))
-    parts = Segmentation.from_labels(specimen.parts, geometry, dict(enumerate(PARTS)), colours, f"{name} parts")
+    parts = Segmentation.from_labels(labels, geometry, dict(enumerate(PARTS)), colours, f"{name} parts")
+    numbers = {n: f"cell {n}" for n in range(1, int(cells.max()) + 1)}
     progress(1.0, "tomogram simulated")
-    return Phantom(volume, truth, parts, recipe, seed)
+    return Phantom(volume, truth, parts, recipe, seed, Segmentation.from_labels(cells, geometry, numbers))
+
+
+def _maps(specimen: Specimen | PackedSpecimen, array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image, parts and numbered cells of a specimen, (k, j, i) with k along the capillary."""
+    if isinstance(specimen, PackedSpecimen):
+        return array, specimen.parts, specimen.cells
+    number = np.zeros(len(PARTS), np.uint8)
+    number[[CODE[part] for part in CELL_PARTS]] = 1
+    number[CODE["neighbour"]] = 2
+    return array, specimen.parts, number[specimen.parts]
 
 
 def _checked_shape(size: int | Sequence[int]) -> tuple[int, int, int]:
