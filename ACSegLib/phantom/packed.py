@@ -357,9 +357,9 @@ class PackedSpecimen:
         away = np.sqrt(sum((a - c) ** 2 for a, c in zip(grid, point, strict=True))).astype(np.float32) - radius
         dark = recipe.halo * (recipe.bead - recipe.medium) * np.exp(-(((away - 0.9 * width) / (0.7 * width)) ** 2))
         self.lac[box] -= np.where(away > 0, dark, 0)
-        rim = np.exp(-((away / max(1.0, recipe.rim_width * radius)) ** 2)) if recipe.rim_width else np.float32(1)
+        rim = np.exp(-((away / max(1.0, recipe.rim_width * radius)) ** 2)) if recipe.rim_width else 1.0
         middle = recipe.medium + (recipe.bead - recipe.medium) * (1 - recipe.bead_hollow)
-        self._paint(box, coverage(away), np.float32(middle) + np.float32(recipe.bead - middle) * rim)
+        self._paint(box, coverage(away), np.asarray(middle + (recipe.bead - middle) * rim, np.float32))
         inside = away < 0
         self.parts[box][inside] = CODE["bead"]
         self.cells[box][inside] = 0

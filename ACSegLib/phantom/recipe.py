@@ -323,8 +323,9 @@ def vary(seed: int, **fixed: Any) -> Recipe:
 def vary_packed(seed: int, **fixed: Any) -> Recipe:
     """Draw a widely varied recipe of packed cells, with the ranges that real tomograms show.
 
-    Ranges: wall 1.2 to 4 times as absorbing (a thin one looks fainter) as cells and from 1.5 % of the bore thick, 5 to 95 % of the bore filled,
-    one to eight cells, beads of 2 to 70 % of the bore, noise of 0 to 6 % of the contrast; 12 % are flat holders.
+    Ranges: wall 1.2 to 4 times as absorbing as cells (a thin one looks fainter) and from 1.5 % of the bore thick, 2 to
+    95 % of the bore filled, one to eight cells, beads of 2 to 70 % of the bore, noise of 0 to 5 % of the contrast; 12 %
+    are flat holders.
 
     Parameters
     ----------

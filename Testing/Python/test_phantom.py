@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.phantom import KINDS, PARTS, Recipe, annotate, simulate, vary
+from ACSegLib.phantom import KINDS, PARTS, Recipe, annotate, simulate, vary, vary_packed
 from ACSegLib.phantom.projector import back_project, project
 from ACSegLib.phantom.shapes import Blob, SmoothField, Tube, coverage, slabs, whole
 from ACSegLib.phantom.tomography import ramp_filter, view_angles
@@ -342,3 +342,69 @@ def test_a_shaky_hand_errs_near_the_outline_by_about_what_was_asked(cell):
 def test_what_the_annotator_cannot_do_is_named(cell, settings):
     with pytest.raises(InputError, match=next(iter(settings))):
         annotate(cell.truth, **settings)
+
+
+# Packed cells
+
+
+def packed(seed=1, size=48, **changes):
+    recipe = vary_packed(seed, **{"packing": 5, "column": False, "holder": "capillary", "wall": True, **changes})
+    return simulate(size, seed, recipe=recipe, reconstruct=False)
+
+
+@pytest.mark.parametrize("filling", [0.2, 0.6, 0.9])
+def test_packed_cells_fill_the_wanted_share_of_the_bore(filling):
+    made = packed(filling=filling, beads=0, fragments=0, filopodia=0, microvilli=0, film=0, gap=0, capillary=0.4)
+    bore = ~made.mask("wall") & ndimage.binary_fill_holes(made.mask("wall").any(axis=0))[None]
+    cells = made.truth.mask("cytoplasm")
+    assert np.count_nonzero(cells & bore) / np.count_nonzero(bore) == pytest.approx(filling, abs=0.08)
+
+
+def test_every_packed_cell_has_a_number_of_its_own_and_touching_ones_meet():
+    made = packed(filling=0.9, gap=0, film=0)
+    numbers = made.cells.labels
+    assert len(np.unique(numbers[numbers > 0])) >= 3
+    np.testing.assert_array_equal(numbers > 0, made.truth.mask("cytoplasm"))
+    pairs = np.stack([numbers[1:], numbers[:-1]])
+    assert ((pairs[0] != pairs[1]) & (pairs > 0).all(0)).any()
+
+
+def test_cells_pressed_flat_against_the_glass_touch_it():
+    made = packed(filling=0.9, film=0, beads=0, capillary=0.4, eccentricity=0)
+    touching = ndimage.binary_dilation(made.mask("wall"), iterations=2) & made.truth.mask("cytoplasm")
+    assert np.count_nonzero(touching) > 0.25 * np.count_nonzero(made.mask("wall"))
+
+
+def test_the_capillary_lies_along_the_axis_asked_for():
+    def wall_along(made):
+        wall = made.mask("wall")
+        return [bool(wall.all(axis=axis).any()) for axis in range(3)]
+
+    for axis, expected in {"k": [True, False, False], "j": [False, True, False], "i": [False, False, True]}.items():
+        assert wall_along(packed(axis=axis, eccentricity=0, size=(40, 44, 48))) == expected
+        assert packed(axis=axis, size=(40, 44, 48)).volume.array.shape == (40, 44, 48)
+
+
+def test_a_flat_holder_has_no_wall_and_nothing_beyond_its_slab():
+    made = packed(holder="flat", wall=False, slab=0.4, filling=0.6, markers=3, missing_wedge=50)
+    assert not made.mask("wall").any()
+    assert not made.truth.labels[:, :8].any()
+    assert not made.truth.labels[:, -8:].any()
+    assert made.truth.mask("cytoplasm").any()
+
+
+def test_packed_recipes_are_reproducible_and_span_what_real_tomograms_show():
+    recipes = [vary_packed(seed) for seed in range(200)]
+    assert recipes[7] == vary_packed(7)
+    ratio = [r.glass / r.cytoplasm for r in recipes]
+    assert min(ratio) < 1.4
+    assert max(ratio) > 3.2
+    assert min(r.filling for r in recipes) < 0.1
+    assert max(r.filling for r in recipes) > 0.9
+    assert {r.holder for r in recipes} == {"capillary", "flat"}
+    assert {r.column for r in recipes} == {True, False}
+
+
+def test_a_flat_holder_without_cells_is_refused():
+    with pytest.raises(InputError, match="packing"):
+        Recipe(holder="flat")
