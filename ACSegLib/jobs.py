@@ -139,7 +139,6 @@ class LineWriter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
-        self._last = (-self.PROGRESS_INTERVAL, "")
         self.closed = False
 
     def send(self, event: str, **values: Any) -> None:
@@ -154,20 +153,25 @@ class LineWriter:
             except (BrokenPipeError, ValueError):  # ValueError: the stream was closed
                 self.closed = True
 
-    def progress(self, cancelled: Callable[[], bool] | None = None) -> Progress:
-        """Give a Progress that reports through this writer; it stops too when the reader has gone away."""
-        return Progress(
-            self._send_progress,
-            lambda: self.closed or (cancelled is not None and cancelled()),
-            lambda values: self.send("metrics", values=dict(values)),
-        )
+    def progress(self, cancelled: Callable[[], bool] | None = None, **values: Any) -> Progress:
+        """Give a Progress that reports through this writer; it stops too when the reader has gone away.
 
-    def _send_progress(self, fraction: float, message: str) -> None:
-        now = time.monotonic()
-        last, last_message = self._last
-        if now - last >= self.PROGRESS_INTERVAL or message != last_message or fraction >= 1:
-            self._last = (now, message)
-            self.send("progress", fraction=round(fraction, 4), message=message)
+        Further `values` are written into each of its lines.
+        """
+        last = (-self.PROGRESS_INTERVAL, "")
+
+        def report(fraction: float, message: str) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last[0] >= self.PROGRESS_INTERVAL or message != last[1] or fraction >= 1:
+                last = (now, message)
+                self.send("progress", fraction=round(fraction, 4), message=message, **values)
+
+        return Progress(
+            report,
+            lambda: self.closed or (cancelled is not None and cancelled()),
+            lambda figures: self.send("metrics", values=dict(figures), **values),
+        )
 
 
 def parse_line(line: str) -> dict[str, Any] | None:

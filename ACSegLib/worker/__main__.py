@@ -1,0 +1,71 @@
+"""``python -m ACSegLib.worker``: serves a front end that writes requests to its stdin, and ends with it.
+
+The first line decides: ``{"serve": ..}`` begins a resident worker (`ACSegLib.worker.server`), and
+``{"command": .., "options": {..}}`` runs one command of ``acseg``. End of stdin means that the front end is gone,
+killed too: the work is cancelled. A cancel with ``"patience"`` bounds the time that stopping takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from ACSegLib.errors import Cancelled, InputError, explain
+from ACSegLib.jobs import LineWriter
+from ACSegLib.worker.command import EXIT_CANCELLED, run_command
+
+
+def _lines(descriptor: int) -> Iterator[str]:
+    """Lines of a file descriptor, each as soon as it is whole.
+
+    Read without Python's buffered stdin: a thread that waits in that holds its lock, and the interpreter then aborts
+    at exit instead of ending.
+    """
+    rest = b""
+    while block := os.read(descriptor, 1 << 16):
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", errors="replace")
+    if rest:
+        yield rest.decode("utf-8", errors="replace")
+
+
+def _first_request(line: str) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"the request is not a line of JSON ({error}); send one object on one line.") from error
+    if not isinstance(request, dict):
+        raise InputError('the request must be an object {"command": .., "options": {..}}.')
+    return request
+
+
+def main() -> int:
+    """Serve a front end; returns the exit code (as the shell command's)."""
+    writer = LineWriter(sys.stdout)
+    sys.stdout = sys.stderr  # a library's print must not break the protocol
+    lines = _lines(sys.stdin.fileno())
+    try:
+        request = _first_request(next(lines, ""))
+        if "serve" in request:
+            from ACSegLib.worker.server import Server
+
+            Server(request["serve"], lines, writer).serve()
+        return run_command(request, lines, writer)
+    except (Cancelled, KeyboardInterrupt):
+        writer.send("cancelled")
+        return EXIT_CANCELLED
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            traceback.print_exc(file=sys.stderr)
+        writer.send("error", kind=type(error).__name__, message=sentence or f"unexpected failure: {error}")
+        return 2 if sentence else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

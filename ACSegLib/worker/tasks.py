@@ -1,0 +1,173 @@
+"""What a worker can do: each task takes a message and arrays, and gives a message and arrays."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.jobs import Progress
+
+Message = dict[str, Any]
+Arrays = dict[str, np.ndarray]
+
+
+class Lane(enum.Enum):
+    """Where a task is done: one after the other, beside that, or in a child process."""
+
+    LONG = "long"
+    SHORT = "short"
+    CHILD = "child"
+
+
+@dataclass
+class Call:
+    """One call of a task.
+
+    Attributes
+    ----------
+    message, arrays : dict
+        What the front end sent.
+    keep : str
+        Name under which the state of this work is kept; empty for none.
+    kept : dict
+        Name -> state.
+    progress : Progress
+    on_stop : list of callable
+        Called with the seconds that stopping may take, from another thread, when the work is cancelled.
+    """
+
+    message: Message
+    arrays: Arrays
+    keep: str
+    kept: dict[str, Any]
+    progress: Progress
+    on_stop: list[Callable[[float], None]] = field(default_factory=list)
+
+    def stop(self, patience: float) -> None:
+        """Tell the work that it is cancelled; most of it learns so from its progress."""
+        for action in list(self.on_stop):
+            action(patience)
+
+
+Function = Callable[[Call], tuple[Message, Mapping[str, np.ndarray]]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function and where it is done."""
+
+    function: Function
+    lane: Lane = Lane.LONG
+
+
+def fill(call: Call) -> tuple[Message, Arrays]:
+    """Fill, or refill from what is kept; see `ACSegLib.workflows`."""
+    from ACSegLib.workflows import FillRequest, plan, run
+
+    previous = call.kept.get(call.keep) if call.keep else None
+    request = FillRequest.unpack(call.message, call.arrays, previous)
+    planned = plan(request, previous)
+    if planned == "refill":
+        call.progress(0.0, "refilling what was edited")
+    outcome = run(request, previous, call.arrays.get("protected"), call.progress)
+    if call.keep:
+        call.kept[call.keep] = outcome
+    return outcome.pack()
+
+
+def measure(call: Call) -> tuple[Message, Arrays]:
+    """Measure a segmentation: rows of the table, by the options of ``acseg measure``."""
+    from ACSegLib.commands.measure import Options, measure_labels
+    from ACSegLib.commands.options import from_mapping
+    from ACSegLib.workflows.packing import unpack_segmentation, unpack_volume
+
+    segmentation = unpack_segmentation(call.message["segmentation"], call.arrays)
+    image = call.message.get("volume")
+    volume = unpack_volume(image, call.arrays) if image else None
+    rows = measure_labels(segmentation, volume, from_mapping(Options, call.message["options"]), call.progress)
+    return {"rows": rows}, {}
+
+
+def simulate(call: Call) -> tuple[Message, Arrays]:
+    """Simulate a tomogram, and sparse labels on every so many slices of it."""
+    from ACSegLib.phantom import annotate
+    from ACSegLib.phantom import simulate as simulate_phantom
+
+    phantom = simulate_phantom(int(call.message["size"]), seed=int(call.message["seed"]), progress=call.progress)
+    labels, _slices = annotate(phantom.truth, every=int(call.message["every"]))
+    return _packed(phantom.volume, labels)
+
+
+def fetch(call: Call) -> tuple[Message, Arrays]:
+    """Download a tomogram of a public data set, and its labels if it has some."""
+    from ACSegLib.files.dataverse import fetch_pair
+
+    m = call.message
+    return _packed(*fetch_pair(m["server"], m["dataset"], int(m["number"]), Path(m["folder"]), call.progress))
+
+
+def command(call: Call) -> tuple[Message, Arrays]:
+    """Run a command of ``acseg`` in a child process; its volumes and labels come and go as arrays.
+
+    The message has "command", "options", "inputs" (path -> packed volume or segmentation, written there before), and
+    "output" (path of a segmentation to read after it; None for none).
+    """
+    from ACSegLib.worker.child import ChildCommand
+
+    _write_inputs(call, call.progress.part(0.0, 0.03))
+    child = ChildCommand(str(call.message["command"]), dict(call.message["options"]))
+    call.on_stop.append(child.cancel)
+    if call.progress.is_cancelled():  # just before it began
+        child.cancel(0.0)
+    report = child.follow(call.progress.part(0.03, 0.97))
+    arrays: Arrays = {}
+    answer: Message = {"report": report}
+    if call.message.get("output"):
+        from ACSegLib.files import open_segmentation
+        from ACSegLib.workflows.packing import pack_segmentation
+
+        call.progress(0.97, "reading the result")
+        outputs = (report.get("results") or {}).get("outputs") or {}
+        found = open_segmentation(outputs.get("segmentation") or call.message["output"])
+        answer["segmentation"] = pack_segmentation(found, "labels", arrays)
+    return answer, arrays
+
+
+def _write_inputs(call: Call, progress: Progress) -> None:
+    inputs = call.message.get("inputs")
+    if not inputs:
+        return
+    from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.workflows.packing import unpack_segmentation, unpack_volume
+
+    for number, (path, packed) in enumerate(inputs.items()):
+        progress(number / len(inputs), f"writing {packed['name']}")
+        if "layers" in packed:
+            save_segmentation(unpack_segmentation(packed, call.arrays), path)
+        else:
+            save_volume(unpack_volume(packed, call.arrays), path)
+    call.arrays.clear()
+
+
+def _packed(volume: Any, labels: Any) -> tuple[Message, Arrays]:
+    from ACSegLib.workflows.packing import pack_segmentation, pack_volume
+
+    arrays: Arrays = {}
+    message: Message = {"volume": pack_volume(volume, "image", arrays), "labels": None}
+    if labels is not None:
+        message["labels"] = pack_segmentation(labels, "labels", arrays)
+    return message, arrays
+
+
+TASKS: dict[str, Task] = {
+    "fill": Task(fill),
+    "measure": Task(measure),
+    "simulate": Task(simulate),
+    "fetch": Task(fetch),
+    "command": Task(command, Lane.CHILD),
+}
