@@ -12,11 +12,10 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ACSegLib.errors import FileError
+from ACSegLib.files.dataverse import Dataverse, fetch_pair
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
 from ACSegPanels.background import BackgroundJob
-from ACSegPanels.dataverse import Dataverse, pairUp
 from ACSegPanels.task import Task
 from ACSegPanels.waiting import waitShowing
 
@@ -38,7 +37,7 @@ def startTCell(number: int, dataverse: Dataverse | None = None, folder: Path | N
     server = dataverse or Dataverse(SERVER, DATASET)
     place = folder or Path(slicer.app.cachePath) / "ACSeg"
     names = f"T cell {number}", f"T cell {number} labels"
-    return _start(lambda progress: _fetch(number, server, place, progress), *names)
+    return _start(lambda progress: fetch_pair(server, number, place, progress), *names)
 
 
 def simulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> list[Any]:
@@ -56,24 +55,6 @@ def _start(work: Any, imageName: str, labelsName: str) -> Task:
     job = BackgroundJob()
     job.start(work)
     return Task(job, lambda data: _addNodes(*data, imageName, labelsName))
-
-
-def _fetch(number: int, dataverse: Dataverse, folder: Path, progress: Progress) -> tuple[Volume, Segmentation | None]:
-    from ACSegLib.files import open_segmentation, open_volume
-
-    progress(0.0, "asking for the list of files")
-    pairs = pairUp(dataverse.files())
-    if not 1 <= number <= len(pairs):
-        raise FileError(f"the data set holds {len(pairs)} tomograms; there is no number {number}.")
-    image, labels = pairs[number - 1]
-    share = image.size / max(image.size + (labels.size if labels else 0), 1)
-    volume = open_volume(dataverse.download(image, folder, progress.part(0.02, 0.02 + 0.9 * share)))
-    if labels is None:
-        return volume, None
-    drawn = open_segmentation(dataverse.download(labels, folder, progress.part(0.02 + 0.9 * share, 0.92)))
-    progress(0.95, "loading")
-    drawn.geometry = volume.geometry
-    return volume, drawn
 
 
 def _simulate(size: int, every: int, seed: int, progress: Progress) -> tuple[Volume, Segmentation]:

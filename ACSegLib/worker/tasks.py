@@ -105,10 +105,10 @@ def simulate(call: Call) -> tuple[Message, Arrays]:
 
 def fetch(call: Call) -> tuple[Message, Arrays]:
     """Download a tomogram of a public data set, and its labels if it has some."""
-    from ACSegLib.files.dataverse import fetch_pair
+    from ACSegLib.files.dataverse import Dataverse, fetch_pair
 
-    m = call.message
-    return _packed(*fetch_pair(m["server"], m["dataset"], int(m["number"]), Path(m["folder"]), call.progress))
+    source = Dataverse(call.message["server"], call.message["dataset"])
+    return _packed(*fetch_pair(source, int(call.message["number"]), Path(call.message["folder"]), call.progress))
 
 
 def command(call: Call) -> tuple[Message, Arrays]:

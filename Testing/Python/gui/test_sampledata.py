@@ -63,7 +63,7 @@ def server():
 
 
 def dataverse(address):
-    from ACSegPanels.dataverse import Dataverse
+    from ACSegLib.files.dataverse import Dataverse
 
     return Dataverse(address, "doi:10.11588/data/XEBZLL")
 
@@ -228,10 +228,10 @@ def test_a_failed_download_is_told_in_a_sentence(scene, window, monkeypatch):
 
 
 def test_a_download_that_is_cancelled_leaves_no_file(scene, server, tmp_path):
-    from ACSegPanels.dataverse import Dataverse
     from ACSegPanels.sampledata import startTCell
 
     from ACSegLib.errors import Cancelled
+    from ACSegLib.files.dataverse import Dataverse
 
     class Stopping(Dataverse):
         """Cancels in the middle of the first file."""

@@ -1,4 +1,4 @@
-"""Reads a data set of a Dataverse server: the list of its files, and checked downloads. No Qt, no MRML."""
+"""Reads a data set of a Dataverse server: the list of its files, and checked downloads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ACSegLib.errors import FileError
+from ACSegLib.files.atomic import atomic_output
 from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
 
 _TIMEOUT = 60.0
 _BLOCK = 1 << 20
@@ -77,8 +79,6 @@ class Dataverse:
         FileError
             If the download fails, or its checksum is not the listed one; then no file is left behind.
         """
-        from ACSegLib.files.atomic import atomic_output
-
         progress = progress or Progress()
         target = folder / Path(file.name).name
         progress(0.0, f"looking for {target.name}")
@@ -101,6 +101,37 @@ class Dataverse:
         return target
 
 
+def fetch_pair(
+    dataverse: Dataverse, number: int, folder: Path, progress: Progress
+) -> tuple[Volume, Segmentation | None]:
+    """Download a tomogram of a data set and its labels, if it has some, and read them.
+
+    Parameters
+    ----------
+    dataverse : Dataverse
+    number : int
+        Of the tomogram, from 1, in the order of their names.
+    folder : Path
+        Where the files are kept; what is there is not downloaded again.
+    progress : Progress
+    """
+    from ACSegLib.files import open_segmentation, open_volume
+
+    progress(0.0, "asking for the list of files")
+    pairs = pair_up(dataverse.files())
+    if not 1 <= number <= len(pairs):
+        raise FileError(f"the data set holds {len(pairs)} tomograms; there is no number {number}.")
+    image, labels = pairs[number - 1]
+    share = image.size / max(image.size + (labels.size if labels else 0), 1)
+    volume = open_volume(dataverse.download(image, folder, progress.part(0.02, 0.02 + 0.9 * share)))
+    if labels is None:
+        return volume, None
+    sparse = open_segmentation(dataverse.download(labels, folder, progress.part(0.02 + 0.9 * share, 0.92)))
+    progress(0.95, "loading")
+    sparse.geometry = volume.geometry
+    return volume, sparse
+
+
 def _remote(row: dict[str, Any]) -> RemoteFile:
     checksum = row.get("checksum") or {"type": "MD5", "value": row["md5"]}
     return RemoteFile(int(row["id"]), row["filename"], int(row["filesize"]), checksum["type"], checksum["value"])
@@ -114,7 +145,7 @@ def _matches(path: Path, file: RemoteFile) -> bool:
     return digest.hexdigest().lower() == file.checksum.lower()
 
 
-def pairUp(files: list[RemoteFile]) -> list[tuple[RemoteFile, RemoteFile | None]]:
+def pair_up(files: list[RemoteFile]) -> list[tuple[RemoteFile, RemoteFile | None]]:
     """Pair tomograms with their labels by name: labels say so in their name, or share the tomogram's beginning."""
     labels = [f for f in files if any(word in f.name.lower() for word in _LABEL_WORDS)]
     pairs = []
