@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ACSegPanels.filling import forecastHelp
+from ACSegPanels.filling import forecast, forecastHelp, summary
 from ACSegPanels.panel import Panel
 
 EFFECT_NAME = "ACSeg random walk fill"
@@ -73,8 +73,8 @@ class FillPanel(Panel):
         if self.parameters is not None:
             self.parameters.fillOutput = node
             self.parameters.measureSegmentation = node
-        self.say(self.module.logic.lastFill.summary)
-        self._showForecast(self.module.logic.lastFill.forecast)
+        self.say(summary(self.module.logic.lastFill))
+        self._showForecast(forecast(self.module.logic.lastFill))
 
     def _showForecast(self, text: str) -> None:
         self.ui.fillForecast.text = text

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from ACSegLib.axes import read_slices
 from ACSegLib.commands import load
 from ACSegLib.commands.options import describe_options, from_mapping
 from ACSegLib.errors import InputError
+from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.workflows import FillRequest
 
 #: What the nodes of the scene stand for, where a command has files.
-_BY_NODES: Mapping[str, Mapping[str, Any]] = {
+BY_NODES: Mapping[str, Mapping[str, Any]] = {
     "fill": {
         "image": "scene",
         "labels": "scene",
@@ -19,6 +23,7 @@ _BY_NODES: Mapping[str, Mapping[str, Any]] = {
         "uncertainty": None,
         "suggest": 0,
         "resample": True,
+        "level": None,
         "image_dataset": None,
         "labels_dataset": None,
     },
@@ -41,7 +46,7 @@ def commandOptions(command: str, keywords: Mapping[str, Any]) -> Any:
     InputError
         Naming a keyword that the command does not know, or whose value is out of its range.
     """
-    options, byNodes = load(command).Options, _BY_NODES[command]
+    options, byNodes = load(command).Options, BY_NODES[command]
     names = {info.name for info in describe_options(options)} - set(byNodes)
     unknown = sorted(set(keywords) - names)
     if unknown:
@@ -49,21 +54,12 @@ def commandOptions(command: str, keywords: Mapping[str, Any]) -> Any:
     return from_mapping(options, {**byNodes, **keywords})
 
 
-def fillKeywords(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keywords of `ACSegLib.fill.fill` and of `ACSegLib.postprocess.cleanup.clean` from those of a script.
+def fillRequest(volume: Volume, labels: Segmentation, keywords: Mapping[str, Any]) -> FillRequest:
+    """Make the request for a fill from the keywords of a script, or from the options of a panel.
 
     ``slices`` may be a list of indices, or a mapping from axis to indices, as well as the shell's text.
     """
-    from ACSegLib.commands.fill import parse_slices
-    from ACSegLib.fill import Settings
-
     slices = keywords.get("slices")
     options = commandOptions("fill", {name: value for name, value in keywords.items() if name != "slices"})
-    settings = {name: getattr(options, name) for name in ("axis", "mode", "background", "ignore", "device")}
-    settings["slices"] = parse_slices(slices) if isinstance(slices, str) else slices
-    if options.gamma is not None:
-        settings["settings"] = Settings(options.gamma, options.edge)
-    if options.memory is not None:
-        settings["memory_limit"] = options.memory * 2**30
-    cleaning = {name: getattr(options, name) for name in ("islands", "holes", "smooth")}
-    return settings, {name: value for name, value in cleaning.items() if value}
+    request = FillRequest.from_options(volume, labels, options)
+    return replace(request, slices=read_slices(slices, options.axis))

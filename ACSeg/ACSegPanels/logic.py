@@ -9,10 +9,10 @@ from typing import Any
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
+from ACSegLib.workflows import run
 from ACSegPanels.background import BackgroundJob
 from ACSegPanels.exchange import ExchangeFolder, openResult, placeResult
-from ACSegPanels.filling import runFill
-from ACSegPanels.keywords import commandOptions, fillKeywords
+from ACSegPanels.keywords import commandOptions, fillRequest
 from ACSegPanels.process import ProcessRunner
 from ACSegPanels.staging import StagedRunner
 from ACSegPanels.tables import writeTable
@@ -82,18 +82,17 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node, write_segmentation_to_node
 
-        settings, cleaning = fillKeywords(options)
         volume = volume_from_node(volumeNode)
-        drawn = segmentation_from_node(segmentationNode, volumeNode, segmentIDs)
+        request = fillRequest(volume, segmentation_from_node(segmentationNode, volumeNode, segmentIDs), options)
         job = BackgroundJob()
-        job.start(lambda progress: runFill(volume, drawn, settings, cleaning, progress))
+        job.start(lambda progress: run(request, progress=progress))
 
         def finish(outcome: Any) -> Any:
             self.lastFill = outcome
             _requireInScene(volumeNode)
             name = f"{segmentationNode.GetName()} filled"
             return write_segmentation_to_node(
-                outcome.preview, _ifInScene(outputSegmentationNode), volume_node=volumeNode, name=name
+                outcome.segmentation, _ifInScene(outputSegmentationNode), volume_node=volumeNode, name=name
             )
 
         return _run(Task(job, finish), onProgress, onDone, onError)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ACSegLib.volume import Segment, Segmentation
+from ACSegLib.volume import Segmentation
 
 AXES = ("k", "j", "i")
 
@@ -89,61 +89,3 @@ def count_slices(
             voxels = [np.bincount(plane[number].ravel(), minlength=highest + 1) for plane in planes]
             found.counts[name, int(number)] = [int(voxels[s.layer][s.value]) for s in labels.segments]
     return found
-
-
-def changed_slices(before: Segmentation, after: Segmentation) -> dict[str, list[int]]:
-    """Slices of each axis on which two drawings of one table differ."""
-    parts = _compared(before, after)
-    planes = np.zeros(after.shape[0], bool)
-    shadow = np.zeros(after.shape[1:], bool)
-    for number in range(after.shape[0]):  # a plane at a time, so that nothing of the volume's size is made
-        for old, new, values in parts:
-            a, b = old[number], new[number]
-            differs = a != b if values is None else (a == values[0]) != (b == values[1])
-            planes[number] |= differs.any()
-            shadow |= differs
-    used = (planes, shadow.any(axis=1), shadow.any(axis=0))
-    return {name: np.flatnonzero(found).tolist() for name, found in zip(AXES, used, strict=True)}
-
-
-def _compared(before: Segmentation, after: Segmentation) -> list[tuple[np.ndarray, np.ndarray, tuple[int, int] | None]]:
-    """Pairs of layers to compare whole (None), or by the values that a segment has in each."""
-    rows = _by_id(before)
-    if all((rows[s.id].layer, rows[s.id].value) == (s.layer, s.value) for s in after.segments):
-        return [(old, new, None) for old, new in zip(before.layers, after.layers, strict=False)]
-    return [
-        (before.layers[rows[s.id].layer], after.layers[s.layer], (rows[s.id].value, s.value)) for s in after.segments
-    ]
-
-
-def _by_id(labels: Segmentation) -> dict[str, Segment]:
-    """Rows by id alone: a person may have named one segment as another's id is."""
-    return {s.id: s for s in labels.segments}
-
-
-def merge(result: Segmentation, drawn: Segmentation, protected: np.ndarray | None) -> Segmentation:
-    """Put what was drawn back into a result, and keep the result out of protected voxels.
-
-    Parameters
-    ----------
-    result, drawn : Segmentation
-        On one grid; segments are matched by id, and those that `drawn` lacks are left out.
-    protected : ndarray of bool, shape (k, j, i), optional
-        Voxels that may not be filled (masked, or held by a hidden segment).
-    """
-    found = _by_id(result)
-    rows = [s for s in drawn.segments if s.id in found]
-    if not result.overlapping and not drawn.overlapping:
-        keep = drawn.labels > 0
-        if protected is not None:
-            keep |= protected
-        table = np.zeros(int(result.labels.max(initial=0)) + 1, drawn.labels.dtype)
-        for row in rows:
-            value = found[row.id].value
-            if value < len(table):
-                table[value] = row.value
-        labels = np.where(keep, drawn.labels, table[result.labels])
-        return Segmentation((labels,), list(drawn.segments), drawn.geometry, drawn.name)
-    free = True if protected is None else ~protected
-    masks = [(result.mask(found[row.id]) & free) | drawn.mask(row) for row in rows]
-    return Segmentation.from_masks(masks, rows, drawn.geometry, drawn.name)

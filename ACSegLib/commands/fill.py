@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
-from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    from ACSegLib.fill import FillResult
-    from ACSegLib.volume import Segmentation, Volume
+    from ACSegLib.volume import Volume
+    from ACSegLib.workflows import FillOutcome
 
 SUMMARY = "fill the volume between a few drawn slices"
 
@@ -93,45 +92,28 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Fill, clean up as asked, and write the result."""
+    from ACSegLib.axes import read_slices
     from ACSegLib.commands.outputs import check_image_outputs
     from ACSegLib.files import open_segmentation, open_volume, save_segmentation
-    from ACSegLib.fill import Settings, fill, suggest_slices
-    from ACSegLib.resample import lay_on
+    from ACSegLib.workflows import FillRequest
+    from ACSegLib.workflows import run as run_request
 
     outputs = [path for path in (options.output, options.probabilities, options.uncertainty) if path]
     check_image_outputs(outputs, (options.image, options.labels))  # before hours of work rather than after
-    slices = parse_slices(options.slices)
+    read_slices(options.slices, options.axis)
     progress(0.0, "reading the files")
     volume = open_volume(options.image, dataset=options.image_dataset, level=options.level)
     labels = open_segmentation(options.labels, dataset=options.labels_dataset)
-    labels = lay_on(labels, volume, resample=options.resample)
-    for name in (*options.only, *options.leave_out):
-        labels.segment(name)  # an unknown one is refused before the work
-    result = fill(
-        volume,
-        labels,
-        axis=options.axis,
-        slices=slices,
-        mode=options.mode,
-        background=options.background,
-        ignore=options.ignore,
-        device=options.device,
-        probabilities=options.probabilities is not None,
-        settings=None if options.gamma is None else Settings(options.gamma, options.edge),
-        memory_limit=None if options.memory is None else options.memory * 2**30,
-        progress=progress.part(0.05, 0.9),
-    )
-    segmentation = _cleaned(result, options, progress.part(0.9, 0.95))
-    suggested = suggest_slices(result, options.suggest) if options.suggest else []
+    outcome = run_request(FillRequest.from_options(volume, labels, options), progress=progress.part(0.05, 0.95))
     progress(0.95, "writing the result")
-    notes = save_segmentation(segmentation, options.output)
-    extras, more = _write_extras(result, volume, options)
+    notes = save_segmentation(outcome.segmentation, options.output)
+    extras, more = _write_extras(outcome, volume, options)
     return {
         "outputs": {"segmentation": options.output, **extras},
-        **result.report,
-        "warnings": [*result.report["warnings"], *notes, *more],
-        "voxels": {s.name: int(segmentation.mask(s).sum()) for s in segmentation.segments},
-        "suggested_slices": suggested,
+        **outcome.report,
+        "warnings": [*outcome.report["warnings"], *notes, *more],
+        "voxels": {s.name: int(outcome.segmentation.mask(s).sum()) for s in outcome.segmentation.segments},
+        "suggested_slices": outcome.suggested,
     }
 
 
@@ -150,37 +132,7 @@ def describe(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def parse_slices(text: str | None) -> list[int] | None:
-    """Read slice numbers such as ``10,30,50``; None stays None."""
-    if text is None:
-        return None
-    try:
-        numbers = [int(word) for word in text.replace(" ", ",").split(",") if word]
-    except ValueError:
-        numbers = []
-    if not numbers:
-        raise InputError(f"--slices {text!r} is not a list of slice numbers; write them as 10,30,50.")
-    return numbers
-
-
-def _cleaned(result: FillResult, options: Options, progress: Progress) -> Segmentation:
-    if (options.islands, options.holes, options.smooth) == (None,) * 3 and not (options.only or options.leave_out):
-        return result.segmentation
-    from ACSegLib.postprocess.cleanup import clean
-
-    return clean(
-        result.segmentation,
-        keep=result.drawn,
-        only=options.only or None,
-        ignore=options.leave_out or None,
-        islands=options.islands,
-        holes=options.holes,
-        smooth=options.smooth,
-        progress=progress,
-    )
-
-
-def _write_extras(result: FillResult, volume: Volume, options: Options) -> tuple[dict[str, str], list[str]]:
+def _write_extras(outcome: FillOutcome, volume: Volume, options: Options) -> tuple[dict[str, str], list[str]]:
     """Write uncertainty and probabilities as asked; what was written, and notes."""
     from ACSegLib.commands.batch import segment_path
     from ACSegLib.files import save_volume
@@ -189,12 +141,13 @@ def _write_extras(result: FillResult, volume: Volume, options: Options) -> tuple
     written: dict[str, str] = {}
     notes: list[str] = []
     if options.uncertainty:
-        notes += save_volume(Volume(result.uncertainty, volume.geometry, "uncertainty"), options.uncertainty)
+        notes += save_volume(Volume(outcome.uncertainty, volume.geometry, "uncertainty"), options.uncertainty)
         written["uncertainty"] = options.uncertainty
-    if options.probabilities and result.probabilities:
-        for key, array in result.probabilities.items():
-            name = result.segmentation.segment(key).name
-            path = segment_path(options.probabilities, name, len(result.probabilities) > 1)
+    if options.probabilities:
+        names = {segment.id: segment.name for segment in outcome.request.labels.segments}
+        for key, array in outcome.probabilities.items():
+            name = names[key]
+            path = segment_path(options.probabilities, name, len(outcome.probabilities) > 1)
             notes += save_volume(Volume(array.astype("float32"), volume.geometry, name), path)
             written[f"probabilities of {name}"] = path
     return written, notes

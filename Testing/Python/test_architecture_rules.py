@@ -14,7 +14,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 STEPS = ("fill", "network", "measure")
 #: What the steps share, and the files below it: they know none of the rooms above them.
 SHARED = ("postprocess", "labelled_slices", "compute")
-GROUND = ("volume", "files", "jobs", "errors", "masks", "memory")
+GROUND = ("volume", "axes", "files", "jobs", "errors", "masks", "memory")
 ABOVE = ("study", "workflows", "commands", "app", "worker", "phantom", "pictures", "scene")
 HEAVY = {
     *("torch", "monai", "lightning", "numba", "sklearn", "matplotlib", "vtk", "vtkmodules", "pandas", "openvino"),
@@ -85,6 +85,13 @@ def name_of(path):
 @pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) in STEPS], ids=name_of)
 def test_steps_know_neither_one_another_nor_what_is_above_them(path):
     assert not rooms_used(path) & (set(STEPS) - {part_of(path)} | set(ABOVE))
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) == "workflows"], ids=name_of)
+def test_workflows_open_no_files_print_nothing_and_know_no_front_end(path):
+    assert not rooms_used(path) & (set(ABOVE) - {"workflows"} | {"files"})
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    assert not {call.id for call in calls if isinstance(call, ast.Name)} & {"print", "open"}
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if part_of(p) in SHARED + GROUND], ids=name_of)

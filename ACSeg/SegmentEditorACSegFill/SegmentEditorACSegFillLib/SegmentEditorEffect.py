@@ -10,11 +10,11 @@ import qt
 import slicer
 from ACSegPanels.background import POLL_MILLISECONDS, Event, sentence
 from ACSegPanels.delayed import Delayed
-from ACSegPanels.filling import suggestions
+from ACSegPanels.filling import suggestions, summary
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.sliceguide import COUNTING_DELAY
-from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices, merge
+from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices
 from ACSegPanels.views import UncertaintyOverlay
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
@@ -199,16 +199,16 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             if not automatic:
                 ensureDependencies("fill")
             self._dropForeignPreview()
-            inputs, settings = collect(self.scriptedEffect), self.options.settings()
-            requireBackground(settings, inputs.drawn)
-            what = self.session.start(inputs, settings, self.options.cleaning())
+            inputs, options = collect(self.scriptedEffect), self.options.values()
+            requireBackground(options, inputs.drawn)
+            self.session.start(inputs, options)
         except Exception as error:
             logging.getLogger("ACSeg").info("the fill could not start", exc_info=True)
             self.say(sentence(error))
             return
         self._stale = False
         self._pollTimer.start()
-        self.say({"fill": _("Filling..."), "refill": _("Refilling what was edited...")}.get(what, _("Updating...")))
+        self.say(_("Filling..."))
         self.panel.update()
 
     def onCancel(self):
@@ -232,9 +232,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 raise InputError(
                     _("The volume, its place or the segmentation changed since the preview: press Fill again.")
                 )
-            inputs, result = collect(self.scriptedEffect), outcome.preview
+            inputs, result = collect(self.scriptedEffect), outcome.segmentation
             if not (self.session.isCurrent(inputs.drawn) and self.session.isProtected(inputs.protected)):
-                result = merge(result, inputs.drawn, inputs.protected)
+                result = outcome.merged_with(inputs.drawn, inputs.protected)
             self._write(result)
         except Exception as error:
             logging.getLogger("ACSeg").info("the preview could not be applied", exc_info=True)
@@ -304,13 +304,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             return
         outcome = self.session.outcome
         here = {identifier for identifier, _name in self._segments()}
-        gone = [s.name for s in outcome.preview.segments if s.id not in here]
+        gone = [s.name for s in outcome.segmentation.segments if s.id not in here]
         drawn = drawnSegments(editorNode)
-        now = outcome.preview if self.session.isCurrent(drawn) else merge(outcome.preview, drawn, None)
+        now = outcome.segmentation if self.session.isCurrent(drawn) else outcome.merged_with(drawn)
         preview = withCurrentNames(now, drawn)
         self.preview.show(preview, editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode())
         self.showUncertainty()
-        text = outcome.summary
+        text = summary(outcome)
         if gone:
             text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
         self.say(text)
@@ -370,7 +370,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Give slices worth drawing, from the last fill."""
         if self.session.outcome is None:
             return []
-        return suggestions(self.session.outcome.result)
+        return suggestions(self.session.outcome)
 
     def showUncertainty(self) -> None:
         """Show or hide the uncertainty of the last fill, as the parameter says."""
@@ -379,4 +379,4 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if outcome is None or not self.scriptedEffect.integerParameter("ShowUncertainty") or volumeNode is None:
             self.overlay.hide()
             return
-        self.overlay.show(outcome.result.uncertainty, volumeNode, outcome.preview.geometry)
+        self.overlay.show(outcome.uncertainty, volumeNode, outcome.segmentation.geometry)

@@ -96,9 +96,9 @@ def collect(scriptedEffect: Any) -> FillInputs:
     return FillInputs(volume, drawn, protected, inputKey(editorNode))
 
 
-def requireBackground(settings: Mapping[str, Any], drawn: Segmentation) -> None:
+def requireBackground(options: Mapping[str, Any], drawn: Segmentation) -> None:
     """Refuse scribbles of which none marks the background."""
-    if settings["mode"] == "scribbles" and settings["background"] not in {s.id for s in drawn.segments}:
+    if options["mode"] == "scribbles" and options.get("background") not in {s.id for s in drawn.segments}:
         raise InputError(
             _("Scribbles need a segment that marks the background: choose a visible one as 'Background segment'.")
         )

@@ -267,24 +267,17 @@ class OptionsFrame:
         for identifier, name in segments:
             box.addItem(name, identifier)
 
-    def settings(self) -> dict[str, Any]:
-        """Keywords of `ACSegLib.fill.fill`."""
-        mode = self._effect.parameter("Mode")
-        settings: dict[str, Any] = {"mode": mode, "device": self._effect.parameter("Device")}
-        if mode == "scribbles":
-            settings["background"] = self._effect.parameter("BackgroundSegment") or None
-        else:
-            settings["axis"] = self._effect.parameter("Axis")
-        memory = self._effect.doubleParameter("Memory")
-        if memory > 0:
-            settings["memory_limit"] = memory * 2**30
-        return settings
+    def values(self) -> dict[str, Any]:
+        """Options of ``acseg fill``, under their names there; those that are off are left out."""
+        values = {option.option: self._value(option) for option in effectOptions()}
+        unused = "axis" if values["mode"] == "scribbles" else "background"
+        return {name: value for name, value in values.items() if value and name != unused}
 
-    def cleaning(self) -> dict[str, Any]:
-        """Keywords of `ACSegLib.postprocess.cleanup.clean`; those that are off are left out."""
-        values = {
-            "islands": self._effect.integerParameter("Islands"),
-            "holes": math.inf if self._effect.integerParameter("Holes") else 0,
-            "smooth": self._effect.doubleParameter("Smooth"),
-        }
-        return {name: value for name, value in values.items() if value}
+    def _value(self, option: EffectOption) -> Any:
+        if isinstance(option.default, str):
+            return self._effect.parameter(option.name)
+        if isinstance(option.default, bool):
+            return math.inf if self._effect.integerParameter(option.name) else 0  # of holes: all of them
+        if isinstance(option.default, int):
+            return self._effect.integerParameter(option.name)
+        return self._effect.doubleParameter(option.name)

@@ -6,7 +6,7 @@ from typing import Any
 
 import ctk
 import qt
-from ACSegPanels.filling import forecastHelp
+from ACSegPanels.filling import forecast, forecastHelp
 from ACSegPanels.sliceguide import SliceGuide
 from slicer.i18n import tr as _
 
@@ -129,7 +129,7 @@ class EffectPanel:
         self.applyButton.toolTip = (
             _("Put the preview into the segmentation.") if ready else _("Press Fill first, and wait until it is done.")
         )
-        self.forecastLabel.text = effect.outcome.forecast if preview and effect.outcome is not None else ""
+        self.forecastLabel.text = forecast(effect.outcome) if preview and effect.outcome is not None else ""
         self.forecastLabel.setVisible(bool(self.forecastLabel.text))
         self.progressBar.setVisible(running)
         if not running:

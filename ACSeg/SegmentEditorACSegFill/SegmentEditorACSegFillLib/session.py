@@ -7,25 +7,23 @@ from typing import Any
 
 import numpy as np
 from ACSegPanels.background import BackgroundJob, Event
-from ACSegPanels.filling import Outcome, runFill
-from ACSegPanels.slices import changed_slices
+from ACSegPanels.keywords import fillRequest
 
-from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation
+from ACSegLib.workflows import FillOutcome, run
+from ACSegLib.workflows.merging import same_labels
 from SegmentEditorACSegFillLib.inputs import FillInputs
 
 
 class FillSession:
-    """Remembers the last fill, and redoes only what changed."""
+    """Remembers the last fill, of which the next one redoes only what changed."""
 
     def __init__(self) -> None:
         self.job = BackgroundJob()
-        self.outcome: Outcome | None = None
+        self.outcome: FillOutcome | None = None
         self.key: tuple = ()
-        self._drawn: Segmentation | None = None
         self._protected: np.ndarray | None = None
-        self._settings: dict[str, Any] = {}
-        self._starting: tuple[FillInputs, dict[str, Any]] | None = None
+        self._starting: FillInputs | None = None
 
     @property
     def running(self) -> bool:
@@ -37,63 +35,24 @@ class FillSession:
         """Whether there is something to poll: a fill, or one that was let go of and has not ended."""
         return self.job.running or self.job.lingering
 
-    def start(self, inputs: FillInputs, settings: Mapping[str, Any], cleaning: Mapping[str, Any]) -> str:
-        """Start a fill, or a refill where nothing but the drawing has changed.
-
-        Parameters
-        ----------
-        settings : mapping
-            Keywords of `ACSegLib.fill.fill`.
-        cleaning : mapping
-            Keywords of `ACSegLib.postprocess.cleanup.clean`.
-
-        Returns
-        -------
-        str
-            "fill", "refill", or "unchanged" where there is nothing to do but cleaning.
-        """
-        settings, cleaning = dict(settings), dict(cleaning)
-        changed = self._changed(inputs, settings)
-        previous = self.outcome.result if self.outcome is not None and changed is not None else None
-        self._starting = (inputs, settings)
-        self.key = inputs.key
-
-        def work(progress: Progress) -> Outcome:
-            return runFill(
-                inputs.volume,
-                inputs.drawn,
-                settings,
-                cleaning,
-                progress,
-                protected=inputs.protected,
-                previous=previous,
-                changed=changed,
-            )
-
-        self.job.start(work)
-        if changed is None:
-            return "fill"
-        return "refill" if any(changed.values()) else "unchanged"
+    def start(self, inputs: FillInputs, options: Mapping[str, Any]) -> None:
+        """Start a fill with options of ``acseg fill``; the workflow decides what of the last one can be kept."""
+        request = fillRequest(inputs.volume, inputs.drawn, options)
+        previous = self.outcome if self.key == inputs.key else None
+        self._starting, self.key = inputs, inputs.key
+        self.job.start(lambda progress: run(request, previous, inputs.protected, progress))
 
     def poll(self) -> list[Event]:
         """Give the job's events; after "done", `outcome` is the new one."""
         events = self.job.poll()
         for event in events:
             if event.kind == "done" and self._starting is not None:
-                self.outcome = event.value
-                inputs, self._settings = self._starting
-                self._drawn, self._protected = inputs.drawn, inputs.protected
+                self.outcome, self._protected = event.value, self._starting.protected
         return events
 
     def isCurrent(self, drawn: Segmentation) -> bool:
         """Whether a drawing is still the one that the last fill began from."""
-        before = self._drawn
-        return (
-            before is not None
-            and [s.id for s in before.segments] == [s.id for s in drawn.segments]
-            and len(before.layers) == len(drawn.layers)
-            and all(np.array_equal(a, b) for a, b in zip(before.layers, drawn.layers, strict=True))
-        )
+        return self.outcome is not None and same_labels(self.outcome.request.labels, drawn)
 
     def isProtected(self, protected: np.ndarray | None) -> bool:
         """Whether the same voxels are protected as when the last fill began."""
@@ -104,14 +63,5 @@ class FillSession:
     def forget(self) -> None:
         """Cancel what runs and drop what is remembered (the memory of a whole tomogram)."""
         self.job.abandon()
-        self.outcome = self._drawn = self._protected = self._starting = None
+        self.outcome = self._protected = self._starting = None
         self.key = ()
-
-    def _changed(self, inputs: FillInputs, settings: dict[str, Any]) -> dict[str, list[int]] | None:
-        """Slices drawn anew since the last fill; None where all must be done."""
-        before = self._drawn
-        if self.outcome is None or before is None or self.key != inputs.key or self._settings != settings:
-            return None
-        if [s.id for s in before.segments] != [s.id for s in inputs.drawn.segments]:
-            return None
-        return changed_slices(before, inputs.drawn)

@@ -22,6 +22,11 @@ class Result:
     slices: dict
     report: dict = field(default_factory=dict)
     probabilities: dict = field(default_factory=dict)
+    labels: object = None
+
+    @property
+    def drawn(self) -> np.ndarray:
+        return self.labels.labels > 0
 
 
 class FakeFill:
@@ -39,8 +44,12 @@ class FakeFill:
         return self._result(labels, axis, progress)
 
     def refill(self, previous, labels, changed_slices=None, progress=None):
-        self.calls.append(("refill", changed_slices))
-        return self._result(labels, "auto", progress)
+        differ = np.moveaxis(labels.labels != previous.labels.labels, "kji".index(previous.report["axis"]), 0)
+        changed = np.flatnonzero(differ.any(axis=(1, 2))).tolist()
+        self.calls.append(("refill", changed))
+        result = self._result(labels, "auto", progress)
+        result.report["changed_slices"] = changed
+        return result
 
     def suggest_slices(self, result, n):
         numbers = result.slices[result.report["axis"]]
@@ -67,4 +76,5 @@ class FakeFill:
         shape[number] = -1
         uncertainty = np.broadcast_to(distance.reshape(shape), labels.shape).astype(np.uint8)
         progress(1.0, "done")
-        return Result(labels.with_labels(filled), uncertainty, slices, {"axis": name, "forecast_dice": 0.912})
+        report = {"axis": name, "forecast_dice": 0.912}
+        return Result(labels.with_labels(filled), uncertainty, slices, report, labels=labels)

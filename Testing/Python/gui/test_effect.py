@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from desk import SHAPE, ball
@@ -125,8 +127,8 @@ def test_typing_starts_nothing_and_is_stored(desk, fake):
     assert len(fake.calls) == count
     assert not desk.effect._editTimer.active
     assert desk.node.GetAttribute("ACSeg random walk fill.Islands") == "50"
-    assert desk.effect.options.cleaning()["islands"] == 50
-    assert desk.effect.options.settings()["axis"] == "k"
+    values = desk.effect.options.values()
+    assert (values["islands"], values["axis"], values["holes"]) == (50, "k", math.inf)
 
 
 def test_slice_guide(desk):

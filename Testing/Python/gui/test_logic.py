@@ -96,9 +96,9 @@ def test_keywords_are_the_options_of_the_commands(scene, fake):
     ACSegLogic().fill(volume, node, memory=2.0, gamma=0.5, slices=[9, 15, 21], device="cpu")
     settings = fake.calls[-1][4]
     assert settings["memory_limit"] == 2.0 * 2**30
-    assert (settings["settings"].gamma, settings["slices"]) == (0.5, [9, 15, 21])
+    assert (settings["settings"].gamma, settings["slices"]) == (0.5, {"k": [9, 15, 21]})
     for keywords, message in (
-        ({"axis": "x"}, "axis 'x' is not one of"),
+        ({"axis": "q"}, "axis 'q' is not one of"),
         ({"axes": "k"}, "fill has no option 'axes'; it has: axis, "),
         ({"smooth": 11.0}, "out of range"),
     ):
@@ -106,6 +106,21 @@ def test_keywords_are_the_options_of_the_commands(scene, fake):
             ACSegLogic().fill(volume, node, **keywords)
     with pytest.raises(InputError, match="measure has no option 'minimum_volume'; it has: bead_name"):
         ACSegLogic().measure(node, volume, minimum_volume=3.0)
+
+
+def test_segments_that_are_ignored_or_left_out_do_not_come_back(scene):
+    """With the library's own fill: what is asked for is done."""
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    for choice in ({"leave_out": ["bead"]}, {"only": ["cytoplasm"]}, {"ignore": "bead"}):
+        filled = ACSegLogic().fill(volume, node, device="cpu", gamma=0.3, **choice)
+        segmentation = filled.GetSegmentation()
+        names = [segmentation.GetSegment(s).GetName() for s in segmentation.GetSegmentIDs()]
+        assert names == ["cytoplasm"]
+        filled.GetScene().RemoveNode(filled)
+    with pytest.raises(InputError, match="fill has no option 'level'"):
+        ACSegLogic().fill(volume, node, level=0)
 
 
 def test_measure_gives_a_table(scene):

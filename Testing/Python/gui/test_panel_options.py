@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import types
 
+import numpy as np
 import pytest
 
 from ACSegLib.commands import load
 from ACSegLib.commands.options import describe_options, from_mapping
+from ACSegLib.errors import InputError
+from ACSegLib.volume import Segmentation, Volume
 
 #: Widget of a panel -> the option that it sets.
 WIDGETS = [
@@ -99,48 +101,94 @@ def test_units_of_the_effect_are_those_of_the_command(scene):
             assert unit in shown.help
 
 
-def settings(**changed):
-    """Settings and cleaning of the effect, from values of its parameters."""
+def values(**changed):
+    """Options that the effect gives, from values of its parameters."""
     from SegmentEditorACSegFillLib.options import OptionsFrame, effectOptions
 
-    values = {o.name: int(o.default) if isinstance(o.default, bool) else o.default for o in effectOptions()} | changed
-    read = values.__getitem__
-    frame = OptionsFrame(types.SimpleNamespace(parameter=read, integerParameter=read, doubleParameter=read))
-    return frame.settings(), frame.cleaning()
+    stored = {o.name: int(o.default) if isinstance(o.default, bool) else o.default for o in effectOptions()} | changed
+    read = stored.__getitem__
+    return OptionsFrame(types.SimpleNamespace(parameter=read, integerParameter=read, doubleParameter=read)).values()
+
+
+def settings(keywords):
+    """What the request made from a front end's keywords asks for."""
+    from ACSegPanels.keywords import fillRequest
+
+    labels = Segmentation.from_labels(np.ones((3, 3, 3), np.uint8), names={1: "cytoplasm"})
+    return fillRequest(Volume(np.zeros((3, 3, 3))), labels, keywords).pack()[0]["settings"]
+
+
+#: Other values of the effect's parameters, and what has to be chosen with them.
+EFFECT = [
+    ({"Axis": "k"}, {}),
+    ({"Mode": "scribbles"}, {}),
+    ({"BackgroundSegment": "cytoplasm"}, {"Mode": "scribbles"}),
+    ({"Islands": 5}, {}),
+    ({"Holes": 1}, {}),
+    ({"Smooth": 1.0}, {}),
+    ({"Device": "cpu"}, {}),
+    ({"Memory": 2.0}, {}),
+]
+
+
+def test_every_option_of_the_effect_changes_the_request(scene):
+    from SegmentEditorACSegFillLib.options import effectOptions
+
+    assert {name for changed, _ in EFFECT for name in changed} == {o.name for o in effectOptions()}
+    for changed, beside in EFFECT:
+        assert settings(values(**beside, **changed)) != settings(values(**beside)), changed
+    given = settings(values(Memory=2.0, Islands=5, Holes=1, Smooth=1.0, Axis="k"))
+    expected = {"memory": 2.0, "islands": 5, "holes": math.inf, "smooth": 1.0, "axis": "k", "background": None}
+    assert {name: given[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize("mode", ["slices", "scribbles"])
-def test_the_effect_calls_the_library_by_its_own_names(scene, mode):
-    from ACSegLib import fill
-    from ACSegLib.postprocess.cleanup import clean
-
-    given, cleaning = settings(
-        Memory=2.0, Islands=5, Holes=1, Smooth=1.0, Mode=mode, BackgroundSegment="cytoplasm", Axis="k"
-    )
-    assert set(given) <= set(inspect.signature(fill.fill).parameters)
-    assert given["memory_limit"] == 2.0 * 2**30
-    assert given.get("background") == ("cytoplasm" if mode == "scribbles" else None)
-    assert cleaning == {"islands": 5, "holes": math.inf, "smooth": 1.0}
-    assert set(cleaning) <= set(inspect.signature(clean).parameters)
+def test_the_effect_leaves_out_what_its_mode_does_not_use(scene, mode):
+    given = settings(values(Mode=mode, BackgroundSegment="cytoplasm", Axis="k"))
+    assert given["background"] == ("cytoplasm" if mode == "scribbles" else None)
+    assert given["axis"] == ("auto" if mode == "scribbles" else "k")
 
 
-def test_what_is_left_alone_is_the_commands_default(scene):
-    """A fill with the effect as it opens does what ``acseg fill`` does."""
-    given, cleaning = settings()
-    assert cleaning == {}
-    for name, value in given.items():
-        assert value == option("fill", name).default
+def test_what_is_left_alone_is_the_commands_default(scene, module):
+    """A fill with the effect or the panel as they open does what ``acseg fill`` does."""
+    assert settings(values()) == settings({}) == settings(module.panels["Fill"].options())
+
+
+@pytest.mark.parametrize("info", describe_options(load("fill").Options), ids=lambda info: info.name)
+def test_every_keyword_of_the_logic_changes_the_request_or_is_refused(scene, info):
+    """``ACSegLogic.fill`` takes no option in silence."""
+    from ACSegPanels.keywords import BY_NODES
+
+    other = {"slices": "1", "background": "cytoplasm", "ignore": "cytoplasm", "edge": 4.0}
+    if info.name in other:
+        value = other[info.name]
+    elif info.metadata["choices"]:
+        value = next(c for c in info.metadata["choices"] if c != info.default)
+    elif info.type is bool:
+        value = not info.default
+    else:
+        value = info.type(2) if info.type in (int, float) else "cytoplasm"
+        value = [value] if info.repeated else value
+    if info.name in BY_NODES["fill"]:
+        with pytest.raises(InputError, match=f"fill has no option {info.name!r}"):
+            settings({info.name: value})
+    else:
+        assert settings({info.name: value}) != settings({})
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [("fillAxis", "k"), ("fillIslands", 5), ("fillHoles", True), ("fillSmooth", 1.0), ("fillDevice", "cpu")],
+)
+def test_every_parameter_of_the_fill_panel_changes_the_request(module, parameter, value):
+    before = settings(module.panels["Fill"].options())
+    setattr(module.parameters, parameter, value)
+    assert settings(module.panels["Fill"].options()) != before
 
 
 def test_the_panels_call_the_commands_by_their_own_names(module):
-    from ACSegLib import fill
-    from ACSegLib.postprocess.cleanup import clean
-
     parameters = module.parameters
-    parameters.fillIslands, parameters.fillHoles, parameters.fillSmooth = 5, True, 1.0
     parameters.trainMinutes, parameters.trainLicence = 3.0, "CC BY 4.0"
-    known = set(inspect.signature(fill.fill).parameters) | set(inspect.signature(clean).parameters)
-    assert set(module.panels["Fill"].options()) <= known
     train = {**module.panels["Train"].options(), "output": "x.acseg", "table": "t.csv"}
     assert from_mapping(load("train").Options, train).minutes == 3.0
     predict = {"images": ["a.nrrd"], "model": None, "output": "b.seg.nrrd", "device": parameters.predictDevice}

@@ -72,50 +72,6 @@ def test_counts_and_next_slice(scene):
     assert count_slices(drawing([])).next_slice("k", 20) == 50
 
 
-def test_changed_slices(scene):
-    from ACSegPanels.slices import changed_slices
-
-    before, after = drawing([10, 30]), drawing([10, 30])
-    after.labels[30, 5, 6] = 0
-    after.labels[40, 2, 3] = 2
-    expected = {"k": [30, 40], "j": [2, 5], "i": [3, 6]}
-    assert changed_slices(before, after) == expected
-    masks = [after.mask("cytoplasm"), after.mask("bead")]
-    apart = Segmentation(tuple(m.astype(np.uint8) for m in masks), [Segment("cytoplasm", 1, id=before.segments[0].id)])
-    apart.segments.append(Segment("bead", 1, layer=1, id=before.segments[1].id))
-    assert changed_slices(before, apart) == expected, "the same drawing, packed otherwise"
-
-
-def test_a_segment_named_as_anothers_id_is_not_mistaken_for_it(scene):
-    from ACSegPanels.slices import changed_slices, merge
-
-    labels = np.zeros((12, 20, 20), np.uint8)
-    labels[2, 3:6, 3:6], labels[8, 3:6, 3:6] = 1, 2
-    rows = [Segment("second", 1, id="first"), Segment("bead", 2, id="second")]
-    drawn = Segmentation((labels,), rows)
-    other = Segmentation((np.where(labels == 2, 1, 2 * labels).astype(np.uint8),), [rows[0], rows[1]])
-    other.segments = [Segment("second", 2, id="first"), Segment("bead", 1, id="second")]
-    assert changed_slices(other, drawn) == {"k": [], "j": [], "i": []}
-    assert np.array_equal(merge(other, drawn.with_labels(np.zeros_like(labels)), None).labels, labels)
-
-
-@pytest.mark.parametrize("overlapping", [False, True])
-def test_merge_keeps_what_was_drawn_and_protected(scene, overlapping):
-    from ACSegPanels.slices import merge
-
-    drawn = drawing([10], (12, 20, 20))
-    result = drawn.with_labels(np.full((12, 20, 20), 2, np.uint8))
-    if overlapping:
-        extra = np.zeros((12, 20, 20), np.uint8)
-        result = Segmentation((result.labels, extra), result.segments)
-    protected = np.zeros((12, 20, 20), bool)
-    protected[0] = True
-    merged = merge(result, drawn, protected)
-    assert np.array_equal(merged.mask("cytoplasm"), drawn.mask("cytoplasm"))
-    assert not any(layer[0].any() for layer in merged.layers)
-    assert merged.mask("bead")[5].all()
-
-
 def test_what_is_slow_waits_longer_after_the_last_request(scene):
     """Counting the slices of a full-size tomogram must not come between two strokes."""
     from ACSegPanels.delayed import Delayed

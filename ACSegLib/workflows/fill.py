@@ -1,0 +1,346 @@
+"""One fill, whoever asks for it: the request, what is done for it, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.axes import axis_name, read_slices
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.workflows.merging import merge, same_labels
+from ACSegLib.workflows.packing import (
+    Arrays,
+    Message,
+    from_options,
+    pack_segmentation,
+    pack_volume,
+    settings_of,
+    unpack_segmentation,
+    unpack_volume,
+)
+
+if TYPE_CHECKING:
+    from ACSegLib.fill import FillResult
+
+_GIB = 2**30
+_DATA = ("volume", "labels")
+#: Fields that decide the fill itself: where one of them changes, nothing of an earlier fill can be used.
+_DECISIVE = ("axis", "slices", "mode", "background", "ignore", "device", "gamma", "edge", "memory")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FillRequest:
+    """What to fill, and how. The fields after the first two are the options of ``acseg fill`` of the same names.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    labels : Segmentation
+        Sparse labels on the image's grid, or on another one (see `resample`).
+    resample : bool
+        Whether labels that lie on another grid are brought onto the image's (nearest); otherwise they are refused.
+    axis : str
+        Axis of the labelled slices: "auto", "i", "j", "k" (or "x", "y", "z") or "all".
+    slices : str, sequence of int, or mapping, optional
+        Every labelled slice, counted from 0; see `ACSegLib.axes.read_slices`. Found from the labels if left out.
+    mode : str
+        "slices" (labelled slices are complete) or "scribbles" (only what is drawn counts).
+    background, ignore : str, optional
+        Segments (name or id) that mark background (for scribbles), and voxels of labelled slices that are unknown.
+    only, leave_out : sequence of str
+        Segments to have in the result, all if empty; and segments to leave out of it.
+    islands, holes : float, optional
+        Remove components smaller than this; fill enclosed holes up to this. Voxels, or a fraction below 1.
+    smooth : float, optional
+        Smooth boundaries over this length, in voxels.
+    device : str
+        "auto", "cpu" or "cuda".
+    gamma, edge : float
+        Strength of the prior (chosen from the labels if None), and with it the edge scale in noise levels.
+    memory : float, optional
+        GiB that the fill may use.
+    probabilities : bool
+        Whether to give the probability of each segment.
+    suggest : int
+        How many slices to suggest for drawing next.
+    """
+
+    volume: Volume
+    labels: Segmentation
+    resample: bool = False
+    axis: str = "auto"
+    slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = None
+    mode: str = "slices"
+    background: str | None = None
+    ignore: str | None = None
+    only: Sequence[str] = ()
+    leave_out: Sequence[str] = ()
+    islands: float | None = None
+    holes: float | None = None
+    smooth: float | None = None
+    device: str = "auto"
+    gamma: float | None = None
+    edge: float = 3.0
+    memory: float | None = None
+    probabilities: bool = False
+    suggest: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axis", axis_name(self.axis))
+        object.__setattr__(self, "slices", read_slices(self.slices, self.axis))
+        object.__setattr__(self, "probabilities", bool(self.probabilities))  # an option names a file instead
+        for name in ("only", "leave_out"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @classmethod
+    def from_options(cls, volume: Volume, labels: Segmentation, options: Any) -> FillRequest:
+        """Make the request from options of ``acseg fill`` (`ACSegLib.commands.fill.Options`), field by field."""
+        return cls(volume=volume, labels=labels, **from_options(cls, options, _DATA))
+
+    def pack(self) -> tuple[Message, Arrays]:
+        """Give the request as JSON values, and its arrays: "image", and "labels 0", "labels 1", ... a layer each."""
+        arrays: Arrays = {}
+        message = {
+            "request": "fill",
+            "settings": settings_of(self, _DATA),
+            "volume": pack_volume(self.volume, "image", arrays),
+            "labels": pack_segmentation(self.labels, "labels", arrays),
+        }
+        return message, arrays
+
+    @classmethod
+    def unpack(
+        cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], previous: FillOutcome | None = None
+    ) -> FillRequest:
+        """Give back what `pack` took.
+
+        Without an array "image", the request is for the volume of `previous`: a refill need not send it again.
+        """
+        if "image" in arrays:
+            volume = unpack_volume(message["volume"], arrays)
+        elif previous is not None:
+            volume = previous.request.volume
+        else:
+            raise InputError("the request holds no image, and there is no earlier fill whose image it could mean.")
+        return cls(volume=volume, labels=unpack_segmentation(message["labels"], arrays), **message["settings"])
+
+
+@dataclass(eq=False)
+class FillOutcome:
+    """What a fill gave.
+
+    Attributes
+    ----------
+    segmentation : Segmentation
+        Dense labels: cleaned, with the sparse labels and the protected voxels as they were.
+    uncertainty : ndarray of uint8, shape (k, j, i)
+        0 (sure) to 255.
+    probabilities : dict
+        Segment id -> float16 array (k, j, i); empty unless asked for.
+    report : dict
+        Choices made, forecast, slices, warnings, seconds; plain values.
+    slices : dict
+        Axis name -> labelled slices used.
+    refilled : list of int or None
+        Labelled slices, along ``report["axis"]``, whose surroundings were filled again; None after a whole fill.
+    suggested : list of int
+        Slices along ``report["axis"]`` to draw next, as many as were asked for.
+    request : FillRequest
+        What was asked for.
+    result : FillResult or None
+        The state that a refill starts from; None in a process that did not compute it.
+    """
+
+    segmentation: Segmentation
+    uncertainty: np.ndarray
+    probabilities: dict[str, np.ndarray]
+    report: dict[str, Any]
+    slices: dict[str, list[int]]
+    refilled: list[int] | None
+    suggested: list[int]
+    request: FillRequest = field(repr=False)
+    result: FillResult | None = field(default=None, repr=False)
+
+    def merged_with(self, labels: Segmentation, protected: np.ndarray | None = None) -> Segmentation:
+        """The segmentation with sparse labels drawn since, and with protected voxels as `labels` has them."""
+        return _merged(self.segmentation, self.request, labels, protected)
+
+    def pack(self) -> tuple[Message, Arrays]:
+        """Give the outcome as JSON values and its arrays; request and state stay where they are."""
+        arrays: Arrays = {"uncertainty": self.uncertainty}
+        arrays |= {f"probability {identifier}": array for identifier, array in self.probabilities.items()}
+        message = {
+            "segmentation": pack_segmentation(self.segmentation, "segmentation", arrays),
+            "probabilities": list(self.probabilities),
+            **settings_of(self, ("segmentation", "uncertainty", "probabilities", "request", "result")),
+        }
+        return message, arrays
+
+    @classmethod
+    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], request: FillRequest) -> FillOutcome:
+        """Give back what `pack` took, for the request that was sent; without the state."""
+        return cls(
+            segmentation=unpack_segmentation(message["segmentation"], arrays),
+            uncertainty=arrays["uncertainty"],
+            probabilities={name: arrays[f"probability {name}"] for name in message["probabilities"]},
+            report=message["report"],
+            slices=message["slices"],
+            refilled=message["refilled"],
+            suggested=message["suggested"],
+            request=request,
+        )
+
+
+def plan(request: FillRequest, previous: FillOutcome | None) -> str:
+    """Tell what a request needs: "fill", "refill" around edited slices, or "finish" (clean and merge anew)."""
+    if previous is None or previous.result is None:
+        return "fill"
+    before = previous.request
+    if any(getattr(before, name) != getattr(request, name) for name in _DECISIVE):
+        return "fill"
+    if request.probabilities and not previous.probabilities:
+        return "fill"
+    if not _same_image(before.volume, request.volume):
+        return "fill"
+    if same_labels(before.labels, request.labels):
+        return "finish"
+    if [s.id for s in before.labels.segments] != [s.id for s in request.labels.segments]:
+        return "fill"
+    # The fill of two slices had none to leave out and to judge its prior by; a refill would keep that prior.
+    return "fill" if previous.report.get("left_out") == [] else "refill"
+
+
+def run_fill(
+    request: FillRequest,
+    previous: FillOutcome | None = None,
+    protected: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> FillOutcome:
+    """Fill, or refill what changed since `previous`; clean up; merge with sparse labels and protected voxels.
+
+    Parameters
+    ----------
+    request : FillRequest
+    previous : FillOutcome, optional
+        Of an earlier request, with its state. What can be used of it is.
+    protected : ndarray of bool, shape (k, j, i), optional
+        Voxels that may not be filled.
+    progress : Progress, optional
+
+    Raises
+    ------
+    InputError, MemoryLimitError, Cancelled
+        As `ACSegLib.fill.fill`, `ACSegLib.placement.place_labels` and `ACSegLib.postprocess.cleanup.clean` do.
+    """
+    from ACSegLib.resample import lay_on
+
+    progress = progress or Progress()
+    labels = lay_on(request.labels, request.volume, resample=request.resample)
+    request = replace(request, labels=labels)
+    for name in (*request.only, *request.leave_out):
+        labels.segment(name)  # an unknown one is refused before the work
+    result, refilled = _filled(request, previous, progress.part(0.0, 0.93))
+    segmentation = _cleaned(result, request, progress.part(0.93, 0.99))
+    if protected is not None:
+        segmentation = _merged(segmentation, request, labels, protected)
+    outcome = FillOutcome(
+        segmentation=segmentation,
+        uncertainty=result.uncertainty,
+        probabilities=result.probabilities or {},
+        report=result.report,
+        slices=result.slices,
+        refilled=refilled,
+        suggested=[],
+        request=request,
+        result=result,
+    )
+    return replace(outcome, suggested=suggest(outcome, request.suggest))
+
+
+def suggest(outcome: FillOutcome, count: int) -> list[int]:
+    """Give slices along ``outcome.report["axis"]`` whose labels would improve the fill most; needs the state."""
+    from ACSegLib import fill
+
+    if outcome.result is None:
+        raise InputError("the fill was computed in another process; ask for the slices with the request (suggest).")
+    return fill.suggest_slices(outcome.result, count) if count else []
+
+
+def _filled(
+    request: FillRequest, previous: FillOutcome | None, progress: Progress
+) -> tuple[FillResult, list[int] | None]:
+    """The result of the walk, and the slices whose surroundings were redone (None: everything)."""
+    from ACSegLib import fill
+
+    what = plan(request, previous)
+    if what != "fill":
+        assert previous is not None
+        assert previous.result is not None
+        if what == "finish":
+            return previous.result, []
+        progress(0.0, "filling again around the edited slices")
+        try:
+            result = fill.refill(previous.result, request.labels, progress=progress)
+            return result, list(result.report.get("changed_slices", []))
+        except InputError:  # the edit brought in another segment or slice axis: the whole fill says what is wrong
+            progress(0.0, "filling everything again")
+    result = fill.fill(
+        request.volume,
+        request.labels,
+        axis=request.axis,
+        slices=request.slices,  # type: ignore[arg-type]  # a mapping once the request is made
+        mode=request.mode,
+        background=request.background,
+        ignore=request.ignore,
+        device=request.device,
+        probabilities=request.probabilities,
+        settings=None if request.gamma is None else fill.Settings(request.gamma, request.edge),
+        memory_limit=None if request.memory is None else request.memory * _GIB,
+        progress=progress,
+    )
+    return result, None
+
+
+def _same_image(before: Volume, after: Volume) -> bool:
+    """Whether two volumes hold the same voxels at the same place."""
+    if before is after:
+        return True
+    if before.shape != after.shape or before.geometry != after.geometry or before.array.dtype != after.array.dtype:
+        return False
+    one, other = (getattr(volume.array, "__array_interface__", None) for volume in (before, after))
+    if one and other and (one["data"], one["strides"]) == (other["data"], other["strides"]):
+        return True  # two views of one memory
+    return np.array_equal(before.array, after.array, equal_nan=before.array.dtype.kind == "f")
+
+
+def _cleaned(result: FillResult, request: FillRequest, progress: Progress) -> Segmentation:
+    if not (request.islands or request.holes or request.smooth or request.only or request.leave_out):
+        return result.segmentation
+    from ACSegLib.postprocess.cleanup import clean
+
+    return clean(
+        result.segmentation,
+        keep=result.drawn,
+        only=request.only or None,
+        ignore=request.leave_out or None,
+        islands=request.islands,
+        holes=request.holes,
+        smooth=request.smooth,
+        progress=progress,
+    )
+
+
+def _merged(
+    segmentation: Segmentation, request: FillRequest, labels: Segmentation, protected: np.ndarray | None
+) -> Segmentation:
+    """Merge with labels as they are now; segments that the request gave no place in the result have none in it."""
+    kept = {s.id for s in segmentation.segments}
+    ignored = {request.labels.segment(request.ignore).id} if request.ignore else set()
+    asked = {s.id for s in request.labels.segments}
+    return merge(segmentation, labels, protected, cleared=asked - kept - ignored, ignored=ignored - kept)

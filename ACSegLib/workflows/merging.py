@@ -1,0 +1,85 @@
+"""What a person sees after a fill: the result, with the labels drawn since, and without protected voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from ACSegLib.volume import Segment, Segmentation
+
+
+def same_labels(before: Segmentation, after: Segmentation) -> bool:
+    """Whether two hold the same segments, by id, with the same voxels; they may be packed differently."""
+    if before is after:
+        return True
+    rows = _by_id(before)
+    if list(rows) != [s.id for s in after.segments] or before.shape != after.shape:
+        return False
+    if len(before.layers) == len(after.layers) and all(_place(rows[s.id]) == _place(s) for s in after.segments):
+        return all(np.array_equal(old, new) for old, new in zip(before.layers, after.layers, strict=True))
+    return all(np.array_equal(before.mask(rows[s.id]), after.mask(s)) for s in after.segments)
+
+
+def merge(
+    result: Segmentation,
+    labels: Segmentation,
+    protected: np.ndarray | None = None,
+    *,
+    cleared: Collection[str] = (),
+    ignored: Collection[str] = (),
+) -> Segmentation:
+    """Put sparse labels into a result, and keep the result out of protected voxels.
+
+    Parameters
+    ----------
+    result : Segmentation
+        Of a fill; its segments are matched by id. Those that `labels` lacks are left out.
+    labels : Segmentation
+        Sparse labels on the same grid, perhaps drawn on since the fill.
+    protected : ndarray of bool, shape (k, j, i), optional
+        Voxels that may not be filled; they keep what is drawn there.
+    cleared, ignored : collection of str
+        Ids of segments of `labels` that are not segments of the result: voxels of the first are background, those of
+        the others are as the result has them.
+
+    Returns
+    -------
+    Segmentation
+        With the segments of `labels`, the cleared and the ignored ones apart.
+    """
+    rows = [s for s in labels.segments if s.id not in cleared and s.id not in ignored]
+    marks = [s for s in labels.segments if s.id in cleared]
+    found = _by_id(result)
+    if not result.overlapping and not labels.overlapping:
+        values = _table(labels, {s.value: s.value for s in rows})
+        keep = _table(labels, {s.value: 1 for s in (*rows, *marks)}).astype(bool)[labels.labels]
+        if protected is not None:
+            keep |= protected
+        filled = _table(result, {found[s.id].value: s.value for s in rows if s.id in found}, labels.labels.dtype)
+        merged = np.where(keep, values[labels.labels], filled[result.labels])
+        return Segmentation((merged,), rows, labels.geometry, result.name, dict(result.meta))
+    closed = np.zeros(result.shape, bool) if protected is None else protected.copy()
+    for segment in marks:
+        closed |= labels.mask(segment)
+    rows = [s for s in rows if s.id in found]
+    masks = [(result.mask(found[s.id]) & ~closed) | labels.mask(s) for s in rows]
+    return Segmentation.from_masks(masks, rows, labels.geometry, result.name)
+
+
+def _by_id(segmentation: Segmentation) -> dict[str, Segment]:
+    """Rows by id alone: a person may have given one segment the id of another as its name."""
+    return {s.id: s for s in segmentation.segments}
+
+
+def _place(segment: Segment) -> tuple[int, int]:
+    return segment.layer, segment.value
+
+
+def _table(segmentation: Segmentation, values: dict[int, int], dtype: np.dtype | type = np.uint32) -> np.ndarray:
+    """New value of each value of a one-layer segmentation; 0 where none is given."""
+    table = np.zeros(int(segmentation.labels.max(initial=0)) + 1, dtype)
+    for old, new in values.items():
+        if old < len(table):
+            table[old] = new
+    return table

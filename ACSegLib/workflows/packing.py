@@ -1,0 +1,76 @@
+"""Requests and results on their way to another process: plain values that JSON holds, and arrays apart.
+
+What is packed is a message (a dict of JSON values) and a dict of arrays by name. How the arrays travel, by shared
+memory or by files, is the carrier's business; it must keep their type, shape and values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+
+Message = dict[str, Any]
+Arrays = dict[str, np.ndarray]
+
+
+def pack_volume(volume: Volume, name: str, arrays: Arrays) -> Message:
+    """Put a volume's voxels into `arrays` as `name`, and give the rest (what the file said apart)."""
+    arrays[name] = np.asarray(volume.array)
+    return {"array": name, "name": volume.name, "geometry": dataclasses.asdict(volume.geometry)}
+
+
+def unpack_volume(message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Volume:
+    """Give back what `pack_volume` took."""
+    return Volume(arrays[message["array"]], Geometry(**message["geometry"]), message["name"])
+
+
+def pack_segmentation(segmentation: Segmentation, name: str, arrays: Arrays) -> Message:
+    """Put the label arrays into `arrays` as `name`, a number and a layer each, and give the rest."""
+    layers = []
+    for number, layer in enumerate(segmentation.layers):
+        layers.append(f"{name} {number}")
+        arrays[layers[-1]] = np.asarray(layer)
+    return {
+        "layers": layers,
+        "name": segmentation.name,
+        "geometry": dataclasses.asdict(segmentation.geometry),
+        "segments": [dataclasses.asdict(segment) for segment in segmentation.segments],
+    }
+
+
+def unpack_segmentation(message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Segmentation:
+    """Give back what `pack_segmentation` took."""
+    segments = [Segment(**{**row, "colour": tuple(row["colour"])}) for row in message["segments"]]
+    layers = tuple(arrays[name] for name in message["layers"])
+    return Segmentation(layers, segments, Geometry(**message["geometry"]), message["name"])
+
+
+def settings_of(request: Any, apart: tuple[str, ...]) -> Message:
+    """The fields of a request (a dataclass) without those named, as JSON values."""
+    return {
+        field.name: _plain(getattr(request, field.name))
+        for field in dataclasses.fields(request)
+        if field.name not in apart
+    }
+
+
+def from_options(request_class: type, options: Any, apart: tuple[str, ...]) -> dict[str, Any]:
+    """Values of a request's fields from options of the same names, those named apart left out.
+
+    Every front end makes its request by this one mapping, so that no option can be forgotten in one of them.
+    """
+    names = [field.name for field in dataclasses.fields(request_class) if field.name not in apart]
+    return {name: getattr(options, name) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
