@@ -93,7 +93,7 @@ def listModels(folder: Path | None = None) -> list[ModelEntry]:
     A broken file is listed with its problem.
     """
     from ACSegLib.errors import FileError
-    from ACSegLib.network.shipped import shipped_model
+    from ACSegLib.network.model.pretrained import shipped_model
 
     folder = folder or modelFolder()
     files = [p for suffix in SUFFIXES for p in folder.glob(f"*{suffix}")] if folder.is_dir() else []
@@ -107,7 +107,7 @@ def listModels(folder: Path | None = None) -> list[ModelEntry]:
 
 def readModel(path: Path) -> ModelEntry:
     """Read a model's card, without its weights."""
-    from ACSegLib.network.model_file import read_card
+    from ACSegLib.network.model.model_file import read_card
 
     if path.suffix == ".h5":
         return ModelEntry(path, [], {"note": _("Biomedisa model, applied as Biomedisa does")})

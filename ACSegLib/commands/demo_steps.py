@@ -185,9 +185,9 @@ def train_and_predict(options: Options, folder: Path, progress: Progress) -> dic
     from ACSegLib.commands.predict import Options as PredictOptions
     from ACSegLib.commands.predict import predict_volume
     from ACSegLib.files import save_segmentation, save_volume
-    from ACSegLib.network.model_file import save_model
-    from ACSegLib.network.settings import TrainingSettings
-    from ACSegLib.network.training import train
+    from ACSegLib.network.model.model_file import save_model
+    from ACSegLib.network.train.settings import TrainingSettings
+    from ACSegLib.network.train.training import train
     from ACSegLib.pictures import comparison_sheet, surface_picture
 
     _make(folder)

@@ -273,8 +273,8 @@ def _volumes_of(model: Path) -> tuple[int, str]:
 
 def _disagreement(volume: Any, models: list[Path], device: str, progress: Progress) -> float:
     from ACSegLib.measure.learning_curve import disagreement
-    from ACSegLib.network.inference import PredictionSettings, predict
-    from ACSegLib.network.model_file import load_model
+    from ACSegLib.network.model.model_file import load_model
+    from ACSegLib.network.predict.inference import PredictionSettings, predict
 
     found = []
     for path in models:

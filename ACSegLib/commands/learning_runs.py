@@ -101,7 +101,7 @@ def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
     from ACSegLib.commands.predict import predict_volume
     from ACSegLib.files import open_volume
     from ACSegLib.measure.overlap import compare_segmentations
-    from ACSegLib.network.model_file import load_model
+    from ACSegLib.network.model.model_file import load_model
 
     path = _trained_model(item, work, progress.part(0.0, 0.8))
     model = load_model(path)
@@ -122,7 +122,7 @@ def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
 def _trained_model(item: Item, work: Mapping[str, Any], progress: Progress) -> Path:
     """The network of a run: trained, unless it is there and was trained on the same files in the same way."""
     from ACSegLib.commands import train
-    from ACSegLib.network.checkpoint import discard
+    from ACSegLib.network.train.checkpoint import discard
 
     path = Path(work["output"]) / "models" / f"{item.name}.acseg"
     checkpoint, note = train.beside(path, ".checkpoint"), train.beside(path, ".trained-on")

@@ -34,8 +34,8 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Import the model and say what it is."""
     from ACSegLib.commands.model_info import describe_model
     from ACSegLib.commands.report import checksum
-    from ACSegLib.network.biomedisa_model import import_biomedisa
-    from ACSegLib.network.model_file import require_output, save_model
+    from ACSegLib.network.biomedisa.model_import import import_biomedisa
+    from ACSegLib.network.model.model_file import require_output, save_model
 
     require_output(options.output)
     progress(0.0, "reading the model")

@@ -18,7 +18,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    from ACSegLib.network.model_file import Model
+    from ACSegLib.network.model.model_file import Model
 
 SUMMARY = "show what a model is and what it was trained on"
 
@@ -37,9 +37,9 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Read the model's header, weights aside."""
-    from ACSegLib.network.biomedisa_model import import_biomedisa, is_biomedisa_file
-    from ACSegLib.network.model_file import read_card
-    from ACSegLib.network.shipped import shipped_model
+    from ACSegLib.network.biomedisa.model_import import import_biomedisa, is_biomedisa_file
+    from ACSegLib.network.model.model_file import read_card
+    from ACSegLib.network.model.pretrained import shipped_model
 
     progress.check()
     path = options.file or str(shipped_model())

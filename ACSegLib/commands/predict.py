@@ -24,9 +24,9 @@ from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    from ACSegLib.network.inference import Prediction, PredictionSettings
-    from ACSegLib.network.model_file import Model
-    from ACSegLib.network.plane_sink import Box
+    from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.predict.inference import Prediction, PredictionSettings
+    from ACSegLib.network.predict.plane_sink import Box
     from ACSegLib.volume import Segmentation, Volume
 
 SUMMARY = "segment images with a trained network"
@@ -94,7 +94,7 @@ class Options:
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Predict one image, or each image of a folder."""
     from ACSegLib.commands.images import find_images, is_folder_of_images
-    from ACSegLib.network.shipped import open_model
+    from ACSegLib.network.model.pretrained import open_model
 
     files = find_images(options.images)
     several = len(files) > 1 or is_folder_of_images(options.images[0])
@@ -129,8 +129,8 @@ def describe(results: dict[str, Any]) -> str:
             continue
         counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in row["segments"]) or "no segment"
         lines.append(f"{row['image']}: {counts} ({row['seconds']:.1f} s)")
-        reason = f" ({row['engine_reason']})" if row.get("engine_reason") else ""
-        lines.append(f"  by {row['engine']}{reason} on {row['device']} in {row['precision']}, {row['tiles']} tile(s)")
+        reason = f" ({row['backend_reason']})" if row.get("backend_reason") else ""
+        lines.append(f"  by {row['backend']}{reason} on {row['device']} in {row['precision']}, {row['tiles']} tile(s)")
         lines += [f"  note: {note}" for note in row["notes"]]
     lines += [f"written: {path}" for path in results["outputs"].values()]
     return "\n".join(lines)
@@ -195,7 +195,7 @@ def _predict_file(
     file: str, target: _Target, model: Model, options: Options, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, str]]:
     from ACSegLib.files import open_volume, save_segmentation
-    from ACSegLib.network.plane_sink import free_memory
+    from ACSegLib.network.predict.plane_sink import free_memory
 
     progress(0.0, f"reading {Path(file).name}")
     volume = open_volume(file, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or free_memory())))
@@ -231,7 +231,7 @@ def predict_volume(volume: Volume, model: Model, options: Options, progress: Pro
 
 
 def _predicted(volume: Volume, model: Model, options: Options, progress: Progress) -> Prediction:
-    from ACSegLib.network.inference import predict
+    from ACSegLib.network.predict.inference import predict
 
     settings = _settings(options)
     _check_refinement(options, model)
@@ -241,13 +241,13 @@ def _predicted(volume: Volume, model: Model, options: Options, progress: Progres
     if biomedisa:
         if options.refine == "network" or settings.tta or settings.tile:
             raise InputError("--refine network, --tta and --tile need --native with a Biomedisa model.")
-        from ACSegLib.network.biomedisa_pipeline import predict_biomedisa
+        from ACSegLib.network.biomedisa.prediction import predict_biomedisa
 
         prediction = predict_biomedisa(volume, model, settings, options.stride, progress.part(0.0, 0.7))
     else:
         prediction = predict(volume, model, settings, progress.part(0.0, 0.7))
     if options.refine == "network":
-        from ACSegLib.network.surface_refinement import refine_surface
+        from ACSegLib.network.refinement.refine import refine_surface
 
         return refine_surface(volume, prediction, model, settings, progress.part(0.7, 1.0))
     if options.refine == "walk":
@@ -262,7 +262,7 @@ def _predicted(volume: Volume, model: Model, options: Options, progress: Progres
 def _check_refinement(options: Options, model: Model) -> None:
     """Say that a refinement is not to be had before the prediction, not after it."""
     if options.refine == "network":
-        from ACSegLib.network.surface_refinement import require_second_network
+        from ACSegLib.network.refinement.refine import require_second_network
 
         require_second_network(model)
     elif options.refine == "walk":
@@ -284,7 +284,7 @@ def _walk_if_it_fits(
 
 
 def _settings(options: Options) -> PredictionSettings:
-    from ACSegLib.network.inference import PredictionSettings
+    from ACSegLib.network.predict.inference import PredictionSettings
 
     tile, roi = options.tile, options.roi
     if tile and (len(tile) != 3 or min(tile) < 1):
@@ -293,7 +293,7 @@ def _settings(options: Options) -> PredictionSettings:
         raise InputError(f"--roi must be six whole numbers (I0 I1 J0 J1 K0 K1), not {roi}.")
     return PredictionSettings(
         device=options.device,
-        engine=options.engine,
+        backend=options.engine,
         precision=options.precision,
         tile=(tile[2], tile[1], tile[0]) if tile else None,
         overlap=options.overlap,

@@ -28,9 +28,9 @@ from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    from ACSegLib.network.data import Case
-    from ACSegLib.network.model_file import Model
-    from ACSegLib.network.settings import TrainingSettings
+    from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.train.data import Case
+    from ACSegLib.network.train.settings import TrainingSettings
 
 SUMMARY = "train a 3D U-Net on images and labels"
 LEVELS = ("none", "quick", "standard", "thorough")
@@ -129,9 +129,9 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Train, and write the model."""
-    from ACSegLib.network.checkpoint import discard
-    from ACSegLib.network.model_file import require_output, save_model
-    from ACSegLib.network.training import train
+    from ACSegLib.network.model.model_file import require_output, save_model
+    from ACSegLib.network.train.checkpoint import discard
+    from ACSegLib.network.train.training import train
 
     output = Path(options.output)
     require_output(output)
@@ -218,7 +218,7 @@ def _files(options: Options) -> tuple[list[PairOfFiles], list[PairOfFiles]]:
 
 
 def _cases(pairs: Sequence[PairOfFiles], resample: bool) -> list[Case]:
-    from ACSegLib.network.data import Case
+    from ACSegLib.network.train.data import Case
 
     cases = []
     for pair in pairs:
@@ -228,7 +228,7 @@ def _cases(pairs: Sequence[PairOfFiles], resample: bool) -> list[Case]:
 
 
 def _settings(options: Options, output: Path) -> TrainingSettings:
-    from ACSegLib.network.settings import TrainingSettings
+    from ACSegLib.network.train.settings import TrainingSettings
 
     if options.patch and (len(options.patch) != 3 or min(options.patch) < 1):
         raise InputError(f"--patch must be three numbers (k j i), not {options.patch}.")
@@ -274,8 +274,8 @@ def _spacing(text: str) -> str | list[float] | None:
 
 def _first_of_two(options: Options, output: Path) -> Model | None:
     """The finished first network of an interrupted training whose second network is still to be trained."""
-    from ACSegLib.network.model_file import load_model
-    from ACSegLib.network.surface_refinement import second_network
+    from ACSegLib.network.model.model_file import load_model
+    from ACSegLib.network.refinement.refine import second_network
 
     if not (options.resume and options.surface_refinement and output.is_file()):
         return None
@@ -291,7 +291,7 @@ def _train_surface(
     model: Model, cases: list[Case], held_out: list[Case], options: Options, progress: Progress
 ) -> Model:
     """Add a second network to the trained model."""
-    from ACSegLib.network.surface_training import SurfaceTraining, train_refiner
+    from ACSegLib.network.refinement.training import SurfaceTraining, train_refiner
 
     progress(0.0, "training the second network, for the surface")
     same_named = ("seed", "device", "sparse", "missing", "ignore")
@@ -308,8 +308,8 @@ def beside(output: Path, ending: str) -> Path:
 
 
 def _initial_model(path: str) -> Model:
-    from ACSegLib.network.biomedisa_model import import_biomedisa, is_biomedisa_file
-    from ACSegLib.network.model_file import load_model
-    from ACSegLib.network.surface_refinement import first_network
+    from ACSegLib.network.biomedisa.model_import import import_biomedisa, is_biomedisa_file
+    from ACSegLib.network.model.model_file import load_model
+    from ACSegLib.network.refinement.refine import first_network
 
     return import_biomedisa(path) if is_biomedisa_file(path) else first_network(load_model(path))

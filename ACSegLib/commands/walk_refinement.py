@@ -19,9 +19,9 @@ from ACSegLib.masks import bounding_box
 from ACSegLib.volume import Volume
 
 if TYPE_CHECKING:
-    from ACSegLib.network.inference import Prediction
-    from ACSegLib.network.model_file import Model
-    from ACSegLib.network.plane_sink import Box as Roi
+    from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.predict.inference import Prediction
+    from ACSegLib.network.predict.plane_sink import Box as Roi
 
 #: Probability from which on a voxel is sure.
 CONFIDENT = 0.9
@@ -56,7 +56,7 @@ def refine_by_walk(
     InputError
         If the segments may overlap.
     """
-    from ACSegLib.network.inference import Prediction as Result
+    from ACSegLib.network.predict.inference import Prediction as Result
 
     require_exclusive(model)
     assert prediction.probabilities is not None
@@ -89,7 +89,7 @@ def require_exclusive(model: Model) -> None:
 
 
 def _require_memory(needed: int) -> None:
-    from ACSegLib.network.plane_sink import free_memory
+    from ACSegLib.network.predict.plane_sink import free_memory
 
     if needed > free_memory():
         raise MemoryLimitError(

@@ -22,13 +22,13 @@ import numpy as np
 
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.jobs import Progress
-from ACSegLib.network.calibration import calibrate
-from ACSegLib.network.data import Case
-from ACSegLib.network.data import prepare as prepare_case
-from ACSegLib.network.model_file import Model, load_model, save_model
-from ACSegLib.network.preprocessing import resample_image
-from ACSegLib.network.settings import TrainingSettings, choose_device, make_fabric
-from ACSegLib.network.training import train
+from ACSegLib.network.model.model_file import Model, load_model, save_model
+from ACSegLib.network.model.preprocessing import resample_image
+from ACSegLib.network.train.calibration import calibrate
+from ACSegLib.network.train.data import Case
+from ACSegLib.network.train.data import prepare as prepare_case
+from ACSegLib.network.train.settings import TrainingSettings, choose_device, make_fabric
+from ACSegLib.network.train.training import train
 from ACSegLib.phantom import Phantom, simulate, vary, vary_packed
 from ACSegLib.volume import Segment, Segmentation, Volume
 

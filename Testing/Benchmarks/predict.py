@@ -38,7 +38,7 @@ import harness  # noqa: E402
 import numpy as np  # noqa: E402
 from fill_methods import peak_memory  # noqa: E402
 
-#: Engine, seconds and GiB that the volume of full size may take; no memory is asked for on a GPU.
+#: Backend, seconds and GiB that the volume of full size may take; no memory is asked for on a GPU.
 ENGINES: dict[str, tuple[float, float | None]] = {"openvino": (90.0, 8.0), "pytorch": (240.0, 8.0), "cuda": (3.0, None)}
 #: Seeds of the simulated cells; the shipped model is trained on others.
 UNSEEN = range(90_001, 90_006)
@@ -86,16 +86,16 @@ def speed(options: argparse.Namespace) -> list[Line]:
 
 def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
     """The measured process: one prediction, a first small one having loaded the engine's libraries."""
-    from ACSegLib.network.architecture import build_network, unet_spec
-    from ACSegLib.network.inference import PredictionSettings, predict
-    from ACSegLib.network.model_file import Model
+    from ACSegLib.network.model.architecture import build_network, unet_spec
+    from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.predict.inference import PredictionSettings, predict
     from ACSegLib.volume import Segment, Volume
 
     spec = unet_spec(2, base=16)
     segments = [Segment("cytoplasm", 1), Segment("bead", 2)]
     model = Model(spec, build_network(spec).state_dict(), segments)
     place, kind = ("cuda", "pytorch") if engine == "cuda" else ("cpu", engine)
-    settings = PredictionSettings(device=place, engine=kind)
+    settings = PredictionSettings(device=place, backend=kind)
     image = np.random.default_rng(0).normal(0.3, 0.1, size).astype(np.float32)
     predict(Volume(image[:32, :32, :32]), model, settings)
     started = time.perf_counter(), time.process_time()
@@ -117,7 +117,7 @@ def operations_per_voxel(spec: dict[str, Any]) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ACSegLib.network.architecture import build_network
+    from ACSegLib.network.model.architecture import build_network
 
     image = torch.zeros((1, spec["in_channels"], 32, 32, 32), device="meta")
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
@@ -147,7 +147,7 @@ def memory(options: argparse.Namespace) -> list[Line]:
 def shipped(options: argparse.Namespace) -> list[Line]:
     """Dice of the shipped model on unseen simulated cells, and on the planes of the real one."""
     from ACSegLib.errors import FileError
-    from ACSegLib.network.shipped import open_model
+    from ACSegLib.network.model.pretrained import open_model
     from ACSegLib.phantom import KINDS, simulate
 
     try:
@@ -206,9 +206,9 @@ def _dice(volume: Any, truth: np.ndarray, scored: np.ndarray, model: Any, refine
 def biomedisa(options: argparse.Namespace) -> list[Line]:
     """Voxels and probabilities that differ from what Biomedisa itself gave with its own files."""
     from ACSegLib.jobs import Progress
-    from ACSegLib.network.biomedisa_model import import_biomedisa
-    from ACSegLib.network.biomedisa_pipeline import predict_biomedisa
-    from ACSegLib.network.inference import PredictionSettings
+    from ACSegLib.network.biomedisa.model_import import import_biomedisa
+    from ACSegLib.network.biomedisa.prediction import predict_biomedisa
+    from ACSegLib.network.predict.inference import PredictionSettings
     from ACSegLib.volume import Volume
 
     target = f"0 voxels differ, probabilities within {CLOSE_PROBABILITIES:g}"

@@ -23,7 +23,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
-    from ACSegLib.network.model_file import Model
+    from ACSegLib.network.model.model_file import Model
 
 SEGMENT = "cytoplasm"
 REFINEMENTS = {"none": "as predicted", "network": "second network (level 2)", "walk": "random walk"}
@@ -47,10 +47,10 @@ def measure_refinements(size: int, minutes: float, coarse: float, first: Path | 
 
 
 def _model(training: Sequence[Pair], minutes: float, coarse: float, first: Path | None) -> Model:
-    from ACSegLib.network.model_file import load_model
-    from ACSegLib.network.settings import TrainingSettings
-    from ACSegLib.network.surface_training import SurfaceTraining, train_refiner
-    from ACSegLib.network.training import train
+    from ACSegLib.network.model.model_file import load_model
+    from ACSegLib.network.refinement.training import SurfaceTraining, train_refiner
+    from ACSegLib.network.train.settings import TrainingSettings
+    from ACSegLib.network.train.training import train
 
     if first is not None:
         model = load_model(first)

@@ -105,8 +105,8 @@ def train_once(images: Path, labels: Path, model: Path, options: argparse.Namesp
 
 def train_surface(folder: Path, first: Path, model: Path, minutes: float) -> None:
     """Train the second network for the surface unless it is there."""
-    from ACSegLib.network.model_file import load_model, save_model
-    from ACSegLib.network.surface_training import SurfaceTraining, train_refiner
+    from ACSegLib.network.model.model_file import load_model, save_model
+    from ACSegLib.network.refinement.training import SurfaceTraining, train_refiner
 
     if model.exists():
         return

@@ -29,8 +29,9 @@ ROBUSTNESS = (
     "goes_on_exactly or sigterm or two_processes or cancelled_at_any_moment or cut_file or bad_header or crafted or "
     "bad_checkpoints or out_of_memory or no_space or disk_that_fills"
 )
-ROBUSTNESS_FILES = ("network/test_training.py", "network/test_model_file.py", "network/test_inference.py",
-                    "network/test_biomedisa_model.py", "commands/test_train.py")  # fmt: skip
+ROBUSTNESS_FILES = ("network/train/test_training.py", "network/model/test_model_file.py",
+                    "network/predict/test_inference.py", "network/biomedisa/test_biomedisa_model.py",
+                    "commands/test_train.py")  # fmt: skip
 
 
 def hippocampus(folder: Path) -> list[Pair]:
@@ -80,10 +81,10 @@ def learn(
 
     `keep` names a model file to write, for ``predict.py --first``.
     """
-    from ACSegLib.network.inference import PredictionSettings, predict
-    from ACSegLib.network.model_file import save_model
-    from ACSegLib.network.settings import TrainingSettings
-    from ACSegLib.network.training import train
+    from ACSegLib.network.model.model_file import save_model
+    from ACSegLib.network.predict.inference import PredictionSettings, predict
+    from ACSegLib.network.train.settings import TrainingSettings
+    from ACSegLib.network.train.training import train
 
     last = [0.0]
 

@@ -55,8 +55,8 @@ def acseg(job: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     from ACSegLib.jobs import Progress
-    from ACSegLib.network.settings import TrainingSettings
-    from ACSegLib.network.training import train
+    from ACSegLib.network.train.settings import TrainingSettings
+    from ACSegLib.network.train.training import train
     from ACSegLib.volume import Geometry, Segmentation, Volume
 
     rng = np.random.default_rng(0)

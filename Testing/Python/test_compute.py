@@ -5,7 +5,7 @@ import torch
 
 from ACSegLib import compute
 from ACSegLib.errors import InputError
-from ACSegLib.network.engines import examine_processor
+from ACSegLib.network.predict.backends import examine_processor
 
 
 @pytest.fixture(autouse=True)

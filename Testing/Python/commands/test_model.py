@@ -9,8 +9,8 @@ from biomedisa_files import random_weights, write_model
 from known_networks import threshold_model
 
 from ACSegLib.commands.main import main
-from ACSegLib.network.model_file import load_model, save_model
-from ACSegLib.network.shipped import shipped_model
+from ACSegLib.network.model.model_file import load_model, save_model
+from ACSegLib.network.model.pretrained import shipped_model
 
 
 def test_import_then_info(tmp_path, capsys):
@@ -87,16 +87,16 @@ def test_shipped_model_is_found_in_every_kind_of_installation(place, tmp_path, m
     import sysconfig
 
     from ACSegLib.errors import FileError
-    from ACSegLib.network import shipped
+    from ACSegLib.network.model import pretrained
 
-    source = tmp_path / "lib" / "ACSegLib" / "network" / "shipped.py"
-    monkeypatch.setattr(shipped, "__file__", str(source))
+    source = tmp_path / "lib" / "ACSegLib" / "network" / "model" / "pretrained.py"
+    monkeypatch.setattr(pretrained, "__file__", str(source))
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "python"))
     folder = {"beside": tmp_path / "lib" / "Resources" / "Models", "installed": tmp_path / "python/share/acseg/models"}
     if place == "missing":
         with pytest.raises(FileError, match="install ACSeg again"):
-            shipped.shipped_model()
+            pretrained.shipped_model()
         return
     folder[place].mkdir(parents=True)
-    (folder[place] / shipped.NAME).write_bytes(b"")
-    assert shipped.shipped_model() == (folder[place] / shipped.NAME).resolve()
+    (folder[place] / pretrained.NAME).write_bytes(b"")
+    assert pretrained.shipped_model() == (folder[place] / pretrained.NAME).resolve()

@@ -15,8 +15,8 @@ from ACSegLib.commands.options import from_mapping
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import open_segmentation, open_volume, save_volume
 from ACSegLib.jobs import CancelFlag, Progress
-from ACSegLib.network.model_file import save_model
-from ACSegLib.network.shipped import shipped_model
+from ACSegLib.network.model.model_file import save_model
+from ACSegLib.network.model.pretrained import shipped_model
 from ACSegLib.volume import Geometry, Volume
 
 GEOMETRY = Geometry((30, 30, 35), (100, -50, 7), (0, 1, 0, 1, 0, 0, 0, 0, -1), "nm")
@@ -53,7 +53,7 @@ def test_result_lies_on_the_image(files, capsys):
     report = json.loads((files / "r.json").read_text())["results"]
     row = report["images"][0]
     assert row["segments"][0] == {"name": "cell", "value": 1, "voxels": int(np.sum(two_balls() > 0))}
-    assert row["engine"] in ("openvino", "pytorch")
+    assert row["backend"] in ("openvino", "pytorch")
     assert row["precision"] in ("float32", "bfloat16", "float16")
     printed = capsys.readouterr().out
     assert "cell" in printed
@@ -190,7 +190,7 @@ def test_without_a_model_the_shipped_one_is_used(files):
 @pytest.mark.parametrize("image", ["cell.nrrd", "cell.mrc", "cell.ome.zarr"])
 def test_images_larger_than_memory_stay_on_the_disk(files, monkeypatch, image):
     """With no memory for them, image and labels are mapped; what comes out is the same."""
-    from ACSegLib.network import plane_sink
+    from ACSegLib.network.predict import plane_sink
 
     save_volume(Volume(two_balls().astype(np.float32), GEOMETRY), files / image)
     tile = {"tile": [16, 16, 16], "refine": "none"}

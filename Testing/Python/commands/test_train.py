@@ -14,8 +14,8 @@ from ACSegLib.commands.pairs import core_name, find_pairs, read_table
 from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.jobs import CancelFlag, Progress
-from ACSegLib.network import model_file
-from ACSegLib.network.model_file import load_model, read_card
+from ACSegLib.network.model import model_file
+from ACSegLib.network.model.model_file import load_model, read_card
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 

@@ -30,7 +30,7 @@ def panel(folder):
 
 
 def shipped():
-    from ACSegLib.network.shipped import shipped_model
+    from ACSegLib.network.model.pretrained import shipped_model
 
     return shipped_model()
 

@@ -79,7 +79,7 @@ def train(folders, labels, model, **environment):
 
 def test_train_on_segmentations_and_on_label_maps_and_predict(folders, mrml_application, recorder):
     """Two trainings side by side, then a volume node predicted into a segmentation node."""
-    from ACSegLib.network.model_file import read_card
+    from ACSegLib.network.model.model_file import read_card
 
     environment, record = recorder
     mrml = mrml_application

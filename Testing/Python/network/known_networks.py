@@ -1,7 +1,7 @@
 """Networks whose answer is known beforehand."""
 
-from ACSegLib.network.architecture import build_network
-from ACSegLib.network.model_file import Model
+from ACSegLib.network.model.architecture import build_network
+from ACSegLib.network.model.model_file import Model
 from ACSegLib.volume import Segment
 
 SLOPE = 4.0

@@ -9,7 +9,7 @@ import pytest
 
 from ACSegLib.commands.predict import Options, _cleaned
 from ACSegLib.jobs import Progress
-from ACSegLib.network.model_file import Model
+from ACSegLib.network.model.model_file import Model
 from ACSegLib.postprocess.holes import HoleCounts
 from ACSegLib.volume import Segment, Segmentation
 

@@ -1,0 +1,1 @@
+"""Models of Biomedisa: import, network, and prediction as Biomedisa makes it."""

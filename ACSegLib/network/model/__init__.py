@@ -1,0 +1,1 @@
+"""The network, its description, its preprocessing, and the model file."""

@@ -1,0 +1,170 @@
+"""From finished planes of probabilities to labels on the image's grid, and to a segmentation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ACSegLib.files.lazy import scratch
+from ACSegLib.jobs import Progress
+from ACSegLib.network.predict.working_grid import WorkingGrid
+from ACSegLib.postprocess.rules import Labelling, RestoreThinStructures, apply_rules
+from ACSegLib.volume import Segmentation, Volume
+
+if TYPE_CHECKING:
+    import torch
+
+    from ACSegLib.network.model.model_file import Model
+
+_ARGMAX_VOXELS = 1 << 23
+_MEMORY_SHARE = 0.7
+#: Labels that need more than this part of the memory are kept in a mapped file.
+_LABELS_SHARE = 0.25
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+def free_memory() -> int:
+    """Bytes of main memory that may be used: 70 % of what is free."""
+    import psutil
+
+    return int(_MEMORY_SHARE * psutil.virtual_memory().available)
+
+
+def labels_on_disk(size: int, limit: int | None = None) -> bool:
+    """Tell whether labels of `size` bytes are kept in a mapped file instead of memory, of which `limit` may be used."""
+    return size > _LABELS_SHARE * (limit or free_memory())
+
+
+def size_of_labels(grid: WorkingGrid, model: Model, thin: float) -> int:
+    """Bytes of the labels, a layer a segment where segments may overlap, and of the candidates for thin structures."""
+    channels, sigmoid = model.spec["out_channels"], model.spec.get("output") == "sigmoid"
+    layers = channels if sigmoid else 1 + (thin < 0.5)
+    return layers * math.prod(grid.box_shape) * np.dtype(_type_of_labels(channels)).itemsize
+
+
+def _type_of_labels(channels: int) -> type[np.unsignedinteger]:
+    return np.uint8 if channels < 256 else np.uint16
+
+
+class PlaneSink:
+    """Takes finished working planes, brings them to the image's grid, and keeps labels (and probabilities)."""
+
+    def __init__(
+        self,
+        grid: WorkingGrid,
+        model: Model,
+        keep_probabilities: bool,
+        memory_limit: int | None = None,
+        thin: float = 0.5,
+    ) -> None:
+        self.grid = grid
+        self.sigmoid = model.spec.get("output") == "sigmoid"
+        channels = model.spec["out_channels"]
+        shape = grid.box_shape
+        dtype = _type_of_labels(channels)
+        layers = (channels if self.sigmoid else 1, *shape)
+        on_disk = labels_on_disk(size_of_labels(grid, model, thin), memory_limit)
+        self.classes = scratch(layers, dtype) if on_disk else np.zeros(layers, dtype)
+        self.probabilities = scratch_array((channels, *shape)) if keep_probabilities else None
+        self._thin = 0.5 if self.sigmoid else thin
+        self._candidates = (scratch if on_disk else np.zeros)(shape, dtype) if self._thin < 0.5 else None
+        self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
+        self._first = self._written = self._received = 0
+
+    def take(self, planes: torch.Tensor) -> None:
+        """Take the next working planes, (channels, n, j, i) probabilities."""
+        if not self.grid.resampled:
+            step = max(1, _ARGMAX_VOXELS // max(1, math.prod(planes.shape[2:])))
+            for start in range(0, planes.shape[1], step):
+                self._write(planes[:, start : start + step])
+            return
+        self._received += planes.shape[1]
+        self._pending = np.concatenate([self._pending, planes.cpu().numpy()], axis=1)
+        ready = self.grid.planes_ready(self._received)
+        step = max(1, _ARGMAX_VOXELS // math.prod(self.grid.box_shape[1:]))
+        import torch
+
+        for start in range(self._written, ready, step):
+            slab = self.grid.back(self._pending, self._first, start, min(start + step, ready))
+            self._write(torch.from_numpy(np.ascontiguousarray(slab)))
+        keep = max(self._first, min(self.grid.first_needed(ready), self._received))
+        self._pending = self._pending[:, keep - self._first :].copy()
+        self._first = keep
+
+    def _write(self, slab: torch.Tensor) -> None:
+        place = slice(self._written, self._written + slab.shape[1])
+        classes = (slab > 0.5) if self.sigmoid else strongest(slab)[None]
+        self.classes[:, place] = classes.cpu().numpy()
+        if self._candidates is not None:
+            likeliest = strongest(slab[1:]) + 1
+            nearly = (classes[0] == 0) & (slab[1:].amax(0) > self._thin)
+            self._candidates[place] = (likeliest * nearly).cpu().numpy()
+        if self.probabilities is not None:
+            self.probabilities[:, place] = slab.half().cpu().numpy()
+        self._written = place.stop
+
+    def finish(self, progress: Progress) -> int:
+        """Once all planes are there: restore thin structures; gives how many voxels that changed."""
+        if self._candidates is None:
+            return 0
+        labelling = Labelling(self.classes[0], self._candidates)
+        return apply_rules([RestoreThinStructures(self._thin)], labelling, progress)
+
+
+def strongest(slab: torch.Tensor) -> torch.Tensor:
+    """Channel of the largest of the probabilities (channels, n, j, i), the first of equals; shape (n, j, i).
+
+    On a CPU, argmax over the few channels of the first axis takes ten times as long as comparing plane by plane.
+    """
+    import torch
+
+    if slab.device.type != "cpu":
+        return slab.argmax(0)
+    classes = torch.zeros(slab.shape[1:], dtype=torch.uint8 if slab.shape[0] < 256 else torch.int16)
+    for planes, row in zip(slab.unbind(1), classes, strict=True):
+        best = planes[0]
+        for channel in range(1, slab.shape[0]):
+            row.masked_fill_(planes[channel] > best, channel)
+            best = torch.maximum(best, planes[channel])
+    return classes
+
+
+def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
+    """A float16 array in a file that vanishes with it; MemoryLimitError if the disk has no room for it."""
+    return scratch(shape, np.float16)
+
+
+def assemble(
+    volume: Volume, model: Model, roi: Box | None, grid: WorkingGrid, sink: PlaneSink
+) -> tuple[Segmentation, np.ndarray | None]:
+    """Cut to the ROI, and give classes their segments' values."""
+    whole = roi is None
+    roi = roi or ((0, volume.shape[0]), (0, volume.shape[1]), (0, volume.shape[2]))
+    place = tuple(slice(a, b) for a, b in roi)
+    inner = tuple(slice(a - s, b - s) for (a, b), s in zip(roi, grid.start, strict=True))
+    values = [s.value for s in model.segments]
+    dtype = np.uint8 if max(values, default=1) < 256 else np.uint16
+    probabilities = sink.probabilities
+    if probabilities is not None and not whole:
+        full = scratch_array((probabilities.shape[0], *volume.shape))
+        full[(slice(None), *place)] = probabilities[(slice(None), *inner)]
+        probabilities = full
+
+    def at_home(part: np.ndarray) -> np.ndarray:
+        if whole:
+            return part
+        full = (scratch if labels_on_disk(math.prod(volume.shape)) else np.zeros)(volume.shape, part.dtype)
+        full[place] = part[inner]
+        return full
+
+    if sink.sigmoid:
+        masks = [at_home(c) for c in sink.classes]
+        return Segmentation.from_masks(masks, model.segments, volume.geometry, volume.name), probabilities
+    table = np.array([0, *values], dtype)
+    labels = sink.classes[0] if sink.classes.dtype == dtype else sink.classes[0].astype(dtype)
+    if not np.array_equal(table, np.arange(len(table))):
+        for plane in labels:  # in place: a second volume of labels may not fit
+            plane[...] = table[plane]
+    return Segmentation((at_home(labels),), list(model.segments), volume.geometry, volume.name), probabilities

@@ -1,0 +1,1 @@
+"""The refinement network, which corrects the boundary of a prediction."""

@@ -1,0 +1,323 @@
+"""Training of the second network, which corrects the first along the surface; see `surface_refinement`."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.memory import reuse_freed_memory
+from ACSegLib.network.model.architecture import build_network, unet_spec
+from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.preprocessing import normalise
+from ACSegLib.network.predict.inference import PredictionSettings, predict
+from ACSegLib.network.refinement.refine import (
+    REGION,
+    first_network,
+    foreground,
+    surface_tiling,
+    with_second_network,
+)
+from ACSegLib.network.train.calibration import count_margins, no_margins, offsets_for, shift_heads
+from ACSegLib.network.train.data import IGNORE, IGNORE_NAME, Case, drawn_planes, encode_labels
+from ACSegLib.network.train.losses import SegmentationLoss
+from ACSegLib.network.train.settings import choose_device
+from ACSegLib.network.train.trainer import stop_inside
+from ACSegLib.volume import Segmentation, Volume
+
+if TYPE_CHECKING:
+    import torch
+
+Pair = tuple[Volume, Segmentation]
+_PLACES = 20_000
+
+
+@dataclass
+class SurfaceTraining:
+    """Choices for `train_refiner`.
+
+    Parameters
+    ----------
+    minutes : float
+        Length of the training, predictions of the first network not counted.
+    steps : int, optional
+        Length in steps instead.
+    base, levels : int
+        Size of the second network.
+    region : int
+        Side of the training regions in voxels, a multiple of ``2 ** (levels - 1)``.
+    learning_rate, ema : float
+        AdamW; decay of the averaged weights.
+    seed : int
+    device : str
+        "auto", "cpu" or "cuda".
+    sparse, missing, ignore : str
+        As for the first training: drawn slices alone count where labels are sparse; what a segment without a row in a
+        volume's table means; regions to leave out.
+    """
+
+    minutes: float = 10.0
+    steps: int | None = None
+    base: int = 16
+    levels: int = 3
+    region: int = REGION
+    learning_rate: float = 3e-3
+    ema: float = 0.99
+    seed: int = 0
+    device: str = "auto"
+    sparse: str = "auto"
+    missing: str = "background"
+    ignore: str = IGNORE_NAME
+
+
+@dataclass
+class _Prepared:
+    """One training volume: input channels (1 + segments, k, j, i), target (C, k, j, i), segments that it tells of,
+    and places on the surface.
+    """
+
+    name: str
+    inputs: np.ndarray
+    target: np.ndarray
+    known: np.ndarray
+    places: np.ndarray
+
+
+@reuse_freed_memory()
+def train_refiner(
+    pairs: Sequence[Case | Pair],
+    model: Model,
+    settings: SurfaceTraining | None = None,
+    progress: Progress | None = None,
+    validation: Sequence[Case | Pair] = (),
+) -> Model:
+    """Train a second network for a model, on the volumes that the model was trained on (or others).
+
+    Parameters
+    ----------
+    pairs : sequence of Case or of (Volume, Segmentation)
+        To learn from. Labels are joined to the model's segments by name.
+    model : Model
+        The first network (a second one that it has is replaced).
+    validation : sequence of Case or of pairs, optional
+        The volumes that the best weights of the first network were chosen by: on them, where it is as good as on new
+        images, the second is calibrated. Default: those of `pairs` that the first training held back, which are then
+        not learned from; if it held back none or only blocks, the second network is not calibrated.
+
+    Returns
+    -------
+    Model
+        Both networks; the card gains ``surface``.
+
+    Raises
+    ------
+    InputError
+        If no volume has a surface to learn from.
+    Cancelled
+        If the person has asked to stop.
+    """
+    import torch
+
+    settings, progress = settings or SurfaceTraining(), progress or Progress()
+    if not pairs:
+        raise InputError("there is no pair of image and labels to train the surface on.")
+    model = first_network(model)
+    share = 0.3 * len(pairs) / (len(pairs) + len(validation))
+    training = _cases(pairs, model, settings, progress.part(0.0, share))
+    others = _cases(validation, model, settings, progress.part(share, 0.3))
+    if not training:
+        raise InputError("no training volume has a surface to learn from: the segments are empty or fill the image.")
+    if not validation:
+        training, others = _without_held_back(training, model)
+    strides = [(1, 1, 1)] + [(2, 2, 2)] * (settings.levels - 1)
+    spec = unet_spec(
+        len(model.segments),
+        overlapping=model.spec.get("output") == "sigmoid",
+        base=settings.base,
+        strides=strides,
+        residual=False,
+        in_channels=1 + len(model.segments),
+    )
+    device = choose_device(settings.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = build_network(spec).to(device).train()
+    averaged, steps, loss = _optimise(network, training, spec, settings, device, progress.part(0.3, 0.95))
+    weights = {k: v.detach().cpu() for k, v in averaged.state_dict().items()}
+    card: dict[str, Any] = {"steps": steps, "loss": loss, "volumes": len(training), "base": settings.base}
+    if others:
+        offsets, told = _offsets(averaged, others, model, device, progress.part(0.95, 1.0))
+        weights = shift_heads(spec, weights, offsets)
+        card["calibration"] = told
+    result = with_second_network(model, spec, weights)
+    result.card = {**model.card, "surface": card}
+    return result
+
+
+def _without_held_back(cases: list[_Prepared], model: Model) -> tuple[list[_Prepared], list[_Prepared]]:
+    """The cases that the first training learned from, and those that it held back; none if that were all."""
+    if model.card.get("validation_cases"):  # it had volumes of their own, whose names may be those of others here
+        return cases, []
+    held_back = set(model.card.get("validation", {}).get("cases", {}))
+    learned = [case for case in cases if case.name not in held_back]
+    return (learned, [case for case in cases if case.name in held_back]) if learned else (cases, [])
+
+
+def _offsets(
+    network: torch.nn.Module, cases: Sequence[_Prepared], model: Model, device: str, progress: Progress
+) -> tuple[list[float], dict[str, Any]]:
+    """Offset of each segment's logit with the best Dice in the regions along the surface; and what the card tells."""
+    import torch
+
+    counts = no_margins(len(model.segments))
+    for n, case in enumerate(cases):
+        tiling = surface_tiling(case.target.shape[1:])
+        for start in itertools.product(*tiling.starts):
+            progress(n / len(cases), f"calibrating the second network on {case.name}")
+            inputs, target = _region(case, start, tiling.tile)
+            known = target[target != IGNORE]
+            if not known.size or known.min() == known.max():
+                continue
+            with torch.inference_mode():
+                logits = network(torch.from_numpy(inputs)[None].to(device)).float().cpu()[0]
+            found = count_margins(logits, target, model.spec.get("output") == "sigmoid")
+            found[~case.known] = 0
+            counts += found
+    return offsets_for(model.segments, counts)
+
+
+def _cases(
+    pairs: Sequence[Case | Pair],
+    model: Model,
+    settings: SurfaceTraining,
+    progress: Progress,
+) -> list[_Prepared]:
+    found = []
+    options = PredictionSettings(device=settings.device, keep_probabilities=True)
+    for n, pair in enumerate(pairs):
+        volume, labels = (pair.open_image(), pair.open_labels()) if isinstance(pair, Case) else pair
+        part = progress.part(n / len(pairs), (n + 1) / len(pairs))
+        prediction = predict(volume, model, options, part)
+        assert prediction.probabilities is not None
+        sigmoid = model.spec.get("output") == "sigmoid"
+        target, known = encode_labels(
+            labels,
+            model.segments,
+            overlapping=sigmoid,
+            drawn=drawn_planes(labels, settings.sparse, settings.ignore),
+            missing=settings.missing,
+            ignore=settings.ignore,
+        )
+        image = normalise(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
+        inputs = np.concatenate([image[None].astype(np.float16), foreground(prediction.probabilities, model.spec)])
+        places = _surface_places(target, prediction.segmentation, np.random.default_rng([settings.seed, n]))
+        if len(places):
+            name = pair.name if isinstance(pair, Case) else volume.name
+            found.append(_Prepared(name, inputs, target, known, places))
+    return found
+
+
+def _surface_places(target: np.ndarray, predicted: Segmentation, rng: np.random.Generator) -> np.ndarray:
+    """Some voxels (n, 3) where truth or prediction change from one voxel to the next, both of known truth."""
+    places = []
+    known = (target != IGNORE).any(axis=0)
+    for labels, told in [*((layer, layer != IGNORE) for layer in target), *((p, known) for p in predicted.layers)]:
+        edge = np.zeros(labels.shape, bool)
+        for axis in range(3):
+            here, before = [slice(None)] * 3, [slice(None)] * 3
+            here[axis], before[axis] = slice(1, None), slice(None, -1)
+            a, b = tuple(here), tuple(before)
+            edge[a] |= (labels[a] != labels[b]) & told[a] & told[b]
+        at = np.argwhere(edge)
+        places.append(at[rng.permutation(len(at))[:_PLACES]])
+    return np.concatenate(places)
+
+
+def _optimise(
+    network: torch.nn.Module,
+    cases: Sequence[_Prepared],
+    spec: dict[str, Any],
+    settings: SurfaceTraining,
+    device: str,
+    progress: Progress,
+) -> tuple[torch.nn.Module, int, float]:
+    """Train to the end; averaged weights, steps done, mean of the last losses."""
+    import torch
+
+    loss_of = SegmentationLoss([1.0] * spec["out_channels"], spec["output"])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    averaged = copy.deepcopy(network).eval()
+    stop_inside(network, progress)
+    clock, step, losses = time.monotonic(), 0, [0.0]
+    while True:
+        done = step / settings.steps if settings.steps else (time.monotonic() - clock) / (60 * settings.minutes)
+        if done >= 1:
+            break
+        progress(done, f"training the surface: step {step + 1}, loss {np.mean(losses[-20:]):.3f}")
+        rng = np.random.default_rng([settings.seed, 11, step])
+        batch = _sample(cases, settings.region, rng)
+        inputs, target, known = (tensor.to(device) for tensor in batch)
+        rate = settings.learning_rate * min(1.0, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * done))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = loss_of(network(inputs), target, known)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 12.0)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        step += 1
+        if not math.isfinite(losses[-1]):
+            raise InputError(
+                f"the loss of the second network became {losses[-1]} at step {step}; check the images for extreme "
+                f"values, or train it with a lower learning rate (now {rate:.2g})."
+            )
+        decay = min(settings.ema, step / (step + 10))
+        with torch.no_grad():
+            for kept, value in zip(averaged.parameters(), network.parameters(), strict=True):
+                kept.lerp_(value, 1 - decay)
+    return averaged, step, float(np.mean(losses[-20:]))
+
+
+def _region(case: _Prepared, start: Sequence[int], size: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (float32) and target of a region; beyond the volume the image goes on as it is, and nothing is known."""
+    box = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
+    inputs = np.asarray(case.inputs[(slice(None), *box)], np.float32)
+    target = case.target[(slice(None), *box)]
+    missing = [(0, 0)] + [(0, n - m) for n, m in zip(size, target.shape[1:], strict=True)]
+    return np.pad(inputs, missing, mode="edge"), np.pad(target, missing, constant_values=IGNORE)
+
+
+def _sample(
+    cases: Sequence[_Prepared], region: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Inputs, target and known segments of a region about a place on a surface.
+
+    It is turned over at random, and its first opinion is sometimes blurred.
+    """
+    import torch
+
+    case = cases[int(rng.integers(len(cases)))]
+    shape = case.target.shape[1:]
+    centre = case.places[rng.integers(len(case.places))] + rng.integers(-region // 4, region // 4 + 1, 3)
+    start = [int(np.clip(c - region // 2, 0, max(0, n - region))) for c, n in zip(centre, shape, strict=True)]
+    inputs, target = _region(case, start, (region,) * 3)
+    axes = tuple(axis for axis in (1, 2, 3) if rng.random() < 0.5)
+    inputs, target = np.flip(inputs, axes).copy(), np.flip(target, axes).copy()
+    inputs[0] = inputs[0] * rng.uniform(0.85, 1.15) + rng.normal(0, 0.1)
+    if rng.random() < 0.3:
+        inputs[0] += rng.normal(0, rng.uniform(0, 0.3), inputs[0].shape).astype(np.float32)
+    result = torch.from_numpy(inputs)[None]
+    if rng.random() < 0.5:  # on new images the first network is less sure than on those it was trained on
+        size = int(rng.integers(1, 3)) * 2 + 1
+        pooled = torch.nn.functional.avg_pool3d(result[:, 1:], size, 1, size // 2, count_include_pad=False)
+        result = torch.cat([result[:, :1], pooled], dim=1)
+    return result, torch.from_numpy(target)[None], torch.from_numpy(case.known)[None]

@@ -1,0 +1,1 @@
+"""From volumes and labels to a trained model: checks, planning, patches, the training loop, calibration."""

@@ -1,0 +1,111 @@
+"""Starting from a trained model: its network and preprocessing, its head adapted to other segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.errors import InputError
+from ACSegLib.network.model.architecture import build_network, build_seeded
+from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.train.data import name_key
+from ACSegLib.network.train.planning import Plan, fit_to_memory, fit_to_strides, memory_estimate
+from ACSegLib.volume import Segment
+
+if TYPE_CHECKING:
+    import torch
+
+#: What a training goes on with of a model's preprocessing; the rest describes another program's prediction.
+_OUR_PREPROCESSING = ("normalisation", "longest_side")
+_FROM_MODEL = "from the model that the training starts with"
+
+
+def head_keys(spec: Mapping[str, Any]) -> list[str]:
+    """Names of the weights that depend on the number of outputs: those that differ in shape with one output more."""
+    wider = {**spec, "out_channels": spec["out_channels"] + 1}
+    other = build_network(wider).state_dict()
+    return [key for key, value in build_network(spec).state_dict().items() if other[key].shape != value.shape]
+
+
+def adapt_head(
+    model: Model, table: Sequence[Segment], output: str, seed: int = 0
+) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]]:
+    """Fit a model's head to other segments; weights of segments (by name) that both have are kept.
+
+    Parameters
+    ----------
+    output : str
+        "softmax" or "sigmoid", as the new data needs.
+    seed : int
+        Of the weights of new segments.
+
+    Returns
+    -------
+    spec, state_dict
+        Of the adapted network.
+    fresh : list of str
+        Names of the segments that start untrained: those new to the model, and all where the kind of output changes.
+    """
+    old_output = model.spec.get("output", "softmax")
+    old = [""] * (old_output == "softmax") + [name_key(s.name) for s in model.segments]
+    new = [""] * (output == "softmax") + [name_key(s.name) for s in table]
+    fresh = [s.name for s in table if name_key(s.name) not in old or old_output != output]
+    if len(old) != model.spec["out_channels"]:
+        raise InputError(f"the model has {model.spec['out_channels']} outputs but names {len(old)}; it is damaged.")
+    spec = {**model.spec, "out_channels": len(new), "output": output}
+    state = dict(model.state_dict)
+    if (old, old_output) == (new, output):
+        return spec, state, fresh
+    initial = build_seeded(spec, seed).state_dict()
+    for key in head_keys(model.spec):
+        rows = initial[key].clone()
+        for n, name in enumerate(new):
+            if name in old and old_output == output:
+                rows[n] = state[key][old.index(name)]
+        state[key] = rows
+    return spec, state, fresh
+
+
+def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_bytes: int) -> Plan:
+    """Put the model's network, spacing and preprocessing into a plan made for the data.
+
+    Of an imported model only the grey values' range is kept: it goes on in our way, and predicts in our way afterwards.
+    What was asked for (patch, voxel size, normalisation) goes before what the model has, but for the network itself.
+    """
+    asked = {key for key, reason in plan.reasons.items() if reason.startswith("asked for")}
+    reasons = dict.fromkeys(("spec", "spacing", "patch_size", "normalisation"), _FROM_MODEL) | _lasting(plan, asked)
+    kept = {
+        key: model.preprocessing[key] for key in _OUR_PREPROCESSING if key in model.preprocessing and key not in asked
+    }
+    own_patch = None if "patch_size" in asked else model.preprocessing.get("patch_size")
+    patch = fit_to_strides(own_patch or plan.patch_size, spec)
+    patch, batch = fit_to_memory(patch, plan.batch_size, spec, available_bytes, reasons)
+    if "spacing" in asked:
+        kept.pop("longest_side", None)
+    return replace(
+        plan,
+        spec=spec,
+        spacing=plan.spacing if "spacing" in asked else model.spacing,
+        unit=plan.unit if "spacing" in asked else model.unit,
+        preprocessing={**plan.preprocessing, **kept, "patch_size": patch},
+        patch_size=(patch[0], patch[1], patch[2]),
+        batch_size=batch,
+        memory_bytes=memory_estimate(patch, batch, spec),
+        reasons=reasons,
+        growth=[],
+    )
+
+
+def _lasting(plan: Plan, asked: set[str]) -> dict[str, str]:
+    """The plan's reasons that hold for any network: what was asked for, the batch, and the output."""
+    return {key: reason for key, reason in plan.reasons.items() if key in asked | {"batch_size", "output"}}
+
+
+def freeze_batch_statistics(network: torch.nn.Module) -> None:
+    """Keep the running statistics of an imported network: those of single patches would be noise."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()

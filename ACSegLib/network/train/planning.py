@@ -1,0 +1,360 @@
+"""From what the data is like (fingerprint) to how it is trained (plan), by the rules below; each can be overridden.
+
+================ ==================================================================================================
+spacing          No resampling while all volumes agree within 2 %, or when any tells no voxel size. Otherwise the median
+                 along each axis; along an axis three times coarser than the finest, the 10th percentile (as nnU-Net).
+normalisation    "volume": clip each volume to its own percentiles 0.5 and 99.5, then mean 0, deviation 1. "fixed" (the
+                 training volumes' figures) only on request: grey values of most instruments have no fixed meaning.
+levels, strides  An axis is halved while at least 8 voxels of the patch remain along it and its voxels are less than
+                 twice the finest; at most 4 levels on a CPU, 5 on a GPU and for thorough CPU training.
+kernels          1 instead of 3 along an axis whose voxels are at least twice the finest at that level.
+patch            Physically as near to a cube as the median volume allows; as many voxels as the preset's budget
+                 and the memory allow; sides are multiples of what the strides need; a side that would reach the median
+                 volume's is rounded up, to hold all of it.
+batch            1 with instance norm on a CPU (the fastest learner per minute), 2 on a GPU while memory allows.
+growth           Patches of half the side for the first 35 % of a run, of two thirds until 60 %, then whole ones: small
+                 patches cost little and show rare segments often, and the layout of the whole is learned last. As many
+                 of them a step as hold a third (CPU) or all (GPU) of the whole patch's voxels. Not when a training
+                 starts from a model.
+residual blocks  Residual encoder: its steps take an eighth longer than those of a plain one, and teach more, even in
+                 the first minutes on a CPU.
+filters          Base 16 on a CPU, 32 on a GPU; doubled at each level up to 320.
+output           Softmax; sigmoid where segments overlap in any training volume.
+balance          Class weights of the cross entropy: (voxels of the class)^-1/4, mean 1, between 1/3 and 3.
+================ ==================================================================================================
+
+The rules for spacing and strides follow Isensee et al., Nature Methods 18 (2021) 203, doi:10.1038/s41592-020-01008-z;
+growing patches are those of Fischer et al., Progressive Growing of Patch Size, MICCAI 2024.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.network.model.architecture import patch_divisor, unet_spec
+from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, normalisation
+from ACSegLib.network.train.checks import Facts
+from ACSegLib.network.train.data import name_key
+from ACSegLib.volume import Segment
+
+#: Side of a cube with the voxels that a training patch may have, by preset and device.
+PATCH_BUDGET: Mapping[str, Mapping[str, int]] = {
+    "cpu": {"quick": 48, "standard": 64, "thorough": 80},
+    "cuda": {"quick": 96, "standard": 128, "thorough": 128},
+}
+#: Part of the run until which patches have this part of their side, and the voxels a step has of the whole patch's.
+GROWTH: tuple[tuple[float, float], ...] = ((0.35, 1 / 2), (0.6, 2 / 3))
+_VOXELS_OF_SMALL_STEPS: Mapping[str, float] = {"cpu": 1 / 3, "cuda": 1.0}
+_SMALLEST_EDGE = 4
+_COARSE_AXIS = 3.0
+_SMALLEST_PATCH = 16
+#: Bytes of activations, gradients and scratch for each voxel of the patch and channel of the finest level, and whatever
+#: the patch (peak memory of float32 steps with 48^3 and 64^3 patches, base 8 and 16: slope 97, rest 200 MiB).
+_BYTES_PER_VOXEL_AND_FILTER = 110
+_FIXED_BYTES = 200 << 20
+_MEMORY_SHARE = 0.7
+
+
+@dataclass
+class Plan:
+    """How a training is done; plain values, kept in the model card.
+
+    Parameters
+    ----------
+    spec : dict
+        The network.
+    patch_size : tuple of int
+        (k, j, i), voxels at the training spacing.
+    batch_size : int
+        Patches a step and process.
+    spacing : tuple of float or None
+        (i, j, k), in `unit`.
+    preprocessing : dict
+        See `ACSegLib.network.model.preprocessing`.
+    class_weights : list of float
+        Weights of the cross entropy, by output channel.
+    memory_bytes : int
+        Estimate for one training step.
+    reasons : dict
+        Why each value is what it is.
+    growth : list of (float, list of int, int)
+        Smaller patches at first: part of the run until which they are used, size (k, j, i), and how many a step.
+    """
+
+    spec: dict[str, Any]
+    patch_size: tuple[int, int, int]
+    batch_size: int
+    spacing: tuple[float, float, float] | None
+    unit: str
+    preprocessing: dict[str, Any]
+    class_weights: list[float]
+    memory_bytes: int
+    reasons: dict[str, str] = field(default_factory=dict)
+    growth: list[Any] = field(default_factory=list)
+
+    def patches_at(self, fraction: float) -> tuple[tuple[int, int, int], int]:
+        """Size (k, j, i) and number of the patches of a step, after a fraction (0 to 1) of the run."""
+        for until, (k, j, i), batch in self.growth:
+            if fraction < until:
+                return (k, j, i), batch
+        return self.patch_size, self.batch_size
+
+
+def plan_growth(patch: Sequence[int], batch: int, spec: Mapping[str, Any], device: str) -> list[Any]:
+    """Plan smaller patches for the first part of a run; see the module's text. Empty where nothing smaller fits."""
+    divisor = patch_divisor(spec)
+    stages: list[Any] = []
+    for until, part in GROWTH:
+        least = [math.ceil(max(_SMALLEST_PATCH, 3 * d) / d) * d for d in divisor]  # 3: for instance norm's statistics
+        sides = [min(n, max(m, math.ceil(n * part / d) * d)) for n, d, m in zip(patch, divisor, least, strict=True)]
+        if sides != list(patch):
+            room = batch * math.prod(patch) * _VOXELS_OF_SMALL_STEPS[device] / math.prod(sides)
+            stages.append([until, sides, max(1, round(room))])
+    return stages
+
+
+def training_spacing(
+    facts: Sequence[Facts], wanted: str | Sequence[float] = "auto"
+) -> tuple[tuple[float, ...] | None, str, str]:
+    """Choose spacing (i, j, k), unit, and the reason; `wanted` is "auto", "none", or a spacing in the first's unit.
+
+    Raises
+    ------
+    InputError
+        If a spacing is asked for, but a volume does not tell its own.
+    """
+    if wanted == "none":
+        return None, "px", "asked for: voxel by voxel"
+    without = [f.name for f in facts if f.geometry.unit == "px"]
+    if without and not isinstance(wanted, str):
+        raise InputError(f"--spacing asks for a voxel size, but {without[0]} tells none; write it into the file.")
+    if without:
+        return None, "px", "not every volume tells its voxel size: voxel by voxel"
+    unit = facts[0].geometry.unit
+    if not isinstance(wanted, str):
+        return tuple(float(v) for v in wanted), unit, "asked for"
+    spacings = np.array([f.geometry.in_unit(unit).spacing for f in facts])
+    median = np.median(spacings, axis=0)
+    if np.all(np.abs(spacings / median - 1) < SPACING_TOLERANCE):
+        return tuple(float(v) for v in median), unit, "the voxel size of all volumes"
+    chosen = median.copy()
+    coarse = median > _COARSE_AXIS * median.min()
+    chosen[coarse] = np.maximum(np.percentile(spacings, 10, axis=0), median.min())[coarse]
+    reason = f"median of {len(facts)} volumes from {spacings.min(0).tolist()} to {spacings.max(0).tolist()} {unit}"
+    return tuple(float(v) for v in chosen), unit, reason
+
+
+def resampled_shapes(facts: Sequence[Facts], spacing: Sequence[float] | None, unit: str) -> np.ndarray:
+    """Shapes (k, j, i) of the volumes at the training spacing, one row a volume."""
+    if spacing is None:
+        return np.array([f.shape for f in facts])
+    rows = []
+    for f in facts:
+        own = f.geometry if f.geometry.unit == "px" or unit == "px" else f.geometry.in_unit(unit)
+        rows.append(
+            [max(1, round(n * o / s)) for n, o, s in zip(f.shape, own.spacing[::-1], spacing[::-1], strict=True)]
+        )
+    return np.array(rows)
+
+
+def plan_strides(
+    patch: Sequence[int], spacing: Sequence[float], most_levels: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Choose strides and kernels (k, j, i) of each level; see the module's text.
+
+    Parameters
+    ----------
+    patch : sequence of int
+        (k, j, i).
+    spacing : sequence of float
+        (k, j, i).
+    """
+    size, voxel = np.array(patch, float), np.array(spacing, float)
+    strides, kernels = [[1, 1, 1]], [[3 if v < 2 * voxel.min() else 1 for v in voxel]]
+    while len(strides) < most_levels:
+        halved = (size >= 2 * _SMALLEST_EDGE) & (voxel < 2 * voxel[size >= 2 * _SMALLEST_EDGE].min(initial=np.inf))
+        if not halved.any():
+            break
+        step = np.where(halved, 2, 1)
+        size, voxel = np.floor(size / step), voxel * step
+        strides.append(step.tolist())
+        kernels.append([3 if v < 2 * voxel.min() else 1 for v in voxel])
+    if len(strides) == 1:  # a volume of under 8 voxels each way: still two levels
+        strides.append([2 if n >= 2 else 1 for n in patch])
+        kernels.append([3, 3, 3])
+    return strides, kernels
+
+
+def plan_patch(median_shape: Sequence[float], spacing: Sequence[float], budget: int) -> list[int]:
+    """Choose a patch (k, j, i) of about `budget` voxels, physically as near to a cube as the volumes allow."""
+    shape, voxel = np.array(median_shape, float), np.array(spacing, float)
+    low, high = 0.0, float((shape * voxel).max())
+    for _ in range(60):  # bisection for the physical edge whose clipped box has the voxels of the budget
+        edge = (low + high) / 2
+        if np.minimum(np.maximum(edge / voxel, 1), shape).prod() > budget:
+            high = edge
+        else:
+            low = edge
+    return [max(1, int(v + 1e-6)) for v in np.minimum(np.maximum(high / voxel, 1), shape)]
+
+
+def fit_to_strides(patch: Sequence[int], spec: Mapping[str, Any], largest: Sequence[int] | None = None) -> list[int]:
+    """Round each side to a multiple of the strides' product: to the nearest, or up where that holds a whole volume."""
+    fitted = []
+    limits = largest if largest is not None else [0, 0, 0]
+    for size, divisor, limit in zip(patch, patch_divisor(spec), limits, strict=True):
+        rounded = max(divisor, round(size / divisor) * divisor)
+        if size >= limit:  # the patch spans the volumes: keep all of them in it
+            rounded = math.ceil(size / divisor) * divisor
+        fitted.append(rounded)
+    return fitted
+
+
+def class_weights(facts: Sequence[Facts], table: Sequence[Segment], overlapping: bool) -> list[float]:
+    """Weights of the output channels against imbalance; see the module's text."""
+    keys = [name_key(s.name) for s in table]
+    counts = [sum(f.voxels.get(key, 0) for f in facts) for key in ([] if overlapping else [""]) + keys]
+    total = max(sum(counts), 1)
+    weights = np.array([(max(count, 1) / total) ** -0.25 for count in counts])
+    weights /= weights.mean()
+    return [float(v) for v in np.clip(weights, 1 / 3, 3.0)]
+
+
+def memory_estimate(patch: Sequence[int], batch: int, spec: Mapping[str, Any]) -> int:
+    """Bytes that a training step of a U-Net takes, weights and optimiser included."""
+    filters = spec.get("filters") or [16]
+    weights = sum(27 * a * b * 4 for a, b in zip([1, *filters], [*filters, filters[-1]], strict=False))
+    activations = math.prod(patch) * batch * filters[0] * _BYTES_PER_VOXEL_AND_FILTER
+    return int(activations + _FIXED_BYTES + weights * 6)
+
+
+def smaller_patch(patch: Sequence[int], batch: int, spec: Mapping[str, Any]) -> tuple[list[int], int] | None:
+    """Give the next smaller patch and batch: first half the batch, then less of the longest side; None at the end."""
+    if batch > 1:
+        return list(patch), batch // 2
+    divisor = patch_divisor(spec)
+    for n in sorted(range(3), key=lambda n: -patch[n]):
+        least = max(divisor[n], math.ceil(_SMALLEST_PATCH / divisor[n]) * divisor[n])
+        smaller = max(int(patch[n] * 0.75) // divisor[n] * divisor[n], least)
+        if smaller < patch[n]:
+            return [smaller if m == n else patch[m] for m in range(3)], 1
+    return None
+
+
+def make_plan(
+    facts: Sequence[Facts],
+    table: Sequence[Segment],
+    *,
+    device: str,
+    preset: str,
+    available_bytes: int,
+    overrides: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Make the plan of a training.
+
+    Parameters
+    ----------
+    facts : sequence of Facts
+        Of the training cases.
+    device : str
+        "cpu" or "cuda".
+    preset : str
+        "quick", "standard" or "thorough".
+    available_bytes : int
+        Memory of the device that is free.
+    overrides : mapping, optional
+        Any of ``patch_size``, ``batch_size``, ``levels``, ``base``, ``residual``, ``spacing`` ("none", or i, j, k),
+        ``normalisation`` ("volume", "fixed", "none"), ``grow`` (False: whole patches from the start).
+
+    Raises
+    ------
+    MemoryLimitError
+        If not even the smallest patch fits.
+    """
+    overrides = {k: v for k, v in (overrides or {}).items() if v is not None}
+    reasons = {key: "asked for" for key in overrides}
+    spacing, unit, reasons["spacing"] = training_spacing(facts, overrides.get("spacing", "auto"))
+    median = np.median(resampled_shapes(facts, spacing, unit), axis=0).tolist()
+    overlapping = any(f.overlapping for f in facts)
+    reasons["output"] = "segments overlap" if overlapping else "segments do not overlap"
+    kji = spacing[::-1] if spacing else (1.0, 1.0, 1.0)
+    spec, patch = _network_and_patch(len(table), overlapping, median, kji, device, preset, overrides, reasons)
+    batch = overrides.get("batch_size") or (2 if device == "cuda" else 1)
+    reasons.setdefault("batch_size", "1 learns fastest on a CPU" if device == "cpu" else "GPU")
+    patch, batch = fit_to_memory(patch, batch, spec, available_bytes, reasons)
+    reasons.setdefault("normalisation", "each volume's own percentiles: grey values need no fixed meaning")
+    normal = _normalisation(facts, overrides.get("normalisation", "volume"))
+    return Plan(
+        spec=spec,
+        patch_size=(patch[0], patch[1], patch[2]),
+        batch_size=batch,
+        spacing=(spacing[0], spacing[1], spacing[2]) if spacing else None,
+        unit=unit,
+        preprocessing={"normalisation": normal, "patch_size": list(patch)},
+        class_weights=class_weights(facts, table, overlapping),
+        memory_bytes=memory_estimate(patch, batch, spec),
+        reasons=reasons,
+        growth=plan_growth(patch, batch, spec, device) if overrides.get("grow", True) else [],
+    )
+
+
+def _network_and_patch(
+    segments: int,
+    overlapping: bool,
+    median: Sequence[float],
+    spacing: Sequence[float],
+    device: str,
+    preset: str,
+    overrides: Mapping[str, Any],
+    reasons: dict[str, str],
+) -> tuple[dict[str, Any], list[int]]:
+    """Choose the network and its patch (k, j, i), whatever memory there is, for volumes of a median shape; note why."""
+    on_gpu = device == "cuda"
+    levels = overrides.get("levels") or (5 if on_gpu or preset == "thorough" else 4)
+    wanted = overrides.get("patch_size") or plan_patch(median, spacing, PATCH_BUDGET[device][preset] ** 3)
+    strides, kernels = plan_strides(wanted, spacing, levels)
+    spec = unet_spec(
+        segments,
+        overlapping=overlapping,
+        base=overrides.get("base") or (32 if on_gpu else 16),
+        strides=strides,
+        kernels=kernels,
+        residual=overrides.get("residual", True),
+    )
+    told = f"budget of {preset} training on {device}, median volume {median} (k, j, i)"
+    reasons.setdefault("patch_size", told)
+    reasons.setdefault("residual", "residual blocks learn more per minute")
+    largest = None if "patch_size" in overrides else np.ceil(median).astype(int).tolist()
+    return spec, fit_to_strides(wanted, spec, largest)
+
+
+def fit_to_memory(
+    patch: list[int], batch: int, spec: Mapping[str, Any], available_bytes: int, reasons: dict[str, str]
+) -> tuple[list[int], int]:
+    """Make patch and batch smaller until a step fits into the memory; MemoryLimitError if nothing does."""
+    limit = int(available_bytes * _MEMORY_SHARE)
+    while memory_estimate(patch, batch, spec) > limit:
+        smaller = smaller_patch(patch, batch, spec)
+        if smaller is None:
+            raise MemoryLimitError(
+                f"training with the smallest patch {tuple(patch)} needs about "
+                f"{memory_estimate(patch, batch, spec) >> 20} MiB, but only {limit >> 20} MiB may be used; "
+                "close other programs or choose fewer --base-filters."
+            )
+        patch, batch = smaller
+        reasons["patch_size"] = f"made smaller to fit into {limit >> 20} MiB of memory"
+    return patch, batch
+
+
+def _normalisation(facts: Sequence[Facts], kind: str) -> dict[str, Any]:
+    """Describe the normalisation; "fixed" takes the median of the volumes' own figures."""
+    if kind != "fixed":
+        return normalisation(kind)
+    pooled = {key: float(np.median([f.statistics[key] for f in facts])) for key in facts[0].statistics}
+    return normalisation(kind, pooled)

@@ -1,0 +1,326 @@
+"""Train a network: check the data, plan, prepare, run, and give the model with its card."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.network.model.architecture import build_seeded
+from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.train.augmentation import PRESETS as AUGMENTATIONS
+from ACSegLib.network.train.calibration import calibrate
+from ACSegLib.network.train.checkpoint import (
+    State,
+    discard,
+    load_checkpoint,
+    require_same_course,
+    require_space,
+    set_aside,
+)
+from ACSegLib.network.train.checks import Facts, Problem, compare, examine, refuse
+from ACSegLib.network.train.data import Case, Prepared, join_tables, prepare
+from ACSegLib.network.train.finetune import adapt_head, plan_from_model
+from ACSegLib.network.train.planning import Plan, make_plan, resampled_shapes
+from ACSegLib.network.train.settings import TrainingSettings, available_memory, choose_device, make_fabric
+from ACSegLib.network.train.trainer import Trainer, out_of_memory
+from ACSegLib.network.train.validation_split import FEWEST_FOR_WHOLE_VALIDATION, hold_back
+from ACSegLib.volume import Segment, Segmentation, Volume
+
+if TYPE_CHECKING:
+    import torch
+
+Pair = tuple[Volume, Segmentation]
+_IN_MEMORY_SHARE = 1 / 3
+#: Checkpoint: weights, averaged and best weights, and two moments of the optimiser.
+_CHECKPOINT_COPIES = 5
+
+
+@dataclass
+class TrainingResult:
+    """What a training gave.
+
+    Parameters
+    ----------
+    model : Model
+        Ready for `ACSegLib.network.model.model_file.save_model`.
+    plan : Plan
+        How it was trained.
+    history : list of dict
+        One row an epoch: epoch, step, seconds, loss, learning_rate, and after a validation dice, "dice <segment>".
+    warnings : list of str
+        What a person should know.
+    main_process : bool
+        False in the other processes of a distributed training, which must write nothing.
+    """
+
+    model: Model
+    plan: Plan
+    history: list[dict[str, Any]]
+    warnings: list[str] = field(default_factory=list)
+    main_process: bool = True
+
+
+def train(
+    pairs: Sequence[Case | Pair],
+    settings: TrainingSettings | None = None,
+    progress: Progress | None = None,
+    validation: Sequence[Case | Pair] = (),
+) -> TrainingResult:
+    """Train a U-Net on pairs of image and labels.
+
+    Parameters
+    ----------
+    pairs : sequence of Case or of (Volume, Segmentation)
+        To learn from.
+    settings : TrainingSettings, optional
+        Default: the standard preset.
+    progress : Progress, optional
+        Reports, publishes live figures, and stops the run; the state is then in ``settings.checkpoint``.
+    validation : sequence of Case or of pairs, optional
+        To choose the best weights by. Default: a part of `pairs`.
+
+    Raises
+    ------
+    InputError
+        With every problem of the data in one message.
+    MemoryLimitError
+        If the smallest patch does not fit.
+    Cancelled
+        After the state was kept.
+    """
+    settings, progress = settings or TrainingSettings(), progress or Progress()
+    cases, held_out = [_case(p, n) for n, p in enumerate(pairs)], [_case(p, n) for n, p in enumerate(validation)]
+    if not cases:
+        raise InputError("there is no pair of image and labels to train on; check the image and label folders.")
+    facts, val_facts, warnings = _checked(cases, held_out, settings, progress.part(0.0, 0.03))
+    device = choose_device(settings.device)
+    table = join_tables((f.segments for f in facts), settings.ignore)
+    plan, start = _plan(facts, table, settings, device, warnings)
+    state = State(seed=settings.seed, data=_data_digest([*facts, *val_facts], table), choices=settings.choices())
+    tensors: dict[str, torch.Tensor] = {}
+    if settings.resume and settings.checkpoint:
+        fresh = state
+        state, plan, tensors = load_checkpoint(settings.checkpoint)
+        require_same_course(settings.checkpoint, state, fresh)
+    fabric = make_fabric(settings, device)
+    fabric.launch()
+    if settings.checkpoint and not settings.resume and fabric.is_global_zero:
+        told = set_aside(settings.checkpoint)
+        warnings += [told] if told else []
+        progress(0.03, told or "preparing the data")
+    with _scratch(settings, facts + val_facts, plan) as folder:
+        prepared = _prepare_all(cases, table, plan, settings, folder, progress.part(0.03, 0.06))
+        prepared_val = _prepare_all(held_out, table, plan, settings, folder, progress.part(0.06, 0.07))
+        whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
+        if not prepared_val and settings.validation_part > 0:
+            prepared, prepared_val, note = hold_back(prepared, settings.validation_part, settings.seed)
+            warnings.append(note)
+            if len(cases) >= FEWEST_FOR_WHOLE_VALIDATION:
+                whole = prepared_val
+        network = _initial_network(plan, settings.seed, start)
+        _require_room(settings, network)
+        trainer = Trainer(
+            fabric, network, plan, settings, prepared, prepared_val, table, state, progress.part(0.07, 0.99)
+        )
+        if tensors:
+            trainer.restore(tensors)
+        trainer.run()
+        trainer.save()  # whatever becomes of the calibration and of the model's file, the training is not lost
+        warnings += [note for note in state.notes if note not in warnings]
+        model = Model(
+            plan.spec, trainer.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
+            _card(plan, settings, state, cases, facts, held_out, warnings, fabric),
+        )  # fmt: skip
+        model = _calibrated(model, whole, fabric, warnings, progress.part(0.99, 1.0))
+    if settings.checkpoint and not settings.keep_checkpoint and fabric.is_global_zero:
+        discard(settings.checkpoint)
+    return TrainingResult(model, plan, state.history, warnings, fabric.is_global_zero)
+
+
+def _case(pair: Case | Pair, number: int) -> Case:
+    if isinstance(pair, Case):
+        return pair
+    volume, labels = pair
+    return Case.of(volume, labels, volume.name or f"pair {number + 1}")
+
+
+def _checked(
+    cases: Sequence[Case], held_out: Sequence[Case], settings: TrainingSettings, progress: Progress
+) -> tuple[list[Facts], list[Facts], list[str]]:
+    problems: list[Problem] = []
+    facts, found = examine(cases, progress.part(0, 0.8), sparse=settings.sparse, ignore=settings.ignore)
+    problems += found
+    val_facts, found = examine(held_out, progress.part(0.8, 1), sparse=settings.sparse, ignore=settings.ignore)
+    problems += found + compare(facts, val_facts)
+    refuse(problems, settings.insist)
+    warnings = [p.message for p in problems]
+    for f in facts:
+        if f.drawn:
+            planes = ", ".join(f"{len(v)} slices across {'kji'[axis]}" for axis, v in f.drawn.items())
+            warnings.append(f"{f.name}: sparse labels; only its drawn voxels are learned from ({planes})")
+    return facts, val_facts, warnings
+
+
+def _plan(
+    facts: Sequence[Facts], table: list[Segment], settings: TrainingSettings, device: str, warnings: list[str]
+) -> tuple[Plan, dict[str, torch.Tensor] | None]:
+    """Make the plan, and give the weights to start with if there is a model to start from."""
+    memory = available_memory(device)
+    plan = make_plan(
+        facts,
+        table,
+        device=device,
+        preset=settings.preset,
+        available_bytes=memory,
+        overrides=settings.overrides,
+    )
+    if settings.init is None:
+        return plan, None
+    asked = sorted({"base", "levels", "residual"} & settings.overrides.keys())
+    if asked:
+        warnings.append(f"the network is that of the model to start with; {', '.join(asked)} had no effect")
+    spec, weights, fresh = adapt_head(settings.init, table, plan.spec["output"], settings.seed)
+    if fresh:
+        other = settings.init.spec.get("output", "softmax") != spec["output"]
+        reason = "was trained on segments that overlap, or that do not, unlike these: " if other else "does not know "
+        warnings.append(f"the model to start with {reason}{', '.join(fresh)}; their outputs start untrained")
+    return plan_from_model(plan, settings.init, spec, memory), weights
+
+
+def _data_digest(facts: Sequence[Facts], table: Sequence[Segment]) -> str:
+    text = "\n".join([f"{f.image_digest} {f.label_digest}" for f in facts] + [f"{s.name} {s.value}" for s in table])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _initial_network(plan: Plan, seed: int, weights: dict[str, torch.Tensor] | None) -> torch.nn.Module:
+    network = build_seeded(plan.spec, seed)
+    if weights is not None:
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise InputError("the weights of the model to start with do not fit its network; it is damaged.") from error
+    return network.train()
+
+
+def _require_room(settings: TrainingSettings, network: torch.nn.Module) -> None:
+    if settings.checkpoint:
+        size = sum(p.numel() * p.element_size() for p in network.parameters())
+        require_space(settings.checkpoint, size * _CHECKPOINT_COPIES)
+
+
+def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: list[str], progress: Progress) -> Model:
+    """The model with calibrated heads; as it is, with a warning, where memory does not suffice."""
+    try:
+        progress(0.0, "finding how large the segments should come out")
+        return calibrate(model, cases, fabric, progress)
+    except Exception as error:
+        if fabric.world_size > 1 or not out_of_memory(error):  # the other processes would wait for this one
+            raise
+    warnings.append("memory ran out when the outputs were calibrated; segments may come out a little too large")
+    return replace(model, card={**model.card, "warnings": list(warnings)})
+
+
+@contextlib.contextmanager
+def _scratch(settings: TrainingSettings, facts: Sequence[Facts], plan: Plan) -> Iterator[Path | None]:
+    """Give a folder for memory-mapped arrays when they would fill the memory, else None."""
+    voxels = int(resampled_shapes(facts, plan.spacing, plan.unit).prod(1).sum())
+    if voxels * 5 < available_memory("cpu") * _IN_MEMORY_SHARE:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="acseg-", dir=settings.scratch) as folder:
+        require_space(Path(folder) / "arrays", voxels * 5)
+        yield Path(folder)
+
+
+def _prepare_all(
+    cases: Sequence[Case],
+    table: Sequence[Segment],
+    plan: Plan,
+    settings: TrainingSettings,
+    folder: Path | None,
+    progress: Progress,
+) -> list[Prepared]:
+    found = []
+    for n, case in enumerate(cases):
+        progress(n / len(cases), f"preparing {case.name}")
+        found.append(
+            prepare(
+                case,
+                table,
+                plan.preprocessing,
+                plan.spacing,
+                plan.unit,
+                overlapping=plan.spec.get("output") == "sigmoid",
+                sparse=settings.sparse,
+                missing=settings.missing,
+                ignore=settings.ignore,
+                scratch=folder,
+            )
+        )
+    return found
+
+
+def _card(
+    plan: Plan,
+    settings: TrainingSettings,
+    state: State,
+    cases: Sequence[Case],
+    facts: Sequence[Facts],
+    held_out: Sequence[Case],
+    warnings: Sequence[str],
+    fabric: Any,
+) -> dict[str, Any]:
+    """What the model file tells a person."""
+    import lightning
+    import monai
+    import torch
+
+    import ACSegLib
+
+    chosen = asdict(plan)
+    chosen.pop("spec")
+    values = {row.name: getattr(settings, row.name) for row in fields(settings)}
+    options = {name: value for name, value in values.items() if isinstance(value, (str, int, float, bool))}
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": {
+            "acseg": ACSegLib.__version__,
+            "torch": torch.__version__,
+            "monai": monai.__version__,
+            "lightning": lightning.__version__,
+        },
+        "training": [_described(case, f) for case, f in zip(cases, facts, strict=True)],
+        "validation_cases": [case.name for case in held_out],
+        "validation": {k: v for k, v in state.best.items() if k != "validation_seconds"},
+        "plan": chosen,
+        "settings": options,
+        "augmentation": asdict(AUGMENTATIONS[settings.augmentation or settings.preset]),
+        "initial_model": settings.init.card if settings.init else None,
+        "device": str(fabric.device),
+        "processes": fabric.world_size,
+        "steps": state.step,
+        "seconds": round(state.elapsed, 1),
+        "warnings": list(warnings),
+    }
+
+
+def _described(case: Case, facts: Facts) -> dict[str, Any]:
+    """What the card tells of one training volume."""
+    return {
+        "name": facts.name,
+        "shape": list(facts.shape[::-1]),
+        "spacing": list(facts.geometry.spacing),
+        "unit": facts.geometry.unit,
+        "image_sha256": facts.image_digest,
+        "labels_sha256": facts.label_digest,
+        "voxels": {key or "background": count for key, count in facts.voxels.items()},
+        "source": case.source,
+    }

@@ -1,0 +1,279 @@
+import numpy as np
+import pytest
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.network.model.preprocessing import (
+    intensity_statistics,
+    normalisation,
+    normalise,
+    resample_image,
+    resampled_shape,
+)
+from ACSegLib.network.sparse import drawn_slices
+from ACSegLib.network.train.checks import compare, examine, refuse
+from ACSegLib.network.train.data import (
+    IGNORE,
+    Case,
+    drawn_planes,
+    encode_labels,
+    join_tables,
+    prepare,
+    really_overlap,
+    resample_target,
+)
+from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+
+
+def ball(shape=(32, 32, 32), radius=10, centre=None):
+    centre = centre or [n / 2 for n in shape]
+    k, j, i = np.ogrid[tuple(slice(n) for n in shape)]
+    return (k - centre[0]) ** 2 + (j - centre[1]) ** 2 + (i - centre[2]) ** 2 <= radius**2
+
+
+def case(name="a", seed=0, labels=None, geometry=None, label_geometry=None, image=None):
+    geometry = geometry or Geometry((30, 30, 30), unit="nm")
+    image = np.random.default_rng(seed).normal(size=(16, 16, 16)).astype(np.float32) if image is None else image
+    labels = ball(image.shape, 5).astype(np.uint8) if labels is None else labels
+    segmentation = Segmentation.from_labels(labels, label_geometry or geometry, {1: "cell"})
+    return Case.of(Volume(image, geometry, name), segmentation, name)
+
+
+def problems_of(training, validation=()):
+    facts, found = examine(training, Progress())
+    val_facts, more = examine(validation, Progress())
+    return found + more + compare(facts, val_facts)
+
+
+class TestTables:
+    def test_joined_by_name_whatever_the_value(self):
+        first = [Segment("Cytoplasm", 1), Segment("bead", 2)]
+        second = [Segment("bead", 1), Segment(" cytoplasm ", 2), Segment("wall", 3)]
+        table = join_tables([first, second])
+        assert [(s.name, s.value) for s in table] == [("Cytoplasm", 1), ("bead", 2), ("wall", 3)]
+        labels = np.zeros((4, 4, 4), np.uint8)
+        labels[0], labels[1], labels[2] = 1, 2, 3
+        target, known = encode_labels(Segmentation((labels,), second), table)
+        assert [int(target[0, n, 0, 0]) for n in range(4)] == [2, 1, 3, 0]
+        assert known.all()
+
+    def test_taken_values_move(self):
+        table = join_tables([[Segment("a", 1)], [Segment("b", 1)], [Segment("c", 900)]])
+        assert {s.name: s.value for s in table} == {"a": 1, "b": 2, "c": 3}
+        assert len({s.colour for s in table}) == 3
+
+    def test_missing_segment(self):
+        table = [Segment("a", 1), Segment("b", 2)]
+        segmentation = Segmentation.from_labels(np.ones((4, 4, 4), np.uint8), names={1: "a"})
+        assert encode_labels(segmentation, table)[1].tolist() == [True, True]
+        assert encode_labels(segmentation, table, missing="unknown")[1].tolist() == [True, False]
+
+    def test_ignored_region_and_empty_table(self):
+        labels = np.zeros((4, 4, 4), np.uint8)
+        labels[0], labels[1] = 1, 2
+        segmentation = Segmentation.from_labels(labels, names={1: "a", 2: "Ignore"})
+        table = join_tables([segmentation.segments])
+        assert [s.name for s in table] == ["a"]
+        target, _ = encode_labels(segmentation, table)
+        assert [int(target[0, n, 0, 0]) for n in range(3)] == [1, IGNORE, 0]
+        with pytest.raises(InputError, match="no label volume"):
+            join_tables([[Segment("ignore", 1)]])
+
+    def test_overlapping_segments_get_a_channel_each(self):
+        a, b = np.zeros((2, 8, 8, 8), bool)
+        a[:5], b[3:] = True, True
+        table = [Segment("a", 1), Segment("b", 2)]
+        segmentation = Segmentation.from_masks([a, b], table, Geometry())
+        assert really_overlap(segmentation)
+        target, _ = encode_labels(segmentation, table, overlapping=True)
+        assert np.array_equal(target, np.stack([a, b]))
+        apart = Segmentation((a.astype(np.uint8), (b & ~a).astype(np.uint8) * 2), segmentation.segments)
+        assert not really_overlap(apart)
+
+    def test_segments_of_one_name_are_one(self):
+        a, b, c = np.zeros((3, 16, 16, 16), bool)
+        a[:5, 2:9], b[3:7, 2:9], c[12:, 2:9] = True, True, True
+        rows = [Segment("cell", 1), Segment("Cell ", 2), Segment("bead", 3)]
+        segmentation = Segmentation.from_masks([a, b, c], rows, Geometry((30, 30, 30), unit="nm"))
+        assert not really_overlap(segmentation)
+        table = join_tables([segmentation.segments])
+        assert [s.name for s in table] == ["cell", "bead"]
+        for overlapping in (False, True):
+            target, _ = encode_labels(segmentation, table, overlapping=overlapping)
+            assert np.array_equal(target[0] == 1, a | b)
+        image = np.random.default_rng(0).normal(size=a.shape).astype(np.float32)
+        (facts,), _ = examine([Case.of(Volume(image, segmentation.geometry), segmentation)], Progress())
+        assert facts.voxels["cell"] == np.count_nonzero(a | b)
+        assert facts.voxels[""] == np.count_nonzero(~(a | b | c))
+
+
+class TestSparse:
+    @pytest.mark.parametrize("axis", [0, 1, 2])
+    def test_every_tenth_slice(self, axis):
+        full = ball((40, 44, 48), 17)
+        planes = list(range(5, 40, 10))
+        kept = np.zeros(full.shape, bool)
+        index = [slice(None)] * 3
+        index[axis] = planes
+        kept[tuple(index)] = True
+        found = drawn_slices((full & kept).astype(np.uint8))
+        expected = [n for n in planes if np.take(full, n, axis).any()]
+        assert found == {axis: expected}
+
+    def test_two_axes(self):
+        full = ball((40, 40, 40), 16)
+        kept = np.zeros(full.shape, bool)
+        kept[[10, 20, 30]] = True
+        kept[:, [15, 25]] = True
+        assert drawn_slices((full & kept).astype(np.uint8)) == {0: [10, 20, 30], 1: [15, 25]}
+
+    def test_dense_labels_and_none(self):
+        assert drawn_slices(ball().astype(np.uint8)) == {}
+        assert drawn_slices(np.zeros((8, 8, 8), np.uint8)) == {}
+
+    def test_one_drawn_slice(self):
+        labels = np.zeros((20, 20, 20), np.uint8)
+        labels[7, 5:15, 5:15] = 1
+        assert drawn_slices(labels) == {0: [7]}
+
+    def test_a_list_of_drawn_slices_is_believed(self):
+        labels = np.zeros((20, 20, 20), np.uint8)
+        labels[[4, 14], 5:15, 5:15] = 1
+        segmentation = Segmentation.from_labels(labels)
+        assert drawn_planes(segmentation) == {0: [4, 14]}
+        segmentation.meta["slices"] = {"k": [4, 14, 19]}
+        assert drawn_planes(segmentation) == {0: [4, 14, 19]}
+
+    def test_regions_to_leave_out_are_no_drawings(self):
+        labels = np.zeros((20, 20, 20), np.uint8)
+        labels[:, :3] = 2
+        labels[[4, 14], 5:15, 5:15] = 1
+        segmentation = Segmentation.from_labels(labels, Geometry(), {1: "cell", 2: "Ignore"})
+        assert drawn_planes(segmentation) == drawn_planes(segmentation, "k") == {0: [4, 14]}
+        assert len(drawn_planes(segmentation, "k", ignore="other")[0]) == 20
+
+    def test_undrawn_voxels_are_left_out(self):
+        labels = np.zeros((20, 20, 20), np.uint8)
+        labels[[4, 14], 5:15, 5:15] = 1
+        one = case(labels=labels, image=np.random.default_rng(0).normal(size=labels.shape))
+        prepared = prepare(one, [Segment("cell", 1)], {"normalisation": normalisation()}, None, "px")
+        assert np.array_equal(np.flatnonzero((prepared.target[0] != IGNORE).all((1, 2))), [4, 14])
+        assert (prepared.target[0, [4, 14]] == labels[[4, 14]]).all()
+        dense = prepare(one, [Segment("cell", 1)], {"normalisation": normalisation()}, None, "px", sparse="off")
+        assert np.array_equal(dense.target[0], labels)
+
+    def test_thin_slices_survive_resampling(self):
+        target = np.full((1, 20, 10, 10), IGNORE, np.uint8)
+        target[0, [3, 12]] = 1
+        half = resample_target(target, (10, 10, 10))
+        assert np.array_equal(np.flatnonzero((half[0] == 1).all((1, 2))), [1, 6])
+        double = resample_target(target, (40, 10, 10))
+        assert np.array_equal(np.flatnonzero((double[0] == 1).all((1, 2))), [6, 7, 24, 25])
+
+
+class TestPreprocessing:
+    def test_normalisation_is_robust_and_independent_of_the_scale(self):
+        image = np.random.default_rng(0).normal(size=(40, 40, 40))
+        hot = image.copy()
+        hot[0, 0, :3] = 1e6
+        plain = normalise(image, normalisation())
+        assert plain.dtype == np.float32
+        assert abs(plain.mean()) < 0.01
+        np.testing.assert_allclose(normalise(hot, normalisation())[1:], plain[1:], atol=0.02)
+        np.testing.assert_allclose(normalise(image * 37 + 1000, normalisation()), plain, atol=1e-4)
+
+    def test_images_on_the_disk_are_sampled_block_by_block_with_the_same_result(self, monkeypatch):
+        array = np.random.default_rng(0).normal(size=(17, 23, 19))
+        largest = []
+
+        class Stored:
+            """An array of chunks on a disk, as far as blocks are read from it."""
+
+            shape, dtype, chunks = array.shape, array.dtype, (4, 5, 6)
+
+            def __getitem__(self, index):
+                largest.append(array[index].size)
+                return array[index]
+
+        monkeypatch.setattr("ACSegLib.files.lazy._BLOCK_BYTES", 8 * 300)
+        for sample in (array.size, 300):
+            monkeypatch.setattr("ACSegLib.network.model.preprocessing._SAMPLE_VOXELS", sample)
+            assert intensity_statistics(Stored()) == pytest.approx(intensity_statistics(array), abs=1e-12)
+        assert len(largest) > 40
+        assert max(largest) <= 300
+
+    def test_fixed_and_none(self):
+        image = np.arange(27, dtype=np.uint16).reshape(3, 3, 3)
+        fixed = normalisation("fixed", {"low": 2.0, "high": 20.0, "mean": 10.0, "deviation": 4.0})
+        np.testing.assert_allclose(normalise(image, fixed).ravel()[[0, 10, 26]], [-2.0, 0.0, 2.5])
+        assert normalise(image, normalisation("none"))[2, 2, 2] == 26
+        with pytest.raises(InputError, match="needs the statistics"):
+            normalisation("fixed")
+
+    def test_one_value(self):
+        assert not normalise(np.full((4, 4, 4), 7.0), normalisation()).any()
+
+    def test_resampling_covers_the_same_space(self):
+        volume = Volume(np.zeros((10, 20, 30)), Geometry((0.06, 0.03, 0.03), unit="um"))
+        assert resampled_shape(volume, (30, 30, 30), "nm") == (10, 20, 60)
+        assert resampled_shape(volume, (60.5, 30.2, 30), "nm") == (10, 20, 30)
+        ramp = np.broadcast_to(np.arange(30, dtype=np.float32), (4, 4, 30))
+        up = resample_image(ramp, (4, 4, 60))
+        np.testing.assert_allclose(up[0, 0, 2:-2], (np.arange(60)[2:-2] + 0.5) / 2 - 0.5, atol=1e-5)
+        down = resample_image(ramp, (2, 4, 10))
+        np.testing.assert_allclose(down[0, 0], np.arange(10) * 3 + 1, atol=1e-5)
+
+
+class TestChecks:
+    def test_good_data_has_no_problem(self):
+        assert problems_of([case("a", 0), case("b", 1)], [case("c", 2)]) == []
+
+    def test_each_problem_is_named(self):
+        empty = case("empty", 1, labels=np.zeros((16, 16, 16), np.uint8))
+        moved = case("moved", 2, label_geometry=Geometry((30, 30, 30), (500, 0, 0), unit="nm"))
+        image = np.random.default_rng(3).normal(size=(16, 16, 16))
+        image[2, 3, 4:6] = np.nan, np.inf
+        broken = case("broken", image=image)
+        flat = case("flat", image=np.ones((16, 16, 16)))
+
+        def missing():
+            raise OSError("gone.nrrd: there is no such file.")
+
+        gone = Case("gone", missing, missing)
+        twin = case("twin", image=(case("x", 0).open_image().array * 100 + 3).astype(np.int16))
+        with np.errstate(over="raise", invalid="raise"):
+            found = problems_of([case("a", 0), twin, empty, moved, broken, flat, gone], [case("leak", 0)])
+        text = "\n".join(p.message for p in found)
+        for expected in (
+            "empty: its labels are empty",
+            "moved: image",
+            "broken: the image has 2 voxels",
+            "flat: the image has the one",
+            "gone.nrrd",
+            "twin and a are the same image",
+            "a is among the training and (as leak)",
+        ):
+            assert expected in text
+        with pytest.raises(InputError, match=r"problems with the training data:\n"):
+            refuse(found)
+
+    def test_insisting_passes_what_is_not_fatal(self):
+        found = problems_of([case("a", 0), case("b", 0)])
+        with pytest.raises(InputError, match="--insist"):
+            refuse(found)
+        refuse(found, insist=True)
+        with pytest.raises(InputError, match="not finite"):
+            refuse(problems_of([case("n", image=np.full((8, 8, 8), np.nan))]), insist=True)
+
+    def test_segment_of_the_validation_alone(self):
+        one = case("v", 5)
+        renamed = one.open_labels()
+        renamed.segments[0].name = "x"
+        other = Case.of(one.open_image(), renamed, "v")
+        assert any("'x'" in p.message and p.fatal for p in problems_of([case("a")], [other]))
+
+    def test_voxel_size_absent_is_told(self):
+        found = problems_of([case("a", 0, geometry=Geometry()), case("b", 1)])
+        assert [p.warning for p in found] == [True]
+        assert "tell no voxel size" in found[0].message
+        refuse(found)

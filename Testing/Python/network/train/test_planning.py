@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.network.model.architecture import build_network, patch_divisor
+from ACSegLib.network.train.checks import Facts
+from ACSegLib.network.train.planning import make_plan, plan_patch, plan_strides, smaller_patch, training_spacing
+from ACSegLib.volume import Geometry, Segment
+
+GIB = 1 << 30
+TABLE = [Segment("cell", 1), Segment("bead", 2)]
+
+
+def facts(shape=(96, 96, 96), spacing=(30.0, 30.0, 30.0), unit="nm", overlapping=False, voxels=None):
+    return Facts(
+        "f", shape, Geometry(spacing, unit=unit), {"low": 0.0, "high": 1.0, "mean": 0.5, "deviation": 0.2}, TABLE,
+        voxels or {"": 900_000, "cell": 90_000, "bead": 900}, {}, overlapping, np.zeros(1), "", "",
+    )  # fmt: skip
+
+
+def plan(*found, **options):
+    return make_plan(found, TABLE, **{"device": "cpu", "preset": "standard", "available_bytes": 64 * GIB, **options})
+
+
+def test_spacing_rules():
+    same = [facts(spacing=(30, 30, 30)), facts(spacing=(30.3, 30, 30))]
+    assert training_spacing(same)[0] == pytest.approx((30.15, 30, 30))
+    mixed = [facts(spacing=(20, 20, 20)), facts(spacing=(0.03, 0.03, 0.03), unit="um"), facts(spacing=(50, 50, 50))]
+    assert training_spacing(mixed)[:2] == (pytest.approx((30, 30, 30)), "nm")
+    assert training_spacing(mixed, [25.0, 25.0, 40.0])[:2] == ((25.0, 25.0, 40.0), "nm")
+    with pytest.raises(InputError, match="tells none"):
+        training_spacing([facts(), facts(unit="px")], [25.0, 25.0, 40.0])
+    assert training_spacing([facts(), facts(unit="px")])[:2] == (None, "px")
+    flat = [facts(spacing=(30, 30, z)) for z in (100, 200, 300)]
+    assert training_spacing(flat)[0] == pytest.approx((30, 30, 120))
+
+
+def test_patch_is_near_a_cube_in_space_and_within_the_budget():
+    assert plan_patch((500, 500, 500), (1, 1, 1), 64**3) == [64, 64, 64]
+    patch = plan_patch((100, 500, 500), (4.0, 1.0, 1.0), 64**3)
+    assert patch[1] == patch[2] == pytest.approx(4 * patch[0], abs=4)
+    assert np.prod(patch) <= 64**3
+    assert plan_patch((20, 500, 500), (1, 1, 1), 64**3)[0] == 20
+
+
+def test_strides_wait_for_the_coarse_axis():
+    strides, kernels = plan_strides((32, 128, 128), (4.0, 1.0, 1.0), 5)
+    assert strides[:3] == [[1, 1, 1], [1, 2, 2], [1, 2, 2]]
+    assert strides[3] == [2, 2, 2]
+    assert kernels[0] == [1, 3, 3]
+    assert kernels[2] == [3, 3, 3]
+
+
+def test_whole_small_volumes_fit_into_the_patch():
+    found = plan(facts((35, 51, 35), (1, 1, 1), "mm"))
+    assert found.patch_size == (40, 56, 40)
+    assert found.batch_size == 1
+    assert found.spec["filters"] == [16, 32, 64, 128]
+
+
+def test_gpu_plan_is_larger():
+    found = plan(facts((400, 400, 400)), device="cuda")
+    assert found.patch_size == (128, 128, 128)
+    assert (found.batch_size, found.spec["filters"][0], len(found.spec["filters"])) == (2, 32, 5)
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 40), (7, 7, 7), (1, 64, 64), (200, 13, 90)])
+def test_every_plan_can_be_built(shape):
+    found = plan(facts(shape))
+    build_network(found.spec)
+    assert all(p % d == 0 for p, d in zip(found.patch_size, patch_divisor(found.spec), strict=True))
+
+
+def test_memory_makes_the_patch_smaller_and_is_an_error_at_the_end():
+    large = plan(facts((400, 400, 400)))
+    small = plan(facts((400, 400, 400)), available_bytes=large.memory_bytes)
+    assert np.prod(small.patch_size) < np.prod(large.patch_size)
+    assert "memory" in small.reasons["patch_size"]
+    with pytest.raises(MemoryLimitError, match="MiB"):
+        plan(facts(), available_bytes=1 << 20)
+
+
+def test_smaller_patch_halves_the_batch_first():
+    spec = plan(facts()).spec
+    assert smaller_patch([64, 64, 64], 4, spec) == ([64, 64, 64], 2)
+    assert smaller_patch([64, 96, 64], 1, spec) == ([64, 72, 64], 1)
+    assert smaller_patch([16, 16, 16], 1, spec) is None
+
+
+def test_rare_classes_weigh_more():
+    weights = plan(facts()).class_weights
+    assert weights[0] < weights[1] < weights[2]
+    assert max(weights) / min(weights) < 10
+
+
+def test_overlap_and_overrides():
+    found = plan(
+        facts(overlapping=True),
+        overrides={"patch_size": [24, 32, 40], "base": 8, "normalisation": "fixed", "levels": 3},
+    )
+    assert found.spec["output"] == "sigmoid"
+    assert found.patch_size == (24, 32, 40)
+    assert found.spec["filters"] == [8, 16, 32]
+    assert found.preprocessing["normalisation"]["statistics"]["mean"] == 0.5
+    assert found.reasons["base"] == "asked for"
+
+
+def test_patches_grow_to_the_whole_and_never_cost_more():
+    made = plan(facts(), preset="quick")
+    sizes = [made.patches_at(fraction) for fraction in (0.0, 0.34, 0.36, 0.59, 0.61, 1.0)]
+    volumes = [np.prod(patch) for patch, _ in sizes]
+    assert volumes == sorted(volumes)
+    assert sizes[0][0] == (24, 24, 24)
+    assert sizes[-1] == (made.patch_size, made.batch_size)
+    whole = np.prod(made.patch_size) * made.batch_size
+    for patch, batch in sizes[:4]:
+        assert all(n % d == 0 for n, d in zip(patch, patch_divisor(made.spec), strict=True))
+        assert np.prod(patch) * batch <= whole
+    assert plan(facts(), overrides={"grow": False}).growth == []
+    assert plan(facts((20, 20, 20)), overrides={"patch_size": [8, 8, 8]}).growth == []
+
+
+def test_encoders_are_residual_unless_asked_otherwise():
+    for preset, device in (("quick", "cpu"), ("standard", "cpu"), ("quick", "cuda")):
+        assert plan(facts(), preset=preset, device=device).spec["residual"]
+    asked = plan(facts(), overrides={"residual": False})
+    assert not asked.spec["residual"]
+    assert asked.reasons["residual"] == "asked for"
