@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from ACSegLib.commands import load
 from ACSegLib.commands.cli_modules import CLI_MODULES, option_values
-from ACSegLib.commands.main import EXIT_CANCELLED, EXIT_DEFECT, EXIT_INPUT, execute
+from ACSegLib.commands.main import EXIT_CANCELLED, EXIT_DEFECT, EXIT_INPUT, description, execute
 from ACSegLib.commands.options import from_mapping
 from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.files.units import assume_unit
@@ -54,7 +54,7 @@ def _run(name: str, arguments: Sequence[str], cancel: Callable[[], bool]) -> int
     with assume_unit(unit):
         report = execute(module.command, options, Progress(output, cancel))
     output.end()
-    print(command.describe(report["results"]), flush=True)
+    print(description(module.command, report["results"]), flush=True)
     code = int(report["results"].get("exit_code", 0))
     if code:
         _failed(name, "; ".join(_reasons(report["results"])) or "not everything could be done.", code)

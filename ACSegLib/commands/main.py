@@ -122,11 +122,20 @@ class _Display:
 
 
 def execute(command: str, options: Any, progress: Progress) -> dict[str, Any]:
-    """Run one command and give its run report."""
+    """Run one command and give its run report; `file_notes` of the results says what the readers noticed."""
     from ACSegLib.commands.report import RunReport
+    from ACSegLib.files.registry import collect_notes
 
     report = RunReport(command, options)
-    return report.finished(load(command).run(options, progress))
+    with collect_notes() as notes:
+        results = load(command).run(options, progress)
+    return report.finished({**results, "file_notes": notes} if notes else results)
+
+
+def description(command: str, results: dict[str, Any]) -> str:
+    """Give what a command tells a person, with the notes on the files that it read."""
+    notes = [f"note: {note}" for note in results.get("file_notes", [])]
+    return "\n".join([load(command).describe(results), *notes])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -184,7 +193,7 @@ def _show(report: dict[str, Any], namespace: argparse.Namespace) -> None:
         return
     if namespace.json:
         write_json(report, namespace.json)
-    print(load(namespace.run_command).describe(report["results"]))
+    print(description(namespace.run_command, report["results"]))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.content import Content, Inflated, Request, SeveralError, as_3d, native, read_exactly, truncated
-from ACSegLib.files.units import unit_of
+from ACSegLib.files.axes import Axis, arrange, geometry_of
+from ACSegLib.files.content import Content, Inflated, Request, SeveralError, native, read_exactly, truncated
 from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment
 
 NAME = "AmiraMesh"
@@ -23,7 +23,10 @@ ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
 _MAGIC = re.compile(rb"#\s*(AmiraMesh|Avizo)\b")
-_TYPES = {"byte": "u1", "short": "i2", "ushort": "u2", "int": "i4", "int32": "i4", "float": "f4", "double": "f8"}
+_TYPES = {
+    "byte": "u1", "sbyte": "i1", "ubyte": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "int32": "i4",
+    "uint32": "u4", "float": "f4", "double": "f8",
+}  # fmt: skip
 _LATTICE = re.compile(r"Lattice\s*\{\s*(\w+(?:\[\d+\])?)\s+([^\s}]+)\s*\}\s*=?\s*@(\d+)(?:\((\w+)(?:,\s*(\d+))?\))?")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},\n]|[^\s{},"]+')
 _HEADER_LIMIT = 1 << 26
@@ -54,10 +57,11 @@ def read(path: Path, request: Request) -> Content:
         shape = _shape(text, path)
         array = _section(stream, text, lattice, shape, path)
     parameters = _parse(text).get("Parameters", {})
-    array = as_3d(array, path)
+    array, _ = arrange(array, [""] * array.ndim, path)
+    geometry, notes = _geometry(parameters, array.shape, path)
     segments = _segments(parameters.get("Materials"))
     meta = {"dataset": lattice.name, "content": _word(parameters.get("Content"))}
-    return Content((array,), _geometry(parameters, array.shape, path), segments, meta)
+    return Content((array,), geometry, segments, meta, notes)
 
 
 def inventory(path: Path) -> list[dict[str, Any]]:
@@ -229,37 +233,46 @@ def _segments(materials: Any) -> list[Segment] | None:
         return None
     rows = []
     for value, (name, properties) in enumerate(materials.items()):
-        colour = properties.get("Color") if isinstance(properties, dict) else None
         if value == 0:
             continue
+        colour = _numbers(properties.get("Color")) if isinstance(properties, dict) else []
         default = DEFAULT_COLOURS[(value - 1) % len(DEFAULT_COLOURS)]
-        rows.append(Segment(name, value, tuple(float(v) for v in colour[:3]) if colour else default))
+        rows.append(Segment(name, value, tuple(colour[:3]) if len(colour) >= 3 else default))
     return rows
 
 
-def _geometry(parameters: dict[str, Any], shape: tuple[int, ...], path: Path) -> Geometry:
+def _geometry(parameters: dict[str, Any], shape: tuple[int, ...], path: Path) -> tuple[Geometry, list[str]]:
     """Spacing = (max - min) / (n - 1): an Amira bounding box goes through the centres of the outer voxels."""
     kind = _word(parameters.get("CoordType")) or "uniform"
     if kind != "uniform":
         raise FileError(f"{path}: has {kind} coordinates, so its voxels are not of one size; resample it in Amira.")
     units = parameters.get("Units")
-    unit = unit_of(_word(units.get("Coordinates"))) if isinstance(units, dict) else None
-    box = [float(v) for v in parameters.get("BoundingBox", [])]
-    spacing, origin = [1.0] * 3, [0.0] * 3
-    if len(box) == 6:
-        for axis, size in enumerate(shape[::-1]):
-            extent = box[2 * axis + 1] - box[2 * axis]
-            spacing[axis] = abs(extent) / (size - 1) if size > 1 else abs(extent)
-            spacing[axis] = spacing[axis] or 1.0
-            origin[axis] = box[2 * axis]
-    geometry = Geometry(tuple(spacing), tuple(origin), unit=unit or "px")
-    return _transformed(geometry, parameters.get("TransformationMatrix"))
+    unit = _word(units.get("Coordinates")) if isinstance(units, dict) else None
+    box = _numbers(parameters.get("BoundingBox"))
+    if len(box) != 6:
+        return Geometry(), []
+    axes = []
+    for axis, size in enumerate(shape[::-1]):
+        extent = abs(box[2 * axis + 1] - box[2 * axis])
+        axes.append(Axis("xyz"[axis], (extent / (size - 1) if size > 1 else extent) or 1.0, unit, box[2 * axis]))
+    geometry, notes = geometry_of(*axes)
+    return _transformed(geometry, _numbers(parameters.get("TransformationMatrix"))), notes
 
 
-def _transformed(geometry: Geometry, values: Any) -> Geometry:
+def _numbers(values: Any) -> list[float]:
+    """The numbers of an entry, which may stand in quotes, alone or together; none where it holds something else."""
+    if not isinstance(values, list):
+        return []
+    try:
+        return [float(word) for text in values for word in text.replace(",", " ").split()]
+    except ValueError:
+        return []
+
+
+def _transformed(geometry: Geometry, values: list[float]) -> Geometry:
     """Apply Amira's transform (16 numbers, columns first)."""
-    if not isinstance(values, list) or len(values) != 16:
+    if len(values) != 16:
         return geometry
-    matrix = np.reshape([float(v) for v in values], (4, 4)).T @ geometry.ijk_to_lps
+    matrix = np.reshape(values, (4, 4)).T @ geometry.ijk_to_lps
     spacing = np.linalg.norm(matrix[:3, :3], axis=0)
     return Geometry(tuple(spacing), tuple(matrix[:3, 3]), tuple((matrix[:3, :3] / spacing).ravel()), geometry.unit)

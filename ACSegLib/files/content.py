@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -17,6 +19,8 @@ from ACSegLib.files import lazy
 from ACSegLib.volume import Geometry, Segment
 
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
+#: Deflate packs no more than this many bytes into one (zlib's documentation: 1032 to 1).
+_MAX_INFLATION = 1032
 
 
 @dataclass
@@ -33,12 +37,15 @@ class Content:
         The segment table; None for an image, or where the file has no table.
     meta : dict
         What else the file said; informative.
+    notes : list of str
+        Sentences on what a person should know about how the file was read.
     """
 
     layers: tuple[np.ndarray, ...]
     geometry: Geometry
     segments: list[Segment] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def array(self) -> np.ndarray:
@@ -80,52 +87,6 @@ def native(array: np.ndarray) -> np.ndarray:
     return array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
 
 
-def as_3d(array: np.ndarray, path: Path, axes: str | None = None) -> np.ndarray:
-    """Drop axes of length one until three are left, and refuse what is not one 3D image.
-
-    Parameters
-    ----------
-    axes : str, optional
-        A letter per axis where the format tells (T time, C or S channel, Z, Y, X), for the message.
-
-    Raises
-    ------
-    FileError
-        For 2D images, several channels, time series, and what is not numbers.
-    """
-    if array.dtype.kind not in "buif":
-        raise FileError(
-            f"{path}: holds {_type_name(array.dtype)}, not numbers of one channel; save it as a greyscale volume."
-        )
-    if array.size == 0:
-        raise FileError(f"{path}: the image is empty (shape {array.shape}).")
-    letters = list(axes) if axes and len(axes) == array.ndim else ["?"] * array.ndim
-    while array.ndim > 3 and 1 in array.shape:
-        spare = [n for n, size in enumerate(array.shape) if size == 1]
-        spare.sort(key=lambda n: letters[n] in "ZYX")
-        array = array.squeeze(axis=spare[0])
-        del letters[spare[0]]
-    sizes = " x ".join(str(size) for size in array.shape)
-    if array.ndim < 3:
-        raise FileError(
-            f"{path}: is a {array.ndim}D image ({sizes}); ACSeg needs a 3D volume. "
-            "If each file is one slice, give the folder that holds them."
-        )
-    channels = [n for n, letter in enumerate(letters) if letter in "CS"]
-    if channels:
-        count = array.shape[channels[0]]
-        raise FileError(f"{path}: has {count} colour channels ({sizes}); save one channel as a greyscale volume.")
-    if array.ndim > 3:
-        raise FileError(f"{path}: has {array.ndim} dimensions ({sizes}); save one time point or channel as a volume.")
-    return array
-
-
-def _type_name(dtype: np.dtype) -> str:
-    if dtype.names:
-        return f"values of {len(dtype.names)} components ({', '.join(dtype.names)})"
-    return "complex numbers" if dtype.kind == "c" else str(dtype)
-
-
 def read_exactly(stream: Any, shape: Sequence[int], dtype: np.dtype, path: Path) -> np.ndarray:
     """Read an array from an open (perhaps decompressing) stream straight into its memory, without a second copy.
 
@@ -137,10 +98,12 @@ def read_exactly(stream: Any, shape: Sequence[int], dtype: np.dtype, path: Path)
     FileError
         If the stream ends before the array is full.
     """
-    count = int(np.prod(shape, dtype=np.int64))
-    available = _bytes_left(stream)
+    count = math.prod(int(size) for size in shape)
+    available, most = _bytes_left(stream), _bytes_packed(stream)
     if available is not None and available < count * dtype.itemsize:
         raise truncated(path, available, count * dtype.itemsize)
+    if most is not None and most < count * dtype.itemsize:
+        raise truncated(path, most, count * dtype.itemsize)
     on_disk = lazy.wanted(shape, dtype)
     if on_disk and available is not None and dtype.isnative:
         return np.memmap(stream, dtype, "c", stream.tell(), tuple(shape))
@@ -160,7 +123,7 @@ class Inflated:
     """Reads what zlib or gzip has packed; the checksum is compared where the packed data end."""
 
     def __init__(self, stream: Any) -> None:
-        self._stream = stream
+        self.packed = stream
         self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
 
     def readinto(self, view: memoryview) -> int:
@@ -173,7 +136,7 @@ class Inflated:
         """Give up to `size` bytes, none at the end."""
         data = b""
         while size and not data and not self._unpacker.eof:
-            packed = self._unpacker.unconsumed_tail or self._stream.read(_PACKED_BLOCK)
+            packed = self._unpacker.unconsumed_tail or self.packed.read(_PACKED_BLOCK)
             if not packed:
                 raise EOFError("the compressed data end too early")
             data = self._unpacker.decompress(packed, size)
@@ -185,6 +148,25 @@ def _bytes_left(stream: Any) -> int | None:
     if not isinstance(stream, (io.BufferedReader, io.FileIO)):
         return None
     return os.fstat(stream.fileno()).st_size - stream.tell()
+
+
+def _bytes_packed(stream: Any) -> int | None:
+    """The most that zlib or gzip can have packed into the rest of a file; None for other streams."""
+    packed: Any = getattr(stream, "packed", None)
+    if isinstance(stream, gzip.GzipFile):
+        packed = stream.fileobj
+    if not isinstance(packed, (io.BufferedReader, io.FileIO)):
+        return None
+    return os.fstat(packed.fileno()).st_size * _MAX_INFLATION + _PACKED_BLOCK
+
+
+def skip_bytes(stream: Any, count: int, path: Path) -> None:
+    """Read over bytes of a stream that may be decompressing; FileError if it ends before."""
+    while count > 0:
+        data = stream.read(min(count, _BLOCK))
+        if not data:
+            raise FileError(f"{path}: its header skips more bytes than the file holds; the header is damaged.")
+        count -= len(data)
 
 
 def truncated(path: Path, found: int, expected: int) -> FileError:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.content import Content, Request, SeveralError, as_3d
+from ACSegLib.files.axes import arrange
+from ACSegLib.files.content import Content, Request, SeveralError
 from ACSegLib.volume import Geometry
 
 NAME = "DICOM"
@@ -53,7 +54,8 @@ def _content(itk: Any, image: Any, path: Path, series: str) -> Content:
         raise FileError(
             f"{path}: has {image.GetNumberOfComponentsPerPixel()} colour channels; save one channel as a volume."
         )
-    array = as_3d(itk.GetArrayFromImage(image), path)
+    found = itk.GetArrayFromImage(image)
+    array, _ = arrange(found, list("tzyx"[-found.ndim :]), path)
     geometry = Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection(), "mm")
     return Content((array,), geometry, meta={"dataset": series})
 

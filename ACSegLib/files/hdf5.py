@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native
-from ACSegLib.volume import Geometry
+from ACSegLib.files.axes import Axis, axes_of, place
+from ACSegLib.files.content import Content, Request, SeveralError, native
+from ACSegLib.files.units import Length, length_of
 
 NAME = "HDF5"
 ENDINGS = (".h5", ".hdf5")
@@ -32,10 +34,10 @@ def read(path: Path, request: Request) -> Content:
 
     with h5py.File(path, "r") as file:
         data = file[_chosen(file, request.dataset, path)]
-        axes = _axes(data)
         _check_type(data, path)
-        array = as_3d(native(data[()]), path, axes)
-        content = Content((array,), _geometry(data), meta={"dataset": data.name})
+        axes, notes = _axes(data)
+        placed = place(native(data[()]), axes, path)
+        content = Content((placed.array,), placed.geometry, meta={"dataset": data.name}, notes=[*notes, *placed.notes])
         return record.restore(content, _attribute(data, record.KEY))
 
 
@@ -93,23 +95,70 @@ def _attribute(data: Any, name: str) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _axes(data: Any) -> str | None:
-    """Letters of the axes, as ilastik (axistags) or dimension labels tell."""
-    tags = _attribute(data, "axistags")
-    if isinstance(tags, str):
-        try:
-            return "".join(axis["key"].upper() for axis in json.loads(tags)["axes"])
-        except (ValueError, KeyError, TypeError):
-            return None
-    labels = "".join(str(d.label).upper() for d in data.dims)
-    return labels if len(labels) == data.ndim else None
+def _axes(data: Any) -> tuple[list[Axis], list[str]]:
+    """The axes of a data set, and what its attributes contradict each other in.
 
-
-def _geometry(data: Any) -> Geometry:
+    Letters: ilastik's axistags, else dimension labels. Order of trust for the voxel size: `element_size_um` (z, y, x,
+    as PlantSeg and Fiji write it), then the resolutions of the axistags, in the unit that `axis_units` names.
+    """
+    tags = _tags(data)
+    labels = "".join(str(d.label).lower() for d in data.dims)
+    axes = axes_of("".join(str(tag["key"])[:1] for tag in tags) if tags else labels, data.ndim)
+    units = _json(_attribute(data, "axis_units"))
+    steps = {str(tag["key"])[:1]: _number(tag.get("resolution")) for tag in tags}
+    tagged = {
+        letter: Axis(letter, step, units.get(letter) if isinstance(units, dict) else None)
+        for letter, step in steps.items()
+        if step > 0 and letter in "xyz"
+    }
     size = data.attrs.get("element_size_um")
-    if size is None or np.size(size) != 3 or not np.all(np.asarray(size, float) > 0):
-        return Geometry()
-    return Geometry(tuple(np.asarray(size, float)[::-1]), unit="um")
+    known = size is not None and np.size(size) == 3 and bool(np.all(np.isfinite(np.ravel(size)) & (np.ravel(size) > 0)))
+    if not known:
+        return [tagged.get(axis.letter, axis) for axis in axes], []
+    if not any(axis.letter for axis in axes):
+        array_axes = [n for n, length in enumerate(data.shape) if length > 1 or data.ndim == 3]
+        if len(array_axes) == 3:
+            axes = [Axis("zyx"[array_axes.index(n)] if n in array_axes else "c") for n in range(data.ndim)]
+    found = {letter: float(v) for letter, v in zip("zyx", np.ravel(size), strict=True)}
+    return [replace(a, step=found[a.letter], unit="um") if a.letter in found else a for a in axes], _conflict(
+        found, tagged
+    )
+
+
+def _conflict(found: dict[str, float], tagged: dict[str, Axis]) -> list[str]:
+    """The note for axistags that state another voxel size than `element_size_um`."""
+    for letter, axis in tagged.items():
+        length = length_of(axis.unit) if axis.unit else Length("um")
+        size = (axis.step or 0) * length.in_unit("um") if length and length.unit != "px" else found[letter]
+        if abs(size / found[letter] - 1) > 1e-3:
+            return [
+                f"element_size_um and the axistags state different voxel sizes ({found[letter]:g} and {size:g} um "
+                f"along {letter}); element_size_um was taken."
+            ]
+    return []
+
+
+def _tags(data: Any) -> list[dict[str, Any]]:
+    """The axes that ilastik's axistags list, slowest first; none where the attribute is missing or damaged."""
+    tags = _json(_attribute(data, "axistags"))
+    axes = tags.get("axes") if isinstance(tags, dict) else None
+    if not isinstance(axes, list) or len(axes) != data.ndim:
+        return []
+    return axes if all(isinstance(axis, dict) and str(axis.get("key", "")) for axis in axes) else []
+
+
+def _json(text: Any) -> Any:
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def write(content: Content, path: Path) -> list[str]:

@@ -97,24 +97,29 @@ class ChunkedArray:
         With shape, dtype, chunks and basic indexing.
     fixed : dict of int to int
         Axes of `data` that are left out, and the index taken there.
+    order : sequence of int, optional
+        Axes of `data` in the order in which they are wanted.
     """
 
-    def __init__(self, data: Any, fixed: dict[int, int] | None = None) -> None:
+    def __init__(self, data: Any, fixed: dict[int, int] | None = None, order: Sequence[int] | None = None) -> None:
         self._data, self._fixed = data, dict(fixed or {})
-        kept = [n for n in range(len(data.shape)) if n not in self._fixed]
-        self.shape = tuple(int(data.shape[n]) for n in kept)
-        self.chunks = tuple(int(data.chunks[n]) for n in kept)
+        self._order = [n for n in (order or range(len(data.shape))) if n not in self._fixed]
+        self.shape = tuple(int(data.shape[n]) for n in self._order)
+        self.chunks = tuple(int(data.chunks[n]) for n in self._order)
         self.dtype = np.dtype(data.dtype).newbyteorder("=")
-        self.ndim = len(kept)
+        self.ndim = len(self._order)
         self.size = int(np.prod(self.shape, dtype=np.int64))
         self.nbytes = self.size * self.dtype.itemsize
 
     def squeeze(self, axis: int) -> ChunkedArray:
         """Leave out an axis of length one."""
-        kept = [n for n in range(len(self._data.shape)) if n not in self._fixed]
         if self.shape[axis] != 1:
             raise ValueError(f"axis {axis} has length {self.shape[axis]}, not one")
-        return ChunkedArray(self._data, {**self._fixed, kept[axis]: 0})
+        return ChunkedArray(self._data, {**self._fixed, self._order[axis]: 0}, self._order)
+
+    def transpose(self, order: Sequence[int]) -> ChunkedArray:
+        """Put the axes into another order."""
+        return ChunkedArray(self._data, self._fixed, [self._order[n] for n in order])
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read a part: whole numbers, slices, and ``...``."""
@@ -123,9 +128,10 @@ class ChunkedArray:
             at = parts.index(Ellipsis)
             parts[at : at + 1] = [slice(None)] * (self.ndim - len(parts) + 1)
         parts += [slice(None)] * (self.ndim - len(parts))
-        for axis in sorted(self._fixed):
-            parts.insert(axis, self._fixed[axis])
-        return np.asarray(self._data[tuple(parts)], self.dtype)
+        wanted = {**self._fixed, **dict(zip(self._order, parts, strict=True))}
+        found = np.asarray(self._data[tuple(wanted[n] for n in sorted(wanted))], self.dtype)
+        kept = [n for n, part in zip(self._order, parts, strict=True) if isinstance(part, slice)]
+        return found.transpose([sorted(kept).index(n) for n in kept]) if kept != sorted(kept) else found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Read everything."""

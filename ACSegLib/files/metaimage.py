@@ -16,8 +16,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Inflated, Request, as_3d, native, read_exactly
-from ACSegLib.files.units import unit_of
+from ACSegLib.files.axes import Axis, arrange, geometry_of
+from ACSegLib.files.content import Content, Inflated, Request, native, read_exactly
 from ACSegLib.volume import Geometry
 
 NAME = "MetaImage"
@@ -45,13 +45,11 @@ def read(path: Path, request: Request) -> Content:
     channels = int(fields.get("ElementNumberOfChannels", 1))
     if channels > 1:
         raise FileError(f"{path}: has {channels} colour channels; save one channel as a volume.")
-    array = as_3d(_voxels(path, fields, start), path)
-    content = Content((array,), _geometry(fields))
-    if "ACSeg" in fields:
-        return _restored(content, fields)
-    if "DistanceUnits" not in fields and set(content.geometry.spacing) != {1.0}:
-        content.geometry = replace(content.geometry, unit="mm")
-    return content
+    array = _voxels(path, fields, start)
+    array, kept = arrange(array, ["" for _ in array.shape], path)
+    geometry, notes = _geometry(fields, [array.ndim - 1 - n for n in kept[::-1]])
+    content = Content((array,), geometry, notes=notes)
+    return _restored(content, fields) if "ACSeg" in fields else content
 
 
 def _fields(path: Path) -> tuple[dict[str, str], int]:
@@ -71,8 +69,8 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
     return fields, match.end()
 
 
-def _geometry(fields: dict[str, str]) -> Geometry:
-    """Spacing, origin and direction of the first three axes; each field has had several names."""
+def _geometry(fields: dict[str, str], spatial: list[int]) -> tuple[Geometry, list[str]]:
+    """Spacing, origin and direction of the axes that lie in space (x, y, z); each field has had several names."""
 
     def numbers(*names: str) -> np.ndarray | None:
         text = next((fields[name] for name in names if name in fields), None)
@@ -80,15 +78,15 @@ def _geometry(fields: dict[str, str]) -> Geometry:
 
     spacing = numbers("ElementSpacing", "ElementSize")
     origin = numbers("Offset", "Position", "Origin")
-    axes = numbers("TransformMatrix", "Rotation", "Orientation")
+    rows = numbers("TransformMatrix", "Rotation", "Orientation")
     size = len(fields["DimSize"].split())
-    directions = np.eye(3) if axes is None else axes.reshape(size, size)[:3, :3].T
-    return Geometry(
-        tuple(np.ones(3) if spacing is None else np.abs(spacing[:3])),
-        tuple(np.zeros(3) if origin is None else origin[:3]),
-        tuple(directions.ravel()),
-        unit_of(fields.get("DistanceUnits")) or "px",
-    )
+    directions = np.eye(3) if rows is None else rows.reshape(size, size)[np.ix_(spatial, spatial)].T
+    steps = np.ones(size) if spacing is None else spacing
+    x, y, z = (Axis("xyz"[n], float(steps[axis]), fields.get("DistanceUnits")) for n, axis in enumerate(spatial))
+    geometry, notes = geometry_of(x, y, z, silent="px" if "ACSeg" in fields else "mm")
+    scale = geometry.spacing[0] / abs(x.step or 1.0)
+    start = (0.0, 0.0, 0.0) if origin is None else tuple(float(origin[axis]) * scale for axis in spatial)
+    return replace(geometry, origin=start, direction=tuple(directions.ravel())), notes
 
 
 def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
-from ACSegLib.files.content import Content, NotHeldError, Request, as_3d, native, truncated
-from ACSegLib.volume import Geometry
+from ACSegLib.files.axes import Axis, place
+from ACSegLib.files.content import Content, NotHeldError, Request, native, truncated
 
 NAME = "MRC"
 ENDINGS = (".mrc", ".rec", ".map")
@@ -50,19 +50,15 @@ def _fits(path: Path, head: bytes, order: str) -> bool:
 
 
 def read(path: Path, request: Request) -> Content:
-    """Read the volume in X, Y, Z order, whatever the order of the file's axes.
-
-    The voxel size is the cell divided by its sampling, in angstrom; a file without a cell has none ("px"). The origin
-    is the header's, or else the start indices times the voxel size.
-    """
+    """Read the volume in X, Y, Z order, whatever the order of the file's axes; without a cell, the unit is "px"."""
     data, header, text = _read(path)
-    array = _unsigned_bytes(data, header)
-    order, starts = _axis_order(header, path)
-    if array.ndim == 3:
-        array = array.transpose(order)
-    array = as_3d(native(_writeable(array)), path)
+    array = native(_writeable(_unsigned_bytes(data, header)))
+    letters = _letters(header, path)
+    axes, notes = _axes(header, letters)
+    placed = place(array, [*[Axis("t")] * (array.ndim - 3), *axes][-array.ndim :], path)
     labels = [bytes(label).decode("latin-1").strip() for label in header.label[: int(header.nlabl)]]
-    content = Content((array,), _geometry(header, starts), meta={"labels": [t for t in labels if t]})
+    meta = {"labels": [t for t in labels if t]}
+    content = Content((placed.array,), placed.geometry, meta=meta, notes=[*placed.notes, *notes])
     content = record.restore(content, text)
     return _own_type(content, text)
 
@@ -131,31 +127,46 @@ def _unsigned_bytes(array: np.ndarray, header: Any) -> np.ndarray:
     return array
 
 
-def _axis_order(header: Any, path: Path) -> tuple[tuple[int, ...], np.ndarray]:
-    """Give the transposition to (Z, Y, X), and the start indices along X, Y, Z."""
-    columns_rows_sections = [int(header.mapc), int(header.mapr), int(header.maps)]
-    if columns_rows_sections == [0, 0, 0]:
-        columns_rows_sections = [1, 2, 3]
-    if sorted(columns_rows_sections) != [1, 2, 3]:
+def _letters(header: Any, path: Path) -> str:
+    """The axes that columns, rows and sections run along, as mapc, mapr and maps tell."""
+    numbers = [int(header.mapc), int(header.mapr), int(header.maps)]
+    if numbers == [0, 0, 0]:
+        numbers = [1, 2, 3]
+    if sorted(numbers) != [1, 2, 3]:
         raise FileError(
-            f"{path}: its axis order (mapc, mapr, maps) is {tuple(columns_rows_sections)}, which must be 1, 2 and 3 in "
-            "some order; repair the header."
+            f"{path}: its axis order (mapc, mapr, maps) is {tuple(numbers)}, which must be 1, 2 and 3 in some order; "
+            "repair the header."
         )
-    file_axes = columns_rows_sections[::-1]
-    starts = [int(header.nxstart), int(header.nystart), int(header.nzstart)]
-    by_axis = np.array([starts[columns_rows_sections.index(axis)] for axis in (1, 2, 3)], float)
-    return tuple(file_axes.index(axis) for axis in (3, 2, 1)), by_axis
+    return "".join("xyz"[n - 1] for n in numbers)
 
 
-def _geometry(header: Any, starts: np.ndarray) -> Geometry:
+def _axes(header: Any, letters: str) -> tuple[list[Axis], list[str]]:
+    """The axes in the order of the array (sections, rows, columns), in angstrom.
+
+    Order of trust: the cell divided by its sampling is the voxel size; nothing else in the header states one. The
+    origin is the header's, or else the start indices times the voxel size.
+    """
     cell = np.array([header.cella.x, header.cella.y, header.cella.z], float)
     samples = np.array([header.mx, header.my, header.mz], float)
-    known = np.all(np.isfinite(cell)) and np.all(cell > 0) and np.all(samples > 0)
+    known = bool(np.all(np.isfinite(cell)) and np.all(cell > 0) and np.all(samples > 0))
     spacing = cell / samples if known else np.ones(3)
+    starts = dict(zip(letters, (int(header.nxstart), int(header.nystart), int(header.nzstart)), strict=True))
     origin = np.array([header.origin.x, header.origin.y, header.origin.z], float)
     if not np.all(np.isfinite(origin)) or not origin.any():
-        origin = starts * spacing
-    return Geometry(tuple(spacing), tuple(origin), unit="angstrom" if known else "px")
+        origin = np.array([starts[letter] for letter in "xyz"]) * spacing
+    unit = "angstrom" if known else None
+    axes = {"xyz"[n]: Axis("xyz"[n], float(spacing[n]), unit, float(origin[n])) for n in range(3)}
+    return [axes[letter] for letter in letters[::-1]], _notes(header, known)
+
+
+def _notes(header: Any, known: bool) -> list[str]:
+    """What the header contradicts itself in: angles that are not right ones, a cell of another count of voxels."""
+    notes = []
+    angles = np.array([header.cellb.alpha, header.cellb.beta, header.cellb.gamma], float)
+    if known and np.all(np.isfinite(angles)) and angles.any() and np.abs(angles - 90).max() > 0.1:
+        listed = ", ".join(f"{angle:g}" for angle in angles)
+        notes.append(f"states cell angles of {listed} degrees, which were taken as 90.")
+    return notes
 
 
 def _record_text(file: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
-from ACSegLib.files.content import Content, Request, as_3d, native, read_exactly
+from ACSegLib.files.axes import arrange
+from ACSegLib.files.content import Content, Request, native, read_exactly
+from ACSegLib.files.units import assumed_unit
 from ACSegLib.volume import Geometry
 
 NAME = "NIfTI"
@@ -21,12 +24,19 @@ LAYERS = False
 
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
+_UNIT_OF_CODE = {1: "m", 2: "mm", 3: "um"}
+#: Cosine of the angle between two axes up to which ITK takes them as perpendicular.
+_MAX_SKEW = 1e-4
 _COMMENT_EXTENSION = 6
 _GZIP = b"\x1f\x8b"
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether the file begins like NIfTI-1 or NIfTI-2 (plain or gzip, either byte order)."""
+    """Tell whether the file begins like NIfTI-1 or NIfTI-2 (plain or gzip, either byte order), or is a pair's .img."""
+    header = _header_of_pair(path)
+    if header is not None:
+        with open(header, "rb") as stream:
+            return recognises(header, stream.read(352))
     if head[:2] == _GZIP:
         try:
             with gzip.open(path) as stream:
@@ -40,20 +50,34 @@ def read(path: Path, request: Request) -> Content:
     """Read the volume; intensities are scaled only where the header's slope and intercept ask for it."""
     import nibabel
 
+    path = _header_of_pair(path) or path
     with contextlib.ExitStack() as opened:
         opened.enter_context(nibabel.imageglobals.LoggingOutputSuppressor())  # what matters is raised
         image, stream = _open(path, opened)
         array = _voxels(image, stream, path)
         while stream.read(1 << 20):  # at the end of a compressed stream, the checksum is compared
             continue
-    array = as_3d(array, path, axes="TZYX"[4 - array.ndim :] if array.ndim <= 4 else None)
-    geometry = _geometry(image, path)
-    content = Content((array,), geometry, meta={"description": _text(image.header["descrip"])})
+    array, _ = arrange(array, list("ccctzyx"[-array.ndim :]), path)
+    geometry, notes = _geometry(image.header, path)
+    meta = {"description": _text(image.header["descrip"]), "nifti_codes": _codes(image.header)}
+    content = Content((array,), geometry, meta=meta, notes=notes)
     for extension in image.header.extensions:
         if extension.get_code() == _COMMENT_EXTENSION:
             text = extension.get_content()
             content = record.restore(content, text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
     return content
+
+
+def _header_of_pair(path: Path) -> Path | None:
+    """The .hdr that lies beside a file of voxels; None where there is none."""
+    name = path.name.lower()
+    for ending, other in ((".img", ".hdr"), (".img.gz", ".hdr.gz"), (".img.gz", ".hdr")):
+        if name.endswith(ending):
+            for word in (other, other.upper()):
+                header = path.with_name(path.name[: -len(ending)] + word)
+                if header.is_file():
+                    return header
+    return None
 
 
 def _voxels(image: Any, stream: IO[bytes], path: Path) -> np.ndarray:
@@ -91,15 +115,99 @@ def _text(value: Any) -> str:
     return bytes(value.item()).decode("ascii", "replace").strip("\0 ")
 
 
-def _geometry(image: Any, path: Path) -> Geometry:
-    matrix = _LPS_FROM_RAS @ np.asarray(image.affine, float)
-    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-    if not np.all(spacing > 0):
-        raise FileError(f"{path}: the header gives a voxel size of {tuple(spacing)}; repair its pixdim or affine.")
-    unit = _UNITS.get(image.header.get_xyzt_units()[0], "")
-    if not unit:
-        unit = "px" if np.all(spacing == 1) else "mm"
-    return Geometry(tuple(spacing), tuple(matrix[:3, 3]), tuple((matrix[:3, :3] / spacing).ravel()), unit)
+def _codes(header: Any) -> list[int]:
+    """The codes of qform and sform, which say what the two places mean; 0 is no place."""
+    return [int(header["qform_code"]), int(header["sform_code"])]
+
+
+def _geometry(header: Any, path: Path) -> tuple[Geometry, list[str]]:
+    """Place the voxels as ITK and Slicer do, which the labels that people draw there follow.
+
+    Order of trust: the voxel size is pixdim. The directions are those of the sform if its code is 1 or the qform has
+    none, else those of the qform; the other one is taken where the first is sheared. Without codes the axes are
+    ITK's own, from 0. What contradicts this in the header is told.
+    """
+    spacing, notes = np.abs(np.asarray(header["pixdim"][1:4], float)), []
+    spacing = np.where(np.isfinite(spacing) & (spacing > 0), spacing, 1.0)
+    matrices = {name: matrix for name, matrix in _matrices(header).items() if _is_straight(matrix)}
+    if not any(_codes(header)):
+        matrix, used = np.diag([-1.0, -1.0, 1.0, 1.0]), ""
+        notes.append(
+            "has no place (the codes of qform and sform are 0); it was placed at 0 with unrotated axes, as ITK and "
+            "Slicer do."
+        )
+    elif not matrices:
+        raise FileError(
+            f"{path}: the axes of its {' and '.join(_matrices(header))} are not at right angles; resample it to a "
+            "straight grid first, as no program that uses ITK can place it."
+        )
+    else:
+        used = next(iter(matrices))
+        matrix = matrices[used]
+        notes += _contradictions(header, used, matrix, spacing)
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    place = _LPS_FROM_RAS @ matrix
+    code = int(header["xyzt_units"]) & 7
+    unit = _UNIT_OF_CODE.get(code) or assumed_unit() or ("px" if np.all(spacing == 1) else "mm")
+    if code not in (0, *_UNIT_OF_CODE):
+        notes.append(f"has the unknown unit code {code}; millimetres were taken.")
+    return Geometry(tuple(spacing), tuple(place[:3, 3]), tuple((place[:3, :3] / lengths).ravel()), unit), notes
+
+
+def _matrices(header: Any) -> dict[str, np.ndarray]:
+    """The matrices (to RAS) of the forms whose codes are not 0, the one that ITK prefers first."""
+    qform, sform = _codes(header)
+    found = {}
+    if sform:
+        found["sform"] = np.asarray(header.get_sform(), float)
+    if qform:
+        found["qform"] = np.asarray(header.get_qform(), float)
+    return dict(reversed(found.items())) if qform and sform and sform != 1 else found
+
+
+def _is_straight(matrix: np.ndarray) -> bool:
+    """Whether the axes of a matrix are at right angles (and none is of length 0)."""
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not np.all(np.isfinite(matrix)) or not np.all(lengths > 0):
+        return False
+    axes = matrix[:3, :3] / lengths
+    return bool(np.allclose(axes.T @ axes, np.eye(3), atol=_MAX_SKEW))
+
+
+def _axes_of(matrix: np.ndarray) -> np.ndarray:
+    """The directions of a matrix, each of length 1 (0 where it has none)."""
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    return matrix[:3, :3] / np.where(lengths > 0, lengths, 1)
+
+
+def _contradictions(header: Any, used: str, matrix: np.ndarray, spacing: np.ndarray) -> list[str]:
+    """Notes on a form of another voxel size than pixdim, and on two forms that place the image differently."""
+    notes = []
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not np.allclose(lengths, spacing, rtol=1e-3):
+        stated, taken = (" x ".join(f"{v:.6g}" for v in sizes) for sizes in (lengths, spacing))
+        notes.append(f"its {used} states voxels of {stated}, its pixdim {taken}; pixdim was taken, as ITK does.")
+    for other, second in _matrices(header).items():
+        turn = np.abs(_axes_of(second) - _axes_of(matrix)).max()
+        shift = np.abs(second[:3, 3] - matrix[:3, 3]).max()
+        if other != used and (turn > 1e-3 or shift > 1e-2 * spacing.min() + 1e-5 * np.abs(matrix[:3, 3]).max()):
+            notes.append(f"its qform and sform place the image differently; the {used} was taken, as ITK does.")
+    return notes
+
+
+def _write_place(header: Any, geometry: Geometry, codes: Sequence[int] | None) -> None:
+    """Write pixdim, qform and sform with the codes of the image that the content came from, or else 1 (as ITK does).
+
+    Codes of 0 are kept only where the place is the one that ITK gives to files without codes.
+    """
+    qform, sform = codes or (1, 1)
+    plain = geometry.origin == (0.0, 0.0, 0.0) and np.allclose(geometry.direction, np.eye(3).ravel(), atol=1e-6)
+    if not (qform or sform) and not plain:
+        qform = sform = 1
+    affine = _LPS_FROM_RAS @ geometry.ijk_to_lps
+    header.set_qform(affine, code=qform) if qform else header.set_qform(None)
+    header.set_sform(affine, code=sform) if sform else header.set_sform(None)
+    header["pixdim"][1:4] = geometry.spacing
 
 
 def write(content: Content, path: Path) -> list[str]:
@@ -113,7 +221,8 @@ def write(content: Content, path: Path) -> list[str]:
     if geometry.unit not in ("px", *_UNITS.values()):
         geometry = geometry.in_unit("mm" if geometry.unit == "cm" else "um")
     kind = nibabel.Nifti2Image if max(array.shape) > 32767 else nibabel.Nifti1Image
-    image = kind(array.transpose(), _LPS_FROM_RAS @ geometry.ijk_to_lps, dtype=array.dtype)
+    image = kind(array.transpose(), None, dtype=array.dtype)
+    _write_place(image.header, geometry, content.meta.get("nifti_codes"))
     names = {unit: name for name, unit in _UNITS.items()}
     image.header.set_xyzt_units(names.get(geometry.unit, "unknown"))
     image.header.extensions.append(

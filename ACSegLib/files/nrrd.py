@@ -7,10 +7,10 @@ pynrrd drops or refuses the non-ASCII characters that Slicer writes in segment n
 from __future__ import annotations
 
 import bz2
+import math
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,8 +18,9 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import slicer_segments
-from ACSegLib.files.content import Content, Inflated, Request, as_3d, native, read_exactly
-from ACSegLib.files.units import assumed_unit, unit_of
+from ACSegLib.files.axes import Axis, arrange, geometry_of, one_unit
+from ACSegLib.files.content import Content, Inflated, Request, native, read_exactly, skip_bytes
+from ACSegLib.files.units import assumed_unit
 from ACSegLib.volume import Geometry
 
 NAME = "NRRD"
@@ -48,15 +49,18 @@ def read(path: Path, request: Request) -> Content:
         array = _voxels(stream, header, path)
     keys = {key: _unescaped(value) for key, value in header.items() if isinstance(value, str)}
     spatial = _spatial_axes(header)
-    geometry = _geometry(header, spatial, path)
-    if not slicer_segments.present(keys):
-        axes = "".join("ZYX"[-1 - spatial.index(n)] if n in spatial[:3] else "C" for n in range(array.ndim))
-        return Content((as_3d(array, path, axes[::-1]),), geometry, meta={"header": keys})
-    layers = _layers(array, spatial, path)
+    segmentation = slicer_segments.present(keys)
+    if segmentation:
+        layers = _layers(array, spatial, path)
+    else:
+        letters = _letters(header, spatial)[::-1]
+        layer, kept = arrange(array, letters, path)
+        layers, spatial = (layer,), [array.ndim - 1 - n for n in kept[::-1]]
+    geometry, notes = _geometry(header, spatial, path, silent="px" if segmentation else "mm")
+    if not segmentation:
+        return Content(layers, geometry, meta={"header": keys}, notes=notes)
     segments = slicer_segments.read(keys, len(layers))
-    if _unit(header, spatial) is None:
-        geometry = replace(geometry, unit="px")  # Slicer keeps the image's numbers, whatever their unit
-    return Content(layers, geometry, segments, {"header": keys, **slicer_segments.extras(keys)})
+    return Content(layers, geometry, segments, {"header": keys, **slicer_segments.extras(keys)}, notes)
 
 
 def _header_lines(stream: IO[bytes], path: Path) -> list[str]:
@@ -95,14 +99,22 @@ def _voxels(stream: IO[bytes], header: Mapping[str, Any], path: Path) -> np.ndar
         source = open(data_path, "rb")  # noqa: SIM115 - closed below
     try:
         for _ in range(int(header.get("line skip", header.get("lineskip", 0)))):
-            source.readline()
+            if not source.readline():
+                raise FileError(f"{path}: its header skips more lines than the file holds; repair 'line skip'.")
         skip = int(header.get("byte skip", header.get("byteskip", 0)))
         data: Any = source
+        if skip < -1:
+            raise FileError(f"{path}: its header says to skip {skip} bytes, which means nothing; repair 'byte skip'.")
         if encoding != "raw":
-            data = Inflated(source) if encoding in ("gzip", "gz") else bz2.BZ2File(source)
-            data.read(max(skip, 0))
+            open_packed = Inflated if encoding in ("gzip", "gz") else bz2.BZ2File
+            start = source.tell()
+            if skip < 0:  # the voxels are the last bytes of the unpacked data
+                skip = _length(open_packed(source)) - dtype.itemsize * math.prod(shape)
+                source.seek(start)
+            data = open_packed(source)
+            skip_bytes(data, skip, path)
         elif skip < 0:
-            source.seek(-dtype.itemsize * int(np.prod(shape, dtype=np.int64)), 2)
+            source.seek(-dtype.itemsize * math.prod(shape), 2)
         else:
             source.seek(skip, 1)
         return native(read_exactly(data, shape, dtype, path))
@@ -111,18 +123,48 @@ def _voxels(stream: IO[bytes], header: Mapping[str, Any], path: Path) -> np.ndar
             source.close()
 
 
+def _length(stream: Any) -> int:
+    """Bytes that a decompressing stream gives."""
+    total = 0
+    while data := stream.read(1 << 20):
+        total += len(data)
+    return total
+
+
 def _spatial_axes(header: Mapping[str, Any]) -> list[int]:
     """Axes (in file order, fastest first) that lie in space."""
-    directions = header.get("space directions")
+    directions = _directions(header)
     if directions is not None:
-        return [n for n, row in enumerate(directions) if row is not None and np.all(np.isfinite(row))]
+        return [n for n, row in enumerate(directions) if row is not None]
     kinds = [str(kind).lower() for kind in header.get("kinds", [])] or ["domain"] * int(header["dimension"])
     return [n for n, kind in enumerate(kinds) if kind in ("domain", "space", "???", "none")]
 
 
+def _directions(header: Mapping[str, Any]) -> list[np.ndarray | None] | None:
+    """The vector of each axis in space, None for one that does not lie there; in a space with time, without time."""
+    rows = header.get("space directions")
+    if rows is None:
+        return None
+    vectors = [np.asarray(row, float) if row is not None and np.all(np.isfinite(row)) else None for row in rows]
+    return [None if row is None or row[3:].any() else row[:3] for row in vectors]
+
+
+def _letters(header: Mapping[str, Any], spatial: list[int]) -> list[str]:
+    """A letter for each axis, fastest first; "" for those whose place in space the file leaves open."""
+    kinds = [str(kind).lower() for kind in header.get("kinds", [])]
+    sure = _directions(header) is not None or len(spatial) == 3
+    letters = []
+    for n in range(int(header["dimension"])):
+        if n in spatial:
+            letters.append("xyz"[spatial.index(n)] if sure and len(spatial) <= 3 else "")
+        else:
+            letters.append("t" if n < len(kinds) and kinds[n] == "time" else "c")
+    return letters
+
+
 def _layers(array: np.ndarray, spatial: list[int], path: Path) -> tuple[np.ndarray, ...]:
     if array.ndim == 3:
-        return (as_3d(array, path),)
+        return (arrange(array, "zyx", path)[0],)
     others = [n for n in range(array.ndim) if n not in spatial]
     if array.ndim != 4 or len(others) != 1:
         raise FileError(f"{path}: is a segmentation with {array.ndim} dimensions; save it again in Slicer.")
@@ -130,38 +172,46 @@ def _layers(array: np.ndarray, spatial: list[int], path: Path) -> tuple[np.ndarr
     return tuple(np.ascontiguousarray(np.take(array, n, axis=axis)) for n in range(array.shape[axis]))
 
 
-def _geometry(header: Mapping[str, Any], spatial: list[int], path: Path) -> Geometry:
-    directions = header.get("space directions")
-    unit = _unit(header, spatial)
+def _geometry(header: Mapping[str, Any], spatial: list[int], path: Path, silent: str) -> tuple[Geometry, list[str]]:
+    """Place of the axes in space. `space units` are those of the space's axes, `units` those of the array's.
+
+    Without units: as `silent` says, but "px" where the spacing is 1, 1, 1, which is what is written where nothing is
+    known.
+    """
+    directions = _directions(header)
     if directions is None or len(spatial) != 3:
-        spacings = np.asarray(header.get("spacings", []), float)
-        found = [float(spacings[n]) if n < len(spacings) and spacings[n] > 0 else 1.0 for n in spatial[:3]]
-        spacing = [*found, 1.0, 1.0, 1.0][:3]
-        return Geometry(tuple(spacing), unit=unit or ("px" if spacing == [1.0] * 3 else "mm"))
+        return _geometry_of_axes(header, spatial, silent)
     flip = np.ones(3)
-    space = str(header.get("space", "")).strip().lower()
-    letters = _SPACES.get(space, space.upper())
+    space = str(header.get("space", "")).strip().lower().removesuffix("-time")
+    letters = _SPACES.get(space, space.upper())[:3]
     if letters in ("RAS", "LAS", "LPS"):
         flip = np.array([-1.0 if letters[0] == "R" else 1.0, -1.0 if letters[1] == "A" else 1.0, 1.0])
-    matrix = np.array([directions[n] for n in spatial], float).T * flip[:, None]
+    names = header.get("space units") or [u for n, u in enumerate(header.get("units", [])) if n in spatial]
+    names = [*(names.split() if isinstance(names, str) else names), *[""] * 3][:3]
+    unit, factors, notes = one_unit(names)
+    scale = flip * factors
+    matrix = np.array([directions[n] for n in spatial], float).T * scale[:, None]
     spacing = np.linalg.norm(matrix, axis=0)
     if not np.all(spacing > 0):
         raise FileError(f"{path}: the header gives a voxel size of {tuple(spacing)}; repair its 'space directions'.")
-    origin = np.asarray(header.get("space origin", np.zeros(3)), float)
-    origin = np.where(np.isfinite(origin), origin, 0.0) * flip
-    unit = unit or ("px" if np.all(spacing == 1) else "mm")
-    return Geometry(tuple(spacing), tuple(origin), tuple((matrix / spacing).ravel()), unit)
+    origin = np.asarray(header.get("space origin", np.zeros(3)), float)[:3]
+    origin = np.where(np.isfinite(origin), origin, 0.0) * scale
+    unit = unit or assumed_unit() or ("px" if np.all(spacing == 1) else silent)
+    return Geometry(tuple(spacing), tuple(origin), tuple((matrix / spacing).ravel()), unit), notes
 
 
-def _unit(header: Mapping[str, Any], spatial: list[int]) -> str | None:
-    names = header.get("space units") or [u for n, u in enumerate(header.get("units", [])) if n in spatial]
-    if isinstance(names, str):
-        names = names.split()
-    for name in names or []:
-        unit = unit_of(name)
-        if unit:
-            return unit
-    return assumed_unit()
+def _geometry_of_axes(header: Mapping[str, Any], spatial: list[int], silent: str) -> tuple[Geometry, list[str]]:
+    """Voxel size from `spacings` and `units`, one for each axis of the array, ."""
+
+    def of_axis(field: str, n: int) -> Any:
+        values = header.get(field)
+        return values[n] if values is not None and n < len(values) else None
+
+    axes = []
+    for letter, n in zip("xyz", spatial, strict=False):
+        step = of_axis("spacings", n)
+        axes.append(Axis(letter, 1.0 if step is None else float(step), of_axis("units", n)))
+    return geometry_of(*axes, silent=silent) if len(axes) == 3 else (Geometry(), [])
 
 
 def write(content: Content, path: Path) -> list[str]:

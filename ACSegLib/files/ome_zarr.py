@@ -15,9 +15,9 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
-from ACSegLib.files.content import Content, Request, SeveralError, as_3d, native, truncated
-from ACSegLib.files.units import unit_of
-from ACSegLib.volume import DEFAULT_COLOURS, UNITS_IN_MM, Geometry, Segment
+from ACSegLib.files.axes import Axis, axes_of, place
+from ACSegLib.files.content import Content, Request, SeveralError, native, truncated
+from ACSegLib.volume import DEFAULT_COLOURS, Segment
 
 NAME = "OME-Zarr"
 ENDINGS = (".ome.zarr", ".zarr")
@@ -50,11 +50,10 @@ def read(path: Path, request: Request) -> Content:
     if not 0 <= level < len(levels):
         raise FileError(f"{path}: has {len(levels)} resolution levels; there is no level {level}.")
     data = node[levels[level]["path"]]
-    letters = _letters(scale, len(data.shape))
-    array = as_3d(native(_loaded(data, path / name / levels[level]["path"])), path, letters)
-    geometry = _geometry(scale, levels[level], letters)
+    voxels = native(_loaded(data, path / name / levels[level]["path"]))
+    placed = place(voxels, _axes(scale, levels[level], len(data.shape)), path)
     meta = {"dataset": name, "level": level, "levels": len(levels)}
-    content = Content((array,), geometry, _segments(attributes), meta)
+    content = Content((placed.array,), placed.geometry, _segments(attributes), meta, placed.notes)
     return record.restore(content, attributes.get(record.KEY) if level == 0 else None)
 
 
@@ -151,33 +150,34 @@ def _plain(node: Any, attributes: dict[str, Any], name: str, request: Request, p
         name = f"{name}/{arrays[0]}".lstrip("/")
         node = node[arrays[0]]
         attributes = _attributes(node)
-    content = Content((as_3d(native(_loaded(node, path / name)), path),), Geometry(), meta={"dataset": name})
+    names = attributes.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None) or []
+    letters = "".join(str(word)[:1] for word in names)
+    placed = place(native(_loaded(node, path / name)), axes_of(letters, len(node.shape)), path)
+    content = Content((placed.array,), placed.geometry, meta={"dataset": name}, notes=placed.notes)
     return record.restore(content, attributes.get(record.KEY))
 
 
-def _letters(scale: Mapping[str, Any], dimensions: int) -> str:
-    axes = scale.get("axes") or "tczyx"[-dimensions:]
-    return "".join(str(axis["name"] if isinstance(axis, Mapping) else axis)[:1].upper() for axis in axes)
-
-
-def _geometry(scale: Mapping[str, Any], level: Mapping[str, Any], letters: str) -> Geometry:
-    """Combine the transforms of the level and those of the whole image, level first."""
-    size, shift = np.ones(len(letters)), np.zeros(len(letters))
+def _axes(scale: Mapping[str, Any], level: Mapping[str, Any], dimensions: int) -> list[Axis]:
+    """The axes with the transforms of the level and those of the whole image, level first, each in its own unit."""
+    size, shift = np.ones(dimensions), np.zeros(dimensions)
+    stated = False
     for entry in (level, scale):
         for transform in entry.get("coordinateTransformations") or []:
             if transform.get("type") == "scale" and "scale" in transform:
-                size, shift = size * transform["scale"], shift * transform["scale"]
+                size, shift, stated = size * transform["scale"], shift * transform["scale"], True
             elif transform.get("type") == "translation" and "translation" in transform:
                 shift = shift + transform["translation"]
-    at = [letters.index(letter) for letter in "XYZ" if letter in letters]
-    if len(at) != 3:
-        return Geometry()
-    axes = scale.get("axes") or []
-    units = [unit_of(axes[n].get("unit")) if n < len(axes) and isinstance(axes[n], Mapping) else None for n in at]
-    unit = units[0] or "px"
-    factors = [UNITS_IN_MM[u or unit] / UNITS_IN_MM[unit] if unit != "px" and u != "px" else 1.0 for u in units]
-    spacing = tuple(abs(float(size[n])) * f for n, f in zip(at, factors, strict=True))
-    return Geometry(spacing, tuple(float(shift[n]) * f for n, f in zip(at, factors, strict=True)), unit=unit)
+    rows = scale.get("axes") or list("tczyx"[-dimensions:])
+    rows = [row if isinstance(row, Mapping) else {"name": str(row)} for row in rows]
+    letters = [str(row.get("name", ""))[:1].lower() for row in rows]
+    spatial = [n for n, row in enumerate(rows) if row.get("type") == "space"]
+    if len(spatial) == 3 and {letters[n] for n in spatial} != {"x", "y", "z"}:
+        for n, letter in zip(spatial, "zyx", strict=True):  # names of their own, in the order of the specification
+            letters[n] = letter
+    return [
+        Axis(letter, float(size[n]) if stated else None, row.get("unit"), float(shift[n]))
+        for n, (letter, row) in enumerate(zip(letters, rows, strict=True))
+    ]
 
 
 def _segments(attributes: Mapping[str, Any]) -> list[Segment] | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -14,7 +18,7 @@ from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Request
 from ACSegLib.files.lazy import lazily
-from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume, unique_values
+from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Segmentation, Volume, unique_values
 
 
 class Format(Protocol):
@@ -40,6 +44,9 @@ class Format(Protocol):
 #: Modules in the order in which they are asked; the loosest rules come last.
 _MODULES = ("nrrd", "nifti", "metaimage", "tiff", "hdf5", "amira", "ome_zarr", "dicom", "slices", "mrc")
 _HEAD = 4096
+#: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
+_MAX_SKEW = 1e-3
+_NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None)
 
 
 def formats() -> list[Format]:
@@ -99,8 +106,56 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
         raise FileError(
             f"{path}: this {chosen.NAME} file is damaged or cut short ({reason}); copy it again from its source."
         ) from error
+    content.geometry = _straightened(content.geometry, path)
     content.meta.setdefault("format", chosen.NAME)
+    if content.notes:
+        content.meta["notes"] = [f"{path.name}: {note}" for note in content.notes]
+        _tell(content.meta["notes"])
     return content
+
+
+@contextlib.contextmanager
+def collect_notes() -> Iterator[list[str]]:
+    """Gather the notes on files that are read within the block, in the order in which they come, each once.
+
+    Outside such a block they are Python warnings. `meta["notes"]` of a Volume or Segmentation holds its own as well.
+    """
+    notes: list[str] = []
+    token = _NOTES.set(notes)
+    try:
+        yield notes
+    finally:
+        _NOTES.reset(token)
+
+
+def _tell(notes: Sequence[str]) -> None:
+    collected = _NOTES.get()
+    for note in notes:
+        if collected is None:
+            warnings.warn(note, stacklevel=4)
+        elif note not in collected:
+            collected.append(note)
+
+
+def _straightened(geometry: Geometry, path: Path) -> Geometry:
+    """Give directions the length one, which leaves every voxel where it lies; axes must be at right angles.
+
+    ITK, Slicer and every measurement here take voxels to be boxes, so a sheared grid is refused.
+    """
+    matrix = geometry.direction_matrix
+    lengths = np.linalg.norm(matrix, axis=0)
+    cosines = (matrix / lengths).T @ (matrix / lengths)
+    skew = float(np.abs(cosines - np.eye(3)).max())
+    if skew > _MAX_SKEW:
+        angle = float(np.degrees(np.arccos(skew)))
+        raise FileError(
+            f"{path}: its axes are not at right angles (one angle is {angle:.1f} degrees), so its voxels are no boxes; "
+            "resample it to a straight grid first."
+        )
+    if np.allclose(lengths, 1, rtol=0, atol=1e-6):
+        return geometry
+    spacing = tuple(float(a * b) for a, b in zip(geometry.spacing, lengths, strict=True))
+    return replace(geometry, spacing=spacing, direction=tuple((matrix / lengths).ravel()))
 
 
 def inventory(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import tiff
-from ACSegLib.files.content import Content, Request, as_3d, native
+from ACSegLib.files.axes import arrange
+from ACSegLib.files.content import Content, Request, native
 from ACSegLib.volume import Geometry
 
 NAME = "folder of slices"
@@ -46,7 +47,7 @@ def _natural(path: Path) -> list[Any]:
 def read(path: Path, request: Request) -> Content:
     """Read the slices as planes along k; voxel size from the first TIFF, where it tells."""
     if not path.is_dir():
-        as_3d(_plane(path), path)
+        arrange(_plane(path), "yx", path)
         raise FileError(f"{path}: is a single picture, not a 3D volume.")
     files = _slices(path)
     _check_numbers(files, path)
@@ -61,7 +62,9 @@ def read(path: Path, request: Request) -> Content:
             )
         array[k] = plane
     meta = {"slices": len(files), "first": files[0].name, "last": files[-1].name}
-    return Content((as_3d(array, path),), _geometry(files[0]), meta=meta)
+    array, _ = arrange(array, "zyx", path)
+    geometry, notes = _geometry(files[0])
+    return Content((array,), geometry, meta=meta, notes=notes)
 
 
 def _check_numbers(files: list[Path], folder: Path) -> None:
@@ -117,10 +120,11 @@ def _plane(file: Path) -> np.ndarray:
     return plane
 
 
-def _geometry(file: Path) -> Geometry:
+def _geometry(file: Path) -> tuple[Geometry, list[str]]:
+    """Voxel size as the first slice tells it; the distance of the slices is that of ImageJ's metadata."""
     if file.suffix.lower() not in _TIFF:
-        return Geometry()
+        return Geometry(), []
     import tifffile
 
     with tifffile.TiffFile(file) as opened:
-        return tiff.geometry(opened)
+        return tiff.geometry(opened, file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
-from ACSegLib.files.content import Content, NotHeldError, Request, as_3d, native
-from ACSegLib.files.units import unit_of
-from ACSegLib.volume import UNITS_IN_MM, Geometry
+from ACSegLib.files import tiff_metadata as metadata
+from ACSegLib.files.axes import geometry_of, place
+from ACSegLib.files.content import Content, NotHeldError, Request, native
+from ACSegLib.volume import Geometry
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters is raised; the rest confuses
 
@@ -33,31 +34,90 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, request: Request) -> Content:
-    """Read the first (largest) series as a volume; voxel size and unit from OME, ImageJ or ACSeg metadata."""
+    """Read one series as a volume; voxel size and unit from the metadata of the same image."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        finest = _largest_series(file)
+        number, notes = _chosen(file, request.dataset, path)
+        finest = file.series[number]
         level = request.level or 0
         if not 0 <= level < len(finest.levels):
             raise FileError(f"{path}: has {len(finest.levels)} resolution levels; there is no level {level}.")
         series, text = finest.levels[level], _record_text(file)
+        letters, more = metadata.letters_of(finest.axes, finest.shape, file.is_ome)
+        sizes = _sizes(file, number, letters, path)
+        if level:
+            sizes = metadata.coarser(sizes, letters, finest.shape, series.shape)
         array = record.reshaped(native(_voxels(path, series)), text)
-        array = as_3d(array, path, _axes(series.axes, series.shape))
-        content = Content((array,), geometry(file), meta={"description": _description(file)})
-        if level == 0:
-            return record.restore(content, text)
-        full = as_3d(np.broadcast_to(np.uint8(0), finest.shape), path, _axes(finest.axes, finest.shape)).shape
-        return _coarser(record.restore(content, text), full, array.shape)
+        if array.ndim != series.ndim:
+            letters = "zyx"
+        placed = place(array, metadata.placed_axes(letters, sizes), path)
+        array, unknown = metadata.calibrated(placed.array, file)
+        meta = {"description": _description(file), "dataset": str(number)}
+        notes = [*notes, *more, *sizes.notes, *placed.notes, *unknown]
+        content = Content((array,), placed.geometry, meta=meta, notes=notes)
+        return record.restore(content, text) if level == 0 else content
 
 
 def inventory(path: Path) -> list[dict[str, Any]]:
-    """List the resolution levels of a pyramid."""
+    """List the images of the file, and their resolution levels."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        levels = _largest_series(file).levels
-        return [{"level": n, "shape": list(s.shape), "dtype": str(s.dtype)} for n, s in enumerate(levels)]
+        return [
+            {"dataset": str(number), "level": level, "shape": list(s.shape), "dtype": str(s.dtype), "name": series.name}
+            for number, series in enumerate(file.series)
+            for level, s in enumerate(series.levels)
+        ]
+
+
+def _chosen(file: Any, name: str | None, path: Path) -> tuple[int, list[str]]:
+    """The number of the series asked for (by number or name), else of the largest one, and a note on the others."""
+    names = [str(series.name or "") for series in file.series]
+    listed = "; ".join(f"{n} ({word or 'no name'}, {_size(file.series[n])})" for n, word in enumerate(names))
+    if name is not None:
+        if name in names:
+            return names.index(name), []
+        if name.isdecimal() and int(name) < len(names):
+            return int(name), []
+        raise FileError(f"{path}: has no image {name!r}; it has: {listed}.")
+    sizes = [math.prod(series.shape) for series in file.series]
+    number = sizes.index(max(sizes))
+    if len(sizes) == 1:
+        return number, []
+    note = f"holds {len(sizes)} images; the largest, {number}, was read. Choose another with --dataset: {listed}."
+    return number, [note]
+
+
+def _size(series: Any) -> str:
+    return " x ".join(str(n) for n in reversed(series.shape))
+
+
+def _sizes(file: Any, number: int, letters: str, path: Path) -> metadata.Sizes:
+    """Voxel size of a series, after a check that all its planes are there."""
+    series = file.series[number]
+    found = _planes(series)
+    if not file.is_ome:
+        if file.is_imagej:
+            metadata.require_planes(found, metadata.imagej_planes(file), path)
+        return metadata.sizes_of(file)
+    shape = {letter: int(size) for letter, size in zip(letters, series.shape, strict=True)}
+    images = metadata.ome_images(file.ome_metadata)
+    image = metadata.ome_image_of(images, number, len(file.series), shape)
+    if image is None:
+        alike = [image for image in images if all(image.shape[letter] == shape.get(letter) for letter in "xy")]
+        metadata.require_planes(found, min((image.planes for image in alike), default=0), path)
+        note = "has OME metadata that fit none of its images; the voxel size is unknown."
+        return metadata.Sizes(notes=(note,) if images else ())
+    metadata.require_planes(found, image.planes // max(1, shape.get("s", 1)), path)
+    return image.sizes
+
+
+def _planes(series: Any) -> int:
+    """The planes of a series that are in the file; tifffile gives zeros for others."""
+    if series.dataoffset is not None:
+        return math.prod(series.shape) // math.prod(series.keyframe.shape)
+    return sum(page is not None for page in series.pages)
 
 
 def _voxels(path: Path, series: Any) -> np.ndarray:
@@ -70,30 +130,6 @@ def _voxels(path: Path, series: Any) -> np.ndarray:
     if plain:
         return np.memmap(path, series.dtype, "c", series.dataoffset, series.shape)
     return series.asarray(out=lazy.scratch(series.shape, series.dtype))
-
-
-def _largest_series(file: Any) -> Any:
-    return max(file.series, key=lambda s: int(np.prod(s.shape, dtype=np.int64)))
-
-
-def _coarser(content: Content, full: tuple[int, ...], shape: tuple[int, ...]) -> Content:
-    """Give a level of the pyramid its own voxel size."""
-    place = content.geometry
-    factors = [a / b for a, b in zip(full[::-1], shape[::-1], strict=True)]
-    spacing = tuple(s * f for s, f in zip(place.spacing, factors, strict=True))
-    return replace(content, geometry=replace(place, spacing=spacing))
-
-
-def _axes(axes: str, shape: tuple[int, ...]) -> str:
-    """Read pages of unknown meaning (I, Q) as Z, and as ImageJ users do, time as Z where there is no Z."""
-    axes = axes.replace("S", "C")
-    if "Z" not in axes:
-        for letter in "IQT":
-            if letter in axes:
-                return axes.replace(letter, "Z", 1)
-        if "C" in axes and len(shape) == 3 and axes.index("C") == 0 and shape[0] > 4:
-            return axes.replace("C", "Z", 1)
-    return axes
 
 
 def _description(file: Any) -> str:
@@ -117,48 +153,14 @@ def _unescaped_xml(text: str) -> str:
     return unescape(text or "")
 
 
-def geometry(file: Any) -> Geometry:
-    """Voxel size and unit of an open TIFF, from its OME, ImageJ or tifffile metadata."""
-    if file.is_ome:
-        return _ome_geometry(file.ome_metadata)
-    tags = file.pages[0].tags
-    x, y = (_resolution(tags, name) for name in ("XResolution", "YResolution"))
-    if file.is_imagej:
-        values = file.imagej_metadata or {}
-        unit = unit_of(values.get("unit"))
-        named = str(values.get("unit") or "").strip()
-        if not x or not y or (named and unit is None):  # "inch" is what ImageJ writes for 72 dots per inch
-            return Geometry()
-        z = float(values.get("spacing", 0) or 0) or 1 / x
-        return Geometry((1 / x, 1 / y, abs(z)), unit=unit or "px")
-    shaped = file.shaped_metadata
-    if shaped and "spacing" in shaped[0] and "unit" in shaped[0]:
-        return Geometry(tuple(shaped[0]["spacing"]), unit=str(shaped[0]["unit"]))
-    return Geometry()
-
-
-def _resolution(tags: Any, name: str) -> float | None:
-    tag = tags.get(name)
-    if tag is None or not tag.value[0] or not tag.value[1]:
-        return None
-    return tag.value[0] / tag.value[1]
-
-
-def _ome_geometry(text: str) -> Geometry:
-    from xml.etree import ElementTree
-
-    pixels = next(e for e in ElementTree.fromstring(text).iter() if e.tag.endswith("}Pixels") or e.tag == "Pixels")
-    sizes = [pixels.get(f"PhysicalSize{axis}") for axis in "XYZ"]
-    if sizes[0] is None or sizes[1] is None:
-        return Geometry()
-    units = [unit_of(pixels.get(f"PhysicalSize{axis}Unit", "µm")) or "px" for axis in "XYZ"]
-    units[2] = units[2] if sizes[2] else units[0]
-    spacing = [float(size) if size else float(sizes[0]) for size in sizes]
-    unit = units[0]
-    if unit != "px":
-        scale = [UNITS_IN_MM.get(u, UNITS_IN_MM[unit]) / UNITS_IN_MM[unit] for u in units]
-        spacing = [value * factor for value, factor in zip(spacing, scale, strict=True)]
-    return Geometry(tuple(spacing), unit=unit)
+def geometry(file: Any, path: Path) -> tuple[Geometry, list[str]]:
+    """Voxel size and unit of an open TIFF that holds one slice, and notes on them."""
+    images = metadata.ome_images(file.ome_metadata) if file.is_ome else []
+    sizes = images[0].sizes if images else metadata.sizes_of(file)
+    found, notes = geometry_of(*metadata.placed_axes("xyz", sizes))
+    if file.is_imagej and sizes.axes and "spacing" not in (file.imagej_metadata or {}):
+        notes.append(f"states no distance of slices; 1 {found.unit} was taken, as ImageJ does.")
+    return found, [*sizes.notes, *notes]
 
 
 def write(content: Content, path: Path) -> list[str]:

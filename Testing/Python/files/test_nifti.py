@@ -68,6 +68,104 @@ def test_no_size_at_all_is_unknown(tmp_path):
     assert open_volume(tmp_path / "a.nii").geometry == Geometry()
 
 
+def _header(qform=None, sform=None, pixdim=(0.3, 0.4, 0.5), first=None):
+    """A file whose forms, codes and pixdim are set one by one, however they contradict each other."""
+    image = nibabel.Nifti1Image(ARRAY.transpose(), None)
+    image.header.set_xyzt_units("mm")
+    for form, set_form in ((qform, image.header.set_qform), (sform, image.header.set_sform)):
+        set_form(*(form or (None, 0)))
+    image.header["pixdim"][1:4] = pixdim
+    if first is not None:
+        image.header["pixdim"][0] = first
+    return image
+
+
+SCALED = np.diag([0.3, 0.4, 0.5, 1.0])
+PLACED = SCALED + np.array([[0, 0, 0, 1.0], [0, 0, 0, 2.0], [0, 0, 0, 3.0], [0, 0, 0, 0]])
+TURNED = np.eye(4)
+TURNED[:3, :3] = ROTATION @ SCALED[:3, :3]
+TURNED[:3, 3] = 4, 5, 6
+SHEARED = TURNED.copy()
+SHEARED[:3, 0] += 0.3 * SHEARED[:3, 1]
+
+
+@pytest.mark.filterwarnings("ignore:.*(placed at 0|pixdim|place the image)")
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"pixdim": (0, 0, 0)},
+        {"pixdim": (0.3, 0.4, 0)},
+        {"qform": (PLACED, 1)},
+        {"qform": (TURNED, 2)},
+        {"qform": (TURNED, 1), "first": -1},
+        {"sform": (PLACED, 1)},
+        {"sform": (TURNED, 2)},
+        {"sform": (TURNED, 4), "qform": (PLACED, 1)},
+        {"sform": (TURNED, 1), "qform": (PLACED, 1)},
+        {"sform": (TURNED, 2), "qform": (PLACED, 1)},
+        {"sform": (PLACED, 3), "qform": (TURNED, 4)},
+        {"sform": (SHEARED, 1), "qform": (TURNED, 1)},
+        {"sform": (SHEARED, 2), "qform": (TURNED, 1)},
+        {"sform": (np.eye(4), 1)},
+        {"sform": (np.eye(4), 2), "qform": (PLACED, 1)},
+        {"sform": (np.diag([-0.6, 0.4, 0.5, 1]), 1)},
+    ],
+)
+def test_every_header_is_placed_where_itk_places_it(header, tmp_path):
+    path = tmp_path / "a.nii"
+    _header(**header).to_filename(path)
+    image = SimpleITK.ReadImage(str(path))
+    found = open_volume(path)
+    np.testing.assert_array_equal(found.array, SimpleITK.GetArrayFromImage(image))
+    theirs = Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection(), found.geometry.unit)
+    assert_same_place(found.geometry, theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_sheared_sform_alone_is_refused_as_by_itk(code, tmp_path):
+    _header(sform=(SHEARED, code)).to_filename(tmp_path / "a.nii")
+    with pytest.raises(RuntimeError, match="orthonormal"):
+        SimpleITK.ReadImage(str(tmp_path / "a.nii"))
+    with pytest.raises(FileError, match="not at right angles"):
+        open_volume(tmp_path / "a.nii")
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ({}, "codes of qform and sform are 0"),
+        ({"sform": (np.eye(4), 1)}, "pixdim was taken"),
+        ({"sform": (TURNED, 1), "qform": (PLACED, 1)}, "the sform was taken"),
+        ({"sform": (TURNED, 2), "qform": (PLACED, 1)}, "the qform was taken"),
+    ],
+)
+def test_contradicting_headers_are_told(header, words, tmp_path):
+    _header(**header).to_filename(tmp_path / "a.nii")
+    with pytest.warns(UserWarning, match=words):
+        open_volume(tmp_path / "a.nii")
+
+
+@pytest.mark.filterwarnings("ignore:.*placed at 0")
+@pytest.mark.parametrize("codes", [(1, 0), (0, 2), (4, 4), (2, 1), (0, 0)])
+def test_codes_of_the_image_are_kept(codes, tmp_path):
+    qform, sform = ((TURNED, code) if code else None for code in codes)
+    _header(qform, sform).to_filename(tmp_path / "a.nii")
+    found = open_volume(tmp_path / "a.nii")
+    save_volume(found, tmp_path / "b.nii")
+    header = nibabel.load(tmp_path / "b.nii").header
+    assert (int(header["qform_code"]), int(header["sform_code"])) == codes
+    assert_same_place(open_volume(tmp_path / "b.nii").geometry, found.geometry)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Pair, nibabel.Nifti2Pair])
+def test_the_voxels_of_a_pair_open_by_their_header(kind, tmp_path):
+    _image(kind).to_filename(tmp_path / "a.img")
+    found = open_volume(tmp_path / "a.img")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    assert_same_place(found.geometry, LPS)
+
+
 def test_slope_and_intercept(tmp_path):
     image = _image()
     image.header.set_slope_inter(0.5, 3.0)
@@ -77,7 +175,7 @@ def test_slope_and_intercept(tmp_path):
 
 def test_time_series_and_colours_are_refused(tmp_path):
     nibabel.Nifti1Image(np.zeros((3, 4, 5, 6), np.uint8), np.eye(4)).to_filename(tmp_path / "time.nii")
-    with pytest.raises(FileError, match=r"time\.nii.*4 dimensions"):
+    with pytest.raises(FileError, match=r"time\.nii.*6 time points"):
         open_volume(tmp_path / "time.nii")
     nibabel.Nifti1Image(np.zeros((3, 4, 5, 1), np.uint8), np.eye(4)).to_filename(tmp_path / "one.nii")
     assert open_volume(tmp_path / "one.nii").shape == (5, 4, 3)

@@ -54,9 +54,10 @@ def test_png_modes(mode, tmp_path):
     np.testing.assert_array_equal(open_volume(tmp_path).array, array)
 
 
+@pytest.mark.filterwarnings("ignore:.*distance of slices")
 def test_voxel_size_from_imagej_slices(tmp_path):
     _tiffs(tmp_path, imagej=True, resolution=(4, 5), metadata={"unit": "um", "axes": "YX"})
-    assert open_volume(tmp_path).geometry == Geometry((0.25, 0.2, 0.25), unit="um")
+    assert open_volume(tmp_path).geometry == Geometry((0.25, 0.2, 1.0), unit="um")
 
 
 def test_slices_that_do_not_fit_are_named(tmp_path):

@@ -12,18 +12,140 @@ from ACSegLib.files.registry import inventory
 from ACSegLib.volume import Geometry
 
 ARRAY = numbers("u2", (4, 5, 6))
+OME = """<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">
+<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="6" SizeY="5" SizeZ="4" SizeC="1"
+SizeT="1" {sizes}><TiffData/></Pixels></Image></OME>"""
 
 
 @pytest.mark.parametrize("unit", ["micron", "um", "\\u00B5m", "nm", "mm", "pixel", "inch", None])
+@pytest.mark.filterwarnings("ignore:.*inches")
 def test_imagej(unit, tmp_path):
     metadata = {"axes": "ZYX", "spacing": 0.5} | ({"unit": unit} if unit else {})
     tifffile.imwrite(tmp_path / "a.tif", ARRAY, imagej=True, resolution=(4.0, 5.0), metadata=metadata)
     found = open_volume(tmp_path / "a.tif")
     np.testing.assert_array_equal(found.array, ARRAY)
-    expected = {"nm": "nm", "mm": "mm", "micron": "um", "um": "um", "\\u00B5m": "um"}.get(unit, "px")
-    assert found.geometry.unit == expected
-    size = (1, 1, 1) if unit == "inch" else (0.25, 0.2, 0.5)  # inch: ImageJ's way to say 72 dots per inch
-    np.testing.assert_allclose(found.geometry.spacing, size, rtol=1e-7)
+    units = {"nm": "nm", "mm": "mm", "micron": "um", "um": "um", "\\u00B5m": "um", "inch": "cm"}
+    assert found.geometry.unit == units.get(unit, "px")
+    scale = 2.54 if unit == "inch" else 1
+    np.testing.assert_allclose(found.geometry.spacing, np.array((0.25, 0.2, 0.5)) * scale, rtol=1e-7)
+
+
+def _imagej(path, lines, resolution=(10, 10), resolutionunit=1, planes=ARRAY):
+    """A stack with ImageJ's description written by hand, as Fiji writes it."""
+    text = f"ImageJ=1.54f\nimages={len(planes)}\nslices={len(planes)}\n{lines}\n"
+    with tifffile.TiffWriter(path) as file:
+        for n, plane in enumerate(planes):
+            file.write(
+                plane, description=text if n == 0 else None, metadata=None, photometric="minisblack", contiguous=False,
+                resolution=resolution, resolutionunit=resolutionunit,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "spacing", "unit"),
+    [
+        ("unit=micron", {}, (0.1, 0.1, 1.0), "um"),  # spacing is left out where it is 1
+        ("unit=micron\nspacing=-0.3", {}, (0.1, 0.1, 0.3), "um"),
+        ("unit=nm\nzunit=\\u00B5m\nspacing=0.3", {}, (0.1, 0.1, 300.0), "nm"),
+        ("unit=nm\nyunit=pm\nspacing=0.3", {}, (0.1, 1e-4, 0.3), "nm"),
+        ("unit=um\nspacing=0.3", {"resolution": (1e5, 1e5), "resolutionunit": 3}, (0.1, 0.1, 0.3), "um"),
+        ("spacing=0.3", {"resolution": (10, 10), "resolutionunit": 3}, (0.1, 0.1, 0.3), "cm"),
+        ("unit=inch\nspacing=1", {"resolution": (72, 72)}, (1, 1, 1), "px"),
+        ("unit=pixel\nspacing=3.0", {"resolution": (1, 1)}, (1, 1, 3), "px"),
+    ],
+)
+def test_imagej_reads_its_own_sizes_so(lines, options, spacing, unit, tmp_path):
+    """The rules of ij.io.FileOpener and TiffDecoder."""
+    _imagej(tmp_path / "a.tif", lines, **options)
+    found = open_volume(tmp_path / "a.tif").geometry
+    assert found.unit == unit
+    np.testing.assert_allclose(found.spacing, spacing, rtol=1e-6)
+
+
+def test_an_imagej_unit_that_is_not_known_is_told(tmp_path):
+    _imagej(tmp_path / "a.tif", "unit=um\nzunit=sec\nspacing=2")
+    with pytest.warns(UserWarning, match=r"z \(sec\)"):
+        assert open_volume(tmp_path / "a.tif").geometry.unit == "px"
+
+
+@pytest.mark.parametrize(
+    ("first", "slope", "dtype"), [(-32768.0, 1.0, "i2"), (10.0, 1.0, "u4"), (0.5, 0.25, "f4"), (0.0, 1.0, "u2")]
+)
+def test_values_are_those_that_imagej_shows(first, slope, dtype, tmp_path):
+    _imagej(tmp_path / "a.tif", f"cf=0\nc0={first}\nc1={slope}\nvunit=Gray Value")
+    found = open_volume(tmp_path / "a.tif").array
+    assert found.dtype.kind == np.dtype(dtype).kind
+    np.testing.assert_allclose(found, ARRAY * slope + first, rtol=1e-6)
+
+
+def test_another_calibration_of_values_is_told(tmp_path):
+    _imagej(tmp_path / "a.tif", "cf=11\nc0=1\nc1=2\nc2=3\nc3=4")
+    with pytest.warns(UserWarning, match="calibration"):
+        np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, ARRAY)
+
+
+def test_an_imagej_stack_that_lacks_planes_is_refused(tmp_path):
+    _imagej(tmp_path / "a.tif", "unit=um")
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(data.replace(b"images=4\nslices=4", b"images=9\nslices=9"))
+    with pytest.raises(FileError, match="4 of the 9 planes"):
+        open_volume(tmp_path / "a.tif")
+
+
+def _ome_size(um):
+    return {f"PhysicalSize{a}": um for a in "XYZ"} | {f"PhysicalSize{a}Unit": "µm" for a in "XYZ"}
+
+
+def _two_images(path, first=(3, 5, 6), second=(4, 7, 8)):
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for shape, name, size in ((first, "overview", 0.1), (second, "cell", 0.2)):
+            array = numbers("u1", shape)
+            file.write(array, metadata={"axes": "ZYX", "Name": name, **_ome_size(size)}, photometric="minisblack")
+
+
+@pytest.mark.parametrize(("dataset", "shape", "size"), [
+    (None, (4, 7, 8), 0.2), ("0", (3, 5, 6), 0.1), ("1", (4, 7, 8), 0.2), ("overview", (3, 5, 6), 0.1),
+    ("cell", (4, 7, 8), 0.2),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*holds 2 images")
+def test_voxels_and_voxel_size_are_of_the_same_image(dataset, shape, size, tmp_path):
+    _two_images(tmp_path / "a.ome.tif")
+    found = open_volume(tmp_path / "a.ome.tif", dataset=dataset)
+    assert found.shape == shape
+    np.testing.assert_array_equal(found.array, numbers("u1", shape))
+    assert found.geometry == Geometry((size,) * 3, unit="um")
+
+
+def test_several_images_are_told_and_a_wrong_one_named(tmp_path):
+    _two_images(tmp_path / "a.ome.tif")
+    with pytest.warns(UserWarning, match=r"0 \(overview, 6 x 5 x 3\); 1 \(cell, 8 x 7 x 4\)"):
+        open_volume(tmp_path / "a.ome.tif")
+    with pytest.raises(FileError, match=r"no image 'nucleus'.*overview"):
+        open_volume(tmp_path / "a.ome.tif", dataset="nucleus")
+    assert [row["name"] for row in inventory(tmp_path / "a.ome.tif")] == ["overview", "cell"]
+
+
+def test_an_ome_tiff_that_lacks_planes_is_refused(tmp_path):
+    xml = OME.format(sizes="").replace("\n", " ").replace('SizeZ="4"', 'SizeZ="9"').encode("utf-8")
+    tifffile.imwrite(tmp_path / "a.ome.tif", ARRAY, description=xml, metadata=None, photometric="minisblack")
+    with pytest.raises(FileError, match="4 of the 9 planes"):
+        open_volume(tmp_path / "a.ome.tif")
+
+
+def test_an_ome_tiff_without_one_of_its_files_is_refused(tmp_path):
+    uuid = "urn:uuid:00000000-0000-0000-0000-00000000000"
+    data = "".join(
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1"><UUID FileName="p{z}.ome.tif">{uuid}{z}</UUID></TiffData>'
+        for z in range(4)
+    )
+    for z in range(3):
+        xml = OME.format(sizes="").replace("<TiffData/>", data).replace("<OME ", f'<OME UUID="{uuid}{z}" ')
+        tifffile.imwrite(
+            tmp_path / f"p{z}.ome.tif", ARRAY[z], description=xml.replace("\n", " ").encode(), metadata=None,
+            photometric="minisblack",
+        )  # fmt: skip
+    with pytest.raises(FileError, match="3 of the 4 planes"):
+        open_volume(tmp_path / "p0.ome.tif")
 
 
 def test_imagej_without_a_size(tmp_path):
@@ -41,11 +163,6 @@ def test_plain_pages_of_either_byte_order(byteorder, bigtiff, tmp_path):
     assert found.array.dtype.isnative
     np.testing.assert_array_equal(found.array, ARRAY)
     assert found.geometry == Geometry()
-
-
-OME = """<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">
-<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="6" SizeY="5" SizeZ="4" SizeC="1"
-SizeT="1" {sizes}><TiffData/></Pixels></Image></OME>"""
 
 
 @pytest.mark.parametrize(
@@ -67,6 +184,7 @@ SizeT="1" {sizes}><TiffData/></Pixels></Image></OME>"""
         ('PhysicalSizeX="2" PhysicalSizeXUnit="mm" PhysicalSizeY="2" PhysicalSizeYUnit="mm"', (2, 2, 2), "mm"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*no voxel size along z")
 def test_ome_sizes_and_units(sizes, spacing, unit, tmp_path):
     xml = OME.format(sizes=sizes).replace("\n", " ").encode("utf-8")
     tifffile.imwrite(tmp_path / "a.tif", ARRAY, description=xml, metadata=None, photometric="minisblack")
@@ -105,12 +223,13 @@ def test_what_is_not_one_volume_is_refused(tmp_path):
         ("rgb", "3 colour channels"),
         ("rgbflat", "3 colour channels"),
         ("channels", "2 colour channels"),
-        ("time", "4 dimensions"),
+        ("time", "7 time points"),
     ):
         with pytest.raises(FileError, match=rf"{name}\.tif.*{words}"):
             open_volume(tmp_path / f"{name}.tif")
 
 
+@pytest.mark.filterwarnings("ignore:.*time points")
 def test_time_without_z_is_taken_as_z(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", ARRAY, imagej=True, metadata={"axes": "TYX"})
     np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, ARRAY)

@@ -1,0 +1,220 @@
+"""What OME-XML, ImageJ and tifffile write into TIFF about axes, voxel sizes and the meaning of the values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import lazy
+from ACSegLib.files.axes import Axis
+from ACSegLib.files.units import length_of
+
+#: ImageJ's codes of calibration functions: a straight line, and none.
+_STRAIGHT_LINE, _NO_FUNCTIONS = 0, (20, 21)
+#: TIFF's units of resolution, by number.
+_RESOLUTION_UNITS = {1: "", 2: "inch", 3: "cm"}
+_SCREEN_INCH = 1 / 72
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Steps and units along x, y and z as the metadata state them, and notes on them."""
+
+    axes: dict[str, Axis] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OmeImage:
+    """One image of an OME-TIFF.
+
+    Parameters
+    ----------
+    name : str
+    shape : dict of str to int
+        Number of voxels along "x", "y", "z", "c" and "t".
+    sizes : Sizes
+        Physical size of the voxels; micrometres where no unit is named, as the schema has it.
+    """
+
+    name: str
+    shape: dict[str, int]
+    sizes: Sizes
+
+    @property
+    def planes(self) -> int:
+        """The number of planes that the image has."""
+        return self.shape["z"] * self.shape["c"] * self.shape["t"]
+
+
+def ome_images(text: str) -> list[OmeImage]:
+    """The images that OME-XML describes, in its order."""
+    from xml.etree import ElementTree
+
+    images = []
+    for image in ElementTree.fromstring(text).iter():
+        if image.tag.rsplit("}", 1)[-1] != "Image":
+            continue
+        pixels = next((child for child in image if child.tag.rsplit("}", 1)[-1] == "Pixels"), None)
+        if pixels is None:
+            continue
+        axes = {}
+        for letter in "xyz":
+            size, unit = pixels.get(f"PhysicalSize{letter.upper()}"), pixels.get(f"PhysicalSize{letter.upper()}Unit")
+            axes[letter] = Axis(letter, float(size) if size else None, unit or "um")
+        shape = {letter: int(pixels.get(f"Size{letter.upper()}", 1)) for letter in "xyzct"}
+        images.append(OmeImage(str(image.get("Name") or ""), shape, Sizes(axes)))
+    return images
+
+
+def ome_image_of(images: list[OmeImage], number: int, count: int, shape: dict[str, int]) -> OmeImage | None:
+    """Find the description of series `number` of `count`: by its place, if its size fits, else by its size alone."""
+
+    def fits(image: OmeImage) -> bool:
+        return all(image.shape[letter] == size for letter, size in shape.items() if letter in "xyzt")
+
+    if count == len(images) and fits(images[number]):
+        return images[number]
+    fitting = [image for image in images if fits(image)]
+    alike = {tuple(image.sizes.axes.values()) for image in fitting}
+    return fitting[0] if len(alike) == 1 else None
+
+
+def sizes_of(file: Any) -> Sizes:
+    """Voxel size of an open TIFF that is no OME-TIFF; empty where nothing tells it.
+
+    The resolution of a TIFF that no program of microscopy wrote is that of a print or a screen, and means nothing here.
+    """
+    if file.is_imagej:
+        return _imagej_sizes(file)
+    shaped = file.shaped_metadata
+    if shaped and "spacing" in shaped[0] and "unit" in shaped[0]:
+        steps = zip("xyz", shaped[0]["spacing"], strict=True)
+        return Sizes({letter: Axis(letter, float(step), str(shaped[0]["unit"])) for letter, step in steps})
+    return Sizes()
+
+
+def _imagej_sizes(file: Any) -> Sizes:
+    """Voxel size as ImageJ itself reads it (ij.io.FileOpener and TiffDecoder).
+
+    Width and height come from the resolution, the distance of slices from `spacing`, which ImageJ leaves out where it
+    is 1. `unit` names the unit of all three unless `yunit` or `zunit` do. 72 dots an inch are those of a screen.
+    """
+    values, tags = file.imagej_metadata or {}, file.pages[0].tags
+    width, height = (_pixel_size(tags, name) for name in ("XResolution", "YResolution"))
+    number = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2
+    tagged = _RESOLUTION_UNITS.get(number, "") if "XResolution" in tags else ""
+    unit = str(values.get("unit") or "").strip() or tagged
+    if tagged == "cm" and unit == "um":
+        width, height = width * 1e4, height * 1e4
+    length = length_of(unit)
+    inches = length is not None and length == length_of("inch")
+    if inches and math.isclose(width, _SCREEN_INCH, rel_tol=1e-4):
+        return Sizes()
+    depth = values.get("spacing", 1.0)
+    depth = abs(float(depth)) if isinstance(depth, (int, float)) else 1.0
+    if (width, height, depth) == (1, 1, 1) and not unit:
+        return Sizes()
+    units = {letter: str(values.get(f"{letter}unit") or "").strip() or unit for letter in "xyz"}
+    steps = zip("xyz", (width, height, depth or 1.0), strict=True)
+    axes = {letter: Axis(letter, step, units[letter]) for letter, step in steps}
+    note = "states its voxel size in inches, which most often is the resolution of a print or a screen."
+    return Sizes(axes, (note,) if inches else ())
+
+
+def _pixel_size(tags: Any, name: str) -> float:
+    """The size of a pixel from a resolution; 1 where there is none, as ImageJ takes it."""
+    tag = tags.get(name)
+    if tag is None or not tag.value[0] or not tag.value[1]:
+        return 1.0
+    return tag.value[1] / tag.value[0]
+
+
+def imagej_planes(file: Any) -> int:
+    """The number of planes that ImageJ's metadata promise; 1 where they do not say."""
+    return int((file.imagej_metadata or {}).get("images", 1) or 1)
+
+
+def calibrated(array: np.ndarray, file: Any) -> tuple[np.ndarray, list[str]]:
+    """Give the values that ImageJ shows: c0 + c1 v, by which it also keeps signed 16-bit numbers.
+
+    Whole numbers stay whole where c0 is whole and c1 is 1.
+    """
+    values = (file.imagej_metadata or {}) if file.is_imagej else {}
+    function = values.get("cf", _NO_FUNCTIONS[0])
+    if function in _NO_FUNCTIONS:
+        return array, []
+    first, slope = (values.get(name) for name in ("c0", "c1"))
+    if function != _STRAIGHT_LINE or not isinstance(first, (int, float)) or not isinstance(slope, (int, float)):
+        return array, ["has a calibration of its values that ACSeg does not know; the values are those of the file."]
+    if (first, slope) == (0, 1):
+        return array, []
+    dtype = _calibrated_type(array.dtype, float(first), float(slope))
+    result = lazy.scratch(array.shape, dtype) if lazy.wanted(array.shape, dtype) else np.empty(array.shape, dtype)
+    for plane, target in zip(array, result, strict=True):
+        if dtype.kind == "f":
+            np.add(plane * dtype.type(slope), first, out=target, casting="unsafe")
+        else:
+            np.add(plane, int(first), out=target, casting="unsafe", dtype=np.int64)
+    return result, []
+
+
+def _calibrated_type(dtype: np.dtype, first: float, slope: float) -> np.dtype:
+    """The smallest type that holds every value of a calibrated type."""
+    if dtype.kind not in "ui" or slope != 1 or first != int(first):
+        return np.dtype(np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64)
+    limits = np.iinfo(dtype)
+    low, high = int(limits.min) + int(first), int(limits.max) + int(first)
+    kinds = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.int64)
+    return np.dtype(next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max))
+
+
+def letters_of(axes: str, shape: tuple[int, ...], is_ome: bool) -> tuple[str, list[str]]:
+    """Letters of a series' axes, pages of unknown meaning read as slices.
+
+    Many stacks are saved with their slices as time points or channels. ImageJ's are read as slices, and told; OME-XML
+    says what it means.
+    """
+    axes = axes.lower()
+    if "z" in axes:
+        return axes, []
+    for letter in "iq":
+        if letter in axes:
+            return axes.replace(letter, "z", 1), []
+    if is_ome:
+        return axes, []
+    if "t" in axes:
+        note = f"holds {shape[axes.index('t')]} time points and no slices; the time points were read as slices."
+        return axes.replace("t", "z", 1), [note]
+    if axes.startswith("c") and len(shape) == 3 and shape[0] > 4:
+        return axes.replace("c", "z", 1), [f"holds {shape[0]} channels and no slices; they were read as slices."]
+    return axes, []
+
+
+def placed_axes(letters: str, sizes: Sizes) -> list[Axis]:
+    """The axes of an array with what is known of each."""
+    return [sizes.axes.get(letter, Axis(letter)) for letter in letters]
+
+
+def coarser(sizes: Sizes, letters: str, full: tuple[int, ...], shape: tuple[int, ...]) -> Sizes:
+    """The voxel size of a level of a pyramid, from the numbers of voxels of the finest one and of this one."""
+    factors = {letter: a / b for letter, a, b in zip(letters, full, shape, strict=True)}
+    axes = {
+        letter: replace(axis, step=None if axis.step is None else axis.step * factors.get(letter, 1.0))
+        for letter, axis in sizes.axes.items()
+    }
+    return replace(sizes, axes=axes)
+
+
+def require_planes(found: int, promised: int, path: Path) -> None:
+    """Raise FileError where a file holds fewer planes than its metadata promise."""
+    if found < promised:
+        raise FileError(
+            f"{path}: holds {found} of the {promised} planes that its metadata promise; it is cut short, or other "
+            "files belong to it; copy it again, with all its parts, from its source."
+        )
