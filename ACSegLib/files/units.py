@@ -70,12 +70,13 @@ _WORDS |= _OTHERS
 
 def text_of(name: object) -> str:
     """Give a unit's name as plain text: decoded, unescaped, in one spelling of micro and angstrom."""
+    plain = str(name or "")
     if isinstance(name, bytes):
         try:
-            name = name.decode("utf-8")
+            plain = name.decode("utf-8")
         except UnicodeDecodeError:
-            name = name.decode("latin-1")
-    text = html.unescape(str(name or "")).strip().strip("\"'").strip().strip("\0")
+            plain = name.decode("latin-1")
+    text = html.unescape(plain).strip().strip("\"'").strip().strip("\0")
     text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
     text = re.sub(r"\\+x([0-9a-fA-F]{2})", lambda match: chr(int(match[1], 16)), text)
     text = text.replace("\u00c2\u00b5", "\u00b5").replace("\u00c3\u2026", "\u00e5")  # UTF-8 that was read as Latin-1
