@@ -33,7 +33,7 @@ COMMANDS: dict[str, str] = {
     "compare": "ACSegLib.commands.compare",
     "threshold": "ACSegLib.commands.threshold",
     "learning-curve": "ACSegLib.commands.learning_curve",
-    "report": "ACSegLib.commands.study_report",
+    "report": "ACSegLib.commands.report",
     "demo": "ACSegLib.commands.demo",
 }
 

@@ -97,27 +97,6 @@ def find_files(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def match_file(name: str, candidates: Sequence[str], what: str = "file", where: str = "the folder") -> str:
-    """The candidate of the same stem; else the only one whose stem is `name` with something added, or the reverse.
-
-    "cell1" matches "cell1_filled.seg.nrrd", but "cell1" does not match "cell10".
-
-    Raises
-    ------
-    InputError
-        Saying that there is no `what` of this name in `where`, or that there are several.
-    """
-    stems = {path: stem(path) for path in candidates}
-    found = [p for p, s in stems.items() if s == name]
-    found = found or [p for p, s in stems.items() if extends(s, name) or extends(name, s)]
-    if not found:
-        raise InputError(f"there is no {what} of this name in {where}.")
-    if len(found) > 1:
-        names = ", ".join(Path(p).name for p in found[:3])
-        raise InputError(f"several {what}s in {where} have this name ({names}); keep one of them.")
-    return found[0]
-
-
 def extends(longer: str, shorter: str) -> bool:
     """Whether a name is another with something added: "cell1_filled" is "cell1" with that, "cell10" is not."""
     return bool(shorter) and longer.startswith(shorter) and not longer[len(shorter) :][:1].isalnum()

@@ -52,7 +52,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Fill two volumes, train on filled tomograms, and report."""
     from ACSegLib.commands import demo_steps
     from ACSegLib.commands.demo_page import page
-    from ACSegLib.commands.report import versions, write_json
+    from ACSegLib.commands.run_report import versions, write_json
     from ACSegLib.files.atomic import atomic_output
 
     folder = Path(options.output)

@@ -110,7 +110,7 @@ def describe(results: Mapping[str, Any]) -> str:
 def fit_curves(rows: list[dict[str, Any]], target: float) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Mean Dice per kind of labels and number, and the fit of each kind."""
     from ACSegLib.measure.learning_curve import fit_learning_curve
-    from ACSegLib.study.sections import summarised_runs
+    from ACSegLib.study.learning import summarised_runs
 
     summary = summarised_runs(rows)
     fits: dict[str, dict[str, Any]] = {}
@@ -138,7 +138,7 @@ def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[lis
     if options.simulate:
         kinds, images, tests = simulate_study(options, folder / "simulated", progress.part(0.0, 0.3))
     elif options.images and options.labels and options.test_images and options.test_labels:
-        from ACSegLib.commands.study_report import named_paths
+        from ACSegLib.study.tables import named_paths
 
         kinds, images = named_paths(options.labels), options.images
         tests = (options.test_images, options.test_labels)
@@ -178,7 +178,7 @@ def simulate_study(options: Options, folder: Path, progress: Progress) -> tuple[
 
     Volumes that are there already are kept.
     """
-    from ACSegLib.commands.report import to_json, write_json
+    from ACSegLib.commands.run_report import to_json, write_json
 
     names = ("images", "filled", "hand", "test_images", "test_truth")
     for name in names:

@@ -123,7 +123,7 @@ class _Display:
 
 def execute(command: str, options: Any, progress: Progress) -> dict[str, Any]:
     """Run one command and give its run report; `file_notes` of the results says what the readers noticed."""
-    from ACSegLib.commands.report import RunReport
+    from ACSegLib.commands.run_report import RunReport
     from ACSegLib.files.registry import collect_notes
 
     report = RunReport(command, options)
@@ -186,7 +186,7 @@ def _fail(sentence: str, code: int) -> int:
 
 
 def _show(report: dict[str, Any], namespace: argparse.Namespace) -> None:
-    from ACSegLib.commands.report import write_json
+    from ACSegLib.commands.run_report import write_json
 
     if namespace.json == "-":
         print(json.dumps(report, indent=2))

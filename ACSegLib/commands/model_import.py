@@ -33,7 +33,7 @@ class Options:
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Import the model and say what it is."""
     from ACSegLib.commands.model_info import describe_model
-    from ACSegLib.commands.report import checksum
+    from ACSegLib.commands.run_report import checksum
     from ACSegLib.network.biomedisa.model_import import import_biomedisa
     from ACSegLib.network.model.model_file import require_output, save_model
 

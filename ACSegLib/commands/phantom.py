@@ -145,7 +145,7 @@ def _folders(folder: Path) -> Iterator[None]:
 
 def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
     """Write one tomogram's five files: all of them, or none."""
-    from ACSegLib.commands.report import write_json
+    from ACSegLib.commands.run_report import write_json
     from ACSegLib.files import save_segmentation, save_volume
     from ACSegLib.phantom import annotate
 

@@ -1,130 +1,155 @@
-"""The run report: what went in, with which options and versions, how long, how much memory, what came out."""
+"""Write a study as one self-contained HTML page: tables, plots, statistics, pictures and a methods paragraph.
+
+Give the tables of acseg compare (one a method), of acseg measure and of acseg learning-curve, whichever there are, as
+.csv, .xlsx or .json. Methods are compared with the truth and with one another, groups of cells (tables, or folders of
+one) and kinds of labels too. With the folders of images, results and truth, the best, median and worst cells are shown
+as outlines on slices and as difference surfaces. The page needs no network and prints to PDF from any browser.
+
+Examples:
+  acseg report -o study.html --scores network=scores.csv --images tomograms/ --results results/ --truth truth/
+  acseg report -o study.html --scores otsu=otsu.csv filled=filled.csv --cells cells.csv --tables study.xlsx
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import importlib.metadata
-import json
-import os
-import platform
-import sys
-import time
-from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ACSegLib
-from ACSegLib.files.atomic import atomic_output
+from ACSegLib.commands.batch import IMAGE_ENDINGS, find_files
+from ACSegLib.commands.matching import match_files
+from ACSegLib.commands.options import option
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
 
-_PACKAGES = (
-    *("numpy", "scipy", "scikit-image", "SimpleITK", "numba", "torch", "monai", "openvino"),
-    *("pandas", "pingouin", "matplotlib"),
-)
+if TYPE_CHECKING:
+    from ACSegLib.study.pictures import PicturedCell
+    from ACSegLib.study.report import ReportSettings
+    from ACSegLib.study.tables import Study
+    from ACSegLib.volume import Segmentation, Volume
+
+SUMMARY = "write a study as one HTML page with tables, plots, statistics and pictures"
 
 
-def checksum(path: str | os.PathLike[str], check: Callable[[], None] = lambda: None) -> str:
-    """SHA-256 of a file; of a folder, over the sorted names and contents of its files.
+@dataclass
+class Options:
+    """Options of ``acseg report``."""
 
-    Parameters
-    ----------
-    check : callable
-        Called for each 8 MiB block read, so that a cancel is noticed.
+    output: str = option(help="page to write (.html)", short="o", metavar="HTML")
+    scores: list[str] = option(
+        default=[], help="tables of acseg compare, NAME=TABLE or TABLE; the first is shown in pictures", metavar="TABLE"
+    )
+    cells: list[str] = option(default=[], help="tables of acseg measure, NAME=TABLE or TABLE", metavar="TABLE")
+    learning_curve: str | None = option(default=None, help="table of acseg learning-curve", metavar="TABLE")
+    target: float = option(default=0.98, help="Dice that the learning curve is read at", minimum=0.01, maximum=0.9999)
+    images: str | None = option(default=None, help="tomogram or folder of tomograms, for the pictures")
+    results: str | None = option(default=None, help="segmentation or folder of them, for the pictures")
+    truth: str | None = option(default=None, help="true segmentation or folder of them, for the pictures")
+    segment: str = option(default="", help="segment that the plots and pictures are of; the first when left out")
+    rows: str = option(
+        default="segment",
+        help="what counts as one in the tables of acseg measure: a segment of a volume, or each connected cell",
+        choices=("segment", "cell"),
+    )
+    tables: str | None = option(default=None, help="also write all tables of the report (.xlsx)", metavar="XLSX")
+    title: str = option(default="Segmentation study", help="title of the page")
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Gather the tables, make the page and write it."""
+    from ACSegLib.files.atomic import atomic_output
+    from ACSegLib.files.tables import write_workbook
+    from ACSegLib.study.page import render
+    from ACSegLib.study.report import build_report
+    from ACSegLib.study.tables import read_study
+
+    if Path(options.output).suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"the report {options.output} must end in .html.")
+    if options.tables and Path(options.tables).suffix.lower() != ".xlsx":
+        raise InputError(f"--tables {options.tables} must end in .xlsx.")
+    progress(0.0, "reading tables")
+    study = read_study(options.scores, options.cells, options.learning_curve, options.segment)
+    progress(0.1, "making figures")
+    report, sheets = build_report(study, _settings(options, study), progress.part(0.1, 0.95))
+    progress(0.95, "writing the page")
+    page = render(report)
+    with atomic_output(options.output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    outputs = {"report": options.output}
+    if options.tables:
+        write_workbook(sheets, options.tables)
+        outputs["tables"] = options.tables
+    results: dict[str, Any] = {
+        "sections": [section.title for section in report.sections],
+        "figures": sum(len(section.figures) for section in report.sections),
+        "bytes": len(page.encode("utf-8")),
+        "failures": report.failures,
+        "outputs": outputs,
+    }
+    if report.failures:
+        results["exit_code"] = 2
+    return results
+
+
+def describe(results: Mapping[str, Any]) -> str:
+    """What the page holds."""
+    from ACSegLib.commands.summaries import failure_lines
+
+    head = f"{results['outputs']['report']}: {', '.join(results['sections'])} ({results['figures']} figures)"
+    return "\n".join([head, *failure_lines(results["failures"])])
+
+
+def _settings(options: Options, study: Study) -> ReportSettings:
+    from ACSegLib.commands.run_report import versions
+    from ACSegLib.study.report import ReportSettings
+
+    settings = ReportSettings(options.title, options.rows, options.target, versions())
+    if not (options.images and options.results and options.truth and study.scores):
+        return settings
+    rows = next(iter(study.scores.values()))
+    names = [str(row["volume_name"]) for row in rows if row["segment"] == study.segment]
+    roles = {"image": options.images, "result": options.results, "truth": options.truth}
+    cells, missing = find_pictured_cells(dict.fromkeys(names), roles)
+    return replace(settings, cells=cells, missing=missing)
+
+
+def find_pictured_cells(
+    names: Iterable[str], folders: Mapping[str, str]
+) -> tuple[dict[str, PicturedCell], dict[str, str]]:
+    """Files of the cells that a table names, from the folders of images, results and truth.
+
+    Returns
+    -------
+    cells : dict of str to PicturedCell
+    missing : dict of str to str
+        Why a cell has none.
     """
-    digest = hashlib.sha256()
-    path = Path(path)
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    for file in files:
-        if file != path:
-            digest.update(str(file.relative_to(path)).encode())
-        with open(file, "rb") as stream:
-            while block := stream.read(1 << 23):
-                check()
-                digest.update(block)
-    return digest.hexdigest()
+    from ACSegLib.study.pictures import PicturedCell
+
+    # Names of the tables are those of files without their ending: they are matched as if they were files.
+    named = {name: f"{name}{IMAGE_ENDINGS[0]}" for name in names}
+    files: dict[str, dict[str, str]] = {name: {} for name in named}
+    missing: dict[str, str] = {}
+    for role, folder in folders.items():
+        partners, without = match_files(named, find_files([folder]), role, folder)
+        for name, path in partners.items():
+            files[name][role] = path
+        missing = {n: reason.removeprefix(f"{named[n]}: ") for n, reason in without.items()} | missing
+    cells = {
+        name: PicturedCell(name, partial(open_cell, *(found[role] for role in folders)))
+        for name, found in files.items()
+        if len(found) == len(folders)
+    }
+    return cells, missing
 
 
-def peak_memory() -> int | None:
-    """Peak resident memory of this process in bytes; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+def open_cell(image: str, result: str, truth: str) -> tuple[Volume, Segmentation, Segmentation]:
+    """The image of a cell, with its result and its truth on the image's grid."""
+    from ACSegLib.commands.grids import brought_onto
+    from ACSegLib.files import open_segmentation, open_volume
 
-
-def versions() -> dict[str, str]:
-    """Versions of ACSeg, Python and those packages that are installed."""
-    found = {"acseg": ACSegLib.__version__, "python": platform.python_version(), "system": platform.platform()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def to_json(value: Any) -> Any:
-    """Turn dataclasses, numpy values and paths into plain JSON values (NaN and infinity into null)."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return to_json(dataclasses.asdict(value))
-    if isinstance(value, Mapping):
-        return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [to_json(v) for v in value]
-    if hasattr(value, "tolist"):
-        return to_json(value.tolist())
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, (str, int, bool)) or value is None:
-        return value
-    return str(value)
-
-
-class RunReport:
-    """Collects the report of one command run; see `finished`."""
-
-    def __init__(self, command: str, options: Any) -> None:
-        self.command = command
-        self.options = options
-        self.started = datetime.now(timezone.utc)
-        self._clock = time.perf_counter()
-        self._cpu = time.process_time()
-
-    def finished(self, results: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the report as plain JSON values; input files named in the options are checksummed."""
-        options = to_json(self.options)
-        outputs = {str(Path(p).absolute()) for p in (results.get("outputs") or {}).values() if p}
-        inputs = {}
-        for value in options.values():
-            for item in value if isinstance(value, list) else [value]:
-                if (
-                    isinstance(item, str)
-                    and item
-                    and str(Path(item).absolute()) not in outputs
-                    and os.path.exists(item)
-                ):
-                    inputs[item] = {"sha256": checksum(item), "bytes": _size(Path(item))}
-        return {
-            "command": self.command,
-            "started": self.started.isoformat(timespec="seconds"),
-            "options": options,
-            "inputs": inputs,
-            "versions": versions(),
-            "seconds": round(time.perf_counter() - self._clock, 3),
-            "cpu_seconds": round(time.process_time() - self._cpu, 3),
-            "peak_memory_bytes": peak_memory(),
-            "results": to_json(results),
-        }
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-
-
-def write_json(report: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write a report to a file, whole or not at all."""
-    with atomic_output(path) as temporary:
-        temporary.write_text(json.dumps(to_json(report), indent=2) + "\n", encoding="utf-8")
+    volume = open_volume(image)
+    sides = [brought_onto(open_segmentation(path), volume, resample=True) for path in (result, truth)]
+    return volume, sides[0], sides[1]

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
 
-from ACSegLib.study.page import (
-    Figure,
-    Section,
-    label_of,
-    summary_of,
-    table_of,
-    table_of_tests,
-    unit_power,
-    unit_text,
-)
-
-if TYPE_CHECKING:
-    from ACSegLib.commands.study_report import Rows, Study
+from ACSegLib.measure.comparison import compare_group_measures
+from ACSegLib.study import figures
+from ACSegLib.study.columns import label_of, unit_power, unit_text
+from ACSegLib.study.numbers import summary_of
+from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
+from ACSegLib.study.tables import Rows, Sheets, Study
 
 #: Measures that are plotted and tested.
 _COMPARED = ("volume", "surface_to_volume", "sphericity", "lac_mean")
@@ -32,7 +24,7 @@ _ROWS = {
 }
 
 
-def morphology(study: Study, kind: str, sheets: dict[str, Rows]) -> Section:
+def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     """Measures per cell of the tables of acseg measure, with their groups compared.
 
     Parameters
@@ -80,11 +72,8 @@ def _grouped(study: Study, kind: str) -> dict[str, Rows]:
     return grouped
 
 
-def _compare(grouped: dict[str, Rows], section: Section, sheets: dict[str, Rows]) -> None:
+def _compare(grouped: dict[str, Rows], section: Section, sheets: Sheets) -> None:
     """Add to the section the plots of the groups and the tests between them."""
-    from ACSegLib.measure.comparison import compare_group_measures
-    from ACSegLib.study import figures
-
     unit = str(next(iter(grouped.values()))[0].get("unit") or "")
     measures: dict[str, dict[str, list[float]]] = {}
     units: dict[str, str] = {}

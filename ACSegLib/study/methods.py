@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from ACSegLib.study.page import Section, format_value, unit_text
-
-if TYPE_CHECKING:
-    from ACSegLib.commands.study_report import Options, Rows, Study
+from ACSegLib.study.columns import unit_text
+from ACSegLib.study.numbers import format_value
+from ACSegLib.study.page import Section
+from ACSegLib.study.tables import Rows, Sheets, Study
 
 #: Packages that the report's figures and tests are made with.
 _SOFTWARE = ("python", "numpy", "scipy", "pandas", "pingouin", "matplotlib")
@@ -35,24 +35,33 @@ _CURVE = """
     {target} are by the delta method."""
 
 
-def methods(study: Study, options: Options, sheets: dict[str, Rows]) -> Section:
-    """A paragraph for a paper, with versions, on the tables that the sections of the report have made."""
-    from ACSegLib.commands.report import versions
+def methods(study: Study, kind: str, target: float, versions: Mapping[str, str], sheets: Sheets) -> Section:
+    """A paragraph for a paper on what the sections of the report have done.
 
+    Parameters
+    ----------
+    kind : {"segment", "cell"}
+        Rows that the section on morphology counts.
+    target : float
+        Dice at which the learning curve is read.
+    versions : mapping of str to str
+        Version of each package; that of "acseg" is among them.
+    sheets : tables
+        What the sections have made.
+    """
     texts = []
     if study.scores:
         texts.append(_overlap(study, sheets))
     if study.cells:
-        texts.append(_morphology(study, options.rows, sheets))
+        texts.append(_morphology(study, kind, sheets))
     if study.curve:
-        texts.append(_curve(options.target, sheets))
-    found = versions()
-    software = ", ".join(f"{name} {found[name]}" for name in _SOFTWARE if name in found)
-    texts.append(f"Statistics and figures were made with ACSeg {found['acseg']} ({software}).")
+        texts.append(_curve(target, sheets))
+    software = ", ".join(f"{name} {versions[name]}" for name in _SOFTWARE if name in versions)
+    texts.append(f"Statistics and figures were made with ACSeg {versions['acseg']} ({software}).")
     return Section("Methods", [text for text in texts if text])
 
 
-def _overlap(study: Study, sheets: dict[str, Rows]) -> str:
+def _overlap(study: Study, sheets: Sheets) -> str:
     rows = [row for table in study.scores.values() for row in table]
     names = {
         "dice": "the Dice coefficient",
@@ -78,7 +87,7 @@ def _overlap(study: Study, sheets: dict[str, Rows]) -> str:
     return _flat(texts)
 
 
-def _morphology(study: Study, kind: str, sheets: dict[str, Rows]) -> str:
+def _morphology(study: Study, kind: str, sheets: Sheets) -> str:
     rows = [row for table in study.cells.values() for row in table]
     texts = [_MORPHOLOGY.format(kind="connected cell" if kind == "cell" else "segment")]
     if radius := _between(rows, "thin_radius", "{}"):  # they differ where the voxels are too coarse for the usual one
@@ -92,7 +101,7 @@ def _morphology(study: Study, kind: str, sheets: dict[str, Rows]) -> str:
     return _flat(texts)
 
 
-def _curve(target: float, sheets: dict[str, Rows]) -> str:
+def _curve(target: float, sheets: Sheets) -> str:
     fits = sheets.get("learning curve fits", [])
     weighted = [str(row["labels"]) for row in fits if row["weighted"]]
     weights = ", weighted by the inverse variance of the scores" if weighted else ""

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.study.page import Figure, Section, png_figure
+from ACSegLib.study.tables import Rows, Study
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ACSegLib.commands.study_report import Options, Study
+    from ACSegLib.volume import Segmentation, Volume
 
 
-def pictures(study: Study, options: Options, progress: Progress) -> tuple[Section, dict[str, str]]:
-    """Outlines on slices and difference surfaces of the best, median and worst cell of the first method."""
-    from ACSegLib.commands.batch import find_files, match_file
+@dataclass(frozen=True)
+class PicturedCell:
+    """Files of one cell: image, result and reference. The caller brings them onto one grid with `open`."""
 
+    name: str
+    open: Callable[[], tuple[Volume, Segmentation, Segmentation]]
+
+
+def pictures(
+    study: Study, cells: Mapping[str, PicturedCell], missing: Mapping[str, str], progress: Progress
+) -> tuple[Section, dict[str, str]]:
+    """Outlines on slices and difference surfaces of the best, median and worst cell of the first method.
+
+    Parameters
+    ----------
+    cells : mapping of str to PicturedCell
+        By the names of the table's rows.
+    missing : mapping of str to str
+        Why a row of the table has no files.
+
+    Returns
+    -------
+    section : Section
+    failures : dict of str to str
+        Cells without pictures, and why.
+    """
     method, rows = next(iter(study.scores.items()))
-    ranked = sorted(
-        (r for r in rows if r["segment"] == study.segment and r.get("dice") is not None), key=lambda r: -r["dice"]
-    )
-    picks = _picks(len(ranked))
+    ranked = ranked_cells(rows, study.segment)
     section = Section(
         "Best, median and worst cell",
         [
@@ -33,26 +54,24 @@ def pictures(study: Study, options: Options, progress: Progress) -> tuple[Sectio
             "best, median and worst Dice, of those that have the segment on either side."
         ],
     )
-    folders = {
-        role: (str(path), find_files([str(path)]))
-        for role, path in (("image", options.images), ("result", options.results), ("truth", options.truth))
-    }
     failures: dict[str, str] = {}
-    for n, (place, kind) in enumerate(picks.items()):
+    for n, (place, kind) in enumerate(_picks(len(ranked)).items()):
         name = str(ranked[place]["volume_name"])
         progress(n / 3, f"picture of {name}")
         caption = f"{kind.capitalize()}: {name}, Dice {ranked[place]['dice']:.4f}"
+        if name not in cells:
+            failures[name] = f"not pictured: {missing.get(name, 'its files are missing.')}"
+            continue
         try:
-            files = {
-                role: paths[0]
-                if paths == [path] and len(ranked) == 1  # the only pair need not be of one name
-                else match_file(name.rsplit("/", 1)[-1], paths, role, path)
-                for role, (path, paths) in folders.items()
-            }
-            section.figures += cell_figures(files, study.segment, method, caption)
+            section.figures += cell_figures(cells[name], study.segment, method, caption)
         except (InputError, OSError) as error:
             failures[name] = f"not pictured: {error}"
     return section, failures
+
+
+def ranked_cells(rows: Rows, segment: str) -> Rows:
+    """The rows of a segment that have a Dice coefficient, the best first."""
+    return sorted((r for r in rows if r["segment"] == segment and r.get("dice") is not None), key=lambda r: -r["dice"])
 
 
 def _picks(count: int) -> dict[int, str]:
@@ -80,22 +99,17 @@ def telling_slices(result: np.ndarray, truth: np.ndarray) -> dict[int, str]:
     return {ranked[place]: f"{kind}, Dice {dice[ranked[place]]:.4f}" for place, kind in _picks(len(ranked)).items()}
 
 
-def cell_figures(files: Mapping[str, str], segment: str, method: str, caption: str) -> list[Figure]:
+def cell_figures(cell: PicturedCell, segment: str, method: str, caption: str) -> list[Figure]:
     """Contact sheet of outlines, and difference surface, of one cell."""
     import tempfile
 
     import numpy as np
 
-    from ACSegLib.commands.grids import brought_onto
-    from ACSegLib.files import open_segmentation, open_volume
     from ACSegLib.measure.overlap import ALL_CELLS, pair_segments
     from ACSegLib.pictures import comparison_sheet, surface_picture
     from ACSegLib.volume import Segment, Segmentation
 
-    volume = open_volume(files["image"])
-    result, truth = (
-        brought_onto(open_segmentation(files[side]), volume, resample=True) for side in ("result", "truth")
-    )
+    volume, result, truth = cell.open()
     if segment == ALL_CELLS:
         masks = [result.occupied(), truth.occupied()]
     else:

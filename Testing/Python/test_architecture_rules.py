@@ -24,10 +24,7 @@ HEAVY = {
 TO_BE_CUT = {
     *("ACSegLib.scene.outgoing", "ACSegLib.scene.sharing", "ACSegLib.phantom.specimen"),
     *("ACSegLib.phantom.surroundings", "ACSegLib.commands.demo", "ACSegLib.commands.demo_steps"),
-    *(
-        "ACSegLib.commands.study_report",
-        *(f"ACSegLib.study.{n}" for n in ["groups", "methods", "pictures", "sections", "units"]),
-    ),
+    *(),
 }
 QT = {"qt", "PythonQt", "PySide6", "PySide2", "PyQt5", "PyQt6", "ctk", "slicer"}
 

@@ -1,4 +1,4 @@
-"""Names of files in many folders, and their partners: nothing is dropped, nothing is used twice, no other cell's."""
+"""Names of files in many folders, and their partners: no file is dropped, used twice, or paired with another cell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def matched(names, candidates):
         (["cell"], ["whatever"], ["whatever"]),
     ],
 )
-def test_partners(names, candidates, expected):
+def test_partners_are_files_of_the_same_stem_or_of_an_extended_one(names, candidates, expected):
     partners, missing = matched(names, candidates)
     assert not missing
     assert partners == {name: f"r/{found}.nrrd" for name, found in zip(names, expected, strict=True)}

@@ -245,16 +245,6 @@ def test_cancel_stops_the_workers_and_keeps_what_is_done(tmp_path):
     assert batch.journal_path(tmp_path / "t.csv").exists()
 
 
-def test_names_match_with_additions_but_not_with_digits():
-    candidates = ["a/cell1_filled.seg.nrrd", "a/cell10.seg.nrrd"]
-    assert batch.match_file("cell1", candidates) == candidates[0]
-    assert batch.match_file("cell10", candidates) == candidates[1]
-    with pytest.raises(InputError, match=r"there is no image of this name in a\."):
-        batch.match_file("cell2", candidates, "image", "a")
-    with pytest.raises(InputError, match=r"several images in a have this name \(cell1\.mrc, cell1\.nrrd\)"):
-        batch.match_file("cell1", [*candidates, "a/cell1.mrc", "a/cell1.nrrd"], "image", "a")
-
-
 def test_labels_and_images_may_lie_in_one_folder(tmp_path):
     for n in range(2):
         save_segmentation(labels(5 + n), tmp_path / f"cell{n}.seg.nrrd")

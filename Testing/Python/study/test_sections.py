@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ACSegLib.commands import study_report
+from ACSegLib.commands.run_report import versions
 from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
 from ACSegLib.pictures import comparison_sheet, style
-from ACSegLib.study import groups, pictures, sections, units
+from ACSegLib.study import agreement, groups, learning, pictures
+from ACSegLib.study.report import ReportSettings, build_report
+from ACSegLib.study.tables import Study, in_unit_of_the_first
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 
@@ -26,7 +29,7 @@ def score(name, dice, distance=None, **more):
 
 
 def study(scores=None, cells=None, curve=()):
-    return study_report.Study(scores or {}, cells or {}, list(curve), "cell")
+    return Study(scores or {}, cells or {}, list(curve), "cell")
 
 
 def column(table, label):
@@ -80,19 +83,19 @@ def test_tables_in_several_units_are_brought_to_one():
     nm = [
         cell("b", 2e9, unit="nm", thin_radius=250.0, lac_mean=0.4) | {"contact: bead": 1e6, "surface_to_volume": 1e-3}
     ]
-    found = units.in_unit_of_the_first({"one": um, "two": nm})
+    found = in_unit_of_the_first({"one": um, "two": nm})
     assert found["one"] == um
     expected = {"unit": "um", "volume": 2.0, "surface_to_volume": 1.0, "thin_radius": 0.25, "contact: bead": 1.0}
     expected |= {"lac_mean": 0.4, "voxels": 9}
     assert {name: found["two"][0][name] for name in expected} == pytest.approx(expected)
     with pytest.raises(InputError, match=r"um: one; px: three"):
-        units.in_unit_of_the_first({"one": um, "three": [cell("c", 900.0, unit="px")]})
+        in_unit_of_the_first({"one": um, "three": [cell("c", 900.0, unit="px")]})
 
 
 def test_undefined_distances_are_left_out_and_counted():
     rows = [score("a", 0.9, 0.2), score("b", 0.8, 0.4), score("c", 0.0, None)]
     sheets = {}
-    section = sections.agreement(study(scores={"network": rows}), sheets)
+    section = agreement.agreement(study(scores={"network": rows}), sheets)
     assert column(section.tables[0], "average surface distance") == ["0.3 ± 0.14 (1 undefined)"]
     assert sheets["agreement"][0]["average_surface_distance_undefined"] == 1
     assert column(section.tables[0], "Dice") == ["56.67 ± 49 %"]
@@ -105,7 +108,7 @@ def test_methods_are_compared_on_the_same_cells():
     scores["otsu"].append(score("alone", 0.1, 0.9))
     scores["otsu"][0]["average_surface_distance"] = None
     sheets = {}
-    (section,) = sections.methods_in_pairs(study(scores=scores), sheets)
+    (section,) = agreement.methods_in_pairs(study(scores=scores), sheets)
     dice, distance = sheets["method tests"]
     assert dice["t_p"] == pytest.approx(stats.ttest_rel(*values.values()).pvalue)
     assert (dice["pairs"], distance["pairs"], distance["left_out"]) == (4, 3, 1)
@@ -114,10 +117,10 @@ def test_methods_are_compared_on_the_same_cells():
     assert column(section.tables[0], "comparison") == ["network - otsu"] * 2
     assert column(section.tables[0], "measure") == ["Dice", "average surface distance, µm"]
     assert "1 are not in both" in section.texts[1]
-    assert sections.methods_in_pairs(study(scores={"otsu": scores["otsu"]}), {}) == []
+    assert agreement.methods_in_pairs(study(scores={"otsu": scores["otsu"]}), {}) == []
     scores["otsu"].append(score("alone", 0.2))
     with pytest.raises(InputError, match="two rows of cell in 'alone'"):
-        sections.methods_in_pairs(study(scores=scores), {})
+        agreement.methods_in_pairs(study(scores=scores), {})
 
 
 def test_kinds_of_labels_are_compared_on_the_same_subsets():
@@ -135,7 +138,7 @@ def test_kinds_of_labels_are_compared_on_the_same_subsets():
         {"labels": "filled", "volumes": 10, "repeat": 9, "volume_name": "c0", "dice": 0.0}
     )  # of no other subset
     sheets = {}
-    section = sections.learning_curve(rows, 0.98, sheets)
+    section = learning.learning_curve(rows, 0.98, sheets)
     kinds, tests = section.tables
     every = [v for found in dice["hand", 5].values() for v in found]
     assert column(kinds, "5 volumes")[1] == f"{100 * np.mean(every):.2f} ± {100 * np.std(every, ddof=1):.2f} %"
@@ -146,14 +149,13 @@ def test_kinds_of_labels_are_compared_on_the_same_subsets():
         assert row["pairs"] == 4
     means_alone = [{"labels": k, "volumes": n, "dice": 0.8 + n / 100} for k in ("a", "b") for n in (5, 10)]
     sheets = {}
-    assert len(sections.learning_curve(means_alone, 0.98, sheets).tables) == 1
+    assert len(learning.learning_curve(means_alone, 0.98, sheets).tables) == 1
     assert "learning curve tests" not in sheets
 
 
 def test_the_methods_say_only_what_was_done(tmp_path):
     def methods(**tables):
-        options = study_report.Options(str(tmp_path / "r.html"))
-        report, _ = study_report.build(study(**tables), options, lambda *a: None)
+        report, _ = build_report(study(**tables), ReportSettings(versions=versions()), Progress())
         return " ".join(report.sections[-1].texts)
 
     from importlib.metadata import version

@@ -1,0 +1,130 @@
+"""The run report: what went in, with which options and versions, how long, how much memory, what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import ACSegLib
+from ACSegLib.files.atomic import atomic_output
+
+_PACKAGES = (
+    *("numpy", "scipy", "scikit-image", "SimpleITK", "numba", "torch", "monai", "openvino"),
+    *("pandas", "pingouin", "matplotlib"),
+)
+
+
+def checksum(path: str | os.PathLike[str], check: Callable[[], None] = lambda: None) -> str:
+    """SHA-256 of a file; of a folder, over the sorted names and contents of its files.
+
+    Parameters
+    ----------
+    check : callable
+        Called for each 8 MiB block read, so that a cancel is noticed.
+    """
+    digest = hashlib.sha256()
+    path = Path(path)
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        if file != path:
+            digest.update(str(file.relative_to(path)).encode())
+        with open(file, "rb") as stream:
+            while block := stream.read(1 << 23):
+                check()
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def peak_memory() -> int | None:
+    """Peak resident memory of this process in bytes; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+
+
+def versions() -> dict[str, str]:
+    """Versions of ACSeg, Python and those packages that are installed."""
+    found = {"acseg": ACSegLib.__version__, "python": platform.python_version(), "system": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def to_json(value: Any) -> Any:
+    """Turn dataclasses, numpy values and paths into plain JSON values (NaN and infinity into null)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return to_json(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [to_json(v) for v in value]
+    if hasattr(value, "tolist"):
+        return to_json(value.tolist())
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, (str, int, bool)) or value is None:
+        return value
+    return str(value)
+
+
+class RunReport:
+    """Collects the report of one command run; see `finished`."""
+
+    def __init__(self, command: str, options: Any) -> None:
+        self.command = command
+        self.options = options
+        self.started = datetime.now(timezone.utc)
+        self._clock = time.perf_counter()
+        self._cpu = time.process_time()
+
+    def finished(self, results: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the report as plain JSON values; input files named in the options are checksummed."""
+        options = to_json(self.options)
+        outputs = {str(Path(p).absolute()) for p in (results.get("outputs") or {}).values() if p}
+        inputs = {}
+        for value in options.values():
+            for item in value if isinstance(value, list) else [value]:
+                if (
+                    isinstance(item, str)
+                    and item
+                    and str(Path(item).absolute()) not in outputs
+                    and os.path.exists(item)
+                ):
+                    inputs[item] = {"sha256": checksum(item), "bytes": _size(Path(item))}
+        return {
+            "command": self.command,
+            "started": self.started.isoformat(timespec="seconds"),
+            "options": options,
+            "inputs": inputs,
+            "versions": versions(),
+            "seconds": round(time.perf_counter() - self._clock, 3),
+            "cpu_seconds": round(time.process_time() - self._cpu, 3),
+            "peak_memory_bytes": peak_memory(),
+            "results": to_json(results),
+        }
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+
+
+def write_json(report: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write a report to a file, whole or not at all."""
+    with atomic_output(path) as temporary:
+        temporary.write_text(json.dumps(to_json(report), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,93 @@
+"""What the columns of the tables are called on the page, and which unit they have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: Columns of the tables: label for people, and the power of the length unit (None: no unit).
+COLUMNS: Mapping[str, tuple[str, int | None]] = {
+    "volume_name": ("cell", None),
+    "cell": ("number", None),
+    "method": ("method", None),
+    "segment": ("segment", None),
+    "group": ("group", None),
+    "cells": ("n", None),
+    "dice": ("Dice", None),
+    "jaccard": ("Jaccard", None),
+    "precision": ("precision", None),
+    "recall": ("recall", None),
+    "relative_volume_error": ("volume error", None),
+    "average_surface_distance": ("average surface distance", 1),
+    "surface_distance_95": ("95 % surface distance", 1),
+    "surface_dice": ("surface Dice", None),
+    "tolerance": ("tolerance", 1),
+    "volume": ("volume", 3),
+    "surface_area": ("surface", 2),
+    "surface_to_volume": ("surface / volume", -1),
+    "sphericity": ("sphericity", None),
+    "axis_1": ("long axis", 1),
+    "axis_2": ("middle axis", 1),
+    "axis_3": ("short axis", 1),
+    "centre_l": ("centre, L", 1),
+    "centre_p": ("centre, P", 1),
+    "centre_s": ("centre, S", 1),
+    "thin_parts": ("filopodia", None),
+    "thin_radius": ("their radius, at most", 1),
+    "thin_part_length": ("their length", 1),
+    "thin_part_mean_length": ("mean length", 1),
+    "thin_part_max_length": ("longest", 1),
+    "thin_part_mean_diameter": ("mean diameter", 1),
+    "thin_part_volume": ("their volume", 3),
+    "lac_mean": ("LAC mean", None),
+    "lac_sd": ("LAC SD", None),
+    "lac_interior_mean": ("LAC interior", None),
+    "result_volume": ("volume", 3),
+    "truth_volume": ("true volume", 3),
+    "volume_difference": ("volume difference", 3),
+    "result_surface_area": ("surface", 2),
+    "truth_surface_area": ("true surface", 2),
+    "result_surface_to_volume": ("surface / volume", -1),
+    "truth_surface_to_volume": ("true surface / volume", -1),
+    "touches_border": ("cut by border", None),
+    "panoptic_quality": ("panoptic quality", None),
+    "labels": ("labels", None),
+    "volumes": ("training volumes", None),
+    "measure": ("measure", None),
+    "comparison": ("comparison", None),
+    "pairs": ("pairs", None),
+    "left_out": ("left out", None),
+    "mean_first": ("mean, first", None),
+    "mean_second": ("mean, second", None),
+    "difference": ("difference", None),
+    "interval": ("95 % interval", None),
+    "relative_difference": ("relative", None),
+    "cohen_d": ("Cohen's d", None),
+    "t_p": ("p (t-test)", None),
+    "wilcoxon_p": ("p (Wilcoxon)", None),
+    "p_corrected": ("p corrected", None),
+    "rank_p": ("p (ranks)", None),
+    "hedges_g": ("Hedges' g", None),
+}
+#: Columns that are shown in percent.
+PERCENT = ("dice", "jaccard", "surface_dice", "relative_volume_error", "panoptic_quality")
+_SUPERSCRIPTS = {1: "", 2: "²", 3: "³"}
+
+
+def label_of(name: str) -> str:
+    """Name of a column for people."""
+    return COLUMNS[name][0] if name in COLUMNS else name.replace("_", " ")
+
+
+def unit_power(name: str) -> int | None:
+    """Power of the length unit in a column of the tables of cells and scores; None for one without unit."""
+    if name.startswith("contact: "):
+        return 2
+    return COLUMNS[name][1] if name in COLUMNS else None
+
+
+def unit_text(unit: str, power: int | None) -> str:
+    """ "µm³" for ("um", 3); "1/µm" for ("um", -1); "" for a column without unit."""
+    if power is None or not unit:
+        return ""
+    unit = {"um": "µm", "angstrom": "Å"}.get(unit, unit)
+    return f"1/{unit}" if power == -1 else unit + _SUPERSCRIPTS[power]
