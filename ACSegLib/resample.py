@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Geometry, Segmentation, Volume, require_same_grid, unique_values
+from ACSegLib.volume import Geometry, Segmentation, Volume, unique_values
 
 _TOLERANCE = 1e-3
 _SLAB_VOXELS = 1 << 22
@@ -62,34 +62,6 @@ def _map_of(
     if content.shape == tuple(shape) and content.geometry.matches(onto):
         return np.eye(3), np.zeros(3)
     return index_map(content.geometry, onto)
-
-
-def lay_on(segmentation: Segmentation, volume: Volume, *, resample: bool = False) -> Segmentation:
-    """Bring labels onto their image's grid.
-
-    Labels that lie on the same lattice, as those that Slicer has cropped to the drawn voxels, are copied exactly.
-
-    Parameters
-    ----------
-    resample : bool
-        Whether labels of another lattice may be resampled (nearest).
-
-    Raises
-    ------
-    InputError
-        If the labels lie on another lattice and `resample` is False, or if nothing of them lies in the image.
-    """
-    if segmentation.shape == volume.shape and segmentation.geometry.matches(volume.geometry):
-        return replace(segmentation, geometry=volume.geometry)
-    if not resample and not is_aligned(segmentation.geometry, volume.geometry):
-        require_same_grid(volume, segmentation)
-    placed = resample_segmentation(segmentation, volume.geometry, volume.shape)
-    if any(layer.any() for layer in segmentation.layers) and not any(layer.any() for layer in placed.layers):
-        raise InputError(
-            f"no label of {segmentation.name!r} lies inside the image {volume.name!r} (image {volume.geometry}, labels "
-            f"{segmentation.geometry}); check that they belong together."
-        )
-    return placed
 
 
 def resample_volume(

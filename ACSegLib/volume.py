@@ -379,7 +379,7 @@ def label_boxes(labels: np.ndarray) -> dict[int, tuple[slice, slice, slice]]:
     return boxes
 
 
-def require_same_grid(volume: Volume, segmentation: Segmentation) -> None:
+def require_same_grid(volume: Volume | Segmentation, segmentation: Segmentation) -> None:
     """Raise InputError unless image and labels have one shape and lie on each other."""
     if volume.shape != segmentation.shape:
         raise InputError(

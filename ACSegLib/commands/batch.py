@@ -26,11 +26,8 @@ from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.regions import threads
 
-#: Endings of files that are looked for in folders.
-IMAGE_ENDINGS = (
-    ".seg.nrrd", ".nrrd", ".nhdr", ".nii.gz", ".nii", ".mha", ".mhd", ".ome.tiff", ".ome.tif", ".tiff", ".tif",
-    ".ome.zarr", ".zarr", ".hdf5", ".hdf", ".h5", ".am", ".mrc", ".rec", ".map",
-)  # fmt: skip
+#: Segments that a summary lists; a label file may hold hundreds.
+LISTED = 20
 Work = Callable[["Item", Any, Progress], list[dict[str, Any]]]
 
 
@@ -61,45 +58,6 @@ class Outcome:
     name: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
-
-
-def stem(path: str | os.PathLike[str]) -> str:
-    """Name without folder and format ending."""
-    name = Path(path).name
-    for ending in IMAGE_ENDINGS:
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return Path(name).stem
-
-
-def find_files(paths: Sequence[str]) -> list[str]:
-    """The files named, and the images in the folders named (not in their sub-folders), sorted by name.
-
-    Raises
-    ------
-    FileError
-        If a path does not exist or a folder holds no image.
-    """
-    found: list[str] = []
-    for path in paths:
-        entry = Path(path)
-        if not entry.exists():
-            raise FileError(f"{path}: there is no such file or folder; check the name.")
-        if entry.is_file() or entry.name.lower().endswith(".zarr"):
-            found.append(str(path))
-            continue
-        inside = sorted(
-            str(p) for p in entry.iterdir() if p.name.lower().endswith(IMAGE_ENDINGS) and not p.name.startswith(".")
-        )
-        if not inside:
-            raise FileError(f"{path}: the folder holds no image ({', '.join(IMAGE_ENDINGS)}).")
-        found += inside
-    return found
-
-
-def extends(longer: str, shorter: str) -> bool:
-    """Whether a name is another with something added: "cell1_filled" is "cell1" with that, "cell10" is not."""
-    return bool(shorter) and longer.startswith(shorter) and not longer[len(shorter) :][:1].isalnum()
 
 
 def run_batch(
@@ -357,11 +315,14 @@ class _Journal:
         self._stream.close()
 
 
-def segment_path(path: str, segment: str, several: bool) -> str:
-    """Name of the file for one segment: `path`, with the segment's name before the ending when there are several."""
-    if not several:
-        return path
-    file = Path(path)
-    base = stem(file)
-    word = "".join(c if c.isalnum() else "_" for c in segment)
-    return str(file.with_name(f"{base}-{word}{file.name[len(base) :]}"))
+def more_lines(summary: Sequence[Any]) -> list[str]:
+    """A line for the segments that are too many to be listed."""
+    more = len(summary) - LISTED
+    return [f"  and {more} segments more; the table (--output) holds all"] if more > 0 else []
+
+
+def failure_lines(failures: Mapping[str, str]) -> list[str]:
+    """What could not be done, one line each, with a heading."""
+    if not failures:
+        return []
+    return [f"{len(failures)} not done:", *(f"  {name}: {error}" for name, error in failures.items())]

@@ -19,14 +19,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, require_segments, run_table, stem, table_results
-from ACSegLib.commands.grids import UNITS, brought_onto, in_one_unit, in_unit, told_unit
-from ACSegLib.commands.images import find_labels
+from ACSegLib.commands.batch import LISTED, Item, failure_lines, more_lines, require_segments, run_table, table_results
+from ACSegLib.commands.inputs import find_labels, stem
 from ACSegLib.commands.matching import match_files, name_files, segments_there
 from ACSegLib.commands.options import option
-from ACSegLib.commands.summaries import LISTED, failure_lines, more_lines
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.placement import UNITS, in_one_unit, in_unit, place_labels, told_unit
 from ACSegLib.volume import UNITS_IN_MM
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
     progress(0.0, f"reading {item.name}")
     with assume_unit(options.file_unit):
         truth, result = (open_segmentation(item.files[side]) for side in ("truth", "result"))
-    result = brought_onto(result, truth, options.resample)
+    result = place_labels(result, truth, resample=options.resample)
     result, truth = (told_unit(side, options.file_unit) for side in in_one_unit(result, truth))
     truth, ignore = _split_ignored(truth, options.ignore_value)
     result, truth = in_unit(result, options.unit), in_unit(truth, options.unit)

@@ -15,15 +15,25 @@ Examples:
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
+from ACSegLib.commands import demo_steps
 from ACSegLib.commands.options import option
 from ACSegLib.errors import FileError
 from ACSegLib.jobs import Progress
 
 SUMMARY = "see the whole workflow on a real and a simulated volume"
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c1f24; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-top: 1px solid #ddd; padding-top: 1rem }
+table { border-collapse: collapse } td { padding: .15rem 1.2rem .15rem 0; vertical-align: top }
+td:first-child { color: #6b7280 } img { max-width: 100%; margin: .5rem 0 } a { color: #0072b2 }
+"""
 
 #: Share of the progress bar for each fill; the rest is the network's.
 _FILL_SHARE = {True: 0.15, False: 0.5}
@@ -50,8 +60,6 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Fill two volumes, train on filled tomograms, and report."""
-    from ACSegLib.commands import demo_steps
-    from ACSegLib.commands.demo_page import page
     from ACSegLib.commands.run_report import versions, write_json
     from ACSegLib.files.atomic import atomic_output
 
@@ -64,13 +72,17 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     steps.append(demo_steps.fill_case(simulated, folder / "tomogram", options.device, progress.part(share, 2 * share)))
     if options.minutes > 0:
         part = progress.part(2 * share, 1.0)
-        steps.append(demo_steps.train_and_predict(options, folder / "network", part))
+        steps.append(demo_steps.train_and_predict(_training(options), folder / "network", part))
     report = {"steps": steps, "versions": versions()}
     write_json(report, folder / "report.json")
     with atomic_output(folder / "report.html") as temporary:
         temporary.write_text(page(steps), encoding="utf-8")
     outputs = {"page": str(folder / "report.html"), "report": str(folder / "report.json")}
     return {**report, "outputs": outputs}
+
+
+def _training(options: Options) -> demo_steps.DemoTraining:
+    return demo_steps.DemoTraining(options.minutes, options.train_on, options.train_size, options.seed, options.device)
 
 
 def _make_folder(folder: Path) -> None:
@@ -89,3 +101,44 @@ def describe(results: dict[str, Any]) -> str:
         lines += [f"  {name}: {path}" for name, path in step["files"].items()]
     lines.append(f"open {results['outputs']['page']} to see all of it")
     return "\n".join(lines)
+
+
+def page(steps: Sequence[Mapping[str, Any]]) -> str:
+    """HTML that shows the figures and pictures of the demo's steps.
+
+    Parameters
+    ----------
+    steps : sequence of mapping
+        As `ACSegLib.commands.demo_steps` gives them. Files are linked relative to the page, which lies one folder up.
+    """
+    sections = "\n".join(_section(step) for step in steps)
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>ACSeg demo</title><style>{_STYLE}</style></head>
+<body>
+<h1>ACSeg: from a few drawn slices to a full segmentation</h1>
+<p>Each step shows what was drawn, what came out, how sure it is, and how well it agrees with the truth.
+The .seg.nrrd files open in 3D Slicer.</p>
+{sections}
+</body>
+</html>
+"""
+
+
+def _section(step: Mapping[str, Any]) -> str:
+    rows = "\n".join(
+        f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>" for name, value in step["figures"].items()
+    )
+    pictures = "\n".join(
+        f'<img src="{escape(_relative(path))}" alt="{escape(step["title"])}: {escape(Path(path).stem)}">'
+        for path in step["pictures"]
+    )
+    links = " · ".join(
+        f'<a href="{escape(_relative(path))}">{escape(str(name))}</a>' for name, path in step["files"].items()
+    )
+    return f"<h2>{escape(step['title'])}</h2>\n<table>\n{rows}\n</table>\n{pictures}\n<p>Files: {links}</p>"
+
+
+def _relative(path: str) -> str:
+    """A step's file as seen from the page: the last folder and the name."""
+    return "/".join(Path(path).parts[-2:])

@@ -6,16 +6,13 @@ import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
-
-if TYPE_CHECKING:
-    from ACSegLib.commands.demo import Options
 
 _NUCLEI_EVERY, _TOMOGRAM_EVERY, _TRAINING_EVERY = 8, 20, 10
 _SUGGESTIONS = 3
@@ -40,6 +37,17 @@ class DemoCase:
     volume: Volume
     truth: Segmentation
     every: int
+
+
+@dataclass(frozen=True)
+class DemoTraining:
+    """How the demo's network is trained: on how many filled tomograms, of what size, for how many minutes."""
+
+    minutes: float
+    train_on: int
+    train_size: int
+    seed: int
+    device: str
 
 
 def nuclei() -> DemoCase:
@@ -180,7 +188,7 @@ def _score_texts(scores: dict[str, float]) -> dict[str, str]:
 # The network
 
 
-def train_and_predict(options: Options, folder: Path, progress: Progress) -> dict[str, Any]:
+def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) -> dict[str, Any]:
     """Fill a few tomograms, train on the fills, and segment a tomogram that the network has not seen."""
     from ACSegLib.commands.predict import Options as PredictOptions
     from ACSegLib.commands.predict import predict_volume
@@ -191,11 +199,11 @@ def train_and_predict(options: Options, folder: Path, progress: Progress) -> dic
     from ACSegLib.pictures import comparison_sheet, surface_picture
 
     _make(folder)
-    pairs, fill_scores = _filled_tomograms(options, progress.part(0.0, 0.25))
-    settings = TrainingSettings(preset="quick", minutes=options.minutes, device=options.device, seed=options.seed)
+    pairs, fill_scores = _filled_tomograms(training, progress.part(0.0, 0.25))
+    settings = TrainingSettings(preset="quick", minutes=training.minutes, device=training.device, seed=training.seed)
     trained = train(pairs, settings, progress.part(0.25, 0.85))
-    unseen = tomogram(options.train_size, options.seed + 1000, progress.part(0.85, 0.88), **_TRAINING_BEADS)
-    choices = PredictOptions([], "", device=options.device)
+    unseen = tomogram(training.train_size, training.seed + 1000, progress.part(0.85, 0.88), **_TRAINING_BEADS)
+    choices = PredictOptions([], "", device=training.device)
     started = time.perf_counter()
     predicted = predict_volume(unseen.volume, trained.model, choices, progress.part(0.88, 0.95)).segmentation
     seconds = time.perf_counter() - started
@@ -223,9 +231,9 @@ def train_and_predict(options: Options, folder: Path, progress: Progress) -> dic
         del files["3D picture"]  # nothing was found, so there is no surface
     scores = score(predicted, unseen.truth, [])
     figures = {
-        "trained on": f"{len(pairs)} tomograms of {options.train_size} voxels a side, every {_TRAINING_EVERY}th slice "
+        "trained on": f"{len(pairs)} tomograms of {training.train_size} voxels a side, every {_TRAINING_EVERY}th slice "
         f"drawn and the rest filled (cytoplasm Dice of the fills {np.mean(fill_scores):.3f})",
-        "length of the training": f"{options.minutes:g} minutes",
+        "length of the training": f"{training.minutes:g} minutes",
         **{f"Dice of {name}": f"{value:.3f}" for name, value in scores.items() if name != "all together"},
         "time of the prediction": f"{seconds:.1f} s",
     }
@@ -240,7 +248,9 @@ def train_and_predict(options: Options, folder: Path, progress: Progress) -> dic
     }
 
 
-def _filled_tomograms(options: Options, progress: Progress) -> tuple[list[tuple[Volume, Segmentation]], list[float]]:
+def _filled_tomograms(
+    training: DemoTraining, progress: Progress
+) -> tuple[list[tuple[Volume, Segmentation]], list[float]]:
     """Simulated tomograms with labels filled from drawn slices, and the cytoplasm's Dice of each fill."""
     from ACSegLib.fill import Settings, fill
     from ACSegLib.phantom import annotate
@@ -248,13 +258,13 @@ def _filled_tomograms(options: Options, progress: Progress) -> tuple[list[tuple[
     pairs: list[tuple[Volume, Segmentation]] = []
     scores: list[float] = []
     settings: Settings | None = None  # chosen on the first; the others are of its kind
-    for number in range(options.train_on):
-        part = progress.part(number / options.train_on, (number + 1) / options.train_on)
-        case = tomogram(options.train_size, options.seed + 1 + number, part.part(0.0, 0.3), **_TRAINING_BEADS)
+    for number in range(training.train_on):
+        part = progress.part(number / training.train_on, (number + 1) / training.train_on)
+        case = tomogram(training.train_size, training.seed + 1 + number, part.part(0.0, 0.3), **_TRAINING_BEADS)
         drawn, slices = annotate(case.truth, _TRAINING_EVERY)
         rest = part.part(0.3, 1.0)
         result = fill(
-            case.volume, drawn, axis="k", slices=slices, device=options.device, settings=settings, progress=rest
+            case.volume, drawn, axis="k", slices=slices, device=training.device, settings=settings, progress=rest
         )
         settings = Settings(result.report["gamma"], result.report["edge"])
         scores.append(score(result.segmentation, case.truth, slices)["cytoplasm"])

@@ -134,7 +134,7 @@ def describe(results: dict[str, Any]) -> str:
 
 def _write_extras(outcome: FillOutcome, volume: Volume, options: Options) -> tuple[dict[str, str], list[str]]:
     """Write uncertainty and probabilities as asked; what was written, and notes."""
-    from ACSegLib.commands.batch import segment_path
+    from ACSegLib.commands.outputs import segment_path
     from ACSegLib.files import save_volume
     from ACSegLib.volume import Volume
 

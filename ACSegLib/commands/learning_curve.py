@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ACSegLib.commands.batch import find_files, journal_path, run_batch, stem
+from ACSegLib.commands.batch import journal_path, run_batch
+from ACSegLib.commands.inputs import find_files, stem
 from ACSegLib.commands.learning_runs import check_tests, design_run, one_run, scores_of
 from ACSegLib.commands.options import option
 from ACSegLib.errors import FileError, InputError
@@ -91,7 +92,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
 def describe(results: Mapping[str, Any]) -> str:
     """The table of scores, the answer to "how many more?", and what to label next."""
-    from ACSegLib.commands.summaries import failure_lines
+    from ACSegLib.commands.batch import failure_lines
 
     lines = []
     for row in results["summary"]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.batch import Item
-from ACSegLib.commands.grids import brought_onto, in_one_unit
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.placement import in_one_unit, place_labels
 
 if TYPE_CHECKING:
     from ACSegLib.commands.pairs import PairOfFiles
@@ -90,7 +90,7 @@ def _truth_of(path: str, volume: Volume, resample: bool) -> Segmentation:
     from ACSegLib.files import open_segmentation
     from ACSegLib.volume import require_same_grid
 
-    truth, placed = in_one_unit(brought_onto(open_segmentation(path), volume, resample), volume)
+    truth, placed = in_one_unit(place_labels(open_segmentation(path), volume, resample=resample), volume)
     require_same_grid(placed, truth)
     return truth
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from ACSegLib.commands.batch import extends, stem
+from ACSegLib.commands.inputs import stem
 from ACSegLib.errors import FileError, InputError
 
 
@@ -119,6 +119,11 @@ def _possible_partners(named: Mapping[str, str], candidates: Sequence[str]) -> d
 def _shared(one: str, other: str) -> int:
     """Length of the shorter of two stems if the longer is that with something added, else 0."""
     return min(len(one), len(other)) if extends(one, other) or extends(other, one) else 0
+
+
+def extends(longer: str, shorter: str) -> bool:
+    """Whether a name is another with something added: "cell1_filled" is "cell1" with that, "cell10" is not."""
+    return bool(shorter) and longer.startswith(shorter) and not longer[len(shorter) :][:1].isalnum()
 
 
 def _sharing(names: Collection[str], partners: Mapping[str, str]) -> dict[str, str]:

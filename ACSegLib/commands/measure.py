@@ -17,14 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, run_table
-from ACSegLib.commands.grids import UNITS, brought_onto, in_one_unit, in_unit, told_unit
-from ACSegLib.commands.images import find_images, find_labels
+from ACSegLib.commands.batch import LISTED, Item, failure_lines, more_lines, run_table
+from ACSegLib.commands.inputs import find_images, find_labels
 from ACSegLib.commands.matching import files_there, match_files, name_files, segments_there
 from ACSegLib.commands.options import option
-from ACSegLib.commands.summaries import LISTED, failure_lines, more_lines
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.placement import UNITS, in_one_unit, in_unit, place_labels, told_unit
 from ACSegLib.volume import UNITS_IN_MM
 
 if TYPE_CHECKING:
@@ -157,7 +156,7 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[
             raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
         volume = open_volume(item.files["image"]) if "image" in item.files else None
     if volume is not None:
-        segmentation = brought_onto(segmentation, volume, options.resample)
+        segmentation = place_labels(segmentation, volume, resample=options.resample)
         segmentation, volume = in_one_unit(segmentation, volume)
         volume = told_unit(volume, options.file_unit)
     segmentation = told_unit(segmentation, options.file_unit)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ACSegLib.commands.inputs import stem
 from ACSegLib.errors import InputError
 from ACSegLib.files.atomic import require_writable_folder
 from ACSegLib.files.registry import format_for_ending
@@ -37,6 +38,16 @@ def check_image_outputs(outputs: Sequence[str | os.PathLike[str]], inputs: Itera
     for path in outputs:
         format_for_ending(path)
     check_outputs(outputs, inputs)
+
+
+def segment_path(path: str, segment: str, several: bool) -> str:
+    """Name of the file for one segment: `path`, with the segment's name before the ending when there are several."""
+    if not several:
+        return path
+    file = Path(path)
+    base = stem(file)
+    word = "".join(c if c.isalnum() else "_" for c in segment)
+    return str(file.with_name(f"{base}-{word}{file.name[len(base) :]}"))
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int]:

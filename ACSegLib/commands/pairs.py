@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ACSegLib.commands.batch import find_files, stem
-from ACSegLib.commands.images import find_images, is_folder_of_images
+from ACSegLib.commands.inputs import find_files, find_images, is_folder_of_images, stem
 from ACSegLib.errors import FileError, InputError
 
 if TYPE_CHECKING:

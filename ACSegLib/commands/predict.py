@@ -93,7 +93,7 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Predict one image, or each image of a folder."""
-    from ACSegLib.commands.images import find_images, is_folder_of_images
+    from ACSegLib.commands.inputs import find_images, is_folder_of_images
     from ACSegLib.network.model.pretrained import open_model
 
     files = find_images(options.images)
@@ -146,8 +146,7 @@ class _Target:
 
 def _targets(files: list[str], options: Options, several: bool) -> list[_Target]:
     """Where each image's results go; whatever cannot be written there is refused now, not after the prediction."""
-    from ACSegLib.commands.batch import stem
-    from ACSegLib.commands.images import SEGMENTATION_ENDING
+    from ACSegLib.commands.inputs import SEGMENTATION_ENDING, stem
     from ACSegLib.commands.outputs import check_image_outputs
 
     output = Path(options.output)
@@ -251,7 +250,7 @@ def _predicted(volume: Volume, model: Model, options: Options, progress: Progres
 
         return refine_surface(volume, prediction, model, settings, progress.part(0.7, 1.0))
     if options.refine == "walk":
-        from ACSegLib.commands.walk_refinement import refine_by_walk
+        from ACSegLib.workflows.walk_refinement import refine_by_walk
 
         return refine_by_walk(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
     if automatic and prediction.report.get("resampled"):
@@ -266,7 +265,7 @@ def _check_refinement(options: Options, model: Model) -> None:
 
         require_second_network(model)
     elif options.refine == "walk":
-        from ACSegLib.commands.walk_refinement import require_exclusive
+        from ACSegLib.workflows.walk_refinement import require_exclusive
 
         require_exclusive(model)
 
@@ -274,7 +273,7 @@ def _check_refinement(options: Options, model: Model) -> None:
 def _walk_if_it_fits(
     volume: Volume, prediction: Prediction, model: Model, progress: Progress, roi: Box | None
 ) -> Prediction:
-    from ACSegLib.commands.walk_refinement import refine_by_walk
+    from ACSegLib.workflows.walk_refinement import refine_by_walk
 
     try:
         return refine_by_walk(volume, prediction, model, progress, roi)
@@ -338,7 +337,7 @@ def _write_probabilities(
     """Write a volume for each segment; gives the files, and a sentence for each thing that their format cannot hold."""
     import numpy as np
 
-    from ACSegLib.commands.batch import segment_path
+    from ACSegLib.commands.outputs import segment_path
     from ACSegLib.files import save_volume
     from ACSegLib.volume import Volume
 

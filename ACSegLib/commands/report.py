@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import IMAGE_ENDINGS, find_files
+from ACSegLib.commands.inputs import IMAGE_ENDINGS, find_files
 from ACSegLib.commands.matching import match_files
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
@@ -95,7 +95,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
 def describe(results: Mapping[str, Any]) -> str:
     """What the page holds."""
-    from ACSegLib.commands.summaries import failure_lines
+    from ACSegLib.commands.batch import failure_lines
 
     head = f"{results['outputs']['report']}: {', '.join(results['sections'])} ({results['figures']} figures)"
     return "\n".join([head, *failure_lines(results["failures"])])
@@ -147,9 +147,9 @@ def find_pictured_cells(
 
 def open_cell(image: str, result: str, truth: str) -> tuple[Volume, Segmentation, Segmentation]:
     """The image of a cell, with its result and its truth on the image's grid."""
-    from ACSegLib.commands.grids import brought_onto
     from ACSegLib.files import open_segmentation, open_volume
+    from ACSegLib.placement import place_labels
 
     volume = open_volume(image)
-    sides = [brought_onto(open_segmentation(path), volume, resample=True) for path in (result, truth)]
+    sides = [place_labels(open_segmentation(path), volume, resample=True) for path in (result, truth)]
     return volume, sides[0], sides[1]

@@ -17,15 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.commands.batch import Item, find_files, forget, journal_path, run_batch
-from ACSegLib.commands.grids import brought_onto, in_one_unit
-from ACSegLib.commands.images import find_images, find_labels
+from ACSegLib.commands.batch import Item, failure_lines, forget, journal_path, run_batch
+from ACSegLib.commands.inputs import find_files, find_images, find_labels
 from ACSegLib.commands.matching import files_there, match_files, name_files
 from ACSegLib.commands.options import option
 from ACSegLib.commands.outputs import check_outputs
-from ACSegLib.commands.summaries import failure_lines
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.placement import in_one_unit, place_labels
 
 if TYPE_CHECKING:
     from ACSegLib.volume import Segmentation, Volume
@@ -149,7 +148,7 @@ def _segmented_by_model(volume: Volume, item: Item, options: Options) -> Segment
     labels = open_segmentation(item.files["box"])
     if not labels.segments:
         raise InputError(f"{item.files['box']}: no voxel is labelled, so there is no box for {item.name}.")
-    labels, placed = in_one_unit(brought_onto(labels, volume, options.resample), volume)
+    labels, placed = in_one_unit(place_labels(labels, volume, resample=options.resample), volume)
     require_same_grid(placed, labels)
     number = AXES.index(options.axis)
     plane = np.take(labels.mask(labels.segments[0]), volume.shape[number] // 2, axis=number)

@@ -238,10 +238,11 @@ def run_fill(
     InputError, MemoryLimitError, Cancelled
         As `ACSegLib.fill.fill`, `ACSegLib.placement.place_labels` and `ACSegLib.postprocess.cleanup.clean` do.
     """
-    from ACSegLib.resample import lay_on
+    from ACSegLib.placement import place_labels
 
     progress = progress or Progress()
-    labels = lay_on(request.labels, request.volume, resample=request.resample)
+    labels = place_labels(request.labels, request.volume, resample=request.resample)
+    labels = replace(labels, geometry=request.volume.geometry)
     request = replace(request, labels=labels)
     for name in (*request.only, *request.leave_out):
         labels.segment(name)  # an unknown one is refused before the work

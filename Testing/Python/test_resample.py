@@ -1,13 +1,11 @@
 """Resampling against SimpleITK, against indexing, and against functions known in closed form."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import SimpleITK
 
 from ACSegLib.errors import InputError
-from ACSegLib.resample import is_aligned, lay_on, resample_segmentation, resample_volume
+from ACSegLib.resample import is_aligned, resample_segmentation, resample_volume
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 ROTATION = tuple(np.ravel([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]))
@@ -156,25 +154,6 @@ def test_three_labels_linear_keep_their_values_and_background_outside():
     assert list(row[14:17]) == [9] * 3  # x = 4 to 5
     assert list(row[18:]) == [0] * 6  # x = 6 and more: outside
     assert set(np.unique(result)) == {0, 1, 2, 9}
-
-
-def test_labels_are_laid_on_their_image():
-    image = Volume(np.zeros((7, 8, 9)), Geometry((2, 3, 4), (5, 6, 7), ROTATION, "nm"), "image")
-    full = np.zeros(image.shape, np.uint8)
-    full[2:5, 1:6, 3:8] = np.random.default_rng(0).integers(0, 3, (3, 5, 5))
-    crop = Segmentation.from_labels(full[2:5, 1:6, 3:8], image.geometry.cropped((3, 1, 2)), name="crop")
-    np.testing.assert_array_equal(lay_on(crop, image).labels, full)
-    unitless = replace(crop, geometry=replace(crop.geometry, unit="px"))
-    placed = lay_on(unitless, image)
-    assert placed.geometry == image.geometry
-    np.testing.assert_array_equal(placed.labels, full)
-    other = replace(crop, geometry=replace(crop.geometry, spacing=(1, 3, 4)))
-    with pytest.raises(InputError, match="--resample"):
-        lay_on(other, image)
-    assert lay_on(other, image, resample=True).shape == image.shape
-    far = replace(crop, geometry=image.geometry.cropped((100, 0, 0)))
-    with pytest.raises(InputError, match=r"no label of 'crop'.*belong together"):
-        lay_on(far, image)
 
 
 def test_unknown_interpolation_is_refused():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ACSegLib.commands import load
-from ACSegLib.commands.demo_page import page
+from ACSegLib.commands.demo import page
 from ACSegLib.commands.demo_steps import DemoCase, fill_case, nuclei, score
 from ACSegLib.errors import InputError
 from ACSegLib.files import open_segmentation, open_volume

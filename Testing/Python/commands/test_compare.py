@@ -137,7 +137,7 @@ def test_missing_pairs_and_bad_grids_are_listed_and_the_rest_is_done(folders, ca
     assert "3 not done:" in out
     assert "there is no result of this name" in out
     assert "there is no truth of this name" in out
-    assert "--resample" in out
+    assert "check the unit, the voxel size and the origin of both files" in out
     assert [r["volume_name"] for r in read_table(output)] == ["cell0"]
 
 

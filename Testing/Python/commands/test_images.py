@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tifffile import imwrite
 
-from ACSegLib.commands.images import find_images, is_folder_of_images, is_one_image
+from ACSegLib.commands.inputs import find_images, is_folder_of_images, is_one_image
 from ACSegLib.commands.pairs import find_pairs
 from ACSegLib.errors import FileError
 from ACSegLib.files import save_segmentation, save_volume

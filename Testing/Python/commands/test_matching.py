@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ACSegLib.commands.compare import pair_files
-from ACSegLib.commands.images import find_labels
+from ACSegLib.commands.inputs import find_labels
 from ACSegLib.commands.matching import files_there, match_files, name_files
 from ACSegLib.errors import InputError
 

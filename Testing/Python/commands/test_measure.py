@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ACSegLib.commands import batch, measure
+from ACSegLib.commands.batch import LISTED
 from ACSegLib.commands.main import main
-from ACSegLib.commands.summaries import LISTED
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.files.tables import read_table

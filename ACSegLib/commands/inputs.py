@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ACSegLib.commands.batch import IMAGE_ENDINGS, find_files, stem
 from ACSegLib.errors import FileError
 
+#: Endings of files that are looked for in folders.
+IMAGE_ENDINGS = (
+    ".seg.nrrd", ".nrrd", ".nhdr", ".nii.gz", ".nii", ".mha", ".mhd", ".ome.tiff", ".ome.tif", ".tiff", ".tif",
+    ".ome.zarr", ".zarr", ".hdf5", ".hdf", ".h5", ".am", ".mrc", ".rec", ".map",
+)  # fmt: skip
 SEGMENTATION_ENDING = ".seg.nrrd"
 #: A folder of TIFF files is looked at no further when this many of them are single slices.
 _SLICES_TO_BELIEVE = 5
+
+
+def stem(path: str | os.PathLike[str]) -> str:
+    """Name without folder and format ending."""
+    name = Path(path).name
+    for ending in IMAGE_ENDINGS:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return Path(name).stem
+
+
+def find_files(paths: Sequence[str]) -> list[str]:
+    """The files named, and the images in the folders named (not in their sub-folders), sorted by name.
+
+    Raises
+    ------
+    FileError
+        If a path does not exist or a folder holds no image.
+    """
+    found: list[str] = []
+    for path in paths:
+        entry = Path(path)
+        if not entry.exists():
+            raise FileError(f"{path}: there is no such file or folder; check the name.")
+        if entry.is_file() or entry.name.lower().endswith(".zarr"):
+            found.append(str(path))
+            continue
+        inside = sorted(
+            str(p) for p in entry.iterdir() if p.name.lower().endswith(IMAGE_ENDINGS) and not p.name.startswith(".")
+        )
+        if not inside:
+            raise FileError(f"{path}: the folder holds no image ({', '.join(IMAGE_ENDINGS)}).")
+        found += inside
+    return found
 
 
 def find_images(paths: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Geometry, Segmentation, Volume
+from ACSegLib.volume import Geometry, Segmentation, Volume, require_same_grid
 
 Labels = TypeVar("Labels", Segmentation, Volume)
 
@@ -24,30 +24,47 @@ def same_grid(segmentation: Segmentation, other: Volume | Segmentation) -> bool:
     return segmentation.shape == other.shape and segmentation.geometry.matches(other.geometry)
 
 
-def brought_onto(segmentation: Segmentation, other: Volume | Segmentation, resample: bool) -> Segmentation:
-    """The segmentation on the grid of `other`, if it lies on it, or may be resampled; otherwise as it is.
+def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, resample: bool = False) -> Segmentation:
+    """Bring labels onto the grid of an image, or of other labels.
 
-    Labels on a part of the same lattice, as Slicer crops them to what is drawn, are copied exactly.
+    Labels that lie on the same lattice, as those that Slicer has cropped to the labelled voxels, are copied exactly.
+
+    Parameters
+    ----------
+    resample : bool
+        Whether labels of another lattice may be resampled (nearest), and voxels that lie outside be left out.
+
+    Returns
+    -------
+    Segmentation
+        The same one where it lies on the grid already, whatever unit it names.
 
     Raises
     ------
     InputError
-        If nothing of a resampled one is left there.
+        If the labels lie on another lattice, or partly outside, and `resample` is False; or if nothing of them lies
+        inside.
     """
     from ACSegLib.resample import is_aligned, resample_segmentation
 
-    if same_grid(segmentation, other) or not (resample or is_aligned(segmentation.geometry, other.geometry)):
+    if same_grid(segmentation, onto):
         return segmentation
-    found = resample_segmentation(segmentation, other.geometry, other.shape)
-    before, after = (sum(map(np.count_nonzero, labels.layers)) for labels in (segmentation, found))
-    if not resample:
-        return found if after == before else segmentation
+    if not resample and not is_aligned(segmentation.geometry, onto.geometry):
+        require_same_grid(onto, segmentation)
+    placed = resample_segmentation(segmentation, onto.geometry, onto.shape)
+    before, after = (sum(map(np.count_nonzero, labels.layers)) for labels in (segmentation, placed))
     if before and not after:
         raise InputError(
-            f"no voxel of {segmentation.name!r} ({segmentation.geometry}) lies in {other.name!r} ({other.geometry}); "
-            "check the unit, the voxel size and the origin of both files."
+            f"no label of {segmentation.name!r} ({segmentation.geometry}) lies inside {onto.name!r} ({onto.geometry}); "
+            "check the unit, the voxel size and the origin of both files, and that they belong together."
         )
-    return found
+    if after < before and not resample:
+        raise InputError(
+            f"{before - after} of {before} labelled voxels of {segmentation.name!r} ({segmentation.geometry}) lie "
+            f"outside {onto.name!r} ({onto.geometry}); check the origin of both files, or use --resample to go on "
+            "without these voxels."
+        )
+    return placed
 
 
 def in_one_unit(segmentation: Segmentation, other: Labels) -> tuple[Segmentation, Labels]:

@@ -7,15 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ACSegLib.commands.grids import brought_onto, in_one_unit, told_unit
 from ACSegLib.commands.main import main
 from ACSegLib.errors import InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
+from ACSegLib.placement import in_one_unit, place_labels, told_unit
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((35.0, 35.0, 70.0), (100.0, -20.0, 3.0), unit="nm")
 UNTOLD = replace(NM, unit="px")
+_TURNED = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
 SHAPE = (16, 18, 20)
 
 
@@ -58,14 +59,37 @@ def test_a_unit_is_told_only_where_none_is():
 def test_cropped_labels_are_copied_where_nothing_is_lost():
     whole = box()
     part = Segmentation((whole.labels[3:14, 4:15, 5:16],), whole.segments, NM.cropped((5, 4, 3)))
-    assert np.array_equal(brought_onto(part, whole, False).labels, whole.labels)
-    assert brought_onto(whole, replace(part, layers=(part.labels[:6],)), False) is whole, "voxels would be lost"
-    assert brought_onto(whole, box(replace(NM, origin=(110.0, -20.0, 3.0))), False) is whole, "half voxels"
+    assert np.array_equal(place_labels(part, whole).labels, whole.labels)
+    smaller = replace(part, layers=(part.labels[:6],))
+    with pytest.raises(InputError, match=r"192 of 512 labelled voxels .* lie outside .*--resample"):
+        place_labels(whole, smaller)
+    assert place_labels(whole, smaller, resample=True).shape == smaller.shape
+    with pytest.raises(InputError, match="--resample"):
+        place_labels(whole, box(replace(NM, origin=(110.0, -20.0, 3.0))))  # half voxels
+
+
+def test_labels_are_laid_on_their_image():
+    image = Volume(np.zeros((7, 8, 9)), Geometry((2, 3, 4), (5, 6, 7), _TURNED, "nm"), "image")
+    full = np.zeros(image.shape, np.uint8)
+    full[2:5, 1:6, 3:8] = np.random.default_rng(0).integers(0, 3, (3, 5, 5))
+    crop = Segmentation.from_labels(full[2:5, 1:6, 3:8], image.geometry.cropped((3, 1, 2)), name="crop")
+    np.testing.assert_array_equal(place_labels(crop, image).labels, full)
+    unitless = replace(crop, geometry=replace(crop.geometry, unit="px"))
+    placed = place_labels(unitless, image)
+    assert placed.geometry == image.geometry
+    np.testing.assert_array_equal(placed.labels, full)
+    other = replace(crop, geometry=replace(crop.geometry, spacing=(1, 3, 4)))
+    with pytest.raises(InputError, match="--resample"):
+        place_labels(other, image)
+    assert place_labels(other, image, resample=True).shape == image.shape
+    far = replace(crop, geometry=image.geometry.cropped((100, 0, 0)))
+    with pytest.raises(InputError, match=r"no label of 'crop'.*belong together"):
+        place_labels(far, image)
 
 
 def test_labels_that_lie_elsewhere_are_refused():
-    with pytest.raises(InputError, match=r"no voxel of .*35 x 35 x 70 mm a voxel"):
-        brought_onto(box(replace(NM, unit="mm", origin=(1e3, 0, 0))), box(), True)
+    with pytest.raises(InputError, match=r"no label of .*35 x 35 x 70 mm"):
+        place_labels(box(replace(NM, unit="mm", origin=(1e3, 0, 0))), box(), resample=True)
 
 
 def test_labels_that_slicer_saved_without_unit(tmp_path):

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from ACSegLib.commands.walk_refinement import confident_seeds, refine_by_walk
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.predict.inference import Prediction
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+from ACSegLib.workflows.walk_refinement import confident_seeds, refine_by_walk
 
 MODEL = Model({"output": "softmax"}, {}, [Segment("cell", 3)])
 
