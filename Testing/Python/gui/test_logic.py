@@ -222,12 +222,12 @@ def test_the_tutorials_background_example_runs_as_it_stands(scene, fake, capsys)
 
     volume, node = drawn_cell()
     volume.SetName("tomogram")
-    node.SetName("drawing")
+    node.SetName("sparse labels")
     names: dict = {"slicer": slicer}
     exec(dict(examples())["background"], names)
     assert names["task"].running
     pump(lambda: not names["task"].running)
-    assert capsys.readouterr().out == "filled: drawing filled\n"
+    assert capsys.readouterr().out == "filled: sparse labels filled\n"
     fake.gate.clear()
     exec(dict(examples())["background"], names)
     names["task"].cancel()
