@@ -1,31 +1,44 @@
-"""Nodes to files for the worker process, and its files back to nodes."""
+"""Nodes to files for a command of ``acseg``, and its result back to nodes.
+
+Nodes are read at once, on the main thread. The worker process writes the files before the command, and reads its
+result: a tomogram is half a gigabyte, and writing it here would stop the program for seconds.
+"""
 
 from __future__ import annotations
 
 import csv
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import slicer
 
 from ACSegLib.errors import InputError
-from ACSegLib.jobs import Progress
-from ACSegLib.volume import Segmentation
+from ACSegLib.worker import Reply
+from ACSegLib.worker.client import PATIENCE
+from ACSegPanels.task import Task
+from ACSegPanels.working import startTask
 
 
-class ExchangeFolder:
-    """A temporary folder for one run of the worker process.
+class CommandFiles:
+    """The files of one run of a command, in a temporary folder.
 
-    Nodes are read at once, on the main thread; their files are written by `write`, on a thread.
+    As a context, it removes the folder where the run could not begin.
     """
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="ACSeg-", dir=slicer.app.temporaryPath))
-        self._waiting: list[tuple[str, Callable[[], Any]]] = []
+        self._inputs: dict[str, Any] = {}
+        self._arrays: dict[str, Any] = {}
+
+    def __enter__(self) -> CommandFiles:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if error is not None:
+            self.remove()
 
     def remove(self) -> None:
         """Delete the folder and what is in it."""
@@ -35,12 +48,12 @@ class ExchangeFolder:
         """Give the path of a volume: a node will be written as an uncompressed file, a path is taken as it is."""
         if isinstance(source, (str, Path)):
             return _existing(source)
-        from ACSegLib.files import save_volume
         from ACSegLib.scene import volume_from_node
+        from ACSegLib.workflows.packing import pack_volume
 
-        path = self.path / f"{name}.nrrd"
-        self._waiting.append((source.GetName(), partial(save_volume, volume_from_node(source), path)))
-        return str(path)
+        path = str(self.path / f"{name}.nrrd")
+        self._inputs[path] = pack_volume(volume_from_node(source), path, self._arrays)
+        return path
 
     def segmentation(self, source: Any, volumeNode: Any, name: str) -> str:
         """Give the path of labels: a node will be written on the grid of its volume, a path is taken as it is."""
@@ -48,24 +61,15 @@ class ExchangeFolder:
             return _existing(source)
         if isinstance(volumeNode, (str, Path)):
             raise InputError("a segmentation node needs its volume as a node too, not as a file.")
-        from ACSegLib.files import save_segmentation
         from ACSegLib.scene import segmentation_from_node
+        from ACSegLib.workflows.packing import pack_segmentation
 
-        path = self.path / f"{name}.seg.nrrd"
-        labels = segmentation_from_node(source, volumeNode)
-        self._waiting.append((source.GetName(), partial(save_segmentation, labels, path)))
-        return str(path)
-
-    def write(self, progress: Progress) -> None:
-        """Write what was asked for; neither MRML nor Qt is touched."""
-        count = len(self._waiting)
-        while self._waiting:
-            name, save = self._waiting.pop(0)
-            progress(1 - (len(self._waiting) + 1) / count, f"writing {name} for the worker")
-            save()
+        path = str(self.path / f"{name}.seg.nrrd")
+        self._inputs[path] = pack_segmentation(segmentation_from_node(source, volumeNode), path, self._arrays)
+        return path
 
     def pairs(self, pairs: Sequence[tuple[Any, Any]], validation: Sequence[tuple[Any, Any]] = ()) -> str:
-        """Write pairs of volume and segmentation (nodes or paths), and give the path of the table that lists them."""
+        """Take pairs of volume and segmentation (nodes or paths), and give the path of the table that lists them."""
         rows = []
         for number, (image, labels) in enumerate([*pairs, *validation]):
             name = f"{number:03d}-{image.GetName()}" if hasattr(image, "GetName") else f"{number:03d}"
@@ -77,6 +81,32 @@ class ExchangeFolder:
             csv.writer(stream).writerows([["image", "labels", "set"], *rows])
         return str(path)
 
+    def start(
+        self,
+        command: str,
+        options: Mapping[str, Any],
+        finish: Callable[[Reply], Any],
+        *,
+        output: str | None = None,
+        patience: float = PATIENCE,
+    ) -> Task:
+        """Run a command; the folder is removed once it has ended.
+
+        Parameters
+        ----------
+        command : str
+        options : mapping
+        finish : callable
+            As of `Task`.
+        output : str, optional
+            File of labels that the command writes, to be read.
+        patience : float
+            Seconds that it may take to stop after a cancel.
+        """
+        message = {"command": command, "options": dict(options), "inputs": self._inputs, "output": output}
+        arrays, self._arrays = self._arrays, {}
+        return startTask("command", message, arrays, finish, self.remove, patience=patience, in_memory=False)
+
 
 def _existing(path: str | Path) -> str:
     if not Path(path).exists():
@@ -84,17 +114,11 @@ def _existing(path: str | Path) -> str:
     return str(path)
 
 
-def openResult(path: str | Path, progress: Progress) -> Segmentation:
-    """Read the labels that the worker has written; on a thread."""
-    from ACSegLib.files import open_segmentation
-
-    progress(0.0, "reading the result")
-    return open_segmentation(path)
-
-
-def placeResult(segmentation: Segmentation, volumeNode: Any, node: Any, name: str) -> Any:
+def placeResult(reply: Reply, volumeNode: Any, node: Any, name: str) -> Any:
     """Write labels into a segmentation node (a new one where `node` is None), on the volume that they were made of."""
     from ACSegLib.scene import volume_from_node, write_segmentation_to_node
+    from ACSegLib.workflows.packing import unpack_segmentation
 
+    segmentation = unpack_segmentation(reply.message["segmentation"], reply.arrays)
     segmentation.geometry = volume_from_node(volumeNode).geometry
     return write_segmentation_to_node(segmentation, node, volume_node=volumeNode, name=name)

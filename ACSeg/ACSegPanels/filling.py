@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from ACSegLib.workflows import FillOutcome, suggest
+from ACSegLib.workflows import FillOutcome
 
 
 def summary(outcome: FillOutcome) -> str:
@@ -38,8 +38,3 @@ def listSlices(axis: str, numbers: list[int], most: int = 12) -> str:
     shown = ", ".join(str(n) for n in numbers[:most])
     rest = _(" and {count} more").format(count=len(numbers) - most) if len(numbers) > most else ""
     return f"{axis} = {shown}{rest}"
-
-
-def suggestions(outcome: FillOutcome, most: int = 3) -> list[tuple[str, int, str]]:
-    """Slices worth drawing: (axis, slice, reason), the best first."""
-    return [(outcome.report["axis"], number, "") for number in suggest(outcome, most)]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
-from ACSegLib.workflows import run
-from ACSegPanels.background import BackgroundJob
-from ACSegPanels.exchange import ExchangeFolder, openResult, placeResult
+from ACSegLib.worker import Reply
+from ACSegLib.workflows import FillOutcome
+from ACSegPanels.exchange import CommandFiles, placeResult
 from ACSegPanels.keywords import commandOptions, fillRequest
-from ACSegPanels.process import ProcessRunner
-from ACSegPanels.staging import StagedRunner
 from ACSegPanels.tables import writeTable
 from ACSegPanels.task import Task
+from ACSegPanels.working import startTask
 
 OnProgress = Callable[[float, str], None]
 OnDone = Callable[[Any], None]
@@ -84,18 +84,17 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         volume = volume_from_node(volumeNode)
         request = fillRequest(volume, segmentation_from_node(segmentationNode, volumeNode, segmentIDs), options)
-        job = BackgroundJob()
-        job.start(lambda progress: run(request, progress=progress))
+        message, arrays = request.pack()
 
-        def finish(outcome: Any) -> Any:
-            self.lastFill = outcome
+        def finish(reply: Reply) -> Any:
+            self.lastFill = outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
             _requireInScene(volumeNode)
             name = f"{segmentationNode.GetName()} filled"
             return write_segmentation_to_node(
                 outcome.segmentation, _ifInScene(outputSegmentationNode), volume_node=volumeNode, name=name
             )
 
-        return _run(Task(job, finish), onProgress, onDone, onError)
+        return _run(startTask("fill", message, arrays, finish), onProgress, onDone, onError)
 
     def train(
         self,
@@ -131,14 +130,11 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         """
         if not pairs:
             raise InputError("there is nothing to train on: give at least one pair of volume and segmentation.")
-        folder = ExchangeFolder()
-        try:
-            request = {"table": folder.pairs(pairs, validation), "output": str(modelPath), **options}
-        except Exception:
-            folder.remove()
-            raise
-        runner = StagedRunner(ProcessRunner(patience=_SAVING_SECONDS), "train", request, folder.write)
-        task = Task(runner, lambda report: _output(report, "model", modelPath), folder.remove)
+        with CommandFiles() as files:
+            request = {"table": files.pairs(pairs, validation), "output": str(modelPath), **options}
+            task = files.start(
+                "train", request, lambda reply: _output(reply, "model", modelPath), patience=_SAVING_SECONDS
+            )
         return _run(task, onProgress, onDone, onError, onMetrics)
 
     def predict(
@@ -169,26 +165,17 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-        folder = ExchangeFolder()
-        output = folder.path / "prediction.seg.nrrd"
-        try:
-            image = folder.volume(volumeNode, "image")
-        except Exception:
-            folder.remove()
-            raise
-        request = {"images": [image], "model": _optional(modelPath), "output": str(output), **options}
 
-        def read(report: Any, progress: Any) -> Any:
-            return openResult(_output(report, "segmentation", output), progress)
-
-        def finish(segmentation: Any) -> Any:
+        def finish(reply: Reply) -> Any:
             _requireInScene(volumeNode)
             target = _ifInScene(outputSegmentationNode)
-            return placeResult(segmentation, volumeNode, target, f"{volumeNode.GetName()} predicted")
+            return placeResult(reply, volumeNode, target, f"{volumeNode.GetName()} predicted")
 
-        runner = StagedRunner(ProcessRunner(), "predict", request, folder.write, read)
-
-        return _run(Task(runner, finish, folder.remove), onProgress, onDone, onError)
+        with CommandFiles() as files:
+            image, output = files.volume(volumeNode, "image"), str(files.path / "prediction.seg.nrrd")
+            request = {"images": [image], "model": _optional(modelPath), "output": output, **options}
+            task = files.start("predict", request, finish, output=output)
+        return _run(task, onProgress, onDone, onError)
 
     def predictFolder(
         self,
@@ -202,11 +189,11 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         **options: Any,
     ) -> Any:
         """Segment every volume of a folder into another folder; returns the run report, or a Task with `onDone`."""
-        runner = ProcessRunner()
-        runner.start(
-            "predict", {"images": [str(source)], "model": _optional(modelPath), "output": str(target), **options}
+        request = {"images": [str(source)], "model": _optional(modelPath), "output": str(target), **options}
+        task = startTask(
+            "command", {"command": "predict", "options": request}, {}, lambda reply: reply.message["report"]
         )
-        return _run(Task(runner, lambda report: report), onProgress, onDone, onError)
+        return _run(task, onProgress, onDone, onError)
 
     def measure(
         self,
@@ -238,9 +225,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLTableNode, or Task with `onDone`
         """
-        from ACSegLib.commands.measure import measure_labels
         from ACSegLib.scene import segmentation_from_node, volume_from_node
         from ACSegLib.scene.read import require_node
+        from ACSegLib.workflows.packing import pack_segmentation, pack_volume
 
         settings = commandOptions("measure", {"unit": unit, **options})
         require_node(segmentationNode, "vtkMRMLSegmentationNode", "segmentation", "create")
@@ -249,12 +236,18 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             raise InputError(
                 f"segmentation {segmentationNode.GetName()!r} has no volume; choose the one it belongs to."
             )
-        segmentation = segmentation_from_node(segmentationNode, grid)
-        volume = volume_from_node(volumeNode) if volumeNode is not None else None
-        job = BackgroundJob()
-        job.start(lambda progress: measure_labels(segmentation, volume, settings, progress))
+        arrays: dict[str, Any] = {}
+        message = {
+            "options": asdict(settings),
+            "segmentation": pack_segmentation(segmentation_from_node(segmentationNode, grid), "labels", arrays),
+            "volume": pack_volume(volume_from_node(volumeNode), "image", arrays) if volumeNode is not None else None,
+        }
         name = f"{segmentationNode.GetName()} measurements"
-        return _run(Task(job, lambda rows: writeTable(rows, tableNode, name)), onProgress, onDone, onError)
+
+        def finish(reply: Reply) -> Any:
+            return writeTable(reply.message["rows"], tableNode, name)
+
+        return _run(startTask("measure", message, arrays, finish), onProgress, onDone, onError)
 
 
 def _ifInScene(node: Any) -> Any:
@@ -273,8 +266,8 @@ def _optional(path: str | Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _output(report: dict, name: str, otherwise: str | Path) -> str:
-    outputs = (report.get("results") or {}).get("outputs") or {}
+def _output(reply: Reply, name: str, otherwise: str | Path) -> str:
+    outputs = (reply.message["report"].get("results") or {}).get("outputs") or {}
     return str(outputs.get(name) or otherwise)
 
 

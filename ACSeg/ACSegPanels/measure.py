@@ -7,10 +7,10 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ACSegPanels.background import sentence
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.panel import Panel
 from ACSegPanels.tables import Chart, exportTable, readTable
+from ACSegPanels.task import sentence
 
 _FIRST_SHOWN = "volume"
 

@@ -9,9 +9,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ACSegPanels.background import sentence
 from ACSegPanels.install import ensureDependencies
-from ACSegPanels.task import Task
+from ACSegPanels.task import Task, sentence
 
 
 class Panel:

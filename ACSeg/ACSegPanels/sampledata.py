@@ -1,6 +1,6 @@
 """Sample data: a simulated tomogram, and the ten T-cell tomograms of the paper. Downloaded only when asked for.
 
-Simulating and downloading are done on a thread, so that the program stays live and either can be cancelled.
+Simulating and downloading are done by the worker process, so that the program stays live and either can be cancelled.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ACSegLib.files.dataverse import Dataverse, fetch_pair
-from ACSegLib.jobs import Progress
-from ACSegLib.volume import Segmentation, Volume
-from ACSegPanels.background import BackgroundJob
+from ACSegLib.files.dataverse import Dataverse
+from ACSegLib.worker import Reply
 from ACSegPanels.task import Task
 from ACSegPanels.waiting import waitShowing
+from ACSegPanels.working import startTask
 
 CATEGORY = "ACSeg"
 SERVER = "https://heidata.uni-heidelberg.de"
@@ -34,10 +33,14 @@ def loadTCell(number: int, dataverse: Dataverse | None = None, folder: Path | No
 
 def startTCell(number: int, dataverse: Dataverse | None = None, folder: Path | None = None) -> Task:
     """Begin to download the T-cell tomogram `number` (1 to 10) and its labels; the result is the nodes."""
-    server = dataverse or Dataverse(SERVER, DATASET)
-    place = folder or Path(slicer.app.cachePath) / "ACSeg"
-    names = f"T cell {number}", f"T cell {number} labels"
-    return _start(lambda progress: fetch_pair(server, number, place, progress), *names)
+    source = dataverse or Dataverse(SERVER, DATASET)
+    message = {
+        "server": source.server,
+        "dataset": source.dataset,
+        "number": number,
+        "folder": str(folder or Path(slicer.app.cachePath) / "ACSeg"),
+    }
+    return _start("fetch", message, f"T cell {number}", f"T cell {number} labels")
 
 
 def simulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> list[Any]:
@@ -47,27 +50,21 @@ def simulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> list[Any]:
 
 def startSimulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> Task:
     """Begin to simulate a T cell and its drawing; the result is their nodes."""
-    names = _("Simulated T cell"), _("Simulated T cell drawing")
-    return _start(lambda progress: _simulate(size, every, seed, progress), *names)
+    message = {"size": size, "every": every, "seed": seed}
+    return _start("simulate", message, _("Simulated T cell"), _("Simulated T cell drawing"))
 
 
-def _start(work: Any, imageName: str, labelsName: str) -> Task:
-    job = BackgroundJob()
-    job.start(work)
-    return Task(job, lambda data: _addNodes(*data, imageName, labelsName))
+def _start(name: str, message: dict[str, Any], imageName: str, labelsName: str) -> Task:
+    return startTask(name, message, {}, lambda reply: _addNodes(reply, imageName, labelsName))
 
 
-def _simulate(size: int, every: int, seed: int, progress: Progress) -> tuple[Volume, Segmentation]:
-    from ACSegLib.phantom import annotate, simulate
-
-    phantom = simulate(size, seed=seed, progress=progress)
-    drawn, _slices = annotate(phantom.truth, every=every)
-    return phantom.volume, drawn
-
-
-def _addNodes(volume: Volume, labels: Segmentation | None, imageName: str, labelsName: str) -> list[Any]:
+def _addNodes(reply: Reply, imageName: str, labelsName: str) -> list[Any]:
     from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
+    from ACSegLib.workflows.packing import unpack_segmentation, unpack_volume
 
+    volume = unpack_volume(reply.message["volume"], reply.arrays)
+    packed = reply.message["labels"]
+    labels = unpack_segmentation(packed, reply.arrays) if packed else None
     node = write_volume_to_node(volume, scene=slicer.mrmlScene, name=imageName)
     if labels is None:
         return [node]

@@ -21,8 +21,8 @@ class SliceGuide:
     Parameters
     ----------
     suggest : callable, optional
-        Gives slices worth drawing, a list of (axis, slice, reason), from the last fill; without it the button is
-        not shown.
+        ``suggest(told)`` finds slices worth drawing from the last fill, and calls ``told`` with a list of (axis,
+        slice), at once or later; without it the button is not shown.
     interval : int
         Distance between drawn slices, in slices.
     intervalChanged : callable, optional
@@ -31,7 +31,7 @@ class SliceGuide:
 
     def __init__(
         self,
-        suggest: Callable[[], list[tuple[str, int, str]]] | None = None,
+        suggest: Callable[[Callable[[list[tuple[str, int]]], None]], None] | None = None,
         interval: int = DEFAULT_INTERVAL,
         intervalChanged: Callable[[int], None] | None = None,
     ) -> None:
@@ -162,13 +162,17 @@ class SliceGuide:
         self.label.text = _("Next slice to draw: {axis} = {number}.").format(axis=axis, number=number)
 
     def showSuggestions(self) -> None:
-        """Show the slices that would help most, and go to the first."""
-        found = self._suggest() if self._suggest else []
+        """Find the slices that would help most, show them, and go to the first."""
+        if self._suggest is not None:
+            self.label.text = _("Looking for slices worth drawing...")
+            self._suggest(self._showFound)
+
+    def _showFound(self, found: list[tuple[str, int]]) -> None:
         if not found:
             self.label.text = _("The fill is sure everywhere; no further slice is needed.")
             return
-        self.jump(found[0][0], found[0][1])
-        text = "; ".join(f"{axis} = {number}" + (f" ({why})" if why else "") for axis, number, why in found)
+        self.jump(*found[0])
+        text = "; ".join(f"{axis} = {number}" for axis, number in found)
         self.label.text = _("Worth drawing: {slices}.").format(slices=text)
 
     def cleanup(self) -> None:

@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ACSegLib.errors import Cancelled
-from ACSegPanels.background import POLL_MILLISECONDS, BackgroundJob, Event, sentence
-from ACSegPanels.process import ProcessRunner
-from ACSegPanels.staging import StagedRunner
+from slicer.i18n import tr as _
+
+from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
+from ACSegLib.worker import Event, Job
+from ACSegLib.worker.events import capitalized
+
+#: Milliseconds between two looks at running work.
+POLL_MILLISECONDS = 50
 
 #: Seconds between two looks while a script waits.
 _REST = 0.02
@@ -20,7 +24,22 @@ _lingering: set[Task] = set()
 
 
 class StepError(RuntimeError):
-    """A step failed in its process; the message is a sentence for the person."""
+    """A step failed in the worker process; the message is a sentence for the person."""
+
+
+#: Errors that keep their class on the way from the worker process.
+_ERRORS = {kind.__name__: kind for kind in (InputError, FileError, MemoryLimitError, MemoryError)}
+
+
+def sentence(error: BaseException) -> str:
+    """Say what went wrong in a sentence for a person who does not program."""
+    if isinstance(error, MemoryError) and not str(error):
+        return _("There is not enough memory for this volume: close other programs, or crop the volume.")
+    if isinstance(error, ImportError) and error.name:
+        return _("The Python package {name} is missing: press the button again to install it.").format(name=error.name)
+    if isinstance(error, (ValueError, OSError, MemoryError, RuntimeError)) and str(error):
+        return capitalized(str(error))
+    return _("Unexpected failure ({kind}): {error}").format(kind=type(error).__name__, error=error)
 
 
 class Task:
@@ -28,21 +47,21 @@ class Task:
 
     Parameters
     ----------
-    runner : BackgroundJob, ProcessRunner or StagedRunner
-        Already started.
+    job : Job
+        Of the worker process.
     finish : callable
-        Turns what the runner gave into the result; called on the main thread, so it may touch the scene.
+        Turns the job's `Reply` into the result; called on the main thread, so it may touch the scene.
     tidy : callable, optional
         Called once nothing is at work any more, however it ended.
     """
 
     def __init__(
         self,
-        runner: BackgroundJob | ProcessRunner | StagedRunner,
+        job: Job,
         finish: Callable[[Any], Any],
         tidy: Callable[[], None] | None = None,
     ) -> None:
-        self._runner, self._finish, self._tidy = runner, finish, tidy
+        self._job, self._finish, self._tidy = job, finish, tidy
         self._timer: Any = None
         self._callbacks: dict[str, Callable | None] = {}
         self.state = "running"
@@ -57,12 +76,12 @@ class Task:
 
     def cancel(self) -> None:
         """Ask it to stop, and return at once."""
-        self._runner.cancel()
+        self._job.cancel()
 
     def abandon(self) -> None:
         """Stop it without a word: its scene or its panel goes away."""
         if self.running:
-            self._runner.abandon()
+            self._job.abandon()
             self._callbacks = {}
             self._end("cancelled")
 
@@ -96,7 +115,7 @@ class Task:
         Cancelled
             If it was cancelled (Ctrl-C does so).
         Exception
-            What the step raised; `StepError` where it ran in a process.
+            What the step raised; `StepError` where its class is not known here.
         """
         self._callbacks = {"progress": onProgress, "metrics": onMetrics}
         try:
@@ -114,18 +133,18 @@ class Task:
             return self.result
         if self.state == "cancelled":
             raise Cancelled("cancelled")
-        raise self.error if self.error is not None else StepError(self.message)
+        raise self.error or StepError(self.message)
 
     def poll(self) -> None:
         """Look at what happened since the last call."""
-        for event in self._runner.poll():
+        for event in self._job.poll():
             if event.kind == "progress":
                 self._call("progress", event.fraction, event.message)
             elif event.kind == "metrics":
                 self._call("metrics", event.value)
             else:
                 self._settle(event)
-        if not self.running and not self._runner.lingering:
+        if not self.running and not self._job.lingering:
             self._rest()
 
     def _settle(self, event: Event) -> None:
@@ -137,7 +156,7 @@ class Task:
                 event = Event("error", message=sentence(error), value=error)
         if event.kind == "error":
             self.message = event.message
-            self.error = event.value if isinstance(event.value, BaseException) else None
+            self.error = event.value if isinstance(event.value, BaseException) else _error(event)
         self._end(event.kind)
         if event.kind == "done":
             self._call("done", self.result)
@@ -146,7 +165,7 @@ class Task:
 
     def _end(self, state: str) -> None:
         self.state = state
-        if self._runner.lingering:
+        if self._job.lingering:
             _lingering.add(self)
             self._startTimer()
         else:
@@ -176,3 +195,9 @@ class Task:
         callback = self._callbacks.get(name)
         if callback is not None:
             callback(*arguments)
+
+
+def _error(event: Event) -> BaseException:
+    """The error that the worker process told of."""
+    kind = _ERRORS.get(str(event.value), StepError)
+    return kind(event.message[:1].lower() + event.message[1:] if kind in (InputError, FileError) else event.message)

@@ -12,11 +12,11 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from ACSegPanels.background import sentence
 from ACSegPanels.dataset import Pair, fromFolders, problemsOf
 from ACSegPanels.models import SUFFIX, modelFolder
 from ACSegPanels.panel import Panel
 from ACSegPanels.tables import Chart, writeTable
+from ACSegPanels.task import sentence
 
 _COLUMNS = (_("Tomogram"), _("Labels"), _("Validation"), _("Problem"))
 _VALIDATION, _PROBLEM = 2, 3

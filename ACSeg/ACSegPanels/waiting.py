@@ -10,8 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import Cancelled
-from ACSegPanels.background import sentence
-from ACSegPanels.task import Task
+from ACSegPanels.task import Task, sentence
 
 
 def waitShowing(begin: Callable[[], Task], title: str) -> Any:

@@ -54,12 +54,12 @@ class Dataverse:
     """
 
     def __init__(self, server: str, dataset: str) -> None:
-        self._server, self._dataset = server.rstrip("/"), dataset
+        self.server, self.dataset = server.rstrip("/"), dataset
 
     def files(self) -> list[RemoteFile]:
         """List the files of the newest version, sorted by name; FileError where the server does not answer."""
-        query = urllib.parse.urlencode({"persistentId": self._dataset})
-        address = f"{self._server}/api/datasets/:persistentId/?{query}"
+        query = urllib.parse.urlencode({"persistentId": self.dataset})
+        address = f"{self.server}/api/datasets/:persistentId/?{query}"
         try:
             with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
                 listing = json.load(answer)
@@ -67,7 +67,7 @@ class Dataverse:
             found = [_remote(row["dataFile"]) for row in rows]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FileError(
-                f"the file list of {self._dataset} could not be read from {self._server}: {error}."
+                f"the file list of {self.dataset} could not be read from {self.server}: {error}."
             ) from error
         return sorted(found, key=lambda f: f.name.lower())
 
@@ -85,7 +85,7 @@ class Dataverse:
         if target.exists() and _matches(target, file):
             return target
         folder.mkdir(parents=True, exist_ok=True)
-        address = f"{self._server}/api/access/datafile/{file.identifier}?format=original"
+        address = f"{self.server}/api/access/datafile/{file.identifier}?format=original"
         with atomic_output(target) as temporary:
             try:
                 with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, open(temporary, "wb") as stream:
@@ -95,7 +95,7 @@ class Dataverse:
                         done += len(block)
                         progress(done / max(file.size, 1), f"downloading {target.name}")
             except urllib.error.URLError as error:
-                raise FileError(f"{file.name} could not be downloaded from {self._server}: {error.reason}.") from error
+                raise FileError(f"{file.name} could not be downloaded from {self.server}: {error.reason}.") from error
             if not _matches(temporary, file):
                 raise FileError(f"{file.name} arrived damaged (its {file.algorithm} checksum differs); try again.")
         return target

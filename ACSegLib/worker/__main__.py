@@ -16,7 +16,8 @@ from typing import Any
 
 from ACSegLib.errors import Cancelled, InputError, explain
 from ACSegLib.jobs import LineWriter
-from ACSegLib.worker.command import EXIT_CANCELLED, run_command
+from ACSegLib.worker.command import run_command
+from ACSegLib.worker.process import EXIT_CANCELLED
 
 
 def _lines(descriptor: int) -> Iterator[str]:

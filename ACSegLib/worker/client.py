@@ -20,13 +20,13 @@ from ACSegLib.jobs import parse_line
 from ACSegLib.worker.arrays import ArrayFile, ArrayWriter, make_folders, remove_folders
 from ACSegLib.worker.events import Event, capitalized, latest
 from ACSegLib.worker.pipe import LinePipe
-from ACSegLib.worker.process import end_family, explain_end, python_executable, start_python
+from ACSegLib.worker.process import RESTARTED, end_family, explain_end, python_executable, start_python
 
-#: Seconds that work may go on after a cancel before the process is replaced; with the time in which it is polled, a
-#: cancel is over within a second whatever the process does meanwhile.
+#: Seconds that work may go on after a cancel before its process ends itself, to be replaced; with `GRACE` and the time
+#: in which it is polled, a cancel is over within a second whatever the process does meanwhile.
 PATIENCE = 0.6
 
-#: Seconds after the patience of a command, which the worker ends itself, in which the worker has to say so.
+#: Seconds after that in which it is ended from here: it may be in a call that holds the interpreter.
 GRACE = 0.3
 
 #: Seconds that one `Job.poll` may use to hand over arrays.
@@ -116,6 +116,7 @@ class Worker:
         *,
         keep: str = "",
         patience: float = PATIENCE,
+        in_memory: bool = True,
     ) -> Job:
         """Begin a task of `ACSegLib.worker.tasks`; its arrays are handed over while the job is polled.
 
@@ -130,11 +131,14 @@ class Worker:
             Name of the state that the task starts from, and leaves.
         patience : float
             Seconds that it may take to stop after a cancel.
+        in_memory : bool
+            Whether arrays may lie in memory on their way; otherwise they lie on disk, since there are many.
         """
         self.start()
         self._number += 1
         request = {"event": "run", "job": self._number, "task": task, "message": dict(message), "keep": keep}
-        job = Job(self, self._number, request, ArrayWriter(arrays or {}, self._folders), patience)
+        folders = self._folders if in_memory else self._folders[-1:]
+        job = Job(self, self._number, request, ArrayWriter(arrays or {}, folders), patience)
         self._jobs[job.number] = job
         return job
 
@@ -152,7 +156,15 @@ class Worker:
             message = parse_line(line)
             if message is not None:
                 self._dispatch(message)
-        if self._pipe.closed and (code := self._process.poll()) is not None:
+        for job in list(self._jobs.values()):
+            if job.overdue:
+                job.give_up()
+        if (
+            self._pipe is not None
+            and self._pipe.closed
+            and self._process
+            and (code := self._process.poll()) is not None
+        ):
             self._lost(explain_end(code))
 
     def replace(self, reason: str) -> None:
@@ -181,7 +193,7 @@ class Worker:
         assert self._process is not None
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write((json.dumps(message) + "\n").encode())
+            self._process.stdin.write((json.dumps(message, default=str) + "\n").encode())
         except OSError:  # it has ended; `pump` says how
             logging.getLogger("ACSeg").debug("the worker process has closed its input")
 
@@ -248,7 +260,7 @@ class Job:
         """Ask it to stop; "cancelled" is polled once it has."""
         if self._ended or self._end_by is not None:
             return
-        self._end_by = self._worker.clock() + self._patience + (GRACE if self._request["task"] == "command" else 0)
+        self._end_by = self._worker.clock() + self._patience + GRACE
         if self._writer is not None:
             self._end(Event("cancelled"))
         else:
@@ -264,12 +276,19 @@ class Job:
         if not self._ended:
             self._hand_over()
             self._worker.pump()
-        if not self._ended and self._end_by is not None and self._worker.clock() >= self._end_by:
-            self._end(Event("cancelled"))
-            self._worker.replace("The worker process had to be restarted, since other work did not stop: start again.")
         events, self._events = latest(self._events), []
         self._told = self._told or any(event.final for event in events)
         return [] if self._forgotten else events
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it goes on though its patience is over."""
+        return not self._ended and self._end_by is not None and self._worker.clock() >= self._end_by
+
+    def give_up(self) -> None:
+        """End the process that does not listen."""
+        self._end(Event("cancelled"))
+        self._worker.replace(RESTARTED)
 
     def receive(self, message: Mapping[str, Any]) -> None:
         """Take a line of the process."""

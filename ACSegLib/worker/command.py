@@ -12,8 +12,7 @@ from typing import Any
 from ACSegLib.errors import InputError
 from ACSegLib.files.atomic import discard_open_outputs
 from ACSegLib.jobs import CancelFlag, LineWriter, cancel_on_signals, parse_line
-
-EXIT_CANCELLED = 130
+from ACSegLib.worker.process import EXIT_CANCELLED
 
 
 def run_command(request: Mapping[str, Any], lines: Iterator[str], writer: LineWriter) -> int:

@@ -13,6 +13,12 @@ from typing import IO, Any
 
 from ACSegLib.errors import FileError
 
+#: Exit code after a cancel.
+EXIT_CANCELLED = 130
+
+#: What other work of a process is told that ended because some work did not stop.
+RESTARTED = "The worker process had to be restarted, since other work did not stop: start again."
+
 #: Exit codes of a process that the system ended, by a signal or as a shell tells it.
 _KILLED = {-9, 137}
 
@@ -93,6 +99,8 @@ def explain_end(code: int | None) -> str:
             "The worker process was ended by the system, most likely because memory ran out: close other programs, "
             "crop the volume, choose smaller patches, or use another device. The scene is not affected."
         )
+    if code == EXIT_CANCELLED:
+        return RESTARTED
     return (
         f"The worker process ended unexpectedly (exit code {code}); its last lines are in the log. "
         "The scene is not affected."

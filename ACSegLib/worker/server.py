@@ -30,6 +30,7 @@ from ACSegLib.errors import Cancelled, explain
 from ACSegLib.files.atomic import discard_open_outputs
 from ACSegLib.jobs import CancelFlag, LineWriter, Progress, parse_line
 from ACSegLib.worker.arrays import ArrayFile, ArrayWriter, remove_abandoned, remove_folders
+from ACSegLib.worker.process import EXIT_CANCELLED
 from ACSegLib.worker.tasks import TASKS, Call, Lane
 
 #: Seconds that running work may take to stop once the front end is gone.
@@ -130,8 +131,22 @@ class Server:
             if job.claim():  # it still waits
                 self._jobs.pop(job.number, None)
                 job.send("cancelled")
-            elif job.call is not None:
-                job.call.stop(float(request.get("patience", 0.0)))
+                return
+            patience = float(request.get("patience", 0.0))
+            if job.call is not None:
+                job.call.stop(patience)
+            if TASKS[str(job.request["task"])].lane is not Lane.CHILD:
+                timer = threading.Timer(patience, self._give_up, (job,))
+                timer.daemon = True
+                timer.start()
+
+    def _give_up(self, job: _Job) -> None:
+        """End the process where cancelled work goes on: it is in a call that does not look up."""
+        if job.number in self._jobs:
+            discard_open_outputs()
+            job.send("cancelled")
+            sys.stderr.flush()
+            os._exit(EXIT_CANCELLED)
 
     def _end(self) -> None:
         """The front end is gone: stop all work, leave nothing behind, and end."""

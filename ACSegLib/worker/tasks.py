@@ -67,17 +67,22 @@ class Task:
 
 def fill(call: Call) -> tuple[Message, Arrays]:
     """Fill, or refill from what is kept; see `ACSegLib.workflows`."""
-    from ACSegLib.workflows import FillRequest, plan, run
+    from ACSegLib.workflows import FillRequest, run
 
     previous = call.kept.get(call.keep) if call.keep else None
     request = FillRequest.unpack(call.message, call.arrays, previous)
-    planned = plan(request, previous)
-    if planned == "refill":
-        call.progress(0.0, "refilling what was edited")
     outcome = run(request, previous, call.arrays.get("protected"), call.progress)
     if call.keep:
         call.kept[call.keep] = outcome
     return outcome.pack()
+
+
+def suggest(call: Call) -> tuple[Message, Arrays]:
+    """Suggest slices to draw next, from the fill that is kept; none where none is."""
+    from ACSegLib.workflows import suggest as suggest_slices
+
+    outcome = call.kept.get(call.keep)
+    return {"slices": suggest_slices(outcome, int(call.message["count"])) if outcome is not None else []}, {}
 
 
 def measure(call: Call) -> tuple[Message, Arrays]:
@@ -166,6 +171,7 @@ def _packed(volume: Any, labels: Any) -> tuple[Message, Arrays]:
 
 TASKS: dict[str, Task] = {
     "fill": Task(fill),
+    "suggest": Task(suggest, Lane.SHORT),
     "measure": Task(measure),
     "simulate": Task(simulate),
     "fetch": Task(fetch),

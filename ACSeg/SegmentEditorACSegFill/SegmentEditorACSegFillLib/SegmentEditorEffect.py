@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import qt
 import slicer
-from ACSegPanels.background import POLL_MILLISECONDS, Event, sentence
 from ACSegPanels.delayed import Delayed
-from ACSegPanels.filling import suggestions, summary
+from ACSegPanels.filling import summary
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.sliceguide import COUNTING_DELAY
 from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices
+from ACSegPanels.task import POLL_MILLISECONDS, sentence
 from ACSegPanels.views import UncertaintyOverlay
+from ACSegPanels.working import prepareWorker
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
+from ACSegLib.worker import Event
 from SegmentEditorACSegFillLib.inputs import collect, drawnSegments, inputKey, requireBackground, withCurrentNames
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
 from SegmentEditorACSegFillLib.preview import Preview
 from SegmentEditorACSegFillLib.session import FillSession
+
+#: How many slices are suggested at once.
+SUGGESTED = 3
 
 #: Milliseconds between the last edit and what follows from it.
 EDIT_DELAY = 1000
@@ -104,7 +110,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         return slicer.util.mainWindow().cursor
 
     def activate(self):
-        """Start to watch the drawing."""
+        """Start to watch the drawing, and the process that will fill."""
+        prepareWorker()
         self._observeSegmentation()
         self.updateGuide()
 
@@ -215,7 +222,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Stop the running fill; without one, remove the preview."""
         self._editTimer.stop()
         if self.session.running:
-            self.session.job.cancel()
+            self.session.cancel()
             self.say(_("Cancelling..."))
             return
         self.reset()
@@ -366,11 +373,15 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             drawn, problem = DrawnSlices(), str(error)
         self.panel.guide.update(drawn, volumeNode, self.session.outcome is not None, problem)
 
-    def suggestSlices(self) -> list[tuple[str, int, str]]:
-        """Give slices worth drawing, from the last fill."""
-        if self.session.outcome is None:
-            return []
-        return suggestions(self.session.outcome)
+    def suggestSlices(self, told: Callable[[list[tuple[str, int]]], None]) -> None:
+        """Find slices worth drawing, from the last fill; `told` is called with (axis, slice), the best first."""
+        outcome = self.session.outcome
+        if outcome is None:
+            told([])
+            return
+        axis = outcome.report["axis"]
+        self.session.suggest(SUGGESTED, lambda numbers: told([(axis, number) for number in numbers]))
+        self._pollTimer.start()
 
     def showUncertainty(self) -> None:
         """Show or hide the uncertainty of the last fill, as the parameter says."""

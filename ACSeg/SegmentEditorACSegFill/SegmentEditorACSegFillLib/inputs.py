@@ -27,6 +27,8 @@ class FillInputs:
         The visible segments, on the volume's grid.
     protected : ndarray of bool, shape (k, j, i), or None
         Voxels that must not be filled: masked ones, and those of hidden segments.
+    image : tuple
+        Identifies the volume's voxels: the time of their last change, and where they lie.
     key : tuple
         Identifies nodes, grid and transforms; while it is equal, a preview belongs to the input.
     """
@@ -34,6 +36,7 @@ class FillInputs:
     volume: Volume
     drawn: Segmentation
     protected: np.ndarray | None
+    image: tuple
     key: tuple
 
 
@@ -93,7 +96,9 @@ def collect(scriptedEffect: Any) -> FillInputs:
     hidden = _hiddenVoxels(segmentationNode, volumeNode)
     masked = _maskedVoxels(scriptedEffect, volume.shape)
     protected = hidden if masked is None else masked if hidden is None else hidden | masked
-    return FillInputs(volume, drawn, protected, inputKey(editorNode))
+    voxels = volumeNode.GetImageData().GetPointData().GetScalars()
+    image = (voxels.GetMTime(), volumeNode.GetImageData().GetMTime(), volume.array.ctypes.data)
+    return FillInputs(volume, drawn, protected, image, inputKey(editorNode))
 
 
 def requireBackground(options: Mapping[str, Any], drawn: Segmentation) -> None:

@@ -1,54 +1,91 @@
-"""One fill and its refills, on a background thread: arrays only, no MRML, no Qt."""
+"""One fill and its refills in the worker process: arrays only, no MRML, no Qt."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from ACSegPanels.background import BackgroundJob, Event
 from ACSegPanels.keywords import fillRequest
+from ACSegPanels.working import worker
 
 from ACSegLib.volume import Segmentation
-from ACSegLib.workflows import FillOutcome, run
+from ACSegLib.worker import Event, Job, Reply
+from ACSegLib.workflows import FillOutcome, FillRequest
 from ACSegLib.workflows.merging import same_labels
 from SegmentEditorACSegFillLib.inputs import FillInputs
 
 
 class FillSession:
-    """Remembers the last fill, of which the next one redoes only what changed."""
+    """Remembers the last fill, whose state the worker process keeps: the next one redoes only what changed."""
 
     def __init__(self) -> None:
-        self.job = BackgroundJob()
         self.outcome: FillOutcome | None = None
         self.key: tuple = ()
+        self._name = f"fill {uuid.uuid4().hex}"
+        self._job: Job | None = None
+        self._left: list[Job] = []
         self._protected: np.ndarray | None = None
-        self._starting: FillInputs | None = None
+        self._starting: tuple[FillInputs, FillRequest] | None = None
+        self._kept: tuple = ()
+        self._asking: tuple[Job, Callable[[list[int]], None]] | None = None
 
     @property
     def running(self) -> bool:
         """Whether a fill is at work."""
-        return self.job.running
+        return self._job is not None and self._job.running
 
     @property
     def watched(self) -> bool:
-        """Whether there is something to poll: a fill, or one that was let go of and has not ended."""
-        return self.job.running or self.job.lingering
+        """Whether there is something to poll: a fill, one that was let go of and has not ended, or a question."""
+        return self.running or bool(self._left) or self._asking is not None
 
     def start(self, inputs: FillInputs, options: Mapping[str, Any]) -> None:
         """Start a fill with options of ``acseg fill``; the workflow decides what of the last one can be kept."""
         request = fillRequest(inputs.volume, inputs.drawn, options)
-        previous = self.outcome if self.key == inputs.key else None
-        self._starting, self.key = inputs, inputs.key
-        self.job.start(lambda progress: run(request, previous, inputs.protected, progress))
+        message, arrays = request.pack()
+        if inputs.protected is not None:
+            arrays["protected"] = inputs.protected
+        here = worker()
+        here.start()
+        if self.outcome is not None and self._kept == (here.generation, inputs.key, inputs.image):
+            del arrays["image"]
+        self._starting, self.key = (inputs, request), inputs.key
+        self._job = here.run("fill", message, arrays, keep=self._name)
+
+    def cancel(self) -> None:
+        """Ask the running fill to stop."""
+        if self._job is not None:
+            self._job.cancel()
 
     def poll(self) -> list[Event]:
-        """Give the job's events; after "done", `outcome` is the new one."""
-        events = self.job.poll()
+        """Give the fill's events; after "done", `outcome` is the new one."""
+        for job in self._left:
+            job.poll()
+        self._left = [job for job in self._left if job.lingering]
+        self._pollQuestion()
+        events = self._job.poll() if self._job is not None else []
         for event in events:
             if event.kind == "done" and self._starting is not None:
-                self.outcome, self._protected = event.value, self._starting.protected
+                inputs, request = self._starting
+                self.outcome = FillOutcome.unpack(event.value.message, event.value.arrays, request)
+                self._protected = inputs.protected
+                self._kept = (worker().generation, inputs.key, inputs.image)
         return events
+
+    def suggest(self, count: int, told: Callable[[list[int]], None]) -> None:
+        """Ask for slices to draw next; `told` is called by `poll`, with none where the state was lost."""
+        self._asking = (worker().run("suggest", {"count": count}, keep=self._name), told)
+
+    def _pollQuestion(self) -> None:
+        if self._asking is None:
+            return
+        job, told = self._asking
+        for event in job.poll():
+            if event.final:
+                self._asking = None
+                told(event.value.message["slices"] if isinstance(event.value, Reply) else [])
 
     def isCurrent(self, drawn: Segmentation) -> bool:
         """Whether a drawing is still the one that the last fill began from."""
@@ -61,7 +98,14 @@ class FillSession:
         return np.array_equal(protected, self._protected)
 
     def forget(self) -> None:
-        """Cancel what runs and drop what is remembered (the memory of a whole tomogram)."""
-        self.job.abandon()
-        self.outcome = self._protected = self._starting = None
-        self.key = ()
+        """Cancel what runs and drop what is remembered, here and in the worker process (a whole tomogram's memory)."""
+        for job in (self._job, self._asking[0] if self._asking is not None else None):
+            if job is not None:
+                job.abandon()
+                if job.lingering:
+                    self._left.append(job)
+        if self._kept or self._left:
+            worker().forget(self._name)
+            self._name = f"fill {uuid.uuid4().hex}"
+        self._job = self._asking = self.outcome = self._protected = self._starting = None
+        self.key = self._kept = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -12,25 +13,47 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 
+@pytest.fixture(scope="session")
+def desk_folder(tmp_path_factory):
+    """The folder by which tests tell the worker process what to do; it is emptied before each test."""
+    return tmp_path_factory.mktemp("desk")
+
+
+@pytest.fixture(scope="session")
+def desk_worker(desk_folder):
+    """One worker process for all tests, as Slicer has one."""
+    from ACSegLib.worker import Worker
+
+    worker = Worker([sys.executable, str(Path(__file__).with_name("deskworker.py")), str(desk_folder)])
+    yield worker
+    worker.stop(10.0)
+
+
 @pytest.fixture
-def scene(tmp_path):
-    """A fresh scene behind `slicer.mrmlScene`; touching MRML or Qt from another thread fails the test."""
+def scene(tmp_path, desk_folder, desk_worker):
+    """A fresh scene behind `slicer.mrmlScene`, in an application whose event loop keeps the interpreter lock.
+
+    What Slicer would not survive fails the test: touching MRML or Qt from another thread. So does starting a thread at
+    all: it would not run in Slicer.
+    """
     for package in ("slicer", "PySide6"):
         pytest.importorskip(package, reason=f"{package} is not installed")
     import standin
 
     standin.install()
+    from ACSegPanels import working
     from standin import application
 
+    shutil.rmtree(desk_folder)
+    desk_folder.mkdir()
     scene = application.start_scene()
+    working.setWorker(desk_worker)
     threading.setprofile(application.watch)
     application.thread_violations()
-    gc.disable()  # an abandoned thread must not be the one that collects this test's widgets
     yield scene
     threading.setprofile(None)
     scene.RemoveAllObservers()  # widgets and scene go together, in any order
     gc.collect()
-    gc.enable()
     assert application.thread_violations() == []
 
 
@@ -49,15 +72,12 @@ def module(scene, tmp_path):
 
 
 @pytest.fixture
-def fake(monkeypatch):
-    """A fill that answers at once and keeps what it was asked, in the place of the library's."""
+def fake(desk_folder, scene):
+    """A fill that answers at once and notes what it was asked, in the place of the library's."""
     from fakefill import FakeFill
 
-    import ACSegLib.fill
-
-    fake = FakeFill()
-    for name in ("fill", "refill", "suggest_slices"):
-        monkeypatch.setattr(ACSegLib.fill, name, getattr(fake, name))
+    fake = FakeFill(desk_folder)
+    fake.at_work = True
     return fake
 
 
@@ -72,15 +92,10 @@ def desk(scene, fake):
 
 
 @pytest.fixture
-def quick(scene, tmp_path, monkeypatch):
-    """The quick worker in the place of the real one; it waits while the file that this gives exists."""
-    from ACSegPanels import process
-    from workbench import QUICK_WORKER, fake_worker
+def quick(desk_folder, scene):
+    """Commands that are done at once, in the place of the real ones."""
+    from fakefill import QuickCommands
 
-    if sys.platform == "win32":
-        pytest.skip("the quick worker is a script with a shebang")
-    hold = tmp_path / "hold"
-    root = str(Path(__file__).resolve().parents[3])
-    path = fake_worker(tmp_path, QUICK_WORKER.format(root=root, hold=str(hold)))
-    monkeypatch.setattr(process, "python_executable", lambda: path)
-    return hold
+    quick = QuickCommands(desk_folder)
+    quick.at_work = True
+    return quick

@@ -1,18 +1,19 @@
-"""A fill that is quick and exact to predict: every voxel takes the label of the nearest drawn slice.
+"""A fill that is quick and exact to predict, in the worker process: every voxel takes the nearest slice's label.
 
-It keeps the interface of `ACSegLib.fill`, so that the tests of the effect can hold it, cancel it and make it fail.
+The tests hold it, make it deaf and make it fail by files in a folder (`FakeFill` and `QuickCommands`, in the tests'
+process); `deskworker` does what they say.
 """
 
 from __future__ import annotations
 
-import threading
+import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from ACSegLib.errors import InputError
-from ACSegLib.fill.labelled_slices import find_slices
+from ACSegLib.errors import FileError, InputError, MemoryLimitError
 
 
 @dataclass
@@ -29,24 +30,82 @@ class Result:
         return self.labels.labels > 0
 
 
-class FakeFill:
-    """`fill` and `refill` for monkeypatching; records its calls."""
+class _Gate:
+    """Work waits while it is closed."""
 
-    def __init__(self) -> None:
-        self.calls = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.error = None
-        self.deaf = False  # whether it does not look up while it is held
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def clear(self) -> None:
+        self._path.touch()
+
+    def set(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def is_set(self) -> bool:
+        return not self._path.exists()
+
+
+class Switch:
+    """Something that is on while a file exists."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner, kind=None):
+        return (owner.folder / self._name).exists()
+
+    def __set__(self, owner, on) -> None:
+        path = owner.folder / self._name
+        path.touch() if on else path.unlink(missing_ok=True)
+
+
+class FakeFill:
+    """`fill`, `refill` and `suggest_slices` with the interface of `ACSegLib.fill`; notes its calls.
+
+    Parameters
+    ----------
+    folder : Path
+        What the two processes share.
+    """
+
+    at_work = Switch("fake")
+    deaf = Switch("deaf")  # whether it does not look up while it is held
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.gate = _Gate(folder / "hold")
+
+    @property
+    def calls(self) -> list[tuple]:
+        path = self.folder / "calls"
+        return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def error(self) -> BaseException | None:
+        path = self.folder / "error"
+        if not path.exists():
+            return None
+        kind, text = json.loads(path.read_text())
+        known = (InputError, FileError, MemoryLimitError, MemoryError, ValueError, KeyError)
+        return {k.__name__: k for k in known}[kind](*([text] if text else []))
+
+    @error.setter
+    def error(self, error: BaseException) -> None:
+        (self.folder / "error").write_text(json.dumps([type(error).__name__, str(error)]))
+
+    def _note(self, *call) -> None:
+        with open(self.folder / "calls", "a") as stream:
+            stream.write(json.dumps(call, default=vars) + "\n")
 
     def fill(self, volume, labels, *, axis="auto", mode="slices", device="auto", progress=None, **other):
-        self.calls.append(("fill", axis, mode, device, other))
+        self._note("fill", axis, mode, device, other)
         return self._result(labels, axis, progress)
 
     def refill(self, previous, labels, changed_slices=None, progress=None):
         differ = np.moveaxis(labels.labels != previous.labels.labels, "kji".index(previous.report["axis"]), 0)
         changed = np.flatnonzero(differ.any(axis=(1, 2))).tolist()
-        self.calls.append(("refill", changed))
+        self._note("refill", changed)
         result = self._result(labels, "auto", progress)
         result.report["changed_slices"] = changed
         return result
@@ -56,6 +115,8 @@ class FakeFill:
         return [(numbers[0] + numbers[1]) // 2][:n]
 
     def _result(self, labels, axis, progress):
+        from ACSegLib.fill.labelled_slices import find_slices
+
         progress(0.5, "walking")
         while not self.gate.is_set():
             if not self.deaf:
@@ -78,3 +139,46 @@ class FakeFill:
         progress(1.0, "done")
         report = {"axis": name, "forecast_dice": 0.912}
         return Result(labels.with_labels(filled), uncertainty, slices, report, labels=labels)
+
+
+class QuickCommands:
+    """Commands done at once and without a network: "trains" by writing a file, "predicts" by a threshold.
+
+    They note their requests, wait while they are held, and on a cancel keep the state of a training as the real one.
+    """
+
+    at_work = Switch("quick")
+    held = Switch("hold command")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def requests(self) -> list[dict]:
+        path = self.folder / "requests"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def follow(self, command: str, given: dict, progress) -> dict:
+        """What `ChildCommand.follow` gives for a request."""
+        from ACSegLib.commands import load
+        from ACSegLib.commands.options import from_mapping
+
+        options = from_mapping(load(command).Options, given)
+        with open(self.folder / "requests", "a") as stream:
+            stream.write(json.dumps({"command": command, "options": given}) + "\n")
+        progress(0.5, "at work")
+        while self.held:
+            if progress.is_cancelled() and command == "train":
+                Path(f"{options.output}.checkpoint").touch()
+            progress(0.5, "at work")
+            time.sleep(0.01)
+        if command == "train":
+            Path(options.output).write_text(Path(options.table).read_text())
+            return {"results": {"outputs": {"model": options.output}}}
+        from ACSegLib.files import open_volume, save_segmentation
+        from ACSegLib.volume import Segmentation
+
+        volume = open_volume(options.images[0])
+        labels = (volume.array > 1).astype("uint8")
+        save_segmentation(Segmentation.from_labels(labels, volume.geometry, {1: "cytoplasm"}), options.output)
+        return {"results": {"outputs": {"segmentation": options.output}}}

@@ -49,11 +49,12 @@ def dice(a, b):
 def test_from_drawing_to_undo(desk, phantom):
     """After an edit only the slabs that it touches are redone, and the result is that of a full fill by that prior."""
     from ACSegLib.fill import refill
+    from ACSegLib.workflows import run
 
     truth, before = phantom.truth.mask("cytoplasm"), labels(desk)
     desk.fill()
     assert desk.effect.preview.node is not None, desk.effect.message
-    filled, first = desk.previewed(), desk.effect.outcome.result
+    filled, first = desk.previewed(), desk.effect.outcome
     assert dice(filled, truth) > 0.9
     assert filled[before == 1].all()
     forecast = first.report["forecast_dice"]
@@ -64,7 +65,7 @@ def test_from_drawing_to_undo(desk, phantom):
     extra = (low + high) // 2
     draw(desk.host, "cytoplasm", on_slices(truth, [extra]))
     desk.fill()
-    second = desk.effect.outcome.result
+    second = desk.effect.outcome
     assert f"Refilled around k = {extra}" in desk.effect.message
     assert f"Dice of {forecast:.2f}" in desk.panel.forecastLabel.text
     assert second.report["slabs"] == [[low, extra], [extra, high]]
@@ -72,7 +73,8 @@ def test_from_drawing_to_undo(desk, phantom):
     assert np.array_equal(second.segmentation.labels[untouched], first.segmentation.labels[untouched])
     assert np.array_equal(second.uncertainty[untouched], first.uncertainty[untouched])
     assert np.array_equal(desk.previewed()[extra], truth[extra])
-    whole = refill(first, segmentation_from_node(desk.segmentation, desk.volume), range(truth.shape[0]))
+    script = run(first.request)  # what the worker process keeps
+    whole = refill(script.result, segmentation_from_node(desk.segmentation, desk.volume), range(truth.shape[0]))
     assert len(whole.report["slabs"]) > len(second.report["slabs"]), "all of it was redone"
     assert np.array_equal(second.segmentation.labels, whole.segmentation.labels)
     assert np.array_equal(second.uncertainty, whole.uncertainty)
@@ -93,8 +95,8 @@ def test_an_erased_slice_is_refilled_too(desk):
         mask[gone] = True
         draw(desk.host, name, mask, mode="Remove")
     desk.fill()
-    assert desk.effect.outcome.result.report["slabs"] == [[low, high]]
-    assert gone not in desk.effect.outcome.result.slices["k"]
+    assert desk.effect.outcome.report["slabs"] == [[low, high]]
+    assert gone not in desk.effect.outcome.slices["k"]
     assert desk.previewed()[gone].any()
 
 

@@ -83,8 +83,8 @@ def test_cancel_and_errors(scene, fake):
     assert task.state == "cancelled"
     assert told == [""]
     fake.gate.set()
-    fake.error = ValueError("the fill has failed.")
-    with pytest.raises(ValueError, match="has failed"):
+    fake.error = InputError("the fill has failed.")
+    with pytest.raises(InputError, match="has failed"):
         ACSegLogic().fill(volume, node)
 
 
@@ -96,7 +96,7 @@ def test_keywords_are_the_options_of_the_commands(scene, fake):
     ACSegLogic().fill(volume, node, memory=2.0, gamma=0.5, slices=[9, 15, 21], device="cpu")
     settings = fake.calls[-1][4]
     assert settings["memory_limit"] == 2.0 * 2**30
-    assert (settings["settings"].gamma, settings["slices"]) == (0.5, {"k": [9, 15, 21]})
+    assert (settings["settings"]["gamma"], settings["slices"]) == (0.5, {"k": [9, 15, 21]})
     for keywords, message in (
         ({"axis": "q"}, "axis 'q' is not one of"),
         ({"axes": "k"}, "fill has no option 'axes'; it has: axis, "),

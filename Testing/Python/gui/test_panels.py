@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from workbench import add_segmentation, add_volume, pump, segment_array
@@ -136,16 +139,16 @@ def test_pairs_for_validation_are_ticked_in_the_table(module):
 
 def test_the_table_of_a_training_names_the_pairs_for_validation(module):
     """Read back by the command's own reader."""
-    from ACSegPanels.exchange import ExchangeFolder
+    from ACSegPanels.exchange import CommandFiles
 
     from ACSegLib.commands.pairs import read_table
-    from ACSegLib.jobs import Progress
 
-    folder = ExchangeFolder()
-    table = folder.pairs([labelled(1)], [labelled(2)])
-    folder.write(Progress())
+    files = CommandFiles()
+    table = files.pairs([labelled(1)], [labelled(2)])
+    for path in files._inputs:
+        Path(path).touch()
     training, validation = read_table(table)
-    folder.remove()
+    files.remove()
     assert [(pair.name[:3], other.name[:3]) for pair, other in zip(training, validation, strict=True)] == [
         ("000", "001")
     ]
@@ -228,19 +231,17 @@ def test_the_course_of_a_training_is_one_chart_that_leaves_the_layout_alone(modu
 
 def test_stop_and_keep_best_writes_the_model(module, quick):
     """The training is stopped, and gone on from its state just long enough to write the best weights."""
-    import json
-
     pair(module, 1)
     panel = module.panels["Train"]
-    quick.touch()
+    quick.held = True
     panel.ui.trainButton.click()
     pump(lambda: panel.ui.trainMessage.text.startswith("At work"))
     panel.ui.trainStopButton.click()
-    quick.unlink()
+    pump(lambda: panel.checkpoint.exists())
+    quick.held = False
     pump(lambda: not panel.running and panel.modelPath.exists())
     assert "Trained" in panel.ui.trainMessage.text
-    requests = quick.with_name("hold.requests").read_text().splitlines()
-    first, second = (json.loads(line)["options"] for line in requests)
+    first, second = (request["options"] for request in quick.requests)
     assert not first.get("resume")
     assert second["resume"]
     assert second["minutes"] <= 0.05
@@ -251,7 +252,7 @@ def predicting(module, hold):
     """A prediction that is held in the middle."""
     volume, _node = labelled(1)
     module.parameters.predictVolume = volume
-    hold.touch()
+    hold.held = True
     panel = module.panels["Predict"]
     panel.ui.predictButton.click()
     pump(lambda: panel.ui.predictMessage.text == "At work")
@@ -261,7 +262,7 @@ def predicting(module, hold):
 def test_predict_into_a_new_and_into_an_existing_segmentation(module, quick):
     panel, volume = predicting(module, quick)
     assert not panel.ui.predictButton.enabled
-    quick.unlink()
+    quick.held = False
     pump(lambda: not panel.running)
     output = module.parameters.predictOutput
     assert output.GetName() == "cell 1 predicted"
@@ -281,8 +282,8 @@ def test_scene_closed_in_the_middle_of_a_prediction(module, quick):
     slicer.mrmlScene.Clear(0)
     assert not panel.running
     assert "closed" in panel.ui.predictMessage.text
-    quick.unlink()
-    pump(lambda: not task._runner.lingering)
+    quick.held = False
+    pump(lambda: not task._job.lingering)
     assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode") is None
 
 
@@ -294,7 +295,7 @@ def test_nodes_deleted_in_the_middle_of_a_prediction(module, quick, what):
     module.parameters.predictOutput = output
     panel, volume = predicting(module, quick)
     slicer.mrmlScene.RemoveNode(output if what == "result" else volume)
-    quick.unlink()
+    quick.held = False
     pump(lambda: not panel.running)
     if what == "result":
         assert module.parameters.predictOutput.GetName() == "cell 1 predicted"
@@ -318,14 +319,14 @@ def test_predict_a_folder(module, tmp_path):
     assert target.is_dir()
 
 
-def test_a_worker_that_dies_leaves_a_message(module, monkeypatch):
-    import sys
+def test_a_worker_that_dies_leaves_a_message(module, tmp_path):
+    from ACSegPanels import working
 
-    from ACSegPanels import process
+    from ACSegLib.worker import Worker
 
     pair(module, 1)
     panel = module.panels["Train"]
-    monkeypatch.setattr(process, "python_executable", lambda: "/bin/false" if sys.platform != "win32" else "false")
+    working.setWorker(Worker([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path))
     panel.ui.trainButton.click()
     pump(lambda: not panel.running, 30)
     assert "ended unexpectedly" in panel.ui.trainMessage.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -28,7 +29,14 @@ def server():
     for number, name in enumerate(("T_cell_01.nrrd", "T_cell_02.nrrd"), start=1):
         files[10 * number] = (name, nrrd(np.full((5, 6, 7), number, np.float32)))
         files[10 * number + 1] = (name.replace(".nrrd", "_labels.nrrd"), nrrd(labels))
-    state = {"files": files, "asked": [], "sums": {n: hashlib.md5(data).hexdigest() for n, (_, data) in files.items()}}
+    state = {
+        "files": files,
+        "asked": [],
+        "gate": threading.Event(),
+        "sums": {n: hashlib.md5(data).hexdigest() for n, (_, data) in files.items()},
+    }
+
+    state["gate"].set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -40,6 +48,7 @@ def server():
                 ]
                 self.answer(json.dumps({"status": "OK", "data": {"latestVersion": {"files": rows}}}).encode())
             elif self.path.startswith("/api/access/datafile/"):
+                state["gate"].wait()
                 self.answer(state["files"][int(self.path.split("/")[-1].split("?")[0])][1])
             else:
                 self.send_error(404)
@@ -54,6 +63,7 @@ def server():
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.handle_error = lambda *_: None  # a client that was cancelled is gone
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     state["address"] = f"http://127.0.0.1:{http.server_port}"
@@ -228,23 +238,18 @@ def test_a_failed_download_is_told_in_a_sentence(scene, window, monkeypatch):
 
 
 def test_a_download_that_is_cancelled_leaves_no_file(scene, server, tmp_path):
+    """In the middle of a file, while the server is silent."""
     from ACSegPanels.sampledata import startTCell
 
     from ACSegLib.errors import Cancelled
-    from ACSegLib.files.dataverse import Dataverse
 
-    class Stopping(Dataverse):
-        """Cancels in the middle of the first file."""
-
-        def download(self, file, folder, progress=None):
-            task.cancel()
-            return super().download(file, folder, progress)
-
-    gate = threading.Event()
-    files = Stopping.files
-    Stopping.files = lambda self: gate.wait() and files(self)
-    task = startTCell(1, Stopping(server["address"], "doi:10.11588/data/XEBZLL"), tmp_path)
-    gate.set()
+    server["gate"].clear()
+    task = startTCell(1, dataverse(server["address"]), tmp_path)
+    while not any("datafile" in path for path in server["asked"]):
+        task.poll()
+        time.sleep(0.01)
+    task.cancel()
     with pytest.raises(Cancelled):
         task.wait()
+    server["gate"].set()
     assert list(tmp_path.iterdir()) == []

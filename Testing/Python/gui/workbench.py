@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import stat
-import sys
 import time
 
 import numpy as np
@@ -11,68 +9,13 @@ import numpy as np
 
 def pump(until, seconds: float = 60.0) -> None:
     """Run Qt's event loop until a condition holds."""
-    from PySide6.QtWidgets import QApplication
+    from standin.idle import idle, process_events
 
     end = time.monotonic() + seconds
     while not until():
-        QApplication.processEvents()
-        time.sleep(0.005)
+        process_events()
+        idle(0.005)
         assert time.monotonic() < end, "the condition did not come true"
-
-
-def follow(runner, seconds=60.0):
-    """Poll until the end; returns all events."""
-    events, end = [], time.monotonic() + seconds
-    while runner.running:
-        events += runner.poll()
-        time.sleep(0.01)
-        assert time.monotonic() < end
-    return events
-
-
-def fake_worker(tmp_path, body: str) -> str:
-    """An executable that behaves as a worker with this body."""
-    script = tmp_path / "worker"
-    script.write_text(f"#!{sys.executable}\nimport sys, os, json, time\n{body}\n")
-    script.chmod(script.stat().st_mode | stat.S_IEXEC)
-    return str(script)
-
-
-#: A worker that does its request at once, without a network: "trains" by writing a file, "predicts" by a threshold. It
-#: notes its requests, and on a cancel keeps the state of a training, as the real one does.
-QUICK_WORKER = """
-request = json.loads(sys.stdin.readline())
-sys.path.insert(0, {root!r})
-from ACSegLib.commands import load
-from ACSegLib.commands.options import from_mapping
-options = from_mapping(load(request["command"]).Options, request["options"])
-with open({hold!r} + ".requests", "a") as stream:
-    stream.write(json.dumps(request) + "\\n")
-
-def watch():
-    sys.stdin.readline()
-    if request["command"] == "train":
-        open(options.output + ".checkpoint", "w").close()
-    print(json.dumps(dict(event="cancelled")), flush=True)
-    os._exit(130)
-
-import threading
-threading.Thread(target=watch, daemon=True).start()
-print(json.dumps(dict(event="progress", fraction=0.5, message="at work")), flush=True)
-while os.path.exists({hold!r}):
-    time.sleep(0.01)
-if request["command"] == "train":
-    open(options.output, "w").write(open(options.table).read())
-    outputs = dict(model=options.output)
-else:
-    from ACSegLib.files import open_volume, save_segmentation
-    from ACSegLib.volume import Segmentation
-    volume = open_volume(options.images[0])
-    labels = (volume.array > 1).astype("uint8")
-    save_segmentation(Segmentation.from_labels(labels, volume.geometry, {{1: "cytoplasm"}}), options.output)
-    outputs = dict(segmentation=options.output)
-print(json.dumps(dict(event="result", report=dict(results=dict(outputs=outputs)))))
-"""
 
 
 def add_volume(array: np.ndarray, name: str = "tomogram", spacing=(1.0, 1.0, 1.0)):

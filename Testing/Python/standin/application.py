@@ -29,6 +29,7 @@ class Application(QtCore.QObject):
         self._extensions = ExtensionsManagerModel()
 
     temporaryPath = QtCore.Property(str, lambda self: self._temporary)
+    slicerHome = QtCore.Property(str, lambda self: self._temporary)
     cachePath = QtCore.Property(str, lambda self: self._temporary)
 
     def processEvents(self):

@@ -6,8 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
 from ACSegLib.errors import InputError
 from ACSegLib.worker import __main__ as worker
 from ACSegLib.worker import server
@@ -38,6 +36,17 @@ def hang(call):
         ctypes.PyDLL(None).usleep(100_000)
 
 
+def deaf(call):
+    """Never look up, with a half-written file, until the file "go" exists."""
+    from ACSegLib.files.atomic import atomic_output
+
+    with atomic_output(call.message["output"]) as temporary:
+        temporary.write_text("half")
+        call.progress(0.5, "deaf")
+        while True:
+            time.sleep(0.01)
+
+
 def crash(call):
     """End as a process does that the system ends."""
     call.progress(0.5, "crashing")
@@ -50,9 +59,8 @@ def fail(call):
     raise kind(call.message["text"])
 
 
-TASKS.update(
-    echo=Task(echo), walk=Task(walk), hang=Task(hang), crash=Task(crash), fail=Task(fail), beside=Task(echo, Lane.SHORT)
-)
+TASKS.update({function.__name__: Task(function) for function in (echo, walk, hang, deaf, crash, fail)})
+TASKS["beside"] = Task(echo, Lane.SHORT)
 
 if __name__ == "__main__":
     sys.exit(worker.main())

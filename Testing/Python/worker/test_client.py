@@ -105,7 +105,7 @@ def test_work_that_does_not_listen_is_replaced_after_its_patience(tmp_path, foll
     follow(job, at_work)
     family = psutil.Process(worker.pid)
     job.cancel()
-    clock.now += 0.9 * client.PATIENCE
+    clock.now += 0.9 * (client.PATIENCE + client.GRACE)
     job.cancel()  # a second click starts no new wait
     assert job.poll() == []
     clock.now += 0.2 * client.PATIENCE
@@ -114,6 +114,31 @@ def test_work_that_does_not_listen_is_replaced_after_its_patience(tmp_path, foll
     assert follow(worker.run("echo", {}))[-1].kind == "done"
     assert worker.generation == 2
     worker.stop(30.0)
+
+
+def test_work_that_does_not_look_up_ends_with_its_process_and_leaves_no_half_file(tmp_path, follow):
+    worker = Worker(LAB, tmp_path / "own", Clock())
+    (tmp_path / "own").mkdir()
+    (tmp_path / "results").mkdir()
+    job = worker.run("deaf", {"output": str(tmp_path / "results" / "x.nrrd")}, patience=0.1)
+    waiting = worker.run("echo", {})
+    follow(job, at_work)
+    waiting.poll()
+    assert len(list((tmp_path / "results").iterdir())) == 1
+    job.cancel()
+    assert follow(job)[-1].kind == "cancelled"
+    assert "start again" in follow(waiting)[-1].message
+    assert list((tmp_path / "results").iterdir()) == []
+    assert follow(worker.run("echo", {}))[-1].kind == "done"
+    worker.stop(30.0)
+
+
+def test_a_cancel_is_over_within_a_second():
+    from ACSegLib.worker.child import _GRACE
+
+    looked_at = 0.05
+    assert client.PATIENCE + client.GRACE + looked_at < 1
+    assert _GRACE < client.GRACE
 
 
 def test_other_work_of_a_replaced_process_says_what_happened(tmp_path, follow):

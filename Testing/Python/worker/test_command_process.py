@@ -147,3 +147,41 @@ def test_a_front_end_that_closes_at_once_is_no_crash(worker):
     )
     assert process.returncode == 2
     assert json.loads(process.stdout)["event"] == "error"
+
+
+STUCK = """
+import sys, time
+import ACSegLib.commands.main as main
+from ACSegLib.worker import __main__ as worker
+from ACSegLib.files.atomic import atomic_output
+
+def stuck(command, options, progress):
+    with atomic_output({target!r}) as temporary:
+        temporary.write_text("half")
+        progress(0.5, "stuck")
+        time.sleep(600)
+
+main.execute = stuck
+sys.exit(worker.main())
+"""
+
+
+def test_a_worker_ends_itself_and_leaves_no_half_written_file(tmp_path):
+    """In a call that does not look up, a large file say: by the cancel's own limit."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK.format(target=str(tmp_path / "result.nrrd"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    options = {"inputs": ["x.seg.nrrd"], "output": "t.csv"}
+    process.stdin.write(json.dumps({"command": "measure", "options": options}) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["message"] == "stuck"
+    assert len(list(tmp_path.iterdir())) == 1
+    process.stdin.write(json.dumps({"event": "cancel", "patience": 0.1}) + "\n")
+    process.stdin.flush()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(output.splitlines()[-1]) == {"event": "cancelled"}
+    assert list(tmp_path.iterdir()) == []
