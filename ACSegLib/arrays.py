@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.compute import available_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 
 
@@ -101,10 +102,8 @@ def _from_torch(tensor: Any, name: str) -> np.ndarray:
 
 
 def _require_memory(array: Any, name: str, library: str) -> None:
-    import psutil
-
     needed = math.prod(array.shape) * np.dtype(array.dtype).itemsize
-    free = psutil.virtual_memory().available
+    free = available_memory()
     if needed > free:
         raise MemoryLimitError(
             f"{name} is a {library} array of {needed / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB of memory are free; "

@@ -14,15 +14,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ACSegLib.compute import cores
+
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def spread(loop: Callable[..., Any], count: int, *arguments: Any) -> None:

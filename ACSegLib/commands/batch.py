@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import ACSegLib
+from ACSegLib.compute import threads
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.measure.regions import threads
 
 #: Segments that a summary lists; a label file may hold hundreds.
 LISTED = 20

@@ -193,11 +193,11 @@ def _check_segments(options: Options, model: Model) -> None:
 def _predict_file(
     file: str, target: _Target, model: Model, options: Options, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, str]]:
+    from ACSegLib.compute import usable_memory
     from ACSegLib.files import open_volume, save_segmentation
-    from ACSegLib.network.predict.plane_sink import free_memory
 
     progress(0.0, f"reading {Path(file).name}")
-    volume = open_volume(file, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or free_memory())))
+    volume = open_volume(file, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or usable_memory())))
     prediction = predict_volume(volume, model, options, progress.part(0.05, 0.92))
     segmentation = prediction.segmentation
     progress(0.92, f"writing {target.segmentation.name}")

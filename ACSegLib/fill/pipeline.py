@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.compute import available_memory, reuse_freed_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.fill.appearance import MOST_GROUPS, collect_samples, group_classes, train_network
 from ACSegLib.fill.context import TOGETHER, Context, Settings, SlabResult
@@ -21,7 +22,6 @@ from ACSegLib.fill.random_walk import MOST_ITERATIONS, TOLERANCE, choose_solver
 from ACSegLib.fill.selection import choose_settings
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
-from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
 
 
@@ -389,12 +389,10 @@ def estimate_memory(
 def _check_memory(
     volume: Volume, shape: tuple[int, ...], cuts: list[int], classes: int, probabilities: bool, limit: float | None
 ) -> None:
-    import psutil
-
     ends = sorted({0, shape[0] - 1, *cuts})
     planes = max((b - a + 1 for a, b in itertools.pairwise(ends)), default=1)
     needed = estimate_memory(shape, volume.array.itemsize, planes, classes, probabilities, len(cuts))
-    available = psutil.virtual_memory().available if limit is None else limit
+    available = available_memory() if limit is None else limit
     if needed > available:
         raise MemoryLimitError(
             f"this fill needs about {needed / 2**30:.1f} GiB, but {available / 2**30:.1f} GiB may be used "

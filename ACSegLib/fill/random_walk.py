@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.compute import choose_device, free_cached_memory, is_out_of_memory
+from ACSegLib.errors import MemoryLimitError
 from ACSegLib.jobs import Progress
 
 #: Smallest weight of an edge, so that no voxel is cut off.
@@ -160,8 +161,6 @@ class TorchSolver:
     def __init__(self, device: str = "cuda", otherwise: Solver | None = None) -> None:
         import torch
 
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise InputError("--device cuda was asked for, but torch finds no CUDA device; use --device cpu or auto.")
         self.name = f"torch:{device}"
         self._device = torch.device(device)
         self._otherwise = otherwise
@@ -176,19 +175,18 @@ class TorchSolver:
         progress: Progress | None = None,
     ) -> tuple[np.ndarray, int]:
         """See `Solver`; MemoryLimitError where a slab does not fit on the device and nothing else may solve it."""
-        import torch
-
         progress = progress or Progress()
         try:
             return self._solve(problem, classes, prior, start, tolerance, progress)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             if self._otherwise is None:
                 raise MemoryLimitError(
                     f"a slab of {problem.seeds.shape} voxels does not fit in the memory of device {self._device}; use "
                     "--device auto or cpu, or draw more slices so that slabs get thinner."
                 ) from error
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        free_cached_memory(self._device.type)
         self.name = f"torch:{self._device}, and {self._otherwise.name} where memory ran out"
         return self._otherwise.solve(problem, classes, prior, start, tolerance, progress)
 
@@ -299,21 +297,13 @@ def fix_seeds(x: np.ndarray, seeds: np.ndarray, classes: list[int]) -> None:
 
 
 def choose_solver(device: str = "auto") -> Solver:
-    """Solver for a device: "cpu", "cuda", another torch device, or "auto": CUDA where there is one and a slab fits."""
-    if device == "cpu":
-        return CpuSolver()
-    if device == "auto":
-        return TorchSolver("cuda", otherwise=CpuSolver()) if _has_cuda() else CpuSolver()
-    return TorchSolver(device.removeprefix("torch:"))
+    """Solver for a device as `ACSegLib.compute.choose_device` knows it; with "auto" the processor helps out.
 
-
-def _has_cuda() -> bool:
-    """Whether torch is installed and finds a CUDA device; torch is only imported where an NVIDIA driver is present."""
-    import importlib.util
-    import shutil
-
-    if shutil.which("nvidia-smi") is None or importlib.util.find_spec("torch") is None:
-        return False
-    import torch
-
-    return bool(torch.cuda.is_available())
+    Where the device that was asked for is missing, the processor solves, and the solver's name says why.
+    """
+    chosen = choose_device(device.removeprefix("torch:"))
+    if chosen.name == "cpu":
+        solver = CpuSolver()
+        solver.name = f"cpu ({chosen.note})" if chosen.note else "cpu"
+        return solver
+    return TorchSolver(chosen.name, otherwise=CpuSolver() if device == "auto" else None)

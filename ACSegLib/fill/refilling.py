@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.fill.context import Context
 from ACSegLib.fill.labelled_slices import AXES, UNKNOWN, Seeds, collect_seeds, combine, holds_area, warnings_for
 from ACSegLib.fill.pipeline import FillResult, _State, plane_checksums, solve_slabs, turned, whole_slices
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
-from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.volume import Segment, Segmentation, require_same_grid
 
 #: Share of the planes beyond which an edit is read as a whole: it may lie along another axis.

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
 
+from ACSegLib.compute import threads
 from ACSegLib.errors import InputError
 from ACSegLib.masks import Box
 from ACSegLib.volume import Segment, Segmentation, label_boxes
 
 T = TypeVar("T")
-
-#: Environment variable that bounds the threads of a process, ITK's (SimpleITK obeys it as well).
-THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
-
 
 #: Voxels that a core goes through in about the time in which threads are started.
 _SMALL = 1 << 20
@@ -131,13 +127,6 @@ def within_distance(
     for work in (within_planes, across_planes):
         in_threads(work, chunks, check)
     return near
-
-
-def threads() -> int:
-    """Threads that a measure may use: the cores this process may run on, or fewer where a batch shares them out."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = os.environ.get(THREADS_VARIABLE, "")
-    return min(int(share), available) if share.isdigit() and int(share) > 0 else available
 
 
 def chunks_of(array: np.ndarray) -> list[slice]:

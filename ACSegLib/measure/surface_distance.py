@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ACSegLib.compute import threads
 from ACSegLib.errors import InputError
 from ACSegLib.masks import Box, bounding_box
-from ACSegLib.measure.regions import as_mask, sampling, threads
+from ACSegLib.measure.regions import as_mask, sampling
 
 SURFACES = ("surfels", "voxels")
 

@@ -89,11 +89,11 @@ def require_exclusive(model: Model) -> None:
 
 
 def _require_memory(needed: int) -> None:
-    from ACSegLib.network.predict.plane_sink import free_memory
+    from ACSegLib.compute import usable_memory
 
-    if needed > free_memory():
+    if needed > usable_memory():
         raise MemoryLimitError(
-            f"the walk needs {needed / 2**30:.1f} GiB and {free_memory() / 2**30:.1f} GiB are free; use --roi."
+            f"the walk needs {needed / 2**30:.1f} GiB and {usable_memory() / 2**30:.1f} GiB are free; use --roi."
         )
 
 

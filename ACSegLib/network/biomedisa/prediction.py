@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.compute import reuse_freed_memory, usable_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def predict_biomedisa(
     import torch
 
     from ACSegLib.network.predict.backends import make_backend
-    from ACSegLib.network.predict.inference import Prediction, free_memory
+    from ACSegLib.network.predict.inference import Prediction
 
     if model.preprocessing.get("separation"):
         raise InputError("this Biomedisa model separates instances, which is not supported; use --native.")
@@ -245,7 +245,7 @@ def predict_biomedisa(
         predict_patch,
         stride=stride,
         probabilities=settings.keep_probabilities,
-        available_memory=settings.memory_limit or free_memory(),
+        available_memory=settings.memory_limit or usable_memory(),
         progress=progress,
     )
     whole = np.zeros(volume.shape, labels.dtype)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ACSegLib.compute import default_precision, has_bfloat16
-from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.compute import choose_device, cores, default_precision, limit_torch_threads, memory_errors
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.architecture import patch_divisor
 
@@ -22,15 +23,10 @@ if TYPE_CHECKING:
 
     from ACSegLib.network.model.model_file import Model
 
-DEVICES = ("auto", "cpu", "cuda")
 BACKENDS = ("auto", "openvino", "pytorch")
 _POLL_MILLISECONDS = 50
 #: Side of the image that OpenVINO's graph is made with, in voxels of the coarsest level.
 _EXAMPLE = 2
-
-
-class OutOfMemory(Exception):
-    """A tile did not fit; a smaller one may."""
 
 
 class Backend(Protocol):
@@ -45,7 +41,7 @@ class Backend(Protocol):
 
         Raises
         ------
-        OutOfMemory
+        ACSegLib.compute.OutOfMemory
             If the tile does not fit.
         Cancelled
             If the person has asked to stop.
@@ -54,19 +50,25 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True)
-class Processor:
-    """What of this computer decides on the backend."""
+class Choice:
+    """What runs the network, where, and why.
 
-    bfloat16: bool
-    cuda: bool
-    openvino: bool
+    Parameters
+    ----------
+    backend : str
+        "openvino" or "pytorch".
+    device : str
+        As torch names it.
+    reason : str
+        For the report.
+    notes : list of str
+        What the user should know; empty if everything is as it was asked for.
+    """
 
-
-def examine_processor() -> Processor:
-    """Find out what this computer has: bfloat16 arithmetic, a CUDA device, OpenVINO."""
-    import torch
-
-    return Processor(has_bfloat16(), torch.cuda.is_available(), importlib.util.find_spec("openvino") is not None)
+    backend: str
+    device: str
+    reason: str
+    notes: list[str] = field(default_factory=list)
 
 
 def make_backend(
@@ -84,10 +86,8 @@ def make_backend(
     model : Model
     tile : (k, j, i)
         Size of every tile; OpenVINO plans its work for it.
-    device : {"auto", "cpu", "cuda"}
-        "auto": a CUDA device if there is one.
-    backend : {"auto", "openvino", "pytorch"}
-        "auto": OpenVINO on the CPU if installed, else PyTorch.
+    device, backend : str
+        See `choose_backend`.
     precision : {"auto", "float32", "bfloat16", "float16"}
         "auto": bfloat16 where the processor computes with it natively, float16 on older GPUs, float32 otherwise.
 
@@ -96,50 +96,55 @@ def make_backend(
     InputError
         If what was asked for is not there.
     """
-    found = examine_processor()
-    kind, place = choose_backend(device, backend, found)
+    choice = choose_backend(device, backend)
     if precision == "auto":
-        precision = default_precision(place)
+        precision = default_precision(choice.device)
     network = _with_probabilities(model)
-    if kind == "openvino":
+    limit_torch_threads()
+    if choice.backend == "openvino":
         if precision == "float16":
             raise InputError("precision float16 is for GPUs; use bfloat16 or float32 with OpenVINO.")
         return _OpenVino(network, model.spec, tile, precision)
-    return _PyTorch(network, place, precision)
+    return _PyTorch(network, choice.device, precision)
 
 
-def choose_backend(device: str = "auto", backend: str = "auto", found: Processor | None = None) -> tuple[str, str]:
-    """Choose what runs the network, and where: ("openvino" or "pytorch", "cpu" or "cuda...").
+def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
+    """Choose what runs the network, and where.
+
+    Parameters
+    ----------
+    device : str
+        See `ACSegLib.compute.choose_device`; what is missing is replaced by the CPU, with a note.
+    backend : {"auto", "openvino", "pytorch"}
+        "auto": OpenVINO on the CPU where it is installed, else PyTorch.
 
     Raises
     ------
     InputError
-        If what was asked for is not there.
+        If OpenVINO is asked for and is not installed, or on another device than the CPU.
     """
-    found = found or examine_processor()
-    for name, value, allowed in (("device", device, DEVICES), ("backend", backend, BACKENDS)):
-        if value.split(":")[0] not in allowed:
-            raise InputError(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
-    if device.startswith("cuda") and not found.cuda:
-        raise InputError("device cuda was asked for, but PyTorch finds no CUDA device; use --device cpu.")
-    place = device if device != "auto" else "cuda" if found.cuda and backend != "openvino" else "cpu"
+    if backend not in BACKENDS:
+        raise InputError(f"--engine must be one of {', '.join(BACKENDS)}, not {backend!r}.")
+    place = choose_device("cpu" if device == "auto" and backend == "openvino" else device)
+    installed = openvino_is_installed()
     if backend == "openvino":
-        if not found.openvino:
-            raise InputError("backend openvino was asked for, but it is not installed; pip install 'acseg[fast]'.")
-        if place != "cpu":
-            raise InputError(f"backend openvino runs on the CPU, not on {place}; leave --device or --engine out.")
-    if backend == "auto":
-        backend = "openvino" if place == "cpu" and found.openvino else "pytorch"
-    return backend, place
-
-
-def explain_backend(backend: str, place: str, found: Processor) -> str:
-    """Say why `choose_backend` chose as it did, for the report."""
+        if not installed:
+            raise InputError("--engine openvino was asked for, but it is not installed; pip install 'acseg[fast]'.")
+        if place.name != "cpu":
+            raise InputError(f"OpenVINO runs on the CPU, not on {place.name}; leave --device or --engine out.")
+    notes = [place.note] if place.note else []
     if backend != "auto":
-        return "asked for"
-    if place.startswith("cuda"):
-        return "PyTorch runs on the CUDA device"
-    return "the fastest on this processor" if found.openvino else "OpenVINO is not installed: pip install 'acseg[fast]'"
+        return Choice(backend, place.name, "asked for", notes)
+    if place.name != "cpu":
+        return Choice("pytorch", place.name, f"PyTorch runs on the {place.kind} device", notes)
+    if installed:
+        return Choice("openvino", "cpu", "the fastest on this processor", notes)
+    return Choice("pytorch", "cpu", "OpenVINO is not installed: pip install 'acseg[fast]'", notes)
+
+
+def openvino_is_installed() -> bool:
+    """Tell whether OpenVINO can be imported."""
+    return importlib.util.find_spec("openvino") is not None
 
 
 def _with_probabilities(model: Model) -> torch.nn.Module:
@@ -215,6 +220,8 @@ class _OpenVino:
             graph = openvino.convert_model(network, example_input=torch.zeros(small), input=[shape])
             hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
             options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+            if cores() < (os.cpu_count() or 1):  # a container's quota, which OpenVINO does not see
+                options["INFERENCE_NUM_THREADS"] = str(cores())
             self._request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
 
     def __call__(self, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
@@ -229,21 +236,3 @@ class _OpenVino:
                         self._request.wait()
                     progress.check()
             return torch.from_numpy(self._request.get_output_tensor(0).data)
-
-
-@contextlib.contextmanager
-def memory_errors() -> Iterator[None]:
-    """Tell "out of memory" apart from other failures, in the words of each library."""
-    import torch
-
-    try:
-        yield
-    except MemoryLimitError:  # its sentence says more than that a tile did not fit
-        raise
-    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        raise OutOfMemory(str(error)) from error
-    except RuntimeError as error:
-        words = str(error).lower()
-        if any(w in words for w in ("alloc", "out of memory", "not enough memory", "could not create a memory")):
-            raise OutOfMemory(str(error)) from error
-        raise

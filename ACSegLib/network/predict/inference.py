@@ -16,21 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.compute import OutOfMemory, memory_errors, reuse_freed_memory, usable_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
-from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.model.preprocessing import apply_statistics, shape_at, statistics_for
-from ACSegLib.network.predict.backends import (
-    Backend,
-    OutOfMemory,
-    choose_backend,
-    examine_processor,
-    explain_backend,
-    make_backend,
-    memory_errors,
-)
-from ACSegLib.network.predict.plane_sink import Box, PlaneSink, assemble, free_memory, labels_on_disk, size_of_labels
+from ACSegLib.network.predict.backends import Backend, choose_backend, make_backend
+from ACSegLib.network.predict.plane_sink import Box, PlaneSink, assemble, labels_on_disk, size_of_labels
 from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid, working_shape
 from ACSegLib.volume import Segmentation, Volume
@@ -40,7 +32,6 @@ if TYPE_CHECKING:
 
     from ACSegLib.network.model.model_file import Model
 
-_GPU_MEMORY_SHARE = 0.7
 #: What reading, backend and statistics take, whatever the image; of the rest a quarter is freed memory that is held.
 _FIXED_BYTES = 512 << 20
 _COARSEST, _FINEST = 16.0, 1 / 64
@@ -244,9 +235,9 @@ class _Job:
     ) -> None:
         self.array, self.grid, self.model, self.settings = array, grid, model, settings
         self.normalise = normalise
-        found = examine_processor()
-        self.kind, self.place = choose_backend(settings.device, settings.backend, found)
-        self.reason = explain_backend(settings.backend, self.place, found)
+        choice = choose_backend(settings.device, settings.backend)
+        self.kind, self.place, self.reason = choice.backend, choice.device, choice.reason
+        self.notes = choice.notes
         small = math.prod(grid.shape) * (8 if settings.tta else 1) < _WORTH_PREPARING
         if settings.backend == "auto" and self.kind == "openvino" and small:
             self.kind, self.reason = "pytorch", "the image is too small to earn OpenVINO's preparation back"
@@ -266,6 +257,7 @@ class _Job:
 
     def run(self, progress: Progress, notes: list[str]) -> tuple[PlaneSink, Backend, Tiling]:
         """Predict; gives the filled sink, and what it was done with."""
+        notes += self.notes
         budget = self._budget()
         while True:
             tiling = self._tiling(budget)
@@ -301,11 +293,7 @@ class _Job:
         if self.settings.memory_limit is not None:
             limit = int(self.settings.memory_limit)
             return max((limit - _FIXED_BYTES) * 3 // 4, limit // 4) - self._labels_bytes()
-        if self.place.startswith("cuda"):
-            import torch
-
-            return int(_GPU_MEMORY_SHARE * torch.cuda.mem_get_info()[0])
-        return free_memory() - self._labels_bytes()
+        return usable_memory(self.place) - (self._labels_bytes() if self.place == "cpu" else 0)
 
     def _tiling(self, budget: int) -> Tiling:
         spec, tile = self.model.spec, self.settings.tile

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ACSegLib.compute import usable_memory
 from ACSegLib.files.lazy import scratch
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.working_grid import WorkingGrid
@@ -19,22 +20,14 @@ if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
 
 _ARGMAX_VOXELS = 1 << 23
-_MEMORY_SHARE = 0.7
 #: Labels that need more than this part of the memory are kept in a mapped file.
 _LABELS_SHARE = 0.25
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
-def free_memory() -> int:
-    """Bytes of main memory that may be used: 70 % of what is free."""
-    import psutil
-
-    return int(_MEMORY_SHARE * psutil.virtual_memory().available)
-
-
 def labels_on_disk(size: int, limit: int | None = None) -> bool:
     """Tell whether labels of `size` bytes are kept in a mapped file instead of memory, of which `limit` may be used."""
-    return size > _LABELS_SHARE * (limit or free_memory())
+    return size > _LABELS_SHARE * (limit or usable_memory())
 
 
 def size_of_labels(grid: WorkingGrid, model: Model, thin: float) -> int:

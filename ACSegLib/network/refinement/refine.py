@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import apply_statistics, statistics_for
 from ACSegLib.network.predict.backends import Backend, choose_backend, make_backend
@@ -156,10 +156,11 @@ def refine_surface(
     place = tuple(slice(a, b) for a, b in settings.roi or [(0, n) for n in volume.shape])
     tiling = surface_tiling(tuple(p.stop - p.start for p in place))
     regions = list(surface_regions([layer[place] for layer in prediction.segmentation.layers], tiling))
-    kind, device = choose_backend(settings.device, settings.backend)
+    choice = choose_backend(settings.device, settings.backend)
+    kind = choice.backend
     if len(regions) < _WORTH_PREPARING and settings.backend == "auto":
         kind = "pytorch"
-    backend = make_backend(second, tiling.tile, device=device, backend=kind, precision=settings.precision)
+    backend = make_backend(second, tiling.tile, device=choice.device, backend=kind, precision=settings.precision)
     probabilities = scratch_array(prediction.probabilities.shape)
     for k in range(probabilities.shape[1]):
         probabilities[:, k] = prediction.probabilities[:, k]

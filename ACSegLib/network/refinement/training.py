@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.compute import choose_device, reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.model.architecture import build_network, unet_spec
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import normalise
@@ -29,7 +29,7 @@ from ACSegLib.network.refinement.refine import (
 from ACSegLib.network.train.calibration import count_margins, no_margins, offsets_for, shift_heads
 from ACSegLib.network.train.data import IGNORE, IGNORE_NAME, Case, drawn_planes, encode_labels
 from ACSegLib.network.train.losses import SegmentationLoss
-from ACSegLib.network.train.settings import choose_device
+from ACSegLib.network.train.settings import TRAINING_DEVICES
 from ACSegLib.network.train.trainer import stop_inside
 from ACSegLib.volume import Segmentation, Volume
 
@@ -146,7 +146,7 @@ def train_refiner(
         residual=False,
         in_channels=1 + len(model.segments),
     )
-    device = choose_device(settings.device)
+    device = choose_device(settings.device, TRAINING_DEVICES).name
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = build_network(spec).to(device).train()

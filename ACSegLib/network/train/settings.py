@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ACSegLib.compute import default_precision
+from ACSegLib.compute import PRECISIONS, default_precision
 from ACSegLib.errors import InputError
 from ACSegLib.network.model.model_file import Model
 
+#: Kinds of devices that Lightning's Fabric trains on.
+TRAINING_DEVICES = ("auto", "cpu", "cuda", "mps")
 PRESETS = ("quick", "standard", "thorough")
 #: Minutes of a preset when neither minutes nor epochs are given.
 PRESET_MINUTES: Mapping[str, float] = {"quick": 5.0, "standard": 60.0, "thorough": 480.0}
@@ -39,7 +41,7 @@ class TrainingSettings:
     steps_per_epoch : int
         Steps between two rows of the history.
     device : str
-        "auto", "cpu" or "cuda".
+        "auto", "cpu", "cuda", "cuda:1" or "mps"; see `ACSegLib.compute.choose_device`.
     devices : int
         GPUs (or CPU processes) to use on this machine; under torchrun or SLURM their numbers are taken.
     precision : str
@@ -142,44 +144,27 @@ class TrainingSettings:
         return json.loads(json.dumps(chosen, default=list))
 
 
-def choose_device(device: str) -> str:
-    """Give "cuda" or "cpu"; InputError if a GPU is asked for and there is none."""
-    import torch
-
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device must be auto, cpu or cuda, not {device!r}.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda was asked for, but torch finds no CUDA device; use auto or cpu.")
-    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def choose_precision(precision: str, device: str) -> str:
+def fabric_precision(precision: str, device: str) -> str:
     """Give Lightning's name of a precision; "auto" takes 16 bits only where the processor computes in them."""
     names = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
-    if precision in names:
-        if precision == "float16" and device == "cpu":
-            raise InputError("precision float16 needs a GPU; use auto, bfloat16 or float32.")
-        return names[precision]
-    if precision != "auto":
-        raise InputError(f"precision must be auto, {', '.join(names)}, not {precision!r}.")
-    return names[default_precision(device)]
-
-
-def available_memory(device: str) -> int:
-    """Bytes that are free on the device."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
+    if precision not in PRECISIONS:
+        raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}.")
+    if precision == "float16" and device == "cpu":
+        raise InputError("precision float16 needs a GPU; use auto, bfloat16 or float32.")
+    return names[default_precision(device) if precision == "auto" else precision]
 
 
 def make_fabric(settings: TrainingSettings, device: str) -> Any:
-    """Make Lightning's Fabric: one process, several on this machine, or what torchrun or SLURM started."""
+    """Make Lightning's Fabric: one process, several on this machine, or what torchrun or SLURM started.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:1" or "mps", as `ACSegLib.compute.choose_device` names it.
+    """
     from lightning.fabric import Fabric
 
+    kind, _, number = device.partition(":")
     devices, nodes = settings.devices, 1
     if "TORCHELASTIC_RUN_ID" in os.environ:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
@@ -188,9 +173,9 @@ def make_fabric(settings: TrainingSettings, device: str) -> Any:
         nodes = int(os.environ.get("SLURM_NNODES", "1"))
         devices = int(os.environ["SLURM_NTASKS"]) // nodes
     return Fabric(
-        accelerator=device,
-        devices=devices,
+        accelerator=kind,
+        devices=[int(number)] if number else devices,
         num_nodes=nodes,
         strategy="ddp" if devices * nodes > 1 else "auto",
-        precision=choose_precision(settings.precision, device),  # type: ignore[arg-type]
+        precision=fabric_precision(settings.precision, device),  # type: ignore[arg-type]
     )

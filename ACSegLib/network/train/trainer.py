@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.compute import free_cached_memory, is_out_of_memory, reuse_freed_memory
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.memory import reuse_freed_memory
 from ACSegLib.network.train.augmentation import PRESETS as AUGMENTATIONS
 from ACSegLib.network.train.checkpoint import State, optimizer_tensors, part, restore_optimizer, save_checkpoint
 from ACSegLib.network.train.data import Prepared
@@ -42,17 +42,6 @@ def learning_rate(settings: TrainingSettings, fraction: float) -> float:
         return settings.learning_rate * max(fraction / settings.warmup, 0.01)
     rest = (min(fraction, 1.0) - settings.warmup) / (1 - settings.warmup)
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * rest))
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error means that memory ran out, on a GPU or a CPU."""
-    import torch
-
-    text = str(error).lower()
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and any(w in text for w in ("out of memory", "not enough memory", "allocate memory"))
-    )
 
 
 class Trainer:
@@ -238,7 +227,7 @@ class Trainer:
                 loss = self.forward_backward(*self._batches.next())
                 break
             except Exception as error:
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._shrink(error)
         self.fabric.clip_gradients(
@@ -273,10 +262,7 @@ class Trainer:
                 "programs, or choose a smaller --patch or fewer --base-filters."
             ) from error
         self._optimizer.zero_grad(set_to_none=True)
-        if self.fabric.device.type == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
+        free_cached_memory(self.fabric.device.type)
         before = f"batch {self._patches[1]}, patch {self._patches[0]}"
         (k, j, i), self.plan.batch_size = smaller
         self.plan.patch_size, self.plan.growth = (k, j, i), []

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.compute import available_memory, choose_device, is_out_of_memory, limit_torch_threads
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.architecture import build_seeded
@@ -29,8 +30,8 @@ from ACSegLib.network.train.checks import Facts, Problem, compare, examine, refu
 from ACSegLib.network.train.data import Case, Prepared, join_tables, prepare
 from ACSegLib.network.train.finetune import adapt_head, plan_from_model
 from ACSegLib.network.train.planning import Plan, make_plan, resampled_shapes
-from ACSegLib.network.train.settings import TrainingSettings, available_memory, choose_device, make_fabric
-from ACSegLib.network.train.trainer import Trainer, out_of_memory
+from ACSegLib.network.train.settings import TRAINING_DEVICES, TrainingSettings, make_fabric
+from ACSegLib.network.train.trainer import Trainer
 from ACSegLib.network.train.validation_split import FEWEST_FOR_WHOLE_VALIDATION, hold_back
 from ACSegLib.volume import Segment, Segmentation, Volume
 
@@ -101,16 +102,18 @@ def train(
     if not cases:
         raise InputError("there is no pair of image and labels to train on; check the image and label folders.")
     facts, val_facts, warnings = _checked(cases, held_out, settings, progress.part(0.0, 0.03))
-    device = choose_device(settings.device)
+    device = choose_device(settings.device, TRAINING_DEVICES)
+    warnings += [device.note] if device.note else []
+    limit_torch_threads()
     table = join_tables((f.segments for f in facts), settings.ignore)
-    plan, start = _plan(facts, table, settings, device, warnings)
+    plan, start = _plan(facts, table, settings, device.name, warnings)
     state = State(seed=settings.seed, data=_data_digest([*facts, *val_facts], table), choices=settings.choices())
     tensors: dict[str, torch.Tensor] = {}
     if settings.resume and settings.checkpoint:
         fresh = state
         state, plan, tensors = load_checkpoint(settings.checkpoint)
         require_same_course(settings.checkpoint, state, fresh)
-    fabric = make_fabric(settings, device)
+    fabric = make_fabric(settings, device.name)
     fabric.launch()
     if settings.checkpoint and not settings.resume and fabric.is_global_zero:
         told = set_aside(settings.checkpoint)
@@ -177,7 +180,7 @@ def _plan(
     plan = make_plan(
         facts,
         table,
-        device=device,
+        device="cpu" if device == "cpu" else "cuda",
         preset=settings.preset,
         available_bytes=memory,
         overrides=settings.overrides,
@@ -222,7 +225,7 @@ def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: 
         progress(0.0, "finding how large the segments should come out")
         return calibrate(model, cases, fabric, progress)
     except Exception as error:
-        if fabric.world_size > 1 or not out_of_memory(error):  # the other processes would wait for this one
+        if fabric.world_size > 1 or not is_out_of_memory(error):  # the other processes would wait for this one
             raise
     warnings.append("memory ran out when the outputs were calibrated; segments may come out a little too large")
     return replace(model, card={**model.card, "warnings": list(warnings)})
@@ -232,7 +235,7 @@ def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: 
 def _scratch(settings: TrainingSettings, facts: Sequence[Facts], plan: Plan) -> Iterator[Path | None]:
     """Give a folder for memory-mapped arrays when they would fill the memory, else None."""
     voxels = int(resampled_shapes(facts, plan.spacing, plan.unit).prod(1).sum())
-    if voxels * 5 < available_memory("cpu") * _IN_MEMORY_SHARE:
+    if voxels * 5 < available_memory() * _IN_MEMORY_SHARE:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="acseg-", dir=settings.scratch) as folder:

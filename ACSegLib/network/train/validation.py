@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.compute import available_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.tiling import bytes_per_voxel, choose_tile
 from ACSegLib.network.train.data import IGNORE, Prepared
-from ACSegLib.network.train.settings import available_memory
 
 if TYPE_CHECKING:
     import torch

@@ -9,12 +9,10 @@ from scipy import ndimage
 from ACSegLib.errors import Cancelled
 from ACSegLib.masks import bounding_box
 from ACSegLib.measure.regions import (
-    THREADS_VARIABLE,
     SegmentBoxes,
     chunks_of,
     in_threads,
     squared_distance,
-    threads,
     touches_border,
     union_box,
     within,
@@ -48,11 +46,7 @@ def test_within_distance_stops_when_cancelled():
         within_distance(np.ones((64, 8, 8), bool), (1, 1, 1), 2.0, check=cancelled)
 
 
-def test_threads_keep_to_their_share_and_results_to_their_order(monkeypatch):
-    monkeypatch.setenv(THREADS_VARIABLE, "1")
-    assert threads() == 1
-    monkeypatch.delenv(THREADS_VARIABLE)
-    assert threads() >= 1
+def test_results_of_threads_keep_their_order():
     chunks = [slice(n, n + 1) for n in range(40)]
     assert in_threads(lambda part: part.start, chunks) == list(range(40))
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from known_networks import SLOPE, threshold_model
 
+from ACSegLib import compute
 from ACSegLib.errors import Cancelled, InputError, MemoryLimitError
 from ACSegLib.files.lazy import is_mapped
 from ACSegLib.jobs import CancelFlag, Progress
@@ -155,33 +156,48 @@ def test_openvino_and_pytorch_agree():
     assert np.abs(results["openvino"].probabilities - results["pytorch"].probabilities).max() < 2e-3
 
 
-def test_backend_is_chosen_by_what_there_is():
-    def found(bfloat16=False, cuda=False, openvino=False):
-        return backends.Processor(bfloat16, cuda, openvino)
+@pytest.mark.parametrize(
+    ("present", "wanted", "expected"),
+    [
+        ({"openvino"}, {}, ("openvino", "cpu")),
+        (set(), {}, ("pytorch", "cpu")),
+        ({"cuda", "openvino"}, {}, ("pytorch", "cuda")),
+        ({"cuda", "openvino"}, {"backend": "openvino"}, ("openvino", "cpu")),
+        ({"cuda", "openvino"}, {"device": "cpu"}, ("openvino", "cpu")),
+        ({"mps"}, {"device": "mps"}, ("pytorch", "mps")),
+    ],
+)
+def test_backend_and_device_follow_from_what_the_computer_has(monkeypatch, present, wanted, expected):
+    monkeypatch.setattr(compute, "device_count", lambda kind: int(kind in present))
+    monkeypatch.setattr(backends, "openvino_is_installed", lambda: "openvino" in present)
+    choice = backends.choose_backend(**wanted)
+    assert (choice.backend, choice.device) == expected
+    assert choice.notes == []
 
-    assert backends.choose_backend(found=found(openvino=True)) == ("openvino", "cpu")
-    assert backends.choose_backend(found=found()) == ("pytorch", "cpu")
-    assert backends.choose_backend(found=found(cuda=True, openvino=True)) == ("pytorch", "cuda")
-    assert backends.choose_backend(backend="openvino", found=found(cuda=True, openvino=True)) == ("openvino", "cpu")
-    with pytest.raises(InputError, match="no CUDA device"):
-        backends.choose_backend("cuda", found=found())
+
+def test_a_missing_device_is_replaced_with_a_note_and_a_missing_backend_is_refused(monkeypatch):
+    monkeypatch.setattr(compute, "device_count", lambda kind: 0)
+    monkeypatch.setattr(backends, "openvino_is_installed", lambda: False)
+    choice = backends.choose_backend("cuda")
+    assert choice.device == "cpu"
+    assert "there is no cuda device" in choice.notes[0]
+    found = predict(smooth_volume((8, 8, 8)), threshold_model(patch=8), PredictionSettings(device="cuda"))
+    assert "there is no cuda device" in found.report["notes"][0]
     with pytest.raises(InputError, match="not installed"):
-        backends.choose_backend(backend="openvino", found=found())
+        backends.choose_backend(backend="openvino")
     with pytest.raises(InputError, match="device must be one of"):
-        backends.choose_backend("tpu", found=found())
+        backends.choose_backend("tpu")
 
 
-def test_report_tells_why_the_backend_was_chosen():
+def test_the_report_says_why_the_backend_was_chosen(monkeypatch):
+    monkeypatch.setattr(compute, "device_count", lambda kind: 0)
     volume = Volume(np.zeros((16, 16, 16), np.float32))
-    assert (
-        predict(volume, threshold_model(), PredictionSettings(backend="pytorch")).report["backend_reason"]
-        == "asked for"
-    )
-    nothing = backends.Processor(bfloat16=False, cuda=False, openvino=False)
-    assert "not installed" in backends.explain_backend("auto", "cpu", nothing)
-    here = backends.examine_processor()
-    if here.openvino and not here.cuda:
-        assert "too small" in predict(volume, threshold_model()).report["backend_reason"]
+    report = predict(volume, threshold_model(), PredictionSettings(backend="pytorch")).report
+    assert report["backend_reason"] == "asked for"
+    monkeypatch.setattr(backends, "openvino_is_installed", lambda: True)
+    assert "too small" in predict(volume, threshold_model()).report["backend_reason"]
+    monkeypatch.setattr(backends, "openvino_is_installed", lambda: False)
+    assert "not installed" in predict(volume, threshold_model()).report["backend_reason"]
 
 
 def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
@@ -191,7 +207,7 @@ def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
     def cramped(model, tile, **options):
         tried.append(tile)
         if np.prod(tile) > 9000:
-            raise backends.OutOfMemory("std::bad_alloc")
+            raise compute.OutOfMemory("std::bad_alloc")
         return make(model, tile, **options)
 
     monkeypatch.setattr(inference, "make_backend", cramped)
@@ -217,15 +233,6 @@ def test_memory_that_runs_out_between_tiles_is_understood_too(monkeypatch):
     found = predict(volume, threshold_model(patch=8), settings())
     assert np.array_equal(found.segmentation.labels, expected_labels(volume.array))
     assert "a smaller one was taken" in found.report["notes"][0]
-
-
-def test_allocators_words_are_understood():
-    with pytest.raises(backends.OutOfMemory), backends.memory_errors():
-        torch.empty(1 << 50)
-    with pytest.raises(RuntimeError, match="shape"), backends.memory_errors():
-        raise RuntimeError("the shape is wrong")
-    with pytest.raises(MemoryLimitError, match="TMPDIR"), backends.memory_errors():
-        raise MemoryLimitError("set TMPDIR")
 
 
 @pytest.mark.cuda

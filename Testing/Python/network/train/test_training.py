@@ -23,7 +23,7 @@ from ACSegLib.network.train.checkpoint import State, load_checkpoint, require_sp
 from ACSegLib.network.train.data import IGNORE, Prepared
 from ACSegLib.network.train.finetune import adapt_head, head_keys
 from ACSegLib.network.train.sampling import FAMILIAR, PatchSampler
-from ACSegLib.network.train.settings import TrainingSettings, choose_precision
+from ACSegLib.network.train.settings import TrainingSettings, fabric_precision
 from ACSegLib.network.train.trainer import Trainer, learning_rate
 from ACSegLib.network.train.training import train
 from ACSegLib.network.train.validation import overlap_counts, predict_classes
@@ -498,7 +498,7 @@ def test_bfloat16_is_taken_on_a_gpu_only_where_it_is_not_emulated(monkeypatch):
         monkeypatch.setattr(
             torch.cuda, "is_bf16_supported", lambda including_emulation=True, n=native: n or including_emulation
         )
-        assert choose_precision("auto", "cuda") == ("bf16-mixed" if native else "16-mixed")
+        assert fabric_precision("auto", "cuda") == ("bf16-mixed" if native else "16-mixed")
 
 
 def test_schedule_warms_up_and_ends_at_nothing():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ACSegLib import memory
+from ACSegLib import compute
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Prints the pages that the system had to provide for tensors of 64 MiB, one freed before the next: before, inside of
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import resource
 import torch
-from ACSegLib.memory import reuse_freed_memory
+from ACSegLib.compute import reuse_freed_memory
 
 def touched():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -30,7 +30,7 @@ print(touched())
 """
 
 
-@pytest.mark.skipif(memory._glibc() is None, reason="glibc alone is tuned")
+@pytest.mark.skipif(compute._glibc() is None, reason="glibc alone is tuned")
 def test_memory_is_reused_inside_and_given_back_after():
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
@@ -42,5 +42,5 @@ def test_memory_is_reused_inside_and_given_back_after():
 
 def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
-    with memory.reuse_freed_memory():
-        assert memory._users == 0
+    with compute.reuse_freed_memory():
+        assert compute._users == 0
