@@ -23,6 +23,7 @@ from typing import Any
 
 from ACSegLib.commands import demo_steps
 from ACSegLib.commands.options import option
+from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError
 from ACSegLib.jobs import Progress
 
@@ -55,7 +56,7 @@ class Options:
         default=80, help="voxels a side of those tomograms", minimum=32, maximum=256, advanced=True
     )
     seed: int = option(default=0, help="number that fixes the simulated tomograms", minimum=0)
-    device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    device: str = option(default="auto", help="where to compute", choices=DEVICES)
 
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:

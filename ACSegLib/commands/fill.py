@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
+from ACSegLib.compute import DEVICES
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Options:
     leave_out: list[str] = option(
         default=[], help="segments to leave out of the result, drawn only to compete, as a neighbour", metavar="SEGMENT"
     )
-    device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    device: str = option(default="auto", help="where to compute", choices=DEVICES)
     resample: bool = option(default=False, help="bring labels of another grid onto the image's (nearest)")
     gamma: float | None = option(
         default=None,

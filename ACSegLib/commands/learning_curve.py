@@ -26,6 +26,7 @@ from ACSegLib.commands.batch import journal_path, run_batch
 from ACSegLib.commands.inputs import find_files, stem
 from ACSegLib.commands.learning_runs import check_tests, design_run, one_run, scores_of
 from ACSegLib.commands.options import option
+from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
 
@@ -55,7 +56,7 @@ class Options:
     preset: str = option(default="quick", help="training: length and size", choices=("quick", "standard", "thorough"))
     minutes: float | None = option(default=None, help="length of each training", minimum=0.05, unit="minutes")
     epochs: int | None = option(default=None, help="length of each training in epochs instead", minimum=1)
-    device: str = option(default="auto", help="where to train", choices=("auto", "cpu", "cuda"))
+    device: str = option(default="auto", help="where to train", choices=DEVICES)
     workers: int = option(default=1, help="runs at a time; 0: one a core", minimum=0)
     resample: bool = option(default=False, help="bring labels onto their images' grids where the two differ")
     seed: int = option(default=0, help="seed of subsets, networks and simulation", minimum=0)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
+from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 
@@ -61,7 +62,7 @@ class Options:
         maximum=0.5,
         advanced=True,
     )
-    device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    device: str = option(default="auto", help="where to compute", choices=DEVICES)
     roi: list[int] = option(default=[], help="region to predict: I0 I1 J0 J1 K0 K1, ends excluded", unit="voxels")
     largest: list[str] = option(default=[], help="segments of which only the largest component is kept")
     islands: float | None = option(

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
 from ACSegLib.commands.pairs import PairOfFiles, find_pairs, read_table
+from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.jobs import Progress
 
@@ -60,7 +61,7 @@ class Options:
         default=False,
         help="then train a second network that refines the surface (predict --refine network), half as long",
     )
-    device: str = option(default="auto", help="where to compute", choices=("auto", "cpu", "cuda"))
+    device: str = option(default="auto", help="where to compute", choices=DEVICES)
     sparse: str = option(
         default="auto",
         help="labels drawn on some slices only: found by themselves (auto), none (off), or the axis drawn across",

@@ -72,7 +72,7 @@ class Predictor:
     """Predicts as `acseg predict` does with its defaults."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from ACSegLib.network.shipped import open_model
+        from ACSegLib.network.model.pretrained import open_model
 
         self.model = open_model(options.model)
         self._refine = options.refine
