@@ -146,11 +146,10 @@ def default_precision(device: str) -> str:
 
 def has_bfloat16() -> bool:
     """Tell whether networks may compute in bfloat16 on this processor: it can natively, and the user permits it."""
-    import torch
+    from llvmlite.binding import get_host_cpu_features
 
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    native = any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
-    return native and not float32_only()
+    features = get_host_cpu_features()
+    return any(features.get(name) for name in ("avx512bf16", "amx-bf16")) and not float32_only()
 
 
 def float32_only() -> bool:

@@ -100,7 +100,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     files = find_images(options.images)
     several = len(files) > 1 or is_folder_of_images(options.images[0])
     targets = _targets(files, options, several)
-    model = open_model(options.model)
+    model = open_model(options.model, arrays=True)
     _check_segments(options, model)
     rows: list[dict[str, Any]] = []
     outputs: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 import os
 
+import llvmlite.binding
 import pytest
 import torch
 
@@ -19,8 +20,8 @@ def neutral_environment(monkeypatch):
 
 
 def processor_with(monkeypatch, avx512_bf16=False, amx=False):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16, raising=False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    features = {"avx512bf16": avx512_bf16, "amx-bf16": amx}
+    monkeypatch.setattr(llvmlite.binding, "get_host_cpu_features", lambda: features)
 
 
 @pytest.mark.parametrize(
@@ -151,3 +152,9 @@ def test_errors_of_allocators_are_recognised(error, expected):
 def test_an_allocation_that_does_not_fit_is_out_of_memory():
     with pytest.raises(compute.OutOfMemory), compute.memory_errors():
         torch.empty(1 << 50)
+
+
+def test_bfloat16_is_found_as_pytorch_finds_it():
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    native = any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
+    assert compute.has_bfloat16() == native

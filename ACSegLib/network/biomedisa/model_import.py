@@ -96,6 +96,15 @@ def import_biomedisa(path: str | os.PathLike[str]) -> Model:
 def build_biomedisa_unet(spec: Mapping[str, Any]) -> torch.nn.Module:
     """Build a network of kind "biomedisa-unet", fresh weights; InputError for a spec that should not be built."""
     from ACSegLib.network.biomedisa.network import BiomedisaUNet
+
+    check_biomedisa_spec(spec)
+    epsilon = float(spec.get("epsilon", 1e-3))
+    residual = bool(spec.get("residual"))
+    return BiomedisaUNet(spec["in_channels"], spec["filters"], spec["out_channels"], residual, epsilon)
+
+
+def check_biomedisa_spec(spec: Mapping[str, Any]) -> None:
+    """Raise InputError, naming the key, for a spec that should not be built."""
     from ACSegLib.network.model.architecture import MAXIMUM_CLASSES, MAXIMUM_FILTERS, MAXIMUM_LEVELS
 
     filters, channels, classes = spec.get("filters"), spec.get("in_channels"), spec.get("out_channels")
@@ -108,8 +117,6 @@ def build_biomedisa_unet(spec: Mapping[str, Any]) -> torch.nn.Module:
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= high:
             raise InputError(f"network {key} must be a whole number from 1 to {high}, not {value!r}.")
-    epsilon = float(spec.get("epsilon", 1e-3))
-    return BiomedisaUNet(spec["in_channels"], filters, spec["out_channels"], bool(spec.get("residual")), epsilon)
 
 
 @dataclass

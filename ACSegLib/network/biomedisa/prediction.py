@@ -215,10 +215,9 @@ def predict_biomedisa(
     InputError, MemoryLimitError
         As `predict_like_biomedisa`; InputError too if no voxel is finite.
     """
-    import torch
-
     from ACSegLib.network.predict.backends import make_backend
     from ACSegLib.network.predict.inference import Prediction
+    from ACSegLib.network.predict.plane_sink import on_host
 
     if model.preprocessing.get("separation"):
         raise InputError("this Biomedisa model separates instances, which is not supported; use --native.")
@@ -236,7 +235,7 @@ def predict_biomedisa(
     )
 
     def predict_patch(tile: np.ndarray) -> np.ndarray:
-        return backend(torch.from_numpy(np.ascontiguousarray(tile, np.float32)), progress).cpu().numpy()
+        return on_host(backend(np.ascontiguousarray(tile, np.float32), progress))
 
     notes = ["predicted in Biomedisa's way; --native keeps the image's resolution"]
     labels, probabilities = predict_like_biomedisa(

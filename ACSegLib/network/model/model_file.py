@@ -19,6 +19,7 @@ the JSON header:
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -26,6 +27,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import atomic_output, require_writable_folder
@@ -50,8 +53,9 @@ class Model:
     ----------
     spec : dict
         Description of the network for `ACSegLib.network.model.architecture.build_network`.
-    state_dict : dict of str to torch.Tensor
-        Its weights; empty in what `read_card` gives.
+    state_dict : dict of str to torch.Tensor, or to ndarray
+        Its weights; empty in what `read_card` gives. `load_model` gives arrays where it is asked to, so that a
+        prediction by OpenVINO needs no PyTorch; `network` and `tensors` turn them into tensors, `arrays` into arrays.
     segments : list of Segment
         In the order of the output channels; with softmax output channel 0, the background, comes before them.
     preprocessing : dict
@@ -84,11 +88,27 @@ class Model:
 
         network = build_network(self.spec)
         try:
-            network.load_state_dict(self.state_dict)
+            network.load_state_dict(self.tensors())
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:300]
             raise InputError(f"the model's weights do not fit its network ({reason}); the file is damaged.") from error
         return network.eval()
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The weights as tensors, in the order of the model."""
+        import torch
+
+        return {
+            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            for name, value in self.state_dict.items()
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The weights as arrays; needs no torch where they were loaded as such."""
+        return {
+            name: value if isinstance(value, np.ndarray) else value.detach().cpu().float().numpy()
+            for name, value in self.state_dict.items()
+        }
 
     @property
     def thin_threshold(self) -> float:
@@ -112,7 +132,7 @@ class Model:
         import torch
 
         found = hashlib.sha256(json.dumps(self.spec, sort_keys=True).encode())
-        for name, tensor in sorted(self.state_dict.items()):
+        for name, tensor in sorted(self.tensors().items()):
             found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         return found.hexdigest()
@@ -126,7 +146,7 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     FileError
         If the folder is missing or the disk is full.
     """
-    write_tensors(model.state_dict, json.dumps(_header(model), allow_nan=False), path)
+    write_tensors(model.tensors(), json.dumps(_header(model), allow_nan=False), path)
 
 
 def write_tensors(tensors: Mapping[str, torch.Tensor], header: str, path: str | os.PathLike[str]) -> None:
@@ -161,8 +181,13 @@ def require_output(path: str | os.PathLike[str]) -> None:
         )
 
 
-def load_model(path: str | os.PathLike[str]) -> Model:
+def load_model(path: str | os.PathLike[str], *, arrays: bool = False) -> Model:
     """Read a model file.
+
+    Parameters
+    ----------
+    arrays : bool
+        Give the weights as numpy arrays, without importing torch.
 
     Raises
     ------
@@ -170,9 +195,9 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         If it is missing, damaged, not a model of ACSeg, or written by a later version.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     model = read_card(path)
+    load_file = importlib.import_module("safetensors.numpy" if arrays else "safetensors.torch").load_file
     try:
         model.state_dict = load_file(os.fspath(path))
     except (SafetensorError, OSError, ValueError) as error:

@@ -33,8 +33,13 @@ def shipped_model() -> Path:
     raise FileError(f"the model that ships with ACSeg is missing ({beside}); install ACSeg again, or give a model: -m.")
 
 
-def open_model(path: str | None = None) -> Model:
+def open_model(path: str | None = None, *, arrays: bool = False) -> Model:
     """Open a model: a file of ACSeg or of Biomedisa (.h5), told apart by content; None opens the shipped one.
+
+    Parameters
+    ----------
+    arrays : bool
+        Give the weights of a file of ACSeg as numpy arrays, without importing torch.
 
     Raises
     ------
@@ -45,5 +50,5 @@ def open_model(path: str | None = None) -> Model:
     from ACSegLib.network.model.model_file import load_model
 
     if path is None:
-        return load_model(shipped_model())
-    return import_biomedisa(path) if is_biomedisa_file(path) else load_model(path)
+        return load_model(shipped_model(), arrays=arrays)
+    return import_biomedisa(path) if is_biomedisa_file(path) else load_model(path, arrays=arrays)

@@ -1,7 +1,8 @@
 """What runs a network on tiles: OpenVINO on a processor where it is installed, PyTorch otherwise and on a GPU.
 
-A backend takes one float32 tile and gives its probabilities as a torch tensor on the backend's device. It notices a
-cancel within a layer of the network (PyTorch) or a tenth of a second (OpenVINO), not only between tiles.
+A backend takes one float32 tile and gives its probabilities: numpy arrays on a processor, torch tensors on a GPU. So a
+prediction by OpenVINO imports no torch. A backend notices a cancel within a layer of the network (PyTorch) or a tenth
+of a second (OpenVINO), not only between tiles.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from ACSegLib.compute import choose_device, cores, default_precision, limit_torch_threads, memory_errors
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.network.model.architecture import patch_divisor
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 BACKENDS = ("auto", "openvino", "pytorch")
 _POLL_MILLISECONDS = 50
-#: Side of the image that OpenVINO's graph is made with, in voxels of the coarsest level.
-_EXAMPLE = 2
+#: A numpy array on a processor, a torch tensor on a GPU.
+Array = Any
 
 
 class Backend(Protocol):
@@ -36,8 +38,10 @@ class Backend(Protocol):
     device: str
     precision: str
 
-    def __call__(self, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
+    def __call__(self, tile: Array, progress: Progress) -> Array:
         """Give probabilities, float32 (1, channels, k, j, i) on the backend's device, of a tile (1, 1, k, j, i).
+
+        They may be overwritten by the next call.
 
         Raises
         ------
@@ -99,13 +103,12 @@ def make_backend(
     choice = choose_backend(device, backend)
     if precision == "auto":
         precision = default_precision(choice.device)
-    network = _with_probabilities(model)
-    limit_torch_threads()
     if choice.backend == "openvino":
         if precision == "float16":
             raise InputError("precision float16 is for GPUs; use bfloat16 or float32 with OpenVINO.")
-        return _OpenVino(network, model.spec, tile, precision)
-    return _PyTorch(network, choice.device, precision)
+        return _OpenVino(model, tile, precision)
+    limit_torch_threads()
+    return _PyTorch(_with_probabilities(model), choice.device, precision)
 
 
 def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
@@ -129,9 +132,15 @@ def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
     installed = openvino_is_installed()
     if backend == "openvino":
         if not installed:
-            raise InputError("--engine openvino was asked for, but it is not installed; pip install 'acseg[fast]'.")
+            raise InputError("--engine openvino was asked for, but it is not installed; pip install 'acseg[predict]'.")
         if place.name != "cpu":
             raise InputError(f"OpenVINO runs on the CPU, not on {place.name}; leave --device or --engine out.")
+    if backend == "pytorch" and importlib.util.find_spec("torch") is None:
+        raise InputError("--engine pytorch was asked for, but it is not installed; pip install 'acseg[network]'.")
+    if not installed and importlib.util.find_spec("torch") is None:
+        raise InputError(
+            "a prediction needs OpenVINO or PyTorch, and neither is installed; pip install 'acseg[predict]'."
+        )
     notes = [place.note] if place.note else []
     if backend != "auto":
         return Choice(backend, place.name, "asked for", notes)
@@ -139,7 +148,7 @@ def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
         return Choice("pytorch", place.name, f"PyTorch runs on the {place.kind} device", notes)
     if installed:
         return Choice("openvino", "cpu", "the fastest on this processor", notes)
-    return Choice("pytorch", "cpu", "OpenVINO is not installed: pip install 'acseg[fast]'", notes)
+    return Choice("pytorch", "cpu", "OpenVINO is not installed: pip install 'acseg[predict]'", notes)
 
 
 def openvino_is_installed() -> bool:
@@ -175,18 +184,19 @@ class _PyTorch:
     def _check(self, module: Any, inputs: Any) -> None:
         self._progress.check()
 
-    def __call__(self, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
+    def __call__(self, tile: Array, progress: Progress) -> Array:
         import torch
 
         self._progress = progress
         kind = self.device.split(":")[0]
         with memory_errors(), torch.inference_mode(), self._arithmetic():
-            tile = tile.to(self.device, non_blocking=True)
+            tile = np.ascontiguousarray(tile) if isinstance(tile, np.ndarray) else tile
+            inputs = torch.as_tensor(tile).to(self.device, non_blocking=True)
             if kind == "cuda":
-                tile = tile.contiguous(memory_format=torch.channels_last_3d)
+                inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
             with torch.autocast(kind, self._dtype, enabled=self._dtype != torch.float32):
-                result = self._network(tile)
-            return result.float()
+                result = self._network(inputs)
+            return result.float().numpy() if kind == "cpu" else result.float()
 
     def _arithmetic(self) -> contextlib.AbstractContextManager[None]:
         """Have float32 mean float32: convolutions on CUDA take TF32, which has 10 bits of mantissa, by themselves."""
@@ -204,35 +214,27 @@ class _OpenVino:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, network: torch.nn.Module, spec: Mapping[str, Any], tile: Sequence[int], precision: str) -> None:
+    def __init__(self, model: Model, tile: Sequence[int], precision: str) -> None:
         import openvino
-        import torch
+
+        from ACSegLib.network.predict.openvino_graph import build_graph
 
         self.precision = precision
-        shape = [1, spec["in_channels"], *tile]
-        # The graph is learned from runs of the network; of the tile's size they would take longer than many tiles.
-        small = [
-            1,
-            spec["in_channels"],
-            *(min(n, _EXAMPLE * d) for n, d in zip(tile, patch_divisor(spec), strict=True)),
-        ]
-        with memory_errors(), torch.inference_mode():
-            graph = openvino.convert_model(network, example_input=torch.zeros(small), input=[shape])
+        with memory_errors():
+            graph = build_graph(model.spec, model.arrays(), tile)
             hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
             options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
             if cores() < (os.cpu_count() or 1):  # a container's quota, which OpenVINO does not see
                 options["INFERENCE_NUM_THREADS"] = str(cores())
             self._request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
 
-    def __call__(self, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
-        import torch
-
+    def __call__(self, tile: Array, progress: Progress) -> Array:
         with memory_errors():
-            self._request.start_async([tile.contiguous().numpy()], share_inputs=True)
+            self._request.start_async([np.ascontiguousarray(tile)], share_inputs=True)
             while not self._request.wait_for(_POLL_MILLISECONDS):
                 if progress.is_cancelled():
                     self._request.cancel()
                     with contextlib.suppress(RuntimeError):  # it reports its cancellation as an error
                         self._request.wait()
                     progress.check()
-            return torch.from_numpy(self._request.get_output_tensor(0).data)
+            return self._request.get_output_tensor(0).data

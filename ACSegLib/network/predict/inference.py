@@ -21,7 +21,7 @@ from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.preprocessing import apply_statistics, shape_at, statistics_for
-from ACSegLib.network.predict.backends import Backend, choose_backend, make_backend
+from ACSegLib.network.predict.backends import Array, Backend, choose_backend, make_backend
 from ACSegLib.network.predict.plane_sink import Box, PlaneSink, assemble, labels_on_disk, size_of_labels
 from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid, working_shape
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 #: What reading, backend and statistics take, whatever the image; of the rest a quarter is freed memory that is held.
 _FIXED_BYTES = 512 << 20
 _COARSEST, _FINEST = 16.0, 1 / 64
-#: Voxels from which on OpenVINO's seconds of preparation are earned back.
-_WORTH_PREPARING = 8_000_000
 
 
 @dataclass
@@ -238,9 +236,6 @@ class _Job:
         choice = choose_backend(settings.device, settings.backend)
         self.kind, self.place, self.reason = choice.backend, choice.device, choice.reason
         self.notes = choice.notes
-        small = math.prod(grid.shape) * (8 if settings.tta else 1) < _WORTH_PREPARING
-        if settings.backend == "auto" and self.kind == "openvino" and small:
-            self.kind, self.reason = "pytorch", "the image is too small to earn OpenVINO's preparation back"
         patch = model.preprocessing.get("patch_size") or (64, 64, 64)
         self.overlap = [round(n * settings.overlap) for n in patch]
         self.thin = settings.thin_for(model)
@@ -306,12 +301,15 @@ class _Job:
         return place_tiles(self.grid.shape, tile, self.overlap)
 
     def _rows(self, backend: Backend, tiling: Tiling, sink: PlaneSink, progress: Progress) -> None:
-        import torch
+        on_gpu = backend.device != "cpu"
+        windows: list[list[Array]] = [list(tiling.windows(axis)) for axis in range(3)]
+        if on_gpu:
+            import torch
 
-        windows = [[torch.from_numpy(w).to(backend.device) for w in tiling.windows(axis)] for axis in range(3)]
+            windows = [[torch.from_numpy(w).to(backend.device) for w in row] for row in windows]
         starts, (depth, height, width) = tiling.starts, tiling.shape
-        rows = torch.zeros((self.model.spec["out_channels"], min(tiling.tile[0], depth), height, width))
-        rows = rows.to(backend.device)
+        size = (self.model.spec["out_channels"], min(tiling.tile[0], depth), height, width)
+        rows: Array = torch.zeros(size, device=backend.device) if on_gpu else np.zeros(size, np.float32)
         tiles = self._read_ahead(tiling)
         columns = list(itertools.product(range(len(starts[1])), range(len(starts[2]))))
         for n, k in enumerate(starts[0]):
@@ -325,30 +323,43 @@ class _Job:
                 rows[:, : len(wk), j : j + len(wj), i : i + len(wi)] += result
             done = starts[0][n + 1] if n + 1 < len(starts[0]) else depth
             sink.take(rows[:, : done - k])
-            shared = rows[:, done - k :].clone()  # what the next row of tiles adds to
+            shared = rows[:, done - k :] + 0  # a copy: what the next row of tiles adds to
             rows[:, : shared.shape[1]] = shared
             rows[:, shared.shape[1] :] = 0
 
-    def _read_ahead(self, tiling: Tiling) -> Iterator[torch.Tensor]:
+    def _read_ahead(self, tiling: Tiling) -> Iterator[Array]:
         """Read the next tile while the network works on this one."""
+        if self.place.startswith("cuda"):
+            yield from self._read_ahead_to_gpu(tiling)
+            return
+
+        def read(start: tuple[int, ...]) -> np.ndarray:
+            return self.grid.read(self.array, start, tiling.tile, self.normalise)[None, None]
+
+        places = itertools.product(*tiling.starts)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(read, next(places))
+            for place in places:
+                tile, ahead = ahead.result(), pool.submit(read, place)
+                yield tile
+            yield ahead.result()
+
+    def _read_ahead_to_gpu(self, tiling: Tiling) -> Iterator[torch.Tensor]:
+        """As `_read_ahead`; copied beside the stream that computes, so that the copy takes no time of its own."""
         import torch
 
-        copies = torch.cuda.Stream(self.place) if self.place.startswith("cuda") else None
+        copies = torch.cuda.Stream(self.place)
 
         def read(start: tuple[int, ...]) -> torch.Tensor:
             tile = torch.from_numpy(self.grid.read(self.array, start, tiling.tile, self.normalise))[None, None]
-            if copies is None:
-                return tile
-            # beside the stream that computes, so that the copy takes no time of its own
             with memory_errors(), torch.cuda.stream(copies):
                 tile = tile.pin_memory().to(self.place, non_blocking=True)
                 copies.synchronize()
             return tile
 
         def handed_over(ahead: Future[torch.Tensor]) -> torch.Tensor:
-            tile = ahead.result()
-            if copies is not None:  # its memory must not be given to a later copy while the network still reads it
-                tile.record_stream(torch.cuda.current_stream(self.place))
+            tile = ahead.result()  # its memory must not be given to a later copy while the network still reads it
+            tile.record_stream(torch.cuda.current_stream(self.place))
             return tile
 
         places = itertools.product(*tiling.starts)
@@ -359,13 +370,15 @@ class _Job:
                 yield tile
             yield handed_over(ahead)
 
-    def _mirrored(self, backend: Backend, tile: torch.Tensor, progress: Progress) -> torch.Tensor:
+    def _mirrored(self, backend: Backend, tile: Array, progress: Progress) -> Array:
         if not self.settings.tta:
             return backend(tile, progress)
-        total: torch.Tensor | None = None
-        for count in range(4):
+        total = backend(tile, progress) + 0  # a copy: the next call may overwrite it
+        for count in range(1, 4):
             for axes in itertools.combinations((2, 3, 4), count):
-                result = backend(tile.flip(axes), progress).flip(axes) if axes else backend(tile, progress).clone()
-                total = result if total is None else total.add_(result)
-        assert total is not None
-        return total.div_(8)
+                total += _flipped(backend(_flipped(tile, axes), progress), axes)
+        return total / 8
+
+
+def _flipped(array: Array, axes: tuple[int, ...]) -> Array:
+    return np.flip(array, axes) if isinstance(array, np.ndarray) else array.flip(axes)

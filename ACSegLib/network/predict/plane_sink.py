@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,13 +15,13 @@ from ACSegLib.postprocess.rules import Labelling, RestoreThinStructures, apply_r
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
-    import torch
-
     from ACSegLib.network.model.model_file import Model
 
 _ARGMAX_VOXELS = 1 << 23
 #: Labels that need more than this part of the memory are kept in a mapped file.
 _LABELS_SHARE = 0.25
+#: A numpy array on a processor, a torch tensor on a GPU.
+Array = Any
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
@@ -66,36 +66,34 @@ class PlaneSink:
         self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
         self._first = self._written = self._received = 0
 
-    def take(self, planes: torch.Tensor) -> None:
-        """Take the next working planes, (channels, n, j, i) probabilities."""
+    def take(self, planes: Array) -> None:
+        """Take the next working planes, (channels, n, j, i) probabilities: an array, or a tensor on a GPU."""
         if not self.grid.resampled:
             step = max(1, _ARGMAX_VOXELS // max(1, math.prod(planes.shape[2:])))
             for start in range(0, planes.shape[1], step):
                 self._write(planes[:, start : start + step])
             return
         self._received += planes.shape[1]
-        self._pending = np.concatenate([self._pending, planes.cpu().numpy()], axis=1)
+        self._pending = np.concatenate([self._pending, on_host(planes)], axis=1)
         ready = self.grid.planes_ready(self._received)
         step = max(1, _ARGMAX_VOXELS // math.prod(self.grid.box_shape[1:]))
-        import torch
-
         for start in range(self._written, ready, step):
-            slab = self.grid.back(self._pending, self._first, start, min(start + step, ready))
-            self._write(torch.from_numpy(np.ascontiguousarray(slab)))
+            self._write(self.grid.back(self._pending, self._first, start, min(start + step, ready)))
         keep = max(self._first, min(self.grid.first_needed(ready), self._received))
         self._pending = self._pending[:, keep - self._first :].copy()
         self._first = keep
 
-    def _write(self, slab: torch.Tensor) -> None:
+    def _write(self, slab: Array) -> None:
         place = slice(self._written, self._written + slab.shape[1])
         classes = (slab > 0.5) if self.sigmoid else strongest(slab)[None]
-        self.classes[:, place] = classes.cpu().numpy()
+        self.classes[:, place] = on_host(classes)
         if self._candidates is not None:
-            likeliest = strongest(slab[1:]) + 1
-            nearly = (classes[0] == 0) & (slab[1:].amax(0) > self._thin)
-            self._candidates[place] = (likeliest * nearly).cpu().numpy()
+            likeliest = on_host(strongest(slab[1:])) + 1
+            top = slab[1:].max(0) if isinstance(slab, np.ndarray) else slab[1:].amax(0)
+            nearly = (self.classes[0, place] == 0) & on_host(top > self._thin)
+            self._candidates[place] = likeliest * nearly
         if self.probabilities is not None:
-            self.probabilities[:, place] = slab.half().cpu().numpy()
+            self.probabilities[:, place] = on_host(slab).astype(np.float16)
         self._written = place.stop
 
     def finish(self, progress: Progress) -> int:
@@ -106,21 +104,23 @@ class PlaneSink:
         return apply_rules([RestoreThinStructures(self._thin)], labelling, progress)
 
 
-def strongest(slab: torch.Tensor) -> torch.Tensor:
+def on_host(array: Array) -> np.ndarray:
+    """The array itself, or a tensor's values as one."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()
+
+
+def strongest(slab: Array) -> Array:
     """Channel of the largest of the probabilities (channels, n, j, i), the first of equals; shape (n, j, i).
 
     On a CPU, argmax over the few channels of the first axis takes ten times as long as comparing plane by plane.
     """
-    import torch
-
-    if slab.device.type != "cpu":
+    if not isinstance(slab, np.ndarray):
         return slab.argmax(0)
-    classes = torch.zeros(slab.shape[1:], dtype=torch.uint8 if slab.shape[0] < 256 else torch.int16)
-    for planes, row in zip(slab.unbind(1), classes, strict=True):
-        best = planes[0]
-        for channel in range(1, slab.shape[0]):
-            row.masked_fill_(planes[channel] > best, channel)
-            best = torch.maximum(best, planes[channel])
+    classes = np.zeros(slab.shape[1:], _type_of_labels(slab.shape[0]))
+    best = slab[0].copy()
+    for channel in range(1, slab.shape[0]):
+        classes[slab[channel] > best] = channel
+        np.maximum(best, slab[channel], out=best)
     return classes
 
 

@@ -27,7 +27,7 @@ from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import apply_statistics, statistics_for
 from ACSegLib.network.predict.backends import Backend, choose_backend, make_backend
 from ACSegLib.network.predict.inference import Prediction, PredictionSettings
-from ACSegLib.network.predict.plane_sink import PlaneSink, assemble, scratch_array
+from ACSegLib.network.predict.plane_sink import PlaneSink, assemble, on_host, scratch_array
 from ACSegLib.network.predict.tiling import Tiling, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid
 from ACSegLib.volume import Segmentation, Volume
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 KIND = "unet-with-surface"
 REGION = 64
 OVERLAP = 16
-#: Regions from which on OpenVINO's preparation is earned back.
-_WORTH_PREPARING = 40
 _PLANES = 16
 #: Where a region lies: its indices in the tiling, and its first voxel (k, j, i).
 Region = tuple[tuple[int, int, int], tuple[int, int, int]]
@@ -157,10 +155,9 @@ def refine_surface(
     tiling = surface_tiling(tuple(p.stop - p.start for p in place))
     regions = list(surface_regions([layer[place] for layer in prediction.segmentation.layers], tiling))
     choice = choose_backend(settings.device, settings.backend)
-    kind = choice.backend
-    if len(regions) < _WORTH_PREPARING and settings.backend == "auto":
-        kind = "pytorch"
-    backend = make_backend(second, tiling.tile, device=choice.device, backend=kind, precision=settings.precision)
+    backend = make_backend(
+        second, tiling.tile, device=choice.device, backend=choice.backend, precision=settings.precision
+    )
     probabilities = scratch_array(prediction.probabilities.shape)
     for k in range(probabilities.shape[1]):
         probabilities[:, k] = prediction.probabilities[:, k]
@@ -194,7 +191,7 @@ def _correct(
     for n, (where, start) in enumerate(regions):
         progress(n / len(regions), f"surface region {n + 1} of {len(regions)}")
         before, inputs = _inputs(volume.array, corner, old, start, tiling, statistics, model.spec)
-        after = backend(inputs, progress)[0].cpu().numpy()
+        after = on_host(backend(inputs, progress))[0]
         size = before.shape[1:]
         weights = [windows[axis][where[axis]] for axis in range(3)]
         change = (after[:, : size[0], : size[1], : size[2]] - before) * (weights[1][:, None] * weights[2])
@@ -230,34 +227,30 @@ def _inputs(
     tiling: Tiling,
     statistics: Mapping[str, float] | None,
     spec: Mapping[str, Any],
-) -> tuple[np.ndarray, torch.Tensor]:
+) -> tuple[np.ndarray, np.ndarray]:
     """First probabilities (channels, k, j, i) of a region, and the second network's input (1, 1 + segments, ...).
 
     The probabilities' first voxel is the image's voxel `corner`.
     """
-    import torch
-
     box = tuple(slice(s, s + n) for s, n in zip(start, tiling.tile, strict=True))
     before = np.asarray(probabilities[(slice(None), *box)], np.float32)
     seen = tuple(slice(c + s, c + s + n) for c, s, n in zip(corner, start, before.shape[1:], strict=True))
     image = apply_statistics(array[seen], statistics)
     joined = np.concatenate([image[None], foreground(before, spec)])
     missing = [(0, 0)] + [(0, n - m) for n, m in zip(tiling.tile, image.shape, strict=True)]
-    return before, torch.from_numpy(np.pad(joined, missing, mode="edge"))[None]
+    return before, np.pad(joined, missing, mode="edge")[None]
 
 
 def labels_from_probabilities(
     probabilities: np.ndarray, volume: Volume, model: Model, settings: PredictionSettings, progress: Progress
 ) -> Segmentation:
     """Make the segmentation that probabilities (channels, k, j, i) stand for, as a prediction makes it of its own."""
-    import torch
-
     (k0, k1), (j0, j1), (i0, i1) = settings.roi or [(0, n) for n in volume.shape]
     grid = WorkingGrid((k0, j0, i0), (k1, j1, i1), (k1 - k0, j1 - j0, i1 - i0))
     sink = PlaneSink(grid, model, False, settings.memory_limit, settings.thin_for(model))
     for k in range(k0, k1, _PLANES):
         progress((k - k0) / (k1 - k0), "labelling the refined surface")
         planes = probabilities[:, k : min(k + _PLANES, k1), j0:j1, i0:i1]
-        sink.take(torch.from_numpy(np.asarray(planes, np.float32)))
+        sink.take(np.asarray(planes, np.float32))
     sink.finish(progress)
     return assemble(volume, model, settings.roi, grid, sink)[0]

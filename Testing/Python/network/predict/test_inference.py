@@ -194,8 +194,8 @@ def test_the_report_says_why_the_backend_was_chosen(monkeypatch):
     volume = Volume(np.zeros((16, 16, 16), np.float32))
     report = predict(volume, threshold_model(), PredictionSettings(backend="pytorch")).report
     assert report["backend_reason"] == "asked for"
-    monkeypatch.setattr(backends, "openvino_is_installed", lambda: True)
-    assert "too small" in predict(volume, threshold_model()).report["backend_reason"]
+    if backends.openvino_is_installed():
+        assert "fastest" in predict(volume, threshold_model()).report["backend_reason"]
     monkeypatch.setattr(backends, "openvino_is_installed", lambda: False)
     assert "not installed" in predict(volume, threshold_model()).report["backend_reason"]
 
@@ -290,15 +290,15 @@ def test_cancel_is_noticed_inside_a_tile(backend):
     from ACSegLib.network.model.architecture import build_network
 
     model = Model(spec, build_network(spec).state_dict(), [Segment("a", 1)])
-    tile = torch.rand(1, 1, *[64 if backend == "openvino" else 32] * 3)
+    tile = np.random.default_rng(0).random((1, 1, *[64 if backend == "openvino" else 32] * 3), np.float32)
     runner = backends.make_backend(model, tile.shape[2:], device="cpu", backend=backend, precision="float32")
     looks = []
     with pytest.raises(Cancelled):
         runner(tile, Progress(cancelled=lambda: looks.append(1) or len(looks) >= 3))
     assert len(looks) in (3, 4)
-    expected = runner(tile, Progress()).clone()  # the backend is whole after a cancel
-    assert torch.isfinite(expected).all()
-    assert torch.equal(runner(tile, Progress()), expected)
+    expected = runner(tile, Progress()).copy()  # the backend is whole after a cancel
+    assert np.isfinite(expected).all()
+    assert np.array_equal(runner(tile, Progress()), expected)
 
 
 def test_cancel_leaves_no_thread_behind():
