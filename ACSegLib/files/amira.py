@@ -30,6 +30,8 @@ _TYPES = {
 _LATTICE = re.compile(r"Lattice\s*\{\s*(\w+(?:\[\d+\])?)\s+([^\s}]+)\s*\}\s*=?\s*@(\d+)(?:\((\w+)(?:,\s*(\d+))?\))?")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},\n]|[^\s{},"]+')
 _HEADER_LIMIT = 1 << 26
+#: Lattice that Amira adds to label fields, with how sure each label is.
+_WEIGHTS = "Probability"
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ def _chosen(lattices: list[_Lattice], name: str | None, path: Path) -> _Lattice:
         lattices = [item for item in lattices if item.name == name]
     if not lattices:
         raise FileError(f"{path}: has no lattice{f' {name!r}' if name else ' of voxels'}; it has: {known}.")
+    fields = [item for item in lattices if not item.name.startswith(_WEIGHTS)]
+    if len(fields) == 1:  # a label field may hold the weights of its labels
+        return fields[0]
     if len(lattices) > 1:
         raise SeveralError(f"{path}: holds several lattices; choose one by its name (--dataset): {known}.")
     return lattices[0]

@@ -1,11 +1,19 @@
-"""DICOM series (a folder of slices or a multi-frame file) through SimpleITK; in millimetres."""
+"""DICOM series (a folder of slices or a multi-frame file) through SimpleITK, and SEG objects; in millimetres.
+
+ITK spreads the slices of a series evenly, whatever their positions are, and leaves out files that it cannot read. Both
+are found here by the positions that the slices state, and refused.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ACSegLib.errors import FileError
+from ACSegLib.files import dicom_seg
 from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import Content, Request, SeveralError
 from ACSegLib.volume import Geometry
@@ -15,6 +23,9 @@ ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
 _ENDINGS = (".dcm", ".ima", "")
+_LISTED = 5
+#: How far a slice may lie from its place, as a fraction of the slice distance.
+_TOLERANCE = 0.02
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -36,17 +47,113 @@ def read(path: Path, request: Request) -> Content:
     import SimpleITK
 
     if not path.is_dir():
-        image = SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO")
-        return _content(SimpleITK, image, path, "")
-    series = SimpleITK.ImageSeriesReader.GetGDCMSeriesIDs(str(path))
-    if request.dataset and request.dataset in series:
-        series = (request.dataset,)
-    if len(series) != 1:
-        known = ", ".join(series) or "none"
-        raise SeveralError(f"{path}: holds {len(series)} DICOM series; choose one with --dataset: {known}.")
+        if dicom_seg.is_segmentation(path):
+            return dicom_seg.read(path)
+        frames = _frame_places(path)
+        if frames:
+            require_even_slices(*frames, path)
+        return _content(SimpleITK, SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO"), path, "")
+    names, files = _series(SimpleITK, path)
+    if request.dataset and request.dataset in names:
+        names = (request.dataset,)
+    if len(names) == 0 and len(files) == 1 and dicom_seg.is_segmentation(files[0]):
+        return dicom_seg.read(files[0])
+    if len(names) != 1:
+        known = ", ".join(names) or "none"
+        raise SeveralError(f"{path}: holds {len(names)} DICOM series; choose one as the data set: {known}.")
+    chosen = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), names[0])
+    if len(chosen) == 1 and dicom_seg.is_segmentation(Path(chosen[0])):
+        return dicom_seg.read(Path(chosen[0]))
     reader = SimpleITK.ImageSeriesReader()
-    reader.SetFileNames(SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), series[0]))
-    return _content(SimpleITK, reader.Execute(), path, series[0])
+    reader.SetFileNames(chosen)
+    reader.MetaDataDictionaryArrayUpdateOn()
+    image = reader.Execute()
+    places = [_tag_numbers(reader, n, "0020|0032") for n in range(len(chosen))]
+    turns = [_tag_numbers(reader, n, "0020|0037") for n in range(len(chosen))]
+    content = _content(SimpleITK, image, path, names[0])
+    if len(chosen) > 1 and all(len(place) == 3 for place in places) and all(len(turn) == 6 for turn in turns):
+        require_even_slices(np.array(places), np.array(turns), path)
+    elif len(chosen) > 1:
+        content.notes.append("states no positions of its slices; their order is that of their numbers.")
+    return content
+
+
+def _series(itk: Any, folder: Path) -> tuple[tuple[str, ...], list[Path]]:
+    """The series of a folder, and all its DICOM files; FileError where a file belongs to no series that can be read."""
+    names = itk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    known = {
+        Path(file).name for name in names for file in itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), name)
+    }
+    files = [file for file in sorted(folder.iterdir()) if file.name.upper() != "DICOMDIR" and _is_dicom(file)]
+    lost = [file.name for file in files if file.name not in known]
+    if lost and names:
+        more = f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
+        raise FileError(
+            f"{folder}: {', '.join(lost[:_LISTED])}{more} cannot be read as a part of a series; the file is damaged or "
+            "cut short. Copy it again from its source, or move it elsewhere."
+        )
+    return names, files
+
+
+def _tag_numbers(reader: Any, n: int, tag: str) -> list[float]:
+    """The numbers of a tag of slice `n`; none where it has no such tag."""
+    if not reader.HasMetaDataKey(n, tag):
+        return []
+    try:
+        return [float(word) for word in reader.GetMetaData(n, tag).split("\\")]
+    except ValueError:
+        return []
+
+
+def _frame_places(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """Positions and orientations of the frames of a multi-frame file; None where it states none for each."""
+    import pydicom
+
+    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(dicom_seg.PLACE_TAGS))
+    if int(dataset.get("NumberOfFrames", 1) or 1) < 2:
+        return None
+    frames = dicom_seg.frame_places(dataset)
+    return None if frames is None else (frames.positions, frames.orientations)
+
+
+def require_even_slices(positions: np.ndarray, orientations: np.ndarray, path: Path) -> None:
+    """Raise FileError unless slices lie one behind the other, all at one distance.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (n, 3)
+        ImagePositionPatient of each slice, in the order in which they were read.
+    orientations : ndarray, shape (n, 6)
+        ImageOrientationPatient of each slice.
+    """
+    if np.abs(orientations - orientations[0]).max() > 1e-3:
+        raise FileError(f"{path}: its slices lie in different directions; keep those of one direction in the folder.")
+    normal = np.cross(orientations[0, :3], orientations[0, 3:])
+    along = positions @ normal
+    steps = np.diff(along)
+    if np.mean(steps) < 0:
+        steps = -steps
+    step = float(np.median(steps))
+    if np.any(steps < _TOLERANCE * abs(step)) or step <= 0:
+        place = along[int(np.argmin(steps))]
+        raise FileError(f"{path}: several slices lie at one position ({place:g} mm); keep one of each.")
+    gaps = np.flatnonzero(steps > 1.5 * step)
+    if len(gaps):
+        n = int(gaps[0])
+        raise FileError(
+            f"{path}: slices are missing: those at {along[n]:g} and {along[n + 1]:g} mm are {steps[n]:g} mm apart, the "
+            f"others {step:g} mm. Add the missing ones, or keep one of the parts."
+        )
+    if np.abs(steps - step).max() > _TOLERANCE * step:
+        raise FileError(
+            f"{path}: its slices are {steps.min():g} to {steps.max():g} mm apart; resample them to one distance."
+        )
+    sideways = positions - positions[0] - np.outer(along - along[0], normal)
+    if np.abs(sideways).max() > _TOLERANCE * step * len(steps):
+        raise FileError(
+            f"{path}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; "
+            "resample them to a straight grid first."
+        )
 
 
 def _content(itk: Any, image: Any, path: Path, series: str) -> Content:
@@ -56,8 +163,13 @@ def _content(itk: Any, image: Any, path: Path, series: str) -> Content:
         )
     found = itk.GetArrayFromImage(image)
     array, _ = arrange(found, list("tzyx"[-found.ndim :]), path)
-    geometry = Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection(), "mm")
+    geometry = Geometry(image.GetSpacing()[:3], image.GetOrigin()[:3], _directions(image), "mm")
     return Content((array,), geometry, meta={"dataset": series})
+
+
+def _directions(image: Any) -> Sequence[float]:
+    size = image.GetDimension()
+    return tuple(np.reshape(image.GetDirection(), (size, size))[:3, :3].ravel())
 
 
 def inventory(path: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import record
+from ACSegLib.files import label_tables, record
 from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import Content, Request, native, read_exactly
 from ACSegLib.files.units import assumed_unit
@@ -27,7 +27,7 @@ _UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
 _UNIT_OF_CODE = {1: "m", 2: "mm", 3: "um"}
 #: Cosine of the angle between two axes up to which ITK takes them as perpendicular.
 _MAX_SKEW = 1e-4
-_COMMENT_EXTENSION = 6
+_COMMENT_EXTENSION, _CARET_EXTENSION = 6, 30
 _GZIP = b"\x1f\x8b"
 
 
@@ -61,11 +61,18 @@ def read(path: Path, request: Request) -> Content:
     geometry, notes = _geometry(image.header, path)
     meta = {"description": _text(image.header["descrip"]), "nifti_codes": _codes(image.header)}
     content = Content((array,), geometry, meta=meta, notes=notes)
-    for extension in image.header.extensions:
-        if extension.get_code() == _COMMENT_EXTENSION:
-            text = extension.get_content()
-            content = record.restore(content, text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
+    texts = [_extension_text(extension) for extension in image.header.extensions]
+    content.segments = next((rows for rows in map(label_tables.read_xml, texts) if rows), None)
+    for text in texts:
+        content = record.restore(content, text)
     return content
+
+
+def _extension_text(extension: Any) -> str:
+    text = getattr(extension, "content", None)  # nibabel since 5.3; get_content refuses codes that it does not know
+    if not isinstance(text, (bytes, str)):
+        text = extension.get_content()
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
 def _header_of_pair(path: Path) -> Path | None:
@@ -228,5 +235,8 @@ def write(content: Content, path: Path) -> list[str]:
     image.header.extensions.append(
         nibabel.nifti1.Nifti1Extension(_COMMENT_EXTENSION, record.dumps(content).encode("utf-8"))
     )
+    if content.segments:
+        text = label_tables.to_xml(content.segments).encode("utf-8")
+        image.header.extensions.append(nibabel.nifti1.Nifti1Extension(_CARET_EXTENSION, text))
     image.to_filename(path)
     return lost

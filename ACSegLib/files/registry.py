@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from ACSegLib.errors import FileError, InputError, MemoryLimitError
+from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Request
 from ACSegLib.files.lazy import lazily
@@ -44,6 +45,9 @@ class Format(Protocol):
 #: Modules in the order in which they are asked; the loosest rules come last.
 _MODULES = ("nrrd", "nifti", "metaimage", "tiff", "hdf5", "amira", "ome_zarr", "dicom", "slices", "mrc")
 _HEAD = 4096
+#: Endings of label files beside which other programs keep names and colours, and the format that ACSeg does so for.
+_WITH_TABLES = (".nii.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff", ".mrc")
+_TABLES_BESIDE = "NIfTI"
 #: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
 _MAX_SKEW = 1e-3
 _NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None)
@@ -213,7 +217,20 @@ def open_segmentation(
         As `open_volume`; and if the values are not whole numbers of 0 or more.
     """
     path = Path(path)
-    return segmentation_of(read_content(path, dataset, level), path)
+    content = read_content(path, dataset, level)
+    if content.segments is None and path.is_file() and path.name.lower().endswith(_WITH_TABLES):
+        _name_from_table(content, path)
+    return segmentation_of(content, path)
+
+
+def _name_from_table(content: Content, path: Path) -> None:
+    """Take names and colours from a table that lies beside the labels."""
+    found = label_tables.read_beside(path, _stem(path))
+    if found is not None:
+        content.segments, file = found
+        note = f"{path.name}: its names are those of {file.name}."
+        content.meta["notes"] = [*content.meta.get("notes", []), note]
+        _tell([note])
 
 
 def segmentation_of(content: Content, path: Path) -> Segmentation:
@@ -305,7 +322,10 @@ def save_segmentation(segmentation: Segmentation, path: str | os.PathLike[str]) 
         )
         segmentation = segmentation.flattened()
     rows = [replace(segment) for segment in segmentation.segments]
-    return lost + _save(Content(segmentation.layers, segmentation.geometry, rows, segmentation.meta), Path(path))
+    lost += _save(Content(segmentation.layers, segmentation.geometry, rows, segmentation.meta), Path(path))
+    if target.NAME == _TABLES_BESIDE:
+        lost += label_tables.write_beside(rows, Path(path), _stem(Path(path)))
+    return lost
 
 
 def _save(content: Content, path: Path) -> list[str]:

@@ -24,6 +24,7 @@ def read(keys: Mapping[str, str], layers: int) -> list[Segment]:
     """Make the segment table.
 
     Files of Slicer before 4.11 tell neither value nor layer: there, each segment has a layer of its own and value 1.
+    In a single layer, segments without a value have those of their places in the table, as other programs write them.
     """
     rows: dict[int, dict[str, str]] = {}
     for key, text in keys.items():
@@ -33,9 +34,11 @@ def read(keys: Mapping[str, str], layers: int) -> list[Segment]:
     segments = []
     for number in sorted(rows):
         row = rows[number]
-        value = int(row.get("LabelValue", 1))
-        layer = int(row.get("Layer", number if "LabelValue" not in row else 0))
-        if layer >= layers or value <= 0:
+        stated = _whole(row.get("LabelValue"))
+        value = stated if stated is not None else 1 if layers > 1 else number + 1
+        layer = _whole(row.get("Layer"))
+        layer = layer if layer is not None else number if stated is None and layers > 1 else 0
+        if not 0 <= layer < layers or value <= 0:
             continue  # a segment that was never drawn in
         tags = _read_tags(row.get("Tags", ""))
         terminology = tags.pop(_TERMINOLOGY, "")
@@ -45,12 +48,21 @@ def read(keys: Mapping[str, str], layers: int) -> list[Segment]:
     return segments
 
 
+def _whole(text: str | None) -> int | None:
+    """A whole number, which some programs write as 1.0; None where there is none."""
+    try:
+        return None if text is None else round(float(text))
+    except (ValueError, OverflowError):
+        return None
+
+
 def _read_colour(text: str, number: int) -> tuple[float, ...]:
     try:
         colour = tuple(float(v) for v in text.split())
     except ValueError:
         colour = ()
-    return colour if len(colour) == 3 else DEFAULT_COLOURS[number % len(DEFAULT_COLOURS)]
+    fits = len(colour) == 3 and all(np.isfinite(colour))
+    return tuple(min(max(v, 0.0), 1.0) for v in colour) if fits else DEFAULT_COLOURS[number % len(DEFAULT_COLOURS)]
 
 
 def _read_tags(text: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from itertools import pairwise
@@ -22,6 +23,7 @@ LAYERS = False
 
 _TIFF = (".tif", ".tiff")
 _PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".pgm")
+_LISTED = 5
 _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
 
 
@@ -50,6 +52,10 @@ def read(path: Path, request: Request) -> Content:
         arrange(_plane(path), "yx", path)
         raise FileError(f"{path}: is a single picture, not a 3D volume.")
     files = _slices(path)
+    if request.dataset:
+        files = [file for file in files if _named(file, request.dataset)]
+        if not files:
+            raise FileError(f"{path}: no slice has {request.dataset!r} in its name.")
     _check_numbers(files, path)
     first = _plane(files[0])
     array = np.empty((len(files), *first.shape), first.dtype)
@@ -67,32 +73,53 @@ def read(path: Path, request: Request) -> Content:
     return Content((array,), geometry, meta=meta, notes=notes)
 
 
+def _named(file: Path, word: str) -> bool:
+    """Whether a name holds a word that no further digit follows: c1, but not c10."""
+    return re.search(re.escape(word) + r"(?!\d)", file.stem) is not None
+
+
 def _check_numbers(files: list[Path], folder: Path) -> None:
     """Refuse gaps: a missing slice would shift all that follow. A constant step (10, 20, 30) is no gap."""
-    numbers = _numbers(files)
+    numbers = _numbers(files, folder)
     if len(numbers) < 3:
         return
-    steps = np.diff(numbers)
-    if np.any(steps <= 0):
-        return  # the names are not counted, or by several counters
-    step = int(np.gcd.reduce(steps))
-    missing = [n for a, b in pairwise(numbers) for n in range(a + step, b, step)]
-    if missing:
-        shown = ", ".join(map(str, missing[:5])) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    steps = [b - a for a, b in pairwise(numbers)]
+    if min(steps) <= 0:
+        return
+    step = math.gcd(*steps)
+    missing = [(a + step * n) for a, b in pairwise(numbers) for n in range(1, min((b - a) // step, _LISTED + 1))]
+    count = (numbers[-1] - numbers[0]) // step + 1 - len(numbers)
+    if count:
+        shown = ", ".join(map(str, missing[:_LISTED])) + (f" and {count - _LISTED} more" if count > _LISTED else "")
         raise FileError(
             f"{folder}: the slices numbered {shown} are missing between {files[0].name} and {files[-1].name}; add "
             "them, or number the slices without gaps."
         )
 
 
-def _numbers(files: list[Path]) -> list[int]:
-    """The number that counts the slices: the only one that differs between names of one pattern."""
+def _numbers(files: list[Path], folder: Path) -> list[int]:
+    """The numbers that count the slices; none where the names are not counted.
+
+    Other numbers that change with them, such as the time, do not count. Two counters of which each alone repeats (slice
+    and channel, say) are refused, since their slices belong to several volumes.
+    """
     words = [re.split(r"(\d+)", file.stem) for file in files]
-    if len({len(row) for row in words}) != 1:
+    if len({len(row) for row in words}) != 1 or len(files) < 2:
         return []
-    changing = [n for n in range(1, len(words[0]), 2) if len({row[n] for row in words}) > 1]
-    same_text = all(len({row[n] for row in words}) == 1 for n in range(0, len(words[0]), 2))
-    return [int(row[changing[0]]) for row in words] if len(changing) == 1 and same_text else []
+    if any(len({row[n] for row in words}) > 1 for n in range(0, len(words[0]), 2)):
+        return []
+    columns = {n: [int(row[n]) for row in words] for n in range(1, len(words[0]), 2)}
+    changing = {n: column for n, column in columns.items() if len(set(column)) > 1}
+    counting = {n: column for n, column in changing.items() if len(set(column)) == len(files)}
+    if changing and not counting:
+        n = min(changing, key=lambda n: len(set(changing[n])))
+        kinds = [f"{words[0][n - 1][-8:]}{word}" for word in dict.fromkeys(row[n] for row in words)]
+        raise FileError(
+            f"{folder}: the names of its slices have {len(changing)} counters ({files[0].name} to {files[-1].name}), "
+            f"so they belong to several volumes; choose those with one of {', '.join(kinds[:_LISTED])} in their names "
+            "as the data set, or move them into folders of their own."
+        )
+    return min(counting.values(), key=lambda column: column[-1] - column[0], default=[])
 
 
 def _plane(file: Path) -> np.ndarray:

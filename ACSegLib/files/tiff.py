@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import lazy, record
-from ACSegLib.files import tiff_metadata as metadata
+from ACSegLib.files import lazy, record, tiff_metadata
 from ACSegLib.files.axes import geometry_of, place
 from ACSegLib.files.content import Content, NotHeldError, Request, native
-from ACSegLib.volume import Geometry
+from ACSegLib.volume import Geometry, Segment
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters is raised; the rest confuses
 
@@ -25,6 +25,7 @@ LAYERS = False
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGEJ_TYPES = ("u1", "u2", "f4")
 _OME_UNIT = {"nm": "nm", "um": "µm", "mm": "mm", "cm": "cm", "m": "m", "angstrom": "Å", "px": "pixel"}
+_LUT_ENTRIES = 256
 _OME_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
 
 
@@ -44,15 +45,15 @@ def read(path: Path, request: Request) -> Content:
         if not 0 <= level < len(finest.levels):
             raise FileError(f"{path}: has {len(finest.levels)} resolution levels; there is no level {level}.")
         series, text = finest.levels[level], _record_text(file)
-        letters, more = metadata.letters_of(finest.axes, finest.shape, file.is_ome)
+        letters, more = tiff_metadata.letters_of(finest.axes, finest.shape, file.is_ome)
         sizes = _sizes(file, number, letters, path)
         if level:
-            sizes = metadata.coarser(sizes, letters, finest.shape, series.shape)
+            sizes = tiff_metadata.coarser(sizes, letters, finest.shape, series.shape)
         array = record.reshaped(native(_voxels(path, series)), text)
         if array.ndim != series.ndim:
             letters = "zyx"
-        placed = place(array, metadata.placed_axes(letters, sizes), path)
-        array, unknown = metadata.calibrated(placed.array, file)
+        placed = place(array, tiff_metadata.placed_axes(letters, sizes), path)
+        array, unknown = tiff_metadata.calibrated(placed.array, file)
         meta = {"description": _description(file), "dataset": str(number)}
         notes = [*notes, *more, *sizes.notes, *placed.notes, *unknown]
         content = Content((array,), placed.geometry, meta=meta, notes=notes)
@@ -93,23 +94,23 @@ def _size(series: Any) -> str:
     return " x ".join(str(n) for n in reversed(series.shape))
 
 
-def _sizes(file: Any, number: int, letters: str, path: Path) -> metadata.Sizes:
+def _sizes(file: Any, number: int, letters: str, path: Path) -> tiff_metadata.Sizes:
     """Voxel size of a series, after a check that all its planes are there."""
     series = file.series[number]
     found = _planes(series)
     if not file.is_ome:
         if file.is_imagej:
-            metadata.require_planes(found, metadata.imagej_planes(file), path)
-        return metadata.sizes_of(file)
+            tiff_metadata.require_planes(found, tiff_metadata.imagej_planes(file), path)
+        return tiff_metadata.sizes_of(file)
     shape = {letter: int(size) for letter, size in zip(letters, series.shape, strict=True)}
-    images = metadata.ome_images(file.ome_metadata)
-    image = metadata.ome_image_of(images, number, len(file.series), shape)
+    images = tiff_metadata.ome_images(file.ome_metadata)
+    image = tiff_metadata.ome_image_of(images, number, len(file.series), shape)
     if image is None:
         alike = [image for image in images if all(image.shape[letter] == shape.get(letter) for letter in "xy")]
-        metadata.require_planes(found, min((image.planes for image in alike), default=0), path)
+        tiff_metadata.require_planes(found, min((image.planes for image in alike), default=0), path)
         note = "has OME metadata that fit none of its images; the voxel size is unknown."
-        return metadata.Sizes(notes=(note,) if images else ())
-    metadata.require_planes(found, image.planes // max(1, shape.get("s", 1)), path)
+        return tiff_metadata.Sizes(notes=(note,) if images else ())
+    tiff_metadata.require_planes(found, image.planes // max(1, shape.get("s", 1)), path)
     return image.sizes
 
 
@@ -155,9 +156,9 @@ def _unescaped_xml(text: str) -> str:
 
 def geometry(file: Any, path: Path) -> tuple[Geometry, list[str]]:
     """Voxel size and unit of an open TIFF that holds one slice, and notes on them."""
-    images = metadata.ome_images(file.ome_metadata) if file.is_ome else []
-    sizes = images[0].sizes if images else metadata.sizes_of(file)
-    found, notes = geometry_of(*metadata.placed_axes("xyz", sizes))
+    images = tiff_metadata.ome_images(file.ome_metadata) if file.is_ome else []
+    sizes = images[0].sizes if images else tiff_metadata.sizes_of(file)
+    found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))
     if file.is_imagej and sizes.axes and "spacing" not in (file.imagej_metadata or {}):
         notes.append(f"states no distance of slices; 1 {found.unit} was taken, as ImageJ does.")
     return found, [*sizes.notes, *notes]
@@ -174,16 +175,29 @@ def write(content: Content, path: Path) -> list[str]:
     named_ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
     if kind in _IMAGEJ_TYPES and not named_ome and array.nbytes < 2**32 - 2**20:
         unit = {"px": "pixel"}.get(place.unit, place.unit)
-        metadata: dict[str, Any] = {"axes": "ZYX", "spacing": place.spacing[2], "unit": unit, "Info": text}
+        described: dict[str, Any] = {"axes": "ZYX", "spacing": place.spacing[2], "unit": unit, "Info": text}
+        described |= _display(content.segments, int(array.max())) if content.segments is not None else {}
         options |= {"imagej": True, "resolution": (1 / place.spacing[0], 1 / place.spacing[1])}
     elif kind in _OME_TYPES:
-        metadata = {"axes": "ZYX", "CommentAnnotation": {"Namespace": "acseg", "Value": text}}
+        described = {"axes": "ZYX", "CommentAnnotation": {"Namespace": "acseg", "Value": text}}
         for axis, size in zip("XYZ", place.spacing, strict=True):
-            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": _OME_UNIT[place.unit]}
+            described |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": _OME_UNIT[place.unit]}
         options |= {"ome": True, "bigtiff": array.nbytes > 2**32 - 2**25}
     elif named_ome:
         raise NotHeldError(f"OME-TIFF has no {array.dtype}; choose .tif, or another type of number.")
     else:
-        metadata = {"axes": "ZYX", "spacing": list(place.spacing), "unit": place.unit, "ACSeg": text}
-    tifffile.imwrite(path, array, metadata=metadata, photometric="minisblack", **options)
+        described = {"axes": "ZYX", "spacing": list(place.spacing), "unit": place.unit, "ACSeg": text}
+    tifffile.imwrite(path, array, metadata=described, photometric="minisblack", **options)
     return content.lost_rotation(NAME)
+
+
+def _display(segments: Sequence[Segment], highest: int) -> dict[str, Any]:
+    """ImageJ's display range and look-up table, by which the labels show in their colours (values up to 255)."""
+    top = max(highest, *(segment.value for segment in segments), 1)
+    if top >= _LUT_ENTRIES:
+        return {"min": 0.0, "max": float(top), "Ranges": (0.0, float(top))}
+    table = np.zeros((3, _LUT_ENTRIES), np.uint8)
+    for segment in segments:
+        table[:, segment.value] = [round(255 * min(max(v, 0.0), 1.0)) for v in segment.colour]
+    top = _LUT_ENTRIES - 1
+    return {"min": 0.0, "max": float(top), "Ranges": (0.0, float(top)), "LUTs": [table]}

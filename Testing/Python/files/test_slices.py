@@ -54,6 +54,41 @@ def test_png_modes(mode, tmp_path):
     np.testing.assert_array_equal(open_volume(tmp_path).array, array)
 
 
+def _counted(folder, pattern, counts):
+    """Slices named by several counters; the voxels of a slice are its first number."""
+    for count in counts:
+        tifffile.imwrite(folder / pattern.format(*count), np.full((5, 6), count[0], np.uint64))
+
+
+@pytest.mark.parametrize("pattern", ["z{:03d}_c{:d}.tif", "{1:d}_z{0:d}.tif", "cell_z{:02d}_ch{:02d}.tif"])
+def test_two_counters_are_asked_about(pattern, tmp_path):
+    _counted(tmp_path, pattern, [(z, c) for z in range(6) for c in range(2)])
+    with pytest.raises(FileError, match=r"2 counters.*data set"):
+        open_volume(tmp_path)
+
+
+def test_one_channel_is_chosen_by_its_word(tmp_path):
+    _counted(tmp_path, "z{:03d}_c{:d}.tif", [(z, c) for z in range(6) for c in (1, 10)])
+    found = open_volume(tmp_path, dataset="c1")
+    np.testing.assert_array_equal(found.array[:, 0, 0], range(6))
+    with pytest.raises(FileError, match="c7"):
+        open_volume(tmp_path, dataset="c7")
+
+
+def test_a_time_beside_the_counter_is_no_counter(tmp_path):
+    _counted(tmp_path, "z{:d}_{:d}.tif", [(z, 20240101120000 + 17 * z * z) for z in range(6)])
+    np.testing.assert_array_equal(open_volume(tmp_path).array[:, 0, 0], range(6))
+    (tmp_path / f"z3_{20240101120000 + 17 * 9}.tif").unlink()
+    with pytest.raises(FileError, match="numbered 3 are missing"):
+        open_volume(tmp_path)
+
+
+def test_numbers_without_end_are_counted_without_being_listed(tmp_path):
+    _counted(tmp_path, "s{:d}.tif", [(1,), (2,), (10**15,)])
+    with pytest.raises(FileError, match="3, 4, 5, 6, 7 and 999999999999992 more"):
+        open_volume(tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore:.*distance of slices")
 def test_voxel_size_from_imagej_slices(tmp_path):
     _tiffs(tmp_path, imagej=True, resolution=(4, 5), metadata={"unit": "um", "axes": "YX"})

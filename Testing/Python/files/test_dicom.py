@@ -1,0 +1,181 @@
+"""DICOM series against ITK, and SEG objects against highdicom."""
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from ACSegLib.errors import FileError
+from ACSegLib.files import open_segmentation, open_volume
+
+highdicom = pytest.importorskip("highdicom")
+pydicom = pytest.importorskip("pydicom")
+
+SHAPE = (6, 10, 12)
+TURN = "1\\0\\0\\0\\1\\0"
+
+
+def _series(folder, places, turn=TURN, series="1.2.3.4", start=0):
+    """One file for each place (x, y, z); the voxels of a slice are its number."""
+    folder.mkdir(exist_ok=True)
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for n, place in enumerate(places, start):
+        image = SimpleITK.GetImageFromArray(np.full((1, *SHAPE[1:]), n, np.int16))
+        image.SetSpacing((0.5, 0.25, 2.0))
+        tags = {
+            "0008|0060": "CT", "0008|0016": "1.2.840.10008.5.1.4.1.1.2", "0020|000e": series, "0020|000d": "1.2.3.5",
+            "0020|0052": "1.2.3.6", "0020|0013": str(n + 1), "0008|0018": f"{series}.{n + 1}", "0010|0020": "1",
+            "0018|0050": "2",
+            "0020|0032": "\\".join(f"{v:g}" for v in place), "0020|0037": turn,
+        }  # fmt: skip
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer.SetFileName(str(folder / f"{n}.dcm"))
+        writer.Execute(image)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_whole_series_is_placed_as_by_itk(order, tmp_path):
+    _series(tmp_path / "a", [(1, 2, 3 + 2 * k) for k in range(6)][::order])
+    found = open_volume(tmp_path / "a")
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path / "a")))
+    image = reader.Execute()
+    np.testing.assert_array_equal(found.array, SimpleITK.GetArrayFromImage(image))
+    np.testing.assert_allclose(found.geometry.spacing, image.GetSpacing())
+    np.testing.assert_allclose(found.geometry.origin, image.GetOrigin())
+    assert found.geometry.unit == "mm"
+
+
+@pytest.mark.parametrize(
+    ("places", "words"),
+    [
+        ([0, 2, 6, 8, 10], "missing.*2 and 6 mm"),
+        ([0, 2, 4, 4, 6, 8], "several slices lie at one position"),
+        ([0, 2, 4, 4.01, 6], "several slices lie at one position"),
+        ([0, 2, 4.2, 6, 8, 10], "apart; resample"),
+        ([(0, 0, 0), (0, 0.5, 2), (0, 1, 4), (0, 1.5, 6)], "tilted gantry"),
+    ],
+)
+def test_uneven_slices_are_refused(places, words, tmp_path):
+    _series(tmp_path / "a", [place if isinstance(place, tuple) else (0, 0, place) for place in places])
+    with pytest.raises(FileError, match=rf"a: .*{words}"):
+        open_volume(tmp_path / "a")
+
+
+@pytest.mark.parametrize("lost", [0, 3, 5])
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+def test_a_slice_that_is_cut_is_named(lost, keep, tmp_path):
+    """ITK leaves such a slice out without a word; at an end of the series, no gap shows it."""
+    _series(tmp_path / "a", [(0, 0, 2 * k) for k in range(6)])
+    file = tmp_path / "a" / f"{lost}.dcm"
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * keep)])
+    with pytest.raises(FileError, match=rf"{lost}\.dcm"):
+        open_volume(tmp_path / "a")
+
+
+def test_slices_of_two_directions_are_refused(tmp_path):
+    _series(tmp_path / "a", [(0, 0, 2 * k) for k in range(3)])
+    _series(tmp_path / "a", [(0, 0, 2 * k) for k in range(3, 6)], turn="0\\1\\0\\0\\0\\1", start=3)
+    with pytest.raises(FileError, match=r"directions|series"):
+        open_volume(tmp_path / "a")
+
+
+def _segmentation(path, masks, kind=None, colours=None):
+    """A SEG by highdicom on a series of this module; masks has shape (segment, k, j, i)."""
+    from highdicom.sr.coding import CodedConcept
+
+    _series(path.parent / "source", [(1, 2, 3 + 2 * k) for k in range(SHAPE[0])])
+    source = [pydicom.dcmread(path.parent / "source" / f"{k}.dcm") for k in range(SHAPE[0])]
+    for image in source:
+        for tag in ("PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber",
+                    "StudyID", "ReferringPhysicianName"):  # fmt: skip
+            if tag not in image:
+                setattr(image, tag, "")
+    rows = []
+    for n in range(len(masks)):
+        rows.append(
+            highdicom.seg.SegmentDescription(
+                segment_number=n + 1,
+                segment_label=("nucleus", "cell", "halo")[n],
+                segmented_property_category=CodedConcept("91723000", "SCT", "Anatomical Structure"),
+                segmented_property_type=CodedConcept("84640000", "SCT", "Nucleus"),
+                algorithm_type="MANUAL",
+            )
+        )
+        if colours:
+            rows[-1].RecommendedDisplayCIELabValue = list(colours[n])
+    made = highdicom.seg.Segmentation(
+        source, np.moveaxis(masks, 0, -1).astype(np.uint8 if kind is None else float),
+        kind or highdicom.seg.SegmentationTypeValues.BINARY, rows, "1.2.3.9", 1, "1.2.3.9.1", 1, "maker", "model", "1",
+        "serial",
+    )  # fmt: skip
+    made.save_as(path)
+    return made
+
+
+def _masks():
+    masks = np.zeros((2, *SHAPE), bool)
+    masks[0, 1:3, 2:6, 2:8] = True
+    masks[1, 2:5, 4:9, 4:11] = True
+    return masks
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("overlap", [True, False])
+def test_segments_of_a_dicom_seg(overlap, tmp_path):
+    masks = _masks()
+    if not overlap:
+        masks[1] &= ~masks[0]
+    _segmentation(tmp_path / "seg.dcm", masks)
+    found = open_segmentation(tmp_path / "seg.dcm")
+    assert [segment.name for segment in found.segments] == ["nucleus", "cell"]
+    assert len(found.layers) == (2 if overlap else 1)
+    reader = highdicom.seg.segread(tmp_path / "seg.dcm")
+    theirs = reader.get_volume(combine_segments=False)
+    assert theirs.array.shape == (4, *SHAPE[1:], 2)  # planes without a segment are left out
+    for n, segment in enumerate(found.segments):
+        np.testing.assert_array_equal(found.mask(segment), theirs.array[..., n].astype(bool)[:: _sense(theirs)])
+        np.testing.assert_array_equal(found.mask(segment), masks[n, 1:5])
+    np.testing.assert_allclose(found.geometry.spacing, (0.5, 0.25, 2.0))
+    np.testing.assert_allclose(found.geometry.origin, (1, 2, 5))
+    assert found.geometry.unit == "mm"
+
+
+def _sense(volume):
+    """1 where the slices of highdicom's volume ascend along z, -1 where they descend."""
+    return 1 if volume.affine[2, 0] > 0 else -1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_fractional_seg_is_taken_from_a_half_on_and_told(tmp_path):
+    masks = _masks() * 0.4
+    masks[0, 2, 3, 3] = 0.9
+    _segmentation(tmp_path / "seg.dcm", masks, highdicom.seg.SegmentationTypeValues.FRACTIONAL)
+    found = open_segmentation(tmp_path / "seg.dcm")
+    assert int(found.mask("nucleus").sum()) == 1
+    assert "fractional" in found.meta["notes"][0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_colours_of_a_dicom_seg(tmp_path):
+    """CIELab values of pure sRGB colours under D50 (Lindbloom's calculator), as PS3.3 C.10.7.1.1 stores them."""
+
+    def stored(lightness, a, b):
+        return round(lightness * 65535 / 100), round((a + 128) * 65535 / 255), round((b + 128) * 65535 / 255)
+
+    colours = [stored(54.29, 80.81, 69.89), stored(87.82, -79.29, 80.99)]
+    _segmentation(tmp_path / "seg.dcm", _masks(), colours=colours)
+    found = open_segmentation(tmp_path / "seg.dcm")
+    np.testing.assert_allclose(found.segment("nucleus").colour, (1, 0, 0), atol=0.02)
+    np.testing.assert_allclose(found.segment("cell").colour, (0, 1, 0), atol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_frames_that_lie_between_the_slices_are_refused(tmp_path):
+    made = _segmentation(tmp_path / "seg.dcm", _masks())
+    frame = made.PerFrameFunctionalGroupsSequence[1]
+    frame.PlanePositionSequence[0].ImagePositionPatient[2] += 0.7
+    made.save_as(tmp_path / "seg.dcm")
+    with pytest.raises(FileError, match="do not lie on one grid"):
+        open_segmentation(tmp_path / "seg.dcm")
