@@ -6,7 +6,6 @@ are found here by the positions that the slices state, and refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +166,7 @@ def _content(itk: Any, image: Any, path: Path, series: str) -> Content:
     return Content((array,), geometry, meta={"dataset": series})
 
 
-def _directions(image: Any) -> Sequence[float]:
+def _directions(image: Any) -> tuple[float, ...]:
     size = image.GetDimension()
     return tuple(np.reshape(image.GetDirection(), (size, size))[:3, :3].ravel())
 

@@ -87,8 +87,8 @@ def read(path: Path) -> Content:
             notes.append("is a fractional segmentation; voxels of at least a half were taken.")
         numbers = _numbers_of_frames(dataset, len(planes), path)
         layers, places = _layers(pixels != 0, planes, numbers, shape)
-    segments = [_segment(row, n, places.get(int(row.SegmentNumber), 0)) for n, row in enumerate(rows)]
-    segments = [segment for segment in segments if segment is not None]
+    made = (_segment(row, n, places.get(int(row.SegmentNumber), 0)) for n, row in enumerate(rows))
+    segments = [segment for segment in made if segment is not None]
     return Content(tuple(layers), geometry, segments, {"dataset": str(dataset.get("SeriesInstanceUID", ""))}, notes)
 
 
