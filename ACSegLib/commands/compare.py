@@ -41,9 +41,16 @@ SUMMARY = "compare segmentations with the truth"
 class Options:
     """Options of ``acseg compare``."""
 
-    result: str = option(positional=True, help="segmentation to judge, or a folder of them")
-    truth: str = option(positional=True, help="true segmentation, or a folder of them")
-    output: str | None = option(default=None, help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE")
+    result: str = option(path="in", positional=True, help="segmentation to judge, or a folder of them")
+    truth: str = option(path="in", positional=True, help="true segmentation, or a folder of them")
+    output: str | None = option(
+        path="out",
+        endings="table",
+        default=None,
+        help="table to write (.csv, .xlsx or .json)",
+        short="o",
+        metavar="TABLE",
+    )
     segments: list[str] = option(default=[], help="names of the segments to compare; all when left out")
     unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=UNITS)
     file_unit: str | None = option(

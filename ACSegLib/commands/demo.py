@@ -45,7 +45,11 @@ class Options:
     """Options of ``acseg demo``."""
 
     output: str = option(
-        default="demo-results", help="folder to write to; made if it does not exist", short="o", metavar="DIR"
+        path="folder",
+        default="demo-results",
+        help="folder to write to; made if it does not exist",
+        short="o",
+        metavar="DIR",
     )
     size: int = option(default=128, help="voxels a side of the simulated tomogram", minimum=32, maximum=512)
     minutes: float = option(

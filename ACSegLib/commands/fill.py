@@ -20,7 +20,7 @@ from ACSegLib.compute import DEVICES
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    from ACSegLib.volume import Volume
+    from ACSegLib.volume import Segmentation
     from ACSegLib.workflows import FillOutcome
 
 SUMMARY = "fill the volume between a few drawn slices"
@@ -30,10 +30,13 @@ SUMMARY = "fill the volume between a few drawn slices"
 class Options:
     """Options of ``acseg fill``."""
 
-    image: str = option(help="image file, any format that ACSeg reads", positional=True)
-    labels: str = option(help="label file with the drawn slices", positional=True)
+    image: str = option(path="in", help="image file, any format that ACSeg reads", positional=True)
+    labels: str = option(path="in", help="label file with the drawn slices", positional=True)
     output: str = option(
-        help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr", short="o"
+        path="out",
+        endings="image",
+        help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr",
+        short="o",
     )
     axis: str = option(default="auto", help="axis of the drawn slices", choices=("auto", "i", "j", "k", "all"))
     slices: str | None = option(
@@ -49,9 +52,14 @@ class Options:
     background: str | None = option(default=None, help="segment that marks background, for scribbles")
     ignore: str | None = option(default=None, help="segment that marks voxels of drawn slices as unknown")
     probabilities: str | None = option(
-        default=None, help="also write the probabilities; of several segments one file each, with its name added"
+        path="out",
+        endings="image",
+        default=None,
+        help="also write the probabilities; of several segments one file each, with its name added",
     )
-    uncertainty: str | None = option(default=None, help="also write the uncertainty, 0 (sure) to 255")
+    uncertainty: str | None = option(
+        path="out", endings="image", default=None, help="also write the uncertainty, 0 (sure) to 255"
+    )
     suggest: int = option(default=3, help="how many slices to suggest for drawing next", minimum=0, maximum=100)
     islands: float | None = option(
         default=None, help="remove components smaller than this: voxels, or a fraction of the largest", minimum=0
@@ -94,21 +102,20 @@ class Options:
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Fill, clean up as asked, and write the result."""
     from ACSegLib.axes import read_slices
-    from ACSegLib.commands.outputs import check_image_outputs
     from ACSegLib.files import open_segmentation, open_volume, save_segmentation
     from ACSegLib.workflows import FillRequest
     from ACSegLib.workflows import run as run_request
 
-    outputs = [path for path in (options.output, options.probabilities, options.uncertainty) if path]
-    check_image_outputs(outputs, (options.image, options.labels))  # before hours of work rather than after
     read_slices(options.slices, options.axis)
     progress(0.0, "reading the files")
     volume = open_volume(options.image, dataset=options.image_dataset, level=options.level)
     labels = open_segmentation(options.labels, dataset=options.labels_dataset)
-    outcome = run_request(FillRequest.from_options(volume, labels, options), progress=progress.part(0.05, 0.95))
+    request = FillRequest.from_options(volume, labels, options)
+    places = _places_of_probabilities(labels, options)
+    outcome = run_request(request, progress=progress.part(0.05, 0.95))
     progress(0.95, "writing the result")
     notes = save_segmentation(outcome.segmentation, options.output)
-    extras, more = _write_extras(outcome, volume, options)
+    extras, more = _write_extras(outcome, options, places)
     return {
         "outputs": {"segmentation": options.output, **extras},
         **outcome.report,
@@ -133,22 +140,33 @@ def describe(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _write_extras(outcome: FillOutcome, volume: Volume, options: Options) -> tuple[dict[str, str], list[str]]:
+def _places_of_probabilities(labels: Segmentation, options: Options) -> dict[str, str]:
+    """Segment id -> file for its probabilities, checked before the work."""
+    from ACSegLib.commands.outputs import Output, check_outputs, segment_paths
+
+    if not options.probabilities:
+        return {}
+    marks = {labels.segment(name).id for name in (options.background, options.ignore) if name}
+    rows = [segment for segment in labels.segments if segment.id not in marks]
+    paths = segment_paths(options.probabilities, [segment.name for segment in rows])
+    others = [Output(path) for path in (options.output, options.uncertainty) if path]
+    check_outputs([*others, *(Output(p, "--probabilities", "image") for p in paths)], [options.image, options.labels])
+    return {segment.id: path for segment, path in zip(rows, paths, strict=True)}
+
+
+def _write_extras(outcome: FillOutcome, options: Options, places: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     """Write uncertainty and probabilities as asked; what was written, and notes."""
-    from ACSegLib.commands.outputs import segment_path
     from ACSegLib.files import save_volume
     from ACSegLib.volume import Volume
 
     written: dict[str, str] = {}
     notes: list[str] = []
+    geometry = outcome.segmentation.geometry
     if options.uncertainty:
-        notes += save_volume(Volume(outcome.uncertainty, volume.geometry, "uncertainty"), options.uncertainty)
+        notes += save_volume(Volume(outcome.uncertainty, geometry, "uncertainty"), options.uncertainty)
         written["uncertainty"] = options.uncertainty
-    if options.probabilities:
-        names = {segment.id: segment.name for segment in outcome.request.labels.segments}
-        for key, array in outcome.probabilities.items():
-            name = names[key]
-            path = segment_path(options.probabilities, name, len(outcome.probabilities) > 1)
-            notes += save_volume(Volume(array.astype("float32"), volume.geometry, name), path)
-            written[f"probabilities of {name}"] = path
+    names = {segment.id: segment.name for segment in outcome.request.labels.segments}
+    for key, array in outcome.probabilities.items():
+        notes += save_volume(Volume(array.astype("float32"), geometry, names[key]), places[key])
+        written[f"probabilities of {names[key]}"] = places[key]
     return written, notes

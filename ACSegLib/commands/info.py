@@ -37,7 +37,7 @@ _AXES = ("i", "j", "k")
 class Options:
     """Options of ``acseg info``."""
 
-    file: str = option(help="image or label file, or a folder of slices, DICOM or OME-Zarr", positional=True)
+    file: str = option(path="in", help="image or label file, or a folder of slices, DICOM or OME-Zarr", positional=True)
     dataset: str | None = option(default=None, help="data set inside an HDF5, Zarr, Amira or DICOM container")
     level: int | None = option(default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0)
     kind: str = option(

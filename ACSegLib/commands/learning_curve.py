@@ -37,17 +37,21 @@ SUMMARY = "how many labelled volumes are enough, and which to label next"
 class Options:
     """Options of ``acseg learning-curve``."""
 
-    output: str = option(help="folder for models and tables; made if missing", short="o", metavar="DIR")
-    images: str | None = option(default=None, help="folder of training images")
-    labels: list[str] = option(default=[], help="folders of labels, NAME=DIR or DIR; several kinds are compared")
-    test_images: str | None = option(default=None, help="folder of test images")
-    test_labels: str | None = option(default=None, help="folder of the true labels of the test images")
+    output: str = option(path="folder", help="folder for models and tables; made if missing", short="o", metavar="DIR")
+    images: str | None = option(path="in", default=None, help="folder of training images")
+    labels: list[str] = option(
+        path="in", default=[], help="folders of labels, NAME=DIR or DIR; several kinds are compared"
+    )
+    test_images: str | None = option(path="in", default=None, help="folder of test images")
+    test_labels: str | None = option(path="in", default=None, help="folder of the true labels of the test images")
     counts: list[int] = option(default=[5, 10, 20, 30, 43], help="numbers of training volumes", minimum=1)
     repeats: int = option(default=1, help="random subsets of each number", minimum=1)
     target: float = option(default=0.98, help="Dice to reach", minimum=0.01, maximum=0.9999)
     segment: str = option(default="", help="segment whose Dice counts; the mean of all when left out")
-    scores: str | None = option(default=None, help="fit this table instead of training", metavar="TABLE")
-    unlabelled: str | None = option(default=None, help="folder of unlabelled images (sub-folders are cell types)")
+    scores: str | None = option(path="in", default=None, help="fit this table instead of training", metavar="TABLE")
+    unlabelled: str | None = option(
+        path="in", default=None, help="folder of unlabelled images (sub-folders are cell types)"
+    )
     simulate: int = option(default=0, help="simulate so many training volumes instead", minimum=0)
     simulate_test: int = option(default=4, help="simulated test volumes", minimum=1)
     size: int = option(default=64, help="voxels a side of simulated volumes", minimum=16)

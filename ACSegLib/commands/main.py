@@ -10,7 +10,6 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import ACSegLib
@@ -65,7 +64,7 @@ def _add_command(commands: Any, word: str, command: str, name: str | None) -> No
     if fill_in and module:
         add_arguments(sub, module.Options)
         sub.add_argument(
-            "--json", metavar="FILE", nargs="?", const="-", help="write the run report as JSON ('-': print it)"
+            "--json", metavar="FILE", nargs="?", const="-", help="write the run report to FILE (.json); '-': print it"
         )
         sub.add_argument("--quiet", action="store_true", help="show no progress")
         sub.set_defaults(run_command=command)
@@ -121,11 +120,16 @@ class _Display:
             self._bar.stop()
 
 
-def execute(command: str, options: Any, progress: Progress) -> dict[str, Any]:
-    """Run one command and give its run report; `file_notes` of the results says what the readers noticed."""
+def execute(command: str, options: Any, progress: Progress, report_path: str | None = None) -> dict[str, Any]:
+    """Run one command and give its run report; `file_notes` of the results says what the readers noticed.
+
+    Its outputs, and the file that the caller writes the report to, are checked before the work.
+    """
+    from ACSegLib.commands.outputs import check_command
     from ACSegLib.commands.run_report import RunReport
     from ACSegLib.files.registry import collect_notes
 
+    check_command(options, report_path)
     report = RunReport(command, options)
     with collect_notes() as notes:
         results = load(command).run(options, progress)
@@ -162,22 +166,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
     options = from_namespace(load(namespace.run_command).Options, namespace)
-    _check_report_place(namespace.json)
     display = _Display(namespace.quiet)
     try:
-        report = execute(namespace.run_command, options, Progress(display, cancel))
+        report = execute(namespace.run_command, options, Progress(display, cancel), namespace.json)
     finally:
         display.close()
     _show(report, namespace)
     return int(report["results"].get("exit_code", EXIT_OK))
-
-
-def _check_report_place(path: str | None) -> None:
-    """Refuse a run report that cannot be written before the work; a folder that is not there yet may be made by it."""
-    from ACSegLib.files.atomic import require_writable_folder
-
-    if path not in (None, "-") and Path(path).parent.is_dir():
-        require_writable_folder(path)
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -41,10 +41,12 @@ _HUGE_VOXEL_MM = 5.0
 class Options:
     """Options of ``acseg measure``."""
 
-    inputs: list[str] = option(positional=True, help="segmentations, or folders of them", metavar="LABELS")
-    output: str = option(help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE")
+    inputs: list[str] = option(path="in", positional=True, help="segmentations, or folders of them", metavar="LABELS")
+    output: str = option(
+        path="out", endings="table", help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE"
+    )
     image: str | None = option(
-        default=None, help="tomogram, or folder of tomograms of the same names, for absorption (LAC) figures"
+        path="in", default=None, help="tomogram, or folder of tomograms of the same names, for absorption (LAC) figures"
     )
     segments: list[str] = option(default=[], help="names of the segments to measure; all when left out")
     unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=UNITS)

@@ -24,8 +24,8 @@ SUMMARY = "import a model of Biomedisa (.h5)"
 class Options:
     """Options of ``acseg model import``."""
 
-    file: str = option(help="model written by Biomedisa (.h5)", positional=True)
-    output: str = option(help="model file to write", short="o")
+    file: str = option(path="in", help="model written by Biomedisa (.h5)", positional=True)
+    output: str = option(path="out", endings=(".acseg",), help="model file to write", short="o")
     names: list[str] = option(default=[], help="names of the segments, in the order of their values")
     licence: str = option(default="", help="licence of the model, kept in its card")
 

@@ -32,7 +32,7 @@ _TOLD = (
 class Options:
     """Options of ``acseg model info``."""
 
-    file: str | None = option(default=None, help="model file; left out: the shipped model", positional=True)
+    file: str | None = option(path="in", default=None, help="model file; left out: the shipped model", positional=True)
 
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from ACSegLib.errors import InputError
 
 _METAVARS = {int: "N", float: "X"}
+_PATHS = {"in": "FILE", "out": "FILE", "place": "FILE", "folder": "DIR"}
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -31,6 +32,8 @@ def option(
     unit: str = "",
     metavar: str | None = None,
     advanced: bool = False,
+    path: str = "",
+    endings: str | tuple[str, ...] = "",
 ) -> Any:
     """Define one option as a dataclass field.
 
@@ -50,6 +53,11 @@ def option(
         Unit of a number, shown in the help.
     advanced : bool
         Shown under Advanced in panels and CLI modules.
+    path : str
+        What a text names: "in" a file or folder that is read, "out" a file that is written, "folder" a folder that
+        files are written into, "place" a file or such a folder; "" where it is no path.
+    endings : str or tuple of str
+        Of an output, see `ACSegLib.commands.outputs.Output`.
     """
     metadata = dict(
         help=help,
@@ -62,6 +70,8 @@ def option(
         unit=unit,
         metavar=metavar,
         advanced=advanced,
+        path=path,
+        endings=endings,
     )
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
@@ -139,7 +149,7 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
         else:
             arguments.update(type=info.type, choices=meta["choices"], default=info.default)
             if meta["metavar"] or not meta["choices"]:
-                arguments["metavar"] = meta["metavar"] or _METAVARS.get(info.type, "TEXT")
+                arguments["metavar"] = meta["metavar"] or _PATHS.get(meta["path"]) or _METAVARS.get(info.type, "TEXT")
         if info.repeated:
             arguments["nargs"] = "+" if info.required else "*"
         if meta["positional"]:

@@ -1,56 +1,234 @@
-"""Outputs are checked before the work, not after hours of it."""
+"""Outputs are checked before the work, all of a command in one way: nothing that a person needs is overwritten.
+
+No output is an input, contains one or lies in one; no two outputs share a name; their endings fit; their folders can
+be written in; and a folder that exists is replaced only if it is a Zarr that ACSeg has written, with nothing else in
+it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ACSegLib.commands.inputs import stem
-from ACSegLib.errors import InputError
+from ACSegLib.commands.inputs import find_files, is_one_image, stem
+from ACSegLib.commands.options import describe_options
+from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import require_writable_folder
-from ACSegLib.files.registry import format_for_ending
 
 
-def check_outputs(outputs: Iterable[str | os.PathLike[str]], inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Refuse outputs that cannot be written, or that would take the place of an input.
+@dataclass(frozen=True)
+class Output:
+    """One output of a command.
+
+    Parameters
+    ----------
+    path : str
+    option : str
+        The option that names it, for messages.
+    endings : str or tuple of str
+        "image" or "table" for what the library writes, or the endings that fit; "" for any.
+    folder : bool
+        Whether it is a folder that files are written into, rather than a file (or Zarr).
+    """
+
+    path: str
+    option: str = "output"
+    endings: str | tuple[str, ...] = ""
+    folder: bool = False
+
+
+def check_command(options: Any, report: str | None = None) -> None:
+    """Check all outputs that the options of a command name, and the file for its run report.
+
+    Outputs whose names depend on what is read, such as one file for each segment, are checked by the command itself
+    with `check_outputs` as soon as they are known.
+    """
+    inputs: list[str] = []
+    outputs: list[Output] = []
+    for info in describe_options(type(options)):
+        value = getattr(options, info.name)
+        paths = [str(path) for path in (value if isinstance(value, (list, tuple)) else [value]) if path]
+        kind, endings = info.metadata["path"], info.metadata["endings"]
+        if kind == "in":
+            inputs += [part for path in paths for part in {path, path.partition("=")[2]} if part]
+        elif kind:
+            folder = kind == "folder" or (kind == "place" and (names_folder(paths[0]) if paths else False))
+            outputs += [Output(path, info.flag, "" if kind == "place" else endings, folder) for path in paths]
+    if report not in (None, "-"):
+        outputs.append(Output(str(report), "--json", (".json",)))
+    made = [os.path.realpath(output.path) for output in outputs if output.folder]
+    check_outputs(outputs, inputs, made)
+
+
+def check_outputs(outputs: Iterable[Output], inputs: Iterable[str], folders_made: Sequence[str] = ()) -> None:
+    """Refuse outputs that cannot be written, or would take the place of something else.
+
+    Parameters
+    ----------
+    outputs : iterable of Output
+    inputs : iterable of str
+        Files and folders; of a folder of images each file counts.
+    folders_made : sequence of str
+        Folders that the command makes itself; they need not exist yet.
 
     Raises
     ------
     FileError
-        If a folder is missing or not writable.
+        If an ending is not known, or a folder is missing or not writable.
     InputError
-        If an output is one of the inputs, or two outputs are one file.
+        If an output is, contains or lies in an input, two outputs are one file, or a folder would be replaced.
     """
-    sources = {_identity(path) for path in inputs if Path(path).exists()}
-    named: set[str] = set()
-    for path in outputs:
-        if (place := os.path.abspath(path)) in named:
-            raise InputError(f"{path} is named for two outputs; choose another name for one of them.")
-        named.add(place)
-        require_writable_folder(path)
-        if Path(path).exists() and _identity(path) in sources:
-            raise InputError(f"{path} is an input of this step; choose another name for the output.")
+    sources = [source for path in inputs for source in _sources(path)]
+    named: dict[str, Output] = {}
+    for output in outputs:
+        place = os.path.normcase(os.path.realpath(output.path))
+        if place in named:
+            raise InputError(
+                f"{output.path} is named for two outputs ({named[place].option} and {output.option}); choose another "
+                "name for one of them."
+            )
+        named[place] = output
+        for source in sources:
+            _require_apart(output, place, source)
+        _require_no_folder(output)
+        _require_ending(output)
+        _require_writable(output, folders_made)
 
 
-def check_image_outputs(outputs: Sequence[str | os.PathLike[str]], inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """As `check_outputs`, for images and segmentations; FileError too for an ending that no format has."""
-    for path in outputs:
-        format_for_ending(path)
-    check_outputs(outputs, inputs)
+def names_folder(path: str) -> bool:
+    """Whether a person means a folder: one that is there (OME-Zarr aside), or a name that ends as a folder's."""
+    return path.endswith(("/", os.sep)) or (Path(path).is_dir() and not path.lower().endswith(".zarr"))
 
 
-def segment_path(path: str, segment: str, several: bool) -> str:
-    """Name of the file for one segment: `path`, with the segment's name before the ending when there are several."""
-    if not several:
-        return path
+def segment_paths(path: str, segments: Sequence[str]) -> list[str]:
+    """Names of the files for each segment: `path`, with the segment's name before the ending when there are several.
+
+    No two are the same, also where names differ by what cannot be in a file's name, or by capitals alone.
+    """
+    if len(segments) == 1:
+        return [path]
     file = Path(path)
     base = stem(file)
-    word = "".join(c if c.isalnum() else "_" for c in segment)
-    return str(file.with_name(f"{base}-{word}{file.name[len(base) :]}"))
+    taken: set[str] = set()
+    paths = []
+    for segment in segments:
+        word = "".join(c if c.isalnum() else "_" for c in unicodedata.normalize("NFC", segment))
+        unique, number = word, 1
+        while unique.casefold() in taken:
+            number += 1
+            unique = f"{word}-{number}"
+        taken.add(unique.casefold())
+        paths.append(str(file.with_name(f"{base}-{unique}{file.name[len(base) :]}")))
+    return paths
 
 
-def _identity(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """What two names of one file have in common, as `os.path.samefile` compares it."""
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
+@dataclass(frozen=True)
+class _Source:
+    """An input: its name, its place, and what two names of one file have in common."""
+
+    path: str
+    place: str
+    identity: tuple[int, int]
+    folder: bool
+
+
+def _sources(path: str) -> list[_Source]:
+    """What is read where a path is named: a file, a folder that is one image, or each file of a folder of images."""
+    if not os.path.exists(path):
+        return []
+    folder = os.path.isdir(path)
+    if folder and not (path.lower().rstrip("/" + os.sep).endswith(".zarr") or _in_zarr(path) or is_one_image(path)):
+        try:
+            return [source for file in find_files([path]) for source in _sources(file)]
+        except FileError:  # it holds no image: what it is good for, the command will say
+            return []
+    status = os.stat(path)
+    return [_Source(path, os.path.normcase(os.path.realpath(path)), (status.st_dev, status.st_ino), folder)]
+
+
+def _require_apart(output: Output, place: str, source: _Source) -> None:
+    """Refuse an output that is, contains or lies in an input."""
+    if os.path.exists(output.path):
+        status = os.stat(output.path)
+        same = (status.st_dev, status.st_ino) == source.identity
+    else:
+        same = place == source.place
+    if same:
+        raise InputError(f"{output.option} {output.path} is an input of this step; choose another name for the output.")
+    if not output.folder and source.place.startswith(place.rstrip(os.sep) + os.sep):
+        raise InputError(
+            f"{output.option} {output.path} contains the input {source.path}, which would be lost; choose another name "
+            "for the output."
+        )
+    if source.folder and place.startswith(source.place.rstrip(os.sep) + os.sep):
+        raise InputError(
+            f"{output.option} {output.path} lies in the input {source.path}; choose another folder for the output."
+        )
+
+
+def _require_ending(output: Output) -> None:
+    if output.folder or not output.endings:
+        return
+    if output.endings == "image":
+        from ACSegLib.files.registry import format_for_ending
+
+        format_for_ending(output.path)
+    elif output.endings == "table":
+        from ACSegLib.files.tables import check_table_path
+
+        check_table_path(output.path)
+    elif not output.path.lower().endswith(tuple(output.endings)):
+        raise InputError(f"{output.option} {output.path} must end in {' or '.join(output.endings)}.")
+
+
+def _require_writable(output: Output, folders_made: Sequence[str]) -> None:
+    if output.folder:
+        return
+    parent = os.path.realpath(Path(output.path).parent)
+    if not any(parent == made or parent.startswith(made + os.sep) for made in folders_made):
+        require_writable_folder(output.path)
+
+
+def _require_no_folder(output: Output) -> None:
+    """Refuse a file in the place of a folder, or the reverse; a Zarr that ACSeg wrote may be replaced."""
+    if output.folder:
+        if os.path.isfile(output.path):
+            raise InputError(f"{output.option} {output.path} is a file; name a folder.")
+        return
+    if not os.path.isdir(output.path):
+        return
+    if not output.path.lower().rstrip("/" + os.sep).endswith(".zarr"):
+        raise InputError(f"{output.option} {output.path} is a folder; name a file in it.")
+    if extra := _not_of_acseg(Path(output.path)):
+        raise InputError(
+            f"{output.option} {output.path} exists and holds more than an image that ACSeg wrote ({extra}), so that it "
+            "is not replaced; choose another name, or remove it first."
+        )
+
+
+def _not_of_acseg(folder: Path) -> str:
+    """Name something in a Zarr folder that ACSeg did not write; empty if all of it is an image of ACSeg's."""
+    from ACSegLib.files.record import KEY
+
+    entries = {entry.name for entry in folder.iterdir()}
+    if not entries:
+        return ""
+    try:
+        attributes = json.loads((folder / ".zattrs").read_text(encoding="utf-8"))
+        levels = {row["path"] for row in attributes["multiscales"][0]["datasets"]}
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return sorted(entries)[0]
+    if KEY not in attributes:
+        return ".zattrs"
+    more = entries - levels - {".zattrs", ".zgroup", ".zmetadata"}
+    return sorted(more)[0] if more else ""
+
+
+def _in_zarr(path: str) -> bool:
+    """Whether a folder lies in a Zarr, and is no folder of files."""
+    return any(parent.name.lower().endswith(".zarr") for parent in Path(os.path.realpath(path)).parents)

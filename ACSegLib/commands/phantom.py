@@ -53,7 +53,7 @@ _RECIPE_OPTIONS = (
 class Options:
     """Options of ``acseg phantom``."""
 
-    output: str = option(help="folder to write to; made if it does not exist", short="o", metavar="DIR")
+    output: str = option(path="folder", help="folder to write to; made if it does not exist", short="o", metavar="DIR")
     size: list[int] = option(
         default=[128], help="voxels along each axis: one number, or three (k j i; k is the capillary)", minimum=1
     )

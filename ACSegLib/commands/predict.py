@@ -14,7 +14,6 @@ Examples:
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,10 +38,11 @@ _IN_MEMORY_SHARE = 0.25
 class Options:
     """Options of ``acseg predict``."""
 
-    images: list[str] = option(help="images, or a folder of them", positional=True)
-    output: str = option(help="segmentation to write (.seg.nrrd, ...), or a folder for them", short="o")
-    model: str | None = option(default=None, help="model file (.acseg, or Biomedisa's .h5)", short="m")
+    images: list[str] = option(path="in", help="images, or a folder of them", positional=True)
+    output: str = option(path="place", help="segmentation to write (.seg.nrrd, ...), or a folder for them", short="o")
+    model: str | None = option(path="in", default=None, help="model file (.acseg, or Biomedisa's .h5)", short="m")
     probabilities: str | None = option(
+        path="place",
         default=None,
         help="also write the probabilities, to a file or into a folder; of several segments one file each, with its "
         "name added",
@@ -99,9 +99,9 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
     files = find_images(options.images)
     several = len(files) > 1 or is_folder_of_images(options.images[0])
-    targets = _targets(files, options, several)
     model = open_model(options.model, arrays=True)
     _check_segments(options, model)
+    targets = _targets(files, options, several, [segment.name for segment in model.segments])
     rows: list[dict[str, Any]] = []
     outputs: dict[str, str] = {}
     for n, (file, places) in enumerate(zip(files, targets, strict=True)):
@@ -139,16 +139,16 @@ def describe(results: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class _Target:
-    """Where the results of one image go; None: its probabilities are not wanted."""
+    """Where the results of one image go: its segmentation, and the probabilities of each segment if wanted."""
 
     segmentation: Path
-    probabilities: Path | None
+    probabilities: list[str]
 
 
-def _targets(files: list[str], options: Options, several: bool) -> list[_Target]:
+def _targets(files: list[str], options: Options, several: bool, segments: list[str]) -> list[_Target]:
     """Where each image's results go; whatever cannot be written there is refused now, not after the prediction."""
     from ACSegLib.commands.inputs import SEGMENTATION_ENDING, stem
-    from ACSegLib.commands.outputs import check_image_outputs
+    from ACSegLib.commands.outputs import Output, check_outputs, names_folder, segment_paths
 
     output = Path(options.output)
     if several and output.exists() and not output.is_dir():
@@ -157,28 +157,29 @@ def _targets(files: list[str], options: Options, several: bool) -> list[_Target]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise InputError(f"{names.count(double[0])} images are named {double[0]!r}; rename all but one.")
-    into_folder = several or _is_folder(options.output)
+    into_folder = several or names_folder(options.output)
     if into_folder:
         output.mkdir(parents=True, exist_ok=True)
     targets = []
     for name in names:
         place = output / (name + SEGMENTATION_ENDING) if into_folder else output
-        targets.append(_Target(place, _place_of_probabilities(options, name, place, several)))
-    written = [path for target in targets for path in (target.segmentation, target.probabilities) if path]
-    check_image_outputs(written, files)
+        place_of_probabilities = _place_of_probabilities(options, name, place, several)
+        targets.append(
+            _Target(place, segment_paths(str(place_of_probabilities), segments) if place_of_probabilities else [])
+        )
+    outputs = [Output(str(target.segmentation), "--output", "image") for target in targets]
+    outputs += [Output(path, "--probabilities", "image") for target in targets for path in target.probabilities]
+    check_outputs(outputs, files)
     return targets
-
-
-def _is_folder(path: str) -> bool:
-    """Whether a person means a folder: one that is there (OME-Zarr aside), or a name that ends as a folder's."""
-    return path.endswith(("/", os.sep)) or (Path(path).is_dir() and not path.lower().endswith(".zarr"))
 
 
 def _place_of_probabilities(options: Options, name: str, target: Path, several: bool) -> Path | None:
     if not options.probabilities:
         return None
+    from ACSegLib.commands.outputs import names_folder
+
     path = Path(options.probabilities)
-    if _is_folder(options.probabilities):
+    if names_folder(options.probabilities):
         path.mkdir(parents=True, exist_ok=True)
         return path / f"{name}.nrrd"
     return target.with_name(f"{name}-{path.name}") if several else path
@@ -333,20 +334,18 @@ def _cleaned(prediction: Prediction, model: Model, options: Options, progress: P
 
 
 def _write_probabilities(
-    prediction: Prediction, model: Model, volume: Volume, path: Path
+    prediction: Prediction, model: Model, volume: Volume, paths: list[str]
 ) -> tuple[dict[str, str], list[str]]:
     """Write a volume for each segment; gives the files, and a sentence for each thing that their format cannot hold."""
     import numpy as np
 
-    from ACSegLib.commands.outputs import segment_path
     from ACSegLib.files import save_volume
     from ACSegLib.volume import Volume
 
     assert prediction.probabilities is not None
     first = 1 if model.spec.get("output") != "sigmoid" else 0
     outputs, lost = {}, list[str]()
-    for segment, array in zip(model.segments, prediction.probabilities[first:], strict=True):
-        place = segment_path(str(path), segment.name, len(model.segments) > 1)
+    for segment, array, place in zip(model.segments, prediction.probabilities[first:], paths, strict=True):
         lost += save_volume(Volume(np.asarray(array, np.float32), volume.geometry, segment.name), place)
         outputs[f"probabilities of {segment.name}"] = place
     return outputs, lost

@@ -15,13 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.inputs import IMAGE_ENDINGS, find_files
 from ACSegLib.commands.matching import match_files
 from ACSegLib.commands.options import option
-from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
@@ -37,23 +35,30 @@ SUMMARY = "write a study as one HTML page with tables, plots, statistics and pic
 class Options:
     """Options of ``acseg report``."""
 
-    output: str = option(help="page to write (.html)", short="o", metavar="HTML")
+    output: str = option(path="out", endings=(".html", ".htm"), help="page to write (.html)", short="o", metavar="HTML")
     scores: list[str] = option(
-        default=[], help="tables of acseg compare, NAME=TABLE or TABLE; the first is shown in pictures", metavar="TABLE"
+        path="in",
+        default=[],
+        help="tables of acseg compare, NAME=TABLE or TABLE; the first is shown in pictures",
+        metavar="TABLE",
     )
-    cells: list[str] = option(default=[], help="tables of acseg measure, NAME=TABLE or TABLE", metavar="TABLE")
-    learning_curve: str | None = option(default=None, help="table of acseg learning-curve", metavar="TABLE")
+    cells: list[str] = option(
+        path="in", default=[], help="tables of acseg measure, NAME=TABLE or TABLE", metavar="TABLE"
+    )
+    learning_curve: str | None = option(path="in", default=None, help="table of acseg learning-curve", metavar="TABLE")
     target: float = option(default=0.98, help="Dice that the learning curve is read at", minimum=0.01, maximum=0.9999)
-    images: str | None = option(default=None, help="tomogram or folder of tomograms, for the pictures")
-    results: str | None = option(default=None, help="segmentation or folder of them, for the pictures")
-    truth: str | None = option(default=None, help="true segmentation or folder of them, for the pictures")
+    images: str | None = option(path="in", default=None, help="tomogram or folder of tomograms, for the pictures")
+    results: str | None = option(path="in", default=None, help="segmentation or folder of them, for the pictures")
+    truth: str | None = option(path="in", default=None, help="true segmentation or folder of them, for the pictures")
     segment: str = option(default="", help="segment that the plots and pictures are of; the first when left out")
     rows: str = option(
         default="segment",
         help="what counts as one in the tables of acseg measure: a segment of a volume, or each connected cell",
         choices=("segment", "cell"),
     )
-    tables: str | None = option(default=None, help="also write all tables of the report (.xlsx)", metavar="XLSX")
+    tables: str | None = option(
+        path="out", endings=(".xlsx",), default=None, help="also write all tables of the report (.xlsx)", metavar="XLSX"
+    )
     title: str = option(default="Segmentation study", help="title of the page")
 
 
@@ -65,10 +70,6 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     from ACSegLib.study.report import build_report
     from ACSegLib.study.tables import read_study
 
-    if Path(options.output).suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"the report {options.output} must end in .html.")
-    if options.tables and Path(options.tables).suffix.lower() != ".xlsx":
-        raise InputError(f"--tables {options.tables} must end in .xlsx.")
     progress(0.0, "reading tables")
     study = read_study(options.scores, options.cells, options.learning_curve, options.segment)
     progress(0.1, "making figures")

@@ -21,7 +21,7 @@ from ACSegLib.commands.batch import Item, failure_lines, forget, journal_path, r
 from ACSegLib.commands.inputs import find_files, find_images, find_labels
 from ACSegLib.commands.matching import files_there, match_files, name_files
 from ACSegLib.commands.options import option
-from ACSegLib.commands.outputs import check_outputs
+from ACSegLib.commands.outputs import Output, check_outputs
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.placement import in_one_unit, place_labels
@@ -36,8 +36,8 @@ SUMMARY = "segment by thresholds or a box-prompted 2D model, as baselines"
 class Options:
     """Options of ``acseg threshold``."""
 
-    inputs: list[str] = option(positional=True, help="tomograms, or folders of them", metavar="IMAGE")
-    output: str = option(help="folder for the segmentations; made if missing", short="o", metavar="DIR")
+    inputs: list[str] = option(path="in", positional=True, help="tomograms, or folders of them", metavar="IMAGE")
+    output: str = option(path="folder", help="folder for the segmentations; made if missing", short="o", metavar="DIR")
     method: str = option(
         default="otsu", help="threshold", choices=("otsu", "adaptive", "multi-otsu", "watershed"), short="m"
     )
@@ -50,9 +50,11 @@ class Options:
         default=0.0, help="watershed: cells closer than this are one; 0: automatic", minimum=0, unit="the file's unit"
     )
     min_size: int = option(default=64, help="smaller parts are dropped", minimum=1, unit="voxels")
-    model: str | None = option(default=None, help="box-prompted 2D model (.pt, .onnx or .xml) for the central slice")
+    model: str | None = option(
+        path="in", default=None, help="box-prompted 2D model (.pt, .onnx or .xml) for the central slice"
+    )
     box_from: str | None = option(
-        default=None, help="labels, or a folder of them, for --model: the box is around the first segment"
+        path="in", default=None, help="labels, or a folder of them, for --model: the box is around the first segment"
     )
     axis: str = option(default="k", help="axis across the slice for --model", choices=("k", "j", "i"))
     box_margin: int = option(default=3, help="margin of the box", minimum=0, unit="voxels")
@@ -69,7 +71,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     items, missing = _items(options)
     inputs = [path for item in items for path in item.files.values()]
     beside = files_there(options.inputs, find_files)[0]  # labels that lie with the images are not to be lost either
-    check_outputs([_output(item, options) for item in items], dict.fromkeys([*inputs, *beside]))
+    check_outputs([Output(str(_output(item, options))) for item in items], dict.fromkeys([*inputs, *beside]))
     journal = journal_path(folder / "threshold")
     outcomes = run_batch(items, threshold_item, options, journal=journal, workers=options.workers, progress=progress)
     failures = missing | {o.name: o.error for o in outcomes if o.error}

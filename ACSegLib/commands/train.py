@@ -42,20 +42,24 @@ _LEAST_SURFACE_MINUTES = 0.05
 class Options:
     """Options of ``acseg train``."""
 
-    output: str = option(help="model file to write (.acseg)", short="o", metavar="MODEL")
-    images: list[str] = option(default=[], help="folder of images, or image files", metavar="PATH")
-    labels: list[str] = option(default=[], help="folder of their labels, or label files", metavar="PATH")
-    val_images: list[str] = option(default=[], help="images to choose the best weights by", metavar="PATH")
-    val_labels: list[str] = option(default=[], help="labels of --val-images", metavar="PATH")
+    output: str = option(
+        path="out", endings=(".acseg",), help="model file to write (.acseg)", short="o", metavar="MODEL"
+    )
+    images: list[str] = option(path="in", default=[], help="folder of images, or image files", metavar="PATH")
+    labels: list[str] = option(path="in", default=[], help="folder of their labels, or label files", metavar="PATH")
+    val_images: list[str] = option(path="in", default=[], help="images to choose the best weights by", metavar="PATH")
+    val_labels: list[str] = option(path="in", default=[], help="labels of --val-images", metavar="PATH")
     table: str | None = option(
-        default=None, help="CSV table of pairs instead: columns image, labels, set (train or validation)"
+        path="in", default=None, help="CSV table of pairs instead: columns image, labels, set (train or validation)"
     )
     preset: str = option(
         default="standard", help="how long and how large: quick 5 min, standard 1 h, thorough 8 h", choices=LEVELS[1:]
     )
     minutes: float | None = option(default=None, help="length of the training", minimum=0.05, unit="minutes")
     epochs: int | None = option(default=None, help="length in epochs instead of minutes", minimum=1)
-    init: str | None = option(default=None, help="model to start from (of ACSeg, or a Biomedisa .h5)", metavar="MODEL")
+    init: str | None = option(
+        path="in", default=None, help="model to start from (of ACSeg, or a Biomedisa .h5)", metavar="MODEL"
+    )
     resume: bool = option(default=False, help="go on from MODEL.checkpoint after an interruption")
     surface_refinement: bool = option(
         default=False,
@@ -124,8 +128,12 @@ class Options:
     checkpoint_minutes: float = option(
         default=3.0, help="time between checkpoints", minimum=0.01, unit="minutes", advanced=True
     )
-    tensorboard: str | None = option(default=None, help="folder for TensorBoard", metavar="DIR", advanced=True)
-    scratch: str | None = option(default=None, help="folder for data larger than memory", metavar="DIR", advanced=True)
+    tensorboard: str | None = option(
+        path="folder", default=None, help="folder for TensorBoard", metavar="DIR", advanced=True
+    )
+    scratch: str | None = option(
+        path="folder", default=None, help="folder for data larger than memory", metavar="DIR", advanced=True
+    )
 
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
@@ -137,6 +145,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     output = Path(options.output)
     require_output(output)
     training, validation = _files(options)
+    _check_files_beside(options, training + validation)
     cases, held_out = _cases(training, options.resample), _cases(validation, options.resample)
     settings = _settings(options, output)
     model, final_loss, main_process = _first_of_two(options, output), None, True
@@ -216,6 +225,15 @@ def _files(options: Options) -> tuple[list[PairOfFiles], list[PairOfFiles]]:
     training = find_pairs(options.images, options.labels)
     validation = find_pairs(options.val_images, options.val_labels, "validation") if options.val_images else []
     return training, validation
+
+
+def _check_files_beside(options: Options, pairs: Sequence[PairOfFiles]) -> None:
+    """Refuse a model whose files beside it (course, plot, checkpoint) would take the place of an input."""
+    from ACSegLib.commands.outputs import Output, check_outputs
+
+    inputs = [path for pair in pairs for path in (pair.image, pair.labels)] + [options.table or ""]
+    written = [options.output, *(str(beside(Path(options.output), end)) for end in (".csv", ".png", ".checkpoint"))]
+    check_outputs([Output(path, "--output") for path in written], filter(None, inputs))
 
 
 def _cases(pairs: Sequence[PairOfFiles], resample: bool) -> list[Case]:

@@ -67,7 +67,7 @@ def test_refusals(tmp_path, capsys):
     assert not (tmp_path / "o.acseg").exists()
     (tmp_path / "models").mkdir()
     assert main(["model", "import", str(tmp_path / "b.h5"), "-o", str(tmp_path / "models")]) == 2
-    assert "it is a folder" in capsys.readouterr().err
+    assert "is a folder; name a file in it" in capsys.readouterr().err
     assert (tmp_path / "models").is_dir()
 
 

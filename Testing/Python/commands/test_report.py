@@ -14,7 +14,7 @@ from scipy import stats
 
 from ACSegLib.commands import compare, measure
 from ACSegLib.commands import report as command
-from ACSegLib.commands.main import main
+from ACSegLib.commands.main import execute, main
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.files.tables import read_table, write_table
@@ -217,7 +217,7 @@ def test_errors_name_the_table_or_option(study, tmp_path):
     with pytest.raises(InputError, match="nothing to report"):
         run()
     with pytest.raises(InputError, match=r"must end in \.html"):
-        run(output="r.pdf")
+        execute("report", command.Options(output="r.pdf"), Progress())
     with pytest.raises(InputError, match="no table has a segment 'nucleus'"):
         run(scores=[str(study / "scores.csv")], segment="nucleus")
     with pytest.raises(FileError, match="no column 'dice'"):

@@ -160,7 +160,7 @@ def test_a_folder_is_not_replaced_by_the_model(data, capsys):
     (data / "models").mkdir()
     (data / "models" / "kept").touch()
     assert main(arguments(data, "-o", str(data / "models"), "--epochs", "1")) == 2
-    assert "it is a folder; name a file in it" in capsys.readouterr().err
+    assert "is a folder; name a file in it" in capsys.readouterr().err
     assert (data / "models" / "kept").exists()
 
 
