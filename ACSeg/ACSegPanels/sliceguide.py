@@ -130,6 +130,7 @@ class SliceGuide:
         text = _("Drawn: {slices}.").format(slices=", ".join(parts))
         if len(drawn.counts) == 1:
             text += " " + _("Draw at least one more: there is nothing to fill between.")
+        text = " ".join([text, *drawn.notes])
         return text
 
     def _onInterval(self, value: int) -> None:

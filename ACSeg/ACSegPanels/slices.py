@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ACSegLib.errors import InputError
 from ACSegLib.volume import Segmentation
 
 AXES = ("k", "j", "i")
@@ -28,11 +29,14 @@ class DrawnSlices:
         Number of slices along k, j, i.
     counts : dict
         (axis, slice) -> drawn voxels of each segment, in the order of `names`.
+    notes : list of str
+        What a person should know about the labels.
     """
 
     names: list[str] = field(default_factory=list)
     shape: tuple[int, int, int] = (0, 0, 0)
     counts: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def on(self, axis: str) -> list[int]:
         """Drawn slices of an axis, sorted."""
@@ -63,7 +67,7 @@ class DrawnSlices:
 
 
 def count_slices(
-    labels: Segmentation, axis: str = "auto", slices: dict[str, Sequence[int]] | None = None
+    labels: Segmentation, axis: str = "auto", slices: Mapping[str, Sequence[int]] | None = None
 ) -> DrawnSlices:
     """Find the drawn slices and count the voxels of each segment on them.
 
@@ -72,18 +76,29 @@ def count_slices(
     labels : Segmentation
         The drawing, on the volume's grid.
     axis : {"auto", "k", "j", "i", "all"}
-        As in `ACSegLib.fill.labelled_slices.find_slices`.
+        As in `ACSegLib.labelled_slices.find_labelled_slices`.
     slices : dict, optional
         Axis -> slices, where they are known.
+
+    Raises
+    ------
+    InputError
+        If the labels are no slices: dense, or oblique to the volume.
     """
-    from ACSegLib.fill.labelled_slices import find_slices
+    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices
 
     found = DrawnSlices([s.name for s in labels.segments], labels.shape)
     drawn = labels.occupied()
     if not drawn.any():
         return found
     highest = max(s.value for s in labels.segments)
-    for name, numbers in (slices or find_slices(drawn, axis)).items():
+    if slices is None:
+        labelled = find_labelled_slices(drawn, axis, declared_slices(labels))
+        problem = labelled.problem(labels.name)
+        if problem:
+            raise InputError(problem)
+        slices, found.notes = labelled.slices, labelled.notes()
+    for name, numbers in slices.items():
         planes = [np.moveaxis(layer, AXES.index(name), 0) for layer in labels.layers]
         for number in numbers:
             voxels = [np.bincount(plane[number].ravel(), minlength=highest + 1) for plane in planes]

@@ -130,7 +130,7 @@ def _intensity(array: np.ndarray, progress: Progress) -> dict[str, Any]:
 
 
 def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, Any]:
-    from ACSegLib.fill.labelled_slices import find_slices
+    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices
 
     counts = [_counts(layer) for layer in segmentation.layers]
     voxel = segmentation.geometry.voxel_volume
@@ -149,17 +149,20 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, 
                 "volume": voxels * voxel,
             }
         )
-    progress(0.9, "looking for drawn slices")
-    drawn = np.zeros(segmentation.shape, bool)
+    progress(0.9, "looking for labelled slices")
+    occupied = segmentation.occupied()
     for segment in segmentation.segments:
-        if segment.name.lower() != "ignore":
-            drawn |= segmentation.mask(segment)
-    slices = find_slices(drawn)
+        if segment.name.lower() == "ignore":
+            occupied &= ~segmentation.mask(segment)
+    labelled = find_labelled_slices(occupied, declared=declared_slices(segmentation))
     return {
         "layers": len(segmentation.layers),
         "segments": rows,
-        "labelled_voxels": int(np.count_nonzero(drawn)),
-        "drawn_slices": {axis: slices[axis] for axis in _AXES if axis in slices},
+        "labelled_voxels": int(np.count_nonzero(occupied)),
+        "drawn_slices": {axis: labelled.slices[axis] for axis in _AXES if axis in labelled.slices},
+        "dense": labelled.dense,
+        "oblique": labelled.oblique,
+        "notes": labelled.notes(),
     }
 
 
@@ -250,8 +253,16 @@ def _describe_labels(results: dict[str, Any]) -> list[str]:
         )
     if len(rows) > 50:
         lines.append(f"    and {len(rows) - 50} more")
+    from ACSegLib.labelled_slices import both_names
+
     for axis, slices in results["drawn_slices"].items():
-        lines.append(_row("drawn", f"{len(slices)} slice{'s' * (len(slices) > 1)} along {axis}: {_ranges(slices)}"))
+        text = f"{len(slices)} slice{'s' * (len(slices) > 1)} along axis {both_names(axis)}: {_ranges(slices)}"
+        lines.append(_row("labelled", text))
+    if results["dense"]:
+        lines.append(_row("labelled", "densely: the labels are solid in three dimensions"))
+    if results["oblique"]:
+        lines.append(_row("labelled", "obliquely: the labels cross the slices as strips or lines"))
+    lines += [_row("note", note) for note in results["notes"]]
     return lines
 
 

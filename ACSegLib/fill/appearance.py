@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill.features import SHAPE_FEATURES, ImageFeatures
-from ACSegLib.fill.labelled_slices import Seeds
+from ACSegLib.fill.seeds import Seeds
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
 

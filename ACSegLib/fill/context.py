@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from ACSegLib.fill.appearance import PriorNetwork
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.labelled_slices import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
+from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules
@@ -50,7 +50,7 @@ class Context:
     Attributes
     ----------
     classes : ndarray of int16, (K, J, I)
-        Seeds, turned; see `ACSegLib.fill.labelled_slices.Seeds`.
+        Seeds, turned; see `ACSegLib.fill.seeds.Seeds`.
     cuts : list of int
         Slices that are known whole.
     groups : list of list of int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.axes import AXES
 from ACSegLib.compute import available_memory, reuse_freed_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.fill.appearance import MOST_GROUPS, collect_samples, group_classes, train_network
 from ACSegLib.fill.context import TOGETHER, Context, Settings, SlabResult
 from ACSegLib.fill.features import intensity_range, prepare
-from ACSegLib.fill.labelled_slices import AXES, Seeds, collect_seeds, count_classes
 from ACSegLib.fill.random_walk import MOST_ITERATIONS, TOLERANCE, choose_solver
+from ACSegLib.fill.seeds import SeedOptions, Seeds, collect_seeds, count_classes
 from ACSegLib.fill.selection import choose_settings
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
@@ -63,10 +63,9 @@ class _State:
 
     context: Context
     seeds: Seeds
-    options: dict[str, Any]
+    options: SeedOptions
     volume: Volume
     kept: np.ndarray | None
-    checksums: list[int]
 
 
 @reuse_freed_memory()
@@ -130,8 +129,8 @@ def fill(
     if min(volume.shape) < 2:
         raise InputError(f"volume {volume.name!r} is one voxel thin: {volume.shape[::-1]}; a fill needs 3 dimensions.")
     outside = _not_finite(volume)
-    options = dict(axis=axis, slices=slices, mode=mode, background=background, ignore=ignore, outside=outside)
-    seeds = collect_seeds(labels, **options)  # type: ignore[arg-type]
+    options = SeedOptions(axis, slices, mode, background, ignore, outside)
+    seeds = collect_seeds(labels, options)
     progress(0.02, "reading the drawn slices")
     context = _prepare(volume, seeds, outside, device, tolerance, probabilities, memory_limit, progress)
     context.whole_slices = mode == "slices"
@@ -214,7 +213,7 @@ def solve_slabs(
     labels: Segmentation,
     seeds: Seeds,
     context: Context,
-    options: dict[str, Any],
+    options: SeedOptions,
     keep: bool,
     previous: tuple[FillResult, list[tuple[int, int]]] | None,
     progress: Progress,
@@ -243,7 +242,7 @@ def solve_slabs(
         if stored is not None:
             stored.result()
     progress(1.0, "done")
-    state = _State(context, seeds, options, volume, kept, plane_checksums(labels, axis))
+    state = _State(context, seeds, options, volume, kept)
     by_segment = _segment_probabilities(kept, seeds, axis) if kept is not None else None
     if previous is None:
         result = _to_segmentation(np.moveaxis(best, 0, axis), seeds, labels)
@@ -251,15 +250,6 @@ def solve_slabs(
         result = _with_planes(previous[0].segmentation, best, slabs, seeds, labels)
     doubt = np.ascontiguousarray(np.moveaxis(uncertainty, 0, axis))
     return FillResult(result, doubt, by_segment, _report(seeds, context, slabs), seeds.slices, state)
-
-
-def plane_checksums(labels: Segmentation, axis: int) -> list[int]:
-    """A checksum for each plane along an array axis, over all layers: tells quickly which planes an edit changed."""
-    sums = [0] * labels.shape[axis]
-    for layer in labels.layers:
-        for k in range(len(sums)):
-            sums[k] = zlib.crc32(np.ascontiguousarray(np.take(layer, k, axis)).data, sums[k])
-    return sums
 
 
 def _finish(done: SlabResult, first: int, best: np.ndarray, uncertainty: np.ndarray, kept: np.ndarray | None) -> None:
@@ -274,7 +264,7 @@ def _finish(done: SlabResult, first: int, best: np.ndarray, uncertainty: np.ndar
 def _segment_probabilities(kept: np.ndarray, seeds: Seeds, axis: int) -> dict[str, np.ndarray]:
     found = {}
     for row, segment in enumerate(seeds.segments):
-        members = [c for c, rows in enumerate(seeds.table) if row in rows]
+        members = seeds.classes_of(row)
         if members:
             total = kept[members[0]] if len(members) == 1 else kept[members].sum(axis=0)
             found[segment.id] = np.ascontiguousarray(np.moveaxis(total, 0, axis))
@@ -305,7 +295,12 @@ def _filled_segments(seeds: Seeds, labels: Segmentation) -> list[Segment]:
 def _to_segmentation(best: np.ndarray, seeds: Seeds, labels: Segmentation) -> Segmentation:
     """Classes back to the input's segments, layers and values; the segments that marked something are left out."""
     layers = tuple(np.ascontiguousarray(np.take(values, best)) for values in _value_tables(seeds, labels))
-    return Segmentation(layers, _filled_segments(seeds, labels), labels.geometry, labels.name, dict(labels.meta))
+    return Segmentation(layers, _filled_segments(seeds, labels), labels.geometry, labels.name, _meta(labels))
+
+
+def _meta(labels: Segmentation) -> dict[str, Any]:
+    """What comes with the labels, without the list of labelled slices: the result is dense."""
+    return {key: value for key, value in labels.meta.items() if key != "slices"}
 
 
 def _with_planes(
@@ -319,12 +314,7 @@ def _with_planes(
         for first, last in slabs:
             planes[first : last + 1] = np.take(values, best[first : last + 1])
         layers.append(layer)
-    return Segmentation(tuple(layers), _filled_segments(seeds, labels), labels.geometry, labels.name, dict(labels.meta))
-
-
-def _class_name(seeds: Seeds, c: int) -> str:
-    """Names of the segments of a class, joined; "background" for none."""
-    return " + ".join(seeds.segments[row].name for row in seeds.table[c]) or "background"
+    return Segmentation(tuple(layers), _filled_segments(seeds, labels), labels.geometry, labels.name, _meta(labels))
 
 
 def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dict[str, Any]:
@@ -340,7 +330,7 @@ def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dic
         "slices": seeds.slices,
         "warnings": warnings,
         "segments": [s.name for s in seeds.segments],
-        "known_voxels": {_class_name(seeds, c): int(n) for c, n in enumerate(counts)},
+        "known_voxels": {seeds.class_name(c): int(n) for c, n in enumerate(counts)},
         "slabs": [list(s) for s in slabs],
         "solver": context.solver.name,
         "gamma": context.settings.gamma,

@@ -8,17 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from ACSegLib.axes import AXES
 from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.fill.context import Context
-from ACSegLib.fill.labelled_slices import AXES, UNKNOWN, Seeds, collect_seeds, combine, holds_area, warnings_for
-from ACSegLib.fill.pipeline import FillResult, _State, plane_checksums, solve_slabs, turned, whole_slices
+from ACSegLib.fill.pipeline import FillResult, solve_slabs, turned, whole_slices
+from ACSegLib.fill.seeds import collect_seeds
 from ACSegLib.fill.shape import ShapeGuess
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segment, Segmentation, require_same_grid
-
-#: Share of the planes beyond which an edit is read as a whole: it may lie along another axis.
-_MANY = 0.1
 
 
 @reuse_freed_memory()
@@ -56,18 +54,11 @@ def refill(
             "segments were added or removed, or got other label values or layers, since the fill; fill again from the "
             "start."
         )
-    checksums = plane_checksums(labels, state.seeds.primary)
-    edited = [k for k, (a, b) in enumerate(zip(checksums, state.checksums, strict=True)) if a != b]
-    seeds = _seeds_of_planes(state, labels, edited)
-    if seeds is None:
-        seeds = collect_seeds(labels, **state.options)
-        edited = []
+    seeds = collect_seeds(labels, state.options, state.seeds)
     if seeds.table != state.seeds.table or (state.seeds.slices and seeds.primary != state.seeds.primary):
-        raise InputError(
-            "the drawings have other segments or another slice axis than before; fill again from the start."
-        )
+        raise InputError("the labels have other segments or another slice axis than before; fill again from the start.")
     context = replace(state.context, iterations=[], classes=turned(seeds.classes, seeds.primary))
-    changed = edited or np.flatnonzero((state.context.classes != context.classes).any(axis=(1, 2))).tolist()
+    changed = np.flatnonzero((state.context.classes != context.classes).any(axis=(1, 2))).tolist()
     before = set(state.context.slabs())
     context.cuts = whole_slices(context.classes, seeds)
     dirty = sorted(set(changed) | {int(k) for k in changed_slices or ()})
@@ -85,38 +76,6 @@ def refill(
 def _places(segments: Sequence[Segment]) -> list[tuple[str, int, int]]:
     """Where each segment's voxels are found; names and colours may change."""
     return [(s.id, s.value, s.layer) for s in segments]
-
-
-def _seeds_of_planes(state: _State, labels: Segmentation, edited: list[int]) -> Seeds | None:
-    """Seeds after an edit of a few whole slices of the one axis in use; None where only reading everything is safe."""
-    seeds, options = state.seeds, state.options
-    special = options["axis"] == "all" or any(options[key] is not None for key in ("ignore", "outside", "background"))
-    if special or len(seeds.slices) != 1 or not edited or len(edited) > max(4, _MANY * len(state.context.classes)):
-        return None
-    axis = seeds.primary
-    part = Segmentation(
-        tuple(np.ascontiguousarray(np.take(layer, edited, axis)) for layer in labels.layers), labels.segments
-    )
-    found, table = combine(part, range(len(labels.segments)))
-    if not set(table) <= set(seeds.table):
-        return None
-    class_of = np.array([seeds.table.index(entry) for entry in table], np.int16)
-    classes = state.context.classes.copy()
-    listed = seeds.slices[AXES[axis]] if options["slices"] is not None else []
-    drawn = set(seeds.slices[AXES[axis]])
-    for k, plane in zip(edited, np.moveaxis(np.take(class_of, found), axis, 0), strict=True):
-        known = bool(plane.any()) or k in listed
-        if known and options["slices"] is not None and k not in listed:
-            return None
-        if known and k not in drawn and k not in listed and not holds_area(plane > 0):
-            return None  # perhaps a line that a slice drawn across another axis has left here
-        classes[k] = plane if known else UNKNOWN
-        (drawn.add if known else drawn.discard)(k)
-    if not drawn:
-        return None
-    fresh = replace(seeds, classes=np.moveaxis(classes, 0, axis), slices={AXES[axis]: sorted(drawn)}, warnings=[])
-    fresh.warnings += warnings_for(fresh, labels)
-    return replace(fresh, segments=list(labels.segments))
 
 
 def _update_shapes(context: Context, old: Context, drawn: list[int], dirty: list[int]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.labelled_slices import AXES
 from ACSegLib.fill.pipeline import FillResult
 
 #: Places compared with the drawn slices, and places of drawn slices that they are compared with, at most.

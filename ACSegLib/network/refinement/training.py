@@ -27,7 +27,7 @@ from ACSegLib.network.refinement.refine import (
     with_second_network,
 )
 from ACSegLib.network.train.calibration import count_margins, no_margins, offsets_for, shift_heads
-from ACSegLib.network.train.data import IGNORE, IGNORE_NAME, Case, drawn_planes, encode_labels
+from ACSegLib.network.train.data import IGNORE, IGNORE_NAME, Case, encode_labels, labelled_slices
 from ACSegLib.network.train.losses import SegmentationLoss
 from ACSegLib.network.train.settings import TRAINING_DEVICES
 from ACSegLib.network.train.trainer import stop_inside
@@ -212,7 +212,7 @@ def _cases(
             labels,
             model.segments,
             overlapping=sigmoid,
-            drawn=drawn_planes(labels, settings.sparse, settings.ignore),
+            slices=labelled_slices(labels, settings.sparse, settings.ignore).slices,
             missing=settings.missing,
             ignore=settings.ignore,
         )

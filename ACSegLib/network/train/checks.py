@@ -10,15 +10,15 @@ import numpy as np
 
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.labelled_slices import mark_slices
 from ACSegLib.network.model.preprocessing import intensity_statistics
-from ACSegLib.network.sparse import known_voxels
 from ACSegLib.network.train.data import (
     IGNORE_NAME,
     Case,
     any_label,
-    drawn_planes,
     ignored_voxels,
     is_ignored,
+    labelled_slices,
     name_key,
     really_overlap,
     rows_by_name,
@@ -63,7 +63,7 @@ class Facts:
     statistics: dict[str, float]
     segments: list[Segment]
     voxels: dict[str, int]  # by name key; "" is the background; known voxels only
-    drawn: dict[int, list[int]]
+    slices: dict[str, list[int]]
     overlapping: bool
     thumbnail: np.ndarray
     image_digest: str
@@ -163,9 +163,10 @@ def refuse(problems: Sequence[Problem], insist: bool = False) -> None:
 
 
 def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignore: str) -> Facts:
-    problems = []
-    drawn = drawn_planes(labels, sparse, ignore)
-    known = known_voxels(labels.shape, drawn) if drawn else np.ones(labels.shape, bool)
+    problems: list[Problem] = []
+    labelled = labelled_slices(labels, sparse, ignore)
+    problems += [Problem("labels", f"{name}: {note}", fatal=False, warning=True) for note in labelled.notes()]
+    known = mark_slices(labels.shape, labelled.slices) if labelled.slices else np.ones(labels.shape, bool)
     occupied = any_label(labels)
     known &= ~ignored_voxels(labels, ignore)
     segments = [s for s in labels.segments if not is_ignored(s, ignore)]
@@ -185,7 +186,7 @@ def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignor
         statistics=statistics,
         segments=segments,
         voxels=voxels,
-        drawn=drawn,
+        slices=labelled.slices,
         overlapping=really_overlap(labels, ignore),
         thumbnail=_thumbnail(volume.array),
         image_digest=digest(volume.array),

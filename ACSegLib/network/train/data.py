@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.labelled_slices import LabelledSlices, checked_axis, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.network.model.preprocessing import normalise, resample_image, resampled_shape
 from ACSegLib.network.predict.working_grid import working_shape
-from ACSegLib.network.sparse import drawn_slices, known_voxels, labelled_planes
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume
 
 #: Value of voxels that the loss leaves out.
@@ -176,24 +176,30 @@ def ignored_voxels(segmentation: Segmentation, ignore: str = IGNORE_NAME) -> np.
     return union(segmentation, [s for s in segmentation.segments if is_ignored(s, ignore)])
 
 
-def drawn_planes(segmentation: Segmentation, sparse: str = "auto", ignore: str = IGNORE_NAME) -> dict[int, list[int]]:
-    """Find the drawn slices as the option `sparse` asks: "auto", "off", or the axis "k", "j" or "i" drawn across.
+def labelled_slices(segmentation: Segmentation, sparse: str = "auto", ignore: str = IGNORE_NAME) -> LabelledSlices:
+    """Find the labelled slices of a case; none where its labels are dense.
 
-    Regions to leave out are no drawings: they may fill every slice of a volume of which few were drawn.
-    "auto" believes a list that comes with the labels (``meta["slices"]``, axis letter to indices), since it also tells
-    of slices where somebody looked and found nothing; without it the labels themselves are looked at.
+    Parameters
+    ----------
+    sparse : str
+        "auto" looks (see `ACSegLib.labelled_slices`), "off" says that the labels are dense, and an axis ("k" or "z",
+        ...) that every slice across it with a label is a labelled slice.
+    ignore : str
+        Name of the segments that are ignored regions. They may reach through slices that nobody labelled.
+
+    Raises
+    ------
+    InputError
+        If `sparse` is none of these, or the labels lie obliquely in the volume.
     """
     if sparse == "off":
-        return {}
-    if sparse == "auto":
-        told = segmentation.meta.get("slices")
-        if told:
-            return {"kji".index(axis): sorted(int(n) for n in planes) for axis, planes in told.items()}
-        return drawn_slices(any_label(segmentation) & ~ignored_voxels(segmentation, ignore))
-    if sparse in ("k", "j", "i"):
-        axis = "kji".index(sparse)
-        return {axis: labelled_planes(any_label(segmentation) & ~ignored_voxels(segmentation, ignore), axis)}
-    raise InputError(f"sparse must be auto, off, k, j or i, not {sparse!r}.")
+        return LabelledSlices(dense=True)
+    axis = "auto" if sparse == "auto" else checked_axis(sparse)
+    labelled = segmentation.occupied() & ~ignored_voxels(segmentation, ignore)
+    found = find_labelled_slices(labelled, axis, declared_slices(segmentation))
+    if found.oblique:
+        raise InputError(f"{found.problem(segmentation.name)}")
+    return found
 
 
 def encode_labels(
@@ -201,7 +207,7 @@ def encode_labels(
     table: Sequence[Segment],
     *,
     overlapping: bool = False,
-    drawn: Mapping[int, list[int]] | None = None,
+    slices: Mapping[str, list[int]] | None = None,
     missing: str = "background",
     ignore: str = IGNORE_NAME,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -211,8 +217,8 @@ def encode_labels(
     ----------
     table : sequence of Segment
         All segments of the training; channel n + 1 (softmax) or n (sigmoid) is row n.
-    drawn : mapping, optional
-        Drawn planes by axis; all other voxels are left out. Empty or None: every voxel counts.
+    slices : mapping, optional
+        Axis -> labelled slices; all other voxels are left out. Empty or None: every voxel counts.
     missing : str
         What it means that a segment of `table` has no row here: "background" (it is not there), or "unknown" (nobody
         looked: it may hide in the background, and the loss does not punish that).
@@ -241,8 +247,8 @@ def encode_labels(
         else:
             target[0][union(segmentation, same)] = n + 1
     target[:, ignored_voxels(segmentation, ignore)] = IGNORE
-    if drawn:
-        target[:, ~known_voxels(segmentation.shape, drawn)] = IGNORE
+    if slices:
+        target[:, ~mark_slices(segmentation.shape, slices)] = IGNORE
     return target, known
 
 
@@ -295,8 +301,8 @@ def prepare(
         Folder for memory-mapped arrays; None keeps them in memory.
     """
     volume, labels = case.open_image(), case.open_labels()
-    drawn = drawn_planes(labels, sparse, ignore)
-    target, known = encode_labels(labels, table, overlapping=overlapping, drawn=drawn, missing=missing, ignore=ignore)
+    slices = labelled_slices(labels, sparse, ignore).slices
+    target, known = encode_labels(labels, table, overlapping=overlapping, slices=slices, missing=missing, ignore=ignore)
     image = normalise(volume.array, preprocessing["normalisation"])
     shape = volume.shape
     if preprocessing.get("longest_side"):  # as the prediction will do it

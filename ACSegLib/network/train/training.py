@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.compute import available_memory, choose_device, is_out_of_memory, limit_torch_threads
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.labelled_slices import both_names
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.train.augmentation import PRESETS as AUGMENTATIONS
@@ -166,9 +167,9 @@ def _checked(
     refuse(problems, settings.insist)
     warnings = [p.message for p in problems]
     for f in facts:
-        if f.drawn:
-            planes = ", ".join(f"{len(v)} slices across {'kji'[axis]}" for axis, v in f.drawn.items())
-            warnings.append(f"{f.name}: sparse labels; only its drawn voxels are learned from ({planes})")
+        if f.slices:
+            planes = ", ".join(f"{len(v)} slices across axis {both_names(axis)}" for axis, v in f.slices.items())
+            warnings.append(f"{f.name}: sparse labels; only its labelled slices are learned from ({planes})")
     return facts, val_facts, warnings
 
 

@@ -78,7 +78,7 @@ def test_listed_slices_are_used(case: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--slices", "6,12"], "slice 18 on axis k holds a drawing"),
+        (["--slices", "6,12"], "slice 18 on axis z (k) holds labels"),
         (["--slices", "six"], "not a list of slice numbers"),
         (["--gamma", "-1"], "--gamma"),
         (["--mode", "scribbles"], "--background"),
@@ -106,7 +106,7 @@ def test_bad_files_are_one_sentence(case: Path, capsys) -> None:
         (dict(image="cut.nrrd"), "cut.nrrd"),
         (dict(image="missing.nrrd"), "missing.nrrd"),
         (dict(labels="small.nrrd"), "--resample"),
-        (dict(labels="nothing.nrrd"), "no drawn voxel"),
+        (dict(labels="nothing.nrrd"), "no labelled voxel"),
     ]:
         assert run(case, **arguments) == 2
         error = capsys.readouterr().err

@@ -80,7 +80,7 @@ def test_the_table_for_people(drawn, image, capsys):
         "20 x 30 x 40 nm",
         "cytoplasm",
         "1,800",
-        "3 slices along k: 5, 15, 25",
+        "3 slices along axis z (k): 5, 15, 25",
     ):
         assert words in text
     assert main(["info", str(image[0]), "--quiet"]) == 0

@@ -11,9 +11,10 @@ from hypothesis.extra import numpy as hnp
 from ACSegLib import Cancelled, Geometry, InputError, Progress, Segment, Segmentation, Volume
 from ACSegLib.errors import MemoryLimitError
 from ACSegLib.fill import Settings, fill, refill, suggest_slices
-from ACSegLib.fill.labelled_slices import collect_seeds
+from ACSegLib.fill.seeds import SeedOptions, collect_seeds
 from ACSegLib.fill.suggest import new_appearance
 from ACSegLib.jobs import CancelFlag
+from ACSegLib.labelled_slices import find_labelled_slices
 
 SIZE, EVERY = 48, 8
 FIXED = Settings(0.3, 3.0)
@@ -179,7 +180,7 @@ def test_refill_reads_a_stroke_across_the_slices_as_the_full_fill_does(drawn) ->
     for axis in ("all", "auto"):
         before = fill(volume, labels, axis=axis, settings=FIXED)
         result = refill(before, labels.with_labels(stroke))
-        expected = collect_seeds(labels.with_labels(stroke), axis=axis)
+        expected = collect_seeds(labels.with_labels(stroke), SeedOptions(axis=axis))
         assert set(expected.slices) == {"k", "j"}
         assert np.array_equal(result.drawn, expected.classes >= 0)
 
@@ -348,12 +349,16 @@ def test_any_drawing_is_kept_and_nothing_breaks(data: st.DataObject) -> None:
     image = np.random.default_rng(0).normal(size=shape).astype(data.draw(st.sampled_from(["f4", "f8", "i2", "u1"])))
     labels = Segmentation.from_labels(array, Geometry(spacing))
     if not array.any():
-        with pytest.raises(InputError, match="no drawn voxel"):
+        with pytest.raises(InputError, match="no labelled voxel"):
             fill(Volume(image, Geometry(spacing)), labels)
         return
     axis = data.draw(st.sampled_from(["auto", "k", "j", "i", "all"]))
+    if axis == "auto" and find_labelled_slices(array > 0).problem("labels"):
+        with pytest.raises(InputError, match=r"dense|obliquely"):
+            fill(Volume(image, Geometry(spacing)), labels, settings=FIXED)
+        axis = "k"
     result = fill(Volume(image, Geometry(spacing)), labels, axis=axis, settings=FIXED)
-    known = collect_seeds(labels, axis=axis).classes >= 0
+    known = collect_seeds(labels, SeedOptions(axis=axis)).classes >= 0
     assert np.array_equal(result.segmentation.labels[known], array[known])
     assert set(np.unique(result.segmentation.labels)) <= set(np.unique(array)) | {0}
 

@@ -115,7 +115,7 @@ class FakeFill:
         return [(numbers[0] + numbers[1]) // 2][:n]
 
     def _result(self, labels, axis, progress):
-        from ACSegLib.fill.labelled_slices import find_slices
+        from ACSegLib.labelled_slices import find_labelled_slices
 
         progress(0.5, "walking")
         while not self.gate.is_set():
@@ -124,7 +124,7 @@ class FakeFill:
             time.sleep(0.01)
         if self.error:
             raise self.error
-        slices = find_slices(labels.labels > 0, axis)
+        slices = find_labelled_slices(labels.labels > 0, axis).slices
         if not slices:
             raise InputError("nothing is drawn.")
         name, numbers = next(iter(slices.items()))

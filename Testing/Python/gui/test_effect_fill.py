@@ -106,7 +106,7 @@ def test_one_drawn_slice_is_told(desk, phantom):
     for name in ("cytoplasm", "bead"):
         draw(desk.host, name, mask, mode="Remove")
     desk.fill()
-    assert "draw at least one more" in desk.effect.message
+    assert "label at least one more" in desk.effect.message
     assert desk.panel.forecastLabel.text == ""
 
 

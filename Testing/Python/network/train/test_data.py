@@ -3,6 +3,7 @@ import pytest
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.labelled_slices import find_labelled_slices
 from ACSegLib.network.model.preprocessing import (
     intensity_statistics,
     normalisation,
@@ -10,14 +11,13 @@ from ACSegLib.network.model.preprocessing import (
     resample_image,
     resampled_shape,
 )
-from ACSegLib.network.sparse import drawn_slices
 from ACSegLib.network.train.checks import compare, examine, refuse
 from ACSegLib.network.train.data import (
     IGNORE,
     Case,
-    drawn_planes,
     encode_labels,
     join_tables,
+    labelled_slices,
     prepare,
     really_overlap,
     resample_target,
@@ -116,43 +116,53 @@ class TestSparse:
         index = [slice(None)] * 3
         index[axis] = planes
         kept[tuple(index)] = True
-        found = drawn_slices((full & kept).astype(np.uint8))
+        found = find_labelled_slices(full & kept).slices
         expected = [n for n in planes if np.take(full, n, axis).any()]
-        assert found == {axis: expected}
+        assert found == {"kji"[axis]: expected}
 
     def test_two_axes(self):
         full = ball((40, 40, 40), 16)
         kept = np.zeros(full.shape, bool)
         kept[[10, 20, 30]] = True
         kept[:, [15, 25]] = True
-        assert drawn_slices((full & kept).astype(np.uint8)) == {0: [10, 20, 30], 1: [15, 25]}
+        assert find_labelled_slices(full & kept).slices == {"k": [10, 20, 30], "j": [15, 25]}
 
-    def test_dense_labels_and_none(self):
-        assert drawn_slices(ball().astype(np.uint8)) == {}
-        assert drawn_slices(np.zeros((8, 8, 8), np.uint8)) == {}
+    def test_all_voxels_of_dense_labels_count(self):
+        assert labelled_slices(Segmentation.from_labels(ball().astype(np.uint8))).slices == {}
 
-    def test_one_drawn_slice(self):
-        labels = np.zeros((20, 20, 20), np.uint8)
-        labels[7, 5:15, 5:15] = 1
-        assert drawn_slices(labels) == {0: [7]}
+    def test_oblique_labels_are_refused(self):
+        k, j, _ = np.indices((32, 32, 32))
+        labels = ball() & ((k - np.rint(0.1 * j)) % 8 == 4)
+        with pytest.raises(InputError, match="obliquely"):
+            labelled_slices(Segmentation.from_labels(labels.astype(np.uint8)))
 
-    def test_a_list_of_drawn_slices_is_believed(self):
+    def test_stray_voxels_make_no_labelled_slice(self):
+        labels = np.zeros((32, 32, 32), np.uint8)
+        labels[[8, 16, 24]] = ball()[[8, 16, 24]]
+        labels[12, 16, 16] = 1
+        found = problems_of([case(labels=labels, image=np.random.default_rng(0).normal(size=labels.shape))])
+        assert [p.warning for p in found] == [True]
+        assert "slice 12 on axis z (k)" in found[0].message
+
+    def test_a_list_of_labelled_slices_is_believed(self):
         labels = np.zeros((20, 20, 20), np.uint8)
         labels[[4, 14], 5:15, 5:15] = 1
         segmentation = Segmentation.from_labels(labels)
-        assert drawn_planes(segmentation) == {0: [4, 14]}
+        assert labelled_slices(segmentation).slices == {"k": [4, 14]}
         segmentation.meta["slices"] = {"k": [4, 14, 19]}
-        assert drawn_planes(segmentation) == {0: [4, 14, 19]}
+        assert labelled_slices(segmentation).slices == {"k": [4, 14, 19]}
 
-    def test_regions_to_leave_out_are_no_drawings(self):
+    def test_ignored_regions_are_no_labelled_slices(self):
         labels = np.zeros((20, 20, 20), np.uint8)
         labels[:, :3] = 2
         labels[[4, 14], 5:15, 5:15] = 1
         segmentation = Segmentation.from_labels(labels, Geometry(), {1: "cell", 2: "Ignore"})
-        assert drawn_planes(segmentation) == drawn_planes(segmentation, "k") == {0: [4, 14]}
-        assert len(drawn_planes(segmentation, "k", ignore="other")[0]) == 20
+        found = labelled_slices(segmentation)
+        assert found == labelled_slices(segmentation, "z")
+        assert found.slices == {"k": [4, 14]}
+        assert len(labelled_slices(segmentation, "k", ignore="other").slices["k"]) == 20
 
-    def test_undrawn_voxels_are_left_out(self):
+    def test_voxels_of_other_slices_are_left_out(self):
         labels = np.zeros((20, 20, 20), np.uint8)
         labels[[4, 14], 5:15, 5:15] = 1
         one = case(labels=labels, image=np.random.default_rng(0).normal(size=labels.shape))

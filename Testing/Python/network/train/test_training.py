@@ -104,7 +104,7 @@ class TestLearning:
         drawn = np.zeros_like(labels.labels)
         drawn[[7, 12, 17]] = labels.labels[[7, 12, 17]]
         found = train([(volume, labels.with_labels(drawn))], settings(epochs=1, validation_part=0.0))
-        assert any("sparse labels" in w and "3 slices across k" in w for w in found.warnings)
+        assert any("sparse labels" in w and "3 slices across axis z (k)" in w for w in found.warnings)
         assert found.model.card["training"][0]["voxels"]["background"] < 3 * 24 * 24
 
     def test_one_volume_is_split_by_blocks_and_warned(self):

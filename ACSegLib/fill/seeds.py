@@ -1,0 +1,342 @@
+"""What is known before a fill: one class for each voxel of the labelled slices, or of scribbles."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ACSegLib.axes import AXES
+from ACSegLib.errors import InputError
+from ACSegLib.labelled_slices import (
+    LabelledSlices,
+    both_names,
+    checked_axis,
+    declared_slices,
+    find_labelled_slices,
+    mark_slices,
+)
+from ACSegLib.volume import Segment, Segmentation
+
+#: Values of `Seeds.classes` where nothing is known, and where nothing is asked (outside of the image).
+UNKNOWN, OUTSIDE = -1, -2
+
+#: Label values up to this are translated by a table, larger ones by their rank.
+MAX_TABLE = 1 << 20
+
+
+@dataclass(frozen=True)
+class SeedOptions:
+    """How sparse labels are read.
+
+    Attributes
+    ----------
+    axis : str
+        See `ACSegLib.labelled_slices.find_labelled_slices`.
+    slices : sequence or mapping, optional
+        Every labelled slice: indices along `axis` (k when "auto"), or a mapping from axis to indices. A slice without a
+        label is all background.
+    mode : {"slices", "scribbles"}
+        Scribbles label some voxels of a slice: voxels without a label are unknown, and `background` names the segment
+        that marks background.
+    background : str, optional
+        Name (or id) of the segment that marks background.
+    ignore : str, optional
+        Name (or id) of a segment that marks voxels of labelled slices as unknown.
+    outside : ndarray of bool, optional
+        Voxels without an image value; they become background unless labelled.
+    """
+
+    axis: str = "auto"
+    slices: Sequence[int] | Mapping[str, Sequence[int]] | None = None
+    mode: str = "slices"
+    background: str | None = None
+    ignore: str | None = None
+    outside: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What is known before the fill.
+
+    Attributes
+    ----------
+    classes : ndarray of int16, shape (k, j, i)
+        `UNKNOWN`, `OUTSIDE`, 0 for background, or the index of a class of `table`.
+    table : list of tuple of int
+        Class -> rows of `segments` that it belongs to; class 0 is background, (). Overlapping segments make classes
+        of their own, so every voxel has exactly one class.
+    segments : list of Segment
+        All segments of the labels, in the order of their table.
+    slices : dict
+        Axis name -> sorted indices of labelled slices.
+    checksums : list of int
+        Of the label planes along the primary axis: they tell which planes an edit changed.
+    warnings : list of str
+        What a person should know.
+    """
+
+    classes: np.ndarray
+    table: list[tuple[int, ...]]
+    segments: list[Segment]
+    slices: dict[str, list[int]]
+    checksums: list[int]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def primary(self) -> int:
+        """Array axis (0, 1, 2) with the most labelled slices."""
+        return _primary(self.slices)
+
+    def class_name(self, c: int) -> str:
+        """Names of the segments of a class, joined; "background" for none."""
+        return " + ".join(self.segments[row].name for row in self.table[c]) or "background"
+
+    def classes_of(self, row: int) -> list[int]:
+        """The classes that a segment takes part in."""
+        return [c for c, rows in enumerate(self.table) if row in rows]
+
+
+def _primary(slices: Mapping[str, Sequence[int]]) -> int:
+    return max(range(3), key=lambda a: (len(slices.get(AXES[a], [])), -a))
+
+
+def collect_seeds(labels: Segmentation, options: SeedOptions | None = None, previous: Seeds | None = None) -> Seeds:
+    """Turn sparse labels into seeds, plane by plane along the axis with the most labelled slices.
+
+    Parameters
+    ----------
+    labels : Segmentation
+        Sparse labels; segments may overlap.
+    options : SeedOptions, optional
+    previous : Seeds, optional
+        Seeds of the same labels before an edit, read with the same options: planes that did not change are taken from
+        there. A class that no voxel has any longer stays in the table.
+
+    Raises
+    ------
+    InputError
+        If nothing is labelled, if the labels are no slices, or if the options contradict the labels.
+    """
+    options = options or SeedOptions()
+    roles = _Roles.of(labels, options)
+    found = _find_slices(labels, roles, options)
+    checksums = _plane_checksums(labels, _primary(found.slices))
+    read: tuple[np.ndarray, list[tuple[int, ...]]] | None = None
+    if previous is not None:
+        read = _read_changed_planes(labels, roles, found.slices, options.outside, checksums, previous)
+    classes, table = read or _read_planes(labels, roles, found.slices, options.outside)
+    warnings = [*found.notes(), *_warnings(classes, table, found.slices, labels)]
+    return Seeds(classes, table, list(labels.segments), found.slices, checksums, warnings)
+
+
+@dataclass(frozen=True)
+class _Roles:
+    """Rows of the segment table that are filled, and the segments that mark something else."""
+
+    rows: list[int]
+    background: Segment | None
+    ignored: Segment | None
+
+    @classmethod
+    def of(cls, labels: Segmentation, options: SeedOptions) -> _Roles:
+        background = labels.segment(options.background) if options.background else None
+        ignored = labels.segment(options.ignore) if options.ignore else None
+        rows = [r for r, s in enumerate(labels.segments) if s not in (background, ignored)]
+        return cls(rows, background, ignored)
+
+    def labelled(self, labels: Segmentation) -> np.ndarray:
+        """Voxels of the segments that are filled, bool."""
+        mask = np.zeros(labels.shape, bool)
+        for number, layer in enumerate(labels.layers):
+            values = [labels.segments[r].value for r in self.rows if labels.segments[r].layer == number]
+            mask |= _translated(layer, values, [True] * len(values), bool)
+        return mask
+
+
+def _translated(layer: np.ndarray, values: Sequence[int], codes: Sequence[int], dtype: type) -> np.ndarray:
+    """A layer with its label values replaced by codes; 0 (or False) for all other values."""
+    top = int(layer.max(initial=0))
+    if top <= MAX_TABLE:
+        table: np.ndarray = np.zeros(top + 1, dtype)
+        for value, code in zip(values, codes, strict=True):
+            if value <= top:
+                table[value] = code
+        return np.take(table, layer)
+    order = np.argsort(values)
+    ranked = np.asarray(values, layer.dtype)[order]
+    places = np.minimum(np.searchsorted(ranked, layer), len(ranked) - 1)
+    return np.where(ranked[places] == layer, np.asarray(codes, dtype)[order][places], np.zeros((), dtype))
+
+
+def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> LabelledSlices:
+    """The labelled slices, found or as listed; none for scribbles."""
+    labelled = roles.labelled(labels)
+    if not labelled.any():
+        raise InputError(f"labels {labels.name!r} hold no labelled voxel; label at least one slice.")
+    if options.mode == "scribbles":
+        if options.slices is not None:
+            raise InputError("slices cannot be listed in scribbles mode: only labelled voxels count there.")
+        if not options.background:
+            raise InputError("scribbles mode needs a segment that marks background; name it with --background.")
+        return LabelledSlices()
+    if options.mode != "slices":
+        raise InputError(f"mode {options.mode!r} is not one of: slices, scribbles.")
+    if options.slices is not None:
+        slices = _listed_slices(options.slices, options.axis)
+        _check_slices(slices, labelled)
+        return LabelledSlices(slices)
+    if roles.background is not None:
+        labelled |= labels.mask(roles.background)
+    found = find_labelled_slices(labelled, options.axis, declared_slices(labels))
+    problem = found.problem(labels.name)
+    if problem:
+        raise InputError(problem)
+    return found
+
+
+def _listed_slices(slices: Sequence[int] | Mapping[str, Sequence[int]], axis: str) -> dict[str, list[int]]:
+    if not len(slices):
+        raise InputError("the list of labelled slices is empty; leave it out to have them found.")
+    if isinstance(slices, Mapping):
+        return {
+            checked_axis(name): sorted({int(n) for n in numbers}) for name, numbers in slices.items() if len(numbers)
+        }
+    if axis == "all":
+        raise InputError("a list of slices needs one axis (x, y or z), not 'all'.")
+    return {"k" if axis == "auto" else checked_axis(axis): sorted({int(n) for n in slices})}
+
+
+def _check_slices(slices: Mapping[str, Sequence[int]], labelled: np.ndarray) -> None:
+    """Refuse slices outside of the volume, and labels outside of the listed slices (they would be lost)."""
+    for name, numbers in slices.items():
+        size = labelled.shape[AXES.index(name)]
+        wrong = [n for n in numbers if not 0 <= n < size]
+        if wrong:
+            raise InputError(
+                f"slice {wrong[0]} does not exist on axis {both_names(name)}: it has slices 0 to {size - 1}."
+            )
+    rest = labelled & ~mark_slices(labelled.shape, slices)
+    if rest.any():
+        name = max(slices, key=lambda n: len(slices[n]))
+        extra = np.flatnonzero(rest.any(axis=tuple(a for a in range(3) if AXES[a] != name)))
+        raise InputError(
+            f"slice {extra[0]} on axis {both_names(name)} holds labels but is not among the listed slices (slices "
+            "count from 0); list it too, or erase the labels."
+        )
+
+
+def _plane_checksums(labels: Segmentation, axis: int) -> list[int]:
+    """A checksum for each plane along an array axis, over all layers."""
+    sums = [0] * labels.shape[axis]
+    for layer in labels.layers:
+        for k in range(len(sums)):
+            sums[k] = zlib.crc32(np.ascontiguousarray(np.take(layer, k, axis)).data, sums[k])
+    return sums
+
+
+def _read_planes(
+    labels: Segmentation, roles: _Roles, slices: Mapping[str, Sequence[int]], outside: np.ndarray | None
+) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+    """Classes and class table of labels, whose labelled slices (or scribbles) are known."""
+    classes, table = combine(labels, roles.rows)
+    known = classes > 0
+    if roles.background is not None:
+        known |= labels.mask(roles.background)
+    for name, numbers in slices.items():
+        np.moveaxis(known, AXES.index(name), 0)[list(numbers)] = True
+    if roles.ignored is not None:
+        ignored = labels.mask(roles.ignored)
+        known &= ~ignored
+        classes[ignored] = 0
+    classes[~known] = UNKNOWN
+    if outside is not None:
+        classes[outside & (classes == UNKNOWN)] = OUTSIDE
+    return classes, table
+
+
+def _read_changed_planes(
+    labels: Segmentation,
+    roles: _Roles,
+    slices: dict[str, list[int]],
+    outside: np.ndarray | None,
+    checksums: list[int],
+    previous: Seeds,
+) -> tuple[np.ndarray, list[tuple[int, ...]]] | None:
+    """Classes and table from those before an edit; None where the edit changed more than some planes."""
+    axis = previous.primary
+    name = AXES[axis]
+    across = {n: numbers for n, numbers in slices.items() if n != name}
+    if _primary(slices) != axis or across != {n: v for n, v in previous.slices.items() if n != name}:
+        return None
+    labelled, before = set(slices.get(name, [])), set(previous.slices.get(name, []))
+    edited = {k for k, (a, b) in enumerate(zip(checksums, previous.checksums, strict=True)) if a != b}
+    planes = sorted(edited | (labelled ^ before))
+    classes = previous.classes.copy()
+    if planes:
+        part = Segmentation(tuple(np.take(layer, planes, axis) for layer in labels.layers), labels.segments)
+        here = {**across, name: [n for n, k in enumerate(planes) if k in labelled]}
+        beyond = np.take(outside, planes, axis) if outside is not None else None
+        fresh, entries = _read_planes(part, roles, here, beyond)
+        if not set(entries) <= set(previous.table):
+            return None
+        translate = np.array([*(previous.table.index(entry) for entry in entries), OUTSIDE, UNKNOWN], np.int16)
+        np.moveaxis(classes, axis, 0)[planes] = np.moveaxis(translate[fresh], axis, 0)
+    return classes, previous.table
+
+
+def combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+    """Class array (0 without a label) and class table of the chosen rows of the segment table."""
+    table: list[tuple[int, ...]] = [()]
+    classes = np.zeros(segmentation.shape, np.int16)
+    for number, layer in enumerate(segmentation.layers):
+        members = [r for r in rows if segmentation.segments[r].layer == number]
+        if not members:
+            continue
+        values = [segmentation.segments[r].value for r in members]
+        if len(table) == 1:
+            table += [(r,) for r in members]
+            classes = _translated(layer, values, range(1, len(members) + 1), np.int16)
+            continue
+        here = _translated(layer, values, [r + 1 for r in members], np.int16)
+        where = np.nonzero(here)
+        pairs, inverse = np.unique(np.stack([classes[where], here[where]]), axis=1, return_inverse=True)
+        codes = []
+        for old, row in pairs.T:
+            entry = (*table[old], int(row) - 1)
+            if entry not in table:
+                table.append(entry)
+            codes.append(table.index(entry))
+        classes[where] = np.asarray(codes, np.int16)[inverse.ravel()]
+    return classes, table
+
+
+def count_classes(classes: np.ndarray, count: int) -> np.ndarray:
+    """Number of known voxels of each class, (count,); plane by plane, so no large copy is made."""
+    found = np.zeros(count, np.int64)
+    for plane in classes:
+        found += np.bincount(plane[plane >= 0], minlength=count)
+    return found
+
+
+def _warnings(
+    classes: np.ndarray, table: list[tuple[int, ...]], slices: Mapping[str, Sequence[int]], labels: Segmentation
+) -> list[str]:
+    """What a person should know about their labels."""
+    notes = []
+    if not (classes == UNKNOWN).any():
+        notes.append("every slice is labelled: there is nothing to fill.")
+    if slices and sum(map(len, slices.values())) == 1:
+        axis, numbers = next(iter(slices.items()))
+        notes.append(
+            f"only slice {numbers[0]} on axis {both_names(axis)} is labelled (slices count from 0): there is nothing "
+            "to fill between, and no slice to check the result with; label at least one more."
+        )
+    present = set(np.flatnonzero(count_classes(classes, len(table))).tolist())
+    for row, segment in enumerate(labels.segments):
+        members = [c for c, rows in enumerate(table) if row in rows]
+        if members and not present.intersection(members):
+            notes.append(f"segment {segment.name!r} has no labelled voxel, so the result has none of it.")
+    return notes

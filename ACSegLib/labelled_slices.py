@@ -1,0 +1,389 @@
+"""Which slices of a volume a person labelled: one detector for the fill, the training, ``acseg info`` and the guides.
+
+On a labelled slice every voxel is known: one without a label is background. A labelled slice is a plane of voxels. What
+it leaves on the slices of the other two axes are lines that are one voxel thick.
+
+Along the axis of the labelled slices, labels end abruptly: the labels of a slice have no continuation on the next one,
+however large they are. Dense labels end in rounded caps. The detector therefore measures, for a set of slices, the
+share of all ends of labels along the axis that lie at the ends of the set (`_Profile.cut_share`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ACSegLib.axes import AXES, AXIS_ALIASES, axis_name
+from ACSegLib.errors import InputError
+from ACSegLib.oblique_labels import are_strips, lie_obliquely
+from ACSegLib.volume import Segmentation
+
+#: Share of the ends of labels that lie at the ends of a set of labelled slices, at least. It is 1 for single slices,
+#: 0.9 for five adjacent slices of a ball of radius 13, and below 0.55 for balls that are labelled whole.
+MIN_CUT_SHARE = 0.6
+
+#: A box ends abruptly, or not at all, along every axis. It counts as adjacent labelled slices if they are thinner than
+#: this share of its other extents, and as dense labels otherwise. Slices of several axes keep to the same bound.
+MAX_BOX_THICKNESS = 0.4
+
+#: Squares of 2 x 2 labelled voxels that make an area of what the slices of other axes leave over.
+MIN_SQUARES = 9
+
+#: Share of the labelled voxels that may lie outside of the labelled slices. With more, the labels are dense.
+MAX_LEFT_OVER = 0.2
+
+#: A slice with fewer labelled voxels than this share of the labelled slices on either side holds stray voxels.
+MAX_STRAY_SHARE = 0.05
+
+#: The same for the first and the last slice, which have one neighbour: an object may end there.
+MAX_STRAY_SHARE_AT_END = 0.01
+
+
+def checked_axis(name: str) -> str:
+    """The array axis "k", "j" or "i" of a name ("z" is "k"); InputError if it is none."""
+    axis = axis_name(name)
+    if axis not in AXES:
+        raise InputError(f"axis {name!r} is not one of: x (i), y (j), z (k).")
+    return axis
+
+
+def both_names(axis: str) -> str:
+    """An axis in a message: "z (k)"."""
+    return next(f"{alias} ({name})" for alias, name in AXIS_ALIASES.items() if name == axis)
+
+
+@dataclass(frozen=True)
+class LabelledSlices:
+    """What the detector found.
+
+    Attributes
+    ----------
+    slices : dict
+        Axis "k", "j" or "i" -> sorted indices of the labelled slices, from 0. Empty if there are no labels, or if they
+        are dense.
+    dense : bool
+        The labels are solid in three dimensions: no set of slices holds them.
+    oblique : bool
+        The labels are planes that are oblique to the axes, so they fill no slice.
+    stray : dict
+        Axis -> indices of slices that hold so few labelled voxels that nobody labelled them; not in `slices`.
+    """
+
+    slices: dict[str, list[int]] = field(default_factory=dict)
+    dense: bool = False
+    oblique: bool = False
+    stray: dict[str, list[int]] = field(default_factory=dict)
+
+    def problem(self, name: str) -> str | None:
+        """Why these labels are no labelled slices, and what to do; None if they are."""
+        if self.oblique:
+            return (
+                f"the labels {name!r} lie obliquely in the volume and cross its slices as strips or lines; rotate the "
+                "views to the volume ('Align views' in the module ACSeg, 'Rotate to volume plane' in a slice view of "
+                "Slicer) and label whole slices, or let a segment mark the background (mode scribbles)."
+            )
+        if self.dense:
+            return (
+                f"the labels {name!r} are dense: they are solid in three dimensions and leave no slices between "
+                "labelled ones, so there is nothing to fill. Label whole slices (not with a sphere brush), or name the "
+                "axis of the labelled slices (axis x, y or z)."
+            )
+        return None
+
+    def notes(self) -> list[str]:
+        """What a person should know: slices with stray voxels."""
+        return [
+            f"slice {n} on axis {both_names(axis)} (slices count from 0) holds only a few stray voxels, so it does not "
+            "count as labelled; erase them, or list every labelled slice if it does (--slices)."
+            for axis, numbers in self.stray.items()
+            for n in numbers
+        ]
+
+
+def find_labelled_slices(
+    labelled: np.ndarray, axis: str = "auto", declared: Mapping[str, Sequence[int]] | None = None
+) -> LabelledSlices:
+    """Find the slices that a person labelled.
+
+    Parameters
+    ----------
+    labelled : ndarray of bool, shape (k, j, i)
+        Voxels with a label, ignored regions not among them.
+    axis : str
+        "auto": slices of one axis that hold all labels; where there is no such axis, slices with areas on any of the
+        three axes; where these hold too little, dense labels. "all": slices with areas on any axis. An axis ("k" or
+        "z", ...): every slice with labels along it.
+    declared : mapping, optional
+        Axis -> slices that are known to be labelled (see `declared_slices`). With "auto" they are believed; slices
+        labelled since are added.
+
+    Returns
+    -------
+    LabelledSlices
+
+    Raises
+    ------
+    InputError
+        If `axis` is none of these.
+    """
+    if axis not in ("auto", "all"):
+        axis = checked_axis(axis)
+    if declared and axis == "auto":
+        later = labelled & ~mark_slices(labelled.shape, declared)
+        found = find_labelled_slices(labelled) if later.any() else LabelledSlices()
+        if not found.problem(""):
+            names = [name for name in AXES if name in declared or name in found.slices]
+            slices = {name: sorted({*declared.get(name, []), *found.slices.get(name, [])}) for name in names}
+            return replace(found, slices=slices)
+    packed, numbers = _packed(labelled)
+    if not packed.size:
+        return LabelledSlices()
+    found = _find(packed, axis, numbers)
+
+    def unpacked(slices: dict[str, list[int]]) -> dict[str, list[int]]:
+        return {name: numbers[AXES.index(name)][chosen].tolist() for name, chosen in slices.items()}
+
+    return replace(found, slices=unpacked(found.slices), stray=unpacked(found.stray))
+
+
+def _packed(labelled: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The slices of all axes that hold labels or lie next to one that does, and their indices along each axis.
+
+    Sparse labels take a fraction of the volume then, and what adjoins what stays the same.
+    """
+    numbers = []
+    for axis in range(3):
+        occupied = np.asarray(labelled.any(axis=tuple(a for a in range(3) if a != axis)))
+        near = occupied.copy()
+        near[1:] |= occupied[:-1]
+        near[:-1] |= occupied[1:]
+        numbers.append(np.flatnonzero(near))
+    return labelled[np.ix_(*numbers)], numbers
+
+
+def _find(labelled: np.ndarray, axis: str, numbers: list[np.ndarray]) -> LabelledSlices:
+    """The labelled slices, by their places in the packed labels; `numbers` are the indices in the volume."""
+    profiles = [_Profile.of(labelled, a, numbers[a]) for a in range(3)]
+    if axis in AXES:
+        return _without_stray({axis: profiles[AXES.index(axis)].occupied}, profiles)
+    if axis == "auto":
+        strips = (are_strips(np.moveaxis(labelled, a, 0), p.voxels, p.overlap) for a, p in enumerate(profiles))
+        if lie_obliquely(labelled) or any(strips):
+            return LabelledSlices(_fewest(profiles), oblique=True)
+        single = _single_axis(labelled, profiles)
+        if single is not None:
+            return _without_stray(single, profiles)
+    return _several_axes(labelled, profiles, axis == "all")
+
+
+def declared_slices(labels: Segmentation) -> dict[str, list[int]]:
+    """The labelled slices that come with labels in ``meta["slices"]`` (axis -> indices); empty if none do.
+
+    Such a list also names slices that were looked at and hold nothing.
+    """
+    declared = labels.meta.get("slices")
+    if not isinstance(declared, Mapping):
+        return {}
+    return {checked_axis(axis): sorted({int(n) for n in numbers}) for axis, numbers in declared.items()}
+
+
+def mark_slices(shape: tuple[int, ...], slices: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """Boolean array of a shape (k, j, i): the voxels of the named slices."""
+    known = np.zeros(shape, bool)
+    for axis, numbers in slices.items():
+        np.moveaxis(known, AXES.index(axis), 0)[list(numbers)] = True
+    return known
+
+
+def holds_area(plane: np.ndarray) -> bool:
+    """Whether a slice (bool, 2D) was labelled as such, rather than crossed by slices of other axes."""
+    profile = _Profile.of(plane[None], 0)
+    return bool(profile.planar()[0])
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """Counts for each slice of an axis: labelled voxels, labelled 2 x 2 squares, voxels labelled on the next slice too.
+
+    `overlap` is one shorter than the other two; `numbers` are the indices of the slices in the volume.
+    """
+
+    numbers: np.ndarray
+    voxels: np.ndarray
+    squares: np.ndarray
+    overlap: np.ndarray
+
+    @classmethod
+    def of(cls, labelled: np.ndarray, axis: int, numbers: np.ndarray | None = None) -> _Profile:
+        """Count along an array axis."""
+        planes = np.moveaxis(labelled, axis, 0)
+        numbers = np.arange(len(planes)) if numbers is None else numbers
+        squares = planes[:, 1:, 1:] & planes[:, :-1, 1:]
+        squares &= planes[:, 1:, :-1]
+        squares &= planes[:, :-1, :-1]
+        counted = (planes, squares, planes[1:] & planes[:-1])
+        return cls(numbers, *(np.count_nonzero(part, axis=(1, 2)) for part in counted))
+
+    @property
+    def occupied(self) -> list[int]:
+        """Indices of the slices with labels."""
+        return np.flatnonzero(self.voxels).tolist()
+
+    @property
+    def span(self) -> int:
+        """Number of slices from the first to the last one with labels."""
+        return self.occupied[-1] - self.occupied[0] + 1
+
+    @property
+    def has_ends(self) -> bool:
+        """Whether labels end anywhere along the axis inside of the volume."""
+        return bool((self.voxels[1:] + self.voxels[:-1] > 2 * self.overlap).any())
+
+    @property
+    def thickness(self) -> int:
+        """Number of slices in the thickest stack of adjacent slices with labels."""
+        return max(len(run) for run in _runs(self.occupied))
+
+    def planar(self, min_squares: int = 1) -> np.ndarray:
+        """Which slices hold areas rather than lines, bool."""
+        return (self.squares >= min_squares) & (2 * self.squares >= self.voxels)
+
+    def cut_share(self, numbers: Sequence[int]) -> float:
+        """Share of the ends of labels along the axis, on these slices, that lie next to a slice that is not among them.
+
+        The border of the volume ends nothing.
+        """
+        chosen = np.zeros(len(self.voxels), bool)
+        chosen[list(numbers)] = True
+        ends, cut = 0, 0
+        for here, there, voxels in (
+            (chosen[:-1], chosen[1:], self.voxels[:-1]),
+            (chosen[1:], chosen[:-1], self.voxels[1:]),
+        ):
+            ending = voxels - self.overlap
+            ends += int(ending[here].sum())
+            cut += int(ending[here & ~there].sum())
+        return cut / ends if ends else 0.0
+
+
+def _runs(numbers: Sequence[int]) -> list[list[int]]:
+    """Adjacent numbers together."""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][-1] + 1:
+            runs[-1].append(n)
+        else:
+            runs.append([n])
+    return runs
+
+
+def _fewest(profiles: list[_Profile]) -> dict[str, list[int]]:
+    """Every slice with labels of the axis that has the smallest share of them; of a single slice, that slice."""
+    used = [p.occupied for p in profiles]
+    lone = [a for a in range(3) if len(used[a]) == 1]
+    if len(lone) == 1:
+        best = lone[0]
+    else:
+        best = min(range(3), key=lambda a: (len(used[a]) == 1, len(used[a]) / profiles[a].span, a))
+    return {AXES[best]: used[best]}
+
+
+def _single_axis(labelled: np.ndarray, profiles: list[_Profile]) -> dict[str, list[int]] | None:
+    """Slices of one axis that hold all labels; None where no axis has them, or slices of others cross them."""
+    cut = [p.cut_share(p.occupied) >= MIN_CUT_SHARE for p in profiles]
+    flat = [cut[a] or not profiles[a].has_ends for a in range(3)]
+    first = AXES.index(next(iter(_fewest(profiles))))
+    for a in sorted((a for a in range(3) if cut[a]), key=lambda a: (a != first, len(profiles[a].occupied), a)):
+        numbers = profiles[a].occupied
+        is_box = all(flat) and not _is_thin(numbers, min(profiles[b].thickness for b in range(3) if b != a))
+        if not is_box and not _crossed(labelled, a, profiles[a]):
+            return {AXES[a]: numbers}
+    return None
+
+
+def _is_thin(numbers: Sequence[int], extent: int) -> bool:
+    """Whether adjacent slices make stacks that are thin beside an extent of the labels; single slices always are."""
+    thickness = max(len(run) for run in _runs(numbers))
+    return thickness == 1 or thickness <= MAX_BOX_THICKNESS * extent
+
+
+def _crossed(labelled: np.ndarray, axis: int, profile: _Profile) -> bool:
+    """Whether slices of another axis were labelled too: what is no area on these slices is one on those."""
+    lines = np.flatnonzero((profile.voxels > 0) & ~profile.planar())
+    if not len(lines):
+        return False
+    rest = np.zeros_like(labelled)
+    np.moveaxis(rest, axis, 0)[lines] = np.moveaxis(labelled, axis, 0)[lines]
+    return any(_Profile.of(rest, a).planar(MIN_SQUARES).any() for a in range(3) if a != axis)
+
+
+def _several_axes(labelled: np.ndarray, profiles: list[_Profile], forced: bool) -> LabelledSlices:
+    """Slices with areas on any axis; dense labels where these do not hold the labels, unless slices are `forced`."""
+    slices: dict[str, list[int]] = {}
+    for a, profile in enumerate(profiles):
+        planar = np.flatnonzero(profile.planar()).tolist()
+        others = min(profiles[b].span for b in range(3) if b != a)
+        if planar and _is_thin(planar, others) and profile.cut_share(planar) >= MIN_CUT_SHARE:
+            slices[AXES[a]] = planar
+    if not slices:
+        return LabelledSlices(_fewest(profiles)) if forced else LabelledSlices(dense=True)
+    rest = labelled & ~mark_slices(labelled.shape, slices)
+    for a in range(3):  # where many slices cross one of another axis, their lines outweigh its area
+        hidden = np.flatnonzero(_Profile.of(rest, a).planar(MIN_SQUARES)).tolist()
+        if hidden:
+            slices[AXES[a]] = sorted({*slices.get(AXES[a], []), *hidden})
+    rest &= ~mark_slices(labelled.shape, slices)
+    left_over = np.count_nonzero(rest)
+    if not forced and left_over > MAX_LEFT_OVER * profiles[0].voxels.sum():
+        return LabelledSlices(dense=True)
+    found = _without_stray({name: slices[name] for name in AXES if name in slices}, profiles)
+    if left_over:
+        main = max(found.slices, key=lambda name: len(found.slices[name]))
+        across = tuple(a for a in range(3) if a != AXES.index(main))
+        numbers = {*found.stray.get(main, []), *np.flatnonzero(rest.any(axis=across)).tolist()}
+        found.stray[main] = sorted(numbers)
+    return found
+
+
+def _without_stray(slices: dict[str, list[int]], profiles: list[_Profile]) -> LabelledSlices:
+    """Take out the slices that hold stray voxels only."""
+    kept: dict[str, list[int]] = {}
+    stray: dict[str, list[int]] = {}
+    for name, numbers in slices.items():
+        gone = _stray(numbers, profiles[AXES.index(name)])
+        kept[name] = [n for n in numbers if n not in gone]
+        if gone:
+            stray[name] = sorted(gone)
+    return LabelledSlices(kept, stray=stray)
+
+
+def _stray(numbers: list[int], profile: _Profile) -> set[int]:
+    """Slices whose number of labelled voxels is tiny beside that of the slices around them.
+
+    Adjacent slices of similar size are judged together: by the largest of them.
+    """
+    voxels = profile.voxels
+    groups: list[list[int]] = []
+    for n in numbers:
+        before = groups[-1][-1] if groups else -2
+        similar = min(voxels[n], voxels[before]) >= MAX_STRAY_SHARE * max(voxels[n], voxels[before])
+        if n == before + 1 and similar:
+            groups[-1].append(n)
+        else:
+            groups.append([n])
+    sizes = [int(voxels[group].max()) for group in groups]
+    starts = profile.numbers[[group[0] for group in groups]]
+    usual = np.diff(starts[np.array(sizes) >= MAX_STRAY_SHARE * max(sizes, default=0)])
+    kept = list(range(len(groups)))
+    for g in sorted(range(len(groups)), key=lambda g: sizes[g]):
+        place = kept.index(g)
+        sides = [kept[n] for n in (place - 1, place + 1) if 0 <= n < len(kept)]
+        limit = MAX_STRAY_SHARE if len(sides) == 2 else MAX_STRAY_SHARE_AT_END
+        tiny = bool(sides) and sizes[g] < limit * min(sizes[h] for h in sides)
+        # at the usual distance from its neighbours, a slice was labelled: it shows a tip
+        regular = bool(len(usual)) and all(abs(starts[g] - starts[h]) == np.median(usual) for h in sides)
+        if tiny and not regular:
+            kept.remove(g)
+    return {n for g, group in enumerate(groups) if g not in kept for n in group}
