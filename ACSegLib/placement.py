@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -25,9 +26,11 @@ def same_grid(segmentation: Segmentation, other: Volume | Segmentation) -> bool:
 
 
 def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, resample: bool = False) -> Segmentation:
-    """Bring labels onto the grid of an image, or of other labels.
+    """Bring labels onto the grid of an image, or of other labels: the one check of place that all commands share.
 
     Labels that lie on the same lattice, as those that Slicer has cropped to the labelled voxels, are copied exactly.
+    Where the lengths of two files put them apart but their plain numbers put them together, the numbers are taken:
+    many programs keep the numbers of an image and state another unit, or none.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     Returns
     -------
     Segmentation
-        The same one where it lies on the grid already, whatever unit it names.
+        The same one where it lies on the grid already, whatever unit it names. `meta["notes"]` tells what was assumed.
 
     Raises
     ------
@@ -45,26 +48,82 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
         If the labels lie on another lattice, or partly outside, and `resample` is False; or if nothing of them lies
         inside.
     """
+    from ACSegLib.files.registry import tell
     from ACSegLib.resample import is_aligned, resample_segmentation
 
     if same_grid(segmentation, onto):
         return segmentation
-    if not resample and not is_aligned(segmentation.geometry, onto.geometry):
+    geometry = _reading(segmentation, onto)
+    aligned = is_aligned(geometry, onto.geometry)
+    if not resample and not aligned:
         require_same_grid(onto, segmentation)
-    placed = resample_segmentation(segmentation, onto.geometry, onto.shape)
+    placed = resample_segmentation(replace(segmentation, geometry=geometry), onto.geometry, onto.shape)
     before, after = (sum(map(np.count_nonzero, labels.layers)) for labels in (segmentation, placed))
     if before and not after:
         raise InputError(
             f"no label of {segmentation.name!r} ({segmentation.geometry}) lies inside {onto.name!r} ({onto.geometry}); "
             "check the unit, the voxel size and the origin of both files, and that they belong together."
         )
-    if after < before and not resample:
+    if aligned and after < before and not resample:
+        advice = "use --resample to go on without these voxels"
         raise InputError(
             f"{before - after} of {before} labelled voxels of {segmentation.name!r} ({segmentation.geometry}) lie "
-            f"outside {onto.name!r} ({onto.geometry}); check the origin of both files, or use --resample to go on "
-            "without these voxels."
+            f"outside {onto.name!r} ({onto.geometry}); check the origin of both files, or {advice}."
         )
-    return placed
+    notes = list(_assumptions(segmentation, geometry, onto, before - after if aligned else 0))
+    tell(notes)
+    return replace(placed, meta={**placed.meta, "notes": [*placed.meta.get("notes", []), *notes]}) if notes else placed
+
+
+def _reading(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry:
+    """How to read the place of labels: as lengths, or as plain numbers in the other's unit where only these fit."""
+    from ACSegLib.resample import is_aligned
+
+    lengths = segmentation.geometry
+    if lengths.unit == onto.geometry.unit:
+        return lengths
+    numbers = replace(lengths, unit=onto.geometry.unit)
+    if "px" in (lengths.unit, onto.geometry.unit):
+        return lengths  # of an unknown unit, plain numbers are all there is
+    inside = [_share_inside(place, segmentation.shape, onto) for place in (lengths, numbers)]
+    if is_aligned(lengths, onto.geometry) and inside[0] > 0:
+        return lengths
+    fits = is_aligned(numbers, onto.geometry) and inside[1] > 0
+    return numbers if fits or (inside[0] == 0 < inside[1]) else lengths
+
+
+def _share_inside(geometry: Geometry, shape: tuple[int, int, int], onto: Volume | Segmentation) -> float:
+    """Share of the other grid's box that a grid's box covers, by the boxes around both along the other's axes."""
+    from ACSegLib.resample import index_map
+
+    matrix, offset = index_map(onto.geometry, geometry)
+    ends = [(0, n - 1) for n in shape]
+    corners = np.array([[k, j, i] for k in ends[0] for j in ends[1] for i in ends[2]], float) @ matrix.T + offset
+    low = np.maximum(corners.min(axis=0), -0.5)
+    high = np.minimum(corners.max(axis=0), np.array(onto.shape) - 0.5)
+    return float(np.prod(np.clip(high - low + 1e-6, 0, None)) / np.prod(onto.shape))
+
+
+def _assumptions(
+    segmentation: Segmentation, geometry: Geometry, onto: Volume | Segmentation, lost: int
+) -> Iterator[str]:
+    """Sentences on what was assumed of labels that did not simply lie on the grid."""
+    from ACSegLib.resample import index_map
+
+    if geometry.unit != segmentation.geometry.unit:
+        yield (
+            f"{segmentation.name}: its place fits {onto.name} by its plain numbers, not in "
+            f"{segmentation.geometry.unit}; they were taken in {geometry.unit}."
+        )
+    shift = np.rint(index_map(geometry, onto.geometry)[1]).astype(int)
+    if segmentation.shape == onto.shape and shift.any():
+        steps = ", ".join(f"{-n:+d}" for n in shift[::-1])
+        yield (
+            f"{segmentation.name}: has the shape of {onto.name} but lies elsewhere; its labels were moved by {steps} "
+            "voxels along i, j, k."
+        )
+    if lost:
+        yield f"{segmentation.name}: {lost} labelled voxels lie outside {onto.name} and were left out."
 
 
 def in_one_unit(segmentation: Segmentation, other: Labels) -> tuple[Segmentation, Labels]:

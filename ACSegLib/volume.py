@@ -389,6 +389,6 @@ def require_same_grid(volume: Volume | Segmentation, segmentation: Segmentation)
     if not volume.geometry.matches(segmentation.geometry):
         raise InputError(
             f"image {volume.name!r} and labels {segmentation.name!r} have one shape but lie in different places "
-            f"(image {volume.geometry}, labels {segmentation.geometry}); use --resample to bring the labels onto the "
-            "image's grid."
+            f"(image {volume.geometry}, labels {segmentation.geometry}); check which of the two headers is right. If "
+            "the labels were drawn on this image, save them with its voxel size, origin and direction."
         )

@@ -6,9 +6,11 @@ import csv
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ACSegLib.commands.inputs import find_files, find_images, is_folder_of_images, stem
 from ACSegLib.errors import FileError, InputError
@@ -40,21 +42,25 @@ class PairOfFiles:
         Parameters
         ----------
         resample : bool
-            Bring labels onto the image's grid where the two differ; otherwise they are given as they are.
+            Whether labels of another lattice may be resampled; see `ACSegLib.placement.place_labels`.
         """
         from ACSegLib.files import open_segmentation, open_volume
+        from ACSegLib.placement import place_labels
+
+        grid: list[Volume] = []  # the image without its voxels, once it has been opened
+
+        def image() -> Volume:
+            volume = open_volume(self.image)
+            grid[:] = [replace(volume, array=np.broadcast_to(volume.array[:1, :1, :1], volume.shape))]
+            return volume
 
         def labels() -> Segmentation:
             found = open_segmentation(self.labels)
-            if resample:
-                from ACSegLib.resample import resample_segmentation
+            if not grid:
+                image()
+            return place_labels(found, grid[0], resample=resample)
 
-                volume = open_volume(self.image)
-                if volume.shape != found.shape or not volume.geometry.matches(found.geometry):
-                    return resample_segmentation(found, volume.geometry, volume.shape)
-            return found
-
-        return lambda: open_volume(self.image), labels
+        return image, labels
 
 
 def core_name(path: str) -> str:

@@ -114,7 +114,7 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
     content.meta.setdefault("format", chosen.NAME)
     if content.notes:
         content.meta["notes"] = [f"{path.name}: {note}" for note in content.notes]
-        _tell(content.meta["notes"])
+        tell(content.meta["notes"])
     return content
 
 
@@ -132,7 +132,8 @@ def collect_notes() -> Iterator[list[str]]:
         _NOTES.reset(token)
 
 
-def _tell(notes: Sequence[str]) -> None:
+def tell(notes: Sequence[str]) -> None:
+    """Pass notes on to the block of `collect_notes`, or as Python warnings where there is none."""
     collected = _NOTES.get()
     for note in notes:
         if collected is None:
@@ -230,7 +231,7 @@ def _name_from_table(content: Content, path: Path) -> None:
         content.segments, file = found
         note = f"{path.name}: its names are those of {file.name}."
         content.meta["notes"] = [*content.meta.get("notes", []), note]
-        _tell([note])
+        tell([note])
 
 
 def segmentation_of(content: Content, path: Path) -> Segmentation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_cropped_labels_are_copied_where_nothing_is_lost():
     with pytest.raises(InputError, match=r"192 of 512 labelled voxels .* lie outside .*--resample"):
         place_labels(whole, smaller)
     assert place_labels(whole, smaller, resample=True).shape == smaller.shape
-    with pytest.raises(InputError, match="--resample"):
+    with pytest.raises(InputError, match="save them with its voxel size, origin and direction"):
         place_labels(whole, box(replace(NM, origin=(110.0, -20.0, 3.0))))  # half voxels
 
 
@@ -90,6 +91,43 @@ def test_labels_are_laid_on_their_image():
 def test_labels_that_lie_elsewhere_are_refused():
     with pytest.raises(InputError, match=r"no label of .*35 x 35 x 70 mm"):
         place_labels(box(replace(NM, unit="mm", origin=(1e3, 0, 0))), box(), resample=True)
+
+
+@pytest.mark.parametrize("unit", ["px", "mm", "um"])
+@pytest.mark.parametrize("start", [(0, 0, 0), (5, 4, 3)])
+def test_plain_numbers_place_labels_whose_unit_is_another(unit, start):
+    """Slicer keeps the numbers of an image in nm, says mm, and crops to what was drawn."""
+    whole = box()
+    part = whole.labels[start[2] : 14, start[1] : 15, start[0] : 16]
+    crop = Segmentation((part,), whole.segments, replace(NM.cropped(start), unit=unit), "crop")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        placed = place_labels(crop, whole)
+    assert np.array_equal(placed.labels, whole.labels)
+    assert placed.geometry == NM
+    assert [str(one.message).startswith("crop: its place fits") for one in told] == [True] * (
+        unit != "px" and start != (0, 0, 0)
+    )
+
+
+def test_lengths_place_labels_of_another_unit():
+    whole = box()
+    crop = Segmentation((whole.labels[3:14, 4:15, 5:16],), whole.segments, NM.cropped((5, 4, 3)).in_unit("um"))
+    assert np.array_equal(place_labels(crop, whole).labels, whole.labels)
+
+
+def test_labels_of_the_same_shape_that_lie_elsewhere_are_told():
+    whole = box()
+    moved = replace(whole, geometry=NM.cropped((1, 0, -2)), name="moved")
+    with pytest.warns(UserWarning, match=r"moved by \+1, \+0, -2 voxels along i, j, k"):
+        placed = place_labels(moved, whole)
+    assert np.array_equal(placed.labels, np.roll(whole.labels, (-2, 0, 1), (0, 1, 2)))
+
+
+def test_labels_that_lose_a_slice_are_refused():
+    whole = box()
+    with pytest.raises(InputError, match="lie outside"):
+        place_labels(replace(whole, geometry=NM.cropped((0, 0, 6))), whole)
 
 
 def test_labels_that_slicer_saved_without_unit(tmp_path):
