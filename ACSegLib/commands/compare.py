@@ -31,8 +31,7 @@ from ACSegLib.volume import UNITS_IN_MM
 if TYPE_CHECKING:
     import numpy as np
 
-    from ACSegLib.measure.regions import SegmentBoxes
-    from ACSegLib.volume import Segment, Segmentation
+    from ACSegLib.volume import Segmentation
 
 SUMMARY = "compare segmentations with the truth"
 
@@ -63,7 +62,11 @@ class Options:
         default=0, help="value of the truth that means 'not labelled' and does not count; 0: none", minimum=0
     )
     instances: bool = option(default=False, help="match connected cells: panoptic quality, splits, merges")
-    cells: bool = option(default=False, help="every segment is a cell: match those of both sides, whatever their names")
+    cells: bool = option(
+        default=False,
+        help="every segment is a cell: match those of both sides by overlap, whatever their names; one row for all "
+        "(panoptic quality, splits, merges) and one per cell",
+    )
     slice: str = option(
         default="", help="compare one slice alone: k, j or i for the central one across it, k120 for another"
     )
@@ -82,6 +85,8 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Compare each pair and write the table."""
+    from ACSegLib.measure.scores import summarise_scores
+
     if options.cells and (options.segments or options.instances):
         raise InputError("--cells takes every segment as a cell; leave --segments and --instances out.")
     if options.slice:
@@ -94,13 +99,13 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         return not (options.exclude_border and row["touches_border"])
 
     if options.output is not None:
-        return run_table(items, missing, compare_item, options, summarise, progress, keep)
+        return run_table(items, missing, compare_item, options, summarise_scores, progress, keep)
     if len(items) + len(missing) > 1:
         raise InputError("comparing folders needs a table to write; name it with --output.")
     rows = [row for item in items for row in compare_item(item, options, progress)]
     require_segments(options.segments, rows)
     rows = [row for row in rows if keep(row)]
-    return table_results(rows, missing, len(items), summarise(rows), None)
+    return table_results(rows, missing, len(items), summarise_scores(rows), None)
 
 
 def describe(results: Mapping[str, Any]) -> str:
@@ -108,28 +113,41 @@ def describe(results: Mapping[str, Any]) -> str:
     table = results["outputs"].get("table")
     lines = [f"{results['volumes']} pair(s) compared" + (f" -> {table}" if table else "")]
     for row in results["summary"][:LISTED]:
-        parts = [f"Dice {_pm(row['dice'], 100)} %"]
-        if row["average_surface_distance"]["count"]:
-            unit = row["unit"]
-            parts.append(f"average surface distance {_pm(row['average_surface_distance'])} {unit}")
-            parts.append(f"95 % distance {_pm(row['surface_distance_95'])} {unit}")
-            if missing := row["average_surface_distance"]["undefined"]:
-                parts[-1] += f" (without {missing} in which one side is empty)"
-            parts.append(f"surface Dice {_pm(row['surface_dice'], 100)} %")
-        if row["volume_error"]["count"]:
-            parts.append(f"volume {_pm(row['volume_error'], 100)} %")
-        if row["panoptic_quality"]["count"]:
-            parts.append(f"panoptic quality {_pm(row['panoptic_quality'])}")
-            parts.append(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in row["cells"].items()))
-        lines.append(f"  {row['segment']} (n = {row['count']}): " + ", ".join(parts))
+        lines.append(f"  {row['segment']} (n = {row['count']}): {', '.join(_figures(row))}")
     return "\n".join([*lines, *more_lines(results["summary"]), *failure_lines(results["failures"])])
 
 
+def _figures(row: Mapping[str, Any]) -> list[str]:
+    """What a person should read of a segment. Where cells were matched, their quality comes first."""
+    from ACSegLib.measure.overlap import ALL_CELLS
+
+    unit, parts = row["unit"], []
+    if row["panoptic_quality"]["count"]:
+        detail = [f"{name} {_pm(row[f'{name}_quality'])}" for name in ("recognition", "segmentation")]
+        parts.append(f"panoptic quality {_pm(row['panoptic_quality'])} ({', '.join(detail)})")
+        parts.append(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in row["cells"].items()))
+    # Of all cells together, Dice says only where there are cells: it may be 1 while all of them are merged.
+    parts.append(f"{'foreground ' * (row['segment'] == ALL_CELLS)}Dice {_pm(row['dice'], 100)} %")
+    if row["average_surface_distance"]["count"]:
+        parts.append(f"average surface distance {_pm(row['average_surface_distance'])} {unit}")
+        parts.append(f"95 % distance {_pm(row['surface_distance_95'])} {unit}")
+        if missing := row["average_surface_distance"]["undefined"]:
+            parts[-1] += f" (without {missing} in which one side is empty)"
+        parts.append(f"surface Dice {_pm(row['surface_dice'], 100)} %")
+    if row["volume_error"]["count"]:
+        parts.append(f"volume error {_pm(row['volume_error'], 100)} %")
+    return parts
+
+
 def _pm(figure: Mapping[str, Any], scale: float = 1.0) -> str:
+    """Mean and SD as text, rounded by the SD."""
+    from ACSegLib.study.numbers import plain, rounded
+
     if not figure["count"]:
         return "undefined"
-    mean = f"{figure['mean'] * scale:.4g}"
-    return mean + (f" +- {figure['sd'] * scale:.3g}" if figure["count"] > 1 else "")
+    if figure["sd"] is None:
+        return plain(figure["mean"] * scale)
+    return rounded(figure["mean"] * scale, figure["sd"] * scale, "+-")
 
 
 def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
@@ -149,6 +167,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
     from ACSegLib.files import open_segmentation
     from ACSegLib.files.units import assume_unit
     from ACSegLib.measure.overlap import require_same_place
+    from ACSegLib.measure.scores import add_shape_figures
 
     progress(0.0, f"reading {item.name}")
     with assume_unit(options.file_unit):
@@ -166,7 +185,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
         raise InputError(f"{item.name}: neither the result nor the truth has a segment to compare.")
     rows = _rows(result, truth, ignore, options, progress.part(0.0, 0.8))
     if not options.slice and not options.cells:
-        _add_shape_figures(rows, result, truth, ignore, options.morphology)
+        add_shape_figures(rows, result, truth, ignore, options.morphology)
     progress(1.0, f"compared {item.name}")
     return [{"volume_name": item.name, **row} for row in rows]
 
@@ -184,7 +203,7 @@ def _rows(
         "distances": options.distances and not options.slice,
     }
     if options.cells:
-        return [compare_cells(result.flattened(), truth.flattened(), **figures)]
+        return compare_cells(result.flattened(), truth.flattened(), **figures)
     chosen = segments_there(options.segments, [name for name, _, _ in pair_segments(result, truth)])
     if chosen is None:
         return []
@@ -227,89 +246,3 @@ def _split_ignored(truth: Segmentation, value: int) -> tuple[Segmentation, np.nd
     labels = truth.layers[0].copy()
     labels[ignore] = 0
     return replace(truth, layers=(labels, *truth.layers[1:]), segments=rows), ignore
-
-
-def _add_shape_figures(
-    rows: list[dict[str, Any]], result: Segmentation, truth: Segmentation, ignore: np.ndarray | None, surfaces: bool
-) -> None:
-    """Add to each row whether the true segment is cut by the border, and the surface figures of both sides."""
-    from ACSegLib.measure.overlap import pair_segments
-    from ACSegLib.measure.regions import SegmentBoxes, touches_border
-
-    pairs = {name: sides for name, *sides in pair_segments(result, truth)}
-    boxes = SegmentBoxes(result), SegmentBoxes(truth)
-    for row in rows:
-        of_result, of_truth = pairs[row["segment"]]
-        box = boxes[1].box(of_truth)
-        row["touches_border"] = box is not None and touches_border(box, truth.shape)
-        if not surfaces:
-            continue
-        for side, segment, found, labels in zip(
-            ("result", "truth"), (of_result, of_truth), boxes, (result, truth), strict=True
-        ):
-            area, ratio = _surface_figures(segment, found, labels, ignore)
-            row[f"{side}_surface_area"], row[f"{side}_surface_to_volume"] = area, ratio
-
-
-def _surface_figures(
-    segment: Segment | None, boxes: SegmentBoxes, labels: Segmentation, ignore: np.ndarray | None
-) -> tuple[float, float]:
-    """Surface area of a segment outside the ignored region, and its ratio to the volume there (NaN if there is none).
-
-    The surface that lies on the region does not count either: there the region ends, which the cell need not.
-    """
-    from ACSegLib.measure.contacts import contact_areas
-    from ACSegLib.measure.regions import union_box
-    from ACSegLib.measure.surface import surface_area
-
-    box = union_box([boxes.box(segment)], labels.shape, margin=1)
-    if box is None:
-        return 0.0, float("nan")
-    mask, spacing = boxes.mask(segment, box), labels.geometry.spacing
-    cut = 0.0
-    if ignore is not None:
-        mask &= ~ignore[box]
-        cut = contact_areas(mask, ignore[box].view("u1"), spacing).get(1, 0.0)
-    volume = float(mask.sum()) * labels.geometry.voxel_volume
-    if not volume:
-        return 0.0, float("nan")
-    area = max(surface_area(mask, spacing) - cut, 0.0)  # rounding may leave less than nothing
-    return area, area / volume
-
-
-#: Figures of the summary: name there, column of the table.
-_SUMMARY = {
-    "dice": "dice",
-    "jaccard": "jaccard",
-    "average_surface_distance": "average_surface_distance",
-    "surface_distance_95": "surface_distance_95",
-    "surface_dice": "surface_dice",
-    "volume_error": "relative_volume_error",
-    "panoptic_quality": "panoptic_quality",
-}
-#: Counts of cells that are summed over volumes.
-_CELLS = ("matched_cells", "missed_cells", "false_positive_cells", "split_cells", "merged_cells")
-
-
-def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean, SD, median and count per segment; undefined values (NaN) are left out and counted."""
-    import statistics
-
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        found.setdefault((row["segment"], row["unit"]), []).append(row)
-    table = []
-    for (segment, unit), group in found.items():
-        entry: dict[str, Any] = {"segment": segment, "unit": unit, "count": len(group)}
-        for name, column in _SUMMARY.items():
-            values = [r[column] for r in group if r.get(column) is not None and r[column] == r[column]]
-            entry[name] = {
-                "count": len(values),
-                "undefined": len(group) - len(values),
-                "mean": statistics.fmean(values) if values else None,
-                "sd": statistics.stdev(values) if len(values) > 1 else None,
-                "median": statistics.median(values) if values else None,
-            }
-        entry["cells"] = {name: sum(r[name] for r in group) for name in _CELLS if name in group[0]}
-        table.append(entry)
-    return table

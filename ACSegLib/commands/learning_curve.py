@@ -144,7 +144,7 @@ def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[lis
     if options.simulate:
         kinds, images, tests = simulate_study(options, folder / "simulated", progress.part(0.0, 0.3))
     elif options.images and options.labels and options.test_images and options.test_labels:
-        from ACSegLib.study.tables import named_paths
+        from ACSegLib.study.reading import named_paths
 
         kinds, images = named_paths(options.labels), options.images
         tests = (options.test_images, options.test_labels)

@@ -65,6 +65,9 @@ class Options:
     )
     contacts: bool = option(default=True, help="areas of contact with the other segments")
     contact_gap: float = option(default=0.0, help="gap that still counts as contact", minimum=0, unit="the unit")
+    intensity_unit: str = option(
+        default="", help="unit of the image's values, such as 1/um for LAC; reports call values without it intensity"
+    )
     bead_reference: float = option(
         default=0.0,
         help="scale absorption such that the beads read this value; 0: do not scale",
@@ -176,7 +179,8 @@ def measure_labels(
     """Measure labels as the options say; the image, if any, on the same grid. Gives the rows of the table."""
     from ACSegLib.measure.morphology import measure_segmentation
 
-    factor, notes = _beads(segmentation, volume, options)
+    factor, beads = _beads(segmentation, volume, options)
+    notes: dict[str, float | str] = {**beads}
     segmentation = in_unit(segmentation, options.unit)
     if volume is not None:
         volume = replace(volume, geometry=segmentation.geometry)
@@ -188,6 +192,10 @@ def measure_labels(
         segments=options.segments or None,
         progress=progress,
     )
+    if volume is not None:
+        # Scaled by beads, values are LAC whatever they were before.
+        stated = "1/um" if options.bead_reference else str(volume.meta.get("intensity_unit", ""))
+        notes["intensity_unit"] = options.intensity_unit or stated
     return [{**row, **notes} for row in rows]
 
 

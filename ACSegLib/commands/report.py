@@ -67,8 +67,8 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     from ACSegLib.files.atomic import atomic_output
     from ACSegLib.files.tables import write_workbook
     from ACSegLib.study.page import render
+    from ACSegLib.study.reading import read_study
     from ACSegLib.study.report import build_report
-    from ACSegLib.study.tables import read_study
 
     progress(0.0, "reading tables")
     study = read_study(options.scores, options.cells, options.learning_curve, options.segment)
@@ -110,7 +110,7 @@ def _settings(options: Options, study: Study) -> ReportSettings:
     if not (options.images and options.results and options.truth and study.scores):
         return settings
     rows = next(iter(study.scores.values()))
-    names = [str(row["volume_name"]) for row in rows if row["segment"] == study.segment]
+    names = [str(row["source_volume"]) for row in rows if row["segment"] == study.segment]
     roles = {"image": options.images, "result": options.results, "truth": options.truth}
     cells, missing = find_pictured_cells(dict.fromkeys(names), roles)
     return replace(settings, cells=cells, missing=missing)

@@ -21,6 +21,9 @@ import numpy as np
 from ACSegLib.errors import InputError
 
 _NAN = float("nan")
+
+#: A row of a table of tests: the name of each column with its value.
+Row = dict[str, Any]
 CORRECTIONS = ("holm", "bonf", "fdr_bh", "none")
 
 
@@ -51,7 +54,7 @@ class PairedComparison:
     limit_high: float
     p_corrected: float = _NAN
 
-    def as_row(self) -> dict[str, Any]:
+    def as_row(self) -> Row:
         """The figures as a row of a table."""
         return asdict(self)
 
@@ -119,7 +122,7 @@ def compare_paired(
     )
 
 
-def bland_altman(first: Sequence[float | None], second: Sequence[float | None], share: float = 0.95) -> dict[str, Any]:
+def bland_altman(first: Sequence[float | None], second: Sequence[float | None], share: float = 0.95) -> Row:
     """Means and differences of pairs, their bias, and the limits that hold `share` of differences (if normal).
 
     Returns
@@ -173,17 +176,21 @@ def correct_p_values(values: Sequence[float], method: str = "holm") -> list[floa
     return [float(v) for v in array]
 
 
-def compare_groups(groups: Mapping[str, Sequence[float]], measure: str = "", correction: str = "holm") -> list[dict]:
+def compare_groups(
+    groups: Mapping[str, Sequence[float]], measure: str = "", correction: str = "holm", minimum: int = 2
+) -> list[Row]:
     """Compare groups of cells (cell types, treatments): all together, then each pair.
 
     Parameters
     ----------
     groups : mapping of name to values
-        One value a cell; undefined ones are left out. At least two groups of two cells or more.
+        One value per cell; undefined ones are left out. At least two groups of `minimum` cells or more.
     measure : str
         Name, for the table.
     correction : str
         For the number of pairs, see `correct_p_values`.
+    minimum : int
+        Cells of a group that are enough for a test, 2 or more.
 
     Returns
     -------
@@ -193,11 +200,11 @@ def compare_groups(groups: Mapping[str, Sequence[float]], measure: str = "", cor
         where the cells of a group are all alike.
     """
     clean = {name: _defined(values) for name, values in groups.items()}
-    small = [name for name, values in clean.items() if len(values) < 2]
+    small = [name for name, values in clean.items() if len(values) < minimum]
     if len(clean) < 2 or small:
         what = f"group {small[0]!r} has {len(clean[small[0]])}" if small else f"there is {len(clean)} group"
-        raise InputError(f"comparing {measure or 'groups'} needs two groups of two cells or more; {what}.")
-    rows: list[dict[str, Any]] = []
+        raise InputError(f"comparing {measure or 'groups'} needs two groups of {minimum} cells or more; {what}.")
+    rows: list[Row] = []
     if len(clean) > 2:
         rows.append({"measure": measure, "comparison": "all groups", **_all_groups(clean)})
     names = list(clean)
@@ -211,8 +218,8 @@ def compare_groups(groups: Mapping[str, Sequence[float]], measure: str = "", cor
 
 
 def compare_group_measures(
-    measures: Mapping[str, Mapping[str, Sequence[float]]], correction: str = "holm"
-) -> tuple[list[dict], dict[str, str]]:
+    measures: Mapping[str, Mapping[str, Sequence[float]]], correction: str = "holm", minimum: int = 2
+) -> tuple[list[Row], dict[str, str]]:
     """Compare groups of cells by several measures; p values are corrected for all pairs of groups and all measures.
 
     Parameters
@@ -220,26 +227,27 @@ def compare_group_measures(
     measures : mapping of measure to (mapping of group to values)
     correction : str
         See `correct_p_values`.
+    minimum : int
+        See `compare_groups`.
 
     Returns
     -------
     rows : list of dict
-        Those of `compare_groups`, measure by measure; of three groups or more those of fewer than two cells are left
-        out.
+        Those of `compare_groups`, measure by measure; of three groups or more those with too few cells are left out.
     left_out : dict of str to str
         Measures that cannot be compared, or not for all groups, and why.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     left_out: dict[str, str] = {}
     for measure, groups in measures.items():
         counts = {name: len(_defined(values)) for name, values in groups.items()}
-        large = {name: groups[name] for name, count in counts.items() if count > 1}
+        large = {name: groups[name] for name, count in counts.items() if count >= minimum}
         if 1 < len(large) < len(groups):
-            small = ", ".join(f"{name!r} ({count})" for name, count in counts.items() if count < 2)
-            left_out[measure] = f"{measure} of the groups with fewer than two cells: {small}."
+            small = ", ".join(f"{name!r} ({count})" for name, count in counts.items() if count < minimum)
+            left_out[measure] = f"{measure} of the groups with fewer than {minimum} cells: {small}."
             groups = large
         try:
-            rows += compare_groups(groups, measure, "none")
+            rows += compare_groups(groups, measure, "none", minimum)
         except InputError as error:
             left_out[measure] = str(error)
     pairs = [row for row in rows if "p_corrected" in row]
@@ -252,7 +260,7 @@ def _defined(values: Sequence[float | None]) -> np.ndarray:
     return np.array([v for v in values if v is not None and np.isfinite(v)])
 
 
-def _all_groups(groups: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _all_groups(groups: Mapping[str, np.ndarray]) -> Row:
     import pandas
     import pingouin
     from scipy import stats
@@ -271,11 +279,11 @@ def _all_groups(groups: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _two_groups(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
+def _two_groups(a: np.ndarray, b: np.ndarray) -> Row:
     import pingouin
     from scipy import stats
 
-    row: dict[str, Any] = {
+    row: Row = {
         "test": "Welch t; Mann-Whitney",
         "cells": len(a) + len(b),
         "mean_first": float(np.mean(a)),

@@ -8,6 +8,7 @@ Maier-Hein et al., "Metrics reloaded", Nature Methods 21 (2024) 195-212: localis
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +21,8 @@ class InstanceMatching:
     """How the cells of a result match those of the truth.
 
     `matches` holds (result label, truth label, IoU). A truth cell is *split* if two or more result cells lie mostly
-    in it; a result cell *merges* if two or more truth cells lie mostly in it.
+    in it; a result cell *merges* if two or more truth cells lie mostly in it. The sizes are the voxels of each label
+    that count.
     """
 
     matches: list[tuple[int, int, float]] = field(default_factory=list)
@@ -28,6 +30,8 @@ class InstanceMatching:
     false_negatives: list[int] = field(default_factory=list)
     split: list[int] = field(default_factory=list)
     merging: list[int] = field(default_factory=list)
+    result_sizes: Mapping[int, int] = field(default_factory=dict)
+    truth_sizes: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def segmentation_quality(self) -> float:
@@ -98,6 +102,8 @@ def match_instances(
         [int(values_t[t + 1]) for t in range(iou.shape[1]) if t not in matched_t and sizes_t[t + 1]],
         [int(v) for v in values_t[1:][inside_t.sum(axis=0) > 1]],
         [int(v) for v in values_r[1:][inside_r.sum(axis=1) > 1]],
+        {int(v): int(n) for v, n in zip(values_r[1:], sizes_in[1:], strict=True)},
+        {int(v): int(n) for v, n in zip(values_t[1:], sizes_t[1:], strict=True)},
     )
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.components import find_components
-from ACSegLib.measure.instances import match_instances
+from ACSegLib.measure.instances import InstanceMatching, match_instances
 from ACSegLib.measure.regions import SegmentBoxes, as_mask, union_box
 from ACSegLib.measure.surface_distance import surface_distances
 from ACSegLib.volume import Segment, Segmentation
@@ -250,7 +250,7 @@ def compare_cells(
     tolerance: float | None = None,
     surface: str = "surfels",
     distances: bool = True,
-) -> Row:
+) -> list[Row]:
     """Compare two segmentations in which every segment is a cell, whatever its name: touching cells, told apart.
 
     Parameters
@@ -262,24 +262,50 @@ def compare_cells(
 
     Returns
     -------
-    dict
-        "segment" ("all cells"), the figures of `compare_masks` for all cells together, those of `match_instances`, and
-        "matched_dice", the mean Dice of the matched pairs (NaN if nothing matches).
+    list of dict
+        First "segment" `ALL_CELLS`, "instance" 0: the figures of `compare_masks` for the foreground, those of
+        `match_instances`, and "matched_dice", the mean Dice of the matched pairs (NaN if nothing matches). Then one row
+        per cell, "instance" 1 and up: Dice, Jaccard and volumes of a matched pair, of a missed cell, or of a false
+        positive one.
     """
     require_same_place(result, truth)
     unit, spacing = _unit_and_spacing(result, truth)
     a, b = result.labels, truth.labels
     figures = compare_masks(a, b, spacing, tolerance=tolerance, ignore=ignore, surface=surface, distances=distances)
-    found = match_instances(a, b, ignore=ignore)
-    scores = [2 * iou / (1 + iou) for _, _, iou in found.matches]
-    return {
+    matching = match_instances(a, b, ignore=ignore)
+    scores = [2 * iou / (1 + iou) for _, _, iou in matching.matches]
+    foreground: Row = {
         "segment": ALL_CELLS,
+        "instance": 0,
         "status": _status(figures["result_volume"] > 0, figures["truth_volume"] > 0),
         "unit": unit,
         **figures,
-        **found.as_row(),
+        **matching.as_row(),
         "matched_dice": float(np.mean(scores)) if scores else _NAN,
     }
+    return [foreground, *_cell_rows(matching, result, truth, unit, float(np.prod(spacing)))]
+
+
+def _cell_rows(
+    matching: InstanceMatching, result: Segmentation, truth: Segmentation, unit: str, voxel: float
+) -> list[Row]:
+    """One row per cell: the matched ones, then those that were missed, then those that are not in the truth."""
+    names = [{s.value: s.name for s in side.segments} for side in (result, truth)]
+    sides: list[tuple[int | None, int | None, float]] = list(matching.matches)
+    sides += [(None, label, 0.0) for label in matching.false_negatives]
+    sides += [(label, None, 0.0) for label in matching.false_positives]
+    rows = []
+    for number, (ours, true, iou) in enumerate(sides, 1):
+        in_result = matching.result_sizes[ours] if ours is not None else 0
+        in_truth = matching.truth_sizes[true] if true is not None else 0
+        in_both = round(iou * (in_result + in_truth) / (1 + iou))
+        name = names[1].get(true, str(true)) if true is not None else f"{names[0].get(ours or 0, ours)} (result)"
+        row: Row = {"segment": name, "instance": number, "status": _status(in_result > 0, in_truth > 0), "unit": unit}
+        row |= overlap_scores(in_result, in_truth, in_both)
+        row["result_volume"], row["truth_volume"] = in_result * voxel, in_truth * voxel
+        row["volume_difference"] = (in_result - in_truth) * voxel
+        rows.append(row)
+    return rows
 
 
 def _unit_and_spacing(result: Segmentation, truth: Segmentation) -> tuple[str, tuple[float, ...]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.comparison import compare_measures, compare_paired, correct_p_values
+from ACSegLib.measure.comparison import compare_paired, correct_p_values
+from ACSegLib.measure.overlap import ALL_CELLS
 from ACSegLib.study import figures
 from ACSegLib.study.columns import label_of, unit_power, unit_text
+from ACSegLib.study.evidence import MIN_FOR_SD, MIN_PAIRS_FOR_PLOT, withhold_tests
 from ACSegLib.study.numbers import plus_minus, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Row, Rows, Sheets, Study
@@ -21,6 +23,8 @@ _SCORES = (
     "surface_dice",
     "relative_volume_error",
     "panoptic_quality",
+    "recognition_quality",
+    "segmentation_quality",
 )
 #: Scores by which methods are compared with one another.
 _COMPARED = ("dice", "average_surface_distance", "surface_distance_95", "surface_dice")
@@ -33,6 +37,9 @@ def facts(study: Study) -> list[tuple[str, str]]:
     """The first figures that a reader wants."""
     found = []
     for method, rows in study.scores.items():
+        qualities = [r["panoptic_quality"] for r in rows if r.get("panoptic_quality") is not None]
+        if study.segment in study.kinds and qualities:
+            found.append((plus_minus(qualities), f"panoptic quality, {method} (volumes: {len(qualities)})"))
         mine = [r for r in rows if r["segment"] == study.segment]
         found.append((plus_minus([r["dice"] for r in mine], 100, " %"), f"Dice, {method} (n = {len(mine)})"))
     return found
@@ -45,16 +52,19 @@ def agreement(study: Study, sheets: Sheets) -> Section:
         for segment in dict.fromkeys(str(r["segment"]) for r in rows):
             mine = [r for r in rows if r["segment"] == segment]
             texts, means = summary_of(mine, _SCORES)
-            head = {"method": method, "segment": segment, "cells": len(mine), "unit": mine[0].get("unit")}
+            name = "all cells (foreground)" if segment == ALL_CELLS else segment
+            head = {"method": method, "segment": name, "cells": len(mine), "unit": mine[0].get("unit")}
             summary.append(head | texts)
-            numbers.append(head | means)
+            numbers.append({**head, **means})
     sheets["agreement"] = numbers
     columns = ["method", "segment", "cells", *_SCORES]
-    text = "Mean ± standard deviation over cells; undefined values are left out and counted."
-    section = Section("Agreement with the truth", [text])
+    text = (
+        f"Mean ± standard deviation over cells (from {MIN_FOR_SD} cells on); undefined values are left out and counted."
+    )
+    section = Section("Agreement with the truth", [text, *_on_instances(study)])
     section.tables.append(table_of(summary, columns))
     groups = {m: _values(rows, study.segment, "dice", 100) for m, rows in study.scores.items()}
-    section.figures.append(Figure(f"Dice of {study.segment}, a dot a cell.", figures.strip_plot(groups, "Dice, %")))
+    section.figures.append(Figure(f"Dice of {study.segment}, one dot per cell.", figures.strip_plot(groups, "Dice, %")))
     distances = {m: _values(rows, study.segment, "average_surface_distance") for m, rows in study.scores.items()}
     if any(distances.values()):
         label = f"average surface distance, {unit_text(_unit(study), 1)}"
@@ -62,8 +72,26 @@ def agreement(study: Study, sheets: Sheets) -> Section:
     return section
 
 
+def _on_instances(study: Study) -> list[str]:
+    """Sentences where numbered segments count as cells."""
+    texts = []
+    for kind in sorted(study.kinds & {str(row["segment"]) for rows in study.scores.values() for row in rows}):
+        mine = [row for rows in study.scores.values() for row in rows if row["segment"] == kind]
+        volumes = len({row["source_volume"] for row in mine})
+        texts.append(
+            f"Segments named {kind} with a number are instances: each counts as a cell, from {volumes} "
+            f"volume{'s' * (volumes != 1)}. Cells of one volume are not independent of each other."
+        )
+        if not any(row.get("panoptic_quality") is not None for rows in study.scores.values() for row in rows):
+            texts.append(
+                "They were paired by their names. acseg compare --cells matches them by overlap and gives panoptic "
+                "quality, splits and merges."
+            )
+    return texts
+
+
 def morphology_against_truth(study: Study, sheets: Sheets) -> list[Section]:
-    """Volume and surface-to-volume ratio, method against truth: paired tests and Bland-Altman; [] without columns."""
+    """Volume and surface-to-volume ratio, method against reference: paired tests, Bland-Altman; [] without columns."""
     section = Section(
         "Morphology against the truth",
         [
@@ -71,22 +99,27 @@ def morphology_against_truth(study: Study, sheets: Sheets) -> list[Section]:
             "method (Holm). Differences are method minus truth; the limits hold 95 % of differences."
         ],
     )
-    rows: Rows = []
+    every = {method: _by_cell(rows, study.segment) for method, rows in study.scores.items()}
+    tables = {method: {n: row for n, row in rows.items() if _on_both_sides(row)} for method, rows in every.items()}
+    for method, cells in every.items():
+        if absent := len(cells) - len(tables[method]):
+            section.texts.append(f"{method}: {absent} of {len(cells)} cells are on one side only and left out here.")
     units = {name: unit_text(_unit(study), unit_power(name)) for name in _MORPHOLOGY}
     for name, unit in units.items():
-        groups = {"truth": _values(next(iter(study.scores.values())), study.segment, f"truth_{name}")}
-        mine = {m: _values(r, study.segment, f"result_{name}") for m, r in study.scores.items()}
-        if any(groups["truth"]):
-            plot = figures.strip_plot(groups | mine, f"{label_of(name)}, {unit}")
-            section.figures.append(Figure(f"{_title(name)} per cell.", plot))
-    for method, table in study.scores.items():
-        cells = [r for r in table if r["segment"] == study.segment]
-        pairs = {n: ([r.get(f"result_{n}") for r in cells], [r.get(f"truth_{n}") for r in cells]) for n in units}
-        pairs = {n: (a, b) for n, (a, b) in pairs.items() if any(v is not None for v in b)}
-        rows += [{"method": method, "unit": units[c.measure], **c.as_row()} for c in compare_measures(pairs)]
+        section.figures += _beside_truth(tables, name, unit)
+    rows: Rows = []
+    for method, cells in tables.items():
+        pairs = {n: _known_pairs(cells.values(), f"result_{n}", f"truth_{n}") for n in units}
+        compared = [compare_paired(*pair, name) for name, pair in pairs.items() if pair[0]]
+        mine = [{"method": method, "unit": units[c.measure], **c.as_row()} for c in compared]
+        if (text := withhold_tests(mine)) and text not in section.texts:
+            section.texts.append(text)
+        correct_rows(mine)
+        rows += mine
         for name, pair in pairs.items():
-            svg = figures.bland_altman_plot(*_known(pair), units[name], f"{method}: {label_of(name)}")
-            section.figures.append(Figure(f"Bland-Altman, {method} against truth.", svg))
+            if len(pair[0]) >= MIN_PAIRS_FOR_PLOT:
+                svg = figures.bland_altman_plot(*pair, units[name], f"{method}: {label_of(name)}")
+                section.figures.append(Figure(f"Bland-Altman plot, {method} against the truth.", svg))
     if not rows:
         return []
     sheets["morphology tests"] = rows
@@ -94,6 +127,36 @@ def morphology_against_truth(study: Study, sheets: Sheets) -> list[Section]:
     labels = {"mean_first": "mean", "mean_second": "mean of truth"}
     section.tables.append(table_of_tests(rows, columns, labels=labels))
     return [section]
+
+
+def _on_both_sides(row: Row) -> bool:
+    """Whether a cell is in result and truth: a cell that was missed has no shape to compare."""
+    return row.get("status") in (None, "both")
+
+
+def _beside_truth(tables: Mapping[str, Mapping[str, Row]], name: str, unit: str) -> list[Figure]:
+    """One plot of a measure in the truth and in each method, of the cells alone that all of them have."""
+    shared = [
+        cell
+        for cell, row in next(iter(tables.values())).items()
+        if row.get(f"truth_{name}") is not None
+        and all(cell in cells and cells[cell].get(f"result_{name}") is not None for cells in tables.values())
+    ]
+    if not shared:
+        return []
+    first = next(iter(tables.values()))
+    groups = {"truth": [first[cell][f"truth_{name}"] for cell in shared]}
+    groups |= {method: [cells[cell][f"result_{name}"] for cell in shared] for method, cells in tables.items()}
+    plot = figures.strip_plot(groups, f"{label_of(name)}, {unit}")
+    every = len({cell for cells in tables.values() for cell in cells})
+    which = f"the {len(shared)} cells" if len(shared) == every else f"the {len(shared)} of {every} cells"
+    return [Figure(f"{_title(name)} of {which} that the truth and all methods have.", plot)]
+
+
+def _known_pairs(rows: Iterable[Row], first: str, second: str) -> tuple[list[float], list[float]]:
+    """Values of two columns, of the rows that have both."""
+    both = [(row[first], row[second]) for row in rows if row.get(first) is not None and row.get(second) is not None]
+    return [a for a, _ in both], [b for _, b in both]
 
 
 def methods_in_pairs(study: Study, sheets: Sheets) -> list[Section]:
@@ -122,6 +185,8 @@ def methods_in_pairs(study: Study, sheets: Sheets) -> list[Section]:
                 unit = unit_text(_unit(study), unit_power(measure))
                 rows.append({"comparison": both, "unit": unit, **found.as_row()})
     if rows:
+        if text := withhold_tests(rows):
+            section.texts.append(text)
         correct_rows(rows)
         sheets["method tests"] = rows
         columns = ["comparison", "measure", "pairs", *(["left_out"] if any(r["left_out"] for r in rows) else [])]
@@ -157,11 +222,6 @@ def every_cell(study: Study, sheets: Sheets) -> Section:
 
 def _values(rows: Rows, segment: str, column: str, scale: float = 1.0) -> list[float]:
     return [r[column] * scale for r in rows if r["segment"] == segment and r.get(column) is not None]
-
-
-def _known(pair: tuple[list[Any], list[Any]]) -> tuple[list[float], list[float]]:
-    both = [(a, b) for a, b in zip(*pair, strict=True) if a is not None and b is not None]
-    return [a for a, _ in both], [b for _, b in both]
 
 
 def _title(name: str) -> str:

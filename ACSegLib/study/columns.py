@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 #: Columns of the tables: label for people, and the power of the length unit (None: no unit).
 COLUMNS: Mapping[str, tuple[str, int | None]] = {
@@ -32,15 +32,15 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
     "centre_p": ("centre, P", 1),
     "centre_s": ("centre, S", 1),
     "thin_parts": ("filopodia", None),
-    "thin_radius": ("their radius, at most", 1),
-    "thin_part_length": ("their length", 1),
-    "thin_part_mean_length": ("mean length", 1),
-    "thin_part_max_length": ("longest", 1),
-    "thin_part_mean_diameter": ("mean diameter", 1),
-    "thin_part_volume": ("their volume", 3),
-    "lac_mean": ("LAC mean", None),
-    "lac_sd": ("LAC SD", None),
-    "lac_interior_mean": ("LAC interior", None),
+    "thin_radius": ("radius of thin structures", 1),
+    "thin_part_length": ("length of filopodia", 1),
+    "thin_part_mean_length": ("mean length of filopodia", 1),
+    "thin_part_max_length": ("longest filopodium", 1),
+    "thin_part_mean_diameter": ("mean diameter of filopodia", 1),
+    "thin_part_volume": ("volume of filopodia", 3),
+    "lac_mean": ("intensity mean", None),
+    "lac_sd": ("intensity SD", None),
+    "lac_interior_mean": ("intensity, interior", None),
     "result_volume": ("volume", 3),
     "truth_volume": ("true volume", 3),
     "volume_difference": ("volume difference", 3),
@@ -50,6 +50,8 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
     "truth_surface_to_volume": ("true surface / volume", -1),
     "touches_border": ("cut by border", None),
     "panoptic_quality": ("panoptic quality", None),
+    "recognition_quality": ("recognition quality", None),
+    "segmentation_quality": ("segmentation quality", None),
     "labels": ("labels", None),
     "volumes": ("training volumes", None),
     "measure": ("measure", None),
@@ -69,7 +71,11 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
     "hedges_g": ("Hedges' g", None),
 }
 #: Columns that are shown in percent.
-PERCENT = ("dice", "jaccard", "surface_dice", "relative_volume_error", "panoptic_quality")
+PERCENT = ("dice", "jaccard", "surface_dice", "relative_volume_error")
+#: Columns of words, which are aligned to the left.
+WORDS = ("volume_name", "method", "segment", "group", "labels", "measure", "comparison")
+#: Columns of p values.
+P_VALUES = ("t_p", "wilcoxon_p", "p_corrected", "rank_p", "p")
 _SUPERSCRIPTS = {1: "", 2: "²", 3: "³"}
 
 
@@ -91,3 +97,14 @@ def unit_text(unit: str, power: int | None) -> str:
         return ""
     unit = {"um": "µm", "angstrom": "Å"}.get(unit, unit)
     return f"1/{unit}" if power == -1 else unit + _SUPERSCRIPTS[power]
+
+
+def intensity_texts(rows: Sequence[Mapping[str, object]]) -> tuple[str, str]:
+    """What the intensities of rows are called, and their unit: ("LAC", "1/µm"), or ("intensity", "").
+
+    Only an inverse length is a linear absorption coefficient; rows of several units have none.
+    """
+    units = {str(row.get("intensity_unit") or "") for row in rows if row.get("lac_mean") is not None}
+    unit = units.pop() if len(units) == 1 else ""
+    text = unit.replace("um", "µm")
+    return ("LAC" if unit.startswith("1/") or unit.endswith("^-1") else "intensity"), text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from ACSegLib.measure.comparison import bland_altman
 from ACSegLib.measure.learning_curve import LearningCurve
+from ACSegLib.study.evidence import MIN_FOR_BOX, MIN_PAIRS_FOR_LIMITS
+from ACSegLib.study.numbers import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,9 +23,12 @@ if TYPE_CHECKING:
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a800")
 INK, MUTED = "#1c1f24", "#6b7280"
 
+#: Least span of an axis of values, as a fraction of the largest.
+MIN_SPAN = 0.02
+
 
 def strip_plot(groups: Mapping[str, Sequence[float]], label: str, title: str = "") -> str:
-    """One dot a cell and a box a group; undefined values are left out.
+    """One dot per cell, and one box per group of enough cells; undefined values are left out.
 
     Parameters
     ----------
@@ -36,12 +42,14 @@ def strip_plot(groups: Mapping[str, Sequence[float]], label: str, title: str = "
         SVG.
     """
     figure, axes = _figure(max(3.2, 1.2 + 1.1 * len(groups)), 3.4)
+    counts: dict[str, int] = {}
     rng = np.random.default_rng(0)  # the jitter is the same in every report
     colours = dict(zip([g for g in groups if g != "truth"], itertools.cycle(PALETTE), strict=False))
     for n, (name, values) in enumerate(groups.items()):
         known = np.array([v for v in values if v is not None and np.isfinite(v)], float)
+        counts[name] = len(known)
         colour = colours.get(name, INK)  # a method keeps its colour where the truth stands beside it
-        if len(known) > 2:
+        if len(known) >= MIN_FOR_BOX:
             axes.boxplot(
                 known,
                 positions=[n],
@@ -53,10 +61,19 @@ def strip_plot(groups: Mapping[str, Sequence[float]], label: str, title: str = "
                 capprops={"color": MUTED},
             )
         axes.plot(n + rng.uniform(-0.16, 0.16, len(known)), known, "o", ms=3.6, color=colour, alpha=0.75, mew=0)
-    axes.set_xticks(range(len(groups)), [f"{name}\nn = {len(values)}" for name, values in groups.items()])
+    axes.set_xticks(range(len(groups)), [f"{name}\nn = {counts[name]}" for name in groups])
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylabel(label)
+    _widen(axes)
     return _svg(figure, axes, title)
+
+
+def _widen(axes: Axes) -> None:
+    """Let the axis of values span some of the values' size: equal values are not to look spread out."""
+    low, high = axes.get_ylim()
+    missing = MIN_SPAN * max(abs(low), abs(high)) - (high - low)
+    if missing > 0:
+        axes.set_ylim(low - missing / 2, high + missing / 2)
 
 
 def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: str, title: str = "") -> str:
@@ -65,10 +82,10 @@ def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: st
     figure, axes = _figure(4.4, 3.4)
     axes.plot(found["means"], found["differences"], "o", ms=4, color=PALETTE[0], alpha=0.8, mew=0)
     axes.axhline(0, color=MUTED, lw=0.8)
-    axes.axhline(found["bias"], color=PALETTE[4], lw=1.4, label=f"bias {found['bias']:.3g}")
-    if np.isfinite(found["limit_low"]):
+    axes.axhline(found["bias"], color=PALETTE[4], lw=1.4, label=f"bias {plain(found['bias'], 3)}")
+    if len(found["means"]) >= MIN_PAIRS_FOR_LIMITS:
         for n, limit in enumerate((found["limit_low"], found["limit_high"])):
-            text = f"limits {found['limit_low']:.3g} to {found['limit_high']:.3g}" if n == 0 else None
+            text = f"limits {plain(found['limit_low'], 3)} to {plain(found['limit_high'], 3)}" if n == 0 else None
             axes.axhline(limit, color=PALETTE[4], lw=1.0, ls="--", label=text)
     axes.set_xlabel(f"mean of both, {label}")
     axes.set_ylabel(f"difference, {label}")
@@ -127,7 +144,7 @@ def learning_curve_plot(
             colour = PALETTE[list(points).index(name) % len(PALETTE)]
             axes.plot([end], [100 * target], "D", ms=5, color=colour)
             axes.annotate(
-                f"{end:.0f}", (end, 100 * target), (0, 5), textcoords="offset points", ha="center", fontsize=8
+                f"{math.ceil(end)}", (end, 100 * target), (0, 5), textcoords="offset points", ha="center", fontsize=8
             )
     axes.set_ylim(max(0, floor - 15), 101.5)
     axes.set_xlim(0, x[-1])

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 from ACSegLib.measure.comparison import compare_group_measures
 from ACSegLib.study import figures
-from ACSegLib.study.columns import label_of, unit_power, unit_text
-from ACSegLib.study.numbers import summary_of
+from ACSegLib.study.cells import without_specks
+from ACSegLib.study.columns import intensity_texts, label_of, unit_power, unit_text
+from ACSegLib.study.evidence import MIN_CELLS_FOR_TEST
+from ACSegLib.study.numbers import format_value, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
 
 #: Measures that are plotted and tested.
-_COMPARED = ("volume", "surface_to_volume", "sphericity", "lac_mean")
+_COMPARED = ("volume", "surface_to_volume", "sphericity", "thin_parts", "thin_part_length", "lac_mean")
 _SUMMARISED = (
     *("volume", "surface_area", "surface_to_volume", "sphericity", "axis_1", "axis_2", "axis_3"),
     *("thin_parts", "thin_part_length", "lac_mean"),
 )
 _ROWS = {
     "segment": "Each row is a segment of one volume; groups are tables or folders.",
-    "cell": "Each row is a connected cell; groups are tables or folders. Cells of one volume are not independent, so "
-    "that tests of many cells of few volumes find too much.",
+    "cell": "Each row is a connected cell, so that cells that touch count as one; groups are tables or folders. Cells "
+    "of one volume are not independent, so that tests of many cells of few volumes find too much.",
 }
 
 
@@ -37,16 +40,23 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     if not grouped:
         section.texts.append(f"No table has a {kind} {study.segment} with voxels.")
         return section
+    if kind == "cell":
+        grouped, text = _cells_alone(grouped)
+        section.texts += [text] if text else []
+    section.texts += ((text := _thin_radii(grouped)) and [text]) or []
+    summarised = tuple(name for name in _SUMMARISED if not (text and name.startswith("thin_")))
     texts, numbers = [], []
     for group, rows in grouped.items():
-        shown, plain = summary_of(rows, _SUMMARISED)
+        shown, plain = summary_of(rows, summarised)
         head = {"group": group, "cells": len(rows), "unit": rows[0].get("unit")}
+        head["intensity_unit"] = rows[0].get("intensity_unit")
         texts.append(head | shown)
-        numbers.append(head | plain)
+        numbers.append({**head, **plain})
     sheets["morphology summary"] = numbers
     caption = "Mean ± standard deviation per group"
-    section.tables.append(table_of(texts, ["group", "cells", *_SUMMARISED], caption))
-    _compare(grouped, section, sheets)
+    section.tables.append(table_of(texts, ["group", "cells", *summarised], caption))
+    if grouped:
+        _compare(grouped, section, sheets)
     every = [{**r, "group": g} for g, rows in grouped.items() for r in rows]
     cut = sum(bool(r.get("touches_border")) for r in every)
     if cut:
@@ -56,8 +66,32 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
         )
     sheets["morphology"] = every
     columns = ["volume_name", *(["cell"] if kind == "cell" else []), "group", *_SUMMARISED, "lac_sd", "touches_border"]
+    if text:
+        columns.insert(-2, "thin_radius")
     section.tables.append(table_of(every, columns, "Every cell"))
     return section
+
+
+def _cells_alone(grouped: dict[str, Rows]) -> tuple[dict[str, Rows], str]:
+    """The groups without specks, which are told from cells by all groups together, and a sentence on them."""
+    cells, text = without_specks([row for rows in grouped.values() for row in rows])
+    kept = {id(row) for row in cells}
+    found = {group: [row for row in rows if id(row) in kept] for group, rows in grouped.items()}
+    return {group: rows for group, rows in found.items() if rows}, text
+
+
+def _thin_radii(grouped: dict[str, Rows]) -> str:
+    """A sentence if thin structures were measured with several radii, so that they cannot be compared; else ""."""
+    rows = [row for rows in grouped.values() for row in rows if row.get("thin_radius")]
+    radii = sorted({float(row["thin_radius"]) for row in rows})
+    if len(radii) < 2 or math.isclose(radii[0], radii[-1], rel_tol=1e-6):
+        return ""
+    unit = str(rows[0].get("unit") or "")
+    return (
+        f"Filopodia were measured with radii of {format_value(radii[0])} to {format_value(radii[-1])} "
+        f"{unit_text(unit, 1)}, since the voxels differ in size. They are listed, but neither averaged nor compared; "
+        f"measure all volumes with one radius: acseg measure --thin-radius {format_value(radii[-1])} --unit {unit}."
+    )
 
 
 def _grouped(study: Study, kind: str) -> dict[str, Rows]:
@@ -77,18 +111,24 @@ def _compare(grouped: dict[str, Rows], section: Section, sheets: Sheets) -> None
     unit = str(next(iter(grouped.values()))[0].get("unit") or "")
     measures: dict[str, dict[str, list[float]]] = {}
     units: dict[str, str] = {}
+    comparable = not _thin_radii(grouped)
     for name in _COMPARED:
+        if name.startswith("thin_") and not comparable:
+            continue
         values = {g: [v for r in rows if (v := r.get(name)) is not None] for g, rows in grouped.items()}
         if not any(values.values()):
             continue
-        label = label_of(name)
-        measures[label], units[label] = values, unit_text(unit, unit_power(name))
+        label, units_text = label_of(name), unit_text(unit, unit_power(name))
+        if name.startswith("lac_"):
+            what, units_text = intensity_texts([row for rows in grouped.values() for row in rows])
+            label = label.replace("intensity", what)
+        measures[label], units[label] = values, units_text
         axis = ", ".join(text for text in (label, units[label]) if text)
         caption = f"{label[:1].upper()}{label[1:]} per group."
         section.figures.append(Figure(caption, figures.strip_plot(values, axis)))
     if len(grouped) < 2:
         return
-    tests, left_out = compare_group_measures(measures)
+    tests, left_out = compare_group_measures(measures, minimum=MIN_CELLS_FOR_TEST)
     section.texts += [f"Not compared: {reason}" for reason in left_out.values()]
     if not tests:
         return

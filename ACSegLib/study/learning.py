@@ -11,6 +11,8 @@ from ACSegLib.measure.comparison import compare_paired
 from ACSegLib.measure.learning_curve import fit_learning_curve
 from ACSegLib.study import figures
 from ACSegLib.study.agreement import PAIRED_COLUMNS, correct_rows
+from ACSegLib.study.evidence import withhold_tests
+from ACSegLib.study.numbers import rounded
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets
 
@@ -53,19 +55,21 @@ def _kinds_of_labels(rows: Rows, section: Section, sheets: Sheets) -> None:
     scores: dict[str, dict[str, str]] = {}
     for row in summarised_runs(rows):
         texts = scores.setdefault(row["labels"], {"labels": row["labels"]})
-        spread = f" ± {100 * row['dice_sd']:.2f}" if row["dice_sd"] else ""
-        texts[f"{row['volumes']} volumes"] = f"{100 * row['dice']:.2f}{spread} %"
+        mean, spread = 100 * row["dice"], 100 * row["dice_sd"]
+        texts[f"{row['volumes']} volumes"] = f"{rounded(mean, spread) if spread else f'{mean:.2f}'} %"
     caption = "Dice by number of training volumes, mean ± standard deviation over runs and test cells"
     columns = [f"{count} volumes" for count in sorted({int(row["volumes"]) for row in rows})]
     section.tables.append(table_of(list(scores.values()), ["labels", *columns], caption))
-    tests = _paired_kinds(rows)
+    tests, text = _paired_kinds(rows)
+    if text:
+        section.texts.append(text)
     if tests:
         sheets["learning curve tests"] = tests
         caption = "Kinds of labels on the same volumes: Dice paired by test cell, averaged over runs"
         section.tables.append(table_of_tests(tests, ["volumes", "comparison", "pairs", *PAIRED_COLUMNS], caption))
 
 
-def _paired_kinds(rows: Rows) -> Rows:
+def _paired_kinds(rows: Rows) -> tuple[Rows, str]:
     """Paired tests of each two kinds of labels at each number of volumes, p values corrected for their number (Holm).
 
     A pair is a test cell, its Dice averaged over the repeats (subsets of the training volumes) that both kinds have;
@@ -89,8 +93,9 @@ def _paired_kinds(rows: Rows) -> Rows:
             if values[0]:
                 row = compare_paired(*values, "dice").as_row()
                 tests.append({"volumes": volumes, "comparison": f"{first} - {second}", **row})
+    text = withhold_tests(tests)
     correct_rows(tests)
-    return tests
+    return tests, text
 
 
 def summarised_runs(rows: Rows) -> Rows:

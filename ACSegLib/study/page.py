@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ACSegLib.study.columns import label_of, unit_power, unit_text
-from ACSegLib.study.numbers import format_value
+from ACSegLib.study.columns import WORDS, intensity_texts, label_of, unit_power, unit_text
+from ACSegLib.study.numbers import decimals_for, fixed, format_value
 from ACSegLib.study.tables import Row
+
+#: Rows of a table on the page. A page of 10,000 cells would be slow to open and nobody would read it.
+MAX_ROWS = 300
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of cells that are text already."""
+    """A table of cells that are text already; the note stands below it."""
 
     columns: list[Column]
     cells: list[list[str]]
     caption: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,12 +100,16 @@ def table_of(
     """
     unit = unit or next((str(row["unit"]) for row in rows if row.get("unit")), "")
     present = [c for c in columns if any(row.get(c) is not None for row in rows)]
+    intensity, intensity_unit = intensity_texts(rows)
     heads = []
     for name in present:
-        text = all(isinstance(row.get(name), (str, type(None))) for row in rows)
-        heads.append(Column((labels or {}).get(name) or label_of(name), unit_text(unit, unit_power(name)), text))
-    cells = [[format_value(row.get(name), name) for name in present] for row in rows]
-    return Table(heads, cells, caption)
+        label, its_unit = (labels or {}).get(name) or label_of(name), unit_text(unit, unit_power(name))
+        if name.startswith("lac_"):
+            label, its_unit = label.replace("intensity", intensity), intensity_unit
+        heads.append(Column(label, its_unit, name in WORDS))
+    cells = [[format_value(row.get(name), name) for name in present] for row in rows[:MAX_ROWS]]
+    more = len(rows) - len(cells)
+    return Table(heads, cells, caption, f"{more} more rows are in the workbook (--tables)." if more > 0 else "")
 
 
 def table_of_tests(
@@ -112,7 +121,16 @@ def table_of_tests(
     """Lay out rows of statistical tests: measures with their "unit", intervals of differences as text."""
     shown = []
     for row in rows:
-        low, high = (format_value(row.get(f"interval_{end}")) for end in ("low", "high"))
         measure = ", ".join(text for text in (label_of(str(row["measure"])), row.get("unit")) if text)
-        shown.append({**row, "measure": measure, "interval": "–" if low == "–" else f"{low} to {high}"})
+        shown.append({**row, **_difference(row), "measure": measure})
     return table_of(shown, columns, caption, labels=labels)
+
+
+def _difference(row: Row) -> dict[str, str]:
+    """Difference and interval as text, rounded by the interval's width."""
+    low, high = row.get("interval_low"), row.get("interval_high")
+    if low is None or high is None or not (math.isfinite(low) and high > low):
+        return {"difference": format_value(row.get("difference")), "interval": "–"}
+    decimals = decimals_for((high - low) / 2)
+    low, high, difference = (fixed(value, decimals) for value in (low, high, row["difference"]))
+    return {"difference": difference, "interval": f"{low} to {high}"}

@@ -72,6 +72,7 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 {% for row in table.cells %}<tr>{% for cell in row %}
 <td class="{{ 'text' if table.columns[loop.index0].text }}">{{ cell }}</td>{% endfor %}</tr>{% endfor %}
 </tbody></table></div>
+{% if table.note %}<p class="muted">{{ table.note }}</p>{% endif %}
 {% endfor %}
 <div class="figures">
 {% for figure in section.figures %}

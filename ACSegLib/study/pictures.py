@@ -56,14 +56,17 @@ def pictures(
     )
     failures: dict[str, str] = {}
     for n, (place, kind) in enumerate(_picks(len(ranked)).items()):
-        name = str(ranked[place]["volume_name"])
+        row = ranked[place]
+        name, volume = str(row["volume_name"]), str(row.get("source_volume", row["volume_name"]))
         progress(n / 3, f"picture of {name}")
-        caption = f"{kind.capitalize()}: {name}, Dice {ranked[place]['dice']:.4f}"
-        if name not in cells:
-            failures[name] = f"not pictured: {missing.get(name, 'its files are missing.')}"
+        caption = f"{kind.capitalize()}: {name}, Dice {row['dice']:.4f}"
+        if volume not in cells:
+            failures[name] = f"not pictured: {missing.get(volume, 'its files are missing.')}"
             continue
         try:
-            section.figures += cell_figures(cells[name], study.segment, method, caption)
+            section.figures += cell_figures(
+                cells[volume], str(row.get("source_segment", study.segment)), method, caption
+            )
         except (InputError, OSError) as error:
             failures[name] = f"not pictured: {error}"
     return section, failures
@@ -75,9 +78,9 @@ def ranked_cells(rows: Rows, segment: str) -> Rows:
 
 
 def _picks(count: int) -> dict[int, str]:
-    """Places of the best, median and worst in a ranking, the best first; of few, one has the better of its names."""
+    """Places of best, median and worst in a ranking, the best first; of few, one has the better of its names."""
     places = {"worst": count - 1, "median": count // 2, "best": 0} if count else {}
-    names = {place: kind for kind, place in places.items()}
+    names = {place: kind for kind, place in places.items()} if count > 1 else dict.fromkeys(places.values(), "only")
     return {place: names[place] for place in sorted(names)}
 
 

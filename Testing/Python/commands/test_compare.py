@@ -64,11 +64,22 @@ def test_touching_cells_are_matched_whatever_their_names(tmp_path, capsys):
     save_segmentation(truth, paths[1])
     table = tmp_path / "t.csv"
     assert main(["compare", *paths, "-o", str(table), "--cells", "--quiet"]) == 0
-    (row,) = read_table(table)
+    row, *cells = read_table(table)
     said = capsys.readouterr().out
     assert "panoptic quality 0.6" in said
     assert "2 matched cells, 1 missed cells, 0 false positive cells, 0 split cells, 1 merged cells" in said
     assert (row["segment"], row["dice"]) == ("all cells", 1.0)
+    assert said.index("panoptic quality") < said.index("foreground Dice 100 %")
+    assert [(c["instance"], c["segment"], c["status"]) for c in cells] == [
+        (1, "cell c", "both"),
+        (2, "cell a", "both"),
+        (3, "cell b", "absent from result"),
+    ]
+    for c, (ours, true) in zip(cells, ((1, 3), (3, 1)), strict=False):
+        both = np.count_nonzero((shifted == ours) & (truth.labels == true))
+        sizes = np.count_nonzero(shifted == ours), np.count_nonzero(truth.labels == true)
+        assert c["dice"] == pytest.approx(2 * both / sum(sizes))
+        assert c["result_volume"] / c["truth_volume"] == pytest.approx(sizes[0] / sizes[1])
     assert (row["matched_cells"], row["missed_cells"], row["merged_cells"]) == (2, 1, 1)
     # 12 of 13 planes agree in one, 10 of 17 in the other.
     assert row["matched_dice"] == pytest.approx((2 * 12 / 25 + 2 * 10 / 27) / 2)

@@ -99,6 +99,12 @@ def test_absorption_and_bead_reference(tmp_path):
     assert cell["bead_lac"] == pytest.approx(0.5)
     assert cell["lac_factor"] == pytest.approx(2.0)
     assert cell["lac_invalid_voxels"] == 1
+    assert cell["intensity_unit"] == "1/um"
+    options.bead_reference = 0.0
+    for unit in ("", "counts"):  # values that are not scaled by beads have the unit that the person states
+        options.intensity_unit = unit
+        measure.run(options, Progress())
+        assert json.loads((tmp_path / "t.json").read_text())[0]["intensity_unit"] == unit
     del options.image
     with pytest.raises(InputError, match="--bead-reference needs the tomogram"):
         measure.run(

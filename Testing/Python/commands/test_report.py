@@ -21,8 +21,8 @@ from ACSegLib.files.tables import read_table, write_table
 from ACSegLib.jobs import Progress
 from ACSegLib.study import pictures
 from ACSegLib.study.page import Figure
+from ACSegLib.study.reading import read_study
 from ACSegLib.study.report import build_report
-from ACSegLib.study.tables import read_study
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((100.0, 100.0, 100.0), unit="nm")
@@ -30,14 +30,14 @@ NM = Geometry((100.0, 100.0, 100.0), unit="nm")
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Four cells, results that are larger than the truth, and their tables."""
+    """Six cells, results that are larger than the truth, and their tables."""
     folder = tmp_path_factory.mktemp("study")
     for name in ("images", "results", "truth"):
         (folder / name).mkdir()
     k, j, i = np.indices((22, 22, 22)) - 10.5
-    for n in range(4):
+    for n in range(6):
         far = np.sqrt(k * k + j * j + i * i)
-        for name, radius in (("truth", 6 + 0.5 * n), ("results", 6.6 + 0.8 * n)):
+        for name, radius in (("truth", 6 + 0.5 * n), ("results", 6.6 + 0.6 * n)):
             labels = Segmentation.from_labels((far <= radius).astype(np.uint8), NM, {1: "cyto<plasm>"})
             save_segmentation(labels, folder / name / f"c{n}.seg.nrrd")
         image = (far <= 6 + 0.5 * n) + np.random.default_rng(n).normal(0, 0.1, far.shape)
@@ -115,7 +115,7 @@ def test_statistics_equal_scipy(study, tmp_path):
     assert volume["difference"] > 0
     dice = np.array([r["dice"] for r in rows])
     assert sheets["agreement"][0]["dice"] == pytest.approx(dice.mean())
-    assert report.facts[0][0] == f"{100 * dice.mean():.4g} ± {100 * dice.std(ddof=1):.2g} %"
+    assert report.facts[0][0] == f"{100 * dice.mean():.1f} ± {100 * dice.std(ddof=1):.1f} %"
 
 
 def test_tables_of_cells_are_compared_as_groups(study, tmp_path):
@@ -172,7 +172,7 @@ def test_pictures_show_the_cell_of_their_caption(study, tmp_path, monkeypatch):
         return [figure.caption for figure in section.figures], list(report.failures)
 
     captions, failures = pictured(tmp_path / "first.csv")
-    assert ([c.split(",")[0] for c in captions], failures) == (["Best: c0"] * 2, [])
+    assert ([c.split(",")[0] for c in captions], failures) == (["Only: c0"] * 2, [])
 
     def name_files(cell, segment, method, caption):
         return [Figure(f"{caption}: {Path(cell.open.args[0]).name}")]

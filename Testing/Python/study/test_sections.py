@@ -18,7 +18,7 @@ from ACSegLib.volume import Segment, Segmentation, Volume
 
 def cell(name, volume, group="T", kind="segment", **more):
     """A row of acseg measure."""
-    row = {"volume_name": name, "group": group, "segment": "cell", "kind": kind, "unit": "um", "voxels": 9}
+    row = {"volume_name": name, "group": group, "segment": "cell", "kind": kind, "unit": "um", "voxels": 900}
     return {**row, "volume": volume, "surface_to_volume": 3 / volume, "touches_border": False, **more}
 
 
@@ -37,48 +37,50 @@ def column(table, label):
     return [row[place] for row in table.cells]
 
 
-def test_folders_of_two_tables_are_groups_of_their_own():
+def test_each_folder_of_each_table_is_a_group():
     tables = {
-        method: [cell(f"{group}{n}", n + shift, group) for group in "TB" for n in (1, 2, 4)]
+        method: [cell(f"{group}{n}", n + shift, group) for group in "TB" for n in (1, 2, 4, 7)]
         for method, shift in (("filled", 0.0), ("network", 0.5))
     }
     sheets = {}
     section = groups.morphology(study(cells=tables), "segment", sheets)
     names = ["filled: T", "filled: B", "network: T", "network: B"]
-    assert [(r["group"], r["cells"]) for r in sheets["morphology summary"]] == [(g, 3) for g in names]
+    assert [(r["group"], r["cells"]) for r in sheets["morphology summary"]] == [(g, 4) for g in names]
     assert any("filled: T and network: T" in text for text in section.texts)  # cells of one name, not independent
     one_table = groups._grouped(study(cells={"filled": tables["filled"]}), "segment")
     assert list(one_table) == ["T", "B"]
 
 
-def test_the_summary_and_the_tests_tell_unit_mean_and_spread():
-    volumes = {"control": [1.0, 2.0, 4.0], "drug": [2.0, 5.0, 6.5]}
+def test_summary_and_tests_have_unit_mean_and_spread():
+    volumes = {"control": [1.0, 2.0, 4.0, 6.0], "drug": [2.0, 5.0, 6.5, 7.5]}
     tables = {group: [cell(f"{group}{n}", v, lac_mean=None) for n, v in enumerate(vs)] for group, vs in volumes.items()}
     tables["drug"][0]["sphericity"] = 0.8
     sheets = {}
     section = groups.morphology(study(cells=tables), "segment", sheets)
     summary = {t.caption: t for t in section.tables}["Mean ± standard deviation per group"]
-    assert column(summary, "volume") == [f"{np.mean(v):.4g} ± {np.std(v, ddof=1):.2g}" for v in volumes.values()]
-    assert column(summary, "n") == ["3", "3"]
-    assert column(summary, "sphericity") == ["–", "0.8 (2 undefined)"]
+    assert column(summary, "volume") == [f"{np.mean(v):.1f} ± {np.std(v, ddof=1):.1f}" for v in volumes.values()]
+    assert column(summary, "n") == ["4", "4"]
+    assert column(summary, "sphericity") == ["–", "0.8 (3 undefined)"]
     tests = {t.caption: t for t in section.tables}["Comparison of groups"]
     assert column(tests, "measure") == ["volume, µm³", "surface / volume, 1/µm"]
-    assert column(tests, "mean, second")[0] == "4.5"
+    assert column(tests, "mean, second")[0] == "5.25"
     assert not any("truth" in c.label for c in tests.columns)
     assert sheets["group tests"][0]["p"] == pytest.approx(stats.ttest_ind(*volumes.values(), equal_var=False).pvalue)
 
 
-def test_connected_cells_can_be_the_rows():
+def test_connected_cells_count_without_specks():
     rows = [cell("a", 5.0), cell("a", 3.0, kind="cell", cell=1), cell("a", 2.0, kind="cell", cell=2)]
+    rows.append(cell("a", 0.1, kind="cell", cell=3))  # a speck
     sheets = {}
     section = groups.morphology(study(cells={"t": rows}), "cell", sheets)
     assert [(r["cells"], r["volume"]) for r in sheets["morphology summary"]] == [(2, 2.5)]
     assert column(section.tables[-1], "number") == ["1", "2"]
     assert "not independent" in section.texts[0]
+    assert section.texts[1].startswith("1 of 3 components are specks")
     assert [r["volume"] for r in groups._grouped(study(cells={"t": rows}), "segment")["t"]] == [5.0]
 
 
-def test_tables_in_several_units_are_brought_to_one():
+def test_tables_are_converted_to_one_unit():
     um = [cell("a", 2.0)]
     nm = [
         cell("b", 2e9, unit="nm", thin_radius=250.0, lac_mean=0.4) | {"contact: bead": 1e6, "surface_to_volume": 1e-3}
@@ -86,7 +88,7 @@ def test_tables_in_several_units_are_brought_to_one():
     found = in_unit_of_the_first({"one": um, "two": nm})
     assert found["one"] == um
     expected = {"unit": "um", "volume": 2.0, "surface_to_volume": 1.0, "thin_radius": 0.25, "contact: bead": 1.0}
-    expected |= {"lac_mean": 0.4, "voxels": 9}
+    expected |= {"lac_mean": 0.4, "voxels": 900}
     assert {name: found["two"][0][name] for name in expected} == pytest.approx(expected)
     with pytest.raises(InputError, match=r"um: one; px: three"):
         in_unit_of_the_first({"one": um, "three": [cell("c", 900.0, unit="px")]})
@@ -96,13 +98,16 @@ def test_undefined_distances_are_left_out_and_counted():
     rows = [score("a", 0.9, 0.2), score("b", 0.8, 0.4), score("c", 0.0, None)]
     sheets = {}
     section = agreement.agreement(study(scores={"network": rows}), sheets)
-    assert column(section.tables[0], "average surface distance") == ["0.3 ± 0.14 (1 undefined)"]
+    assert column(section.tables[0], "average surface distance") == ["0.3 (1 undefined)"]  # no SD of two values
     assert sheets["agreement"][0]["average_surface_distance_undefined"] == 1
-    assert column(section.tables[0], "Dice") == ["56.67 ± 49 %"]
+    assert column(section.tables[0], "Dice") == ["57 ± 49 %"]
 
 
-def test_methods_are_compared_on_the_same_cells():
-    values = {"network": [0.97, 0.95, 0.99, 0.96], "otsu": [0.90, 0.93, 0.91, 0.80]}
+def test_methods_are_paired_by_cell():
+    values = {
+        "network": [0.97, 0.95, 0.99, 0.96, 0.98, 0.94, 0.97],
+        "otsu": [0.90, 0.93, 0.91, 0.80, 0.95, 0.85, 0.88],
+    }
     scores = {m: [score(f"c{n}", d, 1 - d) for n, d in enumerate(found)] for m, found in values.items()}
     scores["otsu"].reverse()  # the order of rows must not matter
     scores["otsu"].append(score("alone", 0.1, 0.9))
@@ -111,7 +116,7 @@ def test_methods_are_compared_on_the_same_cells():
     (section,) = agreement.methods_in_pairs(study(scores=scores), sheets)
     dice, distance = sheets["method tests"]
     assert dice["t_p"] == pytest.approx(stats.ttest_rel(*values.values()).pvalue)
-    assert (dice["pairs"], distance["pairs"], distance["left_out"]) == (4, 3, 1)
+    assert (dice["pairs"], distance["pairs"], distance["left_out"]) == (7, 6, 1)
     small, large = sorted([dice["t_p"], distance["t_p"]])
     assert sorted([dice["p_corrected"], distance["p_corrected"]]) == pytest.approx([2 * small, max(2 * small, large)])
     assert column(section.tables[0], "comparison") == ["network - otsu"] * 2
@@ -123,13 +128,13 @@ def test_methods_are_compared_on_the_same_cells():
         agreement.methods_in_pairs(study(scores=scores), {})
 
 
-def test_kinds_of_labels_are_compared_on_the_same_subsets():
+def test_kinds_of_labels_are_paired_by_subset_and_cell():
     rng = np.random.default_rng(3)
     rows, dice = [], {}
     for kind, gain in (("filled", 0.03), ("hand", 0.0)):
         for volumes in (5, 10):
             for repeat in (0, 1):
-                for n in range(4):
+                for n in range(6):
                     found = 0.8 + 0.01 * volumes + gain + rng.normal(0, 0.01)
                     dice.setdefault((kind, volumes), {}).setdefault(n, []).append(found)
                     row = {"labels": kind, "volumes": volumes, "repeat": repeat, "volume_name": f"c{n}", "dice": found}
@@ -146,14 +151,14 @@ def test_kinds_of_labels_are_compared_on_the_same_subsets():
     for row in sheets["learning curve tests"]:
         means = [[np.mean(v) for v in dice[kind, row["volumes"]].values()] for kind in ("filled", "hand")]
         assert row["t_p"] == pytest.approx(stats.ttest_rel(*means).pvalue)
-        assert row["pairs"] == 4
+        assert row["pairs"] == 6
     means_alone = [{"labels": k, "volumes": n, "dice": 0.8 + n / 100} for k in ("a", "b") for n in (5, 10)]
     sheets = {}
     assert len(learning.learning_curve(means_alone, 0.98, sheets).tables) == 1
     assert "learning curve tests" not in sheets
 
 
-def test_the_methods_say_only_what_was_done(tmp_path):
+def test_the_methods_section_names_only_what_was_done(tmp_path):
     def methods(**tables):
         report, _ = build_report(study(**tables), ReportSettings(versions=versions()), Progress())
         return " ".join(report.sections[-1].texts)
@@ -193,7 +198,7 @@ def test_the_slices_shown_are_those_of_best_median_and_worst_dice():
     assert pictures.telling_slices(truth & False, truth & False) == {}
 
 
-def test_rows_of_a_sheet_say_what_is_told_of_them(monkeypatch, tmp_path):
+def test_rows_of_a_contact_sheet_are_labelled_with_slice_and_note(monkeypatch, tmp_path):
     figures = []
     monkeypatch.setattr(style, "save_figure", lambda figure, *rest: figures.append(figure))
     labels = Segmentation((np.ones((4, 5, 5), np.uint8),), [Segment("cell", 1)])

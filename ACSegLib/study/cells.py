@@ -1,0 +1,99 @@
+"""What counts as one cell in a study: segments that are instances, and components that are cells rather than specks."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ACSegLib.study.columns import unit_text
+from ACSegLib.study.numbers import plain
+from ACSegLib.study.tables import Row, Rows
+
+#: From so many numbered segments of one volume on ("nucleus 1", "nucleus 2", ...), segments are instances of one kind.
+MIN_INSTANCES = 3
+
+#: Components are specks and cells if one has so many times the voxels of the next smaller one. Cells of one kind rarely
+#: differ by a factor of ten in volume; noise differs from a cell by a factor of a thousand.
+MIN_SIZE_GAP = 10.0
+
+#: Smaller components are specks whatever the others are: surface and shape of so few voxels mean nothing.
+MIN_CELL_VOXELS = 10
+
+_NUMBERED = re.compile(r"^(.*?\D)[\s_\-.#]*\d+$")
+
+
+def kind_of_instance(name: str) -> str:
+    """What is left of a segment's name without its number: "nucleus" of "nucleus 12"; "" of a name without one."""
+    found = _NUMBERED.match(name)
+    return found[1].rstrip(" _-.#") if found else ""
+
+
+def _kind_of(row: Row) -> str:
+    """Kind of a row's instance; rows of acseg compare --cells are instances whatever they are called."""
+    return kind_of_instance(str(row["segment"])) or ("cell" if row.get("instance") else "")
+
+
+def kinds_of_instances(rows: Sequence[Row]) -> set[str]:
+    """Kinds of which some volume has several numbered segments, so that the segments are instances."""
+    segments = {(str(row["volume_name"]), str(row["segment"]), _kind_of(row)) for row in rows}
+    counts = Counter((volume, kind) for volume, _, kind in segments)
+    certain = {_kind_of(row) for row in rows if row.get("instance")}
+    return {kind for (_, kind), count in counts.items() if kind and (count >= MIN_INSTANCES or kind in certain)}
+
+
+def with_instances(tables: Mapping[str, Rows]) -> tuple[dict[str, Rows], set[str]]:
+    """Let numbered segments count as cells of one segment.
+
+    Returns
+    -------
+    tables : dict of str to rows
+        "segment" of an instance is its kind and "volume_name" holds its own name too; "source_volume" and
+        "source_segment" are what the table had.
+    kinds : set of str
+        The kinds found.
+    """
+    kinds = kinds_of_instances([row for rows in tables.values() for row in rows])
+    found: dict[str, Rows] = {}
+    for method, rows in tables.items():
+        found[method] = []
+        for row in rows:
+            volume, segment = str(row["volume_name"]), str(row["segment"])
+            row = {**row, "source_volume": volume, "source_segment": segment}
+            if (kind := _kind_of(row)) in kinds:
+                row |= {"segment": kind, "volume_name": f"{volume}: {segment}"}
+            found[method].append(row)
+    return found, kinds
+
+
+def smallest_cell(volumes: Sequence[float]) -> float:
+    """Volume from which components are cells, learnt from the volumes of all components; 0 where all may be.
+
+    Volumes are sorted. The widest gap between neighbours, as a ratio, separates specks from cells if it is at least
+    `MIN_SIZE_GAP`.
+    """
+    ordered = sorted(float(v) for v in volumes if v)
+    gaps = [(above / below, above) for below, above in itertools.pairwise(ordered)]
+    widest, volume = max(gaps, default=(1.0, 0.0))
+    return volume if widest >= MIN_SIZE_GAP else 0.0
+
+
+def without_specks(rows: Rows) -> tuple[Rows, str]:
+    """Rows of connected cells without specks, and a sentence on what was left out ("" if nothing was)."""
+    limit = smallest_cell([row["volume"] for row in rows])
+    cells = [row for row in rows if row["volume"] >= limit and row["voxels"] >= MIN_CELL_VOXELS]
+    if len(cells) == len(rows):
+        return rows, ""
+    kept = {id(row) for row in cells}
+    largest = max((row for row in rows if id(row) not in kept), key=lambda row: row["volume"])
+    unit = unit_text(str(largest.get("unit") or ""), 3)
+    text = (
+        f"{len(rows) - len(cells)} of {len(rows)} components are specks and do not count as cells: the largest has "
+        f"{plain(largest['volume'])} {unit} ({largest['voxels']:.0f} voxels)"
+    )
+    if cells:
+        smallest = min(cells, key=lambda row: row["volume"])
+        text += f", the smallest cell {plain(smallest['volume'])} {unit} ({smallest['voxels']:.0f} voxels)"
+    rule = f"a gap of {MIN_SIZE_GAP:g} times between their volumes" if limit else f"{MIN_CELL_VOXELS} voxels"
+    return cells, f"{text}. Cells and specks are told apart by {rule}."

@@ -1,0 +1,70 @@
+"""Reads the tables of a study from the files that acseg compare, measure and learning-curve write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.tables import read_table
+from ACSegLib.measure.overlap import ALL_CELLS
+from ACSegLib.study.cells import with_instances
+from ACSegLib.study.tables import Rows, Study, in_unit_of_the_first
+
+
+def read_study(
+    scores: Sequence[str], cells: Sequence[str], learning_curve: str | None = None, segment: str = ""
+) -> Study:
+    """Read the tables of a study.
+
+    Parameters
+    ----------
+    scores, cells : sequence of str
+        Paths, or NAME=PATH.
+    learning_curve : str, optional
+    segment : str
+        The first of the tables when left out.
+
+    Raises
+    ------
+    InputError
+        If there is no table, or no table has the segment.
+    FileError
+        If a table cannot be read, or is of another command.
+    """
+    score_tables = {name: _table(path, ("dice",)) for name, path in named_paths(scores).items()}
+    cell_tables = {name: _table(path, ("volume", "kind")) for name, path in named_paths(cells).items()}
+    score_tables, cell_tables = in_unit_of_the_first(score_tables), in_unit_of_the_first(cell_tables)
+    curve = read_table(learning_curve) if learning_curve else []
+    if not (score_tables or cell_tables or curve):
+        raise InputError("there is nothing to report: give --scores, --cells or --learning-curve.")
+    score_tables, kinds = with_instances(score_tables)
+    cell_tables, kinds_measured = with_instances(cell_tables)
+    names = [str(row["segment"]) for rows in [*score_tables.values(), *cell_tables.values()] for row in rows]
+    segment = segment or next((name for name in names if name != ALL_CELLS), names[0] if names else "")
+    if names and segment not in names:
+        raise InputError(f"no table has a segment {segment!r}; there are: {', '.join(sorted(set(names)))}.")
+    return Study(score_tables, cell_tables, curve, segment, kinds | kinds_measured)
+
+
+def named_paths(entries: Sequence[str]) -> dict[str, str]:
+    """Names and paths of NAME=TABLE entries; the name is the file's where it is left out."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        name, separator, path = entry.partition("=")
+        if not separator:
+            name, path = Path(entry).stem, entry
+        if name in found:
+            raise InputError(f"two tables are named {name!r}; name them apart with NAME=TABLE.")
+        found[name] = path
+    return found
+
+
+def _table(path: str, needed: Sequence[str]) -> Rows:
+    rows = read_table(path)
+    if not rows:
+        raise FileError(f"{path}: the table has no rows.")
+    missing = [c for c in (*needed, "segment", "volume_name") if c not in rows[0]]
+    if missing:
+        raise FileError(f"{path}: the table has no column {missing[0]!r}; give a table of acseg compare or measure.")
+    return rows

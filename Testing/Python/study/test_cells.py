@@ -1,0 +1,143 @@
+"""What counts as a cell in a study: instances, specks, and pairs of the same cell alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ACSegLib.study import agreement, figures, groups
+from ACSegLib.study.cells import kind_of_instance, smallest_cell, with_instances, without_specks
+from ACSegLib.study.evidence import MIN_PAIRS_FOR_TEST
+from ACSegLib.study.page import table_of
+from ACSegLib.study.tables import Study
+
+
+def score(volume, segment="cell", dice=0.9, **more):
+    """A row of acseg compare."""
+    return {"volume_name": volume, "segment": segment, "unit": "um", "dice": dice, **more}
+
+
+def component(volume, voxels=None, name="a", **more):
+    """A row of acseg measure for a connected component."""
+    row = {"volume_name": name, "group": "T", "segment": "cell", "kind": "cell", "unit": "um", "volume": volume}
+    return {**row, "voxels": volume * 1000 if voxels is None else voxels, "touches_border": False, **more}
+
+
+@pytest.fixture
+def plotted(monkeypatch):
+    """What the report plots: a list of mappings from group to values."""
+    plots = []
+    monkeypatch.setattr(figures, "strip_plot", lambda values, *rest: plots.append(values) or "<svg></svg>")
+    monkeypatch.setattr(figures, "bland_altman_plot", lambda *rest: "<svg></svg>")
+    return plots
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("nucleus 12", "nucleus"),
+        ("Segment_3", "Segment"),
+        ("cell#7", "cell"),
+        ("bead", ""),
+        ("12", ""),
+        ("T2 cell", ""),
+    ],
+)
+def test_the_kind_of_an_instance_is_its_name_without_number(name, kind):
+    assert kind_of_instance(name) == kind
+
+
+def test_numbered_segments_of_one_volume_count_as_cells():
+    rows = [score("v", f"nucleus {n}", 0.8 + n / 100) for n in range(5)] + [score("v", "bead"), score("v", "gold 1")]
+    tables, kinds = with_instances({"net": rows})
+    assert kinds == {"nucleus"}  # one numbered segment is no population
+    assert [row["segment"] for row in tables["net"]] == ["nucleus"] * 5 + ["bead", "gold 1"]
+    assert len({row["volume_name"] for row in tables["net"]}) == 6
+    assert {row["source_volume"] for row in tables["net"]} == {"v"}
+    section = agreement.agreement(Study(tables, {}, [], "nucleus", kinds), sheets := {})
+    assert sheets["agreement"][0]["cells"] == 5
+    assert sheets["agreement"][0]["dice"] == pytest.approx(0.82)
+    assert any("not independent" in text for text in section.texts)
+    assert any("--cells" in text for text in section.texts)
+
+
+def test_rows_of_matched_cells_are_instances_whatever_their_names():
+    rows = [score("v", "all cells", panoptic_quality=0.5, instance=0)]
+    rows += [score("v", name, instance=n) for n, name in enumerate(("left", "right"), 1)]
+    tables, kinds = with_instances({"net": rows})
+    assert kinds == {"cell"}
+    assert [row["segment"] for row in tables["net"]] == ["all cells", "cell", "cell"]
+    facts = agreement.facts(Study(tables, {}, [], "cell", kinds))
+    assert [text.split(",")[0] for _, text in facts] == ["panoptic quality", "Dice"]
+
+
+def test_the_widest_gap_tells_specks_from_cells():
+    assert smallest_cell([0.001, 0.002, 0.03, 40, 55, 90]) == 40
+    assert smallest_cell([8.0, 20.0, 55.0, 90.0]) == 0  # cells of several sizes
+    assert smallest_cell([5.0]) == 0
+    rows = [component(v) for v in (50.0, 61.0, 0.002, 0.001)]
+    cells, text = without_specks(rows)
+    assert [row["volume"] for row in cells] == [50.0, 61.0]
+    assert text.startswith(
+        "2 of 4 components are specks and do not count as cells: the largest has 0.002 µm³ (2 voxels)"
+    )
+    assert without_specks(cells) == (cells, "")
+    assert without_specks([component(1.0, voxels=2)])[0] == []
+
+
+def test_specks_are_told_from_cells_in_all_groups_together():
+    tables = {"a": [component(50.0), component(60.0, name="b")], "b": [component(0.001), component(0.002)]}
+    section = groups.morphology(Study({}, tables, [], "cell"), "cell", sheets := {})
+    assert [row["group"] for row in sheets["morphology summary"]] == ["a"]
+    assert any(text.startswith("2 of 4 components") for text in section.texts)
+
+
+def test_figures_against_the_truth_are_of_cells_that_every_method_has(plotted):
+    def rows(names, shift):
+        sizes = {name: float(ord(name[0])) for name in names}
+        return [
+            score(name, result_volume=sizes[name] + shift, truth_volume=sizes[name], status="both") for name in names
+        ]
+
+    scores = {"net": rows("abcdefgh", 1.0), "otsu": rows("cdefghij", 2.0)}
+    scores["otsu"][0] |= {"status": "absent from result", "result_volume": 0.0}  # c: missed
+    (section,) = agreement.morphology_against_truth(Study(scores, {}, [], "cell"), {})
+    truth = [float(ord(name)) for name in "defgh"]
+    expected = {"truth": truth, "net": [v + 1 for v in truth], "otsu": [v + 2 for v in truth]}
+    assert plotted == [expected]
+    assert "5 of 10 cells" in section.figures[0].caption
+    assert "otsu: 1 of 8 cells are on one side only and left out here." in section.texts
+
+
+@pytest.mark.parametrize("pairs", [2, MIN_PAIRS_FOR_TEST - 1, MIN_PAIRS_FOR_TEST])
+def test_tests_need_enough_pairs(plotted, pairs):
+    rng = np.random.default_rng(2)
+    rows = [score(str(n), truth_volume=float(n + 1), result_volume=n + 1 + rng.normal(0.2, 0.1)) for n in range(pairs)]
+    (section,) = agreement.morphology_against_truth(Study({"net": rows}, {}, [], "cell"), sheets := {})
+    (row,) = sheets["morphology tests"]
+    assert np.isfinite(row["difference"])
+    tested = [np.isfinite(row[name]) for name in ("t_p", "wilcoxon_p", "p_corrected", "cohen_d", "interval_low")]
+    assert set(tested) == {pairs >= MIN_PAIRS_FOR_TEST}
+    assert any("described, not tested" in text for text in section.texts) == (pairs < MIN_PAIRS_FOR_TEST)
+    assert not np.isfinite(row["limit_low"])
+
+
+def test_filopodia_of_several_radii_are_not_averaged(plotted):
+    def cells(radius, name):
+        more = {"thin_radius": radius, "thin_parts": 3, "thin_part_length": 2.0}
+        return [component(5.0 + n, name=f"{name}{n}", **more) for n in range(4)]
+
+    mixed = Study({}, {"a": cells(0.25, "a"), "b": cells(0.375, "b")}, [], "cell")
+    section = groups.morphology(mixed, "cell", sheets := {})
+    assert "thin_parts" not in sheets["morphology summary"][0]
+    assert any("acseg measure --thin-radius 0.375 --unit um" in text for text in section.texts)
+    alike = Study({}, {"a": cells(0.25, "a"), "b": cells(0.25, "b")}, [], "cell")
+    section = groups.morphology(alike, "cell", sheets := {})
+    assert sheets["morphology summary"][0]["thin_parts"] == 3
+    assert any("Filopodia per group" in figure.caption for figure in section.figures)
+
+
+@pytest.mark.parametrize(("unit", "label"), [("1/um", ("LAC mean", "1/µm")), ("", ("intensity mean", ""))])
+def test_only_an_inverse_length_is_called_lac(unit, label):
+    table = table_of([{"lac_mean": 0.3, "intensity_unit": unit}], ["lac_mean"])
+    assert [(column.label, column.unit) for column in table.columns] == [label]
