@@ -71,6 +71,8 @@ def describe(results: dict[str, Any]) -> str:
         lines.append(f"Voxel size: {' x '.join(f'{v:g}' for v in results['spacing'])} {results['unit']}")
     elif preprocessing.get("longest_side"):
         lines.append(f"Voxel size: any; images are reduced to {preprocessing['longest_side']} voxels a side")
+    elif preprocessing.get("mean_side"):
+        lines.append(f"Voxel size: any; images are reduced to {preprocessing['mean_side']}^3 voxels")
     else:
         lines.append("Voxel size: voxels are taken as they are")
     if preprocessing.get("pipeline") == "biomedisa":

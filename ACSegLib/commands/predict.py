@@ -236,7 +236,7 @@ def _predicted(volume: Volume, model: Model, options: Options, progress: Progres
 
     settings = _settings(options)
     _check_refinement(options, model)
-    automatic = options.refine == "auto" and bool(model.preprocessing.get("longest_side")) and options.resample
+    automatic = options.refine == "auto" and model.reduces_images and options.resample
     settings.keep_probabilities |= automatic
     biomedisa = model.preprocessing.get("pipeline") == "biomedisa" and not options.native
     if biomedisa:

@@ -112,8 +112,9 @@ def _walk(
     spreads = np.array([max(float(image[seeds == c].std()), 1e-6) for c in present])
     contrast = max(float(np.abs(means[:, None] - means).max()), 1e-6)
     edges = image / np.float32(contrast)
-    steps = np.abs(np.diff(edges, axis=2)).ravel()[:: max(1, edges.size // 1_000_000)]
-    noise = max(float(np.median(steps)) / 0.6745, 1e-3)
+    every = max(1, edges.size // 1_000_000)
+    steps = [float(np.median(np.abs(np.diff(edges, axis=axis)).ravel()[::every])) for axis in range(3)]
+    noise = max(sum(steps) / 3 / 0.6745, 1e-3)  # over all axes: a result must not depend on their order
     spreads = np.maximum(spreads, 0.1 * contrast)
     prior = np.stack(
         [

@@ -76,6 +76,11 @@ class Model:
     unit: str = "px"
     card: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def reduces_images(self) -> bool:
+        """Whether images are reduced to a fixed size for the network, whatever their voxels."""
+        return bool(self.preprocessing.get("longest_side") or self.preprocessing.get("mean_side"))
+
     def network(self) -> torch.nn.Module:
         """Build the network with these weights, in evaluation mode, on the CPU.
 

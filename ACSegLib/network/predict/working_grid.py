@@ -7,7 +7,8 @@ needs only the planes that its rows name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,23 @@ def working_shape(shape: Sequence[int], longest_side: int) -> tuple[int, int, in
     factor = min(1.0, longest_side / max(shape))
     k, j, i = (max(1, round(n * factor)) for n in shape)
     return k, j, i
+
+
+def reduced_shape(shape: Sequence[int], preprocessing: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """Shape (k, j, i) that a model reduces any image to; None if it takes images at a voxel size or as they are.
+
+    Parameters
+    ----------
+    preprocessing : mapping
+        Of the model: ``longest_side``, or ``mean_side``, the geometric mean of the sides. Nothing is enlarged.
+    """
+    if preprocessing.get("longest_side"):
+        return working_shape(shape, int(preprocessing["longest_side"]))
+    if preprocessing.get("mean_side"):
+        factor = min(1.0, float(preprocessing["mean_side"]) / math.prod(shape) ** (1 / 3))
+        k, j, i = (max(1, round(n * factor)) for n in shape)
+        return k, j, i
+    return None
 
 
 def axis_weights(size: int, wanted: int) -> csr_matrix:

@@ -19,7 +19,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.labelled_slices import LabelledSlices, checked_axis, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.network.model.preprocessing import normalise, resample_image, resampled_shape
-from ACSegLib.network.predict.working_grid import working_shape
+from ACSegLib.network.predict.working_grid import reduced_shape
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume
 
 #: Value of voxels that the loss leaves out.
@@ -304,11 +304,9 @@ def prepare(
     slices = labelled_slices(labels, sparse, ignore).slices
     target, known = encode_labels(labels, table, overlapping=overlapping, slices=slices, missing=missing, ignore=ignore)
     image = normalise(volume.array, preprocessing["normalisation"])
-    shape = volume.shape
-    if preprocessing.get("longest_side"):  # as the prediction will do it
-        shape = working_shape(volume.shape, int(preprocessing["longest_side"]))
-    elif spacing is not None:
-        shape = resampled_shape(volume, spacing, unit)
+    shape = reduced_shape(volume.shape, preprocessing)  # as the prediction will do it
+    if shape is None:
+        shape = volume.shape if spacing is None else resampled_shape(volume, spacing, unit)
     if shape != volume.shape:
         image, target = resample_image(image, shape), resample_target(target, shape)
     if scratch is not None:

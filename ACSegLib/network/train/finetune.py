@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 #: What a training goes on with of a model's preprocessing; the rest describes another program's prediction.
-_OUR_PREPROCESSING = ("normalisation", "longest_side")
+_OUR_PREPROCESSING = ("normalisation", "longest_side", "mean_side", "canonical_axes")
 _FROM_MODEL = "from the model that the training starts with"
 
 
@@ -82,7 +82,7 @@ def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_by
     patch = fit_to_strides(own_patch or plan.patch_size, spec)
     patch, batch = fit_to_memory(patch, plan.batch_size, spec, available_bytes, reasons)
     if "spacing" in asked:
-        kept.pop("longest_side", None)
+        kept = {key: value for key, value in kept.items() if key not in ("longest_side", "mean_side")}
     return replace(
         plan,
         spec=spec,

@@ -12,7 +12,7 @@ from ACSegLib.files.lazy import is_mapped
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model.architecture import unet_spec
 from ACSegLib.network.model.model_file import Model
-from ACSegLib.network.predict import backends, inference
+from ACSegLib.network.predict import backends, job
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.network.predict.plane_sink import PlaneSink, size_of_labels
 from ACSegLib.network.predict.tiling import choose_tile, place_tiles
@@ -202,7 +202,7 @@ def test_the_report_says_why_the_backend_was_chosen(monkeypatch):
 
 def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
     volume, tried = smooth_volume((32, 32, 32)), []
-    make = inference.make_backend
+    make = job.make_backend
 
     def cramped(model, tile, **options):
         tried.append(tile)
@@ -210,7 +210,7 @@ def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
             raise compute.OutOfMemory("std::bad_alloc")
         return make(model, tile, **options)
 
-    monkeypatch.setattr(inference, "make_backend", cramped)
+    monkeypatch.setattr(job, "make_backend", cramped)
     found = predict(volume, threshold_model(patch=8), settings())
     assert np.array_equal(found.segmentation.labels, expected_labels(volume.array))
     assert "32 x 32 x 32 voxels did not fit in memory; a smaller one was taken" in found.report["notes"][0]

@@ -1,0 +1,269 @@
+"""One prediction's work: tiles of the working grid through the network, and their probabilities into a sink.
+
+Tiles run along j and i for one row after the other along k; once a row is done, the planes that no later tile touches
+are finished and handed to the sink. What is kept is one row of probabilities.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.compute import OutOfMemory, memory_errors, reuse_freed_memory, usable_memory
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.jobs import Progress
+from ACSegLib.network.predict.backends import Array, Backend, choose_backend, make_backend
+from ACSegLib.network.predict.orientation import canonical_orientation
+from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, on_host, size_of_labels
+from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
+from ACSegLib.network.predict.working_grid import WorkingGrid
+
+if TYPE_CHECKING:
+    import torch
+
+    from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.predict.settings import PredictionSettings
+
+#: What reading, backend and statistics take, whatever the image; of the rest a quarter is freed memory that is held.
+_FIXED_BYTES = 512 << 20
+Normalise = Callable[[np.ndarray], np.ndarray]
+
+
+class Job:
+    """One prediction: tries the largest tile, and smaller ones when memory runs out."""
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        grid: WorkingGrid,
+        model: Model,
+        settings: PredictionSettings,
+        normalise: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self.array, self.grid, self.model, self.settings = array, grid, model, settings
+        self.normalise = normalise
+        choice = choose_backend(settings.device, settings.backend)
+        self.kind, self.place, self.reason = choice.backend, choice.device, choice.reason
+        self.notes = choice.notes
+        patch = model.preprocessing.get("patch_size") or (64, 64, 64)
+        self.overlap = [round(n * settings.overlap) for n in patch]
+        self.thin = settings.thin_for(model)
+
+    def estimate(self, tiling: Tiling, backend: str) -> int:
+        """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
+        tile = math.prod(tiling.tile)
+        row = 4 * self.model.spec["out_channels"] * tiling.tile[0] * math.prod(tiling.shape[1:])
+        return int(tile * bytes_per_voxel(self.model.spec, backend) + row + self._labels_bytes())
+
+    def _labels_bytes(self) -> int:
+        size = size_of_labels(self.grid, self.model, self.thin)
+        return 0 if labels_on_disk(size, self.settings.memory_limit) else size
+
+    def make_sink(self) -> PlaneSink:
+        """An empty sink for the planes of probabilities."""
+        return PlaneSink(self.grid, self.model, self.settings.keep_probabilities, self.settings.memory_limit, self.thin)
+
+    def run(
+        self, progress: Progress, notes: list[str], make_sink: Callable[[], Any] | None = None
+    ) -> tuple[Any, Backend, Tiling]:
+        """Predict; gives the filled sink, and what it was done with."""
+        make_sink = make_sink or self.make_sink
+        notes += self.notes
+        budget = self._budget()
+        while True:
+            tiling = self._tiling(budget)
+            try:
+                with memory_errors(), reuse_freed_memory():
+                    backend = make_backend(
+                        self.model, tiling.tile, device=self.place, backend=self.kind, precision=self.settings.precision
+                    )
+                    sink = make_sink()
+                    self._rows(backend, tiling, sink, progress.part(0.02, 0.98))
+                progress(0.98, "putting thin parts right")
+                sink.finish(progress)
+                return sink, backend, tiling
+            except OutOfMemory as error:
+                size = " x ".join(str(n) for n in tiling.tile)
+                budget = self.estimate(tiling, self.kind) // 2
+                if self.settings.tile is not None or not self._fits(budget):
+                    raise MemoryLimitError(
+                        f"a tile of {size} voxels does not fit in memory; choose a smaller --tile, or close programs."
+                    ) from error
+                notes.append(f"a tile of {size} voxels did not fit in memory; a smaller one was taken")
+                progress(0.0, notes[-1])
+
+    def _fits(self, budget: int) -> bool:
+        try:
+            self._tiling(budget)
+        except MemoryLimitError:
+            return False
+        return True
+
+    def _budget(self) -> int:
+        if self.settings.memory_limit is not None:
+            limit = int(self.settings.memory_limit)
+            return max((limit - _FIXED_BYTES) * 3 // 4, limit // 4) - self._labels_bytes()
+        return usable_memory(self.place) - (self._labels_bytes() if self.place == "cpu" else 0)
+
+    def _tiling(self, budget: int) -> Tiling:
+        spec, tile = self.model.spec, self.settings.tile
+        if tile is None:
+            return choose_tile(self.grid.shape, spec, self.overlap, budget, backend=self.kind, device=self.place)
+        from ACSegLib.network.model.architecture import patch_divisor
+
+        if any(n < 1 or n % d for n, d in zip(tile, patch_divisor(spec), strict=True)):
+            raise InputError(f"tile {tuple(tile)} must be multiples of {patch_divisor(spec)} for this network.")
+        return place_tiles(self.grid.shape, tile, self.overlap)
+
+    def _rows(self, backend: Backend, tiling: Tiling, sink: PlaneSink, progress: Progress) -> None:
+        on_gpu = backend.device != "cpu"
+        windows: list[list[Array]] = [list(tiling.windows(axis)) for axis in range(3)]
+        if on_gpu:
+            import torch
+
+            windows = [[torch.from_numpy(w).to(backend.device) for w in row] for row in windows]
+        starts, (depth, height, width) = tiling.starts, tiling.shape
+        size = (self.model.spec["out_channels"], min(tiling.tile[0], depth), height, width)
+        rows: Array = torch.zeros(size, device=backend.device) if on_gpu else np.zeros(size, np.float32)
+        tiles = self._read_ahead(tiling)
+        columns = list(itertools.product(range(len(starts[1])), range(len(starts[2]))))
+        for n, k in enumerate(starts[0]):
+            for m, (b, c) in enumerate(columns):
+                progress((n * len(columns) + m) / tiling.count, f"tile {n * len(columns) + m + 1} of {tiling.count}")
+                result = self._mirrored(backend, next(tiles), progress)
+                wk, wj, wi = windows[0][n], windows[1][b], windows[2][c]
+                result = result[0, :, : len(wk), : len(wj), : len(wi)] * (wj[:, None] * wi)
+                result *= wk[:, None, None]
+                j, i = starts[1][b], starts[2][c]
+                rows[:, : len(wk), j : j + len(wj), i : i + len(wi)] += result
+            done = starts[0][n + 1] if n + 1 < len(starts[0]) else depth
+            sink.take(rows[:, : done - k])
+            shared = rows[:, done - k :] + 0  # a copy: what the next row of tiles adds to
+            rows[:, : shared.shape[1]] = shared
+            rows[:, shared.shape[1] :] = 0
+
+    def _read_ahead(self, tiling: Tiling) -> Iterator[Array]:
+        """Read the next tile while the network works on this one."""
+        if self.place.startswith("cuda"):
+            yield from self._read_ahead_to_gpu(tiling)
+            return
+
+        def read(start: tuple[int, ...]) -> np.ndarray:
+            return self.grid.read(self.array, start, tiling.tile, self.normalise)[None, None]
+
+        places = itertools.product(*tiling.starts)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(read, next(places))
+            for place in places:
+                tile, ahead = ahead.result(), pool.submit(read, place)
+                yield tile
+            yield ahead.result()
+
+    def _read_ahead_to_gpu(self, tiling: Tiling) -> Iterator[torch.Tensor]:
+        """As `_read_ahead`; copied beside the stream that computes, so that the copy takes no time of its own."""
+        import torch
+
+        copies = torch.cuda.Stream(self.place)
+
+        def read(start: tuple[int, ...]) -> torch.Tensor:
+            tile = torch.from_numpy(self.grid.read(self.array, start, tiling.tile, self.normalise))[None, None]
+            with memory_errors(), torch.cuda.stream(copies):
+                tile = tile.pin_memory().to(self.place, non_blocking=True)
+                copies.synchronize()
+            return tile
+
+        def handed_over(ahead: Future[torch.Tensor]) -> torch.Tensor:
+            tile = ahead.result()  # its memory must not be given to a later copy while the network still reads it
+            tile.record_stream(torch.cuda.current_stream(self.place))
+            return tile
+
+        places = itertools.product(*tiling.starts)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(read, next(places))
+            for place in places:
+                tile, ahead = handed_over(ahead), pool.submit(read, place)
+                yield tile
+            yield handed_over(ahead)
+
+    def _mirrored(self, backend: Backend, tile: Array, progress: Progress) -> Array:
+        if not self.settings.tta:
+            return backend(tile, progress)
+        total = backend(tile, progress) + 0  # a copy: the next call may overwrite it
+        for count in range(1, 4):
+            for axes in itertools.combinations((2, 3, 4), count):
+                total += _flipped(backend(_flipped(tile, axes), progress), axes)
+        return total / 8
+
+
+def _flipped(array: Array, axes: tuple[int, ...]) -> Array:
+    return np.flip(array, axes) if isinstance(array, np.ndarray) else array.flip(axes)
+
+
+def run_as_it_lies(
+    array: np.ndarray,
+    grid: WorkingGrid,
+    model: Model,
+    settings: PredictionSettings,
+    normalise: Normalise,
+    progress: Progress,
+    notes: list[str],
+) -> tuple[Job, PlaneSink, Backend, Tiling]:
+    """Predict tile by tile, as the image lies."""
+    job = Job(array, grid, model, settings, normalise)
+    return job, *job.run(progress, notes)
+
+
+def run_turned(
+    array: np.ndarray,
+    grid: WorkingGrid,
+    model: Model,
+    settings: PredictionSettings,
+    normalise: Normalise,
+    progress: Progress,
+    notes: list[str],
+) -> tuple[Job, PlaneSink, Backend, Tiling]:
+    """Read the reduced image as a whole, predict it in its canonical orientation, and turn the result back."""
+    image = grid.read(array, (0, 0, 0), grid.shape, normalise)
+    orientation = canonical_orientation(image)
+    turned = np.ascontiguousarray(orientation.apply(image))
+    within = replace(settings, keep_probabilities=False, roi=None)
+    inner = WorkingGrid((0, 0, 0), turned.shape, turned.shape)
+    job = Job(turned, inner, model, within, lambda part: part)
+    collected = _Collected()
+    _, backend, tiling = job.run(progress.part(0.0, 0.8), notes, lambda: collected.empty())
+    outer = Job(array, grid, model, settings, normalise)
+    sink = outer.make_sink()
+    sink.take(np.ascontiguousarray(orientation.undo(collected.array)))
+    sink.finish(progress.part(0.8, 1.0))
+    return outer, sink, backend, tiling
+
+
+class _Collected:
+    """Takes planes of probabilities, and keeps them as one array (channels, k, j, i)."""
+
+    def __init__(self) -> None:
+        self._planes: list[np.ndarray] = []
+
+    def empty(self) -> _Collected:
+        """Drop what was taken, for another try."""
+        self._planes.clear()
+        return self
+
+    def take(self, planes: Array) -> None:
+        """Take the next planes."""
+        self._planes.append(np.array(on_host(planes)))
+
+    def finish(self, progress: Progress) -> int:
+        """Nothing is left to do."""
+        return 0
+
+    @property
+    def array(self) -> np.ndarray:
+        """All planes."""
+        return np.concatenate(self._planes, axis=1)

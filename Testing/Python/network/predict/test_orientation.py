@@ -1,0 +1,76 @@
+"""A prediction does not depend on the order and direction of the image's axes."""
+
+import itertools
+
+import numpy as np
+import pytest
+from known_networks import threshold_model
+
+from ACSegLib.network.model.architecture import build_seeded, unet_spec
+from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.predict.inference import PredictionSettings, predict
+from ACSegLib.network.predict.orientation import Orientation, canonical_orientation
+from ACSegLib.network.predict.working_grid import reduced_shape
+from ACSegLib.phantom import simulate
+from ACSegLib.volume import Segment, Volume
+
+ALL_48 = [
+    Orientation(order, flips)
+    for order in itertools.permutations(range(3))
+    for flips in itertools.product((False, True), repeat=3)
+]
+
+
+@pytest.mark.parametrize("shape", [(12, 12, 12), (9, 12, 12), (7, 9, 14)])
+def test_all_orientations_of_an_image_have_one_canonical_form(shape):
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    expected = canonical_orientation(image).apply(image)
+    for orientation in ALL_48:
+        turned = np.ascontiguousarray(orientation.apply(image))
+        np.testing.assert_array_equal(canonical_orientation(turned).apply(turned), expected)
+
+
+@pytest.mark.parametrize("orientation", ALL_48[::7])
+def test_undo_brings_channels_back(orientation):
+    array = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    np.testing.assert_array_equal(orientation.undo(orientation.apply(array)), array)
+
+
+def test_a_network_that_knows_directions_predicts_all_orientations_alike():
+    """With random weights the network's answer depends on the orientation, unless the image is turned for it."""
+    spec = unet_spec(1, base=4)
+    preprocessing = {"normalisation": {"kind": "volume"}, "patch_size": [24] * 3, "mean_side": 24}
+    volume = simulate((28, 32, 36), seed=2, reconstruct=False).volume.array
+    settings = PredictionSettings(device="cpu", precision="float32", thin=0.5)
+
+    def agreement(canonical):
+        model = Model(
+            spec, build_seeded(spec, 3).state_dict(), [Segment("a", 1)], {**preprocessing, "canonical_axes": canonical}
+        )
+        first = predict(Volume(volume), model, settings).segmentation.labels
+        found = []
+        for orientation in ALL_48[5::9]:
+            turned = np.ascontiguousarray(orientation.apply(volume))
+            labels = predict(Volume(turned), model, settings).segmentation.labels
+            found.append(float((orientation.undo(labels) == first).mean()))
+        return min(found)
+
+    assert agreement(canonical=True) > 0.999
+    assert agreement(canonical=False) < 0.99
+
+
+def test_a_turned_prediction_gives_labels_probabilities_and_region_where_the_image_has_them():
+    volume = Volume(simulate((20, 30, 26), seed=1, reconstruct=False).volume.array)
+    plain, turned = (threshold_model(mean_side=16, canonical_axes=canonical) for canonical in (False, True))
+    for roi in (None, ((2, 18), (5, 25), (0, 20))):
+        settings = PredictionSettings(device="cpu", precision="float32", keep_probabilities=True, roi=roi)
+        expected, found = predict(volume, plain, settings), predict(volume, turned, settings)
+        np.testing.assert_array_equal(found.segmentation.labels, expected.segmentation.labels)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=2e-3)
+        assert found.report["working_shape"] == expected.report["working_shape"]
+
+
+def test_a_mean_side_keeps_the_number_of_voxels_whatever_the_shape():
+    assert reduced_shape((283, 118, 118), {"mean_side": 64}) == (115, 48, 48)
+    assert reduced_shape((30, 40, 50), {"mean_side": 64}) == (30, 40, 50)
+    assert reduced_shape((30, 40, 50), {}) is None
