@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ACSegLib
 from ACSegLib.compute import threads
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.version import __version__
 
 #: Segments that a summary lists; a label file may hold hundreds.
 LISTED = 20
@@ -269,7 +269,7 @@ class _Journal:
     def __init__(self, path: Path, settings: Any) -> None:
         values = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else dict(settings)  # type: ignore[arg-type]
         values = {k: v for k, v in values.items() if k not in self.UNRELATED}
-        text = json.dumps([ACSegLib.__version__, values], sort_keys=True, default=str)
+        text = json.dumps([__version__, values], sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()
         self.path = path
         self._known = False

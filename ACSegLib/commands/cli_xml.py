@@ -11,9 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-import ACSegLib
 from ACSegLib.commands.cli_modules import CLI_MODULES, NOT_GIVEN, Parameter, parameters
 from ACSegLib.errors import InputError
+from ACSegLib.version import __version__
 
 _GROUPS = (
     ("IO", "Input and output", False),
@@ -30,7 +30,7 @@ def xml_text(name: str) -> str:
         ("category", "Segmentation.ACSeg"),
         ("title", module.title),
         ("description", module.description),
-        ("version", ACSegLib.__version__),
+        ("version", __version__),
         ("documentation-url", "https://github.com/acseg/SlicerACSeg"),
         ("license", "Apache-2.0"),
         ("contributor", "The ACSeg developers"),

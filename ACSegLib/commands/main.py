@@ -12,11 +12,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import ACSegLib
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.options import add_arguments, from_namespace
 from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
+from ACSegLib.version import __version__
 
 EXIT_OK, EXIT_DEFECT, EXIT_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
@@ -28,7 +28,7 @@ def build_parser(name: str | None = None) -> argparse.ArgumentParser:
         description="From a few drawn slices to full 3D segmentations, trained networks and measurements.",
         epilog="Run 'acseg COMMAND --help' for the options of a command.",
     )
-    parser.add_argument("--version", action="version", version=f"acseg {ACSegLib.__version__}")
+    parser.add_argument("--version", action="version", version=f"acseg {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     groups: dict[str, Any] = {}
     for command in COMMANDS:

@@ -15,8 +15,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import ACSegLib
 from ACSegLib.files.atomic import atomic_output
+from ACSegLib.version import __version__
 
 _PACKAGES = (
     *("numpy", "scipy", "scikit-image", "SimpleITK", "numba", "torch", "monai", "openvino"),
@@ -57,7 +57,7 @@ def peak_memory() -> int | None:
 
 def versions() -> dict[str, str]:
     """Versions of ACSeg, Python and those packages that are installed."""
-    found = {"acseg": ACSegLib.__version__, "python": platform.python_version(), "system": platform.platform()}
+    found = {"acseg": __version__, "python": platform.python_version(), "system": platform.platform()}
     for package in _PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

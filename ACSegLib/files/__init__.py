@@ -1,5 +1,5 @@
 """Files: the only place that knows formats. One module per format behind `open_volume` and its kin."""
 
-from ACSegLib.files.registry import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files.registry import open_any, open_segmentation, open_volume, save_segmentation, save_volume
 
-__all__ = ["open_segmentation", "open_volume", "save_segmentation", "save_volume"]
+__all__ = ["open_any", "open_segmentation", "open_volume", "save_segmentation", "save_volume"]

@@ -199,9 +199,22 @@ def open_volume(
     """
     with lazily(lazy_from):
         content = read_content(path, dataset, level)
+    return _volume_of(content, Path(path))
+
+
+def open_any(
+    path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None, lazy_from: int | None = None
+) -> Volume | Segmentation:
+    """Open a file with a segment table as a segmentation, and any other as a volume; see `open_volume`."""
+    with lazily(lazy_from):
+        content = read_content(path, dataset, level)
+    return _volume_of(content, Path(path)) if content.segments is None else segmentation_of(content, Path(path))
+
+
+def _volume_of(content: Content, path: Path) -> Volume:
     if len(content.layers) > 1:
-        raise FileError(f"{path}: holds {len(content.layers)} layers of overlapping segments, not one image.")
-    return Volume(content.array, content.geometry, _stem(Path(path)), content.meta)
+        raise FileError(f"{path}: contains {len(content.layers)} layers of overlapping segments, not one image.")
+    return Volume(content.array, content.geometry, _stem(path), content.meta)
 
 
 def open_segmentation(

@@ -5,9 +5,12 @@ uses them: `labelled_slices`, `features`, `shape`, `appearance`, `selection`, `c
 system), `pipeline`, `refilling`; `image_kernels` and `walk_kernels` are the compiled loops.
 """
 
+from ACSegLib.callable_module import make_callable
 from ACSegLib.fill.context import Settings
 from ACSegLib.fill.pipeline import FillResult, estimate_memory, fill
 from ACSegLib.fill.refilling import refill
 from ACSegLib.fill.suggest import suggest_slices
 
 __all__ = ["FillResult", "Settings", "estimate_memory", "fill", "refill", "suggest_slices"]
+
+make_callable(__name__)

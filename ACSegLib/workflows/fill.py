@@ -167,6 +167,11 @@ class FillOutcome:
     request: FillRequest = field(repr=False)
     result: FillResult | None = field(default=None, repr=False)
 
+    @property
+    def labels(self) -> np.ndarray:
+        """The dense labels as an array, shape (k, j, i); an InputError if segments overlap."""
+        return self.segmentation.labels
+
     def merged_with(self, labels: Segmentation, protected: np.ndarray | None = None) -> Segmentation:
         """The segmentation with sparse labels drawn since, and with protected voxels as `labels` has them."""
         return _merged(self.segmentation, self.request, labels, protected)

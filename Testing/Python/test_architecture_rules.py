@@ -14,8 +14,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 STEPS = ("fill", "network", "measure")
 #: What the steps share, and the files below it: they know none of the rooms above them.
 SHARED = ("postprocess", "labelled_slices", "compute")
-GROUND = ("volume", "axes", "files", "jobs", "errors", "masks", "cgroups")
-ABOVE = ("study", "workflows", "commands", "app", "worker", "phantom", "pictures", "scene")
+GROUND = ("volume", "geometry", "arrays", "notebook", "axes", "files", "jobs", "errors", "masks", "cgroups")
+ABOVE = ("api", "study", "workflows", "commands", "app", "worker", "phantom", "pictures", "scene")
 HEAVY = {
     *("torch", "monai", "lightning", "numba", "sklearn", "matplotlib", "vtk", "vtkmodules", "pandas", "openvino"),
     *("skimage", "SimpleITK", "h5py", "zarr", "mrcfile", "tifffile", "nrrd"),

@@ -46,6 +46,11 @@ class Prediction:
     probabilities: np.ndarray | None
     report: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels as an array, shape (k, j, i); an InputError if segments overlap."""
+        return self.segmentation.labels
+
 
 def predict(
     volume: Volume, model: Model, settings: PredictionSettings | None = None, progress: Progress | None = None

@@ -287,7 +287,7 @@ def _card(
     import monai
     import torch
 
-    import ACSegLib
+    from ACSegLib.version import __version__
 
     chosen = asdict(plan)
     chosen.pop("spec")
@@ -296,7 +296,7 @@ def _card(
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "versions": {
-            "acseg": ACSegLib.__version__,
+            "acseg": __version__,
             "torch": torch.__version__,
             "monai": monai.__version__,
             "lightning": lightning.__version__,

@@ -1,0 +1,20 @@
+"""The public functions of ACSeg: open, save, fill, refill, predict, train, measure, compare.
+
+They are what ``import ACSegLib as acseg`` offers. They take NumPy arrays, or a `Volume` and a `Segmentation`, and
+return objects whose arrays are one attribute away:
+
+>>> import ACSegLib as acseg
+>>> result = acseg.fill(image, sparse_labels, spacing=(60, 60, 60), unit="nm")
+>>> result.labels, result.uncertainty
+>>> acseg.measure(result.segmentation)["volume"]
+
+The spacing of an array is in the order of the array, (z, y, x), as in scikit-image.
+"""
+
+from ACSegLib.api.data import open, save
+from ACSegLib.api.filling import fill, refill
+from ACSegLib.api.measuring import compare, measure
+from ACSegLib.api.networks import predict, train
+from ACSegLib.api.table import Table
+
+__all__ = ["Table", "compare", "fill", "measure", "open", "predict", "refill", "save", "train"]

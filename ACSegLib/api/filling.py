@@ -1,0 +1,190 @@
+"""Fill and refill: from sparse labels to dense labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ACSegLib.api.inputs import as_pair, as_segmentation
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ACSegLib.api.inputs import Image, Labels, Spacing
+    from ACSegLib.workflows import FillOutcome
+
+
+def fill(
+    image: Image,
+    labels: Labels,
+    *,
+    spacing: Spacing | None = None,
+    unit: str | None = None,
+    axis: str = "auto",
+    slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = None,
+    mode: str = "slices",
+    background: str | None = None,
+    ignore: str | None = None,
+    only: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
+    islands: float | None = None,
+    holes: float | None = None,
+    smooth: float | None = None,
+    resample: bool = False,
+    device: str = "auto",
+    gamma: float | None = None,
+    edge: float = 3.0,
+    memory: float | None = None,
+    probabilities: bool = False,
+    suggest: int = 0,
+    protected: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> FillOutcome:
+    """Compute dense labels from an image and sparse labels, by a random walk.
+
+    Parameters
+    ----------
+    image : Volume or array_like, shape (z, y, x)
+        Any real number type. NaN and infinite voxels stay background unless they are labelled.
+    labels : Segmentation or array_like, shape (z, y, x)
+        Labels on some slices. A labelled slice is complete: 0 on it is background.
+    spacing : float or sequence of 3 floats, optional
+        Voxel size of arrays along (z, y, x).
+    unit : str, optional
+        Unit of `spacing`: "nm", "um", "mm", "cm", "m", "angstrom"; "px" (not known) by default.
+    axis : str
+        Axis across the labelled slices: "auto", "x", "y", "z" (or "i", "j", "k"), or "all".
+    slices : sequence of int, or mapping from axis to sequence of int, optional
+        All labelled slices, counted from 0. They are detected by default; slices without any label must be listed.
+    mode : {"slices", "scribbles"}
+        Whether labelled slices are complete, or only the labelled voxels count.
+    background, ignore : str, optional
+        Names of the segments that mark background (for scribbles) and voxels that are unknown.
+    only, leave_out : sequence of str
+        Segments that the result contains (all by default), and segments that it does not contain.
+    islands, holes : float, optional
+        Remove components, and fill enclosed holes, that are smaller than this: voxels, or a fraction below 1.
+    smooth : float, optional
+        Smooth boundaries over this length in voxels.
+    resample : bool
+        Accept a segmentation on another grid, and resample it (nearest neighbour).
+    device : {"auto", "cpu", "cuda"}
+        Where to compute.
+    gamma, edge : float
+        Strength of the class prior, chosen by cross-validation by default; edge scale in noise levels.
+    memory : float, optional
+        Memory in GiB that may be used.
+    probabilities : bool
+        Also return the probability of each segment.
+    suggest : int
+        Number of slices to suggest for labelling next.
+    protected : ndarray of bool, shape (z, y, x), optional
+        Voxels that keep their labels.
+    progress : Progress, optional
+        Reports progress, and cancels.
+
+    Returns
+    -------
+    FillOutcome
+        ``labels`` and ``uncertainty`` are arrays; ``segmentation``, ``probabilities``, ``report``, ``suggested``.
+
+    Raises
+    ------
+    InputError
+        If image and labels do not fit together, or if nothing is labelled.
+    MemoryLimitError
+        If the fill does not fit in memory.
+    Cancelled
+        If the progress was cancelled.
+
+    References
+    ----------
+    .. [1] L. Grady, "Multilabel random walker image segmentation using prior models", CVPR 2005,
+       :doi:`10.1109/CVPR.2005.239`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ACSegLib as acseg
+    >>> z, y, x = np.indices((32, 32, 32))
+    >>> ball = (z - 16) ** 2 + (y - 16) ** 2 + (x - 16) ** 2 < 100
+    >>> sparse_labels = np.where(np.isin(z, (8, 16, 24)), ball, 0)
+    >>> result = acseg.fill(ball.astype(float), sparse_labels)
+    >>> result.labels.shape
+    (32, 32, 32)
+    """
+    from ACSegLib.workflows import FillRequest, run
+
+    volume, sparse = as_pair(image, labels, spacing, unit)
+    request = FillRequest(
+        volume=volume,
+        labels=sparse,
+        resample=resample,
+        axis=axis,
+        slices=slices,
+        mode=mode,
+        background=background,
+        ignore=ignore,
+        only=only,
+        leave_out=leave_out,
+        islands=islands,
+        holes=holes,
+        smooth=smooth,
+        device=device,
+        gamma=gamma,
+        edge=edge,
+        memory=memory,
+        probabilities=probabilities,
+        suggest=suggest,
+    )
+    return run(request, protected=protected, progress=progress)
+
+
+def refill(
+    previous: FillOutcome,
+    labels: Labels,
+    *,
+    protected: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> FillOutcome:
+    """Fill again after an edit of the sparse labels. Only what the edit changes is computed.
+
+    Parameters
+    ----------
+    previous : FillOutcome
+        Result of `fill` or `refill`. Image and options are those of that fill.
+    labels : Segmentation or array_like, shape (z, y, x)
+        The edited sparse labels. A value of an array that is new becomes a new segment.
+    protected, progress : optional
+        As in `fill`.
+
+    Returns
+    -------
+    FillOutcome
+        ``refilled`` lists the slices whose surroundings were computed again; None means a complete fill.
+
+    Raises
+    ------
+    InputError, MemoryLimitError, Cancelled
+        As `fill`.
+    """
+    from ACSegLib.workflows import run
+
+    if not isinstance(labels, Segmentation):
+        labels = _with_known_segments(labels, previous.request.labels)
+    request = dataclasses.replace(previous.request, labels=labels)
+    return run(request, previous, protected, progress)
+
+
+def _with_known_segments(labels: Labels, known: Segmentation) -> Segmentation:
+    """A segmentation of an array: names and ids of known values, and new segments for the others."""
+    edited = as_segmentation(labels)
+    if known.overlapping:
+        raise InputError("the segments of this fill overlap; give the edited labels as a Segmentation.")
+    values = {segment.value for segment in known.segments}
+    rows = [*known.segments, *(segment for segment in edited.segments if segment.value not in values)]
+    return Segmentation(edited.layers, rows, known.geometry, known.name)

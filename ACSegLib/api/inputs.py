@@ -1,0 +1,168 @@
+"""Arguments of the Python library as `Volume` and `Segmentation`: these themselves, or arrays with a spacing.
+
+The spacing of an array is in the order of the array, (z, y, x), as in scikit-image. `Geometry` has it in the order
+(x, y, z), as ITK does. This is the only place that converts the one into the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    Image = Volume | ArrayLike
+    Labels = Segmentation | Volume | ArrayLike
+    Spacing = float | Sequence[float]
+
+
+def array_geometry(spacing: Spacing | None, unit: str | None) -> Geometry:
+    """Geometry of an array.
+
+    Parameters
+    ----------
+    spacing : float or sequence of 3 floats, optional
+        Voxel size along (z, y, x); one number for cubic voxels; 1 if left out.
+    unit : str, optional
+        Unit of `spacing`; "px" (not known) if left out.
+
+    Raises
+    ------
+    InputError
+        If a number is missing, not finite or not positive, or if a unit is given without a spacing.
+    """
+    if spacing is None:
+        if unit not in (None, "px"):
+            raise InputError(f"unit={unit!r} needs a spacing: give the voxel size along (z, y, x) too.")
+        return Geometry()
+    try:
+        sizes = np.asarray(spacing, float).ravel()
+    except (TypeError, ValueError):
+        sizes = np.empty(0)
+    if sizes.size == 1:
+        sizes = np.repeat(sizes, 3)
+    if sizes.size != 3 or not np.isfinite(sizes).all() or sizes.min() <= 0:
+        raise InputError(
+            f"spacing must be one or three positive numbers, the voxel size along (z, y, x), not {spacing!r}."
+        )
+    z, y, x = (float(size) for size in sizes)
+    return Geometry(spacing=(x, y, z), unit=unit or "px")
+
+
+def as_volume(image: Image, spacing: Spacing | None = None, unit: str | None = None, name: str = "image") -> Volume:
+    """Make a `Volume` of an array, or return the one that was given.
+
+    Parameters
+    ----------
+    image : Volume or array_like, shape (z, y, x)
+        Any real number type. See `ACSegLib.arrays` for the libraries whose arrays are understood.
+    spacing, unit : optional
+        See `array_geometry`. A volume has its own.
+
+    Raises
+    ------
+    InputError
+        If it is not a 3D image of one channel, or if a volume is given with another spacing.
+    """
+    return _volume(image, _geometry_for_arrays({name: image}, spacing, unit), name)
+
+
+def as_segmentation(
+    labels: Labels, spacing: Spacing | None = None, unit: str | None = None, name: str = "labels"
+) -> Segmentation:
+    """Make a `Segmentation` of a label array, or return the one that was given.
+
+    Parameters
+    ----------
+    labels : Segmentation, Volume or array_like, shape (z, y, x)
+        Whole numbers; 0 is background. A value v becomes the segment "Segment_v", and True becomes "Segment_1".
+    spacing, unit : optional
+        See `array_geometry`. A segmentation has its own.
+
+    Raises
+    ------
+    InputError
+        If it is not a 3D array of whole numbers of 0 or more, or if a segmentation is given with another spacing.
+    """
+    return _segmentation(labels, _geometry_for_arrays({name: labels}, spacing, unit), name)
+
+
+def as_pair(
+    image: Image, labels: Labels, spacing: Spacing | None = None, unit: str | None = None
+) -> tuple[Volume, Segmentation]:
+    """Make a `Volume` and a `Segmentation` of an image and its labels.
+
+    An array beside a volume or a segmentation gets the geometry of that one.
+
+    Raises
+    ------
+    InputError
+        As `as_volume` and `as_segmentation`; and if an array differs in shape from the other side.
+    """
+    geometry = _geometry_for_arrays({"image": image, "labels": labels}, spacing, unit)
+    volume, segmentation = _volume(image, geometry, "image"), _segmentation(labels, geometry, "labels")
+    if not (_has_geometry(image) and _has_geometry(labels)):
+        _require_same_shape("image", volume.shape, "labels", segmentation.shape)
+    return volume, segmentation
+
+
+def as_segmentations(
+    result: Labels, reference: Labels, spacing: Spacing | None = None, unit: str | None = None
+) -> tuple[Segmentation, Segmentation]:
+    """As `as_pair`, for a segmentation and the reference that it is compared with."""
+    geometry = _geometry_for_arrays({"result": result, "reference": reference}, spacing, unit)
+    first, second = _segmentation(result, geometry, "result"), _segmentation(reference, geometry, "reference")
+    _require_same_shape("result", first.shape, "reference", second.shape)
+    return first, second
+
+
+def _has_geometry(data: Any) -> bool:
+    return isinstance(data, (Volume, Segmentation))
+
+
+def _volume(image: Any, geometry: Geometry, name: str) -> Volume:
+    if isinstance(image, Segmentation):
+        raise InputError(f"{name} is a segmentation; give the volume that it belongs to.")
+    return image if isinstance(image, Volume) else Volume(image, geometry, name)
+
+
+def _segmentation(labels: Any, geometry: Geometry, name: str) -> Segmentation:
+    if isinstance(labels, Segmentation):
+        return labels
+    if isinstance(labels, Volume):
+        return Segmentation.from_labels(labels.array, labels.geometry, name=labels.name)
+    return Segmentation.from_labels(labels, geometry, name=name)
+
+
+def _geometry_for_arrays(given: Mapping[str, Any], spacing: Spacing | None, unit: str | None) -> Geometry:
+    """Geometry of those that are arrays: that of the first one that has a geometry, else by spacing and unit."""
+    stated = {name: data.geometry for name, data in given.items() if _has_geometry(data)}
+    if not stated:
+        return array_geometry(spacing, unit)
+    for name, geometry in stated.items():
+        if not _agrees(geometry, spacing, unit):
+            own = ", ".join(f"{value:g}" for value in geometry.spacing[::-1])
+            raise InputError(
+                f"{name} has its own voxel size, ({own}) {geometry.unit} along (z, y, x); leave out spacing and unit, "
+                f"or give the array: numpy.asarray({name})."
+            )
+    return next(iter(stated.values()))
+
+
+def _agrees(geometry: Geometry, spacing: Spacing | None, unit: str | None) -> bool:
+    """Whether a geometry has the spacing and the unit that were given, or none were."""
+    if unit not in (None, geometry.unit):
+        return False
+    given = geometry if spacing is None else array_geometry(spacing, geometry.unit)
+    return bool(np.allclose(given.spacing, geometry.spacing, rtol=1e-3))
+
+
+def _require_same_shape(one: str, shape: tuple[int, ...], other: str, other_shape: tuple[int, ...]) -> None:
+    if shape != other_shape:
+        raise InputError(f"{one} has shape {shape} (z, y, x), but {other} has {other_shape}; they must be equal.")

@@ -1,0 +1,238 @@
+"""Train and predict: 3D U-Nets."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.api.data import Path, open
+from ACSegLib.api.inputs import as_pair, as_volume
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Volume
+
+if TYPE_CHECKING:
+    from ACSegLib.api.inputs import Image, Labels, Spacing
+    from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.predict.inference import Prediction
+    from ACSegLib.network.train.data import Case
+    from ACSegLib.network.train.settings import TrainingSettings
+    from ACSegLib.network.train.training import TrainingResult
+
+
+def predict(
+    image: Image,
+    model: Model | TrainingResult | Path | None = None,
+    *,
+    spacing: Spacing | None = None,
+    unit: str | None = None,
+    probabilities: bool = False,
+    tta: bool = False,
+    refine: str = "auto",
+    thin: float | None = None,
+    device: str = "auto",
+    roi: Sequence[slice] | None = None,
+    largest: Sequence[str] = (),
+    islands: float | None = None,
+    holes: float | None = None,
+    native: bool = False,
+    resample: bool = True,
+    precision: str = "auto",
+    memory: float | None = None,
+    progress: Progress | None = None,
+) -> Prediction:
+    """Segment an image with a trained network.
+
+    Parameters
+    ----------
+    image : Volume or array_like, shape (z, y, x)
+        One channel, any real number type. Values that are not finite count as the mean.
+    model : Model, TrainingResult or path, optional
+        A model file (``.acseg``, or Biomedisa's ``.h5``), a model, or the result of `train`. The default is the
+        pretrained model: cytoplasm 1, bead 2.
+    spacing : float or sequence of 3 floats, optional
+        Voxel size of an array along (z, y, x). Without it, the voxels are assumed to have the size of the training.
+    unit : str, optional
+        Unit of `spacing`. It must be given with a spacing if the model has a physical voxel size.
+    probabilities : bool
+        Also return the probabilities of the network.
+    tta : bool
+        Average over the eight mirror images.
+    refine : {"auto", "none", "network", "walk"}
+        Refine the surface by the refinement network of the model, or by a random walk from the certain voxels. "auto"
+        uses the walk if the model scaled the image down.
+    thin : float, optional
+        Probability from which voxels of thin structures belong to their segment, up to 0.5; that of the calibration
+        by default.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute.
+    roi : sequence of 3 slices, optional
+        Region to predict, in array order: ``np.s_[10:50, :, 20:80]``. The rest of the result is background.
+    largest : sequence of str
+        Segments of which only the largest component is kept.
+    islands, holes : float, optional
+        Remove components, and fill enclosed holes, that are smaller than this: voxels, or a fraction below 1.
+    native : bool
+        Run a Biomedisa model at native resolution.
+    resample : bool
+        Resample the image to the voxel size of the training.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        Number type of the computation.
+    memory : float, optional
+        Memory in GiB that may be used.
+    progress : Progress, optional
+        Reports progress, and cancels.
+
+    Returns
+    -------
+    Prediction
+        ``labels`` is an array; ``segmentation``, ``probabilities``, ``report``.
+
+    Raises
+    ------
+    InputError
+        If image, model and options do not fit together.
+    FileError
+        If the model file cannot be read.
+    MemoryLimitError
+        If not even the smallest tile fits in memory.
+    Cancelled
+        If the progress was cancelled.
+    """
+    from ACSegLib.commands.predict import Options, predict_volume
+
+    volume = as_volume(image, spacing, unit)
+    opened = _opened(model)
+    _require_unit(volume, opened, spacing)
+    options = Options(
+        images=[],
+        output="",
+        probabilities="kept" if probabilities else None,
+        tta=tta,
+        refine=refine,
+        thin=thin,
+        device=device,
+        roi=_roi_option(roi, volume.shape),
+        largest=list(largest),
+        islands=islands,
+        holes=holes,
+        native=native,
+        resample=resample,
+        precision=precision,
+        memory=memory,
+    )
+    prediction = predict_volume(volume, opened, options, progress or Progress())
+    return prediction if probabilities else dataclasses.replace(prediction, probabilities=None)
+
+
+def _opened(model: Model | TrainingResult | Path | None) -> Model:
+    """The model that is meant: from a file, of a training, the pretrained one, or itself."""
+    from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.model.pretrained import open_model
+    from ACSegLib.network.train.training import TrainingResult
+
+    if isinstance(model, TrainingResult):
+        return model.model
+    if isinstance(model, Model):
+        return model
+    if model is not None and not isinstance(model, (str, os.PathLike)):
+        raise InputError(f"model must be a model, the result of a training or a path, not {type(model).__name__}.")
+    return open_model(None if model is None else os.fspath(model))
+
+
+def _require_unit(volume: Volume, model: Model, spacing: Spacing | None) -> None:
+    """Refuse a spacing without a unit where the model needs one: the image would not be resampled."""
+    if spacing is not None and volume.geometry.unit == "px" and model.spacing is not None and model.unit != "px":
+        sizes = ", ".join(f"{size:g}" for size in model.spacing[::-1])
+        raise InputError(
+            f"spacing={spacing!r} has no unit, but the model was trained with voxels of ({sizes}) {model.unit}; "
+            'add the unit: predict(..., spacing=..., unit="nm").'
+        )
+
+
+def _roi_option(roi: Sequence[slice] | None, shape: tuple[int, int, int]) -> list[int]:
+    """A region in array order as the option I0 I1 J0 J1 K0 K1."""
+    if roi is None:
+        return []
+    parts = tuple(roi)
+    if len(parts) != 3 or not all(isinstance(part, slice) and part.step in (None, 1) for part in parts):
+        raise InputError(f"roi must be three slices along (z, y, x), such as np.s_[10:50, :, 20:80], not {roi!r}.")
+    return [edge for part, size in zip(parts[::-1], shape[::-1], strict=True) for edge in part.indices(size)[:2]]
+
+
+def train(
+    pairs: Sequence[tuple[Image | Path, Labels | Path]],
+    settings: TrainingSettings | None = None,
+    *,
+    validation: Sequence[tuple[Image | Path, Labels | Path]] = (),
+    spacing: Spacing | None = None,
+    unit: str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> TrainingResult:
+    """Train a 3D U-Net on images and their labels.
+
+    Parameters
+    ----------
+    pairs : sequence of (image, labels)
+        Each side is an array of shape (z, y, x), a `Volume` or a `Segmentation`, or the path of a file. Files are
+        opened when they are needed. Labels may be dense or sparse.
+    settings : TrainingSettings, optional
+        All settings in one object.
+    validation : sequence of (image, labels), optional
+        Pairs that are not trained on. They choose the best weights. By default a fifth of `pairs` is used.
+    spacing, unit : optional
+        Voxel size of all arrays along (z, y, x), and its unit.
+    progress : Progress, optional
+        Reports progress, and cancels.
+    **options
+        Fields of `TrainingSettings` instead of `settings`, for example ``preset="quick"``, ``minutes=10``, ``seed=1``.
+
+    Returns
+    -------
+    TrainingResult
+        ``model`` can be passed to `predict` and `save`; ``history`` has one row per epoch.
+
+    Raises
+    ------
+    InputError
+        If the data have problems; the message lists all of them.
+    MemoryLimitError
+        If the smallest patch does not fit in memory.
+    Cancelled
+        If the progress was cancelled.
+    """
+    from ACSegLib.network.train.settings import TrainingSettings
+    from ACSegLib.network.train.training import train as train_network
+
+    if settings is not None and options:
+        raise InputError(f"give either settings or single options ({', '.join(options)}), not both.")
+    known = [field.name for field in dataclasses.fields(TrainingSettings)]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise InputError(f"train() has no option {unknown[0]!r}; it has: {', '.join(known)}.")
+    settings = settings or TrainingSettings(**options)
+    cases = [_case(pair, n, spacing, unit) for n, pair in enumerate(pairs)]
+    held_out = [_case(pair, n, spacing, unit) for n, pair in enumerate(validation, start=len(cases))]
+    return train_network(cases, settings, progress, held_out)
+
+
+def _case(pair: tuple[Any, Any], number: int, spacing: Spacing | None, unit: str | None) -> Case:
+    """A training case of arrays, volumes or paths."""
+    from ACSegLib.network.train.data import Case
+
+    try:
+        image, labels = pair
+    except (TypeError, ValueError):
+        raise InputError(f"pair {number} is not an image and its labels, but {type(pair).__name__}.") from None
+    if isinstance(image, (str, os.PathLike)) and isinstance(labels, (str, os.PathLike)):
+        name = os.path.basename(os.fspath(image))
+        return Case(name, lambda: open(image, labels=False), lambda: open(labels, labels=True), {"image": name})
+    if isinstance(image, (str, os.PathLike)):
+        image = open(image, labels=False)
+    if isinstance(labels, (str, os.PathLike)):
+        labels = open(labels, labels=True)
+    volume, segmentation = as_pair(image, labels, spacing, unit)
+    return Case.of(volume, segmentation, f"pair {number}" if volume.name in ("", "image") else volume.name)

@@ -1,0 +1,74 @@
+"""`import ACSegLib as acseg`: what it offers, what it loads, and packages that can be called."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import ACSegLib as acseg
+
+FUNCTIONS = ("open", "save", "fill", "refill", "predict", "train", "measure", "compare")
+#: Modules that `import ACSegLib` loads: the data classes and what they need, and none of the steps.
+LIGHT = {"", "version", "errors", "jobs", "volume", "geometry", "arrays", "notebook"}
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_importing_the_library_loads_only_the_data_classes():
+    code = "import sys, ACSegLib; print(*[m for m in sys.modules if m.split('.')[0] == 'ACSegLib'])"
+    assert set(run(code)) == {f"ACSegLib.{name}".rstrip(".") for name in LIGHT}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_is_offered_with_documentation(name):
+    function = getattr(acseg, name)
+    assert callable(function)
+    assert name in dir(acseg)
+    documented = inspect.getdoc(getattr(acseg.api, name))
+    for section in ("Parameters", "Returns", "Raises"):
+        assert section in documented
+
+
+def test_a_wrong_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="segment_everything"):
+        acseg.segment_everything  # noqa: B018
+
+
+def test_star_import_does_not_hide_built_in_functions():
+    code = "import builtins; from ACSegLib import *; print(open is builtins.open, fill.__name__)"
+    assert run(code) == ["True", "ACSegLib.fill"]
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import ACSegLib as acseg",
+        "import ACSegLib.fill, ACSegLib.measure; import ACSegLib as acseg",
+        "from ACSegLib.fill import *; from ACSegLib.measure import *; import ACSegLib as acseg",
+        "from ACSegLib import fill, measure; import ACSegLib as acseg; acseg.fill is fill or exit(1)",
+        "import ACSegLib.api; import ACSegLib.fill, ACSegLib.measure; import ACSegLib as acseg",
+        "import ACSegLib as acseg; acseg.fill, acseg.measure; import ACSegLib.fill; from ACSegLib.api import measure",
+    ],
+)
+def test_a_package_can_be_called_in_any_order_of_imports(imports):
+    code = f"{imports}; print(*(type(m).__name__ for m in (acseg.fill, acseg.measure)), acseg.fill.fill.__module__)"
+    assert run(code) == ["CallableModule", "CallableModule", "ACSegLib.fill.pipeline"]
+
+
+def test_the_package_keeps_its_own_function():
+    from ACSegLib.fill import fill
+    from ACSegLib.fill.pipeline import fill as of_the_pipeline
+
+    assert fill is of_the_pipeline
+    assert acseg.fill.fill is of_the_pipeline
+    assert acseg.api.fill is not of_the_pipeline
+
+
+@pytest.mark.parametrize("name", ["fill", "measure"])
+def test_a_called_package_has_the_signature_of_the_function(name):
+    assert inspect.signature(getattr(acseg, name)) == inspect.signature(getattr(acseg.api, name))

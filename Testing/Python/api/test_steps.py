@@ -1,0 +1,229 @@
+"""Fill, predict, train, measure and compare on arrays, on volumes, and on arrays of other libraries."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+from ballcase import BALL, IMAGE, LABELLED, SHAPE, SPARSE
+
+import ACSegLib as acseg
+from ACSegLib.errors import InputError
+from ACSegLib.files.lazy import is_mapped
+from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+
+FRONT_DOOR = {"spacing", "unit", "progress"}
+
+
+@pytest.fixture(scope="module")
+def filled():
+    return acseg.fill(IMAGE, SPARSE)
+
+
+def parameters(function, without):
+    """Names and defaults of a function's parameters."""
+    return {
+        name: None if parameter.default is inspect.Parameter.empty else parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in without
+    }
+
+
+def fields(dataclass, without):
+    return {
+        field.name: None if field.default is dataclasses.MISSING else field.default
+        for field in dataclasses.fields(dataclass)
+        if field.name not in without
+    }
+
+
+def test_fill_has_every_option_of_a_request_with_its_default():
+    from ACSegLib.workflows import FillRequest
+
+    own = parameters(acseg.api.fill, {*FRONT_DOOR, "image", "labels", "protected"})
+    assert own == fields(FillRequest, {"volume", "labels"})
+
+
+def test_fill_puts_every_option_into_the_request(monkeypatch):
+    from ACSegLib import workflows
+
+    options = {
+        "axis": "k", "slices": [6, 12], "mode": "scribbles", "background": "a", "ignore": "b", "only": ("c",),
+        "leave_out": ("d",), "islands": 1.0, "holes": 2.0, "smooth": 3.0, "resample": True, "device": "cpu",
+        "gamma": 0.5, "edge": 4.0, "memory": 5.0, "probabilities": True, "suggest": 6,
+    }  # fmt: skip
+    assert options.keys() == fields(workflows.FillRequest, {"volume", "labels"}).keys()
+    requests = []
+    monkeypatch.setattr(workflows, "run", lambda request, **_: requests.append(request))
+    acseg.fill(IMAGE, SPARSE, **options)
+    asked = {name: getattr(requests[0], name) for name in options}
+    assert asked == {**options, "slices": {"k": [6, 12]}}
+
+
+def test_measure_has_every_setting_with_its_default():
+    from ACSegLib.measure.morphology import MorphologySettings
+
+    own = parameters(acseg.api.measure, {*FRONT_DOOR, "labels", "image", "segments"})
+    assert own == fields(MorphologySettings, set())
+
+
+def test_compare_has_every_setting_with_its_default():
+    from ACSegLib.measure.overlap import compare_segmentations
+
+    own = parameters(acseg.api.compare, {*FRONT_DOOR, "result", "reference"})
+    theirs = parameters(compare_segmentations, {*FRONT_DOOR, "result", "truth", "reference"})
+    assert own == theirs
+
+
+def test_a_fill_of_arrays_gives_arrays(filled):
+    assert type(filled.labels) is np.ndarray
+    assert filled.labels.shape == filled.uncertainty.shape == SHAPE
+    assert np.mean(filled.labels != BALL) < 0.01
+    for k in LABELLED:
+        np.testing.assert_array_equal(filled.labels[k], BALL[k])
+
+
+def test_the_spacing_of_a_fill_is_in_array_order():
+    result = acseg.fill(IMAGE, SPARSE, spacing=(3, 2, 1), unit="um")
+    assert result.segmentation.geometry == Geometry((1, 2, 3), unit="um")
+
+
+def test_a_fill_of_a_volume_gives_the_labels_of_arrays(filled):
+    volume = Volume(IMAGE, Geometry(origin=(5, 6, 7)))
+    result = acseg.fill(volume, Segmentation.from_labels(SPARSE, volume.geometry, {1: "cell"}))
+    np.testing.assert_array_equal(result.labels, filled.labels)
+    assert result.segmentation.geometry == volume.geometry
+    assert result.segmentation.segment("cell").value == 1
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint16, np.int32, np.float16, np.float64, ">i2", ">f4"])
+def test_every_real_number_type_is_filled(dtype):
+    image = np.clip(IMAGE, -100, 120).astype(dtype)
+    assert np.mean(acseg.fill(image, SPARSE).labels != BALL) < 0.01
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.int64, np.uint64])
+def test_every_whole_number_type_is_a_label(dtype, filled):
+    np.testing.assert_array_equal(acseg.fill(IMAGE, SPARSE.astype(dtype)).labels, filled.labels)
+
+
+@pytest.mark.parametrize("library", ["torch", "dask.array", "zarr"])
+def test_arrays_of_other_libraries_are_filled(library, filled):
+    module = pytest.importorskip(library)
+    convert = {"torch": "tensor", "dask.array": "from_array", "zarr": "array"}[library]
+    image, labels = (getattr(module, convert)(array) for array in (IMAGE, SPARSE))
+    np.testing.assert_array_equal(acseg.fill(image, labels).labels, filled.labels)
+
+
+@pytest.mark.parametrize("hole", [np.nan, "mask"])
+def test_voxels_without_a_value_stay_background(hole):
+    outside = np.zeros(SHAPE, bool)
+    outside[9, 14, 13] = True
+    image = np.ma.array(IMAGE, mask=outside) if hole == "mask" else np.where(outside, np.nan, IMAGE)
+    labels = acseg.fill(image, SPARSE).labels
+    assert BALL[9, 14, 13]
+    assert labels[9, 14, 13] == 0
+    assert labels[9, 14, 14] == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "labels", "sentence"),
+    [
+        (IMAGE[0], SPARSE[0], r"3 dimensions \(z, y, x\), not 2"),
+        (IMAGE.astype(complex), SPARSE, "complex128"),
+        (IMAGE, IMAGE, "whole numbers"),
+        (IMAGE, SPARSE.astype(int) - 1, "negative"),
+        (IMAGE, np.zeros_like(SPARSE), "labelled|drawn"),
+        (IMAGE, np.ma.masked_equal(SPARSE, 1), "masked"),
+        (np.full(SHAPE, np.nan), SPARSE, "finite"),
+        ("tomogram.nrrd", SPARSE, r"acseg\.open"),
+    ],
+)
+def test_what_cannot_be_filled_is_refused_in_a_sentence(image, labels, sentence):
+    with pytest.raises(InputError, match=sentence):
+        acseg.fill(image, labels)
+
+
+def test_a_refill_of_an_edited_array_equals_a_fill_with_its_settings(filled):
+    edited = SPARSE.copy()
+    edited[9] = BALL[9]
+    result = acseg.refill(filled, edited)
+    assert result.refilled == [9]
+    np.testing.assert_array_equal(result.labels[9], BALL[9])
+
+
+def test_a_new_value_in_a_refill_becomes_a_segment(filled):
+    edited = SPARSE.copy()
+    edited[6, :5, :5] = 4
+    result = acseg.refill(filled, edited)
+    assert result.refilled is None, "a new segment needs a complete fill"
+    assert [segment.value for segment in result.segmentation.segments] == [1, 4]
+    assert np.all(result.labels[6, :5, :5] == 4)
+
+
+def test_measure_reads_the_spacing_in_array_order():
+    box = np.zeros((8, 9, 10), np.uint8)
+    box[2:4, 3:6, 2:7] = 1  # 2 x 3 x 5 voxels of 4 x 2 x 1 um
+    table = acseg.measure(box, spacing=(4, 2, 1), unit="um", surface_method="faces", cells=False)
+    assert table["volume"].tolist() == [2 * 4 * 3 * 2 * 5]
+    assert table["surface_area"].tolist() == [2 * (8 * 6 + 8 * 5 + 6 * 5)]
+    assert table[0]["unit"] == "um"
+
+
+def test_measure_reads_intensities_inside_the_segments():
+    table = acseg.measure(BALL, IMAGE, cells=False, thin_parts=False)
+    assert table["lac_mean"][0] == pytest.approx(IMAGE[BALL].mean(), rel=1e-5)
+    with pytest.raises(InputError, match="image has shape"):
+        acseg.measure(BALL, IMAGE[1:])
+
+
+def test_compare_reads_the_spacing_in_array_order():
+    reference = np.zeros((12, 12, 12), np.uint8)
+    reference[4:8, 4:8, 4:8] = 1
+    table = acseg.compare(np.roll(reference, 1, axis=0), reference, spacing=(3, 1, 1), unit="nm")
+    assert table["dice"].tolist() == [0.75]
+    assert table["surface_distance_95"].tolist() == [3]
+    assert acseg.compare(reference, reference, ignore=reference == 0)["dice"].tolist() == [1]
+
+
+def test_named_segments_are_compared_with_an_array_by_value():
+    named = Segmentation.from_labels(SPARSE, names={1: "cell"})
+    assert acseg.compare(named, SPARSE)["dice"].tolist() == [1]
+
+
+@pytest.mark.parametrize("name", ["cells.seg.nrrd", "cells.nii.gz", "cells.tif"])
+def test_a_saved_segmentation_opens_as_a_segmentation(tmp_path, name):
+    segmentation = Segmentation.from_labels(SPARSE, Geometry((1, 2, 3), unit="um"), {1: "cell"})
+    assert acseg.save(tmp_path / name, segmentation) == []
+    opened = acseg.open(tmp_path / name)
+    assert isinstance(opened, Segmentation)
+    assert opened.segment("cell").value == 1
+    np.testing.assert_array_equal(opened.labels, SPARSE)
+    assert isinstance(acseg.open(tmp_path / name, labels=False), Volume)
+
+
+def test_a_saved_volume_opens_as_a_volume(tmp_path):
+    acseg.save(tmp_path / "cell.nrrd", Volume(IMAGE, Geometry((1, 2, 3), unit="um")))
+    assert isinstance(acseg.open(tmp_path / "cell.nrrd"), Volume)
+    np.testing.assert_array_equal(acseg.open(tmp_path / "cell.nrrd").array, IMAGE)
+    assert is_mapped(acseg.open(tmp_path / "cell.nrrd", lazy=True).array)
+    acseg.save(tmp_path / "masks.nrrd", Volume(SPARSE))
+    assert isinstance(acseg.open(tmp_path / "masks.nrrd", labels=True), Segmentation)
+
+
+def test_results_and_tables_are_saved(tmp_path, filled):
+    acseg.save(tmp_path / "cell.seg.nrrd", filled)
+    np.testing.assert_array_equal(acseg.open(tmp_path / "cell.seg.nrrd").labels, filled.labels)
+    acseg.save(tmp_path / "cell.csv", acseg.compare(filled.segmentation, BALL))
+    assert (tmp_path / "cell.csv").read_text().startswith("segment,")
+    with pytest.raises(InputError, match=r"ndarray.*Geometry"):
+        acseg.save(tmp_path / "cell.nrrd", IMAGE)
+
+
+def test_the_array_of_overlapping_segments_is_refused_in_a_sentence():
+    overlapping = Segmentation((SPARSE, SPARSE), [Segment("cell", 1), Segment("nucleus", 1, layer=1)])
+    result = acseg.fill(IMAGE, overlapping)
+    with pytest.raises(InputError, match="2 layers"):
+        result.labels  # noqa: B018
+    with pytest.raises(InputError, match="give the edited labels as a Segmentation"):
+        acseg.refill(result, SPARSE)
