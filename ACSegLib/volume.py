@@ -7,7 +7,7 @@ give them; spacing, origin and direction are in (i, j, k) order and in LPS, as I
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -353,15 +353,24 @@ class Segmentation:
         return Segmentation((labels,), rows, self.geometry, self.name, dict(self.meta))
 
 
+#: Values below this are counted in a table; a table as long as larger ones would not pay.
+_MAX_COUNTED = 1 << 20
+
+
 def unique_values(labels: np.ndarray) -> np.ndarray:
     """Sorted distinct values of an integer array; counts instead of sorting where the range allows."""
     if labels.dtype.kind == "b":
         labels = labels.view(np.uint8)
     low, high = int(labels.min()), int(labels.max())
-    if low >= 0 and high < 1 << 20:
-        found: Iterable[np.ndarray] = (np.bincount(plane.ravel(), minlength=high + 1) > 0 for plane in labels)
-        return np.flatnonzero(np.logical_or.reduce(list(found))).astype(np.int64)
-    return np.unique(labels).astype(np.int64)
+    if low >= 0 and high < _MAX_COUNTED:
+        seen = np.zeros(high + 1, bool)
+        for plane in labels:
+            seen[plane.ravel()] = True
+        return np.flatnonzero(seen).astype(np.int64)
+    found = np.empty(0, labels.dtype)
+    for plane in labels:
+        found = np.union1d(found, plane)
+    return found.astype(np.int64)
 
 
 def label_boxes(labels: np.ndarray) -> dict[int, tuple[slice, slice, slice]]:

@@ -165,9 +165,11 @@ def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
 def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
     """Compare one pair of files."""
     from ACSegLib.files import open_segmentation
+    from ACSegLib.files.registry import tell
     from ACSegLib.files.units import assume_unit
     from ACSegLib.measure.overlap import require_same_place
     from ACSegLib.measure.scores import add_shape_figures
+    from ACSegLib.special_segments import structures
 
     progress(0.0, f"reading {item.name}")
     with assume_unit(options.file_unit):
@@ -175,6 +177,10 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
     result = place_labels(result, truth, resample=options.resample)
     result, truth = (told_unit(side, options.file_unit) for side in in_one_unit(result, truth))
     truth, ignore = _split_ignored(truth, options.ignore_value)
+    truth, marked, notes = structures(truth, keep=options.segments)
+    result, _, more = structures(result, keep=options.segments)
+    tell([*notes, *more])
+    ignore = marked if ignore is None else ignore if marked is None else ignore | marked
     result, truth = in_unit(result, options.unit), in_unit(truth, options.unit)
     if options.slice:
         require_same_place(result, truth)

@@ -149,10 +149,12 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, 
                 "volume": voxels * voxel,
             }
         )
+    from ACSegLib.special_segments import role_of
+
     progress(0.9, "looking for labelled slices")
     occupied = segmentation.occupied()
     for segment in segmentation.segments:
-        if segment.name.lower() == "ignore":
+        if role_of(segment.name) == "ignore":
             occupied &= ~segmentation.mask(segment)
     labelled = find_labelled_slices(occupied, declared=declared_slices(segmentation))
     return {

@@ -88,9 +88,11 @@ def check_tests(tests: Sequence[PairOfFiles], segment: str, resample: bool) -> N
 def _truth_of(path: str, volume: Volume, resample: bool) -> Segmentation:
     """The labels of a test volume, on its grid."""
     from ACSegLib.files import open_segmentation
+    from ACSegLib.special_segments import structures
     from ACSegLib.volume import require_same_grid
 
-    truth, placed = in_one_unit(place_labels(open_segmentation(path), volume, resample=resample), volume)
+    truth, _, _ = structures(open_segmentation(path))
+    truth, placed = in_one_unit(place_labels(truth, volume, resample=resample), volume)
     require_same_grid(placed, truth)
     return truth
 

@@ -152,11 +152,15 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
 def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
     """Measure one segmentation file."""
     from ACSegLib.files import open_segmentation, open_volume
+    from ACSegLib.files.registry import tell
     from ACSegLib.files.units import assume_unit
+    from ACSegLib.special_segments import structures
 
     progress(0.0, f"reading {item.name}")
     with assume_unit(options.file_unit):
         segmentation = open_segmentation(item.files["labels"])
+        segmentation, _, notes = structures(segmentation, keep=options.segments)
+        tell(notes)
         if not segmentation.segments:
             raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
         volume = open_volume(item.files["image"]) if "image" in item.files else None

@@ -45,7 +45,9 @@ class PairOfFiles:
             Whether labels of another lattice may be resampled; see `ACSegLib.placement.place_labels`.
         """
         from ACSegLib.files import open_segmentation, open_volume
+        from ACSegLib.files.registry import tell
         from ACSegLib.placement import place_labels
+        from ACSegLib.special_segments import role_notes
 
         grid: list[Volume] = []  # the image without its voxels, once it has been opened
 
@@ -56,6 +58,7 @@ class PairOfFiles:
 
         def labels() -> Segmentation:
             found = open_segmentation(self.labels)
+            tell(role_notes(found))
             if not grid:
                 image()
             return place_labels(found, grid[0], resample=resample)

@@ -145,9 +145,10 @@ def _segmented_by_model(volume: Volume, item: Item, options: Options) -> Segment
     from ACSegLib.files import open_segmentation
     from ACSegLib.files.prompt_model import open_prompt_model
     from ACSegLib.measure.thresholding import AXES, box_of, prompted_slice
+    from ACSegLib.special_segments import structures
     from ACSegLib.volume import require_same_grid
 
-    labels = open_segmentation(item.files["box"])
+    labels, _, _ = structures(open_segmentation(item.files["box"]))
     if not labels.segments:
         raise InputError(f"{item.files['box']}: no voxel is labelled, so there is no box for {item.name}.")
     labels, placed = in_one_unit(place_labels(labels, volume, resample=options.resample), volume)

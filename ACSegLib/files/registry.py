@@ -50,6 +50,7 @@ _WITH_TABLES = (".nii.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".m
 _TABLES_BESIDE = "NIfTI"
 #: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
 _MAX_SKEW = 1e-3
+_MAX_VALUE = 2**63 - 1
 _NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None)
 
 
@@ -270,6 +271,8 @@ def _as_labels(array: np.ndarray, path: Path) -> np.ndarray:
                 "labels; is it the image?"
             )
         return array.astype(np.min_scalar_type(int(high)))
+    if array.dtype == np.uint64 and int(array.max()) > _MAX_VALUE:
+        raise FileError(f"{path}: holds the value {int(array.max())}; labels must be below 2^63.")
     if array.dtype.kind == "i":
         low = int(array.min())
         if low < 0:

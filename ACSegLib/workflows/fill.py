@@ -244,14 +244,18 @@ def run_fill(
         As `ACSegLib.fill.fill`, `ACSegLib.placement.place_labels` and `ACSegLib.postprocess.cleanup.clean` do.
     """
     from ACSegLib.placement import place_labels
+    from ACSegLib.special_segments import roles_of
 
     progress = progress or Progress()
     labels = place_labels(request.labels, request.volume, resample=request.resample)
     labels = replace(labels, geometry=request.volume.geometry)
-    request = replace(request, labels=labels)
+    roles = roles_of(labels, ignore=request.ignore, background=request.background)
+    labels = roles.segmentation
+    request = replace(request, labels=labels, ignore=roles.ignore, background=roles.background)
     for name in (*request.only, *request.leave_out):
         labels.segment(name)  # an unknown one is refused before the work
     result, refilled = _filled(request, previous, progress.part(0.0, 0.93))
+    result.report["warnings"] = [*roles.notes, *(w for w in result.report["warnings"] if w not in roles.notes)]
     segmentation = _cleaned(result, request, progress.part(0.93, 0.99))
     if protected is not None:
         segmentation = _merged(segmentation, request, labels, protected)

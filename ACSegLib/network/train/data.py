@@ -20,6 +20,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.labelled_slices import LabelledSlices, checked_axis, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.network.model.preprocessing import normalise, resample_image, resampled_shape
 from ACSegLib.network.predict.working_grid import reduced_shape
+from ACSegLib.special_segments import role_of
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume
 
 #: Value of voxels that the loss leaves out.
@@ -101,7 +102,9 @@ def name_key(name: str) -> str:
 
 def is_ignored(segment: Segment, ignore: str = IGNORE_NAME) -> bool:
     """Tell whether a segment marks a region to leave out, by its name or its value."""
-    return name_key(segment.name) == name_key(ignore) or str(segment.value) == ignore.strip()
+    if name_key(segment.name) == name_key(ignore) or str(segment.value) == ignore.strip():
+        return True
+    return role_of(segment.name) == "ignore"
 
 
 def join_tables(tables: Iterable[Sequence[Segment]], ignore: str = IGNORE_NAME) -> list[Segment]:
@@ -120,7 +123,7 @@ def join_tables(tables: Iterable[Sequence[Segment]], ignore: str = IGNORE_NAME) 
     for table in tables:
         for segment in table:
             key = name_key(segment.name)
-            if key in rows or is_ignored(segment, ignore):
+            if key in rows or is_ignored(segment, ignore) or role_of(segment.name) == "background":
                 continue
             value = segment.value
             if value in used_values or value > LARGEST_TABLE:

@@ -1,0 +1,139 @@
+"""Segments that are no structures: names such as "ignore", "unlabelled", "background", "Exterior", "Clear Label".
+
+Programs and people give regions to leave out, and the background, a segment of its own. Its name says so, and every
+command takes it at its word: regions to leave out are neither labels nor background, and background is no structure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ACSegLib.volume import Segment, Segmentation
+
+#: Names of regions of which nothing is known, or that shall be left out.
+IGNORE_NAMES = frozenset(
+    f"{word}{end}"
+    for word in (
+        "ignore", "ignored", "unlabelled", "unlabeled", "not labelled", "not labeled", "unannotated", "unassigned",
+        "unsegmented", "do not use", "dont care",
+    )
+    for end in ("", " region", " area", " voxels", " label")
+)  # fmt: skip
+#: Names of the background: Amira's and Avizo's, ITK-SNAP's, Slicer's, ilastik's and those that people write.
+BACKGROUND_NAMES = frozenset({"background", "bg", "back ground", "exterior", "clear label", "clear", "clearlabel"})
+
+
+def plain_name(name: str) -> str:
+    """A segment's name without case, punctuation and doubled spaces."""
+    return " ".join(re.sub(r"[\W_]+", " ", name.replace("'", "")).casefold().split())
+
+
+def role_of(name: str) -> str | None:
+    """Give "ignore" or "background" if a segment's name says that it is no structure, else None."""
+    plain = plain_name(name)
+    return "ignore" if plain in IGNORE_NAMES else "background" if plain in BACKGROUND_NAMES else None
+
+
+@dataclass(frozen=True)
+class Roles:
+    """A segmentation with at most one segment of each role.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        Several segments of one role are one in it.
+    ignore, background : str or None
+        Ids of the segments with these roles.
+    notes : list of str
+        A sentence for each segment that was taken at its word.
+    """
+
+    segmentation: Segmentation
+    ignore: str | None
+    background: str | None
+    notes: list[str]
+
+
+def roles_of(segmentation: Segmentation, *, ignore: str | None = None, background: str | None = None) -> Roles:
+    """Find the segments of a role; a role that the caller gives to a segment is that segment's alone."""
+    given = {
+        key: segmentation.segment(name).id for key, name in (("ignore", ignore), ("background", background)) if name
+    }
+    chosen: dict[str, str | None] = {"ignore": given.get("ignore"), "background": given.get("background")}
+    notes: list[str] = []
+    for role in ("ignore", "background"):
+        rows = [s for s in segmentation.segments if role_of(s.name) == role and s.id not in given.values()]
+        if role in given or not rows or len(rows) == len(segmentation.segments):
+            continue
+        segmentation = _joined(segmentation, rows)
+        chosen[role] = rows[0].id
+        notes.append(_note(segmentation.name, rows, role))
+    return Roles(segmentation, chosen["ignore"], chosen["background"], notes)
+
+
+def role_notes(segmentation: Segmentation) -> list[str]:
+    """A sentence for each role that segments have by their names."""
+    found = {role: [s for s in segmentation.segments if role_of(s.name) == role] for role in ("ignore", "background")}
+    return [_note(segmentation.name, rows, role) for role, rows in found.items() if rows]
+
+
+def structures(
+    segmentation: Segmentation, keep: Collection[str] = ()
+) -> tuple[Segmentation, np.ndarray | None, list[str]]:
+    """Leave out the segments that are no structures.
+
+    Parameters
+    ----------
+    keep : collection of str
+        Names of segments that are wanted all the same.
+
+    Returns
+    -------
+    segmentation : Segmentation
+    ignored : ndarray of bool, shape (k, j, i), or None
+        Voxels of the regions to leave out.
+    notes : list of str
+        A sentence for each role that was found.
+    """
+    roles = {
+        role: [s for s in segmentation.segments if role_of(s.name) == role and s.name not in keep]
+        for role in ("ignore", "background")
+    }
+    rows = [segment for found in roles.values() for segment in found]
+    if not rows or len(rows) == len(segmentation.segments):
+        return segmentation, None, []
+    ignored = None
+    for segment in roles["ignore"]:
+        mask = segmentation.mask(segment)
+        ignored = mask if ignored is None else ignored | mask
+    layers = []
+    for number, layer in enumerate(segmentation.layers):
+        values = [segment.value for segment in rows if segment.layer == number]
+        layers.append(np.where(np.isin(layer, values), 0, layer).astype(layer.dtype) if values else layer)
+    notes = [_note(segmentation.name, found, role) for role, found in roles.items() if found]
+    left = [segment for segment in segmentation.segments if segment not in rows]
+    return replace(segmentation, layers=tuple(layers), segments=left), ignored, notes
+
+
+def _joined(segmentation: Segmentation, rows: list[Segment]) -> Segmentation:
+    """Give the voxels of several segments to the first one."""
+    first, *others = rows
+    if not others:
+        return segmentation
+    layers = list(segmentation.layers)
+    for segment in others:
+        mask = segmentation.mask(segment)
+        layers[segment.layer] = np.where(mask, 0, layers[segment.layer]).astype(layers[segment.layer].dtype)
+        layers[first.layer] = np.where(mask, first.value, layers[first.layer]).astype(layers[first.layer].dtype)
+    kept = [segment for segment in segmentation.segments if segment not in others]
+    return replace(segmentation, layers=tuple(layers), segments=kept)
+
+
+def _note(name: str, rows: list[Segment], role: str) -> str:
+    listed = " and ".join(repr(segment.name) for segment in rows)
+    what = "marks voxels to leave out" if role == "ignore" else "is background"
+    return f"{name or 'labels'}: {listed} {what}, as the name says; rename it if it is a structure."
