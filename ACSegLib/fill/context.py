@@ -14,10 +14,12 @@ import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill.appearance import PriorNetwork
+from ACSegLib.fill.constants import TOLERANCE
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.random_walk import TOLERANCE, SlabProblem, Solver
+from ACSegLib.fill.random_walk import SlabProblem
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.shape import ShapeGuess
+from ACSegLib.fill.solvers import Solver
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules
 
@@ -297,10 +299,8 @@ class SlabResult:
     def _fold(self, x: np.ndarray, prior: np.ndarray, share: float, classes: list[int]) -> None:
         from ACSegLib.fill import walk_kernels as kernels
 
-        kernels.merge_best(
-            x, prior, np.float32(share), self._seeds, np.asarray(classes, np.int16), self.best, self.best_value,
-            self.second, self._rest,
-        )  # fmt: skip
+        leading = (self.best, self.best_value, self.second)
+        kernels.merge_best(x, prior, np.float32(share), self._seeds, np.asarray(classes, np.int16), leading, self._rest)
 
     def _fold_background(self, rest: np.ndarray, seeds: np.ndarray) -> None:
         self._fold(rest[None], rest[None], 0.0, [0])

@@ -14,13 +14,14 @@ import numpy as np
 from ACSegLib.axes import AXES
 from ACSegLib.compute import available_memory, reuse_freed_memory
 from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.fill import constants
 from ACSegLib.fill.appearance import MOST_GROUPS, collect_samples, group_classes, train_network
 from ACSegLib.fill.context import TOGETHER, Context, Settings, SlabResult
 from ACSegLib.fill.features import intensity_range, prepare
-from ACSegLib.fill.random_walk import MOST_ITERATIONS, TOLERANCE, choose_solver
 from ACSegLib.fill.seeds import SeedOptions, Seeds, collect_seeds, count_classes
 from ACSegLib.fill.selection import choose_settings
 from ACSegLib.fill.shape import ShapeGuess
+from ACSegLib.fill.solvers import choose_solver
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
 
@@ -81,7 +82,7 @@ def fill(
     device: str = "auto",
     probabilities: bool = False,
     settings: Settings | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float = constants.TOLERANCE,
     memory_limit: float | None = None,
     progress: Progress | None = None,
 ) -> FillResult:
@@ -320,10 +321,11 @@ def _with_planes(
 def _report(seeds: Seeds, context: Context, slabs: list[tuple[int, int]]) -> dict[str, Any]:
     counts = count_classes(context.classes, context.count)
     warnings = list(seeds.warnings)
-    if context.iterations and max(context.iterations) > MOST_ITERATIONS:
+    if context.iterations and max(context.iterations) > constants.MAX_ITERATIONS:
         warnings.append(
-            f"the solver stopped at its limit of {MOST_ITERATIONS} iterations before the error of the probabilities "
-            f"was below {context.tolerance:g}; a stronger prior (--gamma) or a larger tolerance makes it end."
+            f"the solver stopped at its limit of {constants.MAX_ITERATIONS} iterations before the error of the "
+            f"probabilities was below {context.tolerance:g}; a stronger prior (--gamma) or a larger tolerance makes it "
+            "end."
         )
     return {
         "axis": AXES[seeds.primary],

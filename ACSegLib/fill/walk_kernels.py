@@ -22,7 +22,8 @@ _JIT: Any = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, no
 
 
 @njit(**_JIT)
-def _edge_weights(begin, end, image, valid, beta, axis_weights, floor, wk, wj, wi):
+def _edge_weights(begin, end, image, valid, beta, axis_weights, floor, weights):
+    wk, wj, wi = weights
     nk, nj, ni = image.shape
     zero = np.float32(0.0)
     for row in range(begin, end):
@@ -45,13 +46,17 @@ def _edge_weights(begin, end, image, valid, beta, axis_weights, floor, wk, wj, w
             wi[k, j, i] = c
 
 
-def edge_weights(image, valid, beta, axis_weights, floor, wk, wj, wi):
-    """Weights to the next voxel along each axis, (exp(-beta d^2) + floor) / h^2; 0 at edges and invalid voxels."""
-    spread(_edge_weights, image.shape[0] * image.shape[1], image, valid, beta, axis_weights, floor, wk, wj, wi)
+def edge_weights(image, valid, beta, axis_weights, floor, weights):
+    """Weights to the next voxel along each axis, (exp(-beta d^2) + floor) / h^2; 0 at edges and invalid voxels.
+
+    `weights` are three arrays (K, J, I) to write to, as in all functions here.
+    """
+    spread(_edge_weights, image.shape[0] * image.shape[1], image, valid, beta, axis_weights, floor, weights)
 
 
 @njit(**_JIT)
-def _start_system(begin, end, wk, wj, wi, gamma, seeds, prior, x, scale, residual):
+def _start_system(begin, end, weights, gamma, seeds, prior, x, scale, residual):
+    wk, wj, wi = weights
     nk, nj, ni = seeds.shape
     for row in range(begin, end):
         k, j = row // nj, row % nj
@@ -86,17 +91,18 @@ def _start_system(begin, end, wk, wj, wi, gamma, seeds, prior, x, scale, residua
                 residual[r, k, j, i] = s * flow
 
 
-def start_system(wk, wj, wi, gamma, seeds, prior, x, scale, residual):
+def start_system(weights, gamma, seeds, prior, x, scale, residual):
     """Set up D^-1/2 (L + gamma) D^-1/2 and its residual.
 
     prior, x and residual are (R, K, J, I); seeds (K, J, I) is negative where the answer is sought. scale becomes
     D^-1/2, and 0 on the seeds, which takes them out of the system.
     """
-    spread(_start_system, seeds.shape[0] * seeds.shape[1], wk, wj, wi, gamma, seeds, prior, x, scale, residual)
+    spread(_start_system, seeds.shape[0] * seeds.shape[1], weights, gamma, seeds, prior, x, scale, residual)
 
 
 @njit(**_JIT)
-def _scale_weights(begin, end, wk, wj, wi, scale):
+def _scale_weights(begin, end, weights, scale):
+    wk, wj, wi = weights
     nk, nj, ni = scale.shape
     for row in range(begin, end):
         k, j = row // nj, row % nj
@@ -110,13 +116,14 @@ def _scale_weights(begin, end, wk, wj, wi, scale):
                 wi[k, j, i] *= s * scale[k, j, i + 1]
 
 
-def scale_weights(wk, wj, wi, scale):
+def scale_weights(weights, scale):
     """Turn the weights into those of the scaled system, in place."""
-    spread(_scale_weights, scale.shape[0] * scale.shape[1], wk, wj, wi, scale)
+    spread(_scale_weights, scale.shape[0] * scale.shape[1], weights, scale)
 
 
 @njit(**_JIT)
-def _multiply(begin, end, wk, wj, wi, p, active, out, sums):
+def _multiply(begin, end, weights, p, active, out, sums):
+    wk, wj, wi = weights
     count, nk, nj, ni = p.shape
     rows = nk * nj
     for block in range(begin, end):
@@ -150,13 +157,14 @@ def _multiply(begin, end, wk, wj, wi, p, active, out, sums):
                 sums[r, block] += dot
 
 
-def multiply(wk, wj, wi, p, active, out, sums):
+def multiply(weights, p, active, out, sums):
     """out = (I - W) p for each active right-hand side, and p . out by blocks into sums (R, BLOCKS)."""
-    spread(_multiply, BLOCKS, wk, wj, wi, p, active, out, sums)
+    spread(_multiply, BLOCKS, weights, p, active, out, sums)
 
 
 @njit(**_JIT)
-def _step(begin, end, alpha, p, product, active, x, residual, sums):
+def _step(begin, end, alpha, search, active, x, residual, sums):
+    p, product = search
     count, nk, nj, ni = p.shape
     rows = nk * nj
     for block in range(begin, end):
@@ -177,13 +185,13 @@ def _step(begin, end, alpha, p, product, active, x, residual, sums):
                 sums[r, block] += dot
 
 
-def step(alpha, p, product, active, x, residual, sums):
-    """x += alpha p; residual -= alpha product; residual . residual by blocks into sums (R, BLOCKS)."""
-    spread(_step, BLOCKS, alpha, p, product, active, x, residual, sums)
+def step(alpha, search, active, x, residual, sums):
+    """x += alpha p; residual -= alpha product, with search = (p, product); residual . residual by blocks into sums."""
+    spread(_step, BLOCKS, alpha, search, active, x, residual, sums)
 
 
 @njit(**_JIT)
-def _turn(begin, end, beta, residual, active, p):
+def _renew_direction(begin, end, beta, residual, active, p):
     count, _nk, nj, _ = p.shape
     for row in range(begin, end):
         k, j = row // nj, row % nj
@@ -195,9 +203,9 @@ def _turn(begin, end, beta, residual, active, p):
                     line[i] = res[i] + b * line[i]
 
 
-def turn(beta, residual, active, p):
+def renew_direction(beta, residual, active, p):
     """p = residual + beta p."""
-    spread(_turn, p.shape[1] * p.shape[2], beta, residual, active, p)
+    spread(_renew_direction, p.shape[1] * p.shape[2], beta, residual, active, p)
 
 
 @njit(**_JIT)
@@ -238,7 +246,8 @@ def add_scaled(correction, scale, x):
 
 
 @njit(**_JIT)
-def _merge_best(begin, end, probabilities, prior, share, seeds, classes, best, best_value, second, rest):
+def _merge_best(begin, end, probabilities, prior, share, seeds, classes, leading, rest):
+    best, best_value, second = leading
     count, _nk, nj, ni = probabilities.shape
     for row in range(begin, end):
         k, j = row // nj, row % nj
@@ -257,11 +266,10 @@ def _merge_best(begin, end, probabilities, prior, share, seeds, classes, best, b
                     second[k, j, i] = value
 
 
-def merge_best(probabilities, prior, share, seeds, classes, best, best_value, second, rest):
-    """Fold some classes (R, K, J, I) into the running best class, its probability and the runner-up's.
+def merge_best(probabilities, prior, share, seeds, classes, leading, rest):
+    """Fold some classes (R, K, J, I) into `leading`: the best class so far, its probability and the second largest.
 
-    Before that the probabilities of voxels that were not drawn move by `share` towards the prior, in place. `rest` is
+    Before that the probabilities of voxels that are no seeds move by `share` towards the prior, in place. `rest` is
     reduced by them: what is left is the probability of the classes not yet folded in.
     """
-    rows = best.shape[0] * best.shape[1]
-    spread(_merge_best, rows, probabilities, prior, share, seeds, classes, best, best_value, second, rest)
+    spread(_merge_best, seeds.shape[0] * seeds.shape[1], probabilities, prior, share, seeds, classes, leading, rest)

@@ -23,14 +23,40 @@ if TYPE_CHECKING:
     from ACSegLib.network.predict.inference import Prediction
     from ACSegLib.network.predict.plane_sink import Box as Roi
 
-#: Probability from which on a voxel is sure.
-CONFIDENT = 0.9
-_LEAST_BAND, _WIDEST_BAND = 2, 12
-_SMOOTHING = 0.7
-_PRIOR_STRENGTH = 0.02
-_TOLERANCE = 1e-3
-#: Bytes a voxel to find the sure voxels: labels, masks, components, seeds, one class's probability.
-_BYTES_TO_PREPARE = 20
+# The effect of these values on the surface of simulated cells: Testing/Benchmarks/predict_surface.py.
+
+#: Probability from which on a voxel is certain and may become a seed.
+CERTAIN = 0.9
+
+#: A component without a certain voxel has those as seeds whose probability is this share of its largest one.
+CERTAIN_IN_COMPONENT = 0.95
+
+#: Half width of the band that the walk decides, in voxels.
+MIN_BAND, MAX_BAND = 2, 12
+
+#: Standard deviation, in voxels, of the smoothing of the image before the walk.
+IMAGE_SIGMA = 0.7
+
+#: Strength of the prior (gamma): weak, since the network was uncertain in the band.
+PRIOR_STRENGTH = 0.02
+
+#: Added to the network's probabilities, so that none excludes what the intensity says.
+MIN_PROBABILITY = 0.02
+
+#: Standard deviation of a class's intensities, as a share of the contrast between classes, at least.
+MIN_SPREAD = 0.1
+
+#: Difference between neighbours that counts as an edge, in noise levels.
+EDGE_SCALE = 2.0
+
+#: Largest error of a probability.
+TOLERANCE = 1e-3
+
+#: Bytes per voxel to find the seeds: labels, masks, components, seeds, one class's probability.
+BYTES_TO_PREPARE = 20
+
+#: Bytes per voxel of the walk, and those that each class adds.
+BYTES_TO_WALK, BYTES_PER_CLASS = 28, 24
 
 
 def refine_by_walk(
@@ -63,7 +89,7 @@ def refine_by_walk(
     region = tuple(slice(a, b) for a, b in roi or [(0, n) for n in volume.shape])
     values = np.array([0, *(segment.value for segment in model.segments)])
     labels, probabilities = prediction.segmentation.labels[region], prediction.probabilities[(slice(None), *region)]
-    _require_memory(labels.size * _BYTES_TO_PREPARE)
+    _require_memory(labels.size * BYTES_TO_PREPARE)
     band = _band(volume, prediction)
     seeds = confident_seeds(labels, probabilities, values, band)
     unsure = seeds < 0
@@ -100,14 +126,15 @@ def _require_memory(needed: int) -> None:
 def _walk(
     array: np.ndarray, seeds: np.ndarray, probabilities: np.ndarray, present: list[int], progress: Progress
 ) -> np.ndarray:
-    """Classes of all voxels: the random walk, drawn towards what network and grey value together say."""
+    """Classes of all voxels: the random walk, with a prior from network and intensity."""
     from scipy.ndimage import gaussian_filter
 
-    from ACSegLib.fill.random_walk import SlabProblem, choose_solver
+    from ACSegLib.fill.random_walk import SlabProblem
+    from ACSegLib.fill.solvers import choose_solver
 
-    _require_memory(array.size * (28 + 24 * len(present)))
+    _require_memory(array.size * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present)))
     image = np.nan_to_num(array.astype(np.float32), nan=float(np.nanmedian(array)))
-    image = gaussian_filter(image, _SMOOTHING)
+    image = gaussian_filter(image, IMAGE_SIGMA)
     means = np.array([image[seeds == c].mean() for c in present])
     spreads = np.array([max(float(image[seeds == c].std()), 1e-6) for c in present])
     contrast = max(float(np.abs(means[:, None] - means).max()), 1e-6)
@@ -115,10 +142,11 @@ def _walk(
     every = max(1, edges.size // 1_000_000)
     steps = [float(np.median(np.abs(np.diff(edges, axis=axis)).ravel()[::every])) for axis in range(3)]
     noise = max(sum(steps) / 3 / 0.6745, 1e-3)  # over all axes: a result must not depend on their order
-    spreads = np.maximum(spreads, 0.1 * contrast)
+    spreads = np.maximum(spreads, MIN_SPREAD * contrast)
     prior = np.stack(
         [
-            (np.asarray(probabilities[c], np.float32) + 0.02) * np.exp(-0.5 * ((image - m) / s) ** 2) / s + 1e-6
+            (np.asarray(probabilities[c], np.float32) + MIN_PROBABILITY) * np.exp(-0.5 * ((image - m) / s) ** 2) / s
+            + 1e-6
             for c, m, s in zip(present, means, spreads, strict=True)
         ]
     ).astype(np.float32)
@@ -127,11 +155,11 @@ def _walk(
         np.ascontiguousarray(edges),
         np.ascontiguousarray(seeds),
         np.ones(seeds.shape, bool),
-        1 / (2 * (2 * noise) ** 2),
-        _PRIOR_STRENGTH,
+        1 / (2 * (EDGE_SCALE * noise) ** 2),
+        PRIOR_STRENGTH,
         np.ones(3, np.float32),
     )
-    x, _ = choose_solver("cpu").solve(problem, present, prior, prior.copy(), _TOLERANCE, progress)
+    x, _ = choose_solver("cpu").solve(problem, present, prior, prior.copy(), TOLERANCE, progress)
     return np.array(present)[x.argmax(axis=0)]
 
 
@@ -140,7 +168,7 @@ def _band(volume: Volume, prediction: Prediction) -> int:
     seen = prediction.report.get("region_shape") or volume.shape
     working = prediction.report.get("working_shape") or seen
     coarseness = max(n / m for n, m in zip(seen, working, strict=True))
-    return int(min(_WIDEST_BAND, max(_LEAST_BAND, math.ceil(coarseness) + 1)))
+    return int(min(MAX_BAND, max(MIN_BAND, math.ceil(coarseness) + 1)))
 
 
 def confident_seeds(labels: np.ndarray, probabilities: np.ndarray, values: Iterable[int], band: int) -> np.ndarray:
@@ -165,14 +193,14 @@ def confident_seeds(labels: np.ndarray, probabilities: np.ndarray, values: Itera
     seeds = np.full(labels.shape, -1, np.int16)
     for channel, value in enumerate(values):
         mask = labels == value
-        chance = np.asarray(probabilities[channel], np.float32)
-        sure = mask & (chance > CONFIDENT)
+        probability = np.asarray(probabilities[channel], np.float32)
+        sure = mask & (probability > CERTAIN)
         core = binary_erosion(mask, iterations=band, border_value=1) & sure
         if value:
             parts, count = label(mask)
             reached = np.zeros(count + 1, bool)
             reached[parts[core]] = True
-            peaks = np.asarray(maximum(chance, parts, np.arange(count + 1)), np.float32)
-            core |= mask & ~reached[parts] & (chance > np.minimum(CONFIDENT, 0.95 * peaks)[parts])
+            peaks = np.asarray(maximum(probability, parts, np.arange(count + 1)), np.float32)
+            core |= mask & ~reached[parts] & (probability > np.minimum(CERTAIN, CERTAIN_IN_COMPONENT * peaks)[parts])
         seeds[core] = channel
     return seeds

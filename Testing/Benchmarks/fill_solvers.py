@@ -59,7 +59,7 @@ def _system(problem: Any) -> tuple[Any, np.ndarray]:
     """The matrix and right-hand side of label 1 on the free voxels, float64, with a prior of one half everywhere."""
     from scipy.sparse import coo_array, diags_array
 
-    from ACSegLib.fill.random_walk import EDGE_FLOOR
+    from ACSegLib.fill.constants import MIN_EDGE_WEIGHT
 
     shape = problem.seeds.shape
     numbers = np.arange(problem.seeds.size).reshape(shape)
@@ -71,7 +71,7 @@ def _system(problem: Any) -> tuple[Any, np.ndarray]:
         step = np.diff(problem.edges.astype(np.float64), axis=axis)
         rows.append(numbers[tuple(lower)].ravel())
         columns.append(numbers[tuple(upper)].ravel())
-        weights.append((np.exp(-problem.beta * step**2) + EDGE_FLOOR).ravel())
+        weights.append((np.exp(-problem.beta * step**2) + MIN_EDGE_WEIGHT).ravel())
     row, column, weight = (np.concatenate(parts) for parts in (rows, columns, weights))
     size = problem.seeds.size
     links = coo_array((weight, (row, column)), shape=(size, size)).tocsr()
@@ -94,7 +94,7 @@ def _solvers(problem: Any, matrix: Any, right: np.ndarray) -> dict[str, Callable
 
 
 def _acseg(problem: Any) -> tuple[np.ndarray, int]:
-    from ACSegLib.fill.random_walk import CpuSolver
+    from ACSegLib.fill.solvers import CpuSolver
 
     half = np.full((1, *problem.seeds.shape), 0.5, np.float32)
     x, iterations = CpuSolver().solve(problem, [1], half, half.copy(), 1e-3)

@@ -364,10 +364,9 @@ def test_any_drawing_is_kept_and_nothing_breaks(data: st.DataObject) -> None:
 
 
 def test_a_solver_that_does_not_end_is_told(drawn, monkeypatch) -> None:
-    from ACSegLib.fill import pipeline, random_walk
+    from ACSegLib.fill import constants
 
     volume, labels, _ = drawn
-    for module in (pipeline, random_walk):
-        monkeypatch.setattr(module, "MOST_ITERATIONS", 4)
+    monkeypatch.setattr(constants, "MAX_ITERATIONS", 4)
     result = fill(volume, labels, settings=FIXED, tolerance=1e-9)
     assert any("limit of 4 iterations" in warning for warning in result.report["warnings"])

@@ -9,11 +9,13 @@ from scipy.sparse.linalg import spsolve
 
 from ACSegLib import Cancelled, Progress
 from ACSegLib.errors import MemoryLimitError
-from ACSegLib.fill.random_walk import EDGE_FLOOR, TOLERANCE, CpuSolver, SlabProblem, TorchSolver
+from ACSegLib.fill.constants import MIN_EDGE_WEIGHT, TOLERANCE
+from ACSegLib.fill.random_walk import SlabProblem
+from ACSegLib.fill.solvers import CpuSolver, TorchSolver
 
 
 def problem(shape=(7, 9, 8), seed=0, gamma=0.05, beta=40.0, weights=(1.0, 1.0, 1.0), holes=False) -> SlabProblem:
-    """A noisy slab with its outer planes drawn."""
+    """A noisy slab with its outer planes labelled."""
     rng = np.random.default_rng(seed)
     seeds = np.full(shape, -1, np.int16)
     seeds[0] = rng.integers(0, 3, shape[1:])
@@ -37,7 +39,7 @@ def direct(p: SlabProblem, classes: list[int], prior: np.ndarray) -> np.ndarray:
         a, b = (np.take(index, r, axis) for r in (range(shape[axis] - 1), range(1, shape[axis])))
         difference = np.diff(image, axis=axis)
         both = np.take(p.valid, range(shape[axis] - 1), axis) & np.take(p.valid, range(1, shape[axis]), axis)
-        w = (np.exp(-p.beta * difference**2) + EDGE_FLOOR) * float(p.axis_weights[axis]) * both
+        w = (np.exp(-p.beta * difference**2) + MIN_EDGE_WEIGHT) * float(p.axis_weights[axis]) * both
         rows += [a.ravel(), b.ravel()]
         columns += [b.ravel(), a.ravel()]
         values += [w.ravel(), w.ravel()]
@@ -78,7 +80,7 @@ def test_torch_and_compiled_loops_give_the_same_labels() -> None:
     assert same >= 0.9999
 
 
-def test_drawn_voxels_are_fixed_and_probabilities_sum_to_one() -> None:
+def test_seeds_are_fixed_and_probabilities_sum_to_one() -> None:
     p = problem()
     prior = prior_of(p, 3)
     x, _ = CpuSolver().solve(p, [0, 1, 2], prior, prior.copy(), 1e-4, Progress())
@@ -120,11 +122,11 @@ def test_a_slab_that_does_not_fit_on_the_device_is_solved_by_the_processor_or_re
     def too_large(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(TorchSolver, "_solve", too_large)
+    monkeypatch.setattr(TorchSolver, "_system", too_large)
     p = problem((6, 12, 12))
     prior = prior_of(p, 1)
     expected = CpuSolver().solve(p, [1], prior, prior.copy(), TOLERANCE)[0]
-    solver = TorchSolver("cpu", otherwise=CpuSolver())
+    solver = TorchSolver("cpu", fallback=CpuSolver())
     assert solver.solve(p, [1], prior, prior.copy(), TOLERANCE)[0].tobytes() == expected.tobytes()
     assert "cpu where memory ran out" in solver.name
     with pytest.raises(MemoryLimitError, match="--device auto"):

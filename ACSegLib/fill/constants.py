@@ -1,0 +1,119 @@
+"""The constants of the fill: what each means, where it comes from, and the command that measured it.
+
+``Testing/Benchmarks/fill_constants.py`` varies each measured constant on a simulated tomogram, an MR crop and a stack
+of nuclei, and prints the Dice of the slices that were not labelled and the seconds. A value that is marked *bound*
+limits time, memory or a division, and does not decide a result.
+"""
+
+from __future__ import annotations
+
+# --- random walk ------------------------------------------------------------------------------------------------------
+
+#: Smallest weight of an edge, so that no voxel is cut off from the others. Bound.
+MIN_EDGE_WEIGHT = 1e-4
+
+#: Largest error of a probability (Documentation/filling.md, "The solver").
+TOLERANCE = 1e-3
+
+#: Tolerance of the fills that only estimate how well the labelled slices are predicted. Bound.
+CROSS_VALIDATION_TOLERANCE = 1e-2
+
+#: Iterations after which the solver gives up; a system that is bounded by `TOLERANCE` needs far fewer. Bound.
+MAX_ITERATIONS = 3000
+
+#: Iterations between two looks at the largest residual. Bound.
+ITERATIONS_PER_CHECK = 4
+
+#: Classes that are solved together: they share the passes over the edge weights. Bound.
+MAX_CLASSES_TOGETHER = 4
+
+# --- strength of prior and edges --------------------------------------------------------------------------------------
+
+#: Strength of the prior, and edge scale in noise levels, where too few slices are labelled to choose them.
+DEFAULT_GAMMA, DEFAULT_EDGE = 0.3, 3.0
+
+#: Dice of the prior on left-out slices from which on it is fully trusted (gamma 1). `fill_constants.py TRUSTED_DICE`.
+TRUSTED_DICE = 0.95
+
+#: Decades by which gamma falls per unit of Dice below `TRUSTED_DICE`. `fill_constants.py GAMMA_DECADES`.
+GAMMA_DECADES = 2.73
+
+#: Bounds of gamma: with less, the prior has no influence; with more, the walk has none. Bound.
+MIN_GAMMA, MAX_GAMMA = 0.01, 1.0
+
+#: Edge scale in noise levels at gamma 1, its decrease per decade of gamma, and its lower bound.
+#: `fill_constants.py MAX_EDGE` and `EDGE_PER_DECADE`.
+MAX_EDGE, EDGE_PER_DECADE, MIN_EDGE = 3.0, 4 / 3, 1.0
+
+#: Slices that are left out to judge the prior, slices that are filled for the Dice, and voxels of each. Bound.
+MAX_LEFT_OUT, MAX_FILLED, MAX_WINDOW_VOXELS = 6, 2, 250_000
+
+#: Updates of a classifier that only judges the prior. Bound.
+TRIAL_STEPS = 400
+
+# --- appearance classifier --------------------------------------------------------------------------------------------
+
+#: Units of the two hidden layers. `fill_constants.py HIDDEN_UNITS`.
+HIDDEN_UNITS = (32, 24)
+
+#: Updates, voxels of each, and learning rate at the start. `fill_constants.py STEPS`.
+STEPS, BATCH, LEARNING_RATE = 1000, 512, 0.02
+
+#: Decay of the weights, in units of the learning rate.
+WEIGHT_DECAY = 1e-3
+
+#: Voxels to learn from.
+MAX_SAMPLES = 40_000
+
+#: Standard deviation below which a feature counts as constant. Bound.
+MIN_FEATURE_SPREAD = 1e-4
+
+#: Share of the training voxels whose shape features are hidden. `fill_constants.py HIDDEN_SHAPE_SHARE`.
+HIDDEN_SHAPE_SHARE = 0.1
+
+#: Share of the training voxels that a rare group has at least, so that a bead is not forgotten.
+#: `fill_constants.py MIN_GROUP_SHARE`.
+MIN_GROUP_SHARE = 0.02
+
+#: Weight of a training voxel relative to its frequency, at most. Bound.
+MAX_SAMPLE_WEIGHT = 20.0
+
+#: Classes beyond this number share one appearance group ("foreground"); shape tells them apart. Bound.
+MAX_GROUPS = 8
+
+# --- class priors -----------------------------------------------------------------------------------------------------
+
+#: Mean probability with which the image alone confuses two groups, from which on they look alike.
+#: `fill_constants.py CONFUSED`.
+CONFUSED = 0.1
+
+#: Width, in voxels, over which neighbouring instances share the prior of their group.
+#: `fill_constants.py INSTANCE_WIDTH`.
+INSTANCE_WIDTH = 2.0
+
+# --- features and shape -----------------------------------------------------------------------------------------------
+
+#: Standard deviation of the smoothing of the fine features, in voxels of the finest axis.
+FINE_SIGMA = 1.0
+
+#: Standard deviations, in voxels of each coarse level, of its smoothing.
+LEVEL_SIGMAS = (0.8, 1.0)
+
+#: Signed distances are clipped here, in voxels of the finest axis: further away, the shape says nothing more. Bound.
+MAX_DISTANCE = 64.0
+
+#: Share of the distance between slices within which the interpolated outline says nothing, so that the image decides.
+#: `fill_constants.py OUTLINE_MARGIN`.
+OUTLINE_MARGIN = 0.4
+
+#: Intensity range, in percent of the voxels of the image and of each labelled class: the extremes are clipped.
+IMAGE_PERCENTILES, CLASS_PERCENTILES = (0.1, 99.9), (2, 98)
+
+# --- suggestions ------------------------------------------------------------------------------------------------------
+
+#: Places that are compared with the labelled slices, and places of these, at most. Bound.
+MAX_PLACES, MAX_REFERENCES = 200_000, 40_000
+
+#: A voxel of new appearance counts for as much as so many uncertain ones, at most
+#: (``Testing/Benchmarks/fill_suggestion.py``).
+MAX_NEW_WEIGHT = 50.0
