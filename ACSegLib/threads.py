@@ -10,11 +10,18 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
-from ACSegLib.compute import cores
+import numpy as np
+
+from ACSegLib.compute import cores, threads
+
+T = TypeVar("T")
+
+#: Voxels that a core goes through in about the time in which threads are started.
+_SMALL = 1 << 20
 
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
@@ -32,6 +39,37 @@ def spread(loop: Callable[..., Any], count: int, *arguments: Any) -> None:
     loop(0, ends[1], *arguments)
     for future in futures:
         future.result()
+
+
+def chunks_of(array: np.ndarray) -> list[slice]:
+    """Parts of an array's planes for `in_threads`; a single one where threads would cost more than they save."""
+    thickness = 16 if array.size > _SMALL else max(len(array), 1)
+    return [slice(k, min(k + thickness, len(array))) for k in range(0, len(array), thickness)]
+
+
+def in_threads(
+    work: Callable[[slice], T], chunks: Sequence[slice], check: Callable[[], None] = lambda: None
+) -> list[T]:
+    """Results of the chunks, in their order, done on all cores (the kernels release the interpreter).
+
+    A cancel is looked for as each chunk finishes.
+    """
+    results = []
+    workers = min(threads(), len(chunks))
+    if workers < 2:
+        for chunk in chunks:
+            results.append(work(chunk))
+            check()
+        return results
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for future in [pool.submit(work, chunk) for chunk in chunks]:
+                results.append(future.result())
+                check()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return results
 
 
 def _threads() -> ThreadPoolExecutor:

@@ -59,7 +59,7 @@ class Options:
     thin_parts: bool = option(default=True, help="count and measure filopodia")
     thin_radius: float = option(
         default=0.0,
-        help="a part is thin where no ball of this radius fits; 0: 0.25 um, but at least 1.5 voxels",
+        help="a structure is thin where no ball of this radius fits; 0: 0.25 um, but at least 1.5 voxels",
         minimum=0,
         unit="the unit",
     )
@@ -211,7 +211,7 @@ def _settings(options: Options) -> MorphologySettings:
         minimum_volume=options.min_volume,
         connectivity=options.connectivity,
         surface_method=options.surface_method,
-        thin_parts=options.thin_parts,
+        thin_structures=options.thin_parts,
         thin_radius=options.thin_radius or None,
         contacts=options.contacts,
         contact_gap=options.contact_gap,

@@ -15,7 +15,9 @@ from typing import Any
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import atomic_output
 
-Row = Mapping[str, Any]
+#: A row of a table of open columns: the name of each column with its plain value. Which columns there are depends on
+#: the options of the command and on the segments of the file.
+Row = dict[str, Any]
 ENDINGS = (".csv", ".xlsx", ".json")
 #: What reads back as a number; "007" and "2024_01", which Python would take as well, are names of cells.
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?P<part>\.\d*)?|(?P<small>\.\d+))(?P<power>[eE][+-]?\d+)?")
@@ -67,7 +69,7 @@ def write_workbook(sheets: Mapping[str, Sequence[Row]], path: str | os.PathLike[
         _write_xlsx({name: (columns_of(rows), rows) for name, rows in sheets.items()}, temporary)
 
 
-def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+def read_table(path: str | os.PathLike[str]) -> list[Row]:
     """Read a .csv, .xlsx (its first sheet) or .json table, such as `write_table` writes.
 
     Numbers come back as numbers, empty cells as None. A .csv that a spreadsheet has saved with semicolons and decimal
@@ -101,7 +103,7 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     return [{name: _value(cell, semicolons) for name, cell in row.items() if name is not None} for row in reader]
 
 
-def _read_xlsx(path: Path) -> list[dict[str, Any]]:
+def _read_xlsx(path: Path) -> list[Row]:
     from zipfile import BadZipFile
 
     from openpyxl import load_workbook

@@ -14,16 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.files.tables import Row
 
 _NAN = float("nan")
-
-#: A row of a table of tests: the name of each column with its value.
-Row = dict[str, Any]
 CORRECTIONS = ("holm", "bonf", "fdr_bh", "none")
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import Box, as_mask, chunks_of, in_threads
+from ACSegLib.measure.regions import Box
+from ACSegLib.threads import chunks_of, in_threads
 
 #: How far two runs may be apart along i and still touch, for the rows (k, j - 1), (k - 1, j - 1), (k - 1, j) and
 #: (k - 1, j + 1); -1 where the rows do not count as neighbours.

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ACSegLib.distances import as_mask, sampling, within_distance
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import as_mask, chunks_of, in_threads, sampling, within_distance
 from ACSegLib.measure.surface import line_weights
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import unique_values
 
 
@@ -56,7 +57,7 @@ def contact_areas(
 
 
 def _touching(mask: np.ndarray, labels: np.ndarray, step: tuple[float, float, float]) -> dict[int, float]:
-    from ACSegLib.measure import kernels
+    from ACSegLib.measure import contact_kernels as kernels
 
     weights = line_weights(step)
     # A pair of voxels is met from its labelled side, so each line counts in both directions.

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
 from ACSegLib.masks import bounding_box, eroded
-from ACSegLib.measure.regions import as_mask
 from ACSegLib.volume import Segmentation, Volume
 
 #: Percentiles that are reported, with the names of their columns.

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
+from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import bounding_box
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import intensity_measures
-from ACSegLib.measure.regions import Box, SegmentBoxes, as_mask, sampling, touches_border, within
+from ACSegLib.measure.regions import Box, SegmentBoxes, touches_border, within
 from ACSegLib.measure.surface import DEFAULT_METHOD, surface_area
-from ACSegLib.measure.thin_parts import combine_thin_parts, default_radius, thin_part_measures
+from ACSegLib.measure.thin_structures import combine_thin_structures, measure_thin_structures
+from ACSegLib.postprocess.thin_structures import default_radius
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
-
-Row = dict[str, Any]
 
 
 def shape_measures(
@@ -122,10 +122,11 @@ class MorphologySettings:
         Neighbours that connect.
     surface_method : str
         See `ACSegLib.measure.surface.surface_area`.
-    thin_parts : bool
+    thin_structures : bool
         Measure filopodia, the slowest part.
     thin_radius : float, optional
-        Radius below which a part is thin, in `Geometry.unit`; see `thin_parts.default_radius` when left out.
+        Radius below which a structure is thin, in `Geometry.unit`; when left out, that of
+        `ACSegLib.postprocess.thin_structures.default_radius`.
     contacts : bool
         Areas shared with other segments.
     contact_gap : float
@@ -138,7 +139,7 @@ class MorphologySettings:
     minimum_volume: float = 0.0
     connectivity: int = 26
     surface_method: str = DEFAULT_METHOD
-    thin_parts: bool = True
+    thin_structures: bool = True
     thin_radius: float | None = None
     contacts: bool = True
     contact_gap: float = 0.0
@@ -173,7 +174,7 @@ def measure_segmentation(
     list of dict
         "segment", "kind" ("segment" or "cell"), "cell" (0 for the segment, 1.. by falling size), "unit",
         "touches_border", "pieces" and "largest_piece" (of a segment: its connected cells, and the part of its volume
-        that the largest has), the figures of `shape_measures`, "thin_radius", those of `thin_part_measures` and of
+        that the largest has), the figures of `shape_measures`, "thin_radius", those of `ThinStructures` and of
         `intensity_measures`, and "contact: NAME" per other segment. Plain Python values.
     """
     progress = progress or Progress()
@@ -262,8 +263,8 @@ class _Context:
             shape_measures(mask, geometry.spacing, direction=geometry.direction, surface_method=settings.surface_method)
         )
         row.update(self._position(mask, box))
-        if settings.thin_parts:
-            row.update(self._thin_parts(mask, parts, int(row["voxels"])))
+        if settings.thin_structures:
+            row.update(self._thin_structures(mask, parts, int(row["voxels"])))
         if settings.contacts:
             row.update(self._contacts(mask, box))
         if self.volume is not None:
@@ -271,13 +272,14 @@ class _Context:
             row.update(intensity_measures(image, mask, self.factor))
         return row
 
-    def _thin_parts(self, mask: np.ndarray, parts: Sequence[Row] | None, voxels: int) -> Row:
+    def _thin_structures(self, mask: np.ndarray, parts: Sequence[Row] | None, voxels: int) -> Row:
         """The radius, and the figures of the mask, or those of its cells as one."""
         geometry = self.segmentation.geometry
         radius = self.settings.thin_radius or default_radius(geometry.spacing, geometry.unit)
         if parts is not None:
-            return {"thin_radius": radius, **combine_thin_parts(parts, voxels)}
-        return {"thin_radius": radius, **thin_part_measures(mask, geometry.spacing, radius, check=self.check)}
+            return {"thin_radius": radius, **combine_thin_structures(parts, voxels).as_row()}
+        measured = measure_thin_structures(mask, geometry.spacing, radius, check=self.check)
+        return {"thin_radius": radius, **measured.as_row()}
 
     def _position(self, mask: np.ndarray, box: Box | None) -> Row:
         """Centre of mass in LPS."""

@@ -20,19 +20,19 @@ Undefined is NaN: left out of means, and counted there. A segment that one side'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
+from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.instances import InstanceMatching, match_instances
-from ACSegLib.measure.regions import SegmentBoxes, as_mask, union_box
+from ACSegLib.measure.regions import SegmentBoxes, union_box
 from ACSegLib.measure.surface_distance import surface_distances
 from ACSegLib.volume import Segment, Segmentation
 
-Row = dict[str, Any]
 _NAN = float("nan")
 
 #: Segment of the row in which every segment is a cell; see `compare_cells`.

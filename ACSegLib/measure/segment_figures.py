@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
 from ACSegLib.masks import bounding_box
 from ACSegLib.measure.intensity import intensity_measures
 from ACSegLib.measure.morphology import shape_measures
-from ACSegLib.measure.regions import as_mask, sampling
 from ACSegLib.measure.surface import line_weights, shifted
-from ACSegLib.measure.thin_parts import split_thin_parts
+from ACSegLib.postprocess.thin_structures import thinner_than
 
 SHAPE_FIGURES = ("volume", "surface_area", "surface_to_volume", "sphericity")
 THIN_FIGURES = ("thin_volume_share", "thin_surface_share")
@@ -37,7 +37,7 @@ def shape_figures(
     wanted : collection of str
         Which of `SHAPE_FIGURES` and `THIN_FIGURES`.
     radius : float
-        A part is thin where no ball of this radius fits, in the unit of `spacing`; needed for `THIN_FIGURES`.
+        A structure is thin where no ball of this radius fits, in the unit of `spacing`; needed for `THIN_FIGURES`.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def shape_figures(
         measures = shape_measures(crop, spacing)
         found.update({name: float(measures[name]) for name in SHAPE_FIGURES if name in wanted})
     if any(name in wanted for name in THIN_FIGURES):
-        thin = split_thin_parts(crop, spacing, radius)
+        thin = thinner_than(crop, spacing, radius)
         if "thin_volume_share" in wanted:
             found["thin_volume_share"] = float(np.count_nonzero(thin) / np.count_nonzero(crop))
         if "thin_surface_share" in wanted:

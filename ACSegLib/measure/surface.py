@@ -21,9 +21,9 @@ from math import gcd
 
 import numpy as np
 
+from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
 from ACSegLib.masks import bounding_box
-from ACSegLib.measure.regions import as_mask, sampling
 
 #: Names of the estimators, see `surface_area`.
 METHODS = ("crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces")

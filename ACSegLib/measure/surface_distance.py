@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.compute import threads
+from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
 from ACSegLib.masks import Box, bounding_box
-from ACSegLib.measure.regions import as_mask, sampling
 
 SURFACES = ("surfels", "voxels")
 

@@ -19,10 +19,10 @@ from typing import Protocol
 
 import numpy as np
 
+from ACSegLib.distances import sampling, squared_distance
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.components import Components, find_components
-from ACSegLib.measure.regions import sampling, squared_distance
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 METHODS = ("otsu", "adaptive", "multi-otsu", "watershed")

@@ -12,8 +12,12 @@ thin structures as in the truth would be too many.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from ACSegLib.distances import as_mask, sampling, within_distance
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import bounding_box, grow_or_shrink
 
@@ -29,6 +33,10 @@ OPENING = 2
 #: Planes on either side of a voxel that decide whether it is thin.
 REACH = 2 * OPENING + 1
 
+#: To the measures, structures thinner than twice this many nanometres are thin, where voxels are small enough to show
+#: it. Filopodia are 100 to 300 nm thick (Mattila and Lappalainen, Nat. Rev. Mol. Cell Biol. 9 (2008) 446).
+FILOPODIUM_RADIUS_NM = 250.0
+
 _BLOCK_VOXELS = 1 << 24
 
 
@@ -38,6 +46,51 @@ def thin_voxels(mask: np.ndarray) -> np.ndarray:
     for step in range(REACH):
         bulk = grow_or_shrink(bulk, step >= OPENING)
     return mask & ~bulk
+
+
+def default_radius(spacing: Sequence[float], unit: str) -> float:
+    """Radius below which a structure is thin: 250 nm and at least 1.5 voxel edges; 3 edges if the unit is unknown."""
+    from ACSegLib.volume import UNITS_IN_MM
+
+    edge = max(spacing)
+    if unit == "px":
+        return 3.0 * edge
+    return max(FILOPODIUM_RADIUS_NM * UNITS_IN_MM["nm"] / UNITS_IN_MM[unit], 1.5 * edge)
+
+
+def thinner_than(
+    mask: np.ndarray, spacing: Sequence[float], radius: float, *, check: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """Mask of the voxels that no ball of `radius` inside the mask covers.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (k, j, i)
+        Non-zero inside.
+    spacing : sequence of float
+        Voxel size along (i, j, k).
+    radius : float
+        In the unit of `spacing`.
+
+    Returns
+    -------
+    ndarray of bool, shape (k, j, i)
+    """
+    mask = as_mask(mask)
+    step = sampling(spacing)
+    if not radius > 0:
+        raise InputError(f"the radius of thin structures must be positive, not {radius}.")
+    box = bounding_box(mask)
+    thin = np.zeros(mask.shape, bool)
+    if box is None:
+        return thin
+    crop = np.pad(mask[box], 1)
+    core = ~within_distance(~crop, step, radius, check=check)
+    core &= crop
+    # A digital ball leaves single voxels of a round body uncovered; one voxel edge of slack takes them in.
+    covered = within_distance(core, step, radius + max(step), check=check)
+    thin[box] = (crop & ~covered)[1:-1, 1:-1, 1:-1]
+    return thin
 
 
 def restore_thin_structures(

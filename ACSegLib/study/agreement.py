@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 
 from ACSegLib.errors import InputError
+from ACSegLib.files.tables import Row
 from ACSegLib.measure.comparison import compare_paired, correct_p_values
 from ACSegLib.measure.overlap import ALL_CELLS
 from ACSegLib.study import figures
@@ -13,7 +14,7 @@ from ACSegLib.study.columns import label_of, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_FOR_SD, MIN_PAIRS_FOR_PLOT, withhold_tests
 from ACSegLib.study.numbers import plus_minus, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
-from ACSegLib.study.tables import Row, Rows, Sheets, Study
+from ACSegLib.study.tables import Rows, Sheets, Study
 
 _SCORES = (
     "dice",

@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ACSegLib.files.tables import Row
 from ACSegLib.study.columns import unit_text
 from ACSegLib.study.numbers import plain
-from ACSegLib.study.tables import Row, Rows
+from ACSegLib.study.tables import Rows
 
 #: From so many numbered segments of one volume on ("nucleus 1", "nucleus 2", ...), segments are instances of one kind.
 MIN_INSTANCES = 3

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ACSegLib.files.tables import Row
 from ACSegLib.study.columns import P_VALUES, PERCENT
 from ACSegLib.study.evidence import MIN_FOR_SD
-from ACSegLib.study.tables import Row
 
 #: Numbers with more digits before the point, or more zeros behind it, are written with a power of ten.
 MAX_DIGITS, MAX_ZEROS = 6, 4

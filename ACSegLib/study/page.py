@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ACSegLib.files.tables import Row
 from ACSegLib.study.columns import WORDS, intensity_texts, label_of, unit_power, unit_text
 from ACSegLib.study.numbers import decimals_for, fixed, format_value
-from ACSegLib.study.tables import Row
 
 #: Rows of a table on the page. A page of 10,000 cells would be slow to open and nobody would read it.
 MAX_ROWS = 300

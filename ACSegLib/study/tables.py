@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ACSegLib.errors import InputError
+from ACSegLib.files.tables import Row
 from ACSegLib.study.columns import unit_power
 from ACSegLib.volume import UNITS_IN_MM
 
-#: A row of a table of open columns: the name of each column with its value.
-Row = Mapping[str, Any]
 #: A table.
-Rows = list[dict[str, Any]]
+Rows = list[Row]
 #: Tables by their name in the workbook.
 Sheets = dict[str, Rows]
 
@@ -73,7 +71,7 @@ def in_unit_of_the_first(tables: Mapping[str, Rows]) -> dict[str, Rows]:
     return {name: [_converted(row, first) for row in rows] for name, rows in tables.items()}
 
 
-def _converted(row: Row, unit: str) -> dict[str, Any]:
+def _converted(row: Row, unit: str) -> Row:
     if not row.get("unit") or row["unit"] == unit:
         return dict(row)
     scale = UNITS_IN_MM[str(row["unit"])] / UNITS_IN_MM[unit]

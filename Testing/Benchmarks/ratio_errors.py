@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.distances import squared_distance
 from ACSegLib.masks import bounding_box
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.overlap import overlap_counts, overlap_scores
-from ACSegLib.measure.regions import squared_distance
 from ACSegLib.measure.segment_figures import surface_share
 from ACSegLib.measure.surface import surface_area
-from ACSegLib.measure.thin_parts import default_radius, thin_part_measures
+from ACSegLib.measure.thin_structures import measure_thin_structures
+from ACSegLib.postprocess.thin_structures import default_radius
 from ACSegLib.volume import Geometry
 
 Row = dict[str, Any]
@@ -68,7 +69,7 @@ def ratio_errors(result: np.ndarray, truth: np.ndarray, filopodia: np.ndarray, g
     row["filopodia_recall"] = float((result & filopodia).sum() / filopodia.sum()) if filopodia.any() else float("nan")
     radius = default_radius(spacing, geometry.unit)
     for name, mask in (("result", piece), ("truth", truth)):
-        row[f"{name}_thin_parts"] = thin_part_measures(mask, spacing, radius)["thin_parts"]
+        row[f"{name}_thin_parts"] = measure_thin_structures(mask, spacing, radius).count
     return row
 
 

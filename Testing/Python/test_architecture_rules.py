@@ -16,7 +16,7 @@ STEPS = ("fill", "network", "measure")
 SHARED = ("postprocess", "labelled_slices")
 GROUND = (
     *("volume", "geometry", "arrays", "notebook", "axes", "files", "jobs", "errors", "masks"),
-    *("compute", "cgroups"),
+    *("compute", "cgroups", "threads", "distances", "distance_kernels"),
 )
 ABOVE = ("api", "study", "workflows", "commands", "app", "worker", "phantom", "pictures", "scene")
 HEAVY = {

@@ -43,7 +43,7 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
 
     def thinRadius(self, geometry):
         """Radius below which a part is thin, in the geometry's unit."""
-        from ACSegLib.measure.thin_parts import default_radius
+        from ACSegLib.postprocess.thin_structures import default_radius
 
         text = self.getParameterNode().GetParameter(self.toLongKey("thin_radius"))
         radius = float(text) if text else 0.0

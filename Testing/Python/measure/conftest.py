@@ -7,4 +7,4 @@ import pytest
 
 @pytest.fixture
 def _chunks_as_of_large_arrays(monkeypatch):
-    monkeypatch.setattr("ACSegLib.measure.regions._SMALL", 0)
+    monkeypatch.setattr("ACSegLib.threads._SMALL", 0)

@@ -14,7 +14,7 @@ from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import bead_mask, bead_normalisation, intensity_measures, normalised
 from ACSegLib.measure.morphology import MorphologySettings, measure_segmentation, shape_measures
 from ACSegLib.measure.surface import surface_area
-from ACSegLib.measure.thin_parts import thin_part_measures
+from ACSegLib.measure.thin_structures import measure_thin_structures
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 NM = Geometry((30.0, 30.0, 30.0), unit="nm")
@@ -65,28 +65,28 @@ def cell_with_filopodia(body=14.0, length=16.0, radius=1.8, size=66, directions=
 
 def test_filopodia_are_counted_and_measured():
     mask = cell_with_filopodia()
-    row = thin_part_measures(mask, (1, 1, 1), 4.0)
-    assert row["thin_parts"] == 3
-    assert row["thin_part_mean_length"] == pytest.approx(16.0, rel=0.12)
-    assert row["thin_part_mean_diameter"] == pytest.approx(3.6, rel=0.2)
+    measured = measure_thin_structures(mask, (1, 1, 1), 4.0)
+    assert measured.count == 3
+    assert measured.mean_length == pytest.approx(16.0, rel=0.12)
+    assert measured.mean_diameter == pytest.approx(3.6, rel=0.2)
     volume = 3 * np.pi * 1.8**2 * 15.4
-    assert row["thin_part_volume"] == pytest.approx(volume, rel=0.2)
-    assert row["thin_part_volume_fraction"] == pytest.approx(row["thin_part_volume"] / mask.sum())
+    assert measured.volume == pytest.approx(volume, rel=0.2)
+    assert measured.volume_fraction == pytest.approx(measured.volume / mask.sum())
 
 
 def test_a_smooth_body_and_loose_debris_have_no_filopodia():
     mask = ball((40, 40, 40), 13.0)
-    assert thin_part_measures(mask, (1, 1, 1), 4.0)["thin_parts"] == 0
+    assert measure_thin_structures(mask, (1, 1, 1), 4.0).count == 0
     mask[2, 2, 5:30] = True  # a loose thread
-    assert thin_part_measures(mask, (1, 1, 1), 4.0)["thin_parts"] == 0
-    assert thin_part_measures(np.zeros((4, 4, 4), bool), (1, 1, 1), 4.0)["thin_part_volume"] == 0
+    assert measure_thin_structures(mask, (1, 1, 1), 4.0).count == 0
+    assert measure_thin_structures(np.zeros((4, 4, 4), bool), (1, 1, 1), 4.0).volume == 0
 
 
 def test_filopodia_scale_with_the_voxel_size():
     mask = cell_with_filopodia(size=66)
-    small = thin_part_measures(mask, (1, 1, 1), 4.0)
-    large = thin_part_measures(mask, (30, 30, 30), 120.0)
-    assert large["thin_part_length"] == pytest.approx(30 * small["thin_part_length"], rel=1e-5)
+    small = measure_thin_structures(mask, (1, 1, 1), 4.0)
+    large = measure_thin_structures(mask, (30, 30, 30), 120.0)
+    assert large.length == pytest.approx(30 * small.length, rel=1e-5)
 
 
 def test_filopodia_add_up_over_cells():
@@ -95,9 +95,9 @@ def test_filopodia_add_up_over_cells():
     labels[20:46, 20:46, 98:124] = ball((26, 26, 26), 12.0)
     settings = MorphologySettings(thin_radius=120.0, contacts=False)
     whole, first, second = measure_segmentation(Segmentation.from_labels(labels, NM), settings=settings)
-    direct = thin_part_measures(labels, NM.spacing, 120.0)
+    direct = measure_thin_structures(labels, NM.spacing, 120.0)
     assert (first["thin_parts"], second["thin_parts"]) == (3, 0)
-    for name, value in direct.items():
+    for name, value in direct.as_row().items():
         assert whole[name] == pytest.approx(value), name
 
 
@@ -160,9 +160,11 @@ def test_rows_per_segment_and_per_cell():
 
 def test_small_and_cut_cells_can_be_left_out():
     segmentation = two_cells()
-    rows = measure_segmentation(segmentation, settings=MorphologySettings(minimum_volume=27001.0, thin_parts=False))
+    rows = measure_segmentation(
+        segmentation, settings=MorphologySettings(minimum_volume=27001.0, thin_structures=False)
+    )
     assert [r["cell"] for r in rows if r["segment"] == "cytoplasm"] == [0, 1, 2]
-    rows = measure_segmentation(segmentation, settings=MorphologySettings(exclude_border=True, thin_parts=False))
+    rows = measure_segmentation(segmentation, settings=MorphologySettings(exclude_border=True, thin_structures=False))
     cytoplasm = [r for r in rows if r["segment"] == "cytoplasm"]
     assert [r["cell"] for r in cytoplasm] == [0, 1, 2]
     assert cytoplasm[0]["voxels"] == cytoplasm[1]["voxels"] + cytoplasm[2]["voxels"]
@@ -175,7 +177,7 @@ def test_overlapping_segments_have_contacts_across_layers():
     b[2:8, 2:8, 6:11] = True
     segmentation = Segmentation.from_masks([a, b], [Segment("a", 1), Segment("b", 2)], NM)
     assert segmentation.overlapping
-    row_a = measure_segmentation(segmentation, settings=MorphologySettings(thin_parts=False))[0]
+    row_a = measure_segmentation(segmentation, settings=MorphologySettings(thin_structures=False))[0]
     assert row_a["contact: b"] > 0
     assert row_a["voxels"] == a.sum()
 

@@ -6,18 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ACSegLib.distances import squared_distance, within_distance
 from ACSegLib.errors import Cancelled
 from ACSegLib.masks import bounding_box
-from ACSegLib.measure.regions import (
-    SegmentBoxes,
-    chunks_of,
-    in_threads,
-    squared_distance,
-    touches_border,
-    union_box,
-    within,
-    within_distance,
-)
+from ACSegLib.measure.regions import SegmentBoxes, touches_border, union_box, within
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segment, Segmentation
 
 pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
@@ -94,7 +87,7 @@ def test_masks_of_segments_in_their_boxes(values):
 @pytest.mark.parametrize("shape", [(37, 5, 5), (16, 2, 3), (1, 4, 4)])
 @pytest.mark.parametrize("small", [0, 1 << 20])
 def test_chunks_hold_every_plane_once(monkeypatch, shape, small):
-    monkeypatch.setattr("ACSegLib.measure.regions._SMALL", small)
+    monkeypatch.setattr("ACSegLib.threads._SMALL", small)
     chunks = chunks_of(np.zeros(shape, bool))
     assert [k for part in chunks for k in range(shape[0])[part]] == list(range(shape[0]))
     assert (len(chunks) > 1) == (small == 0 and shape[0] > 16)
