@@ -97,7 +97,7 @@ def measure(
         minimum_volume=minimum_volume,
         connectivity=connectivity,
         surface_method=surface_method,
-        thin_parts=thin_parts,
+        thin_structures=thin_parts,
         thin_radius=thin_radius,
         contacts=contacts,
         contact_gap=contact_gap,
