@@ -26,7 +26,7 @@ def measure(
     minimum_volume: float = 0.0,
     connectivity: int = 26,
     surface_method: str = "crofton",
-    thin_parts: bool = True,
+    thin_structures: bool = True,
     thin_radius: float | None = None,
     contacts: bool = True,
     contact_gap: float = 0.0,
@@ -55,7 +55,7 @@ def measure(
         Neighbours that are connected.
     surface_method : {"crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces"}
         Estimator of the surface area.
-    thin_parts : bool
+    thin_structures : bool
         Measure thin structures (filopodia), which takes most of the time.
     thin_radius : float, optional
         Radius below which a structure is thin.
@@ -97,7 +97,7 @@ def measure(
         minimum_volume=minimum_volume,
         connectivity=connectivity,
         surface_method=surface_method,
-        thin_structures=thin_parts,
+        thin_structures=thin_structures,
         thin_radius=thin_radius,
         contacts=contacts,
         contact_gap=contact_gap,

@@ -171,7 +171,7 @@ def test_measure_reads_the_spacing_in_array_order():
 
 
 def test_measure_reads_intensities_inside_the_segments():
-    table = acseg.measure(BALL, IMAGE, cells=False, thin_parts=False)
+    table = acseg.measure(BALL, IMAGE, cells=False, thin_structures=False)
     assert table["lac_mean"][0] == pytest.approx(IMAGE[BALL].mean(), rel=1e-5)
     with pytest.raises(InputError, match="image has shape"):
         acseg.measure(BALL, IMAGE[1:])
