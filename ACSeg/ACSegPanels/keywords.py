@@ -24,6 +24,8 @@ BY_NODES: Mapping[str, Mapping[str, Any]] = {
         "suggest": 0,
         "resample": True,
         "level": None,
+        "voxel_size": None,
+        "unit": None,
         "image_dataset": None,
         "labels_dataset": None,
     },
@@ -34,6 +36,9 @@ BY_NODES: Mapping[str, Mapping[str, Any]] = {
         "resample": True,
         "workers": 1,
         "file_unit": None,
+        "voxel_size": None,
+        "image_dataset": None,
+        "labels_dataset": None,
     },
 }
 

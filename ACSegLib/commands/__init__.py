@@ -23,6 +23,7 @@ from types import ModuleType
 #: Command name -> module. A name with a space is a sub-command ("model info").
 COMMANDS: dict[str, str] = {
     "info": "ACSegLib.commands.info",
+    "convert": "ACSegLib.commands.convert",
     "fill": "ACSegLib.commands.fill",
     "phantom": "ACSegLib.commands.phantom",
     "train": "ACSegLib.commands.train",

@@ -88,6 +88,9 @@ UNIT_OPTION = "length_unit"
 #: Choice that stands for "not given", where an option with choices has no default: Slicer must show one as chosen.
 NOT_GIVEN = "default"
 
+#: Options that say what Slicer knows of its nodes.
+_SCENE: Mapping[str, Any] = {"voxel_size": None, "image_dataset": None}
+
 _LABELS_OUT = FileParameter("label", "output", (".seg.nrrd",))
 _MODEL = FileParameter("file", "input", (".acseg", ".h5"))
 _FOLDER = FileParameter("directory")
@@ -104,7 +107,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "probabilities": FileParameter("file", "output", (".nrrd",)),
             "uncertainty": FileParameter("image", "output"),
         },
-        {"resample": True, "image_dataset": None, "labels_dataset": None},
+        {"resample": True, **_SCENE, "unit": None, "labels_dataset": None},
     ),
     "ACSegTrain": CliModule(
         "train",
@@ -133,6 +136,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "model": _MODEL,
             "probabilities": FileParameter("file", "output", (".nrrd",)),
         },
+        {**_SCENE, "unit": None},
     ),
     "ACSegMeasure": CliModule(
         "measure",
@@ -143,7 +147,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "image": FileParameter("image"),
             "output": FileParameter("file", "output", (".csv", ".xlsx", ".json")),
         },
-        {"resample": True, "workers": 1, "file_unit": None},
+        {"resample": True, "workers": 1, "file_unit": None, **_SCENE, "labels_dataset": None},
     ),
 }
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.commands.batch import LISTED, Item, failure_lines, more_lines, require_segments, run_table, table_results
 from ACSegLib.commands.inputs import find_labels, stem
 from ACSegLib.commands.matching import match_files, name_files, segments_there
+from ACSegLib.commands.opening import LabelsDatasetOption, VoxelSizeOption, check_opening, open_labels
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -37,7 +38,7 @@ SUMMARY = "compare segmentations with the truth"
 
 
 @dataclass
-class Options:
+class Options(LabelsDatasetOption, VoxelSizeOption):
     """Options of ``acseg compare``."""
 
     result: str = option(path="in", positional=True, help="segmentation to judge, or a folder of them")
@@ -93,6 +94,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         _parse_slice(options.slice)
     if options.exclude_border and (options.cells or options.slice):
         raise InputError("--exclude-border leaves out whole segments; it does not go with --cells or --slice.")
+    check_opening(options)
     items, missing = pair_files(options.result, options.truth)
 
     def keep(row: Mapping[str, Any]) -> bool:
@@ -164,16 +166,13 @@ def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
 
 def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
     """Compare one pair of files."""
-    from ACSegLib.files import open_segmentation
     from ACSegLib.files.registry import tell
-    from ACSegLib.files.units import assume_unit
     from ACSegLib.measure.overlap import require_same_place
     from ACSegLib.measure.scores import add_shape_figures
     from ACSegLib.special_segments import structures
 
     progress(0.0, f"reading {item.name}")
-    with assume_unit(options.file_unit):
-        truth, result = (open_segmentation(item.files[side]) for side in ("truth", "result"))
+    truth, result = (open_labels(item.files[side], options) for side in ("truth", "result"))
     result = place_labels(result, truth, resample=options.resample)
     result, truth = (told_unit(side, options.file_unit) for side in in_one_unit(result, truth))
     truth, ignore = _split_ignored(truth, options.ignore_value)

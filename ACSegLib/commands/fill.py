@@ -15,6 +15,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.axes import SLICE_WORD
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    LabelsDatasetOption,
+    VoxelSizeOptions,
+    check_opening,
+    open_image,
+    open_labels,
+)
 from ACSegLib.commands.options import option
 from ACSegLib.compute import DEVICES
 from ACSegLib.jobs import Progress
@@ -27,7 +36,7 @@ SUMMARY = "fill the volume between a few drawn slices"
 
 
 @dataclass
-class Options:
+class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg fill``."""
 
     image: str = option(path="in", help="image file, any format that ACSeg reads", positional=True)
@@ -41,8 +50,9 @@ class Options:
     axis: str = option(default="auto", help="axis of the drawn slices", choices=("auto", "i", "j", "k", "all"))
     slices: str | None = option(
         default=None,
-        help="every drawn slice, as indices along the axis (k by default) such as 10,30,50; "
-        "one without a drawing is all background",
+        help="all labelled slices, counted from 0, along the axis (k by default): 10,30,50 or 10:90:20 (to 90 in steps "
+        "of 20); for several axes z:10,30 x:0,57. A listed slice without labels is all background",
+        words=SLICE_WORD,
     )
     mode: str = option(
         default="slices",
@@ -94,22 +104,21 @@ class Options:
     level: int | None = option(
         default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0, advanced=True
     )
-    image_dataset: str | None = option(default=None, help="data set of an HDF5 image", advanced=True)
-    labels_dataset: str | None = option(default=None, help="data set of an HDF5 label file", advanced=True)
     memory: float | None = option(default=None, help="memory that may be used", minimum=0.1, unit="GiB", advanced=True)
 
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Fill, clean up as asked, and write the result."""
     from ACSegLib.axes import read_slices
-    from ACSegLib.files import open_segmentation, open_volume, save_segmentation
+    from ACSegLib.files import save_segmentation
     from ACSegLib.workflows import FillRequest
     from ACSegLib.workflows import run as run_request
 
     read_slices(options.slices, options.axis)
+    check_opening(options)
     progress(0.0, "reading the files")
-    volume = open_volume(options.image, dataset=options.image_dataset, level=options.level)
-    labels = open_segmentation(options.labels, dataset=options.labels_dataset)
+    volume = open_image(options.image, options, level=options.level)
+    labels = open_labels(options.labels, options)
     request = FillRequest.from_options(volume, labels, options)
     places = _places_of_probabilities(labels, options)
     outcome = run_request(request, progress=progress.part(0.05, 0.95))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ACSegLib.commands import COMMANDS, load
-from ACSegLib.commands.options import add_arguments, from_namespace
+from ACSegLib.commands.options import add_arguments, from_namespace, join_words
 from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 from ACSegLib.version import __version__
@@ -148,8 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cancel = CancelFlag()
     restore = cancel_on_signals(cancel)
     try:
-        parser = build_parser(_named_command(arguments))
-        namespace = parser.parse_args(arguments)
+        command = _named_command(arguments)
+        parser = build_parser(command)
+        namespace = parser.parse_args(arguments if command is None else join_words(arguments, load(command).Options))
         return _run(namespace, cancel)
     except SystemExit as stop:  # argparse has printed why
         return int(stop.code or 0)

@@ -20,6 +20,14 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.commands.batch import LISTED, Item, failure_lines, more_lines, run_table
 from ACSegLib.commands.inputs import find_images, find_labels
 from ACSegLib.commands.matching import files_there, match_files, name_files, segments_there
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    LabelsDatasetOption,
+    VoxelSizeOption,
+    check_opening,
+    open_image,
+    open_labels,
+)
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -38,7 +46,7 @@ _HUGE_VOXEL_MM = 5.0
 
 
 @dataclass
-class Options:
+class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
     """Options of ``acseg measure``."""
 
     inputs: list[str] = option(path="in", positional=True, help="segmentations, or folders of them", metavar="LABELS")
@@ -83,6 +91,7 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Measure each input and write the table."""
+    check_opening(options)
     items, missing = _items(options)
     warnings: list[str] = []
 
@@ -151,19 +160,15 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
 
 def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
     """Measure one segmentation file."""
-    from ACSegLib.files import open_segmentation, open_volume
     from ACSegLib.files.registry import tell
-    from ACSegLib.files.units import assume_unit
     from ACSegLib.special_segments import structures
 
     progress(0.0, f"reading {item.name}")
-    with assume_unit(options.file_unit):
-        segmentation = open_segmentation(item.files["labels"])
-        segmentation, _, notes = structures(segmentation, keep=options.segments)
-        tell(notes)
-        if not segmentation.segments:
-            raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
-        volume = open_volume(item.files["image"]) if "image" in item.files else None
+    segmentation, _, notes = structures(open_labels(item.files["labels"], options), keep=options.segments)
+    tell(notes)
+    if not segmentation.segments:
+        raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
+    volume = open_image(item.files["image"], options) if "image" in item.files else None
     if volume is not None:
         segmentation = place_labels(segmentation, volume, resample=options.resample)
         segmentation, volume = in_one_unit(segmentation, volume)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Sequence
 from typing import Any
 
+from ACSegLib.axes import AXES, axis_name
 from ACSegLib.errors import InputError
 
 _METAVARS = {int: "N", float: "X"}
@@ -34,6 +36,8 @@ def option(
     advanced: bool = False,
     path: str = "",
     endings: str | tuple[str, ...] = "",
+    aliases: tuple[str, ...] = (),
+    words: re.Pattern[str] | None = None,
 ) -> Any:
     """Define one option as a dataclass field.
 
@@ -58,6 +62,10 @@ def option(
         files are written into, "place" a file or such a folder; "" where it is no path.
     endings : str or tuple of str
         Of an output, see `ACSegLib.commands.outputs.Output`.
+    aliases : tuple of str
+        Other names of the option, in the shell and in mappings.
+    words : re.Pattern, optional
+        Words after the first one that belong to the value, in the shell; they are joined by spaces.
     """
     metadata = dict(
         help=help,
@@ -72,6 +80,8 @@ def option(
         advanced=advanced,
         path=path,
         endings=endings,
+        aliases=tuple(aliases),
+        words=words,
     )
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
@@ -98,6 +108,11 @@ class OptionInfo:
         return "--" + (self.metadata["flag"] or self.name).replace("_", "-")
 
     @property
+    def names_axis(self) -> bool:
+        """Whether its choices are axes: x, y and z are accepted for i, j and k."""
+        return set(AXES) <= set(self.metadata["choices"] or ())
+
+    @property
     def help(self) -> str:
         """Help text with unit, range and default."""
         text = self.metadata["help"]
@@ -111,6 +126,8 @@ class OptionInfo:
             notes.append(f"at least {low:g}")
         if self.metadata["choices"] and self.metadata["metavar"]:
             notes.append(f"one of {', '.join(map(str, self.metadata['choices']))}")
+        if self.names_axis:
+            notes.append("or x, y, z: x = i, y = j, z = k")
         if not self.required and self.default not in (None, False, True, "", []):
             shown = " ".join(map(str, self.default)) if self.repeated else self.default
             notes.append(f"default {shown}")
@@ -121,7 +138,8 @@ def describe_options(options_class: type) -> list[OptionInfo]:
     """List the options of a dataclass made with `option`."""
     hints = typing.get_type_hints(options_class)
     infos = []
-    for field in dataclasses.fields(options_class):
+    fields = sorted(dataclasses.fields(options_class), key=lambda field: bool(field.kw_only))  # shared options last
+    for field in fields:
         if not field.metadata:
             continue
         kind, is_optional, repeated = hints[field.name], False, False
@@ -147,7 +165,8 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
             action: Any = argparse.BooleanOptionalAction if info.default else "store_true"
             arguments.update(action=action, default=info.default)
         else:
-            arguments.update(type=info.type, choices=meta["choices"], default=info.default)
+            read = axis_name if info.names_axis else info.type
+            arguments.update(type=read, choices=meta["choices"], default=info.default)
             if meta["metavar"] or not meta["choices"]:
                 arguments["metavar"] = meta["metavar"] or _PATHS.get(meta["path"]) or _METAVARS.get(info.type, "TEXT")
         if info.repeated:
@@ -159,27 +178,54 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
             parser.add_argument(info.name, **arguments)
         else:
             flags = ([f"-{meta['short']}"] if meta["short"] else []) + [info.flag]
+            flags += ["--" + name.replace("_", "-") for name in meta["aliases"]]
             parser.add_argument(*flags, dest=info.name, required=info.required, **arguments)
+
+
+def join_words(arguments: Sequence[str], options_class: type) -> list[str]:
+    """Join the words of a command line that make one value, such as ``--slices z:10,30 x:0,57``."""
+    patterns = {info.flag: info.metadata["words"] for info in describe_options(options_class)}
+    joined: list[str] = []
+    pattern: re.Pattern[str] | None = None
+    taken = 0
+    for word in arguments:
+        if pattern is not None and taken and pattern.match(word):
+            joined[-1] += f" {word}"
+            continue
+        if pattern is not None and not taken:
+            taken += 1
+        else:
+            flag, separator, _ = word.partition("=")
+            pattern, taken = patterns.get(flag), int(bool(separator))
+        joined.append(word)
+    return joined
 
 
 def from_namespace(options_class: type, namespace: argparse.Namespace) -> Any:
     """Make the options from parsed arguments, checked."""
     values = {info.name: getattr(namespace, info.name) for info in describe_options(options_class)}
-    options = options_class(**values)
-    check(options)
-    return options
+    return _checked(options_class, values)
 
 
 def from_mapping(options_class: type, values: typing.Mapping[str, Any]) -> Any:
     """Make the options from a mapping (a worker's request, a script), checked; unknown names are refused."""
-    known = {info.name for info in describe_options(options_class)}
+    infos = describe_options(options_class)
+    known = {info.name for info in infos}
+    named = {alias: info.name for info in infos for alias in info.metadata["aliases"]}
+    values = {named.get(name, name): value for name, value in values.items()}
     unknown = sorted(set(values) - known)
     if unknown:
         raise InputError(f"unknown option {unknown[0]!r}; known are: {', '.join(sorted(known))}.")
-    missing = [i.name for i in describe_options(options_class) if i.required and i.name not in values]
+    missing = [i.name for i in infos if i.required and i.name not in values]
     if missing:
         raise InputError(f"option {missing[0]!r} is missing.")
-    options = options_class(**values)
+    return _checked(options_class, values)
+
+
+def _checked(options_class: type, values: typing.Mapping[str, Any]) -> Any:
+    axes = {info.name for info in describe_options(options_class) if info.names_axis}
+    settled = {n: axis_name(v) if n in axes and isinstance(v, str) else v for n, v in values.items()}
+    options = options_class(**settled)
     check(options)
     return options
 

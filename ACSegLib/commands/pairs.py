@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ACSegLib.commands.inputs import find_files, find_images, is_folder_of_images, stem
+from ACSegLib.commands.opening import open_image, open_labels
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.placement import place_labels
 
 if TYPE_CHECKING:
     from ACSegLib.volume import Segmentation, Volume
@@ -36,32 +38,28 @@ class PairOfFiles:
     image: str
     labels: str
 
-    def openers(self, resample: bool) -> tuple[Callable[[], Volume], Callable[[], Segmentation]]:
-        """Give functions that open the image, and its labels on the image's grid.
+    def openers(self, options: Any) -> tuple[Callable[[], Volume], Callable[[], Segmentation]]:
+        """Give functions that open the image, and its labels on the image's grid, as a command's options say.
 
-        Parameters
-        ----------
-        resample : bool
-            Whether labels of another lattice may be resampled; see `ACSegLib.placement.place_labels`.
+        ``options.resample`` tells whether labels of another lattice may be resampled; see
+        `ACSegLib.placement.place_labels`.
         """
-        from ACSegLib.files import open_segmentation, open_volume
         from ACSegLib.files.registry import tell
-        from ACSegLib.placement import place_labels
         from ACSegLib.special_segments import role_notes
 
         grid: list[Volume] = []  # the image without its voxels, once it has been opened
 
         def image() -> Volume:
-            volume = open_volume(self.image)
+            volume = open_image(self.image, options)
             grid[:] = [replace(volume, array=np.broadcast_to(volume.array[:1, :1, :1], volume.shape))]
             return volume
 
         def labels() -> Segmentation:
-            found = open_segmentation(self.labels)
-            tell(role_notes(found))
+            segmentation = open_labels(self.labels, options)
+            tell(role_notes(segmentation))
             if not grid:
                 image()
-            return place_labels(found, grid[0], resample=resample)
+            return place_labels(segmentation, grid[0], resample=options.resample)
 
         return image, labels
 

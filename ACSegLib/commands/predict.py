@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError, MemoryLimitError
@@ -35,7 +36,7 @@ _IN_MEMORY_SHARE = 0.25
 
 
 @dataclass
-class Options:
+class Options(ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg predict``."""
 
     images: list[str] = option(path="in", help="images, or a folder of them", positional=True)
@@ -97,6 +98,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     from ACSegLib.commands.inputs import find_images, is_folder_of_images
     from ACSegLib.network.model.pretrained import open_model
 
+    check_opening(options)
     files = find_images(options.images)
     several = len(files) > 1 or is_folder_of_images(options.images[0])
     model = open_model(options.model, arrays=True)
@@ -196,10 +198,10 @@ def _predict_file(
     file: str, target: _Target, model: Model, options: Options, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, str]]:
     from ACSegLib.compute import usable_memory
-    from ACSegLib.files import open_volume, save_segmentation
+    from ACSegLib.files import save_segmentation
 
     progress(0.0, f"reading {Path(file).name}")
-    volume = open_volume(file, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or usable_memory())))
+    volume = open_image(file, options, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or usable_memory())))
     prediction = predict_volume(volume, model, options, progress.part(0.05, 0.92))
     segmentation = prediction.segmentation
     progress(0.92, f"writing {target.segmentation.name}")

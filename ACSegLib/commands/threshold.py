@@ -20,6 +20,14 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.commands.batch import Item, failure_lines, forget, journal_path, run_batch
 from ACSegLib.commands.inputs import find_files, find_images, find_labels
 from ACSegLib.commands.matching import files_there, match_files, name_files
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    LabelsDatasetOption,
+    VoxelSizeOptions,
+    check_opening,
+    open_image,
+    open_labels,
+)
 from ACSegLib.commands.options import option
 from ACSegLib.commands.outputs import Output, check_outputs
 from ACSegLib.errors import InputError
@@ -33,7 +41,7 @@ SUMMARY = "segment by thresholds or a box-prompted 2D model, as baselines"
 
 
 @dataclass
-class Options:
+class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg threshold``."""
 
     inputs: list[str] = option(path="in", positional=True, help="tomograms, or folders of them", metavar="IMAGE")
@@ -64,6 +72,7 @@ class Options:
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Segment each input."""
+    check_opening(options)
     if (options.model is None) != (options.box_from is None):
         raise InputError("--model and --box-from belong together; give both or neither.")
     folder = Path(options.output)
@@ -113,11 +122,11 @@ def threshold_item(item: Item, options: Options, progress: Progress) -> list[dic
     """Segment one tomogram and write the result."""
     import numpy as np
 
-    from ACSegLib.files import open_volume, save_segmentation
+    from ACSegLib.files import save_segmentation
     from ACSegLib.measure.thresholding import ThresholdSettings, threshold_segmentation
 
     progress(0.0, f"reading {item.name}")
-    volume = open_volume(item.files["image"])
+    volume = open_image(item.files["image"], options)
     if options.model is not None:
         result = _segmented_by_model(volume, item, options)
     else:
@@ -142,13 +151,12 @@ def _segmented_by_model(volume: Volume, item: Item, options: Options) -> Segment
     """The central slice by the 2D model, from a box around the first segment of the labels."""
     import numpy as np
 
-    from ACSegLib.files import open_segmentation
     from ACSegLib.files.prompt_model import open_prompt_model
     from ACSegLib.measure.thresholding import AXES, box_of, prompted_slice
     from ACSegLib.special_segments import structures
     from ACSegLib.volume import require_same_grid
 
-    labels, _, _ = structures(open_segmentation(item.files["box"]))
+    labels, _, _ = structures(open_labels(item.files["box"], options))
     if not labels.segments:
         raise InputError(f"{item.files['box']}: no voxel is labelled, so there is no box for {item.name}.")
     labels, placed = in_one_unit(place_labels(labels, volume, resample=options.resample), volume)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.commands.opening import ImageDatasetOption, LabelsDatasetOption, VoxelSizeOptions, check_opening
 from ACSegLib.commands.options import option
 from ACSegLib.commands.pairs import PairOfFiles, find_pairs, read_table
 from ACSegLib.compute import DEVICES
@@ -39,7 +40,7 @@ _LEAST_SURFACE_MINUTES = 0.05
 
 
 @dataclass
-class Options:
+class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg train``."""
 
     output: str = option(
@@ -83,7 +84,9 @@ class Options:
     licence: str = option(default="", help="licence of the model, for its card")
     note: str = option(default="", help="what a user of the model should know, for its card")
     resample: bool = option(default=False, help="bring labels onto the image's grid where the two differ")
-    insist: bool = option(default=False, help="train in spite of duplicates, leakage or empty labels")
+    force: bool = option(
+        default=False, help="train in spite of duplicates, leakage or empty labels", aliases=("insist",)
+    )
     seed: int = option(default=0, help="same seed, same run on the same device", minimum=0)
     augmentation: str | None = option(
         default=None, help="strength of random changes; default that of the preset", choices=LEVELS, advanced=True
@@ -144,9 +147,10 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
     output = Path(options.output)
     require_output(output)
+    check_opening(options)
     training, validation = _files(options)
     _check_files_beside(options, training + validation)
-    cases, held_out = _cases(training, options.resample), _cases(validation, options.resample)
+    cases, held_out = _cases(training, options), _cases(validation, options)
     settings = _settings(options, output)
     model, final_loss, main_process = _first_of_two(options, output), None, True
     if model is None:
@@ -236,13 +240,13 @@ def _check_files_beside(options: Options, pairs: Sequence[PairOfFiles]) -> None:
     check_outputs([Output(path, "--output") for path in written], filter(None, inputs))
 
 
-def _cases(pairs: Sequence[PairOfFiles], resample: bool) -> list[Case]:
+def _cases(pairs: Sequence[PairOfFiles], options: Options) -> list[Case]:
     from ACSegLib.network.train.data import Case
 
     cases = []
     for pair in pairs:
         source = {"image": Path(pair.image).name, "labels": Path(pair.labels).name}
-        cases.append(Case(pair.name, *pair.openers(resample), source))
+        cases.append(Case(pair.name, *pair.openers(options), source))
     return cases
 
 
@@ -263,11 +267,12 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
     }
     same_named = (
         "preset", "minutes", "epochs", "steps_per_epoch", "device", "devices", "precision", "deterministic", "compile",
-        "seed", "learning_rate", "augmentation", "sparse", "missing", "ignore", "validation_part", "patience", "insist",
+        "seed", "learning_rate", "augmentation", "sparse", "missing", "ignore", "validation_part", "patience",
         "checkpoint_minutes", "resume",
     )  # fmt: skip
     return TrainingSettings(
         **{name: getattr(options, name) for name in same_named},
+        insist=options.force,
         init=_initial_model(options.init) if options.init else None,
         checkpoint=beside(output, ".checkpoint"),
         keep_checkpoint=True,  # until the model is written

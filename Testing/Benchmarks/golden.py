@@ -147,7 +147,7 @@ def train_cases(folder: Path) -> Checksums:
         acseg(
             *("train", "--images", images, "--labels", folder / kind, "-o", model, "--epochs", 1),
             *("--steps-per-epoch", 20, "--patch", 32, 32, 32, "--batch", 2, "--base-filters", 8, "--levels", 3),
-            *("--precision", "float32", "--device", "cpu", "--seed", 5, "--insist"),
+            *("--precision", "float32", "--device", "cpu", "--seed", 5, "--force"),
         )
         yield f"train on {kind}, weights", of_model(model)
         image = sorted(images.glob("*.nrrd"))[0]

@@ -158,7 +158,7 @@ def refuse(problems: Sequence[Problem], insist: bool = False) -> None:
     else:
         text = f"{len(stopping)} problems with the training data:\n" + "\n".join(f"  - {p.message}" for p in stopping)
     if not any(p.fatal for p in stopping):
-        text += " To train all the same, add --insist."
+        text += " To train all the same, add --force."
     raise InputError(text)
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from tifffile import imwrite
 
+from ACSegLib.commands import load
 from ACSegLib.commands.inputs import find_images, is_folder_of_images, is_one_image
 from ACSegLib.commands.pairs import find_pairs
 from ACSegLib.errors import FileError
@@ -54,4 +55,4 @@ def test_a_folder_of_slices_has_its_labels(folder):
     labels = folder / "cell.seg.nrrd"
     save_segmentation(Segmentation.from_labels((IMAGE > 0.5).astype(np.uint8), Volume(IMAGE).geometry), labels)
     (pair,) = find_pairs([str(folder / "slices")], [str(labels)])
-    assert pair.openers(False)[0]().shape == IMAGE.shape
+    assert pair.openers(load("train").Options("m.acseg"))[0]().shape == IMAGE.shape

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import pytest
 
 from ACSegLib.commands import COMMANDS, load
-from ACSegLib.commands.options import add_arguments, check, describe_options, from_mapping, from_namespace, option
+from ACSegLib.commands.options import (
+    add_arguments,
+    check,
+    describe_options,
+    from_mapping,
+    from_namespace,
+    join_words,
+    option,
+)
 from ACSegLib.errors import InputError
 
 
@@ -63,7 +71,7 @@ def test_values_out_of_range_are_named(arguments, words):
         parse("a", "-o", "b", *arguments)
 
 
-@pytest.mark.parametrize("arguments", [("--axis", "z"), ("--count", "many"), ("--colour", "red")])
+@pytest.mark.parametrize("arguments", [("--axis", "q"), ("--count", "many"), ("--colour", "red")])
 def test_argparse_refuses_what_it_can(arguments):
     with pytest.raises((argparse.ArgumentError, SystemExit)):
         parse("a", "-o", "b", *arguments)
@@ -74,7 +82,7 @@ def test_argparse_refuses_what_it_can(arguments):
     [
         ({"image": "a"}, "'output' is missing"),
         ({"image": "a", "output": "b", "colour": 1}, "unknown option 'colour'"),
-        ({"image": "a", "output": "b", "axis": "z"}, "not one of: k, j, i"),
+        ({"image": "a", "output": "b", "axis": "q"}, "not one of: k, j, i"),
         ({"image": "a", "output": "b", "radius": "wide"}, "--radius must be a number"),
         ({"image": "a", "output": "b", "count": 2.5}, "--count must be a whole number"),
         ({"image": "a", "output": "b", "count": True}, "--count must be a whole number"),
@@ -118,3 +126,65 @@ def test_every_option_of_every_command_is_explained_and_its_default_passes(comma
     check(from_mapping(load(command).Options, defaults))
     flags = [info.flag for info in infos] + [f"-{i.metadata['short']}" for i in infos if i.metadata["short"]]
     assert len(set(flags)) == len(flags)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_axis_has_two_names_in_every_command(command):
+    """x, y and z stand for i, j and k, in the shell and in mappings."""
+    options_class = load(command).Options
+    required = {i.name: ["a.nrrd"] if i.repeated else "a.nrrd" for i in describe_options(options_class) if i.required}
+    for info in describe_options(options_class):
+        if not info.names_axis:
+            continue
+        for other, name in (("x", "i"), ("y", "j"), ("Z", "k")):
+            assert getattr(from_mapping(options_class, {**required, info.name: other}), info.name) == name
+            parser = argparse.ArgumentParser(exit_on_error=False)
+            add_arguments(parser, options_class)
+            words = [w for i in describe_options(options_class) if i.required for w in words_of(i)]
+            assert (
+                getattr(from_namespace(options_class, parser.parse_args([*words, info.flag, other])), info.name) == name
+            )
+        assert "x = i, y = j, z = k" in info.help
+
+
+def words_of(info):
+    return ["a.nrrd"] if info.metadata["positional"] else [info.flag, "a.nrrd"]
+
+
+def test_an_option_may_have_another_name():
+    train = load("train").Options
+    assert from_mapping(train, {"output": "m.acseg", "insist": True}).force
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_arguments(parser, train)
+    for flag in ("--force", "--insist"):
+        assert from_namespace(train, parser.parse_args(["-o", "m.acseg", flag])).force
+    assert not from_namespace(train, parser.parse_args(["-o", "m.acseg"])).force
+
+
+@pytest.mark.parametrize(
+    ("words", "slices"),
+    [
+        (["--slices", "z:10,30", "x:0,57", "a.nrrd", "b.nrrd"], "z:10,30 x:0,57"),
+        (["--slices", "10,30", "a.nrrd", "b.nrrd"], "10,30"),
+        (["a.nrrd", "b.nrrd", "--slices", "10:90:20"], "10:90:20"),
+        (["a.nrrd", "b.nrrd", "--slices=10", "k:3", "--axis", "j"], "10 k:3"),
+    ],
+)
+def test_slices_are_one_word_or_several(words, slices):
+    fill = load("fill").Options
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_arguments(parser, fill)
+    options = from_namespace(fill, parser.parse_args(join_words([*words, "-o", "out.nrrd"], fill)))
+    assert (options.image, options.labels, options.slices) == ("a.nrrd", "b.nrrd", slices)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_path_is_shown_as_a_file_or_a_folder(command):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, load(command).Options)
+    assert "TEXT" not in [
+        action.metavar
+        for action in parser._actions
+        for i in describe_options(load(command).Options)
+        if i.name == action.dest and i.metadata["path"]
+    ]

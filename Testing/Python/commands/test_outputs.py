@@ -20,7 +20,19 @@ from ACSegLib.volume import Geometry, Segmentation, Volume
 #: Options of commands whose text is no path.
 NO_PATHS = {
     *("dataset", "slices", "background", "ignore", "only", "leave_out", "image_dataset", "labels_dataset"),
-    *("licence", "note", "spacing", "largest", "names", "segments", "segment", "bead_name", "slice", "title"),
+    *(
+        "licence",
+        "note",
+        "spacing",
+        "largest",
+        "names",
+        "segments",
+        "segment",
+        "bead_name",
+        "slice",
+        "title",
+        "voxel_size",
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,10 @@ VALUES: dict[str, Any] = {
     "only": ["ball"],
     "leave_out": ["bead"],
     "edge": 4.0,
+    "voxel_size": "20,20,20",
 }
+#: Options that mean something only beside others.
+BESIDE: dict[str, dict[str, Any]] = {"voxel_size": {"unit": "um"}}
 
 
 def another_value(info: OptionInfo) -> Any:
@@ -68,6 +72,7 @@ def settings(request: FillRequest) -> dict[str, Any]:
 def trace(monkeypatch: pytest.MonkeyPatch):
     """Run the command, and give all that it opens, asks for and writes."""
     volume, labels = ball()
+    volume.geometry = replace(volume.geometry, unit="px")
 
     def traced(options: Any) -> str:
         seen: list[Any] = []
@@ -76,7 +81,7 @@ def trace(monkeypatch: pytest.MonkeyPatch):
             return lambda *a, **k: (seen.append([name, *map(str, a), sorted(map(str, k.items()))]), result)[1]
 
         def noted_run(request: FillRequest, **_: Any) -> FillOutcome:
-            seen.append(settings(request))
+            seen.append([settings(request), str(request.volume.geometry)])
             shape = volume.shape
             probabilities = {s.id: np.zeros(shape, np.float16) for s in labels.segments if request.probabilities}
             suggested = list(range(request.suggest))
@@ -98,8 +103,9 @@ def trace(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("info", OPTIONS, ids=lambda info: info.name)
 def test_every_option_of_the_shell_changes_what_is_done(info: OptionInfo, trace, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    changed = {**NEEDED, info.name: another_value(info)}
-    assert trace(from_mapping(command.Options, changed)) != trace(from_mapping(command.Options, NEEDED))
+    given = {**NEEDED, **BESIDE.get(info.name, {})}
+    changed = {**given, info.name: another_value(info)}
+    assert trace(from_mapping(command.Options, changed)) != trace(from_mapping(command.Options, given))
 
 
 @pytest.mark.parametrize("parameter", parameters(CLI_MODULES["ACSegFill"]), ids=lambda p: p.name)

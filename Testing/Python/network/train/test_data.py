@@ -269,7 +269,7 @@ class TestChecks:
 
     def test_insisting_passes_what_is_not_fatal(self):
         found = problems_of([case("a", 0), case("b", 0)])
-        with pytest.raises(InputError, match="--insist"):
+        with pytest.raises(InputError, match="--force"):
             refuse(found)
         refuse(found, insist=True)
         with pytest.raises(InputError, match="not finite"):

@@ -1,0 +1,108 @@
+"""Convert an image or a label file to another format, and crop it.
+
+The ending of OUT chooses the format. Geometry, names and colours are kept where the format can hold them; a note says
+what it cannot hold. Labels are recognised by their table of segments; --as labels takes any file of whole numbers.
+
+Examples:
+  acseg convert tomogram.rec tomogram.nrrd
+  acseg convert scan.tif scan.nii.gz --voxel-size 30,30,30 --unit nm
+  acseg convert project.h5 raw.nrrd --dataset exported/raw --crop 0 200 0 200 50 150
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image, open_labels
+from ACSegLib.commands.options import option
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
+
+SUMMARY = "convert an image or labels to another format, or crop them"
+
+
+@dataclass
+class Options(ImageDatasetOption, VoxelSizeOptions):
+    """Options of ``acseg convert``."""
+
+    file: str = option(path="in", help="image or label file, or a folder that is one image", positional=True)
+    output: str = option(path="out", endings="image", help="file to write", positional=True)
+    crop: list[int] = option(
+        default=[], help="region to keep: I0 I1 J0 J1 K0 K1, counted from 0, ends excluded", unit="voxels"
+    )
+    level: int | None = option(default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0)
+    kind: str = option(
+        default="auto", help="take the file as an image or as labels", choices=("auto", "image", "labels"), flag="as"
+    )
+
+    @property
+    def labels_dataset(self) -> str | None:
+        """Data set where the file holds labels: the same option."""
+        return self.image_dataset
+
+
+def run(options: Options, progress: Progress) -> dict[str, Any]:
+    """Read, crop and write."""
+    from ACSegLib.files import save_segmentation, save_volume
+
+    check_opening(options)
+    if options.crop and len(options.crop) != 6:
+        raise InputError(f"--crop must be six whole numbers (I0 I1 J0 J1 K0 K1), not {options.crop}.")
+    progress(0.0, "reading the file")
+    labels = options.kind == "labels" or (options.kind == "auto" and _holds_labels(options))
+    content: Volume | Segmentation
+    if labels:
+        content = open_labels(options.file, options)
+    else:
+        content = open_image(options.file, options, level=options.level, lazy_from=0)
+    if options.crop:
+        content = cropped(content, options.crop)
+    progress(0.5, "writing the file")
+    if isinstance(content, Segmentation):
+        notes = save_segmentation(content, options.output)
+    else:
+        notes = save_volume(content, options.output)
+    return {
+        "outputs": {"labels" if labels else "image": options.output},
+        "size": list(content.shape[::-1]),
+        "spacing": list(content.geometry.spacing),
+        "unit": content.geometry.unit,
+        "warnings": notes,
+    }
+
+
+def describe(results: dict[str, Any]) -> str:
+    """What was written."""
+    ((kind, path),) = results["outputs"].items()
+    size = " x ".join(map(str, results["size"]))
+    spacing = " x ".join(f"{v:.6g}" for v in results["spacing"])
+    unit = "unknown unit" if results["unit"] == "px" else results["unit"]
+    lines = [f"{path}: {kind}, {size} voxels (x, y, z), voxel size {spacing} {unit}"]
+    return "\n".join(lines + [f"note: {note}" for note in results["warnings"]])
+
+
+def cropped(content: Volume | Segmentation, region: list[int]) -> Any:
+    """The part of an image or labels in a region (i0, i1, j0, j1, k0, k1; ends excluded), where it lies."""
+    starts, stops = region[0::2], region[1::2]
+    for axis, start, stop, size in zip("ijk", starts, stops, content.shape[::-1], strict=True):
+        if not 0 <= start < stop <= size:
+            raise InputError(
+                f"--crop {start} {stop} on axis {axis} does not lie in the image; the numbers must be between 0 and "
+                f"{size}, and the first one smaller."
+            )
+    box = tuple(slice(a, b) for a, b in zip(starts[::-1], stops[::-1], strict=True))
+    geometry = content.geometry.cropped(starts)
+    if isinstance(content, Volume):
+        return replace(content, array=content.array[box], geometry=geometry)
+    return replace(content, layers=tuple(layer[box] for layer in content.layers), geometry=geometry)
+
+
+def _holds_labels(options: Options) -> bool:
+    """Whether the file says what its values mean: a table of segments."""
+    from ACSegLib.files.lazy import lazily
+    from ACSegLib.files.registry import read_content
+
+    with lazily(0):
+        return read_content(options.file, options.image_dataset, options.level).segments is not None

@@ -1,0 +1,141 @@
+"""How commands open images and labels: the options that all of them share, and what these do to a file.
+
+The numbers of a file that names no unit are in ``--unit``. ``--voxel-size`` replaces the voxel size of the files that
+are read, for those that state none or a wrong one; the place of a cropped file moves along.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ACSegLib.commands.options import option
+from ACSegLib.errors import InputError
+from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume
+
+Content = TypeVar("Content", Volume, Segmentation)
+
+
+@dataclass(kw_only=True)
+class VoxelSizeOption:
+    """For commands whose ``--unit`` is that of their results; files that name no unit are in ``--file-unit``."""
+
+    voxel_size: str | None = option(
+        default=None,
+        help="voxel size of the files that are read, along x, y and z, such as 30,30,40; replaces what they state",
+        metavar="X,Y,Z",
+    )
+
+
+@dataclass(kw_only=True)
+class VoxelSizeOptions(VoxelSizeOption):
+    """For commands that read images or labels."""
+
+    unit: str | None = option(
+        default=None,
+        help="unit of --voxel-size, and of the lengths in files that name no unit",
+        choices=tuple(UNITS_IN_MM),
+        metavar="UNIT",
+    )
+
+
+@dataclass(kw_only=True)
+class ImageDatasetOption:
+    """For commands that read images."""
+
+    image_dataset: str | None = option(
+        default=None,
+        help="data set of images in files that hold several (HDF5, Zarr, Amira, TIFF); acseg info lists them",
+        aliases=("dataset",),
+        metavar="NAME",
+    )
+
+
+@dataclass(kw_only=True)
+class LabelsDatasetOption:
+    """For commands that read labels beside images."""
+
+    labels_dataset: str | None = option(
+        default=None, help="data set of labels in files that hold several; acseg info lists them", metavar="NAME"
+    )
+
+
+def open_image(
+    path: str | os.PathLike[str], options: Any, *, level: int | None = None, lazy_from: int | None = None
+) -> Volume:
+    """Open an image as the shared options say."""
+    from ACSegLib.files import open_volume
+    from ACSegLib.files.units import assume_unit
+
+    with assume_unit(_unit(options)):
+        volume = open_volume(path, dataset=options.image_dataset, level=level, lazy_from=lazy_from)
+    return _as_told(volume, options)
+
+
+def open_labels(path: str | os.PathLike[str], options: Any) -> Segmentation:
+    """Open labels as the shared options say."""
+    from ACSegLib.files import open_segmentation
+    from ACSegLib.files.units import assume_unit
+
+    with assume_unit(_unit(options)):
+        labels = open_segmentation(path, dataset=options.labels_dataset)
+    return _as_told(labels, options)
+
+
+def with_voxel_size(geometry: Geometry, spacing: tuple[float, float, float], unit: str) -> Geometry:
+    """The geometry with another voxel size, the place of voxel (0, 0, 0) in voxels as before."""
+    scale = np.asarray(spacing) / np.asarray(geometry.spacing)
+    axes = geometry.direction_matrix
+    origin = axes @ (scale * np.linalg.solve(axes, np.asarray(geometry.origin)))
+    return replace(geometry, spacing=tuple(spacing), origin=tuple(origin), unit=unit)
+
+
+def read_voxel_size(text: str) -> tuple[float, float, float]:
+    """Read a voxel size such as ``30,30,40``, or one number for all three axes.
+
+    Raises
+    ------
+    InputError
+        If it is not one or three positive numbers.
+    """
+    words = [word for word in re.split(r"[,\sx]+", text.strip()) if word]
+    try:
+        values = tuple(float(word) for word in words)
+    except ValueError:
+        values = ()
+    if len(values) == 1:
+        values *= 3
+    if len(values) != 3 or not all(0 < v < float("inf") for v in values):
+        raise InputError(f"--voxel-size {text!r} is not a voxel size; write it along x, y and z, as 30,30,40.")
+    return values
+
+
+def check_opening(options: Any) -> None:
+    """Refuse a voxel size that cannot be read, or that has no unit, before anything is opened."""
+    if options.voxel_size is not None:
+        read_voxel_size(options.voxel_size)
+        if _unit(options) is None:
+            flag = "--file-unit" if hasattr(options, "file_unit") else "--unit"
+            raise InputError(f"--voxel-size {options.voxel_size} needs a unit; add for example {flag} nm.")
+
+
+def _unit(options: Any) -> str | None:
+    """Unit of the lengths that files do not name: ``--file-unit`` where ``--unit`` is that of the results."""
+    if not hasattr(options, "file_unit"):
+        return options.unit
+    unit = options.file_unit or (options.unit if options.voxel_size is not None else None)
+    return unit if unit in UNITS_IN_MM else None
+
+
+def _as_told(content: Content, options: Any) -> Content:
+    from ACSegLib.placement import told_unit
+
+    if options.voxel_size is None:  # with --file-unit, a partner's unit comes first: see `in_one_unit`
+        return content if hasattr(options, "file_unit") else told_unit(content, _unit(options))
+    check_opening(options)
+    geometry = with_voxel_size(content.geometry, read_voxel_size(options.voxel_size), str(_unit(options)))
+    return replace(content, geometry=geometry)

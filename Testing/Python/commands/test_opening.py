@@ -1,0 +1,148 @@
+"""Options that all commands share for what they read: voxel size, unit and data set; and ``acseg convert``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands import COMMANDS, load
+from ACSegLib.commands.main import main
+from ACSegLib.commands.opening import read_voxel_size, with_voxel_size
+from ACSegLib.commands.options import describe_options
+from ACSegLib.errors import InputError
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files.tables import read_table
+from ACSegLib.volume import Geometry, Segmentation, Volume
+
+SHAPE = (12, 14, 16)
+#: Commands that open no image or labels, or show a file as it is.
+WITHOUT = {"info", "phantom", "model info", "model import", "demo"}
+#: Commands that leave this to others: they read tables, or train by ``acseg train``.
+LATER = {"learning-curve", "report"}
+
+
+def ball() -> np.ndarray:
+    k, j, i = np.indices(SHAPE) - np.array([6, 7, 8])[:, None, None, None]
+    return k * k + j * j + i * i < 25
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An image and sparse labels in TIFF files that state no voxel size."""
+    import tifffile
+
+    monkeypatch.chdir(tmp_path)
+    image = ball() + np.random.default_rng(0).normal(0, 0.1, SHAPE)
+    tifffile.imwrite("image.tif", image.astype(np.float32))
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2:11:4] = ball()[2:11:4]
+    tifffile.imwrite("labels.tif", labels)
+    tifffile.imwrite("dense.tif", ball().astype(np.uint8))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in WITHOUT | LATER])
+def test_every_command_that_opens_images_takes_voxel_size_unit_and_data_set(command: str) -> None:
+    names = {info.name for info in describe_options(load(command).Options)}
+    assert {"voxel_size", "unit"} <= names
+    assert names & {"image_dataset", "labels_dataset"}
+
+
+def test_voxel_sizes_are_read_or_refused() -> None:
+    assert read_voxel_size("30,30,40") == read_voxel_size("30 x 30 x 40") == (30.0, 30.0, 40.0)
+    assert read_voxel_size("0.03") == (0.03,) * 3
+    for wrong in ("", "30,30", "a,b,c", "0,1,1", "-1", "inf", "nan"):
+        with pytest.raises(InputError, match="--voxel-size"):
+            read_voxel_size(wrong)
+
+
+def test_the_place_of_a_cropped_file_moves_along() -> None:
+    turn = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
+    whole = Geometry((1.0, 1.0, 2.0), direction=turn)
+    part = whole.cropped((3, 4, 5))
+    wanted = Geometry((30.0, 30.0, 40.0), direction=turn, unit="nm")
+    assert with_voxel_size(part, (30.0, 30.0, 40.0), "nm").matches(wanted.cropped((3, 4, 5)))
+
+
+def test_fill_takes_the_voxel_size_that_the_files_lack(bare: Path) -> None:
+    arguments = ["fill", "image.tif", "labels.tif", "-o", "out.seg.nrrd", "--quiet", "--gamma", "0.3"]
+    assert main([*arguments, "--voxel-size", "30,30,40", "--unit", "nm"]) == 0
+    assert open_segmentation("out.seg.nrrd").geometry.in_unit("nm").matches(Geometry((30.0, 30.0, 40.0), unit="nm"))
+
+
+def test_measure_counts_in_the_voxel_size_it_is_told(bare: Path) -> None:
+    voxels = int(ball().sum())
+    for more, unit in (
+        (["--voxel-size", "0.03", "--unit", "um"], "um"),
+        (["--voxel-size", "30", "--file-unit", "nm"], "um"),
+        (["--voxel-size", "30,30,30", "--file-unit", "nm", "--unit", "nm"], "nm"),
+    ):
+        assert main(["measure", "dense.tif", "-o", "t.csv", "--image", "image.tif", "--quiet", *more]) == 0
+        row = read_table("t.csv")[0]
+        assert row["unit"] == unit
+        assert row["volume"] == pytest.approx(voxels * (30.0 if unit == "nm" else 0.03) ** 3)
+
+
+def test_a_voxel_size_without_unit_is_refused(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fill", "image.tif", "labels.tif", "-o", "out.seg.nrrd", "--quiet", "--voxel-size", "30"]) == 2
+    assert "add for example --unit nm" in capsys.readouterr().err
+    arguments = ["measure", "dense.tif", "-o", "t.csv", "--quiet", "--voxel-size", "30", "--unit", "px"]
+    assert main(arguments) == 2
+    assert "add for example --file-unit nm" in capsys.readouterr().err
+
+
+def test_data_sets_are_chosen_for_images_and_labels(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("project.h5", "w") as file:
+        file["raw"] = open_volume("image.tif").array
+        file["other"] = np.zeros(SHAPE, np.float32)
+        file["cells"] = open_segmentation("labels.tif").labels
+    arguments = ["fill", "project.h5", "project.h5", "-o", "out.nrrd", "--quiet", "--gamma", "0.3"]
+    for flag in ("--dataset", "--image-dataset"):
+        assert main([*arguments, flag, "raw", "--labels-dataset", "cells"]) == 0
+        assert open_segmentation("out.nrrd").labels.any()
+    assert main(arguments) == 2
+    assert "choose one with --dataset" in capsys.readouterr().err
+
+
+def test_convert_keeps_what_the_format_can_hold(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "image.tif", "image.nii.gz", "--voxel-size", "30,30,40", "--unit", "nm", "--quiet"]) == 0
+    assert "16 x 14 x 12 voxels (x, y, z), voxel size 30 x 30 x 40 nm" in capsys.readouterr().out
+    converted = open_volume("image.nii.gz")
+    assert np.array_equal(converted.array, open_volume("image.tif").array)
+    assert converted.geometry.in_unit("nm").matches(Geometry((30.0, 30.0, 40.0), unit="nm"))
+
+
+def test_convert_crops_in_place(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    geometry = Geometry((30.0, 30.0, 40.0), (100.0, 200.0, 300.0), unit="nm")
+    save_volume(Volume(open_volume("image.tif").array, geometry), "placed.nrrd")
+    assert main(["convert", "placed.nrrd", "part.mrc", "--crop", "3", "9", "2", "8", "1", "5", "--quiet"]) == 0
+    part, whole = open_volume("part.mrc"), open_volume("placed.nrrd")
+    assert np.array_equal(part.array, whole.array[1:5, 2:8, 3:9])
+    assert part.geometry.in_unit("nm").matches(geometry.cropped((3, 2, 1)))
+    for wrong in ("0 17 0 1 0 1", "5 5 0 1 0 1", "-1 3 0 1 0 1", "0 1 2 3"):
+        assert main(["convert", "placed.nrrd", "wrong.nrrd", "--quiet", "--crop", *wrong.split()]) == 2
+        assert "--crop" in capsys.readouterr().err
+    assert not (bare / "wrong.nrrd").exists()
+
+
+def test_convert_keeps_names_and_colours_of_labels(bare: Path) -> None:
+    labels = Segmentation.from_labels(ball().astype(np.uint8), names={1: "cytoplasm"}, colours={1: (0.0, 1.0, 0.0)})
+    save_segmentation(labels, "cell.seg.nrrd")
+    assert main(["convert", "cell.seg.nrrd", "cell.nii.gz", "--quiet"]) == 0
+    converted = open_segmentation("cell.nii.gz")
+    assert [(s.name, s.colour) for s in converted.segments] == [("cytoplasm", (0.0, 1.0, 0.0))]
+    assert main(["convert", "dense.tif", "dense.seg.nrrd", "--as", "labels", "--quiet"]) == 0
+    assert np.array_equal(open_segmentation("dense.seg.nrrd").labels > 0, ball())
+    assert main(["convert", "image.tif", "image.seg.nrrd", "--as", "labels", "--quiet"]) == 2
+
+
+def test_a_unit_alone_is_that_of_files_that_name_none(bare: Path) -> None:
+    geometry = Geometry((30.0, 30.0, 40.0), unit="px")
+    save_volume(Volume(open_volume("image.tif").array, geometry), "image.nrrd")
+    assert main(["convert", "image.nrrd", "in_nm.nrrd", "--unit", "nm", "--quiet"]) == 0
+    assert open_volume("in_nm.nrrd").geometry.matches(replace(geometry, unit="nm"))
+    assert open_volume("in_nm.nrrd").geometry.unit == "nm"
