@@ -31,7 +31,7 @@ NO_PATHS = {
         "bead_name",
         "slice",
         "title",
-        "voxel_size",
+        *("voxel_size", "intensity_unit"),
     ),
 }
 
