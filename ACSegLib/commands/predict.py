@@ -63,6 +63,12 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         maximum=0.5,
         advanced=True,
     )
+    contrast: str = option(
+        default="auto",
+        help="which grey values absorb; auto: bright ones, unless the shipped model is far surer of the inverted image",
+        choices=("auto", "bright", "dark"),
+        advanced=True,
+    )
     device: str = option(default="auto", help="where to compute", choices=DEVICES)
     roi: list[int] = option(default=[], help="region to predict: I0 I1 J0 J1 K0 K1, ends excluded", unit="voxels")
     largest: list[str] = option(default=[], help="segments of which only the largest component is kept")
@@ -305,6 +311,7 @@ def _settings(options: Options) -> PredictionSettings:
         thin=options.thin,
         keep_probabilities=bool(options.probabilities) or options.refine in ("network", "walk"),
         resample=options.resample,
+        contrast=options.contrast,
         memory_limit=_memory_limit(options),
     )
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ACSegLib.compute import choose_device
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model, load_model, save_model
@@ -27,7 +28,7 @@ from ACSegLib.network.model.preprocessing import resample_image
 from ACSegLib.network.train.calibration import calibrate
 from ACSegLib.network.train.data import Case
 from ACSegLib.network.train.data import prepare as prepare_case
-from ACSegLib.network.train.settings import TrainingSettings, choose_device, make_fabric
+from ACSegLib.network.train.settings import TrainingSettings, make_fabric
 from ACSegLib.network.train.training import train
 from ACSegLib.phantom import Phantom, simulate, vary, vary_packed
 from ACSegLib.volume import Segment, Segmentation, Volume
@@ -220,7 +221,7 @@ def calibrate_again(folder: Path, model: Model) -> Model:
     for image, label in _files(*places):
         case = Case.of(open_volume(image), open_segmentation(label), image.stem)
         cases.append(prepare_case(case, model.segments, model.preprocessing, None, "px", overlapping=False))
-    fabric = make_fabric(TrainingSettings(), choose_device("auto"))
+    fabric = make_fabric(TrainingSettings(), choose_device("auto").name)
     fabric.launch()
     return calibrate(model, cases, fabric, Progress(_tell))
 

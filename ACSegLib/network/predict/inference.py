@@ -92,10 +92,13 @@ def predict(
     grid = plan_grid(volume, model, settings, notes)
     statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
     _note_not_finite(volume.array, notes)
+    direction = np.float32(-1 if settings.contrast == "dark" else 1)
+
+    def normalise(array: np.ndarray) -> np.ndarray:
+        return direction * apply_statistics(array, statistics)
+
     run = run_turned if model.preprocessing.get("canonical_axes") and settings.resample else run_as_it_lies
-    job, sink, backend, tiling = run(
-        volume.array, grid, model, settings, lambda array: apply_statistics(array, statistics), progress, notes
-    )
+    job, sink, backend, tiling = run(volume.array, grid, model, settings, normalise, progress, notes)
     report = {
         "backend": backend.name,
         "backend_reason": job.reason,

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
 
 
+CONTRASTS = ("auto", "bright", "dark")
+
+
 @dataclass
 class PredictionSettings:
     """Choices for `predict`.
@@ -35,6 +38,9 @@ class PredictionSettings:
     thin : float, optional
         Probability from which a voxel in a thin part belongs to its segment, up to 0.5: as everywhere; None: what the
         model's calibration found. See `ACSegLib.postprocess.thin_structures`.
+    contrast : {"auto", "bright", "dark"}
+        Which grey values absorb. "auto": bright ones, unless the network is far surer of the inverted image (models
+        with a canonical orientation alone).
     memory_limit : int, optional
         Bytes that may be used, the image not counted; None: 70 % of what is free.
     """
@@ -49,11 +55,14 @@ class PredictionSettings:
     keep_probabilities: bool = False
     resample: bool = True
     thin: float | None = None
+    contrast: str = "auto"
     memory_limit: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap <= 0.5:
             raise InputError(f"overlap must be from 0 to 0.5, not {self.overlap}.")
+        if self.contrast not in CONTRASTS:
+            raise InputError(f"contrast must be one of {', '.join(CONTRASTS)}, not {self.contrast!r}.")
         if self.thin is not None and not 0 < self.thin <= 0.5:
             raise InputError(f"thin must be above 0 and at most 0.5, not {self.thin}.")
 

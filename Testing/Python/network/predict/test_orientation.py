@@ -1,13 +1,16 @@
 """A prediction does not depend on the order and direction of the image's axes."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from known_networks import threshold_model
 
+from ACSegLib.errors import InputError
 from ACSegLib.network.model.architecture import build_seeded, unet_spec
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.predict import job
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.network.predict.orientation import Orientation, canonical_orientation
 from ACSegLib.network.predict.working_grid import reduced_shape
@@ -74,3 +77,48 @@ def test_a_mean_side_keeps_the_number_of_voxels_whatever_the_shape():
     assert reduced_shape((283, 118, 118), {"mean_side": 64}) == (115, 48, 48)
     assert reduced_shape((30, 40, 50), {"mean_side": 64}) == (30, 40, 50)
     assert reduced_shape((30, 40, 50), {}) is None
+
+
+# Inverted contrast
+
+
+def by_brightness(**preprocessing):
+    """A network that is sure of bright objects on a dark ground, and unsure of anything else."""
+    return threshold_model(mean_side=16, canonical_axes=True, **preprocessing)
+
+
+def test_a_given_contrast_predicts_an_inverted_image_as_the_image_itself():
+    volume = simulate((20, 30, 26), seed=1, reconstruct=False).volume.array
+    for model in (by_brightness(), threshold_model()):
+        settings = PredictionSettings(device="cpu", precision="float32", contrast="bright")
+        expected = predict(Volume(volume), model, settings).segmentation.labels
+        inverted = predict(Volume(-volume), model, replace(settings, contrast="dark")).segmentation.labels
+        np.testing.assert_array_equal(inverted, expected)
+        assert expected.any()
+
+
+@pytest.mark.parametrize(
+    ("entropies", "inverted", "note"),
+    [
+        ((0.05, 0.01), False, ""),  # sure: the other is not asked for
+        ((0.30, 0.35), False, ""),
+        ((0.30, 0.25), False, "may be inverted"),
+        ((0.30, 0.10), True, "looks inverted"),
+    ],
+)
+def test_contrast_is_inverted_where_the_network_is_far_surer_of_the_inverted_image(
+    monkeypatch, entropies, inverted, note
+):
+    volume = Volume(simulate((16, 16, 16), seed=1, reconstruct=False).volume.array)
+    settings, given = PredictionSettings(device="cpu", precision="float32"), iter(entropies)
+    plain, turned = (predict(volume, by_brightness(), replace(settings, contrast=c)) for c in ("bright", "dark"))
+    monkeypatch.setattr(job, "uncertainty", lambda probabilities: next(given))
+    found = predict(volume, by_brightness(), settings)
+    expected = turned if inverted else plain
+    np.testing.assert_array_equal(found.segmentation.labels, expected.segmentation.labels)
+    assert [note in text for text in found.report["notes"]] == [True] * bool(note)
+
+
+def test_an_unknown_contrast_is_refused():
+    with pytest.raises(InputError, match="contrast must be one of auto, bright, dark"):
+        PredictionSettings(contrast="inverse")
