@@ -2,7 +2,7 @@
 VENV ?= .venv
 PYTHON = $(VENV)/bin/python
 
-.PHONY: setup demo test lint check benchmark screenshots clean
+.PHONY: setup demo test lint check docs benchmark screenshots clean
 
 setup: $(VENV)/.ready
 
@@ -19,6 +19,11 @@ lint: setup
 
 test: lint
 	QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest
+
+docs: setup
+	$(PYTHON) -m pip install -q -c constraints.txt -e '.[docs]'
+	$(PYTHON) -m sphinx -W --keep-going -b html Documentation build/docs
+	@echo "open build/docs/index.html"
 
 benchmark: setup
 	$(PYTHON) Testing/Benchmarks/fill.py

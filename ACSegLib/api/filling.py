@@ -103,8 +103,7 @@ def fill(
 
     References
     ----------
-    .. [1] L. Grady, "Multilabel random walker image segmentation using prior models", CVPR 2005,
-       :doi:`10.1109/CVPR.2005.239`
+    L. Grady, "Multilabel random walker image segmentation using prior models", CVPR 2005, doi:10.1109/CVPR.2005.239
 
     Examples
     --------

@@ -128,14 +128,14 @@ def _bead_warnings(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _unit_warnings(rows: list[dict[str, Any]]) -> list[str]:
-    """Sentences where files tell no unit of length, or one that no microscope can mean."""
+    """Sentences where files state no unit of length, or one that no microscope can mean."""
     sizes = {r["volume_name"]: (r["unit"], (r["volume"] / r["voxels"]) ** (1 / 3)) for r in rows if r["voxels"]}
     unknown = sorted(name for name, (unit, edge) in sizes.items() if unit == "px" and edge != 1.0)
     huge = sorted(name for name, (unit, edge) in sizes.items() if edge * UNITS_IN_MM.get(unit, 0.0) > _HUGE_VOXEL_MM)
     found = []
     if unknown:
         found.append(
-            f"{len(unknown)} volume(s) tell no unit of length ({unknown[0]}), so that their figures, marked px, are in "
+            f"{len(unknown)} volume(s) state no unit of length ({unknown[0]}), so that their figures, marked px, are in "
             "the numbers of the file; say with --file-unit what these are."
         )
     if huge:
