@@ -81,6 +81,8 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
             section.collapsed = panelClass is not LabelPanel
             self.layout.addWidget(section)
             self.panels[panelClass.name], self.sections[panelClass.name] = panel, section
+        label = self.panels["Label"]
+        label.connect(self.sections["Label"], "contentsCollapsed(bool)", label.onCollapsed)
         self.layout.addStretch(1)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)

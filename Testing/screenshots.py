@@ -120,7 +120,8 @@ def shoot_panels(module, folder: Path, size: int, compute: bool) -> tuple:
     volume, drawing = simulatedCell(size=size, every=max(6, size // 7))
     module.parameters.sourceVolume, module.parameters.segmentation = volume, drawing
     label = module.panels["Label"]
-    label.updateGuide()
+    label.counter.count()
+    wait(lambda: not label.counter.busy)
     label.editor.setVisible(False)
     shoot(label.widget, "label", folder)
     fill = module.panels["Fill"]
@@ -154,14 +155,20 @@ def shoot_effect(module, folder: Path, compute: bool) -> None:
     label = module.panels["Label"]
     label.editor.setActiveEffectByName("ACSeg random walk fill")
     effect = label.editor.activeEffect().self()
-    effect.updateGuide()
+    count(effect)
     if compute:
         effect.onPreview()
         wait(lambda: not effect.session.running)
         effect.panel.opacitySlider.value = 0.7
-        effect.updateGuide()
+        count(effect)
     shoot(label.editor.activeEffect().optionsFrame(), "effect", folder)
     effect.onCancel()
+
+
+def count(effect) -> None:
+    """Let the effect's guide count the labelled slices."""
+    effect.updateGuide()
+    wait(lambda: not effect.counting)
 
 
 def slice_picture(volume, segmentations, path: Path) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ACSegLib.errors import InputError
-from ACSegPanels.delayed import Delayed
+from ACSegPanels.counting import Inputs, SliceCounter
 from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.panel import Panel
-from ACSegPanels.sliceguide import COUNTING_DELAY, SliceGuide
-from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices
+from ACSegPanels.sliceguide import SliceGuide
+from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.views import alignViews
 
 EDITOR_TAG = "ACSegEditor"
@@ -33,8 +32,9 @@ class LabelPanel(Panel):
         self.ui.guideFrame.layout().addWidget(self.guide.widget)
         self.connect(self.ui.startButton, "clicked()", self.addStartingSegments)
         self.connect(self.ui.alignButton, "clicked()", self._onAlign)
-        self._counting = Delayed(self.updateGuide, COUNTING_DELAY)
-        self._observer = SegmentationObserver(self._counting.request)
+        self.counter = SliceCounter(self._countingInputs, self._showCount)
+        self._observer = SegmentationObserver(self.counter.request)
+        self._entered, self._expanded = False, True
         self._shown: tuple[Any, Any] = (None, None)
 
     @property
@@ -57,6 +57,8 @@ class LabelPanel(Panel):
         self.editor.setMRMLSegmentEditorNode(self._editorNode())
         self.editor.setupViewObservations()
         self.editor.installKeyboardShortcuts()
+        self._entered = True
+        self._updateCounting()
         self._shown = (None, None)
         self.update()
 
@@ -65,6 +67,16 @@ class LabelPanel(Panel):
         self.editor.setActiveEffectByName("")
         self.editor.uninstallKeyboardShortcuts()
         self.editor.removeViewObservations()
+        self._entered = False
+        self._updateCounting()
+
+    def onCollapsed(self, collapsed: bool) -> None:
+        """The panel's section was collapsed or expanded."""
+        self._expanded = not collapsed
+        self._updateCounting()
+
+    def _updateCounting(self) -> None:
+        self.counter.setActive(self._entered and self._expanded)
 
     def update(self) -> None:
         """Show the chosen nodes in editor and guide."""
@@ -81,7 +93,7 @@ class LabelPanel(Panel):
         if self.editor.mrmlSegmentEditorNode() is not None:
             self._place(volume, segmentation)
         self._observer.observe(segmentation)
-        self._counting.request()
+        self.counter.request()
 
     def _place(self, volume: Any, segmentation: Any) -> None:
         if segmentation is not None and volume is not None and not segmentation.GetSegmentation().GetNumberOfSegments():
@@ -109,22 +121,14 @@ class LabelPanel(Panel):
         parameters.segmentation = segmentation
         return segmentation
 
-    def updateGuide(self) -> None:
-        """Count the drawn slices anew."""
-        from ACSegLib.scene import segmentation_from_node
-
+    def _countingInputs(self) -> Inputs:
         parameters = self.parameters
         if parameters is None:
-            return
-        volume, segmentation = parameters.sourceVolume, parameters.segmentation
-        if volume is None or segmentation is None:
-            self.guide.update(DrawnSlices(), volume)
-            return
-        try:
-            drawn, problem = count_slices(segmentation_from_node(segmentation, volume, visible=True)), ""
-        except InputError as error:
-            drawn, problem = DrawnSlices(), str(error)
-        self.guide.update(drawn, volume, problem=problem)
+            return None, None, "auto"
+        return parameters.segmentation, parameters.sourceVolume, "auto"
+
+    def _showCount(self, found: SliceCounts, volumeNode: Any, problem: str) -> None:
+        self.guide.update(found, volumeNode, problem=problem)
 
     def _onInterval(self, value: int) -> None:
         if self.parameters is not None:
@@ -135,16 +139,16 @@ class LabelPanel(Panel):
 
     def sceneClosed(self) -> None:
         """Let go of the scene's nodes."""
-        self._counting.stop()
+        self.counter.stop()
         self._observer.stop()
         self._shown = (None, None)
         self.editor.setActiveEffectByName("")
         self.editor.setMRMLSegmentEditorNode(None)
-        self.guide.update(DrawnSlices(), None)
+        self.guide.update(SliceCounts(), None)
 
     def cleanup(self) -> None:
         """Disconnect everything."""
-        self._counting.cleanup()
+        self.counter.cleanup()
         self._observer.stop()
         self.guide.cleanup()
         super().cleanup()

@@ -8,11 +8,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ACSegPanels.slices import AXES, DEFAULT_INTERVAL, DrawnSlices
+from ACSegPanels.slices import AXES, DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.views import jumpToSlice
-
-#: Milliseconds between the last edit and the counting of the drawn slices.
-COUNTING_DELAY = 300
 
 
 class SliceGuide:
@@ -37,7 +34,7 @@ class SliceGuide:
     ) -> None:
         self._suggest = suggest
         self._intervalChanged = intervalChanged
-        self._drawn = DrawnSlices()
+        self._drawn = SliceCounts()
         self._volumeNode: Any = None
         self._rows: list[tuple[str, int]] = []
         self.widget = qt.QWidget()
@@ -49,7 +46,7 @@ class SliceGuide:
         self.table = self._makeTable()
         layout.addWidget(self.table)
         layout.addLayout(self._makeButtons(interval))
-        self.update(DrawnSlices(), None)
+        self.update(SliceCounts(), None)
 
     def _makeTable(self) -> Any:
         table = qt.QTableWidget()
@@ -85,7 +82,7 @@ class SliceGuide:
             row.addWidget(widget)
         return row
 
-    def update(self, drawn: DrawnSlices, volumeNode: Any, canSuggest: bool = False, problem: str = "") -> None:
+    def update(self, drawn: SliceCounts, volumeNode: Any, canSuggest: bool = False, problem: str = "") -> None:
         """Show the drawn slices of a volume; `problem` replaces the sentence above the list."""
         self._drawn, self._volumeNode = drawn, volumeNode
         self.label.text = problem or self._describe(drawn)
@@ -116,7 +113,7 @@ class SliceGuide:
         )
 
     @staticmethod
-    def _describe(drawn: DrawnSlices) -> str:
+    def _describe(drawn: SliceCounts) -> str:
         if not drawn.counts:
             return _("Nothing is drawn yet. Draw the visible segments on two or more slices of one axis.")
         parts = []

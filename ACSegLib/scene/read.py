@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,55 @@ def segmentation_from_node(
     rows = [_row(node, identifier, values[identifier], where.get(identifier, 0)) for identifier in chosen]
     geometry = grid.geometry_from_matrix(lattice.matrix, grid.length_unit(volume_node))
     return Segmentation(tuple(layers), rows, geometry, node.GetName() or "", {"mrml_id": node.GetID()})
+
+
+@dataclass(frozen=True)
+class LabelBox:
+    """The voxels of some segments as they are stored: a box on a volume's grid.
+
+    Attributes
+    ----------
+    labels : ndarray, shape (k, j, i)
+        A copy.
+    start : tuple of int
+        Index (k, j, i) of its first voxel on the volume's grid; it may lie outside.
+    values : dict
+        Segment id -> its value in `labels`.
+    """
+
+    labels: np.ndarray
+    start: tuple[int, int, int]
+    values: dict[str, int]
+
+
+def label_boxes(node: Any, volume_node: Any, *, visible: bool = False) -> list[LabelBox]:
+    """Copy the voxels of a segmentation node as they are stored, which is much quicker than to read them.
+
+    Parameters
+    ----------
+    node : vtkMRMLSegmentationNode
+    volume_node : vtkMRMLScalarVolumeNode
+        On whose grid the boxes are told; labels on another grid are resampled, and fill it.
+    visible : bool
+        Leave out segments that are hidden in the views.
+    """
+    chosen = chosen_segments(node, None, visible)
+    lattice = grid.volume_lattice(volume_node)
+    source = node.GetSegmentation()
+    boxes = []
+    for image, ids in label_layers(node, chosen, volume_node):
+        values = {s: source.GetSegment(s).GetLabelValue() for s in ids}
+        matrix, _bent = grid.transform_between(node, volume_node)
+        place = grid.image_lattice(image)
+        shift = None
+        if matrix is not None:
+            shift = grid.whole_voxel_shift(replace(place, matrix=matrix @ place.matrix), lattice)
+        if shift is not None:
+            k, j, i = (int(n) for n in shift[::-1])
+            boxes.append(LabelBox(grid.image_array(image).copy(), (k, j, i), values))
+        else:
+            boxes.append(LabelBox(np.array(bring_onto(lattice, volume_node, image, node)), (0, 0, 0), values))
+    return boxes
 
 
 def require_node(node: Any, kind: str, what: str, get: str) -> None:

@@ -69,6 +69,8 @@ class Worker:
         self._jobs: dict[int, Job] = {}
         self._ended: list[subprocess.Popen[bytes]] = []
         self._number = 0
+        #: Whether the process has begun to listen.
+        self.ready = False
         #: How often a process was started: state that was kept before the last time is gone.
         self.generation = 0
 
@@ -105,6 +107,7 @@ class Worker:
         self._process = start_python(command, self._log or self._open_log())
         assert self._process.stdout is not None
         self._pipe = LinePipe(self._process.stdout)
+        self.ready = False
         self.generation += 1
         self.send({"serve": {"folders": [str(folder) for folder in self._folders]}})
 
@@ -208,6 +211,9 @@ class Worker:
         self._jobs.pop(number, None)
 
     def _dispatch(self, message: Mapping[str, Any]) -> None:
+        if message["event"] == "ready":
+            self.ready = True
+            return
         files = [ArrayFile.from_message(file) for file in message.get("arrays", {}).values()]
         job = self._jobs.get(message.get("job", -1))
         if job is None:  # it was abandoned
@@ -261,15 +267,24 @@ class Job:
         if self._ended or self._end_by is not None:
             return
         self._end_by = self._worker.clock() + self._patience + GRACE
-        if self._writer is not None:
-            self._end(Event("cancelled"))
-        else:
+        if self._writer is None:
             self._worker.send({"event": "cancel", "job": self.number, "patience": self._patience})
+        if self._writer is not None or not self._worker.ready:  # it has not begun
+            self._end(Event("cancelled"))
 
     def abandon(self) -> None:
         """Ask it to stop, and forget it: nothing more of it is polled."""
         self.cancel()
         self._forgotten = True
+
+    def drop(self) -> None:
+        """Forget it: it may go on to its end, and is not begun where it still waits."""
+        self._forgotten = True
+        if self._writer is not None:
+            self._end(Event("cancelled"))
+        elif not self._ended:
+            self._worker.send({"event": "cancel", "job": self.number})
+            self._end(Event("cancelled"))
 
     def poll(self) -> list[Event]:
         """Give what happened since the last call; call it by a timer."""

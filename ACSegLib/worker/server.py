@@ -5,7 +5,8 @@ Lines to it, after ``{"serve": {"folders": [..]}}``:
 ========================================================================== =========================================
 ``{"event": "run", "job": n, "task": .., "message": .., "arrays": ..,``    begin a task of `ACSegLib.worker.tasks`
 ``"keep": name}``
-``{"event": "cancel", "job": n, "patience": seconds}``                     stop it
+``{"event": "cancel", "job": n, "patience": seconds}``                     stop it, for certain after this time
+``{"event": "cancel", "job": n}``                                          its result is not needed
 ``{"event": "forget", "keep": name}``                                      drop the state of that name
 ========================================================================== =========================================
 
@@ -132,7 +133,9 @@ class Server:
                 self._jobs.pop(job.number, None)
                 job.send("cancelled")
                 return
-            patience = float(request.get("patience", 0.0))
+            if "patience" not in request:
+                return
+            patience = float(request["patience"])
             if job.call is not None:
                 job.call.stop(patience)
             if TASKS[str(job.request["task"])].lane is not Lane.CHILD:

@@ -85,6 +85,17 @@ def suggest(call: Call) -> tuple[Message, Arrays]:
     return {"slices": suggest_slices(outcome, int(call.message["count"])) if outcome is not None else []}, {}
 
 
+def count(call: Call) -> tuple[Message, Arrays]:
+    """Count the voxels of each segment on the labelled slices, from boxes of labels on a grid."""
+    from ACSegLib.worker.counting import count_labelled_slices, paste_box
+
+    m = call.message
+    layers = [paste_box(call.arrays[box["array"]], box["start"], m["shape"]) for box in m["boxes"]]
+    values = [box["values"] for box in m["boxes"]]
+    counts, notes = count_labelled_slices(layers, values, m["segments"], m["axis"], m["name"])
+    return {"counts": [[axis, number, voxels] for (axis, number), voxels in counts.items()], "notes": notes}, {}
+
+
 def measure(call: Call) -> tuple[Message, Arrays]:
     """Measure a segmentation: rows of the table, by the options of ``acseg measure``."""
     from ACSegLib.commands.measure import Options, measure_labels
@@ -172,6 +183,7 @@ def _packed(volume: Any, labels: Any) -> tuple[Message, Arrays]:
 TASKS: dict[str, Task] = {
     "fill": Task(fill),
     "suggest": Task(suggest, Lane.SHORT),
+    "count": Task(count, Lane.SHORT),
     "measure": Task(measure),
     "simulate": Task(simulate),
     "fetch": Task(fetch),

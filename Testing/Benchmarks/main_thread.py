@@ -1,10 +1,11 @@
 """How long Segment Editor stands still: each step of the effect on Slicer's main thread, at full size.
 
 ``python Testing/Benchmarks/main_thread.py`` works on 236 x 236 x 236 voxels, ``--size 472 472 491`` on a full tomogram.
-It drives the effect through its buttons on the tests' stand-in of Slicer's application, over the real scene and
-segmentation logic of slicer-core, and tells for each step the longest time in which no event was handled, and which
-share of a step's time that was. The fill itself is at work on another thread; `--instant` puts one in its place that
-answers at once, so that only what the effect adds is measured. What Slicer's own views need to draw is not in it.
+It drives the effect through its buttons on the tests' stand-in of Slicer's application, whose event loop keeps Python's
+interpreter lock as Slicer's does, over the real scene and segmentation logic of slicer-core. It tells for each step the
+longest time in which no event was handled. The fill is at work in the worker process; `--instant` puts one in its place
+that answers at once, so that only what the effect adds is measured. "Slicer's own" names steps, and parts of them, that
+are Slicer's code. What Slicer's views need to draw is not in it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from unittest.mock import patch
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from harness import ROOT, machine, markdown_table
@@ -51,30 +52,32 @@ class Watch:
 
     def step(self, name: str, action: Callable[[], object], until: Callable[[], bool] = lambda: True) -> None:
         """Do something as a person does, and go on until a condition holds."""
-        from PySide6.QtWidgets import QApplication
+        from standin.idle import idle, process_events
 
         began = time.perf_counter()
         action()
         longest = time.perf_counter() - began
         while True:
             turn = time.perf_counter()
-            QApplication.processEvents()
+            process_events()
             longest = max(longest, time.perf_counter() - turn)
             if until():
                 break
-            time.sleep(0.001)
+            idle(0.001)
         self.rows.append((name, longest, time.perf_counter() - began))
 
 
-def open_effect(shape: tuple[int, int, int]):
+def open_effect(shape: tuple[int, int, int], worker):
     """A scene with the specimen, drawn on every `EVERY`-th slice, and the effect at work on it."""
     import standin
 
     standin.install()
+    from ACSegPanels import working
     from desk import Desk, on_slices
     from standin import application
     from workbench import add_segmentation, add_volume, draw
 
+    working.setWorker(worker)
     image, masks = specimen(shape)
     desk = Desk(application.start_scene())
     desk.volume = add_volume(image, "tomogram")
@@ -89,20 +92,19 @@ def open_effect(shape: tuple[int, int, int]):
 
 def measure(shape: tuple[int, int, int], instant: bool) -> list[tuple[str, float, float]]:
     """Draw, fill, correct, refill, apply and take back; gives (step, longest stand-still, whole step), in seconds."""
-    desk, masks = open_effect(shape)
-    with fill_at_once() if instant else nullcontext():
+    from ACSegLib.worker import Worker
+
+    with TemporaryDirectory() as folder:
+        script = Path(__file__).resolve().parents[1] / "Python" / "gui" / "deskworker.py"
+        worker = Worker([sys.executable, str(script), folder])
+        if instant:
+            (Path(folder) / "fake").touch()
+        desk, masks = open_effect(shape, worker)
         try:
             return _steps(desk, masks, shape)
         finally:
             desk.effect.cleanup()
-
-
-def fill_at_once() -> AbstractContextManager:
-    """Put a fill that answers at once in the library's place."""
-    from fakefill import FakeFill
-
-    fake = FakeFill()
-    return patch.multiple("ACSegLib.fill", fill=fake.fill, refill=fake.refill, suggest_slices=fake.suggest_slices)
+            worker.stop(10.0)
 
 
 def _steps(desk, masks: dict[str, np.ndarray], shape: tuple[int, int, int]) -> list[tuple[str, float, float]]:
@@ -115,21 +117,42 @@ def _steps(desk, masks: dict[str, np.ndarray], shape: tuple[int, int, int]) -> l
     def idle() -> bool:
         return not effect.session.running
 
-    watch.step("choose the effect", lambda: desk.editor.setActiveEffectByName(effect.scriptedEffect.name))
-    watch.step("count the drawn slices", effect.updateGuide)
+    def counted() -> bool:
+        return not effect.counting
+
+    stroke = np.zeros(shape, bool)
+    stroke[between, shape[1] // 2 :][:8, shape[2] // 2 :][:, :8] = True
+    for name, observer in (("without the extension", None), ("with it", desk.segmentation)):
+        effect._observer.observe(observer)
+        watch.step(f"a stroke of Paint, {name}", lambda: draw(desk.host, "cytoplasm", stroke), after(2.0))
+    desk.editor.setActiveEffectByName(effect.scriptedEffect.name)
+    watch.step("choose the effect", lambda: desk.editor.setActiveEffectByName(effect.scriptedEffect.name), counted)
+    effect, panel = desk.editor.activeEffect().self(), desk.editor.activeEffect().self().panel
+    watch.step("a stroke while the guide is shown", lambda: draw(desk.host, "cytoplasm", stroke), after(2.0))
     watch.step("Fill, until the preview is shown", panel.fillButton.click, idle)
     if effect.preview.node is None:
         raise SystemExit(f"the fill failed: {effect.message}")
     watch.step("uncertainty on", panel.uncertaintyBox.click)
     draw(desk.host, "cytoplasm", on_slices(masks["cytoplasm"], [between]))
-    watch.step("count after an edit", effect.updateGuide)
+    watch.step("count after an edit", effect.updateGuide, counted)
     watch.step("Update (refill), until the preview is shown", panel.fillButton.click, idle)
     watch.step("Show 3D (Slicer's own surfaces)", panel.show3DButton.click)
     watch.step("Update with surfaces", panel.fillButton.click, idle)
     watch.step("hide 3D", panel.show3DButton.click)
     watch.step("Apply", panel.applyButton.click)
-    watch.step("undo (Slicer's own)", desk.host.undo)
+    watch.step("undo (Slicer's own)", desk.editor.activeEffect().undo)
     return watch.rows
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    """A condition that comes true so long after it was first asked for."""
+    ends: list[float] = []
+
+    def reached() -> bool:
+        ends.append(time.perf_counter() + seconds)
+        return time.perf_counter() > ends[0]
+
+    return reached
 
 
 def main() -> None:

@@ -9,12 +9,11 @@ from typing import Any
 
 import qt
 import slicer
-from ACSegPanels.delayed import Delayed
+from ACSegPanels.counting import Inputs, SliceCounter
 from ACSegPanels.filling import summary
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.observing import SegmentationObserver
-from ACSegPanels.sliceguide import COUNTING_DELAY
-from ACSegPanels.slices import DEFAULT_INTERVAL, DrawnSlices, count_slices
+from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
 from ACSegPanels.views import UncertaintyOverlay
 from ACSegPanels.working import prepareWorker
@@ -23,7 +22,14 @@ from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
 from ACSegLib.worker import Event
-from SegmentEditorACSegFillLib.inputs import collect, drawnSegments, inputKey, requireBackground, withCurrentNames
+from SegmentEditorACSegFillLib.inputs import (
+    collect,
+    drawnSegments,
+    inputKey,
+    requireBackground,
+    requireVisibleSegment,
+    withCurrentNames,
+)
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
 from SegmentEditorACSegFillLib.preview import Preview
@@ -55,7 +61,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._stale = False
         self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
-        self._counting = Delayed(self.updateGuide, COUNTING_DELAY)
+        self._counter = SliceCounter(self._countingInputs, self._showCount)
 
     @staticmethod
     def _timer(milliseconds: int, slot: Any, repeated: bool = False) -> Any:
@@ -113,11 +119,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Start to watch the drawing, and the process that will fill."""
         prepareWorker()
         self._observeSegmentation()
-        self.updateGuide()
+        self._counter.setActive(True)
 
     def deactivate(self):
         """Another effect is chosen: preview and running fill stay, so that more can be drawn meanwhile."""
-        self._counting.stop()
+        self._counter.setActive(False)
 
     def sourceVolumeNodeChanged(self):
         """Drop a preview that belongs to another volume."""
@@ -151,7 +157,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         ):
             timer.stop()
             timer.disconnect("timeout()", slot)
-        self._counting.cleanup()
+        self._counter.cleanup()
         self.session.forget()
         self._observer.stop()
         self.options.cleanup()
@@ -275,7 +281,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.overlay.hide()
         self.preview.remove()
         self._observeSegmentation()
-        self._counting.request()
+        self._counter.request()
         if self.panel is not None:
             self.panel.update()
 
@@ -321,7 +327,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if gone:
             text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
         self.say(text)
-        self._counting.request()
+        self._counter.request()
 
     # -- edits ------------------------------------------------------------------------------------------------------
 
@@ -330,7 +336,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._observer.observe(node.GetSegmentationNode() if node is not None else None)
 
     def _onEdited(self) -> None:
-        self._counting.request()
+        self._counter.request()
         if self.preview.node is None and not self.session.running:
             return
         self._stale = True
@@ -345,7 +351,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def _onSceneClosing(self) -> None:
         """The scene is about to be closed: stop, and touch none of its nodes any more."""
         self._editTimer.stop()
-        self._counting.stop()
+        self._counter.stop()
         self.session.forget()
         self.overlay = UncertaintyOverlay()
         self._observer.stop()
@@ -361,17 +367,25 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     # -- guide and overlay ------------------------------------------------------------------------------------------
 
+    @property
+    def counting(self) -> bool:
+        """Whether the labelled slices are being counted."""
+        return self._counter.busy
+
     def updateGuide(self) -> None:
-        """Count the drawn slices anew."""
-        if self.panel is None:
-            return
+        """Count the labelled slices anew."""
+        self._counter.count()
+
+    def _countingInputs(self) -> Inputs:
         node = self.scriptedEffect.parameterSetNode()
-        volumeNode = node.GetSourceVolumeNode() if node is not None else None
-        try:
-            drawn, problem = count_slices(drawnSegments(node), self.scriptedEffect.parameter("Axis")), ""
-        except InputError as error:
-            drawn, problem = DrawnSlices(), str(error)
-        self.panel.guide.update(drawn, volumeNode, self.session.outcome is not None, problem)
+        if node is None:
+            return None, None, "auto"
+        requireVisibleSegment(node)
+        return node.GetSegmentationNode(), node.GetSourceVolumeNode(), self.scriptedEffect.parameter("Axis")
+
+    def _showCount(self, found: SliceCounts, volumeNode: Any, problem: str) -> None:
+        if self.panel is not None:
+            self.panel.guide.update(found, volumeNode, self.session.outcome is not None, problem)
 
     def suggestSlices(self, told: Callable[[list[tuple[str, int]]], None]) -> None:
         """Find slices worth drawing, from the last fill; `told` is called with (axis, slice), the best first."""

@@ -69,15 +69,20 @@ def drawnSegments(editorNode: Any) -> Segmentation:
     """
     from ACSegLib.scene import segmentation_from_node
 
-    volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
-    if segmentationNode is None:
+    requireVisibleSegment(editorNode)
+    return segmentation_from_node(editorNode.GetSegmentationNode(), editorNode.GetSourceVolumeNode(), visible=True)
+
+
+def requireVisibleSegment(editorNode: Any) -> None:
+    """Refuse an editor node without a volume, a segmentation or a visible segment; InputError says what to do."""
+    from ACSegLib.scene.read import chosen_segments
+
+    if editorNode.GetSegmentationNode() is None:
         raise InputError(_("No segmentation is selected: choose or create one at the top of Segment Editor."))
-    if volumeNode is None:
+    if editorNode.GetSourceVolumeNode() is None:
         raise InputError(_("No source volume is selected: choose the tomogram at the top of Segment Editor."))
-    drawn = segmentation_from_node(segmentationNode, volumeNode, visible=True)
-    if not drawn.segments:
+    if not chosen_segments(editorNode.GetSegmentationNode(), None, True):
         raise InputError(_("All segments are hidden, and only visible segments are filled: show at least one."))
-    return drawn
 
 
 def collect(scriptedEffect: Any) -> FillInputs:

@@ -99,11 +99,12 @@ class FillSession:
 
     def forget(self) -> None:
         """Cancel what runs and drop what is remembered, here and in the worker process (a whole tomogram's memory)."""
-        for job in (self._job, self._asking[0] if self._asking is not None else None):
-            if job is not None:
-                job.abandon()
-                if job.lingering:
-                    self._left.append(job)
+        if self._asking is not None:
+            self._asking[0].drop()
+        if self._job is not None:
+            self._job.abandon()
+            if self._job.lingering:
+                self._left.append(self._job)
         if self._kept or self._left:
             worker().forget(self._name)
             self._name = f"fill {uuid.uuid4().hex}"

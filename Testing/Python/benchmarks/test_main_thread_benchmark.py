@@ -27,12 +27,12 @@ def benchmark(monkeypatch):
 def test_every_step_is_done_and_timed(benchmark, monkeypatch):
     opened, open_effect = [], benchmark.open_effect
 
-    def keep(shape):
-        opened.append(open_effect(shape))
+    def keep(shape, worker):
+        opened.append(open_effect(shape, worker))
         return opened[0]
 
     monkeypatch.setattr(benchmark, "open_effect", keep)
     rows = benchmark.measure((64, 24, 26), instant=True)
     assert len({name for name, _, _ in rows}) == len(rows) >= 10
     assert all(0 < longest <= whole for _, longest, whole in rows)
-    assert "Applied" in opened[0][0].effect.message
+    assert "Applied" in opened[0][0].editor.activeEffect().self().message

@@ -44,6 +44,11 @@ class Desk:
     def draw(self, numbers=(9, 15, 21), segment="cytoplasm", mask=None):
         draw(self.host, segment, on_slices(ball() if mask is None else mask, numbers))
 
+    def count(self):
+        """Let the guide count."""
+        self.effect.updateGuide()
+        pump(lambda: not self.effect.counting)
+
     def fill(self):
         self.panel.fillButton.click()
         pump(lambda: not self.effect.session.running)

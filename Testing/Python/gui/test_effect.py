@@ -128,7 +128,7 @@ def test_slice_guide(desk):
     import slicer
 
     desk.draw()
-    desk.effect.updateGuide()
+    desk.count()
     guide = desk.panel.guide
     assert guide.table.rowCount == 3
     assert guide.table.item(1, 0).text() == "k = 15"
@@ -146,6 +146,19 @@ def test_slice_guide(desk):
     pump(lambda: not desk.effect.session.watched)
     assert "12" in guide.label.text
     assert red.GetSliceOffset() == pytest.approx(12.0)
+
+
+def test_the_guide_counts_only_while_it_is_shown(desk):
+    """A stroke of Paint, which is the active effect then, costs nothing."""
+    desk.draw()
+    pump(lambda: desk.panel.guide.table.rowCount == 3)
+    desk.host.deactivate()
+    desk.draw([12])
+    assert not desk.effect._counter._delayed._timer.active
+    assert not desk.effect.counting
+    assert desk.panel.guide.table.rowCount == 3
+    desk.host.activate()
+    pump(lambda: desk.panel.guide.table.rowCount == 4)
 
 
 def test_uncertainty_overlay(desk):

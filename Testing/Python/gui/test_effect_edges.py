@@ -86,7 +86,7 @@ def test_what_is_missing_is_said(desk, spoil, expected):
 
 def test_one_drawn_slice_is_pointed_out(desk):
     desk.draw([15])
-    desk.effect.updateGuide()
+    desk.count()
     assert "at least one more" in desk.panel.guide.label.text
 
 
@@ -128,7 +128,7 @@ def test_oblique_views_are_pointed_out(desk):
         matrix.SetElement(2, 2, 0.8)
         view.UpdateMatrices()
     desk.draw()
-    desk.effect.updateGuide()
+    desk.count()
     desk.panel.guide.jump("k", 15)
     assert "obliquely" in desk.panel.guide.label.text
 

@@ -84,11 +84,11 @@ def test_effect(scene, fake):
     tips = ToolTips(widgets)
     desk.node.SetAndObserveSourceVolumeNode(None)
     desk.effect.updateGUIFromMRML()
-    desk.effect.updateGuide()
+    desk.count()
     tips.note()  # no volume
     desk.node.SetAndObserveSourceVolumeNode(desk.volume)
     desk.effect.updateGUIFromMRML()
-    desk.effect.updateGuide()
+    desk.count()
     tips.note()
     draw(desk.host, "cytoplasm", on_slices(ball(), (9, 15, 21)))
     fake.gate.clear()

@@ -4,25 +4,45 @@ from __future__ import annotations
 
 import numpy as np
 
-from ACSegLib.volume import Segment, Segmentation
 
+def labelled(slices, shape=(100, 20, 20)):
+    """Slices labelled with cytoplasm, counted."""
+    from ACSegPanels.slices import SliceCounts
 
-def drawing(slices, shape=(100, 20, 20)):
+    from ACSegLib.worker.counting import count_labelled_slices
+
     labels = np.zeros(shape, np.uint8)
-    labels[list(slices), 4:12, 5:15] = 1
-    return Segmentation((labels,), [Segment("cytoplasm", 1), Segment("bead", 2)])
+    labels[list(slices), 4:12, 5:15] = 3
+    counts, _notes = count_labelled_slices([labels], [{"a": 3, "b": 7}], ["b", "a"])
+    return SliceCounts(["bead", "cytoplasm"], shape, counts)
 
 
 def test_counts_and_next_slice(scene):
-    from ACSegPanels.slices import count_slices
+    assert labelled([10, 30]).counts == {("k", 10): [0, 80], ("k", 30): [0, 80]}
+    assert labelled([10, 30]).next_slice("k", 20) == 50
+    assert labelled([50, 90]).next_slice("k", 20) == 30
+    assert labelled([5, 45, 85]).next_slice("k", 20) == 25
+    assert labelled([10, 30, 50, 70, 90]).next_slice("k", 20) is None
+    assert labelled([]).next_slice("k", 20) == 50
 
-    drawn = count_slices(drawing([10, 30]))
-    assert drawn.counts == {("k", 10): [80, 0], ("k", 30): [80, 0]}
-    assert drawn.next_slice("k", 20) == 50
-    assert count_slices(drawing([50, 90])).next_slice("k", 20) == 30
-    assert count_slices(drawing([5, 45, 85])).next_slice("k", 20) == 25
-    assert count_slices(drawing([10, 30, 50, 70, 90])).next_slice("k", 20) is None
-    assert count_slices(drawing([])).next_slice("k", 20) == 50
+
+def test_labels_that_are_not_of_the_counted_segments_do_not_count(scene):
+    from ACSegLib.worker.counting import count_labelled_slices
+
+    labels = np.zeros((9, 9, 9), np.uint8)
+    labels[4, 2:7, 2:7] = 2
+    labels[6, 2:7, 2:7] = 1
+    assert count_labelled_slices([labels], [{"a": 1}], ["a"])[0] == {("k", 6): [25]}
+
+
+def test_a_box_that_reaches_out_of_the_grid_is_cut_off(scene):
+    from ACSegLib.worker.counting import paste_box
+
+    box = np.arange(1, 28).reshape(3, 3, 3)
+    pasted = paste_box(box, (-1, 1, 3), (4, 4, 4))
+    assert np.array_equal(pasted[:2, 1:, 3:], box[1:, :, :1])
+    assert pasted.sum() == box[1:, :, :1].sum()
+    assert not paste_box(box, (9, 0, 0), (4, 4, 4)).any()
 
 
 def test_what_is_slow_waits_longer_after_the_last_request(scene):

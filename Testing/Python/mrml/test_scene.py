@@ -114,6 +114,20 @@ def test_layers_that_do_not_overlap_are_merged(mrml, volume, segmentation):
     assert np.array_equal(segmentation_from_node(segmentation, volume).labels, boxes())
 
 
+def assert_boxes_are_what_is_read(node, volume):
+    """Pasted onto the grid, the boxes hold each segment's voxels."""
+    from ACSegLib.scene.read import label_boxes
+    from ACSegLib.worker.counting import paste_box
+
+    read = segmentation_from_node(node, volume)
+    found = label_boxes(node, volume)
+    assert {s for box in found for s in box.values} == {s.id for s in read.segments if read.mask(s).any()}
+    for box in found:
+        on_grid = paste_box(box.labels, box.start, read.shape)
+        for identifier, value in box.values.items():
+            assert np.array_equal(on_grid == value, read.mask(identifier))
+
+
 def test_cropped_extent(mrml, volume):
     """A segment drawn in Segment Editor holds its own small box only."""
     import slicer
@@ -126,6 +140,7 @@ def test_cropped_extent(mrml, volume):
     slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(image, node, "S1")
     truth = np.zeros(SHAPE, bool)
     truth[7:9, 6:9, 5:9] = True
+    assert_boxes_are_what_is_read(node, volume)
     assert np.array_equal(segmentation_from_node(node, volume).labels != 0, truth)
 
 
@@ -140,7 +155,15 @@ def test_box_that_sticks_out_of_the_volume(mrml, volume):
     slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(image, node, "S1")
     truth = np.zeros(SHAPE, bool)
     truth[:, 6:9, 20:] = True
+    assert_boxes_are_what_is_read(node, volume)
     assert np.array_equal(segmentation_from_node(node, volume).labels != 0, truth)
+
+
+def test_boxes_of_labels_are_what_is_read(mrml, volume, segmentation):
+    """As they are stored, or resampled where they lie on another grid."""
+    assert_boxes_are_what_is_read(segmentation, volume)
+    segmentation.SetAndObserveTransformNodeID(mrml.linear_transform(about_the_middle(volume, 20.0)).GetID())
+    assert_boxes_are_what_is_read(segmentation, volume)
 
 
 @pytest.mark.parametrize("degrees", [0.0, 25.0])

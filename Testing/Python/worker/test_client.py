@@ -201,6 +201,36 @@ def test_an_abandoned_job_ends_without_a_word(worker, follow, tmp_path):
     assert not job.lingering
 
 
+def test_work_of_a_process_that_still_starts_is_cancelled_at_once_and_the_process_stays(worker, follow):
+    job = worker.run("echo", {}, keep="a")
+    job.poll()
+    assert not worker.ready
+    job.cancel()
+    assert [event.kind for event in job.poll()] == ["cancelled"]
+    assert follow(worker.run("echo", {}))[-1].kind == "done"
+    assert worker.generation == 1
+
+
+def test_what_is_dropped_may_go_on_and_its_arrays_are_removed(tmp_path, follow):
+    clock = Clock()
+    worker = Worker(LAB, tmp_path, clock)
+    job = worker.run("walk", {"go": str(tmp_path / "go")})
+    follow(job, at_work)
+    waiting = worker.run("echo", {}, {"cube": CUBE}, keep="a")
+    waiting.poll()
+    waiting.drop()
+    job.drop()
+    assert not job.running
+    assert not job.lingering
+    clock.now += 100
+    worker.pump()
+    assert worker.running
+    (tmp_path / "go").touch()
+    assert follow(worker.run("echo", {}, keep="a"))[-1].value.message["count"] == 1
+    assert [f for folder in worker._folders for f in folder.iterdir()] == []
+    worker.stop(30.0)
+
+
 def test_a_command_runs_in_a_child_and_its_crash_leaves_the_state(worker, follow, tmp_path):
     follow(worker.run("echo", {}, keep="a"))
     options = {"output": str(tmp_path / "out"), "size": [96], "count": 500}

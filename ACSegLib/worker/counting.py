@@ -1,0 +1,86 @@
+"""Counts the voxels of each segment on the labelled slices, for the guide that shows which slices are labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ACSegLib.axes import AXES
+from ACSegLib.errors import InputError
+from ACSegLib.labelled_slices import find_labelled_slices
+
+
+def paste_box(labels: np.ndarray, start: Sequence[int], shape: Sequence[int]) -> np.ndarray:
+    """Put a box of labels on a grid; what lies outside is cut off.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (k, j, i)
+    start : sequence of int
+        Index (k, j, i) of the box's first voxel on the grid.
+    shape : sequence of int
+        Of the grid, (k, j, i).
+    """
+    result = np.zeros(tuple(shape), labels.dtype)
+    spans = [(max(a, 0), min(a + n, size)) for a, n, size in zip(start, labels.shape, shape, strict=True)]
+    if all(low < high for low, high in spans):
+        inside = tuple(slice(low, high) for low, high in spans)
+        source = tuple(slice(low - a, high - a) for (low, high), a in zip(spans, start, strict=True))
+        result[inside] = labels[source]
+    return result
+
+
+def count_labelled_slices(
+    layers: Sequence[np.ndarray],
+    values: Sequence[Mapping[str, int]],
+    segments: Sequence[str],
+    axis: str = "auto",
+    name: str = "",
+) -> tuple[dict[tuple[str, int], list[int]], list[str]]:
+    """Find the labelled slices, and count the voxels of each segment on them.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray, shape (k, j, i)
+        On one grid.
+    values : sequence of mapping
+        For each layer, segment id -> its value there.
+    segments : sequence of str
+        Ids of all segments, in the order of the counts.
+    axis : str
+        As in `ACSegLib.labelled_slices.find_labelled_slices`.
+    name : str
+        Of the segmentation, for messages.
+
+    Returns
+    -------
+    counts : dict
+        (axis, slice) -> labelled voxels of each segment.
+    notes : list of str
+        What a person should know about the labels.
+
+    Raises
+    ------
+    InputError
+        If the labels are no slices: dense, or oblique to the volume.
+    """
+    labelled = np.zeros(layers[0].shape, bool) if layers else np.zeros((0, 0, 0), bool)
+    for layer, known in zip(layers, values, strict=True):
+        labelled |= np.isin(layer, list(known.values()))
+    counts: dict[tuple[str, int], list[int]] = {}
+    if not labelled.any():
+        return counts, []
+    found = find_labelled_slices(labelled, axis)
+    problem = found.problem(name)
+    if problem:
+        raise InputError(problem)
+    for letter, numbers in found.slices.items():
+        planes = [np.moveaxis(layer, AXES.index(letter), 0) for layer in layers]
+        for number in numbers:
+            row = dict.fromkeys(segments, 0)
+            for plane, known in zip(planes, values, strict=True):
+                voxels = np.bincount(plane[number].ravel(), minlength=max(known.values()) + 1)
+                row.update({segment: int(voxels[value]) for segment, value in known.items()})
+            counts[letter, int(number)] = list(row.values())
+    return counts, found.notes()
