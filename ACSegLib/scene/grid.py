@@ -159,11 +159,20 @@ def image_lattice(image: Any) -> Lattice:
 
 def oriented_image(array: np.ndarray, matrix: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> Any:
     """Copy an array of shape (k, j, i), whose first voxel has the index `start`, into a vtkOrientedImageData."""
-    from vtk.util.numpy_support import numpy_to_vtk
-
     image = empty_image(Lattice(matrix, array.shape, tuple(start)))
-    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
+    image.GetPointData().SetScalars(scalars(array))
     return image
+
+
+def scalars(array: np.ndarray) -> Any:
+    """Copy an array, contiguous or not, into a vtkDataArray of one component, at once and once only."""
+    import vtk
+    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
+
+    copied = vtk.vtkDataArray.CreateDataArray(get_vtk_array_type(array.dtype))
+    copied.SetNumberOfTuples(array.size)
+    vtk_to_numpy(copied).reshape(array.shape)[...] = array
+    return copied
 
 
 def empty_image(lattice: Lattice) -> Any:

@@ -88,9 +88,13 @@ def segmentation_from_node(
     layers: list[np.ndarray] = []
     where: dict[str, int] = {}
     for image, ids in label_layers(node, chosen, volume_node):
-        on_grid = bring_onto(lattice, volume_node, image, node)
         source = node.GetSegmentation()
-        labels = grid.relabelled(on_grid, {source.GetSegment(s).GetLabelValue(): values[s] for s in ids})
+        named = {source.GetSegment(s).GetLabelValue(): values[s] for s in ids}
+        shift = _voxel_shift(image, node, lattice, volume_node)
+        if shift is not None:  # the box that is stored is smaller than the grid
+            labels = _pasted(grid.relabelled(grid.image_array(image), named), shift, lattice.shape)
+        else:
+            labels = grid.relabelled(bring_onto(lattice, volume_node, image, node), named)
         where.update(dict.fromkeys(ids, _pack(layers, labels)))
     if not layers:
         layers.append(np.zeros(lattice.shape, grid.label_type(len(chosen))))
@@ -135,11 +139,7 @@ def label_boxes(node: Any, volume_node: Any, *, visible: bool = False) -> list[L
     boxes = []
     for image, ids in label_layers(node, chosen, volume_node):
         values = {s: source.GetSegment(s).GetLabelValue() for s in ids}
-        matrix, _bent = grid.transform_between(node, volume_node)
-        place = grid.image_lattice(image)
-        shift = None
-        if matrix is not None:
-            shift = grid.whole_voxel_shift(replace(place, matrix=matrix @ place.matrix), lattice)
+        shift = _voxel_shift(image, node, lattice, volume_node)
         if shift is not None:
             k, j, i = (int(n) for n in shift[::-1])
             boxes.append(LabelBox(grid.image_array(image).copy(), (k, j, i), values))
@@ -259,13 +259,19 @@ def bring_onto(lattice: grid.Lattice, lattice_node: Any, image: Any, image_node:
     ndarray, shape of the lattice
         May be a view of the image where both lie exactly on each other.
     """
-    matrix, transform = grid.transform_between(image_node, lattice_node)
+    shift = _voxel_shift(image, image_node, lattice, lattice_node)
+    if shift is not None:
+        return _pasted(grid.image_array(image), shift, lattice.shape)
+    return _resampled(image, *grid.transform_between(image_node, lattice_node), lattice)
+
+
+def _voxel_shift(image: Any, image_node: Any, lattice: grid.Lattice, lattice_node: Any) -> np.ndarray | None:
+    """Index (i, j, k) on a lattice at which an image begins; None where their voxels do not coincide."""
+    matrix, _bent = grid.transform_between(image_node, lattice_node)
+    if matrix is None:
+        return None
     place = grid.image_lattice(image)
-    if matrix is not None:
-        shift = grid.whole_voxel_shift(replace(place, matrix=matrix @ place.matrix), lattice)
-        if shift is not None:
-            return _pasted(grid.image_array(image), shift, lattice.shape)
-    return _resampled(image, matrix, transform, lattice)
+    return grid.whole_voxel_shift(replace(place, matrix=matrix @ place.matrix), lattice)
 
 
 def _pasted(labels: np.ndarray, shift: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

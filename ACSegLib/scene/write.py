@@ -104,7 +104,6 @@ def write_volume_to_node(
         By default that of `volume_node`, else ``slicer.mrmlScene``.
     """
     import vtk
-    from vtk.util.numpy_support import numpy_to_vtk
 
     if node is None:
         node = _scene(volume_node, scene).AddNewNodeByClass("vtkMRMLScalarVolumeNode", name or volume.name or "Volume")
@@ -112,7 +111,7 @@ def write_volume_to_node(
     array = volume.array.astype(np.uint8) if volume.array.dtype.kind == "b" else volume.array
     image = vtk.vtkImageData()
     image.SetDimensions(array.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
+    image.GetPointData().SetScalars(grid.scalars(array))
     with _quiet(node):
         node.SetIJKToRASMatrix(grid.as_matrix(grid.matrix_from_geometry(volume.geometry, grid.length_unit(node))))
         node.SetAndObserveImageData(image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
@@ -26,14 +26,22 @@ from SegmentEditorACSegFillLib.inputs import (
     collect,
     drawnSegments,
     inputKey,
+    protectedVoxels,
     requireBackground,
     requireVisibleSegment,
+    visibleSegments,
     withCurrentNames,
 )
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
 from SegmentEditorACSegFillLib.preview import Preview
 from SegmentEditorACSegFillLib.session import FillSession
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ACSegLib.volume import Segmentation
+    from ACSegLib.workflows import FillOutcome
 
 #: How many slices are suggested at once.
 SUGGESTED = 3
@@ -58,7 +66,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.panel: EffectPanel | None = None
         self._observer = SegmentationObserver(self._onEdited, self._onSceneClosing)
         self._message = ""
-        self._stale = False
+        self._stale = self._edited = False
+        self._overlayTimer = self._timer(0, self.showUncertainty)
         self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
         self._counter = SliceCounter(self._countingInputs, self._showCount)
@@ -154,6 +163,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         for timer, slot in (
             (self._pollTimer, self._poll),
             (self._editTimer, self._refillAfterEdit),
+            (self._overlayTimer, self.showUncertainty),
         ):
             timer.stop()
             timer.disconnect("timeout()", slot)
@@ -219,7 +229,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             logging.getLogger("ACSeg").info("the fill could not start", exc_info=True)
             self.say(sentence(error))
             return
-        self._stale = False
+        self._stale = self._edited = False
         self._pollTimer.start()
         self.say(_("Filling..."))
         self.panel.update()
@@ -245,16 +255,24 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 raise InputError(
                     _("The volume, its place or the segmentation changed since the preview: press Fill again.")
                 )
-            inputs, result = collect(self.scriptedEffect), outcome.segmentation
-            if not (self.session.isCurrent(inputs.drawn) and self.session.isProtected(inputs.protected)):
-                result = outcome.merged_with(inputs.drawn, inputs.protected)
-            self._write(result)
+            self._write(self._current(outcome, protectedVoxels(self.scriptedEffect, outcome.segmentation.shape)))
         except Exception as error:
             logging.getLogger("ACSeg").info("the preview could not be applied", exc_info=True)
             self.say(sentence(error))
             return
         self.reset()
         self.say(_("Applied. Undo takes it back."))
+
+    def _current(self, outcome: FillOutcome, protected: np.ndarray | None) -> Segmentation:
+        """The outcome with what was drawn, hidden or masked since; the scene is read only where something changed."""
+        editorNode, labels = self.scriptedEffect.parameterSetNode(), outcome.request.labels
+        same = [s.id for s in visibleSegments(editorNode)] == [s.id for s in labels.segments]
+        if self._edited or not same:
+            labels = drawnSegments(editorNode)
+            same = self.session.isCurrent(labels)
+        if same and self.session.isProtected(protected):
+            return outcome.segmentation
+        return outcome.merged_with(labels, protected)
 
     def _write(self, segmentation: Any) -> None:
         from ACSegLib.scene import write_segmentation_to_node
@@ -318,11 +336,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         outcome = self.session.outcome
         here = {identifier for identifier, _name in self._segments()}
         gone = [s.name for s in outcome.segmentation.segments if s.id not in here]
-        drawn = drawnSegments(editorNode)
-        now = outcome.segmentation if self.session.isCurrent(drawn) else outcome.merged_with(drawn)
-        preview = withCurrentNames(now, drawn)
+        requireVisibleSegment(editorNode)
+        preview = withCurrentNames(self._current(outcome, self.session.protected), visibleSegments(editorNode))
         self.preview.show(preview, editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode())
-        self.showUncertainty()
+        self._overlayTimer.start()
         text = summary(outcome)
         if gone:
             text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
@@ -336,6 +353,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._observer.observe(node.GetSegmentationNode() if node is not None else None)
 
     def _onEdited(self) -> None:
+        self._edited = True
         self._counter.request()
         if self.preview.node is None and not self.session.running:
             return
@@ -399,8 +417,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def showUncertainty(self) -> None:
         """Show or hide the uncertainty of the last fill, as the parameter says."""
-        outcome = self.session.outcome
-        volumeNode = self.scriptedEffect.parameterSetNode().GetSourceVolumeNode()
+        outcome, editorNode = self.session.outcome, self.scriptedEffect.parameterSetNode()
+        volumeNode = editorNode.GetSourceVolumeNode() if editorNode is not None else None
         if outcome is None or not self.scriptedEffect.integerParameter("ShowUncertainty") or volumeNode is None:
             self.overlay.hide()
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.volume import Segment, Segmentation, Volume
 
 
 @dataclass
@@ -98,12 +98,30 @@ def collect(scriptedEffect: Any) -> FillInputs:
     volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
     _requireCommonGrid(scriptedEffect, volumeNode, segmentationNode)
     volume = volume_from_node(volumeNode)
-    hidden = _hiddenVoxels(segmentationNode, volumeNode)
-    masked = _maskedVoxels(scriptedEffect, volume.shape)
-    protected = hidden if masked is None else masked if hidden is None else hidden | masked
+    protected = protectedVoxels(scriptedEffect, volume.shape)
     voxels = volumeNode.GetImageData().GetPointData().GetScalars()
     image = (voxels.GetMTime(), volumeNode.GetImageData().GetMTime(), volume.array.ctypes.data)
     return FillInputs(volume, drawn, protected, image, inputKey(editorNode))
+
+
+def protectedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarray | None:
+    """Voxels (k, j, i) that must not be filled, masked ones and those of hidden segments; None where there are none."""
+    editorNode = scriptedEffect.parameterSetNode()
+    hidden = _hiddenVoxels(editorNode.GetSegmentationNode(), editorNode.GetSourceVolumeNode())
+    masked = _maskedVoxels(scriptedEffect, shape)
+    return hidden if masked is None else masked if hidden is None else hidden | masked
+
+
+def visibleSegments(editorNode: Any) -> list[Segment]:
+    """The visible segments as they are named and coloured now; nothing is known of their voxels."""
+    from ACSegLib.scene.read import chosen_segments
+
+    table = editorNode.GetSegmentationNode().GetSegmentation()
+    found = []
+    for identifier in chosen_segments(editorNode.GetSegmentationNode(), None, True):
+        segment = table.GetSegment(identifier)
+        found.append(Segment(segment.GetName() or identifier, 1, segment.GetColor(), id=identifier))
+    return found
 
 
 def requireBackground(options: Mapping[str, Any], drawn: Segmentation) -> None:
@@ -178,8 +196,8 @@ def _maskedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarra
     return protected
 
 
-def withCurrentNames(result: Segmentation, drawn: Segmentation) -> Segmentation:
-    """Take names and colours from the segments as they are now (they may have changed while the fill ran)."""
-    now = {s.id: s for s in drawn.segments}
-    rows = [replace(s, name=now[s.id].name, colour=now[s.id].colour) if s.id in now else s for s in result.segments]
+def withCurrentNames(result: Segmentation, visible: Sequence[Segment]) -> Segmentation:
+    """Take names and colours from the segments as they are now, without those that were deleted or hidden meanwhile."""
+    now = {s.id: s for s in visible}
+    rows = [replace(s, name=now[s.id].name, colour=now[s.id].colour) for s in result.segments if s.id in now]
     return replace(result, segments=rows)

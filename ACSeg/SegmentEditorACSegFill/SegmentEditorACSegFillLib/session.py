@@ -26,7 +26,7 @@ class FillSession:
         self._name = f"fill {uuid.uuid4().hex}"
         self._job: Job | None = None
         self._left: list[Job] = []
-        self._protected: np.ndarray | None = None
+        self.protected: np.ndarray | None = None
         self._starting: tuple[FillInputs, FillRequest] | None = None
         self._kept: tuple = ()
         self._asking: tuple[Job, Callable[[list[int]], None]] | None = None
@@ -70,7 +70,7 @@ class FillSession:
             if event.kind == "done" and self._starting is not None:
                 inputs, request = self._starting
                 self.outcome = FillOutcome.unpack(event.value.message, event.value.arrays, request)
-                self._protected = inputs.protected
+                self.protected = inputs.protected
                 self._kept = (worker().generation, inputs.key, inputs.image)
         return events
 
@@ -93,9 +93,9 @@ class FillSession:
 
     def isProtected(self, protected: np.ndarray | None) -> bool:
         """Whether the same voxels are protected as when the last fill began."""
-        if protected is None or self._protected is None:
-            return protected is self._protected
-        return np.array_equal(protected, self._protected)
+        if protected is None or self.protected is None:
+            return protected is self.protected
+        return np.array_equal(protected, self.protected)
 
     def forget(self) -> None:
         """Cancel what runs and drop what is remembered, here and in the worker process (a whole tomogram's memory)."""
@@ -108,5 +108,5 @@ class FillSession:
         if self._kept or self._left:
             worker().forget(self._name)
             self._name = f"fill {uuid.uuid4().hex}"
-        self._job = self._asking = self.outcome = self._protected = self._starting = None
+        self._job = self._asking = self.outcome = self.protected = self._starting = None
         self.key = self._kept = ()
