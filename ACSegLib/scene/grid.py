@@ -201,13 +201,16 @@ def label_type(highest: int) -> type:
     return np.uint8 if highest < 1 << 8 else np.int16 if highest < 1 << 15 else np.int32
 
 
-def relabelled(labels: np.ndarray, values: Mapping[int, int]) -> np.ndarray:
-    """Copy labels with each one replaced by ``values[label]``, those not named by 0; of the smallest type."""
+def relabelled(labels: np.ndarray, values: Mapping[int, int], copy: bool = True) -> np.ndarray:
+    """Copy labels with each one replaced by ``values[label]``, those not named by 0; of the smallest type.
+
+    Without `copy`, labels that stay as they are may be given back themselves.
+    """
     kind = label_type(max(values.values(), default=0))
     low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
     moved = {old: new for old, new in values.items() if low <= old <= high}
     if low >= 0 and high < 1 << 16 and all(moved.get(label, 0) == label for label in range(high + 1)):
-        return labels.astype(kind)
+        return labels.astype(kind, copy=copy)
     if len(moved) <= _FEW or high - low >= 1 << 20:
         result: np.ndarray = np.zeros(labels.shape, kind)
         for old, new in moved.items():

@@ -1,8 +1,12 @@
-"""The labels of one write: packed in layers on the volume's grid, merged with what masking keeps."""
+"""The labels of one write: packed in layers on the volume's grid, merged with what masking keeps.
+
+Segments that do not overlap share a label image: those that are not written are taken out of the images that change,
+and written ones are put into images where there is room.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +14,10 @@ import numpy as np
 from ACSegLib.masks import bounding_box
 from ACSegLib.scene import grid, read
 from ACSegLib.scene.editing import EditRules
-from ACSegLib.scene.sharing import Image
 from ACSegLib.volume import Segment, Segmentation
+
+#: A vtkOrientedImageData and the value that each of its segments has in it.
+Image = tuple[Any, dict[str, int]]
 
 
 class OutgoingLabels:
@@ -56,7 +62,7 @@ class OutgoingLabels:
             if members:
                 self._layer_of.update({targets[row.id]: len(self._layers) for row in members})
                 values = {row.value: self._values[targets[row.id]] for row in members}
-                self._layers.append(grid.relabelled(layer, values))
+                self._layers.append(grid.relabelled(layer, values, copy=False))
 
     def merge_existing(self, rules: EditRules) -> None:
         """Take masked voxels out, and put in what the segments have there, and outside the grid, already."""
@@ -65,12 +71,13 @@ class OutgoingLabels:
         old = read.label_layers(self._node, ids, self._volume_node) if ids else []
         self._grow(old)
         if rules.allowed is not None:
+            self._layers = [layer.copy() for layer in self._layers]
             for layer in self._layers:
                 layer[self._inside][~rules.allowed] = 0
         self._covered = self._image_of_all() if rules.erasable else None  # a whole tomogram, seldom asked for
         shape = self._layers[0].shape if self._layers else ()
         if rules.allowed is None and shape == tuple(s.stop - s.start for s in self._inside):
-            return
+            return  # the layers may still be the segmentation's own: nothing is written into them
         kept = np.ones(shape, bool)
         kept[self._inside] = False if rules.allowed is None else ~rules.allowed
         for image, members in old:
@@ -168,3 +175,85 @@ class OutgoingLabels:
             if transform is not None:
                 slicer.vtkOrientedImageDataResample.TransformOrientedImage(image, transform)
             yield image, values
+
+
+def other_images(
+    node: Any, written: Sequence[str], erasable: Sequence[str], labels: OutgoingLabels
+) -> tuple[list[Image], list[Image]]:
+    """Give the images of those segments that are not written: new ones where they change, and those that do not.
+
+    A new one lacks the written segments, and of the erasable ones what the write takes. Values are unchanged.
+    """
+    table = node.GetSegmentation()
+    changed: list[Image] = []
+    untouched: list[Image] = []
+    for image, members in read.label_layers(node, table.GetSegmentIDs(), None):
+        stay = {s: table.GetSegment(s).GetLabelValue() for s in members if s not in set(written)}
+        if not stay:
+            continue
+        before = grid.image_array(image)
+        after = grid.relabelled(before, {value: value for value in stay.values()})
+        spared = {value: value for s, value in stay.items() if s not in set(erasable)}
+        if len(spared) < len(stay):
+            covered = labels.covered_in(image)
+            after[covered] = grid.relabelled(after[covered], spared)
+        if len(stay) < len(members) or np.any(after != before):
+            changed.append((grid.oriented_image(after, grid.image_matrix(image), image.GetExtent()[::2]), stay))
+        else:
+            untouched.append((image, stay))
+    return changed, untouched
+
+
+def joined(changed: Sequence[Image], untouched: Sequence[Image], own: Iterable[Image]) -> list[Image]:
+    """Let written labels share an image with others where they do not overlap, so that images do not heap up.
+
+    Returns
+    -------
+    list
+        The images to set: the changed ones and those of the written segments, joined where possible.
+    """
+    pool = [*changed, *untouched]
+    to_set = set(range(len(changed)))
+    for entry in own:
+        for number, candidate in enumerate(pool):
+            both = _both(candidate, entry)
+            if both is not None:
+                pool[number] = both
+                to_set.add(number)
+                break
+        else:
+            pool.append(entry)
+            to_set.add(len(pool) - 1)
+    return [pool[number] for number in sorted(to_set)]
+
+
+def _both(first: Image, second: Image) -> Image | None:
+    """Join two label images; None if their voxels do not coincide, or their labels overlap."""
+    (image, values), (added_image, added_values) = first, second
+    free = max(values.values(), default=0)
+    new_values = {s: free + number for number, s in enumerate(added_values, start=1)}
+    if added_image.GetNumberOfPoints() == 0:
+        return image, values | new_values
+    if image.GetNumberOfPoints() == 0:
+        return None
+    place, added_place = grid.image_lattice(image), grid.image_lattice(added_image)
+    shift = grid.whole_voxel_shift(added_place, place)
+    if shift is None:
+        return None
+    low = np.minimum(0, shift)
+    high = np.maximum(place.shape[::-1], shift + added_place.shape[::-1])
+    labels = np.zeros((high - low)[::-1], grid.label_type(free + len(new_values)))
+    _region(labels, -low, place.shape)[...] = grid.relabelled(
+        grid.image_array(image), {value: value for value in values.values()}
+    )
+    added = grid.relabelled(grid.image_array(added_image), {v: new_values[s] for s, v in added_values.items()})
+    there = _region(labels, shift - low, added_place.shape)
+    if np.any((there != 0) & (added != 0)):
+        return None
+    there += added.astype(labels.dtype)
+    return grid.oriented_image(labels, place.matrix, tuple(low + place.start)), values | new_values
+
+
+def _region(array: np.ndarray, start: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """View the part of an array that begins at index `start` (i, j, k) and has a shape (k, j, i)."""
+    return array[tuple(slice(int(low), int(low) + n) for low, n in zip(start[::-1], shape, strict=True))]

@@ -11,8 +11,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.scene import grid, read
 from ACSegLib.scene.editing import edit_rules, editor_node_of
-from ACSegLib.scene.outgoing import OutgoingLabels
-from ACSegLib.scene.sharing import joined, other_images
+from ACSegLib.scene.outgoing import OutgoingLabels, joined, other_images
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 CLOSED_SURFACE = "Closed surface"
