@@ -159,6 +159,8 @@ class Worker:
             message = parse_line(line)
             if message is not None:
                 self._dispatch(message)
+            if self._process is None:
+                return
         for job in list(self._jobs.values()):
             if job.overdue:
                 job.give_up()
@@ -221,6 +223,8 @@ class Worker:
                 file.discard()
         else:
             job.receive(message)
+        if message.get("ends"):
+            self._lost(RESTARTED)
 
     def _lost(self, reason: str, end: bool = True) -> None:
         """There is no process any more: tell its jobs, and tidy up."""

@@ -10,7 +10,8 @@ Lines to it, after ``{"serve": {"folders": [..]}}``:
 ``{"event": "forget", "keep": name}``                                      drop the state of that name
 ========================================================================== =========================================
 
-The lines from it are those of `ACSegLib.jobs` with ``"job": n``; a result carries ``"message"`` and ``"arrays"``.
+The lines from it are those of `ACSegLib.jobs` with ``"job": n``; a result carries ``"message"`` and ``"arrays"``, and
+a cancel ``"ends": true`` where the process ends with it.
 
 Long tasks are done one after the other on the main thread, short ones beside them on a thread of their own, and
 commands in child processes, so that a crash of one leaves the state of the fills.
@@ -147,7 +148,7 @@ class Server:
         """End the process where cancelled work goes on: it is in a call that does not look up."""
         if job.number in self._jobs:
             discard_open_outputs()
-            job.send("cancelled")
+            job.send("cancelled", ends=True)
             sys.stderr.flush()
             os._exit(EXIT_CANCELLED)
 

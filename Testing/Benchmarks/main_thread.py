@@ -154,8 +154,9 @@ def paint(desk, k: int) -> None:
 
     from ACSegLib.scene import grid
 
-    number = next(_strokes)
-    brush = grid.oriented_image(np.ones((1, 8, 8), np.uint8), grid.volume_matrix(desk.volume), (40 + number, 60, k))
+    _, j, i = (n // 4 for n in grid.image_array(desk.volume.GetImageData()).shape)
+    place = (i + next(_strokes), j, k)
+    brush = grid.oriented_image(np.ones((1, 8, 8), np.uint8), grid.volume_matrix(desk.volume), place)
     logic = slicer.vtkSlicerSegmentEditorLogic
     desk.host._logic.ModifySegmentByLabelmap(
         desk.segmentation, "cytoplasm", brush, logic.ModificationModeAdd, True, False

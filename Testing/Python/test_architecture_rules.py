@@ -25,7 +25,7 @@ HEAVY = {
 }
 #: Files in circles that are still to be cut.
 TO_BE_CUT = {
-    *("ACSegLib.scene.outgoing", "ACSegLib.scene.sharing", "ACSegLib.phantom.specimen"),
+    "ACSegLib.phantom.specimen",
     "ACSegLib.phantom.surroundings",
 }
 QT = {"qt", "PythonQt", "PySide6", "PySide2", "PyQt5", "PyQt6", "ctk", "slicer"}

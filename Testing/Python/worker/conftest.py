@@ -8,12 +8,12 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent))
 
-LAB = [sys.executable, str(Path(__file__).with_name("labworker.py"))]
-
 
 @pytest.fixture
 def worker(tmp_path):
     """A worker; whatever a test did to it, nothing is left."""
+    from laboratory import LAB
+
     from ACSegLib.worker import Worker
 
     worker = Worker(LAB, tmp_path)

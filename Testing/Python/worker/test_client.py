@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import LAB
+from laboratory import LAB
 
 from ACSegLib.errors import FileError
 from ACSegLib.worker import Worker, client, process
