@@ -6,6 +6,8 @@ and what to do. Front ends show the sentence; a traceback goes to the log only.
 
 from __future__ import annotations
 
+import unicodedata
+
 
 class InputError(ValueError):
     """A parameter or its content cannot be used; the message says which, and what to do."""
@@ -21,6 +23,11 @@ class MemoryLimitError(MemoryError):
 
 class Cancelled(Exception):
     """The person stopped the work. Nothing half done is left behind, unless its text says what was kept."""
+
+
+def printable(text: str) -> str:
+    """Give text without control characters but line breaks and tabs, which could move a terminal's cursor or lie."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\ufffd" for c in text)
 
 
 def explain_cancel(error: BaseException) -> str:

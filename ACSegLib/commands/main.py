@@ -14,7 +14,7 @@ from typing import Any
 
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.options import add_arguments, from_namespace, join_words
-from ACSegLib.errors import Cancelled, explain, explain_cancel
+from ACSegLib.errors import Cancelled, explain, explain_cancel, printable
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 from ACSegLib.version import __version__
 
@@ -106,13 +106,15 @@ class _Display:
 
     def __call__(self, fraction: float, message: str) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=fraction, description=message)
+            from rich.markup import escape
+
+            self._bar.update(self._task, completed=fraction, description=escape(printable(message)))
             return
         now = time.monotonic()
         shown_at, shown_fraction, shown_message = self._last
         news = message != shown_message or fraction >= shown_fraction + 0.1 or now > shown_at + 15
         if not self._quiet and news and now > shown_at + self._PAUSE:
-            print(f"{fraction:4.0%} {message}", file=sys.stderr, flush=True)
+            print(printable(f"{fraction:4.0%} {message}"), file=sys.stderr, flush=True)
             self._last = (now, fraction, message)
 
     def close(self) -> None:
@@ -139,7 +141,7 @@ def execute(command: str, options: Any, progress: Progress, report_path: str | N
 def description(command: str, results: dict[str, Any]) -> str:
     """Give what a command tells a person, with the notes on the files that it read."""
     notes = [f"note: {note}" for note in results.get("file_notes", [])]
-    return "\n".join([load(command).describe(results), *notes])
+    return printable("\n".join([load(command).describe(results), *notes]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -177,7 +179,7 @@ def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
 
 
 def _fail(sentence: str, code: int) -> int:
-    print(f"acseg: {sentence}", file=sys.stderr)
+    print(printable(f"acseg: {sentence}"), file=sys.stderr)
     return code
 
 

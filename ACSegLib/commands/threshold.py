@@ -1,12 +1,12 @@
 """Segment without learning, as a baseline: Otsu, adaptive (local) and multi-Otsu thresholds, watershed, a 2D model.
 
 The results compare with the truth as any other segmentation does (acseg compare). With --model, a SAM-like 2D model
-(TorchScript, ONNX or OpenVINO) segments the central slice from a box around the labels of --box-from.
+(ONNX or OpenVINO) segments the central slice from a box around the labels of --box-from.
 
 Examples:
   acseg threshold tomogram.mrc -o otsu/
   acseg threshold tomograms/ -o adaptive/ --method adaptive --window 51
-  acseg threshold tomograms/ -o sam/ --model efficient_sam.pt --box-from truth/
+  acseg threshold tomograms/ -o sam/ --model efficient_sam.onnx --box-from truth/
   acseg compare otsu/ truth/ -o otsu.csv
 """
 
@@ -59,7 +59,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     min_size: int = option(default=64, help="smaller parts are dropped", minimum=1, unit="voxels")
     model: str | None = option(
-        path="in", default=None, help="box-prompted 2D model (.pt, .onnx or .xml) for the central slice"
+        path="in", default=None, help="box-prompted 2D model (.onnx or .xml) for the central slice"
     )
     box_from: str | None = option(
         path="in", default=None, help="labels, or a folder of them, for --model: the box is around the first segment"

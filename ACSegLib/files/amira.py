@@ -29,7 +29,9 @@ _TYPES = {
 }  # fmt: skip
 _LATTICE = re.compile(r"Lattice\s*\{\s*(\w+(?:\[\d+\])?)\s+([^\s}]+)\s*\}\s*=?\s*@(\d+)(?:\((\w+)(?:,\s*(\d+))?\))?")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},\n]|[^\s{},"]+')
-_HEADER_LIMIT = 1 << 26
+_HEADER_LIMIT = 1 << 24
+_SECTION = re.compile(rb"\n@\d+[ \t]*\r?\n")
+_MARK_BYTES = 64
 #: Lattice that Amira adds to label fields, with how sure each label is.
 _WEIGHTS = "Probability"
 
@@ -76,17 +78,21 @@ def inventory(path: Path) -> list[dict[str, Any]]:
 
 def _header(stream: IO[bytes], path: Path) -> str:
     """Read up to the first data section and leave the stream at its mark."""
-    text = b""
+    blocks: list[bytes] = []
+    size, tail = 0, b""
     while True:
         block = stream.read(1 << 16)
-        text += block
-        match = re.search(rb"\n@\d+[ \t]*\r?\n", text)
+        match = _SECTION.search(tail + block)
         if match:
-            stream.seek(match.start() + 1)
-            text = text[: match.start() + 1]
+            end = size - len(tail) + match.start() + 1
+            stream.seek(end)
+            text = b"".join([*blocks, block])[:end]
             break
-        if not block or len(text) > _HEADER_LIMIT:
+        size += len(block)
+        if not block or size > _HEADER_LIMIT:
             raise FileError(f"{path}: the file has no data section; it is cut short, or holds no voxels.")
+        blocks.append(block)
+        tail = (tail + block)[-_MARK_BYTES:]
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:

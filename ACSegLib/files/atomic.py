@@ -13,6 +13,9 @@ from ACSegLib.errors import FileError
 
 #: Temporary paths of outputs that are being written.
 _open: set[Path] = set()
+#: Bytes that a file's name may have on every system that ACSeg runs on.
+_MAX_NAME_BYTES = 255
+_REMOVALS = 10
 
 
 def require_writable_folder(path: str | os.PathLike[str]) -> Path:
@@ -22,7 +25,15 @@ def require_writable_folder(path: str | os.PathLike[str]) -> Path:
         raise FileError(f"cannot write {path}: the folder {folder} does not exist; create it first.")
     if not os.access(folder, os.W_OK):
         raise FileError(f"cannot write {path}: no permission to write in {folder}; choose another folder.")
+    length = len(os.fsencode(Path(path).name))
+    if length > _MAX_NAME_BYTES:
+        raise FileError(f"cannot write {path}: the name has {length} bytes, and files may have {_MAX_NAME_BYTES}.")
     return folder
+
+
+def _end_of(name: str) -> str:
+    """As much of a name's end as a temporary name has room for."""
+    return name if len(os.fsencode(name)) <= _MAX_NAME_BYTES - 16 else name[-48:]
 
 
 @contextlib.contextmanager
@@ -39,7 +50,7 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     folder = require_writable_folder(target)
-    temporary = folder / f".{uuid.uuid4().hex[:8]}-{target.name}"
+    temporary = folder / f".{uuid.uuid4().hex[:8]}-{_end_of(target.name)}"
     _open.add(temporary)
     try:
         yield temporary
@@ -76,7 +87,8 @@ def _replace(temporary: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    for _ in range(_REMOVALS):  # on a full disk, threads of Zarr may still be writing chunks
+        if not path.is_dir() or path.is_symlink():
+            path.unlink(missing_ok=True)
+            return
         shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

@@ -143,6 +143,25 @@ class Inflated:
         return data
 
 
+def beside(path: Path, name: str) -> Path:
+    """Give the file that a header names for its voxels; it must lie in the header's folder, or below.
+
+    A header from elsewhere could otherwise bring any file of this computer into an image.
+
+    Raises
+    ------
+    FileError
+        If it lies elsewhere or is missing.
+    """
+    folder = path.parent
+    file = Path(os.path.normpath(folder / name))
+    if not file.is_relative_to(os.path.normpath(folder)) or not file.resolve().is_relative_to(folder.resolve()):
+        raise FileError(f"{path}: its data file {name!r} lies outside the header's folder; put both in one folder.")
+    if not file.is_file():
+        raise FileError(f"{path}: its data file {file.name} is missing; put both in one folder.")
+    return file
+
+
 def _bytes_left(stream: Any) -> int | None:
     """Bytes from here to the end of a plain file; None for a decompressing stream."""
     if not isinstance(stream, (io.BufferedReader, io.FileIO)):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, axes_of, place
-from ACSegLib.files.content import Content, Request, SeveralError, native
+from ACSegLib.files.content import Content, Request, SeveralError, beside, native
 from ACSegLib.files.units import Length, length_of
 
 NAME = "HDF5"
@@ -20,6 +23,9 @@ ENDINGS = (".h5", ".hdf5")
 LAYERS = False
 
 _LISTED = 8
+_PART_BYTES = 1 << 26
+#: Bytes that HDF5 may need for its own tables when it closes a file.
+_ROOM = 1 << 24
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -35,6 +41,7 @@ def read(path: Path, request: Request) -> Content:
     with h5py.File(path, "r") as file:
         data = file[_chosen(file, request.dataset, path)]
         _check_type(data, path)
+        _check_sources(data, path)
         axes, notes = _axes(data)
         placed = place(native(data[()]), axes, path)
         content = Content((placed.array,), placed.geometry, meta={"dataset": data.name}, notes=[*notes, *placed.notes])
@@ -88,6 +95,31 @@ def _listed(found: list[tuple[str, Any]]) -> str:
 def _check_type(data: Any, path: Path) -> None:
     if data.dtype.kind not in "buif":
         raise FileError(f"{path}: data set {data.name} holds {data.dtype}, not numbers of one channel.")
+
+
+def _check_sources(data: Any, path: Path) -> None:
+    """Refuse a data set whose voxels lie in other files that are missing (HDF5 gives zeros for them) or elsewhere."""
+    names = [source.file_name for source in data.virtual_sources()] if data.is_virtual else []
+    for name in [*names, *(str(part[0]) for part in data.external or [])]:
+        if name != ".":  # the file itself
+            beside(path, name)
+    if data.is_virtual:
+        for source in data.virtual_sources():
+            _check_source(data, source, path)
+
+
+def _check_source(data: Any, source: Any, path: Path) -> None:
+    """Refuse a part of a virtual data set that its file does not hold."""
+    import h5py
+
+    missing = FileError(f"{path}: data set {source.dset_name!r} of {source.file_name}, a part of it, is missing.")
+    if source.file_name == ".":
+        if source.dset_name not in data.file:
+            raise missing
+        return
+    with h5py.File(beside(path, source.file_name), "r") as other:
+        if source.dset_name not in other:
+            raise missing
 
 
 def _attribute(data: Any, name: str) -> Any:
@@ -162,16 +194,31 @@ def _number(value: Any) -> float:
 
 
 def write(content: Content, path: Path) -> list[str]:
-    """Write one data set, "raw" or "label" as ilastik and PlantSeg name them, compressed for labels."""
+    """Write one data set, "raw" or "label" as ilastik and PlantSeg name them, compressed for labels.
+
+    A disk that fills while HDF5 closes a file ends the program, so the room is looked for before each part.
+    """
     import h5py
 
-    place, labels = content.geometry, content.segments is not None
+    place, labels, array = content.geometry, content.segments is not None, content.array
     with h5py.File(path, "w") as file:
-        options = {"compression": "gzip", "compression_opts": 3} if labels else {}
-        data = file.create_dataset("label" if labels else "raw", data=content.array, **options)
+        options: dict[str, Any] = {"compression": "gzip", "compression_opts": 3, "chunks": True} if labels else {}
+        data = file.create_dataset("label" if labels else "raw", array.shape, array.dtype, **options)
+        depth = max(1, _PART_BYTES // max(1, array[0].nbytes))
+        _require_room(path, 0 if labels else array.nbytes)
+        for start in range(0, len(array), depth):
+            part = np.asarray(array[start : start + depth])
+            _require_room(path, part.nbytes)
+            data[start : start + depth] = part
         for axis, letter in enumerate("zyx"):
             data.dims[axis].label = letter
         if place.unit != "px":
             data.attrs["element_size_um"] = place.in_unit("um").spacing[::-1]
         data.attrs[record.KEY] = record.dumps(content)
     return content.lost_rotation(NAME)
+
+
+def _require_room(path: Path, size: int) -> None:
+    """Raise the error of a full disk before it is full."""
+    if shutil.disk_usage(path.parent).free < size + _ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

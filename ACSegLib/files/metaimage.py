@@ -17,7 +17,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, arrange, geometry_of
-from ACSegLib.files.content import Content, Inflated, Request, native, read_exactly
+from ACSegLib.files.content import Content, Inflated, Request, beside, native, read_exactly, truncated
 from ACSegLib.volume import Geometry
 
 NAME = "MetaImage"
@@ -32,6 +32,8 @@ _TYPES = {
     "MET_DOUBLE": "f8",
 }  # fmt: skip
 _HEADER_LIMIT = 1 << 24
+#: Bytes that a number takes as text, at most.
+_MAX_TEXT = 32
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -105,31 +107,33 @@ def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray:
             return _section(stream, shape, dtype, fields, path)
     files = _data_files(path, fields, start)
     part = shape if len(files) == 1 else shape[1:]
-    if len(files) not in (1, shape[0]):
-        raise FileError(f"{path}: names {len(files)} data files for {shape[0]} slices; the header is damaged.")
-    array = np.empty((len(files), *part), dtype.newbyteorder("="))
-    for k, file in enumerate(files):
+    sections = []
+    for file in files:
         with open(file, "rb") as stream:
-            array[k] = _section(stream, part, dtype, fields, path)
-    return array.reshape(shape)
+            sections.append(_section(stream, part, dtype, fields, path))
+    return sections[0] if len(files) == 1 else np.stack(sections)
 
 
 def _data_files(path: Path, fields: dict[str, str], start: int) -> list[Path]:
     """The file, listed files (LIST) or numbered files (name%03d.raw first last step) that hold the voxels."""
     words = fields["ElementDataFile"].split()
+    slices = int(fields["DimSize"].split()[-1])
     if words and words[0].upper() == "LIST":
-        text = path.read_bytes()[start:].decode("utf-8", "replace")
+        with open(path, "rb") as stream:
+            stream.seek(start)
+            text = stream.read(_HEADER_LIMIT).decode("utf-8", "replace")
         names = [line.strip() for line in text.splitlines() if line.strip()]
     elif len(words) in (3, 4) and "%" in words[0]:
         first, last, *step = (int(word) for word in words[1:])
-        names = [words[0] % n for n in range(first, last + 1, *step)]
+        numbers = range(first, last + 1, *step)
+        if len(numbers) != slices:
+            raise FileError(f"{path}: names {len(numbers)} data files for {slices} slices; the header is damaged.")
+        names = [words[0] % n for n in numbers]
     else:
         names = [fields["ElementDataFile"]]
-    files = [path.parent / name for name in names]
-    for file in files:
-        if not file.is_file():
-            raise FileError(f"{path}: its data file {file.name} is missing; put both in one folder.")
-    return files
+    if len(names) not in (1, slices):
+        raise FileError(f"{path}: names {len(names)} data files for {slices} slices; the header is damaged.")
+    return [beside(path, name) for name in names]
 
 
 def _section(
@@ -140,7 +144,10 @@ def _section(
         return native(read_exactly(Inflated(stream), shape, dtype, path))
     count = int(np.prod(shape, dtype=np.int64))
     if fields.get("BinaryData", "True").lower() == "false":
-        values = np.array(stream.read().split()[:count], np.float64 if dtype.kind == "f" else np.int64)
+        words = stream.read(_MAX_TEXT * count).split()[:count]
+        if len(words) < count:
+            raise truncated(path, len(words), count)
+        values = np.array(words, np.float64 if dtype.kind == "f" else np.int64)
         return values.astype(dtype.newbyteorder("=")).reshape(shape)
     skip = int(fields.get("HeaderSize", 0))
     if skip < 0:

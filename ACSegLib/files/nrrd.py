@@ -19,7 +19,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import slicer_segments
 from ACSegLib.files.axes import Axis, arrange, geometry_of, one_unit
-from ACSegLib.files.content import Content, Inflated, Request, native, read_exactly, skip_bytes
+from ACSegLib.files.content import Content, Inflated, Request, beside, native, read_exactly, skip_bytes
 from ACSegLib.files.units import assumed_unit
 from ACSegLib.volume import Geometry
 
@@ -31,6 +31,7 @@ _TYPES = {
     "i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",
     "u8": "uint64", "f4": "float", "f8": "double",
 }  # fmt: skip
+_HEADER_LIMIT = 1 << 24
 _SPREAD = re.compile(r"data ?file:\s*(LIST\b|\S*%)", re.IGNORECASE)
 _SPACES = {"right-anterior-superior": "RAS", "left-anterior-superior": "LAS", "left-posterior-superior": "LPS"}
 
@@ -64,8 +65,10 @@ def read(path: Path, request: Request) -> Content:
 
 
 def _header_lines(stream: IO[bytes], path: Path) -> list[str]:
-    lines = []
-    for raw in stream:
+    lines: list[str] = []
+    while raw := stream.readline(_HEADER_LIMIT):
+        if stream.tell() > _HEADER_LIMIT:
+            raise FileError(f"{path}: its header does not end; the file is damaged.")
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -89,14 +92,13 @@ def _voxels(stream: IO[bytes], header: Mapping[str, Any], path: Path) -> np.ndar
     name = header.get("data file", header.get("datafile"))
     shape = tuple(int(n) for n in header["sizes"][::-1])
     if encoding not in ("raw", "gzip", "gz", "bzip2", "bz2"):
+        if name:
+            beside(path, str(name))
         return nrrd.read_data(header, stream, str(path), index_order="C")
     dtype = nrrd.reader._determine_datatype(header)
     source: IO[bytes] = stream
     if name:
-        data_path = path.parent / str(name)
-        if not data_path.is_file():
-            raise FileError(f"{path}: its data file {data_path.name} is missing; put both in one folder.")
-        source = open(data_path, "rb")  # noqa: SIM115 - closed below
+        source = open(beside(path, str(name)), "rb")  # noqa: SIM115 - closed below
     try:
         for _ in range(int(header.get("line skip", header.get("lineskip", 0)))):
             if not source.readline():

@@ -1,4 +1,4 @@
-"""Loads 2D models that take a box as prompt (SAM-like): TorchScript, ONNX or OpenVINO files.
+"""Loads 2D models that take a box as prompt (SAM-like): ONNX or OpenVINO files.
 
 The signature is that of the exported EfficientSAM models (Xiong et al., CVPR 2024):
 
@@ -12,7 +12,8 @@ output ``logits``       (1, 1, masks, rows, columns)  above 0 inside
 output ``scores``       (1, 1, masks)          predicted quality; the best mask is taken
 ======================= ====================== =========================================================
 
-Neither kind runs Python code from the file: TorchScript holds a restricted program, ONNX and OpenVINO a graph.
+Both hold a graph of arithmetic and nothing that could run or write. TorchScript (.pt) is refused: its programs can
+write any file, whatever loads them. `torch.onnx.export` makes an ONNX file of such a model.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError, InputError
 
-ENDINGS = (".pt", ".ts", ".torchscript", ".onnx", ".xml")
+ENDINGS = (".onnx", ".xml")
+_PROGRAMS = (".pt", ".pth", ".ts", ".torchscript", ".jit")
 _Tensors = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -56,7 +58,7 @@ def open_prompt_model(path: str | os.PathLike[str]) -> BoxPromptModel:
     Parameters
     ----------
     path : path
-        TorchScript (.pt, .ts, .torchscript), ONNX (.onnx) or OpenVINO (.xml).
+        ONNX (.onnx) or OpenVINO (.xml, with its .bin).
 
     Raises
     ------
@@ -67,28 +69,21 @@ def open_prompt_model(path: str | os.PathLike[str]) -> BoxPromptModel:
     if not path.is_file():
         raise FileError(f"{path}: there is no such model file; check the name.")
     ending = path.suffix.lower()
+    if ending in _PROGRAMS:
+        raise FileError(
+            f"{path}: a TorchScript model can write any file of this computer, so it is not opened; export it as ONNX "
+            "(torch.onnx.export)."
+        )
     if ending not in ENDINGS:
         raise FileError(f"{path}: a prompt model must end in one of {', '.join(ENDINGS)}.")
     try:
-        run = _torchscript(path) if ending in (".pt", ".ts", ".torchscript") else _openvino(path)
+        run = _openvino(path)
     except RuntimeError as error:
-        kind = "TorchScript" if ending in (".pt", ".ts", ".torchscript") else "ONNX or OpenVINO"
         reason = str(error).strip().splitlines()[0]
-        raise FileError(f"{path}: is no {kind} model that can be loaded ({reason}); export it again.") from error
+        raise FileError(
+            f"{path}: is no ONNX or OpenVINO model that can be loaded ({reason}); export it again."
+        ) from error
     return BoxPromptModel(run, path.name)
-
-
-def _torchscript(path: Path) -> _Tensors:
-    import torch
-
-    model = torch.jit.load(str(path), map_location="cpu").eval()
-
-    def run(image: np.ndarray, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with torch.inference_mode():
-            logits, scores = model(*(torch.from_numpy(a) for a in (image, points, labels)))
-        return logits.float().numpy(), scores.float().numpy()
-
-    return run
 
 
 def _openvino(path: Path) -> _Tensors:

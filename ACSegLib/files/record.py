@@ -8,7 +8,8 @@ record's geometry is used only while it agrees with it, so an edit made in anoth
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +69,12 @@ def parse(source: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         except json.JSONDecodeError:
             return None
     return source if isinstance(source, Mapping) and KEY in source else None
+
+
+def fits(source: str | Mapping[str, Any] | None, shape: Sequence[int]) -> bool:
+    """Tell whether a record describes an image of as many voxels as an array of this shape has."""
+    size = (parse(source) or {}).get("size")
+    return isinstance(size, list) and math.prod(size) == math.prod(shape)
 
 
 def reshaped(array: np.ndarray, source: str | Mapping[str, Any] | None) -> np.ndarray:

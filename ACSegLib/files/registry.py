@@ -81,6 +81,8 @@ def _head(path: Path) -> bytes:
         raise FileError(f"{path}: there is no such file or folder; check the name.")
     if path.is_dir():
         return b""
+    if not path.is_file():
+        raise FileError(f"{path}: is no regular file (a pipe or a device); copy its content into a file first.")
     try:
         with open(path, "rb") as stream:
             head = stream.read(_HEAD)

@@ -19,6 +19,9 @@ from ACSegLib.files.atomic import atomic_output
 #: the options of the command and on the segments of the file.
 Row = dict[str, Any]
 ENDINGS = (".csv", ".xlsx", ".json")
+#: Characters with which a cell begins that spreadsheets take as a formula (OWASP, CSV injection).
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 #: What reads back as a number; "007" and "2024_01", which Python would take as well, are names of cells.
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?P<part>\.\d*)?|(?P<small>\.\d+))(?P<power>[eE][+-]?\d+)?")
 
@@ -100,7 +103,9 @@ def read_table(path: str | os.PathLike[str]) -> list[Row]:
     reader = csv.DictReader(io.StringIO(text), delimiter=";" if semicolons else ",")
     if not reader.fieldnames:
         raise FileError(f"{path}: is an empty table.")
-    return [{name: _value(cell, semicolons) for name, cell in row.items() if name is not None} for row in reader]
+    return [
+        {_armed(name): _value(cell, semicolons) for name, cell in row.items() if name is not None} for row in reader
+    ]
 
 
 def _read_xlsx(path: Path) -> list[Row]:
@@ -127,9 +132,18 @@ def _read_xlsx(path: Path) -> list[Row]:
 def _write_csv(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
     with open(path, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(columns)
+        writer.writerow([_unarmed(column) for column in columns])
         for row in rows:
-            writer.writerow(["" if (v := _plain(row.get(c))) is None else v for c in columns])
+            writer.writerow(["" if (v := _plain(row.get(c))) is None else _unarmed(v) for c in columns])
+
+
+def _unarmed(value: Any) -> Any:
+    """Put an apostrophe before text that a spreadsheet would run as a formula; `read_table` takes it off."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+
+
+def _armed(text: str) -> str:
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULAS) else text
 
 
 def _write_xlsx(sheets: Mapping[str, tuple[Sequence[str], Sequence[Row]]], path: Path) -> None:
@@ -143,7 +157,8 @@ def _write_xlsx(sheets: Mapping[str, tuple[Sequence[str], Sequence[Row]]], path:
         sheet.freeze_panes = "A2"
 
         def cell(value: Any, bold: bool = False, sheet: Any = sheet) -> Any:
-            made = WriteOnlyCell(sheet, _plain(value))
+            plain = _plain(value)
+            made = WriteOnlyCell(sheet, _CONTROLS.sub(" ", plain) if isinstance(plain, str) else plain)
             if isinstance(value, str):
                 made.data_type = "s"  # a name that begins with "=" is a name, not a formula
             if bold:
@@ -174,5 +189,5 @@ def _value(cell: str | None, decimal_commas: bool = False) -> Any:
     text = cell.replace(",", ".") if decimal_commas else cell
     found = _NUMBER.fullmatch(text)
     if found is None:
-        return cell
+        return _armed(cell)
     return float(text) if any(found.groupdict().values()) else int(text)

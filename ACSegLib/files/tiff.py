@@ -99,7 +99,7 @@ def _sizes(file: Any, number: int, letters: str, path: Path) -> tiff_metadata.Si
     series = file.series[number]
     found = _planes(series)
     if not file.is_ome:
-        if file.is_imagej:
+        if file.is_imagej and not record.fits(_record_text(file), series.shape):
             tiff_metadata.require_planes(found, tiff_metadata.imagej_planes(file), path)
         return tiff_metadata.sizes_of(file)
     shape = {letter: int(size) for letter, size in zip(letters, series.shape, strict=True)}
@@ -116,9 +116,9 @@ def _sizes(file: Any, number: int, letters: str, path: Path) -> tiff_metadata.Si
 
 def _planes(series: Any) -> int:
     """The planes of a series that are in the file; tifffile gives zeros for others."""
-    if series.dataoffset is not None:
-        return math.prod(series.shape) // math.prod(series.keyframe.shape)
-    return sum(page is not None for page in series.pages)
+    if series.dataoffset is None:
+        return sum(page is not None for page in series.pages)
+    return math.prod(size for letter, size in zip(series.axes, series.shape, strict=True) if letter not in "YXS")
 
 
 def _voxels(path: Path, series: Any) -> np.ndarray:

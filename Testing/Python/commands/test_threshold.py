@@ -48,12 +48,12 @@ def test_a_bad_image_is_listed_and_the_other_done(scans):
 
 def test_a_model_needs_boxes(scans):
     with pytest.raises(InputError, match="--box-from"):
-        threshold.run(threshold.Options([str(scans / "images")], str(scans / "sam"), model="m.pt"), Progress())
+        threshold.run(threshold.Options([str(scans / "images")], str(scans / "sam"), model="m.onnx"), Progress())
 
 
 def test_labels_are_not_overwritten(scans):
     """Neither those that the boxes are of, nor those that lie beside the images."""
-    model = {"model": "m.pt", "box_from": str(scans / "truth")}
+    model = {"model": "m.onnx", "box_from": str(scans / "truth")}
     with pytest.raises(InputError, match=r"c0\.seg\.nrrd is an input of this step"):
         threshold.run(threshold.Options([str(scans / "images")], str(scans / "truth"), **model), Progress())
     (scans / "truth/c1.seg.nrrd").rename(scans / "images/c1.seg.nrrd")
@@ -66,17 +66,24 @@ def box_model(scans):
     """A model that fills its box."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
 
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
+
     class FillsItsBox(torch.nn.Module):
         def forward(self, image: torch.Tensor, points: torch.Tensor, labels: torch.Tensor):
-            first, last = points[0, 0, 0].long(), points[0, 0, 1].long()
-            logits = torch.full_like(image[:, :1], -1.0)[:, None]
-            logits[..., first[1] : last[1] + 1, first[0] : last[0] + 1] = 1.0
-            return logits, torch.ones(1, 1, 1) * labels.max()
+            plane = image[:, :1]
+            rows, columns = (torch.cumsum(torch.ones_like(plane), dim=axis) - 1 for axis in (2, 3))
+            x, y = points[0, 0, :, 0], points[0, 0, :, 1]
+            inside = ((columns >= x[0]) & (columns <= x[1]) & (rows >= y[0]) & (rows <= y[1])).float()
+            return (inside * 2 - 1)[:, None], torch.ones(1, 1, 1) * labels.max()
 
-    torch.jit.script(FillsItsBox()).save(str(scans / "box.pt"))
-    return str(scans / "box.pt")
+    example = (torch.rand(1, 3, 8, 9), torch.tensor([[[[1.0, 2.0], [5.0, 6.0]]]]), torch.tensor([[[2.0, 3.0]]]))
+    shapes = [[1, 3, -1, -1], [1, 1, 2, 2], [1, 1, 2]]
+    model = openvino.convert_model(FillsItsBox(), example_input=example, input=shapes)
+    openvino.save_model(model, str(scans / "box.xml"))
+    return str(scans / "box.xml")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*torch.tensor results")
 def test_each_image_has_its_own_box(scans, box_model):
     """Labels that are cropped to the cell, as Slicer does; one that is missing is not made up for by another cell's."""
     truth = open_segmentation(scans / "truth/c1.seg.nrrd")
@@ -101,6 +108,7 @@ def test_each_image_has_its_own_box(scans, box_model):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*torch.tensor results")
 def test_a_box_prompted_model_is_scored_on_its_slice(scans, box_model):
     """The box is around the cell, the first segment, and not around the bead beside it."""
     truth = open_segmentation(scans / "truth/c0.seg.nrrd")

@@ -120,41 +120,44 @@ def test_cancel():
 
 
 @pytest.fixture
-def torchscript_model(tmp_path):
+def prompt_model(tmp_path):
     """A model that finds what is brighter than the box's mean; its second mask, the inverse, scores worse."""
-    torch = pytest.importorskip("torch", reason="TorchScript needs torch")
+    torch = pytest.importorskip("torch", reason="the model is made with torch")
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
 
     class Tiny(torch.nn.Module):
         def forward(self, image: torch.Tensor, points: torch.Tensor, labels: torch.Tensor):
-            first, last = points[0, 0, 0].long(), points[0, 0, 1].long()
             plane = image[:, 0]
-            inside = torch.zeros_like(plane)
-            inside[:, first[1] : last[1] + 1, first[0] : last[0] + 1] = 1.0
+            rows = torch.cumsum(torch.ones_like(plane), dim=1) - 1
+            columns = torch.cumsum(torch.ones_like(plane), dim=2) - 1
+            x, y = points[0, 0, :, 0], points[0, 0, :, 1]
+            inside = ((columns >= x[0]) & (columns <= x[1]) & (rows >= y[0]) & (rows <= y[1])).float()
             mean = (plane * inside).sum() / inside.sum()
             logit = (plane - mean) * inside - (1 - inside)
             masks = torch.stack([-logit, logit], dim=1)[:, None]
             scores = torch.tensor([[[0.2, 0.9]]]) * (labels[0, 0, 0] == 2).float()
             return masks, scores
 
-    path = tmp_path / "tiny.pt"
-    torch.jit.script(Tiny()).save(str(path))
+    example = (torch.rand(1, 3, 8, 9), torch.tensor([[[[1.0, 2.0], [5.0, 6.0]]]]), torch.tensor([[[2.0, 3.0]]]))
+    shapes = [[1, 3, -1, -1], [1, 1, 2, 2], [1, 1, 2]]
+    path = tmp_path / "bright.xml"
+    openvino.save_model(openvino.convert_model(Tiny(), example_input=example, input=shapes), str(path))
     return path
 
 
-def test_torchscript_model_with_a_box_prompt(torchscript_model):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*torch.tensor results")
+def test_a_model_with_a_box_prompt(prompt_model):
     truth = ball(SHAPE, 10)
     volume = noisy(truth, 0.02)
     middle = SHAPE[0] // 2
-    found = prompted_slice(volume, open_prompt_model(torchscript_model), box=box_of(truth[middle], 2))
+    found = prompted_slice(volume, open_prompt_model(prompt_model), box=box_of(truth[middle], 2))
     ignore = np.ones(SHAPE, bool)
     ignore[middle] = False
     row = compare_masks(found.labels, truth, NM.spacing, ignore=ignore, distances=False)
     assert row["dice"] > 0.97
     assert not found.labels[:middle].any()
     assert not found.labels[middle + 1 :].any()
-    across = prompted_slice(
-        volume, open_prompt_model(torchscript_model), box=box_of(truth[:, :, 20]), axis="i", index=20
-    )
+    across = prompted_slice(volume, open_prompt_model(prompt_model), box=box_of(truth[:, :, 20]), axis="i", index=20)
     assert compare_masks(across.labels[:, :, 20:21], truth[:, :, 20:21], NM.spacing, distances=False)["dice"] > 0.95
 
 
@@ -176,19 +179,39 @@ def test_openvino_model_with_a_box_prompt(tmp_path):
     assert compare_masks(found.labels[18:19], truth[18:19], NM.spacing, distances=False)["dice"] > 0.97
 
 
-def test_models_that_cannot_be_used_say_why(tmp_path, torchscript_model):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*torch.tensor results")
+@pytest.mark.parametrize("name", ["evil.pt", "evil.ts", "evil.torchscript", "EVIL.PTH"])
+def test_programs_are_not_opened(name, tmp_path):
+    """TorchScript has an operator that writes files (aten::save), so such a model could write anywhere."""
+    torch = pytest.importorskip("torch")
+
+    class Evil(torch.nn.Module):
+        def __init__(self, target: str):
+            super().__init__()
+            self.target = target
+
+        def forward(self, image: torch.Tensor, points: torch.Tensor, labels: torch.Tensor):
+            torch.save(image, self.target)
+            return image[:, None], labels
+
+    target = tmp_path / "written"
+    torch.jit.script(Evil(str(target))).save(str(tmp_path / name))
+    with pytest.raises(FileError, match="can write any file"):
+        open_prompt_model(tmp_path / name)
+    assert not target.exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*torch.tensor results")
+def test_models_that_cannot_be_used_say_why(tmp_path, prompt_model):
     with pytest.raises(FileError, match="no such model file"):
-        open_prompt_model(tmp_path / "none.pt")
-    (tmp_path / "bad.pt").write_bytes(b"nothing")
-    with pytest.raises(FileError, match="no TorchScript model"):
-        open_prompt_model(tmp_path / "bad.pt")
+        open_prompt_model(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     with pytest.raises(FileError, match="no ONNX or OpenVINO model"):
         open_prompt_model(tmp_path / "bad.onnx")
     (tmp_path / "model.pkl").write_bytes(b"x")
     with pytest.raises(FileError, match="must end in"):
         open_prompt_model(tmp_path / "model.pkl")
-    model = open_prompt_model(torchscript_model)
+    model = open_prompt_model(prompt_model)
     with pytest.raises(InputError, match="does not fit into the slice"):
         prompted_slice(noisy(ball(SHAPE, 8)), model, box=(0, 0, 99, 5))
     with pytest.raises(InputError, match="outside the volume"):
