@@ -54,17 +54,17 @@ __all__ = [
 
 #: Functions of `ACSegLib.api`.
 _FUNCTIONS = ("compare", "open", "predict", "refill", "save", "train")
-#: Packages that can be called like the function of their name in `ACSegLib.api`; see `ACSegLib.callable_module`.
-_CALLABLE_PACKAGES = ("fill", "measure")
+#: The package of these functions, and packages that can be called like one of them (`ACSegLib.callable_module`).
+_PACKAGES = ("api", "fill", "measure")
 
 
 def __getattr__(name: str) -> Any:
     if name in _FUNCTIONS:
         return getattr(importlib.import_module("ACSegLib.api"), name)
-    if name in _CALLABLE_PACKAGES:
+    if name in _PACKAGES:
         return importlib.import_module(f"ACSegLib.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_FUNCTIONS, *_CALLABLE_PACKAGES})
+    return sorted({*globals(), *_FUNCTIONS, *_PACKAGES})

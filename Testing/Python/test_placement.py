@@ -150,7 +150,7 @@ def test_labels_that_slicer_saved_without_unit(tmp_path):
 def test_figures_without_unit_come_with_a_note(tmp_path, capsys):
     save_segmentation(box(UNTOLD), tmp_path / "result.seg.nrrd")
     assert main(["measure", str(tmp_path / "result.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--quiet"]) == 0
-    assert "tell no unit of length (result)" in capsys.readouterr().out
+    assert "state no unit of length (result)" in capsys.readouterr().out
     assert read_table(tmp_path / "t.csv")[0]["unit"] == "px"
 
 

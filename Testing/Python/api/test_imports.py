@@ -34,6 +34,10 @@ def test_every_function_is_offered_with_documentation(name):
         assert section in documented
 
 
+def test_the_package_of_the_functions_is_loaded_when_it_is_used():
+    assert run("import ACSegLib as acseg; print(acseg.api.fill.__name__)") == ["fill"]
+
+
 def test_a_wrong_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="segment_everything"):
         acseg.segment_everything  # noqa: B018
