@@ -1,7 +1,15 @@
 """Progress, cancellation, and the line protocol by which a worker process reports to any front end.
 
 A step that may last over a second takes a `Progress` and calls it often (several times a second):
-each call reports, and raises `Cancelled` once the person has asked to stop.
+each call reports, and raises `Cancelled` once the user has asked to stop. What is reported never goes back.
+
+A step of several stages names them with their shares of the time, and gives each its own::
+
+    stages = progress.stages(read=1, features=3, solve=10)
+    image = read(path, stages.read)
+    features = compute(image, stages.features)
+    for slab, part in stages.solve.each(slabs, lambda slab: f"solving {slab}"):
+        solve(slab, features, part)
 
 The protocol of a worker process (``python -m ACSegLib.worker COMMAND``) is one JSON object a line:
 
@@ -21,20 +29,24 @@ from it    ``{"event": "error", "kind": .., "message": ..}``       the last line
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, TextIO, TypeVar
 
 from ACSegLib.errors import Cancelled
 
+T = TypeVar("T")
 Report = Callable[[float, str], None]
 
 
 class Progress:
     """Tells how far a step is, and whether it should stop.
+
+    A fraction that is smaller than one before, in any part, is reported as that one: progress never goes back.
 
     Parameters
     ----------
@@ -51,19 +63,21 @@ class Progress:
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
         metrics: Callable[[Mapping[str, float]], None] | None = None,
-        _range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self._report = report
         self._cancelled = cancelled
         self._metrics = metrics
-        self._start, self._stop = _range
+        self._start, self._stop = 0.0, 1.0
+        self._furthest = [0.0]  # shared by all parts
 
     def __call__(self, fraction: float, message: str = "") -> None:
         """Report `fraction` (0 to 1) of this step, and raise `Cancelled` if asked to stop."""
         self.check()
         if self._report is not None:
-            fraction = min(max(float(fraction), 0.0), 1.0)
-            self._report(self._start + fraction * (self._stop - self._start), message)
+            inside = min(max(float(fraction), 0.0), 1.0)
+            reached = min(1.0, max(self._furthest[0], self._start + inside * (self._stop - self._start)))
+            self._furthest[0] = reached
+            self._report(reached, message)
 
     def check(self) -> None:
         """Raise `Cancelled` if asked to stop, and report nothing."""
@@ -82,8 +96,56 @@ class Progress:
     def part(self, start: float, stop: float) -> Progress:
         """Give a Progress whose 0 to 1 is `start` to `stop` of this one."""
         width = self._stop - self._start
-        inner = (self._start + start * width, self._start + stop * width)
-        return Progress(self._report, self._cancelled, self._metrics, inner)
+        inner = copy.copy(self)
+        inner._start, inner._stop = self._start + start * width, self._start + stop * width
+        return inner
+
+    def stages(self, **weights: float) -> Stages:
+        """Divide this step into named stages, in this order.
+
+        Parameters
+        ----------
+        **weights : float
+            Name of each stage and its share of the time, in any unit; 0 for one that takes none.
+
+        Returns
+        -------
+        Stages
+            With one `Progress` a stage, by its name.
+        """
+        return Stages(self, weights)
+
+    def each(self, items: Collection[T], message: Callable[[T], str] = lambda item: "") -> Iterator[tuple[T, Progress]]:
+        """Go through items that take about the same time; gives each with its part of this step.
+
+        Parameters
+        ----------
+        message : callable, optional
+            What is told as an item begins.
+        """
+        for n, item in enumerate(items):
+            part = self.part(n / len(items), (n + 1) / len(items))
+            part(0.0, message(item))
+            yield item, part
+
+
+class Stages:
+    """The stages of a step: ``stages.name`` is the `Progress` of that stage. Made by `Progress.stages`."""
+
+    def __init__(self, whole: Progress, weights: Mapping[str, float]) -> None:
+        if any(weight < 0 for weight in weights.values()) or not sum(weights.values()) > 0:
+            raise ValueError(f"stages need weights of 0 or more, and one above 0, not {dict(weights)}")
+        total, done = sum(weights.values()), 0.0
+        self._parts: dict[str, Progress] = {}
+        for name, weight in weights.items():
+            self._parts[name] = whole.part(done / total, (done + weight) / total)
+            done += weight
+
+    def __getattr__(self, name: str) -> Progress:
+        try:
+            return self.__dict__["_parts"][name]
+        except KeyError:
+            raise AttributeError(f"no stage {name!r}; there are: {', '.join(self.__dict__['_parts'])}") from None
 
 
 class CancelFlag:

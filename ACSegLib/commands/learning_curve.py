@@ -74,10 +74,11 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     outputs: dict[str, str] = {}
     failures: dict[str, str] = {}
+    stages = progress.stages(experiment=9, suggest=1)
     if options.scores:
         rows = read_table(options.scores)
     else:
-        rows, failures = _experiment(options, folder, progress.part(0.0, 0.9))
+        rows, failures = _experiment(options, folder, stages.experiment)
         if not rows:
             raise InputError("; ".join(failures.values()) or "there is no run; give --counts.")
         outputs["table"] = str(folder / "learning_curve.csv")
@@ -87,7 +88,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     write_table(summary, outputs["summary"])
     results: dict[str, Any] = {"summary": summary, "fits": fits, "target": options.target, "failures": failures}
     if options.unlabelled:
-        results["suggestions"] = suggest(options, folder, progress.part(0.9, 1.0))
+        results["suggestions"] = suggest(options, folder, stages.suggest)
         outputs["suggestions"] = str(folder / "label_next.csv")
         write_table(results["suggestions"], outputs["suggestions"])
     if failures:
@@ -141,8 +142,9 @@ def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[lis
     """Every run of the design, trained and tested; finished ones come from the journal."""
     from ACSegLib.commands.pairs import find_pairs
 
+    stages = progress.stages(simulate=3, runs=7)
     if options.simulate:
-        kinds, images, tests = simulate_study(options, folder / "simulated", progress.part(0.0, 0.3))
+        kinds, images, tests = simulate_study(options, folder / "simulated", stages.simulate)
     elif options.images and options.labels and options.test_images and options.test_labels:
         from ACSegLib.study.reading import named_paths
 
@@ -172,9 +174,7 @@ def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[lis
         key: getattr(options, key) for key in ("output", "preset", "minutes", "epochs", "device", "seed", "resample")
     }
     journal = journal_path(folder / "learning_curve.csv")  # kept: later runs add numbers and repeats to it
-    outcomes = run_batch(
-        items, one_run, work, journal=journal, workers=options.workers, progress=progress.part(0.3, 1.0)
-    )
+    outcomes = run_batch(items, one_run, work, journal=journal, workers=options.workers, progress=stages.runs)
     rows = scores_of([r for o in outcomes for r in o.rows], options.segment)
     return rows, {o.name: o.error for o in outcomes if o.error}
 
@@ -199,8 +199,7 @@ def simulate_study(options: Options, folder: Path, progress: Progress) -> tuple[
     else:
         write_json(recipe, note)
     total = options.simulate + options.simulate_test
-    for n in range(total):
-        progress(n / total, f"simulating volume {n + 1} of {total}")
+    for n, _ in progress.each(range(total), lambda n: f"simulating volume {n + 1} of {total}"):
         _simulate_one(options, folder, n, test=n >= options.simulate)
     labels = {"filled": str(folder / "filled"), "hand": str(folder / "hand")}
     return labels, str(folder / "images"), (str(folder / "test_images"), str(folder / "test_truth"))

@@ -105,13 +105,13 @@ def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
     from ACSegLib.measure.overlap import compare_segmentations
     from ACSegLib.network.model.model_file import load_model
 
-    path = _trained_model(item, work, progress.part(0.0, 0.8))
+    stages = progress.stages(train=8, test=2)
+    path = _trained_model(item, work, stages.train)
     model = load_model(path)
     run = {"labels": item.values["labels"], "volumes": int(item.values["count"]), "repeat": int(item.values["repeat"])}
     names = [role.removeprefix(_TEST_IMAGE) for role in item.files if role.startswith(_TEST_IMAGE)]
     rows = []
-    for n, name in enumerate(names):
-        part = progress.part(0.8 + 0.2 * n / len(names), 0.8 + 0.2 * (n + 1) / len(names))
+    for name, part in stages.test.each(names):
         volume = open_volume(item.files[_TEST_IMAGE + name])
         found = predict_volume(volume, model, PredictOptions([], "", device=work["device"]), part).segmentation
         truth = _truth_of(item.files[_TEST_LABELS + name], volume, work["resample"])

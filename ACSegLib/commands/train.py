@@ -152,10 +152,11 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     _check_files_beside(options, training + validation)
     cases, held_out = _cases(training, options), _cases(validation, options)
     settings = _settings(options, output)
+    stages = progress.stages(train=2, refinement_network=1 if options.surface_refinement else 0)
     model, final_loss, main_process = _first_of_two(options, output), None, True
     if model is None:
         with _telling_how_to_go_on(output, Cancelled):
-            result = train(cases, settings, progress, held_out)
+            result = train(cases, settings, stages.train, held_out)
         model, main_process = result.model, result.main_process
         final_loss = result.history[-1]["loss"] if result.history else None
         model.card.update(licence=options.licence, note=options.note, name=output.stem)
@@ -166,7 +167,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
             save_model(model, output)
         discard(beside(output, ".checkpoint"))
         if options.surface_refinement:
-            model = _train_surface(model, cases, held_out, options, progress)
+            model = _train_surface(model, cases, held_out, options, stages.refinement_network)
             save_model(model, output)
         outputs = {"model": str(output), "history": str(settings.table), "plot": str(settings.plot)}
     card = model.card
@@ -317,7 +318,7 @@ def _train_surface(
     """Add a second network to the trained model."""
     from ACSegLib.network.refinement.training import SurfaceTraining, train_refiner
 
-    progress(0.0, "training the second network, for the surface")
+    progress(0.0, "training the refinement network")
     same_named = ("seed", "device", "sparse", "missing", "ignore")
     settings = SurfaceTraining(
         minutes=max(model.card["seconds"] / 120, _LEAST_SURFACE_MINUTES),

@@ -86,12 +86,13 @@ def predict_like_biomedisa(
             f"Biomedisa's way needs {needed / 2**30:.1f} GiB for {size} voxels and {available_memory / 2**30:.1f} GiB "
             "are free; use --native, which works through the volume piece by piece."
         )
-    progress(0.0, "scaling the image")
+    stages = progress.stages(scale=2, predict=93, scale_back=5)
+    stages.scale(0.0, "scaling the image")
     image = _prepare(np.asarray(array, np.float32), size, preprocessing)
     image = np.pad(image, [(0, p - n) for n, p in zip(size, padded, strict=True)], mode="symmetric")
-    total = _sum_of_patches(image, patch, stride, classes, preprocessing, predict_patch, progress.part(0.02, 0.95))
+    total = _sum_of_patches(image, patch, stride, classes, preprocessing, predict_patch, stages.predict)
     total = total[:, : size[0], : size[1], : size[2]]
-    progress(0.95, "scaling the labels back")
+    stages.scale_back(0.0, "scaling the labels back")
     values = np.array(preprocessing["labels"])
     labels = values[np.argmax(total, axis=0)].astype(np.uint8 if values[-1] < 256 else np.uint16)
     labels = _resize_labels(labels, array.shape) if preprocessing["scaling"] else labels

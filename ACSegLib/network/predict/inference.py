@@ -88,7 +88,8 @@ def predict(
             "choose a model trained on images like this one."
         )
     notes: list[str] = []
-    progress(0.0, "examining the image")
+    stages = progress.stages(examine=2, predict=98)
+    stages.examine(0.0, "examining the image")
     grid = plan_grid(volume, model, settings, notes)
     statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
     _note_not_finite(volume.array, notes)
@@ -98,7 +99,7 @@ def predict(
         return direction * apply_statistics(array, statistics)
 
     run = run_turned if model.preprocessing.get("canonical_axes") and settings.resample else run_as_it_lies
-    job, sink, backend, tiling = run(volume.array, grid, model, settings, normalise, progress, notes)
+    job, sink, backend, tiling = run(volume.array, grid, model, settings, normalise, stages.predict, notes)
     report = {
         "backend": backend.name,
         "backend_reason": job.reason,

@@ -80,6 +80,7 @@ class Job:
         make_sink = make_sink or self.make_sink
         notes += self.notes
         budget = self._budget()
+        stages = progress.stages(predict=98, postprocess=2)
         while True:
             tiling = self._tiling(budget)
             try:
@@ -88,9 +89,9 @@ class Job:
                         self.model, tiling.tile, device=self.place, backend=self.kind, precision=self.settings.precision
                     )
                     sink = make_sink()
-                    self._rows(backend, tiling, sink, progress.part(0.02, 0.98))
-                progress(0.98, "putting thin parts right")
-                sink.finish(progress)
+                    self._rows(backend, tiling, sink, stages.predict)
+                stages.postprocess(0.0, "restoring thin structures")
+                sink.finish(stages.postprocess)
                 return sink, backend, tiling
             except OutOfMemory as error:
                 size = " x ".join(str(n) for n in tiling.tile)
@@ -100,7 +101,7 @@ class Job:
                         f"a tile of {size} voxels does not fit in memory; choose a smaller --tile, or close programs."
                     ) from error
                 notes.append(f"a tile of {size} voxels did not fit in memory; a smaller one was taken")
-                progress(0.0, notes[-1])
+                stages.predict(0.0, notes[-1])
 
     def _fits(self, budget: int) -> bool:
         try:
@@ -236,10 +237,11 @@ def run_turned(
 
     Where the network is unsure it is asked about the inverted image too; see `INVERTED`.
     """
+    stages = progress.stages(predict=2, predict_inverted=2, postprocess=1)
     image = grid.read(array, (0, 0, 0), grid.shape, normalise)
-    probabilities, backend, tiling = _probabilities_of(image, model, settings, progress.part(0.0, 0.4), notes)
+    probabilities, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
     if settings.contrast == "auto" and (doubt := uncertainty(probabilities)) > SURE:
-        other, *_ = _probabilities_of(-image, model, settings, progress.part(0.4, 0.8), [])
+        other, *_ = _probabilities_of(-image, model, settings, stages.predict_inverted, [])
         doubt_of_other = uncertainty(other)
         if doubt_of_other < INVERTED * doubt:
             probabilities = other
@@ -252,7 +254,7 @@ def run_turned(
     job = Job(array, grid, model, settings, normalise)
     sink = job.make_sink()
     sink.take(probabilities)
-    sink.finish(progress.part(0.8, 1.0))
+    sink.finish(stages.postprocess)
     return job, sink, backend, tiling
 
 

@@ -161,9 +161,9 @@ def refine_surface(
     probabilities = scratch_array(prediction.probabilities.shape)
     for k in range(probabilities.shape[1]):
         probabilities[:, k] = prediction.probabilities[:, k]
-    part = progress.part(0.0, 0.95)
-    _correct(probabilities, prediction.probabilities, volume, place, model, backend, tiling, regions, part)
-    segmentation = labels_from_probabilities(probabilities, volume, model, settings, progress.part(0.95, 1.0))
+    stages = progress.stages(correct=95, label=5)
+    _correct(probabilities, prediction.probabilities, volume, place, model, backend, tiling, regions, stages.correct)
+    segmentation = labels_from_probabilities(probabilities, volume, model, settings, stages.label)
     report = {
         **prediction.report,
         "surface_regions": len(regions),

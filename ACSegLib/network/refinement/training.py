@@ -130,9 +130,12 @@ def train_refiner(
     if not pairs:
         raise InputError("there is no pair of image and labels to train the surface on.")
     model = first_network(model)
-    share = 0.3 * len(pairs) / (len(pairs) + len(validation))
-    training = _cases(pairs, model, settings, progress.part(0.0, share))
-    others = _cases(validation, model, settings, progress.part(share, 0.3))
+    total = len(pairs) + len(validation)
+    stages = progress.stages(
+        predict_training=30 * len(pairs) / total, predict_validation=30 * len(validation) / total, train=65, calibrate=5
+    )
+    training = _cases(pairs, model, settings, stages.predict_training)
+    others = _cases(validation, model, settings, stages.predict_validation)
     if not training:
         raise InputError("no training volume has a surface to learn from: the segments are empty or fill the image.")
     if not validation:
@@ -150,11 +153,11 @@ def train_refiner(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = build_network(spec).to(device).train()
-    averaged, steps, loss = _optimise(network, training, spec, settings, device, progress.part(0.3, 0.95))
+    averaged, steps, loss = _optimise(network, training, spec, settings, device, stages.train)
     weights = {k: v.detach().cpu() for k, v in averaged.state_dict().items()}
     card: dict[str, Any] = {"steps": steps, "loss": loss, "volumes": len(training), "base": settings.base}
     if others:
-        offsets, told = _offsets(averaged, others, model, device, progress.part(0.95, 1.0))
+        offsets, told = _offsets(averaged, others, model, device, stages.calibrate)
         weights = shift_heads(spec, weights, offsets)
         card["calibration"] = told
     result = with_second_network(model, spec, weights)
@@ -178,10 +181,10 @@ def _offsets(
     import torch
 
     counts = no_margins(len(model.segments))
-    for n, case in enumerate(cases):
+    for case, part in progress.each(cases):
         tiling = surface_tiling(case.target.shape[1:])
         for start in itertools.product(*tiling.starts):
-            progress(n / len(cases), f"calibrating the second network on {case.name}")
+            part(0.0, f"calibrating the refinement network on {case.name}")
             inputs, target = _region(case, start, tiling.tile)
             known = target[target != IGNORE]
             if not known.size or known.min() == known.max():
@@ -202,9 +205,8 @@ def _cases(
 ) -> list[_Prepared]:
     found = []
     options = PredictionSettings(device=settings.device, keep_probabilities=True)
-    for n, pair in enumerate(pairs):
+    for n, (pair, part) in enumerate(progress.each(pairs)):
         volume, labels = (pair.open_image(), pair.open_labels()) if isinstance(pair, Case) else pair
-        part = progress.part(n / len(pairs), (n + 1) / len(pairs))
         prediction = predict(volume, model, options, part)
         assert prediction.probabilities is not None
         sigmoid = model.spec.get("output") == "sigmoid"

@@ -138,14 +138,15 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
     """
     mine = _first(cases)[fabric.global_rank :: fabric.world_size]
     counts = no_margins(len(model.segments))
-    for case, logits in _logits_of(model, mine, fabric, progress.part(0, 0.5)):
+    stages = progress.stages(offsets=1, postprocessing=1)
+    for case, logits in _logits_of(model, mine, fabric, stages.offsets):
         found = count_margins(logits, case.target, model.spec.get("output") == "sigmoid")
         found[~case.known] = 0
         counts += found
     offsets, told = offsets_for(model.segments, summed(counts, fabric))
     shifted = replace(model, state_dict=shift_heads(model.spec, model.state_dict, offsets))
     # The logits are computed anew: those of all cases would not fit in memory.
-    preprocessing = {**model.preprocessing, **_shapes(shifted, mine, fabric, progress.part(0.5, 1))}
+    preprocessing = {**model.preprocessing, **_shapes(shifted, mine, fabric, stages.postprocessing)}
     return replace(shifted, preprocessing=preprocessing, card={**model.card, "calibration": told})
 
 
@@ -175,14 +176,11 @@ def _logits_of(
         progress = Progress()  # none may leave alone: the processes meet again in `summed`
     else:
         stop_inside(network, progress)
-    for n, case in enumerate(cases):
-        progress(n / len(cases), f"calibrating on {case.name}")
+    for case, part in progress.each(cases, lambda case: f"calibrating on {case.name}"):
         with fabric.autocast():
             yield (
                 case,
-                predict_logits(
-                    network, case.image, model.spec, model.preprocessing["patch_size"], fabric.device, progress
-                ),
+                predict_logits(network, case.image, model.spec, model.preprocessing["patch_size"], fabric.device, part),
             )
 
 

@@ -85,8 +85,7 @@ def examine(
     """
     facts: list[Facts] = []
     problems: list[Problem] = []
-    for n, case in enumerate(cases):
-        progress(n / len(cases), f"checking {case.name}")
+    for case, _ in progress.each(cases, lambda case: f"checking {case.name}"):
         try:
             volume, labels = case.open_image(), case.open_labels()
             require_same_grid(volume, labels)

@@ -102,7 +102,8 @@ def train(
     cases, held_out = [_case(p, n) for n, p in enumerate(pairs)], [_case(p, n) for n, p in enumerate(validation)]
     if not cases:
         raise InputError("there is no pair of image and labels to train on; check the image and label folders.")
-    facts, val_facts, warnings = _checked(cases, held_out, settings, progress.part(0.0, 0.03))
+    stages = progress.stages(check=3, prepare=3, prepare_validation=1, train=92, calibrate=1)
+    facts, val_facts, warnings = _checked(cases, held_out, settings, stages.check)
     device = choose_device(settings.device, TRAINING_DEVICES)
     warnings += [device.note] if device.note else []
     limit_torch_threads()
@@ -119,10 +120,10 @@ def train(
     if settings.checkpoint and not settings.resume and fabric.is_global_zero:
         told = set_aside(settings.checkpoint)
         warnings += [told] if told else []
-        progress(0.03, told or "preparing the data")
+        stages.prepare(0.0, told or "preparing the data")
     with _scratch(settings, facts + val_facts, plan) as folder:
-        prepared = _prepare_all(cases, table, plan, settings, folder, progress.part(0.03, 0.06))
-        prepared_val = _prepare_all(held_out, table, plan, settings, folder, progress.part(0.06, 0.07))
+        prepared = _prepare_all(cases, table, plan, settings, folder, stages.prepare)
+        prepared_val = _prepare_all(held_out, table, plan, settings, folder, stages.prepare_validation)
         whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
         if not prepared_val and settings.validation_part > 0:
             prepared, prepared_val, note = hold_back(prepared, settings.validation_part, settings.seed)
@@ -131,9 +132,7 @@ def train(
                 whole = prepared_val
         network = _initial_network(plan, settings.seed, start)
         _require_room(settings, network)
-        trainer = Trainer(
-            fabric, network, plan, settings, prepared, prepared_val, table, state, progress.part(0.07, 0.99)
-        )
+        trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train)
         if tensors:
             trainer.restore(tensors)
         trainer.run()
@@ -143,7 +142,7 @@ def train(
             plan.spec, trainer.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
             _card(plan, settings, state, cases, facts, held_out, warnings, fabric),
         )  # fmt: skip
-        model = _calibrated(model, whole, fabric, warnings, progress.part(0.99, 1.0))
+        model = _calibrated(model, whole, fabric, warnings, stages.calibrate)
     if settings.checkpoint and not settings.keep_checkpoint and fabric.is_global_zero:
         discard(settings.checkpoint)
     return TrainingResult(model, plan, state.history, warnings, fabric.is_global_zero)
@@ -160,9 +159,10 @@ def _checked(
     cases: Sequence[Case], held_out: Sequence[Case], settings: TrainingSettings, progress: Progress
 ) -> tuple[list[Facts], list[Facts], list[str]]:
     problems: list[Problem] = []
-    facts, found = examine(cases, progress.part(0, 0.8), sparse=settings.sparse, ignore=settings.ignore)
+    stages = progress.stages(training=4, validation=1)
+    facts, found = examine(cases, stages.training, sparse=settings.sparse, ignore=settings.ignore)
     problems += found
-    val_facts, found = examine(held_out, progress.part(0.8, 1), sparse=settings.sparse, ignore=settings.ignore)
+    val_facts, found = examine(held_out, stages.validation, sparse=settings.sparse, ignore=settings.ignore)
     problems += found + compare(facts, val_facts)
     refuse(problems, settings.insist)
     warnings = [p.message for p in problems]
@@ -253,8 +253,7 @@ def _prepare_all(
     progress: Progress,
 ) -> list[Prepared]:
     found = []
-    for n, case in enumerate(cases):
-        progress(n / len(cases), f"preparing {case.name}")
+    for case, _ in progress.each(cases, lambda case: f"preparing {case.name}"):
         found.append(
             prepare(
                 case,
