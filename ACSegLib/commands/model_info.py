@@ -50,7 +50,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 def describe_model(model: Model) -> dict[str, Any]:
     """Everything but the weights, as plain values."""
     return {
-        "network": model.spec,
+        "network": model.spec.to_json(),
         "segments": [{"name": s.name, "value": s.value, "colour": list(s.colour)} for s in model.segments],
         "spacing": list(model.spacing) if model.spacing else None,
         "unit": model.unit,

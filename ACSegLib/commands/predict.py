@@ -51,8 +51,8 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     tta: bool = option(default=False, help="average over the eight mirror images: slower, a little better")
     refine: str = option(
         default="auto",
-        help="refine the surface: by the model's second network, or by a random walk from the sure voxels; auto: by "
-        "the walk where the model reduced the image",
+        help="refine the surface: by the model's refinement network, or by a random walk from the sure voxels; "
+        "auto: by the walk where the model reduced the image",
         choices=("auto", "none", "network", "walk"),
     )
     thin: float | None = option(
@@ -125,7 +125,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     failed = [row for row in rows if "error" in row]
     if len(failed) == len(rows):
         raise InputError(f"none of the {len(rows)} images could be predicted; the first: {failed[0]['error']}")
-    card = {"title": model.card.get("title"), "file": options.model or "shipped", "kind": model.spec["kind"]}
+    card = {"title": model.card.get("title"), "file": options.model or "shipped", "kind": model.spec.to_json()["kind"]}
     return {"outputs": outputs, "model": card, "images": rows, "exit_code": 2 if failed else 0}
 
 
@@ -271,9 +271,9 @@ def _predicted(volume: Volume, model: Model, options: Options, progress: Progres
 def _check_refinement(options: Options, model: Model) -> None:
     """Say that a refinement is not to be had before the prediction, not after it."""
     if options.refine == "network":
-        from ACSegLib.network.refinement.refine import require_second_network
+        from ACSegLib.network.refinement.network import require_refinement_network
 
-        require_second_network(model)
+        require_refinement_network(model)
     elif options.refine == "walk":
         from ACSegLib.workflows.walk_refinement import require_exclusive
 
@@ -352,7 +352,7 @@ def _write_probabilities(
     from ACSegLib.volume import Volume
 
     assert prediction.probabilities is not None
-    first = 1 if model.spec.get("output") != "sigmoid" else 0
+    first = 1 if not model.spec.overlapping else 0
     outputs, lost = {}, list[str]()
     for segment, array, place in zip(model.segments, prediction.probabilities[first:], paths, strict=True):
         lost += save_volume(Volume(np.asarray(array, np.float32), volume.geometry, segment.name), place)

@@ -64,7 +64,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     resume: bool = option(default=False, help="go on from MODEL.checkpoint after an interruption")
     surface_refinement: bool = option(
         default=False,
-        help="then train a second network that refines the surface (predict --refine network), half as long",
+        help="then train a refinement network that refines the surface (predict --refine network), half as long",
     )
     device: str = option(default="auto", help="where to compute", choices=DEVICES)
     sparse: str = option(
@@ -162,7 +162,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         model.card.update(licence=options.licence, note=options.note, name=output.stem)
     outputs: dict[str, str] = {}
     if main_process:
-        # Before the second network is trained: whatever becomes of that, hours of training are not lost.
+        # Before the refinement network is trained: whatever becomes of that, hours of training are not lost.
         with _telling_how_to_go_on(output, FileError):
             save_model(model, output)
         discard(beside(output, ".checkpoint"))
@@ -176,7 +176,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         "pairs": len(cases),
         "segments": [segment.name for segment in model.segments],
         "validation": card["validation"],
-        "plan": {"network": model.spec, **card["plan"]},
+        "plan": {"network": model.spec.to_json(), **card["plan"]},
         "steps": card["steps"],
         "training_seconds": card["seconds"],
         "final_loss": final_loss,
@@ -298,16 +298,16 @@ def _spacing(text: str) -> str | list[float] | None:
 
 
 def _first_of_two(options: Options, output: Path) -> Model | None:
-    """The finished first network of an interrupted training whose second network is still to be trained."""
+    """The finished first network of an interrupted training whose refinement network is still to be trained."""
     from ACSegLib.network.model.model_file import load_model
-    from ACSegLib.network.refinement.refine import second_network
+    from ACSegLib.network.refinement.network import refinement_network
 
     if not (options.resume and options.surface_refinement and output.is_file()):
         return None
     if beside(output, ".checkpoint").exists():
         return None
     model = load_model(output)
-    if second_network(model) is not None:
+    if refinement_network(model) is not None:
         raise InputError(f"{output} has both networks; there is nothing to go on with. Start without --resume.")
     return model
 
@@ -315,16 +315,16 @@ def _first_of_two(options: Options, output: Path) -> Model | None:
 def _train_surface(
     model: Model, cases: list[Case], held_out: list[Case], options: Options, progress: Progress
 ) -> Model:
-    """Add a second network to the trained model."""
-    from ACSegLib.network.refinement.training import SurfaceTraining, train_refiner
+    """Add a refinement network to the trained model."""
+    from ACSegLib.network.refinement.training import RefinementTraining, train_refinement_network
 
     progress(0.0, "training the refinement network")
     same_named = ("seed", "device", "sparse", "missing", "ignore")
-    settings = SurfaceTraining(
+    settings = RefinementTraining(
         minutes=max(model.card["seconds"] / 120, _LEAST_SURFACE_MINUTES),
         **{name: getattr(options, name) for name in same_named},
     )
-    return train_refiner(cases, model, settings, progress, held_out)
+    return train_refinement_network(cases, model, settings, progress, held_out)
 
 
 def beside(output: Path, ending: str) -> Path:
@@ -335,6 +335,6 @@ def beside(output: Path, ending: str) -> Path:
 def _initial_model(path: str) -> Model:
     from ACSegLib.network.biomedisa.model_import import import_biomedisa, is_biomedisa_file
     from ACSegLib.network.model.model_file import load_model
-    from ACSegLib.network.refinement.refine import first_network
+    from ACSegLib.network.refinement.network import without_refinement_network
 
-    return import_biomedisa(path) if is_biomedisa_file(path) else first_network(load_model(path))
+    return import_biomedisa(path) if is_biomedisa_file(path) else without_refinement_network(load_model(path))

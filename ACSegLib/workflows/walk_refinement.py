@@ -110,7 +110,7 @@ def refine_by_walk(
 
 def require_exclusive(model: Model) -> None:
     """Raise InputError if the model's segments may overlap: a walk ends in one segment alone."""
-    if model.spec.get("output") == "sigmoid":
+    if model.spec.overlapping:
         raise InputError("--refine walk needs a model whose segments do not overlap; use --refine network.")
 
 

@@ -13,8 +13,8 @@ shipped    the model that ships with ACSeg on simulated cells that it was not tr
            on the hand-drawn planes of the real cell in a capillary, where the data folder has it: as ``acseg predict``
            does it, and without the walk.
 biomedisa  the two model files that Biomedisa wrote, against the labels and probabilities that Biomedisa gave.
-surface    error of the surface-to-volume ratio on simulated cells: as predicted, after the second network, after the
-           walk (see ``predict_surface.py``).
+surface    error of the surface-to-volume ratio on simulated cells: as predicted, after the refinement network, after
+           the walk (see ``predict_surface.py``).
 
 It ends with 1 if a target that could be measured was missed.
 """
@@ -86,8 +86,9 @@ def speed(options: argparse.Namespace) -> list[Line]:
 
 def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
     """The measured process: one prediction, a first small one having loaded the engine's libraries."""
-    from ACSegLib.network.model.architecture import build_network, unet_spec
+    from ACSegLib.network.model.architecture import build_network
     from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.model.spec import unet_spec
     from ACSegLib.network.predict.inference import PredictionSettings, predict
     from ACSegLib.volume import Segment, Volume
 
@@ -112,14 +113,14 @@ def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
     (folder / "timing.json").write_text(json.dumps(timing, default=str))
 
 
-def operations_per_voxel(spec: dict[str, Any]) -> float:
+def operations_per_voxel(spec: Any) -> float:
     """Multiplications and additions of a network's convolutions for one voxel of its input."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from ACSegLib.network.model.architecture import build_network
 
-    image = torch.zeros((1, spec["in_channels"], 32, 32, 32), device="meta")
+    image = torch.zeros((1, spec.in_channels, 32, 32, 32), device="meta")
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         build_network(spec).eval().to("meta")(image)
     return counter.get_total_flops() / image.numel()

@@ -69,8 +69,9 @@ def measure_memory(sizes: Sequence[int], limit_gib: float) -> Iterator[dict[str,
 def write(size: int, folder: Path) -> dict[str, Any]:
     """Write image and model; the image is made in a mapped file, so that writing takes no memory either."""
     from ACSegLib.files import save_volume
-    from ACSegLib.network.model.architecture import build_network, unet_spec
+    from ACSegLib.network.model.architecture import build_network
     from ACSegLib.network.model.model_file import Model, save_model
+    from ACSegLib.network.model.spec import unet_spec
     from ACSegLib.volume import Segment, Volume
 
     image = np.lib.format.open_memmap(folder / "image.npy", "w+", np.float64, (size,) * 3)

@@ -1,10 +1,10 @@
-"""Surface-to-volume ratio of predicted cells against simulated truth: as predicted, after the second network, after the
-walk (the open problem of Erozan et al., iScience 27 (2024) 109856). Part of ``predict.py``.
+"""Surface-to-volume ratio of predicted cells against simulated truth: as predicted, after the refinement network, after
+the walk (the open problem of Erozan et al., iScience 27 (2024) 109856). Part of ``predict.py``.
 
 The first network is trained here for some minutes on cells like those of ``train.py``, or given: ``--first MODEL``. It
-is scored on cells of other seeds. The second network is trained for half of those minutes. The paper's networks work on
-scaled-down volumes; --coarse N scales the training volumes down N times, so that the refinements have an edge to win
-back.
+is scored on cells of other seeds. The refinement network is trained for half of those minutes. The paper's networks
+work on scaled-down volumes; --coarse N scales the training volumes down N times, so that the refinements have an edge
+to win back.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
 
 SEGMENT = "cytoplasm"
-REFINEMENTS = {"none": "as predicted", "network": "second network (level 2)", "walk": "random walk"}
+REFINEMENTS = {"none": "as predicted", "network": "refinement network (level 2)", "walk": "random walk"}
 
 
 def measure_refinements(size: int, minutes: float, coarse: float, first: Path | None) -> dict[str, dict[str, float]]:
@@ -48,7 +48,7 @@ def measure_refinements(size: int, minutes: float, coarse: float, first: Path | 
 
 def _model(training: Sequence[Pair], minutes: float, coarse: float, first: Path | None) -> Model:
     from ACSegLib.network.model.model_file import load_model
-    from ACSegLib.network.refinement.training import SurfaceTraining, train_refiner
+    from ACSegLib.network.refinement.training import RefinementTraining, train_refinement_network
     from ACSegLib.network.train.settings import TrainingSettings
     from ACSegLib.network.train.training import train
 
@@ -57,8 +57,8 @@ def _model(training: Sequence[Pair], minutes: float, coarse: float, first: Path 
     else:
         settings = TrainingSettings(preset="quick", minutes=minutes, device="cpu", sparse="off")
         model = train([_scaled_down(pair, coarse) for pair in training], settings, Progress()).model
-    harness.say("training the second network")
-    return train_refiner(training, model, SurfaceTraining(minutes=minutes / 2, device="cpu"))
+    harness.say("training the refinement network")
+    return train_refinement_network(training, model, RefinementTraining(minutes=minutes / 2, device="cpu"))
 
 
 def _scaled_down(pair: Pair, factor: float) -> Pair:

@@ -3,7 +3,7 @@
 In the paper the ratio of predicted cells differs from the truth's (p = 0.0015), since scaling volumes to 256^3 loses
 fine filopodia. Here cells with filopodia are simulated, so that the truth is known, and volume and ratio are compared,
 paired, for: labels filled between drawn slices; a network on down-scaled volumes; a network at native resolution; the
-same with the second network for the surface; the same with a walk from the sure voxels. A second table says where the
+same with the refinement network; the same with a walk from the sure voxels. A second table says where the
 ratio's error comes from. Every stage keeps its files, so a stopped run goes on (a training from its checkpoint); other
 settings need another folder.
 
@@ -104,9 +104,9 @@ def train_once(images: Path, labels: Path, model: Path, options: argparse.Namesp
 
 
 def train_surface(folder: Path, first: Path, model: Path, minutes: float) -> None:
-    """Train the second network for the surface unless it is there."""
+    """Train the refinement network unless it is there."""
     from ACSegLib.network.model.model_file import load_model, save_model
-    from ACSegLib.network.refinement.training import SurfaceTraining, train_refiner
+    from ACSegLib.network.refinement.training import RefinementTraining, train_refinement_network
 
     if model.exists():
         return
@@ -115,7 +115,7 @@ def train_surface(folder: Path, first: Path, model: Path, minutes: float) -> Non
         (open_volume(p), open_segmentation(folder / "filled" / f"{p.stem}.seg.nrrd"))
         for p in sorted((folder / "images").glob("*.nrrd"))
     ]
-    save_model(train_refiner(pairs, load_model(first), SurfaceTraining(minutes=minutes)), model)
+    save_model(train_refinement_network(pairs, load_model(first), RefinementTraining(minutes=minutes)), model)
 
 
 def predict_all(images: Path, model: Path, target: Path, refine: str = "none") -> None:

@@ -17,15 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ACSegLib.errors import FileError, InputError
+from ACSegLib.errors import FileError
+from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec
 from ACSegLib.volume import DEFAULT_COLOURS, Segment
 
 if TYPE_CHECKING:
-    import torch
-
     from ACSegLib.network.model.model_file import Model
-
-KIND = "biomedisa-unet"
 
 _LAYERS = {
     "InputLayer",
@@ -93,40 +90,13 @@ def import_biomedisa(path: str | os.PathLike[str]) -> Model:
     )
 
 
-def build_biomedisa_unet(spec: Mapping[str, Any]) -> torch.nn.Module:
-    """Build a network of kind "biomedisa-unet", fresh weights; InputError for a spec that should not be built."""
-    from ACSegLib.network.biomedisa.network import BiomedisaUNet
-
-    check_biomedisa_spec(spec)
-    epsilon = float(spec.get("epsilon", 1e-3))
-    residual = bool(spec.get("residual"))
-    return BiomedisaUNet(spec["in_channels"], spec["filters"], spec["out_channels"], residual, epsilon)
-
-
-def check_biomedisa_spec(spec: Mapping[str, Any]) -> None:
-    """Raise InputError, naming the key, for a spec that should not be built."""
-    from ACSegLib.network.model.architecture import MAXIMUM_CLASSES, MAXIMUM_FILTERS, MAXIMUM_LEVELS
-
-    filters, channels, classes = spec.get("filters"), spec.get("in_channels"), spec.get("out_channels")
-    if not isinstance(filters, (list, tuple)) or not 2 <= len(filters) <= MAXIMUM_LEVELS:
-        raise InputError(f"a Biomedisa network needs 2 to {MAXIMUM_LEVELS} numbers of filters, not {filters!r}.")
-    for key, value, high in (
-        *(("filters", value, MAXIMUM_FILTERS) for value in filters),
-        ("in_channels", channels, 16),
-        ("out_channels", classes, MAXIMUM_CLASSES),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= high:
-            raise InputError(f"network {key} must be a whole number from 1 to {high}, not {value!r}.")
-
-
 @dataclass
 class BiomedisaContent:
     """What a Biomedisa file holds, as plain Python and numpy values.
 
     Attributes
     ----------
-    spec : dict
-        Network description for `architecture.build_network`.
+    spec : NetworkSpec
     weights : dict of str to ndarray
         Parameter name of `BiomedisaUNet` -> float32 array in PyTorch's axis order.
     preprocessing : dict
@@ -135,7 +105,7 @@ class BiomedisaContent:
         What to tell people.
     """
 
-    spec: dict[str, Any]
+    spec: NetworkSpec
     weights: dict[str, np.ndarray]
     preprocessing: dict[str, Any]
     card: dict[str, Any]
@@ -241,7 +211,7 @@ class _Reader:
             group = self._group(group, next(iter(group)))
         return {key.split(":")[0]: self._array(group, key).astype(np.float32, copy=False) for key in group}
 
-    def _weights(self, layers: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def _weights(self, layers: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], NetworkSpec]:
         found = {m.groups() for m in map(_CONVOLUTION.fullmatch, self.file["model_weights"]) if m}
         last = max((int(block) for block, _ in found), default=0)
         blocks = last - 1
@@ -253,16 +223,14 @@ class _Reader:
             self._read_block(block, layers, identities.get(block), weights)
         self._convolution(f"conv_{last}_1", "head", weights, 1)
         filters = [len(weights[f"blocks.{n}.conv1.bias"]) for n in range(blocks // 2 + 1)]
-        spec = {
-            "kind": KIND,
-            "in_channels": int(weights["blocks.0.conv1.weight"].shape[1]),
-            "out_channels": len(weights["head.bias"]),
-            "output": "softmax",
-            "filters": filters,
-            "strides": [[1, 1, 1]] + [[2, 2, 2]] * (len(filters) - 1),
-            "residual": bool(identities),
-            "epsilon": float(layers["batch_norm_1_1"].get("epsilon", 1e-3)),
-        }
+        spec = NetworkSpec(
+            kind=BIOMEDISA_KIND,
+            in_channels=int(weights["blocks.0.conv1.weight"].shape[1]),
+            out_channels=len(weights["head.bias"]),
+            filters=tuple(filters),
+            residual=bool(identities),
+            epsilon=float(layers["batch_norm_1_1"].get("epsilon", 1e-3)),
+        )
         self._check_shapes(weights, spec, bool(identities))
         self._check_sampling(layers)
         return weights, spec
@@ -296,8 +264,8 @@ class _Reader:
         weights[f"{name}.weight"] = np.ascontiguousarray(kernel.transpose(4, 3, 0, 1, 2))
         weights[f"{name}.bias"] = found["bias"]
 
-    def _check_shapes(self, weights: Mapping[str, np.ndarray], spec: Mapping[str, Any], residual: bool) -> None:
-        filters, inputs = spec["filters"], spec["in_channels"]
+    def _check_shapes(self, weights: Mapping[str, np.ndarray], spec: NetworkSpec, residual: bool) -> None:
+        filters, inputs = spec.filters, spec.in_channels
         outputs = [*filters, *reversed(filters[:-1])]
         for n, out in enumerate(outputs):
             inputs += out if n >= len(filters) else 0
@@ -316,7 +284,7 @@ class _Reader:
                 if actual != shape:
                     raise self._not_ours(f"{key} of block {n + 1} has shape {actual}, expected {shape}")
             inputs = out
-        if weights["head.weight"].shape != (spec["out_channels"], inputs, 1, 1, 1):
+        if weights["head.weight"].shape != (spec.out_channels, inputs, 1, 1, 1):
             raise self._not_ours(f"the output layer has shape {weights['head.weight'].shape}")
         broken = [name for name, value in weights.items() if not np.all(np.isfinite(value))]
         if broken:
@@ -328,21 +296,19 @@ class _Reader:
             if kind in ("MaxPooling3D", "UpSampling3D") and list(factor) != [2, 2, 2]:
                 raise self._not_ours(f"layer {name} samples by {factor}, not by 2")
 
-    def _preprocessing(
-        self, meta: Mapping[str, Any], layers: Mapping[str, Any], spec: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _preprocessing(self, meta: Mapping[str, Any], layers: Mapping[str, Any], spec: NetworkSpec) -> dict[str, Any]:
         configuration = np.ravel(meta["configuration"]).astype(float)
         labels = [int(v) for v in np.ravel(meta["labels"])]
         if (
             len(configuration) < 7
-            or len(labels) != spec["out_channels"]
+            or len(labels) != spec.out_channels
             or labels[0] != 0
             or labels != sorted(set(labels))
         ):
             raise self._not_ours(f"its description {configuration.tolist()} and labels {labels} do not fit the network")
         channels = int(configuration[0])
-        if channels != spec["in_channels"]:
-            raise self._not_ours(f"it says {channels} channels where the network takes {spec['in_channels']}")
+        if channels != spec.in_channels:
+            raise self._not_ours(f"it says {channels} channels where the network takes {spec.in_channels}")
         mean, std = np.full(channels, configuration[5]), np.full(channels, configuration[6])
         if "normalization" in meta:
             mean, std = np.asarray(meta["normalization"], float).reshape(2, channels)

@@ -222,10 +222,8 @@ def predict_biomedisa(
 
     if model.preprocessing.get("separation"):
         raise InputError("this Biomedisa model separates instances, which is not supported; use --native.")
-    if model.spec["in_channels"] != 1:
-        raise InputError(
-            f"the model takes images of {model.spec['in_channels']} channels, but {volume.name!r} has one."
-        )
+    if model.spec.in_channels != 1:
+        raise InputError(f"the model takes images of {model.spec.in_channels} channels, but {volume.name!r} has one.")
     clock = time.perf_counter()
     roi = settings.roi or tuple((0, n) for n in volume.shape)
     place = tuple(slice(a, b) for a, b in roi)

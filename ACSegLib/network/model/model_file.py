@@ -7,7 +7,7 @@ the JSON header:
 ================== =============================================================================================
 ``format``         "acseg-model"
 ``version``        `FORMAT_VERSION`; files of a later one are refused
-``spec``           the network, see `ACSegLib.network.model.architecture`
+``spec``           the network, see `ACSegLib.network.model.spec`
 ``preprocessing``  ``normalisation`` (see `ACSegLib.network.model.preprocessing`), ``patch_size`` (k, j, i) and more
 ``segments``       list of name, value, colour, terminology, in the order of the output channels (after background)
 ``spacing``        voxel size (i, j, k) the network was trained at, in ``unit``; null when it was trained on voxels
@@ -32,6 +32,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import atomic_output, require_writable_folder
+from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.volume import UNITS_IN_MM, Segment
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class Model:
 
     Parameters
     ----------
-    spec : dict
-        Description of the network for `ACSegLib.network.model.architecture.build_network`.
+    spec : NetworkSpec
     state_dict : dict of str to torch.Tensor, or to ndarray
         Its weights; empty in what `read_card` gives. `load_model` gives arrays where it is asked to, so that a
         prediction by OpenVINO needs no PyTorch; `network` and `tensors` turn them into tensors, `arrays` into arrays.
@@ -68,7 +68,7 @@ class Model:
         Training data, versions, validation Dice, licence, date, free text; plain JSON values.
     """
 
-    spec: dict[str, Any]
+    spec: NetworkSpec
     state_dict: dict[str, torch.Tensor]
     segments: list[Segment]
     preprocessing: dict[str, Any] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Model:
         The calibration measures it; 0.5 where it measured none, or where the file holds nonsense.
         """
         found = self.preprocessing.get("thin_threshold")
-        if self.spec.get("output") == "sigmoid" or not isinstance(found, (int, float)):
+        if self.spec.overlapping or not isinstance(found, (int, float)):
             return 0.5
         return float(found) if 0 < found < 0.5 else 0.5
 
@@ -136,7 +136,7 @@ class Model:
         """SHA-256 of network and weights, as hexadecimal digits."""
         import torch
 
-        found = hashlib.sha256(json.dumps(self.spec, sort_keys=True).encode())
+        found = hashlib.sha256(json.dumps(self.spec.to_json(), sort_keys=True).encode())
         for name, tensor in sorted(self.tensors().items()):
             found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -237,7 +237,7 @@ def _header(model: Model) -> dict[str, Any]:
     return {
         "format": FORMAT_NAME,
         "version": FORMAT_VERSION,
-        "spec": model.spec,
+        "spec": model.spec.to_json(),
         "preprocessing": model.preprocessing,
         "segments": [asdict(segment) for segment in model.segments],
         "spacing": list(model.spacing) if model.spacing else None,
@@ -247,9 +247,10 @@ def _header(model: Model) -> dict[str, Any]:
 
 
 def _model(header: Mapping[str, Any]) -> Model:
-    spec, preprocessing, card = header["spec"], header["preprocessing"], header["card"]
-    if not all(isinstance(part, dict) for part in (spec, preprocessing, card)):
+    described, preprocessing, card = header["spec"], header["preprocessing"], header["card"]
+    if not all(isinstance(part, dict) for part in (described, preprocessing, card)):
         raise TypeError("spec, preprocessing and card must be objects")
+    spec = NetworkSpec.from_json(described)
     spacing = header["spacing"]
     if spacing is not None:
         spacing = tuple(float(v) for v in spacing)
@@ -260,9 +261,8 @@ def _model(header: Mapping[str, Any]) -> Model:
     segments = [_segment(row) for row in header["segments"]]
     if len({segment.value for segment in segments}) < len(segments):
         raise ValueError("two segments have one value")
-    outputs = spec["out_channels"] - (spec.get("output", "softmax") == "softmax")
-    if outputs != len(segments):
-        raise ValueError(f"{len(segments)} segments for {outputs} outputs")
+    if spec.segment_count != len(segments):
+        raise ValueError(f"{len(segments)} segments for {spec.segment_count} outputs")
     return Model(spec, {}, segments, preprocessing, spacing, header["unit"], card)
 
 

@@ -8,13 +8,14 @@ and because their layers would have to be exchanged for those of `ACSegLib.netwo
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ACSegLib.network.model.cpu_layers import Convolution, InstanceNorm
+from ACSegLib.network.model.spec import NetworkSpec
 
 Size = Sequence[int]
 _SLOPE = 0.01
@@ -91,16 +92,16 @@ class UNet(nn.Module):
 
     Parameters
     ----------
-    spec : mapping
-        See `ACSegLib.network.model.architecture`; checked there.
+    spec : NetworkSpec
+        Of kind "unet".
     """
 
-    def __init__(self, spec: Mapping[str, Any]) -> None:
+    def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
-        filters, kernels, strides = spec["filters"], spec["kernels"], spec["strides"]
-        block = ResidualBlock if spec["residual"] else Block
-        self.deep_supervision = bool(spec["deep_supervision"])
-        widths = [spec["in_channels"], *filters]
+        filters, kernels, strides = spec.filters, spec.kernels, spec.strides
+        block = ResidualBlock if spec.residual else Block
+        self.deep_supervision = spec.deep_supervision
+        widths = [spec.in_channels, *filters]
         self.encoder = nn.ModuleList(
             block(widths[n], widths[n + 1], kernels[n], strides[n]) for n in range(len(filters))
         )
@@ -109,7 +110,7 @@ class UNet(nn.Module):
             UpBlock(filters[n], filters[n - 1], kernels[n - 1], strides[n]) for n in coarse_to_fine
         )
         heads = [n - 1 for n in coarse_to_fine] if self.deep_supervision else [0]
-        self.heads = nn.ModuleList(Head(filters[n], spec["out_channels"]) for n in heads)
+        self.heads = nn.ModuleList(Head(filters[n], spec.out_channels) for n in heads)
         self.apply(_initialise)
 
     def forward(self, image: Tensor) -> Any:

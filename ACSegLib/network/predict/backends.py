@@ -160,7 +160,7 @@ def _with_probabilities(model: Model) -> torch.nn.Module:
     """The model's network followed by softmax or sigmoid."""
     from torch import nn
 
-    last: nn.Module = nn.Sigmoid() if model.spec.get("output") == "sigmoid" else nn.Softmax(dim=1)
+    last: nn.Module = nn.Sigmoid() if model.spec.overlapping else nn.Softmax(dim=1)
     return nn.Sequential(model.network(), last).eval()
 
 

@@ -82,9 +82,9 @@ def predict(
     """
     settings, progress = settings or PredictionSettings(), progress or Progress()
     clock = time.perf_counter()
-    if model.spec["in_channels"] != 1:
+    if model.spec.in_channels != 1:
         raise InputError(
-            f"the model takes images of {model.spec['in_channels']} channels, but {volume.name!r} has one; "
+            f"the model takes images of {model.spec.in_channels} channels, but {volume.name!r} has one; "
             "choose a model trained on images like this one."
         )
     notes: list[str] = []

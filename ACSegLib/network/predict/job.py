@@ -62,7 +62,7 @@ class Job:
     def estimate(self, tiling: Tiling, backend: str) -> int:
         """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
         tile = math.prod(tiling.tile)
-        row = 4 * self.model.spec["out_channels"] * tiling.tile[0] * math.prod(tiling.shape[1:])
+        row = 4 * self.model.spec.out_channels * tiling.tile[0] * math.prod(tiling.shape[1:])
         return int(tile * bytes_per_voxel(self.model.spec, backend) + row + self._labels_bytes())
 
     def _labels_bytes(self) -> int:
@@ -120,10 +120,8 @@ class Job:
         spec, tile = self.model.spec, self.settings.tile
         if tile is None:
             return choose_tile(self.grid.shape, spec, self.overlap, budget, backend=self.kind, device=self.place)
-        from ACSegLib.network.model.architecture import patch_divisor
-
-        if any(n < 1 or n % d for n, d in zip(tile, patch_divisor(spec), strict=True)):
-            raise InputError(f"tile {tuple(tile)} must be multiples of {patch_divisor(spec)} for this network.")
+        if any(n < 1 or n % d for n, d in zip(tile, spec.patch_divisor, strict=True)):
+            raise InputError(f"tile {tuple(tile)} must be multiples of {spec.patch_divisor} for this network.")
         return place_tiles(self.grid.shape, tile, self.overlap)
 
     def _rows(self, backend: Backend, tiling: Tiling, sink: PlaneSink, progress: Progress) -> None:
@@ -134,7 +132,7 @@ class Job:
 
             windows = [[torch.from_numpy(w).to(backend.device) for w in row] for row in windows]
         starts, (depth, height, width) = tiling.starts, tiling.shape
-        size = (self.model.spec["out_channels"], min(tiling.tile[0], depth), height, width)
+        size = (self.model.spec.out_channels, min(tiling.tile[0], depth), height, width)
         rows: Array = torch.zeros(size, device=backend.device) if on_gpu else np.zeros(size, np.float32)
         tiles = self._read_ahead(tiling)
         columns = list(itertools.product(range(len(starts[1])), range(len(starts[2]))))

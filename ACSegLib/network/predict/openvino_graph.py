@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec
 
 _SLOPE = 0.01
 _EPSILON = 1e-5
@@ -94,13 +95,12 @@ class GraphBuilder:
         return self.ops.prelu(image, self.ops.constant(np.array([_SLOPE], np.float32)))
 
 
-def build_graph(spec: Mapping[str, Any], weights: Mapping[str, np.ndarray], tile: Sequence[int]) -> Any:
+def build_graph(spec: NetworkSpec, weights: Mapping[str, np.ndarray], tile: Sequence[int]) -> Any:
     """Build the graph of a network, followed by softmax or sigmoid.
 
     Parameters
     ----------
-    spec : mapping
-        See `ACSegLib.network.model.architecture`.
+    spec : NetworkSpec
     weights : mapping of str to ndarray
     tile : (k, j, i)
         Size of every input.
@@ -113,18 +113,16 @@ def build_graph(spec: Mapping[str, Any], weights: Mapping[str, np.ndarray], tile
     Raises
     ------
     InputError
-        If the kind is unknown, a value of the spec is out of range, or the weights do not fit.
+        If the weights do not fit the spec.
     """
     import openvino
 
-    builders = {"unet": _unet, "biomedisa-unet": _biomedisa, "unet-with-surface": _with_surface}
-    if spec.get("kind") not in builders:
-        raise InputError(f"network kind {spec.get('kind')!r} is unknown; update ACSeg, or predict with PyTorch.")
     build = GraphBuilder(weights)
-    image = build.ops.parameter([1, spec["in_channels"], *tile], np.float32, name="image")
+    image = build.ops.parameter([1, spec.in_channels, *tile], np.float32, name="image")
     try:
-        logits = builders[spec["kind"]](build, spec, image)
-        last = build.ops.sigmoid(logits) if spec.get("output") == "sigmoid" else build.ops.softmax(logits, 1)
+        inner = build if spec.refinement is None else build.part("first.")  # the first network answers
+        logits = (_biomedisa if spec.kind == BIOMEDISA_KIND else _unet)(inner, spec, image)
+        last = build.ops.sigmoid(logits) if spec.overlapping else build.ops.softmax(logits, 1)
         return openvino.Model([last], [image], "acseg")
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
@@ -144,44 +142,28 @@ def _block(build: GraphBuilder, image: Node, name: str, stride: Sequence[int], r
     return build.leaky_relu(features)
 
 
-def _unet(build: GraphBuilder, spec: Mapping[str, Any], image: Node) -> Node:
-    from ACSegLib.network.model.architecture import check_unet_spec
-
-    check_unet_spec(spec)
-    strides, features = spec["strides"], image
+def _unet(build: GraphBuilder, spec: NetworkSpec, image: Node) -> Node:
+    strides, features = spec.strides, image
     skips: list[Node] = []
     for n, stride in enumerate(strides):
-        features = _block(build, features, f"encoder.{n}", stride, bool(spec["residual"]))
+        features = _block(build, features, f"encoder.{n}", stride, spec.residual)
         skips.append(features)
     for n, level in enumerate(range(len(strides) - 1, 0, -1)):
         up = build.transposed(features, f"decoder.{n}.transp_conv.conv", strides[level])
         joined = build.ops.concat([up, skips[level - 1]], 1)
         features = _block(build, joined, f"decoder.{n}.conv_block", (1, 1, 1), False)
-    finest = len(strides) - 2 if spec["deep_supervision"] else 0
+    finest = len(strides) - 2 if spec.deep_supervision else 0
     return build.convolution(features, f"heads.{finest}.conv.conv")
 
 
-def _with_surface(build: GraphBuilder, spec: Mapping[str, Any], image: Node) -> Node:
-    """The first network answers; the second refines the surface afterwards."""
-    first = {**spec, "kind": spec.get("first_kind")}
-    if first["kind"] not in ("unet", "biomedisa-unet"):
-        raise InputError("the model's first network is not described as it should be; the file is damaged.")
-    inner = build.part("first.")
-    return _unet(inner, first, image) if first["kind"] == "unet" else _biomedisa(inner, first, image)
-
-
-def _biomedisa(build: GraphBuilder, spec: Mapping[str, Any], image: Node) -> Node:
-    from ACSegLib.network.biomedisa.model_import import check_biomedisa_spec
-
-    check_biomedisa_spec(spec)
-    depth = len(spec["filters"]) - 1
-    epsilon = float(spec.get("epsilon", 1e-3))
+def _biomedisa(build: GraphBuilder, spec: NetworkSpec, image: Node) -> Node:
+    depth = len(spec.filters) - 1
     ops, features = build.ops, image
     skips: list[Node] = []
     for n in range(2 * depth + 1):
         if n > depth:
             features = ops.concat([_doubled(build, features), skips.pop()], 1)
-        features = _biomedisa_block(build, features, f"blocks.{n}", epsilon)
+        features = _biomedisa_block(build, features, f"blocks.{n}", spec.epsilon)
         if n < depth:
             skips.append(features)
             zero = [0, 0, 0]

@@ -32,7 +32,7 @@ def labels_on_disk(size: int, limit: int | None = None) -> bool:
 
 def size_of_labels(grid: WorkingGrid, model: Model, thin: float) -> int:
     """Bytes of the labels, a layer a segment where segments may overlap, and of the candidates for thin structures."""
-    channels, sigmoid = model.spec["out_channels"], model.spec.get("output") == "sigmoid"
+    channels, sigmoid = model.spec.out_channels, model.spec.overlapping
     layers = channels if sigmoid else 1 + (thin < 0.5)
     return layers * math.prod(grid.box_shape) * np.dtype(_type_of_labels(channels)).itemsize
 
@@ -53,8 +53,8 @@ class PlaneSink:
         thin: float = 0.5,
     ) -> None:
         self.grid = grid
-        self.sigmoid = model.spec.get("output") == "sigmoid"
-        channels = model.spec["out_channels"]
+        self.sigmoid = model.spec.overlapping
+        channels = model.spec.out_channels
         shape = grid.box_shape
         dtype = _type_of_labels(channels)
         layers = (channels if self.sigmoid else 1, *shape)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import MemoryLimitError
-from ACSegLib.network.model.architecture import patch_divisor
+from ACSegLib.network.model.spec import NetworkSpec
 
 #: Standard deviation of the windows as a fraction of the tile (as nnU-Net, Isensee et al. 2021).
 _SIGMA = 0.125
@@ -74,16 +73,16 @@ def place_tiles(shape: Sequence[int], tile: Sequence[int], overlap: Sequence[int
     return Tiling(_three(shape), _three(tile), (starts[0], starts[1], starts[2]))
 
 
-def bytes_per_voxel(spec: Mapping[str, Any], backend: str) -> float:
+def bytes_per_voxel(spec: NetworkSpec, backend: str) -> float:
     """Estimate the memory for one voxel of a tile."""
-    scale = 1.4 if spec.get("residual") else 1.0
-    activations = BYTES_PER_VOXEL_AND_FILTER[backend] * scale * max(spec["filters"][0], _LEAST_CHANNELS)
-    return activations + 8 * spec["out_channels"] + _BYTES_TO_READ
+    scale = 1.4 if spec.residual else 1.0
+    activations = BYTES_PER_VOXEL_AND_FILTER[backend] * scale * max(spec.filters[0], _LEAST_CHANNELS)
+    return activations + 8 * spec.out_channels + _BYTES_TO_READ
 
 
 def choose_tile(
     shape: Sequence[int],
-    spec: Mapping[str, Any],
+    spec: NetworkSpec,
     overlap: Sequence[int],
     budget: int,
     *,
@@ -111,13 +110,13 @@ def choose_tile(
     Among the splits of each axis into 1, 2, 3, ... tiles that fit, the one that runs the fewest voxels through the
     network is taken: large tiles share less, and their instance norm sees more of the image.
     """
-    divisor = patch_divisor(spec)
+    divisor = spec.patch_divisor
     each = bytes_per_voxel(spec, backend)
     largest = _LARGEST_TILE["cuda" if device.startswith("cuda") else backend]
     options = [_sides(n, d, o) for n, d, o in zip(shape, divisor, overlap, strict=True)]
     best: tuple[int, int, Tiling] | None = None
     for k in options[0]:
-        row = 4 * spec["out_channels"] * k * math.prod(shape[1:])
+        row = 4 * spec.out_channels * k * math.prod(shape[1:])
         for j in options[1]:
             for i in options[2]:
                 voxels = k * j * i
@@ -129,7 +128,7 @@ def choose_tile(
                     best = (work, -voxels, tiling)
     if best is None:
         smallest = [min(side) for side in options]
-        needed = math.prod(smallest) * each + 4 * spec["out_channels"] * smallest[0] * math.prod(shape[1:])
+        needed = math.prod(smallest) * each + 4 * spec.out_channels * smallest[0] * math.prod(shape[1:])
         raise MemoryLimitError(
             f"predicting a volume of {tuple(shape)} voxels (k, j, i) needs at least {needed / 2**30:.1f} GiB and "
             f"{max(budget, 0) / 2**30:.1f} GiB may be used; close other programs, or predict a part with --roi."

@@ -1,22 +1,15 @@
-"""Second level: a network that looks again at 64^3 regions along the predicted surface, at the image's own resolution.
+"""The refinement of a prediction: a network looks again at 64^3 regions along its surface, at the image's resolution.
 
-The idea is that of Erozan et al., iScience 27 (2024) 109856 (a second network on regions along the surface). Here it
-also sees what the first one thought: its input is the image and the first network's probabilities, so it corrects
-rather than segments anew, and where no surface passes nothing changes. Regions overlap and are blended by windows that
-sum to 1.
-
-Both networks live in one model file: a spec of kind "unet-with-surface" is that of the first, with ``first_kind`` and
-the second's spec under ``surface``; weights are named "first.*" and "surface.*". Such a model predicts, and counts for
-everything that does not know of the second network, as the first.
+The idea is that of Erozan et al., iScience 27 (2024) 109856 (a network on regions along the surface). Here its input is
+the image and the probabilities of the first network, so it corrects rather than segments anew, and where no surface
+passes nothing changes. Regions overlap and are blended by windows that sum to 1.
 """
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,95 +18,20 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import apply_statistics, statistics_for
+from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.backends import Backend, choose_backend, make_backend
 from ACSegLib.network.predict.inference import Prediction, PredictionSettings
 from ACSegLib.network.predict.plane_sink import PlaneSink, assemble, on_host, scratch_array
-from ACSegLib.network.predict.tiling import Tiling, place_tiles
+from ACSegLib.network.predict.tiling import Tiling
 from ACSegLib.network.predict.working_grid import WorkingGrid
+from ACSegLib.network.refinement.network import require_refinement_network, segment_channels
+from ACSegLib.network.refinement.regions import Region, pad_region, surface_regions, surface_tiling
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
-KIND = "unet-with-surface"
-REGION = 64
-OVERLAP = 16
 _PLANES = 16
-#: Where a region lies: its indices in the tiling, and its first voxel (k, j, i).
-Region = tuple[tuple[int, int, int], tuple[int, int, int]]
-
-
-def build_with_surface(spec: Mapping[str, Any]) -> torch.nn.Module:
-    """Build a network of kind "unet-with-surface": a module whose forward is that of the first network."""
-    from torch import nn
-
-    from ACSegLib.network.model.architecture import build_network
-
-    surface = spec.get("surface")
-    if not isinstance(surface, Mapping) or spec.get("first_kind") == KIND or surface.get("kind") == KIND:
-        raise InputError("the model's second network is not described as it should be; the file is damaged.")
-
-    class WithSurface(nn.Module):
-        """The first network, which answers, and the second beside it."""
-
-        def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
-            super().__init__()
-            self.first = build_network(first)
-            self.surface = build_network(second)
-
-        def forward(self, image: torch.Tensor) -> Any:
-            """Give what the first network gives."""
-            return self.first(image)
-
-    return WithSurface(first_spec(spec), surface)
-
-
-def first_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Spec of the first network alone."""
-    if spec.get("kind") != KIND:
-        return dict(spec)
-    return {**{k: v for k, v in spec.items() if k not in ("surface", "first_kind")}, "kind": spec["first_kind"]}
-
-
-def first_network(model: Model) -> Model:
-    """The model without its second network; the model itself if it has none."""
-    if model.spec.get("kind") != KIND:
-        return model
-    return replace(model, spec=first_spec(model.spec), state_dict=_part(model, "first."))
-
-
-def second_network(model: Model) -> Model | None:
-    """The second network as a model of its own; None if there is none."""
-    if model.spec.get("kind") != KIND:
-        return None
-    return replace(model, spec=dict(model.spec["surface"]), state_dict=_part(model, "surface."))
-
-
-def require_second_network(model: Model) -> Model:
-    """As `second_network`; InputError if there is none."""
-    second = second_network(model)
-    if second is None:
-        raise InputError(
-            "the model has no second network for the surface; train with --surface-refinement, or use --refine walk."
-        )
-    return second
-
-
-def with_second_network(model: Model, spec: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> Model:
-    """Put a second network into a model (in the place of an older one)."""
-    first = first_network(model)
-    weights = {f"first.{k}": v for k, v in first.state_dict.items()} | {f"surface.{k}": v for k, v in state.items()}
-    joined = {**first.spec, "kind": KIND, "first_kind": first.spec["kind"], "surface": dict(spec)}
-    return replace(first, spec=joined, state_dict=weights)
-
-
-def _part(model: Model, prefix: str) -> dict[str, torch.Tensor]:
-    return {k[len(prefix) :]: v for k, v in model.state_dict.items() if k.startswith(prefix)}
-
-
-def foreground(probabilities: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
-    """The channels of segments: all (sigmoid), or all but the background (softmax)."""
-    return probabilities if spec.get("output") == "sigmoid" else probabilities[1:]
 
 
 @reuse_freed_memory()
@@ -124,7 +42,7 @@ def refine_surface(
     settings: PredictionSettings | None = None,
     progress: Progress | None = None,
 ) -> Prediction:
-    """Let the second network correct the surface of a prediction.
+    """Let the refinement network correct the surface of a prediction.
 
     Parameters
     ----------
@@ -133,7 +51,7 @@ def refine_surface(
     prediction : Prediction
         Of the same model, with probabilities.
     model : Model
-        With a second network.
+        With a refinement network.
 
     Returns
     -------
@@ -143,10 +61,10 @@ def refine_surface(
     Raises
     ------
     InputError
-        If the model has no second network, or the prediction no probabilities.
+        If the model has no refinement network, or the prediction no probabilities.
     """
     settings, progress = settings or PredictionSettings(), progress or Progress()
-    second = require_second_network(model)
+    second = require_refinement_network(model)
     if prediction.probabilities is None:
         raise InputError("the surface can be refined only with probabilities; predict with keep_probabilities.")
     clock = time.perf_counter()
@@ -183,7 +101,7 @@ def _correct(
     regions: Sequence[Region],
     progress: Progress,
 ) -> None:
-    """Blend the second network's change of each region into the new probabilities, in place; regions lie in `place`."""
+    """Blend the refinement network's change of each region (within `place`) into the new probabilities, in place."""
     statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
     old, new = old[(slice(None), *place)], new[(slice(None), *place)]
     corner = tuple(p.start for p in place)
@@ -200,25 +118,6 @@ def _correct(
         new[(slice(None), *box)] += change.astype(np.float16)
 
 
-def surface_tiling(shape: Sequence[int]) -> Tiling:
-    """Where regions may lie in a volume."""
-    return place_tiles(shape, (REGION,) * 3, (OVERLAP,) * 3)
-
-
-def surface_regions(layers: Sequence[np.ndarray], tiling: Tiling) -> Iterator[Region]:
-    """Regions of the tiling whose inner part a surface of these labels passes: their indices, their starts."""
-    places = itertools.product(*(enumerate(s) for s in tiling.starts))
-    inset = OVERLAP // 4
-    for (a, k), (b, j), (c, i) in places:
-        start = (k, j, i)
-        inner = tuple(
-            slice(s + (inset if s else 0), min(s + n - inset if s + n < m else m, m))
-            for s, n, m in zip(start, tiling.tile, tiling.shape, strict=True)
-        )
-        if any(layer[inner].min() != layer[inner].max() for layer in layers):
-            yield (a, b, c), start
-
-
 def _inputs(
     array: np.ndarray,
     corner: tuple[int, ...],
@@ -226,9 +125,9 @@ def _inputs(
     start: tuple[int, int, int],
     tiling: Tiling,
     statistics: Mapping[str, float] | None,
-    spec: Mapping[str, Any],
+    spec: NetworkSpec,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First probabilities (channels, k, j, i) of a region, and the second network's input (1, 1 + segments, ...).
+    """First probabilities (channels, k, j, i) of a region, and the refinement network's input (1, 1 + segments, ...).
 
     The probabilities' first voxel is the image's voxel `corner`.
     """
@@ -236,9 +135,8 @@ def _inputs(
     before = np.asarray(probabilities[(slice(None), *box)], np.float32)
     seen = tuple(slice(c + s, c + s + n) for c, s, n in zip(corner, start, before.shape[1:], strict=True))
     image = apply_statistics(array[seen], statistics)
-    joined = np.concatenate([image[None], foreground(before, spec)])
-    missing = [(0, 0)] + [(0, n - m) for n, m in zip(tiling.tile, image.shape, strict=True)]
-    return before, np.pad(joined, missing, mode="edge")[None]
+    joined = np.concatenate([image[None], segment_channels(before, spec)])
+    return before, pad_region(joined, tiling.tile)[None]
 
 
 def labels_from_probabilities(

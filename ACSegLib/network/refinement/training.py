@@ -1,4 +1,4 @@
-"""Training of the second network, which corrects the first along the surface; see `surface_refinement`."""
+"""Training of the refinement network, which corrects the first along the surface; see `refine`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,13 @@ import numpy as np
 from ACSegLib.compute import choose_device, reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.network.model.architecture import build_network, unet_spec
+from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import normalise
+from ACSegLib.network.model.spec import NetworkSpec, unet_spec
 from ACSegLib.network.predict.inference import PredictionSettings, predict
-from ACSegLib.network.refinement.refine import (
-    REGION,
-    first_network,
-    foreground,
-    surface_tiling,
-    with_second_network,
-)
+from ACSegLib.network.refinement.network import segment_channels, with_refinement_network, without_refinement_network
+from ACSegLib.network.refinement.regions import REGION, cut_region, surface_tiling
 from ACSegLib.network.train.calibration import count_margins, no_margins, offsets_for, shift_heads
 from ACSegLib.network.train.data import IGNORE, IGNORE_NAME, Case, encode_labels, labelled_slices
 from ACSegLib.network.train.losses import SegmentationLoss
@@ -41,8 +37,8 @@ _PLACES = 20_000
 
 
 @dataclass
-class SurfaceTraining:
-    """Choices for `train_refiner`.
+class RefinementTraining:
+    """Choices for `train_refinement_network`.
 
     Parameters
     ----------
@@ -51,7 +47,7 @@ class SurfaceTraining:
     steps : int, optional
         Length in steps instead.
     base, levels : int
-        Size of the second network.
+        Size of the refinement network.
     region : int
         Side of the training regions in voxels, a multiple of ``2 ** (levels - 1)``.
     learning_rate, ema : float
@@ -92,14 +88,14 @@ class _Prepared:
 
 
 @reuse_freed_memory()
-def train_refiner(
+def train_refinement_network(
     pairs: Sequence[Case | Pair],
     model: Model,
-    settings: SurfaceTraining | None = None,
+    settings: RefinementTraining | None = None,
     progress: Progress | None = None,
     validation: Sequence[Case | Pair] = (),
 ) -> Model:
-    """Train a second network for a model, on the volumes that the model was trained on (or others).
+    """Train a refinement network for a model, on the volumes that the model was trained on (or others).
 
     Parameters
     ----------
@@ -110,7 +106,7 @@ def train_refiner(
     validation : sequence of Case or of pairs, optional
         The volumes that the best weights of the first network were chosen by: on them, where it is as good as on new
         images, the second is calibrated. Default: those of `pairs` that the first training held back, which are then
-        not learned from; if it held back none or only blocks, the second network is not calibrated.
+        not learned from; if it held back none or only blocks, the refinement network is not calibrated.
 
     Returns
     -------
@@ -126,10 +122,10 @@ def train_refiner(
     """
     import torch
 
-    settings, progress = settings or SurfaceTraining(), progress or Progress()
+    settings, progress = settings or RefinementTraining(), progress or Progress()
     if not pairs:
         raise InputError("there is no pair of image and labels to train the surface on.")
-    model = first_network(model)
+    model = without_refinement_network(model)
     total = len(pairs) + len(validation)
     stages = progress.stages(
         predict_training=30 * len(pairs) / total, predict_validation=30 * len(validation) / total, train=65, calibrate=5
@@ -143,7 +139,7 @@ def train_refiner(
     strides = [(1, 1, 1)] + [(2, 2, 2)] * (settings.levels - 1)
     spec = unet_spec(
         len(model.segments),
-        overlapping=model.spec.get("output") == "sigmoid",
+        overlapping=model.spec.overlapping,
         base=settings.base,
         strides=strides,
         residual=False,
@@ -160,7 +156,7 @@ def train_refiner(
         offsets, told = _offsets(averaged, others, model, device, stages.calibrate)
         weights = shift_heads(spec, weights, offsets)
         card["calibration"] = told
-    result = with_second_network(model, spec, weights)
+    result = with_refinement_network(model, spec, weights)
     result.card = {**model.card, "surface": card}
     return result
 
@@ -191,7 +187,7 @@ def _offsets(
                 continue
             with torch.inference_mode():
                 logits = network(torch.from_numpy(inputs)[None].to(device)).float().cpu()[0]
-            found = count_margins(logits, target, model.spec.get("output") == "sigmoid")
+            found = count_margins(logits, target, model.spec.overlapping)
             found[~case.known] = 0
             counts += found
     return offsets_for(model.segments, counts)
@@ -200,7 +196,7 @@ def _offsets(
 def _cases(
     pairs: Sequence[Case | Pair],
     model: Model,
-    settings: SurfaceTraining,
+    settings: RefinementTraining,
     progress: Progress,
 ) -> list[_Prepared]:
     found = []
@@ -209,7 +205,7 @@ def _cases(
         volume, labels = (pair.open_image(), pair.open_labels()) if isinstance(pair, Case) else pair
         prediction = predict(volume, model, options, part)
         assert prediction.probabilities is not None
-        sigmoid = model.spec.get("output") == "sigmoid"
+        sigmoid = model.spec.overlapping
         target, known = encode_labels(
             labels,
             model.segments,
@@ -219,7 +215,8 @@ def _cases(
             ignore=settings.ignore,
         )
         image = normalise(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
-        inputs = np.concatenate([image[None].astype(np.float16), foreground(prediction.probabilities, model.spec)])
+        channels = segment_channels(prediction.probabilities, model.spec)
+        inputs = np.concatenate([image[None].astype(np.float16), channels])
         places = _surface_places(target, prediction.segmentation, np.random.default_rng([settings.seed, n]))
         if len(places):
             name = pair.name if isinstance(pair, Case) else volume.name
@@ -246,15 +243,15 @@ def _surface_places(target: np.ndarray, predicted: Segmentation, rng: np.random.
 def _optimise(
     network: torch.nn.Module,
     cases: Sequence[_Prepared],
-    spec: dict[str, Any],
-    settings: SurfaceTraining,
+    spec: NetworkSpec,
+    settings: RefinementTraining,
     device: str,
     progress: Progress,
 ) -> tuple[torch.nn.Module, int, float]:
     """Train to the end; averaged weights, steps done, mean of the last losses."""
     import torch
 
-    loss_of = SegmentationLoss([1.0] * spec["out_channels"], spec["output"])
+    loss_of = SegmentationLoss([1.0] * spec.out_channels, spec.output)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
     averaged = copy.deepcopy(network).eval()
     stop_inside(network, progress)
@@ -279,7 +276,7 @@ def _optimise(
         step += 1
         if not math.isfinite(losses[-1]):
             raise InputError(
-                f"the loss of the second network became {losses[-1]} at step {step}; check the images for extreme "
+                f"the loss of the refinement network became {losses[-1]} at step {step}; check the images for extreme "
                 f"values, or train it with a lower learning rate (now {rate:.2g})."
             )
         decay = min(settings.ema, step / (step + 10))
@@ -291,11 +288,7 @@ def _optimise(
 
 def _region(case: _Prepared, start: Sequence[int], size: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (float32) and target of a region; beyond the volume the image goes on as it is, and nothing is known."""
-    box = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
-    inputs = np.asarray(case.inputs[(slice(None), *box)], np.float32)
-    target = case.target[(slice(None), *box)]
-    missing = [(0, 0)] + [(0, n - m) for n, m in zip(size, target.shape[1:], strict=True)]
-    return np.pad(inputs, missing, mode="edge"), np.pad(target, missing, constant_values=IGNORE)
+    return cut_region(case.inputs, start, size).astype(np.float32), cut_region(case.target, start, size, IGNORE)
 
 
 def _sample(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ACSegLib.jobs import Progress
+from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.train.data import IGNORE, Prepared
 from ACSegLib.network.train.finetune import head_keys
 from ACSegLib.network.train.trainer import stop_inside
@@ -140,7 +141,7 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
     counts = no_margins(len(model.segments))
     stages = progress.stages(offsets=1, postprocessing=1)
     for case, logits in _logits_of(model, mine, fabric, stages.offsets):
-        found = count_margins(logits, case.target, model.spec.get("output") == "sigmoid")
+        found = count_margins(logits, case.target, model.spec.overlapping)
         found[~case.known] = 0
         counts += found
     offsets, told = offsets_for(model.segments, summed(counts, fabric))
@@ -155,7 +156,7 @@ def _shapes(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Prog
 
     Neither is changed where segments overlap or no case is labelled throughout.
     """
-    if model.spec.get("output") == "sigmoid":
+    if model.spec.overlapping:
         return {"thin_threshold": 0.5, "without_holes": []}
     thin, holes = ThinStructureCounts(), HoleCounts(len(model.segments))
     dense = [c for c in cases if c.known.all() and not (c.target == IGNORE).any()]
@@ -200,13 +201,13 @@ def middle(case: Prepared, most: int) -> Prepared:
 
 
 def shift_heads(
-    spec: Mapping[str, Any], weights: Mapping[str, torch.Tensor], offsets: Sequence[float]
+    spec: NetworkSpec, weights: Mapping[str, torch.Tensor], offsets: Sequence[float]
 ) -> dict[str, torch.Tensor]:
     """Weights with the offsets (one a segment) added to the biases of all heads."""
     import torch
 
     shifted = dict(weights)
-    background = [0.0] * (spec["out_channels"] - len(offsets))
+    background = [0.0] * (spec.out_channels - len(offsets))
     change = torch.tensor([*background, *offsets], dtype=torch.float32)
     for key in head_keys(spec):
         if shifted[key].ndim == 1:

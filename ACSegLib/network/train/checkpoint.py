@@ -71,7 +71,7 @@ class State:
 
 def save_checkpoint(path: Path, state: State, plan: Plan, tensors: dict[str, torch.Tensor]) -> None:
     """Write a checkpoint, whole or not at all; FileError if there is no room."""
-    header = {"format": _FORMAT, "version": _VERSION, "state": asdict(state), "plan": asdict(plan)}
+    header = {"format": _FORMAT, "version": _VERSION, "state": asdict(state), "plan": plan.to_json()}
     require_space(path, sum(t.numel() * t.element_size() for t in tensors.values()))
     write_tensors(tensors, json.dumps(header), path)
 
@@ -88,10 +88,7 @@ def load_checkpoint(path: Path) -> tuple[State, Plan, dict[str, torch.Tensor]]:
             if header["format"] != _FORMAT or header["version"] != _VERSION:
                 raise FileError(f"the checkpoint {path} was written by another version; start without --resume.")
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a mapping)
-        plan = header["plan"]
-        plan["patch_size"] = tuple(plan["patch_size"])
-        plan["spacing"] = tuple(plan["spacing"]) if plan["spacing"] else None
-        return State(**header["state"]), Plan(**plan), tensors
+        return State(**header["state"]), Plan.from_json(header["plan"]), tensors
     except FileError:
         raise
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:

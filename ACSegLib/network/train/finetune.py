@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ACSegLib.errors import InputError
 from ACSegLib.network.model.architecture import build_network, build_seeded
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.train.data import name_key
 from ACSegLib.network.train.planning import Plan, fit_to_memory, fit_to_strides, memory_estimate
 from ACSegLib.volume import Segment
@@ -21,16 +22,16 @@ _OUR_PREPROCESSING = ("normalisation", "longest_side", "mean_side", "canonical_a
 _FROM_MODEL = "from the model that the training starts with"
 
 
-def head_keys(spec: Mapping[str, Any]) -> list[str]:
+def head_keys(spec: NetworkSpec) -> list[str]:
     """Names of the weights that depend on the number of outputs: those that differ in shape with one output more."""
-    wider = {**spec, "out_channels": spec["out_channels"] + 1}
+    wider = replace(spec, out_channels=spec.out_channels + 1)
     other = build_network(wider).state_dict()
     return [key for key, value in build_network(spec).state_dict().items() if other[key].shape != value.shape]
 
 
 def adapt_head(
     model: Model, table: Sequence[Segment], output: str, seed: int = 0
-) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]]:
+) -> tuple[NetworkSpec, dict[str, torch.Tensor], list[str]]:
     """Fit a model's head to other segments; weights of segments (by name) that both have are kept.
 
     Parameters
@@ -47,13 +48,13 @@ def adapt_head(
     fresh : list of str
         Names of the segments that start untrained: those new to the model, and all where the kind of output changes.
     """
-    old_output = model.spec.get("output", "softmax")
+    old_output = model.spec.output
     old = [""] * (old_output == "softmax") + [name_key(s.name) for s in model.segments]
     new = [""] * (output == "softmax") + [name_key(s.name) for s in table]
     fresh = [s.name for s in table if name_key(s.name) not in old or old_output != output]
-    if len(old) != model.spec["out_channels"]:
-        raise InputError(f"the model has {model.spec['out_channels']} outputs but names {len(old)}; it is damaged.")
-    spec = {**model.spec, "out_channels": len(new), "output": output}
+    if len(old) != model.spec.out_channels:
+        raise InputError(f"the model has {model.spec.out_channels} outputs but names {len(old)}; it is damaged.")
+    spec = replace(model.spec, out_channels=len(new), output=output)
     state = dict(model.state_dict)
     if (old, old_output) == (new, output):
         return spec, state, fresh
@@ -67,7 +68,7 @@ def adapt_head(
     return spec, state, fresh
 
 
-def plan_from_model(plan: Plan, model: Model, spec: dict[str, Any], available_bytes: int) -> Plan:
+def plan_from_model(plan: Plan, model: Model, spec: NetworkSpec, available_bytes: int) -> Plan:
     """Put the model's network, spacing and preprocessing into a plan made for the data.
 
     Of an imported model only the grey values' range is kept: it goes on in our way, and predicts in our way afterwards.

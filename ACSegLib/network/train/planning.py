@@ -31,14 +31,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
-from ACSegLib.network.model.architecture import patch_divisor, unet_spec
 from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, normalisation
+from ACSegLib.network.model.spec import NetworkSpec, unet_spec
 from ACSegLib.network.train.checks import Facts
 from ACSegLib.network.train.data import name_key
 from ACSegLib.volume import Segment
@@ -67,8 +67,7 @@ class Plan:
 
     Parameters
     ----------
-    spec : dict
-        The network.
+    spec : NetworkSpec
     patch_size : tuple of int
         (k, j, i), voxels at the training spacing.
     batch_size : int
@@ -87,7 +86,7 @@ class Plan:
         Smaller patches at first: part of the run until which they are used, size (k, j, i), and how many a step.
     """
 
-    spec: dict[str, Any]
+    spec: NetworkSpec
     patch_size: tuple[int, int, int]
     batch_size: int
     spacing: tuple[float, float, float] | None
@@ -98,6 +97,23 @@ class Plan:
     reasons: dict[str, str] = field(default_factory=dict)
     growth: list[Any] = field(default_factory=list)
 
+    def to_json(self) -> dict[str, Any]:
+        """Give the object that a checkpoint holds."""
+        return {**asdict(self), "spec": self.spec.to_json()}
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> Plan:
+        """Read what `to_json` gave; KeyError, TypeError or ValueError for what is no plan."""
+        spacing = described["spacing"]
+        return cls(
+            **{
+                **described,
+                "spec": NetworkSpec.from_json(described["spec"]),
+                "patch_size": tuple(described["patch_size"]),
+                "spacing": tuple(spacing) if spacing else None,
+            }
+        )
+
     def patches_at(self, fraction: float) -> tuple[tuple[int, int, int], int]:
         """Size (k, j, i) and number of the patches of a step, after a fraction (0 to 1) of the run."""
         for until, (k, j, i), batch in self.growth:
@@ -106,9 +122,9 @@ class Plan:
         return self.patch_size, self.batch_size
 
 
-def plan_growth(patch: Sequence[int], batch: int, spec: Mapping[str, Any], device: str) -> list[Any]:
+def plan_growth(patch: Sequence[int], batch: int, spec: NetworkSpec, device: str) -> list[Any]:
     """Plan smaller patches for the first part of a run; see the module's text. Empty where nothing smaller fits."""
-    divisor = patch_divisor(spec)
+    divisor = spec.patch_divisor
     stages: list[Any] = []
     for until, part in GROWTH:
         least = [math.ceil(max(_SMALLEST_PATCH, 3 * d) / d) * d for d in divisor]  # 3: for instance norm's statistics
@@ -204,11 +220,11 @@ def plan_patch(median_shape: Sequence[float], spacing: Sequence[float], budget: 
     return [max(1, int(v + 1e-6)) for v in np.minimum(np.maximum(high / voxel, 1), shape)]
 
 
-def fit_to_strides(patch: Sequence[int], spec: Mapping[str, Any], largest: Sequence[int] | None = None) -> list[int]:
+def fit_to_strides(patch: Sequence[int], spec: NetworkSpec, largest: Sequence[int] | None = None) -> list[int]:
     """Round each side to a multiple of the strides' product: to the nearest, or up where that holds a whole volume."""
     fitted = []
     limits = largest if largest is not None else [0, 0, 0]
-    for size, divisor, limit in zip(patch, patch_divisor(spec), limits, strict=True):
+    for size, divisor, limit in zip(patch, spec.patch_divisor, limits, strict=True):
         rounded = max(divisor, round(size / divisor) * divisor)
         if size >= limit:  # the patch spans the volumes: keep all of them in it
             rounded = math.ceil(size / divisor) * divisor
@@ -226,19 +242,19 @@ def class_weights(facts: Sequence[Facts], table: Sequence[Segment], overlapping:
     return [float(v) for v in np.clip(weights, 1 / 3, 3.0)]
 
 
-def memory_estimate(patch: Sequence[int], batch: int, spec: Mapping[str, Any]) -> int:
+def memory_estimate(patch: Sequence[int], batch: int, spec: NetworkSpec) -> int:
     """Bytes that a training step of a U-Net takes, weights and optimiser included."""
-    filters = spec.get("filters") or [16]
+    filters = spec.filters
     weights = sum(27 * a * b * 4 for a, b in zip([1, *filters], [*filters, filters[-1]], strict=False))
     activations = math.prod(patch) * batch * filters[0] * _BYTES_PER_VOXEL_AND_FILTER
     return int(activations + _FIXED_BYTES + weights * 6)
 
 
-def smaller_patch(patch: Sequence[int], batch: int, spec: Mapping[str, Any]) -> tuple[list[int], int] | None:
+def smaller_patch(patch: Sequence[int], batch: int, spec: NetworkSpec) -> tuple[list[int], int] | None:
     """Give the next smaller patch and batch: first half the batch, then less of the longest side; None at the end."""
     if batch > 1:
         return list(patch), batch // 2
-    divisor = patch_divisor(spec)
+    divisor = spec.patch_divisor
     for n in sorted(range(3), key=lambda n: -patch[n]):
         least = max(divisor[n], math.ceil(_SMALLEST_PATCH / divisor[n]) * divisor[n])
         smaller = max(int(patch[n] * 0.75) // divisor[n] * divisor[n], least)
@@ -313,7 +329,7 @@ def _network_and_patch(
     preset: str,
     overrides: Mapping[str, Any],
     reasons: dict[str, str],
-) -> tuple[dict[str, Any], list[int]]:
+) -> tuple[NetworkSpec, list[int]]:
     """Choose the network and its patch (k, j, i), whatever memory there is, for volumes of a median shape; note why."""
     on_gpu = device == "cuda"
     levels = overrides.get("levels") or (5 if on_gpu or preset == "thorough" else 4)
@@ -335,7 +351,7 @@ def _network_and_patch(
 
 
 def fit_to_memory(
-    patch: list[int], batch: int, spec: Mapping[str, Any], available_bytes: int, reasons: dict[str, str]
+    patch: list[int], batch: int, spec: NetworkSpec, available_bytes: int, reasons: dict[str, str]
 ) -> tuple[list[int], int]:
     """Make patch and batch smaller until a step fits into the memory; MemoryLimitError if nothing does."""
     limit = int(available_bytes * _MEMORY_SHARE)

@@ -191,9 +191,9 @@ def _plan(
     asked = sorted({"base", "levels", "residual"} & settings.overrides.keys())
     if asked:
         warnings.append(f"the network is that of the model to start with; {', '.join(asked)} had no effect")
-    spec, weights, fresh = adapt_head(settings.init, table, plan.spec["output"], settings.seed)
+    spec, weights, fresh = adapt_head(settings.init, table, plan.spec.output, settings.seed)
     if fresh:
-        other = settings.init.spec.get("output", "softmax") != spec["output"]
+        other = settings.init.spec.output != spec.output
         reason = "was trained on segments that overlap, or that do not, unlike these: " if other else "does not know "
         warnings.append(f"the model to start with {reason}{', '.join(fresh)}; their outputs start untrained")
     return plan_from_model(plan, settings.init, spec, memory), weights
@@ -261,7 +261,7 @@ def _prepare_all(
                 plan.preprocessing,
                 plan.spacing,
                 plan.unit,
-                overlapping=plan.spec.get("output") == "sigmoid",
+                overlapping=plan.spec.overlapping,
                 sparse=settings.sparse,
                 missing=settings.missing,
                 ignore=settings.ignore,
@@ -288,7 +288,7 @@ def _card(
 
     from ACSegLib.version import __version__
 
-    chosen = asdict(plan)
+    chosen = plan.to_json()
     chosen.pop("spec")
     values = {row.name: getattr(settings, row.name) for row in fields(settings)}
     options = {name: value for name, value in values.items() if isinstance(value, (str, int, float, bool))}

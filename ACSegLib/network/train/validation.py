@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from ACSegLib.compute import available_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.tiling import bytes_per_voxel, choose_tile
 from ACSegLib.network.train.data import IGNORE, Prepared
 
@@ -41,7 +42,7 @@ class Scores:
 
 
 def predict_logits(
-    network: Any, image: np.ndarray, spec: Mapping[str, Any], patch_size: Sequence[int], device: Any, progress: Progress
+    network: Any, image: np.ndarray, spec: NetworkSpec, patch_size: Sequence[int], device: Any, progress: Progress
 ) -> torch.Tensor:
     """Logits (C, k, j, i) of a whole prepared image, by Gaussian-weighted tiles.
 
@@ -75,7 +76,7 @@ def predict_logits(
 
 
 def _tile(
-    shape: Sequence[int], spec: Mapping[str, Any], patch_size: Sequence[int], overlap: Sequence[int], device: str
+    shape: Sequence[int], spec: NetworkSpec, patch_size: Sequence[int], overlap: Sequence[int], device: str
 ) -> tuple[int, ...]:
     budget = available_memory(device) // 2
     if device == "cpu":
@@ -87,7 +88,7 @@ def _tile(
 
 
 def predict_classes(
-    network: Any, image: np.ndarray, spec: Mapping[str, Any], patch_size: Sequence[int], device: Any, progress: Progress
+    network: Any, image: np.ndarray, spec: NetworkSpec, patch_size: Sequence[int], device: Any, progress: Progress
 ) -> np.ndarray:
     """Predict a whole prepared image.
 
@@ -99,7 +100,7 @@ def predict_classes(
     import torch
 
     logits = predict_logits(network, image, spec, patch_size, device, progress)
-    classes = (logits > 0) if spec.get("output") == "sigmoid" else logits.argmax(0, keepdim=True)
+    classes = (logits > 0) if spec.overlapping else logits.argmax(0, keepdim=True)
     return classes.to(torch.uint8).numpy()
 
 
@@ -119,7 +120,7 @@ def validate(
     fabric: Any,
     network: Any,
     cases: Sequence[Prepared],
-    spec: Mapping[str, Any],
+    spec: NetworkSpec,
     patch_size: Sequence[int],
     progress: Progress,
 ) -> Scores:
@@ -138,7 +139,7 @@ def validate(
         for n in range(fabric.global_rank, len(cases), fabric.world_size):
             case = cases[n]
             result = predict_classes(network, case.image, spec, patch_size, fabric.device, progress)
-            counts[n] = overlap_counts(result, case.target, segments, spec.get("output") == "sigmoid")
+            counts[n] = overlap_counts(result, case.target, segments, spec.overlapping)
             counts[n][~case.known] = 0
     counts = summed(counts, fabric)
     shared, found, true = counts[..., 0], counts[..., 1], counts[..., 2]

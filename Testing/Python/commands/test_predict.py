@@ -139,7 +139,7 @@ def test_bad_input_leaves_nothing(files):
         ({"tile": [9, 8, 8]}, "multiples"),
         ({"roi": [0, 1]}, "--roi must be six"),
         ({"roi": [0, 99, 0, 1, 0, 1]}, "roi 0..99 along i"),
-        ({"refine": "network"}, "no second network"),
+        ({"refine": "network"}, "no refinement network"),
         ({"largest": ["liver"]}, "no such segment; it has: cell, bead"),
         ({"output": "out.foo"}, "must end in"),
         ({"output": "no/out.seg.nrrd"}, "does not exist"),

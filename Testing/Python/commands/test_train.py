@@ -120,7 +120,7 @@ def test_sigterm_keeps_the_state_and_resume_goes_on(data):
     assert read_card(output).card["steps"] >= 1
 
 
-def test_a_second_network_that_was_interrupted_costs_nothing_of_the_first(data, monkeypatch):
+def test_a_refinement_network_that_was_interrupted_costs_nothing_of_the_first(data, monkeypatch):
     output = data / "m.acseg"
     words = ["-o", str(output), "--epochs", "1", "--surface-refinement"]
     flag = CancelFlag()

@@ -94,9 +94,9 @@ def test_train_on_segmentations_and_on_label_maps_and_predict(folders, mrml_appl
     check_imports(record, "train")
     overlapping, exclusive = read_card(models["segmentations"]), read_card(models["labelmaps"])
     assert [s.name for s in overlapping.segments] == ["cytoplasm", "nucleus"]
-    assert overlapping.spec["output"] == "sigmoid"
+    assert overlapping.spec.output == "sigmoid"
     assert len(exclusive.segments) == 2
-    assert exclusive.spec["output"] == "softmax"
+    assert exclusive.spec.output == "softmax"
     assert overlapping.unit == "nm"
     assert overlapping.spacing == pytest.approx((30.0, 30.0, 30.0))
 

@@ -2,6 +2,7 @@
 
 from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec
 from ACSegLib.volume import Segment
 
 SLOPE = 4.0
@@ -10,15 +11,9 @@ SLOPE = 4.0
 def threshold_model(level=0.0, *, output="softmax", spacing=None, normalisation=None, patch=16, **preprocessing):
     """A real network whose answer is known: class 1 where the intensity exceeds `level` (and 2 beyond level + 1)."""
     classes = 3 if output == "softmax" else 2
-    spec = {
-        "kind": "biomedisa-unet",
-        "in_channels": 1,
-        "out_channels": classes,
-        "output": output,
-        "filters": [2, 2],
-        "strides": [[1, 1, 1], [2, 2, 2]],
-        "epsilon": 0.0,
-    }
+    spec = NetworkSpec(
+        kind=BIOMEDISA_KIND, in_channels=1, out_channels=classes, output=output, filters=(2, 2), epsilon=0.0
+    )
     state = build_network(spec).state_dict()
     for name, value in state.items():
         value.zero_()

@@ -46,8 +46,8 @@ def test_network_agrees_with_the_definition_of_its_layers(tmp_path, keras, filte
     layers = random_weights(filters, 3, resnet=resnet)
     write_model(tmp_path / "m.h5", layers, keras=keras, resnet=resnet)
     model = import_biomedisa(tmp_path / "m.h5")
-    assert model.spec["filters"] == list(filters)
-    assert model.spec["residual"] is resnet
+    assert model.spec.filters == tuple(filters)
+    assert model.spec.residual is resnet
     image = np.random.default_rng(1).random((8, 12, 8))
     expected = reference_network(image, layers, len(filters) - 1, resnet)
     assert np.abs(probabilities_of(model, image) - expected).max() < 1e-5

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from ACSegLib.network.model import cpu_layers
-from ACSegLib.network.model.architecture import build_network, unet_spec
+from ACSegLib.network.model.architecture import build_network
+from ACSegLib.network.model.spec import unet_spec
 
 
 def gradients(network, image):

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from ACSegLib.errors import FileError, InputError
-from ACSegLib.network.model.architecture import build_network, unet_spec
+from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import METADATA_KEY, Model, load_model, read_card, save_model, write_tensors
+from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.volume import Segment
 
 

@@ -1,5 +1,6 @@
 import itertools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from ACSegLib import compute
 from ACSegLib.errors import Cancelled, InputError, MemoryLimitError
 from ACSegLib.files.lazy import is_mapped
 from ACSegLib.jobs import CancelFlag, Progress
-from ACSegLib.network.model.architecture import unet_spec
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import backends, job
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.network.predict.plane_sink import PlaneSink, size_of_labels
@@ -134,7 +135,7 @@ def test_values_that_are_not_finite_count_as_the_mean():
 
 def test_other_channel_counts_are_refused():
     model = threshold_model()
-    model.spec["in_channels"] = 2
+    model.spec = replace(model.spec, in_channels=2)
     with pytest.raises(InputError, match="2 channels"):
         predict(smooth_volume(), model, settings())
 

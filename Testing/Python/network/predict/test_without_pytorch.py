@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from known_networks import threshold_model
 
 from ACSegLib.errors import InputError
 from ACSegLib.files import save_volume
-from ACSegLib.network.model.architecture import build_seeded, unet_spec
+from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.pretrained import shipped_model
+from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec, unet_spec
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Segment, Volume
@@ -21,15 +23,14 @@ from ACSegLib.volume import Segment, Volume
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 ANISOTROPIC = {"strides": ((1, 1, 1), (1, 2, 2), (2, 2, 2)), "kernels": ((1, 3, 3), (3, 3, 3), (3, 3, 3))}
-SURFACE = {"kind": "unet-with-surface", "first_kind": "unet", "surface": unet_spec(2, base=4, in_channels=3)}
-BIOMEDISA = {"kind": "biomedisa-unet", "in_channels": 1, "filters": [4, 8, 16], "out_channels": 3}
+BIOMEDISA = NetworkSpec(kind=BIOMEDISA_KIND, in_channels=1, filters=(4, 8, 16), out_channels=3)
 SPECS = {
     "residual blocks": unet_spec(2, base=4),
     "plain blocks, one head": unet_spec(2, base=4, residual=False, deep_supervision=False),
     "overlapping segments, anisotropic": unet_spec(3, overlapping=True, base=4, **ANISOTROPIC),
-    "with a refinement network": {**unet_spec(2, base=4), **SURFACE},
-    "Biomedisa's": {**BIOMEDISA, "output": "softmax"},
-    "Biomedisa's, residual": {**BIOMEDISA, "output": "softmax", "residual": True},
+    "with a refinement network": replace(unet_spec(2, base=4), refinement=unet_spec(2, base=4, in_channels=3)),
+    "Biomedisa's": BIOMEDISA,
+    "Biomedisa's, residual": replace(BIOMEDISA, residual=True),
 }
 
 
@@ -53,7 +54,7 @@ def test_the_graph_gives_the_probabilities_of_the_pytorch_module(kind):
     network = random_network(spec)
     with torch.inference_mode():
         logits = network(torch.from_numpy(image))
-    expected = (logits.sigmoid() if spec["output"] == "sigmoid" else logits.softmax(1)).numpy()
+    expected = (logits.sigmoid() if spec.overlapping else logits.softmax(1)).numpy()
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(build_graph(spec, weights, image.shape[2:]), "CPU", options)

@@ -6,19 +6,18 @@ import torch
 
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.network.model.architecture import build_network, unet_spec
+from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import Model, load_model, save_model
+from ACSegLib.network.model.spec import NetworkSpec, unet_spec
 from ACSegLib.network.predict.inference import Prediction, PredictionSettings, predict
-from ACSegLib.network.refinement.refine import (
-    first_network,
-    labels_from_probabilities,
-    refine_surface,
-    second_network,
-    surface_regions,
-    surface_tiling,
-    with_second_network,
+from ACSegLib.network.refinement.network import (
+    refinement_network,
+    with_refinement_network,
+    without_refinement_network,
 )
-from ACSegLib.network.refinement.training import SurfaceTraining, _surface_places, train_refiner
+from ACSegLib.network.refinement.refine import labels_from_probabilities, refine_surface
+from ACSegLib.network.refinement.regions import surface_regions, surface_tiling
+from ACSegLib.network.refinement.training import RefinementTraining, _surface_places, train_refinement_network
 from ACSegLib.network.train.calibration import shift_heads
 from ACSegLib.network.train.data import IGNORE
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
@@ -67,28 +66,28 @@ def dice(found, truth):
 def test_both_networks_live_in_one_file(tmp_path):
     first = model()
     spec, state = network(in_channels=2, seed=5)
-    joined = with_second_network(first, spec, state)
+    joined = with_refinement_network(first, spec, state)
     save_model(joined, tmp_path / "m.acseg")
     again = load_model(tmp_path / "m.acseg")
     volume, _ = ball()
     assert np.array_equal(
         predict(volume, again, SETTINGS).segmentation.labels, predict(volume, first, SETTINGS).segmentation.labels
     )
-    assert first_network(again).spec == first.spec
-    assert all(torch.equal(v, first.state_dict[k]) for k, v in first_network(again).state_dict.items())
-    second = second_network(again)
+    assert without_refinement_network(again).spec == first.spec
+    assert all(torch.equal(v, first.state_dict[k]) for k, v in without_refinement_network(again).state_dict.items())
+    second = refinement_network(again)
     assert all(torch.equal(v, state[k]) for k, v in second.state_dict.items())
-    assert second_network(first) is None
-    replaced = with_second_network(joined, *network(in_channels=2, base=2))
-    assert replaced.spec["surface"]["filters"][0] == 2
-    assert first_network(replaced).spec == first.spec
+    assert refinement_network(first) is None
+    replaced = with_refinement_network(joined, *network(in_channels=2, base=2))
+    assert replaced.spec.refinement.filters[0] == 2
+    assert without_refinement_network(replaced).spec == first.spec
 
 
-def test_damaged_second_network_is_refused():
-    joined = with_second_network(model(), *network(in_channels=2))
+def test_damaged_refinement_network_is_refused():
+    joined = with_refinement_network(model(), *network(in_channels=2))
     for broken in ({"surface": None}, {"surface": {"kind": "unet-with-surface"}}, {"first_kind": "unet-with-surface"}):
-        with pytest.raises(InputError, match="second network"):
-            build_network({**joined.spec, **broken})
+        with pytest.raises(InputError, match="refinement network"):
+            NetworkSpec.from_json({**joined.spec.to_json(), **broken})
 
 
 def test_nothing_changes_away_from_the_surface():
@@ -97,7 +96,7 @@ def test_nothing_changes_away_from_the_surface():
     chance[:90] = 1.0  # one surface, at plane 90
     probabilities = np.stack([1 - chance, chance]).astype(np.float16)
     labels = Segmentation(((chance > 0.5).astype(np.uint8) * 3,), [Segment("cell", 3)], volume.geometry)
-    joined = with_second_network(model(), *network(in_channels=2, seed=3))
+    joined = with_refinement_network(model(), *network(in_channels=2, seed=3))
     found = refine_surface(volume, Prediction(labels, probabilities), joined, SETTINGS)
     assert found.report["surface_regions"] == 1
     start = surface_tiling(volume.shape).starts[0][1]
@@ -116,7 +115,7 @@ def test_regions_follow_the_surface():
 
 
 def test_a_region_of_the_image_is_refined_as_an_image_of_its_own():
-    """Beyond the ROI all probabilities are 0, which the second network must not see."""
+    """Beyond the ROI all probabilities are 0, which the refinement network must not see."""
     volume, labels = ball(30)
     whole = blurred_prediction(volume, labels)
     roi = ((0, 30), (6, 30), (4, 24))
@@ -124,7 +123,7 @@ def test_a_region_of_the_image_is_refined_as_an_image_of_its_own():
     probabilities, found = np.zeros_like(whole.probabilities), np.zeros_like(whole.segmentation.labels)
     probabilities[(slice(None), *place)] = whole.probabilities[(slice(None), *place)]
     found[place] = whole.segmentation.labels[place]
-    joined = with_second_network(model(), *network(in_channels=2, seed=3))
+    joined = with_refinement_network(model(), *network(in_channels=2, seed=3))
     joined.preprocessing["normalisation"] = {"kind": "none"}
 
     def refined(volume, labels, probabilities, **options):
@@ -158,12 +157,12 @@ def test_thin_parts_are_restored_as_in_a_prediction():
         assert np.array_equal((found.labels == 3)[:, :, clear], expected[:, :, clear])
 
 
-def test_trained_second_network_brings_the_surface_back():
+def test_trained_refinement_network_brings_the_surface_back():
     pairs = [ball(seed=n) for n in range(4)]
-    settings = SurfaceTraining(
+    settings = RefinementTraining(
         steps=60, base=4, levels=2, region=24, device="cpu", learning_rate=1e-2, ema=0.9, sparse="off"
     )
-    trained = train_refiner(pairs[:3], model(), settings)
+    trained = train_refinement_network(pairs[:3], model(), settings)
     assert trained.card["surface"]["steps"] == 60
     volume, truth = pairs[3]
     before = blurred_prediction(volume, truth)
@@ -178,17 +177,18 @@ def test_refusals():
     before = blurred_prediction(volume, labels)
     with pytest.raises(InputError, match="--surface-refinement"):
         refine_surface(volume, before, model())
-    joined = with_second_network(model(), *network(in_channels=2))
+    joined = with_refinement_network(model(), *network(in_channels=2))
     with pytest.raises(InputError, match="probabilities"):
         refine_surface(volume, Prediction(before.segmentation, None), joined)
     with pytest.raises(InputError, match="no pair"):
-        train_refiner([], model())
+        train_refinement_network([], model())
     with pytest.raises(Cancelled):
-        train_refiner(
-            [ball()], model(), SurfaceTraining(steps=5, base=4, device="cpu"), Progress(cancelled=lambda: True)
+        train_refinement_network(
+            [ball()], model(), RefinementTraining(steps=5, base=4, device="cpu"), Progress(cancelled=lambda: True)
         )
-    with pytest.raises(InputError, match="loss of the second network became"):
-        train_refiner([ball()], model(), SurfaceTraining(steps=5, base=2, levels=2, device="cpu", learning_rate=1e38))
+    settings = RefinementTraining(steps=5, base=2, levels=2, device="cpu", learning_rate=1e38)
+    with pytest.raises(InputError, match="loss of the refinement network became"):
+        train_refinement_network([ball()], model(), settings)
 
 
 def test_only_changes_between_known_voxels_are_a_surface():
@@ -202,23 +202,25 @@ def test_only_changes_between_known_voxels_are_a_surface():
     assert ((inside[k, j, i] != inside[k, j - 1, i]) | (inside[k, j, i] != inside[k, j, i - 1])).all()
 
 
-def test_second_network_is_calibrated_on_what_the_first_training_held_back():
+def test_refinement_network_is_calibrated_on_what_the_first_training_held_back():
     pairs = [ball(seed=n) for n in range(4)]
-    settings = SurfaceTraining(steps=12, base=4, levels=2, region=24, device="cpu", sparse="off")
-    plain = train_refiner(pairs[:3], model(), settings)
+    settings = RefinementTraining(steps=12, base=4, levels=2, region=24, device="cpu", sparse="off")
+    plain = train_refinement_network(pairs[:3], model(), settings)
     first = model()
     first.card["validation"] = {"cases": {"ball 3": {"cell": 0.8}}}
-    calibrated = train_refiner(pairs, first, settings)
+    calibrated = train_refinement_network(pairs, first, settings)
     assert calibrated.card["surface"]["volumes"] == 3
     told = calibrated.card["surface"]["calibration"]["cell"]
     assert told["dice_gain"] >= 0
     assert told["offset"] != 0  # after so few steps there is something to put right
     own = model()
     own.card = {"validation_cases": ["ball 1"], "validation": {"cases": {"ball 1": {"cell": 0.8}}}}
-    given = train_refiner(pairs[:3], own, replace(settings, steps=2), validation=[(pairs[3][0], pairs[3][1])])
+    given = train_refinement_network(
+        pairs[:3], own, replace(settings, steps=2), validation=[(pairs[3][0], pairs[3][1])]
+    )
     assert given.card["surface"]["volumes"] == 3  # one of them is named as a volume that it was validated on
     assert "calibration" in given.card["surface"]
     assert "calibration" not in plain.card["surface"]
-    expected = shift_heads(plain.spec["surface"], second_network(plain).state_dict, [told["offset"]])
-    for name, weights in second_network(calibrated).state_dict.items():
+    expected = shift_heads(plain.spec.refinement, refinement_network(plain).state_dict, [told["offset"]])
+    for name, weights in refinement_network(calibrated).state_dict.items():
         assert torch.equal(weights, expected[name]), name

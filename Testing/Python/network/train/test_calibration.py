@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ACSegLib.network.model.architecture import build_network, unet_spec
+from ACSegLib.network.model.architecture import build_network
+from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.train.calibration import STEP, best_offsets, count_margins, middle, shift_heads
 from ACSegLib.network.train.data import IGNORE, Prepared
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ACSegLib.errors import InputError, MemoryLimitError
-from ACSegLib.network.model.architecture import build_network, patch_divisor
+from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.train.checks import Facts
 from ACSegLib.network.train.planning import make_plan, plan_patch, plan_strides, smaller_patch, training_spacing
 from ACSegLib.volume import Geometry, Segment
@@ -55,20 +55,20 @@ def test_whole_small_volumes_fit_into_the_patch():
     found = plan(facts((35, 51, 35), (1, 1, 1), "mm"))
     assert found.patch_size == (40, 56, 40)
     assert found.batch_size == 1
-    assert found.spec["filters"] == [16, 32, 64, 128]
+    assert found.spec.filters == (16, 32, 64, 128)
 
 
 def test_gpu_plan_is_larger():
     found = plan(facts((400, 400, 400)), device="cuda")
     assert found.patch_size == (128, 128, 128)
-    assert (found.batch_size, found.spec["filters"][0], len(found.spec["filters"])) == (2, 32, 5)
+    assert (found.batch_size, found.spec.filters[0], len(found.spec.filters)) == (2, 32, 5)
 
 
 @pytest.mark.parametrize("shape", [(3, 40, 40), (7, 7, 7), (1, 64, 64), (200, 13, 90)])
 def test_every_plan_can_be_built(shape):
     found = plan(facts(shape))
     build_network(found.spec)
-    assert all(p % d == 0 for p, d in zip(found.patch_size, patch_divisor(found.spec), strict=True))
+    assert all(p % d == 0 for p, d in zip(found.patch_size, found.spec.patch_divisor, strict=True))
 
 
 def test_memory_makes_the_patch_smaller_and_is_an_error_at_the_end():
@@ -98,9 +98,9 @@ def test_overlap_and_overrides():
         facts(overlapping=True),
         overrides={"patch_size": [24, 32, 40], "base": 8, "normalisation": "fixed", "levels": 3},
     )
-    assert found.spec["output"] == "sigmoid"
+    assert found.spec.output == "sigmoid"
     assert found.patch_size == (24, 32, 40)
-    assert found.spec["filters"] == [8, 16, 32]
+    assert found.spec.filters == (8, 16, 32)
     assert found.preprocessing["normalisation"]["statistics"]["mean"] == 0.5
     assert found.reasons["base"] == "asked for"
 
@@ -114,7 +114,7 @@ def test_patches_grow_to_the_whole_and_never_cost_more():
     assert sizes[-1] == (made.patch_size, made.batch_size)
     whole = np.prod(made.patch_size) * made.batch_size
     for patch, batch in sizes[:4]:
-        assert all(n % d == 0 for n, d in zip(patch, patch_divisor(made.spec), strict=True))
+        assert all(n % d == 0 for n, d in zip(patch, made.spec.patch_divisor, strict=True))
         assert np.prod(patch) * batch <= whole
     assert plan(facts(), overrides={"grow": False}).growth == []
     assert plan(facts((20, 20, 20)), overrides={"patch_size": [8, 8, 8]}).growth == []
@@ -122,7 +122,7 @@ def test_patches_grow_to_the_whole_and_never_cost_more():
 
 def test_encoders_are_residual_unless_asked_otherwise():
     for preset, device in (("quick", "cpu"), ("standard", "cpu"), ("quick", "cuda")):
-        assert plan(facts(), preset=preset, device=device).spec["residual"]
+        assert plan(facts(), preset=preset, device=device).spec.residual
     asked = plan(facts(), overrides={"residual": False})
-    assert not asked.spec["residual"]
+    assert not asked.spec.residual
     assert asked.reasons["residual"] == "asked for"

@@ -15,8 +15,9 @@ import torch
 from ACSegLib.compute import PRECISION_VARIABLE
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import CancelFlag, Progress
-from ACSegLib.network.model.architecture import build_seeded, unet_spec
+from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model, load_model, save_model
+from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec, unet_spec
 from ACSegLib.network.train import sampling, trainer, training, validation
 from ACSegLib.network.train.augmentation import PRESETS
 from ACSegLib.network.train.checkpoint import State, load_checkpoint, require_space
@@ -118,8 +119,8 @@ class TestLearning:
             [labels.labels > 0, labels.labels == 2], [Segment("cell", 1), Segment("bead", 2)], labels.geometry
         )
         found = train([(volume, both)], settings(epochs=1))
-        assert found.model.spec["output"] == "sigmoid"
-        assert found.model.spec["out_channels"] == 2
+        assert found.model.spec.output == "sigmoid"
+        assert found.model.spec.out_channels == 2
 
     def test_volume_smaller_than_a_patch_and_minutes(self):
         small = settings(
@@ -367,7 +368,7 @@ class TestFineTuning:
         table = [Segment("bead", 1), Segment("wall", 2), Segment("Cell", 3)]
         spec, state, fresh = adapt_head(model, table, "softmax")
         assert fresh == ["wall"]
-        assert spec["out_channels"] == 4
+        assert spec.out_channels == 4
         for key in head_keys(model.spec):
             assert torch.equal(state[key][[0, 3, 1]], model.state_dict[key])
         assert {k for k in state if not torch.equal(state[k], model.state_dict[k])} == set(head_keys(model.spec))
@@ -381,23 +382,23 @@ class TestFineTuning:
         assert losses_of(tuned) == losses_of(train(new, settings(**options, init=trained.model)))
         assert any("granule" in w for w in tuned.warnings)
         assert any("base, levels had no effect" in w for w in tuned.warnings)
-        assert tuned.plan.spec["filters"] == trained.plan.spec["filters"]
+        assert tuned.plan.spec.filters == trained.plan.spec.filters
         assert tuned.model.card["initial_model"]["steps"] == 80
 
     def test_another_kind_of_output_starts_all_segments_untrained(self, trained):
         table = [Segment("bead", 1), Segment("cell", 2)]
         spec, _, fresh = adapt_head(trained.model, table, "sigmoid")
-        assert (spec["out_channels"], fresh) == (2, ["bead", "cell"])
+        assert (spec.out_channels, fresh) == (2, ["bead", "cell"])
         assert adapt_head(trained.model, table, "softmax")[2] == []
 
     def test_imported_networks_can_go_on(self):
         from ACSegLib.network.model.architecture import build_network
 
-        spec = {"kind": "biomedisa-unet", "in_channels": 1, "out_channels": 3, "filters": [4, 8], "residual": False}
+        spec = NetworkSpec(kind=BIOMEDISA_KIND, in_channels=1, out_channels=3, filters=(4, 8))
         network = build_network(spec)
         model = Model(spec, network.state_dict(), [Segment("cell", 1), Segment("bead", 2)], {"pipeline": "biomedisa"})
         found = train([pair(0)], settings(epochs=1, init=model))
-        assert found.model.spec["kind"] == "biomedisa-unet"
+        assert found.model.spec.kind == "biomedisa-unet"
         means = [k for k in model.state_dict if k.endswith("running_mean")]
         assert means
         for key in means:
