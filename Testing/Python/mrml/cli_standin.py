@@ -36,14 +36,14 @@ def check_imports(record, step):
     """What was imported is in Slicer, or in the list of what the step installs."""
     from ACSegPanels.install import NEED_TORCH, REQUIREMENTS
 
-    in_slicer = {"numpy", "scipy", "SimpleITK", "vtk", "slicer"}
+    in_slicer = {"numpy", "scipy", "SimpleITK", "vtk", "slicer", "llvmlite"}  # llvmlite: numba brings it
     listed = {requirement.partition(">")[0].lower() for requirement in REQUIREMENTS[step]}
     listed |= {"torch"} if step in NEED_TORCH else set()
     distributions = importlib.metadata.packages_distributions()
     found = set(record.read_text().split()) - set(sys.stdlib_module_names) - {"ACSegLib"} - in_slicer
     assert "nrrd" in found, "nothing was recorded"
     unlisted = {n for n in found if not {d.lower() for d in distributions.get(n, [n])} & listed}
-    assert unlisted == set()
+    assert unlisted == set(), f"imported by {step} and not in its list: {unlisted}"
 
 
 def shown(name):

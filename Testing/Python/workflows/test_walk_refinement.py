@@ -5,11 +5,12 @@ from scipy.ndimage import gaussian_filter
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict.inference import Prediction
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 from ACSegLib.workflows.walk_refinement import confident_seeds, refine_by_walk
 
-MODEL = Model({"output": "softmax"}, {}, [Segment("cell", 3)])
+MODEL = Model(unet_spec(1), {}, [Segment("cell", 3)])
 
 
 def cell(size=40, seed=0):
@@ -106,6 +107,6 @@ def test_nothing_sure_keeps_the_prediction():
 
 def test_overlapping_segments_are_refused():
     volume, truth = cell()
-    model = Model({"output": "sigmoid"}, {}, [Segment("cell", 3)])
+    model = Model(unet_spec(1, overlapping=True), {}, [Segment("cell", 3)])
     with pytest.raises(InputError, match="--refine network"):
         refine_by_walk(volume, coarse_prediction(volume, truth), model, Progress())

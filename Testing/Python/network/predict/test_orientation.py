@@ -8,8 +8,9 @@ import pytest
 from known_networks import threshold_model
 
 from ACSegLib.errors import InputError
-from ACSegLib.network.model.architecture import build_seeded, unet_spec
+from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import job
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.network.predict.orientation import Orientation, canonical_orientation
