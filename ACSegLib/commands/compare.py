@@ -25,6 +25,7 @@ from ACSegLib.commands.matching import match_files, name_files, segments_there
 from ACSegLib.commands.opening import LabelsDatasetOption, VoxelSizeOption, check_opening, open_labels
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
+from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 from ACSegLib.placement import UNITS, in_one_unit, in_unit, place_labels, told_unit
 from ACSegLib.volume import UNITS_IN_MM
@@ -89,7 +90,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     from ACSegLib.measure.scores import summarise_scores
 
     if options.cells and (options.segments or options.instances):
-        raise InputError("--cells takes every segment as a cell; leave --segments and --instances out.")
+        raise InputError("--cells counts every segment as a cell; leave --segments and --instances out.")
     if options.slice:
         _parse_slice(options.slice)
     if options.exclude_border and (options.cells or options.slice):
@@ -115,11 +116,11 @@ def describe(results: Mapping[str, Any]) -> str:
     table = results["outputs"].get("table")
     lines = [f"{results['volumes']} pair(s) compared" + (f" -> {table}" if table else "")]
     for row in results["summary"][:LISTED]:
-        lines.append(f"  {row['segment']} (n = {row['count']}): {', '.join(_figures(row))}")
+        lines.append(f"  {row['segment']} (n = {row['count']}): {', '.join(_values(row))}")
     return "\n".join([*lines, *more_lines(results["summary"]), *failure_lines(results["failures"])])
 
 
-def _figures(row: Mapping[str, Any]) -> list[str]:
+def _values(row: Mapping[str, Any]) -> list[str]:
     """What a person should read of a segment. Where cells were matched, their quality comes first."""
     from ACSegLib.measure.overlap import ALL_CELLS
 
@@ -141,19 +142,19 @@ def _figures(row: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _pm(figure: Mapping[str, Any], scale: float = 1.0) -> str:
+def _pm(spread: Mapping[str, Any], scale: float = 1.0) -> str:
     """Mean and SD as text, rounded by the SD."""
     from ACSegLib.study.numbers import plain, rounded
 
-    if not figure["count"]:
+    if not spread["count"]:
         return "undefined"
-    if figure["sd"] is None:
-        return plain(figure["mean"] * scale)
-    return rounded(figure["mean"] * scale, figure["sd"] * scale, "+-")
+    if spread["sd"] is None:
+        return plain(spread["mean"] * scale)
+    return rounded(spread["mean"] * scale, spread["sd"] * scale, "+-")
 
 
 def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
-    """Pair the files of two folders (or two files) by name; what has no partner is told in a sentence."""
+    """Pair the files of two folders (or two files) by name; what has no partner is named in a sentence."""
     results, truths = find_labels([result]), find_labels([truth])
     named = name_files(truths)
     partners, missing = match_files(named, results, "result", result)
@@ -164,11 +165,11 @@ def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
     return items, missing
 
 
-def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
+def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     """Compare one pair of files."""
     from ACSegLib.files.registry import tell
     from ACSegLib.measure.overlap import require_same_place
-    from ACSegLib.measure.scores import add_shape_figures
+    from ACSegLib.measure.scores import add_shape_values
     from ACSegLib.special_segments import structures
 
     progress(0.0, f"reading {item.name}")
@@ -190,17 +191,17 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[dict[
         raise InputError(f"{item.name}: neither the result nor the truth has a segment to compare.")
     rows = _rows(result, truth, ignore, options, progress.part(0.0, 0.8))
     if not options.slice and not options.cells:
-        add_shape_figures(rows, result, truth, ignore, options.morphology)
+        add_shape_values(rows, result, truth, ignore, options.morphology)
     progress(1.0, f"compared {item.name}")
     return [{"volume_name": item.name, **row} for row in rows]
 
 
 def _rows(
     result: Segmentation, truth: Segmentation, ignore: np.ndarray | None, options: Options, progress: Progress
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     from ACSegLib.measure.overlap import compare_cells, compare_segmentations, pair_segments
 
-    figures: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "ignore": ignore,
         "tolerance": options.tolerance or None,
         "surface": options.surface,
@@ -208,12 +209,12 @@ def _rows(
         "distances": options.distances and not options.slice,
     }
     if options.cells:
-        return compare_cells(result.flattened(), truth.flattened(), **figures)
+        return compare_cells(result.flattened(), truth.flattened(), **settings)
     chosen = segments_there(options.segments, [name for name, _, _ in pair_segments(result, truth)])
     if chosen is None:
         return []
     return compare_segmentations(
-        result, truth, segments=chosen, instances=options.instances, progress=progress, **figures
+        result, truth, segments=chosen, instances=options.instances, progress=progress, **settings
     )
 
 

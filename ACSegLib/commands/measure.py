@@ -30,6 +30,7 @@ from ACSegLib.commands.opening import (
 )
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
+from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 from ACSegLib.placement import UNITS, in_one_unit, in_unit, place_labels, told_unit
 from ACSegLib.volume import UNITS_IN_MM
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
 
 _SURFACES = ("crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces")
-#: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
-_HUGE_VOXEL_MM = 5.0
 
 
 @dataclass
@@ -92,58 +91,32 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Measure each input and write the table."""
     check_opening(options)
+    from ACSegLib.measure.table_checks import summarise_cells, warnings_on
+
     items, missing = _items(options)
     warnings: list[str] = []
 
-    def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        warnings.extend(_bead_warnings(rows) + _unit_warnings(rows))
-        return _summary(rows)
+    def summarise(rows: list[Row]) -> list[Row]:
+        warnings.extend(warnings_on(rows))
+        return summarise_cells(rows)
 
     return {**run_table(items, missing, measure_item, options, summarise, progress), "warnings": warnings}
 
 
 def describe(results: Mapping[str, Any]) -> str:
     """Say what was measured, per segment, and what failed."""
+    from ACSegLib.study.numbers import plain
+
     lines = [f"{results['volumes']} volume(s), {results['rows']} rows -> {results['outputs']['table']}"]
     for row in results["summary"][:LISTED]:
         unit = row["unit"]
-        ratio = "" if row["surface_to_volume"] is None else f", S/V {row['surface_to_volume']:.4g} 1/{unit}"
+        volume, area = plain(row["volume"]), plain(row["surface_area"])
+        ratio = "" if row["surface_to_volume"] is None else f", S/V {plain(row['surface_to_volume'])} 1/{unit}"
         lines.append(
-            f"  {row['segment']}: volume {row['volume']:.4g} {unit}3, surface {row['surface_area']:.4g} {unit}2{ratio}"
-            f" (mean of {row['count']})"
+            f"  {row['segment']}: volume {volume} {unit}3, surface {area} {unit}2{ratio} (mean of {row['count']})"
         )
     lines += more_lines(results["summary"]) + [f"  note: {text}" for text in results["warnings"]]
     return "\n".join(lines + failure_lines(results["failures"]))
-
-
-def _bead_warnings(rows: list[dict[str, Any]]) -> list[str]:
-    """Sentences on volumes whose beads do not read what the others' read, so that their LAC is not to be trusted."""
-    from ACSegLib.measure.intensity import unlike_beads
-
-    found = unlike_beads({r["volume_name"]: r["bead_lac"] for r in rows if r.get("bead_lac") is not None})
-    return [
-        f"{name}: its beads read {100 * part:.0f} % of the median of all volumes; check what is labelled bead there."
-        for name, part in found.items()
-    ]
-
-
-def _unit_warnings(rows: list[dict[str, Any]]) -> list[str]:
-    """Sentences where files state no unit of length, or one that no microscope can mean."""
-    sizes = {r["volume_name"]: (r["unit"], (r["volume"] / r["voxels"]) ** (1 / 3)) for r in rows if r["voxels"]}
-    unknown = sorted(name for name, (unit, edge) in sizes.items() if unit == "px" and edge != 1.0)
-    huge = sorted(name for name, (unit, edge) in sizes.items() if edge * UNITS_IN_MM.get(unit, 0.0) > _HUGE_VOXEL_MM)
-    found = []
-    if unknown:
-        found.append(
-            f"{len(unknown)} volume(s) state no unit of length ({unknown[0]}), so that their figures, marked px, are in "
-            "the numbers of the file; say with --file-unit what these are."
-        )
-    if huge:
-        found.append(
-            f"{len(huge)} volume(s) have voxels of more than {_HUGE_VOXEL_MM:g} mm ({huge[0]}); if the file names no "
-            "unit, say with --file-unit what its numbers are."
-        )
-    return found
 
 
 def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
@@ -158,7 +131,7 @@ def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
     return items, missing | without
 
 
-def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
+def measure_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     """Measure one segmentation file."""
     from ACSegLib.files.registry import tell
     from ACSegLib.special_segments import structures
@@ -184,12 +157,17 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[dict[
 
 def measure_labels(
     segmentation: Segmentation, volume: Volume | None, options: Options, progress: Progress
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Measure labels as the options say; the image, if any, on the same grid. Gives the rows of the table."""
+    from ACSegLib.measure.intensity import BeadReading, read_beads
     from ACSegLib.measure.morphology import measure_segmentation
 
-    factor, beads = _beads(segmentation, volume, options)
-    notes: dict[str, float | str] = {**beads}
+    if volume is None and options.bead_reference:
+        raise InputError("--bead-reference needs the tomogram; name it with --image.")
+    beads = BeadReading()
+    if volume is not None:
+        beads = read_beads(segmentation, volume, options.bead_name, options.bead_reference)
+    notes: Row = dict(beads.columns)
     segmentation = in_unit(segmentation, options.unit)
     if volume is not None:
         volume = replace(volume, geometry=segmentation.geometry)
@@ -197,7 +175,7 @@ def measure_labels(
         segmentation,
         volume,
         settings=_settings(options),
-        factor=factor,
+        factor=beads.factor,
         segments=options.segments or None,
         progress=progress,
     )
@@ -222,41 +200,3 @@ def _settings(options: Options) -> MorphologySettings:
         contact_gap=options.contact_gap,
         exclude_border=options.exclude_border,
     )
-
-
-def _beads(segmentation: Segmentation, volume: Volume | None, options: Options) -> tuple[float, dict[str, float]]:
-    """Factor of the absorption figures, and the columns that tell of the beads (none if these absorb nothing)."""
-    from ACSegLib.measure.intensity import bead_absorption, bead_mask, bead_normalisation
-    from ACSegLib.volume import require_same_grid
-
-    if volume is None:
-        if options.bead_reference:
-            raise InputError("--bead-reference needs the tomogram; name it with --image.")
-        return 1.0, {}
-    require_same_grid(volume, segmentation)
-    beads = bead_mask(segmentation, options.bead_name)
-    if beads is None or not beads.any():
-        if options.bead_reference:
-            raise InputError(f"{segmentation.name}: no segment named *{options.bead_name}* to normalise by.")
-        return 1.0, {}
-    if options.bead_reference:
-        found = bead_normalisation(volume, beads, options.bead_reference)
-        factor, lac, spread = found.factor, found.bead_lac, found.spread
-    else:
-        factor, (lac, spread, _) = 1.0, bead_absorption(volume, beads)
-    return factor, {"bead_lac": lac, "bead_lac_spread": spread, "lac_factor": factor} if lac > 0 else {}
-
-
-def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Means over volumes of each segment's main figures."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["kind"] == "segment" and row["voxels"]:
-            found.setdefault((row["segment"], row["unit"]), []).append(row)
-    table = []
-    for (segment, unit), group in found.items():
-        means = {
-            key: sum(r[key] for r in group) / len(group) for key in ("volume", "surface_area", "surface_to_volume")
-        }
-        table.append({"segment": segment, "unit": unit, "count": len(group), **means})
-    return table

@@ -30,7 +30,7 @@ class PairedComparison:
 
     Means, differences and interval are in the measure's unit. `cohen_d` is the mean difference over the SD of the
     differences (d_z); `t_p` and `wilcoxon_p` are two-sided, `p_corrected` is `t_p` corrected for several measures.
-    NaN where fewer than two pairs, or differences without spread, leave a figure undefined.
+    NaN where fewer than two pairs, or differences without spread, leave a value undefined.
     """
 
     measure: str
@@ -52,7 +52,7 @@ class PairedComparison:
     p_corrected: float = _NAN
 
     def as_row(self) -> Row:
-        """The figures as a row of a table."""
+        """The values as a row of a table."""
         return asdict(self)
 
 
@@ -64,7 +64,7 @@ def compare_paired(
     Parameters
     ----------
     first, second : sequence of float
-        One value a cell, in one order. Pairs with an undefined value are left out and counted.
+        One value per cell, in one order. Pairs with an undefined value are left out and counted.
     measure : str
         Name, for the table.
     confidence : float
@@ -79,16 +79,16 @@ def compare_paired(
     difference = a - b
     mean = float(np.mean(difference)) if n else _NAN
     spread = float(np.std(difference, ddof=1)) if n > 1 else _NAN
-    figures = {"t": _NAN, "t_p": _NAN, "wilcoxon_p": _NAN, "cohen_d": _NAN, "low": _NAN, "high": _NAN}
+    tested = {"t": _NAN, "t_p": _NAN, "wilcoxon_p": _NAN, "cohen_d": _NAN, "low": _NAN, "high": _NAN}
     if n > 1 and spread <= 1e-12 * max(float(np.max(np.abs(np.concatenate([a, b])))), 1e-300):
         # Equal differences: without spread there is no test; equal values are not different.
-        figures.update(low=mean, high=mean, t_p=1.0 if mean == 0 else _NAN, wilcoxon_p=1.0 if mean == 0 else _NAN)
+        tested.update(low=mean, high=mean, t_p=1.0 if mean == 0 else _NAN, wilcoxon_p=1.0 if mean == 0 else _NAN)
     elif n > 1:
         from scipy import stats
 
         found = stats.ttest_rel(a, b)
         interval = found.confidence_interval(confidence)
-        figures.update(
+        tested.update(
             t=float(found.statistic),
             t_p=float(found.pvalue),
             wilcoxon_p=float(stats.wilcoxon(a, b).pvalue),
@@ -107,13 +107,13 @@ def compare_paired(
         mean_second=mean_second,
         difference=mean,
         difference_sd=spread,
-        interval_low=figures["low"],
-        interval_high=figures["high"],
+        interval_low=tested["low"],
+        interval_high=tested["high"],
         relative_difference=relative,
-        t=figures["t"],
-        t_p=figures["t_p"],
-        wilcoxon_p=figures["wilcoxon_p"],
-        cohen_d=figures["cohen_d"],
+        t=tested["t"],
+        t_p=tested["t_p"],
+        wilcoxon_p=tested["wilcoxon_p"],
+        cohen_d=tested["cohen_d"],
         limit_low=limits["limit_low"],
         limit_high=limits["limit_high"],
     )
@@ -192,9 +192,9 @@ def compare_groups(
     Returns
     -------
     list of dict
-        The first row is of all groups (Welch's ANOVA and Kruskal-Wallis; with two groups it is left out), then a row a
-        pair: Welch's t-test, Mann-Whitney test, Hedges' g, difference of means with 95 % interval. The ANOVA's p is NaN
-        where the cells of a group are all alike.
+        The first row is of all groups (Welch's ANOVA and Kruskal-Wallis; with two groups it is left out), then one row
+        per pair: Welch's t-test, Mann-Whitney test, Hedges' g, difference of means with 95 % interval. The ANOVA's p is
+        NaN where the cells of a group are all alike.
     """
     clean = {name: _defined(values) for name, values in groups.items()}
     small = [name for name, values in clean.items() if len(values) < minimum]

@@ -50,7 +50,7 @@ class InstanceMatching:
         return self.segmentation_quality * self.recognition_quality if self.matches else self.recognition_quality
 
     def as_row(self) -> dict[str, float | int]:
-        """The figures as plain numbers, for a table."""
+        """The values as plain numbers, for a table."""
         return {
             "panoptic_quality": self.panoptic_quality,
             "recognition_quality": self.recognition_quality,
@@ -71,7 +71,7 @@ def match_instances(
     Parameters
     ----------
     result, truth : ndarray of unsigned int, shape (k, j, i)
-        One value a cell, 0 is background.
+        One value per cell, 0 is background.
     threshold : float
         Smallest IoU of a match, 0 to 1. From 0.5 on the match is unique; below, the assignment that maximises the
         sum of IoU is taken.

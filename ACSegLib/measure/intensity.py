@@ -8,22 +8,22 @@ in soft X-ray tomography).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
+from ACSegLib.files.tables import Row
 from ACSegLib.masks import bounding_box, eroded
-from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
 #: Percentiles that are reported, with the names of their columns.
 PERCENTILES = (5, 25, 50, 75, 95)
 _QUANTILES = tuple(f"lac_p{p}" for p in PERCENTILES)
 
 
-def intensity_measures(image: np.ndarray, mask: np.ndarray, factor: float = 1.0) -> dict[str, Any]:
+def intensity_measures(image: np.ndarray, mask: np.ndarray, factor: float = 1.0) -> Row:
     """Mean, SD, percentiles and extremes of an image inside a mask.
 
     Parameters
@@ -45,7 +45,7 @@ def intensity_measures(image: np.ndarray, mask: np.ndarray, factor: float = 1.0)
     mask = as_mask(mask)
     values, invalid = _finite(image[mask])
     inside, _ = _finite(image[eroded(mask)])
-    row: dict[str, Any] = dict.fromkeys(["lac_mean", "lac_sd", "lac_min", *_QUANTILES, "lac_max"], float("nan"))
+    row: Row = dict.fromkeys(["lac_mean", "lac_sd", "lac_min", *_QUANTILES, "lac_max"], float("nan"))
     row.update(lac_interior_mean=float("nan"), lac_interior_sd=float("nan"))
     if len(values):
         extremes = np.percentile(values, (0, *PERCENTILES, 100))
@@ -161,6 +161,47 @@ def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> B
     if not lac > 0:
         raise InputError(f"the beads of {volume.name!r} have LAC {lac:g}; normalisation needs a positive value.")
     return BeadNormalisation(float(reference) / lac, lac, float(reference), voxels, spread)
+
+
+@dataclass(frozen=True)
+class BeadReading:
+    """What the beads of a tomogram say of its LAC: the factor of all values, and the columns of the table."""
+
+    factor: float = 1.0
+    columns: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_beads(segmentation: Segmentation, volume: Volume, name: str = "bead", reference: float = 0.0) -> BeadReading:
+    """Read the absorption of the segments named as beads, and the factor that makes it the reference.
+
+    Parameters
+    ----------
+    segmentation, volume
+        On one grid.
+    name : str
+        Text in the names of bead segments.
+    reference : float
+        LAC that the beads should have; 0 leaves the values as they are.
+
+    Raises
+    ------
+    InputError
+        If there are no beads to normalise by, or the grids differ.
+    """
+    require_same_grid(volume, segmentation)
+    beads = bead_mask(segmentation, name)
+    if beads is None or not beads.any():
+        if reference:
+            raise InputError(f"{segmentation.name}: no segment named *{name}* to normalise by.")
+        return BeadReading()
+    if reference:
+        normalisation = bead_normalisation(volume, beads, reference)
+        factor, lac, spread = normalisation.factor, normalisation.bead_lac, normalisation.spread
+    else:
+        factor, (lac, spread, _) = 1.0, bead_absorption(volume, beads)
+    if not lac > 0:  # what absorbs nothing is no bead
+        return BeadReading(factor)
+    return BeadReading(factor, {"bead_lac": lac, "bead_lac_spread": spread, "lac_factor": factor})
 
 
 def unlike_beads(bead_lac: Mapping[str, float], tolerance: float = 0.2) -> dict[str, float]:

@@ -164,7 +164,7 @@ def describe_volume(volume: Volume, side: int = 48) -> np.ndarray:
     Returns
     -------
     ndarray of float64
-        26 figures; compare them with `novelty`.
+        26 values; compare them with `novelty`.
     """
     from scipy import ndimage
 
@@ -181,9 +181,9 @@ def describe_volume(volume: Volume, side: int = 48) -> np.ndarray:
         edge = ndimage.gaussian_gradient_magnitude(sample, sigma) / spread
         edges.append(np.quantile(edge, (0.25, 0.5, 0.75, 0.95, 0.99)))
     noise = (sample - ndimage.median_filter(sample, 3)) / spread
-    figures = [np.std(noise), np.quantile(np.abs(noise), 0.5), np.quantile(np.abs(noise), 0.95)]
+    intensities = [np.std(noise), np.quantile(np.abs(noise), 0.5), np.quantile(np.abs(noise), 0.95)]
     size = np.log(np.array(volume.geometry.spacing, float)), [np.log(spread)]
-    return np.concatenate([quantiles, *edges, figures, *size])
+    return np.concatenate([quantiles, *edges, intensities, *size])
 
 
 def disagreement(predictions: Sequence[np.ndarray]) -> float:
@@ -274,7 +274,7 @@ def suggest_volumes(
 
 
 def _standardised(candidates: Sequence[np.ndarray], training: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Both sets with each figure scaled to unit spread (of both together); figures that never vary drop out."""
+    """Both sets with each value scaled to unit spread (of both together); values that never vary drop out."""
     every = np.array([*candidates, *training], float)
     spread = every.std(axis=0)
     scale = np.where(spread > 1e-9 * np.maximum(np.abs(every).max(axis=0), 1e-300), spread, np.inf)

@@ -65,7 +65,7 @@ def shape_measures(
     area = surface_area(crop, spacing, surface_method)
     axes, first = _principal_axes(crop, voxels, spacing, direction)
     ball = np.pi ** (1 / 3) * (6 * volume) ** (2 / 3)
-    figures = (
+    measured = (
         area / volume,
         float(ball / area),
         *axes,
@@ -73,7 +73,7 @@ def shape_measures(
         axes[2] / axes[1],
     )
     row: dict[str, float] = {"voxels": voxels, "volume": volume, "surface_area": area}
-    row.update(zip(names, figures, strict=True))
+    row.update(zip(names, measured, strict=True))
     row.update(zip(("axis_1_l", "axis_1_p", "axis_1_s"), first, strict=True))
     return row
 
@@ -174,7 +174,7 @@ def measure_segmentation(
     list of dict
         "segment", "kind" ("segment" or "cell"), "cell" (0 for the segment, 1.. by falling size), "unit",
         "touches_border", "pieces" and "largest_piece" (of a segment: its connected cells, and the part of its volume
-        that the largest has), the figures of `shape_measures`, "thin_radius", those of `ThinStructures` and of
+        that the largest has), the values of `shape_measures`, "thin_radius", those of `ThinStructures` and of
         `intensity_measures`, and "contact: NAME" per other segment. Plain Python values.
     """
     progress = progress or Progress()
@@ -273,7 +273,7 @@ class _Context:
         return row
 
     def _thin_structures(self, mask: np.ndarray, parts: Sequence[Row] | None, voxels: int) -> Row:
-        """The radius, and the figures of the mask, or those of its cells as one."""
+        """The radius, and the values of the mask, or those of its cells as one."""
         geometry = self.segmentation.geometry
         radius = self.settings.thin_radius or default_radius(geometry.spacing, geometry.unit)
         if parts is not None:

@@ -4,7 +4,7 @@ Empty and absent segments follow "Metrics reloaded" (Maier-Hein, Reinke et al., 
 its reference implementation:
 
 ======================= ============== ============== ==============
-figure                  both empty     truth empty    result empty
+value                   both empty     truth empty    result empty
 ======================= ============== ============== ==============
 Dice, Jaccard           1              0              0
 surface Dice            1              0              0
@@ -206,7 +206,7 @@ def compare_segmentations(
     -------
     list of dict
         One row a segment: "segment", "status" ("both", "absent from result", "absent from truth", "absent from both"),
-        "unit", and the figures of `compare_masks` as plain floats.
+        "unit", and the values of `compare_masks` as plain floats.
     """
     progress = progress or Progress()
     require_same_place(result, truth)
@@ -229,11 +229,11 @@ def compare_segmentations(
         a, b = (found.mask(side, box) for found, side in zip(boxes, sides, strict=True))
         left_out = ignore[box] if ignore is not None else None
         row: Row = {"segment": name, "status": "", "unit": unit}
-        figures = compare_masks(
+        values = compare_masks(
             a, b, spacing, tolerance=tolerance, ignore=left_out, surface=surface, distances=distances
         )
-        row["status"] = _status(figures["result_volume"] > 0, figures["truth_volume"] > 0)
-        row.update(figures)
+        row["status"] = _status(values["result_volume"] > 0, values["truth_volume"] > 0)
+        row.update(values)
         if instances:
             cells = [find_components(mask).labels() for mask in (a, b)]
             row.update(match_instances(cells[0], cells[1], ignore=left_out).as_row())
@@ -263,7 +263,7 @@ def compare_cells(
     Returns
     -------
     list of dict
-        First "segment" `ALL_CELLS`, "instance" 0: the figures of `compare_masks` for the foreground, those of
+        First "segment" `ALL_CELLS`, "instance" 0: the values of `compare_masks` for the foreground, those of
         `match_instances`, and "matched_dice", the mean Dice of the matched pairs (NaN if nothing matches). Then one row
         per cell, "instance" 1 and up: Dice, Jaccard and volumes of a matched pair, of a missed cell, or of a false
         positive one.
@@ -271,15 +271,15 @@ def compare_cells(
     require_same_place(result, truth)
     unit, spacing = _unit_and_spacing(result, truth)
     a, b = result.labels, truth.labels
-    figures = compare_masks(a, b, spacing, tolerance=tolerance, ignore=ignore, surface=surface, distances=distances)
+    values = compare_masks(a, b, spacing, tolerance=tolerance, ignore=ignore, surface=surface, distances=distances)
     matching = match_instances(a, b, ignore=ignore)
     scores = [2 * iou / (1 + iou) for _, _, iou in matching.matches]
     foreground: Row = {
         "segment": ALL_CELLS,
         "instance": 0,
-        "status": _status(figures["result_volume"] > 0, figures["truth_volume"] > 0),
+        "status": _status(values["result_volume"] > 0, values["truth_volume"] > 0),
         "unit": unit,
-        **figures,
+        **values,
         **matching.as_row(),
         "matched_dice": float(np.mean(scores)) if scores else _NAN,
     }

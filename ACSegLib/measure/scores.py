@@ -14,7 +14,7 @@ from ACSegLib.measure.regions import SegmentBoxes, touches_border, union_box
 from ACSegLib.measure.surface import surface_area
 from ACSegLib.volume import Segment, Segmentation
 
-#: Figures of the summary: name there, column of the table.
+#: Values of the summary: name there, column of the table.
 SUMMARISED = {
     "dice": "dice",
     "jaccard": "jaccard",
@@ -32,7 +32,7 @@ CELL_COUNTS = ("matched_cells", "missed_cells", "false_positive_cells", "split_c
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over volumes: how many have it, how many have not, and its mean, SD and median (None of too few)."""
+    """A value over volumes: how many have it, how many have not, and its mean, SD and median (None of too few)."""
 
     count: int
     undefined: int
@@ -72,10 +72,10 @@ def summarise_scores(rows: Sequence[Row]) -> list[Row]:
     return table
 
 
-def add_shape_figures(
+def add_shape_values(
     rows: list[Row], result: Segmentation, truth: Segmentation, ignore: np.ndarray | None, surfaces: bool
 ) -> None:
-    """Add to each row whether the true segment is cut by the border, and the surface figures of both sides."""
+    """Add to each row whether the border cuts the true segment, and both sides' area and surface-to-volume ratio."""
     pairs = {name: sides for name, *sides in pair_segments(result, truth)}
     boxes = SegmentBoxes(result), SegmentBoxes(truth)
     for row in rows:
@@ -87,11 +87,11 @@ def add_shape_figures(
         for side, segment, found, labels in zip(
             ("result", "truth"), (of_result, of_truth), boxes, (result, truth), strict=True
         ):
-            area, ratio = _surface_figures(segment, found, labels, ignore)
+            area, ratio = _surface_values(segment, found, labels, ignore)
             row[f"{side}_surface_area"], row[f"{side}_surface_to_volume"] = area, ratio
 
 
-def _surface_figures(
+def _surface_values(
     segment: Segment | None, boxes: SegmentBoxes, labels: Segmentation, ignore: np.ndarray | None
 ) -> tuple[float, float]:
     """Surface area of a segment outside the ignored region, and its ratio to the volume there (NaN if there is none).

@@ -1,7 +1,7 @@
 """Segmentation without learning, as baselines: thresholds, watershed, and a 2D model that takes a box as prompt.
 
 The thresholds are those that Erozan et al. (iScience 27 (2024) 109856) compare with: Otsu's and the adaptive one.
-Each method gives a Segmentation, so its figures come from the same functions as the network's.
+Each method gives a Segmentation, so that it is measured by the same functions as a prediction.
 
 References
 ----------
@@ -85,7 +85,7 @@ def threshold_segmentation(
     Returns
     -------
     Segmentation
-        One segment, "cytoplasm"; with "watershed" one a cell, "cell 1" being the largest.
+        One segment, "cytoplasm"; with "watershed" one per cell, "cell 1" being the largest.
     """
     settings, progress = settings or ThresholdSettings(), progress or Progress()
     if settings.method not in METHODS:

@@ -1,4 +1,4 @@
-"""Smoothing of label boundaries by a majority vote, with curved surfaces and thin parts left where they are.
+"""Smoothing of label boundaries by a majority vote, with curved surfaces and thin structures left where they are.
 
 A voxel takes the label that has most weight around it. Gaussian weights would shrink what is convex, by their second
 moment times the curvature; the weights are therefore the difference of two Gaussians whose second moment is zero (the
@@ -17,12 +17,13 @@ import numpy as np
 from ACSegLib.jobs import Progress
 
 #: A ball of this many standard deviations holds half of the weight: a voxel whose ball is of one label keeps it.
-_HALF = 1.25
+_BALL = 1.25
 #: The weights are cut off here, in standard deviations of the narrower Gaussian.
 _REACH = 2.5
-#: Thin parts at least this many standard deviations long are structures; shorter ones on a thick part are bumps.
-_STRUCTURE = 6.0
-#: Voxels handled between two looks at the cancel button.
+#: Thin structures are at least this many standard deviations long; what is shorter, on a thick part, is a bump. A
+#: choice: longer than the window of the weights, which spans 5.
+_MIN_LENGTH = 6.0
+#: Voxels between two checks for a cancel.
 _CHUNK = 1 << 20
 
 
@@ -50,7 +51,7 @@ def smooth_labels(
     progress = progress or Progress()
     progress(0.0, "smoothing: boundaries")
     labels = np.ascontiguousarray(labels)
-    ball = _ball(sigmas, _HALF)
+    ball = _ball(sigmas, _BALL)
     near = np.zeros(labels.shape, np.uint8)
     kernels.mark_near_boundaries(labels, ball, near)
     voxels = np.flatnonzero(near)
@@ -60,7 +61,7 @@ def smooth_labels(
         kernels.find_cores(labels, ball, chunk, near)
     voxels = voxels[near.reshape(-1)[voxels] == 1]
     thin = np.zeros(len(voxels), bool)
-    for n, chunk in enumerate(_chunks(voxels, progress.part(0.3, 0.5), "smoothing: thin parts")):
+    for n, chunk in enumerate(_chunks(voxels, progress.part(0.3, 0.5), "smoothing: thin structures")):
         kernels.find_thin(labels, ball, chunk, near, thin[n * _CHUNK : n * _CHUNK + len(chunk)])
     candidate = ~_protected(labels, voxels, thin, sigmas)
     if keep is not None:
@@ -140,5 +141,5 @@ def _protected(labels: np.ndarray, voxels: np.ndarray, thin: np.ndarray, sigmas:
         length = np.maximum(length, (high - low + 1) / sigma)
     whole = np.ones(count, bool)
     whole[part[~isolated]] = False
-    protected[thin] = ((length >= _STRUCTURE) | whole)[part]
+    protected[thin] = ((length >= _MIN_LENGTH) | whole)[part]
     return protected

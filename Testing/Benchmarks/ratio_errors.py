@@ -15,7 +15,7 @@ from ACSegLib.distances import squared_distance
 from ACSegLib.masks import bounding_box
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.overlap import overlap_counts, overlap_scores
-from ACSegLib.measure.segment_figures import surface_share
+from ACSegLib.measure.segment_values import surface_share
 from ACSegLib.measure.surface import surface_area
 from ACSegLib.measure.thin_structures import measure_thin_structures
 from ACSegLib.postprocess.thin_structures import default_radius

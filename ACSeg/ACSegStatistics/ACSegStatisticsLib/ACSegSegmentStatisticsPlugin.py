@@ -5,7 +5,7 @@ import slicer
 from SegmentStatisticsPlugins import SegmentStatisticsPluginBase
 from slicer.i18n import tr as _
 
-from ACSegLib.measure import segment_figures as figures
+from ACSegLib.measure import segment_values as values
 from ACSegLib.scene import length_unit, segment_from_node, segmentation_from_node, shown_unit, volume_from_node
 
 
@@ -21,8 +21,8 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
         super().__init__()
         self.name = "ACSeg"  # never translated
         self.title = _("ACSeg")
-        self.keys = list(figures.FIGURES)
-        self.defaultKeys = [key for key in self.keys if key not in figures.THIN_FIGURES]  # those are slow
+        self.keys = list(values.VALUES)
+        self.defaultKeys = [key for key in self.keys if key not in values.THIN_VALUES]  # those are slow
         self.thinRadiusSpinBox = None
 
     # -- what it needs from the scene
@@ -60,16 +60,16 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
         unitNode = self._unitNode(segmentation, volume)
         stored, shown = length_unit(unitNode), shown_unit(unitNode)
         found = {}
-        if any(key in wanted for key in figures.SHAPE_FIGURES + figures.THIN_FIGURES):
+        if any(key in wanted for key in values.SHAPE_VALUES + values.THIN_VALUES):
             segment = segment_from_node(segmentation, segmentID, stored)
             if segment is None:
                 return {}
             geometry = segment.geometry.in_unit(shown)
-            found = figures.shape_figures(segment.labels, geometry.spacing, wanted, self.thinRadius(geometry))
-        if volume is not None and any(key in wanted for key in figures.LAC_FIGURES):
+            found = values.shape_values(segment.labels, geometry.spacing, wanted, self.thinRadius(geometry))
+        if volume is not None and any(key in wanted for key in values.LAC_VALUES):
             image = volume_from_node(volume, unit=stored)
             mask = segmentation_from_node(segmentation, volume, [segmentID]).labels
-            found |= figures.lac_figures(image.array, mask, image.geometry.in_unit(shown).voxel_volume)
+            found |= values.lac_values(image.array, mask, image.geometry.in_unit(shown).voxel_volume)
         return {key: float(found[key]) for key in wanted if key in found}
 
     def getMeasurementInfo(self, key):

@@ -32,14 +32,14 @@ def folders(tmp_path):
     return tmp_path
 
 
-def test_two_files_print_the_summary(folders, capsys):
+def test_comparing_two_files_prints_the_summary(folders, capsys):
     pair = [str(folders / "results/cell1_filled.seg.nrrd"), str(folders / "truth/cell1.nii.gz")]
     assert main(["compare", *pair, "--quiet"]) == 0
     a, b = ball(7).labels.sum(), ball(8).labels.sum()
     assert f"Dice {200 * a / (a + b):.4g} %" in capsys.readouterr().out
 
 
-def test_folders_and_their_summary(folders):
+def test_comparing_folders_writes_rows_and_their_means(folders):
     output = folders / "scores.xlsx"
     results = compare.run(
         compare.Options(str(folders / "results"), str(folders / "truth"), str(output), workers=1), Progress()
@@ -53,7 +53,7 @@ def test_folders_and_their_summary(folders):
     assert output.stat().st_size > 1000
 
 
-def test_touching_cells_are_matched_whatever_their_names(tmp_path, capsys):
+def test_touching_cells_are_matched_by_overlap_not_by_name(tmp_path, capsys):
     k, j, i = np.indices((20, 20, 30))
     cells = np.where((k - 10) ** 2 + (j - 10) ** 2 < 60, np.where(i < 12, 1, np.where(i < 20, 2, 3)), 0)
     shifted = np.where((k - 10) ** 2 + (j - 10) ** 2 < 60, np.where(i < 13, 3, 1), 0)  # 2 and 3 in one
@@ -87,7 +87,7 @@ def test_touching_cells_are_matched_whatever_their_names(tmp_path, capsys):
     assert "leave --segments and --instances out" in capsys.readouterr().err
 
 
-def test_one_slice_alone(folders, capsys):
+def test_a_slice_is_compared_without_the_other_slices(folders, capsys):
     """As 2D models are judged: what the other slices hold does not count, and there is no surface."""
     result = ball(7)
     result.labels[:12] = 0
@@ -194,7 +194,7 @@ def test_the_ignored_region_has_no_surface_on_either_side(tmp_path):
         assert row[f"result_{figure}"] == row[f"truth_{figure}"]
 
 
-def test_segments_that_some_volumes_lack(folders, capsys):
+def test_a_segment_is_compared_in_the_volumes_that_have_it(folders, capsys):
     both = ball(8).labels.copy()
     both[:2, :2, :2] = 2
     save_segmentation(Segmentation.from_labels(both, NM, {1: "cytoplasm", 2: "bead"}), folders / "truth/cell0.seg.nrrd")
@@ -225,6 +225,6 @@ def test_cut_segments_are_flagged_and_left_out_on_request(tmp_path):
     assert [r["segment"] for r in results["summary"]] == ["whole"]
 
 
-def test_folders_need_a_table(folders):
+def test_comparing_folders_requires_an_output_table(folders):
     with pytest.raises(InputError, match="--output"):
         compare.run(compare.Options(str(folders / "results"), str(folders / "truth")), Progress())

@@ -39,7 +39,7 @@ def write_folder(folder, count):
     return folder
 
 
-def test_one_file_in_micrometres(tmp_path, capsys):
+def test_one_file_is_measured_in_micrometres(tmp_path, capsys):
     path = tmp_path / "cell.seg.nrrd"
     save_segmentation(labels(), path)
     assert main(["measure", str(path), "-o", str(tmp_path / "cell.csv"), "--quiet"]) == 0
@@ -52,7 +52,7 @@ def test_one_file_in_micrometres(tmp_path, capsys):
     assert not list(tmp_path.glob(".*journal*"))
 
 
-def test_hundreds_of_segments_do_not_flood_the_terminal(tmp_path, capsys):
+def test_the_summary_lists_a_limited_number_of_segments(tmp_path, capsys):
     found = np.zeros((6, 6, 60), np.uint8)
     found[2:4, 2:4] = np.repeat(np.arange(1, 31), 2)
     save_segmentation(Segmentation.from_labels(found, NM), tmp_path / "many.seg.nrrd")
@@ -62,7 +62,7 @@ def test_hundreds_of_segments_do_not_flood_the_terminal(tmp_path, capsys):
     assert len(read_table(tmp_path / "t.csv")) == 60
 
 
-def test_a_file_without_labels_is_listed_not_passed_over(tmp_path, capsys):
+def test_a_file_without_labels_is_listed_as_failed(tmp_path, capsys):
     folder = write_folder(tmp_path / "results", 1)
     save_segmentation(Segmentation.from_labels(np.zeros((24, 24, 24), np.uint8), NM), folder / "none.nii.gz")
     assert main(["measure", str(folder), "-o", str(tmp_path / "t.csv"), "--quiet", "--workers", "1"]) == 2
@@ -80,7 +80,7 @@ def test_a_cell_of_one_voxel_is_measured(tmp_path):
     assert (cell["thin_parts"], cell["touches_border"]) == (0, False)
 
 
-def test_absorption_and_bead_reference(tmp_path):
+def test_absorption_is_scaled_to_the_bead_reference(tmp_path):
     segmentation = labels()
     image = np.full(segmentation.shape, 0.25, np.float32)
     image[segmentation.labels == 2] = 0.5
@@ -112,7 +112,7 @@ def test_absorption_and_bead_reference(tmp_path):
         )
 
 
-def test_beads_that_absorb_nothing_are_in_the_way_of_normalisation_alone(tmp_path):
+def test_beads_without_absorption_prevent_normalisation_only(tmp_path):
     save_segmentation(labels(), tmp_path / "cell.seg.nrrd")
     image = np.where(labels().labels == 2, 0, 0.25).astype(np.float32)
     save_volume(Volume(image, NM), tmp_path / "cell.nrrd")
@@ -126,7 +126,7 @@ def test_beads_that_absorb_nothing_are_in_the_way_of_normalisation_alone(tmp_pat
         measure.run(options, Progress())
 
 
-def test_segments_that_some_volumes_lack_and_inputs_that_are_not_there(tmp_path, capsys):
+def test_absent_segments_and_missing_inputs_are_listed_and_the_rest_measured(tmp_path, capsys):
     folder = write_folder(tmp_path / "results", 1)
     k = np.indices((24, 24, 24))[0]
     bare = Segmentation.from_labels((k < 12).astype(np.uint8), NM, {1: "cytoplasm"})
@@ -140,7 +140,7 @@ def test_segments_that_some_volumes_lack_and_inputs_that_are_not_there(tmp_path,
     assert "there is no such file or folder" in said
 
 
-def test_beads_unlike_those_of_the_other_volumes_are_named(tmp_path, capsys):
+def test_volumes_with_deviating_beads_are_named_in_a_warning(tmp_path, capsys):
     folder, images = write_folder(tmp_path / "results", 4), tmp_path / "images"
     images.mkdir()
     for n, lac in enumerate((0.5, 0.52, 0.25, 0.48)):  # in the third a piece of the cell was labelled bead
@@ -262,7 +262,7 @@ def test_labels_and_images_may_lie_in_one_folder(tmp_path):
     assert [row["lac_mean"] for row in rows] == [1.0, 2.0]
 
 
-def test_equal_names_in_two_folders_are_told_apart(tmp_path):
+def test_equal_names_in_two_folders_get_their_folders_names(tmp_path):
     for name in ("control", "treated"):
         write_folder(tmp_path / name, 1)
     options = measure.Options([str(tmp_path / "control"), str(tmp_path / "treated")], str(tmp_path / "t.csv"))

@@ -24,7 +24,7 @@ SECOND = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_students_sleep_data():
+def test_paired_tests_reproduce_students_sleep_data():
     found = compare_paired(FIRST, SECOND, "sleep")
     assert found.t == pytest.approx(-4.0621, abs=1e-4)
     assert found.t_p == pytest.approx(0.002833, abs=1e-6)
@@ -34,7 +34,7 @@ def test_students_sleep_data():
     assert found.pairs == 10
 
 
-def test_bland_altman_limits():
+def test_bland_altman_limits_are_the_bias_and_two_sd():
     found = bland_altman(FIRST, SECOND)
     difference = np.subtract(FIRST, SECOND)
     assert found["bias"] == pytest.approx(-1.58)
@@ -49,7 +49,7 @@ def test_undefined_pairs_are_left_out_and_counted():
         compare_paired([1.0], [1.0, 2.0], "volume")
 
 
-def test_equal_and_too_few_values_are_no_failure():
+def test_equal_or_too_few_values_have_no_test_and_raise_no_error():
     equal = compare_paired([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
     assert equal.t_p == 1.0
     assert equal.difference == 0
@@ -62,7 +62,7 @@ def test_equal_and_too_few_values_are_no_failure():
     assert compare_paired([], []).pairs == 0
 
 
-def test_correction_for_several_measures():
+def test_p_values_are_corrected_for_the_number_of_measures():
     # Holm by hand: 0.01 * 3, max(0.03 * 2, ...), max(0.04 * 1, 0.06)
     assert correct_p_values([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     undefined = correct_p_values([0.01, float("nan"), 0.03], "bonf")
@@ -75,7 +75,7 @@ def test_correction_for_several_measures():
     assert all(c.p_corrected >= c.t_p for c in found)
 
 
-def test_groups_against_scipy():
+def test_tests_of_groups_equal_scipy():
     rng = np.random.default_rng(1)
     groups = {"control": rng.normal(0, 1, 12), "drug": rng.normal(2, 2, 9), "other": rng.normal(0, 1, 10)}
     rows = compare_groups(groups, "volume")
@@ -100,7 +100,7 @@ def test_several_measures_of_groups_are_corrected_together():
     assert list(left_out) == ["LAC"]
 
 
-def test_a_group_of_one_cell_is_named_and_the_others_are_compared():
+def test_groups_with_too_few_cells_are_listed_and_the_others_compared():
     groups = {"a": [1.0, 2.0, 4.0], "b": [2.0, 3.0, 3.5], "c": [9.0], "d": [None, float("nan")]}
     rows, left_out = compare_group_measures({"volume": groups, "LAC": {"a": [1.0, 2.0], "b": [3.0]}})
     assert [r["comparison"] for r in rows] == ["a - b"]
@@ -108,7 +108,7 @@ def test_a_group_of_one_cell_is_named_and_the_others_are_compared():
     assert "group 'b' has 1" in left_out["LAC"]
 
 
-def test_a_group_without_spread_does_not_stop_the_others():
+def test_groups_of_equal_values_leave_the_other_tests_alone():
     groups = {"a": [1.0, 2.0, 4.0], "b": [2.0, 3.0, 3.5], "c": [3.0, 3.0]}
     rows = compare_groups(groups, "filopodia")
     assert math.isnan(rows[0]["p"])
@@ -116,7 +116,7 @@ def test_a_group_without_spread_does_not_stop_the_others():
     assert all(math.isfinite(r["p"]) for r in rows[1:])
 
 
-def test_releases_of_pingouin_name_the_anovas_p_in_two_ways(monkeypatch):
+def test_the_anova_is_read_from_old_and_new_releases_of_pingouin(monkeypatch):
     import pingouin
 
     groups = {"a": [1.0, 2.0, 4.0], "b": [2.0, 3.0, 3.5], "c": [3.0, 5.0, 6.0]}
@@ -128,7 +128,7 @@ def test_releases_of_pingouin_name_the_anovas_p_in_two_ways(monkeypatch):
     assert compare_groups(groups)[0]["p"] == expected
 
 
-def test_groups_that_cannot_be_compared_say_why():
+def test_too_few_groups_or_cells_raise_an_error_that_names_them():
     with pytest.raises(InputError, match="group 'b' has 1"):
         compare_groups({"a": [1.0, 2.0], "b": [1.0, float("nan")]}, "volume")
     with pytest.raises(InputError, match="there is 1 group"):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
 
 @pytest.mark.parametrize(("connectivity", "rank"), [(6, 1), (18, 2), (26, 3)])
 @pytest.mark.parametrize("density", [0.05, 0.2, 0.4, 0.7])
-def test_components_are_scipys(connectivity, rank, density):
+def test_components_equal_scipy(connectivity, rank, density):
     rng = np.random.default_rng(int(100 * density))
     for shape in ((37, 12, 9), (1, 20, 21), (6, 1, 30), (17, 8, 1)):
         mask = rng.random(shape) < density
@@ -28,7 +28,7 @@ def test_components_are_scipys(connectivity, rank, density):
             np.testing.assert_array_equal(found.mask(n), labels[found.boxes[n]] == n + 1)
 
 
-def test_a_spiral_is_one_part():
+def test_a_spiral_is_one_component():
     """Arms that meet late need the labels given early to be united."""
     rows = (
         "#########",
@@ -47,7 +47,7 @@ def test_a_spiral_is_one_part():
         assert len(find_components(np.stack([turned, 0 * turned, turned]))) == 2
 
 
-def test_nothing_and_everything():
+def test_an_empty_mask_has_no_component_and_a_full_one_has_one():
     empty = find_components(np.zeros((4, 5, 6), bool))
     assert (len(empty), empty.boxes) == (0, [])
     assert not empty.labels().any()
@@ -56,6 +56,6 @@ def test_nothing_and_everything():
     assert full.mask(0).all()
 
 
-def test_a_wrong_connectivity_is_named():
+def test_an_unknown_connectivity_raises_an_error():
     with pytest.raises(InputError, match="connectivity must be 6, 18 or 26, not 4"):
         find_components(np.zeros((2, 2, 2), bool), 4)

@@ -17,14 +17,14 @@ def row_of_cells(*spans, length=40):
     return labels
 
 
-def test_perfect_match_whatever_the_values():
+def test_equal_cells_match_whatever_their_label_values():
     truth = row_of_cells((0, 10), (10, 20))
     found = match_instances(np.where(truth, 30 - truth, 0), truth)
     assert found.panoptic_quality == 1.0
     assert sorted(found.matches) == [(28, 2, 1.0), (29, 1, 1.0)]
 
 
-def test_panoptic_quality_is_the_papers_formula():
+def test_panoptic_quality_follows_kirillov_2019():
     truth = row_of_cells((0, 10), (20, 30), (32, 40))
     result = row_of_cells((2, 10), (20, 30), (12, 18))
     found = match_instances(result, truth)
@@ -44,7 +44,7 @@ def test_merged_and_split_cells_are_counted():
     assert found.split == [3]
 
 
-def test_result_in_the_ignored_region_is_no_false_positive():
+def test_cells_in_the_ignored_region_are_no_false_positives():
     truth = row_of_cells((0, 10))
     result = row_of_cells((0, 10), (20, 30))
     ignore = np.zeros_like(truth)
@@ -54,13 +54,13 @@ def test_result_in_the_ignored_region_is_no_false_positive():
     assert match_instances(result, truth, ignore=ignore).panoptic_quality == 1.0
 
 
-def test_nothing_on_either_side():
+def test_matching_without_cells_is_undefined_or_all_missed():
     empty, one = row_of_cells(), row_of_cells((0, 5))
     assert np.isnan(match_instances(empty, empty).panoptic_quality)
     assert match_instances(empty, one).panoptic_quality == 0.0
     assert match_instances(one, empty).false_positives == [1]
 
 
-def test_threshold_out_of_range():
+def test_an_iou_threshold_out_of_range_raises_an_error():
     with pytest.raises(InputError, match="IoU threshold"):
         match_instances(row_of_cells(), row_of_cells(), threshold=0)

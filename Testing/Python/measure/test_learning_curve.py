@@ -26,7 +26,7 @@ def as_fractions(table):
     return [[v / 100 for v in values] for values in table]
 
 
-def test_the_papers_95_volumes_for_98_percent():
+def test_the_published_curve_reaches_98_percent_at_95_volumes():
     curve = fit_learning_curve(VOLUMES, *as_fractions(HAND))
     needed, low, high = curve.volumes_for(0.98)
     assert needed == pytest.approx(95, abs=1.5)
@@ -36,7 +36,7 @@ def test_the_papers_95_volumes_for_98_percent():
     assert filled.volumes_for(0.98)[0] < 50
 
 
-def test_parameters_of_an_exact_curve_come_back():
+def test_fitting_recovers_the_parameters_of_an_exact_curve():
     x = np.array([2, 4, 8, 16, 32])
     curve = fit_learning_curve(x, 1 - 0.3 * np.exp(-0.05 * x))
     assert (curve.a, curve.b) == pytest.approx((0.05, 0.3), rel=1e-6)
@@ -44,7 +44,7 @@ def test_parameters_of_an_exact_curve_come_back():
     assert curve.volumes_for(0.5) == (0.0, 0.0, 0.0)
 
 
-def test_band_covers_the_truth_as_often_as_it_says():
+def test_the_confidence_band_has_its_nominal_coverage():
     rng = np.random.default_rng(0)
     x = np.array([5.0, 10, 15, 20, 30, 40])
     truth = 1 - 0.2 * np.exp(-0.04 * x)
@@ -56,7 +56,7 @@ def test_band_covers_the_truth_as_often_as_it_says():
     assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
 
 
-def test_two_points_give_a_curve_of_unknown_certainty():
+def test_a_curve_through_two_points_has_no_finite_band():
     curve = fit_learning_curve([5, 20], [0.8, 0.9])
     assert curve.predict(20) == pytest.approx(0.9)
     _, low, high = curve.volumes_for(0.95)
@@ -72,7 +72,7 @@ def test_two_points_give_a_curve_of_unknown_certainty():
         ([5, 10], [1.0, 1.0], "no curve to fit"),
     ],
 )
-def test_points_that_make_no_curve(volumes, scores, message):
+def test_points_that_determine_no_curve_raise_an_error(volumes, scores, message):
     with pytest.raises(InputError, match=message):
         fit_learning_curve(volumes, scores)
 
@@ -91,7 +91,7 @@ def test_an_answer_from_two_points_has_no_upper_bound():
     assert curve.answer(0.945, 10).endswith("94.5 % at 15 volumes (95 % interval 0 to any number), 5 more")
 
 
-def test_disagreement():
+def test_disagreement_is_one_minus_the_mean_pairwise_dice():
     a = np.zeros((4, 4, 4), np.uint8)
     a[0] = 1
     b = np.zeros_like(a)
@@ -111,14 +111,14 @@ def texture(seed, contrast=1.0, offset=0.0, blur=1.0):
     return Volume(array.astype(np.float32), Geometry((30, 30, 30), unit="nm"), f"v{seed}")
 
 
-def test_the_volume_unlike_the_training_set_comes_first():
+def test_the_volume_least_like_the_training_set_is_suggested_first():
     training = [describe_volume(texture(s)) for s in range(4)]
     candidates = {f"alike{s}": describe_volume(texture(s)) for s in (10, 11)}
     candidates["noisy"] = describe_volume(texture(12, blur=0.4))
     assert suggest_volumes(candidates, training)[0].name == "noisy"
 
 
-def test_copies_do_not_both_come_first():
+def test_two_copies_are_not_both_suggested_first():
     training = [describe_volume(texture(s)) for s in range(4)]
     odd = describe_volume(texture(12, blur=0.3))
     other = describe_volume(texture(13, blur=2.5))

@@ -20,7 +20,7 @@ from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 NM = Geometry((30.0, 30.0, 30.0), unit="nm")
 
 
-def test_ball_in_nanometres():
+def test_a_ball_has_its_analytic_volume_area_and_axes():
     row = shape_measures(ball((45, 45, 45), 600.0, (30, 30, 30)), (30, 30, 30))
     assert row["volume"] == pytest.approx(4 / 3 * np.pi * 600**3, rel=0.005)
     assert row["surface_area"] == pytest.approx(4 * np.pi * 600**2, rel=0.005)
@@ -30,7 +30,7 @@ def test_ball_in_nanometres():
     assert row["axis_3"] == pytest.approx(1200, rel=0.01)
 
 
-def test_principal_axes_of_a_turned_ellipsoid():
+def test_principal_axes_of_a_rotated_ellipsoid_are_analytic():
     x, y, z = grid((25, 60, 60), (1.0, 1.0, 2.0))
     along, across = (x + y) / 2**0.5, (x - y) / 2**0.5
     mask = (along / 24) ** 2 + (across / 12) ** 2 + (z / 18) ** 2 <= 1
@@ -41,7 +41,7 @@ def test_principal_axes_of_a_turned_ellipsoid():
     assert [abs(flipped[f"axis_1_{a}"]) for a in "lps"] == pytest.approx([0, 2**-0.5, 2**-0.5], abs=0.01)
 
 
-def test_one_voxel_and_empty():
+def test_one_voxel_is_measured_and_an_empty_mask_is_undefined():
     one = np.zeros((3, 3, 3), bool)
     one[1, 1, 1] = True
     row = shape_measures(one, (30, 30, 30))
@@ -115,7 +115,7 @@ def test_contact_of_two_half_balls_is_their_common_disc():
     assert 2 * areas[1] == pytest.approx(total)
 
 
-def test_contact_across_a_gap():
+def test_a_contact_gap_bridges_voxels_between_segments():
     mask, other = np.zeros((12, 12, 12), bool), np.zeros((12, 12, 12), np.uint8)
     mask[2:10, 2:10, 2:5] = True
     other[2:10, 2:10, 7:10] = 3  # two voxels of gap
@@ -133,7 +133,7 @@ def two_cells():
     return Segmentation.from_labels(labels, NM, {1: "cytoplasm", 2: "bead"}, name="cells.nrrd")
 
 
-def test_rows_per_segment_and_per_cell():
+def test_every_segment_and_every_connected_cell_has_a_row():
     segmentation = two_cells()
     volume = Volume(np.where(segmentation.labels == 2, 1.0, 0.5).astype(np.float32), NM)
     rows = measure_segmentation(segmentation, volume)
@@ -182,7 +182,7 @@ def test_overlapping_segments_have_contacts_across_layers():
     assert row_a["voxels"] == a.sum()
 
 
-def test_grid_mismatch_double_names_and_cancel():
+def test_other_grids_and_double_names_are_refused_and_a_cancel_stops():
     segmentation = two_cells()
     with pytest.raises(InputError, match="--resample"):
         measure_segmentation(segmentation, Volume(np.zeros((3, 3, 3))))
@@ -206,7 +206,7 @@ def test_lac_statistics_leave_out_and_count_nan():
     assert math.isnan(nothing["lac_mean"])
 
 
-def test_the_rim_of_a_cell_does_not_count_for_its_interior():
+def test_the_interior_excludes_voxels_at_the_surface():
     """Voxels at the surface hold a part of what is around them; those of the interior have all neighbours inside."""
     from scipy import ndimage
 

@@ -49,7 +49,7 @@ def test_overlap_equals_monai_and_scikit_learn(spacing, seed):
 
 
 @pytest.mark.parametrize("edge", [0.1, 0.035, 0.26])
-def test_surface_dice_does_not_hang_on_where_a_cell_lies(edge):
+def test_surface_dice_is_invariant_to_translation(edge):
     """A distance of one voxel edge is within a tolerance of one voxel edge, however its length is rounded."""
     truth = np.zeros((12, 14, 60), bool)
     truth[3:9, 3:10, 2:8] = True
@@ -60,7 +60,7 @@ def test_surface_dice_does_not_hang_on_where_a_cell_lies(edge):
         assert row["surface_dice"] == pytest.approx(expected)
 
 
-def test_a_row_is_that_of_the_segments_masks():
+def test_rows_of_segmentations_equal_comparisons_of_masks():
     """Segments are compared each in its box; the figures are those of the whole volume."""
     rng = np.random.default_rng(5)
     truth = rng.integers(0, 4, SHAPE).astype(np.uint16)
@@ -165,7 +165,7 @@ def test_ignored_voxels_change_nothing():
 
 @pytest.mark.parametrize("surface", ["surfels", "voxels"])
 @pytest.mark.parametrize("side", [slice(None, 13), slice(17, None)])
-def test_where_the_ignored_region_ends_the_truth_is_no_surface(surface, side):
+def test_the_edge_of_the_ignored_region_is_no_surface(surface, side):
     """A truth that is drawn no further than the region says nothing of where the cell ends there."""
     whole = ball((30, 30, 30), 9)
     ignore = np.zeros(whole.shape, bool)
@@ -197,7 +197,7 @@ def test_tables_without_a_common_name_pair_by_value():
     assert [(name, a.value, b.value) for name, a, b in pairs] == [("cell", 1, 1)]
 
 
-def test_a_segment_that_one_side_lacks_scores_zero_and_says_so():
+def test_a_segment_absent_from_one_side_scores_zero_with_its_status():
     labels = np.zeros((4, 4, 4), int)
     labels[0], labels[1] = 1, 2
     only_cell = np.where(labels == 1, 1, 0)

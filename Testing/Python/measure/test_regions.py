@@ -18,14 +18,14 @@ pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
 
 @pytest.mark.parametrize("step", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.7), (0.6, 1.3, 3.0)])
 @pytest.mark.parametrize("reach", [0.5, 1.0, 3.2, 40.0])
-def test_within_distance_is_scipys_distance_map(step, reach):
+def test_within_distance_equals_scipy(step, reach):
     target = np.random.default_rng(0).random((37, 21, 26)) < 0.01
     exact = ndimage.distance_transform_edt(~target, sampling=step)
     np.testing.assert_array_equal(within_distance(target, step, reach), exact <= reach * (1 + 1e-6))
     np.testing.assert_array_equal(within_distance(target, step, reach, inclusive=False), exact < reach * (1 - 1e-6))
 
 
-def test_within_distance_of_nothing_and_everything():
+def test_within_distance_of_empty_and_full_masks():
     empty = np.zeros((5, 6, 7), bool)
     assert not within_distance(empty, (1, 1, 1), 100.0).any()
     assert within_distance(~empty, (1, 1, 1), 0.5).all()
@@ -44,13 +44,13 @@ def test_results_of_threads_keep_their_order():
     assert in_threads(lambda part: part.start, chunks) == list(range(40))
 
 
-def test_squared_distance_is_scipys():
+def test_squared_distance_equals_scipy():
     target = np.random.default_rng(1).random((12, 13, 14)) < 0.02
     exact = ndimage.distance_transform_edt(~target, sampling=(1.0, 2.0, 0.5))
     np.testing.assert_allclose(np.sqrt(squared_distance(target, (1.0, 2.0, 0.5))), exact, rtol=1e-5)
 
 
-def test_boxes_and_borders():
+def test_boxes_reach_the_border_only_where_their_mask_does():
     mask = np.zeros((8, 9, 10), bool)
     assert bounding_box(mask) is None
     mask[2:4, 5, 6:8] = True

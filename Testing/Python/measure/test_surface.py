@@ -12,7 +12,7 @@ from ACSegLib.measure.surface import DEFAULT_METHOD, METHODS, line_weights, surf
 
 
 @pytest.mark.parametrize(("radius", "tolerance"), [(3, 0.04), (5, 0.02), (10, 0.01), (20, 0.005)])
-def test_sphere(radius, tolerance):
+def test_surface_area_of_a_sphere_is_analytic(radius, tolerance):
     size = 2 * radius + 5
     errors = [
         surface_area(ball((size,) * 3, radius, centre=centre), (1, 1, 1)) / (4 * np.pi * radius**2) - 1
@@ -22,14 +22,14 @@ def test_sphere(radius, tolerance):
 
 
 @pytest.mark.parametrize("spacing", [(30.0, 30.0, 75.0), (10.0, 20.0, 20.0)])
-def test_anisotropic_voxels(spacing):
+def test_surface_area_is_right_for_anisotropic_voxels(spacing):
     radius = 300.0
     shape = tuple(int(2 * radius / s) + 5 for s in reversed(spacing))
     area = surface_area(ball(shape, radius, spacing), spacing)
     assert area == pytest.approx(4 * np.pi * radius**2, rel=0.02)
 
 
-def test_thin_cylinder_in_any_direction():
+def test_surface_area_of_a_thin_cylinder_is_right_in_any_direction():
     """A filopodium three voxels thick: the mean error over directions is within 3 %."""
     length, radius = 24.0, 1.5
     expected = 2 * np.pi * radius * length + 4 * np.pi * radius**2
@@ -61,7 +61,7 @@ def test_box_faces_are_counted_exactly():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_place_in_the_array_and_empty_masks_do_not_matter(method):
+def test_surface_area_is_invariant_to_translation_and_0_for_empty_masks(method):
     mask = np.zeros((12, 12, 12), bool)
     assert surface_area(mask, (1, 1, 1), method) == 0.0
     mask[:4, :4, :4] = ball((4, 4, 4), 2.0)
@@ -79,7 +79,7 @@ def test_line_weights_integrate_a_plane_over_all_directions():
     assert np.mean(density) == pytest.approx(1.0, abs=0.005)
 
 
-def test_unknown_method_and_bad_spacing():
+def test_unknown_methods_and_bad_spacings_raise_errors():
     with pytest.raises(InputError, match="surface area method"):
         surface_area(np.ones((2, 2, 2), bool), (1, 1, 1), "magic")
     with pytest.raises(InputError, match="spacing must be 3 positive"):

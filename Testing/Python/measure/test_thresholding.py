@@ -28,7 +28,7 @@ def bare(method, **more):
     return ThresholdSettings(method, smoothing=0, minimum_voxels=1, fill_holes=False, **more)
 
 
-def test_otsu_and_multi_otsu_are_scikit_images():
+def test_otsu_and_multi_otsu_equal_scikit_image():
     volume = noisy(ball(SHAPE, 12))
     mask = threshold_segmentation(volume, bare("otsu")).labels
     np.testing.assert_array_equal(mask, volume.array > filters.threshold_otsu(volume.array))
@@ -36,7 +36,7 @@ def test_otsu_and_multi_otsu_are_scikit_images():
     np.testing.assert_array_equal(mask, volume.array > filters.threshold_multiotsu(volume.array, 3)[0])
 
 
-def test_adaptive_is_scikit_images_local_mean():
+def test_adaptive_threshold_equals_scikit_image():
     volume = noisy(ball(SHAPE, 8))
     ours = threshold_segmentation(volume, bare("adaptive", window=15)).labels
     local = filters.threshold_local(volume.array.astype(float), 15, method="mean", mode="reflect")
@@ -52,7 +52,7 @@ def test_otsu_finds_a_cell_and_cleaning_drops_specks():
     assert compare_masks(found.labels, truth, NM.spacing, distances=False)["dice"] > 0.96
 
 
-def test_dark_cells_nan_voxels_and_the_central_cell():
+def test_dark_cells_missing_values_and_the_central_cell_are_handled():
     truth = ball(SHAPE, 6, centre=(22, 20, 18))
     other = ball(SHAPE, 7, centre=(7, 8, 8))
     volume = noisy(truth | other)
@@ -76,7 +76,7 @@ def test_watershed_splits_touching_cells_where_otsu_merges_them():
 
 @pytest.mark.parametrize(("radius", "cells"), [(200.0, 2), (400.0, 1)])
 @pytest.mark.parametrize("centres", [((18, 15, 8), (28, 15, 8)), ((22, 15, 6), (22, 15, 9))])
-def test_how_far_cells_are_apart_is_a_length(centres, radius, cells):
+def test_the_distance_between_cells_is_in_the_unit_of_the_volume(centres, radius, cells):
     """Centres 300 nm apart, across or along planes that are 100 nm apart: two cells at 200 nm, one at 400."""
     spacing = (30.0, 30.0, 100.0)
     both = np.any([ball((16, 30, 44), 190, spacing, centre=centre) for centre in centres], axis=0)
@@ -95,7 +95,7 @@ def test_watershed_of_a_single_slice(axis):
 
 
 @pytest.mark.filterwarnings("error")
-def test_an_image_three_voxels_wide_is_no_colour_image():
+def test_an_image_three_voxels_wide_is_not_taken_for_colours():
     volume = noisy(np.arange(120).reshape(5, 8, 3) % 3 == 1)
     assert threshold_segmentation(volume, bare("otsu")).labels.any()
 
@@ -109,12 +109,12 @@ def test_an_image_three_voxels_wide_is_no_colour_image():
         (Volume(np.eye(4)[None] + 0.0), ThresholdSettings(keep="none"), "keep must be"),
     ],
 )
-def test_bad_input(volume, settings, message):
+def test_unusable_settings_raise_errors_that_name_them(volume, settings, message):
     with pytest.raises(InputError, match=message):
         threshold_segmentation(volume, settings)
 
 
-def test_cancel():
+def test_a_cancel_stops_thresholding():
     with pytest.raises(Cancelled):
         threshold_segmentation(noisy(ball(SHAPE, 8)), progress=Progress(cancelled=lambda: True))
 
@@ -202,7 +202,7 @@ def test_programs_are_not_opened(name, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*torch.tensor results")
-def test_models_that_cannot_be_used_say_why(tmp_path, prompt_model):
+def test_unusable_models_raise_an_error_that_says_why(tmp_path, prompt_model):
     with pytest.raises(FileError, match="no such model file"):
         open_prompt_model(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"nothing")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ACSegLib.measure.segment_figures import lac_figures, shape_figures, surface_share
+from ACSegLib.measure.segment_values import lac_values, shape_values, surface_share
 from ACSegLib.scene import UNIT_ATTRIBUTE
 
 FOLDER = Path(__file__).parents[3] / "ACSeg" / "ACSegStatistics"
@@ -71,7 +71,7 @@ AREA_TOLERANCE = {ball: 0.01, ellipsoid: 0.025, torus: 0.02, box: 0.15}  # flat 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 1.0, 1.6)])
 def test_analytic_shapes(shape, voxels, spacing):
     mask, volume, area = shape(float(voxels), spacing)
-    found = shape_figures(mask, spacing, ("volume", "surface_area", "surface_to_volume", "sphericity"))
+    found = shape_values(mask, spacing, ("volume", "surface_area", "surface_to_volume", "sphericity"))
     area_tolerance = AREA_TOLERANCE[shape]
     assert found["volume"] == pytest.approx(volume, rel=1e-9 if shape is box else VOLUME_TOLERANCE[voxels])
     assert found["surface_area"] == pytest.approx(area, rel=area_tolerance)
@@ -92,12 +92,12 @@ def hairy_ball():
 def test_filopodia_shares():
     """Share of volume and of surface on the rod, against the rod that was drawn."""
     mask, rod = hairy_ball()
-    found = shape_figures(mask, (1.0, 1.0, 1.0), ("thin_volume_share", "thin_surface_share"), radius=4.0)
+    found = shape_values(mask, (1.0, 1.0, 1.0), ("thin_volume_share", "thin_surface_share"), radius=4.0)
     assert found["thin_volume_share"] == pytest.approx(rod.sum() / mask.sum(), rel=0.12)
     surface = 2 * np.pi * 2.3 * 20 + np.pi * 2.3**2
     whole = 4 * np.pi * 14**2 - np.pi * 2.3**2 + surface
     assert found["thin_surface_share"] == pytest.approx(surface / whole, rel=0.15)
-    thick = shape_figures(mask, (1.0, 1.0, 1.0), ("thin_volume_share",), radius=1.0)
+    thick = shape_values(mask, (1.0, 1.0, 1.0), ("thin_volume_share",), radius=1.0)
     assert thick["thin_volume_share"] < 0.01
 
 
@@ -114,9 +114,9 @@ def test_surface_share_of_halves():
 def test_lac_of_known_voxels():
     image = np.array([[[1.0, 2.0, 3.0, np.nan, 100.0]]])
     mask = np.array([[[1, 1, 1, 1, 0]]])
-    found = lac_figures(image, mask, 0.5)
+    found = lac_values(image, mask, 0.5)
     assert found == pytest.approx({"lac_mean": 2.0, "lac_sd": np.sqrt(2 / 3), "lac_integral": 3.0})
-    assert lac_figures(image, np.zeros_like(mask), 0.5) == {}
+    assert lac_values(image, np.zeros_like(mask), 0.5) == {}
 
 
 # ---------------------------------------------------------------- the plugin on a scene

@@ -34,7 +34,7 @@ def scattered(shape: tuple[int, int, int], labels: int, seed: int) -> np.ndarray
 
 
 @pytest.mark.parametrize("connectivity", [6, 18, 26])
-def test_islands_agree_with_scikit_image(connectivity: int) -> None:
+def test_islands_equal_scikit_image(connectivity: int) -> None:
     from skimage.morphology import remove_small_objects
 
     labels = scattered((30, 34, 32), 3, 1)
@@ -68,7 +68,7 @@ def test_each_segment_has_its_own_size() -> None:
     assert (cleaned == 2).sum() == 8
 
 
-def test_holes_agree_with_scipy() -> None:
+def test_holes_equal_scipy() -> None:
     labels = np.zeros((30, 30, 30), np.uint8)
     labels[ball(labels.shape, (15, 15, 15), 12)] = 1
     labels[np.random.default_rng(2).random(labels.shape) < 0.2] = 0
@@ -113,7 +113,7 @@ def test_the_inner_segment_has_its_own_hole_and_the_outer_fills_the_gap() -> Non
     assert set(np.unique(cleaned[shell])) == {1}
 
 
-def test_islands_go_before_holes_are_filled() -> None:
+def test_islands_are_removed_before_holes_are_filled() -> None:
     labels = np.zeros((20, 20, 20), np.uint8)
     labels[2:18, 2:18, 2:18] = 1
     labels[9, 9, 9:11] = 2
@@ -150,7 +150,7 @@ def test_overlapping_segments_are_cleaned_in_their_own_layers() -> None:
     assert [row.layer for row in cleaned.segments] == [row.layer for row in made.segments]
 
 
-def test_smoothing_takes_bumps_and_dents_off_a_plane_and_leaves_the_plane() -> None:
+def test_smoothing_removes_bumps_and_dents_and_keeps_the_plane() -> None:
     flat = np.zeros((24, 24, 24), np.uint8)
     flat[:12] = 1
     rough = flat.copy()
@@ -190,7 +190,7 @@ def test_smoothing_follows_the_spacing() -> None:
     assert not coarse[[n for n in range(12) if n != 6]].any()
 
 
-def test_what_was_drawn_decides_over_islands_holes_and_smoothing() -> None:
+def test_labelled_voxels_decide_over_islands_holes_and_smoothing() -> None:
     labels = np.zeros((20, 20, 20), np.uint8)
     labels[2:18, 2:18, 2:18] = 1
     labels[10, 10, 10] = 0
@@ -216,7 +216,7 @@ small_labels = arrays(np.uint8, st.tuples(*[st.integers(1, 9)] * 3), elements=st
     holes=st.sampled_from([None, 4, 0.5, math.inf]),
     smooth=st.sampled_from([None, 0.7, 2.0]),
 )
-def test_drawn_voxels_never_change(labels, seed, islands, holes, smooth) -> None:
+def test_labelled_voxels_never_change(labels, seed, islands, holes, smooth) -> None:
     keep = np.random.default_rng(seed).random(labels.shape) < 0.3
     before = labels.copy()
     cleaned = clean(segmentation(labels), keep=keep, islands=islands, holes=holes, smooth=smooth).labels

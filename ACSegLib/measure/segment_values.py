@@ -1,4 +1,4 @@
-"""The figures of Slicer's Segment Statistics plugin: one segment, only what is asked for."""
+"""The values of Slicer's Segment Statistics plugin: one segment, only what is asked for."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ACSegLib.measure.morphology import shape_measures
 from ACSegLib.measure.surface import line_weights, shifted
 from ACSegLib.postprocess.thin_structures import thinner_than
 
-SHAPE_FIGURES = ("volume", "surface_area", "surface_to_volume", "sphericity")
-THIN_FIGURES = ("thin_volume_share", "thin_surface_share")
-LAC_FIGURES = ("lac_mean", "lac_sd", "lac_integral")
-FIGURES = SHAPE_FIGURES + THIN_FIGURES + LAC_FIGURES
+SHAPE_VALUES = ("volume", "surface_area", "surface_to_volume", "sphericity")
+THIN_VALUES = ("thin_volume_share", "thin_surface_share")
+LAC_VALUES = ("lac_mean", "lac_sd", "lac_integral")
+VALUES = SHAPE_VALUES + THIN_VALUES + LAC_VALUES
 
 
-def shape_figures(
+def shape_values(
     mask: np.ndarray,
     spacing: Sequence[float],
-    wanted: Collection[str] = SHAPE_FIGURES + THIN_FIGURES,
+    wanted: Collection[str] = SHAPE_VALUES + THIN_VALUES,
     radius: float = 0.0,
 ) -> dict[str, float]:
     """Size, shape and filopodia of a mask.
@@ -35,9 +35,9 @@ def shape_figures(
     spacing : sequence of float
         Voxel size along (i, j, k).
     wanted : collection of str
-        Which of `SHAPE_FIGURES` and `THIN_FIGURES`.
+        Which of `SHAPE_VALUES` and `THIN_VALUES`.
     radius : float
-        A structure is thin where no ball of this radius fits, in the unit of `spacing`; needed for `THIN_FIGURES`.
+        A structure is thin where no ball of this radius fits, in the unit of `spacing`; needed for `THIN_VALUES`.
 
     Returns
     -------
@@ -51,10 +51,10 @@ def shape_figures(
         return {}
     crop = mask[box]
     found: dict[str, float] = {}
-    if any(name in wanted for name in SHAPE_FIGURES):
+    if any(name in wanted for name in SHAPE_VALUES):
         measures = shape_measures(crop, spacing)
-        found.update({name: float(measures[name]) for name in SHAPE_FIGURES if name in wanted})
-    if any(name in wanted for name in THIN_FIGURES):
+        found.update({name: float(measures[name]) for name in SHAPE_VALUES if name in wanted})
+    if any(name in wanted for name in THIN_VALUES):
         thin = thinner_than(crop, spacing, radius)
         if "thin_volume_share" in wanted:
             found["thin_volume_share"] = float(np.count_nonzero(thin) / np.count_nonzero(crop))
@@ -80,7 +80,7 @@ def surface_share(mask: np.ndarray, part: np.ndarray, spacing: Sequence[float]) 
     return float(of_part / whole) if whole else 0.0
 
 
-def lac_figures(image: np.ndarray, mask: np.ndarray, voxel_volume: float) -> dict[str, float]:
+def lac_values(image: np.ndarray, mask: np.ndarray, voxel_volume: float) -> dict[str, float]:
     """Mean, SD and integral of an image inside a mask.
 
     Parameters

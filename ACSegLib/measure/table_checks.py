@@ -1,0 +1,72 @@
+"""What a table of measured cells says as a whole: its summary, and warnings where rows cannot be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ACSegLib.files.tables import Row
+from ACSegLib.measure.intensity import unlike_beads
+from ACSegLib.volume import UNITS_IN_MM
+
+#: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
+MAX_VOXEL_MM = 5.0
+
+
+def summarise_cells(rows: Sequence[Row]) -> list[Row]:
+    """Means over volumes of volume, surface area and their ratio, per segment."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["kind"] == "segment" and row["voxels"]:
+            groups.setdefault((row["segment"], row["unit"]), []).append(row)
+    table = []
+    for (segment, unit), group in groups.items():
+        means = {
+            key: sum(r[key] for r in group) / len(group) for key in ("volume", "surface_area", "surface_to_volume")
+        }
+        table.append({"segment": segment, "unit": unit, "count": len(group), **means})
+    return table
+
+
+def warnings_on(rows: Sequence[Row]) -> list[str]:
+    """Sentences on volumes whose values are not to be trusted, or not comparable with those of the others."""
+    return [*_on_beads(rows), *_on_units(rows), *_on_thin_radii(rows)]
+
+
+def _on_beads(rows: Sequence[Row]) -> list[str]:
+    """Volumes whose beads absorb unlike those of the others, so that their LAC is not to be trusted."""
+    parts = unlike_beads({r["volume_name"]: r["bead_lac"] for r in rows if r.get("bead_lac") is not None})
+    return [
+        f"{name}: its beads read {100 * part:.0f} % of the median of all volumes; check what is labelled bead there."
+        for name, part in parts.items()
+    ]
+
+
+def _on_units(rows: Sequence[Row]) -> list[str]:
+    """Files that state no unit of length, or one that no microscope can mean."""
+    sizes = {r["volume_name"]: (r["unit"], (r["volume"] / r["voxels"]) ** (1 / 3)) for r in rows if r["voxels"]}
+    unknown = sorted(name for name, (unit, edge) in sizes.items() if unit == "px" and edge != 1.0)
+    huge = sorted(name for name, (unit, edge) in sizes.items() if edge * UNITS_IN_MM.get(unit, 0.0) > MAX_VOXEL_MM)
+    texts = []
+    if unknown:
+        texts.append(
+            f"{len(unknown)} volume(s) state no unit of length ({unknown[0]}), so that their values, marked px, are in "
+            "the numbers of the file; say with --file-unit what these are."
+        )
+    if huge:
+        texts.append(
+            f"{len(huge)} volume(s) have voxels of more than {MAX_VOXEL_MM:g} mm ({huge[0]}); if the file names no "
+            "unit, say with --file-unit what its numbers are."
+        )
+    return texts
+
+
+def _on_thin_radii(rows: Sequence[Row]) -> list[str]:
+    """Volumes whose thin structures were measured with several radii, since their voxels differ in size."""
+    radii = {(str(r["unit"]), float(r["thin_radius"])) for r in rows if r.get("thin_radius")}
+    units, values = {unit for unit, _ in radii}, sorted(radius for _, radius in radii)
+    if len(units) != 1 or values[-1] - values[0] <= 1e-6 * values[-1]:
+        return []
+    return [
+        f"filopodia were measured with radii of {values[0]:g} to {values[-1]:g} {units.pop()}, since the voxels differ "
+        f"in size; --thin-radius {values[-1]:g} measures all volumes alike, so that they can be compared."
+    ]
