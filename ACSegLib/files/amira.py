@@ -15,7 +15,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.axes import Axis, arrange, geometry_of
-from ACSegLib.files.content import Content, Inflated, Request, SeveralError, native, read_exactly, truncated
+from ACSegLib.files.content import CHOOSE, Content, Inflated, Request, SeveralError, native, read_exactly, truncated
 from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment
 
 NAME = "AmiraMesh"
@@ -116,7 +116,7 @@ def _chosen(lattices: list[_Lattice], name: str | None, path: Path) -> _Lattice:
     if len(fields) == 1:  # a label field may hold the weights of its labels
         return fields[0]
     if len(lattices) > 1:
-        raise SeveralError(f"{path}: holds several lattices; choose one by its name (--dataset): {known}.")
+        raise SeveralError(f"{path}: holds several lattices; {CHOOSE}: {known}.")
     return lattices[0]
 
 

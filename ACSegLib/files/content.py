@@ -18,6 +18,8 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import lazy
 from ACSegLib.volume import Geometry, Segment
 
+#: What to do about several data sets, in the words of the commands' options.
+CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 #: Deflate packs no more than this many bytes into one (zlib's documentation: 1032 to 1).
 _MAX_INFLATION = 1032

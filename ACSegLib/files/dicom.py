@@ -14,7 +14,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import dicom_seg
 from ACSegLib.files.axes import arrange
-from ACSegLib.files.content import Content, Request, SeveralError
+from ACSegLib.files.content import CHOOSE, Content, Request, SeveralError
 from ACSegLib.volume import Geometry
 
 NAME = "DICOM"
@@ -59,7 +59,7 @@ def read(path: Path, request: Request) -> Content:
         return dicom_seg.read(files[0])
     if len(names) != 1:
         known = ", ".join(names) or "none"
-        raise SeveralError(f"{path}: holds {len(names)} DICOM series; choose one as the data set: {known}.")
+        raise SeveralError(f"{path}: holds {len(names)} DICOM series; {CHOOSE}: {known}.")
     chosen = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), names[0])
     if len(chosen) == 1 and dicom_seg.is_segmentation(Path(chosen[0])):
         return dicom_seg.read(Path(chosen[0]))

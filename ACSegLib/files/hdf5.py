@@ -15,7 +15,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, axes_of, place
-from ACSegLib.files.content import Content, Request, SeveralError, beside, native
+from ACSegLib.files.content import CHOOSE, Content, Request, SeveralError, beside, native
 from ACSegLib.files.units import Length, length_of
 
 NAME = "HDF5"
@@ -83,7 +83,7 @@ def _chosen(file: Any, name: str | None, path: Path) -> str:
         return volumes[0][0]
     if not volumes:
         raise FileError(f"{path}: holds no 3D data set; it has: {_listed(found)}.")
-    raise SeveralError(f"{path}: holds several 3D data sets; choose one with --dataset: {_listed(volumes)}.")
+    raise SeveralError(f"{path}: holds several 3D data sets; {CHOOSE}: {_listed(volumes)}.")
 
 
 def _listed(found: list[tuple[str, Any]]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import Axis, axes_of, place
-from ACSegLib.files.content import Content, Request, SeveralError, native, truncated
+from ACSegLib.files.content import CHOOSE, Content, Request, SeveralError, native, truncated
 from ACSegLib.volume import DEFAULT_COLOURS, Segment
 
 NAME = "OME-Zarr"
@@ -146,7 +146,7 @@ def _plain(node: Any, attributes: dict[str, Any], name: str, request: Request, p
         arrays = sorted(key for key, _ in node.arrays())
         if len(arrays) != 1:
             known = ", ".join(arrays) or "none"
-            raise SeveralError(f"{path}: is not OME-Zarr; choose an array with --dataset; its arrays are: {known}.")
+            raise SeveralError(f"{path}: is not OME-Zarr; {CHOOSE}: {known}.")
         name = f"{name}/{arrays[0]}".lstrip("/")
         node = node[arrays[0]]
         attributes = _attributes(node)

@@ -14,7 +14,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import tiff
 from ACSegLib.files.axes import arrange
-from ACSegLib.files.content import Content, Request, native
+from ACSegLib.files.content import CHOOSE, Content, Request, native
 from ACSegLib.volume import Geometry
 
 NAME = "folder of slices"
@@ -116,8 +116,8 @@ def _numbers(files: list[Path], folder: Path) -> list[int]:
         kinds = [f"{words[0][n - 1][-8:]}{word}" for word in dict.fromkeys(row[n] for row in words)]
         raise FileError(
             f"{folder}: the names of its slices have {len(changing)} counters ({files[0].name} to {files[-1].name}), "
-            f"so they belong to several volumes; choose those with one of {', '.join(kinds[:_LISTED])} in their names "
-            "as the data set, or move them into folders of their own."
+            f"so they belong to several volumes; {CHOOSE}, by what the names hold ({', '.join(kinds[:_LISTED])}), "
+            "or move them into folders of their own."
         )
     return min(counting.values(), key=lambda column: column[-1] - column[0], default=[])
 

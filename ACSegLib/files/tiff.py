@@ -13,7 +13,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record, tiff_metadata
 from ACSegLib.files.axes import geometry_of, place
-from ACSegLib.files.content import Content, NotHeldError, Request, native
+from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Request, native
 from ACSegLib.volume import Geometry, Segment
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters is raised; the rest confuses
@@ -86,7 +86,7 @@ def _chosen(file: Any, name: str | None, path: Path) -> tuple[int, list[str]]:
     number = sizes.index(max(sizes))
     if len(sizes) == 1:
         return number, []
-    note = f"holds {len(sizes)} images; the largest, {number}, was read. Choose another with --dataset: {listed}."
+    note = f"holds {len(sizes)} images; the largest, {number}, was read. To take another, {CHOOSE}: {listed}."
     return number, [note]
 
 

@@ -63,7 +63,7 @@ def _counted(folder, pattern, counts):
 @pytest.mark.parametrize("pattern", ["z{:03d}_c{:d}.tif", "{1:d}_z{0:d}.tif", "cell_z{:02d}_ch{:02d}.tif"])
 def test_two_counters_are_asked_about(pattern, tmp_path):
     _counted(tmp_path, pattern, [(z, c) for z in range(6) for c in range(2)])
-    with pytest.raises(FileError, match=r"2 counters.*data set"):
+    with pytest.raises(FileError, match=r"2 counters.*--dataset"):
         open_volume(tmp_path)
 
 
