@@ -101,21 +101,21 @@ def predict(
     Cancelled
         If the progress was cancelled.
     """
-    from ACSegLib.commands.predict import Options, predict_volume
+    from ACSegLib.workflows import PredictRequest, run
 
     volume = as_volume(image, spacing, unit)
     opened = _opened(model)
     _require_unit(volume, opened, spacing)
-    options = Options(
-        images=[],
-        output="",
-        probabilities="kept" if probabilities else None,
+    request = PredictRequest(
+        volume=volume,
+        model=opened,
+        probabilities=probabilities,
         tta=tta,
         refine=refine,
         thin=thin,
         device=device,
         roi=_roi_option(roi, volume.shape),
-        largest=list(largest),
+        largest=largest,
         islands=islands,
         holes=holes,
         native=native,
@@ -123,7 +123,7 @@ def predict(
         precision=precision,
         memory=memory,
     )
-    prediction = predict_volume(volume, opened, options, progress or Progress())
+    prediction = run(request, progress=progress)
     return prediction if probabilities else dataclasses.replace(prediction, probabilities=None)
 
 

@@ -190,22 +190,21 @@ def _score_texts(scores: dict[str, float]) -> dict[str, str]:
 
 def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) -> dict[str, Any]:
     """Fill a few tomograms, train on the fills, and segment a tomogram that the network has not seen."""
-    from ACSegLib.commands.predict import Options as PredictOptions
-    from ACSegLib.commands.predict import predict_volume
     from ACSegLib.files import save_segmentation, save_volume
     from ACSegLib.network.model.model_file import save_model
     from ACSegLib.network.train.settings import TrainingSettings
     from ACSegLib.network.train.training import train
     from ACSegLib.pictures import comparison_sheet, surface_picture
+    from ACSegLib.workflows import PredictRequest, run
 
     _make(folder)
     pairs, fill_scores = _filled_tomograms(training, progress.part(0.0, 0.25))
     settings = TrainingSettings(preset="quick", minutes=training.minutes, device=training.device, seed=training.seed)
     trained = train(pairs, settings, progress.part(0.25, 0.85))
     unseen = tomogram(training.train_size, training.seed + 1000, progress.part(0.85, 0.88), **_TRAINING_BEADS)
-    choices = PredictOptions([], "", device=training.device)
+    request = PredictRequest(volume=unseen.volume, model=trained.model, device=training.device)
     started = time.perf_counter()
-    predicted = predict_volume(unseen.volume, trained.model, choices, progress.part(0.88, 0.95)).segmentation
+    predicted = run(request, progress=progress.part(0.88, 0.95)).segmentation
     seconds = time.perf_counter() - started
     progress(0.95, "writing the prediction")
     files = {

@@ -99,11 +99,11 @@ def _truth_of(path: str, volume: Volume, resample: bool) -> Segmentation:
 
 def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
     """Train on one subset and test; gives a row for each segment of each test volume."""
-    from ACSegLib.commands.predict import Options as PredictOptions
-    from ACSegLib.commands.predict import predict_volume
     from ACSegLib.files import open_volume
     from ACSegLib.measure.overlap import compare_segmentations
     from ACSegLib.network.model.model_file import load_model
+    from ACSegLib.workflows import PredictRequest
+    from ACSegLib.workflows import run as run_request
 
     stages = progress.stages(train=8, test=2)
     path = _trained_model(item, work, stages.train)
@@ -113,7 +113,8 @@ def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
     rows = []
     for name, part in stages.test.each(names):
         volume = open_volume(item.files[_TEST_IMAGE + name])
-        found = predict_volume(volume, model, PredictOptions([], "", device=work["device"]), part).segmentation
+        request = PredictRequest(volume=volume, model=model, device=work["device"])
+        found = run_request(request, progress=part).segmentation
         truth = _truth_of(item.files[_TEST_LABELS + name], volume, work["resample"])
         for scores in compare_segmentations(found, truth, distances=False):
             row = {**run, "volume_name": name, "dice": scores["dice"], "segment": scores["segment"]}

@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ACSegLib.commands.batch import LISTED, Item, failure_lines, more_lines, run_table
 from ACSegLib.commands.inputs import find_images, find_labels
@@ -32,12 +32,8 @@ from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
-from ACSegLib.placement import UNITS, in_one_unit, in_unit, place_labels, told_unit
+from ACSegLib.placement import UNITS, in_one_unit, place_labels, told_unit
 from ACSegLib.volume import UNITS_IN_MM
-
-if TYPE_CHECKING:
-    from ACSegLib.measure.morphology import MorphologySettings
-    from ACSegLib.volume import Segmentation, Volume
 
 SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
 
@@ -135,6 +131,8 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     """Measure one segmentation file."""
     from ACSegLib.files.registry import tell
     from ACSegLib.special_segments import structures
+    from ACSegLib.workflows import MeasureRequest
+    from ACSegLib.workflows import run as run_request
 
     progress(0.0, f"reading {item.name}")
     segmentation, _, notes = structures(open_labels(item.files["labels"], options), keep=options.segments)
@@ -150,53 +148,7 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     chosen = segments_there(options.segments, [segment.name for segment in segmentation.segments])
     if chosen is None:
         return []
-    rows = measure_labels(segmentation, volume, replace(options, segments=chosen), progress)
+    request = MeasureRequest.from_options(segmentation, volume, replace(options, segments=chosen))
+    rows = run_request(request, progress=progress)
     group = Path(item.files["labels"]).absolute().parent.name
     return [{"volume_name": item.name, "group": group, **row} for row in rows]
-
-
-def measure_labels(
-    segmentation: Segmentation, volume: Volume | None, options: Options, progress: Progress
-) -> list[Row]:
-    """Measure labels as the options say; the image, if any, on the same grid. Gives the rows of the table."""
-    from ACSegLib.measure.intensity import BeadReading, read_beads
-    from ACSegLib.measure.morphology import measure_segmentation
-
-    if volume is None and options.bead_reference:
-        raise InputError("--bead-reference needs the tomogram; name it with --image.")
-    beads = BeadReading()
-    if volume is not None:
-        beads = read_beads(segmentation, volume, options.bead_name, options.bead_reference)
-    notes: Row = dict(beads.columns)
-    segmentation = in_unit(segmentation, options.unit)
-    if volume is not None:
-        volume = replace(volume, geometry=segmentation.geometry)
-    rows = measure_segmentation(
-        segmentation,
-        volume,
-        settings=_settings(options),
-        factor=beads.factor,
-        segments=options.segments or None,
-        progress=progress,
-    )
-    if volume is not None:
-        # Scaled by beads, values are LAC whatever they were before.
-        stated = "1/um" if options.bead_reference else str(volume.meta.get("intensity_unit", ""))
-        notes["intensity_unit"] = options.intensity_unit or stated
-    return [{**row, **notes} for row in rows]
-
-
-def _settings(options: Options) -> MorphologySettings:
-    from ACSegLib.measure.morphology import MorphologySettings
-
-    return MorphologySettings(
-        cells=options.cells,
-        minimum_volume=options.min_volume,
-        connectivity=options.connectivity,
-        surface_method=options.surface_method,
-        thin_structures=options.thin_parts,
-        thin_radius=options.thin_radius or None,
-        contacts=options.contacts,
-        contact_gap=options.contact_gap,
-        exclude_border=options.exclude_border,
-    )

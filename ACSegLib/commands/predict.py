@@ -13,8 +13,7 @@ Examples:
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +25,7 @@ from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
-    from ACSegLib.network.predict.inference import Prediction, PredictionSettings
-    from ACSegLib.network.predict.plane_sink import Box
+    from ACSegLib.network.predict.inference import Prediction
     from ACSegLib.volume import Segmentation, Volume
 
 SUMMARY = "segment images with a trained network"
@@ -84,8 +82,12 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     native: bool = option(default=False, help="run a Biomedisa model by ACSeg's own way, at native resolution")
     stride: int = option(default=32, help="distance of patches in Biomedisa's way", minimum=1, advanced=True)
     resample: bool = option(default=True, help="bring images to the voxel size of the training", advanced=True)
-    engine: str = option(
-        default="auto", help="what runs the network", choices=("auto", "openvino", "pytorch"), advanced=True
+    backend: str = option(
+        default="auto",
+        help="library that computes the network",
+        choices=("auto", "openvino", "pytorch"),
+        aliases=("engine",),
+        advanced=True,
     )
     precision: str = option(
         default="auto", help="arithmetic", choices=("auto", "float32", "bfloat16", "float16"), advanced=True
@@ -205,10 +207,15 @@ def _predict_file(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     from ACSegLib.compute import usable_memory
     from ACSegLib.files import save_segmentation
+    from ACSegLib.workflows import PredictRequest
+    from ACSegLib.workflows import run as run_request
 
     progress(0.0, f"reading {Path(file).name}")
-    volume = open_image(file, options, lazy_from=int(_IN_MEMORY_SHARE * (_memory_limit(options) or usable_memory())))
-    prediction = predict_volume(volume, model, options, progress.part(0.05, 0.92))
+    volume = open_image(
+        file, options, lazy_from=int(_IN_MEMORY_SHARE * ((options.memory or 0) * 2**30 or usable_memory()))
+    )
+    request = PredictRequest.from_options(volume, model, options)
+    prediction = run_request(request, progress=progress.part(0.05, 0.92))
     segmentation = prediction.segmentation
     progress(0.92, f"writing {target.segmentation.name}")
     outputs = {"segmentation": str(target.segmentation)}
@@ -225,121 +232,6 @@ def _count(segmentation: Segmentation, segment: Any) -> int:
     import numpy as np
 
     return sum(int(np.count_nonzero(plane == segment.value)) for plane in segmentation.layers[segment.layer])
-
-
-def predict_volume(volume: Volume, model: Model, options: Options, progress: Progress) -> Prediction:
-    """Predict one volume as the options ask: natively tiled, or as Biomedisa does; refined if asked for; cleaned.
-
-    Raises
-    ------
-    InputError
-        If model, image and options do not fit together.
-    """
-    prediction = _predicted(volume, model, options, progress.part(0.0, 0.92))
-    return replace(prediction, segmentation=_cleaned(prediction, model, options, progress.part(0.92, 1.0)))
-
-
-def _predicted(volume: Volume, model: Model, options: Options, progress: Progress) -> Prediction:
-    from ACSegLib.network.predict.inference import predict
-
-    settings = _settings(options)
-    _check_refinement(options, model)
-    automatic = options.refine == "auto" and model.reduces_images and options.resample
-    settings.keep_probabilities |= automatic
-    biomedisa = model.preprocessing.get("pipeline") == "biomedisa" and not options.native
-    if biomedisa:
-        if options.refine == "network" or settings.tta or settings.tile:
-            raise InputError("--refine network, --tta and --tile need --native with a Biomedisa model.")
-        from ACSegLib.network.biomedisa.prediction import predict_biomedisa
-
-        prediction = predict_biomedisa(volume, model, settings, options.stride, progress.part(0.0, 0.7))
-    else:
-        prediction = predict(volume, model, settings, progress.part(0.0, 0.7))
-    if options.refine == "network":
-        from ACSegLib.network.refinement.refine import refine_surface
-
-        return refine_surface(volume, prediction, model, settings, progress.part(0.7, 1.0))
-    if options.refine == "walk":
-        from ACSegLib.workflows.walk_refinement import refine_by_walk
-
-        return refine_by_walk(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
-    if automatic and prediction.report.get("resampled"):
-        return _walk_if_it_fits(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
-    return prediction
-
-
-def _check_refinement(options: Options, model: Model) -> None:
-    """Say that a refinement is not to be had before the prediction, not after it."""
-    if options.refine == "network":
-        from ACSegLib.network.refinement.network import require_refinement_network
-
-        require_refinement_network(model)
-    elif options.refine == "walk":
-        from ACSegLib.workflows.walk_refinement import require_exclusive
-
-        require_exclusive(model)
-
-
-def _walk_if_it_fits(
-    volume: Volume, prediction: Prediction, model: Model, progress: Progress, roi: Box | None
-) -> Prediction:
-    from ACSegLib.workflows.walk_refinement import refine_by_walk
-
-    try:
-        return refine_by_walk(volume, prediction, model, progress, roi)
-    except MemoryLimitError as error:
-        prediction.report["notes"].append(f"the surface was not refined: {error}")
-        return prediction
-
-
-def _settings(options: Options) -> PredictionSettings:
-    from ACSegLib.network.predict.inference import PredictionSettings
-
-    tile, roi = options.tile, options.roi
-    if tile and (len(tile) != 3 or min(tile) < 1):
-        raise InputError(f"--tile must be three whole numbers (I J K), not {tile}.")
-    if roi and len(roi) != 6:
-        raise InputError(f"--roi must be six whole numbers (I0 I1 J0 J1 K0 K1), not {roi}.")
-    return PredictionSettings(
-        device=options.device,
-        backend=options.engine,
-        precision=options.precision,
-        tile=(tile[2], tile[1], tile[0]) if tile else None,
-        overlap=options.overlap,
-        tta=options.tta,
-        roi=((roi[4], roi[5]), (roi[2], roi[3]), (roi[0], roi[1])) if roi else None,
-        thin=options.thin,
-        keep_probabilities=bool(options.probabilities) or options.refine in ("network", "walk"),
-        resample=options.resample,
-        contrast=options.contrast,
-        memory_limit=_memory_limit(options),
-    )
-
-
-def _memory_limit(options: Options) -> int | None:
-    return int(options.memory * 2**30) if options.memory else None
-
-
-def _cleaned(prediction: Prediction, model: Model, options: Options, progress: Progress) -> Segmentation:
-    """Clean up as the options ask; without a word of them, fill holes where the training had none."""
-    from ACSegLib.files.lazy import is_mapped
-    from ACSegLib.postprocess.cleanup import clean
-
-    segmentation = prediction.segmentation
-    holes: dict[str | int, float] | float | None = options.holes or None
-    if options.holes is None and (whole := model.segments_without_holes):
-        if any(is_mapped(layer) for layer in segmentation.layers):
-            prediction.report["notes"].append(
-                "the labels do not fit in memory, so enclosed holes were not filled; --holes does it all the same"
-            )
-        else:
-            holes = dict.fromkeys(whole, math.inf)
-    if options.largest:
-        almost = math.nextafter(1.0, 0.0)
-        segmentation = clean(segmentation, islands={key: almost for key in options.largest}, progress=progress)
-    if options.islands or holes:
-        segmentation = clean(segmentation, islands=options.islands or None, holes=holes, progress=progress)
-    return segmentation
 
 
 def _write_probabilities(

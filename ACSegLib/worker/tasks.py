@@ -98,15 +98,17 @@ def count(call: Call) -> tuple[Message, Arrays]:
 
 def measure(call: Call) -> tuple[Message, Arrays]:
     """Measure a segmentation: rows of the table, by the options of ``acseg measure``."""
-    from ACSegLib.commands.measure import Options, measure_labels
+    from ACSegLib.commands.measure import Options
     from ACSegLib.commands.options import from_mapping
+    from ACSegLib.workflows import MeasureRequest, run
     from ACSegLib.workflows.packing import unpack_segmentation, unpack_volume
 
     segmentation = unpack_segmentation(call.message["segmentation"], call.arrays)
     image = call.message.get("volume")
     volume = unpack_volume(image, call.arrays) if image else None
-    rows = measure_labels(segmentation, volume, from_mapping(Options, call.message["options"]), call.progress)
-    return {"rows": rows}, {}
+    options = from_mapping(Options, call.message["options"])
+    request = MeasureRequest.from_options(segmentation, volume, options)
+    return {"rows": run(request, progress=call.progress)}, {}
 
 
 def simulate(call: Call) -> tuple[Message, Arrays]:

@@ -25,7 +25,63 @@ no "image". Another clean-up is the same request with another ``smooth`` and the
 filled again. Where the state is, ``suggest(outcome, 3)`` names slices to draw next.
 """
 
-from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, suggest
-from ACSegLib.workflows.fill import run_fill as run
+from __future__ import annotations
 
-__all__ = ["FillOutcome", "FillRequest", "plan", "run", "suggest"]
+from typing import TYPE_CHECKING, Any, overload
+
+from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, suggest
+from ACSegLib.workflows.measure import MeasureRequest, run_measure
+from ACSegLib.workflows.predict import PredictRequest, run_predict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ACSegLib.jobs import Progress
+    from ACSegLib.network.predict.inference import Prediction
+
+__all__ = ["FillOutcome", "FillRequest", "MeasureRequest", "PredictRequest", "plan", "run", "suggest"]
+
+
+@overload
+def run(
+    request: FillRequest,
+    previous: FillOutcome | None = None,
+    protected: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> FillOutcome: ...
+
+
+@overload
+def run(request: PredictRequest, *, progress: Progress | None = None) -> Prediction: ...
+
+
+@overload
+def run(request: MeasureRequest, *, progress: Progress | None = None) -> list[dict[str, Any]]: ...
+
+
+def run(
+    request: FillRequest | PredictRequest | MeasureRequest,
+    previous: FillOutcome | None = None,
+    protected: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """Do what a request asks for; see `run_fill`, `run_predict` and `run_measure`.
+
+    Parameters
+    ----------
+    request : FillRequest, PredictRequest or MeasureRequest
+    previous : FillOutcome, optional
+        Of a fill: the outcome that a refill starts from.
+    protected : ndarray of bool, shape (k, j, i), optional
+        Of a fill: voxels that may not be filled.
+    progress : Progress, optional
+
+    Returns
+    -------
+    FillOutcome, Prediction, or list of dict (the rows of the table)
+    """
+    if isinstance(request, FillRequest):
+        return run_fill(request, previous, protected, progress)
+    if isinstance(request, PredictRequest):
+        return run_predict(request, progress)
+    return run_measure(request, progress)

@@ -190,11 +190,9 @@ def _real_cell(options: argparse.Namespace, model: Any) -> Line:
 
 
 def _dice(volume: Any, truth: np.ndarray, scored: np.ndarray, model: Any, refine: str) -> dict[str, float]:
-    from ACSegLib.commands.predict import Options, predict_volume
-    from ACSegLib.jobs import Progress
+    from ACSegLib.workflows import PredictRequest, run
 
-    options = Options([], "", refine=refine)
-    found = predict_volume(volume, model, options, Progress()).segmentation.labels
+    found = run(PredictRequest(volume=volume, model=model, refine=refine)).segmentation.labels
     dice = {}
     for name, value in (("cytoplasm", 1), ("bead", 2)):
         a, b = (truth == value) & scored, (found == value) & scored

@@ -75,10 +75,9 @@ def _scaled_down(pair: Pair, factor: float) -> Pair:
 
 
 def _predicted(volume: Volume, model: Model, refine: str) -> Segmentation:
-    from ACSegLib.commands.predict import Options, predict_volume
+    from ACSegLib.workflows import PredictRequest, run
 
-    options = Options([], "", refine=refine, device="cpu")
-    return predict_volume(volume, model, options, Progress()).segmentation
+    return run(PredictRequest(volume=volume, model=model, refine=refine, device="cpu")).segmentation
 
 
 def _cell(segmentation: Segmentation) -> np.ndarray:

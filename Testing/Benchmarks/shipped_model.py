@@ -80,12 +80,11 @@ class Predictor:
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
         """Labels: 1 cytoplasm, 2 bead."""
-        from ACSegLib.commands.predict import Options, predict_volume
-        from ACSegLib.jobs import Progress
         from ACSegLib.volume import Volume
+        from ACSegLib.workflows import PredictRequest, run
 
         started = time.perf_counter()
-        found = predict_volume(Volume(array), self.model, Options([], "", refine=self._refine), Progress())
+        found = run(PredictRequest(volume=Volume(array), model=self.model, refine=self._refine))
         self.seconds.append(time.perf_counter() - started)
         self.notes = found.report["notes"]
         return found.segmentation.labels

@@ -127,16 +127,16 @@ def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
         If OpenVINO is asked for and is not installed, or on another device than the CPU.
     """
     if backend not in BACKENDS:
-        raise InputError(f"--engine must be one of {', '.join(BACKENDS)}, not {backend!r}.")
+        raise InputError(f"--backend must be one of {', '.join(BACKENDS)}, not {backend!r}.")
     place = choose_device("cpu" if device == "auto" and backend == "openvino" else device)
     installed = openvino_is_installed()
     if backend == "openvino":
         if not installed:
-            raise InputError("--engine openvino was asked for, but it is not installed; pip install 'acseg[predict]'.")
+            raise InputError("--backend openvino was asked for, but it is not installed; pip install 'acseg[predict]'.")
         if place.name != "cpu":
-            raise InputError(f"OpenVINO runs on the CPU, not on {place.name}; leave --device or --engine out.")
+            raise InputError(f"OpenVINO runs on the CPU, not on {place.name}; leave --device or --backend out.")
     if backend == "pytorch" and importlib.util.find_spec("torch") is None:
-        raise InputError("--engine pytorch was asked for, but it is not installed; pip install 'acseg[network]'.")
+        raise InputError("--backend pytorch was asked for, but it is not installed; pip install 'acseg[network]'.")
     if not installed and importlib.util.find_spec("torch") is None:
         raise InputError(
             "a prediction needs OpenVINO or PyTorch, and neither is installed; pip install 'acseg[predict]'."

@@ -1,0 +1,156 @@
+"""One measurement, whoever asks for it: the request, and the rows of the table that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.placement import in_unit
+from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.workflows.packing import (
+    Arrays,
+    Message,
+    from_options,
+    pack_segmentation,
+    pack_volume,
+    settings_of,
+    unpack_segmentation,
+    unpack_volume,
+)
+
+if TYPE_CHECKING:
+    from ACSegLib.measure.morphology import MorphologySettings
+
+_DATA = ("labels", "volume")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeasureRequest:
+    """What to measure, and how. The fields after the first two are the options of ``acseg measure`` of the same names.
+
+    Parameters
+    ----------
+    labels : Segmentation
+    volume : Volume, optional
+        The image on the grid of the labels, for figures of intensity.
+    segments : sequence of str
+        Segments to measure; all if empty.
+    unit : str
+        Unit of lengths in the table: "um", "nm", "mm", "px" (voxels) or "file" (that of the labels).
+    cells : bool
+        A row for each connected cell as well, of at least `min_volume`, unless (`exclude_border`) the border cuts it.
+    min_volume : float
+    exclude_border : bool
+    thin_parts : bool
+        Measure thin structures: where no ball of `thin_radius` fits (0: 0.25 um, but at least 1.5 voxels).
+    thin_radius : float
+    contacts : bool
+        Areas of contact with the other segments, over gaps of up to `contact_gap`.
+    contact_gap : float
+    intensity_unit : str
+        Unit of the image's values.
+    bead_reference : float
+        Value, in 1/um, that the beads are scaled to; 0: values are not scaled.
+    bead_name : str
+        Text in the names of bead segments.
+    surface_method : str
+    connectivity : int
+    """
+
+    labels: Segmentation
+    volume: Volume | None = None
+    segments: Sequence[str] = ()
+    unit: str = "um"
+    cells: bool = True
+    min_volume: float = 0.0
+    exclude_border: bool = False
+    thin_parts: bool = True
+    thin_radius: float = 0.0
+    contacts: bool = True
+    contact_gap: float = 0.0
+    intensity_unit: str = ""
+    bead_reference: float = 0.0
+    bead_name: str = "bead"
+    surface_method: str = "crofton"
+    connectivity: int = 26
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "segments", tuple(self.segments))
+
+    @classmethod
+    def from_options(cls, labels: Segmentation, volume: Volume | None, options: Any) -> MeasureRequest:
+        """Make the request from options of ``acseg measure``, field by field."""
+        return cls(labels=labels, volume=volume, **from_options(cls, options, _DATA))
+
+    def pack(self) -> tuple[Message, Arrays]:
+        """Give the request as JSON values, and its arrays: "labels 0", ..., and "image" if there is one."""
+        arrays: Arrays = {}
+        return {
+            "request": "measure",
+            "settings": settings_of(self, _DATA),
+            "labels": pack_segmentation(self.labels, "labels", arrays),
+            "volume": None if self.volume is None else pack_volume(self.volume, "image", arrays),
+        }, arrays
+
+    @classmethod
+    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MeasureRequest:
+        """Give back what `pack` took."""
+        volume = unpack_volume(message["volume"], arrays) if message["volume"] else None
+        return cls(labels=unpack_segmentation(message["labels"], arrays), volume=volume, **message["settings"])
+
+
+def run_measure(request: MeasureRequest, progress: Progress | None = None) -> list[dict[str, Any]]:
+    """Measure labels: the rows of the table, one for each segment and each cell.
+
+    Raises
+    ------
+    InputError
+        If image and labels are not on one grid, or a segment or the beads are missing.
+    """
+    from ACSegLib.measure.intensity import BeadReading, read_beads
+    from ACSegLib.measure.morphology import measure_segmentation
+
+    volume = request.volume
+    if volume is None and request.bead_reference:
+        raise InputError("--bead-reference needs the tomogram; name it with --image.")
+    beads = BeadReading()
+    if volume is not None:
+        beads = read_beads(request.labels, volume, request.bead_name, request.bead_reference)
+    notes: dict[str, Any] = dict(beads.columns)
+    labels = in_unit(request.labels, request.unit)
+    if volume is not None:
+        volume = replace(volume, geometry=labels.geometry)
+    rows = measure_segmentation(
+        labels,
+        volume,
+        settings=_settings(request),
+        factor=beads.factor,
+        segments=list(request.segments) or None,
+        progress=progress,
+    )
+    if volume is not None:
+        # Scaled by beads, values are LAC whatever they were before.
+        stated = "1/um" if request.bead_reference else str(volume.meta.get("intensity_unit", ""))
+        notes["intensity_unit"] = request.intensity_unit or stated
+    return [{**row, **notes} for row in rows]
+
+
+def _settings(request: MeasureRequest) -> MorphologySettings:
+    from ACSegLib.measure.morphology import MorphologySettings
+
+    return MorphologySettings(
+        cells=request.cells,
+        minimum_volume=request.min_volume,
+        connectivity=request.connectivity,
+        surface_method=request.surface_method,
+        thin_structures=request.thin_parts,
+        thin_radius=request.thin_radius or None,
+        contacts=request.contacts,
+        contact_gap=request.contact_gap,
+        exclude_border=request.exclude_border,
+    )

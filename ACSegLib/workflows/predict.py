@@ -1,0 +1,223 @@
+"""One prediction, whoever asks for it: natively tiled or as Biomedisa does, refined, cleaned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
+from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive
+
+if TYPE_CHECKING:
+    from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.predict.inference import Prediction, PredictionSettings
+    from ACSegLib.network.predict.plane_sink import Box
+
+_DATA = ("volume", "model")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PredictRequest:
+    """What to predict, and how. The fields after the first two are the options of ``acseg predict`` of the same names.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image; it may be mapped from a file.
+    model : Model
+        See `ACSegLib.network.model.pretrained.open_model`.
+    probabilities : bool
+        Whether to give the probabilities of all segments.
+    tta : bool
+        Average over the eight mirror images.
+    refine : str
+        "auto", "none", "network" (by the model's refinement network) or "walk" (by a random walk).
+    thin : float, optional
+        Probability from which voxels of thin structures belong to their segment; that of the calibration if None.
+    contrast : str
+        Which intensities absorb: "bright" or "dark" ones, or "auto".
+    device, backend, precision : str
+        Where, by which library and with which number type to compute.
+    roi : sequence of int
+        Region I0 I1 J0 J1 K0 K1, ends excluded; everything if empty.
+    largest : sequence of str
+        Segments of which only the largest component is kept.
+    islands, holes : float, optional
+        Remove components smaller than this; fill enclosed holes up to this (None: all holes of segments that had none
+        in the training). Voxels, or a fraction below 1.
+    native : bool
+        Run a Biomedisa model at native resolution; otherwise patches are `stride` voxels apart, as in Biomedisa.
+    stride : int
+    resample : bool
+        Bring the image to the voxel size of the training.
+    tile : sequence of int
+        Tile size I J K; the largest that fits if empty. Tiles overlap by the part `overlap` of the training's patch.
+    overlap : float
+    memory : float, optional
+        GiB that may be used.
+    """
+
+    volume: Volume
+    model: Model
+    probabilities: bool = False
+    tta: bool = False
+    refine: str = "auto"
+    thin: float | None = None
+    contrast: str = "auto"
+    device: str = "auto"
+    roi: Sequence[int] = ()
+    largest: Sequence[str] = ()
+    islands: float | None = None
+    holes: float | None = None
+    native: bool = False
+    stride: int = 32
+    resample: bool = True
+    backend: str = "auto"
+    precision: str = "auto"
+    tile: Sequence[int] = ()
+    overlap: float = 0.25
+    memory: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "probabilities", bool(self.probabilities))  # an option names a file instead
+        for name in ("roi", "largest", "tile"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @classmethod
+    def from_options(cls, volume: Volume, model: Model, options: Any) -> PredictRequest:
+        """Make the request from options of ``acseg predict``, field by field."""
+        return cls(volume=volume, model=model, **from_options(cls, options, _DATA))
+
+    def pack(self) -> tuple[Message, Arrays]:
+        """Give the request as JSON values, and its array "image"; the model travels as the file that it is."""
+        arrays: Arrays = {}
+        volume = pack_volume(self.volume, "image", arrays)
+        return {"request": "predict", "settings": settings_of(self, _DATA), "volume": volume}, arrays
+
+    @classmethod
+    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], model: Model) -> PredictRequest:
+        """Give back what `pack` took."""
+        return cls(volume=unpack_volume(message["volume"], arrays), model=model, **message["settings"])
+
+
+def run_predict(request: PredictRequest, progress: Progress | None = None) -> Prediction:
+    """Predict one volume: natively tiled, or as Biomedisa does; refined if asked for; cleaned.
+
+    Raises
+    ------
+    InputError
+        If model, image and options do not fit together.
+    MemoryLimitError, Cancelled
+    """
+    progress = progress or Progress()
+    prediction = _predicted(request, progress.part(0.0, 0.92))
+    return replace(prediction, segmentation=_cleaned(prediction, request, progress.part(0.92, 1.0)))
+
+
+def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
+    from ACSegLib.network.predict.inference import predict
+
+    volume, model = request.volume, request.model
+    settings = _settings(request)
+    _check_refinement(request)
+    automatic = request.refine == "auto" and model.reduces_images and request.resample
+    settings.keep_probabilities |= automatic
+    biomedisa = model.preprocessing.get("pipeline") == "biomedisa" and not request.native
+    if biomedisa:
+        if request.refine == "network" or settings.tta or settings.tile:
+            raise InputError("--refine network, --tta and --tile need --native with a Biomedisa model.")
+        from ACSegLib.network.biomedisa.prediction import predict_biomedisa
+
+        prediction = predict_biomedisa(volume, model, settings, request.stride, progress.part(0.0, 0.7))
+    else:
+        prediction = predict(volume, model, settings, progress.part(0.0, 0.7))
+    if request.refine == "network":
+        from ACSegLib.network.refinement.refine import refine_surface
+
+        return refine_surface(volume, prediction, model, settings, progress.part(0.7, 1.0))
+    if request.refine == "walk":
+        return refine_by_walk(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
+    if automatic and prediction.report.get("resampled"):
+        return _walk_if_it_fits(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
+    return prediction
+
+
+def _check_refinement(request: PredictRequest) -> None:
+    """Say that a refinement is not to be had before the prediction, not after it."""
+    if request.refine == "network":
+        from ACSegLib.network.refinement.network import require_refinement_network
+
+        require_refinement_network(request.model)
+    elif request.refine == "walk":
+        require_exclusive(request.model)
+
+
+def _walk_if_it_fits(
+    volume: Volume, prediction: Prediction, model: Model, progress: Progress, roi: Box | None
+) -> Prediction:
+    try:
+        return refine_by_walk(volume, prediction, model, progress, roi)
+    except MemoryLimitError as error:
+        prediction.report["notes"].append(f"the surface was not refined: {error}")
+        return prediction
+
+
+def _settings(request: PredictRequest) -> PredictionSettings:
+    from ACSegLib.network.predict.inference import PredictionSettings
+
+    tile, roi = request.tile, request.roi
+    if tile and (len(tile) != 3 or min(tile) < 1):
+        raise InputError(f"--tile must be three whole numbers (I J K), not {tile}.")
+    if roi and len(roi) != 6:
+        raise InputError(f"--roi must be six whole numbers (I0 I1 J0 J1 K0 K1), not {roi}.")
+    return PredictionSettings(
+        device=request.device,
+        backend=request.backend,
+        precision=request.precision,
+        tile=(tile[2], tile[1], tile[0]) if tile else None,
+        overlap=request.overlap,
+        tta=request.tta,
+        roi=((roi[4], roi[5]), (roi[2], roi[3]), (roi[0], roi[1])) if roi else None,
+        thin=request.thin,
+        keep_probabilities=request.probabilities or request.refine in ("network", "walk"),
+        resample=request.resample,
+        contrast=request.contrast,
+        memory_limit=int(request.memory * 2**30) if request.memory else None,
+    )
+
+
+def _cleaned(prediction: Prediction, request: PredictRequest, progress: Progress) -> Segmentation:
+    """Clean up as the options ask; without a word of them, fill holes where the training had none."""
+    from ACSegLib.postprocess.cleanup import clean
+
+    segmentation = prediction.segmentation
+    holes: dict[str | int, float] | float | None = request.holes or None
+    if request.holes is None and (whole := request.model.segments_without_holes):
+        if any(_is_mapped(layer) for layer in segmentation.layers):
+            prediction.report["notes"].append(
+                "the labels do not fit in memory, so enclosed holes were not filled; --holes does it all the same"
+            )
+        else:
+            holes = dict.fromkeys(whole, math.inf)
+    if request.largest:
+        almost = math.nextafter(1.0, 0.0)
+        segmentation = clean(segmentation, islands={key: almost for key in request.largest}, progress=progress)
+    if request.islands or holes:
+        segmentation = clean(segmentation, islands=request.islands or None, holes=holes, progress=progress)
+    return segmentation
+
+
+def _is_mapped(array: Any) -> bool:
+    """Whether an array lies in a file rather than in memory."""
+    while array is not None:
+        if isinstance(array, np.memmap):
+            return True
+        array = getattr(array, "base", None)
+    return False

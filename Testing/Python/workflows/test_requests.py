@@ -1,0 +1,95 @@
+"""Requests for a prediction and for a measurement: every option of their commands is in them, and they travel."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ACSegLib.commands import load
+from ACSegLib.commands.options import OptionInfo, describe_options, from_mapping
+from ACSegLib.volume import Geometry, Segmentation, Volume
+from ACSegLib.workflows import MeasureRequest, PredictRequest, run
+
+NEEDED: dict[str, dict[str, Any]] = {
+    "predict": {"images": ["a.nrrd"], "output": "b.seg.nrrd"},
+    "measure": {"inputs": ["a.seg.nrrd"], "output": "t.csv"},
+}
+#: Options that say how files are opened, placed and shared out; the request is made from what was opened.
+OPENING = {"voxel_size", "unit", "image_dataset", "labels_dataset", "file_unit", "resample", "workers"}
+#: Paths that the request takes as a wish.
+WISHES = {"probabilities"}
+
+
+def ball() -> tuple[Volume, Segmentation]:
+    k, j, i = np.indices((12, 14, 16)) - np.array([6, 7, 8])[:, None, None, None]
+    geometry = Geometry((30.0, 30.0, 40.0), unit="nm")
+    labels = (k * k + j * j + i * i < 25).astype(np.uint8)
+    return Volume(labels.astype(np.float32), geometry, "image"), Segmentation.from_labels(labels, geometry, {1: "cell"})
+
+
+def request_of(command: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Settings of the request that a command makes of its options."""
+    options = from_mapping(load(command).Options, {**NEEDED[command], **values})
+    volume, labels = ball()
+    if command == "predict":
+        return PredictRequest.from_options(volume, None, options).pack()[0]["settings"]  # type: ignore[arg-type]
+    return MeasureRequest.from_options(labels, volume, options).pack()[0]["settings"]
+
+
+def another_value(info: OptionInfo) -> Any:
+    if info.metadata["choices"]:
+        value: Any = next(c for c in info.metadata["choices"] if c != info.default)
+    elif info.type is bool:
+        value = not info.default
+    elif info.type in (int, float):
+        high = info.metadata["maximum"]
+        value = info.type(high if high is not None else (info.metadata["minimum"] or 0) + 2)
+    else:
+        value = "other"
+    return [value] if info.repeated else value
+
+
+@pytest.mark.parametrize(
+    ("command", "info"),
+    [(c, i) for c in NEEDED for i in describe_options(load(c).Options)],
+    ids=lambda v: v if isinstance(v, str) else v.name,
+)
+def test_every_option_is_in_the_request_or_is_about_files(command: str, info: OptionInfo) -> None:
+    before, after = request_of(command, {}), request_of(command, {info.name: another_value(info)})
+    if (info.metadata["path"] and info.name not in WISHES) or (info.name in OPENING and info.name not in before):
+        assert after == before
+    else:
+        assert after != before
+
+
+@pytest.mark.parametrize("command", NEEDED)
+def test_the_requests_defaults_are_the_options_defaults(command: str) -> None:
+    volume, labels = ball()
+    plain: Any = PredictRequest(volume=volume, model=None)  # type: ignore[arg-type]
+    if command == "measure":
+        plain = MeasureRequest(labels=labels, volume=volume)
+    assert request_of(command, {}) == plain.pack()[0]["settings"]
+
+
+def test_a_measurement_travels_and_counts_in_the_unit_asked_for() -> None:
+    volume, labels = ball()
+    sent = MeasureRequest(labels=labels, volume=volume, unit="nm", cells=False, segments=["cell"])
+    message, arrays = sent.pack()
+    rows = run(MeasureRequest.unpack(json.loads(json.dumps(message)), arrays))
+    assert [row["segment"] for row in rows] == ["cell"]
+    assert rows[0]["volume"] == pytest.approx(int(labels.labels.sum()) * 30.0 * 30.0 * 40.0)
+    assert rows[0] == run(sent)[0]
+    without = MeasureRequest(labels=labels)
+    assert MeasureRequest.unpack(*without.pack()).volume is None
+
+
+def test_a_prediction_travels_without_its_model() -> None:
+    volume, _ = ball()
+    sent = PredictRequest(volume=volume, model=None, roi=[0, 8, 0, 8, 0, 8], refine="none")  # type: ignore[arg-type]
+    message, arrays = sent.pack()
+    there = PredictRequest.unpack(json.loads(json.dumps(message)), arrays, model=None)  # type: ignore[arg-type]
+    assert there.pack()[0] == message
+    assert np.array_equal(there.volume.array, volume.array)
