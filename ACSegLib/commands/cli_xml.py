@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,6 +89,16 @@ def _add_parameter(group: Element, parameter: Parameter) -> None:
         for kind, limit in limits.items():
             if limit is not None:
                 SubElement(constraints, kind).text = f"{limit:g}"
+        SubElement(constraints, "step").text = _step(tag, **limits)
+
+
+def _step(tag: str, minimum: float | None, maximum: float | None) -> str:
+    """By how much an arrow of the number's field changes it: about a hundredth of its range."""
+    if tag == "integer":
+        return "1"
+    if minimum is None or maximum is None:
+        return "0.1"
+    return f"{10.0 ** round(math.log10((maximum - minimum) / 100)):g}"
 
 
 def label_text(parameter: Parameter) -> str:

@@ -90,7 +90,7 @@ def segmentation_from_node(
     for image, ids in label_layers(node, chosen, volume_node):
         source = node.GetSegmentation()
         named = {source.GetSegment(s).GetLabelValue(): values[s] for s in ids}
-        shift = _voxel_shift(image, node, lattice, volume_node)
+        shift = voxel_shift(image, node, lattice, volume_node)
         if shift is not None:  # the box that is stored is smaller than the grid
             labels = _pasted(grid.relabelled(grid.image_array(image), named), shift, lattice.shape)
         else:
@@ -139,7 +139,7 @@ def label_boxes(node: Any, volume_node: Any, *, visible: bool = False) -> list[L
     boxes = []
     for image, ids in label_layers(node, chosen, volume_node):
         values = {s: source.GetSegment(s).GetLabelValue() for s in ids}
-        shift = _voxel_shift(image, node, lattice, volume_node)
+        shift = voxel_shift(image, node, lattice, volume_node)
         if shift is not None:
             k, j, i = (int(n) for n in shift[::-1])
             boxes.append(LabelBox(grid.image_array(image).copy(), (k, j, i), values))
@@ -155,35 +155,6 @@ def require_node(node: Any, kind: str, what: str, get: str) -> None:
     if not (hasattr(node, "IsA") and node.IsA(kind)):
         found = node.GetClassName() if hasattr(node, "GetClassName") else type(node).__name__
         raise InputError(f"a {what} node is needed, not {found}; {get} or select one.")
-
-
-def segment_from_node(node: Any, segment_id: str, unit: str | None = None) -> Segmentation | None:
-    """Read one segment on its own lattice, in the box that it occupies, in the node's frame.
-
-    Parameters
-    ----------
-    node : vtkMRMLSegmentationNode
-        With a binary labelmap representation.
-    unit : str, optional
-        Unit of the node's numbers; by default what `ACSegLib.scene.length_unit` says.
-
-    Returns
-    -------
-    Segmentation or None
-        None if the segment has no voxels.
-    """
-    table = node.GetSegmentation()
-    segment = table.GetSegment(segment_id)
-    if segment is None:
-        raise InputError(f"segmentation {node.GetName()!r} has no segment {segment_id!r}; was it deleted?")
-    image = segment.GetRepresentation(grid.BINARY_LABELMAP)
-    if image is None or image.GetNumberOfPoints() == 0:
-        return None
-    labels = grid.relabelled(grid.image_array(image), {segment.GetLabelValue(): 1})
-    if not labels.any():
-        return None
-    geometry = grid.geometry_from_matrix(grid.image_matrix(image), unit or grid.length_unit(node))
-    return Segmentation((labels,), [_row(node, segment_id, 1, 0)], geometry.cropped(image.GetExtent()[::2]))
 
 
 def chosen_segments(node: Any, segment_ids: Sequence[str] | None, visible: bool) -> list[str]:
@@ -259,13 +230,13 @@ def bring_onto(lattice: grid.Lattice, lattice_node: Any, image: Any, image_node:
     ndarray, shape of the lattice
         May be a view of the image where both lie exactly on each other.
     """
-    shift = _voxel_shift(image, image_node, lattice, lattice_node)
+    shift = voxel_shift(image, image_node, lattice, lattice_node)
     if shift is not None:
         return _pasted(grid.image_array(image), shift, lattice.shape)
     return _resampled(image, *grid.transform_between(image_node, lattice_node), lattice)
 
 
-def _voxel_shift(image: Any, image_node: Any, lattice: grid.Lattice, lattice_node: Any) -> np.ndarray | None:
+def voxel_shift(image: Any, image_node: Any, lattice: grid.Lattice, lattice_node: Any) -> np.ndarray | None:
     """Index (i, j, k) on a lattice at which an image begins; None where their voxels do not coincide."""
     matrix, _bent = grid.transform_between(image_node, lattice_node)
     if matrix is None:

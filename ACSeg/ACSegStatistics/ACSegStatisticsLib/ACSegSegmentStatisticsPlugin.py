@@ -6,7 +6,8 @@ from SegmentStatisticsPlugins import SegmentStatisticsPluginBase
 from slicer.i18n import tr as _
 
 from ACSegLib.measure import segment_values as values
-from ACSegLib.scene import length_unit, segment_from_node, segmentation_from_node, shown_unit, volume_from_node
+from ACSegLib.scene import length_unit, segmentation_from_node, shown_unit, volume_from_node
+from ACSegLib.scene.segment_boxes import SegmentBoxes
 
 
 class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
@@ -22,7 +23,8 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
         self.name = "ACSeg"  # never translated
         self.title = _("ACSeg")
         self.keys = list(values.VALUES)
-        self.defaultKeys = [key for key in self.keys if key not in values.THIN_VALUES]  # those are slow
+        self.defaultKeys = []  # the table of a person who does not ask for them stays as it is
+        self._boxes = SegmentBoxes()
         self.thinRadiusSpinBox = None
 
     # -- what it needs from the scene
@@ -60,16 +62,20 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
         unitNode = self._unitNode(segmentation, volume)
         stored, shown = length_unit(unitNode), shown_unit(unitNode)
         found = {}
+        crop = self._boxes.crop(segmentation, segmentID)
+        if crop is None:
+            return {}
         if any(key in wanted for key in values.SHAPE_VALUES + values.THIN_VALUES):
-            segment = segment_from_node(segmentation, segmentID, stored)
-            if segment is None:
-                return {}
-            geometry = segment.geometry.in_unit(shown)
-            found = values.shape_values(segment.labels, geometry.spacing, wanted, self.thinRadius(geometry))
+            geometry = crop.geometry(stored).in_unit(shown)
+            found = values.shape_values(crop.mask, geometry.spacing, wanted, self.thinRadius(geometry))
         if volume is not None and any(key in wanted for key in values.LAC_VALUES):
             image = volume_from_node(volume, unit=stored)
-            mask = segmentation_from_node(segmentation, volume, [segmentID]).labels
-            found |= values.lac_values(image.array, mask, image.geometry.in_unit(shown).voxel_volume)
+            inside = crop.within(segmentation, volume)
+            if inside is None:  # on another grid
+                inside = segmentation_from_node(segmentation, volume, [segmentID]).labels, image.array
+            mask, voxels = inside
+            if mask.size:  # it does not lie outside the volume
+                found |= values.lac_values(voxels, mask, image.geometry.in_unit(shown).voxel_volume)
         return {key: float(found[key]) for key in wanted if key in found}
 
     def getMeasurementInfo(self, key):

@@ -29,6 +29,8 @@ def checkBall():
     parameters = logic.getParameterNode()
     parameters.SetParameter("Segmentation", segmentation.GetID())
     parameters.SetParameter("ScalarVolume", volume.GetID())
+    for key in ("volume", "sphericity", "surface_to_volume", "lac_mean"):  # off by default
+        parameters.SetParameter(f"ACSegSegmentStatisticsPlugin.{key}.enabled", "True")
     logic.computeStatistics()
     statistics = logic.getStatistics()
     segmentID = segmentation.GetSegmentation().GetNthSegmentID(0)

@@ -178,6 +178,17 @@ def test_self_tests_are_registered(trees):
         assert re.search(rf": {name}$", listing.stdout, re.M), listing.stdout + listing.stderr
 
 
+def test_the_packaged_description_is_whole(trees):
+    """As the Extensions Manager shows it: Slicer's packaging cuts a text at its first semicolon."""
+    lines = (trees[0] / "ACSeg.s4ext").read_text(encoding="utf-8").splitlines()
+    packaged = dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
+    rules = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    written = dict(re.findall(r'^set\(EXTENSION_(\w+) "(.+)"\)', rules, re.M))
+    for name in ("homepage", "contributors", "description", "iconurl", "screenshoturls"):
+        assert packaged[name] == written[name.upper()], name
+    assert packaged["description"].endswith("Nothing is sent anywhere.")
+
+
 def test_packaging_of_the_extensions_index_has_no_cli_macro(tmp_path):
     """Its use file does not include the CLI macro; the extension does so itself."""
     done = configure(ROOT, tmp_path / "build", "-DSTANDIN_PYTHON_ONLY=ON")

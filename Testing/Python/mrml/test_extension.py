@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 RULES = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
 ENTRY = json.loads((ROOT / "ACSeg.json").read_text(encoding="utf-8"))
 
-# The catalogue's schema 1.0.1, in our words: what must be there, of which kind, and nothing else.
+# The catalogue's schema 1.0.2, in our words: what must be there, of which kind, and nothing else.
 REQUIRED = {"$schema", "category", "scm_url"}
 KINDS = {
     "$schema": str,
@@ -29,7 +29,7 @@ KINDS = {
     "tier": int,
 }
 SCHEMA = (
-    "https://raw.githubusercontent.com/Slicer/Slicer/main/Schemas/slicer-extension-catalog-entry-schema-v1.0.1.json#"
+    "https://raw.githubusercontent.com/Slicer/Slicer/main/Schemas/slicer-extension-catalog-entry-schema-v1.0.2.json#"
 )
 CATEGORIES = {"Segmentation", "Training", "Quantification", "Active Learning"}
 STANDARD = {"SegmentEditorEffects", "slicer", "vtk", "SimpleITK", "numpy", "scipy", "qt", "ctk", "ACSegLib"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ACSegLib.measure.segment_values import lac_values, shape_values, surface_share
+from ACSegLib.measure.segment_values import LAC_VALUES, SHAPE_VALUES, lac_values, shape_values, surface_share
 from ACSegLib.scene import UNIT_ATTRIBUTE
 
 FOLDER = Path(__file__).parents[3] / "ACSeg" / "ACSegStatistics"
@@ -151,6 +151,8 @@ def measured(segmentation, volume, **parameters):
     node.SetParameter("Segmentation", segmentation.GetID())
     if volume is not None:
         node.SetParameter("ScalarVolume", volume.GetID())
+    for key in (*SHAPE_VALUES, *LAC_VALUES):
+        node.SetParameter(f"ACSegSegmentStatisticsPlugin.{key}.enabled", "True")
     for key, value in parameters.items():
         node.SetParameter(f"ACSegSegmentStatisticsPlugin.{key}", value)
     logic.computeStatistics()
@@ -210,6 +212,83 @@ def test_thin_parts_are_measured_on_request(statistics, mrml_application):
     assert "lac_mean" not in values  # no volume, no absorption
 
 
+def two_segments(mrml_application, shift=(0, 0, 0)):
+    """A volume of distinct voxels, and two segments of which the second overlaps its border after a shift."""
+    import slicer
+
+    from ACSegLib.scene import grid, write_volume_to_node
+    from ACSegLib.volume import Geometry, Volume
+
+    image = np.random.default_rng(4).random((9, 10, 11)).astype(np.float32)
+    volume = write_volume_to_node(Volume(image, Geometry((2.0, 2.0, 2.0), unit="mm")), scene=mrml_application.scene)
+    labels = np.zeros((6, 6, 6), np.uint8)
+    labels[1:3, 2:5, 1:4], labels[4:, 1:, 2:] = 1, 2
+    node = mrml_application.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    node.CreateDefaultDisplayNodes()
+    for name, value in (("a", 1), ("b", 2)):
+        node.GetSegmentation().AddEmptySegment(name, name)
+        part = grid.oriented_image((labels == value).astype(np.uint8), grid.volume_matrix(volume), shift)
+        slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(part, node, name)
+    return image, volume, node
+
+
+@pytest.mark.parametrize("shift", [(0, 0, 0), (3, 2, 1), (7, 7, 6), (-3, -2, -1)], ids=str)
+@pytest.mark.parametrize("turned", [False, True])
+def test_absorption_is_that_of_the_voxels_under_each_segment(statistics, mrml_application, shift, turned):
+    """Also where a segment sticks out of the volume, or lies on another grid."""
+    from SegmentStatistics import SegmentStatisticsLogic
+
+    from ACSegLib.scene import segmentation_from_node
+
+    image, volume, node = two_segments(mrml_application, shift)
+    if turned:
+        volume.SetSpacing(2.1, 1.9, 2.0)
+    logic = SegmentStatisticsLogic()
+    parameters = logic.getParameterNode()
+    parameters.SetParameter("Segmentation", node.GetID())
+    parameters.SetParameter("ScalarVolume", volume.GetID())
+    parameters.SetParameter("ACSegSegmentStatisticsPlugin.lac_mean.enabled", "True")
+    logic.computeStatistics()
+    read = segmentation_from_node(node, volume)
+    for name in ("a", "b"):
+        mask = read.mask(name)
+        found = logic.getStatistics().get((name, "ACSegSegmentStatisticsPlugin.lac_mean"))
+        assert found == (pytest.approx(image[mask].mean(), rel=1e-5) if mask.any() else None)
+
+
+def test_voxels_are_read_once_for_all_segments_and_anew_after_an_edit(statistics, mrml_application, monkeypatch):
+    from scipy import ndimage
+
+    from ACSegLib.scene import grid, segment_boxes
+
+    _image, _volume, node = two_segments(mrml_application)
+    passes, find = [], ndimage.find_objects
+    monkeypatch.setattr(ndimage, "find_objects", lambda labels: passes.append(labels.shape) or find(labels))
+    boxes = segment_boxes.SegmentBoxes()
+    first = [boxes.crop(node, name).mask.sum() for name in ("a", "b", "a", "b")]
+    assert first == [18, 40, 18, 40]
+    layers = len(passes)
+    assert layers <= 2
+    image = node.GetSegmentation().GetSegment("a").GetRepresentation(grid.BINARY_LABELMAP)
+    array = grid.image_array(image)
+    array[array == node.GetSegmentation().GetSegment("a").GetLabelValue()] = 0
+    image.Modified()
+    assert boxes.crop(node, "a") is None
+    assert len(passes) == layers + 1
+
+
+def test_nothing_is_measured_that_was_not_asked_for(statistics, mrml_application):
+    """A person who knows nothing of ACSeg keeps the table and the time of Segment Statistics."""
+    from SegmentStatistics import SegmentStatisticsLogic
+
+    _image, volume, node = two_segments(mrml_application)
+    logic = SegmentStatisticsLogic()
+    logic.getParameterNode().SetParameter("Segmentation", node.GetID())
+    logic.getParameterNode().SetParameter("ScalarVolume", volume.GetID())
+    logic.computeStatistics()
+    assert not [key for key in logic.getStatistics() if "ACSeg" in str(key)]
+
+
 def test_segment_without_voxels_gives_nothing(statistics, mrml_application):
     node = mrml_application.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     node.CreateDefaultDisplayNodes()
@@ -225,7 +304,7 @@ def test_every_key_is_described(statistics):
     infos = [plugin.getMeasurementInfo(key) for key in plugin.keys]
     assert all(info["name"] and info["description"] for info in infos)
     assert len({info["name"] for info in infos}) == len(infos)
-    assert set(plugin.defaultKeys) < set(plugin.keys)
+    assert plugin.defaultKeys == []
     assert plugin.getMeasurementInfo("nonsense") is None
 
 

@@ -7,3 +7,23 @@ endforeach()
 if(NOT EXISTS "${CMAKE_BINARY_DIR}/description.txt")
   message(FATAL_ERROR "include(\${Slicer_EXTENSION_GENERATE_CONFIG}) must come before the packaging")
 endif()
+
+# Slicer hands the metadata to its writer unquoted, so that a text with a semicolon is cut there.
+function(standin_write_description)
+  set(names HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  cmake_parse_arguments(MY "" "${names}" "" ${ARGN})
+  set(text "# description\n")
+  foreach(name ${names})
+    string(TOLOWER ${name} key)
+    string(APPEND text "${key} ${MY_${name}}\n")
+  endforeach()
+  file(WRITE "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" "${text}")
+endfunction()
+standin_write_description(
+  HOMEPAGE ${EXTENSION_HOMEPAGE}
+  CONTRIBUTORS ${EXTENSION_CONTRIBUTORS}
+  DESCRIPTION ${EXTENSION_DESCRIPTION}
+  ICONURL ${EXTENSION_ICONURL}
+  SCREENSHOTURLS ${EXTENSION_SCREENSHOTURLS}
+  DEPENDS ${EXTENSION_DEPENDS}
+  )
