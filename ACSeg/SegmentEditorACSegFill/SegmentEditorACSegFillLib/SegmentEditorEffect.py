@@ -133,6 +133,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def deactivate(self):
         """Another effect is chosen: preview and running fill stay, so that more can be drawn meanwhile."""
         self._counter.setActive(False)
+        if self.preview.node is None and not self.session.running:
+            self._observer.stop()
 
     def sourceVolumeNodeChanged(self):
         """Drop a preview that belongs to another volume."""

@@ -22,6 +22,7 @@ class Preview:
 
     def __init__(self, scriptedEffect: Any) -> None:
         self._effect = scriptedEffect
+        self._drawnOpacity: tuple[str, float] | None = None
 
     @property
     def node(self) -> Any:
@@ -29,8 +30,8 @@ class Preview:
         if self._effect.parameterSetNode() is None:
             return None
         node = self._effect.nodeReference(ROLE)
-        if node is None or not self._effect.parameterDefined(OWNER):
-            return node
+        if node is None or not self._effect.commonParameterDefined(OWNER):
+            return None
         return node if self._effect.parameter(OWNER) == self._effect.name else None
 
     def show(self, segmentation: Any, volumeNode: Any, segmentationNode: Any) -> Any:
@@ -73,7 +74,7 @@ class Preview:
         return node is not None and bool(node.GetSegmentation().ContainsRepresentation(name))
 
     def remove(self) -> None:
-        """Remove the preview and show the drawing at full opacity again."""
+        """Remove the preview and show the drawing as it was."""
         editorNode = self._effect.parameterSetNode()
         if editorNode is None:
             return
@@ -83,7 +84,7 @@ class Preview:
         self._effect.setCommonNodeReference(ROLE, None)
         self._effect.setCommonParameter(OWNER, "")
         slicer.mrmlScene.RemoveNode(node)
-        self._setInputOpacity(1.0)
+        self._restoreInputOpacity()
 
     @property
     def opacity(self) -> float:
@@ -103,8 +104,21 @@ class Preview:
     def _setInputOpacity(self, opacity: float) -> None:
         segmentationNode = self._effect.parameterSetNode().GetSegmentationNode()
         display = segmentationNode.GetDisplayNode() if segmentationNode is not None else None
-        if display is not None:
-            display.SetOpacity(opacity)
+        if display is None:
+            return
+        if self._drawnOpacity is None or self._drawnOpacity[0] != display.GetID():
+            self._restoreInputOpacity()
+            self._drawnOpacity = display.GetID(), display.GetOpacity()
+        display.SetOpacity(opacity)
+
+    def _restoreInputOpacity(self) -> None:
+        """Let the drawing be as opaque as it was before the preview."""
+        if self._drawnOpacity is not None:
+            identifier, opacity = self._drawnOpacity
+            display = slicer.mrmlScene.GetNodeByID(identifier)
+            if display is not None:
+                display.SetOpacity(opacity)
+        self._drawnOpacity = None
 
     @property
     def show3D(self) -> bool:

@@ -52,6 +52,45 @@ def test_preview_is_slicers_own(desk):
     assert desk.segmentation.GetDisplayNode().GetOpacity() == 1.0
 
 
+def other_effects_preview(desk, scene):
+    """A preview that Grow from seeds shows."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "grown")
+    desk.host.setCommonParameter("SegmentationResultPreviewOwnerEffect", "Grow from seeds")
+    desk.host.setCommonNodeReference("SegmentationResultPreview", node)
+    return node
+
+
+def test_cancel_leaves_the_preview_of_another_effect_alone(desk, scene):
+    grown = other_effects_preview(desk, scene)
+    desk.effect.updateGUIFromMRML()
+    assert desk.effect.preview.node is None
+    assert not desk.panel.cancelButton.enabled
+    desk.effect.onCancel()
+    assert desk.node.GetNodeReference("SegmentationResultPreview") is grown
+    assert grown.GetScene() is scene
+
+
+def test_a_preview_without_an_owner_is_not_ours(desk, scene):
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "left over")
+    desk.host.setCommonNodeReference("SegmentationResultPreview", node)
+    desk.effect.onCancel()
+    assert node.GetScene() is scene
+
+
+def test_the_drawing_is_as_opaque_after_the_preview_as_before(desk):
+    display = desk.segmentation.GetDisplayNode()
+    display.SetOpacity(0.85)
+    desk.draw()
+    desk.fill()
+    desk.panel.opacitySlider.value = 0.25
+    assert display.GetOpacity() == pytest.approx(0.75)
+    desk.panel.cancelButton.click()
+    assert display.GetOpacity() == pytest.approx(0.85)
+    desk.fill()
+    desk.panel.applyButton.click()
+    assert display.GetOpacity() == pytest.approx(0.85)
+
+
 def test_hidden_and_masked_voxels_stay(desk):
     hidden = np.zeros(SHAPE, bool)
     hidden[10:14, 8:16, 8:16] = True
@@ -156,6 +195,7 @@ def test_the_guide_counts_only_while_it_is_shown(desk):
     desk.draw([12])
     assert not desk.effect._counter._delayed._timer.active
     assert not desk.effect.counting
+    assert not desk.effect._observer._tags
     assert desk.panel.guide.table.rowCount == 3
     desk.host.activate()
     pump(lambda: desk.panel.guide.table.rowCount == 4)

@@ -138,7 +138,7 @@ class Host(ScriptedEffect):
         return f"{self.name}.{name}"
 
     def parameterDefined(self, name):
-        return self._node.GetAttribute(self._key(name)) is not None or self.commonParameterDefined(name)
+        return self._node.GetAttribute(self._key(name)) is not None
 
     def commonParameterDefined(self, name):
         return self._node.GetAttribute(name) is not None
