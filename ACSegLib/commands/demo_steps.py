@@ -137,7 +137,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
         "drawn_slices": slices,
         "suggested_slices": suggested,
         "fill_seconds": seconds,
-        "fill_report": result.report,
+        "fill_report": result.report.to_dict(),
         "renderer": renderer,
     }
 
@@ -265,7 +265,7 @@ def _filled_tomograms(
         result = fill(
             case.volume, drawn, axis="k", slices=slices, device=training.device, settings=settings, progress=rest
         )
-        settings = Settings(result.report["gamma"], result.report["edge"])
+        settings = Settings(result.report.gamma, result.report.edge)
         scores.append(score(result.segmentation, case.truth, slices)["cytoplasm"])
         pairs.append((case.volume, result.segmentation))
     return pairs, scores

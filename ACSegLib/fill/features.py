@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.fill.constants import CLASS_PERCENTILES, FINE_SIGMA, IMAGE_PERCENTILES, LEVEL_SIGMAS
 from ACSegLib.jobs import Progress
 
-#: Scale of the fine features, in voxels of the finest axis.
-FINE_SIGMA = 1.0
-
-#: Features of the fine scale, of each coarse level, and of each shape guess.
+#: Features of the fine scale, of each coarse level, and of each group's shape.
 FINE_FEATURES, LEVEL_FEATURES, SHAPE_FEATURES = 6, 5, 2
 
-#: Planes beside a slab that its smoothing needs.
+#: Planes on either side of a slab that its smoothing needs.
 _HALO = 3
 
 
@@ -42,28 +40,28 @@ def _smoothed(image: np.ndarray, sigma: float, spacing: Sequence[float]) -> np.n
 
 
 def intensity_range(image: np.ndarray, classes: np.ndarray | None = None) -> tuple[float, float]:
-    """Robust intensity range: 0.1 to 99.9 %, widened to hold most of what was drawn in each class.
+    """Robust intensity range: 0.1 to 99.9 %, widened to hold most voxels of each labelled class.
 
-    Hot voxels fall outside it (and are clipped), small bright beads that were drawn do not.
+    Hot voxels fall outside it (and are clipped), small bright beads that were labelled do not.
 
     Parameters
     ----------
     image : ndarray, shape (k, j, i)
     classes : ndarray of int, same shape, optional
-        Drawn classes; negative where unknown.
+        Known classes; negative where unknown.
     """
     step = max(1, round((image.size / 4e6) ** (1 / 3)))
     sample = image[::step, ::step, ::step].astype(np.float32).ravel()
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         raise InputError("the image holds no finite value.")
-    low, high = np.percentile(sample, [0.1, 99.9])
+    low, high = np.percentile(sample, IMAGE_PERCENTILES)
     if classes is not None:
         for value in np.unique(classes[classes > 0])[:64]:
-            drawn = image[classes == value][:200_000].astype(np.float32)
-            drawn = drawn[np.isfinite(drawn)]
-            if drawn.size >= 8:
-                a, b = np.percentile(drawn, [2, 98])
+            labelled = image[classes == value][:200_000].astype(np.float32)
+            labelled = labelled[np.isfinite(labelled)]
+            if labelled.size >= 8:
+                a, b = np.percentile(labelled, CLASS_PERCENTILES)
                 low, high = min(low, a), max(high, b)
     if not high > low:
         low, high = float(sample.min()), float(sample.max())
@@ -74,7 +72,7 @@ def intensity_range(image: np.ndarray, classes: np.ndarray | None = None) -> tup
 
 @dataclass
 class ImageFeatures:
-    """A volume, scaled to 0..1 and turned so that the slices lie along axis 0, and its coarse levels.
+    """A volume, scaled to 0..1, with the labelled slices along axis 0, and its coarse levels.
 
     Attributes
     ----------
@@ -106,8 +104,12 @@ class ImageFeatures:
         """1 / spacing, float32."""
         return (1.0 / np.asarray(self.spacing)).astype(np.float32)
 
+    def for_kernels(self, edges: np.ndarray, fine: np.ndarray, first: int) -> tuple[Any, ...]:
+        """A slab (see `slab`) that starts at plane `first` as the compiled loops take it."""
+        return edges, fine, first, self.inverse_spacing, tuple(self.levels), self.placement
+
     def count(self, groups: int) -> int:
-        """Number of features a voxel has, with `groups` shape guesses."""
+        """Number of features of a voxel, with the shape of `groups` groups."""
         return FINE_FEATURES + 2 * LEVEL_FEATURES + SHAPE_FEATURES * groups
 
     def cropped(self, first: int, last: int, rows: slice, columns: slice) -> ImageFeatures:
@@ -161,7 +163,7 @@ def prepare(
     levels: list[np.ndarray] = []
     factors: list[np.ndarray] = []
     level, total, voxel = scaled, np.ones(3, int), relative
-    for sigma in (0.8, 1.0):
+    for sigma in LEVEL_SIGMAS:
         factor = _pool_factors(voxel, level.shape)
         pooled = np.empty(-(-np.asarray(level.shape) // factor), np.float32)
         kernels.pool(level, int(factor[0]), int(factor[1]), int(factor[2]), pooled)

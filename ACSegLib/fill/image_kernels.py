@@ -231,8 +231,9 @@ def _coarse_row(level, factors, k, j, ni, out, first):
 
 
 @njit(**_JIT)
-def _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shape, reach, out):
-    """Fill the feature rows (F, I) of row j in plane k of the slab; `top` is the slab's first plane in the volume."""
+def _row_features(k, j, image, distances, margin, out):
+    """Fill the feature rows (F, I) of row j in plane k of the slab; `distances` (S, J, I) are those of the plane."""
+    edges, fine, top, inverse_spacing, levels, factors = image
     ni = fine.shape[2]
     ik, ij, ii = inverse_spacing[0], inverse_spacing[1], inverse_spacing[2]
     for i in range(ni):
@@ -244,12 +245,11 @@ def _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shap
     row += levels[0].shape[0]
     _coarse_row(levels[1], factors[1], top + k, j, ni, out, row)
     row += levels[1].shape[0]
-    # nothing within the margin of the guessed outline: there the image has to decide
-    margin = np.float32(0.4) * reach
+    # nothing within the margin of the interpolated outline: there the image has to decide
     scale = np.float32(1.0) / (np.float32(1.0) + margin)
-    for s in range(shape.shape[0]):
+    for s in range(distances.shape[0]):
         for i in range(ni):
-            value = shape[s, j, i]
+            value = distances[s, j, i]
             value = scale * (max(value - margin, np.float32(0.0)) + min(value + margin, np.float32(0.0)))
             out[row, i] = _soft(value)
             out[row + 1, i] = _soft(np.float32(0.25) * value)
@@ -281,71 +281,59 @@ def _layer(weights, bias, x, out, rectify):
 
 
 @njit(**_JIT)
-def _prior_planes(
-    begin,
-    end,
-    first,
-    top,
-    edges,
-    fine,
-    inverse_spacing,
-    levels,
-    factors,
-    shape,
-    reach,
-    w1,
-    b1,
-    w2,
-    b2,
-    w3,
-    b3,
-    out,
-    gathered,
-):
-    nj, ni = fine.shape[1], fine.shape[2]
-    h1, h2, groups = w1.shape[0], w2.shape[0], w3.shape[0]
-    features = w1.shape[1]
+def _plane_features(begin, end, plane, image, shape, out):
+    distances, margin = shape
+    for j in range(begin, end):
+        _row_features(plane, j, image, distances, margin, out[:, j])
+
+
+def plane_features(plane, image, shape, out):
+    """Features of one plane of a slab, for training, into out (F, J, I).
+
+    `image` is `ImageFeatures.for_kernels` of the slab; `shape` are the plane's signed distances (S, J, I), and the
+    margin within which they say nothing.
+    """
+    spread(_plane_features, out.shape[1], plane, image, (shape[0][0], shape[1]), out)
+
+
+@njit(**_JIT)
+def _softmax(scores, out):
+    """Probabilities (G, I), into out, from scores (G, I), which are overwritten."""
+    groups, ni = scores.shape
+    for i in range(ni):
+        highest = scores[0, i]
+        for g in range(1, groups):
+            highest = max(highest, scores[g, i])
+        total = np.float32(0.0)
+        for g in range(groups):
+            scores[g, i] = math.exp(scores[g, i] - highest)
+            total += scores[g, i]
+        for g in range(groups):
+            out[g, i] = scores[g, i] / total
+
+
+@njit(**_JIT)
+def _group_probabilities(begin, end, first, image, shape, layers, out):
+    distances, margin = shape
+    w1, b1, w2, b2, w3, b3 = layers
+    nj, ni = out.shape[2], out.shape[3]
     for row in range(begin, end):
         k, j = first + row // nj, row % nj
-        x = np.empty((features, ni), np.float32)
-        _row_features(k, j, top, edges, fine, inverse_spacing, levels, factors, shape[k - first], reach, x)
-        if gathered.shape[0] > 0:
-            gathered[:, j] = x
-            continue
-        a = np.empty((h1, ni), np.float32)
-        b = np.empty((h2, ni), np.float32)
-        c = np.empty((groups, ni), np.float32)
+        x = np.empty((w1.shape[1], ni), np.float32)
+        a = np.empty((w1.shape[0], ni), np.float32)
+        b = np.empty((w2.shape[0], ni), np.float32)
+        c = np.empty((w3.shape[0], ni), np.float32)
+        _row_features(k, j, image, distances[k - first], margin, x)
         _layer(w1, b1, x, a, True)
         _layer(w2, b2, a, b, True)
         _layer(w3, b3, b, c, False)
-        for i in range(ni):
-            highest = c[0, i]
-            for g in range(1, groups):
-                highest = max(highest, c[g, i])
-            total = np.float32(0.0)
-            for g in range(groups):
-                c[g, i] = math.exp(c[g, i] - highest)
-                total += c[g, i]
-            for g in range(groups):
-                out[g, k, j, i] = c[g, i] / total
+        _softmax(c, out[:, k, j])
 
 
-def prior_planes(first, last, top, edges, fine, inverse_spacing, levels, factors, shape, reach, layers, out):
-    """Class probabilities of the prior network for planes first..last-1 of the slab, into out (G, K, J, I).
+def group_probabilities(first, last, image, shape, layers, out):
+    """Probabilities of the appearance groups in planes first..last-1 of a slab, into out (G, K, J, I).
 
-    shape is (planes, S, J, I) for those planes; layers are the weights (outputs, inputs) and biases, in turn.
+    `image` is `ImageFeatures.for_kernels` of the slab; `shape` are the signed distances (planes, S, J, I) of those
+    planes, and the margin within which they say nothing; `layers` are the weights (outputs, inputs) and biases in turn.
     """
-    where = (first, top, edges, fine, inverse_spacing, levels, factors, shape, reach)
-    nothing = np.empty((0, 1, 1), np.float32)
-    spread(_prior_planes, (last - first) * fine.shape[1], *where, *layers, out, nothing)
-
-
-def plane_features(plane, top, edges, fine, inverse_spacing, levels, factors, shape, reach, out):
-    """Features of one plane of the slab, for training, into out (F, J, I); shape is (S, J, I) for that plane.
-
-    The loop is that of `prior_planes`, which stops here before the network: one function less to compile and load.
-    """
-    where = (plane, top, edges, fine, inverse_spacing, levels, factors, shape[None], reach)
-    weights, bias = np.zeros((0, len(out)), np.float32), np.zeros(0, np.float32)
-    nothing = np.empty((0, 1, 1, 1), np.float32)
-    spread(_prior_planes, fine.shape[1], *where, *(weights, bias) * 3, nothing, out)
+    spread(_group_probabilities, (last - first) * out.shape[2], first, image, shape, layers, out)

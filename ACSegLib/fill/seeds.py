@@ -315,10 +315,10 @@ def combine(segmentation: Segmentation, rows: Sequence[int]) -> tuple[np.ndarray
 
 def count_classes(classes: np.ndarray, count: int) -> np.ndarray:
     """Number of known voxels of each class, (count,); plane by plane, so no large copy is made."""
-    found = np.zeros(count, np.int64)
+    total = np.zeros(count, np.int64)
     for plane in classes:
-        found += np.bincount(plane[plane >= 0], minlength=count)
-    return found
+        total += np.bincount(plane[plane >= 0], minlength=count)
+    return total
 
 
 def _warnings(

@@ -1,34 +1,48 @@
-"""Chooses the strength of the prior and of the edges for each volume, by leaving drawn slices out.
+"""Chooses the strength of the prior and of the edges for each volume, by leaving labelled slices out.
 
-Each left-out slice is predicted by a prior network that did not learn from it. As far as the prior predicts the
-drawings well, it is trusted; where it does not (segments that look like their surroundings), the walk is left to the
+Each left-out slice is predicted by an appearance classifier that did not learn from it. As far as the prior predicts
+the labels well, it is trusted; where it does not (segments that look like their surroundings), the walk is left to the
 edges. The settings themselves are not compared by their score on left-out slices: those are twice as far from the
-next drawn slice as any voxel of the fill, which favours the prior whatever the volume.
+next labelled slice as any voxel of the fill, which favours the prior whatever the volume.
 
-With the settings chosen, left-out slices are filled as a whole, and their Dice is an honest (cautious) forecast.
+With the settings chosen, left-out slices are filled as a whole. Their Dice is the cross-validation of the fill. It is
+cautious, since a left-out slice is further from its neighbours than any slice of the fill.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ACSegLib.fill.appearance import PriorNetwork, Samples, train_network
-from ACSegLib.fill.context import Context, Settings
+from ACSegLib.fill import constants
+from ACSegLib.fill.appearance import AppearanceClassifier
+from ACSegLib.fill.evidence import Evidence
+from ACSegLib.fill.samples import Samples
+from ACSegLib.fill.slab import Context, Settings, solve_slab
+from ACSegLib.fill.solvers import Solver
+from ACSegLib.fill.training import train_classifier
 from ACSegLib.jobs import Progress
 
-#: Slices left out to judge the prior; slices and voxels that are filled for the forecast, at most.
-MOST_SLICES, MOST_FILLED, MOST_VOXELS = 6, 2, 250_000
 
-#: Updates of a network that only judges the prior.
-TRIAL_STEPS = 400
+@dataclass(frozen=True)
+class Choice:
+    """The settings, and what they were chosen by.
 
-#: The prior's Dice at which it is trusted fully, and by how many decades gamma falls per unit below it.
-TRUSTED, DECADES = 0.95, 2.73
+    Attributes
+    ----------
+    left_out : list of int or None
+        Slices that were left out; None if the settings were given.
+    prior_dice : float or None
+        Dice of the prior alone on them; None where no slice can be left out.
+    cross_validation_dice : float or None
+        Mean Dice of left-out slices that were filled; None where no slice can be left out.
+    """
 
-#: Bounds of gamma.
-WEAKEST, STRONGEST = 0.01, 1.0
+    settings: Settings
+    left_out: list[int] | None = field(default_factory=list)
+    prior_dice: float | None = None
+    cross_validation_dice: float | None = None
 
 
 def settings_for(dice: float) -> Settings:
@@ -38,55 +52,83 @@ def settings_for(dice: float) -> Settings:
     scale, so that the walk keeps to the faintest edges. Calibrated on simulated tomograms, MR crops and confocal
     stacks; see Documentation/filling.md.
     """
-    gamma = float(np.clip(10 ** (DECADES * (dice - TRUSTED)), WEAKEST, STRONGEST))
-    return Settings(gamma, float(np.clip(3.0 + np.log10(gamma) * 4 / 3, 1.0, 3.0)))
+    decades = constants.GAMMA_DECADES * (dice - constants.TRUSTED_DICE)
+    gamma = float(np.clip(10**decades, constants.MIN_GAMMA, constants.MAX_GAMMA))
+    edge = constants.MAX_EDGE + np.log10(gamma) * constants.EDGE_PER_DECADE
+    return Settings(gamma, float(np.clip(edge, constants.MIN_EDGE, constants.MAX_EDGE)))
 
 
-def choose_settings(context: Context, samples: Samples, progress: Progress) -> tuple[Settings, dict[str, Any]]:
-    """Choose the settings, and forecast the result.
-
-    Returns
-    -------
-    Settings, dict
-        The choice; and the slices left out, the prior's Dice on them, and the forecast (None where there are too few
-        slices to leave one out).
-    """
-    inner = [k for k in context.cuts[1:-1] if (context.classes[k] > 0).any()]
+def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progress: Progress) -> Choice:
+    """Choose the settings, and validate them on left-out slices."""
+    inner = [k for k in evidence.cuts[1:-1] if (evidence.classes[k] > 0).any()]
     if not inner:
-        return context.settings, {"left_out": [], "prior_dice": None, "forecast_dice": None}
-    left_out = _spread(inner, MOST_SLICES)
-    networks = _networks_without(samples, left_out, len(context.groups), progress)
-    overlap = np.zeros((len(context.groups), 3))
-    for number, k in enumerate(left_out):
-        progress(0.2 + 0.3 * number / len(left_out), "leaving slices out to see how far the prior can be trusted")
-        edges, fine = context.features.slab(max(k - 1, 0), k + 2)
-        middle = k - max(k - 1, 0)
-        prior = context.group_prior(k - middle, edges, fine, without=k, network=networks[k])
-        overlap += _overlap(context.group_of[context.classes[k]], prior[:, middle].argmax(axis=0), len(context.groups))
-    prior_dice = _mean_dice(overlap, by_size=True)
+        return Choice(Settings(constants.DEFAULT_GAMMA, constants.DEFAULT_EDGE))
+    left_out = _evenly(inner, constants.MAX_LEFT_OUT)
+    classifiers = _classifiers_without(samples, left_out, len(evidence.groups), progress)
+    prior_dice = _prior_dice(evidence, classifiers, progress)
     settings = settings_for(prior_dice)
-    overlap = np.zeros((context.count, 3))
-    filled = _spread(left_out, MOST_FILLED)
+    dice = _filled_dice(evidence, classifiers, settings, solver, progress)
+    return Choice(settings, left_out, prior_dice, dice)
+
+
+def _classifiers_without(
+    samples: Samples, left_out: list[int], groups: int, progress: Progress
+) -> dict[int, AppearanceClassifier]:
+    """Classifiers that have not learned from each left-out slice; two folds serve all."""
+    classifiers = {}
+    for fold in (0, 1):
+        members = left_out[fold::2]
+        if not members:
+            continue
+        keep = ~np.isin(samples.plane, members)
+        classifier = train_classifier(samples.part(keep), groups, steps=constants.TRIAL_STEPS, progress=progress)
+        classifiers.update(dict.fromkeys(members, classifier))
+    return dict(sorted(classifiers.items()))
+
+
+def _prior_dice(evidence: Evidence, classifiers: dict[int, AppearanceClassifier], progress: Progress) -> float:
+    """Dice of the prior alone on the left-out slices."""
+    count = len(evidence.groups)
+    overlap = np.zeros((count, 3))
+    for number, (k, classifier) in enumerate(classifiers.items()):
+        progress(0.2 + 0.3 * number / len(classifiers), "leaving slices out to see how far the prior can be trusted")
+        first = max(k - 1, 0)
+        slab = evidence.features.slab(first, k + 2)
+        prior = evidence.group_probabilities(classifier, first, slab, without=k)
+        overlap += _overlap(evidence.group_of[evidence.classes[k]], prior[:, k - first].argmax(axis=0), count)
+    return _mean_dice(overlap, by_size=True)
+
+
+def _filled_dice(
+    evidence: Evidence,
+    classifiers: dict[int, AppearanceClassifier],
+    settings: Settings,
+    solver: Solver,
+    progress: Progress,
+) -> float:
+    """Dice of some of the left-out slices, filled from their neighbours."""
+    overlap = np.zeros((evidence.count, 3))
+    filled = _evenly(list(classifiers), constants.MAX_FILLED)
     for number, k in enumerate(filled):
-        progress(0.5 + 0.5 * number / len(filled), "filling left-out slices to forecast the result")
-        window = _window(context, k)
-        here = k - window.offset
-        last = len(window.classes) - 1
-        result = window.solve(0, last, without=here, network=networks[k], settings=settings, progress=progress).finish()
-        overlap += _overlap(window.classes[here], result.best[here], context.count)
-    return settings, {"left_out": left_out, "prior_dice": prior_dice, "forecast_dice": _mean_dice(overlap)}
+        progress(0.5 + 0.5 * number / len(filled), "filling left-out slices to validate the result")
+        window, first = evidence.window(k, constants.MAX_WINDOW_VOXELS)
+        context = Context(window, classifiers[k], settings, solver, constants.CROSS_VALIDATION_TOLERANCE)
+        result = solve_slab(context, 0, len(window.classes) - 1, without=k - first, progress=progress).finish()
+        overlap += _overlap(window.classes[k - first], result.best[k - first], evidence.count)
+    return _mean_dice(overlap)
 
 
-def _spread(numbers: list[int], most: int) -> list[int]:
+def _evenly(numbers: list[int], max_count: int) -> list[int]:
     """At most so many of the numbers, evenly spread."""
-    return [numbers[n] for n in np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), most)).astype(int))]
+    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), max_count)).astype(int))
+    return [numbers[n] for n in chosen]
 
 
-def _overlap(truth: np.ndarray, guess: np.ndarray, count: int) -> np.ndarray:
-    """Per class: voxels in common, voxels of the truth, and voxels of the guess, over known voxels; (count, 3)."""
+def _overlap(truth: np.ndarray, result: np.ndarray, count: int) -> np.ndarray:
+    """Per class: voxels in common, voxels of the truth, and voxels of the result, over known voxels; (count, 3)."""
     known = truth >= 0
-    truth, guess = truth[known].astype(np.int64), guess[known].astype(np.int64)
-    sizes = [truth[truth == guess], truth, guess]
+    truth, result = truth[known].astype(np.int64), result[known].astype(np.int64)
+    sizes = [truth[truth == result], truth, result]
     return np.stack([np.bincount(values, minlength=count) for values in sizes], axis=1).astype(float)
 
 
@@ -95,72 +137,8 @@ def _mean_dice(overlap: np.ndarray, by_size: bool = False) -> float:
 
     By size, a class counts with the root of its voxels: a bead of ten voxels says little about the prior of a cell.
     """
-    found = overlap[1:][overlap[1:, 1] > 0]
-    if not len(found):
+    occurring = overlap[1:][overlap[1:, 1] > 0]
+    if not len(occurring):
         return 1.0
-    dice = 2 * found[:, 0] / (found[:, 1] + found[:, 2])
-    return float(np.average(dice, weights=np.sqrt(found[:, 1]) if by_size else None))
-
-
-def _networks_without(
-    samples: Samples, left_out: list[int], groups: int, progress: Progress
-) -> dict[int, PriorNetwork]:
-    """Networks that have not learnt from each left-out slice; two folds serve all."""
-    networks = {}
-    for fold in (0, 1):
-        members = left_out[fold::2]
-        if not members:
-            continue
-        keep = ~np.isin(samples.plane, members)
-        network = train_network(samples.part(keep), groups, steps=TRIAL_STEPS, progress=progress)
-        networks.update(dict.fromkeys(members, network))
-    return networks
-
-
-class _Window(Context):
-    """A context cut down to the slab around one slice and to the part of it that holds outlines."""
-
-    offset: int = 0
-
-
-def _window(context: Context, k: int) -> _Window:
-    """Cut the planes between the neighbours of slice `k`, and a box in the plane around what is drawn."""
-    position = context.cuts.index(k)
-    first, last = context.cuts[position - 1], context.cuts[position + 1]
-    drawn: np.ndarray = np.any(context.classes[[first, k, last]] > 0, axis=0)
-    rows, columns = _box(drawn, MOST_VOXELS // (last - first + 1))
-    box = (slice(None), rows, columns)
-    window = _Window(
-        features=context.features.cropped(first, last, rows, columns),
-        classes=np.ascontiguousarray(context.classes[first : last + 1][box]),
-        cuts=[0, last - first],
-        count=context.count,
-        groups=context.groups,
-        shape=context.shape.cropped([first, k, last], first, rows, columns),
-        members=context.members.cropped([first, k, last], first, rows, columns) if context.members else None,
-        solver=context.solver,
-        tolerance=1e-2,
-    )
-    window.offset = first
-    return window
-
-
-def _box(drawn: np.ndarray, most: int) -> tuple[slice, slice]:
-    """Rows and columns around the drawing with a margin; a window of at most `most` pixels with the most outline."""
-    sides = []
-    for axis in (1, 0):
-        found = np.flatnonzero(drawn.any(axis=axis))
-        size = drawn.shape[1 - axis]
-        margin = max(8, len(found) // 4)
-        sides.append([max(found[0] - margin, 0), min(found[-1] + 1 + margin, size)])
-    lengths = [b - a for a, b in sides]
-    if lengths[0] * lengths[1] > most:
-        edge = int(np.sqrt(most))
-        outline = np.abs(np.diff(drawn.astype(np.int8), axis=0, prepend=0))
-        for axis, side in enumerate(sides):
-            length = min(edge, side[1] - side[0])
-            weight = np.cumsum(np.concatenate([[0], outline.sum(axis=1 - axis)]))
-            starts = np.arange(side[0], side[1] - length + 1)
-            start = int(starts[np.argmax(weight[starts + length] - weight[starts])])
-            side[:] = [start, start + length]
-    return slice(*map(int, sides[0])), slice(*map(int, sides[1]))
+    dice = 2 * occurring[:, 0] / (occurring[:, 1] + occurring[:, 2])
+    return float(np.average(dice, weights=np.sqrt(occurring[:, 1]) if by_size else None))

@@ -1,42 +1,46 @@
-"""Where the drawn outlines would pass between the slices, by interpolated signed distances.
+"""The shape prior: where the outlines would pass between labelled slices, by interpolated signed distances.
 
-Between two drawn slices the signed distance to a segment's outline is interpolated linearly (Raya and Udupa 1990,
-doi:10.1109/42.52980). It is a guess from shape alone; the appearance prior learns, by leaving slices out, how far to
-trust it.
+Between two labelled slices the signed distance to a segment's outline is interpolated linearly (Raya and Udupa 1990,
+doi:10.1109/42.52980). It knows shape alone; the appearance classifier learns, by leaving slices out, how far to trust
+it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-#: Distances are clipped here (in voxels of the finest axis): further away, the shape says nothing more.
-FAR = 64.0
+from ACSegLib.fill.constants import MAX_DISTANCE, OUTLINE_MARGIN
 
 
-def signed_distance(mask: np.ndarray, spacing: tuple[float, float], absent: float = FAR) -> np.ndarray:
-    """Signed distance to the outline of a 2D mask, positive inside, clipped to +-`FAR`; -`absent` if it is empty."""
+def signed_distance(mask: np.ndarray, spacing: tuple[float, float], absent: float = MAX_DISTANCE) -> np.ndarray:
+    """Signed distance to the outline of a 2D mask, positive inside, clipped to +-`MAX_DISTANCE`.
+
+    It is -`absent` everywhere if the mask is empty.
+    """
     if not mask.any():
         return np.full(mask.shape, -absent, np.float32)
     if mask.all():
-        return np.full(mask.shape, FAR, np.float32)
-    low = np.maximum(np.array([n.min() for n in np.nonzero(mask)]) - int(FAR / min(spacing)), 0)
-    high = np.array([n.max() for n in np.nonzero(mask)]) + int(FAR / min(spacing)) + 1
+        return np.full(mask.shape, MAX_DISTANCE, np.float32)
+    margin = int(MAX_DISTANCE / min(spacing))
+    low = np.maximum(np.array([n.min() for n in np.nonzero(mask)]) - margin, 0)
+    high = np.array([n.max() for n in np.nonzero(mask)]) + margin + 1
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    out = np.full(mask.shape, -FAR, np.float32)
+    out = np.full(mask.shape, -MAX_DISTANCE, np.float32)
     inner = mask[box]
-    inside = ndimage.distance_transform_edt(inner, spacing) if not inner.all() else np.full(inner.shape, FAR)
+    inside = ndimage.distance_transform_edt(inner, spacing) if not inner.all() else np.full(inner.shape, MAX_DISTANCE)
     outside = ndimage.distance_transform_edt(~inner, spacing)
-    out[box] = np.clip(np.where(inner, inside - 0.5, 0.5 - outside), -FAR, FAR)
+    out[box] = np.clip(np.where(inner, inside - 0.5, 0.5 - outside), -MAX_DISTANCE, MAX_DISTANCE)
     return out
 
 
-@dataclass
-class ShapeGuess:
-    """Interpolated signed distances of some class groups along the axis of the drawn slices.
+@dataclass(frozen=True)
+class ShapePrior:
+    """Interpolated signed distances of some class groups along the axis of the labelled slices.
 
     Attributes
     ----------
@@ -46,71 +50,72 @@ class ShapeGuess:
         Rows and columns of a plane.
     spacing : tuple of float
         Along slices (K), rows (J) and columns (I), in voxels of the finest axis.
-    slices : list of int
-        Drawn slices used.
+    gap : float32
+        Usual distance of labelled slices, in voxels of the finest axis. The interpolation is trusted as it deserves at
+        that distance also where slices are nearer, so that what is learned from left-out slices holds for it.
+    distances : dict
+        Labelled slice -> signed distances of the groups, float16, (groups, J, I).
     """
 
     groups: list[list[int]]
     size: tuple[int, int]
     spacing: tuple[float, float, float]
-    slices: list[int] = field(default_factory=list)
-    distances: dict[int, np.ndarray] = field(default_factory=dict)
-    fixed_reach: np.float32 | None = None
-
-    def add_slices(self, classes: np.ndarray, slices: list[int], threads: int = 2) -> None:
-        """Compute the distances of drawn slices; `classes` is (K, J, I) with unknown voxels negative."""
-        self.slices = sorted(set(self.slices) | set(slices))
-        # where a segment is absent, its outline is taken to have closed half-way to here
-        absent = 0.5 * float(self.reach) or FAR
-
-        def compute(k: int) -> np.ndarray:
-            plane = classes[k]
-            found = [signed_distance(np.isin(plane, group), self.spacing[1:], absent) for group in self.groups]
-            return np.stack(found).astype(np.float16) if found else np.zeros((0, *plane.shape), np.float16)
-
-        with ThreadPoolExecutor(threads) as pool:
-            for k, distances in zip(slices, pool.map(compute, slices), strict=True):
-                self.distances[k] = distances
-
-    def remove_slices(self, slices: list[int]) -> None:
-        """Forget some slices."""
-        for k in slices:
-            self.slices.remove(k)
-            del self.distances[k]
+    gap: np.float32
+    distances: dict[int, np.ndarray]
 
     @property
-    def reach(self) -> np.float32:
-        """How far the slices are from which a left-out slice is guessed, in voxels of the finest axis.
+    def margin(self) -> np.float32:
+        """Distance from the interpolated outline within which it says nothing."""
+        return np.float32(OUTLINE_MARGIN) * self.gap
 
-        The guess is trusted as little as it deserves then, also where the slices are nearer: what the prior learns
-        from left-out slices holds for it.
-        """
-        if self.fixed_reach is not None:
-            return self.fixed_reach
-        gaps = np.diff(self.slices) if len(self.slices) > 1 else [0]
-        return np.float32(float(np.median(gaps)) * self.spacing[0])
+    @classmethod
+    def of_slices(
+        cls, groups: list[list[int]], classes: np.ndarray, spacing: Sequence[float], slices: Sequence[int]
+    ) -> ShapePrior:
+        """Compute the distances of labelled slices; `classes` is (K, J, I) with unknown voxels negative."""
+        numbers = sorted(slices)
+        gaps = np.diff(numbers) if len(numbers) > 1 else [0]
+        along, rows, columns = (float(h) for h in spacing)
+        gap = np.float32(float(np.median(gaps)) * along)
+        empty = cls(groups, (classes.shape[1], classes.shape[2]), (along, rows, columns), gap, {})
+        return empty.updated(classes, numbers, [])
 
-    def planes(self, numbers: list[int], without: int | None = None) -> np.ndarray:
-        """Guess for some planes, optionally as if the drawn slice `without` were not there.
+    def updated(self, classes: np.ndarray, slices: Sequence[int], changed: Sequence[int]) -> ShapePrior:
+        """The shape prior of other labelled slices; those that are new or `changed` are computed, the gap stays."""
+        kept = {k: d for k, d in self.distances.items() if k in slices and k not in changed}
+        missing = [k for k in slices if k not in kept]
+        with ThreadPoolExecutor(2) as pool:
+            fresh = dict(zip(missing, pool.map(lambda k: self._distances_of(classes[k]), missing), strict=True))
+        distances = dict(sorted({**kept, **fresh}.items()))
+        return ShapePrior(self.groups, self.size, self.spacing, self.gap, distances)
+
+    def _distances_of(self, plane: np.ndarray) -> np.ndarray:
+        # where a group is absent, its outline is taken to have closed half-way to here
+        absent = 0.5 * float(self.gap) or MAX_DISTANCE
+        maps = [signed_distance(np.isin(plane, group), self.spacing[1:], absent) for group in self.groups]
+        return np.stack(maps).astype(np.float16) if maps else np.zeros((0, *plane.shape), np.float16)
+
+    def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
+        """Interpolate for some planes, optionally as if the slice `without` were not labelled.
 
         Returns
         -------
         ndarray, (planes, groups, J, I), float32
             Signed distance to the outline, positive inside, in voxels of the finest axis.
         """
-        known = [k for k in self.slices if k != without]
-        guess = np.zeros((len(numbers), len(self.groups), *self.size), np.float32)
+        known = [k for k in self.distances if k != without]
+        out = np.zeros((len(numbers), len(self.groups), *self.size), np.float32)
         for n, k in enumerate(numbers):
             before = max((s for s in known if s <= k), default=None)
             after = min((s for s in known if s >= k), default=None)
             for near, share in self._shares(k, before, after):
-                guess[n] += np.float32(share) * self.distances[near].astype(np.float32)
-        return guess
+                out[n] += np.float32(share) * self.distances[near].astype(np.float32)
+        return out
 
     def _shares(self, k: int, before: int | None, after: int | None) -> list[tuple[int, float]]:
-        """Slices that a plane is guessed from, and their shares.
+        """Slices that a plane is interpolated from, and their shares.
 
-        Beyond the last slice the guess fades, and says nothing at the distance at which the next slice would lie.
+        Beyond the last slice the prior fades, and says nothing at the distance at which the next slice would lie.
         """
         if before is not None and after is not None:
             t = (k - before) / (after - before) if after != before else 0.0
@@ -118,15 +123,10 @@ class ShapeGuess:
         near = before if before is not None else after
         if near is None:
             return []
-        return [(near, max(0.0, 1 - abs(k - near) * self.spacing[0] / max(float(self.reach), 1e-6)))]
+        return [(near, max(0.0, 1 - abs(k - near) * self.spacing[0] / max(float(self.gap), 1e-6)))]
 
-    def cropped(self, keep: list[int], first: int, rows: slice, columns: slice) -> ShapeGuess:
-        """Guess of a part of the volume that starts at plane `first`, from the slices `keep` alone."""
+    def cropped(self, keep: Sequence[int], first: int, rows: slice, columns: slice) -> ShapePrior:
+        """Shape prior of a part of the volume that starts at plane `first`, from the slices `keep` alone."""
         size = (rows.stop - rows.start, columns.stop - columns.start)
-        part = ShapeGuess(self.groups, size, self.spacing)
-        for k in keep:
-            if k in self.distances:
-                part.distances[k - first] = self.distances[k][:, rows, columns]
-        part.slices = sorted(part.distances)
-        part.fixed_reach = self.reach
-        return part
+        distances = {k - first: self.distances[k][:, rows, columns] for k in keep if k in self.distances}
+        return ShapePrior(self.groups, size, self.spacing, self.gap, distances)

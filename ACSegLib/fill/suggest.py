@@ -1,4 +1,4 @@
-"""Where to draw next."""
+"""Which slices to label next."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ import numpy as np
 
 from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
+from ACSegLib.fill.constants import MAX_NEW_WEIGHT, MAX_PLACES, MAX_REFERENCES
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.pipeline import FillResult
-
-#: Places compared with the drawn slices, and places of drawn slices that they are compared with, at most.
-_MOST_PLACES, _MOST_REFERENCES = 200_000, 40_000
-
-#: What is new counts for as much as all uncertainty together, but a voxel for so many uncertain ones at most.
-_NEW = 50.0
+from ACSegLib.fill.result import FillResult
 
 
 def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
-    """Suggest slices whose drawing should improve the fill most, best first.
+    """Suggest slices whose labels should improve the fill most, best first.
 
-    The gain of drawing a slice is what it would settle: what is uncertain in it and around it, and what looks like
-    nothing in any drawn slice. The second is needed because a fill is sure about things that it has never seen: beads
-    that no drawn slice met are background (or cell) to it without a doubt. Both are seen through a window that falls to
-    0 at the distance of the nearest drawn slice; after each choice, what it would settle is taken away, so suggestions
-    keep apart.
+    The gain of labelling a slice is what it would settle: what is uncertain in it and around it, and what looks like
+    nothing on any labelled slice. The second is needed because a fill is certain about things that it has never seen:
+    beads that no labelled slice met are background (or cell) to it. Both are weighted by a window that falls to 0 at
+    the distance of the nearest labelled slice. After each choice, what it would settle is taken away, so that
+    suggestions keep apart.
 
     Parameters
     ----------
@@ -34,27 +29,27 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     Returns
     -------
     list of int
-        Indices along the axis in use (``result.report["axis"]``), none of them drawn.
+        Indices along the axis in use (``result.report.axis``), none of them labelled.
     """
     if n < 1:
         raise InputError(f"the number of slices to suggest must be at least 1, not {n}.")
-    axis = AXES.index(result.report["axis"])
+    axis = AXES.index(result.report.axis)
     others = tuple(a for a in range(3) if a != axis)
-    # an error is more likely than not only near 255, so sure and half-sure voxels should count little
-    doubt = (result.uncertainty.astype(np.float32) / 255) ** 2
-    profile = doubt.sum(axis=others, dtype=np.float64)
-    drawn = set(result.slices.get(AXES[axis], []))
-    new = new_appearance(result.state.context.features, sorted(drawn))
+    # an error is more likely than not only near 255, so certain and half-certain voxels should count little
+    uncertain = (result.uncertainty.astype(np.float32) / 255) ** 2
+    profile = uncertain.sum(axis=others, dtype=np.float64)
+    labelled = set(result.slices.get(AXES[axis], []))
+    new = new_appearance(result.state.context.evidence.features, sorted(labelled))
     if new.any():
-        profile += new * min(profile.sum() / new.sum(), _NEW)
-    profile[sorted(drawn)] = 0
+        profile += new * min(profile.sum() / new.sum(), MAX_NEW_WEIGHT)
+    profile[sorted(labelled)] = 0
     chosen: list[int] = []
     planes = np.arange(len(profile))
     while len(chosen) < n:
-        known = np.array(sorted(drawn | set(chosen)), float)
+        known = np.array(sorted(labelled | set(chosen)), float)
         gain = np.zeros(len(profile))
         for k in planes:
-            if k in drawn or k in chosen:
+            if k in labelled or k in chosen:
                 continue
             reach = max(1.0, np.min(np.abs(known - k)) if len(known) else len(profile))
             window = np.clip(1 - np.abs(planes - k) / reach, 0, None)
@@ -68,16 +63,17 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     return chosen
 
 
-def new_appearance(features: ImageFeatures, drawn: list[int]) -> np.ndarray:
-    """How much of each plane looks like nothing in the drawn slices.
+def new_appearance(features: ImageFeatures, labelled: list[int]) -> np.ndarray:
+    """How much of each plane looks like nothing on the labelled slices.
 
     Places of the coarsest level are compared by intensity, gradient and second derivatives with their nearest neighbour
-    among those of the drawn slices. What is usual is learnt by doing the same for each drawn slice with the other ones.
+    among those of the labelled slices. What is usual is learned by doing the same for each labelled slice with the
+    other ones.
 
     Parameters
     ----------
     features : ImageFeatures
-    drawn : list of int
+    labelled : list of int
         Planes, at least two, or nothing can be called unusual.
 
     Returns
@@ -89,11 +85,11 @@ def new_appearance(features: ImageFeatures, drawn: list[int]) -> np.ndarray:
 
     level, factor = features.levels[-1], features.factors[-1]
     planes = len(features.image)
-    if len(drawn) < 2:
+    if len(labelled) < 2:
         return np.zeros(planes)
-    step = max(1, int(np.ceil((level[0].size / _MOST_PLACES) ** (1 / 3))))
+    step = max(1, int(np.ceil((level[0].size / MAX_PLACES) ** (1 / 3))))
     places = level[:, :, ::step, ::step] / (level.std(axis=(1, 2, 3), keepdims=True) + 1e-12)
-    rows = [min(k // int(factor[0]), level.shape[1] - 1) for k in drawn]
+    rows = [min(k // int(factor[0]), level.shape[1] - 1) for k in labelled]
     seen = [places[:, row].reshape(len(places), -1).T for row in rows]
     usual = []
     for number in range(len(seen)):
@@ -102,15 +98,14 @@ def new_appearance(features: ImageFeatures, drawn: list[int]) -> np.ndarray:
         usual.append(np.percentile(distances, 99.9))
     usual_distance = max(float(np.median(usual)), 1e-6)
     tree = cKDTree(_thinned(np.concatenate(seen)))
-    looked_at = range(0, level.shape[1], step)
-    found = np.zeros(level.shape[1])
-    for row in looked_at:
+    novelty = np.zeros(level.shape[1])
+    for row in range(0, level.shape[1], step):
         distances, _ = tree.query(places[:, row].reshape(len(places), -1).T)
-        found[row : row + step] = np.clip(distances / usual_distance - 1, 0, 1).sum()
+        novelty[row : row + step] = np.clip(distances / usual_distance - 1, 0, 1).sum()
     size = float(np.prod(factor[1:])) * step * step
-    return found[np.minimum(np.arange(planes) // int(factor[0]), len(found) - 1)] * size
+    return novelty[np.minimum(np.arange(planes) // int(factor[0]), len(novelty) - 1)] * size
 
 
 def _thinned(places: np.ndarray) -> np.ndarray:
     """Every n-th of the places, so that they are not too many."""
-    return places[:: -(-len(places) // _MOST_REFERENCES)]
+    return places[:: -(-len(places) // MAX_REFERENCES)]

@@ -255,7 +255,8 @@ def run_fill(
     for name in (*request.only, *request.leave_out):
         labels.segment(name)  # an unknown one is refused before the work
     result, refilled = _filled(request, previous, progress.part(0.0, 0.93))
-    result.report["warnings"] = [*roles.notes, *(w for w in result.report["warnings"] if w not in roles.notes)]
+    report = result.report.to_dict()
+    report["warnings"] = [*roles.notes, *report["warnings"]]
     segmentation = _cleaned(result, request, progress.part(0.93, 0.99))
     if protected is not None:
         segmentation = _merged(segmentation, request, labels, protected)
@@ -263,7 +264,7 @@ def run_fill(
         segmentation=segmentation,
         uncertainty=result.uncertainty,
         probabilities=result.probabilities or {},
-        report=result.report,
+        report=report,
         slices=result.slices,
         refilled=refilled,
         suggested=[],
@@ -297,7 +298,7 @@ def _filled(
         progress(0.0, "filling again around the edited slices")
         try:
             result = fill.refill(previous.result, request.labels, progress=progress)
-            return result, list(result.report.get("changed_slices", []))
+            return result, list(result.report.changed_slices or [])
         except InputError:  # the edit brought in another segment or slice axis: the whole fill says what is wrong
             progress(0.0, "filling everything again")
     result = fill.fill(
@@ -336,7 +337,7 @@ def _cleaned(result: FillResult, request: FillRequest, progress: Progress) -> Se
 
     return clean(
         result.segmentation,
-        keep=result.drawn,
+        keep=result.known,
         only=request.only or None,
         ignore=request.leave_out or None,
         islands=request.islands,

@@ -49,7 +49,7 @@ def acseg(job: dict[str, Any], image: np.ndarray, labels: np.ndarray) -> Prepare
     options = job.get("acseg", {})
     return (
         lambda: fill(volume, sparse, axis=axis, slices=slices, **options),
-        lambda result: (_write_report(job, result.report), result.segmentation.labels)[1],
+        lambda result: (_write_report(job, result.report.to_dict()), result.segmentation.labels)[1],
     )
 
 

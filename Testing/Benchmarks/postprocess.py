@@ -38,7 +38,7 @@ COLUMNS = ("cell Dice", "bead Dice", "ratio error %", "filopodia found %", "fals
 def scores(phantom: Phantom, parameters: WalkParameters) -> np.ndarray:
     """The figures of one fill with these parameters, in the order of `COLUMNS`."""
     labels, slices = annotate(phantom.truth, every=EVERY)
-    with patch("ACSegLib.fill.context.WALK", parameters):
+    with patch("ACSegLib.fill.slab.WALK", parameters):
         result = fill(phantom.volume, labels, axis="k", slices=slices)
     filled, truth = result.segmentation.labels, phantom.truth.labels
     dice = [overlap_scores(*overlap_counts(filled == s, truth == s)[:3])["dice"] for s in (CELL, BEAD)]

@@ -78,10 +78,8 @@ def test_a_cropped_part_has_the_features_of_the_whole(image: np.ndarray) -> None
     def row(features, plane, j, i):
         edges, fine = features.slab(plane - 1, plane + 2)
         out = np.empty((features.count(0), *fine.shape[1:]), np.float32)
-        kernels.plane_features(
-            1, plane - 1, edges, fine, features.inverse_spacing, tuple(features.levels), features.placement,
-            np.zeros((0, *fine.shape[1:]), np.float32), np.float32(1), out,
-        )  # fmt: skip
+        shape = (np.zeros((1, 0, *fine.shape[1:]), np.float32), np.float32(0.4))
+        kernels.plane_features(1, features.for_kernels(edges, fine, plane - 1), shape, out)
         return out[:, j, i]
 
     assert np.allclose(row(whole, 17, 20, 25), row(part, 13, 15, 18), atol=1e-5)

@@ -90,8 +90,8 @@ def test_drawn_voxels_come_out_as_drawn_and_geometry_stays(drawn, filled) -> Non
         assert not filled.uncertainty[k].any()
     assert filled.segmentation.geometry == volume.geometry
     assert [(s.name, s.value) for s in filled.segmentation.segments] == [("cytoplasm", 1), ("bead", 2)]
-    assert filled.drawn[12].all()
-    assert not filled.drawn[13].any()
+    assert filled.known[12].all()
+    assert not filled.known[13].any()
 
 
 def test_probabilities_agree_with_labels_and_uncertainty(filled) -> None:
@@ -123,7 +123,7 @@ def test_slices_on_another_axis_give_the_turned_result(drawn, axis: int) -> None
         Segmentation.from_labels(np.moveaxis(labels, axis, 0).copy(), volume.geometry),
         settings=FIXED,
     )
-    assert result.report["axis"] == "kji"[axis]
+    assert result.report.axis == "kji"[axis]
     assert np.array_equal(np.moveaxis(result.segmentation.labels, axis, 0), turned.segmentation.labels)
 
 
@@ -146,9 +146,9 @@ def test_refill_is_exactly_the_full_fill_with_its_prior(drawn, filled) -> None:
     edited[20, 18:30, 18:30] = 0
     changed = labels.with_labels(edited)
     quick = refill(filled, changed, [20])
-    assert quick.report["slabs"] == [[12, 20], [20, 28]]
+    assert quick.report.slabs == [[12, 20], [20, 28]]
     everything = refill(filled, changed, filled.slices["k"])
-    assert len(everything.report["slabs"]) == len(filled.report["slabs"])
+    assert len(everything.report.slabs) == len(filled.report.slabs)
     assert np.array_equal(quick.segmentation.labels, everything.segmentation.labels)
     assert np.array_equal(quick.uncertainty, everything.uncertainty)
     assert not np.array_equal(quick.segmentation.labels, filled.segmentation.labels)
@@ -162,12 +162,12 @@ def test_refill_takes_new_and_erased_slices(drawn, filled) -> None:
     more = labels.labels.copy()
     more[24] = truth[24]
     result = refill(filled, labels.with_labels(more), [24])
-    assert result.report["slabs"] == [[20, 24], [24, 28]]
+    assert result.report.slabs == [[20, 24], [24, 28]]
     assert np.array_equal(result.segmentation.labels[24], truth[24])
-    assert np.array_equal(result.drawn, collect_seeds(labels.with_labels(more)).classes >= 0)
+    assert np.array_equal(result.known, collect_seeds(labels.with_labels(more)).classes >= 0)
     back = refill(result, labels, [24])
     assert np.array_equal(back.segmentation.labels, filled.segmentation.labels)
-    assert np.array_equal(back.drawn, filled.drawn)
+    assert np.array_equal(back.known, filled.known)
     assert back.slices == filled.slices
     with pytest.raises(InputError, match="fill again from the start"):
         refill(filled, Segmentation.from_labels(labels.labels, labels.geometry, {7: "other"}), [20])
@@ -182,7 +182,7 @@ def test_refill_reads_a_stroke_across_the_slices_as_the_full_fill_does(drawn) ->
         result = refill(before, labels.with_labels(stroke))
         expected = collect_seeds(labels.with_labels(stroke), SeedOptions(axis=axis))
         assert set(expected.slices) == {"k", "j"}
-        assert np.array_equal(result.drawn, expected.classes >= 0)
+        assert np.array_equal(result.known, expected.classes >= 0)
 
 
 def test_refill_tells_what_is_so_now(drawn) -> None:
@@ -190,13 +190,13 @@ def test_refill_tells_what_is_so_now(drawn) -> None:
     one = np.zeros_like(truth)
     one[24] = truth[24]
     before = fill(volume, labels.with_labels(one), axis="k", settings=FIXED)
-    assert any("only slice 24" in w for w in before.report["warnings"])
+    assert any("only slice 24" in w for w in before.report.warnings)
     two = one.copy()
     two[32] = truth[32]
     renamed = labels.with_labels(two)
     renamed.segments[0].name = "T cell"
     after = refill(before, renamed)
-    assert not any("only slice" in w for w in after.report["warnings"])
+    assert not any("only slice" in w for w in after.report.warnings)
     assert after.segmentation.segments[0].name == "T cell"
     moved = labels.with_labels(two)
     moved.segments[0].value = 9
@@ -268,7 +268,7 @@ def test_voxels_without_a_value_come_out_as_background(drawn) -> None:
     array[0, 40, 40] = np.inf
     result = fill(Volume(array, volume.geometry), labels, settings=FIXED, probabilities=True)
     assert not result.segmentation.labels[:, :6].any()
-    assert not any(p[:, :6][~result.drawn[:, :6]].any() for p in result.probabilities.values())
+    assert not any(p[:, :6][~result.known[:, :6]].any() for p in result.probabilities.values())
     assert dice(result.segmentation.labels == 1, truth == 1) > 0.95
 
 
@@ -285,20 +285,20 @@ def test_one_slice_alone_works_and_warns(drawn) -> None:
     labels = np.zeros_like(truth)
     labels[24] = truth[24]
     result = fill(volume, Segmentation.from_labels(labels, volume.geometry))
-    assert any("only slice 24" in note for note in result.report["warnings"])
+    assert any("only slice 24" in note for note in result.report.warnings)
     assert dice(result.segmentation.labels == 1, truth == 1) > 0.8
-    assert result.report["forecast_dice"] is None
+    assert result.report.cross_validation_dice is None
 
 
 def test_the_prior_is_judged_on_left_out_slices(drawn, filled) -> None:
     """Segments that look like nothing else earn a strong prior, segments without a look of their own a weak one."""
     volume, labels, _ = drawn
-    assert filled.report["left_out"]
-    assert set(filled.report["left_out"]) < set(filled.slices["k"])
-    assert filled.report["prior_dice"] > 0.9
+    assert filled.report.left_out
+    assert set(filled.report.left_out) < set(filled.slices["k"])
+    assert filled.report.prior_dice > 0.9
     blank = Volume(np.random.default_rng(0).random(volume.shape, np.float32), volume.geometry)
     guess = fill(blank, labels)
-    assert guess.report["gamma"] < 0.5 * filled.report["gamma"]
+    assert guess.report.gamma < 0.5 * filled.report.gamma
 
 
 def test_the_forecast_is_cautious(drawn, filled) -> None:
@@ -307,7 +307,7 @@ def test_the_forecast_is_cautious(drawn, filled) -> None:
     hidden = np.ones(len(truth), bool)
     hidden[filled.slices["k"]] = False
     reached = np.mean([dice(filled.segmentation.labels[hidden] == v, truth[hidden] == v) for v in (1, 2)])
-    assert 0.3 < filled.report["forecast_dice"] <= reached + 0.02
+    assert 0.3 < filled.report.cross_validation_dice <= reached + 0.02
 
 
 def test_suggestions_are_not_drawn_yet_and_keep_apart(filled) -> None:
@@ -316,7 +316,7 @@ def test_suggestions_are_not_drawn_yet_and_keep_apart(filled) -> None:
     assert len({*suggested}) == 4
     assert not set(suggested) & set(filled.slices["k"])
     doubt = (filled.uncertainty.astype(float) ** 2).sum(axis=(1, 2))
-    new = new_appearance(filled.state.context.features, filled.slices["k"])
+    new = new_appearance(filled.state.context.evidence.features, filled.slices["k"])
     assert doubt[suggested[0]] > np.median(doubt) or new[suggested[0]] > 0
     assert np.mean(doubt[suggested]) > np.median(doubt)
 
@@ -369,4 +369,4 @@ def test_a_solver_that_does_not_end_is_told(drawn, monkeypatch) -> None:
     volume, labels, _ = drawn
     monkeypatch.setattr(constants, "MAX_ITERATIONS", 4)
     result = fill(volume, labels, settings=FIXED, tolerance=1e-9)
-    assert any("limit of 4 iterations" in warning for warning in result.report["warnings"])
+    assert any("limit of 4 iterations" in warning for warning in result.report.warnings)

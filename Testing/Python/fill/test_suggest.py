@@ -36,7 +36,7 @@ def test_two_slices_are_enough_for_a_ball(two_slices):
 
 def test_a_bead_that_no_slice_met_is_suggested(two_slices):
     _, result = two_slices
-    new = new_appearance(result.state.context.features, [22, 40])
+    new = new_appearance(result.state.context.evidence.features, [22, 40])
     assert new[44:60].sum() > 0.8 * new.sum() > 0  # the coarse planes of the bead
     assert new[52] == new.max()
     assert 46 <= suggest_slices(result, 1)[0] <= 58
@@ -44,6 +44,6 @@ def test_a_bead_that_no_slice_met_is_suggested(two_slices):
 
 def test_one_slice_calls_nothing_new_and_a_number_below_one_is_refused(two_slices):
     _, result = two_slices
-    assert not new_appearance(result.state.context.features, [22]).any()
+    assert not new_appearance(result.state.context.evidence.features, [22]).any()
     with pytest.raises(InputError, match="at least 1"):
         suggest_slices(result, 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,12 @@ class Result:
     segmentation: object
     uncertainty: np.ndarray
     slices: dict
-    report: dict = field(default_factory=dict)
+    report: object
     probabilities: dict = field(default_factory=dict)
     labels: object = None
 
     @property
-    def drawn(self) -> np.ndarray:
+    def known(self) -> np.ndarray:
         return self.labels.labels > 0
 
 
@@ -103,15 +103,14 @@ class FakeFill:
         return self._result(labels, axis, progress)
 
     def refill(self, previous, labels, changed_slices=None, progress=None):
-        differ = np.moveaxis(labels.labels != previous.labels.labels, "kji".index(previous.report["axis"]), 0)
+        differ = np.moveaxis(labels.labels != previous.labels.labels, "kji".index(previous.report.axis), 0)
         changed = np.flatnonzero(differ.any(axis=(1, 2))).tolist()
         self._note("refill", changed)
         result = self._result(labels, "auto", progress)
-        result.report["changed_slices"] = changed
-        return result
+        return replace(result, report=replace(result.report, changed_slices=changed))
 
     def suggest_slices(self, result, n):
-        numbers = result.slices[result.report["axis"]]
+        numbers = result.slices[result.report.axis]
         return [(numbers[0] + numbers[1]) // 2][:n]
 
     def _result(self, labels, axis, progress):
@@ -137,8 +136,16 @@ class FakeFill:
         shape[number] = -1
         uncertainty = np.broadcast_to(distance.reshape(shape), labels.shape).astype(np.uint8)
         progress(1.0, "done")
-        report = {"axis": name, "forecast_dice": 0.912, "warnings": []}
-        return Result(labels.with_labels(filled), uncertainty, slices, report, labels=labels)
+        return Result(labels.with_labels(filled), uncertainty, slices, _report(name, slices), labels=labels)
+
+
+def _report(axis: str, slices: dict) -> object:
+    from ACSegLib.fill import FillReport
+
+    names = ("warnings", "segments", "known_voxels", "slabs", "iterations")
+    numbers = dict.fromkeys(("gamma", "edge", "beta", "tolerance"), 1.0)
+    lists = {name: {} if name == "known_voxels" else [] for name in names}
+    return FillReport(axis=axis, slices=slices, solver="fake", cross_validation_dice=0.912, **numbers, **lists)
 
 
 class QuickCommands:

@@ -75,7 +75,7 @@ def test_from_drawing_to_undo(desk, phantom):
     assert np.array_equal(desk.previewed()[extra], truth[extra])
     script = run(first.request)  # what the worker process keeps
     whole = refill(script.result, segmentation_from_node(desk.segmentation, desk.volume), range(truth.shape[0]))
-    assert len(whole.report["slabs"]) > len(second.report["slabs"]), "all of it was redone"
+    assert len(whole.report.slabs) > len(second.report["slabs"]), "all of it was redone"
     assert np.array_equal(second.segmentation.labels, whole.segmentation.labels)
     assert np.array_equal(second.uncertainty, whole.uncertainty)
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from ACSegLib.fill import fill
-from ACSegLib.fill.context import SlabResult
+from ACSegLib.fill.slab import SlabResult
 from ACSegLib.phantom import annotate, simulate
 from ACSegLib.postprocess.rules import (
     WALK,
@@ -113,10 +113,10 @@ def test_filopodia_of_a_simulated_cell_are_restored_and_marked_as_uncertain():
     cell = next(s for s in result.segmentation.segments if s.value == 1)
     probability = result.probabilities[cell.id].astype(np.float32)
     found = result.segmentation.labels == 1
-    promoted = found & (probability < 0.45) & ~result.drawn
+    promoted = found & (probability < 0.45) & ~result.known
     assert promoted.any()
     assert (result.uncertainty[promoted] == 255).all()
-    thin = phantom.mask("filopodia") & ~result.drawn
+    thin = phantom.mask("filopodia") & ~result.known
     alone = probability > 0.5
     assert found[thin].mean() > alone[thin].mean() + 0.05
 

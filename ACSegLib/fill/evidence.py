@@ -1,0 +1,210 @@
+"""What is known of a volume before its appearance is learned: image features, seeds, and the shape prior.
+
+The volume has the labelled slices along axis 0. Slices that are known whole cut it into slabs that do not depend on
+each other: they bound the memory, and an edit of one slice touches two of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ACSegLib.axes import AXES
+from ACSegLib.fill.appearance import AppearanceClassifier
+from ACSegLib.fill.constants import MAX_GROUPS
+from ACSegLib.fill.features import ImageFeatures, intensity_range, prepare
+from ACSegLib.fill.seeds import UNKNOWN, Seeds
+from ACSegLib.fill.shape import ShapePrior
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Volume
+
+#: Voxels whose prior is computed between two checks for a cancel: about half a second.
+VOXELS_PER_CHECK = 4_000_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a volume with seeds.
+
+    Attributes
+    ----------
+    features : ImageFeatures
+    classes : ndarray of int16, (K, J, I)
+        Seeds, with the labelled slices along axis 0; see `ACSegLib.fill.seeds.Seeds`.
+    cuts : list of int
+        Slices that are known whole.
+    count : int
+        Number of classes.
+    groups : list of list of int
+        Appearance groups: classes that the classifier tells apart, background first.
+    shape : ShapePrior
+        Of the groups but background.
+    instances : ShapePrior or None
+        Of the single classes of groups that several classes share.
+    whole_slices : bool
+        Whether slices were labelled as a whole. In scribbles, a voxel without a label says nothing.
+    """
+
+    features: ImageFeatures
+    classes: np.ndarray
+    cuts: list[int]
+    count: int
+    groups: list[list[int]]
+    shape: ShapePrior
+    instances: ShapePrior | None
+    whole_slices: bool = True
+
+    @property
+    def axis_weights(self) -> np.ndarray:
+        """1 / h^2 along K, J, I."""
+        return (1.0 / np.asarray(self.features.spacing) ** 2).astype(np.float32)
+
+    @property
+    def group_of(self) -> np.ndarray:
+        """Group of each class; -1 for the two negative values that mean unknown and outside."""
+        table = np.full(self.count + 2, -1, np.int64)
+        for number, members in enumerate(self.groups):
+            table[members] = number
+        return table
+
+    def slabs(self) -> list[tuple[int, int]]:
+        """First and last plane of each slab; neighbours share the labelled slice between them."""
+        ends = sorted({0, len(self.classes) - 1, *self.cuts})
+        if len(ends) == 1:
+            return [(0, 0)]
+        return list(itertools.pairwise(ends))
+
+    def group_probabilities(
+        self,
+        classifier: AppearanceClassifier,
+        first: int,
+        slab: tuple[np.ndarray, np.ndarray],
+        without: int | None = None,
+        known: tuple[bool, bool] = (False, False),
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Probability of each group in a slab, (G, K, J, I) float32, from appearance and shape.
+
+        Parameters
+        ----------
+        first : int
+            First plane of the slab.
+        slab : tuple of ndarray
+            Its image and its smoothed image, as `ImageFeatures.slab` gives them.
+        without : int, optional
+            Compute as if this slice was not labelled.
+        known : tuple of bool
+            Whether the first and the last plane are known whole; they are left 0.
+        """
+        from ACSegLib.fill import image_kernels as kernels
+
+        edges, fine = slab
+        out = np.zeros((len(self.groups), *edges.shape), np.float32)
+        begin, end = int(known[0]), len(edges) - int(known[1])
+        step = max(1, VOXELS_PER_CHECK // edges[0].size)
+        for start in range(begin, end, step):
+            if progress is not None:
+                progress.check()
+            stop = min(start + step, end)
+            distances = self.shape.planes(range(first + start, first + stop), without)
+            image = self.features.for_kernels(edges, fine, first)
+            kernels.group_probabilities(start, stop, image, (distances, self.shape.margin), classifier.layers, out)
+        return out
+
+    def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:
+        """The slab around labelled slice `k`, cut to the part that holds outlines, and the slab's first plane."""
+        position = self.cuts.index(k)
+        first, last = self.cuts[position - 1], self.cuts[position + 1]
+        labelled: np.ndarray = np.any(self.classes[[first, k, last]] > 0, axis=0)
+        rows, columns = _box(labelled, max_voxels // (last - first + 1))
+        part = replace(
+            self,
+            features=self.features.cropped(first, last, rows, columns),
+            classes=np.ascontiguousarray(self.classes[first : last + 1, rows, columns]),
+            cuts=[0, last - first],
+            shape=self.shape.cropped([first, k, last], first, rows, columns),
+            instances=self.instances.cropped([first, k, last], first, rows, columns) if self.instances else None,
+        )
+        return part, first
+
+    def after_edit(self, seeds: Seeds, dirty: Sequence[int]) -> Evidence:
+        """The evidence with other seeds; the outlines of `dirty` slices are computed anew."""
+        classes = axis_first(seeds.classes, seeds.primary)
+        slices = seeds.slices.get(AXES[seeds.primary], [])
+        return replace(
+            self,
+            classes=classes,
+            cuts=known_slices(classes, seeds),
+            shape=self.shape.updated(classes, slices, dirty),
+            instances=self.instances.updated(classes, slices, dirty) if self.instances else None,
+        )
+
+
+def collect_evidence(
+    volume: Volume, seeds: Seeds, outside: np.ndarray | None, whole_slices: bool, progress: Progress
+) -> Evidence:
+    """Compute image features and shape prior.
+
+    Parameters
+    ----------
+    outside : ndarray of bool, (k, j, i), optional
+        Voxels without an image value.
+    """
+    axis = seeds.primary
+    classes = axis_first(seeds.classes, axis)
+    image = np.moveaxis(volume.array, axis, 0)
+    limits = intensity_range(volume.array, seeds.classes)
+    if outside is not None:
+        image = np.where(np.moveaxis(outside, axis, 0), np.asarray(limits[0], volume.array.dtype), image)
+    spacing = volume.geometry.spacing[::-1]
+    order = [axis, *[a for a in range(3) if a != axis]]
+    features = prepare(image, [float(spacing[a]) for a in order], limits, progress)
+    groups = group_classes(len(seeds.table))
+    slices = seeds.slices.get(AXES[axis], [])
+    shape = ShapePrior.of_slices(groups[1:], classes, features.spacing, slices)
+    shared = [[c] for group in groups if len(group) > 1 for c in group]
+    instances = ShapePrior.of_slices(shared, classes, features.spacing, slices) if shared and slices else None
+    cuts = known_slices(classes, seeds)
+    return Evidence(features, classes, cuts, len(seeds.table), groups, shape, instances, whole_slices)
+
+
+def axis_first(array: np.ndarray, axis: int) -> np.ndarray:
+    """The array with one axis brought to the front, C-contiguous."""
+    return np.ascontiguousarray(np.moveaxis(array, axis, 0))
+
+
+def known_slices(classes: np.ndarray, seeds: Seeds) -> list[int]:
+    """Labelled slices of the primary axis in which every voxel is known: the borders between slabs."""
+    numbers = seeds.slices.get(AXES[seeds.primary], [])
+    return [k for k in numbers if not (classes[k] == UNKNOWN).any()]
+
+
+def group_classes(count: int) -> list[list[int]]:
+    """Appearance groups of so many classes, background first."""
+    if count - 1 <= MAX_GROUPS:
+        return [[c] for c in range(count)]
+    return [[0], list(range(1, count))]
+
+
+def _box(labelled: np.ndarray, max_pixels: int) -> tuple[slice, slice]:
+    """Rows and columns around the labels with a margin; a window of at most `max_pixels` with the most outline."""
+    sides = []
+    for axis in (1, 0):
+        used = np.flatnonzero(labelled.any(axis=axis))
+        size = labelled.shape[1 - axis]
+        margin = max(8, len(used) // 4)
+        sides.append([max(used[0] - margin, 0), min(used[-1] + 1 + margin, size)])
+    lengths = [b - a for a, b in sides]
+    if lengths[0] * lengths[1] > max_pixels:
+        edge = int(np.sqrt(max_pixels))
+        outline = np.abs(np.diff(labelled.astype(np.int8), axis=0, prepend=0))
+        for axis, side in enumerate(sides):
+            length = min(edge, side[1] - side[0])
+            weight = np.cumsum(np.concatenate([[0], outline.sum(axis=1 - axis)]))
+            starts = np.arange(side[0], side[1] - length + 1)
+            start = int(starts[np.argmax(weight[starts + length] - weight[starts])])
+            side[:] = [start, start + length]
+    return slice(*map(int, sides[0])), slice(*map(int, sides[1]))

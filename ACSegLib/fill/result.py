@@ -1,0 +1,270 @@
+"""What a fill gives: dense labels, uncertainty, probabilities, and a report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.axes import AXES
+from ACSegLib.fill import constants
+from ACSegLib.fill.evidence import axis_first
+from ACSegLib.fill.seeds import SeedOptions, Seeds, count_classes
+from ACSegLib.fill.selection import Choice
+from ACSegLib.fill.slab import Context, SlabResult
+from ACSegLib.volume import Segment, Segmentation, Volume
+
+
+@dataclass(frozen=True)
+class FillReport:
+    """Choices made, slices used, cross-validation, iterations, seconds.
+
+    Attributes
+    ----------
+    axis : str
+        Axis with the most labelled slices; slabs and suggestions lie along it.
+    slices : dict
+        Axis -> labelled slices used, from 0.
+    warnings : list of str
+        What a person should know.
+    segments : list of str
+        Names of the segments of the labels.
+    known_voxels : dict
+        Class (names of its segments) -> voxels that were known before the fill.
+    slabs : list of list of int
+        First and last slice of each slab that was solved.
+    solver : str
+    gamma, edge, beta : float
+        Strength of the prior, edge scale in noise levels, and the factor that it makes in the edge weights.
+    tolerance : float
+        Bound on the error of the probabilities.
+    iterations : list of int
+        Of each group of classes in each slab.
+    seconds : float
+    left_out : list of int or None
+        Labelled slices that were left out to choose the settings; None if the settings were given.
+    prior_dice, cross_validation_dice : float or None
+        See `ACSegLib.fill.selection.Choice`.
+    changed_slices : list of int or None
+        After a refill: the slices that differed.
+    """
+
+    axis: str
+    slices: dict[str, list[int]]
+    warnings: list[str]
+    segments: list[str]
+    known_voxels: dict[str, int]
+    slabs: list[list[int]]
+    solver: str
+    gamma: float
+    edge: float
+    beta: float
+    tolerance: float
+    iterations: list[int]
+    seconds: float = 0.0
+    left_out: list[int] | None = None
+    prior_dice: float | None = None
+    cross_validation_dice: float | None = None
+    changed_slices: list[int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values under the keys of the run reports (``--json``)."""
+        values = asdict(self)
+        values["forecast_dice"] = values.pop("cross_validation_dice")
+        if self.left_out is None:
+            del values["left_out"], values["prior_dice"]
+        if self.changed_slices is None:
+            del values["changed_slices"]
+        return values
+
+
+@dataclass(frozen=True)
+class FillState:
+    """What a refill needs of the fill before it.
+
+    Attributes
+    ----------
+    choice : Choice
+        The settings, and what they were chosen by.
+    probabilities : ndarray of float16, (classes, K, J, I), or None
+        Of the classes, if they were asked for.
+    """
+
+    volume: Volume
+    options: SeedOptions
+    seeds: Seeds
+    context: Context
+    choice: Choice
+    probabilities: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class FillResult:
+    """What a fill gives.
+
+    Attributes
+    ----------
+    segmentation : Segmentation
+        Dense; labelled voxels as they were labelled.
+    uncertainty : ndarray of uint8, shape (k, j, i)
+        0 (certain) to 255 (the two most probable classes are equally probable).
+    probabilities : dict or None
+        Segment id -> float16 array (k, j, i), when asked for.
+    report : FillReport
+    slices : dict
+        Axis name -> labelled slices used.
+    state : FillState
+        For a refill.
+    """
+
+    segmentation: Segmentation
+    uncertainty: np.ndarray
+    probabilities: dict[str, np.ndarray] | None
+    report: FillReport
+    slices: dict[str, list[int]]
+    state: FillState = field(repr=False)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Voxels that were known before the fill (labelled, or background of a labelled slice): bool, (k, j, i)."""
+        known = self.state.context.evidence.classes >= 0
+        return np.moveaxis(known, 0, self.state.seeds.primary)
+
+
+class Assembly:
+    """Classes, uncertainty and probabilities of the whole volume, written slab by slab.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (K, J, I), the primary axis first.
+    count : int
+        Number of classes whose probabilities are kept; 0 for none.
+    previous : FillResult, optional
+        The fill before an edit, whose uncertainty and probabilities stay where no slab is solved again.
+    """
+
+    def __init__(self, shape: tuple[int, ...], count: int, previous: FillResult | None = None) -> None:
+        self.slabs: list[list[int]] = []
+        self.iterations: list[int] = []
+        if previous is None:
+            self.best = np.zeros(shape, np.int16)
+            self.uncertainty = np.zeros(shape, np.uint8)
+            self.probabilities = np.zeros((count, *shape), np.float16) if count else None
+        else:
+            state = previous.state
+            self.best = np.empty(shape, np.int16)  # of the slabs to redo alone, so no other page is touched
+            self.uncertainty = axis_first(previous.uncertainty, state.seeds.primary).copy()
+            kept = state.probabilities
+            self.probabilities = kept.copy() if count and kept is not None else None
+
+    def write(self, slab: SlabResult) -> None:
+        """Finish a slab and write it."""
+        slab.finish()
+        last = slab.first + len(slab.best) - 1
+        planes = slice(slab.first, last + 1)
+        self.best[planes] = slab.best
+        self.uncertainty[planes] = slab.uncertainty
+        if self.probabilities is not None:
+            self.probabilities[:, planes] = slab.probabilities
+        self.slabs.append([slab.first, last])
+        self.iterations += slab.iterations
+
+    def result(
+        self, labels: Segmentation, state: FillState, changes: list[int] | None, previous: FillResult | None
+    ) -> FillResult:
+        """Put the result together; after a refill with the slices that changed and the fill before."""
+        seeds, axis = state.seeds, state.seeds.primary
+        if previous is None:
+            segmentation = _segmentation(np.moveaxis(self.best, 0, axis), seeds, labels)
+        else:
+            segmentation = self._patched(previous.segmentation, seeds, labels)
+        by_segment = None
+        if self.probabilities is not None:
+            by_segment = _segment_probabilities(self.probabilities, seeds)
+        uncertainty = np.ascontiguousarray(np.moveaxis(self.uncertainty, 0, axis))
+        report = self._report(state, changes)
+        return FillResult(segmentation, uncertainty, by_segment, report, seeds.slices, state)
+
+    def _patched(self, before: Segmentation, seeds: Seeds, labels: Segmentation) -> Segmentation:
+        """The segmentation of the fill before, with the planes of the slabs replaced."""
+        layers = []
+        for old, values in zip(before.layers, _value_tables(seeds, labels), strict=True):
+            layer = old.copy()
+            planes = np.moveaxis(layer, seeds.primary, 0)
+            for first, last in self.slabs:
+                planes[first : last + 1] = np.take(values, self.best[first : last + 1])
+            layers.append(layer)
+        return _with_layers(layers, seeds, labels)
+
+    def _report(self, state: FillState, changes: list[int] | None) -> FillReport:
+        seeds, context, choice = state.seeds, state.context, state.choice
+        counts = count_classes(context.evidence.classes, context.evidence.count)
+        warnings = list(seeds.warnings)
+        if max(self.iterations, default=0) > constants.MAX_ITERATIONS:
+            warnings.append(
+                f"the solver stopped at its limit of {constants.MAX_ITERATIONS} iterations before the error of the "
+                f"probabilities was below {context.tolerance:g}; a stronger prior (--gamma) or a larger tolerance "
+                "makes it end."
+            )
+        return FillReport(
+            axis=AXES[seeds.primary],
+            slices=seeds.slices,
+            warnings=warnings,
+            segments=[s.name for s in seeds.segments],
+            known_voxels={seeds.class_name(c): int(n) for c, n in enumerate(counts)},
+            slabs=self.slabs,
+            solver=context.solver.name,
+            gamma=context.settings.gamma,
+            edge=context.settings.edge,
+            beta=context.beta,
+            tolerance=context.tolerance,
+            iterations=self.iterations,
+            left_out=choice.left_out,
+            prior_dice=choice.prior_dice,
+            cross_validation_dice=choice.cross_validation_dice,
+            changed_slices=changes,
+        )
+
+
+def _segment_probabilities(probabilities: np.ndarray, seeds: Seeds) -> dict[str, np.ndarray]:
+    by_segment = {}
+    for row, segment in enumerate(seeds.segments):
+        members = seeds.classes_of(row)
+        if members:
+            total = probabilities[members[0]] if len(members) == 1 else probabilities[members].sum(axis=0)
+            by_segment[segment.id] = np.ascontiguousarray(np.moveaxis(total, 0, seeds.primary))
+    return by_segment
+
+
+def _value_tables(seeds: Seeds, labels: Segmentation) -> list[np.ndarray]:
+    """For each layer, the label value of each class."""
+    top = max((s.value for s in labels.segments), default=0)
+    dtype = np.uint8 if top < 256 else np.uint16 if top < 65536 else np.uint32
+    tables = []
+    for number in range(len(labels.layers)):
+        value_of = np.zeros(len(seeds.table), dtype)
+        for c, rows in enumerate(seeds.table):
+            for row in rows:
+                if seeds.segments[row].layer == number:
+                    value_of[c] = seeds.segments[row].value
+        tables.append(value_of)
+    return tables
+
+
+def _segmentation(best: np.ndarray, seeds: Seeds, labels: Segmentation) -> Segmentation:
+    """Classes back to the input's segments, layers and values."""
+    layers = [np.ascontiguousarray(np.take(values, best)) for values in _value_tables(seeds, labels)]
+    return _with_layers(layers, seeds, labels)
+
+
+def _with_layers(layers: list[np.ndarray], seeds: Seeds, labels: Segmentation) -> Segmentation:
+    """Dense labels with the input's segments as they are named now; those that marked something are left out.
+
+    A list of labelled slices does not come along: the result is dense.
+    """
+    used = {row for rows in seeds.table for row in rows}
+    segments: list[Segment] = [replace(s) for row, s in enumerate(labels.segments) if row in used]
+    meta = {key: value for key, value in labels.meta.items() if key != "slices"}
+    return Segmentation(tuple(layers), segments, labels.geometry, labels.name, meta)

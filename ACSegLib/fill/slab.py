@@ -1,0 +1,189 @@
+"""The solution of one slab: the random walk of each class, and labels and uncertainty from their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ACSegLib.fill.appearance import AppearanceClassifier
+from ACSegLib.fill.class_priors import ClassPriors, shares_by_seeds, shares_of_absent_groups, shares_of_instances
+from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, TOLERANCE
+from ACSegLib.fill.evidence import Evidence
+from ACSegLib.fill.random_walk import SlabProblem
+from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
+from ACSegLib.fill.solvers import Solver
+from ACSegLib.jobs import Progress
+from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Strength of the prior, and which difference between neighbours (in units of the noise) is an edge."""
+
+    gamma: float
+    edge: float
+
+    def beta(self, noise: float) -> float:
+        """Factor of the squared difference in the edge weight."""
+        return 1.0 / (2.0 * (self.edge * noise) ** 2)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that the solution of a slab needs.
+
+    Attributes
+    ----------
+    evidence : Evidence
+    classifier : AppearanceClassifier
+    settings : Settings
+    solver : Solver
+    tolerance : float
+        Bound on the error of the probabilities.
+    """
+
+    evidence: Evidence
+    classifier: AppearanceClassifier
+    settings: Settings
+    solver: Solver
+    tolerance: float = TOLERANCE
+
+    @property
+    def beta(self) -> float:
+        """Factor of the squared difference in the edge weight."""
+        return self.settings.beta(self.evidence.features.noise)
+
+
+def solve_slab(
+    context: Context,
+    first: int,
+    last: int,
+    *,
+    keep: bool = False,
+    without: int | None = None,
+    progress: Progress | None = None,
+) -> SlabResult:
+    """Solve planes first..last; their outer planes are known, or the volume ends there. The caller finishes it.
+
+    Parameters
+    ----------
+    keep : bool
+        Also give the probabilities of every class.
+    without : int, optional
+        Solve as if this slice was not labelled (to see how well it is predicted).
+    """
+    evidence, gamma, progress = context.evidence, context.settings.gamma, progress or Progress()
+    seeds = evidence.classes[first : last + 1].copy()
+    if without is not None:
+        seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, UNKNOWN)
+    slab = evidence.features.slab(first, last + 1)
+    priors = _class_priors(context, first, slab, seeds, without, progress)
+    problem = SlabProblem(
+        np.ascontiguousarray(slab[0]), seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights
+    )
+    rules = WALK.rules(gamma) if evidence.whole_slices else ()
+    result = SlabResult(first, seeds, rules, evidence.count if keep else 0)
+    wanted = priors.worth_solving(context.tolerance)
+    for start in range(0, len(wanted), MAX_CLASSES_TOGETHER):
+        batch = wanted[start : start + MAX_CLASSES_TOGETHER]
+        prior = np.stack([priors.of(c) for c in batch])
+        x, done = context.solver.solve(problem, batch, prior, prior.copy(), context.tolerance, progress)
+        result.add(batch, x, prior, WALK.share(gamma), done)
+    return result
+
+
+def _class_priors(
+    context: Context,
+    first: int,
+    slab: tuple[np.ndarray, np.ndarray],
+    seeds: np.ndarray,
+    without: int | None,
+    progress: Progress,
+) -> ClassPriors:
+    """Priors of the classes in a slab with these seeds."""
+    evidence = context.evidence
+    known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
+    probabilities = evidence.group_probabilities(context.classifier, first, slab, without, known, progress)
+    present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
+    if evidence.instances is not None:
+        instances = shares_of_instances(evidence.instances, range(first, first + len(seeds)), present, without)
+    else:
+        instances = shares_by_seeds(seeds, evidence.groups, evidence.features.spacing)
+    inherited = shares_of_absent_groups(context.classifier, evidence.groups, present)
+    return ClassPriors(probabilities, evidence.groups, present, inherited, instances)
+
+
+class SlabResult:
+    """Best class of each voxel of a slab, its uncertainty, and on request all probabilities.
+
+    Parameters
+    ----------
+    first : int
+        Its first plane.
+    seeds : ndarray of int16, (K, J, I)
+        Known classes.
+    rules : sequence of Rule
+        What turns probabilities into labels; without any, the likeliest class wins everywhere.
+    keep : int
+        Number of classes if the probabilities are to be kept, else 0.
+    """
+
+    def __init__(self, first: int, seeds: np.ndarray, rules: Sequence[Rule], keep: int) -> None:
+        self.first = first
+        self._seeds, self._rules = seeds, rules
+        shape = seeds.shape
+        self.best = np.zeros(shape, np.int16)
+        self.best_value = np.zeros(shape, np.float32)
+        self.second_value = np.zeros(shape, np.float32)
+        self._rest = np.ones(shape, np.float32)
+        self.probabilities = np.zeros((keep, *shape), np.float16) if keep else None
+        self.iterations: list[int] = []
+
+    def add(self, classes: list[int], x: np.ndarray, prior: np.ndarray, share: float, iterations: int = 0) -> None:
+        """Fold in the probabilities (R, K, J, I) of some classes, moved by `share` towards their prior."""
+        self.iterations.append(iterations)
+        self._fold(x, prior, share, classes)
+        if self.probabilities is not None:
+            self.probabilities[classes] = x
+
+    def finish(self) -> SlabResult:
+        """Fold in background as what the others leave, then put the labelled voxels back as they are.
+
+        The rules come last; voxels that they change are marked as most uncertain.
+        """
+        rest = np.maximum(self._rest, 0)
+        if not self._rules:
+            self._fold_background(rest, self._seeds)
+        else:
+            likeliest, value = self.best.copy(), self.best_value.copy()
+            self._fold_background(rest, self._seeds)
+            changed = np.zeros(self.best.shape, bool)
+            apply_rules(self._rules, Labelling(self.best, likeliest, value, self._seeds != UNKNOWN, changed))
+            self.second_value[changed] = self.best_value[changed]
+        if self.probabilities is not None:
+            outside = self._seeds == OUTSIDE
+            self.probabilities[0] = rest
+            self.probabilities[:, outside] = 0
+            self.probabilities[0, outside] = 1
+        return self
+
+    def _fold(self, x: np.ndarray, prior: np.ndarray, share: float, classes: list[int]) -> None:
+        from ACSegLib.fill import walk_kernels as kernels
+
+        leading = (self.best, self.best_value, self.second_value)
+        kernels.merge_best(x, prior, np.float32(share), self._seeds, np.asarray(classes, np.int16), leading, self._rest)
+
+    def _fold_background(self, rest: np.ndarray, seeds: np.ndarray) -> None:
+        self._fold(rest[None], rest[None], 0.0, [0])
+        known = seeds >= 0
+        self.best[known] = seeds[known]
+        self.best_value[known], self.second_value[known] = 1.0, 0.0
+        outside = seeds == OUTSIDE
+        self.best[outside], self.best_value[outside], self.second_value[outside] = 0, 1.0, 0.0
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """0 (certain) to 255 (two classes are equally likely), uint8."""
+        return np.rint(255 * (1 - (self.best_value - self.second_value))).astype(np.uint8)
