@@ -323,7 +323,7 @@ def vary(seed: int, **fixed: Any) -> Recipe:
 def vary_packed(seed: int, **fixed: Any) -> Recipe:
     """Draw a widely varied recipe of packed cells, with the ranges that real tomograms show.
 
-    Ranges: wall 1.2 to 4 times as absorbing as cells (a thin one looks fainter) and from 1.5 % of the bore thick, 2 to
+    Ranges: wall 1.2 to 5 times as absorbing as cells (a thin one looks fainter) and from 1.5 % of the bore thick, 2 to
     95 % of the bore filled, one to eight cells, beads of 2 to 70 % of the bore, noise of 0 to 5 % of the contrast; 12 %
     are flat holders.
 
@@ -356,7 +356,7 @@ def vary_packed(seed: int, **fixed: Any) -> Recipe:
         "granule": cytoplasm + contrast * rng.uniform(0.3, 1.5),
         "bead": cytoplasm + contrast * rng.uniform(0.4, 3.0),
         "debris": medium + contrast * rng.uniform(0.3, 1.5),
-        "glass": cytoplasm * rng.uniform(1.2, 4.0),
+        "glass": cytoplasm * rng.uniform(1.2, 5.0),
         "texture": contrast * rng.uniform(0.04, 0.3),
         "grain": rng.uniform(1.5, 3.5),
         "filopodia": int(rng.integers(0, 20)),
@@ -367,7 +367,7 @@ def vary_packed(seed: int, **fixed: Any) -> Recipe:
         "rim_width": rng.uniform(0.05, 0.4) if rng.random() < 0.6 else 0.0,
         "bead_hollow": rng.uniform(0.1, 0.7),
         "fragments": int(rng.integers(0, 25)),
-        "wall": bool(rng.random() < 0.93),
+        "wall": bool(rng.random() < 0.87),
         "wall_thickness": rng.uniform(0.015, 0.06),
         "capillary": capillary,
         "eccentricity": rng.uniform(0.0, 0.08),
@@ -390,10 +390,10 @@ def vary_packed(seed: int, **fixed: Any) -> Recipe:
         "projections": int(rng.choice([60, 92, 92, 120])),
         "missing_wedge": 0.0,
         "photons": 10 ** rng.uniform(3.1, 4.7),
-        "blur": rng.uniform(0.3, 1.0),
+        "blur": rng.uniform(1.0, 2.5) if rng.random() < 0.1 else rng.uniform(0.0, 0.8),
         "fringe": rng.uniform(0.0, 0.8),
         "rings": rng.uniform(0.002, 0.01) if rng.random() < 0.15 else 0.0,
-        "window": rng.uniform(0.6, 1.0),
+        "window": rng.uniform(0.8, 1.0),
         "noise": rng.uniform(0.0, 0.05),
     }
     if flat:

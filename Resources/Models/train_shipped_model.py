@@ -33,7 +33,7 @@ from ACSegLib.network.train.training import train
 from ACSegLib.phantom import Phantom, simulate, vary, vary_packed
 from ACSegLib.volume import Segment, Segmentation, Volume
 
-FIRST_SEED = {"train": 10_000, "val": 20_000}
+FIRST_SEED = {"train": 30_000, "val": 40_000}
 VALIDATION_VOLUMES = 24
 #: Every n-th volume is one loose cell with its neighbours (`vary`), the others are packed cells (`vary_packed`).
 EVERY_LOOSE = 5
@@ -41,11 +41,10 @@ SMALLEST, LARGEST = 48, 96
 #: Geometric mean of the sides of what the network sees: a whole specimen in one patch, whatever its voxel size.
 WORKING_SIDE = 64
 #: Mean side of the volumes, and share of the time: the first stage learns what a cell is at a third of the cost.
-STAGES = ((48, 0.55), (WORKING_SIDE, 0.45))
+STAGES = {48: 0.55, WORKING_SIDE: 0.45}
 SEGMENTS = (
     Segment("cytoplasm", 1, (0.27, 0.57, 0.82)),
     Segment("bead", 2, (0.95, 0.65, 0.20)),
-    Segment("contact", 3, (0.80, 0.30, 0.30)),
 )
 #: Real and simulated tomograms on which this model is known to fail, for its card.
 FAILS_ON = (
@@ -58,7 +57,6 @@ def simulated(seed: int) -> tuple[Volume, Segmentation]:
     """Simulate one tomogram of a random specimen, size, voxel size, dose and artefacts; with its classes.
 
     Every cell counts as cytoplasm: a network cannot know which of several touching cells a person would have drawn.
-    Voxels of a cell that adjoin another cell are "contact", by which touching cells are told apart.
     """
     rng = np.random.default_rng([seed, 3])
     side = int(rng.integers(SMALLEST, LARGEST + 1))
@@ -70,27 +68,13 @@ def simulated(seed: int) -> tuple[Volume, Segmentation]:
         depth, side = int(max(32, side * aspect ** (2 / 3))), int(max(32, side * aspect ** (-1 / 3)))
         recipe = vary_packed(seed)
     phantom = simulate((depth, side, side), seed, recipe=recipe, reconstruct=bool(rng.random() < 0.75))
-    return disturbed(phantom, classes(phantom))
+    return disturbed(phantom)
 
 
-def classes(phantom: Phantom) -> np.ndarray:
-    """Classes of `SEGMENTS`, uint8 (k, j, i)."""
-    from scipy.ndimage import maximum_filter, minimum_filter
-
-    labels = phantom.truth.labels.astype(np.uint8)
-    if not phantom.recipe.packing:
-        return labels  # its cells melt into each other
-    cells = phantom.cells.labels
-    highest = maximum_filter(cells, 3)
-    lowest = minimum_filter(np.where(cells > 0, cells, 255), 3)
-    labels[(cells > 0) & (highest != lowest)] = 3
-    return labels
-
-
-def disturbed(phantom: Phantom, labels: np.ndarray) -> tuple[Volume, Segmentation]:
+def disturbed(phantom: Phantom) -> tuple[Volume, Segmentation]:
     """Add what files of different origin have: other grey scales, a field of view cut round, cut cells."""
     rng = np.random.default_rng([phantom.seed, 4])
-    array = phantom.volume.array.astype(np.float32)
+    array, labels = phantom.volume.array.astype(np.float32), phantom.truth.labels.astype(np.uint8)
     if rng.random() < 0.4:  # a crop that cuts through cells
         keep = [slice(int(n * a), int(n * b)) for n, a, b in zip(array.shape, *_crop(rng), strict=True)]
         array, labels = array[tuple(keep)], labels[tuple(keep)]
@@ -147,9 +131,12 @@ def train_model(options: argparse.Namespace) -> Model:
     folder, counts = options.cache, (("train", options.volumes), ("val", VALIDATION_VOLUMES))
     folders = {part: prepare(folder, part, n) for part, n in counts}
     model = load_model(options.init) if options.init else None
-    if model is not None:
-        model.preprocessing.pop("longest_side", None)  # the volumes of the cache are reduced already
-    for side, share in STAGES:
+    if model is not None:  # a stage's model, or the shipped one, of which only the weights count
+        for key in ("longest_side", "mean_side"):  # the volumes of the cache are reduced already
+            model.preprocessing.pop(key, None)
+    stages = options.stages or list(STAGES)
+    for side in stages:
+        share = STAGES.get(side, 1.0) / sum(STAGES.get(other, 1.0) for other in stages)
         done = folder / f"stage-{side}.acseg"
         if options.resume and done.exists():
             model = load_model(done)
@@ -195,7 +182,6 @@ def describe(model: Model, options: argparse.Namespace) -> Model:
         "patch_size": [WORKING_SIDE] * 3,
         "mean_side": WORKING_SIDE,
         "canonical_axes": True,
-        "merged": {"contact": "cytoplasm"},
     }
     started = f" --init {options.init.name}" if options.init else ""
     length = f"--epochs {options.epochs}" if options.epochs else f"--minutes {options.minutes:g}"
@@ -242,6 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--volumes", type=int, default=320)
     parser.add_argument("--epochs", type=int, help="of 50 steps, both stages together; else --minutes")
     parser.add_argument("--minutes", type=float, default=75.0, help="of both stages together")
+    parser.add_argument("--stages", type=int, nargs="+", metavar="SIDE", help="mean sides; left out: 48 64")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--init", type=Path, help="model whose weights to start with")
     parser.add_argument("--resume", action="store_true", help="go on with the stages and checkpoints of the cache")
