@@ -59,13 +59,19 @@ class Options:
     tables: str | None = option(
         path="out", endings=(".xlsx",), default=None, help="also write all tables of the report (.xlsx)", metavar="XLSX"
     )
+    figures: str | None = option(
+        path="folder",
+        default=None,
+        help="also write all figures here, as SVG and PDF with their data as CSV",
+        metavar="FOLDER",
+    )
     title: str = option(default="Segmentation study", help="title of the page")
 
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Gather the tables, make the page and write it."""
     from ACSegLib.files.atomic import atomic_output
-    from ACSegLib.files.tables import write_workbook
+    from ACSegLib.study.export import write_figures, write_sheets
     from ACSegLib.study.page import render
     from ACSegLib.study.reading import read_study
     from ACSegLib.study.report import build_report
@@ -80,8 +86,11 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         temporary.write_text(page, encoding="utf-8")
     outputs = {"report": options.output}
     if options.tables:
-        write_workbook(sheets, options.tables)
+        write_sheets(sheets, options.tables)
         outputs["tables"] = options.tables
+    if options.figures:
+        write_figures(report, options.figures)
+        outputs["figures"] = options.figures
     results: dict[str, Any] = {
         "sections": [section.title for section in report.sections],
         "figures": sum(len(section.figures) for section in report.sections),

@@ -19,6 +19,9 @@ from ACSegLib.files.atomic import atomic_output
 #: the options of the command and on the segments of the file.
 Row = dict[str, Any]
 ENDINGS = (".csv", ".xlsx", ".json")
+#: Widest column of a workbook, in characters.
+MAX_WIDTH = 60
+_ROWS_FOR_WIDTH = 200
 #: Characters with which a cell begins that spreadsheets take as a formula (OWASP, CSV injection).
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -60,7 +63,7 @@ def write_table(rows: Sequence[Row], path: str | os.PathLike[str], columns: Sequ
         if path.suffix.lower() == ".csv":
             _write_csv(rows, columns, temporary)
         elif path.suffix.lower() == ".xlsx":
-            _write_xlsx({"figures": (columns, rows)}, temporary)
+            _write_xlsx({"values": (columns, rows)}, temporary)
         else:
             plain = [{c: _plain(row.get(c)) for c in columns} for row in rows]
             temporary.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
@@ -150,11 +153,14 @@ def _write_xlsx(sheets: Mapping[str, tuple[Sequence[str], Sequence[Row]]], path:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
 
     book = Workbook(write_only=True)
     for name, (columns, rows) in sheets.items():
         sheet = book.create_sheet(name[:31])
         sheet.freeze_panes = "A2"
+        for n, column in enumerate(columns, 1):
+            sheet.column_dimensions[get_column_letter(n)].width = _width(column, rows)
 
         def cell(value: Any, bold: bool = False, sheet: Any = sheet) -> Any:
             plain = _plain(value)
@@ -169,6 +175,16 @@ def _write_xlsx(sheets: Mapping[str, tuple[Sequence[str], Sequence[Row]]], path:
         for row in rows:
             sheet.append([cell(row.get(c)) for c in columns])
     book.save(path)
+
+
+def _width(column: str, rows: Sequence[Row]) -> float:
+    """Width of a column in characters: that of its longest text among the first rows, within bounds."""
+    texts = [column, *(_shown(row.get(column)) for row in rows[:_ROWS_FOR_WIDTH])]
+    return float(min(max(map(len, texts)) + 2, MAX_WIDTH))
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _plain(value: Any) -> Any:

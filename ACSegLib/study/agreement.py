@@ -119,8 +119,8 @@ def morphology_against_truth(study: Study, sheets: Sheets) -> list[Section]:
         rows += mine
         for name, pair in pairs.items():
             if len(pair[0]) >= MIN_PAIRS_FOR_PLOT:
-                svg = figures.bland_altman_plot(*pair, units[name], f"{method}: {label_of(name)}")
-                section.figures.append(Figure(f"Bland-Altman plot, {method} against the truth.", svg))
+                plot = figures.bland_altman_plot(*pair, units[name], f"{method}: {label_of(name)}")
+                section.figures.append(Figure(f"Bland-Altman plot, {method} against the truth.", plot))
     if not rows:
         return []
     sheets["morphology tests"] = rows

@@ -96,5 +96,5 @@ def without_specks(rows: Rows) -> tuple[Rows, str]:
     if cells:
         smallest = min(cells, key=lambda row: row["volume"])
         text += f", the smallest cell {plain(smallest['volume'])} {unit} ({smallest['voxels']:.0f} voxels)"
-    rule = f"a gap of {MIN_SIZE_GAP:g} times between their volumes" if limit else f"{MIN_CELL_VOXELS} voxels"
+    rule = f"a gap of at least {MIN_SIZE_GAP:g} times between their volumes" if limit else f"{MIN_CELL_VOXELS} voxels"
     return cells, f"{text}. Cells and specks are told apart by {rule}."

@@ -1,4 +1,4 @@
-"""Figures of a study as SVG text: strips with boxes, Bland-Altman, learning curve. Vector graphics, no files."""
+"""Figures of a study, as vector graphics with their data: strips with boxes, Bland-Altman, learning curve."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,8 @@ import numpy as np
 from ACSegLib.measure.comparison import bland_altman
 from ACSegLib.measure.learning_curve import LearningCurve
 from ACSegLib.study.evidence import MIN_FOR_BOX, MIN_PAIRS_FOR_LIMITS
-from ACSegLib.study.numbers import plain
+from ACSegLib.study.numbers import format_value, plain
+from ACSegLib.study.tables import Rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +28,50 @@ INK, MUTED = "#1c1f24", "#6b7280"
 #: Least span of an axis of values, as a fraction of the largest.
 MIN_SPAN = 0.02
 
+#: Brackets of a plot; more would hide the points.
+MAX_BRACKETS = 3
 
-def strip_plot(groups: Mapping[str, Sequence[float]], label: str, title: str = "") -> str:
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure, and the values that it shows as a table."""
+
+    figure: Figure
+    data: Rows
+    title: str = ""
+
+    def svg(self) -> str:
+        """SVG text; the same figure gives the same text."""
+        import matplotlib
+
+        stream = io.StringIO()
+        with matplotlib.rc_context({"svg.hashsalt": self.title or "acseg"}):
+            self.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        text = stream.getvalue()
+        return text[text.index("<svg") :]
+
+    def pdf(self) -> bytes:
+        """A page of PDF, with text as text."""
+        import matplotlib
+
+        stream = io.BytesIO()
+        with matplotlib.rc_context({"pdf.fonttype": 42}):
+            self.figure.savefig(stream, format="pdf", metadata={"CreationDate": None})
+        return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """Two groups of a strip plot that were compared, and the p value of the test."""
+
+    first: str
+    second: str
+    p: float
+
+
+def strip_plot(
+    groups: Mapping[str, Sequence[float]], label: str, title: str = "", brackets: Sequence[Bracket] = ()
+) -> Plot:
     """One dot per cell, and one box per group of enough cells; undefined values are left out.
 
     Parameters
@@ -35,11 +79,8 @@ def strip_plot(groups: Mapping[str, Sequence[float]], label: str, title: str = "
     groups : mapping of name to values
     label : str
         Of the axis, with its unit.
-
-    Returns
-    -------
-    str
-        SVG.
+    brackets : sequence of Bracket
+        Pairs of groups to mark with their p value; of many, the `MAX_BRACKETS` with the smallest p.
     """
     figure, axes = _figure(max(3.2, 1.2 + 1.1 * len(groups)), 3.4)
     counts: dict[str, int] = {}
@@ -65,7 +106,26 @@ def strip_plot(groups: Mapping[str, Sequence[float]], label: str, title: str = "
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylabel(label)
     _widen(axes)
-    return _svg(figure, axes, title)
+    _draw_brackets(axes, brackets, list(groups))
+    rows = [{"group": name, label: value} for name, values in groups.items() for value in values]
+    return _finished(figure, axes, title, rows)
+
+
+def _draw_brackets(axes: Axes, brackets: Sequence[Bracket], names: list[str]) -> None:
+    """Lines above the dots from group to group, the shortest lowest, each with its p value."""
+    shown = sorted((b for b in brackets if np.isfinite(b.p)), key=lambda b: b.p)[:MAX_BRACKETS]
+    low, high = axes.get_ylim()
+    step = (high - low) * 0.09
+    for level, bracket in enumerate(sorted(shown, key=lambda b: abs(names.index(b.first) - names.index(b.second)))):
+        ends = names.index(bracket.first), names.index(bracket.second)
+        height = high + level * step
+        axes.plot([ends[0], *ends, ends[1]], [height - step / 4, height, height, height - step / 4], color=INK, lw=0.9)
+        text = format_value(float(bracket.p), "p_corrected")
+        text = f"p {text}" if text.startswith("<") else f"p = {text}"
+        place = (sum(ends) / 2, height)
+        axes.annotate(text, place, (0, 1.5), textcoords="offset points", ha="center", va="bottom", fontsize=7.5)
+    if shown:
+        axes.set_ylim(low, high + len(shown) * step)
 
 
 def _widen(axes: Axes) -> None:
@@ -76,8 +136,8 @@ def _widen(axes: Axes) -> None:
         axes.set_ylim(low - missing / 2, high + missing / 2)
 
 
-def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: str, title: str = "") -> str:
-    """Differences (first minus second) over means, with bias and limits of agreement, as SVG."""
+def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: str, title: str = "") -> Plot:
+    """Differences (first minus second) over means, with bias and limits of agreement."""
     found = bland_altman(first, second)
     figure, axes = _figure(4.4, 3.4)
     axes.plot(found["means"], found["differences"], "o", ms=4, color=PALETTE[0], alpha=0.8, mew=0)
@@ -91,7 +151,8 @@ def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: st
     axes.set_ylabel(f"difference, {label}")
     axes.margins(y=0.22)  # room for the legend above the upper limit
     axes.legend(frameon=False, fontsize=7.5, loc="upper right")
-    return _svg(figure, axes, title)
+    rows = [{"mean": m, "difference": d} for m, d in zip(found["means"], found["differences"], strict=True)]
+    return _finished(figure, axes, title, rows)
 
 
 def learning_curve_plot(
@@ -99,7 +160,7 @@ def learning_curve_plot(
     curves: Mapping[str, LearningCurve],
     target: float,
     title: str = "",
-) -> str:
+) -> Plot:
     """Scores against training volumes, the fitted curves with their 95 % bands, and where they reach the target.
 
     Parameters
@@ -108,11 +169,6 @@ def learning_curve_plot(
         Scores from 0 to 1.
     curves : mapping of name to LearningCurve
     target : float
-
-    Returns
-    -------
-    str
-        SVG.
     """
     figure, axes = _figure(6.4, 3.8)
     largest = max(max(volumes) for volumes, _, _ in points.values())
@@ -151,7 +207,12 @@ def learning_curve_plot(
     axes.set_xlabel("training volumes")
     axes.set_ylabel("Dice, %")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
-    return _svg(figure, axes, title)
+    rows = [
+        {"labels": name, "training volumes": v, "dice": d, "dice_sd": sd}
+        for name, series in points.items()
+        for v, d, sd in zip(*series, strict=True)
+    ]
+    return _finished(figure, axes, title, rows)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -162,17 +223,12 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure, axes: Axes, title: str) -> str:
-    import matplotlib
-
+def _finished(figure: Figure, axes: Axes, title: str, data: Rows) -> Plot:
+    """The figure in the style of all."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, colors=INK)
     axes.xaxis.label.set_fontsize(9)
     axes.yaxis.label.set_fontsize(9)
     if title:
         axes.set_title(title, fontsize=10, loc="left", color=INK)
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": title or "acseg"}):  # same figure, same text
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    text = stream.getvalue()
-    return text[text.index("<svg") :]
+    return Plot(figure, data, title)

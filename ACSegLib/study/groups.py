@@ -108,28 +108,17 @@ def _grouped(study: Study, kind: str) -> dict[str, Rows]:
 
 def _compare(grouped: dict[str, Rows], section: Section, sheets: Sheets) -> None:
     """Add to the section the plots of the groups and the tests between them."""
-    unit = str(next(iter(grouped.values()))[0].get("unit") or "")
-    measures: dict[str, dict[str, list[float]]] = {}
-    units: dict[str, str] = {}
-    comparable = not _thin_radii(grouped)
-    for name in _COMPARED:
-        if name.startswith("thin_") and not comparable:
-            continue
-        values = {g: [v for r in rows if (v := r.get(name)) is not None] for g, rows in grouped.items()}
-        if not any(values.values()):
-            continue
-        label, units_text = label_of(name), unit_text(unit, unit_power(name))
-        if name.startswith("lac_"):
-            what, units_text = intensity_texts([row for rows in grouped.values() for row in rows])
-            label = label.replace("intensity", what)
-        measures[label], units[label] = values, units_text
+    measures, units = _measures(grouped)
+    tests: Rows = []
+    if len(grouped) > 1:
+        tests, left_out = compare_group_measures(measures, minimum=MIN_CELLS_FOR_TEST)
+        section.texts += [f"Not compared: {reason}" for reason in left_out.values()]
+    for label, values in measures.items():
         axis = ", ".join(text for text in (label, units[label]) if text)
-        caption = f"{label[:1].upper()}{label[1:]} per group."
-        section.figures.append(Figure(caption, figures.strip_plot(values, axis)))
-    if len(grouped) < 2:
-        return
-    tests, left_out = compare_group_measures(measures, minimum=MIN_CELLS_FOR_TEST)
-    section.texts += [f"Not compared: {reason}" for reason in left_out.values()]
+        brackets = _brackets([row for row in tests if row["measure"] == label], list(grouped))
+        plot = figures.strip_plot(values, axis, brackets=brackets)
+        marks = " Brackets: corrected p of Welch's test." if brackets else ""
+        section.figures.append(Figure(f"{label[:1].upper()}{label[1:]} per group.{marks}", plot))
     if not tests:
         return
     names = {group: {row["volume_name"] for row in rows} for group, rows in grouped.items()}
@@ -144,3 +133,31 @@ def _compare(grouped: dict[str, Rows], section: Section, sheets: Sheets) -> None
     columns = ["measure", "comparison", "cells", "mean_first", "mean_second", "difference", "interval"]
     columns += ["hedges_g", "p", "rank_p", "p_corrected"]
     section.tables.append(table_of_tests(sheets["group tests"], columns, "Comparison of groups"))
+
+
+def _measures(grouped: dict[str, Rows]) -> tuple[dict[str, dict[str, list[float]]], dict[str, str]]:
+    """Values of each measure by group, and the measures' units, by the measures' names on the page."""
+    unit = str(next(iter(grouped.values()))[0].get("unit") or "")
+    comparable = not _thin_radii(grouped)
+    measures: dict[str, dict[str, list[float]]] = {}
+    units: dict[str, str] = {}
+    for name in _COMPARED:
+        if name.startswith("thin_") and not comparable:
+            continue
+        values = {g: [v for r in rows if (v := r.get(name)) is not None] for g, rows in grouped.items()}
+        if not any(values.values()):
+            continue
+        label, text = label_of(name), unit_text(unit, unit_power(name))
+        if name.startswith("lac_"):
+            what, text = intensity_texts([row for rows in grouped.values() for row in rows])
+            label = label.replace("intensity", what)
+        measures[label], units[label] = values, text
+    return measures, units
+
+
+def _brackets(tests: Rows, groups: list[str]) -> list[figures.Bracket]:
+    """Marks of the pairs of groups that were tested."""
+    pairs = {f"{a} - {b}": (a, b) for a, b in itertools.combinations(groups, 2)}
+    return [
+        figures.Bracket(*pairs[row["comparison"]], row["p_corrected"]) for row in tests if row["comparison"] in pairs
+    ]

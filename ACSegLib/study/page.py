@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ACSegLib.files.tables import Row
 from ACSegLib.study.columns import WORDS, intensity_texts, label_of, unit_power, unit_text
+from ACSegLib.study.figures import Plot
 from ACSegLib.study.numbers import decimals_for, fixed, format_value
 
 #: Rows of a table on the page. A page of 10,000 cells would be slow to open and nobody would read it.
@@ -36,11 +37,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: SVG text, or a PNG in base64."""
+    """A figure with its caption: a plot, or the bytes of a PNG file."""
 
     caption: str
-    svg: str = ""
-    png: str = ""
+    plot: Plot | None = None
+    png: bytes = b""
+
+    @property
+    def base64(self) -> str:
+        """The PNG file as text."""
+        return base64.b64encode(self.png).decode("ascii")
 
 
 @dataclass
@@ -72,11 +78,6 @@ def render(report: StudyReport) -> str:
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(PAGE).render(report=report)
-
-
-def png_figure(data: bytes, caption: str) -> Figure:
-    """A figure from the bytes of a PNG file."""
-    return Figure(caption, png=base64.b64encode(data).decode("ascii"))
 
 
 def table_of(

@@ -76,8 +76,8 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 {% endfor %}
 <div class="figures">
 {% for figure in section.figures %}
-<figure>{% if figure.svg %}{{ figure.svg|safe }}{% else %}
-<img alt="{{ figure.caption }}" src="data:image/png;base64,{{ figure.png }}">{% endif %}
+<figure>{% if figure.plot %}{{ figure.plot.svg()|safe }}{% else %}
+<img alt="{{ figure.caption }}" src="data:image/png;base64,{{ figure.base64 }}">{% endif %}
 <figcaption>{{ figure.caption }}</figcaption></figure>
 {% endfor %}
 </div>

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.study.page import Figure, Section, png_figure
+from ACSegLib.study.page import Figure, Section
 from ACSegLib.study.tables import Rows, Study
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def cell_figures(cell: PicturedCell, segment: str, method: str, caption: str) ->
         sheet, surface = Path(folder) / "sheet.png", Path(folder) / "surface.png"
         slices = telling_slices(ours > 0, true > 0) or None
         comparison_sheet(volume, sheet, {"truth": sides[1], method: sides[0]}, slices=slices, title=caption)
-        figures.append(png_figure(sheet.read_bytes(), f"{caption}; outlines of {segment}."))
+        figures.append(Figure(f"{caption}; outlines of {segment}.", png=sheet.read_bytes()))
         surface_picture(difference, surface, title=caption, colours=colours)
-        figures.append(png_figure(surface.read_bytes(), f"{caption}; difference surface."))
+        figures.append(Figure(f"{caption}; difference surface.", png=surface.read_bytes()))
     return figures
