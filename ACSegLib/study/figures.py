@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,14 @@ INK, MUTED = "#1c1f24", "#6b7280"
 #: Least span of an axis of values, as a fraction of the largest.
 MIN_SPAN = 0.02
 
+#: Dots of a plot that are drawn as vectors.
+MAX_VECTOR_DOTS = 1000
+#: Pixels per inch of what is drawn as pixels.
+DPI = 200
+
+#: Keywords of `Axes.plot` for dots.
+DotStyle = dict[str, Any]
+
 #: Brackets of a plot; more would hide the points.
 MAX_BRACKETS = 3
 
@@ -46,7 +54,7 @@ class Plot:
 
         stream = io.StringIO()
         with matplotlib.rc_context({"svg.hashsalt": self.title or "acseg"}):
-            self.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+            self.figure.savefig(stream, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
         text = stream.getvalue()
         return text[text.index("<svg") :]
 
@@ -56,7 +64,7 @@ class Plot:
 
         stream = io.BytesIO()
         with matplotlib.rc_context({"pdf.fonttype": 42}):
-            self.figure.savefig(stream, format="pdf", metadata={"CreationDate": None})
+            self.figure.savefig(stream, format="pdf", dpi=DPI, metadata={"CreationDate": None})
         return stream.getvalue()
 
 
@@ -101,7 +109,7 @@ def strip_plot(
                 whiskerprops={"color": MUTED},
                 capprops={"color": MUTED},
             )
-        axes.plot(n + rng.uniform(-0.16, 0.16, len(known)), known, "o", ms=3.6, color=colour, alpha=0.75, mew=0)
+        axes.plot(n + rng.uniform(-0.16, 0.16, len(known)), known, "o", **_dots(len(known), 3.6), color=colour)
     axes.set_xticks(range(len(groups)), [f"{name}\nn = {counts[name]}" for name in groups])
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylabel(label)
@@ -109,6 +117,14 @@ def strip_plot(
     _draw_brackets(axes, brackets, list(groups))
     rows = [{"group": name, label: value} for name, values in groups.items() for value in values]
     return _finished(figure, axes, title, rows)
+
+
+def _dots(count: int, size: float) -> DotStyle:
+    """Style of so many dots: where they are many, small, pale and as pixels, since the page would grow with each."""
+    many = count > MAX_VECTOR_DOTS
+    if many:
+        return {"ms": size / 2, "alpha": 0.4, "mew": 0, "rasterized": True, "zorder": 1}
+    return {"ms": size, "alpha": 0.75, "mew": 0}
 
 
 def _draw_brackets(axes: Axes, brackets: Sequence[Bracket], names: list[str]) -> None:
@@ -140,7 +156,7 @@ def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: st
     """Differences (first minus second) over means, with bias and limits of agreement."""
     found = bland_altman(first, second)
     figure, axes = _figure(4.4, 3.4)
-    axes.plot(found["means"], found["differences"], "o", ms=4, color=PALETTE[0], alpha=0.8, mew=0)
+    axes.plot(found["means"], found["differences"], "o", **_dots(len(found["means"]), 4), color=PALETTE[0])
     axes.axhline(0, color=MUTED, lw=0.8)
     axes.axhline(found["bias"], color=PALETTE[4], lw=1.4, label=f"bias {plain(found['bias'], 3)}")
     if len(found["means"]) >= MIN_PAIRS_FOR_LIMITS:

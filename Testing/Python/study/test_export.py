@@ -39,6 +39,12 @@ def test_the_same_figure_gives_the_same_svg():
     assert strip_plot(VALUES, "volume").svg() == strip_plot(VALUES, "volume").svg()
 
 
+def test_many_dots_do_not_make_a_large_file():
+    rng = np.random.default_rng(0)
+    assert len(strip_plot({"a": rng.normal(size=20_000)}, "volume").svg()) < 200_000
+    assert strip_plot({"a": rng.normal(size=50)}, "volume").svg().count("<use") >= 50  # few are vectors
+
+
 def test_brackets_show_the_smallest_p_values():
     names = ["a", "b", "c", "d"]
     groups = {name: np.arange(4.0) + n for n, name in enumerate(names)}
