@@ -91,7 +91,7 @@ def _memory_text(size: int) -> str:
     return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Volume:
     """A 3D image.
 
@@ -179,7 +179,7 @@ class Segment:
         self.id = self.id or f"Segment_{self.value}" + (f"_{self.layer}" if self.layer else "")
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Segmentation:
     """Labelled voxels and the table that says what each label means.
 

@@ -176,3 +176,10 @@ def test_images_and_labels_must_lie_on_each_other():
         require_same_grid(image, Segmentation.from_labels(np.zeros((2, 3, 5), np.uint8)))
     with pytest.raises(InputError, match="different places"):
         require_same_grid(image, Segmentation.from_labels(labels.labels, Geometry((1, 2, 3), (9, 0, 0), unit="nm")))
+
+
+def test_volumes_are_equal_only_to_themselves_and_can_be_keys():
+    volume = Volume(np.zeros((2, 3, 4)))
+    assert volume == volume
+    assert volume != Volume(volume.array)
+    assert len({volume, Volume(volume.array)}) == 2
