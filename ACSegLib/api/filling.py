@@ -10,6 +10,7 @@ from ACSegLib.api.inputs import as_pair, as_segmentation
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation
+from ACSegLib.workflows import FillRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,23 +25,23 @@ def fill(
     *,
     spacing: Spacing | None = None,
     unit: str | None = None,
-    axis: str = "auto",
-    slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = None,
-    mode: str = "slices",
-    background: str | None = None,
-    ignore: str | None = None,
-    only: Sequence[str] = (),
-    leave_out: Sequence[str] = (),
-    islands: float | None = None,
-    holes: float | None = None,
-    smooth: float | None = None,
-    resample: bool = False,
-    device: str = "auto",
-    gamma: float | None = None,
-    edge: float = 3.0,
-    memory: float | None = None,
-    probabilities: bool = False,
-    suggest: int = 0,
+    axis: str = FillRequest.axis,
+    slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = FillRequest.slices,
+    mode: str = FillRequest.mode,
+    background: str | None = FillRequest.background,
+    ignore: str | None = FillRequest.ignore,
+    only: Sequence[str] = FillRequest.only,
+    leave_out: Sequence[str] = FillRequest.leave_out,
+    islands: float | None = FillRequest.islands,
+    holes: float | None = FillRequest.holes,
+    smooth: float | None = FillRequest.smooth,
+    resample: bool = FillRequest.resample,
+    device: str = FillRequest.device,
+    gamma: float | None = FillRequest.gamma,
+    edge: float = FillRequest.edge,
+    memory: float | None = FillRequest.memory,
+    probabilities: bool = FillRequest.probabilities,
+    suggest: int = FillRequest.suggest,
     protected: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> FillOutcome:
@@ -116,7 +117,7 @@ def fill(
     >>> result.labels.shape
     (32, 32, 32)
     """
-    from ACSegLib.workflows import FillRequest, run
+    from ACSegLib.workflows import run
 
     volume, sparse = as_pair(image, labels, spacing, unit)
     request = FillRequest(

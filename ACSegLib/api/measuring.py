@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from ACSegLib.api.inputs import as_pair, as_segmentation, as_segmentations
 from ACSegLib.api.table import Table
 from ACSegLib.jobs import Progress
+from ACSegLib.volume import Volume
+from ACSegLib.workflows import MeasureRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,16 +23,20 @@ def measure(
     *,
     spacing: Spacing | None = None,
     unit: str | None = None,
-    segments: Sequence[str] | None = None,
-    cells: bool = True,
-    minimum_volume: float = 0.0,
-    connectivity: int = 26,
-    surface_method: str = "crofton",
-    thin_structures: bool = True,
-    thin_radius: float | None = None,
-    contacts: bool = True,
-    contact_gap: float = 0.0,
-    exclude_border: bool = False,
+    table_unit: str = "file",
+    segments: Sequence[str] = (),
+    cells: bool = MeasureRequest.cells,
+    min_volume: float = MeasureRequest.min_volume,
+    exclude_border: bool = MeasureRequest.exclude_border,
+    thin_structures: bool = MeasureRequest.thin_parts,
+    thin_radius: float = MeasureRequest.thin_radius,
+    contacts: bool = MeasureRequest.contacts,
+    contact_gap: float = MeasureRequest.contact_gap,
+    intensity_unit: str = MeasureRequest.intensity_unit,
+    bead_reference: float = MeasureRequest.bead_reference,
+    bead_name: str = MeasureRequest.bead_name,
+    surface_method: str = MeasureRequest.surface_method,
+    connectivity: int = MeasureRequest.connectivity,
     progress: Progress | None = None,
 ) -> Table:
     """Measure the segments and cells of a segmentation.
@@ -44,27 +50,35 @@ def measure(
     spacing : float or sequence of 3 floats, optional
         Voxel size of arrays along (z, y, x).
     unit : str, optional
-        Unit of `spacing`. All lengths of the table are in this unit, or in that of the segmentation.
-    segments : sequence of str, optional
+        Unit of `spacing`.
+    table_unit : str
+        Unit of the lengths in the table: "um", "nm", "mm", "px" (voxels), or "file" (that of the labels).
+    segments : sequence of str
         Names of the segments to measure; all by default. The value v of an array is the segment "Segment_v".
     cells : bool
         Also add one row per connected cell.
-    minimum_volume : float
+    min_volume : float
         Smaller cells get no row, in cubic units.
-    connectivity : {6, 18, 26}
-        Neighbours that are connected.
-    surface_method : {"crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces"}
-        Estimator of the surface area.
+    exclude_border : bool
+        Exclude cells that the border of the volume cuts.
     thin_structures : bool
         Measure thin structures (filopodia), which takes most of the time.
-    thin_radius : float, optional
-        Radius below which a structure is thin.
+    thin_radius : float
+        Radius below which a structure is thin; 0: 0.25 um, but at least 1.5 voxels.
     contacts : bool
         Measure the areas of contact with other segments.
     contact_gap : float
         Largest gap that counts as contact.
-    exclude_border : bool
-        Exclude cells that the border of the volume cuts.
+    intensity_unit : str
+        Unit of the intensities, such as "1/um" for the LAC.
+    bead_reference : float
+        LAC in 1/um that the beads are scaled to; 0: intensities are not scaled.
+    bead_name : str
+        Text in the names of bead segments.
+    surface_method : {"crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces"}
+        Estimator of the surface area.
+    connectivity : {6, 18, 26}
+        Number of neighbours that are connected.
     progress : Progress, optional
         Reports progress, and cancels.
 
@@ -86,24 +100,32 @@ def measure(
     >>> acseg.measure(cube, spacing=0.5, unit="um", cells=False)["volume"]
     array([8.])
     """
-    from ACSegLib.measure.morphology import MorphologySettings, measure_segmentation
+    from ACSegLib.workflows import run
 
+    volume: Volume | None
     if image is None:
         segmentation, volume = as_segmentation(labels, spacing, unit), None
     else:
         volume, segmentation = as_pair(image, labels, spacing, unit)
-    settings = MorphologySettings(
+    request = MeasureRequest(
+        labels=segmentation,
+        volume=volume,
+        segments=segments,
+        unit=table_unit,
         cells=cells,
-        minimum_volume=minimum_volume,
-        connectivity=connectivity,
-        surface_method=surface_method,
-        thin_structures=thin_structures,
+        min_volume=min_volume,
+        exclude_border=exclude_border,
+        thin_parts=thin_structures,
         thin_radius=thin_radius,
         contacts=contacts,
         contact_gap=contact_gap,
-        exclude_border=exclude_border,
+        intensity_unit=intensity_unit,
+        bead_reference=bead_reference,
+        bead_name=bead_name,
+        surface_method=surface_method,
+        connectivity=connectivity,
     )
-    return Table(measure_segmentation(segmentation, volume, settings=settings, segments=segments, progress=progress))
+    return Table(run(request, progress=progress))
 
 
 def compare(

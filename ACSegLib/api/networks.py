@@ -12,6 +12,7 @@ from ACSegLib.api.inputs import as_pair, as_volume
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Volume
+from ACSegLib.workflows import PredictRequest
 
 if TYPE_CHECKING:
     from ACSegLib.api.inputs import Image, Labels, Spacing
@@ -28,19 +29,24 @@ def predict(
     *,
     spacing: Spacing | None = None,
     unit: str | None = None,
-    probabilities: bool = False,
-    tta: bool = False,
-    refine: str = "auto",
-    thin: float | None = None,
-    device: str = "auto",
+    probabilities: bool = PredictRequest.probabilities,
+    tta: bool = PredictRequest.tta,
+    refine: str = PredictRequest.refine,
+    thin: float | None = PredictRequest.thin,
+    contrast: str = PredictRequest.contrast,
+    device: str = PredictRequest.device,
     roi: Sequence[slice] | None = None,
-    largest: Sequence[str] = (),
-    islands: float | None = None,
-    holes: float | None = None,
-    native: bool = False,
-    resample: bool = True,
-    precision: str = "auto",
-    memory: float | None = None,
+    largest: Sequence[str] = PredictRequest.largest,
+    islands: float | None = PredictRequest.islands,
+    holes: float | None = PredictRequest.holes,
+    native: bool = PredictRequest.native,
+    stride: int = PredictRequest.stride,
+    resample: bool = PredictRequest.resample,
+    backend: str = PredictRequest.backend,
+    precision: str = PredictRequest.precision,
+    tile: Sequence[int] = (),
+    overlap: float = PredictRequest.overlap,
+    memory: float | None = PredictRequest.memory,
     progress: Progress | None = None,
 ) -> Prediction:
     """Segment an image with a trained network.
@@ -66,8 +72,11 @@ def predict(
     thin : float, optional
         Probability from which voxels of thin structures belong to their segment, up to 0.5; that of the calibration
         by default.
-    device : {"auto", "cpu", "cuda"}
-        Where to compute.
+    contrast : {"auto", "bright", "dark"}
+        Which intensities absorb. "auto" means bright ones, unless the pretrained model is much more certain about the
+        inverted image.
+    device : str
+        Where to compute: "auto", "cpu", "cuda", ...
     roi : sequence of 3 slices, optional
         Region to predict, in array order: ``np.s_[10:50, :, 20:80]``. The rest of the result is background.
     largest : sequence of str
@@ -76,10 +85,18 @@ def predict(
         Remove components, and fill enclosed holes, that are smaller than this: voxels, or a fraction below 1.
     native : bool
         Run a Biomedisa model at native resolution.
+    stride : int
+        Distance of patches in the method of Biomedisa.
     resample : bool
         Resample the image to the voxel size of the training.
+    backend : {"auto", "openvino", "pytorch"}
+        The library that runs the network.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Number type of the computation.
+    tile : sequence of 3 ints
+        Tile size along (z, y, x); the largest that fits by default.
+    overlap : float
+        Overlap of tiles as a fraction of the training patch, 0 to 0.5.
     memory : float, optional
         Memory in GiB that may be used.
     progress : Progress, optional
@@ -101,7 +118,7 @@ def predict(
     Cancelled
         If the progress was cancelled.
     """
-    from ACSegLib.workflows import PredictRequest, run
+    from ACSegLib.workflows import run
 
     volume = as_volume(image, spacing, unit)
     opened = _opened(model)
@@ -113,14 +130,19 @@ def predict(
         tta=tta,
         refine=refine,
         thin=thin,
+        contrast=contrast,
         device=device,
         roi=_roi_option(roi, volume.shape),
         largest=largest,
         islands=islands,
         holes=holes,
         native=native,
+        stride=stride,
         resample=resample,
+        backend=backend,
         precision=precision,
+        tile=tuple(tile)[::-1],
+        overlap=overlap,
         memory=memory,
     )
     prediction = run(request, progress=progress)

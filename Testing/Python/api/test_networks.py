@@ -1,5 +1,7 @@
 """Train and predict on arrays."""
 
+import dataclasses
+import inspect
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from ballcase import BALL, IMAGE, SHAPE, SPARSE
 import ACSegLib as acseg
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Geometry, Segmentation, Volume
+from ACSegLib.workflows import PredictRequest
 
 pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parents[1] / "network"))
@@ -24,6 +27,30 @@ TINY = {
 @pytest.fixture
 def model():
     return threshold_model(50.0)
+
+
+def test_predict_has_every_option_of_a_request_with_its_default():
+    own = {name: value.default for name, value in inspect.signature(acseg.api.predict).parameters.items()}
+    for name in ("image", "model", "spacing", "unit", "progress"):
+        own.pop(name)
+    theirs = {field.name: field.default for field in dataclasses.fields(PredictRequest)}
+    assert own == {name: value for name, value in theirs.items() if name not in ("volume", "model")} | {"roi": None}
+
+
+def test_predict_puts_every_option_into_the_request(monkeypatch, model):
+    from ACSegLib import workflows
+
+    options = {
+        "probabilities": True, "tta": True, "refine": "none", "thin": 0.3, "contrast": "dark", "device": "cpu",
+        "largest": ("cell",), "islands": 1.0, "holes": 2.0, "native": True, "stride": 16, "resample": False,
+        "backend": "pytorch", "precision": "float32", "overlap": 0.1, "memory": 3.0,
+    }  # fmt: skip
+    requests = []
+    monkeypatch.setattr(workflows, "run", lambda request, **_: requests.append(request))
+    acseg.predict(IMAGE, model, roi=np.s_[2:8, 4:, :], tile=(16, 20, 24), **options)
+    assert {name: getattr(requests[0], name) for name in options} == options
+    assert requests[0].roi == (0, SHAPE[2], 4, SHAPE[1], 2, 8)
+    assert requests[0].tile == (24, 20, 16)
 
 
 def test_a_prediction_of_an_array_gives_an_array(model):

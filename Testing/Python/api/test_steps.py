@@ -60,11 +60,30 @@ def test_fill_puts_every_option_into_the_request(monkeypatch):
     assert asked == {**options, "slices": {"k": [6, 12]}}
 
 
-def test_measure_has_every_setting_with_its_default():
-    from ACSegLib.measure.morphology import MorphologySettings
+def test_measure_has_every_option_of_a_request_with_its_default():
+    from ACSegLib.workflows import MeasureRequest
 
-    own = parameters(acseg.api.measure, {*FRONT_DOOR, "labels", "image", "segments"})
-    assert own == fields(MorphologySettings, set())
+    own = parameters(acseg.api.measure, {*FRONT_DOOR, "labels", "image"})
+    theirs = fields(MeasureRequest, {"labels", "volume"})
+    theirs["thin_structures"] = theirs.pop("thin_parts")
+    theirs.pop("unit")
+    theirs["table_unit"] = "file"  # the unit that the user gave with the spacing
+    assert own == theirs
+
+
+def test_measure_puts_every_option_into_the_request(monkeypatch):
+    from ACSegLib import workflows
+
+    options = {
+        "table_unit": "nm", "segments": ("Segment_1",), "cells": False, "min_volume": 1.0, "exclude_border": True,
+        "thin_structures": False, "thin_radius": 2.0, "contacts": False, "contact_gap": 3.0, "intensity_unit": "1/um",
+        "bead_reference": 4.0, "bead_name": "sphere", "surface_method": "faces", "connectivity": 6,
+    }  # fmt: skip
+    requests = []
+    monkeypatch.setattr(workflows, "run", lambda request, **_: requests.append(request) or [])
+    acseg.measure(BALL, IMAGE, **options)
+    names = {"table_unit": "unit", "thin_structures": "thin_parts"}
+    assert {name: getattr(requests[0], names.get(name, name)) for name in options} == options
 
 
 def test_compare_has_every_setting_with_its_default():

@@ -1,0 +1,70 @@
+"""One word for each thing: the words that the glossary does not use are used nowhere in code, panels and documents."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import ACSegLib
+
+ROOT = Path(ACSegLib.__file__).parents[1]
+GLOSSARY = ROOT / "Documentation" / "glossary.md"
+#: Lines in which a word has another meaning, and why.
+EXCEPTIONS = {
+    "annotation": r"import annotations|\.annotation\b|_annotations?\b|annotations\[",  # Python's own
+    "lattice": r"[Aa]mira|attice\b.*Amira",  # a term of the file format
+    "piece": r'"pieces"|"largest_piece"|`pieces`|`largest_piece`|row\["|piecewise',  # columns of tables
+}
+
+
+def unused():
+    """Words of the last column of the glossary's tables, with the term that is used instead."""
+    words = {}
+    for line in GLOSSARY.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == 3 and cells[2] not in ("", "---", "not used"):
+            for word in re.sub(r"\([^)]*\)", "", cells[2]).split(","):
+                words[word.strip(" `")] = cells[0]
+    return words
+
+
+def pattern(word):
+    """A regular expression for a word, as text or as a part of a name."""
+    if word.endswith("_"):
+        return re.compile(rf"\b_?{word}", 0)
+    return re.compile(
+        r"(?<![A-Za-z])" + r"[ _-]".join(map(re.escape, re.split(r"[ _]", word))) + r"s?(?![A-Za-z])", re.I
+    )
+
+
+def lines():
+    """Every line of code, panels and documents, names in camelCase taken apart; with its place."""
+    places = [
+        *(ROOT / "ACSegLib").rglob("*.py"),
+        *(ROOT / "ACSeg").rglob("*.py"),
+        *(ROOT / "ACSeg").rglob("*.ui"),
+        *(path for path in (ROOT / "Documentation").iterdir() if path.suffix in (".md", ".rst", ".ipynb")),
+        *ROOT.glob("*.md"),
+    ]
+    for path in places:
+        if path != GLOSSARY:
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+                yield f"{path.relative_to(ROOT)}:{number}", line, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", line)
+
+
+LINES = list(lines())
+
+
+def test_the_glossary_names_words_that_are_not_used():
+    assert len(unused()) > 30
+    assert unused()["forecast"] == "cross-validation"
+
+
+@pytest.mark.parametrize("word", unused())
+def test_a_word_that_the_glossary_does_not_use_is_not_used(word):
+    found = pattern(word)
+    exception = re.compile(EXCEPTIONS.get(word, "(?!)"))
+    uses = [
+        f"{place}: {line.strip()}" for place, line, apart in LINES if found.search(apart) and not exception.search(line)
+    ]
+    assert not uses, f"say {unused()[word]!r} instead of {word!r}:\n" + "\n".join(uses[:20])
