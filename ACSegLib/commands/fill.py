@@ -27,6 +27,7 @@ from ACSegLib.commands.opening import (
 from ACSegLib.commands.options import option
 from ACSegLib.compute import DEVICES
 from ACSegLib.jobs import Progress
+from ACSegLib.workflows import FillRequest
 
 if TYPE_CHECKING:
     from ACSegLib.volume import Segmentation
@@ -47,7 +48,9 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr",
         short="o",
     )
-    axis: str = option(default="auto", help="axis of the drawn slices", choices=("auto", "i", "j", "k", "all"))
+    axis: str = option(
+        default=FillRequest.axis, help="axis of the drawn slices", choices=("auto", "i", "j", "k", "all")
+    )
     slices: str | None = option(
         default=None,
         help="all labelled slices, counted from 0, along the axis (k by default): 10,30,50 or 10:90:20 (to 90 in steps "
@@ -55,7 +58,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         words=SLICE_WORD,
     )
     mode: str = option(
-        default="slices",
+        default=FillRequest.mode,
         help="slices: a drawn slice is complete; scribbles: only what is drawn counts",
         choices=("slices", "scribbles"),
     )
@@ -84,8 +87,10 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     leave_out: list[str] = option(
         default=[], help="segments to leave out of the result, drawn only to compete, as a neighbour", metavar="SEGMENT"
     )
-    device: str = option(default="auto", help="where to compute", choices=DEVICES)
-    resample: bool = option(default=False, help="bring labels of another grid onto the image's (nearest)")
+    device: str = option(default=FillRequest.device, help="where to compute", choices=DEVICES)
+    resample: bool = option(
+        default=FillRequest.resample, help="bring labels of another grid onto the image's (nearest)"
+    )
     gamma: float | None = option(
         default=None,
         help="strength of the prior; left out, it and the edge scale are chosen by leaving slices out",
@@ -94,7 +99,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         advanced=True,
     )
     edge: float = option(
-        default=3.0,
+        default=FillRequest.edge,
         help="difference between neighbours that counts as an edge, with --gamma",
         minimum=0.1,
         maximum=100,

@@ -34,6 +34,7 @@ from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 from ACSegLib.placement import UNITS, in_one_unit, place_labels, told_unit
 from ACSegLib.volume import UNITS_IN_MM
+from ACSegLib.workflows import MeasureRequest
 
 SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
 
@@ -52,36 +53,49 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
         path="in", default=None, help="tomogram, or folder of tomograms of the same names, for absorption (LAC) figures"
     )
     segments: list[str] = option(default=[], help="names of the segments to measure; all when left out")
-    unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=UNITS)
+    unit: str = option(
+        default=MeasureRequest.unit, help="unit of lengths; 'file' keeps that of the file", choices=UNITS
+    )
     file_unit: str | None = option(
         default=None, help="unit of the numbers in files that name none, such as Slicer's", choices=tuple(UNITS_IN_MM)
     )
-    cells: bool = option(default=True, help="a row for each connected cell as well")
-    min_volume: float = option(default=0.0, help="smaller cells get no row of their own", minimum=0, unit="cubic unit")
-    exclude_border: bool = option(default=False, help="leave out cells that the border of the volume cuts")
-    thin_parts: bool = option(default=True, help="count and measure filopodia")
+    cells: bool = option(default=MeasureRequest.cells, help="a row for each connected cell as well")
+    min_volume: float = option(
+        default=MeasureRequest.min_volume, help="smaller cells get no row of their own", minimum=0, unit="cubic unit"
+    )
+    exclude_border: bool = option(
+        default=MeasureRequest.exclude_border, help="leave out cells that the border of the volume cuts"
+    )
+    thin_parts: bool = option(default=MeasureRequest.thin_parts, help="count and measure filopodia")
     thin_radius: float = option(
-        default=0.0,
+        default=MeasureRequest.thin_radius,
         help="a structure is thin where no ball of this radius fits; 0: 0.25 um, but at least 1.5 voxels",
         minimum=0,
         unit="the unit",
     )
-    contacts: bool = option(default=True, help="areas of contact with the other segments")
-    contact_gap: float = option(default=0.0, help="gap that still counts as contact", minimum=0, unit="the unit")
+    contacts: bool = option(default=MeasureRequest.contacts, help="areas of contact with the other segments")
+    contact_gap: float = option(
+        default=MeasureRequest.contact_gap, help="gap that still counts as contact", minimum=0, unit="the unit"
+    )
     intensity_unit: str = option(
-        default="", help="unit of the image's values, such as 1/um for LAC; reports call values without it intensity"
+        default=MeasureRequest.intensity_unit,
+        help="unit of the image's values, such as 1/um for LAC; reports call values without it intensity",
     )
     bead_reference: float = option(
-        default=0.0,
+        default=MeasureRequest.bead_reference,
         help="scale absorption such that the beads read this value; 0: do not scale",
         minimum=0,
         unit="1/um",
     )
-    bead_name: str = option(default="bead", help="text in the names of bead segments")
+    bead_name: str = option(default=MeasureRequest.bead_name, help="text in the names of bead segments")
     resample: bool = option(default=False, help="bring labels onto the image's grid where the two differ")
     workers: int = option(default=0, help="volumes measured at a time; 0: one a core", minimum=0)
-    surface_method: str = option(default="crofton", help="estimator of surface area", choices=_SURFACES, advanced=True)
-    connectivity: int = option(default=26, help="neighbours that connect", choices=(6, 18, 26), advanced=True)
+    surface_method: str = option(
+        default=MeasureRequest.surface_method, help="estimator of surface area", choices=_SURFACES, advanced=True
+    )
+    connectivity: int = option(
+        default=MeasureRequest.connectivity, help="neighbours that connect", choices=(6, 18, 26), advanced=True
+    )
 
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:

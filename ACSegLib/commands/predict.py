@@ -22,6 +22,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.workflows import PredictRequest
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -46,9 +47,9 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         help="also write the probabilities, to a file or into a folder; of several segments one file each, with its "
         "name added",
     )
-    tta: bool = option(default=False, help="average over the eight mirror images: slower, a little better")
+    tta: bool = option(default=PredictRequest.tta, help="average over the eight mirror images: slower, a little better")
     refine: str = option(
-        default="auto",
+        default=PredictRequest.refine,
         help="refine the surface: by the model's refinement network, or by a random walk from the sure voxels; "
         "auto: by the walk where the model reduced the image",
         choices=("auto", "none", "network", "walk"),
@@ -62,12 +63,12 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         advanced=True,
     )
     contrast: str = option(
-        default="auto",
+        default=PredictRequest.contrast,
         help="which grey values absorb; auto: bright ones, unless the shipped model is far surer of the inverted image",
         choices=("auto", "bright", "dark"),
         advanced=True,
     )
-    device: str = option(default="auto", help="where to compute", choices=DEVICES)
+    device: str = option(default=PredictRequest.device, help="where to compute", choices=DEVICES)
     roi: list[int] = option(default=[], help="region to predict: I0 I1 J0 J1 K0 K1, ends excluded", unit="voxels")
     largest: list[str] = option(default=[], help="segments of which only the largest component is kept")
     islands: float | None = option(
@@ -79,24 +80,37 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         "segments that had none in the training",
         minimum=0,
     )
-    native: bool = option(default=False, help="run a Biomedisa model by ACSeg's own way, at native resolution")
-    stride: int = option(default=32, help="distance of patches in Biomedisa's way", minimum=1, advanced=True)
-    resample: bool = option(default=True, help="bring images to the voxel size of the training", advanced=True)
+    native: bool = option(
+        default=PredictRequest.native, help="run a Biomedisa model by ACSeg's own way, at native resolution"
+    )
+    stride: int = option(
+        default=PredictRequest.stride, help="distance of patches in Biomedisa's way", minimum=1, advanced=True
+    )
+    resample: bool = option(
+        default=PredictRequest.resample, help="bring images to the voxel size of the training", advanced=True
+    )
     backend: str = option(
-        default="auto",
+        default=PredictRequest.backend,
         help="library that computes the network",
         choices=("auto", "openvino", "pytorch"),
         aliases=("engine",),
         advanced=True,
     )
     precision: str = option(
-        default="auto", help="arithmetic", choices=("auto", "float32", "bfloat16", "float16"), advanced=True
+        default=PredictRequest.precision,
+        help="arithmetic",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        advanced=True,
     )
     tile: list[int] = option(
         default=[], help="tile size I J K; left out: the largest that fits", unit="voxels", advanced=True
     )
     overlap: float = option(
-        default=0.25, help="overlap of tiles as a part of the training patch", minimum=0, maximum=0.5, advanced=True
+        default=PredictRequest.overlap,
+        help="overlap of tiles as a part of the training patch",
+        minimum=0,
+        maximum=0.5,
+        advanced=True,
     )
     memory: float | None = option(default=None, help="memory that may be used", minimum=0.1, unit="GiB", advanced=True)
 
