@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 import slicer
@@ -35,10 +36,16 @@ REQUIREMENTS: dict[str, list[str]] = {
     "xlsx": ["openpyxl>=3.1"],
 }
 
+REQUIREMENTS["simulate"] = _COMPUTE
+REQUIREMENTS["download"] = [*_COMPUTE, *_FILES]
+
 #: Steps that need PyTorch.
 NEED_TORCH = {"train", "predict"}
 
 TORCH_REQUIREMENT = ">=2.2"
+
+#: Called after packages were installed: what runs already does not know them.
+onInstalled: list[Callable[[], None]] = []
 
 
 class DependencyError(RuntimeError):
@@ -50,7 +57,8 @@ def ensureDependencies(step: str) -> None:
 
     Parameters
     ----------
-    step : {"fill", "train", "predict", "measure", "xlsx"}
+    step : str
+        A key of `REQUIREMENTS`.
 
     Raises
     ------
@@ -72,6 +80,8 @@ def ensureDependencies(step: str) -> None:
     if packages:
         _installPackages(packages)
     importlib.invalidate_caches()
+    for callback in onInstalled:
+        callback()
     left = [*missingRequirements(step), *(["PyTorch"] if _lacksTorch(step) else [])]
     if left:
         raise DependencyError(

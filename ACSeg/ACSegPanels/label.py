@@ -12,12 +12,19 @@ from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.panel import Panel
 from ACSegPanels.sliceguide import SliceGuide
 from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
-from ACSegPanels.views import alignViews
+from ACSegPanels.views import alignViews, shownVolumes, showVolume
 
 EDITOR_TAG = "ACSegEditor"
 
 #: Segments of the workflow's start: name, colour (sRGB, 0 to 1).
 STARTING_SEGMENTS = (("cytoplasm", (0.50, 0.68, 0.50)), ("bead", (0.95, 0.84, 0.57)))
+
+
+def effectFactory() -> Any:
+    """The one factory of Segment Editor effects; PythonQt gives it by an instance of its class only."""
+    import qSlicerSegmentationsEditorEffectsPythonQt as effects
+
+    return effects.qSlicerSegmentEditorEffectFactory().instance()
 
 
 class LabelPanel(Panel):
@@ -34,8 +41,14 @@ class LabelPanel(Panel):
         self.connect(self.ui.alignButton, "clicked()", self._onAlign)
         self.counter = SliceCounter(self._countingInputs, self._showCount)
         self._observer = SegmentationObserver(self.counter.request)
-        self._entered, self._expanded = False, True
+        self._entered, self._expanded, self._chosen = False, True, False
+        factory = effectFactory()
+        self.connect(factory, "effectRegistered(QString)", self._onEffectRegistered)
         self._shown: tuple[Any, Any] = (None, None)
+
+    def _onEffectRegistered(self, *_ignored: Any) -> None:
+        """An effect came after the editor was made: with ACSeg as start-up module all of extensions do."""
+        self.editor.updateEffectList()
 
     @property
     def editor(self) -> Any:
@@ -87,8 +100,9 @@ class LabelPanel(Panel):
         self.enable(self.ui.startButton, _("Add the segments cytoplasm and bead to the segmentation."), missing)
         self.enable(self.ui.alignButton, _("Turn the slice views to the tomogram's own axes."), missing)
         self.say(missing or ("" if segmentation else _("Choose or create a segmentation, or press the button above.")))
-        if self._shown == (volume, segmentation):
-            return
+        if parameters is None or self._shown == (volume, segmentation):
+            return  # without parameters the module is left: the editor keeps its nodes, and a running fill its result
+        self._chosen = self._entered and self._shown[0] not in (None, volume)
         self._shown = (volume, segmentation)
         if self.editor.mrmlSegmentEditorNode() is not None:
             self._place(volume, segmentation)
@@ -99,9 +113,16 @@ class LabelPanel(Panel):
         if segmentation is not None and volume is not None and not segmentation.GetSegmentation().GetNumberOfSegments():
             segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
             segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+        if volume is not None and self._mayShow(volume):
+            showVolume(volume)  # before the editor does so, which does not fit it into the views
         self.editor.setSegmentationNode(segmentation)
         if volume is not None:
             self.editor.setSourceVolumeNode(volume)
+
+    def _mayShow(self, volume: Any) -> bool:
+        """Whether the views should change to a volume: it was chosen here, or they show nothing."""
+        shown = shownVolumes()
+        return volume.GetID() not in shown and (self._chosen or not shown)
 
     def addStartingSegments(self) -> Any:
         """Make a segmentation if there is none, and add the usual segments."""
@@ -142,6 +163,7 @@ class LabelPanel(Panel):
         self.counter.stop()
         self._observer.stop()
         self._shown = (None, None)
+        self.editor.setSegmentationNode(None)
         self.editor.setActiveEffectByName("")
         self.editor.setMRMLSegmentEditorNode(None)
         self.guide.update(SliceCounts(), None)

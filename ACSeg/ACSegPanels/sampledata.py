@@ -14,7 +14,9 @@ from slicer.i18n import tr as _
 
 from ACSegLib.files.dataverse import Dataverse
 from ACSegLib.worker import Reply
-from ACSegPanels.task import Task
+from ACSegPanels.install import DependencyError, ensureDependencies
+from ACSegPanels.task import Task, sentence
+from ACSegPanels.views import showVolume
 from ACSegPanels.waiting import waitShowing
 from ACSegPanels.working import startTask
 
@@ -88,7 +90,15 @@ class Sample:
     def __call__(self, source: Any = None) -> list[Any]:
         """Make the nodes behind a progress dialog; an empty list where it was cancelled or failed."""
         begin = (lambda: startTCell(self.number)) if self.number else startSimulatedCell
-        return waitShowing(begin, self.title) or []
+        try:
+            ensureDependencies("download" if self.number else "simulate")
+        except DependencyError as error:
+            slicer.util.errorDisplay(sentence(error), windowTitle=self.title)
+            return []
+        nodes = waitShowing(begin, self.title) or []
+        if nodes:
+            showVolume(nodes[0])
+        return nodes
 
 
 def registerAll() -> None:

@@ -66,6 +66,17 @@ def alignViews(volumeNode: Any) -> None:
         view.RotateToVolumePlane(volumeNode)
 
 
+def showVolume(volumeNode: Any) -> None:
+    """Show a volume in all slice views, at a size that fits them."""
+    slicer.util.setSliceViewerLayers(background=volumeNode, fit=True)
+
+
+def shownVolumes() -> set[str]:
+    """IDs of the volumes in the background of the slice views."""
+    layers = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    return {layer.GetBackgroundVolumeID() for layer in layers if layer.GetBackgroundVolumeID()}
+
+
 class UncertaintyOverlay:
     """Shows how unsure a fill is, as a coloured foreground in the slice views; puts back what was there."""
 

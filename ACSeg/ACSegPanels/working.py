@@ -11,7 +11,7 @@ import slicer
 from ACSegLib.worker import Reply, Worker
 from ACSegLib.worker.client import PATIENCE
 from ACSegLib.worker.process import python_executable
-from ACSegPanels.install import missingRequirements
+from ACSegPanels.install import missingRequirements, onInstalled
 from ACSegPanels.task import Task
 
 _worker: Worker | None = None
@@ -45,9 +45,12 @@ def prepareWorker() -> None:
 
 
 def stopWorker() -> None:
-    """End the process: Slicer quits."""
+    """End the process; the next work starts another one."""
     if _worker is not None:
         _worker.stop()
+
+
+onInstalled.append(stopWorker)  # the next work starts a process that knows the new packages
 
 
 def startTask(

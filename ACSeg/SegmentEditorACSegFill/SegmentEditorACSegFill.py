@@ -1,5 +1,6 @@
 """Hidden module that registers the Segment Editor effect "Random walk fill"."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -50,11 +51,24 @@ class SegmentEditorACSegFillTest(ScriptedLoadableModuleTest):  # noqa: F405
 
     def runTest(self, **kwargs):
         """Run the self test."""
-        self.setUp()
-        self.test_fill()
+        for test in (self.test_panel, self.test_fill):
+            self.setUp()
+            test()
+
+    def test_panel(self):
+        """The effect can be chosen, its guide counts, and its panel says what can be done."""
+        from SegmentEditorACSegFillLib.selftest import checkPanel
+
+        checkPanel()
 
     def test_fill(self):
         """Preview, apply, undo."""
+        from ACSegPanels.selftest import whySkipped
         from SegmentEditorACSegFillLib.selftest import checkFill
 
+        reason = whySkipped("fill")
+        if reason:
+            self.delayDisplay(reason)
+            logging.warning(reason)
+            self.skipTest(reason)
         checkFill()

@@ -1,13 +1,10 @@
 """Self test of the effect in a Segment Editor: the same body in Slicer under CTest and in pytest."""
 
-import logging
-import time
+import contextlib
 
 import numpy as np
 import slicer
-
-#: Seconds that a fill of the test may take; the first one compiles.
-PATIENCE = 300.0
+from ACSegPanels.selftest import waitFor
 
 
 def addDrawnBall(size=32, every=8):
@@ -29,22 +26,33 @@ def addDrawnBall(size=32, every=8):
 
 def checkFill():
     """Preview, apply and undo a fill through Segment Editor's widget."""
-    from ACSegPanels.install import missingRequirements
-
-    missing = missingRequirements("fill")
-    if missing:
-        logging.warning("the effect's self test needs %s; it is left out", ", ".join(missing))
-        return
     volume, segmentation, ball, drawn = addDrawnBall()
+    with _editor(volume, segmentation) as widget:
+        _checkSteps(widget, widget.activeEffect().self(), segmentation, volume, ball, drawn)
+
+
+def checkPanel():
+    """The labelled slices are listed, Fill can be pressed, Apply cannot; nothing is filled, so no package is needed."""
+    volume, segmentation, _ball, drawn = addDrawnBall()
+    with _editor(volume, segmentation) as widget:
+        effect = widget.activeEffect().self()
+        waitFor(lambda: not effect.counting, "the labelled slices were not counted")
+        assert effect.panel.guide.table.rowCount == np.count_nonzero(drawn.any(axis=(1, 2)))
+        assert effect.panel.fillButton.enabled
+        assert not effect.panel.applyButton.enabled
+
+
+@contextlib.contextmanager
+def _editor(volume, segmentation):
+    """A Segment Editor with the effect at work."""
     widget = slicer.qMRMLSegmentEditorWidget()
     widget.setMRMLScene(slicer.mrmlScene)
     widget.setMRMLSegmentEditorNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode"))
     widget.setSegmentationNode(segmentation)
     widget.setSourceVolumeNode(volume)
     widget.setActiveEffectByName("ACSeg random walk fill")
-    effect = widget.activeEffect().self()
     try:
-        _checkSteps(widget, effect, segmentation, volume, ball, drawn)
+        yield widget
     finally:
         widget.setActiveEffectByName("")
         widget.setMRMLSegmentEditorNode(None)
@@ -52,11 +60,7 @@ def checkFill():
 
 def _checkSteps(widget, effect, segmentation, volume, ball, drawn):
     effect.onPreview()
-    end = time.monotonic() + PATIENCE
-    while effect.session.running:
-        slicer.app.processEvents()
-        time.sleep(0.02)
-        assert time.monotonic() < end, "the fill did not end"
+    waitFor(lambda: not effect.session.running, "the fill did not end")
     assert effect.preview.node is not None, effect.message
     assert np.array_equal(_voxels(segmentation, volume), drawn), "a preview changes nothing"
     previewed = _voxels(effect.preview.node, volume)

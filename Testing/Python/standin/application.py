@@ -60,7 +60,7 @@ class Application(QtCore.QObject):
         return slicer.modules.applicationLogic
 
     def layoutManager(self):
-        return None
+        return LayoutManager()
 
     def userSettings(self):
         return QtCore.QSettings(self._temporary + "/user.ini", QtCore.QSettings.Format.IniFormat)
@@ -76,6 +76,18 @@ class Application(QtCore.QObject):
 
     def documentationBaseUrl(self):
         return "https://slicer.readthedocs.io/"
+
+
+class LayoutManager:
+    """Gives the real slice logics of the scene's views."""
+
+    def mrmlSliceLogics(self):
+        import slicer
+
+        return slicer.modules.applicationLogic.GetSliceLogics()
+
+    def sliceViewNames(self):
+        return ["Red", "Green", "Yellow"]
 
 
 class ExtensionsManagerModel:
@@ -120,6 +132,7 @@ def install() -> None:
 def start_scene():
     """Put a new, empty scene with its logics behind `slicer.mrmlScene` and `slicer.modules`."""
     import slicer
+    import vtk
 
     scene = slicer.vtkMRMLScene()
     logic = slicer.vtkSlicerApplicationLogic()
@@ -143,12 +156,16 @@ def start_scene():
         sampleDataSources=getattr(previous, "sampleDataSources", {}),
     )
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
+    views = vtk.vtkCollection()
     for name in ("Red", "Green", "Yellow"):
-        _add_slice_view(scene, name)
+        views.AddItem(_add_slice_view(scene, name))
+    logic.SetSliceLogics(views)
     return scene
 
 
-def _add_slice_view(scene, name: str) -> None:
+def _add_slice_view(scene, name: str):
+    import slicer
+
     view = scene.AddNewNodeByClass("vtkMRMLSliceNode", name)
     view.SetLayoutName(name)
     view.SetSingletonTag(name)
@@ -156,6 +173,11 @@ def _add_slice_view(scene, name: str) -> None:
     layers = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name + "Composite")
     layers.SetLayoutName(name)
     layers.SetSingletonTag(name)
+    logic = slicer.vtkMRMLSliceLogic()
+    logic.SetMRMLScene(scene)
+    logic.SetSliceNode(view)
+    logic.SetSliceCompositeNode(layers)
+    return logic
 
 
 class _Plots:

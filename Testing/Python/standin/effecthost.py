@@ -7,9 +7,14 @@ import sys
 import types
 from pathlib import Path
 
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 _registered: dict[str, Host] = {}
+
+
+def registered() -> list[str]:
+    """Names of the registered effects."""
+    return list(_registered)
 
 
 def install() -> None:
@@ -21,6 +26,7 @@ def install() -> None:
     sys.modules["SegmentEditorEffects"] = package
     adaptor = types.ModuleType("qSlicerSegmentationsEditorEffectsPythonQt")
     adaptor.qSlicerSegmentEditorScriptedEffect = ScriptedEffect
+    adaptor.qSlicerSegmentEditorEffectFactory = EffectFactory
     sys.modules[adaptor.__name__] = adaptor
     modes = slicer.vtkSlicerSegmentEditorLogic
     slicer.qSlicerSegmentEditorAbstractEffect = types.SimpleNamespace(
@@ -28,6 +34,18 @@ def install() -> None:
         ModificationModeAdd=modes.ModificationModeAdd,
         ModificationModeRemove=modes.ModificationModeRemove,
     )
+
+
+class EffectFactory(QtCore.QObject):
+    """Knows the registered effects; there is one, which `instance` gives."""
+
+    effectRegistered = QtCore.Signal(str)
+    _one = None
+
+    def instance(self):
+        cls = type(self)
+        cls._one = cls._one or cls()
+        return cls._one
 
 
 class AbstractScriptedSegmentEditorEffect:
@@ -38,6 +56,7 @@ class AbstractScriptedSegmentEditorEffect:
 
     def register(self):
         _registered[self.scriptedEffect.name] = self.scriptedEffect
+        EffectFactory().instance().effectRegistered.emit(self.scriptedEffect.name)
 
     def cleanup(self):
         pass

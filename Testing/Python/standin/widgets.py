@@ -274,6 +274,8 @@ class qMRMLSegmentEditorWidget(QWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._scene = self._editor_node = self._host = None
+        self._hosts = {}
+        self.updateEffectList()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._heading = QLabel("Segment Editor", self)
@@ -319,12 +321,25 @@ class qMRMLSegmentEditorWidget(QWidget):
             self._host.optionsFrame().setParent(None)
             self._host = None
         if name:
-            self._host = Host(name, self._editor_node)
+            if name not in self._effects:
+                raise ValueError(f"the editor knows no effect {name!r}; there are {sorted(self._effects)}")
+            key = name, self._editor_node.GetID()
+            self._host = self._hosts.setdefault(key, None) or Host(name, self._editor_node)
+            self._hosts[key] = self._host  # an effect lives as long as the editor
             self._frame_layout.addRow(self._host.optionsFrame())
             self._host.activate()
 
     def activeEffect(self):
         return self._host
+
+    def updateEffectList(self):
+        """Take over the effects that are registered now; the widget does so by itself only when it is made."""
+        from standin import effecthost
+
+        self._effects = set(effecthost.registered())
+
+    def availableEffectNames(self):
+        return sorted(self._effects)
 
     def undo(self):
         self._host.undo()

@@ -1,0 +1,101 @@
+"""Self tests of the guided module: the same bodies in Slicer under CTest and in pytest.
+
+Those above the line need no package beyond what Slicer has, so that they test something on every build machine.
+"""
+
+import time
+
+import numpy as np
+import slicer
+
+#: Seconds that a step of a test may take; the first ones import and compile.
+PATIENCE = 300.0
+
+
+def waitFor(condition, what):
+    """Run the event loop until a condition holds."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        slicer.app.processEvents()
+        time.sleep(0.02)
+        assert time.monotonic() < end, what
+
+
+def addDrawing(size=24, slices=(6, 12, 18)):
+    """Add a noisy ball and its labels on a few slices; gives both nodes and the labels."""
+    from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
+    from ACSegLib.volume import Geometry, Segmentation, Volume
+
+    k, j, i = np.indices((size,) * 3) - (size - 1) / 2
+    ball = k**2 + j**2 + i**2 <= (size / 3) ** 2
+    geometry = Geometry((0.03, 0.03, 0.04), unit="mm")
+    image = Volume((ball + np.random.default_rng(1).normal(0, 0.05, ball.shape)).astype(np.float32), geometry, "ball")
+    labels = np.zeros(ball.shape, np.uint8)
+    labels[list(slices)] = ball[list(slices)]
+    volume = write_volume_to_node(image, scene=slicer.mrmlScene)
+    drawn = Segmentation.from_labels(labels, geometry, {1: "cytoplasm"}, name="drawing")
+    return volume, write_segmentation_to_node(drawn, volume_node=volume), labels
+
+
+def checkSceneRoundTrip():
+    """What was written into nodes is read back as it was."""
+    from ACSegLib.scene import segmentation_from_node, volume_from_node
+
+    volume, drawing, labels = addDrawing()
+    read = segmentation_from_node(drawing, volume)
+    assert np.array_equal(read.labels, labels)
+    assert [segment.name for segment in read.segments] == ["cytoplasm"]
+    assert np.allclose(volume_from_node(volume).geometry.spacing, (0.03, 0.03, 0.04))
+
+
+def checkGuide():
+    """The labelled slices are counted, in the worker process."""
+    from ACSegPanels.counting import SliceCounter
+
+    volume, drawing, labels = addDrawing()
+    told = []
+    counter = SliceCounter(lambda: (drawing, volume, "auto"), lambda *found: told.append(found))
+    counter.count()
+    waitFor(lambda: not counter.busy, "the labelled slices were not counted")
+    counter.cleanup()
+    found, _volume, problem = told[-1]
+    assert not problem, problem
+    assert found.on("k") == [6, 12, 18]
+    assert found.counts["k", 12] == [int(labels[12].sum())]
+
+
+def checkParameters():
+    """Choices are kept in the scene, and have the defaults of the commands."""
+    from ACSegPanels.logic import ACSegLogic
+
+    volume, drawing, _labels = addDrawing()
+    parameters = ACSegLogic().getParameterNode()
+    assert (parameters.interval, parameters.fillAxis) == (20, "auto")
+    parameters.sourceVolume, parameters.segmentation, parameters.interval = volume, drawing, 7
+    again = ACSegLogic().getParameterNode()
+    assert again.sourceVolume is volume
+    assert again.segmentation is drawing
+    assert again.interval == 7
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def checkFillAndMeasure():
+    """A simulated cell is filled and measured."""
+    from ACSegPanels.logic import ACSegLogic
+    from ACSegPanels.sampledata import simulatedCell
+
+    volume, drawing = simulatedCell(size=32, every=8)
+    filled = ACSegLogic().fill(volume, drawing)
+    assert filled.GetSegmentation().GetNumberOfSegments() == drawing.GetSegmentation().GetNumberOfSegments()
+    table = ACSegLogic().measure(filled, volume)
+    assert table.GetNumberOfRows() > 0
+
+
+def whySkipped(*steps):
+    """Say what is not installed of some steps; empty where all is there."""
+    from ACSegPanels.install import missingRequirements
+
+    missing = dict.fromkeys(name for step in steps for name in missingRequirements(step))
+    return f"SKIPPED, not tested: {', '.join(missing)} is not installed." if missing else ""
