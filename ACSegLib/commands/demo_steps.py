@@ -16,13 +16,13 @@ from ACSegLib.volume import Segmentation, Volume
 
 _NUCLEI_EVERY, _TOMOGRAM_EVERY, _TRAINING_EVERY = 8, 20, 10
 _SUGGESTIONS = 3
-#: Beads of the training tomograms, so large that a drawn slice meets each of them.
+#: Beads of the training tomograms, so large that a labelled slice crosses each of them.
 _TRAINING_BEADS: dict[str, Any] = {"beads": 3, "bead_radius": (0.065, 0.08)}
 
 
 @dataclass
 class DemoCase:
-    """A volume of which all labels are known, and how many of its slices are taken as drawn.
+    """A volume of which all labels are known, and how many of its slices count as labelled.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class DemoCase:
         For the report.
     volume, truth : Volume, Segmentation
     every : int
-        Every n-th slice counts as drawn.
+        Every n-th slice counts as labelled.
     """
 
     title: str
@@ -93,17 +93,17 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     progress(0.75, "writing segmentations")
     files = {
         "image": folder / "image.nrrd",
-        "drawn slices": folder / "drawn.seg.nrrd",
+        "sparse labels": folder / "drawn.seg.nrrd",
         "filled": folder / "filled.seg.nrrd",
-        "truth": folder / "truth.seg.nrrd",
+        "reference": folder / "truth.seg.nrrd",
         "uncertainty": folder / "uncertainty.nrrd",
         "contact sheet": folder / "contact-sheet.png",
         "3D picture": folder / "surface.png",
     }
     save_volume(case.volume, files["image"])
-    save_segmentation(drawn, files["drawn slices"])
+    save_segmentation(drawn, files["sparse labels"])
     save_segmentation(result.segmentation, files["filled"])
-    save_segmentation(case.truth, files["truth"])
+    save_segmentation(case.truth, files["reference"])
     save_volume(Volume(result.uncertainty, case.volume.geometry, "uncertainty"), files["uncertainty"])
     progress(0.85, "drawing pictures")
     contact_sheet(
@@ -122,11 +122,11 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     changed = _changed(drawn, result.segmentation, slices)
     figures = {
         "volume": " x ".join(map(str, case.volume.shape[::-1])) + " voxels",
-        "drawn": f"{len(slices)} of {case.volume.shape[0]} slices (every {case.every}th)",
+        "labelled": f"{len(slices)} of {case.volume.shape[0]} slices (every {case.every}th)",
         **_score_texts(scores),
-        "drawn voxels changed": changed,
+        "labelled voxels changed": changed,
         "time of the fill": f"{seconds:.1f} s",
-        "draw next": ", ".join(f"k = {n}" for n in suggested),
+        "label next": ", ".join(f"z = {n}" for n in suggested),
     }
     return {
         "title": case.title,
@@ -150,7 +150,7 @@ def _make(folder: Path) -> None:
 
 
 def _changed(drawn: Segmentation, result: Segmentation, slices: list[int]) -> int:
-    """Voxels of the drawn slices that came out otherwise."""
+    """Voxels of the labelled slices that the result changed."""
     return sum(
         int(np.count_nonzero(drawn.mask(segment)[slices] != result.mask(segment.name)[slices]))
         for segment in drawn.segments
@@ -158,7 +158,7 @@ def _changed(drawn: Segmentation, result: Segmentation, slices: list[int]) -> in
 
 
 def score(result: Segmentation, truth: Segmentation, drawn_slices: list[int]) -> dict[str, float]:
-    """Dice of each segment, and of all together as foreground, on the slices that were not drawn."""
+    """Dice of each segment, and of all together as foreground, on the slices without labels."""
     from ACSegLib.measure.overlap import compare_masks, compare_segmentations
 
     ignore = np.zeros(truth.shape, bool)
@@ -174,7 +174,7 @@ def score(result: Segmentation, truth: Segmentation, drawn_slices: list[int]) ->
 def _score_texts(scores: dict[str, float]) -> dict[str, str]:
     """Scores for people: each segment, or the mean and the range where there are many."""
     each = {name: value for name, value in scores.items() if name != "all together"}
-    where = "on slices that were not drawn"
+    where = "on slices without labels"
     if len(each) <= 4:
         return {f"Dice of {name}": f"{value:.3f} {where}" for name, value in each.items()}
     values = list(each.values())
@@ -211,14 +211,14 @@ def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) 
         "model": folder / "cell.acseg",
         "unseen image": folder / "unseen.nrrd",
         "predicted": folder / "predicted.seg.nrrd",
-        "truth": folder / "truth.seg.nrrd",
+        "reference": folder / "truth.seg.nrrd",
         "side by side": folder / "side-by-side.png",
         "3D picture": folder / "surface.png",
     }
     save_model(trained.model, files["model"])
     save_volume(unseen.volume, files["unseen image"])
     save_segmentation(predicted, files["predicted"])
-    save_segmentation(unseen.truth, files["truth"])
+    save_segmentation(unseen.truth, files["reference"])
     title = "An unseen tomogram, segmented by the network"
     sides = {"truth": unseen.truth, "predicted": predicted}
     comparison_sheet(unseen.volume, files["side by side"], sides, title=title)
@@ -231,7 +231,7 @@ def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) 
     scores = score(predicted, unseen.truth, [])
     figures = {
         "trained on": f"{len(pairs)} tomograms of {training.train_size} voxels a side, every {_TRAINING_EVERY}th slice "
-        f"drawn and the rest filled (cytoplasm Dice of the fills {np.mean(fill_scores):.3f})",
+        f"labelled and the others filled (cytoplasm Dice of the fills {np.mean(fill_scores):.3f})",
         "length of the training": f"{training.minutes:g} minutes",
         **{f"Dice of {name}": f"{value:.3f}" for name, value in scores.items() if name != "all together"},
         "time of the prediction": f"{seconds:.1f} s",

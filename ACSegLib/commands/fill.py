@@ -1,12 +1,13 @@
-"""Fill the volume between drawn slices by a random walk that learns what the segments look like.
+"""Fill the volume between labelled slices with a random walk that learns the appearance of the segments.
 
-Draw the segments on a few slices (every 20th, say), each slice whole: what is not drawn there is background. The drawn
-slices are found by themselves; a slice that is all background has to be listed with --slices.
+Label the segments on a few slices, for example on every 20th one. Label each of these slices completely: voxels without
+a label are background there. ACSeg finds the labelled slices itself. A slice that is background everywhere must be
+listed with --slices. Slices count from 0.
 
 Examples:
-  acseg fill tomogram.rec drawn.seg.nrrd -o cell.seg.nrrd
-  acseg fill tomogram.mrc drawn.tif -o cell.seg.nrrd --axis k --slices 10,30,50,70
-  acseg fill tomogram.nrrd drawn.seg.nrrd -o cell.seg.nrrd --uncertainty doubt.nrrd --suggest 3
+  acseg fill tomogram.rec sparse.seg.nrrd -o cell.seg.nrrd
+  acseg fill tomogram.mrc sparse.tif -o cell.seg.nrrd --axis z --slices 10:70:20
+  acseg fill tomogram.nrrd sparse.seg.nrrd -o cell.seg.nrrd --uncertainty uncertainty.nrrd --suggest 3
   acseg fill tomogram.nrrd scribbles.seg.nrrd -o cell.seg.nrrd --mode scribbles --background background
 """
 
@@ -33,15 +34,15 @@ if TYPE_CHECKING:
     from ACSegLib.volume import Segmentation
     from ACSegLib.workflows import FillOutcome
 
-SUMMARY = "fill the volume between a few drawn slices"
+SUMMARY = "fill the volume between a few labelled slices"
 
 
 @dataclass
 class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg fill``."""
 
-    image: str = option(path="in", help="image file, any format that ACSeg reads", positional=True)
-    labels: str = option(path="in", help="label file with the drawn slices", positional=True)
+    image: str = option(path="in", help="image file in any format that ACSeg reads", positional=True)
+    labels: str = option(path="in", help="label file with sparse labels", positional=True)
     output: str = option(
         path="out",
         endings="image",
@@ -49,31 +50,31 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         short="o",
     )
     axis: str = option(
-        default=FillRequest.axis, help="axis of the drawn slices", choices=("auto", "i", "j", "k", "all")
+        default=FillRequest.axis, help="axis of the labelled slices", choices=("auto", "i", "j", "k", "all")
     )
     slices: str | None = option(
         default=None,
-        help="all labelled slices, counted from 0, along the axis (k by default): 10,30,50 or 10:90:20 (to 90 in steps "
-        "of 20); for several axes z:10,30 x:0,57. A listed slice without labels is all background",
+        help="all labelled slices, counted from 0. Numbers and ranges along the axis (z by default): 10,30,50 or "
+        "10:90:20, which includes 90. Several axes: z:10,30 x:0,57. A listed slice without labels is background",
         words=SLICE_WORD,
     )
     mode: str = option(
         default=FillRequest.mode,
-        help="slices: a drawn slice is complete; scribbles: only what is drawn counts",
+        help="slices: labelled slices are complete; scribbles: only voxels with a label are known",
         choices=("slices", "scribbles"),
     )
     background: str | None = option(default=None, help="segment that marks background, for scribbles")
-    ignore: str | None = option(default=None, help="segment that marks voxels of drawn slices as unknown")
+    ignore: str | None = option(default=None, help="segment that marks voxels of labelled slices as unknown")
     probabilities: str | None = option(
         path="out",
         endings="image",
         default=None,
-        help="also write the probabilities; of several segments one file each, with its name added",
+        help="also write the probabilities; with several segments one file per segment, with its name added",
     )
     uncertainty: str | None = option(
-        path="out", endings="image", default=None, help="also write the uncertainty, 0 (sure) to 255"
+        path="out", endings="image", default=None, help="also write the uncertainty, from 0 (certain) to 255"
     )
-    suggest: int = option(default=3, help="how many slices to suggest for drawing next", minimum=0, maximum=100)
+    suggest: int = option(default=3, help="how many slices to suggest for labelling next", minimum=0, maximum=100)
     islands: float | None = option(
         default=None, help="remove components smaller than this: voxels, or a fraction of the largest", minimum=0
     )
@@ -83,24 +84,27 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     smooth: float | None = option(
         default=None, help="smooth boundaries over this length", minimum=0, maximum=10, unit="voxels"
     )
-    only: list[str] = option(default=[], help="segments to have in the result; left out: all", metavar="SEGMENT")
+    only: list[str] = option(default=[], help="segments of the result; all if not given", metavar="SEGMENT")
     leave_out: list[str] = option(
-        default=[], help="segments to leave out of the result, drawn only to compete, as a neighbour", metavar="SEGMENT"
+        default=[],
+        help="segments that take part in the fill but are not in the result, such as a neighbouring cell",
+        metavar="SEGMENT",
     )
     device: str = option(default=FillRequest.device, help="where to compute", choices=DEVICES)
     resample: bool = option(
-        default=FillRequest.resample, help="bring labels of another grid onto the image's (nearest)"
+        default=FillRequest.resample,
+        help="resample labels on another grid to the grid of the image (nearest neighbour)",
     )
     gamma: float | None = option(
         default=None,
-        help="strength of the prior; left out, it and the edge scale are chosen by leaving slices out",
+        help="strength of the class prior; if not given, cross-validation chooses it and the edge scale",
         minimum=1e-3,
         maximum=100,
         advanced=True,
     )
     edge: float = option(
         default=FillRequest.edge,
-        help="difference between neighbours that counts as an edge, with --gamma",
+        help="intensity difference between neighbours that counts as an edge; used with --gamma",
         minimum=0.1,
         maximum=100,
         unit="noise levels",
@@ -140,15 +144,20 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 
 
 def describe(results: dict[str, Any]) -> str:
-    """What was filled, from which slices, how good it should be, and where to draw next."""
-    drawn = ", ".join(f"{len(numbers)} drawn slices on axis {axis}" for axis, numbers in results["slices"].items())
-    lines = [f"filled from {drawn or 'scribbles'} in {results['seconds']:.1f} s ({results['solver']})"]
+    """What was filled, from which slices, the cross-validation, and which slices to label next."""
+    from ACSegLib.labelled_slices import both_names
+
+    slices = results["slices"].items()
+    labelled = ", ".join(f"{len(numbers)} slices along {both_names(axis)}" for axis, numbers in slices)
+    lines = [f"filled from {labelled or 'scribbles'} in {results['seconds']:.1f} s (solver: {results['solver']})"]
     lines += [f"  {name}: {count} voxels" for name, count in results["voxels"].items()]
     if results.get("forecast_dice") is not None:
-        lines.append(f"left-out slices were predicted with a mean Dice of {results['forecast_dice']:.3f}")
+        lines.append(f"cross-validation on labelled slices: mean Dice {results['forecast_dice']:.3f}")
     if results["suggested_slices"]:
         numbers = ", ".join(map(str, results["suggested_slices"]))
-        lines.append(f"draw next, most useful first (axis {results['axis']}): {numbers}")
+        lines.append(
+            f"label next along {both_names(results['axis'])}, most useful first (slices count from 0): {numbers}"
+        )
     lines += [f"note: {note}" for note in results["warnings"]]
     lines += [f"written: {path}" for path in results["outputs"].values()]
     return "\n".join(lines)

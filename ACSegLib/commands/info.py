@@ -1,6 +1,6 @@
-"""Show what an image or label file holds: format, size, voxel size, intensities, segments, drawn slices.
+"""Show what an image or label file holds: format, size, voxel size, intensities, segments, labelled slices.
 
-Reads every format that ACSeg knows, recognised by content: NRRD and Slicer segmentations, NIfTI, MetaImage, MRC/REC,
+ACSeg recognises the format by the content of the file: NRRD and Slicer segmentations, NIfTI, MetaImage, MRC/REC,
 TIFF, OME-TIFF, ImageJ TIFF, AmiraMesh, HDF5, OME-Zarr, DICOM, folders of numbered slices.
 
 Examples:
@@ -212,7 +212,7 @@ def _describe_grid(results: dict[str, Any]) -> list[str]:
     size = " x ".join(map(str, results["shape_ijk"]))
     spacing = " x ".join(f"{v:g}" for v in results["spacing"])
     lines = [
-        _row("size", f"{size} voxels (i x j x k), {results['dtype']}, {results['bytes'] / 2**20:,.1f} MiB"),
+        _row("size", f"{size} voxels (x, y, z), {results['dtype']}, {results['bytes'] / 2**20:,.1f} MiB"),
         _row("voxel size", f"{spacing} {unit}" if unit != "px" else f"unknown ({spacing} in the file)"),
     ]
     if any(results["origin"]):

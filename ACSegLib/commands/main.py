@@ -25,7 +25,7 @@ def build_parser(name: str | None = None) -> argparse.ArgumentParser:
     """Build the parser: of all commands with their summaries, or with the options of `name` alone."""
     parser = argparse.ArgumentParser(
         prog="acseg",
-        description="From a few drawn slices to full 3D segmentations, trained networks and measurements.",
+        description="From a few labelled slices to 3D segmentations, trained networks and measurements.",
         epilog="Run 'acseg COMMAND --help' for the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"acseg {__version__}")

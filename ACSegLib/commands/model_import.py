@@ -1,7 +1,8 @@
 """Turn a model that Biomedisa trained (.h5) into a model file of ACSeg.
 
-The result predicts as Biomedisa does, voxel for voxel (acseg predict), runs natively tiled (acseg predict --native) and
-can be trained further (acseg train --init). Only numbers are read; nothing in the file is executed.
+With this file, acseg predict gives the result of Biomedisa, voxel by voxel. acseg predict --native runs it at native
+resolution, and acseg train --init continues its training. Only numbers are read from the file; nothing in it is
+executed.
 
 Examples:
   acseg model import ACSeg.h5 -o cytoplasm.acseg

@@ -1,6 +1,6 @@
-"""Show what a model is: network, segments, voxel size, what it was trained on, how well it did, where it fails.
+"""Show a model: network, segments, voxel size, training data, validation scores and known limits.
 
-Reads models of ACSeg and of Biomedisa (.h5); without a file, the model that ships with ACSeg.
+The model is a file of ACSeg or Biomedisa (.h5). Without a file, it is the pretrained model of ACSeg.
 
 Examples:
   acseg model info cytoplasm.acseg
@@ -32,7 +32,9 @@ _TOLD = (
 class Options:
     """Options of ``acseg model info``."""
 
-    file: str | None = option(path="in", default=None, help="model file; left out: the shipped model", positional=True)
+    file: str | None = option(
+        path="in", default=None, help="model file; the pretrained model if not given", positional=True
+    )
 
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:

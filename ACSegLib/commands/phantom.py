@@ -1,10 +1,11 @@
 """Simulate soft X-ray tomograms of cells in a capillary, with exact labels.
 
-Makes images to try every step on, with a truth to score against. In DIR it writes, for each tomogram NAME:
+The simulated tomograms serve to try each step and to score it against the ground truth. For each tomogram NAME the
+command writes these files to DIR:
 
   images/NAME.nrrd      the reconstructed tomogram: absorption (LAC) in 1/um, voxel size in nm
-  truth/NAME.seg.nrrd   exact labels of every voxel: 1 cytoplasm (the whole cell), 2 bead
-  drawn/NAME.seg.nrrd   the labels as a person would draw them, on every n-th slice only
+  truth/NAME.seg.nrrd   ground truth, a label for every voxel: 1 cytoplasm (the whole cell), 2 bead
+  drawn/NAME.seg.nrrd   sparse labels, as a person would make them on every n-th slice
   parts/NAME.seg.nrrd   what each voxel is: filopodia, nucleus, lipid droplets, capillary wall, ...
   recipes/NAME.json     all parameters of the simulation
 
@@ -53,20 +54,22 @@ _RECIPE_OPTIONS = (
 class Options:
     """Options of ``acseg phantom``."""
 
-    output: str = option(path="folder", help="folder to write to; made if it does not exist", short="o", metavar="DIR")
+    output: str = option(
+        path="folder", help="folder to write to; it is created if it does not exist", short="o", metavar="DIR"
+    )
     size: list[int] = option(
         default=[128], help="voxels along each axis: one number, or three (k j i; k is the capillary)", minimum=1
     )
-    seed: int = option(
-        default=0, help="number that fixes everything random; further tomograms take the next", minimum=0
-    )
+    seed: int = option(default=0, help="seed of all random numbers; each further tomogram uses the next one", minimum=0)
     kind: str | None = option(
-        default=None, help="cell type (t-cell unless --vary draws one)", choices=tuple(KINDS), metavar="KIND"
+        default=None, help="cell type (t-cell, or a random one with --vary)", choices=tuple(KINDS), metavar="KIND"
     )
     count: int = option(default=1, help="how many tomograms", minimum=1)
-    every: int = option(default=20, help="the simulated person draws every n-th slice", minimum=1, metavar="N")
-    axis: str = option(default="k", help="axis across the drawn slices", choices=("k", "j", "i"))
-    shake: float = option(default=0.0, help="how far the drawing hand errs, root mean square", minimum=0, unit="voxels")
+    every: int = option(default=20, help="every n-th slice has sparse labels", minimum=1, metavar="N")
+    axis: str = option(default="k", help="axis of the labelled slices", choices=("k", "j", "i"))
+    shake: float = option(
+        default=0.0, help="error of the outlines of the sparse labels, root mean square", minimum=0, unit="voxels"
+    )
     vary: bool = option(default=False, help="vary cell type, contrast, dose, voxel size and artefacts widely")
     neighbour: str | None = option(
         default=None,

@@ -1,12 +1,13 @@
-"""Segment images with a trained network: your own model, one of Biomedisa's, or the one that ships with ACSeg.
+"""Segment images with a trained network: your own model, a model of Biomedisa, or the pretrained model of ACSeg.
 
-The result lies on the image's grid. A folder (or several images) is done file by file into an output folder;
-segmentations (.seg.nrrd) in it are left out. Without -m the shipped model labels cytoplasm (1) and beads (2).
+The result is on the grid of the image. With several images, or a folder of them, the results are written to an output
+folder. Segmentations (.seg.nrrd) in an input folder are skipped. Without -m, the pretrained model labels cytoplasm (1)
+and beads (2).
 
 Examples:
   acseg predict tomogram.rec -o cell.seg.nrrd
   acseg predict tomograms/ -m cytoplasm.acseg -o results/ --largest cytoplasm
-  acseg predict tomogram.mrc -m ACSeg.h5 -o cell.seg.nrrd                (as Biomedisa does, voxel for voxel)
+  acseg predict tomogram.mrc -m ACSeg.h5 -o cell.seg.nrrd                (the result of Biomedisa, voxel by voxel)
   acseg predict tomogram.mrc -m ACSeg.h5 --native -o cell.seg.nrrd       (the same weights at native resolution)
   acseg predict tomogram.mrc -o cell.seg.nrrd --refine walk --probabilities p.nrrd
 """
@@ -44,50 +45,54 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     probabilities: str | None = option(
         path="place",
         default=None,
-        help="also write the probabilities, to a file or into a folder; of several segments one file each, with its "
-        "name added",
+        help="also write the probabilities, to a file or a folder; with several segments one file per segment, with "
+        "its name added",
     )
-    tta: bool = option(default=PredictRequest.tta, help="average over the eight mirror images: slower, a little better")
+    tta: bool = option(default=PredictRequest.tta, help="average the predictions of the eight mirrored images (slower)")
     refine: str = option(
         default=PredictRequest.refine,
-        help="refine the surface: by the model's refinement network, or by a random walk from the sure voxels; "
-        "auto: by the walk where the model reduced the image",
+        help="refine the boundary with the refinement network of the model, or with a random walk from voxels of high "
+        "probability; auto: with the walk if the model scaled the image down",
         choices=("auto", "none", "network", "walk"),
     )
     thin: float | None = option(
         default=None,
-        help="probability from which voxels of thin parts such as filopodia belong to their segment, up to 0.5; left "
-        "out: what the model's calibration found",
+        help="probability threshold for thin structures such as filopodia, up to 0.5; if not given, that of the "
+        "model's calibration",
         minimum=0.01,
         maximum=0.5,
         advanced=True,
     )
     contrast: str = option(
         default=PredictRequest.contrast,
-        help="which grey values absorb; auto: bright ones, unless the shipped model is far surer of the inverted image",
+        help="intensities that absorb; auto: bright ones, unless the pretrained model is much more certain of the "
+        "inverted image",
         choices=("auto", "bright", "dark"),
         advanced=True,
     )
     device: str = option(default=PredictRequest.device, help="where to compute", choices=DEVICES)
-    roi: list[int] = option(default=[], help="region to predict: I0 I1 J0 J1 K0 K1, ends excluded", unit="voxels")
+    roi: list[int] = option(
+        default=[], help="region to predict: I0 I1 J0 J1 K0 K1, counted from 0, ends excluded", unit="voxels"
+    )
     largest: list[str] = option(default=[], help="segments of which only the largest component is kept")
     islands: float | None = option(
         default=None, help="remove components smaller than this: voxels, or a fraction of the largest", minimum=0
     )
     holes: float | None = option(
         default=None,
-        help="fill enclosed holes up to this: voxels, or a fraction of the segment; 0: none; left out: all of the "
-        "segments that had none in the training",
+        help="fill enclosed holes up to this: voxels, or a fraction of the segment; 0: none. If not given, all holes "
+        "of segments that had no holes in the training are filled",
         minimum=0,
     )
-    native: bool = option(
-        default=PredictRequest.native, help="run a Biomedisa model by ACSeg's own way, at native resolution"
-    )
+    native: bool = option(default=PredictRequest.native, help="run a Biomedisa model tile by tile at native resolution")
     stride: int = option(
-        default=PredictRequest.stride, help="distance of patches in Biomedisa's way", minimum=1, advanced=True
+        default=PredictRequest.stride,
+        help="distance of patches of a Biomedisa model without --native",
+        minimum=1,
+        advanced=True,
     )
     resample: bool = option(
-        default=PredictRequest.resample, help="bring images to the voxel size of the training", advanced=True
+        default=PredictRequest.resample, help="resample images to the voxel size of the training", advanced=True
     )
     backend: str = option(
         default=PredictRequest.backend,
@@ -98,16 +103,19 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     )
     precision: str = option(
         default=PredictRequest.precision,
-        help="arithmetic",
+        help="number type of the computation",
         choices=("auto", "float32", "bfloat16", "float16"),
         advanced=True,
     )
     tile: list[int] = option(
-        default=[], help="tile size I J K; left out: the largest that fits", unit="voxels", advanced=True
+        default=[],
+        help="tile size I J K; if not given, the largest that fits into memory",
+        unit="voxels",
+        advanced=True,
     )
     overlap: float = option(
         default=PredictRequest.overlap,
-        help="overlap of tiles as a part of the training patch",
+        help="overlap of tiles as a fraction of the training patch",
         minimum=0,
         maximum=0.5,
         advanced=True,
@@ -155,7 +163,9 @@ def describe(results: dict[str, Any]) -> str:
         counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in row["segments"]) or "no segment"
         lines.append(f"{row['image']}: {counts} ({row['seconds']:.1f} s)")
         reason = f" ({row['backend_reason']})" if row.get("backend_reason") else ""
-        lines.append(f"  by {row['backend']}{reason} on {row['device']} in {row['precision']}, {row['tiles']} tile(s)")
+        lines.append(
+            f"  backend {row['backend']}{reason}, device {row['device']}, {row['precision']}, {row['tiles']} tile(s)"
+        )
         lines += [f"  note: {note}" for note in row["notes"]]
     lines += [f"written: {path}" for path in results["outputs"].values()]
     return "\n".join(lines)

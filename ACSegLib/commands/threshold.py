@@ -1,6 +1,6 @@
 """Segment without learning, as a baseline: Otsu, adaptive (local) and multi-Otsu thresholds, watershed, a 2D model.
 
-The results compare with the truth as any other segmentation does (acseg compare). With --model, a SAM-like 2D model
+The command acseg compare scores the results against a reference. With --model, a SAM-like 2D model
 (ONNX or OpenVINO) segments the central slice from a box around the labels of --box-from.
 
 Examples:
@@ -45,19 +45,28 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg threshold``."""
 
     inputs: list[str] = option(path="in", positional=True, help="tomograms, or folders of them", metavar="IMAGE")
-    output: str = option(path="folder", help="folder for the segmentations; made if missing", short="o", metavar="DIR")
+    output: str = option(
+        path="folder", help="folder for the segmentations; it is created if it does not exist", short="o", metavar="DIR"
+    )
     method: str = option(
         default="otsu", help="threshold", choices=("otsu", "adaptive", "multi-otsu", "watershed"), short="m"
     )
-    dark: bool = option(default=False, help="cells are darker than what is around them")
-    keep: str = option(default="all", help="connected parts to keep", choices=("all", "largest", "central"))
-    smoothing: float = option(default=1.0, help="blur before the threshold (SD)", minimum=0, unit="voxels")
-    window: int = option(default=51, help="side of the adaptive threshold's window", minimum=3, unit="voxels")
-    classes: int = option(default=3, help="classes of multi-Otsu; all but the darkest are cell", minimum=2, maximum=5)
-    cell_radius: float = option(
-        default=0.0, help="watershed: cells closer than this are one; 0: automatic", minimum=0, unit="the file's unit"
+    dark: bool = option(default=False, help="cells are darker than their surroundings")
+    keep: str = option(default="all", help="components to keep", choices=("all", "largest", "central"))
+    smoothing: float = option(
+        default=1.0, help="standard deviation of the Gaussian filter before the threshold", minimum=0, unit="voxels"
     )
-    min_size: int = option(default=64, help="smaller parts are dropped", minimum=1, unit="voxels")
+    window: int = option(default=51, help="size of the window of the adaptive threshold", minimum=3, unit="voxels")
+    classes: int = option(
+        default=3, help="classes of multi-Otsu; all but the darkest belong to the cell", minimum=2, maximum=5
+    )
+    cell_radius: float = option(
+        default=0.0,
+        help="watershed: cells closer than this are merged; 0: automatic",
+        minimum=0,
+        unit="the file's unit",
+    )
+    min_size: int = option(default=64, help="smaller components are removed", minimum=1, unit="voxels")
     model: str | None = option(
         path="in", default=None, help="box-prompted 2D model (.onnx or .xml) for the central slice"
     )
@@ -66,8 +75,8 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     axis: str = option(default="k", help="axis across the slice for --model", choices=("k", "j", "i"))
     box_margin: int = option(default=3, help="margin of the box", minimum=0, unit="voxels")
-    resample: bool = option(default=False, help="bring the labels of --box-from onto the image's grid if they differ")
-    workers: int = option(default=0, help="volumes at a time; 0: one a core", minimum=0)
+    resample: bool = option(default=False, help="resample the labels of --box-from to the grid of the image")
+    workers: int = option(default=0, help="volumes processed at the same time; 0: one per core", minimum=0)
 
 
 def run(options: Options, progress: Progress) -> dict[str, Any]:

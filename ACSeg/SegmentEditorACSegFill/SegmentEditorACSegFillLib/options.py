@@ -54,13 +54,13 @@ def effectOptions() -> list[EffectOption]:
 
 
 def _drawingOptions() -> list[EffectOption]:
-    """How the drawing is read."""
+    """How the sparse labels are read."""
     return [
         EffectOption(
             "Axis",
             "auto",
-            _("Drawn slices:"),
-            _("Axis of the drawn slices, of the volume's voxels (i, j, k). Automatic finds it."),
+            _("Labelled slices:"),
+            _("Axis of the labelled slices, of the volume's voxels (i, j, k = x, y, z). Automatic finds it."),
             (
                 ("auto", _("automatic")),
                 ("k", _("across k")),
@@ -75,10 +75,13 @@ def _drawingOptions() -> list[EffectOption]:
             "slices",
             _("Background:"),
             _(
-                "Slices: a drawn slice is complete, what is not drawn there is background. Scribbles: only what is "
-                "drawn counts, and one segment has to mark the background."
+                "Slices: labelled slices are complete, so voxels without a label are background there. Scribbles: only "
+                "voxels with a label are known, and one segment has to mark the background."
             ),
-            (("slices", _("slices: all that is not drawn there")), ("scribbles", _("scribbles: marked by a segment"))),
+            (
+                ("slices", _("slices: voxels without a label")),
+                ("scribbles", _("scribbles: marked by a segment")),
+            ),
             option="mode",
         ),
         EffectOption(
@@ -98,7 +101,7 @@ def _cleaningOptions() -> list[EffectOption]:
             "Islands",
             0,
             _("Remove islands below:"),
-            _("Remove components smaller than this, in voxels. Drawn voxels stay."),
+            _("Remove components smaller than this, in voxels. Labelled voxels stay."),
             maximum=10_000_000,
             suffix=_(" voxels"),
             off=_("keep all"),
@@ -109,7 +112,7 @@ def _cleaningOptions() -> list[EffectOption]:
             "Smooth",
             0.0,
             _("Smoothing:"),
-            _("Smooth boundaries over this length, in voxels. Drawn voxels stay; fine filopodia suffer."),
+            _("Smooth boundaries over this length, in voxels. Labelled voxels stay; fine filopodia suffer."),
             maximum=10.0,
             suffix=_(" voxels"),
             off=_("none"),

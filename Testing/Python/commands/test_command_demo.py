@@ -52,7 +52,7 @@ def test_a_case_is_filled_scored_and_written(tmp_path):
     drawn, slices = annotate(phantom.truth, 13)
     assert step["drawn_slices"] == slices
     assert step["scores"]["cytoplasm"] > 0.85
-    assert step["figures"]["drawn voxels changed"] == 0
+    assert step["figures"]["labelled voxels changed"] == 0
     assert len(step["suggested_slices"]) >= 1
     assert not set(step["suggested_slices"]) & set(slices)
     files = {name: Path(path) for name, path in step["files"].items()}

@@ -145,7 +145,7 @@ def test_missing_pairs_and_bad_grids_are_listed_and_the_rest_is_done(folders, ca
         == 2
     )
     out = capsys.readouterr().out
-    assert "3 not done:" in out
+    assert "3 failed:" in out
     assert "there is no result of this name" in out
     assert "there is no truth of this name" in out
     assert "check the unit, the voxel size and the origin of both files" in out

@@ -59,7 +59,7 @@ def test_files_in_files_out(case: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert report["results"]["slices"] == {"k": [6, 12, 18]}
     assert report["results"]["suggested_slices"]
     assert len(report["inputs"][str(case / "image.nrrd")]["sha256"]) == 64
-    assert "draw next" in capsys.readouterr().out
+    assert "label next along z (k)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("ending", [".nrrd", ".nii.gz", ".tif", ".mrc", ".ome.zarr", ".mha"])

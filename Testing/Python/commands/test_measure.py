@@ -136,7 +136,7 @@ def test_absent_segments_and_missing_inputs_are_listed_and_the_rest_measured(tmp
     rows = [(row["volume_name"], row["segment"]) for row in read_table(tmp_path / "t.csv")]
     assert rows == [("bare", "cytoplasm"), ("cell000", "cytoplasm"), ("cell000", "bead")]
     said = capsys.readouterr().out
-    assert "1 not done:" in said
+    assert "1 failed:" in said
     assert "there is no such file or folder" in said
 
 
@@ -176,7 +176,7 @@ def test_unreadable_and_unmatched_files_are_listed_and_the_others_done(tmp_path,
     arguments = ["measure", str(folder), "--image", str(images), "-o", str(tmp_path / "t.csv"), "--quiet"]
     assert main([*arguments, "--workers", "1"]) == 2
     out = capsys.readouterr().out
-    assert "2 not done:" in out
+    assert "2 failed:" in out
     assert "cell001" in out
     assert "there is no image of this name" in out
     assert {r["volume_name"] for r in read_table(tmp_path / "t.csv")} == {"cell000"}
