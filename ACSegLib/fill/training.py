@@ -26,7 +26,7 @@ def train_classifier(
     samples: Samples,
     groups: int,
     *,
-    steps: int = STEPS,
+    steps: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> AppearanceClassifier:
@@ -35,6 +35,7 @@ def train_classifier(
     The same samples and seed give the same classifier. For some samples the shape features are hidden, so that it also
     learns to go by the image alone: between slices there are things that no labelled outline hints at.
     """
+    steps = STEPS if steps is None else steps
     rng = np.random.default_rng(seed)
     mean, std = samples.x.mean(0), samples.x.std(0)
     # nothing can be learnt from a feature that was the same everywhere; it must not speak up where it is another

@@ -160,7 +160,9 @@ class TestSparse:
         found = labelled_slices(segmentation)
         assert found == labelled_slices(segmentation, "z")
         assert found.slices == {"k": [4, 14]}
-        assert len(labelled_slices(segmentation, "k", ignore="other").slices["k"]) == 20
+        segmentation.segments[1].name = "glass"
+        assert labelled_slices(segmentation, "k", ignore="glass") == found
+        assert len(labelled_slices(segmentation, "k").slices["k"]) == 20
 
     def test_voxels_of_other_slices_are_left_out(self):
         labels = np.zeros((20, 20, 20), np.uint8)
