@@ -6,6 +6,7 @@ command writes these files to DIR:
   images/NAME.nrrd      the reconstructed tomogram: absorption (LAC) in 1/um, voxel size in nm
   truth/NAME.seg.nrrd   ground truth, a label for every voxel: 1 cytoplasm (the whole cell), 2 bead
   drawn/NAME.seg.nrrd   sparse labels, as a person would make them on every n-th slice
+  cells/NAME.seg.nrrd   one label for each cell (with --packed)
   parts/NAME.seg.nrrd   what each voxel is: filopodia, nucleus, lipid droplets, capillary wall, ...
   recipes/NAME.json     all parameters of the simulation
 
@@ -13,13 +14,14 @@ Examples:
   acseg phantom -o phantoms
   acseg phantom -o phantoms --kind huh-7 --size 256 --every 10 --shake 1
   acseg phantom -o training --count 8 --size 96 --vary
+  acseg phantom -o training --count 8 --size 96 --packed --capillary-axis j
   acseg fill phantoms/images/t-cell-0.nrrd phantoms/drawn/t-cell-0.seg.nrrd -o filled.seg.nrrd
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.commands.options import option
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Recipe, vary
+from ACSegLib.phantom.recipe import AXES, KINDS, NEIGHBOURS, Recipe, vary, vary_packed
 
 if TYPE_CHECKING:
     from ACSegLib.phantom import Phantom
@@ -57,9 +59,7 @@ class Options:
     output: str = option(
         path="folder", help="folder to write to; it is created if it does not exist", short="o", metavar="DIR"
     )
-    size: list[int] = option(
-        default=[128], help="voxels along each axis: one number, or three (k j i; k is the capillary)", minimum=1
-    )
+    size: list[int] = option(default=[128], help="voxels along each axis: one number, or three (k j i)", minimum=1)
     seed: int = option(default=0, help="seed of all random numbers; each further tomogram uses the next one", minimum=0)
     kind: str | None = option(
         default=None, help="cell type (t-cell, or a random one with --vary)", choices=tuple(KINDS), metavar="KIND"
@@ -71,6 +71,12 @@ class Options:
         default=0.0, help="error of the outlines of the sparse labels, root mean square", minimum=0, unit="voxels"
     )
     vary: bool = option(default=False, help="vary cell type, contrast, dose, voxel size and artefacts widely")
+    packed: bool = option(
+        default=False,
+        help="vary as widely, and pack one to eight cells into the capillary, or onto a flat holder, as most real "
+        "tomograms show them",
+    )
+    capillary_axis: str = option(default="k", help="axis along the capillary", choices=AXES)
     neighbour: str | None = option(
         default=None,
         help="how a second cell, which touches the first, is labelled: unlabelled makes it background in the truth "
@@ -105,7 +111,8 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         raise InputError(f"--size takes one number or three (k j i), not {len(options.size)}.")
     folder = Path(options.output)
     written = []
-    with _folders(folder):
+    folders = (*FOLDERS, "cells") if options.packed else FOLDERS
+    with _folders(folder, folders):
         for number in range(options.count):
             part = progress.part(number / options.count, (number + 1) / options.count)
             seed = options.seed + number
@@ -115,7 +122,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     first = written[0]
     return {
         "tomograms": written,
-        "outputs": {name: str(folder / name) for name in FOLDERS},
+        "outputs": {name: str(folder / name) for name in folders},
         "example": {"image": first["files"]["image"], "drawn": first["files"]["drawn"]},
     }
 
@@ -123,15 +130,18 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
 def _recipe(options: Options, seed: int) -> Recipe:
     named = {name: getattr(options, name) for name in _RECIPE_OPTIONS}
     named = {name: value for name, value in named.items() if value is not None}
+    named["axis"] = options.capillary_axis
+    if options.packed:
+        return vary_packed(seed, **named)
     return vary(seed, **named) if options.vary else Recipe().changed(**named)
 
 
 @contextlib.contextmanager
-def _folders(folder: Path) -> Iterator[None]:
+def _folders(folder: Path, names: Sequence[str]) -> Iterator[None]:
     """Make the folders; when the work fails, remove those that were made and hold nothing."""
     made = []
     try:
-        for path in (*reversed(folder.parents), folder, *(folder / name for name in FOLDERS)):
+        for path in (*reversed(folder.parents), folder, *(folder / name for name in names)):
             if not path.is_dir():
                 path.mkdir()
                 made.append(path)
@@ -147,7 +157,7 @@ def _folders(folder: Path) -> Iterator[None]:
 
 
 def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
-    """Write one tomogram's five files: all of them, or none."""
+    """Write one tomogram's files: all of them, or none."""
     from ACSegLib.commands.run_report import write_json
     from ACSegLib.files import save_segmentation, save_volume
     from ACSegLib.phantom import annotate
@@ -176,6 +186,8 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
         "parts": (segmentation("parts"), labelled(phantom.parts)),
         "recipe": (folder / "recipes" / f"{name}.json", lambda path: write_json(recipe, path)),
     }
+    if options.packed:
+        jobs["cells"] = (segmentation("cells"), labelled(phantom.cells))
     done: list[Path] = []
     try:
         for path, write in jobs.values():

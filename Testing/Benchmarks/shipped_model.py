@@ -211,7 +211,7 @@ def contact(predict: Predictor, data: Path, options: argparse.Namespace) -> Iter
     qualities = []
     for seed in UNSEEN_CONTACT:
         fixed = {"packing": 3, "filling": 0.6, "column": False, "holder": "capillary", "wall": True, "capillary": 0.42}
-        made = simulate(96, seed=seed, recipe=vary_packed(seed, **fixed, beads=0, cell_size=1.0, gap=1.0, seam=-0.6))
+        made = simulate(96, seed=seed, recipe=vary_packed(seed, **fixed, beads=0, cell_size=1.0, gap=0.6, seam=-0.6))
         found = cells_apart(predict, made.volume.array)
         matching = match_instances(found, made.cells.labels)
         qualities.append(matching.panoptic_quality)

@@ -106,3 +106,14 @@ def test_bad_values_end_with_2_and_write_nothing(tmp_path, capsys, arguments, wo
     assert main(["phantom", "-o", str(tmp_path / "out"), *arguments]) == 2
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_packed_cells_are_written_with_one_label_each(tmp_path):
+    run(output=str(tmp_path), size=[32], seed=4, packed=True, capillary_axis="j")
+    (recipe,) = (json.loads(path.read_text())["recipe"] for path in (tmp_path / "recipes").iterdir())
+    assert recipe["packing"] >= 1
+    assert recipe["axis"] == "j"
+    (cells,) = (open_segmentation(path) for path in (tmp_path / "cells").iterdir())
+    (truth,) = (open_segmentation(path) for path in (tmp_path / "truth").iterdir())
+    np.testing.assert_array_equal(cells.labels > 0, truth.mask("cytoplasm"))
+    assert all(segment.name.startswith("cell ") for segment in cells.segments)
