@@ -115,6 +115,10 @@ def bare(axes: Axes) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int, **settings: Any) -> None:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG, whole or not at all. Texts are shown as they are: a dollar in a name begins no formula."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     with atomic_output(path) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi, **settings)

@@ -11,7 +11,7 @@ from ACSegLib.measure.comparison import compare_paired, correct_p_values
 from ACSegLib.measure.overlap import ALL_CELLS
 from ACSegLib.study import figures
 from ACSegLib.study.columns import label_of, unit_power, unit_text
-from ACSegLib.study.evidence import MIN_FOR_SD, MIN_PAIRS_FOR_PLOT, withhold_tests
+from ACSegLib.study.evidence import MIN_FOR_PLOT, MIN_FOR_SD, MIN_PAIRS_FOR_PLOT, withhold_tests, worth_plotting
 from ACSegLib.study.numbers import plus_minus, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
@@ -65,9 +65,11 @@ def agreement(study: Study, sheets: Sheets) -> Section:
     section = Section("Agreement with the truth", [text, *_on_instances(study)])
     section.tables.append(table_of(summary, columns))
     groups = {m: _values(rows, study.segment, "dice", 100) for m, rows in study.scores.items()}
-    section.figures.append(Figure(f"Dice of {study.segment}, one dot per cell.", figures.strip_plot(groups, "Dice, %")))
+    if worth_plotting(groups):
+        plot = figures.strip_plot(groups, "Dice, %")
+        section.figures.append(Figure(f"Dice of {study.segment}, one dot per cell.", plot))
     distances = {m: _values(rows, study.segment, "average_surface_distance") for m, rows in study.scores.items()}
-    if any(distances.values()):
+    if worth_plotting(distances):
         label = f"average surface distance, {unit_text(_unit(study), 1)}"
         section.figures.append(Figure(f"Surface distance of {study.segment}.", figures.strip_plot(distances, label)))
     return section
@@ -143,7 +145,7 @@ def _beside_truth(tables: Mapping[str, Mapping[str, Row]], name: str, unit: str)
         if row.get(f"truth_{name}") is not None
         and all(cell in cells and cells[cell].get(f"result_{name}") is not None for cells in tables.values())
     ]
-    if not shared:
+    if len(shared) < MIN_FOR_PLOT:
         return []
     first = next(iter(tables.values()))
     groups = {"truth": [first[cell][f"truth_{name}"] for cell in shared]}

@@ -2,6 +2,7 @@
 
 ================ =================================================================================================
 mean ± SD        from 3 values: the SD of two is their difference in other words.
+plot of values   from 3 values in one of the groups: fewer are quicker read in the table.
 box              from 5 values, so that quartiles lie between points instead of on them.
 paired tests     from 6 pairs: with 5 the smallest two-sided p of the Wilcoxon test is 0.063, so that it could find
                  no difference whatever the values are.
@@ -13,9 +14,12 @@ agreement limits from 10 pairs: a limit then is known to about 1.2 SD of the dif
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from ACSegLib.study.tables import Rows
 
 MIN_FOR_SD = 3
+MIN_FOR_PLOT = 3
 MIN_FOR_BOX = 5
 MIN_PAIRS_FOR_TEST = 6
 MIN_CELLS_FOR_TEST = 4
@@ -25,6 +29,11 @@ MIN_PAIRS_FOR_PLOT = 3
 
 _TESTED = ("interval_low", "interval_high", "t", "t_p", "wilcoxon_p", "cohen_d", "p_corrected")
 _LIMITS = ("limit_low", "limit_high")
+
+
+def worth_plotting(groups: Mapping[str, Sequence[float]]) -> bool:
+    """Whether a group has values enough for a plot."""
+    return any(len(values) >= MIN_FOR_PLOT for values in groups.values())
 
 
 def withhold_tests(rows: Rows) -> str:

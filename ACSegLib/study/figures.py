@@ -110,9 +110,9 @@ def strip_plot(
                 capprops={"color": MUTED},
             )
         axes.plot(n + rng.uniform(-0.16, 0.16, len(known)), known, "o", **_dots(len(known), 3.6), color=colour)
-    axes.set_xticks(range(len(groups)), [f"{name}\nn = {counts[name]}" for name in groups])
+    axes.set_xticks(range(len(groups)), [f"{literal(name)}\nn = {counts[name]}" for name in groups])
     axes.set_xlim(-0.6, len(groups) - 0.4)
-    axes.set_ylabel(label)
+    axes.set_ylabel(literal(label))
     _widen(axes)
     _draw_brackets(axes, brackets, list(groups))
     rows = [{"group": name, label: value} for name, values in groups.items() for value in values]
@@ -203,7 +203,7 @@ def learning_curve_plot(
             color=colour,
             elinewidth=0.7,
             capsize=2,
-            label=name,
+            label=literal(name),
         )
         if name in curves:
             low, high = curves[name].band(x)
@@ -231,6 +231,11 @@ def learning_curve_plot(
     return _finished(figure, axes, title, rows)
 
 
+def literal(text: str) -> str:
+    """A text that matplotlib shows as it is: names of cells may hold dollars, which begin a formula there."""
+    return text.replace("$", r"\$")
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
@@ -246,5 +251,5 @@ def _finished(figure: Figure, axes: Axes, title: str, data: Rows) -> Plot:
     axes.xaxis.label.set_fontsize(9)
     axes.yaxis.label.set_fontsize(9)
     if title:
-        axes.set_title(title, fontsize=10, loc="left", color=INK)
+        axes.set_title(literal(title), fontsize=10, loc="left", color=INK)
     return Plot(figure, data, title)

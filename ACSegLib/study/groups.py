@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 
 from ACSegLib.measure.comparison import compare_group_measures
 from ACSegLib.study import figures
 from ACSegLib.study.cells import without_specks
 from ACSegLib.study.columns import intensity_texts, label_of, unit_power, unit_text
-from ACSegLib.study.evidence import MIN_CELLS_FOR_TEST
+from ACSegLib.study.evidence import MIN_CELLS_FOR_TEST, worth_plotting
 from ACSegLib.study.numbers import format_value, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
@@ -38,7 +39,8 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     section = Section("Morphology", [_ROWS[kind]])
     grouped = _grouped(study, kind)
     if not grouped:
-        section.texts.append(f"No table has a {kind} {study.segment} with voxels.")
+        what = "segment" if kind == "segment" else "connected cell of the segment"
+        section.texts.append(f"No table has a {what} {study.segment} with voxels.")
         return section
     if kind == "cell":
         grouped, text = _cells_alone(grouped)
@@ -112,10 +114,12 @@ def _compare(grouped: dict[str, Rows], section: Section, sheets: Sheets) -> None
     tests: Rows = []
     if len(grouped) > 1:
         tests, left_out = compare_group_measures(measures, minimum=MIN_CELLS_FOR_TEST)
-        section.texts += [f"Not compared: {reason}" for reason in left_out.values()]
+        section.texts += _not_compared(left_out)
     for label, values in measures.items():
         axis = ", ".join(text for text in (label, units[label]) if text)
         brackets = _brackets([row for row in tests if row["measure"] == label], list(grouped))
+        if not worth_plotting(values):
+            continue
         plot = figures.strip_plot(values, axis, brackets=brackets)
         marks = " Brackets: corrected p of Welch's test." if brackets else ""
         section.figures.append(Figure(f"{label[:1].upper()}{label[1:]} per group.{marks}", plot))
@@ -155,9 +159,16 @@ def _measures(grouped: dict[str, Rows]) -> tuple[dict[str, dict[str, list[float]
     return measures, units
 
 
+def _not_compared(left_out: Mapping[str, str]) -> list[str]:
+    """Sentences on what is not compared and why; measures with the same reason share one."""
+    measures: dict[str, list[str]] = {}
+    for measure, reason in left_out.items():
+        measures.setdefault(reason.replace(measure, "\0", 1), []).append(measure)
+    return [f"Not compared: {reason}".replace("\0", ", ".join(names), 1) for reason, names in measures.items()]
+
+
 def _brackets(tests: Rows, groups: list[str]) -> list[figures.Bracket]:
     """Marks of the pairs of groups that were tested."""
     pairs = {f"{a} - {b}": (a, b) for a, b in itertools.combinations(groups, 2)}
-    return [
-        figures.Bracket(*pairs[row["comparison"]], row["p_corrected"]) for row in tests if row["comparison"] in pairs
-    ]
+    compared = [row for row in tests if row["comparison"] in pairs and math.isfinite(row["p_corrected"])]
+    return [figures.Bracket(*pairs[row["comparison"]], row["p_corrected"]) for row in compared]

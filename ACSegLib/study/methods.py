@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ACSegLib.study.columns import unit_text
+from ACSegLib.study.evidence import MIN_PAIRS_FOR_TEST
 from ACSegLib.study.numbers import format_value
 from ACSegLib.study.page import Section
 from ACSegLib.study.tables import Rows, Sheets, Study
@@ -76,12 +77,12 @@ def _overlap(study: Study, sheets: Sheets) -> str:
     texts = [_OVERLAP.format(measures=measures)] if listed else []
     if _has(rows, "truth_surface_to_volume"):
         texts.append(_SURFACES)
-    if tested := dict.fromkeys(str(row["measure"]) for row in sheets.get("morphology tests", [])):
+    if tested := dict.fromkeys(str(row["measure"]) for row in _tested(sheets, "morphology tests")):
         measured = " and ".join({"surface_to_volume": "surface-to-volume ratio"}.get(name, name) for name in tested)
         what = f"{measured} were" if len(tested) > 1 else f"{measured} was"
         what = f"{what[:1].upper()}{what[1:]} compared with the reference"
         texts.append(_PAIRED.format(what=what, more=" for the number of measures, and by Bland-Altman analysis"))
-    if "method tests" in sheets:
+    if _tested(sheets, "method tests"):
         more = " for the number of measures and pairs of methods"
         texts.append(_PAIRED.format(what="Methods were compared on the same cells", more=more))
     return _flat(texts)
@@ -108,10 +109,15 @@ def _curve(target: float, sheets: Sheets) -> str:
     if weighted and len(weighted) < len(fits):
         weights += f" for {', '.join(weighted)}"
     texts = [_CURVE.format(weights=weights, target=f"{100 * target:g} %")] if fits else []
-    if "learning curve tests" in sheets:
+    if _tested(sheets, "learning curve tests"):
         what = "Kinds of labels were compared over test cells, their scores averaged over runs on the same volumes,"
         texts.append(_PAIRED.format(what=what, more=" for their number"))
     return _flat(texts)
+
+
+def _tested(sheets: Sheets, name: str) -> Rows:
+    """Rows of a table of paired comparisons that had pairs enough for a test."""
+    return [row for row in sheets.get(name, []) if row["pairs"] >= MIN_PAIRS_FOR_TEST]
 
 
 def _has(rows: Rows, column: str) -> bool:

@@ -87,7 +87,7 @@ def table_of(
     unit: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> Table:
-    """Lay rows out as a table of the report; columns that no row has are left out.
+    """Lay rows out as a table of the report; columns that no row has, or none defined, are left out.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def table_of(
         Other labels than those of `COLUMNS`.
     """
     unit = unit or next((str(row["unit"]) for row in rows if row.get("unit")), "")
-    present = [c for c in columns if any(row.get(c) is not None for row in rows)]
+    present = [c for c in columns if any(_is_defined(row.get(c)) for row in rows)]
     intensity, intensity_unit = intensity_texts(rows)
     heads = []
     for name in present:
@@ -111,6 +111,10 @@ def table_of(
     cells = [[format_value(row.get(name), name) for name in present] for row in rows[:MAX_ROWS]]
     more = len(rows) - len(cells)
     return Table(heads, cells, caption, f"{more} more rows are in the workbook (--tables)." if more > 0 else "")
+
+
+def _is_defined(value: object) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
 def table_of_tests(
@@ -127,11 +131,11 @@ def table_of_tests(
     return table_of(shown, columns, caption, labels=labels)
 
 
-def _difference(row: Row) -> dict[str, str]:
+def _difference(row: Row) -> dict[str, str | None]:
     """Difference and interval as text, rounded by the interval's width."""
     low, high = row.get("interval_low"), row.get("interval_high")
     if low is None or high is None or not (math.isfinite(low) and high > low):
-        return {"difference": format_value(row.get("difference")), "interval": "–"}
+        return {"difference": format_value(row.get("difference")), "interval": None}
     decimals = decimals_for((high - low) / 2)
     low, high, difference = (fixed(value, decimals) for value in (low, high, row["difference"]))
     return {"difference": difference, "interval": f"{low} to {high}"}

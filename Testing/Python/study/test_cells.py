@@ -121,6 +121,27 @@ def test_tests_need_enough_pairs(plotted, pairs):
     assert not np.isfinite(row["limit_low"])
 
 
+def test_one_or_two_cells_are_tabulated_and_not_plotted(plotted):
+    rows = [score(name, truth_volume=1.0, result_volume=2.0, average_surface_distance=0.1) for name in "ab"]
+    scores = Study({"net": rows}, {}, [], "cell")
+    sections = [agreement.agreement(scores, {}), *agreement.morphology_against_truth(scores, {})]
+    sections.append(groups.morphology(Study({}, {"a": [component(5.0)]}, [], "cell"), "cell", {}))
+    assert plotted == []
+    assert not any(section.figures for section in sections)
+    labels = [column.label for column in sections[1].tables[0].columns]
+    assert "difference" in labels
+    assert not {"95 % interval", "Cohen's d", "p (t-test)", "p corrected"} & set(labels)  # nothing to show
+
+
+def test_measures_that_are_not_compared_for_one_reason_share_a_sentence():
+    tables = {g: [component(5.0 + n, name=f"{g}{n}", sphericity=0.9) for n in range(3)] for g in "ab"}
+    section = groups.morphology(Study({}, tables, [], "cell"), "cell", {})
+    reasons = [text for text in section.texts if text.startswith("Not compared")]
+    assert reasons == [
+        "Not compared: comparing volume, sphericity needs two groups of 4 cells or more; group 'a' has 3."
+    ]
+
+
 def test_filopodia_of_several_radii_are_not_averaged(plotted):
     def cells(radius, name):
         more = {"thin_radius": radius, "thin_parts": 3, "thin_part_length": 2.0}

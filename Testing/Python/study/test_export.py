@@ -10,9 +10,11 @@ from openpyxl import load_workbook
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.tables import read_table
+from ACSegLib.pictures import comparison_sheet
 from ACSegLib.study.export import write_figures, write_sheets
 from ACSegLib.study.figures import MAX_BRACKETS, Bracket, strip_plot
 from ACSegLib.study.page import Figure, Section, StudyReport
+from ACSegLib.volume import Segment, Segmentation, Volume
 
 VALUES = {"a": [1.0, 2.0, 3.0], "b": [2.0, 4.0]}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -37,6 +39,16 @@ def test_every_figure_is_written_with_its_data(tmp_path):
 
 def test_the_same_figure_gives_the_same_svg():
     assert strip_plot(VALUES, "volume").svg() == strip_plot(VALUES, "volume").svg()
+
+
+def test_names_that_look_like_formulas_are_shown_as_they_are(tmp_path):
+    name = r"$\frac{1}$"  # as a formula, it is an error
+    plot = strip_plot({name: [1.0, 2.0], "b": [1.0]}, "volume", title=name)
+    assert name in plot.svg()
+    cell = Segmentation((np.ones((4, 5, 5), np.uint8),), [Segment(name, 1)])
+    volume = Volume(np.random.default_rng(0).normal(size=(4, 5, 5)).astype(np.float32))
+    comparison_sheet(volume, tmp_path / "s.png", {name: cell}, title=name)
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_many_dots_do_not_make_a_large_file():

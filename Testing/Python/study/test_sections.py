@@ -170,8 +170,8 @@ def test_the_methods_section_names_only_what_was_done(tmp_path):
     assert not any(word in overlap for word in ("distance", "Nikolov", "Crofton", "Bland", "t-test"))
     assert f"pingouin {version('pingouin')}" in overlap
     full = [
-        score("a", 0.9, 0.2, tolerance=0.1, surface_dice=0.7),
-        score("b", 0.8, 0.1, tolerance=0.2, surface_dice=0.8),
+        score(name, 0.9 - n / 50, 0.2 - n / 50, tolerance=0.1 + 0.02 * n, surface_dice=0.7 + n / 50)
+        for n, name in enumerate("abcdef")
     ]
     for n, row in enumerate(full):
         row |= {"result_volume": 5.0 + n, "truth_volume": 4.0 + n * n}
@@ -179,6 +179,8 @@ def test_the_methods_section_names_only_what_was_done(tmp_path):
     assert "surface Dice at a tolerance of 0.1 to 0.2 µm" in two
     assert "Volume was compared with the reference by two-sided paired t-tests" in two
     assert "Methods were compared on the same cells" in two
+    few = methods(scores={"network": full[:5], "otsu": full[:5]})
+    assert "t-test" not in few
     curve = [{"labels": "hand", "volumes": n, "dice": 1 - 0.3 * np.exp(-0.05 * n)} for n in (5, 10, 20)]
     assert "weighted" not in methods(curve=curve)
     weighted = [{**row, "labels": "filled", "dice_sd": 0.1} for row in curve]
