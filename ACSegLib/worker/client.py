@@ -179,14 +179,22 @@ class Worker:
             self._lost(reason)
 
     def stop(self, seconds: float = 0.0) -> None:
-        """Let the process end, as it does by itself when this one ends, and wait for that so long."""
+        """Let the process end, as it does by itself when this one ends.
+
+        Parameters
+        ----------
+        seconds : float
+            How long to wait for that, and end it from here if it does not; 0 leaves it to itself.
+        """
         process = self._process
         if process is not None:
             self._lost("The worker process was stopped.", end=False)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(seconds)
-            if process.poll() is None:
-                end_family(process)
+            if seconds > 0:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(seconds)
+                if process.poll() is None:
+                    end_family(process)
+                remove_folders(self._folders)
         if self._log is not None and self._log_path is not None:
             self._log.close()
             with contextlib.suppress(OSError):  # on Windows the process may have it open still

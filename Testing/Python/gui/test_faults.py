@@ -1,0 +1,207 @@
+"""Faults in the middle of work: the worker process dies, two editors fill at once, Slicer quits; the scene is whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import psutil
+import pytest
+from desk import Desk, ball
+from workbench import add_segmentation, add_volume, pump
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are killed by signals")
+
+
+def kill(worker):
+    """End the process as the system does when memory runs out."""
+    os.killpg(worker.pid, signal.SIGKILL)
+
+
+def walking(desk):
+    return desk.panel.messageLabel.text == "Walking"
+
+
+def test_killed_in_the_middle_of_a_fill_and_of_a_refill(desk, fake, desk_worker):
+    desk.draw()
+    drawn = desk.array()
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    pump(lambda: walking(desk))
+    kill(desk_worker)
+    pump(lambda: not desk.effect.session.running)
+    assert "memory ran out" in desk.effect.message
+    assert desk.effect.preview.node is None
+    assert np.array_equal(desk.array(), drawn)
+    fake.gate.set()
+    desk.fill()
+    assert desk.previewed()[11].any(), desk.effect.message
+
+    previewed = desk.previewed()
+    fake.gate.clear()
+    desk.draw([12])
+    desk.panel.fillButton.click()
+    pump(lambda: walking(desk))
+    kill(desk_worker)
+    pump(lambda: not desk.effect.session.running)
+    assert "memory ran out" in desk.effect.message
+    assert np.array_equal(desk.previewed(), previewed), "the last preview stays"
+    fake.gate.set()
+    desk.fill()
+    assert np.array_equal(desk.previewed()[12], ball()[12]), desk.effect.message
+    assert fake.calls[-1][0] == "fill", "the state was lost with the process"
+
+
+def test_killed_while_measuring(module, desk_worker):
+    volume = add_volume(ball().astype(np.float32) * 100)
+    node = add_segmentation(volume, ("cytoplasm",))
+    import slicer
+    from standin.effecthost import label_image
+
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetBinaryLabelmapToSegment(label_image(ball(), volume), node, "cytoplasm", logic.MODE_REPLACE)
+    module.parameters.measureSegmentation = node
+    panel = module.panels["Measure"]
+    desk_worker.start()
+    pump(lambda: desk_worker.pump() or desk_worker.ready)
+    os.killpg(desk_worker.pid, signal.SIGSTOP)
+    panel.ui.measureButton.click()
+    kill(desk_worker)
+    pump(lambda: not panel.running)
+    assert "memory ran out" in panel.ui.measureMessage.text
+    assert module.parameters.measureTable is None
+    panel.ui.measureButton.click()
+    pump(lambda: not panel.running, 120)
+    assert module.parameters.measureTable.GetNumberOfRows() > 0, panel.ui.measureMessage.text
+
+
+def test_two_editors_fill_one_after_the_other_and_do_not_disturb_each_other(scene, fake):
+    first, second = Desk(scene), Desk(scene)
+    first.draw((9, 15, 21))
+    second.draw((9, 21))
+    fake.gate.clear()
+    for desk in (first, second):
+        desk.panel.fillButton.click()
+    pump(lambda: walking(first))
+    assert not walking(second)
+    second.panel.cancelButton.click()
+    pump(lambda: not second.effect.session.running)
+    assert "Cancelled" in second.effect.message
+    assert first.effect.session.running
+    fake.gate.set()
+    pump(lambda: not first.effect.session.running)
+    second.fill()
+    assert first.previewed()[15].any()
+    assert "9, 21" in second.effect.message
+    first.draw([12])
+    first.fill()
+    assert fake.calls[-1][0] == "refill", "each keeps its own state"
+    for desk in (first, second):
+        desk.effect.cleanup()
+
+
+def test_the_volumes_voxels_are_replaced_between_two_fills(desk, fake):
+    """The worker process keeps the image of the last fill; another one under the same name must not be taken for it."""
+    import slicer
+
+    desk.draw()
+    desk.fill()
+    slicer.util.updateVolumeFromArray(desk.volume, ball().astype(np.float32) * 50)
+    desk.draw([12])
+    desk.fill()
+    assert [call[0] for call in fake.calls] == ["fill", "fill"]
+
+
+def test_voxels_that_are_changed_in_place_are_seen(desk, fake):
+    import slicer
+
+    desk.draw()
+    desk.fill()
+    slicer.util.arrayFromVolume(desk.volume)[0, 0, 0] = 7
+    slicer.util.arrayFromVolumeModified(desk.volume)
+    desk.draw([12])
+    desk.fill()
+    assert [call[0] for call in fake.calls] == ["fill", "fill"]
+
+
+def test_slicer_quits_in_the_middle_of_a_fill(desk, fake, desk_worker):
+    from ACSegPanels import working
+
+    desk.draw()
+    fake.gate.clear()
+    desk.panel.fillButton.click()
+    pump(lambda: walking(desk))
+    process, folders = psutil.Process(desk_worker.pid), list(desk_worker._folders)
+    working.stopWorker()
+    pump(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    assert not any(folder.exists() for folder in folders), "it has tidied up itself"
+
+
+def test_ten_fills_leave_no_process_file_or_observer(desk, fake, desk_worker):
+    import slicer
+
+    def observers():
+        subjects = (slicer.mrmlScene, desk.segmentation, desk.segmentation.GetSegmentation(), desk.volume)
+        return sum(subject.HasObserver(event) for subject in subjects for event in ("AnyEvent", "ModifiedEvent")), [
+            len(desk.effect._observer._tags)
+        ]
+
+    def state():
+        process = psutil.Process()
+        files = [f for folder in desk_worker._folders for f in folder.iterdir()]
+        mapped = [m for m in process.memory_maps(grouped=False) if "acseg-" in m.path]
+        return len(process.children(recursive=True)), len(files), process.num_fds(), len(mapped), observers()
+
+    def fill_and_drop():
+        desk.fill()
+        assert desk.effect.preview.node is not None, desk.effect.message
+        desk.panel.cancelButton.click()
+        pump(lambda: not desk.effect.counting and not desk.effect.session.watched)
+
+    desk.draw()
+    fill_and_drop()
+    before = state()
+    for _ in range(10):
+        fill_and_drop()
+    assert state() == before
+    assert before[1] == 0
+
+
+def test_without_room_in_memory_arrays_go_by_the_disk(desk, fake, desk_worker, monkeypatch):
+    from ACSegLib.worker import arrays
+
+    usage = arrays.shutil.disk_usage
+    full = [str(folder) for folder in desk_worker._folders if str(folder).startswith("/dev/shm")]
+    monkeypatch.setattr(
+        arrays.shutil, "disk_usage", lambda f: usage(f)._replace(free=0) if str(f) in full else usage(f)
+    )
+    desk.draw()
+    desk.fill()
+    assert desk.previewed()[11].any(), desk.effect.message
+
+
+def test_without_room_anywhere_the_message_says_so(desk, fake, monkeypatch):
+    from ACSegLib.worker import arrays
+
+    usage = arrays.shutil.disk_usage
+    desk.draw()
+    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda folder: usage(folder)._replace(free=0))
+    desk.fill()
+    assert "free some space" in desk.effect.message
+    assert desk.panel.fillButton.enabled
+    monkeypatch.setattr(arrays.shutil, "disk_usage", usage)
+    desk.fill()
+    assert desk.previewed()[11].any()
+
+
+def test_the_scene_is_closed_while_the_guide_counts(module):
+    import slicer
+
+    volume = add_volume(ball().astype(np.float32))
+    module.parameters.sourceVolume, module.parameters.segmentation = volume, add_segmentation(volume)
+    label = module.panels["Label"]
+    label.counter.count()
+    assert label.counter.busy
+    slicer.mrmlScene.Clear(0)
+    assert not label.counter.busy
