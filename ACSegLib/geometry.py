@@ -7,7 +7,7 @@ Spacing, origin and direction are in (i, j, k) order, which is (x, y, z), and in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -34,12 +34,15 @@ class Geometry:
         Direction cosines, row-major 3 x 3, columns are the directions of i, j, k (as ITK).
     unit : str
         "nm", "um", "mm", "cm", "m", "angstrom", or "px" when the physical size is unknown.
+    nifti_codes : tuple of 2 ints, optional
+        Codes of qform and sform of the NIfTI file that this place comes from: what is written on this grid keeps them.
     """
 
     spacing: Vector = (1.0, 1.0, 1.0)
     origin: Vector = (0.0, 0.0, 0.0)
     direction: tuple[float, ...] = _IDENTITY
     unit: str = "px"
+    nifti_codes: tuple[int, int] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, length in (("spacing", 3), ("origin", 3), ("direction", 9)):

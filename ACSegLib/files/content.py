@@ -22,7 +22,7 @@ from ACSegLib.volume import Geometry, Segment
 CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 #: Deflate packs no more than this many bytes into one (zlib's documentation: 1032 to 1).
-_MAX_INFLATION = 1032
+MAX_INFLATION = 1032
 
 
 @dataclass
@@ -178,7 +178,7 @@ def _bytes_packed(stream: Any) -> int | None:
         packed = stream.fileobj
     if not isinstance(packed, (io.BufferedReader, io.FileIO)):
         return None
-    return os.fstat(packed.fileno()).st_size * _MAX_INFLATION + _PACKED_BLOCK
+    return os.fstat(packed.fileno()).st_size * MAX_INFLATION + _PACKED_BLOCK
 
 
 def skip_bytes(stream: Any, count: int, path: Path) -> None:

@@ -23,6 +23,7 @@ ENDINGS = (".h5", ".hdf5")
 LAYERS = False
 
 _LISTED = 8
+_HEAP, _HEAP_BYTES = b"GCOL\1\0\0\0", 1 << 25
 _PART_BYTES = 1 << 26
 #: Bytes that HDF5 may need for its own tables when it closes a file.
 _ROOM = 1 << 24
@@ -38,6 +39,7 @@ def read(path: Path, request: Request) -> Content:
     """Read the data set asked for, or the only 3D one; spacing from `element_size_um` (z, y, x)."""
     import h5py
 
+    _check_heaps(path)
     with h5py.File(path, "r") as file:
         data = file[_chosen(file, request.dataset, path)]
         _check_type(data, path)
@@ -52,8 +54,36 @@ def inventory(path: Path) -> list[dict[str, Any]]:
     """List the data sets of numbers: path, shape, type."""
     import h5py
 
+    _check_heaps(path)
     with h5py.File(path, "r") as file:
         return [{"dataset": name, "shape": list(data.shape), "dtype": str(data.dtype)} for name, data in _numbers(file)]
+
+
+def _check_heaps(path: Path) -> None:
+    """Refuse damaged heaps of text, on which the HDF5 library runs for ever (file format specification, III.E).
+
+    A heap is a block of objects: index, count, size, and the data, filled up to 8 bytes. Of a large file, the first and
+    the last part are looked at.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as stream:
+        parts = [(0, stream.read(_HEAP_BYTES))]
+        if size > 2 * _HEAP_BYTES:
+            stream.seek(size - _HEAP_BYTES)
+        parts.append((stream.tell(), stream.read(_HEAP_BYTES)))
+    for _, data in parts:
+        at = data.find(_HEAP)
+        while at >= 0:
+            end = at + int.from_bytes(data[at + 8 : at + 16], "little")
+            place = at + 16
+            while end <= len(data) and place + 16 <= end:
+                index, length = (int.from_bytes(data[place + a : place + b], "little") for a, b in ((0, 2), (8, 16)))
+                if index == 0 and length == 0:
+                    raise FileError(
+                        f"{path}: this HDF5 file is damaged (a heap of text); copy it again from its source."
+                    )
+                place += 16 + -(-length // 8) * 8 if index else length
+            at = data.find(_HEAP, at + 4)
 
 
 def _numbers(file: Any) -> list[tuple[str, Any]]:
@@ -134,7 +164,7 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     as PlantSeg and Fiji write it), then the resolutions of the axistags, in the unit that `axis_units` names.
     """
     tags = _tags(data)
-    labels = "".join(str(d.label).lower() for d in data.dims)
+    labels = _dimension_labels(data)
     axes = axes_of("".join(str(tag["key"])[:1] for tag in tags) if tags else labels, data.ndim)
     units = _json(_attribute(data, "axis_units"))
     steps = {str(tag["key"])[:1]: _number(tag.get("resolution")) for tag in tags}
@@ -155,6 +185,15 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     return [replace(a, step=found[a.letter], unit="um") if a.letter in found else a for a in axes], _conflict(
         found, tagged
     )
+
+
+def _dimension_labels(data: Any) -> str:
+    """The labels of HDF5's dimension scales, from the attribute: its own function crashes on damaged files."""
+    words = data.attrs.get("DIMENSION_LABELS")
+    if words is None:
+        return ""
+    texts = [word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in np.ravel(words)]
+    return "".join(texts).lower()
 
 
 def _conflict(found: dict[str, float], tagged: dict[str, Axis]) -> list[str]:

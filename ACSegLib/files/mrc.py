@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,7 +14,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import Axis, place
-from ACSegLib.files.content import Content, NotHeldError, Request, native, truncated
+from ACSegLib.files.content import MAX_INFLATION, Content, NotHeldError, Request, native, truncated
 
 NAME = "MRC"
 ENDINGS = (".mrc", ".rec", ".map")
@@ -51,7 +53,7 @@ def _fits(path: Path, head: bytes, order: str) -> bool:
 
 def read(path: Path, request: Request) -> Content:
     """Read the volume in X, Y, Z order, whatever the order of the file's axes; without a cell, the unit is "px"."""
-    data, header, text = _read(path)
+    data, header, extended = _read(path)
     array = native(_writeable(_unsigned_bytes(data, header)))
     letters = _letters(header, path)
     axes, notes = _axes(header, letters)
@@ -59,11 +61,35 @@ def read(path: Path, request: Request) -> Content:
     labels = [bytes(label).decode("latin-1").strip() for label in header.label[: int(header.nlabl)]]
     meta = {"labels": [t for t in labels if t]}
     content = Content((placed.array,), placed.geometry, meta=meta, notes=[*placed.notes, *notes])
-    content = record.restore(content, text)
-    return _own_type(content, text)
+    content.notes += _note_of_microscope(extended.pixel, content)
+    content = record.restore(content, extended.record)
+    return _own_type(content, extended.record)
 
 
-def _mapped(path: Path) -> tuple[np.ndarray, Any, str | None] | None:
+def _require_bytes(path: Path) -> None:
+    """Raise FileError where the header promises more than the file holds, before mrcfile reserves memory for it."""
+    with open(path, "rb") as stream:
+        head = stream.read(_HEADER_BYTES)
+    packed = head[:2] in (b"\x1f\x8b", b"BZ")
+    if head[:2] == b"\x1f\x8b":
+        import gzip
+
+        with gzip.open(path) as stream:
+            head = stream.read(_HEADER_BYTES)
+    if len(head) < _HEADER_BYTES or head[:2] == b"BZ":
+        return
+    order = ">" if head[212:214] == b"\x11\x11" else "<"
+    words = np.frombuffer(head[:256], order + "i4")
+    sizes, mode, extended = [int(n) for n in words[:3]], int(words[3]), int(words[23])
+    if mode not in _MODES or min(sizes) < 1 or extended < 0:
+        return  # mrcfile says what is wrong
+    promised = _HEADER_BYTES + extended + math.prod(sizes) * np.dtype(_MODES[mode]).itemsize
+    most = path.stat().st_size * (MAX_INFLATION if packed else 1)
+    if promised > most + _HEADER_BYTES:
+        raise truncated(path, most, promised)
+
+
+def _mapped(path: Path) -> tuple[np.ndarray, Any, _Extended] | None:
     """Map the voxels of a file that shall stay on the disk; None where it is packed, swapped or not large."""
     import mrcfile
 
@@ -72,7 +98,7 @@ def _mapped(path: Path) -> tuple[np.ndarray, Any, str | None] | None:
     if packed or not lazy.wanted((path.stat().st_size,), np.dtype(np.uint8)):
         return None
     with mrcfile.open(path, permissive=True, header_only=True) as file:
-        header, text = file.header.copy(), _record_text(file)
+        header, extended = file.header.copy(), _extended(file)
     dtype = np.dtype(_MODES.get(int(header.mode), "c8")).newbyteorder(header.mode.dtype.byteorder)
     shape = (int(header.nz), int(header.ny), int(header.nx))
     offset = _HEADER_BYTES + int(header.nsymbt)
@@ -80,15 +106,16 @@ def _mapped(path: Path) -> tuple[np.ndarray, Any, str | None] | None:
         return None
     if path.stat().st_size < offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize:
         _refuse(path, header)
-    return np.memmap(path, dtype, "c", offset, shape), header, text
+    return np.memmap(path, dtype, "c", offset, shape), header, extended
 
 
-def _read(path: Path) -> tuple[np.ndarray, Any, str | None]:
+def _read(path: Path) -> tuple[np.ndarray, Any, _Extended]:
     """Voxels, header, and what ACSeg wrote into the extended header."""
     import mrcfile
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks of data and header that matter follow here
+        _require_bytes(path)
         mapped = _mapped(path)
         if mapped is not None:
             return mapped
@@ -96,7 +123,7 @@ def _read(path: Path) -> tuple[np.ndarray, Any, str | None]:
     with file:
         if file.data is None:
             _refuse(path, file.header)
-        return file.data, file.header.copy(), _record_text(file)
+        return file.data, file.header.copy(), _extended(file)
 
 
 def _refuse(path: Path, header: Any) -> NoReturn:
@@ -156,23 +183,49 @@ def _axes(header: Any, letters: str) -> tuple[list[Axis], list[str]]:
         origin = np.array([starts[letter] for letter in "xyz"]) * spacing
     unit = "angstrom" if known else None
     axes = {"xyz"[n]: Axis("xyz"[n], float(spacing[n]), unit, float(origin[n])) for n in range(3)}
-    return [axes[letter] for letter in letters[::-1]], _notes(header, known)
+    return [axes[letter] for letter in letters[::-1]], _notes(header, known, letters)
 
 
-def _notes(header: Any, known: bool) -> list[str]:
-    """What the header contradicts itself in: angles that are not right ones, a cell of another count of voxels."""
+def _notes(header: Any, known: bool, letters: str) -> list[str]:
+    """What the header contradicts itself in: angles that are not right ones, a cell of another number of voxels."""
     notes = []
     angles = np.array([header.cellb.alpha, header.cellb.beta, header.cellb.gamma], float)
     if known and np.all(np.isfinite(angles)) and angles.any() and np.abs(angles - 90).max() > 0.1:
         listed = ", ".join(f"{angle:g}" for angle in angles)
         notes.append(f"states cell angles of {listed} degrees, which were taken as 90.")
+    held = dict(zip(letters, (int(header.nx), int(header.ny), int(header.nz)), strict=True))
+    samples, size = [int(header.mx), int(header.my), int(header.mz)], [held[letter] for letter in "xyz"]
+    if known and samples != size and not (int(header.ispg) == 0 and samples[:2] == size[:2]):
+        cell, found = (" x ".join(map(str, numbers)) for numbers in (samples, size))
+        notes.append(f"states a cell of {cell} voxels and holds {found}; the voxel size is that of the cell's voxels.")
     return notes
 
 
-def _record_text(file: Any) -> str | None:
-    if bytes(file.header.exttyp) != _EXTENDED_TYPE:
-        return None
-    return file.extended_header.tobytes().rstrip(b"\0").decode("utf-8", "replace")
+def _note_of_microscope(pixel: float, content: Content) -> list[str]:
+    """A note where the pixel size (angstrom) in the extended header of a microscope is not that of the cell."""
+    cell = content.geometry.spacing[0]
+    if pixel <= 0 or content.geometry.unit != "angstrom" or abs(pixel / cell - 1) < 1e-2:
+        return []
+    return [f"states pixels of {pixel:g} angstrom in its extended header and {cell:g} by its cell; the cell was taken."]
+
+
+@dataclass(frozen=True)
+class _Extended:
+    """What ACSeg reads of an extended header: its own record, or the pixel size of a microscope (FEI), in angstrom."""
+
+    record: str | None = None
+    pixel: float = 0.0
+
+
+def _extended(file: Any) -> _Extended:
+    kind = bytes(file.header.exttyp)
+    if kind == _EXTENDED_TYPE:
+        return _Extended(file.extended_header.tobytes().rstrip(b"\0").decode("utf-8", "replace"))
+    rows = file.indexed_extended_header if kind in (b"FEI1", b"FEI2") else None
+    if rows is None or len(rows) == 0 or "Pixel size X" not in (rows.dtype.names or ()):
+        return _Extended()
+    size = float(rows["Pixel size X"][0]) * 1e10
+    return _Extended(pixel=size if np.isfinite(size) else 0.0)
 
 
 def _own_type(content: Content, text: str | None) -> Content:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import zlib
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,7 +59,8 @@ def read(path: Path, request: Request) -> Content:
             continue
     array, _ = arrange(array, list("ccctzyx"[-array.ndim :]), path)
     geometry, notes = _geometry(image.header, path)
-    meta = {"description": _text(image.header["descrip"]), "nifti_codes": _codes(image.header)}
+    geometry = replace(geometry, nifti_codes=_codes(image.header))
+    meta = {"description": _text(image.header["descrip"])}
     content = Content((array,), geometry, meta=meta, notes=notes)
     texts = [_extension_text(extension) for extension in image.header.extensions]
     content.segments = next((rows for rows in map(label_tables.read_xml, texts) if rows), None)
@@ -122,9 +123,9 @@ def _text(value: Any) -> str:
     return bytes(value.item()).decode("ascii", "replace").strip("\0 ")
 
 
-def _codes(header: Any) -> list[int]:
+def _codes(header: Any) -> tuple[int, int]:
     """The codes of qform and sform, which say what the two places mean; 0 is no place."""
-    return [int(header["qform_code"]), int(header["sform_code"])]
+    return int(header["qform_code"]), int(header["sform_code"])
 
 
 def _geometry(header: Any, path: Path) -> tuple[Geometry, list[str]]:
@@ -202,12 +203,12 @@ def _contradictions(header: Any, used: str, matrix: np.ndarray, spacing: np.ndar
     return notes
 
 
-def _write_place(header: Any, geometry: Geometry, codes: Sequence[int] | None) -> None:
+def _write_place(header: Any, geometry: Geometry) -> None:
     """Write pixdim, qform and sform with the codes of the image that the content came from, or else 1 (as ITK does).
 
     Codes of 0 are kept only where the place is the one that ITK gives to files without codes.
     """
-    qform, sform = codes or (1, 1)
+    qform, sform = geometry.nifti_codes or (1, 1)
     plain = geometry.origin == (0.0, 0.0, 0.0) and np.allclose(geometry.direction, np.eye(3).ravel(), atol=1e-6)
     if not (qform or sform) and not plain:
         qform = sform = 1
@@ -229,7 +230,7 @@ def write(content: Content, path: Path) -> list[str]:
         geometry = geometry.in_unit("mm" if geometry.unit == "cm" else "um")
     kind = nibabel.Nifti2Image if max(array.shape) > 32767 else nibabel.Nifti1Image
     image = kind(array.transpose(), None, dtype=array.dtype)
-    _write_place(image.header, geometry, content.meta.get("nifti_codes"))
+    _write_place(image.header, geometry)
     names = {unit: name for name, unit in _UNITS.items()}
     image.header.set_xyzt_units(names.get(geometry.unit, "unknown"))
     image.header.extensions.append(

@@ -32,6 +32,8 @@ _TYPES = {
     "u8": "uint64", "f4": "float", "f8": "double",
 }  # fmt: skip
 _HEADER_LIMIT = 1 << 24
+_DIMENSION = re.compile(r"dimension:\s*(\d{1,9})\b", re.IGNORECASE)
+_MAX_DIMENSION = 16
 _SPREAD = re.compile(r"data ?file:\s*(LIST\b|\S*%)", re.IGNORECASE)
 _SPACES = {"right-anterior-superior": "RAS", "left-anterior-superior": "LAS", "left-posterior-superior": "LPS"}
 
@@ -77,6 +79,9 @@ def _header_lines(stream: IO[bytes], path: Path) -> list[str]:
         if _SPREAD.match(line):
             raise FileError(f"{path}: its voxels are spread over several files ({line}); save it as one .nrrd file.")
         lines.append(line)
+        dimension = _DIMENSION.match(line)
+        if dimension and int(dimension[1]) > _MAX_DIMENSION:
+            raise FileError(f"{path}: states {dimension[1]} dimensions; NRRD has {_MAX_DIMENSION} at most.")
         if not line.strip():
             return lines
     if any(line.lower().startswith(("data file:", "datafile:")) for line in lines):

@@ -51,7 +51,7 @@ def restore(content: Content, source: str | Mapping[str, Any] | None) -> Content
     geometry = content.geometry
     stored = _stored_geometry(values)
     if stored is not None and values.get("size") == list(content.array.shape[::-1]) and _agrees(stored, geometry):
-        geometry = stored
+        geometry = replace(stored, nifti_codes=geometry.nifti_codes)
     segments = content.segments
     if isinstance(values.get("segments"), list):
         segments = [segment_from_json(row) for row in values["segments"]]

@@ -12,8 +12,8 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record, tiff_metadata
-from ACSegLib.files.axes import geometry_of, place
-from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Request, native
+from ACSegLib.files.axes import arrange, geometry_of, place
+from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Request, native, truncated
 from ACSegLib.volume import Geometry, Segment
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters is raised; the rest confuses
@@ -26,6 +26,9 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGEJ_TYPES = ("u1", "u2", "f4")
 _OME_UNIT = {"nm": "nm", "um": "µm", "mm": "mm", "cm": "cm", "m": "m", "angstrom": "Å", "px": "pixel"}
 _LUT_ENTRIES = 256
+#: How many bytes one byte can be unpacked to: none, LZW, deflate (two codes), PackBits; and others, generously.
+_MAX_INFLATION = {1: 1, 5: 4096, 8: 1032, 32946: 1032, 32773: 128}
+_MAX_INFLATION_ELSE = 1 << 17
 _OME_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
 
 
@@ -47,6 +50,9 @@ def read(path: Path, request: Request) -> Content:
         series, text = finest.levels[level], _record_text(file)
         letters, more = tiff_metadata.letters_of(finest.axes, finest.shape, file.is_ome)
         sizes = _sizes(file, number, letters, path)
+        if record.parse(text) is None:  # refused before its voxels are read
+            arrange(np.broadcast_to(np.zeros((), series.dtype), series.shape), list(letters), path)
+        _require_bytes(series, path)
         if level:
             sizes = tiff_metadata.coarser(sizes, letters, finest.shape, series.shape)
         array = record.reshaped(native(_voxels(path, series)), text)
@@ -119,6 +125,22 @@ def _planes(series: Any) -> int:
     if series.dataoffset is None:
         return sum(page is not None for page in series.pages)
     return math.prod(size for letter, size in zip(series.axes, series.shape, strict=True) if letter not in "YXS")
+
+
+def _require_bytes(series: Any, path: Path) -> None:
+    """Raise FileError where pages promise more voxels than their bytes can be unpacked to."""
+    for page in [series.keyframe] if series.dataoffset is not None else series.pages:
+        if page is None:
+            continue
+        keyframe = page.keyframe
+        packed = min(sum(page.databytecounts), path.stat().st_size)
+        if series.dataoffset is not None:
+            packed, promised = path.stat().st_size - series.dataoffset, series.nbytes
+        else:
+            promised = keyframe.nbytes
+        most = packed * _MAX_INFLATION.get(int(keyframe.compression), _MAX_INFLATION_ELSE)
+        if promised > most:
+            raise truncated(path, most, promised)
 
 
 def _voxels(path: Path, series: Any) -> np.ndarray:

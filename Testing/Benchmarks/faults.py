@@ -54,8 +54,9 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=12000, help="number of damaged files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for the files with which something is wrong")
+    parser.add_argument("--only", default="*", help="names of the good files to damage, such as '*.h5'")
     options = parser.parse_args()
-    tally = run(options.files, options.seed, options.keep)
+    tally = run(options.files, options.seed, options.keep, options.only)
     print(f"{sum(tally.outcomes.values()):,} files in {tally.seconds:.0f} s, {tally.memory / 2**20:.0f} MiB at most")
     for outcome, count in sorted(tally.outcomes.items()):
         print(f"  {outcome:<28} {count:>7,}")
@@ -65,12 +66,12 @@ def main() -> int:
     return 1 if tally.faults else 0
 
 
-def run(count: int, seed: int = 0, keep: Path | None = None) -> Tally:
-    """Damage and open `count` files."""
+def run(count: int, seed: int = 0, keep: Path | None = None, only: str = "*") -> Tally:
+    """Damage and open `count` files, in turn those whose names fit `only`."""
     generator = random.Random(seed)
     tally, start = Tally(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="acseg-faults-") as folder:
-        good = make_good_files(Path(folder) / "good")
+        good = [path for path in make_good_files(Path(folder) / "good") if path.match(only)]
         with Opener() as opener:
             for n in range(count):
                 _one(n, generator, good, Path(folder), opener, tally, keep)

@@ -229,3 +229,52 @@ def test_escape_sequences_do_not_reach_the_terminal(tmp_path, capsys):
     shown = capsys.readouterr()
     assert not set("\x1b\x07\u202e") & set(shown.out + shown.err)
     assert printable("Zellkörper β\n\t10 µm") == "Zellkörper β\n\t10 µm"
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.mrc", "a.dcm"])
+def test_headers_that_promise_more_than_the_file_holds_take_no_memory(name, tmp_path):
+    """Others reserve what the header promises before they read."""
+    import resource
+
+    import mrcfile
+    import SimpleITK
+    import tifffile
+
+    path = tmp_path / name
+    if name == "a.tif":
+        tifffile.imwrite(path, ARRAY, photometric="minisblack", metadata=None, compression="zlib", rowsperstrip=5)
+        with tifffile.TiffFile(path, mode="r+b") as file:
+            for page in file.pages:
+                page.tags["ImageLength"].overwrite(200_000_000)
+    elif name == "a.mrc":
+        with mrcfile.new(path) as file:
+            file.set_data(ARRAY)
+        data = bytearray(path.read_bytes())
+        data[8:12] = (100_000_000).to_bytes(4, "little")
+        path.write_bytes(data)
+    else:
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(ARRAY), str(path), imageIO="GDCMImageIO")
+        data = path.read_bytes()
+        at = data.index(b"\x28\x00\x08\x00")  # NumberOfFrames
+        path.write_bytes(data[: at + 4] + (8).to_bytes(4, "little") + b"99999999" + data[at + 10 :])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FileError, match=name):
+        open_volume(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+
+
+def test_a_damaged_heap_of_hdf5_does_not_hang(tmp_path):
+    """Zeros in a heap of text, on which the HDF5 library runs for ever."""
+    save_volume(volume("u1", STRAIGHT), tmp_path / "a.h5")
+    data = bytearray((tmp_path / "a.h5").read_bytes())
+    at = data.index(b"GCOL") + 16
+    data[at : at + 64] = bytes(64)
+    (tmp_path / "a.h5").write_bytes(data)
+    with pytest.raises(FileError, match="damaged"):
+        open_volume(tmp_path / "a.h5")
+
+
+def test_a_header_of_too_many_dimensions_is_refused_at_once(tmp_path):
+    (tmp_path / "a.nrrd").write_text(NRRD.replace("dimension: 3", "dimension: 999999") + "\n")
+    with pytest.raises(FileError, match="999999 dimensions"):
+        open_volume(tmp_path / "a.nrrd")

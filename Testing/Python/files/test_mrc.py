@@ -3,6 +3,7 @@
 import gzip
 import io
 import struct
+import warnings
 
 import mrcfile
 import numpy as np
@@ -161,3 +162,34 @@ def test_what_no_mode_holds_is_refused(values, tmp_path):
     with pytest.raises(FileError, match=r"cannot write .*a\.mrc: MRC has no"):
         save_volume(Volume(np.broadcast_to(values, (3, 4, 2)), STRAIGHT), tmp_path / "a.mrc")
     assert not (tmp_path / "a.mrc").exists()
+
+
+@pytest.mark.parametrize("pixel", [0.0, 5.0, 7.0])
+def test_the_pixel_size_of_a_microscope_that_differs_is_told(pixel, tmp_path):
+    """mrcfile reads extended headers of FEI; sizes in them are in metres."""
+    from mrcfile.dtypes import get_ext_header_dtype
+
+    with mrcfile.new(tmp_path / "a.mrc") as file:
+        extended = np.zeros(4, get_ext_header_dtype(b"FEI1"))  # one for each section
+        extended["Metadata size"], extended["Pixel size X"] = extended.dtype.itemsize, pixel * 1e-10
+        file.set_extended_header(extended)
+        file.header.exttyp = b"FEI1"
+        file.set_data(np.zeros((4, 5, 6), np.float32))
+        file.set_volume()
+        file.voxel_size = 5.0
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = open_volume(tmp_path / "a.mrc")
+    np.testing.assert_allclose(found.geometry.spacing, 5.0)
+    assert any("7 angstrom" in str(one.message) for one in told) == (pixel == 7.0)
+
+
+def test_a_cell_of_another_number_of_voxels_is_told(tmp_path):
+    with mrcfile.new(tmp_path / "a.mrc") as file:
+        file.set_data(np.zeros((4, 5, 6), np.float32))
+        file.set_volume()
+        file.voxel_size = 5.0
+        file.header.mx, file.header.cella.x = 12, 60.0
+    with pytest.warns(UserWarning, match="a cell of 12 x 5 x 4 voxels and holds 6 x 5 x 4"):
+        found = open_volume(tmp_path / "a.mrc")
+    np.testing.assert_allclose(found.geometry.spacing, 5.0)
