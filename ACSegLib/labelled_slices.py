@@ -58,7 +58,7 @@ def both_names(axis: str) -> str:
 
 @dataclass(frozen=True)
 class LabelledSlices:
-    """What the detector found.
+    """Result of the detector.
 
     Attributes
     ----------
@@ -134,20 +134,20 @@ def find_labelled_slices(
         axis = checked_axis(axis)
     if declared and axis == "auto":
         later = labelled & ~mark_slices(labelled.shape, declared)
-        found = find_labelled_slices(labelled) if later.any() else LabelledSlices()
-        if not found.problem(""):
-            names = [name for name in AXES if name in declared or name in found.slices]
-            slices = {name: sorted({*declared.get(name, []), *found.slices.get(name, [])}) for name in names}
-            return replace(found, slices=slices)
+        detected = find_labelled_slices(labelled) if later.any() else LabelledSlices()
+        if not detected.problem(""):
+            names = [name for name in AXES if name in declared or name in detected.slices]
+            slices = {name: sorted({*declared.get(name, []), *detected.slices.get(name, [])}) for name in names}
+            return replace(detected, slices=slices)
     packed, numbers = _packed(labelled)
     if not packed.size:
         return LabelledSlices()
-    found = _find(packed, axis, numbers)
+    detected = _find(packed, axis, numbers)
 
     def unpacked(slices: dict[str, list[int]]) -> dict[str, list[int]]:
         return {name: numbers[AXES.index(name)][chosen].tolist() for name, chosen in slices.items()}
 
-    return replace(found, slices=unpacked(found.slices), stray=unpacked(found.stray))
+    return replace(detected, slices=unpacked(detected.slices), stray=unpacked(detected.stray))
 
 
 def _packed(labelled: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -306,7 +306,7 @@ def _single_axis(labelled: np.ndarray, profiles: list[_Profile]) -> dict[str, li
 
 
 def _is_thin(numbers: Sequence[int], extent: int) -> bool:
-    """Whether adjacent slices make stacks that are thin beside an extent of the labels; single slices always are."""
+    """Whether adjacent slices make stacks that are thin for an extent of the labels; single slices are thin."""
     thickness = max(len(run) for run in _runs(numbers))
     return thickness == 1 or thickness <= MAX_BOX_THICKNESS * extent
 
@@ -340,13 +340,13 @@ def _several_axes(labelled: np.ndarray, profiles: list[_Profile], forced: bool) 
     left_over = np.count_nonzero(rest)
     if not forced and left_over > MAX_LEFT_OVER * profiles[0].voxels.sum():
         return LabelledSlices(dense=True)
-    found = _without_stray({name: slices[name] for name in AXES if name in slices}, profiles)
+    detected = _without_stray({name: slices[name] for name in AXES if name in slices}, profiles)
     if left_over:
-        main = max(found.slices, key=lambda name: len(found.slices[name]))
+        main = max(detected.slices, key=lambda name: len(detected.slices[name]))
         across = tuple(a for a in range(3) if a != AXES.index(main))
-        numbers = {*found.stray.get(main, []), *np.flatnonzero(rest.any(axis=across)).tolist()}
-        found.stray[main] = sorted(numbers)
-    return found
+        numbers = {*detected.stray.get(main, []), *np.flatnonzero(rest.any(axis=across)).tolist()}
+        detected.stray[main] = sorted(numbers)
+    return detected
 
 
 def _without_stray(slices: dict[str, list[int]], profiles: list[_Profile]) -> LabelledSlices:
@@ -362,7 +362,7 @@ def _without_stray(slices: dict[str, list[int]], profiles: list[_Profile]) -> La
 
 
 def _stray(numbers: list[int], profile: _Profile) -> set[int]:
-    """Slices whose number of labelled voxels is tiny beside that of the slices around them.
+    """Slices whose number of labelled voxels is tiny compared with the slices around them.
 
     Adjacent slices of similar size are judged together: by the largest of them.
     """

@@ -1,7 +1,7 @@
 """Image features for the appearance prior: intensity, edges and second derivatives at four scales.
 
 Two coarse levels (about 2 and 4 voxels) are computed once for the volume; the two fine scales slab by slab, so the
-memory beside the image is a sixth of it.
+memory in addition to the image is a sixth of it.
 """
 
 from __future__ import annotations
@@ -189,13 +189,13 @@ def _native(image: np.ndarray) -> np.ndarray:
 
 def _noise(features: ImageFeatures) -> float:
     """Robust standard deviation of neighbour differences, in three places of the volume."""
-    found: list[Any] = []
+    differences: list[np.ndarray] = []
     planes = len(features.image)
     for k in sorted({planes // 4, planes // 2, (3 * planes) // 4}):
         edges, _ = features.slab(k, min(k + 2, planes))
         for axis in (1, 2):
-            found.append(np.abs(np.diff(edges, axis=axis)).ravel())
-    size = np.concatenate(found)
+            differences.append(np.abs(np.diff(edges, axis=axis)).ravel())
+    size = np.concatenate(differences)
     typical = 1.4826 * float(np.median(size))
     # an image without noise has a median of 0: then a hundredth of its usual range is small
     return max(typical, 0.25 * float(np.mean(size)), 1e-3)

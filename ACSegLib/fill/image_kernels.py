@@ -1,6 +1,6 @@
 """Compiled loops on the image: scaling, smoothing, features, and the prior network.
 
-Everything is float32, C-contiguous and in (slice, row, column) order, whatever axis the slices were drawn on. Each
+Everything is float32, C-contiguous and in (slice, row, column) order, whatever the axis of the labelled slices. Each
 public function spreads its loop over the cores; none of them sums across ranges, so results do not depend on their
 number.
 """
@@ -15,7 +15,7 @@ from numba import njit
 
 from ACSegLib.threads import spread
 
-#: How the loops are compiled; the code is cached beside this file, or in the user's cache folder.
+#: How the loops are compiled; the code is cached next to this file, or in the user's cache folder.
 _JIT: Any = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, boundscheck=False)
 
 

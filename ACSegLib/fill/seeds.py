@@ -23,6 +23,9 @@ from ACSegLib.volume import Segment, Segmentation
 #: Values of `Seeds.classes` where nothing is known, and where nothing is asked (outside of the image).
 UNKNOWN, OUTSIDE = -1, -2
 
+#: Planes that are copied at a time where they do not lie together in memory.
+PLANES_AT_ONCE = 32
+
 #: Label values up to this are translated by a table, larger ones by their rank.
 MAX_TABLE = 1 << 20
 
@@ -122,14 +125,14 @@ def collect_seeds(labels: Segmentation, options: SeedOptions | None = None, prev
     """
     options = options or SeedOptions()
     roles = _Roles.of(labels, options)
-    found = _find_slices(labels, roles, options)
-    checksums = _plane_checksums(labels, _primary(found.slices))
+    labelled = _find_slices(labels, roles, options)
+    checksums = _plane_checksums(labels, _primary(labelled.slices))
     read: tuple[np.ndarray, list[tuple[int, ...]]] | None = None
     if previous is not None:
-        read = _read_changed_planes(labels, roles, found.slices, options.outside, checksums, previous)
-    classes, table = read or _read_planes(labels, roles, found.slices, options.outside)
-    warnings = [*found.notes(), *_warnings(classes, table, found.slices, labels)]
-    return Seeds(classes, table, list(labels.segments), found.slices, checksums, warnings)
+        read = _read_changed_planes(labels, roles, labelled.slices, options.outside, checksums, previous)
+    classes, table = read or _read_planes(labels, roles, labelled.slices, options.outside)
+    warnings = [*labelled.notes(), *_warnings(classes, table, labelled.slices, labels)]
+    return Seeds(classes, table, list(labels.segments), labelled.slices, checksums, warnings)
 
 
 @dataclass(frozen=True)
@@ -149,11 +152,14 @@ class _Roles:
 
     def labelled(self, labels: Segmentation) -> np.ndarray:
         """Voxels of the segments that are filled, bool."""
-        mask = np.zeros(labels.shape, bool)
+        masks = []
         for number, layer in enumerate(labels.layers):
-            values = [labels.segments[r].value for r in self.rows if labels.segments[r].layer == number]
-            mask |= _translated(layer, values, [True] * len(values), bool)
-        return mask
+            values = {labels.segments[r].value for r in self.rows if labels.segments[r].layer == number}
+            if all(value in values for value in range(1, min(int(layer.max(initial=0)), len(values) + 1) + 1)):
+                masks.append(layer != 0)
+            else:
+                masks.append(_translated(layer, list(values), [True] * len(values), bool))
+        return masks[0] if len(masks) == 1 else np.logical_or.reduce(masks)
 
 
 def _translated(layer: np.ndarray, values: Sequence[int], codes: Sequence[int], dtype: type) -> np.ndarray:
@@ -172,7 +178,7 @@ def _translated(layer: np.ndarray, values: Sequence[int], codes: Sequence[int], 
 
 
 def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> LabelledSlices:
-    """The labelled slices, found or as listed; none for scribbles."""
+    """The labelled slices, detected or as listed; none for scribbles."""
     labelled = roles.labelled(labels)
     if not labelled.any():
         raise InputError(f"labels {labels.name!r} hold no labelled voxel; label at least one slice.")
@@ -190,16 +196,16 @@ def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> L
         return LabelledSlices(slices)
     if roles.background is not None:
         labelled |= labels.mask(roles.background)
-    found = find_labelled_slices(labelled, options.axis, declared_slices(labels))
-    problem = found.problem(labels.name)
+    detected = find_labelled_slices(labelled, options.axis, declared_slices(labels))
+    problem = detected.problem(labels.name)
     if problem:
         raise InputError(problem)
-    return found
+    return detected
 
 
 def _listed_slices(slices: Sequence[int] | Mapping[str, Sequence[int]], axis: str) -> dict[str, list[int]]:
     if not len(slices):
-        raise InputError("the list of labelled slices is empty; leave it out to have them found.")
+        raise InputError("the list of labelled slices is empty; leave it out to detect them.")
     if isinstance(slices, Mapping):
         return {
             checked_axis(name): sorted({int(n) for n in numbers}) for name, numbers in slices.items() if len(numbers)
@@ -232,8 +238,11 @@ def _plane_checksums(labels: Segmentation, axis: int) -> list[int]:
     """A checksum for each plane along an array axis, over all layers."""
     sums = [0] * labels.shape[axis]
     for layer in labels.layers:
-        for k in range(len(sums)):
-            sums[k] = zlib.crc32(np.ascontiguousarray(np.take(layer, k, axis)).data, sums[k])
+        planes = np.moveaxis(layer, axis, 0)
+        for start in range(0, len(sums), PLANES_AT_ONCE):
+            block = np.ascontiguousarray(planes[start : start + PLANES_AT_ONCE])
+            for k, plane in enumerate(block, start):
+                sums[k] = zlib.crc32(plane.data, sums[k])
     return sums
 
 
@@ -317,7 +326,9 @@ def count_classes(classes: np.ndarray, count: int) -> np.ndarray:
     """Number of known voxels of each class, (count,); plane by plane, so no large copy is made."""
     total = np.zeros(count, np.int64)
     for plane in classes:
-        total += np.bincount(plane[plane >= 0], minlength=count)
+        known = plane >= 0
+        if known.any():
+            total += np.bincount(plane[known], minlength=count)
     return total
 
 
@@ -326,7 +337,7 @@ def _warnings(
 ) -> list[str]:
     """What a person should know about their labels."""
     notes = []
-    if not (classes == UNKNOWN).any():
+    if not any((plane == UNKNOWN).any() for plane in classes):
         notes.append("every slice is labelled: there is nothing to fill.")
     if slices and sum(map(len, slices.values())) == 1:
         axis, numbers = next(iter(slices.items()))

@@ -38,7 +38,7 @@ class Solver(ABC):
         Parameters
         ----------
         prior, start : ndarray of float32, (R, K, J, I)
-            Prior and first guess of each class; `start` is overwritten with the result.
+            Prior and initial value of each class; `start` is overwritten with the result.
         tolerance : float
             Bound on the error of the probabilities.
         """

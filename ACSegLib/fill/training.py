@@ -38,7 +38,7 @@ def train_classifier(
     steps = STEPS if steps is None else steps
     rng = np.random.default_rng(seed)
     mean, std = samples.x.mean(0), samples.x.std(0)
-    # nothing can be learnt from a feature that was the same everywhere; it must not speak up where it is another
+    # nothing can be learned from a feature that was the same everywhere; it must not count where it differs
     std[std < MIN_FEATURE_SPREAD] = np.inf
     count = samples.x.shape[1]
     x = np.ones((len(samples.x), count + 1), np.float32)

@@ -17,7 +17,7 @@ from ACSegLib.threads import spread
 #: Rows are dealt out in this many blocks; a constant, so that sums are the same on any number of cores.
 BLOCKS = 64
 
-#: How the loops are compiled; the code is cached beside this file, or in the user's cache folder.
+#: How the loops are compiled; the code is cached next to this file, or in the user's cache folder.
 _JIT: Any = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, boundscheck=False)
 
 

@@ -1,4 +1,4 @@
-"""Refine a prediction by a random walk that starts from the voxels the network is sure of.
+"""Refine a prediction by a random walk that starts from the voxels of which the network is certain.
 
 What the network says with confidence, away from any surface, becomes seeds, background included; the band between is
 decided by the random walk on the image itself, at its own resolution. It serves where a network worked on a coarse
@@ -97,9 +97,9 @@ def refine_by_walk(
     present = [int(c) for c in np.unique(seeds) if c >= 0]
     box = bounding_box(unsure, margin=1)  # and the seeds around it
     if len(present) < 2 or box is None:
-        report["notes"] = [*report["notes"], "nothing was sure enough to start a walk from; the prediction was kept"]
+        report["notes"] = [*report["notes"], "no voxel was certain enough to be a seed; the prediction was kept"]
         return Result(prediction.segmentation, prediction.probabilities, report)
-    progress(0.1, "walking from the sure voxels")
+    progress(0.1, "random walk from the certain voxels")
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     decided = _walk(volume.array[place], seeds[box], probabilities[(slice(None), *box)], present, progress)
@@ -172,9 +172,9 @@ def _band(volume: Volume, prediction: Prediction) -> int:
 
 
 def confident_seeds(labels: np.ndarray, probabilities: np.ndarray, values: Iterable[int], band: int) -> np.ndarray:
-    """Output channel where the network is sure and no other class lies within `band` voxels; -1 elsewhere.
+    """Output channel where the network is certain and no other class lies within `band` voxels; -1 elsewhere.
 
-    A component too thin to survive keeps its surest voxels: a seed on its axis is better than none.
+    A component too thin to survive keeps its most certain voxels: a seed on its axis is better than none.
 
     Parameters
     ----------
@@ -194,8 +194,8 @@ def confident_seeds(labels: np.ndarray, probabilities: np.ndarray, values: Itera
     for channel, value in enumerate(values):
         mask = labels == value
         probability = np.asarray(probabilities[channel], np.float32)
-        sure = mask & (probability > CERTAIN)
-        core = binary_erosion(mask, iterations=band, border_value=1) & sure
+        certain = mask & (probability > CERTAIN)
+        core = binary_erosion(mask, iterations=band, border_value=1) & certain
         if value:
             parts, count = label(mask)
             reached = np.zeros(count + 1, bool)

@@ -44,7 +44,7 @@ def test_second_derivatives_have_the_eigenvalues_that_scikit_image_finds(image: 
     assert np.allclose(out[2:][(slice(None), *inner)], values[(slice(None), *inner)], atol=2e-5)
 
 
-def test_scaling_clips_hot_voxels_but_keeps_drawn_beads() -> None:
+def test_scaling_clips_hot_voxels_but_keeps_labelled_beads() -> None:
     rng = np.random.default_rng(0)
     image = rng.normal(100, 5, (40, 40, 40)).astype(np.float32)
     image[3, 3, 3] = 1e9

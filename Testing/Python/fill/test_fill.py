@@ -1,4 +1,4 @@
-"""The fill from end to end on phantoms: accuracy, faithfulness to the drawing, refills, odd inputs."""
+"""The fill from end to end on phantoms: accuracy, faithfulness to the labels, refills, odd inputs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def drawn() -> tuple[Volume, Segmentation, np.ndarray]:
+def labelled() -> tuple[Volume, Segmentation, np.ndarray]:
     image, labels = scene()
     geometry = Geometry((30.0, 30.0, 30.0), (5.0, -7.0, 11.0), unit="nm")
     table = Segmentation.from_labels(sparse(labels), geometry, {1: "cytoplasm", 2: "bead"})
@@ -58,13 +58,13 @@ def drawn() -> tuple[Volume, Segmentation, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def filled(drawn):
-    volume, labels, _ = drawn
+def filled(labelled):
+    volume, labels, _ = labelled
     return fill(volume, labels, probabilities=True)
 
 
-def test_the_fill_finds_what_was_not_drawn(drawn, filled) -> None:
-    _, _, truth = drawn
+def test_structures_between_labelled_slices_are_filled(labelled, filled) -> None:
+    _, _, truth = labelled
     result = filled.segmentation.labels
     hidden = np.ones(len(truth), bool)
     hidden[filled.slices["k"]] = False
@@ -73,9 +73,9 @@ def test_the_fill_finds_what_was_not_drawn(drawn, filled) -> None:
     assert dice(result[hidden] == 2, truth[hidden] == 2) > 0.9
 
 
-def test_a_thin_rod_between_slices_is_kept(drawn, filled) -> None:
-    """The rod (3 voxels) crosses one drawn slice at most; boundary contrast alone would lose it."""
-    _, _, truth = drawn
+def test_a_thin_rod_between_slices_is_kept(labelled, filled) -> None:
+    """The rod (3 voxels) crosses one labelled slice at most; boundary contrast alone would lose it."""
+    _, _, truth = labelled
     rod = np.zeros_like(truth, bool)
     rod[27:31, 22:26, 40:44] = True
     rod &= truth == 1
@@ -83,8 +83,8 @@ def test_a_thin_rod_between_slices_is_kept(drawn, filled) -> None:
     assert np.mean(filled.segmentation.labels[rod] == 1) > 0.8
 
 
-def test_drawn_voxels_come_out_as_drawn_and_geometry_stays(drawn, filled) -> None:
-    volume, labels, _ = drawn
+def test_labelled_voxels_and_geometry_stay(labelled, filled) -> None:
+    volume, labels, _ = labelled
     for k in filled.slices["k"]:
         assert np.array_equal(filled.segmentation.labels[k], labels.labels[k])
         assert not filled.uncertainty[k].any()
@@ -104,31 +104,31 @@ def test_probabilities_agree_with_labels_and_uncertainty(filled) -> None:
     assert np.abs(filled.uncertainty / 255 - (1 - ordered[2] + ordered[1])).max() < 0.01
 
 
-def test_the_same_input_gives_the_same_bits(drawn, filled) -> None:
-    volume, labels, _ = drawn
+def test_the_same_input_gives_the_same_bits(labelled, filled) -> None:
+    volume, labels, _ = labelled
     again = fill(volume, labels)
     assert again.segmentation.labels.tobytes() == filled.segmentation.labels.tobytes()
     assert again.uncertainty.tobytes() == filled.uncertainty.tobytes()
 
 
 @pytest.mark.parametrize("axis", [1, 2])
-def test_slices_on_another_axis_give_the_turned_result(drawn, axis: int) -> None:
-    volume, _, truth = drawn
+def test_slices_on_another_axis_give_the_same_result_transposed(labelled, axis: int) -> None:
+    volume, _, truth = labelled
     labels = sparse(truth, axis=axis)
     result = fill(
         Volume(volume.array, volume.geometry), Segmentation.from_labels(labels, volume.geometry), settings=FIXED
     )
-    turned = fill(
+    transposed = fill(
         Volume(np.moveaxis(volume.array, axis, 0).copy(), volume.geometry),
         Segmentation.from_labels(np.moveaxis(labels, axis, 0).copy(), volume.geometry),
         settings=FIXED,
     )
     assert result.report.axis == "kji"[axis]
-    assert np.array_equal(np.moveaxis(result.segmentation.labels, axis, 0), turned.segmentation.labels)
+    assert np.array_equal(np.moveaxis(result.segmentation.labels, axis, 0), transposed.segmentation.labels)
 
 
-def test_slices_on_several_axes_are_used_together(drawn) -> None:
-    volume, _, truth = drawn
+def test_slices_on_several_axes_are_used_together(labelled) -> None:
+    volume, _, truth = labelled
     labels = np.maximum(sparse(truth, 16), sparse(truth, 16, axis=2))
     result = fill(volume, Segmentation.from_labels(labels, volume.geometry), settings=FIXED)
     assert set(result.slices) == {"k", "i"}
@@ -139,9 +139,9 @@ def test_slices_on_several_axes_are_used_together(drawn) -> None:
             assert np.array_equal(np.take(result.segmentation.labels, n, a), np.take(truth, n, a))
 
 
-def test_refill_is_exactly_the_full_fill_with_its_prior(drawn, filled) -> None:
+def test_refill_is_exactly_the_full_fill_with_its_prior(labelled, filled) -> None:
     """A full refill (every slab redone) and a refill of two slabs give the same bits."""
-    _, labels, _ = drawn
+    _, labels, _ = labelled
     edited = labels.labels.copy()
     edited[20, 18:30, 18:30] = 0
     changed = labels.with_labels(edited)
@@ -157,8 +157,8 @@ def test_refill_is_exactly_the_full_fill_with_its_prior(drawn, filled) -> None:
     assert np.array_equal(unchanged.segmentation.labels, filled.segmentation.labels)
 
 
-def test_refill_takes_new_and_erased_slices(drawn, filled) -> None:
-    _, labels, truth = drawn
+def test_refill_takes_new_and_erased_slices(labelled, filled) -> None:
+    _, labels, truth = labelled
     more = labels.labels.copy()
     more[24] = truth[24]
     result = refill(filled, labels.with_labels(more), [24])
@@ -173,8 +173,8 @@ def test_refill_takes_new_and_erased_slices(drawn, filled) -> None:
         refill(filled, Segmentation.from_labels(labels.labels, labels.geometry, {7: "other"}), [20])
 
 
-def test_refill_reads_a_stroke_across_the_slices_as_the_full_fill_does(drawn) -> None:
-    volume, labels, truth = drawn
+def test_refill_reads_labels_across_the_slices_as_the_full_fill_does(labelled) -> None:
+    volume, labels, truth = labelled
     stroke = labels.labels.copy()
     stroke[14:19, 24] = truth[14:19, 24]
     for axis in ("all", "auto"):
@@ -185,8 +185,8 @@ def test_refill_reads_a_stroke_across_the_slices_as_the_full_fill_does(drawn) ->
         assert np.array_equal(result.known, expected.classes >= 0)
 
 
-def test_refill_tells_what_is_so_now(drawn) -> None:
-    volume, labels, truth = drawn
+def test_the_report_of_a_refill_is_up_to_date(labelled) -> None:
+    volume, labels, truth = labelled
     one = np.zeros_like(truth)
     one[24] = truth[24]
     before = fill(volume, labels.with_labels(one), axis="k", settings=FIXED)
@@ -210,9 +210,9 @@ def test_scribbles_of_many_segments_do_not_outvote_the_background() -> None:
         j, i = 4 + 13 * (n // 3), 4 + 13 * (n % 3)
         truth[4:12, j : j + 7, i : i + 7] = n + 1
     noise = np.random.default_rng(2).normal(0, 0.15, truth.shape)
-    drawn = np.zeros_like(truth)
-    drawn[[6, 9], ::4] = np.where(truth > 0, truth, 10)[[6, 9], ::4]
-    table = Segmentation.from_labels(drawn, names={10: "outside"})
+    scribbles = np.zeros_like(truth)
+    scribbles[[6, 9], ::4] = np.where(truth > 0, truth, 10)[[6, 9], ::4]
+    table = Segmentation.from_labels(scribbles, names={10: "outside"})
     found = fill(Volume(((truth > 0) + noise).astype(np.float32)), table, mode="scribbles", background="outside")
     assert dice(found.segmentation.labels > 0, truth > 0) > 0.97
     assert np.mean((found.segmentation.labels == truth)[truth > 0]) > 0.97
@@ -235,8 +235,8 @@ def test_spacing_enters_the_walk() -> None:
     assert (result.segmentation.labels[:, 4, 4] == 3).sum() < 9
 
 
-def test_overlapping_segments_stay_overlapping(drawn) -> None:
-    volume, _, truth = drawn
+def test_overlapping_segments_stay_overlapping(labelled) -> None:
+    volume, _, truth = labelled
     cell = sparse(truth) == 1
     half = cell.copy()
     half[:, :, :24] = False
@@ -249,7 +249,7 @@ def test_overlapping_segments_stay_overlapping(drawn) -> None:
     assert not (result.mask("right half") & ~result.mask("cell")).any()
 
 
-def test_many_instances_are_told_apart() -> None:
+def test_many_instances_are_distinguished() -> None:
     """Twelve touching blocks of one look: more segments than the network has groups."""
     truth = np.zeros((25, 24, 32), np.uint8)
     for n in range(12):
@@ -261,8 +261,8 @@ def test_many_instances_are_told_apart() -> None:
     assert np.mean(result.segmentation.labels == truth) > 0.97
 
 
-def test_voxels_without_a_value_come_out_as_background(drawn) -> None:
-    volume, labels, truth = drawn
+def test_voxels_without_a_value_come_out_as_background(labelled) -> None:
+    volume, labels, truth = labelled
     array = volume.array.copy()
     array[:, :6] = np.nan
     array[0, 40, 40] = np.inf
@@ -272,16 +272,16 @@ def test_voxels_without_a_value_come_out_as_background(drawn) -> None:
     assert dice(result.segmentation.labels == 1, truth == 1) > 0.95
 
 
-def test_a_hot_voxel_or_other_units_change_little(drawn, filled) -> None:
-    volume, labels, _ = drawn
+def test_a_hot_voxel_or_other_units_change_little(labelled, filled) -> None:
+    volume, labels, _ = labelled
     array = (volume.array * 1000 - 500).astype(np.int16)
     array[30, 3, 3] = 32767
     result = fill(Volume(array, volume.geometry), labels)
     assert dice(result.segmentation.labels == 1, filled.segmentation.labels == 1) > 0.99
 
 
-def test_one_slice_alone_works_and_warns(drawn) -> None:
-    volume, _, truth = drawn
+def test_one_slice_alone_works_and_warns(labelled) -> None:
+    volume, _, truth = labelled
     labels = np.zeros_like(truth)
     labels[24] = truth[24]
     result = fill(volume, Segmentation.from_labels(labels, volume.geometry))
@@ -290,39 +290,39 @@ def test_one_slice_alone_works_and_warns(drawn) -> None:
     assert result.report.cross_validation_dice is None
 
 
-def test_the_prior_is_judged_on_left_out_slices(drawn, filled) -> None:
+def test_the_strength_of_the_prior_follows_its_dice_on_left_out_slices(labelled, filled) -> None:
     """Segments that look like nothing else earn a strong prior, segments without a look of their own a weak one."""
-    volume, labels, _ = drawn
+    volume, labels, _ = labelled
     assert filled.report.left_out
     assert set(filled.report.left_out) < set(filled.slices["k"])
     assert filled.report.prior_dice > 0.9
     blank = Volume(np.random.default_rng(0).random(volume.shape, np.float32), volume.geometry)
-    guess = fill(blank, labels)
-    assert guess.report.gamma < 0.5 * filled.report.gamma
+    result = fill(blank, labels)
+    assert result.report.gamma < 0.5 * filled.report.gamma
 
 
-def test_the_forecast_is_cautious(drawn, filled) -> None:
-    """Left-out slices lie twice as far from the next drawn one, so the forecast is not above what is reached."""
-    _, _, truth = drawn
+def test_cross_validation_is_not_above_the_true_dice(labelled, filled) -> None:
+    """Left-out slices lie twice as far from the next labelled one, so their Dice is the lower one."""
+    _, _, truth = labelled
     hidden = np.ones(len(truth), bool)
     hidden[filled.slices["k"]] = False
     reached = np.mean([dice(filled.segmentation.labels[hidden] == v, truth[hidden] == v) for v in (1, 2)])
     assert 0.3 < filled.report.cross_validation_dice <= reached + 0.02
 
 
-def test_suggestions_are_not_drawn_yet_and_keep_apart(filled) -> None:
+def test_suggestions_are_not_labelled_yet_and_keep_apart(filled) -> None:
     suggested = suggest_slices(filled, 4)
     assert len(suggested) == 4
     assert len({*suggested}) == 4
     assert not set(suggested) & set(filled.slices["k"])
-    doubt = (filled.uncertainty.astype(float) ** 2).sum(axis=(1, 2))
+    uncertain = (filled.uncertainty.astype(float) ** 2).sum(axis=(1, 2))
     new = new_appearance(filled.state.context.evidence.features, filled.slices["k"])
-    assert doubt[suggested[0]] > np.median(doubt) or new[suggested[0]] > 0
-    assert np.mean(doubt[suggested]) > np.median(doubt)
+    assert uncertain[suggested[0]] > np.median(uncertain) or new[suggested[0]] > 0
+    assert np.mean(uncertain[suggested]) > np.median(uncertain)
 
 
-def test_shapes_that_do_not_fit_and_thin_volumes_are_refused(drawn) -> None:
-    volume, labels, _ = drawn
+def test_shapes_that_do_not_fit_and_thin_volumes_are_refused(labelled) -> None:
+    volume, labels, _ = labelled
     with pytest.raises(InputError, match="--resample"):
         fill(Volume(volume.array[:-1], volume.geometry), labels)
     with pytest.raises(InputError, match="one voxel thin"):
@@ -331,8 +331,8 @@ def test_shapes_that_do_not_fit_and_thin_volumes_are_refused(drawn) -> None:
         fill(volume, labels, memory_limit=1e5)
 
 
-def test_cancelling_stops_at_every_stage(drawn) -> None:
-    volume, labels, _ = drawn
+def test_cancelling_stops_at_every_stage(labelled) -> None:
+    volume, labels, _ = labelled
     for stop_at in (0.01, 0.1, 0.2, 0.5, 0.8):
         flag = CancelFlag()
         progress = Progress(lambda f, _, stop=stop_at, flag=flag: flag.set() if f >= stop else None, flag)
@@ -342,7 +342,7 @@ def test_cancelling_stops_at_every_stage(drawn) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_any_drawing_is_kept_and_nothing_breaks(data: st.DataObject) -> None:
+def test_any_labels_are_kept(data: st.DataObject) -> None:
     shape = data.draw(st.tuples(st.integers(2, 9), st.integers(2, 9), st.integers(2, 9)))
     array = data.draw(hnp.arrays(np.uint8, shape, elements=st.sampled_from([0, 0, 0, 1, 2, 7])))
     spacing = data.draw(st.tuples(*[st.floats(0.2, 20)] * 3))
@@ -363,10 +363,10 @@ def test_any_drawing_is_kept_and_nothing_breaks(data: st.DataObject) -> None:
     assert set(np.unique(result.segmentation.labels)) <= set(np.unique(array)) | {0}
 
 
-def test_a_solver_that_does_not_end_is_told(drawn, monkeypatch) -> None:
+def test_a_solver_that_does_not_converge_is_reported(labelled, monkeypatch) -> None:
     from ACSegLib.fill import constants
 
-    volume, labels, _ = drawn
+    volume, labels, _ = labelled
     monkeypatch.setattr(constants, "MAX_ITERATIONS", 4)
     result = fill(volume, labels, settings=FIXED, tolerance=1e-9)
     assert any("limit of 4 iterations" in warning for warning in result.report.warnings)

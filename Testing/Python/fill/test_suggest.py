@@ -1,4 +1,4 @@
-"""Two drawn slices already give a fill, and the suggestions find what no drawn slice met."""
+"""Two labelled slices already give a fill, and the suggestions include what no labelled slice met."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZE = 64
 
 @pytest.fixture(scope="module")
 def two_slices():
-    """A ball, and a bead twice as bright in planes 48 to 56; planes 22 and 40 are drawn and meet the ball alone."""
+    """A ball, and a bead twice as bright in planes 48 to 56; planes 22 and 40 are labelled and meet the ball alone."""
     k, j, i = np.indices((SIZE,) * 3)
     ball = (k - 31) ** 2 + (j - 32) ** 2 + (i - 30) ** 2 < 22**2
     bead = (k - 52) ** 2 + (j - 10) ** 2 + (i - 10) ** 2 <= 4**2
@@ -22,8 +22,8 @@ def two_slices():
     image = image + np.random.default_rng(1).normal(0, 0.15, image.shape)
     labels = np.zeros(ball.shape, np.uint8)
     labels[[22, 40]] = ball[[22, 40]]
-    drawn = Segmentation.from_labels(labels, names={1: "cytoplasm"})
-    return ball, fill(Volume(image.astype(np.float32)), drawn, axis="k", slices=[22, 40])
+    sparse = Segmentation.from_labels(labels, names={1: "cytoplasm"})
+    return ball, fill(Volume(image.astype(np.float32)), sparse, axis="k", slices=[22, 40])
 
 
 def test_two_slices_are_enough_for_a_ball(two_slices):

@@ -102,7 +102,7 @@ def test_nothing_sure_keeps_the_prediction():
     before = Prediction(segmentation, np.stack([half, half]), {"notes": []})
     after = refine_by_walk(volume, before, MODEL, Progress())
     assert np.array_equal(after.segmentation.labels, segmentation.labels)
-    assert "nothing was sure enough" in after.report["notes"][0]
+    assert "no voxel was certain enough" in after.report["notes"][0]
 
 
 def test_overlapping_segments_are_refused():
