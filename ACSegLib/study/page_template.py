@@ -34,6 +34,7 @@ tbody tr:hover { background: var(--tint); }
 figure { margin: 8px 0; max-width: 100%; }
 figure svg, figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
+.plot figcaption { width: 0; min-width: 100%; } /* as wide as the plot, however long the text is */
 .failures { background: #fff4ec; border-left: 4px solid #d55e00; padding: 8px 14px; font-size: 13px; }
 @page { size: A4; margin: 14mm; }
 @media print {
@@ -76,7 +77,7 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 {% endfor %}
 <div class="figures">
 {% for figure in section.figures %}
-<figure>{% if figure.plot %}{{ figure.plot.svg()|safe }}{% else %}
+<figure{% if figure.plot %} class="plot"{% endif %}>{% if figure.plot %}{{ figure.plot.svg()|safe }}{% else %}
 <img alt="{{ figure.caption }}" src="data:image/png;base64,{{ figure.base64 }}">{% endif %}
 <figcaption>{{ figure.caption }}</figcaption></figure>
 {% endfor %}
