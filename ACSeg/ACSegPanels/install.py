@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import logging
 import re
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -24,14 +25,7 @@ _FILES = ["h5py>=3.8", "mrcfile>=1.5", "tifffile>=2023.7", "nibabel>=5.0", "zarr
 REQUIREMENTS: dict[str, list[str]] = {
     "fill": _COMPUTE,
     "train": [*_COMPUTE, *_FILES, "monai>=1.3", "lightning>=2.2", "safetensors>=0.4", "matplotlib>=3.8"],
-    "predict": [
-        *_COMPUTE,
-        *_FILES,
-        "monai>=1.3",
-        "safetensors>=0.4",
-        "openvino>=2024.1",
-        "opencv-python-headless>=4.8",
-    ],
+    "predict": [*_COMPUTE, *_FILES, "safetensors>=0.4", "openvino>=2024.1", "opencv-python-headless>=4.8"],
     "measure": [*_COMPUTE, "scikit-image>=0.22"],
     "xlsx": ["openpyxl>=3.1"],
 }
@@ -39,8 +33,8 @@ REQUIREMENTS: dict[str, list[str]] = {
 REQUIREMENTS["simulate"] = _COMPUTE
 REQUIREMENTS["download"] = [*_COMPUTE, *_FILES]
 
-#: Steps that need PyTorch.
-NEED_TORCH = {"train", "predict"}
+#: Steps that need PyTorch on every computer; a prediction needs it on a graphics card alone.
+NEED_TORCH = {"train"}
 
 TORCH_REQUIREMENT = ">=2.2"
 
@@ -97,7 +91,12 @@ def missingRequirements(step: str) -> list[str]:
 
 
 def _lacksTorch(step: str) -> bool:
-    return step in NEED_TORCH and not _isInstalled(f"torch{TORCH_REQUIREMENT}")
+    return needsTorch(step) and not _isInstalled(f"torch{TORCH_REQUIREMENT}")
+
+
+def needsTorch(step: str) -> bool:
+    """Tell whether a step computes with PyTorch here: a prediction does so only on a graphics card of NVIDIA."""
+    return step in NEED_TORCH or (step == "predict" and shutil.which("nvidia-smi") is not None)
 
 
 def _isInstalled(requirement: str) -> bool:

@@ -237,3 +237,13 @@ def test_version_comparison(scene):
     assert _isInstalled("numpy>=1.9")
     assert not _isInstalled("numpy>=99")
     assert not _isInstalled("no-such-package>=1")
+
+
+@pytest.mark.parametrize(("driver", "expected"), [(None, False), ("/usr/bin/nvidia-smi", True)])
+def test_a_prediction_asks_for_pytorch_only_where_there_is_a_graphics_card(scene, monkeypatch, driver, expected):
+    from ACSegPanels import install
+
+    monkeypatch.setattr(install.shutil, "which", lambda name: driver)
+    assert install.needsTorch("predict") == expected
+    assert install.needsTorch("train")
+    assert not install.needsTorch("fill")

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,3 +136,26 @@ def test_gamma_keeps_mean_deviation_and_order():
     order = image.ravel().argsort()
     assert (found.ravel()[order].diff() >= -1e-5).all()
     assert not torch.allclose(found, gamma(image, 1.5, inverted=True))
+
+
+def test_exchanged_axes_and_mirroring_show_all_48_orientations():
+    """Image and target turn together, and every orientation occurs."""
+    settings = replace(NOTHING, flip=0.5, exchange=1.0)
+    stream = generator()
+    image = torch.arange(27, dtype=torch.float32).reshape(1, 3, 3, 3)
+    target = image.to(torch.uint8)
+    seen = set()
+    for _ in range(600):
+        turned, labels = augment(image, target, (3, 3, 3), settings, stream)
+        assert torch.equal(turned.to(torch.uint8), labels)
+        seen.add(tuple(turned.flatten().int().tolist()))
+    assert len(seen) == 48
+
+
+def test_axes_of_different_length_or_spacing_are_not_exchanged():
+    settings = replace(NOTHING, exchange=1.0)
+    stream = generator()
+    for shape, spacing in (((2, 3, 3), (1.0, 1.0, 1.0)), ((3, 3, 3), (3.0, 1.0, 1.0))):
+        image = torch.arange(float(shape[0] * 9)).reshape(1, *shape)
+        for _ in range(20):
+            assert torch.equal(augment(image, image.to(torch.uint8), shape, settings, stream, spacing)[0], image)
