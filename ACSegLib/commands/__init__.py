@@ -6,9 +6,9 @@ A command module has
     a dataclass whose fields are made by `ACSegLib.commands.options.option`;
 ``SUMMARY``
     one line for the list of commands; the module's docstring is the long help;
-``run(options, progress) -> dict``
-    does the work and returns the run report's ``results`` (plain JSON values). It may use
-    ``"outputs"``: a mapping of what was written to its path;
+``run(options, progress) -> Results``
+    does the work. `ACSegLib.commands.run_report.Results` is the base of what commands give; its fields are the
+    ``results`` of the run report;
 ``describe(results) -> str``
     what a person should read when it is done.
 

@@ -48,7 +48,7 @@ class Item:
                 parts.append(f"{role}:{os.path.abspath(path)}:{stat.st_size}:{stat.st_mtime_ns}")
             except OSError:
                 parts.append(f"{role}:{path}:missing")
-        return hashlib.sha256("|".join(parts).encode()).hexdigest()
+        return hashlib.sha256("|".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
 @dataclass
@@ -204,11 +204,16 @@ def attempt(item: Item, work: Work, settings: Any, progress: Progress) -> Outcom
         return Outcome(item.name, work(item, settings, progress))
     except Cancelled:
         raise
-    except (InputError, OSError, MemoryError) as error:
-        return Outcome(item.name, error=str(error) or "not enough memory for this volume")
-    except Exception as error:  # a defect in one volume must not lose the others
-        traceback.print_exc(file=sys.stderr)
-        return Outcome(item.name, error=f"unexpected failure: {type(error).__name__}: {error}")
+    except Exception as error:  # whatever is wrong with one volume must not lose the others
+        return Outcome(item.name, error=reason(error))
+
+
+def reason(error: Exception) -> str:
+    """Why one of many volumes could not be done; the traceback of a defect goes to the log."""
+    if isinstance(error, (InputError, OSError, MemoryError)):
+        return str(error) or "not enough memory for this volume"
+    traceback.print_exception(error, file=sys.stderr)
+    return f"unexpected failure: {type(error).__name__}: {error}"
 
 
 def _inline(items: Sequence[Item], work: Work, settings: Any, progress: Progress) -> Iterator[tuple[Item, Outcome]]:

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from ACSegLib.commands import load
 from ACSegLib.commands.cli_modules import CLI_MODULES, option_values
-from ACSegLib.commands.main import EXIT_CANCELLED, EXIT_DEFECT, EXIT_INPUT, description, execute
+from ACSegLib.commands.main import EXIT_CANCELLED, EXIT_DEFECT, EXIT_INPUT, execute
 from ACSegLib.commands.options import from_mapping
 from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.files.units import assume_unit
@@ -52,13 +52,12 @@ def _run(name: str, arguments: Sequence[str], cancel: Callable[[], bool]) -> int
     options = from_mapping(command.Options, values)
     output = _ProgressLines(module.title, command.SUMMARY)
     with assume_unit(unit):
-        report = execute(module.command, options, Progress(output, cancel))
+        done = execute(module.command, options, Progress(output, cancel))
     output.end()
-    print(description(module.command, report["results"]), flush=True)
-    code = int(report["results"].get("exit_code", 0))
-    if code:
-        _failed(name, "; ".join(_reasons(report["results"])) or "not everything could be done.", code)
-    return code
+    print(done.description, flush=True)
+    if done.exit_code:
+        _failed(name, "; ".join(_reasons(done.report["results"])) or "not everything could be done.", done.exit_code)
+    return done.exit_code
 
 
 def _reasons(results: dict[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image, open_labels
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
@@ -43,7 +44,17 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         return self.image_dataset
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Results(BaseResults):
+    """What was written: voxels and voxel size along x, y, z, and what the format cannot hold."""
+
+    size: list[int]
+    spacing: list[float]
+    unit: str
+    warnings: list[str]
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Read, crop and write."""
     from ACSegLib.files import save_segmentation, save_volume
 
@@ -64,23 +75,23 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         notes = save_segmentation(content, options.output)
     else:
         notes = save_volume(content, options.output)
-    return {
-        "outputs": {"labels" if labels else "image": options.output},
-        "size": list(content.shape[::-1]),
-        "spacing": list(content.geometry.spacing),
-        "unit": content.geometry.unit,
-        "warnings": notes,
-    }
+    return Results(
+        size=list(content.shape[::-1]),
+        spacing=list(content.geometry.spacing),
+        unit=content.geometry.unit,
+        warnings=notes,
+        outputs={"labels" if labels else "image": options.output},
+    )
 
 
-def describe(results: dict[str, Any]) -> str:
+def describe(results: Results) -> str:
     """What was written."""
-    ((kind, path),) = results["outputs"].items()
-    size = " x ".join(map(str, results["size"]))
-    spacing = " x ".join(f"{v:.6g}" for v in results["spacing"])
-    unit = "unknown unit" if results["unit"] == "px" else results["unit"]
+    ((kind, path),) = results.outputs.items()
+    size = " x ".join(map(str, results.size))
+    spacing = " x ".join(f"{v:.6g}" for v in results.spacing)
+    unit = "unknown unit" if results.unit == "px" else results.unit
     lines = [f"{path}: {kind}, {size} voxels (x, y, z), voxel size {spacing} {unit}"]
-    return "\n".join(lines + [f"note: {note}" for note in results["warnings"]])
+    return "\n".join(lines + [f"note: {note}" for note in results.warnings])
 
 
 def cropped(content: Volume | Segmentation, region: list[int]) -> Any:

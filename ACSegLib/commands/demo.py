@@ -24,6 +24,7 @@ from typing import Any
 
 from ACSegLib.commands import demo_steps
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError
 from ACSegLib.jobs import Progress
@@ -64,7 +65,15 @@ class Options:
     device: str = option(default="auto", help="where to compute", choices=DEVICES)
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Results(BaseResults):
+    """What each step of the demo gave, and the versions that it ran with."""
+
+    steps: list[dict[str, Any]]
+    versions: dict[str, str]
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Fill two volumes, train on filled tomograms, and report."""
     from ACSegLib.commands.run_report import versions, write_json
     from ACSegLib.files.atomic import atomic_output
@@ -79,12 +88,12 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     if options.minutes > 0:
         part = progress.part(2 * share, 1.0)
         steps.append(demo_steps.train_and_predict(_training(options), folder / "network", part))
-    report = {"steps": steps, "versions": versions()}
-    write_json(report, folder / "report.json")
+    used = versions()
+    write_json({"steps": steps, "versions": used}, folder / "report.json")
     with atomic_output(folder / "report.html") as temporary:
         temporary.write_text(page(steps), encoding="utf-8")
     outputs = {"page": str(folder / "report.html"), "report": str(folder / "report.json")}
-    return {**report, "outputs": outputs}
+    return Results(steps, used, outputs=outputs)
 
 
 def _training(options: Options) -> demo_steps.DemoTraining:
@@ -98,14 +107,14 @@ def _make_folder(folder: Path) -> None:
         raise FileError(f"cannot make the folder {folder}: {error.strerror}; choose another with -o.") from error
 
 
-def describe(results: dict[str, Any]) -> str:
+def describe(results: Results) -> str:
     """Say what the results are, and where."""
     lines = []
-    for step in results["steps"]:
+    for step in results.steps:
         lines.append(step["title"])
         lines += [f"  {name}: {value}" for name, value in step["figures"].items()]
         lines += [f"  {name}: {path}" for name, path in step["files"].items()]
-    lines.append(f"open {results['outputs']['page']} to see all results")
+    lines.append(f"open {results.outputs['page']} to see all results")
     return "\n".join(lines)
 
 

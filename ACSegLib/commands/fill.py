@@ -13,6 +13,7 @@ Examples:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from ACSegLib.commands.opening import (
     open_labels,
 )
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.jobs import Progress
 from ACSegLib.workflows import FillRequest
@@ -116,7 +118,22 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     memory: float | None = option(default=None, help="memory that may be used", minimum=0.1, unit="GiB", advanced=True)
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Results(BaseResults):
+    """What a fill gave: the report of the walk, warnings, voxels of each segment, slices to label next."""
+
+    report: Mapping[str, Any]
+    warnings: list[str]
+    voxels: dict[str, int]
+    suggested_slices: list[int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the results as plain JSON values, with those of the walk's report among them."""
+        values = super().to_dict()
+        return {**values.pop("report"), **values}
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Fill, clean up as asked, and write the result."""
     from ACSegLib.axes import read_slices
     from ACSegLib.files import save_segmentation
@@ -134,32 +151,33 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     progress(0.95, "writing the result")
     notes = save_segmentation(outcome.segmentation, options.output)
     extras, more = _write_extras(outcome, options, places)
-    return {
-        "outputs": {"segmentation": options.output, **extras},
-        **outcome.report,
-        "warnings": [*outcome.report["warnings"], *notes, *more],
-        "voxels": {s.name: int(outcome.segmentation.mask(s).sum()) for s in outcome.segmentation.segments},
-        "suggested_slices": outcome.suggested,
-    }
+    return Results(
+        report=outcome.report,
+        warnings=[*outcome.report["warnings"], *notes, *more],
+        voxels={s.name: int(outcome.segmentation.mask(s).sum()) for s in outcome.segmentation.segments},
+        suggested_slices=outcome.suggested,
+        outputs={"segmentation": options.output, **extras},
+    )
 
 
-def describe(results: dict[str, Any]) -> str:
+def describe(results: Results) -> str:
     """What was filled, from which slices, the cross-validation, and which slices to label next."""
     from ACSegLib.labelled_slices import both_names
 
-    slices = results["slices"].items()
+    report = results.report
+    slices = report["slices"].items()
     labelled = ", ".join(f"{len(numbers)} slices along {both_names(axis)}" for axis, numbers in slices)
-    lines = [f"filled from {labelled or 'scribbles'} in {results['seconds']:.1f} s (solver: {results['solver']})"]
-    lines += [f"  {name}: {count} voxels" for name, count in results["voxels"].items()]
-    if results.get("forecast_dice") is not None:
-        lines.append(f"cross-validation on labelled slices: mean Dice {results['forecast_dice']:.3f}")
-    if results["suggested_slices"]:
-        numbers = ", ".join(map(str, results["suggested_slices"]))
+    lines = [f"filled from {labelled or 'scribbles'} in {report['seconds']:.1f} s (solver: {report['solver']})"]
+    lines += [f"  {name}: {count} voxels" for name, count in results.voxels.items()]
+    if report.get("forecast_dice") is not None:
+        lines.append(f"cross-validation on labelled slices: mean Dice {report['forecast_dice']:.3f}")
+    if results.suggested_slices:
+        numbers = ", ".join(map(str, results.suggested_slices))
         lines.append(
-            f"label next along {both_names(results['axis'])}, most useful first (slices count from 0): {numbers}"
+            f"label next along {both_names(report['axis'])}, most useful first (slices count from 0): {numbers}"
         )
-    lines += [f"note: {note}" for note in results["warnings"]]
-    lines += [f"written: {path}" for path in results["outputs"].values()]
+    lines += [f"note: {note}" for note in results.warnings]
+    lines += [f"written: {path}" for path in results.outputs.values()]
     return "\n".join(lines)
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ACSegLib.commands import COMMANDS, load
@@ -122,31 +124,45 @@ class _Display:
             self._bar.stop()
 
 
-def execute(command: str, options: Any, progress: Progress, report_path: str | None = None) -> dict[str, Any]:
-    """Run one command and give its run report; `file_notes` of the results says what the readers noticed.
+@dataclass(frozen=True)
+class Execution:
+    """What a command did: its run report (plain JSON values), and what it tells a person."""
+
+    report: dict[str, Any]
+    description: str
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a program that runs this command alone."""
+        return int(self.report["results"].get("exit_code", EXIT_OK))
+
+
+def execute(command: str, options: Any, progress: Progress, report_path: str | None = None) -> Execution:
+    """Run one command; `file_notes` among the results of its report says what the readers noticed.
 
     Its outputs, and the file that the caller writes the report to, are checked before the work.
     """
     from ACSegLib.commands.outputs import check_command
-    from ACSegLib.commands.run_report import RunReport
+    from ACSegLib.commands.run_report import Results, RunReport
     from ACSegLib.files.registry import collect_notes
 
     check_command(options, report_path)
     report = RunReport(command, options)
     with collect_notes() as notes:
         results = load(command).run(options, progress)
-    return report.finished({**results, "file_notes": notes} if notes else results)
-
-
-def description(command: str, results: dict[str, Any]) -> str:
-    """Give what a command tells a person, with the notes on the files that it read."""
-    notes = [f"note: {note}" for note in results.get("file_notes", [])]
-    return printable("\n".join([load(command).describe(results), *notes]))
+    typed = isinstance(results, Results)
+    values = results.to_dict() if typed else dict(results)
+    if notes:
+        values["file_notes"] = notes
+    finished = report.finished(values)
+    lines = [load(command).describe(results if typed else finished["results"])]
+    return Execution(finished, printable("\n".join([*lines, *(f"note: {note}" for note in notes)])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the shell command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _open_missing_streams()
     cancel = CancelFlag()
     restore = cancel_on_signals(cancel)
     try:
@@ -167,15 +183,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         restore()
 
 
+def _open_missing_streams() -> None:
+    """Give Python the streams that a program without a console (pythonw, a closed descriptor) starts without."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the program runs
+
+
 def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
     options = from_namespace(load(namespace.run_command).Options, namespace)
     display = _Display(namespace.quiet)
     try:
-        report = execute(namespace.run_command, options, Progress(display, cancel), namespace.json)
+        done = execute(namespace.run_command, options, Progress(display, cancel), namespace.json)
     finally:
         display.close()
-    _show(report, namespace)
-    return int(report["results"].get("exit_code", EXIT_OK))
+    _show(done, namespace)
+    return done.exit_code
 
 
 def _fail(sentence: str, code: int) -> int:
@@ -183,15 +206,15 @@ def _fail(sentence: str, code: int) -> int:
     return code
 
 
-def _show(report: dict[str, Any], namespace: argparse.Namespace) -> None:
+def _show(done: Execution, namespace: argparse.Namespace) -> None:
     from ACSegLib.commands.run_report import write_json
 
     if namespace.json == "-":
-        print(json.dumps(report, indent=2))
+        print(json.dumps(done.report, indent=2))
         return
     if namespace.json:
-        write_json(report, namespace.json)
-    print(description(namespace.run_command, report["results"]))
+        write_json(done.report, namespace.json)
+    print(done.description)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.phantom.recipe import AXES, KINDS, NEIGHBOURS, Recipe, vary, vary_packed
@@ -102,7 +103,26 @@ class Options:
     )
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Tomogram:
+    """One simulated tomogram: its files by role, labelled slices along an axis, and voxels of each segment."""
+
+    name: str
+    files: dict[str, str]
+    drawn_slices: list[int]
+    axis: str
+    voxels: dict[str, int]
+
+
+@dataclass
+class Results(BaseResults):
+    """What was simulated, and the files to try a fill on."""
+
+    tomograms: list[Tomogram]
+    example: dict[str, str]
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Simulate and write `options.count` tomograms."""
     from ACSegLib.phantom import simulate
 
@@ -119,12 +139,8 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
             phantom = simulate(size, seed, recipe=_recipe(options, seed), progress=part.part(0.0, 0.9))
             part(0.9, "writing")
             written.append(_write(phantom, options, folder, part.check))
-    first = written[0]
-    return {
-        "tomograms": written,
-        "outputs": {name: str(folder / name) for name in folders},
-        "example": {"image": first["files"]["image"], "drawn": first["files"]["drawn"]},
-    }
+    example = {role: written[0].files[role] for role in ("image", "drawn")}
+    return Results(written, example, outputs={name: str(folder / name) for name in folders})
 
 
 def _recipe(options: Options, seed: int) -> Recipe:
@@ -156,7 +172,7 @@ def _folders(folder: Path, names: Sequence[str]) -> Iterator[None]:
                 path.rmdir()
 
 
-def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
+def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[], None]) -> Tomogram:
     """Write one tomogram's files: all of them, or none."""
     from ACSegLib.commands.run_report import write_json
     from ACSegLib.files import save_segmentation, save_volume
@@ -200,16 +216,17 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
         raise
     voxels = {segment.name: int(phantom.truth.mask(segment).sum()) for segment in phantom.truth.segments}
     files = {key: str(path) for key, (path, _) in jobs.items()}
-    return {"name": name, "files": files, "drawn_slices": slices, "axis": options.axis, "voxels": voxels}
+    return Tomogram(name, files, slices, options.axis, voxels)
 
 
-def describe(results: dict[str, Any]) -> str:
-    """Say what was made and what to do with it."""
+def describe(results: Results) -> str:
+    """Say what was simulated, and how to fill it."""
+    from ACSegLib.labelled_slices import both_names
+
     lines = []
-    for tomogram in results["tomograms"]:
-        voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram["voxels"].items())
-        slices = len(tomogram["drawn_slices"])
-        lines.append(f"{tomogram['files']['image']}: {voxels}; {slices} slices drawn along {tomogram['axis']}")
-    example = results["example"]
-    lines.append(f"try: acseg fill {example['image']} {example['drawn']} -o filled.seg.nrrd")
+    for tomogram in results.tomograms:
+        voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram.voxels.items())
+        slices = f"{len(tomogram.drawn_slices)} labelled slices along {both_names(tomogram.axis)}"
+        lines.append(f"{tomogram.files['image']}: {voxels}; {slices}")
+    lines.append(f"try: acseg fill {results.example['image']} {results.example['drawn']} -o filled.seg.nrrd")
     return "\n".join(lines)

@@ -14,14 +14,18 @@ Examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.commands.batch import reason
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.commands.run_report import to_json
 from ACSegLib.compute import DEVICES
-from ACSegLib.errors import FileError, InputError, MemoryLimitError
+from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.workflows import PredictRequest
 
@@ -123,7 +127,35 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     memory: float | None = option(default=None, help="memory that may be used", minimum=0.1, unit="GiB", advanced=True)
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class PredictedImage:
+    """What became of one image: its segments and the report of the prediction, or why there is none."""
+
+    image: str
+    error: str = ""
+    segments: list[dict[str, Any]] = field(default_factory=list)
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain JSON values."""
+        if self.error:
+            return {"image": self.image, "error": self.error}
+        return {"image": self.image, "segments": self.segments, **self.report}
+
+
+@dataclass
+class Results(BaseResults):
+    """What a prediction gave for each image, and by which model."""
+
+    model: dict[str, Any]
+    images: list[PredictedImage]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the results as plain JSON values."""
+        return {**super().to_dict(), "images": [to_json(image.to_dict()) for image in self.images]}
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Predict one image, or each image of a folder."""
     from ACSegLib.commands.inputs import find_images, is_folder_of_images
     from ACSegLib.network.model.pretrained import open_model
@@ -134,40 +166,43 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     model = open_model(options.model, arrays=True)
     _check_segments(options, model)
     targets = _targets(files, options, several, [segment.name for segment in model.segments])
-    rows: list[dict[str, Any]] = []
+    rows: list[PredictedImage] = []
     outputs: dict[str, str] = {}
     for n, (file, places) in enumerate(zip(files, targets, strict=True)):
         part = progress.part(n / len(files), (n + 1) / len(files))
         try:
             row, written = _predict_file(file, places, model, options, part)
-        except (InputError, FileError, MemoryLimitError) as error:
+        except Cancelled:
+            raise
+        except Exception as error:  # whatever is wrong with one image must not lose the others
             if not several:
                 raise
-            row, written = {"image": file, "error": str(error)}, {}
+            row, written = PredictedImage(file, reason(error)), {}
         rows.append(row)
         outputs |= {f"{Path(file).name}: {key}" if several else key: path for key, path in written.items()}
-    failed = [row for row in rows if "error" in row]
+    failed = [row for row in rows if row.error]
     if len(failed) == len(rows):
-        raise InputError(f"none of the {len(rows)} images could be predicted; the first: {failed[0]['error']}")
+        raise InputError(f"none of the {len(rows)} images could be predicted; the first: {failed[0].error}")
     card = {"title": model.card.get("title"), "file": options.model or "shipped", "kind": model.spec.to_json()["kind"]}
-    return {"outputs": outputs, "model": card, "images": rows, "exit_code": 2 if failed else 0}
+    return Results(card, rows, outputs=outputs, exit_code=2 if failed else 0)
 
 
-def describe(results: dict[str, Any]) -> str:
+def describe(results: Results) -> str:
     """What was predicted, how, and what to know about it."""
     lines = []
-    for row in results["images"]:
-        if "error" in row:
-            lines.append(f"{row['image']}: not predicted: {row['error']}")
+    for image in results.images:
+        if image.error:
+            lines.append(f"{image.image}: not predicted: {image.error}")
             continue
-        counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in row["segments"]) or "no segment"
-        lines.append(f"{row['image']}: {counts} ({row['seconds']:.1f} s)")
+        row = image.report
+        counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in image.segments) or "no segment"
+        lines.append(f"{image.image}: {counts} ({row['seconds']:.1f} s)")
         reason = f" ({row['backend_reason']})" if row.get("backend_reason") else ""
         lines.append(
             f"  backend {row['backend']}{reason}, device {row['device']}, {row['precision']}, {row['tiles']} tile(s)"
         )
         lines += [f"  note: {note}" for note in row["notes"]]
-    lines += [f"written: {path}" for path in results["outputs"].values()]
+    lines += [f"written: {path}" for path in results.outputs.values()]
     return "\n".join(lines)
 
 
@@ -228,7 +263,7 @@ def _check_segments(options: Options, model: Model) -> None:
 
 def _predict_file(
     file: str, target: _Target, model: Model, options: Options, progress: Progress
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[PredictedImage, dict[str, str]]:
     from ACSegLib.compute import usable_memory
     from ACSegLib.files import save_segmentation
     from ACSegLib.workflows import PredictRequest
@@ -249,7 +284,7 @@ def _predict_file(
         prediction.report["notes"] += lost
     prediction.report["notes"] += save_segmentation(segmentation, target.segmentation)
     counts = [{"name": s.name, "value": s.value, "voxels": _count(segmentation, s)} for s in segmentation.segments]
-    return {"image": file, "segments": counts, **prediction.report}, outputs
+    return PredictedImage(file, segments=counts, report=prediction.report), outputs
 
 
 def _count(segmentation: Segmentation, segment: Any) -> int:

@@ -37,7 +37,7 @@ def checksum(path: str | os.PathLike[str], check: Callable[[], None] = lambda: N
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     for file in files:
         if file != path:
-            digest.update(str(file.relative_to(path)).encode())
+            digest.update(str(file.relative_to(path)).encode(errors="surrogateescape"))
         with open(file, "rb") as stream:
             while block := stream.read(1 << 23):
                 check()
@@ -81,6 +81,26 @@ def to_json(value: Any) -> Any:
     if isinstance(value, (str, int, bool)) or value is None:
         return value
     return str(value)
+
+
+@dataclasses.dataclass
+class Results:
+    """What a command gives: for each command a dataclass of its own, whose fields are the run report's "results".
+
+    Attributes
+    ----------
+    outputs : dict of str to str
+        What was written -> its path.
+    exit_code : int
+        2 if a part could not be done, else 0.
+    """
+
+    outputs: dict[str, str] = dataclasses.field(default_factory=dict, kw_only=True)
+    exit_code: int = dataclasses.field(default=0, kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the results as plain JSON values."""
+        return {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
 class RunReport:

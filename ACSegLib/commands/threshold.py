@@ -12,7 +12,6 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from ACSegLib.commands.opening import (
 )
 from ACSegLib.commands.options import option
 from ACSegLib.commands.outputs import Output, check_outputs
+from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.placement import in_one_unit, place_labels
@@ -79,7 +79,16 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     workers: int = option(default=0, help="volumes processed at the same time; 0: one per core", minimum=0)
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Results(BaseResults):
+    """What was segmented: a row for each volume, and why others could not be done."""
+
+    volumes: int
+    rows: list[dict[str, Any]]
+    failures: dict[str, str]
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Segment each input."""
     check_opening(options)
     if (options.model is None) != (options.box_from is None):
@@ -99,10 +108,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     if not failures:
         forget(journal)
     outputs = {row["volume_name"]: row["output"] for row in rows}
-    results: dict[str, Any] = {"volumes": len(rows), "rows": rows, "failures": failures, "outputs": outputs}
-    if failures:
-        results["exit_code"] = 2
-    return results
+    return Results(len(rows), rows, failures, outputs=outputs, exit_code=2 if failures else 0)
 
 
 def _items(options: Options) -> tuple[list[Item], dict[str, str]]:
@@ -121,10 +127,10 @@ def _output(item: Item, options: Options) -> Path:
     return Path(options.output) / (item.name.replace("/", "-") + ".seg.nrrd")
 
 
-def describe(results: Mapping[str, Any]) -> str:
+def describe(results: Results) -> str:
     """What was written."""
-    lines = [f"{row['output']}: {row['segments']} segment(s), {row['voxels']} voxels" for row in results["rows"]]
-    return "\n".join(lines + failure_lines(results["failures"]))
+    lines = [f"{row['output']}: {row['segments']} segment(s), {row['voxels']} voxels" for row in results.rows]
+    return "\n".join(lines + failure_lines(results.failures))
 
 
 def threshold_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:

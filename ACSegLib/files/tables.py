@@ -194,6 +194,8 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(value)
+    if isinstance(value, str):  # a file name that is no UTF-8 has characters that no table can hold
+        return value.encode("utf-8", "replace").decode("utf-8")
     return value
 
 

@@ -23,9 +23,9 @@ def run_command(request: Mapping[str, Any], lines: Iterator[str], writer: LineWr
     threading.Thread(target=_watch, args=(lines, cancel, writer), daemon=True).start()
     from ACSegLib.commands.main import execute
 
-    report = execute(command, options, writer.progress(cancel))
-    writer.send("result", report=report)
-    return int(report["results"].get("exit_code", 0))
+    done = execute(command, options, writer.progress(cancel))
+    writer.send("result", report=done.report)
+    return done.exit_code
 
 
 def read_request(request: Mapping[str, Any]) -> tuple[str, Any]:

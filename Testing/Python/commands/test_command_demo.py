@@ -1,6 +1,5 @@
 """acseg demo: its steps on small volumes, and the page it writes."""
 
-import json
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -98,10 +97,8 @@ def test_the_page_links_its_files_and_escapes_text(tmp_path):
 
 
 def test_the_description_names_every_figure_and_file():
-    results = {
-        "steps": [{"title": "A", "figures": {"Dice of cell": "0.99"}, "files": {"filled": "x/filled.seg.nrrd"}}],
-        "outputs": {"page": "x/report.html"},
-    }
-    text = load("demo").describe(json.loads(json.dumps(results)))
+    demo = load("demo")
+    steps = [{"title": "A", "figures": {"Dice of cell": "0.99"}, "files": {"filled": "x/filled.seg.nrrd"}}]
+    text = demo.describe(demo.Results(steps, {}, outputs={"page": "x/report.html"}))
     for words in ("Dice of cell: 0.99", "x/filled.seg.nrrd", "open x/report.html"):
         assert words in text

@@ -47,7 +47,7 @@ def test_files_hold_what_was_simulated(tmp_path):
     recipe = json.loads((out / "recipes" / f"{name}.json").read_text())
     assert recipe["recipe"]["kind"] == "beta-cell"
     assert recipe["drawn_slices"] == {"k": [4, 12, 20]}
-    assert results["tomograms"][0]["voxels"]["cytoplasm"] == int(expected.truth.mask(1).sum())
+    assert results.tomograms[0].voxels["cytoplasm"] == int(expected.truth.mask(1).sum())
     assert name in command.describe(results)
 
 

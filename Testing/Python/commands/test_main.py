@@ -2,12 +2,15 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import ACSegLib
 
 sys.path.append(str(Path(__file__).parent))
 from interrupted import run_interrupted
@@ -188,3 +191,15 @@ def test_importing_commands_stays_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows closes no descriptor of a shell")
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_program_without_a_console_does_its_work(tmp_path, closed):
+    """As under pythonw, where Python has no standard streams."""
+    command = [sys.executable, "-m", "ACSegLib", "phantom", "-o", str(tmp_path / "out"), "--size", "16"]
+    environment = dict(os.environ, PYTHONPATH=str(Path(ACSegLib.__file__).parents[1]))
+    script = " ".join(map(shlex.quote, command)) + f" {closed}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, timeout=120, env=environment)
+    assert done.returncode == 0
+    assert (tmp_path / "out" / "images" / "t-cell-0.nrrd").exists()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,3 +272,15 @@ def test_equal_names_in_two_folders_get_their_folders_names(tmp_path):
     rows = read_table(tmp_path / "t.csv")
     assert {r["volume_name"] for r in rows} == {"control/cell000", "treated/cell000"}
     assert {r["group"] for r in rows} == {"control", "treated"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are no UTF-8")
+def test_a_file_name_that_is_no_utf8_does_not_end_the_batch(tmp_path, capsys):
+    labels = Segmentation.from_labels(np.ones((6, 6, 6), np.uint8), Geometry((30.0,) * 3, unit="nm"), {1: "cell"})
+    (tmp_path / "in").mkdir()
+    save_segmentation(labels, tmp_path / "in" / "a.seg.nrrd")
+    odd = os.path.join(os.fsencode(tmp_path / "in"), b"b\xff.seg.nrrd")
+    shutil.copy(tmp_path / "in" / "a.seg.nrrd", odd)
+    table, report = str(tmp_path / "t.csv"), str(tmp_path / "r.json")
+    assert main(["measure", str(tmp_path / "in"), "-o", table, "--quiet", "--workers", "1", "--json", report]) == 0
+    assert {row["volume_name"] for row in read_table(table)} == {"a", "b?"}

@@ -41,7 +41,7 @@ def files(tmp_path):
 
 def run(folder, image="cell.nrrd", output="out.seg.nrrd", progress=None, **options):
     values = {"images": [str(folder / image)], "output": str(folder / output), "model": str(folder / "m.acseg")}
-    return command.run(from_mapping(command.Options, {**values, **options}), progress or Progress())
+    return command.run(from_mapping(command.Options, {**values, **options}), progress or Progress()).to_dict()
 
 
 def test_result_lies_on_the_image(files, capsys):

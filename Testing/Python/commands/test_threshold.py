@@ -29,7 +29,7 @@ def scans(tmp_path):
 
 def test_results_compare_with_the_truth(scans):
     options = threshold.Options([str(scans / "images")], str(scans / "otsu"), keep="largest", workers=1)
-    results = threshold.run(options, Progress())
+    results = threshold.run(options, Progress()).to_dict()
     assert results["volumes"] == 2
     found = open_segmentation(scans / "otsu/c0.seg.nrrd")
     assert found.geometry.origin == (100, -50, 0)
@@ -40,7 +40,7 @@ def test_results_compare_with_the_truth(scans):
 def test_a_bad_image_is_listed_and_the_other_done(scans):
     (scans / "images/c0.nrrd").write_bytes(b"rubbish")
     options = threshold.Options([str(scans / "images")], str(scans / "otsu"), workers=1)
-    results = threshold.run(options, Progress())
+    results = threshold.run(options, Progress()).to_dict()
     assert results["exit_code"] == 2
     assert list(results["failures"]) == ["c0"]
     assert (scans / "otsu/c1.seg.nrrd").exists()
@@ -99,7 +99,7 @@ def test_each_image_has_its_own_box(scans, box_model):
         box_margin=0,
         workers=1,
     )
-    results = threshold.run(options, Progress())
+    results = threshold.run(options, Progress()).to_dict()
     assert list(results["failures"]) == ["c0"]
     found = open_segmentation(scans / "sam/c1.seg.nrrd").labels[10]
     rows, columns = np.nonzero(truth.labels[10])
