@@ -189,7 +189,8 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
 
 def _dimension_labels(data: Any) -> str:
     """The labels of HDF5's dimension scales, from the attribute: its own function crashes on damaged files."""
-    words = data.attrs.get("DIMENSION_LABELS")
+    words = data.attrs.get("axes")  # as Neuroglancer and ilastik have it, fastest first
+    words = data.attrs.get("DIMENSION_LABELS") if words is None else np.ravel(words)[::-1]
     if words is None:
         return ""
     texts = [word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in np.ravel(words)]

@@ -29,7 +29,7 @@ _UNIT_NAMES = {
     "angstrom": "angstrom",
 }  # fmt: skip
 _CHUNK = 128
-_SMALLEST = 64
+_MIN_SIDE = 64
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -245,8 +245,8 @@ def _pyramid(array: np.ndarray, labels: bool) -> Iterator[tuple[np.ndarray, tupl
     """Give each level with its factors along k, j, i: means of 2 for images, every second voxel for labels."""
     factors: tuple[int, ...] = (1, 1, 1)
     yield array, factors
-    while max(array.shape) > _SMALLEST:
-        steps = tuple(2 if size > _SMALLEST else 1 for size in array.shape)
+    while max(array.shape) > _MIN_SIDE:
+        steps = tuple(2 if size > _MIN_SIDE else 1 for size in array.shape)
         array = array[tuple(slice(None, None, step) for step in steps)] if labels else _halved(array, steps)
         factors = tuple(f * step for f, step in zip(factors, steps, strict=True))
         yield array, factors

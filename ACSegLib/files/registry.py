@@ -19,7 +19,7 @@ from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Request
 from ACSegLib.files.lazy import lazily
-from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Segmentation, Volume, unique_values
+from ACSegLib.volume import DEFAULT_COLOURS, UNITS_IN_MM, Geometry, Segment, Segmentation, Volume, unique_values
 
 
 class Format(Protocol):
@@ -50,6 +50,8 @@ _WITH_TABLES = (".nii.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".m
 _TABLES_BESIDE = "NIfTI"
 #: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
 _MAX_SKEW = 1e-3
+#: From far below an atom to a thousand kilometres, in mm (or in voxels where no unit is known).
+_MIN_VOXEL_MM, _MAX_VOXEL_MM, _MAX_ORIGIN_MM = 1e-18, 1e9, 1e15
 _MAX_VALUE = 2**63 - 1
 _NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None)
 
@@ -145,11 +147,24 @@ def tell(notes: Sequence[str]) -> None:
             collected.append(note)
 
 
+def _check_lengths(geometry: Geometry, path: Path) -> None:
+    """Raise FileError for a voxel size or position that no image has, on which figures would overflow."""
+    scale = UNITS_IN_MM.get(geometry.unit, 1.0)
+    low, high = min(geometry.spacing) * scale, max(geometry.spacing) * scale
+    if low < _MIN_VOXEL_MM or high > _MAX_VOXEL_MM or max(map(abs, geometry.origin)) * scale > _MAX_ORIGIN_MM:
+        size = " x ".join(f"{v:.6g}" for v in geometry.spacing)
+        origin = ", ".join(f"{v:.6g}" for v in geometry.origin)
+        raise FileError(
+            f"{path}: states voxels of {size} {geometry.unit} at ({origin}), which no image has; repair its header."
+        )
+
+
 def _straightened(geometry: Geometry, path: Path) -> Geometry:
     """Give directions the length one, which leaves every voxel where it lies; axes must be at right angles.
 
     ITK, Slicer and every measurement here take voxels to be boxes, so a sheared grid is refused.
     """
+    _check_lengths(geometry, path)
     matrix = geometry.direction_matrix
     lengths = np.linalg.norm(matrix, axis=0)
     cosines = (matrix / lengths).T @ (matrix / lengths)
@@ -253,7 +268,7 @@ def _name_from_table(content: Content, path: Path) -> None:
 def segmentation_of(content: Content, path: Path) -> Segmentation:
     """Make a segmentation of what a file holds; see `open_segmentation`."""
     layers = tuple(_as_labels(layer, path) for layer in content.layers)
-    segments = list(content.segments or [])
+    segments = [_with_usable_colour(segment, n) for n, segment in enumerate(content.segments or [])]
     for number, layer in enumerate(layers):
         known = {s.value for s in segments if s.layer == number}
         for value in unique_values(layer):
@@ -261,6 +276,15 @@ def segmentation_of(content: Content, path: Path) -> Segmentation:
                 colour = DEFAULT_COLOURS[len(segments) % len(DEFAULT_COLOURS)]
                 segments.append(Segment(f"Segment_{value}", int(value), colour, number))
     return Segmentation(layers, segments, content.geometry, _stem(path), content.meta)
+
+
+def _with_usable_colour(segment: Segment, n: int) -> Segment:
+    """Replace a colour that is none (not a number, not three) and bring others between 0 and 1."""
+    if len(segment.colour) != 3 or not np.all(np.isfinite(segment.colour)):
+        return replace(segment, colour=DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)])
+    if min(segment.colour) < 0 or max(segment.colour) > 1:
+        return replace(segment, colour=tuple(min(max(v, 0.0), 1.0) for v in segment.colour))
+    return segment
 
 
 def _as_labels(array: np.ndarray, path: Path) -> np.ndarray:

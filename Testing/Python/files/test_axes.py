@@ -134,6 +134,13 @@ def test_ilastik_axistags(order, tmp_path):
     np.testing.assert_allclose(found.geometry.spacing, (0.1, 0.2, 0.4))
 
 
+def test_axes_of_neuroglancer_are_named_fastest_first(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("raw", data=ARRAY.transpose(2, 1, 0))
+        data.attrs["axes"] = ["z", "y", "x"]
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.h5").array, ARRAY)
+
+
 def test_two_voxel_sizes_of_hdf5_are_told(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         data = file.create_dataset("raw", data=ARRAY)

@@ -278,3 +278,24 @@ def test_a_header_of_too_many_dimensions_is_refused_at_once(tmp_path):
     (tmp_path / "a.nrrd").write_text(NRRD.replace("dimension: 3", "dimension: 999999") + "\n")
     with pytest.raises(FileError, match="999999 dimensions"):
         open_volume(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("spacing", ["1e300 1 1", "1e-300 1 1", "1e12 1 1"])
+def test_absurd_voxel_sizes_are_refused(spacing, tmp_path):
+    text = MHD + f"ElementSpacing = {spacing}\nElementDataFile = a.raw\n"
+    (tmp_path / "a.mhd").write_text(text)
+    (tmp_path / "a.raw").write_bytes(ARRAY.tobytes())
+    with pytest.raises(FileError, match="which no image has"):
+        open_volume(tmp_path / "a.mhd")
+
+
+@pytest.mark.parametrize("colour", [[float("nan"), 0, 0], [1e9, -3, 0.5], [1, 2], []])
+def test_colours_that_are_none_become_usable(colour, tmp_path):
+    import json
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("label", data=np.ones((4, 5, 6), np.uint8))
+        data.attrs["acseg"] = json.dumps({"acseg": 1, "segments": [{"name": "a", "value": 1, "colour": colour}]})
+    segment = open_segmentation(tmp_path / "a.h5").segments[0]
+    assert len(segment.colour) == 3
+    assert all(0 <= v <= 1 for v in segment.colour)
