@@ -129,7 +129,7 @@ def _values(row: Mapping[str, Any]) -> list[str]:
         detail = [f"{name} {_pm(row[f'{name}_quality'])}" for name in ("recognition", "segmentation")]
         parts.append(f"panoptic quality {_pm(row['panoptic_quality'])} ({', '.join(detail)})")
         parts.append(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in row["cells"].items()))
-    # Of all cells together, Dice says only where there are cells: it may be 1 while all of them are merged.
+    # The Dice of all cells together is that of the foreground: it is 1 even if all cells are merged.
     parts.append(f"{'foreground ' * (row['segment'] == ALL_CELLS)}Dice {_pm(row['dice'], 100)} %")
     if row["average_surface_distance"]["count"]:
         parts.append(f"average surface distance {_pm(row['average_surface_distance'])} {unit}")

@@ -114,32 +114,31 @@ def compare_paired(
         t_p=tested["t_p"],
         wilcoxon_p=tested["wilcoxon_p"],
         cohen_d=tested["cohen_d"],
-        limit_low=limits["limit_low"],
-        limit_high=limits["limit_high"],
+        limit_low=limits.limit_low,
+        limit_high=limits.limit_high,
     )
 
 
-def bland_altman(first: Sequence[float | None], second: Sequence[float | None], share: float = 0.95) -> Row:
-    """Means and differences of pairs, their bias, and the limits that hold `share` of differences (if normal).
+@dataclass(frozen=True)
+class Agreement:
+    """Means and differences of pairs, their bias, and the limits of agreement (NaN below two pairs)."""
 
-    Returns
-    -------
-    dict
-        "means", "differences" (lists of float), "bias", "limit_low", "limit_high" (NaN below two pairs).
-    """
+    means: list[float]
+    differences: list[float]
+    bias: float
+    limit_low: float
+    limit_high: float
+
+
+def bland_altman(first: Sequence[float | None], second: Sequence[float | None], share: float = 0.95) -> Agreement:
+    """Compare pairs by their differences; the limits hold `share` of these, if they are normally distributed."""
     from scipy import stats
 
     a, b, _ = _pairs(first, second, "")
     difference = a - b
     bias = float(np.mean(difference)) if len(a) else _NAN
     reach = float(stats.norm.ppf(0.5 + share / 2) * np.std(difference, ddof=1)) if len(a) > 1 else _NAN
-    return {
-        "means": ((a + b) / 2).tolist(),
-        "differences": difference.tolist(),
-        "bias": bias,
-        "limit_low": bias - reach,
-        "limit_high": bias + reach,
-    }
+    return Agreement(((a + b) / 2).tolist(), difference.tolist(), bias, bias - reach, bias + reach)
 
 
 def compare_measures(

@@ -10,7 +10,7 @@ import numpy as np
 def contacts(
     mask: np.ndarray, labels: np.ndarray, offsets: np.ndarray, areas: np.ndarray, first: int, last: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labelled voxels beside a mask in planes `first` to `last`, and the area over which each touches it.
+    """Labelled voxels next to a mask in planes `first` to `last`, and the area over which each touches it.
 
     Parameters
     ----------

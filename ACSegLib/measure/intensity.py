@@ -165,7 +165,7 @@ def bead_normalisation(volume: Volume, beads: np.ndarray, reference: float) -> B
 
 @dataclass(frozen=True)
 class BeadReading:
-    """What the beads of a tomogram say of its LAC: the factor of all values, and the columns of the table."""
+    """What the beads of a tomogram give: the factor of all values, and the columns of the table."""
 
     factor: float = 1.0
     columns: Mapping[str, float] = field(default_factory=dict)

@@ -88,7 +88,7 @@ class LearningCurve:
         if not math.isfinite(needed):
             return f"{formula}; the curve does not rise, so it never reaches {100 * target:g} %"
         upper = str(math.ceil(high)) if math.isfinite(high) else "any number"
-        interval = f"95 % interval {math.floor(low)} to {upper}"  # outwards: it covers no less than it says
+        interval = f"95 % interval {math.floor(low)} to {upper}"  # outwards: it covers at least what it states
         more = f"{max(0, math.ceil(needed - labelled))} more"
         return f"{formula}; {100 * target:g} % at {math.ceil(needed)} volumes ({interval}), {more}"
 
@@ -133,7 +133,7 @@ def fit_learning_curve(
         sigma = np.where(sigma > 0, sigma, np.min(sigma[sigma > 0]) if np.any(sigma > 0) else 1.0)
     try:
         with warnings.catch_warnings():
-            # Two points leave the covariance open, which `freedom` tells; no need for scipy to say it as well.
+            # Two points leave the covariance open, which `freedom` shows; scipy need not warn of it.
             warnings.simplefilter("ignore", OptimizeWarning)
             (a, b), covariance = curve_fit(_curve, x, y, p0=_linear_guess(x, y), sigma=sigma, maxfev=20000)
     except (RuntimeError, ValueError) as error:
@@ -192,7 +192,7 @@ def disagreement(predictions: Sequence[np.ndarray]) -> float:
     Parameters
     ----------
     predictions : sequence of ndarray, shape (k, j, i)
-        Non-zero inside; from networks trained on different subsets, say. At least two.
+        Non-zero inside; from networks trained on different subsets, for example. At least two.
     """
     if len(predictions) < 2:
         raise InputError("disagreement needs two predictions of a volume or more.")

@@ -1,6 +1,6 @@
 """Size and shape per segment and per connected cell: volume, surface, ratio, axes, filopodia, contacts, LAC.
 
-Lengths are in the geometry's unit, areas and volumes in its square and cube; "unit" in each row says which.
+Lengths are in the geometry's unit, areas and volumes in its square and cube; "unit" in each row names it.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class MorphologySettings:
     Parameters
     ----------
     cells : bool
-        A row per connected cell beside the row per segment.
+        One row per connected cell, in addition to the row per segment.
     minimum_volume : float
         Cells below it, in cubic `Geometry.unit`, get no row of their own.
     connectivity : {6, 18, 26}

@@ -134,7 +134,7 @@ def compare_masks(
 def pair_segments(result: Segmentation, truth: Segmentation) -> list[tuple[str, Segment | None, Segment | None]]:
     """Pair the rows of two segment tables: by name where the names are unique, by value otherwise.
 
-    Tables that share no name at all (one side's names are made up, say) are paired by value throughout.
+    Tables that share no name at all (because one side's names are made up) are paired by value throughout.
 
     Raises
     ------
@@ -251,7 +251,7 @@ def compare_cells(
     surface: str = "surfels",
     distances: bool = True,
 ) -> list[Row]:
-    """Compare two segmentations in which every segment is a cell, whatever its name: touching cells, told apart.
+    """Compare two segmentations in which every segment is a cell, whatever its name; cells may touch.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def _cell_rows(
 
 
 def _unit_and_spacing(result: Segmentation, truth: Segmentation) -> tuple[str, tuple[float, ...]]:
-    """Those of the truth, or of the result where the truth's file tells no voxel size."""
+    """Those of the truth, or of the result where the truth's file states no voxel size."""
     geometry = truth.geometry if truth.geometry.unit != "px" else result.geometry
     return geometry.unit, geometry.spacing
 

@@ -1,4 +1,4 @@
-"""Rows of scores: the shape of both sides beside them, and their summary over volumes."""
+"""Rows of scores: the shape of both sides, and the summary over volumes."""
 
 from __future__ import annotations
 

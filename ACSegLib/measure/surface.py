@@ -1,7 +1,7 @@
 """Surface area of a mask: five ways to estimate it, and the one that the error table of the benchmark chose.
 
 ``python Testing/Benchmarks/measure.py surface`` prints the table of errors on analytic shapes against resolution;
-`Documentation/measuring.md` shows it and says why `DEFAULT_METHOD` is what it is.
+`Documentation/measuring.md` shows it, and why `DEFAULT_METHOD` was chosen.
 
 References
 ----------

@@ -1,6 +1,6 @@
 """Distances between the surfaces of two masks.
 
-Two ways to say what a surface is, both in use in the literature:
+Two definitions of a surface, both in use in the literature:
 
 "surfels"
     the surface runs between voxels; its elements lie at voxel corners and weigh as much as their area (Nikolov et al.,

@@ -1,4 +1,4 @@
-"""What a table of measured cells says as a whole: its summary, and warnings where rows cannot be compared."""
+"""A table of measured cells as a whole: its summary, and warnings where rows cannot be compared."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class WalkParameters:
     def thin_threshold(self, gamma: float) -> float:
         """Probability from which a segment beats the background in thin structures.
 
-        Where the prior is not trusted, the probabilities come from the edges alone and say little about thin
+        Where the prior is not trusted, the probabilities come from the edges alone and are no evidence for thin
         structures.
         """
         return 0.5 - self.thin_bonus * min(gamma, 1.0)

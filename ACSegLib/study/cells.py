@@ -97,4 +97,4 @@ def without_specks(rows: Rows) -> tuple[Rows, str]:
         smallest = min(cells, key=lambda row: row["volume"])
         text += f", the smallest cell {plain(smallest['volume'])} {unit} ({smallest['voxels']:.0f} voxels)"
     rule = f"a gap of at least {MIN_SIZE_GAP:g} times between their volumes" if limit else f"{MIN_CELL_VOXELS} voxels"
-    return cells, f"{text}. Cells and specks are told apart by {rule}."
+    return cells, f"{text}. What separates cells from specks: {rule}."

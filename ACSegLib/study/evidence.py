@@ -1,4 +1,4 @@
-"""From how many points on a report shows a statistic. Below these numbers it shows the points, and says why.
+"""From how many values on a report shows a statistic. Below these numbers it shows the values, and the reason.
 
 ================ =================================================================================================
 mean ± SD        from 3 values: the SD of two is their difference in other words.

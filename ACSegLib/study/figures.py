@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Colours that people with colour-blindness tell apart (Okabe and Ito, Color Universal Design, 2008).
+#: Colours that people with colour-blindness can distinguish (Okabe and Ito, Color Universal Design, 2008).
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a800")
 INK, MUTED = "#1c1f24", "#6b7280"
 
@@ -97,7 +97,7 @@ def strip_plot(
     for n, (name, values) in enumerate(groups.items()):
         known = np.array([v for v in values if v is not None and np.isfinite(v)], float)
         counts[name] = len(known)
-        colour = colours.get(name, INK)  # a method keeps its colour where the truth stands beside it
+        colour = colours.get(name, INK)  # a method keeps its colour in plots with the truth
         if len(known) >= MIN_FOR_BOX:
             axes.boxplot(
                 known,
@@ -154,20 +154,20 @@ def _widen(axes: Axes) -> None:
 
 def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: str, title: str = "") -> Plot:
     """Differences (first minus second) over means, with bias and limits of agreement."""
-    found = bland_altman(first, second)
+    agreement = bland_altman(first, second)
     figure, axes = _figure(4.4, 3.4)
-    axes.plot(found["means"], found["differences"], "o", **_dots(len(found["means"]), 4), color=PALETTE[0])
+    axes.plot(agreement.means, agreement.differences, "o", **_dots(len(agreement.means), 4), color=PALETTE[0])
     axes.axhline(0, color=MUTED, lw=0.8)
-    axes.axhline(found["bias"], color=PALETTE[4], lw=1.4, label=f"bias {plain(found['bias'], 3)}")
-    if len(found["means"]) >= MIN_PAIRS_FOR_LIMITS:
-        for n, limit in enumerate((found["limit_low"], found["limit_high"])):
-            text = f"limits {plain(found['limit_low'], 3)} to {plain(found['limit_high'], 3)}" if n == 0 else None
+    axes.axhline(agreement.bias, color=PALETTE[4], lw=1.4, label=f"bias {plain(agreement.bias, 3)}")
+    if len(agreement.means) >= MIN_PAIRS_FOR_LIMITS:
+        for n, limit in enumerate((agreement.limit_low, agreement.limit_high)):
+            text = f"limits {plain(agreement.limit_low, 3)} to {plain(agreement.limit_high, 3)}" if n == 0 else None
             axes.axhline(limit, color=PALETTE[4], lw=1.0, ls="--", label=text)
     axes.set_xlabel(f"mean of both, {label}")
     axes.set_ylabel(f"difference, {label}")
     axes.margins(y=0.22)  # room for the legend above the upper limit
     axes.legend(frameon=False, fontsize=7.5, loc="upper right")
-    rows = [{"mean": m, "difference": d} for m, d in zip(found["means"], found["differences"], strict=True)]
+    rows = [{"mean": m, "difference": d} for m, d in zip(agreement.means, agreement.differences, strict=True)]
     return _finished(figure, axes, title, rows)
 
 

@@ -75,7 +75,7 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
 
 
 def _cells_alone(grouped: dict[str, Rows]) -> tuple[dict[str, Rows], str]:
-    """The groups without specks, which are told from cells by all groups together, and a sentence on them."""
+    """The groups without specks, and a sentence on them. Specks are recognised in all groups together."""
     cells, text = without_specks([row for rows in grouped.values() for row in rows])
     kept = {id(row) for row in cells}
     found = {group: [row for row in rows if id(row) in kept] for group, rows in grouped.items()}

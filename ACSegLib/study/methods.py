@@ -1,4 +1,4 @@
-"""The methods paragraph of a study report: what its tables tell was done, and no more."""
+"""The methods paragraph of a study report. It contains only what the tables state."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _has(rows: Rows, column: str) -> bool:
 
 
 def _between(rows: Rows, column: str, text: str) -> str:
-    """The length that a column tells put into a text, or its range, "0.25 to 0.3 µm"; "" if it tells none."""
+    """The length in a column, or its range, "0.25 to 0.3 µm", put into a text; "" if it has none."""
     found: list[Any] = sorted({row[column] for row in rows if row.get(column)})
     if not found:
         return ""

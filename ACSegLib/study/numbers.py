@@ -12,7 +12,7 @@ from ACSegLib.study.evidence import MIN_FOR_SD
 
 #: Numbers with more digits before the point, or more zeros behind it, are written with a power of ten.
 MAX_DIGITS, MAX_ZEROS = 6, 4
-#: Smaller p values are not told apart: tests of few cells are not that exact.
+#: Smaller p values are not distinguished: tests of few cells are not that exact.
 MIN_P = "0.0001"
 
 

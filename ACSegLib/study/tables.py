@@ -51,7 +51,7 @@ def in_unit_of_the_first(tables: Mapping[str, Rows]) -> dict[str, Rows]:
     Raises
     ------
     InputError
-        If rows in "px", or another unit of unknown length, stand beside rows in another unit.
+        If rows in "px", or another unit of unknown length, are next to rows in another unit.
     """
     found: dict[str, dict[str, None]] = {}
     for name, rows in tables.items():
@@ -65,7 +65,7 @@ def in_unit_of_the_first(tables: Mapping[str, Rows]) -> dict[str, Rows]:
         names = "; ".join(f"{unit}: {', '.join(tables)}" for unit, tables in found.items())
         raise InputError(
             f"the tables have lengths in units that cannot be compared ({names}); make those in {unknown} again with "
-            "--file-unit, which says what the numbers in the files are."
+            "--file-unit, the unit of the numbers in the files."
         )
     first = next(iter(found))
     return {name: [_converted(row, first) for row in rows] for name, rows in tables.items()}

@@ -37,9 +37,9 @@ def test_paired_tests_reproduce_students_sleep_data():
 def test_bland_altman_limits_are_the_bias_and_two_sd():
     found = bland_altman(FIRST, SECOND)
     difference = np.subtract(FIRST, SECOND)
-    assert found["bias"] == pytest.approx(-1.58)
-    assert found["limit_high"] - found["bias"] == pytest.approx(1.959964 * np.std(difference, ddof=1))
-    assert found["means"][0] == pytest.approx(1.3)
+    assert found.bias == pytest.approx(-1.58)
+    assert found.limit_high - found.bias == pytest.approx(1.959964 * np.std(difference, ddof=1))
+    assert found.means[0] == pytest.approx(1.3)
 
 
 def test_undefined_pairs_are_left_out_and_counted():
