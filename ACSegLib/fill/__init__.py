@@ -5,7 +5,7 @@ uses them:
 
 - `seeds`: one class for each voxel of the labelled slices
 - `features`, `shape`, `evidence`: what is known of the volume before its appearance is learned
-- `samples`, `training`, `appearance`: the appearance classifier
+- `samples`, `appearance`: the appearance classifier
 - `selection`: strength of prior and edges, cross-validation
 - `class_priors`, `random_walk`, `solvers`, `slab`: the solution of one slab; `cpu_backend`, `torch_backend`
 - `pipeline`, `refilling`, `result`, `memory`: the whole fill and what it gives

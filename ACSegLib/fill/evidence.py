@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ACSegLib.axes import AXES
-from ACSegLib.fill.appearance import AppearanceClassifier
 from ACSegLib.fill.constants import MAX_GROUPS
 from ACSegLib.fill.features import ImageFeatures, intensity_range, prepare
 from ACSegLib.fill.seeds import UNKNOWN, Seeds
@@ -79,7 +78,7 @@ class Evidence:
 
     def group_probabilities(
         self,
-        classifier: AppearanceClassifier,
+        layers: tuple[np.ndarray, ...],
         first: int,
         slab: tuple[np.ndarray, np.ndarray],
         without: int | None = None,
@@ -90,6 +89,8 @@ class Evidence:
 
         Parameters
         ----------
+        layers : tuple of ndarray
+            Of the appearance classifier.
         first : int
             First plane of the slab.
         slab : tuple of ndarray
@@ -111,7 +112,7 @@ class Evidence:
             stop = min(start + step, end)
             distances = self.shape.planes(range(first + start, first + stop), without)
             image = self.features.for_kernels(edges, fine, first)
-            kernels.group_probabilities(start, stop, image, (distances, self.shape.margin), classifier.layers, out)
+            kernels.group_probabilities(start, stop, image, (distances, self.shape.margin), layers, out)
         return out
 
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
-from ACSegLib.fill.appearance import AppearanceClassifier
+from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.constants import TOLERANCE
 from ACSegLib.fill.evidence import Evidence, collect_evidence
 from ACSegLib.fill.memory import require_memory
@@ -21,7 +21,6 @@ from ACSegLib.fill.seeds import SeedOptions, collect_seeds
 from ACSegLib.fill.selection import Choice, choose_settings
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.solvers import Solver, choose_solver
-from ACSegLib.fill.training import train_classifier
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 

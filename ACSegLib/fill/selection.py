@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ACSegLib.fill import constants
-from ACSegLib.fill.appearance import AppearanceClassifier
+from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.solvers import Solver
-from ACSegLib.fill.training import train_classifier
 from ACSegLib.jobs import Progress
 
 
@@ -94,7 +93,7 @@ def _prior_dice(evidence: Evidence, classifiers: dict[int, AppearanceClassifier]
         progress(0.2 + 0.3 * number / len(classifiers), "leaving slices out to see how far the prior can be trusted")
         first = max(k - 1, 0)
         slab = evidence.features.slab(first, k + 2)
-        prior = evidence.group_probabilities(classifier, first, slab, without=k)
+        prior = evidence.group_probabilities(classifier.layers, first, slab, without=k)
         overlap += _overlap(evidence.group_of[evidence.classes[k]], prior[:, k - first].argmax(axis=0), count)
     return _mean_dice(overlap, by_size=True)
 

@@ -105,7 +105,7 @@ def _class_priors(
     """Priors of the classes in a slab with these seeds."""
     evidence = context.evidence
     known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
-    probabilities = evidence.group_probabilities(context.classifier, first, slab, without, known, progress)
+    probabilities = evidence.group_probabilities(context.classifier.layers, first, slab, without, known, progress)
     present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
     if evidence.instances is not None:
         instances = shares_of_instances(evidence.instances, range(first, first + len(seeds)), present, without)

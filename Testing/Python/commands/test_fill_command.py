@@ -116,6 +116,37 @@ def test_bad_files_are_one_sentence(case: Path, capsys) -> None:
     assert not list(case.glob(".*"))
 
 
+def labels_on(case: Path, k: np.ndarray, j: np.ndarray, i: np.ndarray, where: np.ndarray) -> None:
+    """Write labels of the ball where they are asked for."""
+    ball = (k - 12) ** 2 + (j - 13) ** 2 + (i - 14) ** 2 < 64
+    labels = Segmentation.from_labels((ball & where).astype(np.uint8), GEOMETRY, {1: "ball"})
+    save_segmentation(labels, case / "other.seg.nrrd")
+
+
+def test_labels_that_are_no_slices_are_refused_unless_an_axis_is_named(case: Path, capsys) -> None:
+    grid = np.indices((24, 26, 28))
+    for where, message in [
+        (np.ones((24, 26, 28), bool), "dense"),
+        ((grid[0] - np.rint(0.1 * grid[1])) % 6 == 3, "lie obliquely"),
+    ]:
+        labels_on(case, *grid, where)
+        assert run(case, labels="other.seg.nrrd") == 2
+        assert message in capsys.readouterr().err
+        assert run(case, "--axis", "z", labels="other.seg.nrrd") == 0
+
+
+def test_stray_voxels_are_named_and_do_no_harm(case: Path, capsys) -> None:
+    assert run(case) == 0
+    expected = open_segmentation(case / "out.seg.nrrd").labels
+    grid = np.indices((24, 26, 28))
+    where = np.isin(grid[0], (6, 12, 18)) | ((grid[0] == 9) & (grid[1] == 13) & (grid[2] == 14))
+    labels_on(case, *grid, where)
+    arguments = ["fill", str(case / "image.nrrd"), str(case / "other.seg.nrrd"), "-o", str(case / "out.seg.nrrd")]
+    assert main(arguments) == 0
+    assert "slice 9 on axis z (k)" in capsys.readouterr().out
+    assert np.array_equal(open_segmentation(case / "out.seg.nrrd").labels, expected)
+
+
 def test_an_input_is_not_overwritten(case: Path, capsys) -> None:
     before = (case / "labels.seg.nrrd").read_bytes()
     assert (

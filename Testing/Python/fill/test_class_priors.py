@@ -7,7 +7,7 @@ import pytest
 
 from ACSegLib import Segmentation, Volume
 from ACSegLib.fill import fill, slab
-from ACSegLib.fill.appearance import AppearanceClassifier
+from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.class_priors import (
     ClassPriors,
     shares_by_seeds,
@@ -16,7 +16,6 @@ from ACSegLib.fill.class_priors import (
 )
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.shape import ShapePrior
-from ACSegLib.fill.training import train_classifier
 
 GROUPS = [[0], [1], [2], [3]]
 SHAPE = (2, 3, 4)
