@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ACSegLib.commands.predict import Options, _cleaned
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.postprocess.holes import HoleCounts
-from ACSegLib.volume import Segment, Segmentation
+from ACSegLib.volume import Segment, Segmentation, Volume
+from ACSegLib.workflows.predict import PredictRequest, _cleaned
 
 
 def cell(holes=0, open_hole=False):
@@ -52,7 +52,8 @@ def test_predicted_holes_are_filled_as_learnt_unless_the_option_says_otherwise(a
     segments = [Segment("cell", 1), Segment("bead", 2)]
     model = Model({}, {}, segments, {"without_holes": learnt})
     prediction = SimpleNamespace(segmentation=Segmentation((cell(2),), segments), report={"notes": []})
-    found = _cleaned(prediction, model, Options([], "", holes=asked), Progress()).labels
+    request = PredictRequest(volume=Volume(np.zeros(cell().shape)), model=model, holes=asked)
+    found = _cleaned(prediction, request, Progress()).labels
     assert np.count_nonzero(found != cell(2)) == filled
     assert (found[cell() == 2] == 2).all()
 
