@@ -30,6 +30,7 @@ SUMMARY = "show what an image or label file holds"
 _SAMPLE = 4_000_000
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _MOST_LABELS = 4096
+_BLOCK = 1 << 20
 _AXES = ("i", "j", "k")
 
 
@@ -174,7 +175,9 @@ def _counts(layer: np.ndarray) -> dict[int, int]:
     if int(layer.max()) < _MOST_LABELS:
         counts = np.zeros(_MOST_LABELS, np.int64)
         for plane in layer:
-            counts += np.bincount(plane.ravel(), minlength=_MOST_LABELS)
+            flat = plane.ravel()
+            for start in range(0, flat.size, _BLOCK):  # bincount widens to 64 bits
+                counts += np.bincount(flat[start : start + _BLOCK], minlength=_MOST_LABELS)
         return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     for plane in layer:
         for value, count in zip(*np.unique(plane, return_counts=True), strict=True):

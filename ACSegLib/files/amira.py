@@ -6,6 +6,7 @@ zlib-compressed (HxZip); one scalar per voxel on uniform coordinates.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,7 +218,12 @@ def _parse(text: str) -> dict[str, Any]:
     stack = [root]
     words: list[str] = []
     body = "\n".join(line.split("#")[0] if line.lstrip().startswith("#") else line for line in text.splitlines())
-    for token in _TOKEN.findall(re.sub(r"\s*\n\s*\{", " {", body)):
+    tokens = [
+        token for token, group in itertools.groupby(_TOKEN.findall(body)) for _ in (group if token != "\n" else "1")
+    ]
+    for token, following in itertools.zip_longest(tokens, tokens[1:]):
+        if token == "\n" and following == "{":
+            continue  # a brace may stand on a line of its own
         if token == "{":
             inner: dict[str, Any] = {}
             stack[-1][" ".join(words).strip('"') or "{"] = inner

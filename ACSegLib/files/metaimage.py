@@ -24,7 +24,7 @@ NAME = "MetaImage"
 ENDINGS = (".mha",)
 LAYERS = False
 
-_FIELD = re.compile(rb"^\s*(\w+)\s*=[ \t]*([^\r\n]*)", re.MULTILINE)
+_FIELD = re.compile(rb"^[ \t]*(\w+)[ \t]*=[ \t]*([^\r\n]*)", re.MULTILINE)
 _ROW = "ACSegSegment"
 _TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
@@ -58,7 +58,7 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
     """Give the header's fields, and where the voxels begin if they are in this file."""
     with open(path, "rb") as stream:
         text = stream.read(_HEADER_LIMIT)
-    match = re.search(rb"^\s*ElementDataFile\s*=[^\n]*\n?", text, re.MULTILINE)
+    match = re.search(rb"^[ \t]*ElementDataFile[ \t]*=[^\n]*\n?", text, re.MULTILINE)
     if match is None:
         raise FileError(f"{path}: its header has no ElementDataFile; the file is cut short or not a MetaImage.")
     fields = {

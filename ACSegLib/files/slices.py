@@ -34,12 +34,16 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def _slices(folder: Path) -> list[Path]:
     """The slices of the commonest ending, in natural order (slice 2 before slice 10)."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in _TIFF + _PICTURES and not p.name.startswith(".")]
+    files = [p for p in folder.iterdir() if _may_be_slice(p)]
     endings = Counter(p.suffix.lower() for p in files)
     if not endings:
         return []
     ending = max(sorted(endings), key=lambda e: endings[e])
     return sorted((p for p in files if p.suffix.lower() == ending), key=_natural)
+
+
+def _may_be_slice(path: Path) -> bool:
+    return path.suffix.lower() in _TIFF + _PICTURES and not path.name.startswith(".") and path.is_file()
 
 
 def _natural(path: Path) -> list[Any]:

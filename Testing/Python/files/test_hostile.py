@@ -299,3 +299,36 @@ def test_colours_that_are_none_become_usable(colour, tmp_path):
     segment = open_segmentation(tmp_path / "a.h5").segments[0]
     assert len(segment.colour) == 3
     assert all(0 <= v <= 1 for v in segment.colour)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", [
+    "ObjectType = Image\nNDims = 3\n" + "\n" * 2_000_000,
+    "ObjectType = Image\nNDims = 3\n" + " " * 2_000_000,
+    "# AmiraMesh 3D ASCII 2.0\n" + "\n" * 400_000 + "@1\n",
+    "# AmiraMesh 3D ASCII 2.0\ndefine Lattice 1 2 3\n" + "Lattice { " * 50_000 + "\n@1\n",
+    "# AmiraMesh 3D ASCII 2.0\ndefine Lattice 1 2 3\nLattice { byte a } @1\n" + "{ \n" * 100_000 + "\n@1\n1",
+    "NRRD0004\n" + "a:=b\n" * 300_000,
+])  # fmt: skip
+def test_long_headers_take_time_in_proportion(text, tmp_path):
+    """A quadratic parser would need hours for these."""
+    (tmp_path / "a.dat").write_text(text)
+    with pytest.raises(FileError, match=r"a\.dat"):
+        open_volume(tmp_path / "a.dat")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_among_slices_is_passed_over(tmp_path):
+    import tifffile
+
+    for k in range(4):
+        tifffile.imwrite(tmp_path / f"s{k}.tif", ARRAY[k])
+    os.mkfifo(tmp_path / "t.tif")
+    np.testing.assert_array_equal(open_volume(tmp_path).array, ARRAY)
+
+
+def test_names_that_are_no_text_are_written_to_tables(tmp_path):
+    name = os.fsdecode(b"cell\xff")
+    for ending in (".csv", ".json"):
+        write_table([{"name": name}], tmp_path / f"t{ending}")
+        assert read_table(tmp_path / f"t{ending}") == [{"name": "cell?"}]
