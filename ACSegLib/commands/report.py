@@ -53,8 +53,9 @@ class Options:
     segment: str = option(default="", help="segment that the plots and pictures are of; the first when left out")
     rows: str = option(
         default="segment",
-        help="what counts as one in the tables of acseg measure: a segment of a volume, or each connected cell",
-        choices=("segment", "cell"),
+        help="what counts as one in the tables of acseg measure: a segment of a volume, each connected cell, or a "
+        "volume, whose cells are averaged",
+        choices=("segment", "cell", "volume"),
     )
     tables: str | None = option(
         path="out", endings=(".xlsx",), default=None, help="also write all tables of the report (.xlsx)", metavar="XLSX"

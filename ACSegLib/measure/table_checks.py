@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from ACSegLib.files.tables import Row
@@ -10,6 +11,13 @@ from ACSegLib.volume import UNITS_IN_MM
 
 #: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
 MAX_VOXEL_MM = 5.0
+
+#: Components are specks and cells if one has so many times the voxels of the next smaller one. Cells of one kind rarely
+#: differ by a factor of ten in volume; noise differs from a cell by a factor of a thousand.
+MIN_SIZE_GAP = 10.0
+
+#: Smaller components are specks whatever the others are: surface and shape of so few voxels mean nothing.
+MIN_CELL_VOXELS = 10
 
 
 def summarise_cells(rows: Sequence[Row]) -> list[Row]:
@@ -29,7 +37,38 @@ def summarise_cells(rows: Sequence[Row]) -> list[Row]:
 
 def warnings_on(rows: Sequence[Row]) -> list[str]:
     """Sentences on volumes whose values are not to be trusted, or not comparable with those of the others."""
-    return [*_on_beads(rows), *_on_units(rows), *_on_thin_radii(rows)]
+    return [*_on_specks(rows), *_on_beads(rows), *_on_units(rows), *_on_thin_radii(rows)]
+
+
+def smallest_cell(volumes: Sequence[float]) -> float:
+    """Volume from which components are cells, learnt from the volumes of all components; 0 where all may be.
+
+    Volumes are sorted. The widest gap between neighbours, as a ratio, separates specks from cells if it is at least
+    `MIN_SIZE_GAP`.
+    """
+    ordered = sorted(float(v) for v in volumes if v)
+    gaps = [(above / below, above) for below, above in itertools.pairwise(ordered)]
+    widest, volume = max(gaps, default=(1.0, 0.0))
+    return volume if widest >= MIN_SIZE_GAP else 0.0
+
+
+def _on_specks(rows: Sequence[Row]) -> list[str]:
+    """Segments whose connected cells are mostly specks, and the volume that separates them from cells."""
+    segments: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if row["kind"] == "cell":
+            segments.setdefault((row["segment"], row["unit"]), []).append(float(row["volume"]))
+    texts = []
+    for (segment, unit), volumes in segments.items():
+        limit = smallest_cell(volumes)
+        specks = [volume for volume in volumes if volume < limit]
+        if specks:
+            middle = float(f"{(max(specks) * limit) ** 0.5:.1e}")
+            texts.append(
+                f"{len(specks)} of {len(volumes)} connected cells of {segment} are specks of up to {max(specks):.3g} "
+                f"{unit}3, the next larger one has {limit:.3g}; --min-volume {middle:g} leaves them out."
+            )
+    return texts
 
 
 def _on_beads(rows: Sequence[Row]) -> list[str]:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ACSegLib.files.tables import Row
+from ACSegLib.measure.table_checks import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.study.columns import unit_text
 from ACSegLib.study.numbers import plain
 from ACSegLib.study.tables import Rows
 
 #: From so many numbered segments of one volume on ("nucleus 1", "nucleus 2", ...), segments are instances of one kind.
 MIN_INSTANCES = 3
-
-#: Components are specks and cells if one has so many times the voxels of the next smaller one. Cells of one kind rarely
-#: differ by a factor of ten in volume; noise differs from a cell by a factor of a thousand.
-MIN_SIZE_GAP = 10.0
-
-#: Smaller components are specks whatever the others are: surface and shape of so few voxels mean nothing.
-MIN_CELL_VOXELS = 10
 
 _NUMBERED = re.compile(r"^(.*?\D)[\s_\-.#]*\d+$")
 
@@ -66,18 +59,6 @@ def with_instances(tables: Mapping[str, Rows]) -> tuple[dict[str, Rows], set[str
                 row |= {"segment": kind, "volume_name": f"{volume}: {segment}"}
             found[method].append(row)
     return found, kinds
-
-
-def smallest_cell(volumes: Sequence[float]) -> float:
-    """Volume from which components are cells, learnt from the volumes of all components; 0 where all may be.
-
-    Volumes are sorted. The widest gap between neighbours, as a ratio, separates specks from cells if it is at least
-    `MIN_SIZE_GAP`.
-    """
-    ordered = sorted(float(v) for v in volumes if v)
-    gaps = [(above / below, above) for below, above in itertools.pairwise(ordered)]
-    widest, volume = max(gaps, default=(1.0, 0.0))
-    return volume if widest >= MIN_SIZE_GAP else 0.0
 
 
 def without_specks(rows: Rows) -> tuple[Rows, str]:

@@ -11,7 +11,7 @@ from ACSegLib.study import figures
 from ACSegLib.study.cells import without_specks
 from ACSegLib.study.columns import intensity_texts, label_of, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_CELLS_FOR_TEST, worth_plotting
-from ACSegLib.study.numbers import format_value, summary_of
+from ACSegLib.study.numbers import format_value, mean_and_sd, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
 
@@ -24,7 +24,9 @@ _SUMMARISED = (
 _ROWS = {
     "segment": "Each row is a segment of one volume; groups are tables or folders.",
     "cell": "Each row is a connected cell, so that cells that touch count as one; groups are tables or folders. Cells "
-    "of one volume are not independent, so that tests of many cells of few volumes find too much.",
+    "of one volume are not independent, so that tests of many cells of few volumes find too much; --rows volume "
+    "averages them first.",
+    "volume": "Each row is the mean of the cells of one volume; groups are tables or folders.",
 }
 
 
@@ -33,20 +35,25 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
 
     Parameters
     ----------
-    kind : {"segment", "cell"}
-        Rows that count: those of segments, or of their connected cells.
+    kind : {"segment", "cell", "volume"}
+        Rows that count: those of segments, of their connected cells, or of the volumes, whose cells are averaged.
     """
     section = Section("Morphology", [_ROWS[kind]])
-    grouped = _grouped(study, kind)
+    # The cells of a volume are its numbered segments, where there are some, or else its connected components.
+    counted = kind if kind != "volume" else "segment" if study.segment in study.kinds else "cell"
+    grouped = _grouped(study, counted)
     if not grouped:
-        what = "segment" if kind == "segment" else "connected cell of the segment"
+        what = "segment" if counted == "segment" else "connected cell of the segment"
         section.texts.append(f"No table has a {what} {study.segment} with voxels.")
         return section
-    if kind == "cell":
+    if counted == "cell":
         grouped, text = _cells_alone(grouped)
         section.texts += [text] if text else []
-    section.texts += ((text := _thin_radii(grouped)) and [text]) or []
-    summarised = tuple(name for name in _SUMMARISED if not (text and name.startswith("thin_")))
+    if kind == "volume":
+        grouped = {group: _means_of_volumes(rows) for group, rows in grouped.items()}
+    several_radii = _thin_radii(grouped)
+    section.texts += [several_radii] if several_radii else []
+    summarised = tuple(name for name in _SUMMARISED if not (several_radii and name.startswith("thin_")))
     texts, numbers = [], []
     for group, rows in grouped.items():
         shown, plain = summary_of(rows, summarised)
@@ -68,10 +75,23 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
         )
     sheets["morphology"] = every
     columns = ["volume_name", *(["cell"] if kind == "cell" else []), "group", *_SUMMARISED, "lac_sd", "touches_border"]
-    if text:
-        columns.insert(-2, "thin_radius")
-    section.tables.append(table_of(every, columns, "Every cell"))
+    columns[2:2] = ["cells"] if kind == "volume" else []
+    columns[-2:-2] = ["thin_radius"] if several_radii else []
+    section.tables.append(table_of(every, columns, "Every volume" if kind == "volume" else "Every cell"))
     return section
+
+
+def _means_of_volumes(rows: Rows) -> Rows:
+    """One row per volume: the means of its cells' measures, and their number."""
+    volumes: dict[str, Rows] = {}
+    for row in rows:
+        volumes.setdefault(str(row.get("source_volume", row["volume_name"])), []).append(row)
+    means = []
+    for volume, cells in volumes.items():
+        averaged = {name: mean_and_sd([cell.get(name) for cell in cells])[0] for name in (*_SUMMARISED, "lac_sd")}
+        cut = any(cell.get("touches_border") for cell in cells)
+        means.append({**cells[0], **averaged, "volume_name": volume, "cells": len(cells), "touches_border": cut})
+    return means
 
 
 def _cells_alone(grouped: dict[str, Rows]) -> tuple[dict[str, Rows], str]:

@@ -41,7 +41,7 @@ def methods(study: Study, kind: str, target: float, versions: Mapping[str, str],
 
     Parameters
     ----------
-    kind : {"segment", "cell"}
+    kind : {"segment", "cell", "volume"}
         Rows that the section on morphology counts.
     target : float
         Dice at which the learning curve is read.
@@ -90,7 +90,8 @@ def _overlap(study: Study, sheets: Sheets) -> str:
 
 def _morphology(study: Study, kind: str, sheets: Sheets) -> str:
     rows = [row for table in study.cells.values() for row in table]
-    texts = [_MORPHOLOGY.format(kind="connected cell" if kind == "cell" else "segment")]
+    what = {"cell": "connected cell", "segment": "segment", "volume": "cell and averaged per volume"}[kind]
+    texts = [_MORPHOLOGY.format(kind=what)]
     if radius := _between(rows, "thin_radius", "{}"):  # they differ where the voxels are too coarse for the usual one
         texts.append(_THIN.format(radius=radius))
     scaled = [row for row in rows if row.get("bead_lac") and row.get("lac_factor") not in (None, 1.0)]

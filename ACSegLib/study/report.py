@@ -23,7 +23,7 @@ class ReportSettings:
     Parameters
     ----------
     title : str
-    rows : {"segment", "cell"}
+    rows : {"segment", "cell", "volume"}
         What counts as one in the tables of ``acseg measure``.
     target : float
         Dice at which the learning curve is read.

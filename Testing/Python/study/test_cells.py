@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ACSegLib.measure.table_checks import smallest_cell, warnings_on
 from ACSegLib.study import agreement, figures, groups
-from ACSegLib.study.cells import kind_of_instance, smallest_cell, with_instances, without_specks
+from ACSegLib.study.cells import kind_of_instance, with_instances, without_specks
 from ACSegLib.study.evidence import MIN_PAIRS_FOR_TEST
 from ACSegLib.study.page import table_of
 from ACSegLib.study.tables import Study
@@ -84,7 +85,31 @@ def test_the_widest_gap_tells_specks_from_cells():
     assert without_specks([component(1.0, voxels=2)])[0] == []
 
 
-def test_specks_are_told_from_cells_in_all_groups_together():
+def test_measuring_warns_of_specks_and_names_the_volume_that_leaves_them_out():
+    rows = [component(v) for v in (50.0, 61.0, 0.002, 0.001)]
+    (text,) = warnings_on(rows)
+    assert text.startswith("2 of 4 connected cells of cell are specks of up to 0.002 um3, the next larger one has 50")
+    limit = float(text.split("--min-volume ")[1].split()[0])
+    assert [row["volume"] for row in rows if row["volume"] >= limit] == [50.0, 61.0]
+    assert warnings_on(rows[:2]) == []
+
+
+def test_cells_of_a_volume_can_be_averaged_first():
+    rows = [component(v, name="v1") for v in (50.0, 60.0, 0.001)] + [component(70.0, name="v2")]
+    section = groups.morphology(Study({}, {"a": rows}, [], "cell"), "volume", sheets := {})
+    assert [(r["volume_name"], r["volume"], r["cells"]) for r in sheets["morphology"]] == [
+        ("v1", 55.0, 2),
+        ("v2", 70.0, 1),
+    ]
+    assert section.tables[-1].caption == "Every volume"
+    numbered = [component(v, name="v1", kind="segment") | {"segment": f"cell {v:g}"} for v in (50.0, 60.0, 80.0)]
+    tables, kinds = with_instances({"a": numbered})
+    groups.morphology(Study({}, tables, [], "cell", kinds), "volume", sheets := {})
+    assert [(r["volume_name"], r["cells"]) for r in sheets["morphology"]] == [("v1", 3)]
+    assert sheets["morphology"][0]["volume"] == pytest.approx(190 / 3)
+
+
+def test_specks_are_separated_from_cells_in_all_groups_together():
     tables = {"a": [component(50.0), component(60.0, name="b")], "b": [component(0.001), component(0.002)]}
     section = groups.morphology(Study({}, tables, [], "cell"), "cell", sheets := {})
     assert [row["group"] for row in sheets["morphology summary"]] == ["a"]
