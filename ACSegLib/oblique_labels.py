@@ -18,6 +18,9 @@ MIN_SHARE = 0.5
 #: Strips on adjacent slices overlap by less than this share of the smaller one. Labels of one object overlap by more.
 MAX_STRIP_OVERLAP = 0.25
 
+#: A strip has at least this share of the voxels of the strip next to it. Fewer are stray voxels beside a labelled slice.
+MIN_STRIP_SIZE = 0.05
+
 #: Share of the labelled voxels that lie in strips, from which on labels are oblique.
 MIN_STRIP_SHARE = 0.2
 
@@ -76,8 +79,8 @@ def are_strips(planes: np.ndarray, voxels: np.ndarray, overlap: np.ndarray) -> b
     overlap : ndarray of int, shape (K - 1,)
         Voxels labelled on a slice and on the next one.
     """
-    smaller = np.minimum(voxels[1:], voxels[:-1])
-    pairs = np.flatnonzero(smaller)
+    smaller, larger = np.minimum(voxels[1:], voxels[:-1]), np.maximum(voxels[1:], voxels[:-1])
+    pairs = np.flatnonzero((smaller > 0) & (smaller >= MIN_STRIP_SIZE * larger))
     apart = pairs[overlap[pairs] < MAX_STRIP_OVERLAP * smaller[pairs]]
     in_strips = np.zeros(len(voxels), bool)
     in_strips[[*apart, *(apart + 1)]] = True

@@ -69,7 +69,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     device: str = option(default="auto", help="where to compute", choices=DEVICES)
     sparse: str = option(
         default="auto",
-        help="labels drawn on some slices only: found by themselves (auto), none (off), or the axis drawn across",
+        help="sparse labels: detect the labelled slices (auto), labels are dense (off), or the axis across the slices",
         choices=("auto", "off", "k", "j", "i"),
     )
     missing: str = option(

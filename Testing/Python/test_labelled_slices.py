@@ -150,6 +150,7 @@ def with_stray(labelled: np.ndarray, *voxels: tuple[int, int, int]) -> np.ndarra
         ([(15, 20, 20), (25, 12, 20), (25, 13, 20)], [15, 25]),
         ([(14, 20, 20), (15, 20, 20), (16, 20, 21)], [14, 15, 16]),  # the tip of a sphere brush
         ([(11, 20, 20)], [11]),  # beside a labelled slice
+        ([(11, 20, 30 + n) for n in range(4)], [11]),  # touching what the labelled slice shows, but outside of it
         ([(2, 3, 3)], [2]),
         ([(37, 20, 20)], [37]),
     ],
