@@ -16,6 +16,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import dicom_seg
 from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import CHOOSE, MAX_INFLATION, Content, Request, SeveralError, truncated
+from ACSegLib.files.dicom_elements import require_fitting_elements
 from ACSegLib.volume import Geometry
 
 NAME = "DICOM"
@@ -24,9 +25,6 @@ LAYERS = False
 
 _ENDINGS = (".dcm", ".ima", "")
 _LISTED = 5
-_MAGIC_END, _META_BYTES = 132, 1 << 16
-#: Kinds of elements whose length has four bytes.
-_LONG_KINDS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT")
 #: How far a slice may lie from its place, as a fraction of the slice distance.
 _TOLERANCE = 0.02
 
@@ -112,7 +110,7 @@ def _frame_places(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
     """Positions and orientations of the frames of a multi-frame file; None where it states none for each."""
     import pydicom
 
-    _require_meta_length(path)
+    require_fitting_elements(path)
     tags = [*dicom_seg.PLACE_TAGS, "BitsAllocated", "SamplesPerPixel"]
     dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
     _require_bytes(dataset, path)
@@ -120,29 +118,6 @@ def _frame_places(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     frames = dicom_seg.frame_places(dataset)
     return None if frames is None else (frames.positions, frames.orientations)
-
-
-def _require_meta_length(path: Path) -> None:
-    """Raise FileError where the file meta information is not as long as it states: GDCM would reserve gigabytes.
-
-    Its elements are in explicit little endian (DICOM PS3.10, 7.1).
-    """
-    with open(path, "rb") as stream:
-        stream.seek(_MAGIC_END)
-        head = stream.read(_META_BYTES)
-    damaged = FileError(f"{path}: this DICOM file is damaged at its start; copy it again from its source.")
-    place, start, stated = 0, 0, None
-    while head[place : place + 2] == b"\x02\0" and place + 12 <= len(head):
-        kind = head[place + 4 : place + 6]
-        long = kind in _LONG_KINDS
-        if not (kind.isalpha() and kind.isupper()) or (long and head[place + 6 : place + 8] != b"\0\0"):
-            raise damaged
-        length = int.from_bytes(head[place + 8 : place + 12] if long else head[place + 6 : place + 8], "little")
-        if head[place + 2 : place + 4] == b"\0\0":
-            stated, start = int.from_bytes(head[place + 8 : place + 12], "little"), place + 12
-        place += (12 if long else 8) + length
-    if stated is not None and place <= len(head) and place - start != stated:
-        raise damaged
 
 
 def _require_bytes(dataset: Any, path: Path) -> None:

@@ -179,3 +179,25 @@ def test_frames_that_lie_between_the_slices_are_refused(tmp_path):
     made.save_as(tmp_path / "seg.dcm")
     with pytest.raises(FileError, match="do not lie on one grid"):
         open_segmentation(tmp_path / "seg.dcm")
+
+
+@pytest.mark.parametrize("syntax", ["implicit", "explicit"])
+def test_an_element_longer_than_the_file_is_refused_before_memory(syntax, tmp_path):
+    """GDCM reserves what an element's length says."""
+    import resource
+
+    image = SimpleITK.GetImageFromArray(np.zeros(SHAPE, np.uint16))
+    SimpleITK.WriteImage(image, str(tmp_path / "a.dcm"), imageIO="GDCMImageIO")
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    uids = {"implicit": pydicom.uid.ImplicitVRLittleEndian, "explicit": pydicom.uid.ExplicitVRLittleEndian}
+    dataset.file_meta.TransferSyntaxUID = uids[syntax]
+    dataset.save_as(tmp_path / "a.dcm", implicit_vr=syntax == "implicit", little_endian=True)
+    open_volume(tmp_path / "a.dcm")
+    data = bytearray((tmp_path / "a.dcm").read_bytes())
+    at = data.index(b"\xfe\xff\x00\xe0") + 4  # the length of the first item of a sequence
+    data[at : at + 4] = (0x39FFFFFF).to_bytes(4, "little")
+    (tmp_path / "a.dcm").write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FileError, match="does not fit"):
+        open_volume(tmp_path / "a.dcm")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
