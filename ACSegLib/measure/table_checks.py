@@ -52,22 +52,43 @@ def smallest_cell(volumes: Sequence[float]) -> float:
     return volume if widest >= MIN_SIZE_GAP else 0.0
 
 
+def are_specks(rows: Sequence[Row]) -> list[bool]:
+    """For each row of a connected component of one segment: whether it is a speck rather than a cell.
+
+    A speck is smaller than `smallest_cell`, and `MIN_SIZE_GAP` times smaller than the largest component of its own
+    volume: where the only bead of a volume is small, it is a small bead. Components of fewer than `MIN_CELL_VOXELS`
+    voxels are specks, too.
+    """
+    limit = smallest_cell([row["volume"] for row in rows])
+    names = [str(row.get("source_volume", row["volume_name"])) for row in rows]
+    largest: dict[str, float] = {}
+    for name, row in zip(names, rows, strict=True):
+        largest[name] = max(largest.get(name, 0.0), float(row["volume"]))
+    return [
+        row["voxels"] < MIN_CELL_VOXELS or (row["volume"] < limit and row["volume"] * MIN_SIZE_GAP <= largest[name])
+        for name, row in zip(names, rows, strict=True)
+    ]
+
+
 def _on_specks(rows: Sequence[Row]) -> list[str]:
-    """Segments whose connected cells are mostly specks, and the volume that separates them from cells."""
-    segments: dict[tuple[str, str], list[float]] = {}
+    """Segments some of whose connected cells are specks, and the volume that separates these from cells."""
+    segments: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row["kind"] == "cell":
-            segments.setdefault((row["segment"], row["unit"]), []).append(float(row["volume"]))
+            segments.setdefault((row["segment"], row["unit"]), []).append(row)
     texts = []
-    for (segment, unit), volumes in segments.items():
-        limit = smallest_cell(volumes)
-        specks = [volume for volume in volumes if volume < limit]
-        if specks:
-            middle = float(f"{(max(specks) * limit) ** 0.5:.1e}")
-            texts.append(
-                f"{len(specks)} of {len(volumes)} connected cells of {segment} are specks of up to {max(specks):.3g} "
-                f"{unit}3, the next larger one has {limit:.3g}; --min-volume {middle:g} leaves them out."
-            )
+    for (segment, unit), components in segments.items():
+        marks = are_specks(components)
+        specks = [float(row["volume"]) for row, speck in zip(components, marks, strict=True) if speck]
+        cells = [float(row["volume"]) for row, speck in zip(components, marks, strict=True) if not speck]
+        if not specks:
+            continue
+        count = f"{len(specks)} of {len(components)} connected cells of {segment}"
+        text = f"{count} are specks of up to {max(specks):.3g} {unit}3"
+        if cells and max(specks) < min(cells):
+            middle = float(f"{(max(specks) * min(cells)) ** 0.5:.1e}")
+            text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} leaves the specks out"
+        texts.append(f"{text}.")
     return texts
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ACSegLib.files.tables import Row
-from ACSegLib.measure.table_checks import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
+from ACSegLib.measure.table_checks import MIN_CELL_VOXELS, MIN_SIZE_GAP, are_specks
 from ACSegLib.study.columns import unit_text
 from ACSegLib.study.numbers import plain
 from ACSegLib.study.tables import Rows
@@ -63,19 +63,21 @@ def with_instances(tables: Mapping[str, Rows]) -> tuple[dict[str, Rows], set[str
 
 def without_specks(rows: Rows) -> tuple[Rows, str]:
     """Rows of connected cells without specks, and a sentence on what was left out ("" if nothing was)."""
-    limit = smallest_cell([row["volume"] for row in rows])
-    cells = [row for row in rows if row["volume"] >= limit and row["voxels"] >= MIN_CELL_VOXELS]
-    if len(cells) == len(rows):
+    specks = are_specks(rows)
+    if not any(specks):
         return rows, ""
-    kept = {id(row) for row in cells}
-    largest = max((row for row in rows if id(row) not in kept), key=lambda row: row["volume"])
+    cells = [row for row, speck in zip(rows, specks, strict=True) if not speck]
+    removed = [row for row, speck in zip(rows, specks, strict=True) if speck]
+    largest = max(removed, key=lambda row: row["volume"])
     unit = unit_text(str(largest.get("unit") or ""), 3)
     text = (
-        f"{len(rows) - len(cells)} of {len(rows)} components are specks and do not count as cells: the largest has "
+        f"{len(removed)} of {len(rows)} components are specks and do not count as cells: the largest has "
         f"{plain(largest['volume'])} {unit} ({largest['voxels']:.0f} voxels)"
     )
     if cells:
         smallest = min(cells, key=lambda row: row["volume"])
         text += f", the smallest cell {plain(smallest['volume'])} {unit} ({smallest['voxels']:.0f} voxels)"
-    rule = f"a gap of at least {MIN_SIZE_GAP:g} times between their volumes" if limit else f"{MIN_CELL_VOXELS} voxels"
-    return cells, f"{text}. What separates cells from specks: {rule}."
+    return cells, (
+        f"{text}. Specks are below the widest gap between the sizes (at least {MIN_SIZE_GAP:g} times) and "
+        f"{MIN_SIZE_GAP:g} times smaller than the largest component of their volume, or below {MIN_CELL_VOXELS} voxels."
+    )

@@ -88,10 +88,16 @@ def test_the_widest_gap_tells_specks_from_cells():
 def test_measuring_warns_of_specks_and_names_the_volume_that_leaves_them_out():
     rows = [component(v) for v in (50.0, 61.0, 0.002, 0.001)]
     (text,) = warnings_on(rows)
-    assert text.startswith("2 of 4 connected cells of cell are specks of up to 0.002 um3, the next larger one has 50")
+    assert text.startswith("2 of 4 connected cells of cell are specks of up to 0.002 um3, the smallest cell has 50")
     limit = float(text.split("--min-volume ")[1].split()[0])
     assert [row["volume"] for row in rows if row["volume"] >= limit] == [50.0, 61.0]
     assert warnings_on(rows[:2]) == []
+
+
+def test_the_only_component_of_a_volume_is_no_speck_however_small():
+    rows = [component(v, name=name) for name, v in (("coarse", 2.1), ("coarse", 0.001), ("fine", 0.029))]
+    cells, _ = without_specks(rows)
+    assert [row["volume"] for row in cells] == [2.1, 0.029]
 
 
 def test_cells_of_a_volume_can_be_averaged_first():
