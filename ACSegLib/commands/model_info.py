@@ -56,7 +56,7 @@ def describe_model(model: Model) -> dict[str, Any]:
         "segments": [{"name": s.name, "value": s.value, "colour": list(s.colour)} for s in model.segments],
         "spacing": list(model.spacing) if model.spacing else None,
         "unit": model.unit,
-        "preprocessing": model.preprocessing,
+        "preprocessing": model.preprocessing.to_json(),
         "card": model.card,
     }
 

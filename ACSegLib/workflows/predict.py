@@ -129,7 +129,7 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
     _check_refinement(request)
     automatic = request.refine == "auto" and model.reduces_images and request.resample
     settings.keep_probabilities |= automatic
-    biomedisa = model.preprocessing.get("pipeline") == "biomedisa" and not request.native
+    biomedisa = model.preprocessing.biomedisa is not None and not request.native
     if biomedisa:
         if request.refine == "network" or settings.tta or settings.tile:
             raise InputError("--refine network, --tta and --tile need --native with a Biomedisa model.")

@@ -132,8 +132,8 @@ def train_model(options: argparse.Namespace) -> Model:
     folders = {part: prepare(folder, part, n) for part, n in counts}
     model = load_model(options.init) if options.init else None
     if model is not None:  # a stage's model, or the shipped one, of which only the weights count
-        for key in ("longest_side", "mean_side"):  # the volumes of the cache are reduced already
-            model.preprocessing.pop(key, None)
+        # the volumes of the cache are reduced already
+        model.preprocessing = replace(model.preprocessing, longest_side=None, mean_side=None)
     stages = options.stages or list(STAGES)
     for side in stages:
         share = STAGES.get(side, 1.0) / sum(STAGES.get(other, 1.0) for other in stages)
@@ -178,11 +178,9 @@ def _train_stage(
 
 def describe(model: Model, options: argparse.Namespace) -> Model:
     """Say in the model how images are reduced for it, and in its card where it comes from."""
-    model.preprocessing |= {
-        "patch_size": [WORKING_SIDE] * 3,
-        "mean_side": WORKING_SIDE,
-        "canonical_axes": True,
-    }
+    model.preprocessing = replace(
+        model.preprocessing, patch_size=(WORKING_SIDE,) * 3, mean_side=WORKING_SIDE, canonical_axes=True
+    )
     started = f" --init {options.init.name}" if options.init else ""
     length = f"--epochs {options.epochs}" if options.epochs else f"--minutes {options.minutes:g}"
     model.card["initial_model"] = None

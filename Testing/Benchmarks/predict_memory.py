@@ -71,6 +71,7 @@ def write(size: int, folder: Path) -> dict[str, Any]:
     from ACSegLib.files import save_volume
     from ACSegLib.network.model.architecture import build_network
     from ACSegLib.network.model.model_file import Model, save_model
+    from ACSegLib.network.model.preprocessing import Preprocessing
     from ACSegLib.network.model.spec import unet_spec
     from ACSegLib.volume import Segment, Volume
 
@@ -79,7 +80,7 @@ def write(size: int, folder: Path) -> dict[str, Any]:
         image[k] = np.random.default_rng(k).normal(size=(size, size))
     save_volume(Volume(image), folder / "image.ome.zarr")
     spec = unet_spec(1, base=8, strides=[(1, 1, 1), (2, 2, 2)], residual=False, deep_supervision=False)
-    patch = {"normalisation": {"kind": "volume"}, "patch_size": [32] * 3}
+    patch = Preprocessing(patch_size=(32, 32, 32))
     save_model(Model(spec, build_network(spec).state_dict(), [Segment("cell", 1)], patch), folder / "model.acseg")
     return {}
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ACSegLib.errors import FileError
+from ACSegLib.network.model.preprocessing import DEFAULT_PATCH, BiomedisaPreprocessing, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec
 from ACSegLib.volume import DEFAULT_COLOURS, Segment
 
@@ -63,9 +64,8 @@ def import_biomedisa(path: str | os.PathLike[str]) -> Model:
     Returns
     -------
     Model
-        Of kind "biomedisa-unet". Its ``preprocessing`` holds what `biomedisa_pipeline` needs: ``scale`` and ``patch``
-        (k, j, i), ``scaling``, ``normalise``, ``mean``, ``std``, ``patch_normalise``, ``labels`` (original values);
-        and for running it natively or fine-tuning it ``patch_size`` and ``normalisation``, as our own models have.
+        Of kind "biomedisa-unet". Its preprocessing holds what Biomedisa's own prediction needs, as ``biomedisa``, and
+        for running it natively or fine-tuning it ``patch_size`` and ``normalisation``, as our own models have.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def import_biomedisa(path: str | os.PathLike[str]) -> Model:
     content = read_biomedisa(path)
     segments = [
         Segment(f"label {value}", value, DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)])
-        for n, value in enumerate(content.preprocessing["labels"][1:])
+        for n, value in enumerate(content.biomedisa.labels[1:])
     ]
     return Model(
         spec=content.spec,
@@ -99,16 +99,21 @@ class BiomedisaContent:
     spec : NetworkSpec
     weights : dict of str to ndarray
         Parameter name of `BiomedisaUNet` -> float32 array in PyTorch's axis order.
-    preprocessing : dict
-        See `import_biomedisa`.
+    preprocessing : Preprocessing
     card : dict
         What to tell people.
     """
 
     spec: NetworkSpec
     weights: dict[str, np.ndarray]
-    preprocessing: dict[str, Any]
+    preprocessing: Preprocessing
     card: dict[str, Any]
+
+    @property
+    def biomedisa(self) -> BiomedisaPreprocessing:
+        """What Biomedisa's own prediction needs."""
+        assert self.preprocessing.biomedisa is not None
+        return self.preprocessing.biomedisa
 
 
 def read_biomedisa(path: str | os.PathLike[str]) -> BiomedisaContent:
@@ -296,7 +301,7 @@ class _Reader:
             if kind in ("MaxPooling3D", "UpSampling3D") and list(factor) != [2, 2, 2]:
                 raise self._not_ours(f"layer {name} samples by {factor}, not by 2")
 
-    def _preprocessing(self, meta: Mapping[str, Any], layers: Mapping[str, Any], spec: NetworkSpec) -> dict[str, Any]:
+    def _preprocessing(self, meta: Mapping[str, Any], layers: Mapping[str, Any], spec: NetworkSpec) -> Preprocessing:
         configuration = np.ravel(meta["configuration"]).astype(float)
         labels = [int(v) for v in np.ravel(meta["labels"])]
         if (
@@ -316,33 +321,33 @@ class _Reader:
         normalise = bool(configuration[4]) and scaling
         patch_normalise = bool(int(np.ravel(meta.get("patch_normalization", 0))[0])) or not scaling
         patch = self._patch(meta, layers)
-        native: dict[str, Any] = {"kind": "volume", "percentiles": [0.0, 100.0]}
+        native = Normalisation("volume", percentiles=(0.0, 100.0))
         if not patch_normalise:
-            target = {"mean": float(mean[0]), "deviation": float(std[0])} if normalise else None
-            native = {"kind": "matched", "target": target}
-        return {
-            "normalisation": native,
-            "patch_size": patch,
-            "pipeline": "biomedisa",
-            "scaling": scaling,
-            "scale": [int(v) for v in configuration[[3, 2, 1]]],
-            "patch": patch,
-            "normalise": normalise,
-            "mean": mean.tolist(),
-            "std": std.tolist(),
-            "patch_normalise": patch_normalise,
-            "separation": bool(int(np.ravel(meta.get("separation", 0))[0])),
-            "labels": labels,
-        }
+            target = (float(mean[0]), float(std[0])) if normalise else None
+            native = Normalisation("matched", target=target)
+        own = BiomedisaPreprocessing(
+            scaling=scaling,
+            scale=tuple(int(v) for v in configuration[[3, 2, 1]]),
+            patch=patch,
+            normalise=normalise,
+            mean=tuple(mean.tolist()),
+            std=tuple(std.tolist()),
+            patch_normalise=patch_normalise,
+            separation=bool(int(np.ravel(meta.get("separation", 0))[0])),
+            labels=tuple(labels),
+        )
+        return Preprocessing(native, patch, biomedisa=own)
 
-    def _patch(self, meta: Mapping[str, Any], layers: Mapping[str, Any]) -> list[int]:
+    def _patch(self, meta: Mapping[str, Any], layers: Mapping[str, Any]) -> tuple[int, int, int]:
         if "patch_size" in meta:
-            return [int(v) for v in np.ravel(meta["patch_size"])]
+            k, j, i = (int(v) for v in np.ravel(meta["patch_size"]))
+            return k, j, i
         for config in layers.values():
             shape = config.get("batch_shape") or config.get("batch_input_shape")
             if config["class_name"] == "InputLayer" and shape and all(shape[1:4]):
-                return [int(v) for v in shape[1:4]]
-        return [64, 64, 64]
+                k, j, i = (int(v) for v in shape[1:4])
+                return k, j, i
+        return DEFAULT_PATCH
 
     def _cropping(self) -> dict[str, Any] | None:
         """What the file says of Biomedisa's auto-cropping network, which is reported and not run."""

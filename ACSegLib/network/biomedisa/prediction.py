@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.model.preprocessing import BiomedisaPreprocessing
     from ACSegLib.network.predict.inference import Prediction, PredictionSettings
 
 #: Probabilities of patches: float32 (1, channels, k, j, i) -> float32 (1, classes, k, j, i).
@@ -37,7 +38,7 @@ DEFAULT_STRIDE = 32
 
 def predict_like_biomedisa(
     array: np.ndarray,
-    preprocessing: Mapping[str, Any],
+    preprocessing: BiomedisaPreprocessing,
     predict_patch: PatchPredictor,
     *,
     stride: int = DEFAULT_STRIDE,
@@ -51,7 +52,7 @@ def predict_like_biomedisa(
     ----------
     array : ndarray, shape (k, j, i)
         The image, any numeric type, one channel.
-    preprocessing : mapping
+    preprocessing : BiomedisaPreprocessing
         Of a model from `import_biomedisa`.
     predict_patch : callable
         Runs the network in float32 on one patch and gives its probabilities.
@@ -75,11 +76,11 @@ def predict_like_biomedisa(
         If the stride is out of range.
     """
     progress = progress or Progress()
-    patch = [int(v) for v in preprocessing["patch"]]
+    patch = [int(v) for v in preprocessing.patch]
     if not 1 <= stride <= min(patch):
         raise InputError(f"stride must be 1 to {min(patch)} for this model, not {stride}.")
     size, padded = _sizes(array.shape, preprocessing)
-    classes = len(preprocessing["labels"])
+    classes = len(preprocessing.labels)
     needed = int(4 * np.prod(padded) * (classes + 3))
     if available_memory is not None and needed > available_memory:
         raise MemoryLimitError(
@@ -93,25 +94,25 @@ def predict_like_biomedisa(
     total = _sum_of_patches(image, patch, stride, classes, preprocessing, predict_patch, stages.predict)
     total = total[:, : size[0], : size[1], : size[2]]
     stages.scale_back(0.0, "scaling the labels back")
-    values = np.array(preprocessing["labels"])
+    values = np.array(preprocessing.labels)
     labels = values[np.argmax(total, axis=0)].astype(np.uint8 if values[-1] < 256 else np.uint16)
-    labels = _resize_labels(labels, array.shape) if preprocessing["scaling"] else labels
+    labels = _resize_labels(labels, array.shape) if preprocessing.scaling else labels
     return labels, _final_probabilities(total, array.shape) if probabilities else None
 
 
-def _prepare(image: np.ndarray, size: Sequence[int], preprocessing: Mapping[str, Any]) -> np.ndarray:
+def _prepare(image: np.ndarray, size: Sequence[int], preprocessing: BiomedisaPreprocessing) -> np.ndarray:
     """Scale and normalise a float32 image as in training."""
-    if preprocessing["scaling"]:
+    if preprocessing.scaling:
         image = _resize(image, size)
     image = image - image.min()
     largest = image.max()
     if largest > 0:
         image /= largest
-    if preprocessing["normalise"]:
+    if preprocessing.normalise:
         deviation = image.std()
         if deviation > 0:
             image = (image - image.mean()) / deviation
-        image = image * np.float32(preprocessing["std"][0]) + np.float32(preprocessing["mean"][0])
+        image = image * np.float32(preprocessing.std[0]) + np.float32(preprocessing.mean[0])
         np.clip(image, 0, 1, out=image)
     return image
 
@@ -121,7 +122,7 @@ def _sum_of_patches(
     patch: Sequence[int],
     stride: int,
     classes: int,
-    preprocessing: Mapping[str, Any],
+    preprocessing: BiomedisaPreprocessing,
     predict_patch: PatchPredictor,
     progress: Progress,
 ) -> np.ndarray:
@@ -132,7 +133,7 @@ def _sum_of_patches(
         progress(n / len(starts), f"patch {n + 1} of {len(starts)}")
         place = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
         tile = image[place]
-        if preprocessing["patch_normalise"]:
+        if preprocessing.patch_normalise:
             tile = (tile - tile.mean()) / max(float(tile.std()), 1e-6)
         total[(slice(None), *place)] += predict_patch(tile[None, None])[0]
     return total
@@ -142,15 +143,15 @@ def _patch_starts(padded: Sequence[int], patch: Sequence[int], stride: int) -> l
     return [range(0, n - p + 1, stride) for n, p in zip(padded, patch, strict=True)]
 
 
-def _sizes(shape: Sequence[int], preprocessing: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+def _sizes(shape: Sequence[int], preprocessing: BiomedisaPreprocessing) -> tuple[list[int], list[int]]:
     """Shape that the image is scaled to, and that shape padded to a multiple of the patch."""
-    size = [int(v) for v in (preprocessing["scale"] if preprocessing["scaling"] else shape)]
-    return size, [n + -n % p for n, p in zip(size, preprocessing["patch"], strict=True)]
+    size = [int(v) for v in (preprocessing.scale if preprocessing.scaling else shape)]
+    return size, [n + -n % p for n, p in zip(size, preprocessing.patch, strict=True)]
 
 
-def _count_patches(shape: Sequence[int], preprocessing: Mapping[str, Any], stride: int) -> int:
+def _count_patches(shape: Sequence[int], preprocessing: BiomedisaPreprocessing, stride: int) -> int:
     padded = _sizes(shape, preprocessing)[1]
-    return int(np.prod([len(r) for r in _patch_starts(padded, preprocessing["patch"], stride)]))
+    return int(np.prod([len(r) for r in _patch_starts(padded, preprocessing.patch, stride)]))
 
 
 def _resize(array: np.ndarray, shape: Sequence[int], method: str = "auto") -> np.ndarray:
@@ -220,7 +221,10 @@ def predict_biomedisa(
     from ACSegLib.network.predict.inference import Prediction
     from ACSegLib.network.predict.plane_sink import on_host
 
-    if model.preprocessing.get("separation"):
+    own = model.preprocessing.biomedisa
+    if own is None:
+        raise InputError("the model was not imported from Biomedisa; predict with it as with any other.")
+    if own.separation:
         raise InputError("this Biomedisa model separates instances, which is not supported; use --native.")
     if model.spec.in_channels != 1:
         raise InputError(f"the model takes images of {model.spec.in_channels} channels, but {volume.name!r} has one.")
@@ -229,9 +233,7 @@ def predict_biomedisa(
     place = tuple(slice(a, b) for a, b in roi)
     if any(not 0 <= a < b <= n for (a, b), n in zip(roi, volume.shape, strict=True)):
         raise InputError(f"roi {roi} (k, j, i) must lie within the shape {volume.shape} and not be empty.")
-    backend = make_backend(
-        model, model.preprocessing["patch"], device=settings.device, backend=settings.backend, precision="float32"
-    )
+    backend = make_backend(model, own.patch, device=settings.device, backend=settings.backend, precision="float32")
 
     def predict_patch(tile: np.ndarray) -> np.ndarray:
         return on_host(backend(np.ascontiguousarray(tile, np.float32), progress))
@@ -239,7 +241,7 @@ def predict_biomedisa(
     notes = ["predicted in Biomedisa's way; --native keeps the image's resolution"]
     labels, probabilities = predict_like_biomedisa(
         _finite(volume.array[place], notes),
-        model.preprocessing,
+        own,
         predict_patch,
         stride=stride,
         probabilities=settings.keep_probabilities,
@@ -256,8 +258,8 @@ def predict_biomedisa(
         "backend": backend.name,
         "device": backend.device,
         "precision": backend.precision,
-        "tile": list(model.preprocessing["patch"]),
-        "tiles": _count_patches([b - a for a, b in roi], model.preprocessing, stride),
+        "tile": list(own.patch),
+        "tiles": _count_patches([b - a for a, b in roi], own, stride),
         "seconds": round(time.perf_counter() - clock, 3),
         "notes": notes,
     }

@@ -8,7 +8,7 @@ the JSON header:
 ``format``         "acseg-model"
 ``version``        `FORMAT_VERSION`; files of a later one are refused
 ``spec``           the network, see `ACSegLib.network.model.spec`
-``preprocessing``  ``normalisation`` (see `ACSegLib.network.model.preprocessing`), ``patch_size`` (k, j, i) and more
+``preprocessing``  see `ACSegLib.network.model.preprocessing`
 ``segments``       list of name, value, colour, terminology, in the order of the output channels (after background)
 ``spacing``        voxel size (i, j, k) the network was trained at, in ``unit``; null when it was trained on voxels
 ``unit``           "nm", "um", "mm", ..., or "px"
@@ -32,6 +32,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import atomic_output, require_writable_folder
+from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.volume import UNITS_IN_MM, Segment
 
@@ -58,7 +59,7 @@ class Model:
         prediction by OpenVINO needs no PyTorch; `network` and `tensors` turn them into tensors, `arrays` into arrays.
     segments : list of Segment
         In the order of the output channels; with softmax output channel 0, the background, comes before them.
-    preprocessing : dict
+    preprocessing : Preprocessing
         How an image becomes the network's input.
     spacing : tuple of float or None
         Voxel size (i, j, k) in `unit` that images are resampled to; None: images are taken voxel by voxel.
@@ -71,7 +72,7 @@ class Model:
     spec: NetworkSpec
     state_dict: dict[str, torch.Tensor]
     segments: list[Segment]
-    preprocessing: dict[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     spacing: tuple[float, float, float] | None = None
     unit: str = "px"
     card: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +80,7 @@ class Model:
     @property
     def reduces_images(self) -> bool:
         """Whether images are reduced to a fixed size for the network, whatever their voxels."""
-        return bool(self.preprocessing.get("longest_side") or self.preprocessing.get("mean_side"))
+        return bool(self.preprocessing.longest_side or self.preprocessing.mean_side)
 
     def network(self) -> torch.nn.Module:
         """Build the network with these weights, in evaluation mode, on the CPU.
@@ -121,16 +122,14 @@ class Model:
 
         The calibration measures it; 0.5 where it measured none, or where the file holds nonsense.
         """
-        found = self.preprocessing.get("thin_threshold")
-        if self.spec.overlapping or not isinstance(found, (int, float)):
-            return 0.5
-        return float(found) if 0 < found < 0.5 else 0.5
+        measured = self.preprocessing.thin_threshold
+        return 0.5 if self.spec.overlapping or measured is None else float(measured)
 
     @property
     def segments_without_holes(self) -> list[str]:
         """Ids of the segments that should have no enclosed hole in a prediction."""
-        names = self.preprocessing.get("without_holes")
-        return [s.id for s in self.segments if s.name in names] if isinstance(names, list) else []
+        names = self.preprocessing.without_holes or ()
+        return [s.id for s in self.segments if s.name in names]
 
     def digest(self) -> str:
         """SHA-256 of network and weights, as hexadecimal digits."""
@@ -238,7 +237,7 @@ def _header(model: Model) -> dict[str, Any]:
         "format": FORMAT_NAME,
         "version": FORMAT_VERSION,
         "spec": model.spec.to_json(),
-        "preprocessing": model.preprocessing,
+        "preprocessing": model.preprocessing.to_json(),
         "segments": [asdict(segment) for segment in model.segments],
         "spacing": list(model.spacing) if model.spacing else None,
         "unit": model.unit,
@@ -263,7 +262,7 @@ def _model(header: Mapping[str, Any]) -> Model:
         raise ValueError("two segments have one value")
     if spec.segment_count != len(segments):
         raise ValueError(f"{len(segments)} segments for {spec.segment_count} outputs")
-    return Model(spec, {}, segments, preprocessing, spacing, header["unit"], card)
+    return Model(spec, {}, segments, Preprocessing.from_json(preprocessing), spacing, header["unit"], card)
 
 
 def _segment(row: Mapping[str, Any]) -> Segment:

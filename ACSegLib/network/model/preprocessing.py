@@ -1,20 +1,24 @@
-"""Intensity normalisation, the same in training and inference: from any number type to float32 around 0.
+"""How an image becomes the network's input, the same in training and inference: from any number type to float32.
 
-``preprocessing["normalisation"]`` of a model says how:
+A model file holds `Preprocessing` as a JSON object:
 
-============== =====================================================================================================
-``kind``       "volume": with each volume's own figures, for images whose grey values have no fixed meaning;
-               "fixed": with the figures of the training volumes, for calibrated ones; "none": the values as they are;
-               "matched" (imported models): to the range 0 to 1, with ``target`` mean and deviation if given
-``percentiles`` the two percentiles between which values are clipped, and within which mean and deviation are taken
-``statistics``  for "fixed": ``low``, ``high``, ``mean``, ``deviation``
-============== =====================================================================================================
+================== ==============================================================================================
+``normalisation``  see `Normalisation`
+``patch_size``     (k, j, i) of the patches in training, in voxels
+``longest_side``   images are reduced until no side exceeds this
+``mean_side``      images are reduced until the geometric mean of their sides does not exceed this
+``canonical_axes`` images are predicted in an orientation that depends on their content alone
+``thin_threshold`` probability from which voxels of thin structures belong to their segment
+``without_holes``  names of segments that should have no enclosed hole
+others             of imported models, see `BiomedisaPreprocessing`
+================== ==============================================================================================
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -27,22 +31,198 @@ from ACSegLib.volume import Geometry, Volume
 ROBUST_PERCENTILES = (0.5, 99.5)
 #: Spacings closer than this (relative) count as equal.
 SPACING_TOLERANCE = 0.02
+#: Patch of a model whose file does not state its own.
+DEFAULT_PATCH = (64, 64, 64)
 _SAMPLE_VOXELS = 4_000_000
+_KINDS = ("volume", "fixed", "none", "matched")
 
 
-def normalisation(kind: str = "volume", statistics: Mapping[str, float] | None = None) -> dict[str, Any]:
-    """Describe a normalisation; see the module's text."""
-    if kind not in ("volume", "fixed", "none"):
-        raise InputError(f"normalisation must be volume, fixed or none, not {kind!r}.")
-    if kind == "fixed" and not statistics:
-        raise InputError("fixed normalisation needs the statistics of the training volumes.")
-    described: dict[str, Any] = {"kind": kind, "percentiles": list(ROBUST_PERCENTILES)}
-    if kind == "fixed":
-        described["statistics"] = dict(statistics or {})
-    return described
+@dataclass(frozen=True)
+class IntensityStatistics:
+    """Values that normalise an image: clip to [low, high], subtract the mean, divide by the deviation."""
+
+    low: float
+    high: float
+    mean: float
+    deviation: float
+
+    def to_json(self) -> dict[str, float]:
+        """Give the object that a model file holds."""
+        return {row.name: getattr(self, row.name) for row in fields(self)}
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> IntensityStatistics:
+        """Read what `to_json` gave; KeyError, TypeError or ValueError for anything else."""
+        return cls(**{row.name: float(described[row.name]) for row in fields(cls)})
 
 
-def intensity_statistics(array: np.ndarray, percentiles: tuple[float, float] = ROBUST_PERCENTILES) -> dict[str, float]:
+@dataclass(frozen=True)
+class Normalisation:
+    """How intensities are normalised.
+
+    Parameters
+    ----------
+    kind : str
+        "volume": with each volume's own statistics, for images whose intensities have no fixed meaning; "fixed": with
+        those of the training volumes, for calibrated ones; "none": the values as they are; "matched" (imported
+        models): to the range 0 to 1, with the mean and deviation of `target` if given.
+    percentiles : tuple of float
+        Values are clipped to these two; mean and deviation are those of what lies between.
+    statistics : IntensityStatistics, optional
+        For "fixed".
+    target : (mean, deviation), optional
+        For "matched".
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, or "fixed" has no statistics.
+    """
+
+    kind: str = "volume"
+    percentiles: tuple[float, float] = ROBUST_PERCENTILES
+    statistics: IntensityStatistics | None = None
+    target: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise InputError(f"normalisation must be volume, fixed or none, not {self.kind!r}; or update ACSeg.")
+        if self.kind == "fixed" and self.statistics is None:
+            raise InputError("fixed normalisation needs the statistics of the training volumes.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the object that a model file holds."""
+        if self.kind == "matched":
+            target = self.target
+            return {"kind": "matched", "target": {"mean": target[0], "deviation": target[1]} if target else None}
+        described: dict[str, Any] = {"kind": self.kind, "percentiles": list(self.percentiles)}
+        if self.statistics is not None:
+            described["statistics"] = self.statistics.to_json()
+        return described
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> Normalisation:
+        """Read what a model file holds; an error of `_MALFORMED` kind for what is no normalisation."""
+        low, high = described.get("percentiles") or ROBUST_PERCENTILES
+        statistics, target = described.get("statistics"), described.get("target")
+        return cls(
+            kind=str(described.get("kind")),
+            percentiles=(float(low), float(high)),
+            statistics=None if statistics is None else IntensityStatistics.from_json(statistics),
+            target=None if target is None else (float(target["mean"]), float(target["deviation"])),
+        )
+
+
+@dataclass(frozen=True)
+class BiomedisaPreprocessing:
+    """What Biomedisa's own prediction needs (`ACSegLib.network.biomedisa.prediction`).
+
+    Parameters
+    ----------
+    scaling : bool
+        Images are scaled to `scale` (k, j, i).
+    patch : tuple of int
+        (k, j, i).
+    normalise : bool
+        Match `mean` and `std` (one a channel) of the first training image.
+    patch_normalise : bool
+        Normalise each patch instead.
+    separation : bool
+        The model separates instances, which is not supported.
+    labels : tuple of int
+        Original values, 0 first.
+    """
+
+    scaling: bool
+    scale: tuple[int, ...]
+    patch: tuple[int, ...]
+    normalise: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    patch_normalise: bool
+    separation: bool
+    labels: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the entries that a model file holds."""
+        values = {row.name: getattr(self, row.name) for row in fields(self)}
+        entries = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {"pipeline": "biomedisa", **entries}
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> BiomedisaPreprocessing:
+        """Read the entries that a model file holds; KeyError or TypeError where they are not as they should be."""
+        entries: dict[str, Any] = {row.name: described[row.name] for row in fields(cls)}
+        for name, value in entries.items():
+            entries[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**entries)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes a model's input, and what its output needs; see the module's text."""
+
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    patch_size: tuple[int, int, int] | None = None
+    longest_side: int | None = None
+    mean_side: float | None = None
+    canonical_axes: bool = False
+    thin_threshold: float | None = None
+    without_holes: tuple[str, ...] | None = None
+    biomedisa: BiomedisaPreprocessing | None = None
+
+    @property
+    def patch(self) -> tuple[int, int, int]:
+        """The patch size; a usual one where the file does not state it."""
+        return self.patch_size or DEFAULT_PATCH
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the object that a model file holds."""
+        described: dict[str, Any] = {"normalisation": self.normalisation.to_json()}
+        if self.patch_size is not None:
+            described["patch_size"] = list(self.patch_size)
+        if self.biomedisa is not None:
+            described |= self.biomedisa.to_json()
+        optional = {
+            "longest_side": self.longest_side,
+            "mean_side": self.mean_side,
+            "canonical_axes": self.canonical_axes or None,
+            "thin_threshold": self.thin_threshold,
+            "without_holes": None if self.without_holes is None else list(self.without_holes),
+        }
+        return described | {key: value for key, value in optional.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> Preprocessing:
+        """Read what a model file holds.
+
+        What the calibration found is dropped where it makes no sense; all else must be as it should be.
+
+        Raises
+        ------
+        InputError, LookupError, TypeError, ValueError, AttributeError
+            If an entry is not as it should be.
+        """
+        patch = described.get("patch_size")
+        k, j, i = (int(n) for n in patch or DEFAULT_PATCH)
+        thin, whole = described.get("thin_threshold"), described.get("without_holes")
+        sensible = isinstance(thin, (int, float)) and not isinstance(thin, bool) and 0 < thin <= 0.5
+        normalisation, longest, mean = (described.get(key) for key in ("normalisation", "longest_side", "mean_side"))
+        return cls(
+            normalisation=Normalisation() if normalisation is None else Normalisation.from_json(normalisation),
+            patch_size=(k, j, i) if patch else None,
+            longest_side=int(longest) if longest else None,
+            mean_side=mean if mean else None,
+            canonical_axes=bool(described.get("canonical_axes")),
+            thin_threshold=thin if sensible else None,
+            without_holes=tuple(str(name) for name in whole) if isinstance(whole, list) else None,
+            biomedisa=BiomedisaPreprocessing.from_json(described) if described.get("pipeline") == "biomedisa" else None,
+        )
+
+
+def intensity_statistics(
+    array: np.ndarray, percentiles: tuple[float, float] = ROBUST_PERCENTILES
+) -> IntensityStatistics:
     """Measure low and high percentile, and mean and deviation of what lies between.
 
     Parameters
@@ -62,7 +242,7 @@ def intensity_statistics(array: np.ndarray, percentiles: tuple[float, float] = R
         raise InputError("the image holds no finite value; check how it was written.")
     low, high = np.percentile(sample, percentiles)
     inside = sample[(sample >= low) & (sample <= high)]
-    return {"low": float(low), "high": float(high), "mean": float(inside.mean()), "deviation": float(inside.std())}
+    return IntensityStatistics(float(low), float(high), float(inside.mean()), float(inside.std()))
 
 
 def _every_nth(array: np.ndarray, step: int) -> np.ndarray:
@@ -81,54 +261,50 @@ def _every_nth(array: np.ndarray, step: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def statistics_for(array: np.ndarray, described: Mapping[str, Any]) -> dict[str, float] | None:
-    """Give the figures that normalise one volume; None when the values are left as they are.
+def statistics_for(array: np.ndarray, normalisation: Normalisation) -> IntensityStatistics | None:
+    """Give the values that normalise one volume; None when the values are left as they are.
 
     For images too large for memory, pass a coarser level of the pyramid here and the full level, piece by piece, to
     `apply_statistics`.
     """
-    kind = described.get("kind")
-    if kind == "none":
+    if normalisation.kind == "none":
         return None
-    if kind == "fixed":
-        return dict(described["statistics"])
-    if kind == "volume":
-        low, high = described.get("percentiles", ROBUST_PERCENTILES)
-        return intensity_statistics(array, (float(low), float(high)))
-    if kind == "matched":
-        return _matched_statistics(array, described.get("target"))
-    raise InputError(f"normalisation kind {kind!r} is unknown; update ACSeg.")
+    if normalisation.kind == "fixed":
+        return normalisation.statistics
+    if normalisation.kind == "volume":
+        return intensity_statistics(array, normalisation.percentiles)
+    return _matched_statistics(array, normalisation.target)
 
 
-def _matched_statistics(array: np.ndarray, target: Mapping[str, float] | None) -> dict[str, float]:
-    """Figures by which `apply_statistics` clips to 0..1, after matching mean and deviation to `target` if given."""
-    found = intensity_statistics(array, (0.0, 100.0))
-    if target is None or not found["deviation"] > 0:
-        zero, unit = found["low"], found["high"] - found["low"]
+def _matched_statistics(array: np.ndarray, target: tuple[float, float] | None) -> IntensityStatistics:
+    """Values by which `apply_statistics` clips to 0..1, after matching mean and deviation to `target` if given."""
+    own = intensity_statistics(array, (0.0, 100.0))
+    if target is None or not own.deviation > 0:
+        zero, unit = own.low, own.high - own.low
     else:
-        unit = found["deviation"] / target["deviation"]
-        zero = found["mean"] - target["mean"] * unit
-    return {"low": zero, "high": zero + unit, "mean": zero, "deviation": unit}
+        unit = own.deviation / target[1]
+        zero = own.mean - target[0] * unit
+    return IntensityStatistics(zero, zero + unit, zero, unit)
 
 
-def apply_statistics(array: np.ndarray, statistics: Mapping[str, float] | None) -> np.ndarray:
+def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) -> np.ndarray:
     """Clip to [low, high], subtract the mean, divide by the deviation; float32 of the same shape.
 
     An image of one value becomes 0 everywhere; values that are not finite become the mean, 0.
     """
     result = np.array(array, np.float32)
     if statistics is not None:
-        np.clip(result, statistics["low"], statistics["high"], out=result)
-        result -= np.float32(statistics["mean"])
-        if statistics["deviation"] > 0:
-            result /= np.float32(statistics["deviation"])
+        np.clip(result, statistics.low, statistics.high, out=result)
+        result -= np.float32(statistics.mean)
+        if statistics.deviation > 0:
+            result /= np.float32(statistics.deviation)
     np.nan_to_num(result, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     return result
 
 
-def normalise(array: np.ndarray, described: Mapping[str, Any]) -> np.ndarray:
+def normalise(array: np.ndarray, normalisation: Normalisation) -> np.ndarray:
     """Normalise one whole volume, shape (k, j, i), to float32."""
-    return apply_statistics(array, statistics_for(array, described))
+    return apply_statistics(array, statistics_for(array, normalisation))
 
 
 def resampled_shape(volume: Volume, spacing: Sequence[float], unit: str) -> tuple[int, int, int]:

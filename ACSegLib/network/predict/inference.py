@@ -91,14 +91,14 @@ def predict(
     stages = progress.stages(examine=2, predict=98)
     stages.examine(0.0, "examining the image")
     grid = plan_grid(volume, model, settings, notes)
-    statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
+    statistics = statistics_for(volume.array, model.preprocessing.normalisation)
     _note_not_finite(volume.array, notes)
     direction = np.float32(-1 if settings.contrast == "dark" else 1)
 
     def normalise(array: np.ndarray) -> np.ndarray:
         return direction * apply_statistics(array, statistics)
 
-    run = run_turned if model.preprocessing.get("canonical_axes") and settings.resample else run_as_it_lies
+    run = run_turned if model.preprocessing.canonical_axes and settings.resample else run_as_it_lies
     job, sink, backend, tiling = run(volume.array, grid, model, settings, normalise, stages.predict, notes)
     report = {
         "backend": backend.name,
@@ -148,7 +148,7 @@ def _region(
     for axis, (low, high), size in zip("kji", settings.roi, shape, strict=True):
         if not 0 <= low < high <= size:
             raise InputError(f"roi {low}..{high} along {axis} must lie within 0..{size} and not be empty.")
-    patch = model.preprocessing.get("patch_size") or (64, 64, 64)
+    patch = model.preprocessing.patch
     starts = [max(0, low - n // 2) for (low, _), n in zip(settings.roi, patch, strict=True)]
     stops = [min(size, high + n // 2) for (_, high), n, size in zip(settings.roi, patch, shape, strict=True)]
     return (starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2])

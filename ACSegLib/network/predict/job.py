@@ -55,7 +55,7 @@ class Job:
         choice = choose_backend(settings.device, settings.backend)
         self.kind, self.place, self.reason = choice.backend, choice.device, choice.reason
         self.notes = choice.notes
-        patch = model.preprocessing.get("patch_size") or (64, 64, 64)
+        patch = model.preprocessing.patch
         self.overlap = [round(n * settings.overlap) for n in patch]
         self.thin = settings.thin_for(model)
 

@@ -8,11 +8,13 @@ needs only the planes that its rows name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ACSegLib.network.model.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -25,18 +27,18 @@ def working_shape(shape: Sequence[int], longest_side: int) -> tuple[int, int, in
     return k, j, i
 
 
-def reduced_shape(shape: Sequence[int], preprocessing: Mapping[str, Any]) -> tuple[int, int, int] | None:
+def reduced_shape(shape: Sequence[int], preprocessing: Preprocessing) -> tuple[int, int, int] | None:
     """Shape (k, j, i) that a model reduces any image to; None if it takes images at a voxel size or as they are.
 
     Parameters
     ----------
-    preprocessing : mapping
+    preprocessing : Preprocessing
         Of the model: ``longest_side``, or ``mean_side``, the geometric mean of the sides. Nothing is enlarged.
     """
-    if preprocessing.get("longest_side"):
-        return working_shape(shape, int(preprocessing["longest_side"]))
-    if preprocessing.get("mean_side"):
-        factor = min(1.0, float(preprocessing["mean_side"]) / math.prod(shape) ** (1 / 3))
+    if preprocessing.longest_side:
+        return working_shape(shape, preprocessing.longest_side)
+    if preprocessing.mean_side:
+        factor = min(1.0, float(preprocessing.mean_side) / math.prod(shape) ** (1 / 3))
         k, j, i = (max(1, round(n * factor)) for n in shape)
         return k, j, i
     return None

@@ -8,7 +8,7 @@ passes nothing changes. Regions overlap and are blended by windows that sum to 1
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
-from ACSegLib.network.model.preprocessing import apply_statistics, statistics_for
+from ACSegLib.network.model.preprocessing import IntensityStatistics, apply_statistics, statistics_for
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.backends import Backend, choose_backend, make_backend
 from ACSegLib.network.predict.inference import Prediction, PredictionSettings
@@ -102,7 +102,7 @@ def _correct(
     progress: Progress,
 ) -> None:
     """Blend the refinement network's change of each region (within `place`) into the new probabilities, in place."""
-    statistics = statistics_for(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
+    statistics = statistics_for(volume.array, model.preprocessing.normalisation)
     old, new = old[(slice(None), *place)], new[(slice(None), *place)]
     corner = tuple(p.start for p in place)
     windows = [tiling.windows(axis) for axis in range(3)]
@@ -124,7 +124,7 @@ def _inputs(
     probabilities: np.ndarray,
     start: tuple[int, int, int],
     tiling: Tiling,
-    statistics: Mapping[str, float] | None,
+    statistics: IntensityStatistics | None,
     spec: NetworkSpec,
 ) -> tuple[np.ndarray, np.ndarray]:
     """First probabilities (channels, k, j, i) of a region, and the refinement network's input (1, 1 + segments, ...).

@@ -214,7 +214,7 @@ def _cases(
             missing=settings.missing,
             ignore=settings.ignore,
         )
-        image = normalise(volume.array, model.preprocessing.get("normalisation", {"kind": "volume"}))
+        image = normalise(volume.array, model.preprocessing.normalisation)
         channels = segment_channels(prediction.probabilities, model.spec)
         inputs = np.concatenate([image[None].astype(np.float16), channels])
         places = _surface_places(target, prediction.segmentation, np.random.default_rng([settings.seed, n]))

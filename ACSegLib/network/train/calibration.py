@@ -147,17 +147,18 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
     offsets, told = offsets_for(model.segments, summed(counts, fabric))
     shifted = replace(model, state_dict=shift_heads(model.spec, model.state_dict, offsets))
     # The logits are computed anew: those of all cases would not fit in memory.
-    preprocessing = {**model.preprocessing, **_shapes(shifted, mine, fabric, stages.postprocessing)}
+    thin, without_holes = _shapes(shifted, mine, fabric, stages.postprocessing)
+    preprocessing = replace(model.preprocessing, thin_threshold=thin, without_holes=without_holes)
     return replace(shifted, preprocessing=preprocessing, card={**model.card, "calibration": told})
 
 
-def _shapes(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> dict[str, Any]:
-    """What voxels of thin structures need, and which segments have no holes, as entries of the model's preprocessing.
+def _shapes(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> tuple[float, tuple[str, ...]]:
+    """The threshold of thin structures, and the names of segments without holes.
 
     Neither is changed where segments overlap or no case is labelled throughout.
     """
     if model.spec.overlapping:
-        return {"thin_threshold": 0.5, "without_holes": []}
+        return 0.5, ()
     thin, holes = ThinStructureCounts(), HoleCounts(len(model.segments))
     dense = [c for c in cases if c.known.all() and not (c.target == IGNORE).any()]
     for case, logits in _logits_of(model, dense, fabric, progress):
@@ -165,8 +166,7 @@ def _shapes(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Prog
         thin.add(logits.float().softmax(0).numpy(), case.target[0])
     thin.counts, thin.truth = summed(thin.counts, fabric), summed(thin.truth, fabric)
     holes.counts = summed(holes.counts, fabric)
-    without = [s.name for s, chosen in zip(model.segments, holes.choose(), strict=True) if chosen]
-    return {"thin_threshold": thin.choose(), "without_holes": without}
+    return thin.choose(), tuple(s.name for s, chosen in zip(model.segments, holes.choose(), strict=True) if chosen)
 
 
 def _logits_of(
@@ -181,7 +181,7 @@ def _logits_of(
         with fabric.autocast():
             yield (
                 case,
-                predict_logits(network, case.image, model.spec, model.preprocessing["patch_size"], fabric.device, part),
+                predict_logits(network, case.image, model.spec, model.preprocessing.patch, fabric.device, part),
             )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.labelled_slices import mark_slices
-from ACSegLib.network.model.preprocessing import intensity_statistics
+from ACSegLib.network.model.preprocessing import IntensityStatistics, intensity_statistics
 from ACSegLib.network.train.data import (
     IGNORE_NAME,
     Case,
@@ -60,7 +60,7 @@ class Facts:
     name: str
     shape: tuple[int, int, int]
     geometry: Geometry
-    statistics: dict[str, float]
+    statistics: IntensityStatistics | None
     segments: list[Segment]
     voxels: dict[str, int]  # by name key; "" is the background; known voxels only
     slices: dict[str, list[int]]
@@ -177,7 +177,7 @@ def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignor
         problems.append(Problem("labels", text, fatal=False))
     problems += _intensity_problems(name, volume.array)
     finite_enough = not any(p.kind == "intensity" and p.fatal for p in problems)
-    statistics = intensity_statistics(volume.array) if finite_enough else {}
+    statistics = intensity_statistics(volume.array) if finite_enough else None
     return Facts(
         name=name,
         shape=volume.shape,

@@ -18,7 +18,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.labelled_slices import LabelledSlices, checked_axis, declared_slices, find_labelled_slices, mark_slices
-from ACSegLib.network.model.preprocessing import normalise, resample_image, resampled_shape
+from ACSegLib.network.model.preprocessing import Preprocessing, normalise, resample_image, resampled_shape
 from ACSegLib.network.predict.working_grid import reduced_shape
 from ACSegLib.special_segments import role_of
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume
@@ -284,7 +284,7 @@ def _fullest(counts: np.ndarray, low: int, high: int, centre: int) -> int:
 def prepare(
     case: Case,
     table: Sequence[Segment],
-    preprocessing: Mapping[str, Any],
+    preprocessing: Preprocessing,
     spacing: tuple[float, float, float] | None,
     unit: str,
     *,
@@ -306,7 +306,7 @@ def prepare(
     volume, labels = case.open_image(), case.open_labels()
     slices = labelled_slices(labels, sparse, ignore).slices
     target, known = encode_labels(labels, table, overlapping=overlapping, slices=slices, missing=missing, ignore=ignore)
-    image = normalise(volume.array, preprocessing["normalisation"])
+    image = normalise(volume.array, preprocessing.normalisation)
     shape = reduced_shape(volume.shape, preprocessing)  # as the prediction will do it
     if shape is None:
         shape = volume.shape if spacing is None else resampled_shape(volume, spacing, unit)

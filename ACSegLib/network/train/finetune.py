@@ -76,10 +76,8 @@ def plan_from_model(plan: Plan, model: Model, spec: NetworkSpec, available_bytes
     """
     asked = {key for key, reason in plan.reasons.items() if reason.startswith("asked for")}
     reasons = dict.fromkeys(("spec", "spacing", "patch_size", "normalisation"), _FROM_MODEL) | _lasting(plan, asked)
-    kept = {
-        key: model.preprocessing[key] for key in _OUR_PREPROCESSING if key in model.preprocessing and key not in asked
-    }
-    own_patch = None if "patch_size" in asked else model.preprocessing.get("patch_size")
+    kept = {key: getattr(model.preprocessing, key) for key in _OUR_PREPROCESSING if key not in asked}
+    own_patch = None if "patch_size" in asked else model.preprocessing.patch_size
     patch = fit_to_strides(own_patch or plan.patch_size, spec)
     patch, batch = fit_to_memory(patch, plan.batch_size, spec, available_bytes, reasons)
     if "spacing" in asked:
@@ -89,7 +87,7 @@ def plan_from_model(plan: Plan, model: Model, spec: NetworkSpec, available_bytes
         spec=spec,
         spacing=plan.spacing if "spacing" in asked else model.spacing,
         unit=plan.unit if "spacing" in asked else model.unit,
-        preprocessing={**plan.preprocessing, **kept, "patch_size": patch},
+        preprocessing=replace(plan.preprocessing, **kept, patch_size=(patch[0], patch[1], patch[2])),
         patch_size=(patch[0], patch[1], patch[2]),
         batch_size=batch,
         memory_bytes=memory_estimate(patch, batch, spec),

@@ -31,13 +31,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
-from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, normalisation
+from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, IntensityStatistics, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
 from ACSegLib.network.train.checks import Facts
 from ACSegLib.network.train.data import name_key
@@ -74,8 +74,7 @@ class Plan:
         Patches a step and process.
     spacing : tuple of float or None
         (i, j, k), in `unit`.
-    preprocessing : dict
-        See `ACSegLib.network.model.preprocessing`.
+    preprocessing : Preprocessing
     class_weights : list of float
         Weights of the cross entropy, by output channel.
     memory_bytes : int
@@ -91,7 +90,7 @@ class Plan:
     batch_size: int
     spacing: tuple[float, float, float] | None
     unit: str
-    preprocessing: dict[str, Any]
+    preprocessing: Preprocessing
     class_weights: list[float]
     memory_bytes: int
     reasons: dict[str, str] = field(default_factory=dict)
@@ -99,7 +98,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Give the object that a checkpoint holds."""
-        return {**asdict(self), "spec": self.spec.to_json()}
+        return {**asdict(self), "spec": self.spec.to_json(), "preprocessing": self.preprocessing.to_json()}
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> Plan:
@@ -109,6 +108,7 @@ class Plan:
             **{
                 **described,
                 "spec": NetworkSpec.from_json(described["spec"]),
+                "preprocessing": Preprocessing.from_json(described["preprocessing"]),
                 "patch_size": tuple(described["patch_size"]),
                 "spacing": tuple(spacing) if spacing else None,
             }
@@ -312,7 +312,7 @@ def make_plan(
         batch_size=batch,
         spacing=(spacing[0], spacing[1], spacing[2]) if spacing else None,
         unit=unit,
-        preprocessing={"normalisation": normal, "patch_size": list(patch)},
+        preprocessing=Preprocessing(normal, (patch[0], patch[1], patch[2])),
         class_weights=class_weights(facts, table, overlapping),
         memory_bytes=memory_estimate(patch, batch, spec),
         reasons=reasons,
@@ -368,9 +368,13 @@ def fit_to_memory(
     return patch, batch
 
 
-def _normalisation(facts: Sequence[Facts], kind: str) -> dict[str, Any]:
-    """Describe the normalisation; "fixed" takes the median of the volumes' own figures."""
+def _normalisation(facts: Sequence[Facts], kind: str) -> Normalisation:
+    """Describe the normalisation; "fixed" takes the median of the volumes' own statistics."""
+    if kind not in ("volume", "fixed", "none"):
+        raise InputError(f"normalisation must be volume, fixed or none, not {kind!r}.")
     if kind != "fixed":
-        return normalisation(kind)
-    pooled = {key: float(np.median([f.statistics[key] for f in facts])) for key in facts[0].statistics}
-    return normalisation(kind, pooled)
+        return Normalisation(kind)
+    known = [f.statistics for f in facts if f.statistics is not None]
+    names = [row.name for row in fields(IntensityStatistics)]
+    pooled = {name: float(np.median([getattr(statistics, name) for statistics in known])) for name in names}
+    return Normalisation(kind, statistics=IntensityStatistics(**pooled))

@@ -10,6 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.compute import free_cached_memory, is_out_of_memory, reuse_freed_memory
@@ -266,7 +267,7 @@ class Trainer:
         before = f"batch {self._patches[1]}, patch {self._patches[0]}"
         (k, j, i), self.plan.batch_size = smaller
         self.plan.patch_size, self.plan.growth = (k, j, i), []
-        self.plan.preprocessing["patch_size"] = [k, j, i]
+        self.plan.preprocessing = replace(self.plan.preprocessing, patch_size=(k, j, i))
         text = f"memory ran out with {before}; going on with batch {self.plan.batch_size}, patch {(k, j, i)}"
         self.plan.reasons["patch_size"] = text
         self._note(text)

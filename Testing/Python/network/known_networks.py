@@ -2,6 +2,7 @@
 
 from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.preprocessing import Normalisation, Preprocessing
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec
 from ACSegLib.volume import Segment
 
@@ -32,5 +33,5 @@ def threshold_model(level=0.0, *, output="softmax", spacing=None, normalisation=
         first[0, 0], second[0] = SLOPE, -SLOPE * (shift + level)
         first[1, 0], second[1] = SLOPE, -SLOPE * (shift + level + 1)
     segments = [Segment("cell", 1), Segment("bead", 7)]
-    settings = {"normalisation": normalisation or {"kind": "none"}, "patch_size": [patch] * 3, **preprocessing}
+    settings = Preprocessing(normalisation or Normalisation("none"), (patch,) * 3, **preprocessing)
     return Model(spec, state, segments, settings, spacing, "nm" if spacing else "px")

@@ -9,6 +9,8 @@ import pytest
 
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.preprocessing import Preprocessing
+from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.postprocess.holes import HoleCounts
 from ACSegLib.volume import Segment, Segmentation, Volume
 from ACSegLib.workflows.predict import PredictRequest, _cleaned
@@ -46,11 +48,11 @@ def test_a_segment_is_without_holes_if_its_labels_have_none_and_cover_the_predic
 
 @pytest.mark.parametrize(
     ("asked", "learnt", "filled"),
-    [(None, ["cell"], 16), (0.0, ["cell"], 0), (None, [], 0), (None, None, 0), (1.0, [], 0), (8.0, [], 16)],
+    [(None, ("cell",), 16), (0.0, ("cell",), 0), (None, (), 0), (None, None, 0), (1.0, (), 0), (8.0, (), 16)],
 )
 def test_predicted_holes_are_filled_as_learnt_unless_the_option_says_otherwise(asked, learnt, filled):
     segments = [Segment("cell", 1), Segment("bead", 2)]
-    model = Model({}, {}, segments, {"without_holes": learnt})
+    model = Model(unet_spec(2), {}, segments, Preprocessing(without_holes=learnt))
     prediction = SimpleNamespace(segmentation=Segmentation((cell(2),), segments), report={"notes": []})
     request = PredictRequest(volume=Volume(np.zeros(cell().shape)), model=model, holes=asked)
     found = _cleaned(prediction, request, Progress()).labels
@@ -59,4 +61,4 @@ def test_predicted_holes_are_filled_as_learnt_unless_the_option_says_otherwise(a
 
 
 def test_a_model_without_the_entry_has_no_segments_without_holes():
-    assert Model({}, {}, [Segment("cell", 1)]).segments_without_holes == []
+    assert Model(unet_spec(1), {}, [Segment("cell", 1)]).segments_without_holes == []

@@ -60,14 +60,14 @@ def test_network_agrees_with_the_definition_of_its_layers(tmp_path, keras, filte
 def test_old_and_new_description(tmp_path):
     layers = random_weights((2, 3), 3)
     write_model(tmp_path / "old.h5", layers, keras=2)
-    old = import_biomedisa(tmp_path / "old.h5").preprocessing
-    assert (old["scale"], old["patch"], old["scaling"]) == ([16, 24, 20], [16, 16, 16], True)
-    assert (old["mean"], old["std"], old["labels"], old["patch_normalise"]) == ([0.4], [0.2], [0, 1, 5], False)
+    old = import_biomedisa(tmp_path / "old.h5").preprocessing.biomedisa
+    assert (old.scale, old.patch, old.scaling) == ((16, 24, 20), (16, 16, 16), True)
+    assert (old.mean, old.std, old.labels, old.patch_normalise) == ((0.4,), (0.2,), (0, 1, 5), False)
     settings = {"normalization": np.array([[0.7], [0.1]]), "patch_size": np.array([32, 16, 16])}
     write_model(tmp_path / "new.h5", layers, keras=3, patch_normalization=1, scaling=0, **settings)
-    new = import_biomedisa(tmp_path / "new.h5").preprocessing
-    assert (new["mean"], new["std"], new["patch"]) == ([0.7], [0.1], [32, 16, 16])
-    assert (new["scaling"], new["patch_normalise"], new["normalise"]) == (False, True, False)
+    new = import_biomedisa(tmp_path / "new.h5").preprocessing.biomedisa
+    assert (new.mean, new.std, new.patch) == ((0.7,), (0.1,), (32, 16, 16))
+    assert (new.scaling, new.patch_normalise, new.normalise) == (False, True, False)
 
 
 def test_cropping_network_is_reported(tmp_path):
@@ -91,7 +91,7 @@ def test_patches_are_summed_as_described(tmp_path):
         calls.append(tile)
         return softmax(np.stack([tile[:, 0], 0.3 - tile[:, 0]], axis=1), axis=1).astype(np.float32)
 
-    labels, found = predict_like_biomedisa(image, model.preprocessing, network, stride=8, probabilities=True)
+    labels, found = predict_like_biomedisa(image, model.preprocessing.biomedisa, network, stride=8, probabilities=True)
     padded = np.concatenate([image, image[-12:][::-1]], axis=0)
     padded = np.concatenate([padded, padded[:, :, -6:][:, :, ::-1]], axis=2)
     padded = (padded - padded.min()) / (padded.max() - padded.min())
@@ -119,10 +119,10 @@ def test_intensities_are_matched_as_in_training(tmp_path):
         tiles.append(tile[0, 0])
         return np.zeros((1, 3, *tile.shape[2:]), np.float32)
 
-    predict_like_biomedisa(image, model.preprocessing, network, stride=16)
+    predict_like_biomedisa(image, model.preprocessing.biomedisa, network, stride=16)
     assert np.abs(tiles[0] - expected).max() < 1e-5
     # Run natively, or fine-tuned, the same weights see the same intensities.
-    assert np.abs(normalise(image, model.preprocessing["normalisation"]) - expected).max() < 1e-4
+    assert np.abs(normalise(image, model.preprocessing.normalisation) - expected).max() < 1e-4
 
 
 def test_native_run_keeps_the_grid(tmp_path):
@@ -130,7 +130,7 @@ def test_native_run_keeps_the_grid(tmp_path):
     model = import_biomedisa(tmp_path / "m.h5")
     image = np.random.default_rng(4).random((13, 18, 11)).astype(np.float32)
     found = predict(Volume(image), model, PredictionSettings(backend="pytorch", precision="float32", tile=(14, 18, 12)))
-    tile = np.pad(normalise(image, model.preprocessing["normalisation"]), [(0, 1), (0, 0), (0, 1)], mode="edge")
+    tile = np.pad(normalise(image, model.preprocessing.normalisation), [(0, 1), (0, 0), (0, 1)], mode="edge")
     expected = probabilities_of(model, tile)[:13, :18, :11].argmax(-1)
     assert np.array_equal(found.segmentation.labels, np.array([0, 1, 5])[expected])
 
@@ -156,9 +156,9 @@ def test_bad_stride_and_memory(tmp_path):
     model = import_biomedisa(tmp_path / "m.h5")
     image = np.zeros((8, 8, 8), np.float32)
     with pytest.raises(InputError, match="stride must be 1 to 16"):
-        predict_like_biomedisa(image, model.preprocessing, lambda tile: tile, stride=17)
+        predict_like_biomedisa(image, model.preprocessing.biomedisa, lambda tile: tile, stride=17)
     with pytest.raises(MemoryLimitError, match="--native"):
-        predict_like_biomedisa(image, model.preprocessing, lambda tile: tile, stride=8, available_memory=1000)
+        predict_like_biomedisa(image, model.preprocessing.biomedisa, lambda tile: tile, stride=8, available_memory=1000)
     settings = PredictionSettings(roi=((0, 9), (0, 8), (0, 8)))
     with pytest.raises(InputError, match="roi"):
         predict_biomedisa(Volume(image), model, settings, 8, Progress())

@@ -10,6 +10,7 @@ import torch
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import METADATA_KEY, Model, load_model, read_card, save_model, write_tensors
+from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.volume import Segment
 
@@ -23,7 +24,13 @@ def model():
     ]
     card = {"licence": "CC0", "validation": {"dice": {"bead": 0.5}}}
     return Model(
-        spec, build_network(spec).state_dict(), segments, {"patch_size": [16, 16, 16]}, (30.0, 30.0, 60.0), "nm", card
+        spec,
+        build_network(spec).state_dict(),
+        segments,
+        Preprocessing(patch_size=(16, 16, 16)),
+        (30.0, 30.0, 60.0),
+        "nm",
+        card,
     )
 
 

@@ -12,6 +12,7 @@ from ACSegLib.errors import Cancelled, InputError, MemoryLimitError
 from ACSegLib.files.lazy import is_mapped
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.preprocessing import Normalisation
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import backends, job
 from ACSegLib.network.predict.inference import PredictionSettings, predict
@@ -123,7 +124,7 @@ def test_values_that_are_not_finite_count_as_the_mean():
     volume = smooth_volume()
     spoilt = volume.array.copy()
     spoilt[3, 4, 5], spoilt[6, 7, 8] = np.nan, np.inf
-    model = threshold_model(-0.2, normalisation={"kind": "volume", "percentiles": [0, 100]})
+    model = threshold_model(-0.2, normalisation=Normalisation("volume", (0, 100)))
     clean = predict(Volume(np.where(np.isfinite(spoilt), spoilt, 0)), model, settings()).segmentation.labels
     found = predict(Volume(spoilt), model, settings())
     assert found.report["notes"] == ["2 voxels are not finite; they were taken as the mean"]
@@ -147,7 +148,7 @@ def test_openvino_and_pytorch_agree():
     from ACSegLib.network.model.architecture import build_network
 
     segments = [Segment("a", 1), Segment("b", 2)]
-    model = Model(spec, build_network(spec).state_dict(), segments, {"normalisation": {"kind": "volume"}})
+    model = Model(spec, build_network(spec).state_dict(), segments)
     volume = smooth_volume((15, 22, 18))
     results = {
         name: predict(volume, model, settings(backend=name, tile=(8, 16, 16), keep_probabilities=True))

@@ -10,6 +10,7 @@ from known_networks import threshold_model
 from ACSegLib.errors import InputError
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import job
 from ACSegLib.network.predict.inference import PredictionSettings, predict
@@ -43,13 +44,16 @@ def test_undo_brings_channels_back(orientation):
 def test_a_network_that_knows_directions_predicts_all_orientations_alike():
     """With random weights the network's answer depends on the orientation, unless the image is turned for it."""
     spec = unet_spec(1, base=4)
-    preprocessing = {"normalisation": {"kind": "volume"}, "patch_size": [24] * 3, "mean_side": 24}
+    preprocessing = Preprocessing(patch_size=(24, 24, 24), mean_side=24)
     volume = simulate((28, 32, 36), seed=2, reconstruct=False).volume.array
     settings = PredictionSettings(device="cpu", precision="float32", thin=0.5)
 
     def agreement(canonical):
         model = Model(
-            spec, build_seeded(spec, 3).state_dict(), [Segment("a", 1)], {**preprocessing, "canonical_axes": canonical}
+            spec,
+            build_seeded(spec, 3).state_dict(),
+            [Segment("a", 1)],
+            replace(preprocessing, canonical_axes=canonical),
         )
         first = predict(Volume(volume), model, settings).segmentation.labels
         found = []
@@ -75,8 +79,8 @@ def test_a_turned_prediction_gives_labels_probabilities_and_region_where_the_ima
 
 
 def test_a_mean_side_keeps_the_number_of_voxels_whatever_the_shape():
-    assert reduced_shape((283, 118, 118), {"mean_side": 64}) == (115, 48, 48)
-    assert reduced_shape((30, 40, 50), {"mean_side": 64}) == (30, 40, 50)
+    assert reduced_shape((283, 118, 118), Preprocessing(mean_side=64)) == (115, 48, 48)
+    assert reduced_shape((30, 40, 50), Preprocessing(mean_side=64)) == (30, 40, 50)
     assert reduced_shape((30, 40, 50), {}) is None
 
 

@@ -14,6 +14,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.files import save_volume
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model, load_model, save_model
+from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.pretrained import shipped_model
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec, unet_spec
 from ACSegLib.network.predict.inference import PredictionSettings, predict
@@ -90,7 +91,7 @@ def test_acseg_predict_works_where_pytorch_is_not_installed(tmp_path):
     """Every import of torch, and of what needs it, fails in the process that predicts."""
     spec = unet_spec(2, base=4)
     segments = [Segment("cytoplasm", 1), Segment("bead", 2)]
-    preprocessing = {"normalisation": {"kind": "volume"}, "patch_size": [16] * 3, "longest_side": 24}
+    preprocessing = Preprocessing(patch_size=(16, 16, 16), longest_side=24)
     model = Model(spec, random_network(spec).state_dict(), segments, preprocessing)
     save_model(model, tmp_path / "model.acseg")
     save_volume(simulate(32, seed=1, reconstruct=False).volume, tmp_path / "image.nrrd")

@@ -8,6 +8,7 @@ from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import Model, load_model, save_model
+from ACSegLib.network.model.preprocessing import Normalisation, Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
 from ACSegLib.network.predict.inference import Prediction, PredictionSettings, predict
 from ACSegLib.network.refinement.network import (
@@ -34,7 +35,7 @@ def network(segments=1, base=4, seed=0, **options):
 def model(**options):
     spec, state = network(**options)
     segments = [Segment("cell", 3)]
-    return Model(spec, state, segments, {"normalisation": {"kind": "volume"}, "patch_size": [16] * 3})
+    return Model(spec, state, segments, Preprocessing(patch_size=(16, 16, 16)))
 
 
 def ball(size=24, seed=0):
@@ -124,7 +125,7 @@ def test_a_region_of_the_image_is_refined_as_an_image_of_its_own():
     probabilities[(slice(None), *place)] = whole.probabilities[(slice(None), *place)]
     found[place] = whole.segmentation.labels[place]
     joined = with_refinement_network(model(), *network(in_channels=2, seed=3))
-    joined.preprocessing["normalisation"] = {"kind": "none"}
+    joined.preprocessing = replace(joined.preprocessing, normalisation=Normalisation("none"))
 
     def refined(volume, labels, probabilities, **options):
         segmentation = Segmentation((labels,), [Segment("cell", 3)], volume.geometry)
@@ -147,7 +148,7 @@ def test_thin_parts_are_restored_as_in_a_prediction():
     clear = [*range(16), *range(18, 40)]  # what touches the body is not thin
     volume = Volume(np.zeros(chance.shape, np.float32))
     calibrated = model()
-    calibrated.preprocessing["thin_threshold"] = 0.2
+    calibrated.preprocessing = replace(calibrated.preprocessing, thin_threshold=0.2)
     for options, expected in (
         ({}, chance > 0.2),
         ({"thin": 0.5}, chance > 0.5),

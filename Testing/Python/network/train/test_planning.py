@@ -3,6 +3,7 @@ import pytest
 
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.network.model.architecture import build_network
+from ACSegLib.network.model.preprocessing import IntensityStatistics
 from ACSegLib.network.train.checks import Facts
 from ACSegLib.network.train.planning import make_plan, plan_patch, plan_strides, smaller_patch, training_spacing
 from ACSegLib.volume import Geometry, Segment
@@ -13,7 +14,7 @@ TABLE = [Segment("cell", 1), Segment("bead", 2)]
 
 def facts(shape=(96, 96, 96), spacing=(30.0, 30.0, 30.0), unit="nm", overlapping=False, voxels=None):
     return Facts(
-        "f", shape, Geometry(spacing, unit=unit), {"low": 0.0, "high": 1.0, "mean": 0.5, "deviation": 0.2}, TABLE,
+        "f", shape, Geometry(spacing, unit=unit), IntensityStatistics(0.0, 1.0, 0.5, 0.2), TABLE,
         voxels or {"": 900_000, "cell": 90_000, "bead": 900}, {}, overlapping, np.zeros(1), "", "",
     )  # fmt: skip
 
@@ -101,7 +102,7 @@ def test_overlap_and_overrides():
     assert found.spec.output == "sigmoid"
     assert found.patch_size == (24, 32, 40)
     assert found.spec.filters == (8, 16, 32)
-    assert found.preprocessing["normalisation"]["statistics"]["mean"] == 0.5
+    assert found.preprocessing.normalisation.statistics.mean == 0.5
     assert found.reasons["base"] == "asked for"
 
 

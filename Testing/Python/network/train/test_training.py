@@ -17,6 +17,7 @@ from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model, load_model, save_model
+from ACSegLib.network.model.preprocessing import BiomedisaPreprocessing, Preprocessing
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec, unet_spec
 from ACSegLib.network.train import sampling, trainer, training, validation
 from ACSegLib.network.train.augmentation import PRESETS
@@ -30,6 +31,10 @@ from ACSegLib.network.train.training import train
 from ACSegLib.network.train.validation import overlap_counts, predict_classes
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
+#: Preprocessing of a model that was imported from Biomedisa.
+IMPORTED = Preprocessing(
+    biomedisa=BiomedisaPreprocessing(True, (16,) * 3, (16,) * 3, False, (0.0,), (1.0,), False, False, (0, 1, 2))
+)
 ROOT = Path(__file__).resolve().parents[4]
 TINY = {"base": 4, "levels": 3, "patch_size": [16, 16, 16]}
 
@@ -75,7 +80,7 @@ class TestLearning:
         assert set(card["validation"]["dice"]) == {"cell", "bead"}
         assert card["steps"] == 80
         assert set(card["calibration"]) == {"cell", "bead"}
-        assert 0.1 <= trained.model.preprocessing["thin_threshold"] <= 0.5
+        assert 0.1 <= trained.model.preprocessing.thin_threshold <= 0.5
         assert all(row["dice_gain"] >= -1e-4 for row in card["calibration"].values())
         assert len(card["training"]) == 3
         assert len(card["training"][0]["image_sha256"]) == 64
@@ -88,10 +93,8 @@ class TestLearning:
         volume, labels = pair(77)
         from ACSegLib.network.model.preprocessing import normalise
 
-        image = normalise(volume.array, model.preprocessing["normalisation"])
-        found = predict_classes(
-            model.network(), image, model.spec, model.preprocessing["patch_size"], "cpu", Progress()
-        )
+        image = normalise(volume.array, model.preprocessing.normalisation)
+        found = predict_classes(model.network(), image, model.spec, model.preprocessing.patch_size, "cpu", Progress())
         counts = overlap_counts(found, labels.labels[None], 2, False)
         assert (2 * counts[:, 0] / (counts[:, 1] + counts[:, 2]) > 0.7).all()
 
@@ -146,7 +149,7 @@ class TestLearning:
         assert tuple(small) == (16, 16, 16)
         assert seen[:first] == [((16, 16, 16), batch)] * first
         assert seen[-1] == ((24, 24, 24), 1)
-        assert result.model.preprocessing["patch_size"] == [24, 24, 24]
+        assert result.model.preprocessing.patch_size == (24, 24, 24)
 
     def test_early_stop_keeps_the_best(self, monkeypatch):
         scores = iter([0.5, 0.7, 0.6, 0.6, 0.6, 0.6])
@@ -312,7 +315,7 @@ class TestTrouble:
         found = train([pair(0)], settings(epochs=1, **options))
         assert found.plan.batch_size == 1
         assert found.plan.patch_size == (16, 16, 16)
-        assert found.model.preprocessing["patch_size"] == [16, 16, 16]
+        assert found.model.preprocessing.patch_size == (16, 16, 16)
         assert sum("memory ran out" in w for w in found.warnings) == 2
 
     def test_out_of_memory_with_the_smallest_patch(self, monkeypatch):
@@ -396,19 +399,19 @@ class TestFineTuning:
 
         spec = NetworkSpec(kind=BIOMEDISA_KIND, in_channels=1, out_channels=3, filters=(4, 8))
         network = build_network(spec)
-        model = Model(spec, network.state_dict(), [Segment("cell", 1), Segment("bead", 2)], {"pipeline": "biomedisa"})
+        model = Model(spec, network.state_dict(), [Segment("cell", 1), Segment("bead", 2)], IMPORTED)
         found = train([pair(0)], settings(epochs=1, init=model))
         assert found.model.spec.kind == "biomedisa-unet"
         means = [k for k in model.state_dict if k.endswith("running_mean")]
         assert means
         for key in means:
             assert torch.equal(found.model.state_dict[key], model.state_dict[key])
-        assert found.model.preprocessing["normalisation"]["kind"] == "volume"
-        assert "pipeline" not in found.model.preprocessing  # it was trained in our way, and predicts in our way
+        assert found.model.preprocessing.normalisation.kind == "volume"
+        assert found.model.preprocessing.biomedisa is None  # it was trained in our way, and predicts in our way
 
     def test_a_model_that_reduces_images_is_trained_on_reduced_ones(self, trained, monkeypatch):
-        whole = dict(trained.model.preprocessing)
-        model = replace(trained.model, preprocessing={**whole, "longest_side": 12}, spacing=None, unit="px")
+        reduced = replace(trained.model.preprocessing, longest_side=12)
+        model = replace(trained.model, preprocessing=reduced, spacing=None, unit="px")
         shapes = []
         init = Trainer.__init__
 
@@ -419,7 +422,7 @@ class TestFineTuning:
         monkeypatch.setattr(Trainer, "__init__", watched)
         found = train([pair(0), pair(1)], settings(epochs=1, init=model, validation_part=0.0))
         assert shapes == [(12, 12, 12)] * 2
-        assert found.model.preprocessing["longest_side"] == 12
+        assert found.model.preprocessing.longest_side == 12
 
 
 class TestSampling:
