@@ -33,7 +33,7 @@ from ACSegLib.network.train.finetune import adapt_head, plan_from_model
 from ACSegLib.network.train.planning import Plan, make_plan, resampled_shapes
 from ACSegLib.network.train.settings import TRAINING_DEVICES, TrainingSettings, make_fabric
 from ACSegLib.network.train.trainer import Trainer
-from ACSegLib.network.train.validation_split import FEWEST_FOR_WHOLE_VALIDATION, hold_back
+from ACSegLib.network.train.validation_split import split_validation
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 if TYPE_CHECKING:
@@ -125,14 +125,16 @@ def train(
         prepared = _prepare_all(cases, table, plan, settings, folder, stages.prepare)
         prepared_val = _prepare_all(held_out, table, plan, settings, folder, stages.prepare_validation)
         whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
+        blocks = False
         if not prepared_val and settings.validation_part > 0:
-            prepared, prepared_val, note = hold_back(prepared, settings.validation_part, settings.seed)
-            warnings.append(note)
-            if len(cases) >= FEWEST_FOR_WHOLE_VALIDATION:
+            split = split_validation(prepared, settings.validation_part, settings.seed)
+            prepared, prepared_val, blocks = split.training, split.validation, split.blocks
+            warnings.append(split.note)
+            if not blocks:
                 whole = prepared_val
         network = _initial_network(plan, settings.seed, start)
         _require_room(settings, network)
-        trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train)
+        trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train, blocks)
         if tensors:
             trainer.restore(tensors)
         trainer.run()

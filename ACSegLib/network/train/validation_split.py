@@ -1,18 +1,62 @@
-"""Which part of the training data is held back for validation when no validation volumes are given."""
+"""Which part of the training data is the validation set when no validation volumes are given.
+
+With five volumes or more, some of them are. With fewer none can be spared: a block of each is taken, at one of its six
+ends. The ends are chosen together, so that each segment has about the same share of its voxels in the validation set as
+the blocks have of the volumes: a block in which a small segment happens to be missing says nothing about it, and its
+Dice would choose the weights by luck.
+"""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ACSegLib.network.train.data import IGNORE, Prepared
 
-#: With fewer volumes than this none is spared: a block of each is held back instead.
-FEWEST_FOR_WHOLE_VALIDATION = 5
-_THINNEST_BLOCK = 4
+#: With fewer volumes than this a block of each is taken instead of whole volumes.
+MIN_WHOLE_VOLUMES = 5
+#: Fewest planes of a block and of what is left.
+MIN_BLOCK = 4
+#: Voxels of a segment that count as none at all when shares are compared: a share of 0 has no logarithm.
+_PSEUDOCOUNT = 0.5
 
 
-def hold_back(prepared: list[Prepared], share: float, seed: int) -> tuple[list[Prepared], list[Prepared], str]:
-    """Take a part of the training data for validation: whole volumes, or with few of them a block of each.
+@dataclass(frozen=True)
+class Split:
+    """Training and validation data.
+
+    Parameters
+    ----------
+    training, validation : list of Prepared
+        `validation` is empty when nothing could be spared.
+    note : str
+        What was done, for the user.
+    blocks : bool
+        Whether the validation set is blocks of the training volumes. A network sees other surroundings in them than in
+        whole volumes, and they are small: their Dice is a rough measure.
+    """
+
+    training: list[Prepared]
+    validation: list[Prepared]
+    note: str
+    blocks: bool
+
+
+@dataclass(frozen=True)
+class _End:
+    """An end of a volume: planes `start` to `stop` across an axis, and the voxels of each segment in it."""
+
+    axis: int
+    start: int
+    stop: int
+    counts: np.ndarray
+
+
+def split_validation(prepared: Sequence[Prepared], share: float, seed: int) -> Split:
+    """Take a part of the training data as the validation set: whole volumes, or with few of them a block of each.
 
     Parameters
     ----------
@@ -20,45 +64,74 @@ def hold_back(prepared: list[Prepared], share: float, seed: int) -> tuple[list[P
         Part of the volumes, or of each volume.
     seed : int
         Chooses the volumes.
-
-    Returns
-    -------
-    training, validation : list of Prepared
-        `validation` is empty when nothing could be held back.
-    note : str
-        What was held back, for the person.
     """
-    if len(prepared) >= FEWEST_FOR_WHOLE_VALIDATION:
+    if len(prepared) >= MIN_WHOLE_VOLUMES:
         count = max(1, round(share * len(prepared)))
         chosen = set(np.random.default_rng([seed, 3]).permutation(len(prepared))[:count].tolist())
         held = [case for n, case in enumerate(prepared) if n in chosen]
         training = [case for n, case in enumerate(prepared) if n not in chosen]
-        return training, held, f"held back for validation: {', '.join(case.name for case in held)}"
+        return Split(training, held, f"validation set: {', '.join(case.name for case in held)}", blocks=False)
+    names = "one volume" if len(prepared) == 1 else f"{len(prepared)} volumes"
+    ends = _balanced_ends(prepared, share)
+    if not any(ends):
+        note = f"{names} only, and no block of it could be spared: nothing was validated"
+        return Split(list(prepared), [], note, blocks=True)
     training, held = [], []
-    for case in prepared:
-        blocks = _blocks(case, share)
-        training.append(blocks[0] if blocks else case)
-        held += blocks[1:]
-    count_text = "one volume" if len(prepared) == 1 else f"{len(prepared)} volumes"
-    if not held:
-        return training, [], f"{count_text} only, and no block of it could be held back: nothing was validated"
+    for case, end in zip(prepared, ends, strict=True):
+        if end is None:
+            training.append(case)
+            continue
+        rest = (0, end.start) if end.start else (end.stop, case.shape[end.axis])
+        training.append(case.block(end.axis, *rest, "training part"))
+        held.append(case.block(end.axis, end.start, end.stop, "validation block"))
     note = (
-        f"{count_text} only: the last {share:.0%} along the longest axis was held back for validation; such a block "
-        "scores better than a new volume would"
+        f"{names} only: the validation set is a block of each ({share:.0%}), chosen so that all segments are in it; "
+        "its Dice is a rough guide to that of new volumes"
     )
-    return training, held, note
+    return Split(training, held, note, blocks=True)
 
 
-def _blocks(case: Prepared, share: float) -> list[Prepared]:
-    """Training and validation part of one volume; empty if either would have no segment or be too thin."""
-    axis = int(np.argmax(case.shape))
-    size = case.shape[axis]
-    cut = round(size * (1 - share))
-    if min(cut, size - cut) < _THINNEST_BLOCK:
-        return []
-    blocks = [case.block(axis, 0, cut, "training part"), case.block(axis, cut, size, "held back")]
-    return blocks if all(_has_segment(block) for block in blocks) else []
+def _balanced_ends(prepared: Sequence[Prepared], share: float) -> list[_End | None]:
+    """One end of each volume (None where it has none to spare), whose segments have the shares nearest to `share`."""
+    totals = [_voxels(case) for case in prepared]
+    total = np.sum(totals, axis=0)
+    present = total > 0
+    options: list[list[_End | None]] = [
+        list(_ends(case, share, counts)) or [None] for case, counts in zip(prepared, totals, strict=True)
+    ]
+    taken = sum(counts.sum() for counts, ends in zip(totals, options, strict=True) if ends != [None])
+    wanted = share * taken / max(total.sum(), 1)
+
+    def cost(ends: Iterable[_End | None]) -> float:
+        held = np.sum([end.counts for end in ends if end is not None], axis=0, initial=0) * np.ones(len(total))
+        shares = (held[present] + _PSEUDOCOUNT) / total[present]
+        return float(np.square(np.log(shares / max(wanted, 1e-9))).sum())
+
+    return list(min(itertools.product(*options), key=cost))
 
 
-def _has_segment(case: Prepared) -> bool:
-    return bool(np.any((case.target > 0) & (case.target < IGNORE)))
+def _ends(case: Prepared, share: float, counts: np.ndarray) -> list[_End]:
+    """The ends of a volume that have a segment to score and leave one to learn from; the longest axis comes first."""
+    found = []
+    for axis in sorted(range(3), key=lambda a: -case.shape[a]):
+        size = case.shape[axis]
+        thickness = size - round(size * (1 - share))
+        if min(thickness, size - thickness) < MIN_BLOCK:
+            continue
+        for start in (size - thickness, 0):
+            block = case.block(axis, start, start + thickness, "")
+            held = _voxels(block)
+            if held.any() and (counts - held).any():
+                found.append(_End(axis, start, start + thickness, held))
+    return found
+
+
+def _voxels(case: Prepared) -> np.ndarray:
+    """Known voxels of each segment."""
+    segments = len(case.known)
+    if case.target.shape[0] > 1 or segments == 0:
+        return np.array([np.count_nonzero(channel == 1) for channel in case.target], np.int64)
+    counts = np.zeros(IGNORE + 1, np.int64)
+    for plane in case.target[0]:
+        counts += np.bincount(plane.ravel(), minlength=IGNORE + 1)
+    return counts[1 : segments + 1]
