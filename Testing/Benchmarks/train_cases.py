@@ -29,9 +29,15 @@ ROBUSTNESS = (
     "goes_on_exactly or sigterm or two_processes or cancelled_at_any_moment or cut_file or bad_header or crafted or "
     "bad_checkpoints or out_of_memory or no_space or disk_that_fills"
 )
-ROBUSTNESS_FILES = ("network/train/test_training.py", "network/model/test_model_file.py",
-                    "network/predict/test_inference.py", "network/biomedisa/test_biomedisa_model.py",
-                    "commands/test_train.py")  # fmt: skip
+ROBUSTNESS_FILES = (
+    "network/train/test_resume.py",
+    "network/train/test_training_errors.py",
+    "network/train/test_distributed.py",
+    "network/model/test_model_file.py",
+    "network/predict/test_inference.py",
+    "network/biomedisa/test_biomedisa_model.py",
+    "commands/test_train.py",
+)
 
 
 def hippocampus(folder: Path) -> list[Pair]:

@@ -1,0 +1,123 @@
+"""The validation set that a training takes from its own volumes, and the weights that it chooses by it."""
+
+import numpy as np
+import pytest
+from training_cases import pair, settings
+
+from ACSegLib.network.train import trainer
+from ACSegLib.network.train.data import IGNORE, Prepared
+from ACSegLib.network.train.trainer import MAX_DICE_LOSS_OF_LAST, Trainer
+from ACSegLib.network.train.training import train
+from ACSegLib.network.train.validation import Scores
+from ACSegLib.network.train.validation_split import split_validation
+
+
+def case(name, boxes, shape=(40, 30, 20), segments=2):
+    """A volume whose segments 1, 2, ... fill the boxes ((k0, k1), (j0, j1), (i0, i1)) in this order."""
+    target = np.zeros((1, *shape), np.uint8)
+    for value, box in enumerate(boxes, start=1):
+        if box is not None:
+            target[(0, *(slice(a, b) for a, b in box))] = value
+    return Prepared(name, np.zeros(shape, np.float32), target, np.ones(segments, bool))
+
+
+def voxels(cases, value):
+    return sum(int(np.count_nonzero(c.target == value)) for c in cases)
+
+
+CELL = ((2, 38), (5, 25), (5, 15))
+
+
+def test_five_volumes_give_whole_volumes_and_fewer_give_blocks():
+    cases = [case(f"v{n}", [CELL]) for n in range(5)]
+    whole = split_validation(cases, 0.2, seed=0)
+    assert not whole.blocks
+    assert (len(whole.training), len(whole.validation)) == (4, 1)
+    few = split_validation(cases[:4], 0.2, seed=0)
+    assert few.blocks
+    assert (len(few.training), len(few.validation)) == (4, 4)
+    assert "4 volumes only" in few.note
+
+
+@pytest.mark.parametrize(
+    "bead", [((1, 5), (8, 12), (8, 12)), ((10, 14), (2, 6), (8, 12)), ((33, 37), (8, 12), (8, 12))]
+)
+def test_a_small_segment_is_in_the_validation_set_wherever_it_lies(k, j):
+    """Two volumes with a bead each: one is scored on its bead, the other still teaches it."""
+    bead = ((k, k + 4), (j, j + 4), (8, 12))
+    cases = [case("a", [CELL, bead]), case("b", [CELL, ((18, 22), (12, 16), (8, 12))])]
+    split = split_validation(cases, 0.2, seed=0)
+    total = voxels(cases, 2)
+    assert 0 < voxels(split.validation, 2) < total
+    assert voxels(split.validation, 2) + voxels(split.training, 2) == total
+    assert 0 < voxels(split.validation, 1) < voxels(split.training, 1)
+
+
+def test_every_voxel_is_in_one_of_the_two_sets():
+    cases = [case("a", [CELL]), case("b", [CELL], shape=(20, 44, 30))]
+    split = split_validation(cases, 0.25, seed=0)
+    for whole, training, held in zip(cases, split.training, split.validation, strict=True):
+        assert training.image.size + held.image.size == whole.image.size
+        assert held.image.size == pytest.approx(0.25 * whole.image.size, rel=0.1)
+
+
+def test_sparse_labels_are_counted_on_labelled_slices_alone():
+    sparse = case("a", [CELL])
+    unlabelled = [k for k in range(40) if k not in (5, 20, 36)]
+    sparse.target[0, unlabelled] = IGNORE
+    split = split_validation([sparse], 0.2, seed=0)
+    assert voxels(split.validation, 1) > 0
+    assert voxels(split.training, 1) > 0
+
+
+def test_nothing_is_spared_of_volumes_that_are_too_small_or_empty():
+    for nothing in (case("flat", [((0, 3), (0, 3), (0, 3))], shape=(5, 5, 5)), case("empty", [None])):
+        split = split_validation([nothing], 0.2, seed=0)
+        assert split.validation == []
+        assert "nothing was validated" in split.note
+
+
+def with_scores(monkeypatch, dice, cases):
+    """Let the validations give these Dice in turn."""
+    scores = iter(dice)
+    monkeypatch.setattr(trainer, "validate", lambda *_: Scores(np.full((cases, 2), next(scores))))
+
+
+def trained_with(monkeypatch, dice, **options):
+    """Train on two volumes whose validations give these Dice in turn; the result, and the last averaged weights."""
+    last = {}
+    with_scores(monkeypatch, dice, cases=2)
+    prefer = Trainer._prefer_last
+
+    def watched(running):
+        last.update({k: v.clone() for k, v in running.averaged.state_dict().items()})
+        prefer(running)
+
+    monkeypatch.setattr(Trainer, "_prefer_last", watched)
+    monkeypatch.setattr("ACSegLib.network.train.training._calibrated", lambda model, *_: model)
+    return train([pair(0), pair(1)], settings(epochs=len(dice), **options)), last
+
+
+@pytest.mark.parametrize(
+    ("dice", "keeps_last"),
+    [
+        ((0.5, 0.8, 0.79), True),
+        ((0.5, 0.8, 0.9), True),
+        ((0.5, 0.8, 0.8 - MAX_DICE_LOSS_OF_LAST - 0.01), False),
+        ((0.9, 0.5, 0.4), False),
+    ],
+)
+def test_with_blocks_the_last_weights_are_kept_unless_they_are_clearly_worse(monkeypatch, dice, keeps_last):
+    found, last = trained_with(monkeypatch, dice)
+    same = all(bool((found.model.state_dict[name] == value).all()) for name, value in last.items())
+    assert same == keeps_last
+    kept = found.model.card["validation"]
+    assert kept["mean_dice"] == pytest.approx(dice[-1] if keeps_last else max(dice))
+    assert any(("last averaged weights were kept" in w) == keeps_last for w in found.warnings if "were kept" in w)
+
+
+def test_whole_validation_volumes_choose_the_best_weights(monkeypatch):
+    with_scores(monkeypatch, (0.9, 0.89), cases=1)
+    found = train([pair(0), pair(1)], settings(epochs=2), validation=[pair(9)])
+    assert found.model.card["validation"]["mean_dice"] == pytest.approx(0.9)
+    assert not any("were kept" in warning for warning in found.warnings)
