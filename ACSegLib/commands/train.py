@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "train a 3D U-Net on images and labels"
 LEVELS = ("none", "quick", "standard", "thorough")
-_LEAST_SURFACE_MINUTES = 0.05
+#: Minutes of a training of the refinement network, at least.
+MIN_REFINEMENT_MINUTES = 0.05
 
 
 @dataclass
@@ -321,7 +322,7 @@ def _train_surface(
     progress(0.0, "training the refinement network")
     same_named = ("seed", "device", "sparse", "missing", "ignore")
     settings = RefinementTraining(
-        minutes=max(model.card["seconds"] / 120, _LEAST_SURFACE_MINUTES),
+        minutes=max(model.card["seconds"] / 120, MIN_REFINEMENT_MINUTES),
         **{name: getattr(options, name) for name in same_named},
     )
     return train_refinement_network(cases, model, settings, progress, held_out)

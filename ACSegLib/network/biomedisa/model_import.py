@@ -41,7 +41,7 @@ _LAYERS = {
 }
 _CONVOLUTION = re.compile(r"conv_(\d+)_([12])")
 _IDENTITY = re.compile(r"identity_?(\d+)_1", re.IGNORECASE)
-_LARGEST = 1 << 28  # values in one array: 1 GiB of float32, twenty times Biomedisa's largest layer
+MAX_ARRAY_VALUES = 1 << 28  # values in one array: 1 GiB of float32, twenty times Biomedisa's largest layer
 
 
 def is_biomedisa_file(path: str | os.PathLike[str]) -> bool:
@@ -192,7 +192,7 @@ class _Reader:
         data = group[name]
         if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
             raise self._not_ours(f"{group.name}/{name} is not a plain array")
-        if data.dtype.kind not in "iuf" or data.size > _LARGEST:
+        if data.dtype.kind not in "iuf" or data.size > MAX_ARRAY_VALUES:
             raise self._not_ours(f"{group.name}/{name} holds {data.dtype} of shape {data.shape}")
         return np.asarray(data[()])
 

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 FORMAT_NAME, FORMAT_VERSION = "acseg-model", 1
 METADATA_KEY = "acseg"
 SUFFIX = ".acseg"
-_LARGEST_HEADER = 64 << 20
+#: Bytes of a header; a longer one is no header, or made to exhaust the memory.
+MAX_HEADER_BYTES = 64 << 20
 #: What reading a header raises that is JSON, but not what it should be; OverflowError: JSON knows "Infinity".
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
@@ -286,7 +287,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
             start = stream.read(8)
             length = int.from_bytes(start, "little")
             size = path.stat().st_size
-            if len(start) < 8 or length > min(_LARGEST_HEADER, size - 8):
+            if len(start) < 8 or length > min(MAX_HEADER_BYTES, size - 8):
                 raise FileError(_foreign(path, start))
             header = json.loads(stream.read(length))
         text = header.pop("__metadata__")[METADATA_KEY]

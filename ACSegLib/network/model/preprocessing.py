@@ -33,6 +33,7 @@ ROBUST_PERCENTILES = (0.5, 99.5)
 SPACING_TOLERANCE = 0.02
 #: Patch of a model whose file does not state its own.
 DEFAULT_PATCH = (64, 64, 64)
+#: Voxels of an image that its statistics are measured on.
 _SAMPLE_VOXELS = 4_000_000
 _KINDS = ("volume", "fixed", "none", "matched")
 

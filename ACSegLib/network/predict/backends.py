@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
 
 BACKENDS = ("auto", "openvino", "pytorch")
+#: Time between two looks for a cancel while OpenVINO computes.
 _POLL_MILLISECONDS = 50
 #: A numpy array on a processor, a torch tensor on a GPU.
 Array = Any

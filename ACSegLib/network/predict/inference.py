@@ -25,7 +25,8 @@ from ACSegLib.volume import Segmentation, Volume
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
 
-_COARSEST, _FINEST = 16.0, 1 / 64
+#: Voxel size of an image relative to the training's; beyond, a unit is wrong.
+MAX_RATIO, MIN_RATIO = 16.0, 1 / 64
 
 
 @dataclass
@@ -158,7 +159,7 @@ def _check_spacing(volume: Volume, model: Model) -> None:
     own = volume.geometry.in_unit(model.unit).spacing
     assert model.spacing is not None
     ratios = [a / b for a, b in zip(own, model.spacing, strict=True)]
-    if max(ratios) > _COARSEST or min(ratios) < _FINEST:
+    if max(ratios) > MAX_RATIO or min(ratios) < MIN_RATIO:
         raise InputError(
             f"the voxels of {volume.name!r} are {own} {model.unit}, those of the training {model.spacing}: "
             "too different to be the same kind of image; correct the image's voxel size or use --no-resample."

@@ -17,6 +17,7 @@ from ACSegLib.volume import Segmentation, Volume
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
 
+#: Voxels that are labelled at a time.
 _ARGMAX_VOXELS = 1 << 23
 #: Labels that need more than this part of the memory are kept in a mapped file.
 _LABELS_SHARE = 0.25

@@ -20,11 +20,11 @@ _SIGMA = 0.125
 #: Bytes of activations for each voxel of the tile and filter of the finest level, measured, by backend.
 BYTES_PER_VOXEL_AND_FILTER: Mapping[str, float] = {"openvino": 20.0, "pytorch": 36.0}
 #: Channels are kept in vectors of at least so many.
-_LEAST_CHANNELS = 8
+MIN_CHANNELS = 8
 #: The tile, the one that is read meanwhile, and what reading it takes.
 _BYTES_TO_READ = 24
 #: Most voxels of a tile, by what runs it: more save little overlap, and PyTorch notices a cancel only between layers.
-_LARGEST_TILE = {"openvino": 8_000_000, "pytorch": 6_000_000, "cuda": 24_000_000}
+MAX_TILE = {"openvino": 8_000_000, "pytorch": 6_000_000, "cuda": 24_000_000}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def place_tiles(shape: Sequence[int], tile: Sequence[int], overlap: Sequence[int
 def bytes_per_voxel(spec: NetworkSpec, backend: str) -> float:
     """Estimate the memory for one voxel of a tile."""
     scale = 1.4 if spec.residual else 1.0
-    activations = BYTES_PER_VOXEL_AND_FILTER[backend] * scale * max(spec.filters[0], _LEAST_CHANNELS)
+    activations = BYTES_PER_VOXEL_AND_FILTER[backend] * scale * max(spec.filters[0], MIN_CHANNELS)
     return activations + 8 * spec.out_channels + _BYTES_TO_READ
 
 
@@ -112,7 +112,7 @@ def choose_tile(
     """
     divisor = spec.patch_divisor
     each = bytes_per_voxel(spec, backend)
-    largest = _LARGEST_TILE["cuda" if device.startswith("cuda") else backend]
+    largest = MAX_TILE["cuda" if device.startswith("cuda") else backend]
     options = [_sides(n, d, o) for n, d, o in zip(shape, divisor, overlap, strict=True)]
     best: tuple[int, int, Tiling] | None = None
     for k in options[0]:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     import torch
 
 Pair = tuple[Volume, Segmentation]
-_PLACES = 20_000
+#: Voxels of each surface of a volume that are kept as centres of regions.
+MAX_PLACES = 20_000
 
 
 @dataclass
@@ -236,7 +237,7 @@ def _surface_places(target: np.ndarray, predicted: Segmentation, rng: np.random.
             a, b = tuple(here), tuple(before)
             edge[a] |= (labels[a] != labels[b]) & told[a] & told[b]
         at = np.argwhere(edge)
-        places.append(at[rng.permutation(len(at))[:_PLACES]])
+        places.append(at[rng.permutation(len(at))[:MAX_PLACES]])
     return np.concatenate(places)
 
 

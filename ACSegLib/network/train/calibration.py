@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from ACSegLib.volume import Segment
 
 #: Largest offset, and the steps in which it is sought; logits.
-LARGEST, STEP = 3.0, 0.1
+MAX_OFFSET, STEP = 3.0, 0.1
 
 #: An offset nearer to none is taken if its Dice is within this of the best.
-_AS_GOOD = 2e-4
+DICE_TOLERANCE = 2e-4
 
 #: Voxels after which no further case is looked at; of one that has more, the middle is taken.
-MOST_VOXELS = 30_000_000
+MAX_VOXELS = 30_000_000
 
-_BINS = 2 * round(LARGEST / STEP) + 2
+_BINS = 2 * round(MAX_OFFSET / STEP) + 2
 _PLANES = 8
 
 
@@ -63,8 +63,8 @@ def count_margins(logits: torch.Tensor, target: np.ndarray, sigmoid: bool) -> np
     Returns
     -------
     ndarray of int64, shape (segments, 2, bins)
-        All known voxels, and those of the segment; bin n holds margins from ``STEP * (n - 1) - LARGEST`` on, the first
-        and the last all that lie beyond.
+        All known voxels, and those of the segment; bin n holds margins from ``STEP * (n - 1) - MAX_OFFSET`` on, the
+        first and the last all that lie beyond.
     """
     segments = len(logits) if sigmoid else len(logits) - 1
     counts = no_margins(segments)
@@ -73,7 +73,7 @@ def count_margins(logits: torch.Tensor, target: np.ndarray, sigmoid: bool) -> np
         if not sigmoid:
             top = block.topk(2, dim=0).values
             block = (block - (block == top[0]) * top[1] - (block < top[0]) * top[0])[1:]
-        bins = ((block + LARGEST) / STEP).floor().add(1).clamp(0, _BINS - 1).numpy().astype(np.intp)
+        bins = ((block + MAX_OFFSET) / STEP).floor().add(1).clamp(0, _BINS - 1).numpy().astype(np.intp)
         for n in range(segments):
             truth = target[n if sigmoid else 0, first : first + _PLANES]
             value = 1 if sigmoid else n + 1
@@ -103,7 +103,7 @@ def best_offsets(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             continue
         found, shared = (np.cumsum(c[::-1])[::-1][_BINS // 2 - steps] for c in (known, true))
         dice = 2 * shared / (found + true.sum())
-        good = steps[dice >= dice.max() - _AS_GOOD]
+        good = steps[dice >= dice.max() - DICE_TOLERANCE]
         chosen = int(good[np.abs(good).argmin()])
         offsets[n] = chosen * STEP
         gains[n] = dice[steps == chosen][0] - dice[steps == 0][0]
@@ -127,7 +127,7 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
     ----------
     model : Model
     cases : sequence of Prepared
-        Best those that were held back; as many are used as hold `MOST_VOXELS`, of a larger one its middle.
+        Best those that were held back; as many are used as hold `MAX_VOXELS`, of a larger one its middle.
     fabric : lightning.fabric.Fabric
         Launched.
 
@@ -187,7 +187,7 @@ def _logits_of(
 
 def _first(cases: Sequence[Prepared]) -> list[Prepared]:
     ends = np.cumsum([case.image.size for case in cases])
-    return [middle(case, MOST_VOXELS) for case in cases[: 1 + int(np.searchsorted(ends, MOST_VOXELS))]]
+    return [middle(case, MAX_VOXELS) for case in cases[: 1 + int(np.searchsorted(ends, MAX_VOXELS))]]
 
 
 def middle(case: Prepared, most: int) -> Prepared:

@@ -28,6 +28,7 @@ from ACSegLib.volume import Geometry, Segment, Segmentation, Volume, require_sam
 
 #: Thumbnails that correlate better than this show one image, whatever its number type and grey scale.
 _SAME_IMAGE = 0.9999
+#: Side of the thumbnails, in voxels.
 _THUMBNAIL = 24
 
 

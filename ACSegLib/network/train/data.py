@@ -27,7 +27,8 @@ from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume
 IGNORE = 255
 #: Segments of this name are regions to leave out.
 IGNORE_NAME = "ignore"
-LARGEST_TABLE = IGNORE - 1
+#: Segments of a training; classes are kept as uint8, of which one value is `IGNORE`.
+MAX_SEGMENTS = IGNORE - 1
 
 
 @dataclass
@@ -126,8 +127,8 @@ def join_tables(tables: Iterable[Sequence[Segment]], ignore: str = IGNORE_NAME) 
             if key in rows or is_ignored(segment, ignore) or role_of(segment.name) == "background":
                 continue
             value = segment.value
-            if value in used_values or value > LARGEST_TABLE:
-                value = next(v for v in range(1, LARGEST_TABLE + 2) if v not in used_values)
+            if value in used_values or value > MAX_SEGMENTS:
+                value = next(v for v in range(1, MAX_SEGMENTS + 2) if v not in used_values)
             colour = segment.colour
             if colour in used_colours:
                 colour = next((c for c in DEFAULT_COLOURS if c not in used_colours), colour)
@@ -136,9 +137,9 @@ def join_tables(tables: Iterable[Sequence[Segment]], ignore: str = IGNORE_NAME) 
             used_colours.add(colour)
     if not rows:
         raise InputError("no label volume has a segment; draw at least one.")
-    if len(rows) > LARGEST_TABLE:
+    if len(rows) > MAX_SEGMENTS:
         raise InputError(
-            f"the label volumes have {len(rows)} different segments; at most {LARGEST_TABLE} can be trained."
+            f"the label volumes have {len(rows)} different segments; at most {MAX_SEGMENTS} can be trained."
         )
     return sorted(rows.values(), key=lambda s: s.value)
 

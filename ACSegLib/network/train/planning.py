@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.compute import MEMORY_SHARE
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, IntensityStatistics, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
@@ -51,14 +52,16 @@ PATCH_BUDGET: Mapping[str, Mapping[str, int]] = {
 #: Part of the run until which patches have this part of their side, and the voxels a step has of the whole patch's.
 GROWTH: tuple[tuple[float, float], ...] = ((0.35, 1 / 2), (0.6, 2 / 3))
 _VOXELS_OF_SMALL_STEPS: Mapping[str, float] = {"cpu": 1 / 3, "cuda": 1.0}
-_SMALLEST_EDGE = 4
-_COARSE_AXIS = 3.0
-_SMALLEST_PATCH = 16
+#: Voxels of the coarsest level along an axis.
+MIN_EDGE = 4
+#: An axis this many times coarser than the finest is taken at a finer voxel size than the median (as nnU-Net).
+COARSE_AXIS = 3.0
+#: Side of a patch in voxels.
+MIN_PATCH = 16
 #: Bytes of activations, gradients and scratch for each voxel of the patch and channel of the finest level, and whatever
 #: the patch (peak memory of float32 steps with 48^3 and 64^3 patches, base 8 and 16: slope 97, rest 200 MiB).
 _BYTES_PER_VOXEL_AND_FILTER = 110
 _FIXED_BYTES = 200 << 20
-_MEMORY_SHARE = 0.7
 
 
 @dataclass
@@ -127,7 +130,7 @@ def plan_growth(patch: Sequence[int], batch: int, spec: NetworkSpec, device: str
     divisor = spec.patch_divisor
     stages: list[Any] = []
     for until, part in GROWTH:
-        least = [math.ceil(max(_SMALLEST_PATCH, 3 * d) / d) * d for d in divisor]  # 3: for instance norm's statistics
+        least = [math.ceil(max(MIN_PATCH, 3 * d) / d) * d for d in divisor]  # 3: for instance norm's statistics
         sides = [min(n, max(m, math.ceil(n * part / d) * d)) for n, d, m in zip(patch, divisor, least, strict=True)]
         if sides != list(patch):
             room = batch * math.prod(patch) * _VOXELS_OF_SMALL_STEPS[device] / math.prod(sides)
@@ -160,7 +163,7 @@ def training_spacing(
     if np.all(np.abs(spacings / median - 1) < SPACING_TOLERANCE):
         return tuple(float(v) for v in median), unit, "the voxel size of all volumes"
     chosen = median.copy()
-    coarse = median > _COARSE_AXIS * median.min()
+    coarse = median > COARSE_AXIS * median.min()
     chosen[coarse] = np.maximum(np.percentile(spacings, 10, axis=0), median.min())[coarse]
     reason = f"median of {len(facts)} volumes from {spacings.min(0).tolist()} to {spacings.max(0).tolist()} {unit}"
     return tuple(float(v) for v in chosen), unit, reason
@@ -194,7 +197,7 @@ def plan_strides(
     size, voxel = np.array(patch, float), np.array(spacing, float)
     strides, kernels = [[1, 1, 1]], [[3 if v < 2 * voxel.min() else 1 for v in voxel]]
     while len(strides) < most_levels:
-        halved = (size >= 2 * _SMALLEST_EDGE) & (voxel < 2 * voxel[size >= 2 * _SMALLEST_EDGE].min(initial=np.inf))
+        halved = (size >= 2 * MIN_EDGE) & (voxel < 2 * voxel[size >= 2 * MIN_EDGE].min(initial=np.inf))
         if not halved.any():
             break
         step = np.where(halved, 2, 1)
@@ -256,7 +259,7 @@ def smaller_patch(patch: Sequence[int], batch: int, spec: NetworkSpec) -> tuple[
         return list(patch), batch // 2
     divisor = spec.patch_divisor
     for n in sorted(range(3), key=lambda n: -patch[n]):
-        least = max(divisor[n], math.ceil(_SMALLEST_PATCH / divisor[n]) * divisor[n])
+        least = max(divisor[n], math.ceil(MIN_PATCH / divisor[n]) * divisor[n])
         smaller = max(int(patch[n] * 0.75) // divisor[n] * divisor[n], least)
         if smaller < patch[n]:
             return [smaller if m == n else patch[m] for m in range(3)], 1
@@ -354,7 +357,7 @@ def fit_to_memory(
     patch: list[int], batch: int, spec: NetworkSpec, available_bytes: int, reasons: dict[str, str]
 ) -> tuple[list[int], int]:
     """Make patch and batch smaller until a step fits into the memory; MemoryLimitError if nothing does."""
-    limit = int(available_bytes * _MEMORY_SHARE)
+    limit = int(available_bytes * MEMORY_SHARE)
     while memory_estimate(patch, batch, spec) > limit:
         smaller = smaller_patch(patch, batch, spec)
         if smaller is None:

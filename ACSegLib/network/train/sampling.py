@@ -1,8 +1,8 @@
 """Which patch comes next: foreground-aware, never across two volumes, and a pure function of seed and step.
 
 Random changes set in as the data become familiar: the first patches are shown nearly as they are, and from the time
-every voxel has been seen `FAMILIAR` times on average patches change as often as the augmentation says. A network that
-has seen each volume only a few times cannot learn it by heart, and learns much faster from plain patches.
+every voxel has been seen `FAMILIAR_PASSES` times on average patches change as often as the augmentation says. A network
+that has seen each volume only a few times cannot learn it by heart, and learns much faster from plain patches.
 
 Because step n of a seed always gives the same patch, an interrupted training goes on exactly where it was, and the
 processes of a distributed one never see the same patch.
@@ -26,11 +26,12 @@ from ACSegLib.network.train.data import IGNORE, Prepared
 if TYPE_CHECKING:
     import torch
 
-_PLACES = 20_000
+#: Voxels of a segment that are kept as centres of patches.
+MAX_PLACES = 20_000
 #: Part of the patches that are centred on a voxel of a segment (each segment as often).
 FOREGROUND_PART = 0.5
 #: Times that a voxel has been seen on average when random changes reach their full frequency.
-FAMILIAR = 100.0
+FAMILIAR_PASSES = 100.0
 
 
 @dataclass
@@ -122,7 +123,7 @@ class PatchSampler:
 
     def familiarity(self, number: int) -> float:
         """How far random changes have set in at patch `number`: 0 at first, 1 once all voxels are familiar."""
-        return min(1.0, number * self._passes / FAMILIAR)
+        return min(1.0, number * self._passes / FAMILIAR_PASSES)
 
     def _case_of(self, number: int) -> int:
         """Each case once a round, in an order that changes from round to round."""
@@ -175,7 +176,7 @@ def _some(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Choose voxels (n, 3) of a mask; plane by plane, since the indices of all would take eight times its memory."""
     ends = np.cumsum([np.count_nonzero(plane) for plane in mask])
     total = int(ends[-1])
-    ranks = np.arange(total) if total <= _PLACES else np.sort(rng.choice(total, _PLACES, replace=False))
+    ranks = np.arange(total) if total <= MAX_PLACES else np.sort(rng.choice(total, MAX_PLACES, replace=False))
     found = [np.zeros((0, 3), np.int32)]
     for k, chosen in enumerate(np.split(ranks, np.searchsorted(ranks, ends[:-1]))):
         if len(chosen):

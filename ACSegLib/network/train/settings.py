@@ -20,6 +20,7 @@ PRESETS = ("quick", "standard", "thorough")
 PRESET_MINUTES: Mapping[str, float] = {"quick": 5.0, "standard": 60.0, "thorough": 480.0}
 #: Validations without improvement after which a preset stops.
 PRESET_PATIENCE: Mapping[str, int] = {"quick": 20, "standard": 20, "thorough": 40}
+#: Steps between two rows of the history.
 STEPS_PER_EPOCH = 50
 #: Settings that decide the course of a training; a resumed one may change its length, its device and what it writes.
 DECIDING = (

@@ -31,10 +31,12 @@ from ACSegLib.volume import Segment
 if TYPE_CHECKING:
     import torch
 
-_VALIDATIONS = 15
-_VALIDATION_SHARE = 0.1
-_WORKERS_ON_GPU = 6
-_IMPROVEMENT = 1e-4
+#: Validations of a training, and the share of its time that they may take.
+VALIDATIONS, MAX_VALIDATION_SHARE = 15, 0.1
+#: Threads that prepare patches while a GPU computes (`python Testing/Benchmarks/train.py`, case gpu).
+WORKERS_ON_GPU = 6
+#: Gain in Dice that counts as an improvement.
+MIN_IMPROVEMENT = 1e-4
 #: With blocks for a validation set, the last averaged weights are kept (as nnU-Net does, Isensee et al. 2021) unless
 #: their Dice is lower than the best by more than this. Measured by Testing/Benchmarks/few_volumes.py.
 MAX_DICE_LOSS_OF_LAST = 0.05
@@ -222,7 +224,7 @@ class Trainer:
         on_gpu = self.fabric.device.type == "cuda"
         self._patches = self.plan.patches_at(self._fraction())
         sampler = self._sampler.resized(*self._patches)
-        self._batches = Prefetcher(sampler.batch, self.state.step, _WORKERS_ON_GPU if on_gpu else 0)
+        self._batches = Prefetcher(sampler.batch, self.state.step, WORKERS_ON_GPU if on_gpu else 0)
 
     def _step(self) -> None:
         """One step of the optimiser; with a smaller batch or patch if memory runs out."""
@@ -324,12 +326,12 @@ class Trainer:
         if not self._validation:
             return False
         if self.settings.epochs is not None:
-            every = max(1, self.settings.epochs // _VALIDATIONS)
+            every = max(1, self.settings.epochs // VALIDATIONS)
             last = self.state.epoch + 1 == self.settings.epochs
             return last or (self.state.epoch + 1) % every == 0
         budget = 60 * (self.settings.minutes or 1.0)
         last_took = self.state.best.get("validation_seconds", 0.0)
-        return self.state.elapsed - self.state.validated > max(budget / _VALIDATIONS, last_took / _VALIDATION_SHARE)
+        return self.state.elapsed - self.state.validated > max(budget / VALIDATIONS, last_took / MAX_VALIDATION_SHARE)
 
     def _validate(self) -> dict[str, Any]:
         """Score the averaged weights, keep them if they are the best."""
@@ -348,7 +350,7 @@ class Trainer:
                 for case, row in zip(self._validation, scores.dice, strict=True)
             },
         }
-        if self.state.best_dice is None or scores.mean > self.state.best_dice + _IMPROVEMENT:
+        if self.state.best_dice is None or scores.mean > self.state.best_dice + MIN_IMPROVEMENT:
             self.state.best_dice, self.state.stale = scores.mean, 0
             self._keep_latest()
         else:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import torch
 
 Pair = tuple[Volume, Segmentation]
+#: Part of the free memory that the training data may fill; beyond, they are mapped.
 _IN_MEMORY_SHARE = 1 / 3
 #: Checkpoint: weights, averaged and best weights, and two moments of the optimiser.
 _CHECKPOINT_COPIES = 5

@@ -18,9 +18,10 @@ from ACSegLib.network.train.data import IGNORE, Prepared
 if TYPE_CHECKING:
     import torch
 
+#: What tiles share, as a part of the patch (as a prediction has it).
 _TILE_OVERLAP = 0.25
 #: Voxels of a tile on the processor, so that a cancel is noticed within about a second.
-_LARGEST_ON_CPU = 2_500_000
+MAX_TILE_ON_CPU = 2_500_000
 
 
 @dataclass
@@ -80,7 +81,7 @@ def _tile(
 ) -> tuple[int, ...]:
     budget = available_memory(device) // 2
     if device == "cpu":
-        budget = min(budget, int(_LARGEST_ON_CPU * bytes_per_voxel(spec, "pytorch")))
+        budget = min(budget, int(MAX_TILE_ON_CPU * bytes_per_voxel(spec, "pytorch")))
     try:
         return choose_tile(shape, spec, overlap, budget, backend="pytorch", device=device).tile
     except MemoryLimitError:

@@ -131,7 +131,7 @@ def test_a_refinement_network_that_was_interrupted_costs_nothing_of_the_first(da
         command.run(from_mapping(command.Options, {**options, **small, "surface_refinement": True}), progress)
     first = load_model(output)
     assert first.spec.refinement is None
-    monkeypatch.setattr(command, "_LEAST_SURFACE_MINUTES", 0.001)
+    monkeypatch.setattr(command, "MIN_REFINEMENT_MINUTES", 0.001)
     assert main(arguments(data, *words, "--resume")) == 0
     both = load_model(output)
     assert both.card["date"] == first.card["date"]

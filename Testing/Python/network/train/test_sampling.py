@@ -8,7 +8,7 @@ import torch
 from ACSegLib.network.train import sampling
 from ACSegLib.network.train.augmentation import PRESETS
 from ACSegLib.network.train.data import IGNORE, Prepared
-from ACSegLib.network.train.sampling import FAMILIAR, PatchSampler
+from ACSegLib.network.train.sampling import FAMILIAR_PASSES, PatchSampler
 
 
 class TestSampling:
@@ -34,11 +34,11 @@ class TestSampling:
         assert with_segment >= 20
 
     def test_centres_are_spread_over_the_segment_and_hold_no_other_voxel(self, monkeypatch):
-        monkeypatch.setattr(sampling, "_PLACES", 50)
+        monkeypatch.setattr(sampling, "MAX_PLACES", 50)
         case = self.prepared("a", 1.0, (40, 30, 18))
         case.target[0, 30:38] = 1
         for limit in (50, 100_000):
-            monkeypatch.setattr(sampling, "_PLACES", limit)
+            monkeypatch.setattr(sampling, "MAX_PLACES", limit)
             places = sampling.find_places(case, np.random.default_rng(0))
             chosen = places.segments[0]
             assert len(chosen) == min(limit, np.count_nonzero(case.target == 1)) == len(np.unique(chosen, axis=0))
@@ -66,12 +66,12 @@ class TestSampling:
         assert not torch.equal(two[1].batch(0)[0], two[0].batch(0)[0])
 
     def test_random_changes_set_in_with_familiarity(self):
-        """Each patch is an eighth of the only volume, so it has been seen FAMILIAR times after 8 x FAMILIAR patches."""
+        """Each patch is an eighth of the only volume, so 8 x FAMILIAR_PASSES patches make it familiar."""
         case = self.prepared("a", 1.0, (32, 32, 32))
         case.image[:] = np.arange(32, dtype=np.float32)
         always = replace(PRESETS["none"], flip=1.0)
         sampler = PatchSampler([case], (16, 16, 16), 1, always)
-        late = int(8 * FAMILIAR)
+        late = int(8 * FAMILIAR_PASSES)
         assert [sampler.familiarity(n) for n in (0, late // 2, late, 10 * late)] == [0.0, 0.5, 1.0, 1.0]
 
         def mirrored(step):
