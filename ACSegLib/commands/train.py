@@ -253,20 +253,21 @@ def _cases(pairs: Sequence[PairOfFiles], options: Options) -> list[Case]:
 
 
 def _settings(options: Options, output: Path) -> TrainingSettings:
+    from ACSegLib.network.train.planning import PlanOverrides
     from ACSegLib.network.train.settings import TrainingSettings
 
     if options.patch and (len(options.patch) != 3 or min(options.patch) < 1):
         raise InputError(f"--patch must be three numbers (k j i), not {options.patch}.")
-    overrides = {
-        "patch_size": options.patch or None,
-        "batch_size": options.batch,
-        "base": options.base_filters,
-        "levels": options.levels,
-        "residual": None if options.blocks == "auto" else options.blocks == "residual",
-        "grow": None if options.grow else False,
-        "spacing": _spacing(options.spacing),
-        "normalisation": options.normalisation if options.normalisation != "volume" else None,
-    }
+    overrides = PlanOverrides(
+        patch_size=options.patch or None,
+        batch_size=options.batch,
+        base=options.base_filters,
+        levels=options.levels,
+        residual=None if options.blocks == "auto" else options.blocks == "residual",
+        grow=None if options.grow else False,
+        spacing=_spacing(options.spacing),
+        normalisation=options.normalisation if options.normalisation != "volume" else None,
+    )
     same_named = (
         "preset", "minutes", "epochs", "steps_per_epoch", "device", "devices", "precision", "deterministic", "compile",
         "seed", "learning_rate", "augmentation", "sparse", "missing", "ignore", "validation_part", "patience",
@@ -282,7 +283,7 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
         plot=beside(output, ".png"),
         tensorboard=Path(options.tensorboard) if options.tensorboard else None,
         scratch=Path(options.scratch) if options.scratch else None,
-        overrides={key: value for key, value in overrides.items() if value is not None},
+        overrides=overrides,
     )
 
 

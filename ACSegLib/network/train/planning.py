@@ -64,6 +64,49 @@ _BYTES_PER_VOXEL_AND_FILTER = 110
 _FIXED_BYTES = 200 << 20
 
 
+@dataclass(frozen=True)
+class PlanOverrides:
+    """What the user chooses of a plan; None leaves it to the rules.
+
+    Parameters
+    ----------
+    patch_size : (k, j, i)
+        Voxels at the training spacing.
+    batch_size, levels, base : int
+        Patches a step; levels of the network; filters of the finest level.
+    residual, grow : bool
+        Residual blocks; small patches at first.
+    spacing : "none" or (i, j, k)
+        "none": voxel by voxel.
+    normalisation : {"volume", "fixed", "none"}
+    """
+
+    patch_size: Sequence[int] | None = None
+    batch_size: int | None = None
+    levels: int | None = None
+    base: int | None = None
+    residual: bool | None = None
+    spacing: str | Sequence[float] | None = None
+    normalisation: str | None = None
+    grow: bool | None = None
+
+    @classmethod
+    def of(cls, values: PlanOverrides | Mapping[str, Any] | None) -> PlanOverrides:
+        """Take a mapping for the fields of that name; InputError for a name that is none."""
+        if isinstance(values, cls):
+            return values
+        values = dict(values or {})  # type: ignore[arg-type]
+        known = [row.name for row in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise InputError(f"a plan has no {name!r} to override; it has: {', '.join(known)}.")
+        return cls(**values)
+
+    def given(self) -> dict[str, Any]:
+        """What was chosen, by name."""
+        return {row.name: value for row in fields(self) if (value := getattr(self, row.name)) is not None}
+
+
 @dataclass
 class Plan:
     """How a training is done; plain values, kept in the model card.
@@ -273,7 +316,7 @@ def make_plan(
     device: str,
     preset: str,
     available_bytes: int,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: PlanOverrides | Mapping[str, Any] | None = None,
 ) -> Plan:
     """Make the plan of a training.
 
@@ -287,28 +330,26 @@ def make_plan(
         "quick", "standard" or "thorough".
     available_bytes : int
         Memory of the device that is free.
-    overrides : mapping, optional
-        Any of ``patch_size``, ``batch_size``, ``levels``, ``base``, ``residual``, ``spacing`` ("none", or i, j, k),
-        ``normalisation`` ("volume", "fixed", "none"), ``grow`` (False: whole patches from the start).
+    overrides : PlanOverrides or mapping, optional
 
     Raises
     ------
     MemoryLimitError
         If not even the smallest patch fits.
     """
-    overrides = {k: v for k, v in (overrides or {}).items() if v is not None}
-    reasons = {key: "asked for" for key in overrides}
-    spacing, unit, reasons["spacing"] = training_spacing(facts, overrides.get("spacing", "auto"))
+    chosen = PlanOverrides.of(overrides)
+    reasons = {key: "asked for" for key in chosen.given()}
+    spacing, unit, reasons["spacing"] = training_spacing(facts, "auto" if chosen.spacing is None else chosen.spacing)
     median = np.median(resampled_shapes(facts, spacing, unit), axis=0).tolist()
     overlapping = any(f.overlapping for f in facts)
     reasons["output"] = "segments overlap" if overlapping else "segments do not overlap"
     kji = spacing[::-1] if spacing else (1.0, 1.0, 1.0)
-    spec, patch = _network_and_patch(len(table), overlapping, median, kji, device, preset, overrides, reasons)
-    batch = overrides.get("batch_size") or (2 if device == "cuda" else 1)
+    spec, patch = _network_and_patch(len(table), overlapping, median, kji, device, preset, chosen, reasons)
+    batch = chosen.batch_size or (2 if device == "cuda" else 1)
     reasons.setdefault("batch_size", "1 learns fastest on a CPU" if device == "cpu" else "GPU")
     patch, batch = fit_to_memory(patch, batch, spec, available_bytes, reasons)
     reasons.setdefault("normalisation", "each volume's own percentiles: grey values need no fixed meaning")
-    normal = _normalisation(facts, overrides.get("normalisation", "volume"))
+    normal = _normalisation(facts, chosen.normalisation or "volume")
     return Plan(
         spec=spec,
         patch_size=(patch[0], patch[1], patch[2]),
@@ -319,7 +360,7 @@ def make_plan(
         class_weights=class_weights(facts, table, overlapping),
         memory_bytes=memory_estimate(patch, batch, spec),
         reasons=reasons,
-        growth=plan_growth(patch, batch, spec, device) if overrides.get("grow", True) else [],
+        growth=plan_growth(patch, batch, spec, device) if chosen.grow is not False else [],
     )
 
 
@@ -330,26 +371,26 @@ def _network_and_patch(
     spacing: Sequence[float],
     device: str,
     preset: str,
-    overrides: Mapping[str, Any],
+    chosen: PlanOverrides,
     reasons: dict[str, str],
 ) -> tuple[NetworkSpec, list[int]]:
     """Choose the network and its patch (k, j, i), whatever memory there is, for volumes of a median shape; note why."""
     on_gpu = device == "cuda"
-    levels = overrides.get("levels") or (5 if on_gpu or preset == "thorough" else 4)
-    wanted = overrides.get("patch_size") or plan_patch(median, spacing, PATCH_BUDGET[device][preset] ** 3)
+    levels = chosen.levels or (5 if on_gpu or preset == "thorough" else 4)
+    wanted = chosen.patch_size or plan_patch(median, spacing, PATCH_BUDGET[device][preset] ** 3)
     strides, kernels = plan_strides(wanted, spacing, levels)
     spec = unet_spec(
         segments,
         overlapping=overlapping,
-        base=overrides.get("base") or (32 if on_gpu else 16),
+        base=chosen.base or (32 if on_gpu else 16),
         strides=strides,
         kernels=kernels,
-        residual=overrides.get("residual", True),
+        residual=chosen.residual is not False,
     )
     told = f"budget of {preset} training on {device}, median volume {median} (k, j, i)"
     reasons.setdefault("patch_size", told)
     reasons.setdefault("residual", "residual blocks learn more per minute")
-    largest = None if "patch_size" in overrides else np.ceil(median).astype(int).tolist()
+    largest = None if chosen.patch_size is not None else np.ceil(median).astype(int).tolist()
     return spec, fit_to_strides(wanted, spec, largest)
 
 

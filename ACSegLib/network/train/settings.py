@@ -12,6 +12,7 @@ from typing import Any
 from ACSegLib.compute import PRECISIONS, default_precision
 from ACSegLib.errors import InputError
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.train.planning import PlanOverrides
 
 #: Kinds of devices that Lightning's Fabric trains on.
 TRAINING_DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -80,8 +81,8 @@ class TrainingSettings:
         Where the course of the training is written (`ACSegLib.network.train.metrics_log`).
     scratch : Path or None
         Folder for memory-mapped training arrays when they exceed a third of the memory; default the system's.
-    overrides : dict
-        See `ACSegLib.network.train.planning.make_plan`.
+    overrides : PlanOverrides or mapping
+        What is chosen of the plan.
     """
 
     preset: str = "standard"
@@ -115,9 +116,10 @@ class TrainingSettings:
     plot: Path | None = None
     tensorboard: Path | None = None
     scratch: Path | None = None
-    overrides: dict[str, Any] = field(default_factory=dict)
+    overrides: PlanOverrides = field(default_factory=PlanOverrides)
 
     def __post_init__(self) -> None:
+        self.overrides = PlanOverrides.of(self.overrides)
         if self.preset not in PRESETS:
             raise InputError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}.")
         if self.minutes is not None and self.epochs is not None:
@@ -139,7 +141,7 @@ class TrainingSettings:
 
     def choices(self) -> dict[str, Any]:
         """The settings that decide the course of the training, and what of the plan is overridden, as JSON values."""
-        chosen = {name: getattr(self, name) for name in DECIDING} | self.overrides
+        chosen = {name: getattr(self, name) for name in DECIDING} | self.overrides.given()
         if self.init is not None:
             chosen["init"] = f"the model {self.init.digest()[:12]}"
         return json.loads(json.dumps(chosen, default=list))

@@ -191,7 +191,7 @@ def _plan(
     )
     if settings.init is None:
         return plan, None
-    asked = sorted({"base", "levels", "residual"} & settings.overrides.keys())
+    asked = sorted({"base", "levels", "residual"} & settings.overrides.given().keys())
     if asked:
         warnings.append(f"the network is that of the model to start with; {', '.join(asked)} had no effect")
     spec, weights, fresh = adapt_head(settings.init, table, plan.spec.output, settings.seed)

@@ -127,3 +127,8 @@ def test_encoders_are_residual_unless_asked_otherwise():
     asked = plan(facts(), overrides={"residual": False})
     assert not asked.spec.residual
     assert asked.reasons["residual"] == "asked for"
+
+
+def test_an_override_that_a_plan_does_not_know_is_named():
+    with pytest.raises(InputError, match="no 'depth' to override; it has: patch_size"):
+        plan(facts(), overrides={"depth": 3})
