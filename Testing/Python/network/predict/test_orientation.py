@@ -81,7 +81,7 @@ def test_a_turned_prediction_gives_labels_probabilities_and_region_where_the_ima
 def test_a_mean_side_keeps_the_number_of_voxels_whatever_the_shape():
     assert reduced_shape((283, 118, 118), Preprocessing(mean_side=64)) == (115, 48, 48)
     assert reduced_shape((30, 40, 50), Preprocessing(mean_side=64)) == (30, 40, 50)
-    assert reduced_shape((30, 40, 50), {}) is None
+    assert reduced_shape((30, 40, 50), Preprocessing()) is None
 
 
 # Inverted contrast
