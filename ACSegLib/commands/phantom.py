@@ -6,7 +6,7 @@ command writes these files to DIR:
   images/NAME.nrrd      the reconstructed tomogram: absorption (LAC) in 1/um, voxel size in nm
   truth/NAME.seg.nrrd   ground truth, a label for every voxel: 1 cytoplasm (the whole cell), 2 bead
   drawn/NAME.seg.nrrd   sparse labels, as a person would make them on every n-th slice
-  cells/NAME.seg.nrrd   one label for each cell (with --packed)
+  cells/NAME.seg.nrrd   one label for each cell (with --packed or --like)
   parts/NAME.seg.nrrd   what each voxel is: filopodia, nucleus, lipid droplets, capillary wall, ...
   recipes/NAME.json     all parameters of the simulation
 
@@ -15,6 +15,7 @@ Examples:
   acseg phantom -o phantoms --kind huh-7 --size 256 --every 10 --shake 1
   acseg phantom -o training --count 8 --size 96 --vary
   acseg phantom -o training --count 8 --size 96 --packed --capillary-axis j
+  acseg phantom -o twins --count 8 --size 96 --like tomogram.rec
   acseg fill phantoms/images/t-cell-0.nrrd phantoms/drawn/t-cell-0.seg.nrrd -o filled.seg.nrrd
 """
 
@@ -34,8 +35,11 @@ from ACSegLib.phantom.recipe import AXES, KINDS, NEIGHBOURS, Recipe, vary, vary_
 
 if TYPE_CHECKING:
     from ACSegLib.phantom import Phantom
+    from ACSegLib.phantom.twin import Estimate
     from ACSegLib.volume import Segmentation
 
+#: Voxels along the longest side above which a tomogram is estimated from every n-th voxel.
+_LARGEST_ESTIMATED = 160
 SUMMARY = "simulate tomograms with exact labels"
 
 FOLDERS = ("images", "truth", "drawn", "parts", "recipes")
@@ -77,7 +81,16 @@ class Options:
         help="vary as widely, and pack one to eight cells into the capillary, or onto a flat holder, as most real "
         "tomograms show them",
     )
-    capillary_axis: str = option(default="k", help="axis along the capillary", choices=AXES)
+    like: str | None = option(
+        path="in",
+        default=None,
+        help="simulate packed cells in a capillary like that of this tomogram: axis, bore, wall, contrasts, noise and "
+        "filling are estimated; it needs no labels",
+        metavar="TOMOGRAM",
+    )
+    capillary_axis: str | None = option(
+        default=None, help="axis along the capillary (k, or that of --like)", choices=AXES
+    )
     neighbour: str | None = option(
         default=None,
         help="how a second cell, which touches the first, is labelled: unlabelled makes it background in the truth "
@@ -120,6 +133,7 @@ class Results(BaseResults):
 
     tomograms: list[Tomogram]
     example: dict[str, str]
+    like: dict[str, Any] | None = None
 
 
 def run(options: Options, progress: Progress) -> Results:
@@ -131,22 +145,44 @@ def run(options: Options, progress: Progress) -> Results:
         raise InputError(f"--size takes one number or three (k j i), not {len(options.size)}.")
     folder = Path(options.output)
     written = []
-    folders = (*FOLDERS, "cells") if options.packed else FOLDERS
+    estimate = _estimate(options.like, progress.part(0.0, 0.1)) if options.like else None
+    folders = (*FOLDERS, "cells") if options.packed or estimate else FOLDERS
     with _folders(folder, folders):
         for number in range(options.count):
-            part = progress.part(number / options.count, (number + 1) / options.count)
+            part = progress.part(0.1 + 0.9 * number / options.count, 0.1 + 0.9 * (number + 1) / options.count)
             seed = options.seed + number
-            phantom = simulate(size, seed, recipe=_recipe(options, seed), progress=part.part(0.0, 0.9))
+            phantom = simulate(size, seed, recipe=_recipe(options, seed, estimate), progress=part.part(0.0, 0.9))
             part(0.9, "writing")
             written.append(_write(phantom, options, folder, part.check))
+    like = None if estimate is None else {"file": options.like, **estimate.as_dict()}
     example = {role: written[0].files[role] for role in ("image", "drawn")}
-    return Results(written, example, outputs={name: str(folder / name) for name in folders})
+    return Results(written, example, outputs={name: str(folder / name) for name in folders}, like=like)
 
 
-def _recipe(options: Options, seed: int) -> Recipe:
+def _estimate(path: str, progress: Progress) -> Estimate:
+    """Estimate what a tomogram is like, from the labels that the pretrained model gives it."""
+    from ACSegLib.files import open_volume
+    from ACSegLib.network.model.pretrained import open_model
+    from ACSegLib.phantom.twin import estimate_twin
+    from ACSegLib.workflows.predict import PredictRequest, run_predict
+
+    volume = open_volume(path)
+    step = -(-max(volume.shape) // _LARGEST_ESTIMATED)
+    request = PredictRequest(volume=volume, model=open_model(arrays=True), refine="none")
+    found = run_predict(request, progress)
+    image, labels = (array[::step, ::step, ::step] for array in (volume.array, found.segmentation.labels))
+    return estimate_twin(image, labels == 1, labels == 2)
+
+
+def _recipe(options: Options, seed: int, estimate: Estimate | None) -> Recipe:
     named = {name: getattr(options, name) for name in _RECIPE_OPTIONS}
     named = {name: value for name, value in named.items() if value is not None}
-    named["axis"] = options.capillary_axis
+    if options.capillary_axis is not None:
+        named["axis"] = options.capillary_axis
+    if estimate is not None:
+        from ACSegLib.phantom.twin import twin_recipe
+
+        return twin_recipe(estimate, seed, **named)
     if options.packed:
         return vary_packed(seed, **named)
     return vary(seed, **named) if options.vary else Recipe().changed(**named)
@@ -202,7 +238,7 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
         "parts": (segmentation("parts"), labelled(phantom.parts)),
         "recipe": (folder / "recipes" / f"{name}.json", lambda path: write_json(recipe, path)),
     }
-    if options.packed:
+    if phantom.recipe.packing:
         jobs["cells"] = (segmentation("cells"), labelled(phantom.cells))
     done: list[Path] = []
     try:
@@ -224,6 +260,9 @@ def describe(results: Results) -> str:
     from ACSegLib.labelled_slices import both_names
 
     lines = []
+    if results.like:
+        told = ", ".join(f"{key} {value:.2f}" for key, value in results.like.items() if isinstance(value, float))
+        lines.append(f"like {results.like['file']}: capillary along {results.like['axis']}, {told}")
     for tomogram in results.tomograms:
         voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram.voxels.items())
         slices = f"{len(tomogram.drawn_slices)} labelled slices along {both_names(tomogram.axis)}"

@@ -10,6 +10,7 @@ from ACSegLib.phantom import KINDS, PARTS, Recipe, annotate, simulate, vary, var
 from ACSegLib.phantom.projector import back_project, project
 from ACSegLib.phantom.shapes import Blob, SmoothField, Tube, coverage, slabs, whole
 from ACSegLib.phantom.tomography import ramp_filter, view_angles
+from ACSegLib.phantom.twin import estimate_twin, twin_recipe
 
 CELL = {"cytoplasm", "filopodia", "nucleus", "nucleolus", "lipid droplets", "mitochondria", "granules"}
 
@@ -408,3 +409,37 @@ def test_packed_recipes_are_reproducible_and_span_what_real_tomograms_show():
 def test_a_flat_holder_without_cells_is_refused():
     with pytest.raises(InputError, match="packing"):
         Recipe(holder="flat")
+
+
+# Twins
+
+
+@pytest.mark.parametrize(("axis", "capillary", "filling", "glass"), [("j", 0.4, 0.6, 2.5), ("k", 0.28, 0.85, 2.0)])
+def test_a_twin_has_the_capillary_contrasts_and_filling_of_the_tomogram(axis, capillary, filling, glass):
+    shape = {"axis": axis, "capillary": capillary, "filling": filling, "eccentricity": 0.03, "wall_thickness": 0.05}
+    grey = {"medium": 0.13, "cytoplasm": 0.3, "nucleus": 0.3, "glass": glass * 0.3, "texture": 0.01, "noise": 0.02}
+    made = packed(size=64, beads=0, glow=0.0, blur=0.2, **shape, **grey)
+    found = estimate_twin(made.volume.array * 700 - 50, made.truth.mask("cytoplasm"))
+    assert found.axis == axis
+    assert found.capillary == pytest.approx(capillary, rel=0.08)
+    assert found.filling == pytest.approx(filling, abs=0.12)
+    assert found.medium == pytest.approx(0.13 / 0.3, rel=0.15)
+    assert found.glass == pytest.approx(glass, rel=0.3)
+    assert not found.beads
+    recipes = [twin_recipe(found, seed) for seed in range(20)]
+    assert {recipe.axis for recipe in recipes} == {axis}
+    assert np.mean([r.capillary for r in recipes]) == pytest.approx(found.capillary, rel=0.05)
+    assert np.mean([r.glass / r.cytoplasm for r in recipes]) == pytest.approx(found.glass, rel=0.08)
+    assert len({recipe.filopodia for recipe in recipes}) > 5
+
+
+def test_a_tomogram_without_a_wall_has_a_twin_without_one():
+    made = packed(size=48, wall=False, beads=0)
+    found = estimate_twin(made.volume.array, made.truth.mask("cytoplasm"))
+    assert found.capillary is None
+    assert not twin_recipe(found, 1).wall
+
+
+def test_nothing_can_be_like_a_tomogram_without_cells():
+    with pytest.raises(InputError, match="no cells"):
+        estimate_twin(np.zeros((20, 20, 20)), np.zeros((20, 20, 20), bool))

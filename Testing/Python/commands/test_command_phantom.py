@@ -9,9 +9,9 @@ from ACSegLib.commands import load
 from ACSegLib.commands.main import main
 from ACSegLib.commands.options import from_mapping
 from ACSegLib.errors import Cancelled, FileError
-from ACSegLib.files import open_segmentation, open_volume
+from ACSegLib.files import open_segmentation, open_volume, save_volume
 from ACSegLib.jobs import Progress
-from ACSegLib.phantom import annotate, simulate
+from ACSegLib.phantom import annotate, simulate, vary_packed
 
 command = load("phantom")
 
@@ -117,3 +117,18 @@ def test_packed_cells_are_written_with_one_label_each(tmp_path):
     (truth,) = (open_segmentation(path) for path in (tmp_path / "truth").iterdir())
     np.testing.assert_array_equal(cells.labels > 0, truth.mask("cytoplasm"))
     assert all(segment.name.startswith("cell ") for segment in cells.segments)
+
+
+def test_tomograms_like_another_have_its_axis_and_bore(tmp_path):
+    recipe = vary_packed(
+        5, packing=3, column=False, holder="capillary", wall=True, capillary=0.4, axis="j", filling=0.6, beads=0
+    )
+    made = simulate(64, 5, recipe=recipe, glass=0.9, medium=0.13, cytoplasm=0.3, nucleus=0.3, texture=0.01)
+    save_volume(made.volume, tmp_path / "real.nrrd")
+    results = run(output=str(tmp_path / "twins"), size=[32], count=2, like=str(tmp_path / "real.nrrd"))
+    assert results.like["axis"] == "j"
+    assert results.like["capillary"] == pytest.approx(0.4, rel=0.1)
+    recipes = [json.loads(path.read_text())["recipe"] for path in (tmp_path / "twins" / "recipes").iterdir()]
+    assert [recipe["axis"] for recipe in recipes] == ["j", "j"]
+    assert len(list((tmp_path / "twins" / "cells").iterdir())) == 2
+    assert "capillary along j" in command.describe(results)
