@@ -18,7 +18,7 @@ MIN_SHARE = 0.5
 #: Strips on adjacent slices overlap by less than this share of the smaller one. Labels of one object overlap by more.
 MAX_STRIP_OVERLAP = 0.25
 
-#: A strip has at least this share of the voxels of the strip next to it. Fewer are stray voxels beside a labelled slice.
+#: A strip has at least this share of the voxels of the strip next to it. Fewer are stray voxels near a labelled slice.
 MIN_STRIP_SIZE = 0.05
 
 #: Share of the labelled voxels that lie in strips, from which on labels are oblique.
