@@ -18,13 +18,20 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ACSegLib.commands.batch import journal_path, run_batch
 from ACSegLib.commands.inputs import find_files, stem
-from ACSegLib.commands.learning_runs import check_tests, design_run, one_run, scores_of
+from ACSegLib.commands.learning_runs import RunSettings, check_tests, design_run, one_run, scores_of
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    LabelsDatasetOption,
+    VoxelSizeOptions,
+    check_opening,
+    open_image,
+)
 from ACSegLib.commands.options import option
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError
@@ -34,7 +41,7 @@ SUMMARY = "how many labelled volumes are enough, and which to label next"
 
 
 @dataclass
-class Options:
+class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg learning-curve``."""
 
     output: str = option(path="folder", help="folder for models and tables; made if missing", short="o", metavar="DIR")
@@ -70,6 +77,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Train and test what is asked for, fit the curves, order the unlabelled volumes."""
     from ACSegLib.files.tables import read_table, write_table
 
+    check_opening(options)
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     outputs: dict[str, str] = {}
@@ -161,7 +169,8 @@ def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[lis
     counts = sorted(set(options.counts))
     if counts and counts[-1] > available:
         raise InputError(f"--counts asks for {counts[-1]} volumes but there are {available}; leave it out.")
-    check_tests(test_pairs, options.segment, options.resample)
+    settings = RunSettings(**{field.name: getattr(options, field.name) for field in fields(RunSettings)})
+    check_tests(test_pairs, options.segment, settings)
     for name in ("models", "runs"):
         (folder / name).mkdir(exist_ok=True)
     items = [
@@ -170,11 +179,8 @@ def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[lis
         for count in counts
         for repeat in range(options.repeats)
     ]
-    work = {
-        key: getattr(options, key) for key in ("output", "preset", "minutes", "epochs", "device", "seed", "resample")
-    }
     journal = journal_path(folder / "learning_curve.csv")  # kept: later runs add numbers and repeats to it
-    outcomes = run_batch(items, one_run, work, journal=journal, workers=options.workers, progress=stages.runs)
+    outcomes = run_batch(items, one_run, settings, journal=journal, workers=options.workers, progress=stages.runs)
     rows = scores_of([r for o in outcomes for r in o.rows], options.segment)
     return rows, {o.name: o.error for o in outcomes if o.error}
 
@@ -232,7 +238,6 @@ def _simulate_one(options: Options, folder: Path, number: int, test: bool) -> No
 
 def suggest(options: Options, folder: Path, progress: Progress) -> list[dict[str, Any]]:
     """Order the unlabelled volumes by how much labelling each would teach."""
-    from ACSegLib.files import open_volume
     from ACSegLib.measure.learning_curve import describe_volume, suggest_volumes
 
     training = options.images or (str(folder / "simulated" / "images") if options.simulate else None)
@@ -244,10 +249,10 @@ def suggest(options: Options, folder: Path, progress: Progress) -> list[dict[str
     seen = []
     for n, path in enumerate(known):
         progress(n / total, f"describing {stem(path)}")
-        seen.append(describe_volume(open_volume(path)))
+        seen.append(describe_volume(open_image(path, options)))
     for n, (path, group) in enumerate(candidates.items()):
         progress((len(known) + n) / total, f"describing {stem(path)}")
-        volume = open_volume(path)
+        volume = open_image(path, options)
         described[path], groups[path] = describe_volume(volume), group
         if len(models) > 1:
             unsure[path] = _disagreement(volume, models, options.device, progress)

@@ -7,11 +7,19 @@ trained again only when what it is trained on changes, or how; other test volume
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.batch import Item
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    LabelsDatasetOption,
+    VoxelSizeOptions,
+    open_image,
+    open_labels,
+)
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.placement import in_one_unit, place_labels
@@ -24,6 +32,24 @@ Rows = list[dict[str, Any]]
 
 #: Beginnings of the roles of a run's test files, before the name of the test volume.
 _TEST_IMAGE, _TEST_LABELS = "test image ", "test labels "
+#: Settings that a trained network depends on.
+_TRAINED_BY = (
+    *("preset", "minutes", "epochs", "seed", "resample"),
+    *("voxel_size", "unit", "image_dataset", "labels_dataset"),
+)
+
+
+@dataclass(kw_only=True)
+class RunSettings(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
+    """Options of ``acseg learning-curve`` that every run shares; the journal holds for runs with the same ones."""
+
+    output: str
+    preset: str
+    minutes: float | None
+    epochs: int | None
+    device: str
+    seed: int
+    resample: bool
 
 
 def design_run(
@@ -65,7 +91,7 @@ def _write_table(pairs: Sequence[PairOfFiles], table: Path) -> None:
         table.write_text(text, encoding="utf-8")
 
 
-def check_tests(tests: Sequence[PairOfFiles], segment: str, resample: bool) -> None:
+def check_tests(tests: Sequence[PairOfFiles], segment: str, settings: RunSettings) -> None:
     """Find out before hours of training whether their networks can be scored.
 
     Raises
@@ -73,11 +99,9 @@ def check_tests(tests: Sequence[PairOfFiles], segment: str, resample: bool) -> N
     InputError
         If a truth does not lie on its image, or none has the segment to be scored.
     """
-    from ACSegLib.files import open_volume
-
     known: dict[str, None] = {}
     for pair in tests:
-        truth = _truth_of(pair.labels, open_volume(pair.image, lazy_from=0), resample)
+        truth = _truth_of(pair.labels, open_image(pair.image, settings, lazy_from=0), settings)
         known |= dict.fromkeys(s.name for s in truth.segments)
     if not known:
         raise InputError("the labels of the test volumes hold no segment; there is nothing to score.")
@@ -85,51 +109,49 @@ def check_tests(tests: Sequence[PairOfFiles], segment: str, resample: bool) -> N
         raise InputError(f"no test volume has a segment named {segment!r} to score; there are: {', '.join(known)}.")
 
 
-def _truth_of(path: str, volume: Volume, resample: bool) -> Segmentation:
+def _truth_of(path: str, volume: Volume, settings: RunSettings) -> Segmentation:
     """The labels of a test volume, on its grid."""
-    from ACSegLib.files import open_segmentation
     from ACSegLib.special_segments import structures
     from ACSegLib.volume import require_same_grid
 
-    truth, _, _ = structures(open_segmentation(path))
-    truth, placed = in_one_unit(place_labels(truth, volume, resample=resample), volume)
+    truth, _, _ = structures(open_labels(path, settings))
+    truth, placed = in_one_unit(place_labels(truth, volume, resample=settings.resample), volume)
     require_same_grid(placed, truth)
     return truth
 
 
-def one_run(item: Item, work: Mapping[str, Any], progress: Progress) -> Rows:
+def one_run(item: Item, settings: RunSettings, progress: Progress) -> Rows:
     """Train on one subset and test; gives a row for each segment of each test volume."""
-    from ACSegLib.files import open_volume
     from ACSegLib.measure.overlap import compare_segmentations
     from ACSegLib.network.model.model_file import load_model
     from ACSegLib.workflows import PredictRequest
     from ACSegLib.workflows import run as run_request
 
     stages = progress.stages(train=8, test=2)
-    path = _trained_model(item, work, stages.train)
+    path = _trained_model(item, settings, stages.train)
     model = load_model(path)
     run = {"labels": item.values["labels"], "volumes": int(item.values["count"]), "repeat": int(item.values["repeat"])}
     names = [role.removeprefix(_TEST_IMAGE) for role in item.files if role.startswith(_TEST_IMAGE)]
     rows = []
     for name, part in stages.test.each(names):
-        volume = open_volume(item.files[_TEST_IMAGE + name])
-        request = PredictRequest(volume=volume, model=model, device=work["device"])
+        volume = open_image(item.files[_TEST_IMAGE + name], settings)
+        request = PredictRequest(volume=volume, model=model, device=settings.device)
         found = run_request(request, progress=part).segmentation
-        truth = _truth_of(item.files[_TEST_LABELS + name], volume, work["resample"])
+        truth = _truth_of(item.files[_TEST_LABELS + name], volume, settings)
         for scores in compare_segmentations(found, truth, distances=False):
             row = {**run, "volume_name": name, "dice": scores["dice"], "segment": scores["segment"]}
             rows.append({**row, "model": str(path)})
     return rows
 
 
-def _trained_model(item: Item, work: Mapping[str, Any], progress: Progress) -> Path:
+def _trained_model(item: Item, settings: RunSettings, progress: Progress) -> Path:
     """The network of a run: trained, unless it is there and was trained on the same files in the same way."""
     from ACSegLib.commands import train
     from ACSegLib.network.train.checkpoint import discard
 
-    path = Path(work["output"]) / "models" / f"{item.name}.acseg"
+    path = Path(settings.output) / "models" / f"{item.name}.acseg"
     checkpoint, note = train.beside(path, ".checkpoint"), train.beside(path, ".trained-on")
-    course = _course(item, work)
+    course = _course(item, settings)
     if not note.exists() or note.read_text(encoding="utf-8") != course:
         path.unlink(missing_ok=True)
         discard(checkpoint)
@@ -140,23 +162,27 @@ def _trained_model(item: Item, work: Mapping[str, Any], progress: Progress) -> P
     options = train.Options(
         output=str(path),
         table=item.files["table"],
-        preset=work["preset"],
-        minutes=work["minutes"],
-        epochs=work["epochs"],
-        device=work["device"],
-        seed=work["seed"] + repeat,
+        preset=settings.preset,
+        minutes=settings.minutes,
+        epochs=settings.epochs,
+        device=settings.device,
+        seed=settings.seed + repeat,
         validation_part=0.2 if count >= 5 else 0.0,
-        resample=work["resample"],
+        resample=settings.resample,
+        voxel_size=settings.voxel_size,
+        unit=settings.unit,
+        image_dataset=settings.image_dataset,
+        labels_dataset=settings.labels_dataset,
         resume=checkpoint.exists(),
     )
     train.run(options, progress)
     return path
 
 
-def _course(item: Item, work: Mapping[str, Any]) -> str:
+def _course(item: Item, settings: RunSettings) -> str:
     """What a network is trained on, and how, as a fingerprint; where it is trained does not matter."""
     files = {role: path for role, path in item.files.items() if not role.startswith((_TEST_IMAGE, _TEST_LABELS))}
-    how = {key: str(work[key]) for key in ("preset", "minutes", "epochs", "seed", "resample")}
+    how = {key: str(getattr(settings, key)) for key in _TRAINED_BY}
     return Item(item.name, files, {**item.values, **how}).fingerprint()
 
 

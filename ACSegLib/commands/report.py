@@ -19,6 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.inputs import IMAGE_ENDINGS, find_files
 from ACSegLib.commands.matching import match_files
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    LabelsDatasetOption,
+    VoxelSizeOptions,
+    check_opening,
+    open_image,
+    open_labels,
+)
 from ACSegLib.commands.options import option
 from ACSegLib.jobs import Progress
 
@@ -32,7 +40,7 @@ SUMMARY = "write a study as one HTML page with tables, plots, statistics and pic
 
 
 @dataclass
-class Options:
+class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg report``."""
 
     output: str = option(path="out", endings=(".html", ".htm"), help="page to write (.html)", short="o", metavar="HTML")
@@ -77,6 +85,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     from ACSegLib.study.reading import read_study
     from ACSegLib.study.report import build_report
 
+    check_opening(options)
     progress(0.0, "reading tables")
     study = read_study(options.scores, options.cells, options.learning_curve, options.segment)
     progress(0.1, "making figures")
@@ -122,12 +131,12 @@ def _settings(options: Options, study: Study) -> ReportSettings:
     rows = next(iter(study.scores.values()))
     names = [str(row["source_volume"]) for row in rows if row["segment"] == study.segment]
     roles = {"image": options.images, "result": options.results, "truth": options.truth}
-    cells, missing = find_pictured_cells(dict.fromkeys(names), roles)
+    cells, missing = find_pictured_cells(dict.fromkeys(names), roles, options)
     return replace(settings, cells=cells, missing=missing)
 
 
 def find_pictured_cells(
-    names: Iterable[str], folders: Mapping[str, str]
+    names: Iterable[str], folders: Mapping[str, str], options: Options
 ) -> tuple[dict[str, PicturedCell], dict[str, str]]:
     """Files of the cells that a table names, from the folders of images, results and truth.
 
@@ -149,18 +158,17 @@ def find_pictured_cells(
             files[name][role] = path
         missing = {n: reason.removeprefix(f"{named[n]}: ") for n, reason in without.items()} | missing
     cells = {
-        name: PicturedCell(name, partial(open_cell, *(found[role] for role in folders)))
+        name: PicturedCell(name, partial(open_cell, found["image"], found["result"], found["truth"], options))
         for name, found in files.items()
         if len(found) == len(folders)
     }
     return cells, missing
 
 
-def open_cell(image: str, result: str, truth: str) -> tuple[Volume, Segmentation, Segmentation]:
+def open_cell(image: str, result: str, truth: str, options: Options) -> tuple[Volume, Segmentation, Segmentation]:
     """The image of a cell, with its result and its truth on the image's grid."""
-    from ACSegLib.files import open_segmentation, open_volume
     from ACSegLib.placement import place_labels
 
-    volume = open_volume(image)
-    sides = [place_labels(open_segmentation(path), volume, resample=True) for path in (result, truth)]
+    volume = open_image(image, options)
+    sides = [place_labels(open_labels(path, options), volume, resample=True) for path in (result, truth)]
     return volume, sides[0], sides[1]

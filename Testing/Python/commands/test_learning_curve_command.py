@@ -75,7 +75,7 @@ def options(study, **changes):
 
 def dice_of_the_number(item, work, progress):
     """Work that scores two segments by the number of volumes, and leaves a mark."""
-    with open(f"{work['output']}/marks", "a") as stream:
+    with open(f"{work.output}/marks", "a") as stream:
         stream.write(item.name + "\n")
     kind, count = item.values["labels"], int(item.values["count"])
     dice = 1 - 0.3 * np.exp(-0.1 * count)

@@ -20,8 +20,6 @@ from ACSegLib.volume import Geometry, Segmentation, Volume
 SHAPE = (12, 14, 16)
 #: Commands that open no image or labels, or show a file as it is.
 WITHOUT = {"info", "phantom", "model info", "model import", "demo"}
-#: Commands that leave this to others: they read tables, or train by ``acseg train``.
-LATER = {"learning-curve", "report"}
 
 
 def ball() -> np.ndarray:
@@ -44,7 +42,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in WITHOUT | LATER])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in WITHOUT])
 def test_every_command_that_opens_images_takes_voxel_size_unit_and_data_set(command: str) -> None:
     names = {info.name for info in describe_options(load(command).Options)}
     assert {"voxel_size", "unit"} <= names
