@@ -8,6 +8,9 @@ import numpy as np
 
 from ACSegLib.volume import Segment, Segmentation
 
+#: Values below this are translated by a table.
+_MAX_TABLE = 1 << 20
+
 
 def same_labels(before: Segmentation, after: Segmentation) -> bool:
     """Whether two hold the same segments, by id, with the same voxels; they may be packed differently."""
@@ -52,12 +55,12 @@ def merge(
     marks = [s for s in labels.segments if s.id in cleared]
     found = _by_id(result)
     if not result.overlapping and not labels.overlapping:
-        values = _table(labels, {s.value: s.value for s in rows})
-        keep = _table(labels, {s.value: 1 for s in (*rows, *marks)}).astype(bool)[labels.labels]
+        values = _translated(labels, {s.value: s.value for s in rows})
+        keep = _translated(labels, {s.value: 1 for s in (*rows, *marks)}).astype(bool)
         if protected is not None:
             keep |= protected
-        filled = _table(result, {found[s.id].value: s.value for s in rows if s.id in found}, labels.labels.dtype)
-        merged = np.where(keep, values[labels.labels], filled[result.labels])
+        filled = _translated(result, {found[s.id].value: s.value for s in rows if s.id in found}, labels.labels.dtype)
+        merged = np.where(keep, values, filled)
         return Segmentation((merged,), rows, labels.geometry, result.name, dict(result.meta))
     closed = np.zeros(result.shape, bool) if protected is None else protected.copy()
     for segment in marks:
@@ -76,10 +79,17 @@ def _place(segment: Segment) -> tuple[int, int]:
     return segment.layer, segment.value
 
 
-def _table(segmentation: Segmentation, values: dict[int, int], dtype: np.dtype | type = np.uint32) -> np.ndarray:
-    """New value of each value of a one-layer segmentation; 0 where none is given."""
-    table = np.zeros(int(segmentation.labels.max(initial=0)) + 1, dtype)
+def _translated(segmentation: Segmentation, values: dict[int, int], dtype: np.dtype | type = np.uint32) -> np.ndarray:
+    """The labels of a one-layer segmentation with each value replaced by another; 0 where none is given."""
+    labels = segmentation.labels
+    top = int(labels.max(initial=0))
+    if top < _MAX_TABLE:
+        table = np.zeros(top + 1, dtype)
+        for old, new in values.items():
+            if old <= top:
+                table[old] = new
+        return table[labels]
+    result = np.zeros(labels.shape, dtype)  # a table as long as the highest value would not fit
     for old, new in values.items():
-        if old < len(table):
-            table[old] = new
-    return table
+        result[labels == old] = new
+    return result

@@ -71,3 +71,16 @@ def test_segments_that_only_mark_something_do_not_come_back(overlapping: bool) -
     expected = np.ones(SHAPE, bool)
     expected[3, 4:8] = False
     assert np.array_equal(merged.mask("cell"), expected)
+
+
+def test_labels_of_large_values_are_merged_without_a_table_as_long() -> None:
+    result, labels = (np.zeros(SHAPE, np.uint32) for _ in range(2))
+    result[1:4], labels[2, :3] = 7, 2**32 - 1
+    row = Segment("cell", 2**32 - 1, id="cell")
+    filled = Segmentation((result,), [Segment("cell", 7, id="cell")])
+    drawn = Segmentation((labels,), [row])
+    protected = np.zeros(SHAPE, bool)
+    protected[3] = True
+    merged = merge(filled, drawn, protected)
+    assert set(np.unique(merged.labels)) == {0, 2**32 - 1}
+    assert np.array_equal(merged.labels > 0, (result > 0) & ~protected | (labels > 0))
