@@ -57,12 +57,12 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     try:
         content = read_content(path, options.dataset, options.level)
     except SeveralError:
-        return {**results, "contents": inventory(path)}
+        return {**results, "contents": [part.row() for part in inventory(path)]}
     progress(0.5, "measuring")
     results |= _description(content)
     contents = inventory(path)
     if len(contents) > 1:
-        results["contents"] = contents
+        results["contents"] = [part.row() for part in contents]
     if options.kind == "labels" or (options.kind == "auto" and _are_labels(content)):
         from ACSegLib.files.registry import segmentation_of
 

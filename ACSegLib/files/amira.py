@@ -16,7 +16,17 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.axes import Axis, arrange, geometry_of
-from ACSegLib.files.content import CHOOSE, Content, Inflated, Request, SeveralError, native, read_exactly, truncated
+from ACSegLib.files.content import (
+    CHOOSE,
+    Content,
+    Inflated,
+    Part,
+    Request,
+    SeveralError,
+    native,
+    read_exactly,
+    truncated,
+)
 from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment
 
 NAME = "AmiraMesh"
@@ -69,12 +79,12 @@ def read(path: Path, request: Request) -> Content:
     return Content((array,), geometry, segments, meta, notes)
 
 
-def inventory(path: Path) -> list[dict[str, Any]]:
+def inventory(path: Path) -> list[Part]:
     """List the lattices of the file."""
     with open(path, "rb") as stream:
         text = _header(stream, path)
-    shape = list(_shape(text, path))
-    return [{"dataset": item.name, "shape": shape, "dtype": item.type} for item in _lattices(text)]
+    shape = _shape(text, path)
+    return [Part(item.name, shape, item.type) for item in _lattices(text)]
 
 
 def _header(stream: IO[bytes], path: Path) -> str:

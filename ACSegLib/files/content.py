@@ -8,7 +8,7 @@ import math
 import os
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,35 @@ class Request:
 
     dataset: str | None = None
     level: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the things that a file holds: a data set, an image of several, or a resolution level.
+
+    Parameters
+    ----------
+    dataset : str
+        Its name for `Request.dataset`.
+    shape : tuple of int
+        In the order of the file, slowest axis first; empty where it is not known.
+    dtype : str
+        Type of the numbers, as the file calls it.
+    level : int, optional
+        Resolution level; None where the file has none.
+    name : str
+        What people call it, where that is not its `dataset`.
+    """
+
+    dataset: str = ""
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    level: int | None = None
+    name: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """Give what is known as plain values."""
+        return {key: list(v) if key == "shape" else v for key, v in asdict(self).items() if v not in (None, "", ())}
 
 
 def native(array: np.ndarray) -> np.ndarray:

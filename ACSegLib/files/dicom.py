@@ -15,7 +15,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import dicom_seg
 from ACSegLib.files.axes import arrange
-from ACSegLib.files.content import CHOOSE, MAX_INFLATION, Content, Request, SeveralError, truncated
+from ACSegLib.files.content import CHOOSE, MAX_INFLATION, Content, Part, Request, SeveralError, truncated
 from ACSegLib.files.dicom_elements import require_fitting_elements
 from ACSegLib.volume import Geometry
 
@@ -188,10 +188,10 @@ def _directions(image: Any) -> tuple[float, ...]:
     return tuple(np.reshape(image.GetDirection(), (size, size))[:3, :3].ravel())
 
 
-def inventory(path: Path) -> list[dict[str, Any]]:
+def inventory(path: Path) -> list[Part]:
     """List the series of a folder."""
     import SimpleITK
 
     if not path.is_dir():
         return []
-    return [{"dataset": uid} for uid in SimpleITK.ImageSeriesReader.GetGDCMSeriesIDs(str(path))]
+    return [Part(uid) for uid in SimpleITK.ImageSeriesReader.GetGDCMSeriesIDs(str(path))]

@@ -15,7 +15,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, axes_of, place
-from ACSegLib.files.content import CHOOSE, Content, Request, SeveralError, beside, native
+from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, beside, native
 from ACSegLib.files.units import Length, length_of
 
 NAME = "HDF5"
@@ -50,13 +50,13 @@ def read(path: Path, request: Request) -> Content:
         return record.restore(content, _attribute(data, record.KEY))
 
 
-def inventory(path: Path) -> list[dict[str, Any]]:
+def inventory(path: Path) -> list[Part]:
     """List the data sets of numbers: path, shape, type."""
     import h5py
 
     _check_heaps(path)
     with h5py.File(path, "r") as file:
-        return [{"dataset": name, "shape": list(data.shape), "dtype": str(data.dtype)} for name, data in _numbers(file)]
+        return [Part(name, tuple(data.shape), str(data.dtype)) for name, data in _numbers(file)]
 
 
 def _check_heaps(path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import Axis, axes_of, place
-from ACSegLib.files.content import CHOOSE, Content, Request, SeveralError, native, truncated
+from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
 from ACSegLib.volume import DEFAULT_COLOURS, Segment
 
 NAME = "OME-Zarr"
@@ -57,21 +57,21 @@ def read(path: Path, request: Request) -> Content:
     return record.restore(content, attributes.get(record.KEY) if level == 0 else None)
 
 
-def inventory(path: Path) -> list[dict[str, Any]]:
+def inventory(path: Path) -> list[Part]:
     """List the resolution levels, and the label images that lie beside them."""
     node, name = _image_node(path, None)
     scales = _attributes(node).get("multiscales")
     if not scales:
         arrays = sorted(node.arrays()) if hasattr(node, "arrays") else []
-        return [{"dataset": n, "shape": list(a.shape), "dtype": str(a.dtype)} for n, a in arrays]
+        return [Part(n, tuple(a.shape), str(a.dtype)) for n, a in arrays]
     rows = []
     for level, entry in enumerate(scales[0]["datasets"]):
         data = node[entry["path"]]
-        rows.append({"dataset": name, "level": level, "shape": list(data.shape), "dtype": str(data.dtype)})
+        rows.append(Part(name, tuple(data.shape), str(data.dtype), level))
     labels = path / name / "labels"
     if labels.is_dir():
         found = sorted(p.name for p in labels.iterdir() if recognises(p, b""))
-        rows += [{"dataset": f"{name}/labels/{n}".lstrip("/")} for n in found]
+        rows += [Part(f"{name}/labels/{n}".lstrip("/")) for n in found]
     return rows
 
 

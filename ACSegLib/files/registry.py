@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 
 from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
-from ACSegLib.files.content import Content, NotHeldError, Request
+from ACSegLib.files.content import Content, NotHeldError, Part, Request
 from ACSegLib.files.lazy import lazily
 from ACSegLib.volume import DEFAULT_COLOURS, UNITS_IN_MM, Geometry, Segment, Segmentation, Volume, unique_values
 
@@ -181,7 +181,7 @@ def _straightened(geometry: Geometry, path: Path) -> Geometry:
     return replace(geometry, spacing=spacing, direction=tuple((matrix / lengths).ravel()))
 
 
-def inventory(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+def inventory(path: str | os.PathLike[str]) -> list[Part]:
     """List what a file holds (data sets, levels, series); empty where the format holds one image only."""
     listing = getattr(recognise(path), "inventory", None)
     return listing(Path(path)) if listing else []
@@ -250,8 +250,6 @@ def open_segmentation(
     """
     path = Path(path)
     content = read_content(path, dataset, level)
-    if content.segments is None and path.is_file() and path.name.lower().endswith(_WITH_TABLES):
-        _name_from_table(content, path)
     return segmentation_of(content, path)
 
 
@@ -267,6 +265,8 @@ def _name_from_table(content: Content, path: Path) -> None:
 
 def segmentation_of(content: Content, path: Path) -> Segmentation:
     """Make a segmentation of what a file holds; see `open_segmentation`."""
+    if content.segments is None and path.is_file() and path.name.lower().endswith(_WITH_TABLES):
+        _name_from_table(content, path)
     layers = tuple(_as_labels(layer, path) for layer in content.layers)
     segments = [_with_usable_colour(segment, n) for n, segment in enumerate(content.segments or [])]
     for number, layer in enumerate(layers):

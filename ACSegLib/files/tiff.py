@@ -13,7 +13,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record, tiff_metadata
 from ACSegLib.files.axes import arrange, geometry_of, place
-from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Request, native, truncated
+from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Part, Request, native, truncated
 from ACSegLib.volume import Geometry, Segment
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters is raised; the rest confuses
@@ -66,13 +66,13 @@ def read(path: Path, request: Request) -> Content:
         return record.restore(content, text) if level == 0 else content
 
 
-def inventory(path: Path) -> list[dict[str, Any]]:
+def inventory(path: Path) -> list[Part]:
     """List the images of the file, and their resolution levels."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         return [
-            {"dataset": str(number), "level": level, "shape": list(s.shape), "dtype": str(s.dtype), "name": series.name}
+            Part(str(number), tuple(s.shape), str(s.dtype), level, str(series.name or ""))
             for number, series in enumerate(file.series)
             for level, s in enumerate(series.levels)
         ]

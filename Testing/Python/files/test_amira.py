@@ -142,7 +142,7 @@ def test_a_lattice_is_chosen_by_name(tmp_path):
     np.testing.assert_array_equal(open_volume(tmp_path / "a.am", dataset="Data").array, raw)
     np.testing.assert_array_equal(open_volume(tmp_path / "a.am", dataset="Labels").array, labels)
     np.testing.assert_array_equal(open_volume(tmp_path / "a.am", dataset="Last").array, raw)
-    assert [row["dataset"] for row in inventory(tmp_path / "a.am")] == ["Data", "Labels", "Last"]
+    assert [row.dataset for row in inventory(tmp_path / "a.am")] == ["Data", "Labels", "Last"]
     with pytest.raises(FileError, match="no lattice 'Other'"):
         open_volume(tmp_path / "a.am", dataset="Other")
 

@@ -46,7 +46,7 @@ def test_several_data_sets_are_listed_and_chosen_by_path(tmp_path):
     np.testing.assert_array_equal(open_volume(tmp_path / "a.h5", dataset="raw").array, ARRAY)
     labels = open_segmentation(tmp_path / "a.h5", dataset="/group/label")
     assert [s.value for s in labels.segments] == [300]
-    assert sorted(row["dataset"] for row in inventory(tmp_path / "a.h5")) == ["group/label", "raw"]
+    assert sorted(row.dataset for row in inventory(tmp_path / "a.h5")) == ["group/label", "raw"]
     with pytest.raises(FileError, match="no data set 'other'"):
         open_volume(tmp_path / "a.h5", dataset="other")
     with pytest.raises(FileError, match="no data set 'group'"):

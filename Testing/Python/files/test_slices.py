@@ -150,4 +150,4 @@ def test_dicom_series(tmp_path):
     with pytest.raises(FileError, match="2 DICOM series"):
         open_volume(tmp_path)
     assert open_volume(tmp_path, dataset="1.2.3.5").shape == (12, 4, 4)
-    assert {row["dataset"] for row in inventory(tmp_path)} == {"1.2.3.4", "1.2.3.5"}
+    assert {row.dataset for row in inventory(tmp_path)} == {"1.2.3.4", "1.2.3.5"}

@@ -122,7 +122,7 @@ def test_several_images_are_told_and_a_wrong_one_named(tmp_path):
         open_volume(tmp_path / "a.ome.tif")
     with pytest.raises(FileError, match=r"no image 'nucleus'.*overview"):
         open_volume(tmp_path / "a.ome.tif", dataset="nucleus")
-    assert [row["name"] for row in inventory(tmp_path / "a.ome.tif")] == ["overview", "cell"]
+    assert [row.name for row in inventory(tmp_path / "a.ome.tif")] == ["overview", "cell"]
 
 
 def test_an_ome_tiff_that_lacks_planes_is_refused(tmp_path):
@@ -205,7 +205,7 @@ def test_pyramid_levels(tmp_path):
     coarse = open_volume(tmp_path / "a.ome.tif", level=1)
     np.testing.assert_array_equal(coarse.array, fine[:, ::2, ::2])
     np.testing.assert_allclose(coarse.geometry.spacing, (4, 6, 4))
-    assert [row["shape"] for row in inventory(tmp_path / "a.ome.tif")] == [[4, 64, 64], [4, 32, 32]]
+    assert [row.shape for row in inventory(tmp_path / "a.ome.tif")] == [(4, 64, 64), (4, 32, 32)]
     with pytest.raises(FileError, match="2 resolution levels"):
         open_volume(tmp_path / "a.ome.tif", level=2)
 
