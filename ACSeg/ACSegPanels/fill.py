@@ -1,4 +1,4 @@
-"""Step 2, Fill: the slices between the drawn ones, for a whole segmentation."""
+"""Step 2, Fill: the slices between the labelled ones, for a whole segmentation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ACSegPanels.filling import forecast, forecastHelp, summary
 from ACSegPanels.panel import Panel
+from ACSegPanels.words import Words, axisWords, deviceWords
 
 EFFECT_NAME = "ACSeg random walk fill"
 
@@ -28,20 +29,24 @@ class FillPanel(Panel):
         self.connect(self.ui.fillCancelButton, "clicked()", self.cancel)
         self.connect(self.ui.fillEffectButton, "clicked()", self.showEffect)
 
+    def words(self) -> dict[str, Words]:
+        """Words for the choices."""
+        return {"fillAxisBox": axisWords(), "fillDeviceBox": deviceWords()}
+
     def update(self) -> None:
         """Enable the buttons, or say why not."""
         missing = self._missing()
         running = _("A fill is running.") if self.running else ""
-        self.enable(self.ui.fillButton, _("Fill between the drawn slices."), missing or running)
+        self.enable(self.ui.fillButton, _("Fill between the labelled slices."), missing or running)
         self.enable(self.ui.fillEffectButton, _("Fill with a preview in Segment Editor."), missing or running)
         self.enable(self.ui.fillCancelButton, _("Stop the fill."), "" if self.running else _("No fill is running."))
 
     def _missing(self) -> str:
         parameters = self.parameters
         if parameters is None or parameters.sourceVolume is None:
-            return _("Choose a tomogram in step 1 first.")
+            return _("Choose a volume in step 1 first.")
         if parameters.segmentation is None:
-            return _("Choose the drawn segmentation in step 1 first.")
+            return _("Choose the segmentation with the labelled slices in step 1 first.")
         if not parameters.segmentation.GetSegmentation().GetNumberOfSegments():
             return _("Add a segment and draw it on two or more slices first.")
         return ""

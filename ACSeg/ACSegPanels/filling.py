@@ -19,17 +19,17 @@ def summary(outcome: FillOutcome) -> str:
 
 
 def forecast(outcome: FillOutcome) -> str:
-    """How well left-out slices were filled; empty where there were too few slices to leave one out."""
+    """The cross-validation on the labelled slices; empty where there were too few slices to leave one out."""
     dice = outcome.report.get("forecast_dice")
-    return "" if dice is None else _("Left-out slices were filled with a Dice of {dice:.2f}.").format(dice=dice)
+    return "" if dice is None else _("Cross-validation on labelled slices: Dice {dice:.2f}.").format(dice=dice)
 
 
 def forecastHelp() -> str:
     """What `forecast` means, for its tool tip."""
     return _(
-        "Up to two of your drawn slices were left out in turn, filled from the others, and compared with what you drew "
-        "there: 1 is the same, 0 nothing in common. A left-out slice is twice as far from the next drawn one as any "
-        "slice of the fill, so the fill is usually better than this figure. Where it is low, draw more slices."
+        "Up to two of your labelled slices were left out in turn, filled from the others, and compared with what you "
+        "drew there: 1 is the same, 0 nothing in common. A left-out slice is twice as far from the next labelled one "
+        "as any slice of the fill, so the fill is usually better than this value. Where it is low, label more slices."
     )
 
 

@@ -96,9 +96,9 @@ class LabelPanel(Panel):
         parameters = self.parameters
         volume = parameters.sourceVolume if parameters else None
         segmentation = parameters.segmentation if parameters else None
-        missing = "" if volume is not None else _("Choose a tomogram first.")
+        missing = "" if volume is not None else _("Choose a volume first.")
         self.enable(self.ui.startButton, _("Add the segments cytoplasm and bead to the segmentation."), missing)
-        self.enable(self.ui.alignButton, _("Turn the slice views to the tomogram's own axes."), missing)
+        self.enable(self.ui.alignButton, _("Turn the slice views to the volume's own axes."), missing)
         self.say(missing or ("" if segmentation else _("Choose or create a segmentation, or press the button above.")))
         if parameters is None or self._shown == (volume, segmentation):
             return  # without parameters the module is left: the editor keeps its nodes, and a running fill its result

@@ -11,6 +11,7 @@ from ACSegPanels.install import ensureDependencies
 from ACSegPanels.panel import Panel
 from ACSegPanels.tables import Chart, exportTable, readTable
 from ACSegPanels.task import sentence
+from ACSegPanels.words import Words, unitWords
 
 _FIRST_SHOWN = "volume"
 
@@ -31,6 +32,10 @@ class MeasurePanel(Panel):
         self.connect(self.ui.measureCancelButton, "clicked()", self.cancel)
         self.connect(self.ui.measureExportButton, "clicked()", self.chooseExport)
         self.connect(self.ui.measureColumnBox, "currentIndexChanged(int)", self._onColumn)
+
+    def words(self) -> dict[str, Words]:
+        """Words for the choices."""
+        return {"measureUnitBox": unitWords()}
 
     def update(self) -> None:
         """Enable the buttons, or say why not."""

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.task import Task, sentence
+from ACSegPanels.words import Words, showWords
 
 
 class Panel:
@@ -44,6 +45,10 @@ class Panel:
     def setup(self) -> None:
         """Connect the widgets."""
 
+    def words(self) -> dict[str, Words]:
+        """Name of a combo box -> words for its values."""
+        return {}
+
     def update(self) -> None:
         """Enable what can be done now; called on every change of the parameters and of the task."""
 
@@ -64,6 +69,8 @@ class Panel:
         self._tag, self._bound = None, parameters
         if parameters is not None:
             self._tag = parameters.connectGui(self.ui)
+            for name, words in self.words().items():
+                showWords(getattr(self.ui, name), words)
 
     def connect(self, widget: Any, signal: str, slot: Callable) -> None:
         """Connect a signal until `cleanup`."""

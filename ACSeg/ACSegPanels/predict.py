@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ACSegPanels.models import ModelEntry, listModels, modelFolder, setModelFolder
 from ACSegPanels.panel import Panel
+from ACSegPanels.words import Words, deviceWords
 
 
 class PredictPanel(Panel):
@@ -77,6 +78,10 @@ class PredictPanel(Panel):
             setModelFolder(folder)
             self.enter()
 
+    def words(self) -> dict[str, Words]:
+        """Words for the choices."""
+        return {"predictDeviceBox": deviceWords()}
+
     def update(self) -> None:
         """Enable the buttons, or say why not."""
         parameters = self.parameters
@@ -84,16 +89,14 @@ class PredictPanel(Panel):
         model = "" if self.model else _("Train a model first, or choose another model folder.")
         if self.model is not None and self.model.problem:
             model = self.model.problem
-        volume = "" if parameters is not None and parameters.predictVolume else _("Choose the tomogram to segment.")
+        volume = "" if parameters is not None and parameters.predictVolume else _("Choose the volume to segment.")
         folders = (
             ""
             if self.ui.predictFolderEdit.currentPath and self.ui.predictTargetEdit.currentPath
-            else _("Choose the folder of tomograms and the folder for the results.")
+            else _("Choose the folder of volumes and the folder for the results.")
         )
-        self.enable(self.ui.predictButton, _("Segment the tomogram."), running or model or volume)
-        self.enable(
-            self.ui.predictFolderButton, _("Segment every tomogram of the folder."), running or model or folders
-        )
+        self.enable(self.ui.predictButton, _("Segment the volume."), running or model or volume)
+        self.enable(self.ui.predictFolderButton, _("Segment every volume of the folder."), running or model or folders)
         self.enable(
             self.ui.predictCancelButton,
             _("Stop the prediction."),

@@ -1,4 +1,4 @@
-"""The slice guide: which slices are drawn, jump to one, and where to draw next. Used by the effect and by Label."""
+"""The slice guide: which slices are labelled, jump to one, and where to label next. Used by the effect and Label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ACSegPanels.views import jumpToSlice
 
 
 class SliceGuide:
-    """A compact list of the drawn slices and two buttons.
+    """A compact list of the labelled slices and two buttons.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class SliceGuide:
 
     def _makeTable(self) -> Any:
         table = qt.QTableWidget()
-        table.objectName = "drawnSlicesTable"
+        table.objectName = "labelledSlicesTable"
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
@@ -60,7 +60,7 @@ class SliceGuide:
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(20)
         table.horizontalHeader().setStretchLastSection(True)
-        table.setToolTip(_("Drawn slices (index from 0) and drawn voxels of each segment. Click one to show it."))
+        table.setToolTip(_("Labelled slices, counted from 0, and the voxels of each segment. Click one to show it."))
         table.connect("cellClicked(int,int)", self._onCellClicked)
         return table
 
@@ -71,9 +71,9 @@ class SliceGuide:
         self.intervalBox.value = interval
         self.intervalBox.prefix = _("every ")
         self.intervalBox.suffix = _(" slices")
-        self.intervalBox.setToolTip(_("Distance between drawn slices, in slices. 20 is a good start for whole cells."))
+        self.intervalBox.setToolTip(_("Distance between labelled slices, in slices. 20 is a good start for cells."))
         self.intervalBox.connect("valueChanged(int)", self._onInterval)
-        self.nextButton = qt.QPushButton(_("Next slice to draw"))
+        self.nextButton = qt.QPushButton(_("Next slice to label"))
         self.nextButton.connect("clicked()", self.goToNext)
         self.suggestButton = qt.QPushButton(_("Suggest slices"))
         self.suggestButton.connect("clicked()", self.showSuggestions)
@@ -83,7 +83,7 @@ class SliceGuide:
         return row
 
     def update(self, drawn: SliceCounts, volumeNode: Any, canSuggest: bool = False, problem: str = "") -> None:
-        """Show the drawn slices of a volume; `problem` replaces the sentence above the list."""
+        """Show the labelled slices of a volume; `problem` replaces the sentence above the list."""
         self._drawn, self._volumeNode = drawn, volumeNode
         self.label.text = problem or self._describe(drawn)
         self._rows = [(axis, number) for axis in drawn.axes for number in drawn.on(axis)]
@@ -99,7 +99,7 @@ class SliceGuide:
                 self.table.setItem(row, column, item)
         self.nextButton.enabled = volumeNode is not None and not problem
         self.nextButton.toolTip = (
-            problem or _("Show the slice to draw next.") if volumeNode else _("Choose a source volume first.")
+            problem or _("Show the slice to label next.") if volumeNode else _("Choose a source volume first.")
         )
         self.allowSuggestions(canSuggest)
 
@@ -115,7 +115,7 @@ class SliceGuide:
     @staticmethod
     def _describe(drawn: SliceCounts) -> str:
         if not drawn.counts:
-            return _("Nothing is drawn yet. Draw the visible segments on two or more slices of one axis.")
+            return _("No slice is labelled yet. Draw the visible segments on two or more slices of one axis.")
         parts = []
         for axis in drawn.axes:
             numbers = drawn.on(axis)
@@ -124,9 +124,9 @@ class SliceGuide:
                     count=len(numbers), size=drawn.shape[AXES.index(axis)], axis=axis
                 )
             )
-        text = _("Drawn: {slices}.").format(slices=", ".join(parts))
+        text = _("Labelled: {slices}.").format(slices=", ".join(parts))
         if len(drawn.counts) == 1:
-            text += " " + _("Draw at least one more: there is nothing to fill between.")
+            text += " " + _("Label at least one more: there is nothing to fill between.")
         text = " ".join([text, *drawn.notes])
         return text
 
@@ -148,21 +148,21 @@ class SliceGuide:
             ).format(axis=axis)
 
     def goToNext(self) -> None:
-        """Show the slice to draw next, by the interval."""
+        """Show the slice to label next, by the interval."""
         axis = (self._drawn.axes or ["k"])[0]
         number = self._drawn.next_slice(axis, self.intervalBox.value)
         if number is None:
             self.label.text = _(
-                "Slices are drawn every {interval} or closer on axis {axis}: fill, then let ACSeg suggest more."
+                "Slices are labelled every {interval} or closer on axis {axis}: fill, then let ACSeg suggest more."
             ).format(interval=self.intervalBox.value, axis=axis)
             return
         self.jump(axis, number)
-        self.label.text = _("Next slice to draw: {axis} = {number}.").format(axis=axis, number=number)
+        self.label.text = _("Next slice to label: {axis} = {number}.").format(axis=axis, number=number)
 
     def showSuggestions(self) -> None:
         """Find the slices that would help most, show them, and go to the first."""
         if self._suggest is not None:
-            self.label.text = _("Looking for slices worth drawing...")
+            self.label.text = _("Looking for slices that would help most...")
             self._suggest(self._showFound)
 
     def _showFound(self, found: list[tuple[str, int]]) -> None:
@@ -171,7 +171,7 @@ class SliceGuide:
             return
         self.jump(*found[0])
         text = "; ".join(f"{axis} = {number}" for axis, number in found)
-        self.label.text = _("Worth drawing: {slices}.").format(slices=text)
+        self.label.text = _("Worth labelling: {slices}.").format(slices=text)
 
     def cleanup(self) -> None:
         """Disconnect the widgets, so that nothing keeps this object alive."""

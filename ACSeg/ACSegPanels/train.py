@@ -17,8 +17,9 @@ from ACSegPanels.models import SUFFIX, modelFolder
 from ACSegPanels.panel import Panel
 from ACSegPanels.tables import Chart, writeTable
 from ACSegPanels.task import sentence
+from ACSegPanels.words import Words, deviceWords, presetWords
 
-_COLUMNS = (_("Tomogram"), _("Labels"), _("Validation"), _("Problem"))
+_COLUMNS = (_("Volume"), _("Labels"), _("Validation"), _("Problem"))
 _VALIDATION, _PROBLEM = 2, 3
 
 #: Characters that some system does not take in the name of a file.
@@ -149,6 +150,10 @@ class TrainPanel(Panel):
         path = self.modelPath
         return path.with_name(f"{path.name}.checkpoint")
 
+    def words(self) -> dict[str, Words]:
+        """Words for the choices."""
+        return {"trainPresetBox": presetWords(), "trainDeviceBox": deviceWords()}
+
     def update(self) -> None:
         """Enable the buttons, or say why not."""
         ui, parameters = self.ui, self.parameters
@@ -157,12 +162,12 @@ class TrainPanel(Panel):
         nodes = ui.trainVolumeSelector.currentNode() and ui.trainLabelsSelector.currentNode()
         folders = ui.imageFolderEdit.currentPath and ui.labelFolderEdit.currentPath
         self.enable(
-            ui.addPairButton, _("Add the two nodes as a pair."), "" if nodes else _("Choose a tomogram and its labels.")
+            ui.addPairButton, _("Add the two nodes as a pair."), "" if nodes else _("Choose a volume and its labels.")
         )
         self.enable(
             ui.addFoldersButton,
             _("Add the files of the two folders, paired by name."),
-            "" if folders else _("Choose the folder of tomograms and the folder of labels."),
+            "" if folders else _("Choose the folder of volumes and the folder of labels."),
         )
         empty = "" if self.pairs else _("There is no pair yet.")
         chosen = 0 <= ui.pairsTable.currentRow() < len(self.pairs)
@@ -195,7 +200,7 @@ class TrainPanel(Panel):
         if set(self.parameters.trainName) & set(_NOT_IN_NAMES):
             return _("Give the model a name without {characters}").format(characters=" ".join(_NOT_IN_NAMES))
         if not self.pairs:
-            return _("Add at least one pair of tomogram and labels.")
+            return _("Add at least one pair of volume and labels.")
         if all(pair.validation for pair in self.pairs):
             return _("Leave at least one pair to train on: all are for validation.")
         if problemsOf(self.pairs):

@@ -9,6 +9,7 @@ from typing import Any
 
 import ctk
 import qt
+from ACSegPanels.words import axisWords, deviceWords
 from slicer.i18n import tr as _
 
 
@@ -61,13 +62,7 @@ def _drawingOptions() -> list[EffectOption]:
             "auto",
             _("Labelled slices:"),
             _("Axis of the labelled slices, of the volume's voxels (i, j, k = x, y, z). Automatic finds it."),
-            (
-                ("auto", _("automatic")),
-                ("k", _("across k")),
-                ("j", _("across j")),
-                ("i", _("across i")),
-                ("all", _("on all axes")),
-            ),
+            tuple(axisWords().items()),
             option="axis",
         ),
         EffectOption(
@@ -129,13 +124,7 @@ def _computingOptions() -> list[EffectOption]:
             "auto",
             _("Compute on:"),
             _("Where to compute. Automatic takes a graphics processor when one can be used."),
-            (
-                ("auto", _("automatic")),
-                ("cpu", _("processor (CPU)")),
-                ("cuda", _("graphics processor (CUDA)")),
-                ("mps", _("graphics processor (Apple)")),
-                ("xpu", _("graphics processor (Intel)")),
-            ),
+            tuple(deviceWords().items()),
             advanced=True,
             option="device",
         ),

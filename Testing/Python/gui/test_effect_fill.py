@@ -58,7 +58,7 @@ def test_from_drawing_to_undo(desk, phantom):
     assert dice(filled, truth) > 0.9
     assert filled[before == 1].all()
     forecast = first.report["forecast_dice"]
-    assert f"Dice of {forecast:.2f}" in desk.panel.forecastLabel.text
+    assert f"Dice {forecast:.2f}" in desk.panel.forecastLabel.text
     assert "left out" in desk.panel.forecastLabel.toolTip
 
     low, high = desk.numbers[1], desk.numbers[2]
@@ -67,7 +67,7 @@ def test_from_drawing_to_undo(desk, phantom):
     desk.fill()
     second = desk.effect.outcome
     assert f"Refilled around k = {extra}" in desk.effect.message
-    assert f"Dice of {forecast:.2f}" in desk.panel.forecastLabel.text
+    assert f"Dice {forecast:.2f}" in desk.panel.forecastLabel.text
     assert second.report["slabs"] == [[low, extra], [extra, high]]
     untouched = np.r_[0 : low + 1, high : truth.shape[0]]
     assert np.array_equal(second.segmentation.labels[untouched], first.segmentation.labels[untouched])

@@ -57,10 +57,11 @@ def test_widgets_of_the_panels(module, panel, widget, command, name):
     info, box = option(command, name), getattr(module.panels[panel].ui, widget)
     check_help(box.toolTip, info)
     if isinstance(box, QtWidgets.QComboBox):
-        choices = [box.itemText(n) for n in range(box.count)]
+        values = {word: value for value, word in module.panels[panel].words()[widget].items()}
+        choices = [values[box.itemText(n)] for n in range(box.count)]
         assert set(choices) <= set(info.metadata["choices"])
         assert panel == "Measure" or set(choices) == set(info.metadata["choices"])
-        assert box.currentText == info.default
+        assert values[box.currentText] == info.default
     elif isinstance(box, QtWidgets.QCheckBox):
         assert box.checked == bool(info.default)
     elif isinstance(box, QtWidgets.QLineEdit):
@@ -193,3 +194,20 @@ def test_the_panels_call_the_commands_by_their_own_names(module):
     assert from_mapping(load("train").Options, train).minutes == 3.0
     predict = {"images": ["a.nrrd"], "model": None, "output": "b.seg.nrrd", "device": parameters.predictDevice}
     from_mapping(load("predict").Options, predict)
+
+
+def test_panels_and_effect_show_the_same_words_and_keep_the_commands_values(module):
+    """In the scene stands the value, in the box the word."""
+    from SegmentEditorACSegFillLib.options import effectOptions
+
+    box = module.panels["Fill"].ui.fillAxisBox
+    shown = [box.itemText(n) for n in range(box.count)]
+    offered = next(option.choices for option in effectOptions() if option.name == "Axis")
+    assert shown == [text for _value, text in offered]
+    for number, (value, _text) in enumerate(offered):
+        box.setCurrentIndex(number)
+        assert module.parameters.fillAxis == value
+    module.exit()
+    module.enter()
+    assert [box.itemText(n) for n in range(box.count)] == shown
+    assert module.panels["Measure"].ui.measureUnitBox.itemText(0) == "µm"

@@ -75,7 +75,7 @@ def test_fill_panel(module, fake):
     assert np.array_equal(drawn, cell(1)[1])
     assert module.parameters.measureSegmentation is output
     assert "Used slices" in panel.ui.fillMessage.text
-    assert panel.ui.fillForecast.text == "Left-out slices were filled with a Dice of 0.91."
+    assert panel.ui.fillForecast.text == "Cross-validation on labelled slices: Dice 0.91."
     assert "left out" in panel.ui.fillForecast.toolTip
 
 
