@@ -24,6 +24,10 @@ from ACSegPanels.logic import ACSegLogic
 __all__ = ["ACSeg", "ACSegLogic", "ACSegTest", "ACSegWidget"]
 
 
+#: Where the documentation is read.
+DOCUMENTATION = "https://github.com/acseg/SlicerACSeg/blob/main/Documentation/README.md"
+
+
 class ACSeg(ScriptedLoadableModule):  # noqa: F405
     """Describes the module to Slicer."""
 
@@ -36,7 +40,7 @@ class ACSeg(ScriptedLoadableModule):  # noqa: F405
         parent.helpText = _(
             "From a few drawn slices to full 3D segmentations, trained networks and measurements of cells in soft "
             "X-ray tomograms. Work through the five steps from top to bottom."
-        )
+        ) + _('<p>More in the <a href="{address}">documentation</a>.</p>').format(address=DOCUMENTATION)
         parent.acknowledgementText = _(
             "After the workflow of Erozan et al., iScience 27 (2024) 109856, doi:10.1016/j.isci.2024.109856."
         )
@@ -82,12 +86,25 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
             section.collapsed = panelClass is not LabelPanel
             self.layout.addWidget(section)
             self.panels[panelClass.name], self.sections[panelClass.name] = panel, section
+        self.layout.addWidget(self._logButton())
         label = self.panels["Label"]
         label.connect(self.sections["Label"], "contentsCollapsed(bool)", label.onCollapsed)
         self.layout.addStretch(1)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.initializeParameterNode()
+
+    def _logButton(self):
+        """A button that opens what the worker process wrote to its log."""
+        import qt
+        from ACSegPanels.working import openLog
+
+        button = qt.QPushButton(_("Log of the worker process"))
+        button.objectName = "ACSegLogButton"
+        button.flat = True
+        button.toolTip = _("Open what the process that fills, trains, predicts and measures wrote to its log.")
+        self.panels["Label"].connect(button, "clicked()", openLog)
+        return button
 
     def enter(self):
         """The module is shown."""

@@ -25,6 +25,7 @@ class FillPanel(Panel):
         """Connect the buttons."""
         self.ui.fillForecast.toolTip = forecastHelp()
         self._showForecast("")
+        self.show3DButton = self.addShow3DButton()
         self.connect(self.ui.fillButton, "clicked()", self.fill)
         self.connect(self.ui.fillCancelButton, "clicked()", self.cancel)
         self.connect(self.ui.fillEffectButton, "clicked()", self.showEffect)
@@ -35,6 +36,7 @@ class FillPanel(Panel):
 
     def update(self) -> None:
         """Enable the buttons, or say why not."""
+        self.show3DButton.setSegmentationNode(self.parameters.fillOutput if self.parameters is not None else None)
         missing = self._missing()
         running = _("A fill is running.") if self.running else ""
         self.enable(self.ui.fillButton, _("Fill between the labelled slices."), missing or running)

@@ -146,6 +146,14 @@ class Panel:
         self.say(message or _("Cancelled; nothing was changed."))
         self.module.updatePanels()
 
+    def addShow3DButton(self) -> Any:
+        """Add Slicer's button that shows a segmentation in 3D; `setSegmentationNode` tells it which."""
+        button = slicer.qMRMLSegmentationShow3DButton()
+        button.objectName = f"{self.name.lower()}Show3DButton"
+        button.toolTip = _("Show the result in the 3D views.")
+        self.widget.layout().addRow("", button)
+        return button
+
     # -- widgets ----------------------------------------------------------------------------------------------------
 
     def _own(self, suffix: str) -> Any:

@@ -24,6 +24,7 @@ class PredictPanel(Panel):
     def setup(self) -> None:
         """Connect the widgets; the models are listed when the panel is first shown."""
         self.models: list[ModelEntry] = []
+        self.show3DButton = self.addShow3DButton()
         for edit in (self.ui.predictFolderEdit, self.ui.predictTargetEdit):
             edit.filters = ctk.ctkPathLineEdit.Dirs
             self.connect(edit, "currentPathChanged(QString)", self._onPath)
@@ -85,6 +86,7 @@ class PredictPanel(Panel):
     def update(self) -> None:
         """Enable the buttons, or say why not."""
         parameters = self.parameters
+        self.show3DButton.setSegmentationNode(parameters.predictOutput if parameters is not None else None)
         running = _("A prediction is running.") if self.running else ""
         model = "" if self.model else _("Train a model first, or choose another model folder.")
         if self.model is not None and self.model.problem:

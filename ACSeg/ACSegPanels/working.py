@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from ACSegLib.worker import Reply, Worker
 from ACSegLib.worker.client import PATIENCE
@@ -48,6 +49,17 @@ def stopWorker() -> None:
     """End the process; the next work starts another one."""
     if _worker is not None:
         _worker.stop()
+
+
+def openLog() -> None:
+    """Open the log of the process in the system's program for texts; say so where nothing has run yet."""
+    import qt
+
+    path = _worker.log_path if _worker is not None else None
+    if path is None:
+        slicer.util.infoDisplay(_("Nothing has run yet: there is no log."), windowTitle="ACSeg")
+        return
+    qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
 
 
 onInstalled.append(stopWorker)  # the next work starts a process that knows the new packages

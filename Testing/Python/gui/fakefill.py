@@ -123,7 +123,8 @@ class FakeFill:
             time.sleep(0.01)
         if self.error:
             raise self.error
-        slices = find_labelled_slices(labels.labels > 0, axis).slices
+        occupied = np.flatnonzero((labels.labels > 0).any(axis=(1, 2))).tolist()
+        slices = find_labelled_slices(labels.labels > 0, axis).slices or ({"k": occupied} if occupied else {})
         if not slices:
             raise InputError("nothing is drawn.")
         name, numbers = next(iter(slices.items()))

@@ -77,6 +77,26 @@ def test_fill_panel(module, fake):
     assert "Used slices" in panel.ui.fillMessage.text
     assert panel.ui.fillForecast.text == "Cross-validation on labelled slices: Dice 0.91."
     assert "left out" in panel.ui.fillForecast.toolTip
+    assert panel.show3DButton.segmentationNode() is output
+    panel.show3DButton.click()
+    assert output.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
+def test_the_log_of_the_worker_process_can_be_opened(module, fake, monkeypatch):
+    import qt
+    import slicer
+    from ACSegPanels import working
+
+    opened, told = [], []
+    monkeypatch.setattr(qt, "QDesktopServices", type("Services", (), {"openUrl": staticmethod(opened.append)}))
+    monkeypatch.setattr(slicer.util, "infoDisplay", lambda text, **_: told.append(text))
+    before = working.setWorker(None)
+    working.openLog()
+    assert told == ["Nothing has run yet: there is no log."]
+    working.setWorker(before)
+    before.start()
+    working.openLog()
+    assert opened[0].toLocalFile() == str(before.log_path)
 
 
 def test_fill_panel_when_the_scene_is_closed(module, fake):

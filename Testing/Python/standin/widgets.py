@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QPushButton,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -360,6 +361,32 @@ class qMRMLSegmentEditorWidget(QWidget):
         pass
 
 
+class qMRMLSegmentationShow3DButton(QPushButton):
+    """Shows a segmentation's surfaces; pressed in where they are there, disabled without a segmentation."""
+
+    def __init__(self, parent=None):
+        super().__init__("Show 3D", parent)
+        self._node = None
+        self.setCheckable(True)
+        self.setEnabled(False)
+        self.toggled.connect(self._show)
+
+    def setSegmentationNode(self, node):
+        if node is not None and not node.IsA("vtkMRMLSegmentationNode"):
+            raise TypeError("setSegmentationNode needs a segmentation node")
+        self._node = node
+        self.setEnabled(node is not None)
+
+    def segmentationNode(self):
+        return self._node
+
+    def _show(self, on):
+        if on:
+            self._node.CreateClosedSurfaceRepresentation()
+        else:
+            self._node.RemoveClosedSurfaceRepresentation()
+
+
 class qMRMLTableView(QWidget):
     def __init__(self, parent=None):
         from PySide6.QtWidgets import QTableWidget
@@ -401,6 +428,7 @@ WIDGETS = {
         qMRMLWidget,
         qMRMLNodeComboBox,
         qMRMLSegmentEditorWidget,
+        qMRMLSegmentationShow3DButton,
         qMRMLTableView,
         ctkCollapsibleButton,
         ctkPathLineEdit,
