@@ -26,6 +26,8 @@ _ROWS = {
     "cell": "Each row is a connected cell, so that cells that touch count as one; groups are tables or folders. Cells "
     "of one volume are not independent, so that tests of many cells of few volumes find too much; --rows volume "
     "averages them first.",
+    "instance": "Each row is an instance, a numbered segment of a volume; groups are tables or folders. Instances of "
+    "one volume are not independent; --rows volume averages them first.",
     "volume": "Each row is the mean of the cells of one volume; groups are tables or folders.",
 }
 
@@ -38,7 +40,8 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     kind : {"segment", "cell", "volume"}
         Rows that count: those of segments, of their connected cells, or of the volumes, whose cells are averaged.
     """
-    section = Section("Morphology", [_ROWS[kind]])
+    instances = kind == "segment" and study.segment in study.kinds
+    section = Section("Morphology", [_ROWS["instance" if instances else kind]])
     # The cells of a volume are its numbered segments, where there are some, or else its connected components.
     counted = kind if kind != "volume" else "segment" if study.segment in study.kinds else "cell"
     grouped = _grouped(study, counted)
@@ -169,8 +172,8 @@ def _measures(grouped: dict[str, Rows]) -> tuple[dict[str, dict[str, list[float]
         if name.startswith("thin_") and not comparable:
             continue
         values = {g: [v for r in rows if (v := r.get(name)) is not None] for g, rows in grouped.items()}
-        if not any(values.values()):
-            continue
+        if not any(any(known) for known in values.values()):
+            continue  # no values, or no cell has a filopodium
         label, text = label_of(name), unit_text(unit, unit_power(name))
         if name.startswith("lac_"):
             what, text = intensity_texts([row for rows in grouped.values() for row in rows])

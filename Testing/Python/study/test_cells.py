@@ -186,6 +186,11 @@ def test_filopodia_of_several_radii_are_not_averaged(plotted):
     section = groups.morphology(alike, "cell", sheets := {})
     assert sheets["morphology summary"][0]["thin_parts"] == 3
     assert any("Filopodia per group" in figure.caption for figure in section.figures)
+    for rows in alike.cells.values():
+        for row in rows:
+            row.update(thin_parts=0, thin_part_length=0.0)
+    section = groups.morphology(alike, "cell", {})
+    assert not any("ilopodia" in figure.caption for figure in section.figures)  # there are none to compare
 
 
 @pytest.mark.parametrize(("unit", "label"), [("1/um", ("LAC mean", "1/µm")), ("", ("intensity mean", ""))])
