@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.axes import AXES, axis_name
 from ACSegLib.commands.batch import LISTED, Item, failure_lines, more_lines, require_segments, run_table, table_results
 from ACSegLib.commands.inputs import find_labels, stem
 from ACSegLib.commands.matching import match_files, name_files, segments_there
@@ -70,7 +71,8 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
         "(panoptic quality, splits, merges) and one per cell",
     )
     slice: str = option(
-        default="", help="compare one slice alone: k, j or i for the central one across it, k120 for another"
+        default="",
+        help="compare one slice alone: x, y or z for the central one along this axis, z120 for another (from 0)",
     )
     distances: bool = option(default=True, help="measure surface distances")
     morphology: bool = option(default=True, help="surface area and surface-to-volume ratio of both sides")
@@ -219,18 +221,22 @@ def _rows(
 
 
 def _parse_slice(text: str) -> tuple[int, int | None]:
-    """Array axis and number of a slice: "k" is the central one (None) across k, "k120" that number."""
-    found = re.fullmatch(r"([kji])(\d*)", text.strip().lower())
+    """Array axis and number of a slice: "z" (or "k") is the central one (None) along z, "z120" that number."""
+    found = re.fullmatch(r"([kjixyz])(\d*)", text.strip().lower())
     if found is None:
-        raise InputError(f"--slice must be k, j or i, with a number for a slice that is not central, not {text!r}.")
-    return "kji".index(found[1]), int(found[2]) if found[2] else None
+        raise InputError(
+            f"--slice must be x, y or z (or i, j, k), with a number for a slice that is not central, not {text!r}."
+        )
+    return AXES.index(axis_name(found[1])), int(found[2]) if found[2] else None
 
 
 def _slice_box(text: str, shape: tuple[int, int, int]) -> tuple[slice, slice, slice]:
     axis, number = _parse_slice(text)
     number = shape[axis] // 2 if number is None else number
     if number >= shape[axis]:
-        raise InputError(f"--slice {text} is outside the volume, which has {shape[axis]} slices across {'kji'[axis]}.")
+        raise InputError(
+            f"--slice {text} is outside the volume, which has {shape[axis]} slices along {'zyx'[axis]}, counted from 0."
+        )
     k, j, i = (slice(number, number + 1) if n == axis else slice(0, size) for n, size in enumerate(shape))
     return k, j, i
 

@@ -93,13 +93,17 @@ def test_a_slice_is_compared_without_the_other_slices(folders, capsys):
     result.labels[:12] = 0
     paths = [str(folders / "cut.seg.nrrd"), str(folders / "truth/cell1.nii.gz")]
     save_segmentation(result, paths[0])
-    for text, number in (("k", 12), ("k13", 13)):
+    for text, number in (("k", 12), ("k13", 13), ("z13", 13), ("Z", 12)):
         assert main(["compare", *paths, "-o", str(folders / "t.csv"), "--slice", text, "--quiet"]) == 0
         (row,) = read_table(folders / "t.csv")
         a, b = (int(ball(r).labels[number].sum()) for r in (7, 8))
         assert row["dice"] == pytest.approx(2 * a / (a + b))
         assert "surface_dice" not in row
-    for text, message in (("k24", "which has 24 slices"), ("12", "--slice must be k, j or i")):
+    for text, message in (
+        ("k24", "which has 24 slices"),
+        ("12", "--slice must be x, y or z"),
+        ("z24", "counted from 0"),
+    ):
         assert main(["compare", *paths, "-o", str(folders / "t.csv"), "--slice", text, "--quiet"]) != 0
         assert message in capsys.readouterr().err
 

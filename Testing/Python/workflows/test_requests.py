@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,3 +94,24 @@ def test_a_prediction_travels_without_its_model() -> None:
     there = PredictRequest.unpack(json.loads(json.dumps(message)), arrays, model=None)  # type: ignore[arg-type]
     assert there.pack()[0] == message
     assert np.array_equal(there.volume.array, volume.array)
+
+
+#: Options of ``acseg train`` that say where files are, or what happens after the first network.
+BESIDE_TRAINING = {"output", "images", "labels", "val_images", "val_labels", "table", "init", "licence", "note"}
+
+
+@pytest.mark.parametrize("info", describe_options(load("train").Options), ids=lambda i: i.name)
+def test_every_option_of_a_training_is_in_its_settings_or_is_about_files(info: OptionInfo, tmp_path: Path) -> None:
+    from ACSegLib.commands import train
+
+    special = {"spacing": "30,30,40", "patch": [32, 32, 32]}
+
+    def settings(**values: Any) -> str:
+        options = from_mapping(train.Options, {"output": "m.acseg", **values})
+        return repr(train._settings(options, tmp_path / "m.acseg"))
+
+    value = special.get(info.name, another_value(info))
+    if info.name in OPENING | BESIDE_TRAINING | {"surface_refinement"}:
+        assert info.name == "init" or settings(**{info.name: value}) == settings()
+    else:
+        assert settings(**{info.name: value}) != settings()
