@@ -101,11 +101,62 @@ def _step(tag: str, minimum: float | None, maximum: float | None) -> str:
     return f"{10.0 ** round(math.log10((maximum - minimum) / 100)):g}"
 
 
+#: Labels of options (or, of a switch that is on by default, of its flag) whose name says too little in a panel.
+LABELS = {
+    "tta": "Test-time mirroring",
+    "roi": "Region of interest",
+    "refine": "Refine the boundary",
+    "largest": "Keep the largest component of",
+    "islands": "Remove islands below",
+    "holes": "Fill holes up to",
+    "smooth": "Smoothing",
+    "native": "Biomedisa model at native resolution",
+    "thin": "Threshold for thin structures",
+    "stride": "Stride of a Biomedisa model",
+    "tile": "Size of a tile",
+    "overlap": "Overlap of tiles",
+    "memory": "Memory limit",
+    "gamma": "Strength of the prior",
+    "edge": "Edge scale",
+    "mode": "What labels mean",
+    "background": "Background segment",
+    "ignore": "Segment to ignore",
+    "only": "Segments to keep",
+    "leave_out": "Segments to leave out",
+    "level": "Resolution level",
+    "suggest": "Slices to suggest",
+    "slices": "Labelled slices",
+    "axis": "Axis of the labelled slices",
+    "val_images": "Validation images",
+    "val_labels": "Validation labels",
+    "validation_part": "Share held back for validation",
+    "init": "Start from model",
+    "scratch": "Folder for large data",
+    "sparse": "Sparse labels",
+    "batch": "Batch size",
+    "patch": "Patch size",
+    "minutes": "Time",
+    "checkpoint_minutes": "Time between checkpoints",
+    "min_volume": "Smallest cell",
+    "exclude_border": "Leave out cells at the border",
+    "bead_reference": "Absorption of the beads",
+    "bead_name": "Name of the beads' segment",
+    "length_unit": "Unit of the scene",
+    "--no-resample": "Do not resample images",
+    "--no-thin-parts": "Do not measure filopodia",
+    "--no-contacts": "Do not measure contacts",
+    "--no-cells": "Do not separate cells",
+    "--no-deterministic": "Faster, but not repeatable",
+    "--no-grow": "Whole patches from the start",
+}
+
+
 def label_text(parameter: Parameter) -> str:
     """Give the label shown beside a parameter, with its unit."""
-    words = parameter.flag[2:].replace("-", " ") if parameter.inverted else parameter.info.name.replace("_", " ")
-    unit = parameter.info.metadata["unit"]
-    return words[:1].upper() + words[1:] + (f" ({unit})" if unit else "")
+    name, unit = parameter.info.name, parameter.info.metadata["unit"]
+    words = parameter.flag[2:].replace("-", " ") if parameter.inverted else name.replace("_", " ")
+    words = LABELS.get(parameter.flag if parameter.inverted else name, words[:1].upper() + words[1:])
+    return words + (f" ({unit})" if unit else "")
 
 
 def _default_text(parameter: Parameter) -> str:

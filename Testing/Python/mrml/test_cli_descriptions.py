@@ -44,3 +44,17 @@ def test_ctk_reads_every_parameter_without_a_warning(read, name):
             assert float(parameter.constraints.step) > 0
         if parameter.default is not None and parameter.typ in ("integer", "double"):
             assert float(parameter.default) == pytest.approx(float(ours.default))
+
+
+def test_labels_are_words_for_people_and_every_one_is_used():
+    """No option's bare name, no two alike in a panel, and none left over from an option that is gone."""
+    from ACSegLib.commands.cli_xml import LABELS, label_text
+
+    used = set()
+    for module in CLI_MODULES.values():
+        known = parameters(module)
+        used |= {p.flag if p.inverted else p.info.name for p in known}
+        labels = [label_text(p) for p in known]
+        assert len(set(labels)) == len(labels)
+        assert not [label for label in labels if label.startswith("No ") or label in ("Tta", "Roi", "Init", "Val")]
+    assert set(LABELS) <= used, set(LABELS) - used
