@@ -50,7 +50,7 @@ class FillRequest:
     slices : str, sequence of int, or mapping, optional
         Every labelled slice, counted from 0; see `ACSegLib.axes.read_slices`. Found from the labels if left out.
     mode : str
-        "slices" (labelled slices are complete) or "scribbles" (only what is drawn counts).
+        "slices" (labelled slices are complete) or "scribbles" (only labelled voxels count).
     background, ignore : str, optional
         Segments (name or id) that mark background (for scribbles), and voxels of labelled slices that are unknown.
     only, leave_out : sequence of str
@@ -68,7 +68,7 @@ class FillRequest:
     probabilities : bool
         Whether to give the probability of each segment.
     suggest : int
-        How many slices to suggest for drawing next.
+        How many slices to suggest for labelling next.
     """
 
     volume: Volume
@@ -150,7 +150,7 @@ class FillOutcome:
     refilled : list of int or None
         Labelled slices, along ``report["axis"]``, whose surroundings were filled again; None after a whole fill.
     suggested : list of int
-        Slices along ``report["axis"]`` to draw next, as many as were asked for.
+        Slices along ``report["axis"]`` to label next, as many as were asked for.
     request : FillRequest
         What was asked for.
     result : FillResult or None
@@ -173,7 +173,7 @@ class FillOutcome:
         return self.segmentation.labels
 
     def merged_with(self, labels: Segmentation, protected: np.ndarray | None = None) -> Segmentation:
-        """The segmentation with sparse labels drawn since, and with protected voxels as `labels` has them."""
+        """The segmentation with sparse labels made since, and with protected voxels as `labels` has them."""
         return _merged(self.segmentation, self.request, labels, protected)
 
     def pack(self) -> tuple[Message, Arrays]:

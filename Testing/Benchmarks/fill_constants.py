@@ -32,7 +32,7 @@ VALUES = {
     "GAMMA_DECADES": (1.5, 2.73, 4.0),
     "MAX_EDGE": (2.0, 3.0, 4.0),
     "EDGE_PER_DECADE": (2 / 3, 4 / 3, 2.0),
-    "HIDDEN_UNITS": ((16, 12), (32, 24), (64, 48)),
+    "HIDDEN_UNITS": ((16, 12), (24, 16), (32, 24)),
     "STEPS": (500, 1000, 2000),
     "HIDDEN_SHAPE_SHARE": (0.0, 0.1, 0.3),
     "MIN_GROUP_SHARE": (1e-9, 0.02, 0.05),
