@@ -1,107 +1,20 @@
-"""What is looked at before a training starts: each case is opened once, and everything wrong with it is named."""
+"""What must not be before a training starts: everything wrong with the data is named in one message."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
-
-from ACSegLib.errors import Cancelled, InputError
-from ACSegLib.jobs import Progress
-from ACSegLib.labelled_slices import mark_slices
-from ACSegLib.network.model.preprocessing import IntensityStatistics, intensity_statistics
+from ACSegLib.errors import InputError
 from ACSegLib.network.train.data import (
-    IGNORE_NAME,
-    Case,
-    any_label,
-    ignored_voxels,
-    is_ignored,
-    labelled_slices,
     name_key,
-    really_overlap,
-    rows_by_name,
-    union,
 )
-from ACSegLib.volume import Geometry, Segment, Segmentation, Volume, require_same_grid
+from ACSegLib.network.train.fingerprint import Fingerprint, Problem
 
 #: Thumbnails that correlate better than this show one image, whatever its number type and grey scale.
 _SAME_IMAGE = 0.9999
-#: Side of the thumbnails, in voxels.
-_THUMBNAIL = 24
 
 
-@dataclass
-class Problem:
-    """Something wrong with the data.
-
-    Parameters
-    ----------
-    kind : str
-        "unreadable", "geometry", "labels", "duplicate", "leakage", "intensity", "spacing", "table".
-    message : str
-        One sentence that names the case and says what to do.
-    fatal : bool
-        The training cannot start with it. Others stop it too unless the person insists, but for warnings.
-    warning : bool
-        Told, and no more.
-    """
-
-    kind: str
-    message: str
-    fatal: bool = True
-    warning: bool = False
-
-
-@dataclass
-class Facts:
-    """What one opened case is like."""
-
-    name: str
-    shape: tuple[int, int, int]
-    geometry: Geometry
-    statistics: IntensityStatistics | None
-    segments: list[Segment]
-    voxels: dict[str, int]  # by name key; "" is the background; known voxels only
-    slices: dict[str, list[int]]
-    overlapping: bool
-    thumbnail: np.ndarray
-    image_digest: str
-    label_digest: str
-    problems: list[Problem] = field(default_factory=list)
-
-
-def examine(
-    cases: Sequence[Case], progress: Progress, *, sparse: str = "auto", ignore: str = IGNORE_NAME
-) -> tuple[list[Facts], list[Problem]]:
-    """Open each case once and measure it.
-
-    Returns
-    -------
-    facts : list of Facts
-        Of the cases that could be opened.
-    problems : list of Problem
-        Of single cases; see `compare` for those between cases.
-    """
-    facts: list[Facts] = []
-    problems: list[Problem] = []
-    for case, _ in progress.each(cases, lambda case: f"checking {case.name}"):
-        try:
-            volume, labels = case.open_image(), case.open_labels()
-            require_same_grid(volume, labels)
-            found = _measure(case.name, volume, labels, sparse, ignore)
-        except Cancelled:
-            raise
-        except (InputError, OSError) as error:
-            problems.append(Problem("unreadable", f"{case.name}: {error}"))
-            continue
-        facts.append(found)
-        problems += found.problems
-    return facts, problems
-
-
-def compare(training: Sequence[Facts], validation: Sequence[Facts]) -> list[Problem]:
+def compare(training: Sequence[Fingerprint], validation: Sequence[Fingerprint]) -> list[Problem]:
     """Find problems between cases: duplicates, leakage, segments that only the validation has, mixed units."""
     problems = []
     for n, one in enumerate(training):
@@ -116,21 +29,21 @@ def compare(training: Sequence[Facts], validation: Sequence[Facts]) -> list[Prob
                     "make the validation Dice meaningless; remove it from one."
                 )
                 problems.append(Problem("leakage", text, fatal=False))
-    trained = {name_key(s.name) for facts in training for s in facts.segments}
-    for facts in validation:
-        for segment in facts.segments:
+    trained = {name_key(s.name) for fingerprints in training for s in fingerprints.segments}
+    for fingerprints in validation:
+        for segment in fingerprints.segments:
             if trained and name_key(segment.name) not in trained:
                 text = (
-                    f"{facts.name} (validation) has the segment {segment.name!r}, which no training volume has "
+                    f"{fingerprints.name} (validation) has the segment {segment.name!r}, which no training volume has "
                     f"(those have: {', '.join(sorted(trained))}); rename or remove it."
                 )
                 problems.append(Problem("table", text))
     return problems + _spacing_problems([*training, *validation])
 
 
-def _spacing_problems(facts: Sequence[Facts]) -> list[Problem]:
-    without = [f.name for f in facts if f.geometry.unit == "px"]
-    if without and len(without) < len(facts):
+def _spacing_problems(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
+    without = [f.name for f in fingerprints if f.geometry.unit == "px"]
+    if without and len(without) < len(fingerprints):
         text = (
             f"{', '.join(without[:5])} tell no voxel size while other volumes do; all volumes are taken voxel by "
             "voxel, without resampling. Write the voxel size into the files, or give --spacing none to choose this."
@@ -162,73 +75,7 @@ def refuse(problems: Sequence[Problem], insist: bool = False) -> None:
     raise InputError(text)
 
 
-def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignore: str) -> Facts:
-    problems: list[Problem] = []
-    labelled = labelled_slices(labels, sparse, ignore)
-    problems += [Problem("labels", f"{name}: {note}", fatal=False, warning=True) for note in labelled.notes()]
-    known = mark_slices(labels.shape, labelled.slices) if labelled.slices else np.ones(labels.shape, bool)
-    occupied = any_label(labels)
-    known &= ~ignored_voxels(labels, ignore)
-    segments = [s for s in labels.segments if not is_ignored(s, ignore)]
-    voxels = {"": int(np.count_nonzero(known & ~occupied))}
-    for key, rows in rows_by_name(segments).items():
-        voxels[key] = int(np.count_nonzero(union(labels, rows) & known))
-    if not any(count for key, count in voxels.items() if key):
-        text = f"{name}: its labels are empty; draw something, or leave the volume out."
-        problems.append(Problem("labels", text, fatal=False))
-    problems += _intensity_problems(name, volume.array)
-    finite_enough = not any(p.kind == "intensity" and p.fatal for p in problems)
-    statistics = intensity_statistics(volume.array) if finite_enough else None
-    return Facts(
-        name=name,
-        shape=volume.shape,
-        geometry=volume.geometry,
-        statistics=statistics,
-        segments=segments,
-        voxels=voxels,
-        slices=labelled.slices,
-        overlapping=really_overlap(labels, ignore),
-        thumbnail=_thumbnail(volume.array),
-        image_digest=digest(volume.array),
-        label_digest=digest(*labels.layers),
-        problems=problems,
-    )
-
-
-def _intensity_problems(name: str, array: np.ndarray) -> list[Problem]:
-    if array.dtype.kind == "f":
-        bad = sum(int(np.count_nonzero(~np.isfinite(plane))) for plane in array)
-        if bad:
-            text = (
-                f"{name}: the image has {bad} voxels that are not finite numbers (NaN or infinity); replace them, by "
-                "the grey value of the background for instance."
-            )
-            return [Problem("intensity", text)]
-    if array.min() == array.max():
-        return [Problem("intensity", f"{name}: the image has the one value {array.flat[0]}; check how it was written.")]
-    return []
-
-
-def digest(*arrays: np.ndarray) -> str:
-    """SHA-256 of the voxels of some arrays (number type, shape and values)."""
-    found = hashlib.sha256()
-    for array in arrays:
-        found.update(f"{array.dtype.str}{array.shape}".encode())
-        for plane in array:
-            found.update(np.ascontiguousarray(plane).data)
-    return found.hexdigest()
-
-
-def _thumbnail(array: np.ndarray) -> np.ndarray:
-    """Voxels on a coarse grid, centred and of length 1; zeros for an image of one value."""
-    index = [np.linspace(0, n - 1, min(n, _THUMBNAIL)).round().astype(int) for n in array.shape]
-    sample = np.nan_to_num(array[np.ix_(*index)].astype(np.float64).ravel(), posinf=0.0, neginf=0.0)
-    sample -= sample.mean()
-    length = float(np.linalg.norm(sample))
-    return sample / length if length > 0 else np.zeros_like(sample)
-
-
-def _same_image(one: Facts, other: Facts) -> bool:
+def _same_image(one: Fingerprint, other: Fingerprint) -> bool:
     if one.shape != other.shape:
         return False
     return one.image_digest == other.image_digest or float(one.thumbnail @ other.thumbnail) > _SAME_IMAGE

@@ -40,8 +40,8 @@ from ACSegLib.compute import MEMORY_SHARE
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, IntensityStatistics, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
-from ACSegLib.network.train.checks import Facts
 from ACSegLib.network.train.data import name_key
+from ACSegLib.network.train.fingerprint import Fingerprint
 from ACSegLib.volume import Segment
 
 #: Side of a cube with the voxels that a training patch may have, by preset and device.
@@ -182,7 +182,7 @@ def plan_growth(patch: Sequence[int], batch: int, spec: NetworkSpec, device: str
 
 
 def training_spacing(
-    facts: Sequence[Facts], wanted: str | Sequence[float] = "auto"
+    fingerprints: Sequence[Fingerprint], wanted: str | Sequence[float] = "auto"
 ) -> tuple[tuple[float, ...] | None, str, str]:
     """Choose spacing (i, j, k), unit, and the reason; `wanted` is "auto", "none", or a spacing in the first's unit.
 
@@ -193,31 +193,33 @@ def training_spacing(
     """
     if wanted == "none":
         return None, "px", "asked for: voxel by voxel"
-    without = [f.name for f in facts if f.geometry.unit == "px"]
+    without = [f.name for f in fingerprints if f.geometry.unit == "px"]
     if without and not isinstance(wanted, str):
         raise InputError(f"--spacing asks for a voxel size, but {without[0]} tells none; write it into the file.")
     if without:
         return None, "px", "not every volume tells its voxel size: voxel by voxel"
-    unit = facts[0].geometry.unit
+    unit = fingerprints[0].geometry.unit
     if not isinstance(wanted, str):
         return tuple(float(v) for v in wanted), unit, "asked for"
-    spacings = np.array([f.geometry.in_unit(unit).spacing for f in facts])
+    spacings = np.array([f.geometry.in_unit(unit).spacing for f in fingerprints])
     median = np.median(spacings, axis=0)
     if np.all(np.abs(spacings / median - 1) < SPACING_TOLERANCE):
         return tuple(float(v) for v in median), unit, "the voxel size of all volumes"
     chosen = median.copy()
     coarse = median > COARSE_AXIS * median.min()
     chosen[coarse] = np.maximum(np.percentile(spacings, 10, axis=0), median.min())[coarse]
-    reason = f"median of {len(facts)} volumes from {spacings.min(0).tolist()} to {spacings.max(0).tolist()} {unit}"
+    reason = (
+        f"median of {len(fingerprints)} volumes from {spacings.min(0).tolist()} to {spacings.max(0).tolist()} {unit}"
+    )
     return tuple(float(v) for v in chosen), unit, reason
 
 
-def resampled_shapes(facts: Sequence[Facts], spacing: Sequence[float] | None, unit: str) -> np.ndarray:
+def resampled_shapes(fingerprints: Sequence[Fingerprint], spacing: Sequence[float] | None, unit: str) -> np.ndarray:
     """Shapes (k, j, i) of the volumes at the training spacing, one row a volume."""
     if spacing is None:
-        return np.array([f.shape for f in facts])
+        return np.array([f.shape for f in fingerprints])
     rows = []
-    for f in facts:
+    for f in fingerprints:
         own = f.geometry if f.geometry.unit == "px" or unit == "px" else f.geometry.in_unit(unit)
         rows.append(
             [max(1, round(n * o / s)) for n, o, s in zip(f.shape, own.spacing[::-1], spacing[::-1], strict=True)]
@@ -278,10 +280,10 @@ def fit_to_strides(patch: Sequence[int], spec: NetworkSpec, largest: Sequence[in
     return fitted
 
 
-def class_weights(facts: Sequence[Facts], table: Sequence[Segment], overlapping: bool) -> list[float]:
+def class_weights(fingerprints: Sequence[Fingerprint], table: Sequence[Segment], overlapping: bool) -> list[float]:
     """Weights of the output channels against imbalance; see the module's text."""
     keys = [name_key(s.name) for s in table]
-    counts = [sum(f.voxels.get(key, 0) for f in facts) for key in ([] if overlapping else [""]) + keys]
+    counts = [sum(f.voxels.get(key, 0) for f in fingerprints) for key in ([] if overlapping else [""]) + keys]
     total = max(sum(counts), 1)
     weights = np.array([(max(count, 1) / total) ** -0.25 for count in counts])
     weights /= weights.mean()
@@ -310,7 +312,7 @@ def smaller_patch(patch: Sequence[int], batch: int, spec: NetworkSpec) -> tuple[
 
 
 def make_plan(
-    facts: Sequence[Facts],
+    fingerprints: Sequence[Fingerprint],
     table: Sequence[Segment],
     *,
     device: str,
@@ -322,7 +324,7 @@ def make_plan(
 
     Parameters
     ----------
-    facts : sequence of Facts
+    fingerprints : sequence of Fingerprint
         Of the training cases.
     device : str
         "cpu" or "cuda".
@@ -339,9 +341,11 @@ def make_plan(
     """
     chosen = PlanOverrides.of(overrides)
     reasons = {key: "asked for" for key in chosen.given()}
-    spacing, unit, reasons["spacing"] = training_spacing(facts, "auto" if chosen.spacing is None else chosen.spacing)
-    median = np.median(resampled_shapes(facts, spacing, unit), axis=0).tolist()
-    overlapping = any(f.overlapping for f in facts)
+    spacing, unit, reasons["spacing"] = training_spacing(
+        fingerprints, "auto" if chosen.spacing is None else chosen.spacing
+    )
+    median = np.median(resampled_shapes(fingerprints, spacing, unit), axis=0).tolist()
+    overlapping = any(f.overlapping for f in fingerprints)
     reasons["output"] = "segments overlap" if overlapping else "segments do not overlap"
     kji = spacing[::-1] if spacing else (1.0, 1.0, 1.0)
     spec, patch = _network_and_patch(len(table), overlapping, median, kji, device, preset, chosen, reasons)
@@ -349,7 +353,7 @@ def make_plan(
     reasons.setdefault("batch_size", "1 learns fastest on a CPU" if device == "cpu" else "GPU")
     patch, batch = fit_to_memory(patch, batch, spec, available_bytes, reasons)
     reasons.setdefault("normalisation", "each volume's own percentiles: grey values need no fixed meaning")
-    normal = _normalisation(facts, chosen.normalisation or "volume")
+    normal = _normalisation(fingerprints, chosen.normalisation or "volume")
     return Plan(
         spec=spec,
         patch_size=(patch[0], patch[1], patch[2]),
@@ -357,7 +361,7 @@ def make_plan(
         spacing=(spacing[0], spacing[1], spacing[2]) if spacing else None,
         unit=unit,
         preprocessing=Preprocessing(normal, (patch[0], patch[1], patch[2])),
-        class_weights=class_weights(facts, table, overlapping),
+        class_weights=class_weights(fingerprints, table, overlapping),
         memory_bytes=memory_estimate(patch, batch, spec),
         reasons=reasons,
         growth=plan_growth(patch, batch, spec, device) if chosen.grow is not False else [],
@@ -412,13 +416,13 @@ def fit_to_memory(
     return patch, batch
 
 
-def _normalisation(facts: Sequence[Facts], kind: str) -> Normalisation:
+def _normalisation(fingerprints: Sequence[Fingerprint], kind: str) -> Normalisation:
     """Describe the normalisation; "fixed" takes the median of the volumes' own statistics."""
     if kind not in ("volume", "fixed", "none"):
         raise InputError(f"normalisation must be volume, fixed or none, not {kind!r}.")
     if kind != "fixed":
         return Normalisation(kind)
-    known = [f.statistics for f in facts if f.statistics is not None]
+    known = [f.statistics for f in fingerprints if f.statistics is not None]
     names = [row.name for row in fields(IntensityStatistics)]
     pooled = {name: float(np.median([getattr(statistics, name) for statistics in known])) for name in names}
     return Normalisation(kind, statistics=IntensityStatistics(**pooled))

@@ -27,9 +27,10 @@ from ACSegLib.network.train.checkpoint import (
     require_space,
     set_aside,
 )
-from ACSegLib.network.train.checks import Facts, Problem, compare, examine, refuse
+from ACSegLib.network.train.checks import compare, refuse
 from ACSegLib.network.train.data import Case, Prepared, join_tables, prepare
 from ACSegLib.network.train.finetune import adapt_head, plan_from_model
+from ACSegLib.network.train.fingerprint import Fingerprint, Problem, examine
 from ACSegLib.network.train.planning import Plan, make_plan, resampled_shapes
 from ACSegLib.network.train.settings import TRAINING_DEVICES, TrainingSettings, make_fabric
 from ACSegLib.network.train.trainer import Trainer
@@ -104,13 +105,15 @@ def train(
     if not cases:
         raise InputError("there is no pair of image and labels to train on; check the image and label folders.")
     stages = progress.stages(check=3, prepare=3, prepare_validation=1, train=92, calibrate=1)
-    facts, val_facts, warnings = _checked(cases, held_out, settings, stages.check)
+    fingerprints, val_fingerprints, warnings = _checked(cases, held_out, settings, stages.check)
     device = choose_device(settings.device, TRAINING_DEVICES)
     warnings += [device.note] if device.note else []
     limit_torch_threads()
-    table = join_tables((f.segments for f in facts), settings.ignore)
-    plan, start = _plan(facts, table, settings, device.name, warnings)
-    state = State(seed=settings.seed, data=_data_digest([*facts, *val_facts], table), choices=settings.choices())
+    table = join_tables((f.segments for f in fingerprints), settings.ignore)
+    plan, start = _plan(fingerprints, table, settings, device.name, warnings)
+    state = State(
+        seed=settings.seed, data=_data_digest([*fingerprints, *val_fingerprints], table), choices=settings.choices()
+    )
     tensors: dict[str, torch.Tensor] = {}
     if settings.resume and settings.checkpoint:
         fresh = state
@@ -122,7 +125,7 @@ def train(
         told = set_aside(settings.checkpoint)
         warnings += [told] if told else []
         stages.prepare(0.0, told or "preparing the data")
-    with _scratch(settings, facts + val_facts, plan) as folder:
+    with _scratch(settings, fingerprints + val_fingerprints, plan) as folder:
         prepared = _prepare_all(cases, table, plan, settings, folder, stages.prepare)
         prepared_val = _prepare_all(held_out, table, plan, settings, folder, stages.prepare_validation)
         whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
@@ -143,7 +146,7 @@ def train(
         warnings += [note for note in state.notes if note not in warnings]
         model = Model(
             plan.spec, trainer.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
-            _card(plan, settings, state, cases, facts, held_out, warnings, fabric),
+            _card(plan, settings, state, cases, fingerprints, held_out, warnings, fabric),
         )  # fmt: skip
         model = _calibrated(model, whole, fabric, warnings, stages.calibrate)
     if settings.checkpoint and not settings.keep_checkpoint and fabric.is_global_zero:
@@ -160,29 +163,33 @@ def _case(pair: Case | Pair, number: int) -> Case:
 
 def _checked(
     cases: Sequence[Case], held_out: Sequence[Case], settings: TrainingSettings, progress: Progress
-) -> tuple[list[Facts], list[Facts], list[str]]:
+) -> tuple[list[Fingerprint], list[Fingerprint], list[str]]:
     problems: list[Problem] = []
     stages = progress.stages(training=4, validation=1)
-    facts, found = examine(cases, stages.training, sparse=settings.sparse, ignore=settings.ignore)
+    fingerprints, found = examine(cases, stages.training, sparse=settings.sparse, ignore=settings.ignore)
     problems += found
-    val_facts, found = examine(held_out, stages.validation, sparse=settings.sparse, ignore=settings.ignore)
-    problems += found + compare(facts, val_facts)
+    val_fingerprints, found = examine(held_out, stages.validation, sparse=settings.sparse, ignore=settings.ignore)
+    problems += found + compare(fingerprints, val_fingerprints)
     refuse(problems, settings.insist)
     warnings = [p.message for p in problems]
-    for f in facts:
+    for f in fingerprints:
         if f.slices:
             planes = ", ".join(f"{len(v)} slices across axis {both_names(axis)}" for axis, v in f.slices.items())
             warnings.append(f"{f.name}: sparse labels; only its labelled slices are learned from ({planes})")
-    return facts, val_facts, warnings
+    return fingerprints, val_fingerprints, warnings
 
 
 def _plan(
-    facts: Sequence[Facts], table: list[Segment], settings: TrainingSettings, device: str, warnings: list[str]
+    fingerprints: Sequence[Fingerprint],
+    table: list[Segment],
+    settings: TrainingSettings,
+    device: str,
+    warnings: list[str],
 ) -> tuple[Plan, dict[str, torch.Tensor] | None]:
     """Make the plan, and give the weights to start with if there is a model to start from."""
     memory = available_memory(device)
     plan = make_plan(
-        facts,
+        fingerprints,
         table,
         device="cpu" if device == "cpu" else "cuda",
         preset=settings.preset,
@@ -202,8 +209,10 @@ def _plan(
     return plan_from_model(plan, settings.init, spec, memory), weights
 
 
-def _data_digest(facts: Sequence[Facts], table: Sequence[Segment]) -> str:
-    text = "\n".join([f"{f.image_digest} {f.label_digest}" for f in facts] + [f"{s.name} {s.value}" for s in table])
+def _data_digest(fingerprints: Sequence[Fingerprint], table: Sequence[Segment]) -> str:
+    text = "\n".join(
+        [f"{f.image_digest} {f.label_digest}" for f in fingerprints] + [f"{s.name} {s.value}" for s in table]
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -236,9 +245,9 @@ def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: 
 
 
 @contextlib.contextmanager
-def _scratch(settings: TrainingSettings, facts: Sequence[Facts], plan: Plan) -> Iterator[Path | None]:
+def _scratch(settings: TrainingSettings, fingerprints: Sequence[Fingerprint], plan: Plan) -> Iterator[Path | None]:
     """Give a folder for memory-mapped arrays when they would fill the memory, else None."""
-    voxels = int(resampled_shapes(facts, plan.spacing, plan.unit).prod(1).sum())
+    voxels = int(resampled_shapes(fingerprints, plan.spacing, plan.unit).prod(1).sum())
     if voxels * 5 < available_memory() * _IN_MEMORY_SHARE:
         yield None
         return
@@ -279,7 +288,7 @@ def _card(
     settings: TrainingSettings,
     state: State,
     cases: Sequence[Case],
-    facts: Sequence[Facts],
+    fingerprints: Sequence[Fingerprint],
     held_out: Sequence[Case],
     warnings: Sequence[str],
     fabric: Any,
@@ -303,7 +312,7 @@ def _card(
             "monai": monai.__version__,
             "lightning": lightning.__version__,
         },
-        "training": [_described(case, f) for case, f in zip(cases, facts, strict=True)],
+        "training": [_described(case, f) for case, f in zip(cases, fingerprints, strict=True)],
         "validation_cases": [case.name for case in held_out],
         "validation": {k: v for k, v in state.best.items() if k != "validation_seconds"},
         "plan": chosen,
@@ -318,15 +327,15 @@ def _card(
     }
 
 
-def _described(case: Case, facts: Facts) -> dict[str, Any]:
+def _described(case: Case, fingerprint: Fingerprint) -> dict[str, Any]:
     """What the card tells of one training volume."""
     return {
-        "name": facts.name,
-        "shape": list(facts.shape[::-1]),
-        "spacing": list(facts.geometry.spacing),
-        "unit": facts.geometry.unit,
-        "image_sha256": facts.image_digest,
-        "labels_sha256": facts.label_digest,
-        "voxels": {key or "background": count for key, count in facts.voxels.items()},
+        "name": fingerprint.name,
+        "shape": list(fingerprint.shape[::-1]),
+        "spacing": list(fingerprint.geometry.spacing),
+        "unit": fingerprint.geometry.unit,
+        "image_sha256": fingerprint.image_digest,
+        "labels_sha256": fingerprint.label_digest,
+        "voxels": {key or "background": count for key, count in fingerprint.voxels.items()},
         "source": case.source,
     }

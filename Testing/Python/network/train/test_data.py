@@ -13,7 +13,7 @@ from ACSegLib.network.model.preprocessing import (
     resample_image,
     resampled_shape,
 )
-from ACSegLib.network.train.checks import compare, examine, refuse
+from ACSegLib.network.train.checks import compare, refuse
 from ACSegLib.network.train.data import (
     IGNORE,
     Case,
@@ -24,6 +24,7 @@ from ACSegLib.network.train.data import (
     really_overlap,
     resample_target,
 )
+from ACSegLib.network.train.fingerprint import examine
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 
@@ -42,9 +43,9 @@ def case(name="a", seed=0, labels=None, geometry=None, label_geometry=None, imag
 
 
 def problems_of(training, validation=()):
-    facts, found = examine(training, Progress())
+    fingerprints, found = examine(training, Progress())
     val_facts, more = examine(validation, Progress())
-    return found + more + compare(facts, val_facts)
+    return found + more + compare(fingerprints, val_facts)
 
 
 class TestTables:
@@ -104,9 +105,9 @@ class TestTables:
             target, _ = encode_labels(segmentation, table, overlapping=overlapping)
             assert np.array_equal(target[0] == 1, a | b)
         image = np.random.default_rng(0).normal(size=a.shape).astype(np.float32)
-        (facts,), _ = examine([Case.of(Volume(image, segmentation.geometry), segmentation)], Progress())
-        assert facts.voxels["cell"] == np.count_nonzero(a | b)
-        assert facts.voxels[""] == np.count_nonzero(~(a | b | c))
+        (fingerprints,), _ = examine([Case.of(Volume(image, segmentation.geometry), segmentation)], Progress())
+        assert fingerprints.voxels["cell"] == np.count_nonzero(a | b)
+        assert fingerprints.voxels[""] == np.count_nonzero(~(a | b | c))
 
 
 class TestSparse:

@@ -4,7 +4,7 @@ import pytest
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.preprocessing import IntensityStatistics
-from ACSegLib.network.train.checks import Facts
+from ACSegLib.network.train.fingerprint import Fingerprint
 from ACSegLib.network.train.planning import make_plan, plan_patch, plan_strides, smaller_patch, training_spacing
 from ACSegLib.volume import Geometry, Segment
 
@@ -12,8 +12,8 @@ GIB = 1 << 30
 TABLE = [Segment("cell", 1), Segment("bead", 2)]
 
 
-def facts(shape=(96, 96, 96), spacing=(30.0, 30.0, 30.0), unit="nm", overlapping=False, voxels=None):
-    return Facts(
+def fingerprint(shape=(96, 96, 96), spacing=(30.0, 30.0, 30.0), unit="nm", overlapping=False, voxels=None):
+    return Fingerprint(
         "f", shape, Geometry(spacing, unit=unit), IntensityStatistics(0.0, 1.0, 0.5, 0.2), TABLE,
         voxels or {"": 900_000, "cell": 90_000, "bead": 900}, {}, overlapping, np.zeros(1), "", "",
     )  # fmt: skip
@@ -24,15 +24,19 @@ def plan(*found, **options):
 
 
 def test_spacing_rules():
-    same = [facts(spacing=(30, 30, 30)), facts(spacing=(30.3, 30, 30))]
+    same = [fingerprint(spacing=(30, 30, 30)), fingerprint(spacing=(30.3, 30, 30))]
     assert training_spacing(same)[0] == pytest.approx((30.15, 30, 30))
-    mixed = [facts(spacing=(20, 20, 20)), facts(spacing=(0.03, 0.03, 0.03), unit="um"), facts(spacing=(50, 50, 50))]
+    mixed = [
+        fingerprint(spacing=(20, 20, 20)),
+        fingerprint(spacing=(0.03, 0.03, 0.03), unit="um"),
+        fingerprint(spacing=(50, 50, 50)),
+    ]
     assert training_spacing(mixed)[:2] == (pytest.approx((30, 30, 30)), "nm")
     assert training_spacing(mixed, [25.0, 25.0, 40.0])[:2] == ((25.0, 25.0, 40.0), "nm")
     with pytest.raises(InputError, match="tells none"):
-        training_spacing([facts(), facts(unit="px")], [25.0, 25.0, 40.0])
-    assert training_spacing([facts(), facts(unit="px")])[:2] == (None, "px")
-    flat = [facts(spacing=(30, 30, z)) for z in (100, 200, 300)]
+        training_spacing([fingerprint(), fingerprint(unit="px")], [25.0, 25.0, 40.0])
+    assert training_spacing([fingerprint(), fingerprint(unit="px")])[:2] == (None, "px")
+    flat = [fingerprint(spacing=(30, 30, z)) for z in (100, 200, 300)]
     assert training_spacing(flat)[0] == pytest.approx((30, 30, 120))
 
 
@@ -53,50 +57,50 @@ def test_strides_wait_for_the_coarse_axis():
 
 
 def test_whole_small_volumes_fit_into_the_patch():
-    found = plan(facts((35, 51, 35), (1, 1, 1), "mm"))
+    found = plan(fingerprint((35, 51, 35), (1, 1, 1), "mm"))
     assert found.patch_size == (40, 56, 40)
     assert found.batch_size == 1
     assert found.spec.filters == (16, 32, 64, 128)
 
 
 def test_gpu_plan_is_larger():
-    found = plan(facts((400, 400, 400)), device="cuda")
+    found = plan(fingerprint((400, 400, 400)), device="cuda")
     assert found.patch_size == (128, 128, 128)
     assert (found.batch_size, found.spec.filters[0], len(found.spec.filters)) == (2, 32, 5)
 
 
 @pytest.mark.parametrize("shape", [(3, 40, 40), (7, 7, 7), (1, 64, 64), (200, 13, 90)])
 def test_every_plan_can_be_built(shape):
-    found = plan(facts(shape))
+    found = plan(fingerprint(shape))
     build_network(found.spec)
     assert all(p % d == 0 for p, d in zip(found.patch_size, found.spec.patch_divisor, strict=True))
 
 
 def test_memory_makes_the_patch_smaller_and_is_an_error_at_the_end():
-    large = plan(facts((400, 400, 400)))
-    small = plan(facts((400, 400, 400)), available_bytes=large.memory_bytes)
+    large = plan(fingerprint((400, 400, 400)))
+    small = plan(fingerprint((400, 400, 400)), available_bytes=large.memory_bytes)
     assert np.prod(small.patch_size) < np.prod(large.patch_size)
     assert "memory" in small.reasons["patch_size"]
     with pytest.raises(MemoryLimitError, match="MiB"):
-        plan(facts(), available_bytes=1 << 20)
+        plan(fingerprint(), available_bytes=1 << 20)
 
 
 def test_smaller_patch_halves_the_batch_first():
-    spec = plan(facts()).spec
+    spec = plan(fingerprint()).spec
     assert smaller_patch([64, 64, 64], 4, spec) == ([64, 64, 64], 2)
     assert smaller_patch([64, 96, 64], 1, spec) == ([64, 72, 64], 1)
     assert smaller_patch([16, 16, 16], 1, spec) is None
 
 
 def test_rare_classes_weigh_more():
-    weights = plan(facts()).class_weights
+    weights = plan(fingerprint()).class_weights
     assert weights[0] < weights[1] < weights[2]
     assert max(weights) / min(weights) < 10
 
 
 def test_overlap_and_overrides():
     found = plan(
-        facts(overlapping=True),
+        fingerprint(overlapping=True),
         overrides={"patch_size": [24, 32, 40], "base": 8, "normalisation": "fixed", "levels": 3},
     )
     assert found.spec.output == "sigmoid"
@@ -107,7 +111,7 @@ def test_overlap_and_overrides():
 
 
 def test_patches_grow_to_the_whole_and_never_cost_more():
-    made = plan(facts(), preset="quick")
+    made = plan(fingerprint(), preset="quick")
     sizes = [made.patches_at(fraction) for fraction in (0.0, 0.34, 0.36, 0.59, 0.61, 1.0)]
     volumes = [np.prod(patch) for patch, _ in sizes]
     assert volumes == sorted(volumes)
@@ -117,18 +121,18 @@ def test_patches_grow_to_the_whole_and_never_cost_more():
     for patch, batch in sizes[:4]:
         assert all(n % d == 0 for n, d in zip(patch, made.spec.patch_divisor, strict=True))
         assert np.prod(patch) * batch <= whole
-    assert plan(facts(), overrides={"grow": False}).growth == []
-    assert plan(facts((20, 20, 20)), overrides={"patch_size": [8, 8, 8]}).growth == []
+    assert plan(fingerprint(), overrides={"grow": False}).growth == []
+    assert plan(fingerprint((20, 20, 20)), overrides={"patch_size": [8, 8, 8]}).growth == []
 
 
 def test_encoders_are_residual_unless_asked_otherwise():
     for preset, device in (("quick", "cpu"), ("standard", "cpu"), ("quick", "cuda")):
-        assert plan(facts(), preset=preset, device=device).spec.residual
-    asked = plan(facts(), overrides={"residual": False})
+        assert plan(fingerprint(), preset=preset, device=device).spec.residual
+    asked = plan(fingerprint(), overrides={"residual": False})
     assert not asked.spec.residual
     assert asked.reasons["residual"] == "asked for"
 
 
 def test_an_override_that_a_plan_does_not_know_is_named():
     with pytest.raises(InputError, match="no 'depth' to override; it has: patch_size"):
-        plan(facts(), overrides={"depth": 3})
+        plan(fingerprint(), overrides={"depth": 3})
