@@ -38,7 +38,7 @@ class ACSeg(ScriptedLoadableModule):  # noqa: F405
         parent.dependencies = ["Segmentations", "SegmentEditor"]
         parent.contributors = ["The ACSeg developers"]
         parent.helpText = _(
-            "From a few drawn slices to full 3D segmentations, trained networks and measurements of cells in soft "
+            "From a few labelled slices to full 3D segmentations, trained networks and measurements of cells in soft "
             "X-ray tomograms. Work through the five steps from top to bottom."
         ) + _('<p>More in the <a href="{address}">documentation</a>.</p>').format(address=DOCUMENTATION)
         parent.acknowledgementText = _(

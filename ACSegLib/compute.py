@@ -145,7 +145,7 @@ def default_precision(device: str) -> str:
 
 
 def has_bfloat16() -> bool:
-    """Tell whether networks may compute in bfloat16 on this processor: it can natively, and the user permits it."""
+    """Whether networks may compute in bfloat16 on this processor: it can natively, and the user permits it."""
     from llvmlite.binding import get_host_cpu_features
 
     features = get_host_cpu_features()
@@ -153,7 +153,7 @@ def has_bfloat16() -> bool:
 
 
 def float32_only() -> bool:
-    """Tell whether the environment variable asks for float32 wherever nothing else is asked for."""
+    """Whether the environment variable asks for float32 wherever nothing else is asked for."""
     value = os.environ.get(PRECISION_VARIABLE, "").strip().lower()
     if value not in ("", "auto", "float32"):
         raise InputError(f"the environment variable {PRECISION_VARIABLE} must be auto or float32, not {value!r}.")
@@ -229,7 +229,7 @@ class OutOfMemory(Exception):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether a library's error means that memory ran out, on a GPU or a CPU.
+    """Whether a library's error means that memory ran out, on a GPU or a CPU.
 
     A `MemoryLimitError` does not count: its sentence says more, and no smaller piece would help.
     """

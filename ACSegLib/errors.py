@@ -31,13 +31,13 @@ def printable(text: str) -> str:
 
 
 def explain_cancel(error: BaseException) -> str:
-    """Give the sentence to show a person who has stopped the work."""
+    """Return the sentence to show a person who has stopped the work."""
     text = str(error)
     return "cancelled; nothing half done was left behind." if text in ("", "cancelled") else text
 
 
 def explain(error: BaseException) -> str | None:
-    """Give the sentence to show a person for an error; None if it is a defect, which needs its traceback.
+    """Return the sentence to show a person for an error; None if it is a defect, which needs its traceback.
 
     Bad input, files, memory, and packages that are not installed are explained; anything else is a defect.
     """

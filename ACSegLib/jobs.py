@@ -1,6 +1,6 @@
 """Progress, cancellation, and the line protocol by which a worker process reports to any front end.
 
-A step that may last over a second takes a `Progress` and calls it often (several times a second):
+A step that may last over a second takes a `Progress` and calls it often (several times per second):
 each call reports, and raises `Cancelled` once the user has asked to stop. What is reported never goes back.
 
 A step of several stages names them with their shares of the time, and gives each its own::
@@ -11,7 +11,7 @@ A step of several stages names them with their shares of the time, and gives eac
     for slab, part in stages.solve.each(slabs, lambda slab: f"solving {slab}"):
         solve(slab, features, part)
 
-The protocol of a worker process (``python -m ACSegLib.worker COMMAND``) is one JSON object a line:
+The protocol of a worker process (``python -m ACSegLib.worker COMMAND``) is one JSON object per line:
 
 ========== ======================================================= =====================================
 direction  line                                                    meaning
@@ -85,7 +85,7 @@ class Progress:
             raise Cancelled("cancelled")
 
     def is_cancelled(self) -> bool:
-        """Tell whether the person has asked to stop."""
+        """Whether the user has asked to stop."""
         return self._cancelled is not None and bool(self._cancelled())
 
     def metrics(self, values: Mapping[str, float]) -> None:
@@ -190,7 +190,7 @@ def cancel_on_signals(cancel: CancelFlag) -> Callable[[], None]:
 
 
 class LineWriter:
-    """Writes protocol events, one JSON object a line, flushed, from any thread.
+    """Writes protocol events, one JSON object per line, flushed, from any thread.
 
     A reader that has gone away is not an error of the work: `closed` becomes True and later events are dropped.
     """

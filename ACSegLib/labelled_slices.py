@@ -95,7 +95,7 @@ class LabelledSlices:
         return None
 
     def notes(self) -> list[str]:
-        """What a person should know: slices with stray voxels."""
+        """What a user should know: slices with stray voxels."""
         return [
             f"slice {n} on axis {both_names(axis)} (slices count from 0) holds only a few stray voxels, so it does not "
             "count as labelled; erase them, or list every labelled slice if it does (--slices)."

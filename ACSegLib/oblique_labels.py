@@ -26,7 +26,7 @@ MIN_STRIP_SHARE = 0.2
 
 
 def lie_obliquely(labelled: np.ndarray) -> bool:
-    """Tell whether most labels are thin planes that cross slice after slice of every axis.
+    """Whether most labels are thin planes that cross slice after slice of every axis.
 
     Whole slices, labelled along any axis or several, thin lines, solid bodies, and blobs of a spherical brush do not
     look so.
@@ -65,7 +65,7 @@ def _is_oblique_plane(places: np.ndarray) -> bool:
 
 
 def are_strips(planes: np.ndarray, voxels: np.ndarray, overlap: np.ndarray) -> bool:
-    """Tell whether adjacent slices hold complementary strips of the same plane.
+    """Whether adjacent slices hold complementary strips of the same plane.
 
     A view that is a few degrees off an axis crosses two or three slices. It leaves on each a strip that ends where the
     strip on the next slice begins.

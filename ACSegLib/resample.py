@@ -36,7 +36,7 @@ def index_map(source: Geometry, onto: Geometry) -> tuple[np.ndarray, np.ndarray]
 
 
 def is_aligned(source: Geometry, onto: Geometry) -> bool:
-    """Tell whether the voxels of two grids lie on each other, up to a crop and to flipped or exchanged axes.
+    """Whether the voxels of two grids lie on each other, up to a crop and to flipped or exchanged axes.
 
     So does a segmentation that Slicer has cropped lie on its image.
     """

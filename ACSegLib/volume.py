@@ -102,7 +102,7 @@ class Volume:
     geometry : Geometry
         Where the voxels lie.
     name : str
-        Shown to people; usually the file's name.
+        Shown to the user; usually the file's name.
     meta : dict
         What else the file said (format, header values); informative only.
     """
@@ -147,7 +147,7 @@ class Segment:
     Parameters
     ----------
     name : str
-        Shown to people.
+        Shown to the user.
     value : int
         Value of its voxels in its layer; positive.
     colour : tuple of float
@@ -251,7 +251,7 @@ class Segmentation:
     def from_masks(
         cls, masks: Sequence[np.ndarray], segments: Sequence[Segment], geometry: Geometry, name: str = ""
     ) -> Segmentation:
-        """Pack one mask a segment into as few layers as their overlaps allow (first fit, in order).
+        """Pack one mask per segment into as few layers as their overlaps allow (first fit, in order).
 
         The values are kept where they are free in the layer, so the caller's table survives.
         """

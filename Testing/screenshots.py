@@ -172,7 +172,7 @@ def count(effect) -> None:
 
 
 def slice_picture(volume, segmentations, path: Path) -> None:
-    """Write a column of pictures a segmentation: a drawn slice and two between, with coloured labels."""
+    """Write a column of pictures a segmentation: a labelled slice and two between, with coloured labels."""
     import numpy as np
     from PIL import Image
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ACSegPanels.filling import forecast, forecastHelp, summary
+from ACSegPanels.filling import crossValidation, crossValidationHelp, summary
 from ACSegPanels.panel import Panel
 from ACSegPanels.words import Words, axisWords, deviceWords
 
@@ -23,8 +23,8 @@ class FillPanel(Panel):
 
     def setup(self) -> None:
         """Connect the buttons."""
-        self.ui.fillForecast.toolTip = forecastHelp()
-        self._showForecast("")
+        self.ui.fillCrossValidation.toolTip = crossValidationHelp()
+        self._showCrossValidation("")
         self.show3DButton = self.addShow3DButton()
         self.connect(self.ui.fillButton, "clicked()", self.fill)
         self.connect(self.ui.fillCancelButton, "clicked()", self.cancel)
@@ -67,7 +67,7 @@ class FillPanel(Panel):
 
     def fill(self) -> None:
         """Fill in the background."""
-        self._showForecast("")
+        self._showCrossValidation("")
         p = self.parameters
         self.start(
             lambda callbacks: self.module.logic.fill(
@@ -81,15 +81,15 @@ class FillPanel(Panel):
             self.parameters.fillOutput = node
             self.parameters.measureSegmentation = node
         self.say(summary(self.module.logic.lastFill))
-        self._showForecast(forecast(self.module.logic.lastFill))
+        self._showCrossValidation(crossValidation(self.module.logic.lastFill))
 
-    def _showForecast(self, text: str) -> None:
-        self.ui.fillForecast.text = text
-        self.ui.fillForecast.setVisible(bool(text))
+    def _showCrossValidation(self, text: str) -> None:
+        self.ui.fillCrossValidation.text = text
+        self.ui.fillCrossValidation.setVisible(bool(text))
 
     def sceneClosed(self) -> None:
         """Forget the last fill."""
-        self._showForecast("")
+        self._showCrossValidation("")
 
     def showEffect(self) -> None:
         """Open the effect in the embedded Segment Editor."""

@@ -18,14 +18,14 @@ def summary(outcome: FillOutcome) -> str:
     return " ".join([text, *[str(w)[:1].upper() + str(w)[1:] for w in warnings]])
 
 
-def forecast(outcome: FillOutcome) -> str:
+def crossValidation(outcome: FillOutcome) -> str:
     """The cross-validation on the labelled slices; empty where there were too few slices to leave one out."""
-    dice = outcome.report.get("forecast_dice")
+    dice = outcome.report.get("cross_validation_dice")
     return "" if dice is None else _("Cross-validation on labelled slices: Dice {dice:.2f}.").format(dice=dice)
 
 
-def forecastHelp() -> str:
-    """What `forecast` means, for its tool tip."""
+def crossValidationHelp() -> str:
+    """What `crossValidation` means, for its tool tip."""
     return _(
         "Up to two of your labelled slices were left out in turn, filled from the others, and compared with what you "
         "drew there: 1 is the same, 0 nothing in common. A left-out slice is twice as far from the next labelled one "

@@ -95,7 +95,7 @@ def _lacksTorch(step: str) -> bool:
 
 
 def needsTorch(step: str) -> bool:
-    """Tell whether a step computes with PyTorch here: a prediction does so only on a graphics card of NVIDIA."""
+    """Whether a step computes with PyTorch here: a prediction does so only on a graphics card of NVIDIA."""
     return step in NEED_TORCH or (step == "predict" and shutil.which("nvidia-smi") is not None)
 
 

@@ -93,13 +93,13 @@ def listModels(folder: Path | None = None) -> list[ModelEntry]:
     A broken file is listed with its problem.
     """
     from ACSegLib.errors import FileError
-    from ACSegLib.network.model.pretrained import shipped_model
+    from ACSegLib.network.model.pretrained import pretrained_model
 
     folder = folder or modelFolder()
     files = [p for suffix in SUFFIXES for p in folder.glob(f"*{suffix}")] if folder.is_dir() else []
     files.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     try:
-        files.append(shipped_model())
+        files.append(pretrained_model())
     except FileError:
         logging.getLogger("ACSeg").debug("this build ships no model")
     return [readModel(path) for path in files]

@@ -21,7 +21,7 @@ class SliceGuide:
         ``suggest(told)`` finds slices worth drawing from the last fill, and calls ``told`` with a list of (axis,
         slice), at once or later; without it the button is not shown.
     interval : int
-        Distance between drawn slices, in slices.
+        Distance between labelled slices, in slices.
     intervalChanged : callable, optional
         Called with the new interval when the person has changed it.
     """

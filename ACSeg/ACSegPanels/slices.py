@@ -24,7 +24,7 @@ class SliceCounts:
     counts : dict
         (axis, slice) -> labelled voxels of each segment, in the order of `names`.
     notes : list of str
-        What a person should know about the labels.
+        What a user should know about the labels.
     """
 
     names: list[str] = field(default_factory=list)

@@ -82,7 +82,7 @@ def run_batch(
     journal : path
         Where finished items are noted.
     workers : int
-        Processes; 0 means one a core.
+        Processes; 0 means one per core.
     progress : Progress, optional
 
     Returns
@@ -180,7 +180,7 @@ def require_segments(wanted: Sequence[str], rows: Sequence[Mapping[str, Any]]) -
     found = {row["segment"] for row in rows}
     if unknown := [name for name in wanted if name not in found]:
         raise InputError(
-            f"no segment is named {unknown[0]!r} in any of the files; acseg info FILE tells the names of its segments."
+            f"no segment is named {unknown[0]!r} in any of the files; acseg info FILE lists the names of its segments."
         )
 
 
@@ -266,7 +266,7 @@ def _pool(
 
 
 class _Journal:
-    """The finished items of one output, one JSON object a line, the options' fingerprint first."""
+    """The finished items of one output, one JSON object per line, the options' fingerprint first."""
 
     #: Options that change neither the figures nor the items.
     UNRELATED = ("output", "workers", "folder", "device")

@@ -1,8 +1,8 @@
 """Compare segmentations with the truth: Dice, surface distances, volumes and surface-to-volume ratios.
 
 Give two files, or two folders whose files have the same names (a result may have something added: cell1_filled for
-cell1). Folders are compared in parallel, and a run that was stopped goes on where it was. Pairs that are incomplete or
-cannot be read are listed at the end and the others are done.
+cell1). Folders are compared in parallel, and an interrupted run continues where it stopped. Pairs that are incomplete
+or cannot be read are listed at the end, and the others are compared.
 
 Examples:
   acseg compare result.seg.nrrd truth.seg.nrrd -o scores.csv
@@ -43,8 +43,8 @@ SUMMARY = "compare segmentations with the truth"
 class Options(LabelsDatasetOption, VoxelSizeOption):
     """Options of ``acseg compare``."""
 
-    result: str = option(path="in", positional=True, help="segmentation to judge, or a folder of them")
-    truth: str = option(path="in", positional=True, help="true segmentation, or a folder of them")
+    result: str = option(path="in", positional=True, help="segmentation, or a folder of them")
+    truth: str = option(path="in", positional=True, help="reference segmentation, or a folder of them")
     output: str | None = option(
         path="out",
         endings="table",
@@ -53,16 +53,18 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
         short="o",
         metavar="TABLE",
     )
-    segments: list[str] = option(default=[], help="names of the segments to compare; all when left out")
+    segments: list[str] = option(default=[], help="names of the segments to compare; default: all")
     unit: str = option(default="um", help="unit of lengths; 'file' keeps that of the file", choices=UNITS)
     file_unit: str | None = option(
-        default=None, help="unit of the numbers in files that name none, such as Slicer's", choices=tuple(UNITS_IN_MM)
+        default=None,
+        help="unit of the numbers in files that do not state one, such as those of Slicer",
+        choices=tuple(UNITS_IN_MM),
     )
     tolerance: float = option(
-        default=0.0, help="distance that the surface Dice forgives; 0: one voxel edge", minimum=0, unit="the unit"
+        default=0.0, help="tolerance of the surface Dice; 0: one voxel edge", minimum=0, unit="the unit"
     )
     ignore_value: int = option(
-        default=0, help="value of the truth that means 'not labelled' and does not count; 0: none", minimum=0
+        default=0, help="value of the reference that means 'not labelled' and does not count; 0: none", minimum=0
     )
     instances: bool = option(default=False, help="match connected cells: panoptic quality, splits, merges")
     cells: bool = option(
@@ -76,9 +78,9 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
     )
     distances: bool = option(default=True, help="measure surface distances")
     morphology: bool = option(default=True, help="surface area and surface-to-volume ratio of both sides")
-    exclude_border: bool = option(default=False, help="leave out segments that the border of the volume cuts")
-    resample: bool = option(default=False, help="bring the result onto the truth's grid where the two differ")
-    workers: int = option(default=0, help="pairs compared at a time; 0: one a core", minimum=0)
+    exclude_border: bool = option(default=False, help="exclude segments that the border of the volume cuts")
+    resample: bool = option(default=False, help="resample a result that is not on the grid of the reference")
+    workers: int = option(default=0, help="pairs compared at a time; 0: one per core", minimum=0)
     surface: str = option(
         default="surfels",
         help="surface elements: area-weighted (surfels) or border voxels of equal weight (voxels)",

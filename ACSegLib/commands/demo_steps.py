@@ -230,8 +230,8 @@ def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) 
         del files["3D picture"]  # nothing was found, so there is no surface
     scores = score(predicted, unseen.truth, [])
     figures = {
-        "trained on": f"{len(pairs)} tomograms of {training.train_size} voxels a side, every {_TRAINING_EVERY}th slice "
-        f"labelled and the others filled (cytoplasm Dice of the fills {np.mean(fill_scores):.3f})",
+        "trained on": f"{len(pairs)} tomograms of {training.train_size} voxels per side, every {_TRAINING_EVERY}th "
+        f"slice labelled and the others filled (cytoplasm Dice of the fills {np.mean(fill_scores):.3f})",
         "length of the training": f"{training.minutes:g} minutes",
         **{f"Dice of {name}": f"{value:.3f}" for name, value in scores.items() if name != "all together"},
         "time of the prediction": f"{seconds:.1f} s",
@@ -250,7 +250,7 @@ def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) 
 def _filled_tomograms(
     training: DemoTraining, progress: Progress
 ) -> tuple[list[tuple[Volume, Segmentation]], list[float]]:
-    """Simulated tomograms with labels filled from drawn slices, and the cytoplasm's Dice of each fill."""
+    """Simulated tomograms with labels filled from labelled slices, and the cytoplasm's Dice of each fill."""
     from ACSegLib.fill import Settings, fill
     from ACSegLib.phantom import annotate
 

@@ -169,8 +169,8 @@ def describe(results: Results) -> str:
     labelled = ", ".join(f"{len(numbers)} slices along {both_names(axis)}" for axis, numbers in slices)
     lines = [f"filled from {labelled or 'scribbles'} in {report['seconds']:.1f} s (solver: {report['solver']})"]
     lines += [f"  {name}: {count} voxels" for name, count in results.voxels.items()]
-    if report.get("forecast_dice") is not None:
-        lines.append(f"cross-validation on labelled slices: mean Dice {report['forecast_dice']:.3f}")
+    if report.get("cross_validation_dice") is not None:
+        lines.append(f"cross-validation on labelled slices: mean Dice {report['cross_validation_dice']:.3f}")
     if results.suggested_slices:
         numbers = ", ".join(map(str, results.suggested_slices))
         lines.append(

@@ -29,7 +29,7 @@ SUMMARY = "show what an image or label file holds"
 
 _SAMPLE = 4_000_000
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
-_MOST_LABELS = 4096
+_MAX_LABELS = 4096
 _BLOCK = 1 << 20
 _AXES = ("i", "j", "k")
 
@@ -96,7 +96,7 @@ def _are_labels(content: Content) -> bool:
     if array.dtype.kind not in "ui":
         return False
     sample = array[:: max(1, array.size // _SAMPLE)]
-    if int(sample.min()) < 0 or len(np.unique(sample)) > _MOST_LABELS:
+    if int(sample.min()) < 0 or len(np.unique(sample)) > _MAX_LABELS:
         return False
     equal = [float(np.mean(plane[:, 1:] == plane[:, :-1])) for plane in sample if plane.shape[1] > 1]
     return bool(equal) and float(np.mean(equal)) > 0.9
@@ -172,12 +172,12 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, 
 def _counts(layer: np.ndarray) -> dict[int, int]:
     """Voxels of each value, plane by plane."""
     totals: dict[int, int] = {}
-    if int(layer.max()) < _MOST_LABELS:
-        counts = np.zeros(_MOST_LABELS, np.int64)
+    if int(layer.max()) < _MAX_LABELS:
+        counts = np.zeros(_MAX_LABELS, np.int64)
         for plane in layer:
             flat = plane.ravel()
             for start in range(0, flat.size, _BLOCK):  # bincount widens to 64 bits
-                counts += np.bincount(flat[start : start + _BLOCK], minlength=_MOST_LABELS)
+                counts += np.bincount(flat[start : start + _BLOCK], minlength=_MAX_LABELS)
         return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     for plane in layer:
         for value, count in zip(*np.unique(plane, return_counts=True), strict=True):

@@ -89,12 +89,12 @@ def find_labels(paths: Sequence[str]) -> list[str]:
 
 
 def is_folder_of_images(path: str) -> bool:
-    """Tell whether a path is a folder whose files are images of their own."""
+    """Whether a path is a folder whose files are images of their own."""
     return Path(path).is_dir() and not is_one_image(path)
 
 
 def is_one_image(path: str) -> bool:
-    """Tell whether a folder is one image: OME-Zarr, a DICOM series, or numbered slices."""
+    """Whether a folder is one image: OME-Zarr, a DICOM series, or numbered slices."""
     from ACSegLib.files import open_volume, slices
     from ACSegLib.files.registry import recognise
 

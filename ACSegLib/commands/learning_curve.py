@@ -50,26 +50,28 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         path="in", default=[], help="folders of labels, NAME=DIR or DIR; several kinds are compared"
     )
     test_images: str | None = option(path="in", default=None, help="folder of test images")
-    test_labels: str | None = option(path="in", default=None, help="folder of the true labels of the test images")
+    test_labels: str | None = option(path="in", default=None, help="folder of the reference labels of the test images")
     counts: list[int] = option(default=[5, 10, 20, 30, 43], help="numbers of training volumes", minimum=1)
     repeats: int = option(default=1, help="random subsets of each number", minimum=1)
     target: float = option(default=0.98, help="Dice to reach", minimum=0.01, maximum=0.9999)
-    segment: str = option(default="", help="segment whose Dice counts; the mean of all when left out")
+    segment: str = option(default="", help="segment whose Dice counts; default: the mean of all")
     scores: str | None = option(path="in", default=None, help="fit this table instead of training", metavar="TABLE")
     unlabelled: str | None = option(
         path="in", default=None, help="folder of unlabelled images (sub-folders are cell types)"
     )
     simulate: int = option(default=0, help="simulate so many training volumes instead", minimum=0)
     simulate_test: int = option(default=4, help="simulated test volumes", minimum=1)
-    size: int = option(default=64, help="voxels a side of simulated volumes", minimum=16)
-    every: int = option(default=20, help="simulated annotator of filled labels: draws every n-th slice", minimum=1)
-    shake: float = option(default=1.0, help="simulated annotator: error of the hand", minimum=0, unit="voxels")
+    size: int = option(default=64, help="voxels per side of simulated volumes", minimum=16)
+    every: int = option(default=20, help="sparse labels of the simulated volumes: every n-th slice", minimum=1)
+    shake: float = option(
+        default=1.0, help="sparse labels of the simulated volumes: error of the outlines", minimum=0, unit="voxels"
+    )
     preset: str = option(default="quick", help="training: length and size", choices=("quick", "standard", "thorough"))
     minutes: float | None = option(default=None, help="length of each training", minimum=0.05, unit="minutes")
     epochs: int | None = option(default=None, help="length of each training in epochs instead", minimum=1)
     device: str = option(default="auto", help="where to train", choices=DEVICES)
-    workers: int = option(default=1, help="runs at a time; 0: one a core", minimum=0)
-    resample: bool = option(default=False, help="bring labels onto their images' grids where the two differ")
+    workers: int = option(default=1, help="runs at a time; 0: one per core", minimum=0)
+    resample: bool = option(default=False, help="resample labels that are not on the grids of their images")
     seed: int = option(default=0, help="seed of subsets, networks and simulation", minimum=0)
 
 

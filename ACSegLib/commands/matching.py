@@ -35,7 +35,7 @@ def name_files(paths: Sequence[str]) -> dict[str, str]:
         folders = Path(os.path.abspath(path)).parent.parts
         twin = alike.setdefault(stem(path), {}).setdefault(folders, path)
         if twin != path:
-            raise InputError(f"{twin} and {path} would go by one name; rename one of them, or move it elsewhere.")
+            raise InputError(f"{twin} and {path} have the same name; rename one of them, or move it elsewhere.")
     names = {}
     for word, group in alike.items():
         depth = _telling_depth(group)

@@ -50,21 +50,23 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
         path="out", endings="table", help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE"
     )
     image: str | None = option(
-        path="in", default=None, help="tomogram, or folder of tomograms of the same names, for absorption (LAC) figures"
+        path="in", default=None, help="tomogram, or folder of tomograms of the same names, for absorption (LAC)"
     )
-    segments: list[str] = option(default=[], help="names of the segments to measure; all when left out")
+    segments: list[str] = option(default=[], help="names of the segments to measure; default: all")
     unit: str = option(
         default=MeasureRequest.unit, help="unit of lengths; 'file' keeps that of the file", choices=UNITS
     )
     file_unit: str | None = option(
-        default=None, help="unit of the numbers in files that name none, such as Slicer's", choices=tuple(UNITS_IN_MM)
+        default=None,
+        help="unit of the numbers in files that do not state one, such as those of Slicer",
+        choices=tuple(UNITS_IN_MM),
     )
-    cells: bool = option(default=MeasureRequest.cells, help="a row for each connected cell as well")
+    cells: bool = option(default=MeasureRequest.cells, help="also add one row per connected cell")
     min_volume: float = option(
-        default=MeasureRequest.min_volume, help="smaller cells get no row of their own", minimum=0, unit="cubic unit"
+        default=MeasureRequest.min_volume, help="minimum volume of a cell that gets a row", minimum=0, unit="cubic unit"
     )
     exclude_border: bool = option(
-        default=MeasureRequest.exclude_border, help="leave out cells that the border of the volume cuts"
+        default=MeasureRequest.exclude_border, help="exclude cells that the border of the volume cuts"
     )
     thin_parts: bool = option(default=MeasureRequest.thin_parts, help="count and measure filopodia")
     thin_radius: float = option(
@@ -83,18 +85,21 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
     )
     bead_reference: float = option(
         default=MeasureRequest.bead_reference,
-        help="scale absorption such that the beads read this value; 0: do not scale",
+        help="scale absorption so that the beads have this value; 0: do not scale",
         minimum=0,
         unit="1/um",
     )
     bead_name: str = option(default=MeasureRequest.bead_name, help="text in the names of bead segments")
-    resample: bool = option(default=False, help="bring labels onto the image's grid where the two differ")
-    workers: int = option(default=0, help="volumes measured at a time; 0: one a core", minimum=0)
+    resample: bool = option(default=False, help="resample labels that are not on the grid of the image")
+    workers: int = option(default=0, help="volumes measured at a time; 0: one per core", minimum=0)
     surface_method: str = option(
         default=MeasureRequest.surface_method, help="estimator of surface area", choices=_SURFACES, advanced=True
     )
     connectivity: int = option(
-        default=MeasureRequest.connectivity, help="neighbours that connect", choices=(6, 18, 26), advanced=True
+        default=MeasureRequest.connectivity,
+        help="number of neighbours that are connected",
+        choices=(6, 18, 26),
+        advanced=True,
     )
 
 

@@ -41,10 +41,10 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     """Read the model's header, weights aside."""
     from ACSegLib.network.biomedisa.model_import import import_biomedisa, is_biomedisa_file
     from ACSegLib.network.model.model_file import read_card
-    from ACSegLib.network.model.pretrained import shipped_model
+    from ACSegLib.network.model.pretrained import pretrained_model
 
     progress.check()
-    path = options.file or str(shipped_model())
+    path = options.file or str(pretrained_model())
     model = import_biomedisa(path) if is_biomedisa_file(path) else read_card(path)
     return {"file": path, **describe_model(model)}
 
@@ -72,7 +72,7 @@ def describe(results: dict[str, Any]) -> str:
     if results["spacing"]:
         lines.append(f"Voxel size: {' x '.join(f'{v:g}' for v in results['spacing'])} {results['unit']}")
     elif preprocessing.get("longest_side"):
-        lines.append(f"Voxel size: any; images are reduced to {preprocessing['longest_side']} voxels a side")
+        lines.append(f"Voxel size: any; images are reduced to {preprocessing['longest_side']} voxels per side")
     elif preprocessing.get("mean_side"):
         lines.append(f"Voxel size: any; images are reduced to {preprocessing['mean_side']}^3 voxels")
     else:

@@ -37,7 +37,7 @@ class VoxelSizeOptions(VoxelSizeOption):
 
     unit: str | None = option(
         default=None,
-        help="unit of --voxel-size, and of the lengths in files that name no unit",
+        help="unit of --voxel-size, and of the lengths in files that do not state a unit",
         choices=tuple(UNITS_IN_MM),
         metavar="UNIT",
     )

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ACSegLib.volume import Segmentation
 
 #: Voxels along the longest side above which a tomogram is estimated from every n-th voxel.
-_LARGEST_ESTIMATED = 160
+_MAX_ESTIMATED = 160
 SUMMARY = "simulate tomograms with exact labels"
 
 FOLDERS = ("images", "truth", "drawn", "parts", "recipes")
@@ -167,7 +167,7 @@ def _estimate(path: str, progress: Progress) -> Estimate:
     from ACSegLib.workflows.predict import PredictRequest, run_predict
 
     volume = open_volume(path)
-    step = -(-max(volume.shape) // _LARGEST_ESTIMATED)
+    step = -(-max(volume.shape) // _MAX_ESTIMATED)
     request = PredictRequest(volume=volume, model=open_model(arrays=True), refine="none")
     found = run_predict(request, progress)
     image, labels = (array[::step, ::step, ::step] for array in (volume.array, found.segmentation.labels))

@@ -183,7 +183,11 @@ def run(options: Options, progress: Progress) -> Results:
     failed = [row for row in rows if row.error]
     if len(failed) == len(rows):
         raise InputError(f"none of the {len(rows)} images could be predicted; the first: {failed[0].error}")
-    card = {"title": model.card.get("title"), "file": options.model or "shipped", "kind": model.spec.to_json()["kind"]}
+    card = {
+        "title": model.card.get("title"),
+        "file": options.model or "pretrained",
+        "kind": model.spec.to_json()["kind"],
+    }
     return Results(card, rows, outputs=outputs, exit_code=2 if failed else 0)
 
 

@@ -1,6 +1,6 @@
 """Write a study as one self-contained HTML page: tables, plots, statistics, pictures and a methods paragraph.
 
-Give the tables of acseg compare (one per method), of acseg measure and of acseg learning-curve, as .csv, .xlsx or .json.
+Give the tables of acseg compare (one per method), of acseg measure and of acseg learning-curve (.csv, .xlsx, .json).
 The page compares methods with the truth and with each other, groups of cells (tables, or the folders of one table), and
 kinds of labels. Numbered segments (nucleus 1, nucleus 2, ...) count as cells. Specks do not. Tests are shown if there
 are enough cells for them. With the folders of images, results and truth, the best, median and worst cells are shown as
@@ -59,8 +59,10 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     target: float = option(default=0.98, help="Dice that the learning curve is read at", minimum=0.01, maximum=0.9999)
     images: str | None = option(path="in", default=None, help="tomogram or folder of tomograms, for the pictures")
     results: str | None = option(path="in", default=None, help="segmentation or folder of them, for the pictures")
-    truth: str | None = option(path="in", default=None, help="true segmentation or folder of them, for the pictures")
-    segment: str = option(default="", help="segment that the plots and pictures are of; the first when left out")
+    truth: str | None = option(
+        path="in", default=None, help="reference segmentation or folder of them, for the pictures"
+    )
+    segment: str = option(default="", help="segment that the plots and pictures are of; default: the first")
     rows: str = option(
         default="segment",
         help="what counts as one in the tables of acseg measure: a segment of a volume, each connected cell, or a "

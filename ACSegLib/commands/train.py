@@ -49,7 +49,9 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     images: list[str] = option(path="in", default=[], help="folder of images, or image files", metavar="PATH")
     labels: list[str] = option(path="in", default=[], help="folder of their labels, or label files", metavar="PATH")
-    val_images: list[str] = option(path="in", default=[], help="images to choose the best weights by", metavar="PATH")
+    val_images: list[str] = option(
+        path="in", default=[], help="images of the validation set, which choose the best weights", metavar="PATH"
+    )
     val_labels: list[str] = option(path="in", default=[], help="labels of --val-images", metavar="PATH")
     table: str | None = option(
         path="in", default=None, help="CSV table of pairs instead: columns image, labels, set (train or validation)"
@@ -62,7 +64,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     init: str | None = option(
         path="in", default=None, help="model to start from (of ACSeg, or a Biomedisa .h5)", metavar="MODEL"
     )
-    resume: bool = option(default=False, help="go on from MODEL.checkpoint after an interruption")
+    resume: bool = option(default=False, help="continue from MODEL.checkpoint after an interruption")
     surface_refinement: bool = option(
         default=False,
         help="then train a refinement network that refines the surface (predict --refine network), half as long",
@@ -75,25 +77,25 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     missing: str = option(
         default="background",
-        help="a segment that one volume's table lacks: it is not there (background) or nobody looked (unknown)",
+        help="a segment that is not in the table of a volume: not present (background), or not labelled (unknown)",
         choices=("background", "unknown"),
     )
-    ignore: str = option(default="ignore", help="name or value of the segment that marks regions to leave out")
+    ignore: str = option(default="ignore", help="name or value of the segment that marks ignored regions")
     validation_part: float = option(
-        default=0.2, help="part of the data held back to choose the best weights by", minimum=0, maximum=0.9
+        default=0.2, help="fraction of the data that is used for validation", minimum=0, maximum=0.9
     )
     licence: str = option(default="", help="licence of the model, for its card")
     note: str = option(default="", help="what a user of the model should know, for its card")
-    resample: bool = option(default=False, help="bring labels onto the image's grid where the two differ")
+    resample: bool = option(default=False, help="resample labels that are not on the grid of the image")
     force: bool = option(
-        default=False, help="train in spite of duplicates, leakage or empty labels", aliases=("insist",)
+        default=False, help="train although there are duplicates, leakage or empty labels", aliases=("insist",)
     )
-    seed: int = option(default=0, help="same seed, same run on the same device", minimum=0)
+    seed: int = option(default=0, help="seed; the same seed gives the same run on the same device", minimum=0)
     augmentation: str | None = option(
-        default=None, help="strength of random changes; default that of the preset", choices=LEVELS, advanced=True
+        default=None, help="strength of the augmentation; default: that of the preset", choices=LEVELS, advanced=True
     )
     patch: list[int] = option(default=[], help="patch size k j i; default from the data", unit="voxels", advanced=True)
-    batch: int | None = option(default=None, help="patches a step", minimum=1, advanced=True)
+    batch: int | None = option(default=None, help="patches per step", minimum=1, advanced=True)
     base_filters: int | None = option(default=None, help="channels of the finest level", minimum=1, advanced=True)
     levels: int | None = option(default=None, help="levels of the U-Net", minimum=2, maximum=8, advanced=True)
     blocks: str = option(
@@ -102,7 +104,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         choices=("auto", "plain", "residual"),
         advanced=True,
     )
-    grow: bool = option(default=True, help="small patches at first, whole ones in the end", advanced=True)
+    grow: bool = option(default=True, help="begin with small patches, and end with whole ones", advanced=True)
     spacing: str = option(
         default="auto",
         help="voxel size to train at: chosen from the volumes (auto), as they are (none), or I,J,K in the unit of the "
@@ -111,22 +113,22 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     normalisation: str = option(
         default="volume",
-        help="grey values: by each volume's own figures, or by those of all for calibrated images (fixed)",
+        help="intensities: by the statistics of each volume, or of all volumes for calibrated images (fixed)",
         choices=("volume", "fixed", "none"),
         advanced=True,
     )
     learning_rate: float = option(default=3e-3, help="largest learning rate", minimum=1e-7, maximum=1, advanced=True)
-    steps_per_epoch: int = option(default=50, help="steps an epoch", minimum=1, advanced=True)
+    steps_per_epoch: int = option(default=50, help="steps per epoch", minimum=1, advanced=True)
     patience: int | None = option(
         default=None, help="validations without improvement before stopping; 0: never", minimum=0, advanced=True
     )
     precision: str = option(
         default="auto",
-        help="number type of the network's arithmetic",
+        help="number type of the computation",
         choices=("auto", "float32", "bfloat16", "float16"),
         advanced=True,
     )
-    deterministic: bool = option(default=True, help="repeatable on a GPU, at some cost of speed", advanced=True)
+    deterministic: bool = option(default=True, help="reproducible on a GPU, but slower", advanced=True)
     compile: bool = option(default=False, help="compile the network on a GPU: slow start, faster steps", advanced=True)
     devices: int = option(default=1, help="GPUs (or processes on the CPU) to use", minimum=1, advanced=True)
     checkpoint_minutes: float = option(
@@ -310,7 +312,7 @@ def _first_of_two(options: Options, output: Path) -> Model | None:
         return None
     model = load_model(output)
     if refinement_network(model) is not None:
-        raise InputError(f"{output} has both networks; there is nothing to go on with. Start without --resume.")
+        raise InputError(f"{output} has both networks; there is nothing to resume. Start without --resume.")
     return model
 
 

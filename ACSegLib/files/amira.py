@@ -59,7 +59,7 @@ class _Lattice:
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether the file begins with the AmiraMesh or Avizo comment."""
+    """Whether the file begins with the AmiraMesh or Avizo comment."""
     return _MAGIC.match(head) is not None
 
 

@@ -49,7 +49,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Placed:
-    """Voxels in (z, y, x) order, where they lie, and what a person should know about how that was found."""
+    """Voxels in (z, y, x) order, where they lie, and what a user should know about how that was found."""
 
     array: np.ndarray
     geometry: Geometry

@@ -40,7 +40,7 @@ class Content:
     meta : dict
         What else the file said; informative.
     notes : list of str
-        Sentences on what a person should know about how the file was read.
+        Sentences on what a user should know about how the file was read.
     """
 
     layers: tuple[np.ndarray, ...]
@@ -55,7 +55,7 @@ class Content:
         return self.layers[0]
 
     def lost_rotation(self, format_name: str) -> list[str]:
-        """Give the sentence for a format that cannot hold this direction; nothing where the axes are unrotated."""
+        """Return the sentence for a format that cannot hold this direction; nothing where the axes are unrotated."""
         if np.allclose(self.geometry.direction, np.eye(3).ravel(), atol=1e-6):
             return []
         return [

@@ -30,7 +30,7 @@ _TOLERANCE = 0.02
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether DICM stands at byte 128 of the file, or of a file in the folder."""
+    """Whether DICM stands at byte 128 of the file, or of a file in the folder."""
     if not path.is_dir():
         return head[128:132] == b"DICM"
     return any(_is_dicom(file) for file in sorted(path.iterdir())[:20] if file.suffix.lower() in _ENDINGS)

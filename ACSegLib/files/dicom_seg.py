@@ -49,7 +49,7 @@ class Frames:
 
 
 def is_segmentation(path: Path) -> bool:
-    """Tell whether a DICOM file is a SEG or a label map, by the class that its first bytes state."""
+    """Whether a DICOM file is a SEG or a label map, by the class that its first bytes state."""
     with open(path, "rb") as stream:
         head = stream.read(_FILE_META_BYTES)
     return any(name.encode() in head for name in (_SEG, _LABEL_MAP))

@@ -31,7 +31,7 @@ _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether the HDF5 signature stands at the start (or after a user block)."""
+    """Whether the HDF5 signature stands at the start (or after a user block)."""
     return head.startswith(_MAGIC) or any(head[at : at + 8] == _MAGIC for at in (512, 1024, 2048))
 
 

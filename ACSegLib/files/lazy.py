@@ -32,7 +32,7 @@ def lazily(limit: int | None) -> Iterator[None]:
 
 
 def wanted(shape: Sequence[int], dtype: np.dtype) -> bool:
-    """Tell whether an array of this shape and type shall stay on the disk."""
+    """Whether an array of this shape and type shall stay on the disk."""
     limit = _limit.get()
     return limit is not None and int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize > limit
 
@@ -52,7 +52,7 @@ def scratch(shape: Sequence[int], dtype: Any) -> np.ndarray:
 
 
 def is_mapped(array: np.ndarray) -> bool:
-    """Tell whether an array, or what it is a view of, is mapped from a file."""
+    """Whether an array, or what it is a view of, is mapped from a file."""
     part: Any = array
     while isinstance(part, np.ndarray):
         if isinstance(part, np.memmap):

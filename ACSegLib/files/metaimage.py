@@ -37,7 +37,7 @@ _MAX_TEXT = 32
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether the file begins with MetaImage's header fields."""
+    """Whether the file begins with MetaImage's header fields."""
     return bool(re.match(rb"\s*(ObjectType|Comment|NDims)\s*=", head)) and b"NDims" in head
 
 

@@ -32,7 +32,7 @@ _GZIP = b"\x1f\x8b"
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether the file begins like NIfTI-1 or NIfTI-2 (plain or gzip, either byte order), or is a pair's .img."""
+    """Whether the file begins like NIfTI-1 or NIfTI-2 (plain or gzip, either byte order), or is a pair's .img."""
     header = _header_of_pair(path)
     if header is not None:
         with open(header, "rb") as stream:

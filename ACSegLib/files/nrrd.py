@@ -39,7 +39,7 @@ _SPACES = {"right-anterior-superior": "RAS", "left-anterior-superior": "LAS", "l
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether the file begins with the NRRD magic."""
+    """Whether the file begins with the NRRD magic."""
     return head.startswith(b"NRRD000")
 
 

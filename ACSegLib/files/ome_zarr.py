@@ -33,7 +33,7 @@ _MIN_SIDE = 64
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether the folder holds Zarr metadata."""
+    """Whether the folder holds Zarr metadata."""
     return path.is_dir() and any((path / name).is_file() for name in _METADATA)
 
 

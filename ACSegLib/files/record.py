@@ -72,7 +72,7 @@ def parse(source: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 
 def fits(source: str | Mapping[str, Any] | None, shape: Sequence[int]) -> bool:
-    """Tell whether a record describes an image of as many voxels as an array of this shape has."""
+    """Whether a record describes an image of as many voxels as an array of this shape has."""
     size = (parse(source) or {}).get("size")
     return isinstance(size, list) and math.prod(size) == math.prod(shape)
 

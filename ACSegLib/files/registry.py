@@ -30,7 +30,7 @@ class Format(Protocol):
     LAYERS: bool
 
     def recognises(self, path: Path, head: bytes) -> bool:
-        """Tell whether the file (or folder) is of this format, from its first bytes."""
+        """Whether the file (or folder) is of this format, from its first bytes."""
         ...
 
     def read(self, path: Path, request: Request) -> Content:

@@ -16,7 +16,7 @@ _KEY = re.compile(r"Segment(\d+)_(\w+)$")
 
 
 def present(keys: Mapping[str, str]) -> bool:
-    """Tell whether the key/value pairs describe segments."""
+    """Whether the key/value pairs describe segments."""
     return any(_KEY.match(key) for key in keys) or "Segmentation_MasterRepresentation" in keys
 
 

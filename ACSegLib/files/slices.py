@@ -28,7 +28,7 @@ _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether it is a folder with at least one slice, or a single picture."""
+    """Whether it is a folder with at least one slice, or a single picture."""
     return bool(_slices(path)) if path.is_dir() else head.startswith(_MAGIC)
 
 

@@ -33,7 +33,7 @@ _OME_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Tell whether the file begins with a TIFF or BigTIFF magic of either byte order."""
+    """Whether the file begins with a TIFF or BigTIFF magic of either byte order."""
     return head[:4] in _MAGIC
 
 

@@ -85,7 +85,7 @@ def text_of(name: object) -> str:
 
 
 def is_stated(name: object) -> bool:
-    """Tell whether a file names a unit at all; "unknown" and the like name none."""
+    """Whether a file names a unit at all; "unknown" and the like name none."""
     return text_of(name).lower() not in _SILENT
 
 

@@ -27,7 +27,7 @@ class FillReport:
     slices : dict
         Axis -> labelled slices used, from 0.
     warnings : list of str
-        What a person should know.
+        What a user should know.
     segments : list of str
         Names of the segments of the labels.
     known_voxels : dict
@@ -71,7 +71,6 @@ class FillReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the keys of the run reports (``--json``)."""
         values = asdict(self)
-        values["forecast_dice"] = values.pop("cross_validation_dice")
         if self.left_out is None:
             del values["left_out"], values["prior_dice"]
         if self.changed_slices is None:

@@ -78,7 +78,7 @@ class Seeds:
     checksums : list of int
         Of the label planes along the primary axis: they tell which planes an edit changed.
     warnings : list of str
-        What a person should know.
+        What a user should know.
     """
 
     classes: np.ndarray
@@ -335,7 +335,7 @@ def count_classes(classes: np.ndarray, count: int) -> np.ndarray:
 def _warnings(
     classes: np.ndarray, table: list[tuple[int, ...]], slices: Mapping[str, Sequence[int]], labels: Segmentation
 ) -> list[str]:
-    """What a person should know about their labels."""
+    """What a user should know about their labels."""
     notes = []
     if not any((plane == UNKNOWN).any() for plane in classes):
         notes.append("every slice is labelled: there is nothing to fill.")

@@ -153,13 +153,13 @@ def _linear_guess(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def describe_volume(volume: Volume, side: int = 48) -> np.ndarray:
-    """Describe a volume by what a network sees of it: grey values, edges at two scales, and noise.
+    """Describe a volume by what a network sees of it: intensities, edges at two scales, and noise.
 
     Parameters
     ----------
     volume : Volume
     side : int
-        The volume is read at no more than about this many voxels a side.
+        The volume is read at no more than about this many voxels per side.
 
     Returns
     -------

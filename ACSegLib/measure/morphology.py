@@ -166,7 +166,7 @@ def measure_segmentation(
     factor : float
         Multiplied to the image (bead normalisation).
     segments : sequence of str, optional
-        Names to measure; all when left out.
+        Names to measure; default: all.
     progress : Progress, optional
 
     Returns

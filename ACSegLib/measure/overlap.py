@@ -205,8 +205,8 @@ def compare_segmentations(
     Returns
     -------
     list of dict
-        One row a segment: "segment", "status" ("both", "absent from result", "absent from truth", "absent from both"),
-        "unit", and the values of `compare_masks` as plain floats.
+        One row per segment: "segment", "status" ("both", "absent from result", "absent from truth", "absent from
+        both"), "unit", and the values of `compare_masks` as plain floats.
     """
     progress = progress or Progress()
     require_same_place(result, truth)

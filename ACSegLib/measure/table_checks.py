@@ -110,7 +110,7 @@ def _on_units(rows: Sequence[Row]) -> list[str]:
     if unknown:
         texts.append(
             f"{len(unknown)} volume(s) state no unit of length ({unknown[0]}), so that their values, marked px, are in "
-            "the numbers of the file; say with --file-unit what these are."
+            "the numbers of the file; state their unit with --file-unit."
         )
     if huge:
         texts.append(

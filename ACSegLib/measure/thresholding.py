@@ -48,7 +48,7 @@ class ThresholdSettings:
     classes : int
         Classes of multi-Otsu; all but the darkest are cell.
     keep : {"all", "largest", "central"}
-        Which connected parts to keep; "central" is the one nearest to the middle of the volume.
+        Which components to keep; "central" is the one nearest to the middle of the volume.
     minimum_voxels : int
         Smaller parts are dropped.
     fill_holes : bool
@@ -121,7 +121,7 @@ def _prepared(volume: Volume, settings: ThresholdSettings) -> tuple[np.ndarray, 
     if settings.smoothing:
         ndimage.gaussian_filter(image, settings.smoothing, output=image)
     if image.min() == image.max():
-        raise InputError(f"{volume.name!r} has one value throughout; there is nothing to threshold.")
+        raise InputError(f"{volume.name!r} has a single value; there is nothing to threshold.")
     return image, valid
 
 

@@ -28,11 +28,11 @@ def annotate(
     truth : Segmentation
         What the annotator sees.
     every : int
-        Distance between drawn slices.
+        Distance between labelled slices.
     axis : str
         Axis across the slices: "k", "j" or "i".
     first : int, optional
-        First drawn slice; half of `every` when left out (and the middle slice where there are fewer).
+        First labelled slice; half of `every` when left out (and the middle slice where there are fewer).
     shake : float
         Root mean square, in voxels, of the displacement of the outlines: a smooth field, drawn anew for every slice.
     seed : int
@@ -41,9 +41,9 @@ def annotate(
     Returns
     -------
     drawn : Segmentation
-        As `truth` on the drawn slices, 0 elsewhere.
+        As `truth` on the labelled slices, 0 elsewhere.
     slices : list of int
-        The drawn slices (some may hold no drawing: all background).
+        The labelled slices (some may hold no drawing: all background).
     """
     if axis not in AXES:
         raise InputError(f"axis must be one of k, j, i, not {axis!r}.")

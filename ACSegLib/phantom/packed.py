@@ -29,7 +29,7 @@ from ACSegLib.phantom.shapes import (
 )
 
 #: Share of the bore below which organelles' numbers are not scaled down further.
-_SMALLEST_CELL = 0.02
+_MIN_CELL = 0.02
 #: Candidates of which the next cell's centre is the one farthest from the others.
 _CANDIDATES = 12
 #: Cells are drawn this much beyond the field of view, as a part of its depth, so that some are cut.
@@ -276,7 +276,7 @@ class PackedSpecimen:
         self, rng: np.random.Generator, part: str, count: int, lac: float, low: float, high: float, depth: np.ndarray
     ) -> None:
         free = np.argwhere((self.parts == CODE["cytoplasm"]) & (depth < -low))
-        share = max(len(free) / self.parts.size, _SMALLEST_CELL)
+        share = max(len(free) / self.parts.size, _MIN_CELL)
         for _ in range(min(round(count * share / 0.1), 4 * count) if len(free) else 0):
             point, radius = free[rng.integers(len(free))], rng.uniform(low, high) * self.side
             tube = Tube(point[None].astype(float), np.array([radius]))

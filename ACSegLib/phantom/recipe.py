@@ -90,7 +90,7 @@ class Recipe:
     filopodia, beads, fragments : int or None
         How many; None takes the kind's number (filopodia).
     filopodia_radius : (float, float)
-        Range in voxels at 128 voxels a side; grows with the square root of the side.
+        Range in voxels at 128 voxels per side; grows with the square root of the side.
     bead_radius : (float, float)
         Range, as a fraction of the slice's shorter side.
     halo : float

@@ -20,16 +20,16 @@ _GLASS_FROM = 1.4
 _WALL_FROM = 0.5
 #: A wall is seen where the projection of the glass covers this share of the volume's depth somewhere.
 _UPRIGHT = 0.5
-#: LAC in 1/um that the cells of a twin have; only ratios of grey values can be estimated.
+#: LAC in 1/um that the cells of a twin have; only ratios of intensities can be estimated.
 _CYTOPLASM = 0.30
 #: Relative standard deviation by which the recipes of several twins differ from the estimate.
 _SPREAD = 0.06
-_FEWEST_VOXELS = 200
+_MIN_VOXELS = 200
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What was estimated of a tomogram; ratios are of grey values above vacuum.
+    """What was estimated of a tomogram; ratios are of intensities above vacuum.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Estimate:
     wall_thickness : float or None
         As a fraction of the bore.
     glass, medium : float or None
-        Over the cells' grey value; None where there is too little of it.
+        Over the cells' intensity; None where there is too little of it.
     filling : float or None
         Share of the bore that is cell.
     texture, noise : float
@@ -82,7 +82,7 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
     """
     from scipy.ndimage import binary_erosion, gaussian_filter
 
-    if np.count_nonzero(cells) < _FEWEST_VOXELS:
+    if np.count_nonzero(cells) < _MIN_VOXELS:
         raise InputError("no cells were found in the tomogram, so that nothing can be simulated like it.")
     image = np.asarray(image, np.float32)
     vacuum = float(np.percentile(image, 5))
@@ -95,7 +95,7 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
     if outside is not None and outside.any():  # a percentile alone may be the dark line at the glass
         cell, vacuum = cell + vacuum - float(np.median(image[outside])), float(np.median(image[outside]))
     free = binary_erosion(inside & ~cells & ~bead_mask & ~bright, iterations=2)
-    medium = float(np.median(image[free])) - vacuum if np.count_nonzero(free) > _FEWEST_VOXELS else None
+    medium = float(np.median(image[free])) - vacuum if np.count_nonzero(free) > _MIN_VOXELS else None
     contrast = cell - (medium or 0.0)
     inner = binary_erosion(cells, iterations=2)
     fine = image - gaussian_filter(image, 1.0)

@@ -124,8 +124,8 @@ def contact_sheet(
 ) -> None:
     """Write a contact sheet of a fill.
 
-    Columns show the image, the drawn slices, the outline of the result (and of the truth, dashed white, if given) and
-    the uncertainty; rows are slices, drawn and not, and at the bottom a cut across the slices on which lines mark
+    Columns show the image, the labelled slices, the outline of the result (and of the truth, dashed white, if given)
+    and the uncertainty; rows are slices, drawn and not, and at the bottom a cut across the slices on which lines mark
     where was drawn (solid) and where to draw next (dashed).
 
     Parameters
@@ -138,7 +138,7 @@ def contact_sheet(
     uncertainty : ndarray (k, j, i), uint8, optional
         0 is certain, 255 the least certain.
     slices : mapping
-        Axis ("k", "j", "i") to the drawn slices; the axis with the most of them is shown.
+        Axis ("k", "j", "i") to the labelled slices; the axis with the most of them is shown.
     suggested : sequence of int
         Where to draw next along that axis.
     rows : int
@@ -149,13 +149,13 @@ def contact_sheet(
     Raises
     ------
     InputError
-        If the grids differ or no drawn slice is named.
+        If the grids differ or no labelled slice is named.
     """
     for labels in (drawn, result, *([truth] if truth is not None else [])):
         require_same_grid(volume, labels)
     axis_name = max(slices, key=lambda name: len(slices[name]), default="")
     if axis_name not in style.AXES or not slices[axis_name]:
-        raise InputError(f"slices must name the drawn slices of axis k, j or i, not {dict(slices)!r}.")
+        raise InputError(f"slices must name the labelled slices of axis k, j or i, not {dict(slices)!r}.")
     axis = style.AXES.index(axis_name)
     drawn_slices = sorted(slices[axis_name])
     window = style.contrast_window(volume)
@@ -163,7 +163,7 @@ def contact_sheet(
     shown = _rows_to_show(sheet, result, max(2, rows))
     panels = ["image", "drawn", "result"] + (["uncertainty"] if uncertainty is not None else [])
     heights = [sheet.height(axis)] * len(shown) + [sheet.height(_cut_axis(axis))]
-    figure, grid = _grid(heights, len(panels), title or f"{volume.name}: drawn slices and fill")
+    figure, grid = _grid(heights, len(panels), title or f"{volume.name}: labelled slices and fill")
     for row, index in enumerate(shown):
         for column, panel in enumerate(panels):
             sheet.panel(grid[row][column], panel, axis, index)
@@ -259,7 +259,7 @@ def _legend(figure: Figure, result: Segmentation, sheet: _Sheet) -> None:
     if sheet.truth is not None:
         handles.append(Line2D([], [], color="white", lw=2.2, label="truth, where it differs", path_effects=edge))
     if sheet.slices:
-        handles.append(Line2D([], [], color="white", lw=1, label="drawn slice", path_effects=edge))
+        handles.append(Line2D([], [], color="white", lw=1, label="labelled slice", path_effects=edge))
     if sheet.suggested:
         handles.append(Line2D([], [], color=_SUGGESTED, lw=1.5, ls=_DASHES, label="draw next"))
     columns = min(len(handles), 6)

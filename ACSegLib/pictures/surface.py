@@ -28,7 +28,7 @@ raise SystemExit(0 if window.SupportsOpenGL() else 3)
 
 @functools.cache
 def can_render() -> bool:
-    """Tell whether VTK can render here, with a graphics card or in software.
+    """Whether VTK can render here, with a graphics card or in software.
 
     Tried in a process of its own, since a missing OpenGL library can end the process.
     """

@@ -44,7 +44,7 @@ def render(
 
 
 def _actor(mask: np.ndarray, colour: Colour, spacing: Sequence[float]) -> Any:
-    """Closed surface of a mask: flying edges on the labels, smoothed by a windowed sinc, which keeps thin parts."""
+    """Closed surface of a mask: flying edges, smoothed by a windowed sinc filter, which keeps thin structures."""
     from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter

@@ -25,8 +25,8 @@ _PAIRED = """
 _MORPHOLOGY = """
     Volume, surface area, sphericity and principal axes were measured per {kind}."""
 _THIN = """
-    Thin parts (filopodia) are what no ball of radius {radius} inside the cell covers; they were measured along their
-    skeletons."""
+    Thin structures (filopodia) are what no ball of radius {radius} inside the cell covers; they were measured along
+    their skeletons."""
 _BEADS = """
     The LAC of each volume was scaled such that the median of the polystyrene beads' interior is {reference}."""
 _GROUPS = """

@@ -58,7 +58,7 @@ def count_labelled_slices(
     counts : dict
         (axis, slice) -> labelled voxels of each segment.
     notes : list of str
-        What a person should know about the labels.
+        What a user should know about the labels.
 
     Raises
     ------

@@ -30,7 +30,7 @@ def unpack_volume(message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) 
 
 
 def pack_segmentation(segmentation: Segmentation, name: str, arrays: Arrays) -> Message:
-    """Put the label arrays into `arrays` as `name`, a number and a layer each, and give the rest."""
+    """Put the label arrays into `arrays` as `name` and a number, one per layer, and give the rest."""
     layers = []
     for number, layer in enumerate(segmentation.layers):
         layers.append(f"{name} {number}")

@@ -202,7 +202,7 @@ def _cleaned(prediction: Prediction, request: PredictRequest, progress: Progress
     if request.holes is None and (whole := request.model.segments_without_holes):
         if any(_is_mapped(layer) for layer in segmentation.layers):
             prediction.report["notes"].append(
-                "the labels do not fit in memory, so enclosed holes were not filled; --holes does it all the same"
+                "the labels do not fit in memory, so enclosed holes were not filled; use --holes to fill them"
             )
         else:
             holes = dict.fromkeys(whole, math.inf)

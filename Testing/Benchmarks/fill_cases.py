@@ -23,7 +23,7 @@ class Case:
     truth : ndarray of uint16, shape (k, j, i)
         Consecutive values, 0 is background.
     slices : dict
-        Drawn slices by axis ("k", "j" or "i").
+        Labelled slices by axis ("k", "j" or "i").
     scored : ndarray of bool, shape (k, j, i)
         Voxels on which results are compared with `truth`; the drawn ones are never among them.
     thin : ndarray of bool, optional
@@ -45,7 +45,7 @@ class Case:
 
     @property
     def labels(self) -> np.ndarray:
-        """The truth on the drawn slices, 0 elsewhere."""
+        """The truth on the labelled slices, 0 elsewhere."""
         return np.where(drawn_mask(self.truth.shape, self.slices), self.truth, 0).astype(self.truth.dtype)
 
     def job(self, folder: Path, **parameters: Any) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def phantom(
 
 
 def nuclei(data: Path) -> Iterator[Case]:
-    """Confocal nuclei, one label a nucleus, every 8th slice drawn."""
+    """Confocal nuclei, one label per nucleus, every 8th slice drawn."""
     import tifffile
 
     folder = data / "nuclei"
@@ -119,7 +119,7 @@ def nuclei(data: Path) -> Iterator[Case]:
 
 
 def root_cells(data: Path) -> Iterator[Case]:
-    """Plant cells with stained walls, one label a cell, every 6th slice drawn; the defective plane is not scored."""
+    """Plant cells with stained walls, one label per cell, every 6th slice drawn; the defective plane is not scored."""
     import h5py
 
     with h5py.File(data / "root_cells" / "sample_patch.h5") as file:
@@ -170,7 +170,7 @@ REAL = {"nuclei": nuclei, "root_cells": root_cells, "hippocampus": hippocampus, 
 
 
 def score(case: Case, result: np.ndarray) -> dict[str, Any]:
-    """Dice of each drawn label on the scored voxels, their mean, thin-structure recall, changed drawn voxels."""
+    """Dice of each drawn label on the scored voxels, their mean, thin-structure recall, changed labelled voxels."""
     drawn = drawn_mask(case.truth.shape, case.slices)
     truth, found = case.truth[case.scored].astype(np.int64), result[case.scored].astype(np.int64)
     size = int(max(truth.max(initial=0), found.max(initial=0), case.truth.max())) + 1

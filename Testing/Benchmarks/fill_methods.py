@@ -27,7 +27,7 @@ Prepared = tuple[Callable[[], Any], Callable[[Any], np.ndarray]]
 
 
 def drawn_mask(shape: tuple[int, ...], slices: dict[str, list[int]]) -> np.ndarray:
-    """Boolean array, True on the voxels of the drawn slices."""
+    """Boolean array, True on the voxels of the labelled slices."""
     mask = np.zeros(shape, bool)
     for axis, indices in slices.items():
         np.moveaxis(mask, "kji".index(axis), 0)[list(indices)] = True
@@ -54,7 +54,7 @@ def acseg(job: dict[str, Any], image: np.ndarray, labels: np.ndarray) -> Prepare
 
 
 def acseg_refill(job: dict[str, Any], image: np.ndarray, labels: np.ndarray) -> Prepared:
-    """ACSegLib.fill.refill after an edit of one drawn slice; the fill before it is not timed."""
+    """ACSegLib.fill.refill after an edit of one labelled slice; the fill before it is not timed."""
     from ACSegLib.fill import refill
     from ACSegLib.volume import Geometry, Segmentation
 
@@ -64,7 +64,7 @@ def acseg_refill(job: dict[str, Any], image: np.ndarray, labels: np.ndarray) -> 
     edited = indices[len(indices) // 2]
     changed = labels.copy()
     plane = np.moveaxis(changed, "kji".index(axis), 0)[edited]
-    # The edit: a band of one row in eight of the drawn slice becomes background.
+    # The edit: a band of one row in eight of the labelled slice becomes background.
     plane[plane.shape[0] // 2 : plane.shape[0] // 2 + plane.shape[0] // 8] = 0
     geometry = Geometry(spacing=tuple(job["spacing"]), unit=job["unit"])
     names = {value: f"label {value}" for value in range(1, int(labels.max()) + 1)}

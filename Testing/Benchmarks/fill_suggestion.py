@@ -20,7 +20,7 @@ _TARGET = 0.75
 def suggestion(bench: Bench) -> None:
     """Five phantoms: the share of the slices of even spacing (every 20th) that following the suggestions takes.
 
-    Dice is over the whole volume, drawn slices included, so that both ways are judged on the same voxels.
+    Dice is over the whole volume, labelled slices included, so that both ways are judged on the same voxels.
     """
     shares = []
     for seed in range(3 if bench.options.quick else 5):

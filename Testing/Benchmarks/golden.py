@@ -129,7 +129,7 @@ def refill_cases(image: Path, labels: Path) -> Checksums:
 
 
 def predict_cases(name: str, image: Path, folder: Path) -> Checksums:
-    """Predictions by the shipped model, by both backends and with each refinement of the surface."""
+    """Predictions by the pretrained model, by both backends and with each refinement of the surface."""
     result = folder / "predicted.nrrd"
     for backend in ("pytorch", "openvino"):
         for refinement in ("none", "walk"):

@@ -180,7 +180,7 @@ def after(seconds: float) -> Callable[[], bool]:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, nargs="+", default=[236], help="voxels a side, or along i, j and k")
+    parser.add_argument("--size", type=int, nargs="+", default=[236], help="voxels per side, or along i, j and k")
     parser.add_argument("--instant", action="store_true", help="a fill that answers at once, in the library's place")
     options = parser.parse_args()
     sides = options.size * 3 if len(options.size) == 1 else options.size

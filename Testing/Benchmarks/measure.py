@@ -138,7 +138,7 @@ def print_scale() -> None:
     row = ("472 x 472 x 491", len(rows), f"{seconds:.1f}", f"{work:.1f}", f"{after.ru_maxrss / 2**20:.2f}", load)
     print(markdown_table(header, [row]))
     for row in rows:
-        thin = f"{row['thin_parts']} thin parts of mean length {row['thin_part_mean_length']:.0f} nm"
+        thin = f"{row['thin_parts']} thin structures of mean length {row['thin_part_mean_length']:.0f} nm"
         print(f"  {row['segment']} {row['kind']} {row['cell']}: {row['voxels']} voxels, {thin}")
 
 

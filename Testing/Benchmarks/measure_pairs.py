@@ -97,8 +97,8 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000, help="pairs")
-    parser.add_argument("--size", type=int, default=64, help="voxels a side")
-    parser.add_argument("--workers", type=int, default=0, help="processes; 0: one a core")
+    parser.add_argument("--size", type=int, default=64, help="voxels per side")
+    parser.add_argument("--workers", type=int, default=0, help="processes; 0: one per core")
     parser.add_argument("--part", type=float, default=0.4, help="part of the pairs done when the second run is killed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="acseg-pairs-") as name:

@@ -9,7 +9,7 @@ speed      a network of base 16 at native resolution on a 472 x 472 x 491 volume
            arithmetic can be judged.
 memory     peak memory of predicting images of growing size that stay on the disk, with a limit that is smaller than the
            images (see ``predict_memory.py``).
-shipped    the model that ships with ACSeg on simulated cells that it was not trained on (five cell types, 128^3), and
+shipped    the pretrained model on simulated cells that it was not trained on (five cell types, 128^3), and
            on the hand-drawn planes of the real cell in a capillary, where the data folder has it: as ``acseg predict``
            does it, and without the walk.
 biomedisa  the two model files that Biomedisa wrote, against the labels and probabilities that Biomedisa gave.
@@ -40,14 +40,14 @@ from fill_methods import peak_memory  # noqa: E402
 
 #: Backend, seconds and GiB that the volume of full size may take; no memory is asked for on a GPU.
 ENGINES: dict[str, tuple[float, float | None]] = {"openvino": (90.0, 8.0), "pytorch": (240.0, 8.0), "cuda": (3.0, None)}
-#: Seeds of the simulated cells; the shipped model is trained on others.
+#: Seeds of the simulated cells; the pretrained model is trained on others.
 UNSEEN = range(90_001, 90_006)
 FULL_SIZE = (491, 472, 472)
 MARKS = {True: "ok", False: "MISSED", None: "not measured"}
 CLOSE_PROBABILITIES = 1e-5
-#: How the shipped model is run: as `acseg predict` does by itself, and its network alone.
+#: How the pretrained model is run: as `acseg predict` does by itself, and its network alone.
 SHIPPED_WAYS = {"auto": "with the walk", "none": "network alone"}
-LEAST_OF_SHIPPED = 0.95
+MIN_OF_PRETRAINED = 0.95
 #: Value of voxels that nobody labelled in the real cell's file.
 NOT_LABELLED = 2
 Line = tuple[str, str, str, str]
@@ -146,7 +146,7 @@ def memory(options: argparse.Namespace) -> list[Line]:
 
 
 def shipped(options: argparse.Namespace) -> list[Line]:
-    """Dice of the shipped model on unseen simulated cells, and on the planes of the real one."""
+    """Dice of the pretrained model on unseen simulated cells, and on the planes of the real one."""
     from ACSegLib.errors import FileError
     from ACSegLib.network.model.pretrained import open_model
     from ACSegLib.phantom import KINDS, simulate
@@ -154,7 +154,7 @@ def shipped(options: argparse.Namespace) -> list[Line]:
     try:
         model = open_model()
     except FileError as error:
-        return [("shipped model", "cytoplasm >= 0.95", str(error), MARKS[None])]
+        return [("pretrained model", "cytoplasm >= 0.95", str(error), MARKS[None])]
     lines: list[Line] = []
     cells: dict[str, list[float]] = {refine: [] for refine in SHIPPED_WAYS}
     for seed, kind in zip(UNSEEN, KINDS, strict=False):
@@ -164,19 +164,19 @@ def shipped(options: argparse.Namespace) -> list[Line]:
             dice = _dice(made.volume, made.truth.labels, np.ones(made.truth.shape, bool), model, refine)
             cells[refine].append(dice["cytoplasm"])
             told.append(way + " " + ", ".join(f"{name} {value:.3f}" for name, value in dice.items()))
-        harness.say(f"shipped model, {kind}: {'; '.join(told)}")
-        lines.append((f"shipped model, simulated {kind}, seed {seed}", "", "; ".join(told), ""))
+        harness.say(f"pretrained model, {kind}: {'; '.join(told)}")
+        lines.append((f"pretrained model, simulated {kind}, seed {seed}", "", "; ".join(told), ""))
     for refine, way in SHIPPED_WAYS.items():
         mean = fmean(cells[refine])
-        met = MARKS[mean >= LEAST_OF_SHIPPED] if refine == "auto" else ""
-        lines.append((f"shipped model, mean, {way}", f"cytoplasm >= {LEAST_OF_SHIPPED}", f"{mean:.4f}", met))
+        met = MARKS[mean >= MIN_OF_PRETRAINED] if refine == "auto" else ""
+        lines.append((f"pretrained model, mean, {way}", f"cytoplasm >= {MIN_OF_PRETRAINED}", f"{mean:.4f}", met))
     return [*lines, _real_cell(options, model)]
 
 
 def _real_cell(options: argparse.Namespace, model: Any) -> Line:
     from ACSegLib.files import open_segmentation, open_volume
 
-    case = "shipped model, sxt_cell_in_capillary"
+    case = "pretrained model, sxt_cell_in_capillary"
     data = harness.data_folder(options.data)
     if data is None or not (data / "sxt_cell_in_capillary").is_dir():
         return (case, "as measured", "data set not found: see --data", MARKS[None])
@@ -261,12 +261,12 @@ def main() -> int:
     parser.add_argument("--size", type=_sizes, default=FULL_SIZE, help="voxels k,j,i (default: 491,472,472)")
     parser.add_argument("--memory-limit", type=float, default=1.0, metavar="GIB", help="for memory (default: 1)")
     parser.add_argument(
-        "--memory-sizes", type=int, nargs="+", default=(384, 640), metavar="N", help="voxels a side for memory"
+        "--memory-sizes", type=int, nargs="+", default=(384, 640), metavar="N", help="voxels per side for memory"
     )
     parser.add_argument("--first", type=Path, metavar="MODEL", help="first network for surface; else trained here")
     parser.add_argument("--minutes", type=float, default=10.0, help="of the first training for surface")
     parser.add_argument("--coarse", type=float, default=472 / 256, help="scaling-down of that training, the paper's")
-    parser.add_argument("--surface-size", type=int, default=96, help="voxels a side of the cells for surface")
+    parser.add_argument("--surface-size", type=int, default=96, help="voxels per side of the cells for surface")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write machine and lines")
     parser.add_argument("--child", choices=list(ENGINES), help=argparse.SUPPRESS)

@@ -5,7 +5,7 @@
 statistics   of every real and simulated volume, by one rule: glass, wall, share of the bore, medium, spread inside the
              cell, noise. Real volumes have the masks that come with them (threshold, or labelled planes); simulated
              ones their truth. Ranges over the simulated volumes are the 10th to the 90th percentile.
-classifier   a random forest on 2D patches of 24 pixels (grey values in units of the patch's own spread, gradients and
+classifier   a random forest on 2D patches of 24 pixels (intensities in units of the patch's own spread, gradients and
              power spectrum), trained and scored by cross-validation over sources: no volume is on both sides. Balanced
              accuracy 0.5 means that real and simulated cannot be told apart, 1.0 that they always can.
 
@@ -82,7 +82,7 @@ def real_sources(data: Path) -> Iterator[Source]:
 
 
 def simulated_sources(count: int, size: int) -> Iterator[Source]:
-    """Packed cells in capillaries, which no training of the shipped model used."""
+    """Packed cells in capillaries, which no training of the pretrained model used."""
     from ACSegLib.phantom import simulate, vary_packed
 
     for seed in range(FIRST_SEED, FIRST_SEED + count):
@@ -206,7 +206,7 @@ def main() -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--volumes", type=int, default=24, help="simulated volumes")
-    parser.add_argument("--size", type=int, default=64, help="voxels a side of the simulated volumes")
+    parser.add_argument("--size", type=int, default=64, help="voxels per side of the simulated volumes")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a contact sheet of all volumes")
     options = parser.parse_args()

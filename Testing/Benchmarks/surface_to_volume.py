@@ -2,8 +2,8 @@
 
 In the paper the ratio of predicted cells differs from the truth's (p = 0.0015), since scaling volumes to 256^3 loses
 fine filopodia. Here cells with filopodia are simulated, so that the truth is known, and volume and ratio are compared,
-paired, for: labels filled between drawn slices; a network on down-scaled volumes; a network at native resolution; the
-same with the refinement network; the same with a walk from the sure voxels. A second table says where the
+paired, for: labels filled between labelled slices; a network on down-scaled volumes; a network at native resolution;
+the same with the refinement network; the same with a walk from the certain voxels. A second table says where the
 ratio's error comes from. Every stage keeps its files, so a stopped run goes on (a training from its checkpoint); other
 settings need another folder.
 
@@ -286,7 +286,7 @@ def main() -> None:
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
     parser.add_argument("--cells", type=int, default=20, help="test cells")
     parser.add_argument("--train", type=int, default=20, help="training cells")
-    parser.add_argument("--size", type=int, default=128, help="voxels a side")
+    parser.add_argument("--size", type=int, default=128, help="voxels per side")
     parser.add_argument("--filopodia", type=int, default=None, help="filopodia of a cell; the cell type's by default")
     parser.add_argument("--every", type=int, default=10, help="every n-th slice is drawn")
     parser.add_argument("--shake", type=float, default=0.0, help="error of the drawing hand, voxels")

@@ -36,12 +36,12 @@ from harness import data_folder, machine, markdown_table, say  # noqa: E402
 
 CASES = ("hippocampus", "phantoms", "gpu", "robustness")
 LABELS = ("dense", "sparse", "filled")
-#: Minutes and voxels a side that the targets are meant for.
+#: Minutes and voxels per side that the targets are meant for.
 HIPPOCAMPUS_MINUTES, PHANTOM_MINUTES, PHANTOM_SIZE = (1.0, 6.0), 10.0, 96
-LEAST_AFTER_ONE_MINUTE, LEAD_OVER_NNUNET = 0.86, 0.02
-LEAST_ON_PHANTOMS = {"cytoplasm": 0.97, "bead": 0.90}
+MIN_AFTER_ONE_MINUTE, LEAD_OVER_NNUNET = 0.86, 0.02
+MIN_ON_PHANTOMS = {"cytoplasm": 0.97, "bead": 0.90}
 BEHIND_DENSE = {"sparse": 0.02, "filled": 0.01}
-LEAST_SPEED_OVER_NNUNET, LEAST_BUSY = 1.3, 90.0
+MIN_SPEED_OVER_NNUNET, MIN_BUSY = 1.3, 90.0
 GPU_SIDE, GPU_STEPS = 128, 150
 MARKS = {True: "ok", False: "MISSED", None: "not measured"}
 Rows = dict[str, dict[str, Any]]
@@ -112,9 +112,9 @@ def targets(rows: Rows) -> list[Line]:
     wanted = peer["mean"] + LEAD_OVER_NNUNET if "mean" in peer else None
     against = "nnU-Net v2 in the same minutes" + (f" ({peer['mean']:.3f})" if wanted else "")
     dense = rows.get("phantoms dense")
-    asked = ", ".join(f"{name} >= {value}" for name, value in LEAST_ON_PHANTOMS.items())
+    asked = ", ".join(f"{name} >= {value}" for name, value in MIN_ON_PHANTOMS.items())
     found: list[tuple[str, str, Mapping[str, Any] | None, Callable[[Any], bool | None]]] = [
-        ("hippocampus, 1 minute", f"mean Dice >= {LEAST_AFTER_ONE_MINUTE}", one, _mean_of(LEAST_AFTER_ONE_MINUTE)),
+        ("hippocampus, 1 minute", f"mean Dice >= {MIN_AFTER_ONE_MINUTE}", one, _mean_of(MIN_AFTER_ONE_MINUTE)),
         ("hippocampus, 6 minutes", f"mean Dice >= {against} + {LEAD_OVER_NNUNET}", six, _mean_of(wanted)),
         ("phantoms, dense labels, 10 minutes", asked, dense, _good_phantoms),
     ]
@@ -122,7 +122,7 @@ def targets(rows: Rows) -> list[Line]:
         target = f"each Dice within {allowed} of dense labels"
         judge = partial(_close, dense=dense, allowed=allowed)
         found.append((f"phantoms, {kind} labels, 10 minutes", target, rows.get(f"phantoms {kind}"), judge))
-    target = f">= {LEAST_SPEED_OVER_NNUNET} x nnU-Net's PlainConvUNet, GPU busy >= {LEAST_BUSY:.0f} %"
+    target = f">= {MIN_SPEED_OVER_NNUNET} x nnU-Net's PlainConvUNet, GPU busy >= {MIN_BUSY:.0f} %"
     judge = partial(_fast, peer=rows.get("GPU nnU-Net"))
     found.append(("training step, base 32, 128^3 patches, one GPU", target, rows.get("GPU ACSeg"), judge))
     robust = "resume, 2 processes, damaged and crafted files, memory and disk"
@@ -149,7 +149,7 @@ def _as_meant(row: Mapping[str, Any]) -> bool:
 def _good_phantoms(row: Mapping[str, Any]) -> bool | None:
     if not _as_meant(row):
         return None
-    return all(row["dice"].get(name, 0.0) >= least for name, least in LEAST_ON_PHANTOMS.items())
+    return all(row["dice"].get(name, 0.0) >= least for name, least in MIN_ON_PHANTOMS.items())
 
 
 def _close(row: Mapping[str, Any], dense: Mapping[str, Any] | None, allowed: float) -> bool | None:
@@ -161,8 +161,8 @@ def _close(row: Mapping[str, Any], dense: Mapping[str, Any] | None, allowed: flo
 def _fast(row: Mapping[str, Any], peer: Mapping[str, Any] | None) -> bool | None:
     if peer is None or "error" in peer or row["device"] != "cuda" or row["busy"] is None:
         return None
-    enough = row["patches_per_s"] >= LEAST_SPEED_OVER_NNUNET * peer["patches_per_s"]
-    return bool(enough and row["busy"] >= LEAST_BUSY)
+    enough = row["patches_per_s"] >= MIN_SPEED_OVER_NNUNET * peer["patches_per_s"]
+    return bool(enough and row["busy"] >= MIN_BUSY)
 
 
 def rows_table(rows: Rows) -> str:
@@ -183,7 +183,7 @@ def arguments() -> argparse.Namespace:
         "--minutes", type=float, nargs="+", default=HIPPOCAMPUS_MINUTES, help="lengths of the hippocampus runs"
     )
     parser.add_argument("--phantom-minutes", type=float, default=PHANTOM_MINUTES)
-    parser.add_argument("--size", type=int, default=PHANTOM_SIZE, help="voxels a side of the phantoms")
+    parser.add_argument("--size", type=int, default=PHANTOM_SIZE, help="voxels per side of the phantoms")
     parser.add_argument("--labels", nargs="+", choices=LABELS, default=list(LABELS))
     parser.add_argument("--nnunet", metavar="PYTHON", help="interpreter with nnunetv2")
     parser.add_argument("--data", help="folder of the real volumes (default: ACSEG_DATA, ../shared/data)")

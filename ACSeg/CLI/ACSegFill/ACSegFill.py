@@ -1,5 +1,5 @@
 #!/usr/bin/env python-real
-"""CLI module: fill the volume between drawn slices.
+"""CLI module: fill the volume between labelled slices.
 
 Run by Slicer with its own Python, or by any Python that has ACSeg's packages: see --help.
 """

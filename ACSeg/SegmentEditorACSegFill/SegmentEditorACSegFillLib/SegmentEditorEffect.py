@@ -51,7 +51,7 @@ EDIT_DELAY = 1000
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
-    """Fills all visible segments between drawn slices, with a preview that is refilled after edits."""
+    """Fills all visible segments between labelled slices, with a preview that is refilled after edits."""
 
     def __init__(self, scriptedEffect):
         scriptedEffect.name = "ACSeg random walk fill"  # never translated
@@ -103,7 +103,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             "<ul><li>Only visible segments take part. Hidden segments and masked voxels are never changed, nor is "
             "what you drew.</li>"
             "<li>Correct a few slices while the preview is shown: only the part around them is filled again.</li>"
-            "<li><b>Suggest slices</b> says where one more drawn slice helps most.</li>"
+            "<li><b>Suggest slices</b> says where one more labelled slice helps most.</li>"
             "<li><b>Apply</b> puts the preview into the segmentation; undo takes it back.</li></ul></html>"
         )
 

@@ -133,7 +133,7 @@ def requireBackground(options: Mapping[str, Any], drawn: Segmentation) -> None:
 
 
 def _requireCommonGrid(scriptedEffect: Any, volumeNode: Any, segmentationNode: Any) -> None:
-    """Refuse a segmentation whose voxels are not those of the volume: drawn voxels could not be kept exactly."""
+    """Refuse a segmentation whose voxels are not those of the volume: labelled voxels could not be kept exactly."""
     if not _haveCommonGrid(scriptedEffect.referenceGeometryImage(), volumeNode, segmentationNode):
         raise InputError(
             _(

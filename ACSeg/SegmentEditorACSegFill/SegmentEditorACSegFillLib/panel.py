@@ -6,7 +6,7 @@ from typing import Any
 
 import ctk
 import qt
-from ACSegPanels.filling import forecast, forecastHelp
+from ACSegPanels.filling import crossValidation, crossValidationHelp
 from ACSegPanels.sliceguide import SliceGuide
 from slicer.i18n import tr as _
 
@@ -80,11 +80,11 @@ class EffectPanel:
         self.messageLabel = qt.QLabel()
         self.messageLabel.objectName = "ACSegFillMessage"
         self.messageLabel.wordWrap = True
-        self.forecastLabel = qt.QLabel()
-        self.forecastLabel.objectName = "ACSegFillForecast"
-        self.forecastLabel.wordWrap = True
-        self.forecastLabel.setToolTip(forecastHelp())
-        for widget in (self.progressBar, self.messageLabel, self.forecastLabel):
+        self.crossValidationLabel = qt.QLabel()
+        self.crossValidationLabel.objectName = "ACSegFillCrossValidation"
+        self.crossValidationLabel.wordWrap = True
+        self.crossValidationLabel.setToolTip(crossValidationHelp())
+        for widget in (self.progressBar, self.messageLabel, self.crossValidationLabel):
             self._host.addOptionsWidget(widget)
         self.showMessage("")
 
@@ -115,7 +115,7 @@ class EffectPanel:
         self.fillButton.text = _("Update") if preview else _("Fill")
         self.fillButton.enabled = not running and not missing
         self.fillButton.toolTip = missing or (
-            _("A fill is running.") if running else _("Fill the visible segments between the drawn slices.")
+            _("A fill is running.") if running else _("Fill the visible segments between the labelled slices.")
         )
         self.cancelButton.enabled = running or preview
         self.cancelButton.toolTip = (
@@ -129,8 +129,10 @@ class EffectPanel:
         self.applyButton.toolTip = (
             _("Put the preview into the segmentation.") if ready else _("Press Fill first, and wait until it is done.")
         )
-        self.forecastLabel.text = forecast(effect.outcome) if preview and effect.outcome is not None else ""
-        self.forecastLabel.setVisible(bool(self.forecastLabel.text))
+        self.crossValidationLabel.text = (
+            crossValidation(effect.outcome) if preview and effect.outcome is not None else ""
+        )
+        self.crossValidationLabel.setVisible(bool(self.crossValidationLabel.text))
         self.progressBar.setVisible(running)
         if not running:
             self.progressBar.value = 0

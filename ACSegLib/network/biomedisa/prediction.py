@@ -84,8 +84,8 @@ def predict_like_biomedisa(
     needed = int(4 * np.prod(padded) * (classes + 3))
     if available_memory is not None and needed > available_memory:
         raise MemoryLimitError(
-            f"Biomedisa's way needs {needed / 2**30:.1f} GiB for {size} voxels and {available_memory / 2**30:.1f} GiB "
-            "are free; use --native, which works through the volume piece by piece."
+            f"the method of Biomedisa needs {needed / 2**30:.1f} GiB for {size} voxels, and "
+            f"{available_memory / 2**30:.1f} GiB are free; use --native, which processes the volume in tiles."
         )
     stages = progress.stages(scale=2, predict=93, scale_back=5)
     stages.scale(0.0, "scaling the image")
@@ -200,7 +200,7 @@ def _finite(image: np.ndarray, notes: list[str]) -> np.ndarray:
         return image
     if not good.any():
         raise InputError("the image holds no finite value; check how it was written.")
-    notes.append(f"{np.count_nonzero(~good)} voxels are not finite; they were taken as the mean")
+    notes.append(f"{np.count_nonzero(~good)} voxels are not finite; they were replaced by the mean")
     return np.where(good, image, image.mean(where=good, dtype=np.float64)).astype(np.float32)
 
 

@@ -1,6 +1,6 @@
 """Layers that are faster on a CPU in float32; same weights and results as torch's own.
 
-Three facts of torch (2.13) cost a batch of one about a third of its time on a CPU:
+Three properties of torch (2.13) cost a batch of one about a third of its time on a CPU:
 
 - Convolutions of one image whose channels x k x j is 20480 or less go to a plain im2col routine, two to five times
   slower than oneDNN (``ConvParams::use_mkldnn`` in ``aten/src/ATen/native/Convolution.cpp``).

@@ -12,7 +12,7 @@ the JSON header:
 ``segments``       list of name, value, colour, terminology, in the order of the output channels (after background)
 ``spacing``        voxel size (i, j, k) the network was trained at, in ``unit``; null when it was trained on voxels
 ``unit``           "nm", "um", "mm", ..., or "px"
-``card``           what a person should know: training data checksums, versions, validation Dice, licence, date, text
+``card``           what a user should know: training data checksums, versions, validation Dice, licence, date, text
 ================== =============================================================================================
 """
 

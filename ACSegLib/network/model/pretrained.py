@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 NAME = "cytoplasm.acseg"
 
 
-def shipped_model() -> Path:
-    """Path of the shipped model: cytoplasm = 1, bead = 2.
+def pretrained_model() -> Path:
+    """Path of the pretrained model: cytoplasm = 1, bead = 2.
 
     It lies in Resources/Models beside ACSegLib in a source checkout and among Slicer's scripted modules, and in
     share/acseg/models of a Python installation.
@@ -30,11 +30,11 @@ def shipped_model() -> Path:
     for path in (beside, installed):
         if path.is_file():
             return path
-    raise FileError(f"the model that ships with ACSeg is missing ({beside}); install ACSeg again, or give a model: -m.")
+    raise FileError(f"the pretrained model of ACSeg is missing ({beside}); install ACSeg again, or give a model: -m.")
 
 
 def open_model(path: str | None = None, *, arrays: bool = False) -> Model:
-    """Open a model: a file of ACSeg or of Biomedisa (.h5), told apart by content; None opens the shipped one.
+    """Open a model: a file of ACSeg or of Biomedisa (.h5), told apart by content; None opens the pretrained one.
 
     Parameters
     ----------
@@ -50,5 +50,5 @@ def open_model(path: str | None = None, *, arrays: bool = False) -> Model:
     from ACSegLib.network.model.model_file import load_model
 
     if path is None:
-        return load_model(shipped_model(), arrays=arrays)
+        return load_model(pretrained_model(), arrays=arrays)
     return import_biomedisa(path) if is_biomedisa_file(path) else load_model(path, arrays=arrays)

@@ -99,7 +99,7 @@ class NetworkSpec:
             raise InputError(f"a network of {len(self.filters)} levels needs as many {key}, not {len(rows)}.")
         for row in rows:
             if len(row) != 3 or any(value not in allowed for value in row):
-                raise InputError(f"network {key} must be three of {allowed} a level, not {row!r}.")
+                raise InputError(f"network {key} must be three of {allowed} per level, not {row!r}.")
 
     @property
     def overlapping(self) -> bool:

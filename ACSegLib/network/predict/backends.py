@@ -49,7 +49,7 @@ class Backend(Protocol):
         ACSegLib.compute.OutOfMemory
             If the tile does not fit.
         Cancelled
-            If the person has asked to stop.
+            If the user has asked to stop.
         """
         ...
 
@@ -153,7 +153,7 @@ def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
 
 
 def openvino_is_installed() -> bool:
-    """Tell whether OpenVINO can be imported."""
+    """Whether OpenVINO can be imported."""
     return importlib.util.find_spec("openvino") is not None
 
 
@@ -200,7 +200,7 @@ class _PyTorch:
             return result.float().numpy() if kind == "cpu" else result.float()
 
     def _arithmetic(self) -> contextlib.AbstractContextManager[None]:
-        """Have float32 mean float32: convolutions on CUDA take TF32, which has 10 bits of mantissa, by themselves."""
+        """Make float32 mean float32: otherwise convolutions on CUDA use TF32, which has 10 bits of mantissa."""
         import torch
 
         cudnn = torch.backends.cudnn

@@ -38,7 +38,7 @@ class Prediction:
     segmentation : Segmentation
         On the image's grid.
     probabilities : ndarray of float16, shape (channels, k, j, i), or None
-        By output channel: background first (softmax), or one a segment (sigmoid). Memory-mapped.
+        By output channel: background first (softmax), or one per segment (sigmoid). Memory-mapped.
     report : dict
         Backend, precision, tiles, working grid, seconds, notes; plain JSON values.
     """
@@ -79,7 +79,7 @@ def predict(
     MemoryLimitError
         If not even the smallest tile fits in memory.
     Cancelled
-        If the person has asked to stop.
+        If the user has asked to stop.
     """
     settings, progress = settings or PredictionSettings(), progress or Progress()
     clock = time.perf_counter()
@@ -133,7 +133,7 @@ def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes:
         shape = reduced
     elif model.spacing is not None and settings.resample:
         if volume.geometry.unit == "px" or model.unit == "px":
-            notes.append("the image tells no voxel size; it was taken to be that of the training")
+            notes.append("the image has no voxel size; that of the training is assumed")
         else:
             _check_spacing(volume, model)
             shape = shape_at(shape, volume.geometry, model.spacing, model.unit)
@@ -170,4 +170,4 @@ def _note_not_finite(array: np.ndarray, notes: list[str]) -> None:
     if array.dtype.kind == "f":
         count = sum(block.size - int(np.count_nonzero(np.isfinite(block))) for block in blocks(array))
         if count:
-            notes.append(f"{count} voxels are not finite; they were taken as the mean")
+            notes.append(f"{count} voxels are not finite; they were replaced by the mean")

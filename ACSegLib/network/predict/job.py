@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: What reading, backend and statistics take, whatever the image; of the rest a quarter is freed memory that is held.
 _FIXED_BYTES = 512 << 20
 #: Mean entropy up to which the network is sure, and the inverted image is not tried; and the ratio of the inverted
-#: image's to the image's below which the contrast is taken as inverted. Measured by ``shipped_model.py --cases
+#: image's to the image's below which the contrast is taken as inverted. Measured by ``pretrained_model.py --cases
 #: inverted``: 0.04 to 0.2 and a ratio over 2 for tomograms with a wall, 0.2 to 0.4 and a ratio under 0.4 inverted.
 SURE, INVERTED = 0.15, 0.45
 Normalise = Callable[[np.ndarray], np.ndarray]
@@ -244,7 +244,7 @@ def run_turned(
         if doubt_of_other < INVERTED * doubt:
             probabilities = other
             notes.append(
-                "the contrast looks inverted (dark is absorbing), so the image was predicted with its grey values "
+                "the contrast looks inverted (dark is absorbing), so the image was predicted with its intensities "
                 "inverted; if that is wrong, use --contrast bright"
             )
         elif doubt_of_other < doubt:

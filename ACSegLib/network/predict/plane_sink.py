@@ -27,7 +27,7 @@ Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 def labels_on_disk(size: int, limit: int | None = None) -> bool:
-    """Tell whether labels of `size` bytes are kept in a mapped file instead of memory, of which `limit` may be used."""
+    """Whether labels of `size` bytes are kept in a mapped file instead of memory, of which `limit` may be used."""
     return size > _LABELS_SHARE * (limit or usable_memory())
 
 

@@ -1,4 +1,4 @@
-"""What a person can choose about a prediction."""
+"""What a user can choose about a prediction."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class PredictionSettings:
     resample : bool
         Bring the image to the voxel size of the training.
     thin : float, optional
-        Probability from which a voxel in a thin part belongs to its segment, up to 0.5: as everywhere; None: what the
-        model's calibration found. See `ACSegLib.postprocess.thin_structures`.
+        Probability from which a voxel in a thin structure belongs to its segment, up to 0.5; None: that of the model's
+        calibration. See `ACSegLib.postprocess.thin_structures`.
     contrast : {"auto", "bright", "dark"}
-        Which grey values absorb. "auto": bright ones, unless the network is far surer of the inverted image (models
+        Which intensities absorb. "auto": bright ones, unless the network is far surer of the inverted image (models
         with a canonical orientation alone).
     memory_limit : int, optional
         Bytes that may be used, the image not counted; None: 70 % of what is free.

@@ -57,8 +57,8 @@ class RefinementTraining:
     device : str
         "auto", "cpu" or "cuda".
     sparse, missing, ignore : str
-        As for the first training: drawn slices alone count where labels are sparse; what a segment without a row in a
-        volume's table means; regions to leave out.
+        As for the main network: only labelled slices count where labels are sparse; what a segment without a row in
+        the table of a volume means; ignored regions.
     """
 
     minutes: float = 10.0
@@ -119,7 +119,7 @@ def train_refinement_network(
     InputError
         If no volume has a surface to learn from.
     Cancelled
-        If the person has asked to stop.
+        If the user has asked to stop.
     """
     import torch
 

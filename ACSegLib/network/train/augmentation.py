@@ -36,7 +36,7 @@ class Augmentation:
     elastic, bending : float
         Probability; largest displacement as a part of the patch's side.
     gamma, contrast, noise, blur : float
-        Probabilities of grey value changes.
+        Probabilities of intensity changes.
     missing_wedge, rings, streaks, low_dose : float
         Probabilities of tomographic artefacts (`ACSegLib.network.train.artefacts`).
     """
@@ -134,7 +134,7 @@ def _exchange_axes(
 
 
 def change_intensities(image: torch.Tensor, settings: Augmentation, generator: torch.Generator) -> torch.Tensor:
-    """Change grey values and add artefacts at random; shape (1, k, j, i) is kept."""
+    """Change intensities and add artefacts at random; shape (1, k, j, i) is kept."""
     import torch
 
     def happens(probability: float) -> bool:
@@ -162,7 +162,7 @@ def change_intensities(image: torch.Tensor, settings: Augmentation, generator: t
 
 
 def gamma(image: torch.Tensor, exponent: float, inverted: bool = False) -> torch.Tensor:
-    """Bend the grey values by a power, keeping their range, mean and deviation."""
+    """Bend the intensities by a power, keeping their range, mean and deviation."""
     source = -image if inverted else image
     low, high = source.min(), source.max()
     bent = ((source - low) / (high - low).clamp_min(1e-6)).clamp(0, 1) ** exponent

@@ -1,8 +1,8 @@
-"""Calibration: an offset a segment, so that outlines lie where the truth has them, and a threshold for thin parts.
+"""Calibration: an offset a segment, so that outlines lie where the truth has them, and a threshold for thin structures.
 
 Class weights and soft Dice teach a network in few steps to find what is rare, and to claim too much around all of it:
-its segments come out a few percent too large. After the training one offset a segment is therefore added to the bias of
-the network's heads, that with the best Dice on volumes held back: what "logit adjustment" (Menon et al., ICLR 2021)
+its segments come out a few percent too large. After the training one offset per segment is therefore added to the bias
+of the network's heads, that with the best Dice on volumes held back: what "logit adjustment" (Menon et al., ICLR 2021)
 takes from the class frequencies is measured instead.
 
 Every offset is tried at once: the margin by which a segment wins or loses is counted in bins, for all voxels and for
@@ -203,7 +203,7 @@ def middle(case: Prepared, most: int) -> Prepared:
 def shift_heads(
     spec: NetworkSpec, weights: Mapping[str, torch.Tensor], offsets: Sequence[float]
 ) -> dict[str, torch.Tensor]:
-    """Weights with the offsets (one a segment) added to the biases of all heads."""
+    """Weights with the offsets (one per segment) added to the biases of all heads."""
     import torch
 
     shifted = dict(weights)

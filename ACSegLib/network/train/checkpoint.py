@@ -35,7 +35,7 @@ class State:
     losses : list of float
         Of the steps of the epoch that is under way.
     history : list of dict
-        One row an epoch.
+        One row per epoch.
     best_dice : float or None
         Mean validation Dice of the best weights.
     best : dict
@@ -51,7 +51,7 @@ class State:
     choices : dict
         Settings that decide the course of the training, so that a resumed one cannot change them unnoticed.
     notes : list of str
-        What happened that a person should know.
+        What happened that a user should know.
     """
 
     step: int = 0

@@ -38,7 +38,7 @@ class Case:
     Parameters
     ----------
     name : str
-        Shown to people.
+        Shown to the user.
     open_image, open_labels : callable
         Give the Volume and the Segmentation, on one grid.
     source : dict
@@ -63,11 +63,11 @@ class Prepared:
     Parameters
     ----------
     name : str
-        Shown to people.
+        Shown to the user.
     image : ndarray, shape (k, j, i), float32
         Resampled and normalised; maybe memory-mapped.
     target : ndarray, shape (C, k, j, i), uint8
-        Softmax: C is 1, values are 0 (background), 1..n (rows of the table), `IGNORE`. Sigmoid: one channel a segment
+        Softmax: C is 1, values are 0 (background), 1..n (rows of the table), `IGNORE`. Sigmoid: one channel per segment
         with 0, 1, `IGNORE`.
     known : ndarray, shape (n,), bool
         Segments that this case tells of; the others may hide in its background.
@@ -102,7 +102,7 @@ def name_key(name: str) -> str:
 
 
 def is_ignored(segment: Segment, ignore: str = IGNORE_NAME) -> bool:
-    """Tell whether a segment marks a region to leave out, by its name or its value."""
+    """Whether a segment marks a region to leave out, by its name or its value."""
     if name_key(segment.name) == name_key(ignore) or str(segment.value) == ignore.strip():
         return True
     return role_of(segment.name) == "ignore"
@@ -136,7 +136,7 @@ def join_tables(tables: Iterable[Sequence[Segment]], ignore: str = IGNORE_NAME) 
             used_values.add(value)
             used_colours.add(colour)
     if not rows:
-        raise InputError("no label volume has a segment; draw at least one.")
+        raise InputError("no label volume has a segment; label at least one.")
     if len(rows) > MAX_SEGMENTS:
         raise InputError(
             f"the label volumes have {len(rows)} different segments; at most {MAX_SEGMENTS} can be trained."
@@ -161,7 +161,7 @@ def union(segmentation: Segmentation, segments: Iterable[Segment]) -> np.ndarray
 
 
 def really_overlap(segmentation: Segmentation, ignore: str = IGNORE_NAME) -> bool:
-    """Tell whether any voxel belongs to segments of two names (regions to leave out aside)."""
+    """Whether any voxel belongs to segments of two names (regions to leave out aside)."""
     if not segmentation.overlapping:
         return False
     count = np.zeros(segmentation.shape, np.uint8)
@@ -259,7 +259,7 @@ def encode_labels(
 def resample_target(target: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Resample a target to another grid over the same space, nearest voxel.
 
-    Where several planes fall on one, the one with most known voxels is taken, so that thin drawn slices survive.
+    Where several planes fall on one, the one with most known voxels is taken, so that thin labelled slices survive.
     """
     for axis in range(3):
         size, wanted = target.shape[axis + 1], shape[axis]

@@ -71,7 +71,7 @@ def adapt_head(
 def plan_from_model(plan: Plan, model: Model, spec: NetworkSpec, available_bytes: int) -> Plan:
     """Put the model's network, spacing and preprocessing into a plan made for the data.
 
-    Of an imported model only the grey values' range is kept: it goes on in our way, and predicts in our way afterwards.
+    Of an imported model only the intensities' range is kept: it goes on in our way, and predicts in our way afterwards.
     What was asked for (patch, voxel size, normalisation) goes before what the model has, but for the network itself.
     """
     asked = {key for key, reason in plan.reasons.items() if reason.startswith("asked for")}

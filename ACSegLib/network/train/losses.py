@@ -44,7 +44,7 @@ class SegmentationLoss:
         outputs : torch.Tensor or list of torch.Tensor
             Logits (N, C, k, j, i); a list holds coarser ones after the first, each counting half of the one before.
         target : torch.Tensor, shape (N, 1, k, j, i) or (N, C, k, j, i), uint8
-            Classes (softmax) or one mask a segment (sigmoid), with `IGNORE`.
+            Classes (softmax) or one mask per segment (sigmoid), with `IGNORE`.
         known : torch.Tensor, shape (N, segments), bool, optional
             Segments that each image's labels tell of.
 

@@ -1,4 +1,4 @@
-"""What a person can choose about a training, and the devices it runs on."""
+"""What a user can choose about a training, and the devices it runs on."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class TrainingSettings:
         if self.patience is None:
             self.patience = PRESET_PATIENCE[self.preset]
         if self.resume and self.checkpoint is None:
-            raise InputError("resume needs the checkpoint to go on from.")
+            raise InputError("resume needs a checkpoint to continue from.")
 
     def choices(self) -> dict[str, Any]:
         """The settings that decide the course of the training, and what of the plan is overridden, as JSON values."""

@@ -322,7 +322,7 @@ class Trainer:
         return bool(self.settings.patience) and self.state.stale >= (self.settings.patience or 0)
 
     def _due(self) -> bool:
-        """Tell whether to validate now: about 15 times in a run, and for a tenth of its time at most."""
+        """Whether to validate now: about 15 times in a run, and for a tenth of its time at most."""
         if not self._validation:
             return False
         if self.settings.epochs is not None:

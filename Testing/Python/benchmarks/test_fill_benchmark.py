@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: scores, drawn slices, and a peer run in a process of its own."""
+"""The benchmark measures what it says: scores, labelled slices, and a peer run in a process of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_scores_leave_drawn_slices_out_and_count_changed_voxels(bench_modules, t
     assert set(np.flatnonzero(case.labels.any(axis=(1, 2)))) == {4, 12}
     result = case.truth.copy()
     result[5, 3:6, 3:9] = 0  # half of label 1 in one of the 18 slices that count
-    result[4, 3, 3:9] = 2  # six drawn voxels
+    result[4, 3, 3:9] = 2  # six labelled voxels
     scores = cases.score(case, result)
     assert scores["dice"]["1"] == pytest.approx(2 * 630 / (630 + 648), abs=1e-4)
     assert scores["dice"]["2"] == 1.0

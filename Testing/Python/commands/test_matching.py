@@ -65,7 +65,7 @@ def test_every_result_is_compared_or_listed(tmp_path):
 def test_names_are_lengthened_until_they_differ():
     assert list(name_files(["x/T/c.mrc", "y/T/c.mrc", "z/d.mrc"])) == ["x/T/c", "y/T/c", "d"]
     assert list(name_files(["a/c.mrc", "b/c.mrc", "a/c.mrc"])) == ["a/c", "b/c"]
-    with pytest.raises(InputError, match=r"a/cell\.mrc and a/cell\.nrrd would go by one name"):
+    with pytest.raises(InputError, match=r"a/cell\.mrc and a/cell\.nrrd have the same name"):
         name_files(["a/cell.mrc", "a/cell.nrrd"])
 
 

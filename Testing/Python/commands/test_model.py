@@ -10,7 +10,7 @@ from known_networks import threshold_model
 
 from ACSegLib.commands.main import main
 from ACSegLib.network.model.model_file import load_model, save_model
-from ACSegLib.network.model.pretrained import shipped_model
+from ACSegLib.network.model.pretrained import pretrained_model
 
 
 def test_import_then_info(tmp_path, capsys):
@@ -72,7 +72,7 @@ def test_refusals(tmp_path, capsys):
 
 
 def test_shipped_model_is_small_and_says_what_it_is():
-    path = shipped_model()
+    path = pretrained_model()
     assert path.stat().st_size <= 15 << 20
     model = load_model(path)
     assert [(s.name, s.value) for s in model.segments] == [("cytoplasm", 1), ("bead", 2)]
@@ -95,8 +95,8 @@ def test_shipped_model_is_found_in_every_kind_of_installation(place, tmp_path, m
     folder = {"beside": tmp_path / "lib" / "Resources" / "Models", "installed": tmp_path / "python/share/acseg/models"}
     if place == "missing":
         with pytest.raises(FileError, match="install ACSeg again"):
-            pretrained.shipped_model()
+            pretrained.pretrained_model()
         return
     folder[place].mkdir(parents=True)
     (folder[place] / pretrained.NAME).write_bytes(b"")
-    assert pretrained.shipped_model() == (folder[place] / pretrained.NAME).resolve()
+    assert pretrained.pretrained_model() == (folder[place] / pretrained.NAME).resolve()

@@ -16,7 +16,7 @@ from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import open_segmentation, open_volume, save_volume
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model.model_file import save_model
-from ACSegLib.network.model.pretrained import shipped_model
+from ACSegLib.network.model.pretrained import pretrained_model
 from ACSegLib.volume import Geometry, Volume
 
 GEOMETRY = Geometry((30, 30, 35), (100, -50, 7), (0, 1, 0, 1, 0, 0, 0, 0, -1), "nm")
@@ -119,7 +119,7 @@ def test_folder_goes_on_after_a_bad_file(files, capsys):
         save_volume(Volume(two_balls(0.2, n).astype(np.float32), GEOMETRY), images / f"cell{n}.nrrd")
     (images / "broken.nrrd").write_text("NRRD0004\nnothing\n")
     arguments = ["predict", str(images), "-m", str(files / "m.acseg"), "-o", str(files / "results"), "--quiet"]
-    assert main([*arguments, "--precision", "float32"]) == 2  # bfloat16 rounds grey values next to the threshold
+    assert main([*arguments, "--precision", "float32"]) == 2  # bfloat16 rounds intensities next to the threshold
     assert sorted(p.name for p in (files / "results").iterdir()) == ["cell0.seg.nrrd", "cell1.seg.nrrd"]
     assert "broken.nrrd: not predicted:" in capsys.readouterr().out
     for n in range(2):
@@ -179,12 +179,12 @@ def test_biomedisa_file_is_used_directly(files):
 
 def test_without_a_model_the_shipped_one_is_used(files):
     try:
-        shipped_model()
+        pretrained_model()
     except FileError as error:
         pytest.skip(str(error))
     results = run(files, model=None)
     assert [s["name"] for s in results["images"][0]["segments"]] == ["cytoplasm", "bead"]
-    assert results["model"]["file"] == "shipped"
+    assert results["model"]["file"] == "pretrained"
 
 
 @pytest.mark.parametrize("image", ["cell.nrrd", "cell.mrc", "cell.ome.zarr"])

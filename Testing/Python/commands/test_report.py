@@ -136,7 +136,7 @@ def test_the_methods_name_only_what_was_done(study, tmp_path):
         return " ".join(report.sections[-1].texts)
 
     plain = methods(control=study / "cells.csv")
-    assert not re.search("Thin parts|beads|Groups", plain)
+    assert not re.search("Thin structures|beads|Groups", plain)
     rows = [{**row, "thin_radius": 0.25, "bead_lac": 0.6, "lac_factor": 2.0} for row in read_table(study / "cells.csv")]
     write_table(rows, tmp_path / "drug.csv")
     full = methods(control=study / "cells.csv", drug=tmp_path / "drug.csv")

@@ -57,9 +57,9 @@ def test_from_drawing_to_undo(desk, phantom):
     filled, first = desk.previewed(), desk.effect.outcome
     assert dice(filled, truth) > 0.9
     assert filled[before == 1].all()
-    forecast = first.report["forecast_dice"]
-    assert f"Dice {forecast:.2f}" in desk.panel.forecastLabel.text
-    assert "left out" in desk.panel.forecastLabel.toolTip
+    value = first.report["cross_validation_dice"]
+    assert f"Dice {value:.2f}" in desk.panel.crossValidationLabel.text
+    assert "left out" in desk.panel.crossValidationLabel.toolTip
 
     low, high = desk.numbers[1], desk.numbers[2]
     extra = (low + high) // 2
@@ -67,7 +67,7 @@ def test_from_drawing_to_undo(desk, phantom):
     desk.fill()
     second = desk.effect.outcome
     assert f"Refilled around k = {extra}" in desk.effect.message
-    assert f"Dice {forecast:.2f}" in desk.panel.forecastLabel.text
+    assert f"Dice {value:.2f}" in desk.panel.crossValidationLabel.text
     assert second.report["slabs"] == [[low, extra], [extra, high]]
     untouched = np.r_[0 : low + 1, high : truth.shape[0]]
     assert np.array_equal(second.segmentation.labels[untouched], first.segmentation.labels[untouched])
@@ -107,7 +107,7 @@ def test_one_drawn_slice_is_told(desk, phantom):
         draw(desk.host, name, mask, mode="Remove")
     desk.fill()
     assert "label at least one more" in desk.effect.message
-    assert desk.panel.forecastLabel.text == ""
+    assert desk.panel.crossValidationLabel.text == ""
 
 
 def test_a_drawing_in_oblique_views_is_refused_with_the_way_out(desk, phantom):

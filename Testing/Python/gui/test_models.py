@@ -30,9 +30,9 @@ def panel(folder):
 
 
 def shipped():
-    from ACSegLib.network.model.pretrained import shipped_model
+    from ACSegLib.network.model.pretrained import pretrained_model
 
-    return shipped_model()
+    return pretrained_model()
 
 
 def test_the_shipped_model_is_there_without_any_other(panel):

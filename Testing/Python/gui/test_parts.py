@@ -1,4 +1,4 @@
-"""The panels' parts that need no Slicer: drawn slices, and what is done a while after an edit."""
+"""The panels' parts that need no Slicer: labelled slices, and what is done a while after an edit."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_failure_names_what_is_wrong(mrml, volume, segmentation, tmp_path):
 
 @pytest.mark.parametrize("kind", ["segmentation", "label map"])
 def test_fill_into_a_segmentation_node(mrml_application, tmp_path, recorder, kind):
-    """Drawn slices of a ball, in a segmentation or a label map, become the ball."""
+    """Labelled slices of a ball, in a segmentation or a label map, become the ball."""
     mrml, (environment, record) = mrml_application, recorder
     size = 32
     k, j, i = np.mgrid[:size, :size, :size] - (size - 1) / 2

@@ -200,7 +200,7 @@ class SampleDataLogic:
 
 
 def pip_check(requirement) -> bool:
-    """Tell whether a requirement is met by what is installed."""
+    """Whether a requirement is met by what is installed."""
     from packaging.requirements import Requirement
 
     parsed = Requirement(str(requirement))

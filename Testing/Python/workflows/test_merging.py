@@ -18,7 +18,7 @@ def sparse(slices, shape=SHAPE) -> Segmentation:
 
 
 def packed_apart(labels: Segmentation) -> Segmentation:
-    """The same segments, a layer each."""
+    """The same segments, one per layer."""
     first, second = labels.segments
     layers = tuple(labels.mask(s).astype(np.uint8) for s in labels.segments)
     return Segmentation(layers, [Segment(first.name, 1, id=first.id), Segment(second.name, 1, layer=1, id=second.id)])

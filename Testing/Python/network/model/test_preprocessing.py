@@ -7,7 +7,7 @@ import pytest
 from ACSegLib.errors import FileError
 from ACSegLib.network.model.model_file import read_card
 from ACSegLib.network.model.preprocessing import Normalisation, Preprocessing
-from ACSegLib.network.model.pretrained import shipped_model
+from ACSegLib.network.model.pretrained import pretrained_model
 
 #: As files were written before preprocessing was a dataclass; the order of the keys is part of it.
 OLDER = {
@@ -32,7 +32,7 @@ def test_older_files_are_written_again_byte_for_byte(kind):
 
 def test_the_shipped_models_preprocessing_comes_back():
     try:
-        preprocessing = read_card(shipped_model()).preprocessing
+        preprocessing = read_card(pretrained_model()).preprocessing
     except FileError as error:
         pytest.skip(str(error))
     assert Preprocessing.from_json(json.loads(json.dumps(preprocessing.to_json()))) == preprocessing

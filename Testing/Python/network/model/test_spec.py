@@ -7,7 +7,7 @@ import pytest
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.network.model.model_file import read_card
-from ACSegLib.network.model.pretrained import shipped_model
+from ACSegLib.network.model.pretrained import pretrained_model
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec, unet_spec
 
 #: As model files of each kind were written before specs were dataclasses; the order of the keys is part of it.
@@ -35,7 +35,7 @@ def test_specs_of_older_files_are_written_again_byte_for_byte(text):
 
 def test_the_shipped_models_spec_comes_back():
     try:
-        spec = read_card(shipped_model()).spec
+        spec = read_card(pretrained_model()).spec
     except FileError as error:
         pytest.skip(str(error))
     assert NetworkSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec

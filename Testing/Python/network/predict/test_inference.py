@@ -110,7 +110,7 @@ def test_longest_side_and_unknown_voxel_size():
     assert found.report["working_shape"] == [20, 10, 10]
     assert np.mean(found.segmentation.labels == expected_labels(volume.array)) > 0.8
     note = predict(volume, threshold_model(spacing=(30.0, 30.0, 30.0)), settings()).report["notes"]
-    assert note == ["the image tells no voxel size; it was taken to be that of the training"]
+    assert note == ["the image has no voxel size; that of the training is assumed"]
     assert working_shape((10, 20, 5), 40) == (10, 20, 5)
 
 
@@ -127,7 +127,7 @@ def test_values_that_are_not_finite_count_as_the_mean():
     model = threshold_model(-0.2, normalisation=Normalisation("volume", (0, 100)))
     clean = predict(Volume(np.where(np.isfinite(spoilt), spoilt, 0)), model, settings()).segmentation.labels
     found = predict(Volume(spoilt), model, settings())
-    assert found.report["notes"] == ["2 voxels are not finite; they were taken as the mean"]
+    assert found.report["notes"] == ["2 voxels are not finite; they were replaced by the mean"]
     assert found.segmentation.labels[3, 4, 5] == 1  # the mean lies above the level
     assert np.mean(found.segmentation.labels == clean) > 0.99
     with pytest.raises(InputError, match="no finite value"):

@@ -15,7 +15,7 @@ from ACSegLib.files import save_volume
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.preprocessing import Preprocessing
-from ACSegLib.network.model.pretrained import shipped_model
+from ACSegLib.network.model.pretrained import pretrained_model
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec, unet_spec
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.phantom import simulate
@@ -64,7 +64,7 @@ def test_the_graph_gives_the_probabilities_of_the_pytorch_module(kind):
 
 def test_openvino_and_pytorch_give_the_same_labels_with_the_shipped_model():
     volume = simulate(64, seed=3, reconstruct=False).volume
-    model = load_model(shipped_model(), arrays=True)
+    model = load_model(pretrained_model(), arrays=True)
     found = {
         backend: predict(volume, model, PredictionSettings(device="cpu", backend=backend, precision="float32"))
         for backend in ("openvino", "pytorch")

@@ -33,7 +33,7 @@ def test_spacing_rules():
     ]
     assert training_spacing(mixed)[:2] == (pytest.approx((30, 30, 30)), "nm")
     assert training_spacing(mixed, [25.0, 25.0, 40.0])[:2] == ((25.0, 25.0, 40.0), "nm")
-    with pytest.raises(InputError, match="tells none"):
+    with pytest.raises(InputError, match="has none"):
         training_spacing([fingerprint(), fingerprint(unit="px")], [25.0, 25.0, 40.0])
     assert training_spacing([fingerprint(), fingerprint(unit="px")])[:2] == (None, "px")
     flat = [fingerprint(spacing=(30, 30, z)) for z in (100, 200, 300)]

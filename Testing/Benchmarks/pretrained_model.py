@@ -1,9 +1,9 @@
-"""Score the shipped model, or another, on real volumes, on simulated ones, and over all orientations.
+"""Score the pretrained model, or another, on real volumes, on simulated ones, and over all orientations.
 
-    python Testing/Benchmarks/shipped_model.py [--model FILE] [--cases real,revolved,simulated,packed,contact,...]
+    python Testing/Benchmarks/pretrained_model.py [--model FILE] [--cases real,revolved,simulated,packed,contact,...]
 
 real          sxt_cell_in_capillary as the file lies: recall of the cell on its labelled planes, and the share of the
-              glass (grey value over 0.0155) and of the medium (labelled void, 0.0025 to 0.0068) called cytoplasm.
+              glass (intensity over 0.0155) and of the medium (labelled void, 0.0025 to 0.0068) called cytoplasm.
 revolved      sxt_mef_revolved with the capillary along k, j and i.
 simulated     the cases of ``predict.py --cases shipped``: five cell types, 128^3, mean over the orientations.
 packed        packed cells (`vary_packed`) that were not trained on, capillary along each axis in turn.
@@ -12,7 +12,7 @@ contact       three cells pressed together: panoptic quality of the cells apart.
 orientations  agreement of the predictions of all 48 orientations of one volume (Dice of each with the first).
 inverted      the same volumes with the contrast inverted.
 
-A case whose volume the data folder lacks is left out, and the table says so. Each line has the target of the shipped
+A case whose volume the data folder lacks is left out, and the table says so. Each line has the target of the pretrained
 model, where there is one.
 """
 
@@ -34,7 +34,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 import harness  # noqa: E402
 import numpy as np  # noqa: E402
 
-#: Seeds of volumes that no training of the shipped model used.
+#: Seeds of volumes that no training of the pretrained model used.
 UNSEEN_LOOSE, UNSEEN_PACKED, UNSEEN_CONTACT = range(90_001, 90_006), range(95_001, 95_013), range(97_001, 97_005)
 GLASS_FROM, MEDIUM = 0.0155, (0.0025, 0.0068)
 NOT_LABELLED = 2
@@ -168,7 +168,7 @@ def _some_orientations(options: argparse.Namespace) -> list[Orientation]:
 def _scores(
     predict: Predictor, image: np.ndarray, truth: np.ndarray, turns: list[Orientation]
 ) -> dict[str, list[float]]:
-    """Dice of both segments and recall of thin parts, of every orientation."""
+    """Dice of both segments and recall of thin structures, of every orientation."""
     from scipy.ndimage import binary_opening
 
     cell = truth == 1
@@ -273,10 +273,10 @@ NEEDS_DATA = {"real", "revolved", "hl60"}
 def main() -> int:
     """Run the cases asked for and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="model file; left out: the shipped one")
+    parser.add_argument("--model", help="model file; default: the pretrained one")
     parser.add_argument("--cases", default=",".join(CASES), help=f"some of {', '.join(CASES)} (default: all)")
     parser.add_argument("--refine", default="auto", choices=("auto", "none", "walk"))
-    parser.add_argument("--size", type=int, default=128, help="voxels a side of the simulated cells")
+    parser.add_argument("--size", type=int, default=128, help="voxels per side of the simulated cells")
     parser.add_argument("--orientations", type=int, default=6, help="how many of the 48 (default: 6)")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     parser.add_argument("--threads", type=int, help="processor threads; left out: all")
