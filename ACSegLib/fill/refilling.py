@@ -34,7 +34,7 @@ def refill(
     labels : Segmentation
         The edited labels, same grid and segments.
     changed_slices : sequence of int, optional
-        Slices that were edited, along the axis in use. What differs is found by comparison, so this only serves to
+        Slices that were edited, along the axis in use. What differs is determined by comparison, so this only serves to
         solve more.
     progress : Progress, optional
 
