@@ -68,6 +68,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._message = ""
         self._stale = self._edited = False
         self._overlayTimer = self._timer(0, self.showUncertainty)
+        self._released: FillOutcome | None = None
+        self._releaseTimer = self._timer(0, self._release)
         self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
         self._counter = SliceCounter(self._countingInputs, self._showCount)
@@ -166,9 +168,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             (self._pollTimer, self._poll),
             (self._editTimer, self._refillAfterEdit),
             (self._overlayTimer, self.showUncertainty),
+            (self._releaseTimer, self._release),
         ):
             timer.stop()
             timer.disconnect("timeout()", slot)
+        self._released = None
         self._counter.cleanup()
         self.session.forget()
         self._observer.stop()
@@ -295,8 +299,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             segmentationNode.CreateClosedSurfaceRepresentation()
 
     def reset(self):
-        """Cancel, remove preview and overlay, and free the memory."""
+        """Cancel, remove preview and overlay, and free the memory in a turn of its own: that takes its time."""
         self._editTimer.stop()
+        self._released = self.session.outcome
+        self._releaseTimer.start()
         self.session.forget()
         self.overlay.hide()
         self.preview.remove()
@@ -304,6 +310,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._counter.request()
         if self.panel is not None:
             self.panel.update()
+
+    def _release(self) -> None:
+        self._released = None
 
     def _poll(self) -> None:
         for event in self.session.poll():
