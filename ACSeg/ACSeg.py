@@ -73,6 +73,7 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
         from ACSegPanels.fill import FillPanel
         from ACSegPanels.label import LabelPanel
         from ACSegPanels.measure import MeasurePanel
+        from ACSegPanels.packages import PackagesSection
         from ACSegPanels.predict import PredictPanel
         from ACSegPanels.train import TrainPanel
 
@@ -86,6 +87,8 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
             section.collapsed = panelClass is not LabelPanel
             self.layout.addWidget(section)
             self.panels[panelClass.name], self.sections[panelClass.name] = panel, section
+        self.packages = PackagesSection()
+        self.layout.addWidget(self.packages.widget)
         self.layout.addWidget(self._logButton())
         label = self.panels["Label"]
         label.connect(self.sections["Label"], "contentsCollapsed(bool)", label.onCollapsed)
@@ -122,6 +125,7 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
         self.setParameterNode(None)
         for panel in self.panels.values():
             panel.cleanup()
+        self.packages.cleanup()
         self.removeObservers()
 
     def onSceneStartClose(self, caller, event):

@@ -247,3 +247,35 @@ def test_a_prediction_asks_for_pytorch_only_where_there_is_a_graphics_card(scene
     assert install.needsTorch("predict") == expected
     assert install.needsTorch("train")
     assert not install.needsTorch("fill")
+
+
+def test_one_list_says_what_is_installed_and_installs_and_repairs(shop, monkeypatch):
+    import slicer
+    from ACSegPanels import install
+    from ACSegPanels.packages import PackagesSection
+
+    for step in ("measure", "download"):
+        monkeypatch.setitem(install.REQUIREMENTS, step, ["acseg-test-one>=1.2"])
+    restarted = []
+    monkeypatch.setattr(install, "onInstalled", [lambda: restarted.append(True)])
+    section = PackagesSection()
+    section.widget.collapsed = False
+    assert "acseg-test-one \u2265 1.2" in section.label.text
+    assert "not installed" in section.label.text
+    assert f"<td>{__import__('numpy').__version__}&nbsp;&nbsp;</td>" in section.label.text
+    section.installButton.click()
+    assert section.message.text == "Done."
+    assert shop.steps == ["ask", "pip"]
+    assert "<td>1.2&nbsp;&nbsp;</td><td>fill, measure, download" in section.label.text
+    asked = []
+    monkeypatch.setattr(slicer.util, "pip_install", asked.append)
+    section.repairButton.click()
+    assert asked[0].startswith("--force-reinstall --no-deps ")
+    assert '"acseg-test-one>=1.2"' in asked[0]
+    assert "torch" not in asked[0]
+    assert len(restarted) == 2, "the worker process starts anew"
+    shop.answer = False
+    section.repairButton.click()
+    assert section.message.text == "Nothing was installed."
+    assert len(asked) == 1
+    section.cleanup()
