@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def read(path: Path, request: Request) -> Content:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
+        _require_whole_chain(file, path)
         number, notes = _chosen(file, request.dataset, path)
         finest = file.series[number]
         level = request.level or 0
@@ -71,11 +73,26 @@ def inventory(path: Path) -> list[Part]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
+        _require_whole_chain(file, path)
         return [
             Part(str(number), tuple(s.shape), str(s.dtype), level, str(series.name or ""))
             for number, series in enumerate(file.series)
             for level, s in enumerate(series.levels)
         ]
+
+
+def _require_whole_chain(file: Any, path: Path) -> None:
+    """Raise FileError where a page points to a next one that is not there, or came before: tifffile passes over it."""
+    if file.is_ndpi:  # has offsets of its own
+        return
+    count = len(file.pages)
+    file.filehandle.seek(file.pages.next_page_offset)
+    stored = file.filehandle.read(file.tiff.offsetsize)
+    if len(stored) < file.tiff.offsetsize or struct.unpack(file.tiff.offsetformat, stored)[0]:
+        raise FileError(
+            f"{path}: the file is cut short or damaged behind its page {count}: the next one is missing; copy it "
+            "again from its source."
+        )
 
 
 def _chosen(file: Any, name: str | None, path: Path) -> tuple[int, list[str]]:

@@ -168,3 +168,39 @@ def test_shell_exit_code_and_single_sentence(good_files, tmp_path, capsys):
         assert path.name in message
         assert "Traceback" not in message
         assert len(message.splitlines()) == 1, message
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_pages_that_are_cut_off_between_pages_are_missed(bigtiff, byteorder, tmp_path):
+    """Where a cut falls between pages, tifffile gives the pages before it without a word."""
+    path = tmp_path / "pages.tif"
+    ends = []
+    with tifffile.TiffWriter(path, bigtiff=bigtiff, byteorder=byteorder) as writer:
+        for n in range(5):
+            writer.write(np.full((8, 9), n, np.uint8), contiguous=False, metadata=None)
+            ends.append(path.stat().st_size)
+    assert open_volume(path).shape == (5, 8, 9)
+    data = path.read_bytes()
+    refused = 0
+    for keep in range(ends[1], len(data)):
+        path.write_bytes(data[:keep])
+        with pytest.raises(FileError, match=r"pages\.tif"):
+            open_volume(path)
+        refused += 1
+    assert refused > 100
+
+
+@pytest.mark.timeout(60)
+def test_pages_that_point_back_do_not_go_on_for_ever(tmp_path):
+    path = tmp_path / "pages.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for n in range(3):
+            writer.write(np.full((8, 9), n, np.uint8), contiguous=False, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        first, last = file.pages[0].offset, file.pages.next_page_offset
+    data = bytearray(path.read_bytes())
+    data[last : last + 4] = first.to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(FileError, match="cut short or damaged behind its page"):
+        open_volume(path)
