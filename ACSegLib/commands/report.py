@@ -1,10 +1,11 @@
 """Write a study as one self-contained HTML page: tables, plots, statistics, pictures and a methods paragraph.
 
-Give the tables of acseg compare (one per method), of acseg measure and of acseg learning-curve (.csv, .xlsx, .json).
-The page compares methods with the truth and with each other, groups of cells (tables, or the folders of one table), and
-kinds of labels. Numbered segments (nucleus 1, nucleus 2, ...) count as cells. Specks do not. Tests are shown if there
-are enough cells for them. With the folders of images, results and truth, the best, median and worst cells are shown as
-outlines on slices and as difference surfaces. The page needs no network and prints to PDF from any browser.
+Give the tables of acseg compare (one per method), of acseg measure and of acseg learning-curve, as .csv, .xlsx or
+.json. The page compares methods with the truth and with each other, groups of cells (tables, or the folders of one
+table), and kinds of labels. Numbered segments (nucleus 1, nucleus 2, ...) count as cells. Specks do not. Tests are
+shown if there are enough cells for them. With the folders of images, results and truth, the best, median and worst
+cells are shown as outlines on slices and as difference surfaces. The page needs no network and prints to PDF from any
+browser.
 
 Examples:
   acseg report -o study.html --scores network=scores.csv --images tomograms/ --results results/ --truth truth/
