@@ -37,42 +37,38 @@ _DECISIVE = ("axis", "slices", "mode", "background", "ignore", "device", "gamma"
 class FillRequest:
     """What to fill, and how. The fields after the first two are the options of ``acseg fill`` of the same names.
 
-        Parameters
-        ----------
-        volume : Volume
-            The image.
-        labels : Segmentation
-            Sparse labels on the image's grid, or on another one (see `resample`).
-        resample : bool
-            Whether labels that lie on another grid are brought onto the image's (nearest); otherwise they are refused.
-        axis : str
-            Axis of the labelled slices: "auto", "i", "j", "k" (or "x", "y", "z") or "all".
-        slices : str, sequence of int, or mapping, optional
-            Every labelled slice, counted from 0; see `ACSegLib.axes.read_slices`. Found from the labels if left out.
-        mode : str
-            "slices" (labelled slices are complete) or "scribbles" (only labelled voxels count).
-        background, ignore : str, optional
-            Segments (name or id) that mark background (for scribbles), and voxels of labelled slices that are unknown.
-        only, leave_out : sequence of str
-            Segments to have in the result, all if empty; and segments to leave out of it.
-        islands, holes : float, optional
-            Remove components smaller than this; fill enclosed holes up to this. Voxels, or a fraction below 1.
-        smooth : float, optional
-            Smooth boundaries over this length, in voxels.
-        device : str
-            "auto", "cpu" or "cuda".
-        gamma, edge : float
-            Strength of the prior (chosen from the labels if None), and with it the edge scale in noise levels.
-        memory : float, optional
-            GiB that the fill may use.
-        probabilities : bool
-            Whether to give the probability of each segment.
-        suggest : int
-    <<<<<<< Updated upstream
-            How many slices to suggest for labelling next.
-    =======
-            Number of slices to suggest for labelling next.
-    >>>>>>> Stashed changes
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    labels : Segmentation
+        Sparse labels on the image's grid, or on another one (see `resample`).
+    resample : bool
+        Whether labels that lie on another grid are brought onto the image's (nearest); otherwise they are refused.
+    axis : str
+        Axis of the labelled slices: "auto", "i", "j", "k" (or "x", "y", "z") or "all".
+    slices : str, sequence of int, or mapping, optional
+        Every labelled slice, counted from 0; see `ACSegLib.axes.read_slices`. Found from the labels if left out.
+    mode : str
+        "slices" (labelled slices are complete) or "scribbles" (only labelled voxels count).
+    background, ignore : str, optional
+        Segments (name or id) that mark background (for scribbles), and voxels of labelled slices that are unknown.
+    only, leave_out : sequence of str
+        Segments to have in the result, all if empty; and segments to leave out of it.
+    islands, holes : float, optional
+        Remove components smaller than this; fill enclosed holes up to this. Voxels, or a fraction below 1.
+    smooth : float, optional
+        Smooth boundaries over this length, in voxels.
+    device : str
+        "auto", "cpu" or "cuda".
+    gamma, edge : float
+        Strength of the prior (chosen from the labels if None), and with it the edge scale in noise levels.
+    memory : float, optional
+        GiB that the fill may use.
+    probabilities : bool
+        Whether to give the probability of each segment.
+    suggest : int
+        Number of slices to suggest for labelling next.
     """
 
     volume: Volume
