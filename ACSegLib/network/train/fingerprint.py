@@ -137,7 +137,7 @@ def _intensity_problems(name: str, array: np.ndarray) -> list[Problem]:
         if bad:
             text = (
                 f"{name}: the image has {bad} voxels that are not finite numbers (NaN or infinity); replace them, by "
-                "the grey value of the background for instance."
+                "the intensity of the background for instance."
             )
             return [Problem("intensity", text)]
     if array.min() == array.max():

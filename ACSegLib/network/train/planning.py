@@ -4,7 +4,7 @@
 spacing          No resampling while all volumes agree within 2 %, or when any tells no voxel size. Otherwise the median
                  along each axis; along an axis three times coarser than the finest, the 10th percentile (as nnU-Net).
 normalisation    "volume": clip each volume to its own percentiles 0.5 and 99.5, then mean 0, deviation 1. "fixed" (the
-                 training volumes' figures) only on request: grey values of most instruments have no fixed meaning.
+                 training volumes' figures) only on request: intensities of most instruments have no fixed meaning.
 levels, strides  An axis is halved while at least 8 voxels of the patch remain along it and its voxels are less than
                  twice the finest; at most 4 levels on a CPU, 5 on a GPU and for thorough CPU training.
 kernels          1 instead of 3 along an axis whose voxels are at least twice the finest at that level.
@@ -195,7 +195,7 @@ def training_spacing(
         return None, "px", "asked for: voxel by voxel"
     without = [f.name for f in fingerprints if f.geometry.unit == "px"]
     if without and not isinstance(wanted, str):
-        raise InputError(f"--spacing asks for a voxel size, but {without[0]} tells none; write it into the file.")
+        raise InputError(f"--spacing asks for a voxel size, but {without[0]} has none; write it into the file.")
     if without:
         return None, "px", "not every volume tells its voxel size: voxel by voxel"
     unit = fingerprints[0].geometry.unit
@@ -352,7 +352,7 @@ def make_plan(
     batch = chosen.batch_size or (2 if device == "cuda" else 1)
     reasons.setdefault("batch_size", "1 learns fastest on a CPU" if device == "cpu" else "GPU")
     patch, batch = fit_to_memory(patch, batch, spec, available_bytes, reasons)
-    reasons.setdefault("normalisation", "each volume's own percentiles: grey values need no fixed meaning")
+    reasons.setdefault("normalisation", "each volume's own percentiles: intensities need no fixed meaning")
     normal = _normalisation(fingerprints, chosen.normalisation or "volume")
     return Plan(
         spec=spec,

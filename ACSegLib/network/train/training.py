@@ -58,9 +58,9 @@ class TrainingResult:
     plan : Plan
         How it was trained.
     history : list of dict
-        One row an epoch: epoch, step, seconds, loss, learning_rate, and after a validation dice, "dice <segment>".
+        One row per epoch: epoch, step, seconds, loss, learning_rate, and after a validation dice, "dice <segment>".
     warnings : list of str
-        What a person should know.
+        What a user should know.
     main_process : bool
         False in the other processes of a distributed training, which must write nothing.
     """
