@@ -69,9 +69,7 @@ class SliceCounter:
                 self._show(SliceCounts(), volumeNode, "")
                 return
             self._begin(node, volumeNode, axis)
-        except InputError as error:
-            self._show(SliceCounts(), None, sentence(error))
-        except OSError as error:  # the process cannot be started
+        except (InputError, OSError, MemoryError) as error:  # the last two: the process cannot be started
             self._show(SliceCounts(), None, sentence(error))
 
     def _begin(self, node: Any, volumeNode: Any, axis: str) -> None:

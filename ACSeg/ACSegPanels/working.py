@@ -41,7 +41,7 @@ def prepareWorker() -> None:
         return
     try:
         worker().start()
-    except OSError:
+    except (OSError, MemoryError):  # the first work says why
         logging.getLogger("ACSeg").info("the worker process could not be started", exc_info=True)
 
 

@@ -205,3 +205,27 @@ def test_the_scene_is_closed_while_the_guide_counts(module):
     assert label.counter.busy
     slicer.mrmlScene.Clear(0)
     assert not label.counter.busy
+
+
+def test_where_no_process_can_be_started_the_guide_and_fill_say_so(desk, tmp_path, monkeypatch):
+    from ACSegPanels import working
+
+    from ACSegLib.worker import Worker, arrays
+
+    desk.draw()
+    working.setWorker(Worker([str(tmp_path / "no such program")], tmp_path))
+    working.prepareWorker()
+    desk.effect.updateGuide()
+    assert "no such program" in desk.panel.guide.label.text
+    desk.panel.fillButton.click()
+    assert "no such program" in desk.effect.message
+    assert desk.panel.fillButton.enabled
+
+    def nowhere(**_):
+        raise PermissionError("no folder can be written in")
+
+    monkeypatch.setattr(arrays.tempfile, "mkdtemp", nowhere)
+    working.setWorker(Worker(temporary=tmp_path))
+    working.prepareWorker()
+    desk.panel.fillButton.click()
+    assert "TMPDIR" in desk.effect.message
