@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ACSegLib.errors import FileError
+from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, arrange, geometry_of
 from ACSegLib.files.content import Content, Inflated, Request, beside, native, read_exactly, truncated
@@ -83,12 +83,17 @@ def _geometry(fields: dict[str, str], spatial: list[int]) -> tuple[Geometry, lis
     rows = numbers("TransformMatrix", "Rotation", "Orientation")
     size = len(fields["DimSize"].split())
     directions = np.eye(3) if rows is None else rows.reshape(size, size)[np.ix_(spatial, spatial)].T
+    lengths = np.linalg.norm(directions, axis=0)  # ITK scales the voxels by them
+    if not np.all(lengths > 0):
+        raise InputError("its TransformMatrix has a direction of length 0; repair the header.")
     steps = np.ones(size) if spacing is None else spacing
-    x, y, z = (Axis("xyz"[n], float(steps[axis]), fields.get("DistanceUnits")) for n, axis in enumerate(spatial))
+    x, y, z = (
+        Axis("xyz"[n], float(steps[axis] * lengths[n]), fields.get("DistanceUnits")) for n, axis in enumerate(spatial)
+    )
     geometry, notes = geometry_of(x, y, z, silent="px" if "ACSeg" in fields else "mm")
     scale = geometry.spacing[0] / abs(x.step or 1.0)
     start = (0.0, 0.0, 0.0) if origin is None else tuple(float(origin[axis]) * scale for axis in spatial)
-    return replace(geometry, origin=start, direction=tuple(directions.ravel())), notes
+    return replace(geometry, origin=start, direction=tuple((directions / lengths).ravel())), notes
 
 
 def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray:

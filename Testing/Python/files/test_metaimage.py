@@ -109,3 +109,22 @@ def test_hundreds_of_segments_do_not_disturb_itk(tmp_path):
     save_segmentation(original, tmp_path / "a.mha")
     image = SimpleITK.ReadImage(str(tmp_path / "a.mha"))
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), original.labels)
+
+
+@pytest.mark.parametrize("unit", ["", "DistanceUnits = um\n"])
+def test_scaled_directions_scale_the_voxels_as_in_itk(unit, tmp_path):
+    """The same points of space as ITK gives, and the same volume of a voxel."""
+    array = np.arange(120, dtype=np.uint8).reshape(4, 5, 6)
+    (tmp_path / "a.raw").write_bytes(array.tobytes())
+    (tmp_path / "a.mhd").write_text(
+        "ObjectType = Image\nNDims = 3\nDimSize = 6 5 4\nElementType = MET_UCHAR\nElementSpacing = 1 1 1\n"
+        f"TransformMatrix = 2 0 0 0 3 0 0 0 4\nOffset = 7 8 9\n{unit}ElementDataFile = a.raw\n"
+    )
+    found = open_volume(tmp_path / "a.mhd").geometry
+    image = SimpleITK.ReadImage(str(tmp_path / "a.mhd"))
+    for index in ((0, 0, 0), (5, 0, 0), (1, 4, 2)):
+        point = found.ijk_to_lps @ np.array([*index, 1.0])
+        np.testing.assert_allclose(point[:3], image.TransformIndexToPhysicalPoint(index))
+    assert found.unit == ("um" if unit else "mm")
+    assert found.voxel_volume == pytest.approx(24)
+    assert found.spacing == (2, 3, 4)
