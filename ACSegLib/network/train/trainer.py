@@ -38,7 +38,7 @@ WORKERS_ON_GPU = 6
 #: Gain in Dice that counts as an improvement.
 MIN_IMPROVEMENT = 1e-4
 #: With blocks for a validation set, the last averaged weights are kept (as nnU-Net does, Isensee et al. 2021) unless
-#: their Dice is lower than the best by more than this. Measured by Testing/Benchmarks/few_volumes.py.
+#: their Dice is lower than the best by more than this. Compare both: python Testing/Benchmarks/few_volumes.py
 MAX_DICE_LOSS_OF_LAST = 0.05
 
 
