@@ -36,7 +36,8 @@ MIN_SQUARES = 9
 #: Share of the labelled voxels that may lie outside of the labelled slices. With more, the labels are dense.
 MAX_LEFT_OVER = 0.2
 
-#: A slice with fewer labelled voxels than this share of the labelled slices on either side holds stray voxels.
+#: A slice with fewer labelled voxels than this share of the labelled slices on either side (of their geometric mean)
+#: holds stray voxels.
 MAX_STRAY_SHARE = 0.05
 
 #: The same for the first and the last slice, which have one neighbour: an object may end there.
@@ -384,7 +385,8 @@ def _stray(numbers: list[int], profile: _Profile) -> set[int]:
         place = kept.index(g)
         sides = [kept[n] for n in (place - 1, place + 1) if 0 <= n < len(kept)]
         limit = MAX_STRAY_SHARE if len(sides) == 2 else MAX_STRAY_SHARE_AT_END
-        tiny = bool(sides) and sizes[g] < limit * min(sizes[h] for h in sides)
+        expected = np.exp(np.mean([np.log(sizes[h]) for h in sides])) if sides else 0.0
+        tiny = sizes[g] < limit * expected
         # at the usual distance from its neighbours, a slice was labelled: it shows a tip
         distances = np.array([abs(starts[g] - starts[h]) for h in sides])
         regular = bool(len(usual)) and bool((np.abs(distances - np.median(usual)) < thickness).all())

@@ -164,6 +164,16 @@ def test_stray_voxels_make_no_labelled_slice_and_are_named(axis: str, voxels: li
     )
 
 
+def test_a_brush_mark_near_the_end_of_a_cell_is_stray() -> None:
+    """The cell is small there, so the mark is not tiny compared with the slice nearest to it."""
+    labelled = labelled_on(ball(60, 22), k=[9, 16, 23, 30, 37, 44, 51])
+    assert np.count_nonzero(labelled[9]) < 250
+    labelled[11, 29:32, 29:32] = True
+    result = find_labelled_slices(labelled)
+    assert result.slices == {"k": [9, 16, 23, 30, 37, 44, 51]}
+    assert result.stray == {"k": [11]}
+
+
 def test_stray_voxels_beside_slices_of_two_axes_are_named() -> None:
     labelled = labelled_on(ball(), k=[10, 20, 30], j=[18])
     result = find_labelled_slices(with_stray(labelled, (15, 24, 24)))
