@@ -36,7 +36,7 @@ class FillPanel(Panel):
 
     def update(self) -> None:
         """Enable the buttons, or say why not."""
-        self.show3DButton.setSegmentationNode(self.parameters.fillOutput if self.parameters is not None else None)
+        self.offer3D(self.show3DButton, self.parameters.fillOutput if self.parameters is not None else None)
         missing = self._missing()
         running = _("A fill is running.") if self.running else ""
         self.enable(self.ui.fillButton, _("Fill between the labelled slices."), missing or running)

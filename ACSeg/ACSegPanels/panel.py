@@ -147,12 +147,17 @@ class Panel:
         self.module.updatePanels()
 
     def addShow3DButton(self) -> Any:
-        """Add Slicer's button that shows a segmentation in 3D; `setSegmentationNode` tells it which."""
+        """Add Slicer's button that shows a segmentation in 3D; `offer3D` tells it which."""
         button = slicer.qMRMLSegmentationShow3DButton()
         button.objectName = f"{self.name.lower()}Show3DButton"
-        button.toolTip = _("Show the result in the 3D views.")
         self.widget.layout().addRow("", button)
         return button
+
+    @staticmethod
+    def offer3D(button: Any, node: Any) -> None:
+        """Let the button show a result (None: there is none yet)."""
+        button.setSegmentationNode(node)
+        button.toolTip = _("Show the result in the 3D views.") if node is not None else _("There is no result yet.")
 
     # -- widgets ----------------------------------------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ class PredictPanel(Panel):
     def update(self) -> None:
         """Enable the buttons, or say why not."""
         parameters = self.parameters
-        self.show3DButton.setSegmentationNode(parameters.predictOutput if parameters is not None else None)
+        self.offer3D(self.show3DButton, parameters.predictOutput if parameters is not None else None)
         running = _("A prediction is running.") if self.running else ""
         model = "" if self.model else _("Train a model first, or choose another model folder.")
         if self.model is not None and self.model.problem:

@@ -180,7 +180,7 @@ class TrainPanel(Panel):
         self._showProblems()
         self.enable(
             ui.trainValidationBox,
-            _("Part of the data held back to choose the best weights by, 0 to 0.9."),
+            _("Fraction of the data held back to choose the best weights by, 0 to 0.9."),
             _("Pairs for validation are chosen in the table.") if any(p.validation for p in self.pairs) else "",
         )
         missing = running or self._missing()
