@@ -216,7 +216,7 @@ def usable_memory(device: str = "cpu") -> int:
 
 
 def free_cached_memory(device: str) -> None:
-    """Give back memory that torch keeps on a GPU, before a smaller piece is tried."""
+    """Give back memory that torch keeps on a GPU, before a smaller part is tried."""
     kind = device.partition(":")[0]
     if kind in ("cuda", "xpu", "mps"):
         import torch
@@ -225,13 +225,13 @@ def free_cached_memory(device: str) -> None:
 
 
 class OutOfMemory(Exception):
-    """A piece of the work did not fit in memory; a smaller one may."""
+    """A part of the work did not fit in memory; a smaller one may."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a library's error means that memory ran out, on a GPU or a CPU.
 
-    A `MemoryLimitError` does not count: its sentence says more, and no smaller piece would help.
+    A `MemoryLimitError` does not count: its sentence says more, and no smaller part would help.
     """
     if isinstance(error, (MemoryLimitError, OutOfMemory)):
         return isinstance(error, OutOfMemory)

@@ -1,4 +1,4 @@
-"""Two files on one grid: which unit their lengths are in, and how one is brought onto the other."""
+"""Two files on one grid: which unit their lengths are in, and how one is resampled to the other."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ def same_grid(segmentation: Segmentation, other: Volume | Segmentation) -> bool:
 def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, resample: bool = False) -> Segmentation:
     """Bring labels onto the grid of an image, or of other labels: the one check of place that all commands share.
 
-    Labels that lie on the same lattice, as those that Slicer has cropped to the labelled voxels, are copied exactly.
+    Labels that are on the same grid, up to a crop, as those that Slicer has cropped to the labelled voxels, are copied
+    exactly.
     Where the lengths of two files put them apart but their plain numbers put them together, the numbers are taken:
     many programs keep the numbers of an image and state another unit, or none.
 
     Parameters
     ----------
     resample : bool
-        Whether labels of another lattice may be resampled (nearest), and voxels that lie outside be left out.
+        Whether labels of another grid may be resampled (nearest), and voxels that lie outside be left out.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     Raises
     ------
     InputError
-        If the labels lie on another lattice, or partly outside, and `resample` is False; or if nothing of them lies
+        If the labels are on another grid, or partly outside, and `resample` is False; or if nothing of them lies
         inside.
     """
     from ACSegLib.files.registry import tell

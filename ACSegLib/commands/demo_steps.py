@@ -105,7 +105,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     save_segmentation(result.segmentation, files["filled"])
     save_segmentation(case.truth, files["reference"])
     save_volume(Volume(result.uncertainty, case.volume.geometry, "uncertainty"), files["uncertainty"])
-    progress(0.85, "drawing pictures")
+    progress(0.85, "making pictures")
     contact_sheet(
         case.volume,
         files["contact sheet"],
@@ -117,7 +117,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
         truth=case.truth,
         title=case.title,
     )
-    progress(0.95, "drawing the surface")
+    progress(0.95, "rendering the surface")
     renderer = surface_picture(result.segmentation, files["3D picture"], title=f"{case.title}: filled")
     changed = _changed(drawn, result.segmentation, slices)
     figures = {
@@ -134,7 +134,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
         "files": {name: str(path) for name, path in files.items()},
         "pictures": [str(files["contact sheet"]), str(files["3D picture"])],
         "scores": scores,
-        "drawn_slices": slices,
+        "labelled_slices": slices,
         "suggested_slices": suggested,
         "fill_seconds": seconds,
         "fill_report": result.report.to_dict(),
@@ -157,12 +157,12 @@ def _changed(drawn: Segmentation, result: Segmentation, slices: list[int]) -> in
     )
 
 
-def score(result: Segmentation, truth: Segmentation, drawn_slices: list[int]) -> dict[str, float]:
+def score(result: Segmentation, truth: Segmentation, labelled_slices: list[int]) -> dict[str, float]:
     """Dice of each segment, and of all together as foreground, on the slices without labels."""
     from ACSegLib.measure.overlap import compare_masks, compare_segmentations
 
     ignore = np.zeros(truth.shape, bool)
-    ignore[drawn_slices] = True
+    ignore[labelled_slices] = True
     rows = compare_segmentations(result, truth, ignore=ignore, distances=False)
     scores = {str(row["segment"]): float(row["dice"]) for row in rows if row["truth_volume"]}
     masks = [np.logical_or.reduce([s.mask(row) for row in s.segments]) for s in (result, truth)]

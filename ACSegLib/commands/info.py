@@ -162,7 +162,7 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, 
         "layers": len(segmentation.layers),
         "segments": rows,
         "labelled_voxels": int(np.count_nonzero(occupied)),
-        "drawn_slices": {axis: labelled.slices[axis] for axis in _AXES if axis in labelled.slices},
+        "labelled_slices": {axis: labelled.slices[axis] for axis in _AXES if axis in labelled.slices},
         "dense": labelled.dense,
         "oblique": labelled.oblique,
         "notes": labelled.notes(),
@@ -260,7 +260,7 @@ def _describe_labels(results: dict[str, Any]) -> list[str]:
         lines.append(f"    and {len(rows) - 50} more")
     from ACSegLib.labelled_slices import both_names
 
-    for axis, slices in results["drawn_slices"].items():
+    for axis, slices in results["labelled_slices"].items():
         text = f"{len(slices)} slice{'s' * (len(slices) > 1)} along axis {both_names(axis)}: {_ranges(slices)}"
         lines.append(_row("labelled", text))
     if results["dense"]:

@@ -122,7 +122,7 @@ class Tomogram:
 
     name: str
     files: dict[str, str]
-    drawn_slices: list[int]
+    labelled_slices: list[int]
     axis: str
     voxels: dict[str, int]
 
@@ -220,7 +220,7 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
         "seed": phantom.seed,
         "shape_kji": phantom.volume.shape,
         "spacing_nm": phantom.volume.geometry.spacing,
-        "drawn_slices": {options.axis: slices},
+        "labelled_slices": {options.axis: slices},
         "shake_voxels": options.shake,
         "recipe": phantom.recipe.as_dict(),
     }
@@ -265,7 +265,7 @@ def describe(results: Results) -> str:
         lines.append(f"like {results.like['file']}: capillary along {results.like['axis']}, {told}")
     for tomogram in results.tomograms:
         voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram.voxels.items())
-        slices = f"{len(tomogram.drawn_slices)} labelled slices along {both_names(tomogram.axis)}"
+        slices = f"{len(tomogram.labelled_slices)} labelled slices along {both_names(tomogram.axis)}"
         lines.append(f"{tomogram.files['image']}: {voxels}; {slices}")
     lines.append(f"try: acseg fill {results.example['image']} {results.example['drawn']} -o filled.seg.nrrd")
     return "\n".join(lines)

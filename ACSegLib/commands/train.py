@@ -277,7 +277,7 @@ def _settings(options: Options, output: Path) -> TrainingSettings:
     )  # fmt: skip
     return TrainingSettings(
         **{name: getattr(options, name) for name in same_named},
-        insist=options.force,
+        force=options.force,
         init=_initial_model(options.init) if options.init else None,
         checkpoint=beside(output, ".checkpoint"),
         keep_checkpoint=True,  # until the model is written

@@ -147,27 +147,27 @@ def _mask(image: np.ndarray, valid: np.ndarray, settings: ThresholdSettings) -> 
 def _cleaned(mask: np.ndarray, settings: ThresholdSettings, check: Callable[[], None]) -> np.ndarray:
     from scipy import ndimage
 
-    pieces = find_components(mask, 6)
+    components = find_components(mask, 6)
     check()
-    wanted = np.flatnonzero(pieces.sizes >= settings.minimum_voxels).tolist()
+    wanted = np.flatnonzero(components.sizes >= settings.minimum_voxels).tolist()
     if settings.keep == "largest":
-        wanted = sorted(wanted, key=lambda n: -pieces.sizes[n])[:1]
+        wanted = sorted(wanted, key=lambda n: -components.sizes[n])[:1]
     elif settings.keep == "central":
-        wanted = sorted(wanted, key=lambda n: _off_centre(pieces, n))[:1]
+        wanted = sorted(wanted, key=lambda n: _off_centre(components, n))[:1]
     mask = np.zeros(mask.shape, bool)
     for n in wanted:
-        mask[pieces.boxes[n]] |= pieces.mask(n)
+        mask[components.boxes[n]] |= components.mask(n)
     check()
     return ndimage.binary_fill_holes(mask) if settings.fill_holes else mask
 
 
-def _off_centre(pieces: Components, number: int) -> float:
-    """Distance, in voxels, of a piece's centre of mass from the middle of the volume."""
+def _off_centre(components: Components, number: int) -> float:
+    """Distance, in voxels, of a component's centre of mass from the middle of the volume."""
     from scipy import ndimage
 
-    centre = np.array(ndimage.center_of_mass(pieces.mask(number)))
-    corner = np.array([side.start for side in pieces.boxes[number]])
-    return float(np.linalg.norm(centre + corner - (np.array(pieces.shape) - 1) / 2))
+    centre = np.array(ndimage.center_of_mass(components.mask(number)))
+    corner = np.array([side.start for side in components.boxes[number]])
+    return float(np.linalg.norm(centre + corner - (np.array(components.shape) - 1) / 2))
 
 
 def _split_cells(mask: np.ndarray, volume: Volume, radius: float, progress: Progress) -> Segmentation:

@@ -43,7 +43,7 @@ def annotate(
     drawn : Segmentation
         As `truth` on the labelled slices, 0 elsewhere.
     slices : list of int
-        The labelled slices (some may hold no drawing: all background).
+        The labelled slices (some may have no label: all background).
     """
     if axis not in AXES:
         raise InputError(f"axis must be one of k, j, i, not {axis!r}.")

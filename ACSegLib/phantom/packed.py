@@ -74,7 +74,7 @@ class PackedSpecimen:
             ("placing organelles", self._paint_organelles),
             ("growing microvilli", self._grow_fringe),
             ("painting beads and debris", self._paint_surroundings),
-            ("drawing the holder", self._paint_holder),
+            ("adding the holder", self._paint_holder),
         )
         self._check = progress.check
         for number, (message, step) in enumerate(steps):
@@ -304,9 +304,9 @@ class PackedSpecimen:
         self._paint(whole(self.shape), grown * (~before), recipe.cytoplasm)
         fresh = (grown > 0.5) & ~before
         self.parts[fresh] = CODE["filopodia"]
-        pieces, _ = label(self.parts != CODE["medium"])
-        attached = np.unique(pieces[before])
-        loose = fresh & ~np.isin(pieces, attached)
+        components, _ = label(self.parts != CODE["medium"])
+        attached = np.unique(components[before])
+        loose = fresh & ~np.isin(components, attached)
         self.parts[loose] = CODE["debris"]
         kept = fresh & ~loose
         self.cells[kept] = self.owner[kept]

@@ -67,7 +67,7 @@ class Specimen:
             ("placing the nucleus", self._make_nucleus),
             ("placing organelles", self._make_organelles),
             ("placing beads and debris", lambda: add_beads_and_debris(self)),
-            ("drawing the capillary", lambda: add_wall(self)),
+            ("adding the capillary", lambda: add_wall(self)),
         )
         self._check = progress.check
         for number, (message, step) in enumerate(steps):
@@ -116,17 +116,17 @@ class Specimen:
         self.tubes = np.full(self.shape, 1e3, np.float32)
         for _ in range(self.kind.processes):
             self._grow_process(rng)
-        self._keep_one_piece()
+        self._keep_one_component()
 
-    def _keep_one_piece(self) -> None:
+    def _keep_one_component(self) -> None:
         """Take away what the warped surface has shed, so that the cell is one connected body."""
         from scipy.ndimage import label
 
-        pieces, count = label(self.cell < 0)
+        components, count = label(self.cell < 0)
         if count > 1:
-            sizes = np.bincount(pieces.ravel())
+            sizes = np.bincount(components.ravel())
             sizes[0] = 0
-            shed = (pieces > 0) & (pieces != int(np.argmax(sizes)))
+            shed = (components > 0) & (components != int(np.argmax(sizes)))
             self.cell[shed] = 0.5
 
     def _to_glass(self, box: Box) -> np.ndarray:

@@ -157,9 +157,9 @@ def contact_sheet(
     if axis_name not in style.AXES or not slices[axis_name]:
         raise InputError(f"slices must name the labelled slices of axis k, j or i, not {dict(slices)!r}.")
     axis = style.AXES.index(axis_name)
-    drawn_slices = sorted(slices[axis_name])
+    labelled_slices = sorted(slices[axis_name])
     window = style.contrast_window(volume)
-    sheet = _Sheet(volume, window, axis, drawn_slices, sorted(suggested), drawn, result, truth, uncertainty)
+    sheet = _Sheet(volume, window, axis, labelled_slices, sorted(suggested), drawn, result, truth, uncertainty)
     shown = _rows_to_show(sheet, result, max(2, rows))
     panels = ["image", "drawn", "result"] + (["uncertainty"] if uncertainty is not None else [])
     heights = [sheet.height(axis)] * len(shown) + [sheet.height(_cut_axis(axis))]

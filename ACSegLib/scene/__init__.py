@@ -1,7 +1,7 @@
 """MRML nodes <-> `Volume` and `Segmentation`; no Qt, so that it runs inside Slicer and on the package slicer-core.
 
 Where things lie: a `Volume` read from a node has the geometry of the node itself, as Slicer's own "Save" writes it,
-and labels are brought onto that grid. Parent transforms count only between nodes: a segmentation under another
+and labels are resampled to that grid. Parent transforms count only between nodes: a segmentation under another
 transform than the volume's is carried over to the volume (resampled where the transform is not linear), and a result
 goes back the same way. What is seen in place in the views is therefore computed in place.
 

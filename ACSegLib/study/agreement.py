@@ -198,7 +198,7 @@ def methods_in_pairs(study: Study, sheets: Sheets) -> list[Section]:
 
 
 def _by_cell(rows: Rows, segment: str) -> dict[str, Row]:
-    """Rows of the segment by cell; an InputError if two are of one cell, so that pairs would be of chance."""
+    """Rows of the segment by cell; an InputError if two are of one cell, so that pairs would be arbitrary."""
     found: dict[str, Row] = {}
     for row in rows:
         name = str(row["volume_name"])

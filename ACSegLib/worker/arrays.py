@@ -22,7 +22,7 @@ import numpy as np
 from ACSegLib.errors import MemoryLimitError
 
 #: Bytes that `ArrayWriter.step` writes at most: a few milliseconds.
-PIECE = 16 << 20
+CHUNK = 16 << 20
 
 #: Bytes that stay free in a folder for others.
 _RESERVE = 64 << 20
@@ -99,7 +99,7 @@ def remove_abandoned(folders: Sequence[str | os.PathLike[str]]) -> None:
 
 
 class ArrayWriter:
-    """Writes arrays a piece at a time, so that an event loop in between never stands still for long.
+    """Writes arrays a chunk at a time, so that an event loop in between never stands still for long.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class ArrayWriter:
         return (self._done + self._written) / max(self._total, 1)
 
     def step(self) -> bool:
-        """Write a piece; True once everything is written.
+        """Write a chunk; True once everything is written.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class ArrayWriter:
         name, array = self._waiting[0]
         try:
             stream = self._stream or self._open(array)
-            self._write_piece(stream, array)
+            self._write_chunk(stream, array)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG):
                 raise
@@ -171,12 +171,12 @@ class ArrayWriter:
         self._stream = open(path, "wb", buffering=0)  # noqa: SIM115 - it stays open from step to step
         return self._stream
 
-    def _write_piece(self, stream: BinaryIO, array: np.ndarray) -> None:
+    def _write_chunk(self, stream: BinaryIO, array: np.ndarray) -> None:
         if array.flags.c_contiguous:
-            data = array.reshape(-1).view(np.uint8)[self._written : self._written + PIECE]
+            data = array.reshape(-1).view(np.uint8)[self._written : self._written + CHUNK]
             self._written += stream.write(data.data)
             return
-        rows = max(1, PIECE // max(array[:1].nbytes, 1))
+        rows = max(1, CHUNK // max(array[:1].nbytes, 1))
         first = self._written // array[:1].nbytes
         left = np.ascontiguousarray(array[first : first + rows]).reshape(-1).view(np.uint8).data
         while left:

@@ -332,7 +332,7 @@ class Job:
             self._events.append(event)
 
     def _hand_over(self) -> None:
-        """Write the next pieces of the arrays; then tell the process to begin."""
+        """Write the next chunks of the arrays; then tell the process to begin."""
         if self._writer is None:
             return
         end = time.perf_counter() + _WRITING

@@ -44,7 +44,7 @@ class FillRequest:
     labels : Segmentation
         Sparse labels on the image's grid, or on another one (see `resample`).
     resample : bool
-        Whether labels that lie on another grid are brought onto the image's (nearest); otherwise they are refused.
+        Whether labels on another grid are resampled to that of the image (nearest); otherwise they are refused.
     axis : str
         Axis of the labelled slices: "auto", "i", "j", "k" (or "x", "y", "z") or "all".
     slices : str, sequence of int, or mapping, optional

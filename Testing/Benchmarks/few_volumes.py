@@ -67,7 +67,7 @@ def run(count: int, seed: int, options: argparse.Namespace, tests: list[Pair]) -
         candidates["kept"] = trainer.best_weights()
 
     pairs = [pair(100 * seed + n, options.size, options.labels) for n in range(count)]
-    settings = TrainingSettings(preset="quick", minutes=options.minutes, seed=seed, device="cpu", insist=True)
+    settings = TrainingSettings(preset="quick", minutes=options.minutes, seed=seed, device="cpu", force=True)
     Trainer._prefer_last = watched  # type: ignore[method-assign]
     try:
         model = train(pairs, settings).model

@@ -11,9 +11,24 @@ ROOT = Path(ACSegLib.__file__).parents[1]
 GLOSSARY = ROOT / "Documentation" / "glossary.md"
 #: Lines in which a word has another meaning, and why.
 EXCEPTIONS = {
-    "annotation": r"import annotations|\.annotation\b|_annotations?\b|annotations\[",  # Python's own
-    "lattice": r"[Aa]mira|attice\b.*Amira",  # a term of the file format
-    "piece": r'"pieces"|"largest_piece"|`pieces`|`largest_piece`|row\["|piecewise',  # columns of tables
+    # Python's own, and names in other programs' files
+    "annotation": r"import annotations|\.annotation\b|_annotations?\b|CommentAnnotation|\"gt\"",
+    "annotate": r"axes\.annotate",  # matplotlib's own
+    "piece": r"\"pieces\"|\"largest_piece\"|`pieces`|`largest_piece`|\*\*pieces|pieces = ",  # columns of tables
+    "thin part": r"thin_parts?\b|thin_part_|thin-parts",  # columns of tables, and the option of the shell
+    "insist": r"aliases=",  # the old name of --force
+    "engine": r"aliases=",  # the old name of --backend
+    "shipped model": r"train_shipped_model",  # the name of the script that trains it
+}
+#: Words that are still to be replaced, and where.
+TO_BE_REPLACED = {
+    "lattice": ("ACSegLib/scene", "ACSegLib/files", "ACSegLib/measure", "ACSeg/", "ACSegLib/commands", "Documentation"),
+    "bring onto": ("ACSegLib/scene",),
+    "bring_onto": ("ACSegLib/scene",),
+    "annotate": ("ACSegLib/commands", "ACSegLib/phantom", "ACSegLib/worker", "ACSegLib/study", "Documentation/"),
+    "drawing": ("ACSeg/",),
+    "thin part": ("ACSegLib/measure", "ACSegLib/study"),
+    "piece": ("ACSegLib/measure", "ACSegLib/study"),
 }
 
 
@@ -61,10 +76,12 @@ def test_the_glossary_names_words_that_are_not_used():
 
 
 @pytest.mark.parametrize("word", unused())
-def test_a_word_that_the_glossary_does_not_use_is_not_used(word):
+def test_a_word_that_the_glossary_does_not_use_is_used_nowhere(word):
     found = pattern(word)
     exception = re.compile(EXCEPTIONS.get(word, "(?!)"))
     uses = [
-        f"{place}: {line.strip()}" for place, line, apart in LINES if found.search(apart) and not exception.search(line)
+        f"{place}: {line.strip()}"
+        for place, line, apart in LINES
+        if found.search(apart) and not exception.search(line) and not place.startswith(TO_BE_REPLACED.get(word, ()))
     ]
     assert not uses, f"say {unused()[word]!r} instead of {word!r}:\n" + "\n".join(uses[:20])

@@ -74,7 +74,7 @@ class Preview:
         return node is not None and bool(node.GetSegmentation().ContainsRepresentation(name))
 
     def remove(self) -> None:
-        """Remove the preview and show the drawing as it was."""
+        """Remove the preview and show the sparse labels as they were."""
         editorNode = self._effect.parameterSetNode()
         if editorNode is None:
             return
@@ -88,12 +88,12 @@ class Preview:
 
     @property
     def opacity(self) -> float:
-        """Opacity of the preview, 0 to 1; the drawing has the rest."""
+        """Opacity of the preview, 0 to 1; the sparse labels have the rest."""
         node = self.node
         return node.GetDisplayNode().GetOpacity() if node is not None else DEFAULT_OPACITY
 
     def setOpacity(self, opacity: float) -> None:
-        """Blend between the drawing (0) and the preview (1)."""
+        """Blend between the sparse labels (0) and the preview (1)."""
         node = self.node
         if node is None:
             return
@@ -112,7 +112,7 @@ class Preview:
         display.SetOpacity(opacity)
 
     def _restoreInputOpacity(self) -> None:
-        """Let the drawing be as opaque as it was before the preview."""
+        """Make the sparse labels as opaque as they were before the preview."""
         if self._drawnOpacity is not None:
             identifier, opacity = self._drawnOpacity
             display = slicer.mrmlScene.GetNodeByID(identifier)

@@ -265,7 +265,7 @@ def _every_nth(array: np.ndarray, step: int) -> np.ndarray:
 def statistics_for(array: np.ndarray, normalisation: Normalisation) -> IntensityStatistics | None:
     """Give the values that normalise one volume; None when the values are left as they are.
 
-    For images too large for memory, pass a coarser level of the pyramid here and the full level, piece by piece, to
+    For images too large for memory, pass a coarser level of the pyramid here and the full level, part by part, to
     `apply_statistics`.
     """
     if normalisation.kind == "none":

@@ -238,16 +238,16 @@ def run_turned(
     stages = progress.stages(predict=2, predict_inverted=2, postprocess=1)
     image = grid.read(array, (0, 0, 0), grid.shape, normalise)
     probabilities, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
-    if settings.contrast == "auto" and (doubt := uncertainty(probabilities)) > SURE:
+    if settings.contrast == "auto" and (own_uncertainty := uncertainty(probabilities)) > SURE:
         other, *_ = _probabilities_of(-image, model, settings, stages.predict_inverted, [])
-        doubt_of_other = uncertainty(other)
-        if doubt_of_other < INVERTED * doubt:
+        other_uncertainty = uncertainty(other)
+        if other_uncertainty < INVERTED * own_uncertainty:
             probabilities = other
             notes.append(
                 "the contrast looks inverted (dark is absorbing), so the image was predicted with its intensities "
                 "inverted; if that is wrong, use --contrast bright"
             )
-        elif doubt_of_other < doubt:
+        elif other_uncertainty < own_uncertainty:
             notes.append("the contrast may be inverted; if dark is absorbing, use --contrast dark")
     job = Job(array, grid, model, settings, normalise)
     sink = job.make_sink()

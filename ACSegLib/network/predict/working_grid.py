@@ -1,7 +1,7 @@
-"""The grid on which a network works, and the way to it and back, piece by piece: never a whole volume at a time.
+"""The grid on which a network works, and the way to it and back, part by part: never a whole volume at a time.
 
 Voxels are taken as boxes that fill space: coarser voxels are the mean of what they cover, finer ones are interpolated
-linearly between centres, each axis by itself. One sparse matrix an axis holds the weights, so a piece of the result
+linearly between centres, each axis by itself. One sparse matrix an axis holds the weights, so a part of the result
 needs only the planes that its rows name.
 """
 

@@ -55,15 +55,15 @@ def _spacing_problems(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
     return []
 
 
-def refuse(problems: Sequence[Problem], insist: bool = False) -> None:
+def refuse(problems: Sequence[Problem], force: bool = False) -> None:
     """Raise one InputError that lists every problem, unless there are only warnings.
 
     Parameters
     ----------
-    insist : bool
+    force : bool
         Start in spite of problems that are not fatal (duplicates, leakage, empty labels).
     """
-    stopping = [p for p in problems if p.fatal or not (p.warning or insist)]
+    stopping = [p for p in problems if p.fatal or not (p.warning or force)]
     if not stopping:
         return
     if len(stopping) == 1:

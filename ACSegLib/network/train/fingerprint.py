@@ -40,7 +40,7 @@ class Problem:
     message : str
         One sentence that names the case and says what to do.
     fatal : bool
-        The training cannot start with it. Others stop it too unless the person insists, but for warnings.
+        The training cannot start with it. Other problems stop it too, except warnings, unless `force` is set.
     warning : bool
         Told, and no more.
     """

@@ -114,14 +114,14 @@ class PatchSampler:
             image, target = self._cut(case, self._centre(self._case_of(number), rng))
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
             image, target = image.to(self._device), target.to(self._device)
-            changes = self._augmentation.scaled(self.familiarity(number))
+            changes = self._augmentation.scaled(self.exposure(number))
             image, target = augment(image, target, self._patch, changes, generator, self._spacing)
             images.append(image)
             targets.append(target)
             known.append(torch.from_numpy(case.known))
         return torch.stack(images), torch.stack(targets), torch.stack(known).to(self._device)
 
-    def familiarity(self, number: int) -> float:
+    def exposure(self, number: int) -> float:
         """How far random changes have set in at patch `number`: 0 at first, 1 once all voxels are familiar."""
         return min(1.0, number * self._passes / FAMILIAR_PASSES)
 

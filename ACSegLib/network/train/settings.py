@@ -66,7 +66,7 @@ class TrainingSettings:
         Part of the training volumes held back when no validation volumes are given; 0 trains on all, unvalidated.
     patience : int or None
         Validations without improvement before stopping; 0 never stops early.
-    insist : bool
+    force : bool
         Start in spite of duplicates, leakage or empty labels.
     init : Model or None
         Start from this model's network, preprocessing and weights.
@@ -106,7 +106,7 @@ class TrainingSettings:
     ignore: str = "ignore"
     validation_part: float = 0.2
     patience: int | None = None
-    insist: bool = False
+    force: bool = False
     init: Model | None = None
     checkpoint: Path | None = None
     checkpoint_minutes: float = 3.0

@@ -170,7 +170,7 @@ def _checked(
     problems += found
     val_fingerprints, found = examine(held_out, stages.validation, sparse=settings.sparse, ignore=settings.ignore)
     problems += found + compare(fingerprints, val_fingerprints)
-    refuse(problems, settings.insist)
+    refuse(problems, settings.force)
     warnings = [p.message for p in problems]
     for f in fingerprints:
         if f.slices:

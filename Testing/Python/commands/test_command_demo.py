@@ -49,7 +49,7 @@ def test_a_case_is_filled_scored_and_written(tmp_path):
     case = DemoCase("A small cell", phantom.volume, phantom.truth, 13)
     step = fill_case(case, tmp_path / "case", "cpu", Progress())
     drawn, slices = annotate(phantom.truth, 13)
-    assert step["drawn_slices"] == slices
+    assert step["labelled_slices"] == slices
     assert step["scores"]["cytoplasm"] > 0.85
     assert step["figures"]["labelled voxels changed"] == 0
     assert len(step["suggested_slices"]) >= 1

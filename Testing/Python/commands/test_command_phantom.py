@@ -46,7 +46,7 @@ def test_files_hold_what_was_simulated(tmp_path):
     np.testing.assert_array_equal(parts.mask("filopodia"), expected.mask("filopodia"))
     recipe = json.loads((out / "recipes" / f"{name}.json").read_text())
     assert recipe["recipe"]["kind"] == "beta-cell"
-    assert recipe["drawn_slices"] == {"k": [4, 12, 20]}
+    assert recipe["labelled_slices"] == {"k": [4, 12, 20]}
     assert results.tomograms[0].voxels["cytoplasm"] == int(expected.truth.mask(1).sum())
     assert name in command.describe(results)
 

@@ -67,7 +67,7 @@ def test_labels(drawn, capsys):
     rows = {row["name"]: row for row in found["segments"]}
     assert {name: row["voxels"] for name, row in rows.items()} == {"cytoplasm": 1800, "bead": 9, "ignore": 0}
     assert rows["bead"]["volume"] == 9 * 20 * 30 * 40
-    assert found["drawn_slices"] == {"k": [5, 15, 25]}
+    assert found["labelled_slices"] == {"k": [5, 15, 25]}
     assert found["labelled_voxels"] == 1809
 
 

@@ -103,7 +103,7 @@ def test_an_image_three_voxels_wide_is_not_taken_for_colours():
 @pytest.mark.parametrize(
     ("volume", "settings", "message"),
     [
-        (Volume(np.ones((4, 4, 4), np.float32)), ThresholdSettings(), "one value throughout"),
+        (Volume(np.ones((4, 4, 4), np.float32)), ThresholdSettings(), "has a single value"),
         (Volume(np.full((4, 4, 4), np.nan, np.float32)), ThresholdSettings(), "no finite value"),
         (Volume(np.eye(4)[None] + 0.0), ThresholdSettings("magic"), "method must be one of"),
         (Volume(np.eye(4)[None] + 0.0), ThresholdSettings(keep="none"), "keep must be"),

@@ -19,7 +19,7 @@ CUBE = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 )
 @pytest.mark.parametrize("piece", [7, 1 << 20])
 def test_an_array_arrives_as_it_was(tmp_path, monkeypatch, array, piece):
-    monkeypatch.setattr(arrays, "PIECE", piece)
+    monkeypatch.setattr(arrays, "CHUNK", piece)
     writer = ArrayWriter({"a": array}, [tmp_path])
     file = ArrayFile.from_message(writer.write_all()["a"].message())
     arrived = file.take()
@@ -29,7 +29,7 @@ def test_an_array_arrives_as_it_was(tmp_path, monkeypatch, array, piece):
 
 
 def test_large_arrays_are_written_a_piece_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(arrays, "PIECE", 16)
+    monkeypatch.setattr(arrays, "CHUNK", 16)
     writer = ArrayWriter({"a": CUBE}, [tmp_path])
     steps = 1
     while not writer.step():

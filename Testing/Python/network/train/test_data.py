@@ -277,9 +277,9 @@ class TestChecks:
         found = problems_of([case("a", 0), case("b", 0)])
         with pytest.raises(InputError, match="--force"):
             refuse(found)
-        refuse(found, insist=True)
+        refuse(found, force=True)
         with pytest.raises(InputError, match="not finite"):
-            refuse(problems_of([case("n", image=np.full((8, 8, 8), np.nan))]), insist=True)
+            refuse(problems_of([case("n", image=np.full((8, 8, 8), np.nan))]), force=True)
 
     def test_segment_of_the_validation_alone(self):
         one = case("v", 5)

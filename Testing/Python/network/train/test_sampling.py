@@ -65,14 +65,14 @@ class TestSampling:
         assert torch.equal(two[1].batch(0)[0], one.batch(1)[0])
         assert not torch.equal(two[1].batch(0)[0], two[0].batch(0)[0])
 
-    def test_random_changes_set_in_with_familiarity(self):
+    def test_random_changes_set_in_with_exposure(self):
         """Each patch is an eighth of the only volume, so 8 x FAMILIAR_PASSES patches make it familiar."""
         case = self.prepared("a", 1.0, (32, 32, 32))
         case.image[:] = np.arange(32, dtype=np.float32)
         always = replace(PRESETS["none"], flip=1.0)
         sampler = PatchSampler([case], (16, 16, 16), 1, always)
         late = int(8 * FAMILIAR_PASSES)
-        assert [sampler.familiarity(n) for n in (0, late // 2, late, 10 * late)] == [0.0, 0.5, 1.0, 1.0]
+        assert [sampler.exposure(n) for n in (0, late // 2, late, 10 * late)] == [0.0, 0.5, 1.0, 1.0]
 
         def mirrored(step):
             row = sampler.batch(step)[0][0, 0, 0, 0]
