@@ -80,9 +80,7 @@ class MeasurePanel(Panel):
         box.setCurrentIndex(numbers.index(_FIRST_SHOWN) if _FIRST_SHOWN in numbers else 0)
         box.blockSignals(blocked)
         self._showChart()
-        self.say(
-            _("{count} rows; lengths in {unit}.").format(count=len(rows), unit=rows[0].get("unit") if rows else "")
-        )
+        self.say(_("{count} rows; lengths in {unit}.").format(count=len(rows), unit=_unit(rows)))
 
     def _onColumn(self, index: int) -> None:
         self._showChart()
@@ -121,3 +119,9 @@ class MeasurePanel(Panel):
         self.chart = None
         self.ui.measureTableView.setMRMLTableNode(None)
         self.ui.measureColumnBox.clear()
+
+
+def _unit(rows: list[dict[str, Any]]) -> str:
+    """Unit of the lengths of a table, for a person."""
+    unit = str(rows[0].get("unit", "")) if rows else ""
+    return unitWords().get(unit, unit)
