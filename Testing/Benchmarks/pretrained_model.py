@@ -75,7 +75,7 @@ class Predictor:
         from ACSegLib.network.model.pretrained import open_model
 
         self.model = open_model(options.model)
-        self._refine = options.refine
+        self._refine, self._tta = options.refine, options.tta
         self.seconds: list[float] = []
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ class Predictor:
         from ACSegLib.workflows import PredictRequest, run
 
         started = time.perf_counter()
-        found = run(PredictRequest(volume=Volume(array), model=self.model, refine=self._refine))
+        found = run(PredictRequest(volume=Volume(array), model=self.model, refine=self._refine, tta=self._tta))
         self.seconds.append(time.perf_counter() - started)
         self.notes = found.report["notes"]
         return found.segmentation.labels
@@ -276,6 +276,7 @@ def main() -> int:
     parser.add_argument("--model", help="model file; default: the pretrained one")
     parser.add_argument("--cases", default=",".join(CASES), help=f"some of {', '.join(CASES)} (default: all)")
     parser.add_argument("--refine", default="auto", choices=("auto", "none", "walk"))
+    parser.add_argument("--tta", action="store_true", help="average over the eight mirror images")
     parser.add_argument("--size", type=int, default=128, help="voxels per side of the simulated cells")
     parser.add_argument("--orientations", type=int, default=6, help="how many of the 48 (default: 6)")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")

@@ -7,7 +7,8 @@ A model file holds `Preprocessing` as a JSON object:
 ``patch_size``     (k, j, i) of the patches in training, in voxels
 ``longest_side``   images are reduced until no side exceeds this
 ``mean_side``      images are reduced until the geometric mean of their sides does not exceed this
-``canonical_axes`` images are predicted in an orientation that depends on their content alone
+``canonical_axes`` images are predicted in an orientation that depends on their content alone, and as the mean over
+                   the mirror images
 ``thin_threshold`` probability from which voxels of thin structures belong to their segment
 ``without_holes``  names of segments that should have no enclosed hole
 others             of imported models, see `BiomedisaPreprocessing`

@@ -111,7 +111,7 @@ def predict(
         "working_shape": list(grid.shape),
         "region_shape": list(grid.box_shape),
         "resampled": grid.resampled,
-        "mirrored": settings.tta,
+        "mirrored": settings.tta or run is run_turned,
         "thin_threshold": job.thin,
         "voxels": int(np.prod(grid.box_shape)),
         "estimated_memory_bytes": job.estimate(tiling, backend.name),

@@ -267,7 +267,8 @@ def _probabilities_of(
     """Probabilities (channels, k, j, i) of an image on the working grid, by way of its canonical orientation."""
     orientation = canonical_orientation(image)
     turned = np.ascontiguousarray(orientation.apply(image))
-    within = replace(settings, keep_probabilities=False, roi=None)
+    # A reduced image is small, so that the mean over its mirror images, which is better, takes a second or two.
+    within = replace(settings, keep_probabilities=False, roi=None, tta=True)
     inner = WorkingGrid((0, 0, 0), turned.shape, turned.shape)
     collected = _Collected()
     job = Job(turned, inner, model, within, lambda part: part)
