@@ -255,7 +255,7 @@ def _cases(pairs: Sequence[PairOfFiles], options: Options) -> list[Case]:
 
 
 def _settings(options: Options, output: Path) -> TrainingSettings:
-    from ACSegLib.network.train.planning import PlanOverrides
+    from ACSegLib.network.train.plan import PlanOverrides
     from ACSegLib.network.train.settings import TrainingSettings
 
     if options.patch and (len(options.patch) != 3 or min(options.patch) < 1):

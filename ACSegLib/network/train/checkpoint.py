@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.network.model.model_file import METADATA_KEY, write_tensors
-from ACSegLib.network.train.planning import Plan
+from ACSegLib.network.train.plan import Plan
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,8 @@ from ACSegLib.network.model.architecture import build_network, build_seeded
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.train.data import name_key
-from ACSegLib.network.train.planning import Plan, fit_to_memory, fit_to_strides, memory_estimate
+from ACSegLib.network.train.plan import Plan
+from ACSegLib.network.train.planning import fit_to_memory, fit_to_strides, memory_estimate
 from ACSegLib.volume import Segment
 
 if TYPE_CHECKING:

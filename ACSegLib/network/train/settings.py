@@ -12,7 +12,7 @@ from typing import Any
 from ACSegLib.compute import PRECISIONS, default_precision
 from ACSegLib.errors import InputError
 from ACSegLib.network.model.model_file import Model
-from ACSegLib.network.train.planning import PlanOverrides
+from ACSegLib.network.train.plan import PlanOverrides
 
 #: Kinds of devices that Lightning's Fabric trains on.
 TRAINING_DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -22,7 +22,8 @@ from ACSegLib.network.train.data import Prepared
 from ACSegLib.network.train.finetune import freeze_batch_statistics
 from ACSegLib.network.train.losses import SegmentationLoss
 from ACSegLib.network.train.metrics_log import MetricsLog
-from ACSegLib.network.train.planning import Plan, smaller_patch
+from ACSegLib.network.train.plan import Plan
+from ACSegLib.network.train.planning import smaller_patch
 from ACSegLib.network.train.sampling import PatchSampler, Prefetcher
 from ACSegLib.network.train.settings import TrainingSettings
 from ACSegLib.network.train.validation import validate

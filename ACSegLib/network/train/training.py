@@ -31,7 +31,8 @@ from ACSegLib.network.train.checks import compare, refuse
 from ACSegLib.network.train.data import Case, Prepared, join_tables, prepare
 from ACSegLib.network.train.finetune import adapt_head, plan_from_model
 from ACSegLib.network.train.fingerprint import Fingerprint, Problem, examine
-from ACSegLib.network.train.planning import Plan, make_plan, resampled_shapes
+from ACSegLib.network.train.plan import Plan
+from ACSegLib.network.train.planning import make_plan, resampled_shapes
 from ACSegLib.network.train.settings import TRAINING_DEVICES, TrainingSettings, make_fabric
 from ACSegLib.network.train.trainer import Trainer
 from ACSegLib.network.train.validation_split import split_validation
