@@ -7,13 +7,14 @@ end to end with a meniscus of medium between, and are cut by the field of view. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from ACSegLib.jobs import Progress
+from ACSegLib.phantom.canvas import Canvas
 from ACSegLib.phantom.parts import CODE
-from ACSegLib.phantom.recipe import KINDS, Recipe
+from ACSegLib.phantom.recipe import Recipe
 from ACSegLib.phantom.shapes import (
     Blob,
     Box,
@@ -23,7 +24,6 @@ from ACSegLib.phantom.shapes import (
     coverage,
     random_direction,
     random_rotation,
-    slabs,
     whole,
     winding_line,
 )
@@ -38,7 +38,7 @@ _BEYOND = 0.25
 _OPEN_GAP = 1.0
 
 
-class PackedSpecimen:
+class PackedSpecimen(Canvas):
     """Builds one packed specimen; see `ACSegLib.phantom.specimen.Specimen` for the parameters.
 
     Attributes
@@ -52,20 +52,15 @@ class PackedSpecimen:
     """
 
     def __init__(self, shape: tuple[int, int, int], recipe: Recipe, seed: int) -> None:
-        self.shape, self.recipe, self.kind = shape, recipe, KINDS[recipe.kind]
-        self.side = float(min(shape[1:]))
-        self.inner = recipe.capillary * self.side
-        self._seeds = np.random.SeedSequence([seed, sum(map(ord, recipe.kind)), 11])
+        super().__init__(shape, recipe, [seed, sum(map(ord, recipe.kind)), 11])
         self.contrast = recipe.cytoplasm - recipe.medium
         rng = self.rng("capillary")
         sway = np.array([0.0, *rng.uniform(-1, 1, 2)]) * recipe.eccentricity * self.side
-        self.centre = np.array(shape) / 2.0 - 0.5 + sway
+        self.centre = self.centre + sway
         self._taper = rng.uniform(-1, 1) * 0.06 * recipe.eccentricity / 0.1
 
     def build(self, progress: Progress) -> None:
         """Make everything."""
-        self.lac = np.full(self.shape, self.recipe.medium, np.float32)
-        self.parts = np.zeros(self.shape, np.uint8)
         self.cells = np.zeros(self.shape, np.uint8)
         steps: tuple[tuple[str, Callable[[], None]], ...] = (
             ("placing beads", self._place_beads),
@@ -76,22 +71,8 @@ class PackedSpecimen:
             ("painting beads and debris", self._paint_surroundings),
             ("adding the holder", self._paint_holder),
         )
-        self._check = progress.check
-        for number, (message, step) in enumerate(steps):
-            progress(number / len(steps), message)
-            step()
+        self.run(steps, progress)
         del self.outer, self.glass
-
-    def slabs(self, box: Box) -> Iterator[Box]:
-        """Slabs of a box, with a look at the cancel button before each."""
-        for slab in slabs(box):
-            self._check()
-            yield slab
-
-    def rng(self, thing: str) -> np.random.Generator:
-        """The stream of random numbers of one thing, so that more beads, say, do not change the cells."""
-        key = [ord(c) for c in thing]
-        return np.random.default_rng(np.random.SeedSequence(self._seeds.entropy, spawn_key=key))
 
     def _field(self, length: float, rng: np.random.Generator) -> np.ndarray:
         return SmoothField(self.shape, max(1.5, length), rng)(whole(self.shape))
@@ -201,9 +182,6 @@ class PackedSpecimen:
         self.seam = ((second - first) / 2).astype(np.float32)  # distance to where two cells meet
         self.owner = owner
 
-    def _paint(self, box: Box, share: np.ndarray, lac: float | np.ndarray) -> None:
-        self.lac[box] += share * (np.float32(lac) - self.lac[box])
-
     def _paint_cells(self) -> None:
         rng, recipe = self.rng("texture"), self.recipe
         texture = 0.8 * self._field(recipe.grain, rng) + 0.6 * self._field(4 * recipe.grain, rng)
@@ -213,7 +191,7 @@ class PackedSpecimen:
         film = np.clip(0.5 + recipe.gap / 2 - self.seam, 0, 1) * min(1.0, recipe.gap)
         lac = lac + film * (recipe.seam * self.contrast)
         box = whole(self.shape)
-        self._paint(box, coverage(self.outer), lac.astype(np.float32))
+        self.blend(box, coverage(self.outer), lac.astype(np.float32))
         inside = self.outer < 0
         if recipe.gap >= _OPEN_GAP and recipe.seam < -0.5:
             inside &= self.seam >= recipe.gap / 2
@@ -256,7 +234,7 @@ class PackedSpecimen:
             inside = self.cells[box] == number
             distance = np.maximum(blob.distance(box), (depth[box] + 0.012) * side)
             texture = 1.3 * recipe.texture * SmoothField(self.shape, 1.8 * recipe.grain, rng)(box)
-            self._paint(box, coverage(distance) * inside, lac + texture)
+            self.blend(box, coverage(distance) * inside, lac + texture)
             self.parts[box][inside & (distance < 0)] = CODE[part]
 
     def _paint_network(self, rng: np.random.Generator, depth: np.ndarray) -> None:
@@ -269,7 +247,7 @@ class PackedSpecimen:
         patchy = 0.5 + 0.5 * np.tanh(self._field(0.25 * self.side, rng))
         thread = np.clip((recipe.network * patchy - np.hypot(a, b)) * length / 2 + 0.5, 0, 1)
         thread *= (self.parts == CODE["cytoplasm"]) & (depth < -0.015)
-        self._paint(whole(self.shape), thread.astype(np.float32), recipe.mitochondria)
+        self.blend(whole(self.shape), thread.astype(np.float32), recipe.mitochondria)
         self.parts[thread > 0.5] = CODE["mitochondria"]
 
     def _paint_drops(
@@ -283,7 +261,7 @@ class PackedSpecimen:
             box = tube.box(self.shape)
             if box is not None:
                 share_of = coverage(tube.distance(box)) * (self.cells[box] > 0)
-                self._paint(box, share_of, lac * rng.uniform(0.85, 1.15))
+                self.blend(box, share_of, lac * rng.uniform(0.85, 1.15))
                 self.parts[box][share_of > 0.5] = CODE[part]
 
     def _grow_fringe(self) -> None:
@@ -301,7 +279,7 @@ class PackedSpecimen:
             grown = np.where((self.outer >= -0.5) & room, fringe, 0).astype(np.float32)
         for _ in range(self.kind.filopodia if recipe.filopodia is None else recipe.filopodia):
             self._grow_filopodium(rng, grown, room)
-        self._paint(whole(self.shape), grown * (~before), recipe.cytoplasm)
+        self.blend(whole(self.shape), grown * (~before), recipe.cytoplasm)
         fresh = (grown > 0.5) & ~before
         self.parts[fresh] = CODE["filopodia"]
         components, _ = label(self.parts != CODE["medium"])
@@ -340,7 +318,7 @@ class PackedSpecimen:
             if box is not None:
                 open_ = self.parts[box] == CODE["medium"]
                 share = coverage(blob.distance(box)) * open_
-                self._paint(box, share, recipe.debris * rng.uniform(0.7, 1.3))
+                self.blend(box, share, recipe.debris * rng.uniform(0.7, 1.3))
                 self.parts[box][share > 0.5] = CODE["debris"]
         for point, radius in self.beads:
             self._paint_bead(point, radius)
@@ -359,7 +337,7 @@ class PackedSpecimen:
         self.lac[box] -= np.where(away > 0, dark, 0)
         rim = np.exp(-((away / max(1.0, recipe.rim_width * radius)) ** 2)) if recipe.rim_width else 1.0
         middle = recipe.medium + (recipe.bead - recipe.medium) * (1 - recipe.bead_hollow)
-        self._paint(box, coverage(away), np.asarray(middle + (recipe.bead - middle) * rim, np.float32))
+        self.blend(box, coverage(away), np.asarray(middle + (recipe.bead - middle) * rim, np.float32))
         inside = away < 0
         self.parts[box][inside] = CODE["bead"]
         self.cells[box][inside] = 0
@@ -372,7 +350,7 @@ class PackedSpecimen:
             tube = Tube(np.array([[k, np.clip(j, 0, self.shape[1] - 1), i]]), np.array([rng.uniform(0.6, 1.6)]))
             box = tube.box(self.shape)
             if box is not None:
-                self._paint(box, coverage(tube.distance(box)), 4 * self.recipe.glass)
+                self.blend(box, coverage(tube.distance(box)), 4 * self.recipe.glass)
 
     def _paint_holder(self) -> None:
         """The glass, its glow on the medium and the dark line outside; nothing beyond."""
@@ -395,7 +373,7 @@ class PackedSpecimen:
         line = np.exp(-(((self.glass - thickness - 1.5) / 1.2) ** 2))
         self.lac -= recipe.dark_line * recipe.glass * line * (self.glass > thickness)
         ring = (np.abs(self.glass - thickness / 2) - thickness / 2).astype(np.float32)
-        self._paint(whole(self.shape), coverage(ring), recipe.glass)
+        self.blend(whole(self.shape), coverage(ring), recipe.glass)
         out = self.glass >= 0
         self.parts[out], self.cells[out] = 0, 0
         self.parts[ring < 0] = CODE["wall"]

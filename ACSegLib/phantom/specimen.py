@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from ACSegLib.jobs import Progress
+from ACSegLib.phantom.canvas import Canvas
 from ACSegLib.phantom.parts import CODE
-from ACSegLib.phantom.recipe import KINDS, Recipe
+from ACSegLib.phantom.recipe import Recipe
 from ACSegLib.phantom.shapes import (
     Blob,
     Box,
     SmoothField,
     Tube,
     box_around,
-    coverage,
     random_direction,
     random_rotation,
-    slabs,
     whole,
     winding_line,
 )
 from ACSegLib.phantom.surroundings import add_beads_and_debris, add_wall
 
 
-class Specimen:
+class Specimen(Canvas):
     """Builds one specimen; `lac` and `parts` are the result.
 
     Parameters
@@ -36,26 +35,11 @@ class Specimen:
         What it is made of.
     seed : int
         The same seed gives the same specimen.
-
-    Attributes
-    ----------
-    lac : ndarray (k, j, i), float32
-        Linear absorption coefficient in 1/um.
-    parts : ndarray (k, j, i), uint8
-        Index into `PARTS`.
     """
 
     def __init__(self, shape: tuple[int, int, int], recipe: Recipe, seed: int) -> None:
-        self.shape = shape
-        self.recipe = recipe
-        self.kind = KINDS[recipe.kind]
-        self.side = float(min(shape[1:]))
+        super().__init__(shape, recipe, [seed, sum(map(ord, recipe.kind))])
         self.scale = float(np.sqrt(self.side / 128))
-        self.inner = recipe.capillary * self.side  # radius of the capillary, in voxels
-        self._seeds = np.random.SeedSequence([seed, sum(map(ord, recipe.kind))])
-        self.lac = np.full(shape, recipe.medium, np.float32)
-        self.parts = np.zeros(shape, np.uint8)
-        self.centre = np.array(shape) / 2.0 - 0.5
 
     def build(self, progress: Progress) -> None:
         """Make everything."""
@@ -66,25 +50,11 @@ class Specimen:
             ("painting the cell", self._paint_cell),
             ("placing the nucleus", self._make_nucleus),
             ("placing organelles", self._make_organelles),
-            ("placing beads and debris", lambda: add_beads_and_debris(self)),
+            ("placing beads and debris", self._add_surroundings),
             ("adding the capillary", lambda: add_wall(self)),
         )
-        self._check = progress.check
-        for number, (message, step) in enumerate(steps):
-            progress(number / len(steps), message)
-            step()
+        self.run(steps, progress)
         del self.cell, self.tubes, self.other
-
-    def slabs(self, box: Box) -> Iterator[Box]:
-        """Slabs of a box, with a look at the cancel button before each."""
-        for slab in slabs(box):
-            self._check()
-            yield slab
-
-    def rng(self, thing: str) -> np.random.Generator:
-        """The stream of random numbers of one thing, so that more beads, say, do not change the cell."""
-        key = [ord(c) for c in thing]
-        return np.random.default_rng(np.random.SeedSequence(self._seeds.entropy, spawn_key=key))
 
     # The cell's outline
 
@@ -228,11 +198,9 @@ class Specimen:
 
     # Painting
 
-    def paint(self, box: Box, distance: np.ndarray, lac: float | np.ndarray, part: str) -> None:
-        """Lay a shape, given by its distance in a box, over what is there."""
-        share = coverage(distance)
-        self.lac[box] += share * (np.float32(lac) - self.lac[box])
-        self.parts[box][distance < 0] = CODE[part]
+    def _add_surroundings(self) -> None:
+        cells = [self.cell, self.tubes] if self.other is None else [self.cell, self.tubes, self.other]
+        add_beads_and_debris(self, cells)
 
     def _paint_cell(self) -> None:
         rng = self.rng("texture")

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from ACSegLib.phantom.canvas import Canvas
 from ACSegLib.phantom.parts import CODE
 from ACSegLib.phantom.shapes import Blob, SmoothField, box_around, coverage, random_rotation, whole
-
-if TYPE_CHECKING:
-    from ACSegLib.phantom.specimen import Specimen
 
 _WALL = 0.026  # thickness of the glass, as a fraction of the slice's shorter side
 _OBSTACLES = (CODE["bead"], CODE["debris"], CODE["filopodia"])
 
 
-def _outside_point(specimen: Specimen, rng: np.random.Generator, gap: float) -> np.ndarray | None:
+def _outside_point(
+    specimen: Canvas, cells: Sequence[np.ndarray], rng: np.random.Generator, gap: float
+) -> np.ndarray | None:
     """A point in the medium, at least `gap` voxels from cells, glass, beads and debris."""
     for _ in range(400):
         point = rng.uniform(0, np.array(specimen.shape) - 1)
         radius = np.hypot(point[1] - specimen.centre[1], point[2] - specimen.centre[2])
         where = tuple(np.rint(point).astype(int))
-        near_cell = min(specimen.cell[where], specimen.tubes[where]) < gap
-        near_other = specimen.other is not None and specimen.other[where] < gap
-        if radius + gap > specimen.inner or near_cell or near_other:
+        if radius + gap > specimen.inner or min(cell[where] for cell in cells) < gap:
             continue
         box = box_around(point, gap, specimen.shape)
         if box is not None and not np.isin(specimen.parts[box], _OBSTACLES).any():
@@ -32,19 +30,22 @@ def _outside_point(specimen: Specimen, rng: np.random.Generator, gap: float) -> 
     return None
 
 
-def add_beads_and_debris(specimen: Specimen) -> None:
-    """Beads first, then fragments of irregular shape, each where there is room; fewer where there is none."""
+def add_beads_and_debris(specimen: Canvas, cells: Sequence[np.ndarray]) -> None:
+    """Beads first, then fragments of irregular shape, each where there is room; fewer where there is none.
+
+    `cells` are the distances to the surfaces of cells, in voxels, negative inside.
+    """
     recipe, side = specimen.recipe, specimen.side
     rng = specimen.rng("beads")
     for _ in range(recipe.beads):
         radius = rng.uniform(*recipe.bead_radius) * side
-        point = _outside_point(specimen, rng, radius + 0.5)
+        point = _outside_point(specimen, cells, rng, radius + 0.5)
         if point is not None:
             _paint_bead(specimen, point, radius)
     rng = specimen.rng("debris")
     for _ in range(recipe.fragments):
         axes = rng.uniform(0.012, 0.035, 3) * side
-        point = _outside_point(specimen, rng, float(axes.max()) + 1)
+        point = _outside_point(specimen, cells, rng, float(axes.max()) + 1)
         if point is not None:
             waves = SmoothField(specimen.shape, max(2.0, 0.03 * side), rng)
             blob = Blob(point, axes, random_rotation(rng), [(0.3 * float(axes.min()), waves)])
@@ -54,7 +55,7 @@ def add_beads_and_debris(specimen: Specimen) -> None:
                 specimen.paint(box, distance, recipe.debris * rng.uniform(0.7, 1.3), "debris")
 
 
-def _paint_bead(specimen: Specimen, point: np.ndarray, radius: float) -> None:
+def _paint_bead(specimen: Canvas, point: np.ndarray, radius: float) -> None:
     """A ball with a dark and, beyond it, a faint bright ring."""
     recipe = specimen.recipe
     width = max(1.2, 0.012 * specimen.side)
@@ -71,7 +72,7 @@ def _paint_bead(specimen: Specimen, point: np.ndarray, radius: float) -> None:
     specimen.paint(box, distance, recipe.bead, "bead")
 
 
-def add_wall(specimen: Specimen) -> None:
+def add_wall(specimen: Canvas) -> None:
     """The glass tube, and no specimen beyond it."""
     if not specimen.recipe.wall:
         return
