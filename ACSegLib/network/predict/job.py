@@ -36,6 +36,8 @@ _FIXED_BYTES = 512 << 20
 #: image's to the image's below which the contrast is taken as inverted. Measured by ``pretrained_model.py --cases
 #: inverted``: 0.04 to 0.2 and a ratio over 2 for tomograms with a wall, 0.2 to 0.4 and a ratio under 0.4 inverted.
 SURE, INVERTED = 0.15, 0.45
+#: Voxels of an image that are read at a time to reduce it.
+_BLOCK_VOXELS = 1 << 25
 Normalise = Callable[[np.ndarray], np.ndarray]
 
 
@@ -236,7 +238,7 @@ def run_turned(
     Where the network is unsure it is asked about the inverted image too; see `INVERTED`.
     """
     stages = progress.stages(predict=2, predict_inverted=2, postprocess=1)
-    image = grid.read(array, (0, 0, 0), grid.shape, normalise)
+    image = read_whole(grid, array, normalise)
     probabilities, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
     if settings.contrast == "auto" and (own_uncertainty := uncertainty(probabilities)) > SURE:
         other, *_ = _probabilities_of(-image, model, settings, stages.predict_inverted, [])
@@ -254,6 +256,21 @@ def run_turned(
     sink.take(probabilities)
     sink.finish(stages.postprocess)
     return job, sink, backend, tiling
+
+
+def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise) -> np.ndarray:
+    """Read all of the working grid, block by block: a large image may not fit in memory, its reduction does."""
+    coarseness = math.prod(grid.box_shape) / math.prod(grid.shape)
+    block = list(grid.shape)
+    for axis in range(3):
+        others = math.prod(block) // block[axis]
+        block[axis] = max(1, min(block[axis], int(_BLOCK_VOXELS / (coarseness * others))))
+    image = np.empty(grid.shape, np.float32)
+    for start in itertools.product(*(range(0, n, b) for n, b in zip(grid.shape, block, strict=True))):
+        size = tuple(min(b, n - s) for b, n, s in zip(block, grid.shape, start, strict=True))
+        place = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
+        image[place] = grid.read(array, start, size, normalise)
+    return image
 
 
 def uncertainty(probabilities: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import job
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.network.predict.orientation import Orientation, canonical_orientation
-from ACSegLib.network.predict.working_grid import reduced_shape
+from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Segment, Volume
 
@@ -127,3 +127,20 @@ def test_contrast_is_inverted_where_the_network_is_far_surer_of_the_inverted_ima
 def test_an_unknown_contrast_is_refused():
     with pytest.raises(InputError, match="contrast must be one of auto, bright, dark"):
         PredictionSettings(contrast="inverse")
+
+
+def test_a_large_image_is_reduced_block_by_block(monkeypatch):
+    """Blocks of a few voxels give what reading the image at once gives, and none of them is large."""
+    image = np.random.default_rng(0).normal(size=(37, 50, 44)).astype(np.float32)
+    grid = WorkingGrid((1, 0, 2), (37, 49, 44), (9, 12, 11))
+    expected = grid.read(image, (0, 0, 0), grid.shape, lambda part: part.astype(np.float32))
+    sizes = []
+
+    def seen(part):
+        sizes.append(part.size)
+        return part.astype(np.float32)
+
+    monkeypatch.setattr(job, "_BLOCK_VOXELS", 1500)
+    np.testing.assert_allclose(job.read_whole(grid, image, seen), expected, atol=1e-6)
+    assert max(sizes) < 4000
+    assert len(sizes) > 10
