@@ -11,7 +11,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
 from ACSegLib.worker import Reply
-from ACSegLib.workflows import FillOutcome
+from ACSegLib.workflows import FillOutcome, MeasureRequest
 from ACSegPanels.exchange import CommandFiles, placeResult
 from ACSegPanels.keywords import commandOptions, fillRequest
 from ACSegPanels.tables import writeTable
@@ -201,7 +201,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         volumeNode: Any = None,
         tableNode: Any = None,
         *,
-        unit: str = "um",
+        unit: str = MeasureRequest.unit,
         onProgress: OnProgress | None = None,
         onDone: OnDone | None = None,
         onError: OnError | None = None,
@@ -213,7 +213,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         ----------
         segmentationNode : vtkMRMLSegmentationNode
         volumeNode : vtkMRMLScalarVolumeNode, optional
-            For absorption figures, and for the grid; by default the volume that the segmentation was drawn on.
+            For absorption (LAC), and for the grid; by default the volume on which the segmentation was made.
         tableNode : vtkMRMLTableNode, optional
             Written into; a new node by default.
         unit : str

@@ -32,6 +32,12 @@ WIDGETS = [
 ]
 
 
+EFFECT_DIFFERS = (
+    "the default of --{} in the effect is not that of acseg fill: change it in "
+    "ACSeg/SegmentEditorACSegFill/SegmentEditorACSegFillLib/options.py"
+)
+
+
 def option(command, name):
     return next(info for info in describe_options(load(command).Options) if info.name == name)
 
@@ -50,24 +56,33 @@ def check_range(low, high, info, off=None):
     assert maximum is None or high <= maximum
 
 
+def default_differs(panel, widget, command, info):
+    """What to do if a panel begins with another value than the option."""
+    return (
+        f"the default of --{info.name} of acseg {command} is {info.default!r}, but {widget} of the panel {panel} shows "
+        f"another value: change {widget.removesuffix('Box').removesuffix('Edit')} in ACSeg/ACSegPanels/parameters.py"
+    )
+
+
 @pytest.mark.parametrize(("panel", "widget", "command", "name"), WIDGETS)
 def test_widgets_of_the_panels(module, panel, widget, command, name):
     from PySide6 import QtWidgets
 
     info, box = option(command, name), getattr(module.panels[panel].ui, widget)
     check_help(box.toolTip, info)
+    differs = default_differs(panel, widget, command, info)
     if isinstance(box, QtWidgets.QComboBox):
         values = {word: value for value, word in module.panels[panel].words()[widget].items()}
         choices = [values[box.itemText(n)] for n in range(box.count)]
         assert set(choices) <= set(info.metadata["choices"])
         assert panel == "Measure" or set(choices) == set(info.metadata["choices"])
-        assert values[box.currentText] == info.default
+        assert values[box.currentText] == info.default, differs
     elif isinstance(box, QtWidgets.QCheckBox):
-        assert box.checked == bool(info.default)
+        assert box.checked == bool(info.default), differs
     elif isinstance(box, QtWidgets.QLineEdit):
-        assert box.text == info.default
+        assert box.text == info.default, differs
     else:
-        assert box.value == (info.default or 0)
+        assert box.value == (info.default or 0), differs
         off = 0 if info.default is None else None
         assert off is None or box.specialValueText
         check_range(box.minimum, box.maximum, info, off)
@@ -82,12 +97,12 @@ def test_options_of_the_effect(scene):
         assert shown.advanced <= (info.metadata["advanced"] or shown.option == "device")
         if shown.choices:
             assert {value for value, _text in shown.choices} == set(info.metadata["choices"])
-            assert shown.default == info.default
+            assert shown.default == info.default, EFFECT_DIFFERS.format(shown.option)
         elif isinstance(shown.default, (str, bool)):
             assert not shown.default
             assert not info.default
         else:
-            assert shown.default == (info.default or 0)
+            assert shown.default == (info.default or 0), EFFECT_DIFFERS.format(shown.option)
             check_range(0, shown.maximum, info, off=0)
             assert shown.off
 
