@@ -41,7 +41,7 @@ class PairOfFiles:
     def openers(self, options: Any) -> tuple[Callable[[], Volume], Callable[[], Segmentation]]:
         """Give functions that open the image, and its labels on the image's grid, as a command's options say.
 
-        ``options.resample`` tells whether labels of another lattice may be resampled; see
+        ``options.resample`` tells whether labels on another grid may be resampled; see
         `ACSegLib.placement.place_labels`.
         """
         from ACSegLib.files.registry import tell

@@ -1,6 +1,6 @@
 """Area over which a cell touches its neighbours (other cells, the capillary, beads).
 
-The contact is counted as the surface is (crossings of lattice lines, see `ACSegLib.measure.surface`), so that the
+The contact is counted as the surface is (crossings of grid lines, see `ACSegLib.measure.surface`), so that the
 contacts and the free surface of a cell add up to its surface area.
 """
 

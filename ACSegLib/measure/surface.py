@@ -72,7 +72,7 @@ def line_weights(step: tuple[float, float, float], reach: int = 1) -> tuple[tupl
     """Offsets to a neighbour and the area that one change of label along it stands for.
 
     By Cauchy and Crofton the area is twice the mean, over directions, of the number of crossings per unit area of the
-    lines' cross-section. The lattice lines of an offset ``d`` are ``|d| / voxel volume`` to the unit area; the mean
+    lines' cross-section. The grid lines of an offset ``d`` are ``|d| / voxel volume`` to the unit area; the mean
     over directions weights each by its Voronoi cell on the sphere, which makes anisotropic voxels right as well.
 
     Parameters

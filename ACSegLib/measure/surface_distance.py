@@ -69,7 +69,7 @@ class SurfaceDistances:
         """Surface Dice: share of both surfaces that lies within `tolerance` of the other. NaN if undefined."""
         if not self.defined:
             return float("nan")
-        # Distances are lengths of lattice vectors, and so is a tolerance of one voxel edge: rounding must not decide.
+        # Distances and a tolerance of one voxel edge are both lengths of vectors: rounding must not decide.
         reach = tolerance * (1 + _ROUNDING)
         near = self.result_weights[self.result_to_truth <= reach].sum()
         near += self.truth_weights[self.truth_to_result <= reach].sum()

@@ -85,7 +85,7 @@ def _allowed_by_intensity(editor_node: Any, volume_node: Any) -> np.ndarray:
     source = editor_node.GetSourceVolumeNode() or volume_node
     low, high = editor_node.GetSourceVolumeIntensityMaskRange()
     array = grid.image_array(source.GetImageData())
-    theirs, ours = grid.volume_lattice(source), grid.volume_lattice(volume_node)
+    theirs, ours = grid.of_volume(source), grid.of_volume(volume_node)
     same = theirs.shape == ours.shape and np.allclose(theirs.matrix, ours.matrix)
     if not same or source.GetParentTransformNode() is not volume_node.GetParentTransformNode():
         raise InputError(

@@ -25,7 +25,7 @@ _SUFFIXES = {"µm": "um", "μm": "um", "micron": "um", "microns": "um", "å": "a
 
 
 @dataclass(frozen=True)
-class Lattice:
+class Grid:
     """A box of voxels in the frame of some node.
 
     Parameters
@@ -116,12 +116,12 @@ def matrix_from_geometry(geometry: Geometry, unit: str) -> np.ndarray:
     return _RAS_LPS @ geometry.ijk_to_lps
 
 
-def volume_lattice(volume_node: Any) -> Lattice:
+def of_volume(volume_node: Any) -> Grid:
     """Where the voxels of a volume node lie, in its own frame; an InputError if it has none."""
     image = volume_node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
         raise InputError(f"volume {volume_node.GetName()!r} has no voxels; load its file again.")
-    return Lattice(volume_matrix(volume_node), image.GetDimensions()[::-1])
+    return Grid(volume_matrix(volume_node), image.GetDimensions()[::-1])
 
 
 def volume_matrix(volume_node: Any) -> np.ndarray:
@@ -152,14 +152,14 @@ def image_array(image: Any) -> np.ndarray:
     return vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
 
 
-def image_lattice(image: Any) -> Lattice:
+def of_image(image: Any) -> Grid:
     """Where the voxels of a vtkOrientedImageData lie."""
-    return Lattice(image_matrix(image), image_array(image).shape, image.GetExtent()[::2])
+    return Grid(image_matrix(image), image_array(image).shape, image.GetExtent()[::2])
 
 
 def oriented_image(array: np.ndarray, matrix: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> Any:
     """Copy an array of shape (k, j, i), whose first voxel has the index `start`, into a vtkOrientedImageData."""
-    image = empty_image(Lattice(matrix, array.shape, tuple(start)))
+    image = empty_image(Grid(matrix, array.shape, tuple(start)))
     image.GetPointData().SetScalars(scalars(array))
     return image
 
@@ -175,24 +175,24 @@ def scalars(array: np.ndarray) -> Any:
     return copied
 
 
-def empty_image(lattice: Lattice) -> Any:
+def empty_image(grid: Grid) -> Any:
     """Make a vtkOrientedImageData that has a place but no voxels."""
     import slicer
 
     image = slicer.vtkOrientedImageData()
-    image.SetExtent(lattice.extent)
-    image.SetGeometryFromImageToWorldMatrix(as_matrix(lattice.matrix))
+    image.SetExtent(grid.extent)
+    image.SetGeometryFromImageToWorldMatrix(as_matrix(grid.matrix))
     return image
 
 
-def reference_geometry(lattice: Lattice) -> tuple[str, str]:
-    """Name and value of the conversion parameter that makes a lattice the reference geometry of a segmentation."""
+def reference_geometry(grid: Grid) -> tuple[str, str]:
+    """Name and value of the conversion parameter that makes a grid the reference geometry of a segmentation."""
     import slicer
 
     converter = slicer.vtkSegmentationConverter
     return (
         converter.GetReferenceImageGeometryParameterName(),
-        converter.SerializeImageGeometry(empty_image(lattice)),
+        converter.SerializeImageGeometry(empty_image(grid)),
     )
 
 
@@ -246,7 +246,7 @@ def transform_between(source: Any, target: Any) -> tuple[np.ndarray | None, Any]
     return None, transform
 
 
-def whole_voxel_shift(inner: Lattice, outer: Lattice) -> np.ndarray | None:
+def whole_voxel_shift(inner: Grid, outer: Grid) -> np.ndarray | None:
     """Tell at which array index (i, j, k) of `outer` that of `inner` begins; None if their voxels do not coincide.
 
     A tenth of a voxel over the whole of `inner` is allowed: nearest-neighbour resampling gives the same.

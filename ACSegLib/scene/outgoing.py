@@ -86,8 +86,8 @@ class OutgoingLabels:
             labels = grid.relabelled(labels, {source.GetSegment(s).GetLabelValue(): self._values[s] for s in members})
             self._put(np.where(kept, labels, 0), members)
 
-    def _box(self, shape: tuple[int, ...]) -> grid.Lattice:
-        return grid.Lattice(self._matrix, shape, tuple(self._start))
+    def _box(self, shape: tuple[int, ...]) -> grid.Grid:
+        return grid.Grid(self._matrix, shape, tuple(self._start))
 
     def _grow(self, old: Sequence[tuple[Any, list[str]]]) -> None:
         """Widen the box of the layers to hold what the written segments have outside the grid."""
@@ -155,7 +155,7 @@ class OutgoingLabels:
 
     def covered_in(self, image: Any) -> np.ndarray:
         """Tell what the write newly takes: a boolean array on the voxels of one of the node's label images."""
-        there = read.bring_onto(grid.image_lattice(image), self._node, self._covered, self._volume_node)
+        there = read.bring_onto(grid.of_image(image), self._node, self._covered, self._volume_node)
         return there != 0
 
     def images(self) -> Iterator[Image]:
@@ -236,7 +236,7 @@ def _both(first: Image, second: Image) -> Image | None:
         return image, values | new_values
     if image.GetNumberOfPoints() == 0:
         return None
-    place, added_place = grid.image_lattice(image), grid.image_lattice(added_image)
+    place, added_place = grid.of_image(image), grid.of_image(added_image)
     shift = grid.whole_voxel_shift(added_place, place)
     if shift is None:
         return None

@@ -58,8 +58,8 @@ def segmentation_from_node(
 ) -> Segmentation:
     """Read a segmentation node onto the grid of a volume node.
 
-    Cropped extents, other lattices and parent transforms of both nodes, linear or not, are accounted for; voxels
-    that do not lie on the volume's lattice are resampled (nearest neighbour).
+    Cropped extents, other grids and parent transforms of both nodes, linear or not, are accounted for; voxels
+    that do not lie on the volume's grid are resampled (nearest neighbour).
 
     Parameters
     ----------
@@ -83,23 +83,23 @@ def segmentation_from_node(
     require_node(node, "vtkMRMLSegmentationNode", "segmentation", "create")
     require_node(volume_node, "vtkMRMLVolumeNode", "volume", "load")
     chosen = chosen_segments(node, segment_ids, visible)
-    lattice = grid.volume_lattice(volume_node)
+    target = grid.of_volume(volume_node)
     values = {identifier: number for number, identifier in enumerate(chosen, start=1)}
     layers: list[np.ndarray] = []
     where: dict[str, int] = {}
     for image, ids in label_layers(node, chosen, volume_node):
         source = node.GetSegmentation()
         named = {source.GetSegment(s).GetLabelValue(): values[s] for s in ids}
-        shift = voxel_shift(image, node, lattice, volume_node)
+        shift = voxel_shift(image, node, target, volume_node)
         if shift is not None:  # the box that is stored is smaller than the grid
-            labels = _pasted(grid.relabelled(grid.image_array(image), named), shift, lattice.shape)
+            labels = _pasted(grid.relabelled(grid.image_array(image), named), shift, target.shape)
         else:
-            labels = grid.relabelled(bring_onto(lattice, volume_node, image, node), named)
+            labels = grid.relabelled(bring_onto(target, volume_node, image, node), named)
         where.update(dict.fromkeys(ids, _pack(layers, labels)))
     if not layers:
-        layers.append(np.zeros(lattice.shape, grid.label_type(len(chosen))))
+        layers.append(np.zeros(target.shape, grid.label_type(len(chosen))))
     rows = [_row(node, identifier, values[identifier], where.get(identifier, 0)) for identifier in chosen]
-    geometry = grid.geometry_from_matrix(lattice.matrix, grid.length_unit(volume_node))
+    geometry = grid.geometry_from_matrix(target.matrix, grid.length_unit(volume_node))
     return Segmentation(tuple(layers), rows, geometry, node.GetName() or "", {"mrml_id": node.GetID()})
 
 
@@ -134,17 +134,17 @@ def label_boxes(node: Any, volume_node: Any, *, visible: bool = False) -> list[L
         Leave out segments that are hidden in the views.
     """
     chosen = chosen_segments(node, None, visible)
-    lattice = grid.volume_lattice(volume_node)
+    target = grid.of_volume(volume_node)
     source = node.GetSegmentation()
     boxes = []
     for image, ids in label_layers(node, chosen, volume_node):
         values = {s: source.GetSegment(s).GetLabelValue() for s in ids}
-        shift = voxel_shift(image, node, lattice, volume_node)
+        shift = voxel_shift(image, node, target, volume_node)
         if shift is not None:
             k, j, i = (int(n) for n in shift[::-1])
             boxes.append(LabelBox(grid.image_array(image).copy(), (k, j, i), values))
         else:
-            boxes.append(LabelBox(np.array(bring_onto(lattice, volume_node, image, node)), (0, 0, 0), values))
+            boxes.append(LabelBox(np.array(bring_onto(target, volume_node, image, node)), (0, 0, 0), values))
     return boxes
 
 
@@ -176,7 +176,7 @@ def chosen_segments(node: Any, segment_ids: Sequence[str] | None, visible: bool)
 def label_layers(node: Any, ids: Sequence[str], volume_node: Any) -> list[tuple[Any, list[str]]]:
     """List (vtkOrientedImageData, ids of those segments of `ids` that it holds), without empty ones.
 
-    A segmentation whose source is a closed surface or contours is converted, in a copy, on the volume's lattice.
+    A segmentation whose source is a closed surface or contours is converted, in a copy, on the volume's grid.
     """
     import slicer
 
@@ -203,8 +203,8 @@ def _as_labelmap(node: Any, ids: Sequence[str], volume_node: Any) -> Any:
         )
     copy = slicer.vtkSegmentation()
     copy.DeepCopy(node.GetSegmentation())
-    lattice = grid.volume_lattice(volume_node)
-    copy.SetConversionParameter(*grid.reference_geometry(grid.Lattice(matrix @ lattice.matrix, lattice.shape)))
+    target = grid.of_volume(volume_node)
+    copy.SetConversionParameter(*grid.reference_geometry(grid.Grid(matrix @ target.matrix, target.shape)))
     if not copy.CreateRepresentation(grid.BINARY_LABELMAP):
         raise InputError(
             f"segmentation {node.GetName()!r} cannot be converted from {copy.GetSourceRepresentationName()!r} to "
@@ -213,36 +213,36 @@ def _as_labelmap(node: Any, ids: Sequence[str], volume_node: Any) -> Any:
     return copy
 
 
-def bring_onto(lattice: grid.Lattice, lattice_node: Any, image: Any, image_node: Any) -> np.ndarray:
-    """Bring labels onto a lattice.
+def bring_onto(target: grid.Grid, target_node: Any, image: Any, image_node: Any) -> np.ndarray:
+    """Bring labels onto a grid.
 
     Parameters
     ----------
-    lattice : Lattice
-        In the frame of `lattice_node`.
+    target : Grid
+        In the frame of `target_node`.
     image : vtkOrientedImageData
         In the frame of `image_node`.
-    lattice_node, image_node : vtkMRMLTransformableNode or None
+    target_node, image_node : vtkMRMLTransformableNode or None
         None: the world.
 
     Returns
     -------
-    ndarray, shape of the lattice
+    ndarray, shape of the grid
         May be a view of the image where both lie exactly on each other.
     """
-    shift = voxel_shift(image, image_node, lattice, lattice_node)
+    shift = voxel_shift(image, image_node, target, target_node)
     if shift is not None:
-        return _pasted(grid.image_array(image), shift, lattice.shape)
-    return _resampled(image, *grid.transform_between(image_node, lattice_node), lattice)
+        return _pasted(grid.image_array(image), shift, target.shape)
+    return _resampled(image, *grid.transform_between(image_node, target_node), target)
 
 
-def voxel_shift(image: Any, image_node: Any, lattice: grid.Lattice, lattice_node: Any) -> np.ndarray | None:
-    """Index (i, j, k) on a lattice at which an image begins; None where their voxels do not coincide."""
-    matrix, _bent = grid.transform_between(image_node, lattice_node)
+def voxel_shift(image: Any, image_node: Any, target: grid.Grid, target_node: Any) -> np.ndarray | None:
+    """Index (i, j, k) on a grid at which an image begins; None where their voxels do not coincide."""
+    matrix, _bent = grid.transform_between(image_node, target_node)
     if matrix is None:
         return None
-    place = grid.image_lattice(image)
-    return grid.whole_voxel_shift(replace(place, matrix=matrix @ place.matrix), lattice)
+    place = grid.of_image(image)
+    return grid.whole_voxel_shift(replace(place, matrix=matrix @ place.matrix), target)
 
 
 def _pasted(labels: np.ndarray, shift: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -261,7 +261,7 @@ def _pasted(labels: np.ndarray, shift: np.ndarray, shape: tuple[int, ...]) -> np
     return result
 
 
-def _resampled(image: Any, matrix: np.ndarray | None, transform: Any, lattice: grid.Lattice) -> np.ndarray:
+def _resampled(image: Any, matrix: np.ndarray | None, transform: Any, target: grid.Grid) -> np.ndarray:
     import slicer
     import vtk
 
@@ -270,10 +270,10 @@ def _resampled(image: Any, matrix: np.ndarray | None, transform: Any, lattice: g
         transform.SetMatrix(grid.as_matrix(matrix))
     result = slicer.vtkOrientedImageData()
     resample = slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage
-    if not resample(image, grid.empty_image(lattice), result, False, False, transform, 0.0):
+    if not resample(image, grid.empty_image(target), result, False, False, transform, 0.0):
         raise InputError("the segmentation could not be resampled onto the volume; check their transforms.")
-    shift = np.asarray(result.GetExtent()[::2]) - np.asarray(lattice.start)
-    return np.array(_pasted(grid.image_array(result), shift, lattice.shape))
+    shift = np.asarray(result.GetExtent()[::2]) - np.asarray(target.start)
+    return np.array(_pasted(grid.image_array(result), shift, target.shape))
 
 
 def _pack(layers: list[np.ndarray], labels: np.ndarray) -> int:

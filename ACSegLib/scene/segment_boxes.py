@@ -40,12 +40,12 @@ class SegmentCrop:
 
     def within(self, node: Any, volume_node: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """The mask and the voxels of a volume under it, as far as they overlap; None where their grids differ."""
-        lattice = grid.volume_lattice(volume_node)
-        shift = voxel_shift(self.image, node, lattice, volume_node)
+        target = grid.of_volume(volume_node)
+        shift = voxel_shift(self.image, node, target, volume_node)
         if shift is None:
             return None
         mask_box, volume_box = [], []
-        for offset, size, room in zip((shift + self.start)[::-1], self.mask.shape, lattice.shape, strict=True):
+        for offset, size, room in zip((shift + self.start)[::-1], self.mask.shape, target.shape, strict=True):
             low, high = max(offset, 0), max(min(offset + size, room), max(offset, 0))
             mask_box.append(slice(int(low - offset), int(high - offset)))
             volume_box.append(slice(int(low), int(high)))

@@ -179,7 +179,7 @@ def _new_node(segmentation: Segmentation, volume_node: Any, scene: Any, name: st
     if volume_node is None:
         _declare_unit(node, segmentation.geometry.unit, None)
         matrix = grid.matrix_from_geometry(segmentation.geometry, grid.length_unit(node))
-        place = grid.reference_geometry(grid.Lattice(matrix, segmentation.shape))
+        place = grid.reference_geometry(grid.Grid(matrix, segmentation.shape))
         node.GetSegmentation().SetConversionParameter(*place)
         return node
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())

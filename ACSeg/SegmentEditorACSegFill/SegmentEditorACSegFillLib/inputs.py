@@ -147,12 +147,12 @@ def _requireCommonGrid(scriptedEffect: Any, volumeNode: Any, segmentationNode: A
 def _haveCommonGrid(reference: Any, volumeNode: Any, segmentationNode: Any) -> bool:
     from ACSegLib.scene import grid
 
-    ours = grid.volume_lattice(volumeNode)
+    ours = grid.of_volume(volumeNode)
     toSegmentation, _bent = grid.transform_between(volumeNode, segmentationNode)
     if reference is None or toSegmentation is None:
         return False
-    theirs = grid.Lattice(grid.image_matrix(reference), reference.GetDimensions()[::-1], reference.GetExtent()[::2])
-    moved = grid.Lattice(toSegmentation @ ours.matrix, ours.shape)
+    theirs = grid.Grid(grid.image_matrix(reference), reference.GetDimensions()[::-1], reference.GetExtent()[::2])
+    moved = grid.Grid(toSegmentation @ ours.matrix, ours.shape)
     shift = grid.whole_voxel_shift(moved, theirs) if moved.shape == theirs.shape else None
     return shift is not None and not shift.any()
 

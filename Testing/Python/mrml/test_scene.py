@@ -202,7 +202,7 @@ def test_nonlinear_transform(mrml):
     assert np.array_equal(segmentation_from_node(node, volume).labels, labels)
 
 
-def test_other_lattice_is_resampled(mrml):
+def test_labels_on_another_grid_are_resampled(mrml):
     """Labels drawn on a grid of half the voxel size cover the same box."""
     fine = mrml.volume(np.zeros((20, 20, 20), np.uint8), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     coarse = mrml.volume(np.zeros((10, 10, 10), np.uint8), origin=(0.5, 0.5, 0.5))
