@@ -81,7 +81,7 @@ class OutgoingLabels:
         kept = np.ones(shape, bool)
         kept[self._inside] = False if rules.allowed is None else ~rules.allowed
         for image, members in old:
-            labels = read.bring_onto(self._box(shape), self._volume_node, image, self._node)
+            labels = read.place_labels(self._box(shape), self._volume_node, image, self._node)
             source = self._node.GetSegmentation()
             labels = grid.relabelled(labels, {source.GetSegment(s).GetLabelValue(): self._values[s] for s in members})
             self._put(np.where(kept, labels, 0), members)
@@ -155,7 +155,7 @@ class OutgoingLabels:
 
     def covered_in(self, image: Any) -> np.ndarray:
         """Tell what the write newly takes: a boolean array on the voxels of one of the node's label images."""
-        there = read.bring_onto(grid.of_image(image), self._node, self._covered, self._volume_node)
+        there = read.place_labels(grid.of_image(image), self._node, self._covered, self._volume_node)
         return there != 0
 
     def images(self) -> Iterator[Image]:

@@ -94,7 +94,7 @@ def segmentation_from_node(
         if shift is not None:  # the box that is stored is smaller than the grid
             labels = _pasted(grid.relabelled(grid.image_array(image), named), shift, target.shape)
         else:
-            labels = grid.relabelled(bring_onto(target, volume_node, image, node), named)
+            labels = grid.relabelled(place_labels(target, volume_node, image, node), named)
         where.update(dict.fromkeys(ids, _pack(layers, labels)))
     if not layers:
         layers.append(np.zeros(target.shape, grid.label_type(len(chosen))))
@@ -144,7 +144,7 @@ def label_boxes(node: Any, volume_node: Any, *, visible: bool = False) -> list[L
             k, j, i = (int(n) for n in shift[::-1])
             boxes.append(LabelBox(grid.image_array(image).copy(), (k, j, i), values))
         else:
-            boxes.append(LabelBox(np.array(bring_onto(target, volume_node, image, node)), (0, 0, 0), values))
+            boxes.append(LabelBox(np.array(place_labels(target, volume_node, image, node)), (0, 0, 0), values))
     return boxes
 
 
@@ -213,8 +213,8 @@ def _as_labelmap(node: Any, ids: Sequence[str], volume_node: Any) -> Any:
     return copy
 
 
-def bring_onto(target: grid.Grid, target_node: Any, image: Any, image_node: Any) -> np.ndarray:
-    """Bring labels onto a grid.
+def place_labels(target: grid.Grid, target_node: Any, image: Any, image_node: Any) -> np.ndarray:
+    """Put labels on a grid; voxels that do not coincide with it are resampled (nearest neighbour).
 
     Parameters
     ----------

@@ -23,8 +23,6 @@ EXCEPTIONS = {
 }
 #: Words that are still to be replaced, and where.
 TO_BE_REPLACED = {
-    "bring onto": ("ACSegLib/scene",),
-    "bring_onto": ("ACSegLib/scene",),
     "annotate": ("ACSegLib/commands", "ACSegLib/phantom", "ACSegLib/worker", "ACSegLib/study", "Documentation/"),
     "drawing": ("ACSeg/",),
     "thin part": ("ACSegLib/measure", "ACSegLib/study"),
