@@ -80,11 +80,11 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     """Draw every n-th slice of a case, fill, score on the other slices, and write files and pictures."""
     from ACSegLib.files import save_segmentation, save_volume
     from ACSegLib.fill import fill, suggest_slices
-    from ACSegLib.phantom import annotate
+    from ACSegLib.phantom import label_slices
     from ACSegLib.pictures import contact_sheet, surface_picture
 
     _make(folder)
-    drawn, slices = annotate(case.truth, case.every)
+    drawn, slices = label_slices(case.truth, case.every)
     started = time.perf_counter()
     result = fill(case.volume, drawn, axis="k", slices=slices, device=device, progress=progress.part(0.0, 0.7))
     seconds = time.perf_counter() - started
@@ -252,7 +252,7 @@ def _filled_tomograms(
 ) -> tuple[list[tuple[Volume, Segmentation]], list[float]]:
     """Simulated tomograms with labels filled from labelled slices, and the cytoplasm's Dice of each fill."""
     from ACSegLib.fill import Settings, fill
-    from ACSegLib.phantom import annotate
+    from ACSegLib.phantom import label_slices
 
     pairs: list[tuple[Volume, Segmentation]] = []
     scores: list[float] = []
@@ -260,7 +260,7 @@ def _filled_tomograms(
     for number in range(training.train_on):
         part = progress.part(number / training.train_on, (number + 1) / training.train_on)
         case = tomogram(training.train_size, training.seed + 1 + number, part.part(0.0, 0.3), **_TRAINING_BEADS)
-        drawn, slices = annotate(case.truth, _TRAINING_EVERY)
+        drawn, slices = label_slices(case.truth, _TRAINING_EVERY)
         rest = part.part(0.3, 1.0)
         result = fill(
             case.volume, drawn, axis="k", slices=slices, device=training.device, settings=settings, progress=rest

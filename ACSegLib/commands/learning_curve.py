@@ -3,7 +3,7 @@
 Give images, one or more folders of labels for them (filled=DIR hand=DIR compares two kinds of labels, the paper's Table
 1), and a test set. Every run (labels x number x repeat) draws its volumes at random; the same ones for each kind of
 labels. Finished runs are kept, so a run that was stopped goes on, and more numbers or repeats can be added later; runs
-whose files have changed are done again. With --simulate everything is made here: tomograms, an annotator with a shaky
+whose files have changed are done again. With --simulate everything is made here: tomograms, a person with a shaky
 hand, and labels filled between their slices. With --scores nothing is trained: the curve is fitted to a table you have
 (columns labels, volumes, dice, dice_sd). With --unlabelled, the volumes to label next come out in order: those most
 unlike the training set, and on which the trained networks disagree most, cell types (sub-folders) taking turns.
@@ -215,7 +215,7 @@ def simulate_study(options: Options, folder: Path, progress: Progress) -> tuple[
 
 def _simulate_one(options: Options, folder: Path, number: int, test: bool) -> None:
     from ACSegLib.files import save_segmentation, save_volume
-    from ACSegLib.phantom import annotate, simulate
+    from ACSegLib.phantom import label_slices, simulate
 
     number = number - options.simulate if test else number
     name = f"cell{number:03d}"
@@ -230,10 +230,10 @@ def _simulate_one(options: Options, folder: Path, number: int, test: bool) -> No
     else:
         from ACSegLib.fill import fill
 
-        drawn, slices = annotate(phantom.truth, every=options.every, axis="k", shake=options.shake, seed=seed)
+        drawn, slices = label_slices(phantom.truth, every=options.every, axis="k", shake=options.shake, seed=seed)
         filled = fill(phantom.volume, drawn, axis="k", slices=slices).segmentation
         save_segmentation(filled, folder / "filled" / f"{name}.seg.nrrd")
-        by_hand, _ = annotate(phantom.truth, every=1, axis="k", shake=options.shake, seed=seed + 1)
+        by_hand, _ = label_slices(phantom.truth, every=1, axis="k", shake=options.shake, seed=seed + 1)
         save_segmentation(by_hand, folder / "hand" / f"{name}.seg.nrrd")
     save_volume(phantom.volume, image)  # last: it says that the volume is complete
 

@@ -212,10 +212,10 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
     """Write one tomogram's files: all of them, or none."""
     from ACSegLib.commands.run_report import write_json
     from ACSegLib.files import save_segmentation, save_volume
-    from ACSegLib.phantom import annotate
+    from ACSegLib.phantom import label_slices
 
     name = phantom.volume.name
-    drawn, slices = annotate(phantom.truth, options.every, options.axis, shake=options.shake, seed=phantom.seed)
+    drawn, slices = label_slices(phantom.truth, options.every, options.axis, shake=options.shake, seed=phantom.seed)
     recipe = {
         "seed": phantom.seed,
         "shape_kji": phantom.volume.shape,

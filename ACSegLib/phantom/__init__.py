@@ -1,4 +1,4 @@
-"""Simulated full-rotation soft X-ray tomograms of cells in a capillary, with exact labels, and an annotator.
+"""Simulated full-rotation soft X-ray tomograms of cells in a capillary, with exact and with sparse labels.
 
 A specimen is drawn with partial-volume edges, projected over 180 degrees with photon noise, and reconstructed slice by
 slice, so that noise texture, streaks and rings are those of a measurement. What is simulated, and how strongly, is a
@@ -7,9 +7,20 @@ slice, so that noise texture, streaks and rings are those of a measurement. What
 
 from __future__ import annotations
 
-from ACSegLib.phantom.annotator import annotate
+from ACSegLib.phantom.labelling import label_slices
 from ACSegLib.phantom.parts import PARTS
 from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Kind, Recipe, vary, vary_packed
 from ACSegLib.phantom.simulation import Phantom, simulate
 
-__all__ = ["KINDS", "NEIGHBOURS", "PARTS", "Kind", "Phantom", "Recipe", "annotate", "simulate", "vary", "vary_packed"]
+__all__ = [
+    "KINDS",
+    "NEIGHBOURS",
+    "PARTS",
+    "Kind",
+    "Phantom",
+    "Recipe",
+    "label_slices",
+    "simulate",
+    "vary",
+    "vary_packed",
+]

@@ -113,11 +113,11 @@ def measure(call: Call) -> tuple[Message, Arrays]:
 
 def simulate(call: Call) -> tuple[Message, Arrays]:
     """Simulate a tomogram, and sparse labels on every so many slices of it."""
-    from ACSegLib.phantom import annotate
+    from ACSegLib.phantom import label_slices
     from ACSegLib.phantom import simulate as simulate_phantom
 
     phantom = simulate_phantom(int(call.message["size"]), seed=int(call.message["seed"]), progress=call.progress)
-    labels, _slices = annotate(phantom.truth, every=int(call.message["every"]))
+    labels, _slices = label_slices(phantom.truth, every=int(call.message["every"]))
     return _packed(phantom.volume, labels)
 
 

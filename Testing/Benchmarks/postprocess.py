@@ -21,7 +21,7 @@ from harness import machine, markdown_table, say
 from ACSegLib.fill import fill
 from ACSegLib.measure.overlap import overlap_counts, overlap_scores
 from ACSegLib.measure.surface import surface_area
-from ACSegLib.phantom import Phantom, annotate, simulate
+from ACSegLib.phantom import Phantom, label_slices, simulate
 from ACSegLib.postprocess.rules import WALK, WalkParameters
 
 EVERY = 10
@@ -37,7 +37,7 @@ COLUMNS = ("cell Dice", "bead Dice", "ratio error %", "filopodia found %", "fals
 
 def scores(phantom: Phantom, parameters: WalkParameters) -> np.ndarray:
     """The figures of one fill with these parameters, in the order of `COLUMNS`."""
-    labels, slices = annotate(phantom.truth, every=EVERY)
+    labels, slices = label_slices(phantom.truth, every=EVERY)
     with patch("ACSegLib.fill.slab.WALK", parameters):
         result = fill(phantom.volume, labels, axis="k", slices=slices)
     filled, truth = result.segmentation.labels, phantom.truth.labels

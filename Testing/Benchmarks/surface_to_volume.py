@@ -42,9 +42,9 @@ def say(text: str) -> None:
 
 
 def simulate_cells(folder: Path, count: int, first_seed: int, options: argparse.Namespace) -> None:
-    """Images, truth with its parts, and slices drawn by a simulated annotator and filled."""
+    """Images, truth with its parts, and slices with simulated sparse labels, filled."""
     from ACSegLib.fill import fill
-    from ACSegLib.phantom import annotate, simulate
+    from ACSegLib.phantom import label_slices, simulate
 
     for name in ("images", "truth", "parts", "filled"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def simulate_cells(folder: Path, count: int, first_seed: int, options: argparse.
         if not filled.exists():
             say(f"filling {filled}")
             truth = open_segmentation(folder / "truth" / f"{name}.seg.nrrd")
-            drawn, slices = annotate(truth, every=options.every, axis="k", shake=options.shake, seed=seed)
+            drawn, slices = label_slices(truth, every=options.every, axis="k", shake=options.shake, seed=seed)
             result = fill(open_volume(image), drawn, axis="k", slices=slices)
             save_segmentation(result.segmentation, filled)
 

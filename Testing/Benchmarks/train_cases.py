@@ -67,11 +67,11 @@ def phantoms(size: int) -> list[Pair]:
 
 def thinned(pairs: Sequence[Pair], filled: bool) -> list[Pair]:
     """Labels drawn on every tenth slice alone, or filled between those."""
-    from ACSegLib.phantom import annotate
+    from ACSegLib.phantom import label_slices
 
     found = []
     for volume, truth in pairs:
-        drawn, slices = annotate(truth, every=DRAWN_EVERY)
+        drawn, slices = label_slices(truth, every=DRAWN_EVERY)
         if filled:
             from ACSegLib.fill import fill
 

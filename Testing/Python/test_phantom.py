@@ -1,4 +1,4 @@
-"""Simulated tomograms: exact labels, realistic measurement, and a simulated annotator."""
+"""Simulated tomograms: exact labels, realistic measurement, and simulated sparse labels."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.phantom import KINDS, PARTS, Recipe, annotate, simulate, vary, vary_packed
+from ACSegLib.phantom import KINDS, PARTS, Recipe, label_slices, simulate, vary, vary_packed
 from ACSegLib.phantom.projector import back_project, project
 from ACSegLib.phantom.shapes import Blob, SmoothField, Tube, coverage, slabs, whole
 from ACSegLib.phantom.tomography import ramp_filter, view_angles
@@ -293,11 +293,11 @@ def test_varied_recipes_differ_widely_keep_what_is_fixed_and_can_be_simulated():
         assert simulate(32, seed, recipe=recipes[seed]).truth.labels.any()
 
 
-# The annotator
+# Sparse labels
 
 
 def test_drawn_slices_equal_the_truth_and_the_others_are_empty(cell):
-    drawn, slices = annotate(cell.truth, 20)
+    drawn, slices = label_slices(cell.truth, 20)
     assert slices == [10, 30, 50]
     np.testing.assert_array_equal(drawn.labels[slices], cell.truth.labels[slices])
     others = [k for k in range(64) if k not in slices]
@@ -309,7 +309,7 @@ def test_drawn_slices_equal_the_truth_and_the_others_are_empty(cell):
 
 @pytest.mark.parametrize(("axis", "number"), [("k", 0), ("j", 1), ("i", 2)])
 def test_any_axis_and_first_slice(cell, axis, number):
-    drawn, slices = annotate(cell.truth, 9, axis, first=3)
+    drawn, slices = label_slices(cell.truth, 9, axis, first=3)
     assert slices == list(range(3, 64, 9))
     truth, labels = (np.moveaxis(x, number, 0) for x in (cell.truth.labels, drawn.labels))
     np.testing.assert_array_equal(labels[slices], truth[slices])
@@ -318,31 +318,31 @@ def test_any_axis_and_first_slice(cell, axis, number):
 
 def test_a_thin_volume_is_drawn_in_the_middle(cell):
     thin = cell.truth.with_labels(cell.truth.labels[30:35])
-    assert annotate(thin, 20)[1] == [2]
+    assert label_slices(thin, 20)[1] == [2]
 
 
 def test_a_shaky_hand_errs_near_the_outline_by_about_what_was_asked(cell):
-    exact, slices = annotate(cell.truth, 4)
+    exact, slices = label_slices(cell.truth, 4)
     errors = {}
     for shake in (0.7, 2.0):
-        shaky, _ = annotate(cell.truth, 4, shake=shake, seed=1)
+        shaky, _ = label_slices(cell.truth, 4, shake=shake, seed=1)
         wrong = shaky.mask(1)[slices] != exact.mask(1)[slices]
         outline = [m ^ ndimage.binary_erosion(m) for m in exact.mask(1)[slices]]
         errors[shake] = wrong.sum() / np.sum(outline)  # voxels of error per voxel of outline: mean displacement
         assert not shaky.labels[[k for k in range(64) if k not in slices]].any()
     assert errors[0.7] == pytest.approx(0.7 * 0.8, rel=0.5)  # mean of a normal displacement is 0.8 of its rms
     assert 2.0 < errors[2.0] / errors[0.7] < 4.5
-    again = annotate(cell.truth, 4, shake=2.0, seed=1)[0].labels
-    np.testing.assert_array_equal(again, annotate(cell.truth, 4, shake=2.0, seed=1)[0].labels)
-    assert np.any(again != annotate(cell.truth, 4, shake=2.0, seed=2)[0].labels)
+    again = label_slices(cell.truth, 4, shake=2.0, seed=1)[0].labels
+    np.testing.assert_array_equal(again, label_slices(cell.truth, 4, shake=2.0, seed=1)[0].labels)
+    assert np.any(again != label_slices(cell.truth, 4, shake=2.0, seed=2)[0].labels)
 
 
 @pytest.mark.parametrize(
     "settings", [{"every": 0}, {"axis": "z"}, {"first": 64}, {"first": -1}, {"shake": -1.0}, {"every": -5}]
 )
-def test_what_the_annotator_cannot_do_is_named(cell, settings):
+def test_what_cannot_be_labelled_is_named(cell, settings):
     with pytest.raises(InputError, match=next(iter(settings))):
-        annotate(cell.truth, **settings)
+        label_slices(cell.truth, **settings)
 
 
 # Packed cells

@@ -12,7 +12,7 @@ from ACSegLib.commands.demo_steps import DemoCase, fill_case, nuclei, score
 from ACSegLib.errors import InputError
 from ACSegLib.files import open_segmentation, open_volume
 from ACSegLib.jobs import Progress
-from ACSegLib.phantom import annotate, simulate
+from ACSegLib.phantom import label_slices, simulate
 from ACSegLib.volume import Segmentation
 
 
@@ -48,7 +48,7 @@ def test_a_case_is_filled_scored_and_written(tmp_path):
     phantom = simulate(40, 2, photons=20000, beads=1)
     case = DemoCase("A small cell", phantom.volume, phantom.truth, 13)
     step = fill_case(case, tmp_path / "case", "cpu", Progress())
-    drawn, slices = annotate(phantom.truth, 13)
+    drawn, slices = label_slices(phantom.truth, 13)
     assert step["labelled_slices"] == slices
     assert step["scores"]["cytoplasm"] > 0.85
     assert step["figures"]["labelled voxels changed"] == 0

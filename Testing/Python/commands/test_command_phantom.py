@@ -11,7 +11,7 @@ from ACSegLib.commands.options import from_mapping
 from ACSegLib.errors import Cancelled, FileError
 from ACSegLib.files import open_segmentation, open_volume, save_volume
 from ACSegLib.jobs import Progress
-from ACSegLib.phantom import annotate, simulate, vary_packed
+from ACSegLib.phantom import label_slices, simulate, vary_packed
 
 command = load("phantom")
 
@@ -41,7 +41,7 @@ def test_files_hold_what_was_simulated(tmp_path):
     np.testing.assert_array_equal(truth.labels, expected.truth.labels)
     assert [segment.name for segment in truth.segments] == ["cytoplasm", "bead"]
     drawn = open_segmentation(out / "drawn" / f"{name}.seg.nrrd")
-    np.testing.assert_array_equal(drawn.labels, annotate(expected.truth, 8)[0].labels)
+    np.testing.assert_array_equal(drawn.labels, label_slices(expected.truth, 8)[0].labels)
     parts = open_segmentation(out / "parts" / f"{name}.seg.nrrd")
     np.testing.assert_array_equal(parts.mask("filopodia"), expected.mask("filopodia"))
     recipe = json.loads((out / "recipes" / f"{name}.json").read_text())

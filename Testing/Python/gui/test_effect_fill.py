@@ -22,9 +22,9 @@ def phantom():
 @pytest.fixture
 def desk(scene, phantom):
     """The simulated cell and its bead, drawn on every eighth slice."""
-    from ACSegLib.phantom import annotate
+    from ACSegLib.phantom import label_slices
 
-    drawn, numbers = annotate(phantom.truth, every=EVERY)
+    drawn, numbers = label_slices(phantom.truth, every=EVERY)
     desk = Desk(scene)
     desk.volume = add_volume(phantom.volume.array, "simulated")
     desk.segmentation = add_segmentation(desk.volume, ("cytoplasm", "bead"), "cell")

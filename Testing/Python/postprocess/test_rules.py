@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from ACSegLib.fill import fill
 from ACSegLib.fill.slab import SlabResult
-from ACSegLib.phantom import annotate, simulate
+from ACSegLib.phantom import label_slices, simulate
 from ACSegLib.postprocess.rules import (
     WALK,
     FillHoles,
@@ -108,7 +108,7 @@ def test_thin_structures_need_less_probability_the_more_the_prior_is_trusted():
 
 def test_filopodia_of_a_simulated_cell_are_restored_and_marked_as_uncertain():
     phantom = simulate(64, seed=5)
-    drawn, slices = annotate(phantom.truth, every=8)
+    drawn, slices = label_slices(phantom.truth, every=8)
     result = fill(phantom.volume, drawn, axis="k", slices=slices, probabilities=True)
     cell = next(s for s in result.segmentation.segments if s.value == 1)
     probability = result.probabilities[cell.id].astype(np.float32)

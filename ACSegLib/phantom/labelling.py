@@ -1,4 +1,4 @@
-"""A simulated annotator, who draws every n-th slice."""
+"""Simulated sparse labels: every n-th slice of a reference, as a person would label it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ACSegLib.volume import Segmentation
 AXES = ("k", "j", "i")
 
 
-def annotate(
+def label_slices(
     truth: Segmentation,
     every: int = 20,
     axis: str = "k",
@@ -21,12 +21,12 @@ def annotate(
     shake: float = 0.0,
     seed: int = 0,
 ) -> tuple[Segmentation, list[int]]:
-    """Draw every n-th slice of a segmentation.
+    """Label every n-th slice of a segmentation.
 
     Parameters
     ----------
     truth : Segmentation
-        What the annotator sees.
+        The labels of all slices.
     every : int
         Distance between labelled slices.
     axis : str
@@ -70,7 +70,7 @@ def annotate(
 
 
 def _hand(shape: tuple[int, ...], shake: float, seed: list[int]) -> tuple[np.ndarray, ...]:
-    """Index arrays: where the annotator believes each pixel of a slice to be."""
+    """Index arrays: where a person believes each pixel of a slice to be."""
     grid = np.indices(shape)
     if shake == 0:
         return tuple(grid)
