@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import qt
 
-#: The wait is at least so many times as long as the work took before: drawing stays smooth on a large tomogram.
+#: The wait is at least so many times as long as the work took before: painting stays smooth on a large tomogram.
 _PATIENCE = 5.0
 
 

@@ -76,7 +76,7 @@ class LabelPanel(Panel):
         self.update()
 
     def exit(self) -> None:
-        """The module is left: no effect may go on drawing into the views."""
+        """The module is left: no effect may still paint in the views."""
         self.editor.setActiveEffectByName("")
         self.editor.uninstallKeyboardShortcuts()
         self.editor.removeViewObservations()

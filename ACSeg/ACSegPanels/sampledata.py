@@ -51,9 +51,9 @@ def simulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> list[Any]:
 
 
 def startSimulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> Task:
-    """Begin to simulate a T cell and its drawing; the result is their nodes."""
+    """Begin to simulate a T cell and its sparse labels; the result is their nodes."""
     message = {"size": size, "every": every, "seed": seed}
-    return _start("simulate", message, _("Simulated T cell"), _("Simulated T cell drawing"))
+    return _start("simulate", message, _("Simulated T cell"), _("Simulated T cell sparse labels"))
 
 
 def _start(name: str, message: dict[str, Any], imageName: str, labelsName: str) -> Task:

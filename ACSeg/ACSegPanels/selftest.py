@@ -21,7 +21,7 @@ def waitFor(condition, what):
         assert time.monotonic() < end, what
 
 
-def addDrawing(size=24, slices=(6, 12, 18)):
+def addSparseLabels(size=24, slices=(6, 12, 18)):
     """Add a noisy ball and its labels on a few slices; gives both nodes and the labels."""
     from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
     from ACSegLib.volume import Geometry, Segmentation, Volume
@@ -33,7 +33,7 @@ def addDrawing(size=24, slices=(6, 12, 18)):
     labels = np.zeros(ball.shape, np.uint8)
     labels[list(slices)] = ball[list(slices)]
     volume = write_volume_to_node(image, scene=slicer.mrmlScene)
-    drawn = Segmentation.from_labels(labels, geometry, {1: "cytoplasm"}, name="drawing")
+    drawn = Segmentation.from_labels(labels, geometry, {1: "cytoplasm"}, name="sparse labels")
     return volume, write_segmentation_to_node(drawn, volume_node=volume), labels
 
 
@@ -41,8 +41,8 @@ def checkSceneRoundTrip():
     """What was written into nodes is read back as it was."""
     from ACSegLib.scene import segmentation_from_node, volume_from_node
 
-    volume, drawing, labels = addDrawing()
-    read = segmentation_from_node(drawing, volume)
+    volume, sparse, labels = addSparseLabels()
+    read = segmentation_from_node(sparse, volume)
     assert np.array_equal(read.labels, labels)
     assert [segment.name for segment in read.segments] == ["cytoplasm"]
     assert np.allclose(volume_from_node(volume).geometry.spacing, (0.03, 0.03, 0.04))
@@ -52,9 +52,9 @@ def checkGuide():
     """The labelled slices are counted, in the worker process."""
     from ACSegPanels.counting import SliceCounter
 
-    volume, drawing, labels = addDrawing()
+    volume, sparse, labels = addSparseLabels()
     told = []
-    counter = SliceCounter(lambda: (drawing, volume, "auto"), lambda *found: told.append(found))
+    counter = SliceCounter(lambda: (sparse, volume, "auto"), lambda *found: told.append(found))
     counter.count()
     waitFor(lambda: not counter.busy, "the labelled slices were not counted")
     counter.cleanup()
@@ -68,13 +68,13 @@ def checkParameters():
     """Choices are kept in the scene, and have the defaults of the commands."""
     from ACSegPanels.logic import ACSegLogic
 
-    volume, drawing, _labels = addDrawing()
+    volume, sparse, _labels = addSparseLabels()
     parameters = ACSegLogic().getParameterNode()
     assert (parameters.interval, parameters.fillAxis) == (20, "auto")
-    parameters.sourceVolume, parameters.segmentation, parameters.interval = volume, drawing, 7
+    parameters.sourceVolume, parameters.segmentation, parameters.interval = volume, sparse, 7
     again = ACSegLogic().getParameterNode()
     assert again.sourceVolume is volume
-    assert again.segmentation is drawing
+    assert again.segmentation is sparse
     assert again.interval == 7
 
 
@@ -86,9 +86,9 @@ def checkFillAndMeasure():
     from ACSegPanels.logic import ACSegLogic
     from ACSegPanels.sampledata import simulatedCell
 
-    volume, drawing = simulatedCell(size=32, every=8)
-    filled = ACSegLogic().fill(volume, drawing)
-    assert filled.GetSegmentation().GetNumberOfSegments() == drawing.GetSegmentation().GetNumberOfSegments()
+    volume, sparse = simulatedCell(size=32, every=8)
+    filled = ACSegLogic().fill(volume, sparse)
+    assert filled.GetSegmentation().GetNumberOfSegments() == sparse.GetSegmentation().GetNumberOfSegments()
     table = ACSegLogic().measure(filled, volume)
     assert table.GetNumberOfRows() > 0
 

@@ -18,7 +18,7 @@ class SliceGuide:
     Parameters
     ----------
     suggest : callable, optional
-        ``suggest(told)`` finds slices worth drawing from the last fill, and calls ``told`` with a list of (axis,
+        ``suggest(told)`` finds slices worth labelling from the last fill, and calls ``told`` with a list of (axis,
         slice), at once or later; without it the button is not shown.
     interval : int
         Distance between labelled slices, in slices.
@@ -144,7 +144,7 @@ class SliceGuide:
         if not jumpToSlice(self._volumeNode, axis, number):
             self.label.text = _(
                 "No slice view lies along axis {axis} of this volume: press 'Rotate to volume plane' in a slice view, "
-                "or drawings will be cut obliquely."
+                "or your labels will be cut obliquely."
             ).format(axis=axis)
 
     def goToNext(self) -> None:

@@ -23,7 +23,6 @@ EXCEPTIONS = {
 }
 #: Words that are still to be replaced, and where.
 TO_BE_REPLACED = {
-    "drawing": ("ACSeg/",),
     "thin part": ("ACSegLib/measure", "ACSegLib/study"),
     "piece": ("ACSegLib/measure", "ACSegLib/study"),
 }

@@ -127,7 +127,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         return slicer.util.mainWindow().cursor
 
     def activate(self):
-        """Start to watch the drawing, and the process that will fill."""
+        """Start to watch the sparse labels, and the process that will fill."""
         prepareWorker()
         self._observeSegmentation()
         self._counter.setActive(True)
@@ -417,7 +417,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.panel.guide.update(found, volumeNode, self.session.outcome is not None, problem)
 
     def suggestSlices(self, told: Callable[[list[tuple[str, int]]], None]) -> None:
-        """Find slices worth drawing, from the last fill; `told` is called with (axis, slice), the best first."""
+        """Find slices worth labelling, from the last fill; `told` is called with (axis, slice), the best first."""
         outcome = self.session.outcome
         if outcome is None:
             told([])

@@ -51,10 +51,10 @@ class EffectOption:
 
 def effectOptions() -> list[EffectOption]:
     """List the options, in the order in which they are shown."""
-    return [*_drawingOptions(), *_cleaningOptions(), *_computingOptions()]
+    return [*_labelOptions(), *_cleaningOptions(), *_computingOptions()]
 
 
-def _drawingOptions() -> list[EffectOption]:
+def _labelOptions() -> list[EffectOption]:
     """How the sparse labels are read."""
     return [
         EffectOption(

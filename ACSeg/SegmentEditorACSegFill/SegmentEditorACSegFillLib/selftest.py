@@ -7,8 +7,8 @@ import slicer
 from ACSegPanels.selftest import waitFor
 
 
-def addDrawnBall(size=32, every=8):
-    """Add a noisy ball and a segmentation of it on every eighth slice; gives both nodes, the ball and the drawing."""
+def addLabelledBall(size=32, every=8):
+    """Add a noisy ball and a segmentation of it on every eighth slice; gives both nodes, the ball and its labels."""
     from ACSegLib.scene import write_segmentation_to_node, write_volume_to_node
     from ACSegLib.volume import Geometry, Segmentation, Volume
 
@@ -20,20 +20,20 @@ def addDrawnBall(size=32, every=8):
     drawn = np.zeros(ball.shape, np.uint8)
     drawn[every // 2 :: every] = ball[every // 2 :: every]
     volume = write_volume_to_node(image, scene=slicer.mrmlScene)
-    labels = Segmentation.from_labels(drawn, geometry, {1: "ball"}, name="drawing")
+    labels = Segmentation.from_labels(drawn, geometry, {1: "ball"}, name="sparse labels")
     return volume, write_segmentation_to_node(labels, volume_node=volume), ball, drawn
 
 
 def checkFill():
     """Preview, apply and undo a fill through Segment Editor's widget."""
-    volume, segmentation, ball, drawn = addDrawnBall()
+    volume, segmentation, ball, drawn = addLabelledBall()
     with _editor(volume, segmentation) as widget:
         _checkSteps(widget, widget.activeEffect().self(), segmentation, volume, ball, drawn)
 
 
 def checkPanel():
     """The labelled slices are listed, Fill can be pressed, Apply cannot; nothing is filled, so no package is needed."""
-    volume, segmentation, _ball, drawn = addDrawnBall()
+    volume, segmentation, _ball, drawn = addLabelledBall()
     with _editor(volume, segmentation) as widget:
         effect = widget.activeEffect().self()
         waitFor(lambda: not effect.counting, "the labelled slices were not counted")

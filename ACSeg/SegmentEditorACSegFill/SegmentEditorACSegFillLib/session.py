@@ -88,7 +88,7 @@ class FillSession:
                 told(event.value.message["slices"] if isinstance(event.value, Reply) else [])
 
     def isCurrent(self, drawn: Segmentation) -> bool:
-        """Whether a drawing is still the one that the last fill began from."""
+        """Whether sparse labels are still those that the last fill began from."""
         return self.outcome is not None and same_labels(self.outcome.request.labels, drawn)
 
     def isProtected(self, protected: np.ndarray | None) -> bool:
