@@ -215,25 +215,25 @@ def _segment_rows(context: _Context, boxes: SegmentBoxes, progress: Progress) ->
     cells = find_components(mask, settings.connectivity)
     context.check()
     places = [within(inner, box) for inner in cells.boxes]
-    found = np.argsort(-cells.sizes, kind="stable").tolist()
+    kept = np.argsort(-cells.sizes, kind="stable").tolist()
     if settings.exclude_border:
-        cut = {n for n in found if touches_border(places[n], shape)}
+        cut = {n for n in kept if touches_border(places[n], shape)}
         for n in cut:
             mask[cells.boxes[n]] &= ~cells.mask(n)
-        found = [n for n in found if n not in cut]
+        kept = [n for n in kept if n not in cut]
     rows: list[Row] = []
     large = settings.minimum_volume / context.segmentation.geometry.voxel_volume
-    for place, n in enumerate(found, start=1):
+    for place, n in enumerate(kept, start=1):
         if settings.cells and cells.sizes[n] >= large:
-            progress(place / (len(found) + 1), f"measuring {segment.name}, cell {place} of {len(found)}")
+            progress(place / (len(kept) + 1), f"measuring {segment.name}, cell {place} of {len(kept)}")
             rows.append(context.row(cells.mask(n), places[n], place))
-    pieces = {"pieces": len(found), "largest_piece": _share(cells.sizes[found])}
-    if len(found) == 1 and rows:  # the segment is its one cell
-        return [{**rows[0], "kind": "segment", "cell": 0, **pieces}, *rows]
+    components = {"pieces": len(kept), "largest_piece": _share(cells.sizes[kept])}
+    if len(kept) == 1 and rows:  # the segment is its one cell
+        return [{**rows[0], "kind": "segment", "cell": 0, **components}, *rows]
     inner = bounding_box(mask)
     whole = within(inner, box) if inner is not None else None
-    every = rows if len(rows) == len(found) else None
-    return [{**context.row(mask[inner] if inner is not None else mask, whole, 0, every), **pieces}, *rows]
+    every = rows if len(rows) == len(kept) else None
+    return [{**context.row(mask[inner] if inner is not None else mask, whole, 0, every), **components}, *rows]
 
 
 def _share(sizes: np.ndarray) -> float:
