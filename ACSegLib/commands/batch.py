@@ -19,16 +19,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from ACSegLib.commands.run_report import Results, to_json
 from ACSegLib.compute import threads
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
+from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 from ACSegLib.version import __version__
 
 #: Segments that a summary lists; a label file may hold hundreds.
 LISTED = 20
-Work = Callable[["Item", Any, Progress], list[dict[str, Any]]]
+Work = Callable[["Item", Any, Progress], list[Row]]
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,32 @@ class Outcome:
     """What became of an item: its rows, or one sentence on why not."""
 
     name: str
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     error: str = ""
+
+
+@dataclass
+class TableResults(Results):
+    """What a command gives that makes a table of many volumes.
+
+    Attributes
+    ----------
+    volumes : int
+        Volumes that were done.
+    rows : int
+        Rows of the table.
+    failures : dict of str to str
+        What could not be done -> why.
+    summary : list of Row
+        Figures over all rows, one row per segment.
+    """
+
+    optional: ClassVar[tuple[str, ...]] = ("exit_code",)
+
+    volumes: int
+    rows: int
+    failures: dict[str, str]
+    summary: list[Row]
 
 
 def run_batch(
@@ -131,10 +157,10 @@ def run_table(
     missing: Mapping[str, str],
     work: Work,
     options: Any,
-    summarise: Callable[[list[dict[str, Any]]], Any],
+    summarise: Callable[[list[Row]], list[Row]],
     progress: Progress,
-    keep: Callable[[Mapping[str, Any]], bool] = lambda row: True,
-) -> dict[str, Any]:
+    keep: Callable[[Row], bool] = lambda row: True,
+) -> TableResults:
     """Do `work` for each item and write the rows of all to the table ``options.output``, ``options.workers`` at a time.
 
     The rows are of the segments ``options.segments``, of all if there are none.
@@ -150,8 +176,8 @@ def run_table(
 
     Returns
     -------
-    dict
-        As `table_results`.
+    TableResults
+        As `table_results` gives them.
 
     Raises
     ------
@@ -175,7 +201,7 @@ def run_table(
     return table_results(rows, failures, done, summarise(rows), options.output)
 
 
-def require_segments(wanted: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def require_segments(wanted: Sequence[str], rows: Sequence[Row]) -> None:
     """Raise InputError if no row is of a segment that was asked for."""
     found = {row["segment"] for row in rows}
     if unknown := [name for name in wanted if name not in found]:
@@ -185,17 +211,17 @@ def require_segments(wanted: Sequence[str], rows: Sequence[Mapping[str, Any]]) -
 
 
 def table_results(
-    rows: list[dict[str, Any]], failures: Mapping[str, str], volumes: int, summary: Any, output: str | None
-) -> dict[str, Any]:
+    rows: Sequence[Row], failures: Mapping[str, str], volumes: int, summary: list[Row], output: str | None
+) -> TableResults:
     """Results of a command that makes a table; failures make its exit code 2."""
-    results = {
-        "volumes": volumes,
-        "rows": len(rows),
-        "failures": dict(failures),
-        "summary": summary,
-        "outputs": {"table": output} if output else {},
-    }
-    return {**results, "exit_code": 2} if failures else results
+    return TableResults(
+        volumes=volumes,
+        rows=len(rows),
+        failures=dict(failures),
+        summary=to_json(summary),
+        outputs={"table": output} if output else {},
+        exit_code=2 if failures else 0,
+    )
 
 
 def attempt(item: Item, work: Work, settings: Any, progress: Progress) -> Outcome:

@@ -15,12 +15,20 @@ Examples:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.axes import AXES, axis_name
-from ACSegLib.commands.batch import LISTED, Item, failure_lines, more_lines, require_segments, run_table, table_results
+from ACSegLib.commands.batch import (
+    LISTED,
+    Item,
+    TableResults,
+    failure_lines,
+    more_lines,
+    require_segments,
+    run_table,
+    table_results,
+)
 from ACSegLib.commands.inputs import find_labels, stem
 from ACSegLib.commands.matching import match_files, name_files, segments_there
 from ACSegLib.commands.opening import LabelsDatasetOption, VoxelSizeOption, check_opening, open_labels
@@ -89,7 +97,7 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
     )
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+def run(options: Options, progress: Progress) -> TableResults:
     """Compare each pair and write the table."""
     from ACSegLib.measure.scores import summarise_scores
 
@@ -102,7 +110,7 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     check_opening(options)
     items, missing = pair_files(options.result, options.truth)
 
-    def keep(row: Mapping[str, Any]) -> bool:
+    def keep(row: Row) -> bool:
         return not (options.exclude_border and row["touches_border"])
 
     if options.output is not None:
@@ -115,16 +123,16 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     return table_results(rows, missing, len(items), summarise_scores(rows), None)
 
 
-def describe(results: Mapping[str, Any]) -> str:
+def describe(results: TableResults) -> str:
     """Mean and spread per segment, and what failed."""
-    table = results["outputs"].get("table")
-    lines = [f"{results['volumes']} pair(s) compared" + (f" -> {table}" if table else "")]
-    for row in results["summary"][:LISTED]:
+    table = results.outputs.get("table")
+    lines = [f"{results.volumes} pair(s) compared" + (f" -> {table}" if table else "")]
+    for row in results.summary[:LISTED]:
         lines.append(f"  {row['segment']} (n = {row['count']}): {', '.join(_values(row))}")
-    return "\n".join([*lines, *more_lines(results["summary"]), *failure_lines(results["failures"])])
+    return "\n".join([*lines, *more_lines(results.summary), *failure_lines(results.failures)])
 
 
-def _values(row: Mapping[str, Any]) -> list[str]:
+def _values(row: Row) -> list[str]:
     """What a person should read of a segment. Where cells were matched, their quality comes first."""
     from ACSegLib.measure.overlap import ALL_CELLS
 
@@ -146,7 +154,7 @@ def _values(row: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _pm(spread: Mapping[str, Any], scale: float = 1.0) -> str:
+def _pm(spread: Row, scale: float = 1.0) -> str:
     """Mean and SD as text, rounded by the SD."""
     from ACSegLib.study.numbers import plain, rounded
 

@@ -12,17 +12,19 @@ Examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.commands.run_report import to_json
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
-    from ACSegLib.files.content import Content
+    from ACSegLib.files.content import Content, Part
     from ACSegLib.volume import Segmentation
 
 SUMMARY = "show what an image or label file holds"
@@ -46,44 +48,151 @@ class Options:
     )
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
-    """Describe the file as plain values; a container with several data sets, none chosen, is listed."""
+@dataclass(frozen=True)
+class Grid:
+    """The voxels of a file, and where they lie."""
+
+    shape_ijk: list[int]
+    dtype: str
+    bytes: int
+    spacing: list[float]
+    unit: str
+    origin: list[float]
+    direction: list[float]
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Statistics of the finite voxels of an image; the percentiles are those of a sample of so many voxels."""
+
+    minimum: float
+    maximum: float
+    mean: float
+    standard_deviation: float
+    percentiles: dict[str, float]
+    percentiles_of_voxels: int
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """Intensities of an image; there are no statistics if no voxel is finite."""
+
+    finite_voxels: int
+    not_finite_voxels: int
+    statistics: Statistics | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all in one object of plain values."""
+        values = asdict(self)
+        return {**(values.pop("statistics") or {}), **values}
+
+
+@dataclass(frozen=True)
+class SegmentSize:
+    """A segment, and how large it is: in voxels, and in the unit of the file."""
+
+    name: str
+    value: int
+    layer: int
+    colour: list[float]
+    id: str
+    terminology: str
+    voxels: int
+    volume: float
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What labels hold: segments, and on which slices they are."""
+
+    layers: int
+    segments: list[SegmentSize]
+    labelled_voxels: int
+    labelled_slices: dict[str, list[int]]
+    dense: bool
+    oblique: bool
+    notes: list[str]
+
+
+@dataclass
+class Results(BaseResults):
+    """What a file holds.
+
+    Attributes
+    ----------
+    file, format : str
+    grid : Grid, optional
+        None if the file holds several data sets and none was chosen.
+    intensity : Intensity, optional
+        Of an image.
+    labels : Labels, optional
+        Of labels.
+    contents : list of Part
+        What the file holds, if it is more than one thing.
+    """
+
+    optional: ClassVar[tuple[str, ...]] = ("intensity", "contents", "outputs", "exit_code")
+
+    file: str
+    format: str
+    grid: Grid | None = None
+    intensity: Intensity | None = None
+    labels: Labels | None = None
+    contents: list[Part] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the results as plain JSON values, in one object."""
+        values = super().to_dict()
+        grid, labels = values.pop("grid") or {}, values.pop("labels")
+        if self.contents:
+            values["contents"] = [part.row() for part in self.contents]
+        if self.intensity is not None:
+            values |= {"kind": "image", "intensity": to_json(self.intensity.to_dict())}
+        elif labels is not None:
+            values |= {"kind": "labels", **labels}
+        return {**values, **grid}
+
+
+def run(options: Options, progress: Progress) -> Results:
+    """Describe the file; a container with several data sets, none chosen, is listed."""
     from ACSegLib.files.content import SeveralError
     from ACSegLib.files.registry import inventory, read_content, recognise
 
     path = Path(options.file)
-    results: dict[str, Any] = {"file": str(path), "format": recognise(path).NAME}
+    results = Results(str(path), recognise(path).NAME)
     progress(0.1, f"reading {path.name}")
     try:
         content = read_content(path, options.dataset, options.level)
     except SeveralError:
-        return {**results, "contents": [part.row() for part in inventory(path)]}
+        results.contents = list(inventory(path))
+        return results
     progress(0.5, "measuring")
-    results |= _description(content)
+    results.grid = _grid(content)
     contents = inventory(path)
     if len(contents) > 1:
-        results["contents"] = [part.row() for part in contents]
+        results.contents = list(contents)
     if options.kind == "labels" or (options.kind == "auto" and _are_labels(content)):
         from ACSegLib.files.registry import segmentation_of
 
-        results |= {"kind": "labels", **_label_figures(segmentation_of(content, path), progress)}
+        results.labels = _label_figures(segmentation_of(content, path), progress)
     else:
-        results |= {"kind": "image", "intensity": _intensity(content.array, progress)}
+        results.intensity = _intensity(content.array, progress)
     return results
 
 
-def _description(content: Content) -> dict[str, Any]:
+def _grid(content: Content) -> Grid:
     geometry, array = content.geometry, content.array
-    return {
-        "shape_ijk": list(array.shape[::-1]),
-        "dtype": array.dtype.name,
-        "bytes": sum(layer.nbytes for layer in content.layers),
-        "spacing": list(geometry.spacing),
-        "unit": geometry.unit,
-        "origin": list(geometry.origin),
-        "direction": list(geometry.direction),
-        "meta": content.meta,
-    }
+    return Grid(
+        shape_ijk=list(array.shape[::-1]),
+        dtype=array.dtype.name,
+        bytes=sum(layer.nbytes for layer in content.layers),
+        spacing=list(geometry.spacing),
+        unit=geometry.unit,
+        origin=list(geometry.origin),
+        direction=list(geometry.direction),
+        meta=content.meta,
+    )
 
 
 def _are_labels(content: Content) -> bool:
@@ -102,7 +211,7 @@ def _are_labels(content: Content) -> bool:
     return bool(equal) and float(np.mean(equal)) > 0.9
 
 
-def _intensity(array: np.ndarray, progress: Progress) -> dict[str, Any]:
+def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
     """Exact range, mean and deviation plane by plane; percentiles of at most a few million evenly spread voxels."""
     low, high, total, squares, finite = np.inf, -np.inf, 0.0, 0.0, 0
     for k, plane in enumerate(array):
@@ -116,21 +225,21 @@ def _intensity(array: np.ndarray, progress: Progress) -> dict[str, Any]:
     sample = array[::step, ::step, ::step]
     sample = sample[np.isfinite(sample)].astype(np.float64)
     if not finite or not sample.size:
-        return {"finite_voxels": finite, "not_finite_voxels": array.size - finite}
+        return Intensity(finite, array.size - finite)
     mean = total / finite
-    return {
-        "minimum": low,
-        "maximum": high,
-        "mean": mean,
-        "standard_deviation": float(np.sqrt(max(squares / finite - mean**2, 0.0))),
-        "percentiles": dict(zip(map(str, _PERCENTILES), map(float, np.percentile(sample, _PERCENTILES)), strict=True)),
-        "percentiles_of_voxels": int(sample.size),
-        "finite_voxels": finite,
-        "not_finite_voxels": array.size - finite,
-    }
+    percentiles = map(float, np.percentile(sample, _PERCENTILES))
+    statistics = Statistics(
+        minimum=low,
+        maximum=high,
+        mean=mean,
+        standard_deviation=float(np.sqrt(max(squares / finite - mean**2, 0.0))),
+        percentiles=dict(zip(map(str, _PERCENTILES), percentiles, strict=True)),
+        percentiles_of_voxels=int(sample.size),
+    )
+    return Intensity(finite, array.size - finite, statistics)
 
 
-def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, Any]:
+def _label_figures(segmentation: Segmentation, progress: Progress) -> Labels:
     from ACSegLib.labelled_slices import declared_slices, find_labelled_slices
 
     counts = [_counts(layer) for layer in segmentation.layers]
@@ -139,16 +248,16 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, 
     for segment in segmentation.segments:
         voxels = counts[segment.layer].get(segment.value, 0)
         rows.append(
-            {
-                "name": segment.name,
-                "value": segment.value,
-                "layer": segment.layer,
-                "colour": list(segment.colour),
-                "id": segment.id,
-                "terminology": segment.terminology,
-                "voxels": voxels,
-                "volume": voxels * voxel,
-            }
+            SegmentSize(
+                name=segment.name,
+                value=segment.value,
+                layer=segment.layer,
+                colour=list(segment.colour),
+                id=segment.id,
+                terminology=segment.terminology,
+                voxels=voxels,
+                volume=voxels * voxel,
+            )
         )
     from ACSegLib.special_segments import role_of
 
@@ -158,15 +267,15 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> dict[str, 
         if role_of(segment.name) == "ignore":
             occupied &= ~segmentation.mask(segment)
     labelled = find_labelled_slices(occupied, declared=declared_slices(segmentation))
-    return {
-        "layers": len(segmentation.layers),
-        "segments": rows,
-        "labelled_voxels": int(np.count_nonzero(occupied)),
-        "labelled_slices": {axis: labelled.slices[axis] for axis in _AXES if axis in labelled.slices},
-        "dense": labelled.dense,
-        "oblique": labelled.oblique,
-        "notes": labelled.notes(),
-    }
+    return Labels(
+        layers=len(segmentation.layers),
+        segments=rows,
+        labelled_voxels=int(np.count_nonzero(occupied)),
+        labelled_slices={axis: labelled.slices[axis] for axis in _AXES if axis in labelled.slices},
+        dense=labelled.dense,
+        oblique=labelled.oblique,
+        notes=labelled.notes(),
+    )
 
 
 def _counts(layer: np.ndarray) -> dict[int, int]:
@@ -185,23 +294,23 @@ def _counts(layer: np.ndarray) -> dict[int, int]:
     return totals
 
 
-def describe(results: dict[str, Any]) -> str:
+def describe(results: Results) -> str:
     """Write the description as a short table."""
-    lines = [f"{results['file']}: {results['format']}"]
-    if "shape_ijk" in results:
-        lines += _describe_grid(results)
-    if results.get("kind") == "image":
-        lines += _describe_intensity(results["intensity"])
-    if results.get("kind") == "labels":
-        lines += _describe_labels(results)
-    if results.get("contents"):
+    lines = [f"{results.file}: {results.format}"]
+    if results.grid is not None:
+        lines += _describe_grid(results.grid)
+        if results.intensity is not None:
+            lines += _describe_intensity(results.intensity)
+        if results.labels is not None:
+            lines += _describe_labels(results.labels, results.grid.unit)
+    if results.contents:
         lines.append("  holds")
-        for row in results["contents"]:
-            level = f"level {row['level']}" if "level" in row else ""
-            size = " x ".join(map(str, row.get("shape", [])))
-            words = (str(row.get("dataset", "")), level, f"({size})" if size else "", str(row.get("dtype", "")))
+        for part in results.contents:
+            level = f"level {part.level}" if part.level is not None else ""
+            size = " x ".join(map(str, part.shape))
+            words = (part.dataset, level, f"({size})" if size else "", part.dtype)
             lines.append("    " + "  ".join(word for word in words if word))
-        if "kind" not in results:
+        if results.grid is None:
             lines.append("  choose one with --dataset (sizes in file order, slowest axis first)")
     return "\n".join(lines)
 
@@ -210,17 +319,17 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<12} {text}"
 
 
-def _describe_grid(results: dict[str, Any]) -> list[str]:
-    unit = results["unit"]
-    size = " x ".join(map(str, results["shape_ijk"]))
-    spacing = " x ".join(f"{v:g}" for v in results["spacing"])
+def _describe_grid(grid: Grid) -> list[str]:
+    unit = grid.unit
+    size = " x ".join(map(str, grid.shape_ijk))
+    spacing = " x ".join(f"{v:g}" for v in grid.spacing)
     lines = [
-        _row("size", f"{size} voxels (x, y, z), {results['dtype']}, {results['bytes'] / 2**20:,.1f} MiB"),
+        _row("size", f"{size} voxels (x, y, z), {grid.dtype}, {grid.bytes / 2**20:,.1f} MiB"),
         _row("voxel size", f"{spacing} {unit}" if unit != "px" else f"unknown ({spacing} in the file)"),
     ]
-    if any(results["origin"]):
-        lines.append(_row("origin", ", ".join(f"{v:g}" for v in results["origin"]) + f" {unit} (LPS)"))
-    direction = np.reshape(results["direction"], (3, 3))
+    if any(grid.origin):
+        lines.append(_row("origin", ", ".join(f"{v:g}" for v in grid.origin) + f" {unit} (LPS)"))
+    direction = np.reshape(grid.direction, (3, 3))
     if not np.allclose(direction, np.eye(3), atol=1e-6):
         columns = "; ".join(
             f"{axis} ({', '.join(f'{v:.4g}' for v in direction[:, n])})" for n, axis in enumerate(_AXES)
@@ -229,45 +338,44 @@ def _describe_grid(results: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _describe_intensity(figures: dict[str, Any]) -> list[str]:
-    if "minimum" not in figures:
+def _describe_intensity(intensity: Intensity) -> list[str]:
+    figures = intensity.statistics
+    if figures is None:
         return [_row("intensity", "no finite value")]
-    percentiles = ", ".join(f"{p} %: {v:.5g}" for p, v in figures["percentiles"].items())
+    percentiles = ", ".join(f"{p} %: {v:.5g}" for p, v in figures.percentiles.items())
     lines = [
-        _row("intensity", f"{figures['minimum']:.6g} to {figures['maximum']:.6g}"),
-        _row("mean", f"{figures['mean']:.6g} +- {figures['standard_deviation']:.4g}"),
+        _row("intensity", f"{figures.minimum:.6g} to {figures.maximum:.6g}"),
+        _row("mean", f"{figures.mean:.6g} +- {figures.standard_deviation:.4g}"),
         _row("percentiles", percentiles),
     ]
-    if figures["not_finite_voxels"]:
-        lines.append(_row("not finite", f"{figures['not_finite_voxels']:,} voxels are NaN or infinite"))
+    if intensity.not_finite_voxels:
+        lines.append(_row("not finite", f"{intensity.not_finite_voxels:,} voxels are NaN or infinite"))
     return lines
 
 
-def _describe_labels(results: dict[str, Any]) -> list[str]:
-    unit = f"{results['unit']}3" if results["unit"] != "px" else "voxels"
-    rows = results["segments"]
-    layers = f", {results['layers']} layers (segments overlap)" if results["layers"] > 1 else ""
-    lines = [_row("segments", f"{len(rows)}{layers}; {results['labelled_voxels']:,} voxels labelled")]
-    width = max([len(row["name"]) for row in rows[:50]], default=4)
+def _describe_labels(labels: Labels, unit_of_length: str) -> list[str]:
+    unit = f"{unit_of_length}3" if unit_of_length != "px" else "voxels"
+    rows = labels.segments
+    layers = f", {labels.layers} layers (segments overlap)" if labels.layers > 1 else ""
+    lines = [_row("segments", f"{len(rows)}{layers}; {labels.labelled_voxels:,} voxels labelled")]
+    width = max([len(row.name) for row in rows[:50]], default=4)
     if rows:
         lines.append(f"    {'name':<{width}}  {'value':>6}  {'voxels':>12}  {'volume (' + unit + ')':>18}  colour")
     for row in rows[:50]:
-        colour = "#" + "".join(f"{round(255 * min(max(v, 0), 1)):02x}" for v in row["colour"])
-        lines.append(
-            f"    {row['name']:<{width}}  {row['value']:>6}  {row['voxels']:>12,}  {row['volume']:>18.6g}  {colour}"
-        )
+        colour = "#" + "".join(f"{round(255 * min(max(v, 0), 1)):02x}" for v in row.colour)
+        lines.append(f"    {row.name:<{width}}  {row.value:>6}  {row.voxels:>12,}  {row.volume:>18.6g}  {colour}")
     if len(rows) > 50:
         lines.append(f"    and {len(rows) - 50} more")
     from ACSegLib.labelled_slices import both_names
 
-    for axis, slices in results["labelled_slices"].items():
+    for axis, slices in labels.labelled_slices.items():
         text = f"{len(slices)} slice{'s' * (len(slices) > 1)} along axis {both_names(axis)}: {_ranges(slices)}"
         lines.append(_row("labelled", text))
-    if results["dense"]:
+    if labels.dense:
         lines.append(_row("labelled", "densely: the labels are solid in three dimensions"))
-    if results["oblique"]:
+    if labels.oblique:
         lines.append(_row("labelled", "obliquely: the labels cross the slices as strips or lines"))
-    lines += [_row("note", note) for note in results["notes"]]
+    lines += [_row("note", note) for note in labels.notes]
     return lines
 
 

@@ -17,12 +17,11 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from ACSegLib.commands.batch import journal_path, run_batch
+from ACSegLib.commands.batch import failure_lines, journal_path, run_batch
 from ACSegLib.commands.inputs import find_files, stem
 from ACSegLib.commands.learning_runs import RunSettings, check_tests, design_run, one_run, scores_of
 from ACSegLib.commands.opening import (
@@ -33,8 +32,11 @@ from ACSegLib.commands.opening import (
     open_image,
 )
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.commands.run_report import to_json
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 
 SUMMARY = "how many labelled volumes are enough, and which to label next"
@@ -75,7 +77,72 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     seed: int = option(default=0, help="seed of subsets, networks and simulation", minimum=0)
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Fit:
+    """The learning curve of one kind of labels; see `ACSegLib.measure.learning_curve.LearningCurve`.
+
+    Attributes
+    ----------
+    a, b : float
+        Rate per volume, and the error at no volume.
+    volumes, low, high : float
+        Labelled volumes that the target needs, and the bounds of its confidence interval.
+    more : float
+        How many of them are still to be labelled.
+    answer : str
+        The same as a sentence.
+    """
+
+    a: float
+    b: float
+    volumes: float
+    low: float
+    high: float
+    more: float
+    answer: str
+
+
+@dataclass(frozen=True)
+class NoFit:
+    """Why a kind of labels has no curve."""
+
+    error: str
+
+
+@dataclass
+class Results(BaseResults):
+    """What a study of the number of volumes gave.
+
+    Attributes
+    ----------
+    summary : list of Row
+        Mean Dice of each kind of labels and number of volumes.
+    fits : dict of str to Fit or NoFit
+        Of each kind of labels.
+    target : float
+    failures : dict of str to str
+        Runs that could not be done -> why.
+    suggestions : list of Row, optional
+        Volumes to label next, the most useful first; None if there were no unlabelled volumes to choose from.
+    """
+
+    optional: ClassVar[tuple[str, ...]] = ("exit_code",)
+
+    summary: list[Row]
+    fits: dict[str, Fit | NoFit]
+    target: float
+    failures: dict[str, str]
+    suggestions: list[Row] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the results as plain JSON values."""
+        values = super().to_dict()
+        if self.suggestions is None:
+            del values["suggestions"]
+        return values
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Train and test what is asked for, fit the curves, order the unlabelled volumes."""
     from ACSegLib.files.tables import read_table, write_table
 
@@ -96,41 +163,35 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     summary, fits = fit_curves(rows, options.target)
     outputs["summary"] = str(folder / "summary.csv")
     write_table(summary, outputs["summary"])
-    results: dict[str, Any] = {"summary": summary, "fits": fits, "target": options.target, "failures": failures}
+    suggestions = None
     if options.unlabelled:
-        results["suggestions"] = suggest(options, folder, stages.suggest)
+        suggestions = suggest(options, folder, stages.suggest)
         outputs["suggestions"] = str(folder / "label_next.csv")
-        write_table(results["suggestions"], outputs["suggestions"])
-    if failures:
-        results["exit_code"] = 2
-    return {**results, "outputs": outputs}
+        write_table(suggestions, outputs["suggestions"])
+    figures = (to_json(summary), fits, options.target, failures, suggestions)
+    return Results(*figures, outputs=outputs, exit_code=2 if failures else 0)
 
 
-def describe(results: Mapping[str, Any]) -> str:
+def describe(results: Results) -> str:
     """The table of scores, the answer to "how many more?", and what to label next."""
-    from ACSegLib.commands.batch import failure_lines
-
     lines = []
-    for row in results["summary"]:
+    for row in results.summary:
         spread = f" +- {100 * row['dice_sd']:.2f}" if row["dice_sd"] else ""
         lines.append(f"{row['labels']}: {row['volumes']} volumes, Dice {100 * row['dice']:.2f}{spread} %")
-    for name, fit in results["fits"].items():
-        if "error" in fit:
-            lines.append(f"{name}: no curve: {fit['error']}")
-            continue
-        lines.append(f"{name}: {fit['answer']}")
-    for row in results.get("suggestions", [])[:10]:
+    for name, fit in results.fits.items():
+        lines.append(f"{name}: " + (f"no curve: {fit.error}" if isinstance(fit, NoFit) else fit.answer))
+    for row in (results.suggestions or [])[:10]:
         lines.append(f"label next, {row['rank']}: {row['image']} (novelty {row['novelty']:.2f})")
-    return "\n".join(lines + failure_lines(results["failures"]))
+    return "\n".join(lines + failure_lines(results.failures))
 
 
-def fit_curves(rows: list[dict[str, Any]], target: float) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+def fit_curves(rows: list[Row], target: float) -> tuple[list[Row], dict[str, Fit | NoFit]]:
     """Mean Dice per kind of labels and number, and the fit of each kind."""
     from ACSegLib.measure.learning_curve import fit_learning_curve
     from ACSegLib.study.learning import summarised_runs
 
     summary = summarised_runs(rows)
-    fits: dict[str, dict[str, Any]] = {}
+    fits: dict[str, Fit | NoFit] = {}
     for kind in dict.fromkeys(row["labels"] for row in summary):
         mine = [row for row in summary if row["labels"] == kind]
         spreads = [row["dice_sd"] for row in mine]
@@ -139,16 +200,16 @@ def fit_curves(rows: list[dict[str, Any]], target: float) -> tuple[list[dict[str
                 [r["volumes"] for r in mine], [r["dice"] for r in mine], spreads if min(spreads) > 0 else None
             )
         except InputError as error:
-            fits[kind] = {"error": str(error)}
+            fits[kind] = NoFit(str(error))
             continue
         needed, low, high = curve.volumes_for(target)
         labelled = max(r["volumes"] for r in mine)
-        fits[kind] = {"a": curve.a, "b": curve.b, "volumes": needed, "low": low, "high": high}
-        fits[kind] |= {"more": max(0.0, needed - labelled), "answer": curve.answer(target, labelled)}
+        answer = curve.answer(target, labelled)
+        fits[kind] = Fit(curve.a, curve.b, needed, low, high, max(0.0, needed - labelled), answer)
     return summary, fits
 
 
-def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[list[Row], dict[str, str]]:
     """Every run of the design, trained and tested; finished ones come from the journal."""
     from ACSegLib.commands.pairs import find_pairs
 
@@ -238,7 +299,7 @@ def _simulate_one(options: Options, folder: Path, number: int, test: bool) -> No
     save_volume(phantom.volume, image)  # last: it says that the volume is complete
 
 
-def suggest(options: Options, folder: Path, progress: Progress) -> list[dict[str, Any]]:
+def suggest(options: Options, folder: Path, progress: Progress) -> list[Row]:
     """Order the unlabelled volumes by how much labelling each would teach."""
     from ACSegLib.measure.learning_curve import describe_volume, suggest_volumes
 

@@ -143,19 +143,18 @@ def execute(command: str, options: Any, progress: Progress, report_path: str | N
     Its outputs, and the file that the caller writes the report to, are checked before the work.
     """
     from ACSegLib.commands.outputs import check_command
-    from ACSegLib.commands.run_report import Results, RunReport
+    from ACSegLib.commands.run_report import RunReport
     from ACSegLib.files.registry import collect_notes
 
     check_command(options, report_path)
     report = RunReport(command, options)
     with collect_notes() as notes:
         results = load(command).run(options, progress)
-    typed = isinstance(results, Results)
-    values = results.to_dict() if typed else dict(results)
+    values = results.to_dict()
     if notes:
         values["file_notes"] = notes
     finished = report.finished(values)
-    lines = [load(command).describe(results if typed else finished["results"])]
+    lines = [load(command).describe(results)]
     return Execution(finished, printable("\n".join([*lines, *(f"note: {note}" for note in notes)])))
 
 

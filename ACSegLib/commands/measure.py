@@ -12,12 +12,10 @@ Examples:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from ACSegLib.commands.batch import LISTED, Item, failure_lines, more_lines, run_table
+from ACSegLib.commands.batch import LISTED, Item, TableResults, failure_lines, more_lines, run_table
 from ACSegLib.commands.inputs import find_images, find_labels
 from ACSegLib.commands.matching import files_there, match_files, name_files, segments_there
 from ACSegLib.commands.opening import (
@@ -103,7 +101,14 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
     )
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Results(TableResults):
+    """What a measurement gave: the table and what is doubtful about it."""
+
+    warnings: list[str]
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Measure each input and write the table."""
     check_opening(options)
     from ACSegLib.measure.table_checks import summarise_cells, warnings_on
@@ -115,23 +120,24 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
         warnings.extend(warnings_on(rows))
         return summarise_cells(rows)
 
-    return {**run_table(items, missing, measure_item, options, summarise, progress), "warnings": warnings}
+    table = run_table(items, missing, measure_item, options, summarise, progress)
+    return Results(**vars(table), warnings=warnings)
 
 
-def describe(results: Mapping[str, Any]) -> str:
+def describe(results: Results) -> str:
     """Say what was measured, per segment, and what failed."""
     from ACSegLib.study.numbers import plain
 
-    lines = [f"{results['volumes']} volume(s), {results['rows']} rows -> {results['outputs']['table']}"]
-    for row in results["summary"][:LISTED]:
+    lines = [f"{results.volumes} volume(s), {results.rows} rows -> {results.outputs['table']}"]
+    for row in results.summary[:LISTED]:
         unit = row["unit"]
         volume, area = plain(row["volume"]), plain(row["surface_area"])
         ratio = "" if row["surface_to_volume"] is None else f", S/V {plain(row['surface_to_volume'])} 1/{unit}"
         lines.append(
             f"  {row['segment']}: volume {volume} {unit}3, surface {area} {unit}2{ratio} (mean of {row['count']})"
         )
-    lines += more_lines(results["summary"]) + [f"  note: {text}" for text in results["warnings"]]
-    return "\n".join(lines + failure_lines(results["failures"]))
+    lines += more_lines(results.summary) + [f"  note: {text}" for text in results.warnings]
+    return "\n".join(lines + failure_lines(results.failures))
 
 
 def _items(options: Options) -> tuple[list[Item], dict[str, str]]:

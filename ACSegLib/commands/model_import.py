@@ -12,8 +12,8 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
+from ACSegLib.commands.model_info import Results
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -31,9 +31,8 @@ class Options:
     licence: str = option(default="", help="licence of the model, kept in its card")
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+def run(options: Options, progress: Progress) -> Results:
     """Import the model and say what it is."""
-    from ACSegLib.commands.model_info import describe_model
     from ACSegLib.commands.run_report import checksum
     from ACSegLib.network.biomedisa.model_import import import_biomedisa
     from ACSegLib.network.model.model_file import require_output, save_model
@@ -51,11 +50,11 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     model.card |= {"imported_from_sha256": checksum(options.file, progress.check), "licence": options.licence}
     progress(0.7, "writing the model")
     save_model(model, options.output)
-    return {**describe_model(model), "outputs": {"model": options.output}}
+    return Results.of(model, outputs={"model": options.output})
 
 
-def describe(results: dict[str, Any]) -> str:
+def describe(results: Results) -> str:
     """The model's card, and where it went."""
     from ACSegLib.commands.model_info import describe as describe_card
 
-    return describe_card(results) + f"\nImported into {results['outputs']['model']}."
+    return describe_card(results) + f"\nImported into {results.outputs['model']}."

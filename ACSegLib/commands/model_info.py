@@ -12,13 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.commands.run_report import to_json
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
+    from ACSegLib.network.model.preprocessing import Preprocessing
+    from ACSegLib.network.model.spec import NetworkSpec
+    from ACSegLib.volume import Segment
 
 SUMMARY = "show what a model is and what it was trained on"
 
@@ -37,7 +42,34 @@ class Options:
     )
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Results(BaseResults):
+    """A model without its weights."""
+
+    optional: ClassVar[tuple[str, ...]] = ("file", "outputs", "exit_code")
+
+    network: NetworkSpec
+    segments: list[Segment]
+    spacing: tuple[float, float, float] | None
+    unit: str
+    preprocessing: Preprocessing
+    card: dict[str, Any]
+    file: str = ""
+
+    @classmethod
+    def of(cls, model: Model, *, file: str = "", outputs: dict[str, str] | None = None) -> Results:
+        """Describe a model that was read from `file`."""
+        described = (model.spec, model.segments, model.spacing or None, model.unit, model.preprocessing)
+        return cls(*described, card=to_json(model.card), file=file, outputs=outputs or {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the results as plain JSON values; network and preprocessing as a model file holds them."""
+        segments = [{"name": s.name, "value": s.value, "colour": list(s.colour)} for s in self.segments]
+        as_in_file = {"network": self.network.to_json(), "preprocessing": self.preprocessing.to_json()}
+        return {**super().to_dict(), **to_json({**as_in_file, "segments": segments})}
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Read the model's header, weights aside."""
     from ACSegLib.network.biomedisa.model_import import import_biomedisa, is_biomedisa_file
     from ACSegLib.network.model.model_file import read_card
@@ -46,42 +78,31 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     progress.check()
     path = options.file or str(pretrained_model())
     model = import_biomedisa(path) if is_biomedisa_file(path) else read_card(path)
-    return {"file": path, **describe_model(model)}
+    return Results.of(model, file=path)
 
 
-def describe_model(model: Model) -> dict[str, Any]:
-    """Everything but the weights, as plain values."""
-    return {
-        "network": model.spec.to_json(),
-        "segments": [{"name": s.name, "value": s.value, "colour": list(s.colour)} for s in model.segments],
-        "spacing": list(model.spacing) if model.spacing else None,
-        "unit": model.unit,
-        "preprocessing": model.preprocessing.to_json(),
-        "card": model.card,
-    }
-
-
-def describe(results: dict[str, Any]) -> str:
+def describe(results: Results) -> str:
     """What a person wants to know of a model."""
-    network, card, preprocessing = results["network"], results["card"], results["preprocessing"]
-    lines = [f"{results['file']}"] if "file" in results else []
-    filters = "-".join(str(n) for n in network.get("filters", []))
-    residual = ", residual" if network.get("residual") else ""
-    lines.append(f"Network: {network['kind']}, filters {filters}{residual}, {network['in_channels']} channel(s)")
-    lines.append("Segments: " + ", ".join(f"{s['name']} = {s['value']}" for s in results["segments"]))
-    if results["spacing"]:
-        lines.append(f"Voxel size: {' x '.join(f'{v:g}' for v in results['spacing'])} {results['unit']}")
-    elif preprocessing.get("longest_side"):
-        lines.append(f"Voxel size: any; images are reduced to {preprocessing['longest_side']} voxels per side")
-    elif preprocessing.get("mean_side"):
-        lines.append(f"Voxel size: any; images are reduced to {preprocessing['mean_side']}^3 voxels")
+    from ACSegLib.network.model.spec import REFINED_KIND
+
+    network, card, preprocessing = results.network, results.card, results.preprocessing
+    lines = [results.file] if results.file else []
+    filters = "-".join(str(n) for n in network.filters)
+    residual = ", residual" if network.residual else ""
+    kind = network.kind if network.refinement is None else REFINED_KIND
+    lines.append(f"Network: {kind}, filters {filters}{residual}, {network.in_channels} channel(s)")
+    lines.append("Segments: " + ", ".join(f"{s.name} = {s.value}" for s in results.segments))
+    if results.spacing:
+        lines.append(f"Voxel size: {' x '.join(f'{v:g}' for v in results.spacing)} {results.unit}")
+    elif preprocessing.longest_side:
+        lines.append(f"Voxel size: any; images are reduced to {preprocessing.longest_side} voxels per side")
+    elif preprocessing.mean_side:
+        lines.append(f"Voxel size: any; images are reduced to {preprocessing.mean_side}^3 voxels")
     else:
         lines.append("Voxel size: voxels are taken as they are")
-    if preprocessing.get("pipeline") == "biomedisa":
-        scale = " x ".join(str(n) for n in preprocessing["scale"][::-1])
-        lines.append(
-            f"Biomedisa: images are scaled to {scale}" if preprocessing["scaling"] else "Biomedisa: not scaled"
-        )
+    if (biomedisa := preprocessing.biomedisa) is not None:
+        scale = " x ".join(str(n) for n in biomedisa.scale[::-1])
+        lines.append(f"Biomedisa: images are scaled to {scale}" if biomedisa.scaling else "Biomedisa: not scaled")
         if card.get("cropping"):
             lines.append("Biomedisa's auto-cropping network in it is not used: crop by --roi where it matters")
     validation = card.get("validation") or {}

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from ACSegLib.commands.inputs import IMAGE_ENDINGS, find_files
 from ACSegLib.commands.matching import match_files
@@ -31,6 +31,7 @@ from ACSegLib.commands.opening import (
     open_labels,
 )
 from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
@@ -82,7 +83,19 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     title: str = option(default="Segmentation study", help="title of the page")
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Results(BaseResults):
+    """What the page holds: titles of its sections, number of figures, its size, and what could not be shown."""
+
+    optional: ClassVar[tuple[str, ...]] = ("exit_code",)
+
+    sections: list[str]
+    figures: int
+    bytes: int
+    failures: dict[str, str]
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Gather the tables, make the page and write it."""
     from ACSegLib.files.atomic import atomic_output
     from ACSegLib.study.export import write_figures, write_sheets
@@ -106,24 +119,22 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
     if options.figures:
         write_figures(report, options.figures)
         outputs["figures"] = options.figures
-    results: dict[str, Any] = {
-        "sections": [section.title for section in report.sections],
-        "figures": sum(len(section.figures) for section in report.sections),
-        "bytes": len(page.encode("utf-8")),
-        "failures": report.failures,
-        "outputs": outputs,
-    }
-    if report.failures:
-        results["exit_code"] = 2
-    return results
+    return Results(
+        sections=[section.title for section in report.sections],
+        figures=sum(len(section.figures) for section in report.sections),
+        bytes=len(page.encode("utf-8")),
+        failures=report.failures,
+        outputs=outputs,
+        exit_code=2 if report.failures else 0,
+    )
 
 
-def describe(results: Mapping[str, Any]) -> str:
+def describe(results: Results) -> str:
     """What the page holds."""
     from ACSegLib.commands.batch import failure_lines
 
-    head = f"{results['outputs']['report']}: {', '.join(results['sections'])} ({results['figures']} figures)"
-    return "\n".join([head, *failure_lines(results["failures"])])
+    head = f"{results.outputs['report']}: {', '.join(results.sections)} ({results.figures} figures)"
+    return "\n".join([head, *failure_lines(results.failures)])
 
 
 def _settings(options: Options, study: Study) -> ReportSettings:

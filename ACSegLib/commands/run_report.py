@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.version import __version__
@@ -95,12 +95,16 @@ class Results:
         2 if a part could not be done, else 0.
     """
 
+    #: Fields that are in the report only where they hold something (not None, 0 or empty).
+    optional: ClassVar[tuple[str, ...]] = ()
+
     outputs: dict[str, str] = dataclasses.field(default_factory=dict, kw_only=True)
     exit_code: int = dataclasses.field(default=0, kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the results as plain JSON values."""
-        return {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        values = {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value or name not in self.optional}
 
 
 class RunReport:

@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ACSegLib.commands.opening import ImageDatasetOption, LabelsDatasetOption, VoxelSizeOptions, check_opening
 from ACSegLib.commands.options import option
 from ACSegLib.commands.pairs import PairOfFiles, find_pairs, read_table
+from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.jobs import Progress
@@ -142,7 +143,40 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
 
 
-def run(options: Options, progress: Progress) -> dict[str, Any]:
+@dataclass
+class Results(BaseResults):
+    """What a training gave: of what, by which plan, and how good it is.
+
+    Attributes
+    ----------
+    pairs : int
+        Volumes that were trained on.
+    segments : list of str
+    validation : mapping, optional
+        Scores of the validation, as in the model's card.
+    plan : mapping
+        The network and the plan of the training, as in the model's card.
+    steps : int
+    training_seconds : float
+    final_loss : float, optional
+    device : str
+    warnings : list of str
+    """
+
+    optional: ClassVar[tuple[str, ...]] = ("exit_code",)
+
+    pairs: int
+    segments: list[str]
+    validation: Mapping[str, Any] | None
+    plan: Mapping[str, Any]
+    steps: int
+    training_seconds: float
+    final_loss: float | None
+    device: str
+    warnings: list[str]
+
+
+def run(options: Options, progress: Progress) -> Results:
     """Train, and write the model."""
     from ACSegLib.network.model.model_file import require_output, save_model
     from ACSegLib.network.train.checkpoint import discard
@@ -174,18 +208,18 @@ def run(options: Options, progress: Progress) -> dict[str, Any]:
             save_model(model, output)
         outputs = {"model": str(output), "history": str(settings.table), "plot": str(settings.plot)}
     card = model.card
-    return {
-        "outputs": outputs,
-        "pairs": len(cases),
-        "segments": [segment.name for segment in model.segments],
-        "validation": card["validation"],
-        "plan": {"network": model.spec.to_json(), **card["plan"]},
-        "steps": card["steps"],
-        "training_seconds": card["seconds"],
-        "final_loss": final_loss,
-        "device": card["device"],
-        "warnings": card["warnings"],
-    }
+    return Results(
+        pairs=len(cases),
+        segments=[segment.name for segment in model.segments],
+        validation=card["validation"],
+        plan={"network": model.spec.to_json(), **card["plan"]},
+        steps=card["steps"],
+        training_seconds=card["seconds"],
+        final_loss=final_loss,
+        device=card["device"],
+        warnings=card["warnings"],
+        outputs=outputs,
+    )
 
 
 @contextlib.contextmanager
@@ -200,21 +234,20 @@ def _telling_how_to_go_on(output: Path, end: type[Cancelled | FileError]) -> Ite
         raise end(f"{reason}; the state was kept in {checkpoint}: add --resume to go on.") from stop
 
 
-def describe(results: dict[str, Any]) -> str:
+def describe(results: Results) -> str:
     """Say what was trained and how good it is."""
-    plan, scores, pairs = results["plan"], results["validation"], results["pairs"]
-    loss = results["final_loss"]
+    plan, scores, pairs, loss = results.plan, results.validation, results.pairs, results.final_loss
     lines = [
-        f"Trained on {pairs} volume{'s' * (pairs != 1)} for {results['steps']} steps in "
-        f"{results['training_seconds'] / 60:.1f} min ({results['device']}, patch {tuple(plan['patch_size'])}, "
+        f"Trained on {pairs} volume{'s' * (pairs != 1)} for {results.steps} steps in "
+        f"{results.training_seconds / 60:.1f} min ({results.device}, patch {tuple(plan['patch_size'])}, "
         f"{len(plan['network']['filters'])} levels, base {plan['network']['filters'][0]}"
         + (f", last loss {loss:.3f})." if loss is not None and math.isfinite(loss) else ").")
     ]
     if scores:
         by_segment = ", ".join(f"{name} {value:.3f}" for name, value in scores["dice"].items())
         lines.append(f"Validation Dice {scores['mean_dice']:.3f} ({by_segment}).")
-    lines += [f"Note: {warning}." for warning in (w.rstrip(".") for w in results["warnings"])]
-    lines += [f"{role}: {path}" for role, path in results["outputs"].items()]
+    lines += [f"Note: {warning}." for warning in (w.rstrip(".") for w in results.warnings)]
+    lines += [f"{role}: {path}" for role, path in results.outputs.items()]
     return "\n".join(lines)
 
 

@@ -44,10 +44,11 @@ def test_comparing_folders_writes_rows_and_their_means(folders):
     results = compare.run(
         compare.Options(str(folders / "results"), str(folders / "truth"), str(output), workers=1), Progress()
     )
-    assert "exit_code" not in results
+    assert results.exit_code == 0
+    assert "exit_code" not in results.to_dict()
     volumes = [int(ball(8 - n).labels.sum()) for n in range(3)]
     dice = [2 * v / (v + volumes[0]) for v in volumes]
-    (row,) = results["summary"]
+    (row,) = results.summary
     assert row["dice"]["mean"] == pytest.approx(np.mean(dice))
     assert row["dice"]["sd"] == pytest.approx(np.std(dice, ddof=1))
     assert output.stat().st_size > 1000
@@ -163,7 +164,7 @@ def test_resampling_on_request(folders):
     with pytest.raises(InputError, match="--resample"):
         compare.run(options, Progress())
     options.resample = True
-    (row,) = compare.run(options, Progress())["summary"]
+    (row,) = compare.run(options, Progress()).summary
     assert row["dice"]["mean"] > 0.95
 
 
@@ -175,7 +176,7 @@ def test_unlabelled_voxels_of_the_truth_do_not_count(tmp_path):
     result[::2] = 0
     save_segmentation(Segmentation.from_labels(result, NM, {1: "cytoplasm"}), tmp_path / "r.seg.nrrd")
     options = compare.Options(str(tmp_path / "r.seg.nrrd"), str(tmp_path / "t.seg.nrrd"), ignore_value=2)
-    (row,) = compare.run(options, Progress())["summary"]
+    (row,) = compare.run(options, Progress()).summary
     assert row["segment"] == "cytoplasm"
     assert row["dice"]["mean"] == 1.0
 
@@ -226,7 +227,7 @@ def test_cut_segments_are_flagged_and_left_out_on_request(tmp_path):
     compare.run(compare.Options(path, path, output), Progress())
     assert {r["segment"]: r["touches_border"] for r in read_table(output)} == {"cut": True, "whole": False}
     results = compare.run(compare.Options(path, path, exclude_border=True), Progress())
-    assert [r["segment"] for r in results["summary"]] == ["whole"]
+    assert [r["segment"] for r in results.summary] == ["whole"]
 
 
 def test_comparing_folders_requires_an_output_table(folders):

@@ -91,13 +91,13 @@ def dice_of_the_number(item, work, progress):
 def test_runs_are_kept_and_more_can_be_added(study, monkeypatch):
     monkeypatch.setattr(learning_curve, "one_run", dice_of_the_number)
     results = learning_curve.run(options(study, counts=[1, 2]), Progress())
-    assert [r["volumes"] for r in results["summary"]] == [1, 2]
+    assert [r["volumes"] for r in results.summary] == [1, 2]
     assert len(read_table(study / "out/learning_curve.csv")) == 4
     results = learning_curve.run(options(study, counts=[1, 2, 4], repeats=2), Progress())
     marks = (study / "out/marks").read_text().split()
     assert marks == ["hand-001-0", "hand-002-0", "hand-001-1", "hand-002-1", "hand-004-0", "hand-004-1"]
-    assert results["fits"]["hand"]["a"] == pytest.approx(0.1, rel=1e-4)
-    assert results["fits"]["hand"]["volumes"] == pytest.approx(np.log(0.3 / 0.02) / 0.1, rel=1e-4)
+    assert results.fits["hand"].a == pytest.approx(0.1, rel=1e-4)
+    assert results.fits["hand"].volumes == pytest.approx(np.log(0.3 / 0.02) / 0.1, rel=1e-4)
 
 
 def touch_later(path):
@@ -114,7 +114,7 @@ def test_runs_whose_files_changed_are_done_again_and_no_others(study, monkeypatc
     def done(**changes):
         before = (study / "out/marks").read_text().split() if (study / "out/marks").exists() else []
         results = learning_curve.run(options(study, counts=[2, 4], **changes), Progress())
-        return (study / "out/marks").read_text().split()[len(before) :], results["summary"][0]["dice"]
+        return (study / "out/marks").read_text().split()[len(before) :], results.summary[0]["dice"]
 
     every, mean = done()
     assert every == ["hand-002-0", "hand-004-0"]
@@ -167,8 +167,8 @@ def test_a_real_run_trains_tests_and_suggests(study):
     rows = read_table(study / "out/learning_curve.csv")
     assert [r["volume_name"] for r in rows] == ["c0", "c1"]
     assert all(0 <= r["dice"] <= 1 for r in rows)
-    assert "two different numbers" in results["fits"]["hand"]["error"]
-    assert results["suggestions"][0]["image"].endswith("odd.nrrd")
+    assert "two different numbers" in results.fits["hand"].error
+    assert results.suggestions[0]["image"].endswith("odd.nrrd")
     model = study / "out/models/hand-002-0.acseg"
     trained = model.stat().st_mtime_ns
     save_segmentation(open_segmentation(study / "test/labels/c0.seg.nrrd"), study / "test/labels/c1.seg.nrrd")
@@ -183,7 +183,7 @@ def test_a_simulated_study_has_both_kinds_of_labels_and_a_truth(tmp_path, monkey
         output=str(tmp_path / "out"), simulate=2, simulate_test=1, size=32, every=6, shake=0.5, counts=[1, 2]
     )
     results = learning_curve.run(chosen, Progress())
-    runs = {(r["labels"], r["volumes"]) for r in results["summary"]}
+    runs = {(r["labels"], r["volumes"]) for r in results.summary}
     assert runs == {(kind, count) for kind in ("filled", "hand") for count in (1, 2)}
     folder = tmp_path / "out/simulated"
     filled, hand = (open_segmentation(folder / name / "cell000.seg.nrrd") for name in ("filled", "hand"))

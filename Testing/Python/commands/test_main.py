@@ -17,6 +17,7 @@ from interrupted import run_interrupted
 
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.main import main
+from ACSegLib.commands.run_report import Results
 
 
 def acseg(*arguments, **settings):
@@ -176,7 +177,7 @@ def test_a_module_of_our_own_that_is_missing_is_a_defect(monkeypatch, tmp_path):
 
 
 def test_a_command_s_exit_code_is_passed_on(monkeypatch, tmp_path):
-    monkeypatch.setattr(load("phantom"), "run", lambda options, progress: {"exit_code": 2})
+    monkeypatch.setattr(load("phantom"), "run", lambda options, progress: Results(exit_code=2))
     monkeypatch.setattr(load("phantom"), "describe", lambda results: "some files failed")
     assert main(["phantom", "-o", str(tmp_path / "x")]) == 2
 

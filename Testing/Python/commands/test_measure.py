@@ -259,7 +259,7 @@ def test_labels_and_images_may_lie_in_one_folder(tmp_path):
         save_volume(Volume(np.full((24, 24, 24), 1.0 + n, np.float32), NM), tmp_path / f"cell{n}.nrrd")
     inputs = [str(path) for path in sorted(tmp_path.glob("*.seg.nrrd"))]
     options = measure.Options(inputs, str(tmp_path / "t.csv"), image=str(tmp_path), workers=1, thin_parts=False)
-    assert "exit_code" not in measure.run(options, Progress())
+    assert "exit_code" not in measure.run(options, Progress()).to_dict()
     rows = [r for r in read_table(tmp_path / "t.csv") if r["kind"] == "segment" and r["segment"] == "cytoplasm"]
     assert [row["lac_mean"] for row in rows] == [1.0, 2.0]
 

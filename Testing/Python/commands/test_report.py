@@ -83,7 +83,7 @@ def test_the_page_is_self_contained_and_complete(study, tmp_path):
     )
     results = command.run(options, Progress())
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert results["sections"] == [
+    assert results.sections == [
         "Agreement with the truth",
         "Morphology against the truth",
         "Morphology",
