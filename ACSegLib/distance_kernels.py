@@ -15,7 +15,7 @@ def plane_distance(
     limit: float,
     cap: float,
     out: np.ndarray,
-    found: np.ndarray,
+    row_states: np.ndarray,
 ) -> None:
     """Squared distance to the nearest set voxel of the same plane, exact up to `reach` rows away, at most `cap`.
 
@@ -29,7 +29,7 @@ def plane_distance(
     limit, cap : float
         The squared distance that will be asked for; any number well above it.
     out : ndarray of float32, shape (k, j, i)
-    found : ndarray of uint8, shape (k, j)
+    row_states : ndarray of uint8, shape (k, j)
         Of each row: 0 no voxel is at most `limit` away, 2 all are, 1 some.
     """
     planes, rows, columns = target.shape
@@ -43,7 +43,7 @@ def plane_distance(
             row = out[k, j]
             row[:] = along[j]
             if kinds[j] == 2:
-                found[k, j] = 2
+                row_states[k, j] = 2
                 continue
             for other in range(max(j - reach, 0), min(j + reach + 1, rows)):
                 if other == j or kinds[other] == 0:
@@ -56,7 +56,7 @@ def plane_distance(
             count = 0
             for i in range(columns):
                 count += row[i] <= bound
-            found[k, j] = 0 if count == 0 else 2 if count == columns else 1
+            row_states[k, j] = 0 if count == 0 else 2 if count == columns else 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -87,7 +87,7 @@ def _row_distance(target: np.ndarray, step: np.float32, cap: np.float32, out: np
 @numba.njit(cache=True, nogil=True)
 def near_planes(
     squared: np.ndarray,
-    found: np.ndarray,
+    row_states: np.ndarray,
     first: int,
     last: int,
     step_k: float,
@@ -99,7 +99,7 @@ def near_planes(
 
     Parameters
     ----------
-    squared, found : ndarray of float32, shape (k, j, i), and of uint8, shape (k, j)
+    squared, row_states : ndarray of float32, shape (k, j, i), and of uint8, shape (k, j)
         From `plane_distance`.
     near : ndarray of bool, shape (k, j, i)
     """
@@ -108,12 +108,12 @@ def near_planes(
     bound = np.float32(limit)
     for k in range(first, last):
         for j in range(rows):
-            if found[k, j] == 2:
+            if row_states[k, j] == 2:
                 near[k, j] = True
                 continue
             least[:] = squared[k, j]
             for other in range(max(k - reach, 0), min(k + reach + 1, planes)):
-                if other == k or found[other, j] == 0:
+                if other == k or row_states[other, j] == 0:
                     continue
                 away = np.float32(((other - k) * step_k) ** 2)
                 source = squared[other, j]

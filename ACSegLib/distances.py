@@ -62,14 +62,14 @@ def within_distance(
     cap = 4 * max(limit, step_k**2, step_j**2, step_i**2)  # farther than any reach, and a float32
     squared = np.empty(target.shape, np.float32)
     near = np.empty(target.shape, bool)
-    found = np.empty(target.shape[:2], np.uint8)
+    row_states = np.empty(target.shape[:2], np.uint8)
     chunks = chunks_of(target)
 
     def within_planes(part: slice) -> None:
-        kernels.plane_distance(target[part], step_j, step_i, rows, limit, cap, squared[part], found[part])
+        kernels.plane_distance(target[part], step_j, step_i, rows, limit, cap, squared[part], row_states[part])
 
     def across_planes(part: slice) -> None:
-        kernels.near_planes(squared, found, part.start, part.stop, step_k, planes, limit, near)
+        kernels.near_planes(squared, row_states, part.start, part.stop, step_k, planes, limit, near)
 
     for work in (within_planes, across_planes):
         in_threads(work, chunks, check)

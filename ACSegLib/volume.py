@@ -235,12 +235,12 @@ class Segmentation:
             raise InputError(
                 f"label array {name!r} holds {labels.dtype}; labels must be whole numbers: labels.astype(int)."
             )
-        found = unique_values(labels)
-        if len(found) and found[0] < 0:
-            raise InputError(f"label array {name!r} holds the negative value {found[0]}; labels must be 0 or more.")
+        present = unique_values(labels)
+        if len(present) and present[0] < 0:
+            raise InputError(f"label array {name!r} holds the negative value {present[0]}; labels must be 0 or more.")
         names = names or {}
         colours = colours or {}
-        values = sorted({int(v) for v in found if v} | {int(v) for v in names if v})
+        values = sorted({int(v) for v in present if v} | {int(v) for v in names if v})
         segments = [
             Segment(names.get(v, f"Segment_{v}"), v, colours.get(v, DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)]))
             for n, v in enumerate(values)
@@ -331,10 +331,10 @@ class Segmentation:
 
     def occupied(self) -> np.ndarray:
         """Boolean array of shape (k, j, i): where any segment is."""
-        found = self.layers[0] != 0
+        occupied = self.layers[0] != 0
         for layer in self.layers[1:]:
-            found |= layer != 0
-        return found
+            occupied |= layer != 0
+        return occupied
 
     def flattened(self) -> Segmentation:
         """One layer, values 1..n in table order; where segments overlap the later row wins (as in Slicer's export)."""
@@ -367,10 +367,10 @@ def unique_values(labels: np.ndarray) -> np.ndarray:
         for plane in labels:
             seen[plane.ravel()] = True
         return np.flatnonzero(seen).astype(np.int64)
-    found = np.empty(0, labels.dtype)
+    values = np.empty(0, labels.dtype)
     for plane in labels:
-        found = np.union1d(found, plane)
-    return found.astype(np.int64)
+        values = np.union1d(values, plane)
+    return values.astype(np.int64)
 
 
 def label_boxes(labels: np.ndarray) -> dict[int, tuple[slice, slice, slice]]:
@@ -382,8 +382,8 @@ def label_boxes(labels: np.ndarray) -> dict[int, tuple[slice, slice, slice]]:
     if int(labels.max()) >= 1 << 22:  # a table as long as the highest value would not fit
         values, inverse = np.unique(labels, return_inverse=True)
         labels = inverse.reshape(labels.shape) + 1
-    found = enumerate(find_objects(labels), start=1)
-    boxes = {n if values is None else int(values[n - 1]): box for n, box in found if box is not None}
+    numbered = enumerate(find_objects(labels), start=1)
+    boxes = {n if values is None else int(values[n - 1]): box for n, box in numbered if box is not None}
     boxes.pop(0, None)
     return boxes
 

@@ -35,21 +35,21 @@ def find_files(paths: Sequence[str]) -> list[str]:
     FileError
         If a path does not exist or a folder holds no image.
     """
-    found: list[str] = []
+    files: list[str] = []
     for path in paths:
         entry = Path(path)
         if not entry.exists():
             raise FileError(f"{path}: there is no such file or folder; check the name.")
         if entry.is_file() or entry.name.lower().endswith(".zarr"):
-            found.append(str(path))
+            files.append(str(path))
             continue
         inside = sorted(
             str(p) for p in entry.iterdir() if p.name.lower().endswith(IMAGE_ENDINGS) and not p.name.startswith(".")
         )
         if not inside:
             raise FileError(f"{path}: the folder holds no image ({', '.join(IMAGE_ENDINGS)}).")
-        found += inside
-    return found
+        files += inside
+    return files
 
 
 def find_images(paths: Sequence[str]) -> list[str]:
@@ -60,14 +60,14 @@ def find_images(paths: Sequence[str]) -> list[str]:
     FileError
         If a path does not exist or a folder holds no image.
     """
-    found: list[str] = []
+    images: list[str] = []
     for path in paths:
         if is_one_image(path):
-            found.append(path)
+            images.append(path)
             continue
         files = find_files([path])
-        found += [file for file in files if not file.lower().endswith(SEGMENTATION_ENDING)] or files
-    return found
+        images += [file for file in files if not file.lower().endswith(SEGMENTATION_ENDING)] or files
+    return images
 
 
 def find_labels(paths: Sequence[str]) -> list[str]:
@@ -80,12 +80,12 @@ def find_labels(paths: Sequence[str]) -> list[str]:
     FileError
         If a path does not exist or a folder holds no image.
     """
-    found: list[str] = []
+    label_files: list[str] = []
     for path in paths:
         files = find_files([path])
         drawn = {stem(file) for file in files if file.lower().endswith(SEGMENTATION_ENDING)}
-        found += [file for file in files if file.lower().endswith(SEGMENTATION_ENDING) or stem(file) not in drawn]
-    return found
+        label_files += [file for file in files if file.lower().endswith(SEGMENTATION_ENDING) or stem(file) not in drawn]
+    return label_files
 
 
 def is_folder_of_images(path: str) -> bool:

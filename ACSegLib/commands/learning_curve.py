@@ -319,10 +319,10 @@ def suggest(options: Options, folder: Path, progress: Progress) -> list[Row]:
         described[path], groups[path] = describe_volume(volume), group
         if len(models) > 1:
             unsure[path] = _disagreement(volume, models, options.device, progress)
-    found = suggest_volumes(described, seen, disagreements=unsure, groups=groups)
+    suggestions = suggest_volumes(described, seen, disagreements=unsure, groups=groups)
     return [
         {"rank": s.rank, "image": s.name, "group": s.group, "novelty": s.novelty, "disagreement": s.disagreement}
-        for s in found
+        for s in suggestions
     ]
 
 
@@ -332,10 +332,10 @@ def _unlabelled(path: str) -> dict[str, str]:
     if not root.is_dir():
         return dict.fromkeys(find_files([path]), "")
     inside = {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.suffix != ".zarr"}
-    found = {file: name for name, folder in inside.items() for file in find_files([str(folder)])}
-    if any(p.is_file() or p.suffix == ".zarr" for p in root.iterdir()) or not found:
-        found |= dict.fromkeys(find_files([path]), "")
-    return found
+    images = {file: name for name, folder in inside.items() for file in find_files([str(folder)])}
+    if any(p.is_file() or p.suffix == ".zarr" for p in root.iterdir()) or not images:
+        images |= dict.fromkeys(find_files([path]), "")
+    return images
 
 
 def _volumes_of(model: Path) -> tuple[int, str]:
@@ -349,10 +349,12 @@ def _disagreement(volume: Any, models: list[Path], device: str, progress: Progre
     from ACSegLib.network.model.model_file import load_model
     from ACSegLib.network.predict.inference import PredictionSettings, predict
 
-    found = []
+    predicted = []
     for path in models:
         progress.check()
         # The progress of a part only checks for a cancel: the caller tells how far it is.
         quiet = Progress(cancelled=progress.is_cancelled)
-        found.append(predict(volume, load_model(path), PredictionSettings(device=device), quiet).segmentation.labels)
-    return disagreement(found)
+        predicted.append(
+            predict(volume, load_model(path), PredictionSettings(device=device), quiet).segmentation.labels
+        )
+    return disagreement(predicted)

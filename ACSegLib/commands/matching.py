@@ -12,14 +12,14 @@ from ACSegLib.errors import FileError, InputError
 
 def files_there(paths: Sequence[str], find: Callable[[list[str]], list[str]]) -> tuple[list[str], dict[str, str]]:
     """The files that `find` gives for each path, and for each path under which it finds none a sentence on why."""
-    found: list[str] = []
+    files: list[str] = []
     missing: dict[str, str] = {}
     for path in paths:
         try:
-            found += find([path])
+            files += find([path])
         except FileError as error:
             missing[path] = str(error)
-    return found, missing
+    return files, missing
 
 
 def name_files(paths: Sequence[str]) -> dict[str, str]:
@@ -84,11 +84,11 @@ def match_files(
     partners: dict[str, str] = {}
     missing: dict[str, str] = {}
     for inside in folders.values():
-        for name, found in _possible_partners(inside, candidates).items():
-            if len(found) == 1:
-                partners[name] = found[0]
-            elif found:
-                listed = ", ".join(Path(p).name for p in found[:3])
+        for name, partner_files in _possible_partners(inside, candidates).items():
+            if len(partner_files) == 1:
+                partners[name] = partner_files[0]
+            elif partner_files:
+                listed = ", ".join(Path(p).name for p in partner_files[:3])
                 missing[name] = f"several {what}s in {where} have this name ({listed}); keep one of them."
             else:
                 missing[name] = f"there is no {what} of this name in {where}."
@@ -104,16 +104,16 @@ def _possible_partners(named: Mapping[str, str], candidates: Sequence[str]) -> d
     of_stem: dict[str, list[str]] = {}
     for path, word in stems.items():
         of_stem.setdefault(word, []).append(path)
-    found = {name: list(of_stem.get(word, ())) for name, word in words.items()}
-    taken = {path for paths in found.values() for path in paths}
-    left = [name for name in named if not found[name]]
+    possible = {name: list(of_stem.get(word, ())) for name, word in words.items()}
+    taken = {path for paths in possible.values() for path in paths}
+    left = [name for name in named if not possible[name]]
     for path in stems:
         shared = {name: _shared(stems[path], words[name]) for name in left if path not in taken}
         longest = max(shared.values(), default=0)
         for name, length in shared.items():
             if length == longest > 0:
-                found[name].append(path)
-    return found
+                possible[name].append(path)
+    return possible
 
 
 def _shared(one: str, other: str) -> int:

@@ -89,35 +89,35 @@ def _check_heaps(path: Path) -> None:
 def _numbers(file: Any) -> list[tuple[str, Any]]:
     import h5py
 
-    found: list[tuple[str, Any]] = []
+    arrays: list[tuple[str, Any]] = []
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "buif" and item.shape:
-            found.append((name, item))
+            arrays.append((name, item))
 
     file.visititems(visit)
-    return found
+    return arrays
 
 
 def _chosen(file: Any, name: str | None, path: Path) -> str:
     import h5py
 
-    found = _numbers(file)
+    arrays = _numbers(file)
     if name is not None:
         if name not in file or not isinstance(file[name], h5py.Dataset):
-            raise FileError(f"{path}: has no data set {name!r}; it has: {_listed(found)}.")
+            raise FileError(f"{path}: has no data set {name!r}; it has: {_listed(arrays)}.")
         return name
-    volumes = [(n, d) for n, d in found if d.ndim >= 3 and sum(size > 1 for size in d.shape) == 3]
-    volumes = volumes or [(n, d) for n, d in found if d.ndim >= 3]
+    volumes = [(n, d) for n, d in arrays if d.ndim >= 3 and sum(size > 1 for size in d.shape) == 3]
+    volumes = volumes or [(n, d) for n, d in arrays if d.ndim >= 3]
     if len(volumes) == 1:
         return volumes[0][0]
     if not volumes:
-        raise FileError(f"{path}: holds no 3D data set; it has: {_listed(found)}.")
+        raise FileError(f"{path}: holds no 3D data set; it has: {_listed(arrays)}.")
     raise SeveralError(f"{path}: holds several 3D data sets; {CHOOSE}: {_listed(volumes)}.")
 
 
-def _listed(found: list[tuple[str, Any]]) -> str:
-    rows = [f"{name} ({' x '.join(map(str, data.shape))}, {data.dtype})" for name, data in found]
+def _listed(arrays: list[tuple[str, Any]]) -> str:
+    rows = [f"{name} ({' x '.join(map(str, data.shape))}, {data.dtype})" for name, data in arrays]
     more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
     return "; ".join(rows[:_LISTED]) + more if rows else "none"
 
@@ -181,9 +181,9 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
         array_axes = [n for n, length in enumerate(data.shape) if length > 1 or data.ndim == 3]
         if len(array_axes) == 3:
             axes = [Axis("zyx"[array_axes.index(n)] if n in array_axes else "c") for n in range(data.ndim)]
-    found = {letter: float(v) for letter, v in zip("zyx", np.ravel(size), strict=True)}
-    return [replace(a, step=found[a.letter], unit="um") if a.letter in found else a for a in axes], _conflict(
-        found, tagged
+    sizes = {letter: float(v) for letter, v in zip("zyx", np.ravel(size), strict=True)}
+    return [replace(a, step=sizes[a.letter], unit="um") if a.letter in sizes else a for a in axes], _conflict(
+        sizes, tagged
     )
 
 
@@ -197,14 +197,14 @@ def _dimension_labels(data: Any) -> str:
     return "".join(texts).lower()
 
 
-def _conflict(found: dict[str, float], tagged: dict[str, Axis]) -> list[str]:
+def _conflict(sizes: dict[str, float], tagged: dict[str, Axis]) -> list[str]:
     """The note for axistags that state another voxel size than `element_size_um`."""
     for letter, axis in tagged.items():
         length = length_of(axis.unit) if axis.unit else Length("um")
-        size = (axis.step or 0) * length.in_unit("um") if length and length.unit != "px" else found[letter]
-        if abs(size / found[letter] - 1) > 1e-3:
+        size = (axis.step or 0) * length.in_unit("um") if length and length.unit != "px" else sizes[letter]
+        if abs(size / sizes[letter] - 1) > 1e-3:
             return [
-                f"element_size_um and the axistags state different voxel sizes ({found[letter]:g} and {size:g} um "
+                f"element_size_um and the axistags state different voxel sizes ({sizes[letter]:g} and {size:g} um "
                 f"along {letter}); element_size_um was taken."
             ]
     return []

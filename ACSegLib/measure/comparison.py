@@ -86,11 +86,11 @@ def compare_paired(
     elif n > 1:
         from scipy import stats
 
-        found = stats.ttest_rel(a, b)
-        interval = found.confidence_interval(confidence)
+        t_test = stats.ttest_rel(a, b)
+        interval = t_test.confidence_interval(confidence)
         tested.update(
-            t=float(found.statistic),
-            t_p=float(found.pvalue),
+            t=float(t_test.statistic),
+            t_p=float(t_test.pvalue),
             wilcoxon_p=float(stats.wilcoxon(a, b).pvalue),
             cohen_d=mean / spread,
             low=float(interval.low),
@@ -154,9 +154,9 @@ def compare_measures(
     """
     from dataclasses import replace
 
-    found = [compare_paired(first, second, name) for name, (first, second) in pairs.items()]
-    corrected = correct_p_values([c.t_p for c in found], correction)
-    return [replace(c, p_corrected=p) for c, p in zip(found, corrected, strict=True)]
+    comparisons = [compare_paired(first, second, name) for name, (first, second) in pairs.items()]
+    corrected = correct_p_values([c.t_p for c in comparisons], correction)
+    return [replace(c, p_corrected=p) for c, p in zip(comparisons, corrected, strict=True)]
 
 
 def correct_p_values(values: Sequence[float], method: str = "holm") -> list[float]:
@@ -264,8 +264,8 @@ def _all_groups(groups: Mapping[str, np.ndarray]) -> Row:
     table = pandas.DataFrame([{"group": g, "value": v} for g, values in groups.items() for v in values])
     welch = _NAN
     if all(np.ptp(v) > 0 for v in groups.values()):  # the weights are the groups' inverse variances
-        found = pingouin.welch_anova(table, dv="value", between="group")
-        welch = float(found["p_unc" if "p_unc" in found else "p-unc"].iloc[0])  # as older releases name it
+        anova = pingouin.welch_anova(table, dv="value", between="group")
+        welch = float(anova["p_unc" if "p_unc" in anova else "p-unc"].iloc[0])  # as older releases name it
     flat = bool(np.ptp(table["value"].to_numpy()) == 0)
     return {
         "cells": len(table),
@@ -292,10 +292,10 @@ def _two_groups(a: np.ndarray, b: np.ndarray) -> Row:
         "interval_high": _NAN,
     }
     if np.ptp(a) > 0 or np.ptp(b) > 0:
-        found = stats.ttest_ind(a, b, equal_var=False)
-        interval = found.confidence_interval(0.95)
+        t_test = stats.ttest_ind(a, b, equal_var=False)
+        interval = t_test.confidence_interval(0.95)
         row.update(
-            p=float(found.pvalue),
+            p=float(t_test.pvalue),
             hedges_g=float(pingouin.compute_effsize(a, b, eftype="hedges")),
             interval_low=float(interval.low),
             interval_high=float(interval.high),

@@ -36,14 +36,14 @@ PAIRED_COLUMNS = ("mean_first", "mean_second", "difference", "interval", "cohen_
 
 def facts(study: Study) -> list[tuple[str, str]]:
     """The first figures that a reader wants."""
-    found = []
+    listed = []
     for method, rows in study.scores.items():
         qualities = [r["panoptic_quality"] for r in rows if r.get("panoptic_quality") is not None]
         if study.segment in study.kinds and qualities:
-            found.append((plus_minus(qualities), f"panoptic quality, {method} (volumes: {len(qualities)})"))
+            listed.append((plus_minus(qualities), f"panoptic quality, {method} (volumes: {len(qualities)})"))
         mine = [r for r in rows if r["segment"] == study.segment]
-        found.append((plus_minus([r["dice"] for r in mine], 100, " %"), f"Dice, {method} (n = {len(mine)})"))
-    return found
+        listed.append((plus_minus([r["dice"] for r in mine], 100, " %"), f"Dice, {method} (n = {len(mine)})"))
+    return listed
 
 
 def agreement(study: Study, sheets: Sheets) -> Section:
@@ -181,12 +181,12 @@ def methods_in_pairs(study: Study, sheets: Sheets) -> list[Section]:
         if others := len(mine.keys() ^ theirs.keys()):
             section.texts.append(f"{both}: {len(shared)} cells; {others} are not in both tables.")
         for measure in _COMPARED:
-            found = compare_paired(
+            comparison = compare_paired(
                 [mine[name].get(measure) for name in shared], [theirs[name].get(measure) for name in shared], measure
             )
-            if found.pairs:
+            if comparison.pairs:
                 unit = unit_text(_unit(study), unit_power(measure))
-                rows.append({"comparison": both, "unit": unit, **found.as_row()})
+                rows.append({"comparison": both, "unit": unit, **comparison.as_row()})
     if rows:
         if text := withhold_tests(rows):
             section.texts.append(text)
@@ -199,12 +199,12 @@ def methods_in_pairs(study: Study, sheets: Sheets) -> list[Section]:
 
 def _by_cell(rows: Rows, segment: str) -> dict[str, Row]:
     """Rows of the segment by cell; an InputError if two are of one cell, so that pairs would be arbitrary."""
-    found: dict[str, Row] = {}
+    by_cell: dict[str, Row] = {}
     for row in rows:
         name = str(row["volume_name"])
-        if row["segment"] == segment and found.setdefault(name, row) is not row:
+        if row["segment"] == segment and by_cell.setdefault(name, row) is not row:
             raise InputError(f"a table of scores has two rows of {segment} in {name!r}; name the cells apart.")
-    return found
+    return by_cell
 
 
 def correct_rows(rows: Rows) -> None:

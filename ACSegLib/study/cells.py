@@ -20,8 +20,8 @@ _NUMBERED = re.compile(r"^(.*?\D)[\s_\-.#]*\d+$")
 
 def kind_of_instance(name: str) -> str:
     """What is left of a segment's name without its number: "nucleus" of "nucleus 12"; "" of a name without one."""
-    found = _NUMBERED.match(name)
-    return found[1].rstrip(" _-.#") if found else ""
+    matched = _NUMBERED.match(name)
+    return matched[1].rstrip(" _-.#") if matched else ""
 
 
 def _kind_of(row: Row) -> str:
@@ -49,16 +49,16 @@ def with_instances(tables: Mapping[str, Rows]) -> tuple[dict[str, Rows], set[str
         The kinds found.
     """
     kinds = kinds_of_instances([row for rows in tables.values() for row in rows])
-    found: dict[str, Rows] = {}
+    renamed: dict[str, Rows] = {}
     for method, rows in tables.items():
-        found[method] = []
+        renamed[method] = []
         for row in rows:
             volume, segment = str(row["volume_name"]), str(row["segment"])
             row = {**row, "source_volume": volume, "source_segment": segment}
             if (kind := _kind_of(row)) in kinds:
                 row |= {"segment": kind, "volume_name": f"{volume}: {segment}"}
-            found[method].append(row)
-    return found, kinds
+            renamed[method].append(row)
+    return renamed, kinds
 
 
 def without_specks(rows: Rows) -> tuple[Rows, str]:

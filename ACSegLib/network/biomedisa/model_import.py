@@ -174,13 +174,13 @@ class _Reader:
         text = self._attribute("model_config")
         if text is None:
             raise self._not_ours("it holds weights alone, without the network's description")
-        found = {}
+        configs = {}
         for layer in json.loads(text)["config"]["layers"]:
             if layer["class_name"] not in _LAYERS:
                 raise self._not_ours(f"layer {layer['config'].get('name')!r} is a {layer['class_name']}")
             config = dict(layer["config"], class_name=layer["class_name"])
-            found[config["name"]] = config
-        return found
+            configs[config["name"]] = config
+        return configs
 
     def _array(self, group: Any, name: str) -> np.ndarray:
         """One array of numbers of a sensible size that lies in this file itself."""
@@ -217,10 +217,10 @@ class _Reader:
         return {key.split(":")[0]: self._array(group, key).astype(np.float32, copy=False) for key in group}
 
     def _weights(self, layers: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], NetworkSpec]:
-        found = {m.groups() for m in map(_CONVOLUTION.fullmatch, self.file["model_weights"]) if m}
-        last = max((int(block) for block, _ in found), default=0)
+        convolutions = {m.groups() for m in map(_CONVOLUTION.fullmatch, self.file["model_weights"]) if m}
+        last = max((int(block) for block, _ in convolutions), default=0)
         blocks = last - 1
-        if blocks < 3 or blocks % 2 == 0 or (str(last), "2") in found:
+        if blocks < 3 or blocks % 2 == 0 or (str(last), "2") in convolutions:
             raise self._not_ours(f"it has {blocks} blocks of convolutions, not an encoder, bottleneck and decoder")
         identities = {int(m.group(1)): n for n in self.file["model_weights"] if (m := _IDENTITY.fullmatch(n))}
         weights: dict[str, np.ndarray] = {}
@@ -262,12 +262,12 @@ class _Reader:
             weights[f"{name}.identity.weight"] = np.ascontiguousarray(kernel.transpose(4, 3, 0, 1, 2))
 
     def _convolution(self, layer: str, name: str, weights: dict[str, np.ndarray], size: int) -> None:
-        found = self._layer(layer)
-        kernel = found["kernel"]
+        arrays = self._layer(layer)
+        kernel = arrays["kernel"]
         if kernel.ndim != 5 or kernel.shape[:3] != (size,) * 3:
             raise self._not_ours(f"the kernel of layer {layer} has shape {kernel.shape}")
         weights[f"{name}.weight"] = np.ascontiguousarray(kernel.transpose(4, 3, 0, 1, 2))
-        weights[f"{name}.bias"] = found["bias"]
+        weights[f"{name}.bias"] = arrays["bias"]
 
     def _check_shapes(self, weights: Mapping[str, np.ndarray], spec: NetworkSpec, residual: bool) -> None:
         filters, inputs = spec.filters, spec.in_channels
