@@ -393,11 +393,11 @@ def require_same_grid(volume: Volume | Segmentation, segmentation: Segmentation)
     if volume.shape != segmentation.shape:
         raise InputError(
             f"image {volume.name!r} has shape {volume.shape[::-1]} (i, j, k) but labels {segmentation.name!r} have "
-            f"{segmentation.shape[::-1]}; use --resample to bring the labels onto the image's grid."
+            f"{segmentation.shape[::-1]}; use --resample to resample the labels to the grid of the image."
         )
     if not volume.geometry.matches(segmentation.geometry):
         raise InputError(
-            f"image {volume.name!r} and labels {segmentation.name!r} have one shape but lie in different places "
+            f"image {volume.name!r} and labels {segmentation.name!r} have the same shape but different positions "
             f"(image {volume.geometry}, labels {segmentation.geometry}); check which of the two headers is right. If "
-            "the labels were drawn on this image, save them with its voxel size, origin and direction."
+            "the labels were made on this image, save them with its voxel size, origin and direction."
         )

@@ -1,6 +1,6 @@
-"""Compare segmentations with the truth: Dice, surface distances, volumes and surface-to-volume ratios.
+"""Compare segmentations with a reference: Dice, surface distances, volumes and surface-to-volume ratios.
 
-Give two files, or two folders whose files have the same names (a result may have something added: cell1_filled for
+Give two files, or two folders whose files have the same names (a result may have an addition: cell1_filled for
 cell1). Folders are compared in parallel, and an interrupted run continues where it stopped. Pairs that are incomplete
 or cannot be read are listed at the end, and the others are compared.
 
@@ -8,8 +8,8 @@ Examples:
   acseg compare result.seg.nrrd truth.seg.nrrd -o scores.csv
   acseg compare results/ truth/ -o scores.xlsx --tolerance 0.06
   acseg compare results/ truth/ -o scores.csv --instances --ignore-value 2
-  acseg compare watershed/ truth/ -o cells.csv --cells          (every segment is a cell; names do not matter)
-  acseg compare sam/ truth/ -o slices.csv --slice k              (the central slice alone)
+  acseg compare watershed/ truth/ -o cells.csv --cells          (every segment is one cell)
+  acseg compare sam/ truth/ -o slices.csv --slice k              (only the central slice)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from ACSegLib.volume import Segmentation
 
-SUMMARY = "compare segmentations with the truth"
+SUMMARY = "compare segmentations with a reference"
 
 
 @dataclass
@@ -77,15 +77,18 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
     instances: bool = option(default=False, help="match connected cells: panoptic quality, splits, merges")
     cells: bool = option(
         default=False,
-        help="every segment is a cell: match those of both sides by overlap, whatever their names; one row for all "
-        "(panoptic quality, splits, merges) and one per cell",
+        help="every segment is one cell: match cells by overlap, not by name. The table has one row for all cells "
+        "(panoptic quality, splits, merges) and one row per cell",
     )
     slice: str = option(
         default="",
-        help="compare one slice alone: x, y or z for the central one along this axis, z120 for another (from 0)",
+        help="compare only one slice: x, y or z for the central slice along this axis, z120 for slice 120 "
+        "(counted from 0)",
     )
     distances: bool = option(default=True, help="measure surface distances")
-    morphology: bool = option(default=True, help="surface area and surface-to-volume ratio of both sides")
+    morphology: bool = option(
+        default=True, help="measure surface area and surface-to-volume ratio of result and reference"
+    )
     exclude_border: bool = option(default=False, help="exclude segments that the border of the volume cuts")
     resample: bool = option(default=False, help="resample a result that is not on the grid of the reference")
     workers: int = option(default=0, help="pairs compared at a time; 0: one per core", minimum=0)
@@ -102,11 +105,11 @@ def run(options: Options, progress: Progress) -> TableResults:
     from ACSegLib.measure.scores import summarise_scores
 
     if options.cells and (options.segments or options.instances):
-        raise InputError("--cells counts every segment as a cell; leave --segments and --instances out.")
+        raise InputError("--cells counts every segment as a cell; omit --segments and --instances.")
     if options.slice:
         _parse_slice(options.slice)
     if options.exclude_border and (options.cells or options.slice):
-        raise InputError("--exclude-border leaves out whole segments; it does not go with --cells or --slice.")
+        raise InputError("--exclude-border excludes whole segments; it cannot be combined with --cells or --slice.")
     check_opening(options)
     items, missing = pair_files(options.result, options.truth)
 
@@ -116,7 +119,7 @@ def run(options: Options, progress: Progress) -> TableResults:
     if options.output is not None:
         return run_table(items, missing, compare_item, options, summarise_scores, progress, keep)
     if len(items) + len(missing) > 1:
-        raise InputError("comparing folders needs a table to write; name it with --output.")
+        raise InputError("a comparison of folders needs a table to write; give it with --output.")
     rows = [row for item in items for row in compare_item(item, options, progress)]
     require_segments(options.segments, rows)
     rows = [row for row in rows if keep(row)]
@@ -200,7 +203,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
         result, truth = _cut(result, box), _cut(truth, box)
         ignore = ignore[box] if ignore is not None else None
     if not (result.segments or truth.segments):
-        raise InputError(f"{item.name}: neither the result nor the truth has a segment to compare.")
+        raise InputError(f"{item.name}: neither the result nor the reference has a segment to compare.")
     rows = _rows(result, truth, ignore, options, progress.part(0.0, 0.8))
     if not options.slice and not options.cells:
         add_shape_values(rows, result, truth, ignore, options.morphology)

@@ -1,7 +1,8 @@
 """Convert an image or a label file to another format, and crop it.
 
-The ending of OUT chooses the format. Geometry, names and colours are kept where the format can hold them; a note says
-what it cannot hold. Labels are recognised by their table of segments; --as labels takes any file of whole numbers.
+The ending of OUTPUT determines the format. Geometry, names and colours are kept if the format can store them. A note
+says what it cannot store. Labels are recognised by their table of segments. With --as labels, any file of whole numbers
+is read as labels.
 
 Examples:
   acseg convert tomogram.rec tomogram.nrrd
@@ -35,7 +36,7 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     )
     level: int | None = option(default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0)
     kind: str = option(
-        default="auto", help="take the file as an image or as labels", choices=("auto", "image", "labels"), flag="as"
+        default="auto", help="read the file as an image or as labels", choices=("auto", "image", "labels"), flag="as"
     )
 
     @property

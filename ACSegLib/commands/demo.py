@@ -104,7 +104,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"cannot make the folder {folder}: {error.strerror}; choose another with -o.") from error
+        raise FileError(f"cannot create the folder {folder}: {error.strerror}; choose another with -o.") from error
 
 
 def describe(results: Results) -> str:

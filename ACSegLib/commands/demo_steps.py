@@ -146,7 +146,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise FileError(f"cannot make the folder {folder}: {error.strerror}; choose another with -o.") from error
+        raise FileError(f"cannot create the folder {folder}: {error.strerror}; choose another with -o.") from error
 
 
 def _changed(drawn: Segmentation, result: Segmentation, slices: list[int]) -> int:

@@ -44,7 +44,7 @@ class Options:
     dataset: str | None = option(default=None, help="data set inside an HDF5, Zarr, Amira or DICOM container")
     level: int | None = option(default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0)
     kind: str = option(
-        default="auto", help="take the file as an image or as labels", choices=("auto", "image", "labels"), flag="as"
+        default="auto", help="read the file as an image or as labels", choices=("auto", "image", "labels"), flag="as"
     )
 
 

@@ -1,12 +1,14 @@
-"""How many labelled volumes are enough: train on 5, 10, 20, ... volumes, test, fit the curve, say how many more.
+"""Estimate how many labelled volumes are enough: train on 5, 10, 20, ... volumes, test, and fit the learning curve.
 
-Give images, one or more folders of labels for them (filled=DIR hand=DIR compares two kinds of labels, the paper's Table
-1), and a test set. Every run (labels x number x repeat) draws its volumes at random; the same ones for each kind of
-labels. Finished runs are kept, so a run that was stopped goes on, and more numbers or repeats can be added later; runs
-whose files have changed are done again. With --simulate everything is made here: tomograms, a person with a shaky
-hand, and labels filled between their slices. With --scores nothing is trained: the curve is fitted to a table you have
-(columns labels, volumes, dice, dice_sd). With --unlabelled, the volumes to label next come out in order: those most
-unlike the training set, and on which the trained networks disagree most, cell types (sub-folders) taking turns.
+Give images, one or more folders of labels for them, and a test set. With filled=DIR hand=DIR two kinds of labels are
+compared. Each run trains on volumes that are selected at random, and every kind of labels uses the same volumes.
+Finished runs are kept: an interrupted study continues, and you can add counts or repeats later. A run is repeated if
+one of its files has changed.
+
+--simulate needs no data: it simulates tomograms and sparse labels with inaccurate outlines, and fills them. --scores
+trains nothing: it fits the curve to a table with the columns labels, volumes, dice and dice_sd. --unlabelled sorts
+volumes by how useful it is to label them next. First come those that differ most from the training set, and on which
+the trained networks disagree most. Subfolders are cell types, and they alternate.
 
 Examples:
   acseg learning-curve -o study --images t/ --labels filled=f/ hand=h/ --test-images ti/ --test-labels tl/
@@ -39,14 +41,16 @@ from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 
-SUMMARY = "how many labelled volumes are enough, and which to label next"
+SUMMARY = "estimate how many labelled volumes are enough, and which to label next"
 
 
 @dataclass
 class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg learning-curve``."""
 
-    output: str = option(path="folder", help="folder for models and tables; made if missing", short="o", metavar="DIR")
+    output: str = option(
+        path="folder", help="folder for models and tables; it is created if it does not exist", short="o", metavar="DIR"
+    )
     images: str | None = option(path="in", default=None, help="folder of training images")
     labels: list[str] = option(
         path="in", default=[], help="folders of labels, NAME=DIR or DIR; several kinds are compared"
@@ -56,10 +60,10 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     counts: list[int] = option(default=[5, 10, 20, 30, 43], help="numbers of training volumes", minimum=1)
     repeats: int = option(default=1, help="random subsets of each number", minimum=1)
     target: float = option(default=0.98, help="Dice to reach", minimum=0.01, maximum=0.9999)
-    segment: str = option(default="", help="segment whose Dice counts; default: the mean of all")
+    segment: str = option(default="", help="segment whose Dice is used; default: the mean of all segments")
     scores: str | None = option(path="in", default=None, help="fit this table instead of training", metavar="TABLE")
     unlabelled: str | None = option(
-        path="in", default=None, help="folder of unlabelled images (sub-folders are cell types)"
+        path="in", default=None, help="folder of unlabelled images (subfolders are cell types)"
     )
     simulate: int = option(default=0, help="simulate so many training volumes instead", minimum=0)
     simulate_test: int = option(default=4, help="simulated test volumes", minimum=1)
@@ -227,11 +231,13 @@ def _experiment(options: Options, folder: Path, progress: Progress) -> tuple[lis
     test_pairs = find_pairs([tests[0]], [tests[1]], "test")
     shared = {p.image for mine in pairs.values() for p in mine} & {p.image for p in test_pairs}
     if shared:
-        raise InputError(f"{sorted(shared)[0]} is both a training and a test image; keep them apart.")
+        raise InputError(
+            f"{sorted(shared)[0]} is both a training image and a test image; remove it from one of the two sets."
+        )
     available = min(len(mine) for mine in pairs.values())
     counts = sorted(set(options.counts))
     if counts and counts[-1] > available:
-        raise InputError(f"--counts asks for {counts[-1]} volumes but there are {available}; leave it out.")
+        raise InputError(f"--counts asks for {counts[-1]} volumes but there are {available}; lower it.")
     settings = RunSettings(**{field.name: getattr(options, field.name) for field in fields(RunSettings)})
     check_tests(test_pairs, options.segment, settings)
     for name in ("models", "runs"):

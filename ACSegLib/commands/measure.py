@@ -1,7 +1,7 @@
 """Measure cells: volume, surface, filopodia, contacts and absorption, per segment and per connected cell.
 
-Give one segmentation or a folder of them; a folder is measured in parallel, and a run that was stopped goes on where
-it was. Files that cannot be read are listed at the end and the others are done.
+Give one segmentation, or a folder of them. The files of a folder are measured in parallel, and an interrupted run
+continues where it stopped. Files that cannot be read are listed at the end, and the others are measured.
 
 Examples:
   acseg measure cell.seg.nrrd --image cell.mrc -o cell.csv
@@ -69,17 +69,17 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
     thin_parts: bool = option(default=MeasureRequest.thin_parts, help="count and measure filopodia")
     thin_radius: float = option(
         default=MeasureRequest.thin_radius,
-        help="a structure is thin where no ball of this radius fits; 0: 0.25 um, but at least 1.5 voxels",
+        help="a structure is thin where no ball of this radius fits; 0: automatic (0.25 um, but at least 1.5 voxels)",
         minimum=0,
         unit="the unit",
     )
-    contacts: bool = option(default=MeasureRequest.contacts, help="areas of contact with the other segments")
+    contacts: bool = option(default=MeasureRequest.contacts, help="measure the areas of contact with other segments")
     contact_gap: float = option(
         default=MeasureRequest.contact_gap, help="gap that still counts as contact", minimum=0, unit="the unit"
     )
     intensity_unit: str = option(
         default=MeasureRequest.intensity_unit,
-        help="unit of the image's values, such as 1/um for LAC; reports call values without it intensity",
+        help="unit of the image's values, such as 1/um for LAC; without it, reports call the values intensity",
     )
     bead_reference: float = option(
         default=MeasureRequest.bead_reference,
@@ -95,7 +95,7 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
     )
     connectivity: int = option(
         default=MeasureRequest.connectivity,
-        help="number of neighbours that are connected",
+        help="number of neighbours of a voxel that count as connected",
         choices=(6, 18, 26),
         advanced=True,
     )

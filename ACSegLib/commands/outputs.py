@@ -89,7 +89,7 @@ def check_outputs(outputs: Iterable[Output], inputs: Iterable[str], folders_made
         place = os.path.normcase(os.path.realpath(output.path))
         if place in named:
             raise InputError(
-                f"{output.path} is named for two outputs ({named[place].option} and {output.option}); choose another "
+                f"{output.path} is given for two outputs ({named[place].option} and {output.option}); choose another "
                 "name for one of them."
             )
         named[place] = output
@@ -167,7 +167,7 @@ def _require_apart(output: Output, place: str, source: _Source) -> None:
         )
     if source.folder and place.startswith(source.place.rstrip(os.sep) + os.sep):
         raise InputError(
-            f"{output.option} {output.path} lies in the input {source.path}; choose another folder for the output."
+            f"{output.option} {output.path} is inside the input {source.path}; choose another folder for the output."
         )
 
 
@@ -206,7 +206,7 @@ def _require_no_folder(output: Output) -> None:
         raise InputError(f"{output.option} {output.path} is a folder; name a file in it.")
     if extra := _not_of_acseg(Path(output.path)):
         raise InputError(
-            f"{output.option} {output.path} exists and holds more than an image that ACSeg wrote ({extra}), so that it "
+            f"{output.option} {output.path} exists and contains files that ACSeg did not write ({extra}), so it "
             "is not replaced; choose another name, or remove it first."
         )
 

@@ -105,9 +105,9 @@ def find_pairs(images: Sequence[str], labels: Sequence[str], what: str = "traini
         names = _distinct_names(image_files)
         return [PairOfFiles(n, i, s) for n, i, s in zip(names, image_files, label_files, strict=True)]
     if len(problems) == 1:
-        raise InputError(f"the {what} data is not in pairs: {problems[0]}.")
+        raise InputError(f"the {what} images and labels cannot be paired: {problems[0]}.")
     if problems:
-        raise InputError(f"the {what} data is not in pairs:\n" + "\n".join(f"  - {p}" for p in problems))
+        raise InputError(f"the {what} images and labels cannot be paired:\n" + "\n".join(f"  - {p}" for p in problems))
     return pairs
 
 

@@ -93,7 +93,7 @@ class Options:
     )
     neighbour: str | None = option(
         default=None,
-        help="how a second cell, which touches the first, is labelled: unlabelled makes it background in the truth "
+        help="how a second, touching cell is labelled: unlabelled makes it background in the ground truth "
         "(as when one cell of many is drawn), cytoplasm gives it the same label, segment its own; "
         "none: there is no such cell",
         choices=NEIGHBOURS,
@@ -201,7 +201,9 @@ def _folders(folder: Path, names: Sequence[str]) -> Iterator[None]:
     except FileExistsError as error:
         raise FileError(f"cannot write to {folder}: {error.filename} is a file; choose another folder.") from error
     except (PermissionError, FileNotFoundError) as error:
-        raise FileError(f"cannot make the folder {error.filename}: {error.strerror}; choose another.") from error
+        raise FileError(
+            f"cannot create the folder {error.filename}: {error.strerror}; choose another folder."
+        ) from error
     finally:
         for path in reversed(made):
             with contextlib.suppress(OSError):  # not empty: it holds a finished tomogram

@@ -58,13 +58,13 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         path="in", default=[], help="tables of acseg measure, NAME=TABLE or TABLE", metavar="TABLE"
     )
     learning_curve: str | None = option(path="in", default=None, help="table of acseg learning-curve", metavar="TABLE")
-    target: float = option(default=0.98, help="Dice that the learning curve is read at", minimum=0.01, maximum=0.9999)
+    target: float = option(default=0.98, help="Dice at which the learning curve is read", minimum=0.01, maximum=0.9999)
     images: str | None = option(path="in", default=None, help="tomogram or folder of tomograms, for the pictures")
     results: str | None = option(path="in", default=None, help="segmentation or folder of them, for the pictures")
     truth: str | None = option(
         path="in", default=None, help="reference segmentation or folder of them, for the pictures"
     )
-    segment: str = option(default="", help="segment that the plots and pictures are of; default: the first")
+    segment: str = option(default="", help="segment that plots and pictures show; default: the first")
     rows: str = option(
         default="segment",
         help="what counts as one in the tables of acseg measure: a segment of a volume, each connected cell, or a "

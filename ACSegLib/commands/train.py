@@ -1,9 +1,11 @@
-"""Train a 3D U-Net on images and their labels; gives one model file.
+"""Train a 3D U-Net on images and their labels, and write one model file.
 
-Labels may be complete or drawn on a few slices only (then only those slices are learned from). Image and label files
-are paired by name ("cell1.mrc" and "cell1_seg.nrrd"), or by the rows of a table. Segments are joined by name. Beside
-the model lie MODEL.csv and MODEL.png, the course of the training, and while it runs MODEL.checkpoint, from which
---resume goes on after a Ctrl-C or a power cut.
+Labels may be dense, or sparse: labels on a few slices of a volume. From sparse labels, the network learns only on the
+labelled slices. Image and label files are paired by name ("cell1.mrc" and "cell1_seg.nrrd"), or by the rows of a table.
+Segments of different volumes are matched by name.
+
+The command also writes MODEL.csv and MODEL.png, which show loss and Dice over time. During the training it writes
+MODEL.checkpoint. After an interruption, --resume continues from it.
 
 Examples:
   acseg train --images tomograms/ --labels labels/ -o cell.acseg
@@ -51,14 +53,19 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     images: list[str] = option(path="in", default=[], help="folder of images, or image files", metavar="PATH")
     labels: list[str] = option(path="in", default=[], help="folder of their labels, or label files", metavar="PATH")
     val_images: list[str] = option(
-        path="in", default=[], help="images of the validation set, which choose the best weights", metavar="PATH"
+        path="in",
+        default=[],
+        help="images of the validation set; the best weights are chosen with them",
+        metavar="PATH",
     )
     val_labels: list[str] = option(path="in", default=[], help="labels of --val-images", metavar="PATH")
     table: str | None = option(
         path="in", default=None, help="CSV table of pairs instead: columns image, labels, set (train or validation)"
     )
     preset: str = option(
-        default="standard", help="how long and how large: quick 5 min, standard 1 h, thorough 8 h", choices=LEVELS[1:]
+        default="standard",
+        help="length of the training and size of the network: quick 5 min, standard 1 h, thorough 8 h",
+        choices=LEVELS[1:],
     )
     minutes: float | None = option(default=None, help="length of the training", minimum=0.05, unit="minutes")
     epochs: int | None = option(default=None, help="length in epochs instead of minutes", minimum=1)
@@ -68,25 +75,26 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     resume: bool = option(default=False, help="continue from MODEL.checkpoint after an interruption")
     surface_refinement: bool = option(
         default=False,
-        help="then train a refinement network that refines the surface (predict --refine network), half as long",
+        help="also train a refinement network for acseg predict --refine network; this takes half as long again",
     )
     device: str = option(default="auto", help="where to compute", choices=DEVICES)
     sparse: str = option(
         default="auto",
-        help="sparse labels: detect the labelled slices (auto), labels are dense (off), or the axis across the slices",
+        help="detect the labelled slices (auto), labels are dense (off), or the axis of the labelled slices",
         choices=("auto", "off", "k", "j", "i"),
     )
     missing: str = option(
         default="background",
-        help="a segment that is not in the table of a volume: not present (background), or not labelled (unknown)",
+        help="what it means if a volume has no segment of a name: it is not present (background), or it is not "
+        "labelled (unknown)",
         choices=("background", "unknown"),
     )
     ignore: str = option(default="ignore", help="name or value of the segment that marks ignored regions")
     validation_part: float = option(
         default=0.2, help="fraction of the data that is used for validation", minimum=0, maximum=0.9
     )
-    licence: str = option(default="", help="licence of the model, for its card")
-    note: str = option(default="", help="what a user of the model should know, for its card")
+    licence: str = option(default="", help="licence of the model, for its model card")
+    note: str = option(default="", help="what a user of the model should know, for its model card")
     resample: bool = option(default=False, help="resample labels that are not on the grid of the image")
     force: bool = option(
         default=False, help="train although there are duplicates, leakage or empty labels", aliases=("insist",)
@@ -105,20 +113,21 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         choices=("auto", "plain", "residual"),
         advanced=True,
     )
-    grow: bool = option(default=True, help="begin with small patches, and end with whole ones", advanced=True)
+    grow: bool = option(default=True, help="start with small patches, and increase them to full size", advanced=True)
     spacing: str = option(
         default="auto",
-        help="voxel size to train at: chosen from the volumes (auto), as they are (none), or I,J,K in the unit of the "
-        "first volume",
+        help="voxel size of the training: chosen from the volumes (auto), no resampling (none), or I,J,K in the unit "
+        "of the first volume",
         advanced=True,
     )
     normalisation: str = option(
         default="volume",
-        help="intensities: by the statistics of each volume, or of all volumes for calibrated images (fixed)",
+        help="normalise intensities with the statistics of each volume, or of all training volumes for "
+        "calibrated images (fixed)",
         choices=("volume", "fixed", "none"),
         advanced=True,
     )
-    learning_rate: float = option(default=3e-3, help="largest learning rate", minimum=1e-7, maximum=1, advanced=True)
+    learning_rate: float = option(default=3e-3, help="maximum learning rate", minimum=1e-7, maximum=1, advanced=True)
     steps_per_epoch: int = option(default=50, help="steps per epoch", minimum=1, advanced=True)
     patience: int | None = option(
         default=None, help="validations without improvement before stopping; 0: never", minimum=0, advanced=True
@@ -231,7 +240,7 @@ def _telling_how_to_go_on(output: Path, end: type[Cancelled | FileError]) -> Ite
         if not checkpoint.exists():
             raise
         reason = str(stop).rstrip(".")
-        raise end(f"{reason}; the state was kept in {checkpoint}: add --resume to go on.") from stop
+        raise end(f"{reason}; the state is in {checkpoint}; add --resume to continue.") from stop
 
 
 def describe(results: Results) -> str:
@@ -345,7 +354,9 @@ def _first_of_two(options: Options, output: Path) -> Model | None:
         return None
     model = load_model(output)
     if refinement_network(model) is not None:
-        raise InputError(f"{output} has both networks; there is nothing to resume. Start without --resume.")
+        raise InputError(
+            f"the training of {output} is complete, with its refinement network; start a new one without --resume."
+        )
     return model
 
 

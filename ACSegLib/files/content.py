@@ -222,6 +222,6 @@ def skip_bytes(stream: Any, count: int, path: Path) -> None:
 def truncated(path: Path, found: int, expected: int) -> FileError:
     """Give the error for a file that ends too early."""
     return FileError(
-        f"{path}: the file is cut short: it holds {found:,} bytes of image data where its header promises "
+        f"{path}: the file is cut short: it holds {found:,} bytes of image data, but its header states "
         f"{expected:,}; copy it again from its source."
     )

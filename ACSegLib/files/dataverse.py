@@ -117,7 +117,7 @@ def fetch_pair(
     """
     from ACSegLib.files import open_segmentation, open_volume
 
-    progress(0.0, "asking for the list of files")
+    progress(0.0, "reading the list of files")
     pairs = pair_up(dataverse.files())
     if not 1 <= number <= len(pairs):
         raise FileError(f"the data set holds {len(pairs)} tomograms; there is no number {number}.")

@@ -143,7 +143,9 @@ def require_even_slices(positions: np.ndarray, orientations: np.ndarray, path: P
         ImageOrientationPatient of each slice.
     """
     if np.abs(orientations - orientations[0]).max() > 1e-3:
-        raise FileError(f"{path}: its slices lie in different directions; keep those of one direction in the folder.")
+        raise FileError(
+            f"{path}: its slices lie in different directions; keep only those of one direction in the folder."
+        )
     normal = np.cross(orientations[0, :3], orientations[0, 3:])
     along = positions @ normal
     steps = np.diff(along)
@@ -152,7 +154,7 @@ def require_even_slices(positions: np.ndarray, orientations: np.ndarray, path: P
     step = float(np.median(steps))
     if np.any(steps < _TOLERANCE * abs(step)) or step <= 0:
         place = along[int(np.argmin(steps))]
-        raise FileError(f"{path}: several slices lie at one position ({place:g} mm); keep one of each.")
+        raise FileError(f"{path}: several slices have the same position ({place:g} mm); keep one of them.")
     gaps = np.flatnonzero(steps > 1.5 * step)
     if len(gaps):
         n = int(gaps[0])

@@ -85,7 +85,7 @@ def _geometry(fields: dict[str, str], spatial: list[int]) -> tuple[Geometry, lis
     directions = np.eye(3) if rows is None else rows.reshape(size, size)[np.ix_(spatial, spatial)].T
     lengths = np.linalg.norm(directions, axis=0)  # ITK scales the voxels by them
     if not np.all(lengths > 0):
-        raise InputError("its TransformMatrix has a direction of length 0; repair the header.")
+        raise InputError("its TransformMatrix has a direction of length 0; correct the header.")
     steps = np.ones(size) if spacing is None else spacing
     x, y, z = (
         Axis("xyz"[n], float(steps[axis] * lengths[n]), fields.get("DistanceUnits")) for n, axis in enumerate(spatial)

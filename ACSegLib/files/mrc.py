@@ -162,7 +162,7 @@ def _letters(header: Any, path: Path) -> str:
     if sorted(numbers) != [1, 2, 3]:
         raise FileError(
             f"{path}: its axis order (mapc, mapr, maps) is {tuple(numbers)}, which must be 1, 2 and 3 in some order; "
-            "repair the header."
+            "correct the header."
         )
     return "".join("xyz"[n - 1] for n in numbers)
 

@@ -107,11 +107,11 @@ def _voxels(stream: IO[bytes], header: Mapping[str, Any], path: Path) -> np.ndar
     try:
         for _ in range(int(header.get("line skip", header.get("lineskip", 0)))):
             if not source.readline():
-                raise FileError(f"{path}: its header skips more lines than the file holds; repair 'line skip'.")
+                raise FileError(f"{path}: its header skips more lines than the file holds; correct 'line skip'.")
         skip = int(header.get("byte skip", header.get("byteskip", 0)))
         data: Any = source
         if skip < -1:
-            raise FileError(f"{path}: its header says to skip {skip} bytes, which means nothing; repair 'byte skip'.")
+            raise FileError(f"{path}: its header has the invalid 'byte skip' {skip}; correct it.")
         if encoding != "raw":
             open_packed = Inflated if encoding in ("gzip", "gz") else bz2.BZ2File
             start = source.tell()
@@ -200,7 +200,7 @@ def _geometry(header: Mapping[str, Any], spatial: list[int], path: Path, silent:
     matrix = np.array([directions[n] for n in spatial], float).T * scale[:, None]
     spacing = np.linalg.norm(matrix, axis=0)
     if not np.all(spacing > 0):
-        raise FileError(f"{path}: the header gives a voxel size of {tuple(spacing)}; repair its 'space directions'.")
+        raise FileError(f"{path}: the header gives a voxel size of {tuple(spacing)}; correct its 'space directions'.")
     origin = np.asarray(header.get("space origin", np.zeros(3)), float)[:3]
     origin = np.where(np.isfinite(origin), origin, 0.0) * scale
     unit = unit or assumed_unit() or ("px" if np.all(spacing == 1) else silent)

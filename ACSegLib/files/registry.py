@@ -75,7 +75,7 @@ def recognise(path: str | os.PathLike[str]) -> Format:
         if candidate.recognises(path, head):
             return candidate
     known = ", ".join(f.NAME for f in formats())
-    raise FileError(f"{path}: is not an image that ACSeg can read; known formats are: {known}.")
+    raise FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {known}.")
 
 
 def _head(path: Path) -> bytes:
@@ -84,7 +84,7 @@ def _head(path: Path) -> bytes:
     if path.is_dir():
         return b""
     if not path.is_file():
-        raise FileError(f"{path}: is no regular file (a pipe or a device); copy its content into a file first.")
+        raise FileError(f"{path}: is not a regular file but a pipe or a device; copy its content into a file first.")
     try:
         with open(path, "rb") as stream:
             head = stream.read(_HEAD)
@@ -155,7 +155,8 @@ def _check_lengths(geometry: Geometry, path: Path) -> None:
         size = " x ".join(f"{v:.6g}" for v in geometry.spacing)
         origin = ", ".join(f"{v:.6g}" for v in geometry.origin)
         raise FileError(
-            f"{path}: states voxels of {size} {geometry.unit} at ({origin}), which no image has; repair its header."
+            f"{path}: states voxels of {size} {geometry.unit} at ({origin}), which is impossible for an image; correct "
+            "its header."
         )
 
 
@@ -172,8 +173,8 @@ def _straightened(geometry: Geometry, path: Path) -> Geometry:
     if skew > _MAX_SKEW:
         angle = float(np.degrees(np.arccos(skew)))
         raise FileError(
-            f"{path}: its axes are not at right angles (one angle is {angle:.1f} degrees), so its voxels are no boxes; "
-            "resample it to a straight grid first."
+            f"{path}: its axes are not at right angles (one angle is {angle:.1f} degrees), so its voxels are not "
+            "boxes; resample it to a straight grid first."
         )
     if np.allclose(lengths, 1, rtol=0, atol=1e-6):
         return geometry
@@ -294,7 +295,7 @@ def _as_labels(array: np.ndarray, path: Path) -> np.ndarray:
         if not (low >= 0 and high < 2**32) or any(np.any(plane != np.floor(plane)) for plane in array):
             raise FileError(
                 f"{path}: the values ({low:g} to {high:g}) are not whole numbers of 0 or more, so these are not "
-                "labels; is it the image?"
+                "labels; choose the file with the labels."
             )
         return array.astype(np.min_scalar_type(int(high)))
     if array.dtype == np.uint64 and int(array.max()) > _MAX_VALUE:

@@ -54,7 +54,7 @@ def read(path: Path, request: Request) -> Content:
     """Read the slices as planes along k; voxel size from the first TIFF, where it tells."""
     if not path.is_dir():
         arrange(_plane(path), "yx", path)
-        raise FileError(f"{path}: is a single picture, not a 3D volume.")
+        raise FileError(f"{path}: is a single 2D image, not a volume; give the folder of all slices.")
     files = _slices(path)
     if request.dataset:
         files = [file for file in files if _named(file, request.dataset)]
@@ -121,7 +121,7 @@ def _numbers(files: list[Path], folder: Path) -> list[int]:
         raise FileError(
             f"{folder}: the names of its slices have {len(changing)} counters ({files[0].name} to {files[-1].name}), "
             f"so they belong to several volumes; {CHOOSE}, by what the names hold ({', '.join(kinds[:_LISTED])}), "
-            "or move them into folders of their own."
+            "or move each volume into its own folder."
         )
     return min(counting.values(), key=lambda column: column[-1] - column[0], default=[])
 
@@ -143,7 +143,7 @@ def _plane(file: Path) -> np.ndarray:
     if plane.ndim == 3 and plane.shape[-1] in (2, 3, 4):
         colours = plane[..., : 1 if plane.shape[-1] == 2 else 3]
         if np.any(colours != colours[..., :1]):
-            raise FileError(f"{file}: is a colour picture; save the slices in grey (one channel).")
+            raise FileError(f"{file}: is a colour image; save the slices as greyscale (one channel).")
         plane = np.ascontiguousarray(colours[..., 0])
     plane = plane.squeeze()
     if plane.ndim != 2:

@@ -97,15 +97,15 @@ def read_table(path: str | os.PathLike[str]) -> list[Row]:
         try:
             rows = json.loads(text)
         except json.JSONDecodeError as error:
-            raise FileError(f"{path}: is no JSON table ({error}).") from error
+            raise FileError(f"{path}: is not valid JSON ({error}); save the table again.") from error
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise FileError(f"{path}: is no table; a list of rows is expected.")
+            raise FileError(f"{path}: is not a table, which is a list of rows; save it again.")
         return rows
     header = text.partition("\n")[0]
     semicolons = header.count(";") > header.count(",")
     reader = csv.DictReader(io.StringIO(text), delimiter=";" if semicolons else ",")
     if not reader.fieldnames:
-        raise FileError(f"{path}: is an empty table.")
+        raise FileError(f"{path}: the table is empty; give a table with rows.")
     return [
         {_armed(name): _value(cell, semicolons) for name, cell in row.items() if name is not None} for row in reader
     ]

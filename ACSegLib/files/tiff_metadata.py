@@ -215,6 +215,6 @@ def require_planes(found: int, promised: int, path: Path) -> None:
     """Raise FileError where a file holds fewer planes than its metadata promise."""
     if found < promised:
         raise FileError(
-            f"{path}: holds {found} of the {promised} planes that its metadata promise; it is cut short, or other "
+            f"{path}: holds {found} of the {promised} planes that its metadata state; it is cut short, or other "
             "files belong to it; copy it again, with all its parts, from its source."
         )

@@ -118,7 +118,7 @@ def _learn(
 ) -> tuple[AppearanceClassifier, Choice]:
     """Train the appearance classifier, and choose the settings unless they are given, at the same time."""
     samples = collect_samples(evidence)
-    progress(0.1, "learning what the segments look like")
+    progress(0.1, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own
         classifier = trainer.submit(train_classifier, samples, len(evidence.groups), progress=progress)
         if settings is None:

@@ -50,12 +50,11 @@ def refill(
     require_same_grid(state.volume, labels)
     if _places(labels.segments) != _places(state.seeds.segments):
         raise InputError(
-            "segments were added or removed, or got other label values or layers, since the fill; fill again from the "
-            "start."
+            "segments were added or removed, or their label values or layers changed, since the fill; start a new fill."
         )
     seeds = collect_seeds(labels, state.options, state.seeds)
     if seeds.table != state.seeds.table or (state.seeds.slices and seeds.primary != state.seeds.primary):
-        raise InputError("the labels have other segments or another slice axis than before; fill again from the start.")
+        raise InputError("the segments or the axis of the labelled slices have changed; start a new fill.")
     classes = np.moveaxis(seeds.classes, seeds.primary, 0)
     changed = np.flatnonzero((before.classes != classes).any(axis=(1, 2))).tolist()
     dirty = sorted({*changed, *(int(k) for k in changed_slices or ())})

@@ -205,7 +205,7 @@ def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> L
 
 def _listed_slices(slices: Sequence[int] | Mapping[str, Sequence[int]], axis: str) -> dict[str, list[int]]:
     if not len(slices):
-        raise InputError("the list of labelled slices is empty; leave it out to detect them.")
+        raise InputError("the list of labelled slices is empty; omit it, and ACSeg detects them.")
     if isinstance(slices, Mapping):
         return {
             checked_axis(name): sorted({int(n) for n in numbers}) for name, numbers in slices.items() if len(numbers)

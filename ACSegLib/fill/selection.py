@@ -90,7 +90,7 @@ def _prior_dice(evidence: Evidence, classifiers: dict[int, AppearanceClassifier]
     count = len(evidence.groups)
     overlap = np.zeros((count, 3))
     for number, (k, classifier) in enumerate(classifiers.items()):
-        progress(0.2 + 0.3 * number / len(classifiers), "leaving slices out to see how far the prior can be trusted")
+        progress(0.2 + 0.3 * number / len(classifiers), "choosing the strength of the prior on left-out slices")
         first = max(k - 1, 0)
         slab = evidence.features.slab(first, k + 2)
         prior = evidence.group_probabilities(classifier.layers, first, slab, without=k)
@@ -109,7 +109,7 @@ def _filled_dice(
     overlap = np.zeros((evidence.count, 3))
     filled = _evenly(list(classifiers), constants.MAX_FILLED)
     for number, k in enumerate(filled):
-        progress(0.5 + 0.5 * number / len(filled), "filling left-out slices to validate the result")
+        progress(0.5 + 0.5 * number / len(filled), "cross-validation: filling left-out slices")
         window, first = evidence.window(k, constants.MAX_WINDOW_VOXELS)
         context = Context(window, classifiers[k], settings, solver, constants.CROSS_VALIDATION_TOLERANCE)
         result = solve_slab(context, 0, len(window.classes) - 1, without=k - first, progress=progress).finish()

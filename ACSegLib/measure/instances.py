@@ -83,7 +83,7 @@ def match_instances(
     InstanceMatching
     """
     if result.shape != truth.shape:
-        raise InputError(f"result and truth must have one shape, not {result.shape} and {truth.shape}.")
+        raise InputError(f"result and reference must have the same shape, not {result.shape} and {truth.shape}.")
     if not 0 < threshold <= 1:
         raise InputError(f"the IoU threshold must be above 0 and at most 1, not {threshold}.")
     values_r, values_t, table, sizes_r = _overlaps(result, truth, ignore)

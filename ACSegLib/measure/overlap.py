@@ -42,7 +42,7 @@ ALL_CELLS = "all cells"
 def overlap_counts(result: np.ndarray, truth: np.ndarray, ignore: np.ndarray | None = None) -> tuple[int, int, int]:
     """Voxels in result, in truth, and in both, outside `ignore`; counted plane by plane."""
     if result.shape != truth.shape:
-        raise InputError(f"result and truth must have one shape, not {result.shape} and {truth.shape}.")
+        raise InputError(f"result and reference must have the same shape, not {result.shape} and {truth.shape}.")
     _require_shape(ignore, truth.shape)
     in_result = in_truth = in_both = 0
     for n in range(len(truth)):
@@ -164,13 +164,14 @@ def require_same_place(result: Segmentation, truth: Segmentation) -> None:
     """Raise InputError unless both segmentations have one shape and lie on each other."""
     if result.shape != truth.shape:
         raise InputError(
-            f"result {result.name!r} has shape {result.shape[::-1]} (i, j, k) but truth {truth.name!r} has "
-            f"{truth.shape[::-1]}; use --resample to bring the result onto the truth's grid."
+            f"result {result.name!r} has shape {result.shape[::-1]} (i, j, k) but reference {truth.name!r} has "
+            f"{truth.shape[::-1]}; use --resample to resample the result to the grid of the reference."
         )
     if not result.geometry.matches(truth.geometry):
         raise InputError(
-            f"result {result.name!r} and truth {truth.name!r} have one shape but lie in different places (result "
-            f"{result.geometry}, truth {truth.geometry}); use --resample to bring the result onto the truth's grid."
+            f"result {result.name!r} and reference {truth.name!r} have the same shape but different positions "
+            f"(result {result.geometry}, reference {truth.geometry}); use --resample to resample the result to the "
+            "grid of the reference."
         )
 
 

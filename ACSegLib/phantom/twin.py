@@ -83,7 +83,9 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
     from scipy.ndimage import binary_erosion, gaussian_filter
 
     if np.count_nonzero(cells) < _MIN_VOXELS:
-        raise InputError("no cells were found in the tomogram, so that nothing can be simulated like it.")
+        raise InputError(
+            "no cells were found in the tomogram, so it cannot be simulated; choose another one for --like."
+        )
     image = np.asarray(image, np.float32)
     vacuum = float(np.percentile(image, 5))
     cell = float(np.median(image[cells])) - vacuum

@@ -89,7 +89,7 @@ def _allowed_by_intensity(editor_node: Any, volume_node: Any) -> np.ndarray:
     same = theirs.shape == ours.shape and np.allclose(theirs.matrix, ours.matrix)
     if not same or source.GetParentTransformNode() is not volume_node.GetParentTransformNode():
         raise InputError(
-            f"Masking by intensity uses the volume {source.GetName()!r}, which lies on another grid than "
+            f"Masking by intensity uses the volume {source.GetName()!r}, which has another grid than "
             f"{volume_node.GetName()!r}; choose {volume_node.GetName()!r} as source volume of Segment Editor."
         )
     return np.asarray((array >= low) & (array <= high))

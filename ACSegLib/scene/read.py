@@ -271,7 +271,7 @@ def _resampled(image: Any, matrix: np.ndarray | None, transform: Any, target: gr
     result = slicer.vtkOrientedImageData()
     resample = slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage
     if not resample(image, grid.empty_image(target), result, False, False, transform, 0.0):
-        raise InputError("the segmentation could not be resampled onto the volume; check their transforms.")
+        raise InputError("the segmentation could not be resampled to the grid of the volume; check their transforms.")
     shift = np.asarray(result.GetExtent()[::2]) - np.asarray(target.start)
     return np.array(_pasted(grid.image_array(result), shift, target.shape))
 

@@ -157,7 +157,7 @@ def _check(segmentation: Segmentation, node: Any, volume_node: Any, editor: Any)
         if here != segmentation.shape or not place.matches(segmentation.geometry):
             raise InputError(
                 f"the labels of {segmentation.name!r} are not on the grid of volume {volume_node.GetName()!r}; "
-                "resample them onto it first (ACSegLib.resample)."
+                "resample them first (ACSegLib.resample)."
             )
     if editor is not None and volume_node is None:
         raise InputError("write_segmentation_to_node needs volume_node where an editor's masking is to be honoured.")
@@ -206,7 +206,7 @@ def _targets(node: Any, rows: Sequence[Segment]) -> dict[str, str]:
         target = row.id if row.id in ids or len(same) != 1 else same[0]
         if target in targets.values():
             raise InputError(
-                f"two rows of segmentation {node.GetName()!r} mean the segment {target!r}; give them names."
+                f"two segments of segmentation {node.GetName()!r} match the segment {target!r}; rename one."
             )
         targets[row.id] = target
     return targets

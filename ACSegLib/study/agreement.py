@@ -203,7 +203,9 @@ def _by_cell(rows: Rows, segment: str) -> dict[str, Row]:
     for row in rows:
         name = str(row["volume_name"])
         if row["segment"] == segment and by_cell.setdefault(name, row) is not row:
-            raise InputError(f"a table of scores has two rows of {segment} in {name!r}; name the cells apart.")
+            raise InputError(
+                f"a table of scores has two rows of {segment} in {name!r}; give the cells different names."
+            )
     return by_cell
 
 

@@ -42,7 +42,9 @@ def write_figures(report: StudyReport, folder: str | Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror
-        raise FileError(f"the folder {folder} cannot be made ({reason}); choose another for --figures.") from error
+        raise FileError(
+            f"the folder {folder} cannot be created ({reason}); choose another folder for --figures."
+        ) from error
     number = 0
     for section in report.sections:
         for figure in section.figures:

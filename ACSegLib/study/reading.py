@@ -55,7 +55,7 @@ def named_paths(entries: Sequence[str]) -> dict[str, str]:
         if not separator:
             name, path = Path(entry).stem, entry
         if name in found:
-            raise InputError(f"two tables are named {name!r}; name them apart with NAME=TABLE.")
+            raise InputError(f"two tables are named {name!r}; give them different names with NAME=TABLE.")
         found[name] = path
     return found
 
@@ -63,7 +63,7 @@ def named_paths(entries: Sequence[str]) -> dict[str, str]:
 def _table(path: str, needed: Sequence[str]) -> Rows:
     rows = read_table(path)
     if not rows:
-        raise FileError(f"{path}: the table has no rows.")
+        raise FileError(f"{path}: the table has no rows; give a table with rows.")
     missing = [c for c in (*needed, "segment", "volume_name") if c not in rows[0]]
     if missing:
         raise FileError(f"{path}: the table has no column {missing[0]!r}; give a table of acseg compare or measure.")

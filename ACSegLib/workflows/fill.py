@@ -295,12 +295,12 @@ def _filled(
         assert previous.result is not None
         if what == "finish":
             return previous.result, []
-        progress(0.0, "filling again around the edited slices")
+        progress(0.0, "refilling around the edited slices")
         try:
             result = fill.refill(previous.result, request.labels, progress=progress)
             return result, list(result.report.changed_slices or [])
         except InputError:  # the edit brought in another segment or slice axis: the whole fill says what is wrong
-            progress(0.0, "filling everything again")
+            progress(0.0, "computing a new fill")
     result = fill.fill(
         request.volume,
         request.labels,

@@ -117,7 +117,7 @@ def run_measure(request: MeasureRequest, progress: Progress | None = None) -> li
 
     volume = request.volume
     if volume is None and request.bead_reference:
-        raise InputError("--bead-reference needs the tomogram; name it with --image.")
+        raise InputError("--bead-reference needs the tomogram; give it with --image.")
     beads = BeadReading()
     if volume is not None:
         beads = read_beads(request.labels, volume, request.bead_name, request.bead_reference)

@@ -99,7 +99,7 @@ def refine_by_walk(
     if len(present) < 2 or box is None:
         report["notes"] = [*report["notes"], "no voxel was certain enough to be a seed; the prediction was kept"]
         return Result(prediction.segmentation, prediction.probabilities, report)
-    progress(0.1, "random walk from the certain voxels")
+    progress(0.1, "random walk: refining the surface")
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     decided = _walk(volume.array[place], seeds[box], probabilities[(slice(None), *box)], present, progress)

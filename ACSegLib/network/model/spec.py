@@ -149,7 +149,7 @@ class NetworkSpec:
         if kind == REFINED_KIND:
             kind, surface = described.get("first_kind"), described.get("surface")
             if not isinstance(surface, Mapping) or kind == REFINED_KIND:
-                raise InputError("the model's refinement network is not described as it should be; it is damaged.")
+                raise InputError("the description of the refinement network is invalid; the model file is damaged.")
             refinement = cls.from_json(surface)
         for key in ("in_channels", "out_channels", "filters"):
             if key not in described:

@@ -162,7 +162,7 @@ def _check_spacing(volume: Volume, model: Model) -> None:
     if max(ratios) > MAX_RATIO or min(ratios) < MIN_RATIO:
         raise InputError(
             f"the voxels of {volume.name!r} are {own} {model.unit}, those of the training {model.spacing}: "
-            "too different to be the same kind of image; correct the image's voxel size or use --no-resample."
+            "too different; correct the voxel size of the image, or use --no-resample."
         )
 
 

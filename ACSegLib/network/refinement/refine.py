@@ -107,7 +107,7 @@ def _correct(
     corner = tuple(p.start for p in place)
     windows = [tiling.windows(axis) for axis in range(3)]
     for n, (where, start) in enumerate(regions):
-        progress(n / len(regions), f"surface region {n + 1} of {len(regions)}")
+        progress(n / len(regions), f"refining surface region {n + 1} of {len(regions)}")
         before, inputs = _inputs(volume.array, corner, old, start, tiling, statistics, model.spec)
         after = on_host(backend(inputs, progress))[0]
         size = before.shape[1:]

@@ -125,7 +125,7 @@ def train_refinement_network(
 
     settings, progress = settings or RefinementTraining(), progress or Progress()
     if not pairs:
-        raise InputError("there is no pair of image and labels to train the surface on.")
+        raise InputError("there is no pair of image and labels to train the refinement network on.")
     model = without_refinement_network(model)
     total = len(pairs) + len(validation)
     stages = progress.stages(
@@ -261,7 +261,7 @@ def _optimise(
         done = step / settings.steps if settings.steps else (time.monotonic() - clock) / (60 * settings.minutes)
         if done >= 1:
             break
-        progress(done, f"training the surface: step {step + 1}, loss {np.mean(losses[-20:]):.3f}")
+        progress(done, f"training the refinement network: step {step + 1}, loss {np.mean(losses[-20:]):.3f}")
         rng = np.random.default_rng([settings.seed, 11, step])
         batch = _sample(cases, settings.region, rng)
         inputs, target, known = (tensor.to(device) for tensor in batch)

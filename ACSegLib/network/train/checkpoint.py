@@ -109,7 +109,7 @@ def require_same_course(path: Path, before: State, now: State) -> None:
     ]
     if changed:
         raise InputError(
-            f"the training that {path} goes on with had other options ({'; '.join(changed)}); give those, or start "
+            f"the training of the checkpoint {path} had other options ({'; '.join(changed)}); use those, or start "
             "without --resume."
         )
 

@@ -94,7 +94,7 @@ def training_spacing(
     if without and not isinstance(wanted, str):
         raise InputError(f"--spacing asks for a voxel size, but {without[0]} has none; write it into the file.")
     if without:
-        return None, "px", "not every volume tells its voxel size: voxel by voxel"
+        return None, "px", "not every volume states its voxel size, so no volume is resampled"
     unit = fingerprints[0].geometry.unit
     if not isinstance(wanted, str):
         return tuple(float(v) for v in wanted), unit, "asked for"

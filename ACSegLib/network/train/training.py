@@ -236,7 +236,7 @@ def _require_room(settings: TrainingSettings, network: torch.nn.Module) -> None:
 def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: list[str], progress: Progress) -> Model:
     """The model with calibrated heads; as it is, with a warning, where memory does not suffice."""
     try:
-        progress(0.0, "finding how large the segments should come out")
+        progress(0.0, "calibrating the network")
         return calibrate(model, cases, fabric, progress)
     except Exception as error:
         if fabric.world_size > 1 or not is_out_of_memory(error):  # the other processes would wait for this one

@@ -85,7 +85,7 @@ def test_touching_cells_are_matched_by_overlap_not_by_name(tmp_path, capsys):
     # 12 of 13 planes agree in one, 10 of 17 in the other.
     assert row["matched_dice"] == pytest.approx((2 * 12 / 25 + 2 * 10 / 27) / 2)
     assert main(["compare", *paths, "-o", str(table), "--cells", "--instances", "--quiet"]) == 2
-    assert "leave --segments and --instances out" in capsys.readouterr().err
+    assert "omit --segments and --instances" in capsys.readouterr().err
 
 
 def test_a_slice_is_compared_without_the_other_slices(folders, capsys):

@@ -162,14 +162,14 @@ def collection(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("image", "output", "message"),
     [
-        ("slices", "slices/s000.tif", "lies in the input"),
-        ("slices", "slices/new.nrrd", "lies in the input"),
+        ("slices", "slices/s000.tif", "is inside the input"),
+        ("slices", "slices/new.nrrd", "is inside the input"),
         ("coll.zarr/0", "coll.zarr", "contains the input"),
         ("coll.zarr/0", "coll.zarr/0", "is an input"),
-        ("coll.zarr/0", "coll.zarr/0/labels.zarr", "lies in the input"),
-        ("image.nrrd", "coll.zarr", "holds more than an image that ACSeg wrote"),
-        ("image.nrrd", "foreign.zarr", "holds more than an image that ACSeg wrote"),
-        ("image.nrrd", "grown.ome.zarr", "holds more than an image that ACSeg wrote"),
+        ("coll.zarr/0", "coll.zarr/0/labels.zarr", "is inside the input"),
+        ("image.nrrd", "coll.zarr", "contains files that ACSeg did not write"),
+        ("image.nrrd", "foreign.zarr", "contains files that ACSeg did not write"),
+        ("image.nrrd", "grown.ome.zarr", "contains files that ACSeg did not write"),
     ],
 )
 def test_folders_are_neither_replaced_nor_written_into(folder: Path, image: str, output: str, message: str) -> None:
@@ -202,7 +202,7 @@ def test_folders_of_results_may_lie_beside_and_among_what_is_read(folder: Path) 
     with pytest.raises(InputError, match="is an input"):
         check_outputs([Output("slices", "--output", folder=True)], ["slices"])
     (folder / "slices" / "out").mkdir()
-    with pytest.raises(InputError, match="lies in"):
+    with pytest.raises(InputError, match="is inside"):
         check_outputs([Output("slices/out", "--output", folder=True)], ["slices"])
     with pytest.raises(InputError, match="is a file"):
         check_outputs([Output("a.nrrd", "--output", folder=True)], [])

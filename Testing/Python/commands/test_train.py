@@ -124,7 +124,8 @@ def test_a_refinement_network_that_was_interrupted_costs_nothing_of_the_first(da
     output = data / "m.acseg"
     words = ["-o", str(output), "--epochs", "1", "--surface-refinement"]
     flag = CancelFlag()
-    progress = Progress(lambda _, message: flag.set() if message.startswith("training the surface") else None, flag)
+    started = "training the refinement network: step"
+    progress = Progress(lambda _, message: flag.set() if message.startswith(started) else None, flag)
     options = {"images": [str(data / "images")], "labels": [str(data / "labels")], "output": str(output)}
     small = {"epochs": 1, "steps_per_epoch": 3, "patch": [16, 16, 16], "base_filters": 4, "levels": 3, "device": "cpu"}
     with pytest.raises(Cancelled):
@@ -150,7 +151,7 @@ def test_a_disk_that_is_full_in_the_end_does_not_cost_the_training(data, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(model_file, "save_model", full)
         assert main(words) == 2
-    assert "m.acseg.checkpoint: add --resume to go on" in capsys.readouterr().err
+    assert "m.acseg.checkpoint; add --resume to continue" in capsys.readouterr().err
     assert main([*words, "--resume"]) == 0
     assert read_card(output).card["steps"] == 3
     assert not (data / "m.acseg.checkpoint").exists()

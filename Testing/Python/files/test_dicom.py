@@ -51,8 +51,8 @@ def test_a_whole_series_is_placed_as_by_itk(order, tmp_path):
     ("places", "words"),
     [
         ([0, 2, 6, 8, 10], "missing.*2 and 6 mm"),
-        ([0, 2, 4, 4, 6, 8], "several slices lie at one position"),
-        ([0, 2, 4, 4.01, 6], "several slices lie at one position"),
+        ([0, 2, 4, 4, 6, 8], "several slices have the same position"),
+        ([0, 2, 4, 4.01, 6], "several slices have the same position"),
         ([0, 2, 4.2, 6, 8, 10], "apart; resample"),
         ([(0, 0, 0), (0, 0.5, 2), (0, 1, 4), (0, 1.5, 6)], "tilted gantry"),
     ],

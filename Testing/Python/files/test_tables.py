@@ -80,5 +80,5 @@ def test_unknown_ending_and_unreadable_tables(tmp_path):
     with pytest.raises(FileError, match="cannot be read as a table"):
         read_table(tmp_path / "none.csv")
     (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(FileError, match="no JSON table"):
+    with pytest.raises(FileError, match="not valid JSON"):
         read_table(tmp_path / "bad.json")

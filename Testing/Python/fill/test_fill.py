@@ -169,7 +169,7 @@ def test_refill_takes_new_and_erased_slices(labelled, filled) -> None:
     assert np.array_equal(back.segmentation.labels, filled.segmentation.labels)
     assert np.array_equal(back.known, filled.known)
     assert back.slices == filled.slices
-    with pytest.raises(InputError, match="fill again from the start"):
+    with pytest.raises(InputError, match="start a new fill"):
         refill(filled, Segmentation.from_labels(labels.labels, labels.geometry, {7: "other"}), [20])
 
 
@@ -200,7 +200,7 @@ def test_the_report_of_a_refill_is_up_to_date(labelled) -> None:
     assert after.segmentation.segments[0].name == "T cell"
     moved = labels.with_labels(two)
     moved.segments[0].value = 9
-    with pytest.raises(InputError, match="other label values"):
+    with pytest.raises(InputError, match="label values or layers changed"):
         refill(before, moved)
 
 

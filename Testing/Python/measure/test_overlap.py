@@ -216,7 +216,7 @@ def test_other_grid_and_double_names_are_refused_in_a_sentence():
     labels[0], labels[1] = 1, 2
     a = segmentation(labels, geometry=Geometry((30, 30, 30), unit="nm"))
     moved = segmentation(labels, geometry=Geometry((30, 30, 30), (300, 0, 0), unit="nm"))
-    with pytest.raises(InputError, match=r"different places.*--resample"):
+    with pytest.raises(InputError, match=r"different positions.*--resample"):
         compare_segmentations(a, moved)
     with pytest.raises(InputError, match=r"shape .*--resample"):
         compare_segmentations(a, segmentation(labels[:3]))
