@@ -148,9 +148,10 @@ def _trained_model(item: Item, settings: RunSettings, progress: Progress) -> Pat
     """The network of a run: trained, unless it is there and was trained on the same files in the same way."""
     from ACSegLib.commands import train
     from ACSegLib.network.train.checkpoint import discard
+    from ACSegLib.workflows.train import beside
 
     path = Path(settings.output) / "models" / f"{item.name}.acseg"
-    checkpoint, note = train.beside(path, ".checkpoint"), train.beside(path, ".trained-on")
+    checkpoint, note = beside(path, ".checkpoint"), beside(path, ".trained-on")
     course = _course(item, settings)
     if not note.exists() or note.read_text(encoding="utf-8") != course:
         path.unlink(missing_ok=True)

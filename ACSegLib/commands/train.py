@@ -31,11 +31,12 @@ from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.workflows import TrainRequest
+from ACSegLib.workflows.train import beside
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
     from ACSegLib.network.train.data import Case
-    from ACSegLib.network.train.settings import TrainingSettings
 
 SUMMARY = "train a 3D U-Net on images and labels"
 LEVELS = ("none", "quick", "standard", "thorough")
@@ -189,7 +190,7 @@ def run(options: Options, progress: Progress) -> Results:
     """Train, and write the model."""
     from ACSegLib.network.model.model_file import require_output, save_model
     from ACSegLib.network.train.checkpoint import discard
-    from ACSegLib.network.train.training import train
+    from ACSegLib.workflows import run as run_request
 
     output = Path(options.output)
     require_output(output)
@@ -197,12 +198,14 @@ def run(options: Options, progress: Progress) -> Results:
     training, validation = _files(options)
     _check_files_beside(options, training + validation)
     cases, held_out = _cases(training, options), _cases(validation, options)
-    settings = _settings(options, output)
+    init = _initial_model(options.init) if options.init else None
+    request = TrainRequest.from_options(cases, held_out, options, model_file=output, init=init)
+    settings = request.settings()
     stages = progress.stages(train=2, refinement_network=1 if options.surface_refinement else 0)
     model, final_loss, main_process = _first_of_two(options, output), None, True
     if model is None:
         with _telling_how_to_go_on(output, Cancelled):
-            result = train(cases, settings, stages.train, held_out)
+            result = run_request(request, progress=stages.train)
         model, main_process = result.model, result.main_process
         final_loss = result.history[-1]["loss"] if result.history else None
         model.card.update(licence=options.licence, note=options.note, name=output.stem)
@@ -213,7 +216,7 @@ def run(options: Options, progress: Progress) -> Results:
             save_model(model, output)
         discard(beside(output, ".checkpoint"))
         if options.surface_refinement:
-            model = _train_surface(model, cases, held_out, options, stages.refinement_network)
+            model = _train_surface(model, request, stages.refinement_network)
             save_model(model, output)
         outputs = {"model": str(output), "history": str(settings.table), "plot": str(settings.plot)}
     card = model.card
@@ -296,53 +299,6 @@ def _cases(pairs: Sequence[PairOfFiles], options: Options) -> list[Case]:
     return cases
 
 
-def _settings(options: Options, output: Path) -> TrainingSettings:
-    from ACSegLib.network.train.plan import PlanOverrides
-    from ACSegLib.network.train.settings import TrainingSettings
-
-    if options.patch and (len(options.patch) != 3 or min(options.patch) < 1):
-        raise InputError(f"--patch must be three numbers (k j i), not {options.patch}.")
-    overrides = PlanOverrides(
-        patch_size=options.patch or None,
-        batch_size=options.batch,
-        base=options.base_filters,
-        levels=options.levels,
-        residual=None if options.blocks == "auto" else options.blocks == "residual",
-        grow=None if options.grow else False,
-        spacing=_spacing(options.spacing),
-        normalisation=options.normalisation if options.normalisation != "volume" else None,
-    )
-    same_named = (
-        "preset", "minutes", "epochs", "steps_per_epoch", "device", "devices", "precision", "deterministic", "compile",
-        "seed", "learning_rate", "augmentation", "sparse", "missing", "ignore", "validation_part", "patience",
-        "checkpoint_minutes", "resume",
-    )  # fmt: skip
-    return TrainingSettings(
-        **{name: getattr(options, name) for name in same_named},
-        force=options.force,
-        init=_initial_model(options.init) if options.init else None,
-        checkpoint=beside(output, ".checkpoint"),
-        keep_checkpoint=True,  # until the model is written
-        table=beside(output, ".csv"),
-        plot=beside(output, ".png"),
-        tensorboard=Path(options.tensorboard) if options.tensorboard else None,
-        scratch=Path(options.scratch) if options.scratch else None,
-        overrides=overrides,
-    )
-
-
-def _spacing(text: str) -> str | list[float] | None:
-    if text in ("auto", "none"):
-        return None if text == "auto" else text
-    try:
-        values = [float(word) for word in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != 3 or not all(math.isfinite(v) and v > 0 for v in values):
-        raise InputError(f"--spacing must be auto, none, or three voxel sizes such as 30,30,30, not {text!r}.")
-    return values
-
-
 def _first_of_two(options: Options, output: Path) -> Model | None:
     """The finished first network of an interrupted training whose refinement network is still to be trained."""
     from ACSegLib.network.model.model_file import load_model
@@ -360,24 +316,13 @@ def _first_of_two(options: Options, output: Path) -> Model | None:
     return model
 
 
-def _train_surface(
-    model: Model, cases: list[Case], held_out: list[Case], options: Options, progress: Progress
-) -> Model:
+def _train_surface(model: Model, request: TrainRequest, progress: Progress) -> Model:
     """Add a refinement network to the trained model."""
-    from ACSegLib.network.refinement.training import RefinementTraining, train_refinement_network
+    from ACSegLib.network.refinement.training import train_refinement_network
 
     progress(0.0, "training the refinement network")
-    same_named = ("seed", "device", "sparse", "missing", "ignore")
-    settings = RefinementTraining(
-        minutes=max(model.card["seconds"] / 120, MIN_REFINEMENT_MINUTES),
-        **{name: getattr(options, name) for name in same_named},
-    )
-    return train_refinement_network(cases, model, settings, progress, held_out)
-
-
-def beside(output: Path, ending: str) -> Path:
-    """A file beside the model: ".checkpoint", ".csv", ".png"."""
-    return output.with_name(output.name + ending)
+    settings = request.refinement_settings(max(model.card["seconds"] / 120, MIN_REFINEMENT_MINUTES))
+    return train_refinement_network(request.cases, model, settings, progress, request.held_out)
 
 
 def _initial_model(path: str) -> Model:

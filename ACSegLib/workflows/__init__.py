@@ -32,14 +32,16 @@ from typing import TYPE_CHECKING, Any, overload
 from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, suggest
 from ACSegLib.workflows.measure import MeasureRequest, run_measure
 from ACSegLib.workflows.predict import PredictRequest, run_predict
+from ACSegLib.workflows.train import TrainRequest, run_train
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ACSegLib.jobs import Progress
     from ACSegLib.network.predict.inference import Prediction
+    from ACSegLib.network.train.training import TrainingResult
 
-__all__ = ["FillOutcome", "FillRequest", "MeasureRequest", "PredictRequest", "plan", "run", "suggest"]
+__all__ = ["FillOutcome", "FillRequest", "MeasureRequest", "PredictRequest", "TrainRequest", "plan", "run", "suggest"]
 
 
 @overload
@@ -59,17 +61,21 @@ def run(request: PredictRequest, *, progress: Progress | None = None) -> Predict
 def run(request: MeasureRequest, *, progress: Progress | None = None) -> list[dict[str, Any]]: ...
 
 
+@overload
+def run(request: TrainRequest, *, progress: Progress | None = None) -> TrainingResult: ...
+
+
 def run(
-    request: FillRequest | PredictRequest | MeasureRequest,
+    request: FillRequest | PredictRequest | MeasureRequest | TrainRequest,
     previous: FillOutcome | None = None,
     protected: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """Do what a request asks for; see `run_fill`, `run_predict` and `run_measure`.
+    """Do what a request asks for; see `run_fill`, `run_predict`, `run_measure` and `run_train`.
 
     Parameters
     ----------
-    request : FillRequest, PredictRequest or MeasureRequest
+    request : FillRequest, PredictRequest, MeasureRequest or TrainRequest
     previous : FillOutcome, optional
         Of a fill: the outcome that a refill starts from.
     protected : ndarray of bool, shape (k, j, i), optional
@@ -78,10 +84,12 @@ def run(
 
     Returns
     -------
-    FillOutcome, Prediction, or list of dict (the rows of the table)
+    FillOutcome, Prediction, list of dict (the rows of the table), or TrainingResult
     """
     if isinstance(request, FillRequest):
         return run_fill(request, previous, protected, progress)
     if isinstance(request, PredictRequest):
         return run_predict(request, progress)
+    if isinstance(request, TrainRequest):
+        return run_train(request, progress)
     return run_measure(request, progress)

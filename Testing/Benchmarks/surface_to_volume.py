@@ -30,6 +30,7 @@ from ACSegLib.files.tables import write_table
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.comparison import compare_paired, correct_p_values
 from ACSegLib.volume import Geometry
+from ACSegLib.workflows.train import beside
 
 CONDITIONS = ("filled", "downscaled", "native", "refined", "walked")
 #: Seed of the first test cell; training cells count from 0.
@@ -96,7 +97,7 @@ def train_once(images: Path, labels: Path, model: Path, options: argparse.Namesp
     """Train a network unless it is there; go on where a training was stopped."""
     if model.exists():
         return
-    resume = train.beside(model, ".checkpoint").exists()
+    resume = beside(model, ".checkpoint").exists()
     say(f"training {model}" + (", from its checkpoint" if resume else ""))
     choices = train.Options(str(model), images=[str(images)], labels=[str(labels)], spacing="none", resume=resume)
     choices = replace(choices, preset=options.preset, minutes=options.minutes, checkpoint_minutes=1.0)

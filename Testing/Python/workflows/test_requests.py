@@ -12,7 +12,7 @@ import pytest
 from ACSegLib.commands import load
 from ACSegLib.commands.options import OptionInfo, describe_options, from_mapping
 from ACSegLib.volume import Geometry, Segmentation, Volume
-from ACSegLib.workflows import MeasureRequest, PredictRequest, run
+from ACSegLib.workflows import MeasureRequest, PredictRequest, TrainRequest, run
 
 NEEDED: dict[str, dict[str, Any]] = {
     "predict": {"images": ["a.nrrd"], "output": "b.seg.nrrd"},
@@ -101,17 +101,29 @@ BESIDE_TRAINING = {"output", "images", "labels", "val_images", "val_labels", "ta
 
 
 @pytest.mark.parametrize("info", describe_options(load("train").Options), ids=lambda i: i.name)
-def test_every_option_of_a_training_is_in_its_settings_or_is_about_files(info: OptionInfo, tmp_path: Path) -> None:
+def test_every_option_of_a_training_changes_its_settings_or_is_about_files(info: OptionInfo) -> None:
     from ACSegLib.commands import train
 
     special = {"spacing": "30,30,40", "patch": [32, 32, 32]}
 
     def settings(**values: Any) -> str:
         options = from_mapping(train.Options, {"output": "m.acseg", **values})
-        return repr(train._settings(options, tmp_path / "m.acseg"))
+        return repr(TrainRequest.from_options([], [], options, model_file=Path("m.acseg")).settings())
 
     value = special.get(info.name, another_value(info))
     if info.name in OPENING | BESIDE_TRAINING | {"surface_refinement"}:
-        assert info.name == "init" or settings(**{info.name: value}) == settings()
+        assert settings(**{info.name: value}) == settings()
     else:
         assert settings(**{info.name: value}) != settings()
+
+
+def test_a_trainings_defaults_are_the_options_defaults() -> None:
+    request = TrainRequest(cases=[])
+    options = {info.name: info.default for info in describe_options(load("train").Options)}
+    for name in set(vars(request)) - {"cases", "held_out", "model_file", "init"}:
+        assert options[name] == (list(request.patch) if name == "patch" else getattr(request, name)), name
+
+
+def test_a_training_that_names_no_file_writes_none() -> None:
+    settings = TrainRequest(cases=[]).settings()
+    assert (settings.checkpoint, settings.table, settings.plot, settings.keep_checkpoint) == (None, None, None, False)
