@@ -19,6 +19,9 @@ MIN_SIZE_GAP = 10.0
 #: Smaller components are specks whatever the others are: surface and shape of so few voxels mean nothing.
 MIN_CELL_VOXELS = 10
 
+#: Segments that get a note of their own on specks. More are counted in one note, so that the summary stays short.
+MAX_SPECK_NOTES = 5
+
 
 def summarise_cells(rows: Sequence[Row]) -> list[Row]:
     """Means over volumes of volume, surface area and their ratio, per segment."""
@@ -76,19 +79,22 @@ def _on_specks(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         if row["kind"] == "cell":
             segments.setdefault((row["segment"], row["unit"]), []).append(row)
-    texts = []
+    texts, number = [], 0
     for (segment, unit), components in segments.items():
         marks = are_specks(components)
         specks = [float(row["volume"]) for row, speck in zip(components, marks, strict=True) if speck]
         cells = [float(row["volume"]) for row, speck in zip(components, marks, strict=True) if not speck]
         if not specks:
             continue
+        number += len(specks)
         count = f"{len(specks)} of {len(components)} connected cells of {segment}"
         text = f"{count} are specks of up to {max(specks):.3g} {unit}3"
         if cells and max(specks) < min(cells):
             middle = float(f"{(max(specks) * min(cells)) ** 0.5:.1e}")
-            text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} leaves the specks out"
+            text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} excludes the specks"
         texts.append(f"{text}.")
+    if len(texts) > MAX_SPECK_NOTES:
+        return [f"{number} connected cells of {len(texts)} segments are specks; --min-volume excludes them."]
     return texts
 
 

@@ -60,7 +60,9 @@ def test_the_summary_lists_a_limited_number_of_segments(tmp_path, capsys):
     save_segmentation(Segmentation.from_labels(found, NM), tmp_path / "many.seg.nrrd")
     options = ["measure", str(tmp_path / "many.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--no-thin-parts"]
     assert main([*options, "--quiet"]) == 0
-    assert capsys.readouterr().out.count("\n") == 2 + LISTED
+    text = capsys.readouterr().out
+    assert text.count("\n") == 3 + LISTED
+    assert "30 connected cells of 30 segments are specks" in text
     assert len(read_table(tmp_path / "t.csv")) == 60
 
 
