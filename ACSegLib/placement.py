@@ -114,7 +114,7 @@ def _assumptions(
     if geometry.unit != segmentation.geometry.unit:
         yield (
             f"{segmentation.name}: its place fits {onto.name} by its plain numbers, not in "
-            f"{segmentation.geometry.unit}; they were taken in {geometry.unit}."
+            f"{segmentation.geometry.unit}; {geometry.unit} is assumed."
         )
     shift = np.rint(index_map(geometry, onto.geometry)[1]).astype(int)
     if segmentation.shape == onto.shape and shift.any():

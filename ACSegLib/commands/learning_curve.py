@@ -51,19 +51,21 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     output: str = option(
         path="folder", help="folder for models and tables; it is created if it does not exist", short="o", metavar="DIR"
     )
-    images: str | None = option(path="in", default=None, help="folder of training images")
+    images: str | None = option(path="in", default=None, help="folder of training images", metavar="DIR")
     labels: list[str] = option(
-        path="in", default=[], help="folders of labels, NAME=DIR or DIR; several kinds are compared"
+        path="in", default=[], help="folders of labels, NAME=DIR or DIR; several kinds are compared", metavar="DIR"
     )
-    test_images: str | None = option(path="in", default=None, help="folder of test images")
-    test_labels: str | None = option(path="in", default=None, help="folder of the reference labels of the test images")
+    test_images: str | None = option(path="in", default=None, help="folder of test images", metavar="DIR")
+    test_labels: str | None = option(
+        path="in", default=None, help="folder of the reference labels of the test images", metavar="DIR"
+    )
     counts: list[int] = option(default=[5, 10, 20, 30, 43], help="numbers of training volumes", minimum=1)
     repeats: int = option(default=1, help="random subsets of each number", minimum=1)
     target: float = option(default=0.98, help="Dice to reach", minimum=0.01, maximum=0.9999)
     segment: str = option(default="", help="segment whose Dice is used; default: the mean of all segments")
     scores: str | None = option(path="in", default=None, help="fit this table instead of training", metavar="TABLE")
     unlabelled: str | None = option(
-        path="in", default=None, help="folder of unlabelled images (subfolders are cell types)"
+        path="in", default=None, help="folder of unlabelled images (subfolders are cell types)", metavar="DIR"
     )
     simulate: int = option(default=0, help="simulate so many training volumes instead", minimum=0)
     simulate_test: int = option(default=4, help="simulated test volumes", minimum=1)

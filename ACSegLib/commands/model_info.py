@@ -99,7 +99,7 @@ def describe(results: Results) -> str:
     elif preprocessing.mean_side:
         lines.append(f"Voxel size: any; images are reduced to {preprocessing.mean_side}^3 voxels")
     else:
-        lines.append("Voxel size: voxels are taken as they are")
+        lines.append("Voxel size: images are not resampled")
     if (biomedisa := preprocessing.biomedisa) is not None:
         scale = " x ".join(str(n) for n in biomedisa.scale[::-1])
         lines.append(f"Biomedisa: images are scaled to {scale}" if biomedisa.scaling else "Biomedisa: not scaled")

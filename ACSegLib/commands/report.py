@@ -59,10 +59,14 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     learning_curve: str | None = option(path="in", default=None, help="table of acseg learning-curve", metavar="TABLE")
     target: float = option(default=0.98, help="Dice at which the learning curve is read", minimum=0.01, maximum=0.9999)
-    images: str | None = option(path="in", default=None, help="tomogram or folder of tomograms, for the pictures")
-    results: str | None = option(path="in", default=None, help="segmentation or folder of them, for the pictures")
+    images: str | None = option(
+        path="in", default=None, help="tomogram or folder of tomograms, for the pictures", metavar="PATH"
+    )
+    results: str | None = option(
+        path="in", default=None, help="segmentation or folder of them, for the pictures", metavar="PATH"
+    )
     truth: str | None = option(
-        path="in", default=None, help="reference segmentation or folder of them, for the pictures"
+        path="in", default=None, help="reference segmentation or folder of them, for the pictures", metavar="PATH"
     )
     segment: str = option(default="", help="segment that plots and pictures show; default: the first")
     rows: str = option(

@@ -177,7 +177,7 @@ def geometry_of(x: Axis, y: Axis, z: Axis, *, silent: str = "px") -> tuple[Geome
         first = next(size for size in spacing if size is not None)
         notes.append(
             f"states no voxel size along {' and '.join('xyz'[n] for n in range(3) if spacing[n] is None)}; that of "
-            f"{_letters(axes)[0]} was taken."
+            f"{_letters(axes)[0]} is used."
         )
         spacing = [first if size is None else size for size in spacing]
     by_axis = iter(factors)

@@ -75,7 +75,7 @@ def read(path: Path, request: Request) -> Content:
     if len(chosen) > 1 and all(len(place) == 3 for place in places) and all(len(turn) == 6 for turn in turns):
         require_even_slices(np.array(places), np.array(turns), path)
     elif len(chosen) > 1:
-        content.notes.append("states no positions of its slices; their order is that of their numbers.")
+        content.notes.append("states no positions of its slices; they are sorted by their numbers.")
     return content
 
 

@@ -84,7 +84,7 @@ def read(path: Path) -> Content:
     else:
         if kind == "FRACTIONAL":
             pixels = pixels >= max(1, (int(dataset.get("MaximumFractionalValue", 255)) + 1) // 2)
-            notes.append("is a fractional segmentation; voxels of at least a half were taken.")
+            notes.append("is a fractional segmentation; voxels of at least 0.5 are labelled.")
         numbers = _numbers_of_frames(dataset, len(planes), path)
         layers, places = _layers(pixels != 0, planes, numbers, shape)
     made = (_segment(row, n, places.get(int(row.SegmentNumber), 0)) for n, row in enumerate(rows))

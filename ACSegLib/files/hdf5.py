@@ -205,7 +205,7 @@ def _conflict(sizes: dict[str, float], tagged: dict[str, Axis]) -> list[str]:
         if abs(size / sizes[letter] - 1) > 1e-3:
             return [
                 f"element_size_um and the axistags state different voxel sizes ({sizes[letter]:g} and {size:g} um "
-                f"along {letter}); element_size_um was taken."
+                f"along {letter}); element_size_um is used."
             ]
     return []
 

@@ -192,12 +192,14 @@ def _notes(header: Any, known: bool, letters: str) -> list[str]:
     angles = np.array([header.cellb.alpha, header.cellb.beta, header.cellb.gamma], float)
     if known and np.all(np.isfinite(angles)) and angles.any() and np.abs(angles - 90).max() > 0.1:
         listed = ", ".join(f"{angle:g}" for angle in angles)
-        notes.append(f"states cell angles of {listed} degrees, which were taken as 90.")
+        notes.append(f"states cell angles of {listed} degrees, but 90 is assumed.")
     held = dict(zip(letters, (int(header.nx), int(header.ny), int(header.nz)), strict=True))
     samples, size = [int(header.mx), int(header.my), int(header.mz)], [held[letter] for letter in "xyz"]
     if known and samples != size and not (int(header.ispg) == 0 and samples[:2] == size[:2]):
         cell, found = (" x ".join(map(str, numbers)) for numbers in (samples, size))
-        notes.append(f"states a cell of {cell} voxels and holds {found}; the voxel size is that of the cell's voxels.")
+        notes.append(
+            f"states a cell of {cell} voxels but contains {found}; the voxel size is that of the cell's voxels."
+        )
     return notes
 
 
@@ -206,7 +208,7 @@ def _note_of_microscope(pixel: float, content: Content) -> list[str]:
     cell = content.geometry.spacing[0]
     if pixel <= 0 or content.geometry.unit != "angstrom" or abs(pixel / cell - 1) < 1e-2:
         return []
-    return [f"states pixels of {pixel:g} angstrom in its extended header and {cell:g} by its cell; the cell was taken."]
+    return [f"states pixels of {pixel:g} angstrom in its extended header and {cell:g} by its cell; the cell is used."]
 
 
 @dataclass(frozen=True)

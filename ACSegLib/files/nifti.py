@@ -158,7 +158,7 @@ def _geometry(header: Any, path: Path) -> tuple[Geometry, list[str]]:
     code = int(header["xyzt_units"]) & 7
     unit = _UNIT_OF_CODE.get(code) or assumed_unit() or ("px" if np.all(spacing == 1) else "mm")
     if code not in (0, *_UNIT_OF_CODE):
-        notes.append(f"has the unknown unit code {code}; millimetres were taken.")
+        notes.append(f"has the unknown unit code {code}; millimetres are assumed.")
     return Geometry(tuple(spacing), tuple(place[:3, 3]), tuple((place[:3, :3] / lengths).ravel()), unit), notes
 
 
@@ -194,12 +194,12 @@ def _contradictions(header: Any, used: str, matrix: np.ndarray, spacing: np.ndar
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not np.allclose(lengths, spacing, rtol=1e-3):
         stated, taken = (" x ".join(f"{v:.6g}" for v in sizes) for sizes in (lengths, spacing))
-        notes.append(f"its {used} states voxels of {stated}, its pixdim {taken}; pixdim was taken, as ITK does.")
+        notes.append(f"its {used} states voxels of {stated}, its pixdim {taken}; pixdim is used, as in ITK.")
     for other, second in _matrices(header).items():
         turn = np.abs(_axes_of(second) - _axes_of(matrix)).max()
         shift = np.abs(second[:3, 3] - matrix[:3, 3]).max()
         if other != used and (turn > 1e-3 or shift > 1e-2 * spacing.min() + 1e-5 * np.abs(matrix[:3, 3]).max()):
-            notes.append(f"its qform and sform place the image differently; the {used} was taken, as ITK does.")
+            notes.append(f"its qform and sform place the image differently; the {used} is used, as in ITK.")
     return notes
 
 

@@ -199,7 +199,7 @@ def geometry(file: Any, path: Path) -> tuple[Geometry, list[str]]:
     sizes = images[0].sizes if images else tiff_metadata.sizes_of(file)
     found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))
     if file.is_imagej and sizes.axes and "spacing" not in (file.imagej_metadata or {}):
-        notes.append(f"states no distance of slices; 1 {found.unit} was taken, as ImageJ does.")
+        notes.append(f"states no distance of slices; 1 {found.unit} is assumed, as in ImageJ.")
     return found, [*sizes.notes, *notes]
 
 

@@ -102,7 +102,7 @@ class Job:
                     raise MemoryLimitError(
                         f"a tile of {size} voxels does not fit in memory; choose a smaller --tile, or close programs."
                     ) from error
-                notes.append(f"a tile of {size} voxels did not fit in memory; a smaller one was taken")
+                notes.append(f"a tile of {size} voxels did not fit in memory; a smaller one is used")
                 stages.predict(0.0, notes[-1])
 
     def _fits(self, budget: int) -> bool:
@@ -250,7 +250,7 @@ def run_turned(
                 "inverted; if that is wrong, use --contrast bright"
             )
         elif other_uncertainty < own_uncertainty:
-            notes.append("the contrast may be inverted; if dark is absorbing, use --contrast dark")
+            notes.append("the contrast may be inverted; if dark intensities absorb, use --contrast dark")
     job = Job(array, grid, model, settings, normalise)
     sink = job.make_sink()
     sink.take(probabilities)

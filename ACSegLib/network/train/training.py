@@ -176,7 +176,7 @@ def _checked(
     for f in fingerprints:
         if f.slices:
             planes = ", ".join(f"{len(v)} slices across axis {both_names(axis)}" for axis, v in f.slices.items())
-            warnings.append(f"{f.name}: sparse labels; only its labelled slices are learned from ({planes})")
+            warnings.append(f"{f.name}: sparse labels; the network learns only on its labelled slices ({planes})")
     return fingerprints, val_fingerprints, warnings
 
 
@@ -201,12 +201,12 @@ def _plan(
         return plan, None
     asked = sorted({"base", "levels", "residual"} & settings.overrides.given().keys())
     if asked:
-        warnings.append(f"the network is that of the model to start with; {', '.join(asked)} had no effect")
+        warnings.append(f"the network of the initial model is kept; {', '.join(asked)} had no effect")
     spec, weights, fresh = adapt_head(settings.init, table, plan.spec.output, settings.seed)
     if fresh:
         other = settings.init.spec.output != spec.output
         reason = "was trained on segments that overlap, or that do not, unlike these: " if other else "does not know "
-        warnings.append(f"the model to start with {reason}{', '.join(fresh)}; their outputs start untrained")
+        warnings.append(f"the initial model {reason}{', '.join(fresh)}; their outputs start untrained")
     return plan_from_model(plan, settings.init, spec, memory), weights
 
 
@@ -241,7 +241,7 @@ def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: 
     except Exception as error:
         if fabric.world_size > 1 or not is_out_of_memory(error):  # the other processes would wait for this one
             raise
-    warnings.append("memory ran out when the outputs were calibrated; segments may come out a little too large")
+    warnings.append("memory ran out during the calibration; predicted segments may be slightly too large")
     return replace(model, card={**model.card, "warnings": list(warnings)})
 
 

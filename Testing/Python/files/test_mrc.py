@@ -190,6 +190,6 @@ def test_a_cell_of_another_number_of_voxels_is_told(tmp_path):
         file.set_volume()
         file.voxel_size = 5.0
         file.header.mx, file.header.cella.x = 12, 60.0
-    with pytest.warns(UserWarning, match="a cell of 12 x 5 x 4 voxels and holds 6 x 5 x 4"):
+    with pytest.warns(UserWarning, match="a cell of 12 x 5 x 4 voxels but contains 6 x 5 x 4"):
         found = open_volume(tmp_path / "a.mrc")
     np.testing.assert_allclose(found.geometry.spacing, 5.0)

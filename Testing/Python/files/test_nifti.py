@@ -135,9 +135,9 @@ def test_a_sheared_sform_alone_is_refused_as_by_itk(code, tmp_path):
     ("header", "words"),
     [
         ({}, "codes of qform and sform are 0"),
-        ({"sform": (np.eye(4), 1)}, "pixdim was taken"),
-        ({"sform": (TURNED, 1), "qform": (PLACED, 1)}, "the sform was taken"),
-        ({"sform": (TURNED, 2), "qform": (PLACED, 1)}, "the qform was taken"),
+        ({"sform": (np.eye(4), 1)}, "pixdim is used"),
+        ({"sform": (TURNED, 1), "qform": (PLACED, 1)}, "the sform is used"),
+        ({"sform": (TURNED, 2), "qform": (PLACED, 1)}, "the qform is used"),
     ],
 )
 def test_contradicting_headers_are_told(header, words, tmp_path):

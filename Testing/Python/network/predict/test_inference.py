@@ -215,7 +215,7 @@ def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
     monkeypatch.setattr(job, "make_backend", cramped)
     found = predict(volume, threshold_model(patch=8), settings())
     assert np.array_equal(found.segmentation.labels, expected_labels(volume.array))
-    assert "32 x 32 x 32 voxels did not fit in memory; a smaller one was taken" in found.report["notes"][0]
+    assert "32 x 32 x 32 voxels did not fit in memory; a smaller one is used" in found.report["notes"][0]
     assert np.prod(tried[-1]) <= 9000 < np.prod(tried[0])
     with pytest.raises(MemoryLimitError, match="32 x 32 x 32"):
         predict(volume, threshold_model(), settings(tile=(32, 32, 32)))
@@ -234,7 +234,7 @@ def test_memory_that_runs_out_between_tiles_is_understood_too(monkeypatch):
     monkeypatch.setattr(PlaneSink, "take", cramped)
     found = predict(volume, threshold_model(patch=8), settings())
     assert np.array_equal(found.segmentation.labels, expected_labels(volume.array))
-    assert "a smaller one was taken" in found.report["notes"][0]
+    assert "a smaller one is used" in found.report["notes"][0]
 
 
 @pytest.mark.cuda
