@@ -12,15 +12,15 @@ def summary(outcome: FillOutcome) -> str:
     used = "; ".join(listSlices(axis, numbers) for axis, numbers in outcome.slices.items() if len(numbers))
     text = _("Used slices {slices}.").format(slices=used) if used else _("Used the scribbles as drawn.")
     if outcome.refilled:
-        around = _("Refilled around {slices}.").format(slices=listSlices(outcome.report["axis"], outcome.refilled))
+        around = _("Refilled around {slices}.").format(slices=listSlices(outcome.report.axis, outcome.refilled))
         text = f"{around} {text}"
-    warnings = outcome.report.get("warnings") or []
+    warnings = outcome.report.warnings
     return " ".join([text, *[str(w)[:1].upper() + str(w)[1:] for w in warnings]])
 
 
 def crossValidation(outcome: FillOutcome) -> str:
     """The cross-validation on the labelled slices; empty where there were too few slices to leave one out."""
-    dice = outcome.report.get("cross_validation_dice")
+    dice = outcome.report.cross_validation_dice
     return "" if dice is None else _("Cross-validation on labelled slices: Dice {dice:.2f}.").format(dice=dice)
 
 

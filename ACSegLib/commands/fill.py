@@ -13,7 +13,6 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +27,13 @@ from ACSegLib.commands.opening import (
 )
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.commands.run_report import to_json
 from ACSegLib.compute import DEVICES
 from ACSegLib.jobs import Progress
 from ACSegLib.workflows import FillRequest
 
 if TYPE_CHECKING:
+    from ACSegLib.fill_report import FillReport
     from ACSegLib.volume import Segmentation
     from ACSegLib.workflows import FillOutcome
 
@@ -122,7 +123,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
 class Results(BaseResults):
     """What a fill gave: the report of the walk, warnings, voxels of each segment, slices to label next."""
 
-    report: Mapping[str, Any]
+    report: FillReport
     warnings: list[str]
     voxels: dict[str, int]
     suggested_slices: list[int]
@@ -130,7 +131,8 @@ class Results(BaseResults):
     def to_dict(self) -> dict[str, Any]:
         """Give the results as plain JSON values, with those of the walk's report among them."""
         values = super().to_dict()
-        return {**values.pop("report"), **values}
+        del values["report"]
+        return {**to_json(self.report.to_dict()), **values}
 
 
 def run(options: Options, progress: Progress) -> Results:
@@ -153,7 +155,7 @@ def run(options: Options, progress: Progress) -> Results:
     extras, more = _write_extras(outcome, options, places)
     return Results(
         report=outcome.report,
-        warnings=[*outcome.report["warnings"], *notes, *more],
+        warnings=[*outcome.report.warnings, *notes, *more],
         voxels={s.name: int(outcome.segmentation.mask(s).sum()) for s in outcome.segmentation.segments},
         suggested_slices=outcome.suggested,
         outputs={"segmentation": options.output, **extras},
@@ -165,17 +167,15 @@ def describe(results: Results) -> str:
     from ACSegLib.labelled_slices import both_names
 
     report = results.report
-    slices = report["slices"].items()
+    slices = report.slices.items()
     labelled = ", ".join(f"{len(numbers)} slices along {both_names(axis)}" for axis, numbers in slices)
-    lines = [f"filled from {labelled or 'scribbles'} in {report['seconds']:.1f} s (solver: {report['solver']})"]
+    lines = [f"filled from {labelled or 'scribbles'} in {report.seconds:.1f} s (solver: {report.solver})"]
     lines += [f"  {name}: {count} voxels" for name, count in results.voxels.items()]
-    if report.get("cross_validation_dice") is not None:
-        lines.append(f"cross-validation on labelled slices: mean Dice {report['cross_validation_dice']:.3f}")
+    if report.cross_validation_dice is not None:
+        lines.append(f"cross-validation on labelled slices: mean Dice {report.cross_validation_dice:.3f}")
     if results.suggested_slices:
         numbers = ", ".join(map(str, results.suggested_slices))
-        lines.append(
-            f"label next along {both_names(report['axis'])}, most useful first (slices count from 0): {numbers}"
-        )
+        lines.append(f"label next along {both_names(report.axis)}, most useful first (slices count from 0): {numbers}")
     lines += [f"note: {note}" for note in results.warnings]
     lines += [f"written: {path}" for path in results.outputs.values()]
     return "\n".join(lines)

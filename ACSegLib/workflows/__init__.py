@@ -7,7 +7,7 @@ nothing.
 >>> from ACSegLib.workflows import FillRequest, run
 >>> request = FillRequest(volume=volume, labels=labels, axis="k", islands=0.1)
 >>> outcome = run(request)
->>> outcome.segmentation, outcome.report["cross_validation_dice"]
+>>> outcome.segmentation, outcome.report.cross_validation_dice
 
 A front end that has options of a command makes the request from them: ``FillRequest.from_options(volume, labels,
 options)``. Each field has the name, the meaning and the default of its option.

@@ -26,6 +26,7 @@ from ACSegLib.workflows.packing import (
 
 if TYPE_CHECKING:
     from ACSegLib.fill import FillResult
+    from ACSegLib.fill_report import FillReport
 
 _GIB = 2**30
 _DATA = ("volume", "labels")
@@ -143,14 +144,14 @@ class FillOutcome:
         0 (sure) to 255.
     probabilities : dict
         Segment id -> float16 array (k, j, i); empty unless asked for.
-    report : dict
-        Choices made, cross-validation, slices, warnings, seconds; plain values.
+    report : FillReport
+        Choices made, cross-validation, slices, warnings, seconds.
     slices : dict
         Axis name -> labelled slices used.
     refilled : list of int or None
-        Labelled slices, along ``report["axis"]``, whose surroundings were filled again; None after a whole fill.
+        Labelled slices, along ``report.axis``, whose surroundings were filled again; None after a whole fill.
     suggested : list of int
-        Slices along ``report["axis"]`` to label next, as many as were asked for.
+        Slices along ``report.axis`` to label next, as many as were asked for.
     request : FillRequest
         What was asked for.
     result : FillResult or None
@@ -160,7 +161,7 @@ class FillOutcome:
     segmentation: Segmentation
     uncertainty: np.ndarray
     probabilities: dict[str, np.ndarray]
-    report: dict[str, Any]
+    report: FillReport
     slices: dict[str, list[int]]
     refilled: list[int] | None
     suggested: list[int]
@@ -183,18 +184,21 @@ class FillOutcome:
         message = {
             "segmentation": pack_segmentation(self.segmentation, "segmentation", arrays),
             "probabilities": list(self.probabilities),
-            **settings_of(self, ("segmentation", "uncertainty", "probabilities", "request", "result")),
+            **settings_of(self, ("segmentation", "uncertainty", "probabilities", "report", "request", "result")),
+            "report": self.report.to_dict(),
         }
         return message, arrays
 
     @classmethod
     def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], request: FillRequest) -> FillOutcome:
         """Give back what `pack` took, for the request that was sent; without the state."""
+        from ACSegLib.fill_report import FillReport
+
         return cls(
             segmentation=unpack_segmentation(message["segmentation"], arrays),
             uncertainty=arrays["uncertainty"],
             probabilities={name: arrays[f"probability {name}"] for name in message["probabilities"]},
-            report=message["report"],
+            report=FillReport(**message["report"]),
             slices=message["slices"],
             refilled=message["refilled"],
             suggested=message["suggested"],
@@ -218,7 +222,7 @@ def plan(request: FillRequest, previous: FillOutcome | None) -> str:
     if [s.id for s in before.labels.segments] != [s.id for s in request.labels.segments]:
         return "fill"
     # The fill of two slices had none to leave out and to judge its prior by; a refill would keep that prior.
-    return "fill" if previous.report.get("left_out") == [] else "refill"
+    return "fill" if previous.report.left_out == [] else "refill"
 
 
 def run_fill(
@@ -255,8 +259,7 @@ def run_fill(
     for name in (*request.only, *request.leave_out):
         labels.segment(name)  # an unknown one is refused before the work
     result, refilled = _filled(request, previous, progress.part(0.0, 0.93))
-    report = result.report.to_dict()
-    report["warnings"] = [*roles.notes, *report["warnings"]]
+    report = replace(result.report, warnings=[*roles.notes, *result.report.warnings])
     segmentation = _cleaned(result, request, progress.part(0.93, 0.99))
     if protected is not None:
         segmentation = _merged(segmentation, request, labels, protected)
@@ -275,7 +278,7 @@ def run_fill(
 
 
 def suggest(outcome: FillOutcome, count: int) -> list[int]:
-    """Give slices along ``outcome.report["axis"]`` whose labels would improve the fill most; needs the state."""
+    """Give slices along ``outcome.report.axis`` whose labels would improve the fill most; needs the state."""
     from ACSegLib import fill
 
     if outcome.result is None:

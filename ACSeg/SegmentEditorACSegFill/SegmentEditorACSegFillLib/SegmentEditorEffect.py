@@ -422,7 +422,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if outcome is None:
             told([])
             return
-        axis = outcome.report["axis"]
+        axis = outcome.report.axis
         self.session.suggest(SUGGESTED, lambda numbers: told([(axis, number) for number in numbers]))
         self._pollTimer.start()
 

@@ -57,7 +57,7 @@ def test_from_drawing_to_undo(desk, phantom):
     filled, first = desk.previewed(), desk.effect.outcome
     assert dice(filled, truth) > 0.9
     assert filled[before == 1].all()
-    value = first.report["cross_validation_dice"]
+    value = first.report.cross_validation_dice
     assert f"Dice {value:.2f}" in desk.panel.crossValidationLabel.text
     assert "left out" in desk.panel.crossValidationLabel.toolTip
 
@@ -68,14 +68,14 @@ def test_from_drawing_to_undo(desk, phantom):
     second = desk.effect.outcome
     assert f"Refilled around k = {extra}" in desk.effect.message
     assert f"Dice {value:.2f}" in desk.panel.crossValidationLabel.text
-    assert second.report["slabs"] == [[low, extra], [extra, high]]
+    assert second.report.slabs == [[low, extra], [extra, high]]
     untouched = np.r_[0 : low + 1, high : truth.shape[0]]
     assert np.array_equal(second.segmentation.labels[untouched], first.segmentation.labels[untouched])
     assert np.array_equal(second.uncertainty[untouched], first.uncertainty[untouched])
     assert np.array_equal(desk.previewed()[extra], truth[extra])
     script = run(first.request)  # what the worker process keeps
     whole = refill(script.result, segmentation_from_node(desk.segmentation, desk.volume), range(truth.shape[0]))
-    assert len(whole.report.slabs) > len(second.report["slabs"]), "all of it was redone"
+    assert len(whole.report.slabs) > len(second.report.slabs), "all of it was redone"
     assert np.array_equal(second.segmentation.labels, whole.segmentation.labels)
     assert np.array_equal(second.uncertainty, whole.uncertainty)
 
@@ -95,7 +95,7 @@ def test_an_erased_slice_is_refilled_too(desk):
         mask[gone] = True
         draw(desk.host, name, mask, mode="Remove")
     desk.fill()
-    assert desk.effect.outcome.report["slabs"] == [[low, high]]
+    assert desk.effect.outcome.report.slabs == [[low, high]]
     assert gone not in desk.effect.outcome.slices["k"]
     assert desk.previewed()[gone].any()
 

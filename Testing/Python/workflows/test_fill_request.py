@@ -14,6 +14,7 @@ from ACSegLib.commands import load
 from ACSegLib.commands.cli_modules import CLI_MODULES, option_values, parameters
 from ACSegLib.commands.options import OptionInfo, describe_options, from_mapping
 from ACSegLib.errors import InputError
+from ACSegLib.fill_report import FillReport
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 from ACSegLib.workflows import FillOutcome, FillRequest, plan, run
@@ -86,7 +87,7 @@ def trace(monkeypatch: pytest.MonkeyPatch):
             probabilities = {s.id: np.zeros(shape, np.float16) for s in labels.segments if request.probabilities}
             suggested = list(range(request.suggest))
             uncertainty = np.zeros(shape, np.uint8)
-            report: dict[str, Any] = {"warnings": []}
+            report = FillReport("k", {}, [], [], {}, [], "cg", 1.0, 1.0, 1.0, 1e-3, [])
             return FillOutcome(labels, uncertainty, probabilities, report, {}, None, suggested, request)
 
         monkeypatch.setattr("ACSegLib.files.open_volume", noted("open_volume", volume))
@@ -217,7 +218,7 @@ def test_a_refill_and_a_new_clean_up_start_from_the_earlier_fill(filled: FillOut
     edited.labels[10] = edited.labels[8]
     again = run(FillRequest(volume=volume, labels=edited, device="cpu"), previous=filled)
     assert again.refilled == [10]
-    assert again.report["slabs"] == [[8, 10], [10, 12]]
+    assert again.report.slabs == [[8, 10], [10, 12]]
     assert np.array_equal(again.segmentation.labels[10], edited.labels[10])
     cleaned = run(FillRequest(volume=volume, labels=labels, device="cpu", islands=100), previous=filled)
     assert cleaned.refilled == []
@@ -237,7 +238,7 @@ def test_a_request_and_its_outcome_can_travel(filled: FillOutcome) -> None:
     assert all(isinstance(array, np.ndarray) for array in results.values())
     back = FillOutcome.unpack(json.loads(json.dumps(packed)), results, sent)
     assert back.result is None
-    assert back.report == json.loads(json.dumps(kept.report))
+    assert back.report == kept.report
     assert [vars(s) for s in back.segmentation.segments] == [vars(s) for s in kept.segmentation.segments]
     assert np.array_equal(back.segmentation.labels, kept.segmentation.labels)
     assert back.segmentation.geometry == kept.segmentation.geometry

@@ -1,0 +1,68 @@
+"""The report of a fill: a type that loads nothing else, so that a front end can read what another process sends."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FillReport:
+    """Choices made, slices used, cross-validation, iterations, seconds.
+
+    Attributes
+    ----------
+    axis : str
+        Axis with the most labelled slices; slabs and suggestions lie along it.
+    slices : dict
+        Axis -> labelled slices used, from 0.
+    warnings : list of str
+        What a user should know.
+    segments : list of str
+        Names of the segments of the labels.
+    known_voxels : dict
+        Class (names of its segments) -> voxels that were known before the fill.
+    slabs : list of list of int
+        First and last slice of each slab that was solved.
+    solver : str
+    gamma, edge, beta : float
+        Strength of the prior, edge scale in noise levels, and the factor that it makes in the edge weights.
+    tolerance : float
+        Bound on the error of the probabilities.
+    iterations : list of int
+        Of each group of classes in each slab.
+    seconds : float
+    left_out : list of int or None
+        Labelled slices that were left out to choose the settings; None if the settings were given.
+    prior_dice, cross_validation_dice : float or None
+        See `ACSegLib.fill.selection.Choice`.
+    changed_slices : list of int or None
+        After a refill: the slices that differed.
+    """
+
+    axis: str
+    slices: dict[str, list[int]]
+    warnings: list[str]
+    segments: list[str]
+    known_voxels: dict[str, int]
+    slabs: list[list[int]]
+    solver: str
+    gamma: float
+    edge: float
+    beta: float
+    tolerance: float
+    iterations: list[int]
+    seconds: float = 0.0
+    left_out: list[int] | None = None
+    prior_dice: float | None = None
+    cross_validation_dice: float | None = None
+    changed_slices: list[int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values under the keys of the run reports (``--json``)."""
+        values = asdict(self)
+        if self.left_out is None:
+            del values["left_out"], values["prior_dice"]
+        if self.changed_slices is None:
+            del values["changed_slices"]
+        return values
