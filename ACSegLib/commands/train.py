@@ -64,7 +64,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         path="in", default=None, help="CSV table of pairs instead: columns image, labels, set (train or validation)"
     )
     preset: str = option(
-        default="standard",
+        default=TrainRequest.preset,
         help="length of the training and size of the network: quick 5 min, standard 1 h, thorough 8 h",
         choices=LEVELS[1:],
     )
@@ -73,34 +73,41 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     init: str | None = option(
         path="in", default=None, help="model to start from (of ACSeg, or a Biomedisa .h5)", metavar="MODEL"
     )
-    resume: bool = option(default=False, help="continue from MODEL.checkpoint after an interruption")
+    resume: bool = option(default=TrainRequest.resume, help="continue from MODEL.checkpoint after an interruption")
     surface_refinement: bool = option(
         default=False,
         help="also train a refinement network for acseg predict --refine network; this takes half as long again",
     )
-    device: str = option(default="auto", help="where to compute", choices=DEVICES)
+    device: str = option(default=TrainRequest.device, help="where to compute", choices=DEVICES)
     sparse: str = option(
-        default="auto",
+        default=TrainRequest.sparse,
         help="detect the labelled slices (auto), labels are dense (off), or the axis of the labelled slices",
         choices=("auto", "off", "k", "j", "i"),
     )
     missing: str = option(
-        default="background",
+        default=TrainRequest.missing,
         help="what it means if a volume has no segment of a name: it is not present (background), or it is not "
         "labelled (unknown)",
         choices=("background", "unknown"),
     )
-    ignore: str = option(default="ignore", help="name or value of the segment that marks ignored regions")
+    ignore: str = option(default=TrainRequest.ignore, help="name or value of the segment that marks ignored regions")
     validation_part: float = option(
-        default=0.2, help="fraction of the data that is used for validation", minimum=0, maximum=0.9
+        default=TrainRequest.validation_part,
+        help="fraction of the data that is used for validation",
+        minimum=0,
+        maximum=0.9,
     )
     licence: str = option(default="", help="licence of the model, for its model card")
     note: str = option(default="", help="what a user of the model should know, for its model card")
     resample: bool = option(default=False, help="resample labels that are not on the grid of the image")
     force: bool = option(
-        default=False, help="train although there are duplicates, leakage or empty labels", aliases=("insist",)
+        default=TrainRequest.force,
+        help="train although there are duplicates, leakage or empty labels",
+        aliases=("insist",),
     )
-    seed: int = option(default=0, help="seed; the same seed gives the same run on the same device", minimum=0)
+    seed: int = option(
+        default=TrainRequest.seed, help="seed; the same seed gives the same run on the same device", minimum=0
+    )
     augmentation: str | None = option(
         default=None, help="strength of the augmentation; default: that of the preset", choices=LEVELS, advanced=True
     )
@@ -109,41 +116,57 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     base_filters: int | None = option(default=None, help="channels of the finest level", minimum=1, advanced=True)
     levels: int | None = option(default=None, help="levels of the U-Net", minimum=2, maximum=8, advanced=True)
     blocks: str = option(
-        default="auto",
+        default=TrainRequest.blocks,
         help="blocks of the encoder; auto: residual, or those of the model to start from",
         choices=("auto", "plain", "residual"),
         advanced=True,
     )
-    grow: bool = option(default=True, help="start with small patches, and increase them to full size", advanced=True)
+    grow: bool = option(
+        default=TrainRequest.grow, help="start with small patches, and increase them to full size", advanced=True
+    )
     spacing: str = option(
-        default="auto",
+        default=TrainRequest.spacing,
         help="voxel size of the training: chosen from the volumes (auto), no resampling (none), or I,J,K in the unit "
         "of the first volume",
         advanced=True,
     )
     normalisation: str = option(
-        default="volume",
+        default=TrainRequest.normalisation,
         help="normalise intensities with the statistics of each volume, or of all training volumes for "
         "calibrated images (fixed)",
         choices=("volume", "fixed", "none"),
         advanced=True,
     )
-    learning_rate: float = option(default=3e-3, help="maximum learning rate", minimum=1e-7, maximum=1, advanced=True)
-    steps_per_epoch: int = option(default=50, help="steps per epoch", minimum=1, advanced=True)
+    learning_rate: float = option(
+        default=TrainRequest.learning_rate, help="maximum learning rate", minimum=1e-7, maximum=1, advanced=True
+    )
+    steps_per_epoch: int = option(
+        default=TrainRequest.steps_per_epoch, help="steps per epoch", minimum=1, advanced=True
+    )
     patience: int | None = option(
         default=None, help="validations without improvement before stopping; 0: never", minimum=0, advanced=True
     )
     precision: str = option(
-        default="auto",
+        default=TrainRequest.precision,
         help="number type of the computation",
         choices=("auto", "float32", "bfloat16", "float16"),
         advanced=True,
     )
-    deterministic: bool = option(default=True, help="reproducible on a GPU, but slower", advanced=True)
-    compile: bool = option(default=False, help="compile the network on a GPU: slow start, faster steps", advanced=True)
-    devices: int = option(default=1, help="GPUs (or processes on the CPU) to use", minimum=1, advanced=True)
+    deterministic: bool = option(
+        default=TrainRequest.deterministic, help="reproducible on a GPU, but slower", advanced=True
+    )
+    compile: bool = option(
+        default=TrainRequest.compile, help="compile the network on a GPU: slow start, faster steps", advanced=True
+    )
+    devices: int = option(
+        default=TrainRequest.devices, help="GPUs (or processes on the CPU) to use", minimum=1, advanced=True
+    )
     checkpoint_minutes: float = option(
-        default=3.0, help="time between checkpoints", minimum=0.01, unit="minutes", advanced=True
+        default=TrainRequest.checkpoint_minutes,
+        help="time between checkpoints",
+        minimum=0.01,
+        unit="minutes",
+        advanced=True,
     )
     tensorboard: str | None = option(
         path="folder", default=None, help="folder for TensorBoard", metavar="DIR", advanced=True

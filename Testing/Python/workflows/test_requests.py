@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,18 @@ def test_a_trainings_defaults_are_the_options_defaults() -> None:
     options = {info.name: info.default for info in describe_options(load("train").Options)}
     for name in set(vars(request)) - {"cases", "held_out", "model_file", "init"}:
         assert options[name] == (list(request.patch) if name == "patch" else getattr(request, name)), name
+
+
+def test_a_trainings_defaults_are_those_of_its_settings() -> None:
+    from ACSegLib.network.train.settings import TrainingSettings
+
+    request = TrainRequest(cases=[])
+    for field in dataclasses.fields(TrainingSettings):
+        if hasattr(request, field.name) and field.name not in ("tensorboard", "scratch"):
+            asked = getattr(request, field.name)
+            assert asked == field.default, (
+                f"change the default of {field.name} in ACSegLib/network/train/settings.py, too"
+            )
 
 
 def test_a_training_that_names_no_file_writes_none() -> None:
