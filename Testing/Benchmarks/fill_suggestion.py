@@ -1,4 +1,4 @@
-"""Does drawing where `suggest_slices` says reach a Dice with fewer slices than even spacing does?"""
+"""Does labelling where `suggest_slices` says reach a Dice with fewer slices than even spacing does?"""
 
 from __future__ import annotations
 

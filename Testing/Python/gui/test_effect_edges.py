@@ -146,7 +146,7 @@ def shift(scene, volume_node, by=12.5):
 
 
 def test_a_volume_that_alone_is_transformed(desk, scene):
-    """It lies elsewhere than the drawing: a plain message, and no fill of the wrong place."""
+    """It lies elsewhere than the sparse labels: a plain message, and no fill of the wrong place."""
     desk.draw()
     shift(scene, desk.volume)
     desk.effect.onPreview()

@@ -133,8 +133,8 @@ def test_the_simulated_cell_lies_on_its_tomogram(scene):
 
     from ACSegLib.scene import segmentation_from_node
 
-    volume, drawing = simulatedCell(size=32, every=8)
-    drawn = segmentation_from_node(drawing, volume).labels
+    volume, sparse = simulatedCell(size=32, every=8)
+    drawn = segmentation_from_node(sparse, volume).labels
     assert drawn.any()
     assert (drawn.any(axis=(1, 2)).sum()) <= 5
     other = add_volume(np.zeros((2, 2, 2), np.uint8))
