@@ -1,28 +1,30 @@
-"""Requests: what every front end fills in, and one function that does what a request asks for.
+"""Requests: the typed input of every front end, and `run`, which does the work.
 
 The shell, Slicer's CLI modules, `ACSegLogic`, the panels, the effect and the browser each make a request and call
-`run`; what is done for it stands here alone. Workflows take and give volumes and arrays. They open no files and print
-nothing.
+`run`. Workflows take and return volumes and arrays. They open no files and print nothing.
+
+The default of an option is the default of the field here. The shell, the CLI modules and the Python API read it.
 
 >>> from ACSegLib.workflows import FillRequest, run
 >>> request = FillRequest(volume=volume, labels=labels, axis="k", islands=0.1)
 >>> outcome = run(request)
 >>> outcome.segmentation, outcome.report.cross_validation_dice
 
-A front end that has options of a command makes the request from them: ``FillRequest.from_options(volume, labels,
+A front end that has the options of a command makes the request from them: ``FillRequest.from_options(volume, labels,
 options)``. Each field has the name, the meaning and the default of its option.
 
-**Refills.** ``run(request, previous=outcome)`` decides itself whether the whole fill, a refill around the edited
-slices, or nothing but the clean-up is needed. ``protected`` (bool, k, j, i) are voxels that may not be filled.
-``outcome.merged_with(labels, protected)`` shows at once what was drawn meanwhile.
+**Refills.** ``run(request, previous=outcome)`` decides whether a complete fill, a refill around the edited slices,
+or only the postprocessing is needed. ``protected`` (bool, k, j, i) are voxels that may not be filled.
+``outcome.merged_with(labels, protected)`` adds the labels that were made in the meantime.
 
 **To another process and back.** ``message, arrays = request.pack()`` gives JSON values and arrays by name;
-``FillRequest.unpack(message, arrays)`` makes the request there. ``protected`` travels as one array more. The process
+``FillRequest.unpack(message, arrays)`` makes the request there. ``protected`` is sent as one more array. The process
 keeps the outcome, whose ``result`` is the state that a refill starts from, and sends back ``outcome.pack()``; here
 ``FillOutcome.unpack(message, arrays, request)`` makes an outcome without state (``result`` is None). For a refill the
-image need not travel again: ``FillRequest.unpack(message, arrays, previous=kept)`` takes the kept one if `arrays` has
-no "image". Another clean-up is the same request with another ``smooth`` and the kept outcome as `previous`: nothing is
-filled again. Where the state is, ``suggest(outcome, 3)`` names slices to draw next.
+image is not sent again: ``FillRequest.unpack(message, arrays, previous=kept)`` uses the kept image if `arrays` has
+no "image". To change only the postprocessing, send the same request with another ``smooth`` and the kept outcome as
+`previous`: the fill is not repeated. In the process that has the state, ``suggest(outcome, 3)`` names slices to label
+next.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One prediction, whoever asks for it: natively tiled or as Biomedisa does, refined, cleaned."""
+"""One prediction: tiled at native resolution or as in Biomedisa, then refined, then postprocessed."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
 
 
 def _check_refinement(request: PredictRequest) -> None:
-    """Say that a refinement is not to be had before the prediction, not after it."""
+    """Raise an InputError before the prediction if the refinement is not possible."""
     if request.refine == "network":
         from ACSegLib.network.refinement.network import require_refinement_network
 
@@ -194,7 +194,7 @@ def _settings(request: PredictRequest) -> PredictionSettings:
 
 
 def _cleaned(prediction: Prediction, request: PredictRequest, progress: Progress) -> Segmentation:
-    """Clean up as the options ask; without a word of them, fill holes where the training had none."""
+    """Postprocess as the options ask. Without --holes, fill the holes of segments that had none in the training."""
     from ACSegLib.postprocess.cleanup import clean
 
     segmentation = prediction.segmentation
