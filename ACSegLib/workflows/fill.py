@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,7 +132,7 @@ class FillRequest:
         return cls(volume=volume, labels=unpack_segmentation(message["labels"], arrays), **message["settings"])
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class FillOutcome:
     """What a fill gave.
 
@@ -165,8 +165,12 @@ class FillOutcome:
     slices: dict[str, list[int]]
     refilled: list[int] | None
     suggested: list[int]
-    request: FillRequest = field(repr=False)
-    result: FillResult | None = field(default=None, repr=False)
+    request: FillRequest
+    result: FillResult | None = None
+
+    def __repr__(self) -> str:
+        numbers = "; ".join(f"{axis} = {', '.join(map(str, n))}" for axis, n in self.slices.items()) or "none"
+        return f"<FillOutcome: {self.segmentation!r}, labelled slices {numbers}>"
 
     @property
     def labels(self) -> np.ndarray:

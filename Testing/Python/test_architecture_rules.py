@@ -117,7 +117,7 @@ def test_commands_import_heavy_packages_only_when_they_run(path):
 def test_importing_the_library_loads_nothing_heavy():
     heavy = sorted(HEAVY | {"scipy"})
     code = f"import sys, ACSegLib; print(sorted(set({heavy!r}) & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=60)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 

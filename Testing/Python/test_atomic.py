@@ -118,7 +118,9 @@ def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing(tmp_path):
         except FileError as error:
             print(error)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, encoding="utf-8", timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert "cannot write" in done.stdout
     assert "big.nrrd" in done.stdout

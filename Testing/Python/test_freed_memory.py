@@ -33,7 +33,13 @@ print(touched())
 @pytest.mark.skipif(compute._glibc() is None, reason="glibc alone is tuned")
 def test_memory_is_reused_inside_and_given_back_after():
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+        timeout=120,
     )
     before, inner, outer, after = (int(word) for word in done.stdout.split())
     assert max(inner, outer) < before / 10

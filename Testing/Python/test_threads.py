@@ -76,7 +76,9 @@ if __name__ == "__main__":
 def test_forked_processes_compute_what_their_parent_computes(work: str, tmp_path) -> None:
     program = tmp_path / "program.py"
     program.write_text(FORKED.replace("WORK", work))
-    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=240, check=True)
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, encoding="utf-8", timeout=240, check=True
+    )
     here, *there = done.stdout.split()
     assert there == [here] * 3
 

@@ -81,7 +81,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     options = ["-W", "--keep-going", "-q", "-D", "nb_execution_mode=off", "-b", "html"]
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", *options, str(PAGES), str(tmp_path)],
-        capture_output=True, text=True, timeout=280, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, encoding="utf-8", timeout=280, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "acseg" in (tmp_path / "python.html").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ LIGHT = {"", "version", "errors", "jobs", "volume", "geometry", "arrays", "noteb
 
 
 def run(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

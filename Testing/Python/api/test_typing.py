@@ -50,7 +50,7 @@ def test_a_type_checker_knows_results_and_finds_mistakes(tmp_path):
     root = Path(ACSegLib.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", str(tmp_path / "use.py")],
-        capture_output=True, text=True, cwd=root, timeout=280,
+        capture_output=True, text=True, encoding="utf-8", cwd=root, timeout=280,
     )  # fmt: skip
     lines = done.stdout.splitlines()
     revealed = [

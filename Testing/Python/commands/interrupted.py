@@ -36,5 +36,6 @@ def run_interrupted(
         cwd=folder,
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=240,
     )

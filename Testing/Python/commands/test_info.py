@@ -137,7 +137,9 @@ def test_the_module_is_light():
     """Help must come at once: nothing heavy is imported with the command."""
     code = "import sys, ACSegLib.commands.info as m; print([n for n in %r if n in sys.modules])"
     heavy = ["torch", "numba", "SimpleITK", "scipy", "skimage", "h5py", "tifffile", "zarr", "nibabel", "mrcfile"]
-    out = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code % heavy], capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
     assert out.strip() == "[]"
     assert load("info") is info
 

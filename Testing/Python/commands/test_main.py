@@ -25,6 +25,7 @@ def acseg(*arguments, **settings):
         [sys.executable, "-m", "ACSegLib", *map(str, arguments)],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=120,
         **settings,
     )
@@ -117,7 +118,7 @@ def test_a_defect_shows_its_traceback_and_ends_with_1():
         "from ACSegLib.commands.main import main\n"
         "import sys; sys.exit(main(['phantom', '-o', 'never', '--quiet']))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=120)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "boom" in done.stderr
@@ -190,7 +191,7 @@ def test_importing_commands_stays_light():
         "build_parser(None)\n"
         f"print([name for name in {heavy.split()!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
 
 

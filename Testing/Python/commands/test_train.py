@@ -103,6 +103,7 @@ def test_sigterm_keeps_the_state_and_resume_goes_on(data):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     for line in process.stderr:

@@ -214,7 +214,7 @@ def test_a_full_disk_is_told_by_every_writer(tmp_path):
     """
     paths = [str(tmp_path / f"image{ending}") for ending in ENDINGS]
     command = [sys.executable, "-c", textwrap.dedent(code), *paths]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    told = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True).stdout.splitlines()
     assert len(told) == len(paths), told
     for sentence, path in zip(told, paths, strict=True):
         assert sentence.startswith(f"cannot write {path}: ")

@@ -113,6 +113,7 @@ def test_a_common_transform_is_followed(desk, scene):
     assert desk.effect.preview.node is not None, desk.effect.message
     assert desk.effect.preview.node.GetParentTransformNode() is transform
     assert desk.previewed()[11].any()
+    desk.count()
     desk.panel.guide.jump("i", 4)
     yellow = slicer.mrmlScene.GetSingletonNode("Yellow", "vtkMRMLSliceNode")
     assert abs(yellow.GetSliceOffset()) == pytest.approx(abs(4 + 12.5))

@@ -239,7 +239,7 @@ def test_importing_the_modules_is_light_and_needs_no_installed_library(scene, tm
     tests = Path(__file__).resolve().parent.parent
     paths = [str(tests), str(tests / "mrml"), str(tests.parents[1] / "ACSeg" / "ACSegStatistics")]
     command = [sys.executable, "-c", PROBE.format(paths=paths)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     seconds, count, *packages = done.stdout.strip().splitlines()[-1].split()
     assert {name for name in packages if not name.startswith(("ACSeg", "SegmentEditorACSegFill"))} == set()

@@ -16,7 +16,7 @@ PANELS = ("label", "fill", "train", "predict", "measure", "effect")
 def test_every_panel_is_pictured_light_and_dark(scene, tmp_path):
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     command = [sys.executable, str(ROOT / "Testing" / "screenshots.py"), str(tmp_path), "--size", "32", "--dry"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=280)
     assert done.returncode == 0, done.stderr
     for name in PANELS:
         light, dark = (np.asarray(image.open(tmp_path / f"{name}{e}.png").convert("L")) for e in ("", "-dark"))

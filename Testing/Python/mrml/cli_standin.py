@@ -77,6 +77,7 @@ def run_script(script, *arguments, cwd=None, **environment):
         [sys.executable, str(script), *map(str, arguments)],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=280,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         cwd=cwd,

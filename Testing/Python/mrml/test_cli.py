@@ -258,6 +258,7 @@ def run_isolated(script, *arguments, cwd):
         [sys.executable, "-I", "-c", code],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=240,
         cwd=cwd,
         env=environment,

@@ -26,7 +26,9 @@ def cmake(*arguments, check=True):
     program = shutil.which("cmake")
     if program is None:
         pytest.skip("cmake is not installed (.ci/setup installs it)")
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        [program, *map(str, arguments)], capture_output=True, text=True, encoding="utf-8", timeout=240, check=False
+    )
     if check:
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done
@@ -140,6 +142,7 @@ def test_library_is_importable_from_the_tree(trees, tree):
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         env=environment,
         cwd=folder.parent,
         timeout=120,
@@ -157,6 +160,7 @@ def test_cli_module_runs_from_the_tree(trees, tree):
         [sys.executable, str(folder / "ACSegMeasure.py"), "--help"],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         env=environment,
         cwd=folder,
         timeout=120,
@@ -171,6 +175,7 @@ def test_self_tests_are_registered(trees):
         [shutil.which("ctest") or "ctest", "-N", "--test-dir", str(trees[0])],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=120,
         check=False,
     )

@@ -106,7 +106,13 @@ def test_screenshots_of_the_index_are_in_the_tree():
 def test_repository_is_small():
     """At most 100 MB with history, as the Index demands."""
     done = subprocess.run(
-        ["git", "count-objects", "-v"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+        ["git", "count-objects", "-v"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        timeout=60,
+        check=False,
     )
     if done.returncode:
         pytest.skip("not a git checkout")

@@ -111,6 +111,7 @@ def test_shell(folders):
         env=environment,
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=280,
         check=False,
     )

@@ -290,7 +290,9 @@ def test_the_process_ends_with_its_front_end(tmp_path, how):
     root = str(Path(client.__file__).resolve().parents[2])
     then = "time.sleep(600)" if how == "killed" else "sys.exit()"
     code = FRONT_END.format(paths=[root], lab=LAB, folder=str(tmp_path), then=then)
-    front_end = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    front_end = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     number, *folders = front_end.stdout.readline().split()
     worker = psutil.Process(int(number))
     if how == "killed":

@@ -24,6 +24,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         )
         line = request if isinstance(request, str) else json.dumps(request)
         self.process.stdin.write(line + "\n")
@@ -143,7 +144,12 @@ def test_bad_requests_end_in_one_sentence(worker, tmp_path, monkeypatch, request
 
 def test_a_front_end_that_closes_at_once_is_no_crash(worker):
     process = subprocess.run(
-        [sys.executable, "-m", "ACSegLib.worker"], input="", capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "ACSegLib.worker"],
+        input="",
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
     )
     assert process.returncode == 2
     assert json.loads(process.stdout)["event"] == "error"
@@ -173,6 +179,7 @@ def test_a_worker_ends_itself_and_leaves_no_half_written_file(tmp_path):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     )
     options = {"inputs": ["x.seg.nrrd"], "output": "t.csv"}
     process.stdin.write(json.dumps({"command": "measure", "options": options}) + "\n")

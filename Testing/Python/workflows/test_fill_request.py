@@ -258,3 +258,10 @@ def test_probabilities_travel_by_segment(filled: FillOutcome) -> None:
         s.id: np.float16 for s in filled.segmentation.segments
     }
     assert len(back.suggested) == 1
+
+
+def test_an_outcome_describes_itself_in_one_line():
+    text = repr(run(FillRequest(volume=ball()[0], labels=ball()[1], gamma=1.0)))
+    assert "labelled slices k = " in text
+    assert len(text) < 300
+    assert "\n" not in text

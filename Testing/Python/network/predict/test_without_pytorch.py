@@ -107,7 +107,12 @@ def test_acseg_predict_works_where_pytorch_is_not_installed(tmp_path):
         print("codes", codes, file=sys.stderr)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, cwd=tmp_path, timeout=240
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        timeout=240,
     )
     assert "codes [0, 0, 0, 2]" in done.stderr, done.stderr
     assert "pip install 'acseg[network]'" in done.stderr
