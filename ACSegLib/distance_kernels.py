@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ACSegLib.compiled import compiled
 
-@numba.njit(cache=True, nogil=True)
+
+@compiled()
 def plane_distance(
     target: np.ndarray,
     step_j: float,
@@ -59,7 +60,7 @@ def plane_distance(
             row_states[k, j] = 0 if count == 0 else 2 if count == columns else 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _row_distance(target: np.ndarray, step: np.float32, cap: np.float32, out: np.ndarray) -> int:
     """Squared distance along a row, at most `cap`; 0 if the row has no set voxel, 2 if all are set, else 1."""
     columns = len(target)
@@ -84,7 +85,7 @@ def _row_distance(target: np.ndarray, step: np.float32, cap: np.float32, out: np
     return 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def near_planes(
     squared: np.ndarray,
     row_states: np.ndarray,

@@ -8,18 +8,17 @@ number.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ACSegLib.compiled import FAST_MATH, compiled
 from ACSegLib.threads import spread
 
-#: How the loops are compiled; the code is cached next to this file, or in the user's cache folder.
-_JIT: Any = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, boundscheck=False)
+#: How the loops are compiled.
+_loop = compiled(fastmath=set(FAST_MATH), boundscheck=False)
 
 
-@njit(**_JIT)
+@_loop
 def _scale_clip(begin, end, image, low, high, out):
     _nk, nj, ni = image.shape
     factor = np.float32(1.0 / (high - low))
@@ -36,7 +35,7 @@ def scale_clip(image, low, high, out):
     spread(_scale_clip, len(image), image, low, high, out)
 
 
-@njit(**_JIT)
+@_loop
 def _smooth_across(begin, end, source, out, weights):
     """Convolve along the first axis, rows begin..end-1 of all planes taken together."""
     nk, nj, ni = source.shape
@@ -52,7 +51,7 @@ def _smooth_across(begin, end, source, out, weights):
                 line[i] += w * (source[below, j, i] + source[above, j, i])
 
 
-@njit(**_JIT)
+@_loop
 def _smooth_planes(begin, end, source, out, weights_j, weights_i):
     """Convolve along rows and columns of planes begin..end-1."""
     _, nj, ni = source.shape
@@ -91,7 +90,7 @@ def smooth(source, scratch, out, weights_k, weights_j, weights_i):
     spread(_smooth_planes, len(source), scratch, out, weights_j, weights_i)
 
 
-@njit(**_JIT)
+@_loop
 def _pool(begin, end, source, fk, fj, fi, out):
     nk, nj, ni = source.shape
     for k in range(begin, end):
@@ -112,7 +111,7 @@ def pool(source, fk, fj, fi, out):
     spread(_pool, len(out), source, fk, fj, fi, out)
 
 
-@njit(**_JIT)
+@_loop
 def _third(s):
     """cos(2/3 acos(s)) for 0 <= s <= 1, to 3e-6: a polynomial, so that the loops around it stay vectors."""
     c = np.float32(-0.019134322) + s * np.float32(0.004154024)
@@ -120,7 +119,7 @@ def _third(s):
     return np.float32(0.5000027) + s * (np.float32(0.57723104) + s * c)
 
 
-@njit(**_JIT)
+@_loop
 def _eigenvalues(a, b, c, d, e, f):
     """Eigenvalues, descending, of the symmetric matrix [[a, d, e], [d, b, f], [e, f, c]] (Smith 1961)."""
     mean = (a + b + c) / np.float32(3.0)
@@ -138,7 +137,7 @@ def _eigenvalues(a, b, c, d, e, f):
     return first, np.float32(3.0) * mean - first - last, last
 
 
-@njit(**_JIT)
+@_loop
 def _derivatives_at(lines, i0, i, i1, ik, ij, ii, out):
     """Gradient magnitude and Hessian eigenvalues at voxel i of a row; its neighbours along the row are i0 and i1."""
     k0j0, k0j, k0j1, kj0, kj, kj1, k1j0, k1j, k1j1 = lines
@@ -158,7 +157,7 @@ def _derivatives_at(lines, i0, i, i1, ik, ij, ii, out):
     out[3, i] = e3
 
 
-@njit(**_JIT)
+@_loop
 def _derivatives(image, k, j, ik, ij, ii, out):
     """Gradient magnitude and Hessian eigenvalues of the row (k, j) into out (4, I); ik, ij, ii are inverse spacings."""
     nk, nj, ni = image.shape
@@ -174,7 +173,7 @@ def _derivatives(image, k, j, ik, ij, ii, out):
     _derivatives_at(lines, max(ni - 2, 0), ni - 1, ni - 1, ik, ij, ii, out)
 
 
-@njit(**_JIT)
+@_loop
 def _texture(begin, end, image, inverse_spacing, out):
     _nk, nj, ni = image.shape
     ik, ij, ii = inverse_spacing[0], inverse_spacing[1], inverse_spacing[2]
@@ -191,13 +190,13 @@ def texture(image, inverse_spacing, out):
     spread(_texture, len(image), image, inverse_spacing, out)
 
 
-@njit(**_JIT)
+@_loop
 def _soft(value):
     """A cheap sigmoid from -1 to 1."""
     return value / (np.float32(1.0) + abs(value))
 
 
-@njit(**_JIT)
+@_loop
 def _coarse_row(level, factors, k, j, ni, out, first):
     """Interpolate every feature of a coarse level (F, K, J, I) linearly along the row (k, j) of the full grid."""
     count, lk, lj, li = level.shape
@@ -230,7 +229,7 @@ def _coarse_row(level, factors, k, j, ni, out, first):
             out[first + f, i] = line[i0] * (one - t) + line[i0 + 1] * t
 
 
-@njit(**_JIT)
+@_loop
 def _row_features(k, j, image, distances, margin, out):
     """Fill the feature rows (F, I) of row j in plane k of the slab; `distances` (S, J, I) are those of the plane."""
     edges, fine, top, inverse_spacing, levels, factors = image
@@ -256,7 +255,7 @@ def _row_features(k, j, image, distances, margin, out):
         row += 2
 
 
-@njit(**_JIT)
+@_loop
 def _layer(weights, bias, x, out, rectify):
     """out = weights @ x + bias along a row of voxels, optionally rectified."""
     ni, inputs = x.shape[1], weights.shape[1]
@@ -280,7 +279,7 @@ def _layer(weights, bias, x, out, rectify):
                 line[i] = max(line[i], np.float32(0.0))
 
 
-@njit(**_JIT)
+@_loop
 def _plane_features(begin, end, plane, image, shape, out):
     distances, margin = shape
     for j in range(begin, end):
@@ -296,7 +295,7 @@ def plane_features(plane, image, shape, out):
     spread(_plane_features, out.shape[1], plane, image, (shape[0][0], shape[1]), out)
 
 
-@njit(**_JIT)
+@_loop
 def _softmax(scores, out):
     """Probabilities (G, I), into out, from scores (G, I), which are overwritten."""
     groups, ni = scores.shape
@@ -312,7 +311,7 @@ def _softmax(scores, out):
             out[g, i] = scores[g, i] / total
 
 
-@njit(**_JIT)
+@_loop
 def _group_probabilities(begin, end, first, image, shape, layers, out):
     distances, margin = shape
     w1, b1, w2, b2, w3, b3 = layers

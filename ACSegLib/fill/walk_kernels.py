@@ -7,21 +7,20 @@ rows, in a fixed order, so results do not depend on the number of cores.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ACSegLib.compiled import FAST_MATH, compiled
 from ACSegLib.threads import spread
 
 #: Rows are dealt out in this many blocks; a constant, so that sums are the same on any number of cores.
 BLOCKS = 64
 
-#: How the loops are compiled; the code is cached next to this file, or in the user's cache folder.
-_JIT: Any = dict(cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, boundscheck=False)
+#: How the loops are compiled.
+_loop = compiled(fastmath=set(FAST_MATH), boundscheck=False)
 
 
-@njit(**_JIT)
+@_loop
 def _edge_weights(begin, end, image, valid, beta, axis_weights, floor, weights):
     wk, wj, wi = weights
     nk, nj, ni = image.shape
@@ -54,7 +53,7 @@ def edge_weights(image, valid, beta, axis_weights, floor, weights):
     spread(_edge_weights, image.shape[0] * image.shape[1], image, valid, beta, axis_weights, floor, weights)
 
 
-@njit(**_JIT)
+@_loop
 def _start_system(begin, end, weights, gamma, seeds, prior, x, scale, residual):
     wk, wj, wi = weights
     nk, nj, ni = seeds.shape
@@ -100,7 +99,7 @@ def start_system(weights, gamma, seeds, prior, x, scale, residual):
     spread(_start_system, seeds.shape[0] * seeds.shape[1], weights, gamma, seeds, prior, x, scale, residual)
 
 
-@njit(**_JIT)
+@_loop
 def _scale_weights(begin, end, weights, scale):
     wk, wj, wi = weights
     nk, nj, ni = scale.shape
@@ -121,7 +120,7 @@ def scale_weights(weights, scale):
     spread(_scale_weights, scale.shape[0] * scale.shape[1], weights, scale)
 
 
-@njit(**_JIT)
+@_loop
 def _multiply(begin, end, weights, p, active, out, sums):
     wk, wj, wi = weights
     count, nk, nj, ni = p.shape
@@ -162,7 +161,7 @@ def multiply(weights, p, active, out, sums):
     spread(_multiply, BLOCKS, weights, p, active, out, sums)
 
 
-@njit(**_JIT)
+@_loop
 def _step(begin, end, alpha, search, active, x, residual, sums):
     p, product = search
     count, nk, nj, ni = p.shape
@@ -190,7 +189,7 @@ def step(alpha, search, active, x, residual, sums):
     spread(_step, BLOCKS, alpha, search, active, x, residual, sums)
 
 
-@njit(**_JIT)
+@_loop
 def _renew_direction(begin, end, beta, residual, active, p):
     count, _nk, nj, _ = p.shape
     for row in range(begin, end):
@@ -208,7 +207,7 @@ def renew_direction(beta, residual, active, p):
     spread(_renew_direction, p.shape[1] * p.shape[2], beta, residual, active, p)
 
 
-@njit(**_JIT)
+@_loop
 def _largest_residual(begin, end, residual, scale, out):
     count, nk, nj, ni = residual.shape
     rows = nk * nj
@@ -229,7 +228,7 @@ def largest_residual(residual, scale, out):
     spread(_largest_residual, BLOCKS, residual, scale, out)
 
 
-@njit(**_JIT)
+@_loop
 def _add_scaled(begin, end, correction, scale, x):
     count, _nk, nj, ni = x.shape
     for row in range(begin, end):
@@ -245,7 +244,7 @@ def add_scaled(correction, scale, x):
     spread(_add_scaled, x.shape[1] * x.shape[2], correction, scale, x)
 
 
-@njit(**_JIT)
+@_loop
 def _merge_best(begin, end, probabilities, prior, share, seeds, classes, leading, rest):
     best, best_value, second = leading
     count, _nk, nj, ni = probabilities.shape

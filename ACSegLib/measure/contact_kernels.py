@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ACSegLib.compiled import compiled
 
-@numba.njit(cache=True, nogil=True)
+
+@compiled()
 def contacts(
     mask: np.ndarray, labels: np.ndarray, offsets: np.ndarray, areas: np.ndarray, first: int, last: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +49,7 @@ def contacts(
     return np.array(found, np.int64), np.array(touched, np.float64)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _columns_near(mask: np.ndarray, k: int, j: int, close: np.ndarray) -> bool:
     """Whether the nine rows about (k, j) hold a set voxel, and for each column (`close`) whether one is there."""
     planes, rows, columns = mask.shape

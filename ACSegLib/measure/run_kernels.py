@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ACSegLib.compiled import compiled
 
-@numba.njit(cache=True, nogil=True)
+
+@compiled()
 def count_runs(mask: np.ndarray, counts: np.ndarray) -> None:
     """Runs of set voxels in each row: `mask` is bool (k, j, i), `counts` int64 (k, j)."""
     planes, rows, columns = mask.shape
@@ -21,7 +22,7 @@ def count_runs(mask: np.ndarray, counts: np.ndarray) -> None:
             counts[k, j] = count
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def find_runs(mask: np.ndarray, first: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> None:
     """Write where each row's runs start and stop (int32), from the row's place in `first` (k, j) on."""
     planes, rows, columns = mask.shape
@@ -41,7 +42,7 @@ def find_runs(mask: np.ndarray, first: np.ndarray, starts: np.ndarray, stops: np
                 stops[place] = columns
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _root(parents: np.ndarray, run: int) -> int:
     while parents[run] != run:
         parents[run] = parents[parents[run]]
@@ -49,7 +50,7 @@ def _root(parents: np.ndarray, run: int) -> int:
     return run
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _join_rows(
     parents: np.ndarray, starts: np.ndarray, stops: np.ndarray, a: int, a_end: int, b: int, b_end: int, slack: int
 ) -> None:
@@ -68,7 +69,7 @@ def _join_rows(
             b += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def unite_runs(
     first: np.ndarray, starts: np.ndarray, stops: np.ndarray, height: int, slack: np.ndarray
 ) -> tuple[np.ndarray, int]:
@@ -109,7 +110,7 @@ def unite_runs(
     return parts, count
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def describe_parts(
     rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, parts: np.ndarray, height: int, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -128,14 +129,14 @@ def describe_parts(
     return sizes, boxes
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def paint_labels(rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, parts: np.ndarray, out: np.ndarray) -> None:
     """Write each run's part, counted from 1, into `out`, int32 (rows, columns)."""
     for run in range(len(starts)):
         out[rows[run], starts[run] : stops[run]] = parts[run] + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def paint_part(
     rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, height: int, k: int, j: int, i: int, out: np.ndarray
 ) -> None:

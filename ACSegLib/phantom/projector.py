@@ -8,8 +8,8 @@ doi:10.1109/TMI.1982.4307572.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ACSegLib.compiled import compiled
 from ACSegLib.threads import spread
 
 
@@ -33,7 +33,7 @@ def project(image: np.ndarray, angles: np.ndarray, detectors: int) -> np.ndarray
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _project(begin: int, end: int, image: np.ndarray, angles: np.ndarray, out: np.ndarray) -> None:
     rows, columns, depth = image.shape
     detectors = out.shape[1]
@@ -77,7 +77,7 @@ def back_project(sinogram: np.ndarray, angles: np.ndarray, rows: int, columns: i
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _back_project(begin: int, end: int, sinogram: np.ndarray, angles: np.ndarray, out: np.ndarray) -> None:
     views, detectors, depth = sinogram.shape
     rows, columns = out.shape[:2]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
+from ACSegLib.compiled import compiled
 from ACSegLib.threads import spread
 
-_JIT: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False}
+_loop = compiled(boundscheck=False)
 
 #: Voxels that vote with one pair of scratch arrays.
 _BLOCK = 4096
 
 
-@njit(**_JIT)
+@_loop
 def _mark_near_boundaries(begin, end, labels, ball, near):
     nk, nj, ni = labels.shape
     for k in range(begin, end):
@@ -43,7 +41,7 @@ def mark_near_boundaries(labels, ball, near):
     spread(_mark_near_boundaries, len(labels), labels, ball, near)
 
 
-@njit(**_JIT)
+@_loop
 def _find_cores(begin, end, labels, ball, voxels, near):
     nk, nj, ni = labels.shape
     for m in range(begin, end):
@@ -65,7 +63,7 @@ def find_cores(labels, ball, voxels, near):
     spread(_find_cores, voxels.size, labels, ball, voxels, near)
 
 
-@njit(**_JIT)
+@_loop
 def _find_thin(begin, end, labels, ball, voxels, near, thin):
     nk, nj, ni = labels.shape
     for m in range(begin, end):
@@ -87,7 +85,7 @@ def find_thin(labels, ball, voxels, near, thin):
     spread(_find_thin, voxels.size, labels, ball, voxels, near, thin)
 
 
-@njit(**_JIT)
+@_loop
 def _vote(begin, end, labels, window, weights, voxels, result):
     nk, nj, ni = labels.shape
     for b in range(begin, end):

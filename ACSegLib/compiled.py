@@ -1,0 +1,47 @@
+"""Compiles loops with numba, and keeps the machine code on the disk where that is possible."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+#: Sums may be reordered; NaN and infinities keep their meaning where a loop tests for them.
+FAST_MATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
+
+_told = False
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Give a decorator that compiles a function without the interpreter's lock (``numba.njit``).
+
+    The machine code is cached beside the source, or in the user's cache folder. Neither exists in a read-only
+    installation for a user without a home: the function is then compiled anew in every process, and the log says so.
+
+    Parameters
+    ----------
+    **options
+        Of ``numba.njit``, apart from ``cache`` and ``nogil``.
+    """
+    import numba
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(cache=True, nogil=True, **options)(function)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+            _tell()
+            return numba.njit(nogil=True, **options)(function)
+
+    return decorate
+
+
+def _tell() -> None:
+    global _told
+    if not _told:
+        _told = True
+        logging.getLogger("ACSeg").warning(
+            "compiled loops cannot be kept on the disk, so that they are compiled anew in every process (about 20 s); "
+            "set NUMBA_CACHE_DIR to a folder that you can write to."
+        )
