@@ -205,7 +205,7 @@ def test_bad_designs_say_why(study):
         learning_curve.run(options(study, counts=[9]), Progress())
     chosen = options(study, counts=[1])
     chosen.test_images, chosen.test_labels = chosen.images, str(study / "train/labels")
-    with pytest.raises(InputError, match="both a training and a test image"):
+    with pytest.raises(InputError, match="both a training image and a test image"):
         learning_curve.run(chosen, Progress())
     with pytest.raises(InputError, match="--simulate"):
         learning_curve.run(learning_curve.Options(output=str(study / "out")), Progress())

@@ -34,7 +34,7 @@ def test_results_compare_with_the_truth(scans):
     found = open_segmentation(scans / "otsu/c0.seg.nrrd")
     assert found.geometry.origin == (100, -50, 0)
     scores = compare.run(compare.Options(str(scans / "otsu/c1.seg.nrrd"), str(scans / "truth/c1.seg.nrrd")), Progress())
-    assert scores["summary"][0]["dice"]["mean"] > 0.93
+    assert scores.summary[0]["dice"]["mean"] > 0.93
 
 
 def test_a_bad_image_is_listed_and_the_other_done(scans):
@@ -128,4 +128,4 @@ def test_a_box_prompted_model_is_scored_on_its_slice(scans, box_model):
     found = [str(scans / "sam/c0.seg.nrrd"), str(scans / "truth/c0.seg.nrrd")]
     scores = compare.run(compare.Options(*found, slice="k"), Progress())
     disc = int(truth.labels[10].sum())
-    assert scores["summary"][0]["dice"]["mean"] == pytest.approx(2 * disc / (disc + 12 * 12))
+    assert scores.summary[0]["dice"]["mean"] == pytest.approx(2 * disc / (disc + 12 * 12))
