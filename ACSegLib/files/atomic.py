@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ from ACSegLib.errors import FileError
 _open: set[Path] = set()
 #: Bytes that a file's name may have on every system that ACSeg runs on.
 _MAX_NAME_BYTES = 255
-_REMOVALS = 10
+#: How often the removal of a folder is tried, and the pause between, in seconds: threads may still write to it.
+_REMOVALS, _PAUSE = 20, 0.05
 
 
 def require_writable_folder(path: str | os.PathLike[str]) -> Path:
@@ -87,8 +89,10 @@ def _replace(temporary: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    for _ in range(_REMOVALS):  # on a full disk, threads of Zarr may still be writing chunks
+    for attempt in range(_REMOVALS):  # on a full disk, threads of Zarr may still be writing chunks
         if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
             return
+        if attempt:
+            time.sleep(_PAUSE)
         shutil.rmtree(path, ignore_errors=True)
