@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -24,6 +25,7 @@ from typing import Any, ClassVar
 from ACSegLib.commands.run_report import Results, to_json
 from ACSegLib.compute import threads
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
+from ACSegLib.files.atomic import discard_open_outputs
 from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
 from ACSegLib.version import __version__
@@ -257,6 +259,16 @@ def _start_worker(cancel: Any, share: int) -> None:
     # Read by ITK, torch and numba as they are loaded, which no worker has done yet.
     for variable in ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, str(share))
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process once the one that started it is gone, however it ended."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    discard_open_outputs()
+    os._exit(1)
 
 
 def _in_worker(item: Item, work: Work, settings: Any) -> Outcome:

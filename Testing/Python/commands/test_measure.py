@@ -244,6 +244,34 @@ def test_a_killed_run_goes_on_and_gives_the_same_table(tmp_path):
     assert output.read_text() == fresh.read_text()
 
 
+def test_workers_end_after_their_parent_was_killed(tmp_path):
+    import psutil
+
+    folder = write_folder(tmp_path / "results", 200)
+    journal = batch.journal_path(tmp_path / "t.csv")
+    command = [
+        sys.executable,
+        "-m",
+        "ACSegLib",
+        "measure",
+        str(folder),
+        "-o",
+        str(tmp_path / "t.csv"),
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while (not journal.exists() or journal.read_text().count("\n") < 2) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    _gone, left = psutil.wait_procs(workers, timeout=60)
+    assert not left
+
+
 def test_cancel_stops_the_workers_and_keeps_what_is_done(tmp_path):
     folder = write_folder(tmp_path / "results", 8)
     seen = []
