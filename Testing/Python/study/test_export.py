@@ -33,7 +33,7 @@ def test_every_figure_is_written_with_its_data(tmp_path):
     rows = read_table(folder / "01-volume-per-group.csv")
     assert [(r["group"], r["volume, µm³"]) for r in rows] == [(g, v) for g, vs in VALUES.items() for v in vs]
     (tmp_path / "file").touch()
-    with pytest.raises(FileError, match="choose another for --figures"):
+    with pytest.raises(FileError, match="choose another folder for --figures"):
         write_figures(StudyReport("t"), tmp_path / "file" / "figures")
 
 
