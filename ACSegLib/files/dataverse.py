@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
-import urllib.error
+import re
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -64,12 +65,12 @@ class Dataverse:
             with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:
                 listing = json.load(answer)
             rows = listing["data"]["latestVersion"]["files"]
-            found = [_remote(row["dataFile"]) for row in rows]
+            files = [_remote(row["dataFile"]) for row in rows]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FileError(
                 f"the file list of {self.dataset} could not be read from {self.server}: {error}."
             ) from error
-        return sorted(found, key=lambda f: f.name.lower())
+        return sorted(files, key=lambda f: f.name.lower())
 
     def download(self, file: RemoteFile, folder: Path, progress: Progress | None = None) -> Path:
         """Download a file, whole and checked, or take the one that is there already.
@@ -80,7 +81,7 @@ class Dataverse:
             If the download fails, or its checksum is not the listed one; then no file is left behind.
         """
         progress = progress or Progress()
-        target = folder / Path(file.name).name
+        target = folder / _safe_name(file)
         progress(0.0, f"looking for {target.name}")
         if target.exists() and _matches(target, file):
             return target
@@ -93,11 +94,19 @@ class Dataverse:
                     while block := answer.read(_BLOCK):
                         stream.write(block)
                         done += len(block)
+                        if done > file.size:
+                            raise FileError(
+                                f"{target.name} is longer than the {file.size} bytes that {self.server} lists; the "
+                                "download was stopped."
+                            )
                         progress(done / max(file.size, 1), f"downloading {target.name}")
-            except urllib.error.URLError as error:
-                raise FileError(f"{file.name} could not be downloaded from {self.server}: {error.reason}.") from error
+            except FileError:
+                raise
+            except (OSError, http.client.HTTPException) as error:
+                reason = getattr(error, "reason", error)
+                raise FileError(f"{target.name} could not be downloaded from {self.server}: {reason}.") from error
             if not _matches(temporary, file):
-                raise FileError(f"{file.name} arrived damaged (its {file.algorithm} checksum differs); try again.")
+                raise FileError(f"{target.name} arrived damaged (its {file.algorithm} checksum differs); try again.")
         return target
 
 
@@ -134,11 +143,27 @@ def fetch_pair(
 
 def _remote(row: dict[str, Any]) -> RemoteFile:
     checksum = row.get("checksum") or {"type": "MD5", "value": row["md5"]}
+    _algorithm(checksum["type"])
     return RemoteFile(int(row["id"]), row["filename"], int(row["filesize"]), checksum["type"], checksum["value"])
 
 
+def _safe_name(file: RemoteFile) -> str:
+    """The last part of a server's name, without what no system allows in names of files."""
+    name = re.split(r"[/\\]", file.name)[-1]
+    name = re.sub(r'[\x00-\x1f\x7f<>:"|?*]', "_", name).strip(" .")
+    return name or f"file-{file.identifier}"
+
+
+def _algorithm(name: str) -> str:
+    """The name by which `hashlib` knows a checksum of Dataverse: MD5, SHA-1, SHA-256 or SHA-512."""
+    algorithm = name.lower().replace("-", "")
+    if algorithm not in ("md5", "sha1", "sha256", "sha512"):
+        raise ValueError(f"unknown checksum {name!r}")
+    return algorithm
+
+
 def _matches(path: Path, file: RemoteFile) -> bool:
-    digest = hashlib.new(file.algorithm.lower().replace("-", ""))
+    digest = hashlib.new(_algorithm(file.algorithm), usedforsecurity=False)
     with open(path, "rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
