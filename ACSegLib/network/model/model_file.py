@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT_NAME, FORMAT_VERSION = "acseg-model", 1
+#: Number of label values, 0 included, that files of labels can hold.
+MAX_VALUES = 1 << 32
 METADATA_KEY = "acseg"
 SUFFIX = ".acseg"
 #: Bytes of a header; a longer one is no header, or made to exhaust the memory.
@@ -220,7 +222,7 @@ def read_card(path: str | os.PathLike[str]) -> Model:
     """
     header = _read_metadata(Path(path))
     version = header.get("version")
-    if header.get("format") != FORMAT_NAME or not isinstance(version, int):
+    if header.get("format") != FORMAT_NAME or not isinstance(version, int) or version < 1:
         raise FileError(f"{path} is not a model file of ACSeg; choose a file that 'acseg train' wrote.")
     if version > FORMAT_VERSION:
         raise FileError(
@@ -261,6 +263,8 @@ def _model(header: Mapping[str, Any]) -> Model:
     segments = [_segment(row) for row in header["segments"]]
     if len({segment.value for segment in segments}) < len(segments):
         raise ValueError("two segments have one value")
+    if not all(0 < segment.value < MAX_VALUES for segment in segments):
+        raise ValueError(f"values of segments must be 1 to {MAX_VALUES - 1}")
     if spec.segment_count != len(segments):
         raise ValueError(f"{len(segments)} segments for {spec.segment_count} outputs")
     return Model(spec, {}, segments, Preprocessing.from_json(preprocessing), spacing, header["unit"], card)

@@ -36,6 +36,8 @@ SPACING_TOLERANCE = 0.02
 DEFAULT_PATCH = (64, 64, 64)
 #: Voxels of an image that its statistics are measured on.
 _SAMPLE_VOXELS = 4_000_000
+#: Voxels along an axis that no image reaches; a model file that asks for more is damaged.
+MAX_SIDE = 65536
 _KINDS = ("volume", "fixed", "none", "matched")
 
 
@@ -78,7 +80,7 @@ class Normalisation:
     Raises
     ------
     InputError
-        If the kind is unknown, or "fixed" has no statistics.
+        If the kind is unknown, "fixed" has no statistics, or the percentiles are none.
     """
 
     kind: str = "volume"
@@ -91,6 +93,9 @@ class Normalisation:
             raise InputError(f"normalisation must be volume, fixed or none, not {self.kind!r}; or update ACSeg.")
         if self.kind == "fixed" and self.statistics is None:
             raise InputError("fixed normalisation needs the statistics of the training volumes.")
+        low, high = self.percentiles
+        if not 0 <= low < high <= 100:
+            raise InputError(f"percentiles must be 0 to 100, the lower one first, not {low} and {high}.")
 
     def to_json(self) -> dict[str, Any]:
         """Give the object that a model file holds."""
@@ -172,6 +177,12 @@ class Preprocessing:
     thin_threshold: float | None = None
     without_holes: tuple[str, ...] | None = None
     biomedisa: BiomedisaPreprocessing | None = None
+
+    def __post_init__(self) -> None:
+        sides = {"patch_size": self.patch_size or DEFAULT_PATCH, "longest_side": (self.longest_side or 1,)}
+        for name, values in {**sides, "mean_side": (self.mean_side or 1,)}.items():
+            if not all(1 <= value <= MAX_SIDE for value in values):
+                raise InputError(f"{name} must be 1 to {MAX_SIDE} voxels, not {getattr(self, name)}.")
 
     @property
     def patch(self) -> tuple[int, int, int]:

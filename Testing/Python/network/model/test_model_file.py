@@ -108,6 +108,36 @@ def test_bad_header(tmp_path, model, change, message):
 
 
 @pytest.mark.parametrize(
+    ("entries", "value"),
+    [
+        (("preprocessing", "patch_size"), [64, -1, 64]),
+        (("preprocessing", "patch_size"), [64, 64, 10**9]),
+        (("preprocessing", "longest_side"), -3),
+        (("preprocessing", "mean_side"), 1e308),
+        (("preprocessing", "mean_side"), float("nan")),
+        (("preprocessing", "mean_side"), "x"),
+        (("preprocessing", "normalisation"), {"kind": "volume", "percentiles": [99, 1]}),
+        (("preprocessing", "normalisation"), {"kind": "volume", "percentiles": [-1, 101]}),
+        (("segments", 0, "value"), 1e308),
+        (("segments", 0, "value"), 0),
+        (("version",), -1),
+    ],
+)
+def test_absurd_numbers_of_a_header_are_refused(tmp_path, model, entries, value):
+    path = tmp_path / "m.acseg"
+    save_model(model, path)
+
+    def change(header):
+        for entry in entries[:-1]:
+            header = header[entry]
+        header[entries[-1]] = value
+
+    rewrite(path, change)
+    with pytest.raises(FileError, match=r"m\.acseg"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
     "header",
     [
         "5",
