@@ -16,7 +16,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.preprocessing import apply_statistics, shape_at, statistics_for
-from ACSegLib.network.predict.job import run_as_it_lies, run_turned
+from ACSegLib.network.predict.job import run_canonical, run_in_tiles
 from ACSegLib.network.predict.plane_sink import assemble
 from ACSegLib.network.predict.settings import PredictionSettings
 from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
@@ -99,7 +99,7 @@ def predict(
     def normalise(array: np.ndarray) -> np.ndarray:
         return direction * apply_statistics(array, statistics)
 
-    run = run_turned if model.preprocessing.canonical_axes and settings.resample else run_as_it_lies
+    run = run_canonical if model.preprocessing.canonical_axes and settings.resample else run_in_tiles
     job, sink, backend, tiling = run(volume.array, grid, model, settings, normalise, stages.predict, notes)
     report = {
         "backend": backend.name,
@@ -111,7 +111,7 @@ def predict(
         "working_shape": list(grid.shape),
         "region_shape": list(grid.box_shape),
         "resampled": grid.resampled,
-        "mirrored": settings.tta or run is run_turned,
+        "mirrored": settings.tta or run is run_canonical,
         "thin_threshold": job.thin,
         "voxels": int(np.prod(grid.box_shape)),
         "estimated_memory_bytes": job.estimate(tiling, backend.name),
