@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+
+from ACSegLib.json_values import Json
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FillReport:
     cross_validation_dice: float | None = None
     changed_slices: list[int] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Plain values under the keys of the run reports (``--json``)."""
         values = asdict(self)
         if self.left_out is None:

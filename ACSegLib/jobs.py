@@ -38,6 +38,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TextIO, TypeVar
 
 from ACSegLib.errors import Cancelled
+from ACSegLib.json_values import Json, parse_object
 
 T = TypeVar("T")
 Report = Callable[[float, str], None]
@@ -236,13 +237,7 @@ class LineWriter:
         )
 
 
-def parse_line(line: str) -> dict[str, Any] | None:
+def parse_line(line: str) -> Json | None:
     """Read one protocol line; None for any other output (a library's print, say)."""
-    line = line.strip()
-    if not line.startswith("{"):
-        return None
-    try:
-        event = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return event if isinstance(event, dict) and "event" in event else None
+    event = parse_object(line)
+    return event if event is not None and "event" in event else None

@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import slicer
 
+from ACSegLib.commands.options import OptionValues
 from ACSegLib.errors import InputError
 from ACSegLib.worker import Reply
 from ACSegLib.worker.client import PATIENCE
@@ -84,7 +85,7 @@ class CommandFiles:
     def start(
         self,
         command: str,
-        options: Mapping[str, Any],
+        options: OptionValues,
         finish: Callable[[Reply], Any],
         *,
         output: str | None = None,

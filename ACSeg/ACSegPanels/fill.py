@@ -7,6 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ACSegLib.commands.options import OptionValues
 from ACSegPanels.filling import crossValidation, crossValidationHelp, summary
 from ACSegPanels.panel import Panel
 from ACSegPanels.words import Words, axisWords, deviceWords
@@ -53,10 +54,10 @@ class FillPanel(Panel):
             return _("Add a segment and draw it on two or more slices first.")
         return ""
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> OptionValues:
         """Keywords for `ACSegLogic.fill`."""
         parameters = self.parameters
-        options: dict[str, Any] = {"axis": parameters.fillAxis, "device": parameters.fillDevice}
+        options: OptionValues = {"axis": parameters.fillAxis, "device": parameters.fillDevice}
         if parameters.fillIslands:
             options["islands"] = parameters.fillIslands
         if parameters.fillHoles:

@@ -8,13 +8,13 @@ from typing import Any
 
 from ACSegLib.axes import read_slices
 from ACSegLib.commands import load
-from ACSegLib.commands.options import describe_options, from_mapping
+from ACSegLib.commands.options import OptionValues, describe_options, from_mapping
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows import FillRequest
 
 #: What the nodes of the scene stand for, where a command has files.
-BY_NODES: Mapping[str, Mapping[str, Any]] = {
+BY_NODES: Mapping[str, OptionValues] = {
     "fill": {
         "image": "scene",
         "labels": "scene",
@@ -43,7 +43,7 @@ BY_NODES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def commandOptions(command: str, keywords: Mapping[str, Any]) -> Any:
+def commandOptions(command: str, keywords: OptionValues) -> Any:
     """Give the options of a command from a script's keywords.
 
     Raises
@@ -59,7 +59,7 @@ def commandOptions(command: str, keywords: Mapping[str, Any]) -> Any:
     return from_mapping(options, {**byNodes, **keywords})
 
 
-def fillRequest(volume: Volume, labels: Segmentation, keywords: Mapping[str, Any]) -> FillRequest:
+def fillRequest(volume: Volume, labels: Segmentation, keywords: OptionValues) -> FillRequest:
     """Make the request for a fill from the keywords of a script, or from the options of a panel.
 
     ``slices`` may be a list of indices, or a mapping from axis to indices, as well as the shell's text.

@@ -7,6 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ACSegLib.json_values import Row
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.panel import Panel
 from ACSegPanels.tables import Chart, exportTable, readTable
@@ -121,7 +122,7 @@ class MeasurePanel(Panel):
         self.ui.measureColumnBox.clear()
 
 
-def _unit(rows: list[dict[str, Any]]) -> str:
+def _unit(rows: list[Row]) -> str:
     """Unit of the lengths of a table, for a person."""
     unit = str(rows[0].get("unit", "")) if rows else ""
     return unitWords().get(unit, unit)

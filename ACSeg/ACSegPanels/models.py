@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from slicer.i18n import tr as _
+
+from ACSegLib.json_values import Json
 
 SUFFIX = ".acseg"
 
@@ -55,7 +55,7 @@ class ModelEntry:
 
     path: Path
     labels: list[str]
-    card: Mapping[str, Any]
+    card: Json
     voxelSize: str = ""
     problem: str = ""
 
@@ -73,7 +73,7 @@ class ModelEntry:
         return f"<b>{escape(self.path.stem)}</b><table>{lines}</table>"
 
 
-def _describe(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _describe(card: Json) -> list[tuple[str, str]]:
     scores = card.get("validation") or {}
     dice = scores.get("mean_dice")
     by_segment = ", ".join(f"{name} {value:.3f}" for name, value in (scores.get("dice") or {}).items())

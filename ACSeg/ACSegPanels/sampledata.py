@@ -13,6 +13,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ACSegLib.files.dataverse import Dataverse
+from ACSegLib.json_values import Json
 from ACSegLib.worker import Reply
 from ACSegPanels.install import DependencyError, ensureDependencies
 from ACSegPanels.task import Task, sentence
@@ -56,7 +57,7 @@ def startSimulatedCell(size: int = 128, every: int = 20, seed: int = 0) -> Task:
     return _start("simulate", message, _("Simulated T cell"), _("Simulated T cell sparse labels"))
 
 
-def _start(name: str, message: dict[str, Any], imageName: str, labelsName: str) -> Task:
+def _start(name: str, message: Json, imageName: str, labelsName: str) -> Task:
     return startTask(name, message, {}, lambda reply: _addNodes(reply, imageName, labelsName))
 
 

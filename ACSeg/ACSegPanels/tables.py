@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import slicer
 
-Row = Mapping[str, Any]
+from ACSegLib.json_values import Row
 
 
 def writeTable(rows: Sequence[Row], node: Any = None, name: str = "Table") -> Any:
@@ -39,7 +39,7 @@ def _isNumber(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def readTable(node: Any) -> list[dict[str, Any]]:
+def readTable(node: Any) -> list[Row]:
     """Give the rows of a table node."""
     table = node.GetTable()
     columns = [(table.GetColumnName(c), table.GetColumn(c)) for c in range(table.GetNumberOfColumns())]

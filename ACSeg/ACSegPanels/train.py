@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from ACSegLib.commands.options import OptionValues
+from ACSegLib.json_values import Row
 from ACSegPanels.dataset import Pair, fromFolders, problemsOf
 from ACSegPanels.models import SUFFIX, modelFolder
 from ACSegPanels.panel import Panel
@@ -36,7 +37,7 @@ class TrainPanel(Panel):
     def setup(self) -> None:
         """Connect the widgets."""
         self.pairs: list[Pair] = []
-        self.history: list[dict[str, Any]] = []
+        self.history: list[Row] = []
         self.chart: Chart | None = None
         self._tables: dict[str, Any] = {}
         self._keepBest = False
@@ -207,10 +208,10 @@ class TrainPanel(Panel):
             return _("Remove or correct the pairs with a problem.")
         return ""
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Row:
         """Options of the command ``acseg train``."""
         p = self.parameters
-        options: dict[str, Any] = {
+        options: OptionValues = {
             "preset": p.trainPreset,
             "device": p.trainDevice,
             "validation_part": p.trainValidation,
@@ -239,7 +240,7 @@ class TrainPanel(Panel):
             self._keepBest = True
             self.cancel()
 
-    def _start(self, more: Mapping[str, Any]) -> None:
+    def _start(self, more: Row) -> None:
         modelFolder().mkdir(parents=True, exist_ok=True)
         self._keepBest, self._began = False, time.monotonic()
         pairs, validation = (
@@ -259,7 +260,7 @@ class TrainPanel(Panel):
         text = message[:1].upper() + message[1:]
         self.say(f"{text} {remaining(time.monotonic() - self._began, fraction)}".strip())
 
-    def _onMetrics(self, row: dict[str, Any]) -> None:
+    def _onMetrics(self, row: Row) -> None:
         self.history.append({**row, "minutes": round(float(row.get("seconds", 0.0)) / 60, 3)})
         if self.parameters is None:
             return

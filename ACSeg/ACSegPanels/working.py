@@ -9,6 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ACSegLib.json_values import Json
 from ACSegLib.worker import Reply, Worker
 from ACSegLib.worker.client import PATIENCE
 from ACSegLib.worker.process import python_executable
@@ -67,7 +68,7 @@ onInstalled.append(stopWorker)  # the next work starts a process that knows the 
 
 def startTask(
     name: str,
-    message: Mapping[str, Any],
+    message: Json,
     arrays: Mapping[str, Any],
     finish: Callable[[Reply], Any],
     tidy: Callable[[], None] | None = None,

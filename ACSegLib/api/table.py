@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.json_values import Row
 
 if TYPE_CHECKING:
     import os
 
     import pandas
 
-    Row = dict[str, Any]
-
 #: Rows that a notebook shows.
 _MAX_SHOWN = 20
 
 
-class Table(list["Row"]):
+class Table(list[Row]):
     """Rows of a measurement or a comparison.
 
     It is a list of dicts, so ``pandas.DataFrame(table)`` works. A column is an array: ``table["volume"]``.

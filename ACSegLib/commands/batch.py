@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ACSegLib.commands.run_report import Results, to_json
+from ACSegLib.commands.run_report import Results
 from ACSegLib.compute import threads
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.files.atomic import discard_open_outputs
-from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json, Row, to_json
 from ACSegLib.version import __version__
 
 #: Segments that a summary lists; a label file may hold hundreds.
@@ -318,7 +318,7 @@ class _Journal:
         self._known = False
         self._stream: Any = None
 
-    def read(self) -> dict[str, dict[str, Any]]:
+    def read(self) -> dict[str, Json]:
         """Finished items by name; empty if the journal is of other options. A torn last line is passed over."""
         try:
             lines = self.path.read_text(encoding="utf-8").split("\n")

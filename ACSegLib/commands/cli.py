@@ -9,7 +9,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
 from xml.sax.saxutils import escape
 
 from ACSegLib.commands import load
@@ -19,6 +18,7 @@ from ACSegLib.commands.options import from_mapping
 from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.files.units import assume_unit
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
+from ACSegLib.json_values import Json
 
 
 def main(name: str, arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +60,7 @@ def _run(name: str, arguments: Sequence[str], cancel: Callable[[], bool]) -> int
     return done.exit_code
 
 
-def _reasons(results: dict[str, Any]) -> list[str]:
+def _reasons(results: Json) -> list[str]:
     failures = results.get("failures") or {}
     return [f"{item}: {reason}" for item, reason in failures.items()] if isinstance(failures, dict) else []
 

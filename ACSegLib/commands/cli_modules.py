@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ACSegLib.commands import load
-from ACSegLib.commands.options import OptionInfo, describe_options
+from ACSegLib.commands.options import OptionInfo, OptionValues, describe_options
 from ACSegLib.errors import InputError
 from ACSegLib.volume import UNITS_IN_MM
 
@@ -60,7 +60,7 @@ class CliModule:
     title: str
     description: str
     files: Mapping[str, FileParameter]
-    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fixed: OptionValues = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ UNIT_OPTION = "length_unit"
 NOT_GIVEN = "default"
 
 #: Options that say what Slicer knows of its nodes.
-_SCENE: Mapping[str, Any] = {"voxel_size": None, "image_dataset": None}
+_SCENE: OptionValues = {"voxel_size": None, "image_dataset": None}
 
 _LABELS_OUT = FileParameter("label", "output", (".seg.nrrd",))
 _MODEL = FileParameter("file", "input", (".acseg", ".h5"))
@@ -245,7 +245,7 @@ def build_parser(name: str) -> argparse.ArgumentParser:
     return parser
 
 
-def option_values(name: str, arguments: Sequence[str]) -> tuple[dict[str, Any], str]:
+def option_values(name: str, arguments: Sequence[str]) -> tuple[OptionValues, str]:
     """Read a CLI module's command line.
 
     Returns

@@ -34,8 +34,8 @@ from ACSegLib.commands.matching import match_files, name_files, segments_there
 from ACSegLib.commands.opening import LabelsDatasetOption, VoxelSizeOption, check_opening, open_labels
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
-from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Row
 from ACSegLib.placement import UNITS, in_one_unit, in_unit, place_labels, told_unit
 from ACSegLib.volume import UNITS_IN_MM
 

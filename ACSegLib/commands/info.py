@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
-from ACSegLib.commands.run_report import to_json
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json, to_json
 
 if TYPE_CHECKING:
     from ACSegLib.files.content import Content, Part
@@ -59,7 +59,7 @@ class Grid:
     unit: str
     origin: list[float]
     direction: list[float]
-    meta: dict[str, Any]
+    meta: Json
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Intensity:
     not_finite_voxels: int
     statistics: Statistics | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give all in one object of plain values."""
         values = asdict(self)
         return {**(values.pop("statistics") or {}), **values}
@@ -141,7 +141,7 @@ class Results(BaseResults):
     labels: Labels | None = None
     contents: list[Part] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give the results as plain JSON values, in one object."""
         values = super().to_dict()
         grid, labels = values.pop("grid") or {}, values.pop("labels")

@@ -35,11 +35,10 @@ from ACSegLib.commands.opening import (
 )
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
-from ACSegLib.commands.run_report import to_json
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError
-from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json, Row, to_json
 
 SUMMARY = "estimate how many labelled volumes are enough, and which to label next"
 
@@ -140,7 +139,7 @@ class Results(BaseResults):
     failures: dict[str, str]
     suggestions: list[Row] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give the results as plain JSON values."""
         values = super().to_dict()
         if self.suggestions is None:
@@ -261,7 +260,7 @@ def simulate_study(options: Options, folder: Path, progress: Progress) -> tuple[
 
     Volumes that are there already are kept.
     """
-    from ACSegLib.commands.run_report import to_json, write_json
+    from ACSegLib.commands.run_report import write_json
 
     names = ("images", "filled", "hand", "test_images", "test_truth")
     for name in names:

@@ -22,13 +22,14 @@ from ACSegLib.commands.opening import (
 )
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Row
 from ACSegLib.placement import in_one_unit, place_labels
 
 if TYPE_CHECKING:
     from ACSegLib.commands.pairs import PairOfFiles
     from ACSegLib.volume import Segmentation, Volume
 
-Rows = list[dict[str, Any]]
+Rows = list[Row]
 
 #: Beginnings of the roles of a run's test files, before the name of the test volume.
 _TEST_IMAGE, _TEST_LABELS = "test image ", "test labels "

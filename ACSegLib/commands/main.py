@@ -18,6 +18,7 @@ from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.options import add_arguments, from_namespace, join_words
 from ACSegLib.errors import Cancelled, explain, explain_cancel, printable
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
+from ACSegLib.json_values import Json
 from ACSegLib.version import __version__
 
 EXIT_OK, EXIT_DEFECT, EXIT_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
@@ -128,7 +129,7 @@ class _Display:
 class Execution:
     """What a command did: its run report (plain JSON values), and what it tells a person."""
 
-    report: dict[str, Any]
+    report: Json
     description: str
 
     @property

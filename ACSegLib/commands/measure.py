@@ -28,8 +28,8 @@ from ACSegLib.commands.opening import (
 )
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
-from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Row
 from ACSegLib.placement import UNITS, in_one_unit, place_labels, told_unit
 from ACSegLib.volume import UNITS_IN_MM
 from ACSegLib.workflows import MeasureRequest

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
-from ACSegLib.commands.run_report import to_json
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json, to_json
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -53,7 +53,7 @@ class Results(BaseResults):
     spacing: tuple[float, float, float] | None
     unit: str
     preprocessing: Preprocessing
-    card: dict[str, Any]
+    card: Json
     file: str = ""
 
     @classmethod
@@ -62,7 +62,7 @@ class Results(BaseResults):
         described = (model.spec, model.segments, model.spacing or None, model.unit, model.preprocessing)
         return cls(*described, card=to_json(model.card), file=file, outputs=outputs or {})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give the results as plain JSON values; network and preprocessing as a model file holds them."""
         segments = [{"name": s.name, "value": s.value, "colour": list(s.colour)} for s in self.segments]
         as_in_file = {"network": self.network.to_json(), "preprocessing": self.preprocessing.to_json()}

@@ -16,6 +16,9 @@ from typing import Any
 from ACSegLib.axes import AXES, axis_name
 from ACSegLib.errors import InputError
 
+#: Name of each option with its value, before the values are checked.
+OptionValues = dict[str, Any]
+
 _METAVARS = {int: "N", float: "X"}
 _PATHS = {"in": "FILE", "out": "FILE", "place": "FILE", "folder": "DIR"}
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -207,7 +210,7 @@ def from_namespace(options_class: type, namespace: argparse.Namespace) -> Any:
     return _checked(options_class, values)
 
 
-def from_mapping(options_class: type, values: typing.Mapping[str, Any]) -> Any:
+def from_mapping(options_class: type, values: OptionValues) -> Any:
     """Make the options from a mapping (a worker's request, a script), checked; unknown names are refused."""
     infos = describe_options(options_class)
     known = {info.name for info in infos}
@@ -222,7 +225,7 @@ def from_mapping(options_class: type, values: typing.Mapping[str, Any]) -> Any:
     return _checked(options_class, values)
 
 
-def _checked(options_class: type, values: typing.Mapping[str, Any]) -> Any:
+def _checked(options_class: type, values: OptionValues) -> Any:
     axes = {info.name for info in describe_options(options_class) if info.names_axis}
     settled = {n: axis_name(v) if n in axes and isinstance(v, str) else v for n, v in values.items()}
     options = options_class(**settled)

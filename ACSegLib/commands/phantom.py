@@ -31,6 +31,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.phantom.recipe import AXES, KINDS, NEIGHBOURS, Recipe, vary, vary_packed
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Results(BaseResults):
 
     tomograms: list[Tomogram]
     example: dict[str, str]
-    like: dict[str, Any] | None = None
+    like: Json | None = None
 
 
 def run(options: Options, progress: Progress) -> Results:

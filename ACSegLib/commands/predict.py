@@ -14,7 +14,6 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +22,10 @@ from ACSegLib.commands.batch import reason
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
-from ACSegLib.commands.run_report import to_json
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json, to_json
 from ACSegLib.workflows import PredictRequest
 
 if TYPE_CHECKING:
@@ -133,10 +132,10 @@ class PredictedImage:
 
     image: str
     error: str = ""
-    segments: list[dict[str, Any]] = field(default_factory=list)
-    report: Mapping[str, Any] = field(default_factory=dict)
+    segments: list[Json] = field(default_factory=list)
+    report: Json = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give it as plain JSON values."""
         if self.error:
             return {"image": self.image, "error": self.error}
@@ -147,10 +146,10 @@ class PredictedImage:
 class Results(BaseResults):
     """What a prediction gave for each image, and by which model."""
 
-    model: dict[str, Any]
+    model: Json
     images: list[PredictedImage]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give the results as plain JSON values."""
         return {**super().to_dict(), "images": [to_json(image.to_dict()) for image in self.images]}
 

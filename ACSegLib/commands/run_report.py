@@ -10,12 +10,13 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ACSegLib.files.atomic import atomic_output
+from ACSegLib.json_values import Json, to_json
 from ACSegLib.version import __version__
 
 _PACKAGES = (
@@ -66,23 +67,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def to_json(value: Any) -> Any:
-    """Turn dataclasses, numpy values and paths into plain JSON values (NaN and infinity into null)."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return to_json(dataclasses.asdict(value))
-    if isinstance(value, Mapping):
-        return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [to_json(v) for v in value]
-    if hasattr(value, "tolist"):
-        return to_json(value.tolist())
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, (str, int, bool)) or value is None:
-        return value
-    return str(value)
-
-
 @dataclasses.dataclass
 class Results:
     """What a command gives: for each command a dataclass of its own, whose fields are the run report's "results".
@@ -101,7 +85,7 @@ class Results:
     outputs: dict[str, str] = dataclasses.field(default_factory=dict, kw_only=True)
     exit_code: int = dataclasses.field(default=0, kw_only=True)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Give the results as plain JSON values."""
         values = {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if value or name not in self.optional}
@@ -117,7 +101,7 @@ class RunReport:
         self._clock = time.perf_counter()
         self._cpu = time.process_time()
 
-    def finished(self, results: Mapping[str, Any]) -> dict[str, Any]:
+    def finished(self, results: Json) -> Json:
         """Give the report as plain JSON values; input files named in the options are checksummed."""
         options = to_json(self.options)
         outputs = {str(Path(p).absolute()) for p in (results.get("outputs") or {}).values() if p}
@@ -148,7 +132,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
 
 
-def write_json(report: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+def write_json(report: Json, path: str | os.PathLike[str]) -> None:
     """Write a report to a file, whole or not at all."""
     with atomic_output(path) as temporary:
         temporary.write_text(json.dumps(to_json(report), indent=2) + "\n", encoding="utf-8")

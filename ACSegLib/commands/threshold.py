@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ACSegLib.commands.batch import Item, failure_lines, forget, journal_path, run_batch
 from ACSegLib.commands.inputs import find_files, find_images, find_labels
@@ -32,6 +32,7 @@ from ACSegLib.commands.outputs import Output, check_outputs
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Row
 from ACSegLib.placement import in_one_unit, place_labels
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Results(BaseResults):
     """What was segmented: a row for each volume, and why others could not be done."""
 
     volumes: int
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     failures: dict[str, str]
 
 
@@ -133,7 +134,7 @@ def describe(results: Results) -> str:
     return "\n".join(lines + failure_lines(results.failures))
 
 
-def threshold_item(item: Item, options: Options, progress: Progress) -> list[dict[str, Any]]:
+def threshold_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     """Segment one tomogram and write the result."""
     import numpy as np
 

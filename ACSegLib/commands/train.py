@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ACSegLib.commands.opening import ImageDatasetOption, LabelsDatasetOption, VoxelSizeOptions, check_opening
 from ACSegLib.commands.options import option
@@ -31,6 +31,7 @@ from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.workflows import TrainRequest
 from ACSegLib.workflows.train import beside
 
@@ -200,8 +201,8 @@ class Results(BaseResults):
 
     pairs: int
     segments: list[str]
-    validation: Mapping[str, Any] | None
-    plan: Mapping[str, Any]
+    validation: Json | None
+    plan: Json
     steps: int
     training_seconds: float
     final_loss: float | None

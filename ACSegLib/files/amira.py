@@ -33,6 +33,9 @@ NAME = "AmiraMesh"
 ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
+#: The header's parameters by name; a group of them is a mapping again.
+Parameters = dict[str, Any]
+
 _MAGIC = re.compile(rb"#\s*(AmiraMesh|Avizo)\b")
 _TYPES = {
     "byte": "u1", "sbyte": "i1", "ubyte": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "int32": "i4",
@@ -222,9 +225,9 @@ def _decode_runs(packed: bytes) -> bytearray:
     return data
 
 
-def _parse(text: str) -> dict[str, Any]:
+def _parse(text: str) -> Parameters:
     """Parse `name value ...,` and `name { ... }` into nested dictionaries; values are lists of words."""
-    root: dict[str, Any] = {}
+    root: Parameters = {}
     stack = [root]
     words: list[str] = []
     body = "\n".join(line.split("#")[0] if line.lstrip().startswith("#") else line for line in text.splitlines())
@@ -235,7 +238,7 @@ def _parse(text: str) -> dict[str, Any]:
         if token == "\n" and following == "{":
             continue  # a brace may stand on a line of its own
         if token == "{":
-            inner: dict[str, Any] = {}
+            inner: Parameters = {}
             stack[-1][" ".join(words).strip('"') or "{"] = inner
             stack.append(inner)
             words = []
@@ -268,7 +271,7 @@ def _segments(materials: Any) -> list[Segment] | None:
     return rows
 
 
-def _geometry(parameters: dict[str, Any], shape: tuple[int, ...], path: Path) -> tuple[Geometry, list[str]]:
+def _geometry(parameters: Parameters, shape: tuple[int, ...], path: Path) -> tuple[Geometry, list[str]]:
     """Spacing = (max - min) / (n - 1): an Amira bounding box goes through the centres of the outer voxels."""
     kind = _word(parameters.get("CoordType")) or "uniform"
     if kind != "uniform":

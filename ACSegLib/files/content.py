@@ -16,6 +16,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry, Segment
 
 #: What to do about several data sets, in the words of the commands' options.
@@ -46,7 +47,7 @@ class Content:
     layers: tuple[np.ndarray, ...]
     geometry: Geometry
     segments: list[Segment] | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Json = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -104,7 +105,7 @@ class Part:
     level: int | None = None
     name: str = ""
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> Json:
         """Give what is known as plain values."""
         return {key: list(v) if key == "shape" else v for key, v in asdict(self).items() if v not in (None, "", ())}
 

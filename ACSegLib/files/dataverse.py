@@ -10,11 +10,11 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Segmentation, Volume
 
 _TIMEOUT = 60.0
@@ -141,7 +141,7 @@ def fetch_pair(
     return volume, sparse
 
 
-def _remote(row: dict[str, Any]) -> RemoteFile:
+def _remote(row: Json) -> RemoteFile:
     checksum = row.get("checksum") or {"type": "MD5", "value": row["md5"]}
     _algorithm(checksum["type"])
     return RemoteFile(int(row["id"]), row["filename"], int(row["filesize"]), checksum["type"], checksum["value"])

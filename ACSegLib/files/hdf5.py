@@ -17,6 +17,7 @@ from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, beside, native
 from ACSegLib.files.units import Length, length_of
+from ACSegLib.json_values import Json
 
 NAME = "HDF5"
 ENDINGS = (".h5", ".hdf5")
@@ -210,7 +211,7 @@ def _conflict(sizes: dict[str, float], tagged: dict[str, Axis]) -> list[str]:
     return []
 
 
-def _tags(data: Any) -> list[dict[str, Any]]:
+def _tags(data: Any) -> list[Json]:
     """The axes that ilastik's axistags list, slowest first; none where the attribute is missing or damaged."""
     tags = _json(_attribute(data, "axistags"))
     axes = tags.get("axes") if isinstance(tags, dict) else None

@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, arrange, geometry_of
 from ACSegLib.files.content import Content, Inflated, Request, beside, native, read_exactly, truncated
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry
 
 NAME = "MetaImage"
@@ -164,7 +165,7 @@ def _section(
 
 
 def _restored(content: Content, fields: dict[str, str]) -> Content:
-    values: dict[str, Any] = json.loads(fields["ACSeg"])
+    values: Json = json.loads(fields["ACSeg"])
     rows = [fields[k] for k in sorted((k for k in fields if k.startswith(_ROW)), key=lambda k: int(k[len(_ROW) :]))]
     if "segments" in values:
         values["segments"] = [json.loads(row) for row in rows]

@@ -27,6 +27,9 @@ NAME = "NRRD"
 ENDINGS = (".seg.nrrd", ".nrrd")
 LAYERS = True
 
+#: Fields of the header, as pynrrd gives them.
+Header = Mapping[str, Any]
+
 _TYPES = {
     "i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",
     "u8": "uint64", "f4": "float", "f8": "double",
@@ -89,7 +92,7 @@ def _header_lines(stream: IO[bytes], path: Path) -> list[str]:
     raise FileError(f"{path}: the file is cut short inside its header; copy it again from its source.")
 
 
-def _voxels(stream: IO[bytes], header: Mapping[str, Any], path: Path) -> np.ndarray:
+def _voxels(stream: IO[bytes], header: Header, path: Path) -> np.ndarray:
     """Read the voxels in (k, j, i) order."""
     import nrrd
 
@@ -138,7 +141,7 @@ def _length(stream: Any) -> int:
     return total
 
 
-def _spatial_axes(header: Mapping[str, Any]) -> list[int]:
+def _spatial_axes(header: Header) -> list[int]:
     """Axes (in file order, fastest first) that lie in space."""
     directions = _directions(header)
     if directions is not None:
@@ -147,7 +150,7 @@ def _spatial_axes(header: Mapping[str, Any]) -> list[int]:
     return [n for n, kind in enumerate(kinds) if kind in ("domain", "space", "???", "none")]
 
 
-def _directions(header: Mapping[str, Any]) -> list[np.ndarray | None] | None:
+def _directions(header: Header) -> list[np.ndarray | None] | None:
     """The vector of each axis in space, None for one that does not lie there; in a space with time, without time."""
     rows = header.get("space directions")
     if rows is None:
@@ -156,7 +159,7 @@ def _directions(header: Mapping[str, Any]) -> list[np.ndarray | None] | None:
     return [None if row is None or row[3:].any() else row[:3] for row in vectors]
 
 
-def _letters(header: Mapping[str, Any], spatial: list[int]) -> list[str]:
+def _letters(header: Header, spatial: list[int]) -> list[str]:
     """A letter for each axis, fastest first; "" for those whose place in space the file leaves open."""
     kinds = [str(kind).lower() for kind in header.get("kinds", [])]
     sure = _directions(header) is not None or len(spatial) == 3
@@ -179,7 +182,7 @@ def _layers(array: np.ndarray, spatial: list[int], path: Path) -> tuple[np.ndarr
     return tuple(np.ascontiguousarray(np.take(array, n, axis=axis)) for n in range(array.shape[axis]))
 
 
-def _geometry(header: Mapping[str, Any], spatial: list[int], path: Path, silent: str) -> tuple[Geometry, list[str]]:
+def _geometry(header: Header, spatial: list[int], path: Path, silent: str) -> tuple[Geometry, list[str]]:
     """Place of the axes in space. `space units` are those of the space's axes, `units` those of the array's.
 
     Without units: as `silent` says, but "px" where the spacing is 1, 1, 1, which is what is written where nothing is
@@ -207,7 +210,7 @@ def _geometry(header: Mapping[str, Any], spatial: list[int], path: Path, silent:
     return Geometry(tuple(spacing), tuple(origin), tuple((matrix / spacing).ravel()), unit), notes
 
 
-def _geometry_of_axes(header: Mapping[str, Any], spatial: list[int], silent: str) -> tuple[Geometry, list[str]]:
+def _geometry_of_axes(header: Header, spatial: list[int], silent: str) -> tuple[Geometry, list[str]]:
     """Voxel size from `spacings` and `units`, one for each axis of the array, ."""
 
     def of_axis(field: str, n: int) -> Any:

@@ -17,6 +17,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
+from ACSegLib.json_values import Json
 from ACSegLib.volume import DEFAULT_COLOURS, Segment
 
 NAME = "OME-Zarr"
@@ -94,7 +95,7 @@ def _image_node(path: Path, name: str | None) -> tuple[Any, str]:
     return node, name or ""
 
 
-def _attributes(node: Any) -> dict[str, Any]:
+def _attributes(node: Any) -> Json:
     """Attributes, with those of OME-Zarr 0.5 (under "ome") beside the others."""
     attributes = dict(node.attrs)
     ome = attributes.get("ome")
@@ -140,7 +141,7 @@ def _check_blosc(place: Path) -> None:
             raise truncated(chunk, chunk.stat().st_size, expected)
 
 
-def _plain(node: Any, attributes: dict[str, Any], name: str, request: Request, path: Path) -> Content:
+def _plain(node: Any, attributes: Json, name: str, request: Request, path: Path) -> Content:
     """Read a Zarr array without OME metadata, or the only array of a group."""
     if not hasattr(node, "shape"):
         arrays = sorted(key for key, _ in node.arrays())
@@ -157,7 +158,7 @@ def _plain(node: Any, attributes: dict[str, Any], name: str, request: Request, p
     return record.restore(content, attributes.get(record.KEY))
 
 
-def _axes(scale: Mapping[str, Any], level: Mapping[str, Any], dimensions: int) -> list[Axis]:
+def _axes(scale: Json, level: Json, dimensions: int) -> list[Axis]:
     """The axes with the transforms of the level and those of the whole image, level first, each in its own unit."""
     size, shift = np.ones(dimensions), np.zeros(dimensions)
     stated = False
@@ -180,7 +181,7 @@ def _axes(scale: Mapping[str, Any], level: Mapping[str, Any], dimensions: int) -
     ]
 
 
-def _segments(attributes: Mapping[str, Any]) -> list[Segment] | None:
+def _segments(attributes: Json) -> list[Segment] | None:
     """Make the table from the image-label metadata."""
     table = attributes.get("image-label")
     if not isinstance(table, Mapping):
@@ -204,7 +205,7 @@ def write(content: Content, path: Path) -> list[str]:
 
     group = _new_group(zarr, path)
     labels = content.segments is not None
-    datasets: list[dict[str, Any]] = []
+    datasets: list[Json] = []
     for level, (array, factors) in enumerate(_pyramid(content.array, labels)):
         _put(zarr, group, str(level), array)
         datasets.append({"path": str(level), "coordinateTransformations": _transforms(content, factors, labels)})
@@ -265,7 +266,7 @@ def _halved(array: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
     return result
 
 
-def _transforms(content: Content, factors: tuple[int, ...], labels: bool) -> list[dict[str, Any]]:
+def _transforms(content: Content, factors: tuple[int, ...], labels: bool) -> list[Json]:
     """Scale and translation of a level; a block's mean lies at the centre of the block."""
     spacing, origin = content.geometry.spacing[::-1], content.geometry.origin[::-1]
     shifts = [0.0 if labels else (f - 1) / 2 for f in factors]
@@ -275,7 +276,7 @@ def _transforms(content: Content, factors: tuple[int, ...], labels: bool) -> lis
     ]
 
 
-def _label_table(segments: list[Segment]) -> dict[str, Any]:
+def _label_table(segments: list[Segment]) -> Json:
     colours = [
         {"label-value": s.value, "rgba": [*(round(min(max(v, 0.0), 1.0) * 255) for v in s.colour), 255]}
         for s in segments

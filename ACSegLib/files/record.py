@@ -11,21 +11,21 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ACSegLib.files.content import Content
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry, Segment
 
 KEY = "acseg"
 _VERSION = 1
 
 
-def make(content: Content) -> dict[str, Any]:
+def make(content: Content) -> Json:
     """Give the record of a content as plain JSON values."""
     geometry = content.geometry
-    values: dict[str, Any] = {
+    values: Json = {
         KEY: _VERSION,
         "size": list(content.array.shape[::-1]),
         "spacing": list(geometry.spacing),
@@ -43,7 +43,7 @@ def dumps(content: Content, **more: str) -> str:
     return json.dumps({**make(content), **more}, separators=(",", ":"))
 
 
-def restore(content: Content, source: str | Mapping[str, Any] | None) -> Content:
+def restore(content: Content, source: str | Json | None) -> Content:
     """Complete a content by the record found in its file; text that holds none changes nothing."""
     values = parse(source)
     if values is None:
@@ -58,7 +58,7 @@ def restore(content: Content, source: str | Mapping[str, Any] | None) -> Content
     return replace(content, geometry=geometry, segments=segments)
 
 
-def parse(source: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def parse(source: str | Json | None) -> Json | None:
     """Find the record in a text (or a decoded JSON object); None if there is none."""
     if isinstance(source, str):
         start = source.find(f'{{"{KEY}"')
@@ -71,13 +71,13 @@ def parse(source: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return source if isinstance(source, Mapping) and KEY in source else None
 
 
-def fits(source: str | Mapping[str, Any] | None, shape: Sequence[int]) -> bool:
+def fits(source: str | Json | None, shape: Sequence[int]) -> bool:
     """Whether a record describes an image of as many voxels as an array of this shape has."""
     size = (parse(source) or {}).get("size")
     return isinstance(size, list) and math.prod(size) == math.prod(shape)
 
 
-def reshaped(array: np.ndarray, source: str | Mapping[str, Any] | None) -> np.ndarray:
+def reshaped(array: np.ndarray, source: str | Json | None) -> np.ndarray:
     """Give axes of length one back that a format has dropped."""
     size = (parse(source) or {}).get("size")
     if array.ndim < 3 and isinstance(size, list) and len(size) == 3 and np.prod(size) == array.size:
@@ -85,7 +85,7 @@ def reshaped(array: np.ndarray, source: str | Mapping[str, Any] | None) -> np.nd
     return array
 
 
-def _stored_geometry(values: Mapping[str, Any]) -> Geometry | None:
+def _stored_geometry(values: Json) -> Geometry | None:
     try:
         return Geometry(values["spacing"], values["origin"], values["direction"], values["unit"])
     except (KeyError, TypeError, ValueError):
@@ -98,9 +98,9 @@ def _agrees(stored: Geometry, found: Geometry) -> bool:
     return bool(np.allclose(stored.spacing, found.spacing, rtol=1e-5, atol=0))
 
 
-def segment_to_json(segment: Segment) -> dict[str, Any]:
+def segment_to_json(segment: Segment) -> Json:
     """Give a row of the segment table as plain JSON values."""
-    values: dict[str, Any] = {"name": segment.name, "value": segment.value, "colour": list(segment.colour)}
+    values: Json = {"name": segment.name, "value": segment.value, "colour": list(segment.colour)}
     values["id"] = segment.id
     if segment.terminology:
         values["terminology"] = segment.terminology
@@ -109,7 +109,7 @@ def segment_to_json(segment: Segment) -> dict[str, Any]:
     return values
 
 
-def segment_from_json(values: Mapping[str, Any]) -> Segment:
+def segment_from_json(values: Json) -> Segment:
     """Make a row of the segment table from its JSON values."""
     return Segment(
         str(values["name"]),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from ACSegLib.json_values import Json
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, label_boxes
 
 _TERMINOLOGY = "TerminologyEntry"
@@ -70,7 +70,7 @@ def _read_tags(text: str) -> dict[str, str]:
     return {key: value for key, value in pairs}
 
 
-def extras(keys: Mapping[str, str]) -> dict[str, Any]:
+def extras(keys: Mapping[str, str]) -> Json:
     """Give what places a cropped segmentation on its image: `reference_offset`, voxels along i, j, k."""
     offset = keys.get(_OFFSET, "").split()
     return {"reference_offset": tuple(int(v) for v in offset)} if len(offset) == 3 else {}

@@ -14,10 +14,8 @@ from typing import Any
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import atomic_output
+from ACSegLib.json_values import Row
 
-#: A row of a table of open columns: the name of each column with its plain value. Which columns there are depends on
-#: the options of the command and on the segments of the file.
-Row = dict[str, Any]
 ENDINGS = (".csv", ".xlsx", ".json")
 #: Widest column of a workbook, in characters.
 MAX_WIDTH = 60

@@ -15,6 +15,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record, tiff_metadata
 from ACSegLib.files.axes import arrange, geometry_of, place
 from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Part, Request, native, truncated
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry, Segment
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters is raised; the rest confuses
@@ -214,7 +215,7 @@ def write(content: Content, path: Path) -> list[str]:
     named_ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
     if kind in _IMAGEJ_TYPES and not named_ome and array.nbytes < 2**32 - 2**20:
         unit = {"px": "pixel"}.get(place.unit, place.unit)
-        described: dict[str, Any] = {"axes": "ZYX", "spacing": place.spacing[2], "unit": unit, "Info": text}
+        described: Json = {"axes": "ZYX", "spacing": place.spacing[2], "unit": unit, "Info": text}
         described |= _display(content.segments, int(array.max())) if content.segments is not None else {}
         options |= {"imagej": True, "resolution": (1 / place.spacing[0], 1 / place.spacing[1])}
     elif kind in _OME_TYPES:
@@ -230,7 +231,7 @@ def write(content: Content, path: Path) -> list[str]:
     return content.lost_rotation(NAME)
 
 
-def _display(segments: Sequence[Segment], highest: int) -> dict[str, Any]:
+def _display(segments: Sequence[Segment], highest: int) -> Json:
     """ImageJ's display range and look-up table, by which the labels show in their colours (values up to 255)."""
     top = max(highest, *(segment.value for segment in segments), 1)
     if top >= _LUT_ENTRIES:

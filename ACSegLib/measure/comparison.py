@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.files.tables import Row
+from ACSegLib.json_values import Row
 
 _NAN = float("nan")
 CORRECTIONS = ("holm", "bonf", "fdr_bh", "none")

@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
-from ACSegLib.files.tables import Row
+from ACSegLib.json_values import Row
 from ACSegLib.masks import bounding_box, eroded
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
-from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Row
 from ACSegLib.masks import bounding_box
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.contacts import contact_areas

@@ -25,8 +25,8 @@ import numpy as np
 
 from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
-from ACSegLib.files.tables import Row
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Row
 from ACSegLib.measure.components import find_components
 from ACSegLib.measure.instances import InstanceMatching, match_instances
 from ACSegLib.measure.regions import SegmentBoxes, union_box

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ACSegLib.json_values import Row
 from ACSegLib.measure.contacts import contact_areas
-from ACSegLib.measure.overlap import Row, pair_segments
+from ACSegLib.measure.overlap import pair_segments
 from ACSegLib.measure.regions import SegmentBoxes, touches_border, union_box
 from ACSegLib.measure.surface import surface_area
 from ACSegLib.volume import Segment, Segmentation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from ACSegLib.files.tables import Row
+from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
 from ACSegLib.volume import UNITS_IN_MM
 

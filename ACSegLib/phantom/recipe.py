@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.json_values import Json
 
 #: How a second cell that touches the first is labelled; see `Recipe.neighbour`.
 NEIGHBOURS = ("none", "unlabelled", "cytoplasm", "segment")
@@ -256,7 +257,7 @@ class Recipe:
                 raise InputError(f"a recipe has no parameter {name!r}; it has: {', '.join(known)}.")
         return replace(self, **changes)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """Plain values, for a report."""
         return asdict(self)
 

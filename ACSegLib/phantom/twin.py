@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.json_values import Json
 from ACSegLib.phantom.recipe import AXES, Recipe, vary_packed
 
 #: A voxel may be glass from this part of the way from vacuum to cell.
@@ -60,7 +61,7 @@ class Estimate:
     noise: float
     beads: bool
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Json:
         """Plain values, for a report."""
         return asdict(self)
 

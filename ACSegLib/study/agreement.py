@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 
 from ACSegLib.errors import InputError
-from ACSegLib.files.tables import Row
+from ACSegLib.json_values import Row
 from ACSegLib.measure.comparison import compare_paired, correct_p_values
 from ACSegLib.measure.overlap import ALL_CELLS
 from ACSegLib.study import figures

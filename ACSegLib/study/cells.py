@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ACSegLib.files.tables import Row
+from ACSegLib.json_values import Row
 from ACSegLib.measure.table_checks import MIN_CELL_VOXELS, MIN_SIZE_GAP, are_specks
 from ACSegLib.study.columns import unit_text
 from ACSegLib.study.numbers import plain

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.atomic import atomic_output
-from ACSegLib.files.tables import Row, write_table, write_workbook
+from ACSegLib.files.tables import write_table, write_workbook
+from ACSegLib.json_values import Row
 from ACSegLib.study.columns import unit_power, unit_text
 from ACSegLib.study.page import StudyReport
 from ACSegLib.study.tables import Sheets

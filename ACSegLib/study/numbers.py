@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ACSegLib.files.tables import Row
+from ACSegLib.json_values import Row
 from ACSegLib.study.columns import P_VALUES, PERCENT
 from ACSegLib.study.evidence import MIN_FOR_SD
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ACSegLib.files.tables import Row
+from ACSegLib.json_values import Row
 from ACSegLib.study.columns import WORDS, intensity_texts, label_of, unit_power, unit_text
 from ACSegLib.study.figures import Plot
 from ACSegLib.study.numbers import decimals_for, fixed, format_value

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ACSegLib.errors import InputError
-from ACSegLib.files.tables import Row
+from ACSegLib.json_values import Row
 from ACSegLib.study.columns import unit_power
 from ACSegLib.volume import UNITS_IN_MM
 

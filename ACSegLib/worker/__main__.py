@@ -12,10 +12,10 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Any
 
 from ACSegLib.errors import Cancelled, InputError, explain
 from ACSegLib.jobs import LineWriter
+from ACSegLib.json_values import Json
 from ACSegLib.worker.command import run_command
 from ACSegLib.worker.process import EXIT_CANCELLED
 
@@ -35,7 +35,7 @@ def _lines(descriptor: int) -> Iterator[str]:
         yield rest.decode("utf-8", errors="replace")
 
 
-def _first_request(line: str) -> dict[str, Any]:
+def _first_request(line: str) -> Json:
     try:
         request = json.loads(line)
     except json.JSONDecodeError as error:

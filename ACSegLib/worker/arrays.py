@@ -15,11 +15,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from ACSegLib.errors import MemoryLimitError
+from ACSegLib.json_values import Json
 
 #: Bytes that `ArrayWriter.step` writes at most: a few milliseconds.
 CHUNK = 16 << 20
@@ -39,11 +40,11 @@ class ArrayFile:
     dtype: str
 
     @classmethod
-    def from_message(cls, message: Mapping[str, Any]) -> ArrayFile:
+    def from_message(cls, message: Json) -> ArrayFile:
         """Give back what `message` took."""
         return cls(str(message["path"]), tuple(int(n) for n in message["shape"]), str(message["dtype"]))
 
-    def message(self) -> dict[str, Any]:
+    def message(self) -> Json:
         """Give it as JSON values."""
         return {"path": self.path, "shape": list(self.shape), "dtype": self.dtype}
 

@@ -6,11 +6,10 @@ import contextlib
 import json
 import sys
 import threading
-from collections.abc import Mapping
-from typing import Any
 
 from ACSegLib.errors import Cancelled
 from ACSegLib.jobs import Progress, parse_line
+from ACSegLib.json_values import Json
 from ACSegLib.worker.process import explain_end, start_python
 
 #: Seconds after its patience in which a cancelled command is ended from here: it may hold the interpreter.
@@ -40,7 +39,7 @@ class ChildCommand:
     options : mapping
     """
 
-    def __init__(self, command: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, command: str, options: Json) -> None:
         self._process = start_python([sys.executable, "-m", "ACSegLib.worker"], sys.stderr.fileno(), family=False)
         self._cancelled = False
         self._send({"command": command, "options": dict(options)})
@@ -53,7 +52,7 @@ class ChildCommand:
         timer.daemon = True
         timer.start()
 
-    def follow(self, progress: Progress) -> dict[str, Any]:
+    def follow(self, progress: Progress) -> Json:
         """Hand on its progress until it ends, and give its report.
 
         Raises
@@ -63,7 +62,7 @@ class ChildCommand:
             With what it says, or how it ended.
         """
         assert self._process.stdout is not None
-        last: dict[str, Any] | None = None
+        last: Json | None = None
         for line in self._process.stdout:
             event = parse_line(line.decode("utf-8", errors="replace"))
             if event is None:
@@ -84,7 +83,7 @@ class ChildCommand:
             raise Cancelled("cancelled")
         raise CommandError(explain_end(code))
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send(self, message: Json) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it has ended; `follow` says how
             self._process.stdin.write((json.dumps(message, default=str) + "\n").encode())

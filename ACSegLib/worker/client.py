@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import parse_line
+from ACSegLib.json_values import Json
 from ACSegLib.worker.arrays import ArrayFile, ArrayWriter, make_folders, remove_folders
 from ACSegLib.worker.events import Event, capitalized, latest
 from ACSegLib.worker.pipe import LinePipe
@@ -37,7 +38,7 @@ _WRITING = 0.02
 class Reply:
     """What a task gave: JSON values, and arrays by name (private copies: they may be changed)."""
 
-    message: dict[str, Any]
+    message: Json
     arrays: dict[str, np.ndarray]
 
 
@@ -114,7 +115,7 @@ class Worker:
     def run(
         self,
         task: str,
-        message: Mapping[str, Any],
+        message: Json,
         arrays: Mapping[str, np.ndarray] | None = None,
         *,
         keep: str = "",
@@ -201,7 +202,7 @@ class Worker:
                 self._log_path.unlink()
             self._log = self._log_path = None
 
-    def send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Json) -> None:
         """Write a line to the process."""
         assert self._process is not None
         assert self._process.stdin is not None
@@ -220,7 +221,7 @@ class Worker:
         """A job has ended."""
         self._jobs.pop(number, None)
 
-    def _dispatch(self, message: Mapping[str, Any]) -> None:
+    def _dispatch(self, message: Json) -> None:
         if message["event"] == "ready":
             self.ready = True
             return
@@ -254,9 +255,7 @@ class Worker:
 class Job:
     """A task at work; made by `Worker.run`, and polled until it has ended."""
 
-    def __init__(
-        self, worker: Worker, number: int, request: dict[str, Any], writer: ArrayWriter, patience: float
-    ) -> None:
+    def __init__(self, worker: Worker, number: int, request: Json, writer: ArrayWriter, patience: float) -> None:
         self.number = number
         self._worker, self._request, self._patience = worker, request, patience
         self._writer: ArrayWriter | None = writer
@@ -317,7 +316,7 @@ class Job:
         self._end(Event("cancelled"))
         self._worker.replace(RESTARTED)
 
-    def receive(self, message: Mapping[str, Any]) -> None:
+    def receive(self, message: Json) -> None:
         """Take a line of the process."""
         if self._ended:
             return
@@ -357,7 +356,7 @@ class Job:
             self._writer = None
 
 
-def _event(message: Mapping[str, Any]) -> Event | None:
+def _event(message: Json) -> Event | None:
     kind = message["event"]
     if kind == "progress":
         return Event("progress", float(message.get("fraction", 0.0)), str(message.get("message", "")))

@@ -6,16 +6,17 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from ACSegLib.errors import InputError
 from ACSegLib.files.atomic import discard_open_outputs
 from ACSegLib.jobs import CancelFlag, LineWriter, cancel_on_signals, parse_line
+from ACSegLib.json_values import Json
 from ACSegLib.worker.process import EXIT_CANCELLED
 
 
-def run_command(request: Mapping[str, Any], lines: Iterator[str], writer: LineWriter) -> int:
+def run_command(request: Json, lines: Iterator[str], writer: LineWriter) -> int:
     """Do what a request ``{"command": .., "options": {..}}`` asks for; returns the exit code."""
     command, options = read_request(request)
     cancel = CancelFlag()
@@ -28,7 +29,7 @@ def run_command(request: Mapping[str, Any], lines: Iterator[str], writer: LineWr
     return done.exit_code
 
 
-def read_request(request: Mapping[str, Any]) -> tuple[str, Any]:
+def read_request(request: Json) -> tuple[str, Any]:
     """Command name and checked options of a request; InputError if it is none."""
     from ACSegLib.commands import COMMANDS, load
     from ACSegLib.commands.options import from_mapping

@@ -25,22 +25,24 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from ACSegLib.errors import Cancelled, explain
 from ACSegLib.files.atomic import discard_open_outputs
 from ACSegLib.jobs import CancelFlag, LineWriter, Progress, parse_line
+from ACSegLib.json_values import Json
 from ACSegLib.worker.arrays import ArrayFile, ArrayWriter, remove_abandoned, remove_folders
 from ACSegLib.worker.process import EXIT_CANCELLED
 from ACSegLib.worker.tasks import TASKS, Call, Lane
+from ACSegLib.workflows.packing import Arrays
 
 #: Seconds that running work may take to stop once the front end is gone.
 _LAST_SECONDS = 1.0
 
 
 class _Job:
-    def __init__(self, request: Mapping[str, Any], writer: LineWriter) -> None:
+    def __init__(self, request: Json, writer: LineWriter) -> None:
         self.number = int(request["job"])
         self.request = request
         self.cancel = CancelFlag()
@@ -73,7 +75,7 @@ class Server:
     writer : LineWriter
     """
 
-    def __init__(self, settings: Mapping[str, Any], lines: Iterator[str], writer: LineWriter) -> None:
+    def __init__(self, settings: Json, lines: Iterator[str], writer: LineWriter) -> None:
         self._folders = [str(folder) for folder in settings["folders"]]
         self._lines, self._writer = lines, writer
         self._jobs: dict[int, _Job] = {}
@@ -114,7 +116,7 @@ class Server:
                 self._kept.pop(str(request["keep"]), None)
         self._end()
 
-    def _begin(self, request: Mapping[str, Any]) -> None:
+    def _begin(self, request: Json) -> None:
         job = _Job(request, self._writer)
         task = TASKS.get(str(request["task"]))
         if task is None:
@@ -126,7 +128,7 @@ class Server:
         else:
             self._queues[task.lane].put(job)
 
-    def _cancel(self, request: Mapping[str, Any]) -> None:
+    def _cancel(self, request: Json) -> None:
         job = self._jobs.get(int(request["job"]))
         if job is not None:
             job.cancel.set()
@@ -198,7 +200,7 @@ class Server:
             self._jobs.pop(job.number, None)
             sys.stderr.flush()
 
-    def _answer(self, job: _Job, arrays: dict[str, Any]) -> None:
+    def _answer(self, job: _Job, arrays: Arrays) -> None:
         request = job.request
         progress = job.progress()
         call = Call(dict(request["message"]), arrays, str(request.get("keep", "")), self._kept, progress)

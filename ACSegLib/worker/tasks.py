@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.jobs import Progress
-
-Message = dict[str, Any]
-Arrays = dict[str, np.ndarray]
+from ACSegLib.workflows.packing import Arrays, Message
 
 
 class Lane(enum.Enum):

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from ACSegLib.json_values import Row
 from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, suggest
 from ACSegLib.workflows.measure import MeasureRequest, run_measure
 from ACSegLib.workflows.predict import PredictRequest, run_predict
@@ -60,7 +61,7 @@ def run(request: PredictRequest, *, progress: Progress | None = None) -> Predict
 
 
 @overload
-def run(request: MeasureRequest, *, progress: Progress | None = None) -> list[dict[str, Any]]: ...
+def run(request: MeasureRequest, *, progress: Progress | None = None) -> list[Row]: ...
 
 
 @overload

@@ -11,6 +11,7 @@ import numpy as np
 from ACSegLib.axes import axis_name, read_slices
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.merging import merge, same_labels
 from ACSegLib.workflows.packing import (
@@ -117,7 +118,7 @@ class FillRequest:
 
     @classmethod
     def unpack(
-        cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], previous: FillOutcome | None = None
+        cls, message: Json, arrays: Mapping[str, np.ndarray], previous: FillOutcome | None = None
     ) -> FillRequest:
         """Give back what `pack` took.
 
@@ -194,7 +195,7 @@ class FillOutcome:
         return message, arrays
 
     @classmethod
-    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], request: FillRequest) -> FillOutcome:
+    def unpack(cls, message: Json, arrays: Mapping[str, np.ndarray], request: FillRequest) -> FillOutcome:
         """Give back what `pack` took, for the request that was sent; without the state."""
         from ACSegLib.fill_report import FillReport
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Row
 from ACSegLib.placement import in_unit
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import (
@@ -98,13 +99,13 @@ class MeasureRequest:
         }, arrays
 
     @classmethod
-    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MeasureRequest:
+    def unpack(cls, message: Row, arrays: Mapping[str, np.ndarray]) -> MeasureRequest:
         """Give back what `pack` took."""
         volume = unpack_volume(message["volume"], arrays) if message["volume"] else None
         return cls(labels=unpack_segmentation(message["labels"], arrays), volume=volume, **message["settings"])
 
 
-def run_measure(request: MeasureRequest, progress: Progress | None = None) -> list[dict[str, Any]]:
+def run_measure(request: MeasureRequest, progress: Progress | None = None) -> list[Row]:
     """Measure labels: the rows of the table, one for each segment and each cell.
 
     Raises
@@ -121,7 +122,7 @@ def run_measure(request: MeasureRequest, progress: Progress | None = None) -> li
     beads = BeadReading()
     if volume is not None:
         beads = read_beads(request.labels, volume, request.bead_name, request.bead_reference)
-    notes: dict[str, Any] = dict(beads.columns)
+    notes: Row = dict(beads.columns)
     labels = in_unit(request.labels, request.unit)
     if volume is not None:
         volume = replace(volume, geometry=labels.geometry)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
-Message = dict[str, Any]
+Message = Json
 Arrays = dict[str, np.ndarray]
 
 
@@ -24,7 +25,7 @@ def pack_volume(volume: Volume, name: str, arrays: Arrays) -> Message:
     return {"array": name, "name": volume.name, "geometry": dataclasses.asdict(volume.geometry)}
 
 
-def unpack_volume(message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Volume:
+def unpack_volume(message: Json, arrays: Mapping[str, np.ndarray]) -> Volume:
     """Give back what `pack_volume` took."""
     return Volume(arrays[message["array"]], Geometry(**message["geometry"]), message["name"])
 
@@ -43,7 +44,7 @@ def pack_segmentation(segmentation: Segmentation, name: str, arrays: Arrays) -> 
     }
 
 
-def unpack_segmentation(message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Segmentation:
+def unpack_segmentation(message: Json, arrays: Mapping[str, np.ndarray]) -> Segmentation:
     """Give back what `pack_segmentation` took."""
     segments = [Segment(**{**row, "colour": tuple(row["colour"])}) for row in message["segments"]]
     layers = tuple(arrays[name] for name in message["layers"])
@@ -59,7 +60,7 @@ def settings_of(request: Any, apart: tuple[str, ...]) -> Message:
     }
 
 
-def from_options(request_class: type, options: Any, apart: tuple[str, ...]) -> dict[str, Any]:
+def from_options(request_class: type, options: Any, apart: tuple[str, ...]) -> Json:
     """Values of a request's fields from options of the same names, those named apart left out.
 
     Every front end makes its request by this one mapping, so that no option can be forgotten in one of them.

@@ -11,6 +11,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
 from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive
@@ -102,7 +103,7 @@ class PredictRequest:
         return {"request": "predict", "settings": settings_of(self, _DATA), "volume": volume}, arrays
 
     @classmethod
-    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], model: Model) -> PredictRequest:
+    def unpack(cls, message: Json, arrays: Mapping[str, np.ndarray], model: Model) -> PredictRequest:
         """Give back what `pack` took."""
         return cls(volume=unpack_volume(message["volume"], arrays), model=model, **message["settings"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from ACSegLib.commands.options import OptionValues
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Segment, Segmentation, Volume
 
@@ -124,7 +125,7 @@ def visibleSegments(editorNode: Any) -> list[Segment]:
     return found
 
 
-def requireBackground(options: Mapping[str, Any], drawn: Segmentation) -> None:
+def requireBackground(options: OptionValues, drawn: Segmentation) -> None:
     """Refuse scribbles of which none marks the background."""
     if options["mode"] == "scribbles" and options.get("background") not in {s.id for s in drawn.segments}:
         raise InputError(

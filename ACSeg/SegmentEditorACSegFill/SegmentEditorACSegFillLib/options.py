@@ -12,6 +12,8 @@ import qt
 from ACSegPanels.words import axisWords, deviceWords
 from slicer.i18n import tr as _
 
+from ACSegLib.commands.options import OptionValues
+
 
 @dataclass(frozen=True)
 class EffectOption:
@@ -265,7 +267,7 @@ class OptionsFrame:
         for identifier, name in segments:
             box.addItem(name, identifier)
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> OptionValues:
         """Options of ``acseg fill``, under their names there; those that are off are left out."""
         values = {option.option: self._value(option) for option in effectOptions()}
         unused = "axis" if values["mode"] == "scribbles" else "background"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from ACSegPanels.keywords import fillRequest
 from ACSegPanels.working import worker
 
+from ACSegLib.commands.options import OptionValues
 from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Event, Job, Reply
 from ACSegLib.workflows import FillOutcome, FillRequest
@@ -41,7 +41,7 @@ class FillSession:
         """Whether there is something to poll: a fill, one that was let go of and has not ended, or a question."""
         return self.running or bool(self._left) or self._asking is not None
 
-    def start(self, inputs: FillInputs, options: Mapping[str, Any]) -> None:
+    def start(self, inputs: FillInputs, options: OptionValues) -> None:
         """Start a fill with options of ``acseg fill``; the workflow decides what of the last one can be kept."""
         request = fillRequest(inputs.volume, inputs.drawn, options)
         message, arrays = request.pack()

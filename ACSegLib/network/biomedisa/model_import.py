@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ACSegLib.errors import FileError
+from ACSegLib.json_values import Json
 from ACSegLib.network.model.preprocessing import DEFAULT_PATCH, BiomedisaPreprocessing, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec
 from ACSegLib.volume import DEFAULT_COLOURS, Segment
@@ -107,7 +108,7 @@ class BiomedisaContent:
     spec: NetworkSpec
     weights: dict[str, np.ndarray]
     preprocessing: Preprocessing
-    card: dict[str, Any]
+    card: Json
 
     @property
     def biomedisa(self) -> BiomedisaPreprocessing:
@@ -169,7 +170,7 @@ class _Reader:
             value = self.file["model_weights"].attrs.get(name)
         return value.decode() if isinstance(value, bytes) else value
 
-    def _layer_configs(self) -> dict[str, dict[str, Any]]:
+    def _layer_configs(self) -> dict[str, Json]:
         """Configuration of each layer by name, its class under "class_name"; refuses layers that could run code."""
         text = self._attribute("model_config")
         if text is None:
@@ -216,7 +217,7 @@ class _Reader:
             group = self._group(group, next(iter(group)))
         return {key.split(":")[0]: self._array(group, key).astype(np.float32, copy=False) for key in group}
 
-    def _weights(self, layers: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], NetworkSpec]:
+    def _weights(self, layers: Json) -> tuple[dict[str, np.ndarray], NetworkSpec]:
         convolutions = {m.groups() for m in map(_CONVOLUTION.fullmatch, self.file["model_weights"]) if m}
         last = max((int(block) for block, _ in convolutions), default=0)
         blocks = last - 1
@@ -240,9 +241,7 @@ class _Reader:
         self._check_sampling(layers)
         return weights, spec
 
-    def _read_block(
-        self, block: int, layers: Mapping[str, Any], identity: str | None, weights: dict[str, np.ndarray]
-    ) -> None:
+    def _read_block(self, block: int, layers: Json, identity: str | None, weights: dict[str, np.ndarray]) -> None:
         name = f"blocks.{block - 1}"
         for stage in (1, 2):
             self._convolution(f"conv_{block}_{stage}", f"{name}.conv{stage}", weights, 3)
@@ -295,13 +294,13 @@ class _Reader:
         if broken:
             raise FileError(f"{self.path} holds weights that are not finite ({broken[0]}); train or fetch it again.")
 
-    def _check_sampling(self, layers: Mapping[str, Any]) -> None:
+    def _check_sampling(self, layers: Json) -> None:
         for name, config in layers.items():
             kind, factor = config["class_name"], config.get("pool_size", config.get("size", [2, 2, 2]))
             if kind in ("MaxPooling3D", "UpSampling3D") and list(factor) != [2, 2, 2]:
                 raise self._not_ours(f"layer {name} samples by {factor}, not by 2")
 
-    def _preprocessing(self, meta: Mapping[str, Any], layers: Mapping[str, Any], spec: NetworkSpec) -> Preprocessing:
+    def _preprocessing(self, meta: Json, layers: Json, spec: NetworkSpec) -> Preprocessing:
         configuration = np.ravel(meta["configuration"]).astype(float)
         labels = [int(v) for v in np.ravel(meta["labels"])]
         if (
@@ -338,7 +337,7 @@ class _Reader:
         )
         return Preprocessing(native, patch, biomedisa=own)
 
-    def _patch(self, meta: Mapping[str, Any], layers: Mapping[str, Any]) -> tuple[int, int, int]:
+    def _patch(self, meta: Json, layers: Json) -> tuple[int, int, int]:
         if "patch_size" in meta:
             k, j, i = (int(v) for v in np.ravel(meta["patch_size"]))
             return k, j, i
@@ -349,7 +348,7 @@ class _Reader:
                 return k, j, i
         return DEFAULT_PATCH
 
-    def _cropping(self) -> dict[str, Any] | None:
+    def _cropping(self) -> Json | None:
         """What the file says of Biomedisa's auto-cropping network, which is reported and not run."""
         if "cropping_meta" not in self.file:
             return None
@@ -357,7 +356,7 @@ class _Reader:
         return {name: self._array(group, name).tolist() for name in group}
 
 
-def _to_torch(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _to_torch(weights: Mapping[str, np.ndarray]) -> Json:
     import torch
 
     state = {name: torch.from_numpy(np.array(value, np.float32)) for name, value in weights.items()}

@@ -26,12 +26,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import atomic_output, require_writable_folder
+from ACSegLib.json_values import Json
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.volume import UNITS_IN_MM, Segment
@@ -78,7 +79,7 @@ class Model:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     spacing: tuple[float, float, float] | None = None
     unit: str = "px"
-    card: dict[str, Any] = field(default_factory=dict)
+    card: Json = field(default_factory=dict)
 
     @property
     def reduces_images(self) -> bool:
@@ -235,7 +236,7 @@ def read_card(path: str | os.PathLike[str]) -> Model:
         raise FileError(f"the model file {path} is damaged (its header: {error}); copy or train it again.") from error
 
 
-def _header(model: Model) -> dict[str, Any]:
+def _header(model: Model) -> Json:
     return {
         "format": FORMAT_NAME,
         "version": FORMAT_VERSION,
@@ -248,7 +249,7 @@ def _header(model: Model) -> dict[str, Any]:
     }
 
 
-def _model(header: Mapping[str, Any]) -> Model:
+def _model(header: Json) -> Model:
     described, preprocessing, card = header["spec"], header["preprocessing"], header["card"]
     if not all(isinstance(part, dict) for part in (described, preprocessing, card)):
         raise TypeError("spec, preprocessing and card must be objects")
@@ -270,7 +271,7 @@ def _model(header: Mapping[str, Any]) -> Model:
     return Model(spec, {}, segments, Preprocessing.from_json(preprocessing), spacing, header["unit"], card)
 
 
-def _segment(row: Mapping[str, Any]) -> Segment:
+def _segment(row: Json) -> Segment:
     colour = tuple(float(v) for v in row["colour"])
     if len(colour) != 3 or not all(0 <= v <= 1 for v in colour):
         raise ValueError(f"colour of segment {row['name']!r} must be three numbers from 0 to 1")
@@ -284,7 +285,7 @@ def _segment(row: Mapping[str, Any]) -> Segment:
     )
 
 
-def _read_metadata(path: Path) -> dict[str, Any]:
+def _read_metadata(path: Path) -> Json:
     """Read the JSON header of a safetensors file: the first bytes alone, and never more than the file has."""
     try:
         with open(path, "rb") as stream:

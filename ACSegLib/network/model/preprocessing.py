@@ -18,7 +18,7 @@ others             of imported models, see `BiomedisaPreprocessing`
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry, Volume
 
 #: Percentiles that leave out dead and hot voxels yet keep small bright structures.
@@ -55,7 +56,7 @@ class IntensityStatistics:
         return {row.name: getattr(self, row.name) for row in fields(self)}
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> IntensityStatistics:
+    def from_json(cls, described: Json) -> IntensityStatistics:
         """Read what `to_json` gave; KeyError, TypeError or ValueError for anything else."""
         return cls(**{row.name: float(described[row.name]) for row in fields(cls)})
 
@@ -97,18 +98,18 @@ class Normalisation:
         if not 0 <= low < high <= 100:
             raise InputError(f"percentiles must be 0 to 100, the lower one first, not {low} and {high}.")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Give the object that a model file holds."""
         if self.kind == "matched":
             target = self.target
             return {"kind": "matched", "target": {"mean": target[0], "deviation": target[1]} if target else None}
-        described: dict[str, Any] = {"kind": self.kind, "percentiles": list(self.percentiles)}
+        described: Json = {"kind": self.kind, "percentiles": list(self.percentiles)}
         if self.statistics is not None:
             described["statistics"] = self.statistics.to_json()
         return described
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> Normalisation:
+    def from_json(cls, described: Json) -> Normalisation:
         """Read what a model file holds; an error of `_MALFORMED` kind for what is no normalisation."""
         low, high = described.get("percentiles") or ROBUST_PERCENTILES
         statistics, target = described.get("statistics"), described.get("target")
@@ -150,14 +151,14 @@ class BiomedisaPreprocessing:
     separation: bool
     labels: tuple[int, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Give the entries that a model file holds."""
         values = {row.name: getattr(self, row.name) for row in fields(self)}
         entries = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
         return {"pipeline": "biomedisa", **entries}
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> BiomedisaPreprocessing:
+    def from_json(cls, described: Json) -> BiomedisaPreprocessing:
         """Read the entries that a model file holds; KeyError or TypeError where they are not as they should be."""
         entries: dict[str, Any] = {row.name: described[row.name] for row in fields(cls)}
         for name, value in entries.items():
@@ -189,9 +190,9 @@ class Preprocessing:
         """The patch size; a usual one where the file does not state it."""
         return self.patch_size or DEFAULT_PATCH
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Give the object that a model file holds."""
-        described: dict[str, Any] = {"normalisation": self.normalisation.to_json()}
+        described: Json = {"normalisation": self.normalisation.to_json()}
         if self.patch_size is not None:
             described["patch_size"] = list(self.patch_size)
         if self.biomedisa is not None:
@@ -206,7 +207,7 @@ class Preprocessing:
         return described | {key: value for key, value in optional.items() if value is not None}
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> Preprocessing:
+    def from_json(cls, described: Json) -> Preprocessing:
         """Read what a model file holds.
 
         What the calibration found is dropped where it makes no sense; all else must be as it should be.

@@ -19,11 +19,12 @@ A model with a refinement network has both specs in one object: that of the firs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ACSegLib.errors import InputError
+from ACSegLib.json_values import Json
 
 Size = tuple[int, int, int]
 
@@ -123,9 +124,9 @@ class NetworkSpec:
         """The first network's spec alone."""
         return replace(self, refinement=None)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Give the object that a model file holds."""
-        described: dict[str, Any] = {
+        described: Json = {
             "kind": self.kind,
             "in_channels": self.in_channels,
             "out_channels": self.out_channels,
@@ -143,12 +144,12 @@ class NetworkSpec:
         return described
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> NetworkSpec:
+    def from_json(cls, described: Json) -> NetworkSpec:
         """Read what `to_json` gave, or a file holds; InputError, naming the key, for what is no network."""
         kind, refinement = described.get("kind"), None
         if kind == REFINED_KIND:
             kind, surface = described.get("first_kind"), described.get("surface")
-            if not isinstance(surface, Mapping) or kind == REFINED_KIND:
+            if not isinstance(surface, dict) or kind == REFINED_KIND:
                 raise InputError("the description of the refinement network is invalid; the model file is damaged.")
             refinement = cls.from_json(surface)
         for key in ("in_channels", "out_channels", "filters"):

@@ -8,13 +8,14 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ACSegLib.compute import choose_device, reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import normalise
@@ -152,7 +153,7 @@ def train_refinement_network(
         network = build_network(spec).to(device).train()
     averaged, steps, loss = _optimise(network, training, spec, settings, device, stages.train)
     weights = {k: v.detach().cpu() for k, v in averaged.state_dict().items()}
-    card: dict[str, Any] = {"steps": steps, "loss": loss, "volumes": len(training), "base": settings.base}
+    card: Json = {"steps": steps, "loss": loss, "volumes": len(training), "base": settings.base}
     if others:
         offsets, told = _offsets(averaged, others, model, device, stages.calibrate)
         weights = shift_heads(spec, weights, offsets)
@@ -173,7 +174,7 @@ def _without_held_back(cases: list[_Prepared], model: Model) -> tuple[list[_Prep
 
 def _offsets(
     network: torch.nn.Module, cases: Sequence[_Prepared], model: Model, device: str, progress: Progress
-) -> tuple[list[float], dict[str, Any]]:
+) -> tuple[list[float], Json]:
     """Offset of each segment's logit with the best Dice in the regions along the surface; and what the card tells."""
     import torch
 

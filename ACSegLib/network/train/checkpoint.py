@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.json_values import Json
 from ACSegLib.network.model.model_file import METADATA_KEY, write_tensors
 from ACSegLib.network.train.plan import Plan
 
@@ -58,14 +59,14 @@ class State:
     epoch: int = 0
     elapsed: float = 0.0
     losses: list[float] = field(default_factory=list)
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[Json] = field(default_factory=list)
     best_dice: float | None = None
-    best: dict[str, Any] = field(default_factory=dict)
+    best: Json = field(default_factory=dict)
     stale: int = 0
     validated: float = 0.0
     seed: int = 0
     data: str = ""
-    choices: dict[str, Any] = field(default_factory=dict)
+    choices: Json = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 

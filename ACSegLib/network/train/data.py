@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.json_values import Json
 from ACSegLib.labelled_slices import LabelledSlices, checked_axis, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.network.model.preprocessing import Preprocessing, normalise, resample_image, resampled_shape
 from ACSegLib.network.predict.working_grid import reduced_shape
@@ -48,7 +48,7 @@ class Case:
     name: str
     open_image: Callable[[], Volume]
     open_labels: Callable[[], Segmentation]
-    source: dict[str, Any] = field(default_factory=dict)
+    source: Json = field(default_factory=dict)
 
     @classmethod
     def of(cls, volume: Volume, labels: Segmentation, name: str = "") -> Case:

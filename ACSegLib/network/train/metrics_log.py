@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ACSegLib.files.atomic import atomic_output
-
-Row = Mapping[str, Any]
+from ACSegLib.json_values import Row
 
 
 class MetricsLog:

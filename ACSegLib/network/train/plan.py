@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ACSegLib.errors import InputError
+from ACSegLib.json_values import Json
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec
 
@@ -38,7 +39,7 @@ class PlanOverrides:
     grow: bool | None = None
 
     @classmethod
-    def of(cls, values: PlanOverrides | Mapping[str, Any] | None) -> PlanOverrides:
+    def of(cls, values: PlanOverrides | Json | None) -> PlanOverrides:
         """Take a mapping for the fields of that name; InputError for a name that is none."""
         if isinstance(values, cls):
             return values
@@ -49,7 +50,7 @@ class PlanOverrides:
                 raise InputError(f"a plan has no {name!r} to override; it has: {', '.join(known)}.")
         return cls(**values)
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Json:
         """What was chosen, by name."""
         return {row.name: value for row in fields(self) if (value := getattr(self, row.name)) is not None}
 
@@ -89,12 +90,12 @@ class Plan:
     reasons: dict[str, str] = field(default_factory=dict)
     growth: list[Any] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Give the object that a checkpoint holds."""
         return {**asdict(self), "spec": self.spec.to_json(), "preprocessing": self.preprocessing.to_json()}
 
     @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> Plan:
+    def from_json(cls, described: Json) -> Plan:
         """Read what `to_json` gave; KeyError, TypeError or ValueError for what is no plan."""
         spacing = described["spacing"]
         return cls(

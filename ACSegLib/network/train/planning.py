@@ -38,6 +38,7 @@ import numpy as np
 
 from ACSegLib.compute import MEMORY_SHARE
 from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.json_values import Json
 from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, IntensityStatistics, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
 from ACSegLib.network.train.data import name_key
@@ -215,7 +216,7 @@ def make_plan(
     device: str,
     preset: str,
     available_bytes: int,
-    overrides: PlanOverrides | Mapping[str, Any] | None = None,
+    overrides: PlanOverrides | Json | None = None,
 ) -> Plan:
     """Make the plan of a training.
 

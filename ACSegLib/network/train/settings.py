@@ -11,6 +11,7 @@ from typing import Any
 
 from ACSegLib.compute import PRECISIONS, default_precision
 from ACSegLib.errors import InputError
+from ACSegLib.json_values import Json
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.train.plan import PlanOverrides
 
@@ -139,7 +140,7 @@ class TrainingSettings:
         if self.resume and self.checkpoint is None:
             raise InputError("resume needs a checkpoint to continue from.")
 
-    def choices(self) -> dict[str, Any]:
+    def choices(self) -> Json:
         """The settings that decide the course of the training, and what of the plan is overridden, as JSON values."""
         chosen = {name: getattr(self, name) for name in DECIDING} | self.overrides.given()
         if self.init is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.compute import free_cached_memory, is_out_of_memory, reuse_freed_memory
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Row
 from ACSegLib.network.train.augmentation import PRESETS as AUGMENTATIONS
 from ACSegLib.network.train.checkpoint import State, optimizer_tensors, part, restore_optimizer, save_checkpoint
 from ACSegLib.network.train.data import Prepared
@@ -106,7 +107,7 @@ class Trainer:
         self._network, self._optimizer = fabric.setup(network, optimizer)
         self.averaged = copy.deepcopy(self._plain).to(fabric.device).eval()
         self._best: dict[str, torch.Tensor] = {}
-        self._latest: dict[str, Any] = {}
+        self._latest: Row = {}
         self._log = MetricsLog()
         if fabric.is_global_zero:
             self._log = MetricsLog(settings.table, settings.plot, settings.tensorboard)
@@ -334,7 +335,7 @@ class Trainer:
         last_took = self.state.best.get("validation_seconds", 0.0)
         return self.state.elapsed - self.state.validated > max(budget / VALIDATIONS, last_took / MAX_VALIDATION_SHARE)
 
-    def _validate(self) -> dict[str, Any]:
+    def _validate(self) -> Row:
         """Score the averaged weights, keep them if they are the best."""
         started = time.monotonic()
         # Of several processes none may leave alone: a cancel waits for the next step, where all learn of it.
@@ -387,7 +388,7 @@ class Trainer:
         losses = self.state.losses or [self.state.history[-1]["loss"] if self.state.history else math.nan]
         self._append(self._row(losses) | (self._validate() if self._validation else {}))
 
-    def _row(self, losses: Sequence[float]) -> dict[str, Any]:
+    def _row(self, losses: Sequence[float]) -> Row:
         return {
             "epoch": self.state.epoch + 1,
             "step": self.state.step,
@@ -396,7 +397,7 @@ class Trainer:
             "learning_rate": learning_rate(self.settings, self._fraction()),
         }
 
-    def _append(self, row: dict[str, Any]) -> None:
+    def _append(self, row: Row) -> None:
         self.state.epoch += 1
         self.state.losses = []
         self.state.history.append(row)

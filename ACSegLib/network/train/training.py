@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.compute import available_memory, choose_device, is_out_of_memory, limit_torch_threads
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.labelled_slices import both_names
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
@@ -68,7 +69,7 @@ class TrainingResult:
 
     model: Model
     plan: Plan
-    history: list[dict[str, Any]]
+    history: list[Json]
     warnings: list[str] = field(default_factory=list)
     main_process: bool = True
 
@@ -293,7 +294,7 @@ def _card(
     held_out: Sequence[Case],
     warnings: Sequence[str],
     fabric: Any,
-) -> dict[str, Any]:
+) -> Json:
     """What the model file tells a person."""
     import lightning
     import monai
@@ -328,7 +329,7 @@ def _card(
     }
 
 
-def _described(case: Case, fingerprint: Fingerprint) -> dict[str, Any]:
+def _described(case: Case, fingerprint: Fingerprint) -> Json:
     """What the card tells of one training volume."""
     return {
         "name": fingerprint.name,

@@ -10,7 +10,19 @@ import ACSegLib as acseg
 
 FUNCTIONS = ("open", "save", "fill", "refill", "predict", "train", "measure", "compare")
 #: Modules that `import ACSegLib` loads: the data classes and what they need, and none of the steps.
-LIGHT = {"", "version", "errors", "jobs", "volume", "geometry", "arrays", "notebook", "compute", "cgroups"}
+LIGHT = {
+    "",
+    "version",
+    "errors",
+    "jobs",
+    "json_values",
+    "volume",
+    "geometry",
+    "arrays",
+    "notebook",
+    "compute",
+    "cgroups",
+}
 
 
 def run(code):

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ACSegLib.commands.run_report import RunReport, checksum, peak_memory, to_json, write_json
+from ACSegLib.commands.run_report import RunReport, checksum, peak_memory, write_json
 from ACSegLib.errors import Cancelled
+from ACSegLib.json_values import to_json
 
 
 @dataclass
