@@ -28,6 +28,7 @@ BY_NODES: Mapping[str, OptionValues] = {
         "unit": None,
         "image_dataset": None,
         "labels_dataset": None,
+        "external_data": False,
     },
     "measure": {
         "inputs": ["scene"],
@@ -39,6 +40,7 @@ BY_NODES: Mapping[str, OptionValues] = {
         "voxel_size": None,
         "image_dataset": None,
         "labels_dataset": None,
+        "external_data": False,
     },
 }
 

@@ -89,7 +89,7 @@ UNIT_OPTION = "length_unit"
 NOT_GIVEN = "default"
 
 #: Options that say what Slicer knows of its nodes.
-_SCENE: OptionValues = {"voxel_size": None, "image_dataset": None}
+_SCENE: OptionValues = {"voxel_size": None, "image_dataset": None, "external_data": False}
 
 _LABELS_OUT = FileParameter("label", "output", (".seg.nrrd",))
 _MODEL = FileParameter("file", "input", (".acseg", ".h5"))
@@ -124,7 +124,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "tensorboard": _FOLDER,
             "scratch": _FOLDER,
         },
-        {"resample": True},
+        {"resample": True, "external_data": False},
     ),
     "ACSegPredict": CliModule(
         "predict",

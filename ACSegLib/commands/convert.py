@@ -15,7 +15,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image, open_labels
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    VoxelSizeOptions,
+    check_opening,
+    open_image,
+    open_labels,
+    reading,
+)
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import InputError
@@ -116,5 +123,5 @@ def _holds_labels(options: Options) -> bool:
     from ACSegLib.files.lazy import lazily
     from ACSegLib.files.registry import read_content
 
-    with lazily(0):
+    with lazily(0), reading(options):
         return read_content(options.file, options.image_dataset, options.level).segments is not None

@@ -8,6 +8,7 @@ Examples:
   acseg info labels.seg.nrrd --json
   acseg info project.h5                    (lists the data sets)
   acseg info project.h5 --dataset raw
+  acseg info scan.tif --voxel-size 30,30,40 --unit nm
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ACSegLib.commands.opening import VoxelSizeOptions, check_opening, reading, told_geometry
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.jobs import Progress
@@ -37,7 +39,7 @@ _AXES = ("i", "j", "k")
 
 
 @dataclass
-class Options:
+class Options(VoxelSizeOptions):
     """Options of ``acseg info``."""
 
     file: str = option(path="in", help="image or label file, or a folder of slices, DICOM or OME-Zarr", positional=True)
@@ -159,14 +161,17 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.files.content import SeveralError
     from ACSegLib.files.registry import inventory, read_content, recognise
 
+    check_opening(options)
     path = Path(options.file)
     results = Results(str(path), recognise(path).NAME)
     progress(0.1, f"reading {path.name}")
     try:
-        content = read_content(path, options.dataset, options.level)
+        with reading(options):
+            content = read_content(path, options.dataset, options.level)
     except SeveralError:
         results.contents = list(inventory(path))
         return results
+    content.geometry = told_geometry(content.geometry, options)
     progress(0.5, "measuring")
     results.grid = _grid(content)
     contents = inventory(path)

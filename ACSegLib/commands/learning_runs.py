@@ -36,7 +36,7 @@ _TEST_IMAGE, _TEST_LABELS = "test image ", "test labels "
 #: Settings that a trained network depends on.
 _TRAINED_BY = (
     *("preset", "minutes", "epochs", "seed", "resample"),
-    *("voxel_size", "unit", "image_dataset", "labels_dataset"),
+    *("voxel_size", "unit", "image_dataset", "labels_dataset", "external_data"),
 )
 
 
@@ -175,6 +175,7 @@ def _trained_model(item: Item, settings: RunSettings, progress: Progress) -> Pat
         unit=settings.unit,
         image_dataset=settings.image_dataset,
         labels_dataset=settings.labels_dataset,
+        external_data=settings.external_data,
         resume=checkpoint.exists(),
     )
     train.run(options, progress)

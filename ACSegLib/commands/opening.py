@@ -6,8 +6,10 @@ are read, for those that state none or a wrong one; the place of a cropped file 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -28,6 +30,11 @@ class VoxelSizeOption:
         default=None,
         help="voxel size of the files that are read, along x, y and z, such as 30,30,40; replaces what they state",
         metavar="X,Y,Z",
+    )
+    external_data: bool = option(
+        default=False,
+        help="also read data files that lie outside of the folder of the header that names them; use it only for files "
+        "that you trust",
     )
 
 
@@ -64,14 +71,23 @@ class LabelsDatasetOption:
     )
 
 
+@contextlib.contextmanager
+def reading(options: Any) -> Iterator[None]:
+    """Within the block, readers follow the shared options: the unit of lengths without one, and external data."""
+    from ACSegLib.files.content import external_data
+    from ACSegLib.files.units import assume_unit
+
+    with assume_unit(_unit(options)), external_data(options.external_data):
+        yield
+
+
 def open_image(
     path: str | os.PathLike[str], options: Any, *, level: int | None = None, lazy_from: int | None = None
 ) -> Volume:
     """Open an image as the shared options say."""
     from ACSegLib.files import open_volume
-    from ACSegLib.files.units import assume_unit
 
-    with assume_unit(_unit(options)):
+    with reading(options):
         volume = open_volume(path, dataset=options.image_dataset, level=level, lazy_from=lazy_from)
     return _as_told(volume, options)
 
@@ -79,9 +95,8 @@ def open_image(
 def open_labels(path: str | os.PathLike[str], options: Any) -> Segmentation:
     """Open labels as the shared options say."""
     from ACSegLib.files import open_segmentation
-    from ACSegLib.files.units import assume_unit
 
-    with assume_unit(_unit(options)):
+    with reading(options):
         labels = open_segmentation(path, dataset=options.labels_dataset)
     return _as_told(labels, options)
 
@@ -132,10 +147,18 @@ def _unit(options: Any) -> str | None:
 
 
 def _as_told(content: Content, options: Any) -> Content:
+    """Give what was read the voxel size and the unit that the options state."""
     from ACSegLib.placement import told_unit
 
     if options.voxel_size is None:  # with --file-unit, a partner's unit comes first: see `in_one_unit`
         return content if hasattr(options, "file_unit") else told_unit(content, _unit(options))
-    check_opening(options)
-    geometry = with_voxel_size(content.geometry, read_voxel_size(options.voxel_size), str(_unit(options)))
-    return replace(content, geometry=geometry)
+    return replace(content, geometry=told_geometry(content.geometry, options))
+
+
+def told_geometry(geometry: Geometry, options: Any) -> Geometry:
+    """The geometry with the voxel size and the unit that the options state, as far as they do."""
+    unit = _unit(options)
+    if options.voxel_size is not None:
+        check_opening(options)
+        return with_voxel_size(geometry, read_voxel_size(options.voxel_size), str(unit))
+    return geometry if unit is None or geometry.unit != "px" else replace(geometry, unit=unit)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import math
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 #: Deflate packs no more than this many bytes into one (zlib's documentation: 1032 to 1).
 MAX_INFLATION = 1032
+_external_data: ContextVar[bool] = ContextVar("data files outside of the header's folder", default=False)
 
 
 @dataclass
@@ -175,10 +178,20 @@ class Inflated:
         return data
 
 
+@contextlib.contextmanager
+def external_data(allowed: bool) -> Iterator[None]:
+    """Within the block, headers may name data files outside of their own folder, if `allowed`."""
+    token = _external_data.set(allowed or _external_data.get())
+    try:
+        yield
+    finally:
+        _external_data.reset(token)
+
+
 def beside(path: Path, name: str) -> Path:
     """Give the file that a header names for its voxels; it must lie in the header's folder, or below.
 
-    A header from elsewhere could otherwise bring any file of this computer into an image.
+    A header from elsewhere could otherwise bring any file of this computer into an image. `external_data` allows it.
 
     Raises
     ------
@@ -187,8 +200,12 @@ def beside(path: Path, name: str) -> Path:
     """
     folder = path.parent
     file = Path(os.path.normpath(folder / name))
-    if not file.is_relative_to(os.path.normpath(folder)) or not file.resolve().is_relative_to(folder.resolve()):
-        raise FileError(f"{path}: its data file {name!r} lies outside the header's folder; put both in one folder.")
+    inside = file.is_relative_to(os.path.normpath(folder)) and file.resolve().is_relative_to(folder.resolve())
+    if not inside and not _external_data.get():
+        raise FileError(
+            f"{path}: its data file {name!r} lies outside the header's folder; put both in one folder, or allow it "
+            "(--external-data) if you trust the header."
+        )
     if not file.is_file():
         raise FileError(f"{path}: its data file {file.name} is missing; put both in one folder.")
     return file

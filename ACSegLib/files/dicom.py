@@ -81,11 +81,13 @@ def read(path: Path, request: Request) -> Content:
 
 def _series(itk: Any, folder: Path) -> tuple[tuple[str, ...], list[Path]]:
     """The series of a folder, and all its DICOM files; FileError where a file belongs to no series that can be read."""
+    files = [file for file in sorted(folder.iterdir()) if file.name.upper() != "DICOMDIR" and _is_dicom(file)]
+    for file in files:
+        require_fitting_elements(file)
     names = itk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     known = {
         Path(file).name for name in names for file in itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), name)
     }
-    files = [file for file in sorted(folder.iterdir()) if file.name.upper() != "DICOMDIR" and _is_dicom(file)]
     lost = [file.name for file in files if file.name not in known]
     if lost and names:
         more = f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
@@ -196,4 +198,4 @@ def inventory(path: Path) -> list[Part]:
 
     if not path.is_dir():
         return []
-    return [Part(uid) for uid in SimpleITK.ImageSeriesReader.GetGDCMSeriesIDs(str(path))]
+    return [Part(uid) for uid in _series(SimpleITK, path)[0]]

@@ -15,7 +15,8 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, axes_of, place
-from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, beside, native
+from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
+from ACSegLib.files.hdf5_sources import check_links, external_links, open_checked
 from ACSegLib.files.units import Length, length_of
 from ACSegLib.json_values import Json
 
@@ -42,9 +43,9 @@ def read(path: Path, request: Request) -> Content:
 
     _check_heaps(path)
     with h5py.File(path, "r") as file:
-        data = file[_chosen(file, request.dataset, path)]
-        _check_type(data, path)
-        _check_sources(data, path)
+        name = _chosen(file, request.dataset, path)
+        _check_type(file[name], path)
+        data = open_checked(file, name, path)
         axes, notes = _axes(data)
         placed = place(native(data[()]), axes, path)
         content = Content((placed.array,), placed.geometry, meta={"dataset": data.name}, notes=[*notes, *placed.notes])
@@ -57,7 +58,7 @@ def inventory(path: Path) -> list[Part]:
 
     _check_heaps(path)
     with h5py.File(path, "r") as file:
-        return [Part(name, tuple(data.shape), str(data.dtype)) for name, data in _numbers(file)]
+        return [Part(name, tuple(data.shape), str(data.dtype)) for name, data in _numbers(file, path)]
 
 
 def _check_heaps(path: Path) -> None:
@@ -87,7 +88,7 @@ def _check_heaps(path: Path) -> None:
             at = data.find(_HEAP, at + 4)
 
 
-def _numbers(file: Any) -> list[tuple[str, Any]]:
+def _numbers(file: Any, path: Path) -> list[tuple[str, Any]]:
     import h5py
 
     arrays: list[tuple[str, Any]] = []
@@ -97,17 +98,23 @@ def _numbers(file: Any) -> list[tuple[str, Any]]:
             arrays.append((name, item))
 
     file.visititems(visit)
+    linked, problems = external_links(file, path)
+    for name, item in linked:
+        visit(name, item)
+    if problems and not arrays:
+        raise problems[0]
     return arrays
 
 
 def _chosen(file: Any, name: str | None, path: Path) -> str:
     import h5py
 
-    arrays = _numbers(file)
     if name is not None:
-        if name not in file or not isinstance(file[name], h5py.Dataset):
-            raise FileError(f"{path}: has no data set {name!r}; it has: {_listed(arrays)}.")
-        return name
+        check_links(file, name, path)
+        if name in file and isinstance(file[name], h5py.Dataset):
+            return name
+        raise FileError(f"{path}: has no data set {name!r}; it has: {_listed(_numbers(file, path))}.")
+    arrays = _numbers(file, path)
     volumes = [(n, d) for n, d in arrays if d.ndim >= 3 and sum(size > 1 for size in d.shape) == 3]
     volumes = volumes or [(n, d) for n, d in arrays if d.ndim >= 3]
     if len(volumes) == 1:
@@ -126,31 +133,6 @@ def _listed(arrays: list[tuple[str, Any]]) -> str:
 def _check_type(data: Any, path: Path) -> None:
     if data.dtype.kind not in "buif":
         raise FileError(f"{path}: data set {data.name} holds {data.dtype}, not numbers of one channel.")
-
-
-def _check_sources(data: Any, path: Path) -> None:
-    """Refuse a data set whose voxels lie in other files that are missing (HDF5 gives zeros for them) or elsewhere."""
-    names = [source.file_name for source in data.virtual_sources()] if data.is_virtual else []
-    for name in [*names, *(str(part[0]) for part in data.external or [])]:
-        if name != ".":  # the file itself
-            beside(path, name)
-    if data.is_virtual:
-        for source in data.virtual_sources():
-            _check_source(data, source, path)
-
-
-def _check_source(data: Any, source: Any, path: Path) -> None:
-    """Refuse a part of a virtual data set that its file does not hold."""
-    import h5py
-
-    missing = FileError(f"{path}: data set {source.dset_name!r} of {source.file_name}, a part of it, is missing.")
-    if source.file_name == ".":
-        if source.dset_name not in data.file:
-            raise missing
-        return
-    with h5py.File(beside(path, source.file_name), "r") as other:
-        if source.dset_name not in other:
-            raise missing
 
 
 def _attribute(data: Any, name: str) -> Any:

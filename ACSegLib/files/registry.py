@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import locale
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -100,7 +101,8 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
     path = Path(path)
     chosen = recognise(path)
     try:
-        content = chosen.read(path, Request(dataset, level))
+        with _locale_kept():
+            content = chosen.read(path, Request(dataset, level))
     except (FileError, ImportError):
         raise
     except MemoryError as error:
@@ -121,6 +123,17 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
         content.meta["notes"] = [f"{path.name}: {note}" for note in content.notes]
         tell(content.meta["notes"])
     return content
+
+
+@contextlib.contextmanager
+def _locale_kept() -> Iterator[None]:
+    """Undo what a library does to the locale of the process, in which others write dates and numbers."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        if locale.setlocale(locale.LC_ALL) != before:
+            locale.setlocale(locale.LC_ALL, before)
 
 
 @contextlib.contextmanager

@@ -35,8 +35,11 @@ _OME_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether the file begins with a TIFF or BigTIFF magic of either byte order."""
-    return head[:4] in _MAGIC
+    """Whether the file begins with a TIFF or BigTIFF magic of either byte order, and is no DICOM file as well.
+
+    DICOM files may begin with a TIFF header for other programs (PS3.10, 7.5); only the DICOM part tells where they lie.
+    """
+    return head[:4] in _MAGIC and head[128:132] != b"DICM"
 
 
 def read(path: Path, request: Request) -> Content:

@@ -43,6 +43,15 @@ def _results(arguments, capsys):
     return json.loads(capsys.readouterr().out)["results"]
 
 
+def test_the_voxel_size_that_a_file_lacks_can_be_stated(tmp_path, capsys):
+    save_volume(Volume(np.zeros((3, 4, 5), np.uint8), Geometry((1, 1, 1), (4, 5, 6))), tmp_path / "bare.nrrd")
+    found = _results([tmp_path / "bare.nrrd", "--voxel-size", "30,30,40", "--unit", "nm"], capsys)
+    assert (found["spacing"], found["unit"]) == ([30, 30, 40], "nm")
+    assert found["origin"] == [120, 150, 240]
+    assert main(["info", str(tmp_path / "bare.nrrd"), "--voxel-size", "30"]) == 2
+    assert "needs a unit" in capsys.readouterr().err
+
+
 def test_an_image(image, capsys):
     path, array = image
     found = _results([path], capsys)

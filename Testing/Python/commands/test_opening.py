@@ -19,7 +19,7 @@ from ACSegLib.volume import Geometry, Segmentation, Volume
 
 SHAPE = (12, 14, 16)
 #: Commands that open no image or labels, or show a file as it is.
-WITHOUT = {"info", "phantom", "model info", "model import", "demo"}
+WITHOUT = {"phantom", "model info", "model import", "demo"}
 
 
 def ball() -> np.ndarray:
@@ -46,7 +46,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_command_that_opens_images_takes_voxel_size_unit_and_data_set(command: str) -> None:
     names = {info.name for info in describe_options(load(command).Options)}
     assert {"voxel_size", "unit"} <= names
-    assert names & {"image_dataset", "labels_dataset"}
+    assert names & {"image_dataset", "labels_dataset", "dataset"}
 
 
 def test_voxel_sizes_are_read_or_refused() -> None:

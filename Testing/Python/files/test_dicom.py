@@ -1,11 +1,13 @@
 """DICOM series against ITK, and SEG objects against highdicom."""
 
+import locale
+
 import numpy as np
 import pytest
 import SimpleITK
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import open_segmentation, open_volume
+from ACSegLib.files import dicom, open_segmentation, open_volume
 
 highdicom = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")
@@ -201,3 +203,46 @@ def test_an_element_longer_than_the_file_is_refused_before_memory(syntax, tmp_pa
     with pytest.raises(FileError, match="does not fit"):
         open_volume(tmp_path / "a.dcm")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+
+
+def test_an_element_longer_than_its_file_is_refused_before_gdcm_reads_the_folder(tmp_path):
+    """GDCM would reserve as much memory as the element claims to need."""
+    _series(tmp_path / "a", [(0, 0, 2 * k) for k in range(3)])
+    file = tmp_path / "a" / "1.dcm"
+    data = pydicom.dcmread(file)
+    data.add_new(0x00091001, "OB", bytes(8))
+    data.save_as(file)
+    stored = file.read_bytes()
+    at = stored.index(b"\x09\0\x01\x10") + 4  # in implicit little endian, the length follows the tag
+    file.write_bytes(stored[:at] + b"\xf0\xff\xff\x7f" + stored[at + 4 :])
+    with pytest.raises(FileError, match=r"1\.dcm.*an element does not fit"):
+        open_volume(tmp_path / "a")
+
+
+def test_a_dicom_file_that_begins_like_a_tiff_is_read_as_dicom(tmp_path):
+    """The preamble of 128 bytes is free for other programs; a TIFF header knows nothing of the place."""
+    _series(tmp_path / "a", [(1, 2, 3)])
+    file = tmp_path / "a" / "0.dcm"
+    file.write_bytes(b"II*\0" + bytes(124) + file.read_bytes()[128:])
+    found = open_volume(file)
+    assert found.meta["format"] == "DICOM"
+    np.testing.assert_allclose(found.geometry.spacing, (0.5, 0.25, 2))
+    np.testing.assert_allclose(found.geometry.origin, (1, 2, 3))
+
+
+def test_a_library_that_changes_the_locale_does_not_change_it_for_the_program(tmp_path, monkeypatch):
+    _series(tmp_path / "a", [(0, 0, 2 * k) for k in range(3)])
+    read = dicom.read
+
+    def read_elsewhere(path, request):
+        locale.setlocale(locale.LC_ALL, "C")
+        return read(path, request)
+
+    monkeypatch.setattr(dicom, "read", read_elsewhere)
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+        open_volume(tmp_path / "a")
+        assert locale.setlocale(locale.LC_ALL) == "C.UTF-8"
+    finally:
+        locale.setlocale(locale.LC_ALL, before)

@@ -10,7 +10,7 @@ from filecases import STRAIGHT, labels, numbers, volume
 
 from ACSegLib.commands.main import main
 from ACSegLib.errors import FileError, printable
-from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files import external_data, open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.files.atomic import require_writable_folder
 from ACSegLib.files.tables import read_table, write_table
 from ACSegLib.volume import Segment, Segmentation
@@ -47,8 +47,64 @@ def test_voxels_outside_the_headers_folder_are_refused(kind, name, tmp_path):
             layout = h5py.VirtualLayout(ARRAY.shape, "u2")
             layout[:] = h5py.VirtualSource(name, "raw", ARRAY.shape)
             file.create_virtual_dataset("raw", layout)
+    with pytest.raises(FileError, match=r"outside the header's folder.*--external-data"):
+        open_volume(path)
+    with external_data(True):
+        found = open_volume(path).array
+    np.testing.assert_array_equal(found, np.stack([ARRAY[0]] * 4) if kind == "list" else ARRAY)
     with pytest.raises(FileError, match="outside the header's folder"):
         open_volume(path)
+
+
+def test_a_command_reads_voxels_elsewhere_if_it_is_asked_to(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "a.raw").write_bytes(ARRAY.tobytes())
+    (tmp_path / "data" / "a.nhdr").write_text(NRRD + "data file: ../a.raw\n")
+    words = ["convert", str(tmp_path / "data" / "a.nhdr"), str(tmp_path / "b.nrrd"), "--quiet"]
+    assert main(words) == 2
+    assert "outside the header's folder" in capsys.readouterr().err
+    assert main([*words, "--external-data"]) == 0
+    np.testing.assert_array_equal(open_volume(tmp_path / "b.nrrd").array, ARRAY)
+
+
+def test_external_storage_of_hdf5_is_read_beside_the_file_not_in_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.raw").write_bytes(ARRAY.tobytes())
+    (tmp_path / "a.raw").write_bytes(bytes(ARRAY.nbytes))
+    with h5py.File(tmp_path / "data" / "a.h5", "w") as file:
+        file.create_dataset("raw", ARRAY.shape, "<u2", external=[("a.raw", 0, ARRAY.nbytes)])
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(open_volume("data/a.h5").array, ARRAY)
+
+
+@pytest.mark.parametrize("dataset", [None, "raw"])
+def test_external_links_of_hdf5_are_followed_within_the_folder_only(dataset, tmp_path):
+    """As detectors write them: a master file with links to files of data."""
+    (tmp_path / "data").mkdir()
+    for place in (tmp_path / "secret.h5", tmp_path / "data" / "part.h5"):
+        with h5py.File(place, "w") as file:
+            file["raw"] = ARRAY
+    for name, target in (("in", "part.h5"), ("out", "../secret.h5"), ("lost", "gone.h5")):
+        with h5py.File(tmp_path / "data" / f"{name}.h5", "w") as file:
+            file["raw"] = h5py.ExternalLink(target, "/raw")
+    np.testing.assert_array_equal(open_volume(tmp_path / "data" / "in.h5", dataset=dataset).array, ARRAY)
+    with pytest.raises(FileError, match="outside the header's folder"):
+        open_volume(tmp_path / "data" / "out.h5", dataset=dataset)
+    with pytest.raises(FileError, match=r"gone\.h5 is missing"):
+        open_volume(tmp_path / "data" / "lost.h5", dataset=dataset)
+
+
+def test_parts_of_parts_of_a_virtual_data_set_are_checked(tmp_path):
+    (tmp_path / "data").mkdir()
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["raw"] = ARRAY
+    for name, source in (("inner", "../secret.h5"), ("outer", "inner.h5")):
+        with h5py.File(tmp_path / "data" / f"{name}.h5", "w") as file:
+            layout = h5py.VirtualLayout(ARRAY.shape, "u2")
+            layout[:] = h5py.VirtualSource(source, "raw", ARRAY.shape)
+            file.create_virtual_dataset("raw", layout)
+    with pytest.raises(FileError, match="outside the header's folder"):
+        open_volume(tmp_path / "data" / "outer.h5")
 
 
 def test_voxels_below_the_headers_folder_are_read(tmp_path):
