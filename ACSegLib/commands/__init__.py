@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "threshold": "ACSegLib.commands.threshold",
     "learning-curve": "ACSegLib.commands.learning_curve",
     "report": "ACSegLib.commands.report",
+    "app": "ACSegLib.commands.app",
     "demo": "ACSegLib.commands.demo",
 }
 

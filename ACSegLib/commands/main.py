@@ -148,7 +148,7 @@ def execute(command: str, options: Any, progress: Progress, report_path: str | N
     from ACSegLib.files.registry import collect_notes
 
     check_command(options, report_path)
-    report = RunReport(command, options)
+    report = RunReport(command, options, getattr(load(command), "CHECKSUMS", True))
     with collect_notes() as notes:
         results = load(command).run(options, progress)
     values = results.to_dict()

@@ -92,10 +92,18 @@ class Results:
 
 
 class RunReport:
-    """Collects the report of one command run; see `finished`."""
+    """Collects the report of one command run; see `finished`.
 
-    def __init__(self, command: str, options: Any) -> None:
-        self.command = command
+    Parameters
+    ----------
+    command : str
+    options : dataclass
+    checksums : bool
+        Whether the report has checksums of the input files that the options name.
+    """
+
+    def __init__(self, command: str, options: Any, checksums: bool = True) -> None:
+        self.command, self._checksums = command, checksums
         self.options = options
         self.started = datetime.now(timezone.utc)
         self._clock = time.perf_counter()
@@ -109,7 +117,8 @@ class RunReport:
         for value in options.values():
             for item in value if isinstance(value, list) else [value]:
                 if (
-                    isinstance(item, str)
+                    self._checksums
+                    and isinstance(item, str)
                     and item
                     and str(Path(item).absolute()) not in outputs
                     and os.path.exists(item)

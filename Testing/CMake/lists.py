@@ -19,7 +19,8 @@ MODULES = {
     "ACSeg/ACSegStatistics": "ACSegStatistics",
     "Resources/Models": "ACSegModels",
 }
-IGNORED = {"__pycache__", "CMakeLists.txt"}
+#: "web" has the sources of the page, of which the built bundle is shipped.
+IGNORED = {"__pycache__", "CMakeLists.txt", "web"}
 #: Folders of which only files with these endings are shipped.
 ENDINGS = {"Resources/Models": (".acseg", ".json", ".md")}
 

@@ -1,0 +1,109 @@
+"""Undo and redo of jobs: each is one step, and slices that were edited since are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ACSegLib.app.contract import FillInfo
+from ACSegLib.app.labels import Labels, Place, copy_slices
+
+_MAX_STEPS, _MAX_BYTES = 20, 2 << 30
+
+
+@dataclass(eq=False)
+class Work:
+    """What a job changes: the labels, and what the last fill says of them.
+
+    Attributes
+    ----------
+    labels : Labels
+    uncertainty : ndarray of uint8, shape (z, y, x), or None
+    fill : FillInfo or None
+    """
+
+    labels: Labels
+    uncertainty: np.ndarray | None = None
+    fill: FillInfo | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its arrays take."""
+        return self.labels.array.nbytes + (0 if self.uncertainty is None else self.uncertainty.nbytes)
+
+
+@dataclass(eq=False)
+class _Step:
+    kind: str
+    other: Work  # before the step where it can be undone, after it where it can be redone
+    edited: set[Place] = field(default_factory=set)  # since `other` was the current work
+
+
+class History:
+    """The steps that can be undone and redone."""
+
+    def __init__(self) -> None:
+        self._undo: list[_Step] = []
+        self._redo: list[_Step] = []
+
+    @property
+    def undo_kind(self) -> str:
+        """Kind of the job that would be undone; "" for none."""
+        return self._undo[-1].kind if self._undo else ""
+
+    @property
+    def redo_kind(self) -> str:
+        """Kind of the job that would be redone; "" for none."""
+        return self._redo[-1].kind if self._redo else ""
+
+    @property
+    def before(self) -> Work | None:
+        """The work before the last job."""
+        return self._undo[-1].other if self._undo else None
+
+    def edited(self, place: Place) -> None:
+        """A slice was edited: it is kept in whatever is undone or redone."""
+        for step in (*self._undo, *self._redo):
+            step.edited.add(place)
+
+    def push(self, kind: str, before: Work) -> None:
+        """A job has changed the work."""
+        self._undo.append(_Step(kind, before))
+        self._redo.clear()
+        while len(self._undo) > 1 and (
+            len(self._undo) > _MAX_STEPS or sum(step.other.nbytes for step in self._undo) > _MAX_BYTES
+        ):
+            self._undo.pop(0)
+
+    def undo(self, current: Work) -> Work | None:
+        """Give the work before the last job, with what was edited since; None if there is no job."""
+        return self._swap(self._undo, self._redo, current)
+
+    def redo(self, current: Work) -> Work | None:
+        """Give the work after the job that was undone last, with what was edited since; None if there is none."""
+        return self._swap(self._redo, self._undo, current)
+
+    def _swap(self, source: list[_Step], target: list[_Step], current: Work) -> Work | None:
+        if not source:
+            return None
+        step = source.pop()
+        target.append(_Step(step.kind, current))
+        carry_over(current.labels, step.other.labels, step.edited)
+        return step.other
+
+
+def carry_over(source: Labels, target: Labels, places: set[Place]) -> None:
+    """Bring edited slices, and names and colours of segments, from one state of the labels into another."""
+    shown = {s.value: s for s in source.segments}
+    for segment in target.segments:
+        if segment.value in shown:
+            segment.name, segment.colour = shown[segment.value].name, shown[segment.value].colour
+    if not places:
+        return
+    if target.array.dtype.itemsize < source.array.dtype.itemsize:
+        target.array = target.array.astype(source.array.dtype)
+    copy_slices(source.array, target.array, places)
+    known = {s.value for s in target.segments}
+    target.segments += [s for s in source.segments if s.value not in known]
+    target.labelled = (target.labelled - places) | (source.labelled & places)

@@ -1,0 +1,85 @@
+"""Opens images and labels for the page: large images stay on the disk, labels come onto the grid of the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ACSegLib.app.contract import AXES
+from ACSegLib.app.images import intensity_range
+from ACSegLib.app.labels import Labels
+from ACSegLib.axes import AXIS_ALIASES
+from ACSegLib.errors import InputError
+from ACSegLib.volume import Volume
+
+#: Images of more bytes than this, or than a quarter of the free memory, are read slice by slice.
+MAX_IN_MEMORY = 4 << 30
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open image, and how to show it; see `contract.VolumeInfo`."""
+
+    volume: Volume
+    range: tuple[float, float]
+    window: tuple[float, float]
+    lazy: bool
+    notes: list[str]
+
+
+def opened(volume: Volume, notes: list[str] | None = None) -> Opened:
+    """Say how a volume is to be shown."""
+    lazy = _on_disk(volume.array)
+    full, window = intensity_range(volume.array)
+    sentences = list(notes or [])
+    if lazy:
+        size = volume.array.nbytes / 2**30
+        sentences.append(
+            f"The volume has {size:.1f} GiB and is read slice by slice; to fill, predict and measure all of it needs "
+            "several times as much memory."
+        )
+    return Opened(volume, full, window, lazy, sentences)
+
+
+def open_image(path: Path, dataset: str = "") -> Opened:
+    """Open an image; see `ACSegLib.files.open_volume` for the errors."""
+    from ACSegLib.files import open_volume
+    from ACSegLib.files.registry import collect_notes
+
+    with collect_notes() as notes:
+        volume = open_volume(path, dataset=dataset or None, lazy_from=lazy_limit())
+    return opened(volume, notes)
+
+
+def open_labels(path: Path, image: Opened) -> Labels:
+    """Open labels on the grid of an image, and find the slices that were labelled."""
+    from ACSegLib.files import open_segmentation
+    from ACSegLib.labelled_slices import find_labelled_slices
+    from ACSegLib.placement import place_labels
+
+    placed = place_labels(open_segmentation(path), image.volume, resample=True)
+    if placed.shape != image.volume.shape:
+        raise InputError(f"the labels {path.name} are not on the grid of the image {image.volume.name}.")
+    labels = Labels.of(placed)
+    if labels.segments and labels.array.any():
+        found = find_labelled_slices(labels.array != 0)
+        names = {AXIS_ALIASES[axis]: axis for axis in AXES}
+        labels.labelled = {(names[axis], n) for axis, numbers in found.slices.items() for n in numbers}
+        labels.complete = not labels.labelled
+    return labels
+
+
+def lazy_limit() -> int:
+    """Bytes from which an image stays on the disk."""
+    from ACSegLib.compute import available_memory
+
+    return min(MAX_IN_MEMORY, available_memory() // 4)
+
+
+def _on_disk(array: Any) -> bool:
+    import numpy as np
+
+    from ACSegLib.files.lazy import is_mapped
+
+    return not isinstance(array, np.ndarray) or is_mapped(array)

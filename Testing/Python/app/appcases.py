@@ -1,0 +1,59 @@
+"""A small folder of files, and a client that talks to a server on it as the page does."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from starlette.testclient import TestClient
+
+from ACSegLib.app.folder import Folder
+from ACSegLib.app.guard import Guard
+from ACSegLib.app.server import create_application
+from ACSegLib.app.session import Session
+from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
+
+ADDRESS = "http://127.0.0.1:8000"
+SHAPE = (20, 30, 40)
+GEOMETRY = Geometry((0.1, 0.1, 0.2), (5.0, 6.0, 7.0), unit="um")
+
+
+def ramp():
+    """A volume whose voxels are all different: 0 to 23999 in C order."""
+    return Volume(np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE), GEOMETRY, "ramp")
+
+
+def ball_labels():
+    """A ball (value 1) in a shell (value 2)."""
+    z, y, x = np.indices(SHAPE)
+    radius = np.sqrt((z - 10) ** 2 + (y - 15) ** 2 + (x - 20) ** 2)
+    labels = np.where(radius < 5, 1, np.where(radius < 8, 2, 0)).astype(np.uint8)
+    return Segmentation(labels, [Segment("ball", 1, (1, 0, 0)), Segment("shell", 2, (0, 0, 1))], GEOMETRY, "ball")
+
+
+def make_folder(root):
+    """Write an image, dense labels and a file that is neither."""
+    save_volume(ramp(), root / "ramp.nrrd")
+    save_segmentation(ball_labels(), root / "ball.seg.nrrd")
+    (root / "notes.txt").write_text("not an image")
+    return root
+
+
+@contextmanager
+def page(root, opened="", labels="", **settings):
+    """A client with the cookie, and perhaps an open volume."""
+    session = Session(Folder(root, **settings))
+    guard = Guard(create_application(session))
+    with TestClient(guard, base_url=ADDRESS, headers={"Origin": ADDRESS}) as client:
+        client.get(f"/?token={guard.token}")
+        client.session, client.guard = session, guard
+        if opened:
+            answer = client.post("/api/open", json={"path": opened, "labels": labels})
+            assert answer.status_code == 200, answer.text
+        yield client
+
+
+def plane_of(answer, dtype="u1"):
+    """The slice that an answer holds."""
+    assert answer.status_code == 200, answer.text
+    shape = tuple(int(n) for n in answer.headers["x-slice-shape"].split(","))
+    return np.frombuffer(answer.content, dtype).reshape(shape)
