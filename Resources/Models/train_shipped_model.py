@@ -25,6 +25,7 @@ from ACSegLib.files import open_segmentation, open_volume, save_segmentation, sa
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.preprocessing import resample_image
+from ACSegLib.network.predict.orientation import canonical_orientation
 from ACSegLib.network.train.calibration import calibrate
 from ACSegLib.network.train.data import Case
 from ACSegLib.network.train.data import prepare as prepare_case
@@ -104,6 +105,14 @@ def reduced(volume: Volume, truth: Segmentation, side: int) -> tuple[Volume, Seg
     return image, Segmentation((labels,), truth.segments, geometry, truth.name)
 
 
+def canonical(volume: Volume, truth: Segmentation) -> tuple[Volume, Segmentation]:
+    """Bring both to the orientation in which a prediction sees the image."""
+    orientation = canonical_orientation(volume.array)
+    image = Volume(np.ascontiguousarray(orientation.apply(volume.array)), name=volume.name)
+    labels = np.ascontiguousarray(orientation.apply(truth.labels))
+    return image, Segmentation((labels,), truth.segments, image.geometry, truth.name)
+
+
 def _crop(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     start = rng.uniform(0.0, 0.3, 3) * (rng.random(3) < 0.6)
     stop = 1 - rng.uniform(0.0, 0.3, 3) * (rng.random(3) < 0.6)
@@ -152,13 +161,13 @@ def _train_stage(
     options: argparse.Namespace, folders: dict[str, tuple[Path, Path]], side: int, share: float, model: Model | None
 ) -> Model:
     pairs = {
-        part: [reduced(open_volume(image), open_segmentation(label), side) for image, label in _files(*places)]
+        part: [canonical(*reduced(open_volume(image), open_segmentation(label), side)) for image, label in _files(*places)]
         for part, places in folders.items()
     }
     checkpoint = options.cache / f"shipped-{side}.checkpoint"
     settings = TrainingSettings(
         preset="standard",
-        augmentation="orientations",
+        augmentation="canonical",
         epochs=max(1, round(options.epochs * share)) if options.epochs else None,
         minutes=options.minutes * share if not options.epochs else None,
         learning_rate=options.learning_rate,
@@ -188,7 +197,7 @@ def describe(model: Model, options: argparse.Namespace) -> Model:
         "title": "ACSeg cytoplasm and beads",
         "licence": "Apache-2.0",
         "trained_on": f"{options.volumes} simulated soft X-ray tomograms (ACSegLib.phantom.vary_packed and vary, seeds "
-        f"from {FIRST_SEED['train']}), in all orientations; no real data",
+        f"from {FIRST_SEED['train']}); no real data",
         "command": f"train_shipped_model.py CACHE --volumes {options.volumes} {length} --seed {options.seed}{started}",
         "works_on": "soft X-ray tomograms of cells in a capillary along any axis, any voxel size and grey scale; the "
         f"image is reduced to {WORKING_SIDE}^3 voxels, so a field of view of one to eight cells suits best",
@@ -203,7 +212,7 @@ def calibrate_again(folder: Path, model: Model) -> Model:
     places = prepare(folder, "val", VALIDATION_VOLUMES)
     cases = []
     for image, label in _files(*places):
-        case = Case.of(open_volume(image), open_segmentation(label), image.stem)
+        case = Case.of(*canonical(open_volume(image), open_segmentation(label)), image.stem)
         cases.append(prepare_case(case, model.segments, model.preprocessing, None, "px", overlapping=False))
     fabric = make_fabric(TrainingSettings(), choose_device("auto").name)
     fabric.launch()

@@ -71,6 +71,8 @@ PRESETS: Mapping[str, Augmentation] = {
     "standard": Augmentation(),
     "thorough": Augmentation().scaled(1.5),
     "orientations": replace(Augmentation(), exchange=1.0),
+    # for images in the canonical orientation of a prediction: others are seen too, in case it is found wrongly
+    "canonical": replace(Augmentation(), exchange=0.15),
 }
 
 
