@@ -178,7 +178,7 @@ def _train_stage(
         init=model,
         checkpoint=checkpoint,
         resume=options.resume and checkpoint.exists(),
-        insist=True,  # a tomogram without a bead, or cut to background alone, teaches too
+        force=True,  # a tomogram without a bead, or cut to background alone, teaches too
         overrides={"spacing": "none", "patch_size": (side,) * 3, "base": 16, "levels": 4, "residual": False},
     )
     progress = Progress(_tell, metrics=lambda values: print(dict(values), file=sys.stderr, flush=True))
