@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "fill": "ACSegLib.commands.fill",
     "phantom": "ACSegLib.commands.phantom",
     "train": "ACSegLib.commands.train",
+    "adapt": "ACSegLib.commands.adapt",
     "predict": "ACSegLib.commands.predict",
     "model info": "ACSegLib.commands.model_info",
     "model import": "ACSegLib.commands.model_import",

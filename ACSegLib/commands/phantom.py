@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from ACSegLib.phantom.twin import Estimate
     from ACSegLib.volume import Segmentation
 
-#: Voxels along the longest side above which a tomogram is estimated from every n-th voxel.
-_MAX_ESTIMATED = 160
 SUMMARY = "simulate tomograms with exact labels"
 
 FOLDERS = ("images", "truth", "drawn", "parts", "recipes")
@@ -85,8 +83,8 @@ class Options:
     like: str | None = option(
         path="in",
         default=None,
-        help="simulate packed cells in a capillary like that of this tomogram: axis, bore, wall, contrasts, noise and "
-        "filling are estimated; it needs no labels",
+        help="simulate packed cells like those of this tomogram: capillary, filling, contrasts, noise, blur, missing "
+        "wedge and size of the cells are estimated; it needs no labels",
         metavar="TOMOGRAM",
     )
     capillary_axis: str | None = option(
@@ -164,15 +162,9 @@ def _estimate(path: str, progress: Progress) -> Estimate:
     """Estimate what a tomogram is like, from the labels that the pretrained model gives it."""
     from ACSegLib.files import open_volume
     from ACSegLib.network.model.pretrained import open_model
-    from ACSegLib.phantom.twin import estimate_twin
-    from ACSegLib.workflows.predict import PredictRequest, run_predict
+    from ACSegLib.workflows.adapt import estimate_tomogram
 
-    volume = open_volume(path)
-    step = -(-max(volume.shape) // _MAX_ESTIMATED)
-    request = PredictRequest(volume=volume, model=open_model(arrays=True), refine="none")
-    found = run_predict(request, progress)
-    image, labels = (array[::step, ::step, ::step] for array in (volume.array, found.segmentation.labels))
-    return estimate_twin(image, labels == 1, labels == 2)
+    return estimate_tomogram(open_volume(path), open_model(arrays=True), progress)
 
 
 def _recipe(options: Options, seed: int, estimate: Estimate | None) -> Recipe:
@@ -260,12 +252,12 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
 
 def describe(results: Results) -> str:
     """Say what was simulated, and how to fill it."""
+    from ACSegLib.commands.adapt import describe_estimate
     from ACSegLib.labelled_slices import both_names
 
     lines = []
     if results.like:
-        told = ", ".join(f"{key} {value:.2f}" for key, value in results.like.items() if isinstance(value, float))
-        lines.append(f"like {results.like['file']}: capillary along {results.like['axis']}, {told}")
+        lines.append(f"like {results.like['file']}: {describe_estimate(results.like)}")
     for tomogram in results.tomograms:
         voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram.voxels.items())
         slices = f"{len(tomogram.labelled_slices)} labelled slices along {both_names(tomogram.axis)}"

@@ -1,4 +1,4 @@
-"""A digital twin of a real tomogram: its capillary, contrasts, noise and filling, estimated, and recipes like it.
+"""A digital twin of a real tomogram: its holder, cells, contrasts, noise and blur, estimated, and recipes like it.
 
 The estimate needs no labels of a person: cells and beads as a network predicts them suffice, since only medians and
 shares of large regions are taken from them.
@@ -14,6 +14,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
 from ACSegLib.phantom.recipe import AXES, Recipe, vary_packed
+from ACSegLib.phantom.sharpness import estimate_blur, estimate_missing_wedge
 
 #: A voxel may be glass from this part of the way from vacuum to cell.
 _GLASS_FROM = 1.4
@@ -26,6 +27,8 @@ _CYTOPLASM = 0.30
 #: Relative standard deviation by which the recipes of several twins differ from the estimate.
 _SPREAD = 0.06
 _MIN_VOXELS = 200
+#: The most cells that a recipe packs.
+_MAX_CELLS = 8
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Estimate:
     Parameters
     ----------
     axis : str
-        "k", "j" or "i": along the capillary; "k" where no wall is seen.
+        "k", "j" or "i": along the capillary. Where no wall is seen, the axis of the rotation if there is a missing
+        wedge, else "k".
     capillary : float or None
         Inner radius as a fraction of the shorter side across the capillary; None where no wall is seen.
     wall_thickness : float or None
@@ -45,10 +49,18 @@ class Estimate:
     filling : float or None
         Share of the bore that is cell.
     texture, noise : float
-        Root mean square inside the cells, and of the finest detail in the medium, as fractions of the contrast between
-        cell and medium.
+        Root mean square inside the cells, and of the finest detail where there is least of it, as fractions of the
+        contrast between cell and medium.
     beads : bool
         Whether there is any.
+    blur : float or None
+        Standard deviation in voxels of the estimated image; None where no wall is seen.
+    missing_wedge : float
+        Angle in degrees that no projection covers.
+    cell_diameter : float
+        Diameter of the largest ball inside a cell, as a fraction of the shorter side across the axis.
+    cells : float
+        Number of cells: their volume over that of the ball. Packed cells count as fewer than they are.
     """
 
     axis: str
@@ -60,6 +72,10 @@ class Estimate:
     texture: float
     noise: float
     beads: bool
+    blur: float | None = None
+    missing_wedge: float = 0.0
+    cell_diameter: float | None = None
+    cells: float | None = None
 
     def as_dict(self) -> Json:
         """Plain values, for a report."""
@@ -81,18 +97,20 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
     InputError
         If there are no cells to estimate contrasts from.
     """
-    from scipy.ndimage import binary_erosion, gaussian_filter
+    from scipy.ndimage import binary_erosion, distance_transform_edt, gaussian_filter
 
+    no_cells = InputError("no cells were found in the tomogram, so it cannot be simulated; choose another one.")
     if np.count_nonzero(cells) < _MIN_VOXELS:
-        raise InputError(
-            "no cells were found in the tomogram, so it cannot be simulated; choose another one for --like."
-        )
+        raise no_cells
     image = np.asarray(image, np.float32)
     vacuum = float(np.percentile(image, 5))
     cell = float(np.median(image[cells])) - vacuum
     bead_mask = np.zeros(image.shape, bool) if beads is None else beads
     bright = (image - vacuum > _GLASS_FROM * cell) & ~cells & ~bead_mask
     number, bore = _find_bore(bright)
+    wedge, rotation = estimate_missing_wedge(image, range(3) if bore is None else (number,))
+    if bore is None and wedge > 0:
+        number = rotation
     inside = np.ones(image.shape, bool) if bore is None else _inside(image.shape, number, bore)
     outside = None if bore is None else ~_inside(image.shape, number, bore.outside())
     if outside is not None and outside.any():  # a percentile alone may be the dark line at the glass
@@ -100,10 +118,14 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
     free = binary_erosion(inside & ~cells & ~bead_mask & ~bright, iterations=2)
     medium = float(np.median(image[free])) - vacuum if np.count_nonzero(free) > _MIN_VOXELS else None
     contrast = cell - (medium or 0.0)
+    if cell <= 0 or contrast <= 0:  # what was found is no brighter than what surrounds it
+        raise no_cells
     inner = binary_erosion(cells, iterations=2)
     fine = image - gaussian_filter(image, 1.0)
-    quiet = free if medium is not None else inner
+    quiet = [region for region in (outside, free, inner) if region is not None and np.count_nonzero(region) > 50]
     side = min(n for axis, n in enumerate(image.shape) if axis != number)
+    diameter = 2 * float(distance_transform_edt(cells).max())
+    volume = np.pi / 6 * diameter**3
     return Estimate(
         AXES[number],
         None if bore is None else bore.inner / side,
@@ -112,8 +134,13 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
         None if medium is None else medium / cell,
         None if bore is None else float(np.count_nonzero(cells & inside) / np.count_nonzero(inside)),
         float(image[inner].std()) / contrast if inner.any() else 0.1,
-        1.4826 * float(np.median(np.abs(fine[quiet]))) / contrast if quiet.any() else 0.0,
+        # structures and streaks raise it, so the quietest region counts
+        min((1.4826 * float(np.median(np.abs(fine[region]))) for region in quiet), default=0.0) / contrast,
         bool(bead_mask.any()),
+        None if bore is None else estimate_blur(image, number, bore.centre, bore.inner + bore.thickness),
+        wedge,
+        diameter / side,
+        float(np.count_nonzero(cells)) / volume,
     )
 
 
@@ -175,8 +202,8 @@ def twin_recipe(estimate: Estimate, seed: int, **fixed: Any) -> Recipe:
     contrast = _CYTOPLASM - medium
     drawn: dict[str, Any] = {
         "axis": estimate.axis,
-        "holder": "capillary",
-        "missing_wedge": 0.0,
+        "holder": "flat" if estimate.capillary is None and estimate.missing_wedge > 0 else "capillary",
+        "missing_wedge": near(estimate.missing_wedge, 0.0, 120.0),
         "cytoplasm": _CYTOPLASM,
         "medium": medium,
         "nucleus": _CYTOPLASM + contrast * rng.uniform(-0.4, 0.2),
@@ -194,5 +221,9 @@ def twin_recipe(estimate: Estimate, seed: int, **fixed: Any) -> Recipe:
         drawn["filling"] = near(estimate.filling, 0.03, 0.95)
     if not estimate.beads:
         drawn["beads"] = 0
+    if estimate.blur is not None:
+        drawn["blur"] = near(estimate.blur, 0.0, 3.0)
+    if estimate.cells is not None:
+        drawn["packing"] = int(np.clip(round(estimate.cells * rng.uniform(0.7, 1.4)), 1, _MAX_CELLS))
     drawn.update(fixed)
     return vary_packed(seed, **drawn)

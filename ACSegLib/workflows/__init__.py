@@ -32,6 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from ACSegLib.json_values import Row
+from ACSegLib.workflows.adapt import AdaptRequest, AdaptResult, run_adapt
 from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, suggest
 from ACSegLib.workflows.measure import MeasureRequest, run_measure
 from ACSegLib.workflows.predict import PredictRequest, run_predict
@@ -44,7 +45,10 @@ if TYPE_CHECKING:
     from ACSegLib.network.predict.inference import Prediction
     from ACSegLib.network.train.training import TrainingResult
 
-__all__ = ["FillOutcome", "FillRequest", "MeasureRequest", "PredictRequest", "TrainRequest", "plan", "run", "suggest"]
+__all__ = [
+    "AdaptRequest", "FillOutcome", "FillRequest", "MeasureRequest", "PredictRequest", "TrainRequest", "plan", "run",
+    "suggest",
+]  # fmt: skip
 
 
 @overload
@@ -68,17 +72,21 @@ def run(request: MeasureRequest, *, progress: Progress | None = None) -> list[Ro
 def run(request: TrainRequest, *, progress: Progress | None = None) -> TrainingResult: ...
 
 
+@overload
+def run(request: AdaptRequest, *, progress: Progress | None = None) -> AdaptResult: ...
+
+
 def run(
-    request: FillRequest | PredictRequest | MeasureRequest | TrainRequest,
+    request: FillRequest | PredictRequest | MeasureRequest | TrainRequest | AdaptRequest,
     previous: FillOutcome | None = None,
     protected: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """Do what a request asks for; see `run_fill`, `run_predict`, `run_measure` and `run_train`.
+    """Do what a request asks for; see `run_fill`, `run_predict`, `run_measure`, `run_train`, `run_adapt`.
 
     Parameters
     ----------
-    request : FillRequest, PredictRequest, MeasureRequest or TrainRequest
+    request : FillRequest, PredictRequest, MeasureRequest, TrainRequest or AdaptRequest
     previous : FillOutcome, optional
         Of a fill: the outcome that a refill starts from.
     protected : ndarray of bool, shape (k, j, i), optional
@@ -87,7 +95,7 @@ def run(
 
     Returns
     -------
-    FillOutcome, Prediction, list of dict (the rows of the table), or TrainingResult
+    FillOutcome, Prediction, list of dict (the rows of the table), TrainingResult or AdaptResult
     """
     if isinstance(request, FillRequest):
         return run_fill(request, previous, protected, progress)
@@ -95,4 +103,6 @@ def run(
         return run_predict(request, progress)
     if isinstance(request, TrainRequest):
         return run_train(request, progress)
+    if isinstance(request, AdaptRequest):
+        return run_adapt(request, progress)
     return run_measure(request, progress)

@@ -161,7 +161,9 @@ def _train_stage(
     options: argparse.Namespace, folders: dict[str, tuple[Path, Path]], side: int, share: float, model: Model | None
 ) -> Model:
     pairs = {
-        part: [canonical(*reduced(open_volume(image), open_segmentation(label), side)) for image, label in _files(*places)]
+        part: [
+            canonical(*reduced(open_volume(image), open_segmentation(label), side)) for image, label in _files(*places)
+        ]
         for part, places in folders.items()
     }
     checkpoint = options.cache / f"shipped-{side}.checkpoint"
