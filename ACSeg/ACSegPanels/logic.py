@@ -177,6 +177,43 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             task = files.start("predict", request, finish, output=output)
         return _run(task, onProgress, onDone, onError)
 
+    def adapt(
+        self,
+        volumes: Sequence[Any],
+        modelPath: str | Path,
+        *,
+        startFrom: str | Path | None = None,
+        onProgress: OnProgress | None = None,
+        onDone: OnDone | None = None,
+        onError: OnError | None = None,
+        **options: Any,
+    ) -> Any:
+        """Adapt a model to tomograms without labels, in a process of its own.
+
+        Parameters
+        ----------
+        volumes : sequence of vtkMRMLScalarVolumeNode or path
+            Tomograms of one kind.
+        modelPath : path
+            File to write, ending in ".acseg".
+        startFrom : path, optional
+            Model to start from; by default the one that ships with ACSeg.
+        **options
+            Options of the command ``acseg adapt`` (minutes, device, resume, seed).
+
+        Returns
+        -------
+        dict, or Task with `onDone`
+            Run report: ``report["results"]`` has the Dice on digital twins before and after.
+        """
+        if not volumes:
+            raise InputError("there is nothing to adapt to: give at least one volume.")
+        with CommandFiles() as files:
+            images = [files.volume(volume, f"tomogram-{number}") for number, volume in enumerate(volumes, 1)]
+            request = {"tomograms": images, "output": str(modelPath), "model": _optional(startFrom), **options}
+            task = files.start("adapt", request, lambda reply: reply.message["report"], patience=_SAVING_SECONDS)
+        return _run(task, onProgress, onDone, onError)
+
     def predictFolder(
         self,
         source: str | Path,

@@ -101,7 +101,9 @@ class Panel:
         """Whether this panel's step is at work."""
         return self.task is not None and self.task.running
 
-    def start(self, begin: Callable[[dict], Task], done: Callable[[Any], None], **callbacks: Callable) -> None:
+    def start(
+        self, begin: Callable[[dict], Task], done: Callable[[Any], None], dependencies: str = "", **callbacks: Callable
+    ) -> None:
         """Begin a task with callbacks that show its course; an error becomes a sentence in the panel.
 
         Parameters
@@ -110,6 +112,8 @@ class Panel:
             Called with the callbacks for a method of the logic; gives the task.
         done : callable
             Called with the result.
+        dependencies : str, optional
+            Step whose packages it needs; those of the panel by default.
         """
         if self.running:
             return
@@ -121,7 +125,7 @@ class Panel:
 
         self.say("")
         try:
-            ensureDependencies(self.dependencies)
+            ensureDependencies(dependencies or self.dependencies)
             handlers = {"onProgress": self._onProgress, "onDone": finished, "onError": self._onError, **callbacks}
             self.task = begin(handlers)
             self.showProgress(0.0)

@@ -34,6 +34,7 @@ class ACSegParameterNode:
     predictVolume: vtkMRMLScalarVolumeNode
     predictOutput: vtkMRMLSegmentationNode
     predictDevice: Annotated[str, Choice(DEVICES), Default("auto")]
+    adaptMinutes: Annotated[float, WithinRange(1, 10_000), Default(10.0)]
 
     measureSegmentation: vtkMRMLSegmentationNode
     measureVolume: vtkMRMLScalarVolumeNode

@@ -9,7 +9,8 @@ import ctk
 import slicer
 from slicer.i18n import tr as _
 
-from ACSegPanels.models import ModelEntry, listModels, modelFolder, setModelFolder
+from ACSegLib.json_values import Json
+from ACSegPanels.models import SUFFIX, ModelEntry, listModels, modelFolder, setModelFolder
 from ACSegPanels.panel import Panel
 from ACSegPanels.words import Words, deviceWords
 
@@ -32,6 +33,7 @@ class PredictPanel(Panel):
         self.connect(self.ui.modelFolderButton, "clicked()", self.chooseFolder)
         self.connect(self.ui.predictButton, "clicked()", self.predict)
         self.connect(self.ui.predictFolderButton, "clicked()", self.predictFolder)
+        self.connect(self.ui.adaptButton, "clicked()", self.adapt)
         self.connect(self.ui.predictCancelButton, "clicked()", self.cancel)
 
     def enter(self, choose: Path | None = None) -> None:
@@ -100,6 +102,11 @@ class PredictPanel(Panel):
         self.enable(self.ui.predictButton, _("Segment the volume."), running or model or volume)
         self.enable(self.ui.predictFolderButton, _("Segment every volume of the folder."), running or model or folders)
         self.enable(
+            self.ui.adaptButton,
+            _("Train the model on simulated tomograms like this volume; it needs no labels."),
+            running or model or volume,
+        )
+        self.enable(
             self.ui.predictCancelButton,
             _("Stop the prediction."),
             "" if self.running else _("No prediction is running."),
@@ -120,6 +127,30 @@ class PredictPanel(Panel):
             self.parameters.predictOutput = node
             self.parameters.measureSegmentation = node
         self.say(_("Done: {name}.").format(name=node.GetName()))
+
+    def adapt(self) -> None:
+        """Train the chosen model on digital twins of the chosen volume; the result is a model of its own."""
+        p, start = self.parameters, self.model.path
+        name = "".join(c if c.isalnum() or c in "-_. " else "_" for c in p.predictVolume.GetName())
+        target = modelFolder() / f"{start.stem} adapted to {name}{SUFFIX}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.start(
+            lambda callbacks: self.module.logic.adapt(
+                [p.predictVolume], target, startFrom=start, minutes=p.adaptMinutes, device=p.predictDevice, **callbacks
+            ),
+            lambda report: self._onAdapted(report, target),
+            dependencies="train",
+        )
+
+    def _onAdapted(self, report: Json, target: Path) -> None:
+        self.enter(choose=target)
+        results = report["results"]
+        before, after = results["dice_before"], results["dice_after"]
+        scores = ", ".join(f"{name} {before[name]:.3f} > {after[name]:.3f}" for name in after)
+        text = _("Dice on simulated tomograms like this one, before and after: {scores}.").format(scores=scores)
+        if not results["helped"]:
+            text += " " + _("The adaptation did not help; use the model that it started from.")
+        self.say(text)
 
     def predictFolder(self) -> None:
         """Segment a folder in a process of its own."""

@@ -157,17 +157,10 @@ def train_model(options: argparse.Namespace) -> Model:
     return describe(model, options)
 
 
-def _train_stage(
-    options: argparse.Namespace, folders: dict[str, tuple[Path, Path]], side: int, share: float, model: Model | None
-) -> Model:
-    pairs = {
-        part: [
-            canonical(*reduced(open_volume(image), open_segmentation(label), side)) for image, label in _files(*places)
-        ]
-        for part, places in folders.items()
-    }
+def stage_settings(options: argparse.Namespace, side: int, share: float, model: Model | None) -> TrainingSettings:
+    """Settings of the training at one mean side, for a share of the time."""
     checkpoint = options.cache / f"shipped-{side}.checkpoint"
-    settings = TrainingSettings(
+    return TrainingSettings(
         preset="standard",
         augmentation="canonical",
         epochs=max(1, round(options.epochs * share)) if options.epochs else None,
@@ -183,6 +176,18 @@ def _train_stage(
         force=True,  # a tomogram without a bead, or cut to background alone, teaches too
         overrides={"spacing": "none", "patch_size": (side,) * 3, "base": 16, "levels": 4, "residual": False},
     )
+
+
+def _train_stage(
+    options: argparse.Namespace, folders: dict[str, tuple[Path, Path]], side: int, share: float, model: Model | None
+) -> Model:
+    pairs = {
+        part: [
+            canonical(*reduced(open_volume(image), open_segmentation(label), side)) for image, label in _files(*places)
+        ]
+        for part, places in folders.items()
+    }
+    settings = stage_settings(options, side, share, model)
     progress = Progress(_tell, metrics=lambda values: print(dict(values), file=sys.stderr, flush=True))
     return train(pairs["train"], settings, progress, pairs["val"]).model
 

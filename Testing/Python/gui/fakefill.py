@@ -183,6 +183,10 @@ class QuickCommands:
         if command == "train":
             Path(options.output).write_text(Path(options.table).read_text())
             return {"results": {"outputs": {"model": options.output}}}
+        if command == "adapt":
+            Path(options.output).write_bytes(Path(options.model).read_bytes())
+            scores = {"dice_before": {"cytoplasm": 0.91}, "dice_after": {"cytoplasm": 0.95}, "helped": True}
+            return {"results": {**scores, "outputs": {"model": options.output}}}
         from ACSegLib.files import open_volume, save_segmentation
         from ACSegLib.volume import Segmentation
 

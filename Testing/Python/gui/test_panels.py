@@ -294,6 +294,29 @@ def test_predict_into_a_new_and_into_an_existing_segmentation(module, quick):
     assert module.parameters.predictOutput is output
 
 
+def test_adapting_the_pretrained_model_gives_a_model_of_its_own_that_is_chosen(module, quick):
+    panel = module.panels["Predict"]
+    panel.enter()
+    start = panel.model.path
+    assert not panel.ui.adaptButton.enabled
+    assert "Choose the volume" in panel.ui.adaptButton.toolTip
+    volume, _node = labelled(1)
+    module.parameters.predictVolume = volume
+    panel.ui.adaptMinutesBox.value = 3
+    quick.held = True
+    panel.ui.adaptButton.click()
+    pump(lambda: panel.ui.predictMessage.text == "At work")
+    assert not panel.ui.adaptButton.enabled
+    quick.held = False
+    pump(lambda: not panel.running)
+    options = quick.requests[-1]["options"]
+    assert quick.requests[-1]["command"] == "adapt"
+    assert (options["minutes"], options["device"], options["model"]) == (3, "auto", str(start))
+    assert panel.model.path == Path(options["output"])
+    assert panel.model.path.name == f"{start.stem} adapted to cell 1.acseg"
+    assert "cytoplasm 0.910 > 0.950" in panel.ui.predictMessage.text
+
+
 def test_scene_closed_in_the_middle_of_a_prediction(module, quick):
     import slicer
 
