@@ -3,8 +3,8 @@
 >>> import ACSegLib as acseg
 >>> result = acseg.fill(image, sparse_labels, spacing=(60, 60, 60), unit="nm")
 
-The public functions are `open`, `save`, `fill`, `refill`, `predict`, `train`, `measure` and `compare`; see
-`ACSegLib.api`. They are imported when they are first used, so that ``import ACSegLib`` takes well under 0.2 s. The
+The public functions are `open`, `save`, `fill`, `refill`, `correct`, `predict`, `train`, `measure` and `compare`;
+see `ACSegLib.api`. They are imported when they are first used, so that ``import ACSegLib`` takes well under 0.2 s. The
 library has no Qt in it. Every front end (Slicer panel, Segment Editor effect, CLI modules, shell, browser) calls it.
 """
 
@@ -21,6 +21,7 @@ from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 if TYPE_CHECKING:
     from ACSegLib import api
     from ACSegLib.api import compare as compare
+    from ACSegLib.api import correct as correct
     from ACSegLib.api import open as open
     from ACSegLib.api import predict as predict
     from ACSegLib.api import refill as refill
@@ -44,6 +45,7 @@ __all__ = [
     "Volume",
     "__version__",
     "compare",
+    "correct",
     "fill",
     "measure",
     "predict",
@@ -53,7 +55,7 @@ __all__ = [
 ]
 
 #: Functions of `ACSegLib.api`.
-_FUNCTIONS = ("compare", "open", "predict", "refill", "save", "train")
+_FUNCTIONS = ("compare", "correct", "open", "predict", "refill", "save", "train")
 #: The package of these functions, and packages that can be called like one of them (`ACSegLib.callable_module`).
 _PACKAGES = ("api", "fill", "measure")
 

@@ -124,3 +124,41 @@ def near_planes(
             row = near[k, j]
             for i in range(columns):
                 row[i] = least[i] <= bound
+
+
+@compiled()
+def capped_planes(
+    squared: np.ndarray,
+    row_states: np.ndarray,
+    first: int,
+    last: int,
+    step_k: float,
+    reach: int,
+    cap: float,
+    out: np.ndarray,
+) -> None:
+    """Write the distance in planes `first` to `last`, at most `cap`, from the squared ones within planes.
+
+    Parameters
+    ----------
+    squared, row_states : ndarray of float32, shape (k, j, i), and of uint8, shape (k, j)
+        From `plane_distance`.
+    out : ndarray of float32, shape (k, j, i)
+    """
+    planes, rows, columns = squared.shape
+    least = np.empty(columns, np.float32)
+    most = np.float32(cap * cap)
+    for k in range(first, last):
+        for j in range(rows):
+            least[:] = most
+            for other in range(max(k - reach, 0), min(k + reach + 1, planes)):
+                if row_states[other, j] == 0:
+                    continue
+                away = np.float32(((other - k) * step_k) ** 2)
+                source = squared[other, j]
+                for i in range(columns):
+                    total = source[i] + away
+                    least[i] = total if total < least[i] else least[i]
+            row = out[k, j]
+            for i in range(columns):
+                row[i] = np.sqrt(least[i])

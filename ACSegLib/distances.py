@@ -55,25 +55,54 @@ def within_distance(
     """
     from ACSegLib import distance_kernels as kernels
 
-    target = np.ascontiguousarray(target)
     limit = reach * reach * (1 + 1e-5 if inclusive else 1 - 1e-5)
+    squared, row_states, planes = _within_planes(target, step, reach, limit, check)
+    near = np.empty(squared.shape, bool)
+
+    def across_planes(part: slice) -> None:
+        kernels.near_planes(squared, row_states, part.start, part.stop, float(step[0]), planes, limit, near)
+
+    in_threads(across_planes, chunks_of(near), check)
+    return near
+
+
+def capped_distance(
+    target: np.ndarray, step: Sequence[float], cap: float, check: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """Distance (float32) of each voxel to the nearest voxel of a mask, or `cap` where that is less.
+
+    Exact, as `within_distance`, and as cheap where the cap is short.
+    """
+    from ACSegLib import distance_kernels as kernels
+
+    squared, row_states, planes = _within_planes(target, step, cap, cap * cap * (1 + 1e-5), check)
+    out = np.empty(squared.shape, np.float32)
+
+    def across_planes(part: slice) -> None:
+        kernels.capped_planes(squared, row_states, part.start, part.stop, float(step[0]), planes, float(cap), out)
+
+    in_threads(across_planes, chunks_of(out), check)
+    return out
+
+
+def _within_planes(
+    target: np.ndarray, step: Sequence[float], reach: float, limit: float, check: Callable[[], None]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Squared distances within each plane, exact up to `reach`; states of the rows; planes within reach."""
+    from ACSegLib import distance_kernels as kernels
+
+    target = np.ascontiguousarray(target)
     step_k, step_j, step_i = (float(s) for s in step)
     planes, rows = (int(reach / s) + 1 for s in (step_k, step_j))
     cap = 4 * max(limit, step_k**2, step_j**2, step_i**2)  # farther than any reach, and a float32
     squared = np.empty(target.shape, np.float32)
-    near = np.empty(target.shape, bool)
     row_states = np.empty(target.shape[:2], np.uint8)
-    chunks = chunks_of(target)
 
     def within_planes(part: slice) -> None:
         kernels.plane_distance(target[part], step_j, step_i, rows, limit, cap, squared[part], row_states[part])
 
-    def across_planes(part: slice) -> None:
-        kernels.near_planes(squared, row_states, part.start, part.stop, step_k, planes, limit, near)
-
-    for work in (within_planes, across_planes):
-        in_threads(work, chunks, check)
-    return near
+    in_threads(within_planes, chunks_of(target), check)
+    return squared, row_states, planes
 
 
 def squared_distance(target: np.ndarray, step: Sequence[float]) -> np.ndarray:

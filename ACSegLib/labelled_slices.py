@@ -91,7 +91,7 @@ class LabelledSlices:
             return (
                 f"the labels {name!r} are dense: they are solid in three dimensions and leave no slices between "
                 "labelled ones, so there is nothing to fill. Label whole slices (not with a sphere brush), or name the "
-                "axis of the labelled slices (axis x, y or z)."
+                "axis of the labelled slices (axis x, y or z). To correct a dense segmentation, use 'acseg correct'."
             )
         return None
 

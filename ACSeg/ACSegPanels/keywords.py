@@ -11,7 +11,7 @@ from ACSegLib.commands import load
 from ACSegLib.commands.options import OptionValues, describe_options, from_mapping
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Segmentation, Volume
-from ACSegLib.workflows import FillRequest
+from ACSegLib.workflows import CorrectRequest, FillRequest
 
 #: What the nodes of the scene stand for, where a command has files.
 BY_NODES: Mapping[str, OptionValues] = {
@@ -29,6 +29,20 @@ BY_NODES: Mapping[str, OptionValues] = {
         "image_dataset": None,
         "labels_dataset": None,
         "external_data": False,
+    },
+    "correct": {
+        "image": "scene",
+        "segmentation": "scene",
+        "corrected": "scene",
+        "output": "scene",
+        "probabilities": None,
+        "uncertainty": None,
+        "resample": True,
+        "level": None,
+        "voxel_size": None,
+        "unit": None,
+        "image_dataset": None,
+        "labels_dataset": None,
     },
     "measure": {
         "inputs": ["scene"],
@@ -70,3 +84,13 @@ def fillRequest(volume: Volume, labels: Segmentation, keywords: OptionValues) ->
     options = commandOptions("fill", {name: value for name, value in keywords.items() if name != "slices"})
     request = FillRequest.from_options(volume, labels, options)
     return replace(request, slices=read_slices(slices, options.axis))
+
+
+def correctRequest(
+    volume: Volume, segmentation: Segmentation, corrected: Segmentation, keywords: Mapping[str, Any]
+) -> CorrectRequest:
+    """Make the request for a correction from the keywords of a script; ``slices`` as in `fillRequest`."""
+    others = {name: value for name, value in keywords.items() if name != "slices"}
+    options = commandOptions("correct", others)
+    request = CorrectRequest.from_options(volume, segmentation, corrected, options)
+    return replace(request, slices=read_slices(keywords.get("slices")))

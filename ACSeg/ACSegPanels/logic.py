@@ -11,9 +11,9 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
 from ACSegLib.worker import Reply
-from ACSegLib.workflows import FillOutcome, MeasureRequest
+from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest
 from ACSegPanels.exchange import CommandFiles, placeResult
-from ACSegPanels.keywords import commandOptions, fillRequest
+from ACSegPanels.keywords import commandOptions, correctRequest, fillRequest
 from ACSegPanels.tables import writeTable
 from ACSegPanels.task import Task
 from ACSegPanels.working import startTask
@@ -27,7 +27,7 @@ _SAVING_SECONDS = 20.0
 
 
 class ACSegLogic(ScriptedLoadableModuleLogic):
-    """Fill, train, predict and measure with nodes of the scene.
+    """Fill, correct, train, predict and measure with nodes of the scene.
 
     Every method waits and gives its result; with `onDone` it returns a `Task` at once instead, and calls
     ``onDone(result)``, ``onError(message)`` and ``onProgress(fraction, message)`` on the main thread.
@@ -95,6 +95,55 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             )
 
         return _run(startTask("fill", message, arrays, finish), onProgress, onDone, onError)
+
+    def correct(
+        self,
+        volumeNode: Any,
+        segmentationNode: Any,
+        correctedNode: Any,
+        outputSegmentationNode: Any = None,
+        *,
+        segmentIDs: Sequence[str] | None = None,
+        onProgress: OnProgress | None = None,
+        onDone: OnDone | None = None,
+        onError: OnError | None = None,
+        **options: Any,
+    ) -> Any:
+        """Correct a segmentation around the places where a person changed it.
+
+        Parameters
+        ----------
+        volumeNode : vtkMRMLScalarVolumeNode
+            The tomogram.
+        segmentationNode, correctedNode : vtkMRMLSegmentationNode
+            Before and after the corrections; they are not changed unless they are the output.
+        outputSegmentationNode : vtkMRMLSegmentationNode, optional
+            Written into; a new node by default.
+        segmentIDs : sequence of str, optional
+            Which segments take part; all by default.
+        **options
+            Options of the command ``acseg correct`` (slices, reach, device).
+
+        Returns
+        -------
+        vtkMRMLSegmentationNode, or Task with `onDone`
+        """
+        from ACSegLib.scene import segmentation_from_node, volume_from_node, write_segmentation_to_node
+
+        volume = volume_from_node(volumeNode)
+        before, after = (
+            segmentation_from_node(node, volumeNode, segmentIDs) for node in (segmentationNode, correctedNode)
+        )
+        request = correctRequest(volume, before, after, options)
+        message, arrays = request.pack()
+
+        def finish(reply: Reply) -> Any:
+            self.lastCorrection = outcome = CorrectOutcome.unpack(reply.message, reply.arrays, request)
+            _requireInScene(volumeNode)
+            target, name = _ifInScene(outputSegmentationNode), f"{segmentationNode.GetName()} corrected"
+            return write_segmentation_to_node(outcome.segmentation, target, volume_node=volumeNode, name=name)
+
+        return _run(startTask("correct", message, arrays, finish), onProgress, onDone, onError)
 
     def train(
         self,

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "info": "ACSegLib.commands.info",
     "convert": "ACSegLib.commands.convert",
     "fill": "ACSegLib.commands.fill",
+    "correct": "ACSegLib.commands.correct",
     "phantom": "ACSegLib.commands.phantom",
     "train": "ACSegLib.commands.train",
     "adapt": "ACSegLib.commands.adapt",

@@ -109,6 +109,20 @@ CLI_MODULES: dict[str, CliModule] = {
         },
         {"resample": True, **_SCENE, "unit": None, "labels_dataset": None},
     ),
+    "ACSegCorrect": CliModule(
+        "correct",
+        "ACSeg Correct",
+        "Correct a segmentation around the places where you changed it: a slice drawn right, or a few strokes.",
+        {
+            "image": FileParameter("image"),
+            "segmentation": FileParameter("label"),
+            "corrected": FileParameter("label"),
+            "output": _LABELS_OUT,
+            "probabilities": FileParameter("file", "input", (".nrrd",)),
+            "uncertainty": FileParameter("image", "output"),
+        },
+        {"resample": True, **_SCENE, "unit": None, "labels_dataset": None},
+    ),
     "ACSegTrain": CliModule(
         "train",
         "ACSeg Train",

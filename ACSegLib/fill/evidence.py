@@ -45,6 +45,8 @@ class Evidence:
         Of the single classes of groups that several classes share.
     whole_slices : bool
         Whether slices were labelled as a whole. In scribbles, a voxel without a label says nothing.
+    wanted : ndarray of bool, (K, J, I), or None
+        Voxels whose prior is needed, where that is not needed everywhere.
     """
 
     features: ImageFeatures
@@ -55,6 +57,7 @@ class Evidence:
     shape: ShapePrior
     instances: ShapePrior | None
     whole_slices: bool = True
+    wanted: np.ndarray | None = None
 
     @property
     def axis_weights(self) -> np.ndarray:
@@ -112,7 +115,12 @@ class Evidence:
             stop = min(start + step, end)
             distances = self.shape.planes(range(first + start, first + stop), without)
             image = self.features.for_kernels(edges, fine, first)
-            kernels.group_probabilities(start, stop, image, (distances, self.shape.margin), layers, out)
+            outlines = (distances, self.shape.margin)
+            if self.wanted is None:
+                kernels.group_probabilities(start, stop, image, outlines, layers, out)
+            else:
+                wanted = self.wanted[first : first + len(edges)]
+                kernels.group_probabilities_where(start, stop, image, outlines, layers, wanted, out)
         return out
 
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:

@@ -336,3 +336,45 @@ def group_probabilities(first, last, image, shape, layers, out):
     planes, and the margin within which they say nothing; `layers` are the weights (outputs, inputs) and biases in turn.
     """
     spread(_group_probabilities, (last - first) * out.shape[2], first, image, shape, layers, out)
+
+
+@_loop
+def _group_probabilities_where(begin, end, first, image, shape, layers, wanted, out):
+    distances, margin = shape
+    w1, b1, w2, b2, w3, b3 = layers
+    nj, ni = out.shape[2], out.shape[3]
+    row_features = np.empty((w1.shape[1], ni), np.float32)
+    for row in range(begin, end):
+        k, j = first + row // nj, row % nj
+        count = 0
+        for i in range(ni):
+            count += wanted[k, j, i]
+        if count == 0:
+            continue
+        _row_features(k, j, image, distances[k - first], margin, row_features)
+        x = np.empty((w1.shape[1], count), np.float32)
+        for f in range(x.shape[0]):
+            n = 0
+            for i in range(ni):
+                if wanted[k, j, i]:
+                    x[f, n] = row_features[f, i]
+                    n += 1
+        a = np.empty((w1.shape[0], count), np.float32)
+        b = np.empty((w2.shape[0], count), np.float32)
+        c = np.empty((w3.shape[0], count), np.float32)
+        result = np.empty((w3.shape[0], count), np.float32)
+        _layer(w1, b1, x, a, True)
+        _layer(w2, b2, a, b, True)
+        _layer(w3, b3, b, c, False)
+        _softmax(c, result)
+        for g in range(result.shape[0]):
+            n = 0
+            for i in range(ni):
+                if wanted[k, j, i]:
+                    out[g, k, j, i] = result[g, n]
+                    n += 1
+
+
+def group_probabilities_where(first, last, image, shape, layers, wanted, out):
+    """As `group_probabilities`, at the voxels `wanted` (bool, (K, J, I)) alone; the others are left as they are."""
+    spread(_group_probabilities_where, (last - first) * out.shape[2], first, image, shape, layers, wanted, out)

@@ -338,7 +338,9 @@ def _warnings(
     """What a user should know about their labels."""
     notes = []
     if not any((plane == UNKNOWN).any() for plane in classes):
-        notes.append("every slice is labelled: there is nothing to fill.")
+        notes.append(
+            "every slice is labelled: there is nothing to fill. To correct a dense segmentation, use 'acseg correct'."
+        )
     if slices and sum(map(len, slices.values())) == 1:
         axis, numbers = next(iter(slices.items()))
         notes.append(

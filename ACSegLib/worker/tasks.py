@@ -75,6 +75,18 @@ def fill(call: Call) -> tuple[Message, Arrays]:
     return outcome.pack()
 
 
+def correct(call: Call) -> tuple[Message, Arrays]:
+    """Correct a segmentation around what a person changed; see `ACSegLib.workflows`."""
+    from ACSegLib.workflows import CorrectRequest, run
+
+    previous = call.kept.get(call.keep) if call.keep else None
+    request = CorrectRequest.unpack(call.message, call.arrays, previous)
+    outcome = run(request, protected=call.arrays.get("protected"), progress=call.progress)
+    if call.keep:
+        call.kept[call.keep] = outcome
+    return outcome.pack()
+
+
 def suggest(call: Call) -> tuple[Message, Arrays]:
     """Suggest slices to draw next, from the fill that is kept; none where none is."""
     from ACSegLib.workflows import suggest as suggest_slices
@@ -182,6 +194,7 @@ def _packed(volume: Any, labels: Any) -> tuple[Message, Arrays]:
 
 TASKS: dict[str, Task] = {
     "fill": Task(fill),
+    "correct": Task(correct),
     "suggest": Task(suggest, Lane.SHORT),
     "count": Task(count, Lane.SHORT),
     "measure": Task(measure),

@@ -17,6 +17,9 @@ options)``. Each field has the name, the meaning and the default of its option.
 or only the postprocessing is needed. ``protected`` (bool, k, j, i) are voxels that may not be filled.
 ``outcome.merged_with(labels, protected)`` adds the labels that were made in the meantime.
 
+**Corrections.** A `CorrectRequest` holds a segmentation before and after a person corrected it. Its outcome knows which
+voxels were decided (``decided``); the next request names them, so that they stay.
+
 **To another process and back.** ``message, arrays = request.pack()`` gives JSON values and arrays by name;
 ``FillRequest.unpack(message, arrays)`` makes the request there. ``protected`` is sent as one more array. The process
 keeps the outcome, whose ``result`` is the state that a refill starts from, and sends back ``outcome.pack()``; here
@@ -33,6 +36,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ACSegLib.json_values import Row
 from ACSegLib.workflows.adapt import AdaptRequest, AdaptResult, run_adapt
+from ACSegLib.workflows.correct import CorrectOutcome, CorrectRequest, run_correct
 from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, suggest
 from ACSegLib.workflows.measure import MeasureRequest, run_measure
 from ACSegLib.workflows.predict import PredictRequest, run_predict
@@ -46,8 +50,8 @@ if TYPE_CHECKING:
     from ACSegLib.network.train.training import TrainingResult
 
 __all__ = [
-    "AdaptRequest", "FillOutcome", "FillRequest", "MeasureRequest", "PredictRequest", "TrainRequest", "plan", "run",
-    "suggest",
+    "AdaptRequest", "CorrectOutcome", "CorrectRequest", "FillOutcome", "FillRequest", "MeasureRequest",
+    "PredictRequest", "TrainRequest", "plan", "run", "suggest",
 ]  # fmt: skip
 
 
@@ -58,6 +62,12 @@ def run(
     protected: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> FillOutcome: ...
+
+
+@overload
+def run(
+    request: CorrectRequest, *, protected: np.ndarray | None = None, progress: Progress | None = None
+) -> CorrectOutcome: ...
 
 
 @overload
@@ -77,28 +87,30 @@ def run(request: AdaptRequest, *, progress: Progress | None = None) -> AdaptResu
 
 
 def run(
-    request: FillRequest | PredictRequest | MeasureRequest | TrainRequest | AdaptRequest,
+    request: FillRequest | CorrectRequest | PredictRequest | MeasureRequest | TrainRequest | AdaptRequest,
     previous: FillOutcome | None = None,
     protected: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """Do what a request asks for; see `run_fill`, `run_predict`, `run_measure`, `run_train`, `run_adapt`.
+    """Do what a request asks for; see `run_fill`, `run_correct`, `run_predict`, `run_train` and so on.
 
     Parameters
     ----------
-    request : FillRequest, PredictRequest, MeasureRequest, TrainRequest or AdaptRequest
+    request : FillRequest, CorrectRequest, PredictRequest, MeasureRequest, TrainRequest or AdaptRequest
     previous : FillOutcome, optional
         Of a fill: the outcome that a refill starts from.
     protected : ndarray of bool, shape (k, j, i), optional
-        Of a fill: voxels that may not be filled.
+        Of a fill or a correction: voxels that may not change.
     progress : Progress, optional
 
     Returns
     -------
-    FillOutcome, Prediction, list of dict (the rows of the table), TrainingResult or AdaptResult
+    FillOutcome, CorrectOutcome, Prediction, list of dict (the rows of the table), TrainingResult or AdaptResult
     """
     if isinstance(request, FillRequest):
         return run_fill(request, previous, protected, progress)
+    if isinstance(request, CorrectRequest):
+        return run_correct(request, protected, progress)
     if isinstance(request, PredictRequest):
         return run_predict(request, progress)
     if isinstance(request, TrainRequest):

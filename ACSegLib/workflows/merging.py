@@ -70,6 +70,37 @@ def merge(
     return Segmentation.from_masks(masks, rows, labels.geometry, result.name)
 
 
+def changed_voxels(before: Segmentation, after: Segmentation) -> np.ndarray:
+    """Where two segmentations on one grid differ, segments matched by id; bool, (k, j, i)."""
+    old, new = _by_id(before), _by_id(after)
+    changed = np.zeros(after.shape, bool)
+    if len(before.layers) == len(after.layers) and {k: _place(s) for k, s in old.items()} == {
+        k: _place(s) for k, s in new.items()
+    }:
+        for one, other in zip(before.layers, after.layers, strict=True):
+            changed |= one != other
+        return changed
+    for key in {**old, **new}:
+        masks = [part.mask(rows[key]) for part, rows in ((before, old), (after, new)) if key in rows]
+        changed |= masks[0] ^ masks[1] if len(masks) == 2 else masks[0]
+    return changed
+
+
+def replaced_where(result: Segmentation, labels: Segmentation, where: np.ndarray) -> Segmentation:
+    """The result with some voxels as `labels` has them: the segments of `labels`, matched by id."""
+    found = _by_id(result)
+    if not result.overlapping and not labels.overlapping:
+        values = {found[s.id].value: s.value for s in labels.segments if s.id in found}
+        kept = _translated(result, values, labels.labels.dtype)
+        merged = np.where(where, labels.labels, kept)
+        return Segmentation((merged,), labels.segments, labels.geometry, result.name, dict(result.meta))
+    nothing = np.zeros(labels.shape, bool)
+    masks = [
+        np.where(where, labels.mask(s), result.mask(found[s.id]) if s.id in found else nothing) for s in labels.segments
+    ]
+    return Segmentation.from_masks(masks, labels.segments, labels.geometry, result.name)
+
+
 def _by_id(segmentation: Segmentation) -> dict[str, Segment]:
     """Rows by id alone: a person may have given one segment the id of another as its name."""
     return {s.id: s for s in segmentation.segments}

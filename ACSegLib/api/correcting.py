@@ -1,0 +1,132 @@
+"""Correct: from a few corrections of a segmentation to the voxels around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ACSegLib.api.inputs import as_pair
+from ACSegLib.volume import Segmentation
+from ACSegLib.workflows import CorrectRequest
+
+if TYPE_CHECKING:
+    from ACSegLib.api.inputs import Image, Labels, Spacing
+    from ACSegLib.jobs import Progress
+    from ACSegLib.workflows import CorrectOutcome
+
+
+def correct(
+    image: Image,
+    segmentation: Labels,
+    corrected: Labels,
+    *,
+    spacing: Spacing | None = None,
+    unit: str | None = None,
+    slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = CorrectRequest.slices,
+    probabilities: Mapping[str, np.ndarray] | np.ndarray | None = None,
+    decided: np.ndarray | None = CorrectRequest.decided,
+    reach: float | None = CorrectRequest.reach,
+    resample: bool = CorrectRequest.resample,
+    device: str = CorrectRequest.device,
+    protected: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> CorrectOutcome:
+    """Correct a segmentation around the places where a person changed it.
+
+    What differs between the two segmentations is what the person decided. On a slice that is named or clearly redrawn,
+    they decided every voxel. The result has all of it, and what follows from it around the changes. Farther away
+    nothing changes.
+
+    Parameters
+    ----------
+    image : Volume or array_like, shape (z, y, x)
+        Any real number type.
+    segmentation, corrected : Segmentation or array_like, shape (z, y, x)
+        Dense labels before and after a person corrected them.
+    spacing : float or sequence of 3 floats, optional
+        Voxel size of arrays along (z, y, x).
+    unit : str, optional
+        Unit of `spacing`; see `fill`.
+    slices : str, sequence of int, or mapping from axis to sequence of int, optional
+        Slices that were decided as a whole, counted from 0, such as ``"z:40,60"``. Slices that were clearly redrawn are
+        found.
+    probabilities : array, or mapping from the name of a segment to an array, shape (z, y, x), optional
+        Of the network that made the segmentation. A single array is for a single segment.
+    decided : ndarray of bool, shape (z, y, x), optional
+        ``result.decided`` of the correction before this one: these voxels stay as they are.
+    reach : float, optional
+        Distance from a change, in voxels of the finest axis, within which anything may change.
+    resample : bool
+        Accept segmentations on another grid, and resample them (nearest neighbour).
+    device : {"auto", "cpu", "cuda"}
+        Where to compute.
+    protected : ndarray of bool, shape (z, y, x), optional
+        Voxels that keep their labels.
+    progress : Progress, optional
+        Reports progress, and cancels.
+
+    Returns
+    -------
+    CorrectOutcome
+        ``labels``, ``uncertainty`` and ``decided`` are arrays; ``segmentation``, ``report``.
+
+    Raises
+    ------
+    InputError
+        If the inputs do not fit together, or if nothing was corrected.
+    Cancelled
+        If the progress was cancelled.
+
+    References
+    ----------
+    L. Grady, "Multilabel random walker image segmentation using prior models", CVPR 2005, doi:10.1109/CVPR.2005.239
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ACSegLib as acseg
+    >>> z, y, x = np.indices((32, 32, 32))
+    >>> ball = (z - 16) ** 2 + (y - 16) ** 2 + (x - 16) ** 2 < 100
+    >>> predicted = ball & (x < 20)
+    >>> corrected = np.where(z == 16, ball, predicted)
+    >>> result = acseg.correct(ball.astype(float), predicted, corrected)
+    >>> result.report.slices
+    {'k': [16]}
+    """
+    from ACSegLib.workflows import run
+
+    volume, before = as_pair(image, segmentation, spacing, unit)
+    after = as_pair(volume, corrected)[1]
+    if not isinstance(corrected, Segmentation) and isinstance(segmentation, Segmentation):
+        after = _with_segments_of(segmentation, after)
+    request = CorrectRequest(
+        volume=volume,
+        segmentation=before,
+        corrected=after,
+        probabilities=_by_name(probabilities, after),
+        decided=decided,
+        slices=slices,
+        reach=reach,
+        resample=resample,
+        device=device,
+    )
+    return run(request, protected=protected, progress=progress)
+
+
+def _with_segments_of(known: Segmentation, corrected: Segmentation) -> Segmentation:
+    """The corrected array with the names and ids of the segmentation, and new segments for values that are new."""
+    values = {segment.value for segment in known.segments}
+    rows = [*known.segments, *(segment for segment in corrected.segments if segment.value not in values)]
+    return Segmentation(corrected.layers, rows, known.geometry, known.name)
+
+
+def _by_name(
+    probabilities: Mapping[str, np.ndarray] | np.ndarray | None, corrected: Segmentation
+) -> dict[str, np.ndarray]:
+    if probabilities is None:
+        return {}
+    if isinstance(probabilities, Mapping):
+        return {name: np.asarray(array) for name, array in probabilities.items()}
+    return {corrected.segments[0].id: np.asarray(probabilities)}

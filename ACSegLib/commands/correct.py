@@ -1,0 +1,159 @@
+"""Correct a segmentation around the places where you changed it.
+
+Save a copy of a filled, predicted or imported segmentation, and correct a few places in the copy: draw a slice right,
+or add and remove with a few strokes. ACSeg compares the two files. What differs is what you decided. On a slice that
+you name with --slices, or that you clearly redrew, all of it is. ACSeg learns from these places how the segmentation is
+wrong, and corrects the voxels around them. Far from your changes nothing changes. Slices count from 0.
+
+Examples:
+  acseg correct tomogram.mrc predicted.seg.nrrd corrected.seg.nrrd -o better.seg.nrrd
+  acseg correct tomogram.mrc predicted.seg.nrrd corrected.seg.nrrd -o better.seg.nrrd --slices z:40,60
+  acseg correct tomogram.mrc predicted.seg.nrrd corrected.seg.nrrd -o better.seg.nrrd --probabilities p.nrrd
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.axes import SLICE_WORD
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    LabelsDatasetOption,
+    VoxelSizeOptions,
+    check_opening,
+    open_image,
+    open_labels,
+)
+from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.commands.run_report import to_json
+from ACSegLib.compute import DEVICES
+from ACSegLib.jobs import Progress
+from ACSegLib.workflows import CorrectRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ACSegLib.correction_report import CorrectionReport
+    from ACSegLib.volume import Segmentation
+
+SUMMARY = "correct a segmentation around the places where you changed it"
+
+
+@dataclass
+class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
+    """Options of ``acseg correct``."""
+
+    image: str = option(path="in", help="image file in any format that ACSeg reads", positional=True)
+    segmentation: str = option(path="in", help="segmentation before your corrections", positional=True)
+    corrected: str = option(path="in", help="the same segmentation with your corrections", positional=True)
+    output: str = option(
+        path="out",
+        endings="image",
+        help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr",
+        short="o",
+    )
+    slices: str | None = option(
+        default=None,
+        help="slices that you checked or drew as a whole, counted from 0: 40,60 along z, or z:40,60 x:30; slices that "
+        "you clearly redrew are found",
+        words=SLICE_WORD,
+    )
+    probabilities: str | None = option(
+        path="in",
+        default=None,
+        help="probabilities of the network that made the segmentation, as acseg predict --probabilities writes them; "
+        "with several segments one file per segment, with its name added",
+    )
+    uncertainty: str | None = option(
+        path="out", endings="image", default=None, help="also write the uncertainty, from 0 (certain) to 255"
+    )
+    reach: float | None = option(
+        default=None,
+        help="distance from a change within which anything may change; if not given, found from the size of the change",
+        minimum=1,
+        maximum=10000,
+        unit="voxels",
+        advanced=True,
+    )
+    device: str = option(default=CorrectRequest.device, help="where to compute", choices=DEVICES)
+    resample: bool = option(
+        default=CorrectRequest.resample,
+        help="resample segmentations on another grid to the grid of the image (nearest neighbour)",
+    )
+    level: int | None = option(
+        default=None, help="resolution level of a multiscale image; 0 is the finest", minimum=0, advanced=True
+    )
+
+
+@dataclass
+class Results(BaseResults):
+    """What a correction gave: its report, warnings, voxels of each segment."""
+
+    report: CorrectionReport
+    warnings: list[str]
+    voxels: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the results as plain JSON values, with those of the report among them."""
+        values = super().to_dict()
+        del values["report"]
+        return {**to_json(self.report.to_dict()), **values}
+
+
+def run(options: Options, progress: Progress) -> Results:
+    """Correct, and write the result."""
+    from ACSegLib.axes import read_slices
+    from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.volume import Volume
+    from ACSegLib.workflows import run as run_request
+
+    read_slices(options.slices)
+    check_opening(options)
+    progress(0.0, "reading the files")
+    volume = open_image(options.image, options, level=options.level)
+    segmentation, corrected = (open_labels(path, options) for path in (options.segmentation, options.corrected))
+    probabilities = _read_probabilities(options, corrected)
+    request = CorrectRequest.from_options(volume, segmentation, corrected, options, probabilities)
+    outcome = run_request(request, progress=progress.part(0.1, 0.95))
+    progress(0.95, "writing the result")
+    notes = save_segmentation(outcome.segmentation, options.output)
+    outputs = {"segmentation": options.output}
+    if options.uncertainty:
+        uncertainty = Volume(outcome.uncertainty, outcome.segmentation.geometry, "uncertainty")
+        notes += save_volume(uncertainty, options.uncertainty)
+        outputs["uncertainty"] = options.uncertainty
+    return Results(
+        report=outcome.report,
+        warnings=[*outcome.report.warnings, *notes],
+        voxels={s.name: int(outcome.segmentation.mask(s).sum()) for s in outcome.segmentation.segments},
+        outputs=outputs,
+    )
+
+
+def describe(results: Results) -> str:
+    """What was decided, what followed from it, and how far it reached."""
+    from ACSegLib.labelled_slices import both_names
+
+    report = results.report
+    slices = "; ".join(f"{both_names(axis)} = {', '.join(map(str, n))}" for axis, n in report.slices.items())
+    lines = [
+        f"you changed {report.changed_voxels} voxels" + (f", and decided the slices {slices}" if slices else ""),
+        f"corrected {report.corrected_voxels} voxels around them, at most {report.reach:g} voxels away, in "
+        f"{report.seconds:.1f} s (solver: {report.solver})",
+    ]
+    lines += [f"  {name}: {count} voxels" for name, count in results.voxels.items()]
+    lines += [f"note: {note}" for note in results.warnings]
+    lines += [f"written: {path}" for path in results.outputs.values()]
+    return "\n".join(lines)
+
+
+def _read_probabilities(options: Options, corrected: Segmentation) -> dict[str, np.ndarray]:
+    """Segment id -> probabilities from the files that were named."""
+    from ACSegLib.commands.outputs import segment_paths
+
+    if not options.probabilities:
+        return {}
+    paths = segment_paths(options.probabilities, [segment.name for segment in corrected.segments])
+    return {s.id: open_image(path, options).array for s, path in zip(corrected.segments, paths, strict=True)}

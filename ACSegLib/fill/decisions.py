@@ -1,0 +1,249 @@
+"""What a person decided: the differences between a segmentation and the same one after corrections.
+
+A voxel whose class differs was decided. On a slice that was drawn right as a whole, every voxel was: the person looked
+at all of it. Such a slice is named, or it is recognised by its changes: they run along most of its outlines, and the
+slices beside it have hardly any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import ndimage
+
+from ACSegLib.axes import AXES
+from ACSegLib.errors import InputError
+from ACSegLib.fill.seeds import combine
+from ACSegLib.labelled_slices import both_names, checked_axis, mark_slices
+from ACSegLib.masks import Box, bounding_box
+from ACSegLib.volume import Segment, Segmentation
+
+#: Share of the outlines of a slice that has changes within `NEAR_OUTLINE` voxels, from which on it was redrawn.
+REDRAWN_SHARE, NEAR_OUTLINE = 0.5, 2
+
+#: Extent of the changes of a redrawn slice along either side, in voxels, at least: a line is no slice.
+MIN_EXTENT = 5
+
+#: Changes of the slices beside a redrawn one, as a share of its own, at most.
+MAX_BESIDE = 0.25
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The differences between a segmentation and its correction.
+
+    Attributes
+    ----------
+    segmentation, corrected : Segmentation
+    partners : dict
+        Row of the segmentation -> row of the corrected one.
+    changed : ndarray of bool, shape (k, j, i)
+        Voxels whose class differs.
+    known : ndarray of bool, shape (k, j, i)
+        Voxels that the person decided: those that changed, those of `slices`, and those decided earlier.
+    fresh : ndarray of bool, shape (k, j, i)
+        Those of `known` that were not decided earlier: they tell how wrong the segmentation is.
+    slices : dict
+        Axis name -> slices that were decided as a whole.
+    notes : list of str
+        What a user should know.
+    """
+
+    segmentation: Segmentation
+    corrected: Segmentation
+    partners: dict[int, int]
+    changed: np.ndarray
+    known: np.ndarray
+    fresh: np.ndarray
+    slices: dict[str, list[int]]
+    notes: list[str] = field(default_factory=list)
+
+    def classes(self, box: Box) -> Classes:
+        """The classes in a box."""
+        return _classes(self.segmentation, self.corrected, self.partners, box)
+
+    @property
+    def whole_slices(self) -> bool:
+        """Whether any slice was decided as a whole; otherwise there are strokes alone."""
+        return any(self.slices.values())
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Classes in a box, in one table for both segmentations.
+
+    Attributes
+    ----------
+    before, after : ndarray of int16, shape (k, j, i)
+        0 for background, or an index of `table`.
+    table : list of tuple of int
+        Class -> rows of the corrected segmentation that it belongs to; class 0 is background, ().
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    table: list[tuple[int, ...]]
+
+
+def find_decisions(
+    segmentation: Segmentation,
+    corrected: Segmentation,
+    slices: Mapping[str, list[int]] | None = None,
+    decided: np.ndarray | None = None,
+) -> Decisions:
+    """Compare a segmentation with its correction.
+
+    Parameters
+    ----------
+    segmentation, corrected : Segmentation
+        On the same grid. Segments are matched by id, then by name, then by label value.
+    slices : mapping, optional
+        Axis name -> slices that were decided as a whole, whether something changed on them or not.
+    decided : ndarray of bool, shape (k, j, i), optional
+        Voxels that were decided earlier; they are as `corrected` has them.
+
+    Raises
+    ------
+    InputError
+        If the two differ in shape, if a slice does not exist, or if nothing was decided.
+    """
+    if segmentation.shape != corrected.shape:
+        raise InputError(
+            f"the segmentation has the shape {segmentation.shape[::-1]} (i, j, k) and the corrected one "
+            f"{corrected.shape[::-1]}; correct a copy of the segmentation itself."
+        )
+    if not segmentation.segments and not corrected.segments:
+        raise InputError(f"segmentation {segmentation.name!r} has no segment, so there is nothing to correct.")
+    named = _checked_slices(slices or {}, corrected.shape)
+    partners, notes = match_segments(segmentation, corrected)
+    changed = _changed(segmentation, corrected, partners)
+    if not changed.any() and not named:
+        raise InputError(
+            "the corrected segmentation does not differ from the segmentation, so nothing says what is wrong; draw a "
+            "slice right or correct some voxels, or name the slices that you checked (--slices)."
+        )
+    decisions = Decisions(segmentation, corrected, partners, changed, changed, changed, named, notes)
+    whole = _united(named, _redrawn(decisions))
+    fresh = changed | mark_slices(changed.shape, whole) if whole else changed
+    known = fresh if decided is None else fresh | decided
+    return replace(decisions, known=known, fresh=fresh, slices=whole)
+
+
+def _checked_slices(slices: Mapping[str, list[int]], shape: tuple[int, ...]) -> dict[str, list[int]]:
+    checked: dict[str, list[int]] = {}
+    for name, numbers in slices.items():
+        axis = checked_axis(name)
+        size = shape[AXES.index(axis)]
+        wrong = [n for n in numbers if not 0 <= n < size]
+        if wrong:
+            raise InputError(
+                f"slice {wrong[0]} does not exist on axis {both_names(axis)}: it has slices 0 to {size - 1}."
+            )
+        if len(numbers):
+            checked[axis] = sorted({int(n) for n in numbers})
+    return checked
+
+
+def _united(one: Mapping[str, list[int]], other: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    names = [name for name in AXES if name in one or name in other]
+    return {name: sorted({*one.get(name, []), *other.get(name, [])}) for name in names}
+
+
+def match_segments(segmentation: Segmentation, corrected: Segmentation) -> tuple[dict[int, int], list[str]]:
+    """Row of the segmentation -> row of the corrected one, and what a user should know of the others."""
+    partners: dict[int, int] = {}
+    free = dict(enumerate(corrected.segments))
+    notes: list[str] = []
+    tests: list[tuple[str, Callable[[Segment, Segment], bool]]] = [
+        ("id", lambda a, b: a.id == b.id),
+        ("name", lambda a, b: a.name == b.name),
+        ("value", lambda a, b: (a.layer, a.value) == (b.layer, b.value)),
+    ]
+    for _kind, same in tests:
+        for row, segment in enumerate(segmentation.segments):
+            partner = next((r for r, s in free.items() if row not in partners and same(segment, s)), None)
+            if partner is not None:
+                partners[row] = partner
+                if free.pop(partner).name != segment.name:
+                    new = corrected.segments[partner].name
+                    notes.append(f"segment {segment.name!r} is called {new!r} in the corrected segmentation.")
+    missing = [s.name for row, s in enumerate(segmentation.segments) if row not in partners]
+    notes += [f"segment {name!r} was deleted; the result does not have it." for name in missing]
+    notes += [f"segment {segment.name!r} is new." for segment in free.values()]
+    return partners, notes
+
+
+def _changed(segmentation: Segmentation, corrected: Segmentation, partners: Mapping[int, int]) -> np.ndarray:
+    """Voxels whose class differs, bool."""
+    rows = [(segmentation.segments[a], corrected.segments[b]) for a, b in partners.items()]
+    alike = len(rows) == len(segmentation.segments) and len(segmentation.layers) == len(corrected.layers)
+    if alike and all((a.layer, a.value) == (b.layer, b.value) for a, b in rows):
+        changed = segmentation.layers[0] != corrected.layers[0]
+        for old, new in zip(segmentation.layers[1:], corrected.layers[1:], strict=True):
+            changed |= old != new
+        return changed
+    classes = _classes(segmentation, corrected, partners, (slice(None),) * 3)
+    return classes.before != classes.after
+
+
+def _classes(segmentation: Segmentation, corrected: Segmentation, partners: Mapping[int, int], box: Box) -> Classes:
+    after, table = combine(_part(corrected, box), range(len(corrected.segments)))
+    before, entries = combine(_part(segmentation, box), sorted(partners))
+    translate = np.zeros(len(entries), np.int16)
+    for c, rows in enumerate(entries):
+        entry = tuple(sorted(partners[row] for row in rows))
+        if entry not in table:
+            table.append(entry)
+        translate[c] = table.index(entry)
+    if not np.array_equal(translate, np.arange(len(translate))):
+        before = np.take(translate, before)
+    return Classes(before, after, table)
+
+
+def _part(segmentation: Segmentation, box: Box) -> Segmentation:
+    return Segmentation(tuple(layer[box] for layer in segmentation.layers), segmentation.segments)
+
+
+def _redrawn(decisions: Decisions) -> dict[str, list[int]]:
+    """Slices whose changes run along most of their outlines, beside slices that have hardly any."""
+    slices: dict[str, list[int]] = {}
+    box = bounding_box(decisions.changed)
+    if box is None:
+        return slices
+    inside = decisions.changed[box]
+    for axis, name in enumerate(AXES):
+        counts = np.count_nonzero(inside, axis=tuple(a for a in range(3) if a != axis))
+        beside = np.maximum(np.append(counts[1:], 0), np.append(0, counts[:-1]))
+        for n in np.flatnonzero((counts > 0) & (beside <= MAX_BESIDE * counts)).tolist():
+            number = n + box[axis].start
+            plane = tuple(slice(number, number + 1) if a == axis else slice(None) for a in range(3))
+            if _outlines_redrawn(decisions.classes(plane), np.take(decisions.changed, number, axis), axis):  # type: ignore[arg-type]
+                slices.setdefault(name, []).append(number)
+    return slices
+
+
+def _outlines_redrawn(classes: Classes, changed: np.ndarray, axis: int) -> bool:
+    outlines = _outlines(classes.before.squeeze(axis)) | _outlines(classes.after.squeeze(axis))
+    if not all(_extent(changed, a) >= max(MIN_EXTENT, REDRAWN_SHARE * _extent(outlines, a)) for a in (0, 1)):
+        return False
+    near = ndimage.binary_dilation(changed, iterations=NEAR_OUTLINE)
+    return bool(np.count_nonzero(outlines & near) >= REDRAWN_SHARE * np.count_nonzero(outlines))
+
+
+def _extent(plane: np.ndarray, axis: int) -> int:
+    """Pixels from the first to the last set one along an axis."""
+    used = np.flatnonzero(plane.any(axis=1 - axis))
+    return int(used[-1] - used[0] + 1) if len(used) else 0
+
+
+def _outlines(plane: np.ndarray) -> np.ndarray:
+    """Pixels with another class beside them."""
+    outlines = np.zeros(plane.shape, bool)
+    for axis in (0, 1):
+        a, b = np.moveaxis(plane, axis, 0), np.moveaxis(outlines, axis, 0)
+        differ = a[1:] != a[:-1]
+        b[1:] |= differ
+        b[:-1] |= differ
+    return outlines

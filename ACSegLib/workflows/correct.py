@@ -1,0 +1,240 @@
+"""One correction, whoever asks for it: the request, what is done for it, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.axes import read_slices
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.workflows.merging import changed_voxels, replaced_where
+from ACSegLib.workflows.packing import (
+    Arrays,
+    Message,
+    from_options,
+    pack_segmentation,
+    pack_volume,
+    settings_of,
+    unpack_segmentation,
+    unpack_volume,
+)
+
+if TYPE_CHECKING:
+    from ACSegLib.correction_report import CorrectionReport
+
+_DATA = ("volume", "segmentation", "corrected", "probabilities", "decided")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CorrectRequest:
+    """What to correct. The fields after the data are the options of ``acseg correct`` of the same names.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    segmentation, corrected : Segmentation
+        Before and after the person corrected it. Segments are matched by id, then by name, then by label value.
+    probabilities : mapping
+        Id or name of a segment -> probability of a network, shape (k, j, i); those of all segments or none.
+    decided : ndarray of bool, shape (k, j, i), optional
+        Voxels that were decided in an earlier correction; they stay as they are.
+    slices : str, sequence of int, or mapping, optional
+        Slices that were decided as a whole, counted from 0; see `ACSegLib.axes.read_slices`. Slices that were clearly
+        redrawn are found.
+    reach : float, optional
+        Distance from a change, in voxels of the finest axis, within which anything may change. Found from the size of
+        each change if None.
+    resample : bool
+        Whether segmentations on another grid are resampled to that of the image (nearest); otherwise they are refused.
+    device : str
+        "auto", "cpu" or "cuda".
+    """
+
+    volume: Volume
+    segmentation: Segmentation
+    corrected: Segmentation
+    probabilities: Mapping[str, np.ndarray] = field(default_factory=dict)
+    decided: np.ndarray | None = None
+    slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = None
+    reach: float | None = None
+    resample: bool = False
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slices", read_slices(self.slices))
+
+    @classmethod
+    def from_options(
+        cls,
+        volume: Volume,
+        segmentation: Segmentation,
+        corrected: Segmentation,
+        options: Any,
+        probabilities: Mapping[str, np.ndarray] | None = None,
+    ) -> CorrectRequest:
+        """Make the request from options of ``acseg correct`` (`ACSegLib.commands.correct.Options`)."""
+        return cls(
+            volume=volume,
+            segmentation=segmentation,
+            corrected=corrected,
+            probabilities=probabilities or {},
+            **from_options(cls, options, _DATA),
+        )
+
+    def pack(self) -> tuple[Message, Arrays]:
+        """Give the request as JSON values, and its arrays: "image", "before 0", ..., "after 0", ..., "decided"."""
+        arrays: Arrays = {}
+        message = {
+            "request": "correct",
+            "settings": settings_of(self, _DATA),
+            "volume": pack_volume(self.volume, "image", arrays),
+            "segmentation": pack_segmentation(self.segmentation, "before", arrays),
+            "corrected": pack_segmentation(self.corrected, "after", arrays),
+            "probabilities": list(self.probabilities),
+        }
+        arrays |= {f"probability {name}": np.asarray(array) for name, array in self.probabilities.items()}
+        if self.decided is not None:
+            arrays["decided"] = self.decided
+        return message, arrays
+
+    @classmethod
+    def unpack(
+        cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], previous: CorrectOutcome | None = None
+    ) -> CorrectRequest:
+        """Give back what `pack` took. Without an array "image", the request is for the volume of `previous`."""
+        if "image" in arrays:
+            volume = unpack_volume(message["volume"], arrays)
+        elif previous is not None:
+            volume = previous.request.volume
+        else:
+            raise InputError("the request holds no image, and no earlier correction whose image it could mean.")
+        return cls(
+            volume=volume,
+            segmentation=unpack_segmentation(message["segmentation"], arrays),
+            corrected=unpack_segmentation(message["corrected"], arrays),
+            probabilities={name: arrays[f"probability {name}"] for name in message["probabilities"]},
+            decided=arrays.get("decided"),
+            **message["settings"],
+        )
+
+
+@dataclass(eq=False, repr=False)
+class CorrectOutcome:
+    """What a correction gave.
+
+    Attributes
+    ----------
+    segmentation : Segmentation
+        The corrected segmentation, and what follows from it around the changes.
+    uncertainty : ndarray of uint8, shape (k, j, i)
+        0 (certain, or not decided anew) to 255.
+    decided : ndarray of bool, shape (k, j, i)
+        Voxels that the person decided, now or earlier.
+    report : CorrectionReport
+    request : CorrectRequest
+    """
+
+    segmentation: Segmentation
+    uncertainty: np.ndarray
+    decided: np.ndarray
+    report: CorrectionReport
+    request: CorrectRequest
+
+    def __repr__(self) -> str:
+        return f"<CorrectOutcome: {self.segmentation!r}, {self.report.corrected_voxels} voxels corrected>"
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The dense labels as an array, shape (k, j, i); an InputError if segments overlap."""
+        return self.segmentation.labels
+
+    def merged_with(self, labels: Segmentation, protected: np.ndarray | None = None) -> Segmentation:
+        """The outcome with what a person changed since in `labels`, and with protected voxels as `labels` has them."""
+        later = changed_voxels(self.request.corrected, labels)
+        return replaced_where(self.segmentation, labels, later if protected is None else later | protected)
+
+    def pack(self) -> tuple[Message, Arrays]:
+        """Give the outcome as JSON values and its arrays; the request stays where it is."""
+        arrays: Arrays = {"uncertainty": self.uncertainty, "decided": self.decided}
+        message = {
+            "segmentation": pack_segmentation(self.segmentation, "segmentation", arrays),
+            "report": self.report.to_dict(),
+        }
+        return message, arrays
+
+    @classmethod
+    def unpack(
+        cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray], request: CorrectRequest
+    ) -> CorrectOutcome:
+        """Give back what `pack` took, for the request that was sent."""
+        from ACSegLib.correction_report import CorrectionReport
+
+        return cls(
+            segmentation=unpack_segmentation(message["segmentation"], arrays),
+            uncertainty=arrays["uncertainty"],
+            decided=arrays["decided"],
+            report=CorrectionReport(**message["report"]),
+            request=request,
+        )
+
+
+def run_correct(
+    request: CorrectRequest, protected: np.ndarray | None = None, progress: Progress | None = None
+) -> CorrectOutcome:
+    """Correct a segmentation around the places where a person changed it.
+
+    Parameters
+    ----------
+    request : CorrectRequest
+    protected : ndarray of bool, shape (k, j, i), optional
+        Voxels that may not change.
+    progress : Progress, optional
+
+    Raises
+    ------
+    InputError
+        If the inputs do not fit one another, or nothing was corrected.
+    MemoryLimitError, Cancelled
+    """
+    from ACSegLib.fill import correct
+    from ACSegLib.placement import place_labels
+
+    progress = progress or Progress()
+    before, after = (
+        replace(place_labels(labels, request.volume, resample=request.resample), geometry=request.volume.geometry)
+        for labels in (request.segmentation, request.corrected)
+    )
+    request = replace(request, segmentation=before, corrected=after)
+    result = correct(
+        request.volume,
+        before,
+        after,
+        slices=request.slices,  # type: ignore[arg-type]  # a mapping once the request is made
+        decided=request.decided,
+        protected=protected,
+        probabilities=_by_id(request),
+        reach=request.reach,
+        device=request.device,
+        progress=progress,
+    )
+    return CorrectOutcome(result.segmentation, result.uncertainty, result.decided, result.report, request)
+
+
+def _by_id(request: CorrectRequest) -> dict[str, np.ndarray]:
+    """The probabilities by the ids of the corrected segments."""
+    by_id: dict[str, np.ndarray] = {}
+    for name, array in request.probabilities.items():
+        segment = request.corrected.segment(name)
+        if array.shape != request.volume.shape:
+            raise InputError(
+                f"the probabilities of {segment.name!r} have the shape {array.shape[::-1]} (i, j, k) and the image has "
+                f"{request.volume.shape[::-1]}; give those that were predicted from this image."
+            )
+        by_id[segment.id] = array
+    return by_id

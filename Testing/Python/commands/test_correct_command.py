@@ -1,0 +1,86 @@
+"""``acseg correct`` as a person runs it: files in, files out, one sentence when it cannot be done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ACSegLib import Geometry, Segmentation, Volume
+from ACSegLib.commands.main import main
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+
+GEOMETRY = Geometry((30.0, 30.0, 30.0), (1.0, 2.0, 3.0), unit="nm")
+
+
+def ball(radius: float) -> np.ndarray:
+    k, j, i = np.indices((24, 26, 28)) - np.array([12, 13, 14])[:, None, None, None]
+    return k * k + j * j + i * i < radius * radius
+
+
+def save(labels: np.ndarray, path: Path, names: dict[int, str] | None = None) -> None:
+    save_segmentation(Segmentation.from_labels(labels.astype(np.uint8), GEOMETRY, names or {1: "cell"}), path)
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    """A folder with an image of a ball, a segmentation that is 2 voxels too small, and one with a slice drawn right."""
+    truth, predicted = ball(9), ball(7)
+    image = truth + np.random.default_rng(0).normal(0, 0.1, truth.shape)
+    corrected = predicted.copy()
+    corrected[12] = truth[12]
+    save_volume(Volume(image.astype(np.float32), GEOMETRY), tmp_path / "image.nrrd")
+    save(predicted, tmp_path / "before.seg.nrrd")
+    save(corrected, tmp_path / "after.seg.nrrd")
+    return tmp_path
+
+
+def run(case: Path, *more: str, before: str = "before.seg.nrrd", after: str = "after.seg.nrrd") -> int:
+    files = [str(case / name) for name in ("image.nrrd", before, after)]
+    return main(["correct", *files, "-o", str(case / "out.seg.nrrd"), "--quiet", *more])
+
+
+def test_files_in_files_out(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(case, "--uncertainty", str(case / "u.nrrd"), "--json", str(case / "r.json")) == 0
+    result = open_segmentation(case / "out.seg.nrrd")
+    assert [s.name for s in result.segments] == ["cell"]
+    assert result.geometry.matches(GEOMETRY)
+    truth, found = ball(9), np.zeros(ball(9).shape, bool)
+    found |= result.labels > 0
+    assert 2 * np.count_nonzero(found & truth) / (np.count_nonzero(found) + np.count_nonzero(truth)) > 0.97
+    assert np.array_equal(found[12], truth[12])
+    assert open_volume(case / "u.nrrd").array.max() > 0
+    report = json.loads((case / "r.json").read_text())["results"]
+    assert report["slices"] == {"k": [12]}
+    assert report["corrected_voxels"] > 1000
+    text = capsys.readouterr().out
+    assert "decided the slices z (k) = 12" in text
+    assert "corrected" in text
+
+
+def test_named_slices_are_decided(case: Path) -> None:
+    assert run(case, "--slices", "z:12,16", "--json", str(case / "r.json")) == 0
+    assert json.loads((case / "r.json").read_text())["results"]["slices"] == {"k": [12, 16]}
+    assert np.array_equal(open_segmentation(case / "out.seg.nrrd").labels[16] > 0, ball(7)[16])
+
+
+def test_probabilities_are_read(case: Path) -> None:
+    distance = 9 - np.sqrt(sum(n**2 for n in np.indices((24, 26, 28)) - np.array([12, 13, 14])[:, None, None, None]))
+    save_volume(Volume((1 / (1 + np.exp(-distance))).astype(np.float32), GEOMETRY), case / "p.nrrd")
+    assert run(case, "--probabilities", str(case / "p.nrrd")) == 0
+    assert (open_segmentation(case / "out.seg.nrrd").labels > 0).sum() > 0.95 * ball(9).sum()
+
+
+def test_the_same_file_twice_is_one_sentence(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(case, after="before.seg.nrrd") == 2
+    assert "does not differ from the segmentation" in capsys.readouterr().err
+    assert not (case / "out.seg.nrrd").exists()
+
+
+def test_a_fill_of_a_corrected_prediction_points_to_correct(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(case / "image.nrrd"), str(case / "after.seg.nrrd")]
+    assert main(["fill", *files, "-o", str(case / "out.seg.nrrd"), "--quiet"]) == 2
+    assert "acseg correct" in capsys.readouterr().err
+    assert not (case / "out.seg.nrrd").exists()
