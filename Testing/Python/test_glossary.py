@@ -16,6 +16,7 @@ EXCEPTIONS = {
     "annotate": r"axes\.annotate",  # matplotlib's own
     "piece": r"\"pieces\"|\"largest_piece\"|`pieces`|`largest_piece`",  # columns of tables
     "thin part": r"thin_parts?\b|thin_part_|thin-parts",  # columns of tables, and the option of the shell
+    "drawing": r"^ACSegLib/app/web/src/volume-view.ts:",  # NiiVue's word for labels
     "lattice": r"^ACSegLib/files/amira.py:|AmiraMesh",  # Amira's word for the data sections of its files
     "insist": r"aliases=",  # the old name of --force
     "engine": r"aliases=",  # the old name of --backend
@@ -46,7 +47,8 @@ def pattern(word):
 def lines():
     """Every line of code, panels and documents, names in camelCase taken apart; with its place."""
     places = [
-        *(ROOT / "ACSegLib").rglob("*.py"),
+        *(path for path in (ROOT / "ACSegLib").rglob("*.py") if "node_modules" not in path.parts),
+        *(ROOT / "ACSegLib" / "app" / "web" / "src").rglob("*.ts"),
         *(ROOT / "ACSeg").rglob("*.py"),
         *(ROOT / "ACSeg").rglob("*.ui"),
         *(path for path in (ROOT / "Documentation").iterdir() if path.suffix in (".md", ".rst", ".ipynb")),

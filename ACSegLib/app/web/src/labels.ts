@@ -1,0 +1,45 @@
+/** Labels of a slice: the value of one segment for each voxel, 0 for background. */
+
+export type LabelArray = Uint8Array | Uint16Array
+
+/** How new labels meet those that are there. */
+export interface Painting {
+  /** The value to write; 0 erases. */
+  readonly value: number
+  /** Whether voxels of other segments stay as they are. */
+  readonly keepOthers: boolean
+  /** The segment that is edited: an eraser that keeps others removes it alone. */
+  readonly segment: number
+}
+
+/** Write a run of voxels; gives how many of them changed. */
+export function paintRun(labels: LabelArray, width: number, j: number, start: number, end: number, how: Painting): number {
+  const { value, keepOthers, segment } = how
+  let changed = 0
+  for (let place = j * width + start; place < j * width + end; place++) {
+    const old = labels[place]
+    if (old === value) continue
+    if (keepOthers && old !== 0 && old !== segment) continue
+    labels[place] = value
+    changed++
+  }
+  return changed
+}
+
+/** Values of the segments that occur on a slice. */
+export function valuesOf(labels: LabelArray): Set<number> {
+  const values = new Set<number>()
+  let last = 0
+  for (const value of labels) {
+    if (value !== last && value !== 0) values.add(value)
+    last = value
+  }
+  return values
+}
+
+/** Whether two slices hold the same labels. */
+export function sameLabels(a: LabelArray, b: LabelArray): boolean {
+  if (a.length !== b.length) return false
+  for (let place = 0; place < a.length; place++) if (a[place] !== b[place]) return false
+  return true
+}

@@ -1,0 +1,161 @@
+/** Steps 2 and 3: fill the slices between labelled ones; look at uncertain slices, correct them, and refill. */
+
+import type { Context, Part } from '../context'
+import type { FillInfo, FillOptions } from '../contract'
+import { button, field, h, setText, show, toggle } from '../dom'
+import { count, duration } from '../format'
+import { ICONS } from '../icons'
+import type { Model } from '../model'
+
+/** Options that are the same in both steps. */
+const options: FillOptions = { suggest: 5 }
+
+export function startFill(context: Context): void {
+  if (context.model.labelledCount === 0) context.tell('Label at least two slices first.')
+  else context.start('fill', options)
+}
+
+export function fillPanel(context: Context): Part {
+  const { model } = context
+  const run = button({ text: 'Fill', title: 'Fill the slices between labelled ones', key: 'Ctrl+Enter', kind: 'primary', press: () => startFill(context) })
+  const hint = h('p', { class: 'hint' })
+  const quality = h('div', { class: 'quality' })
+  const more = h(
+    'details',
+    {},
+    h('summary', {}, 'Options'),
+    numberField('Smooth', 'voxels', 'Smooth boundaries over this length', (value) => (options.smooth = value)),
+    numberField('Islands', 'voxels', 'Remove components smaller than this', (value) => (options.islands = value)),
+    numberField('Holes', 'voxels', 'Fill enclosed holes up to this size', (value) => (options.holes = value))
+  )
+  const again = toggle('Refill after each edit', 'After an edit, fill again around it', (on) => model.change({ refill: on }))
+  const element = h('div', { class: 'panel' }, hint, run, again.element, more, quality)
+  return {
+    element,
+    update: () => {
+      const { labelledCount, writer, running, server, view } = model
+      setText(hint, fillHint(labelledCount))
+      setText(run.lastElementChild ?? run, server?.fill == null ? 'Fill' : 'Refill')
+      run.disabled = labelledCount < 2 || !writer || running !== null
+      again.box.checked = view.refill
+      qualityTable(quality, model)
+    }
+  }
+}
+
+function fillHint(labelled: number): string {
+  if (labelled < 2) return 'Label at least two slices. Then the slices between are filled by a random walk over the whole image.'
+  return `Fills between ${count(labelled, 'labelled slice')}. Your labels stay as they are.`
+}
+
+/** Mean Dice of the cross-validation, for all segments and for each. */
+function qualityTable(box: HTMLElement, model: Model): void {
+  const fill = model.server?.fill ?? null
+  show(box, fill !== null)
+  if (fill === null) return
+  const text = JSON.stringify([fill, model.segments])
+  if (box.dataset.shown === text) return
+  box.dataset.shown = text
+  const rows = model.segments.flatMap(({ value, name, colour }) => {
+    const dice = fill.segment_dice[String(value)]
+    return dice === undefined ? [] : [diceRow(name, colour, dice)]
+  })
+  const whole = fill.dice === null ? [] : [h('p', { class: 'hint' }, 'Cross-validation: labelled slices, left out and filled from the others.')]
+  if (rows.length === 0 && fill.dice !== null) rows.push(diceRow('all segments', '', fill.dice))
+  box.replaceChildren(h('p', { class: 'hint' }, `Filled in ${duration(fill.seconds)}.`), ...whole, ...rows)
+}
+
+function diceRow(name: string, colour: string, dice: number): HTMLElement {
+  const swatch = h('span', { class: 'swatch' })
+  swatch.style.background = colour
+  const bar = h('meter', { min: 0, max: 1, low: 0.8, high: 0.9, optimum: 1, value: dice, 'aria-label': `Dice of ${name}` })
+  return h('div', { class: 'dice' }, swatch, h('span', { class: 'name' }, name), bar, h('output', {}, `Dice ${dice.toFixed(3)}`))
+}
+
+export function numberField(
+  name: string,
+  unit: string,
+  title: string,
+  change: (value: number | null) => void
+): HTMLLabelElement {
+  const input = h('input', { type: 'number', min: 0, step: 'any', placeholder: unit })
+  input.addEventListener('change', () => change(Number.isNaN(input.valueAsNumber) ? null : input.valueAsNumber))
+  return field(name, input, title)
+}
+
+export function correctPanel(context: Context): Part {
+  const { model } = context
+  const hint = h('p', { class: 'hint' })
+  const chips = h('div', { class: 'chips', role: 'group', 'aria-label': 'Suggested slices' })
+  const uncertainty = toggle('Show uncertainty', 'Show where the fill is uncertain (U)', (on) => model.change({ uncertainty: on }))
+  const before = toggle('Show outlines before the last job', 'Outlines of the labels before the last job (K)', (on) => model.change({ before: on }))
+  const again = toggle('Refill after each edit', 'After an edit, fill again around it', (on) => model.change({ refill: on }))
+  const refill = button({ text: 'Refill', title: 'Fill again around the slices that were edited', key: 'Ctrl+Enter', kind: 'primary', press: () => startFill(context) })
+  const undo = undoButton(context)
+  const element = h('div', { class: 'panel' }, hint, chips, uncertainty.element, before.element, again.element, h('div', { class: 'row' }, refill, undo.element))
+  return {
+    element,
+    update: () => {
+      const { server, view, writer, running, labelledCount } = model
+      const fill = server?.fill ?? null
+      setText(hint, correctHint(fill))
+      suggestions(chips, fill, model)
+      uncertainty.box.checked = view.uncertainty
+      uncertainty.box.disabled = !server?.overlays.uncertainty
+      before.box.checked = view.before
+      before.box.disabled = !server?.overlays.before
+      again.box.checked = view.refill
+      refill.disabled = !writer || running !== null || labelledCount < 2
+      undo.update()
+    }
+  }
+}
+
+function correctHint(fill: FillInfo | null): string {
+  if (fill === null) return 'After a fill or a prediction: go to a wrong slice, correct it, and refill.'
+  if (fill.suggestions.length === 0) return 'Scroll through the slices. Correct one that is wrong, and refill.'
+  return 'Worth labelling next, the best first:'
+}
+
+function suggestions(box: HTMLElement, fill: FillInfo | null, model: Model): void {
+  const labelled = fill === null ? [] : (model.server?.labels?.labelled[fill.axis] ?? [])
+  const text = JSON.stringify([fill?.suggestions, fill?.axis, labelled])
+  if (box.dataset.shown === text) return
+  box.dataset.shown = text
+  box.replaceChildren(
+    ...(fill?.suggestions ?? []).map((index) =>
+      h(
+        'button',
+        {
+          type: 'button',
+          class: labelled.includes(index) ? 'chip done' : 'chip',
+          title: `Go to slice ${fill?.axis} = ${index}`,
+          onclick: () => model.goTo(index, fill?.axis)
+        },
+        `${fill?.axis} ${index}`
+      )
+    )
+  )
+}
+
+/** Takes the last job back. */
+export function undoButton({ model, api, act, flushed }: Context): Part {
+  const undo = button({
+    icon: ICONS.undo,
+    text: 'Undo job',
+    title: 'Take the last job back',
+    press: () =>
+      act(async () => {
+        await flushed()
+        model.receive(await api.undo())
+      })
+  })
+  return {
+    element: undo,
+    update: () => {
+      const kind = model.server?.undo ?? ''
+      setText(undo.lastElementChild ?? undo, kind === '' ? 'Undo job' : `Undo ${kind}`)
+      undo.disabled = kind === '' || !model.writer || model.running !== null
+    }
+  }
+}
