@@ -54,7 +54,14 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
 
     if same_grid(segmentation, onto):
         return segmentation
-    geometry = _reading(segmentation, onto)
+    unplaced = segmentation.geometry == Geometry()
+    if unplaced and not resample:
+        raise InputError(
+            f"labels {segmentation.name!r} have {_size(segmentation)} voxels, {onto.name!r} has {_size(onto)}, and the "
+            "labels state no position; save them with the voxel size and the origin of the image, or use --resample if "
+            "both begin at the same voxel."
+        )
+    geometry = onto.geometry if unplaced else _reading(segmentation, onto)
     aligned = is_aligned(geometry, onto.geometry)
     if not resample and not aligned:
         require_same_grid(onto, segmentation)
@@ -93,6 +100,10 @@ def _reading(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometr
     return numbers if fits or (inside[0] == 0 < inside[1]) else lengths
 
 
+def _size(content: Volume | Segmentation) -> str:
+    return " x ".join(map(str, content.shape[::-1]))
+
+
 def _share_inside(geometry: Geometry, shape: tuple[int, int, int], onto: Volume | Segmentation) -> float:
     """Share of the other grid's box that a grid's box covers, by the boxes around both along the other's axes."""
     from ACSegLib.resample import index_map
@@ -111,13 +122,21 @@ def _assumptions(
     """Sentences on what was assumed of labels that did not simply lie on the grid."""
     from ACSegLib.resample import index_map
 
-    if geometry.unit != segmentation.geometry.unit:
+    at_corner = not any(segmentation.geometry.origin) and not any(onto.geometry.origin)
+    if segmentation.geometry == Geometry() or (segmentation.shape != onto.shape and at_corner):
+        yield (
+            f"{segmentation.name}: has another shape than {onto.name} and states no position; its first voxel was "
+            "placed on the first one of the image."
+        )
+    elif geometry.unit != segmentation.geometry.unit:
         yield (
             f"{segmentation.name}: its place fits {onto.name} by its plain numbers, not in "
             f"{segmentation.geometry.unit}; {geometry.unit} is assumed."
         )
-    shift = np.rint(index_map(geometry, onto.geometry)[1]).astype(int)
-    if segmentation.shape == onto.shape and shift.any():
+    matrix, offset = index_map(geometry, onto.geometry)
+    shift = np.rint(offset).astype(int)
+    moved = np.allclose(matrix, np.eye(3), atol=1e-3) and shift.any()  # not so where axes are flipped or exchanged
+    if segmentation.shape == onto.shape and moved:
         steps = ", ".join(f"{-n:+d}" for n in shift[::-1])
         yield (
             f"{segmentation.name}: has the shape of {onto.name} but lies elsewhere; its labels were moved by {steps} "

@@ -19,7 +19,7 @@ IGNORE_NAMES = frozenset(
     f"{word}{end}"
     for word in (
         "ignore", "ignored", "unlabelled", "unlabeled", "not labelled", "not labeled", "unannotated", "unassigned",
-        "unsegmented", "do not use", "dont care",
+        "not annotated", "unsegmented", "do not use", "dont care", "do not care",
     )
     for end in ("", " region", " area", " voxels", " label")
 )  # fmt: skip

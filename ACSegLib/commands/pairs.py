@@ -83,7 +83,8 @@ def find_pairs(images: Sequence[str], labels: Sequence[str], what: str = "traini
         Listing every image without labels, labels without image, and name that is there twice.
     """
     image_files = find_images(images)
-    label_files = [path for path in find_files(labels) if path not in image_files]
+    label_files = find_files(labels)
+    label_files = [path for path in label_files if path not in image_files] or label_files  # one file may hold both
     by_core: dict[str, list[str]] = {}
     for path in label_files:
         by_core.setdefault(core_name(path), []).append(path)

@@ -48,9 +48,9 @@ def read(path: Path, request: Request) -> Content:
     channels = int(fields.get("ElementNumberOfChannels", 1))
     if channels > 1:
         raise FileError(f"{path}: has {channels} colour channels; save one channel as a volume.")
-    array = _voxels(path, fields, start)
-    array, kept = arrange(array, ["" for _ in array.shape], path)
-    geometry, notes = _geometry(fields, [array.ndim - 1 - n for n in kept[::-1]])
+    stored = _voxels(path, fields, start)
+    array, kept = arrange(stored, ["" for _ in stored.shape], path)
+    geometry, notes = _geometry(fields, [stored.ndim - 1 - n for n in kept[::-1]])
     content = Content((array,), geometry, notes=notes)
     return _restored(content, fields) if "ACSeg" in fields else content
 

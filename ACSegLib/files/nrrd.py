@@ -210,18 +210,37 @@ def _geometry(header: Header, spatial: list[int], path: Path, silent: str) -> tu
     return Geometry(tuple(spacing), tuple(origin), tuple((matrix / spacing).ravel()), unit), notes
 
 
-def _geometry_of_axes(header: Header, spatial: list[int], silent: str) -> tuple[Geometry, list[str]]:
-    """Voxel size from `spacings` and `units`, one for each axis of the array, ."""
+def _geometry_of_axes(header: Mapping[str, Any], spatial: list[int], silent: str) -> tuple[Geometry, list[str]]:
+    """Voxel size from `spacings` and `units`, one for each axis of the array; origin from `axis mins`, as in ITK.
 
-    def of_axis(field: str, n: int) -> Any:
-        values = header.get(field)
-        return values[n] if values is not None and n < len(values) else None
-
+    Samples of an axis are at the centres of cells unless its `centers` (`centerings`) is "node", so that the first one
+    of a cell lies half a step behind the minimum.
+    """
+    if len(spatial) != 3:
+        return Geometry(), []
+    units = header.get("units") or []
+    if not units and header.get("space units"):
+        stated = header["space units"]
+        units = dict(zip(spatial, stated.split() if isinstance(stated, str) else stated, strict=False))
     axes = []
-    for letter, n in zip("xyz", spatial, strict=False):
-        step = of_axis("spacings", n)
-        axes.append(Axis(letter, 1.0 if step is None else float(step), of_axis("units", n)))
-    return geometry_of(*axes, silent=silent) if len(axes) == 3 else (Geometry(), [])
+    for letter, n in zip("xyz", spatial, strict=True):
+        step = _of_axis(header.get("spacings"), n)
+        known, step = step is not None, 1.0 if step is None else float(step)
+        lowest = _of_axis(header.get("axis mins", header.get("axismins")), n)
+        centring = str(_of_axis(header.get("centers", header.get("centerings")), n) or "cell").lower()
+        start = 0.0
+        if known and lowest is not None and np.isfinite(float(lowest)):
+            start = float(lowest) + (0.0 if centring == "node" else step / 2)
+        axes.append(Axis(letter, step, units.get(n) if isinstance(units, dict) else _of_axis(units, n), start))
+    geometry, notes = geometry_of(*axes, silent=silent)
+    if "spacings" not in header and ("axis maxs" in header or "thicknesses" in header):
+        notes.append("states no spacings but other lengths, which do not give a voxel size, as in ITK; check it.")
+    return geometry, notes
+
+
+def _of_axis(values: Any, n: int) -> Any:
+    values = values.split() if isinstance(values, str) else values
+    return values[n] if values is not None and n < len(values) else None
 
 
 def write(content: Content, path: Path) -> list[str]:

@@ -75,6 +75,8 @@ def recognise(path: str | os.PathLike[str]) -> Format:
     for candidate in formats():
         if candidate.recognises(path, head):
             return candidate
+    if path.name.lower().endswith((".img", ".img.gz")):
+        raise FileError(f"{path}: holds voxels alone; put the .hdr file of the same name into the same folder.")
     known = ", ".join(f.NAME for f in formats())
     raise FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {known}.")
 

@@ -76,7 +76,8 @@ def text_of(name: object) -> str:
             plain = name.decode("utf-8")
         except UnicodeDecodeError:
             plain = name.decode("latin-1")
-    text = html.unescape(plain).strip().strip("\"'").strip().strip("\0")
+    text = html.unescape(plain).strip().strip("\0")
+    text = text.strip("\"'").strip() or text  # a quotation mark alone is an inch
     text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
     text = re.sub(r"\\+x([0-9a-fA-F]{2})", lambda match: chr(int(match[1], 16)), text)
     text = text.replace("\u00c2\u00b5", "\u00b5").replace("\u00c3\u2026", "\u00e5")  # UTF-8 that was read as Latin-1

@@ -69,6 +69,35 @@ def test_cropped_labels_are_copied_where_nothing_is_lost():
         place_labels(whole, box(replace(NM, origin=(110.0, -20.0, 3.0))))  # half voxels
 
 
+@pytest.mark.parametrize("onto", [Geometry(), NM])
+def test_cropped_labels_that_state_no_position_are_refused_or_told(onto):
+    """A TIFF that was cropped and labelled: nothing tells where it was cut out."""
+    whole = replace(box(onto), name="image")
+    part = Segmentation((whole.labels[:14, :15, :16],), whole.segments, name="part")
+    with pytest.raises(InputError, match=r"'part' have 16 x 15 x 14 voxels, 'image' has 20 x 18 x 16.*no position"):
+        place_labels(part, whole)
+    with pytest.warns(UserWarning, match=r"part: .*states no position; its first voxel was placed on the first"):
+        placed = place_labels(part, whole, resample=True)
+    assert np.array_equal(placed.labels, whole.labels)
+
+
+def test_cropped_labels_with_a_voxel_size_but_no_position_are_told():
+    place = Geometry((30.0, 30.0, 40.0), unit="nm")
+    whole = box(place)
+    part = Segmentation((whole.labels[:14, :15, :16],), whole.segments, place, name="part")
+    with pytest.warns(UserWarning, match="part: .*states no position"):
+        assert np.array_equal(place_labels(part, whole).labels, whole.labels)
+
+
+def test_flipped_labels_in_the_same_place_are_not_called_moved():
+    whole = box()
+    flipped = replace(NM, origin=tuple(NM.cropped((19, 0, 0)).origin), direction=(-1.0, 0, 0, 0, 1, 0, 0, 0, 1))
+    labels = Segmentation((whole.labels[:, :, ::-1],), whole.segments, flipped)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(place_labels(labels, whole).labels, whole.labels)
+
+
 def test_labels_are_laid_on_their_image():
     image = Volume(np.zeros((7, 8, 9)), Geometry((2, 3, 4), (5, 6, 7), _TURNED, "nm"), "image")
     full = np.zeros(image.shape, np.uint8)

@@ -12,6 +12,7 @@ from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.main import main
 from ACSegLib.commands.opening import read_voxel_size, with_voxel_size
 from ACSegLib.commands.options import describe_options
+from ACSegLib.commands.pairs import find_pairs
 from ACSegLib.errors import InputError
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
@@ -104,6 +105,20 @@ def test_data_sets_are_chosen_for_images_and_labels(bare: Path, capsys: pytest.C
         assert open_segmentation("out.nrrd").labels.any()
     assert main(arguments) == 2
     assert "choose one with --dataset" in capsys.readouterr().err
+
+
+def test_one_file_may_hold_image_and_labels_in_every_command(bare: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("project.h5", "w") as file:
+        file["raw"] = open_volume("image.tif").array
+        file["cells"] = ball().astype(np.uint8)
+    chosen = ["--dataset", "raw", "--labels-dataset", "cells", "--quiet"]
+    assert main(["measure", "project.h5", "--image", "project.h5", "-o", "t.csv", *chosen]) == 0
+    row = read_table("t.csv")[0]
+    assert row["voxels"] == int(ball().sum())
+    assert row["lac_mean"] == pytest.approx(float(open_volume("image.tif").array[ball()].mean()), rel=1e-5)
+    (pair,) = find_pairs(["project.h5"], ["project.h5"])
+    assert (pair.image, pair.labels) == ("project.h5", "project.h5")
 
 
 def test_convert_keeps_what_the_format_can_hold(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:

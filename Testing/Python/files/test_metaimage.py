@@ -128,3 +128,14 @@ def test_scaled_directions_scale_the_voxels_as_in_itk(unit, tmp_path):
     assert found.unit == ("um" if unit else "mm")
     assert found.voxel_volume == pytest.approx(24)
     assert found.spacing == (2, 3, 4)
+
+
+def test_a_single_time_point_is_dropped_with_its_spacing(tmp_path):
+    """ITK writes fields of four numbers for such an image."""
+    image = SimpleITK.JoinSeries(SimpleITK.GetImageFromArray(ARRAY))
+    image.SetSpacing((2, 3, 4, 9))
+    image.SetOrigin((5, 6, 7, 8))
+    SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
+    found = open_volume(tmp_path / "a.mha")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    assert found.geometry == Geometry((2, 3, 4), (5, 6, 7), unit="mm")

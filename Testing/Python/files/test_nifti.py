@@ -164,6 +164,9 @@ def test_the_voxels_of_a_pair_open_by_their_header(kind, tmp_path):
     found = open_volume(tmp_path / "a.img")
     np.testing.assert_array_equal(found.array, ARRAY)
     assert_same_place(found.geometry, LPS)
+    (tmp_path / "a.hdr").unlink()
+    with pytest.raises(FileError, match=r"a\.img: holds voxels alone; put the \.hdr file"):
+        open_volume(tmp_path / "a.img")
 
 
 def test_slope_and_intercept(tmp_path):

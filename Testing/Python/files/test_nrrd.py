@@ -245,3 +245,29 @@ def test_many_segments_and_equal_ids(tmp_path):
         k, j, i = np.nonzero(array == rows[n].value)
         expected = f"{i.min()} {i.max()} {j.min()} {j.max()} {k.min()} {k.max()}"
         assert header[f"Segment{n}_Extent"] == expected
+
+
+@pytest.mark.parametrize(
+    "centring", ["", "centers: cell cell cell", "centerings: node node node", "centers: node cell node"]
+)
+def test_axis_minima_place_the_first_voxel_as_in_itk(centring, tmp_path):
+    fields = [*BASIC, "encoding: raw", "spacings: 1 2 3", "axis mins: 10 20 30"]
+    _write_by_hand(tmp_path / "a.nrrd", [*fields, *([centring] if centring else [])], ARRAY.tobytes())
+    image = SimpleITK.ReadImage(str(tmp_path / "a.nrrd"))
+    found = open_volume(tmp_path / "a.nrrd")
+    np.testing.assert_allclose(found.geometry.origin, image.GetOrigin())
+    np.testing.assert_allclose(found.geometry.spacing, image.GetSpacing())
+
+
+def test_space_units_count_also_without_directions(tmp_path):
+    fields = [*BASIC, "encoding: raw", "space dimension: 3", 'space units: "nm" "um" "nm"', "spacings: 1 2 3"]
+    _write_by_hand(tmp_path / "a.nrrd", fields, ARRAY.tobytes())
+    found = open_volume(tmp_path / "a.nrrd").geometry
+    assert found.unit == "nm"
+    np.testing.assert_allclose(found.spacing, (1, 2000, 3))
+
+
+def test_lengths_that_are_no_voxel_size_are_told(tmp_path):
+    _write_by_hand(tmp_path / "a.nrrd", [*BASIC, "encoding: raw", "thicknesses: 1 2 3"], ARRAY.tobytes())
+    with pytest.warns(UserWarning, match="no spacings but other lengths"):
+        assert open_volume(tmp_path / "a.nrrd").geometry == Geometry()
