@@ -1,27 +1,17 @@
-"""What the page and the server say to each other: the JSON bodies, one dataclass each.
+"""What the server says to the page: the JSON bodies of its answers, one dataclass each.
 
-`Documentation/browser-app.md` lists the endpoints. Shapes are in the order (z, y, x), spacings in (x, y, z). Axes are
-"x", "y" and "z". Slices count from 0. A time is in seconds since 1970 (UTC).
+`ACSegLib.app.requests` has those that the page sends. `Documentation/browser-app.md` lists the endpoints. Shapes are in
+the order (z, y, x), spacings in (x, y, z). Axes are "x", "y" and "z". Slices count from 0. A time is in seconds since
+1970 (UTC).
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-import numpy as np
-
-from ACSegLib.errors import InputError
-
-T = TypeVar("T")
+from typing import Any
 
 #: Names of the axes, in the order of array axes.
 AXES = ("z", "y", "x")
-#: The kinds of jobs that the page can start.
-JOB_KINDS = ("fill", "predict", "measure", "train")
 
 
 @dataclass(frozen=True)
@@ -116,7 +106,7 @@ class JobInfo:
     ----------
     id : int
     kind : str
-        One of `JOB_KINDS`, or "simulate".
+        A key of `ACSegLib.app.requests.OPTIONS`, or "simulate".
     state : {"running", "done", "failed", "cancelled"}
     fraction : float
         0 to 1.
@@ -306,150 +296,3 @@ class SaveAnswer:
 
     path: str
     notes: list[str]
-
-
-# -- what the page sends ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class OpenRequest:
-    """``POST api/open``: a file below the root folder, and labels for it.
-
-    `fresh` sets the automatically saved work on it aside. `dataset` names one of several images in a file.
-    """
-
-    path: str
-    labels: str = ""
-    dataset: str = ""
-    fresh: bool = False
-
-
-@dataclass(frozen=True)
-class PathRequest:
-    """``POST api/reference`` and ``POST api/save``: a path below the root folder."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class SpacingRequest:
-    """``POST api/spacing``: voxel size (x, y, z) and its unit."""
-
-    spacing: list[float]
-    unit: str
-
-
-@dataclass(frozen=True)
-class SegmentRequest:
-    """``POST api/segments`` (a new one) and ``PATCH api/segments/{value}``; what is left out stays as it is."""
-
-    name: str = ""
-    colour: str = ""
-
-
-@dataclass(frozen=True)
-class FillOptions:
-    """``POST api/jobs/fill``: the options of ``acseg fill`` of these names, and how many slices to suggest."""
-
-    axis: str = "auto"
-    islands: float | None = None
-    holes: float | None = None
-    smooth: float | None = None
-    device: str = "auto"
-    suggest: int = 3
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """``POST api/jobs/predict``: a model below the root folder ("": the pretrained one), and options."""
-
-    model: str = ""
-    contrast: str = "auto"
-    tta: bool = False
-    refine: str = "auto"
-    islands: float | None = None
-    holes: float | None = None
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class MeasureOptions:
-    """``POST api/jobs/measure``: options of ``acseg measure``."""
-
-    unit: str = "um"
-    cells: bool = True
-    min_volume: float = 0.0
-    exclude_border: bool = False
-    thin_parts: bool = True
-    contacts: bool = True
-    bead_reference: float = 0.0
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """``POST api/jobs/train``: folders of images and labels below the root folder, and the model to write there."""
-
-    images: str
-    labels: str
-    model: str = "model.acseg"
-    minutes: float = 30.0
-    preset: str = "standard"
-    device: str = "auto"
-
-
-OPTIONS: Mapping[str, type] = {
-    "fill": FillOptions,
-    "predict": PredictOptions,
-    "measure": MeasureOptions,
-    "train": TrainOptions,
-}
-
-
-def from_json(kind: type[T], values: Any) -> T:
-    """Make one of these bodies from JSON values; its fields may be left out where they have a default.
-
-    Raises
-    ------
-    InputError
-        If a field is unknown, missing, or of another type.
-    """
-    if not isinstance(values, dict):
-        raise InputError(f"the body must be a JSON object, not {type(values).__name__}.")
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for name, value in values.items():
-        if name not in fields:
-            raise InputError(f"unknown field {name!r}; known are: {', '.join(fields)}.")
-        _check(name, value, str(fields[name].type))
-    for name, known in fields.items():
-        if name not in values and known.default is dataclasses.MISSING:
-            raise InputError(f"the field {name!r} is missing.")
-    return kind(**values)
-
-
-def _check(name: str, value: Any, kind: str) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    fits = {
-        "str": isinstance(value, str),
-        "bool": isinstance(value, bool),
-        "int": number and isinstance(value, int),
-        "float": number,
-        "float | None": number or value is None,
-        "list[float]": isinstance(value, list) and all(isinstance(v, (int, float)) for v in value),
-    }
-    if not fits[kind]:
-        raise InputError(f"the field {name!r} must be of type {kind}, not {value!r}.")
-
-
-def to_json(value: Any) -> Any:
-    """Plain JSON values of a body; NaN and infinity become null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
-    if isinstance(value, np.generic):
-        return to_json(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from ACSegLib.app.contract import JobInfo, to_json
+from ACSegLib.app.contract import JobInfo
 from ACSegLib.app.session import Session
+from ACSegLib.app.state import describe
+from ACSegLib.json_values import to_json
 
 #: Seconds without an event after which a comment shows that the connection lives.
 _SILENCE = 15.0
@@ -50,7 +52,7 @@ class Hub:
         if not self._session.writer:
             self.claim(client)
         try:
-            yield _event("state", json.dumps(to_json(self._session.state())))
+            yield _event("state", json.dumps(to_json(describe(self._session))))
             while True:
                 try:
                     yield _event(*await asyncio.wait_for(queue.get(), _SILENCE))
@@ -69,7 +71,7 @@ class Hub:
     def _tell_state(self) -> None:
         self._waiting = False
         if self._queues:
-            self._put("state", json.dumps(to_json(self._session.state())))
+            self._put("state", json.dumps(to_json(describe(self._session))))
 
     def _put(self, event: str, data: str) -> None:
         for queue in self._queues:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from ACSegLib.app.contract import FileEntry
+from ACSegLib.app.problems import ForbiddenError, TooLargeError
 from ACSegLib.errors import FileError, InputError
 
 #: Files that are listed at most, and folders below one another that are looked into.
@@ -19,14 +20,6 @@ _IMAGES = (
 _LABELS = re.compile(r"(^|[^a-z])(seg|segmentation|labels?|masks?|truth|drawn|filled|predicted|reference)([^a-z]|$)")
 _MODEL = ".acseg"
 _MEGABYTE = 1e6
-
-
-class ForbiddenError(InputError):
-    """A path leads out of the root folder."""
-
-
-class TooLargeError(InputError):
-    """An upload is larger than the limit."""
 
 
 class Folder:

@@ -9,13 +9,12 @@ host, and a form of another site by its origin.
 from __future__ import annotations
 
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-
-from ACSegLib.app.contract import to_json
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -141,9 +140,7 @@ def _host_name(host: str) -> str:
 
 
 async def _answer(send: Send, status: int, sentence: str) -> None:
-    import json
-
-    body = json.dumps(to_json({"error": sentence[:1].upper() + sentence[1:]})).encode()
+    body = json.dumps({"error": sentence[:1].upper() + sentence[1:]}).encode()
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *HEADERS]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

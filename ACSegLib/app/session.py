@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ACSegLib.app import images
+from ACSegLib.app.changes import ChangeLog, Changes
 from ACSegLib.app.contract import (
     AutosaveInfo,
     FillInfo,
     JobInfo,
-    LabelsInfo,
     Notice,
-    OpenRequest,
-    Overlays,
     PutAnswer,
-    SpacingRequest,
-    State,
     Strip,
     Table,
     VolumeInfo,
@@ -31,13 +27,31 @@ from ACSegLib.app.folder import Folder
 from ACSegLib.app.history import History, Work, carry_over
 from ACSegLib.app.labels import Labels, Place
 from ACSegLib.app.opening import Opened, open_image, open_labels
+from ACSegLib.app.problems import NotOpenError
+from ACSegLib.app.requests import OpenRequest, SpacingRequest
+from ACSegLib.commands.opening import with_voxel_size
 from ACSegLib.errors import InputError
-from ACSegLib.version import __version__
+from ACSegLib.json_values import Row
 from ACSegLib.volume import Segmentation, Volume
 
+if TYPE_CHECKING:
+    from ACSegLib.app.autosave import Saved
 
-class NotOpenError(InputError):
-    """There is no volume, or not what was asked for of it."""
+
+class Keeping(Protocol):
+    """Keeps the work of a session on the disk; see `ACSegLib.app.keeping.Keeper`."""
+
+    def begin(self, name: str, path: Path | None, shape: tuple[int, int, int], fresh: bool) -> Saved | None:
+        """Begin to keep the work on an image, and give what was found of it."""
+        ...
+
+    def notices(self, saved: Saved | None) -> None:
+        """Tell what was found."""
+        ...
+
+
+#: What can be shown over the slices, besides the labels.
+OVERLAYS = ("uncertainty", "before", "reference")
 
 
 class Session:
@@ -60,79 +74,35 @@ class Session:
         self.history = History()
         self.reference: np.ndarray | None = None
         self.table: Table | None = None
+        self.rows: list[Row] = []
+        self.spacing_set = False
         self.job: JobInfo | None = None
         self.autosave = AutosaveInfo()
+        self.keeper: Keeping | None = None
+        self.log = ChangeLog()
         self.writer = ""
-        self.version = 0
-        self._revision = self._volume_id = self._overlay_version = 0
-        self._changed_by = ""
+        self.revision = self.overlay_version = self._volume_id = self._tables = 0
         self._edited: set[Place] = set()
-        self._notices: dict[str, Notice] = {}
+        self.notices: dict[str, Notice] = {}
 
     # -- state --------------------------------------------------------------------------------------------------------
-
-    def state(self) -> State:
-        """Everything that the page shows but the voxels."""
-        from ACSegLib.files.registry import writable_endings
-
-        with self.lock:
-            work = self.work
-            return State(
-                version=__version__,
-                revision=self._revision,
-                root=self.folder.root.name,
-                writer=self.writer,
-                volume=self.info,
-                labels=self._labels_info(),
-                overlays=self._overlays(),
-                fill=work.fill if work else None,
-                job=self.job,
-                undo=self.history.undo_kind,
-                redo=self.history.redo_kind,
-                table=self.table.version if self.table else 0,
-                autosave=self.autosave,
-                notices=list(self._notices.values()),
-                can_train=importlib.util.find_spec("lightning") is not None,
-                formats=sorted(writable_endings(), key=lambda ending: ending != ".seg.nrrd"),
-            )
-
-    def _labels_info(self) -> LabelsInfo | None:
-        if self.work is None:
-            return None
-        labels = self.work.labels
-        return LabelsInfo(
-            version=self.version,
-            changed_by=self._changed_by,
-            bytes_per_voxel=labels.array.dtype.itemsize,
-            segments=labels.infos(),
-            labelled=labels.by_axis(),
-            complete=labels.complete,
-        )
-
-    def _overlays(self) -> Overlays:
-        version = self._overlay_version
-        return Overlays(
-            uncertainty=version if self.work and self.work.uncertainty is not None else 0,
-            before=version if self.history.before else 0,
-            reference=version if self.reference is not None else 0,
-        )
 
     def changed(self) -> None:
         """Tell the page that the state is another one."""
         with self.lock:
-            self._revision += 1
+            self.revision += 1
         self.on_change()
 
     def notice(self, key: str, message: str = "", level: str = "warning") -> None:
         """Show a sentence until its cause is gone: without a message it is taken away."""
         notice = Notice(key, level, message)
-        if self._notices.get(key) == notice or (not message and key not in self._notices):
+        if self.notices.get(key) == notice or (not message and key not in self.notices):
             return
         with self.lock:
             if message:
-                self._notices[key] = notice
+                self.notices[key] = notice
             else:
-                del self._notices[key]
+                del self.notices[key]
         self.changed()
 
     # -- opening ------------------------------------------------------------------------------------------------------
@@ -150,12 +120,29 @@ class Session:
         labels = Labels.empty(opened.volume.shape)
         if request.labels:
             labels = open_labels(self.folder.path(request.labels), opened)
-        self.show(opened, labels, path)
+        self.show(opened, labels, request.path, path, request.fresh)
 
-    def show(self, opened: Opened, labels: Labels, path: Path | None = None) -> None:
-        """Make a volume and its labels the open ones."""
-        volume = opened.volume
+    def show(self, opened: Opened, labels: Labels, name: str, path: Path | None = None, fresh: bool = False) -> None:
+        """Make a volume and its labels the open ones, unless there is newer work on the volume.
+
+        Parameters
+        ----------
+        opened : Opened
+        labels : Labels
+        name : str
+            Under which the work is kept.
+        path : Path, optional
+            The volume's file.
+        fresh : bool
+            Whether work that was kept is set aside.
+        """
+        volume, saved = opened.volume, None
+        if self.keeper is not None:
+            saved = self.keeper.begin(name, path, volume.shape, fresh)
+            if saved is not None and not saved.unsaved and labels.segments and labels.array.any():
+                saved = None  # everything was saved as a file, and labels are given
         with self.lock:
+            labels = saved.labels if saved else labels
             self._volume_id += 1
             self.volume, self.path = volume, path
             self.info = VolumeInfo(
@@ -176,20 +163,25 @@ class Session:
             )
             self.work, self.history = Work(labels), History()
             self.reference = self.table = None
-            self._notices.clear()
+            self.rows, self.spacing_set = [], False
+            self.notices.clear()
             self._edited.clear()
-            self._bump()
+            self.overlay_version += 1
+            self.log.begin(set() if saved else self._all_planes(), saved is not None and saved.unsaved)
+        if self.keeper is not None:
+            self.keeper.notices(saved)
         self.changed()
 
     def set_spacing(self, request: SpacingRequest) -> None:
         """Set the voxel size, for a file that states none or a wrong one."""
         with self.lock:
             volume, info = self.require_volume()
-            geometry = replace(
-                volume.geometry, spacing=tuple(request.spacing), unit=request.unit, origin=(0.0, 0.0, 0.0)
-            )
+            if len(request.spacing) != 3:
+                raise InputError(f"the voxel size must be three numbers (x, y, z), not {request.spacing}.")
+            geometry = with_voxel_size(volume.geometry, _three(tuple(map(float, request.spacing))), request.unit)
             self.volume = replace(volume, geometry=geometry)
             self._volume_id += 1
+            self.spacing_set = True
             self.info = replace(
                 info,
                 id=self._volume_id,
@@ -220,8 +212,8 @@ class Session:
             work.labels.put(axis, index, body, labelled)
             self._edited.add((axis, index))
             self.history.edited((axis, index))
-            self._bump(client)
-            answer = PutAnswer(self.version, work.labels.by_axis())
+            self._bump(client, {index} if axis == "z" else None)
+            answer = PutAnswer(self.log.version, work.labels.by_axis())
         self.changed()
         return answer
 
@@ -232,6 +224,7 @@ class Session:
             labels = self.require_work().labels
             before = labels.array
             yield labels
+            self.log.touch(set(), unsaved=True)
             if labels.array is not before:  # more segments need more bytes a voxel
                 self._bump()
         self.changed()
@@ -249,17 +242,41 @@ class Session:
             self._edited = set()
 
     def finish_job(
-        self, kind: str, segmentation: Segmentation, uncertainty: np.ndarray | None, fill: FillInfo | None
+        self,
+        kind: str,
+        volume_id: int,
+        segmentation: Segmentation,
+        uncertainty: np.ndarray | None = None,
+        fill: FillInfo | None = None,
     ) -> None:
-        """Take the labels that a job made, with what was edited meanwhile; one step."""
+        """Take the labels that a job made, with the labelled slices as they are now; one step.
+
+        Raises
+        ------
+        InputError
+            If the volume that the job was for is no longer open.
+        """
         labels = Labels.of(segmentation)
         labels.complete = True
         with self.lock:
+            self._require(volume_id)
             before = self.require_work()
             labels.labelled = set(before.labels.labelled)
-            carry_over(before.labels, labels, self._edited)
+            carry_over(before.labels, labels, self._edited | before.labels.labelled)
             self._step(kind, Work(labels, uncertainty, fill))
         self.changed()
+
+    def set_table(self, rows: list[Row], table: Table, volume_id: int) -> None:
+        """Take measurements."""
+        with self.lock:
+            self._require(volume_id)
+            self._tables += 1
+            self.rows, self.table = rows, replace(table, version=self._tables)
+        self.changed()
+
+    def _require(self, volume_id: int) -> None:
+        if self.info is None or self.info.id != volume_id:
+            raise InputError("another volume was opened meanwhile, so the result is not shown.")
 
     def undo(self) -> None:
         """Take the last job back; nothing is done where there is none."""
@@ -283,7 +300,7 @@ class Session:
             array = _values_by_name(reference, self.require_work().labels)
         with self.lock:
             self.reference = array
-            self._overlay_version += 1
+            self.overlay_version += 1
         self.changed()
 
     def overlay(self, name: str) -> np.ndarray:
@@ -329,11 +346,32 @@ class Session:
             self.work = work
             self._bump()
 
-    def _bump(self, client: str = "") -> None:
-        self.version += 1
-        self._changed_by = client
+    # -- saving -------------------------------------------------------------------------------------------------------
+
+    def saved(self, version: int) -> None:
+        """The labels of this version were saved as a file."""
+        with self.lock:
+            self.log.saved(version)
+        self.changed()
+
+    def take_changes(self) -> Changes | None:
+        """What changed since the last time; None for nothing."""
+        with self.lock:
+            return self.log.take(self.work.labels) if self.work else None
+
+    def put_back(self, changes: Changes) -> None:
+        """Changes could not be saved: they are due again."""
+        with self.lock:
+            self.log.touch(changes.planes)
+
+    def _bump(self, client: str = "", planes: set[int] | None = None) -> None:
+        """The labels changed, on these planes along z or (None) on all."""
+        self.log.bump(client, planes if planes is not None else self._all_planes())
         if not client:
-            self._overlay_version += 1
+            self.overlay_version += 1
+
+    def _all_planes(self) -> set[int]:
+        return set(range(self.work.labels.shape[0])) if self.work else set()
 
 
 def _three(values: tuple[float, ...]) -> tuple[float, float, float]:

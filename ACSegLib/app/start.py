@@ -14,9 +14,10 @@ from pathlib import Path
 
 import uvicorn
 
-from ACSegLib.app.contract import OpenRequest
 from ACSegLib.app.folder import Folder
 from ACSegLib.app.guard import Guard
+from ACSegLib.app.keeping import Keeper
+from ACSegLib.app.requests import OpenRequest
 from ACSegLib.app.server import create_application
 from ACSegLib.app.session import Session
 from ACSegLib.errors import FileError, InputError
@@ -76,12 +77,14 @@ def serve(start: Start, tell: Callable[[str], None], stopped: Callable[[], bool]
         If a path cannot be used, or the port is in use.
     """
     session = Session(Folder(_root(start)))
+    keeper = Keeper(session)
     request = _first(start, session.folder)
     with _socket(start.port) as bound:
         port = bound.getsockname()[1]
         if request is not None:
             session.open(request)
-        guard = Guard(create_application(session), name=f"acseg-{port}", hosts=start.hosts)
+        simulated = not start.image
+        guard = Guard(create_application(session, keeper, simulated), name=f"acseg-{port}", hosts=start.hosts)
         config = uvicorn.Config(
             guard,  # type: ignore[arg-type]
             log_level="warning",

@@ -269,6 +269,11 @@ class Job:
         return not self._told and not self._forgotten
 
     @property
+    def handed_over(self) -> bool:
+        """Whether all its arrays are written; until then it wants to be polled often."""
+        return self._writer is None
+
+    @property
     def lingering(self) -> bool:
         """Whether it was abandoned and has not ended yet; go on polling until it has."""
         return self._forgotten and not self._ended

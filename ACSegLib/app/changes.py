@@ -1,0 +1,70 @@
+"""What changed in the labels since they were last saved, and by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ACSegLib.app.labels import Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """What is to be saved: the labels, the planes along z that changed, and whether a file of labels lacks them."""
+
+    labels: Labels
+    planes: set[int]
+    unsaved: bool
+
+
+class ChangeLog:
+    """Counts the versions of the labels, and remembers which planes are to be saved automatically.
+
+    Attributes
+    ----------
+    version : int
+        Grows with each change of voxels.
+    changed_by : str
+        Id of the client that made this version by putting a slice; "" otherwise.
+    pending : bool
+        Whether something is to be saved.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.changed_by = ""
+        self.pending = False
+        self._planes: set[int] = set()
+        self._saved_version = 0
+
+    def begin(self, planes: set[int], unsaved: bool) -> None:
+        """Other labels are there. With the first change, these planes are saved as well."""
+        self.version += 1
+        self.changed_by = ""
+        self._planes, self.pending = planes, False
+        self._saved_version = -1 if unsaved else self.version
+
+    def bump(self, client: str, planes: set[int]) -> None:
+        """Voxels on these planes changed."""
+        self.version += 1
+        self.changed_by = client
+        self.touch(planes)
+
+    def touch(self, planes: set[int], unsaved: bool = False) -> None:
+        """These planes are to be saved, and the segments."""
+        self._planes |= planes
+        self.pending = True
+        if unsaved:
+            self._saved_version = -1
+
+    def saved(self, version: int) -> None:
+        """This version was saved as a file of labels."""
+        self._saved_version = version
+        self.pending = True
+
+    def take(self, labels: Labels) -> Changes | None:
+        """What is to be saved, which counts as saved from now on; None for nothing."""
+        if not self.pending:
+            return None
+        changes = Changes(labels, self._planes, self.version != self._saved_version)
+        self._planes, self.pending = set(), False
+        return changes

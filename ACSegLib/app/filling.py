@@ -1,0 +1,121 @@
+"""Fills and refills: the request from the labelled slices, and what the page is told of the result."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+import numpy as np
+
+from ACSegLib.app.contract import AXES, FillInfo
+from ACSegLib.app.jobs import Outcome, Plan
+from ACSegLib.app.requests import FillOptions
+from ACSegLib.app.session import Session
+from ACSegLib.axes import AXIS_ALIASES
+from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.volume import Volume
+from ACSegLib.worker import Reply, Worker
+from ACSegLib.workflows import FillOutcome, FillRequest
+
+
+class Filling:
+    """Makes fills, each of which starts from what the worker kept of the last one.
+
+    Parameters
+    ----------
+    session : Session
+    worker : Worker
+    """
+
+    def __init__(self, session: Session, worker: Worker) -> None:
+        self._session, self._worker = session, worker
+        self._name = f"fill {uuid.uuid4().hex}"
+        self._kept: tuple[int, int] | None = None  # the worker's generation, and the volume
+
+    def plan(self, options: FillOptions) -> Plan:
+        """A fill of the labelled slices as they are now; only what changed since the last one is computed."""
+        session = self._session
+        with session.lock:
+            volume, info = session.require_volume()
+            labels = session.require_work().labels
+            if not labels.labelled:
+                raise InputError("no slice is labelled yet; label the segments on some slices first.")
+            sparse, labelled = labels.sparse(), labels.by_axis()
+            segmentation = labels.segmentation(volume.geometry, volume.name, sparse)
+            session.begin_job()
+        require_room(volume)
+        request = FillRequest(
+            volume=volume,
+            labels=segmentation,
+            axis=options.axis,
+            slices=_slices(sparse, options.axis, labelled),
+            islands=options.islands,
+            holes=options.holes,
+            smooth=options.smooth,
+            device=options.device,
+            suggest=options.suggest,
+        )
+        message, arrays = request.pack()
+        self._worker.start()
+        key = (self._worker.generation, info.id)
+        if self._kept == key:
+            del arrays["image"]
+
+        def finish(reply: Reply) -> Outcome:
+            self._kept = key
+            outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
+            session.finish_job("fill", info.id, outcome.segmentation, outcome.uncertainty, fill_info(outcome))
+            return Outcome(_sentence(outcome), list(outcome.report.warnings))
+
+        return Plan("fill", message, arrays, finish, keep=self._name)
+
+    def forget(self) -> None:
+        """Another volume is open: drop what the worker kept."""
+        if self._kept is not None:
+            self._worker.forget(self._name)
+        self._kept = None
+
+
+def fill_info(outcome: FillOutcome) -> FillInfo:
+    """What the page shows of a fill."""
+    report = outcome.report
+    return FillInfo(
+        axis=_letter(report.axis),
+        dice=report.cross_validation_dice,
+        segment_dice={},
+        suggestions=[int(n) for n in outcome.suggested],
+        seconds=report.seconds,
+    )
+
+
+def require_room(volume: Volume) -> None:
+    """Raise MemoryLimitError if a volume that lies on the disk does not fit into the memory."""
+    from ACSegLib.compute import available_memory
+
+    needed, available = volume.array.nbytes * 2, available_memory()
+    if needed > available:
+        raise MemoryLimitError(
+            f"the volume needs {needed / 2**30:.1f} GiB of memory for this, and {available / 2**30:.1f} GiB are free; "
+            "crop it, or close other programs."
+        )
+
+
+def _slices(sparse: np.ndarray, axis: str, labelled: Mapping[str, list[int]]) -> dict[str, list[int]] | None:
+    """The labelled slices, where they could not be found from the labels; only without them can a fill be refilled."""
+    from ACSegLib.labelled_slices import find_labelled_slices
+
+    wanted = {AXIS_ALIASES[name]: numbers for name, numbers in labelled.items() if numbers}
+    found = find_labelled_slices(sparse != 0, axis).slices
+    return None if found == wanted else wanted
+
+
+def _sentence(outcome: FillOutcome) -> str:
+    report = outcome.report
+    what = "filled" if outcome.refilled is None else "refilled"
+    dice = report.cross_validation_dice
+    quality = "" if dice is None else f" Cross-validation: Dice {dice:.3f}."
+    return f"{what} in {report.seconds:.1f} s.{quality}"
+
+
+def _letter(axis: str) -> str:
+    return next(name for name in AXES if AXIS_ALIASES[name] == axis)

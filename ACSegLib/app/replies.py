@@ -1,0 +1,94 @@
+"""Requests read with care, and answers: JSON, slices, and one sentence for each error."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ACSegLib.app import requests
+from ACSegLib.app.guard import valid_client
+from ACSegLib.app.problems import BusyError, ForbiddenError, NotOpenError, TooLargeError
+from ACSegLib.errors import FileError, InputError, MemoryLimitError, explain
+from ACSegLib.json_values import to_json
+from ACSegLib.worker.events import capitalized
+
+T = TypeVar("T")
+
+#: Bytes of a JSON body.
+_MAX_JSON = 1 << 20
+BYTES = "application/octet-stream"
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, HTTPException):
+        return error.status_code
+    statuses = (
+        (ForbiddenError, 403),
+        (NotOpenError, 404),
+        (BusyError, 409),
+        (TooLargeError, 413),
+        (MemoryLimitError, 507),
+    )
+    for kind, status in statuses:
+        if isinstance(error, kind):
+            return status
+    return 507 if isinstance(error, FileError) and "No space left" in str(error) else 400
+
+
+async def explained(request: Request, error: Exception) -> Response:
+    sentence = error.detail if isinstance(error, HTTPException) else explain(error)
+    return JSONResponse({"error": capitalized(sentence or f"unexpected failure: {error}")}, _status(error))
+
+
+async def defect(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": f"Unexpected failure: {error}. Please report it."}, 500)
+
+
+def json_answer(body: object) -> Response:
+    return JSONResponse(to_json(body), headers={"cache-control": "no-store"})
+
+
+def slice_answer(data: bytes, shape: tuple[int, ...]) -> Response:
+    headers = {"x-slice-shape": ",".join(map(str, shape)), "cache-control": "no-store"}
+    return Response(data, media_type=BYTES, headers=headers)
+
+
+def place_of(request: Request) -> tuple[str, int]:
+    return request.path_params["axis"], request.path_params["index"]
+
+
+def number_of(request: Request, name: str, default: float) -> float:
+    text = request.query_params.get(name, "")
+    try:
+        return float(text) if text else default
+    except ValueError:
+        raise InputError(f"{name} must be a number, not {text!r}.") from None
+
+
+def client_of(text: str) -> str:
+    if not valid_client(text):
+        raise InputError(f"client {text!r} must be 8 to 64 letters, digits, '-' or '_'.")
+    return text
+
+
+async def limited_body(request: Request, limit: int) -> bytes:
+    """The body, read no further than a limit."""
+    parts, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise TooLargeError(f"the body of the request is larger than {limit} bytes.")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def body_of(request: Request, kind: type[T]) -> T:
+    try:
+        values = json.loads(await limited_body(request, _MAX_JSON) or b"{}")
+    except ValueError as error:
+        raise InputError(f"the body is not JSON: {error}.") from error
+    return requests.from_json(kind, values)

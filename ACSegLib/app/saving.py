@@ -1,0 +1,59 @@
+"""Saves the labels: below the root folder, or as a file to download, in every format that ACSeg writes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ACSegLib.app.contract import SaveAnswer
+from ACSegLib.app.problems import BusyError
+from ACSegLib.app.requests import SaveRequest
+from ACSegLib.app.session import Session
+from ACSegLib.errors import FileError, InputError
+
+
+def save_labels(session: Session, request: SaveRequest) -> SaveAnswer:
+    """Save the labels in the format that the ending names, completely or not at all.
+
+    Raises
+    ------
+    BusyError
+        If there is a file of that name, which may not be replaced.
+    InputError, FileError
+        If it is the image, the ending is unknown, or the disk refuses.
+    """
+    from ACSegLib.files import save_segmentation
+    from ACSegLib.files.registry import format_for_ending
+
+    path = session.folder.path(request.path)
+    segmentation, version = session.segmentation(), session.log.version
+    if session.path is not None and path == session.path:
+        raise InputError(f"{request.path} is the image itself; save the labels under another name.")
+    format_for_ending(path)
+    if path.exists() and not request.overwrite:
+        raise BusyError(f"{request.path} exists already; choose another name, or replace it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        notes = save_segmentation(segmentation, path)
+    except FileError as error:
+        raise FileError(str(error).replace(str(session.folder.root), session.folder.root.name)) from error
+    session.saved(version)
+    return SaveAnswer(session.folder.name(path), notes)
+
+
+def save_copy(session: Session, folder: Path, ending: str) -> Path:
+    """Write the labels into a folder of its own, to be downloaded; the folder is removed if that fails."""
+    from ACSegLib.files import save_segmentation
+
+    try:
+        segmentation = session.segmentation()
+        path = folder / f"{segmentation.name or 'labels'}{ending}"
+        if Path(ending).name != ending or not ending.startswith("."):
+            raise InputError(f"the ending {ending!r} is not one of a file.")
+        save_segmentation(segmentation, path)
+        if path.is_dir():
+            raise InputError(f"{ending} is a folder, which cannot be downloaded; save it in the root folder instead.")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return path
