@@ -28,9 +28,8 @@ class Opened:
     notes: list[str]
 
 
-def opened(volume: Volume, notes: list[str] | None = None) -> Opened:
-    """Say how a volume is to be shown."""
-    lazy = _on_disk(volume.array)
+def opened(volume: Volume, notes: list[str] | None = None, lazy: bool = False) -> Opened:
+    """Say how a volume is to be shown; a `lazy` one is read from the disk slice by slice."""
     full, window = intensity_range(volume.array)
     sentences = list(notes or [])
     if lazy:
@@ -49,7 +48,7 @@ def open_image(path: Path, dataset: str = "") -> Opened:
 
     with collect_notes() as notes:
         volume = open_volume(path, dataset=dataset or None, lazy_from=lazy_limit())
-    return opened(volume, notes)
+    return opened(volume, notes, _on_disk(volume.array))
 
 
 def open_labels(path: Path, image: Opened) -> Labels:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TypeVar
 
 from starlette.exceptions import HTTPException
@@ -40,28 +42,41 @@ def _status(error: Exception) -> int:
 
 
 async def explained(request: Request, error: Exception) -> Response:
-    sentence = error.detail if isinstance(error, HTTPException) else explain(error)
-    return JSONResponse({"error": capitalized(sentence or f"unexpected failure: {error}")}, _status(error))
+    """Answer with the sentence of an error; paths are those below the root folder."""
+    text = error.detail if isinstance(error, HTTPException) else explain(error)
+    root = str(request.app.state.root)
+    return JSONResponse({"error": sentence((text or f"unexpected failure: {error}"), root)}, _status(error))
+
+
+def sentence(text: str, root: str) -> str:
+    """A sentence for the page: with a capital letter, unless it begins with the name of a file."""
+    text = text.replace(root + os.sep, "").replace(root, Path(root).name)
+    return capitalized(text) if text.partition(" ")[0].isalpha() else text
 
 
 async def defect(request: Request, error: Exception) -> Response:
+    """Answer to a defect, which the log has with its traceback."""
     return JSONResponse({"error": f"Unexpected failure: {error}. Please report it."}, 500)
 
 
 def json_answer(body: object) -> Response:
+    """Answer with a body of `contract`, or a list of them."""
     return JSONResponse(to_json(body), headers={"cache-control": "no-store"})
 
 
 def slice_answer(data: bytes, shape: tuple[int, ...]) -> Response:
+    """Answer with the bytes of a slice, and its shape."""
     headers = {"x-slice-shape": ",".join(map(str, shape)), "cache-control": "no-store"}
     return Response(data, media_type=BYTES, headers=headers)
 
 
 def place_of(request: Request) -> tuple[str, int]:
+    """Axis and index of a slice in the address."""
     return request.path_params["axis"], request.path_params["index"]
 
 
 def number_of(request: Request, name: str, default: float) -> float:
+    """A number in the query of the address; InputError if it is none."""
     text = request.query_params.get(name, "")
     try:
         return float(text) if text else default
@@ -70,6 +85,7 @@ def number_of(request: Request, name: str, default: float) -> float:
 
 
 def client_of(text: str) -> str:
+    """The id of a client; InputError if it cannot be one."""
     if not valid_client(text):
         raise InputError(f"client {text!r} must be 8 to 64 letters, digits, '-' or '_'.")
     return text
@@ -87,6 +103,7 @@ async def limited_body(request: Request, limit: int) -> bytes:
 
 
 async def body_of(request: Request, kind: type[T]) -> T:
+    """The JSON body of a request, as one of `requests`; InputError if it is none."""
     try:
         values = json.loads(await limited_body(request, _MAX_JSON) or b"{}")
     except ValueError as error:

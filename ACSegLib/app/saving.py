@@ -9,7 +9,7 @@ from ACSegLib.app.contract import SaveAnswer
 from ACSegLib.app.problems import BusyError
 from ACSegLib.app.requests import SaveRequest
 from ACSegLib.app.session import Session
-from ACSegLib.errors import FileError, InputError
+from ACSegLib.errors import InputError
 
 
 def save_labels(session: Session, request: SaveRequest) -> SaveAnswer:
@@ -28,15 +28,12 @@ def save_labels(session: Session, request: SaveRequest) -> SaveAnswer:
     path = session.folder.path(request.path)
     segmentation, version = session.segmentation(), session.log.version
     if session.path is not None and path == session.path:
-        raise InputError(f"{request.path} is the image itself; save the labels under another name.")
+        raise InputError(f"the file {request.path} is the image itself; save the labels under another name.")
     format_for_ending(path)
     if path.exists() and not request.overwrite:
-        raise BusyError(f"{request.path} exists already; choose another name, or replace it.")
+        raise BusyError(f"there is a file {request.path} already; choose another name, or replace it.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        notes = save_segmentation(segmentation, path)
-    except FileError as error:
-        raise FileError(str(error).replace(str(session.folder.root), session.folder.root.name)) from error
+    notes = save_segmentation(segmentation, path)
     session.saved(version)
     return SaveAnswer(session.folder.name(path), notes)
 

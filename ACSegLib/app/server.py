@@ -77,11 +77,13 @@ def create_application(session: Session, keeper: Keeper | None = None, simulated
     page: list[BaseRoute] = [Route("/", _no_page)]
     if (STATIC / "index.html").is_file():
         page = [Mount("/", StaticFiles(directory=STATIC, html=True))]
-    return Starlette(
+    application = Starlette(
         routes=[*_routes(Endpoints(session, hub), actions, session), *page],
         exception_handlers={**handlers, Exception: defect},  # type: ignore[dict-item]
         lifespan=lifespan,
     )
+    application.state.root = session.folder.root
+    return application
 
 
 def _routes(endpoints: Endpoints, actions: Actions, session: Session) -> list[BaseRoute]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,23 @@ from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segment, Segmentation, require_same_grid
 
 
+class AsBefore(enum.Enum):
+    """Marks a parameter that is as it was in the fill before."""
+
+    AS_BEFORE = "as before"
+
+
+AS_BEFORE = AsBefore.AS_BEFORE
+
+
 @reuse_freed_memory()
 def refill(
     previous: FillResult,
     labels: Segmentation,
     changed_slices: Sequence[int] | None = None,
     progress: Progress | None = None,
+    *,
+    slices: Sequence[int] | Mapping[str, Sequence[int]] | AsBefore | None = AS_BEFORE,
 ) -> FillResult:
     """Fill again after an edit, solving only the slabs that it touches.
 
@@ -37,6 +49,8 @@ def refill(
         Slices that were edited, along the axis in use. What differs is determined by comparison, so this only serves to
         solve more.
     progress : Progress, optional
+    slices : sequence, mapping or None, optional
+        Every labelled slice, as of `ACSegLib.fill.fill`, where others are labelled than before; None: detected.
 
     Raises
     ------
@@ -52,7 +66,8 @@ def refill(
         raise InputError(
             "segments were added or removed, or their label values or layers changed, since the fill; start a new fill."
         )
-    seeds = collect_seeds(labels, state.options, state.seeds)
+    options = state.options if isinstance(slices, AsBefore) else replace(state.options, slices=slices)
+    seeds = collect_seeds(labels, options, state.seeds)
     if seeds.table != state.seeds.table or (state.seeds.slices and seeds.primary != state.seeds.primary):
         raise InputError("the segments or the axis of the labelled slices have changed; start a new fill.")
     classes = np.moveaxis(seeds.classes, seeds.primary, 0)
@@ -65,7 +80,7 @@ def refill(
     count = evidence.count if previous.probabilities is not None else 0
     assembly = Assembly(evidence.classes.shape, count, previous)
     solve_slabs(context, redo, assembly, progress)
-    state = replace(state, seeds=seeds, context=context, probabilities=assembly.probabilities)
+    state = replace(state, options=options, seeds=seeds, context=context, probabilities=assembly.probabilities)
     return timed(assembly.result(labels, state, dirty, previous), start)
 
 

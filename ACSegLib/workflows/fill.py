@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _GIB = 2**30
 _DATA = ("volume", "labels")
 #: Fields that decide the fill itself: where one of them changes, nothing of an earlier fill can be used.
-_DECISIVE = ("axis", "slices", "mode", "background", "ignore", "device", "gamma", "edge", "memory")
+_DECISIVE = ("axis", "mode", "background", "ignore", "device", "gamma", "edge", "memory")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -222,7 +222,7 @@ def plan(request: FillRequest, previous: FillOutcome | None) -> str:
         return "fill"
     if not _same_image(before.volume, request.volume):
         return "fill"
-    if same_labels(before.labels, request.labels):
+    if same_labels(before.labels, request.labels) and before.slices == request.slices:
         return "finish"
     if [s.id for s in before.labels.segments] != [s.id for s in request.labels.segments]:
         return "fill"
@@ -305,7 +305,7 @@ def _filled(
             return previous.result, []
         progress(0.0, "refilling around the edited slices")
         try:
-            result = fill.refill(previous.result, request.labels, progress=progress)
+            result = fill.refill(previous.result, request.labels, progress=progress, slices=request.slices)  # type: ignore[arg-type]
             return result, list(result.report.changed_slices or [])
         except InputError:  # the edit brought in another segment or slice axis: the whole fill says what is wrong
             progress(0.0, "computing a new fill")

@@ -1,5 +1,6 @@
 """A small folder of files, and a client that talks to a server on it as the page does."""
 
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -57,3 +58,47 @@ def plane_of(answer, dtype="u1"):
     assert answer.status_code == 200, answer.text
     shape = tuple(int(n) for n in answer.headers["x-slice-shape"].split(","))
     return np.frombuffer(answer.content, dtype).reshape(shape)
+
+
+def cell_case():
+    """A bright ball in noise, 24 slices of 40 x 40 voxels, and its true labels."""
+    z, y, x = np.indices((24, 40, 40))
+    truth = ((z - 11.5) ** 2 * 1.5 + (y - 20) ** 2 + (x - 18) ** 2 < 12**2).astype(np.uint8)
+    noise = np.random.default_rng(1).normal(0, 0.1, truth.shape)
+    return Volume((truth + noise).astype(np.float32), Geometry((50, 50, 50), unit="nm"), "cell"), truth
+
+
+def put_slices(client, truth, numbers):
+    """Label slices along z as a page does."""
+    for k in numbers:
+        answer = client.put(f"/api/labels/z/{k}", content=truth[k].tobytes())
+        assert answer.status_code == 200, answer.text
+
+
+def labels_of(client, name="labels"):
+    """All labels that the server has."""
+    shape = client.get("/api/state").json()["volume"]["shape"]
+    return np.stack([plane_of(client.get(f"/api/{name}/z/{k}")) for k in range(shape[0])])
+
+
+def finished(client, until=lambda job: False):
+    """Wait until the running job has ended, or until a condition holds; gives its last state."""
+    while True:
+        job = client.get("/api/state").json()["job"]
+        if job["state"] != "running" or until(job):
+            return job
+        time.sleep(0.005)
+
+
+def run_job(client, kind, **options):
+    """Do a job, and give its last state."""
+    answer = client.post(f"/api/jobs/{kind}", json=options)
+    assert answer.status_code == 200, answer.text
+    job = finished(client)
+    assert job["id"] == answer.json()["id"]
+    return job
+
+
+def dice(one, other):
+    """Overlap of two masks."""
+    return 2 * np.sum(one & other) / (one.sum() + other.sum())

@@ -205,7 +205,8 @@ def test_what_an_earlier_fill_leaves_to_do(filled: FillOutcome) -> None:
     assert wanted(volume=other) == "fill"
     assert wanted(volume=Volume(volume.array.copy(), volume.geometry)) == "finish"
     assert wanted(labels=Segmentation(labels.layers, [*labels.segments, Segment("new", 3)])) == "fill"
-    for name in ("axis", "slices", "mode", "background", "ignore", "device", "gamma", "edge", "memory"):
+    assert wanted(slices="0:16:4") == "refill"
+    for name in ("axis", "mode", "background", "ignore", "device", "gamma", "edge", "memory"):
         info = next(info for info in OPTIONS if info.name == name)
         value = "auto" if name == "device" else another_value(info)
         assert wanted(**{name: value}) == "fill", name
@@ -223,6 +224,19 @@ def test_a_refill_and_a_new_clean_up_start_from_the_earlier_fill(filled: FillOut
     cleaned = run(FillRequest(volume=volume, labels=labels, device="cpu", islands=100), previous=filled)
     assert cleaned.refilled == []
     assert cleaned.result is filled.result
+
+
+def test_a_listed_slice_without_labels_is_refilled_and_becomes_background(filled: FillOutcome) -> None:
+    volume, labels = ball()
+    listed = sorted({*filled.slices["k"], 9})
+    assert filled.segmentation.labels[9].any()
+    emptied = run(FillRequest(volume=volume, labels=labels, device="cpu", slices=listed), previous=filled)
+    assert emptied.refilled == [9]
+    assert not emptied.segmentation.labels[9].any()
+    assert emptied.slices == {"k": listed}
+    back = run(FillRequest(volume=volume, labels=labels, device="cpu"), previous=emptied)
+    assert back.refilled == [9]
+    assert np.array_equal(back.segmentation.labels, filled.segmentation.labels)
 
 
 def test_a_request_and_its_outcome_can_travel(filled: FillOutcome) -> None:
