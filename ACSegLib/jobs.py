@@ -122,11 +122,14 @@ class Progress:
         Parameters
         ----------
         message : callable, optional
-            What is told as an item begins.
+            What is told as an item begins; empty leaves the message as it was.
         """
         for n, item in enumerate(items):
             part = self.part(n / len(items), (n + 1) / len(items))
-            part(0.0, message(item))
+            if text := message(item):
+                part(0.0, text)
+            else:
+                part.check()
             yield item, part
 
 

@@ -231,9 +231,8 @@ def _strongest_label(
     values = [int(v) for v in unique_values(labels)]
     best = np.zeros(shape, np.float32)  # all strengths are 0 outside the source, which stays background
     result = np.zeros(shape, labels.dtype)
-    for n, value in enumerate(values):
+    for value, part in progress.each(values):
         mask = (labels == value).astype(np.float32)
-        part = progress.part(n / len(values), (n + 1) / len(values))
         strength = _interpolated(mask, matrix, offset, shape, 1, 0.0, mask.dtype, part)
         better = strength > best
         result[better] = value

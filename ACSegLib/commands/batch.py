@@ -245,8 +245,8 @@ def reason(error: Exception) -> str:
 
 
 def _inline(items: Sequence[Item], work: Work, settings: Any, progress: Progress) -> Iterator[tuple[Item, Outcome]]:
-    for n, item in enumerate(items):
-        yield item, attempt(item, work, settings, progress.part(n / len(items), (n + 1) / len(items)))
+    for item, part in progress.each(items):
+        yield item, attempt(item, work, settings, part)
 
 
 _cancel: Any = None

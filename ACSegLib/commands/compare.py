@@ -187,7 +187,8 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     from ACSegLib.measure.scores import add_shape_values
     from ACSegLib.special_segments import structures
 
-    progress(0.0, f"reading {item.name}")
+    stages = progress.stages(read=1, overlap=7, shape=2)
+    stages.read(0.0, f"reading {item.name}")
     truth, result = (open_labels(item.files[side], options) for side in ("truth", "result"))
     result = place_labels(result, truth, resample=options.resample)
     result, truth = (told_unit(side, options.file_unit) for side in in_one_unit(result, truth))
@@ -204,7 +205,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
         ignore = ignore[box] if ignore is not None else None
     if not (result.segments or truth.segments):
         raise InputError(f"{item.name}: neither the result nor the reference has a segment to compare.")
-    rows = _rows(result, truth, ignore, options, progress.part(0.0, 0.8))
+    rows = _rows(result, truth, ignore, options, stages.overlap)
     if not options.slice and not options.cells:
         add_shape_values(rows, result, truth, ignore, options.morphology)
     progress(1.0, f"compared {item.name}")

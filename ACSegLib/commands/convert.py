@@ -69,7 +69,8 @@ def run(options: Options, progress: Progress) -> Results:
     check_opening(options)
     if options.crop and len(options.crop) != 6:
         raise InputError(f"--crop must be six whole numbers (I0 I1 J0 J1 K0 K1), not {options.crop}.")
-    progress(0.0, "reading the file")
+    stages = progress.stages(read=1, write=1)
+    stages.read(0.0, "reading the file")
     labels = options.kind == "labels" or (options.kind == "auto" and _holds_labels(options))
     content: Volume | Segmentation
     if labels:
@@ -78,7 +79,7 @@ def run(options: Options, progress: Progress) -> Results:
         content = open_image(options.file, options, level=options.level, lazy_from=0)
     if options.crop:
         content = cropped(content, options.crop)
-    progress(0.5, "writing the file")
+    stages.write(0.0, "writing the file")
     if isinstance(content, Segmentation):
         notes = save_segmentation(content, options.output)
     else:

@@ -16,11 +16,10 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from ACSegLib.commands import demo_steps
 from ACSegLib.commands.options import option
@@ -37,9 +36,6 @@ h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-top:
 table { border-collapse: collapse } td { padding: .15rem 1.2rem .15rem 0; vertical-align: top }
 td:first-child { color: #6b7280 } img { max-width: 100%; margin: .5rem 0 } a { color: #0072b2 }
 """
-
-#: Share of the progress bar for each fill; the rest is the network's.
-_FILL_SHARE = {True: 0.15, False: 0.5}
 
 
 @dataclass
@@ -69,7 +65,7 @@ class Options:
 class Results(BaseResults):
     """What each step of the demo gave, and the versions that it ran with."""
 
-    steps: list[dict[str, Any]]
+    steps: list[demo_steps.DemoStep]
     versions: dict[str, str]
 
 
@@ -81,13 +77,13 @@ def run(options: Options, progress: Progress) -> Results:
     folder = Path(options.output)
     _make_folder(folder)
     progress(0.0, "opening the nuclei")
-    share = _FILL_SHARE[options.minutes > 0]
-    steps = [demo_steps.fill_case(demo_steps.nuclei(), folder / "nuclei", options.device, progress.part(0.0, share))]
-    simulated = demo_steps.tomogram(options.size, options.seed, progress.part(share, share + 0.03))
-    steps.append(demo_steps.fill_case(simulated, folder / "tomogram", options.device, progress.part(share, 2 * share)))
+    stages = progress.stages(nuclei=15, simulate=3, tomogram=12, network=70 if options.minutes > 0 else 0)
+    nuclei = demo_steps.nuclei()
+    steps: list[demo_steps.DemoStep] = [demo_steps.fill_case(nuclei, folder / "nuclei", options.device, stages.nuclei)]
+    simulated = demo_steps.tomogram(options.size, options.seed, stages.simulate)
+    steps.append(demo_steps.fill_case(simulated, folder / "tomogram", options.device, stages.tomogram))
     if options.minutes > 0:
-        part = progress.part(2 * share, 1.0)
-        steps.append(demo_steps.train_and_predict(_training(options), folder / "network", part))
+        steps.append(demo_steps.train_and_predict(_training(options), folder / "network", stages.network))
     used = versions()
     write_json({"steps": steps, "versions": used}, folder / "report.json")
     with atomic_output(folder / "report.html") as temporary:
@@ -111,20 +107,20 @@ def describe(results: Results) -> str:
     """Say what the results are, and where."""
     lines = []
     for step in results.steps:
-        lines.append(step["title"])
-        lines += [f"  {name}: {value}" for name, value in step["figures"].items()]
-        lines += [f"  {name}: {path}" for name, path in step["files"].items()]
+        lines.append(step.title)
+        lines += [f"  {name}: {value}" for name, value in step.figures.items()]
+        lines += [f"  {name}: {path}" for name, path in step.files.items()]
     lines.append(f"open {results.outputs['page']} to see all results")
     return "\n".join(lines)
 
 
-def page(steps: Sequence[Mapping[str, Any]]) -> str:
+def page(steps: Sequence[demo_steps.DemoStep]) -> str:
     """HTML that shows the figures and pictures of the demo's steps.
 
     Parameters
     ----------
-    steps : sequence of mapping
-        As `ACSegLib.commands.demo_steps` gives them. Files are linked relative to the page, which lies one folder up.
+    steps : sequence of DemoStep
+        Files are linked relative to the page, which lies one folder up.
     """
     sections = "\n".join(_section(step) for step in steps)
     return f"""<!doctype html>
@@ -140,18 +136,18 @@ The .seg.nrrd files open in 3D Slicer.</p>
 """
 
 
-def _section(step: Mapping[str, Any]) -> str:
+def _section(step: demo_steps.DemoStep) -> str:
     rows = "\n".join(
-        f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>" for name, value in step["figures"].items()
+        f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>" for name, value in step.figures.items()
     )
     pictures = "\n".join(
-        f'<img src="{escape(_relative(path))}" alt="{escape(step["title"])}: {escape(Path(path).stem)}">'
-        for path in step["pictures"]
+        f'<img src="{escape(_relative(path))}" alt="{escape(step.title)}: {escape(Path(path).stem)}">'
+        for path in step.pictures
     )
     links = " · ".join(
-        f'<a href="{escape(_relative(path))}">{escape(str(name))}</a>' for name, path in step["files"].items()
+        f'<a href="{escape(_relative(path))}">{escape(str(name))}</a>' for name, path in step.files.items()
     )
-    return f"<h2>{escape(step['title'])}</h2>\n<table>\n{rows}\n</table>\n{pictures}\n<p>Files: {links}</p>"
+    return f"<h2>{escape(step.title)}</h2>\n<table>\n{rows}\n</table>\n{pictures}\n<p>Files: {links}</p>"
 
 
 def _relative(path: str) -> str:

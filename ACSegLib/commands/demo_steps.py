@@ -12,6 +12,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.json_values import Json
 from ACSegLib.volume import Segmentation, Volume
 
 _NUCLEI_EVERY, _TOMOGRAM_EVERY, _TRAINING_EVERY = 8, 20, 10
@@ -37,6 +38,49 @@ class DemoCase:
     volume: Volume
     truth: Segmentation
     every: int
+
+
+@dataclass
+class DemoStep:
+    """What one step of the demo gave.
+
+    Parameters
+    ----------
+    title : str
+    figures : dict
+        What a reader should see: a name and a value for each row.
+    files : dict
+        Name -> path.
+    pictures : list of str
+        Paths of the pictures, in their order on the page.
+    scores : dict
+        Dice of each segment.
+    """
+
+    title: str
+    figures: dict[str, str | int]
+    files: dict[str, str]
+    pictures: list[str]
+    scores: dict[str, float]
+
+
+@dataclass
+class FillStep(DemoStep):
+    """A fill: its slices, its time in seconds, its report, and what drew the 3D picture."""
+
+    labelled_slices: list[int]
+    suggested_slices: list[int]
+    fill_seconds: float
+    fill_report: Json
+    renderer: str
+
+
+@dataclass
+class NetworkStep(DemoStep):
+    """A training and a prediction: the Dice of the fills that were trained on, and the warnings of the training."""
+
+    fill_scores: list[float]
+    training_warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -76,8 +120,8 @@ def tomogram(size: int, seed: int, progress: Progress, **recipe: Any) -> DemoCas
     return DemoCase(title, phantom.volume, phantom.truth, _TOMOGRAM_EVERY)
 
 
-def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> dict[str, Any]:
-    """Draw every n-th slice of a case, fill, score on the other slices, and write files and pictures."""
+def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> FillStep:
+    """Label every n-th slice of a case, fill, score on the other slices, and write files and pictures."""
     from ACSegLib.files import save_segmentation, save_volume
     from ACSegLib.fill import fill, suggest_slices
     from ACSegLib.phantom import label_slices
@@ -86,11 +130,12 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     _make(folder)
     drawn, slices = label_slices(case.truth, case.every)
     started = time.perf_counter()
-    result = fill(case.volume, drawn, axis="k", slices=slices, device=device, progress=progress.part(0.0, 0.7))
+    stages = progress.stages(fill=14, suggest=1, write=2, pictures=2, surface=1)
+    result = fill(case.volume, drawn, axis="k", slices=slices, device=device, progress=stages.fill)
     seconds = time.perf_counter() - started
     suggested = sorted(suggest_slices(result, _SUGGESTIONS))
     scores = score(result.segmentation, case.truth, slices)
-    progress(0.75, "writing segmentations")
+    stages.write(0.0, "writing segmentations")
     files = {
         "image": folder / "image.nrrd",
         "sparse labels": folder / "drawn.seg.nrrd",
@@ -105,7 +150,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     save_segmentation(result.segmentation, files["filled"])
     save_segmentation(case.truth, files["reference"])
     save_volume(Volume(result.uncertainty, case.volume.geometry, "uncertainty"), files["uncertainty"])
-    progress(0.85, "making pictures")
+    stages.pictures(0.0, "making pictures")
     contact_sheet(
         case.volume,
         files["contact sheet"],
@@ -117,10 +162,10 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
         truth=case.truth,
         title=case.title,
     )
-    progress(0.95, "rendering the surface")
+    stages.surface(0.0, "rendering the surface")
     renderer = surface_picture(result.segmentation, files["3D picture"], title=f"{case.title}: filled")
     changed = _changed(drawn, result.segmentation, slices)
-    figures = {
+    figures: dict[str, str | int] = {
         "volume": " x ".join(map(str, case.volume.shape[::-1])) + " voxels",
         "labelled": f"{len(slices)} of {case.volume.shape[0]} slices (every {case.every}th)",
         **_score_texts(scores),
@@ -128,18 +173,18 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
         "time of the fill": f"{seconds:.1f} s",
         "label next": ", ".join(f"z = {n}" for n in suggested),
     }
-    return {
-        "title": case.title,
-        "figures": figures,
-        "files": {name: str(path) for name, path in files.items()},
-        "pictures": [str(files["contact sheet"]), str(files["3D picture"])],
-        "scores": scores,
-        "labelled_slices": slices,
-        "suggested_slices": suggested,
-        "fill_seconds": seconds,
-        "fill_report": result.report.to_dict(),
-        "renderer": renderer,
-    }
+    return FillStep(
+        title=case.title,
+        figures=figures,
+        files={name: str(path) for name, path in files.items()},
+        pictures=[str(files["contact sheet"]), str(files["3D picture"])],
+        scores=scores,
+        labelled_slices=slices,
+        suggested_slices=suggested,
+        fill_seconds=seconds,
+        fill_report=result.report.to_dict(),
+        renderer=renderer,
+    )
 
 
 def _make(folder: Path) -> None:
@@ -188,7 +233,7 @@ def _score_texts(scores: dict[str, float]) -> dict[str, str]:
 # The network
 
 
-def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) -> dict[str, Any]:
+def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) -> NetworkStep:
     """Fill a few tomograms, train on the fills, and segment a tomogram that the network has not seen."""
     from ACSegLib.files import save_segmentation, save_volume
     from ACSegLib.network.model.model_file import save_model
@@ -198,15 +243,16 @@ def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) 
     from ACSegLib.workflows import PredictRequest, run
 
     _make(folder)
-    pairs, fill_scores = _filled_tomograms(training, progress.part(0.0, 0.25))
+    stages = progress.stages(fill=25, train=60, simulate=3, predict=7, write=5)
+    pairs, fill_scores = _filled_tomograms(training, stages.fill)
     settings = TrainingSettings(preset="quick", minutes=training.minutes, device=training.device, seed=training.seed)
-    trained = train(pairs, settings, progress.part(0.25, 0.85))
-    unseen = tomogram(training.train_size, training.seed + 1000, progress.part(0.85, 0.88), **_TRAINING_BEADS)
+    trained = train(pairs, settings, stages.train)
+    unseen = tomogram(training.train_size, training.seed + 1000, stages.simulate, **_TRAINING_BEADS)
     request = PredictRequest(volume=unseen.volume, model=trained.model, device=training.device)
     started = time.perf_counter()
-    predicted = run(request, progress=progress.part(0.88, 0.95)).segmentation
+    predicted = run(request, progress=stages.predict).segmentation
     seconds = time.perf_counter() - started
-    progress(0.95, "writing the prediction")
+    stages.write(0.0, "writing the prediction")
     files = {
         "model": folder / "cell.acseg",
         "unseen image": folder / "unseen.nrrd",
@@ -229,22 +275,22 @@ def train_and_predict(training: DemoTraining, folder: Path, progress: Progress) 
     else:
         del files["3D picture"]  # nothing was found, so there is no surface
     scores = score(predicted, unseen.truth, [])
-    figures = {
+    figures: dict[str, str | int] = {
         "trained on": f"{len(pairs)} tomograms of {training.train_size} voxels per side, every {_TRAINING_EVERY}th "
         f"slice labelled and the others filled (cytoplasm Dice of the fills {np.mean(fill_scores):.3f})",
         "length of the training": f"{training.minutes:g} minutes",
         **{f"Dice of {name}": f"{value:.3f}" for name, value in scores.items() if name != "all together"},
         "time of the prediction": f"{seconds:.1f} s",
     }
-    return {
-        "title": "A network trained on filled tomograms, on one that it has not seen (simulated)",
-        "figures": figures,
-        "files": {name: str(path) for name, path in files.items()},
-        "pictures": [str(path) for path in pictures],
-        "scores": scores,
-        "fill_scores": fill_scores,
-        "training_warnings": trained.warnings,
-    }
+    return NetworkStep(
+        title="A network trained on filled tomograms, on one that it has not seen (simulated)",
+        figures=figures,
+        files={name: str(path) for name, path in files.items()},
+        pictures=[str(path) for path in pictures],
+        scores=scores,
+        fill_scores=fill_scores,
+        training_warnings=trained.warnings,
+    )
 
 
 def _filled_tomograms(
@@ -257,13 +303,12 @@ def _filled_tomograms(
     pairs: list[tuple[Volume, Segmentation]] = []
     scores: list[float] = []
     settings: Settings | None = None  # chosen on the first; the others are of its kind
-    for number in range(training.train_on):
-        part = progress.part(number / training.train_on, (number + 1) / training.train_on)
-        case = tomogram(training.train_size, training.seed + 1 + number, part.part(0.0, 0.3), **_TRAINING_BEADS)
+    for number, part in progress.each(range(training.train_on)):
+        stages = part.stages(simulate=3, fill=7)
+        case = tomogram(training.train_size, training.seed + 1 + number, stages.simulate, **_TRAINING_BEADS)
         drawn, slices = label_slices(case.truth, _TRAINING_EVERY)
-        rest = part.part(0.3, 1.0)
         result = fill(
-            case.volume, drawn, axis="k", slices=slices, device=training.device, settings=settings, progress=rest
+            case.volume, drawn, axis="k", slices=slices, device=training.device, settings=settings, progress=stages.fill
         )
         settings = Settings(result.report.gamma, result.report.edge)
         scores.append(score(result.segmentation, case.truth, slices)["cytoplasm"])

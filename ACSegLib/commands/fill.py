@@ -144,13 +144,14 @@ def run(options: Options, progress: Progress) -> Results:
 
     read_slices(options.slices, options.axis)
     check_opening(options)
-    progress(0.0, "reading the files")
+    stages = progress.stages(read=1, fill=18, write=1)
+    stages.read(0.0, "reading the files")
     volume = open_image(options.image, options, level=options.level)
     labels = open_labels(options.labels, options)
     request = FillRequest.from_options(volume, labels, options)
     places = _places_of_probabilities(labels, options)
-    outcome = run_request(request, progress=progress.part(0.05, 0.95))
-    progress(0.95, "writing the result")
+    outcome = run_request(request, progress=stages.fill)
+    stages.write(0.0, "writing the result")
     notes = save_segmentation(outcome.segmentation, options.output)
     extras, more = _write_extras(outcome, options, places)
     return Results(

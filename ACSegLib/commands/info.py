@@ -164,7 +164,8 @@ def run(options: Options, progress: Progress) -> Results:
     check_opening(options)
     path = Path(options.file)
     results = Results(str(path), recognise(path).NAME)
-    progress(0.1, f"reading {path.name}")
+    stages = progress.stages(read=5, measure=5)
+    stages.read(0.0, f"reading {path.name}")
     try:
         with reading(options):
             content = read_content(path, options.dataset, options.level)
@@ -172,7 +173,7 @@ def run(options: Options, progress: Progress) -> Results:
         results.contents = list(inventory(path))
         return results
     content.geometry = told_geometry(content.geometry, options)
-    progress(0.5, "measuring")
+    stages.measure(0.0, "measuring")
     results.grid = _grid(content)
     contents = inventory(path)
     if len(contents) > 1:
@@ -180,9 +181,9 @@ def run(options: Options, progress: Progress) -> Results:
     if options.kind == "labels" or (options.kind == "auto" and _are_labels(content)):
         from ACSegLib.files.registry import segmentation_of
 
-        results.labels = _label_figures(segmentation_of(content, path), progress)
+        results.labels = _label_figures(segmentation_of(content, path), stages.measure)
     else:
-        results.intensity = _intensity(content.array, progress)
+        results.intensity = _intensity(content.array, stages.measure)
     return results
 
 
@@ -220,7 +221,7 @@ def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
     """Exact range, mean and deviation plane by plane; percentiles of at most a few million evenly spread voxels."""
     low, high, total, squares, finite = np.inf, -np.inf, 0.0, 0.0, 0
     for k, plane in enumerate(array):
-        progress(0.5 + 0.4 * k / len(array), "measuring")
+        progress(k / len(array), "measuring")
         values = plane if plane.dtype.kind != "f" else plane[np.isfinite(plane)]
         if values.size:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
@@ -266,7 +267,7 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> Labels:
         )
     from ACSegLib.special_segments import role_of
 
-    progress(0.9, "looking for labelled slices")
+    progress(0.0, "looking for labelled slices")
     occupied = segmentation.occupied()
     for segment in segmentation.segments:
         if role_of(segment.name) == "ignore":

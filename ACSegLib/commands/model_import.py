@@ -38,7 +38,8 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.network.model.model_file import require_output, save_model
 
     require_output(options.output)
-    progress(0.0, "reading the model")
+    stages = progress.stages(read=7, write=3)
+    stages.read(0.0, "reading the model")
     model = import_biomedisa(options.file)
     if options.names:
         if len(options.names) != len(model.segments):
@@ -48,7 +49,7 @@ def run(options: Options, progress: Progress) -> Results:
             )
         model.segments = [replace(s, name=n) for s, n in zip(model.segments, options.names, strict=True)]
     model.card |= {"imported_from_sha256": checksum(options.file, progress.check), "licence": options.licence}
-    progress(0.7, "writing the model")
+    stages.write(0.0, "writing the model")
     save_model(model, options.output)
     return Results.of(model, outputs={"model": options.output})
 

@@ -144,14 +144,15 @@ def run(options: Options, progress: Progress) -> Results:
         raise InputError(f"--size takes one number or three (k j i), not {len(options.size)}.")
     folder = Path(options.output)
     written = []
-    estimate = _estimate(options.like, progress.part(0.0, 0.1)) if options.like else None
+    stages = progress.stages(estimate=1 if options.like else 0, simulate=9)
+    estimate = _estimate(options.like, stages.estimate) if options.like else None
     folders = (*FOLDERS, "cells") if options.packed or estimate else FOLDERS
     with _folders(folder, folders):
-        for number in range(options.count):
-            part = progress.part(0.1 + 0.9 * number / options.count, 0.1 + 0.9 * (number + 1) / options.count)
+        for number, part in stages.simulate.each(range(options.count)):
+            steps = part.stages(simulate=9, write=1)
             seed = options.seed + number
-            phantom = simulate(size, seed, recipe=_recipe(options, seed, estimate), progress=part.part(0.0, 0.9))
-            part(0.9, "writing")
+            phantom = simulate(size, seed, recipe=_recipe(options, seed, estimate), progress=steps.simulate)
+            steps.write(0.0, "writing")
             written.append(_write(phantom, options, folder, part.check))
     like = None if estimate is None else {"file": options.like, **estimate.as_dict()}
     example = {role: written[0].files[role] for role in ("image", "drawn")}

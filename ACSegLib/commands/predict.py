@@ -26,6 +26,7 @@ from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
+from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.workflows import PredictRequest
 
 if TYPE_CHECKING:
@@ -133,13 +134,13 @@ class PredictedImage:
     image: str
     error: str = ""
     segments: list[Json] = field(default_factory=list)
-    report: Json = field(default_factory=dict)
+    report: PredictionReport = field(default_factory=PredictionReport)
 
     def to_dict(self) -> Json:
         """Give it as plain JSON values."""
         if self.error:
             return {"image": self.image, "error": self.error}
-        return {"image": self.image, "segments": self.segments, **self.report}
+        return {"image": self.image, "segments": self.segments, **self.report.to_dict()}
 
 
 @dataclass
@@ -167,8 +168,7 @@ def run(options: Options, progress: Progress) -> Results:
     targets = _targets(files, options, several, [segment.name for segment in model.segments])
     rows: list[PredictedImage] = []
     outputs: dict[str, str] = {}
-    for n, (file, places) in enumerate(zip(files, targets, strict=True)):
-        part = progress.part(n / len(files), (n + 1) / len(files))
+    for (file, places), part in progress.each(list(zip(files, targets, strict=True))):
         try:
             row, written = _predict_file(file, places, model, options, part)
         except Cancelled:
@@ -199,12 +199,10 @@ def describe(results: Results) -> str:
             continue
         row = image.report
         counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in image.segments) or "no segment"
-        lines.append(f"{image.image}: {counts} ({row['seconds']:.1f} s)")
-        reason = f" ({row['backend_reason']})" if row.get("backend_reason") else ""
-        lines.append(
-            f"  backend {row['backend']}{reason}, device {row['device']}, {row['precision']}, {row['tiles']} tile(s)"
-        )
-        lines += [f"  note: {note}" for note in row["notes"]]
+        lines.append(f"{image.image}: {counts} ({row.seconds:.1f} s)")
+        reason = f" ({row.backend_reason})" if row.backend_reason else ""
+        lines.append(f"  backend {row.backend}{reason}, device {row.device}, {row.precision}, {row.tiles} tile(s)")
+        lines += [f"  note: {note}" for note in row.notes]
     lines += [f"written: {path}" for path in results.outputs.values()]
     return "\n".join(lines)
 
@@ -272,20 +270,21 @@ def _predict_file(
     from ACSegLib.workflows import PredictRequest
     from ACSegLib.workflows import run as run_request
 
-    progress(0.0, f"reading {Path(file).name}")
+    stages = progress.stages(read=5, predict=87, write=8)
+    stages.read(0.0, f"reading {Path(file).name}")
     volume = open_image(
         file, options, lazy_from=int(_IN_MEMORY_SHARE * ((options.memory or 0) * 2**30 or usable_memory()))
     )
     request = PredictRequest.from_options(volume, model, options)
-    prediction = run_request(request, progress=progress.part(0.05, 0.92))
+    prediction = run_request(request, progress=stages.predict)
     segmentation = prediction.segmentation
-    progress(0.92, f"writing {target.segmentation.name}")
+    stages.write(0.0, f"writing {target.segmentation.name}")
     outputs = {"segmentation": str(target.segmentation)}
     if target.probabilities:
         written, lost = _write_probabilities(prediction, model, volume, target.probabilities)
         outputs |= written
-        prediction.report["notes"] += lost
-    prediction.report["notes"] += save_segmentation(segmentation, target.segmentation)
+        prediction.report.notes += lost
+    prediction.report.notes += save_segmentation(segmentation, target.segmentation)
     counts = [{"name": s.name, "value": s.value, "voxels": _count(segmentation, s)} for s in segmentation.segments]
     return PredictedImage(file, segments=counts, report=prediction.report), outputs
 

@@ -108,11 +108,12 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.study.report import build_report
 
     check_opening(options)
-    progress(0.0, "reading tables")
+    stages = progress.stages(read=2, figures=17, page=1)
+    stages.read(0.0, "reading tables")
     study = read_study(options.scores, options.cells, options.learning_curve, options.segment)
-    progress(0.1, "making figures")
-    report, sheets = build_report(study, _settings(options, study), progress.part(0.1, 0.95))
-    progress(0.95, "writing the page")
+    stages.figures(0.0, "making figures")
+    report, sheets = build_report(study, _settings(options, study), stages.figures)
+    stages.page(0.0, "writing the page")
     page = render(report)
     with atomic_output(options.output) as temporary:
         temporary.write_text(page, encoding="utf-8")

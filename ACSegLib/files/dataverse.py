@@ -131,12 +131,13 @@ def fetch_pair(
     if not 1 <= number <= len(pairs):
         raise FileError(f"the data set holds {len(pairs)} tomograms; there is no number {number}.")
     image, labels = pairs[number - 1]
-    share = image.size / max(image.size + (labels.size if labels else 0), 1)
-    volume = open_volume(dataverse.download(image, folder, progress.part(0.02, 0.02 + 0.9 * share)))
+    size = image.size + (labels.size if labels else 0) + 1
+    stages = progress.stages(list=0.02 * size, image=image.size, labels=labels.size if labels else 0, load=0.08 * size)
+    volume = open_volume(dataverse.download(image, folder, stages.image))
     if labels is None:
         return volume, None
-    sparse = open_segmentation(dataverse.download(labels, folder, progress.part(0.02 + 0.9 * share, 0.92)))
-    progress(0.95, "loading")
+    sparse = open_segmentation(dataverse.download(labels, folder, stages.labels))
+    stages.load(0.0, "loading")
     sparse.geometry = volume.geometry
     return volume, sparse
 

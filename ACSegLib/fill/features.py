@@ -159,11 +159,12 @@ def prepare(
     relative = np.asarray(spacing, float) / min(spacing)
     scaled = np.empty(image.shape, np.float32)
     kernels.scale_clip(_native(image), limits[0], limits[1], scaled)
-    progress(0.3, "computing image features")
+    stages = progress.stages(scale=1, levels=2)
+    stages.levels(0.0, "computing image features")
     levels: list[np.ndarray] = []
     factors: list[np.ndarray] = []
     level, total, voxel = scaled, np.ones(3, int), relative
-    for sigma in LEVEL_SIGMAS:
+    for sigma, part in stages.levels.each(LEVEL_SIGMAS):
         factor = _pool_factors(voxel, level.shape)
         pooled = np.empty(-(-np.asarray(level.shape) // factor), np.float32)
         kernels.pool(level, int(factor[0]), int(factor[1]), int(factor[2]), pooled)
@@ -174,7 +175,7 @@ def prepare(
         kernels.texture(level, (1.0 / step).astype(np.float32), features)
         levels.append(features)
         factors.append(total.astype(np.int64))
-        progress(0.3 + 0.3 * len(levels), "computing image features")
+        part(1.0, "computing image features")
     prepared = ImageFeatures(scaled, tuple(relative), levels, factors, 1.0)
     prepared.noise = _noise(prepared)
     return prepared

@@ -89,14 +89,15 @@ def fill(
     outside = _not_finite(volume)
     options = SeedOptions(axis, slices, mode, background, ignore, outside)
     seeds = collect_seeds(labels, options)
-    progress(0.02, "reading the labelled slices")
+    stages = progress.stages(seeds=2, evidence=6, learn=17, solve=75)
+    stages.evidence(0.0, "reading the labelled slices")
     require_memory(volume, seeds, probabilities, memory_limit)
-    evidence = collect_evidence(volume, seeds, outside, mode == "slices", progress.part(0.02, 0.08))
+    evidence = collect_evidence(volume, seeds, outside, mode == "slices", stages.evidence)
     solver = choose_solver(device)
-    classifier, choice = _learn(evidence, solver, settings, progress)
+    classifier, choice = _learn(evidence, solver, settings, stages.learn)
     context = Context(evidence, classifier, choice.settings, solver, tolerance)
     assembly = Assembly(evidence.classes.shape, evidence.count if probabilities else 0)
-    solve_slabs(context, evidence.slabs(), assembly, progress.part(0.25, 1.0))
+    solve_slabs(context, evidence.slabs(), assembly, stages.solve)
     state = FillState(volume, options, seeds, context, choice, assembly.probabilities)
     return timed(assembly.result(labels, state, None, None), start)
 
@@ -117,12 +118,13 @@ def _learn(
     evidence: Evidence, solver: Solver, settings: Settings | None, progress: Progress
 ) -> tuple[AppearanceClassifier, Choice]:
     """Train the appearance classifier, and choose the settings unless they are given, at the same time."""
+    stages = progress.stages(sample=4, choose=13)
     samples = collect_samples(evidence)
-    progress(0.1, "learning the appearance of the segments")
+    stages.choose(0.0, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own
         classifier = trainer.submit(train_classifier, samples, len(evidence.groups), progress=progress)
         if settings is None:
-            choice = choose_settings(evidence, samples, solver, progress.part(0.12, 0.25))
+            choice = choose_settings(evidence, samples, solver, stages.choose)
         else:
             choice = Choice(settings, left_out=None)
         return classifier.result(), choice
@@ -133,9 +135,8 @@ def solve_slabs(context: Context, slabs: Sequence[tuple[int, int]], assembly: As
     keep = assembly.probabilities is not None
     with ThreadPoolExecutor(1) as finisher:
         finished: Future[None] | None = None
-        for number, (first, last) in enumerate(slabs):
-            progress(number / len(slabs), f"filling slices {first} to {last}")
-            slab = solve_slab(context, first, last, keep=keep, progress=progress)
+        for (first, last), part in progress.each(slabs, lambda slab: f"filling slices {slab[0]} to {slab[1]}"):
+            slab = solve_slab(context, first, last, keep=keep, progress=part)
             if finished is not None:
                 finished.result()
             finished = finisher.submit(assembly.write, slab)

@@ -63,10 +63,11 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     if not inner:
         return Choice(Settings(constants.DEFAULT_GAMMA, constants.DEFAULT_EDGE))
     left_out = _evenly(inner, constants.MAX_LEFT_OUT)
-    classifiers = _classifiers_without(samples, left_out, len(evidence.groups), progress)
-    prior_dice = _prior_dice(evidence, classifiers, progress)
+    stages = progress.stages(train=2, prior=3, fill=5)
+    classifiers = _classifiers_without(samples, left_out, len(evidence.groups), stages.train)
+    prior_dice = _prior_dice(evidence, classifiers, stages.prior)
     settings = settings_for(prior_dice)
-    dice = _filled_dice(evidence, classifiers, settings, solver, progress)
+    dice = _filled_dice(evidence, classifiers, settings, solver, stages.fill)
     return Choice(settings, left_out, prior_dice, dice)
 
 
@@ -90,7 +91,7 @@ def _prior_dice(evidence: Evidence, classifiers: dict[int, AppearanceClassifier]
     count = len(evidence.groups)
     overlap = np.zeros((count, 3))
     for number, (k, classifier) in enumerate(classifiers.items()):
-        progress(0.2 + 0.3 * number / len(classifiers), "choosing the strength of the prior on left-out slices")
+        progress(number / len(classifiers), "choosing the strength of the prior on left-out slices")
         first = max(k - 1, 0)
         slab = evidence.features.slab(first, k + 2)
         prior = evidence.group_probabilities(classifier.layers, first, slab, without=k)
@@ -109,7 +110,7 @@ def _filled_dice(
     overlap = np.zeros((evidence.count, 3))
     filled = _evenly(list(classifiers), constants.MAX_FILLED)
     for number, k in enumerate(filled):
-        progress(0.5 + 0.5 * number / len(filled), "cross-validation: filling left-out slices")
+        progress(number / len(filled), "cross-validation: filling left-out slices")
         window, first = evidence.window(k, constants.MAX_WINDOW_VOXELS)
         context = Context(window, classifiers[k], settings, solver, constants.CROSS_VALIDATION_TOLERANCE)
         result = solve_slab(context, 0, len(window.classes) - 1, without=k - first, progress=progress).finish()

@@ -184,9 +184,7 @@ def measure_segmentation(
     chosen = _chosen(segmentation, segments)
     boxes = SegmentBoxes(segmentation)
     rows: list[Row] = []
-    for n, segment in enumerate(chosen):
-        part = progress.part(n / len(chosen), (n + 1) / len(chosen))
-        part(0.0, f"measuring {segment.name}")
+    for segment, part in progress.each(chosen, lambda segment: f"measuring {segment.name}"):
         context = _Context(segmentation, segment, volume, settings, factor, part.check)
         rows += _segment_rows(context, boxes, part)
     progress(1.0, "measured")

@@ -92,15 +92,16 @@ def threshold_segmentation(
         raise InputError(f"the method must be one of {', '.join(METHODS)}, not {settings.method!r}.")
     if settings.keep not in ("all", "largest", "central"):
         raise InputError(f"keep must be all, largest or central, not {settings.keep!r}.")
-    progress(0.0, f"thresholding {volume.name}")
+    stages = progress.stages(prepare=3, threshold=3, clean=1, split=3)
+    stages.prepare(0.0, f"thresholding {volume.name}")
     image, valid = _prepared(volume, settings)
-    progress(0.3, f"thresholding {volume.name}")
+    stages.threshold(0.0, f"thresholding {volume.name}")
     mask = _mask(image, valid, settings)
     del image
-    progress(0.6, f"cleaning {volume.name}")
+    stages.clean(0.0, f"cleaning {volume.name}")
     mask = _cleaned(mask, settings, progress.check)
     if settings.method == "watershed":
-        return _split_cells(mask, volume, settings.cell_radius, progress.part(0.7, 1.0))
+        return _split_cells(mask, volume, settings.cell_radius, stages.split)
     progress(1.0, f"thresholded {volume.name}")
     labels = mask.view(np.uint8)
     return Segmentation((labels,), [Segment("cytoplasm", 1)], volume.geometry, volume.name)
@@ -178,7 +179,8 @@ def _split_cells(mask: np.ndarray, volume: Volume, radius: float, progress: Prog
         return Segmentation((mask.view(np.uint8),), [], volume.geometry, volume.name)
     step = sampling(volume.geometry.spacing)
     radius = radius or min(n * s for n, s in zip(mask.shape, step, strict=True) if n > 1) / 6
-    progress(0.0, f"splitting cells of {volume.name}")
+    stages = progress.stages(peaks=4, flood=6)
+    stages.peaks(0.0, f"splitting cells of {volume.name}")
     # Outside the volume is background, but not above and below a single slice: nothing would have a depth.
     rim = [int(n > 1) for n in mask.shape]
     depth = np.sqrt(squared_distance(~np.pad(mask, [(r, r) for r in rim]), step))
@@ -186,7 +188,7 @@ def _split_cells(mask: np.ndarray, volume: Volume, radius: float, progress: Prog
     peaks = _deepest_points(depth, step, radius)
     markers = np.zeros(mask.shape, np.int32)
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    progress(0.4, f"splitting cells of {volume.name}")
+    stages.flood(0.0, f"splitting cells of {volume.name}")
     cells = watershed(-depth, markers, mask=mask)
     sizes = np.bincount(cells.ravel())[1:]
     order = np.argsort(-sizes, kind="stable")

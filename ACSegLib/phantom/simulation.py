@@ -110,12 +110,13 @@ def simulate(
     order = _ORDERS[recipe.axis]  # the specimen's k is the axis of rotation, wherever the result has it
     shape = (shape[order[0]], shape[order[1]], shape[order[2]])
     specimen = PackedSpecimen(shape, recipe, seed) if recipe.packing else Specimen(shape, recipe, seed)
-    specimen.build(progress.part(0.0, 0.4))
+    stages = progress.stages(build=4, measure=6)
+    specimen.build(stages.build)
     voxel_size = recipe.field_of_view / min(shape[1:])
     rng = np.random.default_rng([seed, 1])
-    progress(0.4, "measuring")
+    stages.measure(0.0, "measuring")
     if reconstruct:
-        array = measure_and_reconstruct(specimen.lac, voxel_size, recipe, rng, progress.part(0.4, 1.0))
+        array = measure_and_reconstruct(specimen.lac, voxel_size, recipe, rng, stages.measure)
     else:
         array = blur_and_noise(specimen.lac, recipe, rng)
     if recipe.noise > 0:

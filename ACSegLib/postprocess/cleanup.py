@@ -94,7 +94,7 @@ def clean(
     segmentation = select_segments(segmentation, only, ignore)
     spacing = segmentation.geometry.spacing[::-1]
     layers = []
-    for n, layer in enumerate(segmentation.layers):
+    for n, (layer, part) in enumerate(progress.each(segmentation.layers)):
         rows = [segment for segment in segmentation.segments if segment.layer == n]
         rules: list[Rule] = []
         if sizes := _by_value(rows, island_sizes):
@@ -106,7 +106,7 @@ def clean(
         if smooth:
             k, j, i = (smooth * min(spacing) / edge for edge in spacing)
             rules.append(SmoothBoundaries((k, j, i)))
-        apply_rules(rules, labelling, progress.part(n / len(segmentation.layers), (n + 1) / len(segmentation.layers)))
+        apply_rules(rules, labelling, part)
         layers.append(labelling.labels)
     progress(1.0, "cleaned")
     return replace(segmentation, layers=tuple(layers))

@@ -117,8 +117,7 @@ class Rule(ABC):
 def apply_rules(rules: Iterable[Rule], labelling: Labelling, progress: Progress | None = None) -> int:
     """Apply rules in their order; gives the number of voxels that they change, one after the other."""
     rules, progress = list(rules), progress or Progress()
-    parts = [progress.part(n / len(rules), (n + 1) / len(rules)) for n in range(len(rules))]
-    return sum(rule.apply(labelling, part) for rule, part in zip(rules, parts, strict=True))
+    return sum(rule.apply(labelling, part) for rule, part in progress.each(rules))
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def smooth_labels(
     from ACSegLib.postprocess import smoothing_kernels as kernels
 
     progress = progress or Progress()
-    progress(0.0, "smoothing: boundaries")
+    stages = progress.stages(boundaries=1, thick=2, thin=2, protect=1, vote=4)
+    stages.boundaries(0.0, "smoothing: boundaries")
     labels = np.ascontiguousarray(labels)
     ball = _ball(sigmas, _BALL)
     near = np.zeros(labels.shape, np.uint8)
@@ -57,11 +58,11 @@ def smooth_labels(
     voxels = np.flatnonzero(near)
     if not len(voxels):
         return labels.copy()
-    for chunk in _chunks(voxels, progress.part(0.1, 0.3), "smoothing: thick parts"):
+    for chunk in _chunks(voxels, stages.thick, "smoothing: thick parts"):
         kernels.find_cores(labels, ball, chunk, near)
     voxels = voxels[near.reshape(-1)[voxels] == 1]
     thin = np.zeros(len(voxels), bool)
-    for n, chunk in enumerate(_chunks(voxels, progress.part(0.3, 0.5), "smoothing: thin structures")):
+    for n, chunk in enumerate(_chunks(voxels, stages.thin, "smoothing: thin structures")):
         kernels.find_thin(labels, ball, chunk, near, thin[n * _CHUNK : n * _CHUNK + len(chunk)])
     candidate = ~_protected(labels, voxels, thin, sigmas)
     if keep is not None:
@@ -69,7 +70,7 @@ def smooth_labels(
     voxels = voxels[candidate]
     window, weights = _window(sigmas)
     result = labels.copy()
-    for chunk in _chunks(voxels, progress.part(0.6, 1.0), "smoothing: voting"):
+    for chunk in _chunks(voxels, stages.vote, "smoothing: voting"):
         kernels.vote(labels, window, weights, chunk, result)
     progress(1.0, "smoothed")
     return result

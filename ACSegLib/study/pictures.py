@@ -55,10 +55,10 @@ def pictures(
         ],
     )
     failures: dict[str, str] = {}
-    for n, (place, kind) in enumerate(_picks(len(ranked)).items()):
+    for (place, kind), part in progress.each(_picks(len(ranked)).items()):
         row = ranked[place]
         name, volume = str(row["volume_name"]), str(row.get("source_volume", row["volume_name"]))
-        progress(n / 3, f"picture of {name}")
+        part(0.0, f"picture of {name}")
         caption = f"{kind.capitalize()}: {name}, Dice {row['dice']:.4f}"
         if volume not in cells:
             failures[name] = f"not pictured: {missing.get(volume, 'its files are missing.')}"

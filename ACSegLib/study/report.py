@@ -47,19 +47,20 @@ def build_report(study: Study, settings: ReportSettings, progress: Progress) -> 
     """Put the report together; gives it and its tables for the workbook."""
     report = StudyReport(settings.title)
     sheets: Sheets = {}
+    stages = progress.stages(agreement=2, morphology=1, groups=1, pictures=6)
     if study.scores:
         report.sections.append(agreement.agreement(study, sheets))
         report.facts += agreement.facts(study)
         report.sections += agreement.methods_in_pairs(study, sheets)
-        progress(0.2, "comparing morphology")
+        stages.morphology(0.0, "comparing morphology")
         report.sections += agreement.morphology_against_truth(study, sheets)
     if study.cells:
-        progress(0.3, "comparing groups")
+        stages.groups(0.0, "comparing groups")
         report.sections.append(morphology(study, settings.rows, sheets))
     if study.curve:
         report.sections.append(learning_curve(study.curve, settings.target, sheets))
     if study.scores and settings.cells is not None:
-        section, failures = pictures(study, settings.cells, settings.missing, progress.part(0.4, 0.95))
+        section, failures = pictures(study, settings.cells, settings.missing, stages.pictures)
         report.sections.append(section)
         report.failures.update(failures)
     if study.scores:

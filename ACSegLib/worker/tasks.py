@@ -147,19 +147,20 @@ def command(call: Call) -> tuple[Message, Arrays]:
     """
     from ACSegLib.worker.child import ChildCommand
 
-    _write_inputs(call, call.progress.part(0.0, 0.03))
+    stages = call.progress.stages(write=3, run=94, read=3)
+    _write_inputs(call, stages.write)
     child = ChildCommand(str(call.message["command"]), dict(call.message["options"]))
     call.on_stop.append(child.cancel)
     if call.progress.is_cancelled():  # just before it began
         child.cancel(0.0)
-    report = child.follow(call.progress.part(0.03, 0.97))
+    report = child.follow(stages.run)
     arrays: Arrays = {}
     answer: Message = {"report": report}
     if call.message.get("output"):
         from ACSegLib.files import open_segmentation
         from ACSegLib.workflows.packing import pack_segmentation
 
-        call.progress(0.97, "reading the result")
+        stages.read(0.0, "reading the result")
         outputs = (report.get("results") or {}).get("outputs") or {}
         found = open_segmentation(outputs.get("segmentation") or call.message["output"])
         answer["segmentation"] = pack_segmentation(found, "labels", arrays)
@@ -173,8 +174,7 @@ def _write_inputs(call: Call, progress: Progress) -> None:
     from ACSegLib.files import save_segmentation, save_volume
     from ACSegLib.workflows.packing import unpack_segmentation, unpack_volume
 
-    for number, (path, packed) in enumerate(inputs.items()):
-        progress(number / len(inputs), f"writing {packed['name']}")
+    for (path, packed), _ in progress.each(inputs.items(), lambda item: f"writing {item[1]['name']}"):
         if "layers" in packed:
             save_segmentation(unpack_segmentation(packed, call.arrays), path)
         else:

@@ -263,9 +263,10 @@ def run_fill(
     request = replace(request, labels=labels, ignore=roles.ignore, background=roles.background)
     for name in (*request.only, *request.leave_out):
         labels.segment(name)  # an unknown one is refused before the work
-    result, refilled = _filled(request, previous, progress.part(0.0, 0.93))
+    stages = progress.stages(fill=93, clean=6, suggest=1)
+    result, refilled = _filled(request, previous, stages.fill)
     report = replace(result.report, warnings=[*roles.notes, *result.report.warnings])
-    segmentation = _cleaned(result, request, progress.part(0.93, 0.99))
+    segmentation = _cleaned(result, request, stages.clean)
     if protected is not None:
         segmentation = _merged(segmentation, request, labels, protected)
     outcome = FillOutcome(

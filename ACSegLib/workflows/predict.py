@@ -118,8 +118,9 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     MemoryLimitError, Cancelled
     """
     progress = progress or Progress()
-    prediction = _predicted(request, progress.part(0.0, 0.92))
-    return replace(prediction, segmentation=_cleaned(prediction, request, progress.part(0.92, 1.0)))
+    stages = progress.stages(predict=92, clean=8)
+    prediction = _predicted(request, stages.predict)
+    return replace(prediction, segmentation=_cleaned(prediction, request, stages.clean))
 
 
 def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
@@ -130,23 +131,24 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
     _check_refinement(request)
     automatic = request.refine == "auto" and model.reduces_images and request.resample
     settings.keep_probabilities |= automatic
+    stages = progress.stages(network=7, refine=3 if request.refine != "none" else 0)
     biomedisa = model.preprocessing.biomedisa is not None and not request.native
     if biomedisa:
         if request.refine == "network" or settings.tta or settings.tile:
             raise InputError("--refine network, --tta and --tile need --native with a Biomedisa model.")
         from ACSegLib.network.biomedisa.prediction import predict_biomedisa
 
-        prediction = predict_biomedisa(volume, model, settings, request.stride, progress.part(0.0, 0.7))
+        prediction = predict_biomedisa(volume, model, settings, request.stride, stages.network)
     else:
-        prediction = predict(volume, model, settings, progress.part(0.0, 0.7))
+        prediction = predict(volume, model, settings, stages.network)
     if request.refine == "network":
         from ACSegLib.network.refinement.refine import refine_surface
 
-        return refine_surface(volume, prediction, model, settings, progress.part(0.7, 1.0))
+        return refine_surface(volume, prediction, model, settings, stages.refine)
     if request.refine == "walk":
-        return refine_by_walk(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
-    if automatic and prediction.report.get("resampled"):
-        return _walk_if_it_fits(volume, prediction, model, progress.part(0.7, 1.0), settings.roi)
+        return refine_by_walk(volume, prediction, model, stages.refine, settings.roi)
+    if automatic and prediction.report.resampled:
+        return _walk_if_it_fits(volume, prediction, model, stages.refine, settings.roi)
     return prediction
 
 
@@ -166,7 +168,7 @@ def _walk_if_it_fits(
     try:
         return refine_by_walk(volume, prediction, model, progress, roi)
     except MemoryLimitError as error:
-        prediction.report["notes"].append(f"the surface was not refined: {error}")
+        prediction.report.notes.append(f"the surface was not refined: {error}")
         return prediction
 
 
@@ -202,7 +204,7 @@ def _cleaned(prediction: Prediction, request: PredictRequest, progress: Progress
     holes: dict[str | int, float] | float | None = request.holes or None
     if request.holes is None and (whole := request.model.segments_without_holes):
         if any(_is_mapped(layer) for layer in segmentation.layers):
-            prediction.report["notes"].append(
+            prediction.report.notes.append(
                 "the labels do not fit in memory, so enclosed holes were not filled; use --holes to fill them"
             )
         else:

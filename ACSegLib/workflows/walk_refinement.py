@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,13 +94,13 @@ def refine_by_walk(
     band = _band(volume, prediction)
     seeds = confident_seeds(labels, probabilities, values, band)
     unsure = seeds < 0
-    report = {**prediction.report, "walk_band_voxels": band, "walk_unsure_part": round(float(unsure.mean()), 4)}
+    report = replace(prediction.report, walk_band_voxels=band, walk_unsure_part=round(float(unsure.mean()), 4))
     present = [int(c) for c in np.unique(seeds) if c >= 0]
     box = bounding_box(unsure, margin=1)  # and the seeds around it
     if len(present) < 2 or box is None:
-        report["notes"] = [*report["notes"], "no voxel was certain enough to be a seed; the prediction was kept"]
+        report.notes = [*report.notes, "no voxel was certain enough to be a seed; the prediction was kept"]
         return Result(prediction.segmentation, prediction.probabilities, report)
-    progress(0.1, "random walk: refining the surface")
+    progress(0.0, "random walk: refining the surface")
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     decided = _walk(volume.array[place], seeds[box], probabilities[(slice(None), *box)], present, progress)
@@ -165,8 +166,8 @@ def _walk(
 
 def _band(volume: Volume, prediction: Prediction) -> int:
     """Half width of the band in voxels: what a working voxel covers, and one more for its neighbour."""
-    seen = prediction.report.get("region_shape") or volume.shape
-    working = prediction.report.get("working_shape") or seen
+    seen = prediction.report.region_shape or volume.shape
+    working = prediction.report.working_shape or seen
     coarseness = max(n / m for n, m in zip(seen, working, strict=True))
     return int(min(MAX_BAND, max(MIN_BAND, math.ceil(coarseness) + 1)))
 

@@ -105,10 +105,10 @@ def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
         "wall_s": [time.perf_counter() - started[0]],
         "cpu_s": [time.process_time() - started[1]],
         "peak_bytes": peak_memory(),
-        "precision": report["precision"],
-        "tile": report["tile"],
+        "precision": report.precision,
+        "tile": report.tile,
     }
-    voxels = report["tiles"] * math.prod(report["tile"])
+    voxels = report.tiles * math.prod(report.tile)
     timing |= {"computed": voxels / math.prod(size), "gflop": voxels * operations_per_voxel(spec) / 1e9}
     (folder / "timing.json").write_text(json.dumps(timing, default=str))
 

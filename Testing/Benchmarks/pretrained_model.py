@@ -86,7 +86,7 @@ class Predictor:
         started = time.perf_counter()
         found = run(PredictRequest(volume=Volume(array), model=self.model, refine=self._refine, tta=self._tta))
         self.seconds.append(time.perf_counter() - started)
-        self.notes = found.report["notes"]
+        self.notes = found.report.notes
         return found.segmentation.labels
 
     def turned(self, array: np.ndarray, orientation: Orientation) -> np.ndarray:

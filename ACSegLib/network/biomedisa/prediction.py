@@ -220,6 +220,7 @@ def predict_biomedisa(
     from ACSegLib.network.predict.backends import make_backend
     from ACSegLib.network.predict.inference import Prediction
     from ACSegLib.network.predict.plane_sink import on_host
+    from ACSegLib.network.predict.report import PredictionReport
 
     own = model.preprocessing.biomedisa
     if own is None:
@@ -254,14 +255,14 @@ def predict_biomedisa(
         full = np.zeros((len(probabilities), *volume.shape), np.float32)
         full[(slice(None), *place)] = probabilities
         probabilities = full
-    report = {
-        "backend": backend.name,
-        "device": backend.device,
-        "precision": backend.precision,
-        "tile": list(own.patch),
-        "tiles": _count_patches([b - a for a, b in roi], own, stride),
-        "seconds": round(time.perf_counter() - clock, 3),
-        "notes": notes,
-    }
+    report = PredictionReport(
+        backend=backend.name,
+        device=backend.device,
+        precision=backend.precision,
+        tile=list(own.patch),
+        tiles=_count_patches([b - a for a, b in roi], own, stride),
+        seconds=round(time.perf_counter() - clock, 3),
+        notes=notes,
+    )
     segmentation = Segmentation((whole,), list(model.segments), volume.geometry, volume.name)
     return Prediction(segmentation, probabilities, report)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.model.preprocessing import apply_statistics, shape_at, statistics_for
 from ACSegLib.network.predict.job import run_canonical, run_in_tiles
 from ACSegLib.network.predict.plane_sink import assemble
+from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.network.predict.settings import PredictionSettings
 from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
 from ACSegLib.volume import Segmentation, Volume
@@ -39,13 +40,13 @@ class Prediction:
         On the image's grid.
     probabilities : ndarray of float16, shape (channels, k, j, i), or None
         By output channel: background first (softmax), or one per segment (sigmoid). Memory-mapped.
-    report : dict
-        Backend, precision, tiles, working grid, seconds, notes; plain JSON values.
+    report : PredictionReport
+        Backend, precision, tiles, working grid, seconds, notes.
     """
 
     segmentation: Segmentation
     probabilities: np.ndarray | None
-    report: dict[str, Any] = field(default_factory=dict)
+    report: PredictionReport = field(default_factory=PredictionReport)
 
     @property
     def labels(self) -> np.ndarray:
@@ -101,24 +102,24 @@ def predict(
 
     run = run_canonical if model.preprocessing.canonical_axes and settings.resample else run_in_tiles
     job, sink, backend, tiling = run(volume.array, grid, model, settings, normalise, stages.predict, notes)
-    report = {
-        "backend": backend.name,
-        "backend_reason": job.reason,
-        "device": backend.device,
-        "precision": backend.precision,
-        "tile": list(tiling.tile),
-        "tiles": tiling.count,
-        "working_shape": list(grid.shape),
-        "region_shape": list(grid.box_shape),
-        "resampled": grid.resampled,
-        "mirrored": settings.tta or run is run_canonical,
-        "thin_threshold": job.thin,
-        "voxels": int(np.prod(grid.box_shape)),
-        "estimated_memory_bytes": job.estimate(tiling, backend.name),
-        "image_on_disk": not isinstance(volume.array, np.ndarray) or is_mapped(volume.array),
-        "seconds": round(time.perf_counter() - clock, 3),
-        "notes": notes,
-    }
+    report = PredictionReport(
+        backend=backend.name,
+        backend_reason=job.reason,
+        device=backend.device,
+        precision=backend.precision,
+        tile=list(tiling.tile),
+        tiles=tiling.count,
+        working_shape=list(grid.shape),
+        region_shape=list(grid.box_shape),
+        resampled=grid.resampled,
+        mirrored=settings.tta or run is run_canonical,
+        thin_threshold=job.thin,
+        voxels=int(np.prod(grid.box_shape)),
+        estimated_memory_bytes=job.estimate(tiling, backend.name),
+        image_on_disk=not isinstance(volume.array, np.ndarray) or is_mapped(volume.array),
+        seconds=round(time.perf_counter() - clock, 3),
+        notes=notes,
+    )
     segmentation, probabilities = assemble(volume, model, settings.roi, grid, sink)
     progress(1.0, "predicted")
     return Prediction(segmentation, probabilities, report)

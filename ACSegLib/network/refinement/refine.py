@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,11 +83,8 @@ def refine_surface(
     stages = progress.stages(correct=95, label=5)
     _correct(probabilities, prediction.probabilities, volume, place, model, backend, tiling, regions, stages.correct)
     segmentation = labels_from_probabilities(probabilities, volume, model, settings, stages.label)
-    report = {
-        **prediction.report,
-        "surface_regions": len(regions),
-        "surface_seconds": round(time.perf_counter() - clock, 3),
-    }
+    seconds = round(time.perf_counter() - clock, 3)
+    report = replace(prediction.report, surface_regions=len(regions), surface_seconds=seconds)
     return Prediction(segmentation, probabilities, report)
 
 

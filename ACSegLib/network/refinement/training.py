@@ -253,7 +253,7 @@ def _optimise(
     """Train to the end; averaged weights, steps done, mean of the last losses."""
     import torch
 
-    loss_of = SegmentationLoss([1.0] * spec.out_channels, spec.output)
+    loss_of = SegmentationLoss([1.0] * spec.out_channels, spec.overlapping)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
     averaged = copy.deepcopy(network).eval()
     stop_inside(network, progress)

@@ -28,13 +28,13 @@ class SegmentationLoss:
     ----------
     class_weights : sequence of float
         One an output channel.
-    output : str
-        "softmax" or "sigmoid", as in the network's spec.
+    overlapping : bool
+        Whether each output channel is a segment of its own (sigmoid), as in the network's spec.
     """
 
-    def __init__(self, class_weights: Sequence[float], output: str = "softmax") -> None:
+    def __init__(self, class_weights: Sequence[float], overlapping: bool = False) -> None:
         self._weights = [float(w) for w in class_weights]
-        self._sigmoid = output == "sigmoid"
+        self._overlapping = overlapping
 
     def __call__(self, outputs: Any, target: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
         """Compute the loss.
@@ -65,7 +65,7 @@ class SegmentationLoss:
         import torch
 
         weights = torch.tensor(self._weights, device=logits.device)
-        if self._sigmoid:
+        if self._overlapping:
             valid = target != IGNORE
             truth = (target == 1).float()
             entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")

@@ -88,7 +88,7 @@ class Trainer:
         self.fabric, self.plan, self.settings, self.state = fabric, plan, settings, state
         self._validation, self._table = validation, table
         self._progress, self._blocks = progress, blocks
-        self._loss = SegmentationLoss(plan.class_weights, plan.spec.output)
+        self._loss = SegmentationLoss(plan.class_weights, plan.spec.overlapping)
         self._names = [name for name, _ in network.named_parameters()]
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay

@@ -100,7 +100,7 @@ def test_images_of_other_libraries_are_predicted(library, model):
 def test_an_image_that_stays_on_the_disk_is_predicted(tmp_path, model):
     acseg.save(tmp_path / "cell.nrrd", Volume(IMAGE))
     prediction = acseg.predict(acseg.open(tmp_path / "cell.nrrd", lazy=True), model, refine="none")
-    assert prediction.report["image_on_disk"]
+    assert prediction.report.image_on_disk
     np.testing.assert_array_equal(prediction.labels > 0, IMAGE > 50)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ACSegLib.commands import load
 from ACSegLib.commands.demo import page
-from ACSegLib.commands.demo_steps import DemoCase, fill_case, nuclei, score
+from ACSegLib.commands.demo_steps import DemoCase, DemoStep, fill_case, nuclei, score
 from ACSegLib.errors import InputError
 from ACSegLib.files import open_segmentation, open_volume
 from ACSegLib.jobs import Progress
@@ -49,12 +49,12 @@ def test_a_case_is_filled_scored_and_written(tmp_path):
     case = DemoCase("A small cell", phantom.volume, phantom.truth, 13)
     step = fill_case(case, tmp_path / "case", "cpu", Progress())
     drawn, slices = label_slices(phantom.truth, 13)
-    assert step["labelled_slices"] == slices
-    assert step["scores"]["cytoplasm"] > 0.85
-    assert step["figures"]["labelled voxels changed"] == 0
-    assert len(step["suggested_slices"]) >= 1
-    assert not set(step["suggested_slices"]) & set(slices)
-    files = {name: Path(path) for name, path in step["files"].items()}
+    assert step.labelled_slices == slices
+    assert step.scores["cytoplasm"] > 0.85
+    assert step.figures["labelled voxels changed"] == 0
+    assert len(step.suggested_slices) >= 1
+    assert not set(step.suggested_slices) & set(slices)
+    files = {name: Path(path) for name, path in step.files.items()}
     assert all(path.is_file() for path in files.values())
     assert sorted(p.name for p in (tmp_path / "case").iterdir()) == sorted(p.name for p in files.values())
     filled = open_segmentation(files["filled"])
@@ -82,12 +82,7 @@ def test_the_page_links_its_files_and_escapes_text(tmp_path):
     picture = tmp_path / "nuclei" / "sheet.png"
     picture.parent.mkdir()
     picture.write_bytes(b"x")
-    step = {
-        "title": "Cells <30 nm & more",
-        "figures": {"Dice": "0.99", "<b>": 1},
-        "files": {"sheet": str(picture)},
-        "pictures": [str(picture)],
-    }
+    step = DemoStep("Cells <30 nm & more", {"Dice": "0.99", "<b>": 1}, {"sheet": str(picture)}, [str(picture)], {})
     links = _Links()
     links.feed(page([step]))
     assert all((tmp_path / link).is_file() for link in links.links)
@@ -98,7 +93,7 @@ def test_the_page_links_its_files_and_escapes_text(tmp_path):
 
 def test_the_description_names_every_figure_and_file():
     demo = load("demo")
-    steps = [{"title": "A", "figures": {"Dice of cell": "0.99"}, "files": {"filled": "x/filled.seg.nrrd"}}]
+    steps = [DemoStep("A", {"Dice of cell": "0.99"}, {"filled": "x/filled.seg.nrrd"}, [], {})]
     text = demo.describe(demo.Results(steps, {}, outputs={"page": "x/report.html"}))
     for words in ("Dice of cell: 0.99", "x/filled.seg.nrrd", "open x/report.html"):
         assert words in text

@@ -7,6 +7,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict.inference import Prediction
+from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 from ACSegLib.workflows.walk_refinement import confident_seeds, refine_by_walk
 
@@ -30,7 +31,7 @@ def coarse_prediction(volume, truth):
     labels = np.where(chance > 0.5, 3, 0).astype(np.uint8)
     segmentation = Segmentation((labels,), [Segment("cell", 3)], volume.geometry, "cell")
     probabilities = np.stack([1 - chance, chance]).astype(np.float16)
-    return Prediction(segmentation, probabilities, {"working_shape": [10, 10, 10], "notes": []})
+    return Prediction(segmentation, probabilities, PredictionReport(working_shape=[10, 10, 10]))
 
 
 def dice(found, truth):
@@ -46,8 +47,8 @@ def test_walk_finds_the_edge_that_the_network_blurred():
     assert after.segmentation.geometry == volume.geometry
     assert set(np.unique(after.segmentation.labels)) == {0, 3}
     assert [s.name for s in after.segmentation.segments] == ["cell"]
-    assert 0 < after.report["walk_unsure_part"] < 1
-    assert after.report["walk_band_voxels"] == 5
+    assert 0 < after.report.walk_unsure_part < 1
+    assert after.report.walk_band_voxels == 5
 
 
 def test_seeds_are_sure_and_away_from_the_surface():
@@ -81,14 +82,14 @@ def test_a_region_is_walked_as_an_image_of_its_own_and_nothing_beyond_it():
     labels, probabilities = np.zeros_like(whole.segmentation.labels), np.zeros_like(whole.probabilities)
     labels[place] = whole.segmentation.labels[place]
     probabilities[(slice(None), *place)] = whole.probabilities[(slice(None), *place)]
-    told = {"region_shape": [40, 36, 26], "working_shape": [20, 18, 13], "notes": []}
+    report = PredictionReport(region_shape=[40, 36, 26], working_shape=[20, 18, 13])
 
     def predicted(labels, probabilities):
-        return Prediction(Segmentation((labels,), [Segment("cell", 3)], volume.geometry), probabilities, dict(told))
+        return Prediction(Segmentation((labels,), [Segment("cell", 3)], volume.geometry), probabilities, report)
 
     found = refine_by_walk(volume, predicted(labels, probabilities), MODEL, Progress(), roi)
     alone = refine_by_walk(part, predicted(labels[place], probabilities[(slice(None), *place)]), MODEL, Progress())
-    assert found.report["walk_band_voxels"] == 3  # of a working voxel here, not of the whole image's
+    assert found.report.walk_band_voxels == 3  # of a working voxel here, not of the whole image's
     assert np.array_equal(found.segmentation.labels[place], alone.segmentation.labels)
     assert found.segmentation.mask("cell")[place].any()
     found.segmentation.labels[place] = 0
@@ -99,10 +100,10 @@ def test_nothing_sure_keeps_the_prediction():
     volume, _ = cell()
     half = np.full(volume.shape, 0.5, np.float16)
     segmentation = Segmentation((np.zeros(volume.shape, np.uint8),), [Segment("cell", 3)], volume.geometry)
-    before = Prediction(segmentation, np.stack([half, half]), {"notes": []})
+    before = Prediction(segmentation, np.stack([half, half]))
     after = refine_by_walk(volume, before, MODEL, Progress())
     assert np.array_equal(after.segmentation.labels, segmentation.labels)
-    assert "no voxel was certain enough" in after.report["notes"][0]
+    assert "no voxel was certain enough" in after.report.notes[0]
 
 
 def test_overlapping_segments_are_refused():

@@ -142,11 +142,11 @@ def test_voxels_that_are_no_numbers_are_the_mean_of_the_others(tmp_path):
     image = np.random.default_rng(5).random((16, 16, 16)).astype(np.float32)
     image[3, 4, 5], image[6, 7, 8] = np.nan, np.inf
     found = predict_biomedisa(Volume(image), model, options, 16, Progress())
-    assert "2 voxels are not finite; they were replaced by the mean" in found.report["notes"]
+    assert "2 voxels are not finite; they were replaced by the mean" in found.report.notes
     image[3, 4, 5] = image[6, 7, 8] = image[np.isfinite(image)].mean()
     expected = predict_biomedisa(Volume(image), model, options, 16, Progress())
     assert np.abs(found.probabilities - expected.probabilities).max() < 1e-5
-    assert len(expected.report["notes"]) == 1
+    assert len(expected.report.notes) == 1
     with pytest.raises(InputError, match="no finite value"):
         predict_biomedisa(Volume(np.full_like(image, np.nan)), model, options, 16, Progress())
 

@@ -47,7 +47,7 @@ def test_every_voxel_is_predicted_whatever_the_tiles(tile, tta):
     assert found.segmentation.geometry == volume.geometry
     assert [(s.name, s.value) for s in found.segmentation.segments] == [("cell", 1), ("bead", 7)]
     assert np.abs(found.probabilities.astype(float).sum(0) - 1).max() < 2e-3
-    assert found.report["tiles"] == (1 if tile in (None, (64, 64, 64)) else found.report["tiles"])
+    assert found.report.tiles == (1 if tile in (None, (64, 64, 64)) else found.report.tiles)
 
 
 def test_probabilities_are_those_of_the_network():
@@ -86,8 +86,8 @@ def test_image_is_brought_to_the_voxel_size_of_the_training():
     volume = Volume((i - 13.7) * 0.2, Geometry((20, 30, 60), unit="nm"), "ramp")
     model = threshold_model(spacing=(40.0, 30.0, 30.0))
     found = predict(volume, model, settings(tile=(16, 16, 16)))
-    assert found.report["working_shape"] == [48, 20, 14]
-    assert found.report["resampled"]
+    assert found.report.working_shape == [48, 20, 14]
+    assert found.report.resampled
     wrong = found.segmentation.labels != expected_labels(volume.array)
     distance = np.minimum(np.abs(i - 13.7), np.abs(i - 18.7))
     assert not wrong[distance > 1].any()
@@ -107,9 +107,9 @@ def test_resampled_slabs_do_not_depend_on_the_tiles():
 def test_longest_side_and_unknown_voxel_size():
     volume = smooth_volume((40, 20, 20), unit="px")
     found = predict(volume, threshold_model(longest_side=20), settings())
-    assert found.report["working_shape"] == [20, 10, 10]
+    assert found.report.working_shape == [20, 10, 10]
     assert np.mean(found.segmentation.labels == expected_labels(volume.array)) > 0.8
-    note = predict(volume, threshold_model(spacing=(30.0, 30.0, 30.0)), settings()).report["notes"]
+    note = predict(volume, threshold_model(spacing=(30.0, 30.0, 30.0)), settings()).report.notes
     assert note == ["the image has no voxel size; that of the training is assumed"]
     assert working_shape((10, 20, 5), 40) == (10, 20, 5)
 
@@ -127,7 +127,7 @@ def test_values_that_are_not_finite_count_as_the_mean():
     model = threshold_model(-0.2, normalisation=Normalisation("volume", (0, 100)))
     clean = predict(Volume(np.where(np.isfinite(spoilt), spoilt, 0)), model, settings()).segmentation.labels
     found = predict(Volume(spoilt), model, settings())
-    assert found.report["notes"] == ["2 voxels are not finite; they were replaced by the mean"]
+    assert found.report.notes == ["2 voxels are not finite; they were replaced by the mean"]
     assert found.segmentation.labels[3, 4, 5] == 1  # the mean lies above the level
     assert np.mean(found.segmentation.labels == clean) > 0.99
     with pytest.raises(InputError, match="no finite value"):
@@ -154,7 +154,7 @@ def test_openvino_and_pytorch_agree():
         name: predict(volume, model, settings(backend=name, tile=(8, 16, 16), keep_probabilities=True))
         for name in ("openvino", "pytorch")
     }
-    assert results["openvino"].report["backend"] == "openvino"
+    assert results["openvino"].report.backend == "openvino"
     assert np.abs(results["openvino"].probabilities - results["pytorch"].probabilities).max() < 2e-3
 
 
@@ -184,7 +184,7 @@ def test_a_missing_device_is_replaced_with_a_note_and_a_missing_backend_is_refus
     assert choice.device == "cpu"
     assert "there is no cuda device" in choice.notes[0]
     found = predict(smooth_volume((8, 8, 8)), threshold_model(patch=8), PredictionSettings(device="cuda"))
-    assert "there is no cuda device" in found.report["notes"][0]
+    assert "there is no cuda device" in found.report.notes[0]
     with pytest.raises(InputError, match="not installed"):
         backends.choose_backend(backend="openvino")
     with pytest.raises(InputError, match="device must be one of"):
@@ -195,11 +195,11 @@ def test_the_report_says_why_the_backend_was_chosen(monkeypatch):
     monkeypatch.setattr(compute, "device_count", lambda kind: 0)
     volume = Volume(np.zeros((16, 16, 16), np.float32))
     report = predict(volume, threshold_model(), PredictionSettings(backend="pytorch")).report
-    assert report["backend_reason"] == "asked for"
+    assert report.backend_reason == "asked for"
     if backends.openvino_is_installed():
-        assert "fastest" in predict(volume, threshold_model()).report["backend_reason"]
+        assert "fastest" in predict(volume, threshold_model()).report.backend_reason
     monkeypatch.setattr(backends, "openvino_is_installed", lambda: False)
-    assert "not installed" in predict(volume, threshold_model()).report["backend_reason"]
+    assert "not installed" in predict(volume, threshold_model()).report.backend_reason
 
 
 def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
@@ -215,7 +215,7 @@ def test_out_of_memory_takes_a_smaller_tile_and_says_so(monkeypatch):
     monkeypatch.setattr(job, "make_backend", cramped)
     found = predict(volume, threshold_model(patch=8), settings())
     assert np.array_equal(found.segmentation.labels, expected_labels(volume.array))
-    assert "32 x 32 x 32 voxels did not fit in memory; a smaller one is used" in found.report["notes"][0]
+    assert "32 x 32 x 32 voxels did not fit in memory; a smaller one is used" in found.report.notes[0]
     assert np.prod(tried[-1]) <= 9000 < np.prod(tried[0])
     with pytest.raises(MemoryLimitError, match="32 x 32 x 32"):
         predict(volume, threshold_model(), settings(tile=(32, 32, 32)))
@@ -234,7 +234,7 @@ def test_memory_that_runs_out_between_tiles_is_understood_too(monkeypatch):
     monkeypatch.setattr(PlaneSink, "take", cramped)
     found = predict(volume, threshold_model(patch=8), settings())
     assert np.array_equal(found.segmentation.labels, expected_labels(volume.array))
-    assert "a smaller one is used" in found.report["notes"][0]
+    assert "a smaller one is used" in found.report.notes[0]
 
 
 @pytest.mark.cuda
@@ -257,8 +257,8 @@ def test_memory_limit():
     model = threshold_model(patch=8)
     small = predict(volume, model, settings(memory_limit=2_000_000))
     assert np.array_equal(small.segmentation.labels, expected_labels(volume.array))
-    assert small.report["tiles"] > 1
-    assert small.report["estimated_memory_bytes"] <= 2_000_000
+    assert small.report.tiles > 1
+    assert small.report.estimated_memory_bytes <= 2_000_000
     with pytest.raises(MemoryLimitError, match="--roi"):
         predict(volume, model, settings(memory_limit=50_000))
 

@@ -75,7 +75,7 @@ def test_a_turned_prediction_gives_labels_probabilities_and_region_where_the_ima
         expected, found = predict(volume, plain, settings), predict(volume, turned, settings)
         np.testing.assert_array_equal(found.segmentation.labels, expected.segmentation.labels)
         np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=2e-3)
-        assert found.report["working_shape"] == expected.report["working_shape"]
+        assert found.report.working_shape == expected.report.working_shape
 
 
 def test_a_mean_side_keeps_the_number_of_voxels_whatever_the_shape():
@@ -121,7 +121,7 @@ def test_contrast_is_inverted_where_the_network_is_far_surer_of_the_inverted_ima
     found = predict(volume, by_brightness(), settings)
     expected = turned if inverted else plain
     np.testing.assert_array_equal(found.segmentation.labels, expected.segmentation.labels)
-    assert [note in text for text in found.report["notes"]] == [True] * bool(note)
+    assert [note in text for text in found.report.notes] == [True] * bool(note)
 
 
 def test_an_unknown_contrast_is_refused():

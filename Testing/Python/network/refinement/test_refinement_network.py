@@ -11,6 +11,7 @@ from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.preprocessing import Normalisation, Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
 from ACSegLib.network.predict.inference import Prediction, PredictionSettings, predict
+from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.network.refinement.network import (
     refinement_network,
     with_refinement_network,
@@ -56,7 +57,7 @@ def blurred_prediction(volume, labels):
     chance = 0.7 * gaussian_filter((labels.labels == 3).astype(float), 2.5)
     probabilities = np.stack([1 - chance, chance]).astype(np.float16)
     found = Segmentation((np.where(chance > 0.5, 3, 0).astype(np.uint8),), labels.segments, volume.geometry)
-    return Prediction(found, probabilities, {"backend": "none"})
+    return Prediction(found, probabilities, PredictionReport(backend="none"))
 
 
 def dice(found, truth):
@@ -99,7 +100,7 @@ def test_nothing_changes_away_from_the_surface():
     labels = Segmentation(((chance > 0.5).astype(np.uint8) * 3,), [Segment("cell", 3)], volume.geometry)
     joined = with_refinement_network(model(), *network(in_channels=2, seed=3))
     found = refine_surface(volume, Prediction(labels, probabilities), joined, SETTINGS)
-    assert found.report["surface_regions"] == 1
+    assert found.report.surface_regions == 1
     start = surface_tiling(volume.shape).starts[0][1]
     assert np.array_equal(found.probabilities[:, :start], probabilities[:, :start])
     assert not np.array_equal(found.probabilities[:, start:], probabilities[:, start:])

@@ -102,7 +102,7 @@ def test_sigmoid_outputs_may_overlap():
     target = torch.zeros(1, 2, 4, 4, 4, dtype=torch.uint8)
     target[:, 0, :3] = 1
     target[:, 1, 2:] = 1
-    loss = SegmentationLoss([1.0, 1.0], "sigmoid")
+    loss = SegmentationLoss([1.0, 1.0], overlapping=True)
     assert float(loss(target.float() * 40 - 20, target)) < 1e-3
     target[:, 1, 0] = IGNORE
     logits = (target == 1).float() * 40 - 20
