@@ -167,7 +167,7 @@ def in_one_unit(segmentation: Segmentation, other: Labels) -> tuple[Segmentation
     )
 
 
-def told_unit(labels: Labels, unit: str | None) -> Labels:
+def with_default_unit(labels: Labels, unit: str | None) -> Labels:
     """Give lengths of unknown unit the one that the person says they are in (None: they stay unknown)."""
     if unit is None or labels.geometry.unit != "px":
         return labels

@@ -8,9 +8,8 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
-from ACSegPanels.filling import crossValidation, crossValidationHelp, summary
 from ACSegPanels.panel import Panel
-from ACSegPanels.words import Words, axisWords, deviceWords
+from ACSegPanels.words import Words, axisWords, crossValidation, crossValidationHelp, deviceWords, summary
 
 EFFECT_NAME = "ACSeg random walk fill"
 

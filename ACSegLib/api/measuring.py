@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ACSegLib.api.inputs import as_pair, as_segmentation, as_segmentations
 from ACSegLib.api.table import Table
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Volume
-from ACSegLib.workflows import MeasureRequest
+from ACSegLib.workflows import CompareRequest, MeasureRequest
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ACSegLib.api.inputs import Image, Labels, Spacing
 
 
@@ -134,12 +132,16 @@ def compare(
     *,
     spacing: Spacing | None = None,
     unit: str | None = None,
-    segments: Sequence[str] | None = None,
-    ignore: np.ndarray | None = None,
-    tolerance: float | None = None,
-    surface: str = "surfels",
-    distances: bool = True,
-    instances: bool = False,
+    table_unit: str = "file",
+    segments: Sequence[str] = (),
+    ignore: Any = None,
+    tolerance: float = CompareRequest.tolerance,
+    surface: str = CompareRequest.surface,
+    distances: bool = CompareRequest.distances,
+    morphology: bool = CompareRequest.morphology,
+    instances: bool = CompareRequest.instances,
+    cells: bool = CompareRequest.cells,
+    slice: str = CompareRequest.slice,
     progress: Progress | None = None,
 ) -> Table:
     """Compare a segmentation with a reference: Dice, surface distances, volumes.
@@ -151,19 +153,27 @@ def compare(
     spacing : float or sequence of 3 floats, optional
         Voxel size of arrays along (z, y, x).
     unit : str, optional
-        Unit of `spacing`, and of the lengths of the table.
-    segments : sequence of str, optional
+        Unit of `spacing`.
+    table_unit : str
+        Unit of the lengths in the table: "um", "nm", "mm", "px" (voxels), or "file" (that of the labels).
+    segments : sequence of str
         Names of the segments to compare; all by default.
     ignore : array_like of bool, shape (z, y, x), optional
         Voxels that do not count.
-    tolerance : float, optional
-        Tolerance of the surface Dice, as a length; one voxel edge by default.
+    tolerance : float
+        Tolerance of the surface Dice, as a length; 0: one voxel edge.
     surface : {"surfels", "voxels"}
         Elements between which surface distances are measured.
     distances : bool
         Measure surface distances, which takes most of the time.
+    morphology : bool
+        Measure surface area and surface-to-volume ratio of both sides.
     instances : bool
         Also match the connected cells of each segment (panoptic quality, splits, merges).
+    cells : bool
+        Every segment is one cell: match cells by overlap, not by name.
+    slice : str
+        Compare one slice: "z" for the central one along this axis, "z120" for slice 120, from 0.
     progress : Progress, optional
         Reports progress, and cancels.
 
@@ -187,18 +197,21 @@ def compare(
     0.75
     """
     from ACSegLib.arrays import to_numpy
-    from ACSegLib.measure.overlap import compare_segmentations
+    from ACSegLib.workflows import run
 
     first, second = as_segmentations(result, reference, spacing, unit)
-    rows = compare_segmentations(
-        first,
-        second,
+    request = CompareRequest(
+        result=first,
+        reference=second,
+        ignored=None if ignore is None else to_numpy(ignore, "ignore"),
         segments=segments,
-        ignore=None if ignore is None else to_numpy(ignore, "ignore"),
+        unit=table_unit,
         tolerance=tolerance,
         surface=surface,
         distances=distances,
+        morphology=morphology,
         instances=instances,
-        progress=progress,
+        cells=cells,
+        slice=slice,
     )
-    return Table(rows)
+    return Table(run(request, progress=progress))

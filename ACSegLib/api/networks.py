@@ -12,14 +12,13 @@ from ACSegLib.api.inputs import as_pair, as_volume
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Volume
-from ACSegLib.workflows import PredictRequest
+from ACSegLib.workflows import PredictRequest, TrainRequest
 
 if TYPE_CHECKING:
     from ACSegLib.api.inputs import Image, Labels, Spacing
     from ACSegLib.network.model.model_file import Model
     from ACSegLib.network.predict.inference import Prediction
     from ACSegLib.network.train.data import Case
-    from ACSegLib.network.train.settings import TrainingSettings
     from ACSegLib.network.train.training import TrainingResult
 
 
@@ -186,11 +185,13 @@ def _roi_option(roi: Sequence[slice] | None, shape: tuple[int, int, int]) -> lis
 
 def train(
     pairs: Sequence[tuple[Image | Path, Labels | Path]],
-    settings: TrainingSettings | None = None,
     *,
     validation: Sequence[tuple[Image | Path, Labels | Path]] = (),
     spacing: Spacing | None = None,
     unit: str | None = None,
+    init: Model | TrainingResult | Path | None = None,
+    voxel_size: str = TrainRequest.spacing,
+    patch: Sequence[int] = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> TrainingResult:
@@ -201,16 +202,21 @@ def train(
     pairs : sequence of (image, labels)
         Each side is an array of shape (z, y, x), a `Volume` or a `Segmentation`, or the path of a file. Files are
         opened when they are needed. Labels may be dense or sparse.
-    settings : TrainingSettings, optional
-        All settings in one object.
     validation : sequence of (image, labels), optional
         Pairs that are not trained on. They choose the best weights. By default a fifth of `pairs` is used.
     spacing, unit : optional
         Voxel size of all arrays along (z, y, x), and its unit.
+    init : Model, TrainingResult or path, optional
+        Model to start from.
+    voxel_size : str
+        Voxel size to train at: "auto", "none" (as the images are), or "X,Y,Z" in the unit of the first image.
+    patch : sequence of 3 ints
+        Patch size along (z, y, x); from the data if empty.
     progress : Progress, optional
         Reports progress, and cancels.
     **options
-        Fields of `TrainingSettings` instead of `settings`, for example ``preset="quick"``, ``minutes=10``, ``seed=1``.
+        The other fields of `ACSegLib.workflows.TrainRequest`, which are the options of ``acseg train``, for example
+        ``preset="quick"``, ``minutes=10``, ``seed=1``.
 
     Returns
     -------
@@ -226,19 +232,24 @@ def train(
     Cancelled
         If the progress was cancelled.
     """
-    from ACSegLib.network.train.settings import TrainingSettings
-    from ACSegLib.network.train.training import train as train_network
+    from ACSegLib.workflows import run
 
-    if settings is not None and options:
-        raise InputError(f"give either settings or single options ({', '.join(options)}), not both.")
-    known = [field.name for field in dataclasses.fields(TrainingSettings)]
+    own = ("cases", "held_out", "model_file", "init", "spacing", "patch")
+    known = [field.name for field in dataclasses.fields(TrainRequest) if field.name not in own]
     unknown = [name for name in options if name not in known]
     if unknown:
         raise InputError(f"train() has no option {unknown[0]!r}; it has: {', '.join(known)}.")
-    settings = settings or TrainingSettings(**options)
     cases = [_case(pair, n, spacing, unit) for n, pair in enumerate(pairs)]
     held_out = [_case(pair, n, spacing, unit) for n, pair in enumerate(validation, start=len(cases))]
-    return train_network(cases, settings, progress, held_out)
+    request = TrainRequest(
+        cases=cases,
+        held_out=held_out,
+        init=None if init is None else _opened(init),
+        spacing=voxel_size,
+        patch=tuple(patch)[::-1],
+        **options,
+    )
+    return run(request, progress=progress)
 
 
 def _case(pair: tuple[Any, Any], number: int, spacing: Spacing | None, unit: str | None) -> Case:

@@ -14,11 +14,9 @@ Examples:
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from ACSegLib.axes import AXES, axis_name
 from ACSegLib.commands.batch import (
     LISTED,
     Item,
@@ -36,7 +34,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
-from ACSegLib.placement import UNITS, in_one_unit, in_unit, place_labels, told_unit
+from ACSegLib.placement import UNITS, in_one_unit, place_labels, with_default_unit
 from ACSegLib.volume import UNITS_IN_MM
 
 if TYPE_CHECKING:
@@ -103,11 +101,9 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
 def run(options: Options, progress: Progress) -> TableResults:
     """Compare each pair and write the table."""
     from ACSegLib.measure.scores import summarise_scores
+    from ACSegLib.workflows import CompareRequest
 
-    if options.cells and (options.segments or options.instances):
-        raise InputError("--cells counts every segment as a cell; omit --segments and --instances.")
-    if options.slice:
-        _parse_slice(options.slice)
+    CompareRequest.check(options)
     if options.exclude_border and (options.cells or options.slice):
         raise InputError("--exclude-border excludes whole segments; it cannot be combined with --cells or --slice.")
     check_opening(options)
@@ -183,90 +179,37 @@ def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
 def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     """Compare one pair of files."""
     from ACSegLib.files.registry import tell
-    from ACSegLib.measure.overlap import require_same_place
-    from ACSegLib.measure.scores import add_shape_values
+    from ACSegLib.measure.overlap import pair_segments
     from ACSegLib.special_segments import structures
+    from ACSegLib.workflows import CompareRequest
+    from ACSegLib.workflows import run as run_request
 
-    stages = progress.stages(read=1, overlap=7, shape=2)
+    stages = progress.stages(read=1, compare=9)
     stages.read(0.0, f"reading {item.name}")
-    truth, result = (open_labels(item.files[side], options) for side in ("truth", "result"))
-    result = place_labels(result, truth, resample=options.resample)
-    result, truth = (told_unit(side, options.file_unit) for side in in_one_unit(result, truth))
-    truth, ignore = _split_ignored(truth, options.ignore_value)
-    truth, marked, notes = structures(truth, keep=options.segments)
+    reference, result = (open_labels(item.files[side], options) for side in ("truth", "result"))
+    result = place_labels(result, reference, resample=options.resample)
+    result, reference = (with_default_unit(side, options.file_unit) for side in in_one_unit(result, reference))
+    reference, ignored = _split_ignored(reference, options.ignore_value)
+    reference, marked, notes = structures(reference, keep=options.segments)
     result, _, more = structures(result, keep=options.segments)
     tell([*notes, *more])
-    ignore = marked if ignore is None else ignore if marked is None else ignore | marked
-    result, truth = in_unit(result, options.unit), in_unit(truth, options.unit)
-    if options.slice:
-        require_same_place(result, truth)
-        box = _slice_box(options.slice, truth.shape)
-        result, truth = _cut(result, box), _cut(truth, box)
-        ignore = ignore[box] if ignore is not None else None
-    if not (result.segments or truth.segments):
+    ignored = marked if ignored is None else ignored if marked is None else ignored | marked
+    if not (result.segments or reference.segments):
         raise InputError(f"{item.name}: neither the result nor the reference has a segment to compare.")
-    rows = _rows(result, truth, ignore, options, stages.overlap)
-    if not options.slice and not options.cells:
-        add_shape_values(rows, result, truth, ignore, options.morphology)
-    progress(1.0, f"compared {item.name}")
-    return [{"volume_name": item.name, **row} for row in rows]
-
-
-def _rows(
-    result: Segmentation, truth: Segmentation, ignore: np.ndarray | None, options: Options, progress: Progress
-) -> list[Row]:
-    from ACSegLib.measure.overlap import compare_cells, compare_segmentations, pair_segments
-
-    settings: dict[str, Any] = {
-        "ignore": ignore,
-        "tolerance": options.tolerance or None,
-        "surface": options.surface,
-        # The surface of a single slice would be the slice itself.
-        "distances": options.distances and not options.slice,
-    }
-    if options.cells:
-        return compare_cells(result.flattened(), truth.flattened(), **settings)
-    chosen = segments_there(options.segments, [name for name, _, _ in pair_segments(result, truth)])
+    names = [] if options.cells else [name for name, _, _ in pair_segments(result, reference)]
+    chosen = segments_there(options.segments, names)
     if chosen is None:
         return []
-    return compare_segmentations(
-        result, truth, segments=chosen, instances=options.instances, progress=progress, **settings
-    )
-
-
-def _parse_slice(text: str) -> tuple[int, int | None]:
-    """Array axis and number of a slice: "z" (or "k") is the central one (None) along z, "z120" that number."""
-    found = re.fullmatch(r"([kjixyz])(\d*)", text.strip().lower())
-    if found is None:
-        raise InputError(
-            f"--slice must be x, y or z (or i, j, k), with a number for a slice that is not central, not {text!r}."
-        )
-    return AXES.index(axis_name(found[1])), int(found[2]) if found[2] else None
-
-
-def _slice_box(text: str, shape: tuple[int, int, int]) -> tuple[slice, slice, slice]:
-    axis, number = _parse_slice(text)
-    number = shape[axis] // 2 if number is None else number
-    if number >= shape[axis]:
-        raise InputError(
-            f"--slice {text} is outside the volume, which has {shape[axis]} slices along {'zyx'[axis]}, counted from 0."
-        )
-    k, j, i = (slice(number, number + 1) if n == axis else slice(0, size) for n, size in enumerate(shape))
-    return k, j, i
-
-
-def _cut(segmentation: Segmentation, box: tuple[slice, slice, slice]) -> Segmentation:
-    from dataclasses import replace
-
-    return replace(segmentation, layers=tuple(layer[box] for layer in segmentation.layers))
+    request = replace(CompareRequest.from_options(result, reference, ignored, options), segments=chosen)
+    rows = run_request(request, progress=stages.compare)
+    progress(1.0, f"compared {item.name}")
+    return [{"volume_name": item.name, **row} for row in rows]
 
 
 def _split_ignored(truth: Segmentation, value: int) -> tuple[Segmentation, np.ndarray | None]:
     """Take the unlabelled region out of the truth: its mask, and the truth without its row."""
     if not value:
         return truth, None
-    from dataclasses import replace
-
     ignore = truth.layers[0] == value
     rows = [s for s in truth.segments if not (s.layer == 0 and s.value == value)]
     labels = truth.layers[0].copy()

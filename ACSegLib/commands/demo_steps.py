@@ -128,17 +128,17 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     from ACSegLib.pictures import contact_sheet, surface_picture
 
     _make(folder)
-    drawn, slices = label_slices(case.truth, case.every)
+    sparse, slices = label_slices(case.truth, case.every)
     started = time.perf_counter()
     stages = progress.stages(fill=14, suggest=1, write=2, pictures=2, surface=1)
-    result = fill(case.volume, drawn, axis="k", slices=slices, device=device, progress=stages.fill)
+    result = fill(case.volume, sparse, axis="k", slices=slices, device=device, progress=stages.fill)
     seconds = time.perf_counter() - started
     suggested = sorted(suggest_slices(result, _SUGGESTIONS))
     scores = score(result.segmentation, case.truth, slices)
     stages.write(0.0, "writing segmentations")
     files = {
         "image": folder / "image.nrrd",
-        "sparse labels": folder / "drawn.seg.nrrd",
+        "sparse labels": folder / "sparse.seg.nrrd",
         "filled": folder / "filled.seg.nrrd",
         "reference": folder / "truth.seg.nrrd",
         "uncertainty": folder / "uncertainty.nrrd",
@@ -146,7 +146,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
         "3D picture": folder / "surface.png",
     }
     save_volume(case.volume, files["image"])
-    save_segmentation(drawn, files["sparse labels"])
+    save_segmentation(sparse, files["sparse labels"])
     save_segmentation(result.segmentation, files["filled"])
     save_segmentation(case.truth, files["reference"])
     save_volume(Volume(result.uncertainty, case.volume.geometry, "uncertainty"), files["uncertainty"])
@@ -154,7 +154,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     contact_sheet(
         case.volume,
         files["contact sheet"],
-        drawn=drawn,
+        sparse=sparse,
         result=result.segmentation,
         uncertainty=result.uncertainty,
         slices={"k": slices},
@@ -164,7 +164,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     )
     stages.surface(0.0, "rendering the surface")
     renderer = surface_picture(result.segmentation, files["3D picture"], title=f"{case.title}: filled")
-    changed = _changed(drawn, result.segmentation, slices)
+    changed = _changed(sparse, result.segmentation, slices)
     figures: dict[str, str | int] = {
         "volume": " x ".join(map(str, case.volume.shape[::-1])) + " voxels",
         "labelled": f"{len(slices)} of {case.volume.shape[0]} slices (every {case.every}th)",
@@ -194,11 +194,11 @@ def _make(folder: Path) -> None:
         raise FileError(f"cannot create the folder {folder}: {error.strerror}; choose another with -o.") from error
 
 
-def _changed(drawn: Segmentation, result: Segmentation, slices: list[int]) -> int:
+def _changed(sparse: Segmentation, result: Segmentation, slices: list[int]) -> int:
     """Voxels of the labelled slices that the result changed."""
     return sum(
-        int(np.count_nonzero(drawn.mask(segment)[slices] != result.mask(segment.name)[slices]))
-        for segment in drawn.segments
+        int(np.count_nonzero(sparse.mask(segment)[slices] != result.mask(segment.name)[slices]))
+        for segment in sparse.segments
     )
 
 
@@ -306,9 +306,15 @@ def _filled_tomograms(
     for number, part in progress.each(range(training.train_on)):
         stages = part.stages(simulate=3, fill=7)
         case = tomogram(training.train_size, training.seed + 1 + number, stages.simulate, **_TRAINING_BEADS)
-        drawn, slices = label_slices(case.truth, _TRAINING_EVERY)
+        sparse, slices = label_slices(case.truth, _TRAINING_EVERY)
         result = fill(
-            case.volume, drawn, axis="k", slices=slices, device=training.device, settings=settings, progress=stages.fill
+            case.volume,
+            sparse,
+            axis="k",
+            slices=slices,
+            device=training.device,
+            settings=settings,
+            progress=stages.fill,
         )
         settings = Settings(result.report.gamma, result.report.edge)
         scores.append(score(result.segmentation, case.truth, slices)["cytoplasm"])

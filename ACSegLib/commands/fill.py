@@ -77,7 +77,9 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     uncertainty: str | None = option(
         path="out", endings="image", default=None, help="also write the uncertainty, from 0 (certain) to 255"
     )
-    suggest: int = option(default=3, help="how many slices to suggest for labelling next", minimum=0, maximum=100)
+    suggest: int = option(
+        default=FillRequest.suggest, help="how many slices to suggest for labelling next", minimum=0, maximum=100
+    )
     islands: float | None = option(
         default=None, help="remove components smaller than this: voxels, or a fraction of the largest", minimum=0
     )

@@ -30,7 +30,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
-from ACSegLib.placement import UNITS, in_one_unit, place_labels, told_unit
+from ACSegLib.placement import UNITS, in_one_unit, place_labels, with_default_unit
 from ACSegLib.volume import UNITS_IN_MM
 from ACSegLib.workflows import MeasureRequest
 
@@ -170,8 +170,8 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     if volume is not None:
         segmentation = place_labels(segmentation, volume, resample=options.resample)
         segmentation, volume = in_one_unit(segmentation, volume)
-        volume = told_unit(volume, options.file_unit)
-    segmentation = told_unit(segmentation, options.file_unit)
+        volume = with_default_unit(volume, options.file_unit)
+    segmentation = with_default_unit(segmentation, options.file_unit)
     chosen = segments_there(options.segments, [segment.name for segment in segmentation.segments])
     if chosen is None:
         return []

@@ -148,10 +148,10 @@ def _unit(options: Any) -> str | None:
 
 def _as_told(content: Content, options: Any) -> Content:
     """Give what was read the voxel size and the unit that the options state."""
-    from ACSegLib.placement import told_unit
+    from ACSegLib.placement import with_default_unit
 
     if options.voxel_size is None:  # with --file-unit, a partner's unit comes first: see `in_one_unit`
-        return content if hasattr(options, "file_unit") else told_unit(content, _unit(options))
+        return content if hasattr(options, "file_unit") else with_default_unit(content, _unit(options))
     return replace(content, geometry=told_geometry(content.geometry, options))
 
 

@@ -5,7 +5,7 @@ command writes these files to DIR:
 
   images/NAME.nrrd      the reconstructed tomogram: absorption (LAC) in 1/um, voxel size in nm
   truth/NAME.seg.nrrd   ground truth, a label for every voxel: 1 cytoplasm (the whole cell), 2 bead
-  drawn/NAME.seg.nrrd   sparse labels, as a person would make them on every n-th slice
+  sparse/NAME.seg.nrrd  sparse labels, as a person would make them on every n-th slice
   cells/NAME.seg.nrrd   one label for each cell (with --packed or --like)
   parts/NAME.seg.nrrd   what each voxel is: filopodia, nucleus, lipid droplets, capillary wall, ...
   recipes/NAME.json     all parameters of the simulation
@@ -16,7 +16,7 @@ Examples:
   acseg phantom -o training --count 8 --size 96 --vary
   acseg phantom -o training --count 8 --size 96 --packed --capillary-axis j
   acseg phantom -o twins --count 8 --size 96 --like tomogram.rec
-  acseg fill phantoms/images/t-cell-0.nrrd phantoms/drawn/t-cell-0.seg.nrrd -o filled.seg.nrrd
+  acseg fill phantoms/images/t-cell-0.nrrd phantoms/sparse/t-cell-0.seg.nrrd -o filled.seg.nrrd
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "simulate tomograms with exact labels"
 
-FOLDERS = ("images", "truth", "drawn", "parts", "recipes")
+FOLDERS = ("images", "truth", "sparse", "parts", "recipes")
 #: Options that are parameters of the recipe under the same name; None leaves the recipe's value.
 _RECIPE_OPTIONS = (
     "kind",
@@ -63,7 +63,7 @@ class Options:
     output: str = option(
         path="folder", help="folder to write to; it is created if it does not exist", short="o", metavar="DIR"
     )
-    size: list[int] = option(default=[128], help="voxels along each axis: one number, or three (k j i)", minimum=1)
+    size: list[int] = option(default=[128], help="voxels along each axis: one number, or three (I J K)", minimum=1)
     seed: int = option(default=0, help="seed of all random numbers; each further tomogram uses the next one", minimum=0)
     kind: str | None = option(
         default=None, help="cell type (t-cell, or a random one with --vary)", choices=tuple(KINDS), metavar="KIND"
@@ -93,7 +93,7 @@ class Options:
     neighbour: str | None = option(
         default=None,
         help="how a second, touching cell is labelled: unlabelled makes it background in the ground truth "
-        "(as when one cell of many is drawn), cytoplasm gives it the same label, segment its own; "
+        "(as when one cell of many is labelled), cytoplasm gives it the same label, segment its own; "
         "none: there is no such cell",
         choices=NEIGHBOURS,
         metavar="HOW",
@@ -139,9 +139,9 @@ def run(options: Options, progress: Progress) -> Results:
     """Simulate and write `options.count` tomograms."""
     from ACSegLib.phantom import simulate
 
-    size = options.size * 3 if len(options.size) == 1 else options.size
+    size = options.size * 3 if len(options.size) == 1 else options.size[::-1]
     if len(size) != 3:
-        raise InputError(f"--size takes one number or three (k j i), not {len(options.size)}.")
+        raise InputError(f"--size takes one number or three (I J K), not {len(options.size)}.")
     folder = Path(options.output)
     written = []
     stages = progress.stages(estimate=1 if options.like else 0, simulate=9)
@@ -155,7 +155,7 @@ def run(options: Options, progress: Progress) -> Results:
             steps.write(0.0, "writing")
             written.append(_write(phantom, options, folder, part.check))
     like = None if estimate is None else {"file": options.like, **estimate.as_dict()}
-    example = {role: written[0].files[role] for role in ("image", "drawn")}
+    example = {role: written[0].files[role] for role in ("image", "sparse")}
     return Results(written, example, outputs={name: str(folder / name) for name in folders}, like=like)
 
 
@@ -211,7 +211,7 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
     from ACSegLib.phantom import label_slices
 
     name = phantom.volume.name
-    drawn, slices = label_slices(phantom.truth, options.every, options.axis, shake=options.shake, seed=phantom.seed)
+    sparse, slices = label_slices(phantom.truth, options.every, options.axis, shake=options.shake, seed=phantom.seed)
     recipe = {
         "seed": phantom.seed,
         "shape_kji": phantom.volume.shape,
@@ -230,7 +230,7 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
     jobs: dict[str, tuple[Path, Callable[[Path], Any]]] = {
         "image": (folder / "images" / f"{name}.nrrd", lambda path: save_volume(phantom.volume, path)),
         "truth": (segmentation("truth"), labelled(phantom.truth)),
-        "drawn": (segmentation("drawn"), labelled(drawn)),
+        "sparse": (segmentation("sparse"), labelled(sparse)),
         "parts": (segmentation("parts"), labelled(phantom.parts)),
         "recipe": (folder / "recipes" / f"{name}.json", lambda path: write_json(recipe, path)),
     }
@@ -263,5 +263,5 @@ def describe(results: Results) -> str:
         voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram.voxels.items())
         slices = f"{len(tomogram.labelled_slices)} labelled slices along {both_names(tomogram.axis)}"
         lines.append(f"{tomogram.files['image']}: {voxels}; {slices}")
-    lines.append(f"try: acseg fill {results.example['image']} {results.example['drawn']} -o filled.seg.nrrd")
+    lines.append(f"try: acseg fill {results.example['image']} {results.example['sparse']} -o filled.seg.nrrd")
     return "\n".join(lines)

@@ -112,7 +112,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     augmentation: str | None = option(
         default=None, help="strength of the augmentation; default: that of the preset", choices=LEVELS, advanced=True
     )
-    patch: list[int] = option(default=[], help="patch size k j i; default from the data", unit="voxels", advanced=True)
+    patch: list[int] = option(default=[], help="patch size I J K; default from the data", unit="voxels", advanced=True)
     batch: int | None = option(default=None, help="patches per step", minimum=1, advanced=True)
     base_filters: int | None = option(default=None, help="channels of the finest level", minimum=1, advanced=True)
     levels: int | None = option(default=None, help="levels of the U-Net", minimum=2, maximum=8, advanced=True)

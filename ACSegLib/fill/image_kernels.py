@@ -11,11 +11,8 @@ import math
 
 import numpy as np
 
-from ACSegLib.compiled import FAST_MATH, compiled
+from ACSegLib.compiled import fast_loop as _loop
 from ACSegLib.threads import spread
-
-#: How the loops are compiled.
-_loop = compiled(fastmath=set(FAST_MATH), boundscheck=False)
 
 
 @_loop

@@ -10,14 +10,11 @@ import math
 
 import numpy as np
 
-from ACSegLib.compiled import FAST_MATH, compiled
+from ACSegLib.compiled import fast_loop as _loop
 from ACSegLib.threads import spread
 
 #: Rows are dealt out in this many blocks; a constant, so that sums are the same on any number of cores.
 BLOCKS = 64
-
-#: How the loops are compiled.
-_loop = compiled(fastmath=set(FAST_MATH), boundscheck=False)
 
 
 @_loop

@@ -7,8 +7,8 @@ slice, so that noise texture, streaks and rings are those of a measurement. What
 
 from __future__ import annotations
 
+from ACSegLib.phantom.canvas import PARTS
 from ACSegLib.phantom.labelling import label_slices
-from ACSegLib.phantom.parts import PARTS
 from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Kind, Recipe, vary, vary_packed
 from ACSegLib.phantom.simulation import Phantom, simulate
 

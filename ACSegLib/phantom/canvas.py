@@ -7,9 +7,35 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ACSegLib.jobs import Progress
-from ACSegLib.phantom.parts import CODE
 from ACSegLib.phantom.recipe import KINDS, Recipe
 from ACSegLib.phantom.shapes import Box, coverage, slabs
+
+#: What a voxel can be; the innermost part counts (a voxel of the nucleolus is not one of the nucleus).
+PARTS: tuple[str, ...] = (
+    "medium",
+    "cytoplasm",
+    "filopodia",
+    "nucleus",
+    "nucleolus",
+    "lipid droplets",
+    "mitochondria",
+    "granules",
+    "bead",
+    "neighbour",
+    "wall",
+    "debris",
+)
+CODE = {name: code for code, name in enumerate(PARTS)}
+#: Parts that make up the cell.
+CELL_PARTS: tuple[str, ...] = (
+    "cytoplasm",
+    "filopodia",
+    "nucleus",
+    "nucleolus",
+    "lipid droplets",
+    "mitochondria",
+    "granules",
+)
 
 
 class Canvas:

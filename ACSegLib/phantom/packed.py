@@ -12,8 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ACSegLib.jobs import Progress
-from ACSegLib.phantom.canvas import Canvas
-from ACSegLib.phantom.parts import CODE
+from ACSegLib.phantom.canvas import CODE, Canvas
 from ACSegLib.phantom.recipe import Recipe
 from ACSegLib.phantom.shapes import (
     Blob,

@@ -10,8 +10,8 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.phantom.canvas import CELL_PARTS, CODE, PARTS
 from ACSegLib.phantom.packed import PackedSpecimen
-from ACSegLib.phantom.parts import CELL_PARTS, CODE, PARTS
 from ACSegLib.phantom.recipe import Recipe
 from ACSegLib.phantom.specimen import Specimen
 from ACSegLib.phantom.tomography import blur_and_noise, measure_and_reconstruct

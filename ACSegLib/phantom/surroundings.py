@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ACSegLib.phantom.canvas import Canvas
-from ACSegLib.phantom.parts import CODE
+from ACSegLib.phantom.canvas import CODE, Canvas
 from ACSegLib.phantom.shapes import Blob, SmoothField, box_around, coverage, random_rotation, whole
 
 _WALL = 0.026  # thickness of the glass, as a fraction of the slice's shorter side

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PANEL = 2.6  # inches across a panel
 _HEADER, _FOOTER = 0.75, 0.55  # inches
 _SUGGESTED, _DASHES = "#35e0c8", (0, (4, 2))
-_COLUMN_TITLES = {"image": "image", "drawn": "drawn", "result": "filled", "uncertainty": "uncertainty"}
+_COLUMN_TITLES = {"image": "image", "sparse": "sparse labels", "result": "filled", "uncertainty": "uncertainty"}
 
 
 @dataclass
@@ -33,18 +33,18 @@ class _Sheet:
     axis: int
     slices: Sequence[int] = ()
     suggested: Sequence[int] = ()
-    drawn: Segmentation | None = None
+    sparse: Segmentation | None = None
     result: Segmentation | None = None
     truth: Segmentation | None = None
     uncertainty: np.ndarray | None = None
 
     def panel(self, axes: Axes, kind: str, axis: int, index: int) -> None:
-        """Draw one panel: "image", "drawn", "result" or "uncertainty"."""
+        """Draw one panel: "image", "sparse", "result" or "uncertainty"."""
         self.image(axes, axis, index, 0.55 if kind == "uncertainty" else 1.0)
         if kind == "image":
             style.add_scale_bar(axes, self.width(axis), self.volume.geometry.unit)
-        elif kind == "drawn" and self.drawn is not None:
-            self.filled(axes, self.drawn, axis, index)
+        elif kind == "sparse" and self.sparse is not None:
+            self.filled(axes, self.sparse, axis, index)
         elif kind == "result" and self.result is not None:
             if self.truth is not None:  # under the result's outline, so that it shows only where the two differ
                 self.outlines(axes, self.truth, axis, index, 1.2, "white")
@@ -112,7 +112,7 @@ def contact_sheet(
     volume: Volume,
     path: str | os.PathLike[str],
     *,
-    drawn: Segmentation,
+    sparse: Segmentation,
     result: Segmentation,
     uncertainty: np.ndarray | None = None,
     slices: Mapping[str, Sequence[int]],
@@ -124,23 +124,23 @@ def contact_sheet(
 ) -> None:
     """Write a contact sheet of a fill.
 
-    Columns show the image, the labelled slices, the outline of the result (and of the truth, dashed white, if given)
-    and the uncertainty; rows are slices, drawn and not, and at the bottom a cut across the slices on which lines mark
-    where was drawn (solid) and where to draw next (dashed).
+    Columns show the image, the sparse labels, the outline of the result (and of the truth, white, where it differs),
+    and the uncertainty. Rows are slices, labelled and not. The last row is a cut across the slices: lines mark the
+    labelled slices (solid) and those to label next (dashed).
 
     Parameters
     ----------
     volume : Volume
     path : path-like
         The PNG.
-    drawn, result, truth : Segmentation
+    sparse, result, truth : Segmentation
         On the volume's grid.
     uncertainty : ndarray (k, j, i), uint8, optional
         0 is certain, 255 the least certain.
     slices : mapping
         Axis ("k", "j", "i") to the labelled slices; the axis with the most of them is shown.
     suggested : sequence of int
-        Where to draw next along that axis.
+        Slices to label next along that axis.
     rows : int
         Slices shown, at least 2.
     dpi : int
@@ -151,42 +151,55 @@ def contact_sheet(
     InputError
         If the grids differ or no labelled slice is named.
     """
-    for labels in (drawn, result, *([truth] if truth is not None else [])):
+    for labels in (sparse, result, *([truth] if truth is not None else [])):
         require_same_grid(volume, labels)
     axis_name = max(slices, key=lambda name: len(slices[name]), default="")
     if axis_name not in style.AXES or not slices[axis_name]:
         raise InputError(f"slices must name the labelled slices of axis k, j or i, not {dict(slices)!r}.")
-    axis = style.AXES.index(axis_name)
-    labelled_slices = sorted(slices[axis_name])
-    window = style.contrast_window(volume)
-    sheet = _Sheet(volume, window, axis, labelled_slices, sorted(suggested), drawn, result, truth, uncertainty)
-    shown = _rows_to_show(sheet, result, max(2, rows))
-    panels = ["image", "drawn", "result"] + (["uncertainty"] if uncertainty is not None else [])
+    sheet = _Sheet(
+        volume,
+        style.contrast_window(volume),
+        style.AXES.index(axis_name),
+        sorted(slices[axis_name]),
+        sorted(suggested),
+        sparse,
+        result,
+        truth,
+        uncertainty,
+    )
+    figure = _figure(sheet, result, max(2, rows), title or f"{volume.name}: labelled slices and fill")
+    style.save_figure(figure, path, dpi)
+
+
+def _figure(sheet: _Sheet, result: Segmentation, rows: int, title: str) -> Figure:
+    """The figure of a contact sheet: its rows of slices, the cut, and the legend."""
+    axis, shown = sheet.axis, _rows_to_show(sheet, result, rows)
+    panels = ["image", "sparse", "result"] + (["uncertainty"] if sheet.uncertainty is not None else [])
     heights = [sheet.height(axis)] * len(shown) + [sheet.height(_cut_axis(axis))]
-    figure, grid = _grid(heights, len(panels), title or f"{volume.name}: labelled slices and fill")
-    for row, index in enumerate(shown):
-        for column, panel in enumerate(panels):
-            sheet.panel(grid[row][column], panel, axis, index)
-        mark = "drawn" if index in sheet.slices else "draw next" if index in sheet.suggested else "between"
-        grid[row][0].set_ylabel(f"{axis_name} = {index}  ({mark})", fontsize=9, color=style.INK)
+    figure, grid = _grid(heights, len(panels), title)
+    for row, index in zip(grid, shown, strict=False):  # the last row is the cut
+        for axes, panel in zip(row, panels, strict=True):
+            sheet.panel(axes, panel, axis, index)
+        mark = "labelled" if index in sheet.slices else "label next" if index in sheet.suggested else "between"
+        _name_row(row[0], axis, index, mark)
     for axes, panel in zip(grid[0], panels, strict=True):
         axes.set_title(_COLUMN_TITLES[panel], fontsize=10, color=style.INK, pad=5)
     _cut(sheet, grid[-1], panels, result)
     _legend(figure, result, sheet)
-    style.save_figure(figure, path, dpi)
+    return figure
 
 
 def _rows_to_show(sheet: _Sheet, result: Segmentation, rows: int) -> list[int]:
-    """Slices for the rows: drawn ones, the middles between them, and the first suggestion, where segments are."""
+    """Slices for the rows: labelled ones, the middles between them, and the first suggestion, where segments are."""
     area = _area(result, sheet.axis)
     inside = np.flatnonzero(area)
     low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (0, len(area) - 1)
-    drawn = [n for n in sheet.slices if low <= n <= high] or list(sheet.slices)
-    middles = [(a + b) // 2 for a, b in itertools.pairwise(drawn) if b - a > 1]
-    middles = middles or [n for n in range(low, high + 1) if n not in drawn][:1]
-    chosen = {_at(drawn, 0.35)} | {_at(middles, (n + 0.5) / (rows - 1)) for n in range(rows - 1) if middles}
+    labelled = [n for n in sheet.slices if low <= n <= high] or list(sheet.slices)
+    middles = [(a + b) // 2 for a, b in itertools.pairwise(labelled) if b - a > 1]
+    middles = middles or [n for n in range(low, high + 1) if n not in labelled][:1]
+    chosen = {_at(labelled, 0.35)} | {_at(middles, (n + 0.5) / (rows - 1)) for n in range(rows - 1) if middles}
     if sheet.suggested and rows > 2:
-        chosen.discard(max(chosen - set(drawn), default=-1))
+        chosen.discard(max(chosen - set(labelled), default=-1))
         chosen.add(sheet.suggested[0])
     return sorted(chosen)
 
@@ -224,7 +237,7 @@ def _cut_axis(axis: int) -> int:
 
 
 def _cut(sheet: _Sheet, row: Sequence[Axes], panels: Sequence[str], result: Segmentation) -> None:
-    """Fill the bottom row: a cut where the result is largest, with the drawn and suggested slices as lines."""
+    """Fill the bottom row: a cut where the result is largest, with the labelled and suggested slices as lines."""
     axis = _cut_axis(sheet.axis)
     index = int(np.argmax(_area(result, axis)))
     step = sheet.volume.geometry.spacing[2 - sheet.axis]
@@ -232,12 +245,16 @@ def _cut(sheet: _Sheet, row: Sequence[Axes], panels: Sequence[str], result: Segm
     for axes, panel in zip(row, panels, strict=True):
         sheet.panel(axes, panel, axis, index)
         line = axes.axhline if down == sheet.axis else axes.axvline
-        for n in sheet.slices if panel == "drawn" else ():
+        for n in sheet.slices if panel == "sparse" else ():
             line((n + 0.5) * step, color="white", lw=0.8, alpha=0.7)
         for n in sheet.suggested if panel in ("result", "uncertainty") else ():
             line((n + 0.5) * step, color=_SUGGESTED, lw=1.3, ls=_DASHES)
-    note = "  (across)" if sheet.height(axis) > 0.4 else ""
-    row[0].set_ylabel(f"{style.AXES[axis]} = {index}{note}", fontsize=9, color=style.INK)
+    _name_row(row[0], axis, index, "across" if sheet.height(axis) > 0.4 else "")
+
+
+def _name_row(axes: Axes, axis: int, index: int, note: str) -> None:
+    """Write the slice that a row shows beside it: "z = 12  (labelled)"."""
+    axes.set_ylabel(f"{'zyx'[axis]} = {index}" + (f"  ({note})" if note else ""), fontsize=9, color=style.INK)
 
 
 def _area(labels: Segmentation, axis: int) -> np.ndarray:
@@ -261,7 +278,7 @@ def _legend(figure: Figure, result: Segmentation, sheet: _Sheet) -> None:
     if sheet.slices:
         handles.append(Line2D([], [], color="white", lw=1, label="labelled slice", path_effects=edge))
     if sheet.suggested:
-        handles.append(Line2D([], [], color=_SUGGESTED, lw=1.5, ls=_DASHES, label="draw next"))
+        handles.append(Line2D([], [], color=_SUGGESTED, lw=1.5, ls=_DASHES, label="label next"))
     columns = min(len(handles), 6)
     figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False, fontsize=8.5, handlelength=1.6)
 
@@ -301,7 +318,7 @@ def comparison_sheet(
     figure, grid = _grid(heights, 1 + len(segmentations), title or volume.name)
     for row, (index, note) in zip(grid, notes.items(), strict=True):
         sheet.panel(row[0], "image", number, index)
-        row[0].set_ylabel(f"{axis} = {index}" + (f"  ({note})" if note else ""), fontsize=9, color=style.INK)
+        _name_row(row[0], number, index, note)
         for axes, labels in zip(row[1:], segmentations.values(), strict=True):
             sheet.image(axes, number, index)
             sheet.outlines(axes, labels, number, index)

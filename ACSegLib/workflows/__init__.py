@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ACSegLib.json_values import Row
 from ACSegLib.workflows.adapt import AdaptRequest, AdaptResult, run_adapt
+from ACSegLib.workflows.compare import CompareRequest, run_compare
 from ACSegLib.workflows.correct import CorrectOutcome, CorrectRequest, run_correct
 from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, suggest
 from ACSegLib.workflows.measure import MeasureRequest, run_measure
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
     from ACSegLib.network.train.training import TrainingResult
 
 __all__ = [
-    "AdaptRequest", "CorrectOutcome", "CorrectRequest", "FillOutcome", "FillRequest", "MeasureRequest",
-    "PredictRequest", "TrainRequest", "plan", "run", "suggest",
+    "AdaptRequest", "CompareRequest", "CorrectOutcome", "CorrectRequest", "FillOutcome", "FillRequest",
+    "MeasureRequest", "PredictRequest", "TrainRequest", "plan", "run", "suggest",
 ]  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def run(request: PredictRequest, *, progress: Progress | None = None) -> Predict
 
 
 @overload
-def run(request: MeasureRequest, *, progress: Progress | None = None) -> list[Row]: ...
+def run(request: MeasureRequest | CompareRequest, *, progress: Progress | None = None) -> list[Row]: ...
 
 
 @overload
@@ -87,7 +88,13 @@ def run(request: AdaptRequest, *, progress: Progress | None = None) -> AdaptResu
 
 
 def run(
-    request: FillRequest | CorrectRequest | PredictRequest | MeasureRequest | TrainRequest | AdaptRequest,
+    request: FillRequest
+    | CorrectRequest
+    | PredictRequest
+    | MeasureRequest
+    | CompareRequest
+    | TrainRequest
+    | AdaptRequest,
     previous: FillOutcome | None = None,
     protected: np.ndarray | None = None,
     progress: Progress | None = None,
@@ -96,7 +103,7 @@ def run(
 
     Parameters
     ----------
-    request : FillRequest, CorrectRequest, PredictRequest, MeasureRequest, TrainRequest or AdaptRequest
+    request : FillRequest, CorrectRequest, PredictRequest, MeasureRequest, CompareRequest, TrainRequest or AdaptRequest
     previous : FillOutcome, optional
         Of a fill: the outcome that a refill starts from.
     protected : ndarray of bool, shape (k, j, i), optional
@@ -117,4 +124,6 @@ def run(
         return run_train(request, progress)
     if isinstance(request, AdaptRequest):
         return run_adapt(request, progress)
+    if isinstance(request, CompareRequest):
+        return run_compare(request, progress)
     return run_measure(request, progress)

@@ -91,7 +91,7 @@ class FillRequest:
     edge: float = 3.0
     memory: float | None = None
     probabilities: bool = False
-    suggest: int = 0
+    suggest: int = 3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axis", axis_name(self.axis))

@@ -34,11 +34,19 @@ VALUES = {
     "EDGE_PER_DECADE": (2 / 3, 4 / 3, 2.0),
     "HIDDEN_UNITS": ((16, 12), (24, 16), (32, 24)),
     "STEPS": (500, 1000, 2000),
+    "BATCH": (256, 512, 1024),
+    "LEARNING_RATE": (0.01, 0.02, 0.04),
+    "WEIGHT_DECAY": (0.0, 1e-3, 1e-2),
+    "MAX_SAMPLES": (10_000, 40_000, 80_000),
     "HIDDEN_SHAPE_SHARE": (0.0, 0.1, 0.3),
     "MIN_GROUP_SHARE": (1e-9, 0.02, 0.05),
     "CONFUSED": (0.05, 0.1, 0.2, 1.1),
     "INSTANCE_WIDTH": (0.5, 2.0, 4.0),
     "OUTLINE_MARGIN": (0.0, 0.2, 0.4, 0.8),
+    "FINE_SIGMA": (0.5, 1.0, 1.5),
+    "LEVEL_SIGMAS": ((0.5, 0.7), (0.8, 1.0), (1.2, 1.5)),
+    "IMAGE_PERCENTILES": ((0.0, 100.0), (0.1, 99.9), (1.0, 99.0)),
+    "CLASS_PERCENTILES": ((0, 100), (2, 98), (5, 95)),
 }
 Case = tuple[Volume, Segmentation, np.ndarray]
 

@@ -92,7 +92,7 @@ def phantom_cases(folder: Path) -> Checksums:
     for name in names:
         yield f"phantom image {name}", of_image(folder / "images" / f"{name}.nrrd")
         yield f"phantom truth {name}", of_image(folder / "truth" / f"{name}.seg.nrrd")
-    image, labels = folder / "images" / f"{names[0]}.nrrd", folder / "drawn" / f"{names[0]}.seg.nrrd"
+    image, labels = folder / "images" / f"{names[0]}.nrrd", folder / "sparse" / f"{names[0]}.seg.nrrd"
     result = folder / "filled.nrrd"
     for title, options in {
         "defaults": ["--uncertainty", folder / "u.nrrd"],
@@ -142,10 +142,10 @@ def train_cases(folder: Path) -> Checksums:
     """Twenty steps on labels of every kind; the weights and a prediction with them."""
     acseg("phantom", "-o", folder, "--size", 40, "--seed", 11, "--count", 2, "--every", 8)
     images = folder / "images"
-    for kind in ("truth", "drawn"):
+    for kind, labels in (("truth", "truth"), ("drawn", "sparse")):
         model = folder / f"{kind}.acseg"
         acseg(
-            *("train", "--images", images, "--labels", folder / kind, "-o", model, "--epochs", 1),
+            *("train", "--images", images, "--labels", folder / labels, "-o", model, "--epochs", 1),
             *("--steps-per-epoch", 20, "--patch", 32, 32, 32, "--batch", 2, "--base-filters", 8, "--levels", 3),
             *("--precision", "float32", "--device", "cpu", "--seed", 5, "--force"),
         )

@@ -33,8 +33,8 @@ def scene():
     rows = [Segment("cell", 1), Segment("bead", 2)]
     truth = Segmentation((labels,), rows, geometry, "scene")
     volume = Volume(labels.astype(np.float32) + 0.1 * (k % 2), geometry, "scene")
-    drawn = truth.with_labels(np.where(np.isin(k, (6, 12)), labels, 0).astype(np.uint8))
-    return volume, truth, drawn
+    sparse = truth.with_labels(np.where(np.isin(k, (6, 12)), labels, 0).astype(np.uint8))
+    return volume, truth, sparse
 
 
 # Style
@@ -81,29 +81,29 @@ def test_neighbouring_colours_differ_for_people_who_see_no_red():
 # Contact sheets
 
 
-def test_a_contact_sheet_shows_drawn_areas_outlines_and_suggestions(scene, tmp_path):
-    volume, truth, drawn = scene
+def test_a_contact_sheet_shows_sparse_labels_outlines_and_suggestions(scene, tmp_path):
+    volume, truth, sparse = scene
     uncertainty = np.zeros(volume.shape, np.uint8)
     uncertainty[9, 20:40, 10:30] = 255
     path = tmp_path / "sheet.png"
     contact_sheet(
-        volume, path, drawn=drawn, result=truth, uncertainty=uncertainty, slices={"k": [6, 12]}, suggested=[9]
+        volume, path, sparse=sparse, result=truth, uncertainty=uncertainty, slices={"k": [6, 12]}, suggested=[9]
     )
     picture = read(path)
     assert near(picture, style.PALETTE[0]).sum() > 300  # the cell's outline
     assert near(picture, SUGGESTED).sum() > 50  # the line of the suggested slice
     assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
     without = tmp_path / "without.png"
-    contact_sheet(volume, without, drawn=drawn, result=truth, slices={"k": [6, 12]})
+    contact_sheet(volume, without, sparse=sparse, result=truth, slices={"k": [6, 12]})
     assert near(read(without), SUGGESTED).sum() == 0
     assert read(without).shape[1] < picture.shape[1]  # a column less
 
 
 def test_the_truth_shows_only_where_it_differs(scene, tmp_path):
-    volume, truth, drawn = scene
+    volume, truth, sparse = scene
     wrong = truth.with_labels(np.where(truth.labels == 2, 0, truth.labels).astype(np.uint8))
     for name, result in (("same", truth), ("wrong", wrong)):
-        sheet = {"drawn": drawn, "result": result, "truth": truth, "slices": {"k": [6, 12]}}
+        sheet = {"sparse": sparse, "result": result, "truth": truth, "slices": {"k": [6, 12]}}
         contact_sheet(Volume(np.zeros(volume.shape), volume.geometry), tmp_path / f"{name}.png", **sheet)
     same, wrong_sheet = read(tmp_path / "same.png"), read(tmp_path / "wrong.png")
     height = int(0.9 * len(same))  # above the legend
@@ -113,30 +113,32 @@ def test_the_truth_shows_only_where_it_differs(scene, tmp_path):
 
 @pytest.mark.parametrize("axis", ["k", "j", "i"])
 def test_any_axis_is_shown(scene, tmp_path, axis):
-    volume, truth, drawn = scene
-    contact_sheet(volume, tmp_path / "a.png", drawn=drawn, result=truth, slices={"k": [], "j": [], "i": [], axis: [10]})
+    volume, truth, sparse = scene
+    contact_sheet(
+        volume, tmp_path / "a.png", sparse=sparse, result=truth, slices={"k": [], "j": [], "i": [], axis: [10]}
+    )
     assert near(read(tmp_path / "a.png"), style.PALETTE[0]).sum() > 100
 
 
 def test_an_empty_result_and_many_segments_are_shown(scene, tmp_path):
-    volume, truth, drawn = scene
+    volume, truth, sparse = scene
     empty = truth.with_labels(np.zeros_like(truth.labels))
-    contact_sheet(volume, tmp_path / "empty.png", drawn=drawn, result=empty, slices={"k": [6]})
+    contact_sheet(volume, tmp_path / "empty.png", sparse=sparse, result=empty, slices={"k": [6]})
     k, j, i = np.indices(volume.shape)
     many = Segmentation.from_labels((1 + j // 4 + 0 * k * i).astype(np.uint8), volume.geometry)
-    contact_sheet(volume, tmp_path / "many.png", drawn=many, result=many, slices={"k": [6]})
+    contact_sheet(volume, tmp_path / "many.png", sparse=many, result=many, slices={"k": [6]})
     assert read(tmp_path / "many.png").size
 
 
 def test_sheets_refuse_other_grids_and_missing_slices_and_leave_nothing(scene, tmp_path):
-    volume, truth, drawn = scene
+    volume, truth, sparse = scene
     other = Segmentation((truth.labels[1:],), truth.segments, truth.geometry)
     with pytest.raises(InputError, match="shape"):
-        contact_sheet(volume, tmp_path / "a.png", drawn=drawn, result=other, slices={"k": [6]})
+        contact_sheet(volume, tmp_path / "a.png", sparse=sparse, result=other, slices={"k": [6]})
     with pytest.raises(InputError, match="slices must name"):
-        contact_sheet(volume, tmp_path / "a.png", drawn=drawn, result=truth, slices={"k": []})
+        contact_sheet(volume, tmp_path / "a.png", sparse=sparse, result=truth, slices={"k": []})
     with pytest.raises(FileError, match="does not exist"):
-        contact_sheet(volume, tmp_path / "no" / "a.png", drawn=drawn, result=truth, slices={"k": [6]})
+        contact_sheet(volume, tmp_path / "no" / "a.png", sparse=sparse, result=truth, slices={"k": [6]})
     assert list(tmp_path.iterdir()) == []
 
 

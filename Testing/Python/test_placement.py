@@ -12,7 +12,7 @@ from ACSegLib.commands.main import main
 from ACSegLib.errors import InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
-from ACSegLib.placement import in_one_unit, place_labels, told_unit
+from ACSegLib.placement import in_one_unit, place_labels, with_default_unit
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((35.0, 35.0, 70.0), (100.0, -20.0, 3.0), unit="nm")
@@ -52,9 +52,9 @@ def test_equal_lengths_and_other_grids_stay_as_they_are():
 
 
 def test_a_unit_is_told_only_where_none_is():
-    assert told_unit(box(UNTOLD), "nm").geometry == NM
-    assert told_unit(box(NM), "mm").geometry == NM
-    assert told_unit(box(UNTOLD), None).geometry == UNTOLD
+    assert with_default_unit(box(UNTOLD), "nm").geometry == NM
+    assert with_default_unit(box(NM), "mm").geometry == NM
+    assert with_default_unit(box(UNTOLD), None).geometry == UNTOLD
 
 
 def test_cropped_labels_are_copied_where_nothing_is_lost():

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import qt
 import slicer
 from ACSegPanels.counting import Inputs, SliceCounter
-from ACSegPanels.filling import summary
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
 from ACSegPanels.views import UncertaintyOverlay
+from ACSegPanels.words import summary
 from ACSegPanels.working import prepareWorker
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _

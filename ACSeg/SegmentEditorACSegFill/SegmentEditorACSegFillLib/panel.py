@@ -6,8 +6,8 @@ from typing import Any
 
 import ctk
 import qt
-from ACSegPanels.filling import crossValidation, crossValidationHelp
 from ACSegPanels.sliceguide import SliceGuide
+from ACSegPanels.words import crossValidation, crossValidationHelp
 from slicer.i18n import tr as _
 
 

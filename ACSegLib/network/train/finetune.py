@@ -31,14 +31,14 @@ def head_keys(spec: NetworkSpec) -> list[str]:
 
 
 def adapt_head(
-    model: Model, table: Sequence[Segment], output: str, seed: int = 0
+    model: Model, table: Sequence[Segment], overlapping: bool, seed: int = 0
 ) -> tuple[NetworkSpec, dict[str, torch.Tensor], list[str]]:
     """Fit a model's head to other segments; weights of segments (by name) that both have are kept.
 
     Parameters
     ----------
-    output : str
-        "softmax" or "sigmoid", as the new data needs.
+    overlapping : bool
+        Whether the segments of the new data may overlap.
     seed : int
         Of the weights of new segments.
 
@@ -49,21 +49,21 @@ def adapt_head(
     fresh : list of str
         Names of the segments that start untrained: those new to the model, and all where the kind of output changes.
     """
-    old_output = model.spec.output
-    old = [""] * (old_output == "softmax") + [name_key(s.name) for s in model.segments]
-    new = [""] * (output == "softmax") + [name_key(s.name) for s in table]
-    fresh = [s.name for s in table if name_key(s.name) not in old or old_output != output]
+    same_kind = model.spec.overlapping == overlapping
+    old = [""] * (not model.spec.overlapping) + [name_key(s.name) for s in model.segments]
+    new = [""] * (not overlapping) + [name_key(s.name) for s in table]
+    fresh = [s.name for s in table if name_key(s.name) not in old or not same_kind]
     if len(old) != model.spec.out_channels:
         raise InputError(f"the model has {model.spec.out_channels} outputs but names {len(old)}; it is damaged.")
-    spec = replace(model.spec, out_channels=len(new), output=output)
+    spec = replace(model.spec, out_channels=len(new), output="sigmoid" if overlapping else "softmax")
     state = dict(model.state_dict)
-    if (old, old_output) == (new, output):
+    if same_kind and old == new:
         return spec, state, fresh
     initial = build_seeded(spec, seed).state_dict()
     for key in head_keys(model.spec):
         rows = initial[key].clone()
         for n, name in enumerate(new):
-            if name in old and old_output == output:
+            if name in old and same_kind:
                 rows[n] = state[key][old.index(name)]
         state[key] = rows
     return spec, state, fresh

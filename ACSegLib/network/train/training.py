@@ -203,9 +203,9 @@ def _plan(
     asked = sorted({"base", "levels", "residual"} & settings.overrides.given().keys())
     if asked:
         warnings.append(f"the network of the initial model is kept; {', '.join(asked)} had no effect")
-    spec, weights, fresh = adapt_head(settings.init, table, plan.spec.output, settings.seed)
+    spec, weights, fresh = adapt_head(settings.init, table, plan.spec.overlapping, settings.seed)
     if fresh:
-        other = settings.init.spec.output != spec.output
+        other = settings.init.spec.overlapping != spec.overlapping
         reason = "was trained on segments that overlap, or that do not, unlike these: " if other else "does not know "
         warnings.append(f"the initial model {reason}{', '.join(fresh)}; their outputs start untrained")
     return plan_from_model(plan, settings.init, spec, memory), weights

@@ -20,7 +20,7 @@ from known_networks import threshold_model
 
 TINY = {
     "epochs": 1, "steps_per_epoch": 2, "validation_part": 0, "device": "cpu", "precision": "float32",
-    "overrides": {"patch_size": [16, 16, 16], "base": 4, "levels": 2, "batch_size": 1, "grow": False},
+    "patch": [16, 16, 16], "base_filters": 4, "levels": 2, "batch": 1, "grow": False,
 }  # fmt: skip
 
 

@@ -87,10 +87,12 @@ def test_measure_puts_every_option_into_the_request(monkeypatch):
 
 
 def test_compare_has_every_setting_with_its_default():
-    from ACSegLib.measure.overlap import compare_segmentations
+    from ACSegLib.workflows import CompareRequest
 
-    own = parameters(acseg.api.compare, {*FRONT_DOOR, "result", "reference"})
-    theirs = parameters(compare_segmentations, {*FRONT_DOOR, "result", "truth", "reference"})
+    own = parameters(acseg.api.compare, {*FRONT_DOOR, "result", "reference", "ignore"})
+    theirs = fields(CompareRequest, {"result", "reference", "ignored"})
+    theirs.pop("unit")
+    theirs["table_unit"] = "file"  # the unit that the user gave with the spacing
     assert own == theirs
 
 

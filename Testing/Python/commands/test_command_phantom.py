@@ -26,11 +26,11 @@ def files_in(folder):
 
 def test_files_hold_what_was_simulated(tmp_path):
     out = tmp_path / "new" / "phantoms"
-    results = run(output=str(out), size=[24, 32, 40], seed=3, every=8, kind="beta-cell", beads=1)
+    results = run(output=str(out), size=[40, 32, 24], seed=3, every=8, kind="beta-cell", beads=1)
     name = "beta-cell-3"
     assert files_in(out) == sorted(
         [f"images/{name}.nrrd", f"recipes/{name}.json"]
-        + [f"{folder}/{name}.seg.nrrd" for folder in ("truth", "drawn", "parts")]
+        + [f"{folder}/{name}.seg.nrrd" for folder in ("truth", "sparse", "parts")]
     )
     expected = simulate((24, 32, 40), 3, "beta-cell", beads=1)
     volume = open_volume(out / "images" / f"{name}.nrrd")
@@ -40,8 +40,8 @@ def test_files_hold_what_was_simulated(tmp_path):
     truth = open_segmentation(out / "truth" / f"{name}.seg.nrrd")
     np.testing.assert_array_equal(truth.labels, expected.truth.labels)
     assert [segment.name for segment in truth.segments] == ["cytoplasm", "bead"]
-    drawn = open_segmentation(out / "drawn" / f"{name}.seg.nrrd")
-    np.testing.assert_array_equal(drawn.labels, label_slices(expected.truth, 8)[0].labels)
+    sparse = open_segmentation(out / "sparse" / f"{name}.seg.nrrd")
+    np.testing.assert_array_equal(sparse.labels, label_slices(expected.truth, 8)[0].labels)
     parts = open_segmentation(out / "parts" / f"{name}.seg.nrrd")
     np.testing.assert_array_equal(parts.mask("filopodia"), expected.mask("filopodia"))
     recipe = json.loads((out / "recipes" / f"{name}.json").read_text())
@@ -62,8 +62,8 @@ def test_count_takes_the_next_seeds_and_vary_varies(tmp_path):
 
 def test_a_shaky_hand_draws_otherwise_than_the_truth(tmp_path):
     run(output=str(tmp_path), size=[32], shake=1.5)
-    truth, drawn = (open_segmentation(tmp_path / f / "t-cell-0.seg.nrrd").labels for f in ("truth", "drawn"))
-    assert np.any(truth[10] != drawn[10])
+    truth, sparse = (open_segmentation(tmp_path / f / "t-cell-0.seg.nrrd").labels for f in ("truth", "sparse"))
+    assert np.any(truth[10] != sparse[10])
 
 
 def test_a_cancel_leaves_whole_tomograms_only(tmp_path):

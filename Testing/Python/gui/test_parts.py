@@ -47,7 +47,7 @@ def test_a_box_that_reaches_out_of_the_grid_is_cut_off(scene):
 
 def test_what_is_slow_waits_longer_after_the_last_request(scene):
     """Counting the slices of a full-size tomogram must not come between two strokes."""
-    from ACSegPanels.delayed import Delayed
+    from ACSegPanels.counting import Delayed
     from workbench import pump
 
     now, calls, cost = [0.0], [], [0.0]

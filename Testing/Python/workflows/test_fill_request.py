@@ -129,7 +129,7 @@ def test_every_parameter_of_the_cli_module_changes_the_options(parameter) -> Non
 
 def test_the_requests_defaults_are_the_options_defaults() -> None:
     volume, labels = ball()
-    options = from_mapping(command.Options, {**NEEDED, "suggest": 0})
+    options = from_mapping(command.Options, NEEDED)
     assert settings(FillRequest.from_options(volume, labels, options)) == settings(
         FillRequest(volume=volume, labels=labels)
     )

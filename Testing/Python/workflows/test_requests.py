@@ -13,7 +13,7 @@ import pytest
 from ACSegLib.commands import load
 from ACSegLib.commands.options import OptionInfo, describe_options, from_mapping
 from ACSegLib.volume import Geometry, Segmentation, Volume
-from ACSegLib.workflows import MeasureRequest, PredictRequest, TrainRequest, run
+from ACSegLib.workflows import CompareRequest, MeasureRequest, PredictRequest, TrainRequest, run
 
 NEEDED: dict[str, dict[str, Any]] = {
     "predict": {"images": ["a.nrrd"], "output": "b.seg.nrrd"},
@@ -140,3 +140,60 @@ def test_a_trainings_defaults_are_those_of_its_settings() -> None:
 def test_a_training_that_names_no_file_writes_none() -> None:
     settings = TrainRequest(cases=[]).settings()
     assert (settings.checkpoint, settings.table, settings.plot, settings.keep_checkpoint) == (None, None, None, False)
+
+
+def test_a_training_travels_with_its_cases() -> None:
+    from ACSegLib.network.train.data import Case
+
+    volume, labels = ball()
+    sent = TrainRequest(cases=[Case.of(volume, labels, "ball")], patch=[16, 16, 16], seed=3, model_file=Path("m.acseg"))
+    message, arrays = sent.pack()
+    there = TrainRequest.unpack(json.loads(json.dumps(message)), arrays)
+    assert repr(there.settings()) == repr(sent.settings())
+    assert there.cases[0].name == "ball"
+    assert np.array_equal(there.cases[0].open_image().array, volume.array)
+    assert np.array_equal(there.cases[0].open_labels().labels, labels.labels)
+    assert there.cases[0].open_labels().geometry == labels.geometry
+
+
+def test_a_comparison_travels_and_leaves_ignored_voxels_out() -> None:
+    _, labels = ball()
+    half = labels.with_labels(labels.labels.copy())
+    half.labels[6:] = 0
+    ignored = np.zeros(labels.shape, bool)
+    ignored[6:] = True
+    sent = CompareRequest(result=half, reference=labels, ignored=ignored, unit="nm", segments=["cell"])
+    message, arrays = sent.pack()
+    rows = run(CompareRequest.unpack(json.loads(json.dumps(message)), arrays))
+    assert [(row["segment"], row["dice"], row["unit"]) for row in rows] == [("cell", 1.0, "nm")]
+    counted = run(CompareRequest(result=half, reference=labels))
+    whole, lower = int(labels.labels.sum()), int(half.labels.sum())
+    assert counted[0]["dice"] == pytest.approx(2 * lower / (whole + lower))
+
+
+@pytest.mark.parametrize("info", describe_options(load("compare").Options), ids=lambda i: i.name)
+def test_every_option_of_a_comparison_is_in_the_request_or_is_about_files(info: OptionInfo) -> None:
+    def settings(**values: Any) -> dict[str, Any]:
+        options = from_mapping(load("compare").Options, {"result": "a", "truth": "b", **values})
+        return CompareRequest.from_options(labels, labels, None, options).pack()[0]["settings"]
+
+    _, labels = ball()
+    beside = {
+        "result",
+        "truth",
+        "output",
+        "ignore_value",
+        "exclude_border",
+    }  # opened, written, or left out of the table
+    value = "z3" if info.name == "slice" else another_value(info)
+    if info.name in (OPENING - {"unit"}) | beside:
+        assert settings(**{info.name: value} if info.name not in ("result", "truth") else {}) == settings()
+    else:
+        assert settings(**{info.name: value}) != settings()
+
+
+def test_a_comparisons_defaults_are_the_options_defaults() -> None:
+    _, labels = ball()
+    options = from_mapping(load("compare").Options, {"result": "a", "truth": "b"})
+    plain = CompareRequest(result=labels, reference=labels)
+    assert CompareRequest.from_options(labels, labels, None, options).pack()[0] == plain.pack()[0]

@@ -25,7 +25,7 @@ class TestFineTuning:
     def test_head_keeps_what_it_knows_by_name(self, trained):
         model = trained.model
         table = [Segment("bead", 1), Segment("wall", 2), Segment("Cell", 3)]
-        spec, state, fresh = adapt_head(model, table, "softmax")
+        spec, state, fresh = adapt_head(model, table, False)
         assert fresh == ["wall"]
         assert spec.out_channels == 4
         for key in head_keys(model.spec):
@@ -46,9 +46,9 @@ class TestFineTuning:
 
     def test_another_kind_of_output_starts_all_segments_untrained(self, trained):
         table = [Segment("bead", 1), Segment("cell", 2)]
-        spec, _, fresh = adapt_head(trained.model, table, "sigmoid")
+        spec, _, fresh = adapt_head(trained.model, table, True)
         assert (spec.out_channels, fresh) == (2, ["bead", "cell"])
-        assert adapt_head(trained.model, table, "softmax")[2] == []
+        assert adapt_head(trained.model, table, False)[2] == []
 
     def test_imported_networks_can_go_on(self):
         from ACSegLib.network.model.architecture import build_network
@@ -84,4 +84,4 @@ class TestFineTuning:
 def test_unknown_output_heads_are_refused():
     model = Model(unet_spec(2, base=4), {}, [Segment("cell", 1)])
     with pytest.raises(InputError, match="outputs"):
-        adapt_head(model, [Segment("cell", 1)], "softmax")
+        adapt_head(model, [Segment("cell", 1)], False)
