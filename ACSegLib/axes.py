@@ -58,7 +58,7 @@ def read_slices(
     if isinstance(given, Mapping):
         return {axis_name(name): sorted({int(n) for n in numbers}) for name, numbers in given.items()}
     words = re.split(r"[\s,]+", given if isinstance(given, str) else ",".join(map(str, given)))
-    found: dict[str, set[int]] = {}
+    slices_of: dict[str, set[int]] = {}
     current = "k" if axis == "auto" else axis_name(axis)
     for word in filter(None, words):
         name, separator, rest = word.partition(":")
@@ -69,10 +69,10 @@ def read_slices(
             raise InputError(f"--slices {_shown(given)!r} is not a list of slice numbers; {_HELP}.")
         if current not in AXES:
             raise InputError(f"--slices {_shown(given)!r} names no axis, and --axis is {axis!r}; {_HELP}.")
-        found.setdefault(current, set()).update(numbers)
-    if not found:
+        slices_of.setdefault(current, set()).update(numbers)
+    if not slices_of:
         raise InputError(f"--slices {_shown(given)!r} is not a list of slice numbers; {_HELP}.")
-    return {name: sorted(numbers) for name, numbers in found.items()}
+    return {name: sorted(numbers) for name, numbers in slices_of.items()}
 
 
 def _numbers(word: str) -> list[int]:

@@ -103,7 +103,7 @@ def structures(
         role: [s for s in segmentation.segments if role_of(s.name) == role and s.name not in keep]
         for role in ("ignore", "background")
     }
-    rows = [segment for found in roles.values() for segment in found]
+    rows = [segment for segments_of_role in roles.values() for segment in segments_of_role]
     if not rows or len(rows) == len(segmentation.segments):
         return segmentation, None, []
     ignored = None
@@ -114,7 +114,9 @@ def structures(
     for number, layer in enumerate(segmentation.layers):
         values = [segment.value for segment in rows if segment.layer == number]
         layers.append(np.where(np.isin(layer, values), 0, layer).astype(layer.dtype) if values else layer)
-    notes = [_note(segmentation.name, found, role) for role, found in roles.items() if found]
+    notes = [
+        _note(segmentation.name, segments_of_role, role) for role, segments_of_role in roles.items() if segments_of_role
+    ]
     left = [segment for segment in segmentation.segments if segment not in rows]
     return replace(segmentation, layers=tuple(layers), segments=left), ignored, notes
 

@@ -148,8 +148,8 @@ class LabelPanel(Panel):
             return None, None, "auto"
         return parameters.segmentation, parameters.sourceVolume, "auto"
 
-    def _showCount(self, found: SliceCounts, volumeNode: Any, problem: str) -> None:
-        self.guide.update(found, volumeNode, problem=problem)
+    def _showCount(self, counts: SliceCounts, volumeNode: Any, problem: str) -> None:
+        self.guide.update(counts, volumeNode, problem=problem)
 
     def _onInterval(self, value: int) -> None:
         if self.parameters is not None:

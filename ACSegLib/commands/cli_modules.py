@@ -183,12 +183,12 @@ def parameters(module: CliModule) -> list[Parameter]:
     unknown = (set(module.files) | set(module.fixed)) - {info.name for info in infos}
     if unknown:
         raise InputError(f"CLI module of {module.command!r}: {sorted(unknown)[0]!r} is no option of that command.")
-    found: list[Parameter] = []
+    shown: list[Parameter] = []
     for info in infos:
         if info.name not in module.fixed:
-            positional = sum(p.index is not None for p in found)
-            found.append(_parameter(info, module.files.get(info.name), positional))
-    return [*found, _unit_parameter()]
+            positional = sum(p.index is not None for p in shown)
+            shown.append(_parameter(info, module.files.get(info.name), positional))
+    return [*shown, _unit_parameter()]
 
 
 def _parameter(info: OptionInfo, file: FileParameter | None, position: int) -> Parameter:

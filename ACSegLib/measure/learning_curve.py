@@ -258,7 +258,7 @@ def suggest_volumes(
     distance = _nearest(points, known)
     remaining = set(range(len(names)))
     turns: list[str] = []
-    found: list[Suggestion] = []
+    suggestions: list[Suggestion] = []
     while remaining:
         waiting = {groups.get(names[n], "") for n in remaining}
         if not any(g in waiting for g in turns):
@@ -267,10 +267,12 @@ def suggest_volumes(
         turns.remove(group)
         inside = [n for n in remaining if groups.get(names[n], "") == group]
         best = max(inside, key=lambda n: (distance[n] * np.broadcast_to(weight, distance.shape)[n], -n))
-        found.append(Suggestion(names[best], len(found) + 1, float(distance[best]), float(unsure[best]), group))
+        suggestions.append(
+            Suggestion(names[best], len(suggestions) + 1, float(distance[best]), float(unsure[best]), group)
+        )
         remaining.remove(best)
         distance = np.minimum(distance, np.linalg.norm(points - points[best], axis=1))
-    return found
+    return suggestions
 
 
 def _standardised(candidates: Sequence[np.ndarray], training: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -50,17 +50,17 @@ def shape_values(
     if box is None:
         return {}
     crop = mask[box]
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     if any(name in wanted for name in SHAPE_VALUES):
         measures = shape_measures(crop, spacing)
-        found.update({name: float(measures[name]) for name in SHAPE_VALUES if name in wanted})
+        values.update({name: float(measures[name]) for name in SHAPE_VALUES if name in wanted})
     if any(name in wanted for name in THIN_VALUES):
         thin = thinner_than(crop, spacing, radius)
         if "thin_volume_share" in wanted:
-            found["thin_volume_share"] = float(np.count_nonzero(thin) / np.count_nonzero(crop))
+            values["thin_volume_share"] = float(np.count_nonzero(thin) / np.count_nonzero(crop))
         if "thin_surface_share" in wanted:
-            found["thin_surface_share"] = surface_share(crop, thin, spacing)
-    return found
+            values["thin_surface_share"] = surface_share(crop, thin, spacing)
+    return values
 
 
 def surface_share(mask: np.ndarray, part: np.ndarray, spacing: Sequence[float]) -> float:

@@ -107,12 +107,12 @@ def surface_distances(
     if surface not in SURFACES:
         raise InputError(f"surface must be one of {', '.join(SURFACES)}, not {surface!r}.")
     step = sampling(spacing)
-    found = []
+    directed = []
     for mask in (result, truth):
         # A mask's surface lies in its own box, so nothing larger than that is ever made.
         points, weights = _surface(as_mask(mask), step, surface, ignore)
-        found.append((points, weights))
-    (points_r, weights_r), (points_t, weights_t) = found
+        directed.append((points, weights))
+    (points_r, weights_r), (points_t, weights_t) = directed
     if not len(points_r) or not len(points_t):
         none = np.empty(0)
         return SurfaceDistances(none, none, none, none)

@@ -143,7 +143,7 @@ def _structures(
     components = find_components(thin)
     volume = float(np.prod(step))
     smallest = radius / max(step)  # fewer voxels than this cannot make up a part of length 2 * radius
-    found = []
+    structures = []
     around = np.pad(mask, 1)
     for n, (box, size) in enumerate(zip(components.boxes, components.sizes, strict=True)):
         check()
@@ -153,8 +153,8 @@ def _structures(
         body = around[tuple(slice(s.start, s.stop + 2) for s in box)] & ~part
         if not np.any(body & ndimage.binary_dilation(part, np.ones((3, 3, 3), bool))):
             continue  # it is detached (debris, a fragment of the wall) and belongs to no cell
-        found.append(_Structure(*_skeleton_length(part, step), int(size)))
-    return found
+        structures.append(_Structure(*_skeleton_length(part, step), int(size)))
+    return structures
 
 
 def _is_sheet(box: Box, volume: float, step: tuple[float, float, float], radius: float) -> bool:

@@ -106,11 +106,11 @@ class PackedSpecimen(Canvas):
     def _from_beads(self, box: Box) -> np.ndarray:
         """Distance into the nearest bead (positive inside one)."""
         grid = np.ogrid[box]
-        found = np.full([s.stop - s.start for s in box], -1e3, np.float32)
+        distance = np.full([s.stop - s.start for s in box], -1e3, np.float32)
         for point, radius in self.beads:
             away = np.sqrt(sum((a - c) ** 2 for a, c in zip(grid, point, strict=True)))
-            np.maximum(found, (radius - away).astype(np.float32), out=found)
-        return found
+            np.maximum(distance, (radius - away).astype(np.float32), out=distance)
+        return distance
 
     # Cells
 

@@ -159,11 +159,11 @@ class _Bore:
 
 def _find_bore(bright: np.ndarray) -> tuple[int, _Bore | None]:
     """The axis along which bright voxels stand upright in a ring, and the ring; axis 0 and None where there is none."""
-    found: list[tuple[float, int, np.ndarray]] = []
+    candidates: list[tuple[float, int, np.ndarray]] = []
     for axis in range(3):
         projection = bright.mean(axis=axis)
-        found.append((float(np.percentile(projection, 99.5)), axis, projection))
-    share, axis, projection = max(found)
+        candidates.append((float(np.percentile(projection, 99.5)), axis, projection))
+    share, axis, projection = max(candidates)
     if share < _UPRIGHT:
         return 0, None
     ring = projection > _WALL_FROM * share

@@ -183,13 +183,13 @@ def label_layers(node: Any, ids: Sequence[str], volume_node: Any) -> list[tuple[
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() and segmentation.GetSourceRepresentationName() != grid.BINARY_LABELMAP:
         segmentation = _as_labelmap(node, ids, volume_node)
-    wanted, found = set(ids), []
+    wanted, layers = set(ids), []
     for number in range(segmentation.GetNumberOfLayers(grid.BINARY_LABELMAP)):
         image = segmentation.GetLayerDataObject(number, grid.BINARY_LABELMAP)
         members = [s for s in segmentation.GetSegmentIDsForLayer(number, grid.BINARY_LABELMAP) if s in wanted]
         if members and isinstance(image, slicer.vtkOrientedImageData) and image.GetNumberOfPoints() > 0:
-            found.append((image, members))
-    return found
+            layers.append((image, members))
+    return layers
 
 
 def _as_labelmap(node: Any, ids: Sequence[str], volume_node: Any) -> Any:

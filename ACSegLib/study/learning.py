@@ -100,7 +100,7 @@ def _paired_kinds(rows: Rows) -> tuple[Rows, str]:
 
 def summarised_runs(rows: Rows) -> Rows:
     """Mean and SD of Dice over runs and test cells, per kind of labels and number of training volumes."""
-    found: dict[tuple[str, int], list[float]] = {}
+    scores_of: dict[tuple[str, int], list[float]] = {}
     given: dict[tuple[str, int], float] = {}
     for row in rows:
         missing = [c for c in ("volumes", "dice") if row.get(c) is None]
@@ -109,11 +109,11 @@ def summarised_runs(rows: Rows) -> Rows:
         if not 0 <= float(row["dice"]) <= 1:
             raise InputError(f"the learning-curve table has the Dice {row['dice']:g}; divide percentages by 100.")
         key = (str(row.get("labels") or "labels"), int(row["volumes"]))
-        found.setdefault(key, []).append(float(row["dice"]))
+        scores_of.setdefault(key, []).append(float(row["dice"]))
         if row.get("dice_sd") is not None:
             given[key] = float(row["dice_sd"])
     table = []
-    for key, values in sorted(found.items()):
+    for key, values in sorted(scores_of.items()):
         mean = sum(values) / len(values)
         spread = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else 0.0
         table.append({"labels": key[0], "volumes": key[1], "dice": mean, "dice_sd": given.get(key, spread)})

@@ -53,21 +53,21 @@ def in_unit_of_the_first(tables: Mapping[str, Rows]) -> dict[str, Rows]:
     InputError
         If rows in "px", or another unit of unknown length, are next to rows in another unit.
     """
-    found: dict[str, dict[str, None]] = {}
+    units_of: dict[str, dict[str, None]] = {}
     for name, rows in tables.items():
         for row in rows:
             if row.get("unit"):
-                found.setdefault(str(row["unit"]), {})[name] = None
-    if len(found) < 2:
+                units_of.setdefault(str(row["unit"]), {})[name] = None
+    if len(units_of) < 2:
         return dict(tables)
-    unknown = next((unit for unit in found if unit not in UNITS_IN_MM), None)
+    unknown = next((unit for unit in units_of if unit not in UNITS_IN_MM), None)
     if unknown is not None:
-        names = "; ".join(f"{unit}: {', '.join(tables)}" for unit, tables in found.items())
+        names = "; ".join(f"{unit}: {', '.join(tables)}" for unit, tables in units_of.items())
         raise InputError(
             f"the tables have lengths in units that cannot be compared ({names}); make those in {unknown} again with "
             "--file-unit, the unit of the numbers in the files."
         )
-    first = next(iter(found))
+    first = next(iter(units_of))
     return {name: [_converted(row, first) for row in rows] for name, rows in tables.items()}
 
 

@@ -412,9 +412,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         requireVisibleSegment(node)
         return node.GetSegmentationNode(), node.GetSourceVolumeNode(), self.scriptedEffect.parameter("Axis")
 
-    def _showCount(self, found: SliceCounts, volumeNode: Any, problem: str) -> None:
+    def _showCount(self, counts: SliceCounts, volumeNode: Any, problem: str) -> None:
         if self.panel is not None:
-            self.panel.guide.update(found, volumeNode, self.session.outcome is not None, problem)
+            self.panel.guide.update(counts, volumeNode, self.session.outcome is not None, problem)
 
     def suggestSlices(self, told: Callable[[list[tuple[str, int]]], None]) -> None:
         """Find slices worth labelling, from the last fill; `told` is called with (axis, slice), the best first."""

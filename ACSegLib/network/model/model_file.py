@@ -139,11 +139,11 @@ class Model:
         """SHA-256 of network and weights, as hexadecimal digits."""
         import torch
 
-        found = hashlib.sha256(json.dumps(self.spec.to_json(), sort_keys=True).encode())
+        checksum = hashlib.sha256(json.dumps(self.spec.to_json(), sort_keys=True).encode())
         for name, tensor in sorted(self.tensors().items()):
-            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        return found.hexdigest()
+            checksum.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            checksum.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return checksum.hexdigest()
 
 
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:
@@ -296,7 +296,7 @@ def _read_metadata(path: Path) -> Json:
                 raise FileError(_foreign(path, start))
             header = json.loads(stream.read(length))
         text = header.pop("__metadata__")[METADATA_KEY]
-        found = json.loads(text)
+        header_json = json.loads(text)
         promised = 8 + length + max((row["data_offsets"][1] for row in header.values()), default=0)
     except FileNotFoundError as error:
         raise FileError(f"the model file {path} does not exist; check the path.") from error
@@ -304,13 +304,13 @@ def _read_metadata(path: Path) -> Json:
         raise FileError(f"{path} is a folder, not a model file.") from error
     except (*_MALFORMED, RecursionError) as error:
         raise FileError(_foreign(path, start)) from error
-    if not isinstance(found, dict):
+    if not isinstance(header_json, dict):
         raise FileError(f"the model file {path} is damaged (its header is no object); copy or train it again.")
     if size != promised:
         raise FileError(
             f"the model file {path} is damaged ({size:,} bytes instead of {promised:,}); copy or train it again."
         )
-    return found
+    return header_json
 
 
 def _foreign(path: Path, start: bytes) -> str:

@@ -138,12 +138,12 @@ def choose_tile(
 
 def _sides(size: int, divisor: int, overlap: int) -> list[int]:
     """Sides that cover `size` by 1, 2, 3, ... tiles with the overlap, multiples of the divisor, the largest first."""
-    found = set()
+    sides = set()
     least = max(divisor, 2 * min(overlap, size))
     for count in range(1, max(2, math.ceil(size / max(1, least // 2))) + 1):
         side = math.ceil((size + (count - 1) * overlap) / count / divisor) * divisor
-        found.add(max(side, min(math.ceil(least / divisor) * divisor, math.ceil(size / divisor) * divisor)))
-    return sorted(found, reverse=True)
+        sides.add(max(side, min(math.ceil(least / divisor) * divisor, math.ceil(size / divisor) * divisor)))
+    return sorted(sides, reverse=True)
 
 
 def _three(values: Sequence[int]) -> tuple[int, int, int]:

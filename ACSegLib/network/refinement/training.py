@@ -201,7 +201,7 @@ def _cases(
     settings: RefinementTraining,
     progress: Progress,
 ) -> list[_Prepared]:
-    found = []
+    cases_kept = []
     options = PredictionSettings(device=settings.device, keep_probabilities=True)
     for n, (pair, part) in enumerate(progress.each(pairs)):
         volume, labels = (pair.open_image(), pair.open_labels()) if isinstance(pair, Case) else pair
@@ -222,8 +222,8 @@ def _cases(
         places = _surface_places(target, prediction.segmentation, np.random.default_rng([settings.seed, n]))
         if len(places):
             name = pair.name if isinstance(pair, Case) else volume.name
-            found.append(_Prepared(name, inputs, target, known, places))
-    return found
+            cases_kept.append(_Prepared(name, inputs, target, known, places))
+    return cases_kept
 
 
 def _surface_places(target: np.ndarray, predicted: Segmentation, rng: np.random.Generator) -> np.ndarray:

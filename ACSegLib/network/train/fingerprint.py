@@ -87,14 +87,14 @@ def examine(
         try:
             volume, labels = case.open_image(), case.open_labels()
             require_same_grid(volume, labels)
-            found = _measure(case.name, volume, labels, sparse, ignore)
+            fingerprint = _measure(case.name, volume, labels, sparse, ignore)
         except Cancelled:
             raise
         except (InputError, OSError) as error:
             problems.append(Problem("unreadable", f"{case.name}: {error}"))
             continue
-        fingerprints.append(found)
-        problems += found.problems
+        fingerprints.append(fingerprint)
+        problems += fingerprint.problems
     return fingerprints, problems
 
 
@@ -147,12 +147,12 @@ def _intensity_problems(name: str, array: np.ndarray) -> list[Problem]:
 
 def digest(*arrays: np.ndarray) -> str:
     """SHA-256 of the voxels of some arrays (number type, shape and values)."""
-    found = hashlib.sha256()
+    checksum = hashlib.sha256()
     for array in arrays:
-        found.update(f"{array.dtype.str}{array.shape}".encode())
+        checksum.update(f"{array.dtype.str}{array.shape}".encode())
         for plane in array:
-            found.update(np.ascontiguousarray(plane).data)
-    return found.hexdigest()
+            checksum.update(np.ascontiguousarray(plane).data)
+    return checksum.hexdigest()
 
 
 def _thumbnail(array: np.ndarray) -> np.ndarray:

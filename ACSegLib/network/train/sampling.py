@@ -177,13 +177,13 @@ def _some(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ends = np.cumsum([np.count_nonzero(plane) for plane in mask])
     total = int(ends[-1])
     ranks = np.arange(total) if total <= MAX_PLACES else np.sort(rng.choice(total, MAX_PLACES, replace=False))
-    found = [np.zeros((0, 3), np.int32)]
+    places = [np.zeros((0, 3), np.int32)]
     for k, chosen in enumerate(np.split(ranks, np.searchsorted(ranks, ends[:-1]))):
         if len(chosen):
             before = ends[k - 1] if k else 0
             j, i = np.unravel_index(np.flatnonzero(mask[k])[chosen - before], mask.shape[1:])
-            found.append(np.stack([np.full(len(j), k), j, i], 1).astype(np.int32))
-    return np.concatenate(found)
+            places.append(np.stack([np.full(len(j), k), j, i], 1).astype(np.int32))
+    return np.concatenate(places)
 
 
 class Prefetcher:

@@ -266,9 +266,9 @@ def _prepare_all(
     folder: Path | None,
     progress: Progress,
 ) -> list[Prepared]:
-    found = []
+    prepared = []
     for case, _ in progress.each(cases, lambda case: f"preparing {case.name}"):
-        found.append(
+        prepared.append(
             prepare(
                 case,
                 table,
@@ -282,7 +282,7 @@ def _prepare_all(
                 scratch=folder,
             )
         )
-    return found
+    return prepared
 
 
 def _card(
