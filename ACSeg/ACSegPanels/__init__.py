@@ -1,4 +1,4 @@
 """What the guided module and the Segment Editor effect are made of: one file per panel, and the parts they share.
 
-The parts without Qt (`background`, `process`, `slices`, `data`) can be used and tested anywhere; the rest needs Slicer.
+The parts without Qt (`slices`, `dataset`, `keywords`, `words`) can be tested anywhere. The others need Slicer.
 """

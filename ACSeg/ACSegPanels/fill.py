@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
 from ACSegPanels.panel import Panel
+from ACSegPanels.shortcuts import FILL, withKey
 from ACSegPanels.words import Words, axisWords, crossValidation, crossValidationHelp, deviceWords, summary
 
 EFFECT_NAME = "ACSeg random walk fill"
@@ -39,7 +40,7 @@ class FillPanel(Panel):
         self.offer3D(self.show3DButton, self.parameters.fillOutput if self.parameters is not None else None)
         missing = self._missing()
         running = _("A fill is running.") if self.running else ""
-        self.enable(self.ui.fillButton, _("Fill between the labelled slices."), missing or running)
+        self.enable(self.ui.fillButton, withKey(_("Fill between the labelled slices."), FILL), missing or running)
         self.enable(self.ui.fillEffectButton, _("Fill with a preview in Segment Editor."), missing or running)
         self.enable(self.ui.fillCancelButton, _("Stop the fill."), "" if self.running else _("No fill is running."))
 

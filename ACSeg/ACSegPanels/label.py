@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from ACSegPanels.counting import Inputs, SliceCounter
 from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.panel import Panel
+from ACSegPanels.shortcuts import FILL, NEXT_SLICE, Shortcuts
 from ACSegPanels.sliceguide import SliceGuide
 from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.views import alignViews, shownVolumes, showVolume
@@ -41,6 +42,7 @@ class LabelPanel(Panel):
         self.connect(self.ui.alignButton, "clicked()", self._onAlign)
         self.counter = SliceCounter(self._countingInputs, self._showCount)
         self._observer = SegmentationObserver(self.counter.request)
+        self._shortcuts = Shortcuts({NEXT_SLICE: self.guide.goToNext, FILL: self._onFillKey})
         self._entered, self._expanded, self._chosen = False, True, False
         factory = effectFactory()
         self.connect(factory, "effectRegistered(QString)", self._onEffectRegistered)
@@ -70,6 +72,7 @@ class LabelPanel(Panel):
         self.editor.setMRMLSegmentEditorNode(self._editorNode())
         self.editor.setupViewObservations()
         self.editor.installKeyboardShortcuts()
+        self._shortcuts.install()
         self._entered = True
         self._updateCounting()
         self._shown = (None, None)
@@ -79,6 +82,7 @@ class LabelPanel(Panel):
         """The module is left: no effect may still paint in the views."""
         self.editor.setActiveEffectByName("")
         self.editor.uninstallKeyboardShortcuts()
+        self._shortcuts.uninstall()
         self.editor.removeViewObservations()
         self._entered = False
         self._updateCounting()
@@ -155,6 +159,11 @@ class LabelPanel(Panel):
         if self.parameters is not None:
             self.parameters.interval = value
 
+    def _onFillKey(self) -> None:
+        fill = self.module.panels["Fill"]
+        if fill.ui.fillButton.enabled:
+            fill.fill()
+
     def _onAlign(self) -> None:
         alignViews(self.parameters.sourceVolume)
 
@@ -171,6 +180,7 @@ class LabelPanel(Panel):
     def cleanup(self) -> None:
         """Disconnect everything."""
         self.counter.cleanup()
+        self._shortcuts.uninstall()
         self._observer.stop()
         self.guide.cleanup()
         super().cleanup()

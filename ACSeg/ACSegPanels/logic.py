@@ -14,7 +14,7 @@ from ACSegLib.worker import Reply
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest
 from ACSegPanels.exchange import CommandFiles, placeResult
 from ACSegPanels.keywords import commandOptions, correctRequest, fillRequest
-from ACSegPanels.tables import writeTable
+from ACSegPanels.tables import titleColumns, writeTable
 from ACSegPanels.task import Task
 from ACSegPanels.working import startTask
 
@@ -331,7 +331,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         name = f"{segmentationNode.GetName()} measurements"
 
         def finish(reply: Reply) -> Any:
-            return writeTable(reply.message["rows"], tableNode, name)
+            node = writeTable(reply.message["rows"], tableNode, name)
+            titleColumns(node)
+            return node
 
         return _run(startTask("measure", message, arrays, finish), onProgress, onDone, onError)
 

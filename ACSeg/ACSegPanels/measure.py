@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ACSegLib.json_values import Row
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.panel import Panel
-from ACSegPanels.tables import Chart, exportTable, readTable
+from ACSegPanels.tables import Chart, columnHeading, exportTable, readTable
 from ACSegPanels.task import sentence
 from ACSegPanels.words import Words, unitWords
 
@@ -77,7 +77,8 @@ class MeasurePanel(Panel):
         blocked = box.blockSignals(True)
         box.clear()
         numbers = [name for name, value in (rows[0] if rows else {}).items() if isinstance(value, float)]
-        box.addItems(numbers)
+        for column in numbers:
+            box.addItem(columnHeading(node, column), column)
         box.setCurrentIndex(numbers.index(_FIRST_SHOWN) if _FIRST_SHOWN in numbers else 0)
         box.blockSignals(blocked)
         self._showChart()
@@ -87,9 +88,10 @@ class MeasurePanel(Panel):
         self._showChart()
 
     def _showChart(self) -> None:
-        column, table = self.ui.measureColumnBox.currentText, self.ui.measureTableView.mrmlTableNode()
-        if not column or table is None:
+        box, table = self.ui.measureColumnBox, self.ui.measureTableView.mrmlTableNode()
+        if box.currentIndex < 0 or table is None:
             return
+        column = box.itemData(box.currentIndex)
         self.chart = self.chart or Chart(_("Measurements"), "", "", "measurements", bars=True)
         self.chart.draw([(table, column)], "cell", labels="segment")
         self.chart.show()

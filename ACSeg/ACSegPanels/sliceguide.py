@@ -8,6 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from ACSegPanels.shortcuts import NEXT_SLICE, withKey
 from ACSegPanels.slices import AXES, DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.views import jumpToSlice
 
@@ -99,7 +100,9 @@ class SliceGuide:
                 self.table.setItem(row, column, item)
         self.nextButton.enabled = volumeNode is not None and not problem
         self.nextButton.toolTip = (
-            problem or _("Show the slice to label next.") if volumeNode else _("Choose a source volume first.")
+            problem or withKey(_("Show the slice to label next."), NEXT_SLICE)
+            if volumeNode
+            else _("Choose a source volume first.")
         )
         self.allowSuggestions(canSuggest)
 
@@ -148,7 +151,9 @@ class SliceGuide:
             ).format(axis=axis)
 
     def goToNext(self) -> None:
-        """Show the slice to label next, by the interval."""
+        """Show the slice to label next, by the interval; without a volume do nothing."""
+        if not self.nextButton.enabled:
+            return
         axis = (self._drawn.axes or ["k"])[0]
         number = self._drawn.next_slice(axis, self.intervalBox.value)
         if number is None:

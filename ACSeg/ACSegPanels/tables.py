@@ -35,6 +35,30 @@ def writeTable(rows: Sequence[Row], node: Any = None, name: str = "Table") -> An
     return node
 
 
+def titleColumns(node: Any) -> None:
+    """Give the columns of a table of measurements headings for people, with units; their names stay as they are.
+
+    Scripts and exported files use the names ("thin_part_length"); table views show the headings.
+    """
+    from ACSegLib.study.columns import intensity_texts, label_of, unit_power, unit_text
+
+    rows = readTable(node)
+    unit = str(rows[0].get("unit", "")) if rows else ""
+    intensity, intensityUnit = intensity_texts(rows)
+    for column in rows[0] if rows else ():
+        title = label_of(column).replace("intensity", intensity)
+        node.SetColumnTitle(column, title[:1].upper() + title[1:])
+        isIntensity = column.startswith("lac_")
+        node.SetColumnUnitLabel(column, intensityUnit if isIntensity else unit_text(unit, unit_power(column)))
+    node.SetUseColumnTitleAsColumnHeader(True)
+
+
+def columnHeading(node: Any, column: str) -> str:
+    """Heading of a column, with its unit in brackets, as Slicer's table views show it."""
+    title, unit = node.GetColumnTitle(column) or column, node.GetColumnUnitLabel(column)
+    return f"{title} [{unit}]" if unit else title
+
+
 def _isNumber(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

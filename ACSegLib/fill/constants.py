@@ -29,7 +29,8 @@ MAX_CLASSES_TOGETHER = 4
 
 # --- strength of prior and edges --------------------------------------------------------------------------------------
 
-#: Strength of the prior, and edge scale in noise levels, where too few slices are labelled to choose them.
+#: Strength of the prior, and edge scale in noise levels, where too few slices are labelled to choose them. A choice:
+#: between the values that the calibration gives on good and on poor priors.
 DEFAULT_GAMMA, DEFAULT_EDGE = 0.3, 3.0
 
 #: Dice of the prior on left-out slices from which on it is fully trusted (gamma 1). `fill_constants.py TRUSTED_DICE`.
@@ -56,13 +57,13 @@ TRIAL_STEPS = 400
 #: Units of the two hidden layers. `fill_constants.py HIDDEN_UNITS`.
 HIDDEN_UNITS = (32, 24)
 
-#: Updates, voxels of each, and learning rate at the start. `fill_constants.py STEPS`.
+#: Updates, voxels of each, and learning rate at the start. `fill_constants.py STEPS BATCH LEARNING_RATE`.
 STEPS, BATCH, LEARNING_RATE = 1000, 512, 0.02
 
-#: Decay of the weights, in units of the learning rate.
+#: Decay of the weights, in units of the learning rate. `fill_constants.py WEIGHT_DECAY`.
 WEIGHT_DECAY = 1e-3
 
-#: Voxels to learn from.
+#: Voxels to learn from, at most. `fill_constants.py MAX_SAMPLES`. Bound.
 MAX_SAMPLES = 40_000
 
 #: Standard deviation below which a feature counts as constant. Bound.
@@ -94,9 +95,10 @@ INSTANCE_WIDTH = 2.0
 # --- features and shape -----------------------------------------------------------------------------------------------
 
 #: Standard deviation of the smoothing of the fine features, in voxels of the finest axis.
+#: `fill_constants.py FINE_SIGMA`.
 FINE_SIGMA = 1.0
 
-#: Standard deviations, in voxels of each coarse level, of its smoothing.
+#: Standard deviations, in voxels of each coarse level, of its smoothing. `fill_constants.py LEVEL_SIGMAS`.
 LEVEL_SIGMAS = (0.8, 1.0)
 
 #: Signed distances are clipped here, in voxels of the finest axis: further away, the shape says nothing more. Bound.
@@ -107,6 +109,7 @@ MAX_DISTANCE = 64.0
 OUTLINE_MARGIN = 0.4
 
 #: Intensity range, in percent of the voxels of the image and of each labelled class: the extremes are clipped.
+#: `fill_constants.py IMAGE_PERCENTILES CLASS_PERCENTILES`.
 IMAGE_PERCENTILES, CLASS_PERCENTILES = (0.1, 99.9), (2, 98)
 
 # --- suggestions ------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
+from ACSegLib.terminology import with_standard_codes
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
 from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive
@@ -120,7 +121,8 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     progress = progress or Progress()
     stages = progress.stages(predict=92, clean=8)
     prediction = _predicted(request, stages.predict)
-    return replace(prediction, segmentation=_cleaned(prediction, request, stages.clean))
+    segmentation = with_standard_codes(_cleaned(prediction, request, stages.clean))
+    return replace(prediction, segmentation=segmentation)
 
 
 def _predicted(request: PredictRequest, progress: Progress) -> Prediction:

@@ -12,6 +12,7 @@ import slicer
 from ACSegPanels.counting import Inputs, SliceCounter
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.observing import SegmentationObserver
+from ACSegPanels.shortcuts import FILL, NEXT_SLICE, Shortcuts
 from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
 from ACSegPanels.views import UncertaintyOverlay
@@ -73,6 +74,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
         self._counter = SliceCounter(self._countingInputs, self._showCount)
+        self._shortcuts = Shortcuts({NEXT_SLICE: self._onNextSlice, FILL: self._onFillKey})
 
     @staticmethod
     def _timer(milliseconds: int, slot: Any, repeated: bool = False) -> Any:
@@ -131,10 +133,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         prepareWorker()
         self._observeSegmentation()
         self._counter.setActive(True)
+        self._shortcuts.install()
 
     def deactivate(self):
         """Another effect is chosen: preview and running fill stay, so that more can be drawn meanwhile."""
         self._counter.setActive(False)
+        self._shortcuts.uninstall()
         if self.preview.node is None and not self.session.running:
             self._observer.stop()
 
@@ -174,6 +178,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             timer.disconnect("timeout()", slot)
         self._released = None
         self._counter.cleanup()
+        self._shortcuts.uninstall()
         self.session.forget()
         self._observer.stop()
         self.options.cleanup()
@@ -239,6 +244,14 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._pollTimer.start()
         self.say(_("Filling..."))
         self.panel.update()
+
+    def _onFillKey(self) -> None:
+        if self.panel is not None and self.panel.fillButton.enabled:
+            self.onPreview()
+
+    def _onNextSlice(self) -> None:
+        if self.panel is not None:
+            self.panel.guide.goToNext()
 
     def onCancel(self):
         """Stop the running fill; without one, remove the preview."""

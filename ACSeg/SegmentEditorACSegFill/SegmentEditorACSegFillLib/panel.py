@@ -6,6 +6,7 @@ from typing import Any
 
 import ctk
 import qt
+from ACSegPanels.shortcuts import FILL, withKey
 from ACSegPanels.sliceguide import SliceGuide
 from ACSegPanels.words import crossValidation, crossValidationHelp
 from slicer.i18n import tr as _
@@ -115,7 +116,9 @@ class EffectPanel:
         self.fillButton.text = _("Update") if preview else _("Fill")
         self.fillButton.enabled = not running and not missing
         self.fillButton.toolTip = missing or (
-            _("A fill is running.") if running else _("Fill the visible segments between the labelled slices.")
+            _("A fill is running.")
+            if running
+            else withKey(_("Fill the visible segments between the labelled slices."), FILL)
         )
         self.cancelButton.enabled = running or preview
         self.cancelButton.toolTip = (

@@ -391,7 +391,12 @@ def test_measure_table_chart_and_export(module, tmp_path):
     table = module.parameters.measureTable
     assert table is not None, panel.ui.measureMessage.text
     expected = segment_array(node, "cytoplasm", volume).sum()
-    assert panel.ui.measureColumnBox.currentText == "volume"
+    box = panel.ui.measureColumnBox
+    assert box.itemData(box.currentIndex) == "volume"
+    assert box.currentText == "Volume [µm³]"
+    headers = [panel.ui.measureTableView.header(c) for c in range(panel.ui.measureTableView.columnCount())]
+    assert "Cut by border" in headers
+    assert "touches_border" not in headers
     assert table.GetTable().GetColumnByName("volume").GetValue(0) == pytest.approx(expected, rel=1e-6)
     assert _Plots.shown.GetNumberOfPlotSeriesNodes() == 1
     for name in ("figures.csv", "figures.xlsx"):

@@ -55,6 +55,12 @@ def test_catalogue_entry():
     assert b"\r" not in (ROOT / "ACSeg.json").read_bytes()
 
 
+def test_keywords_are_single_words_that_the_index_separates_by_spaces():
+    words = metadata("KEYWORDS").split(" ")
+    assert len(words) == len(set(words)) >= 5
+    assert all(re.fullmatch(r"[A-Za-z-]+", word) for word in words)
+
+
 def test_names_agree():
     assert re.search(r"^project\(ACSeg\)", RULES, re.M)
     repository = re.fullmatch(r"https://github\.com/([\w-]+/Slicer\w+)\.git", ENTRY["scm_url"])

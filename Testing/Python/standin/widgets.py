@@ -411,7 +411,7 @@ class qMRMLTableView(QWidget):
         columns = table.GetNumberOfColumns() if table else 0
         self._table.setColumnCount(columns)
         self._table.setRowCount(table.GetNumberOfRows() if table else 0)
-        self._table.setHorizontalHeaderLabels([table.GetColumnName(c) for c in range(columns)])
+        self._table.setHorizontalHeaderLabels([_heading(node, table.GetColumnName(c)) for c in range(columns)])
         for row in range(self._table.rowCount):
             for column in range(columns):
                 item = QTableWidgetItem(table.GetValue(row, column).ToString())
@@ -420,6 +420,20 @@ class qMRMLTableView(QWidget):
 
     def mrmlTableNode(self):
         return self._node
+
+    def columnCount(self):
+        return self._table.columnCount
+
+    def header(self, column):
+        return self._table.horizontalHeaderItem(column).text()
+
+
+def _heading(node, name):
+    """As qMRMLTableModel: the title where the node asks for it, with the unit in brackets; else the name."""
+    if not node.GetUseColumnTitleAsColumnHeader():
+        return name
+    unit = node.GetColumnUnitLabel(name)
+    return (node.GetColumnTitle(name) or name) + (f" [{unit}]" if unit else "")
 
 
 WIDGETS = {
