@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from ACSegLib.app import requests
+from ACSegLib.app.correcting import plan_correction
 from ACSegLib.app.filling import Filling
 from ACSegLib.app.jobs import Jobs, Plan
 from ACSegLib.app.measuring import plan_measurement, plan_report, write_table_file
@@ -58,6 +59,7 @@ class Actions:
         options: Any = await body_of(request, requests.OPTIONS[kind])
         makers: dict[str, Callable[[], Plan]] = {
             "fill": lambda: self._filling.plan(options),
+            "correct": lambda: plan_correction(self._session, options),
             "predict": lambda: plan_prediction(self._session, options),
             "measure": lambda: plan_measurement(self._session, options),
             "train": lambda: plan_training(self._session, options),

@@ -25,22 +25,27 @@ class ChangeLog:
         Grows with each change of voxels.
     changed_by : str
         Id of the client that made this version by putting a slice; "" otherwise.
-    pending : bool
-        Whether something is to be saved.
+    saving : bool
+        Whether changes were taken to be saved, and are not yet on the disk.
     """
 
     def __init__(self) -> None:
         self.version = 0
         self.changed_by = ""
-        self.pending = False
+        self.saving = self._waiting = False
         self._planes: set[int] = set()
         self._saved_version = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are changes that are not on the disk yet."""
+        return self._waiting or self.saving
 
     def begin(self, planes: set[int], unsaved: bool) -> None:
         """Other labels are there. With the first change, these planes are saved as well."""
         self.version += 1
         self.changed_by = ""
-        self._planes, self.pending = planes, False
+        self._planes, self._waiting = planes, False
         self._saved_version = -1 if unsaved else self.version
 
     def bump(self, client: str, planes: set[int]) -> None:
@@ -52,19 +57,25 @@ class ChangeLog:
     def touch(self, planes: set[int], unsaved: bool = False) -> None:
         """These planes are to be saved, and the segments."""
         self._planes |= planes
-        self.pending = True
+        self._waiting = True
         if unsaved:
             self._saved_version = -1
 
     def saved(self, version: int) -> None:
         """This version was saved as a file of labels."""
         self._saved_version = version
-        self.pending = True
+        self._waiting = True
 
     def take(self, labels: Labels) -> Changes | None:
         """What is to be saved, which counts as saved from now on; None for nothing."""
-        if not self.pending:
+        if not self._waiting:
             return None
         changes = Changes(labels, self._planes, self.version != self._saved_version)
-        self._planes, self.pending = set(), False
+        self._planes, self._waiting, self.saving = set(), False, True
         return changes
+
+    def done(self, changes: Changes | None = None) -> None:
+        """What was taken is on the disk, or (with `changes`) could not be saved and is due again."""
+        self.saving = False
+        if changes is not None:
+            self.touch(changes.planes)

@@ -88,6 +88,8 @@ class LabelsInfo:
         Axis -> sorted indices of the slices that the user labelled.
     complete : bool
         The labels between the labelled slices were filled, predicted or opened.
+    edited : int
+        Slices that were edited since the labels are complete. If there are some, a correction is possible.
     """
 
     version: int
@@ -96,6 +98,7 @@ class LabelsInfo:
     segments: list[SegmentInfo]
     labelled: dict[str, list[int]]
     complete: bool
+    edited: int = 0
 
 
 @dataclass(frozen=True)

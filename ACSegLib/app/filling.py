@@ -9,11 +9,11 @@ import numpy as np
 
 from ACSegLib.app.contract import AXES, FillInfo
 from ACSegLib.app.jobs import Outcome, Plan
+from ACSegLib.app.memory import require_room
 from ACSegLib.app.requests import FillOptions
 from ACSegLib.app.session import Session
 from ACSegLib.axes import AXIS_ALIASES
-from ACSegLib.errors import InputError, MemoryLimitError
-from ACSegLib.volume import Volume
+from ACSegLib.errors import InputError
 from ACSegLib.worker import Reply, Worker
 from ACSegLib.workflows import FillOutcome, FillRequest
 
@@ -86,18 +86,6 @@ def fill_info(outcome: FillOutcome) -> FillInfo:
         suggestions=[int(n) for n in outcome.suggested],
         seconds=report.seconds,
     )
-
-
-def require_room(volume: Volume) -> None:
-    """Raise MemoryLimitError if a volume that lies on the disk does not fit into the memory."""
-    from ACSegLib.compute import available_memory
-
-    needed, available = volume.array.nbytes * 2, available_memory()
-    if needed > available:
-        raise MemoryLimitError(
-            f"the volume needs {needed / 2**30:.1f} GiB of memory for this, and {available / 2**30:.1f} GiB are free; "
-            "crop it, or close other programs."
-        )
 
 
 def _slices(sparse: np.ndarray, axis: str, labelled: Mapping[str, list[int]]) -> dict[str, list[int]] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ACSegLib.app.contract import FillInfo
-from ACSegLib.app.labels import Labels, Place, copy_slices
+from ACSegLib.app.labels import MAX_IN_MEMORY, Labels, Place, copy_slices
 
 _MAX_STEPS, _MAX_BYTES = 20, 2 << 30
 
@@ -21,16 +21,33 @@ class Work:
     labels : Labels
     uncertainty : ndarray of uint8, shape (z, y, x), or None
     fill : FillInfo or None
+    baseline : ndarray or None
+        Complete labels as they were before the first edit; a correction compares with them.
+    edited : set of Place
+        Slices that were edited since.
+    decided : ndarray of bool, shape (z, y, x), or None
+        Voxels that were decided in earlier corrections.
     """
 
     labels: Labels
     uncertainty: np.ndarray | None = None
     fill: FillInfo | None = None
+    baseline: np.ndarray | None = None
+    edited: set[Place] = field(default_factory=set)
+    decided: np.ndarray | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory that its arrays take."""
-        return self.labels.array.nbytes + (0 if self.uncertainty is None else self.uncertainty.nbytes)
+        arrays = (self.labels.array, self.uncertainty, self.baseline, self.decided)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def put(self, place: Place, body: bytes, labelled: bool) -> None:
+        """Replace a slice of labels; see `Labels.put`."""
+        if self.labels.complete and self.baseline is None and self.labels.array.nbytes <= MAX_IN_MEMORY:
+            self.baseline = self.labels.array.copy()
+        self.labels.put(*place, body, labelled)
+        self.edited.add(place)
 
 
 @dataclass(eq=False)

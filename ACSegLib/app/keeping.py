@@ -108,7 +108,7 @@ class Keeper:
             more = {"unsaved": changes.unsaved, "image": self._image}
             self._autosave.save(changes.labels, sorted(changes.planes), more)
         except (OSError, MemoryError) as error:
-            session.put_back(changes)
+            session.changes_done(changes)
             sentence = capitalized(explain(error) or str(error))
             sentence = sentence.replace(str(session.folder.root), session.folder.root.name)
             self._next = time.monotonic() + _RETRY
@@ -116,6 +116,7 @@ class Keeper:
             session.notice("autosave", f"Your work is not saved automatically: {sentence}", "error")
             session.changed()
             return
+        session.changes_done()
         session.autosave = replace(session.autosave, saved_at=time.time(), error="")
         session.notice("autosave")
         session.changed()

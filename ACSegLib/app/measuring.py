@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ACSegLib.app.contract import Table
-from ACSegLib.app.filling import require_room
 from ACSegLib.app.jobs import Outcome, Plan
+from ACSegLib.app.memory import require_room
 from ACSegLib.app.problems import NotOpenError
 from ACSegLib.app.requests import MeasureOptions
 from ACSegLib.app.session import Session

@@ -70,6 +70,14 @@ class FillOptions:
 
 
 @dataclass(frozen=True)
+class CorrectOptions:
+    """``POST api/jobs/correct``: the options of ``acseg correct`` of these names."""
+
+    reach: float | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
 class PredictOptions:
     """``POST api/jobs/predict``: a model below the root folder ("": the pretrained one), and options."""
 
@@ -112,6 +120,7 @@ class TrainOptions:
 
 OPTIONS: Mapping[str, type] = {
     "fill": FillOptions,
+    "correct": CorrectOptions,
     "predict": PredictOptions,
     "measure": MeasureOptions,
     "train": TrainOptions,

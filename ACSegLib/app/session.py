@@ -82,7 +82,7 @@ class Session:
         self.log = ChangeLog()
         self.writer = ""
         self.revision = self.overlay_version = self._volume_id = self._tables = 0
-        self._edited: set[Place] = set()
+        self._edited: set[Place] = set()  # since the running job began
         self.notices: dict[str, Notice] = {}
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ class Session:
         """Replace a slice of labels."""
         with self.lock:
             work = self.require_work()
-            work.labels.put(axis, index, body, labelled)
+            work.put((axis, index), body, labelled)
             self._edited.add((axis, index))
             self.history.edited((axis, index))
             self._bump(client, {index} if axis == "z" else None)
@@ -248,6 +248,7 @@ class Session:
         segmentation: Segmentation,
         uncertainty: np.ndarray | None = None,
         fill: FillInfo | None = None,
+        decided: np.ndarray | None = None,
     ) -> None:
         """Take the labels that a job made, with the labelled slices as they are now; one step.
 
@@ -263,7 +264,7 @@ class Session:
             before = self.require_work()
             labels.labelled = set(before.labels.labelled)
             carry_over(before.labels, labels, self._edited | before.labels.labelled)
-            self._step(kind, Work(labels, uncertainty, fill))
+            self._step(kind, Work(labels, uncertainty, fill, decided=decided))
         self.changed()
 
     def set_table(self, rows: list[Row], table: Table, volume_id: int) -> None:
@@ -359,10 +360,10 @@ class Session:
         with self.lock:
             return self.log.take(self.work.labels) if self.work else None
 
-    def put_back(self, changes: Changes) -> None:
-        """Changes could not be saved: they are due again."""
+    def changes_done(self, failed: Changes | None = None) -> None:
+        """The changes that were taken are on the disk, or could not be saved and are due again."""
         with self.lock:
-            self.log.touch(changes.planes)
+            self.log.done(failed)
 
     def _bump(self, client: str = "", planes: set[int] | None = None) -> None:
         """The labels changed, on these planes along z or (None) on all."""

@@ -47,6 +47,7 @@ def _labels_info(session: Session) -> LabelsInfo | None:
         segments=labels.infos(),
         labelled=labels.by_axis(),
         complete=labels.complete,
+        edited=len(session.work.edited) if labels.complete else 0,
     )
 
 

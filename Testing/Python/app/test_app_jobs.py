@@ -220,6 +220,31 @@ def test_names_and_colours_are_in_the_saved_segmentation(client):
     assert segment.colour == pytest.approx((1, 128 / 255, 0), abs=0.003)
 
 
+def test_a_correction_follows_the_image_around_what_was_edited(client):
+    """Opened labels lack a part of the cell; the cell is completed on three slices, and between them by itself."""
+    wrong = client.truth.copy()
+    _z, y, x = np.indices(wrong.shape)
+    wrong[x + y > 44] = 0
+    save_segmentation(
+        Segmentation.from_labels(wrong, cell_case()[0].geometry), client.session.folder.root / "part.seg.nrrd"
+    )
+    state = client.post("/api/open", json={"path": "cell.nrrd", "labels": "part.seg.nrrd", "fresh": True}).json()
+    assert (state["labels"]["complete"], state["labels"]["edited"]) == (True, 0)
+    assert client.post("/api/jobs/correct", json={}).status_code == 400
+    put_slices(client, client.truth, (8, 11, 14))
+    assert client.get("/api/state").json()["labels"]["edited"] == 3
+    job = run_job(client, "correct")
+    assert job["state"] == "done", job
+    labels = labels_of(client)
+    for k in (9, 10, 12, 13):
+        assert dice(labels[k] == 1, client.truth[k] == 1) > 0.9 > dice(wrong[k] == 1, client.truth[k] == 1)
+    assert all(np.array_equal(labels[k], client.truth[k]) for k in (8, 11, 14))
+    assert client.get("/api/state").json()["labels"]["edited"] == 0
+    client.post("/api/undo")
+    assert np.array_equal(labels_of(client)[9], wrong[9])
+    assert client.get("/api/state").json()["labels"]["edited"] == 3
+
+
 def test_a_voxel_size_is_asked_for_where_the_file_has_none(client):
     from ACSegLib.volume import Volume
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from webtools import WEB, needs_node, npx
 
-from ACSegLib.app import contract
+from ACSegLib.app import contract, requests
 from ACSegLib.app.server import STATIC
 
 NAMES = re.compile(r"export interface (\w+) \{(.*?)\n\}", re.S)
@@ -20,7 +20,7 @@ def interfaces():
 
 @pytest.mark.parametrize("name", interfaces())
 def test_page_and_server_agree_on_the_fields_of(name):
-    fields = dataclasses.fields(getattr(contract, name))
+    fields = dataclasses.fields(getattr(contract, name, None) or getattr(requests, name))
     assert list(interfaces()[name]) == [field.name for field in fields]
     if name.endswith(("Request", "Options")):
         optional = {field.name for field in fields if field.default is not dataclasses.MISSING}

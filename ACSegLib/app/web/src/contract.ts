@@ -36,6 +36,7 @@ export interface LabelsInfo {
   segments: SegmentInfo[]
   labelled: Record<Axis, number[]>
   complete: boolean
+  edited: number
 }
 
 export interface JobInfo {
