@@ -69,9 +69,8 @@ def crossValidation(outcome: FillOutcome) -> str:
 def crossValidationHelp() -> str:
     """What `crossValidation` means, for its tool tip."""
     return _(
-        "Up to two of your labelled slices were left out in turn, filled from the others, and compared with what you "
-        "drew there: 1 is the same, 0 nothing in common. A left-out slice is twice as far from the next labelled one "
-        "as any slice of the fill, so the fill is usually better than this value. Where it is low, label more slices."
+        "Parts of your labelled slices were hidden, filled from all other labels, and compared with what you drew "
+        "there: 1 is the same, 0 nothing in common. Where the value is low, label more slices."
     )
 
 

@@ -33,21 +33,18 @@ MAX_CLASSES_TOGETHER = 4
 #: between the values that the calibration gives on good and on poor priors.
 DEFAULT_GAMMA, DEFAULT_EDGE = 0.3, 3.0
 
-#: Dice of the prior on left-out slices from which on it is fully trusted (gamma 1). `fill_constants.py TRUSTED_DICE`.
-TRUSTED_DICE = 0.95
+#: Strengths of the prior and edge scales in noise levels among which hidden labels choose, and the Dice by which a
+#: weaker prior must be better. ``Testing/Benchmarks/self_tuning.py``.
+GAMMAS, EDGES, MIN_GAIN = (1.0, 0.1, 0.01), (1.0, 3.0, 30.0), 0.002
 
-#: Decades by which gamma falls per unit of Dice below `TRUSTED_DICE`. `fill_constants.py GAMMA_DECADES`.
-GAMMA_DECADES = 2.73
+#: Ways in which blocks of labelled slices are hidden. With two, half of each slice is judged.
+FOLDS = 2
 
-#: Bounds of gamma: with less, the prior has no influence; with more, the walk has none. Bound.
-MIN_GAMMA, MAX_GAMMA = 0.01, 1.0
+#: Labelled slices of a run whose blocks are hidden, runs, and voxels of all of them. Bound.
+MAX_RUN, MAX_RUNS, MAX_HELD_OUT_VOXELS = 5, 2, 400_000
 
-#: Edge scale in noise levels at gamma 1, its decrease per decade of gamma, and its lower bound.
-#: `fill_constants.py MAX_EDGE` and `EDGE_PER_DECADE`.
-MAX_EDGE, EDGE_PER_DECADE, MIN_EDGE = 3.0, 4 / 3, 1.0
-
-#: Slices that are left out to judge the prior, slices that are filled for the Dice, and voxels of each. Bound.
-MAX_LEFT_OUT, MAX_FILLED, MAX_WINDOW_VOXELS = 6, 2, 250_000
+#: Whole slices that are hidden where there are many instances, and voxels of the window around each. Bound.
+MAX_LEFT_OUT, MAX_WINDOW_VOXELS = 2, 250_000
 
 #: Updates of a classifier that only judges the prior. Bound.
 TRIAL_STEPS = 400

@@ -126,18 +126,23 @@ class Evidence:
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:
         """The slab around labelled slice `k`, cut to the part that holds outlines, and the slab's first plane."""
         position = self.cuts.index(k)
-        first, last = self.cuts[position - 1], self.cuts[position + 1]
-        labelled: np.ndarray = np.any(self.classes[[first, k, last]] > 0, axis=0)
+        part, corner = self.part(self.cuts[position - 1 : position + 2], max_voxels)
+        return replace(part, cuts=[part.cuts[0], part.cuts[-1]]), corner[0]
+
+    def part(self, cuts: Sequence[int], max_voxels: int) -> tuple[Evidence, tuple[int, int, int]]:
+        """The slabs between adjacent known slices, cut to the part that holds outlines, and its first voxel."""
+        first, last = cuts[0], cuts[-1]
+        labelled: np.ndarray = np.any(self.classes[list(cuts)] > 0, axis=0)
         rows, columns = _box(labelled, max_voxels // (last - first + 1))
         part = replace(
             self,
             features=self.features.cropped(first, last, rows, columns),
             classes=np.ascontiguousarray(self.classes[first : last + 1, rows, columns]),
-            cuts=[0, last - first],
-            shape=self.shape.cropped([first, k, last], first, rows, columns),
-            instances=self.instances.cropped([first, k, last], first, rows, columns) if self.instances else None,
+            cuts=[k - first for k in cuts],
+            shape=self.shape.cropped(cuts, first, rows, columns),
+            instances=self.instances.cropped(cuts, first, rows, columns) if self.instances else None,
         )
-        return part, first
+        return part, (first, rows.start, columns.start)
 
     def after_edit(self, seeds: Seeds, dirty: Sequence[int]) -> Evidence:
         """The evidence with other seeds; the outlines of `dirty` slices are computed anew."""
@@ -200,6 +205,8 @@ def group_classes(count: int) -> list[list[int]]:
 
 def _box(labelled: np.ndarray, max_pixels: int) -> tuple[slice, slice]:
     """Rows and columns around the labels with a margin; a window of at most `max_pixels` with the most outline."""
+    if labelled.size <= max_pixels:
+        return slice(0, labelled.shape[0]), slice(0, labelled.shape[1])
     sides = []
     for axis in (1, 0):
         used = np.flatnonzero(labelled.any(axis=axis))

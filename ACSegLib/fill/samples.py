@@ -16,18 +16,21 @@ from ACSegLib.fill.features import SHAPE_FEATURES
 class Samples:
     """Training voxels: features (N, F), groups (N,), the plane each lies in (N,), and its weight (N,).
 
-    The last `shapes` features are of the shape prior.
+    The last `shapes` features are of the shape prior. `place` has the row and column of each voxel, (2, N).
     """
 
     x: np.ndarray
     y: np.ndarray
     plane: np.ndarray
     weight: np.ndarray
+    place: np.ndarray
     shapes: int = 0
 
     def part(self, keep: np.ndarray) -> Samples:
         """The samples where `keep` (bool, (N,)) is True."""
-        return Samples(self.x[keep], self.y[keep], self.plane[keep], self.weight[keep], self.shapes)
+        return Samples(
+            self.x[keep], self.y[keep], self.plane[keep], self.weight[keep], self.place[:, keep], self.shapes
+        )
 
 
 def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed: int = 0) -> np.ndarray:
@@ -117,4 +120,4 @@ def collect_samples(evidence: Evidence, count: int = MAX_SAMPLES) -> Samples:
     weight = np.where(counts > 0, np.maximum(share, MIN_GROUP_SHARE) / np.maximum(share, 1e-9), 0.0)
     # a group of a handful of voxels is not worth a thousand times its number
     weight = np.minimum(weight, MAX_SAMPLE_WEIGHT)[points[4]]
-    return Samples(x, points[3], points[0], weight / weight.mean(), SHAPE_FEATURES * len(shape.groups))
+    return Samples(x, points[3], points[0], weight / weight.mean(), points[1:3], SHAPE_FEATURES * len(shape.groups))

@@ -74,28 +74,68 @@ def solve_slab(
     without : int, optional
         Solve as if this slice was not labelled (to see how well it is predicted).
     """
-    evidence, gamma, progress = context.evidence, context.settings.gamma, progress or Progress()
+    prepared = prepare_slab(context.evidence, context.classifier, first, last, without=without, progress=progress)
+    return solve_prepared(context, prepared, keep=keep, progress=progress)
+
+
+@dataclass(frozen=True)
+class PreparedSlab:
+    """A slab before it is solved: all that does not depend on the settings.
+
+    Attributes
+    ----------
+    first : int
+        Its first plane.
+    seeds : ndarray of int16, (K, J, I)
+    edges : ndarray of float32, (K, J, I)
+        Image whose differences make the weights.
+    priors : ClassPriors
+    """
+
+    first: int
+    seeds: np.ndarray
+    edges: np.ndarray
+    priors: ClassPriors
+
+
+def prepare_slab(
+    evidence: Evidence,
+    classifier: AppearanceClassifier,
+    first: int,
+    last: int,
+    *,
+    without: int | None = None,
+    progress: Progress | None = None,
+) -> PreparedSlab:
+    """Compute the class priors of planes first..last; see `solve_slab` for the parameters."""
     seeds = evidence.classes[first : last + 1].copy()
     if without is not None:
         seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, UNKNOWN)
     slab = evidence.features.slab(first, last + 1)
-    priors = _class_priors(context, first, slab, seeds, without, progress)
-    problem = SlabProblem(
-        np.ascontiguousarray(slab[0]), seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights
-    )
+    priors = _class_priors(evidence, classifier, first, slab, seeds, without, progress or Progress())
+    return PreparedSlab(first, seeds, np.ascontiguousarray(slab[0]), priors)
+
+
+def solve_prepared(
+    context: Context, slab: PreparedSlab, *, keep: bool = False, progress: Progress | None = None
+) -> SlabResult:
+    """Solve a prepared slab with the settings of the context. The caller finishes it."""
+    evidence, gamma, seeds = context.evidence, context.settings.gamma, slab.seeds
+    problem = SlabProblem(slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights)
     rules = WALK.rules(gamma) if evidence.whole_slices else ()
-    result = SlabResult(first, seeds, rules, evidence.count if keep else 0)
-    wanted = priors.worth_solving(context.tolerance)
+    result = SlabResult(slab.first, seeds, rules, evidence.count if keep else 0)
+    wanted = slab.priors.worth_solving(context.tolerance)
     for start in range(0, len(wanted), MAX_CLASSES_TOGETHER):
         batch = wanted[start : start + MAX_CLASSES_TOGETHER]
-        prior = np.stack([priors.of(c) for c in batch])
+        prior = np.stack([slab.priors.of(c) for c in batch])
         x, done = context.solver.solve(problem, batch, prior, prior.copy(), context.tolerance, progress)
         result.add(batch, x, prior, WALK.share(gamma), done)
     return result
 
 
 def _class_priors(
-    context: Context,
+    evidence: Evidence,
+    classifier: AppearanceClassifier,
     first: int,
     slab: tuple[np.ndarray, np.ndarray],
     seeds: np.ndarray,
@@ -103,15 +143,14 @@ def _class_priors(
     progress: Progress,
 ) -> ClassPriors:
     """Priors of the classes in a slab with these seeds."""
-    evidence = context.evidence
     known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
-    probabilities = evidence.group_probabilities(context.classifier.layers, first, slab, without, known, progress)
+    probabilities = evidence.group_probabilities(classifier.layers, first, slab, without, known, progress)
     present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
     if evidence.instances is not None:
         instances = shares_of_instances(evidence.instances, range(first, first + len(seeds)), present, without)
     else:
         instances = shares_by_seeds(seeds, evidence.groups, evidence.features.spacing)
-    inherited = shares_of_absent_groups(context.classifier, evidence.groups, present)
+    inherited = shares_of_absent_groups(classifier, evidence.groups, present)
     return ClassPriors(probabilities, evidence.groups, present, inherited, instances)
 
 

@@ -28,10 +28,8 @@ from ACSegLib.volume import Segmentation, Volume
 EVERY = 8
 #: Values of each constant that are compared; the one in use is among them.
 VALUES = {
-    "TRUSTED_DICE": (0.85, 0.9, 0.95, 1.0),
-    "GAMMA_DECADES": (1.5, 2.73, 4.0),
-    "MAX_EDGE": (2.0, 3.0, 4.0),
-    "EDGE_PER_DECADE": (2 / 3, 4 / 3, 2.0),
+    "MIN_GAIN": (0.0, 0.002, 0.01),
+    "FOLDS": (1, 2),
     "HIDDEN_UNITS": ((16, 12), (24, 16), (32, 24)),
     "STEPS": (500, 1000, 2000),
     "BATCH": (256, 512, 1024),

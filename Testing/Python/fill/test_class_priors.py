@@ -28,7 +28,7 @@ def samples(count=3000):
     brightness = np.array([0.0, 2.0, 5.0, 2.0])[y] + rng.normal(0, 0.3, count)
     shapes = 10.0 * (y[:, None] == [1, 2, 3]) - 5 + rng.normal(0, 1, (count, 3))
     x = np.column_stack([brightness, shapes]).astype(np.float32)
-    return Samples(x, y, np.zeros(count, int), np.ones(count), 3)
+    return Samples(x, y, np.zeros(count, int), np.ones(count), np.zeros((2, count), int), 3)
 
 
 def uniform(values):

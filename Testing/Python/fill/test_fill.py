@@ -290,24 +290,23 @@ def test_one_slice_alone_works_and_warns(labelled) -> None:
     assert result.report.cross_validation_dice is None
 
 
-def test_the_strength_of_the_prior_follows_its_dice_on_left_out_slices(labelled, filled) -> None:
-    """Segments that look like nothing else earn a strong prior, segments without a look of their own a weak one."""
+def test_the_report_tells_what_the_settings_were_chosen_by(labelled, filled) -> None:
+    """A look of their own earns segments a prior that predicts them; a blank image has none to offer."""
     volume, labels, _ = labelled
     assert filled.report.left_out
     assert set(filled.report.left_out) < set(filled.slices["k"])
     assert filled.report.prior_dice > 0.9
     blank = Volume(np.random.default_rng(0).random(volume.shape, np.float32), volume.geometry)
     result = fill(blank, labels)
-    assert result.report.gamma < 0.5 * filled.report.gamma
+    assert result.report.prior_dice < filled.report.prior_dice - 0.02
 
 
-def test_cross_validation_is_not_above_the_true_dice(labelled, filled) -> None:
-    """Left-out slices lie twice as far from the next labelled one, so their Dice is the lower one."""
+def test_cross_validation_is_near_the_true_dice(labelled, filled) -> None:
     _, _, truth = labelled
     hidden = np.ones(len(truth), bool)
     hidden[filled.slices["k"]] = False
     reached = np.mean([dice(filled.segmentation.labels[hidden] == v, truth[hidden] == v) for v in (1, 2)])
-    assert 0.3 < filled.report.cross_validation_dice <= reached + 0.02
+    assert filled.report.cross_validation_dice == pytest.approx(reached, abs=0.06)
 
 
 def test_suggestions_are_not_labelled_yet_and_keep_apart(filled) -> None:

@@ -1,0 +1,117 @@
+"""Held-out blocks: parts of the labelled slices that count as unknown, so that the fill can be judged on them.
+
+A whole slice that is left out is twice as far from the next labelled one as any voxel of the fill. A block is not: its
+sides are as long as the distance between the slices, so its middle is as far from what is known as the middle of a
+slab is. Blocks lie in a pattern that alternates from slice to slice, so that no two of them lie above each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ACSegLib.fill import constants
+from ACSegLib.fill.evidence import Evidence
+from ACSegLib.fill.samples import Samples
+from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.fill.shape import ShapePrior
+
+
+@dataclass(frozen=True)
+class HeldOutWindow:
+    """A part of the volume without the labels of some blocks, and what was labelled there.
+
+    Attributes
+    ----------
+    evidence : Evidence
+        Of the part, with the blocks unknown.
+    truth : dict
+        Plane of the part -> classes of its blocks, negative elsewhere; int16, (J, I).
+    """
+
+    evidence: Evidence
+    truth: dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class BlockPattern:
+    """Where the blocks lie: a quarter of each slice, diagonally between those of the slice before.
+
+    Attributes
+    ----------
+    numbers : dict
+        Slice -> its number among the known slices.
+    block : (int, int)
+        Rows and columns of a block.
+    """
+
+    numbers: dict[int, int]
+    block: tuple[int, int]
+
+    @classmethod
+    def of(cls, evidence: Evidence, fold: int = 0) -> BlockPattern:
+        """Blocks as wide as the slices are apart, but at most a third of a slice; other ones in each of two folds."""
+        along, *across = evidence.features.spacing
+        side = float(np.median(np.diff(evidence.cuts))) * along
+        sizes = evidence.classes.shape[1:]
+        rows, columns = (int(np.clip(round(side / h), 1, max(1, n // 3))) for h, n in zip(across, sizes, strict=True))
+        return cls({k: number for number, k in enumerate(evidence.cuts, fold)}, (rows, columns))
+
+    def contains(self, k: int, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Whether voxels of slice `k` lie in a block."""
+        number = self.numbers[k]
+        hidden: np.ndarray = ((row // self.block[0] + number) % 2 == 0) & ((column // self.block[1] + number) % 2 == 0)
+        return hidden
+
+
+def hold_out(evidence: Evidence, pattern: BlockPattern, runs: Sequence[Sequence[int]]) -> list[HeldOutWindow]:
+    """Make a window for each run of adjacent known slices, with the blocks of its inner slices hidden."""
+    share = constants.MAX_HELD_OUT_VOXELS // len(runs)
+    return [_window(evidence, pattern, cuts, share) for cuts in runs]
+
+
+def runs_of_slices(cuts: list[int]) -> list[list[int]]:
+    """Runs of adjacent known slices whose inner slices are judged: all slices, if they are few enough."""
+    length = constants.MAX_RUN + 2
+    if len(cuts) <= length:
+        return [cuts]
+    starts = np.unique(np.linspace(0, len(cuts) - length, constants.MAX_RUNS).astype(int))
+    return [cuts[start : start + length] for start in starts]
+
+
+def without_blocks(samples: Samples, pattern: BlockPattern, planes: Sequence[int]) -> Samples:
+    """The training voxels that lie in no block of some slices."""
+    keep = np.ones(len(samples.y), bool)
+    for k in planes:
+        here = samples.plane == k
+        keep[here] = ~pattern.contains(k, *samples.place[:, here])
+    return samples.part(keep)
+
+
+def _window(evidence: Evidence, pattern: BlockPattern, cuts: Sequence[int], max_voxels: int) -> HeldOutWindow:
+    part, corner = evidence.part(cuts, max_voxels)
+    rows = corner[1] + np.arange(part.classes.shape[1])[:, None]
+    columns = corner[2] + np.arange(part.classes.shape[2])[None, :]
+    classes = part.classes.copy()  # it may be a view of the whole
+    hidden, truth = {}, {}
+    for k in cuts[1:-1]:
+        plane = k - corner[0]
+        hidden[plane] = pattern.contains(k, rows, columns) & (part.classes[plane] >= 0)
+        truth[plane] = np.where(hidden[plane], part.classes[plane], UNKNOWN)
+        classes[plane][hidden[plane]] = UNKNOWN
+    shape = _without(part.shape, hidden)
+    instances = _without(part.instances, hidden) if part.instances else None
+    ends = [part.cuts[0], part.cuts[-1]]
+    return HeldOutWindow(replace(part, classes=classes, cuts=ends, shape=shape, instances=instances), truth)
+
+
+def _without(shape: ShapePrior, hidden: dict[int, np.ndarray]) -> ShapePrior:
+    """The shape prior as if the blocks were not labelled: there the slices on either side are interpolated."""
+    distances = dict(shape.distances)
+    for k, where in hidden.items():
+        changed = distances[k].copy()
+        changed[:, where] = shape.planes([k], without=k)[0][:, where]
+        distances[k] = changed
+    return replace(shape, distances=distances)

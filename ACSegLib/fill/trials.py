@@ -1,0 +1,111 @@
+"""Trial fills of parts whose labels are known but hidden: how well does the fill give them back with some settings?
+
+Two kinds of parts are hidden. Blocks of labelled slices (`ACSegLib.fill.holdout`) are the rule. With many instances
+whole slices are hidden: a block is as large as a cell there, so that it would hide the shape, which carries the fill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ACSegLib.fill import constants
+from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
+from ACSegLib.fill.evidence import Evidence
+from ACSegLib.fill.holdout import BlockPattern, hold_out, runs_of_slices, without_blocks
+from ACSegLib.fill.samples import Samples
+from ACSegLib.fill.slab import Context, PreparedSlab, Settings, prepare_slab, solve_prepared
+from ACSegLib.fill.solvers import Solver
+from ACSegLib.jobs import Progress
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A part of the volume with hidden labels, ready to be filled with any settings.
+
+    Attributes
+    ----------
+    evidence : Evidence
+    classifier : AppearanceClassifier
+        It has not learned from what is hidden.
+    slab : PreparedSlab
+    truth : dict
+        Plane of the part -> hidden classes, negative elsewhere; int16, (J, I).
+    solver : Solver
+    """
+
+    evidence: Evidence
+    classifier: AppearanceClassifier
+    slab: PreparedSlab
+    truth: dict[int, np.ndarray]
+    solver: Solver
+
+    def overlap(self, settings: Settings, progress: Progress) -> np.ndarray:
+        """Overlap of the hidden labels and their fill, (classes, 3); see `overlap`."""
+        # A weak prior bounds the error far less than the seeds around do, and takes more iterations.
+        tolerance = constants.CROSS_VALIDATION_TOLERANCE / float(np.sqrt(settings.gamma))
+        context = Context(self.evidence, self.classifier, settings, self.solver, tolerance)
+        return self._compare(solve_prepared(context, self.slab, progress=progress).finish().best)
+
+    def prior_overlap(self) -> np.ndarray:
+        """The same for the likeliest class of the prior alone."""
+        count = self.evidence.count
+        return self._compare(np.stack([self.slab.priors.of(c) for c in range(count)]).argmax(axis=0))
+
+    def _compare(self, best: np.ndarray) -> np.ndarray:
+        total: np.ndarray = np.sum([overlap(t, best[k], self.evidence.count) for k, t in self.truth.items()], axis=0)
+        return total
+
+
+def block_trials(evidence: Evidence, samples: Samples, solver: Solver, progress: Progress) -> list[Trial]:
+    """Trials with hidden blocks of labelled slices, in two folds whose blocks are different ones."""
+    runs = runs_of_slices(evidence.cuts)
+    judged = sorted({k for run in runs for k in run[1:-1]})
+    trials = []
+    for fold in range(constants.FOLDS):
+        progress(fold / constants.FOLDS, "cross-validation: learning without blocks of labelled slices")
+        pattern = BlockPattern.of(evidence, fold)
+        training = without_blocks(samples, pattern, judged)
+        classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
+        for window in hold_out(evidence, pattern, runs):
+            last = len(window.evidence.classes) - 1
+            slab = prepare_slab(window.evidence, classifier, 0, last, progress=progress)
+            trials.append(Trial(window.evidence, classifier, slab, window.truth, solver))
+    return trials
+
+
+def slice_trials(
+    evidence: Evidence, samples: Samples, slices: list[int], solver: Solver, progress: Progress
+) -> list[Trial]:
+    """Trials with hidden slices, which are labelled."""
+    trials = []
+    for number, k in enumerate(slices):
+        progress(number / len(slices), "cross-validation: learning without a labelled slice")
+        training = samples.part(samples.plane != k)
+        classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
+        window, first = evidence.window(k, constants.MAX_WINDOW_VOXELS)
+        last = len(window.classes) - 1
+        slab = prepare_slab(window, classifier, 0, last, without=k - first, progress=progress)
+        trials.append(Trial(window, classifier, slab, {k - first: window.classes[k - first]}, solver))
+    return trials
+
+
+def overlap(truth: np.ndarray, result: np.ndarray, count: int) -> np.ndarray:
+    """Per class: voxels in common, voxels of the truth, and voxels of the result, over known voxels; (count, 3)."""
+    known = truth >= 0
+    truth, result = truth[known].astype(np.int64), result[known].astype(np.int64)
+    sizes = [truth[truth == result], truth, result]
+    return np.stack([np.bincount(values, minlength=count) for values in sizes], axis=1).astype(float)
+
+
+def mean_dice(overlap: np.ndarray, by_size: bool = False) -> float:
+    """Mean Dice, pooled over slices, of the classes but background that occur in the truth.
+
+    By size, a class counts with the root of its voxels: the Dice of a bead of ten voxels says little.
+    """
+    occurring = overlap[1:][overlap[1:, 1] > 0]
+    if not len(occurring):
+        return 1.0
+    dice = 2 * occurring[:, 0] / (occurring[:, 1] + occurring[:, 2])
+    return float(np.average(dice, weights=np.sqrt(occurring[:, 1]) if by_size else None))
