@@ -161,7 +161,8 @@ class SliceCounter:
                 reply = event.value.message
                 self._found.counts = {(axis, number): voxels for axis, number, voxels in reply["counts"]}
                 self._found.notes = reply["notes"]
-                self._show(self._found, self._volumeNode, "")
+                self._found.dense = bool(reply.get("dense"))
+                self._show(self._found, self._volumeNode, reply.get("dense", ""))
             elif event.kind == "error":
                 self._show(SliceCounts(), self._volumeNode, event.message)
 

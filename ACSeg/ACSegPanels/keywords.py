@@ -87,7 +87,7 @@ def fillRequest(volume: Volume, labels: Segmentation, keywords: OptionValues) ->
 
 
 def correctRequest(
-    volume: Volume, segmentation: Segmentation, corrected: Segmentation, keywords: Mapping[str, Any]
+    volume: Volume, segmentation: Segmentation, corrected: Segmentation, keywords: OptionValues
 ) -> CorrectRequest:
     """Make the request for a correction from the keywords of a script; ``slices`` as in `fillRequest`."""
     others = {name: value for name, value in keywords.items() if name != "slices"}

@@ -25,12 +25,15 @@ class SliceCounts:
         (axis, slice) -> labelled voxels of each segment, in the order of `names`.
     notes : list of str
         What a user should know about the labels.
+    dense : bool
+        The labels are solid in three dimensions: there are no labelled slices.
     """
 
     names: list[str] = field(default_factory=list)
     shape: tuple[int, int, int] = (0, 0, 0)
     counts: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    dense: bool = False
 
     def on(self, axis: str) -> list[int]:
         """Labelled slices of an axis, sorted."""

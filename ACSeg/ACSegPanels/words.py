@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from ACSegLib.workflows import FillOutcome
+from ACSegLib.workflows import CorrectOutcome, FillOutcome
 
 #: Value -> what is shown for it, in the order in which it is shown.
 Words = dict[str, str]
@@ -49,8 +49,10 @@ def showWords(box: object, words: Words) -> None:
         box.setItemText(index, words.get(value, value))
 
 
-def summary(outcome: FillOutcome) -> str:
+def summary(outcome: FillOutcome | CorrectOutcome) -> str:
     """Which slices were used, and what the person should know."""
+    if isinstance(outcome, CorrectOutcome):
+        return correctionSummary(outcome)
     used = "; ".join(listSlices(axis, numbers) for axis, numbers in outcome.slices.items() if len(numbers))
     text = _("Used slices {slices}.").format(slices=used) if used else _("Used the scribbles as drawn.")
     if outcome.refilled:
@@ -60,8 +62,21 @@ def summary(outcome: FillOutcome) -> str:
     return " ".join([text, *[str(w)[:1].upper() + str(w)[1:] for w in warnings]])
 
 
-def crossValidation(outcome: FillOutcome) -> str:
+def correctionSummary(outcome: CorrectOutcome) -> str:
+    """What the changes were taken for, and what followed from them."""
+    report = outcome.report
+    slices = "; ".join(listSlices(axis, numbers) for axis, numbers in report.slices.items())
+    taken = _("Took {slices} as drawn right.").format(slices=slices) if slices else _("Took your changes as strokes.")
+    text = _("Corrected {count} voxels around them, at most {reach} voxels away.").format(
+        count=f"{report.corrected_voxels:,}", reach=f"{report.reach:g}"
+    )
+    return " ".join([taken, text, *[w[:1].upper() + w[1:] for w in report.warnings]])
+
+
+def crossValidation(outcome: FillOutcome | CorrectOutcome) -> str:
     """The cross-validation on the labelled slices; empty where there were too few slices to leave one out."""
+    if isinstance(outcome, CorrectOutcome):
+        return ""
     dice = outcome.report.cross_validation_dice
     return "" if dice is None else _("Cross-validation on labelled slices: Dice {dice:.2f}.").format(dice=dice)
 

@@ -142,7 +142,7 @@ class CorrectionProblem:
             changed = cut(decisions.changed)
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             learned = _with_belief(learned, before, changed, away)
-            trust = np.minimum(away / np.float32(max(opened.reach, 1.0)), 1)
+            trust = np.minimum(away / np.float32(max(opened.reach, 1.0)), 1) ** 2
             believed, shape = shape.distances, shape.without_distances()
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes

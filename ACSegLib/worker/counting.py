@@ -11,6 +11,10 @@ from ACSegLib.errors import InputError
 from ACSegLib.labelled_slices import find_labelled_slices
 
 
+class DenseLabels(InputError):
+    """The labels are solid in three dimensions: they can be corrected, not filled."""
+
+
 def paste_box(labels: np.ndarray, start: Sequence[int], shape: Sequence[int]) -> np.ndarray:
     """Put a box of labels on a grid; what lies outside is cut off.
 
@@ -63,7 +67,7 @@ def count_labelled_slices(
     Raises
     ------
     InputError
-        If the labels are no slices: dense, or oblique to the volume.
+        If the labels are oblique to the volume; `DenseLabels` if they are no slices at all.
     """
     labelled = np.zeros(layers[0].shape, bool) if layers else np.zeros((0, 0, 0), bool)
     for layer, known in zip(layers, values, strict=True):
@@ -74,7 +78,7 @@ def count_labelled_slices(
     found = find_labelled_slices(labelled, axis)
     problem = found.problem(name)
     if problem:
-        raise InputError(problem)
+        raise DenseLabels(problem) if found.dense else InputError(problem)
     for letter, numbers in found.slices.items():
         planes = [np.moveaxis(layer, AXES.index(letter), 0) for layer in layers]
         for number in numbers:

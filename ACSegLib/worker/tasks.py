@@ -97,12 +97,15 @@ def suggest(call: Call) -> tuple[Message, Arrays]:
 
 def count(call: Call) -> tuple[Message, Arrays]:
     """Count the voxels of each segment on the labelled slices, from boxes of labels on a grid."""
-    from ACSegLib.worker.counting import count_labelled_slices, paste_box
+    from ACSegLib.worker.counting import DenseLabels, count_labelled_slices, paste_box
 
     m = call.message
     layers = [paste_box(call.arrays[box["array"]], box["start"], m["shape"]) for box in m["boxes"]]
     values = [box["values"] for box in m["boxes"]]
-    counts, notes = count_labelled_slices(layers, values, m["segments"], m["axis"], m["name"])
+    try:
+        counts, notes = count_labelled_slices(layers, values, m["segments"], m["axis"], m["name"])
+    except DenseLabels as problem:
+        return {"counts": [], "notes": [], "dense": str(problem)}, {}
     return {"counts": [[axis, number, voxels] for (axis, number), voxels in counts.items()], "notes": notes}, {}
 
 

@@ -150,6 +150,11 @@ class CorrectOutcome:
         return f"<CorrectOutcome: {self.segmentation!r}, {self.report.corrected_voxels} voxels corrected>"
 
     @property
+    def drawn(self) -> Segmentation:
+        """What the person drew, and the outcome began from."""
+        return self.request.corrected
+
+    @property
     def labels(self) -> np.ndarray:
         """The dense labels as an array, shape (k, j, i); an InputError if segments overlap."""
         return self.segmentation.labels

@@ -174,6 +174,11 @@ class FillOutcome:
         return f"<FillOutcome: {self.segmentation!r}, labelled slices {numbers}>"
 
     @property
+    def drawn(self) -> Segmentation:
+        """What the person drew, and the outcome began from."""
+        return self.request.labels
+
+    @property
     def labels(self) -> np.ndarray:
         """The dense labels as an array, shape (k, j, i); an InputError if segments overlap."""
         return self.segmentation.labels

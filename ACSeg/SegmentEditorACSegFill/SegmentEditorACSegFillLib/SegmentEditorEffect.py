@@ -1,4 +1,4 @@
-"""The Segment Editor effect "Random walk fill": draw on a few slices, fill the volume between them."""
+"""The Segment Editor effect "Random walk fill": draw on a few slices, fill between them, or correct what is there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
 from ACSegLib.worker import Event
+from SegmentEditorACSegFillLib.correcting import Correcting
 from SegmentEditorACSegFillLib.inputs import (
+    FillInputs,
     collect,
     drawnSegments,
     inputKey,
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ACSegLib.volume import Segmentation
-    from ACSegLib.workflows import FillOutcome
+    from ACSegLib.workflows import CorrectOutcome, FillOutcome
 
 #: How many slices are suggested at once.
 SUGGESTED = 3
@@ -67,9 +69,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.panel: EffectPanel | None = None
         self._observer = SegmentationObserver(self._onEdited, self._onSceneClosing)
         self._message = ""
-        self._stale = self._edited = False
+        self._stale = self._edited = self._refused = False
+        self.correcting = Correcting(scriptedEffect)
         self._overlayTimer = self._timer(0, self.showUncertainty)
-        self._released: FillOutcome | None = None
+        self._released: FillOutcome | CorrectOutcome | None = None
         self._releaseTimer = self._timer(0, self._release)
         self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
@@ -108,6 +111,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             "what you drew.</li>"
             "<li>Correct a few slices while the preview is shown: only the part around them is filled again.</li>"
             "<li><b>Suggest slices</b> says where one more labelled slice helps most.</li>"
+            "<li>A segmentation that is there already (filled, predicted, imported) is <b>corrected</b>: draw a slice "
+            "right, or add and erase with a few strokes, then press <b>Correct</b>.</li>"
             "<li><b>Apply</b> puts the preview into the segmentation; undo takes it back.</li></ul></html>"
         )
 
@@ -132,6 +137,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Start to watch the sparse labels, and the process that will fill."""
         prepareWorker()
         self._observeSegmentation()
+        self.correcting.remember()
         self._counter.setActive(True)
         self._shortcuts.install()
 
@@ -177,6 +183,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             timer.stop()
             timer.disconnect("timeout()", slot)
         self._released = None
+        self.correcting.memory.forget()
         self._counter.cleanup()
         self._shortcuts.uninstall()
         self.session.forget()
@@ -233,16 +240,15 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             if not automatic:
                 ensureDependencies("fill")
             self._dropForeignPreview()
-            inputs, options = collect(self.scriptedEffect), self.options.values()
-            requireBackground(options, inputs.drawn)
-            self.session.start(inputs, options)
+            inputs = collect(self.scriptedEffect)
+            self._start(inputs)
         except Exception as error:
             logging.getLogger("ACSeg").info("the fill could not start", exc_info=True)
             self.say(sentence(error))
             return
         self._stale = self._edited = False
         self._pollTimer.start()
-        self.say(_("Filling..."))
+        self.say(_("Correcting...") if self.correcting.active else _("Filling..."))
         self.panel.update()
 
     def _onFillKey(self) -> None:
@@ -252,6 +258,15 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def _onNextSlice(self) -> None:
         if self.panel is not None:
             self.panel.guide.goToNext()
+
+    def _start(self, inputs: FillInputs) -> None:
+        options = self.options.values()
+        if self.correcting.active:
+            device = {name: value for name, value in options.items() if name == "device"}
+            self.session.startCorrection(inputs, self.correcting.before(inputs), device)
+            return
+        requireBackground(options, inputs.drawn)
+        self.session.start(inputs, options)
 
     def onCancel(self):
         """Stop the running fill; without one, remove the preview."""
@@ -274,7 +289,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 raise InputError(
                     _("The volume, its place or the segmentation changed since the preview: press Fill again.")
                 )
-            self._write(self._current(outcome, protectedVoxels(self.scriptedEffect, outcome.segmentation.shape)))
+            applied = self._current(outcome, protectedVoxels(self.scriptedEffect, outcome.segmentation.shape))
+            self._write(applied)
+            self.correcting.applied(self.session.key, applied, outcome)
         except Exception as error:
             logging.getLogger("ACSeg").info("the preview could not be applied", exc_info=True)
             self.say(sentence(error))
@@ -282,9 +299,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.reset()
         self.say(_("Applied. Undo takes it back."))
 
-    def _current(self, outcome: FillOutcome, protected: np.ndarray | None) -> Segmentation:
+    def _current(self, outcome: FillOutcome | CorrectOutcome, protected: np.ndarray | None) -> Segmentation:
         """The outcome with what was drawn, hidden or masked since; the scene is read only where something changed."""
-        editorNode, labels = self.scriptedEffect.parameterSetNode(), outcome.request.labels
+        editorNode, labels = self.scriptedEffect.parameterSetNode(), outcome.drawn
         same = [s.id for s in visibleSegments(editorNode)] == [s.id for s in labels.segments]
         if self._edited or not same:
             labels = drawnSegments(editorNode)
@@ -341,6 +358,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.say(_("Cancelled; nothing was changed."))
         elif event.kind == "error":
             self.say(event.message)
+            self._refused = not self.session.corrects
+            self._correctInstead()
         else:
             try:
                 self._showOutcome()
@@ -350,6 +369,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.panel.update()
         if self._stale and event.kind == "done":
             self._editTimer.start()
+
+    def _correctInstead(self) -> None:
+        """Correct where a fill that began before the labels were looked at was refused, since they are solid."""
+        if self._refused and self.correcting.active:
+            self._refused = False
+            self.onPreview(automatic=True)
 
     def _showOutcome(self) -> None:
         editorNode = self.scriptedEffect.parameterSetNode()
@@ -395,6 +420,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._editTimer.stop()
         self._counter.stop()
         self.session.forget()
+        self.correcting.memory.forget()
         self.overlay = UncertaintyOverlay()
         self._observer.stop()
         self.say(_("The scene was closed; the fill was cancelled."))
@@ -426,13 +452,19 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         return node.GetSegmentationNode(), node.GetSourceVolumeNode(), self.scriptedEffect.parameter("Axis")
 
     def _showCount(self, counts: SliceCounts, volumeNode: Any, problem: str) -> None:
+        problem = self.correcting.counted(counts, problem)
         if self.panel is not None:
-            self.panel.guide.update(counts, volumeNode, self.session.outcome is not None, problem)
+            self.panel.guide.update(counts, volumeNode, self._canSuggest(), problem)
+            self.panel.update()
+        self._correctInstead()
+
+    def _canSuggest(self) -> bool:
+        return hasattr(self.session.outcome, "suggested")
 
     def suggestSlices(self, told: Callable[[list[tuple[str, int]]], None]) -> None:
         """Find slices worth labelling, from the last fill; `told` is called with (axis, slice), the best first."""
         outcome = self.session.outcome
-        if outcome is None:
+        if outcome is None or not self._canSuggest():
             told([])
             return
         axis = outcome.report.axis

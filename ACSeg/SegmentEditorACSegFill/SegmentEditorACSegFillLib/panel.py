@@ -113,12 +113,17 @@ class EffectPanel:
         effect, running = self._effect, self._effect.session.running
         preview, missing = effect.preview.node is not None, effect.whyNotFill()
         ready = preview and effect.outcome is not None and not running
-        self.fillButton.text = _("Update") if preview else _("Fill")
+        self.fillButton.text = _("Update") if preview else _("Correct") if effect.correcting.active else _("Fill")
         self.fillButton.enabled = not running and not missing
         self.fillButton.toolTip = missing or (
             _("A fill is running.")
             if running
-            else withKey(_("Fill the visible segments between the labelled slices."), FILL)
+            else withKey(
+                _("Carry your corrections into the volume around them.")
+                if effect.correcting.active
+                else _("Fill the visible segments between the labelled slices."),
+                FILL,
+            )
         )
         self.cancelButton.enabled = running or preview
         self.cancelButton.toolTip = (
@@ -150,7 +155,7 @@ class EffectPanel:
         ):
             widget.enabled = preview
             widget.setToolTip(tip if preview else _("There is no preview: press Fill first."))
-        self.guide.allowSuggestions(effect.outcome is not None)
+        self.guide.allowSuggestions(hasattr(effect.outcome, "suggested"))
 
     @staticmethod
     def _show(widget: Any, **values: Any) -> None:

@@ -1,33 +1,35 @@
-"""One fill and its refills in the worker process: arrays only, no MRML, no Qt."""
+"""One fill and its refills, or corrections, in the worker process: arrays only, no MRML, no Qt."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-from ACSegPanels.keywords import fillRequest
+from ACSegPanels.keywords import correctRequest, fillRequest
 from ACSegPanels.working import worker
 
 from ACSegLib.commands.options import OptionValues
 from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Event, Job, Reply
-from ACSegLib.workflows import FillOutcome, FillRequest
+from ACSegLib.workflows import CorrectOutcome, CorrectRequest, FillOutcome, FillRequest
 from ACSegLib.workflows.merging import same_labels
 from SegmentEditorACSegFillLib.inputs import FillInputs
+from SegmentEditorACSegFillLib.memory import Remembered
 
 
 class FillSession:
     """Remembers the last fill, whose state the worker process keeps: the next one redoes only what changed."""
 
     def __init__(self) -> None:
-        self.outcome: FillOutcome | None = None
+        self.outcome: FillOutcome | CorrectOutcome | None = None
         self.key: tuple = ()
         self._name = f"fill {uuid.uuid4().hex}"
         self._job: Job | None = None
         self._left: list[Job] = []
         self.protected: np.ndarray | None = None
-        self._starting: tuple[FillInputs, FillRequest] | None = None
+        self._starting: tuple[FillInputs, FillRequest | CorrectRequest] | None = None
         self._kept: tuple = ()
         self._asking: tuple[Job, Callable[[list[int]], None]] | None = None
 
@@ -37,22 +39,34 @@ class FillSession:
         return self._job is not None and self._job.running
 
     @property
+    def corrects(self) -> bool:
+        """Whether what was started last is a correction."""
+        return self._starting is not None and isinstance(self._starting[1], CorrectRequest)
+
+    @property
     def watched(self) -> bool:
         """Whether there is something to poll: a fill, one that was let go of and has not ended, or a question."""
         return self.running or bool(self._left) or self._asking is not None
 
     def start(self, inputs: FillInputs, options: OptionValues) -> None:
         """Start a fill with options of ``acseg fill``; the workflow decides what of the last one can be kept."""
-        request = fillRequest(inputs.volume, inputs.drawn, options)
+        self._begin("fill", fillRequest(inputs.volume, inputs.drawn, options), inputs)
+
+    def startCorrection(self, inputs: FillInputs, before: Remembered, options: OptionValues) -> None:
+        """Start a correction of what was there before, with options of ``acseg correct``."""
+        request = correctRequest(inputs.volume, before.labels, inputs.drawn, options)
+        self._begin("correct", replace(request, decided=before.decided), inputs)
+
+    def _begin(self, task: str, request: FillRequest | CorrectRequest, inputs: FillInputs) -> None:
         message, arrays = request.pack()
         if inputs.protected is not None:
             arrays["protected"] = inputs.protected
         here = worker()
         here.start()
-        if self.outcome is not None and self._kept == (here.generation, inputs.key, inputs.image):
+        if self.outcome is not None and self._kept == (here.generation, task, inputs.key, inputs.image):
             del arrays["image"]
         self._starting, self.key = (inputs, request), inputs.key
-        self._job = here.run("fill", message, arrays, keep=self._name)
+        self._job = here.run(task, message, arrays, keep=f"{self._name} {task}")
 
     def cancel(self) -> None:
         """Ask the running fill to stop."""
@@ -69,14 +83,18 @@ class FillSession:
         for event in events:
             if event.kind == "done" and self._starting is not None:
                 inputs, request = self._starting
-                self.outcome = FillOutcome.unpack(event.value.message, event.value.arrays, request)
+                message, arrays = event.value.message, event.value.arrays
+                if isinstance(request, CorrectRequest):
+                    self.outcome, task = CorrectOutcome.unpack(message, arrays, request), "correct"
+                else:
+                    self.outcome, task = FillOutcome.unpack(message, arrays, request), "fill"
                 self.protected = inputs.protected
-                self._kept = (worker().generation, inputs.key, inputs.image)
+                self._kept = (worker().generation, task, inputs.key, inputs.image)
         return events
 
     def suggest(self, count: int, told: Callable[[list[int]], None]) -> None:
         """Ask for slices to draw next; `told` is called by `poll`, with none where the state was lost."""
-        self._asking = (worker().run("suggest", {"count": count}, keep=self._name), told)
+        self._asking = (worker().run("suggest", {"count": count}, keep=f"{self._name} fill"), told)
 
     def _pollQuestion(self) -> None:
         if self._asking is None:
@@ -89,7 +107,7 @@ class FillSession:
 
     def isCurrent(self, drawn: Segmentation) -> bool:
         """Whether sparse labels are still those that the last fill began from."""
-        return self.outcome is not None and same_labels(self.outcome.request.labels, drawn)
+        return self.outcome is not None and same_labels(self.outcome.drawn, drawn)
 
     def isProtected(self, protected: np.ndarray | None) -> bool:
         """Whether the same voxels are protected as when the last fill began."""
@@ -106,7 +124,8 @@ class FillSession:
             if self._job.lingering:
                 self._left.append(self._job)
         if self._kept or self._left:
-            worker().forget(self._name)
+            for task in ("fill", "correct"):
+                worker().forget(f"{self._name} {task}")
             self._name = f"fill {uuid.uuid4().hex}"
         self._job = self._asking = self.outcome = self.protected = self._starting = None
         self.key = self._kept = ()

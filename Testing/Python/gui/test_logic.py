@@ -239,3 +239,26 @@ def test_every_example_of_the_tutorial_is_run():
     here = Path(__file__).read_text(encoding="utf-8")
     assert {name for name, _code in examples()} == set(re.findall(r'examples\(\)\)\["(\w+)"\]', here))
     assert len(examples()) == TUTORIAL.read_text(encoding="utf-8").count("```python")
+
+
+def test_correct_carries_a_slice_into_the_volume(scene):
+    import slicer
+    from standin.effecthost import label_image
+
+    from ACSeg import ACSegLogic
+
+    truth = ball(radius=9)
+    volume = add_volume((truth * 100 + np.random.default_rng(0).normal(0, 8, truth.shape)).astype(np.float32))
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    nodes = []
+    for mask in (ball(radius=7), ball(radius=7) | on_slices(truth, [15])):
+        nodes.append(add_segmentation(volume, ("cytoplasm",)))
+        image = label_image(mask, volume)
+        logic.SetBinaryLabelmapToSegment(image, nodes[-1], "cytoplasm", logic.MODE_REPLACE)
+    corrected = ACSegLogic().correct(volume, *nodes, slices="z:15")
+    found = segment_array(corrected, "cytoplasm", volume)
+    assert corrected not in nodes
+    assert np.array_equal(found[15], truth[15])
+    assert np.count_nonzero(found ^ truth) < 0.1 * np.count_nonzero(truth)
+    with pytest.raises(InputError, match="no option 'islands'"):
+        ACSegLogic().correct(volume, *nodes, islands=5)

@@ -1,0 +1,183 @@
+"""The effect corrects what is there already: slices drawn right and strokes, previewed, applied, taken back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from desk import SHAPE, Desk, ball, on_slices
+from workbench import draw, pump
+
+from ACSegLib.scene import segmentation_from_node
+
+TRUTH = ball(radius=9)
+PREDICTED = ball(radius=7)
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.fixture
+def desk(scene):
+    """A prediction that is 2 voxels too small, in an effect that was opened after it was loaded."""
+    import slicer
+
+    desk = Desk(scene)
+    image = TRUTH * 100.0 + np.random.default_rng(0).normal(0, 8, SHAPE)
+    slicer.util.updateVolumeFromArray(desk.volume, image.astype(np.float32))
+    draw(desk.host, "cytoplasm", PREDICTED)
+    reopened(desk)
+    yield desk
+    desk.effect.cleanup()
+
+
+def reopened(desk):
+    """Choose another effect and this one again, as after a prediction was loaded."""
+    desk.effect.correcting.memory.forget()
+    desk.effect.deactivate()
+    desk.effect.activate()
+    pump(lambda: not desk.effect.counting)
+
+
+def labels(desk):
+    return segmentation_from_node(desk.segmentation, desk.volume).labels
+
+
+def test_the_panel_says_that_solid_segments_can_be_corrected(desk):
+    assert desk.panel.fillButton.text == "Correct"
+    assert "draw a slice right" in desk.panel.guide.label.text
+    desk.fill()
+    assert "Nothing was changed yet" in desk.effect.message
+    assert desk.effect.preview.node is None
+
+
+def test_a_slice_drawn_right_is_previewed_applied_and_taken_back(desk):
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    drawn = desk.array()
+    desk.fill()
+    assert "Took k = 15 as drawn right" in desk.effect.message
+    preview = desk.previewed()
+    assert np.array_equal(preview[15], TRUTH[15])
+    assert dice(preview, TRUTH) > 0.96
+    assert np.array_equal(desk.array(), drawn), "a preview changes nothing"
+    desk.panel.applyButton.click()
+    assert np.array_equal(desk.array(), preview)
+    desk.host.undo()
+    assert np.array_equal(desk.array(), drawn)
+
+
+def test_a_stroke_is_taken_for_a_stroke(desk):
+    missed = TRUTH & (np.arange(SHAPE[2]) > 17)
+    draw(desk.host, "cytoplasm", TRUTH)
+    draw(desk.host, "cytoplasm", missed, mode="Remove")
+    reopened(desk)
+    stroke = missed & ball(centre=(15, 12, 19), radius=2) & (np.arange(SHAPE[0]) == 15)[:, None, None]
+    draw(desk.host, "cytoplasm", stroke)
+    desk.fill()
+    assert "as strokes" in desk.effect.message
+    added = desk.previewed() & ~desk.array()
+    assert (added & missed).sum() > 0.5 * missed.sum()
+    assert (added & ~missed).sum() < 0.1 * missed.sum()
+
+
+def test_corrections_go_on_after_apply_and_earlier_ones_stay(desk):
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [13]))
+    desk.fill()
+    desk.panel.applyButton.click()
+    desk.count()
+    applied = desk.array()
+    extra = np.zeros(SHAPE, bool)
+    extra[20, 2:5, 2:5] = True
+    draw(desk.host, "cytoplasm", extra)
+    desk.fill()
+    assert "as strokes" in desk.effect.message, desk.effect.message
+    assert np.array_equal(desk.previewed()[13], TRUTH[13])
+    assert np.array_equal(desk.previewed()[:10], applied[:10])
+    assert desk.effect.outcome.decided[13].all()
+
+
+def test_after_undo_the_correction_can_be_made_again(desk):
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    desk.fill()
+    first = desk.previewed()
+    desk.panel.applyButton.click()
+    desk.host.undo()
+    desk.count()
+    desk.fill()
+    assert "Took k = 15 as drawn right" in desk.effect.message
+    assert np.array_equal(desk.previewed(), first)
+
+
+def test_an_edit_while_the_preview_is_shown_updates_it(desk):
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    desk.fill()
+    first = dice(desk.previewed(), TRUTH)
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [19]))
+    desk.fill()
+    assert "k = 15, 19" in desk.effect.message
+    assert dice(desk.previewed(), TRUTH) >= first - 0.01
+    assert np.array_equal(desk.previewed()[19], TRUTH[19])
+
+
+def test_a_filled_segmentation_can_be_corrected_after_apply(desk):
+    draw(desk.host, "cytoplasm", np.ones(SHAPE, bool), mode="Remove")
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [8, 15, 22]))
+    desk.count()
+    assert desk.panel.fillButton.text == "Fill"
+    desk.fill()
+    desk.panel.applyButton.click()
+    desk.count()
+    assert desk.panel.fillButton.text == "Correct"
+    erased = np.zeros(SHAPE, bool)
+    erased[15, 8:16, 8:10] = True
+    draw(desk.host, "cytoplasm", erased, mode="Remove")
+    desk.fill()
+    assert desk.effect.preview.node is not None, desk.effect.message
+    assert not desk.previewed()[erased].any()
+
+
+def test_hidden_segments_take_no_part_and_keep_their_voxels(desk):
+    bead = ball(centre=(15, 12, 22), radius=2) & ~PREDICTED
+    draw(desk.host, "bead", bead)
+    desk.segmentation.GetDisplayNode().SetSegmentVisibility("bead", False)
+    reopened(desk)
+    draw(desk.host, "cytoplasm", on_slices(TRUTH & ~bead, [15]))
+    desk.fill()
+    assert not (desk.previewed() & bead).any()
+    desk.panel.applyButton.click()
+    assert np.array_equal(desk.array("bead"), bead)
+
+
+def test_a_segment_that_was_hidden_at_the_start_is_not_new(desk):
+    bead = ball(centre=(5, 5, 5), radius=2)
+    draw(desk.host, "bead", bead)
+    desk.segmentation.GetDisplayNode().SetSegmentVisibility("bead", False)
+    reopened(desk)
+    desk.segmentation.GetDisplayNode().SetSegmentVisibility("bead", True)
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    desk.fill()
+    assert "is new" not in desk.effect.message
+    assert "Took k = 15 as drawn right" in desk.effect.message
+    assert np.array_equal(desk.previewed("bead"), bead)
+
+
+def test_cancel_and_closing_the_scene_forget(desk):
+    import slicer
+
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    desk.fill()
+    desk.panel.cancelButton.click()
+    assert desk.effect.preview.node is None
+    slicer.mrmlScene.Clear(0)
+    assert not desk.effect.correcting.memory.holds(desk.effect.session.key)
+
+
+def test_correct_before_the_labels_were_looked_at(desk):
+    """Fill was pressed before the guide had counted: what is solid is corrected all the same."""
+    desk.effect.deactivate()
+    desk.effect.correcting.dense = None
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    desk.effect.activate()
+    desk.panel.fillButton.click()
+    pump(lambda: desk.effect.preview.node is not None)
+    assert "Took k = 15 as drawn right" in desk.effect.message
