@@ -175,6 +175,9 @@ def methods_in_pairs(study: Study, sheets: Sheets) -> list[Section]:
     )
     rows: Rows = []
     tables = {method: _by_cell(table, study.segment) for method, table in study.scores.items()}
+    if not any(set(first) & set(second) for first, second in itertools.combinations(tables.values(), 2)):
+        section.texts = ["The tables have no cell in common, so the methods are not compared."]
+        return [section]
     for first, second in itertools.combinations(tables, 2):
         mine, theirs, both = tables[first], tables[second], f"{first} - {second}"
         shared = [name for name in mine if name in theirs]

@@ -12,12 +12,14 @@ from ACSegLib.study.evidence import MIN_FOR_SD
 
 #: Numbers with more digits before the point, or more zeros behind it, are written with a power of ten.
 MAX_DIGITS, MAX_ZEROS = 6, 4
+#: Columns of standardised effects: few cells do not tell them more exactly than two decimals.
+EFFECT_SIZES = ("cohen_d", "hedges_g")
 #: Smaller p values are not distinguished: tests of few cells are not that exact.
 MIN_P = "0.0001"
 
 
 def format_value(value: Any, name: str = "") -> str:
-    """A value for a person: four figures, of p values two, an en dash where undefined."""
+    """A value for a person: four figures, of p values two, of effect sizes two decimals, an en dash where undefined."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
     if isinstance(value, bool):
@@ -25,6 +27,8 @@ def format_value(value: Any, name: str = "") -> str:
     if isinstance(value, float):
         if name in P_VALUES:
             return plain(value, 2) if value >= float(MIN_P) else f"< {MIN_P}"
+        if name in EFFECT_SIZES:
+            return f"{value:.2f}"
         if name in ("relative_volume_error", "relative_difference"):
             return f"{100 * value:+.2f} %"
         return plain(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ACSegLib.volume import Segmentation, Volume
+
+
+#: A slice is shown if it has this share of the voxels of the fullest slice.
+_MIN_AREA_SHARE = 0.1
+#: Pictures show a segment with this margin, as a share of its extent; or the whole slice, if that is not much larger.
+_MARGIN, _MIN_MARGIN_VOXELS, _WHOLE_FROM = 0.3, 6, 0.6
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def pictures(
         [
             f"By the Dice coefficient of {study.segment}, method {method}. In the surface pictures grey is agreement, "
             "red is what was segmented beyond the truth, and blue is what was missed. Outlines are on the slices of "
-            "best, median and worst Dice, of those that have the segment on either side."
+            "best, median and worst Dice, of those with at least a tenth of the largest area."
         ],
     )
     failures: dict[str, str] = {}
@@ -85,7 +91,9 @@ def _picks(count: int) -> dict[int, str]:
 
 
 def telling_slices(result: np.ndarray, truth: np.ndarray) -> dict[int, str]:
-    """Slices across the first axis of best, median and worst Dice, of those that have voxels on either side.
+    """Slices across the first axis of best, median and worst Dice, of those that show a good part of the segment.
+
+    Slices with less than a tenth of the largest area are left out: their Dice hangs on a few voxels.
 
     Parameters
     ----------
@@ -97,9 +105,26 @@ def telling_slices(result: np.ndarray, truth: np.ndarray) -> dict[int, str]:
         Number of the slice, and what is said of it, "worst, Dice 0.8123"; the best comes first.
     """
     ours, true, both = ([int(plane.sum()) for plane in mask] for mask in (result, truth, result & truth))
-    dice = {k: 2 * c / (a + b) for k, (a, b, c) in enumerate(zip(ours, true, both, strict=True)) if a + b}
+    least = max(1, _MIN_AREA_SHARE * max((a + b for a, b in zip(ours, true, strict=True)), default=0))
+    dice = {k: 2 * c / (a + b) for k, (a, b, c) in enumerate(zip(ours, true, both, strict=True)) if a + b >= least}
     ranked = sorted(dice, key=lambda k: -dice[k])
     return {ranked[place]: f"{kind}, Dice {dice[ranked[place]]:.4f}" for place, kind in _picks(len(ranked)).items()}
+
+
+def surroundings(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns (j, i) that show a mask (k, j, i) with its surroundings; all of them if it is large."""
+    import numpy as np
+
+    inside = [np.flatnonzero(mask.any(axis=(0, 3 - axis))) for axis in (1, 2)]
+    low, high = np.array([(n[0], n[-1] + 1) for n in inside]).T
+    size, shape = high - low, np.array(mask.shape[1:])
+    side = np.max(size + 2 * np.maximum(_MIN_MARGIN_VOXELS, np.rint(_MARGIN * size)))  # a square, if there is room
+    extent = np.minimum(side, shape)
+    if np.prod(extent) >= _WHOLE_FROM * np.prod(shape):
+        return slice(0, mask.shape[1]), slice(0, mask.shape[2])
+    start = np.clip((low + high - extent) // 2, 0, shape - extent).astype(int)
+    rows, columns = (slice(int(first), int(first + n)) for first, n in zip(start, extent, strict=True))
+    return rows, columns
 
 
 def cell_figures(cell: PicturedCell, segment: str, method: str, caption: str) -> list[Figure]:
@@ -110,15 +135,15 @@ def cell_figures(cell: PicturedCell, segment: str, method: str, caption: str) ->
 
     from ACSegLib.measure.overlap import ALL_CELLS, pair_segments
     from ACSegLib.pictures import comparison_sheet, surface_picture
-    from ACSegLib.volume import Segment, Segmentation
+    from ACSegLib.volume import Segment, Segmentation, Volume
 
     volume, result, truth = cell.open()
     if segment == ALL_CELLS:
         masks = [result.occupied(), truth.occupied()]
     else:
-        pairs = {name: rows for name, *rows in pair_segments(result, truth)}
-        rows = pairs.get(segment, [None, None])
-        masks = [side.mask(row) for side, row in zip((result, truth), rows, strict=True) if row is not None]
+        pairs = {name: both for name, *both in pair_segments(result, truth)}
+        both = pairs.get(segment, [None, None])
+        masks = [side.mask(row) for side, row in zip((result, truth), both, strict=True) if row is not None]
     if len(masks) < 2:
         raise InputError(f"{segment} is absent from one side.")
     sides = [Segmentation((m.astype(np.uint8),), [Segment(segment, 1)], volume.geometry) for m in masks]
@@ -137,7 +162,13 @@ def cell_figures(cell: PicturedCell, segment: str, method: str, caption: str) ->
     with tempfile.TemporaryDirectory() as folder:
         sheet, surface = Path(folder) / "sheet.png", Path(folder) / "surface.png"
         slices = telling_slices(ours > 0, true > 0) or None
-        comparison_sheet(volume, sheet, {"truth": sides[1], method: sides[0]}, slices=slices, title=caption)
+        rows, columns = surroundings((ours > 0) | (true > 0))
+        shown = [
+            replace(side, layers=(np.ascontiguousarray(side.labels[:, rows, columns]),)) for side in reversed(sides)
+        ]
+        around = Volume(np.asarray(volume.array)[:, rows, columns], volume.geometry, volume.name)
+        titled = dict(zip(("truth", method), shown, strict=True))
+        comparison_sheet(around, sheet, titled, slices=slices, title=caption)
         figures.append(Figure(f"{caption}; outlines of {segment}.", png=sheet.read_bytes()))
         surface_picture(difference, surface, title=caption, colours=colours)
         figures.append(Figure(f"{caption}; difference surface.", png=surface.read_bytes()))

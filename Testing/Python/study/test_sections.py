@@ -200,6 +200,32 @@ def test_the_slices_shown_are_those_of_best_median_and_worst_dice():
     assert pictures.telling_slices(truth & False, truth & False) == {}
 
 
+def test_methods_without_a_common_cell_are_not_compared():
+    scores = {"control": [score(f"a{n}", 0.9) for n in range(8)], "drug": [score(f"b{n}", 0.8) for n in range(8)]}
+    sheets = {}
+    (section,) = agreement.methods_in_pairs(study(scores=scores), sheets)
+    assert section.texts == ["The tables have no cell in common, so the methods are not compared."]
+    assert not section.tables
+    assert not sheets
+
+
+def test_slices_with_a_few_voxels_are_not_shown():
+    truth = np.zeros((5, 10, 10), bool)
+    truth[1:4] = True
+    truth[0, 0, 0] = truth[4, 0, 0] = True
+    result = truth.copy()
+    result[4] = False
+    assert set(pictures.telling_slices(result, truth)) <= {1, 2, 3}
+
+
+def test_a_picture_shows_a_small_segment_with_its_surroundings_and_a_large_one_whole():
+    mask = np.zeros((4, 100, 80), bool)
+    mask[1, 40:60, 70:80] = True
+    assert pictures.surroundings(mask) == (slice(34, 66), slice(48, 80))
+    mask[2, 5:95, 5:75] = True
+    assert pictures.surroundings(mask) == (slice(0, 100), slice(0, 80))
+
+
 def test_rows_of_a_contact_sheet_are_labelled_with_slice_and_note(monkeypatch, tmp_path):
     figures = []
     monkeypatch.setattr(style, "save_figure", lambda figure, *rest: figures.append(figure))
@@ -207,4 +233,4 @@ def test_rows_of_a_contact_sheet_are_labelled_with_slice_and_note(monkeypatch, t
     volume = Volume(np.random.default_rng(0).normal(size=(4, 5, 5)).astype(np.float32))
     comparison_sheet(volume, tmp_path / "s.png", {"truth": labels}, slices={3: "best, Dice 1.0000", 1: "worst"})
     told = [axes.get_ylabel() for axes in figures[0].axes if axes.get_ylabel()]
-    assert told == ["k = 3  (best, Dice 1.0000)", "k = 1  (worst)"]
+    assert told == ["z = 3  (best, Dice 1.0000)", "z = 1  (worst)"]
