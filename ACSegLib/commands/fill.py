@@ -66,7 +66,10 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         help="slices: labelled slices are complete; scribbles: only voxels with a label are known",
         choices=("slices", "scribbles"),
     )
-    background: str | None = option(default=None, help="segment that marks background, for scribbles")
+    background: str | None = option(
+        default=None,
+        help="segment that marks background; strokes need none if what they mark differs from its surroundings",
+    )
     ignore: str | None = option(default=None, help="segment that marks voxels of labelled slices as unknown")
     probabilities: str | None = option(
         path="out",

@@ -89,6 +89,23 @@ CONFUSED = 0.1
 #: `fill_constants.py INSTANCE_WIDTH`.
 INSTANCE_WIDTH = 2.0
 
+# --- strokes ----------------------------------------------------------------------------------------------------------
+
+#: Cost of a path's length, per voxel of the finest axis, in thousandths of the intensity range. ``strokes.py``.
+LENGTH_COST = 1.0
+
+#: Voxels of the grid on which paths from the strokes are searched, at most. Bound.
+MAX_GEODESIC_VOXELS = 400_000
+
+#: Without strokes on the background: largest share of the volume that a region takes, and number of sizes compared.
+MAX_REGION_SHARE, REGION_LEVELS = 0.6, 48
+
+#: Strength of the prior and edge scale for strokes, where no slice can be left out to choose them. ``strokes.py``.
+STROKE_GAMMA, STROKE_EDGE = 0.3, 2.0
+
+#: Voxels of the first segmentation to learn from. Bound.
+STROKE_SAMPLES = 12_000
+
 # --- features and shape -----------------------------------------------------------------------------------------------
 
 #: Standard deviation of the smoothing of the fine features, in voxels of the finest axis.

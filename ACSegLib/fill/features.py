@@ -133,7 +133,7 @@ class ImageFeatures:
         return self.image[first:last], fine[first - a : last - a]
 
 
-def _pool_factors(spacing: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+def pool_factors(spacing: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Halve each axis whose voxels are not already much longer than the finest."""
     halve = (spacing <= 1.5 * spacing.min()) & (np.asarray(shape) >= 4)
     return np.where(halve, 2, 1)
@@ -165,7 +165,7 @@ def prepare(
     factors: list[np.ndarray] = []
     level, total, voxel = scaled, np.ones(3, int), relative
     for sigma, part in stages.levels.each(LEVEL_SIGMAS):
-        factor = _pool_factors(voxel, level.shape)
+        factor = pool_factors(voxel, level.shape)
         pooled = np.empty(-(-np.asarray(level.shape) // factor), np.float32)
         kernels.pool(level, int(factor[0]), int(factor[1]), int(factor[2]), pooled)
         total, voxel = total * factor, voxel * factor

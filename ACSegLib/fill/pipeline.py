@@ -12,7 +12,7 @@ import numpy as np
 from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
-from ACSegLib.fill.constants import TOLERANCE
+from ACSegLib.fill.constants import STROKE_EDGE, STROKE_GAMMA, STROKE_SAMPLES, TOLERANCE, TRIAL_STEPS
 from ACSegLib.fill.evidence import Evidence, collect_evidence
 from ACSegLib.fill.memory import require_memory
 from ACSegLib.fill.result import Assembly, FillResult, FillState
@@ -21,6 +21,7 @@ from ACSegLib.fill.seeds import SeedOptions, collect_seeds
 from ACSegLib.fill.selection import Choice, choose_settings
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.solvers import Solver, choose_solver
+from ACSegLib.fill.strokes import classes_around_strokes
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
@@ -118,6 +119,8 @@ def _learn(
     evidence: Evidence, solver: Solver, settings: Settings | None, progress: Progress
 ) -> tuple[AppearanceClassifier, Choice]:
     """Train the appearance classifier, and choose the settings unless they are given, at the same time."""
+    if not evidence.whole_slices:
+        return _learn_from_strokes(evidence, settings, progress)
     stages = progress.stages(sample=4, choose=13)
     samples = collect_samples(evidence)
     stages.choose(0.0, "learning the appearance of the segments")
@@ -128,6 +131,19 @@ def _learn(
         else:
             choice = Choice(settings, left_out=None)
         return classifier.result(), choice
+
+
+def _learn_from_strokes(
+    evidence: Evidence, settings: Settings | None, progress: Progress
+) -> tuple[AppearanceClassifier, Choice]:
+    """Train the appearance classifier on a first segmentation: strokes alone show too little of the volume."""
+    stages = progress.stages(search=4, learn=13)
+    stages.search(0.0, "searching paths from the strokes")
+    around = replace(evidence, classes=classes_around_strokes(evidence.features, evidence.classes))
+    stages.learn(0.0, "learning the appearance of the segments")
+    samples = collect_samples(around, STROKE_SAMPLES)
+    classifier = train_classifier(samples, len(evidence.groups), steps=TRIAL_STEPS, progress=progress)
+    return classifier, Choice(settings or Settings(STROKE_GAMMA, STROKE_EDGE), left_out=None)
 
 
 def solve_slabs(context: Context, slabs: Sequence[tuple[int, int]], assembly: Assembly, progress: Progress) -> None:

@@ -181,12 +181,12 @@ def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> L
     """The labelled slices, detected or as listed; none for scribbles."""
     labelled = roles.labelled(labels)
     if not labelled.any():
+        if roles.background is not None and labels.mask(roles.background).any():
+            raise InputError(f"labels {labels.name!r} mark background only; draw a stroke inside of an object too.")
         raise InputError(f"labels {labels.name!r} hold no labelled voxel; label at least one slice.")
     if options.mode == "scribbles":
         if options.slices is not None:
             raise InputError("slices cannot be listed in scribbles mode: only labelled voxels count there.")
-        if not options.background:
-            raise InputError("scribbles mode needs a segment that marks background; name it with --background.")
         return LabelledSlices()
     if options.mode != "slices":
         raise InputError(f"mode {options.mode!r} is not one of: slices, scribbles.")

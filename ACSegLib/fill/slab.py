@@ -15,7 +15,7 @@ from ACSegLib.fill.random_walk import SlabProblem
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.solvers import Solver
 from ACSegLib.jobs import Progress
-from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules
+from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules, rules_for_strokes
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def solve_prepared(
     """Solve a prepared slab with the settings of the context. The caller finishes it."""
     evidence, gamma, seeds = context.evidence, context.settings.gamma, slab.seeds
     problem = SlabProblem(slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights)
-    rules = WALK.rules(gamma) if evidence.whole_slices else ()
+    rules = WALK.rules(gamma) if evidence.whole_slices else rules_for_strokes(evidence.count)
     result = SlabResult(slab.first, seeds, rules, evidence.count if keep else 0)
     wanted = slab.priors.worth_solving(context.tolerance)
     for start in range(0, len(wanted), MAX_CLASSES_TOGETHER):

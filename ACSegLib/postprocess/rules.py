@@ -70,7 +70,7 @@ class WalkParameters:
         return 0.5 - self.thin_bonus * min(gamma, 1.0)
 
     def rules(self, gamma: float) -> tuple[Rule, ...]:
-        """Rules for a volume whose slices were labelled whole; scribbles have none."""
+        """Rules for a volume whose slices were labelled whole; see `rules_for_strokes` for strokes."""
         return (
             RestoreThinStructures(self.thin_threshold(gamma)),
             RemoveUncertainComponents(self.component_probability),
@@ -79,6 +79,11 @@ class WalkParameters:
 
 #: The values that fills use.
 WALK = WalkParameters()
+
+
+def rules_for_strokes(count: int) -> tuple[Rule, ...]:
+    """Rules for strokes of so many classes: each stroke stands for an object, so what hangs together with none goes."""
+    return (RemoveSmallComponents(dict.fromkeys(range(1, count), np.inf)),)
 
 
 @dataclass

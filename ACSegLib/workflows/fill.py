@@ -231,6 +231,8 @@ def plan(request: FillRequest, previous: FillOutcome | None) -> str:
         return "finish"
     if [s.id for s in before.labels.segments] != [s.id for s in request.labels.segments]:
         return "fill"
+    if request.mode == "scribbles":
+        return "fill"  # every stroke changes the segmentation that the prior is learned from
     # The fill of two slices had none to leave out and to judge its prior by; a refill would keep that prior.
     return "fill" if previous.report.left_out == [] else "refill"
 

@@ -81,7 +81,7 @@ def test_listed_slices_are_used(case: Path) -> None:
         (["--slices", "6,12"], "slice 18 on axis z (k) holds labels"),
         (["--slices", "six"], "not a list of slice numbers"),
         (["--gamma", "-1"], "--gamma"),
-        (["--mode", "scribbles"], "--background"),
+        (["--mode", "scribbles", "--slices", "6"], "slices cannot be listed in scribbles mode"),
         (["--ignore", "nobody"], "has no segment 'nobody'; it has: ball"),
         (["--memory", "0.0001"], "--memory"),
         (["--uncertainty", "/no/such/folder/u.nrrd"], "does not exist"),

@@ -58,7 +58,7 @@ def test_overlapping_segments_make_classes_of_their_own() -> None:
     assert np.array_equal(seeds.classes == seeds.table.index((0,)), cell & ~nucleus)
 
 
-def test_ignored_voxels_are_unknown_and_scribbles_need_background() -> None:
+def test_ignored_voxels_are_unknown_and_only_labelled_voxels_of_scribbles_count() -> None:
     array = labelled_on(ball(), k=[20]).astype(np.uint8)
     array[20, :10] = 2
     labels = Segmentation.from_labels(array, names={1: "cell", 2: "unsure"})
@@ -68,8 +68,6 @@ def test_ignored_voxels_are_unknown_and_scribbles_need_background() -> None:
     scribbled = collect_seeds(labels, SeedOptions(mode="scribbles", background="unsure"))
     assert (scribbled.classes[20, :10] == 0).all()
     assert (scribbled.classes[20, 35:] == UNKNOWN).all()
-    with pytest.raises(InputError, match="--background"):
-        collect_seeds(labels, SeedOptions(mode="scribbles"))
 
 
 def test_labels_without_a_voxel_are_refused() -> None:

@@ -1,0 +1,87 @@
+"""Compiled loop of geodesic distances: how much a path changes in intensity, and how long it is, at least."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ACSegLib.compiled import compiled
+
+#: Largest cost of a step between neighbours: the number of buckets less one. A power of two less one.
+MAX_COST = 2047
+
+
+@compiled(boundscheck=False)
+def spread_classes(image: np.ndarray, lengths: np.ndarray, classes: np.ndarray, distances: np.ndarray) -> None:
+    """Give each voxel the class of the seed to which the cheapest path leads, and the cost of that path.
+
+    Dial's algorithm: Dijkstra's, with buckets for costs that are whole numbers. A step to one of the 26 neighbours
+    costs the difference in intensity, and the length of the step.
+
+    Parameters
+    ----------
+    image : ndarray of int32, (K, J, I)
+        Intensity, in units of the cost.
+    lengths : ndarray of int32, (3, 3, 3)
+        Cost of the length of each step; 1 or more, apart from the middle.
+    classes : ndarray of int16, (K, J, I)
+        Seeds, negative elsewhere; every voxel gets a class.
+    distances : ndarray of int32, (K, J, I)
+        Written.
+    """
+    nk, nj, ni = image.shape
+    values, kinds, flat = image.ravel(), classes.ravel(), distances.ravel()
+    count = flat.size
+    far = np.int32(2147483647)
+    head = np.full(MAX_COST + 1, -1, np.int32)
+    after = np.full(count, -1, np.int32)
+    before = np.full(count, -1, np.int32)
+    waiting = 0
+    for n in range(count):
+        flat[n] = far
+        if kinds[n] >= 0:
+            flat[n] = 0
+            after[n] = head[0]
+            if head[0] >= 0:
+                before[head[0]] = n
+            head[0] = n
+            waiting += 1
+    now = 0
+    while waiting:
+        n = head[now & MAX_COST]
+        if n < 0:
+            now += 1
+            continue
+        head[now & MAX_COST] = after[n]
+        if after[n] >= 0:
+            before[after[n]] = -1
+        waiting -= 1
+        here = values[n]
+        k, j, i = n // (nj * ni), (n // ni) % nj, n % ni
+        for u in range(max(k - 1, 0), min(k + 2, nk)):
+            for v in range(max(j - 1, 0), min(j + 2, nj)):
+                for w in range(max(i - 1, 0), min(i + 2, ni)):
+                    m = (u * nj + v) * ni + w
+                    old = flat[m]
+                    if old <= now:
+                        continue
+                    cost = abs(values[m] - here) + lengths[u - k + 1, v - j + 1, w - i + 1]
+                    reached = now + min(cost, MAX_COST)
+                    if reached >= old:
+                        continue
+                    if old == far:
+                        waiting += 1
+                    else:  # out of the bucket it waits in
+                        if before[m] >= 0:
+                            after[before[m]] = after[m]
+                        else:
+                            head[old & MAX_COST] = after[m]
+                        if after[m] >= 0:
+                            before[after[m]] = before[m]
+                    flat[m] = reached
+                    kinds[m] = kinds[n]
+                    slot = reached & MAX_COST
+                    before[m] = -1
+                    after[m] = head[slot]
+                    if head[slot] >= 0:
+                        before[head[slot]] = m
+                    head[slot] = m

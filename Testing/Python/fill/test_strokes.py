@@ -1,0 +1,118 @@
+"""Fills from strokes and dabs: what is marked is found, and what only looks like it is not."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+
+from ACSegLib.errors import InputError
+from ACSegLib.fill import fill
+from ACSegLib.fill.features import prepare
+from ACSegLib.fill.geodesic_kernels import spread_classes
+from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.fill.strokes import classes_around_strokes
+from ACSegLib.phantom import simulate
+from ACSegLib.phantom.strokes import INSIDE, OUTSIDE, draw_dabs, draw_strokes, next_dab
+from ACSegLib.volume import Segmentation
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return simulate(48, seed=3)
+
+
+def found(phantom, strokes: np.ndarray) -> np.ndarray:
+    labels = Segmentation.from_labels(strokes, phantom.volume.geometry, {INSIDE: "cell", OUTSIDE: "outside"})
+    background = "outside" if (strokes == OUTSIDE).any() else None
+    return fill(phantom.volume, labels, mode="scribbles", background=background).segmentation.labels == INSIDE
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * np.count_nonzero(a & b) / (a.sum() + b.sum())
+
+
+def test_five_strokes_give_the_cell_and_its_volume(phantom) -> None:
+    truth = phantom.truth.labels == 1
+    strokes = draw_strokes(truth, [12, 18, 24, 30, 36], 0.8)
+    result = found(phantom, strokes)
+    assert dice(result, truth) > 0.97
+    assert abs(result.sum() / truth.sum() - 1) < 0.03
+    assert result[strokes == INSIDE].all()
+    assert not result[strokes == OUTSIDE].any()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_two_dabs_do_not_take_the_wall_of_the_capillary_for_cell(phantom, seed: int) -> None:
+    truth = phantom.truth.labels == 1
+    result = found(phantom, draw_dabs(truth, 1.5, seed))
+    assert dice(result, truth) > 0.96
+    assert not result[phantom.mask("wall")].any()
+
+
+def test_one_dab_inside_is_enough_for_a_cell_in_medium(phantom) -> None:
+    truth = phantom.truth.labels == 1
+    dabs = draw_dabs(truth, 1.5)
+    dabs[dabs == OUTSIDE] = 0
+    assert dice(found(phantom, dabs), truth) > 0.93
+
+
+def test_strokes_on_the_background_alone_are_refused_in_a_sentence(phantom) -> None:
+    dabs = draw_dabs(phantom.truth.labels == 1, 1.5)
+    dabs[dabs == INSIDE] = 0
+    with pytest.raises(InputError, match="mark background only; draw a stroke inside"):
+        found(phantom, dabs)
+
+
+def test_paths_are_the_cheapest_ones() -> None:
+    rng = np.random.default_rng(5)
+    shape = (4, 5, 6)
+    image = rng.integers(0, 200, shape).astype(np.int32)
+    lengths = rng.integers(1, 9, (3, 3, 3)).astype(np.int32)
+    lengths = np.maximum(lengths, lengths[::-1, ::-1, ::-1])
+    classes = np.full(shape, UNKNOWN, np.int16)
+    classes[0, 0, 0], classes[3, 4, 5], classes[1, 4, 0] = 0, 2, 1
+    places = list(np.ndindex(shape))
+    number = {place: n for n, place in enumerate(places)}
+    rows, columns, costs = [], [], []
+    for place in places:
+        for step in itertools.product((-1, 0, 1), repeat=3):
+            other = tuple(p + s for p, s in zip(place, step, strict=True))
+            if any(step) and other in number:
+                rows.append(number[place])
+                columns.append(number[other])
+                costs.append(abs(int(image[place]) - int(image[other])) + lengths[tuple(s + 1 for s in step)])
+    graph = csr_matrix((costs, (rows, columns)), shape=(len(places),) * 2)
+    seeds = [number[0, 0, 0], number[1, 4, 0], number[3, 4, 5]]
+    expected = dijkstra(graph, indices=seeds)
+    distances = np.empty(shape, np.int32)
+    spread_classes(image, lengths, classes, distances)
+    assert np.array_equal(distances.ravel(), expected.min(axis=0))
+    assert np.array_equal(expected[classes.ravel(), np.arange(len(places))], expected.min(axis=0))
+
+
+def test_a_coarse_search_keeps_every_stroke(monkeypatch) -> None:
+    monkeypatch.setattr("ACSegLib.fill.strokes.MAX_GEODESIC_VOXELS", 1500)
+    image = np.zeros((20, 22, 24), np.float32)
+    image[6:16, 6:16, 6:16] = 1
+    seeds = np.full(image.shape, UNKNOWN, np.int16)
+    seeds[10, 10, 10], seeds[10, 10, 11], seeds[2, 2, 2] = 1, 0, 0
+    seeds[7, 8, 8:12] = 1
+    classes = classes_around_strokes(prepare(image, (1.0, 1.0, 1.0), (0.0, 1.0)), seeds)
+    assert np.array_equal(classes[seeds >= 0], seeds[seeds >= 0])
+    assert dice(classes == 1, image > 0) > 0.95
+
+
+def test_the_next_dab_lies_in_the_largest_error() -> None:
+    truth = np.zeros((20, 20, 20), bool)
+    truth[2:18, 2:18, 2:18] = True
+    labels = truth.copy()
+    labels[4:14, 4:14, 4:14] = False
+    labels[19, 19, 19] = True
+    dab = next_dab(truth, labels)
+    assert set(np.unique(dab)) == {0, INSIDE}
+    assert not labels[dab == INSIDE].any()
+    assert not next_dab(truth, truth).any()
