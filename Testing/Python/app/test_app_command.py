@@ -113,6 +113,29 @@ def test_what_cannot_be_started_is_one_sentence(tmp_path, monkeypatch, capsys, a
     assert "\n" not in error
 
 
+def test_answers_are_sent_without_waiting_for_more():
+    """With Nagle's algorithm and delayed acknowledgements, each answer would take 40 ms: scrolling would stutter."""
+    import asyncio
+    import socket
+
+    from ACSegLib.app.start import _socket
+
+    async def nodelay():
+        taken = asyncio.get_running_loop().create_future()
+
+        async def accept(reader, writer):
+            taken.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(accept, sock=_socket(0)) as server:
+            _reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            answer = await taken
+            writer.close()
+        return answer
+
+    assert asyncio.run(nodelay())
+
+
 def test_a_port_in_use_is_one_sentence(tmp_path, capsys):
     import socket
 
