@@ -42,6 +42,11 @@ class Actions:
         self._session, self._jobs = session, jobs
         self._filling = Filling(session, jobs.worker)
 
+    def opened(self) -> None:
+        """Another volume is open: what runs is for the one before."""
+        self._jobs.cancel()
+        self._filling.forget()
+
     async def simulate(self, request: Request) -> Response:
         """Open a simulated tomogram."""
         await self.start_simulation()

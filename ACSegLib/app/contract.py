@@ -249,7 +249,7 @@ class Strip:
     labelled : list of int
         Indices of the labelled slices.
     occupied : list of int
-        Indices of the slices with a voxel of any segment.
+        Indices of the slices with a voxel of any segment; of labels over 2 GiB, of the labelled slices alone.
     uncertainty : list of float
         Mean uncertainty of each slice, 0 to 1; empty if there is no fill.
     suggestions : list of int

@@ -24,10 +24,12 @@ class Endpoints:
     ----------
     session : Session
     hub : Hub
+    opened : callable
+        Called when another volume is open.
     """
 
-    def __init__(self, session: Session, hub: Hub) -> None:
-        self._session, self._hub = session, hub
+    def __init__(self, session: Session, hub: Hub, opened: Callable[[], None]) -> None:
+        self._session, self._hub, self._opened = session, hub, opened
 
     async def _state(self) -> Response:
         return json_answer(describe(self._session))
@@ -59,6 +61,7 @@ class Endpoints:
         """Open a file below the root folder."""
         body = await body_of(request, requests.OpenRequest)
         await run_in_threadpool(self._session.open, body)
+        self._opened()
         return await self._state()
 
     async def upload(self, request: Request) -> Response:

@@ -56,7 +56,6 @@ class Filling:
             suggest=options.suggest,
         )
         message, arrays = request.pack()
-        self._worker.start()
         key = (self._worker.generation, info.id)
         if self._kept == key:
             del arrays["image"]
@@ -70,7 +69,7 @@ class Filling:
         return Plan("fill", message, arrays, finish, keep=self._name)
 
     def forget(self) -> None:
-        """Another volume is open: drop what the worker kept."""
+        """Another volume is open: drop what the worker kept. Call it on the event loop, as all of the worker."""
         if self._kept is not None:
             self._worker.forget(self._name)
         self._kept = None

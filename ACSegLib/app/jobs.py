@@ -102,6 +102,7 @@ class Jobs:
             raise BusyError(f"a job ({running}) is running; wait until it has ended, or cancel it.")
         self._busy = True
         try:
+            self.worker.start()
             plan = await run_in_threadpool(make)
             self._number += 1
             self._started = time.monotonic()

@@ -51,22 +51,28 @@ def open_image(path: Path, dataset: str = "") -> Opened:
     return opened(volume, notes, _on_disk(volume.array))
 
 
-def open_labels(path: Path, image: Opened) -> Labels:
-    """Open labels on the grid of an image, and find the slices that were labelled."""
+def open_labels(path: Path, image: Opened) -> tuple[Labels, list[str]]:
+    """Open labels on the grid of an image, and find the slices that were labelled; gives notes on them as well."""
     from ACSegLib.files import open_segmentation
+    from ACSegLib.files.registry import collect_notes
     from ACSegLib.labelled_slices import find_labelled_slices
     from ACSegLib.placement import place_labels
 
-    placed = place_labels(open_segmentation(path), image.volume, resample=True)
+    with collect_notes() as notes:
+        segmentation = open_segmentation(path)
+        placed = place_labels(segmentation, image.volume, resample=True)
+    if segmentation.overlapping:
+        notes.append(f"Segments of {path.name} overlap; where they do, the later one is shown.")
     if placed.shape != image.volume.shape:
         raise InputError(f"the labels {path.name} are not on the grid of the image {image.volume.name}.")
     labels = Labels.of(placed)
     if labels.segments and labels.array.any():
         found = find_labelled_slices(labels.array != 0)
+        notes += found.notes()
         names = {AXIS_ALIASES[axis]: axis for axis in AXES}
         labels.labelled = {(names[axis], n) for axis, numbers in found.slices.items() for n in numbers}
         labels.complete = not labels.labelled
-    return labels
+    return labels, notes
 
 
 def lazy_limit() -> int:

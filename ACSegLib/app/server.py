@@ -40,7 +40,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _LOOK = 0.25
 
 
-def create_application(session: Session, keeper: Keeper | None = None, simulated: bool = False) -> Starlette:
+def create_application(
+    session: Session, keeper: Keeper | None = None, simulated: bool = False, ready: bool = False
+) -> Starlette:
     """The application, to be wrapped by a `Guard`.
 
     Parameters
@@ -50,6 +52,8 @@ def create_application(session: Session, keeper: Keeper | None = None, simulated
         Of the session, where there is one already.
     simulated : bool
         Whether to begin with a simulated tomogram.
+    ready : bool
+        Whether to start the worker process at once, so that it is ready when the first job comes.
     """
     hub = Hub(session)
     keeper = keeper or Keeper(session)
@@ -60,6 +64,8 @@ def create_application(session: Session, keeper: Keeper | None = None, simulated
     async def lifespan(application: Starlette) -> AsyncIterator[None]:
         hub.start()
         tasks = [asyncio.create_task(jobs.watch()), asyncio.create_task(_keep(keeper))]
+        if ready:
+            jobs.worker.start()
         if simulated:
             await actions.start_simulation()
         try:
@@ -78,7 +84,7 @@ def create_application(session: Session, keeper: Keeper | None = None, simulated
     if (STATIC / "index.html").is_file():
         page = [Mount("/", StaticFiles(directory=STATIC, html=True))]
     application = Starlette(
-        routes=[*_routes(Endpoints(session, hub), actions, session), *page],
+        routes=[*_routes(Endpoints(session, hub, actions.opened), actions, session), *page],
         exception_handlers={**handlers, Exception: defect},  # type: ignore[dict-item]
         lifespan=lifespan,
     )

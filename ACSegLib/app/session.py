@@ -25,7 +25,7 @@ from ACSegLib.app.contract import (
 )
 from ACSegLib.app.folder import Folder
 from ACSegLib.app.history import History, Work, carry_over
-from ACSegLib.app.labels import Labels, Place
+from ACSegLib.app.labels import MAX_IN_MEMORY, Labels, Place
 from ACSegLib.app.opening import Opened, open_image, open_labels
 from ACSegLib.app.problems import NotOpenError
 from ACSegLib.app.requests import OpenRequest, SpacingRequest
@@ -119,7 +119,8 @@ class Session:
         opened = open_image(path, request.dataset)
         labels = Labels.empty(opened.volume.shape)
         if request.labels:
-            labels = open_labels(self.folder.path(request.labels), opened)
+            labels, notes = open_labels(self.folder.path(request.labels), opened)
+            opened.notes.extend(notes)
         self.show(opened, labels, request.path, path, request.fresh)
 
     def show(self, opened: Opened, labels: Labels, name: str, path: Path | None = None, fresh: bool = False) -> None:
@@ -297,7 +298,7 @@ class Session:
         array = None
         if path:
             opened = Opened(volume, info.range, info.window, info.lazy, [])
-            reference = open_labels(self.folder.path(path), opened)
+            reference, _notes = open_labels(self.folder.path(path), opened)
             array = _values_by_name(reference, self.require_work().labels)
         with self.lock:
             self.reference = array
@@ -322,11 +323,12 @@ class Session:
         work = self.require_work()
         others = tuple(n for n in range(3) if n != images.axis_number(axis))
         array, uncertainty, fill = work.labels.array, work.uncertainty, work.fill
+        labelled = work.labels.by_axis()[axis]
         means = [] if uncertainty is None else (uncertainty.mean(axis=others, dtype=np.float64) / 255).round(5).tolist()
         return Strip(
             axis=axis,
-            labelled=work.labels.by_axis()[axis],
-            occupied=np.flatnonzero(array.any(axis=others)).tolist(),
+            labelled=labelled,
+            occupied=np.flatnonzero(array.any(axis=others)).tolist() if array.nbytes <= MAX_IN_MEMORY else labelled,
             uncertainty=means,
             suggestions=fill.suggestions if fill and fill.axis == axis else [],
         )

@@ -83,8 +83,8 @@ def serve(start: Start, tell: Callable[[str], None], stopped: Callable[[], bool]
         port = bound.getsockname()[1]
         if request is not None:
             session.open(request)
-        simulated = not start.image
-        guard = Guard(create_application(session, keeper, simulated), name=f"acseg-{port}", hosts=start.hosts)
+        application = create_application(session, keeper, simulated=not start.image, ready=True)
+        guard = Guard(application, name=f"acseg-{port}", hosts=start.hosts)
         config = uvicorn.Config(
             guard,  # type: ignore[arg-type]
             log_level="warning",

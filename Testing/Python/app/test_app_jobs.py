@@ -245,6 +245,43 @@ def test_a_correction_follows_the_image_around_what_was_edited(client):
     assert client.get("/api/state").json()["labels"]["edited"] == 3
 
 
+def test_to_open_another_volume_stops_what_runs_for_the_one_before(client):
+    save_volume(cell_case()[0], client.session.folder.root / "other.nrrd")
+    put_slices(client, client.truth, LABELLED)
+    client.post("/api/jobs/fill", json={})
+    client.post("/api/open", json={"path": "other.nrrd", "fresh": True})
+    assert finished(client)["state"] in ("cancelled", "failed")
+    assert not labels_of(client).any()
+
+
+def test_a_prediction_labels_the_volume_with_the_segments_of_the_model(client):
+    pytest.importorskip("openvino")
+    client.patch("/api/segments/1", json={"name": "Cytoplasm"})
+    put_slices(client, client.truth, (12,))
+    job = run_job(client, "predict", refine="none")
+    assert job["state"] == "done", job
+    state = client.get("/api/state").json()
+    assert [s["name"] for s in state["labels"]["segments"]] == ["Cytoplasm", "bead"]
+    assert state["labels"]["complete"] is True
+    assert state["undo"] == "predict"
+    assert np.array_equal(labels_of(client)[12], client.truth[12])
+
+
+def test_a_training_is_the_command_on_files_of_the_root_folder(client):
+    from ACSegLib.app.networks import plan_training
+    from ACSegLib.app.requests import TrainOptions
+    from ACSegLib.commands.options import from_mapping
+    from ACSegLib.commands.train import Options
+
+    root = client.session.folder.root
+    plan = plan_training(client.session, TrainOptions(["cell.nrrd"], ["truth.seg.nrrd"], "my.acseg", 2.5))
+    assert (plan.task, plan.message["command"]) == ("command", "train")
+    options = from_mapping(Options, plan.message["options"])
+    assert options.images == [str(root / "cell.nrrd")]
+    assert options.labels == [str(root / "truth.seg.nrrd")]
+    assert (options.output, options.minutes) == (str(root / "my.acseg"), 2.5)
+
+
 def test_a_voxel_size_is_asked_for_where_the_file_has_none(client):
     from ACSegLib.volume import Volume
 

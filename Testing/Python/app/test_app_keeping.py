@@ -283,6 +283,30 @@ def test_pages_are_told_of_changes_and_jobs_and_the_first_one_may_write(root):
     asyncio.run(story())
 
 
+def test_what_is_special_about_labels_is_told(root):
+    """Overlapping segments become one layer; labels on another grid come onto that of the image."""
+    from appcases import GEOMETRY, ball_labels
+
+    from ACSegLib.files import save_segmentation
+    from ACSegLib.volume import Segment, Segmentation
+
+    ball = ball_labels().labels > 0
+    both = Segmentation(
+        ((ball * 1).astype(np.uint8), (ball * 1).astype(np.uint8)),
+        [Segment("one", 1, layer=0), Segment("two", 1, layer=1)],
+        GEOMETRY,
+    )
+    save_segmentation(both, root / "both.seg.nrrd")
+    cropped = Segmentation.from_labels(ball_labels().labels[5:], GEOMETRY.cropped((0, 0, 5)))
+    save_segmentation(cropped, root / "cropped.seg.nrrd")
+    with page(root, "ramp.nrrd", "both.seg.nrrd") as client:
+        assert "overlap" in " ".join(client.get("/api/state").json()["volume"]["notes"])
+        assert np.array_equal(labels_of(client) == 2, ball)
+        client.post("/api/open", json={"path": "ramp.nrrd", "labels": "cropped.seg.nrrd", "fresh": True})
+        assert np.array_equal(labels_of(client)[5:], ball_labels().labels[5:])
+        assert not labels_of(client)[:5].any()
+
+
 def test_a_large_volume_is_read_slice_by_slice_and_says_so(tmp_path, monkeypatch):
     from appcases import plane_of
 
