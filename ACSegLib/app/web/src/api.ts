@@ -136,8 +136,8 @@ export class Api {
     return this.json('GET', 'table')
   }
 
-  save(path: string): Promise<c.SaveAnswer> {
-    return this.json('POST', 'save', { path })
+  save(request: c.SaveRequest): Promise<c.SaveAnswer> {
+    return this.json('POST', 'save', request)
   }
 
   private async json<T>(method: string, path: string, body?: object): Promise<T> {

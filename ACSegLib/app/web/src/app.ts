@@ -1,6 +1,6 @@
 /** Puts the page together: server, model, slices, editor and the parts that show them. */
 
-import { Api, newClientId, NoAnswer, sentence } from './api'
+import { Api, newClientId, NoAnswer, Refused, sentence } from './api'
 import type { Context, Level, Part } from './context'
 import type { JobInfo, State, VolumeInfo } from './contract'
 import { helpDialog, openDialog, spacingDialog } from './dialogs'
@@ -29,6 +29,8 @@ import { VolumePane } from './volume-pane'
 
 /** Milliseconds of rest after an edit until the refill that follows it. */
 const REST = 700
+/** Milliseconds from one question whether the server is there to the next. */
+const ASK_AGAIN = 3000
 
 export class App implements Context {
   readonly model = new Model(newClientId())
@@ -77,7 +79,10 @@ export class App implements Context {
       job: (job) => this.receiveJob(job),
       connection: (connected) => this.connection(connected)
     })
-    model.on(() => this.parts.forEach((part) => part.update()))
+    model.on(() => {
+      for (const part of this.parts) part.update()
+      document.body.dataset.settled = String(this.settled)
+    })
   }
 
   readonly start = (kind: string, options: object): void => {
@@ -100,6 +105,13 @@ export class App implements Context {
   readonly open = (): void => openDialog(this)
 
   readonly help = (): void => helpDialog()
+
+  /** Whether page and server agree, and the shown slice is there: for tests and measurements. */
+  private get settled(): boolean {
+    const { model, slices } = this
+    const { axis } = model.view
+    return model.pending === 0 && slices.idle && slices.current(axis, model.index) !== null
+  }
 
   /** Get the state, and follow it from now on. */
   async begin(): Promise<void> {
@@ -129,9 +141,9 @@ export class App implements Context {
     const notices = banners(this.model, () => this.act(async () => this.receive(await this.api.claim())))
     const strip = new SliceStrip(this)
     const pane = new VolumePane(this)
-    const panes = h('div', { class: 'panes' }, this.stage.element, pane.element)
+    const panes = h('div', { class: 'panes' }, this.stage.element, pane.element, notices.element)
     const side = h('aside', { 'aria-label': 'Workflow' }, segments.element, steps.element, job.element)
-    const main = h('main', {}, bar.element, notices.element, panes, strip.element, this.drawer.element)
+    const main = h('main', {}, bar.element, panes, strip.element, this.drawer.element)
     document.body.replaceChildren(top.element, side, main, this.toasts.element)
     return [top, segments, steps, job, bar, notices, this.stage, pane, strip, this.drawer]
   }
@@ -190,10 +202,23 @@ export class App implements Context {
     this.model.changed()
     if (!connected) {
       this.model.expectAny()
+      void this.askWhy()
       return
     }
+    this.model.expired = false
     this.outbox.retry()
     this.act(async () => this.receive(await this.api.state()))
+  }
+
+  /** Without events: does the server not answer, or not know this page? */
+  private async askWhy(): Promise<void> {
+    try {
+      await this.api.state()
+    } catch (error) {
+      this.model.expired = error instanceof Refused && error.status === 403
+      this.model.changed()
+      if (!this.model.expired && !this.model.connected) window.setTimeout(() => void this.askWhy(), ASK_AGAIN)
+    }
   }
 
   /** A slice has arrived: if another change came between, everything else is fetched again. */

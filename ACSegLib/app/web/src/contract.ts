@@ -141,6 +141,11 @@ export interface PathRequest {
   path: string
 }
 
+export interface SaveRequest {
+  path: string
+  overwrite?: boolean
+}
+
 export interface SpacingRequest {
   spacing: Triple
   unit: string
@@ -181,8 +186,8 @@ export interface MeasureOptions {
 }
 
 export interface TrainOptions {
-  images: string
-  labels: string
+  images: string[]
+  labels: string[]
   model?: string
   minutes?: number
   preset?: string

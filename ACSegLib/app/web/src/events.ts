@@ -30,6 +30,7 @@ export class Events {
     source.addEventListener('job', (event) => this.handlers.job(JSON.parse(text(event)) as JobInfo))
     source.addEventListener('error', () => {
       this.handlers.connection(false)
+      // closed: there was an answer, but not the right one
       if (source.readyState === EventSource.CLOSED) this.timer = window.setTimeout(() => this.connect(), AGAIN)
     })
   }

@@ -41,6 +41,8 @@ export const MAX_BRUSH = 199
 export class Model {
   server: State | null = null
   connected = true
+  /** The server was started anew and does not know this page. */
+  expired = false
   /** Slices that the server does not have yet. */
   pending = 0
   view: View = {

@@ -61,8 +61,9 @@ function bannersOf(model: Model): Banner[] {
   const found: Banner[] = []
   if (!connected) {
     const waiting = pending === 0 ? '' : ` ${pending === 1 ? 'One slice waits' : `${pending} slices wait`} to be sent.`
-    const text = `The server does not answer. You can go on labelling: nothing is lost, and the page connects again by itself.${waiting}`
-    found.push({ key: 'connection', level: 'warning', message: text })
+    const lost = `The server does not answer. You can go on labelling: nothing is lost, and the page connects again by itself.${waiting}`
+    const anew = `ACSeg was started anew. Open the address that it printed: what you labelled meanwhile is sent from there.${waiting}`
+    found.push({ key: 'connection', level: 'warning', message: model.expired ? anew : lost })
   } else if (server !== null && !model.writer) {
     found.push({ key: 'tab', level: 'warning', message: 'Another tab works on this volume. This one only shows it.' })
   }

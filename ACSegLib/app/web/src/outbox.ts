@@ -132,7 +132,7 @@ export class Outbox {
   }
 
   private failed(name: string, parcel: Parcel, error: unknown): void {
-    if (error instanceof NoAnswer || (error instanceof Refused && error.status >= 500)) {
+    if (error instanceof NoAnswer || (error instanceof Refused && waits(error.status))) {
       if (!this.waiting.has(name)) this.waiting.set(name, parcel)
       this.stuck = true
       this.store()
@@ -162,6 +162,11 @@ export class Outbox {
       if (!(error instanceof DOMException)) throw error
     }
   }
+}
+
+/** Whether a slice is kept: the server is in trouble, or was started anew and does not know this page. */
+function waits(status: number): boolean {
+  return status >= 500 || status === 403
 }
 
 function key({ axis, index }: { axis: Axis; index: number }): string {

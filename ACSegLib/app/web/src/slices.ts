@@ -43,6 +43,11 @@ export class Slices {
     private readonly handlers: SliceHandlers
   ) {}
 
+  /** Whether nothing is on its way. */
+  get idle(): boolean {
+    return this.loading.size === 0
+  }
+
   /** Another volume is open. */
   open(volume: VolumeInfo | null, bytesPerVoxel: number): void {
     for (const controller of this.loading.values()) controller.abort()
@@ -150,17 +155,19 @@ export class Slices {
     if (this.volume === null || this.loading.has(key)) return
     const controller = new AbortController()
     this.loading.set(key, controller)
-    work(controller.signal)
-      .then(
-        () => this.handlers.loaded(),
-        (error: unknown) => {
-          if (error instanceof NoAnswer || controller.signal.aborted) return
-          this.handlers.failed(sentence(error))
-        }
-      )
-      .finally(() => {
-        if (this.loading.get(key) === controller) this.loading.delete(key)
-      })
+    const end = (): void => {
+      if (this.loading.get(key) === controller) this.loading.delete(key)
+    }
+    work(controller.signal).then(
+      () => {
+        end()
+        this.handlers.loaded()
+      },
+      (error: unknown) => {
+        end() // without an answer it is asked for again when the connection stands
+        if (!(error instanceof NoAnswer) && !controller.signal.aborted) this.handlers.failed(sentence(error))
+      }
+    )
   }
 
   /** Remember the direction of scrolling, and stop what is loading for slices that were passed. */

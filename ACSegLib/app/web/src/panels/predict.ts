@@ -43,6 +43,11 @@ function fillModels(choice: HTMLSelectElement, files: readonly FileEntry[]): voi
   choice.value = models.includes(chosen) ? chosen : ''
 }
 
+/** Files or folders, separated by commas. */
+function paths(text: string): string[] {
+  return text.split(',').map((path) => path.trim()).filter((path) => path !== '')
+}
+
 function trainPanel(context: Context): Part {
   const { model } = context
   const images = h('input', { type: 'text', placeholder: 'images' })
@@ -54,8 +59,8 @@ function trainPanel(context: Context): Part {
     title: 'Train a model on the labelled volumes of two folders',
     press: () => {
       const request: TrainOptions = {
-        images: images.value || 'images',
-        labels: labels.value || 'labels',
+        images: paths(images.value || 'images'),
+        labels: paths(labels.value || 'labels'),
         model: name.value,
         minutes: minutes.valueAsNumber || 30
       }
@@ -66,8 +71,8 @@ function trainPanel(context: Context): Part {
   const form = h(
     'div',
     { class: 'form' },
-    field('Images', images, 'Folder of images'),
-    field('Labels', labels, 'Folder of their labels, files of the same names'),
+    field('Images', images, 'Folder of images, or files separated by commas'),
+    field('Labels', labels, 'Folder of their labels, or files; the names pair them'),
     field('Model file', name),
     field('Minutes', minutes),
     run,

@@ -1,6 +1,8 @@
 /** Step 7: save the labels to the folder, or download them. */
 
+import { Refused } from '../api'
 import type { Context, Part } from '../context'
+import type { SaveAnswer } from '../contract'
 import { button, field, h, select, setText, show } from '../dom'
 import { clock } from '../format'
 import type { Model } from '../model'
@@ -18,7 +20,7 @@ const NAMES = new Map([
 ])
 
 export function savePanel(context: Context): Part {
-  const { model, api } = context
+  const { model } = context
   const ending = select([], () => follow())
   const name = h('input', { type: 'text', spellcheck: 'false' })
   const autosaved = h('p', { class: 'hint' })
@@ -31,7 +33,8 @@ export function savePanel(context: Context): Part {
     press: () =>
       context.act(async () => {
         await context.flushed()
-        const answer = await api.save(name.value.trim())
+        const answer = await saved(context, name.value.trim())
+        if (answer === null) return
         context.tell(`Saved ${answer.path}.`)
         notes.replaceChildren(...answer.notes.map((note) => h('p', { class: 'hint' }, note)))
       })
@@ -65,6 +68,16 @@ export function savePanel(context: Context): Part {
       save.disabled = !model.writer || model.running !== null
       setText(autosaved, autosaveText(model))
     }
+  }
+}
+
+/** Save; where a file of that name exists, ask whether to replace it. Null if not. */
+async function saved({ api }: Context, path: string): Promise<SaveAnswer | null> {
+  try {
+    return await api.save({ path })
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 409) throw error
+    return window.confirm(`${error.message}\n\nReplace it?`) ? api.save({ path, overwrite: true }) : null
   }
 }
 

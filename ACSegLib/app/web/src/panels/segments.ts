@@ -85,16 +85,17 @@ function remove({ model, api, act }: Context, segment: SegmentInfo): void {
 
 function rename(context: Context, segment: SegmentInfo, item: HTMLElement, pick: HTMLElement): void {
   const input = h('input', { type: 'text', value: segment.name, 'aria-label': `Name of ${segment.name}`, maxlength: 80 })
+  let ended = false
   const end = (keep: boolean): void => {
+    if (ended) return // taking the field away takes the focus from it, which ends it again
+    ended = true
     const name = input.value.trim()
     input.replaceWith(pick)
     if (keep && name !== '' && name !== segment.name) {
       context.act(() => context.api.changeSegment(segment.value, { name }))
     }
   }
-  input.addEventListener('blur', () => {
-    if (input.isConnected) end(true)
-  })
+  input.addEventListener('blur', () => end(true))
   input.addEventListener('keydown', (event) => {
     event.stopPropagation()
     if (event.key === 'Enter' || event.key === 'Escape') end(event.key === 'Enter')
