@@ -79,6 +79,7 @@ export class App implements Context {
       job: (job) => this.receiveJob(job),
       connection: (connected) => this.connection(connected)
     })
+    model.unsettled = () => (document.body.dataset.settled = 'false')
     model.on(() => {
       for (const part of this.parts) part.update()
       document.body.dataset.settled = String(this.settled)

@@ -37,6 +37,7 @@ export interface LabelsInfo {
   labelled: Record<Axis, number[]>
   complete: boolean
   edited: number
+  edited: number
 }
 
 export interface JobInfo {
@@ -163,6 +164,11 @@ export interface FillOptions {
   smooth?: number | null
   device?: string
   suggest?: number
+}
+
+export interface CorrectOptions {
+  reach?: number | null
+  device?: string
 }
 
 export interface PredictOptions {

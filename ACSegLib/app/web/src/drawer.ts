@@ -53,12 +53,12 @@ export class Drawer implements Part {
     if (sorted !== null) {
       order.sort((a, b) => (sorted.down ? -1 : 1) * compare(table.rows[a][sorted.column], table.rows[b][sorted.column]))
     }
-    const head = h('tr', {}, ...table.columns.map((name, k) => this.headCell(name, k)))
+    const head = h('tr', {}, ...table.columns.map((name, k) => this.headCell(name, k, isNumber(table, k))))
     const rows = order.map((place) => this.row(table, place))
     this.body.replaceChildren(h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows)))
   }
 
-  private headCell(name: string, column: number): HTMLTableCellElement {
+  private headCell(name: string, column: number, numeric: boolean): HTMLTableCellElement {
     const { sorted } = this
     const mine = sorted?.column === column
     const arrow = mine ? (sorted.down ? ' ↓' : ' ↑') : ''
@@ -67,7 +67,7 @@ export class Drawer implements Part {
       this.fill()
     }
     const text = h('button', { type: 'button', onclick: press, title: `Sort by ${name}` }, name.replaceAll('_', ' ') + arrow)
-    return h('th', { scope: 'col', 'aria-sort': mine ? (sorted.down ? 'descending' : 'ascending') : 'none' }, text)
+    return h('th', { scope: 'col', class: numeric ? 'number' : '', 'aria-sort': mine ? (sorted.down ? 'descending' : 'ascending') : 'none' }, text)
   }
 
   private row(table: Table, place: number): HTMLTableRowElement {
@@ -79,8 +79,8 @@ export class Drawer implements Part {
       this.body.querySelectorAll('tbody tr').forEach((row) => row.classList.remove('chosen'))
       row.classList.add('chosen')
     }
-    const cells = table.rows[place].map((value) =>
-      h('td', { class: typeof value === 'number' ? 'number' : '' }, text(value))
+    const cells = table.rows[place].map((value, k) =>
+      h('td', { class: isNumber(table, k) ? 'number' : '' }, text(value))
     )
     const row = h('tr', { class: place === this.chosen ? 'chosen' : '', tabindex: centre === null ? null : 0, onclick: go }, ...cells)
     row.addEventListener('keydown', (event) => {
@@ -92,6 +92,11 @@ export class Drawer implements Part {
     if (centre !== null) row.title = 'Go to this cell'
     return row
   }
+}
+
+/** Whether a column holds numbers. */
+function isNumber(table: Table, column: number): boolean {
+  return table.rows.some((row) => typeof row[column] === 'number')
 }
 
 function text(value: Cell): string {

@@ -65,6 +65,8 @@ export class Model {
     every: 20,
     refill: false
   }
+  /** Called at once when something has changed. */
+  unsettled: () => void = () => undefined
   private readonly listeners: (() => void)[] = []
   private frame = 0
 
@@ -82,6 +84,7 @@ export class Model {
 
   /** Something else has changed. */
   changed(): void {
+    this.unsettled()
     if (this.frame !== 0) return
     this.frame = requestAnimationFrame(() => {
       this.frame = 0

@@ -11,9 +11,9 @@ export function viewPanel(context: Context): Part {
     { key: 'labels', ...toggle('Labels', 'Show labels (V)', (on) => model.change({ labels: on })) },
     { key: 'areas', ...toggle('Areas', 'Show areas, not outlines alone (O)', (on) => model.change({ areas: on })) },
     { key: 'uncertainty', ...toggle('Uncertainty', 'Show where the fill is uncertain (U)', (on) => model.change({ uncertainty: on })) },
-    { key: 'before', ...toggle('Before the last job', 'Outlines of the labels before the last job (K)', (on) => model.change({ before: on })) },
+    { key: 'before', ...toggle('Before last job', 'Outlines of the labels before the last job (K)', (on) => model.change({ before: on })) },
     { key: 'reference', ...toggle('Reference', 'Outlines of the reference labels (R)', (on) => model.change({ reference: on })) },
-    { key: 'interpolate', ...toggle('Interpolate the image', 'Smooth between voxels', (on) => model.change({ interpolate: on })) }
+    { key: 'interpolate', ...toggle('Interpolate', 'Show the image smoothly between voxels', (on) => model.change({ interpolate: on })) }
   ] as const
   const reference = select([['', 'none']], (path) =>
     act(async () => {
