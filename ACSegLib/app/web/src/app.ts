@@ -194,7 +194,7 @@ export class App implements Context {
   private ended(before: JobInfo | null, job: JobInfo): void {
     if (job.state === 'running' || (before?.id === job.id && before.state === job.state)) return
     if (job.state === 'failed') this.tell(job.message, 'error')
-    else if (job.state === 'done' && job.kind === 'fill') this.model.change({ step: 'correct' })
+    else if (job.state === 'done' && (job.kind === 'fill' || job.kind === 'predict')) this.model.change({ step: 'correct' })
   }
 
   private connection(connected: boolean): void {

@@ -37,7 +37,6 @@ export interface LabelsInfo {
   labelled: Record<Axis, number[]>
   complete: boolean
   edited: number
-  edited: number
 }
 
 export interface JobInfo {

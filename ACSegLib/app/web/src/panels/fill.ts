@@ -87,32 +87,44 @@ export function correctPanel(context: Context): Part {
   const { model } = context
   const hint = h('p', { class: 'hint' })
   const chips = h('div', { class: 'chips', role: 'group', 'aria-label': 'Suggested slices' })
-  const uncertainty = toggle('Show uncertainty', 'Show where the fill is uncertain (U)', (on) => model.change({ uncertainty: on }))
+  const uncertainty = toggle('Show uncertainty', 'Show where the result is uncertain (U)', (on) => model.change({ uncertainty: on }))
   const before = toggle('Show outlines before the last job', 'Outlines of the labels before the last job (K)', (on) => model.change({ before: on }))
   const again = toggle('Refill after each edit', 'After an edit, fill again around it', (on) => model.change({ refill: on }))
   const refill = button({ text: 'Refill', title: 'Fill again around the slices that were edited', key: 'Ctrl+Enter', kind: 'primary', press: () => startFill(context) })
+  const correct = button({
+    text: 'Correct around edits',
+    title: 'Carry your edits of filled, predicted or opened labels to the slices around them',
+    press: () => context.start('correct', {})
+  })
   const undo = undoButton(context)
-  const element = h('div', { class: 'panel' }, hint, chips, uncertainty.element, before.element, again.element, h('div', { class: 'row' }, refill, undo.element))
+  const buttons = h('div', { class: 'row' }, refill, undo.element)
+  const element = h('div', { class: 'panel' }, hint, chips, uncertainty.element, before.element, again.element, buttons, correct)
   return {
     element,
     update: () => {
       const { server, view, writer, running, labelledCount } = model
       const fill = server?.fill ?? null
-      setText(hint, correctHint(fill))
+      const edited = server?.labels?.edited ?? 0
+      setText(hint, correctHint(fill, edited))
       suggestions(chips, fill, model)
       uncertainty.box.checked = view.uncertainty
       uncertainty.box.disabled = !server?.overlays.uncertainty
       before.box.checked = view.before
       before.box.disabled = !server?.overlays.before
       again.box.checked = view.refill
-      refill.disabled = !writer || running !== null || labelledCount < 2
+      again.box.disabled = fill === null
+      refill.disabled = !writer || running !== null || labelledCount < 2 || fill === null
+      correct.disabled = !writer || running !== null || edited === 0
+      refill.classList.toggle('primary', fill !== null)
+      correct.classList.toggle('primary', fill === null)
       undo.update()
     }
   }
 }
 
-function correctHint(fill: FillInfo | null): string {
-  if (fill === null) return 'After a fill or a prediction: go to a wrong slice, correct it, and refill.'
+function correctHint(fill: FillInfo | null, edited: number): string {
+  if (fill === null && edited > 0) return `${count(edited, 'slice')} edited. Carry the edits to the slices around them.`
+  if (fill === null) return 'Go to a wrong slice and correct it with the tools. Then carry the edit to the slices around it.'
   if (fill.suggestions.length === 0) return 'Scroll through the slices. Correct one that is wrong, and refill.'
   return 'Worth labelling next, the best first:'
 }
