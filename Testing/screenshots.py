@@ -1,4 +1,4 @@
-"""Writes Resources/Screenshots: every panel and the effect, light and dark, and renderings of a filled cell.
+"""Writes Resources/Screenshots: every panel and the effect, light and dark, alone and beside the views of the scene.
 
 ``python Testing/screenshots.py [FOLDER] [--size N]`` (or ``make screenshots``). It runs on the stand-in of Slicer's
 application, without a screen: the panels are ACSeg's own, the frame around them is not Slicer's.
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 import slicer  # noqa: E402  (after Qt's platform is chosen)
 
-sys.path[:0] = [str(ROOT / "Testing" / "Python"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "Testing"), str(ROOT / "Testing" / "Python"), str(ROOT)]
 WIDTH = 470
 
 
@@ -111,19 +111,26 @@ def start_module():
 
 
 def shoot_panels(module, folder: Path, size: int, compute: bool) -> tuple:
-    """Work through the steps, and write a picture of each; returns tomogram, drawing and filled segmentation.
+    """Work through the steps, and write a picture of each; returns tomogram, drawing, filled segmentation and a slice.
 
     Without `compute` nothing is filled or measured, and the drawing stands for its fill.
     """
     from ACSegPanels.sampledata import simulatedCell
+    from ACSegPanels.views import showVolume
 
-    volume, drawing = simulatedCell(size=size, every=max(6, size // 7))
+    every = max(6, size // 7)
+    volume, drawing = simulatedCell(size=size, every=every)
+    showVolume(volume)
     module.parameters.sourceVolume, module.parameters.segmentation = volume, drawing
+    module.parameters.interval = every
     label = module.panels["Label"]
     label.counter.count()
     wait(lambda: not label.counter.busy)
     label.editor.setVisible(False)
     shoot(label.widget, "label", folder)
+    labelled = every // 2 + every * (size // every // 2)
+    between = labelled + every // 2
+    shoot_step("label", folder, drawing, labelled)
     fill = module.panels["Fill"]
     if compute:
         fill.fill()
@@ -132,6 +139,7 @@ def shoot_panels(module, folder: Path, size: int, compute: bool) -> tuple:
             raise RuntimeError(fill.ui.fillMessage.text)
     shoot(fill.widget, "fill", folder)
     filled = module.parameters.fillOutput or drawing
+    shoot_step("fill", folder, filled, between)
     train = module.panels["Train"]
     train.ui.trainVolumeSelector.setCurrentNode(volume)
     train.ui.trainLabelsSelector.setCurrentNode(filled)
@@ -140,29 +148,63 @@ def shoot_panels(module, folder: Path, size: int, compute: bool) -> tuple:
     predict = module.panels["Predict"]
     module.parameters.predictVolume = volume
     predict.enter()
+    if compute:
+        predict.predict()
+        wait(lambda: not predict.running)
     shoot(predict.widget, "predict", folder)
+    shoot_step("predict", folder, module.parameters.predictOutput or drawing, between)
+    module.parameters.measureSegmentation = filled
     measure = module.panels["Measure"]
     module.parameters.measureVolume = volume
     if compute:
         measure.measure()
         wait(lambda: not measure.running)
     shoot(measure.widget, "measure", folder)
-    return volume, drawing, filled
+    shoot_step("measure", folder, filled, between)
+    return volume, drawing, filled, between
 
 
-def shoot_effect(module, folder: Path, compute: bool) -> None:
+def shoot_effect(module, folder: Path, compute: bool, slice_number: int) -> None:
     """Fill with the effect (where `compute` says so), and write a picture of its panel."""
     label = module.panels["Label"]
     label.editor.setActiveEffectByName("ACSeg random walk fill")
     effect = label.editor.activeEffect().self()
+    effect.panel.guide.intervalBox.value = module.parameters.interval
     count(effect)
     if compute:
         effect.onPreview()
         wait(lambda: not effect.session.running)
         effect.panel.opacitySlider.value = 0.7
         count(effect)
+        effect.panel.uncertaintyBox.click()
+        wait(lambda: effect.overlay.node is not None)
     shoot(label.editor.activeEffect().optionsFrame(), "effect", folder)
+    shoot_step("effect", folder, effect.preview.node or module.parameters.segmentation, slice_number)
     effect.onCancel()
+
+
+def shoot_step(name: str, folder: Path, labels, slice_number: int) -> None:
+    """Write a panel beside the views of the scene, which show one segmentation and one slice: step-NAME.png."""
+    import numpy as np
+    import views
+    from PIL import Image
+
+    from ACSegLib.scene import volume_from_node
+
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetVisibility(node is labels)
+    labels.CreateClosedSurfaceRepresentation()
+    volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+    opened = volume_from_node(volume)
+    shape, unit = opened.array.shape, opened.geometry.unit
+    bounds = [0.0] * 6
+    volume.GetRASBounds(bounds)
+    middle = {"Red": bounds[4] + (bounds[5] - bounds[4]) * (slice_number + 0.5) / shape[0]}
+    title = f"Simulated tomogram of {' x '.join(map(str, np.array(shape)[::-1]))} voxels. "
+    text = "Views: Slicer's slice logic and displayable managers. Panel: ACSeg's, in a stand-in of Slicer's window."
+    sheet = views.beside(Image.open(folder / f"{name}.png"), views.four_up(labels, unit, middle), title + text)
+    sheet.quantize(256, dither=Image.Dither.NONE).save(folder / f"step-{name}.png", optimize=True)
 
 
 def count(effect) -> None:
@@ -256,8 +298,8 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     module = start_module()
-    volume, drawing, filled = shoot_panels(module, options.folder, options.size, not options.dry)
-    shoot_effect(module, options.folder, not options.dry)
+    volume, drawing, filled, between = shoot_panels(module, options.folder, options.size, not options.dry)
+    shoot_effect(module, options.folder, not options.dry, between)
     slice_picture(volume, [drawing, filled], options.folder / "slices.png")
     surface_picture(filled, options.folder / "cell3d.png")
     for path in sorted(options.folder.glob("*.png")):
