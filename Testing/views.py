@@ -183,6 +183,7 @@ def _scale_bar(draw: Any, name: str, unit: str, corner: tuple[int, int]) -> None
 
 
 def _font(size: int) -> Any:
+    import matplotlib
     from PIL import ImageFont
 
-    return ImageFont.load_default(size)
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)  # it has a micro sign

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from slicer.i18n import tr as _
 
+from ACSegLib.errors import InputError
+from ACSegLib.files.atomic import atomic_output
 from ACSegLib.json_values import Json
 
 SUFFIX = ".acseg"
 
 #: Model files that can be applied: of ACSeg and of Biomedisa.
 SUFFIXES = (SUFFIX, ".h5")
+
+#: Texts of a card that a search looks at.
+_SEARCHED = ("title", "note", "trained_on", "works_on", "fails_on", "licence")
 
 
 def modelFolder() -> Path:
@@ -35,6 +42,62 @@ def setModelFolder(folder: str | Path) -> None:
     import slicer
 
     slicer.app.userSettings().setValue("ACSeg/ModelFolder", str(folder))
+
+
+def addModel(source: str | Path) -> Path:
+    """Copy a model file into the model folder, and give its place there.
+
+    Raises
+    ------
+    InputError
+        If it is no model, or the folder has a file of its name.
+    """
+    source, folder = Path(source), modelFolder()
+    entry = readModel(source)
+    if entry.problem:
+        raise InputError(entry.problem)
+    target = folder / source.name
+    if target.exists():
+        raise InputError(_("The model folder has a file {name}: rename one of them.").format(name=source.name))
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_output(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return target
+
+
+def isOwn(entry: ModelEntry) -> bool:
+    """Whether a model lies in the model folder, so that it may be removed; the pretrained one does not."""
+    return entry.path.parent == modelFolder()
+
+
+def removeModel(entry: ModelEntry) -> None:
+    """Delete the file of a model of the model folder."""
+    if not isOwn(entry):
+        raise InputError(_("The model {name} belongs to ACSeg: it stays.").format(name=entry.path.name))
+    entry.path.unlink()
+
+
+def kindOfData(volumeNode: Any) -> str:
+    """What a default model is kept for: the voxel size of a volume with two digits, such as "59 nm"."""
+    from ACSegLib.scene.grid import length_unit
+
+    spacing = volumeNode.GetSpacing()
+    size = (spacing[0] * spacing[1] * spacing[2]) ** (1 / 3)
+    return f"{size:.2g} {length_unit(volumeNode)}"
+
+
+def defaultModel(kind: str) -> str:
+    """Name of the model file that was chosen for data of this kind; empty for none."""
+    import slicer
+
+    return str(slicer.app.userSettings().value(f"ACSeg/DefaultModel/{kind}") or "")
+
+
+def setDefaultModel(kind: str, name: str) -> None:
+    """Choose the model file for data of this kind (empty: none)."""
+    import slicer
+
+    slicer.app.userSettings().setValue(f"ACSeg/DefaultModel/{kind}", name)
 
 
 @dataclass(frozen=True)
@@ -58,6 +121,12 @@ class ModelEntry:
     card: Json
     voxelSize: str = ""
     problem: str = ""
+
+    def matches(self, text: str) -> bool:
+        """Whether every word of a search is in the name, the labels or the texts of the card."""
+        written = (str(self.card.get(key) or "") for key in _SEARCHED)
+        told = " ".join([self.path.stem, *self.labels, *written]).lower()
+        return all(word in told for word in text.lower().split())
 
     @property
     def html(self) -> str:

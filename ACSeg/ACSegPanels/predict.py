@@ -10,8 +10,21 @@ import slicer
 from slicer.i18n import tr as _
 
 from ACSegLib.json_values import Json
-from ACSegPanels.models import SUFFIX, ModelEntry, listModels, modelFolder, setModelFolder
+from ACSegPanels.models import (
+    SUFFIX,
+    ModelEntry,
+    addModel,
+    defaultModel,
+    isOwn,
+    kindOfData,
+    listModels,
+    modelFolder,
+    removeModel,
+    setDefaultModel,
+    setModelFolder,
+)
 from ACSegPanels.panel import Panel
+from ACSegPanels.task import sentence
 from ACSegPanels.words import Words, deviceWords
 
 
@@ -31,6 +44,11 @@ class PredictPanel(Panel):
             self.connect(edit, "currentPathChanged(QString)", self._onPath)
         self.connect(self.ui.modelBox, "currentIndexChanged(int)", self._onModel)
         self.connect(self.ui.modelFolderButton, "clicked()", self.chooseFolder)
+        self.connect(self.ui.modelSearchEdit, "textChanged(QString)", self._onSearch)
+        self.connect(self.ui.modelAddButton, "clicked()", self.chooseModel)
+        self.connect(self.ui.modelRemoveButton, "clicked()", self.removeModel)
+        self.connect(self.ui.modelDefaultBox, "clicked(bool)", self._onDefault)
+        self._kind = ""
         self.connect(self.ui.predictButton, "clicked()", self.predict)
         self.connect(self.ui.predictFolderButton, "clicked()", self.predictFolder)
         self.connect(self.ui.adaptButton, "clicked()", self.adapt)
@@ -39,7 +57,7 @@ class PredictPanel(Panel):
     def enter(self, choose: Path | None = None) -> None:
         """List the models anew; the one to choose is the given one, else the one chosen before."""
         chosen = choose or (self.model.path if self.model else None)
-        self.models = listModels()
+        self.models = [entry for entry in listModels() if entry.matches(self.ui.modelSearchEdit.text)]
         box = self.ui.modelBox
         blocked = box.blockSignals(True)
         box.clear()
@@ -62,6 +80,65 @@ class PredictPanel(Panel):
         self._showCard()
         self.update()
 
+    def _onSearch(self, text: str) -> None:
+        self.enter()
+
+    def chooseModel(self) -> None:
+        """Let the user choose a model file to add."""
+        import qt
+
+        filters = _("Models (*.acseg *.h5)")
+        path = qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), _("Add a model"), "", filters)
+        path = path[0] if isinstance(path, tuple) else path
+        if path:
+            self.addModel(path)
+
+    def addModel(self, path: str) -> None:
+        """Copy a model file into the model folder, and choose it."""
+        try:
+            target = addModel(path)
+        except (ValueError, OSError) as error:
+            self.say(sentence(error))
+            return
+        self.ui.modelSearchEdit.text = ""
+        self.enter(choose=target)
+        self.say(_("Added: {name}.").format(name=target.stem))
+
+    def removeModel(self) -> None:
+        """Delete the chosen model after a question."""
+        entry = self.model
+        question = _("Delete the file {path}? It cannot be brought back.").format(path=entry.path)
+        if not slicer.util.confirmYesNoDisplay(question, windowTitle=_("Remove a model")):
+            return
+        try:
+            removeModel(entry)
+        except (ValueError, OSError) as error:
+            self.say(sentence(error))
+            return
+        self.enter()
+        self.say(_("Removed: {name}.").format(name=entry.path.stem))
+
+    def _onDefault(self, on: bool) -> None:
+        setDefaultModel(self._kind, self.model.path.name if on else "")
+
+    def _followVolume(self, volume: Any) -> None:
+        """Choose the default model when a volume of another voxel size is chosen."""
+        kind = kindOfData(volume) if volume is not None else ""
+        if kind == self._kind:
+            return
+        self._kind = kind
+        names = [entry.path.name for entry in self.models]
+        if kind and defaultModel(kind) in names:
+            self.ui.modelBox.setCurrentIndex(names.index(defaultModel(kind)))
+
+    def _showDefault(self) -> None:
+        box = self.ui.modelDefaultBox
+        usable = bool(self._kind) and self.model is not None and not self.model.problem
+        box.setVisible(usable)
+        if usable:
+            box.text = _("Default for volumes with voxels of {size}").format(size=self._kind)
+            box.checked = defaultModel(self._kind) == self.model.path.name
+
     def _onPath(self, path: str) -> None:
         self.update()
 
@@ -69,6 +146,8 @@ class PredictPanel(Panel):
         self.ui.modelCard.text = (
             self.model.html
             if self.model
+            else _("No model matches the search.")
+            if self.ui.modelSearchEdit.text
             else _("No model in the folder '{folder}': train one first.").format(folder=modelFolder().name)
         )
 
@@ -89,7 +168,13 @@ class PredictPanel(Panel):
         """Enable the buttons, or say why not."""
         parameters = self.parameters
         self.offer3D(self.show3DButton, parameters.predictOutput if parameters is not None else None)
+        self._followVolume(parameters.predictVolume if parameters is not None else None)
+        self._showDefault()
         running = _("A prediction is running.") if self.running else ""
+        own = (
+            "" if self.model is not None and isOwn(self.model) else _("Only models of the model folder can be removed.")
+        )
+        self.enable(self.ui.modelRemoveButton, _("Delete the file of this model."), running or own)
         model = "" if self.model else _("Train a model first, or choose another model folder.")
         if self.model is not None and self.model.problem:
             model = self.model.problem
