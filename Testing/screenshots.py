@@ -243,52 +243,6 @@ def slice_picture(volume, segmentations, path: Path) -> None:
     Image.fromarray(np.concatenate(rows[:-1])).save(path)
 
 
-def surface_picture(segmentation, path: Path) -> None:
-    """Render the closed surfaces of a segmentation node off screen."""
-    import vtk
-
-    segmentation.CreateClosedSurfaceRepresentation()
-    renderer = vtk.vtkRenderer()
-    renderer.SetBackground(1.0, 1.0, 1.0)
-    renderer.SetBackground2(0.85, 0.89, 0.94)
-    renderer.GradientBackgroundOn()
-    table = segmentation.GetSegmentation()
-    for identifier in table.GetSegmentIDs():
-        surface = table.GetSegment(identifier).GetRepresentation("Closed surface")
-        normals = vtk.vtkPolyDataNormals()
-        normals.SetInputData(surface)
-        normals.SplittingOff()
-        mapper = vtk.vtkPolyDataMapper()
-        mapper.SetInputConnection(normals.GetOutputPort())
-        mapper.ScalarVisibilityOff()
-        actor = vtk.vtkActor()
-        actor.SetMapper(mapper)
-        look = actor.GetProperty()
-        look.SetColor(table.GetSegment(identifier).GetColor())
-        look.SetSpecular(0.25)
-        look.SetSpecularPower(20)
-        renderer.AddActor(actor)
-    window = vtk.vtkRenderWindow()
-    window.SetOffScreenRendering(1)
-    window.SetMultiSamples(8)
-    window.SetSize(900, 700)
-    window.AddRenderer(renderer)
-    renderer.ResetCamera()
-    camera = renderer.GetActiveCamera()
-    camera.Azimuth(35)
-    camera.Elevation(25)
-    camera.Zoom(1.25)
-    renderer.ResetCameraClippingRange()
-    window.Render()
-    grab = vtk.vtkWindowToImageFilter()
-    grab.SetInput(window)
-    grab.ReadFrontBufferOff()
-    writer = vtk.vtkPNGWriter()
-    writer.SetFileName(str(path))
-    writer.SetInputConnection(grab.GetOutputPort())
-    writer.Write()
-
-
 def main() -> None:
     """Write all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -301,7 +255,6 @@ def main() -> None:
     volume, drawing, filled, between = shoot_panels(module, options.folder, options.size, not options.dry)
     shoot_effect(module, options.folder, not options.dry, between)
     slice_picture(volume, [drawing, filled], options.folder / "slices.png")
-    surface_picture(filled, options.folder / "cell3d.png")
     for path in sorted(options.folder.glob("*.png")):
         print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB")
     sys.stdout.flush()

@@ -78,9 +78,7 @@ class FillPanel(Panel):
         )
 
     def _onDone(self, node: Any) -> None:
-        if self.parameters is not None:
-            self.parameters.fillOutput = node
-            self.parameters.measureSegmentation = node
+        self.keepResults(fillOutput=node, measureSegmentation=node)
         self.say(summary(self.module.logic.lastFill))
         self._showCrossValidation(crossValidation(self.module.logic.lastFill))
 

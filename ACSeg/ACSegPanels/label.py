@@ -98,6 +98,8 @@ class LabelPanel(Panel):
     def update(self) -> None:
         """Show the chosen nodes in editor and guide."""
         parameters = self.parameters
+        if parameters is not None:
+            self.guide.showInterval(parameters.interval)
         volume = parameters.sourceVolume if parameters else None
         segmentation = parameters.segmentation if parameters else None
         missing = "" if volume is not None else _("Choose a volume first.")

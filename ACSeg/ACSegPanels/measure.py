@@ -69,8 +69,7 @@ class MeasurePanel(Panel):
         )
 
     def _onDone(self, node: Any) -> None:
-        if self.parameters is not None:
-            self.parameters.measureTable = node
+        self.keepResults(measureTable=node)
         self.ui.measureTableView.setMRMLTableNode(node)
         rows = readTable(node)
         box = self.ui.measureColumnBox

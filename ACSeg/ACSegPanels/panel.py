@@ -37,6 +37,7 @@ class Panel:
         self._connections: list[tuple[Any, str, Callable]] = []
         self._tag: int | None = None
         self._bound: Any = None
+        self._results: dict[str, Any] = {}
         self.say("")
         self.setup()
 
@@ -69,8 +70,21 @@ class Panel:
         self._tag, self._bound = None, parameters
         if parameters is not None:
             self._tag = parameters.connectGui(self.ui)
+            self._choose(parameters)
             for name, words in self.words().items():
                 showWords(getattr(self.ui, name), words)
+
+    def keepResults(self, **nodes: Any) -> None:
+        """Choose results in the parameters of these names: now, or when the module is entered again."""
+        self._results.update(nodes)
+        if self.parameters is not None:
+            self._choose(self.parameters)
+
+    def _choose(self, parameters: Any) -> None:
+        results, self._results = self._results, {}
+        for name, node in results.items():
+            if node.GetScene() is not None:  # not deleted meanwhile
+                setattr(parameters, name, node)
 
     def connect(self, widget: Any, signal: str, slot: Callable) -> None:
         """Connect a signal until `cleanup`."""
@@ -83,6 +97,7 @@ class Panel:
             self.task.abandon()
             self.say(_("The scene was closed; the work was cancelled."))
         self.task = None
+        self._results = {}
         self.showProgress(None)
         self.sceneClosed()
 

@@ -208,9 +208,7 @@ class PredictPanel(Panel):
         )
 
     def _onDone(self, node: Any) -> None:
-        if self.parameters is not None:
-            self.parameters.predictOutput = node
-            self.parameters.measureSegmentation = node
+        self.keepResults(predictOutput=node, measureSegmentation=node)
         self.say(_("Done: {name}.").format(name=node.GetName()))
 
     def adapt(self) -> None:

@@ -137,6 +137,12 @@ class SliceGuide:
         text = " ".join([text, *drawn.notes])
         return text
 
+    def showInterval(self, value: int) -> None:
+        """Show an interval that was set elsewhere."""
+        blocked = self.intervalBox.blockSignals(True)
+        self.intervalBox.value = value
+        self.intervalBox.blockSignals(blocked)
+
     def _onInterval(self, value: int) -> None:
         if self._intervalChanged is not None:
             self._intervalChanged(value)

@@ -54,7 +54,7 @@ class EffectPanel:
         self.show3DButton = qt.QPushButton(_("Show 3D"))
         self.show3DButton.checkable = True
         row = qt.QHBoxLayout()
-        row.addWidget(qt.QLabel(_("drawn")))
+        row.addWidget(qt.QLabel(_("labels")))
         row.addWidget(self.opacitySlider)
         row.addWidget(qt.QLabel(_("filled")))
         row.addWidget(self.show3DButton)
