@@ -92,7 +92,10 @@ def segmentation_from_node(
         named = {source.GetSegment(s).GetLabelValue(): values[s] for s in ids}
         shift = voxel_shift(image, node, target, volume_node)
         if shift is not None:  # the box that is stored is smaller than the grid
-            labels = _pasted(grid.relabelled(grid.image_array(image), named), shift, target.shape)
+            stored = grid.image_array(image)
+            labels = _pasted(grid.relabelled(stored, named, copy=False), shift, target.shape)
+            if np.may_share_memory(labels, stored):
+                labels = labels.copy()
         else:
             labels = grid.relabelled(place_labels(target, volume_node, image, node), named)
         where.update(dict.fromkeys(ids, _pack(layers, labels)))
