@@ -83,7 +83,7 @@ def kindOfData(volumeNode: Any) -> str:
 
     spacing = volumeNode.GetSpacing()
     size = (spacing[0] * spacing[1] * spacing[2]) ** (1 / 3)
-    return f"{size:.2g} {length_unit(volumeNode)}"
+    return f"{float(f'{size:.2g}'):g} {length_unit(volumeNode)}"
 
 
 def defaultModel(kind: str) -> str:
