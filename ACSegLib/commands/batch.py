@@ -26,6 +26,7 @@ from ACSegLib.commands.run_report import Results
 from ACSegLib.compute import threads
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.files.atomic import discard_open_outputs
+from ACSegLib.files.registry import collect_notes, tell
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, Row, to_json
 from ACSegLib.version import __version__
@@ -57,11 +58,12 @@ class Item:
 
 @dataclass
 class Outcome:
-    """What became of an item: its rows, or one sentence on why not."""
+    """What became of an item: its rows, or one sentence on why not, and notes on its files."""
 
     name: str
     rows: list[Row] = field(default_factory=list)
     error: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -130,7 +132,7 @@ def run_batch(
     for item in items:
         known = done.get(item.name)
         if known and known["fingerprint"] == item.fingerprint():
-            outcomes[item.name] = Outcome(item.name, known["rows"])
+            outcomes[item.name] = Outcome(item.name, known["rows"], notes=known.get("notes", []))
         else:
             todo.append(item)
     workers = min(workers or threads(), len(todo))
@@ -141,6 +143,8 @@ def run_batch(
             if not outcome.error:
                 book.add(item, outcome)
             progress(len(outcomes) / max(len(items), 1), f"{len(outcomes)} of {len(items)}: {item.name}")
+    for name in names:
+        tell(outcomes[name].notes)
     return [outcomes[name] for name in names]
 
 
@@ -228,12 +232,13 @@ def table_results(
 
 def attempt(item: Item, work: Work, settings: Any, progress: Progress) -> Outcome:
     """Do the work of one item; a failure becomes a sentence, a cancel is passed on."""
-    try:
-        return Outcome(item.name, work(item, settings, progress))
-    except Cancelled:
-        raise
-    except Exception as error:  # whatever is wrong with one volume must not lose the others
-        return Outcome(item.name, error=reason(error))
+    with collect_notes() as notes:
+        try:
+            return Outcome(item.name, work(item, settings, progress), notes=notes)
+        except Cancelled:
+            raise
+        except Exception as error:  # whatever is wrong with one volume must not lose the others
+            return Outcome(item.name, error=reason(error), notes=notes)
 
 
 def reason(error: Exception) -> str:
@@ -350,7 +355,7 @@ class _Journal:
 
     def add(self, item: Item, outcome: Outcome) -> None:
         """Note a finished item; it is on its way to the disk when this returns."""
-        record = {"name": item.name, "fingerprint": item.fingerprint(), "rows": outcome.rows}
+        record = {"name": item.name, "fingerprint": item.fingerprint(), "rows": outcome.rows, "notes": outcome.notes}
         self._stream.write(json.dumps(record) + "\n")
         self._stream.flush()
 

@@ -28,6 +28,8 @@ from ACSegLib.masks import bounding_box
 #: Names of the estimators, see `surface_area`.
 METHODS = ("crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces")
 DEFAULT_METHOD = "crofton"
+#: How many times longer one side of a voxel may be than another; beyond this, directions coincide in rounding.
+MAX_ANISOTROPY = 1e5
 
 Offset = tuple[int, int, int]
 
@@ -88,6 +90,11 @@ def line_weights(step: tuple[float, float, float], reach: int = 1) -> tuple[tupl
     """
     from scipy.spatial import SphericalVoronoi
 
+    if max(step) > MAX_ANISOTROPY * min(step):
+        size = " x ".join(f"{v:g}" for v in reversed(step))
+        raise InputError(
+            f"voxels of {size} (x, y, z) have no surface area that can be measured; check the unit of each axis."
+        )
     around = [d for d in itertools.product(range(-reach, reach + 1), repeat=3) if gcd(*d) == 1]
     vectors = np.array(around, float) * np.array(step)
     lengths = np.linalg.norm(vectors, axis=1)

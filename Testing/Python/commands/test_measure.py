@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from ACSegLib.commands import batch, measure
 from ACSegLib.commands.batch import LISTED
 from ACSegLib.commands.main import main
 from ACSegLib.errors import Cancelled, InputError
-from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.files import open_segmentation, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Geometry, Segmentation, Volume
@@ -168,6 +169,27 @@ def test_folder_in_parallel_gives_the_same_table_as_one_by_one(tmp_path):
         tables.append(output.read_text())
     assert tables[0] == tables[1]
     assert len(read_table(tmp_path / "w1.csv")) == 6 * 4
+
+
+def test_notes_on_files_come_from_worker_processes_too(tmp_path):
+    folder = write_folder(tmp_path / "results", 2)
+    drawn = open_segmentation(folder / "cell001.seg.nrrd")
+    rows = [replace(drawn.segments[0], name="ignore"), *drawn.segments[1:]]
+    save_segmentation(replace(drawn, segments=rows), folder / "cell001.seg.nrrd")
+    reports = []
+    for workers in (1, 2):
+        arguments = ["measure", str(folder), "-o", str(tmp_path / "t.csv"), "--workers", str(workers), "--quiet"]
+        assert main([*arguments, "--json", str(tmp_path / "r.json")]) == 0
+        reports.append(json.loads((tmp_path / "r.json").read_text())["results"]["file_notes"])
+    assert reports[0] == reports[1]
+    assert any("'ignore' marks voxels to leave out" in note for note in reports[0])
+
+
+def test_voxels_of_absurd_proportions_are_refused(tmp_path, capsys):
+    block = Segmentation.from_labels(np.ones((4, 4, 4), np.uint8), Geometry((1e6, 1.0, 1.0), unit="nm"))
+    save_segmentation(block, tmp_path / "a.seg.nrrd")
+    assert main(["measure", str(tmp_path / "a.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--quiet"]) == 2
+    assert "check the unit of each axis" in capsys.readouterr().err
 
 
 def test_unreadable_and_unmatched_files_are_listed_and_the_others_done(tmp_path, capsys):
