@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "model info": "ACSegLib.commands.model_info",
     "model import": "ACSegLib.commands.model_import",
     "measure": "ACSegLib.commands.measure",
+    "mesh": "ACSegLib.commands.mesh",
     "compare": "ACSegLib.commands.compare",
     "threshold": "ACSegLib.commands.threshold",
     "learning-curve": "ACSegLib.commands.learning_curve",

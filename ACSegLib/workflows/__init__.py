@@ -40,6 +40,7 @@ from ACSegLib.workflows.compare import CompareRequest, run_compare
 from ACSegLib.workflows.correct import CorrectOutcome, CorrectRequest, run_correct
 from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, suggest
 from ACSegLib.workflows.measure import MeasureRequest, run_measure
+from ACSegLib.workflows.mesh import MeshRequest, run_mesh
 from ACSegLib.workflows.predict import PredictRequest, run_predict
 from ACSegLib.workflows.train import TrainRequest, run_train
 
@@ -47,12 +48,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ACSegLib.jobs import Progress
+    from ACSegLib.measure.mesh import Mesh
     from ACSegLib.network.predict.inference import Prediction
     from ACSegLib.network.train.training import TrainingResult
 
 __all__ = [
     "AdaptRequest", "CompareRequest", "CorrectOutcome", "CorrectRequest", "FillOutcome", "FillRequest",
-    "MeasureRequest", "PredictRequest", "TrainRequest", "plan", "run", "suggest",
+    "MeasureRequest", "MeshRequest", "PredictRequest", "TrainRequest", "plan", "run", "suggest",
 ]  # fmt: skip
 
 
@@ -80,6 +82,10 @@ def run(request: MeasureRequest | CompareRequest, *, progress: Progress | None =
 
 
 @overload
+def run(request: MeshRequest, *, progress: Progress | None = None) -> list[Mesh]: ...
+
+
+@overload
 def run(request: TrainRequest, *, progress: Progress | None = None) -> TrainingResult: ...
 
 
@@ -93,6 +99,7 @@ def run(
     | PredictRequest
     | MeasureRequest
     | CompareRequest
+    | MeshRequest
     | TrainRequest
     | AdaptRequest,
     previous: FillOutcome | None = None,
@@ -103,7 +110,8 @@ def run(
 
     Parameters
     ----------
-    request : FillRequest, CorrectRequest, PredictRequest, MeasureRequest, CompareRequest, TrainRequest or AdaptRequest
+    request : FillRequest, CorrectRequest, PredictRequest, MeasureRequest, CompareRequest, MeshRequest, TrainRequest or
+        AdaptRequest
     previous : FillOutcome, optional
         Of a fill: the outcome that a refill starts from.
     protected : ndarray of bool, shape (k, j, i), optional
@@ -112,7 +120,8 @@ def run(
 
     Returns
     -------
-    FillOutcome, CorrectOutcome, Prediction, list of dict (the rows of the table), TrainingResult or AdaptResult
+    FillOutcome, CorrectOutcome, Prediction, list of dict (the rows of the table), list of Mesh, TrainingResult or
+    AdaptResult
     """
     if isinstance(request, FillRequest):
         return run_fill(request, previous, protected, progress)
@@ -126,4 +135,6 @@ def run(
         return run_adapt(request, progress)
     if isinstance(request, CompareRequest):
         return run_compare(request, progress)
+    if isinstance(request, MeshRequest):
+        return run_mesh(request, progress)
     return run_measure(request, progress)

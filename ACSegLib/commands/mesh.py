@@ -1,0 +1,142 @@
+"""Write the surfaces of segments as triangle meshes, for 3D printing, Blender, ParaView or a web page.
+
+Every mesh is closed (watertight), also where the border of the volume cuts a cell. Its volume is that of the voxels.
+Positions are in LPS, as Slicer writes them. .obj and .glb hold all segments with their names. With several segments,
+.stl and .ply become one file for each segment, with its name added.
+
+Examples:
+  acseg mesh cell.seg.nrrd -o cell.stl --unit um
+  acseg mesh cell.seg.nrrd -o cell.glb --smooth 2
+  acseg mesh cells.seg.nrrd -o nucleus.ply --segments nucleus
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ACSegLib.commands.opening import LabelsDatasetOption, VoxelSizeOption, check_opening, open_labels
+from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.commands.run_report import to_json
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.placement import UNITS
+from ACSegLib.volume import UNITS_IN_MM, Segmentation
+from ACSegLib.workflows import MeshRequest
+
+if TYPE_CHECKING:
+    from ACSegLib.measure.mesh import Mesh
+
+SUMMARY = "write the surfaces of segments as closed meshes"
+
+_ENDINGS = (".stl", ".ply", ".obj", ".glb")
+
+
+@dataclass
+class Options(LabelsDatasetOption, VoxelSizeOption):
+    """Options of ``acseg mesh``."""
+
+    labels: str = option(path="in", help="label file", positional=True)
+    output: str = option(path="out", endings=_ENDINGS, help="mesh to write: .stl, .ply, .obj or .glb", short="o")
+    segments: list[str] = option(default=[], help="names of the segments; default: all", metavar="SEGMENT")
+    smooth: float = option(
+        default=MeshRequest.smooth,
+        help="smooth the surface over this length; the volume is kept",
+        minimum=0,
+        maximum=10,
+        unit="voxels",
+    )
+    unit: str = option(
+        default=MeshRequest.unit, help="unit of the positions; 'file' keeps that of the file", choices=UNITS
+    )
+    file_unit: str | None = option(
+        default=None,
+        help="unit of the numbers in files that do not state one, such as those of Slicer",
+        choices=tuple(UNITS_IN_MM),
+    )
+
+
+@dataclass(frozen=True)
+class MeshSize:
+    """What a mesh is like, and which volume its voxels have; lengths in its unit."""
+
+    segment: str
+    vertices: int
+    triangles: int
+    volume: float
+    voxel_volume: float
+    unit: str
+
+
+@dataclass
+class Results(BaseResults):
+    """What was written for each segment."""
+
+    meshes: list[MeshSize]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the results as plain JSON values."""
+        return {**super().to_dict(), "meshes": to_json(self.meshes)}
+
+
+def run(options: Options, progress: Progress) -> Results:
+    """Make the meshes and write them."""
+    from ACSegLib.files.meshes import save_meshes
+    from ACSegLib.files.registry import tell
+    from ACSegLib.placement import with_default_unit
+    from ACSegLib.special_segments import structures
+    from ACSegLib.workflows import run as run_request
+
+    check_opening(options)
+    progress(0.0, "reading the file")
+    labels, _, notes = structures(open_labels(options.labels, options), keep=options.segments)
+    tell(notes)
+    labels = with_default_unit(labels, options.file_unit)
+    places = _places(labels, options)
+    meshes = run_request(MeshRequest.from_options(labels, options), progress=progress.part(0.1, 0.9))
+    progress(0.9, "writing the meshes")
+    outputs = {}
+    if len(places) == 1:
+        save_meshes(meshes, options.output)
+        outputs["mesh"] = options.output
+    else:
+        for mesh in meshes:
+            save_meshes([mesh], places[mesh.name])
+            outputs[f"mesh of {mesh.name}"] = places[mesh.name]
+    return Results(meshes=[_size(mesh) for mesh in meshes], outputs=outputs)
+
+
+def _places(labels: Segmentation, options: Options) -> dict[str, str]:
+    """Segment -> file, checked before the work; one file where the format holds all, or there is one segment."""
+    from ACSegLib.commands.outputs import Output, check_outputs, segment_paths
+    from ACSegLib.files.meshes import SEVERAL
+
+    rows = [labels.segment(name) for name in options.segments] or list(labels.segments)
+    names = [segment.name for segment in rows if labels.mask(segment).any()]
+    if not names:
+        raise InputError(f"{options.labels}: no voxel is labelled; there is nothing to make a mesh of.")
+    if len(names) == 1 or Path(options.output).suffix.lower() in SEVERAL:
+        return {options.output: options.output}
+    if double := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(
+            f"{options.labels}: several segments are named {double!r}; choose .obj or .glb, or rename them."
+        )
+    paths = segment_paths(options.output, names)
+    check_outputs([Output(path, "--output", _ENDINGS) for path in paths], [options.labels])
+    return dict(zip(names, paths, strict=True))
+
+
+def _size(mesh: Mesh) -> MeshSize:
+    return MeshSize(mesh.name, len(mesh.points), len(mesh.triangles), mesh.volume, mesh.voxel_volume, mesh.unit)
+
+
+def describe(results: Results) -> str:
+    """What was written, and the volume of each mesh."""
+    lines = [
+        f"{mesh.segment}: {mesh.triangles} triangles, volume {mesh.volume:.6g} {mesh.unit}3 "
+        f"(voxels: {mesh.voxel_volume:.6g})"
+        for mesh in results.meshes
+    ]
+    return "\n".join([*lines, *(f"written: {path}" for path in results.outputs.values())])
