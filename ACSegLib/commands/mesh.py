@@ -27,7 +27,7 @@ from ACSegLib.volume import UNITS_IN_MM, Segmentation
 from ACSegLib.workflows import MeshRequest
 
 if TYPE_CHECKING:
-    from ACSegLib.measure.mesh import Mesh
+    from ACSegLib.triangle_mesh import Mesh
 
 SUMMARY = "write the surfaces of segments as closed meshes"
 

@@ -19,7 +19,7 @@ from ACSegLib.files.atomic import atomic_output
 from ACSegLib.json_values import Json
 
 if TYPE_CHECKING:
-    from ACSegLib.measure.mesh import Mesh
+    from ACSegLib.triangle_mesh import Mesh
 
 #: Endings of files that hold one mesh, and of those that hold several with their names.
 ONE, SEVERAL = (".stl", ".ply"), (".obj", ".glb")

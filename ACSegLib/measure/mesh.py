@@ -14,12 +14,12 @@ Desbrun, Meyer, Schroeder, Barr, "Implicit fairing of irregular meshes using dif
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ACSegLib.geometry import Geometry
-from ACSegLib.volume import Vector
+from ACSegLib.triangle_mesh import Mesh, signed_volume
 
 #: Vertices stay at least this far, in voxels, from the centres of the voxels on either side.
 _MARGIN = 0.02
@@ -27,44 +27,6 @@ _MARGIN = 0.02
 _SQUARED_EDGE = 0.6
 #: Of the residual of all vertices together, in voxels per root of their number; and iterations at most.
 _TOLERANCE, _MAX_STEPS = 1e-3, 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Mesh:
-    """A triangle mesh.
-
-    Parameters
-    ----------
-    points : ndarray of float64, shape (n, 3)
-        Positions of the vertices: (x, y, z) in LPS.
-    triangles : ndarray of int, shape (m, 3)
-        Vertices of each triangle, counter-clockwise seen from outside.
-    name : str
-    colour : tuple of float
-        Red, green and blue, from 0 to 1.
-    unit : str
-        Unit of the positions.
-    voxel_volume : float
-        Volume of the voxels that it was made of, in cubic `unit`.
-    """
-
-    points: np.ndarray
-    triangles: np.ndarray
-    name: str = ""
-    colour: Vector = (0.7, 0.7, 0.7)
-    unit: str = "px"
-    voxel_volume: float = 0.0
-
-    @property
-    def volume(self) -> float:
-        """Volume that the mesh encloses, in cubic `unit`."""
-        return signed_volume(self.points, self.triangles)
-
-
-def signed_volume(points: np.ndarray, triangles: np.ndarray) -> float:
-    """Volume inside a closed mesh; negative if its triangles face inwards."""
-    a, b, c = (points[triangles[:, n]] - points.mean(axis=0) for n in range(3))
-    return float(np.einsum("ni,ni->", a, np.cross(b, c)) / 6)
 
 
 def mesh_of(mask: np.ndarray, geometry: Geometry, smooth: float = 0.0) -> Mesh:

@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ACSegLib.jobs import Progress
-    from ACSegLib.measure.mesh import Mesh
     from ACSegLib.network.predict.inference import Prediction
     from ACSegLib.network.train.training import TrainingResult
+    from ACSegLib.triangle_mesh import Mesh
 
 __all__ = [
     "AdaptRequest", "CompareRequest", "CorrectOutcome", "CorrectRequest", "FillOutcome", "FillRequest",

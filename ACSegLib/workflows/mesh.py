@@ -15,7 +15,7 @@ from ACSegLib.volume import Segmentation
 from ACSegLib.workflows.packing import from_options
 
 if TYPE_CHECKING:
-    from ACSegLib.measure.mesh import Mesh
+    from ACSegLib.triangle_mesh import Mesh
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
