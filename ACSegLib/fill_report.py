@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ACSegLib.json_values import Json
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value, and the 90 % interval around it: the true value lies in it in nine of ten cases."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SegmentEstimate:
+    """How right a segment of a fill is expected to be; see `ACSegLib.fill.estimates`.
+
+    Attributes
+    ----------
+    segment : str
+        Its name.
+    dice : Interval
+        Against complete labels by hand, on the voxels that were not labelled.
+    voxels : Interval
+        Volume of the segment.
+    trusted : bool
+        False where the fill should not be used before more slices are labelled.
+    """
+
+    segment: str
+    dice: Interval
+    voxels: Interval
+    trusted: bool
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> SegmentEstimate:
+        """Give back what ``dataclasses.asdict`` made."""
+        intervals = {name: Interval(**values[name]) for name in ("dice", "voxels")}
+        return cls(**{**values, **intervals})
 
 
 @dataclass(frozen=True)
@@ -39,6 +78,8 @@ class FillReport:
         See `ACSegLib.fill.selection.Choice`.
     changed_slices : list of int or None
         After a refill: the slices that differed.
+    estimates : list of SegmentEstimate
+        Of each segment that labelled slices show; empty where no labels could be hidden to judge the fill.
     """
 
     axis: str
@@ -58,6 +99,12 @@ class FillReport:
     prior_dice: float | None = None
     cross_validation_dice: float | None = None
     changed_slices: list[int] | None = None
+    estimates: list[SegmentEstimate] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # another process sends plain values
+        parts = [SegmentEstimate.from_values(e) if isinstance(e, Mapping) else e for e in self.estimates]
+        object.__setattr__(self, "estimates", parts)
 
     def to_dict(self) -> Json:
         """Plain values under the keys of the run reports (``--json``)."""

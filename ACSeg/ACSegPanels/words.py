@@ -74,18 +74,26 @@ def correctionSummary(outcome: CorrectOutcome) -> str:
 
 
 def crossValidation(outcome: FillOutcome | CorrectOutcome) -> str:
-    """The cross-validation on the labelled slices; empty where there were too few slices to leave one out."""
+    """The cross-validation on the labelled slices, and what is expected of each segment; empty with too few slices."""
     if isinstance(outcome, CorrectOutcome):
         return ""
     dice = outcome.report.cross_validation_dice
-    return "" if dice is None else _("Cross-validation on labelled slices: Dice {dice:.2f}.").format(dice=dice)
+    if dice is None:
+        return ""
+    lines = [_("Cross-validation on labelled slices: Dice {dice:.2f}.").format(dice=dice)]
+    for estimate in outcome.report.estimates:
+        text = _("{name}: Dice {value:.2f} ({low:.2f} to {high:.2f}).")
+        interval = estimate.dice
+        lines.append(text.format(name=estimate.segment, value=interval.value, low=interval.low, high=interval.high))
+    return "\n".join(lines)
 
 
 def crossValidationHelp() -> str:
     """What `crossValidation` means, for its tool tip."""
     return _(
         "Parts of your labelled slices were hidden, filled from all other labels, and compared with what you drew "
-        "there: 1 is the same, 0 nothing in common. Where the value is low, label more slices."
+        "there: 1 is the same, 0 nothing in common. Where the value is low, label more slices. For each segment: the "
+        "Dice that is expected between the slices, and in brackets its 90 % interval."
     )
 
 

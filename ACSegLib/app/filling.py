@@ -78,10 +78,11 @@ class Filling:
 def fill_info(outcome: FillOutcome) -> FillInfo:
     """What the page shows of a fill."""
     report = outcome.report
+    expected = {e.segment: e.dice.value for e in report.estimates}
     return FillInfo(
         axis=_letter(report.axis),
         dice=report.cross_validation_dice,
-        segment_dice={},
+        segment_dice={str(s.value): expected[s.name] for s in outcome.segmentation.segments if s.name in expected},
         suggestions=[int(n) for n in outcome.suggested],
         seconds=report.seconds,
     )

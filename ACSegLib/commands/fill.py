@@ -176,7 +176,17 @@ def describe(results: Results) -> str:
     slices = report.slices.items()
     labelled = ", ".join(f"{len(numbers)} slices along {both_names(axis)}" for axis, numbers in slices)
     lines = [f"filled from {labelled or 'scribbles'} in {report.seconds:.1f} s (solver: {report.solver})"]
-    lines += [f"  {name}: {count} voxels" for name, count in results.voxels.items()]
+    estimates = {e.segment: e for e in report.estimates}
+    for name, count in results.voxels.items():
+        line = f"  {name}: {count} voxels"
+        if name in estimates:
+            dice, voxels = estimates[name].dice, estimates[name].voxels
+            line += (
+                f" ({voxels.low:.0f} to {voxels.high:.0f}), Dice {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f})"
+            )
+        lines.append(line)
+    if estimates:
+        lines.append("in brackets: 90 % intervals; Dice is the one expected on voxels that were not labelled")
     if report.cross_validation_dice is not None:
         lines.append(f"cross-validation on labelled slices: mean Dice {report.cross_validation_dice:.3f}")
     if results.suggested_slices:

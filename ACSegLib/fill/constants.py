@@ -49,6 +49,23 @@ MAX_LEFT_OUT, MAX_WINDOW_VOXELS = 2, 250_000
 #: Updates of a classifier that only judges the prior. Bound.
 TRIAL_STEPS = 400
 
+# --- estimates of Dice and volume; ``Testing/Benchmarks/fill_estimates.py --fit`` prints these ------------------------
+
+#: Logarithm of the error (one minus Dice), logarithm of its usual deviation: coefficients of `estimates.Signs.vector`;
+#: deviations to the lower and the upper end of the 90 % interval.
+ERROR_COEFFICIENTS = (0.676, 0.361, 0.485, 0.291, -0.146, 0.27, 0.017, -0.193, -0.95)
+ERROR_SPREAD = (-0.607, -0.05, 0.119, -0.117, -0.05, 0.141, -0.206, -0.125, 0.131)
+ERROR_INTERVAL = (-2.664, 3.343)
+
+#: Logarithm of true over filled volume: coefficients of (1, hidden ratio, expected ratio); logarithm of its usual
+#: deviation: coefficients of `estimates.Signs.vector`; deviations to either end of the 90 % interval.
+RATIO_COEFFICIENTS = (0.004, 0.092, 0.709)
+RATIO_SPREAD = (-0.209, 0.263, 0.436, 0.296, -0.259, 0.125, -0.599, -0.148, -0.361)
+RATIO_INTERVAL = 3.54
+
+#: Expected Dice below which a person is told not to trust a segment.
+TRUSTED_DICE = 0.8
+
 # --- appearance classifier --------------------------------------------------------------------------------------------
 
 #: Units of the two hidden layers. `fill_constants.py HIDDEN_UNITS`.

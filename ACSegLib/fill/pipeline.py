@@ -99,7 +99,7 @@ def fill(
     context = Context(evidence, classifier, choice.settings, solver, tolerance)
     assembly = Assembly(evidence.classes.shape, evidence.count if probabilities else 0)
     solve_slabs(context, evidence.slabs(), assembly, stages.solve)
-    state = FillState(volume, options, seeds, context, choice, assembly.probabilities)
+    state = FillState(volume, options, seeds, context, choice, assembly.probabilities, assembly.tallies)
     return timed(assembly.result(labels, state, None, None), start)
 
 

@@ -80,7 +80,14 @@ def refill(
     count = evidence.count if previous.probabilities is not None else 0
     assembly = Assembly(evidence.classes.shape, count, previous)
     solve_slabs(context, redo, assembly, progress)
-    state = replace(state, options=options, seeds=seeds, context=context, probabilities=assembly.probabilities)
+    state = replace(
+        state,
+        options=options,
+        seeds=seeds,
+        context=context,
+        probabilities=assembly.probabilities,
+        tallies=assembly.tallies,
+    )
     return timed(assembly.result(labels, state, dirty, previous), start)
 
 

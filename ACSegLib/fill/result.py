@@ -8,11 +8,12 @@ import numpy as np
 
 from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
+from ACSegLib.fill.estimates import SlabTally, collect_signs, estimate
 from ACSegLib.fill.evidence import axis_first
 from ACSegLib.fill.seeds import SeedOptions, Seeds, count_classes
 from ACSegLib.fill.selection import Choice
 from ACSegLib.fill.slab import Context, SlabResult
-from ACSegLib.fill_report import FillReport
+from ACSegLib.fill_report import FillReport, SegmentEstimate
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 
@@ -26,6 +27,8 @@ class FillState:
         The settings, and what they were chosen by.
     probabilities : ndarray of float16, (classes, K, J, I), or None
         Of the classes, if they were asked for.
+    tallies : dict
+        First and last plane of each slab -> what was filled there.
     """
 
     volume: Volume
@@ -34,6 +37,7 @@ class FillState:
     context: Context
     choice: Choice
     probabilities: np.ndarray | None
+    tallies: dict[tuple[int, int], SlabTally] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Assembly:
     def __init__(self, shape: tuple[int, ...], count: int, previous: FillResult | None = None) -> None:
         self.slabs: list[list[int]] = []
         self.iterations: list[int] = []
+        self.tallies: dict[tuple[int, int], SlabTally] = dict(previous.state.tallies) if previous else {}
         if previous is None:
             self.best = np.zeros(shape, np.int16)
             self.uncertainty = np.zeros(shape, np.uint8)
@@ -107,6 +112,7 @@ class Assembly:
             self.probabilities[:, planes] = slab.probabilities
         self.slabs.append([slab.first, last])
         self.iterations += slab.iterations
+        self.tallies[slab.first, last] = slab.tally()
 
     def result(
         self, labels: Segmentation, state: FillState, changes: list[int] | None, previous: FillResult | None
@@ -145,6 +151,13 @@ class Assembly:
                 f"probabilities was below {context.tolerance:g}; a stronger prior (--gamma) or a larger tolerance "
                 "makes it end."
             )
+        estimates = _estimates(state)
+        warnings += [
+            f"do not trust segment {e.segment!r}: its Dice is expected to be {e.dice.value:.2f} (90 % interval "
+            f"{e.dice.low:.2f} to {e.dice.high:.2f}); label more slices that show it."
+            for e in estimates
+            if not e.trusted
+        ]
         return FillReport(
             axis=AXES[seeds.primary],
             slices=seeds.slices,
@@ -162,7 +175,19 @@ class Assembly:
             prior_dice=choice.prior_dice,
             cross_validation_dice=choice.cross_validation_dice,
             changed_slices=changes,
+            estimates=estimates,
         )
+
+
+def _estimates(state: FillState) -> list[SegmentEstimate]:
+    """Estimates of the segments that labelled slices show."""
+    seeds, overlap = state.seeds, state.choice.overlap
+    if overlap is None:
+        return []
+    slabs = state.context.evidence.slabs()
+    tallies = {slab: tally for slab, tally in state.tallies.items() if slab in slabs}
+    signs = collect_signs(state.context.evidence, seeds, tallies, overlap)
+    return [estimate(seeds.segments[row].name, found) for row, found in signs.items()]
 
 
 def _segment_probabilities(probabilities: np.ndarray, seeds: Seeds) -> dict[str, np.ndarray]:

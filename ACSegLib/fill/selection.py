@@ -37,12 +37,15 @@ class Choice:
         Dice of the prior alone on these parts; None where nothing can be hidden.
     cross_validation_dice : float or None
         Mean Dice of the fill on these parts; None where nothing can be hidden.
+    overlap : ndarray, (classes, 3), or None
+        Of these parts and their fill; see `ACSegLib.fill.trials.overlap`.
     """
 
     settings: Settings
     left_out: list[int] | None = field(default_factory=list)
     prior_dice: float | None = None
     cross_validation_dice: float | None = None
+    overlap: np.ndarray | None = None
 
 
 def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progress: Progress) -> Choice:
@@ -70,7 +73,7 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
 
     settings = search(judge)
     prior = mean_dice(np.sum([trial.prior_overlap() for trial in trials], axis=0), by_size=True)
-    return Choice(settings, judged, prior, mean_dice(overlaps[settings]))
+    return Choice(settings, judged, prior, mean_dice(overlaps[settings]), overlaps[settings])
 
 
 def search(judge: Callable[[Settings], float]) -> Settings:

@@ -10,6 +10,7 @@ import numpy as np
 from ACSegLib.fill.appearance import AppearanceClassifier
 from ACSegLib.fill.class_priors import ClassPriors, shares_by_seeds, shares_of_absent_groups, shares_of_instances
 from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, TOLERANCE
+from ACSegLib.fill.estimates import SlabTally
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.random_walk import SlabProblem
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
@@ -123,7 +124,7 @@ def solve_prepared(
     evidence, gamma, seeds = context.evidence, context.settings.gamma, slab.seeds
     problem = SlabProblem(slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights)
     rules = WALK.rules(gamma) if evidence.whole_slices else rules_for_strokes(evidence.count)
-    result = SlabResult(slab.first, seeds, rules, evidence.count if keep else 0)
+    result = SlabResult(slab.first, seeds, rules, evidence.count, keep)
     wanted = slab.priors.worth_solving(context.tolerance)
     for start in range(0, len(wanted), MAX_CLASSES_TOGETHER):
         batch = wanted[start : start + MAX_CLASSES_TOGETHER]
@@ -165,11 +166,13 @@ class SlabResult:
         Known classes.
     rules : sequence of Rule
         What turns probabilities into labels; without any, the likeliest class wins everywhere.
-    keep : int
-        Number of classes if the probabilities are to be kept, else 0.
+    count : int
+        Number of classes.
+    keep : bool
+        Whether the probabilities are to be kept.
     """
 
-    def __init__(self, first: int, seeds: np.ndarray, rules: Sequence[Rule], keep: int) -> None:
+    def __init__(self, first: int, seeds: np.ndarray, rules: Sequence[Rule], count: int, keep: bool) -> None:
         self.first = first
         self._seeds, self._rules = seeds, rules
         shape = seeds.shape
@@ -177,13 +180,15 @@ class SlabResult:
         self.best_value = np.zeros(shape, np.float32)
         self.second_value = np.zeros(shape, np.float32)
         self._rest = np.ones(shape, np.float32)
-        self.probabilities = np.zeros((keep, *shape), np.float16) if keep else None
+        self._expected = np.zeros(count)
+        self.probabilities = np.zeros((count, *shape), np.float16) if keep else None
         self.iterations: list[int] = []
 
     def add(self, classes: list[int], x: np.ndarray, prior: np.ndarray, share: float, iterations: int = 0) -> None:
         """Fold in the probabilities (R, K, J, I) of some classes, moved by `share` towards their prior."""
         self.iterations.append(iterations)
         self._fold(x, prior, share, classes)
+        self._expected[classes] = x.sum(axis=(1, 2, 3), dtype=np.float64)
         if self.probabilities is not None:
             self.probabilities[classes] = x
 
@@ -221,6 +226,15 @@ class SlabResult:
         self.best_value[known], self.second_value[known] = 1.0, 0.0
         outside = seeds == OUTSIDE
         self.best[outside], self.best_value[outside], self.second_value[outside] = 0, 1.0, 0.0
+
+    def tally(self) -> SlabTally:
+        """What was filled in the unknown voxels; after `finish`."""
+        count = len(self._expected)
+        best = np.where(self._seeds == UNKNOWN, self.best, 0)
+        areas = np.stack([np.bincount(plane.ravel(), minlength=count) for plane in best])
+        areas[:, 0] = 0  # known voxels are among them, and nobody asks for the background
+        right = np.bincount(best.ravel(), weights=self.best_value.ravel(), minlength=count)
+        return SlabTally(areas, right, self._expected - count_classes(self._seeds, count))
 
     @property
     def uncertainty(self) -> np.ndarray:

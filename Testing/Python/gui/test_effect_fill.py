@@ -59,7 +59,7 @@ def test_from_drawing_to_undo(desk, phantom):
     assert filled[before == 1].all()
     value = first.report.cross_validation_dice
     assert f"Dice {value:.2f}" in desk.panel.crossValidationLabel.text
-    assert "left out" in desk.panel.crossValidationLabel.toolTip
+    assert "were hidden" in desk.panel.crossValidationLabel.toolTip
 
     low, high = desk.numbers[1], desk.numbers[2]
     extra = (low + high) // 2

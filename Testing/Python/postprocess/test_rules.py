@@ -126,7 +126,7 @@ def test_probabilities_move_towards_the_prior_except_where_labelled():
     x, prior = (rng.random((2, 5, 6, 7)).astype(np.float32) for _ in range(2))
     seeds = rng.integers(-1, 3, (5, 6, 7)).astype(np.int16)
     expected = np.where(seeds < 0, 0.7 * x + 0.3 * prior, x)
-    result = SlabResult(0, seeds, (), 3)
+    result = SlabResult(0, seeds, (), 3, True)
     result.add([1, 2], x, prior, 0.3)
     np.testing.assert_allclose(x, expected, atol=1e-6)
     np.testing.assert_allclose(result.probabilities[1:], expected, atol=1e-3)

@@ -1,0 +1,202 @@
+"""How right is a fill, segment by segment? Dice and volume to expect, each with a 90 % interval.
+
+Four things tell: how well hidden parts of the labels came back (`ACSegLib.fill.trials`), how certain the probabilities
+are, whether the area of a segment between two labelled slices leaves the line between their areas (a leak appears and
+vanishes there), and how large the segment is against the distance of the slices. A linear model joins them. Its
+coefficients and the widths of its intervals come from fills of volumes whose truth is known, by conformal prediction
+(Vovk, Gammerman and Shafer 2005, doi:10.1007/b106715): ``Testing/Benchmarks/fill_estimates.py``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ACSegLib.axes import AXES
+from ACSegLib.fill import constants
+from ACSegLib.fill.evidence import Evidence
+from ACSegLib.fill.seeds import Seeds, count_classes
+from ACSegLib.fill_report import Interval, SegmentEstimate
+
+#: Errors below these are not told apart.
+_MIN_ERROR, _MIN_LEAK = 0.002, 0.005
+#: Hidden voxels as which the usual Dice of all segments counts.
+_USUAL = 60
+
+
+@dataclass(frozen=True)
+class SlabTally:
+    """What was filled in the unknown voxels of a slab.
+
+    Attributes
+    ----------
+    areas : ndarray, (K, classes)
+        Filled voxels of each class on each plane.
+    right : ndarray, (classes,)
+        Sum of the probabilities of the filled class: as many of these voxels are expected to be right.
+    expected : ndarray, (classes,)
+        Sum of the probabilities of each class over all unknown voxels.
+    """
+
+    areas: np.ndarray
+    right: np.ndarray
+    expected: np.ndarray
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What tells how right a segment is.
+
+    Attributes
+    ----------
+    hidden_error, expected_error : float
+        One minus the Dice of hidden parts, and of the fill if its probabilities are right.
+    leak : float
+        Part of the filled area that leaves the line between the areas of the labelled slices.
+    change : float
+        One minus the Dice of adjacent labelled slices: how much its outline changes from one to the next.
+    size : float
+        Root of the segment's mean area on labelled slices, in distances of these slices.
+    slices : int
+        Labelled slices with the segment.
+    hidden : float
+        Its voxels in the hidden parts.
+    many : bool
+        Whether whole slices were hidden, since there are many instances.
+    hidden_ratio, expected_ratio : float
+        Logarithm of true over filled volume: of hidden parts, and if the probabilities are right.
+    filled : float
+        Voxels of the filled segment, the labelled ones included.
+    """
+
+    hidden_error: float
+    expected_error: float
+    leak: float
+    change: float
+    size: float
+    slices: int
+    hidden: float
+    many: bool
+    hidden_ratio: float
+    expected_ratio: float
+    filled: float
+
+    @property
+    def vector(self) -> np.ndarray:
+        """Inputs of the linear models, (9,)."""
+        errors = [self.hidden_error, self.expected_error, self.leak, self.change]
+        return np.array([1.0, *np.log([*errors, self.size, self.slices, self.hidden + 10]), float(self.many)])
+
+
+@dataclass(frozen=True)
+class LabelTally:
+    """What was labelled.
+
+    Attributes
+    ----------
+    areas : dict
+        Labelled slice -> voxels of each class, (classes,).
+    known : ndarray, (classes,)
+        Known voxels of each class in the whole volume.
+    shared, joined : ndarray, (classes,)
+        Of all pairs of adjacent labelled slices: voxels that have the class on both, and its voxels on both together.
+    """
+
+    areas: dict[int, np.ndarray]
+    known: np.ndarray
+    shared: np.ndarray
+    joined: np.ndarray
+
+    @classmethod
+    def of(cls, evidence: Evidence, seeds: Seeds) -> LabelTally:
+        """Count the voxels of the labelled slices along the primary axis."""
+        classes, count = evidence.classes, evidence.count
+        planes = seeds.slices.get(AXES[seeds.primary], [])
+        areas = {k: count_classes(classes[k : k + 1], count) for k in planes}
+        shared, joined = np.zeros(count), np.zeros(count)
+        for below, above in itertools.pairwise(planes):
+            same = classes[below][classes[below] == classes[above]]
+            shared += np.bincount(same[same >= 0], minlength=count)
+            joined += areas[below] + areas[above]
+        return cls(areas, count_classes(classes, count), shared, joined)
+
+
+def collect_signs(
+    evidence: Evidence, seeds: Seeds, tallies: Mapping[tuple[int, int], SlabTally], overlap: np.ndarray
+) -> dict[int, Signs]:
+    """Signs of each segment (row of the table of segments) that a labelled slice shows.
+
+    Parameters
+    ----------
+    overlap : ndarray, (classes, 3)
+        Of hidden parts; see `ACSegLib.fill.trials.overlap`.
+    """
+    labelled = LabelTally.of(evidence, seeds)
+    areas = np.sum([tally.areas.sum(axis=0) for tally in tallies.values()], axis=0)
+    right = np.sum([tally.right for tally in tallies.values()], axis=0)
+    expected = np.sum([tally.expected for tally in tallies.values()], axis=0)
+    usual = 2 * overlap[1:, 0].sum() / max(overlap[1:, 1:].sum(), 1.0)
+    gap = float(np.median(np.diff(list(labelled.areas)))) * evidence.features.spacing[0]
+    pixel = evidence.features.spacing[1] * evidence.features.spacing[2]
+    signs = {}
+    for row in range(len(seeds.segments)):
+        members = seeds.classes_of(row)
+        shown = [float(a[members].sum()) for a in labelled.areas.values() if a[members].any()]
+        if not shown:
+            continue
+        common, truth, found = overlap[members].sum(axis=0)
+        known, filled = labelled.known[members].sum(), areas[members].sum()
+        likely, sure = expected[members].sum(), right[members].sum()
+        change = 1 - 2 * labelled.shared[members].sum() / max(labelled.joined[members].sum(), 1.0)
+        signs[row] = Signs(
+            # of a small segment hardly anything was hidden: then what is usual for the others counts
+            hidden_error=max(float(1 - (2 * common + _USUAL * usual) / (truth + found + _USUAL)), _MIN_ERROR),
+            expected_error=max(float(1 - (2 * sure + 1) / (filled + likely + 1)), _MIN_ERROR),
+            leak=max(_leak(members, labelled.areas, tallies), _MIN_LEAK),
+            change=max(float(change), _MIN_LEAK),
+            size=float(np.sqrt(np.mean(shown) * pixel)) / gap,
+            slices=len(shown),
+            hidden=float(truth),
+            many=evidence.instances is not None,
+            hidden_ratio=float(np.log((truth + 10) / (found + 10))),
+            expected_ratio=float(np.log((known + likely + 1) / (known + filled + 1))),
+            filled=float(known + filled),
+        )
+    return signs
+
+
+def _leak(
+    members: Sequence[int], labelled: Mapping[int, np.ndarray], tallies: Mapping[tuple[int, int], SlabTally]
+) -> float:
+    """Filled area beside the line between the labelled slices' areas, as a part of all filled area."""
+    beside = total = 0.0
+    for (first, last), tally in tallies.items():
+        if first in labelled and last in labelled and last - first > 1:
+            areas = tally.areas[1:-1, members].sum(axis=1)
+            ends = labelled[first][members].sum(), labelled[last][members].sum()
+            line = np.linspace(*ends, last - first + 1)[1:-1]
+            beside += float(np.abs(areas - line).sum())
+            total += float(areas.sum())
+    return beside / max(total, 1.0)
+
+
+def estimate(name: str, signs: Signs) -> SegmentEstimate:
+    """Dice on voxels that were not labelled, and volume, with 90 % intervals."""
+    width = float(np.exp(np.asarray(constants.ERROR_SPREAD) @ signs.vector))
+    error = np.asarray(constants.ERROR_COEFFICIENTS) @ signs.vector + width * np.array([0.0, *constants.ERROR_INTERVAL])
+    middle, high, low = np.clip(1 - np.exp(error), 0, 1)
+    if 1 - high <= _MIN_ERROR:
+        high = 1.0
+    ratios = np.array([1.0, signs.hidden_ratio, signs.expected_ratio])
+    ratio = float(np.asarray(constants.RATIO_COEFFICIENTS) @ ratios)
+    spread = constants.RATIO_INTERVAL * float(np.exp(np.asarray(constants.RATIO_SPREAD) @ signs.vector))
+    volumes = signs.filled * np.exp(np.array([ratio, ratio - spread, ratio + spread]))
+    return SegmentEstimate(
+        name,
+        dice=Interval(*(round(float(v), 4) for v in (middle, low, high))),
+        voxels=Interval(*(round(float(v), 1) for v in volumes)),
+        trusted=bool(middle >= constants.TRUSTED_DICE),
+    )

@@ -1,0 +1,130 @@
+"""Expected Dice and volume of segments: what tells them, and that they reach every front end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ACSegLib import Segmentation, Volume
+from ACSegLib.fill import FillResult, Settings, constants, fill, refill
+from ACSegLib.fill.estimates import Signs, collect_signs, estimate
+from ACSegLib.fill_report import FillReport, Interval
+
+SIZE, SLICES = 40, [4, 12, 20, 28, 36]
+SIGNS = Signs(0.05, 0.08, 0.1, 0.2, 3.0, 5, 400.0, False, 0.02, 0.01, 9000.0)
+
+
+def scene() -> tuple[np.ndarray, np.ndarray]:
+    """A bright ball (1), and a rod (2) of the grey of the background, which only its labels show."""
+    k, j, i = np.indices((SIZE,) * 3) - SIZE / 2 + 0.5
+    truth = (k * k + (j + 6) ** 2 + i * i < 12**2).astype(np.uint8)
+    truth[((j - 13) ** 2 + (i - 8 * np.sin(k / 3)) ** 2 < 9) & (truth == 0)] = 2
+    image = 2.0 * (truth == 1) + np.random.default_rng(0).normal(0, 0.3, truth.shape)
+    return image.astype(np.float32), truth
+
+
+def labels_of(truth: np.ndarray) -> Segmentation:
+    sparse = np.zeros_like(truth)
+    sparse[SLICES] = truth[SLICES]
+    return Segmentation.from_labels(sparse, names={1: "ball", 2: "rod"})
+
+
+@pytest.fixture(scope="module")
+def result() -> FillResult:
+    image, truth = scene()
+    return fill(Volume(image), labels_of(truth), axis="k", slices=SLICES, device="cpu")
+
+
+def signs_of(result: FillResult, row: int) -> Signs:
+    state = result.state
+    return collect_signs(state.context.evidence, state.seeds, state.tallies, state.choice.overlap)[row]
+
+
+def test_the_segment_that_the_image_shows_is_expected_to_be_the_better_one(result: FillResult) -> None:
+    _, truth = scene()
+    ball, rod = result.report.estimates
+    assert [e.segment for e in (ball, rod)] == ["ball", "rod"]
+    hidden = np.setdiff1d(np.arange(SIZE), SLICES)
+    reached = []
+    for value in (1, 2):
+        a, b = truth[hidden] == value, result.segmentation.labels[hidden] == value
+        reached.append(2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)))
+    assert reached[0] > 0.95 > reached[1] + 0.1
+    assert ball.dice.value > rod.dice.value + 0.1
+    assert ball.dice.low < reached[0]
+    assert ball.voxels.low < np.count_nonzero(truth == 1) < ball.voxels.high
+    assert ball.trusted
+
+
+def test_filled_voxels_are_counted_slab_by_slab(result: FillResult) -> None:
+    for row, value in enumerate((1, 2)):
+        signs = signs_of(result, row)
+        assert signs.filled == np.count_nonzero(result.segmentation.labels == value)
+        assert signs.slices == sum((scene()[1][SLICES] == value).any(axis=(1, 2)))
+    assert not signs_of(result, 0).many
+
+
+def test_probabilities_that_are_kept_add_up_to_what_is_expected() -> None:
+    image, truth = scene()
+    kept = fill(
+        Volume(image),
+        labels_of(truth),
+        axis="k",
+        slices=SLICES,
+        device="cpu",
+        settings=Settings(1.0, 3.0),
+        probabilities=True,
+    )
+    unknown = ~kept.known
+    for c, name in ((1, "label_1"), (2, "label_2")):
+        probability = kept.probabilities[kept.segmentation.segments[c - 1].id][unknown].astype(float).sum()
+        expected = sum(t.expected[c] for t in kept.state.tallies.values())
+        assert expected == pytest.approx(probability, rel=0.01), name
+    assert kept.report.estimates == []  # nothing was hidden to judge these settings by
+
+
+def test_a_leak_between_slices_is_seen() -> None:
+    image, truth = scene()
+    clean = fill(Volume(image), labels_of(truth), axis="k", slices=SLICES, device="cpu")
+    image[22:27, 2:38, 20:38] += 2.0  # bright matter that no labelled slice shows
+    leaking = fill(Volume(image), labels_of(truth), axis="k", slices=SLICES, device="cpu")
+    assert signs_of(leaking, 0).leak > signs_of(clean, 0).leak + 0.02
+
+
+def test_a_refill_without_edits_expects_the_same_and_one_with_edits_something_else(result: FillResult) -> None:
+    _, truth = scene()
+    assert refill(result, labels_of(truth)).report.estimates == result.report.estimates
+    edited = truth.copy()
+    edited[20][edited[20] == 2] = 0
+    again = refill(result, labels_of(edited)).report.estimates
+    assert again[1] != result.report.estimates[1]
+
+
+def test_intervals_hold_their_value_and_widen_with_the_error() -> None:
+    near, far = estimate("a", SIGNS), estimate("a", replace(SIGNS, hidden_error=0.4, expected_error=0.4, leak=0.4))
+    for e in (near, far):
+        for interval in (e.dice, e.voxels):
+            assert interval.low < interval.value < interval.high
+    assert far.dice.value < near.dice.value
+    assert far.voxels.high - far.voxels.low > near.voxels.high - near.voxels.low
+    assert near.trusted
+    assert not far.trusted
+
+
+def test_a_segment_that_cannot_be_trusted_is_named_in_a_warning(
+    result: FillResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "TRUSTED_DICE", result.report.estimates[0].dice.value - 0.01)
+    _, truth = scene()
+    warnings = refill(result, labels_of(truth)).report.warnings
+    assert [w.split("'")[1] for w in warnings if "do not trust" in w] == ["rod"]
+
+
+def test_estimates_survive_json(result: FillResult) -> None:
+    values = json.loads(json.dumps(result.report.to_dict()))
+    again = FillReport(**values)
+    assert again.estimates == result.report.estimates
+    assert isinstance(again.estimates[0].dice, Interval)
