@@ -9,7 +9,9 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ACSegLib.worker.events import capitalized
 from ACSegPanels.install import ensureDependencies
+from ACSegPanels.progresswords import translated
 from ACSegPanels.task import Task, sentence
 from ACSegPanels.words import Words, showWords
 
@@ -158,7 +160,7 @@ class Panel:
     def _onProgress(self, fraction: float, message: str) -> None:
         self.showProgress(fraction)
         if message:
-            self.say(message[0].upper() + message[1:])
+            self.say(capitalized(translated(message)))
 
     def _onError(self, message: str) -> None:
         self.showProgress(None)

@@ -10,6 +10,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import Cancelled
+from ACSegLib.worker.events import capitalized
+from ACSegPanels.progresswords import translated
 from ACSegPanels.task import Task, sentence
 
 
@@ -68,7 +70,7 @@ class _Dialog:
             return
         self._dialog.value = round(1000 * fraction)
         if message:
-            self._dialog.labelText = message[0].upper() + message[1:]
+            self._dialog.labelText = capitalized(translated(message))
 
     def close(self) -> None:
         """Close it for good."""

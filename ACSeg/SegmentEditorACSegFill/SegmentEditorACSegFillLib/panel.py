@@ -6,10 +6,13 @@ from typing import Any
 
 import ctk
 import qt
+from ACSegPanels.progresswords import translated
 from ACSegPanels.shortcuts import FILL, withKey
 from ACSegPanels.sliceguide import SliceGuide
 from ACSegPanels.words import crossValidation, crossValidationHelp
 from slicer.i18n import tr as _
+
+from ACSegLib.worker.events import capitalized
 
 
 class EffectPanel:
@@ -175,7 +178,7 @@ class EffectPanel:
         self.progressBar.setVisible(True)
         self.progressBar.value = round(1000 * fraction)
         if message:
-            self.showMessage(message[0].upper() + message[1:])
+            self.showMessage(capitalized(translated(message)))
 
     # -- what the person does ---------------------------------------------------------------------------------------
 
