@@ -62,8 +62,8 @@ def to_window(plane: np.ndarray, low: float, high: float, bits: int = 8) -> np.n
     scaled = plane.astype(np.float32)
     scaled -= np.float32(low)
     scaled *= np.float32(top / (high - low))
-    np.nan_to_num(scaled, copy=False, nan=0.0, posinf=top, neginf=0.0)
-    np.clip(scaled, 0.0, top, out=scaled)
+    np.fmax(scaled, 0.0, out=scaled)  # missing values become 0
+    np.minimum(scaled, top, out=scaled)
     return np.rint(scaled, out=scaled).astype("u1" if bits == 8 else "<u2")
 
 
@@ -115,20 +115,26 @@ def image_preview(array: Any, window: tuple[float, float], lazy: bool) -> np.nda
     ndarray of uint8, shape (z, y, x), at most `MAX_PREVIEW` along each axis
     """
     steps = preview_steps(array.shape)
-    planes = []
-    for first in range(0, array.shape[0], steps[0]):
+    small = [math.ceil(n / step) for n, step in zip(array.shape, steps, strict=True)]
+    preview = np.empty(small, np.uint8)
+    for k, first in enumerate(range(0, array.shape[0], steps[0])):
         block = np.asarray(array[first : first + (1 if lazy else steps[0])])
-        shown = np.asarray(np.mean([to_window(plane, *window) for plane in block], axis=0, dtype=np.float32))
-        planes.append(_block_means(shown, steps[1], steps[2]))
-    return np.rint(np.stack(planes)).astype(np.uint8)
+        sums = np.zeros(small[1:], np.float32)
+        for plane in block:
+            _add_blocks(to_window(plane, *window), sums, steps[1], steps[2])
+        np.rint(sums / (len(block) * steps[1] * steps[2]), out=sums)
+        preview[k] = sums
+    return preview
 
 
-def _block_means(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    starts = np.arange(0, plane.shape[0], rows), np.arange(0, plane.shape[1], columns)
-    sums = np.add.reduceat(np.add.reduceat(plane, starts[0], axis=0), starts[1], axis=1)
-    heights = np.diff(np.append(starts[0], plane.shape[0]))
-    widths = np.diff(np.append(starts[1], plane.shape[1]))
-    return sums / (heights[:, None] * widths[None, :])
+def _add_blocks(plane: np.ndarray, sums: np.ndarray, rows: int, columns: int) -> None:
+    """Add the sums of blocks of a plane; blocks at its ends go on with their last row and column."""
+    ends = [n * step - have for n, step, have in zip(sums.shape, (rows, columns), plane.shape, strict=True)]
+    if any(ends):
+        plane = np.pad(plane, [(0, ends[0]), (0, ends[1])], mode="edge")
+    for row in range(rows):
+        for column in range(columns):
+            sums += plane[row::rows, column::columns]
 
 
 def labels_preview(array: Any) -> np.ndarray:

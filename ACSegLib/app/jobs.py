@@ -85,7 +85,7 @@ class Jobs:
         self._plan: Plan | None = None
         self._number = 0
         self._started = 0.0
-        self._busy = False
+        self._busy = self._unwanted = False
 
     async def start(self, kind: str, make: Callable[[], Plan]) -> JobInfo:
         """Begin a job; `make` is called in a thread.
@@ -100,19 +100,22 @@ class Jobs:
         if self._busy:
             running = self._session.job.kind if self._session.job else "job"
             raise BusyError(f"a job ({running}) is running; wait until it has ended, or cancel it.")
-        self._busy = True
+        before, self._busy, self._unwanted = self._session.job, True, False
+        self._number += 1
+        self._started = time.monotonic()
+        info = JobInfo(self._number, kind, "running", 0.0, "preparing", 0.0)
+        self._show(info)
         try:
             self.worker.start()
             plan = await run_in_threadpool(make)
-            self._number += 1
-            self._started = time.monotonic()
-            self._show(JobInfo(self._number, kind, "running", 0.0, "starting", 0.0))
             self._plan, self._job = plan, self._run(plan)
         except BaseException:
-            self._busy = False
+            self._busy, self._session.job = False, before
+            self._session.changed()
             raise
-        assert self._session.job is not None
-        return self._session.job
+        if self._unwanted:
+            self._job.cancel()
+        return info
 
     async def aside(self, plan: Plan) -> Reply:
         """Do a short task beside the jobs, and give its reply.
@@ -137,6 +140,7 @@ class Jobs:
 
     def cancel(self) -> None:
         """Ask the running job to stop; it has within a second."""
+        self._unwanted = True
         if self._job is not None:
             self._job.cancel()
 

@@ -16,6 +16,7 @@ Examples:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -105,12 +106,18 @@ def _make_folder(folder: Path) -> None:
 
 def describe(results: Results) -> str:
     """Say what the results are, and where."""
-    lines = []
+    lines, shown = [], ""
     for step in results.steps:
         lines.append(step.title)
         lines += [f"  {name}: {value}" for name, value in step.figures.items()]
         lines += [f"  {name}: {path}" for name, path in step.files.items()]
     lines.append(f"open {results.outputs['page']} to see all results")
+    for step in results.steps:
+        if "image" in step.files and "filled" in step.files:
+            image, labels = (shlex.quote(str(step.files[name])) for name in ("image", "filled"))
+            shown = f"acseg app {image} --labels {labels}"
+    if shown:
+        lines.append(f"edit them in a browser with: {shown}")
     return "\n".join(lines)
 
 
