@@ -87,7 +87,7 @@ class Endpoints:
         bits = int(number_of(request, "bits", 8))
 
         def read() -> Response:
-            plane = images.to_window(images.take_slice(volume.array, axis, index), low, high, bits)
+            plane = images.to_window(images.take_shown_slice(volume.array, axis, index), low, high, bits)
             return slice_answer(plane.tobytes(), plane.shape)
 
         return await run_in_threadpool(read)

@@ -37,13 +37,13 @@ class Filling:
         session = self._session
         with session.lock:
             volume, info = session.require_volume()
+            require_room(volume)
             labels = session.require_work().labels
             if not labels.labelled:
                 raise InputError("no slice is labelled yet; label the segments on some slices first.")
             sparse, labelled = labels.sparse(), labels.by_axis()
             segmentation = labels.segmentation(volume.geometry, volume.name, sparse)
             session.begin_job()
-        require_room(volume)
         request = FillRequest(
             volume=volume,
             labels=segmentation,

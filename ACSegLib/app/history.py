@@ -42,12 +42,13 @@ class Work:
         arrays = (self.labels.array, self.uncertainty, self.baseline, self.decided)
         return sum(array.nbytes for array in arrays if array is not None)
 
-    def put(self, place: Place, body: bytes, labelled: bool) -> None:
+    def put(self, place: Place, body: bytes, labelled: bool) -> set[int]:
         """Replace a slice of labels; see `Labels.put`."""
         if self.labels.complete and self.baseline is None and self.labels.array.nbytes <= MAX_IN_MEMORY:
             self.baseline = self.labels.array.copy()
-        self.labels.put(*place, body, labelled)
+        planes = self.labels.put(*place, body, labelled)
         self.edited.add(place)
+        return planes
 
 
 @dataclass(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from ACSegLib.app.contract import AXES
 from ACSegLib.errors import InputError
+from ACSegLib.files.lazy import is_mapped
 
 #: Voxels along the longest edge of the copies for 3D: what a graphics card loads in a second.
 MAX_PREVIEW = 256
@@ -18,6 +20,8 @@ MAX_PREVIEW = 256
 _MAX_SAMPLE = 1 << 20
 #: Percentiles of the intensities that are shown as black and as white.
 _WINDOW = (0.5, 99.5)
+#: Rows of a mapped volume that one slice along x reads: some seconds on a slow disk.
+_MAX_ROWS = 1 << 16
 #: NIfTI intent code of label images (NIFTI_INTENT_LABEL).
 _INTENT_LABEL = 1002
 
@@ -37,6 +41,28 @@ def take_slice(array: Any, axis: str, index: int) -> np.ndarray:
     place: list[Any] = [slice(None)] * 3
     place[number] = index
     return np.asarray(array[tuple(place)])
+
+
+def read_pages_alone(array: Any) -> None:
+    """Tell the system not to read on behind each row of a mapped file: a slice along y has rows far apart."""
+    part = array
+    while part is not None and not isinstance(part, mmap.mmap):
+        part = getattr(part, "base", None)
+    if part is not None and hasattr(mmap, "MADV_RANDOM"):
+        part.madvise(mmap.MADV_RANDOM)
+
+
+def take_shown_slice(array: Any, axis: str, index: int) -> np.ndarray:
+    """A slice to look at: as `take_slice`, but along x of a mapped volume only some rows are read, and repeated.
+
+    Each voxel of such a slice lies on another page of the file, so that all of the file would have to be read.
+    """
+    plane_rows = array.shape[0] * array.shape[1]
+    if axis != "x" or plane_rows <= _MAX_ROWS or not isinstance(array, np.ndarray) or not is_mapped(array):
+        return take_slice(array, axis, index)
+    step = math.ceil(math.sqrt(plane_rows / _MAX_ROWS))
+    coarse = take_slice(array[::step, ::step], axis, index)
+    return np.repeat(np.repeat(coarse, step, axis=0), step, axis=1)[: array.shape[0], : array.shape[1]]
 
 
 def to_window(plane: np.ndarray, low: float, high: float, bits: int = 8) -> np.ndarray:
@@ -108,7 +134,7 @@ def preview_spacing(shape: Sequence[int], spacing: Sequence[float]) -> list[floa
 
 
 def image_preview(array: Any, window: tuple[float, float], lazy: bool) -> np.ndarray:
-    """A small copy of an image: means of blocks of voxels; of a volume on the disk, means on every n-th slice.
+    """A small copy of an image: means of blocks of voxels; of a volume on the disk, means of every n-th row.
 
     Returns
     -------
@@ -118,11 +144,12 @@ def image_preview(array: Any, window: tuple[float, float], lazy: bool) -> np.nda
     small = [math.ceil(n / step) for n, step in zip(array.shape, steps, strict=True)]
     preview = np.empty(small, np.uint8)
     for k, first in enumerate(range(0, array.shape[0], steps[0])):
-        block = np.asarray(array[first : first + (1 if lazy else steps[0])])
+        rows = 1 if lazy else steps[1]
+        block = np.asarray(array[first : first + 1, :: steps[1]] if lazy else array[first : first + steps[0]])
         sums = np.zeros(small[1:], np.float32)
         for plane in block:
-            _add_blocks(to_window(plane, *window), sums, steps[1], steps[2])
-        np.rint(sums / (len(block) * steps[1] * steps[2]), out=sums)
+            _add_blocks(to_window(plane, *window), sums, rows, steps[2])
+        np.rint(sums / (len(block) * rows * steps[2]), out=sums)
         preview[k] = sums
     return preview
 

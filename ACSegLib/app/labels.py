@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ACSegLib.app.contract import AXES, SegmentInfo
-from ACSegLib.app.images import axis_number, take_slice
+from ACSegLib.app.images import axis_number, read_pages_alone, take_slice
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import scratch
 from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Segmentation
@@ -80,6 +80,11 @@ class Labels:
         z, y, x = self.array.shape
         return z, y, x
 
+    @property
+    def in_use(self) -> bool:
+        """Whether labels were opened, made or put: otherwise there is no voxel of any segment."""
+        return self.complete or bool(self.labelled)
+
     def infos(self) -> list[SegmentInfo]:
         """The segments, as the page gets them."""
         return [SegmentInfo(s.value, s.name, to_hex(s.colour)) for s in self.segments]
@@ -94,14 +99,16 @@ class Labels:
         little = plane.astype(plane.dtype.newbyteorder("<"), copy=False)
         return little.tobytes(), (plane.shape[0], plane.shape[1])
 
-    def put(self, axis: str, index: int, body: bytes, labelled: bool) -> None:
-        """Replace a slice.
+    def put(self, axis: str, index: int, body: bytes, labelled: bool) -> set[int]:
+        """Replace a slice, and give the planes along z that changed.
 
         Raises
         ------
         InputError
             If the body has another size, or holds the value of no segment.
         """
+        if axis == "x" and self.array.nbytes > MAX_IN_MEMORY:  # each voxel would write another page of a file
+            raise InputError("labels of a volume of this size can be put along z and y; label slices of these axes.")
         plane = take_slice(self.array, axis, index)
         if len(body) != plane.nbytes:
             raise InputError(
@@ -113,8 +120,12 @@ class Labels:
         known[[0, *(s.value for s in self.segments)]] = True
         if not known[values].all():
             raise InputError(f"the slice holds the value {int(values[~known[values]][0])}, which no segment has.")
-        np.moveaxis(self.array, axis_number(axis), 0)[index] = values
+        rows = np.flatnonzero((plane != values).any(axis=1))
+        np.moveaxis(self.array, axis_number(axis), 0)[index][rows] = values[rows]
         (self.labelled.add if labelled else self.labelled.discard)((axis, index))
+        if axis == "z":
+            return {index} if rows.size else set()
+        return set(rows.tolist())
 
     def sparse(self) -> np.ndarray:
         """The labels of the labelled slices alone; everything if no slice counts as labelled."""
@@ -182,7 +193,11 @@ class Labels:
 def new_array(shape: Sequence[int], dtype: np.dtype | type = np.uint8) -> np.ndarray:
     """An array of zeros, in memory or, if it is large, in a file that vanishes with it."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    return scratch(shape, dtype) if size > MAX_IN_MEMORY else np.zeros(shape, dtype)
+    if size <= MAX_IN_MEMORY:
+        return np.zeros(shape, dtype)
+    array = scratch(shape, dtype)
+    read_pages_alone(array)
+    return array
 
 
 def copy_slices(source: np.ndarray, target: np.ndarray, places: Iterable[Place]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ACSegLib.app.contract import AXES
-from ACSegLib.app.images import intensity_range
+from ACSegLib.app.images import intensity_range, read_pages_alone
 from ACSegLib.app.labels import Labels
 from ACSegLib.axes import AXIS_ALIASES
 from ACSegLib.errors import InputError
@@ -35,9 +35,11 @@ def opened(volume: Volume, notes: list[str] | None = None, lazy: bool = False) -
     if lazy:
         size = volume.array.nbytes / 2**30
         sentences.append(
-            f"The volume has {size:.1f} GiB and is read slice by slice; to fill, predict and measure all of it needs "
-            "several times as much memory."
+            f"The volume has {size:.1f} GiB and is read slice by slice; to fill and measure all of it needs several "
+            "times as much memory. Slices along x are shown coarsely, and cannot be labelled where the labels are over "
+            "2 GiB."
         )
+        read_pages_alone(volume.array)
     return Opened(volume, full, window, lazy, sentences)
 
 

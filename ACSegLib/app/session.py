@@ -168,7 +168,9 @@ class Session:
             self.notices.clear()
             self._edited.clear()
             self.overlay_version += 1
-            self.log.begin(set() if saved else self._all_planes(), saved is not None and saved.unsaved)
+            self.log.begin(
+                set() if saved or not labels.in_use else self._all_planes(), saved is not None and saved.unsaved
+            )
         if self.keeper is not None:
             self.keeper.notices(saved)
         self.changed()
@@ -210,10 +212,10 @@ class Session:
         """Replace a slice of labels."""
         with self.lock:
             work = self.require_work()
-            work.put((axis, index), body, labelled)
+            planes = work.put((axis, index), body, labelled)
             self._edited.add((axis, index))
             self.history.edited((axis, index))
-            self._bump(client, {index} if axis == "z" else None)
+            self._bump(client, planes)
             answer = PutAnswer(self.log.version, work.labels.by_axis())
         self.changed()
         return answer

@@ -107,13 +107,17 @@ def test_a_stroke_packs_one_plane_anew(keeper, root):
     for k in (5, 6):
         keeper.session.put("z", k, PLANE.tobytes(), True, "")
     save_now(keeper)
-    keeper.session.put("z", 6, bytes(1200), True, "")
-    changes = keeper.session.take_changes()
-    assert changes.planes == {6}
-    keeper.session.changes_done(changes)
+    across = np.zeros((20, 40), np.uint8)
+    across[5, 4:20] = 1  # as it is, along y = 4
+    across[11, 7] = 1
+    for axis, index, body, planes in (("z", 6, bytes(1200), {6}), ("y", 4, across.tobytes(), {6, 11})):
+        keeper.session.put(axis, index, body, True, "")
+        changes = keeper.session.take_changes()
+        assert changes.planes == planes
+        keeper.session.changes_done(changes)  # as if they could not be saved: they are due again
     save_now(keeper)
     with zipfile.ZipFile(saved_file(root)) as archive:
-        assert archive.namelist() == ["state.json", "planes/000005"]
+        assert archive.namelist() == ["state.json", "planes/000005", "planes/000011"]
         assert json.loads(archive.read("state.json"))["labelled"]["z"] == [5, 6]
 
 
@@ -281,6 +285,23 @@ def test_pages_are_told_of_changes_and_jobs_and_the_first_one_may_write(root):
         await second.aclose()
 
     asyncio.run(story())
+
+
+def test_along_x_a_mapped_volume_is_shown_coarsely_and_in_place(tmp_path, monkeypatch):
+    from ACSegLib.app import images, opening
+    from ACSegLib.app.requests import OpenRequest
+
+    save_volume(ramp(), tmp_path / "ramp.mha")
+    monkeypatch.setattr(opening, "MAX_IN_MEMORY", 1000)
+    monkeypatch.setattr(images, "_MAX_ROWS", 150)  # of 600: every second one along both axes
+    session = Session(Folder(tmp_path))
+    session.open(OpenRequest("ramp.mha"))
+    shown = images.take_shown_slice(session.volume.array, "x", 7)
+    true = ramp().array[:, :, 7]
+    assert shown.shape == true.shape
+    assert np.array_equal(shown[::2, ::2], true[::2, ::2])
+    assert np.array_equal(shown[1::2, 1::2], true[::2, ::2])
+    assert np.array_equal(images.take_shown_slice(session.volume.array, "y", 7), ramp().array[:, 7])
 
 
 def test_what_is_special_about_labels_is_told(root):
