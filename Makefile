@@ -30,6 +30,7 @@ benchmark: setup
 
 screenshots: setup
 	$(PYTHON) Testing/screenshots.py
+	$(PYTHON) Testing/page_screenshots.py
 
 clean:
 	rm -rf $(VENV) demo-results build dist *.egg-info

@@ -18,7 +18,8 @@ FLAGS = (
     *("--disable-component-update", "--enable-unsafe-swiftshader"),
 )
 MARGIN = 16
-PATIENCE = 60
+#: Seconds that a test waits for what must come, at most: a first fill compiles its loops.
+PATIENCE = 280
 
 
 def chromium():

@@ -9,7 +9,7 @@ from ACSegLib.files import save_volume
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Geometry, Volume
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.timeout(900)]
 SIZE = 64
 SCREEN = {"width": 1280, "height": 800}
 

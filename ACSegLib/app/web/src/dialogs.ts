@@ -2,7 +2,7 @@
 
 import type { Context } from './context'
 import type { FileEntry, Triple, VolumeInfo } from './contract'
-import { button, field, h, select, setText, show } from './dom'
+import { button, field, h, select, setText, show, toggle } from './dom'
 import { ICONS } from './icons'
 import { TOOLS } from './toolbar'
 
@@ -24,6 +24,7 @@ export function openDialog(context: Context): void {
   const labels = select([['', 'no labels']], () => undefined)
   const search = h('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search for a file' })
   const upload = h('input', { type: 'file', multiple: true, 'aria-label': 'Files to upload', hidden: true })
+  const fresh = toggle('Start afresh', 'Set the automatically saved work on this image aside', () => undefined)
   const status = h('p', { class: 'hint', role: 'status' }, 'Reading the folder ...')
   const box = dialog(
     'Open a tomogram',
@@ -31,6 +32,7 @@ export function openDialog(context: Context): void {
     list,
     status,
     field('Labels', labels, 'Labels to go on with'),
+    fresh.element,
     h('div', { class: 'row' }, button({ icon: ICONS.cube, text: 'Simulated tomogram', title: 'Practise on a simulated cell', press: () => choose(() => api.simulate()) }))
   )
   const choose = (work: () => Promise<unknown>): void => {
@@ -42,7 +44,7 @@ export function openDialog(context: Context): void {
   }
   const refresh = async (): Promise<void> => {
     const files = await api.files()
-    const open = (file: FileEntry): void => choose(() => api.open({ path: file.path, labels: labels.value }))
+    const open = (file: FileEntry): void => choose(() => api.open({ path: file.path, labels: labels.value, fresh: fresh.box.checked }))
     fillFiles(list, labels, files, search.value, open)
     const images = files.filter((file) => file.kind === 'image').length
     setText(status, images === 0 ? `There is no image in the folder ${context.model.server?.root ?? ''}.` : '')

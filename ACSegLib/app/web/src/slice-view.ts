@@ -1,6 +1,7 @@
 /** The canvas with a slice: image, labels, overlays, and what the current tool shows. */
 
 import { extent } from './axes'
+import { setAttribute } from './dom'
 import { ImageLayer, LabelLayer, UncertaintyLayer } from './layers'
 import type { LabelArray } from './labels'
 import type { Model } from './model'
@@ -33,7 +34,6 @@ export class SliceView {
   private readonly referenceLayer = new LabelLayer()
   private frame = 0
   private shape = ''
-  private seenAt = ''
 
   constructor(
     readonly canvas: HTMLCanvasElement,
@@ -117,15 +117,10 @@ export class SliceView {
       context.imageSmoothingEnabled = view.interpolate
       context.imageSmoothingQuality = this.viewport.zoom < 1 ? 'high' : 'low'
       context.drawImage(image, 0, 0)
-      this.seenAt = `${volume.id} ${view.axis} ${model.index}`
+      setAttribute(this.canvas, 'data-drawn', `${view.axis} ${model.index}`) // for measurements and tests
     }
     context.imageSmoothingEnabled = false
     this.drawLabels(grid)
-  }
-
-  /** Identifies the slice whose image was drawn last, for measurements. */
-  get drawn(): string {
-    return this.seenAt
   }
 
   private drawLabels(grid: Grid): void {
