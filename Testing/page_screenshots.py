@@ -30,10 +30,12 @@ def shoot(desk: Desk, name: str, folder: Path) -> None:
 def steps(desk: Desk, size: int, folder: Path) -> None:
     """Do the steps one after the other, and write a picture of each."""
     page = desk.page
-    desk.go_to(size // 2)
+    labelled = desk.state()["labels"]["labelled"]["z"]
+    desk.go_to(labelled[len(labelled) // 2])
     page.keyboard.press("b")
     page.mouse.move(*desk.pixel(0.62 * size, 0.4 * size))
     shoot(desk, "page-draw", folder)
+    desk.go_to(size // 2)
     desk.start_job("fill", "Fill")
     desk.job_done("fill")
     desk.open_step("fill")

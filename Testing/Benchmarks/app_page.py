@@ -26,13 +26,10 @@ REPEATS = 30
 RECORD = """() => {
     const canvas = document.querySelector('canvas.slice')
     window.scrolls = []; window.moves = []; window.strokes = []
-    window.addEventListener('wheel', () => {
-        const [start, before] = [performance.now(), canvas.dataset.drawn]
-        const look = () => canvas.dataset.drawn !== before
-            ? window.scrolls.push(performance.now() - start) : requestAnimationFrame(look)
-        requestAnimationFrame(look)
-    }, true)
-    let start = 0
+    let [turned, start] = [0, 0]
+    window.addEventListener('wheel', () => { turned = performance.now() }, true)
+    new MutationObserver(() => window.scrolls.push(performance.now() - turned))
+        .observe(canvas, {attributeFilter: ['data-drawn']})
     window.addEventListener('pointermove', () => { start = performance.now() }, true)
     window.addEventListener('pointermove', () => {
         const handler = performance.now() - start

@@ -82,6 +82,7 @@ export class App implements Context {
     model.unsettled = () => (document.body.dataset.settled = 'false')
     model.on(() => {
       for (const part of this.parts) part.update()
+      this.stage.view.flush()
       document.body.dataset.settled = String(this.settled)
     })
   }

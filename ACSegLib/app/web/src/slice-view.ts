@@ -53,6 +53,11 @@ export class SliceView {
     if (this.frame === 0) this.frame = requestAnimationFrame(() => this.draw())
   }
 
+  /** Draw in this frame, if something is to be drawn. */
+  flush(): void {
+    if (this.frame !== 0) this.draw()
+  }
+
   /** Labels of the shown slice have changed. */
   painted(box: Box | null): void {
     const { width, height } = this.viewport.extent

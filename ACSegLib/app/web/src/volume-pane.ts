@@ -90,7 +90,7 @@ export class VolumePane implements Part {
     }
     this.view ??= await module.VolumeView.create(this.canvas)
     if (this.imageOf !== volume.id) {
-      await this.view.setImage(await api.preview())
+      await this.view.setImage(await api.preview(), this.content)
       this.imageOf = volume.id
       this.labelsOf = this.looked = ''
     }

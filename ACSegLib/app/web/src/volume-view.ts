@@ -14,14 +14,15 @@ export interface Look {
   readonly background: readonly [number, number, number]
 }
 
-/** Opacity of the image where labels are shown with it. */
-const SEE_THROUGH = 0.25
+/** Opacity of the image: where labels are shown with it, they must be seen through it. */
+const OPACITY: Record<Content, number> = { labels: 0, both: 0.25, volume: 1 }
 const OCCLUSION = 0.4
 
 export class VolumeView {
   private readonly niivue: Niivue
   private image: NVImage | null = null
   private smooth: boolean | null = null
+  private opacity = 0
 
   private constructor(niivue: Niivue) {
     this.niivue = niivue
@@ -48,9 +49,17 @@ export class VolumeView {
     return new VolumeView(niivue)
   }
 
-  /** Show a volume (NIfTI). */
-  async setImage(bytes: ArrayBuffer): Promise<void> {
-    const image = await NVImage.loadFromUrl({ url: bytes as unknown as string, name: 'image.nii', colormap: 'gray', cal_min: 0, cal_max: 255 })
+  /** Show a volume (NIfTI). NiiVue computes it anew with each change of opacity, so it begins with the right one. */
+  async setImage(bytes: ArrayBuffer, content: Content): Promise<void> {
+    this.opacity = OPACITY[content]
+    const image = await NVImage.loadFromUrl({
+      url: bytes as unknown as string,
+      name: 'image.nii',
+      colormap: 'gray',
+      opacity: this.opacity,
+      cal_min: 0,
+      cal_max: 255
+    })
     this.niivue.closeDrawing()
     if (this.image !== null) this.niivue.removeVolume(this.image)
     this.image = image
@@ -68,10 +77,11 @@ export class VolumeView {
     niivue.opts.backColor = [...background, 1]
     niivue.drawLut = cmapper.makeDrawLut(colormap(colours))
     niivue.drawOpacity = content === 'volume' ? 0 : 1
-    const redo = smooth !== this.smooth
+    const redo = this.smooth !== null && smooth !== this.smooth
     this.smooth = smooth
     niivue.opts.smoothDrawing = smooth ? 1 : 0
-    if (this.image !== null) niivue.setOpacity(0, content === 'labels' ? 0 : content === 'both' ? SEE_THROUGH : 1)
+    if (this.image !== null && OPACITY[content] !== this.opacity) niivue.setOpacity(0, OPACITY[content])
+    this.opacity = OPACITY[content]
     if (redo && niivue.drawBitmap !== null) niivue.refreshDrawing(false)
     niivue.drawScene()
   }

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import { AXES, placeOf, voxelAt } from '../src/axes'
+import { Cache } from '../src/cache'
+import type { Triple } from '../src/contract'
+import { duration, length, number } from '../src/format'
+import { roundLength } from '../src/scale-bar'
+
+describe('lengths', () => {
+  it('are shown in the unit in which they are short', () => {
+    expect(length(200, 'nm')).toBe('200 nm')
+    expect(length(5000, 'nm')).toBe('5 µm')
+    expect(length(2e6, 'nm')).toBe('2 mm')
+    expect(length(40, 'px')).toBe('40 px')
+  })
+
+  it.each([
+    [99.9, 50],
+    [100, 100],
+    [7, 5],
+    [0.0021, 0.002]
+  ])('of the scale bar are round: at most %f gives %f', (limit, round) => {
+    expect(roundLength(limit)).toBeCloseTo(round, 9)
+  })
+})
+
+describe('numbers and times', () => {
+  it('have four digits', () => {
+    expect(number(0.27341)).toBe('0.2734')
+    expect(number(372.06)).toBe('372.1')
+    expect(number(0.0000123)).toBe('1.23e-5')
+    expect(number(0)).toBe('0')
+  })
+
+  it('are minutes from one minute on', () => {
+    expect(duration(0.2)).toBe('less than 1 s')
+    expect(duration(59)).toBe('59 s')
+    expect(duration(80)).toBe('1 min 20 s')
+    expect(duration(7300)).toBe('2 h 2 min')
+  })
+})
+
+describe('the direction of view', () => {
+  it.each(AXES)('along %s goes from voxel to place and back', (axis) => {
+    const voxel: Triple = [5, 17, 31]
+    const { index, place } = placeOf(axis, voxel)
+    expect(voxelAt(axis, index, place)).toEqual(voxel)
+  })
+})
+
+describe('the cache', () => {
+  it('drops what was used longest ago, and stays below its limit', () => {
+    const cache = new Cache<Uint8Array>(30)
+    for (const key of ['a', 'b', 'c']) cache.set(key, new Uint8Array(10))
+    cache.get('a')
+    cache.set('d', new Uint8Array(10))
+    expect(['a', 'b', 'c', 'd'].filter((key) => cache.has(key))).toEqual(['a', 'c', 'd'])
+  })
+
+  it('keeps the last entry, even one that is too large', () => {
+    const cache = new Cache<Uint8Array>(5)
+    cache.set('a', new Uint8Array(10))
+    expect(cache.has('a')).toBe(true)
+  })
+})
