@@ -3,12 +3,13 @@
 import { App } from './app'
 import { keymap } from './keymap'
 import { listen } from './keys'
-import { applyTheme, readTheme } from './theme'
+import { applyTheme, onTheme, readTheme } from './theme'
 import './style.css'
 
 applyTheme(readTheme())
 const app = new App()
 listen(keymap(app))
+onTheme(() => app.model.changed())
 void app.begin()
 
 // The space bar moves the slice while it is down, unless it presses a button.

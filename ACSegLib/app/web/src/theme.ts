@@ -21,3 +21,9 @@ export function switchTheme(): void {
   const dark = theme === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : theme === 'dark'
   applyTheme(dark ? 'light' : 'dark')
 }
+
+/** Call a function when the page has become dark or light. */
+export function onTheme(changed: () => void): void {
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', changed)
+  new MutationObserver(changed).observe(document.documentElement, { attributeFilter: ['data-theme'] })
+}
