@@ -63,6 +63,11 @@ class CorrectionEvidence(Evidence):
     trust: np.ndarray | None = None
     believed: np.ndarray | None = None
 
+    @property
+    def usual_gap(self) -> int:
+        """0: what was segmented beyond the corrected slices is no neighbour."""
+        return 0
+
     def group_probabilities(
         self,
         layers: tuple[np.ndarray, ...],

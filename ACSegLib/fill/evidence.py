@@ -72,6 +72,11 @@ class Evidence:
             table[members] = number
         return table
 
+    @property
+    def usual_gap(self) -> int:
+        """Usual distance of the slices that are known whole, in planes; 0 for fewer than two."""
+        return int(np.median(np.diff(self.cuts))) if len(self.cuts) > 1 else 0
+
     def slabs(self) -> list[tuple[int, int]]:
         """First and last plane of each slab; neighbours share the labelled slice between them."""
         ends = sorted({0, len(self.classes) - 1, *self.cuts})

@@ -123,7 +123,7 @@ def solve_prepared(
     """Solve a prepared slab with the settings of the context. The caller finishes it."""
     evidence, gamma, seeds = context.evidence, context.settings.gamma, slab.seeds
     problem = SlabProblem(slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights)
-    rules = WALK.rules(gamma) if evidence.whole_slices else rules_for_strokes(evidence.count)
+    rules = WALK.rules(gamma, evidence.usual_gap) if evidence.whole_slices else rules_for_strokes(evidence.count)
     result = SlabResult(slab.first, seeds, rules, evidence.count, keep)
     wanted = slab.priors.worth_solving(context.tolerance)
     for start in range(0, len(wanted), MAX_CLASSES_TOGETHER):

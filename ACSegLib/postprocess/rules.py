@@ -11,6 +11,8 @@ rule                        region                         evidence             
                             background                     segment
 `RemoveUncertainComponents` components without a known     mean probability               a probability
                             voxel
+`EndAtWaists`               beyond the outermost labelled  area on each slice             a fraction
+                            slice
 `RemoveSmallComponents`     components without a known     size                           voxels, or a fraction
                             voxel
 `FillHoles`                 enclosed background without a  size                           voxels, or a fraction
@@ -33,6 +35,7 @@ from ACSegLib.postprocess.components import Amount, remove_small_components, rem
 from ACSegLib.postprocess.holes import fill_holes
 from ACSegLib.postprocess.smoothing import smooth_labels
 from ACSegLib.postprocess.thin_structures import restore_thin_structures
+from ACSegLib.postprocess.waists import end_at_waists
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,15 @@ class WalkParameters:
         """
         return 0.5 - self.thin_bonus * min(gamma, 1.0)
 
-    def rules(self, gamma: float) -> tuple[Rule, ...]:
-        """Rules for a volume whose slices were labelled whole; see `rules_for_strokes` for strokes."""
+    def rules(self, gamma: float, gap: int = 0) -> tuple[Rule, ...]:
+        """Rules for a volume whose slices were labelled whole; see `rules_for_strokes` for strokes.
+
+        `gap` is the usual distance of labelled slices, in planes; 0 where there is none.
+        """
         return (
             RestoreThinStructures(self.thin_threshold(gamma)),
             RemoveUncertainComponents(self.component_probability),
+            EndAtWaists(gap),
         )
 
 
@@ -169,6 +176,24 @@ class RemoveUncertainComponents(Rule):
         return remove_uncertain_components(
             labelling.labels, labelling.probability, labelling.known, self.threshold, labelling.changed, progress
         )
+
+
+@dataclass(frozen=True)
+class EndAtWaists(Rule):
+    """End segments at the waist to a neighbour that nobody labelled, beyond the outermost labelled slice.
+
+    Parameters
+    ----------
+    gap : int
+        Usual distance of labelled slices, in planes; 0 where there is none.
+    """
+
+    gap: int
+
+    def apply(self, labelling: Labelling, progress: Progress) -> int:
+        """See `Rule.apply`; needs known voxels."""
+        assert labelling.known is not None
+        return end_at_waists(labelling.labels, labelling.known, self.gap, labelling.changed)
 
 
 @dataclass(frozen=True)
