@@ -22,7 +22,7 @@ from ACSegLib.app.measuring import plan_measurement, plan_report, write_table_fi
 from ACSegLib.app.networks import plan_prediction, plan_training
 from ACSegLib.app.problems import NotOpenError
 from ACSegLib.app.replies import body_of, json_answer
-from ACSegLib.app.saving import save_copy, save_labels
+from ACSegLib.app.saving import MESHES, plan_meshes, save_copy, save_labels
 from ACSegLib.app.session import Session
 from ACSegLib.app.simulating import plan_simulation
 from ACSegLib.app.state import describe
@@ -111,9 +111,13 @@ class Actions:
         return json_answer(await run_in_threadpool(save_labels, self._session, body))
 
     async def download(self, request: Request) -> Response:
-        """The labels as a file."""
+        """The labels as a file, or as the meshes of all segments."""
         ending = request.query_params.get("ending", ".seg.nrrd")
         folder = Path(tempfile.mkdtemp(prefix="acseg-"))
+        if ending in MESHES:
+            plan, path = await run_in_threadpool(plan_meshes, self._session, folder, ending)
+            await self._jobs.aside(plan)
+            return _download(path)
         return _download(await run_in_threadpool(save_copy, self._session, folder, ending))
 
 

@@ -147,7 +147,8 @@ class FillInfo:
     dice : float or None
         Mean Dice of the cross-validation: how well labelled slices that were left out are filled.
     segment_dice : dict
-        The same for each segment: value (as text) -> Dice; empty where it is not known.
+        How right each segment is expected to be where it was not labelled: value (as text) -> Dice. Empty where it is
+        not known.
     suggestions : list of int
         Slices along `axis` that are worth labelling next, the best first.
     seconds : float

@@ -6,10 +6,14 @@ import shutil
 from pathlib import Path
 
 from ACSegLib.app.contract import SaveAnswer
+from ACSegLib.app.jobs import Outcome, Plan
 from ACSegLib.app.problems import BusyError
 from ACSegLib.app.requests import SaveRequest
 from ACSegLib.app.session import Session
 from ACSegLib.errors import InputError
+
+#: Endings of meshes that hold all segments with their names in one file.
+MESHES = (".glb", ".obj")
 
 
 def save_labels(session: Session, request: SaveRequest) -> SaveAnswer:
@@ -36,6 +40,14 @@ def save_labels(session: Session, request: SaveRequest) -> SaveAnswer:
     notes = save_segmentation(segmentation, path)
     session.saved(version)
     return SaveAnswer(session.folder.name(path), notes)
+
+
+def plan_meshes(session: Session, folder: Path, ending: str) -> tuple[Plan, Path]:
+    """Closed meshes of all segments in one file, and its path in a folder of its own, which the caller removes."""
+    labels = save_copy(session, folder, ".seg.nrrd")
+    output = folder / f"{labels.name.removesuffix('.seg.nrrd')}{ending}"
+    message = {"command": "mesh", "options": {"labels": str(labels), "output": str(output)}}
+    return Plan("command", message, {}, lambda reply: Outcome("")), output
 
 
 def save_copy(session: Session, folder: Path, ending: str) -> Path:

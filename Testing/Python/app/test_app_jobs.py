@@ -46,6 +46,8 @@ def test_a_fill_of_labelled_slices_finds_the_cell_and_says_how_good_it_is(client
     assert state["labels"]["complete"] is True
     assert state["labels"]["labelled"]["z"] == list(LABELLED)
     assert state["fill"]["dice"] > 0.9
+    assert list(state["fill"]["segment_dice"]) == ["1"]
+    assert abs(state["fill"]["segment_dice"]["1"] - dice(labels, client.truth == 1)) < 0.1
     assert state["fill"]["axis"] == "z"
     assert len(state["fill"]["suggestions"]) == 3
     assert not set(state["fill"]["suggestions"]) & set(LABELLED)
@@ -200,6 +202,16 @@ def test_labels_are_saved_and_downloaded_in_each_format_with_their_geometry(clie
     again = client.post("/api/save", json={"path": name})
     assert again.status_code == 409
     assert client.post("/api/save", json={"path": name, "overwrite": True}).status_code == 200
+
+
+def test_meshes_of_the_segments_are_downloaded(client):
+    client.post("/api/open", json={"path": "cell.nrrd", "labels": "truth.seg.nrrd", "fresh": True})
+    answer = client.get("/api/download?ending=.obj")
+    assert answer.status_code == 200, answer.text
+    corners = [line.split()[1:4] for line in answer.text.splitlines() if line.startswith("v ")]
+    extent = np.ptp(np.array(corners, float), axis=0)
+    true = [50 * np.ptp(places) for places in np.nonzero(client.truth)[::-1]]
+    assert extent == pytest.approx(true, abs=75)  # the surface lies within a voxel of the outermost centres
 
 
 @pytest.mark.parametrize("path", ["cell.nrrd", "x.docx", "../x.seg.nrrd"])
