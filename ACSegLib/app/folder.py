@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,10 @@ from ACSegLib.errors import FileError, InputError
 
 #: Files that are listed at most, and folders below one another that are looked into.
 _MAX_ENTRIES, _MAX_DEPTH = 2000, 6
+#: Files and folders that are looked at: a home folder has many more.
+_MAX_VISITED = 100_000
+#: From this many files of these endings on, a folder is one image, of which they are the slices.
+_MIN_SLICES, _SLICES = 20, (".dcm", ".tif", ".tiff", ".png")
 _IMAGES = (
     *(".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".tif", ".tiff", ".btf", ".mrc", ".rec", ".map", ".st"),
     *(".h5", ".hdf5", ".he5", ".am", ".zarr"),
@@ -63,30 +68,35 @@ class Folder:
         return path.relative_to(self.root).as_posix()
 
     def entries(self) -> list[FileEntry]:
-        """Images, labels and models, sorted by path."""
+        """Images, labels and models, sorted by path; a folder of slices is one image."""
         found = []
-        for path, size in self._walk(self.root, 0):
-            kind = _kind(path.name)
+        for path, kind, size in itertools.islice(self._walk(self.root, 0), _MAX_VISITED):
             if kind:
                 found.append(FileEntry(path.relative_to(self.root).as_posix(), kind, round(size / _MEGABYTE, 3)))
             if len(found) >= _MAX_ENTRIES:
                 break
         return sorted(found, key=lambda entry: entry.path.lower())
 
-    def _walk(self, folder: Path, depth: int) -> Iterator[tuple[Path, int]]:
+    def _walk(self, folder: Path, depth: int) -> Iterator[tuple[Path, str, int]]:
+        """What is below a folder: path, kind ("" for other files) and bytes."""
         try:
             items = sorted(os.scandir(folder), key=lambda item: item.name)
         except PermissionError:  # a folder of somebody else is listed as empty
             return
+        slices = [item for item in items if item.name.lower().endswith(_SLICES)]
+        if len(slices) >= _MIN_SLICES and depth:
+            yield folder, "image", 0
+            items = [item for item in items if item not in slices]
         for item in items:
             path = Path(item.path)
             if item.name.startswith(".") or not path.resolve().is_relative_to(self.root):
                 continue
             if not item.is_dir():
-                yield path, item.stat().st_size if item.is_file() else 0
+                yield path, _kind(path.name), item.stat().st_size if item.is_file() else 0
             elif item.name.endswith(".zarr"):
-                yield path, 0
+                yield path, _kind(path.name), 0
             elif depth < _MAX_DEPTH:
+                yield path, "", 0
                 yield from self._walk(path, depth + 1)
 
     def check_size(self, name: str, size: int) -> None:

@@ -215,6 +215,29 @@ def test_an_image_that_changes_on_the_disk_is_told_and_the_notice_ends_with_its_
     assert "file changed" not in keeper.session.notices
 
 
+def test_the_list_has_images_labels_and_models_and_a_folder_of_slices_once(root):
+    import tifffile
+
+    (root / "slices").mkdir()
+    for k in range(20):
+        tifffile.imwrite(root / "slices" / f"{k:03d}.tif", ramp().array[k])
+    (root / "deep").mkdir()
+    (root / "deep" / "cell_labels.nii.gz").write_bytes(b"")
+    (root / "deep" / "my.acseg").write_bytes(b"")
+    (root / ".hidden").mkdir()
+    (root / ".hidden" / "x.nrrd").write_bytes(b"")
+    with page(root) as client:
+        kinds = {entry["path"]: entry["kind"] for entry in client.get("/api/files").json()}
+        assert kinds == {
+            "ball.seg.nrrd": "labels",
+            "deep/cell_labels.nii.gz": "labels",
+            "deep/my.acseg": "model",
+            "ramp.nrrd": "image",
+            "slices": "image",
+        }
+        assert client.post("/api/open", json={"path": "slices"}).json()["volume"]["shape"] == list(SHAPE)
+
+
 def test_an_upload_gets_a_plain_and_free_name_below_the_root_folder(root):
     content = (root / "ramp.nrrd").read_bytes()
     with page(root) as client:
