@@ -102,7 +102,7 @@ class FakeFill:
         self._note("fill", axis, mode, device, other)
         return self._result(labels, axis, progress)
 
-    def refill(self, previous, labels, changed_slices=None, progress=None):
+    def refill(self, previous, labels, changed_slices=None, progress=None, **other):
         differ = np.moveaxis(labels.labels != previous.labels.labels, "kji".index(previous.report.axis), 0)
         changed = np.flatnonzero(differ.any(axis=(1, 2))).tolist()
         self._note("refill", changed)
