@@ -43,6 +43,10 @@ MARGIN = 8
 #: Distance, along the axis of the slices drawn right, within which they are learned from, in voxels.
 LEARNING_REACH = 64.0
 
+#: Planes and voxels on which the segmentation is believed, since it is deeper there than all errors; and the quantile
+#: of the depths of the errors that stands for all.
+BELIEVED_PLANES, BELIEVED_SAMPLES, DEPTH_QUANTILE = 8, 5_000, 0.98
+
 #: Around strokes: distance within which the segmentation says nothing where it says what proved wrong, distance up to
 #: which it is learned from, and width of its outline, all in voxels.
 WRONG_RADIUS, LEARNING_RADIUS, OUTLINE_WIDTH = 10.0, 32.0, 1.5
@@ -103,6 +107,8 @@ class CorrectionProblem:
     evidence : CorrectionEvidence
     learned : ndarray of int16, as the classes of `evidence`
         Classes to learn from; negative where nothing is known.
+    believed : ndarray of int16, as the classes of `evidence`, or None
+        Classes of the segmentation to learn from as well.
     """
 
     axis: int
@@ -111,6 +117,7 @@ class CorrectionProblem:
     open: np.ndarray
     evidence: CorrectionEvidence
     learned: np.ndarray
+    believed: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -140,11 +147,12 @@ class CorrectionProblem:
         seeds = np.where(unknown, np.where(outside, OUTSIDE, UNKNOWN), after).astype(np.int16)
         groups = group_classes(len(classes.table))
         given = _group_probabilities(decisions, classes, groups[1:], probabilities, cut)
-        slices = [n - box[axis].start for n in decisions.slices.get(AXES[axis], []) if n in range(*_ends(box[axis]))]
-        shape = Deviation.of(groups[1:], before, after, slices, features.spacing, given, opened.reach)
-        trust = believed = None
-        if not decisions.whole_slices:
-            changed = cut(decisions.changed)
+        shape = Deviation.of(groups[1:], before, features.spacing, given)
+        trust = believed = sure = None
+        changed = cut(decisions.changed)
+        if decisions.whole_slices:
+            sure = _sure(before, changed, learned == UNKNOWN, shape.distances)
+        else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             learned = _with_belief(learned, before, changed, away)
             trust = np.minimum(away / np.float32(max(opened.reach, 1.0)), 1) ** 2
@@ -154,13 +162,15 @@ class CorrectionProblem:
         evidence = CorrectionEvidence(
             features, seeds, cuts, len(classes.table), groups, channels, None, True, seeds == UNKNOWN, trust, believed
         )
-        return cls(axis, box, classes, wanted, evidence, learned)
+        return cls(axis, box, classes, wanted, evidence, learned, sure)
 
     def solve(self, solver: Solver, progress: Progress) -> tuple[np.ndarray, np.ndarray, list[int]]:
         """Class of each voxel of the box, its uncertainty (both (k, j, i)), and the iterations."""
         evidence = self.evidence
         progress(0.0, "learning from what was corrected")
         samples = collect_samples(replace(evidence, classes=self.learned), SAMPLES)
+        if self.believed is not None:
+            samples = samples.joined(collect_samples(replace(evidence, classes=self.believed), BELIEVED_SAMPLES))
         classifier = train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
         context = Context(evidence, classifier, Settings(GAMMA, DEFAULT_EDGE), solver, TOLERANCE)
         best = evidence.classes.copy()
@@ -238,6 +248,19 @@ def _group_probabilities(
             return None
         totals.append(np.sum([cut(probabilities[name]) for name in sorted(names)], axis=0, dtype=np.float32))
     return np.stack(totals)
+
+
+def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: np.ndarray) -> np.ndarray | None:
+    """The segmentation on some planes, where it lies deeper than all errors; UNKNOWN elsewhere, None if nowhere."""
+    depth = np.abs(distances).min(axis=0)
+    sure = np.full(before.shape, UNKNOWN, np.int16)
+    planes = np.unique(np.linspace(0, len(before) - 1, BELIEVED_PLANES + 2).astype(int)[1:-1])
+    for mask in (before == 0, before > 0):
+        errors = depth[changed & mask]
+        deepest = float(np.quantile(errors, DEPTH_QUANTILE)) if len(errors) else 0.0
+        deep = mask[planes] & free[planes] & (depth[planes] > deepest + 0.5)
+        sure[planes] = np.where(deep, before[planes], sure[planes])
+    return sure if (sure >= 0).any() else None
 
 
 def _with_belief(learned: np.ndarray, before: np.ndarray, changed: np.ndarray, away: np.ndarray) -> np.ndarray:

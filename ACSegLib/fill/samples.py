@@ -32,6 +32,11 @@ class Samples:
             self.x[keep], self.y[keep], self.plane[keep], self.weight[keep], self.place[:, keep], self.shapes
         )
 
+    def joined(self, other: Samples) -> Samples:
+        """These samples and others of the same features."""
+        pairs = [(getattr(self, name), getattr(other, name)) for name in ("x", "y", "plane", "weight")]
+        return Samples(*(np.concatenate(pair) for pair in pairs), self.shapes)
+
 
 def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed: int = 0) -> np.ndarray:
     """Choose known voxels to learn from, half of them within two voxels of an outline.
