@@ -34,8 +34,13 @@ class Samples:
 
     def joined(self, other: Samples) -> Samples:
         """These samples and others of the same features."""
-        pairs = [(getattr(self, name), getattr(other, name)) for name in ("x", "y", "plane", "weight")]
-        return Samples(*(np.concatenate(pair) for pair in pairs), self.shapes)
+        return Samples(
+            np.concatenate([self.x, other.x]),
+            np.concatenate([self.y, other.y]),
+            np.concatenate([self.plane, other.plane]),
+            np.concatenate([self.weight, other.weight]),
+            self.shapes,
+        )
 
 
 def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed: int = 0) -> np.ndarray:

@@ -238,3 +238,22 @@ def test_decided_voxels_stay_and_far_voxels_never_change(seed, places, removes):
     assert np.array_equal(labels[far & ~result.decided], before[far & ~result.decided])
     assert np.array_equal(labels[result.decided], after[result.decided])
     assert result.decided[changed].all()
+
+
+def test_a_segment_that_the_drawn_slices_hardly_show_stays_elsewhere():
+    """Two segments look alike; the slices that were drawn show the tip of the first alone."""
+    k, j, i = np.indices((40, 40, 40))
+    radius = np.clip((24 - k) / 2, 0, 9)
+    first = (j - 16) ** 2 + (i - 20) ** 2 < radius**2
+    second = ((j - 24) ** 2 + (i - 20) ** 2 < np.clip((k - 8) / 2, 0, 9) ** 2) & ~first
+    truth = np.where(first, 1, np.where(second, 2, 0))
+    wrong = truth.copy()
+    wrong[(truth == 2) & ~ndimage.binary_erosion(second, iterations=2)] = 0
+    after = wrong.copy()
+    after[[22, 26]] = truth[[22, 26]]
+    names = {1: "first", 2: "second"}
+    image = image_of(truth > 0, noise=0.2)
+    result = correct(image, segmentation(wrong, names), segmentation(after, names), slices={"k": [22, 26]})
+    labels = result.segmentation.labels
+    assert dice(labels == 1, first) > dice(wrong == 1, first) - 0.03
+    assert dice(labels == 2, second) > dice(wrong == 2, second) + 0.1
