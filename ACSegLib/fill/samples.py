@@ -39,6 +39,7 @@ class Samples:
             np.concatenate([self.y, other.y]),
             np.concatenate([self.plane, other.plane]),
             np.concatenate([self.weight, other.weight]),
+            np.concatenate([self.place, other.place], axis=1),
             self.shapes,
         )
 
