@@ -6,7 +6,7 @@ import numpy as np
 
 from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
-from ACSegLib.fill.constants import MAX_NEW_WEIGHT, MAX_PLACES, MAX_REFERENCES
+from ACSegLib.fill.constants import MAX_NEW_WEIGHT, MAX_PLACES, MAX_REFERENCES, NEW_SHARE
 from ACSegLib.fill.features import ImageFeatures
 from ACSegLib.fill.result import FillResult
 
@@ -41,7 +41,9 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     labelled = set(result.slices.get(AXES[axis], []))
     new = new_appearance(result.state.context.evidence.features, sorted(labelled))
     if new.any():
-        profile += new * min(profile.sum() / new.sum(), MAX_NEW_WEIGHT)
+        # few slices have met little: what they have not met is then worth more than what is uncertain
+        share = NEW_SHARE / (len(labelled) - 1) ** 2
+        profile += new * min(share * profile.sum() / new.sum(), MAX_NEW_WEIGHT)
     profile[sorted(labelled)] = 0
     chosen: list[int] = []
     planes = np.arange(len(profile))
@@ -66,9 +68,9 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
 def new_appearance(features: ImageFeatures, labelled: list[int]) -> np.ndarray:
     """How much of each plane looks like nothing on the labelled slices.
 
-    Places of the coarsest level are compared by intensity, gradient and second derivatives with their nearest neighbour
-    among those of the labelled slices. What is usual is learned by doing the same for each labelled slice with the
-    other ones.
+    Places of the finer of the two coarse levels are compared by intensity, gradient and second derivatives with their
+    nearest neighbour among those of the labelled slices. What is usual is learned by doing the same for each labelled
+    slice with the other ones.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def new_appearance(features: ImageFeatures, labelled: list[int]) -> np.ndarray:
     """
     from scipy.spatial import cKDTree
 
-    level, factor = features.levels[-1], features.factors[-1]
+    level, factor = features.levels[0], features.factors[0]
     planes = len(features.image)
     if len(labelled) < 2:
         return np.zeros(planes)

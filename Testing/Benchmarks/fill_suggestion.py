@@ -14,7 +14,7 @@ _START = 2
 #: Suggestions are followed until so many times the slices of even spacing are drawn.
 _LIMIT = 2
 
-_TARGET = 0.75
+_TARGET = 0.6
 
 
 def suggestion(bench: Bench) -> None:
@@ -37,7 +37,7 @@ def suggestion(bench: Bench) -> None:
             shares[-1] <= _TARGET,
         )
     mean = fmean(shares)
-    bench.target("suggestion, mean", "<= 75 % of the slices of even spacing", f"{100 * mean:.0f} %", mean <= _TARGET)
+    bench.target("suggestion, mean", "<= 60 % of the slices of even spacing", f"{100 * mean:.0f} %", mean <= _TARGET)
 
 
 def _follow_suggestions(case: Case, wanted: float, limit: int) -> tuple[list[int], list[float]]:

@@ -47,3 +47,16 @@ def test_one_slice_calls_nothing_new_and_a_number_below_one_is_refused(two_slice
     assert not new_appearance(result.state.context.evidence.features, [22]).any()
     with pytest.raises(InputError, match="at least 1"):
         suggest_slices(result, 0)
+
+
+def test_a_bead_of_five_voxels_is_found_before_what_is_merely_uncertain():
+    """Four voxels are averaged to one of the coarsest features, which hides a bead of this size."""
+    k, j, i = np.indices((SIZE,) * 3)
+    ball = (k - 26) ** 2 + (j - 32) ** 2 + (i - 30) ** 2 < 22**2
+    bead = (k - 57) ** 2 + (j - 11) ** 2 + (i - 50) ** 2 <= 2.5**2
+    noise = np.random.default_rng(1).normal(0, 0.45, ball.shape)
+    image = np.where(bead, 2.5, np.where(ball, 1.0, 0.0)) + noise
+    labels = np.zeros(ball.shape, np.uint8)
+    labels[[16, 36]] = ball[[16, 36]]
+    result = fill(Volume(image.astype(np.float32)), Segmentation.from_labels(labels), axis="k", slices=[16, 36])
+    assert 54 <= suggest_slices(result, 1)[0] <= 60
