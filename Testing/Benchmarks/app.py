@@ -106,10 +106,8 @@ def measure(shape: tuple[int, int, int], to_the_end: bool = False) -> tuple[list
         server = Server(Path(folder))
         try:
             rows += _drawing(server, truth)
-            rows += _beside_a_fill(server, truth, to_the_end)
-            process = psutil.Process(server.process.pid)
-            worker = sum(child.memory_info().rss for child in process.children(recursive=True))
-            memory = {"server": process.memory_info().rss / 2**30, "worker": worker / 2**30}
+            beside, memory = _beside_a_fill(server, truth, to_the_end)
+            rows += beside
         finally:
             server.stop()
     return rows, memory
@@ -147,7 +145,7 @@ def _put(server: Server, truth: np.ndarray, index: int) -> None:
     server("PUT", f"labels/z/{index}", truth[index].tobytes())
 
 
-def _beside_a_fill(server: Server, truth: np.ndarray, to_the_end: bool) -> list[Row]:
+def _beside_a_fill(server: Server, truth: np.ndarray, to_the_end: bool) -> tuple[list[Row], dict[str, float]]:
     for k in range(EVERY // 2, truth.shape[0], EVERY):
         _put(server, truth, k)
     rows = [timed("start a fill", 0, [lambda: server("POST", "jobs/fill", b"{}")])]
@@ -164,6 +162,9 @@ def _beside_a_fill(server: Server, truth: np.ndarray, to_the_end: bool) -> list[
         times.append(timed("", 0, [next_put(k)])[1])
         time.sleep(0.3)  # a user draws on: the fill hands over its arrays, and computes
     rows.append(("put a slice while a fill runs", median(times), max(times), 100))
+    process = psutil.Process(server.process.pid)
+    worker = sum(child.memory_info().rss for child in process.children(recursive=True))
+    memory = {"server": process.memory_info().rss / 2**30, "worker": worker / 2**30}
     if to_the_end:
         while (job := server.job())["state"] == "running":
             time.sleep(0.01)
@@ -172,7 +173,7 @@ def _beside_a_fill(server: Server, truth: np.ndarray, to_the_end: bool) -> list[
         rows.append(timed("undo of the fill", 1000, [lambda: server("POST", "undo", b"{}")]))
     else:
         rows.append(timed("cancel the fill", 1000, [lambda: _cancel(server)]))
-    return rows
+    return rows, memory
 
 
 def _cancel(server: Server) -> None:
