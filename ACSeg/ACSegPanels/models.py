@@ -12,7 +12,6 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
-from ACSegLib.files.atomic import atomic_output
 from ACSegLib.json_values import Json
 
 SUFFIX = ".acseg"
@@ -52,6 +51,8 @@ def addModel(source: str | Path) -> Path:
     InputError
         If it is no model, or the folder has a file of its name.
     """
+    from ACSegLib.files.atomic import atomic_output
+
     source, folder = Path(source), modelFolder()
     entry = readModel(source)
     if entry.problem:

@@ -32,7 +32,8 @@ from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
-from ACSegLib.phantom.recipe import AXES, KINDS, NEIGHBOURS, Recipe, vary, vary_packed
+from ACSegLib.phantom.recipe import AXES, KINDS, NEIGHBOURS, Recipe
+from ACSegLib.phantom.variation import vary, vary_packed
 
 if TYPE_CHECKING:
     from ACSegLib.phantom import Phantom

@@ -210,7 +210,7 @@ def _geometry(header: Header, spatial: list[int], path: Path, silent: str) -> tu
     return Geometry(tuple(spacing), tuple(origin), tuple((matrix / spacing).ravel()), unit), notes
 
 
-def _geometry_of_axes(header: Mapping[str, Any], spatial: list[int], silent: str) -> tuple[Geometry, list[str]]:
+def _geometry_of_axes(header: Header, spatial: list[int], silent: str) -> tuple[Geometry, list[str]]:
     """Voxel size from `spacings` and `units`, one for each axis of the array; origin from `axis mins`, as in ITK.
 
     Samples of an axis are at the centres of cells unless its `centers` (`centerings`) is "node", so that the first one

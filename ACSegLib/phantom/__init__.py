@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from ACSegLib.phantom.canvas import PARTS
 from ACSegLib.phantom.labelling import label_slices
-from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Kind, Recipe, vary, vary_packed
+from ACSegLib.phantom.recipe import KINDS, NEIGHBOURS, Kind, Recipe
 from ACSegLib.phantom.simulation import Phantom, simulate
+from ACSegLib.phantom.variation import vary, vary_packed
 
 __all__ = [
     "KINDS",

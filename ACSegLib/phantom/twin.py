@@ -13,8 +13,9 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
-from ACSegLib.phantom.recipe import AXES, Recipe, vary_packed
+from ACSegLib.phantom.recipe import AXES, Recipe
 from ACSegLib.phantom.sharpness import estimate_blur, estimate_missing_wedge
+from ACSegLib.phantom.variation import vary_packed
 
 #: A voxel may be glass from this part of the way from vacuum to cell.
 _GLASS_FROM = 1.4

@@ -12,7 +12,6 @@ import numpy as np
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
-from ACSegLib.terminology import with_standard_codes
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
 from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive
@@ -118,6 +117,8 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
         If model, image and options do not fit together.
     MemoryLimitError, Cancelled
     """
+    from ACSegLib.terminology import with_standard_codes
+
     progress = progress or Progress()
     stages = progress.stages(predict=92, clean=8)
     prediction = _predicted(request, stages.predict)

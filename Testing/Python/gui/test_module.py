@@ -243,5 +243,5 @@ def test_importing_the_modules_is_light_and_needs_no_installed_library(scene, tm
     assert done.returncode == 0, done.stderr
     seconds, count, *packages = done.stdout.strip().splitlines()[-1].split()
     assert {name for name in packages if not name.startswith(("ACSeg", "SegmentEditorACSegFill"))} == set()
-    assert int(count) < 150, "each module costs a millisecond or two of Slicer's start"
+    assert int(count) < 170, "each module costs a millisecond or two of Slicer's start"
     print(f"importing every module file took {seconds} s of processor time, {count} modules")

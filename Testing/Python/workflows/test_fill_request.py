@@ -14,6 +14,7 @@ from ACSegLib.commands import load
 from ACSegLib.commands.cli_modules import CLI_MODULES, option_values, parameters
 from ACSegLib.commands.options import OptionInfo, describe_options, from_mapping
 from ACSegLib.errors import InputError
+from ACSegLib.files import content
 from ACSegLib.fill_report import FillReport
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
@@ -79,7 +80,11 @@ def trace(monkeypatch: pytest.MonkeyPatch):
         seen: list[Any] = []
 
         def noted(name: str, result: Any):
-            return lambda *a, **k: (seen.append([name, *map(str, a), sorted(map(str, k.items()))]), result)[1]
+            def call(*a: Any, **k: Any) -> Any:
+                seen.append([name, *map(str, a), sorted(map(str, k.items())), content._external_data.get()])
+                return result
+
+            return call
 
         def noted_run(request: FillRequest, **_: Any) -> FillOutcome:
             seen.append([settings(request), str(request.volume.geometry)])
