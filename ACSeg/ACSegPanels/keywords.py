@@ -22,6 +22,7 @@ BY_NODES: Mapping[str, OptionValues] = {
         "probabilities": None,
         "uncertainty": None,
         "suggest": 0,
+        "skip_existing": False,
         "resample": True,
         "level": None,
         "voxel_size": None,

@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "report": "ACSegLib.commands.report",
     "app": "ACSegLib.commands.app",
     "demo": "ACSegLib.commands.demo",
+    "completion": "ACSegLib.commands.completion",
 }
 
 

@@ -369,8 +369,9 @@ def more_lines(summary: Sequence[Any]) -> list[str]:
     return [f"  and {more} more segments; the table (--output) lists all"] if more > 0 else []
 
 
-def failure_lines(failures: Mapping[str, str]) -> list[str]:
-    """What could not be done, one line each, with a heading."""
+def failure_lines(failures: Mapping[str, str], count: int = 0) -> list[str]:
+    """What could not be done, one line each, with a heading: how many of `count`, where that is known."""
     if not failures:
         return []
-    return [f"{len(failures)} failed:", *(f"  {name}: {error}" for name, error in failures.items())]
+    number = f"{len(failures)} of {count}" if count else f"{len(failures)}"
+    return [f"{number} failed:", *(f"  {name}: {error}" for name, error in failures.items())]

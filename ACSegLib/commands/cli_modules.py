@@ -107,7 +107,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "probabilities": FileParameter("file", "output", (".nrrd",)),
             "uncertainty": FileParameter("image", "output"),
         },
-        {"resample": True, **_SCENE, "unit": None, "labels_dataset": None},
+        {"resample": True, "skip_existing": False, **_SCENE, "unit": None, "labels_dataset": None},
     ),
     "ACSegCorrect": CliModule(
         "correct",
@@ -121,7 +121,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "probabilities": FileParameter("file", "input", (".nrrd",)),
             "uncertainty": FileParameter("image", "output"),
         },
-        {"resample": True, **_SCENE, "unit": None, "labels_dataset": None},
+        {"resample": True, "skip_existing": False, **_SCENE, "unit": None, "labels_dataset": None},
     ),
     "ACSegTrain": CliModule(
         "train",
@@ -150,7 +150,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "model": _MODEL,
             "probabilities": FileParameter("file", "output", (".nrrd",)),
         },
-        {**_SCENE, "unit": None},
+        {**_SCENE, "unit": None, "skip_existing": False},
     ),
     "ACSegMeasure": CliModule(
         "measure",

@@ -7,16 +7,19 @@ listed with --slices. Slices count from 0.
 Examples:
   acseg fill tomogram.rec sparse.seg.nrrd -o cell.seg.nrrd
   acseg fill tomogram.mrc sparse.tif -o cell.seg.nrrd --axis z --slices 10:70:20
+  acseg fill tomograms/ sparse/ -o filled/ --skip-existing        (folders, paired by name)
   acseg fill tomogram.nrrd sparse.seg.nrrd -o cell.seg.nrrd --uncertainty uncertainty.nrrd --suggest 3
   acseg fill tomogram.nrrd scribbles.seg.nrrd -o cell.seg.nrrd --mode scribbles --background background
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from ACSegLib.axes import SLICE_WORD
+from ACSegLib.commands.batch import failure_lines
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
     LabelsDatasetOption,
@@ -28,6 +31,7 @@ from ACSegLib.commands.opening import (
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
+from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
 from ACSegLib.workflows import FillRequest
@@ -44,13 +48,22 @@ SUMMARY = "fill the volume between a few labelled slices"
 class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg fill``."""
 
-    image: str = option(path="in", help="image file in any format that ACSeg reads", positional=True)
-    labels: str = option(path="in", help="label file with sparse labels", positional=True)
+    image: str = option(
+        path="in", help="image file in any format that ACSeg reads, or a folder of images", positional=True
+    )
+    labels: str = option(
+        path="in",
+        help="label file with sparse labels, or a folder of them, paired by name",
+        positional=True,
+    )
     output: str = option(
-        path="out",
-        endings="image",
-        help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr",
+        path="place",
+        help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr; or a folder, for a folder "
+        "of images",
         short="o",
+    )
+    skip_existing: bool = option(
+        default=False, help="skip images whose result exists: continues a folder where it was interrupted"
     )
     axis: str = option(
         default=FillRequest.axis, help="axis of the labelled slices", choices=("auto", "i", "j", "k", "all")
@@ -140,15 +153,73 @@ class Results(BaseResults):
         return {**to_json(self.report.to_dict()), **values}
 
 
-def run(options: Options, progress: Progress) -> Results:
-    """Fill, clean up as asked, and write the result."""
+@dataclass
+class FolderResults(BaseResults):
+    """What a folder gave: results by name, what failed and why, and what was there already."""
+
+    optional: ClassVar[tuple[str, ...]] = ("failures", "skipped")
+
+    images: dict[str, Results]
+    failures: dict[str, str]
+    skipped: list[str]
+
+    def to_dict(self) -> Json:
+        """Give the results as plain JSON values."""
+        return {**super().to_dict(), "images": {name: results.to_dict() for name, results in self.images.items()}}
+
+
+def run(options: Options, progress: Progress) -> Results | FolderResults:
+    """Fill, clean up as asked, and write the result; of a folder, for each image."""
     from ACSegLib.axes import read_slices
+    from ACSegLib.commands.inputs import is_folder_of_images
+    from ACSegLib.commands.outputs import Output, check_outputs
+
+    read_slices(options.slices, options.axis)
+    check_opening(options)
+    if is_folder_of_images(options.image):
+        return _fill_folder(options, progress)
+    check_outputs([Output(options.output, "--output", "image")], [options.image, options.labels])
+    return _fill_file(options, progress)
+
+
+def _fill_folder(options: Options, progress: Progress) -> FolderResults:
+    """Fill image by image; whatever is wrong with one of them does not stop the others."""
+    from ACSegLib.commands.batch import reason
+    from ACSegLib.commands.inputs import SEGMENTATION_ENDING, stem
+    from ACSegLib.commands.outputs import Output, check_outputs
+    from ACSegLib.commands.pairs import find_pairs
+
+    if options.probabilities or options.uncertainty:
+        raise InputError("--probabilities and --uncertainty need a single image; give one image, not a folder.")
+    pairs = find_pairs([options.image], [options.labels], "given")
+    folder = Path(options.output)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {folder} is a file, but {options.image} is a folder of images; name a folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {pair: folder / f"{stem(pair.image)}{SEGMENTATION_ENDING}" for pair in pairs}
+    inputs = [path for pair in pairs for path in (pair.image, pair.labels)]
+    check_outputs([Output(str(place), "--output", "image") for place in places.values()], inputs)
+    results = FolderResults({}, {}, [])
+    todo = [pair for pair in pairs if not (options.skip_existing and places[pair].exists())]
+    results.skipped = [pair.name for pair in pairs if pair not in todo]
+    for pair, part in progress.each(todo):
+        single = replace(options, image=pair.image, labels=pair.labels, output=str(places[pair]))
+        try:
+            results.images[pair.name] = _fill_file(single, part)
+            results.outputs[pair.name] = single.output
+        except Cancelled:
+            raise
+        except Exception as error:  # whatever is wrong with one image must not lose the others
+            results.failures[pair.name] = reason(error)
+    results.exit_code = 2 if results.failures else 0
+    return results
+
+
+def _fill_file(options: Options, progress: Progress) -> Results:
     from ACSegLib.files import save_segmentation
     from ACSegLib.workflows import FillRequest
     from ACSegLib.workflows import run as run_request
 
-    read_slices(options.slices, options.axis)
-    check_opening(options)
     stages = progress.stages(read=1, fill=18, write=1)
     stages.read(0.0, "reading the files")
     volume = open_image(options.image, options, level=options.level)
@@ -168,8 +239,17 @@ def run(options: Options, progress: Progress) -> Results:
     )
 
 
-def describe(results: Results) -> str:
+def describe(results: Results | FolderResults) -> str:
     """What was filled, from which slices, the cross-validation, and which slices to label next."""
+    if isinstance(results, Results):
+        return _describe_file(results)
+    lines = [f"{name}: {_describe_file(image)}" for name, image in results.images.items()]
+    if results.skipped:
+        lines.append(f"skipped, because the results exist: {len(results.skipped)} images")
+    return "\n".join([*lines, *failure_lines(results.failures, len(results.images) + len(results.failures))])
+
+
+def _describe_file(results: Results) -> str:
     from ACSegLib.labelled_slices import both_names
 
     report = results.report

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 bad input (one sentence on stderr), 130 cancelled, 1 a def
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -16,7 +17,8 @@ from typing import Any
 
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.options import add_arguments, from_namespace, join_words
-from ACSegLib.errors import Cancelled, explain, explain_cancel, printable
+from ACSegLib.commands.run_report import RunReport
+from ACSegLib.errors import Cancelled, InputError, explain, explain_cancel, printable
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 from ACSegLib.json_values import Json
 from ACSegLib.version import __version__
@@ -24,8 +26,8 @@ from ACSegLib.version import __version__
 EXIT_OK, EXIT_DEFECT, EXIT_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 
-def build_parser(name: str | None = None) -> argparse.ArgumentParser:
-    """Build the parser: of all commands with their summaries, or with the options of `name` alone."""
+def build_parser(name: str | None = None, *, every: bool = False) -> argparse.ArgumentParser:
+    """Build the parser: of all commands with their summaries, with the options of `name` alone or of `every` one."""
     parser = argparse.ArgumentParser(
         prog="acseg",
         description="From a few labelled slices to 3D segmentations, trained networks and measurements.",
@@ -41,9 +43,9 @@ def build_parser(name: str | None = None) -> argparse.ArgumentParser:
                 children = ", ".join(c.partition(" ")[2] for c in COMMANDS if c.startswith(f"{parent} "))
                 group = commands.add_parser(parent, help=f"followed by one of: {children}")
                 groups[parent] = group.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-            _add_command(groups[parent], child, command, name)
+            _add_command(groups[parent], child, command, command if every else name)
         else:
-            _add_command(commands, command, command, name)
+            _add_command(commands, command, command, command if every else name)
     return parser
 
 
@@ -67,7 +69,11 @@ def _add_command(commands: Any, word: str, command: str, name: str | None) -> No
     if fill_in and module:
         add_arguments(sub, module.Options)
         sub.add_argument(
-            "--json", metavar="FILE", nargs="?", const="-", help="write the run report to FILE (.json); '-': print it"
+            "--json",
+            metavar="FILE",
+            nargs="?",
+            const="-",
+            help="write the run report to FILE (.json), also if the command fails; '-': print it",
         )
         sub.add_argument("--quiet", action="store_true", help="show no progress")
         sub.set_defaults(run_command=command)
@@ -144,7 +150,6 @@ def execute(command: str, options: Any, progress: Progress, report_path: str | N
     Its outputs, and the file that the caller writes the report to, are checked before the work.
     """
     from ACSegLib.commands.outputs import check_command
-    from ACSegLib.commands.run_report import RunReport
     from ACSegLib.files.registry import collect_notes
 
     check_command(options, report_path)
@@ -171,9 +176,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         namespace = parser.parse_args(arguments if command is None else join_words(arguments, load(command).Options))
         return _run(namespace, cancel)
     except SystemExit as stop:  # argparse has printed why
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _close_stdout()
         return int(stop.code or 0)
     except (Cancelled, KeyboardInterrupt) as stop:
         return _fail(explain_cancel(stop), EXIT_CANCELLED)
+    except BrokenPipeError:  # as in `acseg info cell.nrrd | head`: who reads has seen enough
+        _close_stdout()
+        return EXIT_OK
     except Exception as error:
         sentence = explain(error)
         if sentence is None:
@@ -193,12 +205,42 @@ def _open_missing_streams() -> None:
 def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
     options = from_namespace(load(namespace.run_command).Options, namespace)
     display = _Display(namespace.quiet)
+    report = RunReport(namespace.run_command, options, checksums=False)
     try:
         done = execute(namespace.run_command, options, Progress(display, cancel), namespace.json)
+    except Cancelled as stop:
+        _report_failure(report, namespace, explain_cancel(stop), EXIT_CANCELLED)
+        raise
+    except Exception as error:
+        _report_failure(report, namespace, explain(error), EXIT_INPUT)
+        raise
     finally:
         display.close()
     _show(done, namespace)
+    sys.stdout.flush()
     return done.exit_code
+
+
+def _report_failure(report: RunReport, namespace: argparse.Namespace, reason: str | None, code: int) -> None:
+    """Write the run report of a command that failed, unless its own file is what is wrong, or it is a defect."""
+    from ACSegLib.commands.outputs import check_report
+    from ACSegLib.commands.run_report import write_json
+
+    if namespace.json is None or reason is None:
+        return
+    content = report.finished({"error": reason, "exit_code": code})
+    if namespace.json == "-":
+        print(json.dumps(content, indent=2))
+        return
+    with contextlib.suppress(InputError, OSError):
+        check_report(report.options, namespace.json)
+        write_json(content, namespace.json)
+
+
+def _close_stdout() -> None:
+    """Let nothing more be written to a pipe that nobody reads, not even by Python at its end."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -48,6 +48,22 @@ def check_command(options: Any, report: str | None = None) -> None:
     Outputs whose names depend on what is read, such as one file for each segment, are checked by the command itself
     with `check_outputs` as soon as they are known.
     """
+    inputs, outputs = _paths_of(options)
+    if report not in (None, "-"):
+        outputs.append(Output(str(report), "--json", (".json",)))
+    made = [os.path.realpath(output.path) for output in outputs if output.folder]
+    check_outputs(outputs, inputs, made)
+
+
+def check_report(options: Any, report: str) -> None:
+    """Check the file for the run report alone, as `check_command` does: for the report of a command that failed."""
+    inputs, outputs = _paths_of(options)
+    files = [output.path for output in outputs if not output.folder]
+    check_outputs([Output(report, "--json", (".json",))], [*inputs, *files])
+
+
+def _paths_of(options: Any) -> tuple[list[str], list[Output]]:
+    """The inputs and the outputs that the options of a command name."""
     inputs: list[str] = []
     outputs: list[Output] = []
     for info in describe_options(type(options)):
@@ -59,10 +75,7 @@ def check_command(options: Any, report: str | None = None) -> None:
         elif kind:
             folder = kind == "folder" or (kind == "place" and (names_folder(paths[0]) if paths else False))
             outputs += [Output(path, info.flag, "" if kind == "place" else endings, folder) for path in paths]
-    if report not in (None, "-"):
-        outputs.append(Output(str(report), "--json", (".json",)))
-    made = [os.path.realpath(output.path) for output in outputs if output.folder]
-    check_outputs(outputs, inputs, made)
+    return inputs, outputs
 
 
 def check_outputs(outputs: Iterable[Output], inputs: Iterable[str], folders_made: Sequence[str] = ()) -> None:

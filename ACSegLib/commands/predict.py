@@ -7,6 +7,7 @@ and beads (2).
 Examples:
   acseg predict tomogram.rec -o cell.seg.nrrd
   acseg predict tomograms/ -m cytoplasm.acseg -o results/ --largest cytoplasm
+  acseg predict tomograms/ -o results/ --skip-existing                   (continue after an interruption)
   acseg predict tomogram.mrc -m ACSeg.h5 -o cell.seg.nrrd                (the result of Biomedisa, voxel by voxel)
   acseg predict tomogram.mrc -m ACSeg.h5 --native -o cell.seg.nrrd       (the same weights at native resolution)
   acseg predict tomogram.mrc -o cell.seg.nrrd --refine walk --probabilities p.nrrd
@@ -16,9 +17,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ACSegLib.commands.batch import reason
+from ACSegLib.commands.batch import failure_lines, reason
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
@@ -45,6 +46,9 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
 
     images: list[str] = option(path="in", help="images, or a folder of them", positional=True)
     output: str = option(path="place", help="segmentation to write (.seg.nrrd, ...), or a folder for them", short="o")
+    skip_existing: bool = option(
+        default=False, help="skip images whose result exists: continues a folder where it was interrupted"
+    )
     model: str | None = option(path="in", default=None, help="model file (.acseg, or Biomedisa's .h5)", short="m")
     probabilities: str | None = option(
         path="place",
@@ -145,10 +149,14 @@ class PredictedImage:
 
 @dataclass
 class Results(BaseResults):
-    """What a prediction gave for each image, and by which model."""
+    """What a prediction gave for each image, and by which model; what failed and why, and what was there already."""
+
+    optional: ClassVar[tuple[str, ...]] = ("failures", "skipped")
 
     model: Json
     images: list[PredictedImage]
+    failures: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
 
     def to_dict(self) -> Json:
         """Give the results as plain JSON values."""
@@ -168,7 +176,10 @@ def run(options: Options, progress: Progress) -> Results:
     targets = _targets(files, options, several, [segment.name for segment in model.segments])
     rows: list[PredictedImage] = []
     outputs: dict[str, str] = {}
-    for (file, places), part in progress.each(list(zip(files, targets, strict=True))):
+    todo = list(zip(files, targets, strict=True))
+    skipped = [file for file, places in todo if options.skip_existing and places.exist()]
+    todo = [(file, places) for file, places in todo if file not in skipped]
+    for (file, places), part in progress.each(todo):
         try:
             row, written = _predict_file(file, places, model, options, part)
         except Cancelled:
@@ -180,14 +191,15 @@ def run(options: Options, progress: Progress) -> Results:
         rows.append(row)
         outputs |= {f"{Path(file).name}: {key}" if several else key: path for key, path in written.items()}
     failed = [row for row in rows if row.error]
-    if len(failed) == len(rows):
+    if failed and len(failed) == len(files):
         raise InputError(f"none of the {len(rows)} images could be predicted; the first: {failed[0].error}")
     card = {
         "title": model.card.get("title"),
         "file": options.model or "pretrained",
         "kind": model.spec.to_json()["kind"],
     }
-    return Results(card, rows, outputs=outputs, exit_code=2 if failed else 0)
+    failures = {row.image: row.error for row in failed}
+    return Results(card, rows, failures, skipped, outputs=outputs, exit_code=2 if failed else 0)
 
 
 def describe(results: Results) -> str:
@@ -195,7 +207,6 @@ def describe(results: Results) -> str:
     lines = []
     for image in results.images:
         if image.error:
-            lines.append(f"{image.image}: not predicted: {image.error}")
             continue
         row = image.report
         counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in image.segments) or "no segment"
@@ -204,7 +215,9 @@ def describe(results: Results) -> str:
         lines.append(f"  backend {row.backend}{reason}, device {row.device}, {row.precision}, {row.tiles} tile(s)")
         lines += [f"  note: {note}" for note in row.notes]
     lines += [f"written: {path}" for path in results.outputs.values()]
-    return "\n".join(lines)
+    if results.skipped:
+        lines.append(f"skipped, because the results exist: {len(results.skipped)} images")
+    return "\n".join([*lines, *failure_lines(results.failures, len(results.images))])
 
 
 @dataclass(frozen=True)
@@ -213,6 +226,10 @@ class _Target:
 
     segmentation: Path
     probabilities: list[str]
+
+    def exist(self) -> bool:
+        """Whether all results are there; each is written whole or not at all."""
+        return self.segmentation.exists() and all(Path(path).exists() for path in self.probabilities)
 
 
 def _targets(files: list[str], options: Options, several: bool, segments: list[str]) -> list[_Target]:

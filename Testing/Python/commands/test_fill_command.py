@@ -44,6 +44,38 @@ def drawn_mask(drawn: Segmentation, shape: tuple[int, int, int]) -> np.ndarray:
     return resample_segmentation(drawn, GEOMETRY, shape).mask("ball")
 
 
+def test_a_folder_is_filled_and_what_fails_is_summarised(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("images", "sparse"):
+        (case / name).mkdir()
+    for name in ("a", "b", "c"):
+        (case / "images" / f"{name}.nrrd").write_bytes((case / "image.nrrd").read_bytes())
+        (case / "sparse" / f"{name}.seg.nrrd").write_bytes((case / "labels.seg.nrrd").read_bytes())
+    (case / "images" / "b.nrrd").write_text("NRRD0004\nnothing\n")
+    arguments = ["fill", str(case / "images"), str(case / "sparse"), "-o", str(case / "filled"), "--quiet"]
+    report = case / "r.json"
+    assert main([*arguments, "--gamma", "0.3", "--json", str(report)]) == 2
+    assert sorted(path.name for path in (case / "filled").iterdir()) == ["a.seg.nrrd", "c.seg.nrrd"]
+    assert run(case, "--gamma", "0.3") == 0
+    single = open_segmentation(case / "out.seg.nrrd")
+    assert np.array_equal(open_segmentation(case / "filled" / "c.seg.nrrd").labels, single.labels)
+    assert "1 of 3 failed:\n  b: " in capsys.readouterr().out
+    results = json.loads(report.read_text())["results"]
+    assert list(results["failures"]) == ["b"]
+    assert results["images"]["a"]["voxels"] == {"ball": int(np.count_nonzero(single.labels))}
+    (case / "filled" / "a.seg.nrrd").write_text("kept")
+    assert main([*arguments, "--skip-existing", "--gamma", "0.3"]) == 2
+    assert (case / "filled" / "a.seg.nrrd").read_text() == "kept"
+
+
+def test_a_failed_fill_writes_its_report(case: Path) -> None:
+    assert run(case, "--json", str(case / "r.json"), image="missing.nrrd") == 2
+    results = json.loads((case / "r.json").read_text())["results"]
+    assert "missing.nrrd" in results["error"]
+    assert results["exit_code"] == 2
+    assert run(case, "--json", str(case / "image.nrrd"), image="missing.nrrd") == 2
+    assert open_volume(case / "image.nrrd").array.any()
+
+
 def test_files_in_files_out(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     extras = ["--uncertainty", str(case / "doubt.nii.gz"), "--probabilities", str(case / "p.nrrd")]
     extras += ["--json", str(case / "r.json"), "--islands", "0.1", "--holes", "0.5", "--smooth", "0.7"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ACSegLib
@@ -18,6 +19,8 @@ from interrupted import run_interrupted
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.main import main
 from ACSegLib.commands.run_report import Results
+from ACSegLib.files import save_volume
+from ACSegLib.volume import Geometry, Volume
 
 
 def acseg(*arguments, **settings):
@@ -91,6 +94,19 @@ def test_success_writes_the_report_and_tells_a_person(tmp_path):
     assert report["command"] == "phantom"
     assert report["options"]["size"] == [24]
     assert report["results"]["outputs"]["images"] == str(tmp_path / "out" / "images")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    """As with `acseg info image | head -1`: the pipe is closed before anything is written."""
+    save_volume(Volume(np.zeros((3, 4, 5), np.uint8), Geometry()), tmp_path / "a.nrrd")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "ACSegLib", "info", str(tmp_path / "a.nrrd"), "--quiet"],
+            stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=120,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_json_alone_prints_nothing_but_the_report(tmp_path):

@@ -121,10 +121,31 @@ def test_folder_goes_on_after_a_bad_file(files, capsys):
     arguments = ["predict", str(images), "-m", str(files / "m.acseg"), "-o", str(files / "results"), "--quiet"]
     assert main([*arguments, "--precision", "float32"]) == 2  # bfloat16 rounds intensities next to the threshold
     assert sorted(p.name for p in (files / "results").iterdir()) == ["cell0.seg.nrrd", "cell1.seg.nrrd"]
-    assert "broken.nrrd: not predicted:" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "1 of 3 failed:\n  " in printed
+    assert "broken.nrrd: " in printed.split("failed:")[1]
     for n in range(2):
         found = open_segmentation(files / "results" / f"cell{n}.seg.nrrd")
         assert np.array_equal(found.labels == 0, two_balls(0.2, n).astype(np.float32) <= 0)
+
+
+def test_an_interrupted_folder_continues_with_skip_existing(files, capsys):
+    images = files / "images"
+    images.mkdir()
+    for n in range(2):
+        save_volume(Volume(two_balls(0.2, n).astype(np.float32), GEOMETRY), images / f"cell{n}.nrrd")
+    arguments = ["predict", str(images), "-m", str(files / "m.acseg"), "-o", str(files / "results"), "--quiet"]
+    (files / "results").mkdir()
+    done = files / "results" / "cell0.seg.nrrd"
+    done.write_text("the result of an earlier run")
+    assert main([*arguments, "--skip-existing", "--json", str(files / "r.json")]) == 0
+    assert done.read_text() == "the result of an earlier run"
+    assert open_segmentation(files / "results" / "cell1.seg.nrrd").labels.any()
+    results = json.loads((files / "r.json").read_text())["results"]
+    assert results["skipped"] == [str(images / "cell0.nrrd")]
+    assert [row["image"] for row in results["images"]] == [str(images / "cell1.nrrd")]
+    assert main([*arguments, "--skip-existing"]) == 0
+    assert "skipped, because the results exist: 2 images" in capsys.readouterr().out
 
 
 def refuse_work(fraction, message):

@@ -20,7 +20,17 @@ NEEDED: dict[str, dict[str, Any]] = {
     "measure": {"inputs": ["a.seg.nrrd"], "output": "t.csv"},
 }
 #: Options that say how files are opened, placed and shared out; the request is made from what was opened.
-OPENING = {"voxel_size", "unit", "image_dataset", "labels_dataset", "file_unit", "resample", "workers", "external_data"}
+OPENING = {
+    "voxel_size",
+    "unit",
+    "image_dataset",
+    "labels_dataset",
+    "file_unit",
+    "resample",
+    "workers",
+    "external_data",
+    "skip_existing",
+}
 #: Paths that the request takes as a wish.
 WISHES = {"probabilities"}
 
