@@ -58,8 +58,8 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     output: str = option(
         path="place",
-        help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr; or a folder, for a folder "
-        "of images",
+        help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr; or a folder, if images "
+        "are in one",
         short="o",
     )
     skip_existing: bool = option(
