@@ -1,8 +1,11 @@
 """Print a script that lets the shell complete commands, options and files of acseg with the tab key.
 
+Save what it prints where the shell looks for such scripts: for bash as
+~/.local/share/bash-completion/completions/acseg, for zsh as _acseg in a folder of your fpath.
+
 Examples:
-  acseg completion bash > ~/.local/share/bash-completion/completions/acseg
-  acseg completion zsh > ~/.zfunc/_acseg              (a folder in your fpath)
+  acseg completion bash
+  acseg completion zsh
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ SUMMARY = "print a script for completion with the tab key"
 class Options:
     """Options of ``acseg completion``."""
 
-    shell: str = option(help="shell that the script is for", positional=True, choices=("bash", "zsh", "tcsh"))
+    shell: str = option(
+        default="bash", help="shell that the script is for", positional=True, choices=("bash", "zsh", "tcsh")
+    )
 
 
 @dataclass

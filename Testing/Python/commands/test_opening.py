@@ -20,7 +20,7 @@ from ACSegLib.volume import Geometry, Segmentation, Volume
 
 SHAPE = (12, 14, 16)
 #: Commands that open no image or labels, or show a file as it is.
-WITHOUT = {"phantom", "model info", "model import", "demo", "completion"}
+WITHOUT = {"phantom", "model info", "model import", "demo", "completion", "app"}
 
 
 def ball() -> np.ndarray:
