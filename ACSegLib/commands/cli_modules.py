@@ -121,7 +121,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "probabilities": FileParameter("file", "input", (".nrrd",)),
             "uncertainty": FileParameter("image", "output"),
         },
-        {"resample": True, "skip_existing": False, **_SCENE, "unit": None, "labels_dataset": None},
+        {"resample": True, **_SCENE, "unit": None, "labels_dataset": None},
     ),
     "ACSegTrain": CliModule(
         "train",

@@ -29,6 +29,8 @@ NO_PATHS = {
         "segments",
         "segment",
         "bead_name",
+        "root",  # what the page may open, and where it writes what is asked for
+        "allow_host",
         "slice",
         "title",
         *("voxel_size", "intensity_unit"),
