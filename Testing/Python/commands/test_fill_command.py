@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -90,8 +91,22 @@ def test_files_in_files_out(case: Path, capsys: pytest.CaptureFixture[str]) -> N
     report = json.loads((case / "r.json").read_text())
     assert report["results"]["slices"] == {"k": [6, 12, 18]}
     assert report["results"]["suggested_slices"]
+    (estimate,) = report["results"]["estimates"]
+    assert estimate["segment"] == "ball"
+    assert estimate["dice"]["low"] < estimate["dice"]["value"] <= estimate["dice"]["high"]
     assert len(report["inputs"][str(case / "image.nrrd")]["sha256"]) == 64
     assert "label next along z (k)" in capsys.readouterr().out
+
+
+def test_the_text_tells_what_to_expect_of_each_segment(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(case / name) for name in ("image.nrrd", "labels.seg.nrrd")]
+    assert main(["fill", *files, "-o", str(case / "out.seg.nrrd")]) == 0
+    told = re.search(r"ball: (\d+) voxels \((\d+) to (\d+)\), Dice (\S+) \((\S+) to (\S+)\)", capsys.readouterr().out)
+    assert told
+    voxels, few, many, dice, low, high = map(float, told.groups())
+    assert voxels == open_segmentation(case / "out.seg.nrrd").mask("ball").sum()
+    assert few < many
+    assert 0 <= low < dice <= high <= 1
 
 
 @pytest.mark.parametrize("ending", [".nrrd", ".nii.gz", ".tif", ".mrc", ".ome.zarr", ".mha"])
