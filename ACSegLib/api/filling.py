@@ -61,7 +61,7 @@ def fill(
         Axis across the labelled slices: "auto", "x", "y", "z" (or "i", "j", "k"), or "all".
     slices : sequence of int, or mapping from axis to sequence of int, optional
         All labelled slices, counted from 0. They are detected by default; slices without any label must be listed.
-    mode : {"slices", "scribbles"}
+    mode : {"auto", "slices", "scribbles"}
         Whether labelled slices are complete, or only the labelled voxels count.
     background, ignore : str, optional
         Names of the segments that mark background (for scribbles) and voxels that are unknown.

@@ -9,7 +9,7 @@ Examples:
   acseg fill tomogram.mrc sparse.tif -o cell.seg.nrrd --axis z --slices 10:70:20
   acseg fill tomograms/ sparse/ -o filled/ --skip-existing        (folders, paired by name)
   acseg fill tomogram.nrrd sparse.seg.nrrd -o cell.seg.nrrd --uncertainty uncertainty.nrrd --suggest 3
-  acseg fill tomogram.nrrd scribbles.seg.nrrd -o cell.seg.nrrd --mode scribbles --background background
+  acseg fill tomogram.nrrd scribbles.seg.nrrd -o cell.seg.nrrd --background background
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     mode: str = option(
         default=FillRequest.mode,
-        help="slices: labelled slices are complete; scribbles: only voxels with a label are known",
-        choices=("slices", "scribbles"),
+        help="slices: labelled slices are complete; scribbles: only voxels with a label are known; auto tells strokes "
+        "from slices if a segment marks background",
+        choices=("auto", "slices", "scribbles"),
     )
     background: str | None = option(
         default=None,

@@ -17,7 +17,7 @@ from ACSegLib.fill.evidence import Evidence, collect_evidence
 from ACSegLib.fill.memory import require_memory
 from ACSegLib.fill.result import Assembly, FillResult, FillState
 from ACSegLib.fill.samples import collect_samples
-from ACSegLib.fill.seeds import SeedOptions, collect_seeds
+from ACSegLib.fill.seeds import SeedOptions, chosen_mode, collect_seeds
 from ACSegLib.fill.selection import Choice, choose_settings
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.solvers import Solver, choose_solver
@@ -33,7 +33,7 @@ def fill(
     *,
     axis: str = "auto",
     slices: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
-    mode: str = "slices",
+    mode: str = "auto",
     background: str | None = None,
     ignore: str | None = None,
     device: str = "auto",
@@ -89,11 +89,12 @@ def fill(
         raise InputError(f"volume {volume.name!r} is one voxel thin: {volume.shape[::-1]}; a fill needs 3 dimensions.")
     outside = _not_finite(volume)
     options = SeedOptions(axis, slices, mode, background, ignore, outside)
+    options = replace(options, mode=chosen_mode(labels, options))
     seeds = collect_seeds(labels, options)
     stages = progress.stages(seeds=2, evidence=6, learn=17, solve=75)
     stages.evidence(0.0, "reading the labelled slices")
     require_memory(volume, seeds, probabilities, memory_limit)
-    evidence = collect_evidence(volume, seeds, outside, mode == "slices", stages.evidence)
+    evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
     solver = choose_solver(device)
     classifier, choice = _learn(evidence, solver, settings, stages.learn)
     context = Context(evidence, classifier, choice.settings, solver, tolerance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from ACSegLib.volume import Segment, Segmentation
 
 #: Values of `Seeds.classes` where nothing is known, and where nothing is asked (outside of the image).
 UNKNOWN, OUTSIDE = -1, -2
+
+#: Share of a slice that is labelled, background included, from which on it is complete.
+COMPLETE_SHARE = 0.9
 
 #: Planes that are copied at a time where they do not lie together in memory.
 PLANES_AT_ONCE = 32
@@ -41,9 +44,9 @@ class SeedOptions:
     slices : sequence or mapping, optional
         Every labelled slice: indices along `axis` (k when "auto"), or a mapping from axis to indices. A slice without a
         label is all background.
-    mode : {"slices", "scribbles"}
+    mode : {"auto", "slices", "scribbles"}
         Scribbles label some voxels of a slice: voxels without a label are unknown, and `background` names the segment
-        that marks background.
+        that marks background. See `chosen_mode` for "auto".
     background : str, optional
         Name (or id) of the segment that marks background.
     ignore : str, optional
@@ -54,7 +57,7 @@ class SeedOptions:
 
     axis: str = "auto"
     slices: Sequence[int] | Mapping[str, Sequence[int]] | None = None
-    mode: str = "slices"
+    mode: str = "auto"
     background: str | None = None
     ignore: str | None = None
     outside: np.ndarray | None = None
@@ -124,6 +127,7 @@ def collect_seeds(labels: Segmentation, options: SeedOptions | None = None, prev
         If nothing is labelled, if the labels are no slices, or if the options contradict the labels.
     """
     options = options or SeedOptions()
+    options = replace(options, mode=chosen_mode(labels, options))
     roles = _Roles.of(labels, options)
     labelled = _find_slices(labels, roles, options)
     checksums = _plane_checksums(labels, _primary(labelled.slices))
@@ -133,6 +137,37 @@ def collect_seeds(labels: Segmentation, options: SeedOptions | None = None, prev
     classes, table = read or _read_planes(labels, roles, labelled.slices, options.outside)
     warnings = [*labelled.notes(), *_warnings(classes, table, labelled.slices, labels)]
     return Seeds(classes, table, list(labels.segments), labelled.slices, checksums, warnings)
+
+
+def chosen_mode(labels: Segmentation, options: SeedOptions) -> str:
+    """Tell strokes from labelled slices: the mode of the options, or what "auto" stands for.
+
+    Labels are strokes if a segment marks background, and if either slices of every axis show background and another
+    segment without being covered by them, or the labels are no slices at all. Listed slices, and labels without a
+    segment that marks background, are labelled slices.
+    """
+    if options.mode not in ("auto", "slices", "scribbles"):
+        raise InputError(f"mode {options.mode!r} is not one of: auto, slices, scribbles.")
+    if options.mode != "auto":
+        return options.mode
+    roles = _Roles.of(labels, options)
+    if roles.background is None or options.slices is not None or options.axis != "auto":
+        return "slices"
+    background, others = labels.mask(roles.background), roles.labelled(labels)
+    if not background.any() or not others.any():
+        return "slices"
+    if all(_incomplete(background, others, axis) for axis in range(3)):
+        return "scribbles"
+    detected = find_labelled_slices(others | background, "auto", declared_slices(labels))
+    return "scribbles" if detected.problem(labels.name) else "slices"
+
+
+def _incomplete(background: np.ndarray, others: np.ndarray, axis: int) -> bool:
+    """Whether a slice across an axis shows background and another segment, and much that is neither."""
+    across = tuple(a for a in range(3) if a != axis)
+    counts = [np.count_nonzero(mask, axis=across) for mask in (background, others)]
+    size = background.size // background.shape[axis]
+    return bool(((counts[0] > 0) & (counts[1] > 0) & (counts[0] + counts[1] < COMPLETE_SHARE * size)).any())
 
 
 @dataclass(frozen=True)
@@ -188,8 +223,6 @@ def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> L
         if options.slices is not None:
             raise InputError("slices cannot be listed in scribbles mode: only labelled voxels count there.")
         return LabelledSlices()
-    if options.mode != "slices":
-        raise InputError(f"mode {options.mode!r} is not one of: slices, scribbles.")
     if options.slices is not None:
         slices = _listed_slices(options.slices, options.axis)
         _check_slices(slices, labelled)

@@ -52,7 +52,7 @@ class FillRequest:
     slices : str, sequence of int, or mapping, optional
         Every labelled slice, counted from 0; see `ACSegLib.axes.read_slices`. Found from the labels if left out.
     mode : str
-        "slices" (labelled slices are complete) or "scribbles" (only labelled voxels count).
+        "auto", "slices" (labelled slices are complete) or "scribbles" (only labelled voxels count).
     background, ignore : str, optional
         Segments (name or id) that mark background (for scribbles), and voxels of labelled slices that are unknown.
     only, leave_out : sequence of str
@@ -78,7 +78,7 @@ class FillRequest:
     resample: bool = False
     axis: str = "auto"
     slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = None
-    mode: str = "slices"
+    mode: str = "auto"
     background: str | None = None
     ignore: str | None = None
     only: Sequence[str] = ()
@@ -231,7 +231,7 @@ def plan(request: FillRequest, previous: FillOutcome | None) -> str:
         return "finish"
     if [s.id for s in before.labels.segments] != [s.id for s in request.labels.segments]:
         return "fill"
-    if request.mode == "scribbles":
+    if not previous.slices:
         return "fill"  # every stroke changes the segmentation that the prior is learned from
     # The fill of two slices had none to leave out and to judge its prior by; a refill would keep that prior.
     return "fill" if previous.report.left_out == [] else "refill"

@@ -127,7 +127,8 @@ def visibleSegments(editorNode: Any) -> list[Segment]:
 
 def requireBackground(options: OptionValues, drawn: Segmentation) -> None:
     """Refuse scribbles of which none marks the background."""
-    if options["mode"] == "scribbles" and options.get("background") not in {s.id for s in drawn.segments}:
+    chosen, drawnIds = options.get("background"), {s.id for s in drawn.segments}
+    if options["mode"] == "scribbles" and chosen not in drawnIds and (chosen or len(drawnIds) > 1):
         raise InputError(
             _("Scribbles need a segment that marks the background: choose a visible one as 'Background segment'.")
         )

@@ -69,13 +69,14 @@ def _labelOptions() -> list[EffectOption]:
         ),
         EffectOption(
             "Mode",
-            "slices",
+            "auto",
             _("Background:"),
             _(
                 "Slices: labelled slices are complete, so voxels without a label are background there. Scribbles: only "
-                "voxels with a label are known, and one segment has to mark the background."
+                "voxels with a label are known. Automatic tells strokes from slices if a segment marks the background."
             ),
             (
+                ("auto", _("automatic")),
                 ("slices", _("slices: voxels without a label")),
                 ("scribbles", _("scribbles: marked by a segment")),
             ),
@@ -85,7 +86,7 @@ def _labelOptions() -> list[EffectOption]:
             "BackgroundSegment",
             "",
             _("Background segment:"),
-            _("Segment that marks background, for scribbles."),
+            _("Segment that marks background, for strokes."),
             option="background",
         ),
     ]
@@ -248,9 +249,9 @@ class OptionsFrame:
                     widget.value = self._effect.integerParameter(option.name)
                 else:
                     widget.value = self._effect.doubleParameter(option.name)
-            scribbles = self._effect.parameter("Mode") == "scribbles"
-            self._enable("BackgroundSegment", "" if scribbles else _("Only with scribbles: choose them above."))
-            self._enable("Axis", _("Scribbles need no slices.") if scribbles else "")
+            mode = self._effect.parameter("Mode")
+            self._enable("BackgroundSegment", _("Complete slices need none.") if mode == "slices" else "")
+            self._enable("Axis", _("Scribbles need no slices.") if mode == "scribbles" else "")
         finally:
             self._updating = False
 
@@ -270,7 +271,7 @@ class OptionsFrame:
     def values(self) -> OptionValues:
         """Options of ``acseg fill``, under their names there; those that are off are left out."""
         values = {option.option: self._value(option) for option in effectOptions()}
-        unused = "axis" if values["mode"] == "scribbles" else "background"
+        unused = {"scribbles": "axis", "slices": "background"}.get(values["mode"])
         return {name: value for name, value in values.items() if value and name != unused}
 
     def _value(self, option: EffectOption) -> Any:

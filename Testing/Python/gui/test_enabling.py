@@ -98,8 +98,9 @@ def test_effect(scene, fake):
     pump(lambda: desk.effect.preview.node is not None)
     tips.note()  # a preview
     mode = desk.effect.options.widgets["Mode"]
-    mode.setCurrentIndex(mode.findData("scribbles"))
-    tips.note()
+    for name in ("slices", "scribbles"):
+        mode.setCurrentIndex(mode.findData(name))
+        tips.note()
     tips.check()
     assert tips.was(True) == set(widgets)
     assert set(widgets) - tips.was(False) == {"Mode", "Islands", "Holes", "Smooth", "Device", "Memory"}
