@@ -44,6 +44,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("measuring"),
         _("measuring {0}"),
         _("measuring {0}, cell {1} of {2}"),
+        _("mesh of {0}"),
         _("patch {0} of {1}"),
         _("predicted"),
         _("preparing {0}"),
