@@ -4,7 +4,7 @@ import { sentence } from './api'
 import type { Context, Part } from './context'
 import { button, h, select, setText, show, toggle } from './dom'
 import { ICONS } from './icons'
-import type { Content, VolumeView } from './volume-view'
+import type { Content, Look, VolumeView } from './volume-view'
 
 const CONTENTS = [
   ['labels', 'Labels'],
@@ -97,19 +97,23 @@ export class VolumePane implements Part {
     await flushed()
     const wanted = this.wantedLabels
     if (this.labelsOf !== wanted) {
-      await this.view.setLabels(await api.labelPreview('labels'))
+      const bytes = await api.labelPreview('labels')
+      await this.view.setLabels(bytes, this.wantedLook)
       this.labelsOf = wanted
-      this.looked = ''
+      this.looked = JSON.stringify([...this.wantedLook.colours, this.content, this.smooth])
     }
     setText(this.status, '')
     this.look()
   }
 
-  private look(): void {
+  private get wantedLook(): Look {
     const colours = new Map(this.context.model.segments.map(({ value, colour }) => [((value - 1) % 255) + 1, colour]))
-    const background: [number, number, number] = [0, 0, 0]
-    const look = { content: this.content, smooth: this.smooth, colours, background }
-    const now = JSON.stringify([this.content, this.smooth, [...colours]])
+    return { content: this.content, smooth: this.smooth, colours, background: [0, 0, 0] }
+  }
+
+  private look(): void {
+    const look = this.wantedLook
+    const now = JSON.stringify([...look.colours, this.content, this.smooth])
     if (now === this.looked) return
     this.looked = now
     this.view?.look(look)

@@ -66,24 +66,33 @@ export class VolumeView {
     this.niivue.addVolume(image)
   }
 
-  /** Show labels on the grid of the volume (NIfTI). */
-  async setLabels(bytes: ArrayBuffer): Promise<void> {
+  /** Show labels on the grid of the volume (NIfTI). A picture takes seconds without a graphics card: draw one only. */
+  async setLabels(bytes: ArrayBuffer, look: Look): Promise<void> {
+    this.prepare(look)
     const labels = await NVImage.loadFromUrl({ url: bytes as unknown as string, name: 'labels.nii' })
     this.niivue.loadDrawing(labels)
   }
 
-  look({ content, smooth, colours, background }: Look): void {
+  look(look: Look): void {
     const { niivue } = this
-    niivue.opts.backColor = [...background, 1]
-    niivue.drawLut = cmapper.makeDrawLut(colormap(colours))
-    niivue.drawOpacity = content === 'volume' ? 0 : 1
-    const redo = this.smooth !== null && smooth !== this.smooth
-    this.smooth = smooth
-    niivue.opts.smoothDrawing = smooth ? 1 : 0
+    const { content, smooth } = look
+    const redo = smooth !== this.smooth
+    this.prepare(look)
     if (this.image !== null && OPACITY[content] !== this.opacity) niivue.setOpacity(0, OPACITY[content])
     this.opacity = OPACITY[content]
     if (redo && niivue.drawBitmap !== null) niivue.refreshDrawing(false)
     niivue.drawScene()
+  }
+
+  /** What the next picture looks like. */
+  private prepare({ content, smooth, colours, background }: Look): void {
+    const { niivue } = this
+    niivue.opts.backColor = [...background, 1]
+    niivue.drawLut = cmapper.makeDrawLut(colormap(colours))
+    niivue.refreshColormaps()
+    niivue.drawOpacity = content === 'volume' ? 0 : 1
+    niivue.opts.smoothDrawing = smooth ? 1 : 0
+    this.smooth = smooth
   }
 
   /** Look from another side. */

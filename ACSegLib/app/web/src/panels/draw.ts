@@ -29,7 +29,7 @@ export function drawPanel(context: Context): Part {
     brush.element,
     keep.element,
     labelled.element,
-    field('Label every', every, 'Slices from one labelled slice to the next'),
+    field('Every', every, 'Slices from one labelled slice to the next'),
     h('div', { class: 'row' }, next, copy)
   )
   return {

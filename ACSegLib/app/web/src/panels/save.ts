@@ -8,7 +8,7 @@ import { clock } from '../format'
 import type { Model } from '../model'
 
 const NAMES = new Map([
-  ['.seg.nrrd', 'Slicer segmentation (.seg.nrrd)'],
+  ['.seg.nrrd', 'Slicer (.seg.nrrd)'],
   ['.nii.gz', 'NIfTI (.nii.gz)'],
   ['.nrrd', 'NRRD (.nrrd)'],
   ['.mha', 'MetaImage (.mha)'],
