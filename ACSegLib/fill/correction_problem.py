@@ -31,8 +31,11 @@ from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box, bounding_box
 from ACSegLib.volume import Volume
 
-#: Strength of the prior.
-GAMMA = 0.3
+#: Strength of the prior. `Testing/Benchmarks/correct.py`: less of it rounds small segments off, more changes nothing.
+GAMMA = 1.0
+
+#: The same around strokes, whose appearance is learned from few voxels.
+STROKE_GAMMA = 0.3
 
 #: Updates of the appearance classifier, and voxels that it learns from.
 STEPS, SAMPLES = 500, 20_000
@@ -172,7 +175,13 @@ class CorrectionProblem:
         if self.believed is not None:
             samples = samples.joined(collect_samples(replace(evidence, classes=self.believed), BELIEVED_SAMPLES))
         classifier = train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
-        context = Context(evidence, classifier, Settings(GAMMA, DEFAULT_EDGE), solver, TOLERANCE)
+        context = Context(
+            evidence,
+            classifier,
+            Settings(GAMMA if evidence.trust is None else STROKE_GAMMA, DEFAULT_EDGE),
+            solver,
+            TOLERANCE,
+        )
         best = evidence.classes.copy()
         unsure = np.zeros(best.shape, np.uint8)
         iterations: list[int] = []
