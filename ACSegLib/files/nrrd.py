@@ -35,7 +35,7 @@ _TYPES = {
     "u8": "uint64", "f4": "float", "f8": "double",
 }  # fmt: skip
 _HEADER_LIMIT = 1 << 24
-_DIMENSION = re.compile(r"dimension:\s*(\d{1,9})\b", re.IGNORECASE)
+_DIMENSION = re.compile(r"dimension:\s*\+?(\d{1,4000})", re.IGNORECASE)
 _MAX_DIMENSION = 16
 _SPREAD = re.compile(r"data ?file:\s*(LIST\b|\S*%)", re.IGNORECASE)
 _SPACES = {"right-anterior-superior": "RAS", "left-anterior-superior": "LAS", "left-posterior-superior": "LPS"}

@@ -271,3 +271,10 @@ def test_lengths_that_are_no_voxel_size_are_told(tmp_path):
     _write_by_hand(tmp_path / "a.nrrd", [*BASIC, "encoding: raw", "thicknesses: 1 2 3"], ARRAY.tobytes())
     with pytest.warns(UserWarning, match="no spacings but other lengths"):
         assert open_volume(tmp_path / "a.nrrd").geometry == Geometry()
+
+
+@pytest.mark.parametrize("number", ["17", "4294967295", "9" * 40])
+def test_absurd_dimensions_are_refused_at_once(number, tmp_path):
+    _write_by_hand(tmp_path / "a.nrrd", ["type: short", f"dimension: {number}", "sizes: 6 5 4"], ARRAY.tobytes())
+    with pytest.raises(FileError, match=r"a\.nrrd: states \d+ dimensions; NRRD has 16 at most"):
+        open_volume(tmp_path / "a.nrrd")
