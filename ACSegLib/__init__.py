@@ -3,8 +3,8 @@
 >>> import ACSegLib as acseg
 >>> result = acseg.fill(image, sparse_labels, spacing=(60, 60, 60), unit="nm")
 
-The public functions are `open`, `save`, `fill`, `refill`, `correct`, `predict`, `train`, `measure` and `compare`;
-see `ACSegLib.api`. They are imported when they are first used, so that ``import ACSegLib`` takes well under 0.2 s. The
+The public functions are `open`, `save`, `fill`, `refill`, `correct`, `predict`, `train`, `split`, `measure` and
+`compare`; see `ACSegLib.api`. They are imported when they are first used, so that ``import ACSegLib`` takes well under 0.2 s. The
 library has no Qt in it. Every front end (Slicer panel, Segment Editor effect, CLI modules, shell, browser) calls it.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ACSegLib.api import predict as predict
     from ACSegLib.api import refill as refill
     from ACSegLib.api import save as save
+    from ACSegLib.api import split as split
     from ACSegLib.api import train as train
     from ACSegLib.callable_module import typed as _typed
 
@@ -51,11 +52,12 @@ __all__ = [
     "predict",
     "refill",
     "save",
+    "split",
     "train",
 ]
 
 #: Functions of `ACSegLib.api`.
-_FUNCTIONS = ("compare", "correct", "open", "predict", "refill", "save", "train")
+_FUNCTIONS = ("compare", "correct", "open", "predict", "refill", "save", "split", "train")
 #: The package of these functions, and packages that can be called like one of them (`ACSegLib.callable_module`).
 _PACKAGES = ("api", "fill", "measure")
 

@@ -45,6 +45,17 @@ BY_NODES: Mapping[str, OptionValues] = {
         "image_dataset": None,
         "labels_dataset": None,
     },
+    "split": {
+        "labels": "scene",
+        "output": "scene",
+        "image": None,
+        "seeds": None,
+        "resample": True,
+        "voxel_size": None,
+        "unit": None,
+        "image_dataset": None,
+        "labels_dataset": None,
+    },
     "measure": {
         "inputs": ["scene"],
         "output": "scene",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
 from ACSegLib.worker import Reply
-from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest
+from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest, SplitOutcome, SplitRequest
 from ACSegPanels.exchange import CommandFiles, placeResult
 from ACSegPanels.keywords import commandOptions, correctRequest, fillRequest
 from ACSegPanels.tables import titleColumns, writeTable
@@ -27,7 +27,7 @@ _SAVING_SECONDS = 20.0
 
 
 class ACSegLogic(ScriptedLoadableModuleLogic):
-    """Fill, correct, train, predict and measure with nodes of the scene.
+    """Fill, correct, train, predict, split and measure with nodes of the scene.
 
     Every method waits and gives its result; with `onDone` it returns a `Task` at once instead, and calls
     ``onDone(result)``, ``onError(message)`` and ``onProgress(fraction, message)`` on the main thread.
@@ -280,6 +280,60 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             "command", {"command": "predict", "options": request}, {}, lambda reply: reply.message["report"]
         )
         return _run(task, onProgress, onDone, onError)
+
+    def split(
+        self,
+        segmentationNode: Any,
+        volumeNode: Any,
+        outputSegmentationNode: Any = None,
+        *,
+        seedsNode: Any = None,
+        segmentIDs: Sequence[str] | None = None,
+        onProgress: OnProgress | None = None,
+        onDone: OnDone | None = None,
+        onError: OnError | None = None,
+        **options: Any,
+    ) -> Any:
+        """Split touching cells into segments of their own.
+
+        Parameters
+        ----------
+        segmentationNode : vtkMRMLSegmentationNode
+            It is not changed unless it is the output.
+        volumeNode : vtkMRMLScalarVolumeNode
+            The tomogram, in which seams are looked for; it gives the grid.
+        outputSegmentationNode : vtkMRMLSegmentationNode, optional
+            Written into; a new node by default.
+        seedsNode : vtkMRMLSegmentationNode, optional
+            A segment, or a dab of a single segment, for each cell.
+        segmentIDs : sequence of str, optional
+            Which segments are split; all but beads, glass and background by default.
+        **options
+            Options of the command ``acseg split`` (count, smallest, seams).
+
+        Returns
+        -------
+        vtkMRMLSegmentationNode, or Task with `onDone`
+        """
+        from ACSegLib.scene import segmentation_from_node, volume_from_node, write_segmentation_to_node
+
+        settings = commandOptions("split", options)
+        labels = segmentation_from_node(segmentationNode, volumeNode)
+        seeds = segmentation_from_node(seedsNode, volumeNode) if seedsNode is not None else None
+        request = SplitRequest.from_options(labels, volume_from_node(volumeNode), seeds, settings)
+        if segmentIDs is not None:
+            request = replace(request, segments=tuple(segmentIDs))
+        message, arrays = request.pack()
+
+        def finish(reply: Reply) -> Any:
+            self.lastSplit = outcome = SplitOutcome.unpack(reply.message, reply.arrays)
+            _requireInScene(volumeNode)
+            name = f"{segmentationNode.GetName()} split"
+            return write_segmentation_to_node(
+                outcome.segmentation, _ifInScene(outputSegmentationNode), volume_node=volumeNode, name=name
+            )
+
+        return _run(startTask("split", message, arrays, finish), onProgress, onDone, onError)
 
     def measure(
         self,

@@ -1,4 +1,4 @@
-"""The public functions of ACSeg: open, save, fill, refill, correct, predict, train, measure, compare.
+"""The public functions of ACSeg: open, save, fill, refill, correct, predict, train, split, measure, compare.
 
 They are what ``import ACSegLib as acseg`` offers. They take NumPy arrays, or a `Volume` and a `Segmentation`, and
 return objects whose arrays are one attribute away:
@@ -16,6 +16,7 @@ from ACSegLib.api.data import open, save
 from ACSegLib.api.filling import fill, refill
 from ACSegLib.api.measuring import compare, measure
 from ACSegLib.api.networks import predict, train
+from ACSegLib.api.splitting import split
 from ACSegLib.api.table import Table
 
-__all__ = ["Table", "compare", "correct", "fill", "measure", "open", "predict", "refill", "save", "train"]
+__all__ = ["Table", "compare", "correct", "fill", "measure", "open", "predict", "refill", "save", "split", "train"]

@@ -35,6 +35,7 @@ def fill(
     islands: float | None = FillRequest.islands,
     holes: float | None = FillRequest.holes,
     smooth: float | None = FillRequest.smooth,
+    cells: bool = FillRequest.cells,
     resample: bool = FillRequest.resample,
     device: str = FillRequest.device,
     gamma: float | None = FillRequest.gamma,
@@ -71,6 +72,8 @@ def fill(
         Remove components, and fill enclosed holes, that are smaller than this: voxels, or a fraction below 1.
     smooth : float, optional
         Smooth boundaries over this length in voxels.
+    cells : bool
+        Make touching cells segments of their own, as `split` does.
     resample : bool
         Accept a segmentation on another grid, and resample it (nearest neighbour).
     device : {"auto", "cpu", "cuda"}
@@ -134,6 +137,7 @@ def fill(
         islands=islands,
         holes=holes,
         smooth=smooth,
+        cells=cells,
         device=device,
         gamma=gamma,
         edge=edge,

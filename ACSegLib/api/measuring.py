@@ -24,6 +24,7 @@ def measure(
     table_unit: str = "file",
     segments: Sequence[str] = (),
     cells: bool = MeasureRequest.cells,
+    apart: bool = MeasureRequest.apart,
     min_volume: float = MeasureRequest.min_volume,
     exclude_border: bool = MeasureRequest.exclude_border,
     thin_structures: bool = MeasureRequest.thin_parts,
@@ -55,6 +56,8 @@ def measure(
         Names of the segments to measure; all by default. The value v of an array is the segment "Segment_v".
     cells : bool
         Also add one row per connected cell.
+    apart : bool
+        Split touching cells first, as `split` does, and say which cells touch.
     min_volume : float
         Smaller cells get no row, in cubic units.
     exclude_border : bool
@@ -111,6 +114,7 @@ def measure(
         segments=segments,
         unit=table_unit,
         cells=cells,
+        apart=apart,
         min_volume=min_volume,
         exclude_border=exclude_border,
         thin_parts=thin_structures,

@@ -38,6 +38,7 @@ def predict(
     largest: Sequence[str] = PredictRequest.largest,
     islands: float | None = PredictRequest.islands,
     holes: float | None = PredictRequest.holes,
+    cells: bool = PredictRequest.cells,
     native: bool = PredictRequest.native,
     stride: int = PredictRequest.stride,
     resample: bool = PredictRequest.resample,
@@ -82,6 +83,8 @@ def predict(
         Segments of which only the largest component is kept.
     islands, holes : float, optional
         Remove components, and fill enclosed holes, that are smaller than this: voxels, or a fraction below 1.
+    cells : bool
+        Make touching cells segments of their own, as `split` does.
     native : bool
         Run a Biomedisa model at native resolution.
     stride : int
@@ -135,6 +138,7 @@ def predict(
         largest=largest,
         islands=islands,
         holes=holes,
+        cells=cells,
         native=native,
         stride=stride,
         resample=resample,

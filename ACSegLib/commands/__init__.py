@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "predict": "ACSegLib.commands.predict",
     "model info": "ACSegLib.commands.model_info",
     "model import": "ACSegLib.commands.model_import",
+    "split": "ACSegLib.commands.split",
     "measure": "ACSegLib.commands.measure",
     "mesh": "ACSegLib.commands.mesh",
     "compare": "ACSegLib.commands.compare",

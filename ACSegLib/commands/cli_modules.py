@@ -152,6 +152,18 @@ CLI_MODULES: dict[str, CliModule] = {
         },
         {**_SCENE, "unit": None, "skip_existing": False},
     ),
+    "ACSegSplit": CliModule(
+        "split",
+        "ACSeg Split",
+        "Split touching cells of a segmentation into segments of their own, by seams in the image, necks or seeds.",
+        {
+            "labels": FileParameter("label"),
+            "output": _LABELS_OUT,
+            "image": FileParameter("image"),
+            "seeds": FileParameter("label"),
+        },
+        {"resample": True, **_SCENE, "unit": None, "labels_dataset": None},
+    ),
     "ACSegMeasure": CliModule(
         "measure",
         "ACSeg Measure",

@@ -112,6 +112,9 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         help="segments that take part in the fill but are not in the result, such as a neighbouring cell",
         metavar="SEGMENT",
     )
+    cells: bool = option(
+        default=FillRequest.cells, help="make touching cells segments of their own, as acseg split does"
+    )
     device: str = option(default=FillRequest.device, help="where to compute", choices=DEVICES)
     resample: bool = option(
         default=FillRequest.resample,

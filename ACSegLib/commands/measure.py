@@ -59,7 +59,15 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
         help="unit of the numbers in files that do not state one, such as those of Slicer",
         choices=tuple(UNITS_IN_MM),
     )
-    cells: bool = option(default=MeasureRequest.cells, help="also add one row per connected cell")
+    cells: bool = option(
+        default=MeasureRequest.cells,
+        help="also add one row per cell; --cells, if given, splits touching cells first, as --apart does",
+        sets="apart",
+    )
+    apart: bool = option(
+        default=MeasureRequest.apart,
+        help="split touching cells first, and say which cells touch; otherwise cells are connected components",
+    )
     min_volume: float = option(
         default=MeasureRequest.min_volume, help="minimum volume of a cell that gets a row", minimum=0, unit="cubic unit"
     )

@@ -41,6 +41,7 @@ def option(
     endings: str | tuple[str, ...] = "",
     aliases: tuple[str, ...] = (),
     words: re.Pattern[str] | None = None,
+    sets: str = "",
 ) -> Any:
     """Define one option as a dataclass field.
 
@@ -69,6 +70,9 @@ def option(
         Other names of the option, in the shell and in mappings.
     words : re.Pattern, optional
         Words after the first one that belong to the value, in the shell; they are joined by spaces.
+    sets : str
+        Another option that the flag turns on as well, where a person gives it in the shell: of an option that is on by
+        default, naming it asks for more.
     """
     metadata = dict(
         help=help,
@@ -85,6 +89,7 @@ def option(
         endings=endings,
         aliases=tuple(aliases),
         words=words,
+        sets=sets,
     )
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
@@ -165,7 +170,7 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
         arguments: dict[str, Any] = {"help": info.help.replace("%", "%%")}
         meta = info.metadata
         if info.type is bool:
-            action: Any = argparse.BooleanOptionalAction if info.default else "store_true"
+            action: Any = _switch(meta["sets"]) if info.default else "store_true"
             arguments.update(action=action, default=info.default)
         else:
             read = axis_name if info.names_axis else info.type
@@ -183,6 +188,18 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
             flags = ([f"-{meta['short']}"] if meta["short"] else []) + [info.flag]
             flags += ["--" + name.replace("_", "-") for name in meta["aliases"]]
             parser.add_argument(*flags, dest=info.name, required=info.required, **arguments)
+
+
+def _switch(also: str) -> type[argparse.Action]:
+    """An action for ``--name`` and ``--no-name``; the first turns the option `also` on, if there is one."""
+
+    class Switch(argparse.BooleanOptionalAction):
+        def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+            super().__call__(parser, namespace, values, option_string)
+            if also and getattr(namespace, self.dest):
+                setattr(namespace, also, True)
+
+    return Switch
 
 
 def join_words(arguments: Sequence[str], options_class: type) -> list[str]:

@@ -92,6 +92,9 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         "of segments that had no holes in the training are filled",
         minimum=0,
     )
+    cells: bool = option(
+        default=PredictRequest.cells, help="make touching cells segments of their own, as acseg split does"
+    )
     native: bool = option(default=PredictRequest.native, help="run a Biomedisa model tile by tile at native resolution")
     stride: int = option(
         default=PredictRequest.stride,

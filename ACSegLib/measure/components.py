@@ -118,3 +118,36 @@ def find_components(mask: np.ndarray, connectivity: int = 26) -> Components:
         np.argsort(parts, kind="stable"),
         np.concatenate([[0], np.cumsum(np.bincount(parts, minlength=number))]),
     )
+
+
+class NumberedCells:
+    """Cells that an array numbers, as `Components` are given.
+
+    Parameters
+    ----------
+    numbers : ndarray of int, shape (k, j, i)
+        Number of the cell, from 1; 0 elsewhere.
+
+    Attributes
+    ----------
+    values : list of int
+        The numbers that are there.
+    sizes : ndarray of int64
+        Voxels of each.
+    boxes : list of (slice, slice, slice)
+        Smallest box (k, j, i) of each.
+    """
+
+    def __init__(self, numbers: np.ndarray) -> None:
+        from scipy import ndimage
+
+        self._numbers = numbers
+        found = ndimage.find_objects(numbers)
+        self.values = [n for n, box in enumerate(found, start=1) if box is not None]
+        self.boxes: list[Box] = [box for box in found if box is not None]
+        counts = np.bincount(numbers.ravel(), minlength=len(found) + 1)
+        self.sizes = counts[self.values].astype(np.int64)
+
+    def mask(self, number: int) -> np.ndarray:
+        """One cell (by its place in `values`) as a boolean array of its box's shape."""
+        return self._numbers[self.boxes[number]] == self.values[number]

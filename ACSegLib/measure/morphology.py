@@ -5,7 +5,7 @@ Lengths are in the geometry's unit, areas and volumes in its square and cube; "u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.masks import bounding_box
-from ACSegLib.measure.components import find_components
+from ACSegLib.measure.components import Components, NumberedCells, find_components
 from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import intensity_measures
 from ACSegLib.measure.regions import Box, SegmentBoxes, touches_border, within
@@ -153,6 +153,7 @@ def measure_segmentation(
     settings: MorphologySettings | None = None,
     factor: float = 1.0,
     segments: Sequence[str] | None = None,
+    cells: Mapping[str, np.ndarray] | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
     """Measure every segment and every connected cell.
@@ -167,6 +168,8 @@ def measure_segmentation(
         Multiplied to the image (bead normalisation).
     segments : sequence of str, optional
         Names to measure; default: all.
+    cells : mapping of str to ndarray of int, shape (k, j, i), optional
+        Segment id -> number of the cell at each voxel, where cells are not the connected components.
     progress : Progress, optional
 
     Returns
@@ -175,7 +178,8 @@ def measure_segmentation(
         "segment", "kind" ("segment" or "cell"), "cell" (0 for the segment, 1.. by falling size), "unit",
         "touches_border", "pieces" and "largest_piece" (of a segment: its connected cells, and the part of its volume
         that the largest has), the values of `shape_measures`, "thin_radius", those of `ThinStructures` and of
-        `intensity_measures`, and "contact: NAME" per other segment. Plain Python values.
+        `intensity_measures`, and "contact: NAME" per other segment. Of segments with numbered `cells`, cells have
+        "contact: other cells" and "touches", the names of what they touch. Plain Python values.
     """
     progress = progress or Progress()
     settings = settings or MorphologySettings()
@@ -185,7 +189,8 @@ def measure_segmentation(
     boxes = SegmentBoxes(segmentation)
     rows: list[Row] = []
     for segment, part in progress.each(chosen, lambda segment: f"measuring {segment.name}"):
-        context = _Context(segmentation, segment, volume, settings, factor, part.check)
+        numbers = (cells or {}).get(segment.id)
+        context = _Context(segmentation, segment, volume, settings, factor, part.check, numbers)
         rows += _segment_rows(context, boxes, part)
     progress(1.0, "measured")
     return rows
@@ -210,7 +215,11 @@ def _segment_rows(context: _Context, boxes: SegmentBoxes, progress: Progress) ->
     mask = boxes.mask(segment, box)
     if not settings.cells and not settings.exclude_border:
         return [context.row(mask, box, 0)]
-    cells = find_components(mask, settings.connectivity)
+    cells: Components | NumberedCells
+    if context.numbers is None:
+        cells = find_components(mask, settings.connectivity)
+    else:
+        cells = NumberedCells(context.numbers[box])
     context.check()
     places = [within(inner, box) for inner in cells.boxes]
     kept = np.argsort(-cells.sizes, kind="stable").tolist()
@@ -224,7 +233,11 @@ def _segment_rows(context: _Context, boxes: SegmentBoxes, progress: Progress) ->
     for place, n in enumerate(kept, start=1):
         if settings.cells and cells.sizes[n] >= large:
             progress(place / (len(kept) + 1), f"measuring {segment.name}, cell {place} of {len(kept)}")
-            rows.append(context.row(cells.mask(n), places[n], place))
+            row = context.row(cells.mask(n), places[n], place)
+            rows.append(row)
+            if isinstance(cells, NumberedCells) and settings.contacts:
+                others = {cells.values[other]: rank for rank, other in enumerate(kept, start=1) if other != n}
+                row.update(context.touched_cells(cells.mask(n), places[n], others, row))
     components = {"pieces": len(kept), "largest_piece": _share(cells.sizes[kept])}
     if len(kept) == 1 and rows:  # the segment is its one cell
         return [{**rows[0], "kind": "segment", "cell": 0, **components}, *rows]
@@ -249,6 +262,7 @@ class _Context:
     settings: MorphologySettings
     factor: float
     check: Callable[[], None]
+    numbers: np.ndarray | None = None
 
     def row(self, mask: np.ndarray, box: Box | None, cell: int, parts: Sequence[Row] | None = None) -> Row:
         """Measure a mask of the shape of `box` (None: it is empty); `parts` are its cells' rows, if all have one."""
@@ -294,18 +308,37 @@ class _Context:
         row: Row = {f"contact: {s.name}": 0.0 for s in others}
         if box is None or not others:
             return row
-        geometry, gap = self.segmentation.geometry, self.settings.contact_gap
-        margins = [int(np.ceil(gap / step)) + 1 for step in sampling(geometry.spacing)]
-        shape = self.segmentation.shape
-        wide = tuple(
-            slice(max(b.start - m, 0), min(b.stop + m, n)) for b, m, n in zip(box, margins, shape, strict=True)
-        )
-        before = [(b.start - w.start, w.stop - b.stop) for b, w in zip(box, wide, strict=True)]
-        padded = np.pad(mask, before)
+        padded, wide = self._with_surroundings(mask, box)
         for n, layer in enumerate(self.segmentation.layers):
             self.check()
-            areas = contact_areas(padded, layer[wide], geometry.spacing, gap=gap)
+            areas = contact_areas(
+                padded, layer[wide], self.segmentation.geometry.spacing, gap=self.settings.contact_gap
+            )
             for other in others:
                 if other.layer == n:
                     row[f"contact: {other.name}"] = areas.get(other.value, 0.0)
         return row
+
+    def touched_cells(self, mask: np.ndarray, box: Box, others: Mapping[int, int], row: Row) -> Row:
+        """Area of contact with other cells of the segment, and the names of all that the cell touches.
+
+        `others` maps the number of each other cell to its number in the table; `row` has the contacts with segments.
+        """
+        assert self.numbers is not None
+        self.check()
+        padded, wide = self._with_surroundings(mask, box)
+        around = self.numbers[wide].view(np.uint32)
+        areas = contact_areas(padded, around, self.segmentation.geometry.spacing, gap=self.settings.contact_gap)
+        touching = sorted((others[value], area) for value, area in areas.items() if value in others)
+        names = [f"{self.segment.name} {number}" for number, _ in touching]
+        names += [name.removeprefix("contact: ") for name, area in row.items() if name.startswith("contact: ") and area]
+        return {"contact: other cells": float(sum(area for _, area in touching)), "touches": ", ".join(names)}
+
+    def _with_surroundings(self, mask: np.ndarray, box: Box) -> tuple[np.ndarray, Box]:
+        """The mask in a box that is wider by the contact gap, and that box."""
+        geometry, gap = self.segmentation.geometry, self.settings.contact_gap
+        margins = [int(np.ceil(gap / step)) + 1 for step in sampling(geometry.spacing)]
+        shape = self.segmentation.shape
+        k, j, i = (slice(max(b.start - m, 0), min(b.stop + m, n)) for b, m, n in zip(box, margins, shape, strict=True))
+        before = [(b.start - w.start, w.stop - b.stop) for b, w in zip(box, (k, j, i), strict=True)]
+        return np.pad(mask, before), (k, j, i)

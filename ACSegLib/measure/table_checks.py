@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
+from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
 from ACSegLib.volume import UNITS_IN_MM
 
 #: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
 MAX_VOXEL_MM = 5.0
-
-#: Components are specks and cells if one has so many times the voxels of the next smaller one. Cells of one kind rarely
-#: differ by a factor of ten in volume; noise differs from a cell by a factor of a thousand.
-MIN_SIZE_GAP = 10.0
-
-#: Smaller components are specks whatever the others are: surface and shape of so few voxels mean nothing.
-MIN_CELL_VOXELS = 10
 
 #: Segments that get a note of their own on specks. More are counted in one note, so that the summary stays short.
 MAX_SPECK_NOTES = 5
@@ -41,18 +34,6 @@ def summarise_cells(rows: Sequence[Row]) -> list[Row]:
 def warnings_on(rows: Sequence[Row]) -> list[str]:
     """Sentences on volumes whose values are not to be trusted, or not comparable with those of the others."""
     return [*_on_specks(rows), *_on_beads(rows), *_on_units(rows), *_on_thin_radii(rows)]
-
-
-def smallest_cell(volumes: Sequence[float]) -> float:
-    """Volume from which components are cells, learnt from the volumes of all components; 0 where all may be.
-
-    Volumes are sorted. The widest gap between neighbours, as a ratio, separates specks from cells if it is at least
-    `MIN_SIZE_GAP`.
-    """
-    ordered = sorted(float(v) for v in volumes if v)
-    gaps = [(above / below, above) for below, above in itertools.pairwise(ordered)]
-    widest, volume = max(gaps, default=(1.0, 0.0))
-    return volume if widest >= MIN_SIZE_GAP else 0.0
 
 
 def are_specks(rows: Sequence[Row]) -> list[bool]:

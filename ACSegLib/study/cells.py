@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP
 from ACSegLib.json_values import Row
-from ACSegLib.measure.table_checks import MIN_CELL_VOXELS, MIN_SIZE_GAP, are_specks
+from ACSegLib.measure.table_checks import are_specks
 from ACSegLib.study.columns import unit_text
 from ACSegLib.study.numbers import plain
 from ACSegLib.study.tables import Rows

@@ -124,6 +124,13 @@ def measure(call: Call) -> tuple[Message, Arrays]:
     return {"rows": run(request, progress=call.progress)}, {}
 
 
+def split(call: Call) -> tuple[Message, Arrays]:
+    """Split touching cells; see `ACSegLib.workflows.split`."""
+    from ACSegLib.workflows import SplitRequest, run
+
+    return run(SplitRequest.unpack(call.message, call.arrays), progress=call.progress).pack()
+
+
 def simulate(call: Call) -> tuple[Message, Arrays]:
     """Simulate a tomogram, and sparse labels on every so many slices of it."""
     from ACSegLib.phantom import label_slices
@@ -201,6 +208,7 @@ TASKS: dict[str, Task] = {
     "suggest": Task(suggest, Lane.SHORT),
     "count": Task(count, Lane.SHORT),
     "measure": Task(measure),
+    "split": Task(split),
     "simulate": Task(simulate),
     "fetch": Task(fetch),
     "command": Task(command, Lane.CHILD),

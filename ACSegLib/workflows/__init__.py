@@ -42,6 +42,7 @@ from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, su
 from ACSegLib.workflows.measure import MeasureRequest, run_measure
 from ACSegLib.workflows.mesh import MeshRequest, run_mesh
 from ACSegLib.workflows.predict import PredictRequest, run_predict
+from ACSegLib.workflows.split import SplitOutcome, SplitRequest, run_split
 from ACSegLib.workflows.train import TrainRequest, run_train
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptRequest", "CompareRequest", "CorrectOutcome", "CorrectRequest", "FillOutcome", "FillRequest",
-    "MeasureRequest", "MeshRequest", "PredictRequest", "TrainRequest", "plan", "run", "suggest",
+    "MeasureRequest", "MeshRequest", "PredictRequest", "SplitOutcome", "SplitRequest", "TrainRequest", "plan", "run", "suggest",
 ]  # fmt: skip
 
 
@@ -86,6 +87,10 @@ def run(request: MeshRequest, *, progress: Progress | None = None) -> list[Mesh]
 
 
 @overload
+def run(request: SplitRequest, *, progress: Progress | None = None) -> SplitOutcome: ...
+
+
+@overload
 def run(request: TrainRequest, *, progress: Progress | None = None) -> TrainingResult: ...
 
 
@@ -100,6 +105,7 @@ def run(
     | MeasureRequest
     | CompareRequest
     | MeshRequest
+    | SplitRequest
     | TrainRequest
     | AdaptRequest,
     previous: FillOutcome | None = None,
@@ -110,8 +116,8 @@ def run(
 
     Parameters
     ----------
-    request : FillRequest, CorrectRequest, PredictRequest, MeasureRequest, CompareRequest, MeshRequest, TrainRequest or
-        AdaptRequest
+    request : FillRequest, CorrectRequest, PredictRequest, MeasureRequest, CompareRequest, MeshRequest, SplitRequest,
+        TrainRequest or AdaptRequest
     previous : FillOutcome, optional
         Of a fill: the outcome that a refill starts from.
     protected : ndarray of bool, shape (k, j, i), optional
@@ -120,8 +126,8 @@ def run(
 
     Returns
     -------
-    FillOutcome, CorrectOutcome, Prediction, list of dict (the rows of the table), list of Mesh, TrainingResult or
-    AdaptResult
+    FillOutcome, CorrectOutcome, Prediction, list of dict (the rows of the table), list of Mesh, SplitOutcome,
+    TrainingResult or AdaptResult
     """
     if isinstance(request, FillRequest):
         return run_fill(request, previous, protected, progress)
@@ -137,4 +143,6 @@ def run(
         return run_compare(request, progress)
     if isinstance(request, MeshRequest):
         return run_mesh(request, progress)
+    if isinstance(request, SplitRequest):
+        return run_split(request, progress)
     return run_measure(request, progress)

@@ -24,6 +24,7 @@ from ACSegLib.workflows.packing import (
     unpack_segmentation,
     unpack_volume,
 )
+from ACSegLib.workflows.split import SplitRequest, run_split
 
 if TYPE_CHECKING:
     from ACSegLib.fill import FillResult
@@ -61,6 +62,8 @@ class FillRequest:
         Remove components smaller than this; fill enclosed holes up to this. Voxels, or a fraction below 1.
     smooth : float, optional
         Smooth boundaries over this length, in voxels.
+    cells : bool
+        Whether touching cells of the result become segments of their own; see `ACSegLib.cells`.
     device : str
         "auto", "cpu" or "cuda".
     gamma, edge : float
@@ -86,6 +89,7 @@ class FillRequest:
     islands: float | None = None
     holes: float | None = None
     smooth: float | None = None
+    cells: bool = False
     device: str = "auto"
     gamma: float | None = None
     edge: float = 3.0
@@ -276,6 +280,10 @@ def run_fill(
     segmentation = _cleaned(result, request, stages.clean)
     if protected is not None:
         segmentation = _merged(segmentation, request, labels, protected)
+    if request.cells:
+        split = run_split(SplitRequest(labels=segmentation, volume=request.volume), progress.part(0.99, 1.0))
+        segmentation = split.segmentation
+        report = replace(report, warnings=[*report.warnings, *split.notes])
     outcome = FillOutcome(
         segmentation=segmentation,
         uncertainty=result.uncertainty,

@@ -23,6 +23,7 @@ from ACSegLib.workflows.packing import (
     unpack_segmentation,
     unpack_volume,
 )
+from ACSegLib.workflows.split import SplitRequest, find_cells
 
 if TYPE_CHECKING:
     from ACSegLib.measure.morphology import MorphologySettings
@@ -45,6 +46,8 @@ class MeasureRequest:
         Unit of lengths in the table: "um", "nm", "mm", "px" (voxels) or "file" (that of the labels).
     cells : bool
         A row for each connected cell as well, of at least `min_volume`, unless (`exclude_border`) the border cuts it.
+    apart : bool
+        Touching cells are split first; see `ACSegLib.cells`. Their rows say which cells they touch.
     min_volume : float
     exclude_border : bool
     thin_parts : bool
@@ -68,6 +71,7 @@ class MeasureRequest:
     segments: Sequence[str] = ()
     unit: str = "um"
     cells: bool = True
+    apart: bool = False
     min_volume: float = 0.0
     exclude_border: bool = False
     thin_parts: bool = True
@@ -116,7 +120,7 @@ def run_measure(request: MeasureRequest, progress: Progress | None = None) -> li
     from ACSegLib.measure.intensity import BeadReading, read_beads
     from ACSegLib.measure.morphology import measure_segmentation
 
-    volume = request.volume
+    volume, progress = request.volume, progress or Progress()
     if volume is None and request.bead_reference:
         raise InputError("--bead-reference needs the tomogram; give it with --image.")
     beads = BeadReading()
@@ -132,13 +136,20 @@ def run_measure(request: MeasureRequest, progress: Progress | None = None) -> li
         settings=_settings(request),
         factor=beads.factor,
         segments=list(request.segments) or None,
-        progress=progress,
+        cells=_cells_apart(request, progress.part(0.0, 0.3)) if request.apart else {},
+        progress=progress.part(0.3, 1.0) if request.apart else progress,
     )
     if volume is not None:
         # Scaled by beads, values are LAC whatever they were before.
         stated = "1/um" if request.bead_reference else str(volume.meta.get("intensity_unit", ""))
         notes["intensity_unit"] = request.intensity_unit or stated
     return [{**row, **notes} for row in rows]
+
+
+def _cells_apart(request: MeasureRequest, progress: Progress) -> dict[str, np.ndarray]:
+    """Number of the cell at each voxel, for each segment whose cells are split."""
+    found = find_cells(SplitRequest(labels=request.labels, volume=request.volume, segments=request.segments), progress)
+    return {item.segment.id: item.cells.labels for item in found}
 
 
 def _settings(request: MeasureRequest) -> MorphologySettings:

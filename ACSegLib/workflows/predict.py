@@ -14,6 +14,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
+from ACSegLib.workflows.split import SplitRequest, run_split
 from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class PredictRequest:
     islands, holes : float, optional
         Remove components smaller than this; fill enclosed holes up to this (None: all holes of segments that had none
         in the training). Voxels, or a fraction below 1.
+    cells : bool
+        Whether touching cells become segments of their own; see `ACSegLib.cells`.
     native : bool
         Run a Biomedisa model at native resolution; otherwise patches are `stride` voxels apart, as in Biomedisa.
     stride : int
@@ -77,6 +80,7 @@ class PredictRequest:
     largest: Sequence[str] = ()
     islands: float | None = None
     holes: float | None = None
+    cells: bool = False
     native: bool = False
     stride: int = 32
     resample: bool = True
@@ -120,9 +124,13 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     from ACSegLib.terminology import with_standard_codes
 
     progress = progress or Progress()
-    stages = progress.stages(predict=92, clean=8)
+    stages = progress.stages(predict=90, clean=5, split=5)
     prediction = _predicted(request, stages.predict)
     segmentation = with_standard_codes(_cleaned(prediction, request, stages.clean))
+    if request.cells:
+        split = run_split(SplitRequest(labels=segmentation, volume=request.volume), stages.split)
+        segmentation = split.segmentation
+        prediction.report["notes"] += split.notes
     return replace(prediction, segmentation=segmentation)
 
 

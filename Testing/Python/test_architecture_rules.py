@@ -13,7 +13,7 @@ ROOT = Path(ACSegLib.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py") if "node_modules" not in path.parts)
 STEPS = ("fill", "network", "measure")
 #: What the steps share, and the files below it: they know none of the rooms above them.
-SHARED = ("postprocess", "labelled_slices")
+SHARED = ("postprocess", "labelled_slices", "cells")
 GROUND = (
     *("volume", "geometry", "arrays", "notebook", "axes", "files", "jobs", "errors", "masks", "json_values"),
     *("compute", "cgroups", "threads", "distances", "distance_kernels"),

@@ -1,0 +1,1 @@
+"""Touching cells apart: where two cells of one segment meet, found from the shape and from seams in the image."""

@@ -1,0 +1,173 @@
+"""Split the segments of a segmentation: a segment for each cell, and which cells touch."""
+
+from __future__ import annotations
+
+import colorsys
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ACSegLib.cells.splitting import Cells, SplitSettings, split_mask
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.special_segments import role_of
+from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
+
+#: Names of segments that are no cells: they are split only if they are named.
+_NOT_CELLS = re.compile(r"bead|glass|wall|capillar|holder|medium|debris|marker", re.IGNORECASE)
+#: Hues of cells are this far apart, as parts of a circle: any number of them differ (golden ratio).
+_HUE_STEP = 0.618034
+
+
+@dataclass(frozen=True)
+class SegmentCells:
+    """The cells of one segment, and the rows of the new table that they are."""
+
+    segment: Segment
+    cells: Cells
+    rows: list[Segment]
+
+
+def segments_of_cells(segmentation: Segmentation, names: Sequence[str] = ()) -> list[Segment]:
+    """The segments to split: those named, or all but beads, glass and background."""
+    if names:
+        return [segmentation.segment(name) for name in names]
+    return [s for s in segmentation.segments if role_of(s.name) is None and not _NOT_CELLS.search(s.name)]
+
+
+def split_segments(
+    segmentation: Segmentation,
+    volume: Volume | None = None,
+    *,
+    segments: Sequence[str] = (),
+    seeds: Segmentation | None = None,
+    settings: SplitSettings | None = None,
+    progress: Progress | None = None,
+) -> list[SegmentCells]:
+    """Find the cells of segments.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    volume : Volume, optional
+        Image on the same grid.
+    segments : sequence of str
+        Names or ids; see `segments_of_cells`.
+    seeds : Segmentation, optional
+        On the same grid. Each of its segments marks one cell; the components of a single one mark one cell each.
+    settings : SplitSettings, optional
+        A number of cells needs a single segment.
+    progress : Progress, optional
+
+    Returns
+    -------
+    list of SegmentCells
+        The rows have the values that the cells will have in the layer of their segment.
+
+    Raises
+    ------
+    InputError
+        If there is no segment to split, or image or seeds lie on another grid, or no seed lies in a segment.
+    """
+    progress, settings = progress or Progress(), settings or SplitSettings()
+    for other in (volume, seeds):
+        if other is not None:
+            require_same_grid(other, segmentation)
+    chosen = segments_of_cells(segmentation, segments)
+    if not chosen:
+        known = ", ".join(s.name for s in segmentation.segments) or "none"
+        raise InputError(f"there is no segment of cells to split; name one of: {known}.")
+    marks = None if seeds is None else seed_array(seeds)
+    if marks is not None:
+        chosen = [s for s in chosen if marks[segmentation.mask(s)].any()]
+        if not chosen:
+            raise InputError("no seed lies in a segment that is to be split; draw a dab in each cell.")
+    elif settings.count is not None and len(chosen) > 1:
+        raise InputError(f"{settings.count} cells of which segment? Name one of: {', '.join(s.name for s in chosen)}.")
+    used = [{s.value for s in segmentation.segments if s.layer == n} for n in range(len(segmentation.layers))]
+    taken = {s.name for s in segmentation.segments} - {s.name for s in chosen}
+    found = []
+    for segment, part in progress.each(chosen, lambda s: f"splitting {s.name}"):
+        cells = split_mask(
+            segmentation.mask(segment),
+            None if volume is None else volume.array,
+            segmentation.geometry.spacing,
+            settings,
+            marks,
+            part,
+        )
+        rows = _rows(segment, len(cells.sizes), used[segment.layer], taken)
+        found.append(SegmentCells(segment, cells, rows))
+    return found
+
+
+def seed_array(seeds: Segmentation) -> np.ndarray:
+    """A number for each seed on its voxels: its segment, or its component where there is one segment; int32."""
+    from scipy import ndimage
+
+    present = [s for s in seeds.segments if seeds.mask(s).any()]
+    if not present:
+        raise InputError(f"the seeds {seeds.name!r} are empty; draw a dab in each cell.")
+    if len(present) == 1:
+        return ndimage.label(seeds.mask(present[0]), np.ones((3, 3, 3)))[0].astype(np.int32)
+    marks = np.zeros(seeds.shape, np.int32)
+    for number, segment in enumerate(present, start=1):
+        marks[seeds.mask(segment)] = number
+    return marks
+
+
+def with_cells(segmentation: Segmentation, found: Sequence[SegmentCells]) -> Segmentation:
+    """The segmentation with a segment for each cell; specks are background, other segments are as they were."""
+    layers = list(segmentation.layers)
+    table: dict[str, list[Segment]] = {}
+    for item in found:
+        n = item.segment.layer
+        top = max([row.value for row in item.rows], default=1)
+        dtype = np.promote_types(layers[n].dtype if layers[n].dtype.kind == "u" else np.uint8, np.min_scalar_type(top))
+        values = np.array([0, *(row.value for row in item.rows)], dtype)
+        inside = layers[n] == item.segment.value
+        if layers[n] is segmentation.layers[n] or layers[n].dtype != dtype:
+            layers[n] = layers[n].astype(dtype)
+        layers[n][inside] = values[item.cells.labels[inside]]
+        table[item.segment.id] = item.rows
+    rows = [row for segment in segmentation.segments for row in table.get(segment.id, [segment])]
+    return replace(segmentation, layers=tuple(layers), segments=rows)
+
+
+def notes_on(found: Sequence[SegmentCells]) -> list[str]:
+    """What is to be said of each segment: number of cells, specks, and what was not possible."""
+    texts = []
+    for item in found:
+        count = len(item.cells.sizes)
+        word = "1 cell" if count == 1 else f"{count} cells"
+        kind = "" if item.cells.seams == "none" else f" ({item.cells.seams} seams)"
+        alone = "; no seam was found" if count == 1 else kind
+        texts.append(f"{item.segment.name}: {word}{alone}.")
+        texts += [f"{item.segment.name}: {note}" for note in item.cells.notes]
+    return texts
+
+
+def _rows(segment: Segment, count: int, used: set[int], taken: set[str]) -> list[Segment]:
+    """A row for each cell: the first keeps value and id, the others take free values, which `used` then holds."""
+    if count <= 1:
+        return [segment] * count
+    rows: list[Segment] = []
+    free = (v for v in itertools.count(1) if v not in used)
+    hue, saturation, brightness = colorsys.rgb_to_hsv(*segment.colour)
+    for number in range(1, count + 1):
+        if number == 1:
+            value, identifier, colour = segment.value, segment.id, segment.colour
+        else:
+            value = next(free)
+            identifier = f"{segment.id}_cell_{number}"
+            turned = (hue + _HUE_STEP * (number - 1)) % 1.0
+            colour = colorsys.hsv_to_rgb(turned, max(saturation, 0.5), max(brightness, 0.6))
+        name = f"{segment.name} {number}"
+        while name in taken:
+            name += "'"
+        used.add(value)
+        rows.append(replace(segment, name=name, value=value, id=identifier, colour=colour))
+    return rows

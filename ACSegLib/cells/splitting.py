@@ -1,0 +1,276 @@
+"""Split a mask into its cells: basins, and the merging of those that no seam separates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ACSegLib.cells.grid import WorkGrid, spread_through
+from ACSegLib.cells.merging import MODELS, Merging
+from ACSegLib.cells.regions import RegionGraph, connect, find_basins
+from ACSegLib.cells.seams import find_seams
+from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
+from ACSegLib.distances import as_mask, sampling
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+
+#: What seams between cells look like; "none" leaves the shape alone.
+SEAMS = ("auto", "dark", "bright", "none")
+#: Voxels from which on the kind of seam is found in the middle of the mask alone.
+_MAX_TRIED = 1 << 21
+#: Bright seams are certain from this height on, in multiples of the mean, and so many times that of dark ones.
+_CLEARLY_BRIGHT, _TIMES_DARK = 3.0, 1.5
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How to split.
+
+    Parameters
+    ----------
+    seams : {"auto", "dark", "bright", "none"}
+    count : int, optional
+        Number of cells; found if left out.
+    smallest : float, optional
+        Voxels from which on a part is a cell; learnt from the sizes if left out.
+    """
+
+    seams: str = "auto"
+    count: int | None = None
+    smallest: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.seams not in SEAMS:
+            raise InputError(f"seams must be one of {', '.join(SEAMS)}, not {self.seams!r}.")
+        if self.count is not None and self.count < 1:
+            raise InputError(f"the number of cells must be 1 or more, not {self.count}.")
+        if self.smallest is not None and not self.smallest >= 0:
+            raise InputError(f"the smallest size of a cell must be 0 or more voxels, not {self.smallest}.")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a mask.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (k, j, i)
+        Number of the cell, 1 being the largest; with seeds in the order of their values. 0 elsewhere.
+    sizes : ndarray of int64
+        Voxels of each cell.
+    seams : str
+        What the seams look like, as given or found.
+    smallest : float
+        Voxels from which on a part is a cell.
+    specks : int
+        Parts that were too small, and lie apart from every cell: they are in no cell.
+    notes : list of str
+    """
+
+    labels: np.ndarray
+    sizes: np.ndarray
+    seams: str
+    smallest: float
+    specks: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def split_mask(
+    mask: np.ndarray,
+    image: np.ndarray | None = None,
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    settings: SplitSettings | None = None,
+    seeds: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> Cells:
+    """Find the cells of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (k, j, i)
+        Non-zero inside. What lies outside the array may be cell or not.
+    image : ndarray, shape (k, j, i), optional
+        For seams; without it only the shape counts.
+    spacing : sequence of float
+        Voxel size along (i, j, k).
+    settings : SplitSettings, optional
+    seeds : ndarray of int, shape (k, j, i), optional
+        A value for each cell on some of its voxels. There are as many cells as values, and as many as components
+        without a seed.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Cells
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, or no seed lies in the mask.
+    """
+    mask, settings, progress = as_mask(mask), settings or SplitSettings(), progress or Progress()
+    for what, array in (("image", image), ("seeds", seeds)):
+        if array is not None and array.shape != mask.shape:
+            raise InputError(f"mask and {what} must have the same shape, not {mask.shape} and {array.shape}.")
+    if not mask.any():
+        return Cells(np.zeros(mask.shape, np.int32), np.zeros(0, np.int64), settings.seams, 0.0)
+    stages = progress.stages(prepare=1, seams=5, basins=3, merge=1, place=3)
+    stages.prepare(0.0, "looking for the cells")
+    grid = WorkGrid.around(mask, sampling(spacing))
+    small = grid.reduce_mask(mask)
+    picture = grid.reduce_image(image) if image is not None and settings.seams != "none" else None
+    markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
+    stages.seams(0.0, "looking for seams")
+    kind = _kind_of_seams(picture, small, grid.step, settings, stages.seams.part(0.0, 0.5))
+    stages.seams(0.5, "looking for seams")
+    seams = find_seams(picture, small, grid.step, "dark" if kind == "none" else kind, progress.check)
+    stages.basins(0.0, "looking for basins")
+    basins = find_basins(seams, small, progress.check)
+    few = None if markers is None else grid.reduce_seeds(markers) * small
+    if few is not None:
+        basins = _divide_by_seeds(basins, few)
+    graph = connect(basins, seams, small)
+    stages.merge(0.0, "judging the seams")
+    merging = Merging(graph, MODELS[kind], _seed_of_basins(basins, few))
+    smallest = _merge(merging, graph, settings, grid.voxels_of_block, few is not None, progress)
+    stages.place(0.0, "placing the cells")
+    labels = grid.enlarge(merging.roots().astype(np.int32)[basins], mask, markers, np.array(merging.seeds))
+    return _numbered(labels, settings, kind, smallest, markers, notes)
+
+
+def _merge(
+    merging: Merging, graph: RegionGraph, settings: SplitSettings, block: int, seeded: bool, progress: Progress
+) -> float:
+    """Merge as far as the settings say; gives the smallest size of a cell, in voxels of the mask."""
+    given = settings.smallest
+    if seeded:
+        merging.run(lambda odds, cells: False, check=progress.check)
+        return float(given or 0)
+    floor = float(MIN_CELL_VOXELS if given is None else given)
+    if settings.count is not None:
+        count = settings.count
+        merging.run(lambda odds, cells: cells <= count, floor / block, progress.check)
+    else:
+        merging.run(lambda odds, cells: odds >= 0, check=progress.check)
+    if given is None:
+        sizes = [v * block for n, v in enumerate(merging.voxels) if n and merging.parent[n] == n and v]
+        floor = max(floor, min(smallest_cell(sizes), max(sizes, default=0.0) / MIN_SIZE_GAP))
+    merging.absorb(floor / block)
+    return floor
+
+
+def _kind_of_seams(
+    image: np.ndarray | None, mask: np.ndarray, step: Sequence[float], settings: SplitSettings, progress: Progress
+) -> str:
+    """Whether seams are dark or bright: bright if those found as bright ones stand out clearly more."""
+    if image is None:
+        return "none"
+    if settings.seams != "auto":
+        return settings.seams
+    box = _middle(mask)
+    heights = {}
+    for n, kind in enumerate(("dark", "bright")):
+        progress(n / 2)
+        seams = find_seams(image[box], mask[box], step, kind, progress.check)
+        heights[kind] = _seam_heights(connect(find_basins(seams, mask[box], progress.check), seams, mask[box]))
+    clearly = heights["bright"] >= max(_CLEARLY_BRIGHT, _TIMES_DARK * heights["dark"])
+    return "bright" if clearly else "dark"
+
+
+def _seam_heights(graph: RegionGraph) -> float:
+    """Root mean square of the valleys between basins, beyond those inside them; 0 without a boundary."""
+    if not graph.area.sum():
+        return 0.0
+    inside = (graph.valleys[graph.a] + graph.valleys[graph.b]) / (graph.voxels[graph.a] + graph.voxels[graph.b])
+    beyond = graph.seam / graph.area - inside
+    return float(np.sqrt(np.average(beyond**2, weights=graph.area)))
+
+
+def _middle(mask: np.ndarray) -> tuple[slice, ...]:
+    """The middle of an array, of at most `_MAX_TRIED` voxels."""
+    share = min(1.0, (_MAX_TRIED / mask.size) ** (1 / 3))
+    sides = [max(1, int(n * share)) for n in mask.shape]
+    return tuple(slice((n - s) // 2, (n - s) // 2 + s) for n, s in zip(mask.shape, sides, strict=True))
+
+
+def _usable_seeds(seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The seeds within the mask, numbered from 1, and a note on those that lie outside."""
+    from ACSegLib.volume import unique_values
+
+    wanted = [int(v) for v in unique_values(seeds) if v]
+    inside = np.where(mask, seeds, 0)
+    found = [int(v) for v in unique_values(inside) if v]
+    if not found:
+        raise InputError("no seed lies in the segment that is to be split; draw a dab in each of its cells.")
+    lost = len(wanted) - len(found)
+    notes = [f"{lost} of {len(wanted)} seeds lie outside the segment and do not count."] if lost else []
+    return np.where(inside, np.searchsorted(found, inside) + 1, 0).astype(np.int32), notes
+
+
+def _divide_by_seeds(basins: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Divide basins that hold several seeds: each voxel goes to the seed that is nearest within its basin."""
+    inside = seeds > 0
+    pairs = np.unique(np.stack([basins[inside], seeds[inside]]), axis=1)
+    shared = np.flatnonzero(np.bincount(pairs[0], minlength=1) > 1)
+    if not len(shared):
+        return basins
+    where = np.isin(basins, shared)
+    parts = np.where(where, seeds, 0)
+    spread_through(parts, where)
+    keys = basins.astype(np.int64) * (int(seeds.max()) + 1) + parts
+    numbers = np.unique(keys[basins > 0], return_inverse=True)[1].ravel()
+    divided = np.zeros_like(basins)
+    divided[basins > 0] = numbers + 1
+    return divided
+
+
+def _seed_of_basins(basins: np.ndarray, seeds: np.ndarray | None) -> np.ndarray | None:
+    if seeds is None:
+        return None
+    found = np.zeros(int(basins.max()) + 1, np.int64)
+    inside = seeds > 0
+    found[basins[inside]] = seeds[inside]
+    found[0] = 0
+    return found
+
+
+def _numbered(
+    labels: np.ndarray,
+    settings: SplitSettings,
+    kind: str,
+    smallest: float,
+    markers: np.ndarray | None,
+    notes: list[str],
+) -> Cells:
+    """Number the cells, remove specks, and say what is to be said."""
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    seeded = np.zeros(len(sizes), bool)
+    if markers is not None:
+        seeded[np.unique(labels[markers > 0])] = True
+    present = np.flatnonzero(sizes)
+    cut = np.zeros(len(sizes), bool)  # what the border of the volume cuts may be the rest of a cell
+    for axis in range(3):
+        for end in (0, -1):
+            cut[np.take(labels, end, axis=axis)] = True
+    least = np.where(cut & (settings.smallest is None), smallest / MIN_SIZE_GAP, smallest)
+    kept = [int(n) for n in present if sizes[n] >= least[n] or seeded[n]]
+    if not kept and len(present):
+        kept = [int(present[np.argmax(sizes[present])])]
+    kept.sort(key=lambda n: (not seeded[n], n if seeded[n] else -sizes[n]))
+    numbers = np.zeros(len(sizes), np.int32)
+    numbers[kept] = np.arange(1, len(kept) + 1)
+    specks = len(present) - len(kept)
+    if specks:
+        largest = max(int(sizes[n]) for n in present if n not in set(kept))
+        parts = "1 part" if specks == 1 else f"{specks} parts"
+        notes.append(
+            f"{parts} of up to {largest} voxels did not count as cells, which have at least {smallest:.0f} voxels."
+        )
+    if markers is None and settings.count is not None and len(kept) != settings.count:
+        notes.append(f"{settings.count} cells were asked for, but {len(kept)} can be told apart.")
+    if markers is not None and len(kept) > int(markers.max()):
+        notes.append(f"{len(kept) - int(markers.max())} components hold no seed; each is one cell.")
+    return Cells(numbers[labels], sizes[kept], kind, smallest, specks, notes)

@@ -1,0 +1,104 @@
+"""Split touching cells: a segment for each cell, by seams in the image, necks of the shape, or seeds.
+
+Seams are dark or bright lines between cells, which are found in the image. Without an image the shape alone counts.
+The number of cells is found, or given with --count. With --seeds, each segment of the seeds marks one cell; if the
+seeds have one segment, each of its dabs marks one cell. Parts that are too small to be cells are removed, and a note
+says so.
+
+Examples:
+  acseg split cells.seg.nrrd --image tomogram.mrc -o apart.seg.nrrd
+  acseg split cells.seg.nrrd --image tomogram.mrc -o apart.seg.nrrd --count 3
+  acseg split cells.seg.nrrd -o apart.seg.nrrd --seeds dabs.seg.nrrd
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ACSegLib.commands.opening import (
+    ImageDatasetOption,
+    LabelsDatasetOption,
+    VoxelSizeOptions,
+    check_opening,
+    open_image,
+    open_labels,
+)
+from ACSegLib.commands.options import option
+from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.jobs import Progress
+from ACSegLib.workflows import SplitRequest
+
+SUMMARY = "split touching cells into segments of their own"
+
+
+@dataclass
+class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
+    """Options of ``acseg split``."""
+
+    labels: str = option(path="in", help="segmentation whose cells touch", positional=True)
+    output: str = option(path="out", endings="image", help="segmentation to write", short="o")
+    image: str | None = option(path="in", default=None, help="image in which seams are looked for")
+    seeds: str | None = option(
+        path="in", default=None, help="labels with a dab in each cell; the number of cells is that of the dabs"
+    )
+    segments: list[str] = option(
+        default=[], help="segments to split; all but beads, glass and background if not given", metavar="SEGMENT"
+    )
+    count: int | None = option(default=None, help="number of cells; found if not given", minimum=1)
+    smallest: float | None = option(
+        default=None,
+        help="smaller parts are no cells; if not given, learnt from the sizes of all parts",
+        minimum=0,
+        unit="voxels",
+    )
+    seams: str = option(
+        default=SplitRequest.seams,
+        help="what seams look like; none: the shape alone counts",
+        choices=("auto", "dark", "bright", "none"),
+    )
+    resample: bool = option(
+        default=SplitRequest.resample, help="resample labels and seeds on another grid to the grid of the image"
+    )
+
+
+@dataclass
+class Results(BaseResults):
+    """What a split gave: the number of cells of each segment, their sizes in voxels, and notes."""
+
+    cells: dict[str, int]
+    voxels: dict[str, list[int]]
+    warnings: list[str]
+
+
+def run(options: Options, progress: Progress) -> Results:
+    """Split, and write the result."""
+    from ACSegLib.files import save_segmentation
+    from ACSegLib.workflows import run as run_request
+
+    check_opening(options)
+    progress(0.0, "reading the files")
+    labels = open_labels(options.labels, options)
+    volume = open_image(options.image, options) if options.image is not None else None
+    seeds = open_labels(options.seeds, options) if options.seeds is not None else None
+    request = SplitRequest.from_options(labels, volume, seeds, options)
+    outcome = run_request(request, progress=progress.part(0.05, 0.95))
+    progress(0.95, "writing the result")
+    notes = save_segmentation(outcome.segmentation, options.output)
+    return Results(
+        cells=outcome.counts,
+        voxels=outcome.sizes,
+        warnings=[*outcome.notes, *notes],
+        outputs={"segmentation": options.output},
+    )
+
+
+def describe(results: Results) -> str:
+    """How many cells each segment has, and what to know about it."""
+    total = sum(results.cells.values())
+    lines = [f"{total} cell{'' if total == 1 else 's'}"]
+    for name, sizes in results.voxels.items():
+        if sizes:
+            lines.append(f"  {name}: {len(sizes)}, of {min(sizes)} to {max(sizes)} voxels")
+    lines += [f"note: {note}" for note in results.warnings]
+    lines += [f"written: {path}" for path in results.outputs.values()]
+    return "\n".join(lines)

@@ -1,0 +1,182 @@
+"""One split, whoever asks for it: touching cells of a segmentation apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.placement import place_labels
+from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.workflows.packing import (
+    Arrays,
+    Message,
+    from_options,
+    pack_segmentation,
+    pack_volume,
+    settings_of,
+    unpack_segmentation,
+    unpack_volume,
+)
+
+if TYPE_CHECKING:
+    from ACSegLib.cells.segments import SegmentCells
+
+_DATA = ("labels", "volume", "seeds")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitRequest:
+    """What to split, and how. The fields after the first three are the options of ``acseg split`` of the same names.
+
+    Parameters
+    ----------
+    labels : Segmentation
+    volume : Volume, optional
+        The image, for seams; without it only the shape counts.
+    seeds : Segmentation, optional
+        Each segment marks one cell; the components of a single segment mark one cell each.
+    segments : sequence of str
+        Segments to split; all but beads, glass and background if empty.
+    count : int, optional
+        Number of cells of the one segment that is split; found if None.
+    smallest : float, optional
+        Voxels from which on a part is a cell; learnt from the sizes if None.
+    seams : str
+        What seams look like: "dark", "bright", "none" (the shape alone), or "auto".
+    resample : bool
+        Whether labels and seeds on another grid are resampled to that of the image.
+    """
+
+    labels: Segmentation
+    volume: Volume | None = None
+    seeds: Segmentation | None = None
+    segments: Sequence[str] = ()
+    count: int | None = None
+    smallest: float | None = None
+    seams: str = "auto"
+    resample: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "segments", tuple(self.segments))
+
+    @classmethod
+    def from_options(
+        cls, labels: Segmentation, volume: Volume | None, seeds: Segmentation | None, options: Any
+    ) -> SplitRequest:
+        """Make the request from options of ``acseg split``, field by field."""
+        return cls(labels=labels, volume=volume, seeds=seeds, **from_options(cls, options, _DATA))
+
+    def pack(self) -> tuple[Message, Arrays]:
+        """Give the request as JSON values, and its arrays: "labels 0", ..., "image" and "seeds 0", ..., if there."""
+        arrays: Arrays = {}
+        return {
+            "request": "split",
+            "settings": settings_of(self, _DATA),
+            "labels": pack_segmentation(self.labels, "labels", arrays),
+            "volume": None if self.volume is None else pack_volume(self.volume, "image", arrays),
+            "seeds": None if self.seeds is None else pack_segmentation(self.seeds, "seeds", arrays),
+        }, arrays
+
+    @classmethod
+    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> SplitRequest:
+        """Give back what `pack` took."""
+        return cls(
+            labels=unpack_segmentation(message["labels"], arrays),
+            volume=unpack_volume(message["volume"], arrays) if message["volume"] else None,
+            seeds=unpack_segmentation(message["seeds"], arrays) if message["seeds"] else None,
+            **message["settings"],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SplitOutcome:
+    """What a split gave.
+
+    Attributes
+    ----------
+    segmentation : Segmentation
+        A segment for each cell; the other segments as they were.
+    counts : dict of str to int
+        Name of each segment that was split -> number of its cells.
+    sizes : dict of str to list of int
+        The same -> voxels of each cell.
+    notes : list of str
+        What was found, and what to know about it.
+    """
+
+    segmentation: Segmentation
+    counts: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, list[int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The label array of the result, shape (k, j, i); an InputError if segments overlap."""
+        return self.segmentation.labels
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}: {count}" for name, count in self.counts.items())
+        return f"<SplitOutcome {self.segmentation.name!r}: {counts}>"
+
+    def pack(self) -> tuple[Message, Arrays]:
+        """Give the outcome as JSON values, and its arrays "labels 0", ..."""
+        arrays: Arrays = {}
+        message = pack_segmentation(self.segmentation, "labels", arrays)
+        return {"segmentation": message, "counts": self.counts, "sizes": self.sizes, "notes": self.notes}, arrays
+
+    @classmethod
+    def unpack(cls, message: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> SplitOutcome:
+        """Give back what `pack` took."""
+        segmentation = unpack_segmentation(message["segmentation"], arrays)
+        return cls(segmentation, message["counts"], message["sizes"], message["notes"])
+
+
+def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitOutcome:
+    """Split the touching cells of segments; see `ACSegLib.cells`.
+
+    Raises
+    ------
+    InputError
+        If labels, image and seeds are not on one grid, if there is nothing to split, or if no seed lies in a segment.
+    """
+    from ACSegLib.cells.segments import notes_on, with_cells
+
+    labels = request.labels
+    if not any(layer.any() for layer in labels.layers):
+        raise InputError(f"{labels.name!r} has no labelled voxel; there is nothing to split.")
+    if request.volume is not None:
+        labels = place_labels(labels, request.volume, resample=request.resample)
+        labels = replace(labels, geometry=request.volume.geometry)
+    found = find_cells(replace(request, labels=labels), progress)
+    return SplitOutcome(
+        with_cells(labels, found),
+        {item.segment.name: len(item.cells.sizes) for item in found},
+        {item.segment.name: item.cells.sizes.tolist() for item in found},
+        notes_on(found),
+    )
+
+
+def find_cells(request: SplitRequest, progress: Progress | None = None) -> list[SegmentCells]:
+    """The cells of each segment that a request names; labels and image are on one grid."""
+    from ACSegLib.cells.segments import split_segments
+    from ACSegLib.cells.splitting import SplitSettings
+
+    labels, seeds = request.labels, request.seeds
+    if seeds is not None:
+        seeds = replace(place_labels(seeds, labels, resample=request.resample), geometry=labels.geometry)
+    volume = request.volume
+    if volume is not None:
+        volume = replace(volume, geometry=labels.geometry)
+    return split_segments(
+        labels,
+        volume,
+        segments=request.segments,
+        seeds=seeds,
+        settings=SplitSettings(request.seams, request.count, request.smallest),
+        progress=progress,
+    )

@@ -1,0 +1,149 @@
+"""Touching cells apart: counts, sizes and boundaries against balls, slabs and membranes whose cells are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ACSegLib.cells.grid import WorkGrid
+from ACSegLib.cells.splitting import SplitSettings, split_mask
+from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.jobs import Progress
+from ACSegLib.measure.instances import match_instances
+
+
+def balls(shape, centres, radius):
+    """Cells: each voxel within `radius` of its nearest centre belongs to it."""
+    grid = np.indices(shape) + 0.5
+    away = np.stack([np.sqrt(sum((g - c) ** 2 for g, c in zip(grid, centre, strict=True))) for centre in centres])
+    return np.where(away.min(axis=0) < radius, away.argmin(axis=0) + 1, 0).astype(np.uint16)
+
+
+TWO = balls((32, 32, 52), [(16, 16, 16), (16, 16, 36)], 12)
+
+
+def quality(found, truth):
+    return match_instances(found.labels.astype(np.uint16), truth).panoptic_quality
+
+
+def test_two_balls_come_apart_at_their_neck():
+    found = split_mask(TWO > 0)
+    assert len(found.sizes) == 2
+    assert quality(found, TWO) > 0.99
+    assert found.labels.max() == 2
+    assert np.array_equal(found.labels > 0, TWO > 0)
+
+
+def test_a_ball_stays_whole():
+    one = balls((32, 32, 32), [(16, 16, 16)], 12) > 0
+    noise = np.random.default_rng(1).normal(size=one.shape)
+    assert len(split_mask(one).sizes) == 1
+    assert len(split_mask(one, one * 10 + noise).sizes) == 1
+
+
+def slab_with_seam(sign):
+    """A block of two cells without a neck; the plane between them is darker or brighter."""
+    cells = np.zeros((24, 24, 48), np.uint16)
+    cells[2:-2, 2:-2, 2:24], cells[2:-2, 2:-2, 24:-2] = 1, 2
+    image = np.where(cells, 10.0, 0.0) + np.random.default_rng(2).normal(0, 0.5, cells.shape)
+    image[2:-2, 2:-2, 23:25] += sign * 6
+    return cells, image
+
+
+@pytest.mark.parametrize(("sign", "kind"), [(-1, "dark"), (1, "bright")])
+def test_a_seam_in_the_image_parts_cells_without_a_neck(sign, kind):
+    cells, image = slab_with_seam(sign)
+    assert len(split_mask(cells > 0).sizes) == 1
+    found = split_mask(cells > 0, image, settings=SplitSettings(seams=kind, count=2))
+    assert quality(found, cells) > 0.93
+
+
+def test_the_number_of_cells_can_be_given():
+    three = balls((32, 32, 70), [(16, 16, 16), (16, 16, 35), (16, 16, 54)], 12)
+    found = split_mask(three > 0, settings=SplitSettings(count=3))
+    assert quality(found, three) > 0.96
+    assert len(split_mask(three > 0, settings=SplitSettings(count=1)).sizes) == 1
+    many = split_mask(three > 0, settings=SplitSettings(count=50))
+    assert "50 cells were asked for" in many.notes[0]
+
+
+def test_seeds_decide_also_within_one_ball():
+    seeds = np.zeros(TWO.shape, int)
+    seeds[16, 16, 10], seeds[16, 16, 22], seeds[16, 16, 36] = 7, 3, 9
+    found = split_mask(TWO > 0, seeds=seeds)
+    assert len(found.sizes) == 3
+    assert len({found.labels[16, 16, i] for i in (10, 22, 36)}) == 3
+    assert min(found.sizes) > 1500
+    outside = seeds.copy()
+    outside[0, 0, 0] = 11
+    assert "1 of 4 seeds lie outside" in split_mask(TWO > 0, seeds=outside).notes[0]
+
+
+def test_seeds_outside_alone_are_refused():
+    seeds = np.zeros(TWO.shape, int)
+    seeds[0, 0, 0] = 1
+    with pytest.raises(InputError, match="no seed lies in the segment"):
+        split_mask(TWO > 0, seeds=seeds)
+
+
+def test_specks_are_no_cells_and_are_told():
+    mask = TWO > 0
+    mask[3, 3, 26], mask[28, 28, 25:27] = True, True
+    found = split_mask(mask)
+    assert len(found.sizes) == 2
+    assert found.specks == 2
+    assert "2 parts of up to 2 voxels" in found.notes[0]
+    assert not found.labels[3, 3, 26]
+    kept = split_mask(mask, settings=SplitSettings(smallest=1))
+    assert sorted(kept.sizes)[:2] == [1, 2]
+
+
+def test_the_border_of_the_volume_is_not_background():
+    """A ball that the border cuts in two halves is deepest at the border, not in its middle."""
+    half = TWO[16:]
+    assert quality(split_mask(half > 0), half) > 0.98
+
+
+def test_voxels_that_are_longer_along_an_axis_count_as_long():
+    flat = TWO[::3]
+    assert quality(split_mask(flat > 0, spacing=(1, 1, 3)), flat) > 0.97
+
+
+def test_a_coarser_grid_finds_the_same_cells(monkeypatch):
+    fine = split_mask(TWO > 0)
+    monkeypatch.setattr("ACSegLib.cells.grid._MAX_VOXELS", TWO.size // 8)
+    coarse = split_mask(TWO > 0, np.where(TWO, 5.0, 0.0))
+    assert WorkGrid.around(TWO > 0, (1, 1, 1)).voxels_of_block == 8
+    assert len(coarse.sizes) == 2
+    assert quality(coarse, TWO) > 0.97
+    assert np.array_equal(coarse.labels > 0, fine.labels > 0)
+
+
+def test_more_than_255_cells():
+    centres = [(k, j, i) for k in range(5, 40, 9) for j in range(5, 80, 9) for i in range(5, 80, 9)]
+    cells = balls((40, 78, 78), centres, 4.7)
+    found = split_mask(cells > 0)
+    assert len(centres) > 255
+    assert len(found.sizes) == len(centres)
+
+
+def test_a_cancel_leaves_nothing():
+    with pytest.raises(Cancelled):
+        split_mask(TWO > 0, TWO.astype(float), progress=Progress(cancelled=lambda: True))
+
+
+def test_missing_values_and_an_empty_mask_are_no_obstacle():
+    image = np.where(TWO, 5.0, np.nan)
+    assert len(split_mask(TWO > 0, image).sizes) == 2
+    assert len(split_mask(np.zeros((4, 4, 4))).sizes) == 0
+
+
+@pytest.mark.parametrize("values", [{"seams": "red"}, {"count": 0}, {"smallest": -1}])
+def test_settings_out_of_range_are_refused(values):
+    with pytest.raises(InputError):
+        SplitSettings(**values)
+
+
+def test_shapes_must_agree():
+    with pytest.raises(InputError, match="same shape"):
+        split_mask(TWO > 0, np.zeros((2, 2, 2)))
