@@ -20,7 +20,7 @@ FEATURES = ("neck", "pass", "area", "seam", "significance", "step", "sizes", "de
 
 @dataclass(frozen=True)
 class SeamModel:
-    """Logistic model of whether two regions are two cells; ``Testing/Benchmarks/split.py --fit`` prints it.
+    """Logistic model of whether two regions are two cells.
 
     Attributes
     ----------
@@ -39,10 +39,10 @@ class SeamModel:
         return self.bias + sum(w * f for w, f in zip(self.weights, features, strict=True))
 
 
-#: By the kind of seam. Fitted on simulated cells by ``Testing/Benchmarks/split.py --fit``.
+#: By the kind of seam: dark fitted on packed phantoms and touching ellipsoids, the others set on balls and membranes.
 MODELS = {
     "dark": SeamModel((-7.4337, -3.7608, 0.6553, 0.1739, 0.0678, 0.5472, -0.1555, -1.0666), 4.9394),
-    "bright": SeamModel((-4.0, -6.2, 0.3, -0.7, 0.21, 0.3, 0.17, 0.0), 6.8),
+    "bright": SeamModel((-4.0, -6.2, 0.3, -0.7, 0.21, 0.3, 0.17, 0.0), 7.5),
     "none": SeamModel((-14.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), 11.5),
 }
 

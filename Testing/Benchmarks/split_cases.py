@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from ACSegLib.phantom import simulate, vary_packed
 
-#: Seeds of the phantoms that are scored; those of `split_fit.py` are others.
+#: Seeds of the phantoms that are scored; the model was fitted on others (700 and above).
 SCORED = range(500, 530)
 #: A seam counts as visible in the image from this width (voxels) and this contrast (part of that of the cell) on.
 VISIBLE_GAP, VISIBLE_SEAM = 0.5, 0.3

@@ -13,8 +13,8 @@ from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 from ACSegLib.workflows import FillRequest, SplitOutcome, SplitRequest, run
 
 GEOMETRY = Geometry(spacing=(50.0, 50.0, 50.0), unit="nm")
-K, J, I = np.indices((28, 28, 48)) + 0.5
-AWAY = np.stack([np.sqrt((K - 14) ** 2 + (J - 14) ** 2 + (I - x) ** 2) for x in (14, 32)])
+GRID = np.indices((28, 28, 48)) + 0.5
+AWAY = np.stack([np.sqrt((GRID[0] - 14) ** 2 + (GRID[1] - 14) ** 2 + (GRID[2] - x) ** 2) for x in (14, 32)])
 CELLS = np.where(AWAY.min(axis=0) < 11, AWAY.argmin(axis=0) + 1, 0).astype(np.uint8)
 IMAGE = np.where(CELLS, 10.0, 0.0).astype(np.float32) + np.random.default_rng(0).normal(0, 0.5, CELLS.shape)
 
@@ -42,7 +42,7 @@ def test_the_shell_writes_a_segment_for_each_cell(files, capsys):
     result = open_segmentation(out)
     assert [s.name for s in result.segments] == ["cytoplasm 1", "cytoplasm 2", "bead"]
     parts = [result.mask(name) for name in ("cytoplasm 1", "cytoplasm 2")]
-    overlaps = [[(part & (CELLS == n)).sum() / part.sum() for n in (1, 2)] for part in parts]
+    overlaps = [[(part & (n == CELLS)).sum() / part.sum() for n in (1, 2)] for part in parts]
     assert sorted(np.argmax(overlaps, axis=1)) == [0, 1]
     assert np.max(overlaps, axis=1).min() > 0.95
     assert np.array_equal(result.mask("bead"), touching().mask("bead"))
