@@ -4,8 +4,9 @@
 >>> result = acseg.fill(image, sparse_labels, spacing=(60, 60, 60), unit="nm")
 
 The public functions are `open`, `save`, `fill`, `refill`, `correct`, `predict`, `train`, `split`, `measure` and
-`compare`; see `ACSegLib.api`. They are imported when they are first used, so that ``import ACSegLib`` takes well under 0.2 s. The
-library has no Qt in it. Every front end (Slicer panel, Segment Editor effect, CLI modules, shell, browser) calls it.
+`compare`; see `ACSegLib.api`. They are imported when they are first used, so that ``import ACSegLib`` takes well
+under 0.2 s. The library has no Qt in it. Every front end (Slicer panel, Segment Editor effect, CLI modules, shell,
+browser) calls it.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptRequest", "CompareRequest", "CorrectOutcome", "CorrectRequest", "FillOutcome", "FillRequest",
-    "MeasureRequest", "MeshRequest", "PredictRequest", "SplitOutcome", "SplitRequest", "TrainRequest", "plan", "run", "suggest",
+    "MeasureRequest", "MeshRequest", "PredictRequest", "SplitOutcome", "SplitRequest", "TrainRequest",
+    "plan", "run", "suggest",
 ]  # fmt: skip
 
 

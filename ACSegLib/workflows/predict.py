@@ -130,7 +130,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     if request.cells:
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), stages.split)
         segmentation = split.segmentation
-        prediction.report["notes"] += split.notes
+        prediction.report.notes += split.notes
     return replace(prediction, segmentation=segmentation)
 
 
