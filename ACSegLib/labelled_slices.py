@@ -91,7 +91,8 @@ class LabelledSlices:
             return (
                 f"the labels {name!r} are dense: they are solid in three dimensions and leave no slices between "
                 "labelled ones, so there is nothing to fill. Label whole slices (not with a sphere brush), or name the "
-                "axis of the labelled slices (axis x, y or z). To correct a dense segmentation, use 'acseg correct'."
+                "axis of the labelled slices (axis x, y or z). For strokes and dabs, use mode scribbles. To "
+                "correct a dense segmentation, use 'acseg correct'."
             )
         return None
 
