@@ -116,15 +116,17 @@ class Endpoints:
     async def preview(self, request: Request) -> Response:
         """The image for 3D."""
         volume, info = self._session.require_volume()
-        array = await run_in_threadpool(images.image_preview, volume.array, info.window, info.lazy)
-        return Response(images.nifti(array, images.preview_spacing(info.shape, info.spacing)), media_type=BYTES)
+        size = preview_size(request)
+        array = await run_in_threadpool(images.image_preview, volume.array, info.window, info.lazy, size)
+        return Response(images.nifti(array, images.preview_spacing(info.shape, info.spacing, size)), media_type=BYTES)
 
     async def labels_preview(self, request: Request) -> Response:
         """Labels for 3D."""
         _volume, info = self._session.require_volume()
         source = self._session.overlay(request.query_params.get("of", "labels"))
-        array = await run_in_threadpool(images.labels_preview, source)
-        spacing = images.preview_spacing(info.shape, info.spacing)
+        size = preview_size(request)
+        array = await run_in_threadpool(images.labels_preview, source, size)
+        spacing = images.preview_spacing(info.shape, info.spacing, size)
         return Response(images.nifti(array, spacing, labels=True), media_type=BYTES)
 
     async def strip(self, request: Request) -> Response:
@@ -157,3 +159,8 @@ class Endpoints:
         """Remove a segment and its voxels."""
         await run_in_threadpool(self._session.delete_segment, request.path_params["value"])
         return await self._state()
+
+
+def preview_size(request: Request) -> int:
+    """Voxels an edge, at most, of the copy for 3D that a request asks for."""
+    return int(number_of(request, "size", images.MAX_PREVIEW))

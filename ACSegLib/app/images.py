@@ -14,8 +14,8 @@ from ACSegLib.app.contract import AXES
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import is_mapped
 
-#: Voxels along the longest edge of the copies for 3D: what a graphics card loads in a second.
-MAX_PREVIEW = 256
+#: Voxels along the longest edge of the copies for 3D, at most: what a graphics card loads in a second. And at least.
+MAX_PREVIEW, _MIN_PREVIEW = 256, 16
 #: Voxels that the range of intensities is read from.
 _MAX_SAMPLE = 1 << 20
 #: Percentiles of the intensities that are shown as black and as white.
@@ -122,25 +122,40 @@ def _ascending(low: float, high: float) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + max(1.0, abs(low)))
 
 
-def preview_steps(shape: Sequence[int]) -> tuple[int, int, int]:
-    """Voxels (z, y, x) of the volume that make one voxel of its copy for 3D."""
-    z, y, x = (math.ceil(n / MAX_PREVIEW) for n in shape)
+def preview_steps(shape: Sequence[int], size: int = MAX_PREVIEW) -> tuple[int, int, int]:
+    """Voxels (z, y, x) of the volume that make one voxel of its copy for 3D.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (z, y, x).
+    size : int
+        Voxels of the copy along each axis, at most.
+
+    Raises
+    ------
+    InputError
+        If a copy of this size is not made.
+    """
+    if not _MIN_PREVIEW <= size <= MAX_PREVIEW:
+        raise InputError(f"size must be between {_MIN_PREVIEW} and {MAX_PREVIEW} voxels, not {size}.")
+    z, y, x = (math.ceil(n / size) for n in shape)
     return z, y, x
 
 
-def preview_spacing(shape: Sequence[int], spacing: Sequence[float]) -> list[float]:
+def preview_spacing(shape: Sequence[int], spacing: Sequence[float], size: int = MAX_PREVIEW) -> list[float]:
     """Voxel size (x, y, z) of the copy for 3D of a volume of this shape (z, y, x) and voxel size (x, y, z)."""
-    return [edge * step for edge, step in zip(spacing, preview_steps(shape)[::-1], strict=True)]
+    return [edge * step for edge, step in zip(spacing, preview_steps(shape, size)[::-1], strict=True)]
 
 
-def image_preview(array: Any, window: tuple[float, float], lazy: bool) -> np.ndarray:
+def image_preview(array: Any, window: tuple[float, float], lazy: bool, size: int = MAX_PREVIEW) -> np.ndarray:
     """A small copy of an image: means of blocks of voxels; of a volume on the disk, means of every n-th row.
 
     Returns
     -------
-    ndarray of uint8, shape (z, y, x), at most `MAX_PREVIEW` along each axis
+    ndarray of uint8, shape (z, y, x), at most `size` along each axis
     """
-    steps = preview_steps(array.shape)
+    steps = preview_steps(array.shape, size)
     small = [math.ceil(n / step) for n, step in zip(array.shape, steps, strict=True)]
     preview = np.empty(small, np.uint8)
     for k, first in enumerate(range(0, array.shape[0], steps[0])):
@@ -164,10 +179,10 @@ def _add_blocks(plane: np.ndarray, sums: np.ndarray, rows: int, columns: int) ->
             sums += plane[row::rows, column::columns]
 
 
-def labels_preview(array: Any) -> np.ndarray:
+def labels_preview(array: Any, size: int = MAX_PREVIEW) -> np.ndarray:
     """Labels (or uncertainty) on the grid of `image_preview`: the voxel in the middle of each block, as uint8."""
-    rows, columns = (_middles(n, step) for n, step in zip(array.shape[1:], preview_steps(array.shape)[1:], strict=True))
-    planes = _middles(array.shape[0], preview_steps(array.shape)[0])
+    steps = preview_steps(array.shape, size)
+    planes, rows, columns = (_middles(n, step) for n, step in zip(array.shape, steps, strict=True))
     sampled = np.stack([np.asarray(array[int(k)])[np.ix_(rows, columns)] for k in planes])
     if sampled.dtype == np.uint8:
         return sampled

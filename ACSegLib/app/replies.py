@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import TypeVar
@@ -79,9 +80,12 @@ def number_of(request: Request, name: str, default: float) -> float:
     """A number in the query of the address; InputError if it is none."""
     text = request.query_params.get(name, "")
     try:
-        return float(text) if text else default
+        number = float(text) if text else default
     except ValueError:
-        raise InputError(f"{name} must be a number, not {text!r}.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name} must be a number, not {text!r}.")
+    return number
 
 
 def client_of(text: str) -> str:

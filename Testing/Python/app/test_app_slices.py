@@ -1,5 +1,7 @@
 """Slices come and go exactly, along each axis."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -129,6 +131,23 @@ def test_the_copies_for_3d_lie_on_one_grid_with_true_proportions(tmp_path):
             {"preview.nii": 255}.get(file.get_filename().rsplit("/")[-1], 1),
         ]
     assert np.array_equal(np.asarray(files[0].dataobj) > 0, np.asarray(files[1].dataobj) > 0)
+
+
+@pytest.mark.parametrize(("size", "edges"), [(256, (40, 30, 20)), (40, (40, 30, 20)), (16, (14, 15, 10))])
+def test_the_copies_for_3d_are_no_larger_than_the_page_asks_for(tmp_path, size, edges):
+    with page(make_folder(tmp_path), "ramp.nrrd", "ball.seg.nrrd") as client:
+        for address in (f"/api/preview.nii?size={size}", f"/api/labels.nii?of=labels&size={size}"):
+            header = client.get(address).content[:352]
+            assert struct.unpack_from("<3h", header, 42) == edges  # dim[1] to dim[3] of NIfTI
+
+
+@pytest.mark.parametrize("size", ["0", "15", "257", "many", "nan", "inf"])
+def test_a_copy_for_3d_of_no_such_size_is_refused(tmp_path, size):
+    with page(make_folder(tmp_path), "ramp.nrrd") as client:
+        for address in (f"/api/preview.nii?size={size}", f"/api/labels.nii?size={size}"):
+            answer = client.get(address)
+            assert answer.status_code == 400
+            assert answer.json()["error"].startswith("Size must be ")
 
 
 def test_segments_are_added_changed_and_removed(client):

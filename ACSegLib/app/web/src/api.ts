@@ -92,12 +92,13 @@ export class Api {
     return this.json('POST', 'reference', { path })
   }
 
-  preview(): Promise<ArrayBuffer> {
-    return this.bytes('preview.nii')
+  /** The image for 3D, at most `size` voxels an edge. */
+  preview(size: number): Promise<ArrayBuffer> {
+    return this.bytes(`preview.nii?size=${size}`)
   }
 
-  labelPreview(of: 'labels' | Overlay): Promise<ArrayBuffer> {
-    return this.bytes(`labels.nii?of=${of}`)
+  labelPreview(of: 'labels' | Overlay, size: number): Promise<ArrayBuffer> {
+    return this.bytes(`labels.nii?of=${of}&size=${size}`)
   }
 
   strip(axis: c.Axis): Promise<c.Strip> {

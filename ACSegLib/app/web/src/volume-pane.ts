@@ -3,6 +3,7 @@
 import { sentence } from './api'
 import type { Context, Part } from './context'
 import { button, h, select, setText, show, toggle } from './dom'
+import { findGraphics, previewSize } from './graphics'
 import { ICONS } from './icons'
 import type { Content, Look, VolumeView } from './volume-view'
 
@@ -19,6 +20,7 @@ export class VolumePane implements Part {
   private view: VolumeView | null = null
   private content: Content = 'labels'
   private smooth = true
+  private size = 0
   private imageOf = 0
   private labelsOf = ''
   private looked = ''
@@ -82,22 +84,26 @@ export class VolumePane implements Part {
     const { volume } = model
     if (volume === null) return
     if (this.view === null) setText(this.status, 'Loading the volume ...')
-    const module = await import('./volume-view')
-    if (!module.hasWebGL2()) {
-      this.broken = true
-      setText(this.status, 'This browser has no WebGL2, so there is no 3D. Everything else works.')
-      return
+    if (this.view === null) {
+      const graphics = findGraphics()
+      if (graphics === null) {
+        this.broken = true
+        setText(this.status, 'This browser has no WebGL2, so there is no 3D. Everything else works.')
+        return
+      }
+      this.size = previewSize(graphics)
+      const { VolumeView } = await import('./volume-view')
+      this.view = await VolumeView.create(this.canvas)
     }
-    this.view ??= await module.VolumeView.create(this.canvas)
     if (this.imageOf !== volume.id) {
-      await this.view.setImage(await api.preview(), this.content)
+      await this.view.setImage(await api.preview(this.size), this.content)
       this.imageOf = volume.id
       this.labelsOf = this.looked = ''
     }
     await flushed()
     const wanted = this.wantedLabels
     if (this.labelsOf !== wanted) {
-      const bytes = await api.labelPreview('labels')
+      const bytes = await api.labelPreview('labels', this.size)
       await this.view.setLabels(bytes, this.wantedLook)
       this.labelsOf = wanted
       this.looked = JSON.stringify([...this.wantedLook.colours, this.content, this.smooth])

@@ -127,8 +127,3 @@ function colormap(colours: ReadonlyMap<number, string>): Parameters<typeof cmapp
   }
   return { R, G, B, A, labels } as never
 }
-
-/** Whether this browser can draw in 3D. */
-export function hasWebGL2(): boolean {
-  return document.createElement('canvas').getContext('webgl2') !== null
-}

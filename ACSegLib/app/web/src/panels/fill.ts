@@ -60,7 +60,7 @@ function qualityTable(box: HTMLElement, model: Model): void {
     const dice = fill.segment_dice[String(value)]
     return dice === undefined ? [] : [diceRow(name, colour, dice)]
   })
-  const whole = fill.dice === null ? [] : [h('p', { class: 'hint' }, 'Cross-validation: labelled slices, left out and filled from the others.')]
+  const whole = fill.dice === null ? [] : [h('p', { class: 'hint' }, 'Cross-validation: hidden blocks of the labelled slices, filled from the rest.')]
   if (rows.length === 0 && fill.dice !== null) rows.push(diceRow('all segments', '', fill.dice))
   box.replaceChildren(h('p', { class: 'hint' }, `Filled in ${duration(fill.seconds)}.`), ...whole, ...rows)
 }
