@@ -175,7 +175,7 @@ class FolderResults(BaseResults):
 def run(options: Options, progress: Progress) -> Results | FolderResults:
     """Fill, clean up as asked, and write the result; of a folder, for each image."""
     from ACSegLib.axes import read_slices
-    from ACSegLib.commands.inputs import is_folder_of_images
+    from ACSegLib.commands.inputs import is_folder_of_images, stem
     from ACSegLib.commands.outputs import Output, check_outputs
 
     read_slices(options.slices, options.axis)
@@ -183,6 +183,8 @@ def run(options: Options, progress: Progress) -> Results | FolderResults:
     if is_folder_of_images(options.image):
         return _fill_folder(options, progress)
     check_outputs([Output(options.output, "--output", "image")], [options.image, options.labels])
+    if options.skip_existing and Path(options.output).exists():
+        return FolderResults({}, {}, [stem(options.image)])
     return _fill_file(options, progress)
 
 

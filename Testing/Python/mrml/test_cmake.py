@@ -59,9 +59,9 @@ def files_below(folder):
 
 
 def tracked(folder):
-    """The files below a folder of the repository, without build rules and caches."""
+    """The files below a folder of the repository, without build rules, caches and the sources of the page."""
     names = (p.relative_to(ROOT / folder) for p in (ROOT / folder).rglob("*") if p.is_file())
-    return [n for n in names if n.name != "CMakeLists.txt" and "__pycache__" not in n.parts and n.name[0] != "."]
+    return [n for n in names if not lists.IGNORED & set(n.parts) and n.name[0] != "."]
 
 
 def expected_modules():
