@@ -25,6 +25,7 @@ from ACSegLib.app.replies import body_of, json_answer
 from ACSegLib.app.saving import MESHES, plan_meshes, save_copy, save_labels
 from ACSegLib.app.session import Session
 from ACSegLib.app.simulating import plan_simulation
+from ACSegLib.app.splitting import plan_split
 from ACSegLib.app.state import describe
 from ACSegLib.files.tables import ENDINGS
 
@@ -65,6 +66,7 @@ class Actions:
         makers: dict[str, Callable[[], Plan]] = {
             "fill": lambda: self._filling.plan(options),
             "correct": lambda: plan_correction(self._session, options),
+            "split": lambda: plan_split(self._session, options),
             "predict": lambda: plan_prediction(self._session, options),
             "measure": lambda: plan_measurement(self._session, options),
             "train": lambda: plan_training(self._session, options),

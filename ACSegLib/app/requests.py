@@ -78,6 +78,19 @@ class CorrectOptions:
 
 
 @dataclass(frozen=True)
+class SplitOptions:
+    """``POST api/jobs/split``: the segment to split ("": all cells), and the options of ``acseg split`` of these names.
+
+    `count` is the number of cells of one segment; it is found if left out.
+    """
+
+    segment: str = ""
+    count: int | None = None
+    smallest: float | None = None
+    seams: str = "auto"
+
+
+@dataclass(frozen=True)
 class PredictOptions:
     """``POST api/jobs/predict``: a model below the root folder ("": the pretrained one), and options."""
 
@@ -121,6 +134,7 @@ class TrainOptions:
 OPTIONS: Mapping[str, type] = {
     "fill": FillOptions,
     "correct": CorrectOptions,
+    "split": SplitOptions,
     "predict": PredictOptions,
     "measure": MeasureOptions,
     "train": TrainOptions,
@@ -150,10 +164,12 @@ def from_json(kind: type[T], values: Any) -> T:
 
 def _check(name: str, value: Any, kind: str) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    whole = number and isinstance(value, int)
     fits = {
         "str": isinstance(value, str),
         "bool": isinstance(value, bool),
-        "int": number and isinstance(value, int),
+        "int": whole,
+        "int | None": whole or value is None,
         "float": number,
         "float | None": number or value is None,
         "list[str]": isinstance(value, list) and all(isinstance(v, str) for v in value),

@@ -252,8 +252,11 @@ class Session:
         uncertainty: np.ndarray | None = None,
         fill: FillInfo | None = None,
         decided: np.ndarray | None = None,
+        relabelled: bool = False,
     ) -> None:
         """Take the labels that a job made, with the labelled slices as they are now; one step.
+
+        A job that `relabelled` the labelled slices too keeps only those that were edited since it began.
 
         Raises
         ------
@@ -266,7 +269,7 @@ class Session:
             self._require(volume_id)
             before = self.require_work()
             labels.labelled = set(before.labels.labelled)
-            carry_over(before.labels, labels, self._edited | before.labels.labelled)
+            carry_over(before.labels, labels, self._edited | (set() if relabelled else before.labels.labelled))
             self._step(kind, Work(labels, uncertainty, fill, decided=decided))
         self.changed()
 

@@ -170,6 +170,13 @@ export interface CorrectOptions {
   device?: string
 }
 
+export interface SplitOptions {
+  segment?: string
+  count?: number | null
+  smallest?: number | null
+  seams?: string
+}
+
 export interface PredictOptions {
   model?: string
   contrast?: string

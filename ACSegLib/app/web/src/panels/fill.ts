@@ -6,6 +6,7 @@ import { button, field, h, setText, show, toggle } from '../dom'
 import { count, duration } from '../format'
 import { ICONS } from '../icons'
 import type { Model } from '../model'
+import { splitBlock } from './split'
 
 /** Options that are the same in both steps. */
 const options: FillOptions = { suggest: 5 }
@@ -97,8 +98,9 @@ export function correctPanel(context: Context): Part {
     press: () => context.start('correct', {})
   })
   const undo = undoButton(context)
+  const split = splitBlock(context)
   const buttons = h('div', { class: 'row' }, refill, undo.element)
-  const element = h('div', { class: 'panel' }, hint, chips, uncertainty.element, before.element, again.element, buttons, correct)
+  const element = h('div', { class: 'panel' }, hint, chips, uncertainty.element, before.element, again.element, buttons, correct, split.element)
   return {
     element,
     update: () => {
@@ -118,6 +120,7 @@ export function correctPanel(context: Context): Part {
       refill.classList.toggle('primary', fill !== null)
       correct.classList.toggle('primary', fill === null)
       undo.update()
+      split.update()
     }
   }
 }
