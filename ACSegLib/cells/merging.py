@@ -46,6 +46,20 @@ MODELS = {
     "none": SeamModel((-14.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), 11.5),
 }
 
+#: Log odds from which on a neck is clear by its shape alone: 20 to 1, a neck of about 0.6 of the narrower side.
+CLEAR_NECK = 3.0
+
+
+def judge_of(kind: str) -> Callable[[tuple[float, ...]], float]:
+    """Log odds of a boundary for a kind of seam; at clear necks at least those of the shape alone."""
+    model, shape = MODELS[kind], MODELS["none"]
+
+    def judge(features: tuple[float, ...]) -> float:
+        odds, alone = model(features), shape(features)
+        return max(odds, alone) if alone >= CLEAR_NECK else odds
+
+    return judge
+
 
 class Merging:
     """Regions that are merged pair by pair.

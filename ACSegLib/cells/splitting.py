@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ACSegLib.cells.evidence import kind_of_seams
 from ACSegLib.cells.grid import WorkGrid, spread_through
-from ACSegLib.cells.merging import MODELS, Merging
+from ACSegLib.cells.merging import Merging, judge_of
 from ACSegLib.cells.regions import RegionGraph, connect, find_basins
 from ACSegLib.cells.seams import find_seams
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
@@ -18,10 +19,6 @@ from ACSegLib.jobs import Progress
 
 #: What seams between cells look like; "none" leaves the shape alone.
 SEAMS = ("auto", "dark", "bright", "none")
-#: Voxels from which on the kind of seam is found in the middle of the mask alone.
-_MAX_TRIED = 1 << 21
-#: Bright seams are certain from this height on, in multiples of the mean, and so many times that of dark ones.
-_CLEARLY_BRIGHT, _TIMES_DARK = 3.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Cells:
     sizes : ndarray of int64
         Voxels of each cell.
     seams : str
-        What the seams look like, as given or found.
+        What the seams look like, as given or found; "none" if only the shape counted.
     smallest : float
         Voxels from which on a part is a cell.
     specks : int
@@ -92,7 +89,7 @@ def split_mask(
     mask : ndarray, shape (k, j, i)
         Non-zero inside. What lies outside the array may be cell or not.
     image : ndarray, shape (k, j, i), optional
-        For seams; without it only the shape counts.
+        For seams; without it, or where it shows none, only the shape counts.
     spacing : sequence of float
         Voxel size along (i, j, k).
     settings : SplitSettings, optional
@@ -123,9 +120,12 @@ def split_mask(
     picture = grid.reduce_image(image) if image is not None and settings.seams != "none" else None
     markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
     stages.seams(0.0, "looking for seams")
-    kind = _kind_of_seams(picture, small, grid.step, settings, stages.seams.part(0.0, 0.5))
+    kind = kind_of_seams(picture, small, grid.step, settings.seams, stages.seams.part(0.0, 0.5))
+    if kind == "none" and picture is not None:
+        picture = None
+        notes.append("the image shows no seams between the cells; only their shape counts.")
     stages.seams(0.5, "looking for seams")
-    seams = find_seams(picture, small, grid.step, "dark" if kind == "none" else kind, progress.check)
+    seams = find_seams(picture, small, grid.step, kind, progress.check)
     stages.basins(0.0, "looking for basins")
     basins = find_basins(seams, small, progress.check)
     few = None if markers is None else grid.reduce_seeds(markers) * small
@@ -133,7 +133,7 @@ def split_mask(
         basins = _divide_by_seeds(basins, few)
     graph = connect(basins, seams, small)
     stages.merge(0.0, "judging the seams")
-    merging = Merging(graph, MODELS[kind], _seed_of_basins(basins, few))
+    merging = Merging(graph, judge_of(kind), _seed_of_basins(basins, few))
     smallest = _merge(merging, graph, settings, grid.voxels_of_block, few is not None, progress)
     stages.place(0.0, "placing the cells")
     labels = grid.enlarge(merging.roots().astype(np.int32)[basins], mask, markers, np.array(merging.seeds))
@@ -159,40 +159,6 @@ def _merge(
         floor = max(floor, min(smallest_cell(sizes), max(sizes, default=0.0) / MIN_SIZE_GAP))
     merging.absorb(floor / block)
     return floor
-
-
-def _kind_of_seams(
-    image: np.ndarray | None, mask: np.ndarray, step: Sequence[float], settings: SplitSettings, progress: Progress
-) -> str:
-    """Whether seams are dark or bright: bright if those found as bright ones stand out clearly more."""
-    if image is None:
-        return "none"
-    if settings.seams != "auto":
-        return settings.seams
-    box = _middle(mask)
-    heights = {}
-    for n, kind in enumerate(("dark", "bright")):
-        progress(n / 2)
-        seams = find_seams(image[box], mask[box], step, kind, progress.check)
-        heights[kind] = _seam_heights(connect(find_basins(seams, mask[box], progress.check), seams, mask[box]))
-    clearly = heights["bright"] >= max(_CLEARLY_BRIGHT, _TIMES_DARK * heights["dark"])
-    return "bright" if clearly else "dark"
-
-
-def _seam_heights(graph: RegionGraph) -> float:
-    """Root mean square of the valleys between basins, beyond those inside them; 0 without a boundary."""
-    if not graph.area.sum():
-        return 0.0
-    inside = (graph.valleys[graph.a] + graph.valleys[graph.b]) / (graph.voxels[graph.a] + graph.voxels[graph.b])
-    beyond = graph.seam / graph.area - inside
-    return float(np.sqrt(np.average(beyond**2, weights=graph.area)))
-
-
-def _middle(mask: np.ndarray) -> tuple[slice, ...]:
-    """The middle of an array, of at most `_MAX_TRIED` voxels."""
-    share = min(1.0, (_MAX_TRIED / mask.size) ** (1 / 3))
-    sides = [max(1, int(n * share)) for n in mask.shape]
-    return tuple(slice((n - s) // 2, (n - s) // 2 + s) for n, s in zip(mask.shape, sides, strict=True))
 
 
 def _usable_seeds(seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:

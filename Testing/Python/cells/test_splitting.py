@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from ACSegLib.cells.grid import WorkGrid
 from ACSegLib.cells.splitting import SplitSettings, split_mask
@@ -39,6 +40,46 @@ def test_a_ball_stays_whole():
     noise = np.random.default_rng(1).normal(size=one.shape)
     assert len(split_mask(one).sizes) == 1
     assert len(split_mask(one, one * 10 + noise).sizes) == 1
+
+
+def ball_grid():
+    """5 x 5 x 5 balls that touch at narrow necks."""
+    pitch, radius = 16, 8.4
+    squares = [((np.arange(5 * pitch) + 0.5) % pitch - pitch / 2) ** 2] * 3
+    number = np.arange(5 * pitch) // pitch
+    numbers = 1 + 25 * number[:, None, None] + 5 * number[:, None] + number
+    inside = squares[0][:, None, None] + squares[1][:, None] + squares[2] < radius**2
+    return np.where(inside, numbers, 0).astype(np.uint16)
+
+
+@pytest.mark.parametrize("sight", ["noise", "correlated noise", "cells brighter than noise", "flat"])
+def test_an_image_without_seams_leaves_clear_necks_to_the_shape(sight):
+    cells = ball_grid()
+    image = np.random.default_rng(3).normal(100, 10, cells.shape)
+    if sight == "correlated noise":
+        image = gaussian_filter(image, 1.2)
+    elif sight == "cells brighter than noise":
+        image += 50 * (cells > 0)
+    elif sight == "flat":
+        image[:] = 100
+    found = split_mask(cells > 0, image)
+    assert quality(found, cells) >= 0.95
+    assert len(found.sizes) == pytest.approx(125, abs=6)
+    assert found.seams == "none"
+    assert found.notes == ["the image shows no seams between the cells; only their shape counts."]
+
+
+def test_dark_seams_at_the_necks_let_the_image_speak():
+    cells = ball_grid()
+    image = np.where(cells, 100.0, 50.0) + np.random.default_rng(4).normal(0, 3, cells.shape)
+    edges = np.zeros(cells.shape, bool)
+    edges[:, :, 15:80:16] = edges[:, :, 16:80:16] = True
+    edges |= edges.transpose(0, 2, 1) | edges.transpose(2, 1, 0)
+    image[edges & (cells > 0)] -= 40
+    found = split_mask(cells > 0, image)
+    assert found.seams == "dark"
+    assert not found.notes
+    assert quality(found, cells) >= 0.95
 
 
 def slab_with_seam(sign):
