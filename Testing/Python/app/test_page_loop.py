@@ -141,7 +141,14 @@ def test_5_labels_are_saved_with_names_colours_and_geometry(desk, phantom):
     saved = open_segmentation(path)
     assert np.array_equal(saved.labels, shown)
     assert saved.geometry.spacing == pytest.approx(phantom.volume.geometry.spacing, rel=1e-6)
-    assert [segment.name for segment in saved.segments] == [s["name"] for s in desk.state()["labels"]["segments"]]
+    names = [s["name"] for s in desk.state()["labels"]["segments"]]
+    assert [segment.name for segment in saved.segments] == names
+    with desk.page.expect_download() as download:
+        panel.get_by_role("link", name="Meshes (.obj)").click()
+    assert download.value.suggested_filename == "cell.obj"
+    groups = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert {line[2:] for line in groups if line.startswith(("o ", "g "))} <= set(names)
+    assert sum(line.startswith("f ") for line in groups) > 100
 
 
 def test_6_a_reference_is_shown_as_a_dashed_outline(desk):

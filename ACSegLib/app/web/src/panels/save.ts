@@ -44,6 +44,7 @@ export function savePanel(context: Context): Part {
     name.value = `${stem(model)}${ending.value}`
     download.setAttribute('href', `./api/download?ending=${encodeURIComponent(ending.value)}`)
   }
+  const meshes = h('div', { class: 'row' }, meshButton('.glb'), meshButton('.obj'))
   const element = h(
     'div',
     { class: 'panel' },
@@ -51,6 +52,7 @@ export function savePanel(context: Context): Part {
     field('Format', ending),
     field('File', name, 'Path below the folder of the server'),
     h('div', { class: 'row' }, save, download),
+    meshes,
     notes,
     slicerHint(() => name.value)
   )
@@ -65,10 +67,17 @@ export function savePanel(context: Context): Part {
         ending.replaceChildren(...formats.map((one) => h('option', { value: one }, NAMES.get(one) ?? one)))
         follow()
       }
+      show(meshes, model.server?.labels?.complete === true || model.labelledCount > 0)
       save.disabled = !model.writer || model.running !== null
       setText(autosaved, autosaveText(model))
     }
   }
+}
+
+/** Downloads the surfaces of all segments in one file. */
+function meshButton(ending: string): HTMLAnchorElement {
+  const title = 'Download the closed surfaces of all segments, with names and colours'
+  return h('a', { class: 'button plain', download: true, href: `./api/download?ending=${ending}`, title }, `Meshes (${ending})`)
 }
 
 /** Save; where a file of that name exists, ask whether to replace it. Null if not. */
