@@ -104,7 +104,7 @@ def test_keywords_are_the_options_of_the_commands(scene, fake):
     ):
         with pytest.raises(InputError, match=message):
             ACSegLogic().fill(volume, node, **keywords)
-    with pytest.raises(InputError, match="measure has no option 'minimum_volume'; it has: bead_name"):
+    with pytest.raises(InputError, match="measure has no option 'minimum_volume'; it has: apart, bead_name"):
         ACSegLogic().measure(node, volume, minimum_volume=3.0)
 
 

@@ -76,7 +76,7 @@ def test_fill_panel(module, fake):
     assert module.parameters.measureSegmentation is output
     assert "Used slices" in panel.ui.fillMessage.text
     assert panel.ui.fillCrossValidation.text == "Cross-validation on labelled slices: Dice 0.91."
-    assert "left out" in panel.ui.fillCrossValidation.toolTip
+    assert "were hidden" in panel.ui.fillCrossValidation.toolTip
     assert panel.show3DButton.segmentationNode() is output
     panel.show3DButton.click()
     assert output.GetSegmentation().ContainsRepresentation("Closed surface")
