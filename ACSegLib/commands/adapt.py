@@ -115,10 +115,8 @@ def describe(results: Results) -> str:
 
 def describe_estimate(values: Mapping[str, Any]) -> str:
     """One line of what was estimated of a tomogram."""
-    numbers = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in values.items() if _is_number(value))
+    numbers = ", ".join(
+        f"{name.replace('_', ' ')} {value:.2f}" for name, value in values.items() if isinstance(value, float)
+    )
     holder = "capillary" if values["capillary"] is not None else "no wall seen; axis"
     return f"{holder} along {values['axis']}, {numbers}"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float)

@@ -233,15 +233,9 @@ def _twin(
 
 def _upright(pair: tuple[Volume, Segmentation], model: Model) -> tuple[Volume, Segmentation]:
     """A twin in the orientation in which a prediction of the model sees it."""
-    if not model.preprocessing.canonical_axes:
-        return pair
-    from ACSegLib.network.predict.orientation import canonical_orientation
+    from ACSegLib.network.predict.orientation import in_canonical_orientation
 
-    image, truth = pair
-    orientation = canonical_orientation(image.array)
-    turned = Volume(np.ascontiguousarray(orientation.apply(image.array)), name=image.name)
-    labels = np.ascontiguousarray(orientation.apply(truth.labels))
-    return turned, Segmentation((labels,), truth.segments, turned.geometry, truth.name)
+    return in_canonical_orientation(*pair) if model.preprocessing.canonical_axes else pair
 
 
 def _settings(request: AdaptRequest, minutes: float) -> TrainingSettings:

@@ -25,7 +25,7 @@ from ACSegLib.files import open_segmentation, open_volume, save_segmentation, sa
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.preprocessing import resample_image
-from ACSegLib.network.predict.orientation import canonical_orientation
+from ACSegLib.network.predict.orientation import in_canonical_orientation
 from ACSegLib.network.train.calibration import calibrate
 from ACSegLib.network.train.data import Case
 from ACSegLib.network.train.data import prepare as prepare_case
@@ -105,14 +105,6 @@ def reduced(volume: Volume, truth: Segmentation, side: int) -> tuple[Volume, Seg
     return image, Segmentation((labels,), truth.segments, geometry, truth.name)
 
 
-def canonical(volume: Volume, truth: Segmentation) -> tuple[Volume, Segmentation]:
-    """Bring both to the orientation in which a prediction sees the image."""
-    orientation = canonical_orientation(volume.array)
-    image = Volume(np.ascontiguousarray(orientation.apply(volume.array)), name=volume.name)
-    labels = np.ascontiguousarray(orientation.apply(truth.labels))
-    return image, Segmentation((labels,), truth.segments, image.geometry, truth.name)
-
-
 def _crop(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     start = rng.uniform(0.0, 0.3, 3) * (rng.random(3) < 0.6)
     stop = 1 - rng.uniform(0.0, 0.3, 3) * (rng.random(3) < 0.6)
@@ -183,7 +175,8 @@ def _train_stage(
 ) -> Model:
     pairs = {
         part: [
-            canonical(*reduced(open_volume(image), open_segmentation(label), side)) for image, label in _files(*places)
+            in_canonical_orientation(*reduced(open_volume(image), open_segmentation(label), side))
+            for image, label in _files(*places)
         ]
         for part, places in folders.items()
     }
@@ -219,7 +212,7 @@ def calibrate_again(folder: Path, model: Model) -> Model:
     places = prepare(folder, "val", VALIDATION_VOLUMES)
     cases = []
     for image, label in _files(*places):
-        case = Case.of(*canonical(open_volume(image), open_segmentation(label)), image.stem)
+        case = Case.of(*in_canonical_orientation(open_volume(image), open_segmentation(label)), image.stem)
         cases.append(prepare_case(case, model.segments, model.preprocessing, None, "px", overlapping=False))
     fabric = make_fabric(TrainingSettings(), choose_device("auto").name)
     fabric.launch()

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.volume import Segmentation, Volume
+
 
 @dataclass(frozen=True)
 class Orientation:
@@ -66,3 +68,14 @@ def canonical_orientation(image: np.ndarray) -> Orientation:
         moment = float(profile @ (np.arange(len(profile)) - (len(profile) - 1) / 2))
         backwards.append(moment > 0)
     return Orientation((order[0], order[1], order[2]), (backwards[0], backwards[1], backwards[2]))
+
+
+def in_canonical_orientation(volume: Volume, labels: Segmentation) -> tuple[Volume, Segmentation]:
+    """Bring an image and its labels to the orientation in which a prediction sees the image.
+
+    The result has no place or voxel size: it is for the training of models that reduce every image.
+    """
+    orientation = canonical_orientation(volume.array)
+    image = Volume(np.ascontiguousarray(orientation.apply(volume.array)), name=volume.name)
+    array = np.ascontiguousarray(orientation.apply(labels.labels))
+    return image, Segmentation((array,), labels.segments, image.geometry, labels.name)

@@ -38,7 +38,7 @@ def test_the_script_simulates_trains_and_describes_a_model(script, tmp_path):
 
 
 def test_the_script_trains_in_the_orientation_of_predictions(script):
-    image, truth = script.canonical(*script.reduced(*script.simulated(30_001), 16))
+    image, truth = script.in_canonical_orientation(*script.reduced(*script.simulated(30_001), 16))
     assert canonical_orientation(image.array).order == (0, 1, 2)
     assert image.shape == truth.labels.shape
     original, labels = script.reduced(*script.simulated(30_001), 16)
