@@ -10,6 +10,7 @@ from typing import Any
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
+from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Reply
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest, SplitOutcome, SplitRequest
 from ACSegPanels.exchange import CommandFiles, placeResult
@@ -80,7 +81,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-        from ACSegLib.scene import segmentation_from_node, volume_from_node, write_segmentation_to_node
+        from ACSegLib.scene import segmentation_from_node, volume_from_node
 
         volume = volume_from_node(volumeNode)
         request = fillRequest(volume, segmentation_from_node(segmentationNode, volumeNode, segmentIDs), options)
@@ -88,11 +89,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(reply: Reply) -> Any:
             self.lastFill = outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
-            _requireInScene(volumeNode)
             name = f"{segmentationNode.GetName()} filled"
-            return write_segmentation_to_node(
-                outcome.segmentation, _ifInScene(outputSegmentationNode), volume_node=volumeNode, name=name
-            )
+            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 
         return _run(startTask("fill", message, arrays, finish), onProgress, onDone, onError)
 
@@ -128,7 +126,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-        from ACSegLib.scene import segmentation_from_node, volume_from_node, write_segmentation_to_node
+        from ACSegLib.scene import segmentation_from_node, volume_from_node
 
         volume = volume_from_node(volumeNode)
         before, after = (
@@ -139,9 +137,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(reply: Reply) -> Any:
             self.lastCorrection = outcome = CorrectOutcome.unpack(reply.message, reply.arrays, request)
-            _requireInScene(volumeNode)
-            target, name = _ifInScene(outputSegmentationNode), f"{segmentationNode.GetName()} corrected"
-            return write_segmentation_to_node(outcome.segmentation, target, volume_node=volumeNode, name=name)
+            name = f"{segmentationNode.GetName()} corrected"
+            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 
         return _run(startTask("correct", message, arrays, finish), onProgress, onDone, onError)
 
@@ -315,7 +312,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
-        from ACSegLib.scene import segmentation_from_node, volume_from_node, write_segmentation_to_node
+        from ACSegLib.scene import segmentation_from_node, volume_from_node
 
         settings = commandOptions("split", options)
         labels = segmentation_from_node(segmentationNode, volumeNode)
@@ -327,11 +324,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(reply: Reply) -> Any:
             self.lastSplit = outcome = SplitOutcome.unpack(reply.message, reply.arrays)
-            _requireInScene(volumeNode)
             name = f"{segmentationNode.GetName()} split"
-            return write_segmentation_to_node(
-                outcome.segmentation, _ifInScene(outputSegmentationNode), volume_node=volumeNode, name=name
-            )
+            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 
         return _run(startTask("split", message, arrays, finish), onProgress, onDone, onError)
 
@@ -390,6 +384,14 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             return node
 
         return _run(startTask("measure", message, arrays, finish), onProgress, onDone, onError)
+
+
+def _place(segmentation: Segmentation, volumeNode: Any, outputNode: Any, name: str) -> Any:
+    """Write a result into its node, or into a new one where there is none or it was deleted while the work ran."""
+    from ACSegLib.scene import write_segmentation_to_node
+
+    _requireInScene(volumeNode)
+    return write_segmentation_to_node(segmentation, _ifInScene(outputNode), volume_node=volumeNode, name=name)
 
 
 def _ifInScene(node: Any) -> Any:
