@@ -4,46 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from ACSegLib.json_values import Json
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value, and the 90 % interval around it: the true value lies in it in nine of ten cases."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class SegmentEstimate:
-    """How right a segment of a fill is expected to be; see `ACSegLib.fill.estimates`.
-
-    Attributes
-    ----------
-    segment : str
-        Its name.
-    dice : Interval
-        Against complete labels by hand, on the voxels that were not labelled.
-    voxels : Interval
-        Volume of the segment.
-    trusted : bool
-        False where the fill should not be used before more slices are labelled.
-    """
-
-    segment: str
-    dice: Interval
-    voxels: Interval
-    trusted: bool
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> SegmentEstimate:
-        """Give back what ``dataclasses.asdict`` made."""
-        intervals = {name: Interval(**values[name]) for name in ("dice", "voxels")}
-        return cls(**{**values, **intervals})
+from ACSegLib.segment_estimates import SegmentEstimate
 
 
 @dataclass(frozen=True)

@@ -134,16 +134,17 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """Say what was measured, per segment, and what failed."""
-    from ACSegLib.study.numbers import plain
+    from ACSegLib.study.numbers import plain, rounded
 
     lines = [f"{results.volumes} volume(s), {results.rows} rows -> {results.outputs['table']}"]
     for row in results.summary[:LISTED]:
         unit = row["unit"]
         volume, area = plain(row["volume"]), plain(row["surface_area"])
+        half = row.get("half_width")
+        volume, level = (volume, "") if half is None else (rounded(row["volume"], half), " (90 %)")
         ratio = "" if row["surface_to_volume"] is None else f", S/V {plain(row['surface_to_volume'])} 1/{unit}"
-        lines.append(
-            f"  {row['segment']}: volume {volume} {unit}3, surface {area} {unit}2{ratio} (mean of {row['count']})"
-        )
+        sizes = f"volume {volume} {unit}3{level}, surface {area} {unit}2{ratio}"
+        lines.append(f"  {row['segment']}: {sizes} (mean of {row['count']})")
     lines += more_lines(results.summary) + [f"  note: {text}" for text in results.warnings]
     return "\n".join(lines + failure_lines(results.failures))
 

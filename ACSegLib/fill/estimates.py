@@ -19,7 +19,7 @@ from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.seeds import Seeds, count_classes
-from ACSegLib.fill_report import Interval, SegmentEstimate
+from ACSegLib.segment_estimates import Interval, SegmentEstimate
 
 #: Errors below these are not told apart.
 _MIN_ERROR, _MIN_LEAK = 0.002, 0.005

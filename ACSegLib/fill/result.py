@@ -13,7 +13,8 @@ from ACSegLib.fill.evidence import axis_first
 from ACSegLib.fill.seeds import SeedOptions, Seeds, count_classes
 from ACSegLib.fill.selection import Choice
 from ACSegLib.fill.slab import Context, SlabResult
-from ACSegLib.fill_report import FillReport, SegmentEstimate
+from ACSegLib.fill_report import FillReport
+from ACSegLib.segment_estimates import SegmentEstimate
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 

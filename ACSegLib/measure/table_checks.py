@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
+from ACSegLib.measure.volume_intervals import CHANGED, half_width
+from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
 
 #: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
@@ -17,7 +19,7 @@ MAX_SPECK_NOTES = 5
 
 
 def summarise_cells(rows: Sequence[Row]) -> list[Row]:
-    """Means over volumes of volume, surface area and their ratio, per segment."""
+    """Means over volumes of volume, surface area and their ratio, per segment; of one volume with its interval."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row["kind"] == "segment" and row["voxels"]:
@@ -27,13 +29,15 @@ def summarise_cells(rows: Sequence[Row]) -> list[Row]:
         means = {
             key: sum(r[key] for r in group) / len(group) for key in ("volume", "surface_area", "surface_to_volume")
         }
-        table.append({"segment": segment, "unit": unit, "count": len(group), **means})
+        interval = {"half_width": half_width(group[0]), "volume_interval": group[0].get("volume_interval")}
+        more = interval if len(group) == 1 and interval["half_width"] is not None else {}
+        table.append({"segment": segment, "unit": unit, "count": len(group), **means, **more})
     return table
 
 
 def warnings_on(rows: Sequence[Row]) -> list[str]:
     """Sentences on volumes whose values are not to be trusted, or not comparable with those of the others."""
-    return [*_on_specks(rows), *_on_beads(rows), *_on_units(rows), *_on_thin_radii(rows)]
+    return [*_on_specks(rows), *_on_beads(rows), *_on_units(rows), *_on_thin_radii(rows), *_on_intervals(rows)]
 
 
 def are_specks(rows: Sequence[Row]) -> list[bool]:
@@ -117,3 +121,18 @@ def _on_thin_radii(rows: Sequence[Row]) -> list[str]:
         f"filopodia were measured with radii of {values[0]:g} to {values[-1]:g} {units.pop()}, since the voxels differ "
         f"in size; --thin-radius {values[-1]:g} measures all volumes alike, so that they can be compared."
     ]
+
+
+def _on_intervals(rows: Sequence[Row]) -> list[str]:
+    """How far the intervals of volumes can be believed, and which segments have none, since their labels changed."""
+    whole = [row for row in rows if row["kind"] == "segment"]
+    sources = sorted({str(row["volume_interval"]) for row in whole if half_width(row) is not None})
+    texts = [coverage_text(source) for source in sources]
+    names = [f"{row['segment']} of {row['volume_name']}" for row in whole if row.get("volume_interval") == CHANGED]
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        texts.append(
+            f"the labels of {', '.join(names[:3])}{more} changed since the interval of their volume was made; they "
+            "have none now."
+        )
+    return texts

@@ -12,6 +12,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.scene import grid, read
 from ACSegLib.scene.editing import edit_rules, editor_node_of
 from ACSegLib.scene.outgoing import OutgoingLabels, joined, other_images
+from ACSegLib.segment_estimates import TAG as VOLUME_TAG
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 CLOSED_SURFACE = "Closed surface"
@@ -82,6 +83,7 @@ def write_segmentation_to_node(
         _add_missing(node, rows, targets)
         for image, values in joined(changed, untouched, labels.images()):
             _share(node, image, values)
+        _tell_volumes(node, rows, targets)
     if surfaces:
         node.CreateClosedSurfaceRepresentation()
     return node
@@ -229,6 +231,16 @@ def _add_missing(node: Any, rows: Sequence[Segment], targets: dict[str, str]) ->
             segment.SetTag(read.TERMINOLOGY_TAG, row.terminology)
         segment.AddRepresentation(grid.BINARY_LABELMAP, slicer.vtkOrientedImageData())
         source.AddSegment(segment, targets[row.id])
+
+
+def _tell_volumes(node: Any, rows: Sequence[Segment], targets: dict[str, str]) -> None:
+    """Give the written segments the intervals of their volumes; those that they had were for other labels."""
+    for row in rows:
+        segment = node.GetSegmentation().GetSegment(targets[row.id])
+        if VOLUME_TAG in row.tags:
+            segment.SetTag(VOLUME_TAG, row.tags[VOLUME_TAG])
+        else:
+            segment.RemoveTag(VOLUME_TAG)
 
 
 def _share(node: Any, image: Any, values: dict[str, int]) -> None:

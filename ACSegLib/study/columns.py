@@ -22,6 +22,9 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
     "surface_dice": ("surface Dice", None),
     "tolerance": ("tolerance", 1),
     "volume": ("volume", 3),
+    "volume_low": ("volume, from (90 %)", 3),
+    "volume_high": ("volume, to (90 %)", 3),
+    "volume_interval": ("interval from", None),
     "surface_area": ("surface", 2),
     "surface_to_volume": ("surface / volume", -1),
     "sphericity": ("sphericity", None),
@@ -73,7 +76,7 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
 #: Columns that are shown in percent.
 PERCENT = ("dice", "jaccard", "surface_dice", "relative_volume_error")
 #: Columns of words, which are aligned to the left.
-WORDS = ("volume_name", "method", "segment", "group", "labels", "measure", "comparison")
+WORDS = ("volume_name", "method", "segment", "group", "labels", "measure", "comparison", "volume_interval")
 #: Columns of p values.
 P_VALUES = ("t_p", "wilcoxon_p", "p_corrected", "rank_p", "p")
 _SUPERSCRIPTS = {1: "", 2: "²", 3: "³"}

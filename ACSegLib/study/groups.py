@@ -6,12 +6,15 @@ import itertools
 import math
 from collections.abc import Mapping
 
+from ACSegLib.json_values import Row
 from ACSegLib.measure.comparison import compare_group_measures
+from ACSegLib.measure.volume_intervals import half_width
+from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.study import figures
 from ACSegLib.study.cells import without_specks
 from ACSegLib.study.columns import intensity_texts, label_of, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_CELLS_FOR_TEST, worth_plotting
-from ACSegLib.study.numbers import format_value, mean_and_sd, summary_of
+from ACSegLib.study.numbers import format_value, mean_and_sd, rounded, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
 
@@ -80,8 +83,25 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     columns = ["volume_name", *(["cell"] if kind == "cell" else []), "group", *_SUMMARISED, "lac_sd", "touches_border"]
     columns[2:2] = ["cells"] if kind == "volume" else []
     columns[-2:-2] = ["thin_radius"] if several_radii else []
-    section.tables.append(table_of(every, columns, "Every volume" if kind == "volume" else "Every cell"))
+    section.texts += _about_intervals(every)
+    listed = [row | _volume_text(row) for row in every]
+    section.tables.append(table_of(listed, columns, "Every volume" if kind == "volume" else "Every cell"))
     return section
+
+
+def _volume_text(row: Row) -> Row:
+    """The volume with its 90 % interval as text, "412 ± 9", where it has one."""
+    half = half_width(row)
+    return {} if half is None else {"volume": rounded(float(row["volume"]), half)}
+
+
+def _about_intervals(rows: Rows) -> list[str]:
+    """What ± means in the table, and how often such intervals held the truth; nothing if no row has one."""
+    sources = sorted({str(row["volume_interval"]) for row in rows if half_width(row) is not None})
+    if not sources:
+        return []
+    texts = ["Volumes of the table with ± have a 90 % interval.", *(coverage_text(source) for source in sources)]
+    return [" ".join(filter(None, texts))]
 
 
 def _means_of_volumes(rows: Rows) -> Rows:
@@ -92,6 +112,7 @@ def _means_of_volumes(rows: Rows) -> Rows:
     means = []
     for volume, cells in volumes.items():
         averaged = {name: mean_and_sd([cell.get(name) for cell in cells])[0] for name in (*_SUMMARISED, "lac_sd")}
+        averaged |= dict.fromkeys(("volume_low", "volume_high"))  # a mean has no such interval
         cut = any(cell.get("touches_border") for cell in cells)
         means.append({**cells[0], **averaged, "volume_name": volume, "cells": len(cells), "touches_border": cut})
     return means

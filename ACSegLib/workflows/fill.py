@@ -12,6 +12,7 @@ from ACSegLib.axes import axis_name, read_slices
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
+from ACSegLib.segment_estimates import with_volume_intervals
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.merging import merge, same_labels
 from ACSegLib.workflows.packing import (
@@ -284,6 +285,8 @@ def run_fill(
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), progress.part(0.99, 1.0))
         segmentation = split.segmentation
         report = replace(report, warnings=[*report.warnings, *split.notes])
+    volumes = {estimate.segment: estimate.voxels for estimate in report.estimates}
+    segmentation = with_volume_intervals(segmentation, volumes, "fill")
     outcome = FillOutcome(
         segmentation=segmentation,
         uncertainty=result.uncertainty,

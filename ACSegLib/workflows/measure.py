@@ -119,6 +119,7 @@ def run_measure(request: MeasureRequest, progress: Progress | None = None) -> li
     """
     from ACSegLib.measure.intensity import BeadReading, read_beads
     from ACSegLib.measure.morphology import measure_segmentation
+    from ACSegLib.measure.volume_intervals import with_volume_columns
 
     volume, progress = request.volume, progress or Progress()
     if volume is None and request.bead_reference:
@@ -143,7 +144,7 @@ def run_measure(request: MeasureRequest, progress: Progress | None = None) -> li
         # Scaled by beads, values are LAC whatever they were before.
         stated = "1/um" if request.bead_reference else str(volume.meta.get("intensity_unit", ""))
         notes["intensity_unit"] = request.intensity_unit or stated
-    return [{**row, **notes} for row in rows]
+    return [{**row, **notes} for row in with_volume_columns(rows, labels)]
 
 
 def _cells_apart(request: MeasureRequest, progress: Progress) -> dict[str, np.ndarray]:

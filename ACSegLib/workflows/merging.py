@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from ACSegLib.segment_estimates import with_intervals_of
 from ACSegLib.volume import Segment, Segmentation
 
 #: Values below this are translated by a table.
@@ -54,6 +55,7 @@ def merge(
     rows = [s for s in labels.segments if s.id not in cleared and s.id not in ignored]
     marks = [s for s in labels.segments if s.id in cleared]
     found = _by_id(result)
+    rows = with_intervals_of(rows, found)
     if not result.overlapping and not labels.overlapping:
         values = _translated(labels, {s.value: s.value for s in rows})
         keep = _translated(labels, {s.value: 1 for s in (*rows, *marks)}).astype(bool)

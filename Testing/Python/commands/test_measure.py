@@ -22,6 +22,8 @@ from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.files import open_segmentation, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import Progress
+from ACSegLib.segment_estimates import Interval, coverage_text, with_volume_intervals
+from ACSegLib.study.numbers import rounded
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((100.0, 100.0, 100.0), unit="nm")
@@ -336,3 +338,19 @@ def test_a_file_name_that_is_no_utf8_does_not_end_the_batch(tmp_path, capsys):
     table, report = str(tmp_path / "t.csv"), str(tmp_path / "r.json")
     assert main(["measure", str(tmp_path / "in"), "-o", table, "--quiet", "--workers", "1", "--json", report]) == 0
     assert {row["volume_name"] for row in read_table(table)} == {"a", "b?"}
+
+
+def test_the_interval_of_a_volume_is_told_with_its_coverage(tmp_path, capsys):
+    known = with_volume_intervals(labels(), {"cytoplasm": Interval(900.0, 880.0, 940.0)}, "fill")
+    changed = replace(known, layers=(known.labels.copy(),))
+    changed.labels[12, 12, 12] = 0
+    for name, segmentation in (("cell", known), ("edited", changed)):
+        save_segmentation(segmentation, tmp_path / f"{name}.seg.nrrd")
+        path = str(tmp_path / f"{name}.seg.nrrd")
+        assert main(["measure", path, "-o", str(tmp_path / f"{name}.csv"), "--segments", "cytoplasm", "--quiet"]) == 0
+    row = read_table(tmp_path / "cell.csv")[0]
+    half = max(row["volume_high"] - row["volume"], row["volume"] - row["volume_low"])
+    text = capsys.readouterr().out
+    assert f"volume {rounded(row['volume'], half)} um3 (90 %)" in text
+    assert coverage_text("fill") in text
+    assert "the labels of cytoplasm of edited changed" in text

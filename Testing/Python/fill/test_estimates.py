@@ -11,7 +11,8 @@ import pytest
 from ACSegLib import Segmentation, Volume
 from ACSegLib.fill import FillResult, Settings, constants, fill, refill
 from ACSegLib.fill.estimates import Signs, collect_signs, estimate
-from ACSegLib.fill_report import FillReport, Interval
+from ACSegLib.fill_report import FillReport
+from ACSegLib.segment_estimates import Interval
 
 SIZE, SLICES = 40, [4, 12, 20, 28, 36]
 SIGNS = Signs(0.05, 0.08, 0.1, 0.2, 3.0, 5, 400.0, False, 0.02, 0.01, 9000.0)

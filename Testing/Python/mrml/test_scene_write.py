@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from ACSegLib.scene import (
     write_segmentation_to_node,
     write_volume_to_node,
 )
+from ACSegLib.segment_estimates import Interval, volume_intervals, with_volume_intervals
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 
@@ -239,3 +241,14 @@ def test_subject_hierarchy_parent(mrml, volume, segmentation):
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), other)
     write_segmentation_to_node(read, node, volume_node=volume)
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == other
+
+
+def test_the_interval_of_a_volume_goes_to_the_node_and_back_and_leaves_with_other_labels(mrml, volume, segmentation):
+    labels = Segmentation.from_labels(boxes(), volume_from_node(volume).geometry, {1: "cytoplasm", 2: "bead"})
+    labels = replace(labels, segments=[replace(s, id=f"S{s.value}") for s in labels.segments])
+    count = float(np.count_nonzero(boxes() == 1))
+    known = with_volume_intervals(labels, {"cytoplasm": Interval(count, count - 9, count + 9)}, "fill")
+    write_segmentation_to_node(known, segmentation, volume_node=volume)
+    assert list(volume_intervals(segmentation_from_node(segmentation, volume))[0]) == ["S1"]
+    write_segmentation_to_node(labels, segmentation, volume_node=volume)
+    assert volume_intervals(segmentation_from_node(segmentation, volume)) == ({}, [])

@@ -10,6 +10,7 @@ from ACSegLib.commands.run_report import versions
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.pictures import comparison_sheet, style
+from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.study import agreement, groups, learning, pictures
 from ACSegLib.study.report import ReportSettings, build_report
 from ACSegLib.study.tables import Study, in_unit_of_the_first
@@ -234,3 +235,15 @@ def test_rows_of_a_contact_sheet_are_labelled_with_slice_and_note(monkeypatch, t
     comparison_sheet(volume, tmp_path / "s.png", {"truth": labels}, slices={3: "best, Dice 1.0000", 1: "worst"})
     told = [axes.get_ylabel() for axes in figures[0].axes if axes.get_ylabel()]
     assert told == ["z = 3  (best, Dice 1.0000)", "z = 1  (worst)"]
+
+
+def test_volumes_with_an_interval_show_it_and_means_of_volumes_do_not():
+    interval = {"volume_low": 3.8, "volume_high": 4.1, "volume_interval": "fill"}
+    rows = [cell("a", 4.0, **interval), cell("b", 5.0, volume_low=None, volume_high=None, volume_interval=None)]
+    section = groups.morphology(study(cells={"T": rows}), "segment", {})
+    assert column(section.tables[-1], "volume") == ["4.00 ± 0.20", "5"]
+    assert any(coverage_text("fill") in text for text in section.texts)
+    cells = [cell("a", 4.0, kind="cell", **interval)]
+    section = groups.morphology(study(cells={"T": cells}), "volume", {})
+    assert column(section.tables[-1], "volume") == ["4"]
+    assert not any("±" in text for text in section.texts)

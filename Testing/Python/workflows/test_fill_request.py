@@ -19,7 +19,7 @@ from ACSegLib.files import content
 from ACSegLib.fill_report import FillReport
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
-from ACSegLib.workflows import FillOutcome, FillRequest, plan, run
+from ACSegLib.workflows import FillOutcome, FillRequest, MeasureRequest, plan, run
 
 OPTIONS = describe_options(command.Options)
 NEEDED = {"image": "image.nrrd", "labels": "labels.nrrd", "output": "out.seg.nrrd"}
@@ -287,3 +287,17 @@ def test_an_outcome_describes_itself_in_one_line():
     assert "labelled slices k = " in text
     assert len(text) < 300
     assert "\n" not in text
+
+
+def test_the_volume_that_is_expected_goes_with_the_segmentation(filled: FillOutcome) -> None:
+    volume, labels = ball()
+    (interval,) = [e.voxels for e in filled.report.estimates if e.segment == "ball"]
+    rows = run(MeasureRequest(labels=filled.segmentation, unit="px", cells=False, thin_parts=False))
+    found = next(row for row in rows if row["segment"] == "ball")
+    assert (found["volume_low"], found["volume_high"]) == pytest.approx((interval.low, interval.high), abs=0.5)
+    merged = run(MeasureRequest(labels=filled.merged_with(labels), unit="px", cells=False, thin_parts=False))
+    assert merged == rows
+    sparse = Segmentation(labels.layers, filled.segmentation.segments, labels.geometry)  # with the interval's tag
+    again = run(FillRequest(volume=volume, labels=sparse, gamma=1.0, device="cpu"))
+    assert again.report.estimates == []
+    assert not any(segment.tags for segment in again.segmentation.segments)

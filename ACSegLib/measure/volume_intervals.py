@@ -1,0 +1,54 @@
+"""The 90 % interval of a volume in the rows of a table, from the tags of the segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ACSegLib.json_values import Row
+from ACSegLib.segment_estimates import volume_intervals
+from ACSegLib.volume import Segmentation
+
+#: What the column "volume_interval" says where the labels are no longer those of the interval.
+CHANGED = "labels changed"
+
+
+def with_volume_columns(rows: Sequence[Row], segmentation: Segmentation) -> list[Row]:
+    """Add the intervals of volumes to rows of `ACSegLib.measure.morphology.measure_segmentation`.
+
+    Rows of the whole segment get them: that of the segment, and that of its cell if there is one alone.
+
+    Returns
+    -------
+    list of Row
+        With "volume_low" and "volume_high", None where they are not known, and "volume_interval": what made them
+        ("fill", "prediction"), "labels changed", or None. Without these columns if no segment has an interval.
+    """
+    known, changed = volume_intervals(segmentation)
+    if not known and not changed:
+        return list(rows)
+    segments = {segment.name: segment for segment in segmentation.segments}
+    voxel = segmentation.geometry.voxel_volume
+    whole = {row["segment"]: row["voxels"] for row in rows if row["kind"] == "segment"}
+    completed = []
+    for row in rows:
+        segment = segments[row["segment"]]
+        interval = known.get(segment.id)
+        columns: Row = {"volume_low": None, "volume_high": None, "volume_interval": None}
+        is_whole = row["voxels"] == whole[row["segment"]]
+        if is_whole and interval is not None and row["voxels"] == interval.count:
+            source = interval.source
+            columns = {
+                "volume_low": interval.low * voxel, "volume_high": interval.high * voxel, "volume_interval": source
+            }  # fmt: skip
+        elif is_whole and segment.id in changed:
+            columns["volume_interval"] = CHANGED
+        completed.append({**row, **columns})
+    return completed
+
+
+def half_width(row: Row) -> float | None:
+    """How far the ends of a row's interval are from its volume, at most; None where it has no interval."""
+    low, high = row.get("volume_low"), row.get("volume_high")
+    if low is None or high is None or low != low or high != high:
+        return None
+    return max(float(high) - float(row["volume"]), float(row["volume"]) - float(low))

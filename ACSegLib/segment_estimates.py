@@ -1,0 +1,187 @@
+"""How right a segment is expected to be, and how its volume interval travels with a segmentation.
+
+The interval is kept as a tag of the segment, which Slicer and every format with ACSeg's record keep. It belongs to the
+labels that it was made for. The tag therefore has a checksum of them, and whoever reads it is told if they changed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.volume import Segment, Segmentation, label_boxes
+
+#: Tag of a segment with the interval of its volume.
+TAG = "ACSegVolume"
+
+#: Where an interval comes from -> part of the test segments whose true volume lay in such an interval, and their
+#: number (``Testing/Benchmarks/fill_estimates.py``).
+COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.93, 410)}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value, and the 90 % interval around it: the true value lies in it in nine of ten cases."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SegmentEstimate:
+    """How right a segment of a fill is expected to be; see `ACSegLib.fill.estimates`.
+
+    Attributes
+    ----------
+    segment : str
+        Its name.
+    dice : Interval
+        Against complete labels by hand, on the voxels that were not labelled.
+    voxels : Interval
+        Volume of the segment.
+    trusted : bool
+        False where the fill should not be used before more slices are labelled.
+    """
+
+    segment: str
+    dice: Interval
+    voxels: Interval
+    trusted: bool
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> SegmentEstimate:
+        """Give back what ``dataclasses.asdict`` made."""
+        intervals = {name: Interval(**values[name]) for name in ("dice", "voxels")}
+        return cls(**{**values, **intervals})
+
+
+@dataclass(frozen=True)
+class VolumeInterval:
+    """The 90 % interval of a segment's volume, as its tag has it.
+
+    Attributes
+    ----------
+    count : int
+        Voxels of the labels that it was made for.
+    low, high : float
+        Voxels.
+    source : str
+        What made it: "fill" or "prediction".
+    checksum : str
+        Of these labels.
+    """
+
+    count: int
+    low: float
+    high: float
+    source: str
+    checksum: str
+
+    def __str__(self) -> str:
+        ends = f"{self.low:.0f}..{self.high:.0f}"
+        return f"voxels={self.count} interval90={ends} from={self.source} labels={self.checksum}"
+
+    @classmethod
+    def parse(cls, text: str) -> VolumeInterval | None:
+        """Read the text of a tag; None for one that another program has written."""
+        parts = dict(part.split("=", 1) for part in text.split() if "=" in part)
+        try:
+            low, high = (float(end) for end in parts["interval90"].split(".."))
+            return cls(int(parts["voxels"]), low, high, parts["from"], parts["labels"])
+        except (KeyError, ValueError):
+            return None
+
+
+def with_volume_intervals(segmentation: Segmentation, voxels: Mapping[str, Interval], source: str) -> Segmentation:
+    """The segmentation with intervals in the tags of its segments, and without those of earlier steps.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    voxels : mapping
+        Name of a segment -> its volume. An interval that the volume of the labels misses by more than half its width
+        is left out: they were cleaned of much that it counts.
+    source : str
+        "fill" or "prediction".
+    """
+    rows = [replace(row, tags={k: v for k, v in row.tags.items() if k != TAG}) for row in segmentation.segments]
+    known = [row for row in rows if row.name in voxels]
+    for row, areas in zip(known, _areas(segmentation, known), strict=True):
+        interval = voxels[row.name]
+        count, margin = int(areas[0].sum()), (interval.high - interval.low) / 2
+        if count and interval.low - margin <= count <= interval.high + margin:
+            row.tags[TAG] = str(VolumeInterval(count, interval.low, interval.high, source, _checksum(areas)))
+    return replace(segmentation, segments=rows)
+
+
+def _areas(segmentation: Segmentation, segments: Sequence[Segment]) -> list[list[np.ndarray]]:
+    """Of each segment: the areas of its slices along k, j and i, within its box."""
+    of_layer = {n: label_boxes(segmentation.layers[n]) for n in {s.layer for s in segments}}
+    found = []
+    for segment in segments:
+        box = of_layer[segment.layer].get(segment.value, (slice(0, 0),) * 3)
+        labels = segmentation.layers[segment.layer][box]
+        areas = [np.zeros(n, np.int64) for n in labels.shape]
+        for k, plane in enumerate(labels):  # plane by plane: the labels may be mapped from a file
+            mask = plane == segment.value
+            areas[0][k] = np.count_nonzero(mask)
+            areas[1] += mask.sum(axis=1)
+            areas[2] += mask.sum(axis=0)
+        found.append(areas)
+    return found
+
+
+def _checksum(areas: Sequence[np.ndarray]) -> str:
+    """Checksum of labels by the areas of their slices.
+
+    A crop, a margin, mirrored or exchanged axes and another label value leave it as it is, since formats differ in
+    these. Edits change it.
+    """
+    profiles = sorted(min(along.tolist(), along[::-1].tolist()) for along in areas)
+    return f"{zlib.crc32(repr(profiles).encode()):08x}"
+
+
+def volume_intervals(segmentation: Segmentation) -> tuple[dict[str, VolumeInterval], list[str]]:
+    """Read the intervals of the segments' volumes.
+
+    Returns
+    -------
+    known : dict of str to VolumeInterval
+        Segment id -> its interval.
+    changed : list of str
+        Ids of segments with an interval for other labels: they were edited, cleaned, split or resampled since.
+    """
+    read = {row.id: VolumeInterval.parse(row.tags[TAG]) for row in segmentation.segments if TAG in row.tags}
+    rows = [row for row in segmentation.segments if read.get(row.id) is not None]
+    known, changed = {}, []
+    for row, areas in zip(rows, _areas(segmentation, rows), strict=True):
+        interval = read[row.id]
+        if interval is not None and _checksum(areas) == interval.checksum:
+            known[row.id] = interval
+        else:
+            changed.append(row.id)
+    return known, changed
+
+
+def with_intervals_of(rows: Sequence[Segment], others: Mapping[str, Segment]) -> list[Segment]:
+    """Rows with the intervals that the others of the same ids have; their own ones are for other labels."""
+    carried = []
+    for row in rows:
+        tags = {k: v for k, v in row.tags.items() if k != TAG}
+        if row.id in others and TAG in others[row.id].tags:
+            tags[TAG] = others[row.id].tags[TAG]
+        carried.append(replace(row, tags=tags))
+    return carried
+
+
+def coverage_text(source: str) -> str:
+    """How far such an interval can be believed, in one sentence; "" for an unknown source."""
+    if source not in COVERAGE:
+        return ""
+    part, count = COVERAGE[source]
+    return f"90 % intervals of a {source} held the true volume of {100 * part:.0f} % of {count} segments in tests."
