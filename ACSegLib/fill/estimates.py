@@ -65,9 +65,9 @@ class Signs:
     hidden : float
         Its voxels in the hidden parts.
     many : bool
-        Whether whole slices were hidden, since there are many instances.
-    hidden_ratio, expected_ratio : float
-        Logarithm of true over filled volume: of hidden parts, and if the probabilities are right.
+        Whether whole slices were hidden, since there are many instances. Such fills have models of their own.
+    expected_ratio : float
+        Logarithm of true over filled volume if the probabilities are right.
     filled : float
         Voxels of the filled segment, the labelled ones included.
     """
@@ -80,15 +80,15 @@ class Signs:
     slices: int
     hidden: float
     many: bool
-    hidden_ratio: float
     expected_ratio: float
     filled: float
 
     @property
     def vector(self) -> np.ndarray:
-        """Inputs of the linear models, (9,)."""
-        errors = [self.hidden_error, self.expected_error, self.leak, self.change]
-        return np.array([1.0, *np.log([*errors, self.size, self.slices, self.hidden + 10]), float(self.many)])
+        """Inputs of the linear models, (10,)."""
+        hidden, expected = np.log([self.hidden_error, self.expected_error])
+        others = np.log([min(self.leak, 1.0), self.change, self.size, self.slices, self.hidden + 10])
+        return np.array([1.0, hidden, expected, *others, hidden**2, expected**2])
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,6 @@ def collect_signs(
             slices=len(shown),
             hidden=float(truth),
             many=evidence.instances is not None,
-            hidden_ratio=float(np.log((truth + 10) / (found + 10))),
             expected_ratio=float(np.log((known + likely + 1) / (known + filled + 1))),
             filled=float(known + filled),
         )
@@ -185,14 +184,15 @@ def _leak(
 
 def estimate(name: str, signs: Signs) -> SegmentEstimate:
     """Dice on voxels that were not labelled, and volume, with 90 % intervals."""
-    width = float(np.exp(np.asarray(constants.ERROR_SPREAD) @ signs.vector))
-    error = np.asarray(constants.ERROR_COEFFICIENTS) @ signs.vector + width * np.array([0.0, *constants.ERROR_INTERVAL])
+    kind = int(signs.many)
+    width = float(np.exp(np.asarray(constants.ERROR_SPREAD[kind]) @ signs.vector))
+    ends = width * np.array([0.0, *constants.ERROR_INTERVAL[kind]])
+    error = np.asarray(constants.ERROR_COEFFICIENTS[kind]) @ signs.vector + ends
     middle, high, low = np.clip(1 - np.exp(error), 0, 1)
     if 1 - high <= _MIN_ERROR:
         high = 1.0
-    ratios = np.array([1.0, signs.hidden_ratio, signs.expected_ratio])
-    ratio = float(np.asarray(constants.RATIO_COEFFICIENTS) @ ratios)
-    spread = constants.RATIO_INTERVAL * float(np.exp(np.asarray(constants.RATIO_SPREAD) @ signs.vector))
+    ratio = float(np.asarray(constants.RATIO_COEFFICIENTS[kind]) @ [1.0, signs.expected_ratio])
+    spread = constants.RATIO_INTERVAL[kind] * float(np.exp(np.asarray(constants.RATIO_SPREAD[kind]) @ signs.vector))
     volumes = signs.filled * np.exp(np.array([ratio, ratio - spread, ratio + spread]))
     return SegmentEstimate(
         name,

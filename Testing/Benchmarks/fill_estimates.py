@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
@@ -34,8 +34,10 @@ from ACSegLib.fill.estimates import Signs, collect_signs, estimate  # noqa: E402
 
 #: Factors on the usual distance of the labelled slices.
 DISTANCES = (0.7, 1.0, 1.4)
-#: Part of the calibrating segments that the intervals hold: more than 90 %, since segments of a kind are alike.
-NOMINAL = 0.92
+#: Part of the calibrating segments that the intervals hold.
+NOMINAL = 0.9
+#: Groups of fills; the deviations of each are of a fit to the others.
+FOLDS = 8
 #: A segment with a smaller Dice should not be trusted.
 BAD_DICE = 0.8
 
@@ -101,33 +103,68 @@ def collect(seeds: int, data: Path | None, cache: Path | None) -> list[Segment]:
     return [Segment(**{**s, "signs": Signs(**s["signs"])}) for part in kept.values() for s in part]
 
 
-def fit(segments: list[Segment]) -> dict[str, object]:
-    """Constants from segments whose truth is known: least squares, then the quantiles of what is left."""
-    x = np.array([s.signs.vector for s in segments])
-    weights = _weights(segments)
+def fit(segments: list[Segment]) -> dict[str, tuple[object, ...]]:
+    """Constants from segments whose truth is known: those of fills without and with many instances.
+
+    The deviations, of which the ends of the intervals are quantiles, are of fits to other fills (cross-conformal
+    prediction, Vovk 2015, doi:10.1007/s10472-013-9368-4). Those of the fit itself would be too small.
+    """
+    kinds = [[s for s in segments if s.signs.many == many] for many in (False, True)]
+    fits = [{**_fit_error(members), **_fit_ratio(members)} for members in kinds]
+    return {name: tuple(fitted[name] for fitted in fits) for name in fits[0]}
+
+
+def _fit_error(segments: list[Segment]) -> dict[str, object]:
+    x, weights = np.array([s.signs.vector for s in segments]), _weights(segments)
     error = np.log(np.maximum([1 - s.dice for s in segments], 0.002))
-    coefficients = _ridge(x, error, weights)
-    left = error - x @ coefficients
-    spread = _ridge(x, np.log(np.maximum(np.abs(left), 0.05)), weights, 0.01)
-    left = left / np.exp(x @ spread)
+    deviation = _held_out(x, error, segments)
+    spread, relative = _relative(x, deviation, segments, 0.05)
     count = len(segments)
     rank = min(1.0, np.ceil((count + 1) * (1 + NOMINAL) / 2) / count)
-    interval = (-_quantile(-left, weights, rank), _quantile(left, weights, rank))
-    ratios = np.array([[1.0, s.signs.hidden_ratio, s.signs.expected_ratio] for s in segments])
+    return {
+        "ERROR_COEFFICIENTS": _rounded(_ridge(x, error, weights)),
+        "ERROR_SPREAD": _rounded(spread),
+        "ERROR_INTERVAL": _rounded([-_quantile(-relative, weights, rank), _quantile(relative, weights, rank)]),
+    }
+
+
+def _fit_ratio(segments: list[Segment]) -> dict[str, object]:
+    x, weights = np.array([s.signs.vector for s in segments]), _weights(segments)
+    ratios = np.array([[1.0, s.signs.expected_ratio] for s in segments])
     ratio = np.log([max(s.voxels, 1.0) / s.signs.filled for s in segments])
-    ratio_coefficients = _ridge(np.clip(ratios, -1, 1), np.clip(ratio, -1, 1), weights)
-    deviation = np.abs(ratio - ratios @ ratio_coefficients)
-    spread_coefficients = _ridge(x, np.log(np.maximum(deviation, 0.002)), weights, 0.01)
-    relative = deviation / np.exp(x @ spread_coefficients)
+    within = np.clip(ratio, -1, 1)  # a segment that was lost must not count for more than all others
+    deviation = _held_out(np.clip(ratios, -1, 1), within, segments) + ratio - within
+    spread, relative = _relative(x, deviation, segments, 0.002)
+    count = len(segments)
     rank = min(1.0, np.ceil((count + 1) * NOMINAL) / count)
     return {
-        "ERROR_COEFFICIENTS": tuple(np.round(coefficients, 3).tolist()),
-        "ERROR_SPREAD": tuple(np.round(spread, 3).tolist()),
-        "ERROR_INTERVAL": tuple(round(float(v), 3) for v in interval),
-        "RATIO_COEFFICIENTS": tuple(np.round(ratio_coefficients, 3).tolist()),
-        "RATIO_SPREAD": tuple(np.round(spread_coefficients, 3).tolist()),
-        "RATIO_INTERVAL": round(_quantile(relative, weights, rank), 2),
+        "RATIO_COEFFICIENTS": _rounded(_ridge(np.clip(ratios, -1, 1), within, weights)),
+        "RATIO_SPREAD": _rounded(spread),
+        "RATIO_INTERVAL": round(_quantile(np.abs(relative), weights, rank), 2),
     }
+
+
+def _relative(
+    x: np.ndarray, deviation: np.ndarray, segments: list[Segment], least: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of the usual deviation, and the deviations in units of it."""
+    size = np.log(np.maximum(np.abs(deviation), least))
+    usual = size - _held_out(x, size, segments, 0.01)
+    return _ridge(x, size, _weights(segments), 0.01), deviation / np.exp(usual)
+
+
+def _held_out(x: np.ndarray, y: np.ndarray, segments: list[Segment], strength: float = 1e-3) -> np.ndarray:
+    """What is left of `y` after fits to the other fills."""
+    weights, left = _weights(segments), np.empty(len(y))
+    _, fill = np.unique([f"{s.seed} {s.volume}" for s in segments], return_inverse=True)
+    for fold in range(FOLDS):
+        out = fill % FOLDS == fold
+        left[out] = y[out] - x[out] @ _ridge(x[~out], y[~out], weights[~out], strength)
+    return left
+
+
+def _rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    return tuple(round(float(v), 4) for v in values)
 
 
 def _weights(segments: list[Segment]) -> np.ndarray:
@@ -138,10 +175,17 @@ def _weights(segments: list[Segment]) -> np.ndarray:
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: float = 1e-3) -> np.ndarray:
-    penalty = strength * np.eye(x.shape[1])
+    """Coefficients by least squares; those of the columns after the first are kept small, in units of their SD."""
+    centre, scale = x[:, 1:].mean(axis=0), x[:, 1:].std(axis=0) + 1e-9
+    z = np.column_stack([np.ones(len(x)), (x[:, 1:] - centre) / scale])
+    weights = weights / weights.sum()
+    penalty = strength * np.eye(z.shape[1])
     penalty[0, 0] = 0
-    solution: np.ndarray = np.linalg.solve((x.T * weights) @ x + penalty, (x.T * weights) @ y)
-    return solution
+    slopes = np.linalg.solve((z.T * weights) @ z + penalty, (z.T * weights) @ y)
+    slopes[1:] /= scale
+    slopes[0] -= slopes[1:] @ centre
+    result: np.ndarray = slopes
+    return result
 
 
 def _quantile(values: np.ndarray, weights: np.ndarray, rank: float) -> float:

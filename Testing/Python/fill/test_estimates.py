@@ -15,7 +15,7 @@ from ACSegLib.fill_report import FillReport
 from ACSegLib.segment_estimates import Interval
 
 SIZE, SLICES = 40, [4, 12, 20, 28, 36]
-SIGNS = Signs(0.05, 0.08, 0.1, 0.2, 3.0, 5, 400.0, False, 0.02, 0.01, 9000.0)
+SIGNS = Signs(0.05, 0.08, 0.1, 0.2, 3.0, 5, 400.0, False, 0.01, 9000.0)
 
 
 def scene() -> tuple[np.ndarray, np.ndarray]:
