@@ -11,7 +11,7 @@ from ACSegLib.commands import load
 from ACSegLib.commands.options import OptionValues, describe_options, from_mapping
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Segmentation, Volume
-from ACSegLib.workflows import CorrectRequest, FillRequest
+from ACSegLib.workflows import CorrectRequest, FillRequest, SplitRequest
 
 #: What the nodes of the scene stand for, where a command has files.
 BY_NODES: Mapping[str, OptionValues] = {
@@ -106,3 +106,10 @@ def correctRequest(
     options = commandOptions("correct", others)
     request = CorrectRequest.from_options(volume, segmentation, corrected, options)
     return replace(request, slices=read_slices(keywords.get("slices")))
+
+
+def splitRequest(
+    volume: Volume, labels: Segmentation, seeds: Segmentation | None, keywords: OptionValues
+) -> SplitRequest:
+    """Make the request for a split from the keywords of a script, or from the options of the effect."""
+    return SplitRequest.from_options(labels, volume, seeds, commandOptions("split", keywords))

@@ -12,9 +12,9 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Reply
-from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest, SplitOutcome, SplitRequest
+from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest, SplitOutcome
 from ACSegPanels.exchange import CommandFiles, placeResult
-from ACSegPanels.keywords import commandOptions, correctRequest, fillRequest
+from ACSegPanels.keywords import commandOptions, correctRequest, fillRequest, splitRequest
 from ACSegPanels.tables import titleColumns, writeTable
 from ACSegPanels.task import Task
 from ACSegPanels.working import startTask
@@ -314,10 +314,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node
 
-        settings = commandOptions("split", options)
         labels = segmentation_from_node(segmentationNode, volumeNode)
         seeds = segmentation_from_node(seedsNode, volumeNode) if seedsNode is not None else None
-        request = SplitRequest.from_options(labels, volume_from_node(volumeNode), seeds, settings)
+        request = splitRequest(volume_from_node(volumeNode), labels, seeds, options)
         if segmentIDs is not None:
             request = replace(request, segments=tuple(segmentIDs))
         message, arrays = request.pack()

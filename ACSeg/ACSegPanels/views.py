@@ -60,6 +60,22 @@ def jumpToSlice(volumeNode: Any, axis: str, number: int) -> bool:
     return bool(parallel)
 
 
+def shownSlice(volumeNode: Any) -> tuple[str, int] | None:
+    """Axis and number of the slice that the first view along an axis of the volume shows; None where none does."""
+    matrix = _ijkToWorld(volumeNode)
+    size = volumeNode.GetImageData().GetDimensions()
+    for view in sliceViews():
+        toRas = view.GetSliceToRAS()
+        plane = np.array([[toRas.GetElement(row, column) for column in (2, 3)] for row in range(3)])
+        position = np.linalg.solve(matrix, [*plane[:, 1], 1.0])
+        for column in range(3):
+            normal = matrix[:3, column] / np.linalg.norm(matrix[:3, column])
+            number = round(float(position[column]))
+            if abs(plane[:, 0] @ normal) > 0.999 * np.linalg.norm(plane[:, 0]) and 0 <= number < size[column]:
+                return AXES[2 - column], number
+    return None
+
+
 def alignViews(volumeNode: Any) -> None:
     """Turn the slice views to the volume's own axes."""
     for view in sliceViews():

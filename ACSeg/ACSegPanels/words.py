@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from ACSegLib.workflows import CorrectOutcome, FillOutcome
+from ACSegLib.workflows import CorrectOutcome, FillOutcome, SplitOutcome
 
 #: Value -> what is shown for it, in the order in which it is shown.
 Words = dict[str, str]
@@ -49,8 +49,10 @@ def showWords(box: object, words: Words) -> None:
         box.setItemText(index, words.get(value, value))
 
 
-def summary(outcome: FillOutcome | CorrectOutcome) -> str:
-    """Which slices were used, and what the person should know."""
+def summary(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str:
+    """Which slices were used or which cells were found, and what the person should know."""
+    if isinstance(outcome, SplitOutcome):
+        return " ".join([*outcome.notes, _("Apply makes each cell a segment of its own.")])
     if isinstance(outcome, CorrectOutcome):
         return correctionSummary(outcome)
     used = "; ".join(listSlices(axis, numbers) for axis, numbers in outcome.slices.items() if len(numbers))
@@ -73,9 +75,9 @@ def correctionSummary(outcome: CorrectOutcome) -> str:
     return " ".join([taken, text, *[w[:1].upper() + w[1:] for w in report.warnings]])
 
 
-def crossValidation(outcome: FillOutcome | CorrectOutcome) -> str:
+def crossValidation(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str:
     """The cross-validation on the labelled slices, and what is expected of each segment; empty with too few slices."""
-    if isinstance(outcome, CorrectOutcome):
+    if not isinstance(outcome, FillOutcome):
         return ""
     dice = outcome.report.cross_validation_dice
     if dice is None:

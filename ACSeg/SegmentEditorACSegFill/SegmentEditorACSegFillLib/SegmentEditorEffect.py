@@ -1,11 +1,11 @@
-"""The Segment Editor effect "Random walk fill": draw on a few slices, fill between them, or correct what is there."""
+"""The Segment Editor effect "Random walk fill": fill between labelled slices, correct what is there, split cells."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 import slicer
@@ -27,24 +27,16 @@ from SegmentEditorACSegFillLib.correcting import Correcting
 from SegmentEditorACSegFillLib.inputs import (
     FillInputs,
     collect,
-    drawnSegments,
     inputKey,
-    protectedVoxels,
     requireBackground,
     requireVisibleSegment,
-    visibleSegments,
-    withCurrentNames,
 )
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
 from SegmentEditorACSegFillLib.preview import Preview
-from SegmentEditorACSegFillLib.session import FillSession
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from ACSegLib.volume import Segmentation
-    from ACSegLib.workflows import CorrectOutcome, FillOutcome
+from SegmentEditorACSegFillLib.results import Results
+from SegmentEditorACSegFillLib.session import FillSession, Outcome
+from SegmentEditorACSegFillLib.splitting import Splitting
 
 #: How many slices are suggested at once.
 SUGGESTED = 3
@@ -69,10 +61,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.panel: EffectPanel | None = None
         self._observer = SegmentationObserver(self._onEdited, self._onSceneClosing)
         self._message = ""
+        self._listed: list[tuple[str, str]] = []
         self._stale = self._edited = self._refused = False
         self.correcting = Correcting(scriptedEffect)
+        self.splitting = Splitting(scriptedEffect)
+        self.results = Results(scriptedEffect, self.session, self.splitting)
         self._overlayTimer = self._timer(0, self.showUncertainty)
-        self._released: FillOutcome | CorrectOutcome | None = None
+        self._released: Outcome | None = None
         self._releaseTimer = self._timer(0, self._release)
         self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
@@ -113,18 +108,22 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             "<li><b>Suggest slices</b> says where one more labelled slice helps most.</li>"
             "<li>A segmentation that is there already (filled, predicted, imported) is <b>corrected</b>: draw a slice "
             "right, or add and erase with a few strokes, then press <b>Correct</b>.</li>"
+            "<li><b>Split touching cells</b> makes each cell of the selected segment a segment of its own.</li>"
             "<li><b>Apply</b> puts the preview into the segmentation; undo takes it back.</li></ul></html>"
         )
 
     def setupOptionsFrame(self):
         """Make the effect's panel."""
         self.panel = EffectPanel(self)
+        self.correcting.build()
         self.options.build()
+        self.splitting.build(self.onSplit)
         self.panel.build()
 
     def setMRMLDefaults(self):
         """Give the parameters that the scene lacks their defaults."""
-        OptionsFrame.setDefaults(self.scriptedEffect)
+        for part in (self.options, self.correcting, self.splitting):
+            part.setDefaults()
         self.scriptedEffect.setParameterDefault("AutoUpdate", 1)
         self.scriptedEffect.setParameterDefault("Interval", DEFAULT_INTERVAL)
         self.scriptedEffect.setParameterDefault("ShowUncertainty", 0)
@@ -165,12 +164,15 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             return
         self._dropForeignPreview()
         self._observeSegmentation()
-        self.options.read(self._segments())
+        self._listed = self._segments()
+        for part in (self.options, self.correcting, self.splitting):
+            part.read(self._listed)
         self.panel.update()
 
     def updateMRMLFromGUI(self):
         """Store what the widgets show."""
-        self.options.write()
+        for part in (self.options, self.correcting, self.splitting):
+            part.write()
 
     def cleanup(self):
         """Disconnect signals and observers, so that nothing keeps the effect alive."""
@@ -188,7 +190,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._shortcuts.uninstall()
         self.session.forget()
         self._observer.stop()
-        self.options.cleanup()
+        for part in (self.options, self.correcting, self.splitting):
+            part.cleanup()
         if self.panel is not None:
             self.panel.cleanup()
 
@@ -232,7 +235,15 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     # -- fill, cancel, apply ----------------------------------------------------------------------------------------
 
     def onPreview(self, automatic: bool = False):
-        """Start a fill, or a refill of what was edited, in the background."""
+        """Start a fill, a refill of what was edited, or a correction, in the background."""
+        text = _("Correcting...") if self.correcting.active else _("Filling...")
+        self._begin(lambda: self._start(collect(self.scriptedEffect)), text, automatic)
+
+    def onSplit(self, automatic: bool = False):
+        """Start to split the selected segment into its cells, in the background."""
+        self._begin(lambda: self.session.startSplit(*self.splitting.collect()), _("Splitting..."), automatic)
+
+    def _begin(self, start: Callable[[], None], text: str, automatic: bool) -> None:
         if self.session.running:
             return
         self._editTimer.stop()
@@ -240,15 +251,14 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             if not automatic:
                 ensureDependencies("fill")
             self._dropForeignPreview()
-            inputs = collect(self.scriptedEffect)
-            self._start(inputs)
+            start()
         except Exception as error:
-            logging.getLogger("ACSeg").info("the fill could not start", exc_info=True)
+            logging.getLogger("ACSeg").info("the work could not start", exc_info=True)
             self.say(sentence(error))
             return
         self._stale = self._edited = False
         self._pollTimer.start()
-        self.say(_("Correcting...") if self.correcting.active else _("Filling..."))
+        self.say(text)
         self.panel.update()
 
     def _onFillKey(self) -> None:
@@ -262,8 +272,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def _start(self, inputs: FillInputs) -> None:
         options = self.options.values()
         if self.correcting.active:
-            device = {name: value for name, value in options.items() if name == "device"}
-            self.session.startCorrection(inputs, self.correcting.before(inputs), device)
+            options = {name: value for name, value in options.items() if name == "device"} | self.correcting.options()
+            self.session.startCorrection(inputs, self.correcting.before(inputs), options)
             return
         requireBackground(options, inputs.drawn)
         self.session.start(inputs, options)
@@ -289,44 +299,17 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 raise InputError(
                     _("The volume, its place or the segmentation changed since the preview: press Fill again.")
                 )
-            applied = self._current(outcome, protectedVoxels(self.scriptedEffect, outcome.segmentation.shape))
-            self._write(applied)
+            surface = self.preview.show3D
+            self._observer.stop()
+            applied = self.results.apply(self._edited, surface)
             self.correcting.applied(self.session.key, applied, outcome)
         except Exception as error:
             logging.getLogger("ACSeg").info("the preview could not be applied", exc_info=True)
+            self._observeSegmentation()
             self.say(sentence(error))
             return
         self.reset()
         self.say(_("Applied. Undo takes it back."))
-
-    def _current(self, outcome: FillOutcome | CorrectOutcome, protected: np.ndarray | None) -> Segmentation:
-        """The outcome with what was drawn, hidden or masked since; the scene is read only where something changed."""
-        editorNode, labels = self.scriptedEffect.parameterSetNode(), outcome.drawn
-        same = [s.id for s in visibleSegments(editorNode)] == [s.id for s in labels.segments]
-        if self._edited or not same:
-            labels = drawnSegments(editorNode)
-            same = self.session.isCurrent(labels)
-        if same and self.session.isProtected(protected):
-            return outcome.segmentation
-        return outcome.merged_with(labels, protected)
-
-    def _write(self, segmentation: Any) -> None:
-        from ACSegLib.scene import write_segmentation_to_node
-
-        editorNode = self.scriptedEffect.parameterSetNode()
-        segmentationNode = editorNode.GetSegmentationNode()
-        surface = self.preview.show3D
-        self._observer.stop()
-        write_segmentation_to_node(
-            segmentation,
-            segmentationNode,
-            volume_node=editorNode.GetSourceVolumeNode(),
-            segment_ids=[s.id for s in segmentation.segments],
-            editor=editorNode,
-            save_state=self.scriptedEffect.saveStateForUndo,
-        )
-        if surface:
-            segmentationNode.CreateClosedSurfaceRepresentation()
 
     def reset(self):
         """Cancel, remove preview and overlay, and free the memory in a turn of its own: that takes its time."""
@@ -358,7 +341,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.say(_("Cancelled; nothing was changed."))
         elif event.kind == "error":
             self.say(event.message)
-            self._refused = not self.session.corrects
+            self._refused = self.session.fills
             self._correctInstead()
         else:
             try:
@@ -382,15 +365,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.reset()
             self.say(_("The volume, its place or the segmentation changed while filling: press Fill again."))
             return
-        outcome = self.session.outcome
-        here = {identifier for identifier, _name in self._segments()}
-        gone = [s.name for s in outcome.segmentation.segments if s.id not in here]
-        requireVisibleSegment(editorNode)
-        preview = withCurrentNames(self._current(outcome, self.session.protected), visibleSegments(editorNode))
-        self.preview.show(preview, editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode())
+        shown = self.results.shown(self._edited)
+        self.preview.show(shown, editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode())
         self._overlayTimer.start()
-        text = summary(outcome)
-        if gone:
+        text = summary(self.session.outcome)
+        if gone := self.results.gone():
             text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
         self.say(text)
         self._counter.request()
@@ -404,6 +383,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def _onEdited(self) -> None:
         self._edited = True
         self._counter.request()
+        if self._segments() != self._listed:  # Segment Editor does not tell the effect
+            self.updateGUIFromMRML()
         if self.preview.node is None and not self.session.running:
             return
         self._stale = True
@@ -413,7 +394,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def _refillAfterEdit(self) -> None:
         if self.preview.node is None or self.session.running:
             return
-        self.onPreview(automatic=True)
+        again = self.onSplit if self.session.splits else self.onPreview
+        again(automatic=True)
 
     def _onSceneClosing(self) -> None:
         """The scene is about to be closed: stop, and touch none of its nodes any more."""
@@ -475,7 +457,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Show or hide the uncertainty of the last fill, as the parameter says."""
         outcome, editorNode = self.session.outcome, self.scriptedEffect.parameterSetNode()
         volumeNode = editorNode.GetSourceVolumeNode() if editorNode is not None else None
-        if outcome is None or not self.scriptedEffect.integerParameter("ShowUncertainty") or volumeNode is None:
+        wanted = self.scriptedEffect.integerParameter("ShowUncertainty") and hasattr(outcome, "uncertainty")
+        if not wanted or volumeNode is None:
             self.overlay.hide()
             return
         self.overlay.show(outcome.uncertainty, volumeNode, outcome.segmentation.geometry)

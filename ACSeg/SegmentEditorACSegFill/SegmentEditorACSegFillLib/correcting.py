@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+import qt
 from ACSegPanels.slices import SliceCounts
+from ACSegPanels.views import shownSlice
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
+from ACSegLib.workflows import SplitOutcome
 from SegmentEditorACSegFillLib.inputs import FillInputs, drawnSegments, inputKey
 from SegmentEditorACSegFillLib.memory import Memory, Remembered
+from SegmentEditorACSegFillLib.parameterwidgets import EffectOption, ParameterWidgets
 
 if TYPE_CHECKING:
     from ACSegLib.volume import Segmentation
-    from ACSegLib.workflows import CorrectOutcome, FillOutcome
+    from SegmentEditorACSegFillLib.session import Outcome
 
 
-class Correcting:
+def correctOptions() -> list[EffectOption]:
+    """List the options of a correction."""
+    return [
+        EffectOption(
+            "CorrectSlices",
+            "",
+            _("Slices drawn right:"),
+            _(
+                "Slices that you checked or drew as a whole, counted from 0: 40, 60 along z, or z:40,60 x:30. Slices "
+                "that you clearly redrew are found."
+            ),
+            off=_("found automatically"),
+            option="slices",
+        )
+    ]
+
+
+class Correcting(ParameterWidgets):
     """Knows whether the segments are solid, so that they are corrected, and what they were before.
 
     Parameters
@@ -31,14 +53,49 @@ class Correcting:
     """
 
     def __init__(self, scriptedEffect: Any) -> None:
-        self._effect = scriptedEffect
+        super().__init__(scriptedEffect, correctOptions())
         self.dense: bool | None = None
         self.memory = Memory()
+        self._unread: tuple = ()
 
     @property
     def active(self) -> bool:
         """Whether there is a segmentation to correct, rather than labels to fill between."""
         return bool(self.dense) and self._effect.parameter("Mode") != "scribbles"
+
+    def build(self) -> None:
+        """Add the row in which slices are named to the effect's frame."""
+        self.row = qt.QWidget()
+        layout = qt.QHBoxLayout(self.row)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for option in self.table:
+            label, widget = self.make(option)
+            layout.addWidget(qt.QLabel(label))
+            layout.addWidget(widget)
+        self.addButton = qt.QPushButton(_("Add shown slice"))
+        self.addButton.objectName = "ACSegFillAddSlice"
+        self.addButton.setToolTip(_("Add the slice that the first slice view shows."))
+        self.connect(self.addButton, "clicked()", self.addShownSlice)
+        layout.addWidget(self.addButton)
+        self._effect.addOptionsWidget(self.row)
+
+    def update(self) -> None:
+        """Show the row where there is something to correct."""
+        self.row.setVisible(self.active)
+
+    def addShownSlice(self) -> None:
+        """Name the slice that is shown as one that is drawn right."""
+        volumeNode = self._effect.parameterSetNode().GetSourceVolumeNode()
+        shown = shownSlice(volumeNode) if volumeNode is not None else None
+        if shown is not None:
+            named = self._effect.parameter("CorrectSlices")
+            word = "{}:{}".format(*shown)
+            self._effect.setParameter("CorrectSlices", f"{named} {word}" if named else word)
+
+    def options(self) -> dict[str, str]:
+        """Options of ``acseg correct``."""
+        slices = self._effect.parameter("CorrectSlices")
+        return {"slices": re.sub(r"\s*[:=]\s*", ":", slices)} if slices else {}  # "k = 15" as well, as the guide says
 
     def remember(self) -> None:
         """Remember the segmentation as it is now, where nothing is remembered of it: corrections count from here."""
@@ -53,10 +110,21 @@ class Correcting:
         if any(layer.any() for layer in labels.layers):
             self.memory.remember(key, Remembered(labels, self._existing()))
 
-    def applied(self, key: tuple, segmentation: Segmentation, outcome: FillOutcome | CorrectOutcome) -> None:
-        """Remember what a preview became: the next corrections count from there."""
+    def applied(self, key: tuple, segmentation: Segmentation, outcome: Outcome) -> None:
+        """Remember what a preview became: the next corrections count from there, and name slices anew."""
+        self._effect.setParameter("CorrectSlices", "")
+        if isinstance(outcome, SplitOutcome):  # the other segments are still to be read, in a turn of its own
+            self._unread = key
+            return
         state = Remembered(segmentation, self._existing(), getattr(outcome, "decided", None))
         self.memory.remember(key, state, after=self.active)
+
+    def _readCells(self) -> None:
+        """Remember all segments after a split, and what was before it: undo may bring that back."""
+        key, self._unread = self._unread, ()
+        if key and key == inputKey(self._effect.parameterSetNode()):
+            labels = drawnSegments(self._effect.parameterSetNode())
+            self.memory.remember(key, Remembered(labels, self._existing()), after=True)
 
     def before(self, inputs: FillInputs) -> Remembered:
         """What was there before the corrections; an InputError if there are none."""
@@ -73,6 +141,7 @@ class Correcting:
     def counted(self, found: SliceCounts, problem: str) -> str:
         """Take note of what a count found, and give the sentence that the guide shows above its list."""
         self.dense = found.dense
+        self._readCells()
         if not found.dense:
             if found.counts:
                 self.memory.forget()

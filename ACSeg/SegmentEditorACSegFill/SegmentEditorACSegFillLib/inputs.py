@@ -88,21 +88,26 @@ def requireVisibleSegment(editorNode: Any) -> None:
 
 def collect(scriptedEffect: Any) -> FillInputs:
     """Read everything that a fill needs; an InputError says what is missing, and what to do."""
-    from ACSegLib.scene import volume_from_node
-
-    editorNode = scriptedEffect.parameterSetNode()
-    drawn = drawnSegments(editorNode)
+    drawn = drawnSegments(scriptedEffect.parameterSetNode())
     if not any(layer.any() for layer in drawn.layers):
         raise InputError(
             _("Nothing is drawn yet: draw the visible segments on two or more slices, about 20 slices apart.")
         )
+    inputs = inputsOf(scriptedEffect, drawn)
+    return replace(inputs, protected=protectedVoxels(scriptedEffect, inputs.volume.shape))
+
+
+def inputsOf(scriptedEffect: Any, drawn: Segmentation) -> FillInputs:
+    """Put labels and the source volume together; an InputError if they are not on one grid."""
+    from ACSegLib.scene import volume_from_node
+
+    editorNode = scriptedEffect.parameterSetNode()
     volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
     _requireCommonGrid(scriptedEffect, volumeNode, segmentationNode)
     volume = volume_from_node(volumeNode)
-    protected = protectedVoxels(scriptedEffect, volume.shape)
     voxels = volumeNode.GetImageData().GetPointData().GetScalars()
     image = (voxels.GetMTime(), volumeNode.GetImageData().GetMTime(), volume.array.ctypes.data)
-    return FillInputs(volume, drawn, protected, image, inputKey(editorNode))
+    return FillInputs(volume, drawn, None, image, inputKey(editorNode))
 
 
 def protectedVoxels(scriptedEffect: Any, shape: tuple[int, int, int]) -> np.ndarray | None:

@@ -116,7 +116,9 @@ class EffectPanel:
         effect, running = self._effect, self._effect.session.running
         preview, missing = effect.preview.node is not None, effect.whyNotFill()
         ready = preview and effect.outcome is not None and not running
-        self.fillButton.text = _("Update") if preview else _("Correct") if effect.correcting.active else _("Fill")
+        split = effect.session.splits
+        begin = _("Correct") if effect.correcting.active else _("Fill")
+        self.fillButton.text = _("Update") if preview and not split else begin
         self.fillButton.enabled = not running and not missing
         self.fillButton.toolTip = missing or (
             _("A fill is running.")
@@ -128,6 +130,8 @@ class EffectPanel:
                 FILL,
             )
         )
+        effect.correcting.update()
+        effect.splitting.update(_("A fill is running.") if running else missing, preview and split)
         self.cancelButton.enabled = running or preview
         self.cancelButton.toolTip = (
             _("Stop the fill.")

@@ -50,6 +50,8 @@ class Preview:
         node = write_segmentation_to_node(segmentation, node, volume_node=volumeNode, name=name)
         if fresh:
             self._prepare(node, segmentationNode)
+        for row in segmentation.segments:
+            node.GetSegmentation().GetSegment(row.id).SetName(row.name)
         self.setOpacity(opacity)
         self.setShow3D(show3D)
         return node

@@ -1,4 +1,4 @@
-"""One fill and its refills, or corrections, in the worker process: arrays only, no MRML, no Qt."""
+"""One fill and its refills, corrections, or a split, in the worker process: arrays only, no MRML, no Qt."""
 
 from __future__ import annotations
 
@@ -13,24 +13,33 @@ from ACSegPanels.working import worker
 from ACSegLib.commands.options import OptionValues
 from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Event, Job, Reply
-from ACSegLib.workflows import CorrectOutcome, CorrectRequest, FillOutcome, FillRequest
+from ACSegLib.workflows import CorrectOutcome, CorrectRequest, FillOutcome, FillRequest, SplitOutcome, SplitRequest
 from ACSegLib.workflows.merging import same_labels
 from SegmentEditorACSegFillLib.inputs import FillInputs
 from SegmentEditorACSegFillLib.memory import Remembered
+
+Request = FillRequest | CorrectRequest | SplitRequest
+Outcome = FillOutcome | CorrectOutcome | SplitOutcome
+
+#: Tasks whose state the worker process keeps.
+_KEPT = ("fill", "correct")
 
 
 class FillSession:
     """Remembers the last fill, whose state the worker process keeps: the next one redoes only what changed."""
 
     def __init__(self) -> None:
-        self.outcome: FillOutcome | CorrectOutcome | None = None
+        self.outcome: Outcome | None = None
+        #: What the outcome was made for.
+        self.request: Request | None = None
         self.key: tuple = ()
         self._name = f"fill {uuid.uuid4().hex}"
         self._job: Job | None = None
         self._left: list[Job] = []
         self.protected: np.ndarray | None = None
-        self._starting: tuple[FillInputs, FillRequest | CorrectRequest] | None = None
+        self._starting: tuple[FillInputs, Request] | None = None
         self._kept: tuple = ()
+        self._names: set[str] = set()
         self._asking: tuple[Job, Callable[[list[int]], None]] | None = None
 
     @property
@@ -39,9 +48,14 @@ class FillSession:
         return self._job is not None and self._job.running
 
     @property
-    def corrects(self) -> bool:
-        """Whether what was started last is a correction."""
-        return self._starting is not None and isinstance(self._starting[1], CorrectRequest)
+    def fills(self) -> bool:
+        """Whether what was started last is a fill."""
+        return self._starting is not None and isinstance(self._starting[1], FillRequest)
+
+    @property
+    def splits(self) -> bool:
+        """Whether the outcome is a split."""
+        return isinstance(self.outcome, SplitOutcome)
 
     @property
     def watched(self) -> bool:
@@ -57,7 +71,11 @@ class FillSession:
         request = correctRequest(inputs.volume, before.labels, inputs.drawn, options)
         self._begin("correct", replace(request, decided=before.decided), inputs)
 
-    def _begin(self, task: str, request: FillRequest | CorrectRequest, inputs: FillInputs) -> None:
+    def startSplit(self, inputs: FillInputs, request: SplitRequest) -> None:
+        """Start a split; it always begins anew."""
+        self._begin("split", request, inputs)
+
+    def _begin(self, task: str, request: Request, inputs: FillInputs) -> None:
         message, arrays = request.pack()
         if inputs.protected is not None:
             arrays["protected"] = inputs.protected
@@ -66,7 +84,9 @@ class FillSession:
         if self.outcome is not None and self._kept == (here.generation, task, inputs.key, inputs.image):
             del arrays["image"]
         self._starting, self.key = (inputs, request), inputs.key
-        self._job = here.run(task, message, arrays, keep=f"{self._name} {task}")
+        keep = f"{self._name} {task}" if task in _KEPT else ""
+        self._names |= {keep} - {""}
+        self._job = here.run(task, message, arrays, keep=keep)
 
     def cancel(self) -> None:
         """Ask the running fill to stop."""
@@ -82,14 +102,10 @@ class FillSession:
         events = self._job.poll() if self._job is not None else []
         for event in events:
             if event.kind == "done" and self._starting is not None:
-                inputs, request = self._starting
-                message, arrays = event.value.message, event.value.arrays
-                if isinstance(request, CorrectRequest):
-                    self.outcome, task = CorrectOutcome.unpack(message, arrays, request), "correct"
-                else:
-                    self.outcome, task = FillOutcome.unpack(message, arrays, request), "fill"
+                inputs, self.request = self._starting
+                self.outcome, task = _unpacked(event.value, self.request)
                 self.protected = inputs.protected
-                self._kept = (worker().generation, task, inputs.key, inputs.image)
+                self._kept = (worker().generation, task, inputs.key, inputs.image) if task in _KEPT else ()
         return events
 
     def suggest(self, count: int, told: Callable[[list[int]], None]) -> None:
@@ -107,7 +123,7 @@ class FillSession:
 
     def isCurrent(self, drawn: Segmentation) -> bool:
         """Whether sparse labels are still those that the last fill began from."""
-        return self.outcome is not None and same_labels(self.outcome.drawn, drawn)
+        return hasattr(self.outcome, "drawn") and same_labels(self.outcome.drawn, drawn)
 
     def isProtected(self, protected: np.ndarray | None) -> bool:
         """Whether the same voxels are protected as when the last fill began."""
@@ -123,9 +139,19 @@ class FillSession:
             self._job.abandon()
             if self._job.lingering:
                 self._left.append(self._job)
-        if self._kept or self._left:
-            for task in ("fill", "correct"):
-                worker().forget(f"{self._name} {task}")
-            self._name = f"fill {uuid.uuid4().hex}"
-        self._job = self._asking = self.outcome = self.protected = self._starting = None
+        for name in self._names:
+            worker().forget(name)
+        self._names = set()
+        self._name = f"fill {uuid.uuid4().hex}"
+        self._job = self._asking = self.outcome = self.request = self.protected = self._starting = None
         self.key = self._kept = ()
+
+
+def _unpacked(reply: Reply, request: Request) -> tuple[Outcome, str]:
+    """What came back for a request, and the name of its task."""
+    message, arrays = reply.message, reply.arrays
+    if isinstance(request, SplitRequest):
+        return SplitOutcome.unpack(message, arrays), "split"
+    if isinstance(request, CorrectRequest):
+        return CorrectOutcome.unpack(message, arrays, request), "correct"
+    return FillOutcome.unpack(message, arrays, request), "fill"

@@ -66,6 +66,56 @@ def test_a_slice_drawn_right_is_previewed_applied_and_taken_back(desk):
     assert np.array_equal(desk.array(), drawn)
 
 
+def name_slices(desk, text):
+    edit = desk.effect.correcting.widgets["CorrectSlices"]
+    edit.setText(text)
+    edit.editingFinished.emit()
+
+
+def test_a_slice_that_is_named_is_taken_as_drawn_right_whatever_changed_on_it(desk):
+    """One voxel was added; the rest of the slice was looked at and is right."""
+    stroke = np.zeros(SHAPE, bool)
+    stroke[15, 12, 13 + 8] = True
+    draw(desk.host, "cytoplasm", stroke)
+    desk.fill()
+    assert "as strokes" in desk.effect.message
+    desk.panel.cancelButton.click()
+    name_slices(desk, "k = 15, 16")
+    desk.fill()
+    assert "Took k = 15, 16 as drawn right" in desk.effect.message
+    assert np.array_equal(desk.previewed()[15:17], desk.array()[15:17])
+    desk.panel.applyButton.click()
+    assert desk.host.parameter("CorrectSlices") == "", "the next correction begins anew"
+
+
+def test_the_shown_slice_is_named_by_a_button(desk):
+    desk.panel.guide.jump("k", 15)
+    desk.effect.correcting.addButton.click()
+    assert desk.effect.correcting.widgets["CorrectSlices"].text == "k:15"
+    desk.panel.guide.jump("k", 19)
+    desk.effect.correcting.addButton.click()
+    assert desk.host.parameter("CorrectSlices") == "k:15 k:19"
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15, 19]))
+    desk.fill()
+    assert "Took k = 15, 19 as drawn right" in desk.effect.message
+
+
+def test_slices_that_are_no_numbers_are_told(desk):
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [15]))
+    name_slices(desk, "fifteen")
+    desk.fill()
+    assert "not a list of slice numbers" in desk.effect.message
+    assert desk.effect.preview.node is None
+
+
+def test_slices_are_named_only_where_there_is_something_to_correct(desk):
+    assert not desk.effect.correcting.row.isHidden()
+    draw(desk.host, "cytoplasm", np.ones(SHAPE, bool), mode="Remove")
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [8, 15, 22]))
+    desk.count()
+    assert desk.effect.correcting.row.isHidden()
+
+
 def test_a_stroke_is_taken_for_a_stroke(desk):
     missed = TRUTH & (np.arange(SHAPE[2]) > 17)
     draw(desk.host, "cytoplasm", TRUTH)

@@ -33,8 +33,8 @@ WIDGETS = [
 
 
 EFFECT_DIFFERS = (
-    "the default of --{} in the effect is not that of acseg fill: change it in "
-    "ACSeg/SegmentEditorACSegFill/SegmentEditorACSegFillLib/options.py"
+    "the default of --{} in the effect is not that of acseg {}: change it in "
+    "ACSeg/SegmentEditorACSegFill/SegmentEditorACSegFillLib"
 )
 
 
@@ -88,33 +88,40 @@ def test_widgets_of_the_panels(module, panel, widget, command, name):
         check_range(box.minimum, box.maximum, info, off)
 
 
-def test_options_of_the_effect(scene):
+def shown_by_the_effect():
+    """The effect's options, each with the command's."""
+    from SegmentEditorACSegFillLib.correcting import correctOptions
     from SegmentEditorACSegFillLib.options import effectOptions
+    from SegmentEditorACSegFillLib.splitting import splitOptions
 
-    for shown in effectOptions():
-        info = option("fill", shown.option)
+    for command, options in (("fill", effectOptions()), ("correct", correctOptions()), ("split", splitOptions())):
+        for shown in options:
+            yield command, shown, option(command, shown.option)
+
+
+def test_options_of_the_effect(scene):
+    for command, shown, info in shown_by_the_effect():
         check_help(shown.help, info)
         assert shown.advanced <= (info.metadata["advanced"] or shown.option == "device")
+        differs = EFFECT_DIFFERS.format(shown.option, command)
         if shown.choices:
             assert {value for value, _text in shown.choices} == set(info.metadata["choices"])
-            assert shown.default == info.default, EFFECT_DIFFERS.format(shown.option)
+            assert shown.default == info.default, differs
         elif isinstance(shown.default, (str, bool)):
             assert not shown.default
             assert not info.default
+            assert isinstance(shown.default, bool) or shown.off
         else:
-            assert shown.default == (info.default or 0), EFFECT_DIFFERS.format(shown.option)
+            assert shown.default == (info.default or 0), differs
             check_range(0, shown.maximum, info, off=0)
             assert shown.off
 
 
 def test_units_of_the_effect_are_those_of_the_command(scene):
-    from SegmentEditorACSegFillLib.options import effectOptions
-
-    for shown in effectOptions():
-        unit = option("fill", shown.option).metadata["unit"]
-        if unit:
-            assert unit in shown.suffix
-            assert unit in shown.help
+    for _command, shown, info in shown_by_the_effect():
+        if info.metadata["unit"]:
+            assert info.metadata["unit"] in shown.suffix
+            assert info.metadata["unit"] in shown.help
 
 
 def values(**changed):

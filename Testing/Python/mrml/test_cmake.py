@@ -189,8 +189,19 @@ def test_the_packaged_description_is_whole(trees):
     packaged = dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
     rules = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
     written = dict(re.findall(r'^set\(EXTENSION_(\w+) "(.+)"\)', rules, re.M))
-    for name in ("homepage", "contributors", "description", "iconurl", "screenshoturls"):
+    texts = (
+        "homepage",
+        "contributors",
+        "description",
+        "iconurl",
+        "screenshoturls",
+        "depends",
+        "recommends",
+        "keywords",
+    )
+    for name in (*texts, "depends", "recommends", "keywords"):
         assert packaged[name] == written[name.upper()], name
+    assert "random-walk" in packaged["keywords"].split()
     assert packaged["description"].endswith("Nothing is sent anywhere.")
 
 

@@ -8,13 +8,15 @@ if(NOT EXISTS "${CMAKE_BINARY_DIR}/description.txt")
   message(FATAL_ERROR "include(\${Slicer_EXTENSION_GENERATE_CONFIG}) must come before the packaging")
 endif()
 
-# Slicer hands the metadata to its writer unquoted, so that a text with a semicolon is cut there.
+# Slicer hands the metadata to its writer unquoted, so that a text with a semicolon is cut there; lists are joined.
 function(standin_write_description)
-  set(names HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
-  cmake_parse_arguments(MY "" "${names}" "" ${ARGN})
+  set(names HOMEPAGE DESCRIPTION ICONURL)
+  set(lists CONTRIBUTORS SCREENSHOTURLS DEPENDS RECOMMENDS KEYWORDS)
+  cmake_parse_arguments(MY "" "${names}" "${lists}" ${ARGN})
   set(text "# description\n")
-  foreach(name ${names})
+  foreach(name ${names} ${lists})
     string(TOLOWER ${name} key)
+    string(REPLACE ";" " " MY_${name} "${MY_${name}}")
     string(APPEND text "${key} ${MY_${name}}\n")
   endforeach()
   file(WRITE "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" "${text}")
@@ -26,4 +28,6 @@ standin_write_description(
   ICONURL ${EXTENSION_ICONURL}
   SCREENSHOTURLS ${EXTENSION_SCREENSHOTURLS}
   DEPENDS ${EXTENSION_DEPENDS}
+  RECOMMENDS ${EXTENSION_RECOMMENDS}
+  KEYWORDS ${EXTENSION_KEYWORDS}
   )

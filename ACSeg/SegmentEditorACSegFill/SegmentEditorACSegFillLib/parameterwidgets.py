@@ -1,0 +1,178 @@
+"""Widgets of options whose values are stored in the scene; each option is a row of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import qt
+
+
+@dataclass(frozen=True)
+class EffectOption:
+    """One option of the effect.
+
+    Parameters
+    ----------
+    name : str
+        Parameter in the scene.
+    default : str, int, float or bool
+        Its type decides the widget, unless there are `choices`.
+    label, help : str
+        Shown to the person; the help names the unit.
+    choices : tuple of (value, text)
+        For a choice.
+    ofSegments : bool
+        Whether a segment is chosen; the value is its id.
+    maximum : float
+        Of a number; the minimum is 0.
+    suffix, off : str
+        Unit shown behind a number, and the text shown for 0, no segment, or no text.
+    advanced : bool
+        Shown under Advanced.
+    option : str
+        The option of the command that it sets; a test holds defaults, ranges, choices and help against it.
+    """
+
+    name: str
+    default: Any
+    label: str
+    help: str
+    choices: tuple[tuple[str, str], ...] = ()
+    ofSegments: bool = False
+    maximum: float = 0.0
+    suffix: str = ""
+    off: str = ""
+    advanced: bool = False
+    option: str = ""
+
+
+class ParameterWidgets:
+    """Makes the widgets of some options, and keeps them and the scene's values equal.
+
+    Parameters
+    ----------
+    scriptedEffect : qSlicerSegmentEditorScriptedEffect
+        Stores the values.
+    options : sequence of EffectOption
+    """
+
+    def __init__(self, scriptedEffect: Any, options: Sequence[EffectOption]) -> None:
+        self._effect, self.table = scriptedEffect, list(options)
+        self._updating = False
+        self.widgets: dict[str, Any] = {}
+        self._connections: list[tuple[Any, str, Callable]] = []
+
+    def setDefaults(self) -> None:
+        """Give every option its default where the scene has no value."""
+        for option in self.table:
+            default = int(option.default) if isinstance(option.default, bool) else option.default
+            self._effect.setParameterDefault(option.name, default)
+
+    def make(self, option: EffectOption) -> tuple[str, Any]:
+        """Make the widget of an option; gives the label to put before it, and the widget."""
+        widget = self._widget(option)
+        widget.setToolTip(option.help)
+        widget.objectName = f"ACSegFill{option.name}"
+        self.widgets[option.name] = widget
+        return "" if isinstance(option.default, bool) else option.label, widget
+
+    def _widget(self, option: EffectOption) -> Any:
+        if option.choices or option.ofSegments:
+            widget = qt.QComboBox()
+            for value, text in option.choices:
+                widget.addItem(text, value)
+            return self._connected(widget, "currentIndexChanged(int)")
+        if isinstance(option.default, str):
+            widget = qt.QLineEdit()
+            widget.placeholderText = option.off
+            return self._connected(widget, "editingFinished()")
+        if isinstance(option.default, bool):
+            widget = qt.QCheckBox(option.label)
+            return self._connected(widget, "toggled(bool)")
+        widget = qt.QSpinBox() if isinstance(option.default, int) else qt.QDoubleSpinBox()
+        widget.setRange(0, int(option.maximum) if isinstance(option.default, int) else option.maximum)
+        widget.suffix = option.suffix
+        widget.specialValueText = option.off
+        widget.keyboardTracking = False
+        if isinstance(option.default, float):
+            widget.setDecimals(1)
+            widget.setSingleStep(0.5)
+            return self._connected(widget, "valueChanged(double)")
+        widget.setSingleStep(1 if option.maximum < 1000 else 10)
+        return self._connected(widget, "valueChanged(int)")
+
+    def _connected(self, widget: Any, signal: str) -> Any:
+        self.connect(widget, signal, self.write)
+        return widget
+
+    def connect(self, widget: Any, signal: str, slot: Callable) -> None:
+        """Connect a signal until `cleanup`."""
+        widget.connect(signal, slot)
+        self._connections.append((widget, signal, slot))
+
+    def cleanup(self) -> None:
+        """Disconnect every widget."""
+        for widget, signal, slot in self._connections:
+            widget.disconnect(signal, slot)
+        self._connections = []
+
+    def write(self, *_ignored: Any) -> None:
+        """Store what the widgets show in the scene; nothing is started by it."""
+        if self._updating or self._effect.parameterSetNode() is None:
+            return
+        values = {option.name: self._shown(option) for option in self.table}
+        for name, value in values.items():
+            self._effect.setParameter(name, "" if value is None else value)
+
+    def _shown(self, option: EffectOption) -> Any:
+        widget = self.widgets[option.name]
+        if option.choices or option.ofSegments:
+            return widget.currentData
+        if isinstance(option.default, str):
+            return widget.text.strip()
+        return int(widget.checked) if isinstance(option.default, bool) else widget.value
+
+    def read(self, segments: list[tuple[str, str]]) -> None:
+        """Show the scene's values; `segments` are (id, name) of those that can be chosen."""
+        self._updating = True
+        try:
+            for option in self.table:
+                self._show(option, segments)
+            self.explain()
+        finally:
+            self._updating = False
+
+    def _show(self, option: EffectOption, segments: list[tuple[str, str]]) -> None:
+        widget = self.widgets[option.name]
+        if option.ofSegments:
+            widget.clear()
+            for identifier, name in [("", option.off), *segments]:
+                widget.addItem(name, identifier)
+        if option.choices or option.ofSegments:
+            widget.setCurrentIndex(max(0, widget.findData(self._effect.parameter(option.name))))
+        elif isinstance(option.default, str):
+            if not widget.hasFocus():  # it is being written
+                widget.text = self._effect.parameter(option.name)
+        elif isinstance(option.default, bool):
+            widget.checked = bool(self._effect.integerParameter(option.name))
+        else:
+            widget.value = self.stored(option)
+
+    def explain(self) -> None:
+        """Enable what can be chosen now, and say why the rest cannot; for subclasses."""
+
+    def enable(self, name: str, why: str) -> None:
+        """Enable a widget, or disable it and say why."""
+        option = next(o for o in self.table if o.name == name)
+        self.widgets[name].enabled = not why
+        self.widgets[name].setToolTip(why or option.help)
+
+    def stored(self, option: EffectOption) -> Any:
+        """The value of an option in the scene."""
+        if isinstance(option.default, str):
+            return self._effect.parameter(option.name)
+        if isinstance(option.default, (bool, int)):
+            return self._effect.integerParameter(option.name)
+        return self._effect.doubleParameter(option.name)
