@@ -122,7 +122,8 @@ class Guard:
 
     async def _enter(self, scope: Message, send: Send) -> None:
         """Put the token into a cookie, and lead on to the address without it."""
-        cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/"
+        # without a path it is for the folder of this address alone: behind a proxy, other users have other folders
+        cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict"
         headers = [(b"location", b"./"), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store"), *HEADERS]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})

@@ -102,3 +102,24 @@ def run_job(client, kind, **options):
 def dice(one, other):
     """Overlap of two masks."""
     return 2 * np.sum(one & other) / (one.sum() + other.sum())
+
+
+def touching_cells(root):
+    """Write an image of two balls that touch, and of a small block, and labels that have the balls as one segment.
+
+    Returns
+    -------
+    tuple of two ndarray, shape (20, 32, 56)
+        The balls (1 and 2) and the block (3) apart; and the labels that were written.
+    """
+    shape, geometry = (20, 32, 56), Geometry((50, 50, 50), unit="nm")
+    z, y, x = np.indices(shape)
+    first, second = ((z - 10) ** 2 + (y - 16) ** 2 + (x - middle) ** 2 < 81 for middle in (18, 34))
+    balls = np.where(first & (x < 26), 1, np.where(second, 2, 0)).astype(np.uint8)
+    balls[2:4, 2:6, 2:6] = 3
+    image = (balls > 0) + np.random.default_rng(2).normal(0, 0.05, shape)
+    save_volume(Volume(image.astype(np.float32), geometry, "cells"), root / "cells.nrrd")
+    merged = np.where(balls == 3, 2, balls > 0).astype(np.uint8)
+    segments = [Segment("yeast", 1, (1, 0, 0)), Segment("gold bead", 2, (0, 0, 1))]
+    save_segmentation(Segmentation(merged, segments, geometry, "cells"), root / "merged.seg.nrrd")
+    return balls, merged

@@ -6,32 +6,13 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("httpx")
 
-from appcases import finished, labels_of, page, put_slices, run_job
-
-from ACSegLib.files import save_segmentation, save_volume
-from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
-
-SHAPE = (20, 32, 56)
-GEOMETRY = Geometry((50, 50, 50), unit="nm")
-
-
-def touching_balls():
-    """Two balls that touch, as the numbers 1 and 2, and a small block (3) that is no cell."""
-    z, y, x = np.indices(SHAPE)
-    first, second = ((z - 10) ** 2 + (y - 16) ** 2 + (x - middle) ** 2 < 81 for middle in (18, 34))
-    balls = np.where(first & (x < 26), 1, np.where(second, 2, 0)).astype(np.uint8)
-    balls[2:4, 2:6, 2:6] = 3
-    return balls
+from appcases import finished, labels_of, page, put_slices, run_job, touching_cells
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    root, balls = tmp_path_factory.mktemp("root"), touching_balls()
-    image = (balls > 0) + np.random.default_rng(2).normal(0, 0.05, SHAPE)
-    save_volume(Volume(image.astype(np.float32), GEOMETRY, "cells"), root / "cells.nrrd")
-    merged = np.where(balls == 3, 2, balls > 0).astype(np.uint8)
-    segments = [Segment("yeast", 1, (1, 0, 0)), Segment("gold bead", 2, (0, 0, 1))]
-    save_segmentation(Segmentation(merged, segments, GEOMETRY, "cells"), root / "merged.seg.nrrd")
+    root = tmp_path_factory.mktemp("root")
+    balls, merged = touching_cells(root)
     with page(root) as client:
         client.balls, client.merged = balls, merged
         yield client

@@ -112,8 +112,7 @@ export class Gestures {
       const [dx, dy] = [(pixel.x - drag.start.x) / width, (pixel.y - drag.start.y) / height]
       this.model.change({ contrast: dragged(drag.contrast, dx, dy) })
     } else {
-      const moves = event.getCoalescedEvents()
-      for (const one of moves.length > 0 ? moves : [event]) drag.tool?.move(this.view.toVoxel(one))
+      for (const one of movesOf(event)) drag.tool?.move(this.view.toVoxel(one))
     }
     drag.last = pixel
   }
@@ -174,4 +173,10 @@ export class Gestures {
     if (Math.abs(amount) >= 2 * NOTCH) this.wheel = 0
     if (slices !== 0) this.handlers.scroll(slices)
   }
+}
+
+/** The moves since the last event. Over http from another computer, browsers do not tell them one by one. */
+function movesOf(event: PointerEvent): PointerEvent[] {
+  const moves = window.isSecureContext ? event.getCoalescedEvents() : []
+  return moves.length > 0 ? moves : [event]
 }
