@@ -9,6 +9,7 @@ host, and a form of another site by its origin.
 from __future__ import annotations
 
 import hmac
+import html
 import json
 import re
 import secrets
@@ -36,6 +37,8 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
+_PAGE = '<!doctype html><html lang="en"><meta name="color-scheme" content="light dark"><title>ACSeg</title><p>{}</p></html>'
+_LEAD_ON = _PAGE.format('<meta http-equiv="refresh" content="0; url=./"><a href="./">Open the page</a>').encode()
 _WORDS = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 
 
@@ -72,7 +75,7 @@ class Guard:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _answer(send, *refusal)
+            await _answer(send, *refusal, page=b"text/html" in dict(scope["headers"]).get(b"accept", b""))
             return
         if "token" in parse_qs(scope["query_string"].decode("latin-1")):
             await self._enter(scope, send)
@@ -121,12 +124,17 @@ class Guard:
         return hmac.compare_digest(text.encode("utf-8", "replace"), self.token.encode())
 
     async def _enter(self, scope: Message, send: Send) -> None:
-        """Put the token into a cookie, and lead on to the address without it."""
+        """Put the token into a cookie, and lead on to the address without it.
+
+        A page leads on, and not a redirect: browsers send no strict cookie after one that began on another site, as a
+        link in a mail or in the terminal of a web page does.
+        """
         # without a path it is for the folder of this address alone: behind a proxy, other users have other folders
         cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict"
-        headers = [(b"location", b"./"), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store"), *HEADERS]
-        await send({"type": "http.response.start", "status": 303, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        headers = [(b"set-cookie", cookie.encode()), (b"cache-control", b"no-store"), *HEADERS]
+        headers.append((b"content-type", b"text/html; charset=utf-8"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": _LEAD_ON})
 
 
 def valid_client(text: str) -> bool:
@@ -140,8 +148,11 @@ def _host_name(host: str) -> str:
     return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
-async def _answer(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"error": sentence[:1].upper() + sentence[1:]}).encode()
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *HEADERS]
+async def _answer(send: Send, status: int, sentence: str, page: bool) -> None:
+    """Answer with a sentence: as a page where a browser opens the address, and as JSON otherwise."""
+    sentence = sentence[:1].upper() + sentence[1:]
+    body = _PAGE.format(html.escape(sentence)).encode() if page else json.dumps({"error": sentence}).encode()
+    kind = b"text/html; charset=utf-8" if page else b"application/json"
+    headers = [(b"content-type", kind), (b"cache-control", b"no-store"), *HEADERS]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -29,7 +29,7 @@ class Served:
         assert line.startswith("ACSeg is at http://127.0.0.1:"), line + self.process.stderr.read()
         self.address = urlsplit(line.split()[-1])
         answer = self.request("GET", f"/?{self.address.query}")
-        assert answer.status == 303
+        assert answer.status == 200
         self.cookie = answer.headers["set-cookie"].partition(";")[0]
 
     def request(self, method, path, body=None):

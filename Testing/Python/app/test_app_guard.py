@@ -16,11 +16,13 @@ def client(tmp_path_factory):
 
 def test_the_token_becomes_a_cookie_that_no_script_reads_and_leaves_the_address(client):
     answer = client.get(f"/?token={client.guard.token}", follow_redirects=False)
-    assert answer.status_code == 303
-    assert answer.headers["location"] == "./"
+    assert answer.status_code == 200
+    assert '<meta http-equiv="refresh" content="0; url=./">' in answer.text
+    assert client.guard.token not in answer.text
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
+    assert "path=" not in cookie  # the folder of the address: behind a proxy, other users have other folders
     assert client.get("/").status_code == 200
 
 
@@ -37,6 +39,16 @@ def test_a_wrong_token_is_one_sentence(client):
     assert answer.status_code == 403
     assert answer.json()["error"].count(".") == 1
     assert "set-cookie" not in answer.headers
+    shown = client.get("/?token=wrong", headers={"Cookie": "", "Accept": "text/html,*/*"}, follow_redirects=False)
+    assert shown.status_code == 403
+    assert f"<p>{answer.json()['error']}</p>" in shown.text
+
+
+def test_a_refusal_shows_no_markup_of_the_request(client):
+    answer = client.get("/", headers={"Host": "<img src=x>", "Accept": "text/html"})
+    assert answer.status_code == 400
+    assert "&lt;img src=x&gt;" in answer.text
+    assert "<img" not in answer.text
 
 
 def test_the_token_in_the_address_changes_nothing(client):

@@ -247,6 +247,17 @@ def test_a_second_tab_is_told_and_can_take_over(desk):
     assert second.errors == []
 
 
+def test_a_link_on_another_site_opens_the_page(chrome, server):
+    page = chrome.new_page(viewport=SCREEN)
+    link = f'<a href="{server.address}">ACSeg</a>'
+    page.route("http://notes.example/", lambda route: route.fulfill(body=link, content_type="text/html"))
+    page.goto("http://notes.example/")
+    page.get_by_role("link").click()
+    wait_for(page, lambda: page.locator(".place").count() == 1, "the page")
+    assert page.url == f"http://127.0.0.1:{server.port}/"
+    page.close()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_fault_in_any_step(chrome, server, theme):
     source = WEB / "node_modules" / "axe-core" / "axe.min.js"
