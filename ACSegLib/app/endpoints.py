@@ -108,7 +108,8 @@ class Endpoints:
     async def put_labels(self, request: Request) -> Response:
         """Replace a slice of labels."""
         labels = self._session.require_work().labels
-        body = await limited_body(request, labels.array.shape[1] * labels.array.nbytes)
+        largest = labels.array.nbytes // min(labels.shape)
+        body = await limited_body(request, largest + 1)  # what is a little too long is told with the right size
         labelled = request.query_params.get("labelled", "1") != "0"
         client = request.headers.get("x-acseg-client", "")
         return json_answer(await run_in_threadpool(self._session.put, *place_of(request), body, labelled, client))

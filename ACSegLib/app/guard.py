@@ -37,7 +37,9 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
-_PAGE = '<!doctype html><html lang="en"><meta name="color-scheme" content="light dark"><title>ACSeg</title><p>{}</p></html>'
+_PAGE = (
+    '<!doctype html><html lang="en"><meta name="color-scheme" content="light dark"><title>ACSeg</title><p>{}</p></html>'
+)
 _LEAD_ON = _PAGE.format('<meta http-equiv="refresh" content="0; url=./"><a href="./">Open the page</a>').encode()
 _WORDS = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import zlib
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,7 +97,34 @@ def client_of(text: str) -> str:
 
 
 async def limited_body(request: Request, limit: int) -> bytes:
-    """The body, read no further than a limit."""
+    """The body, unpacked if it is packed, and read no further than a limit.
+
+    Raises
+    ------
+    InputError
+        If it is packed in another way than deflate, or is damaged.
+    TooLargeError
+        If it is larger.
+    """
+    packing = request.headers.get("content-encoding", "")
+    if packing not in ("", "deflate"):
+        raise InputError(f"content-encoding {packing!r} is unknown; pack the body with deflate, or do not pack it.")
+    body = await _received(request, limit)
+    if not packing:
+        return body
+    unpacker = zlib.decompressobj()
+    try:
+        body = unpacker.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise InputError(f"the packed body of the request is damaged ({error}); send it again.") from error
+    if len(body) > limit:
+        raise TooLargeError(f"the body of the request is larger than {limit} bytes.")
+    if not unpacker.eof:
+        raise InputError("the packed body of the request is incomplete; send it again.")
+    return body
+
+
+async def _received(request: Request, limit: int) -> bytes:
     parts, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)

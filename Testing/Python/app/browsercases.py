@@ -117,14 +117,19 @@ class Desk:
     ----------
     page : playwright Page
     server : Server
+    writes : bool
+        Whether to wait for the right to change the labels: the page before this one may have just been closed.
     """
 
-    def __init__(self, page, server):
+    def __init__(self, page, server, writes=True):
         self.page, self.server = page, server
         self.errors = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(server.address)
         self.wait_until_drawn()
+        if writes:
+            other = page.locator(".banner", has_text="Another tab")
+            wait_for(page, lambda: other.count() == 0, "the right to change the labels")
 
     def get(self, path):
         """The answer to a request with the page's cookie."""

@@ -1,6 +1,7 @@
 """Slices come and go exactly, along each axis."""
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -39,6 +40,31 @@ def test_a_slice_of_the_image_is_linear_in_its_window(client, axis, index, bits)
     expected = np.clip((values - low) / (high - low), 0, 1) * (2**bits - 1)
     assert shown.shape == values.shape
     assert np.abs(shown - expected).max() <= 0.51
+
+
+def test_a_packed_slice_is_put_as_it_was(client):
+    drawn = np.zeros(SHAPE[1:], np.uint8)
+    drawn[5:12, 7:30] = 1
+    packed = zlib.compress(drawn.tobytes())
+    answer = client.put("/api/labels/z/4", content=packed, headers={"Content-Encoding": "deflate"})
+    assert answer.status_code == 200, answer.text
+    assert np.array_equal(plane_of(client.get("/api/labels/z/4")), drawn)
+
+
+@pytest.mark.parametrize(
+    ("packing", "body", "status"),
+    [
+        ("br", b"x", 400),
+        ("deflate", b"x", 400),
+        ("deflate", zlib.compress(bytes(1200))[:-3], 400),
+        ("deflate", zlib.compress(bytes(10**8)), 413),  # a bomb is unpacked no further than a slice
+    ],
+)
+def test_a_packed_slice_that_cannot_be_is_one_sentence(client, packing, body, status):
+    answer = client.put("/api/labels/z/4", content=body, headers={"Content-Encoding": packing})
+    assert answer.status_code == status
+    assert answer.json()["error"].endswith(".")
+    assert not plane_of(client.get("/api/labels/z/4")).any()
 
 
 def test_missing_values_are_black(tmp_path):

@@ -232,7 +232,7 @@ def offline_pixels(desk, points, shape, spacing):
 
 
 def test_a_second_tab_is_told_and_can_take_over(desk):
-    second = Desk(desk.page.context.new_page(), desk.server)
+    second = Desk(desk.page.context.new_page(), desk.server, writes=False)
     banner = second.page.locator(".banner")
     assert "Another tab" in banner.text_content()
     before = second.labels("z", 50)

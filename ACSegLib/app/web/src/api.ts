@@ -73,7 +73,8 @@ export class Api {
 
   async putLabels(axis: c.Axis, index: number, labels: LabelArray, labelled: boolean): Promise<c.PutAnswer> {
     const path = `labels/${axis}/${index}?labelled=${Number(labelled)}`
-    const answer = await this.send('PUT', path, labels as Uint8Array<ArrayBuffer>)
+    const body = await deflated(labels as Uint8Array<ArrayBuffer>)
+    const answer = await this.send('PUT', path, body, undefined, { 'Content-Encoding': 'deflate' })
     return (await answer.json()) as c.PutAnswer
   }
 
@@ -151,8 +152,14 @@ export class Api {
     return answer.arrayBuffer()
   }
 
-  private async send(method: string, path: string, body?: BodyInit, signal?: AbortSignal): Promise<Response> {
-    const headers: Record<string, string> = { 'X-ACSeg-Client': this.client }
+  private async send(
+    method: string,
+    path: string,
+    body?: BodyInit,
+    signal?: AbortSignal,
+    more: Record<string, string> = {}
+  ): Promise<Response> {
+    const headers: Record<string, string> = { 'X-ACSeg-Client': this.client, ...more }
     if (typeof body === 'string') headers['Content-Type'] = 'application/json'
     let answer: Response
     try {
@@ -175,6 +182,19 @@ async function reason(answer: Response): Promise<string> {
     if (!(error instanceof SyntaxError)) throw error
   }
   return `The server answered ${answer.status} (${answer.statusText || 'error'}).`
+}
+
+/**
+ * Labels are runs of equal values: packed, they are some hundredth of their bytes. The browser hands a body over while
+ * the page waits, and a slow network carries it.
+ */
+async function deflated(labels: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+  const packer = new CompressionStream('deflate')
+  const writer = packer.writable.getWriter()
+  const written = writer.write(labels).then(() => writer.close())
+  const packed = await new Response(packer.readable).arrayBuffer()
+  await written
+  return packed
 }
 
 /** A name of this tab, new with each load: a copied tab is another tab. */

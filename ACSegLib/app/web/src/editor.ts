@@ -6,7 +6,7 @@ import { difference, History } from './history'
 import { paintRun, type LabelArray, type Painting } from './labels'
 import type { Model } from './model'
 import type { Outbox } from './outbox'
-import { union, type Box, type Grid } from './raster'
+import { union, whole, type Box, type Grid } from './raster'
 import type { Slices } from './slices'
 
 interface Place {
@@ -17,6 +17,8 @@ interface Place {
 /** One edit while it is made. */
 export class Stroke {
   readonly before: LabelArray
+  /** Around the voxels that have changed; null as long as there is none. */
+  box: Box | null = null
 
   constructor(
     readonly place: Place,
@@ -31,13 +33,15 @@ export class Stroke {
   /** Write voxels [start, end) of row j. */
   readonly paint = (j: number, start: number, end: number): void => {
     if (paintRun(this.labels, this.grid.width, j, start, end, this.how) === 0) return
-    this.dirty({ left: start, top: j, right: end, bottom: j + 1 })
+    const box = { left: start, top: j, right: end, bottom: j + 1 }
+    this.box = union(this.box, box)
+    this.dirty(box)
   }
 
   /** As if it had not been. */
   revert(): void {
     this.labels.set(this.before)
-    this.dirty({ left: 0, top: 0, right: this.grid.width, bottom: this.grid.height })
+    if (this.box !== null) this.dirty(this.box)
   }
 }
 
@@ -53,7 +57,6 @@ export interface EditorHandlers {
 export class Editor {
   readonly history = new History()
   private stroke: Stroke | null = null
-  private box: Box | null = null
   /** Slices that were not labelled before their first edit: undoing all of it makes them so again. */
   private readonly unlabelledBefore = new Set<string>()
 
@@ -72,10 +75,7 @@ export class Editor {
 
   /** The grid of the shown slice. */
   get grid(): Grid {
-    const { volume, view } = this.model
-    if (volume === null) return { width: 0, height: 0 }
-    const { width, height } = extent(volume, view.axis)
-    return { width, height }
+    return this.gridOf(this.model.view.axis)
   }
 
   /** Begin an edit of the shown slice; null (and a sentence) if that is not possible now. */
@@ -90,17 +90,15 @@ export class Editor {
     const labels = this.current(place)
     if (labels === null) return null
     const how = { value: erase ? 0 : segment.value, keepOthers: view.keepOthers, segment: segment.value }
-    this.stroke = new Stroke(place, labels, this.grid, how, (box) => {
-      this.box = union(this.box, box)
-      this.handlers.painted(box)
-    })
+    this.stroke = new Stroke(place, labels, this.grid, how, (box) => this.handlers.painted(box))
     return this.stroke
   }
 
   /** End the edit: it becomes a step of the history, and goes to the server. */
   commit(stroke: Stroke): boolean {
     this.stroke = null
-    return this.record(stroke.place, stroke.before, stroke.labels)
+    const { place, before, labels, box } = stroke
+    return box !== null && this.record(place, before, labels, box)
   }
 
   cancel(stroke: Stroke): void {
@@ -136,10 +134,11 @@ export class Editor {
     const nearest = others.reduce((a, b) => (Math.abs(b - index) < Math.abs(a - index) ? b : a))
     const source = await this.slices.wait(view.axis, nearest)
     const labels = await this.slices.wait(view.axis, index)
-    if (this.model.index !== index || this.stroke !== null) return
+    if (this.model.index !== index || this.model.view.axis !== view.axis || this.stroke !== null) return
     const before = labels.slice()
     labels.set(source)
-    if (this.record({ axis: view.axis, index }, before, labels)) {
+    if (this.record({ axis: view.axis, index }, before, labels, whole(this.grid))) {
+      this.handlers.painted(null)
       this.handlers.tell(`Copied the labels of slice ${nearest}.`)
     }
   }
@@ -159,6 +158,13 @@ export class Editor {
     this.stroke = null
   }
 
+  private gridOf(axis: Axis): Grid {
+    const { volume } = this.model
+    if (volume === null) return { width: 0, height: 0 }
+    const { width, height } = extent(volume, axis)
+    return { width, height }
+  }
+
   private get key(): string {
     return `${this.model.view.axis} ${this.model.index}`
   }
@@ -176,13 +182,13 @@ export class Editor {
     return labels
   }
 
-  private record(place: Place, before: LabelArray, after: LabelArray): boolean {
-    const edit = difference(before, after)
+  private record(place: Place, before: LabelArray, after: LabelArray, { top, bottom }: Box): boolean {
+    const { width } = this.gridOf(place.axis)
+    const edit = difference(before, after, top * width, bottom * width)
     if (edit === null) return false
     const key = `${place.axis} ${place.index}`
     if (!this.isLabelled(place) && !this.history.canUndo(key)) this.unlabelledBefore.add(key)
     this.history.push(key, edit)
-    this.handlers.painted(null)
     this.send(place, after, true)
     return true
   }

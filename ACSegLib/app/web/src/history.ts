@@ -5,11 +5,10 @@ import type { LabelArray } from './labels'
 /** Runs of changed voxels, four numbers each: first voxel, number of voxels, value before, value after. */
 export type Edit = Uint32Array
 
-/** The edit that leads from one state of a slice to another; null if they are equal. */
-export function difference(before: LabelArray, after: LabelArray): Edit | null {
+/** The edit that leads from one state of a slice to another, within [first, size); null if they are equal there. */
+export function difference(before: LabelArray, after: LabelArray, first = 0, size = before.length): Edit | null {
   const runs: number[] = []
-  const size = before.length
-  for (let place = 0; place < size; ) {
+  for (let place = first; place < size; ) {
     if (before[place] === after[place]) {
       place++
       continue

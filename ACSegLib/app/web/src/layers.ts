@@ -2,8 +2,9 @@
 
 import { greyTable, paintGrey, type Coding, type Contrast } from './contrast'
 import type { LabelArray } from './labels'
-import { labelTable, outlines, paintLabels, uncertaintyTable } from './overlays'
-import { union, type Box, type Grid } from './raster'
+import { labelTable, paintLabels, uncertaintyTable } from './overlays'
+import { OutlineTiles } from './outline-tiles'
+import { union, whole, type Box, type Grid } from './raster'
 
 /** A canvas with one pixel for each voxel. */
 class Plane {
@@ -29,10 +30,6 @@ class Plane {
   show(box: Box): void {
     this.context.putImageData(this.data, 0, 0, box.left, box.top, box.right - box.left, box.bottom - box.top)
   }
-}
-
-function whole({ width, height }: Grid): Box {
-  return { left: 0, top: 0, right: width, bottom: height }
 }
 
 export class ImageLayer {
@@ -62,13 +59,12 @@ export class ImageLayer {
 
 /** Labels as coloured areas and as outlines. */
 export class LabelLayer {
-  readonly paths = new Map<number, Path2D>()
+  readonly outlines = new OutlineTiles()
   private readonly plane = new Plane()
   private labels: LabelArray | null = null
   private table: Uint32Array = new Uint32Array(0)
   private tableOf = ''
   private dirty: Box | null = null
-  private outlined = false
 
   /** Voxels within a box have another label now. */
   touch(box: Box): void {
@@ -91,22 +87,10 @@ export class LabelLayer {
       this.plane.resize(grid)
       paintLabels(labels, grid.width, this.table, this.dirty, this.plane.pixels)
       this.plane.show(this.dirty)
+      this.outlines.update(labels, grid, this.dirty)
       this.dirty = null
-      this.outlined = false
     }
-    if (!this.outlined) this.outline(labels, grid)
     return this.plane.canvas
-  }
-
-  private outline(labels: LabelArray, grid: Grid): void {
-    this.outlined = true
-    this.paths.clear()
-    outlines(labels, grid, (value, x0, y0, x1, y1) => {
-      let path = this.paths.get(value)
-      if (path === undefined) this.paths.set(value, (path = new Path2D()))
-      path.moveTo(x0, y0)
-      path.lineTo(x1, y1)
-    })
   }
 }
 

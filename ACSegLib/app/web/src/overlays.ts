@@ -1,7 +1,7 @@
 /** Paint labels, uncertainty and outlines of a slice. */
 
 import type { LabelArray } from './labels'
-import type { Box, Grid } from './raster'
+import { whole, type Box, type Grid } from './raster'
 
 export interface Colour {
   readonly red: number
@@ -53,19 +53,21 @@ export type DrawEdge = (value: number, x0: number, y0: number, x1: number, y1: n
  * The boundaries of all segments: lines between voxels of different values, joined along rows and columns.
  *
  * @param draw gets each line for the segments on both of its sides; background has no outline of its own.
+ * @param box the upper and left edges of its voxels alone, and those at the end of the slice.
  */
-export function outlines(labels: LabelArray, grid: Grid, draw: DrawEdge): void {
-  horizontalEdges(labels, grid, draw)
-  verticalEdges(labels, grid, draw)
+export function outlines(labels: LabelArray, grid: Grid, draw: DrawEdge, box: Box = whole(grid)): void {
+  horizontalEdges(labels, grid, draw, box)
+  verticalEdges(labels, grid, draw, box)
 }
 
-function horizontalEdges(labels: LabelArray, { width, height }: Grid, draw: DrawEdge): void {
-  for (let j = 0; j <= height; j++) {
+function horizontalEdges(labels: LabelArray, { width, height }: Grid, draw: DrawEdge, box: Box): void {
+  const last = box.bottom < height ? box.bottom - 1 : height
+  for (let j = box.top; j <= last; j++) {
     const [row, rowAbove] = [j * width, (j - 1) * width]
-    let [start, above, below] = [0, 0, 0]
-    for (let i = 0; i <= width; i++) {
-      const now = i < width && j < height ? labels[row + i] : 0
-      const before = i < width && j > 0 ? labels[rowAbove + i] : 0
+    let [start, above, below] = [box.left, 0, 0]
+    for (let i = box.left; i <= box.right; i++) {
+      const now = i < box.right && j < height ? labels[row + i] : 0
+      const before = i < box.right && j > 0 ? labels[rowAbove + i] : 0
       if (now === below && before === above) continue
       if (above !== below) {
         if (above !== 0) draw(above, start, j, i, j)
@@ -78,22 +80,25 @@ function horizontalEdges(labels: LabelArray, { width, height }: Grid, draw: Draw
   }
 }
 
-function verticalEdges(labels: LabelArray, { width, height }: Grid, draw: DrawEdge): void {
-  const starts = new Int32Array(width + 1)
-  const lefts = new Uint16Array(width + 1)
-  const rights = new Uint16Array(width + 1)
-  for (let j = 0; j <= height; j++) {
-    let left = 0
-    for (let i = 0; i <= width; i++) {
-      const right = i < width && j < height ? labels[j * width + i] : 0
-      if (left !== lefts[i] || right !== rights[i]) {
-        if (lefts[i] !== rights[i]) {
-          if (lefts[i] !== 0) draw(lefts[i], i, starts[i], i, j)
-          if (rights[i] !== 0) draw(rights[i], i, starts[i], i, j)
+function verticalEdges(labels: LabelArray, { width }: Grid, draw: DrawEdge, box: Box): void {
+  const last = box.right < width ? box.right - 1 : width
+  const starts = new Int32Array(last + 1 - box.left)
+  const lefts = new Uint16Array(starts.length)
+  const rights = new Uint16Array(starts.length)
+  for (let j = box.top; j <= box.bottom; j++) {
+    const inside = j < box.bottom
+    let left = inside && box.left > 0 ? labels[j * width + box.left - 1] : 0
+    for (let i = box.left; i <= last; i++) {
+      const k = i - box.left
+      const right = inside && i < width ? labels[j * width + i] : 0
+      if (left !== lefts[k] || right !== rights[k]) {
+        if (lefts[k] !== rights[k]) {
+          if (lefts[k] !== 0) draw(lefts[k], i, starts[k], i, j)
+          if (rights[k] !== 0) draw(rights[k], i, starts[k], i, j)
         }
-        starts[i] = j
-        lefts[i] = left
-        rights[i] = right
+        starts[k] = j
+        lefts[k] = left
+        rights[k] = right
       }
       left = right
     }

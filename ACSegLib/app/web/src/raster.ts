@@ -31,6 +31,11 @@ export function voxelCentre(point: Point): Point {
   return { x: Math.floor(point.x) + 0.5, y: Math.floor(point.y) + 0.5 }
 }
 
+/** The box of all voxels. */
+export function whole({ width, height }: Grid): Box {
+  return { left: 0, top: 0, right: width, bottom: height }
+}
+
 /** The smallest box around two boxes. */
 export function union(a: Box | null, b: Box): Box {
   if (a === null) return b

@@ -17,7 +17,12 @@ export interface Sketch {
   closed: boolean
 }
 
-export type Sketcher = () => Sketch[]
+export interface SliceViewHandlers {
+  /** What the current tool shows. */
+  sketch: () => Sketch[]
+  /** A frame is drawn: what is written beside the slice follows. */
+  drawn: () => void
+}
 
 /** Lines over any image: dark below, light above. */
 const HALO = 'rgba(0, 0, 0, 0.55)'
@@ -39,7 +44,7 @@ export class SliceView {
     readonly canvas: HTMLCanvasElement,
     private readonly model: Model,
     private readonly slices: Slices,
-    private readonly sketch: Sketcher
+    private readonly handlers: SliceViewHandlers
   ) {
     const context = canvas.getContext('2d', { alpha: false })
     if (context === null) throw new Error('This browser has no 2D canvas.')
@@ -107,6 +112,7 @@ export class SliceView {
     this.drawSlice()
     this.drawTool()
     scaleBar(context, model.volume, model.view.axis, this.viewport, window.devicePixelRatio)
+    this.handlers.drawn()
   }
 
   private drawSlice(): void {
@@ -141,7 +147,7 @@ export class SliceView {
       const picture = this.uncertainty.update(slices.overlay('uncertainty', view.axis, index), grid)
       if (picture !== null) context.drawImage(picture, 0, 0)
     }
-    if (view.labels && labels !== null) this.stroke(this.labelLayer.paths, (value) => colours.get(value) ?? '#888888', [])
+    if (view.labels && labels !== null) this.stroke(this.labelLayer, (value) => colours.get(value) ?? '#888888', [])
     const { overlays } = model.server ?? {}
     if (view.before && overlays?.before) this.compare(this.beforeLayer, slices.overlay('before', view.axis, index), BEFORE)
     if (view.reference && overlays?.reference) {
@@ -152,18 +158,16 @@ export class SliceView {
   /** Outlines of other labels, dashed. */
   private compare(layer: LabelLayer, labels: LabelArray | null, colour: string): void {
     if (layer.update(labels, this.viewport.extent, new Map(), 0) === null) return
-    this.stroke(layer.paths, () => colour, [5, 4])
+    this.stroke(layer, () => colour, [5, 4])
   }
 
-  private stroke(paths: ReadonlyMap<number, Path2D>, colour: (value: number) => string, dash: number[]): void {
+  private stroke({ outlines }: LabelLayer, colour: (value: number) => string, dash: number[]): void {
     const ratio = window.devicePixelRatio
     const { context } = this
     const matrix = new DOMMatrix(this.viewport.matrix(ratio))
     context.setTransform(1, 0, 0, 1, 0, 0)
     context.lineCap = 'square'
-    for (const [value, path] of paths) {
-      const line = new Path2D()
-      line.addPath(path, matrix)
+    for (const [value, line] of outlines.paths(matrix)) {
       if (dash.length > 0) {
         context.setLineDash([])
         context.strokeStyle = HALO
@@ -184,7 +188,7 @@ export class SliceView {
     const { context } = this
     const matrix = new DOMMatrix(this.viewport.matrix(ratio))
     context.setTransform(1, 0, 0, 1, 0, 0)
-    for (const { path, colour, closed } of this.sketch()) {
+    for (const { path, colour, closed } of this.handlers.sketch()) {
       const line = new Path2D()
       line.addPath(path, matrix)
       context.setLineDash(closed ? [] : [4 * ratio, 3 * ratio])

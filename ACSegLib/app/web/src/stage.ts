@@ -31,7 +31,10 @@ export class Stage implements Part {
     private readonly slices: Slices
   ) {
     const { model } = context
-    this.view = new SliceView(this.canvas, model, slices, () => this.tool?.sketch(this.gestures.at) ?? [])
+    this.view = new SliceView(this.canvas, model, slices, {
+      sketch: () => this.tool?.sketch(this.gestures.at) ?? [],
+      drawn: () => setText(this.readout, this.describe(this.gestures.at))
+    })
     const shared: ToolContext = {
       editor: context.editor,
       across: () => model.view.brush,
@@ -50,7 +53,7 @@ export class Stage implements Part {
     ])
     this.gestures = new Gestures(this.view, model, {
       tool: (name) => this.tools.get(name) ?? null,
-      hover: () => this.hover(),
+      hover: this.view.redraw,
       scroll: (slices) => model.goTo(model.index + slices)
     })
     this.element = h('div', { class: 'stage' }, this.canvas, this.readout, this.empty)
@@ -71,7 +74,6 @@ export class Stage implements Part {
     }
     this.canvas.dataset.tool = writer ? view.tool : 'none'
     this.view.redraw()
-    this.hover()
   }
 
   /** Move the cursor by voxels, as the pointer does. */
@@ -84,7 +86,7 @@ export class Stage implements Part {
       x: Math.min(width - 0.5, Math.max(0.5, at.x + dx)),
       y: Math.min(height - 0.5, Math.max(0.5, at.y + (flipped ? -dy : dy)))
     }
-    this.hover()
+    this.view.redraw()
   }
 
   /** Press and release the tool at the cursor. */
@@ -99,11 +101,6 @@ export class Stage implements Part {
     const { viewport } = this.view
     const { width, height } = viewport.screen
     this.view.look(viewport.zoomed(factor, { x: width / 2, y: height / 2 }))
-  }
-
-  private hover(): void {
-    setText(this.readout, this.describe(this.gestures.at))
-    this.view.redraw()
   }
 
   /** Position, intensity and segment of the voxel at a place. */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { labelTable, outlines, paintLabels, uncertaintyTable } from '../src/overlays'
 import { greyTable, dragged } from '../src/contrast'
+import { tilesOf } from '../src/outline-tiles'
+import { whole, type Box, type Grid } from '../src/raster'
 
 /** Length of the outline of each segment. */
 function lengths(labels: Uint8Array, width: number): Record<number, number> {
@@ -29,6 +31,54 @@ function perimeters(labels: Uint8Array, width: number): Record<number, number> {
   })
   return found
 }
+
+const WIDE: Grid = { width: 300, height: 270 }
+
+/** Some blobs, so that boundaries cross the tiles. */
+function blobs(): Uint8Array {
+  return Uint8Array.from({ length: WIDE.width * WIDE.height }, (_, place) => {
+    const [x, y] = [place % WIDE.width, Math.floor(place / WIDE.width)]
+    return Math.max(0, Math.round(2 * Math.sin(x / 9) * Math.cos(y / 7)))
+  })
+}
+
+/** Every edge of voxels on an outline within a box, as a text. */
+function edgesOf(labels: Uint8Array, box: Box): string[] {
+  const found: string[] = []
+  outlines(
+    labels,
+    WIDE,
+    (value, x0, y0, x1, y1) => {
+      for (let x = x0; x < x1; x++) found.push(`${value} ${x} ${y0} across`)
+      for (let y = y0; y < y1; y++) found.push(`${value} ${x0} ${y} down`)
+    },
+    box
+  )
+  return found.sort()
+}
+
+describe('outlines in tiles', () => {
+  it('are those of the whole slice, each edge once', () => {
+    const labels = blobs()
+    const tiles = tilesOf(WIDE, whole(WIDE))
+    expect(tiles).toHaveLength(9)
+    expect(tiles.flatMap((tile) => edgesOf(labels, tile)).sort()).toEqual(edgesOf(labels, whole(WIDE)))
+  })
+
+  it.each([
+    { left: 100, top: 100, right: 128, bottom: 128 },
+    { left: 128, top: 0, right: 140, bottom: 3 },
+    { left: 250, top: 240, right: 300, bottom: 270 }
+  ])('stay as they are beside the tiles of a change', (box) => {
+    const [before, after] = [blobs(), blobs()]
+    for (let j = box.top; j < box.bottom; j++) after.fill(7, j * WIDE.width + box.left, j * WIDE.width + box.right)
+    const touched = tilesOf(WIDE, box).map((tile) => JSON.stringify(tile))
+    expect(touched.length).toBeLessThan(9)
+    for (const tile of tilesOf(WIDE, whole(WIDE))) {
+      if (!touched.includes(JSON.stringify(tile))) expect(edgesOf(after, tile)).toEqual(edgesOf(before, tile))
+    }
+  })
+})
 
 describe('outlines', () => {
   it('have the length of the boundary', () => {
