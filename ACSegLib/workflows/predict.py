@@ -15,7 +15,7 @@ from ACSegLib.json_values import Json
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
 from ACSegLib.workflows.split import SplitRequest, run_split
-from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive
+from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive, require_memory_to_prepare
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -127,7 +127,9 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     stages = progress.stages(predict=90, clean=5, split=5)
     prediction = _predicted(request, stages.predict)
     segmentation = with_standard_codes(_cleaned(prediction, request, stages.clean))
-    if request.cells:
+    if request.cells and not any(layer.any() for layer in segmentation.layers):
+        prediction.report.notes.append("no cell was found, so that there is none to split")
+    elif request.cells:
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), stages.split)
         segmentation = split.segmentation
         prediction.report.notes += split.notes
@@ -141,6 +143,8 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
     settings = _settings(request)
     _check_refinement(request)
     automatic = request.refine == "auto" and model.reduces_images and request.resample
+    too_large = _too_large_to_walk(volume, settings.roi) if automatic else ""
+    automatic = automatic and not too_large
     settings.keep_probabilities |= automatic
     stages = progress.stages(network=7, refine=3 if request.refine != "none" else 0)
     biomedisa = model.preprocessing.biomedisa is not None and not request.native
@@ -158,6 +162,8 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
         return refine_surface(volume, prediction, model, settings, stages.refine)
     if request.refine == "walk":
         return refine_by_walk(volume, prediction, model, stages.refine, settings.roi)
+    if too_large and prediction.report.resampled:
+        prediction.report.notes.append(too_large)
     if automatic and prediction.report.resampled:
         return _walk_if_it_fits(volume, prediction, model, stages.refine, settings.roi)
     return prediction
@@ -173,13 +179,27 @@ def _check_refinement(request: PredictRequest) -> None:
         require_exclusive(request.model)
 
 
+def _too_large_to_walk(volume: Volume, roi: Box | None) -> str:
+    """Why the surface will not be refined, known before the probabilities of a huge image fill the disk; or nothing."""
+    shape = [b - a for a, b in roi] if roi else volume.shape
+    try:
+        require_memory_to_prepare(math.prod(shape))
+    except MemoryLimitError as error:
+        return _not_refined(error)
+    return ""
+
+
+def _not_refined(error: MemoryLimitError) -> str:
+    return f"the surface was not refined: {error}"
+
+
 def _walk_if_it_fits(
     volume: Volume, prediction: Prediction, model: Model, progress: Progress, roi: Box | None
 ) -> Prediction:
     try:
         return refine_by_walk(volume, prediction, model, progress, roi)
     except MemoryLimitError as error:
-        prediction.report.notes.append(f"the surface was not refined: {error}")
+        prediction.report.notes.append(_not_refined(error))
         return prediction
 
 

@@ -90,7 +90,7 @@ def refine_by_walk(
     region = tuple(slice(a, b) for a, b in roi or [(0, n) for n in volume.shape])
     values = np.array([0, *(segment.value for segment in model.segments)])
     labels, probabilities = prediction.segmentation.labels[region], prediction.probabilities[(slice(None), *region)]
-    _require_memory(labels.size * BYTES_TO_PREPARE)
+    require_memory_to_prepare(labels.size)
     band = _band(volume, prediction)
     seeds = confident_seeds(labels, probabilities, values, band)
     unsure = seeds < 0
@@ -113,6 +113,11 @@ def require_exclusive(model: Model) -> None:
     """Raise InputError if the model's segments may overlap: a walk ends in one segment alone."""
     if model.spec.overlapping:
         raise InputError("--refine walk needs a model whose segments do not overlap; use --refine network.")
+
+
+def require_memory_to_prepare(voxels: int) -> None:
+    """Raise MemoryLimitError if not even the seeds of a walk over so many voxels fit in memory."""
+    _require_memory(voxels * BYTES_TO_PREPARE)
 
 
 def _require_memory(needed: int) -> None:

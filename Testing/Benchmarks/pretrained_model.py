@@ -8,9 +8,10 @@ revolved      sxt_mef_revolved with the capillary along k, j and i.
 simulated     the cases of ``predict.py --cases shipped``: five cell types, 128^3, mean over the orientations.
 packed        packed cells (`vary_packed`) that were not trained on, capillary along each axis in turn.
 hl60          a real cell by optical diffraction tomography, against Otsu's threshold.
-contact       three cells pressed together: panoptic quality of the cells apart.
+contact       three cells pressed together: panoptic quality of the cells apart (``acseg predict --cells``).
 orientations  agreement of the predictions of all 48 orientations of one volume (Dice of each with the first).
 inverted      the same volumes with the contrast inverted.
+empty         noise, and a capillary without cells: the share of the voxels that is labelled, and what is told.
 
 A case whose volume the data folder lacks is left out, and the table says so. Each line has the target of the pretrained
 model, where there is one.
@@ -36,6 +37,7 @@ import numpy as np  # noqa: E402
 
 #: Seeds of volumes that no training of the pretrained model used.
 UNSEEN_LOOSE, UNSEEN_PACKED, UNSEEN_CONTACT = range(90_001, 90_006), range(95_001, 95_013), range(97_001, 97_005)
+UNSEEN_EMPTY = range(98_001, 98_003)
 GLASS_FROM, MEDIUM = 0.0155, (0.0025, 0.0068)
 NOT_LABELLED = 2
 #: Orders of the axes of a volume whose capillary is along k that bring it along k, j and i.
@@ -80,14 +82,24 @@ class Predictor:
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
         """Labels: 1 cytoplasm, 2 bead."""
+        return self._run(array).labels
+
+    def cells(self, array: np.ndarray) -> np.ndarray:
+        """Number of the cell of each voxel, from 1; beads and background are 0."""
+        found = self._run(array, cells=True)
+        beads = [segment.value for segment in found.segments if segment.name == "bead"]
+        return np.where(np.isin(found.labels, beads), 0, found.labels)
+
+    def _run(self, array: np.ndarray, cells: bool = False) -> Any:
         from ACSegLib.volume import Volume
         from ACSegLib.workflows import PredictRequest, run
 
         started = time.perf_counter()
-        found = run(PredictRequest(volume=Volume(array), model=self.model, refine=self._refine, tta=self._tta))
+        choices = {"refine": self._refine, "tta": self._tta, "cells": cells}
+        found = run(PredictRequest(volume=Volume(array), model=self.model, **choices))
         self.seconds.append(time.perf_counter() - started)
         self.notes = found.report.notes
-        return found.segmentation.labels
+        return found.segmentation
 
     def turned(self, array: np.ndarray, orientation: Orientation) -> np.ndarray:
         """Labels of the array in another orientation, turned back."""
@@ -212,18 +224,12 @@ def contact(predict: Predictor, data: Path, options: argparse.Namespace) -> Iter
     for seed in UNSEEN_CONTACT:
         fixed = {"packing": 3, "filling": 0.6, "column": False, "holder": "capillary", "wall": True, "capillary": 0.42}
         made = simulate(96, seed=seed, recipe=vary_packed(seed, **fixed, beads=0, cell_size=1.0, gap=0.6, seam=-0.6))
-        found = cells_apart(predict, made.volume.array)
+        found = predict.cells(made.volume.array)
         matching = match_instances(found, made.cells.labels)
         qualities.append(matching.panoptic_quality)
-        yield f"three cells in contact, seed {seed}", "", f"{int(found.max())} cells, PQ {qualities[-1]:.3f}"
+        number = np.count_nonzero(np.bincount(found.ravel())[1:])
+        yield f"three cells in contact, seed {seed}", "", f"{number} cells, PQ {qualities[-1]:.3f}"
     yield "three cells in contact, mean", "PQ >= 0.95", f"{fmean(qualities):.3f}"
-
-
-def cells_apart(predict: Predictor, array: np.ndarray) -> np.ndarray:
-    """One value a cell; connected components where the model does not tell touching cells apart."""
-    from scipy.ndimage import label
-
-    return label(predict(array) == 1)[0]
 
 
 def agreement(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
@@ -257,6 +263,26 @@ def inverted(predict: Predictor, data: Path, options: argparse.Namespace) -> Ite
         yield f"inverted {name}", "as not inverted, or told", f"{plain:.3f} -> {turned:.3f} {'; '.join(notes)}"
 
 
+def empty(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """Images without a cell."""
+    from scipy.ndimage import gaussian_filter
+
+    from ACSegLib.phantom import simulate, vary_packed
+
+    noise = np.random.default_rng(1).normal(size=(64, 64, 64)).astype(np.float32)
+    rise = np.linspace(0, 10, 64, dtype=np.float32)[:, None, None]
+    images = {"noise": noise, "smooth noise": gaussian_filter(noise, 2), "noise on a gradient": noise + rise}
+    nothing = {"filling": 1e-4, "beads": 0, "fragments": 0, "filopodia": 0, "microvilli": 0.0, "column": False}
+    for seed in UNSEEN_EMPTY:
+        for wall in (True, False):
+            recipe = vary_packed(seed, holder="capillary", wall=wall, **nothing)
+            name = "a capillary without cells" if wall else "medium alone"
+            images[f"{name}, seed {seed}"] = simulate(64, seed=seed, recipe=recipe).volume.array
+    for name, image in images.items():
+        share = 100 * float((predict(image) > 0).mean())
+        yield f"empty: {name}", "<= 1 % labelled, or told", f"{share:.1f} % {'; '.join(predict.notes)}"
+
+
 CASES: dict[str, Callable[..., Iterator[Line]]] = {
     "real": real,
     "revolved": revolved,
@@ -266,6 +292,7 @@ CASES: dict[str, Callable[..., Iterator[Line]]] = {
     "contact": contact,
     "orientations": agreement,
     "inverted": inverted,
+    "empty": empty,
 }
 NEEDS_DATA = {"real", "revolved", "hl60"}
 

@@ -19,6 +19,13 @@ from ACSegLib.compute import OutOfMemory, memory_errors, reuse_freed_memory, usa
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.backends import Array, Backend, choose_backend, make_backend
+from ACSegLib.network.predict.contrast import (
+    SURE,
+    looks_inverted,
+    notes_on_contrast,
+    notes_on_unknown_images,
+    uncertainty,
+)
 from ACSegLib.network.predict.orientation import canonical_orientation
 from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, on_host, size_of_labels
 from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
@@ -32,11 +39,6 @@ if TYPE_CHECKING:
 
 #: What reading, backend and statistics take, whatever the image; of the rest a quarter is freed memory that is held.
 _FIXED_BYTES = 512 << 20
-#: Mean entropy up to which the network is sure, and the inverted image is not tried; and the ratio of the inverted
-#: image's to the image's below which the contrast is taken as inverted. ``pretrained_model.py --cases inverted``
-#: measures them; they were chosen with an earlier model. With the present one, of 13 inverted volumes 10 are predicted
-#: as the others, 2 get a note, and 1 gets none.
-SURE, INVERTED = 0.15, 0.45
 #: Voxels of an image that are read at a time to reduce it.
 _BLOCK_VOXELS = 1 << 25
 Normalise = Callable[[np.ndarray], np.ndarray]
@@ -236,22 +238,19 @@ def run_canonical(
 ) -> tuple[Job, PlaneSink, Backend, Tiling]:
     """Read the reduced image as a whole, predict it in its canonical orientation, and turn the result back.
 
-    Where the network is unsure it is asked about the inverted image too; see `INVERTED`.
+    Unless it is sure, the network is asked about the inverted image too; see `ACSegLib.network.predict.contrast`.
     """
     stages = progress.stages(predict=2, predict_inverted=2, postprocess=1)
     image = read_whole(grid, array, normalise)
     probabilities, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
-    if settings.contrast == "auto" and (own_uncertainty := uncertainty(probabilities)) > SURE:
+    entropy = uncertainty(probabilities)
+    if settings.contrast == "auto" and entropy > SURE:
         other, *_ = _probabilities_of(-image, model, settings, stages.predict_inverted, [])
-        other_uncertainty = uncertainty(other)
-        if other_uncertainty < INVERTED * own_uncertainty:
-            probabilities = other
-            notes.append(
-                "the contrast looks inverted (dark is absorbing), so the image was predicted with its intensities "
-                "inverted; if that is wrong, use --contrast bright"
-            )
-        elif other_uncertainty < own_uncertainty:
-            notes.append("the contrast may be inverted; if dark intensities absorb, use --contrast dark")
+        inverted_entropy = uncertainty(other)
+        notes += notes_on_contrast(entropy, inverted_entropy)
+        if looks_inverted(entropy, inverted_entropy):
+            probabilities, entropy = other, inverted_entropy
+    notes += notes_on_unknown_images(entropy)
     job = Job(array, grid, model, settings, normalise)
     sink = job.make_sink()
     sink.take(probabilities)
@@ -272,11 +271,6 @@ def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise) -> np
         place = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
         image[place] = grid.read(array, start, size, normalise)
     return image
-
-
-def uncertainty(probabilities: np.ndarray) -> float:
-    """Mean entropy of the classes, in nats, of probabilities (channels, k, j, i)."""
-    return float(-(probabilities * np.log(np.maximum(probabilities, 1e-9))).sum(0).mean())
 
 
 def _probabilities_of(
