@@ -5,8 +5,8 @@
 speed      a network of base 16 at native resolution on a 472 x 472 x 491 volume, with OpenVINO, with PyTorch, and on a
            CUDA device where there is one; each in a process of its own, so that its peak memory is its own. Time does
            not depend on what the weights are, so they are random. Beside the time: how many voxels the network computed
-           for each of the image (tiles overlap), and how many operations a second that was, by which the share of plain
-           arithmetic can be judged.
+           for each of the image (tiles overlap), how many operations that took, and which share that was of the
+           operations of a large matrix product in the same time and number type: the most that the processor does.
 memory     peak memory of predicting images of growing size that stay on the disk, with a limit that is smaller than the
            images (see ``predict_memory.py``).
 shipped    the pretrained model on simulated cells that it was not trained on (five cell types, 128^3), and
@@ -77,8 +77,9 @@ def speed(options: argparse.Namespace) -> list[Line]:
         met = took <= most_seconds and (most_memory is None or memory <= most_memory)
         measured = (
             f"{took:.1f} s, CPU {row['cpu_s'][0]:.0f} s, {memory:.2f} GiB, {row['precision']}, tile {row['tile']}, "
-            f"{row['computed']:.2f} computed voxels each, {row['gflop'] / took:.0f} GFLOP/s, "
-            f"{row['gflop'] / row['cpu_s'][0]:.0f} a CPU second"
+            f"{row['computed']:.2f} computed voxels each, {row['gflop']:.0f} GFLOP, {row['gflop'] / took:.0f} GFLOP/s, "
+            f"{row['speed']:.0f} a second of {row['clock']}: {100 * row['speed'] / row['peak']:.0f} % of the "
+            f"{row['peak']:.0f} of a matrix product"
         )
         lines.append((case, target, measured, MARKS[met] if options.size == FULL_SIZE else MARKS[None]))
     return lines
@@ -101,7 +102,7 @@ def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
     predict(Volume(image[:32, :32, :32]), model, settings)
     started = time.perf_counter(), time.process_time()
     report = predict(Volume(image), model, settings).report
-    timing = {
+    timing: dict[str, Any] = {
         "wall_s": [time.perf_counter() - started[0]],
         "cpu_s": [time.process_time() - started[1]],
         "peak_bytes": peak_memory(),
@@ -110,7 +111,28 @@ def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
     }
     voxels = report.tiles * math.prod(report.tile)
     timing |= {"computed": voxels / math.prod(size), "gflop": voxels * operations_per_voxel(spec) / 1e9}
+    clock = "the clock" if place == "cuda" else "the processor"  # which other programs may use as well
+    seconds = timing["wall_s"][0] if place == "cuda" else timing["cpu_s"][0]
+    timing |= {"clock": clock, "speed": timing["gflop"] / seconds, "peak": peak_gflops(report.precision, place)}
     (folder / "timing.json").write_text(json.dumps(timing, default=str))
+
+
+def peak_gflops(precision: str, device: str) -> float:
+    """Operations a second, in 1e9, of the fastest of ten products of two large matrices in numbers of this type.
+
+    On a processor it is a second of one core's time, on a GPU one of the clock.
+    """
+    import torch
+
+    now = time.perf_counter if device == "cuda" else time.process_time
+    size = 8192 if device == "cuda" else 2048
+    matrix = torch.rand((size, size), device=device).to(getattr(torch, precision))
+    seconds = []
+    for _ in range(10):
+        started = now()
+        float((matrix @ matrix)[0, 0])  # a value on the host: until then a GPU may still be computing
+        seconds.append(now() - started)
+    return 2 * size**3 / min(seconds) / 1e9
 
 
 def operations_per_voxel(spec: Any) -> float:
