@@ -12,6 +12,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.worker import Job
 from ACSegPanels.slices import SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
+from ACSegPanels.translation import translated
 from ACSegPanels.working import worker
 
 #: Milliseconds between the last edit and the counting of the labelled slices.
@@ -160,11 +161,11 @@ class SliceCounter:
             if event.kind == "done":
                 reply = event.value.message
                 self._found.counts = {(axis, number): voxels for axis, number, voxels in reply["counts"]}
-                self._found.notes = reply["notes"]
+                self._found.notes = [translated(note) for note in reply["notes"]]
                 self._found.dense = bool(reply.get("dense"))
-                self._show(self._found, self._volumeNode, reply.get("dense", ""))
+                self._show(self._found, self._volumeNode, translated(reply.get("dense", "")))
             elif event.kind == "error":
-                self._show(SliceCounts(), self._volumeNode, event.message)
+                self._show(SliceCounts(), self._volumeNode, translated(event.message))
 
     def stop(self) -> None:
         """Forget what was requested."""

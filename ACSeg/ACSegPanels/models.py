@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
+from ACSegPanels.translation import translated
 
 SUFFIX = ".acseg"
 
@@ -184,7 +185,7 @@ def readModel(path: Path) -> ModelEntry:
     try:
         model = read_card(path)
     except (ValueError, OSError) as error:
-        return ModelEntry(path, [], {}, problem=str(error))
+        return ModelEntry(path, [], {}, problem=translated(str(error)))
     size = ""
     if model.spacing is not None:
         numbers = sorted({round(v, 4) for v in model.spacing})

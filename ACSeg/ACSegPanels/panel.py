@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 
 from ACSegLib.worker.events import capitalized
 from ACSegPanels.install import ensureDependencies
-from ACSegPanels.progresswords import translated
 from ACSegPanels.task import Task, sentence
+from ACSegPanels.translation import translated
 from ACSegPanels.words import Words, showWords
 
 

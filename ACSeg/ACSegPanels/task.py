@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.worker import Event, Job
 from ACSegLib.worker.events import capitalized
+from ACSegPanels.translation import translated
 
 #: Milliseconds between two looks at running work.
 POLL_MILLISECONDS = 50
@@ -38,7 +39,7 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, ImportError) and error.name:
         return _("The Python package {name} is missing: press the button again to install it.").format(name=error.name)
     if isinstance(error, (ValueError, OSError, MemoryError, RuntimeError)) and str(error):
-        return capitalized(str(error))
+        return capitalized(translated(str(error)))
     return _("Unexpected failure ({kind}): {error}").format(kind=type(error).__name__, error=error)
 
 
@@ -155,7 +156,7 @@ class Task:
                 logging.getLogger("ACSeg").info("the result could not be used", exc_info=True)
                 event = Event("error", message=sentence(error), value=error)
         if event.kind == "error":
-            self.message = event.message
+            self.message = translated(event.message)
             self.error = event.value if isinstance(event.value, BaseException) else _error(event)
         self._end(event.kind)
         if event.kind == "done":

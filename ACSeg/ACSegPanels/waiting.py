@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 
 from ACSegLib.errors import Cancelled
 from ACSegLib.worker.events import capitalized
-from ACSegPanels.progresswords import translated
 from ACSegPanels.task import Task, sentence
+from ACSegPanels.translation import translated
 
 
 def waitShowing(begin: Callable[[], Task], title: str) -> Any:

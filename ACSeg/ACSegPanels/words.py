@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
+from ACSegLib.worker.events import capitalized
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, SplitOutcome
+from ACSegPanels.translation import translated
 
 #: Value -> what is shown for it, in the order in which it is shown.
 Words = dict[str, str]
@@ -52,7 +54,7 @@ def showWords(box: object, words: Words) -> None:
 def summary(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str:
     """Which slices were used or which cells were found, and what the person should know."""
     if isinstance(outcome, SplitOutcome):
-        return " ".join([*outcome.notes, _("Apply makes each cell a segment of its own.")])
+        return " ".join([*map(translated, outcome.notes), _("Apply makes each cell a segment of its own.")])
     if isinstance(outcome, CorrectOutcome):
         return correctionSummary(outcome)
     used = "; ".join(listSlices(axis, numbers) for axis, numbers in outcome.slices.items() if len(numbers))
@@ -61,7 +63,7 @@ def summary(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str:
         around = _("Refilled around {slices}.").format(slices=listSlices(outcome.report.axis, outcome.refilled))
         text = f"{around} {text}"
     warnings = outcome.report.warnings
-    return " ".join([text, *[str(w)[:1].upper() + str(w)[1:] for w in warnings]])
+    return " ".join([text, *[capitalized(translated(str(w))) for w in warnings]])
 
 
 def correctionSummary(outcome: CorrectOutcome) -> str:
@@ -72,7 +74,7 @@ def correctionSummary(outcome: CorrectOutcome) -> str:
     text = _("Corrected {count} voxels around them, at most {reach} voxels away.").format(
         count=f"{report.corrected_voxels:,}", reach=f"{report.reach:g}"
     )
-    return " ".join([taken, text, *[w[:1].upper() + w[1:] for w in report.warnings]])
+    return " ".join([taken, text, *[capitalized(translated(w)) for w in report.warnings]])
 
 
 def crossValidation(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str:

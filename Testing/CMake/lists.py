@@ -1,6 +1,7 @@
 """Holds the lists of files in the CMakeLists against the tree; with --write, brings the lists up to date.
 
-Slicer ships what is listed and nothing else, without a word about a file that is not.
+Slicer ships what is listed and nothing else, without a word about a file that is not. The lists of sentences for
+translators (`sentences`) are brought up to date as well: they are files too.
 """
 
 from __future__ import annotations
@@ -87,6 +88,9 @@ def write() -> None:
 
 if __name__ == "__main__":
     if "--write" in sys.argv:
+        import sentences
+
+        sentences.write()
         write()
     problems = differences()
     print("\n".join(problems) or "every file is listed")

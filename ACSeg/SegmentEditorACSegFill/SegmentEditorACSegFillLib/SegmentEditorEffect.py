@@ -15,6 +15,7 @@ from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.shortcuts import FILL, NEXT_SLICE, Shortcuts
 from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
+from ACSegPanels.translation import translated
 from ACSegPanels.views import UncertaintyOverlay
 from ACSegPanels.words import summary
 from ACSegPanels.working import prepareWorker
@@ -340,7 +341,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if event.kind == "cancelled":
             self.say(_("Cancelled; nothing was changed."))
         elif event.kind == "error":
-            self.say(event.message)
+            self.say(translated(event.message))
             self._refused = self.session.fills
             self._correctInstead()
         else:

@@ -6,9 +6,9 @@ from typing import Any
 
 import ctk
 import qt
-from ACSegPanels.progresswords import translated
 from ACSegPanels.shortcuts import FILL, withKey
 from ACSegPanels.sliceguide import SliceGuide
+from ACSegPanels.translation import translated
 from ACSegPanels.words import crossValidation, crossValidationHelp
 from slicer.i18n import tr as _
 

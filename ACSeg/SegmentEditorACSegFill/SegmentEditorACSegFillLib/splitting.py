@@ -10,6 +10,7 @@ from typing import Any
 import ctk
 import qt
 from ACSegPanels.keywords import splitRequest
+from ACSegPanels.translation import translated
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
@@ -149,7 +150,7 @@ class Splitting(ParameterWidgets):
         if len(cells.segments) < 2:
             raise InputError(
                 _("Nothing is split. {notes} Put a dab in each cell, or give their number.").format(
-                    notes=" ".join(outcome.notes)
+                    notes=" ".join(map(translated, outcome.notes))
                 )
             )
         segmentationNode = self._effect.parameterSetNode().GetSegmentationNode()

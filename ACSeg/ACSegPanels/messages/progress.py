@@ -1,19 +1,12 @@
-"""What the library says while it works, for translation: it knows nothing of Slicer and speaks English.
-
-Slicer's translators find the sentences here. A test compares them with those in the library's source.
-"""
+"""What the library says while it works, for translators. Made by Testing/CMake/sentences.py; do not edit."""
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable
-
-from slicer.i18n import tr
 
 
 def sentences(_: Callable[[str], str]) -> list[str]:
-    """Give every sentence by a function that translates it; ``{0}`` stands for a number or a name."""
+    """Every sentence by a function that translates it; ``{0}`` stands for a value."""
     return [
         _("calibrating on {0}"),
         _("calibrating the network"),
@@ -29,35 +22,50 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("cross-validation: filling hidden parts of labelled slices"),
         _("cross-validation: learning without a labelled slice"),
         _("cross-validation: learning without blocks of labelled slices"),
+        _("describing {0}"),
         _("done"),
         _("downloading {0}"),
         _("examining the image"),
         _("filling holes"),
         _("filling slices {0} to {1}"),
         _("finding what was corrected"),
+        _("judging the seams"),
         _("labelling the refined surface"),
         _("learning from what was corrected"),
         _("learning the appearance of the segments"),
         _("loading"),
+        _("looking for basins"),
+        _("looking for labelled slices"),
+        _("looking for seams"),
+        _("looking for the cells"),
         _("looking for {0}"),
+        _("making figures"),
+        _("making pictures"),
         _("measured"),
         _("measuring"),
         _("measuring {0}"),
         _("measuring {0}, cell {1} of {2}"),
+        _("memory ran out with {0}; going on with batch {1}, patch {2}"),
         _("mesh of {0}"),
+        _("opening the nuclei"),
         _("patch {0} of {1}"),
+        _("placing the cells"),
         _("predicted"),
         _("preparing {0}"),
         _("projecting and reconstructing"),
         _("random walk: refining the surface"),
+        _("reading tables"),
+        _("reading the file"),
         _("reading the files"),
         _("reading the labelled slices"),
         _("reading the list of files"),
+        _("reading the model"),
         _("reading the result"),
         _("reading {0}"),
         _("refilling around the edited slices"),
         _("refining surface region {0} of {1}"),
         _("removing islands"),
+        _("rendering the surface"),
         _("resampling"),
         _("restoring thin structures"),
         _("scaling the image"),
@@ -65,6 +73,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("scoring the model on twins"),
         _("searching paths from the strokes"),
         _("simulating digital twins"),
+        _("simulating volume {0} of {1}"),
         _("smoothed"),
         _("smoothing: boundaries"),
         _("smoothing: thick parts"),
@@ -73,31 +82,22 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("solving around the corrections"),
         _("split cells of {0}"),
         _("splitting cells of {0}"),
+        _("splitting {0}"),
         _("thresholded {0}"),
         _("thresholding {0}"),
         _("tile {0} of {1}"),
         _("tomogram simulated"),
         _("training the refinement network"),
         _("training the refinement network: step {0}, loss {1}"),
-        _("training: step {0}, loss {1}, {2} min left"),
+        _("training: step {0}, loss {1}{2}, {3} min left"),
+        _("writing"),
+        _("writing segmentations"),
+        _("writing the file"),
+        _("writing the meshes"),
+        _("writing the model"),
+        _("writing the page"),
+        _("writing the prediction"),
         _("writing the result"),
         _("writing {0}"),
+        _("{0} of {1}: {2}"),
     ]
-
-
-@functools.cache
-def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    def rank(pair: tuple[str, str]) -> tuple[bool, int]:  # "reading the result" before "reading {0}"
-        return "{" in pair[0], -pair[0].count("{")
-
-    pairs = sorted(zip(sentences(str), sentences(tr), strict=True), key=rank)
-    return [(re.compile(re.sub(r"\\\{\d\\\}", "(.+?)", re.escape(english))), words) for english, words in pairs]
-
-
-def translated(message: str) -> str:
-    """Translate a sentence of the library; one that is not known stays as it is."""
-    for pattern, words in _patterns():
-        match = pattern.fullmatch(message)
-        if match is not None:
-            return words.format(*match.groups())
-    return message

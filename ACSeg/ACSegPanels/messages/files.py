@@ -1,0 +1,214 @@
+"""Sentences of ACSegLib, part files, for translators. Made by Testing/CMake/sentences.py; do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def sentences(_: Callable[[str], str]) -> list[str]:
+    """Every sentence by a function that translates it; ``{0}`` stands for a value."""
+    return [
+        _("MRC has no 64-bit floating point; convert to float32 first, or save as .nrrd."),
+        _("MRC has no {0}, and the values ({1} to {2}) do not fit into 16 bits; save as .nrrd or .tif."),
+        _("MRC has no {0}; the values, which fit, were written as float32."),
+        _("MetaImage has no 16-bit floating point; the values were written as 32-bit."),
+        _("NIfTI has no 16-bit floating point; the values were written as 32-bit."),
+        _("NRRD has no 16-bit floating point; the values were written as 32-bit."),
+        _("OME-TIFF has no {0}; choose .tif, or another type of number."),
+        _("[+-]?(?:(?:0|[1-9]\\d*)(?P<part>\\.\\d*)?|(?P<small>\\.\\d+))(?P<power>[eE][+-]?\\d+)?"),
+        _("cannot write {0}: it is a folder; name a file in it."),
+        _("cannot write {0}: no permission to write in {1}; choose another folder."),
+        _("cannot write {0}: nothing was written."),
+        _("cannot write {0}: the folder {1} does not exist; create it first."),
+        _("cannot write {0}: the name has {1} bytes, and files may have {2}."),
+        _("cannot write {0}: the name must end in one of: {1}."),
+        _("cannot write {0}: the name of a mesh must end in one of: {1}."),
+        _("cannot write {0}: {1} holds one mesh, not {2}; choose .obj or .glb."),
+        _("cannot write {0}: {1}; free some space or choose another folder."),
+        _(
+            "element_size_um and the axistags state different voxel sizes ({0} and {1} um along {2}); "
+            "element_size_um is used."
+        ),
+        _("has OME metadata that fit none of its images; the voxel size is unknown."),
+        _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
+        _(
+            "has no place (the codes of qform and sform are 0); it was placed at 0 with unrotated axes, as ITK and "
+            "Slicer do."
+        ),
+        _("has the unknown unit code {0}; millimetres are assumed."),
+        _("holds {0} channels and no slices; they were read as slices."),
+        _("holds {0} images; the largest, {1}, was read. To take another, {2}: {3}."),
+        _("holds {0} time points and no slices; the time points were read as slices."),
+        _("is a fractional segmentation; voxels of at least 0.5 are labelled."),
+        _("its TransformMatrix has a direction of length 0; correct the header."),
+        _("its qform and sform place the image differently; the {0} is used, as in ITK."),
+        _("its {0} states voxels of {1}, its pixdim {2}; pixdim is used, as in ITK."),
+        _("names no unit for {0}, but for the other axes; the voxel size is unknown."),
+        _("states a cell of {0} voxels but contains {1}; the voxel size is that of the cell's voxels."),
+        _("states cell angles of {0} degrees, but 90 is assumed."),
+        _("states its voxel size in inches, which most often is the resolution of a print or a screen."),
+        _("states no distance of slices; 1 {0} is assumed, as in ImageJ."),
+        _("states no positions of its slices; they are sorted by their numbers."),
+        _("states no spacings but other lengths, which do not give a voxel size, as in ITK; check it."),
+        _("states no voxel size along {0}; that of {1} is used."),
+        _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
+        _("states {0} in pixels, but not the other axes; the voxel size is unknown."),
+        _("the data set holds {0} tomograms; there is no number {1}."),
+        _("the file list of {0} could not be read from {1}: {2}."),
+        _("the table {0} must end in one of {1}."),
+        _("the unit of {0} is no unit of length that ACSeg knows; the voxel size is unknown."),
+        _(
+            "{0} GiB are needed in {1}, which has {2} GiB free; free some space, or name another folder in the "
+            "environment variable TMPDIR."
+        ),
+        _("{0} arrived damaged (its {1} checksum differs); try again."),
+        _("{0} cannot hold a rotated direction; ACSeg keeps it, other programs will show the axes unrotated."),
+        _("{0} could not be downloaded from {1}: {2}."),
+        _("{0} is longer than the {1} bytes that {2} lists; the download was stopped."),
+        _("{0} is not ACSeg's and was left as it is; its names may not be those of the labels."),
+        _("{0}: MRC mode {1} is not supported; convert it to mode 0, 1, 2, 6 or 12."),
+        _(
+            "{0}: a TorchScript model can write any file of this computer, so it is not opened; export it as ONNX "
+            "(torch.onnx.export)."
+        ),
+        _("{0}: a prompt model must end in one of {1}."),
+        _("{0}: asks for the codec pickle, which could run any program; save it with another codec."),
+        _("{0}: cannot be read ({1}); check its permissions."),
+        _("{0}: cannot be read as a table ({1}); give a .csv, .xlsx or .json table."),
+        _("{0}: cannot be read as a workbook ({1}); save it as .xlsx or .csv."),
+        _("{0}: contains {1} layers of overlapping segments, not one image."),
+        _("{0}: data section @{1} belongs to no lattice, so the next cannot be found."),
+        _("{0}: data set {1} holds {2}, not numbers of one channel."),
+        _("{0}: data set {1} of {2}, a part of it, is missing."),
+        _("{0}: does not fit into memory ({1}); close other programs, or open a coarser level or a part of it."),
+        _("{0}: has no Zarr group or array {1}."),
+        _("{0}: has no data set {1}; it has: {2}."),
+        _("{0}: has no image {1}; it has: {2}."),
+        _("{0}: has no lattice{1}; it has: {2}."),
+        _("{0}: has {1} colour channels; save one channel as a volume."),
+        _("{0}: has {1} coordinates, so its voxels are not of one size; resample it in Amira."),
+        _("{0}: has {1} dimensions ({2}); save one time point or channel as a volume."),
+        _("{0}: has {1} dimensions; a folder must hold 2D slices. Open a 3D file by itself."),
+        _("{0}: has {1} resolution levels; there is no level {2}."),
+        _("{0}: has {1} {2} ({3}); save one channel as a greyscale volume."),
+        _("{0}: has {1} {2} ({3}); save one time point as a volume."),
+        _("{0}: holds no 3D data set; it has: {1}."),
+        _("{0}: holds several 3D data sets; {1}: {2}."),
+        _("{0}: holds several lattices; {1}: {2}."),
+        _("{0}: holds the negative value {1}; labels must be 0 or more."),
+        _("{0}: holds the value {1}; labels must be below 2^63."),
+        _("{0}: holds voxels alone; put the .hdr file of the same name into the same folder."),
+        _("{0}: holds {1} DICOM series; {2}: {3}."),
+        _(
+            "{0}: holds {1} of the {2} planes that its metadata state; it is cut short, or other files belong to it; "
+            "copy it again, with all its parts, from its source."
+        ),
+        _("{0}: holds {1} voxels, which are not numbers of one channel."),
+        _("{0}: holds {1}, not numbers of one channel; save it as a greyscale volume."),
+        _("{0}: is Zarr format 3 (OME-Zarr 0.5), which needs Python 3.11 and zarr 3."),
+        _("{0}: is a colour image; save the slices as greyscale (one channel)."),
+        _("{0}: is a segmentation with {1} dimensions; save it again in Slicer."),
+        _("{0}: is a single 2D image, not a volume; give the folder of all slices."),
+        _(
+            "{0}: is a {1}D image ({2}); ACSeg needs a 3D volume. If each file is one slice, give the folder that "
+            "holds them."
+        ),
+        _("{0}: is an empty file; copy it again from its source."),
+        _("{0}: is no ONNX or OpenVINO model that can be loaded ({1}); export it again."),
+        _("{0}: is not OME-Zarr; {1}: {2}."),
+        _("{0}: is not a regular file but a pipe or a device; copy its content into a file first."),
+        _("{0}: is not a table, which is a list of rows; save it again."),
+        _("{0}: is not in a format that ACSeg can read; known formats are: {1}."),
+        _("{0}: is not valid JSON ({1}); save the table again."),
+        _("{0}: is {1} x {2} {3} but {4} is {5} x {6} {7}; all slices must be of one size and type."),
+        _("{0}: its MRC header does not fit its data; the file is damaged."),
+        _(
+            "{0}: its axes are not at right angles (one angle is {1} degrees), so its voxels are not boxes; resample "
+            "it to a straight grid first."
+        ),
+        _("{0}: its axis order (mapc, mapr, maps) is {1}, which must be 1, 2 and 3 in some order; correct the header."),
+        _("{0}: its compression {1} is unknown; save it uncompressed in Amira."),
+        _("{0}: its data file {1} is missing; put both in one folder."),
+        _(
+            "{0}: its data file {1} lies outside the header's folder; put both in one folder, or allow it "
+            "(--external-data) if you trust the header."
+        ),
+        _("{0}: its data set {1} is made of parts of parts; copy it into one file."),
+        _("{0}: its first sheet holds no table; the first row must name the columns."),
+        _("{0}: its header defines no lattice; ACSeg reads voxel data of AmiraMesh only."),
+        _("{0}: its header does not end; the file is damaged."),
+        _("{0}: its header has no ElementDataFile; the file is cut short or not a MetaImage."),
+        _("{0}: its header has no {1}; the file is damaged."),
+        _("{0}: its header has the invalid 'byte skip' {1}; correct it."),
+        _("{0}: its header skips more bytes than the file holds; the header is damaged."),
+        _("{0}: its header skips more lines than the file holds; correct 'line skip'."),
+        _("{0}: its names are those of {1}."),
+        _("{0}: its size is {1}; an image needs at least one voxel along each axis."),
+        _(
+            "{0}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; resample "
+            "them to a straight grid first."
+        ),
+        _("{0}: its slices are {1} to {2} mm apart; resample them to one distance."),
+        _("{0}: its slices lie in different directions; keep only those of one direction in the folder."),
+        _("{0}: its voxels are spread over several files ({1}); save it as one .nrrd file."),
+        _("{0}: lattice {1} holds {2} values, not one number per voxel."),
+        _("{0}: names {1} data files for {2} slices; the header is damaged."),
+        _("{0}: no slice has {1} in its name."),
+        _("{0}: several slices have the same position ({1} mm); keep one of them."),
+        _(
+            "{0}: slices are missing: those at {1} and {2} mm are {3} mm apart, the others {4} mm. Add the missing "
+            "ones, or keep one of the parts."
+        ),
+        _("{0}: states voxels of {1} {2} at ({3}), which is impossible for an image; correct its header."),
+        _("{0}: states {1} dimensions; NRRD has {2} at most."),
+        _(
+            "{0}: the axes of its {1} are not at right angles; resample it to a straight grid first, as no program "
+            "that uses ITK can place it."
+        ),
+        _("{0}: the data section of lattice {1} was not found; the file is damaged."),
+        _("{0}: the file has no data section; it is cut short, or holds no voxels."),
+        _("{0}: the file is cut short inside its header; copy it again from its source."),
+        _(
+            "{0}: the file is cut short or damaged behind its page {1}: the next one is missing; copy it again from "
+            "its source."
+        ),
+        _(
+            "{0}: the file is cut short: it holds {1} bytes of image data, but its header states {2}; copy it again "
+            "from its source."
+        ),
+        _("{0}: the file is cut short: it holds {1} of {2} values."),
+        _("{0}: the file is cut short: it holds {1} of {2} voxels."),
+        _("{0}: the frames of this DICOM SEG do not lie on one grid; resample it, in Slicer, say."),
+        _("{0}: the frames of this DICOM SEG lie in different directions."),
+        _("{0}: the header gives a voxel size of {1}; correct its 'space directions'."),
+        _("{0}: the image is empty (shape {1})."),
+        _("{0}: the model gave shapes {1} and {2}; (1, 1, masks, rows, columns) and (1, 1, masks) are expected."),
+        _(
+            "{0}: the names of its slices have {1} counters ({2} to {3}), so they belong to several volumes; {4}, by "
+            "what the names hold ({5}), or move each volume into its own folder."
+        ),
+        _("{0}: the slices numbered {1} are missing between {2} and {3}; add them, or number the slices without gaps."),
+        _("{0}: the table is empty; give a table with rows."),
+        _(
+            "{0}: the values ({1} to {2}) are not whole numbers of 0 or more, so these are not labels; choose the "
+            "file with the labels."
+        ),
+        _("{0}: there is no such model file; check the name."),
+        _("{0}: this DICOM SEG does not state the segment of each frame."),
+        _("{0}: this DICOM SEG does not state where its frames lie; convert it in Slicer."),
+        _("{0}: this DICOM SEG holds {1} frames, but {2} places."),
+        _("{0}: this DICOM file holds no image, or is damaged; copy it again from its source."),
+        _("{0}: this DICOM file is damaged (an element does not fit); copy it again from its source."),
+        _("{0}: this HDF5 file is damaged (a heap of text); copy it again from its source."),
+        _("{0}: this slice cannot be read ({1}); copy it again from its source."),
+        _("{0}: this {1} file is damaged or cut short ({2}); copy it again from its source."),
+        _(
+            "{0}: {1} cannot hold overlapping segments; where they overlap the later one was kept. Save as .seg.nrrd "
+            "to keep all."
+        ),
+        _("{0}: {1}, a part of it, keeps its voxels in a file of their own; copy it into one file."),
+        _(
+            "{0}: {1}{2} cannot be read as a part of a series; the file is damaged or cut short. Copy it again from "
+            "its source, or move it elsewhere."
+        ),
+    ]

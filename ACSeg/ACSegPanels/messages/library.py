@@ -1,0 +1,324 @@
+"""Sentences of ACSegLib, part library, for translators. Made by Testing/CMake/sentences.py; do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def sentences(_: Callable[[str], str]) -> list[str]:
+    """Every sentence by a function that translates it; ``{0}`` stands for a value."""
+    return [
+        _("--bead-reference needs the tomogram; give it with --image."),
+        _("--cells counts every segment as a cell; omit --segments and --instances."),
+        _("--minutes must be more than 0, not {0}."),
+        _("--patch must be three numbers (I J K), not {0}."),
+        _("--refine network, --tta and --tile need --native with a Biomedisa model."),
+        _("--refine walk needs a model whose segments do not overlap; use --refine network."),
+        _("--roi must be six whole numbers (I0 I1 J0 J1 K0 K1), not {0}."),
+        _("--slice must be x, y or z (or i, j, k), with a number for a slice that is not central, not {0}."),
+        _("--slice {0} is outside the volume, which has {1} slices along {2}, counted from 0."),
+        _("--slices {0} is not a list of slice numbers; {1}."),
+        _("--slices {0} names no axis, and --axis is {1}; {2}."),
+        _("--spacing must be auto, none, or three voxel sizes such as 30,30,30, not {0}."),
+        _("--tile must be three whole numbers (I J K), not {0}."),
+        _("90 % intervals of a {0} held the true volume of {1} % of {2} segments in tests."),
+        _(
+            "Masking by intensity uses the volume {0}, which has another grid than {1}; choose {2} as source volume "
+            "of Segment Editor."
+        ),
+        _("Masking is set to 'inside a segment' but no segment is chosen there; choose one."),
+        _(
+            "The worker process ended unexpectedly (exit code {0}); its last lines are in the log. The scene is not "
+            "affected."
+        ),
+        _("The worker process had to be restarted, since other work did not stop: start again."),
+        _(
+            "The worker process was ended by the system, most likely because memory ran out: close other programs, "
+            "crop the volume, choose smaller patches, or use another device. The scene is not affected."
+        ),
+        _("The worker process was stopped."),
+        _("a learning curve needs scores at two different numbers of volumes or more."),
+        _("a list of slices needs one axis (x, y or z), not 'all'."),
+        _("a node has a voxel size of zero; correct its spacing or its transform."),
+        _("a recipe has no parameter {0}; it has: {1}."),
+        _(
+            "a slab of {0} voxels does not fit in the memory of device {1}; use --device auto or cpu, or label more "
+            "slices so that slabs get thinner."
+        ),
+        _("a {0} node is needed, not {1}; {2} or select one."),
+        _(
+            "arrays cannot be handed to the worker process: {0} cannot be written in; set the environment variable "
+            "TMPDIR to a folder that can."
+        ),
+        _("axis must be one of k, j, i, not {0}."),
+        _("axis must be one of {0}, not {1}."),
+        _("axis {0} is not one of: x (i), y (j), z (k)."),
+        _("cancelled; nothing half done was left behind."),
+        _("capillary must be 0.1 to 0.7 of the slice's side, not {0}."),
+        _("company must be 1 or 2 neighbours, not {0}."),
+        _("comparing {0} needs two groups of {1} cells or more; {2}."),
+        _("connectivity must be 6, 18 or 26, not {0}."),
+        _("device must be one of {0}, not {1}."),
+        _("direction must be an invertible 3 x 3 matrix, not {0}."),
+        _("disagreement needs two predictions of a volume or more."),
+        _(
+            "do not trust segment {0}: its Dice is expected to be {1} (90 % interval {2} to {3}); label more slices "
+            "that show it."
+        ),
+        _("every must be 1 or more, not {0}."),
+        _("every score is 1 already; there is no curve to fit."),
+        _("every slice is labelled: there is nothing to fill. To correct a dense segmentation, use 'acseg correct'."),
+        _("filling must be between 0 and 1, not {0}."),
+        _(
+            "filopodia were measured with radii of {0} to {1} {2}, since the voxels differ in size; --thin-radius "
+            "{3} measures all volumes alike, so that they can be compared."
+        ),
+        _("first must be a slice from 0 to {0}, not {1}."),
+        _("holder 'flat' needs packing: the number of cells on it."),
+        _("holder must be one of {0}, not {1}."),
+        _(
+            "image {0} and labels {1} have the same shape but different positions (image {2}, labels {3}); check "
+            "which of the two headers is right. If the labels were made on this image, save them with its voxel "
+            "size, origin and direction."
+        ),
+        _(
+            "image {0} has shape {1} (i, j, k) but labels {2} have {3}; use --resample to resample the labels to the "
+            "grid of the image."
+        ),
+        _("interpolation must be 'nearest' or 'linear', not {0}."),
+        _("keep has shape {0}, but the segmentation has {1}."),
+        _("keep must be all, largest or central, not {0}."),
+        _("kind {0} is unknown; it must be one of: {1}."),
+        _("label array {0} holds the negative value {1}; labels must be 0 or more."),
+        _("label array {0} holds {1}; labels must be whole numbers: labels.astype(int)."),
+        _(
+            "labels {0} have {1} voxels, {2} has {3}, and the labels state no position; save them with the voxel "
+            "size and the origin of the image, or use --resample if both begin at the same voxel."
+        ),
+        _("labels {0} hold no labelled voxel; label at least one slice."),
+        _("labels {0} mark background only; draw a stroke inside of an object too."),
+        _("lengths in {0} cannot be converted to {1}: the voxel size is unknown."),
+        _("mask and {0} must have the same shape, not {1} and {2}."),
+        _("missing_wedge must be 0 to under 180 degrees, not {0}."),
+        _("mode {0} is not one of: auto, slices, scribbles."),
+        _("multi-Otsu cannot find {0} classes: {1}."),
+        _("neighbour {0} is unknown; it must be one of: {1}."),
+        _("no cells were found in the tomogram, so it cannot be simulated; choose another one."),
+        _(
+            "no label of {0} ({1}) lies inside {2} ({3}); check the unit, the voxel size and the origin of both "
+            "files, and that they belong together."
+        ),
+        _("no learning curve describes these scores ({0})."),
+        _("no seed lies in a segment that is to be split; draw a dab in each cell."),
+        _("no seed lies in the segment that is to be split; draw a dab in each of its cells."),
+        _("no segment is named {0}; there are: {1}."),
+        _("no {0} is chosen; {1} or select one."),
+        _("node {0} has the attribute {1} = {2}; set it to one of: {3}."),
+        _("not enough memory for this volume; close other programs, or use a smaller one."),
+        _(
+            "only slice {0} on axis {1} is labelled (slices count from 0): there is nothing to fill between, and no "
+            "slice to check the result with; label at least one more."
+        ),
+        _("packing must be 0 to 200 cells, not {0}."),
+        _("result and reference must have the same shape, not {0} and {1}."),
+        _(
+            "result {0} and reference {1} have the same shape but different positions (result {2}, reference {3}); "
+            "use --resample to resample the result to the grid of the reference."
+        ),
+        _(
+            "result {0} has shape {1} (i, j, k) but reference {2} has {3}; use --resample to resample the result to "
+            "the grid of the reference."
+        ),
+        _("scores must lie between 0 and 1; divide percentages by 100."),
+        _("seams must be one of {0}, not {1}."),
+        _("segment {0} has no labelled voxel, so the result has none of it."),
+        _("segment {0} has value {1}; values must be 1 or more (0 is background)."),
+        _("segment {0} is called {1} in the corrected segmentation."),
+        _("segment {0} is new."),
+        _("segment {0} was deleted; the result does not have it."),
+        _("segmentation {0} cannot be converted from {1} to voxels; convert it in the module Segmentations."),
+        _("segmentation {0} has no label array."),
+        _("segmentation {0} has no segment {1}; it has: {2}."),
+        _("segmentation {0} has no segment {1}; it may have been deleted."),
+        _("segmentation {0} has no segment, so there is nothing to correct."),
+        _("segmentation {0} has no voxels to make a mesh of."),
+        _("segmentation {0} has {1} layers; flatten it first."),
+        _("segmentation {0} holds {1}; labels must be whole numbers."),
+        _(
+            "segmentation {0} is made of surfaces under the non-linear transform {1}; harden the transform (module "
+            "Transforms), or convert it to a binary labelmap."
+        ),
+        _(
+            "segmentation {0} is stored as {1}; make 'Binary labelmap' its source representation in the module "
+            "Segmentations first."
+        ),
+        _("segments were added or removed, or their label values or layers changed, since the fill; start a new fill."),
+        _("shake must be 0 or more voxels, not {0}."),
+        _("size must be one or three whole numbers (k, j, i), j and i at least 16, not {0}."),
+        _("slice {0} = {1} is outside the volume, which has {2}."),
+        _("slice {0} does not exist on axis {1}: it has slices 0 to {2}."),
+        _("slice {0} does not exist: the truth has slices 0 to {1}."),
+        _(
+            "slice {0} on axis {1} (slices count from 0) holds only a few stray voxels, so it does not count as "
+            "labelled; erase them, or list every labelled slice if it does (--slices)."
+        ),
+        _(
+            "slice {0} on axis {1} holds labels but is not among the listed slices (slices count from 0); list it "
+            "too, or erase the labels."
+        ),
+        _("slices cannot be listed in scribbles mode: only labelled voxels count there."),
+        _("smooth must be 0 to {0} voxels, not {1}."),
+        _("spacing must be 3 positive numbers (i, j, k), not {0}."),
+        _("spacing must be positive, not {0}."),
+        _("surface area method must be one of {0}, not {1}."),
+        _("surface must be one of {0}, not {1}."),
+        _("surface_share: the part must lie inside the mask."),
+        _("the IoU threshold must be above 0 and at most 1, not {0}."),
+        _("the adaptive window must be 3 voxels or more, not {0}."),
+        _("the axis must be k, j or i, not {0}."),
+        _("the bead mask must have the image's shape {0}, not {1}."),
+        _("the beads of {0} have LAC {1}; normalisation needs a positive value."),
+        _("the beads' reference LAC must be positive, not {0}."),
+        _("the box {0} does not fit into the slice of {1} x {2} voxels."),
+        _("the contact gap must be 0 or more, not {0}."),
+        _(
+            "the corrected segmentation does not differ from the segmentation, so nothing says what is wrong; draw a "
+            "slice right or correct some voxels, or name the slices that you checked (--slices)."
+        ),
+        _("the correction must be one of {0}, not {1}."),
+        _("the environment variable {0} must be auto or float32, not {1}."),
+        _("the fill was computed in another process; ask for the slices with the request (suggest)."),
+        _("the ignore mask must have the labels' shape {0}, not {1}."),
+        _("the image holds no finite value."),
+        _("the image shows no seams between the cells; only their shape counts."),
+        _("the labels of {0} are not on the grid of volume {1}; resample them first (ACSegLib.resample)."),
+        _("the labels of {0}{1} changed since the interval of their volume was made; they have none now."),
+        _(
+            "the labels {0} are dense: they are solid in three dimensions and leave no slices between labelled ones, "
+            "so there is nothing to fill. Label whole slices (not with a sphere brush), or name the axis of the "
+            "labelled slices (axis x, y or z). For strokes and dabs, use mode scribbles. To correct a dense "
+            "segmentation, use 'acseg correct'."
+        ),
+        _(
+            "the labels {0} lie obliquely in the volume and cross its slices as strips or lines; rotate the views to "
+            "the volume ('Align views' in the module ACSeg, 'Rotate to volume plane' in a slice view of Slicer) and "
+            "label whole slices, or let a segment mark the background (mode scribbles)."
+        ),
+        _("the layers of segmentation {0} have different shapes."),
+        _("the list of labelled slices is empty; omit it, and ACSeg detects them."),
+        _("the method must be one of {0}, not {1}."),
+        _("the model gave a mask of shape {0} for a slice of shape {1}."),
+        _(
+            "the model has a voxel size of its own, but twins are simulated at the size that a model reduces the "
+            "whole field of view to, as the pretrained model does; train it on labelled volumes instead: acseg train "
+            "--init."
+        ),
+        _("the number of cells must be 1 or more, not {0}."),
+        _("the number of slices to suggest must be at least 1, not {0}."),
+        _(
+            "the probabilities of {0} have the shape {1} (i, j, k) and the image has {2}; give those that were "
+            "predicted from this image."
+        ),
+        _(
+            "the program {0}, Slicer's Python, is neither in {1} nor on PATH; reinstall Slicer, or start it with its "
+            "launcher."
+        ),
+        _("the radius of thin structures must be positive, not {0}."),
+        _("the request holds no image, and no earlier correction whose image it could mean."),
+        _("the request holds no image, and there is no earlier fill whose image it could mean."),
+        _("the request is not a line of JSON ({0}); send one object on one line."),
+        _('the request must be an object {{"command": .., "options": {{..}}}}.'),
+        _("the seeds {0} are empty; draw a dab in each cell."),
+        _("the segmentation could not be resampled to the grid of the volume; check their transforms."),
+        _(
+            "the segmentation has the shape {0} (i, j, k) and the corrected one {1}; correct a copy of the "
+            "segmentation itself."
+        ),
+        _("the segments or the axis of the labelled slices have changed; start a new fill."),
+        _("the slice holds no voxel to draw a box around; choose another slice."),
+        _("the smallest size of a cell must be 0 or more voxels, not {0}."),
+        _(
+            "the solver stopped at its limit of {0} iterations before the error of the probabilities was below {1}; "
+            "a stronger prior (--gamma) or a larger tolerance makes it end."
+        ),
+        _("the surface Dice tolerance must be 0 or more, not {0}."),
+        _("the target score must lie between 0 and 1, not {0}."),
+        _("the walk needs {0} GiB and {1} GiB are free; use --roi."),
+        _("the {0} {1} has {2} segments named {3}; rename all but one."),
+        _("there is no segment of cells to split; name one of: {0}."),
+        _("there is no tomogram to adapt to; give one or more."),
+        _(
+            "this fill needs about {0} GiB, but {1} GiB may be used ({2} slices in the thickest slab along axis "
+            "{3}); label more slices so that slabs get thinner, crop the volume, or close other programs."
+        ),
+        _("twins have cytoplasm and beads alone, but the model segments {0}; adapt another model."),
+        _("two segments of segmentation {0} match the segment {1}; rename one."),
+        _("unit must be one of px, {0}, not {1}."),
+        _("unknown command {0}; known are: {1}."),
+        _("volume {0} has no voxels; load its file again."),
+        _("volume {0} has {1} channels; extract one with the module 'Vector to Scalar Volume'."),
+        _("volume {0} holds no finite value where it was corrected."),
+        _("volume {0} holds no finite value."),
+        _("volume {0} holds {1}, not numbers of one channel."),
+        _("volume {0} is one voxel thin: {1}; a fill needs 3 dimensions."),
+        _("voxels of {0} (x, y, z) have no surface area that can be measured; check the unit of each axis."),
+        _("write_segmentation_to_node needs volume_node where an editor's masking is to be honoured."),
+        _(
+            "{0} GiB cannot be handed to another process: {1} have no room for it; free some space there, or set the "
+            "environment variable TMPDIR to a folder with more."
+        ),
+        _("{0} cells of which segment? Name one of: {1}."),
+        _("{0} cells were asked for, but {1} can be told apart."),
+        _("{0} components hold no seed; each is one cell."),
+        _("{0} connected cells of {1} segments are specks; --min-volume excludes them."),
+        _("{0} has a single value; there is nothing to threshold."),
+        _("{0} has no bead voxels; label a bead, or do not normalise by beads."),
+        _("{0} has no labelled voxel; there is nothing to split."),
+        _(
+            "{0} has {1} masked voxels, and labels cannot be masked; give these voxels a value of their own and name "
+            "it with ignore=, or fill the mask: labels.filled(0)."
+        ),
+        _("{0} has {1} segments named {2}; rename all but one."),
+        _("{0} holds no finite value; it cannot be described."),
+        _("{0} holds no finite value; it cannot be thresholded."),
+        _(
+            "{0} is a {1} array of {2} GiB, but {3} GiB of memory are free; choose a part of it. A prediction reads "
+            "images part by part from a file: acseg.open(path, lazy=True)."
+        ),
+        _("{0} is empty: its shape is {1}."),
+        _("{0} must be 0 or more, not {1}."),
+        _(
+            "{0} must be a 3D array (z, y, x) or an ACSeg volume, not {1}; open a file with acseg.open(path), or "
+            "convert with numpy.asarray."
+        ),
+        _("{0} must be a list of segments, not {1}."),
+        _("{0} must be a number of voxels or a fraction below 1, not {1}."),
+        _("{0} must be positive, not {1}."),
+        _("{0} must be {1} finite numbers, not {2}."),
+        _("{0} must have 3 dimensions (k, j, i), not shape {1}."),
+        _("{0} must have 3 dimensions (z, y, x), not {1}: its shape is {2}{3}."),
+        _("{0} numbers of volumes and {1} scores do not pair up."),
+        _("{0} of the groups with fewer than {1} cells: {2}."),
+        _("{0} of up to {1} voxels did not count as cells, which have at least {2} voxels."),
+        _("{0} of {1} labelled voxels of {2} ({3}) lie outside {4} ({5}); check the origin of both files, or {6}."),
+        _("{0} of {1} seeds lie outside the segment and do not count."),
+        _(
+            "{0} volume(s) have voxels of more than {1} mm ({2}); if the file names no unit, say with --file-unit "
+            "what its numbers are."
+        ),
+        _(
+            "{0} volume(s) state no unit of length ({1}), so that their values, marked px, are in the numbers of the "
+            "file; state their unit with --file-unit."
+        ),
+        _(
+            "{0}: has another shape than {1} and states no position; its first voxel was placed on the first one of "
+            "the image."
+        ),
+        _("{0}: has the shape of {1} but lies elsewhere; its labels were moved by {2} voxels along i, j, k."),
+        _("{0}: its beads read {1} % of the median of all volumes; check what is labelled bead there."),
+        _("{0}: its place fits {1} by its plain numbers, not in {2}; {3} is assumed."),
+        _("{0}: no segment named *{1}* to normalise by."),
+        _("{0}: {1} first and {2} second values do not pair up."),
+        _("{0}: {1} labelled voxels lie outside {2} and were left out."),
+        _("{0}: {1} {2}, as the name says; rename it if it is a structure."),
+    ]
