@@ -62,9 +62,9 @@ def _templates() -> list[Template]:
     found = []
     for part in (progress, commands, files, library, logic, network):
         for english, words in zip(part.sentences(str), part.sentences(tr), strict=True):
-            pieces = list(string.Formatter().parse(english))
-            literals = [literal for literal, _field, _spec, _kind in pieces]
-            if pieces[-1][1] is not None:  # it ends with a value
+            parsed = list(string.Formatter().parse(english))
+            literals = [literal for literal, _field, _spec, _kind in parsed]
+            if parsed[-1][1] is not None:  # it ends with a value
                 literals.append("")
             found.append(Template(tuple(literals), words))
     return sorted(found, key=lambda template: -template.size)

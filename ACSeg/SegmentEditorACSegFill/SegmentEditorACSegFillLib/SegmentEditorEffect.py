@@ -36,7 +36,7 @@ from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
 from SegmentEditorACSegFillLib.preview import Preview
 from SegmentEditorACSegFillLib.results import Results
-from SegmentEditorACSegFillLib.session import FillSession, Outcome
+from SegmentEditorACSegFillLib.session import FillSession
 from SegmentEditorACSegFillLib.splitting import Splitting
 
 #: How many slices are suggested at once.
@@ -68,7 +68,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.splitting = Splitting(scriptedEffect)
         self.results = Results(scriptedEffect, self.session, self.splitting)
         self._overlayTimer = self._timer(0, self.showUncertainty)
-        self._released: Outcome | None = None
+        self._released: list[Any] = []
         self._releaseTimer = self._timer(0, self._release)
         self._pollTimer = self._timer(POLL_MILLISECONDS, self._poll, repeated=True)
         self._editTimer = self._timer(EDIT_DELAY, self._refillAfterEdit)
@@ -185,7 +185,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         ):
             timer.stop()
             timer.disconnect("timeout()", slot)
-        self._released = None
+        self._released = []
         self.correcting.memory.forget()
         self._counter.cleanup()
         self._shortcuts.uninstall()
@@ -313,20 +313,22 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.say(_("Applied. Undo takes it back."))
 
     def reset(self):
-        """Cancel, remove preview and overlay, and free the memory in a turn of its own: that takes its time."""
+        """Cancel, remove preview and overlay, and free their memory in turns of their own: that takes its time."""
         self._editTimer.stop()
-        self._released = self.session.outcome
-        self._releaseTimer.start()
+        self._released += [self.session.outcome]
         self.session.forget()
         self.overlay.hide()
-        self.preview.remove()
+        self._released += [self.preview.remove()]
+        self._releaseTimer.start()
         self._observeSegmentation()
         self._counter.request()
         if self.panel is not None:
             self.panel.update()
 
     def _release(self) -> None:
-        self._released = None
+        del self._released[-1:]
+        if self._released:
+            self._releaseTimer.start()
 
     def _poll(self) -> None:
         for event in self.session.poll():

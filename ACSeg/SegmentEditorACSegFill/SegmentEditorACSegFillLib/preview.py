@@ -75,18 +75,16 @@ class Preview:
         name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
         return node is not None and bool(node.GetSegmentation().ContainsRepresentation(name))
 
-    def remove(self) -> None:
-        """Remove the preview and show the sparse labels as they were."""
-        editorNode = self._effect.parameterSetNode()
-        if editorNode is None:
-            return
+    def remove(self) -> Any:
+        """Remove the preview, show the sparse labels as they were, and give the node: its memory takes time to free."""
         node = self.node
         if node is None:
-            return
+            return None
         self._effect.setCommonNodeReference(ROLE, None)
         self._effect.setCommonParameter(OWNER, "")
         slicer.mrmlScene.RemoveNode(node)
         self._restoreInputOpacity()
+        return node
 
     @property
     def opacity(self) -> float:
