@@ -1,8 +1,9 @@
 """What a correction solves: a box around the open voxels, its seeds, and what its prior is learned from.
 
-Where slices were drawn right, their voxels tell how far to trust the segmentation (`deviation`). Strokes do not: they
-are wrong places only. Then the appearance is learned from the strokes and from the segmentation away from them, and
-the segmentation itself is distrusted at the strokes, less with the distance.
+Where slices were drawn right, their voxels tell how far to trust the segmentation (`deviation`), and how far from them
+this holds (`reliability`). Strokes do not: they are wrong places only. Then the appearance is learned from the strokes
+and from the segmentation away from them, and the segmentation itself is distrusted at the strokes. In both cases the
+prior passes into the segmentation with the distance.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import numpy as np
 from ACSegLib.axes import AXES
 from ACSegLib.distances import capped_distance
 from ACSegLib.errors import InputError
-from ACSegLib.fill.appearance import train_classifier
+from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.constants import DEFAULT_EDGE, TOLERANCE
 from ACSegLib.fill.decisions import Classes, Decisions
 from ACSegLib.fill.deviation import Deviation
 from ACSegLib.fill.evidence import Evidence, group_classes
 from ACSegLib.fill.features import intensity_range, prepare
 from ACSegLib.fill.opened import Opened
+from ACSegLib.fill.reliability import LENGTHS, OUTLINE_WIDTH, learned_range, outline_probabilities, trust_at
 from ACSegLib.fill.samples import collect_samples
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
 from ACSegLib.fill.slab import Context, Settings, solve_slab
@@ -50,9 +52,12 @@ LEARNING_REACH = 64.0
 #: of the depths of the errors that stands for all.
 BELIEVED_PLANES, BELIEVED_SAMPLES, DEPTH_QUANTILE = 8, 5_000, 0.98
 
+#: Distance in ranges of the learned prior beyond which the segmentation has all of it.
+FAR_AWAY = 4.0
+
 #: Around strokes: distance within which the segmentation says nothing where it says what proved wrong, distance up to
 #: which it is learned from, and width of its outline, all in voxels.
-WRONG_RADIUS, LEARNING_RADIUS, OUTLINE_WIDTH = 10.0, 32.0, 1.5
+WRONG_RADIUS, LEARNING_RADIUS, STROKE_OUTLINE_WIDTH = 10.0, 32.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,16 @@ class CorrectionEvidence(Evidence):
     Attributes
     ----------
     trust : ndarray of float32, (K, J, I), or None
-        Part of the prior that the segmentation has; None where the classifier has learned how far to trust it.
+        Part of the prior that the segmentation has; None until it is learned.
     believed : ndarray of float32, (G, K, J, I), or None
         Signed distances of the groups but background in the segmentation.
+    width : float
+        Over which one of its outlines passes into the other, in voxels.
     """
 
     trust: np.ndarray | None = None
     believed: np.ndarray | None = None
+    width: float = STROKE_OUTLINE_WIDTH
 
     @property
     def usual_gap(self) -> int:
@@ -89,11 +97,11 @@ class CorrectionEvidence(Evidence):
         if self.trust is None or self.believed is None:
             return out
         planes = slice(first, first + out.shape[1])
-        scores = np.concatenate([-self.believed[:, planes].max(axis=0, keepdims=True), self.believed[:, planes]])
-        scores = np.exp((scores - scores.max(axis=0)) / OUTLINE_WIDTH)
-        scores /= scores.sum(axis=0)
-        trust = self.trust[planes]
-        return np.asarray(trust * scores + (1 - trust) * out, np.float32)
+        segmented = outline_probabilities(self.believed[:, planes], self.width)
+        segmented -= out
+        segmented *= self.trust[planes]
+        out += segmented
+        return out
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,8 @@ class CorrectionProblem:
     evidence : CorrectionEvidence
     learned : ndarray of int16, as the classes of `evidence`
         Classes to learn from; negative where nothing is known.
+    distances : ndarray of float32, (G, K, J, I)
+        Signed distances of the groups but background in the segmentation.
     believed : ndarray of int16, as the classes of `evidence`, or None
         Classes of the segmentation to learn from as well.
     """
@@ -120,6 +130,7 @@ class CorrectionProblem:
     open: np.ndarray
     evidence: CorrectionEvidence
     learned: np.ndarray
+    distances: np.ndarray
     believed: np.ndarray | None = None
 
     @classmethod
@@ -151,37 +162,29 @@ class CorrectionProblem:
         groups = group_classes(len(classes.table))
         given = _group_probabilities(decisions, classes, groups[1:], probabilities, cut)
         shape = Deviation.of(groups[1:], before, features.spacing, given)
+        distances = shape.distances
         trust = believed = sure = None
         changed = cut(decisions.changed)
         if decisions.whole_slices:
-            sure = _sure(before, changed, learned == UNKNOWN, shape.distances)
+            sure = _sure(before, changed, learned == UNKNOWN, distances)
         else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             learned = _with_belief(learned, before, changed, away)
             trust = np.minimum(away / np.float32(max(opened.reach, 1.0)), 1) ** 2
-            believed, shape = shape.distances, shape.without_distances()
+            believed, shape = distances, shape.without_distances()
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
         evidence = CorrectionEvidence(
             features, seeds, cuts, len(classes.table), groups, channels, None, True, seeds == UNKNOWN, trust, believed
         )
-        return cls(axis, box, classes, wanted, evidence, learned, sure)
+        return cls(axis, box, classes, wanted, evidence, learned, distances, sure)
 
     def solve(self, solver: Solver, progress: Progress) -> tuple[np.ndarray, np.ndarray, list[int]]:
         """Class of each voxel of the box, its uncertainty (both (k, j, i)), and the iterations."""
-        evidence = self.evidence
         progress(0.0, "learning from what was corrected")
-        samples = collect_samples(replace(evidence, classes=self.learned), SAMPLES)
-        if self.believed is not None:
-            samples = samples.joined(collect_samples(replace(evidence, classes=self.believed), BELIEVED_SAMPLES))
-        classifier = train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
-        context = Context(
-            evidence,
-            classifier,
-            Settings(GAMMA if evidence.trust is None else STROKE_GAMMA, DEFAULT_EDGE),
-            solver,
-            TOLERANCE,
-        )
+        evidence, classifier = self._learn(progress)
+        gamma = GAMMA if self.evidence.trust is None else STROKE_GAMMA
+        context = Context(evidence, classifier, Settings(gamma, DEFAULT_EDGE), solver, TOLERANCE)
         best = evidence.classes.copy()
         unsure = np.zeros(best.shape, np.uint8)
         iterations: list[int] = []
@@ -192,6 +195,22 @@ class CorrectionProblem:
             best[first : last + 1], unsure[first : last + 1] = slab.best, slab.uncertainty
             iterations += slab.iterations
         return np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis), iterations
+
+    def _learn(self, progress: Progress) -> tuple[CorrectionEvidence, AppearanceClassifier]:
+        """The evidence, with the part that the segmentation has, and the appearance classifier."""
+        evidence, believed = self.evidence, None
+        samples = collect_samples(replace(evidence, classes=self.learned), SAMPLES)
+        if self.believed is not None:
+            believed = collect_samples(replace(evidence, classes=self.believed), BELIEVED_SAMPLES)
+        if evidence.trust is None:
+            distances, spacing = self.distances, evidence.features.spacing
+            length = learned_range(samples, believed, distances, spacing, progress)
+            if length < LENGTHS[-1]:
+                away = capped_distance(self.learned >= 0, spacing, FAR_AWAY * length)
+                evidence = replace(evidence, trust=trust_at(away, length), believed=distances, width=OUTLINE_WIDTH)
+        if believed is not None:
+            samples = samples.joined(believed)
+        return evidence, train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -257,3 +257,16 @@ def test_a_segment_that_the_drawn_slices_hardly_show_stays_elsewhere():
     labels = result.segmentation.labels
     assert dice(labels == 1, first) > dice(wrong == 1, first) - 0.03
     assert dice(labels == 2, second) > dice(wrong == 2, second) + 0.1
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_errors_of_one_slice_are_not_carried_to_where_the_segmentation_is_right(seed):
+    """The image shows nothing, and the outline is displaced by a smooth field."""
+    field = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=SHAPE), 6)
+    distance = ndimage.distance_transform_edt(TRUTH) - ndimage.distance_transform_edt(~TRUTH)
+    wrong = distance + 2 * field / field.std() > 0
+    blank = Volume(np.random.default_rng(3).normal(0, 1, SHAPE).astype(np.float32), GEOMETRY)
+    worst = np.count_nonzero(wrong != TRUTH, axis=(1, 2)).argmax()
+    labels = drawn(wrong, worst)
+    result = correct(blank, segmentation(wrong), segmentation(labels), slices={"k": [worst]})
+    assert dice(result.segmentation.labels > 0, TRUTH) > dice(labels, TRUTH)
