@@ -173,7 +173,11 @@ def correct_p_values(values: Sequence[float], method: str = "holm") -> list[floa
 
 
 def compare_groups(
-    groups: Mapping[str, Sequence[float]], measure: str = "", correction: str = "holm", minimum: int = 2
+    groups: Mapping[str, Sequence[float]],
+    measure: str = "",
+    correction: str = "holm",
+    minimum: int = 2,
+    counted: str = "cells",
 ) -> list[Row]:
     """Compare groups of cells (cell types, treatments): all together, then each pair.
 
@@ -187,6 +191,8 @@ def compare_groups(
         For the number of pairs, see `correct_p_values`.
     minimum : int
         Cells of a group that are enough for a test, 2 or more.
+    counted : str
+        What the values are of, for messages.
 
     Returns
     -------
@@ -199,7 +205,7 @@ def compare_groups(
     small = [name for name, values in clean.items() if len(values) < minimum]
     if len(clean) < 2 or small:
         what = f"group {small[0]!r} has {len(clean[small[0]])}" if small else f"there is {len(clean)} group"
-        raise InputError(f"comparing {measure or 'groups'} needs two groups of {minimum} cells or more; {what}.")
+        raise InputError(f"comparing {measure or 'groups'} needs two groups of {minimum} {counted} or more; {what}.")
     rows: list[Row] = []
     if len(clean) > 2:
         rows.append({"measure": measure, "comparison": "all groups", **_all_groups(clean)})
@@ -214,7 +220,10 @@ def compare_groups(
 
 
 def compare_group_measures(
-    measures: Mapping[str, Mapping[str, Sequence[float]]], correction: str = "holm", minimum: int = 2
+    measures: Mapping[str, Mapping[str, Sequence[float]]],
+    correction: str = "holm",
+    minimum: int = 2,
+    counted: str = "cells",
 ) -> tuple[list[Row], dict[str, str]]:
     """Compare groups of cells by several measures; p values are corrected for all pairs of groups and all measures.
 
@@ -224,6 +233,7 @@ def compare_group_measures(
     correction : str
         See `correct_p_values`.
     minimum : int
+    counted : str
         See `compare_groups`.
 
     Returns
@@ -240,10 +250,10 @@ def compare_group_measures(
         large = {name: groups[name] for name, count in counts.items() if count >= minimum}
         if 1 < len(large) < len(groups):
             small = ", ".join(f"{name!r} ({count})" for name, count in counts.items() if count < minimum)
-            left_out[measure] = f"{measure} of the groups with fewer than {minimum} cells: {small}."
+            left_out[measure] = f"{measure} of the groups with fewer than {minimum} {counted}: {small}."
             groups = large
         try:
-            rows += compare_groups(groups, measure, "none", minimum)
+            rows += compare_groups(groups, measure, "none", minimum, counted)
         except InputError as error:
             left_out[measure] = str(error)
     pairs = [row for row in rows if "p_corrected" in row]
@@ -282,6 +292,8 @@ def _two_groups(a: np.ndarray, b: np.ndarray) -> Row:
     row: Row = {
         "test": "Welch t; Mann-Whitney",
         "cells": len(a) + len(b),
+        "cells_first": len(a),
+        "cells_second": len(b),
         "mean_first": float(np.mean(a)),
         "mean_second": float(np.mean(b)),
         "difference": float(np.mean(a) - np.mean(b)),

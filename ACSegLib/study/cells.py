@@ -15,6 +15,9 @@ from ACSegLib.study.tables import Rows
 
 #: From so many numbered segments of one volume on ("nucleus 1", "nucleus 2", ...), segments are instances of one kind.
 MIN_INSTANCES = 3
+#: The same, of segments that the label file does not name ("Segment_1"): they may as well be classes.
+MIN_UNNAMED_INSTANCES = 10
+UNNAMED = "Segment"
 
 _NUMBERED = re.compile(r"^(.*?\D)[\s_\-.#]*\d+$")
 
@@ -27,7 +30,8 @@ def kind_of_instance(name: str) -> str:
 
 def _kind_of(row: Row) -> str:
     """Kind of a row's instance; rows of acseg compare --cells are instances whatever they are called."""
-    return kind_of_instance(str(row["segment"])) or ("cell" if row.get("instance") else "")
+    kind = kind_of_instance(str(row["segment"]))
+    return "cell" if row.get("instance") and kind in ("", UNNAMED) else kind
 
 
 def kinds_of_instances(rows: Sequence[Row]) -> set[str]:
@@ -35,7 +39,26 @@ def kinds_of_instances(rows: Sequence[Row]) -> set[str]:
     segments = {(str(row["volume_name"]), str(row["segment"]), _kind_of(row)) for row in rows}
     counts = Counter((volume, kind) for volume, _, kind in segments)
     certain = {_kind_of(row) for row in rows if row.get("instance")}
-    return {kind for (_, kind), count in counts.items() if kind and (count >= MIN_INSTANCES or kind in certain)}
+    least = {UNNAMED: MIN_UNNAMED_INSTANCES}
+    return {
+        kind
+        for (_, kind), count in counts.items()
+        if kind and (count >= least.get(kind, MIN_INSTANCES) or kind in certain)
+    }
+
+
+def without_false_positives(tables: Mapping[str, Rows]) -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Tables of acseg compare without the cells of results that match none of the reference, and these cells.
+
+    They have no Dice of their own: they lower panoptic quality, and are counted.
+    """
+    kept: dict[str, Rows] = {}
+    alone: dict[str, Rows] = {}
+    for method, rows in tables.items():
+        kept[method] = [row for row in rows if not (row.get("instance") and row.get("status") == "absent from truth")]
+        ids = {id(row) for row in kept[method]}
+        alone[method] = [row for row in rows if id(row) not in ids]
+    return kept, alone
 
 
 def with_instances(tables: Mapping[str, Rows]) -> tuple[dict[str, Rows], set[str]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ACSegLib.volume import UNITS_IN_MM
+
 #: Columns of the tables: label for people, and the power of the length unit (None: no unit).
 COLUMNS: Mapping[str, tuple[str, int | None]] = {
-    "volume_name": ("cell", None),
+    "volume_name": ("name", None),
     "cell": ("number", None),
     "method": ("method", None),
     "segment": ("segment", None),
@@ -18,7 +20,7 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
     "recall": ("recall", None),
     "relative_volume_error": ("volume error", None),
     "average_surface_distance": ("average surface distance", 1),
-    "surface_distance_95": ("95 % surface distance", 1),
+    "surface_distance_95": ("surface distance, 95th percentile", 1),
     "surface_dice": ("surface Dice", None),
     "tolerance": ("tolerance", 1),
     "volume": ("volume", 3),
@@ -45,12 +47,12 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
     "lac_sd": ("intensity SD", None),
     "lac_interior_mean": ("intensity, interior", None),
     "result_volume": ("volume", 3),
-    "truth_volume": ("true volume", 3),
+    "truth_volume": ("reference volume", 3),
     "volume_difference": ("volume difference", 3),
     "result_surface_area": ("surface", 2),
-    "truth_surface_area": ("true surface", 2),
+    "truth_surface_area": ("reference surface", 2),
     "result_surface_to_volume": ("surface / volume", -1),
-    "truth_surface_to_volume": ("true surface / volume", -1),
+    "truth_surface_to_volume": ("reference surface / volume", -1),
     "touches_border": ("cut by border", None),
     "panoptic_quality": ("panoptic quality", None),
     "recognition_quality": ("recognition quality", None),
@@ -64,21 +66,23 @@ COLUMNS: Mapping[str, tuple[str, int | None]] = {
     "mean_first": ("mean, first", None),
     "mean_second": ("mean, second", None),
     "difference": ("difference", None),
-    "interval": ("95 % interval", None),
+    "interval": ("95\u00a0% interval", None),
     "relative_difference": ("relative", None),
-    "cohen_d": ("Cohen's d", None),
-    "t_p": ("p (t-test)", None),
-    "wilcoxon_p": ("p (Wilcoxon)", None),
-    "p_corrected": ("p corrected", None),
-    "rank_p": ("p (ranks)", None),
-    "hedges_g": ("Hedges' g", None),
+    "cohen_d": ("Cohen's\u00a0d", None),
+    "t_p": ("p\u00a0(t\u2011test)", None),
+    "wilcoxon_p": ("p\u00a0(Wilcoxon)", None),
+    "p_corrected": ("p,\u00a0corrected", None),
+    "rank_p": ("p\u00a0(ranks)", None),
+    "hedges_g": ("Hedges'\u00a0g", None),
 }
 #: Columns that are shown in percent.
-PERCENT = ("dice", "jaccard", "surface_dice", "relative_volume_error")
+PERCENT = ("dice", "jaccard", "surface_dice", "relative_volume_error", "relative_difference")
 #: Columns of words, which are aligned to the left.
 WORDS = ("volume_name", "method", "segment", "group", "labels", "measure", "comparison", "volume_interval")
 #: Columns of p values.
 P_VALUES = ("t_p", "wilcoxon_p", "p_corrected", "rank_p", "p")
+#: What is measured with a larger radius is called a thin structure rather than a filopodium.
+MAX_FILOPODIUM_RADIUS_MM = 1e-3
 _SUPERSCRIPTS = {1: "", 2: "²", 3: "³"}
 
 
@@ -100,6 +104,14 @@ def unit_text(unit: str, power: int | None) -> str:
         return ""
     unit = {"um": "µm", "angstrom": "Å"}.get(unit, unit)
     return f"1/{unit}" if power == -1 else unit + _SUPERSCRIPTS[power]
+
+
+def thin_text(label: str, rows: Sequence[Mapping[str, object]]) -> str:
+    """A label that says "filopodia", for structures too thick for that: "thin structures"."""
+    radii = [(float(str(row["thin_radius"])), str(row.get("unit"))) for row in rows if row.get("thin_radius")]
+    if all(radius * UNITS_IN_MM.get(unit, 0.0) <= MAX_FILOPODIUM_RADIUS_MM for radius, unit in radii):
+        return label
+    return label.replace("filopodia", "thin structures").replace("filopodium", "thin structure")
 
 
 def intensity_texts(rows: Sequence[Mapping[str, object]]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ plot of values   from 3 values in one of the groups: fewer are quicker read in t
 box              from 5 values, so that quartiles lie between points instead of on them.
 paired tests     from 6 pairs: with 5 the smallest two-sided p of the Wilcoxon test is 0.063, so that it could find
                  no difference whatever the values are.
-tests of groups  from 4 cells in each group: with 3 the smallest two-sided p of the Mann-Whitney test is 0.1.
+tests of groups  from 4 volumes in each group: with 3 the smallest two-sided p of the Mann-Whitney test is 0.1.
 agreement limits from 10 pairs: a limit then is known to about 1.2 SD of the differences (95 % interval; Bland and
                  Altman, Lancet 327 (1986) 307-310: its standard error is about sqrt(3 / n) SD).
 ================ =================================================================================================
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ACSegLib.json_values import Row
 from ACSegLib.study.tables import Rows
 
 MIN_FOR_SD = 3
@@ -38,13 +39,20 @@ def worth_plotting(groups: Mapping[str, Sequence[float]]) -> bool:
 
 def withhold_tests(rows: Rows) -> str:
     """Take tests and limits of too few pairs out of rows of paired comparisons; gives a sentence on it, or ""."""
-    few = [row for row in rows if row["pairs"] < MIN_PAIRS_FOR_TEST]
+    few = [row for row in rows if independent_pairs(row) < MIN_PAIRS_FOR_TEST]
     for row in few:
         row.update(dict.fromkeys(_TESTED, float("nan")))
     for row in rows:
-        if row["pairs"] < MIN_PAIRS_FOR_LIMITS:
+        if independent_pairs(row) < MIN_PAIRS_FOR_LIMITS:
             row.update(dict.fromkeys(_LIMITS, float("nan")))
     if not few:
         return ""
     which = "The comparisons have" if len(few) == len(rows) else "Some comparisons have"
-    return f"{which} fewer than {MIN_PAIRS_FOR_TEST} pairs: they are described, not tested."
+    kind = "pairs of volumes" if any(independent_pairs(row) < row["pairs"] for row in few) else "pairs"
+    return f"{which} fewer than {MIN_PAIRS_FOR_TEST} {kind}: they are described, not tested."
+
+
+def independent_pairs(row: Row) -> int:
+    """Pairs of a comparison that count in a test: of several cells of a volume only the volume."""
+    number = row.get("independent_pairs")
+    return int(row["pairs"] if number is None else number)

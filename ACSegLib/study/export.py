@@ -17,14 +17,15 @@ from ACSegLib.study.tables import Sheets
 SHEETS = {
     "agreement": "mean scores per method and segment; _sd: standard deviation, _undefined: left out",
     "method tests": "methods against one another, paired by cell",
-    "morphology tests": "volume and surface-to-volume ratio of each method against the truth, paired by cell",
+    "morphology tests": "volume and surface-to-volume ratio of each method against the reference, paired by cell",
     "morphology summary": "means of the measures per group; _sd: standard deviation, _undefined: left out",
     "group tests": "groups against one another",
     "morphology": "every cell of the tables of acseg measure that counts",
     "learning curve": "scores by number of training volumes",
     "learning curve fits": "parameters of the fits 1 - b exp(-a x)",
     "learning curve tests": "kinds of labels against one another, paired by test cell",
-    "cells": "every row of the tables of acseg compare",
+    "scores": "every row of the tables of acseg compare",
+    "false positives": "cells of results that match no cell of the reference",
 }
 #: Columns that the report adds for itself.
 _INTERNAL = ("source_volume", "source_segment")

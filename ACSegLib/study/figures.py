@@ -14,7 +14,7 @@ import numpy as np
 from ACSegLib.measure.comparison import bland_altman
 from ACSegLib.measure.learning_curve import LearningCurve
 from ACSegLib.study.evidence import MIN_FOR_BOX, MIN_PAIRS_FOR_LIMITS
-from ACSegLib.study.numbers import format_value, plain
+from ACSegLib.study.numbers import decimals_for, fixed, format_value, with_minus
 from ACSegLib.study.tables import Rows
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: Colours that people with colour-blindness can distinguish (Okabe and Ito, Color Universal Design, 2008).
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a800")
 INK, MUTED = "#1c1f24", "#6b7280"
+#: Name of the reference in plots; it is black.
+REFERENCE = "reference"
 
 #: Least span of an axis of values, as a fraction of the largest.
 MIN_SPAN = 0.02
@@ -78,7 +80,11 @@ class Bracket:
 
 
 def strip_plot(
-    groups: Mapping[str, Sequence[float]], label: str, title: str = "", brackets: Sequence[Bracket] = ()
+    groups: Mapping[str, Sequence[float]],
+    label: str,
+    title: str = "",
+    brackets: Sequence[Bracket] = (),
+    means: Mapping[str, Sequence[float]] | None = None,
 ) -> Plot:
     """One dot per cell, and one box per group of enough cells; undefined values are left out.
 
@@ -89,15 +95,17 @@ def strip_plot(
         Of the axis, with its unit.
     brackets : sequence of Bracket
         Pairs of groups to mark with their p value; of many, the `MAX_BRACKETS` with the smallest p.
+    means : mapping of name to values, optional
+        Means of the volumes of each group, shown as diamonds (Lord et al., J. Cell Biol. 219 (2020) e202001064).
     """
     figure, axes = _figure(max(3.2, 1.2 + 1.1 * len(groups)), 3.4)
     counts: dict[str, int] = {}
     rng = np.random.default_rng(0)  # the jitter is the same in every report
-    colours = dict(zip([g for g in groups if g != "truth"], itertools.cycle(PALETTE), strict=False))
+    colours = dict(zip([g for g in groups if g != REFERENCE], itertools.cycle(PALETTE), strict=False))
     for n, (name, values) in enumerate(groups.items()):
         known = np.array([v for v in values if v is not None and np.isfinite(v)], float)
         counts[name] = len(known)
-        colour = colours.get(name, INK)  # a method keeps its colour in plots with the truth
+        colour = colours.get(name, INK)  # a method keeps its colour in plots with the reference
         if len(known) >= MIN_FOR_BOX:
             axes.boxplot(
                 known,
@@ -110,13 +118,27 @@ def strip_plot(
                 capprops={"color": MUTED},
             )
         axes.plot(n + rng.uniform(-0.16, 0.16, len(known)), known, "o", **_dots(len(known), 3.6), color=colour)
+        averages = [v for v in (means or {}).get(name, ()) if np.isfinite(v)]
+        axes.plot([n] * len(averages), averages, "D", ms=6.5, color=colour, mec=INK, mew=1.0, zorder=4)
     axes.set_xticks(range(len(groups)), [f"{literal(name)}\nn = {counts[name]}" for name in groups])
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylabel(literal(label))
     _widen(axes)
+    if all(float(v).is_integer() for values in groups.values() for v in values if v is not None and np.isfinite(v)):
+        axes.locator_params("y", integer=True)  # counts
     _draw_brackets(axes, brackets, list(groups))
     rows = [{"group": name, label: value} for name, values in groups.items() for value in values]
+    if means:
+        rows = [{**row, "value of": "cell"} for row in rows]
+        rows += [{"group": name, label: v, "value of": "volume"} for name, values in means.items() for v in values]
     return _finished(figure, axes, title, rows)
+
+
+def boxes_text(groups: Mapping[str, Sequence[float]]) -> str:
+    """What the boxes of a strip plot show, for its caption; "" if it has none."""
+    if not any(len(values) >= MIN_FOR_BOX for values in groups.values()):
+        return ""
+    return " Boxes: median and quartiles; whiskers: up to 1.5 times the box."
 
 
 def _dots(count: int, size: float) -> DotStyle:
@@ -152,19 +174,23 @@ def _widen(axes: Axes) -> None:
         axes.set_ylim(low - missing / 2, high + missing / 2)
 
 
-def bland_altman_plot(first: Sequence[float], second: Sequence[float], label: str, title: str = "") -> Plot:
-    """Differences (first minus second) over means, with bias and limits of agreement."""
+def bland_altman_plot(
+    first: Sequence[float], second: Sequence[float], label: str, title: str = "", limits: bool = True
+) -> Plot:
+    """Differences (first minus second) over means, with bias and (of enough independent pairs) limits of agreement."""
     agreement = bland_altman(first, second)
+    low, high = agreement.limit_low, agreement.limit_high
+    decimals = decimals_for((high - low) / 4) if high > low else 2
     figure, axes = _figure(4.4, 3.4)
     axes.plot(agreement.means, agreement.differences, "o", **_dots(len(agreement.means), 4), color=PALETTE[0])
     axes.axhline(0, color=MUTED, lw=0.8)
-    axes.axhline(agreement.bias, color=PALETTE[4], lw=1.4, label=f"bias {plain(agreement.bias, 3)}")
-    if len(agreement.means) >= MIN_PAIRS_FOR_LIMITS:
-        for n, limit in enumerate((agreement.limit_low, agreement.limit_high)):
-            text = f"limits {plain(agreement.limit_low, 3)} to {plain(agreement.limit_high, 3)}" if n == 0 else None
-            axes.axhline(limit, color=PALETTE[4], lw=1.0, ls="--", label=text)
-    axes.set_xlabel(f"mean of both, {label}")
-    axes.set_ylabel(f"difference, {label}")
+    axes.axhline(agreement.bias, color=PALETTE[4], lw=1.4, label=with_minus(f"bias {fixed(agreement.bias, decimals)}"))
+    if limits and len(agreement.means) >= MIN_PAIRS_FOR_LIMITS:
+        text = with_minus(f"limits {fixed(low, decimals)} to {fixed(high, decimals)}")
+        axes.axhline(low, color=PALETTE[4], lw=1.0, ls="--", label=text)
+        axes.axhline(high, color=PALETTE[4], lw=1.0, ls="--")
+    axes.set_xlabel(literal(f"mean of both, {label}"))
+    axes.set_ylabel(literal(f"difference, {label}"))
     axes.margins(y=0.22)  # room for the legend above the upper limit
     axes.legend(frameon=False, fontsize=7.5, loc="upper right")
     rows = [{"mean": m, "difference": d} for m, d in zip(agreement.means, agreement.differences, strict=True)]
@@ -192,10 +218,11 @@ def learning_curve_plot(
     reached = [e for e in ends if np.isfinite(e) and e < 10 * largest]
     x = np.linspace(0, max([largest, *reached]) * 1.1, 300)
     floor = 100 * min(min(scores) for _, scores, _ in points.values())
+    apart = 0.008 * x[-1]  # error bars of several kinds of labels stand side by side
     for n, (name, (volumes, scores, spread)) in enumerate(points.items()):
         colour = PALETTE[n % len(PALETTE)]
         axes.errorbar(
-            volumes,
+            np.asarray(volumes, float) + apart * (n - (len(points) - 1) / 2),
             100 * np.asarray(scores),
             yerr=100 * np.nan_to_num(np.asarray(spread, float)),
             fmt="o",

@@ -12,11 +12,12 @@ from ACSegLib.measure.volume_intervals import half_width
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.study import figures
 from ACSegLib.study.cells import without_specks
-from ACSegLib.study.columns import intensity_texts, label_of, unit_power, unit_text
+from ACSegLib.study.columns import intensity_texts, label_of, thin_text, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_CELLS_FOR_TEST, worth_plotting
-from ACSegLib.study.numbers import format_value, mean_and_sd, rounded, summary_of
+from ACSegLib.study.numbers import format_value, rounded, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
+from ACSegLib.study.units import are_clustered, means_of_volumes
 
 #: Measures that are plotted and tested.
 _COMPARED = ("volume", "surface_to_volume", "sphericity", "thin_parts", "thin_part_length", "lac_mean")
@@ -24,15 +25,20 @@ _SUMMARISED = (
     *("volume", "surface_area", "surface_to_volume", "sphericity", "axis_1", "axis_2", "axis_3"),
     *("thin_parts", "thin_part_length", "lac_mean"),
 )
+#: Measures that are averaged over the cells of a volume.
+_AVERAGED = (*_SUMMARISED, "lac_sd")
 _ROWS = {
-    "segment": "Each row is a segment of one volume; groups are tables or folders.",
-    "cell": "Each row is a connected cell, so that cells that touch count as one; groups are tables or folders. Cells "
-    "of one volume are not independent, so that tests of many cells of few volumes find too much; --rows volume "
-    "averages them first.",
-    "instance": "Each row is an instance, a numbered segment of a volume; groups are tables or folders. Instances of "
-    "one volume are not independent; --rows volume averages them first.",
-    "volume": "Each row is the mean of the cells of one volume; groups are tables or folders.",
+    "segment": "The segment {segment}, one row per volume; groups are tables or folders.",
+    "cell": "Each row is a connected cell of {segment}, so that cells that touch count as one; groups are tables or "
+    "folders.",
+    "instance": "Each row is an instance of {segment}, a numbered segment of a volume; groups are tables or folders.",
+    "volume": "Each row is the mean of the cells of {segment} in one volume; groups are tables or folders.",
 }
+#: What tests count where a volume has several cells.
+_CLUSTERED = (
+    "Cells of one volume are not independent, so tests compare means of volumes (Lord et al., J. Cell Biol. 219, "
+    "e202001064, 2020)."
+)
 
 
 def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
@@ -43,20 +49,23 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     kind : {"segment", "cell", "volume"}
         Rows that count: those of segments, of their connected cells, or of the volumes, whose cells are averaged.
     """
-    instances = kind == "segment" and study.segment in study.kinds
-    section = Section("Morphology", [_ROWS["instance" if instances else kind]])
+    segment = study.measured_segment
+    instances = kind == "segment" and segment in study.kinds
+    section = Section("Morphology", [_ROWS["instance" if instances else kind].format(segment=segment)])
+    if segment != study.segment:
+        section.texts.append(f"The tables of acseg measure have no segment {study.segment}.")
     # The cells of a volume are its numbered segments, where there are some, or else its connected components.
-    counted = kind if kind != "volume" else "segment" if study.segment in study.kinds else "cell"
+    counted = kind if kind != "volume" else "segment" if segment in study.kinds else "cell"
     grouped = _grouped(study, counted)
     if not grouped:
         what = "segment" if counted == "segment" else "connected cell of the segment"
-        section.texts.append(f"No table has a {what} {study.segment} with voxels.")
+        section.texts.append(f"No table has a {what} {segment} with voxels.")
         return section
     if counted == "cell":
         grouped, text = _cells_alone(grouped)
         section.texts += [text] if text else []
     if kind == "volume":
-        grouped = {group: _means_of_volumes(rows) for group, rows in grouped.items()}
+        grouped = {group: means_of_volumes(rows, _AVERAGED) for group, rows in grouped.items()}
     several_radii = _thin_radii(grouped)
     section.texts += [several_radii] if several_radii else []
     summarised = tuple(name for name in _SUMMARISED if not (several_radii and name.startswith("thin_")))
@@ -76,8 +85,8 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     cut = sum(bool(r.get("touches_border")) for r in every)
     if cut:
         section.texts.append(
-            f"{cut} of {len(every)} are cut by the border of the volume: part of them is missing, and the cut counts "
-            "as surface. acseg measure --exclude-border leaves such cells out."
+            f"{cut} of the {len(every)} rows are cut by the border of the volume: part of them is missing, and the cut "
+            "counts as surface. acseg measure --exclude-border leaves such cells out."
         )
     sheets["morphology"] = every
     columns = ["volume_name", *(["cell"] if kind == "cell" else []), "group", *_SUMMARISED, "lac_sd", "touches_border"]
@@ -85,7 +94,7 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     columns[-2:-2] = ["thin_radius"] if several_radii else []
     section.texts += _about_intervals(every)
     listed = [row | _volume_text(row) for row in every]
-    section.tables.append(table_of(listed, columns, "Every volume" if kind == "volume" else "Every cell"))
+    section.tables.append(table_of(listed, columns, "Every cell" if kind == "cell" or instances else "Every volume"))
     return section
 
 
@@ -102,20 +111,6 @@ def _about_intervals(rows: Rows) -> list[str]:
         return []
     texts = ["Volumes of the table with ± have a 90 % interval.", *(coverage_text(source) for source in sources)]
     return [" ".join(filter(None, texts))]
-
-
-def _means_of_volumes(rows: Rows) -> Rows:
-    """One row per volume: the means of its cells' measures, and their number."""
-    volumes: dict[str, Rows] = {}
-    for row in rows:
-        volumes.setdefault(str(row.get("source_volume", row["volume_name"])), []).append(row)
-    means = []
-    for volume, cells in volumes.items():
-        averaged = {name: mean_and_sd([cell.get(name) for cell in cells])[0] for name in (*_SUMMARISED, "lac_sd")}
-        averaged |= dict.fromkeys(("volume_low", "volume_high"))  # a mean has no such interval
-        cut = any(cell.get("touches_border") for cell in cells)
-        means.append({**cells[0], **averaged, "volume_name": volume, "cells": len(cells), "touches_border": cut})
-    return means
 
 
 def _cells_alone(grouped: dict[str, Rows]) -> tuple[dict[str, Rows], str]:
@@ -144,7 +139,7 @@ def _grouped(study: Study, kind: str) -> dict[str, Rows]:
     """Rows of the segment by group: the table, or its folders; of several tables both, since they may share folders."""
     grouped: dict[str, Rows] = {}
     for name, rows in study.cells.items():
-        mine = [r for r in rows if r["segment"] == study.segment and r["kind"] == kind and r["voxels"]]
+        mine = [r for r in rows if r["segment"] == study.measured_segment and r["kind"] == kind and r["voxels"]]
         several = len({r.get("group") for r in mine}) > 1
         for row in mine:
             folder = f"{name}: {row.get('group')}" if len(study.cells) > 1 else str(row.get("group"))
@@ -155,17 +150,22 @@ def _grouped(study: Study, kind: str) -> dict[str, Rows]:
 def _compare(grouped: dict[str, Rows], section: Section, sheets: Sheets) -> None:
     """Add to the section the plots of the groups and the tests between them."""
     measures, units = _measures(grouped)
+    clustered = any(are_clustered(rows) for rows in grouped.values())
+    tested = {group: means_of_volumes(rows, _AVERAGED) if clustered else rows for group, rows in grouped.items()}
+    means = _measures(tested)[0]
     tests: Rows = []
     if len(grouped) > 1:
-        tests, left_out = compare_group_measures(measures, minimum=MIN_CELLS_FOR_TEST)
+        section.texts += [_CLUSTERED] if clustered else []
+        tests, left_out = compare_group_measures(means, minimum=MIN_CELLS_FOR_TEST, counted="volumes")
         section.texts += _not_compared(left_out)
     for label, values in measures.items():
         axis = ", ".join(text for text in (label, units[label]) if text)
         brackets = _brackets([row for row in tests if row["measure"] == label], list(grouped))
         if not worth_plotting(values):
             continue
-        plot = figures.strip_plot(values, axis, brackets=brackets)
-        marks = " Brackets: corrected p of Welch's test." if brackets else ""
+        plot = figures.strip_plot(values, axis, brackets=brackets, means=means.get(label) if clustered else None)
+        marks = " Diamonds: means of volumes." if clustered else ""
+        marks += figures.boxes_text(values) + (" Brackets: corrected p of Welch's test." if brackets else "")
         section.figures.append(Figure(f"{label[:1].upper()}{label[1:]} per group.{marks}", plot))
     if not tests:
         return
@@ -180,7 +180,13 @@ def _compare(grouped: dict[str, Rows], section: Section, sheets: Sheets) -> None
     sheets["group tests"] = [{**row, "unit": units[row["measure"]]} for row in tests]
     columns = ["measure", "comparison", "cells", "mean_first", "mean_second", "difference", "interval"]
     columns += ["hedges_g", "p", "rank_p", "p_corrected"]
-    section.tables.append(table_of_tests(sheets["group tests"], columns, "Comparison of groups"))
+    numbers = [{**row, "cells": _numbers(row)} for row in sheets["group tests"]]
+    section.tables.append(table_of_tests(numbers, columns, "Comparison of groups"))
+
+
+def _numbers(row: Row) -> str:
+    """Numbers of both groups: "6 + 8"; of all groups their sum."""
+    return f"{row['cells_first']} + {row['cells_second']}" if "cells_first" in row else str(row["cells"])
 
 
 def _measures(grouped: dict[str, Rows]) -> tuple[dict[str, dict[str, list[float]]], dict[str, str]]:
@@ -195,9 +201,10 @@ def _measures(grouped: dict[str, Rows]) -> tuple[dict[str, dict[str, list[float]
         values = {g: [v for r in rows if (v := r.get(name)) is not None] for g, rows in grouped.items()}
         if not any(any(known) for known in values.values()):
             continue  # no values, or no cell has a filopodium
-        label, text = label_of(name), unit_text(unit, unit_power(name))
+        rows = [row for rows in grouped.values() for row in rows]
+        label, text = thin_text(label_of(name), rows), unit_text(unit, unit_power(name))
         if name.startswith("lac_"):
-            what, text = intensity_texts([row for rows in grouped.values() for row in rows])
+            what, text = intensity_texts(rows)
             label = label.replace("intensity", what)
         measures[label], units[label] = values, text
     return measures, units

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ACSegLib.study.columns import unit_text
-from ACSegLib.study.evidence import MIN_PAIRS_FOR_TEST
+from ACSegLib.study.evidence import MIN_PAIRS_FOR_TEST, independent_pairs
 from ACSegLib.study.numbers import format_value
 from ACSegLib.study.page import Section
 from ACSegLib.study.tables import Rows, Sheets, Study
@@ -118,7 +118,7 @@ def _curve(target: float, sheets: Sheets) -> str:
 
 def _tested(sheets: Sheets, name: str) -> Rows:
     """Rows of a table of paired comparisons that had pairs enough for a test."""
-    return [row for row in sheets.get(name, []) if row["pairs"] >= MIN_PAIRS_FOR_TEST]
+    return [row for row in sheets.get(name, []) if independent_pairs(row) >= MIN_PAIRS_FOR_TEST]
 
 
 def _has(rows: Rows, column: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,23 +17,69 @@ MAX_DIGITS, MAX_ZEROS = 6, 4
 EFFECT_SIZES = ("cohen_d", "hedges_g")
 #: Smaller p values are not distinguished: tests of few cells are not that exact.
 MIN_P = "0.0001"
+#: Larger p values are 1.
+MAX_P = 0.995
+#: Decimals of percentages in tables.
+PERCENT_DECIMALS = 2
+
+_HYPHENS = re.compile(r"(?<![\w.)])-(?=\d)")
 
 
 def format_value(value: Any, name: str = "") -> str:
-    """A value for a person: four figures, of p values two, of effect sizes two decimals, an en dash where undefined."""
+    """A value for a person: four figures, of p values two, of effect sizes two decimals, an en dash where undefined.
+
+    Shares (see `PERCENT`) are in percent, without the sign.
+    """
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         if name in P_VALUES:
-            return plain(value, 2) if value >= float(MIN_P) else f"< {MIN_P}"
+            return _p_text(value)
         if name in EFFECT_SIZES:
             return f"{value:.2f}"
-        if name in ("relative_volume_error", "relative_difference"):
-            return f"{100 * value:+.2f} %"
+        if name in PERCENT:
+            return fixed(100 * value, PERCENT_DECIMALS)
         return plain(value)
     return str(value)
+
+
+def _p_text(p: float) -> str:
+    """Two figures: "0.10", "0.0049", "1"."""
+    if p < float(MIN_P):
+        return f"< {MIN_P}"
+    return f"{p:.{1 - _exponent(p)}f}" if p < MAX_P else "1"
+
+
+def column_texts(values: Sequence[Any], name: str = "") -> list[str]:
+    """The values of a column of a table, so that numbers have the same decimals and stand below one another.
+
+    The largest has four figures. Values too different in size for this have four figures each.
+    """
+    if name in PERCENT or any(isinstance(v, float) for v in values):  # workbooks give 1 for 1.0
+        values = [float(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
+    floats = [v for v in values if isinstance(v, float) and math.isfinite(v)]
+    decimals = None if name in (*P_VALUES, *EFFECT_SIZES, *PERCENT) else _common_decimals(floats)
+    if decimals is None:
+        return [format_value(value, name) for value in values]
+    return [fixed(v, decimals) if isinstance(v, float) and math.isfinite(v) else format_value(v, name) for v in values]
+
+
+def _common_decimals(values: Sequence[float]) -> int | None:
+    """Decimals with which the largest value has four figures (one or two more if small ones need them), or None."""
+    sizes = [abs(v) for v in values if v]
+    if not sizes or _exponent(max(sizes)) >= MAX_DIGITS:
+        return None
+    if all(v == round(v) for v in values):
+        return 0
+    usual, needed = max(3 - _exponent(max(sizes)), 0), 1 - _exponent(min(sizes))
+    return max(usual, needed) if needed <= usual + 2 else None
+
+
+def with_minus(text: str) -> str:
+    """A text of numbers with minus signs instead of hyphens."""
+    return _HYPHENS.sub("\u2212", text)
 
 
 def mean_and_sd(values: Sequence[float | None]) -> tuple[float | None, float | None, int]:
@@ -72,7 +119,12 @@ def decimals_for(error: float) -> int:
 
 
 def fixed(value: float, decimals: int) -> str:
-    """A number with so many decimals; of negative ones the digits before the point are rounded."""
+    """A number with so many decimals; of negative ones the digits before the point are rounded.
+
+    Numbers with too many digits for that are written with a power of ten.
+    """
+    if _exponent(value) >= MAX_DIGITS:
+        return plain(value, max(_exponent(value) + decimals + 1, 1))
     return f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}"
 
 
@@ -113,6 +165,6 @@ def summary_of(rows: Sequence[Row], columns: Sequence[str]) -> tuple[dict[str, s
         values = [row.get(name) for row in rows]
         mean, spread, undefined = mean_and_sd(values)
         if mean is not None:
-            texts[name] = plus_minus(values, 100, " %") if name in PERCENT else plus_minus(values)
+            texts[name] = plus_minus(values, 100 if name in PERCENT else 1)
             numbers |= {name: mean, f"{name}_sd": spread, f"{name}_undefined": undefined}
     return texts, numbers

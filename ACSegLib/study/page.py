@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ACSegLib.json_values import Row
-from ACSegLib.study.columns import WORDS, intensity_texts, label_of, unit_power, unit_text
+from ACSegLib.study.columns import PERCENT, WORDS, intensity_texts, label_of, thin_text, unit_power, unit_text
 from ACSegLib.study.figures import Plot
-from ACSegLib.study.numbers import decimals_for, fixed, format_value
+from ACSegLib.study.numbers import column_texts, decimals_for, fixed, format_value, with_minus
 
 #: Rows of a table on the page. A page of 10,000 cells would be slow to open and nobody would read it.
 MAX_ROWS = 300
+#: Longer tables stand behind the figures of their section.
+MAX_ROWS_BEFORE_FIGURES = 12
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Table:
     cells: list[list[str]]
     caption: str = ""
     note: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the figures of a section come before the table."""
+        return len(self.cells) > MAX_ROWS_BEFORE_FIGURES
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ def render(report: StudyReport) -> str:
     from ACSegLib.study.page_template import PAGE
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["minus"] = with_minus
     return environment.from_string(PAGE).render(report=report)
 
 
@@ -107,8 +115,13 @@ def table_of(
         label, its_unit = (labels or {}).get(name) or label_of(name), unit_text(unit, unit_power(name))
         if name.startswith("lac_"):
             label, its_unit = label.replace("intensity", intensity), intensity_unit
+        elif name.startswith("thin_"):
+            label = thin_text(label, rows)
+        elif name in PERCENT:
+            its_unit = "%"
         heads.append(Column(label, its_unit, name in WORDS))
-    cells = [[format_value(row.get(name), name) for name in present] for row in rows[:MAX_ROWS]]
+    texts = [column_texts([row.get(name) for row in rows[:MAX_ROWS]], name) for name in present]
+    cells = [list(row) for row in zip(*texts, strict=True)]
     more = len(rows) - len(cells)
     return Table(heads, cells, caption, f"{more} more rows are in the workbook (--tables)." if more > 0 else "")
 
@@ -123,19 +136,24 @@ def table_of_tests(
     caption: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> Table:
-    """Lay out rows of statistical tests: measures with their "unit", intervals of differences as text."""
+    """Lay out rows of statistical tests: measures with their "unit", means and intervals of differences as text."""
     shown = []
     for row in rows:
-        measure = ", ".join(text for text in (label_of(str(row["measure"])), row.get("unit")) if text)
-        shown.append({**row, **_difference(row), "measure": measure})
+        name = str(row["measure"])
+        unit = "%" if name in PERCENT else row.get("unit")
+        measure = ", ".join(text for text in (label_of(name), unit) if text)
+        shown.append({**row, **_means_and_difference(row, 100 if name in PERCENT else 1), "measure": measure})
     return table_of(shown, columns, caption, labels=labels)
 
 
-def _difference(row: Row) -> dict[str, str | None]:
-    """Difference and interval as text, rounded by the interval's width."""
+def _means_and_difference(row: Row, scale: float) -> dict[str, str | None]:
+    """Means, their difference and its interval as text, rounded by the interval's width."""
+    names = [name for name in ("mean_first", "mean_second", "difference") if name in row]
     low, high = row.get("interval_low"), row.get("interval_high")
     if low is None or high is None or not (math.isfinite(low) and high > low):
-        return {"difference": format_value(row.get("difference")), "interval": None}
+        values = [row[name] * scale if _is_defined(row[name]) else None for name in names]
+        return {**dict(zip(names, map(format_value, values), strict=True)), "interval": None}
+    low, high = low * scale, high * scale
     decimals = decimals_for((high - low) / 2)
-    low, high, difference = (fixed(value, decimals) for value in (low, high, row["difference"]))
-    return {"difference": difference, "interval": f"{low} to {high}"}
+    texts: dict[str, str | None] = {name: fixed(row[name] * scale, decimals) for name in names}
+    return texts | {"interval": f"{fixed(low, decimals)} to {fixed(high, decimals)}"}

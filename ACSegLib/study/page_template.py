@@ -5,10 +5,11 @@ PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{{ report.title }}</title>
 <style>
-:root { --ink: #1c1f24; --muted: #6b7280; --line: #d8dce2; --tint: #f4f6f8; --accent: #0072b2; }
+:root { --ink: #1c1f24; --muted: #6b7280; --line: #d8dce2; --tint: #f4f6f8; --accent: #0072b2; --alert: #fff4ec; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; color: var(--ink); margin: 0; }
 main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
@@ -35,12 +36,18 @@ figure { margin: 8px 0; max-width: 100%; }
 figure svg, figure img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 .plot figcaption { width: 0; min-width: 100%; } /* as wide as the plot, however long the text is */
-.failures { background: #fff4ec; border-left: 4px solid #d55e00; padding: 8px 14px; font-size: 13px; }
+.failures { background: var(--alert); border-left: 4px solid #d55e00; padding: 8px 14px; font-size: 13px; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: #e4e7eb; --muted: #a0a8b4; --line: #3a414b; --tint: #23282f; --accent: #6cb8e6; --alert: #3a2a1e; }
+  body { background: #14171b; }
+  figure svg, figure img { background: #fff; border-radius: 6px; padding: 6px; }
+}
 @page { size: A4; margin: 14mm; }
 @media print {
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; } nav { display: none; }
   figure img { max-height: 112mm; width: auto; } figure svg { max-width: 86mm; }
-  figure, .fact, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  figure, .fact, tr, p { break-inside: avoid; } h2, h3, section > p { break-after: avoid; }
+  .table > p, .methods > p { break-after: auto; }
   table { font-size: 8pt; } th, td { padding: 2px 5px; } .wide { overflow: visible; }
   .wide.large table { font-size: 6.2pt; } .wide.large th, .wide.large td { padding: 1px 3px; }
 }
@@ -53,28 +60,32 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 <nav>{% for section in report.sections %}<a href="#s{{ loop.index }}">{{ section.title }}</a>{% endfor %}</nav>
 {% if report.facts %}
 <div class="facts">
-{% for fact in report.facts %}<div class="fact"><b>{{ fact[0] }}</b><span>{{ fact[1] }}</span></div>{% endfor %}
+{% for fact in report.facts %}<div class="fact"><b>{{ fact[0]|minus }}</b><span>{{ fact[1] }}</span></div>{% endfor %}
 </div>
 {% endif %}
 {% if report.failures %}
 <div class="failures"><b>Not in this report:</b><ul>
 {% for name, why in report.failures.items() %}<li>{{ name }}: {{ why }}</li>{% endfor %}</ul></div>
 {% endif %}
-{% for section in report.sections %}
-<section id="s{{ loop.index }}">
-<h2>{{ section.title }}</h2>
-{% for text in section.texts %}<p>{{ text }}</p>{% endfor %}
-{% for table in section.tables %}
+{% macro show(table) %}
+<div class="table">
 {% if table.caption %}<h3>{{ table.caption }}</h3>{% endif %}
 <div class="wide{% if table.columns|length > 9 %} large{% endif %}"><table>
 <thead><tr>{% for c in table.columns %}<th class="{{ 'text' if c.text }}">{{ c.label }}
 {% if c.unit %}<small>{{ c.unit }}</small>{% endif %}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in table.cells %}<tr>{% for cell in row %}
-<td class="{{ 'text' if table.columns[loop.index0].text }}">{{ cell }}</td>{% endfor %}</tr>{% endfor %}
+{% if table.columns[loop.index0].text %}<td class="text">{{ cell }}{% else %}<td>{{ cell|minus }}{% endif %}</td>
+{% endfor %}</tr>{% endfor %}
 </tbody></table></div>
 {% if table.note %}<p class="muted">{{ table.note }}</p>{% endif %}
-{% endfor %}
+</div>
+{% endmacro %}
+{% for section in report.sections %}
+<section id="s{{ loop.index }}"{% if not section.tables %} class="methods"{% endif %}>
+<h2>{{ section.title }}</h2>
+{% for text in section.texts %}<p>{{ text }}</p>{% endfor %}
+{% for table in section.tables if not table.is_long %}{{ show(table) }}{% endfor %}
 <div class="figures">
 {% for figure in section.figures %}
 <figure{% if figure.plot %} class="plot"{% endif %}>{% if figure.plot %}{{ figure.plot.svg()|safe }}{% else %}
@@ -82,6 +93,7 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 <figcaption>{{ figure.caption }}</figcaption></figure>
 {% endfor %}
 </div>
+{% for table in section.tables if table.is_long %}{{ show(table) }}{% endfor %}
 </section>
 {% endfor %}
 </main>

@@ -53,11 +53,11 @@ def pictures(
     method, rows = next(iter(study.scores.items()))
     ranked = ranked_cells(rows, study.segment)
     section = Section(
-        "Best, median and worst cell",
+        "Pictures",
         [
-            f"By the Dice coefficient of {study.segment}, method {method}. In the surface pictures grey is agreement, "
-            "red is what was segmented beyond the truth, and blue is what was missed. Outlines are on the slices of "
-            "best, median and worst Dice, of those with at least a tenth of the largest area."
+            f"Results of best, median and worst Dice of {study.segment}, method {method}. Outlines are on the slices "
+            "of best, median and worst Dice, of those with at least a tenth of the largest area. In the surface "
+            "pictures grey is agreement, red is what was segmented beyond the reference, and blue is what was missed."
         ],
     )
     failures: dict[str, str] = {}
@@ -65,14 +65,13 @@ def pictures(
         row = ranked[place]
         name, volume = str(row["volume_name"]), str(row.get("source_volume", row["volume_name"]))
         part(0.0, f"picture of {name}")
-        caption = f"{kind.capitalize()}: {name}, Dice {row['dice']:.4f}"
+        caption = f"{kind.capitalize()}: {name}, Dice {_percent(row['dice'])}"
         if volume not in cells:
             failures[name] = f"not pictured: {missing.get(volume, 'its files are missing.')}"
             continue
         try:
-            section.figures += cell_figures(
-                cells[volume], str(row.get("source_segment", study.segment)), method, caption
-            )
+            segment, matched = str(row.get("source_segment", study.segment)), row.get("instance") is not None
+            section.figures += cell_figures(cells[volume], segment, method, caption, matched)
         except (InputError, OSError) as error:
             failures[name] = f"not pictured: {error}"
     return section, failures
@@ -102,13 +101,15 @@ def telling_slices(result: np.ndarray, truth: np.ndarray) -> dict[int, str]:
     Returns
     -------
     dict of int to str
-        Number of the slice, and what is said of it, "worst, Dice 0.8123"; the best comes first.
+        Number of the slice, and what is said of it, "worst, Dice 81.2 %"; the best comes first.
     """
     ours, true, both = ([int(plane.sum()) for plane in mask] for mask in (result, truth, result & truth))
     least = max(1, _MIN_AREA_SHARE * max((a + b for a, b in zip(ours, true, strict=True)), default=0))
     dice = {k: 2 * c / (a + b) for k, (a, b, c) in enumerate(zip(ours, true, both, strict=True)) if a + b >= least}
     ranked = sorted(dice, key=lambda k: -dice[k])
-    return {ranked[place]: f"{kind}, Dice {dice[ranked[place]]:.4f}" for place, kind in _picks(len(ranked)).items()}
+    return {
+        ranked[place]: f"{kind}, Dice {_percent(dice[ranked[place]])}" for place, kind in _picks(len(ranked)).items()
+    }
 
 
 def surroundings(mask: np.ndarray) -> tuple[slice, slice]:
@@ -127,35 +128,54 @@ def surroundings(mask: np.ndarray) -> tuple[slice, slice]:
     return rows, columns
 
 
-def cell_figures(cell: PicturedCell, segment: str, method: str, caption: str) -> list[Figure]:
-    """Contact sheet of outlines, and difference surface, of one cell."""
+def _percent(dice: float) -> str:
+    return f"{100 * dice:.1f} %"
+
+
+def _masks(result: Segmentation, truth: Segmentation, segment: str, matched: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Where a segment is in result and reference."""
+    import numpy as np
+
+    from ACSegLib.measure.overlap import ALL_CELLS, pair_segments
+
+    if segment == ALL_CELLS:
+        return result.occupied(), truth.occupied()
+    if matched:
+        true = truth.mask(next(row for row in truth.segments if row.name == segment))
+        cells = result.flattened().labels
+        overlap = np.bincount(cells[true].ravel())
+        overlap[:1] = 0
+        return (cells == np.argmax(overlap)) if overlap.any() else np.zeros_like(true), true
+    ours, theirs = {name: both for name, *both in pair_segments(result, truth)}.get(segment, (None, None))
+    if ours is None or theirs is None:
+        raise InputError(f"{segment} is absent from one side.")
+    return result.mask(ours), truth.mask(theirs)
+
+
+def cell_figures(cell: PicturedCell, segment: str, method: str, caption: str, matched: bool = False) -> list[Figure]:
+    """Contact sheet of outlines, and difference surface, of one cell.
+
+    With `matched`, the segment of the reference is shown with what overlaps it most, whatever its name is.
+    """
     import tempfile
 
     import numpy as np
 
-    from ACSegLib.measure.overlap import ALL_CELLS, pair_segments
     from ACSegLib.pictures import comparison_sheet, surface_picture
     from ACSegLib.volume import Segment, Segmentation, Volume
 
     volume, result, truth = cell.open()
-    if segment == ALL_CELLS:
-        masks = [result.occupied(), truth.occupied()]
-    else:
-        pairs = {name: both for name, *both in pair_segments(result, truth)}
-        both = pairs.get(segment, [None, None])
-        masks = [side.mask(row) for side, row in zip((result, truth), both, strict=True) if row is not None]
-    if len(masks) < 2:
-        raise InputError(f"{segment} is absent from one side.")
+    masks = _masks(result, truth, segment, matched)
     sides = [Segmentation((m.astype(np.uint8),), [Segment(segment, 1)], volume.geometry) for m in masks]
     ours, true = (side.labels for side in sides)
     difference = Segmentation.from_labels(
         ours + 2 * true,
         volume.geometry,
-        {3: "agreement", 1: "segmented beyond the truth", 2: "missed"},
+        {3: "agreement", 1: "segmented beyond the reference", 2: "missed"},
     )
     colours = {
         "agreement": (0.78, 0.79, 0.81),
-        "segmented beyond the truth": (0.84, 0.15, 0.12),
+        "segmented beyond the reference": (0.84, 0.15, 0.12),
         "missed": (0.12, 0.35, 0.80),
     }
     figures = []
@@ -167,9 +187,9 @@ def cell_figures(cell: PicturedCell, segment: str, method: str, caption: str) ->
             replace(side, layers=(np.ascontiguousarray(side.labels[:, rows, columns]),)) for side in reversed(sides)
         ]
         around = Volume(np.asarray(volume.array)[:, rows, columns], volume.geometry, volume.name)
-        titled = dict(zip(("truth", method), shown, strict=True))
-        comparison_sheet(around, sheet, titled, slices=slices, title=caption)
+        titled = dict(zip(("reference", method), shown, strict=True))
+        comparison_sheet(around, sheet, titled, slices=slices)
         figures.append(Figure(f"{caption}; outlines of {segment}.", png=sheet.read_bytes()))
-        surface_picture(difference, surface, title=caption, colours=colours)
+        surface_picture(difference, surface, colours=colours)
         figures.append(Figure(f"{caption}; difference surface.", png=surface.read_bytes()))
     return figures

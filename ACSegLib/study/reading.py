@@ -8,8 +8,8 @@ from pathlib import Path
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.tables import read_table
 from ACSegLib.measure.overlap import ALL_CELLS
-from ACSegLib.study.cells import with_instances
-from ACSegLib.study.tables import Rows, Study, in_unit_of_the_first
+from ACSegLib.study.cells import with_instances, without_false_positives
+from ACSegLib.study.tables import Rows, Study, in_readable_unit, in_unit_of_the_first
 
 
 def read_study(
@@ -35,16 +35,18 @@ def read_study(
     score_tables = {name: _table(path, ("dice",)) for name, path in named_paths(scores).items()}
     cell_tables = {name: _table(path, ("volume", "kind")) for name, path in named_paths(cells).items()}
     score_tables, cell_tables = in_unit_of_the_first(score_tables), in_unit_of_the_first(cell_tables)
+    score_tables, cell_tables = in_readable_unit(score_tables, cell_tables)
     curve = read_table(learning_curve) if learning_curve else []
     if not (score_tables or cell_tables or curve):
         raise InputError("there is nothing to report: give --scores, --cells or --learning-curve.")
+    score_tables, alone = without_false_positives(score_tables)
     score_tables, kinds = with_instances(score_tables)
     cell_tables, kinds_measured = with_instances(cell_tables)
     names = [str(row["segment"]) for rows in [*score_tables.values(), *cell_tables.values()] for row in rows]
     segment = segment or next((name for name in names if name != ALL_CELLS), names[0] if names else "")
     if names and segment not in names:
         raise InputError(f"no table has a segment {segment!r}; there are: {', '.join(sorted(set(names)))}.")
-    return Study(score_tables, cell_tables, curve, segment, kinds | kinds_measured)
+    return Study(score_tables, cell_tables, curve, segment, kinds | kinds_measured, alone)
 
 
 def named_paths(entries: Sequence[str]) -> dict[str, str]:

@@ -64,7 +64,7 @@ def build_report(study: Study, settings: ReportSettings, progress: Progress) -> 
         report.sections.append(section)
         report.failures.update(failures)
     if study.scores:
-        report.sections.append(agreement.every_cell(study, sheets))
+        report.sections.append(agreement.every_score(study, sheets))
     report.sections.append(methods(study, settings.rows, settings.target, settings.versions, sheets))
     report.subtitle = f"{date.today().isoformat()} · segment: {study.segment}" if study.segment else ""
     return report, sheets

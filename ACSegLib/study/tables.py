@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Row
 from ACSegLib.study.columns import unit_power
 from ACSegLib.volume import UNITS_IN_MM
+
+#: Units of the report, and the columns from which one is chosen.
+_READABLE = ("nm", "um", "mm")
+_VOLUMES = ("volume", "truth_volume")
 
 #: A table.
 Rows = list[Row]
@@ -36,6 +41,8 @@ class Study:
         The segment that the plots and pictures show.
     kinds : set of str
         Segments whose cells are numbered segments of the tables (instances); see `ACSegLib.study.cells`.
+    false_positives : dict of str to rows
+        Cells of results that match none of the reference, of the tables of ``acseg compare --cells``.
     """
 
     scores: dict[str, Rows]
@@ -43,6 +50,18 @@ class Study:
     curve: Rows
     segment: str
     kinds: set[str] = field(default_factory=set)
+    false_positives: dict[str, Rows] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> str:
+        """What the rows of scores are of: "cells", or "volumes" if each volume has one."""
+        return "cells" if self.segment in self.kinds else "volumes"
+
+    @property
+    def measured_segment(self) -> str:
+        """The segment, or the first of the tables of acseg measure if these do not have it."""
+        names = [str(row["segment"]) for rows in self.cells.values() for row in rows]
+        return self.segment if self.segment in names or not names else names[0]
 
 
 def in_unit_of_the_first(tables: Mapping[str, Rows]) -> dict[str, Rows]:
@@ -69,6 +88,22 @@ def in_unit_of_the_first(tables: Mapping[str, Rows]) -> dict[str, Rows]:
         )
     first = next(iter(units_of))
     return {name: [_converted(row, first) for row in rows] for name, rows in tables.items()}
+
+
+def in_readable_unit(tables: Mapping[str, Rows], others: Mapping[str, Rows]) -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Convert all tables to nm, um or mm, so that the median segment is between 1 and 1000 of them wide."""
+    rows = [row for table in (*tables.values(), *others.values()) for row in table]
+    unit = next((str(row["unit"]) for row in rows if row.get("unit")), "")
+    volumes = [float(v) for row in rows for name in _VOLUMES if (v := row.get(name)) and v > 0]
+    if unit not in _READABLE or not volumes:
+        return dict(tables), dict(others)
+    width = median(volumes) ** (1 / 3) * UNITS_IN_MM[unit]
+    fitting = [name for name in _READABLE if width >= UNITS_IN_MM[name]] or _READABLE[:1]
+    # A unit is changed only if lengths in it are hard to read.
+    best = unit if 0.1 <= width / UNITS_IN_MM[unit] < 1000 else fitting[-1]
+    return tuple(
+        {name: [_converted(row, best) for row in table] for name, table in t.items()} for t in (tables, others)
+    )  # type: ignore[return-value]
 
 
 def _converted(row: Row, unit: str) -> Row:

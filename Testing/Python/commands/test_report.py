@@ -84,12 +84,12 @@ def test_the_page_is_self_contained_and_complete(study, tmp_path):
     results = command.run(options, Progress())
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert results.sections == [
-        "Agreement with the truth",
-        "Morphology against the truth",
+        "Agreement with the reference",
+        "Morphology against the reference",
         "Morphology",
         "Learning curve",
-        "Best, median and worst cell",
-        "Every cell",
+        "Pictures",
+        "All scores",
         "Methods",
     ]
     # Nothing is loaded from elsewhere: no script, and every reference is inline data or within the page.
@@ -168,13 +168,13 @@ def test_pictures_show_the_cell_of_their_caption(study, tmp_path, monkeypatch):
     def pictured(scores, **changes):
         report_options = command.Options(page, scores=[str(scores)], **{**folders, **changes})
         report, _ = built(report_options)
-        section = next(s for s in report.sections if s.title.startswith("Best"))
+        section = next(s for s in report.sections if s.title == "Pictures")
         return [figure.caption for figure in section.figures], list(report.failures)
 
     captions, failures = pictured(tmp_path / "first.csv")
     assert ([c.split(",")[0] for c in captions], failures) == (["Only: c0"] * 2, [])
 
-    def name_files(cell, segment, method, caption):
+    def name_files(cell, segment, method, caption, matched):
         return [Figure(f"{caption}: {Path(cell.open.args[0]).name}")]
 
     monkeypatch.setattr(pictures, "cell_figures", name_files)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ACSegLib.measure.table_checks import smallest_cell, warnings_on
 from ACSegLib.study import agreement, figures, groups
-from ACSegLib.study.cells import kind_of_instance, with_instances, without_specks
+from ACSegLib.study.cells import kind_of_instance, with_instances, without_false_positives, without_specks
 from ACSegLib.study.evidence import MIN_PAIRS_FOR_TEST
 from ACSegLib.study.page import table_of
 from ACSegLib.study.tables import Study
+
+COLUMNS = ("result_volume", "truth_volume")
 
 
 def score(volume, segment="cell", dice=0.9, **more):
@@ -68,7 +71,7 @@ def test_rows_of_matched_cells_are_instances_whatever_their_names():
     assert kinds == {"cell"}
     assert [row["segment"] for row in tables["net"]] == ["all cells", "cell", "cell"]
     facts = agreement.facts(Study(tables, {}, [], "cell", kinds))
-    assert [text.split(",")[0] for _, text in facts] == ["panoptic quality", "Dice"]
+    assert [text.split(",")[0] for _, text in facts] == ["panoptic quality", "Dice of cell"]
 
 
 def test_the_widest_gap_tells_specks_from_cells():
@@ -133,10 +136,10 @@ def test_figures_against_the_truth_are_of_cells_that_every_method_has(plotted):
     scores["otsu"][0] |= {"status": "absent from result", "result_volume": 0.0}  # c: missed
     (section,) = agreement.morphology_against_truth(Study(scores, {}, [], "cell"), {})
     truth = [float(ord(name)) for name in "defgh"]
-    expected = {"truth": truth, "net": [v + 1 for v in truth], "otsu": [v + 2 for v in truth]}
+    expected = {"reference": truth, "net": [v + 1 for v in truth], "otsu": [v + 2 for v in truth]}
     assert plotted == [expected]
-    assert "5 of 10 cells" in section.figures[0].caption
-    assert "otsu: 1 of 8 cells are on one side only and left out here." in section.texts
+    assert "5 of 10 volumes" in section.figures[0].caption
+    assert "otsu: 1 of 8 volumes are on one side only and left out here." in section.texts
 
 
 @pytest.mark.parametrize("pairs", [2, MIN_PAIRS_FOR_TEST - 1, MIN_PAIRS_FOR_TEST])
@@ -169,7 +172,7 @@ def test_measures_that_are_not_compared_for_one_reason_share_a_sentence():
     section = groups.morphology(Study({}, tables, [], "cell"), "cell", {})
     reasons = [text for text in section.texts if text.startswith("Not compared")]
     assert reasons == [
-        "Not compared: comparing volume, sphericity needs two groups of 4 cells or more; group 'a' has 3."
+        "Not compared: comparing volume, sphericity needs two groups of 4 volumes or more; group 'a' has 3."
     ]
 
 
@@ -197,3 +200,104 @@ def test_filopodia_of_several_radii_are_not_averaged(plotted):
 def test_only_an_inverse_length_is_called_lac(unit, label):
     table = table_of([{"lac_mean": 0.3, "intensity_unit": unit}], ["lac_mean"])
     assert [(column.label, column.unit) for column in table.columns] == [label]
+
+
+def test_unnamed_segments_of_a_label_file_are_instances_only_if_they_are_many():
+    few = [score("v", f"Segment_{n}") for n in range(1, 5)]
+    many = [score("v", f"Segment_{n}") for n in range(1, 13)]
+    assert with_instances({"net": few})[1] == set()  # classes without names
+    assert with_instances({"net": many})[1] == {"Segment"}
+    matched = [row | {"instance": n} for n, row in enumerate(few, 1)]
+    assert with_instances({"net": matched})[1] == {"cell"}
+
+
+def test_false_positive_cells_have_no_dice_of_their_own():
+    rows = [score("v", "all cells", 0.9, panoptic_quality=0.4, instance=0, status="both")]
+    rows += [score("v", f"Segment_{n}", 0.8, instance=n, status="both") for n in (1, 2, 3)]
+    rows.append(score("v", "Segment_9", 0.0, instance=4, status="absent from result"))
+    rows += [score("v", f"cell {n} (result)", 0.0, instance=n, status="absent from truth") for n in (5, 6)]
+    kept, alone = without_false_positives({"net": rows})
+    tables, kinds = with_instances(kept)
+    study = Study(tables, {}, [], "cell", kinds, alone)
+    section = agreement.agreement(study, sheets := {})
+    assert [(row["segment"], row["cells"]) for row in sheets["agreement"]] == [
+        ("all cells (foreground)", 1),
+        ("cell", 4),
+    ]
+    assert sheets["agreement"][1]["dice"] == pytest.approx(0.6)  # the missed cell counts
+    assert any("1 cell of the reference missed" in t and "2 cells of the result match none" in t for t in section.texts)
+    agreement.every_score(study, sheets)
+    assert [row["segment"] for row in sheets["false positives"]] == ["cell 5 (result)", "cell 6 (result)"]
+
+
+@pytest.mark.parametrize("volumes", [1, MIN_PAIRS_FOR_TEST])
+def test_cells_of_one_volume_are_no_independent_pairs(volumes):
+    rng = np.random.default_rng(4)
+    rows = []
+    for v in range(volumes):
+        shift = rng.normal(0.5, 0.3)
+        for n in range(1, 9):
+            size = rng.uniform(5, 9)
+            rows.append(score(f"v{v}", f"cell {n}", truth_volume=size, result_volume=size + shift, instance=n))
+    tables, kinds = with_instances({"net": rows})
+    (section,) = agreement.morphology_against_truth(Study(tables, {}, [], "cell", kinds), sheets := {})
+    (row,) = sheets["morphology tests"]
+    assert row["independent_pairs"] == volumes
+    if volumes == 1:
+        assert (row["pairs"], np.isfinite(row["difference"]), np.isfinite(row["t_p"])) == (8, True, False)
+        assert any("fewer than 6 pairs of volumes" in text for text in section.texts)
+    else:
+        means = [
+            [np.mean([r[c] for r in rows if r["volume_name"] == f"v{v}"]) for v in range(volumes)] for c in COLUMNS
+        ]
+        assert row["pairs"] == volumes
+        assert row["t_p"] == pytest.approx(stats.ttest_rel(*means).pvalue)
+    # Limits of agreement of cells of one volume would be of this volume alone.
+    axes = next(f.plot for f in section.figures if "Bland" in f.caption).figure.axes[0]
+    assert not any("limits" in text.get_text() for text in axes.get_legend().get_texts())
+
+
+def test_groups_of_cells_are_tested_by_their_volumes():
+    rng = np.random.default_rng(5)
+    tables = {}
+    for group, size in (("a", 50.0), ("b", 60.0)):
+        rows = []
+        for v in range(4):
+            mean = size + rng.normal(0, 3)
+            rows += [component(mean + rng.normal(), name=f"{group}{v}") for _ in range(20)]
+        tables[group] = rows
+    section = groups.morphology(Study({}, tables, [], "cell"), "cell", sheets := {})
+    (row,) = sheets["group tests"]
+    means = [
+        [
+            np.mean([r["volume"] for r in rows if r["volume_name"] == name])
+            for name in dict.fromkeys(r["volume_name"] for r in rows)
+        ]
+        for rows in tables.values()
+    ]
+    assert row["p"] == pytest.approx(stats.ttest_ind(*means, equal_var=False).pvalue)
+    assert (row["cells_first"], row["cells_second"]) == (4, 4)
+    assert any("means of volumes" in text for text in section.texts)
+    (plot,) = [figure.plot for figure in section.figures]
+    assert [r["value of"] for r in plot.data].count("volume") == 8
+    assert len(plot.data) == 168
+    few = {group: [r for r in rows if r["volume_name"] in ("a0", "b0")] for group, rows in tables.items()}
+    section = groups.morphology(Study({}, few, [], "cell"), "cell", sheets := {})
+    assert "group tests" not in sheets
+    assert any("needs two groups of 4 volumes or more; group 'a' has 1." in text for text in section.texts)
+
+
+def test_thick_structures_are_not_called_filopodia():
+    def labels(radius):
+        rows = [{"unit": "mm", "thin_parts": 3, "thin_radius": radius, "thin_part_length": 2.0}]
+        return [column.label for column in table_of(rows, ["thin_parts", "thin_part_length"]).columns]
+
+    assert labels(0.0005) == ["filopodia", "length of filopodia"]
+    assert labels(1.5) == ["thin structures", "length of thin structures"]
+
+
+def test_the_report_shows_the_segment_that_was_measured():
+    rows = [component(5.0 + n, name=f"v{n}", kind="segment") for n in range(3)]
+    section = groups.morphology(Study({}, {"a": rows}, [], "nucleus"), "segment", sheets := {})
+    assert "no segment nucleus" in section.texts[1]
+    assert len(sheets["morphology"]) == 3

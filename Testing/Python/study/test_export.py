@@ -63,7 +63,7 @@ def test_brackets_show_the_smallest_p_values():
     pairs = [Bracket(x, y, 0.01 * (n + 1)) for n, (x, y) in enumerate([("a", "b"), ("a", "c"), ("a", "d"), ("b", "c")])]
     axes = strip_plot(groups, "volume", brackets=[*pairs, Bracket("c", "d", float("nan"))]).figure.axes[0]
     texts = [text.get_text() for text in axes.texts]
-    assert sorted(texts) == ["p = 0.01", "p = 0.02", "p = 0.03"]
+    assert sorted(texts) == ["p = 0.010", "p = 0.020", "p = 0.030"]
     assert len(texts) == MAX_BRACKETS
     heights = [text.xy[1] for text in axes.texts]
     assert len(set(heights)) == len(heights)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ACSegLib.study.numbers import format_value, plain, plus_minus, rounded
+from ACSegLib.study.numbers import column_texts, fixed, format_value, plain, plus_minus, rounded, with_minus
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,36 @@ def test_no_standard_deviation_is_given_of_two_values():
 def test_p_values_have_two_figures_and_a_floor():
     assert format_value(0.012345, "t_p") == "0.012"
     assert format_value(0.99999, "p") == "1"
+    assert format_value(0.1, "p") == "0.10"
+    assert format_value(0.98, "p") == "0.98"
     assert format_value(3e-7, "p_corrected") == "< 0.0001"
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "expected"),
+    [
+        ([441.4, 250.0, 375.66], "volume", ["441.4", "250.0", "375.7"]),
+        ([0.92, 0.9136, None], "sphericity", ["0.9200", "0.9136", "–"]),
+        ([3.615, 0.5917, 0.0], "thin_part_length", ["3.615", "0.592", "0.000"]),
+        ([1.2, 0.0022], "average_surface_distance", ["1.2000", "0.0022"]),
+        ([46183.0, 629.0], "volume", ["46183", "629"]),
+        ([2.1e7, 1.0], "volume", ["2.1·10⁷", "1"]),
+        ([0.9837, 1.0], "dice", ["98.37", "100.00"]),
+        ([1, 0.9], "dice", ["100.00", "90.00"]),
+        (["a", 3, True], "segment", ["a", "3", "yes"]),
+    ],
+)
+def test_the_numbers_of_a_column_have_the_same_decimals(values, name, expected):
+    assert column_texts(values, name) == expected
+
+
+def test_large_numbers_are_not_written_with_many_zeros():
+    assert fixed(-1.8e11, -10) == "-1.8·10¹¹"
+    assert fixed(7.05e12, -10) == "7.05·10¹²"
+    assert fixed(28454.0, -2) == "28500"
+
+
+def test_minus_signs_stand_before_numbers_alone():
+    assert with_minus("-0.46 ± 0.79") == "\u22120.46 ± 0.79"
+    assert with_minus("-3.7 to -0.5") == "\u22123.7 to \u22120.5"
+    assert with_minus("t-cell-5") == "t-cell-5"

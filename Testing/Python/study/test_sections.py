@@ -13,7 +13,7 @@ from ACSegLib.pictures import comparison_sheet, style
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.study import agreement, groups, learning, pictures
 from ACSegLib.study.report import ReportSettings, build_report
-from ACSegLib.study.tables import Study, in_unit_of_the_first
+from ACSegLib.study.tables import Study, in_readable_unit, in_unit_of_the_first
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 
@@ -64,7 +64,7 @@ def test_summary_and_tests_have_unit_mean_and_spread():
     assert column(summary, "sphericity") == ["–", "0.8 (3 undefined)"]
     tests = {t.caption: t for t in section.tables}["Comparison of groups"]
     assert column(tests, "measure") == ["volume, µm³", "surface / volume, 1/µm"]
-    assert column(tests, "mean, second")[0] == "5.25"
+    assert column(tests, "mean, second")[0] == "5.2"
     assert not any("truth" in c.label for c in tests.columns)
     assert sheets["group tests"][0]["p"] == pytest.approx(stats.ttest_ind(*volumes.values(), equal_var=False).pvalue)
 
@@ -76,7 +76,6 @@ def test_connected_cells_count_without_specks():
     section = groups.morphology(study(cells={"t": rows}), "cell", sheets)
     assert [(r["cells"], r["volume"]) for r in sheets["morphology summary"]] == [(2, 2.5)]
     assert column(section.tables[-1], "number") == ["1", "2"]
-    assert "not independent" in section.texts[0]
     assert section.texts[1].startswith("1 of 3 components are specks")
     assert [r["volume"] for r in groups._grouped(study(cells={"t": rows}), "segment")["t"]] == [5.0]
 
@@ -95,13 +94,26 @@ def test_tables_are_converted_to_one_unit():
         in_unit_of_the_first({"one": um, "three": [cell("c", 900.0, unit="px")]})
 
 
+@pytest.mark.parametrize(("volume", "unit"), [(2e12, "mm"), (300.0, "um"), (0.2, "um"), (1e-6, "nm")])
+def test_lengths_are_shown_in_a_unit_that_can_be_read(volume, unit):
+    (rows,), (scores,) = (
+        t.values() for t in in_readable_unit({"a": [cell("a", volume)]}, {"b": [score("a", 0.9, 2.0)]})
+    )
+    factor = {"um": 1.0, "mm": 1e-3, "nm": 1e3}[unit]
+    assert rows[0]["unit"] == scores[0]["unit"] == unit
+    assert rows[0]["volume"] == pytest.approx(volume * factor**3)
+    assert scores[0]["average_surface_distance"] == pytest.approx(2.0 * factor)
+    pixels = {"a": [cell("a", 1e9, unit="px")]}
+    assert in_readable_unit(pixels, {})[0] == pixels
+
+
 def test_undefined_distances_are_left_out_and_counted():
     rows = [score("a", 0.9, 0.2), score("b", 0.8, 0.4), score("c", 0.0, None)]
     sheets = {}
     section = agreement.agreement(study(scores={"network": rows}), sheets)
     assert column(section.tables[0], "average surface distance") == ["0.3 (1 undefined)"]  # no SD of two values
     assert sheets["agreement"][0]["average_surface_distance_undefined"] == 1
-    assert column(section.tables[0], "Dice") == ["57 ± 49 %"]
+    assert column(section.tables[0], "Dice") == ["57 ± 49"]
 
 
 def test_methods_are_paired_by_cell():
@@ -121,7 +133,7 @@ def test_methods_are_paired_by_cell():
     small, large = sorted([dice["t_p"], distance["t_p"]])
     assert sorted([dice["p_corrected"], distance["p_corrected"]]) == pytest.approx([2 * small, max(2 * small, large)])
     assert column(section.tables[0], "comparison") == ["network - otsu"] * 2
-    assert column(section.tables[0], "measure") == ["Dice", "average surface distance, µm"]
+    assert column(section.tables[0], "measure") == ["Dice, %", "average surface distance, µm"]
     assert "1 are not in both" in section.texts[1]
     assert agreement.methods_in_pairs(study(scores={"otsu": scores["otsu"]}), {}) == []
     scores["otsu"].append(score("alone", 0.2))
@@ -197,7 +209,7 @@ def test_the_slices_shown_are_those_of_best_median_and_worst_dice():
     result[2, 0] = False  # 6/7
     result[4] = False  # 0
     found = pictures.telling_slices(result, truth)
-    assert list(found.items()) == [(3, "best, Dice 1.0000"), (1, "median, Dice 0.6667"), (4, "worst, Dice 0.0000")]
+    assert list(found.items()) == [(3, "best, Dice 100.0 %"), (1, "median, Dice 66.7 %"), (4, "worst, Dice 0.0 %")]
     assert pictures.telling_slices(truth & False, truth & False) == {}
 
 
@@ -205,7 +217,7 @@ def test_methods_without_a_common_cell_are_not_compared():
     scores = {"control": [score(f"a{n}", 0.9) for n in range(8)], "drug": [score(f"b{n}", 0.8) for n in range(8)]}
     sheets = {}
     (section,) = agreement.methods_in_pairs(study(scores=scores), sheets)
-    assert section.texts == ["The tables have no cell in common, so the methods are not compared."]
+    assert section.texts == ["The tables have no volumes in common, so the methods are not compared."]
     assert not section.tables
     assert not sheets
 
