@@ -3,9 +3,9 @@
 Give the tables of acseg compare (one per method), of acseg measure and of acseg learning-curve, as .csv, .xlsx or
 .json. The page compares methods with the truth and with each other, groups of cells (tables, or the folders of one
 table), and kinds of labels. Numbered segments (nucleus 1, nucleus 2, ...) count as cells. Specks do not. Tests are
-shown if there are enough cells for them. With the folders of images, results and truth, the best, median and worst
-cells are shown as outlines on slices and as difference surfaces. The page needs no network and prints to PDF from any
-browser.
+shown if there are enough volumes for them: cells of one volume are not independent. With the folders of images,
+results and truth, the best, median and worst cells are shown as outlines on slices and as difference surfaces. The
+page needs no network and prints to PDF from any browser.
 
 Examples:
   acseg report -o study.html --scores network=scores.csv --images tomograms/ --results results/ --truth truth/

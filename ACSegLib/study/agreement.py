@@ -111,9 +111,9 @@ def morphology_against_truth(study: Study, sheets: Sheets) -> list[Section]:
     section = Section(
         "Morphology against the reference",
         [
-            f"Of {study.segment}, over the same {study.counted}. p values of the paired t-test are corrected for the "
-            "number of measures of a method (Holm). Differences are method minus reference. Limits of agreement hold "
-            "95 % of the differences."
+            f"Segment {study.segment}, over the same {study.counted}. p values of the paired t-test are corrected for "
+            "the number of measures of a method (Holm). Differences are method minus reference. Limits of agreement "
+            "hold 95 % of the differences."
         ],
     )
     every = {method: _by_cell(rows, study.segment) for method, rows in study.scores.items()}
@@ -190,8 +190,8 @@ def methods_in_pairs(study: Study, sheets: Sheets) -> list[Section]:
     section = Section(
         "Methods against one another",
         [
-            f"Of {study.segment}, over the {study.counted} that both tables name, first method minus second. p values "
-            "of the paired t-test are corrected for all pairs of methods and measures (Holm)."
+            f"Segment {study.segment}, over the {study.counted} that both tables name, first method minus second. "
+            "p values of the paired t-test are corrected for all pairs of methods and measures (Holm)."
         ],
     )
     rows: Rows = []

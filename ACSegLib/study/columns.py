@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from ACSegLib.volume import UNITS_IN_MM
@@ -107,9 +108,9 @@ def unit_text(unit: str, power: int | None) -> str:
 
 
 def thin_text(label: str, rows: Sequence[Mapping[str, object]]) -> str:
-    """A label that says "filopodia", for structures too thick for that: "thin structures"."""
+    """A label with "filopodia"; with "thin structures" if these are thicker, or of unknown size."""
     radii = [(float(str(row["thin_radius"])), str(row.get("unit"))) for row in rows if row.get("thin_radius")]
-    if all(radius * UNITS_IN_MM.get(unit, 0.0) <= MAX_FILOPODIUM_RADIUS_MM for radius, unit in radii):
+    if all(radius * UNITS_IN_MM.get(unit, math.inf) <= MAX_FILOPODIUM_RADIUS_MM for radius, unit in radii):
         return label
     return label.replace("filopodia", "thin structures").replace("filopodium", "thin structure")
 

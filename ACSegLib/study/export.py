@@ -15,18 +15,22 @@ from ACSegLib.study.tables import Sheets
 
 #: What the sheets of the workbook hold.
 SHEETS = {
-    "agreement": "mean scores per method and segment; _sd: standard deviation, _undefined: left out",
-    "method tests": "methods against one another, paired by cell",
-    "morphology tests": "volume and surface-to-volume ratio of each method against the reference, paired by cell",
-    "morphology summary": "means of the measures per group; _sd: standard deviation, _undefined: left out",
+    "agreement": "mean scores per method and segment, Dice and other shares as fractions of 1; _sd: standard "
+    "deviation, _undefined: number left out",
+    "method tests": "methods against one another, paired by cell or volume",
+    "morphology tests": "volume and surface-to-volume ratio of each method against the reference, paired by cell "
+    "or volume",
+    "morphology summary": "means of the measures per group; _sd: standard deviation, _undefined: number left out",
     "group tests": "groups against one another",
-    "morphology": "every cell of the tables of acseg measure that counts",
+    "morphology": "every row of the tables of acseg measure that counts",
     "learning curve": "scores by number of training volumes",
     "learning curve fits": "parameters of the fits 1 - b exp(-a x)",
     "learning curve tests": "kinds of labels against one another, paired by test cell",
     "scores": "every row of the tables of acseg compare",
     "false positives": "cells of results that match no cell of the reference",
 }
+#: Endings of columns of intensity that are no intensities.
+_WITHOUT_UNIT = ("_factor", "_voxels", "_undefined")
 #: Columns that the report adds for itself.
 _INTERNAL = ("source_volume", "source_segment")
 
@@ -73,9 +77,13 @@ def _with_units(rows: list[Row]) -> list[Row]:
     """Rows whose columns name their unit, where all rows have one unit of length."""
     units = {str(row["unit"]) for row in rows if row.get("unit")}
     unit = units.pop() if len(units) == 1 else ""
+    intensity_units = {str(row["intensity_unit"]) for row in rows if row.get("intensity_unit")}
+    intensity_unit = intensity_units.pop() if len(intensity_units) == 1 else ""
     heads: dict[str, str] = {}
     for name in dict.fromkeys(column for row in rows for column in row):
         text = unit_text(unit, unit_power(name.removesuffix("_sd")))
+        if name.startswith("lac_") and not name.endswith(_WITHOUT_UNIT):
+            text = intensity_unit.replace("um", "µm")
         heads[name] = f"{name} ({text})" if text else name
     return [{heads[name]: value for name, value in row.items() if name not in _INTERNAL} for row in rows]
 

@@ -11,7 +11,7 @@ from ACSegLib.measure.comparison import compare_group_measures
 from ACSegLib.measure.volume_intervals import half_width
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.study import figures
-from ACSegLib.study.cells import without_specks
+from ACSegLib.study.cells import kind_of_instance, without_specks
 from ACSegLib.study.columns import intensity_texts, label_of, thin_text, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_CELLS_FOR_TEST, worth_plotting
 from ACSegLib.study.numbers import format_value, rounded, summary_of
@@ -61,7 +61,7 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
         what = "segment" if counted == "segment" else "connected cell of the segment"
         section.texts.append(f"No table has a {what} {segment} with voxels.")
         return section
-    if counted == "cell":
+    if counted == "cell" or segment in study.kinds:
         grouped, text = _cells_alone(grouped)
         section.texts += [text] if text else []
     if kind == "volume":
@@ -82,13 +82,8 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     if grouped:
         _compare(grouped, section, sheets)
     every = [{**r, "group": g} for g, rows in grouped.items() for r in rows]
-    cut = sum(bool(r.get("touches_border")) for r in every)
-    if cut:
-        section.texts.append(
-            f"{cut} of the {len(every)} rows are cut by the border of the volume: part of them is missing, and the cut "
-            "counts as surface. acseg measure --exclude-border leaves such cells out."
-        )
-    sheets["morphology"] = every
+    section.texts += _doubtful_shapes(every)
+    sheets["morphology"] = [_without_contacts(row, study.kinds) for row in every]
     columns = ["volume_name", *(["cell"] if kind == "cell" else []), "group", *_SUMMARISED, "lac_sd", "touches_border"]
     columns[2:2] = ["cells"] if kind == "volume" else []
     columns[-2:-2] = ["thin_radius"] if several_radii else []
@@ -96,6 +91,22 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
     listed = [row | _volume_text(row) for row in every]
     section.tables.append(table_of(listed, columns, "Every cell" if kind == "cell" or instances else "Every volume"))
     return section
+
+
+def _doubtful_shapes(rows: Rows) -> list[str]:
+    """Sentences on rows whose surface is not that of a cell."""
+    texts = []
+    if small := sum((row.get("sphericity") or 0) > 1 for row in rows):
+        texts.append(
+            f"{small} of the {len(rows)} rows have a sphericity above 1: they have too few voxels for their surface "
+            "to be known."
+        )
+    if cut := sum(bool(row.get("touches_border")) for row in rows):
+        texts.append(
+            f"{cut} of the {len(rows)} rows are cut by the border of the volume: part of them is missing, and the cut "
+            "counts as surface. acseg measure --exclude-border leaves such cells out."
+        )
+    return texts
 
 
 def _volume_text(row: Row) -> Row:
@@ -111,6 +122,12 @@ def _about_intervals(rows: Rows) -> list[str]:
         return []
     texts = ["Volumes of the table with ± have a 90 % interval.", *(coverage_text(source) for source in sources)]
     return [" ".join(filter(None, texts))]
+
+
+def _without_contacts(row: Row, kinds: set[str]) -> Row:
+    """A row without its contacts with instances, of which each would be a column."""
+    prefix = "contact: "
+    return {n: v for n, v in row.items() if not (n.startswith(prefix) and kind_of_instance(n[len(prefix) :]) in kinds)}
 
 
 def _cells_alone(grouped: dict[str, Rows]) -> tuple[dict[str, Rows], str]:

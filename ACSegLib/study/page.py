@@ -15,7 +15,7 @@ from ACSegLib.study.numbers import column_texts, decimals_for, fixed, format_val
 #: Rows of a table on the page. A page of 10,000 cells would be slow to open and nobody would read it.
 MAX_ROWS = 300
 #: Longer tables stand behind the figures of their section.
-MAX_ROWS_BEFORE_FIGURES = 12
+MAX_ROWS_BEFORE_FIGURES = 8
 
 
 @dataclass(frozen=True)

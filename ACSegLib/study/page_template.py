@@ -28,7 +28,7 @@ nav a { color: var(--accent); margin-right: 16px; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 th { text-align: right; vertical-align: bottom; border-bottom: 1.5px solid var(--ink); padding: 4px 7px; }
 td { text-align: right; border-bottom: 1px solid var(--line); padding: 3px 7px; white-space: nowrap; }
-th.text, td.text { text-align: left; }
+th.text, td.text { text-align: left; white-space: normal; }
 th small { font-weight: normal; color: var(--muted); display: block; }
 tbody tr:hover { background: var(--tint); }
 .figures { display: flex; flex-wrap: wrap; gap: 18px; align-items: flex-start; }
@@ -47,7 +47,7 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; } nav { display: none; }
   figure img { max-height: 112mm; width: auto; } figure svg { max-width: 86mm; }
   figure, .fact, tr, p { break-inside: avoid; } h2, h3, section > p { break-after: avoid; }
-  .table > p, .methods > p { break-after: auto; }
+  .short { break-inside: avoid; } .table > p, .methods > p { break-after: auto; }
   table { font-size: 8pt; } th, td { padding: 2px 5px; } .wide { overflow: visible; }
   .wide.large table { font-size: 6.2pt; } .wide.large th, .wide.large td { padding: 1px 3px; }
 }
@@ -68,7 +68,7 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 {% for name, why in report.failures.items() %}<li>{{ name }}: {{ why }}</li>{% endfor %}</ul></div>
 {% endif %}
 {% macro show(table) %}
-<div class="table">
+<div class="table{% if not table.is_long %} short{% endif %}">
 {% if table.caption %}<h3>{{ table.caption }}</h3>{% endif %}
 <div class="wide{% if table.columns|length > 9 %} large{% endif %}"><table>
 <thead><tr>{% for c in table.columns %}<th class="{{ 'text' if c.text }}">{{ c.label }}
@@ -86,13 +86,13 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 <h2>{{ section.title }}</h2>
 {% for text in section.texts %}<p>{{ text }}</p>{% endfor %}
 {% for table in section.tables if not table.is_long %}{{ show(table) }}{% endfor %}
-<div class="figures">
+{% if section.figures %}<div class="figures">
 {% for figure in section.figures %}
 <figure{% if figure.plot %} class="plot"{% endif %}>{% if figure.plot %}{{ figure.plot.svg()|safe }}{% else %}
 <img alt="{{ figure.caption }}" src="data:image/png;base64,{{ figure.base64 }}">{% endif %}
 <figcaption>{{ figure.caption }}</figcaption></figure>
 {% endfor %}
-</div>
+</div>{% endif %}
 {% for table in section.tables if table.is_long %}{{ show(table) }}{% endfor %}
 </section>
 {% endfor %}

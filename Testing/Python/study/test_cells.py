@@ -301,3 +301,17 @@ def test_the_report_shows_the_segment_that_was_measured():
     section = groups.morphology(Study({}, {"a": rows}, [], "nucleus"), "segment", sheets := {})
     assert "no segment nucleus" in section.texts[1]
     assert len(sheets["morphology"]) == 3
+
+
+def test_instances_of_a_few_voxels_do_not_count():
+    rows = [component(50.0 + n, kind="segment") | {"segment": f"cell {n}", f"contact: cell {n}": 1.0} for n in range(4)]
+    rows += [component(0.004, kind="segment") | {"segment": "cell 9", "sphericity": 1.2, "contact: bead": 2.0}]
+    tables, kinds = with_instances({"a": rows})
+    section = groups.morphology(Study({}, tables, [], "cell", kinds), "segment", sheets := {})
+    assert len(sheets["morphology"]) == 4
+    assert any(text.startswith("1 of 5 components are specks") for text in section.texts)
+    assert not any("sphericity above 1" in text for text in section.texts)
+    assert not any("contact: cell" in name for row in sheets["morphology"] for name in row)  # a column per cell
+    rows[0]["sphericity"] = 1.1
+    section = groups.morphology(Study({}, with_instances({"a": rows})[0], [], "cell", kinds), "segment", {})
+    assert any("1 of the 4 rows have a sphericity above 1" in text for text in section.texts)

@@ -71,14 +71,26 @@ def test_brackets_show_the_smallest_p_values():
 
 
 def test_the_workbook_names_units_and_lists_its_sheets(tmp_path):
-    rows = [{"group": "T", "unit": "um", "volume": 2.5, "volume_sd": 0.1, "source_volume": "v", "lac_mean": 0.3}]
+    rows = [
+        {
+            "group": "T",
+            "unit": "um",
+            "volume": 2.5,
+            "volume_sd": 0.1,
+            "source_volume": "v",
+            "lac_mean": 0.3,
+            "lac_factor": 1.1,
+            "intensity_unit": "1/um",
+        }
+    ]
     mixed = [{"unit": "um", "volume": 1.0}, {"unit": "nm", "volume": 1e9}]
     write_sheets({"morphology summary": rows, "cells": mixed, "agreement": []}, tmp_path / "t.xlsx")
     book = load_workbook(tmp_path / "t.xlsx")
     assert book.sheetnames == ["README", "morphology summary", "cells"]
     assert [cell.value for cell in book["README"]["A"]] == ["sheet", "morphology summary", "cells"]
     heads = [cell.value for cell in book["morphology summary"][1]]
-    assert heads == ["group", "unit", "volume (µm³)", "volume_sd (µm³)", "lac_mean"]
+    assert heads[:5] == ["group", "unit", "volume (µm³)", "volume_sd (µm³)", "lac_mean (1/µm)"]
+    assert heads[5:] == ["lac_factor", "intensity_unit"]
     assert [cell.value for cell in book["cells"][1]] == ["unit", "volume"]
     widths = {book["README"].column_dimensions[letter].width for letter in "AB"}
     assert min(widths) > len("sheet")
