@@ -8,8 +8,8 @@ import signal
 import numpy as np
 import psutil
 import pytest
-from desk import Desk, ball
-from workbench import add_segmentation, add_volume, pump
+from desk import Desk, ball, on_slices
+from workbench import add_segmentation, add_volume, draw, pump
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are killed by signals")
 
@@ -229,3 +229,78 @@ def test_where_no_process_can_be_started_the_guide_and_fill_say_so(desk, tmp_pat
     working.prepareWorker()
     desk.panel.fillButton.click()
     assert "TMPDIR" in desk.effect.message
+
+
+@pytest.mark.parametrize("work", ["correction", "split"])
+def test_killed_in_the_middle_of_a_correction_and_of_a_split(scene, desk_worker, work):
+    """The worker process is stopped before it has begun, and killed; after the message the same work is done."""
+    desk = Desk(scene)
+    apart = ball(centre=(15, 12, 7), radius=6) | ball(centre=(15, 12, 20), radius=6)
+    draw(desk.host, "cytoplasm", apart)
+    desk.node.SetSelectedSegmentID("cytoplasm")
+    desk.effect.correcting.memory.forget()
+    desk.effect.activate()
+    pump(lambda: not desk.effect.counting)
+    if work == "correction":
+        draw(desk.host, "cytoplasm", on_slices(ball(centre=(15, 12, 20), radius=7), [15]))
+    button = desk.panel.fillButton if work == "correction" else desk.effect.splitting.button
+    before = desk.array()
+    pump(lambda: desk_worker.pump() or desk_worker.ready)
+    os.killpg(desk_worker.pid, signal.SIGSTOP)
+    button.click()
+    kill(desk_worker)
+    pump(lambda: not desk.effect.session.running)
+    assert "memory ran out" in desk.effect.message
+    assert desk.effect.preview.node is None
+    assert np.array_equal(desk.array(), before)
+    button.click()
+    pump(lambda: not desk.effect.session.running, 240)
+    assert desk.effect.preview.node is not None, desk.effect.message
+    desk.effect.cleanup()
+
+
+def test_the_source_volume_is_replaced_in_the_middle_of_a_fill(desk, fake):
+    """By another node, or by voxels of another shape: a message, no preview, and the next fill works."""
+    import slicer
+
+    desk.draw()
+    for replace in (
+        lambda: desk.node.SetAndObserveSourceVolumeNode(add_volume(ball().astype(np.float32), "another")),
+        lambda: slicer.util.updateVolumeFromArray(desk.node.GetSourceVolumeNode(), np.zeros((4, 5, 6), np.float32)),
+    ):
+        fake.gate.clear()
+        desk.panel.fillButton.click()
+        pump(lambda: walking(desk))
+        replace()
+        fake.gate.set()
+        pump(lambda: not desk.effect.session.watched)
+        assert "changed" in desk.effect.message
+        assert desk.effect.preview.node is None
+    desk.node.SetAndObserveSourceVolumeNode(desk.volume)
+    desk.fill()
+    assert desk.previewed()[11].any(), desk.effect.message
+
+
+def test_ten_splits_leave_no_process_file_or_state(scene, desk_worker):
+    desk = Desk(scene)
+    draw(desk.host, "cytoplasm", ball(centre=(15, 12, 7), radius=6) | ball(centre=(15, 12, 20), radius=6))
+    desk.node.SetSelectedSegmentID("cytoplasm")
+
+    def split_and_drop():
+        desk.effect.splitting.button.click()
+        pump(lambda: not desk.effect.session.running)
+        assert desk.effect.preview.node is not None, desk.effect.message
+        desk.panel.cancelButton.click()
+        pump(lambda: not desk.effect.counting and not desk.effect.session.watched and not desk.effect._released)
+
+    def state():
+        process = psutil.Process()
+        files = [f for folder in desk_worker._folders for f in folder.iterdir()]
+        return len(process.children(recursive=True)), len(files), process.num_fds()
+
+    split_and_drop()
+    before = state()
+    for _ in range(10):
+        split_and_drop()
+    assert state() == before
+    desk.effect.cleanup()

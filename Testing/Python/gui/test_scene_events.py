@@ -131,3 +131,61 @@ def test_a_prediction_goes_on_when_the_module_is_left(module, quick):
     module.enter()
     assert module.parameters.predictOutput is output
     assert panel.ui.predictButton.enabled
+
+
+@pytest.fixture
+def filling(module, fake):
+    """A fill of the panel Fill that stands still; `filling.go` lets it work, and waits for the end."""
+
+    class Filling:
+        volume, labels = labelled(1)
+        panel = module.panels["Fill"]
+
+        def go(self):
+            fake.gate.set()
+            pump(lambda: not self.panel.running)
+
+    module.parameters.sourceVolume, module.parameters.segmentation = Filling.volume, Filling.labels
+    fake.gate.clear()
+    Filling.panel.ui.fillButton.click()
+    pump(lambda: Filling.panel.ui.fillMessage.text == "Walking")
+    return Filling()
+
+
+@pytest.mark.parametrize("event", [delete_labels, rename_segment, leave_the_module])
+def test_a_fill_goes_on_whatever_becomes_of_its_labels(module, filling, event):
+    import slicer
+
+    event(module, filling)
+    filling.go()
+    (output,) = [n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if n.GetName().endswith("filled")]
+    assert segment_array(output, "cytoplasm", filling.volume)[cell(1)[1]].all()
+    module.enter()
+    assert module.parameters.fillOutput is output
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"), [(delete_volume, "was deleted meanwhile"), (replace_voxels, "not on the grid of volume")]
+)
+def test_a_fill_whose_volume_is_another_one_now_says_so_and_leaves_the_scene_whole(module, filling, event, expected):
+    import slicer
+
+    before = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    event(module, filling)
+    filling.go()
+    assert expected in filling.panel.ui.fillMessage.text
+    assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == before
+    assert module.parameters.fillOutput is None
+
+
+def test_a_fill_whose_result_was_deleted_makes_another_one(module, filling, fake):
+    import slicer
+
+    filling.go()
+    first = module.parameters.fillOutput
+    fake.gate.clear()
+    filling.panel.ui.fillButton.click()
+    slicer.mrmlScene.RemoveNode(first)
+    filling.go()
+    assert module.parameters.fillOutput is not None
+    assert module.parameters.fillOutput is not first
