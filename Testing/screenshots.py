@@ -26,7 +26,7 @@ def palettes() -> dict:
     """Give the light and the dark palette."""
     from PySide6.QtGui import QColor, QPalette
 
-    def palette(window, base, text, button, highlight, disabled):
+    def palette(window, base, text, button, highlight, disabled, hint):
         made = QPalette()
         for role, colour in (
             (QPalette.ColorRole.Window, window),
@@ -39,6 +39,7 @@ def palettes() -> dict:
             (QPalette.ColorRole.Button, button),
             (QPalette.ColorRole.Highlight, highlight),
             (QPalette.ColorRole.HighlightedText, "#ffffff"),
+            (QPalette.ColorRole.PlaceholderText, hint),
         ):
             made.setColor(role, QColor(colour))
         for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
@@ -46,8 +47,8 @@ def palettes() -> dict:
         return made
 
     return {
-        "": palette("#f0f0f0", "#ffffff", "#202020", "#f7f7f7", "#2f6fb4", "#a0a0a0"),
-        "-dark": palette("#31363b", "#232629", "#eff0f1", "#3b4045", "#3daee9", "#7f8487"),
+        "": palette("#f0f0f0", "#ffffff", "#202020", "#f7f7f7", "#2f6fb4", "#a0a0a0", "#808080"),
+        "-dark": palette("#424242", "#1e1e1e", "#ffffff", "#505050", "#3daee9", "#8a8a8a", "#a8a8a8"),
     }
 
 

@@ -27,7 +27,7 @@ class MeasurePanel(Panel):
     def setup(self) -> None:
         """Connect the widgets."""
         self.ui.measureTableView.setMRMLScene(slicer.mrmlScene)
-        self.ui.measureTableView.setMinimumHeight(140)
+        self.ui.measureTableView.setMinimumHeight(260)
         self.chart: Chart | None = None
         self.connect(self.ui.measureButton, "clicked()", self.measure)
         self.connect(self.ui.measureCancelButton, "clicked()", self.cancel)

@@ -101,7 +101,9 @@ class PackagesSection:
         self.installButton.toolTip = _("Training and prediction ask for theirs when they are first started.")
         self.repairButton = self._button(_("Repair"), self.repair)
         self.repairButton.toolTip = _("Download and install again what is installed, where a package is broken.")
-        for button in (self.installButton, self.repairButton):
+        self.logButton = self._button(_("Show log"), self.showLog)
+        self.logButton.toolTip = _("Open Slicer's log, which has what pip said.")
+        for button in (self.installButton, self.repairButton, self.logButton):
             row.addWidget(button)
         layout.addLayout(row)
         self.widget.collapsed = True
@@ -137,6 +139,10 @@ class PackagesSection:
         """Install anew what is installed."""
         self._do(repair)
 
+    def showLog(self) -> None:
+        """Open Slicer's log in the system's program for texts; it has the output of every installation."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(slicer.app.errorLogModel().filePath))
+
     def _do(self, work: Callable[[], object]) -> None:
         self.message.text = ""
         try:
@@ -152,3 +158,4 @@ class PackagesSection:
         self.widget.disconnect("contentsCollapsed(bool)", self._onCollapsed)
         self.installButton.disconnect("clicked()", self.installBasics)
         self.repairButton.disconnect("clicked()", self.repair)
+        self.logButton.disconnect("clicked()", self.showLog)

@@ -47,7 +47,10 @@ class TrainPanel(Panel):
         ui.pairsTable.setMaximumHeight(170)
         ui.pairsTable.setColumnCount(len(_COLUMNS))
         ui.pairsTable.setHorizontalHeaderLabels(list(_COLUMNS))
-        ui.pairsTable.horizontalHeader().setStretchLastSection(True)
+        header = ui.pairsTable.horizontalHeader()
+        for column in range(len(_COLUMNS)):  # the problem is in sight however long the names are
+            narrow = column == _VALIDATION
+            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents if narrow else qt.QHeaderView.Stretch)
         ui.pairsTable.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         ui.pairsTable.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         ui.pairsTable.horizontalHeaderItem(_VALIDATION).setToolTip(
@@ -107,21 +110,24 @@ class TrainPanel(Panel):
         for row, pair in enumerate(self.pairs):
             texts = {0: pair.imageName, 1: pair.labelsName, _PROBLEM: ""}
             for column, text in texts.items():
-                table.setItem(row, column, qt.QTableWidgetItem(text))
+                item = qt.QTableWidgetItem(text)
+                item.setToolTip(text)
+                table.setItem(row, column, item)
             check = qt.QTableWidgetItem(_answer(pair.validation))
             check.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
             check.setCheckState(qt.Qt.Checked if pair.validation else qt.Qt.Unchecked)
             table.setItem(row, _VALIDATION, check)
         table.blockSignals(blocked)
         self.update()
-        table.resizeColumnsToContents()
 
     def _showProblems(self) -> None:
         """Say beside each pair what is wrong with it: nodes may have been deleted meanwhile."""
         table, problems = self.ui.pairsTable, problemsOf(self.pairs)
         blocked = table.blockSignals(True)
         for row in range(len(self.pairs)):
-            table.item(row, _PROBLEM).setText(problems.get(row, _("none")))
+            text = problems.get(row, _("none"))
+            table.item(row, _PROBLEM).setText(text)
+            table.item(row, _PROBLEM).setToolTip(text)
         table.blockSignals(blocked)
 
     def _onCellChanged(self, row: int, column: int) -> None:

@@ -121,6 +121,7 @@ class OptionsFrame(ParameterWidgets):
 
     def __init__(self, scriptedEffect: Any) -> None:
         super().__init__(scriptedEffect, effectOptions())
+        self._rows: dict[str, list[Any]] = {}
 
     def build(self) -> None:
         """Add the widgets to the effect's frame."""
@@ -133,9 +134,15 @@ class OptionsFrame(ParameterWidgets):
             if option.advanced:
                 form.addRow(label, widget)
             else:
-                self._effect.addLabeledOptionsWidget(label, widget)
+                self._rows[option.name] = [self._effect.addLabeledOptionsWidget(label, widget), widget]
         self.advanced.collapsed = True
         self._effect.addOptionsWidget(self.advanced)
+
+    def update(self, correcting: bool) -> None:
+        """Hide what only a fill uses; the background stays, since strokes may be taken for solid segments."""
+        for name, row in self._rows.items():
+            for widget in row:
+                widget.setVisible(not correcting or name in ("Mode", "BackgroundSegment"))
 
     def explain(self) -> None:
         """Enable what the mode uses."""

@@ -131,6 +131,7 @@ class EffectPanel:
             )
         )
         effect.correcting.update()
+        effect.options.update(effect.correcting.active)
         effect.splitting.update(_("A fill is running.") if running else missing, preview and split)
         self.cancelButton.enabled = running or preview
         self.cancelButton.toolTip = (

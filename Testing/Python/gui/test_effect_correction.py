@@ -109,11 +109,15 @@ def test_slices_that_are_no_numbers_are_told(desk):
 
 
 def test_slices_are_named_only_where_there_is_something_to_correct(desk):
+    widgets = desk.effect.options.widgets
     assert not desk.effect.correcting.row.isHidden()
+    assert widgets["Smooth"].isHidden()
+    assert not widgets["Mode"].isHidden(), "strokes that were taken for solid segments can be said to be strokes"
     draw(desk.host, "cytoplasm", np.ones(SHAPE, bool), mode="Remove")
     draw(desk.host, "cytoplasm", on_slices(TRUTH, [8, 15, 22]))
     desk.count()
     assert desk.effect.correcting.row.isHidden()
+    assert not widgets["Smooth"].isHidden()
 
 
 def test_a_stroke_is_taken_for_a_stroke(desk):

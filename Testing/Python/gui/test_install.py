@@ -250,6 +250,7 @@ def test_a_prediction_asks_for_pytorch_only_where_there_is_a_graphics_card(scene
 
 
 def test_one_list_says_what_is_installed_and_installs_and_repairs(shop, monkeypatch):
+    import qt
     import slicer
     from ACSegPanels import install
     from ACSegPanels.packages import PackagesSection
@@ -278,4 +279,9 @@ def test_one_list_says_what_is_installed_and_installs_and_repairs(shop, monkeypa
     section.repairButton.click()
     assert section.message.text == "Nothing was installed."
     assert len(asked) == 1
+    opened, log = [], types.SimpleNamespace(filePath="/tmp/Slicer.log")
+    monkeypatch.setattr(qt, "QDesktopServices", types.SimpleNamespace(openUrl=opened.append))
+    monkeypatch.setattr(type(slicer.app), "errorLogModel", lambda app: log, raising=False)
+    section.logButton.click()
+    assert opened[0].toLocalFile() == log.filePath
     section.cleanup()

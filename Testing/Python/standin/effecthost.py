@@ -150,8 +150,9 @@ class Host(ScriptedEffect):
         self._form.addRow(item)
 
     def addLabeledOptionsWidget(self, label, item):
-        self._form.addRow(label, item)
-        return self._form.labelForField(item)
+        heading = QtWidgets.QLabel(label)
+        self._form.addRow(heading, item)
+        return heading
 
     def _key(self, name):
         return f"{self.name}.{name}"
