@@ -18,6 +18,12 @@ from ACSegLib.volume import Segment, Segmentation, label_boxes
 #: Tag of a segment with the interval of its volume.
 TAG = "ACSegVolume"
 
+#: Errors (one minus Dice) below this are not told apart.
+MIN_ERROR = 0.002
+
+#: Expected Dice below which a person is told not to trust a segment.
+TRUSTED_DICE = 0.8
+
 #: Where an interval comes from -> part of the test segments whose true volume lay in such an interval, and their
 #: number (``Testing/Benchmarks/fill_estimates.py``).
 COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.92, 410)}
@@ -34,18 +40,18 @@ class Interval:
 
 @dataclass(frozen=True)
 class SegmentEstimate:
-    """How right a segment of a fill is expected to be; see `ACSegLib.fill.estimates`.
+    """How right a segment of a fill or a prediction is expected to be.
 
     Attributes
     ----------
     segment : str
         Its name.
     dice : Interval
-        Against complete labels by hand, on the voxels that were not labelled.
+        Against complete labels by hand; of a fill on the voxels that were not labelled.
     voxels : Interval
         Volume of the segment.
     trusted : bool
-        False where the fill should not be used before more slices are labelled.
+        False where the segment should not be used as it is.
     """
 
     segment: str
@@ -58,6 +64,49 @@ class SegmentEstimate:
         """Give back what ``dataclasses.asdict`` made."""
         intervals = {name: Interval(**values[name]) for name in ("dice", "voxels")}
         return cls(**{**values, **intervals})
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Linear models of the error (one minus Dice) and of the volume, with conformal intervals.
+
+    Attributes
+    ----------
+    error_coefficients, error_spread : sequence of float
+        Logarithm of the error, and of its usual deviation, of the inputs.
+    error_interval : (float, float)
+        Deviations to the lower and the upper end of the 90 % interval of the error.
+    ratio_coefficients : (float, float)
+        Logarithm of true over found volume, of 1 and the logarithm that the probabilities expect.
+    ratio_spread : sequence of float
+        Logarithm of its usual deviation, of the inputs.
+    ratio_interval : float
+        Deviations to either end of the 90 % interval.
+    """
+
+    error_coefficients: Sequence[float]
+    error_spread: Sequence[float]
+    error_interval: tuple[float, float]
+    ratio_coefficients: tuple[float, float]
+    ratio_spread: Sequence[float]
+    ratio_interval: float
+
+    def estimate(self, name: str, inputs: np.ndarray, expected_ratio: float, voxels: float) -> SegmentEstimate:
+        """Dice and volume to expect of a segment of so many voxels."""
+        width = float(np.exp(np.asarray(self.error_spread) @ inputs))
+        error = np.asarray(self.error_coefficients) @ inputs + width * np.array([0.0, *self.error_interval])
+        middle, high, low = np.clip(1 - np.exp(error), 0, 1)
+        if 1 - high <= MIN_ERROR:
+            high = 1.0
+        ratio = float(np.asarray(self.ratio_coefficients) @ [1.0, expected_ratio])
+        spread = self.ratio_interval * float(np.exp(np.asarray(self.ratio_spread) @ inputs))
+        volumes = voxels * np.exp(np.array([ratio, ratio - spread, ratio + spread]))
+        return SegmentEstimate(
+            name,
+            dice=Interval(*(round(float(v), 4) for v in (middle, low, high))),
+            voxels=Interval(*(round(float(v), 1) for v in volumes)),
+            trusted=bool(middle >= TRUSTED_DICE),
+        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ limits time, memory or a division, and does not decide a result.
 
 from __future__ import annotations
 
+from ACSegLib.segment_estimates import Estimator
+
 # --- random walk ------------------------------------------------------------------------------------------------------
 
 #: Smallest weight of an edge, so that no voxel is cut off from the others. Bound.
@@ -51,30 +53,25 @@ TRIAL_STEPS = 400
 
 # --- estimates of Dice and volume; ``Testing/Benchmarks/fill_estimates.py --fit`` prints these ------------------------
 
-#: Of fills without and with many instances: logarithm of the error (one minus Dice), and logarithm of its usual
-#: deviation, as coefficients of `estimates.Signs.vector`; deviations to the lower and the upper end of the 90 %
-#: interval.
-ERROR_COEFFICIENTS = (
-    (2.1962, 0.6645, 0.683, 0.0719, 0.0593, 0.4478, -0.0428, -0.3683, 0.0247, 0.0843),
-    (0.3321, -0.0141, 2.5848, 0.0937, -0.2403, 0.5528, 0.0013, 0.0216, -0.0461, 0.2864),
+#: Of fills without and with many instances; inputs are `estimates.Signs.vector`.
+ESTIMATORS = (
+    Estimator(
+        error_coefficients=(2.1962, 0.6645, 0.683, 0.0719, 0.0593, 0.4478, -0.0428, -0.3683, 0.0247, 0.0843),
+        error_spread=(0.0535, 0.2674, -0.1753, -0.1866, 0.3327, 0.4114, -0.2213, -0.1951, 0.0415, -0.0234),
+        error_interval=(-1.9416, 2.7197),
+        ratio_coefficients=(-0.0008, 0.9704),
+        ratio_spread=(-0.0474, 0.1499, 0.5682, 0.073, 0.1944, 0.0675, -0.6668, -0.1842, -0.0027, 0.0281),
+        ratio_interval=3.6,
+    ),
+    Estimator(
+        error_coefficients=(0.3321, -0.0141, 2.5848, 0.0937, -0.2403, 0.5528, 0.0013, 0.0216, -0.0461, 0.2864),
+        error_spread=(-0.2936, -0.029, 1.1929, -0.1734, 0.1766, -0.094, -0.0518, -0.1311, -0.0308, 0.44),
+        error_interval=(-2.976, 3.6877),
+        ratio_coefficients=(-0.0008, 0.514),
+        ratio_spread=(0.0295, 0.1676, 2.5226, 0.3218, 0.3486, 0.373, -0.0109, 0.0332, 0.0085, 0.3261),
+        ratio_interval=3.62,
+    ),
 )
-ERROR_SPREAD = (
-    (0.0535, 0.2674, -0.1753, -0.1866, 0.3327, 0.4114, -0.2213, -0.1951, 0.0415, -0.0234),
-    (-0.2936, -0.029, 1.1929, -0.1734, 0.1766, -0.094, -0.0518, -0.1311, -0.0308, 0.44),
-)
-ERROR_INTERVAL = ((-1.9416, 2.7197), (-2.976, 3.6877))
-
-#: The same for the volume. Logarithm of true over filled volume: coefficients of (1, expected ratio); logarithm of its
-#: usual deviation: coefficients of `estimates.Signs.vector`; deviations to either end of the 90 % interval.
-RATIO_COEFFICIENTS = ((-0.0008, 0.9704), (-0.0008, 0.514))
-RATIO_SPREAD = (
-    (-0.0474, 0.1499, 0.5682, 0.073, 0.1944, 0.0675, -0.6668, -0.1842, -0.0027, 0.0281),
-    (0.0295, 0.1676, 2.5226, 0.3218, 0.3486, 0.373, -0.0109, 0.0332, 0.0085, 0.3261),
-)
-RATIO_INTERVAL = (3.6, 3.62)
-
-#: Expected Dice below which a person is told not to trust a segment.
-TRUSTED_DICE = 0.8
 
 # --- appearance classifier --------------------------------------------------------------------------------------------
 

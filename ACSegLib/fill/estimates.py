@@ -19,10 +19,10 @@ from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.seeds import Seeds, count_classes
-from ACSegLib.segment_estimates import Interval, SegmentEstimate
+from ACSegLib.segment_estimates import MIN_ERROR, SegmentEstimate
 
-#: Errors below these are not told apart.
-_MIN_ERROR, _MIN_LEAK = 0.002, 0.005
+#: Smaller leaks are not told apart.
+_MIN_LEAK = 0.005
 #: Hidden voxels as which the usual Dice of all segments counts.
 _USUAL = 60
 
@@ -153,8 +153,8 @@ def collect_signs(
         change = 1 - 2 * labelled.shared[members].sum() / max(labelled.joined[members].sum(), 1.0)
         signs[row] = Signs(
             # of a small segment hardly anything was hidden: then what is usual for the others counts
-            hidden_error=max(float(1 - (2 * common + _USUAL * usual) / (truth + found + _USUAL)), _MIN_ERROR),
-            expected_error=max(float(1 - (2 * sure + 1) / (filled + likely + 1)), _MIN_ERROR),
+            hidden_error=max(float(1 - (2 * common + _USUAL * usual) / (truth + found + _USUAL)), MIN_ERROR),
+            expected_error=max(float(1 - (2 * sure + 1) / (filled + likely + 1)), MIN_ERROR),
             leak=max(_leak(members, labelled.areas, tallies), _MIN_LEAK),
             change=max(float(change), _MIN_LEAK),
             size=float(np.sqrt(np.mean(shown) * pixel)) / gap,
@@ -184,19 +184,5 @@ def _leak(
 
 def estimate(name: str, signs: Signs) -> SegmentEstimate:
     """Dice on voxels that were not labelled, and volume, with 90 % intervals."""
-    kind = int(signs.many)
-    width = float(np.exp(np.asarray(constants.ERROR_SPREAD[kind]) @ signs.vector))
-    ends = width * np.array([0.0, *constants.ERROR_INTERVAL[kind]])
-    error = np.asarray(constants.ERROR_COEFFICIENTS[kind]) @ signs.vector + ends
-    middle, high, low = np.clip(1 - np.exp(error), 0, 1)
-    if 1 - high <= _MIN_ERROR:
-        high = 1.0
-    ratio = float(np.asarray(constants.RATIO_COEFFICIENTS[kind]) @ [1.0, signs.expected_ratio])
-    spread = constants.RATIO_INTERVAL[kind] * float(np.exp(np.asarray(constants.RATIO_SPREAD[kind]) @ signs.vector))
-    volumes = signs.filled * np.exp(np.array([ratio, ratio - spread, ratio + spread]))
-    return SegmentEstimate(
-        name,
-        dice=Interval(*(round(float(v), 4) for v in (middle, low, high))),
-        voxels=Interval(*(round(float(v), 1) for v in volumes)),
-        trusted=bool(middle >= constants.TRUSTED_DICE),
-    )
+    estimator = constants.ESTIMATORS[int(signs.many)]
+    return estimator.estimate(name, signs.vector, signs.expected_ratio, signs.filled)

@@ -6,7 +6,6 @@ import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -39,9 +38,8 @@ def segments(bench: ModuleType, seed: int, count: int = 800) -> list:
 
 
 def test_fitted_intervals_hold_nine_of_ten_others_and_are_as_wide_as_the_errors(bench: ModuleType) -> None:
-    found = bench.fit(segments(bench, 1))
-    with patch.multiple(bench.constants, **found):
-        judged = [(bench.estimate("a", s.signs), s) for s in segments(bench, 2)]
+    judge = bench.judged_by(bench.fit(segments(bench, 1)))
+    judged = [(judge(s), s) for s in segments(bench, 2)]
     for hold in (
         [e.dice.low <= s.dice <= e.dice.high for e, s in judged],
         [e.voxels.low <= s.voxels <= e.voxels.high for e, s in judged],
@@ -56,6 +54,6 @@ def test_fitted_intervals_hold_nine_of_ten_others_and_are_as_wide_as_the_errors(
 def test_the_table_counts_intervals_and_warnings(bench: ModuleType) -> None:
     (segment,) = segments(bench, 3, count=1)
     bad = bench.replace(segment, signs=bench.replace(segment.signs, hidden_error=0.9, expected_error=0.9), dice=0.1)
-    text = bench.table([segment, bad])
+    text = bench.table([segment, bad], bench.judged_by(bench.constants.ESTIMATORS))
     assert "| simulated | 2 " in text
     assert "of 1 segments with a Dice below 0.8" in text

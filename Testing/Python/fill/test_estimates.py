@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ACSegLib import Segmentation, Volume
-from ACSegLib.fill import FillResult, Settings, constants, fill, refill
+from ACSegLib import Segmentation, Volume, segment_estimates
+from ACSegLib.fill import FillResult, Settings, fill, refill
 from ACSegLib.fill.estimates import Signs, collect_signs, estimate
 from ACSegLib.fill_report import FillReport
 from ACSegLib.segment_estimates import Interval
@@ -118,7 +118,7 @@ def test_intervals_hold_their_value_and_widen_with_the_error() -> None:
 def test_a_segment_that_cannot_be_trusted_is_named_in_a_warning(
     result: FillResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(constants, "TRUSTED_DICE", result.report.estimates[0].dice.value - 0.01)
+    monkeypatch.setattr(segment_estimates, "TRUSTED_DICE", result.report.estimates[0].dice.value - 0.01)
     _, truth = scene()
     warnings = refill(result, labels_of(truth)).report.warnings
     assert [w.split("'")[1] for w in warnings if "do not trust" in w] == ["rod"]
