@@ -59,6 +59,20 @@ class SegmentEstimate:
     voxels: Interval
     trusted: bool
 
+    @property
+    def intervals(self) -> str:
+        """The intervals as text, to follow the number of voxels that were found."""
+        dice, voxels = self.dice, self.voxels
+        return f"({voxels.low:.0f} to {voxels.high:.0f}), Dice {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f})"
+
+    def warning(self, advice: str) -> str:
+        """Tell a person that the segment cannot be trusted, and what to do."""
+        dice = self.dice
+        return (
+            f"do not trust segment {self.segment!r}: its Dice is expected to be {dice.value:.2f} (90 % interval "
+            f"{dice.low:.2f} to {dice.high:.2f}); {advice}."
+        )
+
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> SegmentEstimate:
         """Give back what ``dataclasses.asdict`` made."""

@@ -265,12 +265,7 @@ def _describe_file(results: Results) -> str:
     estimates = {e.segment: e for e in report.estimates}
     for name, count in results.voxels.items():
         line = f"  {name}: {count} voxels"
-        if name in estimates:
-            dice, voxels = estimates[name].dice, estimates[name].voxels
-            line += (
-                f" ({voxels.low:.0f} to {voxels.high:.0f}), Dice {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f})"
-            )
-        lines.append(line)
+        lines.append(f"{line} {estimates[name].intervals}" if name in estimates else line)
     if estimates:
         lines.append("in brackets: 90 % intervals; Dice is the one expected on voxels that were not labelled")
     if report.cross_validation_dice is not None:

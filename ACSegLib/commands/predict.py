@@ -216,11 +216,20 @@ def describe(results: Results) -> str:
         lines.append(f"{image.image}: {counts} ({row.seconds:.1f} s)")
         reason = f" ({row.backend_reason})" if row.backend_reason else ""
         lines.append(f"  backend {row.backend}{reason}, device {row.device}, {row.precision}, {row.tiles} tile(s)")
+        lines += _expected(image)
         lines += [f"  note: {note}" for note in row.notes]
     lines += [f"written: {path}" for path in results.outputs.values()]
     if results.skipped:
         lines.append(f"skipped, because the results exist: {len(results.skipped)} images")
     return "\n".join([*lines, *failure_lines(results.failures, len(results.images))])
+
+
+def _expected(image: PredictedImage) -> list[str]:
+    """The intervals of the segments, one line each."""
+    found = {row["name"]: row["voxels"] for row in image.segments}
+    estimates = [e for e in image.report.estimates or [] if e.segment in found]
+    lines = [f"  {e.segment}: {found[e.segment]} voxels {e.intervals}" for e in estimates]
+    return [*lines, "  in brackets: 90 % intervals"] if lines else []
 
 
 @dataclass(frozen=True)

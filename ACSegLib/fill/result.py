@@ -153,12 +153,7 @@ class Assembly:
                 "makes it end."
             )
         estimates = _estimates(state)
-        warnings += [
-            f"do not trust segment {e.segment!r}: its Dice is expected to be {e.dice.value:.2f} (90 % interval "
-            f"{e.dice.low:.2f} to {e.dice.high:.2f}); label more slices that show it."
-            for e in estimates
-            if not e.trusted
-        ]
+        warnings += [e.warning("label more slices that show it") for e in estimates if not e.trusted]
         return FillReport(
             axis=AXES[seeds.primary],
             slices=seeds.slices,

@@ -12,6 +12,7 @@ import numpy as np
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
+from ACSegLib.segment_estimates import with_volume_intervals
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
 from ACSegLib.workflows.split import SplitRequest, run_split
@@ -121,11 +122,15 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
         If model, image and options do not fit together.
     MemoryLimitError, Cancelled
     """
+    from ACSegLib.network.predict.estimates import estimate
     from ACSegLib.terminology import with_standard_codes
 
     progress = progress or Progress()
     stages = progress.stages(predict=90, clean=5, split=5)
     prediction = _predicted(request, stages.predict)
+    estimates = estimate(prediction.tally, prediction.segmentation, request.model)
+    prediction.report.estimates = estimates
+    prediction.report.notes += [e.warning("look at it, and correct it") for e in estimates if not e.trusted]
     segmentation = with_standard_codes(_cleaned(prediction, request, stages.clean))
     if request.cells and not any(layer.any() for layer in segmentation.layers):
         prediction.report.notes.append("no cell was found, so that there is none to split")
@@ -133,6 +138,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), stages.split)
         segmentation = split.segmentation
         prediction.report.notes += split.notes
+    segmentation = with_volume_intervals(segmentation, {e.segment: e.voxels for e in estimates}, "prediction")
     return replace(prediction, segmentation=segmentation)
 
 

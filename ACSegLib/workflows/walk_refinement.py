@@ -83,8 +83,6 @@ def refine_by_walk(
     InputError
         If the segments may overlap.
     """
-    from ACSegLib.network.predict.inference import Prediction as Result
-
     require_exclusive(model)
     assert prediction.probabilities is not None
     region = tuple(slice(a, b) for a, b in roi or [(0, n) for n in volume.shape])
@@ -99,14 +97,14 @@ def refine_by_walk(
     box = bounding_box(unsure, margin=1)  # and the seeds around it
     if len(present) < 2 or box is None:
         report.notes = [*report.notes, "no voxel was certain enough to be a seed; the prediction was kept"]
-        return Result(prediction.segmentation, prediction.probabilities, report)
+        return replace(prediction, report=report)
     progress(0.0, "random walk: refining the surface")
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     decided = _walk(volume.array[place], seeds[box], probabilities[(slice(None), *box)], present, progress)
     result = prediction.segmentation.labels.copy()
     result[place] = np.where(unsure[box], values[decided], labels[box])
-    return Result(prediction.segmentation.with_labels(result), prediction.probabilities, report)
+    return replace(prediction, segmentation=prediction.segmentation.with_labels(result), report=report)
 
 
 def require_exclusive(model: Model) -> None:

@@ -16,6 +16,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.preprocessing import apply_statistics, shape_at, statistics_for
+from ACSegLib.network.predict.estimates import Tally
 from ACSegLib.network.predict.job import run_canonical, run_in_tiles
 from ACSegLib.network.predict.plane_sink import assemble
 from ACSegLib.network.predict.report import PredictionReport
@@ -42,11 +43,14 @@ class Prediction:
         By output channel: background first (softmax), or one per segment (sigmoid). Memory-mapped.
     report : PredictionReport
         Backend, precision, tiles, working grid, seconds, notes.
+    tally : Tally or None
+        What the network says of the volume as a whole, from which the accuracy is estimated.
     """
 
     segmentation: Segmentation
     probabilities: np.ndarray | None
     report: PredictionReport = field(default_factory=PredictionReport)
+    tally: Tally | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -122,7 +126,7 @@ def predict(
     )
     segmentation, probabilities = assemble(volume, model, settings.roi, grid, sink)
     progress(1.0, "predicted")
-    return Prediction(segmentation, probabilities, report)
+    return Prediction(segmentation, probabilities, report, job.tally)
 
 
 def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes: list[str]) -> WorkingGrid:

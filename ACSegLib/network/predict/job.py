@@ -26,6 +26,7 @@ from ACSegLib.network.predict.contrast import (
     notes_on_unknown_images,
     uncertainty,
 )
+from ACSegLib.network.predict.estimates import Tally
 from ACSegLib.network.predict.orientation import canonical_orientation
 from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, on_host, size_of_labels
 from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
@@ -63,6 +64,7 @@ class Job:
         patch = model.preprocessing.patch
         self.overlap = [round(n * settings.overlap) for n in patch]
         self.thin = settings.thin_for(model)
+        self.tally = Tally(model.spec.out_channels, model.spec.overlapping)
 
     def estimate(self, tiling: Tiling, backend: str) -> int:
         """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
@@ -94,6 +96,7 @@ class Job:
                         self.model, tiling.tile, device=self.place, backend=self.kind, precision=self.settings.precision
                     )
                     sink = make_sink()
+                    self.tally = Tally(self.model.spec.out_channels, self.model.spec.overlapping)
                     self._rows(backend, tiling, sink, stages.predict)
                 stages.postprocess(0.0, "restoring thin structures")
                 sink.finish(stages.postprocess)
@@ -144,14 +147,15 @@ class Job:
         for n, k in enumerate(starts[0]):
             for m, (b, c) in enumerate(columns):
                 progress((n * len(columns) + m) / tiling.count, f"tile {n * len(columns) + m + 1} of {tiling.count}")
-                result = self._mirrored(backend, next(tiles), progress)
                 wk, wj, wi = windows[0][n], windows[1][b], windows[2][c]
+                result = self._mirrored(backend, next(tiles), (wk, wj, wi), progress)
                 result = result[0, :, : len(wk), : len(wj), : len(wi)] * (wj[:, None] * wi)
                 result *= wk[:, None, None]
                 j, i = starts[1][b], starts[2][c]
                 rows[:, : len(wk), j : j + len(wj), i : i + len(wi)] += result
             done = starts[0][n + 1] if n + 1 < len(starts[0]) else depth
             sink.take(rows[:, : done - k])
+            self.tally.add(rows[:, : done - k])
             shared = rows[:, done - k :] + 0  # a copy: what the next row of tiles adds to
             rows[:, : shared.shape[1]] = shared
             rows[:, shared.shape[1] :] = 0
@@ -199,13 +203,18 @@ class Job:
                 yield tile
             yield handed_over(ahead)
 
-    def _mirrored(self, backend: Backend, tile: Array, progress: Progress) -> Array:
+    def _mirrored(
+        self, backend: Backend, tile: Array, windows: tuple[Array, Array, Array], progress: Progress
+    ) -> Array:
         if not self.settings.tta:
             return backend(tile, progress)
         total = backend(tile, progress) + 0  # a copy: the next call may overwrite it
-        for count in range(1, 4):
-            for axes in itertools.combinations((2, 3, 4), count):
-                total += _flipped(backend(_flipped(tile, axes), progress), axes)
+        self.tally.add_mirrored(0, total[0], windows)
+        turns = [axes for count in range(1, 4) for axes in itertools.combinations((2, 3, 4), count)]
+        for number, axes in enumerate(turns, start=1):
+            turned = _flipped(backend(_flipped(tile, axes), progress), axes)
+            self.tally.add_mirrored(number, turned[0], windows)
+            total += turned
         return total / 8
 
 
@@ -242,16 +251,17 @@ def run_canonical(
     """
     stages = progress.stages(predict=2, predict_inverted=2, postprocess=1)
     image = read_whole(grid, array, normalise)
-    probabilities, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
+    probabilities, tally, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
     entropy = uncertainty(probabilities)
     if settings.contrast == "auto" and entropy > SURE:
-        other, *_ = _probabilities_of(-image, model, settings, stages.predict_inverted, [])
+        other, other_tally, *_ = _probabilities_of(-image, model, settings, stages.predict_inverted, [])
         inverted_entropy = uncertainty(other)
         notes += notes_on_contrast(entropy, inverted_entropy)
         if looks_inverted(entropy, inverted_entropy):
-            probabilities, entropy = other, inverted_entropy
+            probabilities, tally, entropy = other, other_tally, inverted_entropy
     notes += notes_on_unknown_images(entropy)
     job = Job(array, grid, model, settings, normalise)
+    job.tally = tally
     sink = job.make_sink()
     sink.take(probabilities)
     sink.finish(stages.postprocess)
@@ -275,7 +285,7 @@ def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise) -> np
 
 def _probabilities_of(
     image: np.ndarray, model: Model, settings: PredictionSettings, progress: Progress, notes: list[str]
-) -> tuple[np.ndarray, Backend, Tiling]:
+) -> tuple[np.ndarray, Tally, Backend, Tiling]:
     """Probabilities (channels, k, j, i) of an image on the working grid, by way of its canonical orientation."""
     orientation = canonical_orientation(image)
     turned = np.ascontiguousarray(orientation.apply(image))
@@ -285,7 +295,7 @@ def _probabilities_of(
     collected = _Collected()
     job = Job(turned, inner, model, within, lambda part: part)
     _, backend, tiling = job.run(progress, notes, lambda: collected.empty())
-    return np.ascontiguousarray(orientation.undo(collected.array)), backend, tiling
+    return np.ascontiguousarray(orientation.undo(collected.array)), job.tally, backend, tiling
 
 
 class _Collected:

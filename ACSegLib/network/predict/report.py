@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 from ACSegLib.json_values import Json
+from ACSegLib.segment_estimates import SegmentEstimate
 
 
 @dataclass
@@ -42,6 +43,8 @@ class PredictionReport:
         Half-width of the band that the random walk decided.
     walk_unsure_part : float
         Fraction of the voxels in this band.
+    estimates : list of SegmentEstimate
+        Dice and volume to expect of each segment; empty where nothing is known of the network.
     """
 
     backend: str = ""
@@ -64,6 +67,7 @@ class PredictionReport:
     surface_seconds: float | None = None
     walk_band_voxels: int | None = None
     walk_unsure_part: float | None = None
+    estimates: list[SegmentEstimate] | None = None
 
     def to_dict(self) -> Json:
         """Plain values under the keys of the run reports (``--json``), without those that do not apply."""

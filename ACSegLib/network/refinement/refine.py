@@ -85,7 +85,7 @@ def refine_surface(
     segmentation = labels_from_probabilities(probabilities, volume, model, settings, stages.label)
     seconds = round(time.perf_counter() - clock, 3)
     report = replace(prediction.report, surface_regions=len(regions), surface_seconds=seconds)
-    return Prediction(segmentation, probabilities, report)
+    return Prediction(segmentation, probabilities, report, prediction.tally)
 
 
 def _correct(

@@ -1,0 +1,144 @@
+"""How right a prediction is, segment by segment: Dice and volume to expect, each with a 90 % interval.
+
+Three things tell: how certain the probabilities are, how far the volumes of the eight mirror images differ, and how
+large the segment is in working voxels. Linear models join them. They belong to one network: their coefficients come
+from simulated tomograms that it was not trained on, by conformal prediction (Vovk, Gammerman and Shafer 2005,
+doi:10.1007/b106715; ``Testing/Benchmarks/predict_estimates.py``). Of other networks nothing is said.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ACSegLib.network.predict.plane_sink import Array, strongest
+from ACSegLib.segment_estimates import MIN_ERROR, Estimator, SegmentEstimate
+from ACSegLib.volume import Segmentation
+
+if TYPE_CHECKING:
+    from ACSegLib.network.model.model_file import Model
+
+#: Relative differences of the mirror images' volumes below this are not told apart.
+_MIN_DISAGREEMENT = 1e-3
+#: Segments of fewer working voxels are not judged.
+_MIN_VOXELS = 8
+
+#: Identity of a network (`identity`) -> estimators of its segments, by name.
+ESTIMATORS: Mapping[str, Mapping[str, Estimator]] = {}
+
+
+class Tally:
+    """What a network says of a volume, summed over its working voxels.
+
+    Attributes
+    ----------
+    found, certain, expected : ndarray of float, (channels,)
+        Voxels that a channel wins, the sum of its probabilities there, and everywhere.
+    mirrored : ndarray of float, (8, channels)
+        Sum of the probabilities of each mirror image; zeros if none were predicted.
+    """
+
+    def __init__(self, channels: int, overlapping: bool) -> None:
+        self.found, self.certain, self.expected = np.zeros((3, channels))
+        self.mirrored = np.zeros((8, channels))
+        self._overlapping = overlapping
+
+    def add(self, planes: Array) -> None:
+        """Take finished planes of probabilities (channels, n, j, i): an array, or a tensor on a GPU."""
+        winner = None if self._overlapping else strongest(planes)
+        for channel, probability in enumerate(planes):
+            wins = probability > 0.5 if winner is None else winner == channel
+            self.found[channel] += float(wins.sum())
+            self.certain[channel] += float((probability * wins).sum())
+            self.expected[channel] += float(probability.sum())
+
+    def add_mirrored(self, number: int, tile: Array, windows: tuple[Array, Array, Array]) -> None:
+        """Take a mirror image of a tile (channels, k, j, i), turned back, with the weights along its axes."""
+        wk, wj, wi = windows
+        inside = tile[:, : len(wk), : len(wj), : len(wi)]
+        sums: Any = ((inside @ wi) @ wj) @ wk
+        self.mirrored[number] += [float(total) for total in sums]
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What tells how right a segment of a prediction is.
+
+    Attributes
+    ----------
+    expected_error : float
+        One minus the Dice that the segment has if the probabilities are right.
+    disagreement : float
+        Standard deviation of the logarithms of the mirror images' volumes.
+    size : float
+        Cube root of its working voxels.
+    expected_ratio : float
+        Logarithm of true over found volume if the probabilities are right.
+    filled : float
+        Voxels of the segment, of the image.
+    """
+
+    expected_error: float
+    disagreement: float
+    size: float
+    expected_ratio: float
+    filled: float
+
+    @property
+    def vector(self) -> np.ndarray:
+        """Inputs of the linear models, (4,)."""
+        return np.array([1.0, *np.log([self.expected_error, self.disagreement, self.size])])
+
+
+def collect_signs(tally: Tally, segmentation: Segmentation, model: Model) -> dict[str, Signs]:
+    """Signs of the segments that were found, by name; of none if mirror images were not predicted.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The prediction, before it is cleaned.
+    """
+    if not tally.mirrored.any():
+        return {}
+    signs = {}
+    first = 0 if model.spec.overlapping else 1
+    rows = {row.value: row for row in segmentation.segments}
+    for channel, segment in enumerate(model.segments, start=first):
+        found, certain, expected = tally.found[channel], tally.certain[channel], tally.expected[channel]
+        if found < _MIN_VOXELS or segment.value not in rows:
+            continue
+        mirrored = np.log(tally.mirrored[:, channel] + 1)
+        filled = float(sum(np.count_nonzero(plane) for plane in segmentation.mask(rows[segment.value])))
+        signs[segment.name] = Signs(
+            expected_error=max(float(1 - 2 * certain / (found + expected)), MIN_ERROR),
+            disagreement=max(float(mirrored.std()), _MIN_DISAGREEMENT),
+            size=float(np.cbrt(found)),
+            expected_ratio=float(np.log((expected + 1) / (found + 1))),
+            filled=filled,
+        )
+    return {name: found for name, found in signs.items() if found.filled}
+
+
+def identity(model: Model) -> str:
+    """Short checksum of a network's weights; it needs no PyTorch."""
+    checksum = 0
+    for name, array in sorted(model.arrays().items()):
+        checksum = zlib.crc32(np.ascontiguousarray(array, np.float32).tobytes(), zlib.crc32(name.encode(), checksum))
+    return f"{checksum:08x}"
+
+
+def estimate(tally: Tally | None, segmentation: Segmentation, model: Model) -> list[SegmentEstimate]:
+    """Dice and volume of each segment, with 90 % intervals; empty where nothing is known of this network."""
+    known = ESTIMATORS.get(identity(model), {}) if tally is not None and ESTIMATORS else {}
+    if tally is None or not known:
+        return []
+    signs = collect_signs(tally, segmentation, model)
+    return [
+        known[name].estimate(name, found.vector, found.expected_ratio, found.filled)
+        for name, found in signs.items()
+        if name in known
+    ]
