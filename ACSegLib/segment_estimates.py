@@ -25,8 +25,8 @@ MIN_ERROR = 0.002
 TRUSTED_DICE = 0.8
 
 #: Where an interval comes from -> part of the test segments whose true volume lay in such an interval, and their
-#: number (``Testing/Benchmarks/fill_estimates.py``).
-COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.92, 410)}
+#: number (``Testing/Benchmarks/fill_estimates.py`` and ``predict_estimates.py``).
+COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.92, 410), "prediction": (0.92, 62)}
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,23 @@ class SegmentEstimate:
         Its name.
     dice : Interval
         Against complete labels by hand; of a fill on the voxels that were not labelled.
-    voxels : Interval
-        Volume of the segment.
+    voxels : Interval or None
+        Volume of the segment; None where nothing can be said of it.
     trusted : bool
         False where the segment should not be used as it is.
     """
 
     segment: str
     dice: Interval
-    voxels: Interval
+    voxels: Interval | None
     trusted: bool
 
     @property
     def intervals(self) -> str:
         """The intervals as text, to follow the number of voxels that were found."""
-        dice, voxels = self.dice, self.voxels
-        return f"({voxels.low:.0f} to {voxels.high:.0f}), Dice {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f})"
+        dice = self.dice
+        ends = f"({self.voxels.low:.0f} to {self.voxels.high:.0f})" if self.voxels else "(no interval)"
+        return f"{ends}, Dice {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f})"
 
     def warning(self, advice: str) -> str:
         """Tell a person that the segment cannot be trusted, and what to do."""
@@ -76,7 +77,7 @@ class SegmentEstimate:
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> SegmentEstimate:
         """Give back what ``dataclasses.asdict`` made."""
-        intervals = {name: Interval(**values[name]) for name in ("dice", "voxels")}
+        intervals = {name: Interval(**values[name]) for name in ("dice", "voxels") if values[name] is not None}
         return cls(**{**values, **intervals})
 
 
@@ -94,8 +95,8 @@ class Estimator:
         Logarithm of true over found volume, of 1 and the logarithm that the probabilities expect.
     ratio_spread : sequence of float
         Logarithm of its usual deviation, of the inputs.
-    ratio_interval : float
-        Deviations to either end of the 90 % interval.
+    ratio_interval : float or None
+        Deviations to either end of the 90 % interval; None where the volume cannot be told.
     """
 
     error_coefficients: Sequence[float]
@@ -103,7 +104,7 @@ class Estimator:
     error_interval: tuple[float, float]
     ratio_coefficients: tuple[float, float]
     ratio_spread: Sequence[float]
-    ratio_interval: float
+    ratio_interval: float | None
 
     def estimate(self, name: str, inputs: np.ndarray, expected_ratio: float, voxels: float) -> SegmentEstimate:
         """Dice and volume to expect of a segment of so many voxels."""
@@ -112,15 +113,20 @@ class Estimator:
         middle, high, low = np.clip(1 - np.exp(error), 0, 1)
         if 1 - high <= MIN_ERROR:
             high = 1.0
-        ratio = float(np.asarray(self.ratio_coefficients) @ [1.0, expected_ratio])
-        spread = self.ratio_interval * float(np.exp(np.asarray(self.ratio_spread) @ inputs))
-        volumes = voxels * np.exp(np.array([ratio, ratio - spread, ratio + spread]))
         return SegmentEstimate(
             name,
             dice=Interval(*(round(float(v), 4) for v in (middle, low, high))),
-            voxels=Interval(*(round(float(v), 1) for v in volumes)),
+            voxels=self._volume(inputs, expected_ratio, voxels),
             trusted=bool(middle >= TRUSTED_DICE),
         )
+
+    def _volume(self, inputs: np.ndarray, expected_ratio: float, voxels: float) -> Interval | None:
+        if self.ratio_interval is None:
+            return None
+        ratio = float(np.asarray(self.ratio_coefficients) @ [1.0, expected_ratio])
+        spread = self.ratio_interval * float(np.exp(np.asarray(self.ratio_spread) @ inputs))
+        volumes = voxels * np.exp(np.array([ratio, ratio - spread, ratio + spread]))
+        return Interval(*(round(float(v), 1) for v in volumes))
 
 
 @dataclass(frozen=True)
@@ -160,19 +166,22 @@ class VolumeInterval:
             return None
 
 
-def with_volume_intervals(segmentation: Segmentation, voxels: Mapping[str, Interval], source: str) -> Segmentation:
+def with_volume_intervals(
+    segmentation: Segmentation, estimates: Sequence[SegmentEstimate], source: str
+) -> Segmentation:
     """The segmentation with intervals in the tags of its segments, and without those of earlier steps.
 
     Parameters
     ----------
     segmentation : Segmentation
-    voxels : mapping
-        Name of a segment -> its volume. An interval that the volume of the labels misses by more than half its width
-        is left out: they were cleaned of much that it counts.
+    estimates : sequence of SegmentEstimate
+        Of the segments of these names. An interval that the volume of the labels misses by more than half its width is
+        left out: they were cleaned of much that it counts.
     source : str
         "fill" or "prediction".
     """
     rows = [replace(row, tags={k: v for k, v in row.tags.items() if k != TAG}) for row in segmentation.segments]
+    voxels = {e.segment: e.voxels for e in estimates if e.voxels is not None}
     known = [row for row in rows if row.name in voxels]
     for row, areas in zip(known, _areas(segmentation, known), strict=True):
         interval = voxels[row.name]

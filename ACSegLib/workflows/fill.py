@@ -285,8 +285,7 @@ def run_fill(
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), progress.part(0.99, 1.0))
         segmentation = split.segmentation
         report = replace(report, warnings=[*report.warnings, *split.notes])
-    volumes = {estimate.segment: estimate.voxels for estimate in report.estimates}
-    segmentation = with_volume_intervals(segmentation, volumes, "fill")
+    segmentation = with_volume_intervals(segmentation, report.estimates, "fill")
     outcome = FillOutcome(
         segmentation=segmentation,
         uncertainty=result.uncertainty,

@@ -138,7 +138,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), stages.split)
         segmentation = split.segmentation
         prediction.report.notes += split.notes
-    segmentation = with_volume_intervals(segmentation, {e.segment: e.voxels for e in estimates}, "prediction")
+    segmentation = with_volume_intervals(segmentation, estimates, "prediction")
     return replace(prediction, segmentation=segmentation)
 
 

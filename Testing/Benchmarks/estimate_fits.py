@@ -125,10 +125,11 @@ def table(segments: Sequence[Known], judge: Callable[[Known], SegmentEstimate]) 
     for kind, members in [*kinds.items(), ("all", segments)]:
         estimates = [judge(s) for s in members]
         dice = [e.dice.low <= s.dice <= e.dice.high for e, s in zip(estimates, members, strict=True)]
-        volume = [e.voxels.low <= s.voxels <= e.voxels.high for e, s in zip(estimates, members, strict=True)]
+        told = [(e.voxels, s.voxels) for e, s in zip(estimates, members, strict=True) if e.voxels is not None]
+        volume = [interval.low <= truth <= interval.high for interval, truth in told]
         deviation = [abs(e.dice.value - s.dice) for e, s in zip(estimates, members, strict=True)]
         widths = [e.dice.high - e.dice.low for e in estimates]
-        parts = [(e.voxels.high - e.voxels.low) / 2 / e.voxels.value for e in estimates]
+        parts = [(interval.high - interval.low) / 2 / interval.value for interval, _ in told]
         rows.append(
             [
                 kind,
@@ -136,8 +137,8 @@ def table(segments: Sequence[Known], judge: Callable[[Known], SegmentEstimate]) 
                 f"{np.mean(dice):.0%}",
                 f"{np.median(widths):.3f}",
                 f"{np.median(deviation):.3f}",
-                f"{np.mean(volume):.0%}",
-                f"+-{np.median(parts):.1%}",
+                f"{np.mean(volume):.0%}" if told else "-",
+                f"+-{np.median(parts):.1%}" if told else "-",
             ]
         )
     header = ["volumes", "segments", "Dice in", "width", "deviation", "volume in", "half width"]

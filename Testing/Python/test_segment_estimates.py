@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 
 from ACSegLib.files import open_segmentation, save_segmentation
-from ACSegLib.segment_estimates import TAG, Interval, VolumeInterval, volume_intervals, with_volume_intervals
+from ACSegLib.segment_estimates import (
+    TAG,
+    Interval,
+    SegmentEstimate,
+    VolumeInterval,
+    volume_intervals,
+    with_volume_intervals,
+)
 from ACSegLib.volume import Geometry, Segmentation
 from ACSegLib.workflows import MeasureRequest, run_measure
 
-ENDS = Interval(2000.0, 1900.0, 2100.0)
+EXPECTED = [SegmentEstimate("ball", Interval(0.9, 0.8, 1.0), Interval(2000.0, 1900.0, 2100.0), True)]
 
 
 def ball_and_rod() -> Segmentation:
@@ -26,7 +33,7 @@ def ball_and_rod() -> Segmentation:
 
 
 def with_interval() -> Segmentation:
-    return with_volume_intervals(ball_and_rod(), {"ball": ENDS}, "fill")
+    return with_volume_intervals(ball_and_rod(), EXPECTED, "fill")
 
 
 def known_names(segmentation: Segmentation) -> tuple[list[str], list[str]]:
@@ -70,8 +77,8 @@ def test_an_edit_and_another_grid_are_a_change() -> None:
 def test_labels_that_were_cleaned_of_much_have_no_interval_and_no_older_one_stays() -> None:
     old = with_interval()
     halved = old.with_labels(np.where(np.arange(20) < 10, old.labels, 0))
-    assert known_names(with_volume_intervals(halved, {"ball": ENDS}, "fill")) == ([], [])
-    assert all(TAG not in row.tags for row in with_volume_intervals(old, {}, "fill").segments)
+    assert known_names(with_volume_intervals(halved, EXPECTED, "fill")) == ([], [])
+    assert all(TAG not in row.tags for row in with_volume_intervals(old, [], "fill").segments)
 
 
 def test_text_of_another_program_is_no_interval() -> None:
@@ -95,7 +102,7 @@ def test_parts_of_a_segment_have_no_interval() -> None:
     before = with_interval()
     labels = before.labels.copy()
     labels[23, 0, 0] = 1
-    two = with_volume_intervals(before.with_labels(labels), {"ball": ENDS}, "fill")
+    two = with_volume_intervals(before.with_labels(labels), EXPECTED, "fill")
     rows = run_measure(MeasureRequest(labels=two, segments=("ball",), thin_parts=False))
     assert [row["volume_interval"] for row in rows] == ["fill", None, None]
     inner = run_measure(MeasureRequest(labels=two, segments=("ball",), thin_parts=False, exclude_border=True))

@@ -27,8 +27,28 @@ _MIN_DISAGREEMENT = 1e-3
 #: Segments of fewer working voxels are not judged.
 _MIN_VOXELS = 8
 
-#: Identity of a network (`identity`) -> estimators of its segments, by name.
-ESTIMATORS: Mapping[str, Mapping[str, Estimator]] = {}
+#: Identity of a network (`identity`) -> estimators of its segments, by name. Of beads the volume cannot be told: too
+#: many are found where there are none. ``predict_estimates.py --fit`` prints the numbers.
+ESTIMATORS: Mapping[str, Mapping[str, Estimator]] = {
+    "2c37cffd": {  # the pretrained model
+        "cytoplasm": Estimator(
+            error_coefficients=(0.772, 1.4176, -0.095, -0.0271),
+            error_spread=(-1.7147, -0.0016, 0.1076, 0.2029),
+            error_interval=(-5.3938, 3.9554),
+            ratio_coefficients=(0.0153, 2.0753),
+            ratio_spread=(0.3855, 1.1967, 0.2967, 0.3489),
+            ratio_interval=4.29,
+        ),
+        "bead": Estimator(
+            error_coefficients=(0.5071, 0.0111, 0.5294, -0.0871),
+            error_spread=(-2.2237, 0.144, -0.3608, 0.2312),
+            error_interval=(-3.9627, 3.0037),
+            ratio_coefficients=(0.0721, 0.9671),
+            ratio_spread=(0.2218, -0.0179, 0.4902, 0.0963),
+            ratio_interval=None,
+        ),
+    },
+}
 
 
 class Tally:

@@ -21,6 +21,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.backends import Array, Backend, choose_backend, make_backend
 from ACSegLib.network.predict.contrast import (
     SURE,
+    UNKNOWN,
     looks_inverted,
     notes_on_contrast,
     notes_on_unknown_images,
@@ -64,7 +65,7 @@ class Job:
         patch = model.preprocessing.patch
         self.overlap = [round(n * settings.overlap) for n in patch]
         self.thin = settings.thin_for(model)
-        self.tally = Tally(model.spec.out_channels, model.spec.overlapping)
+        self.tally: Tally | None = None
 
     def estimate(self, tiling: Tiling, backend: str) -> int:
         """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
@@ -96,7 +97,6 @@ class Job:
                         self.model, tiling.tile, device=self.place, backend=self.kind, precision=self.settings.precision
                     )
                     sink = make_sink()
-                    self.tally = Tally(self.model.spec.out_channels, self.model.spec.overlapping)
                     self._rows(backend, tiling, sink, stages.predict)
                 stages.postprocess(0.0, "restoring thin structures")
                 sink.finish(stages.postprocess)
@@ -133,6 +133,7 @@ class Job:
         return place_tiles(self.grid.shape, tile, self.overlap)
 
     def _rows(self, backend: Backend, tiling: Tiling, sink: PlaneSink, progress: Progress) -> None:
+        self.tally = tally = Tally(self.model.spec.out_channels, self.model.spec.overlapping)
         on_gpu = backend.device != "cpu"
         windows: list[list[Array]] = [list(tiling.windows(axis)) for axis in range(3)]
         if on_gpu:
@@ -148,14 +149,14 @@ class Job:
             for m, (b, c) in enumerate(columns):
                 progress((n * len(columns) + m) / tiling.count, f"tile {n * len(columns) + m + 1} of {tiling.count}")
                 wk, wj, wi = windows[0][n], windows[1][b], windows[2][c]
-                result = self._mirrored(backend, next(tiles), (wk, wj, wi), progress)
+                result = self._mirrored(backend, next(tiles), (wk, wj, wi), tally, progress)
                 result = result[0, :, : len(wk), : len(wj), : len(wi)] * (wj[:, None] * wi)
                 result *= wk[:, None, None]
                 j, i = starts[1][b], starts[2][c]
                 rows[:, : len(wk), j : j + len(wj), i : i + len(wi)] += result
             done = starts[0][n + 1] if n + 1 < len(starts[0]) else depth
             sink.take(rows[:, : done - k])
-            self.tally.add(rows[:, : done - k])
+            tally.add(rows[:, : done - k])
             shared = rows[:, done - k :] + 0  # a copy: what the next row of tiles adds to
             rows[:, : shared.shape[1]] = shared
             rows[:, shared.shape[1] :] = 0
@@ -204,16 +205,16 @@ class Job:
             yield handed_over(ahead)
 
     def _mirrored(
-        self, backend: Backend, tile: Array, windows: tuple[Array, Array, Array], progress: Progress
+        self, backend: Backend, tile: Array, windows: tuple[Array, Array, Array], tally: Tally, progress: Progress
     ) -> Array:
         if not self.settings.tta:
             return backend(tile, progress)
         total = backend(tile, progress) + 0  # a copy: the next call may overwrite it
-        self.tally.add_mirrored(0, total[0], windows)
+        tally.add_mirrored(0, total[0], windows)
         turns = [axes for count in range(1, 4) for axes in itertools.combinations((2, 3, 4), count)]
         for number, axes in enumerate(turns, start=1):
             turned = _flipped(backend(_flipped(tile, axes), progress), axes)
-            self.tally.add_mirrored(number, turned[0], windows)
+            tally.add_mirrored(number, turned[0], windows)
             total += turned
         return total / 8
 
@@ -261,7 +262,7 @@ def run_canonical(
             probabilities, tally, entropy = other, other_tally, inverted_entropy
     notes += notes_on_unknown_images(entropy)
     job = Job(array, grid, model, settings, normalise)
-    job.tally = tally
+    job.tally = tally if entropy <= UNKNOWN else None
     sink = job.make_sink()
     sink.take(probabilities)
     sink.finish(stages.postprocess)
@@ -285,7 +286,7 @@ def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise) -> np
 
 def _probabilities_of(
     image: np.ndarray, model: Model, settings: PredictionSettings, progress: Progress, notes: list[str]
-) -> tuple[np.ndarray, Tally, Backend, Tiling]:
+) -> tuple[np.ndarray, Tally | None, Backend, Tiling]:
     """Probabilities (channels, k, j, i) of an image on the working grid, by way of its canonical orientation."""
     orientation = canonical_orientation(image)
     turned = np.ascontiguousarray(orientation.apply(image))

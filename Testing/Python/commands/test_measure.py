@@ -22,7 +22,7 @@ from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.files import open_segmentation, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import Progress
-from ACSegLib.segment_estimates import Interval, coverage_text, with_volume_intervals
+from ACSegLib.segment_estimates import Interval, SegmentEstimate, coverage_text, with_volume_intervals
 from ACSegLib.study.numbers import rounded
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
@@ -341,7 +341,8 @@ def test_a_file_name_that_is_no_utf8_does_not_end_the_batch(tmp_path, capsys):
 
 
 def test_the_interval_of_a_volume_is_told_with_its_coverage(tmp_path, capsys):
-    known = with_volume_intervals(labels(), {"cytoplasm": Interval(900.0, 880.0, 940.0)}, "fill")
+    expected = [SegmentEstimate("cytoplasm", Interval(0.9, 0.8, 1.0), Interval(900.0, 880.0, 940.0), True)]
+    known = with_volume_intervals(labels(), expected, "fill")
     changed = replace(known, layers=(known.labels.copy(),))
     changed.labels[12, 12, 12] = 0
     for name, segmentation in (("cell", known), ("edited", changed)):

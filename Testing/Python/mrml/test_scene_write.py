@@ -16,7 +16,7 @@ from ACSegLib.scene import (
     write_segmentation_to_node,
     write_volume_to_node,
 )
-from ACSegLib.segment_estimates import Interval, volume_intervals, with_volume_intervals
+from ACSegLib.segment_estimates import Interval, SegmentEstimate, volume_intervals, with_volume_intervals
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 
@@ -247,7 +247,12 @@ def test_the_interval_of_a_volume_goes_to_the_node_and_back_and_leaves_with_othe
     labels = Segmentation.from_labels(boxes(), volume_from_node(volume).geometry, {1: "cytoplasm", 2: "bead"})
     labels = replace(labels, segments=[replace(s, id=f"S{s.value}") for s in labels.segments])
     count = float(np.count_nonzero(boxes() == 1))
-    known = with_volume_intervals(labels, {"cytoplasm": Interval(count, count - 9, count + 9)}, "fill")
+    expected = [SegmentEstimate("cytoplasm", Interval(0.9, 0.8, 1.0), Interval(count, count - 9, count + 9), True)]
+    known = with_volume_intervals(
+        labels,
+        expected,
+        "fill",
+    )
     write_segmentation_to_node(known, segmentation, volume_node=volume)
     assert list(volume_intervals(segmentation_from_node(segmentation, volume))[0]) == ["S1"]
     write_segmentation_to_node(labels, segmentation, volume_node=volume)

@@ -10,7 +10,7 @@ from ACSegLib.commands.predict import PredictedImage, _expected
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.predict import estimates
 from ACSegLib.network.predict.inference import PredictionSettings, predict
-from ACSegLib.segment_estimates import Estimator
+from ACSegLib.segment_estimates import TAG, Estimator
 from ACSegLib.volume import Geometry, Volume
 from ACSegLib.workflows import MeasureRequest, PredictRequest, run_measure, run_predict
 
@@ -87,7 +87,9 @@ def test_intervals_go_with_the_labels_of_a_known_network_alone(monkeypatch: pyte
 
 def test_a_segment_that_is_probably_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     model = threshold_model()
-    bad = Estimator((np.log(0.4), 0, 0, 0), (0, 0, 0, 0), (-0.1, 0.1), (0, 0), (0, 0, 0, 0), 1.0)
+    bad = Estimator((np.log(0.4), 0, 0, 0), (0, 0, 0, 0), (-0.1, 0.1), (0, 0), (0, 0, 0, 0), None)
     monkeypatch.setattr(estimates, "ESTIMATORS", {estimates.identity(model): {"cell": KNOWN, "bead": bad}})
     told = run_predict(PredictRequest(volume=image(), model=model, tta=True, backend="pytorch", device="cpu"))
     assert [note.split("'")[1] for note in told.report.notes if "do not trust" in note] == ["bead"]
+    assert told.report.estimates[1].voxels is None  # and its volume is not told
+    assert [TAG in segment.tags for segment in told.segmentation.segments] == [True, False]
