@@ -123,6 +123,16 @@ def test_the_first_fill_of_the_effect_comes_within_two_clicks(drawn, fresh):
     assert effect.preview.node is not None, effect.message
 
 
+def test_the_first_split_of_the_effect_comes_within_two_clicks(drawn, fresh):
+    host = drawn.panels["Label"].editor.activeEffect()
+    host.parameterSetNode().SetSelectedSegmentID("cytoplasm")
+    effect = host.self()
+    effect.splitting.button.click()
+    assert len(fresh.asked) == 1
+    pump(lambda: not effect.session.running, 250)
+    assert effect.session.splits, effect.message
+
+
 def test_fill_and_measure_in_the_panels(drawn, fresh):
     fill, measure = drawn.panels["Fill"], drawn.panels["Measure"]
     fill.ui.fillButton.click()
