@@ -183,11 +183,11 @@ def threads() -> int:
 
 
 def limit_torch_threads() -> None:
-    """Keep torch from starting more threads than `cores`: it counts the computer's, whatever a container allows."""
+    """Keep torch from starting more threads than `threads`: it counts the computer's, whatever a container allows."""
     import torch
 
-    if torch.get_num_threads() > cores():
-        torch.set_num_threads(cores())
+    if torch.get_num_threads() > threads():
+        torch.set_num_threads(threads())
 
 
 # ---- memory ------------------------------------------------------------------------------------------------------

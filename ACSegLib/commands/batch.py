@@ -136,9 +136,8 @@ def run_batch(
         else:
             todo.append(item)
     workers = min(workers or threads(), len(todo))
-    stream = _inline(todo, work, settings, progress) if workers < 2 else _pool(todo, work, settings, workers, progress)
     with book:
-        for item, outcome in stream:
+        for item, outcome in do_each(todo, work, settings, workers, progress):
             outcomes[item.name] = outcome
             if not outcome.error:
                 book.add(item, outcome)
@@ -146,6 +145,18 @@ def run_batch(
     for name in names:
         tell(outcomes[name].notes)
     return [outcomes[name] for name in names]
+
+
+def do_each(
+    items: Sequence[Item], work: Work, settings: Any, workers: int, progress: Progress
+) -> Iterator[tuple[Item, Outcome]]:
+    """Do `work` for each item, several at a time in processes of their own; gives items as they are finished.
+
+    See `run_batch`. Each process has its share of the threads. All of them end when this one does, or is cancelled.
+    """
+    if workers < 2:
+        return _inline(items, work, settings, progress)
+    return _pool(items, work, settings, workers, progress)
 
 
 def forget(journal: str | os.PathLike[str]) -> None:

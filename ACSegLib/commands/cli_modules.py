@@ -150,7 +150,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "model": _MODEL,
             "probabilities": FileParameter("file", "output", (".nrrd",)),
         },
-        {**_SCENE, "unit": None, "skip_existing": False},
+        {**_SCENE, "unit": None, "skip_existing": False, "workers": 1},
     ),
     "ACSegSplit": CliModule(
         "split",

@@ -53,6 +53,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         endings="image",
         help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr",
         short="o",
+        default_name="corrected.seg.nrrd",
     )
     slices: str | None = option(
         default=None,

@@ -61,6 +61,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         help="segmentation to write: .seg.nrrd, .nrrd, .nii.gz, .mha, .tif, .mrc or .ome.zarr; or a folder, if images "
         "are in one",
         short="o",
+        default_name="filled.seg.nrrd",
     )
     skip_existing: bool = option(
         default=False, help="skip images whose result exists: continues a folder where it was interrupted"

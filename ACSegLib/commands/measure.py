@@ -45,7 +45,12 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
 
     inputs: list[str] = option(path="in", positional=True, help="segmentations, or folders of them", metavar="LABELS")
     output: str = option(
-        path="out", endings="table", help="table to write (.csv, .xlsx or .json)", short="o", metavar="TABLE"
+        path="out",
+        endings="table",
+        help="table to write (.csv, .xlsx or .json)",
+        short="o",
+        metavar="TABLE",
+        default_name="measured.csv",
     )
     image: str | None = option(
         path="in", default=None, help="tomogram, or folder of tomograms of the same names, for absorption (LAC)"

@@ -39,7 +39,9 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
     """Options of ``acseg mesh``."""
 
     labels: str = option(path="in", help="label file", positional=True)
-    output: str = option(path="out", endings=_ENDINGS, help="mesh to write: .stl, .ply, .obj or .glb", short="o")
+    output: str = option(
+        path="out", endings=_ENDINGS, help="mesh to write: .stl, .ply, .obj or .glb", short="o", default_name="mesh.glb"
+    )
     segments: list[str] = option(default=[], help="names of the segments; default: all", metavar="SEGMENT")
     smooth: float = option(
         default=MeshRequest.smooth,

@@ -42,6 +42,7 @@ def option(
     aliases: tuple[str, ...] = (),
     words: re.Pattern[str] | None = None,
     sets: str = "",
+    default_name: str = "",
 ) -> Any:
     """Define one option as a dataclass field.
 
@@ -73,6 +74,9 @@ def option(
     sets : str
         Another option that the flag turns on as well, where a person gives it in the shell: of an option that is on by
         default, naming it asks for more.
+    default_name : str
+        Of a required output: the shell may leave it out. It then is beside the first input, with this addition, see
+        `ACSegLib.commands.default_output`.
     """
     metadata = dict(
         help=help,
@@ -90,6 +94,7 @@ def option(
         aliases=tuple(aliases),
         words=words,
         sets=sets,
+        default_name=default_name,
     )
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
@@ -169,6 +174,8 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
     for info in describe_options(options_class):
         arguments: dict[str, Any] = {"help": info.help.replace("%", "%%")}
         meta = info.metadata
+        if meta["default_name"]:
+            arguments["help"] += f"; if not given, NAME-{meta['default_name']} beside the input, which replaces no file"
         if info.type is bool:
             action: Any = _switch(meta["sets"]) if info.default else "store_true"
             arguments.update(action=action, default=info.default)
@@ -187,7 +194,8 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
         else:
             flags = ([f"-{meta['short']}"] if meta["short"] else []) + [info.flag]
             flags += ["--" + name.replace("_", "-") for name in meta["aliases"]]
-            parser.add_argument(*flags, dest=info.name, required=info.required, **arguments)
+            required = info.required and not meta["default_name"]
+            parser.add_argument(*flags, dest=info.name, required=required, **arguments)
 
 
 def _switch(also: str) -> type[argparse.Action]:
@@ -223,7 +231,10 @@ def join_words(arguments: Sequence[str], options_class: type) -> list[str]:
 
 def from_namespace(options_class: type, namespace: argparse.Namespace) -> Any:
     """Make the options from parsed arguments, checked."""
+    from ACSegLib.commands.default_output import fill_in_output
+
     values = {info.name: getattr(namespace, info.name) for info in describe_options(options_class)}
+    values = fill_in_output(options_class, values)
     return _checked(options_class, values)
 
 

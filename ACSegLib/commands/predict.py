@@ -7,7 +7,7 @@ and beads (2).
 Examples:
   acseg predict tomogram.rec -o cell.seg.nrrd
   acseg predict tomograms/ -m cytoplasm.acseg -o results/ --largest cytoplasm
-  acseg predict tomograms/ -o results/ --skip-existing                   (continue after an interruption)
+  acseg predict tomograms/ -o results/ --workers 4 --skip-existing       (continue after an interruption)
   acseg predict tomogram.mrc -m ACSeg.h5 -o cell.seg.nrrd                (the result of Biomedisa, voxel by voxel)
   acseg predict tomogram.mrc -m ACSeg.h5 --native -o cell.seg.nrrd       (the same weights at native resolution)
   acseg predict tomogram.mrc -o cell.seg.nrrd --refine walk --probabilities p.nrrd
@@ -15,18 +15,20 @@ Examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ACSegLib.commands.batch import failure_lines, reason
+from ACSegLib.commands.batch import Item, Outcome, do_each, failure_lines
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
-from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.json_values import Json, to_json
+from ACSegLib.json_values import Json, Row, to_json
 from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.workflows import PredictRequest
 
@@ -45,9 +47,20 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg predict``."""
 
     images: list[str] = option(path="in", help="images, or a folder of them", positional=True)
-    output: str = option(path="place", help="segmentation to write (.seg.nrrd, ...), or a folder for them", short="o")
+    output: str = option(
+        path="place",
+        help="segmentation to write (.seg.nrrd, ...), or a folder for them",
+        short="o",
+        default_name="predicted.seg.nrrd",
+    )
     skip_existing: bool = option(
         default=False, help="skip images whose result exists: continues a folder where it was interrupted"
+    )
+    workers: int = option(
+        default=1,
+        help="images predicted at a time, each in a process with its share of the threads; 0: one per core. Saves time "
+        "where images are small",
+        minimum=0,
     )
     model: str | None = option(path="in", default=None, help="model file (.acseg, or Biomedisa's .h5)", short="m")
     probabilities: str | None = option(
@@ -169,30 +182,23 @@ class Results(BaseResults):
 def run(options: Options, progress: Progress) -> Results:
     """Predict one image, or each image of a folder."""
     from ACSegLib.commands.inputs import find_images, is_folder_of_images
-    from ACSegLib.network.model.pretrained import open_model
 
     check_opening(options)
     files = find_images(options.images)
     several = len(files) > 1 or is_folder_of_images(options.images[0])
-    model = open_model(options.model, arrays=True)
+    _opened_model.cache_clear()  # the file may have changed since
+    model = _opened_model(options.model)
     _check_segments(options, model)
     targets = _targets(files, options, several, [segment.name for segment in model.segments])
-    rows: list[PredictedImage] = []
-    outputs: dict[str, str] = {}
     todo = list(zip(files, targets, strict=True))
     skipped = [file for file, places in todo if options.skip_existing and places.exist()]
     todo = [(file, places) for file, places in todo if file not in skipped]
-    for (file, places), part in progress.each(todo):
-        try:
-            row, written = _predict_file(file, places, model, options, part)
-        except Cancelled:
-            raise
-        except Exception as error:  # whatever is wrong with one image must not lose the others
-            if not several:
-                raise
-            row, written = PredictedImage(file, reason(error)), {}
-        rows.append(row)
-        outputs |= {f"{Path(file).name}: {key}" if several else key: path for key, path in written.items()}
+    if several:
+        rows, outputs = _predict_files(todo, options, progress)
+    else:
+        done = [_predict_file(file, places, model, options, part) for (file, places), part in progress.each(todo)]
+        rows, outputs = [row for row, _ in done], {key: path for _, written in done for key, path in written.items()}
+    _opened_model.cache_clear()
     failed = [row for row in rows if row.error]
     if failed and len(failed) == len(files):
         raise InputError(f"none of the {len(rows)} images could be predicted; the first: {failed[0].error}")
@@ -282,6 +288,48 @@ def _place_of_probabilities(options: Options, name: str, target: Path, several: 
         path.mkdir(parents=True, exist_ok=True)
         return path / f"{name}.nrrd"
     return target.with_name(f"{name}-{path.name}") if several else path
+
+
+@functools.lru_cache(maxsize=1)
+def _opened_model(path: str | None) -> Model:
+    """The model; a worker process opens it once for all of its images."""
+    from ACSegLib.network.model.pretrained import open_model
+
+    return open_model(path, arrays=True)
+
+
+def _predict_files(
+    todo: Sequence[tuple[str, _Target]], options: Options, progress: Progress
+) -> tuple[list[PredictedImage], dict[str, str]]:
+    """Predict several images, ``options.workers`` at a time; whatever is wrong with one must not lose the others."""
+    from ACSegLib.compute import threads, usable_memory
+    from ACSegLib.files.registry import tell
+
+    items = [Item(file, {"image": file}) for file, _ in todo]
+    workers = min(options.workers or threads(), len(items))
+    if workers > 1 and options.memory is None:
+        options = replace(options, memory=usable_memory() / workers / 2**30)
+    done: dict[str, Outcome] = {}
+    for item, outcome in do_each(items, _predict_item, (options, dict(todo)), workers, progress):
+        done[item.name] = outcome
+        if workers > 1:
+            progress(len(done) / len(items), f"{len(done)} of {len(items)}: {Path(item.name).name}")
+    rows: list[PredictedImage] = []
+    outputs: dict[str, str] = {}
+    for item in items:  # in their order, whichever was ready first
+        outcome = done[item.name]
+        tell(outcome.notes)
+        rows += [PredictedImage(item.name, outcome.error)] if outcome.error else [row["row"] for row in outcome.rows]
+        for row in outcome.rows:
+            outputs |= {f"{Path(item.name).name}: {key}": path for key, path in row["written"].items()}
+    return rows, outputs
+
+
+def _predict_item(item: Item, settings: tuple[Options, dict[str, _Target]], progress: Progress) -> list[Row]:
+    """Predict one of several images, maybe in a process of its own."""
+    options, targets = settings
+    row, written = _predict_file(item.name, targets[item.name], _opened_model(options.model), options, progress)
+    return [{"row": row, "written": written}]
 
 
 def _check_segments(options: Options, model: Model) -> None:

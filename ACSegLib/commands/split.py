@@ -36,7 +36,9 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg split``."""
 
     labels: str = option(path="in", help="segmentation whose cells touch", positional=True)
-    output: str = option(path="out", endings="image", help="segmentation to write", short="o")
+    output: str = option(
+        path="out", endings="image", help="segmentation to write", short="o", default_name="split.seg.nrrd"
+    )
     image: str | None = option(path="in", default=None, help="image in which seams are looked for")
     seeds: str | None = option(
         path="in", default=None, help="labels with a dab in each cell; the number of cells is that of the dabs"

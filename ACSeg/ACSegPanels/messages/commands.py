@@ -70,6 +70,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("there is nothing to train on: give --images and --labels, or --table."),
         _("unknown option {0}; known are: {1}."),
         _("{0} and {1} have the same name; rename one of them, or move it elsewhere."),
+        _("{0} exists, and is not replaced unless you name it; give {1} with this or another name."),
         _("{0} holds another simulation ({1}); choose another --output."),
         _("{0} images are named {1}; rename all but one."),
         _("{0} inputs are named {1}; rename all but one."),

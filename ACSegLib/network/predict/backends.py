@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ACSegLib.compute import choose_device, cores, default_precision, limit_torch_threads, memory_errors
+from ACSegLib.compute import choose_device, default_precision, limit_torch_threads, memory_errors, threads
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 
@@ -225,8 +225,8 @@ class _OpenVino:
             graph = build_graph(model.spec, model.arrays(), tile)
             hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
             options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-            if cores() < (os.cpu_count() or 1):  # a container's quota, which OpenVINO does not see
-                options["INFERENCE_NUM_THREADS"] = str(cores())
+            if threads() < (os.cpu_count() or 1):  # a container's quota, which OpenVINO does not see
+                options["INFERENCE_NUM_THREADS"] = str(threads())
             self._request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
 
     def __call__(self, tile: Array, progress: Progress) -> Array:

@@ -1,9 +1,11 @@
 import json
+import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupted import run_interrupted
 
 sys.path.append(str(Path(__file__).parents[1] / "network"))
 from biomedisa_files import random_weights, write_model
@@ -146,6 +148,52 @@ def test_an_interrupted_folder_continues_with_skip_existing(files, capsys):
     assert [row["image"] for row in results["images"]] == [str(images / "cell1.nrrd")]
     assert main([*arguments, "--skip-existing"]) == 0
     assert "skipped, because the results exist: 2 images" in capsys.readouterr().out
+
+
+def folder_of_images(files, count=3):
+    images = files / "images"
+    images.mkdir()
+    for n in range(count):
+        save_volume(Volume(two_balls(0.2, n).astype(np.float32), GEOMETRY), images / f"cell{n}.nrrd")
+    return images
+
+
+def test_workers_give_the_results_of_one_process(files, capsys):
+    images = folder_of_images(files)
+    (images / "broken.nrrd").write_text("NRRD0004\nnothing\n")
+    reports = []
+    for workers in (1, 2):
+        arguments = [
+            "predict",
+            str(images),
+            "-m",
+            str(files / "m.acseg"),
+            "-o",
+            str(files / f"out{workers}"),
+            "--quiet",
+        ]
+        assert main([*arguments, "--workers", str(workers), "--json", str(files / "r.json")]) == 2
+        assert "1 of 4 failed:\n  " in capsys.readouterr().out
+        reports.append(json.loads((files / "r.json").read_text())["results"])
+    for n in range(3):
+        one, two = (open_segmentation(files / f"out{w}" / f"cell{n}.seg.nrrd").labels for w in (1, 2))
+        assert one.any()
+        assert np.array_equal(one, two)
+    names = [[Path(row["image"]).name for row in report["images"]] for report in reports]
+    assert names[0] == names[1] == ["broken.nrrd", "cell0.nrrd", "cell1.nrrd", "cell2.nrrd"]
+    assert list(reports[1]["failures"]) == [str(images / "broken.nrrd")]
+    assert list(reports[0]["outputs"]) == list(reports[1]["outputs"])
+
+
+def test_an_interrupt_ends_all_workers_and_leaves_no_half_results(files):
+    folder_of_images(files, 4)
+    arguments = ["predict", "images", "-m", "m.acseg", "-o", "out", "--workers", "2", "--json", "r.json"]
+    done = run_interrupted(files, signal.SIGINT, "^1 of 4", *arguments)
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False), done.stderr
+    assert json.loads((files / "r.json").read_text())["results"]["exit_code"] == 130
+    for path in (files / "out").iterdir():
+        assert path.name.endswith(".seg.nrrd")
+        assert open_segmentation(path).labels.any()
 
 
 def refuse_work(fraction, message):

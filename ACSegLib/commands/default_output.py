@@ -1,0 +1,60 @@
+"""Where a command writes if nobody says it: beside the first input, under its name with an addition.
+
+``acseg fill cell.mrc sparse.seg.nrrd`` writes cell-filled.seg.nrrd, and a folder of images gives a folder of results.
+Nothing that exists is replaced: no input, and no earlier result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ACSegLib.commands.options import describe_options
+from ACSegLib.errors import InputError
+
+
+def fill_in_output(options_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the shell with the output that was left out.
+
+    Raises
+    ------
+    InputError
+        If there is something of this name, and existing results are not to be skipped.
+    """
+    infos = describe_options(options_class)
+    filled = dict(values)
+    for info in infos:
+        name = info.metadata.get("default_name")
+        if not name or values[info.name] is not None:
+            continue
+        first = next(values[other.name] for other in infos if other.metadata["positional"])
+        path = default_output([first] if isinstance(first, str) else first, name, info.metadata["path"] == "place")
+        if os.path.lexists(path) and not values.get("skip_existing"):
+            raise InputError(
+                f"{path} exists, and is not replaced unless you name it; give {info.flag} with this or another name."
+            )
+        filled[info.name] = path
+    return filled
+
+
+def default_output(inputs: Sequence[str], name: str, folders: bool) -> str:
+    """Name of the output for inputs, with the words of `name` added: "cell-filled.seg.nrrd" for "filled.seg.nrrd".
+
+    Parameters
+    ----------
+    inputs : sequence of str
+    name : str
+        What the output is, and its ending.
+    folders : bool
+        Whether several images, or a folder of them, give a folder of results; otherwise they give one file.
+    """
+    from ACSegLib.commands.inputs import is_folder_of_images, stem
+
+    first = Path(os.path.abspath(inputs[0]))
+    word = name.partition(".")[0] if folders and (len(inputs) > 1 or is_folder_of_images(inputs[0])) else name
+    if len(inputs) > 1:
+        return os.path.relpath(first.parent / word) if not os.path.isabs(inputs[0]) else str(first.parent / word)
+    place = first.with_name(f"{first.name if word != name else stem(first)}-{word}")
+    return str(place) if os.path.isabs(inputs[0]) else os.path.relpath(place)
