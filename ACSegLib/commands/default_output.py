@@ -6,25 +6,24 @@ Nothing that exists is replaced: no input, and no earlier result.
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ACSegLib.commands.options import describe_options
 from ACSegLib.errors import InputError
 
 
-def fill_in_output(options_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of the shell with the output that was left out.
+def fill_in_output(options_class: type, namespace: argparse.Namespace) -> None:
+    """Name the output in the parsed arguments of the shell, where it was left out.
 
     Raises
     ------
     InputError
         If there is something of this name, and existing results are not to be skipped.
     """
-    infos = describe_options(options_class)
-    filled = dict(values)
+    infos, values = describe_options(options_class), vars(namespace)
     for info in infos:
         name = info.metadata.get("default_name")
         if not name or values[info.name] is not None:
@@ -35,8 +34,7 @@ def fill_in_output(options_class: type, values: Mapping[str, Any]) -> dict[str, 
             raise InputError(
                 f"{path} exists, and is not replaced unless you name it; give {info.flag} with this or another name."
             )
-        filled[info.name] = path
-    return filled
+        setattr(namespace, info.name, path)
 
 
 def default_output(inputs: Sequence[str], name: str, folders: bool) -> str:

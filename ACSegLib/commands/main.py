@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ACSegLib.commands import COMMANDS, load
+from ACSegLib.commands.default_output import fill_in_output
 from ACSegLib.commands.options import add_arguments, from_namespace, join_words
 from ACSegLib.commands.run_report import RunReport
 from ACSegLib.errors import Cancelled, InputError, explain, explain_cancel, printable
@@ -203,6 +204,7 @@ def _open_missing_streams() -> None:
 
 
 def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
+    fill_in_output(load(namespace.run_command).Options, namespace)
     options = from_namespace(load(namespace.run_command).Options, namespace)
     display = _Display(namespace.quiet)
     report = RunReport(namespace.run_command, options, checksums=False)

@@ -231,10 +231,7 @@ def join_words(arguments: Sequence[str], options_class: type) -> list[str]:
 
 def from_namespace(options_class: type, namespace: argparse.Namespace) -> Any:
     """Make the options from parsed arguments, checked."""
-    from ACSegLib.commands.default_output import fill_in_output
-
     values = {info.name: getattr(namespace, info.name) for info in describe_options(options_class)}
-    values = fill_in_output(options_class, values)
     return _checked(options_class, values)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,14 @@ DotStyle = dict[str, Any]
 MAX_BRACKETS = 3
 
 
+@contextlib.contextmanager
+def _without_warnings_on_glyphs() -> Iterator[None]:
+    """Names may have characters that the font of the plots lacks, such as emoji: it shows boxes for them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
+
+
 @dataclass(frozen=True)
 class Plot:
     """A figure, and the values that it shows as a table."""
@@ -55,7 +65,7 @@ class Plot:
         import matplotlib
 
         stream = io.StringIO()
-        with matplotlib.rc_context({"svg.hashsalt": self.title or "acseg"}):
+        with _without_warnings_on_glyphs(), matplotlib.rc_context({"svg.hashsalt": self.title or "acseg"}):
             self.figure.savefig(stream, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
         text = stream.getvalue()
         return text[text.index("<svg") :]
@@ -65,7 +75,7 @@ class Plot:
         import matplotlib
 
         stream = io.BytesIO()
-        with matplotlib.rc_context({"pdf.fonttype": 42}):
+        with _without_warnings_on_glyphs(), matplotlib.rc_context({"pdf.fonttype": 42}):
             self.figure.savefig(stream, format="pdf", dpi=DPI, metadata={"CreationDate": None})
         return stream.getvalue()
 

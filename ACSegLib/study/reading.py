@@ -36,7 +36,7 @@ def read_study(
     cell_tables = {name: _table(path, ("volume", "kind")) for name, path in named_paths(cells).items()}
     score_tables, cell_tables = in_unit_of_the_first(score_tables), in_unit_of_the_first(cell_tables)
     score_tables, cell_tables = in_readable_unit(score_tables, cell_tables)
-    curve = read_table(learning_curve) if learning_curve else []
+    curve = _table(learning_curve, ("volumes", "dice"), "learning-curve") if learning_curve else []
     if not (score_tables or cell_tables or curve):
         raise InputError("there is nothing to report: give --scores, --cells or --learning-curve.")
     score_tables, alone = without_false_positives(score_tables)
@@ -54,7 +54,7 @@ def named_paths(entries: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entries:
         name, separator, path = entry.partition("=")
-        if not separator:
+        if not separator or Path(entry).is_file():
             name, path = Path(entry).stem, entry
         if name in found:
             raise InputError(f"two tables are named {name!r}; give them different names with NAME=TABLE.")
@@ -62,11 +62,12 @@ def named_paths(entries: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _table(path: str, needed: Sequence[str]) -> Rows:
+def _table(path: str, needed: Sequence[str], commands: str = "compare or measure") -> Rows:
     rows = read_table(path)
     if not rows:
         raise FileError(f"{path}: the table has no rows; give a table with rows.")
-    missing = [c for c in (*needed, "segment", "volume_name") if c not in rows[0]]
+    names = ("segment", "volume_name") if commands != "learning-curve" else ()
+    missing = [c for c in (*needed, *names) if c not in rows[0]]
     if missing:
-        raise FileError(f"{path}: the table has no column {missing[0]!r}; give a table of acseg compare or measure.")
+        raise FileError(f"{path}: the table has no column {missing[0]!r}; give a table of acseg {commands}.")
     return rows
