@@ -71,12 +71,16 @@ class Prepared:
         with 0, 1, `IGNORE`.
     known : ndarray, shape (n,), bool
         Segments that this case tells of; the others may hide in its background.
+    scored : tuple of slice, optional
+        (k, j, i). For a validation only: the part of `image` that `target` covers. The network sees the rest as its
+        surroundings. None: `target` covers all of it.
     """
 
     name: str
     image: np.ndarray
     target: np.ndarray
     known: np.ndarray
+    scored: tuple[slice, slice, slice] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -84,16 +88,28 @@ class Prepared:
         k, j, i = self.image.shape
         return k, j, i
 
-    def block(self, axis: int, start: int, stop: int, suffix: str) -> Prepared:
-        """Give the planes start..stop across one axis as a case of its own (a view)."""
-        index = [slice(None)] * 3
-        index[axis] = slice(start, stop)
+    def block(self, axis: int, start: int, stop: int, suffix: str, surroundings: int = 0) -> Prepared:
+        """Give the planes start..stop across one axis as a case of its own (a view).
+
+        Parameters
+        ----------
+        surroundings : int
+            Planes on either side that the image has beyond the block, as far as the volume reaches; see `scored`.
+        """
+        first, last = max(0, start - surroundings), min(stop + surroundings, self.shape[axis])
         return replace(
             self,
             name=f"{self.name} ({suffix})",
-            image=self.image[tuple(index)],
-            target=self.target[(slice(None), *index)],
+            image=self.image[_planes(axis, first, last)],
+            target=self.target[(slice(None), *_planes(axis, start, stop))],
+            scored=_planes(axis, start - first, stop - first) if surroundings else None,
         )
+
+
+def _planes(axis: int, start: int, stop: int) -> tuple[slice, slice, slice]:
+    """Index (k, j, i) of the planes start..stop across one axis."""
+    k, j, i = (slice(start, stop) if n == axis else slice(None) for n in range(3))
+    return k, j, i
 
 
 def name_key(name: str) -> str:

@@ -133,7 +133,7 @@ def train(
         whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
         blocks = False
         if not prepared_val and settings.validation_part > 0:
-            split = split_validation(prepared, settings.validation_part, settings.seed)
+            split = split_validation(prepared, settings.validation_part, settings.seed, plan.patch_size)
             prepared, prepared_val, blocks = split.training, split.validation, split.blocks
             warnings.append(split.note)
             if not blocks:

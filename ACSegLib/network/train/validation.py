@@ -140,6 +140,8 @@ def validate(
         for n in range(fabric.global_rank, len(cases), fabric.world_size):
             case = cases[n]
             result = predict_classes(network, case.image, spec, patch_size, fabric.device, progress)
+            if case.scored is not None:
+                result = result[(slice(None), *case.scored)]
             counts[n] = overlap_counts(result, case.target, segments, spec.overlapping)
             counts[n][~case.known] = 0
     counts = summed(counts, fabric)

@@ -4,6 +4,9 @@ With five volumes or more, some of them are. With fewer none can be spared: a bl
 ends. The ends are chosen together, so that each segment has about the same share of its voxels in the validation set as
 the blocks have of the volumes: a block in which a small segment happens to be missing says nothing about it, and its
 Dice would choose the weights by luck.
+
+A block is predicted within its surroundings, as it is in a whole volume, and scored on its own voxels: alone, a slab is
+an image of another kind than the network was trained on, and its Dice says little about that of a new volume.
 """
 
 from __future__ import annotations
@@ -35,8 +38,7 @@ class Split:
     note : str
         What was done, for the user.
     blocks : bool
-        Whether the validation set is blocks of the training volumes. A network sees other surroundings in them than in
-        whole volumes, and they are small: their Dice is a rough measure.
+        Whether the validation set is blocks of the training volumes. They are small: their Dice is a rough measure.
     """
 
     training: list[Prepared]
@@ -55,7 +57,9 @@ class _End:
     counts: np.ndarray
 
 
-def split_validation(prepared: Sequence[Prepared], share: float, seed: int) -> Split:
+def split_validation(
+    prepared: Sequence[Prepared], share: float, seed: int, patch_size: Sequence[int] = (0, 0, 0)
+) -> Split:
     """Take a part of the training data as the validation set: whole volumes, or with few of them a block of each.
 
     Parameters
@@ -64,6 +68,9 @@ def split_validation(prepared: Sequence[Prepared], share: float, seed: int) -> S
         Part of the volumes, or of each volume.
     seed : int
         Chooses the volumes.
+    patch_size : sequence of int
+        (k, j, i), of the training. A block is predicted with so many planes beside it that a patch fits, and with half
+        a patch at least.
     """
     if len(prepared) >= MIN_WHOLE_VOLUMES:
         count = max(1, round(share * len(prepared)))
@@ -83,12 +90,21 @@ def split_validation(prepared: Sequence[Prepared], share: float, seed: int) -> S
             continue
         rest = (0, end.start) if end.start else (end.stop, case.shape[end.axis])
         training.append(case.block(end.axis, *rest, "training part"))
-        held.append(case.block(end.axis, end.start, end.stop, "validation block"))
+        patch = patch_size[end.axis]
+        beside = max(patch - (end.stop - end.start), patch // 2)
+        held.append(case.block(end.axis, end.start, end.stop, "validation block", beside))
     note = (
-        f"{names} only: the validation set is a block of each ({share:.0%}), chosen so that all segments are in it; "
-        "its Dice is a rough guide to that of new volumes"
+        f"{names} only: the validation set is a block of each ({share:.0%}), chosen so that {_segments_in(ends)} in "
+        "it; its Dice is a rough guide to that of new volumes"
     )
     return Split(training, held, note, blocks=True)
+
+
+def _segments_in(ends: Sequence[_End | None]) -> str:
+    """Which segments the blocks have, as a part of a sentence."""
+    counts = np.sum([end.counts for end in ends if end is not None], axis=0)
+    held = np.count_nonzero(counts)
+    return "all segments are" if held == len(counts) else f"{held} of {len(counts)} segments are"
 
 
 def _balanced_ends(prepared: Sequence[Prepared], share: float) -> list[_End | None]:
