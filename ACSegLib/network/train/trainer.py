@@ -218,7 +218,7 @@ class Trainer:
             if self._batches is not None:
                 self._batches.close()
             if self.fabric.is_global_zero:
-                self._log.close(self.state.history)
+                self._log.close(self.state.history, self.state.best.get("step"))
 
     def _order_batches(self) -> None:
         if self._batches is not None:

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from training_cases import pair, settings
 
+from ACSegLib.jobs import Progress
+from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.train import trainer
 from ACSegLib.network.train.data import IGNORE, Prepared
+from ACSegLib.network.train.settings import make_fabric
 from ACSegLib.network.train.trainer import MAX_DICE_LOSS_OF_LAST, Trainer
 from ACSegLib.network.train.training import train
-from ACSegLib.network.train.validation import Scores
+from ACSegLib.network.train.validation import Scores, validate
 from ACSegLib.network.train.validation_split import split_validation
 
 
@@ -66,6 +69,45 @@ def test_sparse_labels_are_counted_on_labelled_slices_alone():
     split = split_validation([sparse], 0.2, seed=0)
     assert voxels(split.validation, 1) > 0
     assert voxels(split.training, 1) > 0
+
+
+def test_a_block_is_predicted_within_its_surroundings_and_scored_on_its_own_voxels():
+    """A network that labels by what lies 6 planes away is right about a block, although the answer lies outside it."""
+    import torch
+
+    class FarSighted(torch.nn.Module):
+        """Finds in each plane what the image has 6 planes further in."""
+
+        def forward(self, image):
+            found = torch.roll(image, 6, dims=2)
+            return torch.cat([-found, found], 1)
+
+    truth = (np.random.default_rng(0).random((1, 40, 16, 16)) > 0.5).astype(np.uint8)
+    image = np.roll(truth[0], -6, axis=0).astype(np.float32) * 2 - 1
+    volume = Prepared("a", image, truth, np.ones(1, bool))
+    fabric, spec = make_fabric(settings(), "cpu"), unet_spec(1, base=4, strides=[[1, 1, 1], [2, 2, 2]])
+    alone = volume.block(0, 32, 40, "")
+    within = volume.block(0, 32, 40, "", surroundings=8)
+    assert within.image.shape[0] == 16
+    assert within.target.shape[1] == 8
+    scores = [validate(fabric, FarSighted(), [c], spec, (16, 16, 16), Progress()).mean for c in (alone, within)]
+    assert scores[0] < 0.8
+    assert scores[1] == 1
+
+
+def test_a_block_has_so_much_beside_it_that_a_patch_fits():
+    split = split_validation([case("a", [CELL])], 0.2, seed=0, patch_size=(24, 16, 16))
+    (held,) = split.validation
+    assert held.target.shape == (1, 8, 30, 20)
+    assert held.image.shape == (24, 30, 20)
+    assert split.training[0].image.shape == (32, 30, 20)
+
+
+def test_the_note_says_how_many_segments_the_blocks_have():
+    """A bead that reaches through the middle only is in no block at an end."""
+    middle = case("a", [((0, 40), (0, 30), (0, 20)), ((18, 22), (13, 17), (8, 12))])
+    assert "1 of 2 segments are in it" in split_validation([middle], 0.2, seed=0).note
+    assert "all segments are in it" in split_validation([case("b", [CELL, ((33, 37), (8, 12), (8, 12))])], 0.2, 0).note
 
 
 def test_nothing_is_spared_of_volumes_that_are_too_small_or_empty():
