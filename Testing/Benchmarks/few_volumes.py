@@ -6,8 +6,9 @@
 
 Each row is one training, of as many steps on any machine. "last", "best" and "kept" are the mean Dice, over segments,
 of the three candidates on volumes that no training saw. "loss" is what "kept" falls short of the better of the other
-two; the aim is 0.01 at most, and 0.002 in the mean. "val" is the Dice that the training itself reports for "kept", and
-"final" that of the model as it is delivered: calibrated, with all that a prediction does after the network.
+two; the aim is 0.01 at most, and 0.002 in the mean. "val" is the Dice that the training itself reports for "kept".
+"shifted" has the offsets of the calibration, and "final" is the model as it is delivered, with all that a prediction
+does after the network. "margins" in --out has what a calibration counts: other rules can be tried on it later.
 
 Rows are appended to --out as they come. A run that was stopped goes on where it was.
 """
@@ -28,11 +29,15 @@ import numpy as np
 from harness import data_folder, machine, say
 
 from ACSegLib.files import open_segmentation, open_volume
+from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.predict.inference import PredictionSettings, predict
+from ACSegLib.network.train.calibration import count_margins
+from ACSegLib.network.train.data import Case, Prepared, prepare
 from ACSegLib.network.train.settings import TrainingSettings
 from ACSegLib.network.train.trainer import Trainer
 from ACSegLib.network.train.training import train
+from ACSegLib.network.train.validation import predict_logits
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows import PredictRequest
@@ -112,12 +117,14 @@ def run(pairs: Sequence[Pair], tests: Sequence[Pair], seed: int, steps: int) -> 
     """One training, and the Dice of its three candidates; none is calibrated, which would hide the difference."""
     candidates: dict[str, Any] = {}
     validation: dict[str, Any] = {}
+    blocks: list[Prepared] = []
     prefer = Trainer._prefer_last
 
     def watched(trainer: Trainer) -> None:
         candidates["best"] = trainer.best_weights()
         candidates["last"] = {k: v.detach().clone() for k, v in trainer.averaged.state_dict().items()}
         validation.update(best=dict(trainer.state.best), last=dict(trainer._latest))
+        blocks.extend(trainer._validation)
         prefer(trainer)
         candidates["kept"] = trainer.best_weights()
         validation.update(kept=dict(trainer.state.best))
@@ -138,6 +145,7 @@ def run(pairs: Sequence[Pair], tests: Sequence[Pair], seed: int, steps: int) -> 
     for name, weights in candidates.items():
         same = [n for n in segments if all(bool((candidates[n][k] == v).all()) for k, v in weights.items())]
         segments[name] = segments[same[0]] if same else dice(replace_weights(model, weights, plain), tests)
+    segments["shifted"] = dice(replace_weights(model, model.state_dict, plain), tests)
     segments["final"] = dice(model, tests, delivered=True)
     scores = {name: float(np.mean(list(values.values()))) for name, values in segments.items()}
     return {
@@ -146,12 +154,33 @@ def run(pairs: Sequence[Pair], tests: Sequence[Pair], seed: int, steps: int) -> 
         "val": validation["kept"].get("mean_dice"),
         "segments": segments,
         "validation": validation,
+        "margins": margins(replace_weights(model, candidates["kept"], plain), pairs, blocks, tests),
         "calibration": model.card["calibration"],
         "thin_threshold": model.preprocessing.thin_threshold,
         "without_holes": list(model.preprocessing.without_holes),
         "notes": list(model.card["warnings"]),
         "seconds": round(seconds, 1),
     }
+
+
+def margins(
+    model: Model, pairs: Sequence[Pair], blocks: Sequence[Prepared], tests: Sequence[Pair]
+) -> dict[str, list[Any]]:
+    """What `count_margins` gives for each training volume, validation block and test volume."""
+    network = model.network().eval()
+
+    def whole(volumes: Sequence[Pair]) -> list[Prepared]:
+        cases = [Case.of(*pair) for pair in volumes]
+        return [prepare(case, model.segments, model.preprocessing, model.spacing, model.unit) for case in cases]
+
+    def counts(case: Prepared) -> Any:
+        logits = predict_logits(network, case.image, model.spec, model.preprocessing.patch, "cpu", Progress())
+        if case.scored is not None:
+            logits = logits[(slice(None), *case.scored)]
+        return count_margins(logits, case.target, model.spec.overlapping).tolist()
+
+    parts = {"training": whole(pairs), "blocks": blocks, "test": whole(tests)}
+    return {name: [counts(case) for case in cases] for name, cases in parts.items()}
 
 
 def replace_weights(model: Model, weights: Any, preprocessing: Any) -> Model:
@@ -181,8 +210,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """A Markdown table: a line for each case and number of volumes, and one for all."""
-    names = ("last", "best", "kept", "val", "final")
-    lines = ["| case | volumes | n | " + " | ".join(names) + " | mean loss | largest loss |", "|---|" + "---:|" * 9]
+    names = ("last", "best", "kept", "val", "shifted", "final")
+    lines = ["| case | volumes | n | " + " | ".join(names) + " | mean loss | largest loss |", "|---|" + "---:|" * 10]
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda r: (r["case"], r["labels"], r["volumes"])):
         case = row["case"] if row["labels"] == "dense" else f"{row['case']}, filled"
@@ -232,7 +261,7 @@ def main() -> None:
             with options.out.open("a") as stream:
                 stream.write(json.dumps(row) + "\n")
             figures = "  ".join(
-                f"{name} {row[name] or 0:.3f}" for name in ("last", "best", "kept", "loss", "val", "final")
+                f"{name} {row[name] or 0:.3f}" for name in ("last", "best", "kept", "loss", "val", "shifted", "final")
             )
             say(f"{row['case']:12s} {row['volumes']} volumes, seed {row['seed']}: {figures}  ({row['seconds']:.0f} s)")
     say("\n".join(table(rows)))
