@@ -32,8 +32,8 @@ from ACSegLib.files import open_segmentation, open_volume
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.predict.inference import PredictionSettings, predict
-from ACSegLib.network.train.calibration import count_margins
 from ACSegLib.network.train.data import Case, Prepared, prepare
+from ACSegLib.network.train.offsets import count_margins
 from ACSegLib.network.train.settings import TrainingSettings
 from ACSegLib.network.train.trainer import Trainer
 from ACSegLib.network.train.training import train

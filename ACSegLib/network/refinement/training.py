@@ -23,9 +23,10 @@ from ACSegLib.network.model.spec import NetworkSpec, unet_spec
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.network.refinement.network import segment_channels, with_refinement_network, without_refinement_network
 from ACSegLib.network.refinement.regions import REGION, cut_region, surface_tiling
-from ACSegLib.network.train.calibration import count_margins, no_margins, offsets_for, shift_heads
+from ACSegLib.network.train.calibration import shift_heads
 from ACSegLib.network.train.data import IGNORE, IGNORE_NAME, Case, encode_labels, labelled_slices
 from ACSegLib.network.train.losses import SegmentationLoss
+from ACSegLib.network.train.offsets import count_margins, no_margins, offsets_for
 from ACSegLib.network.train.settings import TRAINING_DEVICES
 from ACSegLib.network.train.trainer import stop_inside
 from ACSegLib.volume import Segmentation, Volume

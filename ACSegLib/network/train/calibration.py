@@ -4,23 +4,28 @@ Class weights and soft Dice teach a network in few steps to find what is rare, a
 its segments come out a few percent too large. After the training one offset per segment is therefore added to the bias
 of the network's heads, that with the best Dice on volumes held back: what "logit adjustment" (Menon et al., ICLR 2021)
 takes from the class frequencies is measured instead.
-
-Every offset is tried at once: the margin by which a segment wins or loses is counted in bins, for all voxels and for
-those of the truth, and the Dice of each offset follows from the counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.compute import available_memory
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.train.data import IGNORE, Prepared
 from ACSegLib.network.train.finetune import head_keys
+from ACSegLib.network.train.offsets import (
+    MAX_ROUNDS,
+    channel_shift,
+    count_margins,
+    no_margins,
+    search_offsets,
+)
 from ACSegLib.network.train.trainer import stop_inside
 from ACSegLib.network.train.validation import predict_logits, summed
 from ACSegLib.postprocess.holes import HoleCounts
@@ -30,94 +35,12 @@ if TYPE_CHECKING:
     import torch
 
     from ACSegLib.network.model.model_file import Model
-    from ACSegLib.volume import Segment
 
-#: Largest offset, and the steps in which it is sought; logits.
-MAX_OFFSET, STEP = 3.0, 0.1
-
-#: An offset nearer to none is taken if its Dice is within this of the best.
-DICE_TOLERANCE = 2e-4
+#: Part of the free memory that logits may fill.
+_MEMORY_SHARE = 1 / 4
 
 #: Voxels after which no further case is looked at; of one that has more, the middle is taken.
 MAX_VOXELS = 30_000_000
-
-_BINS = 2 * round(MAX_OFFSET / STEP) + 2
-_PLANES = 8
-
-
-def no_margins(segments: int) -> np.ndarray:
-    """Counts of nothing yet, as `count_margins` gives them."""
-    return np.zeros((segments, 2, _BINS), np.int64)
-
-
-def count_margins(logits: torch.Tensor, target: np.ndarray, sigmoid: bool) -> np.ndarray:
-    """Count voxels by the margin with which each segment wins.
-
-    Parameters
-    ----------
-    logits : torch.Tensor, shape (C, k, j, i)
-        Softmax: background first.
-    target : ndarray of uint8, shape (1 or C, k, j, i)
-        Classes (softmax) or masks (sigmoid), with `IGNORE`.
-
-    Returns
-    -------
-    ndarray of int64, shape (segments, 2, bins)
-        All known voxels, and those of the segment; bin n holds margins from ``STEP * (n - 1) - MAX_OFFSET`` on, the
-        first and the last all that lie beyond.
-    """
-    segments = len(logits) if sigmoid else len(logits) - 1
-    counts = no_margins(segments)
-    for first in range(0, logits.shape[1], _PLANES):
-        block = logits[:, first : first + _PLANES].float()
-        if not sigmoid:
-            top = block.topk(2, dim=0).values
-            block = (block - (block == top[0]) * top[1] - (block < top[0]) * top[0])[1:]
-        bins = ((block + MAX_OFFSET) / STEP).floor().add(1).clamp(0, _BINS - 1).numpy().astype(np.intp)
-        for n in range(segments):
-            truth = target[n if sigmoid else 0, first : first + _PLANES]
-            value = 1 if sigmoid else n + 1
-            counts[n, 0] += np.bincount(bins[n][truth != IGNORE], minlength=_BINS)
-            counts[n, 1] += np.bincount(bins[n][truth == value], minlength=_BINS)
-    return counts
-
-
-def best_offsets(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Choose each segment's offset.
-
-    Parameters
-    ----------
-    counts : ndarray, shape (segments, 2, bins)
-        As from `count_margins`, summed over volumes.
-
-    Returns
-    -------
-    offsets, gains : ndarray of float, shape (segments,)
-        What to add to the logit, and what that adds to the Dice of all volumes taken together; 0 for a segment without
-        a voxel.
-    """
-    offsets, gains = np.zeros(len(counts)), np.zeros(len(counts))
-    steps = np.arange(1 - _BINS // 2, _BINS // 2)  # offsets in units of STEP
-    for n, (known, true) in enumerate(counts):
-        if not true.sum():
-            continue
-        found, shared = (np.cumsum(c[::-1])[::-1][_BINS // 2 - steps] for c in (known, true))
-        dice = 2 * shared / (found + true.sum())
-        good = steps[dice >= dice.max() - DICE_TOLERANCE]
-        chosen = int(good[np.abs(good).argmin()])
-        offsets[n] = chosen * STEP
-        gains[n] = dice[steps == chosen][0] - dice[steps == 0][0]
-    return offsets, gains
-
-
-def offsets_for(segments: Sequence[Segment], counts: np.ndarray) -> tuple[list[float], dict[str, dict[str, float]]]:
-    """`best_offsets` as plain numbers, and what a model's card tells of them by the segments' names."""
-    offsets, gains = best_offsets(counts)
-    told = {
-        s.name: {"offset": round(float(o), 2), "dice_gain": round(float(g), 4)}
-        for s, o, g in zip(segments, offsets, gains, strict=True)
-    }
-    return offsets.tolist(), told
 
 
 def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> Model:
@@ -135,24 +58,36 @@ def calibrate(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Pr
     -------
     Model
         With offsets in its heads, "thin_threshold" and "without_holes" in its preprocessing, and in its card, under
-        "calibration", by segment the "offset" and the "dice_gain" on these cases.
+        "calibration", by segment the "offset", the "dice_gain" and the "dice" on these cases.
     """
     mine = _first(cases)[fabric.global_rank :: fabric.world_size]
-    counts = no_margins(len(model.segments))
-    stages = progress.stages(offsets=1, postprocessing=1)
-    for case, logits in _logits_of(model, mine, fabric, stages.offsets):
-        found = count_margins(logits, case.target, model.spec.overlapping)
-        found[~case.known] = 0
-        counts += found
-    offsets, told = offsets_for(model.segments, summed(counts, fabric))
-    shifted = replace(model, state_dict=shift_heads(model.spec, model.state_dict, offsets))
-    # The logits are computed anew: those of all cases would not fit in memory.
-    thin, without_holes = _shapes(shifted, mine, fabric, stages.postprocessing)
+    stages = progress.stages(network=2, offsets=1, postprocessing=1)
+    logits = _Logits(model, mine, fabric, stages.network)
+    rounds = stages.offsets.each(range(MAX_ROUNDS))
+
+    def count(offsets: np.ndarray) -> np.ndarray:
+        counts = no_margins(len(model.segments))
+        _, progress = next(rounds)
+        for case, _ in progress.each(mine, lambda case: f"calibrating on {case.name}"):
+            found = count_margins(logits.of(case), case.target, model.spec.overlapping, offsets)
+            found[~case.known] = 0
+            counts += found
+        return summed(counts, fabric)
+
+    offsets, told = search_offsets(model.segments, count)
+    thin, without_holes = _shapes(model, mine, logits, offsets, fabric, stages.postprocessing)
     preprocessing = replace(model.preprocessing, thin_threshold=thin, without_holes=without_holes)
-    return replace(shifted, preprocessing=preprocessing, card={**model.card, "calibration": told})
+    return replace(
+        model,
+        state_dict=shift_heads(model.spec, model.state_dict, offsets),
+        preprocessing=preprocessing,
+        card={**model.card, "calibration": told},
+    )
 
 
-def _shapes(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> tuple[float, tuple[str, ...]]:
+def _shapes(
+    model: Model, cases: Sequence[Prepared], logits: _Logits, offsets: Sequence[float], fabric: Any, progress: Progress
+) -> tuple[float, tuple[str, ...]]:
     """The threshold of thin structures, and the names of segments without holes.
 
     Neither is changed where segments overlap or no case is labelled throughout.
@@ -161,28 +96,40 @@ def _shapes(model: Model, cases: Sequence[Prepared], fabric: Any, progress: Prog
         return 0.5, ()
     thin, holes = ThinStructureCounts(), HoleCounts(len(model.segments))
     dense = [c for c in cases if c.known.all() and not (c.target == IGNORE).any()]
-    for case, logits in _logits_of(model, dense, fabric, progress):
-        holes.add(logits.argmax(0).numpy().astype(np.uint8), case.target[0])
-        thin.add(logits.float().softmax(0).numpy(), case.target[0])
+    for case, _ in progress.each(dense, lambda case: f"calibrating on {case.name}"):
+        found = logits.of(case)
+        shifted = found + channel_shift(offsets, len(found))
+        holes.add(shifted.argmax(0).numpy().astype(np.uint8), case.target[0])
+        thin.add(shifted.softmax(0).numpy(), case.target[0])
     thin.counts, thin.truth = summed(thin.counts, fabric), summed(thin.truth, fabric)
     holes.counts = summed(holes.counts, fabric)
     return thin.choose(), tuple(s.name for s, chosen in zip(model.segments, holes.choose(), strict=True) if chosen)
 
 
-def _logits_of(
-    model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress
-) -> Iterator[tuple[Prepared, torch.Tensor]]:
-    network = model.network().to(fabric.device).eval()
-    if fabric.world_size > 1:
-        progress = Progress()  # none may leave alone: the processes meet again in `summed`
-    else:
-        stop_inside(network, progress)
-    for case, part in progress.each(cases, lambda case: f"calibrating on {case.name}"):
-        with fabric.autocast():
-            yield (
-                case,
-                predict_logits(network, case.image, model.spec, model.preprocessing.patch, fabric.device, part),
-            )
+class _Logits:
+    """Logits (C, k, j, i) of cases, float32; they are kept where all fit into memory, else computed at each call."""
+
+    def __init__(self, model: Model, cases: Sequence[Prepared], fabric: Any, progress: Progress) -> None:
+        self._model, self._fabric = model, fabric
+        self._network = model.network().to(fabric.device).eval()
+        # Of several processes none may leave alone: they meet again in `summed`.
+        self._progress = Progress() if fabric.world_size > 1 else progress
+        stop_inside(self._network, self._progress)
+        values = sum(case.image.size for case in cases) * model.spec.out_channels
+        self._kept: dict[int, torch.Tensor] = {}
+        self._keeps = values * 4 < available_memory() * _MEMORY_SHARE
+        for case, part in self._progress.each(cases if self._keeps else [], lambda case: f"calibrating on {case.name}"):
+            self._kept[id(case)] = self._computed(case, part)
+
+    def of(self, case: Prepared) -> torch.Tensor:
+        """Give the logits of one of the cases."""
+        return self._kept[id(case)] if self._keeps else self._computed(case, self._progress)
+
+    def _computed(self, case: Prepared, progress: Progress) -> torch.Tensor:
+        patch = self._model.preprocessing.patch
+        with self._fabric.autocast():
+            logits = predict_logits(self._network, case.image, self._model.spec, patch, self._fabric.device, progress)
+        return logits.float()
 
 
 def _first(cases: Sequence[Prepared]) -> list[Prepared]:
@@ -204,11 +151,8 @@ def shift_heads(
     spec: NetworkSpec, weights: Mapping[str, torch.Tensor], offsets: Sequence[float]
 ) -> dict[str, torch.Tensor]:
     """Weights with the offsets (one per segment) added to the biases of all heads."""
-    import torch
-
     shifted = dict(weights)
-    background = [0.0] * (spec.out_channels - len(offsets))
-    change = torch.tensor([*background, *offsets], dtype=torch.float32)
+    change = channel_shift(offsets, spec.out_channels).flatten()
     for key in head_keys(spec):
         if shifted[key].ndim == 1:
             shifted[key] = shifted[key] + change.to(shifted[key].dtype)

@@ -32,6 +32,7 @@ from ACSegLib.network.train.checks import compare, refuse
 from ACSegLib.network.train.data import Case, Prepared, join_tables, prepare
 from ACSegLib.network.train.finetune import adapt_head, plan_from_model
 from ACSegLib.network.train.fingerprint import Fingerprint, Problem, examine
+from ACSegLib.network.train.offsets import MIN_DICE
 from ACSegLib.network.train.plan import Plan
 from ACSegLib.network.train.planning import make_plan, resampled_shapes
 from ACSegLib.network.train.settings import TRAINING_DEVICES, TrainingSettings, make_fabric
@@ -238,12 +239,17 @@ def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: 
     """The model with calibrated heads; as it is, with a warning, where memory does not suffice."""
     try:
         progress(0.0, "calibrating the network")
-        return calibrate(model, cases, fabric, progress)
+        calibrated = calibrate(model, cases, fabric, progress)
     except Exception as error:
         if fabric.world_size > 1 or not is_out_of_memory(error):  # the other processes would wait for this one
             raise
-    warnings.append("memory ran out during the calibration; predicted segments may be slightly too large")
-    return replace(model, card={**model.card, "warnings": list(warnings)})
+        warnings.append("memory ran out during the calibration; predicted segments may be slightly too large")
+        calibrated = model
+    measured = calibrated.card.get("calibration", {})
+    missed = [name for name, values in measured.items() if values.get("dice", 1.0) < MIN_DICE]
+    if missed:
+        warnings.append(f"not learnt yet: {', '.join(missed)} (Dice below {MIN_DICE:g}); train longer, or label more")
+    return replace(calibrated, card={**calibrated.card, "warnings": list(warnings)})
 
 
 @contextlib.contextmanager
