@@ -24,7 +24,7 @@ from ACSegLib.masks import bounding_box, grow_or_shrink
 #: Probabilities that a calibration tries; the first is that of any other voxel.
 THRESHOLDS = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)
 
-#: Dice (all segments together) that a prediction may lose by a lower threshold. A choice, not a measurement.
+#: Dice that a segment may lose by a lower threshold. A choice, not a measurement.
 MAX_DICE_LOSS = 0.002
 
 #: A structure is thin if an opening by so many steps removes it, and if it is more than one step away from the rest.
@@ -171,15 +171,23 @@ def outer_faces(mask: np.ndarray) -> int:
 
 
 class ThinStructureCounts:
-    """Counts, over volumes, what each threshold would give."""
+    """Counts, over volumes, what each threshold would give.
 
-    def __init__(self) -> None:
-        #: One row per threshold: faces of the result's outer surface, voxels right, voxels of the result.
-        self.counts = np.zeros((len(THRESHOLDS), 3), np.int64)
-        #: Faces of the truth's outer surface, voxels of the truth.
-        self.truth = np.zeros(2, np.int64)
+    Parameters
+    ----------
+    segments : int
+    excluded : sequence of bool, optional
+        Segments that keep the threshold of any other voxel.
+    """
 
-    def add(self, probabilities: np.ndarray, truth: np.ndarray) -> None:
+    def __init__(self, segments: int, excluded: Sequence[bool] = ()) -> None:
+        #: One row per threshold: faces of the result's outer surface; then voxels right, and of the result, by segment.
+        self.counts = np.zeros((len(THRESHOLDS), 1 + 2 * segments), np.int64)
+        #: Faces of the truth's outer surface; then its voxels by segment.
+        self.truth = np.zeros(1 + segments, np.int64)
+        self._allowed = np.array([True, *(not out for out in excluded or [False] * segments)])
+
+    def add(self, probabilities: np.ndarray, truth: np.ndarray, inside: tuple[slice, ...] = ()) -> None:
         """Count one volume.
 
         Parameters
@@ -188,26 +196,45 @@ class ThinStructureCounts:
             Background first.
         truth : ndarray of uint8, shape (k, j, i)
             Classes.
+        inside : tuple of slice, optional
+            The part of the probabilities that the truth covers.
         """
+        segments = len(self.truth) - 1
         classes = probabilities.argmax(0).astype(np.uint8)
         likeliest = (1 + probabilities[1:].argmax(0)).astype(np.uint8)
+        likeliest *= self._allowed[likeliest]
         probability = probabilities[1:].max(0)
-        self.truth += np.array([outer_faces(truth > 0), np.count_nonzero(truth)])
+        self.truth += [outer_faces(truth > 0), *_voxels_of(truth, segments)]
         for n, threshold in enumerate(THRESHOLDS):
             result = classes.copy()
             if n:
                 restore_thin_structures(result, likeliest, probability=probability, threshold=threshold)
-            mask = result > 0
-            self.counts[n] += (
-                outer_faces(mask),
-                np.count_nonzero((result == truth) & mask),
-                np.count_nonzero(mask),
-            )
+            result = result[inside]
+            right = _voxels_of(result[result == truth], segments)
+            self.counts[n] += [outer_faces(result > 0), *right, *_voxels_of(result, segments)]
+
+    def harmed(self) -> list[bool]:
+        """The segments that already lose Dice by the first threshold below that of any other voxel.
+
+        Such are compact and small: what comes back of them is a shell of noise, as with beads.
+        """
+        dice = self._dice()
+        return (dice[1] < dice[0] - MAX_DICE_LOSS).tolist()
 
     def choose(self) -> float:
-        """The threshold whose results come nearest to the truth's surface; 0.5 if that costs Dice."""
-        surface, right, size = self.counts.T
-        dice = 2 * right / np.maximum(size + self.truth[1], 1)
-        allowed = dice >= dice[0] - MAX_DICE_LOSS
-        distance = np.where(allowed, np.abs(surface - self.truth[0]), np.iinfo(np.int64).max)
+        """The threshold whose results come nearest to the truth's surface; 0.5 if that costs any segment Dice."""
+        dice = self._dice()
+        allowed = (dice >= dice[0] - MAX_DICE_LOSS).all(axis=1)
+        distance = np.where(allowed, np.abs(self.counts[:, 0] - self.truth[0]), np.iinfo(np.int64).max)
         return THRESHOLDS[int(distance.argmin())]
+
+    def _dice(self) -> np.ndarray:
+        """By threshold and segment; 1 where neither truth nor result has it."""
+        _, right, found = np.split(self.counts, [1, len(self.truth)], axis=1)
+        total = found + self.truth[1:]
+        return np.where(total > 0, 2 * right / np.maximum(total, 1), 1.0)
+
+
+def _voxels_of(classes: np.ndarray, segments: int) -> np.ndarray:
+    """Number of voxels of each segment, 1 to `segments`, in an array of classes (uint8)."""
+    return np.bincount(classes.ravel(), minlength=segments + 1)[1 : segments + 1]

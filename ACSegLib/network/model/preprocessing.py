@@ -10,6 +10,7 @@ A model file holds `Preprocessing` as a JSON object:
 ``canonical_axes`` images are predicted in an orientation that depends on their content alone, and as the mean over
                    the mirror images
 ``thin_threshold`` probability from which voxels of thin structures belong to their segment
+``without_thin``   names of segments without thin structures, which keep the usual threshold
 ``without_holes``  names of segments that should have no enclosed hole
 others             of imported models, see `BiomedisaPreprocessing`
 ================== ==============================================================================================
@@ -176,6 +177,7 @@ class Preprocessing:
     mean_side: float | None = None
     canonical_axes: bool = False
     thin_threshold: float | None = None
+    without_thin: tuple[str, ...] | None = None
     without_holes: tuple[str, ...] | None = None
     biomedisa: BiomedisaPreprocessing | None = None
 
@@ -202,6 +204,7 @@ class Preprocessing:
             "mean_side": self.mean_side,
             "canonical_axes": self.canonical_axes or None,
             "thin_threshold": self.thin_threshold,
+            "without_thin": None if self.without_thin is None else list(self.without_thin),
             "without_holes": None if self.without_holes is None else list(self.without_holes),
         }
         return described | {key: value for key, value in optional.items() if value is not None}
@@ -219,7 +222,7 @@ class Preprocessing:
         """
         patch = described.get("patch_size")
         k, j, i = (int(n) for n in patch or DEFAULT_PATCH)
-        thin, whole = described.get("thin_threshold"), described.get("without_holes")
+        thin, bulky, whole = (described.get(key) for key in ("thin_threshold", "without_thin", "without_holes"))
         sensible = isinstance(thin, (int, float)) and not isinstance(thin, bool) and 0 < thin <= 0.5
         normalisation, longest, mean = (described.get(key) for key in ("normalisation", "longest_side", "mean_side"))
         return cls(
@@ -229,6 +232,7 @@ class Preprocessing:
             mean_side=mean if mean else None,
             canonical_axes=bool(described.get("canonical_axes")),
             thin_threshold=thin if sensible else None,
+            without_thin=tuple(str(name) for name in bulky) if isinstance(bulky, list) else None,
             without_holes=tuple(str(name) for name in whole) if isinstance(whole, list) else None,
             biomedisa=BiomedisaPreprocessing.from_json(described) if described.get("pipeline") == "biomedisa" else None,
         )

@@ -63,6 +63,9 @@ class PlaneSink:
         self.classes = scratch(layers, dtype) if on_disk else np.zeros(layers, dtype)
         self.probabilities = scratch_array((channels, *shape)) if keep_probabilities else None
         self._thin = 0.5 if self.sigmoid else thin
+        bulky = model.preprocessing.without_thin or ()
+        #: Classes whose voxels may be restored in thin structures.
+        self._may_be_thin = np.array([False, *(segment.name not in bulky for segment in model.segments)])
         self._candidates = (scratch if on_disk else np.zeros)(shape, dtype) if self._thin < 0.5 else None
         self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
         self._first = self._written = self._received = 0
@@ -92,7 +95,7 @@ class PlaneSink:
             likeliest = on_host(strongest(slab[1:])) + 1
             top = slab[1:].max(0) if isinstance(slab, np.ndarray) else slab[1:].amax(0)
             nearly = (self.classes[0, place] == 0) & on_host(top > self._thin)
-            self._candidates[place] = likeliest * nearly
+            self._candidates[place] = likeliest * (nearly & self._may_be_thin[likeliest])
         if self.probabilities is not None:
             self.probabilities[:, place] = on_host(slab).astype(np.float16)
         self._written = place.stop

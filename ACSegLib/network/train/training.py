@@ -151,7 +151,7 @@ def train(
             plan.spec, trainer.best_weights(), table, plan.preprocessing, plan.spacing, plan.unit,
             _card(plan, settings, state, cases, fingerprints, held_out, warnings, fabric),
         )  # fmt: skip
-        model = _calibrated(model, whole, fabric, warnings, stages.calibrate)
+        model = _calibrated(model, whole, prepared_val if blocks else [], fabric, warnings, stages.calibrate)
     if settings.checkpoint and not settings.keep_checkpoint and fabric.is_global_zero:
         discard(settings.checkpoint)
     return TrainingResult(model, plan, state.history, warnings, fabric.is_global_zero)
@@ -235,11 +235,18 @@ def _require_room(settings: TrainingSettings, network: torch.nn.Module) -> None:
         require_space(settings.checkpoint, size * _CHECKPOINT_COPIES)
 
 
-def _calibrated(model: Model, cases: Sequence[Prepared], fabric: Any, warnings: list[str], progress: Progress) -> Model:
+def _calibrated(
+    model: Model,
+    cases: Sequence[Prepared],
+    blocks: Sequence[Prepared],
+    fabric: Any,
+    warnings: list[str],
+    progress: Progress,
+) -> Model:
     """The model with calibrated heads; as it is, with a warning, where memory does not suffice."""
     try:
         progress(0.0, "calibrating the network")
-        calibrated = calibrate(model, cases, fabric, progress)
+        calibrated = calibrate(model, cases, fabric, progress, blocks)
     except Exception as error:
         if fabric.world_size > 1 or not is_out_of_memory(error):  # the other processes would wait for this one
             raise

@@ -13,6 +13,8 @@ from ACSegLib.network.model.pretrained import pretrained_model
 OLDER = {
     "trained": '{"normalisation": {"kind": "volume", "percentiles": [0.5, 99.5]}, "patch_size": [48, 64, 64], '
     '"thin_threshold": 0.3, "without_holes": ["cell"]}',
+    "with beads": '{"normalisation": {"kind": "volume", "percentiles": [0.5, 99.5]}, "patch_size": [48, 64, 64], '
+    '"thin_threshold": 0.3, "without_thin": ["bead"], "without_holes": ["cell"]}',
     "shipped": '{"normalisation": {"kind": "volume", "percentiles": [0.5, 99.5]}, "patch_size": [64, 64, 64], '
     '"longest_side": 64}',
     "newer shipped": '{"normalisation": {"kind": "volume", "percentiles": [0.5, 99.5]}, "patch_size": [64, 64, 64], '

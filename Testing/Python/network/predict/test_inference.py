@@ -353,3 +353,16 @@ def test_labels_and_candidates_are_weighed_together(output, thin, layers):
     assert size == layers * 8 * 10 * 12
     for limit, on_disk in ((4 * size + 8, False), (4 * size - 8, True)):  # a quarter of the memory is for labels
         assert is_mapped(PlaneSink(grid, model, False, limit, thin).classes) == on_disk
+
+
+def test_segments_without_thin_structures_keep_the_usual_threshold():
+    """Two faint rods, of a cell and of a bead: the lower threshold is for the cell alone."""
+    planes = np.zeros((3, 12, 12, 24), np.float32)
+    planes[1, 3:5, 3:5], planes[2, 8:10, 8:10] = 0.4, 0.4
+    planes[0] = 1 - planes[1:].sum(0)
+    grid = WorkingGrid((0, 0, 0), planes.shape[1:], planes.shape[1:])
+    for without, restored in (((), {1, 2}), (("bead",), {1})):
+        sink = PlaneSink(grid, threshold_model(without_thin=without), False, thin=0.3)
+        sink.take(planes)
+        sink.finish(Progress())
+        assert set(np.unique(sink.classes)) - {0} == restored
