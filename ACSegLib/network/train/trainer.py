@@ -39,8 +39,8 @@ VALIDATIONS, MAX_VALIDATION_SHARE = 15, 0.1
 WORKERS_ON_GPU = 6
 #: Gain in Dice that counts as an improvement.
 MIN_IMPROVEMENT = 1e-4
-#: With blocks for a validation set, the last averaged weights are kept (as nnU-Net does, Isensee et al. 2021) unless
-#: their Dice is lower than the best by more than this. Compare both: python Testing/Benchmarks/few_volumes.py
+#: With a rough validation set, the last averaged weights are kept (as nnU-Net does, Isensee et al. 2021) unless their
+#: Dice is lower than the best by more than this. Compare both: python Testing/Benchmarks/few_volumes.py
 MAX_DICE_LOSS_OF_LAST = 0.05
 
 
@@ -65,9 +65,9 @@ class Trainer:
         `validation` may be empty: then the last averaged weights are kept.
     table : sequence of Segment
         All segments.
-    blocks : bool
-        The validation set is blocks of the training volumes: its Dice is too rough to choose weights by, unless the
-        last ones are clearly worse (`MAX_DICE_LOSS_OF_LAST`).
+    rough : bool
+        The validation set is so small that its Dice is too rough to choose weights by, unless the last ones are clearly
+        worse (`MAX_DICE_LOSS_OF_LAST`).
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class Trainer:
         table: Sequence[Segment],
         state: State,
         progress: Progress,
-        blocks: bool = False,
+        rough: bool = False,
     ) -> None:
         import torch
 
         self.fabric, self.plan, self.settings, self.state = fabric, plan, settings, state
         self._validation, self._table = validation, table
-        self._progress, self._blocks = progress, blocks
+        self._progress, self._rough = progress, rough
         self._loss = SegmentationLoss(plan.class_weights, plan.spec.overlapping)
         self._names = [name for name, _ in network.named_parameters()]
         optimizer = torch.optim.AdamW(
@@ -368,7 +368,7 @@ class Trainer:
 
     def _prefer_last(self) -> None:
         """With a rough validation set, keep the last averaged weights unless they are clearly worse; note which."""
-        if not self._blocks or not self._latest or self._latest["step"] != self.state.step:
+        if not self._rough or not self._latest or self._latest["step"] != self.state.step:
             return
         best, last = self.state.best_dice or 0.0, float(self._latest["mean_dice"])
         if last >= best - MAX_DICE_LOSS_OF_LAST:

@@ -132,16 +132,16 @@ def train(
         prepared = _prepare_all(cases, table, plan, settings, folder, stages.prepare)
         prepared_val = _prepare_all(held_out, table, plan, settings, folder, stages.prepare_validation)
         whole = prepared_val or prepared  # calibrated on: in a block a network sees other surroundings
-        blocks = False
+        blocks = rough = False
         if not prepared_val and settings.validation_part > 0:
             split = split_validation(prepared, settings.validation_part, settings.seed, plan.patch_size)
-            prepared, prepared_val, blocks = split.training, split.validation, split.blocks
+            prepared, prepared_val, blocks, rough = split.training, split.validation, split.blocks, split.rough
             warnings.append(split.note)
             if not blocks:
                 whole = prepared_val
         network = _initial_network(plan, settings.seed, start)
         _require_room(settings, network)
-        trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train, blocks)
+        trainer = Trainer(fabric, network, plan, settings, prepared, prepared_val, table, state, stages.train, rough)
         if tensors:
             trainer.restore(tensors)
         trainer.run()

@@ -21,6 +21,9 @@ from ACSegLib.network.train.data import IGNORE, Prepared
 
 #: With fewer volumes than this a block of each is taken instead of whole volumes.
 MIN_WHOLE_VOLUMES = 5
+#: With fewer whole volumes in the validation set their Dice is too rough to choose weights by: with one volume the
+#: choice cost up to 0.017 (Testing/Benchmarks/few_volumes.py). A choice, as more volumes were not measured.
+MIN_TO_CHOOSE = 4
 #: Fewest planes of a block and of what is left.
 MIN_BLOCK = 4
 #: Voxels of a segment that count as none at all when shares are compared: a share of 0 has no logarithm.
@@ -45,6 +48,11 @@ class Split:
     validation: list[Prepared]
     note: str
     blocks: bool
+
+    @property
+    def rough(self) -> bool:
+        """Whether the validation set is too small to choose weights by its Dice."""
+        return self.blocks or len(self.validation) < MIN_TO_CHOOSE
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,11 @@ def test_five_volumes_give_whole_volumes_and_fewer_give_blocks():
     assert "4 volumes only" in few.note
 
 
+@pytest.mark.parametrize(("volumes", "rough"), [(2, True), (6, True), (15, True), (20, False)])
+def test_a_small_validation_set_does_not_choose_the_weights(volumes, rough):
+    assert split_validation([case(f"v{n}", [CELL]) for n in range(volumes)], 0.2, seed=0).rough == rough
+
+
 @pytest.mark.parametrize(("k", "j"), [(1, 8), (10, 2), (33, 8)])
 def test_a_small_segment_is_in_the_validation_set_wherever_it_lies(k, j):
     """Two volumes with a bead each: one is scored on its bead, the other still teaches it."""
