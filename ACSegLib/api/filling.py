@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ACSegLib.api.inputs import as_pair, as_segmentation
+from ACSegLib.api.inputs import as_pair, as_region, as_segmentation
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation
@@ -35,6 +35,7 @@ def fill(
     islands: float | None = FillRequest.islands,
     holes: float | None = FillRequest.holes,
     smooth: float | None = FillRequest.smooth,
+    box: Sequence[slice] | None = None,
     cells: bool = FillRequest.cells,
     resample: bool = FillRequest.resample,
     device: str = FillRequest.device,
@@ -72,6 +73,8 @@ def fill(
         Remove components, and fill enclosed holes, that are smaller than this: voxels, or a fraction below 1.
     smooth : float, optional
         Smooth boundaries over this length in voxels.
+    box : sequence of 3 slices, optional
+        Along (z, y, x), around the object that strokes mark: outside it is background.
     cells : bool
         Make touching cells segments of their own, as `split` does.
     resample : bool
@@ -137,6 +140,7 @@ def fill(
         islands=islands,
         holes=holes,
         smooth=smooth,
+        box=as_region(box, volume.shape, "box"),
         cells=cells,
         device=device,
         gamma=gamma,

@@ -122,6 +122,18 @@ def as_segmentations(
     return first, second
 
 
+def as_region(region: Sequence[slice] | None, shape: tuple[int, int, int], name: str) -> list[int]:
+    """A region in array order as the option I0 I1 J0 J1 K0 K1; empty for None."""
+    if region is None:
+        return []
+    parts = tuple(region)
+    if len(parts) != 3 or not all(isinstance(part, slice) and part.step in (None, 1) for part in parts):
+        raise InputError(
+            f"{name} must be three slices along (z, y, x), such as np.s_[10:50, :, 20:80], not {region!r}."
+        )
+    return [edge for part, size in zip(parts[::-1], shape[::-1], strict=True) for edge in part.indices(size)[:2]]
+
+
 def _has_geometry(data: Any) -> bool:
     return isinstance(data, (Volume, Segmentation))
 

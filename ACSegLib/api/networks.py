@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.api.data import Path, open
-from ACSegLib.api.inputs import as_pair, as_volume
+from ACSegLib.api.inputs import as_pair, as_region, as_volume
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Volume
@@ -134,7 +134,7 @@ def predict(
         thin=thin,
         contrast=contrast,
         device=device,
-        roi=_roi_option(roi, volume.shape),
+        roi=as_region(roi, volume.shape, "roi"),
         largest=largest,
         islands=islands,
         holes=holes,
@@ -175,16 +175,6 @@ def _require_unit(volume: Volume, model: Model, spacing: Spacing | None) -> None
             f"spacing={spacing!r} has no unit, but the model was trained with voxels of ({sizes}) {model.unit}; "
             'add the unit: predict(..., spacing=..., unit="nm").'
         )
-
-
-def _roi_option(roi: Sequence[slice] | None, shape: tuple[int, int, int]) -> list[int]:
-    """A region in array order as the option I0 I1 J0 J1 K0 K1."""
-    if roi is None:
-        return []
-    parts = tuple(roi)
-    if len(parts) != 3 or not all(isinstance(part, slice) and part.step in (None, 1) for part in parts):
-        raise InputError(f"roi must be three slices along (z, y, x), such as np.s_[10:50, :, 20:80], not {roi!r}.")
-    return [edge for part, size in zip(parts[::-1], shape[::-1], strict=True) for edge in part.indices(size)[:2]]
 
 
 def train(

@@ -10,6 +10,7 @@ Examples:
   acseg fill tomograms/ sparse/ -o filled/ --skip-existing        (folders, paired by name)
   acseg fill tomogram.nrrd sparse.seg.nrrd -o cell.seg.nrrd --uncertainty uncertainty.nrrd --suggest 3
   acseg fill tomogram.nrrd scribbles.seg.nrrd -o cell.seg.nrrd --background background
+  acseg fill tomogram.nrrd dab.seg.nrrd -o cell.seg.nrrd --box 40 90 35 88 20 71
 """
 
 from __future__ import annotations
@@ -80,6 +81,10 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         help="slices: labelled slices are complete; scribbles: only voxels with a label are known; auto tells strokes "
         "from slices if a segment marks background",
         choices=("auto", "slices", "scribbles"),
+    )
+    box: list[int] = option(
+        default=[],
+        help="box I0 I1 J0 J1 K0 K1 (ends excluded) around the object that strokes mark; outside it is background",
     )
     background: str | None = option(
         default=None,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _GIB = 2**30
 _DATA = ("volume", "labels")
 #: Fields that decide the fill itself: where one of them changes, nothing of an earlier fill can be used.
-_DECISIVE = ("axis", "mode", "background", "ignore", "device", "gamma", "edge", "memory")
+_DECISIVE = ("axis", "mode", "box", "background", "ignore", "device", "gamma", "edge", "memory")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +55,9 @@ class FillRequest:
         Every labelled slice, counted from 0; see `ACSegLib.axes.read_slices`. Found from the labels if left out.
     mode : str
         "auto", "slices" (labelled slices are complete) or "scribbles" (only labelled voxels count).
+    box : sequence of int
+        A box I0 I1 J0 J1 K0 K1, ends excluded, around the object that strokes mark: outside it is background. The whole
+        volume if empty.
     background, ignore : str, optional
         Segments (name or id) that mark background (for scribbles), and voxels of labelled slices that are unknown.
     only, leave_out : sequence of str
@@ -83,6 +86,7 @@ class FillRequest:
     axis: str = "auto"
     slices: str | Sequence[int | str] | Mapping[str, Sequence[int]] | None = None
     mode: str = "auto"
+    box: Sequence[int] = ()
     background: str | None = None
     ignore: str | None = None
     only: Sequence[str] = ()
@@ -102,7 +106,7 @@ class FillRequest:
         object.__setattr__(self, "axis", axis_name(self.axis))
         object.__setattr__(self, "slices", read_slices(self.slices, self.axis))
         object.__setattr__(self, "probabilities", bool(self.probabilities))  # an option names a file instead
-        for name in ("only", "leave_out"):
+        for name in ("only", "leave_out", "box"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @classmethod
@@ -264,6 +268,7 @@ def run_fill(
     InputError, MemoryLimitError, Cancelled
         As `ACSegLib.fill.fill`, `ACSegLib.placement.place_labels` and `ACSegLib.postprocess.cleanup.clean` do.
     """
+    from ACSegLib.fill.box import with_shell
     from ACSegLib.placement import place_labels
     from ACSegLib.special_segments import roles_of
 
@@ -273,13 +278,16 @@ def run_fill(
     roles = roles_of(labels, ignore=request.ignore, background=request.background)
     labels = roles.segmentation
     request = replace(request, labels=labels, ignore=roles.ignore, background=roles.background)
+    if request.box and request.mode != "slices":
+        labels, background = with_shell(labels, request.box, request.background)
+        request = replace(request, labels=labels, background=background, mode="scribbles")
     for name in (*request.only, *request.leave_out):
         labels.segment(name)  # an unknown one is refused before the work
     stages = progress.stages(fill=93, clean=6, suggest=1)
     result, refilled = _filled(request, previous, stages.fill)
     report = replace(result.report, warnings=[*roles.notes, *result.report.warnings])
     segmentation = _cleaned(result, request, stages.clean)
-    if protected is not None:
+    if protected is not None or request.box:
         segmentation = _merged(segmentation, request, labels, protected)
     if request.cells:
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), progress.part(0.99, 1.0))
@@ -377,6 +385,11 @@ def _merged(
     segmentation: Segmentation, request: FillRequest, labels: Segmentation, protected: np.ndarray | None
 ) -> Segmentation:
     """Merge with labels as they are now; segments that the request gave no place in the result have none in it."""
+    if request.box:
+        from ACSegLib.fill.box import outside
+
+        beyond = outside(request.box, segmentation.shape)
+        protected = beyond if protected is None else protected | beyond
     kept = {s.id for s in segmentation.segments}
     ignored = {request.labels.segment(request.ignore).id} if request.ignore else set()
     asked = {s.id for s in request.labels.segments}

@@ -9,6 +9,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
     """Every sentence by a function that translates it; ``{0}`` stands for a value."""
     return [
         _("--bead-reference needs the tomogram; give it with --image."),
+        _("--box must be six whole numbers (I0 I1 J0 J1 K0 K1), not {0}."),
+        _("--box {0}..{1} along {2} must lie within 0..{3} and not be empty."),
         _("--cells counts every segment as a cell; omit --segments and --instances."),
         _("--minutes must be more than 0, not {0}."),
         _("--patch must be three numbers (I J K), not {0}."),
@@ -112,6 +114,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("no {0} is chosen; {1} or select one."),
         _("node {0} has the attribute {1} = {2}; set it to one of: {3}."),
         _("not enough memory for this volume; close other programs, or use a smaller one."),
+        _("nothing is drawn inside the box (--box); draw a stroke on the object, or move the box."),
         _(
             "only slice {0} on axis {1} is labelled (slices count from 0): there is nothing to fill between, and no "
             "slice to check the result with; label at least one more."

@@ -41,7 +41,7 @@ def test_fill_has_every_option_of_a_request_with_its_default():
     from ACSegLib.workflows import FillRequest
 
     own = parameters(acseg.api.fill, {*FRONT_DOOR, "image", "labels", "protected"})
-    assert own == fields(FillRequest, {"volume", "labels"})
+    assert own == fields(FillRequest, {"volume", "labels"}) | {"box": None}
 
 
 def test_fill_puts_every_option_into_the_request(monkeypatch):
@@ -53,7 +53,7 @@ def test_fill_puts_every_option_into_the_request(monkeypatch):
         "gamma": 0.5, "edge": 4.0, "memory": 5.0, "probabilities": True, "suggest": 6,
         "cells": True,
     }  # fmt: skip
-    assert options.keys() == fields(workflows.FillRequest, {"volume", "labels"}).keys()
+    assert options.keys() == fields(workflows.FillRequest, {"volume", "labels", "box"}).keys()
     requests = []
     monkeypatch.setattr(workflows, "run", lambda request, **_: requests.append(request))
     acseg.fill(IMAGE, SPARSE, **options)

@@ -33,6 +33,7 @@ VALUES: dict[str, Any] = {
     "only": ["ball"],
     "leave_out": ["bead"],
     "edge": 4.0,
+    "box": [2, 18, 2, 18, 2, 18],
     "voxel_size": "20,20,20",
 }
 #: Options that mean something only beside others.
