@@ -107,7 +107,10 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         default=None, help="remove components smaller than this: voxels, or a fraction of the largest", minimum=0
     )
     holes: float | None = option(
-        default=None, help="fill enclosed holes up to this: voxels, or a fraction of the segment", minimum=0
+        default=None,
+        help="fill enclosed holes up to this: voxels, or a fraction of the segment; 0: none. Unless it is 0, segments "
+        "that have no holes on the labelled slices get none",
+        minimum=0,
     )
     smooth: float | None = option(
         default=None, help="smooth boundaries over this length", minimum=0, maximum=10, unit="voxels"

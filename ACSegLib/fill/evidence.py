@@ -18,6 +18,7 @@ from ACSegLib.fill.features import ImageFeatures, intensity_range, prepare
 from ACSegLib.fill.seeds import UNKNOWN, Seeds
 from ACSegLib.fill.shape import ShapePrior
 from ACSegLib.jobs import Progress
+from ACSegLib.postprocess.holes import classes_without_holes
 from ACSegLib.volume import Volume
 
 #: Voxels whose prior is computed between two checks for a cancel: about half a second.
@@ -76,6 +77,10 @@ class Evidence:
     def usual_gap(self) -> int:
         """Usual distance of the slices that are known whole, in planes; 0 for fewer than two."""
         return int(np.median(np.diff(self.cuts))) if len(self.cuts) > 1 else 0
+
+    def classes_without_holes(self) -> tuple[int, ...]:
+        """Classes that enclose no background on the slices that are known whole."""
+        return classes_without_holes(self.classes[k] for k in self.cuts) if self.whole_slices else ()
 
     def slabs(self) -> list[tuple[int, int]]:
         """First and last plane of each slab; neighbours share the labelled slice between them."""

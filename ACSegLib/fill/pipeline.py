@@ -40,6 +40,7 @@ def fill(
     probabilities: bool = False,
     settings: Settings | None = None,
     tolerance: float = TOLERANCE,
+    holes: bool = False,
     memory_limit: float | None = None,
     progress: Progress | None = None,
 ) -> FillResult:
@@ -65,6 +66,9 @@ def fill(
         Strength of prior and edges; chosen by leaving slices out when None.
     tolerance : float
         Bound on the error of the probabilities.
+    holes : bool
+        Whether all segments may have holes. Otherwise those that have none on any labelled slice get none; a hole with
+        a labelled voxel stays.
     memory_limit : float, optional
         Bytes that the fill may use; what is available when None.
     progress : Progress, optional
@@ -97,7 +101,9 @@ def fill(
     evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
     solver = choose_solver(device)
     classifier, choice = _learn(evidence, solver, settings, stages.learn)
-    context = Context(evidence, classifier, choice.settings, solver, tolerance)
+    context = Context(
+        evidence, classifier, choice.settings, solver, tolerance, () if holes else evidence.classes_without_holes()
+    )
     assembly = Assembly(evidence.classes.shape, evidence.count if probabilities else 0)
     solve_slabs(context, evidence.slabs(), assembly, stages.solve)
     state = FillState(volume, options, seeds, context, choice, assembly.probabilities, assembly.tallies)

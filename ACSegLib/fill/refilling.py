@@ -76,7 +76,9 @@ def refill(
     evidence = before.after_edit(seeds, dirty)
     old_slabs = set(before.slabs())
     redo = [s for s in evidence.slabs() if s not in old_slabs or any(s[0] <= k <= s[1] for k in dirty)]
-    context = replace(state.context, evidence=evidence)
+    solid = set(evidence.classes_without_holes())
+    without_holes = tuple(c for c in state.context.without_holes if c in solid)
+    context = replace(state.context, evidence=evidence, without_holes=without_holes)
     count = evidence.count if previous.probabilities is not None else 0
     assembly = Assembly(evidence.classes.shape, count, previous)
     solve_slabs(context, redo, assembly, progress)

@@ -16,7 +16,7 @@ from ACSegLib.fill.random_walk import SlabProblem
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.solvers import Solver
 from ACSegLib.jobs import Progress
-from ACSegLib.postprocess.rules import WALK, Labelling, Rule, apply_rules, rules_for_strokes
+from ACSegLib.postprocess.rules import WALK, FillHoles, Labelling, Rule, apply_rules, rules_for_strokes
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Context:
     solver : Solver
     tolerance : float
         Bound on the error of the probabilities.
+    without_holes : tuple of int
+        Classes that enclose no background.
     """
 
     evidence: Evidence
@@ -50,6 +52,7 @@ class Context:
     settings: Settings
     solver: Solver
     tolerance: float = TOLERANCE
+    without_holes: tuple[int, ...] = ()
 
     @property
     def beta(self) -> float:
@@ -124,6 +127,8 @@ def solve_prepared(
     evidence, gamma, seeds = context.evidence, context.settings.gamma, slab.seeds
     problem = SlabProblem(slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights)
     rules = WALK.rules(gamma, evidence.usual_gap) if evidence.whole_slices else rules_for_strokes(evidence.count)
+    if context.without_holes:
+        rules = (*rules, FillHoles(dict.fromkeys(context.without_holes, np.inf)))
     result = SlabResult(slab.first, seeds, rules, evidence.count, keep)
     wanted = slab.priors.worth_solving(context.tolerance)
     for start in range(0, len(wanted), MAX_CLASSES_TOGETHER):

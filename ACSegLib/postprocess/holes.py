@@ -8,7 +8,8 @@ Isensee et al. 2021, doi:10.1038/s41592-020-01008-z).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from ACSegLib.postprocess.components import Amount, class_boxes, label_component
 #: Fraction of a segment that holes may have in labels that count as without holes. A choice, not a measurement: labels
 #: made by hand miss single voxels.
 MAX_HOLE_FRACTION = 1e-3
+
+#: Labelled slices that have to show a segment before they prove that it has no holes.
+MIN_SLICES = 3
 
 
 def fill_holes(
@@ -78,6 +82,29 @@ def _holes(
     starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
     for number, hole in zip(owner[order][starts], np.split(voxels[order], starts[1:]), strict=False):
         yield int(sizes[number]), hole
+
+
+def classes_without_holes(slices: Iterable[np.ndarray]) -> tuple[int, ...]:
+    """Classes that enclose no background on any labelled slice, among those that enough slices show.
+
+    Parameters
+    ----------
+    slices : iterable of ndarray of int, shape (j, i)
+        Classes, 0 for background; negative where unknown.
+    """
+    from scipy import ndimage
+
+    shown, voxels, enclosed = Counter[int](), Counter[int](), Counter[int]()
+    for plane in slices:
+        for c, box in enumerate(ndimage.find_objects(np.maximum(plane, 0)), start=1):
+            if box is None:
+                continue
+            part = np.pad(plane[box], 1)
+            regions, _ = ndimage.label(part != c)
+            shown[c] += 1
+            voxels[c] += int(np.count_nonzero(part == c))
+            enclosed[c] += int(np.count_nonzero((regions > 0) & (regions != regions[0, 0]) & (part == 0)))
+    return tuple(c for c in sorted(shown) if shown[c] >= MIN_SLICES and enclosed[c] <= MAX_HOLE_FRACTION * voxels[c])
 
 
 class HoleCounts:

@@ -63,7 +63,8 @@ class FillRequest:
     only, leave_out : sequence of str
         Segments to have in the result, all if empty; and segments to leave out of it.
     islands, holes : float, optional
-        Remove components smaller than this; fill enclosed holes up to this. Voxels, or a fraction below 1.
+        Remove components smaller than this; fill enclosed holes up to this. Voxels, or a fraction below 1. A segment
+        without holes on the labelled slices gets none anyway, unless `holes` is 0.
     smooth : float, optional
         Smooth boundaries over this length, in voxels.
     cells : bool
@@ -232,6 +233,8 @@ def plan(request: FillRequest, previous: FillOutcome | None) -> str:
     before = previous.request
     if any(getattr(before, name) != getattr(request, name) for name in _DECISIVE):
         return "fill"
+    if (before.holes == 0) != (request.holes == 0):
+        return "fill"
     if request.probabilities and not previous.probabilities:
         return "fill"
     if not _same_image(before.volume, request.volume):
@@ -346,6 +349,7 @@ def _filled(
         device=request.device,
         probabilities=request.probabilities,
         settings=None if request.gamma is None else fill.Settings(request.gamma, request.edge),
+        holes=request.holes == 0,
         memory_limit=None if request.memory is None else request.memory * _GIB,
         progress=progress,
     )
