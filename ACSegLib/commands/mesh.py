@@ -45,7 +45,7 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
     segments: list[str] = option(default=[], help="names of the segments; default: all", metavar="SEGMENT")
     smooth: float = option(
         default=MeshRequest.smooth,
-        help="smooth the surface over this length; the volume is kept",
+        help="smooth the surface over this length; the volume is kept, thin structures become thinner",
         minimum=0,
         maximum=10,
         unit="voxels",

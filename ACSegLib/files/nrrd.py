@@ -64,7 +64,8 @@ def read(path: Path, request: Request) -> Content:
         layers, spatial = (layer,), [array.ndim - 1 - n for n in kept[::-1]]
     geometry, notes = _geometry(header, spatial, path, silent="px" if segmentation else "mm")
     if not segmentation:
-        return Content(layers, geometry, meta={"header": keys}, notes=notes)
+        unit = {"intensity_unit": keys["sample units"].strip('" ')} if keys.get("sample units") else {}
+        return Content(layers, geometry, meta={"header": keys, **unit}, notes=notes)
     segments = slicer_segments.read(keys, len(layers))
     return Content(layers, geometry, segments, {"header": keys, **slicer_segments.extras(keys)}, notes)
 
@@ -278,6 +279,8 @@ def _header(content: Content, layers: tuple[np.ndarray, ...]) -> list[str]:
     ]
     if geometry.unit != "px" or geometry.spacing != (1.0, 1.0, 1.0):
         lines.append("space units: " + " ".join([f'"{geometry.unit}"'] * 3))
+    if content.segments is None and (unit := content.meta.get("intensity_unit")):
+        lines.append(f"sample units: {_escaped(str(unit))}")
     lines.append("space origin: (" + ",".join(repr(v) for v in geometry.origin) + ")")
     return lines
 

@@ -35,6 +35,8 @@ def make(content: Content) -> Json:
     }
     if content.segments is not None:
         values["segments"] = [segment_to_json(segment) for segment in content.segments]
+    elif unit := content.meta.get("intensity_unit"):
+        values["intensity_unit"] = str(unit)
     return values
 
 
@@ -55,7 +57,10 @@ def restore(content: Content, source: str | Json | None) -> Content:
     segments = content.segments
     if isinstance(values.get("segments"), list):
         segments = [segment_from_json(row) for row in values["segments"]]
-    return replace(content, geometry=geometry, segments=segments)
+    meta = content.meta
+    if isinstance(values.get("intensity_unit"), str):
+        meta = {**meta, "intensity_unit": values["intensity_unit"]}
+    return replace(content, geometry=geometry, segments=segments, meta=meta)
 
 
 def parse(source: str | Json | None) -> Json | None:

@@ -37,7 +37,14 @@ def summarise_cells(rows: Sequence[Row]) -> list[Row]:
 
 def warnings_on(rows: Sequence[Row]) -> list[str]:
     """Sentences on volumes whose values are not to be trusted, or not comparable with those of the others."""
-    return [*_on_specks(rows), *_on_beads(rows), *_on_units(rows), *_on_thin_radii(rows), *_on_intervals(rows)]
+    return [
+        *_on_specks(rows),
+        *_on_beads(rows),
+        *_on_units(rows),
+        *_on_intensities(rows),
+        *_on_thin_radii(rows),
+        *_on_intervals(rows),
+    ]
 
 
 def are_specks(rows: Sequence[Row]) -> list[bool]:
@@ -109,6 +116,19 @@ def _on_units(rows: Sequence[Row]) -> list[str]:
             "unit, say with --file-unit what its numbers are."
         )
     return texts
+
+
+def _on_intensities(rows: Sequence[Row]) -> list[str]:
+    """Images that do not say whether their values are LAC."""
+    silent = {
+        str(row["volume_name"]) for row in rows if row.get("lac_mean") is not None and not row.get("intensity_unit")
+    }
+    if not silent:
+        return []
+    return [
+        f"{len(silent)} image(s) state no unit of their values ({min(silent)}), so that reports call these intensity; "
+        "--intensity-unit 1/um says that they are LAC."
+    ]
 
 
 def _on_thin_radii(rows: Sequence[Row]) -> list[str]:

@@ -1,0 +1,31 @@
+"""The unit of an image's values, which tells LAC from other intensities."""
+
+from __future__ import annotations
+
+import nrrd
+import numpy as np
+import pytest
+
+from ACSegLib.files import open_volume, save_volume
+from ACSegLib.measure.table_checks import warnings_on
+from ACSegLib.volume import Geometry, Volume
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".tif", ".mha", ".nii.gz", ".mrc"])
+def test_a_file_keeps_the_unit_of_its_intensities(tmp_path, ending):
+    array = np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
+    geometry = Geometry((50.0, 50.0, 50.0), unit="nm")
+    save_volume(Volume(array, geometry, meta={"intensity_unit": "1/um"}), tmp_path / f"lac{ending}")
+    assert open_volume(tmp_path / f"lac{ending}").meta["intensity_unit"] == "1/um"
+    save_volume(Volume(array, geometry), tmp_path / f"silent{ending}")
+    assert "intensity_unit" not in open_volume(tmp_path / f"silent{ending}").meta
+    if ending == ".nrrd":
+        assert nrrd.read_header(str(tmp_path / "lac.nrrd"))["sample units"] == "1/um"
+
+
+def test_measuring_asks_for_the_unit_that_a_file_does_not_state():
+    row = {"volume_name": "c1", "segment": "cell", "kind": "segment", "unit": "um", "volume": 9.0, "voxels": 9000}
+    (text,) = warnings_on([row | {"lac_mean": 0.3, "intensity_unit": ""}])
+    assert text.startswith("1 image(s) state no unit of their values (c1)")
+    assert "--intensity-unit 1/um" in text
+    assert warnings_on([row | {"lac_mean": 0.3, "intensity_unit": "1/um"}, row]) == []
