@@ -282,6 +282,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} holds no finite value; it cannot be described."),
         _("{0} holds no finite value; it cannot be thresholded."),
         _(
+            "{0} image(s) state no unit of their values ({1}), so that reports call these intensity; "
+            "--intensity-unit 1/um says that they are LAC."
+        ),
+        _(
             "{0} is a {1} array of {2} GiB, but {3} GiB of memory are free; choose a part of it. A prediction reads "
             "images part by part from a file: acseg.open(path, lazy=True)."
         ),
