@@ -3,6 +3,7 @@
     python Testing/Benchmarks/strokes.py                        # five phantoms of 64^3, minutes with random_walker
     python Testing/Benchmarks/strokes.py --size 128 --peers grow
     python Testing/Benchmarks/strokes.py --peers none --prompts # real cells, dab after dab, up to a Dice of 0.95
+    python Testing/Benchmarks/strokes.py --peers none --prompts --box  # the same, after a box around the object
 
 A simulated person draws on the phantom's cell (`ACSegLib.phantom.strokes`): a stroke inside and one outside on each of
 five slices; or one dab inside and one outside; or one dab inside alone. Every method gets the same strokes. Beads, wall
@@ -168,6 +169,25 @@ def real_objects(data: Path) -> Iterator[Object]:
     yield Object("sxt cell", open_volume(folder / "cell.rec").array.astype(np.float32), labels == 1, labels != 2)
 
 
+def within_box(truth: np.ndarray, margin: int = 2) -> Method:
+    """ACSeg with a box around the object, so many voxels wider on each side."""
+    from ACSegLib.volume import Segmentation, Volume
+    from ACSegLib.workflows import FillRequest, run_fill
+
+    sides = []
+    for axis in (2, 1, 0):
+        occupied = np.flatnonzero(truth.any(axis=tuple(other for other in range(3) if other != axis)))
+        sides += [max(int(occupied[0]) - margin, 0), min(int(occupied[-1]) + 1 + margin, truth.shape[axis])]
+
+    def fill_in_box(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
+        names = {1: "cell", **({2: "background"} if (strokes == 2).any() else {})}
+        labels = Segmentation.from_labels(strokes, names=names)
+        request = FillRequest(volume=Volume(image), labels=labels, box=sides, background=names.get(2), suggest=0)
+        return run_fill(request).segmentation.mask("cell")
+
+    return fill_in_box
+
+
 def prompts(case: Object, method: Method, radius: float = 3.0) -> list[float]:
     """Dice after each dab of a simulated person, until `PROMPTS_TARGET` is reached."""
     from ACSegLib.phantom.strokes import next_dab
@@ -190,6 +210,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5, help="number of phantoms")
     parser.add_argument("--peers", default="grow,random_walker", help="comma-separated, or none")
     parser.add_argument("--prompts", action="store_true", help="real cells, dab after dab")
+    parser.add_argument("--box", action="store_true", help="with --prompts: a box around the object first")
     parser.add_argument("--data", help="folder of the real volumes")
     options = parser.parse_args()
     methods: dict[str, Method] = {"ACSeg": acseg}
@@ -206,7 +227,7 @@ def main() -> int:
         return 1
     table = []
     for case in real_objects(data):
-        history = prompts(case, acseg)
+        history = prompts(case, within_box(case.truth) if options.box else acseg)
         reached = str(len(history)) if history[-1] >= PROMPTS_TARGET else f"more than {MAX_PROMPTS}"
         table.append((case.name, reached, " ".join(f"{value:.3f}" for value in history)))
         harness.say(f"{case.name}: {table[-1][2]}")
