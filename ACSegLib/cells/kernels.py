@@ -11,45 +11,6 @@ _FAR = 1e30
 
 
 @compiled()
-def find_valleys(
-    image: np.ndarray, mask: np.ndarray, offsets: np.ndarray, first: int, last: int, sign: float, out: np.ndarray
-) -> None:
-    """How far below both sides each voxel of planes `first` to `last` lies, along the direction where that is most.
-
-    A step between two materials has a lower side and gives 0: only valleys count.
-
-    Parameters
-    ----------
-    image : ndarray of float32, shape (k, j, i)
-    mask : ndarray of bool, shape (k, j, i)
-        Both sides must lie in it.
-    offsets : ndarray of int64, shape (n, 3)
-        Directions (k, j, i); the two sides of a voxel are at plus and minus each.
-    sign : float
-        1 for dark valleys, -1 for bright ridges.
-    out : ndarray of float32, shape (k, j, i)
-    """
-    planes, rows, columns = image.shape
-    for k in range(first, last):
-        for j in range(rows):
-            for i in range(columns):
-                if not mask[k, j, i]:
-                    continue
-                value, depth = sign * image[k, j, i], np.float32(0)
-                for n in range(len(offsets)):
-                    a, b, c = offsets[n]
-                    if not (k - abs(a) >= 0 and k + abs(a) < planes and j - abs(b) >= 0 and j + abs(b) < rows):
-                        continue
-                    if not (i - abs(c) >= 0 and i + abs(c) < columns):
-                        continue
-                    if not (mask[k + a, j + b, i + c] and mask[k - a, j - b, i - c]):
-                        continue
-                    side = min(sign * image[k + a, j + b, i + c], sign * image[k - a, j - b, i - c]) - value
-                    depth = max(depth, np.float32(side))
-                out[k, j, i] = depth
-
-
-@compiled()
 def lower_envelope(values: np.ndarray, weight: float, out: np.ndarray, at: np.ndarray, start: np.ndarray) -> None:
     """``out[x] = min over y of weight * (x - y) ** 2 + values[y]``; `at` and `start` are work arrays (n, n + 1)."""
     n = len(values)

@@ -8,57 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from ACSegLib.cells import region_kernels as kernels
 from ACSegLib.cells.regions import RegionGraph
-
-#: What a boundary is judged by, in the order of `SeamModel.weights`.
-FEATURES = ("neck", "pass", "area", "seam", "significance", "step", "sizes", "depth")
-
-
-@dataclass(frozen=True)
-class SeamModel:
-    """Logistic model of whether two regions are two cells.
-
-    Attributes
-    ----------
-    weights : tuple of float
-        Of `FEATURES`: width of the neck and of the pass as parts of the narrower side; logarithm of the contact area as
-        a part of the smaller region's section; valley at the boundary beyond that inside, and the same times the
-        boundary's length; difference of the mean intensities in standard deviations; logarithm of the ratio of sizes.
-    bias : float
-    """
-
-    weights: tuple[float, ...]
-    bias: float
-
-    def __call__(self, features: tuple[float, ...]) -> float:
-        """Log odds that the boundary is a seam between two cells."""
-        return self.bias + sum(w * f for w, f in zip(self.weights, features, strict=True))
-
-
-#: By the kind of seam: dark fitted on packed phantoms and touching ellipsoids, the others set on balls and membranes.
-MODELS = {
-    "dark": SeamModel((-7.4337, -3.7608, 0.6553, 0.1739, 0.0678, 0.5472, -0.1555, -1.0666), 4.9394),
-    "bright": SeamModel((-4.0, -6.2, 0.3, -0.7, 0.21, 0.3, 0.17, 0.0), 7.5),
-    "none": SeamModel((-14.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), 11.5),
-}
-
-#: Log odds from which on a neck is clear by its shape alone: 20 to 1, a neck of about 0.6 of the narrower side.
-CLEAR_NECK = 3.0
-
-
-def judge_of(kind: str) -> Callable[[tuple[float, ...]], float]:
-    """Log odds of a boundary for a kind of seam; at clear necks at least those of the shape alone."""
-    model, shape = MODELS[kind], MODELS["none"]
-
-    def judge(features: tuple[float, ...]) -> float:
-        odds, alone = model(features), shape(features)
-        return max(odds, alone) if alone >= CLEAR_NECK else odds
-
-    return judge
+from ACSegLib.cells.trees import Trees
 
 
 class Merging:
@@ -67,55 +22,45 @@ class Merging:
     Parameters
     ----------
     graph : RegionGraph
-    model : callable
-        Log odds of features; see `SeamModel`.
+    trees : Trees
+        Log odds that a boundary is a seam between two cells, from the features of `region_kernels.describe_pair`.
     seeds : ndarray of int, shape (regions + 1,), optional
         Which seed each region holds; 0 for none. Regions of two seeds are never merged.
+    typical : float
+        Radius of a cell, in voxels of the finest axis, if it is known; else 0.
     """
 
-    def __init__(
-        self,
-        graph: RegionGraph,
-        model: Callable[[tuple[float, ...]], float],
-        seeds: np.ndarray | None = None,
-    ) -> None:
-        self._model = model
-        self._contrast, self._scale = max(graph.contrast, 1e-9), graph.scale
-        self.voxels = graph.voxels.tolist()
-        self._valleys, self._intensity = graph.valleys.tolist(), graph.intensity.tolist()
-        self._summit, self._depth = graph.summit.tolist(), graph.depth.tolist()
-        self.seeds = seeds.tolist() if seeds is not None else [0] * len(self.voxels)
-        self.parent = list(range(len(self.voxels)))
-        self._version = [0] * len(self.voxels)
-        #: Neighbours of each region: area, seam, saddle and pass depth of the boundary.
-        self.edges: list[dict[int, tuple[float, float, float, float]]] = [{} for _ in self.voxels]
-        rows = zip(graph.a, graph.b, graph.area, graph.seam, graph.saddle, graph.pass_depth, strict=True)
-        for a, b, *edge in rows:
-            values = tuple(float(v) for v in edge)
-            self.edges[int(a)][int(b)] = self.edges[int(b)][int(a)] = values  # type: ignore[assignment]
+    def __init__(self, graph: RegionGraph, trees: Trees, seeds: np.ndarray | None = None, typical: float = 0.0) -> None:
+        self.regions, self.edges = graph.regions.copy(), graph.edges.copy()
+        self._step, self._known, self._typical = graph.step, graph.known, typical
+        self._trees = trees.arrays
+        self._features = np.zeros(kernels.PAIR_WIDTH + len(graph.known), np.float32)
+        count = len(self.regions)
+        self.seeds = seeds.tolist() if seeds is not None else [0] * count
+        self.parent = list(range(count))
+        self._version = [0] * count
+        #: Neighbours of each region, and the row of the boundary with each.
+        self.neighbours: list[dict[int, int]] = [{} for _ in range(count)]
+        for row, (a, b) in enumerate(zip(graph.a.tolist(), graph.b.tolist(), strict=True)):
+            self.neighbours[a][b] = self.neighbours[b][a] = row
         self._heap: list[tuple[float, int, int, int, int]] = []
-        for a, b in self._pairs():
+        for a, b in zip(graph.a.tolist(), graph.b.tolist(), strict=True):
             self._push(a, b)
 
-    def features(self, a: int, b: int) -> tuple[float, ...]:
-        """What the boundary of two regions is like; see `FEATURES`."""
-        area, seam, saddle, pass_depth = self.edges[a][b]
-        smaller, larger = sorted((self.voxels[a], self.voxels[b]))
-        summit, depth = min(self._summit[a], self._summit[b]), min(self._depth[a], self._depth[b])
-        section = np.pi * (3 * smaller / (4 * np.pi)) ** (2 / 3)
-        inside = (self._valleys[a] + self._valleys[b]) / (smaller + larger)
-        beyond = seam / area - inside
-        step = abs(self._intensity[a] / self.voxels[a] - self._intensity[b] / self.voxels[b]) / self._contrast
-        return (
-            saddle / summit if summit > 0 else 1.0,
-            pass_depth / depth if depth > 0 else 1.0,
-            float(np.log(area / section)),
-            min(beyond, 6.0),
-            min(beyond * area**0.25, 30.0),
-            min(step, 3.0),
-            float(np.log(larger / smaller)),
-            float(np.log10(max(beyond * self._scale, 0.003))),
-        )
+    def voxels(self, region: int) -> float:
+        """Voxels of a region."""
+        return float(self.regions[region, kernels.VOXELS])
+
+    def features(self, a: int, b: int) -> np.ndarray:
+        """What the boundary of two regions is like."""
+        out = np.zeros_like(self._features)
+        edge = self.edges[self.neighbours[a][b]]
+        kernels.describe_pair(self.regions[a], self.regions[b], edge, self._step, self._typical, self._known, out)
+        return out
+
+    def cells(self) -> list[int]:
+        """The regions that are left."""
+        return [n for n, parent in enumerate(self.parent) if n and parent == n and self.regions[n, 0]]
 
     def run(
         self,
@@ -127,51 +72,51 @@ class Merging:
 
         Cells are the regions of at least `smallest` voxels.
         """
-        cells = sum(1 for n, voxels in enumerate(self.voxels) if n and self.parent[n] == n and voxels >= smallest)
+        cells = sum(1 for n in self.cells() if self.voxels(n) >= smallest)
         for number, (odds, a, b) in enumerate(self._next()):
             if enough(odds, cells):
                 heapq.heappush(self._heap, (odds, a, b, self._version[a], self._version[b]))
                 return
             if number % 256 == 0:
                 check()
-            before = (self.voxels[a] >= smallest) + (self.voxels[b] >= smallest)
+            before = (self.voxels(a) >= smallest) + (self.voxels(b) >= smallest)
             kept = self.merge(a, b)
-            cells += (self.voxels[kept] >= smallest) - before
+            cells += (self.voxels(kept) >= smallest) - before
 
     def absorb(self, smallest: float) -> None:
         """Merge each region below a size with the neighbour that it shares most of its surface with, smallest first."""
-        small = [(v, n) for n, v in enumerate(self.voxels) if n and self.parent[n] == n and v < smallest]
+        small = [(self.voxels(n), n) for n in self.cells() if self.voxels(n) < smallest]
         heapq.heapify(small)
         while small:
             voxels, n = heapq.heappop(small)
-            if self.parent[n] != n or self.voxels[n] != voxels or not self.edges[n]:
+            if self.parent[n] != n or self.voxels(n) != voxels or not self.neighbours[n]:
                 continue
-            neighbour = max(self.edges[n], key=lambda other: self.edges[n][other][0])
-            kept = self.merge(n, neighbour)
-            if self.voxels[kept] < smallest:
-                heapq.heappush(small, (self.voxels[kept], kept))
+            shared = self.neighbours[n]
+            kept = self.merge(n, max(shared, key=lambda other: self.edges[shared[other], kernels.AREA]))
+            if self.voxels(kept) < smallest:
+                heapq.heappush(small, (self.voxels(kept), kept))
 
     def merge(self, a: int, b: int) -> int:
         """Make two regions one; gives its number, which is one of the two."""
-        if len(self.edges[a]) < len(self.edges[b]):
+        if len(self.neighbours[a]) < len(self.neighbours[b]):
             a, b = b, a
-        for sums in (self.voxels, self._valleys, self._intensity):
-            sums[a] += sums[b]
-        self._summit[a], self._depth[a] = max(self._summit[a], self._summit[b]), max(self._depth[a], self._depth[b])
+        own = self.neighbours[a]
+        kernels.add_rows(self.regions, a, b, kernels.REGION_SUMS)
+        self.regions[a, kernels.MET] -= 2 * self.edges[own[b], kernels.AREA]
         self.seeds[a] = self.seeds[a] or self.seeds[b]
         self.parent[b] = a
-        del self.edges[a][b]
-        for other, edge in self.edges[b].items():
+        del own[b]
+        for other, row in self.neighbours[b].items():
             if other == a:
                 continue
-            del self.edges[other][b]
-            if other in self.edges[a]:
-                mine = self.edges[a][other]
-                edge = (mine[0] + edge[0], mine[1] + edge[1], max(mine[2], edge[2]), max(mine[3], edge[3]))
-            self.edges[a][other] = self.edges[other][a] = edge
-        self.edges[b] = {}
+            del self.neighbours[other][b]
+            if other in own:
+                kernels.add_rows(self.edges, own[other], row, kernels.EDGE_SUMS)
+            else:
+                own[other] = self.neighbours[other][a] = row
+        self.neighbours[b] = {}
         self._version[a] += 1
-        for other in list(self.edges[a]):
+        for other in own:
             self._push(min(a, other), max(a, other))
         return a
 
@@ -184,17 +129,16 @@ class Merging:
                 return parent
             parent = higher
 
-    def _pairs(self) -> Iterator[tuple[int, int]]:
-        for a, edges in enumerate(self.edges):
-            for b in edges:
-                if a < b:
-                    yield a, b
+    def odds(self, a: int, b: int) -> float:
+        """Log odds that the boundary of two regions is a seam between two cells."""
+        row = self.neighbours[a][b]
+        scene = (self._step, self._typical, self._known, self._features)
+        return float(kernels.judge_pair(self.regions, a, b, self.edges, row, *scene, *self._trees))
 
     def _push(self, a: int, b: int) -> None:
         if self.seeds[a] and self.seeds[b] and self.seeds[a] != self.seeds[b]:
             return
-        odds = self._model(self.features(a, b))
-        heapq.heappush(self._heap, (odds, a, b, self._version[a], self._version[b]))
+        heapq.heappush(self._heap, (self.odds(a, b), a, b, self._version[a], self._version[b]))
 
     def _next(self) -> Iterator[tuple[float, int, int]]:
         while self._heap:

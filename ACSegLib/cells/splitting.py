@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ACSegLib.cells.evidence import kind_of_seams
+from ACSegLib.cells.basins import find_basins
+from ACSegLib.cells.evidence import is_flat, kind_of_seams
 from ACSegLib.cells.grid import WorkGrid, spread_through
-from ACSegLib.cells.merging import Merging, judge_of
-from ACSegLib.cells.regions import RegionGraph, connect, find_basins
 from ACSegLib.cells.seams import find_seams
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+
+if TYPE_CHECKING:
+    from ACSegLib.cells.merging import Merging
 
 #: What seams between cells look like; "none" leaves the shape alone.
 SEAMS = ("auto", "dark", "bright", "none")
@@ -107,42 +110,43 @@ def split_mask(
     InputError
         If the shapes differ, or no seed lies in the mask.
     """
+    from ACSegLib.cells.merging import Merging
+    from ACSegLib.cells.regions import connect
+    from ACSegLib.cells.trees import seam_model
+
     mask, settings, progress = as_mask(mask), settings or SplitSettings(), progress or Progress()
     for what, array in (("image", image), ("seeds", seeds)):
         if array is not None and array.shape != mask.shape:
             raise InputError(f"mask and {what} must have the same shape, not {mask.shape} and {array.shape}.")
     if not mask.any():
         return Cells(np.zeros(mask.shape, np.int32), np.zeros(0, np.int64), settings.seams, 0.0)
-    stages = progress.stages(prepare=1, seams=5, basins=3, merge=1, place=3)
+    stages = progress.stages(prepare=1, seams=8, merge=2, place=3)
     stages.prepare(0.0, "looking for the cells")
     grid = WorkGrid.around(mask, sampling(spacing))
     small = grid.reduce_mask(mask)
     picture = grid.reduce_image(image) if image is not None and settings.seams != "none" else None
-    markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
-    stages.seams(0.0, "looking for seams")
-    kind = kind_of_seams(picture, small, grid.step, settings.seams, stages.seams.part(0.0, 0.5))
-    if kind == "none" and picture is not None:
+    if picture is not None and is_flat(picture, small):
         picture = None
-        notes.append("the image shows no seams between the cells; only their shape counts.")
-    stages.seams(0.5, "looking for seams")
-    seams = find_seams(picture, small, grid.step, kind, progress.check)
-    stages.basins(0.0, "looking for basins")
-    basins = find_basins(seams, small, progress.check)
+    markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
     few = None if markers is None else grid.reduce_seeds(markers) * small
+    seams = find_seams(picture, small, grid.step, settings.seams, stages.seams)
+    stages.merge(0.0, "judging the seams")
+    basins = find_basins(seams.depth, small, stages.merge.check)
     if few is not None:
         basins = _divide_by_seeds(basins, few)
-    graph = connect(basins, seams, small)
-    stages.merge(0.0, "judging the seams")
-    merging = Merging(graph, judge_of(kind), _seed_of_basins(basins, few))
-    smallest = _merge(merging, graph, settings, grid.voxels_of_block, few is not None, progress)
+    merging = Merging(connect(basins, seams), seam_model("seams"), _seed_of_basins(basins, few))
+    stages.merge(0.5, "judging the seams")
+    smallest = _merge(merging, settings, grid.voxels_of_block, few is not None, stages.merge)
+    cells = merging.roots().astype(np.int32)[basins]
+    kind = "none" if picture is None else kind_of_seams(cells, seams, settings.seams)
+    if kind == "none" and image is not None and settings.seams != "none":
+        notes.append("the image shows no seams between the cells; their shape decided.")
     stages.place(0.0, "placing the cells")
-    labels = grid.enlarge(merging.roots().astype(np.int32)[basins], mask, markers, np.array(merging.seeds))
+    labels = grid.enlarge(cells, mask, markers, np.array(merging.seeds))
     return _numbered(labels, settings, kind, smallest, markers, notes)
 
 
-def _merge(
-    merging: Merging, graph: RegionGraph, settings: SplitSettings, block: int, seeded: bool, progress: Progress
-) -> float:
+def _merge(merging: Merging, settings: SplitSettings, block: int, seeded: bool, progress: Progress) -> float:
     """Merge as far as the settings say; gives the smallest size of a cell, in voxels of the mask."""
     given = settings.smallest
     if seeded:
@@ -155,7 +159,7 @@ def _merge(
     else:
         merging.run(lambda odds, cells: odds >= 0, check=progress.check)
     if given is None:
-        sizes = [v * block for n, v in enumerate(merging.voxels) if n and merging.parent[n] == n and v]
+        sizes = [merging.voxels(n) * block for n in merging.cells()]
         floor = max(floor, min(smallest_cell(sizes), max(sizes, default=0.0) / MIN_SIZE_GAP))
     merging.absorb(floor / block)
     return floor

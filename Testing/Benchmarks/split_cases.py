@@ -61,10 +61,11 @@ def blobs(seed: int) -> Case:
     for number, centre in enumerate(centres, start=1):
         turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
         axes = radius * rng.uniform(0.75, 1.35, 3)
-        turned = np.einsum("ab,b...->a...", turn, grid - centre[:, None, None, None])
+        box = tuple(slice(max(int(c - 1.4 * radius), 0), max(int(c + 1.4 * radius) + 2, 0)) for c in centre)
+        turned = np.einsum("ab,b...->a...", turn, grid[(slice(None), *box)] - centre[:, None, None, None])
         away = np.sqrt(((turned / axes[:, None, None, None]) ** 2).sum(axis=0))
-        closer = away < nearest
-        nearest[closer], cells[closer] = away[closer], number
+        closer = away < nearest[box]
+        nearest[box][closer], cells[box][closer] = away[closer], number
     cells[nearest > 1] = 0
     brightness = rng.uniform(0.5, 1.5, len(centres) + 1)
     fading = np.clip(1.15 - nearest**2 * rng.uniform(0.2, 0.9), 0, None) * (cells > 0)

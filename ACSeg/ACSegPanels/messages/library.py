@@ -190,7 +190,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the fill was computed in another process; ask for the slices with the request (suggest)."),
         _("the ignore mask must have the labels' shape {0}, not {1}."),
         _("the image holds no finite value."),
-        _("the image shows no seams between the cells; only their shape counts."),
+        _("the image shows no seams between the cells; their shape decided."),
         _("the labels of {0} are not on the grid of volume {1}; resample them first (ACSegLib.resample)."),
         _("the labels of {0}{1} changed since the interval of their volume was made; they have none now."),
         _(

@@ -34,7 +34,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("learning from what was corrected"),
         _("learning the appearance of the segments"),
         _("loading"),
-        _("looking for basins"),
         _("looking for labelled slices"),
         _("looking for seams"),
         _("looking for the cells"),

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from ACSegLib.cells import region_kernels, seam_voxels
 from ACSegLib.cells.grid import WorkGrid
 from ACSegLib.cells.splitting import SplitSettings, split_mask
+from ACSegLib.cells.trees import seam_model
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.instances import match_instances
@@ -66,7 +68,7 @@ def test_an_image_without_seams_leaves_clear_necks_to_the_shape(sight):
     assert quality(found, cells) >= 0.95
     assert len(found.sizes) == pytest.approx(125, abs=6)
     assert found.seams == "none"
-    assert found.notes == ["the image shows no seams between the cells; only their shape counts."]
+    assert found.notes == ["the image shows no seams between the cells; their shape decided."]
 
 
 def test_dark_seams_at_the_necks_let_the_image_speak():
@@ -97,6 +99,31 @@ def test_a_seam_in_the_image_parts_cells_without_a_neck(sign, kind):
     assert len(split_mask(cells > 0).sizes) == 1
     found = split_mask(cells > 0, image, settings=SplitSettings(seams=kind, count=2))
     assert quality(found, cells) > 0.93
+
+
+def test_bright_walls_part_the_cells_of_a_tissue_without_background():
+    """Cells that fill the volume, with bright walls: no depth and no neck says where they are."""
+    rng = np.random.default_rng(5)
+    numbers = np.arange(48) // 16
+    cells = (1 + 9 * numbers[:, None, None] + 3 * numbers[:, None] + numbers).astype(np.uint16)
+    from_wall = np.minimum.reduce(np.meshgrid(*[np.abs((np.arange(48) + 8) % 16 - 7.5)] * 3, indexing="ij"))
+    image = gaussian_filter(np.exp(-((from_wall / 1.2) ** 2)), 0.7) + rng.normal(0, 0.05, cells.shape)
+    found = split_mask(np.ones(cells.shape, bool), image)
+    assert found.seams == "bright"
+    assert quality(found, cells) > 0.9
+
+
+def test_the_tables_of_the_seam_model_are_trees():
+    """Every way from a root ends at a leaf, and no feature is asked for that is not there."""
+    widths = {"voxels": seam_voxels.WIDTH, "seams": region_kernels.PAIR_WIDTH + seam_voxels.KNOWN}
+    for name, width in widths.items():
+        model = seam_model(name)
+        inner = model.feature >= 0
+        assert model.feature.max() < width
+        nodes = np.arange(len(model.feature))[inner]
+        assert (model.left[inner] > nodes).all()
+        assert (model.right[inner] > nodes).all()
+        assert model.right.max() < len(model.feature)
 
 
 def test_the_number_of_cells_can_be_given():

@@ -1,0 +1,46 @@
+"""Boosted trees as tables: learnt once on simulated cells, evaluated without the library that learnt them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Trees whose leaves add up to log odds.
+
+    Attributes
+    ----------
+    roots : ndarray of int32
+        Node that each tree begins with.
+    feature : ndarray of int16
+        Feature that a node asks for; -1 at leaves.
+    threshold : ndarray of float32
+        Up to it the way leads to `left`, else to `right`.
+    left, right : ndarray of int32
+    value : ndarray of float32
+        Log odds of a leaf.
+    """
+
+    roots: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    value: np.ndarray
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """The tables, in the order in which compiled loops take them."""
+        return self.roots, self.feature, self.threshold, self.left, self.right, self.value
+
+
+@cache
+def seam_model(name: str) -> Trees:
+    """The trees of one judgement: "voxels" or "seams"."""
+    with np.load(Path(__file__).with_name("seams.npz"), allow_pickle=False) as file:
+        return Trees(*(file[f"{name}_{part}"] for part in Trees.__dataclass_fields__))
