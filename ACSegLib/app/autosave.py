@@ -1,27 +1,32 @@
 """The work on the disk within seconds, whole or not at all, and found again when the image is opened the next time.
 
 The work on an image is one Zip file in the folder ``.acseg`` of the root folder: ``state.json`` and a deflated plane of
-labels for each z that holds some. Only the planes that changed are deflated anew, so a stroke costs a few milliseconds
-whatever the size of the volume. A lock, which the system gives back when the server ends however it ends, keeps a
-second server from writing the same file.
+labels (and of strokes) for each z that holds some. Only the planes that changed are deflated anew, so a stroke costs a
+few milliseconds whatever the size of the volume. The uncertainty of a fill is a file of its own, written once. A lock,
+which the system gives back when the server ends however it ends, keeps a second server from writing the same file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
+import logging
 import os
 import re
+import secrets
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from ACSegLib.app.contract import FillInfo
+from ACSegLib.app.history import Work
 from ACSegLib.app.labels import Labels, new_array
 from ACSegLib.app.problems import BusyError
 from ACSegLib.errors import FileError
@@ -39,7 +44,7 @@ class Saved:
 
     Attributes
     ----------
-    labels : Labels
+    work : Work
     saved_at : float
         Time of the file.
     unsaved : bool
@@ -48,7 +53,7 @@ class Saved:
         What the image was like: "size" and "mtime" of its file.
     """
 
-    labels: Labels
+    work: Work
     saved_at: float
     unsaved: bool
     image: Json
@@ -78,7 +83,9 @@ class Autosave:
         stem = f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
         self.path = folder / f"{stem}.zip"
         self._lock = _locked(folder / f"{stem}.lock", name)
-        self._planes: dict[int, bytes] = {}
+        self._planes: dict[str, bytes] = {}  # name in the file -> deflated plane
+        self._uncertainty: np.ndarray | None = None  # what is in the file of this token
+        self._token = ""
 
     def close(self) -> None:
         """Give the lock back."""
@@ -113,14 +120,15 @@ class Autosave:
         if self.path.exists():
             self.path.rename(target)
         self._planes.clear()
+        self._uncertainty, self._token = None, ""
         return target
 
-    def save(self, labels: Labels, changed: Iterable[int], state: Json) -> None:
+    def save(self, work: Work, changed: Iterable[int], state: Json) -> None:
         """Write the work.
 
         Parameters
         ----------
-        labels : Labels
+        work : Work
         changed : iterable of int
             Planes along z that changed since the last time.
         state : dict
@@ -131,30 +139,47 @@ class Autosave:
         FileError
             If the disk is full, or refuses for another reason.
         """
-        array = labels.array
-        for k in changed:
-            plane = np.ascontiguousarray(array[k])
-            if plane.any():
-                little = plane.astype(plane.dtype.newbyteorder("<"), copy=False)
-                self._planes[k] = zlib.compress(little.tobytes(), _LEVEL)
-            else:
-                self._planes.pop(k, None)
+        labels = work.labels
+        for name, array in (("planes", labels.array), ("strokes", work.strokes)):
+            for k in changed:
+                _pack(self._planes, f"{name}/{k:06d}", None if array is None else array[k])
+        self._save_uncertainty(work)
         values = {
             "format": _FORMAT,
             "shape": list(labels.shape),
-            "bytes_per_voxel": array.dtype.itemsize,
+            "bytes_per_voxel": labels.array.dtype.itemsize,
             "segments": [asdict(segment) for segment in labels.segments],
             "labelled": labels.by_axis(),
             "complete": labels.complete,
+            "fill": None if work.fill is None else asdict(work.fill),
+            "strokes": work.strokes is not None,
+            "background": work.background,
+            "uncertainty": self._token,
             **state,
         }
-        with atomic_output(self.path) as temporary, open(temporary, "wb") as stream:
-            with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr("state.json", json.dumps(values))
-                for k, data in sorted(self._planes.items()):
-                    archive.writestr(f"planes/{k:06d}", data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        _write(self.path, {"state.json": json.dumps(values).encode(), **dict(sorted(self._planes.items()))})
+        for old in self._uncertainty_files():
+            if old != self._uncertainty_file(self._token):
+                old.unlink(missing_ok=True)
+
+    def _uncertainty_file(self, token: str) -> Path:
+        return self.path.with_suffix(f".{token}.uncertainty")
+
+    def _uncertainty_files(self) -> list[Path]:
+        return list(self.path.parent.glob(f"{glob.escape(self.path.stem)}.*.uncertainty"))
+
+    def _save_uncertainty(self, work: Work) -> None:
+        """Write the uncertainty, if it is another one; the state names the file that belongs to it."""
+        if work.uncertainty is self._uncertainty:
+            return
+        token = ""
+        if work.uncertainty is not None:
+            token = secrets.token_hex(4)
+            planes: dict[str, bytes] = {}
+            for k, plane in enumerate(work.uncertainty):
+                _pack(planes, f"planes/{k:06d}", plane)
+            _write(self._uncertainty_file(token), planes)
+        self._uncertainty, self._token = work.uncertainty, token
 
     def _read(self, shape: tuple[int, int, int]) -> Saved:
         with zipfile.ZipFile(self.path) as archive:
@@ -162,16 +187,57 @@ class Autosave:
             if values["format"] != _FORMAT or tuple(values["shape"]) != shape:
                 raise ValueError(f"it is for an image of {values['shape']} voxels (z, y, x), not {list(shape)}")
             dtype = np.dtype({1: "u1", 2: "<u2"}[values["bytes_per_voxel"]])
-            array = new_array(shape, dtype.newbyteorder("="))
-            for name in archive.namelist():
-                if name.startswith("planes/"):
-                    data = archive.read(name)
-                    self._planes[int(name[7:])] = data
-                    array[int(name[7:])] = _plane(data, dtype, shape[1:])
+            self._planes = {name: archive.read(name) for name in archive.namelist() if name != "state.json"}
+        array = _unpack(self._planes, "planes/", shape, dtype)
         rows = [Segment(**{**row, "colour": tuple(row["colour"])}) for row in values["segments"]]
         labelled = [(axis, int(n)) for axis, numbers in values["labelled"].items() for n in numbers]
         labels = Labels(array, rows, labelled, bool(values["complete"]))
-        return Saved(labels, self.path.stat().st_mtime, bool(values.get("unsaved", True)), values.get("image", {}))
+        strokes = _unpack(self._planes, "strokes/", shape, dtype) if values.get("strokes") else None
+        fill = FillInfo(**values["fill"]) if values.get("fill") else None
+        self._token = str(values.get("uncertainty", ""))
+        self._uncertainty = self._read_uncertainty(shape)
+        work = Work(labels, self._uncertainty, fill, strokes=strokes, background=int(values.get("background", 0)))
+        return Saved(work, self.path.stat().st_mtime, bool(values.get("unsaved", True)), values.get("image", {}))
+
+    def _read_uncertainty(self, shape: tuple[int, int, int]) -> np.ndarray | None:
+        """The uncertainty that belongs to the state; None where there is none, or where its file is gone or damaged."""
+        if not re.fullmatch(r"[0-9a-f]{8}", self._token):
+            return None
+        try:
+            with zipfile.ZipFile(self._uncertainty_file(self._token)) as archive:
+                planes = {name: archive.read(name) for name in archive.namelist()}
+            return _unpack(planes, "planes/", shape, np.dtype("u1"))
+        except (OSError, ValueError, IndexError, zipfile.BadZipFile, zlib.error) as error:
+            logging.getLogger("ACSeg").warning("the saved uncertainty could not be read: %s", error)
+            return None
+
+
+def _pack(planes: dict[str, bytes], name: str, plane: np.ndarray | None) -> None:
+    """Keep a plane, deflated; none that is empty."""
+    if plane is None or not plane.any():
+        planes.pop(name, None)
+        return
+    little = np.ascontiguousarray(plane).astype(plane.dtype.newbyteorder("<"), copy=False)
+    planes[name] = zlib.compress(little.tobytes(), _LEVEL)
+
+
+def _unpack(planes: Mapping[str, bytes], prefix: str, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
+    """The array of all planes whose names begin with a prefix."""
+    array = new_array(shape, dtype.newbyteorder("="))
+    for name, data in planes.items():
+        if name.startswith(prefix):
+            array[int(name[len(prefix) :])] = _plane(data, dtype, shape[1:])
+    return array
+
+
+def _write(path: Path, members: Mapping[str, bytes]) -> None:
+    """Write a Zip file whole, or not at all."""
+    with atomic_output(path) as temporary, open(temporary, "wb") as stream:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _plane(data: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ACSegLib.app.labels import Labels
+from ACSegLib.app.history import Work
 
 
 @dataclass(frozen=True, eq=False)
 class Changes:
-    """What is to be saved: the labels, the planes along z that changed, and whether a file of labels lacks them."""
+    """What is to be saved: the work, the planes along z that changed, and whether a file of labels lacks them."""
 
-    labels: Labels
+    work: Work
     planes: set[int]
     unsaved: bool
 
@@ -66,11 +66,11 @@ class ChangeLog:
         self._saved_version = version
         self._waiting = True
 
-    def take(self, labels: Labels) -> Changes | None:
+    def take(self, work: Work) -> Changes | None:
         """What is to be saved, which counts as saved from now on; None for nothing."""
         if not self._waiting:
             return None
-        changes = Changes(labels, self._planes, self.version != self._saved_version)
+        changes = Changes(work, self._planes, self.version != self._saved_version)
         self._planes, self._waiting, self.saving = set(), False, True
         return changes
 

@@ -152,6 +152,10 @@ class FillInfo:
     suggestions : list of int
         Slices along `axis` that are worth labelling next, the best first.
     seconds : float
+    mode : {"auto", "slices", "scribbles"}
+        How the labels were read.
+    background : str or None
+        Name of the segment whose strokes mark background.
     """
 
     axis: str
@@ -159,6 +163,8 @@ class FillInfo:
     segment_dice: dict[str, float]
     suggestions: list[int]
     seconds: float
+    mode: str = "auto"
+    background: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ACSegLib.app.requests import FillOptions
 from ACSegLib.app.session import Session
 from ACSegLib.axes import AXIS_ALIASES
 from ACSegLib.errors import InputError
+from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Reply, Worker
 from ACSegLib.workflows import FillOutcome, FillRequest
 
@@ -38,17 +40,22 @@ class Filling:
         with session.lock:
             volume, info = session.require_volume()
             require_room(volume)
-            labels = session.require_work().labels
+            work = session.require_work()
+            labels = work.labels
             if not labels.labelled:
                 raise InputError("no slice is labelled yet; label the segments on some slices first.")
-            sparse, labelled = labels.sparse(), labels.by_axis()
+            sparse, labelled = work.sparse(), labels.by_axis()
             segmentation = labels.segmentation(volume.geometry, volume.name, sparse)
             session.begin_job()
+        background = segmentation.segment(options.background) if options.background else None
+        from_strokes = options.mode == "scribbles"
         request = FillRequest(
             volume=volume,
             labels=segmentation,
             axis=options.axis,
-            slices=_slices(sparse, options.axis, labelled),
+            slices=None if from_strokes else _slices(sparse, options.axis, labelled),
+            mode=options.mode,
+            background=options.background,
             islands=options.islands,
             holes=options.holes,
             smooth=options.smooth,
@@ -63,7 +70,15 @@ class Filling:
         def finish(reply: Reply) -> Outcome:
             self._kept = key
             outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
-            session.finish_job("fill", info.id, outcome.segmentation, outcome.uncertainty, fill_info(outcome))
+            session.finish_job(
+                "fill",
+                info.id,
+                _with_all_segments(outcome.segmentation, segmentation),
+                outcome.uncertainty,
+                fill_info(outcome, options),
+                strokes=sparse if from_strokes else None,
+                background=background.value if background else 0,
+            )
             return Outcome(_sentence(outcome), list(outcome.report.warnings))
 
         return Plan("fill", message, arrays, finish, keep=self._name)
@@ -75,8 +90,8 @@ class Filling:
         self._kept = None
 
 
-def fill_info(outcome: FillOutcome) -> FillInfo:
-    """What the page shows of a fill."""
+def fill_info(outcome: FillOutcome, options: FillOptions) -> FillInfo:
+    """What the page shows of a fill with these options."""
     report = outcome.report
     expected = {e.segment: e.dice.value for e in report.estimates}
     return FillInfo(
@@ -85,7 +100,15 @@ def fill_info(outcome: FillOutcome) -> FillInfo:
         segment_dice={str(s.value): expected[s.name] for s in outcome.segmentation.segments if s.name in expected},
         suggestions=[int(n) for n in outcome.suggested],
         seconds=report.seconds,
+        mode=options.mode,
+        background=options.background,
     )
+
+
+def _with_all_segments(filled: Segmentation, drawn: Segmentation) -> Segmentation:
+    """Keep segments that are not in the result, as the one that marks background: the user goes on drawing with it."""
+    known = {segment.value for segment in filled.segments}
+    return replace(filled, segments=[*filled.segments, *(s for s in drawn.segments if s.value not in known)])
 
 
 def _slices(sparse: np.ndarray, axis: str, labelled: Mapping[str, list[int]]) -> dict[str, list[int]] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ACSegLib.app.contract import FillInfo
+from ACSegLib.app.images import axis_number, take_slice
 from ACSegLib.app.labels import MAX_IN_MEMORY, Labels, Place, copy_slices
 
 _MAX_STEPS, _MAX_BYTES = 20, 2 << 30
@@ -27,6 +28,10 @@ class Work:
         Slices that were edited since.
     decided : ndarray of bool, shape (z, y, x), or None
         Voxels that were decided in earlier corrections.
+    strokes : ndarray of uint8 or uint16, shape (z, y, x), or None
+        What the user drew, where the labels were filled from strokes. Otherwise the labelled slices hold it.
+    background : int
+        Value of the segment whose strokes mark background; 0 for none.
     """
 
     labels: Labels
@@ -35,20 +40,56 @@ class Work:
     baseline: np.ndarray | None = None
     edited: set[Place] = field(default_factory=set)
     decided: np.ndarray | None = None
+    strokes: np.ndarray | None = None
+    background: int = 0
 
     @property
     def nbytes(self) -> int:
         """Memory that its arrays take."""
-        arrays = (self.labels.array, self.uncertainty, self.baseline, self.decided)
+        arrays = (self.labels.array, self.uncertainty, self.baseline, self.decided, self.strokes)
         return sum(array.nbytes for array in arrays if array is not None)
 
     def put(self, place: Place, body: bytes, labelled: bool) -> set[int]:
-        """Replace a slice of labels; see `Labels.put`."""
+        """Replace a slice of labels; see `Labels.put`. After a fill from strokes, what is drawn on it is a stroke."""
         if self.labels.complete and self.baseline is None and self.labels.array.nbytes <= MAX_IN_MEMORY:
             self.baseline = self.labels.array.copy()
+        before = None if self.strokes is None else take_slice(self.labels.array, *place).copy()
         planes = self.labels.put(*place, body, labelled)
+        if before is not None:
+            self._draw(place, before)
         self.edited.add(place)
         return planes
+
+    def _draw(self, place: Place, before: np.ndarray) -> None:
+        """Note the strokes on a slice that was put. Where filled labels were erased, there is background."""
+        assert self.strokes is not None
+        axis, index = place
+        after = take_slice(self.labels.array, axis, index)
+        if self.strokes.dtype != after.dtype:
+            self.strokes = self.strokes.astype(after.dtype)
+        strokes = np.moveaxis(self.strokes, axis_number(axis), 0)[index]
+        drawn, erased = (after != before) & (after != 0), (after != before) & (after == 0)
+        strokes[erased] = np.where(strokes[erased] == 0, self.background, 0)
+        strokes[drawn] = after[drawn]
+
+    def sparse(self) -> np.ndarray:
+        """What the user drew: a copy of the strokes, or of the labels of the labelled slices."""
+        return self.labels.sparse() if self.strokes is None else self.strokes.copy()
+
+    def take_edits(self, source: Work, places: set[Place]) -> None:
+        """Bring what was drawn in another state of the work, and its names and colours, into this one.
+
+        Strokes lie over the labels that were filled from them.
+        """
+        filled = {} if self.strokes is None else {p: take_slice(self.labels.array, *p).copy() for p in places}
+        carry_over(source.labels, self.labels, places, source.strokes)
+        if self.strokes is None:
+            return
+        self.strokes = self.strokes.astype(self.labels.array.dtype, copy=False)
+        copy_slices(self.labels.array, self.strokes, places)
+        for (axis, index), below in filled.items():
+            plane = np.moveaxis(self.labels.array, axis_number(axis), 0)[index]
+            plane[...] = np.where(plane == 0, below, np.where(plane == self.background, 0, plane))
 
 
 @dataclass(eq=False)
@@ -107,12 +148,15 @@ class History:
             return None
         step = source.pop()
         target.append(_Step(step.kind, current))
-        carry_over(current.labels, step.other.labels, step.edited)
+        step.other.take_edits(current, step.edited)
         return step.other
 
 
-def carry_over(source: Labels, target: Labels, places: set[Place]) -> None:
-    """Bring edited slices, and names and colours of segments, from one state of the labels into another."""
+def carry_over(source: Labels, target: Labels, places: set[Place], strokes: np.ndarray | None = None) -> None:
+    """Bring edited slices, and names and colours of segments, from one state of the labels into another.
+
+    Where the source was filled from strokes, the edited slices of the target show them alone.
+    """
     shown = {s.value: s for s in source.segments}
     for segment in target.segments:
         if segment.value in shown:
@@ -121,7 +165,7 @@ def carry_over(source: Labels, target: Labels, places: set[Place]) -> None:
         return
     if target.array.dtype.itemsize < source.array.dtype.itemsize:
         target.array = target.array.astype(source.array.dtype)
-    copy_slices(source.array, target.array, places)
+    copy_slices(source.array if strokes is None else strokes, target.array, places)
     known = {s.value for s in target.segments}
     target.segments += [s for s in source.segments if s.value not in known]
     target.labelled = (target.labelled - places) | (source.labelled & places)

@@ -106,7 +106,7 @@ class Keeper:
             return
         try:
             more = {"unsaved": changes.unsaved, "image": self._image}
-            self._autosave.save(changes.labels, sorted(changes.planes), more)
+            self._autosave.save(changes.work, sorted(changes.planes), more)
         except (OSError, MemoryError) as error:
             session.changes_done(changes)
             sentence = capitalized(explain(error) or str(error))

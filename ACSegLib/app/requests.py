@@ -62,6 +62,8 @@ class FillOptions:
     """``POST api/jobs/fill``: the options of ``acseg fill`` of these names, and how many slices to suggest."""
 
     axis: str = "auto"
+    mode: str = "auto"
+    background: str | None = None
     islands: float | None = None
     holes: float | None = None
     smooth: float | None = None
@@ -167,6 +169,7 @@ def _check(name: str, value: Any, kind: str) -> None:
     whole = number and isinstance(value, int)
     fits = {
         "str": isinstance(value, str),
+        "str | None": isinstance(value, str) or value is None,
         "bool": isinstance(value, bool),
         "int": whole,
         "int | None": whole or value is None,

@@ -143,7 +143,7 @@ class Session:
             if saved is not None and not saved.unsaved and labels.segments and labels.array.any():
                 saved = None  # everything was saved as a file, and labels are given
         with self.lock:
-            labels = saved.labels if saved else labels
+            work = saved.work if saved else Work(labels)
             self._volume_id += 1
             self.volume, self.path = volume, path
             self.info = VolumeInfo(
@@ -162,7 +162,7 @@ class Session:
                 intensity_unit=str(volume.meta.get("intensity_unit", "")),
                 notes=opened.notes,
             )
-            self.work, self.history = Work(labels), History()
+            self.work, self.history = work, History()
             self.reference = self.table = None
             self.rows, self.spacing_set = [], False
             self.notices.clear()
@@ -253,10 +253,13 @@ class Session:
         fill: FillInfo | None = None,
         decided: np.ndarray | None = None,
         relabelled: bool = False,
+        strokes: np.ndarray | None = None,
+        background: int = 0,
     ) -> None:
         """Take the labels that a job made, with the labelled slices as they are now; one step.
 
-        A job that `relabelled` the labelled slices too keeps only those that were edited since it began.
+        A job that `relabelled` the labelled slices too keeps only those that were edited since it began. `strokes` and
+        `background` are what a fill started from, where it was strokes; see `Work`.
 
         Raises
         ------
@@ -269,8 +272,15 @@ class Session:
             self._require(volume_id)
             before = self.require_work()
             labels.labelled = set(before.labels.labelled)
-            carry_over(before.labels, labels, self._edited | (set() if relabelled else before.labels.labelled))
-            self._step(kind, Work(labels, uncertainty, fill, decided=decided))
+            work = Work(labels, uncertainty, fill, decided=decided, strokes=strokes, background=background)
+            if strokes is not None:
+                relabelled = True
+            places = self._edited | (set() if relabelled else before.labels.labelled)
+            if fill is not None:
+                work.take_edits(before, places)
+            else:
+                carry_over(before.labels, labels, places if before.strokes is None else self._edited)
+            self._step(kind, work)
         self.changed()
 
     def set_table(self, rows: list[Row], table: Table, volume_id: int) -> None:
@@ -365,7 +375,7 @@ class Session:
     def take_changes(self) -> Changes | None:
         """What changed since the last time; None for nothing."""
         with self.lock:
-            return self.log.take(self.work.labels) if self.work else None
+            return self.log.take(self.work) if self.work else None
 
     def changes_done(self, failed: Changes | None = None) -> None:
         """The changes that were taken are on the disk, or could not be saved and are due again."""

@@ -57,6 +57,8 @@ export interface FillInfo {
   segment_dice: Partial<Record<string, number>>
   suggestions: number[]
   seconds: number
+  mode: string
+  background: string | null
 }
 
 export interface AutosaveInfo {
@@ -158,6 +160,8 @@ export interface SegmentRequest {
 
 export interface FillOptions {
   axis?: string
+  mode?: string
+  background?: string | null
   islands?: number | null
   holes?: number | null
   smooth?: number | null

@@ -2,18 +2,70 @@
 
 import type { Context, Part } from '../context'
 import type { FillInfo, FillOptions } from '../contract'
-import { button, field, h, setText, show, toggle } from '../dom'
+import { button, field, h, select, setText, show, toggle } from '../dom'
 import { count, duration } from '../format'
 import { ICONS } from '../icons'
 import type { Model } from '../model'
 import { splitBlock } from './split'
 
 /** Options that are the same in both steps. */
-const options: FillOptions = { suggest: 5 }
+const options: FillOptions = { suggest: 5, mode: 'slices', background: null }
+
+/** Whether only labelled voxels count, and not whole slices. */
+function fromStrokes(): boolean {
+  return options.mode === 'scribbles'
+}
+
+/** Slices with labels that a fill needs. */
+function enough(): number {
+  return fromStrokes() ? 1 : 2
+}
 
 export function startFill(context: Context): void {
-  if (context.model.labelledCount === 0) context.tell('Label at least two slices first.')
-  else context.start('fill', options)
+  const { model } = context
+  if (model.labelledCount < enough()) context.tell(fromStrokes() ? 'Draw a stroke first.' : 'Label at least two slices first.')
+  else context.start('fill', fromStrokes() ? options : { ...options, background: null })
+}
+
+/** How the labels are read, and what marks background in strokes. */
+function modeFields(context: Context): Part {
+  const { model } = context
+  const mode = select(
+    [
+      ['slices', 'whole slices'],
+      ['scribbles', 'strokes']
+    ],
+    (value) => {
+      options.mode = value
+      model.changed()
+    }
+  )
+  const background = select([], (value) => (options.background = value === '' ? null : value))
+  const backgroundField = field('Background', background, 'Segment whose strokes mark what belongs to no other segment')
+  let filled = ''
+  let known = ''
+  return {
+    element: h('div', { class: 'fields' }, field('Labels are', mode, 'Whole slices: what has no label is background. Strokes: what has no label is unknown.'), backgroundField),
+    update: () => {
+      const { fill } = model.server ?? {}
+      const now = JSON.stringify(fill ?? null)
+      if (now !== filled && fill != null) {
+        options.mode = fill.mode === 'scribbles' ? 'scribbles' : 'slices'
+        options.background = fill.background
+      }
+      filled = now
+      mode.value = options.mode ?? 'slices'
+      show(backgroundField, fromStrokes())
+      const names = model.segments.map(({ name }) => name)
+      if (JSON.stringify(names) !== known) {
+        known = JSON.stringify(names)
+        background.replaceChildren(h('option', { value: '' }, 'estimated'), ...names.map((name) => h('option', { value: name }, name)))
+        const given = options.background ?? names.find((name) => name.toLowerCase() === 'background') ?? ''
+        options.background = names.includes(given) ? given : null
+      }
+      background.value = options.background ?? ''
+    }
+  }
 }
 
 export function fillPanel(context: Context): Part {
@@ -30,14 +82,16 @@ export function fillPanel(context: Context): Part {
     numberField('Holes', 'voxels', 'Fill enclosed holes up to this size', (value) => (options.holes = value))
   )
   const again = toggle('Refill after each edit', 'After an edit, fill again around it', (on) => model.change({ refill: on }))
-  const element = h('div', { class: 'panel' }, hint, run, again.element, more, quality)
+  const mode = modeFields(context)
+  const element = h('div', { class: 'panel' }, hint, mode.element, run, again.element, more, quality)
   return {
     element,
     update: () => {
       const { labelledCount, writer, running, server, view } = model
-      setText(hint, fillHint(labelledCount))
+      mode.update()
+      setText(hint, fromStrokes() ? strokesHint(labelledCount) : fillHint(labelledCount))
       setText(run.lastElementChild ?? run, server?.fill == null ? 'Fill' : 'Refill')
-      run.disabled = labelledCount < 2 || !writer || running !== null
+      run.disabled = labelledCount < enough() || !writer || running !== null
       again.box.checked = view.refill
       qualityTable(quality, model)
     }
@@ -47,6 +101,11 @@ export function fillPanel(context: Context): Part {
 function fillHint(labelled: number): string {
   if (labelled < 2) return 'Label at least two slices. Then the slices between are filled by a random walk over the whole image.'
   return `Fills between ${count(labelled, 'labelled slice')}. Your labels stay as they are.`
+}
+
+function strokesHint(labelled: number): string {
+  if (labelled === 0) return 'Draw a stroke inside of each object, in any direction of view. Strokes of another segment can mark background.'
+  return `Fills from the strokes on ${count(labelled, 'slice')}. A stroke on the result corrects it; what you erase becomes background.`
 }
 
 /** Mean Dice of the cross-validation, for all segments and for each. */
@@ -115,7 +174,7 @@ export function correctPanel(context: Context): Part {
       before.box.disabled = !server?.overlays.before
       again.box.checked = view.refill
       again.box.disabled = fill === null
-      refill.disabled = !writer || running !== null || labelledCount < 2 || fill === null
+      refill.disabled = !writer || running !== null || labelledCount < enough() || fill === null
       correct.disabled = !writer || running !== null || edited === 0
       refill.classList.toggle('primary', fill !== null)
       correct.classList.toggle('primary', fill === null)
