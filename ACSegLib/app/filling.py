@@ -106,7 +106,7 @@ def fill_info(outcome: FillOutcome, options: FillOptions) -> FillInfo:
 
 
 def _with_all_segments(filled: Segmentation, drawn: Segmentation) -> Segmentation:
-    """Keep segments that are not in the result, as the one that marks background: the user goes on drawing with it."""
+    """Keep segments that are not in the result, as the one that marks background: the user still labels with it."""
     known = {segment.value for segment in filled.segments}
     return replace(filled, segments=[*filled.segments, *(s for s in drawn.segments if s.value not in known)])
 
