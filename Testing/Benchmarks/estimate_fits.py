@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
 
 import harness
 import numpy as np
@@ -39,6 +42,23 @@ class Known(Protocol):
     signs: Signs
     dice: float
     voxels: float
+
+
+class Collected:
+    """Rows of segments by key, kept in a JSON file if one is given."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self.rows: dict[str, list[dict[str, Any]]] = json.loads(file.read_text()) if file and file.exists() else {}
+
+    def get(self, key: str, make: Callable[[], Iterable[Any]]) -> list[dict[str, Any]]:
+        """The rows of a key; of a new one those of the segments (dataclasses) that `make` gives."""
+        if key not in self.rows:
+            harness.say(key)
+            self.rows[key] = [asdict(segment) for segment in make()]
+            if self._file:
+                self._file.write_text(json.dumps(self.rows))
+        return self.rows[key]
 
 
 def fit_estimator(segments: Sequence[Known]) -> Estimator:

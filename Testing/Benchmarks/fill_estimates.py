@@ -12,10 +12,10 @@ a segment. ``--fit`` prints the constants of `ACSegLib.fill.constants` that foll
 from __future__ import annotations
 
 import argparse
-import json
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import harness  # noqa: E402
-from estimate_fits import fit_estimator, table  # noqa: E402
+from estimate_fits import Collected, fit_estimator, table  # noqa: E402
 from fill_cases import Case, drawn_mask, every_nth  # noqa: E402
 from self_tuning import filled  # noqa: E402
 from self_tuning_cases import real, simulated, tomograms  # noqa: E402
@@ -86,16 +86,11 @@ def segments_of(kind: str, seed: int, case: Case) -> list[Segment]:
 
 def collect(seeds: int, data: Path | None, cache: Path | None) -> list[Segment]:
     """Segments of all volumes, from the cache where it has them."""
-    kept = json.loads(cache.read_text()) if cache and cache.exists() else {}
+    kept = Collected(cache)
     for seed in range(1, seeds + 1):
         for kind, case in cases(seed, data if seed <= 2 * len(DISTANCES) else None):
-            key = f"{seed} {case.name} {len(case.slices['k'])}"
-            if key not in kept:
-                harness.say(key)
-                kept[key] = [asdict(segment) for segment in segments_of(kind, seed, case)]
-                if cache:
-                    cache.write_text(json.dumps(kept))
-    return [Segment(**{**s, "signs": Signs(**s["signs"])}) for part in kept.values() for s in part]
+            kept.get(f"{seed} {case.name} {len(case.slices['k'])}", functools.partial(segments_of, kind, seed, case))
+    return [Segment(**{**s, "signs": Signs(**s["signs"])}) for part in kept.rows.values() for s in part]
 
 
 def fit(segments: list[Segment]) -> tuple[Estimator, Estimator]:

@@ -12,10 +12,9 @@ volume, how many intervals hold the truth and how wide they are (median). ``--fi
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import harness  # noqa: E402
-from estimate_fits import fit_estimator, table  # noqa: E402
+from estimate_fits import Collected, fit_estimator, table  # noqa: E402
 
 from ACSegLib.files import open_segmentation, open_volume  # noqa: E402
 from ACSegLib.network.model.model_file import Model  # noqa: E402
@@ -104,7 +103,7 @@ def segments_of(case: Case, model: Model) -> list[Segment]:
 
 def collect(count: int, data: Path | None, cache: Path | None, model: Model) -> list[Segment]:
     """Segments of all volumes, from the cache where it has them."""
-    kept = json.loads(cache.read_text()) if cache and cache.exists() else {}
+    kept, rows = Collected(cache), []
     identity = estimates.identity(model)
     groups: list[tuple[str, Callable[[], Iterator[Case]]]] = []
     for number in range(1, count + 1):
@@ -112,12 +111,7 @@ def collect(count: int, data: Path | None, cache: Path | None, model: Model) -> 
     if data is not None:
         groups.append((f"{identity} real", lambda: real(data)))
     for key, make in groups:
-        if key not in kept:
-            harness.say(key)
-            kept[key] = [asdict(segment) for case in make() for segment in segments_of(case, model)]
-            if cache:
-                cache.write_text(json.dumps(kept))
-    rows = [row for key, _ in groups for row in kept[key]]
+        rows += kept.get(key, lambda make=make: [s for case in make() for s in segments_of(case, model)])
     return [Segment(**{**row, "signs": estimates.Signs(**row["signs"])}) for row in rows]
 
 
