@@ -51,8 +51,9 @@ def default_output(inputs: Sequence[str], name: str, folders: bool) -> str:
     from ACSegLib.commands.inputs import is_folder_of_images, stem
 
     first = Path(os.path.abspath(inputs[0]))
-    word = name.partition(".")[0] if folders and (len(inputs) > 1 or is_folder_of_images(inputs[0])) else name
-    if len(inputs) > 1:
-        return os.path.relpath(first.parent / word) if not os.path.isabs(inputs[0]) else str(first.parent / word)
-    place = first.with_name(f"{first.name if word != name else stem(first)}-{word}")
+    to_folder = folders and (len(inputs) > 1 or is_folder_of_images(inputs[0]))
+    word = name.partition(".")[0] if to_folder else name
+    if len(inputs) == 1:
+        word = f"{first.name if to_folder else stem(first)}-{word}"
+    place = first.parent / word
     return str(place) if os.path.isabs(inputs[0]) else os.path.relpath(place)

@@ -153,7 +153,7 @@ def identity(model: Model) -> str:
 
 def estimate(tally: Tally | None, segmentation: Segmentation, model: Model) -> list[SegmentEstimate]:
     """Dice and volume of each segment, with 90 % intervals; empty where nothing is known of this network."""
-    known = ESTIMATORS.get(identity(model), {}) if tally is not None and ESTIMATORS else {}
+    known = {} if tally is None else ESTIMATORS.get(identity(model), {})
     if tally is None or not known:
         return []
     signs = collect_signs(tally, segmentation, model)

@@ -44,7 +44,7 @@ class PredictionReport:
     walk_unsure_part : float
         Fraction of the voxels in this band.
     estimates : list of SegmentEstimate
-        Dice and volume to expect of each segment; empty where nothing is known of the network.
+        Dice and volume to expect of each segment; None or empty where nothing is known of the network.
     """
 
     backend: str = ""
