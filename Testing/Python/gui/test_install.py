@@ -249,7 +249,7 @@ def test_a_prediction_asks_for_pytorch_only_where_there_is_a_graphics_card(scene
     assert not install.needsTorch("fill")
 
 
-def test_one_list_says_what_is_installed_and_installs_and_repairs(shop, monkeypatch):
+def test_one_list_says_what_is_installed_and_installs_and_repairs(shop, monkeypatch, tmp_path):
     import qt
     import slicer
     from ACSegPanels import install
@@ -279,7 +279,7 @@ def test_one_list_says_what_is_installed_and_installs_and_repairs(shop, monkeypa
     section.repairButton.click()
     assert section.message.text == "Nothing was installed."
     assert len(asked) == 1
-    opened, log = [], types.SimpleNamespace(filePath="/tmp/Slicer.log")
+    opened, log = [], types.SimpleNamespace(filePath=str(tmp_path / "Slicer.log"))
     monkeypatch.setattr(qt, "QDesktopServices", types.SimpleNamespace(openUrl=opened.append))
     monkeypatch.setattr(type(slicer.app), "errorLogModel", lambda app: log, raising=False)
     section.logButton.click()
