@@ -15,6 +15,7 @@ from ACSegLib.files import save_volume
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.pretrained import open_model
+from ACSegLib.network.train.settings import TrainingSettings
 from ACSegLib.phantom import simulate, vary_packed
 from ACSegLib.volume import Geometry, Segment, Volume
 from ACSegLib.workflows import AdaptRequest, adapt, run
@@ -49,7 +50,15 @@ def small_model() -> Model:
     return replace(model, state_dict=state, preprocessing=preprocessing)
 
 
-def test_a_model_is_better_on_unseen_twins_after_the_adaptation(tomogram: Volume, small_model: Model) -> None:
+def test_a_model_is_better_on_unseen_twins_after_the_adaptation(
+    tomogram: Volume, small_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = adapt._settings
+
+    def steps_instead_of_time(request: AdaptRequest, minutes: float) -> TrainingSettings:
+        return replace(settings(request, minutes), minutes=None, epochs=1, steps_per_epoch=60)
+
+    monkeypatch.setattr(adapt, "_settings", steps_instead_of_time)
     request = AdaptRequest(volumes=[tomogram], model=small_model, minutes=0.1, device="cpu")
     result = run(request)
     assert result.after["cytoplasm"] > result.before["cytoplasm"] + 0.01
