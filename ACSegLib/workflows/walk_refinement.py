@@ -2,7 +2,9 @@
 
 What the network says with confidence, away from any surface, becomes seeds, background included; the band between is
 decided by the random walk on the image itself, at its own resolution. It serves where a network worked on a coarse
-grid: the walk finds the edges that the grid could not show.
+grid: the walk finds the edges that the grid could not show. Segments beside the largest one, beads for example, can
+look like other things in the image (the glass); they stay where the network saw them, and their small parts as it drew
+them.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ACSegLib.distances import within_distance
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import bounding_box
@@ -35,11 +38,17 @@ CERTAIN_IN_COMPONENT = 0.95
 #: Half width of the band that the walk decides, in voxels.
 MIN_BAND, MAX_BAND = 2, 12
 
+#: A part of a lesser segment stays as the network drew it if its inscribed radius is below this multiple of the band.
+SMALL_PART = 1.5
+
+#: Voxels this near to such a part, its background, are kept too.
+RIM = 1.5
+
 #: Standard deviation, in voxels, of the smoothing of the image before the walk.
-IMAGE_SIGMA = 0.7
+IMAGE_SIGMA = 0.5
 
 #: Strength of the prior (gamma): weak, since the network was uncertain in the band.
-PRIOR_STRENGTH = 0.02
+PRIOR_STRENGTH = 0.05
 
 #: Added to the network's probabilities, so that none excludes what the intensity says.
 MIN_PROBABILITY = 0.02
@@ -91,6 +100,9 @@ def refine_by_walk(
     require_memory_to_prepare(labels.size)
     band = _band(volume, prediction)
     seeds = confident_seeds(labels, probabilities, values, band)
+    lesser = lesser_channels(labels, values)
+    for channel in lesser:
+        keep_small_parts(seeds, labels, values, channel, band)
     unsure = seeds < 0
     report = replace(prediction.report, walk_band_voxels=band, walk_unsure_part=round(float(unsure.mean()), 4))
     present = [int(c) for c in np.unique(seeds) if c >= 0]
@@ -101,7 +113,8 @@ def refine_by_walk(
     progress(0.0, "random walk: refining the surface")
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
-    decided = _walk(volume.array[place], seeds[box], probabilities[(slice(None), *box)], present, progress)
+    reach = {c: within_distance(labels[box] == values[c], (1, 1, 1), band) for c in lesser if c in present}
+    decided = _walk(volume.array[place], seeds[box], probabilities[(slice(None), *box)], present, reach, progress)
     result = prediction.segmentation.labels.copy()
     result[place] = np.where(unsure[box], values[decided], labels[box])
     return replace(prediction, segmentation=prediction.segmentation.with_labels(result), report=report)
@@ -128,9 +141,14 @@ def _require_memory(needed: int) -> None:
 
 
 def _walk(
-    array: np.ndarray, seeds: np.ndarray, probabilities: np.ndarray, present: list[int], progress: Progress
+    array: np.ndarray,
+    seeds: np.ndarray,
+    probabilities: np.ndarray,
+    present: list[int],
+    reach: dict[int, np.ndarray],
+    progress: Progress,
 ) -> np.ndarray:
-    """Classes of all voxels: the random walk, with a prior from network and intensity."""
+    """Classes of all voxels: the random walk, with a prior from network and intensity; some within a reach alone."""
     from scipy.ndimage import gaussian_filter
 
     from ACSegLib.fill.random_walk import SlabProblem
@@ -154,6 +172,8 @@ def _walk(
             for c, m, s in zip(present, means, spreads, strict=True)
         ]
     ).astype(np.float32)
+    for channel, near in reach.items():
+        prior[present.index(channel)][~near] = 1e-6
     prior /= prior.sum(axis=0)
     problem = SlabProblem(
         np.ascontiguousarray(edges),
@@ -164,6 +184,8 @@ def _walk(
         np.ones(3, np.float32),
     )
     x, _ = choose_solver("cpu").solve(problem, present, prior, prior.copy(), TOLERANCE, progress)
+    for channel, near in reach.items():
+        x[present.index(channel)][~near] = -1
     return np.array(present)[x.argmax(axis=0)]
 
 
@@ -173,6 +195,43 @@ def _band(volume: Volume, prediction: Prediction) -> int:
     working = prediction.report.working_shape or seen
     coarseness = max(n / m for n, m in zip(seen, working, strict=True))
     return int(min(MAX_BAND, max(MIN_BAND, math.ceil(coarseness) + 1)))
+
+
+def lesser_channels(labels: np.ndarray, values: np.ndarray) -> list[int]:
+    """Channels of the segments that are labelled, without the largest one; channel 0 is the background."""
+    sizes = {channel: int(np.count_nonzero(labels == value)) for channel, value in enumerate(values) if channel}
+    largest = max(sizes, key=lambda channel: sizes[channel], default=0)
+    return [channel for channel, size in sizes.items() if size and channel != largest]
+
+
+def keep_small_parts(seeds: np.ndarray, labels: np.ndarray, values: np.ndarray, channel: int, band: int) -> None:
+    """Make seeds of a segment's small parts and of the rim around them, each as it is labelled, in place.
+
+    A small part has too few certain voxels to tell how the segment looks, and the walk would wear it off.
+
+    Parameters
+    ----------
+    seeds : ndarray of int16, shape (k, j, i)
+        Output channel of each seed, -1 elsewhere.
+    labels : ndarray of int, shape (k, j, i)
+    values : ndarray of int
+        Value in `labels` of each channel.
+    channel : int
+        The segment's.
+    band : int
+        Half width of the band, in voxels.
+    """
+    from scipy.ndimage import label
+
+    mask = labels == values[channel]
+    parts, count = label(mask)
+    deep = mask & ~within_distance(~mask, (1, 1, 1), SMALL_PART * band, inclusive=False)
+    large = np.zeros(count + 1, bool)
+    large[parts[deep]] = True
+    small = mask & ~large[parts]
+    kept = within_distance(small, (1, 1, 1), RIM) if small.any() else small
+    order = np.argsort(values)
+    seeds[kept] = order[np.searchsorted(values, labels[kept], sorter=order)]
 
 
 def confident_seeds(labels: np.ndarray, probabilities: np.ndarray, values: Iterable[int], band: int) -> np.ndarray:

@@ -111,3 +111,29 @@ def test_overlapping_segments_are_refused():
     model = Model(unet_spec(1, overlapping=True), {}, [Segment("cell", 3)])
     with pytest.raises(InputError, match="--refine network"):
         refine_by_walk(volume, coarse_prediction(volume, truth), model, Progress())
+
+
+def with_a_bead_and_glass(values):
+    """A bright bead in a cell and, apart from it, a wall as bright as the bead that the network calls background."""
+    k, j, i = np.mgrid[:32, :32, :48]
+    away = np.sqrt((k - 15.5) ** 2 + (j - 15.5) ** 2 + (i - 14) ** 2)
+    cell, bead, wall = away < 10, away < 3.2, i >= 40
+    image = 1.0 * cell + 2.0 * (bead | wall) + np.random.default_rng(1).normal(0, 0.1, cell.shape)
+    truth = np.where(bead, values[1], np.where(cell, values[0], 0)).astype(np.uint8)
+    chances = [gaussian_filter((truth == v).astype(float), 1.0) for v in (0, *values)]
+    segments = [Segment("cell", values[0]), Segment("bead", values[1])]
+    volume = Volume(image.astype(np.float32), name="bead")
+    labels = np.array([0, *values])[np.argmax(chances, axis=0)].astype(np.uint8)
+    segmentation = Segmentation((labels,), segments, volume.geometry)
+    report = PredictionReport(working_shape=[24, 24, 36])
+    return volume, truth, Prediction(segmentation, np.stack(chances).astype(np.float16), report), segments
+
+
+@pytest.mark.parametrize("values", [(1, 2), (7, 3)])
+def test_walk_neither_wears_off_a_bead_nor_finds_beads_in_the_glass(values):
+    volume, truth, before, segments = with_a_bead_and_glass(values)
+    after = refine_by_walk(volume, before, Model(unet_spec(2), {}, segments), Progress())
+    bead = before.segmentation.labels == values[1]
+    assert np.array_equal(after.segmentation.labels == values[1], bead)
+    assert dice(bead, truth == values[1]) > 0.8
+    assert dice(after.segmentation.labels == values[0], truth == values[0]) > 0.95
