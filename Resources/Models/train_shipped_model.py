@@ -1,13 +1,14 @@
-"""Train the model that ships with ACSeg, on simulated tomograms alone.
+"""Train the model that ships with ACSeg: on simulated tomograms, and on parts of real ones whose licences allow it.
 
     python Resources/Models/train_shipped_model.py CACHE [--minutes 75 | --epochs 90] [--init cytoplasm.acseg]
     python Resources/Models/train_shipped_model.py CACHE --resume           # go on where it stopped
+    python Resources/Models/train_shipped_model.py CACHE --hard 320 --empty 40 --real 64 --data DATA
     python Resources/Models/train_shipped_model.py CACHE --calibrate        # measure the offsets of its outputs anew
 
 CACHE is a folder for the simulated volumes, the checkpoints, and the best model of each stage, kept between runs. The
 seeds are fixed, so the volumes are the same on every computer. With --epochs the number of steps is fixed too, and
-training is the same on the same device and library versions, however busy the computer is. No real data is used.
---threads 1 leaves the other cores to other work.
+training is the same on the same device and library versions, however busy the computer is. No real data is used without
+--real. --threads 1 leaves the other cores to other work.
 """
 
 from __future__ import annotations
@@ -31,64 +32,24 @@ from ACSegLib.network.train.data import Case
 from ACSegLib.network.train.data import prepare as prepare_case
 from ACSegLib.network.train.settings import TrainingSettings, make_fabric
 from ACSegLib.network.train.training import train
-from ACSegLib.phantom import Phantom, simulate, vary, vary_packed
-from ACSegLib.volume import Segment, Segmentation, Volume
+from ACSegLib.volume import Segmentation, Volume
 
-FIRST_SEED = {"train": 30_000, "val": 40_000}
-VALIDATION_VOLUMES = 24
-#: Every n-th volume is one loose cell with its neighbours (`vary`), the others are packed cells (`vary_packed`).
-EVERY_LOOSE = 5
-SMALLEST, LARGEST = 48, 96
+sys.path.insert(0, str(Path(__file__).parent))
+from training_volumes import SEGMENTS, RealVolumes, Sizes, simulated
+
+FIRST_SEED = {"train": 30_000, "val": 40_000, "hard": 50_000, "real": 60_000, "empty": 70_000}
+VALIDATION_VOLUMES = 18
+#: Mean sides of the simulated volumes, in voxels.
+SMALLEST, LARGEST = 70, 120
 #: Geometric mean of the sides of what the network sees: a whole specimen in one patch, whatever its voxel size.
-WORKING_SIDE = 64
+WORKING_SIDE = 80
 #: Mean side of the volumes, and share of the time: the first stage learns what a cell is at a third of the cost.
 STAGES = {48: 0.55, WORKING_SIDE: 0.45}
-SEGMENTS = (
-    Segment("cytoplasm", 1, (0.27, 0.57, 0.82)),
-    Segment("bead", 2, (0.95, 0.65, 0.20)),
-)
 #: Real and simulated tomograms on which this model is known to fail, for its card.
 FAILS_ON = (
-    "detail thinner than about 1/64 of the field of view (microvilli); flat holders are known from simulation alone; "
-    "images of other methods"
+    f"detail thinner than about 1/{WORKING_SIDE} of the field of view (microvilli); flat holders are known from "
+    "simulation alone; images of other methods"
 )
-
-
-def simulated(seed: int) -> tuple[Volume, Segmentation]:
-    """Simulate one tomogram of a random specimen, size, voxel size, dose and artefacts; with its classes.
-
-    Every cell counts as cytoplasm: a network cannot know which of several touching cells a person would have drawn.
-    """
-    rng = np.random.default_rng([seed, 3])
-    side = int(rng.integers(SMALLEST, LARGEST + 1))
-    if seed % EVERY_LOOSE == 0:
-        depth = int(np.clip(side * rng.uniform(0.7, 1.25), 40, LARGEST))
-        recipe = vary(seed, neighbour="cytoplasm" if rng.random() < 0.6 else "none")
-    else:
-        aspect = np.exp(rng.uniform(np.log(0.6), np.log(2.5)))
-        depth, side = int(max(32, side * aspect ** (2 / 3))), int(max(32, side * aspect ** (-1 / 3)))
-        recipe = vary_packed(seed)
-    phantom = simulate((depth, side, side), seed, recipe=recipe, reconstruct=bool(rng.random() < 0.75))
-    return disturbed(phantom)
-
-
-def disturbed(phantom: Phantom) -> tuple[Volume, Segmentation]:
-    """Add what files of different origin have: other grey scales, a field of view cut round, cut cells."""
-    rng = np.random.default_rng([phantom.seed, 4])
-    array, labels = phantom.volume.array.astype(np.float32), phantom.truth.labels.astype(np.uint8)
-    if rng.random() < 0.4:  # a crop that cuts through cells
-        keep = [slice(int(n * a), int(n * b)) for n, a, b in zip(array.shape, *_crop(rng), strict=True)]
-        array, labels = array[tuple(keep)], labels[tuple(keep)]
-    if rng.random() < 0.25:  # nothing is reconstructed outside the circle that every view saw
-        j, i = (np.arange(n) - (n - 1) / 2 for n in array.shape[1:])
-        outside = np.hypot(j[:, None] / array.shape[1], i / array.shape[2]) > 0.5
-        array = np.where(outside, np.float32(rng.choice([0.0, float(array.min()), float(np.median(array))])), array)
-        labels = np.where(outside, 0, labels).astype(labels.dtype)
-    scale = 10.0 ** rng.uniform(-2, 4)
-    array = (array * scale + rng.normal() * scale * 0.2).astype(np.float32)
-    volume = Volume(array, phantom.volume.geometry, f"varied-{phantom.seed}")
-    segments = [replace(segment) for segment in SEGMENTS]
-    return volume, Segmentation((np.ascontiguousarray(labels),), segments, phantom.volume.geometry, volume.name)
 
 
 def reduced(volume: Volume, truth: Segmentation, side: int) -> tuple[Volume, Segmentation]:
@@ -105,22 +66,18 @@ def reduced(volume: Volume, truth: Segmentation, side: int) -> tuple[Volume, Seg
     return image, Segmentation((labels,), truth.segments, geometry, truth.name)
 
 
-def _crop(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    start = rng.uniform(0.0, 0.3, 3) * (rng.random(3) < 0.6)
-    stop = 1 - rng.uniform(0.0, 0.3, 3) * (rng.random(3) < 0.6)
-    return start, stop
-
-
-def prepare(folder: Path, part: str, count: int) -> tuple[Path, Path]:
+def prepare(folder: Path, part: str, count: int, data: Path | None = None) -> tuple[Path, Path]:
     """Simulate the volumes of one part that the cache lacks; give the folders of images and labels."""
     images, labels = folder / part / "images", folder / part / "labels"
     images.mkdir(parents=True, exist_ok=True)
     labels.mkdir(parents=True, exist_ok=True)
+    sizes, real = Sizes(SMALLEST, LARGEST, WORKING_SIDE), RealVolumes(data) if part == "real" and data else None
     for seed in range(FIRST_SEED[part], FIRST_SEED[part] + count):
         image, label = images / f"varied-{seed}.nrrd", labels / f"varied-{seed}.seg.nrrd"
         if image.exists() and label.exists():
             continue
-        volume, truth = reduced(*simulated(seed), WORKING_SIDE)
+        made = real.draw(seed) if real else simulated(part, seed, sizes)
+        volume, truth = reduced(*made, WORKING_SIDE)
         save_volume(volume, image)
         save_segmentation(truth, label)
         print(f"{part}: {image.name} {volume.shape}", file=sys.stderr)
@@ -129,8 +86,15 @@ def prepare(folder: Path, part: str, count: int) -> tuple[Path, Path]:
 
 def train_model(options: argparse.Namespace) -> Model:
     """Train on the cached volumes, coarse to fine, and describe the result."""
-    folder, counts = options.cache, (("train", options.volumes), ("val", VALIDATION_VOLUMES))
-    folders = {part: prepare(folder, part, n) for part, n in counts}
+    folder = options.cache
+    counts = {
+        "train": options.volumes,
+        "hard": options.hard,
+        "real": options.real,
+        "empty": options.empty,
+        "val": VALIDATION_VOLUMES,
+    }
+    folders = {part: prepare(folder, part, n, options.data) for part, n in counts.items() if n}
     model = load_model(options.init) if options.init else None
     if model is not None:  # a stage's model, or the shipped one, of which only the weights count
         # the volumes of the cache are reduced already
@@ -182,7 +146,8 @@ def _train_stage(
     }
     settings = stage_settings(options, side, share, model)
     progress = Progress(_tell, metrics=lambda values: print(dict(values), file=sys.stderr, flush=True))
-    return train(pairs["train"], settings, progress, pairs["val"]).model
+    training = [pair for part, found in pairs.items() if part != "val" for pair in found]
+    return train(training, settings, progress, pairs["val"]).model
 
 
 def describe(model: Model, options: argparse.Namespace) -> Model:
@@ -196,15 +161,28 @@ def describe(model: Model, options: argparse.Namespace) -> Model:
     model.card |= {
         "title": "ACSeg cytoplasm and beads",
         "licence": "Apache-2.0",
-        "trained_on": f"{options.volumes} simulated soft X-ray tomograms (ACSegLib.phantom.vary_packed and vary, seeds "
-        f"from {FIRST_SEED['train']}); no real data",
-        "command": f"train_shipped_model.py CACHE --volumes {options.volumes} {length} --seed {options.seed}{started}",
+        "trained_on": _trained_on(options),
+        "command": f"train_shipped_model.py CACHE {_volumes(options)} {length} --seed {options.seed}{started}",
         "works_on": "soft X-ray tomograms of cells in a capillary along any axis, any voxel size and grey scale; the "
         f"image is reduced to {WORKING_SIDE}^3 voxels, so a field of view of one to eight cells suits best",
         "fails_on": FAILS_ON,
     }
     model.card.pop("training", None)  # the seeds say it all; checksums of simulated files would only be ballast
     return model
+
+
+def _volumes(options: argparse.Namespace) -> str:
+    counts = {"--volumes": options.volumes, "--hard": options.hard, "--empty": options.empty, "--real": options.real}
+    return " ".join(f"{name} {count}" for name, count in counts.items() if count)
+
+
+def _trained_on(options: argparse.Namespace) -> str:
+    made = options.volumes + options.hard + options.empty
+    told = f"{made} simulated soft X-ray tomograms (ACSegLib.phantom.vary_packed and vary, seeds from "
+    told += f"{FIRST_SEED['train']}); "
+    if not options.real:
+        return told + "no real data"
+    return told + f"{options.real} parts of two real cells (a slice of a mouse fibroblast, Apache-2.0; HL-60, CC0)"
 
 
 def calibrate_again(folder: Path, model: Model) -> Model:
@@ -233,6 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("cache", type=Path, help="folder for the simulated volumes and the stages' models")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("cytoplasm.acseg"))
     parser.add_argument("--volumes", type=int, default=320)
+    parser.add_argument("--hard", type=int, default=0, help="volumes of what an earlier model found hard")
+    parser.add_argument("--empty", type=int, default=0, help="volumes without a cell")
+    parser.add_argument("--real", type=int, default=0, help="parts of real tomograms, from --data")
+    parser.add_argument("--data", type=Path, help="folder of the real tomograms (sxt_mef_slices, hl60_odt)")
     parser.add_argument("--epochs", type=int, help="of 50 steps, both stages together; else --minutes")
     parser.add_argument("--minutes", type=float, default=75.0, help="of both stages together")
     parser.add_argument("--stages", type=int, nargs="+", metavar="SIDE", help="mean sides; left out: 48 64")
@@ -243,6 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="processor threads; left out: all")
     parser.add_argument("--calibrate", action="store_true", help="calibrate the output file again, without training")
     options = parser.parse_args(arguments)
+    if options.real and not options.data:
+        parser.error("--real needs --data, the folder that holds sxt_mef_slices and hl60_odt.")
     if options.threads:
         import numba
         import torch
