@@ -37,6 +37,7 @@ def fill(
     smooth: float | None = FillRequest.smooth,
     box: Sequence[slice] | None = None,
     cells: bool = FillRequest.cells,
+    ignore_unlike: bool = FillRequest.ignore_unlike,
     resample: bool = FillRequest.resample,
     device: str = FillRequest.device,
     gamma: float | None = FillRequest.gamma,
@@ -77,6 +78,8 @@ def fill(
         Along (z, y, x), around the object that strokes mark: outside it is background.
     cells : bool
         Make touching cells segments of their own, as `split` does.
+    ignore_unlike : bool
+        Make voxels that look unlike their segment on the labelled slices a segment "ignore". Trainings leave it out.
     resample : bool
         Accept a segmentation on another grid, and resample it (nearest neighbour).
     device : {"auto", "cpu", "cuda"}
@@ -142,6 +145,7 @@ def fill(
         smooth=smooth,
         box=as_region(box, volume.shape, "box"),
         cells=cells,
+        ignore_unlike=ignore_unlike,
         device=device,
         gamma=gamma,
         edge=edge,

@@ -124,6 +124,11 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     cells: bool = option(
         default=FillRequest.cells, help="make touching cells segments of their own, as acseg split does"
     )
+    ignore_unlike: bool = option(
+        default=FillRequest.ignore_unlike,
+        help="make voxels that look unlike their segment on the labelled slices a segment 'ignore', which trainings "
+        "leave out: objects may lie unlabelled between two slices",
+    )
     device: str = option(default=FillRequest.device, help="where to compute", choices=DEVICES)
     resample: bool = option(
         default=FillRequest.resample,

@@ -74,6 +74,8 @@ def morphology(study: Study, kind: str, sheets: Sheets) -> Section:
         shown, plain = summary_of(rows, summarised)
         head = {"group": group, "cells": len(rows), "unit": rows[0].get("unit")}
         head["intensity_unit"] = rows[0].get("intensity_unit")
+        if radius := next((row["thin_radius"] for row in rows if row.get("thin_radius")), None):
+            head["thin_radius"] = radius  # by it the headings say "filopodia" or "thin structures"
         texts.append(head | shown)
         numbers.append({**head, **plain})
     sheets["morphology summary"] = numbers
@@ -145,8 +147,9 @@ def _thin_radii(grouped: dict[str, Rows]) -> str:
     if len(radii) < 2 or math.isclose(radii[0], radii[-1], rel_tol=1e-6):
         return ""
     unit = str(rows[0].get("unit") or "")
+    what = thin_text("filopodia", rows).capitalize()
     return (
-        f"Filopodia were measured with radii of {format_value(radii[0])} to {format_value(radii[-1])} "
+        f"{what} were measured with radii of {format_value(radii[0])} to {format_value(radii[-1])} "
         f"{unit_text(unit, 1)}, since the voxels differ in size. They are listed, but neither averaged nor compared; "
         f"measure all volumes with one radius: acseg measure --thin-radius {format_value(radii[-1])} --unit {unit}."
     )

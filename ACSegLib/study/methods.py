@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ACSegLib.study.columns import unit_text
+from ACSegLib.study.columns import thin_text, unit_text
 from ACSegLib.study.evidence import MIN_PAIRS_FOR_TEST, independent_pairs
 from ACSegLib.study.numbers import format_value
 from ACSegLib.study.page import Section
@@ -25,7 +25,7 @@ _PAIRED = """
 _MORPHOLOGY = """
     Volume, surface area, sphericity and principal axes were measured per {kind}."""
 _THIN = """
-    Thin structures (filopodia) are what no ball of radius {radius} inside the cell covers; they were measured along
+    Thin structures{filopodia} are what no ball of radius {radius} inside the cell covers; they were measured along
     their skeletons."""
 _BEADS = """
     The LAC of each volume was scaled such that the median of the polystyrene beads' interior is {reference}."""
@@ -93,7 +93,8 @@ def _morphology(study: Study, kind: str, sheets: Sheets) -> str:
     what = {"cell": "connected cell", "segment": "segment", "volume": "cell and averaged per volume"}[kind]
     texts = [_MORPHOLOGY.format(kind=what)]
     if radius := _between(rows, "thin_radius", "{}"):  # they differ where the voxels are too coarse for the usual one
-        texts.append(_THIN.format(radius=radius))
+        filopodia = " (filopodia)" if thin_text("filopodia", rows) == "filopodia" else ""
+        texts.append(_THIN.format(radius=radius, filopodia=filopodia))
     scaled = [row for row in rows if row.get("bead_lac") and row.get("lac_factor") not in (None, 1.0)]
     if scaled:
         texts.append(_BEADS.format(reference=format_value(float(scaled[0]["bead_lac"] * scaled[0]["lac_factor"]))))

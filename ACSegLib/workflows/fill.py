@@ -69,6 +69,9 @@ class FillRequest:
         Smooth boundaries over this length, in voxels.
     cells : bool
         Whether touching cells of the result become segments of their own; see `ACSegLib.cells`.
+    ignore_unlike : bool
+        Whether voxels that look unlike their segment on the labelled slices become a segment "ignore", which trainings
+        leave out; see `ACSegLib.fill.unlike`.
     device : str
         "auto", "cpu" or "cuda".
     gamma, edge : float
@@ -96,6 +99,7 @@ class FillRequest:
     holes: float | None = None
     smooth: float | None = None
     cells: bool = False
+    ignore_unlike: bool = False
     device: str = "auto"
     gamma: float | None = None
     edge: float = 3.0
@@ -297,6 +301,9 @@ def run_fill(
         segmentation = split.segmentation
         report = replace(report, warnings=[*report.warnings, *split.notes])
     segmentation = with_volume_intervals(segmentation, report.estimates, "fill")
+    if request.ignore_unlike:
+        segmentation, note = _without_unlike(segmentation, result, request)
+        report = replace(report, warnings=[*report.warnings, note])
     outcome = FillOutcome(
         segmentation=segmentation,
         uncertainty=result.uncertainty,
@@ -354,6 +361,20 @@ def _filled(
         progress=progress,
     )
     return result, None
+
+
+def _without_unlike(
+    segmentation: Segmentation, result: FillResult, request: FillRequest
+) -> tuple[Segmentation, str]:
+    """Give voxels that look unlike their segment to a segment "ignore"; and a sentence on them."""
+    from ACSegLib.fill.unlike import mark_unlike
+
+    marked, count = mark_unlike(request.volume, segmentation, result.known)
+    share = 100 * count / result.known.size
+    return marked, (
+        f"{count} voxels ({share:.2f} %) look unlike their segment on the labelled slices; they are the segment "
+        "'ignore', so that trainings leave them out."
+    )
 
 
 def _same_image(before: Volume, after: Volume) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ACSegLib.measure.table_checks import smallest_cell, warnings_on
-from ACSegLib.study import agreement, figures, groups
+from ACSegLib.study import agreement, figures, groups, methods
 from ACSegLib.study.cells import kind_of_instance, with_instances, without_false_positives, without_specks
 from ACSegLib.study.evidence import MIN_PAIRS_FOR_TEST
 from ACSegLib.study.page import table_of
@@ -294,6 +294,23 @@ def test_thick_structures_are_not_called_filopodia():
 
     assert labels(0.0005) == ["filopodia", "length of filopodia"]
     assert labels(1.5) == ["thin structures", "length of thin structures"]
+
+
+@pytest.mark.parametrize(("radius", "word"), [(0.25, "filopodia"), (1500.0, "thin structures")])
+def test_the_page_has_one_word_for_thin_structures(radius, word):
+    more = {"thin_radius": radius, "thin_parts": 3, "thin_part_length": 2.0}
+    tables = {g: [component(5.0 + n, name=f"{g}{n}", **more) for n in range(4)] for g in "ab"}
+    data = Study({}, tables, [], "cell")
+    section = groups.morphology(data, "cell", sheets := {})
+    heads = [column.label for table in section.tables for column in table.columns]
+    assert f"length of {word}" in heads
+    assert {head for head in heads if "thin struct" in head or "filopod" in head} <= {word, f"length of {word}"}
+    text = " ".join(methods.methods(data, "cell", 0.98, {"acseg": "1"}, sheets).texts)
+    assert ("filopodia" in text) == (word == "filopodia")
+    for row in tables["a"]:
+        row["thin_radius"] = radius * 2
+    section = groups.morphology(data, "cell", {})
+    assert any(text.startswith(f"{word.capitalize()} were measured with radii") for text in section.texts)
 
 
 def test_the_report_shows_the_segment_that_was_measured():
