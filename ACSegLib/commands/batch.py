@@ -385,4 +385,5 @@ def failure_lines(failures: Mapping[str, str], count: int = 0) -> list[str]:
     if not failures:
         return []
     number = f"{len(failures)} of {count}" if count else f"{len(failures)}"
-    return [f"{number} failed:", *(f"  {name}: {error}" for name, error in failures.items())]
+    reasons = {name: error.removeprefix(f"{name}: ") for name, error in failures.items()}  # files name themselves
+    return [f"{number} failed:", *(f"  {name}: {error}" for name, error in reasons.items())]

@@ -29,6 +29,7 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th { text-align: right; vertical-align: bottom; border-bottom: 1.5px solid var(--ink); padding: 4px 7px; }
 td { text-align: right; border-bottom: 1px solid var(--line); padding: 3px 7px; white-space: nowrap; }
 th.text, td.text { text-align: left; white-space: normal; }
+td.name { text-align: left; }
 th small { font-weight: normal; color: var(--muted); display: block; }
 tbody tr:hover { background: var(--tint); }
 .figures { display: flex; flex-wrap: wrap; gap: 18px; align-items: flex-start; }
@@ -75,7 +76,7 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 {% if c.unit %}<small>{{ c.unit }}</small>{% endif %}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in table.cells %}<tr>{% for cell in row %}
-{% if table.columns[loop.index0].text %}<td class="text">{{ cell }}{% else %}<td>{{ cell|minus }}{% endif %}</td>
+{% if table.columns[loop.index0].text %}<td class="{{ 'name' if cell|length < 20 else 'text' }}">{{ cell }}{% else %}<td>{{ cell|minus }}{% endif %}</td>
 {% endfor %}</tr>{% endfor %}
 </tbody></table></div>
 {% if table.note %}<p class="muted">{{ table.note }}</p>{% endif %}

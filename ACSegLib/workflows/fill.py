@@ -363,9 +363,7 @@ def _filled(
     return result, None
 
 
-def _without_unlike(
-    segmentation: Segmentation, result: FillResult, request: FillRequest
-) -> tuple[Segmentation, str]:
+def _without_unlike(segmentation: Segmentation, result: FillResult, request: FillRequest) -> tuple[Segmentation, str]:
     """Give voxels that look unlike their segment to a segment "ignore"; and a sentence on them."""
     from ACSegLib.fill.unlike import mark_unlike
 

@@ -3,9 +3,9 @@
     python Testing/Benchmarks/hole_rule.py cell.acseg [another.acseg ...] --size 64 --cells 4
 
 The rule fills the holes of segments that had none in the training. With `--holes 0` a prediction leaves them open. For
-each model and cell segment, the table has means over the cells: Dice with and without the rule, the number of holes
-(regions that the segment and the other segments enclose) in both and in the truth, the voxels that the rule changed,
-and how many of these it made right.
+each model, the table has means over the cells: Dice of the cytoplasm (segment 1) with and without the rule, the number
+of holes (background that labels enclose) in both and in the truth, the voxels that the rule changed, and how many of
+these it made right.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from harness import markdown_table, say
 from scipy.ndimage import binary_fill_holes, label
 
-from ACSegLib.files import open_model
 from ACSegLib.measure.overlap import overlap_counts, overlap_scores
+from ACSegLib.network.model.pretrained import open_model
 from ACSegLib.phantom import simulate
 from ACSegLib.workflows import PredictRequest, run
 
@@ -50,8 +50,8 @@ def main() -> None:
             )
             changed = closed != opened
             values = {
-                "Dice, rule": overlap_scores(overlap_counts(closed == 1, truth == 1)).dice,
-                "Dice, no rule": overlap_scores(overlap_counts(opened == 1, truth == 1)).dice,
+                "Dice, rule": overlap_scores(*overlap_counts(closed == 1, truth == 1))["dice"],
+                "Dice, no rule": overlap_scores(*overlap_counts(opened == 1, truth == 1))["dice"],
                 "holes, rule": holes(closed),
                 "holes, no rule": holes(opened),
                 "holes, truth": holes(truth),
@@ -60,9 +60,10 @@ def main() -> None:
             }
             for name, value in values.items():
                 found.setdefault(name, []).append(value)
-        row = {"model": path, "segments without holes": ", ".join(model.segments_without_holes) or "none"}
+        whole = [s.name for s in model.segments if s.id in model.segments_without_holes]
+        row = {"model": path, "segments without holes": ", ".join(whole) or "none"}
         rows.append(row | {name: round(float(np.mean(values)), 4) for name, values in found.items()})
-    say(markdown_table(rows))
+    say(markdown_table(list(rows[0]), [list(row.values()) for row in rows]))
 
 
 if __name__ == "__main__":

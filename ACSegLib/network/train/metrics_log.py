@@ -121,7 +121,8 @@ def _draw_loss(axes: Axes, history: Sequence[Row], seconds: float) -> None:
     """The training loss on a logarithmic axis, whose numbers are written out."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axes.plot([r["seconds"] / seconds for r in history], [r["loss"] for r in history], color=_INK, linewidth=1.5)
+    times = [row["seconds"] / seconds for row in history]
+    axes.plot(times, [row["loss"] for row in history], color=_INK, linewidth=1.5, marker=".")  # one row is no line
     axes.set(ylabel="training loss", yscale="log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

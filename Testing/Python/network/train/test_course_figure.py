@@ -57,3 +57,10 @@ def test_without_a_validation_the_loss_is_drawn_alone():
 def test_time_is_in_a_unit_that_suits_its_length(factor, unit):
     rows = [row | {"seconds": row["seconds"] * factor} for row in history(["cell"])]
     assert course_figure(rows).axes[0].get_xlabel() == unit
+
+
+def test_the_loss_of_a_single_epoch_is_visible():
+    figure = course_figure(history(["cell"])[:1])
+    (line,) = figure.axes[0].lines
+    assert line.get_marker() not in ("None", "", " ", None)
+    assert len(line.get_xdata()) == 1
