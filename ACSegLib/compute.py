@@ -182,6 +182,20 @@ def threads() -> int:
     return min(int(share), cores()) if share.isdigit() and int(share) > 0 else cores()
 
 
+@contextlib.contextmanager
+def limited_threads(count: int | None) -> Iterator[None]:
+    """Let the process, and those that it starts, use at most so many threads; None changes nothing."""
+    before = os.environ.get(THREADS_VARIABLE)
+    if count is not None:
+        os.environ[THREADS_VARIABLE] = str(count)
+    try:
+        yield
+    finally:
+        if count is not None:
+            os.environ.pop(THREADS_VARIABLE)
+            os.environ.update({} if before is None else {THREADS_VARIABLE: before})
+
+
 def limit_torch_threads() -> None:
     """Keep torch from starting more threads than `threads`: it counts the computer's, whatever a container allows."""
     import torch

@@ -29,7 +29,7 @@ _lock = threading.Lock()
 
 def spread(loop: Callable[..., Any], count: int, *arguments: Any) -> None:
     """Call ``loop(begin, end, *arguments)`` on ranges that make up 0..count, at the same time."""
-    workers = min(cores(), count)
+    workers = min(threads(), count)
     if workers <= 1:
         loop(0, count, *arguments)
         return

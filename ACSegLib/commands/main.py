@@ -19,6 +19,7 @@ from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.default_output import fill_in_output
 from ACSegLib.commands.options import add_arguments, from_namespace, join_words
 from ACSegLib.commands.run_report import RunReport
+from ACSegLib.compute import limited_threads
 from ACSegLib.errors import Cancelled, InputError, explain, explain_cancel, printable
 from ACSegLib.jobs import CancelFlag, Progress, cancel_on_signals
 from ACSegLib.json_values import Json
@@ -77,7 +78,20 @@ def _add_command(commands: Any, word: str, command: str, name: str | None) -> No
             help="write the run report to FILE (.json), also if the command fails; '-': print it",
         )
         sub.add_argument("--quiet", action="store_true", help="show no progress")
+        sub.add_argument(
+            "--threads",
+            type=_positive,
+            metavar="N",
+            help="use at most N processor cores; if not given, all that this computer, container or job has",
+        )
         sub.set_defaults(run_command=command)
+
+
+def _positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
 
 
 def _named_command(arguments: Sequence[str]) -> str | None:
@@ -175,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = _named_command(arguments)
         parser = build_parser(command)
         namespace = parser.parse_args(arguments if command is None else join_words(arguments, load(command).Options))
-        return _run(namespace, cancel)
+        with limited_threads(namespace.threads):
+            return _run(namespace, cancel)
     except SystemExit as stop:  # argparse has printed why
         try:
             sys.stdout.flush()

@@ -76,7 +76,8 @@ figcaption { font-size: 12.5px; color: var(--muted); max-width: 90ch; }
 {% if c.unit %}<small>{{ c.unit }}</small>{% endif %}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in table.cells %}<tr>{% for cell in row %}
-{% if table.columns[loop.index0].text %}<td class="{{ 'name' if cell|length < 20 else 'text' }}">{{ cell }}{% else %}<td>{{ cell|minus }}{% endif %}</td>
+{% if table.columns[loop.index0].text %}<td class="{{ 'name' if cell|length < 20 else 'text' }}">{{ cell }}
+{%- else %}<td>{{ cell|minus }}{% endif %}</td>
 {% endfor %}</tr>{% endfor %}
 </tbody></table></div>
 {% if table.note %}<p class="muted">{{ table.note }}</p>{% endif %}

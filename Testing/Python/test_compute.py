@@ -8,6 +8,7 @@ import torch
 
 from ACSegLib import cgroups, compute
 from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.threads import spread
 
 
 @pytest.fixture(autouse=True)
@@ -158,3 +159,16 @@ def test_bfloat16_is_found_as_pytorch_finds_it():
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     native = any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
     assert compute.has_bfloat16() == native
+
+
+def test_a_limit_of_threads_ends_with_its_block(monkeypatch):
+    monkeypatch.setattr(compute, "cores", lambda: 8)
+    monkeypatch.setenv(compute.THREADS_VARIABLE, "6")
+    calls = []
+    with compute.limited_threads(1):
+        assert compute.threads() == 1
+        spread(lambda begin, end: calls.append((begin, end)), 100)
+    assert calls == [(0, 100)]  # all of it in one piece
+    assert compute.threads() == 6
+    with compute.limited_threads(None):
+        assert compute.threads() == 6

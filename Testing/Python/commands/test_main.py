@@ -126,6 +126,23 @@ def test_quiet_is_quiet(tmp_path):
     assert acseg("phantom", "-o", tmp_path / "out", "--size", 24, "--quiet").stderr == ""
 
 
+def test_the_number_of_threads_can_be_limited_for_a_command():
+    code = (
+        "import ACSegLib.phantom as p\n"
+        "from ACSegLib.compute import threads\n"
+        "from ACSegLib.errors import InputError\n"
+        "def count(*a, **k): raise InputError(f'threads: {threads()}')\n"
+        "p.simulate = count\n"
+        "from ACSegLib.commands.main import main\n"
+        "main(['phantom', '-o', 'never', '--quiet', '--threads', '1'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert done.stderr == "acseg: threads: 1\n"
+    refused = acseg("phantom", "-o", "never", "--threads", 0)
+    assert refused.returncode == 2
+    assert "'0' is not a whole number of 1 or more" in refused.stderr
+
+
 def test_a_defect_shows_its_traceback_and_ends_with_1():
     code = (
         "import ACSegLib.phantom as p\n"
