@@ -193,10 +193,10 @@ def _compare(grouped: dict[str, Rows], section: Section, sheets: Sheets) -> None
     same = [f"{a} and {b}" for a, b in itertools.combinations(grouped, 2) if names[a] & names[b]]
     if same:
         section.texts.append(
-            f"Cells of one name are in several groups ({', '.join(same)}). The tests take them for different cells, since "
-            "many series are numbered from 1. If they are the same cells, these tests do not apply, and their p values "
-            "are mostly too large. Methods are compared on the same cells where the tables of acseg compare are given as "
-            "--scores."
+            f"Cells of one name are in several groups ({', '.join(same)}). The tests take them for different cells, "
+            "since many series are numbered from 1. If they are the same cells, these tests do not apply, and their p "
+            "values are mostly too large. Methods are compared on the same cells where the tables of acseg compare "
+            "are given as --scores."
         )
     section.texts.append("Welch's tests; p values are corrected for all pairs of groups and measures (Holm).")
     sheets["group tests"] = [{**row, "unit": units[row["measure"]]} for row in tests]

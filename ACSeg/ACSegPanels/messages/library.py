@@ -315,6 +315,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "file; state their unit with --file-unit."
         ),
         _(
+            "{0} voxels ({1} %) look unlike their segment on the labelled slices; they are the segment 'ignore', so "
+            "that trainings leave them out."
+        ),
+        _(
             "{0}: has another shape than {1} and states no position; its first voxel was placed on the first one of "
             "the image."
         ),
