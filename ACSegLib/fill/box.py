@@ -75,15 +75,27 @@ def with_shell(labels: Segmentation, box: Sequence[int], background: str | None)
     shell = np.zeros(labels.shape, bool)
     shell[wide] = True
     shell[inner] = False
-    shell &= ~labels.occupied()
-    name = background or next((s.id for s in labels.segments if s.name == SHELL), None)
-    if name is None:
+    return mark_background(labels, shell & ~labels.occupied(), background, SHELL)
+
+
+def mark_background(
+    labels: Segmentation, where: np.ndarray, background: str | None, name: str
+) -> tuple[Segmentation, str]:
+    """Draw voxels, bool (k, j, i), into the segment that marks background, or else into one with a name of its own.
+
+    Returns
+    -------
+    labels : Segmentation
+    background : str
+        Id of the segment that marks background.
+    """
+    own = background or next((s.id for s in labels.segments if s.name == name), None)
+    if own is None:
         value = max(s.value for s in labels.segments) + 1
-        row = Segment(SHELL, value, id=f"ACSegBox_{value}")
-        labels = replace(labels, segments=[*labels.segments, row])
-        name = row.id
-    row = labels.segment(name)
+        own = f"ACSegBackground_{value}"
+        labels = replace(labels, segments=[*labels.segments, Segment(name, value, id=own)])
+    row = labels.segment(own)
     layers = list(labels.layers)
     dtype = np.promote_types(layers[row.layer].dtype, np.min_scalar_type(row.value))
-    layers[row.layer] = np.where(shell, dtype.type(row.value), layers[row.layer])
-    return replace(labels, layers=tuple(layers)), name
+    layers[row.layer] = np.where(where, dtype.type(row.value), layers[row.layer])
+    return replace(labels, layers=tuple(layers)), own

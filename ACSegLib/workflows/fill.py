@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _GIB = 2**30
 _DATA = ("volume", "labels")
+_SENT_APART = ("segmentation", "uncertainty", "probabilities")
 #: Fields that decide the fill itself: where one of them changes, nothing of an earlier fill can be used.
 _DECISIVE = ("axis", "mode", "box", "background", "ignore", "device", "gamma", "edge", "memory")
 
@@ -171,6 +172,8 @@ class FillOutcome:
         What was asked for.
     result : FillResult or None
         The state that a refill starts from; None in a process that did not compute it.
+    used : FillRequest or None
+        The request that was computed, with outlines and box drawn as strokes; None in such a process.
     """
 
     segmentation: Segmentation
@@ -182,6 +185,7 @@ class FillOutcome:
     suggested: list[int]
     request: FillRequest
     result: FillResult | None = None
+    used: FillRequest | None = None
 
     def __repr__(self) -> str:
         numbers = "; ".join(f"{axis} = {', '.join(map(str, n))}" for axis, n in self.slices.items()) or "none"
@@ -208,7 +212,9 @@ class FillOutcome:
         message = {
             "segmentation": pack_segmentation(self.segmentation, "segmentation", arrays),
             "probabilities": list(self.probabilities),
-            **settings_of(self, ("segmentation", "uncertainty", "probabilities", "report", "request", "result")),
+            **settings_of(
+                self, ("segmentation", "uncertainty", "probabilities", "report", "request", "result", "used")
+            ),
             "report": self.report.to_dict(),
         }
         return message, arrays
@@ -234,7 +240,7 @@ def plan(request: FillRequest, previous: FillOutcome | None) -> str:
     """Tell what a request needs: "fill", "refill" around edited slices, or "finish" (clean and merge anew)."""
     if previous is None or previous.result is None:
         return "fill"
-    before = previous.request
+    before = previous.used or previous.request
     if any(getattr(before, name) != getattr(request, name) for name in _DECISIVE):
         return "fill"
     if (before.holes == 0) != (request.holes == 0):
@@ -275,7 +281,6 @@ def run_fill(
     InputError, MemoryLimitError, Cancelled
         As `ACSegLib.fill.fill`, `ACSegLib.placement.place_labels` and `ACSegLib.postprocess.cleanup.clean` do.
     """
-    from ACSegLib.fill.box import with_shell
     from ACSegLib.placement import place_labels
     from ACSegLib.special_segments import roles_of
 
@@ -285,14 +290,12 @@ def run_fill(
     roles = roles_of(labels, ignore=request.ignore, background=request.background)
     labels = roles.segmentation
     request = replace(request, labels=labels, ignore=roles.ignore, background=roles.background)
-    if request.box and request.mode != "slices":
-        labels, background = with_shell(labels, request.box, request.background)
-        request = replace(request, labels=labels, background=background, mode="scribbles")
+    used, notes = _with_prompts(request)
     for name in (*request.only, *request.leave_out):
         labels.segment(name)  # an unknown one is refused before the work
     stages = progress.stages(fill=93, clean=6, suggest=1)
-    result, refilled = _filled(request, previous, stages.fill)
-    report = replace(result.report, warnings=[*roles.notes, *result.report.warnings])
+    result, refilled = _filled(used, previous, stages.fill)
+    report = replace(result.report, warnings=[*roles.notes, *notes, *result.report.warnings])
     segmentation = _cleaned(result, request, stages.clean)
     if protected is not None or request.box:
         segmentation = _merged(segmentation, request, labels, protected)
@@ -314,6 +317,7 @@ def run_fill(
         suggested=[],
         request=request,
         result=result,
+        used=used,
     )
     return replace(outcome, suggested=suggest(outcome, request.suggest))
 
@@ -325,6 +329,22 @@ def suggest(outcome: FillOutcome, count: int) -> list[int]:
     if outcome.result is None:
         raise InputError("the fill was computed in another process; ask for the slices with the request (suggest).")
     return fill.suggest_slices(outcome.result, count) if count else []
+
+
+def _with_prompts(request: FillRequest) -> tuple[FillRequest, list[str]]:
+    """Draw what outlines and a box say as strokes; the request as it was, if there are none, and notes."""
+    from ACSegLib.fill.box import with_shell
+    from ACSegLib.fill.outlines import with_regions
+
+    notes: list[str] = []
+    if request.mode == "auto" and request.axis == "auto" and not request.slices:
+        labels, background, notes = with_regions(request.labels, request.background, request.ignore)
+        if notes:
+            request = replace(request, labels=labels, background=background, mode="scribbles")
+    if request.box and request.mode != "slices":
+        labels, background = with_shell(request.labels, request.box, request.background)
+        request = replace(request, labels=labels, background=background, mode="scribbles")
+    return request, notes
 
 
 def _filled(
