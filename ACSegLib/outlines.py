@@ -21,8 +21,12 @@ MAX_LINE_DEPTH = 2.3
 #: Area that an outline encloses, in voxels, at least; and its share of the squared length of the line (a circle: 0.08).
 MIN_AREA, MIN_ROUNDNESS = 9, 0.01
 
-#: Share of the enclosed voxels that other labels cover, at most. A membrane encloses labels.
-MAX_COVERED = 0.25
+#: Share of the enclosed voxels that other labels cover, at most. A wall or membrane encloses what was labelled too; an
+#: outline may enclose a dab, or another outline. One line of a segment that encloses more decides for all of them.
+MAX_COVERED = 0.05
+
+#: Label values up to this are looked at.
+MAX_VALUE = 1 << 16
 
 #: Share of the voxels around a segment's labels that these take, at most; they are dense otherwise.
 MAX_SHARE = 0.5
@@ -36,8 +40,11 @@ MAX_ADJACENT = 2
 #: Voxels around an outline that are background: farther than the first distance, up to the second one.
 RING = (1.0, 4.0)
 
+#: Share of a segment's voxels that have labelled voxels all around them on a slice, at most, in lines.
+MAX_AREAS = 0.2
+
 #: Oblique planes: voxels of a line, at least; planes tried; triples of voxels tried for each; voxels looked at.
-MIN_LINE, MAX_PLANES, TRIPLES, MAX_PLACES = 16, 12, 300, 100_000
+MIN_LINE, MAX_PLANES, TRIPLES, MAX_PLACES = 16, 12, 200, 100_000
 
 #: Distance of the voxels of an oblique line from its plane, at most, in voxels.
 PLANE_DISTANCE = 1.0
@@ -62,6 +69,12 @@ class Outline:
     around: np.ndarray
     plane: tuple[int, int] | None
 
+    def moved(self, start: Sequence[int]) -> Outline:
+        """The outline in the volume, of one in a part of it that starts at (k, j, i)."""
+        line, inside, around = (part + np.asarray(start)[:, None] for part in (self.line, self.inside, self.around))
+        plane = None if self.plane is None else (self.plane[0], self.plane[1] + start[self.plane[0]])
+        return Outline(self.segment, line, inside, around, plane)
+
     @property
     def place(self) -> str:
         """Where it lies, for a message."""
@@ -81,7 +94,16 @@ def find_outlines(labels: Segmentation, rows: Sequence[Segment] | None = None) -
         Segments that stand for structures; all by default.
     """
     segments = labels.segments if rows is None else rows
-    outlines = [outline for segment in segments for outline in _outlines_of(segment, labels)]
+    boxes = [ndimage.find_objects(layer) if layer.max(initial=0) <= MAX_VALUE else [] for layer in labels.layers]
+    outlines: list[Outline] = []
+    for segment in segments:
+        known = boxes[segment.layer]
+        box = known[segment.value - 1] if segment.value <= len(known) else None
+        if box is not None:
+            margin = int(RING[1]) + 1
+            box = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in box)
+            found = _outlines_of(segment, labels.layers[segment.layer][box] == segment.value)
+            outlines += [o.moved([side.start for side in box]) for o in found]
     if not outlines:
         return []
     others = labels.occupied()
@@ -90,33 +112,39 @@ def find_outlines(labels: Segmentation, rows: Sequence[Segment] | None = None) -
             others &= ~labels.mask(segment)
     for outline in outlines:
         others[tuple(outline.line)] = False
-    outlines = [o for o in outlines if others[tuple(o.inside)].mean() <= MAX_COVERED]
+    walls = {o.segment.id for o in outlines if others[tuple(o.inside)].mean() > MAX_COVERED}
+    outlines = [o for o in outlines if o.segment.id not in walls]
     if sum(o.inside.shape[1] for o in outlines) < np.count_nonzero(others):
         return []
     return sorted(outlines, key=lambda o: -o.inside.shape[1])
 
 
-def _outlines_of(segment: Segment, labels: Segmentation) -> list[Outline]:
+def _outlines_of(segment: Segment, mask: np.ndarray) -> list[Outline]:
     """Outlines of a segment: first on slices, then on oblique planes."""
-    mask = labels.mask(segment)
     used = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
     if not len(used[0]):
         return []
     numbers = [np.unique(np.clip([n - 1, n, n + 1], 0, size - 1)) for n, size in zip(used, mask.shape, strict=True)]
     packed = mask[np.ix_(*numbers)]  # sparse labels take a small part of the volume
-    count = np.count_nonzero(packed)
+    count = int(np.count_nonzero(packed))
     if count > MAX_SHARE * packed.size:
         return []
     outlines = []
     for axis in range(3):
         slices = [int(numbers[axis][n]) for n in _lone_slices(packed, axis)]
         outlines += [o for n in _without_stacks(slices) for o in _on_slice(segment, mask, axis, n)]
-    if count > MAX_PLACES:
+    if count > MAX_PLACES or _holds_areas(packed, count):
         return outlines
     rest = mask.copy()
     for outline in outlines:
         rest[tuple(outline.line)] = False
     return [*outlines, *_on_oblique_planes(segment, mask, rest)]
+
+
+def _holds_areas(mask: np.ndarray, count: int) -> bool:
+    """Whether much of the labels are areas of slices, as labelled slices have, and not lines."""
+    squares = (np.ones([1 if a == axis else 3 for a in range(3)]) for axis in range(3))
+    return any(np.count_nonzero(ndimage.binary_erosion(mask, square)) > MAX_AREAS * count for square in squares)
 
 
 def _lone_slices(mask: np.ndarray, axis: int) -> list[int]:
@@ -141,8 +169,8 @@ def _without_stacks(numbers: list[int]) -> list[int]:
 def _on_slice(segment: Segment, mask: np.ndarray, axis: int, number: int) -> Iterator[Outline]:
     """Outlines on a slice of an array axis."""
     for parts in _closed_lines(np.moveaxis(mask, axis, 0)[number]):
-        places = [np.insert(np.stack(np.nonzero(part)), axis, number, axis=0) for part in parts]
-        yield Outline(segment, *places, (axis, number))
+        line, inside, around = (np.insert(np.stack(np.nonzero(part)), axis, number, axis=0) for part in parts)
+        yield Outline(segment, line, inside, around, (axis, number))
 
 
 def _closed_lines(plane: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -209,7 +237,7 @@ def _fullest_plane(places: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
     """Point and unit normal of the plane that most voxels lie on; None where few are left."""
     if len(places) < MIN_LINE:
         return None
-    sample = places[rng.permutation(len(places))[:2000]]
+    sample = places[rng.permutation(len(places))[:500]]
     corners = sample[rng.integers(len(sample), size=(TRIPLES, 3))]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     sizes = np.linalg.norm(normals, axis=1)

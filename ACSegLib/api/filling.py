@@ -65,7 +65,8 @@ def fill(
     slices : sequence of int, or mapping from axis to sequence of int, optional
         All labelled slices, counted from 0. They are detected by default; slices without any label must be listed.
     mode : {"auto", "slices", "scribbles"}
-        Whether labelled slices are complete, or only the labelled voxels count.
+        Whether labelled slices are complete, or only the labelled voxels count. "auto" finds out, and takes closed thin
+        lines for outlines of their segment.
     background, ignore : str, optional
         Names of the segments that mark background (for scribbles) and voxels that are unknown.
     only, leave_out : sequence of str

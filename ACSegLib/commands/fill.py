@@ -2,7 +2,8 @@
 
 Label the segments on a few slices, for example on every 20th one. Label each of these slices completely: voxels without
 a label are background there. ACSeg finds the labelled slices itself. A slice that is background everywhere must be
-listed with --slices. Slices count from 0.
+listed with --slices. Slices count from 0. A closed thin line, on any plane, is an outline: it stands for what it
+encloses.
 
 Examples:
   acseg fill tomogram.rec sparse.seg.nrrd -o cell.seg.nrrd
@@ -79,7 +80,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     mode: str = option(
         default=FillRequest.mode,
         help="slices: labelled slices are complete; scribbles: only voxels with a label are known; auto tells strokes "
-        "from slices if a segment marks background",
+        "from slices if a segment marks background, and takes closed thin lines for outlines",
         choices=("auto", "slices", "scribbles"),
     )
     box: list[int] = option(

@@ -9,6 +9,8 @@ import numpy as np
 from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
 from ACSegLib.labelled_slices import find_labelled_slices
+from ACSegLib.outlines import find_outlines
+from ACSegLib.volume import Segment, Segmentation
 
 
 class DenseLabels(InputError):
@@ -77,6 +79,8 @@ def count_labelled_slices(
         return counts, []
     found = find_labelled_slices(labelled, axis)
     problem = found.problem(name)
+    if problem and axis == "auto" and _are_outlines(layers, values):
+        return counts, ["closed lines are taken for outlines: a fill takes what they enclose for their segment."]
     if problem:
         raise DenseLabels(problem) if found.dense else InputError(problem)
     for letter, numbers in found.slices.items():
@@ -88,3 +92,13 @@ def count_labelled_slices(
                 row.update({segment: int(voxels[value]) for segment, value in known.items()})
             counts[letter, int(number)] = list(row.values())
     return counts, found.notes()
+
+
+def _are_outlines(layers: Sequence[np.ndarray], values: Sequence[Mapping[str, int]]) -> bool:
+    """Whether labels that are no slices are closed outlines on several planes, or on oblique ones."""
+    rows = [
+        Segment(identifier, value, id=identifier, layer=number)
+        for number, known in enumerate(values)
+        for identifier, value in known.items()
+    ]
+    return bool(find_outlines(Segmentation(tuple(layers), rows)))

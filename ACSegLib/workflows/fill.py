@@ -55,7 +55,8 @@ class FillRequest:
     slices : str, sequence of int, or mapping, optional
         Every labelled slice, counted from 0; see `ACSegLib.axes.read_slices`. Found from the labels if left out.
     mode : str
-        "auto", "slices" (labelled slices are complete) or "scribbles" (only labelled voxels count).
+        "auto", "slices" (labelled slices are complete) or "scribbles" (only labelled voxels count). With "auto", closed
+        thin lines are outlines; see `ACSegLib.outlines`.
     box : sequence of int
         A box I0 I1 J0 J1 K0 K1, ends excluded, around the object that strokes mark: outside it is background. The whole
         volume if empty.

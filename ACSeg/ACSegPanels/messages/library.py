@@ -57,6 +57,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("axis {0} is not one of: x (i), y (j), z (k)."),
         _("cancelled; nothing half done was left behind."),
         _("capillary must be 0.1 to 0.7 of the slice's side, not {0}."),
+        _("closed lines are taken for outlines: a fill takes what they enclose for their segment."),
+        _(
+            "closed lines were taken for outlines ({0}; slices count from 0): what they enclose is their segment; if "
+            "a line is the structure itself, choose mode slices or scribbles."
+        ),
         _("company must be 1 or 2 neighbours, not {0}."),
         _("comparing {0} needs two groups of {1} {2} or more; {3}."),
         _("connectivity must be 6, 18 or 26, not {0}."),

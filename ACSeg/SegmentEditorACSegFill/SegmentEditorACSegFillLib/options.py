@@ -36,7 +36,8 @@ def _labelOptions() -> list[EffectOption]:
             _("Background:"),
             _(
                 "Slices: labelled slices are complete, so voxels without a label are background there. Scribbles: only "
-                "voxels with a label are known. Automatic tells strokes from slices if a segment marks the background."
+                "voxels with a label are known. Automatic tells strokes from slices if a segment marks the background, "
+                "and takes closed thin lines for outlines: what they enclose is their segment."
             ),
             (
                 ("auto", _("automatic")),
