@@ -156,7 +156,7 @@ IMAGE_PERCENTILES, CLASS_PERCENTILES = (0.1, 99.9), (2, 98)
 MAX_PLACES, MAX_REFERENCES = 200_000, 40_000
 
 #: Weight of all that looks new, in units of all that is uncertain, after two labelled slices; with more slices it falls
-#: as one over the square of their number less one (``Testing/Benchmarks/fill_suggestion.py``).
+#: as one over their number less one (``Testing/Benchmarks/fill_suggestion.py``).
 NEW_SHARE = 4.0
 
 #: A voxel of new appearance counts for as much as so many uncertain ones, at most

@@ -42,7 +42,7 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     new = new_appearance(result.state.context.evidence.features, sorted(labelled))
     if new.any():
         # few slices have met little: what they have not met is then worth more than what is uncertain
-        share = NEW_SHARE / (len(labelled) - 1) ** 2
+        share = NEW_SHARE / (len(labelled) - 1)
         profile += new * min(share * profile.sum() / new.sum(), MAX_NEW_WEIGHT)
     profile[sorted(labelled)] = 0
     chosen: list[int] = []

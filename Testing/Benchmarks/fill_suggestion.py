@@ -1,12 +1,30 @@
-"""Does labelling where `suggest_slices` says reach a Dice with fewer slices than even spacing does?"""
+"""Does labelling where `suggest_slices` says reach a Dice with fewer slices than even spacing does?
+
+    python Testing/Benchmarks/fill_suggestion.py --cache suggestions.json
+
+Run alone, it follows the suggestions on small volumes of all kinds (`self_tuning_cases`) and prints a table; 1 if a
+volume needs more slices than even spacing. ``fill.py --cases suggestion`` does the same on five large tomograms.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-from fill_bench import Bench
-from fill_cases import Case, drawn_mask
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+
+import harness  # noqa: E402
+from fill_bench import Bench  # noqa: E402
+from fill_cases import Case, drawn_mask  # noqa: E402
+from self_tuning_cases import real, simulated, tomograms  # noqa: E402
 
 #: Slices that are drawn before the first suggestion.
 _START = 2
@@ -50,9 +68,10 @@ def _follow_suggestions(case: Case, wanted: float, limit: int) -> tuple[list[int
     while True:
         result = _fill(case, drawn)
         history.append(_dice(case, result.segmentation.labels))
-        if history[-1] >= wanted or len(drawn) >= limit:
+        suggested = suggest_slices(result, 1)
+        if history[-1] >= wanted or len(drawn) >= limit or not suggested:
             return drawn, history
-        drawn = sorted({*drawn, *suggest_slices(result, 1)})
+        drawn = sorted({*drawn, *suggested})
 
 
 def _fill(case: Case, drawn: list[int]):  # type: ignore[no-untyped-def]
@@ -74,3 +93,75 @@ def _dice(case: Case, found: np.ndarray) -> float:
     values = [value for value in np.unique(case.truth) if value]
     pairs = [(case.truth == value, found == value) for value in values]
     return fmean(2.0 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)) for a, b in pairs)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What following the suggestions on one volume took.
+
+    Attributes
+    ----------
+    even : int
+        Slices of even spacing.
+    wanted : float
+        Their Dice.
+    history : list of float
+        Dice with `_START` slices, and after each suggestion.
+    """
+
+    even: int
+    wanted: float
+    history: list[float]
+
+    @property
+    def needed(self) -> float:
+        """Slices until the Dice was reached, infinity if it was not."""
+        return _START + len(self.history) - 1 if self.history[-1] >= self.wanted else float("inf")
+
+
+def volumes(data: Path | None, seed: int = 0) -> Iterator[Case]:
+    """Volumes of all kinds whose whole truth is known, with evenly spaced slices."""
+    yield from simulated(seed)
+    yield from tomograms(seed)
+    for case in real(data) if data is not None else ():
+        if list(case.slices) == ["k"]:
+            yield case
+
+
+def follow(case: Case) -> Followed:
+    """Compare the evenly spaced slices of a case with suggested ones."""
+    even = case.slices["k"]
+    wanted = _mean_dice(case, even)
+    return Followed(len(even), wanted, _follow_suggestions(case, wanted, _LIMIT * len(even))[1])
+
+
+def main() -> int:
+    """Follow the suggestions on each volume and print the table; 1 if even spacing needs fewer slices on any."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="keeps what was measured")
+    parser.add_argument("--seed", type=int, default=0, help="of the simulated volumes (default: %(default)s)")
+    parser.add_argument("--only", default="", help="volumes whose name holds this")
+    parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
+    options = parser.parse_args()
+    kept = json.loads(options.cache.read_text()) if options.cache and options.cache.exists() else {}
+    rows, shares = [], []
+    for case in volumes(harness.data_folder(options.data), options.seed):
+        if options.only not in case.name:
+            continue
+        if case.name not in kept:
+            kept[case.name] = asdict(follow(case))
+            if options.cache:
+                options.cache.write_text(json.dumps(kept, indent=1))
+        found = Followed(**kept[case.name])
+        shares.append(found.needed / found.even)
+        steps = ", ".join(f"{value:.3f}" for value in found.history)
+        rows.append([case.name, found.even, f"{found.wanted:.4f}", f"{found.needed:g}", steps])
+        harness.say(" | ".join(str(cell) for cell in rows[-1]))
+    print(harness.markdown_table(["volume", "even slices", "their Dice", "suggested slices", "Dice on the way"], rows))
+    more = sum(share > 1 for share in shares)
+    print(f"\nshare of the even slices: median {np.median(shares):.2f}; more than even: {more} of {len(shares)}")
+    return int(more > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
