@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.tables import read_table
 from ACSegLib.measure.overlap import ALL_CELLS
 from ACSegLib.study.cells import with_instances, without_false_positives
+from ACSegLib.study.columns import PERCENT, unit_power
 from ACSegLib.study.tables import Rows, Study, in_readable_unit, in_unit_of_the_first
+
+#: What programs write for a missing number.
+_MISSING = ("nan", "na", "n/a", "none", "null", "-")
 
 
 def read_study(
@@ -70,4 +75,13 @@ def _table(path: str, needed: Sequence[str], commands: str = "compare or measure
     missing = [c for c in (*needed, *names) if c not in rows[0]]
     if missing:
         raise FileError(f"{path}: the table has no column {missing[0]!r}; give a table of acseg {commands}.")
-    return rows
+    return [{name: _number(value, name, path) for name, value in row.items()} for row in rows]
+
+
+def _number(value: Any, column: str, path: str) -> Any:
+    """The value, as a number where the column has numbers; None for what other programs write for missing ones."""
+    if not isinstance(value, str) or not (unit_power(column) is not None or column in (*PERCENT, "voxels")):
+        return value
+    if value.strip().casefold() in _MISSING:
+        return None
+    raise FileError(f"{path}: column {column!r} has {value!r}, which is no number; correct it, or empty the cell.")

@@ -124,3 +124,16 @@ def test_a_page_of_thousands_of_cells_stays_small(report):
     assert len(page.encode()) < 1e6
     assert page.count("<tr>") < 700
     assert "more rows are in the workbook" in page
+
+
+def test_missing_numbers_of_other_programs_are_left_out(report):
+    rows = cells([f"c{n}" for n in range(5)])
+    rows[0] |= {"volume": "NaN", "surface_to_volume": "n/a"}
+    assert "(1 undefined)" in report(cells={"a": rows})
+
+
+def test_a_word_in_a_column_of_numbers_is_refused(report):
+    rows = cells([f"c{n}" for n in range(5)])
+    rows[0]["volume"] = "large"
+    message = report(cells={"a": rows})
+    assert "column 'volume' has 'large', which is no number" in message
