@@ -6,9 +6,10 @@
     python Testing/Benchmarks/strokes.py --peers none --prompts --box  # the same, after a box around the object
 
 A simulated person draws on the phantom's cell (`ACSegLib.phantom.strokes`): a stroke inside and one outside on each of
-five slices; or one dab inside and one outside; or one dab inside alone. Every method gets the same strokes. Beads, wall
-and debris are background. Grow from seeds (`vtkImageGrowCutSegment`) needs the package ``slicer-core``; random_walker
-runs at its default beta and at 5000, and both rows are shown. Drawn voxels are not scored.
+five slices; or one dab inside and one outside; or one dab inside alone; or the outline of the cell, one voxel wide, on
+its middle slice. Every method gets the same strokes; the peers need strokes of two classes. Beads, wall and debris are
+background. Grow from seeds (`vtkImageGrowCutSegment`) needs the package ``slicer-core``; random_walker runs at its
+default beta and at 5000, and both rows are shown. Drawn voxels are not scored.
 
 With ``--prompts``, dabs are placed one by one in the middle of the largest region of errors, the first one inside the
 object. The table says after how many the Dice reached 0.95, and the Dice after each.
@@ -49,11 +50,14 @@ class Object:
 def acseg(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
     """`ACSegLib.fill.fill`; strokes are 1 inside, 2 on the background."""
     from ACSegLib.fill import fill
+    from ACSegLib.fill.outlines import with_regions
     from ACSegLib.volume import Segmentation, Volume
 
     names = {1: "cell", **({2: "background"} if (strokes == 2).any() else {})}
     labels = Segmentation.from_labels(strokes, names=names)
     background = names.get(2)
+    if background is None:
+        labels, background, _notes = with_regions(labels, None, None)
     return fill(Volume(image), labels, mode="scribbles", background=background).segmentation.labels == 1
 
 
@@ -105,8 +109,24 @@ def drawn(kind: str, truth: np.ndarray, scale: float, seed: int) -> np.ndarray:
         span = occupied[-1] - occupied[0]
         slices = [round(occupied[0] + span * (n + 0.5) / 5) for n in range(5)]
         return draw_strokes(truth, slices, scale, seed)
+    if kind == "one outline":
+        return outline(truth)
     dabs = draw_dabs(truth, 2 * scale, seed)
     return np.where(dabs == OUTSIDE, 0, dabs).astype(np.uint8) if kind == "one dab" else dabs
+
+
+def outline(truth: np.ndarray) -> np.ndarray:
+    """The border of the largest component on the middle slice, without thin parts and holes."""
+    from scipy import ndimage
+
+    middle = int(np.median(np.argwhere(truth)[:, 0]))
+    parts, _count = ndimage.label(ndimage.binary_opening(truth[middle], iterations=2))
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    region = ndimage.binary_fill_holes(parts == np.argmax(sizes))
+    drawn_line = np.zeros(truth.shape, np.uint8)
+    drawn_line[middle] = region & ~ndimage.binary_erosion(region)
+    return drawn_line
 
 
 def scores(truth: np.ndarray, result: np.ndarray, scored: np.ndarray) -> tuple[float, float]:
@@ -122,9 +142,9 @@ def compare(options: argparse.Namespace, methods: dict[str, Method]) -> tuple[li
     phantoms = [simulate(options.size, seed=seed) for seed in range(options.seeds)]
     rows, met = [], True
     acseg(phantoms[0].volume.array, drawn("dabs", phantoms[0].truth.labels == 1, 1, 0))  # compiles the loops
-    for kind in ("strokes", "dabs", "one dab"):
+    for kind in ("strokes", "dabs", "one dab", "one outline"):
         for name, method in methods.items():
-            if kind == "one dab" and name != "ACSeg":
+            if kind.startswith("one ") and name != "ACSeg":
                 continue  # the peers need two classes
             dice, error, seconds = [], [], []
             for seed, phantom in enumerate(phantoms):
