@@ -91,7 +91,8 @@ def real(data: Path) -> Iterator[Case]:
 def segments_of(case: Case, model: Model) -> list[Segment]:
     """Predict a case, and judge each segment that was found."""
     found = run_predict(PredictRequest(volume=case.volume, model=model, holes=0))
-    assert found.tally is not None
+    if found.tally is None:  # the network does not recognise the image, and nothing is said of it
+        return []
     judged = []
     for name, signs in estimates.collect_signs(found.tally, found.segmentation, model).items():
         truth = case.truth.get(name, np.zeros(case.volume.shape, bool))

@@ -30,21 +30,21 @@ _MIN_VOXELS = 8
 #: Identity of a network (`identity`) -> estimators of its segments, by name. Of beads the volume cannot be told: too
 #: many are found where there are none. ``predict_estimates.py --fit`` prints the numbers.
 ESTIMATORS: Mapping[str, Mapping[str, Estimator]] = {
-    "2c37cffd": {  # the pretrained model
+    "af57399a": {  # the pretrained model
         "cytoplasm": Estimator(
-            error_coefficients=(0.772, 1.4176, -0.095, -0.0271),
-            error_spread=(-1.7147, -0.0016, 0.1076, 0.2029),
-            error_interval=(-5.3938, 3.9554),
-            ratio_coefficients=(0.0153, 2.0753),
-            ratio_spread=(0.3855, 1.1967, 0.2967, 0.3489),
-            ratio_interval=4.29,
+            error_coefficients=(2.0644, 1.0848, -0.0286, -0.5574),
+            error_spread=(-3.296, -0.6812, 0.4418, 0.5546),
+            error_interval=(-3.9581, 2.4232),
+            ratio_coefficients=(0.0433, -0.5008),
+            ratio_spread=(-2.4027, 0.7414, 0.1729, 0.655),
+            ratio_interval=3.8,
         ),
         "bead": Estimator(
-            error_coefficients=(0.5071, 0.0111, 0.5294, -0.0871),
-            error_spread=(-2.2237, 0.144, -0.3608, 0.2312),
-            error_interval=(-3.9627, 3.0037),
-            ratio_coefficients=(0.0721, 0.9671),
-            ratio_spread=(0.2218, -0.0179, 0.4902, 0.0963),
+            error_coefficients=(0.122, 0.7796, 0.0046, -0.104),
+            error_spread=(-1.3888, 0.302, 0.1894, 1.0322),
+            error_interval=(-3.6307, 4.1982),
+            ratio_coefficients=(0.0225, 0.0797),
+            ratio_spread=(-0.7131, 0.5551, -0.012, 0.1545),
             ratio_interval=None,
         ),
     },
