@@ -78,6 +78,9 @@ def test_the_widest_gap_tells_specks_from_cells():
     assert smallest_cell([0.001, 0.002, 0.03, 40, 55, 90]) == 40
     assert smallest_cell([8.0, 20.0, 55.0, 90.0]) == 0  # cells of several sizes
     assert smallest_cell([5.0]) == 0
+    assert smallest_cell([]) == 0
+    # sizes that fall without a gap: what is a hundredth of a typical cell is no cell
+    assert smallest_cell([190_925, 75_781, 11_553, 1198, 230, 32]) == 11_553
     rows = [component(v) for v in (50.0, 61.0, 0.002, 0.001)]
     cells, text = without_specks(rows)
     assert [row["volume"] for row in cells] == [50.0, 61.0]
