@@ -73,10 +73,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("every score is 1 already; there is no curve to fit."),
         _("every slice is labelled: there is nothing to fill. To correct a dense segmentation, use 'acseg correct'."),
         _("filling must be between 0 and 1, not {0}."),
-        _(
-            "filopodia were measured with radii of {0} to {1} {2}, since the voxels differ in size; --thin-radius "
-            "{3} measures all volumes alike, so that they can be compared."
-        ),
         _("first must be a slice from 0 to {0}, not {1}."),
         _("holder 'flat' needs packing: the number of cells on it."),
         _("holder must be one of {0}, not {1}."),
@@ -252,6 +248,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the {0} {1} has {2} segments named {3}; rename all but one."),
         _("there is no segment of cells to split; name one of: {0}."),
         _("there is no tomogram to adapt to; give one or more."),
+        _(
+            "thin structures were measured with radii of {0} to {1} {2}, since the voxels differ in size; "
+            "--thin-radius {3} measures all volumes alike, so that they can be compared."
+        ),
         _(
             "this fill needs about {0} GiB, but {1} GiB may be used ({2} slices in the thickest slab along axis "
             "{3}); label more slices so that slabs get thinner, crop the volume, or close other programs."
