@@ -46,10 +46,13 @@ class Hub:
         self._put("job", json.dumps(to_json(job)))
 
     async def listen(self, client: str) -> AsyncIterator[str]:
-        """Give the events for a page until it goes away; the first page becomes the writer."""
+        """Give the events for a page until it goes away; it becomes the writer where no page that listens is.
+
+        A page that was closed before it listened may have claimed the right, and would keep it for ever.
+        """
         queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._queues[queue] = client
-        if not self._session.writer:
+        if self._session.writer not in self._queues.values():
             self.claim(client)
         try:
             yield _event("state", json.dumps(to_json(describe(self._session))))

@@ -310,6 +310,20 @@ def test_pages_are_told_of_changes_and_jobs_and_the_first_one_may_write(root):
     asyncio.run(story())
 
 
+def test_a_tab_that_was_closed_before_it_listened_does_not_keep_the_right(root):
+    async def story():
+        session = Session(Folder(root))
+        hub = Hub(session)
+        hub.claim("tab-number-1")  # and it is closed at once
+        second, third = hub.listen("tab-number-2"), hub.listen("tab-number-3")
+        assert '"writer": "tab-number-2"' in await anext(second)
+        assert '"writer": "tab-number-2"' in await anext(third)
+        await second.aclose()
+        await third.aclose()
+
+    asyncio.run(story())
+
+
 def test_along_x_a_mapped_volume_is_shown_coarsely_and_in_place(tmp_path, monkeypatch):
     from ACSegLib.app import images, opening
     from ACSegLib.app.requests import OpenRequest
