@@ -138,8 +138,8 @@ def _on_thin_radii(rows: Sequence[Row]) -> list[str]:
     if len(units) != 1 or values[-1] - values[0] <= 1e-6 * values[-1]:
         return []
     return [
-        f"thin structures were measured with radii of {values[0]:g} to {values[-1]:g} {units.pop()}, since the voxels differ "
-        f"in size; --thin-radius {values[-1]:g} measures all volumes alike, so that they can be compared."
+        f"thin structures were measured with radii of {values[0]:g} to {values[-1]:g} {units.pop()}, since the voxels "
+        f"differ in size; --thin-radius {values[-1]:g} measures all volumes alike, so that they can be compared."
     ]
 
 
