@@ -51,7 +51,7 @@ def test_fill_puts_every_option_into_the_request(monkeypatch):
         "axis": "k", "slices": [6, 12], "mode": "scribbles", "background": "a", "ignore": "b", "only": ("c",),
         "leave_out": ("d",), "islands": 1.0, "holes": 2.0, "smooth": 3.0, "resample": True, "device": "cpu",
         "gamma": 0.5, "edge": 4.0, "memory": 5.0, "probabilities": True, "suggest": 6,
-        "cells": True,
+        "cells": True, "ignore_unlike": True,
     }  # fmt: skip
     assert options.keys() == fields(workflows.FillRequest, {"volume", "labels", "box"}).keys()
     requests = []
