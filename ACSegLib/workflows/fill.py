@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _GIB = 2**30
 _DATA = ("volume", "labels")
-_SENT_APART = ("segmentation", "uncertainty", "probabilities")
 #: Fields that decide the fill itself: where one of them changes, nothing of an earlier fill can be used.
 _DECISIVE = ("axis", "mode", "box", "background", "ignore", "device", "gamma", "edge", "memory")
 
