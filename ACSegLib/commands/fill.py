@@ -85,7 +85,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     )
     box: list[int] = option(
         default=[],
-        help="box I0 I1 J0 J1 K0 K1 (ends excluded) around the object that strokes mark; outside it is background",
+        help="box around the object that strokes mark, I0 I1 J0 J1 K0 K1 (ends excluded); outside it is background",
     )
     background: str | None = option(
         default=None,

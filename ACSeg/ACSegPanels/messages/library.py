@@ -29,6 +29,9 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "of Segment Editor."
         ),
         _("Masking is set to 'inside a segment' but no segment is chosen there; choose one."),
+        _("ROI {0} and volume {1} differ by a transform that is not linear; harden them."),
+        _("ROI {0} has no size; place it around the object, or choose no box."),
+        _("ROI {0} holds no voxel of volume {1}; move it there."),
         _(
             "The worker process ended unexpectedly (exit code {0}); its last lines are in the log. The scene is not "
             "affected."

@@ -63,7 +63,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._observer = SegmentationObserver(self._onEdited, self._onSceneClosing)
         self._message = ""
         self._listed: list[tuple[str, str]] = []
-        self._stale = self._edited = self._refused = False
+        self._stale = self._edited = self._refused = self._turned = False
         self.correcting = Correcting(scriptedEffect)
         self.splitting = Splitting(scriptedEffect)
         self.results = Results(scriptedEffect, self.session, self.splitting)
@@ -276,7 +276,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             options = {name: value for name, value in options.items() if name == "device"} | self.correcting.options()
             self.session.startCorrection(inputs, self.correcting.before(inputs), options)
             return
-        requireBackground(options, inputs.drawn)
+        box = self.options.box(self.scriptedEffect.parameterSetNode().GetSourceVolumeNode())
+        if box is None:
+            requireBackground(options, inputs.drawn)
+        else:
+            options["box"] = list(box.box)
+        self._turned = box is not None and box.turned
         self.session.start(inputs, options)
 
     def onCancel(self):
@@ -374,6 +379,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         text = summary(self.session.outcome)
         if gone := self.results.gone():
             text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
+        if self.session.fills and self._turned:
+            text += " " + _("The ROI is turned against the voxels; the box of voxels around it was used.")
         self.say(text)
         self._counter.request()
 

@@ -11,6 +11,7 @@ from ACSegPanels.words import axisWords, deviceWords
 from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
+from ACSegLib.scene.roi import VoxelBox, box_of_roi, centre_roi
 from SegmentEditorACSegFillLib.parameterwidgets import EffectOption, ParameterWidgets
 
 
@@ -54,6 +55,18 @@ def _labelOptions() -> list[EffectOption]:
             ofSegments=True,
             off=_("choose a segment"),
             option="background",
+        ),
+        EffectOption(
+            "Box",
+            "",
+            _("Box:"),
+            _(
+                "Box around the object that strokes mark; outside it is background. An ROI of the scene: create one "
+                "here, and move its handles in the views."
+            ),
+            ofNodes="vtkMRMLMarkupsROINode",
+            off=_("no box"),
+            option="box",
         ),
     ]
 
@@ -136,6 +149,7 @@ class OptionsFrame(ParameterWidgets):
                 form.addRow(label, widget)
             else:
                 self._rows[option.name] = [self._effect.addLabeledOptionsWidget(label, widget), widget]
+        self.connect(self.widgets["Box"], "nodeAddedByUser(vtkMRMLNode*)", self._onBoxChosen)
         self.advanced.collapsed = True
         self._effect.addOptionsWidget(self.advanced)
 
@@ -150,12 +164,28 @@ class OptionsFrame(ParameterWidgets):
         mode = self._effect.parameter("Mode")
         self.enable("BackgroundSegment", _("Complete slices need none.") if mode == "slices" else "")
         self.enable("Axis", _("Scribbles need no slices.") if mode == "scribbles" else "")
+        self.enable("Box", _("Complete slices need none.") if mode == "slices" else "")
 
     def values(self) -> OptionValues:
         """Options of ``acseg fill``, under their names there; those that are off are left out."""
-        values = {option.option: self._value(option) for option in self.table}
+        values = {option.option: self._value(option) for option in self.table if not option.ofNodes}
         unused = {"scribbles": "axis", "slices": "background"}.get(values["mode"])
         return {name: value for name, value in values.items() if value and name != unused}
+
+    def box(self, volumeNode: Any) -> VoxelBox | None:
+        """The voxels of the chosen box; None without one, or where slices are complete, which need none."""
+        roiNode = self._effect.nodeReference("Box")
+        if roiNode is None or self._effect.parameter("Mode") == "slices":
+            return None
+        return box_of_roi(roiNode, volumeNode)
+
+    def _onBoxChosen(self, roiNode: Any) -> None:
+        """Put an ROI that was just created, and lies nowhere yet, into the middle of the volume."""
+        editorNode = self._effect.parameterSetNode()
+        volumeNode = editorNode.GetSourceVolumeNode() if editorNode is not None else None
+        if roiNode is None or volumeNode is None or roiNode.GetNumberOfControlPoints():
+            return
+        centre_roi(roiNode, volumeNode)
 
     def _value(self, option: EffectOption) -> Any:
         value = self.stored(option)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import qt
+import slicer
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class EffectOption:
         For a choice.
     ofSegments : bool
         Whether a segment is chosen; the value is its id.
+    ofNodes : str
+        Class of the nodes of which one is chosen; the scene keeps it as a node reference of the effect.
     maximum : float
         Of a number; the minimum is 0.
     suffix, off : str
@@ -41,6 +44,7 @@ class EffectOption:
     help: str
     choices: tuple[tuple[str, str], ...] = ()
     ofSegments: bool = False
+    ofNodes: str = ""
     maximum: float = 0.0
     suffix: str = ""
     off: str = ""
@@ -67,6 +71,8 @@ class ParameterWidgets:
     def setDefaults(self) -> None:
         """Give every option its default where the scene has no value."""
         for option in self.table:
+            if option.ofNodes:
+                continue
             default = int(option.default) if isinstance(option.default, bool) else option.default
             self._effect.setParameterDefault(option.name, default)
 
@@ -79,6 +85,8 @@ class ParameterWidgets:
         return "" if isinstance(option.default, bool) else option.label, widget
 
     def _widget(self, option: EffectOption) -> Any:
+        if option.ofNodes:
+            return self._nodeBox(option)
         if option.choices or option.ofSegments:
             widget = qt.QComboBox()
             for value, text in option.choices:
@@ -103,6 +111,16 @@ class ParameterWidgets:
         widget.setSingleStep(1 if option.maximum < 1000 else 10)
         return self._connected(widget, "valueChanged(int)")
 
+    def _nodeBox(self, option: EffectOption) -> Any:
+        widget = slicer.qMRMLNodeComboBox()
+        widget.nodeTypes = [option.ofNodes]
+        widget.noneEnabled = widget.addEnabled = widget.removeEnabled = widget.renameEnabled = True
+        widget.selectNodeUponCreation = True
+        widget.showHidden = False
+        widget.noneDisplay = option.off
+        widget.setMRMLScene(slicer.mrmlScene)
+        return self._connected(widget, "currentNodeChanged(vtkMRMLNode*)")
+
     def _connected(self, widget: Any, signal: str) -> Any:
         self.connect(widget, signal, self.write)
         return widget
@@ -123,11 +141,17 @@ class ParameterWidgets:
         if self._updating or self._effect.parameterSetNode() is None:
             return
         values = {option.name: self._shown(option) for option in self.table}
-        for name, value in values.items():
-            self._effect.setParameter(name, "" if value is None else value)
+        for option in self.table:
+            value = values[option.name]
+            if option.ofNodes:
+                self._effect.setNodeReference(option.name, value)
+            else:
+                self._effect.setParameter(option.name, "" if value is None else value)
 
     def _shown(self, option: EffectOption) -> Any:
         widget = self.widgets[option.name]
+        if option.ofNodes:
+            return widget.currentNode()
         if option.choices or option.ofSegments:
             return widget.currentData
         if isinstance(option.default, str):
@@ -146,6 +170,9 @@ class ParameterWidgets:
 
     def _show(self, option: EffectOption, segments: list[tuple[str, str]]) -> None:
         widget = self.widgets[option.name]
+        if option.ofNodes:
+            widget.setCurrentNode(self._effect.nodeReference(option.name))
+            return
         if option.ofSegments:
             widget.clear()
             for identifier, name in [("", option.off), *segments]:
@@ -171,6 +198,8 @@ class ParameterWidgets:
 
     def stored(self, option: EffectOption) -> Any:
         """The value of an option in the scene."""
+        if option.ofNodes:
+            return self._effect.nodeReference(option.name)
         if isinstance(option.default, str):
             return self._effect.parameter(option.name)
         if isinstance(option.default, (bool, int)):

@@ -56,7 +56,9 @@ class qMRMLWidget(QWidget):
 
 class qMRMLNodeComboBox(QComboBox):
     currentNodeChanged = Signal(object)
+    nodeAddedByUser = Signal(object)
     SLICER_SIGNALS: ClassVar[dict[str, str]] = {
+        "nodeAddedByUser(vtkMRMLNode*)": "nodeAddedByUser",
         "currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged",
         "currentNodeChanged(bool)": "currentNodeChanged",
     }
@@ -152,7 +154,9 @@ class qMRMLNodeComboBox(QComboBox):
 
     def addNode(self):
         node = self._scene.AddNewNodeByClass(self._types[0], self.baseName or "")
-        self.setCurrentNode(node)
+        if self.selectNodeUponCreation:
+            self.setCurrentNode(node)
+        self.nodeAddedByUser.emit(node)
         return node
 
 

@@ -1,0 +1,85 @@
+"""Regions of interest of the scene, as boxes of voxels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.scene.grid import as_array, as_matrix, of_volume, transform_between
+
+#: An ROI is along the voxels while its corners lie within this part of a voxel of a box along them.
+_ALONG = 0.1
+
+
+@dataclass(frozen=True)
+class VoxelBox:
+    """The voxels of a volume whose centres lie in an ROI.
+
+    Attributes
+    ----------
+    box : tuple of int
+        I0 I1 J0 J1 K0 K1, ends excluded.
+    turned : bool
+        Whether the ROI is turned against the voxels; then the box is the smallest around it.
+    """
+
+    box: tuple[int, int, int, int, int, int]
+    turned: bool
+
+
+def box_of_roi(roi_node: Any, volume_node: Any) -> VoxelBox:
+    """Find the voxels in an ROI; both nodes may be under transforms.
+
+    Parameters
+    ----------
+    roi_node : vtkMRMLMarkupsROINode
+    volume_node : vtkMRMLScalarVolumeNode
+
+    Raises
+    ------
+    InputError
+        If the ROI is not placed or holds no voxel, or a transform between the two is not linear.
+    """
+    name, volume_name = roi_node.GetName(), volume_node.GetName()
+    size = np.array(roi_node.GetSize(), float)
+    if roi_node.GetNumberOfControlPoints() == 0 or not size.all():
+        raise InputError(f"ROI {name!r} has no size; place it around the object, or choose no box.")
+    between, bent = transform_between(roi_node, volume_node)
+    if between is None or bent is not None:
+        raise InputError(
+            f"ROI {name!r} and volume {volume_name!r} differ by a transform that is not linear; harden them."
+        )
+    grid = of_volume(volume_node)
+    to_voxels = np.linalg.inv(grid.matrix) @ between @ as_array(roi_node.GetObjectToNodeMatrix())
+    corners = np.array(list(product(*([-n / 2, n / 2] for n in size)))).T
+    places = to_voxels[:3, :3] @ corners + to_voxels[:3, 3:]
+    low, high = places.min(axis=1), places.max(axis=1)
+    turned = bool((np.minimum(places - low[:, None], high[:, None] - places) > _ALONG).any())
+    shape = np.array(grid.shape[::-1])
+    rounding = 1e-6  # a border on a voxel's centre includes it
+    first = np.clip(np.ceil(low - rounding), 0, shape).astype(int)
+    last = np.clip(np.floor(high + rounding) + 1, 0, shape).astype(int)
+    if (first >= last).any():
+        raise InputError(f"ROI {name!r} holds no voxel of volume {volume_name!r}; move it there.")
+    (i0, j0, k0), (i1, j1, k1) = first.tolist(), last.tolist()
+    return VoxelBox((i0, i1, j0, j1, k0, k1), turned)
+
+
+def centre_roi(roi_node: Any, volume_node: Any, part: float = 0.5) -> None:
+    """Put an ROI into the middle of a volume, along its voxels, with a part of its sides.
+
+    The ROI is put under the volume's transform, so that it lies there whatever that is.
+    """
+    grid = of_volume(volume_node)
+    sides = np.linalg.norm(grid.matrix[:3, :3], axis=0)
+    shape = np.array(grid.shape[::-1], float)
+    frame = np.eye(4)
+    frame[:3, :3] = grid.matrix[:3, :3] / sides
+    frame[:3, 3] = grid.matrix[:3, :3] @ ((shape - 1) / 2) + grid.matrix[:3, 3]
+    roi_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    roi_node.SetAndObserveObjectToNodeMatrix(as_matrix(frame))
+    roi_node.SetSize(*(shape * sides * part))
