@@ -58,6 +58,8 @@ class TrainRequest:
         Patch size (i, j, k); from the data if empty.
     batch, base_filters, levels : int, optional
         Patches per step, channels of the finest level, and levels of the U-Net; from the data if None.
+    light : bool
+        Fewer channels at the finest levels.
     blocks : str
         "auto", "plain" or "residual".
     grow : bool
@@ -94,6 +96,7 @@ class TrainRequest:
     batch: int | None = None
     base_filters: int | None = None
     levels: int | None = None
+    light: bool = False
     blocks: str = "auto"
     grow: bool = True
     spacing: str = "auto"
@@ -195,6 +198,7 @@ class TrainRequest:
             batch_size=self.batch,
             base=self.base_filters,
             levels=self.levels,
+            light=self.light or None,
             residual=None if self.blocks == "auto" else self.blocks == "residual",
             grow=None if self.grow else False,
             spacing=_spacing(self.spacing),

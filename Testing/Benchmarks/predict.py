@@ -2,9 +2,10 @@
 
     python Testing/Benchmarks/predict.py [--cases speed,memory,shipped,biomedisa,surface] [--json FILE]
 
-speed      a network of base 16 at native resolution on a 472 x 472 x 491 volume, with OpenVINO, with PyTorch, and on a
-           CUDA device where there is one; each in a process of its own, so that its peak memory is its own. Time does
-           not depend on what the weights are, so they are random. Beside the time: how many voxels the network computed
+speed      networks of base 16 at native resolution on a 472 x 472 x 491 volume, with OpenVINO, with PyTorch, and on a
+           CUDA device where there is one; each in a process of its own, so that its peak memory is its own. Beside the
+           usual network a light one (``acseg train --light``; ``train.py --only light`` has its Dice). Time does not
+           depend on what the weights are, so they are random. Beside the time: how many voxels the network computed
            for each of the image (tiles overlap), how many operations that took, and which share that was of the
            operations of a large matrix product in the same time and number type: the most that the processor does.
 memory     peak memory of predicting images of growing size that stay on the disk, with a limit that is smaller than the
@@ -40,6 +41,9 @@ from fill_methods import peak_memory  # noqa: E402
 
 #: Backend, seconds and GiB that the volume of full size may take; no memory is asked for on a GPU.
 ENGINES: dict[str, tuple[float, float | None]] = {"openvino": (90.0, 8.0), "pytorch": (240.0, 8.0), "cuda": (3.0, None)}
+#: The same of a light network with OpenVINO, by number type.
+LIGHT = {"float32": (40.0, 3.0), "bfloat16": (10.0, 3.0)}
+NETWORKS = ("usual", "light")
 #: Seeds of the simulated cells; the pretrained model is trained on others.
 UNSEEN = range(90_001, 90_006)
 FULL_SIZE = (491, 472, 472)
@@ -57,35 +61,46 @@ def speed(options: argparse.Namespace) -> list[Line]:
     """Time and memory of each engine on the volume of full size."""
     import torch
 
-    lines = []
+    return [
+        _timed(engine, network, options)
+        for engine in options.engines
+        for network in options.networks
+        if engine != "cuda" or torch.cuda.is_available() or network == "usual"
+    ]
+
+
+def _timed(engine: str, network: str, options: argparse.Namespace) -> Line:
+    """Time and memory of one engine and network."""
+    import torch
+
+    most_seconds, most_memory = ENGINES[engine]
+    case = f"{' x '.join(str(n) for n in options.size[::-1])} native, {network} network of base 16, {engine}"
+    target = f"<= {most_seconds:.0f} s" + (f" and <= {most_memory:.0f} GiB" if most_memory else "")
+    if engine == "cuda" and not torch.cuda.is_available():
+        return (case, target, "no CUDA device", MARKS[None])
     size = ",".join(str(n) for n in options.size)
-    for engine in options.engines:
-        most_seconds, most_memory = ENGINES[engine]
-        case = f"{' x '.join(str(n) for n in options.size[::-1])} native, base 16, {engine}"
-        target = f"<= {most_seconds:.0f} s" + (f" and <= {most_memory:.0f} GiB" if most_memory else "")
-        if engine == "cuda" and not torch.cuda.is_available():
-            lines.append((case, target, "no CUDA device", MARKS[None]))
-            continue
-        with tempfile.TemporaryDirectory(prefix="acseg-bench-") as folder:
-            command = [sys.executable, str(HERE / "predict.py"), "--child", engine, "--size", size, "--folder", folder]
-            row = harness.run_process(command, Path(folder), {"PYTHONPATH": str(harness.ROOT)})
-        harness.say(f"{case}: {row}")
-        if "error" in row:
-            lines.append((case, target, row["error"], MARKS[None]))
-            continue
-        took, memory = row["wall_s"][0], row["peak_bytes"] / 2**30
-        met = took <= most_seconds and (most_memory is None or memory <= most_memory)
-        measured = (
-            f"{took:.1f} s, CPU {row['cpu_s'][0]:.0f} s, {memory:.2f} GiB, {row['precision']}, tile {row['tile']}, "
-            f"{row['computed']:.2f} computed voxels each, {row['gflop']:.0f} GFLOP, {row['gflop'] / took:.0f} GFLOP/s, "
-            f"{row['speed']:.0f} a second of {row['clock']}: {100 * row['speed'] / row['peak']:.0f} % of the "
-            f"{row['peak']:.0f} of a matrix product"
-        )
-        lines.append((case, target, measured, MARKS[met] if options.size == FULL_SIZE else MARKS[None]))
-    return lines
+    with tempfile.TemporaryDirectory(prefix="acseg-bench-") as folder:
+        command = [sys.executable, str(HERE / "predict.py"), "--child", engine, "--networks", network]
+        command += ["--size", size, "--folder", folder]
+        row = harness.run_process(command, Path(folder), {"PYTHONPATH": str(harness.ROOT)})
+    harness.say(f"{case}: {row}")
+    if "error" in row:
+        return (case, target, row["error"], MARKS[None])
+    if engine == "openvino" and network == "light":
+        most_seconds, most_memory = LIGHT[row["precision"]]
+        target = f"<= {most_seconds:.0f} s and <= {most_memory:.0f} GiB in {row['precision']}"
+    took, memory = row["wall_s"][0], row["peak_bytes"] / 2**30
+    met = took <= most_seconds and (most_memory is None or memory <= most_memory)
+    measured = (
+        f"{took:.1f} s, CPU {row['cpu_s'][0]:.0f} s, {memory:.2f} GiB, {row['precision']}, tile {row['tile']}, "
+        f"{row['computed']:.2f} computed voxels each, {row['gflop']:.0f} GFLOP, {row['gflop'] / took:.0f} GFLOP/s, "
+        f"{row['speed']:.0f} a second of {row['clock']}: {100 * row['speed'] / row['peak']:.0f} % of the "
+        f"{row['peak']:.0f} of a matrix product"
+    )
+    return (case, target, measured, MARKS[met] if options.size == FULL_SIZE else MARKS[None])
 
 
-def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
+def predict_once(engine: str, network: str, size: tuple[int, ...], folder: Path) -> None:
     """The measured process: one prediction, a first small one having loaded the engine's libraries."""
     from ACSegLib.network.model.architecture import build_network
     from ACSegLib.network.model.model_file import Model
@@ -93,7 +108,7 @@ def predict_once(engine: str, size: tuple[int, ...], folder: Path) -> None:
     from ACSegLib.network.predict.inference import PredictionSettings, predict
     from ACSegLib.volume import Segment, Volume
 
-    spec = unet_spec(2, base=16)
+    spec = unet_spec(2, base=16, light=network == "light")
     segments = [Segment("cytoplasm", 1), Segment("bead", 2)]
     model = Model(spec, build_network(spec).state_dict(), segments)
     place, kind = ("cuda", "pytorch") if engine == "cuda" else ("cpu", engine)
@@ -280,6 +295,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES), help=f"some of {', '.join(CASES)} (default: all)")
     parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), help="for speed")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="for speed")
     parser.add_argument("--size", type=_sizes, default=FULL_SIZE, help="voxels k,j,i (default: 491,472,472)")
     parser.add_argument("--memory-limit", type=float, default=1.0, metavar="GIB", help="for memory (default: 1)")
     parser.add_argument(
@@ -295,7 +311,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        predict_once(options.child, options.size, options.folder)
+        predict_once(options.child, options.networks[0], options.size, options.folder)
         return 0
     unknown = set(options.cases.split(",")) - set(CASES)
     if unknown:

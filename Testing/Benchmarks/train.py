@@ -1,11 +1,14 @@
 """How well networks learn in few minutes: hippocampus crops and simulated cells, nnU-Net v2 beside when given.
 
-``python Testing/Benchmarks/train.py [--only hippocampus phantoms gpu robustness] [--nnunet PYTHON] [--json FILE]``
+``python Testing/Benchmarks/train.py [--only hippocampus phantoms light gpu robustness] [--nnunet PYTHON]
+[--json FILE]``
 
 hippocampus  15 crops of the Medical Segmentation Decathlon (``hippocampus`` in the data folder): the first 11 by name
              to train on, the other 4 to score; 1 minute, and 6 minutes.
 phantoms     12 simulated cells of 96^3 voxels, 8 to train on, 4 to score, 10 minutes each from dense labels, from every
              tenth slice, and from labels filled between those slices.
+light        the usual network and a light one (``acseg train --light``) on the dense labels of these cells, one after
+             the other, with each of --seeds; ``predict.py --cases speed`` has what the light one saves.
 gpu          training steps of base 32 on 128^3 patches on a CUDA device, nnU-Net's network beside (``train_gpu.py``).
 robustness   the tests of resuming, of two processes, of damaged and crafted files, and of memory or disk running out.
 
@@ -34,7 +37,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 import train_cases as cases  # noqa: E402
 from harness import data_folder, machine, markdown_table, say  # noqa: E402
 
-CASES = ("hippocampus", "phantoms", "gpu", "robustness")
+CASES = ("hippocampus", "phantoms", "light", "gpu", "robustness")
 LABELS = ("dense", "sparse", "filled")
 #: Minutes and voxels per side that the targets are meant for.
 HIPPOCAMPUS_MINUTES, PHANTOM_MINUTES, PHANTOM_SIZE = (1.0, 6.0), 10.0, 96
@@ -99,6 +102,18 @@ def run_phantoms(table: Table, size: int, minutes: float, kinds: Sequence[str], 
         name = f"phantoms {kind}"
         row = cases.learn(name, used, scored, minutes, _kept(keep, name))
         table.add({**row, "size": size})
+
+
+def run_light(table: Table, size: int, minutes: float, seeds: Sequence[int], keep: Path | None) -> None:
+    """The usual network beside a light one, on the simulated cells."""
+    pairs = cases.phantoms(size)
+    training, scored = pairs[: cases.TRAINING_PHANTOMS], pairs[cases.TRAINING_PHANTOMS :]
+    for seed in seeds:
+        for network in ("usual", "light"):
+            name = f"{network} network, seed {seed}"
+            light = network == "light"
+            row = cases.learn(name, training, scored, minutes, _kept(keep, name), light=light, seed=seed)
+            table.add({**row, "size": size})
 
 
 def _kept(folder: Path | None, name: str) -> Path | None:
@@ -185,6 +200,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--phantom-minutes", type=float, default=PHANTOM_MINUTES)
     parser.add_argument("--size", type=int, default=PHANTOM_SIZE, help="voxels per side of the phantoms")
     parser.add_argument("--labels", nargs="+", choices=LABELS, default=list(LABELS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of the trainings of light")
     parser.add_argument("--nnunet", metavar="PYTHON", help="interpreter with nnunetv2")
     parser.add_argument("--data", help="folder of the real volumes (default: ACSEG_DATA, ../shared/data)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the trained models here")
@@ -206,6 +222,8 @@ def main() -> int:
             run_hippocampus(table, folder, options.minutes, options.nnunet, options.keep)
     if "phantoms" in options.only:
         run_phantoms(table, options.size, options.phantom_minutes, options.labels, options.keep)
+    if "light" in options.only:
+        run_light(table, options.size, options.phantom_minutes, options.seeds, options.keep)
     if "gpu" in options.only:
         import torch
 

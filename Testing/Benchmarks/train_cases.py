@@ -81,14 +81,22 @@ def thinned(pairs: Sequence[Pair], filled: bool) -> list[Pair]:
 
 
 def learn(
-    name: str, training: Sequence[Pair], scored: Sequence[Pair], minutes: float, keep: Path | None = None
+    name: str,
+    training: Sequence[Pair],
+    scored: Sequence[Pair],
+    minutes: float,
+    keep: Path | None = None,
+    *,
+    light: bool = False,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Train for some minutes on all of `training` (nothing held back, as the peers do) and score the last weights.
 
-    `keep` names a model file to write, for ``predict.py --first``.
+    `keep` names a model file to write, for ``predict.py --first``; `light` is that of ``acseg train``.
     """
     from ACSegLib.network.model.model_file import save_model
     from ACSegLib.network.predict.inference import PredictionSettings, predict
+    from ACSegLib.network.train.plan import PlanOverrides
     from ACSegLib.network.train.settings import TrainingSettings
     from ACSegLib.network.train.training import train
 
@@ -99,7 +107,14 @@ def learn(
             say(f"  {name}: {message}")
             last[0] = time.monotonic()
 
-    settings = TrainingSettings(preset="quick", minutes=minutes, validation_part=0.0, device="cpu")
+    settings = TrainingSettings(
+        preset="quick",
+        minutes=minutes,
+        validation_part=0.0,
+        device="cpu",
+        seed=seed,
+        overrides=PlanOverrides(light=light or None),
+    )
     cpu = time.process_time()
     result = train(training, settings, Progress(report))
     cpu = time.process_time() - cpu

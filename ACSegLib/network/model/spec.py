@@ -19,6 +19,7 @@ A model with a refinement network has both specs in one object: that of the firs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -113,6 +114,15 @@ class NetworkSpec:
         return self.out_channels if self.overlapping else self.out_channels - 1
 
     @property
+    def channels_per_voxel(self) -> float:
+        """Channels of all levels for each voxel of the input: what the memory of the features goes with."""
+        voxels, total = 1.0, 0.0
+        for count, stride in zip(self.filters, self.strides, strict=True):
+            voxels /= math.prod(stride)
+            total += count * voxels
+        return total
+
+    @property
     def patch_divisor(self) -> Size:
         """Numbers (k, j, i) that the sides of the network's input must be multiples of."""
         product = [1, 1, 1]
@@ -175,6 +185,7 @@ def unet_spec(
     *,
     overlapping: bool = False,
     base: int = 16,
+    light: bool = False,
     strides: Sequence[Sequence[int]] = ((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2)),
     kernels: Sequence[Sequence[int]] | None = None,
     residual: bool = True,
@@ -191,14 +202,19 @@ def unet_spec(
         One sigmoid channel a segment, instead of a softmax over background and segments.
     base : int
         Channels of the finest level; doubled at each coarser one, 320 at most.
+    light : bool
+        Half of these channels at the finest level and three quarters at the next: most operations are there.
     strides, kernels : sequence of (k, j, i)
         One entry a level; `kernels` defaults to 3 x 3 x 3.
     """
     levels = len(strides)
+    filters = [max(base, min(base * 2**n, MAX_PLANNED_FILTERS)) for n in range(levels)]
+    if light:
+        filters[:2] = [max(1, filters[0] // 2), max(1, filters[1] * 3 // 4)]
     return NetworkSpec(
         in_channels=in_channels,
         out_channels=segments if overlapping else segments + 1,
-        filters=tuple(max(base, min(base * 2**n, MAX_PLANNED_FILTERS)) for n in range(levels)),
+        filters=tuple(filters),
         output="sigmoid" if overlapping else "softmax",
         kernels=_levels("kernels", kernels or [[3, 3, 3]] * levels),
         strides=_levels("strides", strides),

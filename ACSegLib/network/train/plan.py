@@ -22,8 +22,8 @@ class PlanOverrides:
         Voxels at the training spacing.
     batch_size, levels, base : int
         Patches a step; levels of the network; filters of the finest level.
-    residual, grow : bool
-        Residual blocks; small patches at first.
+    residual, grow, light : bool
+        Residual blocks; small patches at first; fewer channels at the finest levels.
     spacing : "none" or (i, j, k)
         "none": voxel by voxel.
     normalisation : {"volume", "fixed", "none"}
@@ -37,6 +37,7 @@ class PlanOverrides:
     spacing: str | Sequence[float] | None = None
     normalisation: str | None = None
     grow: bool | None = None
+    light: bool | None = None
 
     @classmethod
     def of(cls, values: PlanOverrides | Json | None) -> PlanOverrides:

@@ -18,7 +18,8 @@ growth           Patches of half the side for the first 35 % of a run, of two th
                  starts from a model.
 residual blocks  Residual encoder: its steps take an eighth longer than those of a plain one, and teach more, even in
                  the first minutes on a CPU.
-filters          Base 16 on a CPU, 32 on a GPU; doubled at each level up to 320.
+filters          Base 16 on a CPU, 32 on a GPU; doubled at each level up to 320. Light networks, on request, have
+                 half of them at the finest level and three quarters at the next.
 output           Softmax; sigmoid where segments overlap in any training volume.
 balance          Class weights of the cross entropy: (voxels of the class)^-1/4, mean 1, between 1/3 and 3.
 ================ ==================================================================================================
@@ -60,9 +61,9 @@ MIN_EDGE = 4
 COARSE_AXIS = 3.0
 #: Side of a patch in voxels.
 MIN_PATCH = 16
-#: Bytes of activations, gradients and scratch for each voxel of the patch and channel of the finest level, and whatever
-#: the patch (peak memory of float32 steps with 48^3 and 64^3 patches, base 8 and 16: slope 97, rest 200 MiB).
-_BYTES_PER_VOXEL_AND_FILTER = 110
+#: Bytes of activations, gradients and scratch for each voxel of the patch and channel (those of coarser levels by their
+#: voxels), and whatever the patch (peak memory of float32 steps with 48^3 and 64^3 patches, base 8 and 16).
+_BYTES_PER_VOXEL_AND_CHANNEL = 83
 _FIXED_BYTES = 200 << 20
 
 
@@ -192,7 +193,7 @@ def memory_estimate(patch: Sequence[int], batch: int, spec: NetworkSpec) -> int:
     """Bytes that a training step of a U-Net takes, weights and optimiser included."""
     filters = spec.filters
     weights = sum(27 * a * b * 4 for a, b in zip([1, *filters], [*filters, filters[-1]], strict=False))
-    activations = math.prod(patch) * batch * filters[0] * _BYTES_PER_VOXEL_AND_FILTER
+    activations = math.prod(patch) * batch * spec.channels_per_voxel * _BYTES_PER_VOXEL_AND_CHANNEL
     return int(activations + _FIXED_BYTES + weights * 6)
 
 
@@ -285,6 +286,7 @@ def _network_and_patch(
         segments,
         overlapping=overlapping,
         base=chosen.base or (32 if on_gpu else 16),
+        light=bool(chosen.light),
         strides=strides,
         kernels=kernels,
         residual=chosen.residual is not False,

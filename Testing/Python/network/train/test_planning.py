@@ -4,8 +4,16 @@ import pytest
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.preprocessing import IntensityStatistics
+from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.train.fingerprint import Fingerprint
-from ACSegLib.network.train.planning import make_plan, plan_patch, plan_strides, smaller_patch, training_spacing
+from ACSegLib.network.train.planning import (
+    make_plan,
+    memory_estimate,
+    plan_patch,
+    plan_strides,
+    smaller_patch,
+    training_spacing,
+)
 from ACSegLib.volume import Geometry, Segment
 
 GIB = 1 << 30
@@ -136,3 +144,20 @@ def test_encoders_are_residual_unless_asked_otherwise():
 def test_an_override_that_a_plan_does_not_know_is_named():
     with pytest.raises(InputError, match="no 'depth' to override; it has: patch_size"):
         plan(fingerprint(), overrides={"depth": 3})
+
+
+def test_a_light_network_has_fewer_channels_where_most_operations_are():
+    usual, light = plan(fingerprint()), plan(fingerprint(), overrides={"light": True})
+    assert usual.spec.filters == (16, 32, 64, 128)
+    assert light.spec.filters == (8, 24, 64, 128)
+    assert light.reasons["light"] == "asked for"
+    assert light.memory_bytes < usual.memory_bytes
+    assert plan(fingerprint(), overrides={"light": True}, device="cuda").spec.filters == (16, 48, 128, 256, 320)
+    assert plan(fingerprint(), overrides={"light": True, "base": 1}).spec.filters[:2] == (1, 1)
+
+
+def test_the_memory_of_a_step_goes_with_the_channels_of_all_levels():
+    coarse_planes = ((1, 1, 1), (1, 2, 2), (1, 2, 2))
+    even = memory_estimate((32, 64, 64), 1, unet_spec(1, strides=((1, 1, 1), (2, 2, 2), (2, 2, 2))))
+    flat = memory_estimate((32, 64, 64), 1, unet_spec(1, strides=coarse_planes))
+    assert flat > even, "levels that keep the planes hold more voxels"
