@@ -51,12 +51,15 @@ class Saved:
         Whether it holds changes that were not saved as a file of labels.
     image : dict
         What the image was like: "size" and "mtime" of its file.
+    box : tuple of int
+        The box around the object that strokes mark; () for none.
     """
 
     work: Work
     saved_at: float
     unsaved: bool
     image: Json
+    box: tuple[int, ...] = ()
 
 
 class Autosave:
@@ -197,7 +200,8 @@ class Autosave:
         self._token = str(values.get("uncertainty", ""))
         self._uncertainty = self._read_uncertainty(shape)
         work = Work(labels, self._uncertainty, fill, strokes=strokes, background=int(values.get("background", 0)))
-        return Saved(work, self.path.stat().st_mtime, bool(values.get("unsaved", True)), values.get("image", {}))
+        box = tuple(int(n) for n in values.get("box", ()))
+        return Saved(work, self.path.stat().st_mtime, bool(values.get("unsaved", True)), values.get("image", {}), box)
 
     def _read_uncertainty(self, shape: tuple[int, int, int]) -> np.ndarray | None:
         """The uncertainty that belongs to the state; None where there is none, or where its file is gone or damaged."""

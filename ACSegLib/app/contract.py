@@ -218,6 +218,8 @@ class State:
         Id of the client (tab) that may change things; "" if none claims it.
     volume, fill, job : optional
         None where there is none.
+    box : list of int
+        The box around the object that strokes mark: x0 x1 y0 y1 z0 z1 in voxels, ends excluded; [] for none.
     undo, redo : str
         Kind of the job that would be undone or redone; "" for none.
     table : int
@@ -234,6 +236,7 @@ class State:
     writer: str
     volume: VolumeInfo | None
     labels: LabelsInfo | None
+    box: list[int]
     overlays: Overlays
     fill: FillInfo | None
     job: JobInfo | None

@@ -77,6 +77,12 @@ class Endpoints:
         self._session.set_spacing(await body_of(request, requests.SpacingRequest))
         return await self._state()
 
+    async def box(self, request: Request) -> Response:
+        """Set the box around the object that strokes mark."""
+        body = await body_of(request, requests.BoxRequest)
+        await run_in_threadpool(self._session.set_box, body)
+        return await self._state()
+
     # -- voxels -------------------------------------------------------------------------------------------------------
 
     async def image_slice(self, request: Request) -> Response:

@@ -17,7 +17,7 @@ from ACSegLib.axes import AXIS_ALIASES
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Reply, Worker
-from ACSegLib.workflows import FillOutcome, FillRequest
+from ACSegLib.workflows import FillOutcome, FillRequest, reads_strokes
 
 
 class Filling:
@@ -48,13 +48,12 @@ class Filling:
             segmentation = labels.segmentation(volume.geometry, volume.name, sparse)
             session.begin_job()
         background = segmentation.segment(options.background) if options.background else None
-        from_strokes = options.mode == "scribbles"
         request = FillRequest(
             volume=volume,
             labels=segmentation,
             axis=options.axis,
-            slices=None if from_strokes else _slices(sparse, options.axis, labelled),
             mode=options.mode,
+            box=options.box,
             background=options.background,
             islands=options.islands,
             holes=options.holes,
@@ -62,6 +61,9 @@ class Filling:
             device=options.device,
             suggest=options.suggest,
         )
+        from_strokes = reads_strokes(request)
+        if not from_strokes:
+            request = replace(request, slices=_slices(sparse, options.axis, labelled))
         message, arrays = request.pack()
         key = (self._worker.generation, info.id)
         if self._kept == key:

@@ -105,7 +105,7 @@ class Keeper:
         if changes is None or self._autosave is None:
             return
         try:
-            more = {"unsaved": changes.unsaved, "image": self._image}
+            more = {"unsaved": changes.unsaved, "image": self._image, "box": list(session.box)}
             self._autosave.save(changes.work, sorted(changes.planes), more)
         except (OSError, MemoryError) as error:
             session.changes_done(changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ACSegLib.errors import InputError
@@ -50,6 +50,16 @@ class SpacingRequest:
 
 
 @dataclass(frozen=True)
+class BoxRequest:
+    """``POST api/box``: x0 x1 y0 y1 z0 z1 in voxels, ends excluded, around the object that strokes mark.
+
+    [] takes the box away.
+    """
+
+    box: list[int]
+
+
+@dataclass(frozen=True)
 class SegmentRequest:
     """``POST api/segments`` (a new one) and ``PATCH api/segments/{value}``; what is left out stays as it is."""
 
@@ -63,6 +73,7 @@ class FillOptions:
 
     axis: str = "auto"
     mode: str = "auto"
+    box: list[int] = field(default_factory=list)
     background: str | None = None
     islands: float | None = None
     holes: float | None = None
@@ -159,7 +170,7 @@ def from_json(kind: type[T], values: Any) -> T:
             raise InputError(f"unknown field {name!r}; known are: {', '.join(fields)}.")
         _check(name, value, str(fields[name].type))
     for name, known in fields.items():
-        if name not in values and known.default is dataclasses.MISSING:
+        if name not in values and known.default is known.default_factory is dataclasses.MISSING:
             raise InputError(f"the field {name!r} is missing.")
     return kind(**values)
 
@@ -176,6 +187,7 @@ def _check(name: str, value: Any, kind: str) -> None:
         "float": number,
         "float | None": number or value is None,
         "list[str]": isinstance(value, list) and all(isinstance(v, str) for v in value),
+        "list[int]": isinstance(value, list) and all(type(v) is int for v in value),
         "list[float]": isinstance(value, list) and all(isinstance(v, (int, float)) for v in value),
     }
     if not fits[kind]:

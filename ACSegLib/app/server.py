@@ -112,6 +112,7 @@ def _routes(endpoints: Endpoints, actions: Actions, session: Session) -> list[Ba
         "open": endpoints.open,
         "upload": endpoints.upload,
         "spacing": endpoints.spacing,
+        "box": endpoints.box,
         "reference": endpoints.reference,
         "segments": endpoints.add_segment,
         "simulate": actions.simulate,

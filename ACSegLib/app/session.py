@@ -28,7 +28,7 @@ from ACSegLib.app.history import History, Work, carry_over
 from ACSegLib.app.labels import MAX_IN_MEMORY, Labels, Place
 from ACSegLib.app.opening import Opened, open_image, open_labels
 from ACSegLib.app.problems import NotOpenError
-from ACSegLib.app.requests import OpenRequest, SpacingRequest
+from ACSegLib.app.requests import BoxRequest, OpenRequest, SpacingRequest
 from ACSegLib.commands.opening import with_voxel_size
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Row
@@ -76,6 +76,7 @@ class Session:
         self.table: Table | None = None
         self.rows: list[Row] = []
         self.spacing_set = False
+        self.box: tuple[int, ...] = ()
         self.job: JobInfo | None = None
         self.autosave = AutosaveInfo()
         self.keeper: Keeping | None = None
@@ -163,6 +164,7 @@ class Session:
                 notes=opened.notes,
             )
             self.work, self.history = work, History()
+            self.box = saved.box if saved else ()
             self.reference = self.table = None
             self.rows, self.spacing_set = [], False
             self.notices.clear()
@@ -205,6 +207,18 @@ class Session:
         if self.work is None:
             raise NotOpenError("no volume is open; open one first.")
         return self.work
+
+    def set_box(self, request: BoxRequest) -> None:
+        """Set the box around the object that strokes mark, or take it away."""
+        from ACSegLib.fill.box import box_slices
+
+        with self.lock:
+            volume, _info = self.require_volume()
+            if request.box:
+                box_slices(request.box, volume.shape)
+            self.box = tuple(request.box)
+            self.log.touch(set())
+        self.changed()
 
     # -- labels -------------------------------------------------------------------------------------------------------
 

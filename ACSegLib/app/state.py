@@ -23,6 +23,7 @@ def describe(session: Session) -> State:
             writer=session.writer,
             volume=session.info,
             labels=_labels_info(session),
+            box=list(session.box),
             overlays=_overlays(session),
             fill=work.fill if work else None,
             job=session.job,

@@ -38,7 +38,7 @@ from ACSegLib.json_values import Row
 from ACSegLib.workflows.adapt import AdaptRequest, AdaptResult, run_adapt
 from ACSegLib.workflows.compare import CompareRequest, run_compare
 from ACSegLib.workflows.correct import CorrectOutcome, CorrectRequest, run_correct
-from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, run_fill, suggest
+from ACSegLib.workflows.fill import FillOutcome, FillRequest, plan, reads_strokes, run_fill, suggest
 from ACSegLib.workflows.measure import MeasureRequest, run_measure
 from ACSegLib.workflows.mesh import MeshRequest, run_mesh
 from ACSegLib.workflows.predict import PredictRequest, run_predict
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AdaptRequest", "CompareRequest", "CorrectOutcome", "CorrectRequest", "FillOutcome", "FillRequest",
     "MeasureRequest", "MeshRequest", "PredictRequest", "SplitOutcome", "SplitRequest", "TrainRequest",
-    "plan", "run", "suggest",
+    "plan", "reads_strokes", "run", "suggest",
 ]  # fmt: skip
 
 

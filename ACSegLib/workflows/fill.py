@@ -347,6 +347,20 @@ def _with_prompts(request: FillRequest) -> tuple[FillRequest, list[str]]:
     return request, notes
 
 
+def reads_strokes(request: FillRequest) -> bool:
+    """Tell whether a request is a fill from strokes, which outlines and a box are too, and not from whole slices."""
+    from ACSegLib.fill.seeds import SeedOptions, chosen_mode
+    from ACSegLib.special_segments import roles_of
+
+    if request.mode == "scribbles":
+        return True
+    roles = roles_of(request.labels, ignore=request.ignore, background=request.background)
+    request = replace(request, labels=roles.segmentation, ignore=roles.ignore, background=roles.background)
+    used, _notes = _with_prompts(request)
+    options = SeedOptions(used.axis, used.slices, used.mode, used.background, used.ignore)  # type: ignore[arg-type]
+    return chosen_mode(used.labels, options) == "scribbles"
+
+
 def _filled(
     request: FillRequest, previous: FillOutcome | None, progress: Progress
 ) -> tuple[FillResult, list[int] | None]:

@@ -29,10 +29,12 @@ def test_strokes_of_two_segments_are_filled_and_the_page_remembers_what_they_are
         desk.stroke([(3.5, 4.5), (36.5, 4.5)])
         desk.open_step("fill")
         panel = desk.page.locator("#panel-fill")
-        assert panel.get_by_role("button", name="Fill", exact=True).is_disabled()  # one slice is not enough
+        panel.get_by_label("Labels are").select_option("slices")
+        run = panel.get_by_role("button", name="Fill", exact=True)
+        wait_for(desk.page, run.is_disabled, "a button that asks for a second slice")
         panel.get_by_label("Labels are").select_option("scribbles")
         panel.get_by_label("Background").select_option(name)
-        panel.get_by_role("button", name="Fill", exact=True).click()
+        run.click()
         desk.job_done("fill")
         labels = np.stack([desk.labels("z", k) for k in range(truth.shape[0])])
         assert dice(labels == 1, truth == 1) > 0.9

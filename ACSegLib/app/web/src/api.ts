@@ -59,6 +59,10 @@ export class Api {
     return this.json('POST', 'spacing', request)
   }
 
+  box(request: c.BoxRequest): Promise<c.State> {
+    return this.json('POST', 'box', request)
+  }
+
   /** A slice of the image: 16 bits between two intensities. */
   async image(axis: c.Axis, index: number, volume: c.VolumeInfo, signal?: AbortSignal): Promise<Uint16Array> {
     const [low, high] = volume.range

@@ -87,6 +87,7 @@ export interface State {
   writer: string
   volume: VolumeInfo | null
   labels: LabelsInfo | null
+  box: number[]
   overlays: Overlays
   fill: FillInfo | null
   job: JobInfo | null
@@ -153,6 +154,10 @@ export interface SpacingRequest {
   unit: string
 }
 
+export interface BoxRequest {
+  box: number[]
+}
+
 export interface SegmentRequest {
   name?: string
   colour?: string
@@ -161,6 +166,7 @@ export interface SegmentRequest {
 export interface FillOptions {
   axis?: string
   mode?: string
+  box?: number[]
   background?: string | null
   islands?: number | null
   holes?: number | null

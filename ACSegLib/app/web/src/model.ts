@@ -4,7 +4,7 @@ import { AXES, depth } from './axes'
 import type { Contrast } from './contrast'
 import type { Axis, JobInfo, SegmentInfo, State, Triple, VolumeInfo } from './contract'
 
-export type ToolName = 'brush' | 'eraser' | 'outline' | 'polygon' | 'hole' | 'contrast' | 'move'
+export type ToolName = 'brush' | 'eraser' | 'outline' | 'polygon' | 'hole' | 'box' | 'contrast' | 'move'
 
 export type StepName = 'draw' | 'fill' | 'correct' | 'predict' | 'measure' | 'view' | 'save'
 
@@ -113,6 +113,11 @@ export class Model {
     if (this.server === null) return
     this.server = { ...this.server, job }
     this.changed()
+  }
+
+  /** The box around the object that strokes mark; empty for none. */
+  get box(): readonly number[] {
+    return this.server?.box ?? []
   }
 
   get volume(): VolumeInfo | null {

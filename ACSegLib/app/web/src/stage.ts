@@ -1,6 +1,7 @@
 /** The slice with its canvas: tools, gestures, a keyboard cursor, and what the pointer is on. */
 
 import { extent, voxelAt } from './axes'
+import { BoxTool } from './box'
 import type { Context, Part } from './context'
 import { h, setText, show } from './dom'
 import { number, unitName } from './format'
@@ -23,6 +24,7 @@ export class Stage implements Part {
   })
   private readonly readout = h('div', { class: 'readout', 'aria-hidden': 'true' })
   private readonly empty = h('p', { class: 'empty' }, 'Open a tomogram to begin.')
+  private readonly boxTool: BoxTool
   private readonly tools: ReadonlyMap<ToolName, Tool>
   private shown = ''
 
@@ -32,7 +34,7 @@ export class Stage implements Part {
   ) {
     const { model } = context
     this.view = new SliceView(this.canvas, model, slices, {
-      sketch: () => this.tool?.sketch(this.gestures.at) ?? [],
+      sketch: () => [...this.boxTool.shown(), ...(this.tool?.sketch(this.gestures.at) ?? [])],
       drawn: () => setText(this.readout, this.describe(this.gestures.at))
     })
     const shared: ToolContext = {
@@ -44,12 +46,14 @@ export class Stage implements Part {
       tell: context.tell,
       redraw: this.view.redraw
     }
+    this.boxTool = new BoxTool(context, shared)
     this.tools = new Map<ToolName, Tool>([
       ['brush', new Brush(shared, false)],
       ['eraser', new Brush(shared, true)],
       ['outline', new Outline(shared)],
       ['polygon', new Polygon(shared)],
-      ['hole', new Hole(shared)]
+      ['hole', new Hole(shared)],
+      ['box', this.boxTool]
     ])
     this.gestures = new Gestures(this.view, model, {
       tool: (name) => this.tools.get(name) ?? null,

@@ -1,8 +1,9 @@
 /** Above the slice: tools, undo, direction of view, zoom. */
 
 import { AXES } from './axes'
+import { setBox } from './box'
 import type { Context, Part } from './context'
-import { button, h, setAttribute, setText } from './dom'
+import { button, h, setAttribute, setText, show } from './dom'
 import { ICONS } from './icons'
 import type { Layout, ToolName } from './model'
 
@@ -18,6 +19,7 @@ export const TOOLS: readonly ToolEntry[] = [
   { name: 'brush', title: 'Brush', key: 'B' },
   { name: 'eraser', title: 'Eraser; Shift erases with any tool', key: 'E' },
   { name: 'hole', title: 'Fill a closed hole', key: 'H' },
+  { name: 'box', title: 'Box: drag from corner to corner around an object, in each direction of view; outside is background', key: 'G' },
   { name: 'contrast', title: 'Contrast: drag; the right mouse button does so with any tool', key: 'W' },
   { name: 'move', title: 'Move the slice; the middle button or the space bar does so with any tool', key: 'M' }
 ]
@@ -44,12 +46,13 @@ export function toolbar(context: Context, fit: () => void): Part {
     name,
     button: button({ icon, title, kind: 'tool', press: () => model.change({ layout: name }) })
   }))
+  const unbox = button({ icon: ICONS.unbox, title: 'Clear the box', kind: 'tool', press: () => setBox(context, []) })
   const place = h('span', { class: 'place', role: 'status' })
   const element = h(
     'div',
     { class: 'toolbar', role: 'toolbar', 'aria-label': 'Tools' },
     group('Tools that draw', tools),
-    h('div', { class: 'group' }, undo, redo),
+    h('div', { class: 'group' }, undo, redo, unbox),
     place,
     group('Direction of view', axes),
     h('div', { class: 'group' }, button({ icon: ICONS.fit, title: 'Fit the slice', key: 'F', kind: 'tool', press: fit })),
@@ -65,6 +68,8 @@ export function toolbar(context: Context, fit: () => void): Part {
       for (const { name, button: one } of layouts) setAttribute(one, 'aria-pressed', String(name === view.layout))
       undo.disabled = !editor.canUndo
       redo.disabled = !editor.canRedo
+      show(unbox, model.box.length > 0)
+      unbox.disabled = !model.writer
       if (volume === null) return
       const state = model.labelled.includes(model.index) ? 'labelled' : server?.labels?.complete ? 'filled' : 'not labelled'
       setText(place, `${view.axis} = ${model.index} · ${state}`)

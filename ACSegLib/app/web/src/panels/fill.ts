@@ -1,7 +1,8 @@
 /** Steps 2 and 3: fill the slices between labelled ones; look at uncertain slices, correct them, and refill. */
 
+import { described, openAxes, type VoxelBox } from '../box'
 import type { Context, Part } from '../context'
-import type { FillInfo, FillOptions } from '../contract'
+import type { FillInfo, FillOptions, VolumeInfo } from '../contract'
 import { button, field, h, select, setText, show, toggle } from '../dom'
 import { count, duration } from '../format'
 import { ICONS } from '../icons'
@@ -9,22 +10,22 @@ import type { Model } from '../model'
 import { splitBlock } from './split'
 
 /** Options that are the same in both steps. */
-const options: FillOptions = { suggest: 5, mode: 'slices', background: null }
+const options: FillOptions = { suggest: 5, mode: 'auto', background: null }
 
-/** Whether only labelled voxels count, and not whole slices. */
-function fromStrokes(): boolean {
-  return options.mode === 'scribbles'
+/** Whether labels may be strokes, lines around something, or inside of a box. */
+function mayBeStrokes(): boolean {
+  return options.mode !== 'slices'
 }
 
 /** Slices with labels that a fill needs. */
 function enough(): number {
-  return fromStrokes() ? 1 : 2
+  return mayBeStrokes() ? 1 : 2
 }
 
 export function startFill(context: Context): void {
   const { model } = context
-  if (model.labelledCount < enough()) context.tell(fromStrokes() ? 'Draw a stroke first.' : 'Label at least two slices first.')
-  else context.start('fill', fromStrokes() ? options : { ...options, background: null })
+  if (model.labelledCount < enough()) context.tell(mayBeStrokes() ? 'Draw something first.' : 'Label at least two slices first.')
+  else context.start('fill', mayBeStrokes() ? { ...options, box: model.box } : { ...options, background: null })
 }
 
 /** How the labels are read, and what marks background in strokes. */
@@ -32,6 +33,7 @@ function modeFields(context: Context): Part {
   const { model } = context
   const mode = select(
     [
+      ['auto', 'automatic'],
       ['slices', 'whole slices'],
       ['scribbles', 'strokes']
     ],
@@ -45,17 +47,17 @@ function modeFields(context: Context): Part {
   let filled = ''
   let known = ''
   return {
-    element: h('div', { class: 'fields' }, field('Labels are', mode, 'Whole slices: what has no label is background. Strokes: what has no label is unknown.'), backgroundField),
+    element: h('div', { class: 'fields' }, field('Labels are', mode, 'Whole slices: what has no label is background. Strokes: what has no label is unknown. Automatic: closed thin lines are outlines of what they enclose, labels in a box are strokes, and others are what they look like.'), backgroundField),
     update: () => {
       const { fill } = model.server ?? {}
       const now = JSON.stringify(fill ?? null)
       if (now !== filled && fill != null) {
-        options.mode = fill.mode === 'scribbles' ? 'scribbles' : 'slices'
+        options.mode = fill.mode
         options.background = fill.background
       }
       filled = now
-      mode.value = options.mode ?? 'slices'
-      show(backgroundField, fromStrokes())
+      mode.value = options.mode ?? 'auto'
+      show(backgroundField, mayBeStrokes())
       const names = model.segments.map(({ name }) => name)
       if (JSON.stringify(names) !== known) {
         known = JSON.stringify(names)
@@ -72,6 +74,7 @@ export function fillPanel(context: Context): Part {
   const { model } = context
   const run = button({ text: 'Fill', title: 'Fill the slices between labelled ones', key: 'Ctrl+Enter', kind: 'primary', press: () => startFill(context) })
   const hint = h('p', { class: 'hint' })
+  const boxHint = h('p', { class: 'hint box' })
   const quality = h('div', { class: 'quality' })
   const more = h(
     'details',
@@ -83,19 +86,36 @@ export function fillPanel(context: Context): Part {
   )
   const again = toggle('Refill after each edit', 'After an edit, fill again around it', (on) => model.change({ refill: on }))
   const mode = modeFields(context)
-  const element = h('div', { class: 'panel' }, hint, mode.element, run, again.element, more, quality)
+  const element = h('div', { class: 'panel' }, hint, boxHint, mode.element, run, again.element, more, quality)
   return {
     element,
     update: () => {
       const { labelledCount, writer, running, server, view } = model
       mode.update()
-      setText(hint, fromStrokes() ? strokesHint(labelledCount) : fillHint(labelledCount))
+      const { box, volume } = model
+      setText(hint, hintFor(labelledCount, box))
+      show(boxHint, box.length > 0)
+      if (box.length > 0 && volume !== null) setText(boxHint, boxSentence(box, volume))
       setText(run.lastElementChild ?? run, server?.fill == null ? 'Fill' : 'Refill')
       run.disabled = labelledCount < enough() || !writer || running !== null
       again.box.checked = view.refill
       qualityTable(quality, model)
     }
   }
+}
+
+function hintFor(labelled: number, box: VoxelBox): string {
+  if (box.length > 0 && mayBeStrokes()) return labelled === 0 ? 'Draw a dab on the object in the box.' : 'Fills from what you drew in the box.'
+  if (options.mode === 'scribbles') return strokesHint(labelled)
+  return options.mode === 'auto' && labelled === 1 ? 'One slice: enough for a closed line around an object, or for a dab in a box. Otherwise label another one.' : fillHint(labelled)
+}
+
+function boxSentence(box: VoxelBox, volume: VolumeInfo): string {
+  const what = `Box: ${described(box)}.`
+  if (!mayBeStrokes()) return `${what} Whole slices need none.`
+  const open = openAxes(box, volume)
+  if (open.length === 0) return `${what} Outside it is background.`
+  return `${what} It is as long as the volume along ${open.join(' and ')}: draw it in another direction of view too.`
 }
 
 function fillHint(labelled: number): string {
