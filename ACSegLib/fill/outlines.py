@@ -1,4 +1,7 @@
-"""Outlines as prompts: the inside of a closed outline is its segment, and near it outside is background."""
+"""Outlines as prompts: the inside of a closed outline is its segment, and near it outside is background.
+
+The line itself teaches nothing: a person draws it on the border, so that about half of it lies outside.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,8 @@ def with_regions(
     Returns
     -------
     labels : Segmentation
-        With the inside of each outline as its segment, and what is near it outside as background; as they were if they
-        hold no outlines.
+        With the inside of each outline as its segment, what is near it outside as background, and the line itself
+        without a label; as they were if they hold no outlines.
     background : str or None
         Id of the segment that marks background.
     notes : list of str
@@ -55,6 +58,8 @@ def with_regions(
         around[inside] = False
         before = labels.layers[segment.layer][inside]
         layers[segment.layer][inside] = np.where(before == 0, segment.value, before)
+    for outline in outlines:
+        layers[outline.segment.layer][tuple(outline.line)] = 0
     filled = replace(labels, layers=tuple(layers))
     filled, background = mark_background(filled, around & ~occupied, background, AROUND)
     return filled, background, [_note(outlines)]

@@ -297,7 +297,7 @@ def run_fill(
     result, refilled = _filled(used, previous, stages.fill)
     report = replace(result.report, warnings=[*roles.notes, *notes, *result.report.warnings])
     segmentation = _cleaned(result, request, stages.clean)
-    if protected is not None or request.box:
+    if protected is not None or request.box or notes:
         segmentation = _merged(segmentation, request, labels, protected)
     if request.cells:
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), progress.part(0.99, 1.0))

@@ -6,10 +6,10 @@
     python Testing/Benchmarks/strokes.py --peers none --prompts --box  # the same, after a box around the object
 
 A simulated person draws on the phantom's cell (`ACSegLib.phantom.strokes`): a stroke inside and one outside on each of
-five slices; or one dab inside and one outside; or one dab inside alone; or the outline of the cell, one voxel wide, on
-its middle slice. Every method gets the same strokes; the peers need strokes of two classes. Beads, wall and debris are
-background. Grow from seeds (`vtkImageGrowCutSegment`) needs the package ``slicer-core``; random_walker runs at its
-default beta and at 5000, and both rows are shown. Drawn voxels are not scored.
+five slices; or one dab inside and one outside; or one dab inside alone; or the outline of the cell, one or three voxels
+wide, on its middle slice. Every method gets the same strokes; the peers need strokes of two classes. Beads, wall and
+debris are background. Grow from seeds (`vtkImageGrowCutSegment`) needs the package ``slicer-core``; random_walker runs
+at its default beta and at 5000, and both rows are shown. Drawn voxels are not scored.
 
 With ``--prompts``, dabs are placed one by one in the middle of the largest region of errors, the first one inside the
 object. The table says after how many the Dice reached 0.95, and the Dice after each.
@@ -111,6 +111,8 @@ def drawn(kind: str, truth: np.ndarray, scale: float, seed: int) -> np.ndarray:
         return draw_strokes(truth, slices, scale, seed)
     if kind == "one outline":
         return outline(truth)
+    if kind == "one thick outline":
+        return widened(outline(truth))
     dabs = draw_dabs(truth, 2 * scale, seed)
     return np.where(dabs == OUTSIDE, 0, dabs).astype(np.uint8) if kind == "one dab" else dabs
 
@@ -129,6 +131,13 @@ def outline(truth: np.ndarray) -> np.ndarray:
     return drawn_line
 
 
+def widened(line: np.ndarray) -> np.ndarray:
+    """A line three voxels wide, of which a part lies outside of the cell."""
+    from scipy import ndimage
+
+    return ndimage.binary_dilation(line, np.ones((1, 3, 3))).astype(np.uint8)
+
+
 def scores(truth: np.ndarray, result: np.ndarray, scored: np.ndarray) -> tuple[float, float]:
     """Dice, and error of the volume in percent, on the scored voxels."""
     a, b = truth & scored, result & scored
@@ -142,7 +151,7 @@ def compare(options: argparse.Namespace, methods: dict[str, Method]) -> tuple[li
     phantoms = [simulate(options.size, seed=seed) for seed in range(options.seeds)]
     rows, met = [], True
     acseg(phantoms[0].volume.array, drawn("dabs", phantoms[0].truth.labels == 1, 1, 0))  # compiles the loops
-    for kind in ("strokes", "dabs", "one dab", "one outline"):
+    for kind in ("strokes", "dabs", "one dab", "one outline", "one thick outline"):
         for name, method in methods.items():
             if kind.startswith("one ") and name != "ACSeg":
                 continue  # the peers need two classes

@@ -54,6 +54,7 @@ def away_from_line(desk, x, y, axis):
 def draw_box(desk):
     """By a drag on a slice along z, and one on a slice along x."""
     desk.page.keyboard.press("g")
+    desk.settle()
     desk.stroke([(4.5, 6.5), (20, 20), (31.5, 33.5)])
     boxed(desk, [4, 32, 6, 34, 0, 24])
     desk.go_to(18, "x")
@@ -93,7 +94,9 @@ def test_a_dab_in_a_box_that_is_drawn_on_two_planes_fills_the_ball(desk):
 
 def test_a_box_is_drawn_by_keyboard_and_escape_takes_the_first_corner_back(desk):
     desk.page.mouse.move(*desk.pixel(4.5, 6.5))
-    for key in ("g", "Alt+Enter", "Escape"):
+    desk.page.keyboard.press("g")
+    desk.settle()
+    for key in ("Alt+Enter", "Escape"):
         desk.page.keyboard.press(key)
     for key in ("Alt+ArrowRight", "Alt+Enter", "Control+Alt+ArrowRight", "Control+Alt+ArrowDown", "Alt+Enter"):
         desk.page.keyboard.press(key)

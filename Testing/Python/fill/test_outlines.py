@@ -53,9 +53,30 @@ def test_an_outline_on_any_plane_gives_the_cell(volume: Volume, normal: tuple[fl
     result = acseg.fill(volume, labels, device="cpu", suggest=0)
     cell = result.labels == 1
     assert 2 * np.count_nonzero(cell & BALL) / (cell.sum() + BALL.sum()) > 0.96
+    assert cell[tuple(found.line)].all()
     assert any("taken for outlines" in warning for warning in result.report.warnings)
     assert result.slices == {}
     assert [s.name for s in result.segmentation.segments] == ["cell 1"]
+
+
+def test_thick_lines_that_lie_half_outside_of_the_cell_make_it_no_larger(volume: Volume) -> None:
+    line = np.zeros(BALL.shape, bool)
+    for k in (15, 21, 28):
+        line[k] = ndimage.binary_dilation(BALL[k]) & ~ndimage.binary_erosion(BALL[k])
+    outside = line & ~BALL
+    assert np.count_nonzero(outside) > 0.4 * np.count_nonzero(line)
+    cell = acseg.fill(volume, labels_of(line), device="cpu", suggest=0).labels == 1
+    assert cell[line].all()
+    cell &= ~outside
+    assert 2 * np.count_nonzero(cell & BALL) / (cell.sum() + BALL.sum()) > 0.98
+
+
+def test_a_line_is_the_structure_itself_where_the_labels_are_said_to_be_slices(volume: Volume) -> None:
+    lines = outline((1, 0, 0)) | np.roll(outline((1, 0, 0), RADIUS - 2), 5, axis=0)
+    result = acseg.fill(volume, labels_of(lines), mode="slices", device="cpu", suggest=0)
+    assert len(result.slices["k"]) == 2
+    assert not any("outline" in warning for warning in result.report.warnings)
+    assert not result.labels[21, 23, 23]
 
 
 def test_outlines_that_cross_are_told_apart() -> None:

@@ -17,6 +17,11 @@ function mayBeStrokes(): boolean {
   return options.mode !== 'slices'
 }
 
+/** Whether only labelled voxels count, and not whole slices. */
+function fromStrokes(): boolean {
+  return options.mode === 'scribbles'
+}
+
 /** Slices with labels that a fill needs. */
 function enough(): number {
   return mayBeStrokes() ? 1 : 2
@@ -57,8 +62,8 @@ function modeFields(context: Context): Part {
       }
       filled = now
       mode.value = options.mode ?? 'auto'
-      show(backgroundField, mayBeStrokes())
       const names = model.segments.map(({ name }) => name)
+      show(backgroundField, fromStrokes() || (mayBeStrokes() && names.length > 1))
       if (JSON.stringify(names) !== known) {
         known = JSON.stringify(names)
         background.replaceChildren(h('option', { value: '' }, 'estimated'), ...names.map((name) => h('option', { value: name }, name)))
@@ -106,7 +111,7 @@ export function fillPanel(context: Context): Part {
 
 function hintFor(labelled: number, box: VoxelBox): string {
   if (box.length > 0 && mayBeStrokes()) return labelled === 0 ? 'Draw a dab on the object in the box.' : 'Fills from what you drew in the box.'
-  if (options.mode === 'scribbles') return strokesHint(labelled)
+  if (fromStrokes()) return strokesHint(labelled)
   return options.mode === 'auto' && labelled === 1 ? 'One slice: enough for a closed line around an object, or for a dab in a box. Otherwise label another one.' : fillHint(labelled)
 }
 
