@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
@@ -75,15 +76,19 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         segmentIDs : sequence of str, optional
             Which segments take part; all by default.
         **options
-            Options of the command ``acseg fill`` (axis, slices, mode, background, islands, device, memory, ...).
+            Options of the command ``acseg fill`` (axis, slices, mode, background, islands, device, memory, ...). The
+            box may be a vtkMRMLMarkupsROINode.
 
         Returns
         -------
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene.roi import box_of_roi
 
         volume = volume_from_node(volumeNode)
+        if isinstance(options.get("box"), slicer.vtkMRMLMarkupsROINode):
+            options["box"] = list(box_of_roi(options["box"], volumeNode).box)
         request = fillRequest(volume, segmentation_from_node(segmentationNode, volumeNode, segmentIDs), options)
         message, arrays = request.pack()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from desk import SHAPE, Desk, ball
-from workbench import draw
+from workbench import draw, segment_array
 
 
 @pytest.fixture
@@ -58,6 +58,19 @@ def test_nothing_is_filled_outside_of_the_box(desk, scene):
     found = desk.previewed()
     truth = ball(centre=(15, 12, 7), radius=5)
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.95, desk.effect.message
+    assert not found[:, :, 14:].any()
+
+
+@pytest.mark.parametrize("as_node", [True, False])
+def test_a_script_gives_the_box_as_an_roi_or_as_numbers(desk, scene, as_node):
+    from ACSeg import ACSegLogic
+
+    box = (1, 14, 5, 19, 8, 23)
+    node = in_world(desk, *roi_of(scene, box))
+    filled = ACSegLogic().fill(desk.volume, desk.segmentation, box=node if as_node else list(box))
+    found = segment_array(filled, "cytoplasm", desk.volume)
+    truth = ball(centre=(15, 12, 7), radius=5)
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.95
     assert not found[:, :, 14:].any()
 
 
