@@ -6,10 +6,14 @@ A simulated person draws the worst slice as the truth has it, again and again:
 - repaint: the slice is repaired, and nothing follows from it;
 - from nothing: the prediction is thrown away, and the drawn slices are filled.
 
-Predictions are the truth, degraded as weak networks err (`weak_predictions.py`), or those of a model (--model).
+Predictions are the truth, degraded as weak networks err (`weak_predictions.py`), those of a model (--model), or of
+a network that was trained briefly on two filled phantoms (--train). Of the real soft X-ray tomogram only planes are
+labelled: `--only sxt_cell` takes the fill of all of them as the truth, and --planes scores planes that are left out.
 
     python Testing/Benchmarks/correct.py --data ../shared/data            # all sets
     python Testing/Benchmarks/correct.py --only phantom --count 3
+    python Testing/Benchmarks/correct.py --only phantom --size 64 --train 8
+    python Testing/Benchmarks/correct.py --data ../shared/data --planes
     python Testing/Benchmarks/correct.py --time 472 472 491               # seconds of single corrections
 """
 
@@ -20,76 +24,20 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import fill_cases
+import harness
+from correct_cases import KINDS, Case, cases, sxt_cell_filled, sxt_planes, to_volume
 from weak_predictions import mean_dice, weak_prediction
 
 from ACSegLib.fill import correct, fill
-from ACSegLib.volume import Geometry, Segmentation, Volume
+from ACSegLib.volume import Segmentation, Volume
 
 #: Mean Dice that counts as good, or what the fill from nothing reaches at its best, if that is less.
 GOAL = 0.98
-
-
-@dataclass
-class Case:
-    """A volume with its truth and a weak prediction."""
-
-    name: str
-    volume: Volume
-    truth: np.ndarray
-    prediction: np.ndarray
-
-    def segmentation(self, labels: np.ndarray) -> Segmentation:
-        names = {int(v): f"segment {v}" for v in np.unique(self.truth) if v}
-        return Segmentation.from_labels(labels.astype(np.uint16), self.volume.geometry, names)
-
-    def worst_slice(self, result: np.ndarray, drawn: list[int]) -> int:
-        """The slice along k, among those not drawn, whose errors cost most of the mean Dice."""
-        size = np.bincount(self.truth.ravel()).astype(float)
-        weight = np.where(size > 0, 1 / np.maximum(size, 1), 0.0)
-        weight[0] = 0
-        wrong = np.where(result != self.truth, weight[self.truth] + weight[result], 0.0).sum(axis=(1, 2))
-        wrong[drawn] = -1
-        return int(wrong.argmax())
-
-
-def cases(options: argparse.Namespace) -> Iterator[Case]:
-    """Phantoms and real volumes, with predictions whose Dice varies between 0.85 and 0.95."""
-    for number, case in enumerate(_raw_cases(options)):
-        truth = case.truth.astype(np.uint16)
-        i, j, k = case.spacing
-        volume = Volume(case.image, Geometry((float(i), float(j), float(k)), unit=case.unit), case.name)
-        target = float(np.linspace(0.85, 0.95, 5)[number % 5])
-        made = _by_model(volume, truth, options.model) if options.model else weak_prediction(truth, target, number)
-        yield Case(case.name.split(", every")[0], volume, truth, made)
-
-
-def _raw_cases(options: argparse.Namespace) -> Iterator[fill_cases.Case]:
-    if options.only in (None, "phantom"):
-        for seed in range(options.count):
-            case = fill_cases.phantom((options.size,) * 3, seed, cache=options.cache)
-            case.truth = np.where(case.truth == 1, 1, 0)  # the cell; a bead of 150 voxels would rule the mean
-            yield case
-    data = options.data
-    if data and options.only in (None, "hippocampus"):
-        for number, case in enumerate(fill_cases.hippocampus(data)):
-            if number < options.count // 2:
-                yield case
-    if data and options.only in (None, "nuclei"):
-        yield from fill_cases.nuclei(data)
-
-
-def _by_model(volume: Volume, truth: np.ndarray, model: str) -> np.ndarray:
-    """The prediction of a model, its first segment as the first of the truth."""
-    from ACSegLib import predict
-
-    return np.where(predict(volume, model).labels > 0, truth[truth > 0].min(), 0).astype(truth.dtype)
 
 
 def corrected(case: Case) -> Iterator[tuple[np.ndarray, float]]:
@@ -101,7 +49,10 @@ def corrected(case: Case) -> Iterator[tuple[np.ndarray, float]]:
         labels[drawn[-1]] = case.truth[drawn[-1]]
         start = time.perf_counter()
         before, after = case.segmentation(case.prediction), case.segmentation(labels)
-        result = correct(case.volume, before, after, slices={"k": sorted(drawn)}).segmentation.labels
+        slices = {"k": sorted(drawn)}
+        probabilities = None if case.probability is None else {before.segments[0].id: case.probability}
+        outcome = correct(case.volume, before, after, slices=slices, probabilities=probabilities)
+        result = outcome.segmentation.labels
         yield result, time.perf_counter() - start
 
 
@@ -165,6 +116,50 @@ def compare(case: Case, limit: int) -> dict[str, object]:
     return row
 
 
+def compare_planes(data: Path) -> list[list[str]]:
+    """Dice on labelled planes of the real cell in a capillary, while the others are drawn one by one.
+
+    Nothing but these planes is known. A row for each plane that is left out: the prediction, then `correct` and the
+    fill from nothing after one, two and three of the other planes that show the cell, the worst one first.
+    """
+    case, known = sxt_planes(data)
+    truth = sxt_cell_filled(data).truth
+    shown = [(axis, n) for axis in "ki" for n in case.slices[axis] if (_plane(case.truth, axis, n) == 1).any()]
+    rows = []
+    for number, (axis, left_out) in enumerate(shown):
+        prediction = weak_prediction(truth, 0.9, number)
+        scored = np.zeros(truth.shape, bool)
+        _plane(scored, axis, left_out)[:] = _plane(known, axis, left_out)
+        others = [plane for plane in shown if plane != (axis, left_out)]
+        others.sort(key=lambda plane: -np.count_nonzero(_plane(prediction, *plane) != _plane(case.truth, *plane)))
+        row = [f"{axis} = {left_out}", f"{mean_dice(prediction[scored], case.truth[scored]):.3f}"]
+        for count in range(1, len(others) + 1):
+            drawn = {a: sorted(n for b, n in others[:count] if a == b) for a in "ki"}
+            drawn = {a: numbers for a, numbers in drawn.items() if numbers}
+            results = _drawn_planes(Case(case.name, to_volume(case), case.truth, prediction), drawn)
+            row.append(" / ".join(f"{mean_dice(result[scored], case.truth[scored]):.3f}" for result in results))
+        rows.append(row)
+    return rows
+
+
+def _plane(array: np.ndarray, axis: str, number: int) -> np.ndarray:
+    return np.moveaxis(array, "kji".index(axis), 0)[number]
+
+
+def _drawn_planes(case: Case, drawn: dict[str, list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """The corrected prediction, and the fill from nothing, with some planes drawn as the truth has them."""
+    labels, sparse = case.prediction.copy(), np.zeros_like(case.prediction)
+    for axis, numbers in drawn.items():
+        for n in numbers:
+            _plane(labels, axis, n)[:] = _plane(sparse, axis, n)[:] = _plane(case.truth, axis, n)
+    corrected = correct(case.volume, case.segmentation(case.prediction), case.segmentation(labels), slices=drawn)
+    several = {"axis": "all"} if len(drawn) > 1 else {"axis": next(iter(drawn))}
+    slices = drawn if len(drawn) > 1 else next(iter(drawn.values()))
+    return corrected.segmentation.labels, fill(
+        case.volume, case.segmentation(sparse), slices=slices, **several
+    ).segmentation.labels
+
+
 def time_corrections(shape: list[int]) -> None:
     """Seconds of corrections of a large simulated cell: a slice drawn right, and a stroke."""
     k, j, i = (np.arange(n, dtype=np.float32) - n / 2 for n in shape)
@@ -201,17 +196,25 @@ def time_corrections(shape: list[int]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with the real volumes")
-    parser.add_argument("--only", choices=("phantom", "hippocampus", "nuclei"))
+    parser.add_argument("--only", choices=KINDS)
     parser.add_argument("--count", type=int, default=10, help="phantoms; half as many hippocampi")
     parser.add_argument("--size", type=int, default=96, help="voxels along a side of a phantom")
     parser.add_argument("--limit", type=int, default=16, help="slices after which a way gives up")
     parser.add_argument("--cache", type=Path, help="folder that keeps the phantoms")
     parser.add_argument("--model", help="model file whose predictions are corrected")
+    parser.add_argument(
+        "--train", type=int, metavar="STEPS", help="train a network first, and correct what it predicts"
+    )
+    parser.add_argument("--planes", action="store_true", help="only labelled planes of the real cell in a capillary")
     parser.add_argument("--time", type=int, nargs=3, metavar=("K", "J", "I"), help="only measure seconds on this shape")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     options = parser.parse_args()
     if options.time:
         time_corrections(options.time)
+        return
+    if options.planes:
+        header = ["plane left out", "prediction", *(f"{n} drawn: correct / from nothing" for n in (1, 2, 3))]
+        print(harness.markdown_table(header, compare_planes(options.data)))
         return
     rows = []
     for case in cases(options):

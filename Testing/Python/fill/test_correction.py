@@ -50,6 +50,16 @@ def test_slices_of_any_axis_can_be_drawn(axis):
     assert dice(result.segmentation.labels > 0, TRUTH) > 0.93
 
 
+def test_an_outline_that_is_slightly_off_all_the_way_is_one_error():
+    truth, before = ball(), ball(radius=11.4)
+    labels = before.astype(np.uint8)
+    labels[18] = truth[18]
+    assert ndimage.label(labels[18] != before[18], np.ones((3, 3)))[1] > 1  # the ring of changes is broken
+    result = correct(image_of(truth), segmentation(before), segmentation(labels), slices={"k": [18]})
+    assert result.report.reach >= 22  # the diameter of the ball
+    assert dice(result.segmentation.labels == 1, truth) > 0.99 > dice(before, truth)
+
+
 def test_a_stroke_is_not_taken_for_a_slice_and_corrects_around_itself():
     labels = SMALL.copy()
     labels[18, 17:24, 31:34] = True
