@@ -75,6 +75,21 @@ def test_a_correction_after_a_fill_in_a_box_is_a_stroke(client, dab):
     assert np.array_equal(client.session.work.strokes, dab)
 
 
+def test_what_is_erased_from_a_fill_in_a_box_is_background_for_the_next_one(client, dab):
+    client.post("/api/segments", json={"name": "outside"})
+    put_slices(client, dab, [12])
+    run_job(client, "fill", box=BOX, background="outside")
+    plane = labels_of(client)[12].copy()
+    assert plane[21:].any()
+    plane[21:] = 0
+    client.put("/api/labels/z/12", content=plane.tobytes())
+    assert run_job(client, "fill", box=BOX, background="outside")["state"] == "done"
+    labels = labels_of(client)
+    assert set(np.unique(labels)) == {0, 1}
+    assert not labels[12, 21:].any()
+    assert (labels[dab == 1] == 1).all()
+
+
 def test_whole_slices_use_no_box(client, case):
     _volume, ball = case
     put_slices(client, ball.astype(np.uint8), [5, 12, 19])

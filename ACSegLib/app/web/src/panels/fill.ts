@@ -130,7 +130,8 @@ function fillHint(labelled: number): string {
 
 function strokesHint(labelled: number): string {
   if (labelled === 0) return 'Draw a stroke inside of each object, in any direction of view. Strokes of another segment can mark background.'
-  return `Fills from the strokes on ${count(labelled, 'slice')}. A stroke on the result corrects it; what you erase becomes background.`
+  const start = `Fills from the strokes on ${count(labelled, 'slice')}. A stroke on the result corrects it`
+  return options.background == null ? `${start}; to erase from it, choose a segment as Background before you fill.` : `${start}; what you erase becomes background.`
 }
 
 /** Mean Dice of the cross-validation, for all segments and for each. */
