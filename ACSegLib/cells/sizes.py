@@ -24,10 +24,15 @@ def smallest_cell(volumes: Sequence[float]) -> float:
     gaps = [(above / below, above) for below, above in itertools.pairwise(ordered)]
     widest, volume = max(gaps, default=(1.0, 0.0))
     smallest = volume if widest >= MIN_SIZE_GAP else 0.0
-    speck = _typical(ordered) / MIN_SIZE_GAP**2
+    speck = largest_speck(ordered)
     if ordered and ordered[0] < speck:
         smallest = max(smallest, next(v for v in ordered if v >= speck))
     return smallest
+
+
+def largest_speck(volumes: Sequence[float]) -> float:
+    """A hundredth of the volume of a typical cell: what is smaller is none, whatever gaps the volumes have."""
+    return _typical(sorted(float(v) for v in volumes if v)) / MIN_SIZE_GAP**2
 
 
 def _typical(ordered: Sequence[float]) -> float:

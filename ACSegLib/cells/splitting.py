@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from ACSegLib.cells.basins import find_basins
 from ACSegLib.cells.evidence import is_flat, kind_of_seams
 from ACSegLib.cells.grid import WorkGrid, spread_through
 from ACSegLib.cells.seams import find_seams
-from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
+from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, largest_speck, smallest_cell
 from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -134,9 +134,10 @@ def split_mask(
     basins = find_basins(seams.depth, small, stages.merge.check)
     if few is not None:
         basins = _divide_by_seeds(basins, few)
-    merging = Merging(connect(basins, seams), seam_model("seams"), _seed_of_basins(basins, few))
-    stages.merge(0.5, "judging the seams")
-    smallest = _merge(merging, settings, grid.voxels_of_block, few is not None, stages.merge)
+    graph, model, seeded = connect(basins, seams), seam_model("seams"), _seed_of_basins(basins, few)
+    merging, smallest = _merged(
+        lambda: Merging(graph, model, seeded), settings, grid.voxels_of_block, few is not None, stages.merge
+    )
     cells = merging.roots().astype(np.int32)[basins]
     kind = "none" if picture is None else kind_of_seams(cells, seams, settings.seams)
     if kind == "none" and image is not None and settings.seams != "none":
@@ -146,23 +147,71 @@ def split_mask(
     return _numbered(labels, settings, kind, smallest, markers, notes)
 
 
-def _merge(merging: Merging, settings: SplitSettings, block: int, seeded: bool, progress: Progress) -> float:
-    """Merge as far as the settings say; gives the smallest size of a cell, in voxels of the mask."""
-    given = settings.smallest
+def _merged(
+    fresh: Callable[[], Merging], settings: SplitSettings, block: int, seeded: bool, progress: Progress
+) -> tuple[Merging, float]:
+    """Merge as far as the settings say; gives the merging and the smallest size of a cell, in voxels of the mask."""
+    merging, given = fresh(), settings.smallest
+    progress(0.5, "judging the seams")
     if seeded:
         merging.run(lambda odds, cells: False, check=progress.check)
-        return float(given or 0)
+        return merging, float(given or 0)
+    merging.run(lambda odds, cells: odds >= 0, check=progress.check)
     floor = float(MIN_CELL_VOXELS if given is None else given)
-    if settings.count is not None:
-        count = settings.count
-        merging.run(lambda odds, cells: cells <= count, floor / block, progress.check)
-    else:
-        merging.run(lambda odds, cells: odds >= 0, check=progress.check)
     if given is None:
         sizes = [merging.voxels(n) * block for n in merging.cells()]
-        floor = max(floor, min(smallest_cell(sizes), max(sizes, default=0.0) / MIN_SIZE_GAP))
+        # cells that are known to be there may differ in size more than those that are not
+        learnt = largest_speck(sizes) if settings.count is not None else smallest_cell(sizes)
+        floor = max(floor, min(learnt, max(sizes, default=0.0) / MIN_SIZE_GAP))
+    if settings.count is not None:
+        merging, floor = _merged_to_count(fresh, merging, settings, floor, block, progress)
     merging.absorb(floor / block)
-    return floor
+    return merging, floor
+
+
+def _merged_to_count(
+    fresh: Callable[[], Merging],
+    found: Merging,
+    settings: SplitSettings,
+    floor: float,
+    block: int,
+    progress: Progress,
+) -> tuple[Merging, float]:
+    """Go on from the cells that were found, or, if these are too few, stop at the last merging that left enough."""
+    assert settings.count is not None
+    count = settings.count
+    if sum(found.voxels(n) * block >= floor for n in found.cells()) >= count:
+        found.run(lambda odds, cells: cells <= count, floor / block, progress.check)
+        return found, floor
+    least = float(MIN_CELL_VOXELS) if settings.smallest is None else floor
+    while True:
+        merges = _merges_that_leave(fresh(), count, floor / block, progress)
+        if merges is not None:
+            return _after(fresh(), merges, progress), floor
+        if floor <= least:
+            return found, floor
+        floor = max(floor / 3, least)
+
+
+def _after(merging: Merging, merges: int, progress: Progress) -> Merging:
+    """The merging after some more mergings."""
+    left = iter(range(merges))
+    merging.run(lambda odds, cells: next(left, None) is None, check=progress.check)
+    return merging
+
+
+def _merges_that_leave(merging: Merging, count: int, smallest: float, progress: Progress) -> int | None:
+    """How many mergings can be done until fewer than `count` regions of at least `smallest` voxels stay for good."""
+    last, done = None, 0
+
+    def enough(odds: float, cells: int) -> bool:
+        nonlocal last, done
+        last = done if cells >= count else last
+        done += 1
+        return odds >= 0
+
+    merging.run(enough, smallest, progress.check)
+    return last
 
 
 def _usable_seeds(seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -230,6 +279,8 @@ def _numbered(
     if not kept and len(present):
         kept = [int(present[np.argmax(sizes[present])])]
     kept.sort(key=lambda n: (not seeded[n], n if seeded[n] else -sizes[n]))
+    if markers is None and settings.count is not None:
+        del kept[settings.count :]
     numbers = np.zeros(len(sizes), np.int32)
     numbers[kept] = np.arange(1, len(kept) + 1)
     specks = len(present) - len(kept)

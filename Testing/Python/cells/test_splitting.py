@@ -172,6 +172,26 @@ def test_the_border_of_the_volume_is_not_background():
     assert quality(split_mask(half > 0), half) > 0.98
 
 
+def test_a_given_number_brings_back_a_cell_that_was_too_small_to_be_found():
+    cells = balls((40, 40, 64), [(20, 20, 20), (20, 20, 52)], 14)
+    small = balls((40, 40, 64), [(20, 20, 37)], 4)
+    cells = np.where(cells > 0, cells, 3 * small)
+    assert len(split_mask(cells > 0).sizes) == 2, "a fourteenth of its neighbours' size: taken for debris"
+    found = split_mask(cells > 0, settings=SplitSettings(count=3))
+    assert len(found.sizes) == 3
+    assert quality(found, cells) > 0.75, "the large cells stay whole"
+
+
+def test_specks_are_not_counted_among_a_given_number():
+    cells = balls((34, 34, 56), [(16, 16, 16), (16, 16, 38)], 12)
+    cells[30:33, 30:33, 50:53] = 3
+    cells[0:2, 0:2, 0:5] = 4
+    found = split_mask(cells > 0, settings=SplitSettings(count=2))
+    assert len(found.sizes) == 2
+    assert quality(found, np.where(cells < 3, cells, 0)) > 0.98
+    assert found.specks == 2
+
+
 def test_voxels_that_are_longer_along_an_axis_count_as_long():
     flat = TWO[::3]
     assert quality(split_mask(flat > 0, spacing=(1, 1, 3)), flat) > 0.97
