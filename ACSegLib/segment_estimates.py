@@ -21,12 +21,15 @@ TAG = "ACSegVolume"
 #: Errors (one minus Dice) below this are not told apart.
 MIN_ERROR = 0.002
 
+#: Logarithm of true over found volume beyond which estimates of it are not told apart.
+MAX_RATIO = 1.0
+
 #: Expected Dice below which a person is told not to trust a segment.
 TRUSTED_DICE = 0.8
 
 #: Where an interval comes from -> part of the test segments whose true volume lay in such an interval, and their
 #: number (``Testing/Benchmarks/fill_estimates.py`` and ``predict_estimates.py``).
-COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.92, 410), "prediction": (0.95, 61)}
+COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.95, 430), "prediction": (0.95, 61)}
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ class Estimator:
         Logarithm of the error, and of its usual deviation, of the inputs.
     error_interval : (float, float)
         Deviations to the lower and the upper end of the 90 % interval of the error.
-    ratio_coefficients : (float, float)
-        Logarithm of true over found volume, of 1 and the logarithm that the probabilities expect.
+    ratio_coefficients : sequence of float
+        Logarithm of true over found volume, of 1 and other estimates of this logarithm.
     ratio_spread : sequence of float
         Logarithm of its usual deviation, of the inputs.
     ratio_interval : float or None
@@ -102,12 +105,12 @@ class Estimator:
     error_coefficients: Sequence[float]
     error_spread: Sequence[float]
     error_interval: tuple[float, float]
-    ratio_coefficients: tuple[float, float]
+    ratio_coefficients: Sequence[float]
     ratio_spread: Sequence[float]
     ratio_interval: float | None
 
-    def estimate(self, name: str, inputs: np.ndarray, expected_ratio: float, voxels: float) -> SegmentEstimate:
-        """Dice and volume to expect of a segment of so many voxels."""
+    def estimate(self, name: str, inputs: np.ndarray, ratios: Sequence[float], voxels: float) -> SegmentEstimate:
+        """Dice and volume to expect of a segment of so many voxels; `ratios` are the estimates of true over found."""
         width = float(np.exp(np.asarray(self.error_spread) @ inputs))
         error = np.asarray(self.error_coefficients) @ inputs + width * np.array([0.0, *self.error_interval])
         middle, high, low = np.clip(1 - np.exp(error), 0, 1)
@@ -116,14 +119,14 @@ class Estimator:
         return SegmentEstimate(
             name,
             dice=Interval(*(round(float(v), 4) for v in (middle, low, high))),
-            voxels=self._volume(inputs, expected_ratio, voxels),
+            voxels=self._volume(inputs, ratios, voxels),
             trusted=bool(middle >= TRUSTED_DICE),
         )
 
-    def _volume(self, inputs: np.ndarray, expected_ratio: float, voxels: float) -> Interval | None:
+    def _volume(self, inputs: np.ndarray, ratios: Sequence[float], voxels: float) -> Interval | None:
         if self.ratio_interval is None:
             return None
-        ratio = float(np.asarray(self.ratio_coefficients) @ [1.0, expected_ratio])
+        ratio = float(np.asarray(self.ratio_coefficients) @ [1.0, *np.clip(ratios, -MAX_RATIO, MAX_RATIO)])
         spread = self.ratio_interval * float(np.exp(np.asarray(self.ratio_spread) @ inputs))
         volumes = voxels * np.exp(np.array([ratio, ratio - spread, ratio + spread]))
         return Interval(*(round(float(v), 1) for v in volumes))

@@ -1,10 +1,14 @@
 """How right is a fill, segment by segment? Dice and volume to expect, each with a 90 % interval.
 
-Four things tell: how well hidden parts of the labels came back (`ACSegLib.fill.trials`), how certain the probabilities
-are, whether the area of a segment between two labelled slices leaves the line between their areas (a leak appears and
-vanishes there), and how large the segment is against the distance of the slices. A linear model joins them. Its
-coefficients and the widths of its intervals come from fills of volumes whose truth is known, by conformal prediction
-(Vovk, Gammerman and Shafer 2005, doi:10.1007/b106715): ``Testing/Benchmarks/fill_estimates.py``.
+Several things tell: how well hidden parts of the labels came back (`ACSegLib.fill.trials`), how certain the
+probabilities are, whether the area of a segment between two labelled slices leaves the line between their areas (a leak
+appears and vanishes there), and how large the segment is against the distance of the slices. The labelled areas alone
+give a second estimate of the volume (Cavalieri's; Gundersen and Jensen 1987, doi:10.1111/j.1365-2818.1987.tb02837.x),
+which no leak disturbs. Where there are many instances, the error of all of them together tells more of each.
+
+A linear model joins these. Its coefficients and the widths of its intervals come from fills of volumes whose truth is
+known, by conformal prediction (Vovk, Gammerman and Shafer 2005, doi:10.1007/b106715):
+``Testing/Benchmarks/fill_estimates.py``.
 """
 
 from __future__ import annotations
@@ -18,11 +22,14 @@ import numpy as np
 from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
 from ACSegLib.fill.evidence import Evidence
+from ACSegLib.fill.holdout import mean_dice
 from ACSegLib.fill.seeds import Seeds, count_classes
 from ACSegLib.segment_estimates import MIN_ERROR, SegmentEstimate
 
 #: Smaller leaks are not told apart.
 _MIN_LEAK = 0.005
+#: Volumes by the labelled areas that differ by less from the filled ones (logarithm) are not told apart.
+_MIN_DIFFERENCE = 0.03
 #: Hidden voxels as which the usual Dice of all segments counts.
 _USUAL = 60
 
@@ -66,8 +73,11 @@ class Signs:
         Its voxels in the hidden parts.
     many : bool
         Whether whole slices were hidden, since there are many instances. Such fills have models of their own.
-    expected_ratio : float
-        Logarithm of true over filled volume if the probabilities are right.
+    fill_error : float
+        One minus the mean Dice of the hidden parts of all segments.
+    expected_ratio, area_ratio : float
+        Logarithm of true over filled volume if the probabilities are right, and if areas change evenly from one
+        labelled slice to the next.
     filled : float
         Voxels of the filled segment, the labelled ones included.
     """
@@ -80,15 +90,25 @@ class Signs:
     slices: int
     hidden: float
     many: bool
+    fill_error: float
     expected_ratio: float
+    area_ratio: float
     filled: float
 
     @property
     def vector(self) -> np.ndarray:
-        """Inputs of the linear models, (10,)."""
+        """Inputs of the linear models, (10,), or (12,) where there are many instances."""
         hidden, expected = np.log([self.hidden_error, self.expected_error])
         others = np.log([min(self.leak, 1.0), self.change, self.size, self.slices, self.hidden + 10])
-        return np.array([1.0, hidden, expected, *others, hidden**2, expected**2])
+        values = [1.0, hidden, expected, *others, hidden**2, expected**2]
+        if self.many:
+            values += np.log([abs(self.area_ratio) + _MIN_DIFFERENCE, self.fill_error]).tolist()
+        return np.array(values)
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """Estimates of the logarithm of true over filled volume."""
+        return self.expected_ratio, self.area_ratio
 
 
 @dataclass(frozen=True)
@@ -149,40 +169,44 @@ def collect_signs(
             continue
         common, truth, found = overlap[members].sum(axis=0)
         known, filled = labelled.known[members].sum(), areas[members].sum()
+        beside, more, total = _beside(members, labelled.areas, tallies)
         likely, sure = expected[members].sum(), right[members].sum()
         change = 1 - 2 * labelled.shared[members].sum() / max(labelled.joined[members].sum(), 1.0)
         signs[row] = Signs(
             # of a small segment hardly anything was hidden: then what is usual for the others counts
             hidden_error=max(float(1 - (2 * common + _USUAL * usual) / (truth + found + _USUAL)), MIN_ERROR),
             expected_error=max(float(1 - (2 * sure + 1) / (filled + likely + 1)), MIN_ERROR),
-            leak=max(_leak(members, labelled.areas, tallies), _MIN_LEAK),
+            leak=max(beside / max(total, 1.0), _MIN_LEAK),
             change=max(float(change), _MIN_LEAK),
             size=float(np.sqrt(np.mean(shown) * pixel)) / gap,
             slices=len(shown),
             hidden=float(truth),
             many=evidence.instances is not None,
+            fill_error=max(1 - mean_dice(overlap), MIN_ERROR),
             expected_ratio=float(np.log((known + likely + 1) / (known + filled + 1))),
+            area_ratio=float(np.log(max(known + filled - more, 1.0) / max(known + filled, 1.0))),
             filled=float(known + filled),
         )
     return signs
 
 
-def _leak(
+def _beside(
     members: Sequence[int], labelled: Mapping[int, np.ndarray], tallies: Mapping[tuple[int, int], SlabTally]
-) -> float:
-    """Filled area beside the line between the labelled slices' areas, as a part of all filled area."""
-    beside = total = 0.0
+) -> tuple[float, float, float]:
+    """Filled area beside the line between the labelled slices' areas, what of it is above the line, and all of it."""
+    beside = more = total = 0.0
     for (first, last), tally in tallies.items():
         if first in labelled and last in labelled and last - first > 1:
             areas = tally.areas[1:-1, members].sum(axis=1)
             ends = labelled[first][members].sum(), labelled[last][members].sum()
-            line = np.linspace(*ends, last - first + 1)[1:-1]
-            beside += float(np.abs(areas - line).sum())
+            difference = areas - np.linspace(*ends, last - first + 1)[1:-1]
+            beside += float(np.abs(difference).sum())
+            more += float(difference.sum())
             total += float(areas.sum())
-    return beside / max(total, 1.0)
+    return beside, more, total
 
 
 def estimate(name: str, signs: Signs) -> SegmentEstimate:
     """Dice on voxels that were not labelled, and volume, with 90 % intervals."""
     estimator = constants.ESTIMATORS[int(signs.many)]
-    return estimator.estimate(name, signs.vector, signs.expected_ratio, signs.filled)
+    return estimator.estimate(name, signs.vector, signs.ratios, signs.filled)

@@ -115,3 +115,15 @@ def _without(shape: ShapePrior, hidden: dict[int, np.ndarray]) -> ShapePrior:
         changed[:, where] = shape.planes([k], without=k)[0][:, where]
         distances[k] = changed
     return replace(shape, distances=distances)
+
+
+def mean_dice(overlap: np.ndarray, by_size: bool = False) -> float:
+    """Mean Dice, pooled over slices, of the classes but background that occur in the truth.
+
+    By size, a class counts with the root of its voxels: the Dice of a bead of ten voxels says little.
+    """
+    occurring = overlap[1:][overlap[1:, 1] > 0]
+    if not len(occurring):
+        return 1.0
+    dice = 2 * occurring[:, 0] / (occurring[:, 1] + occurring[:, 2])
+    return float(np.average(dice, weights=np.sqrt(occurring[:, 1]) if by_size else None))

@@ -17,11 +17,11 @@ import numpy as np
 
 from ACSegLib.fill import constants
 from ACSegLib.fill.evidence import Evidence
-from ACSegLib.fill.holdout import runs_of_slices
+from ACSegLib.fill.holdout import mean_dice, runs_of_slices
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.slab import Settings
 from ACSegLib.fill.solvers import Solver
-from ACSegLib.fill.trials import block_trials, mean_dice, slice_trials
+from ACSegLib.fill.trials import block_trials, slice_trials
 from ACSegLib.jobs import Progress
 
 

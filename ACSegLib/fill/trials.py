@@ -97,15 +97,3 @@ def overlap(truth: np.ndarray, result: np.ndarray, count: int) -> np.ndarray:
     truth, result = truth[known].astype(np.int64), result[known].astype(np.int64)
     sizes = [truth[truth == result], truth, result]
     return np.stack([np.bincount(values, minlength=count) for values in sizes], axis=1).astype(float)
-
-
-def mean_dice(overlap: np.ndarray, by_size: bool = False) -> float:
-    """Mean Dice, pooled over slices, of the classes but background that occur in the truth.
-
-    By size, a class counts with the root of its voxels: the Dice of a bead of ten voxels says little.
-    """
-    occurring = overlap[1:][overlap[1:, 1] > 0]
-    if not len(occurring):
-        return 1.0
-    dice = 2 * occurring[:, 0] / (occurring[:, 1] + occurring[:, 2])
-    return float(np.average(dice, weights=np.sqrt(occurring[:, 1]) if by_size else None))

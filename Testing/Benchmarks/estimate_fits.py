@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import harness
 import numpy as np
 
-from ACSegLib.segment_estimates import MIN_ERROR, Estimator, SegmentEstimate
+from ACSegLib.segment_estimates import MAX_RATIO, MIN_ERROR, Estimator, SegmentEstimate
 
 #: Part of the calibrating segments that the intervals hold.
 NOMINAL = 0.9
@@ -25,7 +25,11 @@ class Signs(Protocol):
     """What tells how right a segment is."""
 
     filled: float
-    expected_ratio: float
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Estimates of the logarithm of true over found volume."""
+        ...
 
     @property
     def vector(self) -> np.ndarray:
@@ -72,9 +76,9 @@ def fit_estimator(segments: Sequence[Known]) -> Estimator:
     error_spread, errors = _relative(x, _held_out(x, error, segments), segments, 0.05)
     rank = min(1.0, np.ceil((count + 1) * (1 + NOMINAL) / 2) / count)
     low, high = -_quantile(-errors, weights, rank), _quantile(errors, weights, rank)
-    ratios = np.clip([[1.0, s.signs.expected_ratio] for s in segments], -1, 1)
+    ratios = np.array([[1.0, *np.clip(s.signs.ratios, -MAX_RATIO, MAX_RATIO)] for s in segments])
     ratio = np.log([max(s.voxels, 1.0) / s.signs.filled for s in segments])
-    within = np.clip(ratio, -1, 1)  # a segment that was lost must not count for more than all others
+    within = np.clip(ratio, -MAX_RATIO, MAX_RATIO)  # a segment that was lost must not count for more than all others
     deviation = _held_out(ratios, within, segments) + ratio - within
     ratio_spread, relative = _relative(x, deviation, segments, 0.002)
     slopes = _ridge(ratios, within, weights)
@@ -82,7 +86,7 @@ def fit_estimator(segments: Sequence[Known]) -> Estimator:
         error_coefficients=_rounded(_ridge(x, error, weights)),
         error_spread=_rounded(error_spread),
         error_interval=(round(low, 4), round(high, 4)),
-        ratio_coefficients=(round(float(slopes[0]), 4), round(float(slopes[1]), 4)),
+        ratio_coefficients=_rounded(slopes),
         ratio_spread=_rounded(ratio_spread),
         ratio_interval=round(_quantile(np.abs(relative), weights, min(1.0, np.ceil((count + 1) * NOMINAL) / count)), 2),
     )

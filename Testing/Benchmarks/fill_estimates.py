@@ -105,7 +105,7 @@ def judged_by(estimators: Sequence[Estimator]) -> Callable[[Segment], SegmentEst
     def judge(segment: Segment) -> SegmentEstimate:
         signs = segment.signs
         estimator = estimators[int(signs.many)]
-        return estimator.estimate(segment.volume, signs.vector, signs.expected_ratio, signs.filled)
+        return estimator.estimate(segment.volume, signs.vector, signs.ratios, signs.filled)
 
     return judge
 

@@ -127,7 +127,7 @@ def judged_by(estimators: Mapping[str, Estimator]) -> Callable[[Segment], Segmen
 
     def judge(segment: Segment) -> SegmentEstimate:
         signs = segment.signs
-        return estimators[segment.name].estimate(segment.name, signs.vector, signs.expected_ratio, signs.filled)
+        return estimators[segment.name].estimate(segment.name, signs.vector, signs.ratios, signs.filled)
 
     return judge
 

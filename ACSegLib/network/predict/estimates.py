@@ -113,6 +113,11 @@ class Signs:
         """Inputs of the linear models, (4,)."""
         return np.array([1.0, *np.log([self.expected_error, self.disagreement, self.size])])
 
+    @property
+    def ratios(self) -> tuple[float]:
+        """Estimates of the logarithm of true over found volume."""
+        return (self.expected_ratio,)
+
 
 def collect_signs(tally: Tally, segmentation: Segmentation, model: Model) -> dict[str, Signs]:
     """Signs of the segments that were found, by name; of none if mirror images were not predicted.
@@ -158,7 +163,7 @@ def estimate(tally: Tally | None, segmentation: Segmentation, model: Model) -> l
         return []
     signs = collect_signs(tally, segmentation, model)
     return [
-        known[name].estimate(name, found.vector, found.expected_ratio, found.filled)
+        known[name].estimate(name, found.vector, found.ratios, found.filled)
         for name, found in signs.items()
         if name in known
     ]

@@ -30,7 +30,7 @@ def segments(bench: ModuleType, seed: int, count: int = 800) -> list:
     for number in range(count):
         hidden, change, leak = rng.uniform(0.01, 0.2, 3)
         ratio = rng.normal(0, 0.05)
-        signs = bench.Signs(hidden, hidden, leak, change, 3.0, 5, 500.0, number % 2 == 1, ratio, 1000.0)
+        signs = bench.Signs(hidden, hidden, leak, change, 3.0, 5, 500.0, number % 2 == 1, 0.1, ratio, ratio, 1000.0)
         error = 0.5 * hidden * np.exp(rng.normal(0, 0.3))
         voxels = 1000 * np.exp(ratio + rng.normal(0, 0.2 * hidden))
         made.append(bench.Segment(f"volume {number}", "simulated", seed, signs, 1 - error, voxels))

@@ -15,7 +15,7 @@ from ACSegLib.fill_report import FillReport
 from ACSegLib.segment_estimates import Interval
 
 SIZE, SLICES = 40, [4, 12, 20, 28, 36]
-SIGNS = Signs(0.05, 0.08, 0.1, 0.2, 3.0, 5, 400.0, False, 0.01, 9000.0)
+SIGNS = Signs(0.05, 0.08, 0.1, 0.2, 3.0, 5, 400.0, False, 0.06, 0.01, 0.02, 9000.0)
 
 
 def scene() -> tuple[np.ndarray, np.ndarray]:
@@ -129,3 +129,20 @@ def test_estimates_survive_json(result: FillResult) -> None:
     again = FillReport(**values)
     assert again.estimates == result.report.estimates
     assert isinstance(again.estimates[0].dice, Interval)
+
+
+def test_the_labelled_areas_tell_a_volume_that_no_leak_disturbs(result: FillResult) -> None:
+    _, truth = scene()
+    areas = np.array([np.count_nonzero(truth[k] == 1) for k in range(SIZE)])
+    found = np.array([np.count_nonzero(plane == 1) for plane in result.segmentation.labels])
+    even = np.interp(np.arange(SIZE), SLICES, areas[SLICES])
+    inner = slice(SLICES[0], SLICES[-1] + 1)
+    expected = np.log((found.sum() - found[inner].sum() + even[inner].sum()) / found.sum())
+    assert signs_of(result, 0).area_ratio == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_segment_that_lacks_labelled_area_is_expected_to_be_larger(many: bool) -> None:
+    usual = replace(SIGNS, many=many, area_ratio=0.0)
+    lacking = replace(usual, area_ratio=0.5)
+    assert estimate("cell", lacking).voxels.value > 1.1 * estimate("cell", usual).voxels.value

@@ -11,11 +11,11 @@ from scipy import ndimage
 from ACSegLib import Geometry, Progress, Segmentation, Volume
 from ACSegLib.fill import Settings, constants, fill
 from ACSegLib.fill.evidence import Evidence, collect_evidence
-from ACSegLib.fill.holdout import BlockPattern, hold_out, runs_of_slices, without_blocks
+from ACSegLib.fill.holdout import BlockPattern, hold_out, mean_dice, runs_of_slices, without_blocks
 from ACSegLib.fill.samples import collect_samples
 from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
 from ACSegLib.fill.selection import search
-from ACSegLib.fill.trials import mean_dice, overlap
+from ACSegLib.fill.trials import overlap
 
 SLICES = [4, 12, 20, 28, 36]
 SHAPE = (40, 48, 44)
