@@ -51,4 +51,20 @@ def test_scores_of_the_grid_are_those_of_fills_and_are_kept(bench, tmp_path, cap
     result = tuning.filled(case, tuning.Settings(0.1, 3.0))
     expected = tuning.score(case, result.segmentation.labels)["mean_dice"]
     assert kept["grid"] == {"0.1, 3": pytest.approx(expected)}
-    assert f"{expected:.4f} (0.1, 3)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{expected:.4f} (0.1, 3)" in printed
+    assert "processor time, times that with given settings: median" in printed
+
+
+def test_a_choice_that_takes_too_long_fails_the_benchmark(bench, capsys, monkeypatch) -> None:
+    tuning, cases = bench
+    image, truth = cases.gradient(0, 2.0, side=24)
+    case = cases.thinned("gradient", image.astype(np.float32), truth, 6)
+    monkeypatch.setattr(tuning, "all_cases", lambda data, seed: iter([case]))
+    monkeypatch.setattr(tuning, "cached_scores", lambda *_: {"grid": {"0.1, 3": 0.0}})
+    result = tuning.filled(case)
+    monkeypatch.setattr(sys, "argv", ["self_tuning.py"])
+    for seconds, code in ((3.9, 0), (4.1, 1)):
+        monkeypatch.setattr(tuning, "timed", lambda case, settings=None, s=seconds: (result, 2.0 if settings else s))
+        assert tuning.main() == code
+        assert f"largest {seconds / 2:.2f}" in capsys.readouterr().out
