@@ -160,13 +160,28 @@ def _merged(
     floor = float(MIN_CELL_VOXELS if given is None else given)
     if given is None:
         sizes = [merging.voxels(n) * block for n in merging.cells()]
-        # cells that are known to be there may differ in size more than those that are not
-        learnt = largest_speck(sizes) if settings.count is not None else smallest_cell(sizes)
-        floor = max(floor, min(learnt, max(sizes, default=0.0) / MIN_SIZE_GAP))
+        most = max(sizes, default=0.0) / MIN_SIZE_GAP
+        learnt = max(floor, min(smallest_cell(sizes), most))
+        if settings.count is not None and _cells_kept(merging, learnt / block) < settings.count:
+            # cells that are known to be there may differ in size more than those that are not
+            learnt = max(floor, min(largest_speck(sizes), most))
+        floor = learnt
+    if settings.count is not None and _cells_kept(merging, floor / block) == settings.count:
+        merging.absorb(floor / block)
+        return merging, floor
     if settings.count is not None:
         merging, floor = _merged_to_count(fresh, merging, settings, floor, block, progress)
     merging.absorb(floor / block)
     return merging, floor
+
+
+def _cells_kept(merging: Merging, smallest: float) -> int:
+    """How many regions stay cells: large ones, and the rests of cells that the border of the volume cuts."""
+    from ACSegLib.cells.region_kernels import CUT
+
+    lone = [n for n in merging.cells() if not merging.neighbours[n] and merging.regions[n, CUT]]
+    rest = sum(smallest / MIN_SIZE_GAP <= merging.voxels(n) < smallest for n in lone)
+    return rest + sum(merging.voxels(n) >= smallest for n in merging.cells())
 
 
 def _merged_to_count(

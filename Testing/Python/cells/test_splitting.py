@@ -182,6 +182,15 @@ def test_a_given_number_brings_back_a_cell_that_was_too_small_to_be_found():
     assert quality(found, cells) > 0.75, "the large cells stay whole"
 
 
+def test_the_number_that_was_found_changes_nothing_when_it_is_given():
+    cells = balls((40, 40, 64), [(20, 20, 20), (20, 20, 52)], 14)
+    mask = (cells > 0) | (balls((40, 40, 64), [(6, 20, 20)], 4) > 0)
+    found = split_mask(mask)
+    assert len(found.sizes) == 2
+    given = split_mask(mask, settings=SplitSettings(count=2))
+    assert np.array_equal(given.labels, found.labels)
+
+
 def test_specks_are_not_counted_among_a_given_number():
     cells = balls((34, 34, 56), [(16, 16, 16), (16, 16, 38)], 12)
     cells[30:33, 30:33, 50:53] = 3
