@@ -59,6 +59,10 @@ MIN_SPREAD = 0.1
 #: Difference between neighbours that counts as an edge, in noise levels.
 EDGE_SCALE = 2.0
 
+#: Background wins a voxel where it is this many times as likely as any segment. A walk that counts both alike leaves
+#: cells 2 to 4 % too small: their deep voxels are brighter than those at their blurred surface.
+BACKGROUND_LEAD = 1.5
+
 #: Largest error of a probability.
 TOLERANCE = 1e-3
 
@@ -184,6 +188,8 @@ def _walk(
         np.ones(3, np.float32),
     )
     x, _ = choose_solver("cpu").solve(problem, present, prior, prior.copy(), TOLERANCE, progress)
+    if 0 in present:
+        x[present.index(0)] /= BACKGROUND_LEAD
     for channel, near in reach.items():
         x[present.index(channel)][~near] = -1
     return np.array(present)[x.argmax(axis=0)]
