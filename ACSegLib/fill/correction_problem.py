@@ -60,6 +60,11 @@ FAR_AWAY = 4.0
 WRONG_RADIUS, LEARNING_RADIUS, STROKE_OUTLINE_WIDTH = 10.0, 32.0, 1.5
 
 
+#: A class that may change everywhere keeps the voxels whose distance from the strokes is at least this share of the
+#: largest one: with no seed left, it would vanish.
+ANCHORED = 0.75
+
+
 @dataclass(frozen=True)
 class CorrectionEvidence(Evidence):
     """Evidence whose prior is blended with the segmentation.
@@ -158,7 +163,6 @@ class CorrectionProblem:
         if outside.any():
             image = np.where(outside, np.asarray(limits[0], image.dtype), image)
         features = prepare(image, cut.spacing(spacing), limits, progress)
-        seeds = np.where(unknown, np.where(outside, OUTSIDE, UNKNOWN), after).astype(np.int16)
         groups = group_classes(len(classes.table))
         given = _group_probabilities(decisions, classes, groups[1:], probabilities, cut)
         shape = Deviation.of(groups[1:], before, features.spacing, given)
@@ -170,8 +174,12 @@ class CorrectionProblem:
         else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             learned = _with_belief(learned, before, changed, away)
-            trust = np.minimum(away / np.float32(max(opened.reach, 1.0)), 1) ** 2
+            touched = np.isin(before, np.unique(before[changed])) & (before > 0)
+            farthest = float(away[touched].max(initial=0.0)) or opened.reach
+            trust = np.minimum(away / np.float32(max(min(opened.reach, farthest), 1.0)), 1) ** 2
             believed, shape = distances, shape.without_distances()
+            unknown &= ~_anchors(before, changed, unknown, away)
+        seeds = np.where(unknown, np.where(outside, OUTSIDE, UNKNOWN), after).astype(np.int16)
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
         evidence = CorrectionEvidence(
@@ -291,8 +299,27 @@ def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: 
     return sure if (sure >= 0).any() else None
 
 
+def _anchors(before: np.ndarray, changed: np.ndarray, unknown: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Voxels that stay as segmented, bool: the part farthest from the strokes of a class that may change everywhere."""
+    anchors = np.zeros(before.shape, bool)
+    for c in np.unique(before[changed]):
+        left = (before == c) & ~changed
+        if left.any() and unknown[left].all():
+            anchors |= left & (away >= ANCHORED * away[left].max())
+    return anchors
+
+
 def _with_belief(learned: np.ndarray, before: np.ndarray, changed: np.ndarray, away: np.ndarray) -> np.ndarray:
-    """Classes to learn from around strokes: these, and the segmentation, but not near them where it says the same."""
-    doubtful = (away < WRONG_RADIUS) & np.isin(before, np.unique(before[changed]))
+    """Classes to learn from around strokes: these, and the segmentation, but not near them where it says the same.
+
+    Of a class that lies near the strokes with all it has, the nearer half is doubted alone: with nothing to learn from,
+    it would vanish.
+    """
+    doubtful = np.zeros(before.shape, bool)
+    for c in np.unique(before[changed]):
+        own = before == c
+        distances = away[own & ~changed & (away < LEARNING_RADIUS)]
+        radius = min(WRONG_RADIUS, float(np.median(distances))) if len(distances) else WRONG_RADIUS
+        doubtful |= own & (away < radius)
     believed = (learned == UNKNOWN) & ~doubtful & (away < LEARNING_RADIUS)
     return np.where(believed, before, learned).astype(np.int16)

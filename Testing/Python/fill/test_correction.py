@@ -60,6 +60,24 @@ def test_an_outline_that_is_slightly_off_all_the_way_is_one_error():
     assert dice(result.segmentation.labels == 1, truth) > 0.99 > dice(before, truth)
 
 
+@pytest.mark.parametrize("row", [20, 24, 28])
+def test_erasing_a_part_that_looks_like_the_rest_does_not_erase_all(row):
+    erased = TRUTH.copy()
+    erased[18, row:] = False
+    found = correct(IMAGE, segmentation(TRUTH), segmentation(erased)).segmentation.labels > 0
+    assert not found[18, row:].any(), "what was erased stays erased"
+    assert dice(found, TRUTH) > 0.85
+
+
+def test_erasing_a_neighbour_of_the_same_look_on_one_slice_removes_it_alone():
+    cell, neighbour = ball(centre=(18, 20, 12), radius=8), ball(centre=(18, 20, 29), radius=8)
+    both = cell | neighbour
+    erased = both.copy()
+    erased[18] &= cell[18]
+    found = correct(image_of(both), segmentation(both), segmentation(erased)).segmentation.labels > 0
+    assert dice(found, cell) > 0.9
+
+
 def test_a_stroke_is_not_taken_for_a_slice_and_corrects_around_itself():
     labels = SMALL.copy()
     labels[18, 17:24, 31:34] = True
