@@ -131,10 +131,13 @@ class ParameterWidgets:
         self._connections.append((widget, signal, slot))
 
     def cleanup(self) -> None:
-        """Disconnect every widget."""
+        """Disconnect every widget, also from the scene."""
         for widget, signal, slot in self._connections:
             widget.disconnect(signal, slot)
         self._connections = []
+        for option in self.table:
+            if option.ofNodes and option.name in self.widgets:
+                self.widgets[option.name].setMRMLScene(None)
 
     def write(self, *_ignored: Any) -> None:
         """Store what the widgets show in the scene; nothing is started by it."""

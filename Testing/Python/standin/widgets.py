@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import ClassVar
 
 from PySide6.QtCore import Property, Qt, Signal
@@ -98,9 +99,14 @@ class qMRMLNodeComboBox(QComboBox):
         self._scene, self._tags = scene, []
         if scene is not None:
             events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent)
-            self._tags = [
-                scene.AddObserver(event, lambda *_: self._refresh() if isValid(self) else None) for event in events
-            ]
+            here = weakref.ref(self)  # the scene must not own the widget: it would be destroyed with an observer
+
+            def refresh(*_ignored):
+                widget = here()
+                if widget is not None and isValid(widget):
+                    widget._refresh()
+
+            self._tags = [scene.AddObserver(event, refresh) for event in events]
         self._refresh()
 
     def mrmlScene(self):
