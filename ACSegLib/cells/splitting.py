@@ -166,10 +166,7 @@ def _merged(
             # cells that are known to be there may differ in size more than those that are not
             learnt = max(floor, min(largest_speck(sizes), most))
         floor = learnt
-    if settings.count is not None and _cells_kept(merging, floor / block) == settings.count:
-        merging.absorb(floor / block)
-        return merging, floor
-    if settings.count is not None:
+    if settings.count is not None and _cells_kept(merging, floor / block) != settings.count:
         merging, floor = _merged_to_count(fresh, merging, settings, floor, block, progress)
     merging.absorb(floor / block)
     return merging, floor

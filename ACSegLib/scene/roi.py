@@ -48,8 +48,8 @@ def box_of_roi(roi_node: Any, volume_node: Any) -> VoxelBox:
     size = np.array(roi_node.GetSize(), float)
     if roi_node.GetNumberOfControlPoints() == 0 or not size.all():
         raise InputError(f"ROI {name!r} has no size; place it around the object, or choose no box.")
-    between, bent = transform_between(roi_node, volume_node)
-    if between is None or bent is not None:
+    between, _bent = transform_between(roi_node, volume_node)
+    if between is None:
         raise InputError(
             f"ROI {name!r} and volume {volume_name!r} differ by a transform that is not linear; harden them."
         )

@@ -143,9 +143,8 @@ class ParameterWidgets:
         """Store what the widgets show in the scene; nothing is started by it."""
         if self._updating or self._effect.parameterSetNode() is None:
             return
-        values = {option.name: self._shown(option) for option in self.table}
-        for option in self.table:
-            value = values[option.name]
+        values = [(option, self._shown(option)) for option in self.table]  # all, since storing one shows them anew
+        for option, value in values:
             if option.ofNodes:
                 self._effect.setNodeReference(option.name, value)
             else:
@@ -200,9 +199,7 @@ class ParameterWidgets:
         self.widgets[name].setToolTip(why or option.help)
 
     def stored(self, option: EffectOption) -> Any:
-        """The value of an option in the scene."""
-        if option.ofNodes:
-            return self._effect.nodeReference(option.name)
+        """The value of an option in the scene that is no node."""
         if isinstance(option.default, str):
             return self._effect.parameter(option.name)
         if isinstance(option.default, (bool, int)):
