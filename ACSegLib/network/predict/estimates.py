@@ -69,12 +69,14 @@ class Tally:
 
     def add(self, planes: Array) -> None:
         """Take finished planes of probabilities (channels, n, j, i): an array, or a tensor on a GPU."""
-        winner = None if self._overlapping else strongest(planes)
-        for channel, probability in enumerate(planes):
-            wins = probability > 0.5 if winner is None else winner == channel
-            self.found[channel] += float(wins.sum())
-            self.certain[channel] += float((probability * wins).sum())
-            self.expected[channel] += float(probability.sum())
+        in_cache = isinstance(planes, np.ndarray)  # plane by plane on a processor
+        for part in (planes[:, k : k + 1] for k in range(planes.shape[1])) if in_cache else (planes,):
+            winner = None if self._overlapping else strongest(part)
+            for channel, probability in enumerate(part):
+                wins = probability > 0.5 if winner is None else winner == channel
+                self.found[channel] += float(wins.sum())
+                self.certain[channel] += float((probability * wins).sum())
+                self.expected[channel] += float(probability.sum())
 
     def add_mirrored(self, number: int, tile: Array, windows: tuple[Array, Array, Array]) -> None:
         """Take a mirror image of a tile (channels, k, j, i), turned back, with the weights along its axes."""

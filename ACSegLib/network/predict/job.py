@@ -150,10 +150,9 @@ class Job:
                 progress((n * len(columns) + m) / tiling.count, f"tile {n * len(columns) + m + 1} of {tiling.count}")
                 wk, wj, wi = windows[0][n], windows[1][b], windows[2][c]
                 result = self._mirrored(backend, next(tiles), (wk, wj, wi), tally, progress)
-                result = result[0, :, : len(wk), : len(wj), : len(wi)] * (wj[:, None] * wi)
-                result *= wk[:, None, None]
                 j, i = starts[1][b], starts[2][c]
-                rows[:, : len(wk), j : j + len(wj), i : i + len(wi)] += result
+                place = rows[:, : len(wk), j : j + len(wj), i : i + len(wi)]
+                _add_weighted(place, result[0, :, : len(wk), : len(wj), : len(wi)], (wk, wj, wi))
             done = starts[0][n + 1] if n + 1 < len(starts[0]) else depth
             sink.take(rows[:, : done - k])
             tally.add(rows[:, : done - k])
@@ -217,6 +216,19 @@ class Job:
             tally.add_mirrored(number, turned[0], windows)
             total += turned
         return total / 8
+
+
+def _add_weighted(rows: Array, tile: Array, windows: tuple[Array, Array, Array]) -> None:
+    """Add a tile (channels, k, j, i), weighted along its axes; plane by plane on a processor, in its cache."""
+    wk, wj, wi = windows
+    plane = wj[:, None] * wi
+    if not isinstance(tile, np.ndarray):
+        rows += tile * (wk[:, None, None] * plane)
+        return
+    for k, weight in enumerate(wk):
+        weights = weight * plane
+        for channel in range(len(tile)):
+            rows[channel, k] += tile[channel, k] * weights
 
 
 def _flipped(array: Array, axes: tuple[int, ...]) -> Array:

@@ -65,7 +65,21 @@ class GraphBuilder:
         padding = [n // 2 for n in kernel.shape[2:]]
         ops = self.ops
         result = ops.convolution(image, ops.constant(kernel), list(stride), padding, padding, [1, 1, 1])
-        return ops.add(result, self.per_channel(f"{name}.bias")) if self.has(f"{name}.bias") else result
+        return self._with_bias(result, name)
+
+    def convolution_of_both(self, first: Node, second: Node, name: str) -> Node:
+        """Convolution of the channels of two images, as if joined: their sum takes less time and memory."""
+        kernel = self.weight(f"{name}.weight")
+        padding = [n // 2 for n in kernel.shape[2:]]
+        ops, channels = self.ops, first.get_output_shape(0)[1]
+        parts = [
+            ops.convolution(image, ops.constant(np.ascontiguousarray(part)), [1, 1, 1], padding, padding, [1, 1, 1])
+            for image, part in ((first, kernel[:, :channels]), (second, kernel[:, channels:]))
+        ]
+        return self._with_bias(ops.add(*parts), name)
+
+    def _with_bias(self, result: Node, name: str) -> Node:
+        return self.ops.add(result, self.per_channel(f"{name}.bias")) if self.has(f"{name}.bias") else result
 
     def transposed(self, image: Node, name: str, stride: Sequence[int]) -> Node:
         """Transposed convolution whose kernel is its stride."""
@@ -131,15 +145,18 @@ def build_graph(spec: NetworkSpec, weights: Mapping[str, np.ndarray], tile: Sequ
 
 def _block(build: GraphBuilder, image: Node, name: str, stride: Sequence[int], residual: bool) -> Node:
     """Two convolutions, each normalised and rectified; the input is added where the block is residual."""
-    features = build.convolution(image, f"{name}.conv1.conv", stride)
-    features = build.leaky_relu(build.instance_norm(features, f"{name}.norm1"))
-    features = build.instance_norm(build.convolution(features, f"{name}.conv2.conv"), f"{name}.norm2")
+    features = _after_first_convolution(build, build.convolution(image, f"{name}.conv1.conv", stride), name)
     if residual:
         other = image
         if build.has(f"{name}.conv3.conv.weight"):
             other = build.instance_norm(build.convolution(image, f"{name}.conv3.conv", stride), f"{name}.norm3")
         features = build.ops.add(features, other)
     return build.leaky_relu(features)
+
+
+def _after_first_convolution(build: GraphBuilder, features: Node, name: str) -> Node:
+    features = build.leaky_relu(build.instance_norm(features, f"{name}.norm1"))
+    return build.instance_norm(build.convolution(features, f"{name}.conv2.conv"), f"{name}.norm2")
 
 
 def _unet(build: GraphBuilder, spec: NetworkSpec, image: Node) -> Node:
@@ -150,8 +167,9 @@ def _unet(build: GraphBuilder, spec: NetworkSpec, image: Node) -> Node:
         skips.append(features)
     for n, level in enumerate(range(len(strides) - 1, 0, -1)):
         up = build.transposed(features, f"decoder.{n}.transp_conv.conv", strides[level])
-        joined = build.ops.concat([up, skips[level - 1]], 1)
-        features = _block(build, joined, f"decoder.{n}.conv_block", (1, 1, 1), False)
+        name = f"decoder.{n}.conv_block"
+        joined = build.convolution_of_both(up, skips[level - 1], f"{name}.conv1.conv")
+        features = build.leaky_relu(_after_first_convolution(build, joined, name))
     finest = len(strides) - 2 if spec.deep_supervision else 0
     return build.convolution(features, f"heads.{finest}.conv.conv")
 

@@ -116,15 +116,17 @@ def on_host(array: Array) -> np.ndarray:
 def strongest(slab: Array) -> Array:
     """Channel of the largest of the probabilities (channels, n, j, i), the first of equals; shape (n, j, i).
 
-    On a CPU, argmax over the few channels of the first axis takes ten times as long as comparing plane by plane.
+    On a CPU, argmax over the few channels of the first axis takes ten times as long as comparing plane by plane, and
+    arithmetic on one plane in the cache a sixth of a masked assignment.
     """
     if not isinstance(slab, np.ndarray):
         return slab.argmax(0)
     classes = np.zeros(slab.shape[1:], _type_of_labels(slab.shape[0]))
-    best = slab[0].copy()
-    for channel in range(1, slab.shape[0]):
-        classes[slab[channel] > best] = channel
-        np.maximum(best, slab[channel], out=best)
+    for plane, values in zip(classes, slab.swapaxes(0, 1), strict=True):
+        best = values[0].copy()
+        for channel in range(1, len(values)):
+            plane += (values[channel] > best) * (classes.dtype.type(channel) - plane)
+            np.maximum(best, values[channel], out=best)
     return classes
 
 
