@@ -16,7 +16,7 @@ from ACSegLib.network.model.preprocessing import Normalisation
 from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict import backends, job
 from ACSegLib.network.predict.inference import PredictionSettings, predict
-from ACSegLib.network.predict.plane_sink import PlaneSink, size_of_labels
+from ACSegLib.network.predict.plane_sink import PlaneSink, size_of_labels, strongest
 from ACSegLib.network.predict.tiling import choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid, axis_weights, working_shape
 from ACSegLib.volume import Geometry, Segment, Volume
@@ -343,6 +343,14 @@ def test_axis_weights(size, wanted):
     else:
         at = (np.arange(wanted) + 0.5) * size / wanted - 0.5
         assert np.allclose(weights @ values, np.interp(at, np.arange(size), values), atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5, 300])
+def test_the_strongest_channel_is_the_first_of_equals(channels):
+    slab = np.random.default_rng(0).integers(0, 4, (channels, 3, 5, 7)).astype(np.float32)
+    found = strongest(slab)
+    np.testing.assert_array_equal(found, slab.argmax(0))
+    assert found.dtype == (np.uint8 if channels < 256 else np.uint16)
 
 
 @pytest.mark.parametrize(("output", "thin", "layers"), [("softmax", 0.5, 1), ("softmax", 0.2, 2), ("sigmoid", 0.2, 2)])
