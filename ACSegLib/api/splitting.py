@@ -26,6 +26,7 @@ def split(
     count: int | None = SplitRequest.count,
     smallest: float | None = SplitRequest.smallest,
     seams: str = SplitRequest.seams,
+    outlines: str = SplitRequest.outlines,
     resample: bool = SplitRequest.resample,
     progress: Progress | None = None,
 ) -> SplitOutcome:
@@ -52,6 +53,8 @@ def split(
         Voxels from which on a part is a cell; learnt from the sizes by default.
     seams : {"auto", "dark", "bright", "none"}
         What seams look like.
+    outlines : {"auto", "drawn", "predicted"}
+        Where the outlines come from; "auto" is "predicted" if the segmentation says so, and else "drawn".
     resample : bool
         Resample labels and seeds on another grid to that of the image.
     progress : Progress, optional
@@ -92,6 +95,7 @@ def split(
         count=count,
         smallest=smallest,
         seams=seams,
+        outlines=outlines,
         resample=resample,
     )
     return run(request, progress=progress)

@@ -8,12 +8,34 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from ACSegLib.cells import region_kernels as kernels
 from ACSegLib.cells.regions import RegionGraph
 from ACSegLib.cells.trees import Trees
+
+
+class Step(NamedTuple):
+    """One merging of two regions.
+
+    Attributes
+    ----------
+    odds : float
+        Log odds that their boundary was a seam.
+    regions : (int, int)
+        Their numbers: the one that the union keeps, and the other.
+    made_by : (int, int)
+        The steps that made them; -1 for a basin.
+    voxels : (float, float)
+        Their sizes.
+    """
+
+    odds: float
+    regions: tuple[int, int]
+    made_by: tuple[int, int]
+    voxels: tuple[float, float]
 
 
 class Merging:
@@ -39,6 +61,9 @@ class Merging:
         self.seeds = seeds.tolist() if seeds is not None else [0] * count
         self.parent = list(range(count))
         self._version = [0] * count
+        #: What `run` has merged, in this order, and the last step of each region; -1 for a basin.
+        self.steps: list[Step] = []
+        self.made_by = [-1] * count
         #: Neighbours of each region, and the row of the boundary with each.
         self.neighbours: list[dict[int, int]] = [{} for _ in range(count)]
         for row, (a, b) in enumerate(zip(graph.a.tolist(), graph.b.tolist(), strict=True)):
@@ -80,7 +105,11 @@ class Merging:
             if number % 256 == 0:
                 check()
             before = (self.voxels(a) >= smallest) + (self.voxels(b) >= smallest)
+            sizes, made_by = {n: self.voxels(n) for n in (a, b)}, {n: self.made_by[n] for n in (a, b)}
             kept = self.merge(a, b)
+            gone = b if kept == a else a
+            self.steps.append(Step(odds, (kept, gone), (made_by[kept], made_by[gone]), (sizes[kept], sizes[gone])))
+            self.made_by[kept] = len(self.steps) - 1
             cells += (self.voxels(kept) >= smallest) - before
 
     def absorb(self, smallest: float) -> None:

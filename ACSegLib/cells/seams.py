@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.cells.seam_voxels import VoxelScene, scene_of
-from ACSegLib.cells.trees import seam_model
+from ACSegLib.cells.trees import Trees
 from ACSegLib.jobs import Progress
 from ACSegLib.threads import spread
 
@@ -51,6 +51,7 @@ def find_seams(
     image: np.ndarray | None,
     mask: np.ndarray,
     step: Sequence[float],
+    trees: Trees,
     kind: str = "auto",
     progress: Progress | None = None,
 ) -> Seams:
@@ -63,6 +64,8 @@ def find_seams(
     mask : ndarray of bool, shape (k, j, i)
     step : sequence of float
         Voxel size along (k, j, i), the smallest being 1.
+    trees : Trees
+        Log odds that a voxel lies at a seam, from the features of `VoxelScene.describe`.
     kind : {"auto", "dark", "bright"}
         What seams look like.
     progress : Progress, optional
@@ -73,7 +76,7 @@ def find_seams(
     stages.distance(0.5, "looking for seams")
     scene = scene_of(image, mask, distance, step, kind, stages.smooth.check)
     stages.judge(0.0, "looking for seams")
-    odds = scene.judge(mask, seam_model("voxels"), stages.judge.check)
+    odds = scene.judge(mask, trees, stages.judge.check)
     return Seams(odds, depth_of(odds, mask, step), distance, scene)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ACSegLib.cells.splitting import Cells, SplitSettings, split_mask
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.segment_estimates import TAG, VolumeInterval
 from ACSegLib.special_segments import role_of
 from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
 
@@ -95,13 +96,21 @@ def split_segments(
             segmentation.mask(segment),
             None if volume is None else volume.array,
             segmentation.geometry.spacing,
-            settings,
+            _with_outlines(settings, segment),
             marks,
             part,
         )
         rows = _rows(segment, len(cells.sizes), used[segment.layer], taken)
         found.append(SegmentCells(segment, cells, rows))
     return found
+
+
+def _with_outlines(settings: SplitSettings, segment: Segment) -> SplitSettings:
+    """The settings for one segment: its volume interval says whether a network predicted it."""
+    interval = VolumeInterval.parse(segment.tags.get(TAG, ""))
+    if settings.outlines != "auto" or interval is None or interval.source != "prediction":
+        return settings
+    return replace(settings, outlines="predicted")
 
 
 def seed_array(seeds: Segmentation) -> np.ndarray:

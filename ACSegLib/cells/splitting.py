@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: What seams between cells look like; "none" leaves the shape alone.
 SEAMS = ("auto", "dark", "bright", "none")
+#: Where outlines come from: networks close the seams of cells that touch, and round their necks; others do not.
+OUTLINES = ("auto", "drawn", "predicted")
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,21 @@ class SplitSettings:
         Number of cells; found if left out.
     smallest : float, optional
         Voxels from which on a part is a cell; learnt from the sizes if left out.
+    outlines : {"auto", "drawn", "predicted"}
+        Where the mask comes from; each has a model of seams of its own. "auto" is "predicted" for a segment whose tags
+        say so, and else "drawn".
     """
 
     seams: str = "auto"
     count: int | None = None
     smallest: float | None = None
+    outlines: str = "auto"
 
     def __post_init__(self) -> None:
         if self.seams not in SEAMS:
             raise InputError(f"seams must be one of {', '.join(SEAMS)}, not {self.seams!r}.")
+        if self.outlines not in OUTLINES:
+            raise InputError(f"outlines must be one of {', '.join(OUTLINES)}, not {self.outlines!r}.")
         if self.count is not None and self.count < 1:
             raise InputError(f"the number of cells must be 1 or more, not {self.count}.")
         if self.smallest is not None and not self.smallest >= 0:
@@ -129,12 +137,13 @@ def split_mask(
         picture = None
     markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
     few = None if markers is None else grid.reduce_seeds(markers) * small
-    seams = find_seams(picture, small, grid.step, settings.seams, stages.seams)
+    predicted = settings.outlines == "predicted"
+    seams = find_seams(picture, small, grid.step, seam_model("voxels", predicted), settings.seams, stages.seams)
     stages.merge(0.0, "judging the seams")
     basins = find_basins(seams.depth, small, stages.merge.check)
     if few is not None:
         basins = _divide_by_seeds(basins, few)
-    graph, model, seeded = connect(basins, seams), seam_model("seams"), _seed_of_basins(basins, few)
+    graph, model, seeded = connect(basins, seams), seam_model("seams", predicted), _seed_of_basins(basins, few)
     merging, smallest = _merged(
         lambda: Merging(graph, model, seeded), settings, grid.voxels_of_block, few is not None, stages.merge
     )
@@ -151,6 +160,8 @@ def _merged(
     fresh: Callable[[], Merging], settings: SplitSettings, block: int, seeded: bool, progress: Progress
 ) -> tuple[Merging, float]:
     """Merge as far as the settings say; gives the merging and the smallest size of a cell, in voxels of the mask."""
+    from ACSegLib.cells.counting import cells_kept, merge_to_count
+
     merging, given = fresh(), settings.smallest
     progress(0.5, "judging the seams")
     if seeded:
@@ -162,68 +173,17 @@ def _merged(
         sizes = [merging.voxels(n) * block for n in merging.cells()]
         most = max(sizes, default=0.0) / MIN_SIZE_GAP
         learnt = max(floor, min(smallest_cell(sizes), most))
-        if settings.count is not None and _cells_kept(merging, learnt / block) < settings.count:
+        if settings.count is not None and cells_kept(merging, learnt / block) < settings.count:
             # cells that are known to be there may differ in size more than those that are not
             learnt = max(floor, min(largest_speck(sizes), most))
         floor = learnt
-    if settings.count is not None and _cells_kept(merging, floor / block) != settings.count:
-        merging, floor = _merged_to_count(fresh, merging, settings, floor, block, progress)
+    if settings.count is not None and cells_kept(merging, floor / block) != settings.count:
+        least = float(MIN_CELL_VOXELS) if given is None else floor
+        sizes_of_cells = (floor / block, least / block)
+        merging, smallest = merge_to_count(merging, fresh, settings.count, *sizes_of_cells, progress.check)
+        floor = smallest * block
     merging.absorb(floor / block)
     return merging, floor
-
-
-def _cells_kept(merging: Merging, smallest: float) -> int:
-    """How many regions stay cells: large ones, and the rests of cells that the border of the volume cuts."""
-    from ACSegLib.cells.region_kernels import CUT
-
-    lone = [n for n in merging.cells() if not merging.neighbours[n] and merging.regions[n, CUT]]
-    rest = sum(smallest / MIN_SIZE_GAP <= merging.voxels(n) < smallest for n in lone)
-    return rest + sum(merging.voxels(n) >= smallest for n in merging.cells())
-
-
-def _merged_to_count(
-    fresh: Callable[[], Merging],
-    found: Merging,
-    settings: SplitSettings,
-    floor: float,
-    block: int,
-    progress: Progress,
-) -> tuple[Merging, float]:
-    """Go on from the cells that were found, or, if these are too few, stop at the last merging that left enough."""
-    assert settings.count is not None
-    count = settings.count
-    if sum(found.voxels(n) * block >= floor for n in found.cells()) >= count:
-        found.run(lambda odds, cells: cells <= count, floor / block, progress.check)
-        return found, floor
-    least = float(MIN_CELL_VOXELS) if settings.smallest is None else floor
-    while True:
-        merges = _merges_that_leave(fresh(), count, floor / block, progress)
-        if merges is not None:
-            return _after(fresh(), merges, progress), floor
-        if floor <= least:
-            return found, floor
-        floor = max(floor / 3, least)
-
-
-def _after(merging: Merging, merges: int, progress: Progress) -> Merging:
-    """The merging after some more mergings."""
-    left = iter(range(merges))
-    merging.run(lambda odds, cells: next(left, None) is None, check=progress.check)
-    return merging
-
-
-def _merges_that_leave(merging: Merging, count: int, smallest: float, progress: Progress) -> int | None:
-    """How many mergings can be done until fewer than `count` regions of at least `smallest` voxels stay for good."""
-    last, done = None, 0
-
-    def enough(odds: float, cells: int) -> bool:
-        nonlocal last, done
-        last = done if cells >= count else last
-        done += 1
-        return odds >= 0
-
-    merging.run(enough, smallest, progress.check)
-    return last
 
 
 def _usable_seeds(seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:

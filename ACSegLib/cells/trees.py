@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+#: Files of the models: for masks as a person or a fill gives them, and as networks do.
+DRAWN, PREDICTED = "seams.npz", "predicted_seams.npz"
+
 
 @dataclass(frozen=True)
 class Trees:
@@ -40,7 +43,7 @@ class Trees:
 
 
 @cache
-def seam_model(name: str) -> Trees:
-    """The trees of one judgement: "voxels" or "seams"."""
-    with np.load(Path(__file__).with_name("seams.npz"), allow_pickle=False) as file:
+def seam_model(name: str, predicted: bool = False) -> Trees:
+    """The trees of one judgement, "voxels" or "seams"; those for masks that a network predicted are others."""
+    with np.load(Path(__file__).with_name(PREDICTED if predicted else DRAWN), allow_pickle=False) as file:
         return Trees(*(file[f"{name}_{part}"] for part in Trees.__dataclass_fields__))

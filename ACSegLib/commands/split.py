@@ -58,6 +58,11 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         help="what seams look like; none: the shape alone counts",
         choices=("auto", "dark", "bright", "none"),
     )
+    outlines: str = option(
+        default=SplitRequest.outlines,
+        help="where the outlines come from; auto: predicted if the segmentation says so, else drawn",
+        choices=("auto", "drawn", "predicted"),
+    )
     resample: bool = option(
         default=SplitRequest.resample, help="resample labels and seeds on another grid to the grid of the image"
     )

@@ -135,7 +135,8 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     if request.cells and not any(layer.any() for layer in segmentation.layers):
         prediction.report.notes.append("no cell was found, so that there is none to split")
     elif request.cells:
-        split = run_split(SplitRequest(labels=segmentation, volume=request.volume), stages.split)
+        whole = SplitRequest(labels=segmentation, volume=request.volume, outlines="predicted")
+        split = run_split(whole, stages.split)
         segmentation = split.segmentation
         prediction.report.notes += split.notes
     segmentation = with_volume_intervals(segmentation, estimates, "prediction")

@@ -48,6 +48,8 @@ class SplitRequest:
         Voxels from which on a part is a cell; learnt from the sizes if None.
     seams : str
         What seams look like: "dark", "bright", "none" (the shape alone), or "auto".
+    outlines : str
+        Where the outlines come from: "drawn", "predicted" by a network, or "auto", as the segments say.
     resample : bool
         Whether labels and seeds on another grid are resampled to that of the image.
     """
@@ -59,6 +61,7 @@ class SplitRequest:
     count: int | None = None
     smallest: float | None = None
     seams: str = "auto"
+    outlines: str = "auto"
     resample: bool = False
 
     def __post_init__(self) -> None:
@@ -177,6 +180,6 @@ def find_cells(request: SplitRequest, progress: Progress | None = None) -> list[
         volume,
         segments=request.segments,
         seeds=seeds,
-        settings=SplitSettings(request.seams, request.count, request.smallest),
+        settings=SplitSettings(request.seams, request.count, request.smallest, request.outlines),
         progress=progress,
     )

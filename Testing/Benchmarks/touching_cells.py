@@ -12,6 +12,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from split_cases import Case, blobs, membranes, numbered, phantom
 
+from ACSegLib.phantom import simulate, vary_packed
+
 #: Kinds that are learnt from, and the seeds of each.
 TRAINED = {
     "phantom": range(700, 780),
@@ -22,6 +24,8 @@ TRAINED = {
     "nuclei": range(1000, 1022),
     "few": range(1000, 1030),
 }
+#: The kind with outlines as networks predict them, which the model of such outlines learns as well.
+PREDICTED = {"predicted": range(3000, 3060)}
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], length: float) -> np.ndarray:
@@ -153,8 +157,33 @@ def drawn_roughly(case: Case, seed: int) -> Case:
     return replace(case, cells=numbered(np.where(distance + wave > 0, cells[tuple(nearest)], 0)))
 
 
+def predicted(seed: int) -> Case:
+    """Two to five cells pressed together, within the outlines that the pretrained network predicts.
+
+    Half of them are large cells in a capillary that is full of them. A voxel of the mask that lies outside all cells
+    belongs to the nearest.
+    """
+    from ACSegLib.network.model.pretrained import open_model
+    from ACSegLib.workflows import PredictRequest, run
+
+    rng = np.random.default_rng([seed, 47])
+    look = {"gap": rng.uniform(0.3, 1.5), "seam": -rng.uniform(0.3, 0.8)}
+    full = {"beads": 0, "cell_size": 1.0, "column": False, "holder": "capillary", "wall": True}
+    if seed % 2 == 0:
+        look |= full | {"capillary": rng.uniform(0.36, 0.46)}
+    recipe = vary_packed(seed, packing=int(rng.integers(2, 6)), filling=rng.uniform(0.3, 0.8), **look)
+    made = simulate(int(rng.integers(64, 97)), seed=seed, recipe=recipe)
+    found = run(PredictRequest(volume=made.volume, model=open_model())).segmentation
+    mask, cells = found.mask(found.segments[0]), made.cells.labels
+    nearest = ndimage.distance_transform_edt(cells == 0, return_distances=False, return_indices=True)
+    return Case("predicted", f"predicted {seed}", made.volume.array, numbered(np.where(mask, cells[tuple(nearest)], 0)))
+
+
 def training_case(kind: str, seed: int) -> Case | None:
     """A case to learn from; None where fewer than two cells are in view."""
+    if kind == "predicted":
+        case = predicted(seed)
+        return case if case.cells.max() >= 2 else None
     if kind == "phantom":
         case = phantom(seed, seed, int(np.random.default_rng([seed, 3]).integers(56, 84)))
     elif kind == "large tissue":

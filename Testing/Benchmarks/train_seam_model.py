@@ -1,6 +1,7 @@
 """Learn the trees that say where cells touch, from simulated cells alone; writes `ACSegLib/cells/seams.npz`.
 
     python Testing/Benchmarks/train_seam_model.py CACHE
+    python Testing/Benchmarks/train_seam_model.py CACHE --predicted
 
 Needs scikit-learn, which ACSeg itself does not: the trees are written as tables of numbers. CACHE is a folder for the
 simulated cells and the graphs, kept between runs. Seeds are fixed; `split_cases` scores others. There are two models:
@@ -9,21 +10,24 @@ simulated cells and the graphs, kept between runs. Seeds are fixed; `split_cases
   second model sees is as wrong as on new volumes. The model that ships learns from all.
 * "seams" says how likely the boundary of two regions is one. It learns from merging that the truth steers, and then
   from merging that the model itself steers.
+
+With ``--predicted`` they are those for outlines that a network predicted, in `predicted_seams.npz`. They learn from the
+same cases, and from predictions of the pretrained network, which count `PREDICTED_WEIGHT` times as much.
 """
 
 from __future__ import annotations
 
 import argparse
 import pickle
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from split_cases import Case
-from touching_cells import TRAINED, training_case
+from touching_cells import PREDICTED, TRAINED, training_case
 
 from ACSegLib.cells import trees
 from ACSegLib.cells.basins import Faces, find_basins
@@ -39,6 +43,10 @@ STEP = (1.0, 1.0, 1.0)
 AT_SEAMS, ELSEWHERE = 700, 1400
 #: Every n-th case is learnt from without its image as well.
 EVERY_SHAPE = 7
+#: How much more a prediction counts than another case.
+PREDICTED_WEIGHT = 3.0
+#: Trees of the model of boundaries: for drawn outlines, and for both kinds.
+SMALLER, LARGER = {"max_iter": 120, "max_leaf_nodes": 24}, {"max_iter": 200, "max_leaf_nodes": 31}
 #: Log odds from which on a merging that the truth steers stops.
 _NEVER = 1e3
 
@@ -49,6 +57,15 @@ class Lesson:
 
     graph: RegionGraph
     truth: np.ndarray
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Cases with and without their images, the half that each is in, and voxels of each to learn from."""
+
+    items: list[tuple[Case, bool]]
+    half: list[int]
+    samples: list[tuple[np.ndarray, np.ndarray]]
 
 
 class Teacher(Merging):
@@ -81,12 +98,12 @@ class Teacher(Merging):
         return kept
 
 
-def met(lesson: Lesson, model: Trees | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def met(lesson: Lesson, model: Trees | None, weight: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features, truth and weights of the boundaries that a merging meets; every case has about the same weight."""
     teacher = Teacher(lesson, model)
     limit = 0 if model is not None else _NEVER / 2
     teacher.run(lambda odds, cells: odds >= limit)
-    weights = np.array(teacher.pure) / len(teacher.pure) ** 0.7
+    weights = weight * np.array(teacher.pure) / len(teacher.pure) ** 0.7
     return np.array(teacher.features_met), np.array(teacher.seam_met), weights
 
 
@@ -155,11 +172,10 @@ def fit_voxels(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> Trees:
     return fitted(rows, truth, max_iter=60, max_leaf_nodes=24, learning_rate=0.15, min_samples_leaf=100, max_bins=64)
 
 
-def fit_seams(lessons: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Trees:
+def fit_seams(lessons: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], size: Mapping[str, int]) -> Trees:
     """The model of boundaries."""
     rows, truth, weights = (np.concatenate(part) for part in zip(*lessons, strict=True))
-    settings = {"max_iter": 120, "max_leaf_nodes": 24, "learning_rate": 0.1, "min_samples_leaf": 60}
-    return fitted(rows, truth, weights / weights.mean(), **settings)
+    return fitted(rows, truth, weights / weights.mean(), **size, learning_rate=0.1, min_samples_leaf=60)
 
 
 def kept(path: Path, make: Callable[[], T]) -> T:
@@ -170,33 +186,53 @@ def kept(path: Path, make: Callable[[], T]) -> T:
     return pickle.loads(path.read_bytes())
 
 
+def gathered(pool: Executor, cache: Path, name: str, kinds: Mapping[str, range], every: int) -> Gathered:
+    """Make the cases of some kinds; each `every`-th is also learnt from without its image."""
+    names = [(kind, seed) for kind, seeds in kinds.items() for seed in seeds]
+    made = kept(cache / f"{name}_cases.pickle", lambda: list(pool.map(made_case, names)))
+    cases = [case for case in made if case is not None]
+    half = [n % 2 for n in range(len(cases))]
+    items = [(case, True) for case in cases] + [(case, False) for case in cases[::every]]
+    samples = kept(cache / f"{name}_voxels.pickle", lambda: list(pool.map(sampled_voxels, items)))
+    return Gathered(items, half + half[::every], samples)
+
+
+def lessons_of(pool: Executor, those: Gathered, known: Sequence[Gathered]) -> list[Lesson]:
+    """Graphs of cases, with seams as a model sees them that has learnt from the other half of what is known."""
+    folds = [
+        fit_voxels([s for part in known for s, side in zip(part.samples, part.half, strict=True) if side != fold])
+        for fold in (0, 1)
+    ]
+    tasks = [(*item, folds[side]) for item, side in zip(those.items, those.half, strict=True)]
+    return [lesson for lesson in pool.map(lesson_of, tasks) if len(lesson.graph.a)]
+
+
 def main() -> None:
     """Learn both models, and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cache", type=Path, help="folder for what is kept between runs")
+    parser.add_argument("--predicted", action="store_true", help="learn those for outlines that a network predicted")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
-    names = [(kind, seed) for kind, seeds in TRAINED.items() for seed in seeds]
+    size = LARGER if options.predicted else SMALLER
     with ProcessPoolExecutor(options.processes) as pool:
-        made = kept(options.cache / "cases.pickle", lambda: list(pool.map(made_case, names)))
-        cases = [case for case in made if case is not None]
-        half = [n % 2 for n in range(len(cases))]
-        half += half[::EVERY_SHAPE]
-        items = [(case, True) for case in cases] + [(case, False) for case in cases[::EVERY_SHAPE]]
-        samples = kept(options.cache / "voxels.pickle", lambda: list(pool.map(sampled_voxels, items)))
-        folds = [fit_voxels([s for s, side in zip(samples, half, strict=True) if side != fold]) for fold in (0, 1)]
-        models = {"voxels": fit_voxels(samples)}
-        print(f"voxels of {len(cases)} cases are learnt", flush=True)
-        tasks = [(*item, folds[side]) for item, side in zip(items, half, strict=True)]
-        lessons = kept(options.cache / "graphs.pickle", lambda: list(pool.map(lesson_of, tasks)))
-    known = [lesson for lesson in lessons if len(lesson.graph.a)]
-    steered = [met(lesson, None) for lesson in known]
-    first = fit_seams(steered)
-    models["seams"] = fit_seams(steered + [met(lesson, first) for lesson in known])
+        sets = [gathered(pool, options.cache, "drawn", TRAINED, EVERY_SHAPE)]
+        lessons = [kept(options.cache / "drawn_graphs.pickle", lambda: lessons_of(pool, sets[0], sets))]
+        if options.predicted:
+            sets.append(gathered(pool, options.cache, "predicted", PREDICTED, EVERY_SHAPE))
+            lessons.append(lessons_of(pool, sets[1], sets))
+        models = {"voxels": fit_voxels([sample for part in sets for sample in part.samples])}
+    print(f"voxels of {sum(len(part.items) for part in sets)} cases are learnt", flush=True)
+    weighed = [
+        (lesson, weight) for part, weight in zip(lessons, (1.0, PREDICTED_WEIGHT), strict=False) for lesson in part
+    ]
+    steered = [met(lesson, None, weight) for lesson, weight in weighed]
+    first = fit_seams(steered, size)
+    models["seams"] = fit_seams(steered + [met(lesson, first, weight) for lesson, weight in weighed], size)
     tables = {f"{name}_{part}": table for name, model in models.items()
               for part, table in zip(Trees.__dataclass_fields__, astuple(model), strict=True)}  # fmt: skip
-    target = Path(trees.__file__).with_name("seams.npz")
+    target = Path(trees.__file__).with_name(trees.PREDICTED if options.predicted else trees.DRAWN)
     np.savez_compressed(target, **tables)
     print(f"written: {target}, {target.stat().st_size / 1024:.0f} KiB")
 

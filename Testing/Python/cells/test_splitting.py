@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from ACSegLib.cells import region_kernels, seam_voxels
 from ACSegLib.cells.grid import WorkGrid
-from ACSegLib.cells.splitting import SplitSettings, split_mask
+from ACSegLib.cells.segments import split_segments
+from ACSegLib.cells.splitting import OUTLINES, SplitSettings, split_mask
 from ACSegLib.cells.trees import seam_model
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.instances import match_instances
+from ACSegLib.phantom import simulate, vary_packed
+from ACSegLib.segment_estimates import TAG, VolumeInterval
+from ACSegLib.volume import Segmentation
 
 
 def balls(shape, centres, radius):
@@ -116,8 +122,8 @@ def test_bright_walls_part_the_cells_of_a_tissue_without_background():
 def test_the_tables_of_the_seam_model_are_trees():
     """Every way from a root ends at a leaf, and no feature is asked for that is not there."""
     widths = {"voxels": seam_voxels.WIDTH, "seams": region_kernels.PAIR_WIDTH + seam_voxels.KNOWN}
-    for name, width in widths.items():
-        model = seam_model(name)
+    for (name, width), predicted in itertools.product(widths.items(), (False, True)):
+        model = seam_model(name, predicted)
         inner = model.feature >= 0
         assert model.feature.max() < width
         nodes = np.arange(len(model.feature))[inner]
@@ -191,6 +197,57 @@ def test_the_number_that_was_found_changes_nothing_when_it_is_given():
     assert np.array_equal(given.labels, found.labels)
 
 
+def test_a_given_number_that_nothing_speaks_for_divides_no_cell():
+    """Three balls at narrow necks: nothing tells where a fourth cell might be."""
+    cells = balls((32, 32, 76), [(16, 16, 16), (16, 16, 38), (16, 16, 60)], 12)
+    found = split_mask(cells > 0, settings=SplitSettings(count=7))
+    assert len(found.sizes) == 3
+    assert quality(found, cells) > 0.98
+    assert "7 cells were asked for, but 3 can be told apart." in found.notes
+
+
+def test_a_number_above_the_one_found_divides_the_right_cell():
+    """A small cell is taken for a part of its neighbour; the largest cell stays as it was."""
+    made = simulate(72, seed=603, recipe=vary_packed(603, packing=3))
+    cells = made.cells.labels
+    found = split_mask(cells > 0, made.volume.array)
+    assert len(found.sizes) == 2
+    given = split_mask(cells > 0, made.volume.array, settings=SplitSettings(count=3))
+    assert quality(given, cells) > 0.98
+    assert np.array_equal(given.labels == 1, found.labels == 1)
+
+
+@pytest.fixture(scope="module")
+def pressed():
+    """Three cells pressed together, and a mask that closes their seams, as networks do."""
+    recipe = {"packing": 3, "filling": 0.6, "column": False, "holder": "capillary", "wall": True, "capillary": 0.42}
+    made = simulate(48, seed=13, recipe=vary_packed(13, **recipe, beads=0, cell_size=1.0, gap=0.8, seam=-0.6))
+    mask = gaussian_filter((made.cells.labels > 0).astype(float), 1.5) > 0.5
+    return made.volume, made.cells.labels, mask
+
+
+def test_outlines_of_a_network_have_a_model_of_their_own(pressed):
+    volume, cells, mask = pressed
+    drawn, predicted = (split_mask(mask, volume.array, settings=SplitSettings(outlines=o)) for o in OUTLINES[1:])
+    assert quality(drawn, cells) > 0.88
+    assert quality(predicted, cells) > 0.88
+    assert not np.array_equal(drawn.labels, predicted.labels)
+
+
+@pytest.mark.parametrize(("source", "outlines"), [("prediction", "predicted"), ("fill", "drawn"), (None, "drawn")])
+def test_a_segment_says_whether_it_was_predicted(pressed, source, outlines):
+    volume, _, mask = pressed
+    labels = Segmentation.from_labels(mask.astype(np.uint8), volume.geometry)
+    if source is not None:
+        count = int(mask.sum())
+        labels.segments[0].tags[TAG] = str(VolumeInterval(count, 0.9 * count, 1.1 * count, source, "0"))
+    (found,) = split_segments(labels, volume)
+    expected = split_mask(mask, volume.array, settings=SplitSettings(outlines=outlines))
+    assert np.array_equal(found.cells.labels, expected.labels)
+    (other,) = split_segments(labels, volume, settings=SplitSettings(outlines="predicted"))
+    assert np.array_equal(other.cells.labels, expected.labels) == (outlines == "predicted")
+
+
 def test_specks_are_not_counted_among_a_given_number():
     cells = balls((34, 34, 56), [(16, 16, 16), (16, 16, 38)], 12)
     cells[30:33, 30:33, 50:53] = 3
@@ -235,7 +292,7 @@ def test_missing_values_and_an_empty_mask_are_no_obstacle():
     assert len(split_mask(np.zeros((4, 4, 4))).sizes) == 0
 
 
-@pytest.mark.parametrize("values", [{"seams": "red"}, {"count": 0}, {"smallest": -1}])
+@pytest.mark.parametrize("values", [{"seams": "red"}, {"count": 0}, {"smallest": -1}, {"outlines": "guessed"}])
 def test_settings_out_of_range_are_refused(values):
     with pytest.raises(InputError):
         SplitSettings(**values)
