@@ -11,7 +11,7 @@ from ACSegLib.cells.sizes import MIN_SIZE_GAP
 
 #: Log odds of a seam from which on a cell is divided to reach a number: those below divide a wrong cell more often than
 #: the right one (development phantoms).
-LEAST_ODDS = -1.0
+MIN_ODDS = -1.0
 
 
 def cells_kept(merging: Merging, smallest: float) -> int:
@@ -84,7 +84,7 @@ def steps_to_undo(merging: Merging, count: int, smallest: float) -> tuple[set[in
             path.append(step)
             odds, _, made_by, voxels = merging.steps[step]
             large = [n for n in (0, 1) if voxels[n] >= smallest]
-            if len(large) == 2 and odds >= LEAST_ODDS:
+            if len(large) == 2 and odds >= MIN_ODDS:
                 heapq.heappush(left, (-odds, path))
             if len(large) != 1:
                 return

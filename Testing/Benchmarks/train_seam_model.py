@@ -187,14 +187,15 @@ def kept(path: Path, make: Callable[[], T]) -> T:
 
 
 def gathered(pool: Executor, cache: Path, name: str, kinds: Mapping[str, range], every: int) -> Gathered:
-    """Make the cases of some kinds; each `every`-th is also learnt from without its image."""
+    """Make the cases of some kinds; each `every`-th is also learnt from without its image, none if 0."""
     names = [(kind, seed) for kind, seeds in kinds.items() for seed in seeds]
     made = kept(cache / f"{name}_cases.pickle", lambda: list(pool.map(made_case, names)))
     cases = [case for case in made if case is not None]
     half = [n % 2 for n in range(len(cases))]
-    items = [(case, True) for case in cases] + [(case, False) for case in cases[::every]]
+    shapes = range(0, len(cases), every) if every else ()
+    items = [(case, True) for case in cases] + [(cases[n], False) for n in shapes]
     samples = kept(cache / f"{name}_voxels.pickle", lambda: list(pool.map(sampled_voxels, items)))
-    return Gathered(items, half + half[::every], samples)
+    return Gathered(items, half + [half[n] for n in shapes], samples)
 
 
 def lessons_of(pool: Executor, those: Gathered, known: Sequence[Gathered]) -> list[Lesson]:
@@ -220,7 +221,7 @@ def main() -> None:
         sets = [gathered(pool, options.cache, "drawn", TRAINED, EVERY_SHAPE)]
         lessons = [kept(options.cache / "drawn_graphs.pickle", lambda: lessons_of(pool, sets[0], sets))]
         if options.predicted:
-            sets.append(gathered(pool, options.cache, "predicted", PREDICTED, EVERY_SHAPE))
+            sets.append(gathered(pool, options.cache, "predicted", PREDICTED, 0))
             lessons.append(lessons_of(pool, sets[1], sets))
         models = {"voxels": fit_voxels([sample for part in sets for sample in part.samples])}
     print(f"voxels of {sum(len(part.items) for part in sets)} cases are learnt", flush=True)

@@ -123,6 +123,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "only slice {0} on axis {1} is labelled (slices count from 0): there is nothing to fill between, and no "
             "slice to check the result with; label at least one more."
         ),
+        _("outlines must be one of {0}, not {1}."),
         _("packing must be 0 to 200 cells, not {0}."),
         _("result and reference must have the same shape, not {0} and {1}."),
         _(
