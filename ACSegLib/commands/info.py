@@ -360,7 +360,7 @@ def _describe_intensity(intensity: Intensity) -> list[str]:
 
 
 def _describe_labels(labels: Labels, unit_of_length: str) -> list[str]:
-    unit = f"{unit_of_length}3" if unit_of_length != "px" else "voxels"
+    unit = f"{unit_of_length}3" if unit_of_length != "px" else "no unit"
     rows = labels.segments
     layers = f", {labels.layers} layers (segments overlap)" if labels.layers > 1 else ""
     lines = [_row("segments", f"{len(rows)}{layers}; {labels.labelled_voxels:,} voxels labelled")]

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.default_output import fill_in_output
@@ -138,7 +138,11 @@ class _Display:
         shown_at, shown_fraction, shown_message = self._last
         news = message != shown_message or fraction >= shown_fraction + 0.1 or now > shown_at + 15
         if not self._quiet and news and now > shown_at + self._PAUSE:
-            print(printable(f"{fraction:4.0%} {message}"), file=sys.stderr, flush=True)
+            try:
+                print(printable(f"{fraction:4.0%} {message}"), file=sys.stderr, flush=True)
+            except BrokenPipeError:  # as in `acseg fill ... 2>&1 | head`: the work goes on without a reader
+                self._quiet = True
+                _write_nowhere(sys.stderr)
             self._last = (now, fraction, message)
 
     def close(self) -> None:
@@ -195,12 +199,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             sys.stdout.flush()
         except BrokenPipeError:
-            _close_stdout()
+            _write_nowhere(sys.stdout)
         return int(stop.code or 0)
     except (Cancelled, KeyboardInterrupt) as stop:
         return _fail(explain_cancel(stop), EXIT_CANCELLED)
     except BrokenPipeError:  # as in `acseg info cell.nrrd | head`: who reads has seen enough
-        _close_stdout()
+        _write_nowhere(sys.stdout)
         return EXIT_OK
     except Exception as error:
         sentence = explain(error)
@@ -254,14 +258,17 @@ def _report_failure(report: RunReport, namespace: argparse.Namespace, reason: st
         write_json(content, namespace.json)
 
 
-def _close_stdout() -> None:
+def _write_nowhere(stream: TextIO) -> None:
     """Let nothing more be written to a pipe that nobody reads, not even by Python at its end."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _fail(sentence: str, code: int) -> int:
-    print(printable(f"acseg: {sentence}"), file=sys.stderr)
+    try:
+        print(printable(f"acseg: {sentence}"), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _write_nowhere(sys.stderr)
     return code
 
 

@@ -262,7 +262,8 @@ def describe(results: Results) -> str:
         lines.append(f"like {results.like['file']}: {describe_estimate(results.like)}")
     for tomogram in results.tomograms:
         voxels = ", ".join(f"{name} {count} voxels" for name, count in tomogram.voxels.items())
-        slices = f"{len(tomogram.labelled_slices)} labelled slices along {both_names(tomogram.axis)}"
+        count = len(tomogram.labelled_slices)
+        slices = f"{count} labelled slice{'s' * (count != 1)} along {both_names(tomogram.axis)}"
         lines.append(f"{tomogram.files['image']}: {voxels}; {slices}")
     lines.append(f"try: acseg fill {results.example['image']} {results.example['sparse']} -o filled.seg.nrrd")
     return "\n".join(lines)

@@ -158,7 +158,7 @@ def _require_bytes(series: Any, path: Path) -> None:
         if series.dataoffset is not None:
             packed, promised = path.stat().st_size - series.dataoffset, series.nbytes
         else:
-            promised = keyframe.nbytes
+            promised = -(-keyframe.size * int(keyframe.bitspersample) // 8)  # masks have one bit per voxel
         most = packed * _MAX_INFLATION.get(int(keyframe.compression), _MAX_INFLATION_ELSE)
         if promised > most:
             raise truncated(path, most, promised)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.holdout import mean_dice
-from ACSegLib.fill.seeds import Seeds, count_classes
-from ACSegLib.segment_estimates import MIN_ERROR, SegmentEstimate
+from ACSegLib.fill.seeds import UNKNOWN, Seeds, count_classes
+from ACSegLib.segment_estimates import MIN_ERROR, Interval, SegmentEstimate
 
 #: Smaller leaks are not told apart.
 _MIN_LEAK = 0.005
@@ -80,6 +80,9 @@ class Signs:
         labelled slice to the next.
     filled : float
         Voxels of the filled segment, the labelled ones included.
+    least, most : float
+        Voxels that it has at least, because they are labelled, and at most, because all others are labelled otherwise
+        or lie outside of the image.
     """
 
     hidden_error: float
@@ -94,6 +97,8 @@ class Signs:
     expected_ratio: float
     area_ratio: float
     filled: float
+    least: float = 0.0
+    most: float = float("inf")
 
     @property
     def vector(self) -> np.ndarray:
@@ -160,6 +165,7 @@ def collect_signs(
     expected = np.sum([tally.expected for tally in tallies.values()], axis=0)
     usual = 2 * overlap[1:, 0].sum() / max(overlap[1:, 1:].sum(), 1.0)
     gap = float(np.median(np.diff(list(labelled.areas)))) * evidence.features.spacing[0]
+    unknown = sum(np.count_nonzero(plane == UNKNOWN) for plane in evidence.classes)
     pixel = evidence.features.spacing[1] * evidence.features.spacing[2]
     signs = {}
     for row in range(len(seeds.segments)):
@@ -186,6 +192,8 @@ def collect_signs(
             expected_ratio=float(np.log((known + likely + 1) / (known + filled + 1))),
             area_ratio=float(np.log(max(known + filled - more, 1.0) / max(known + filled, 1.0))),
             filled=float(known + filled),
+            least=float(known),
+            most=float(known + unknown),
         )
     return signs
 
@@ -209,4 +217,8 @@ def _beside(
 def estimate(name: str, signs: Signs) -> SegmentEstimate:
     """Dice on voxels that were not labelled, and volume, with 90 % intervals."""
     estimator = constants.ESTIMATORS[int(signs.many)]
-    return estimator.estimate(name, signs.vector, signs.ratios, signs.filled)
+    found = estimator.estimate(name, signs.vector, signs.ratios, signs.filled)
+    if found.voxels is None:
+        return found
+    ends = (found.voxels.value, found.voxels.low, found.voxels.high)
+    return replace(found, voxels=Interval(*(min(max(v, signs.least), signs.most) for v in ends)))

@@ -114,7 +114,9 @@ def _not_finite(volume: Volume) -> np.ndarray | None:
     """Where the image has no value; None when it has one everywhere."""
     if volume.array.dtype.kind != "f":
         return None
-    if np.isfinite(volume.array.sum(dtype=np.float64)):
+    with np.errstate(invalid="ignore"):  # infinite values of both signs
+        total = volume.array.sum(dtype=np.float64)
+    if np.isfinite(total):
         return None
     outside = ~np.isfinite(volume.array)
     if outside.all():

@@ -109,6 +109,22 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_work_goes_on_when_nobody_reads_its_progress(tmp_path):
+    """As with `acseg convert a b 2>&1 | head -1`: the output is written, or the exit code tells of it."""
+    save_volume(Volume(np.zeros((3, 4, 5), np.uint8), Geometry()), tmp_path / "a.nrrd")
+
+    def unread(*words) -> int:
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as pipe:
+            command = [sys.executable, "-m", "ACSegLib", *map(str, words)]
+            return subprocess.run(command, stdout=pipe, stderr=pipe, timeout=120).returncode
+
+    assert unread("convert", tmp_path / "a.nrrd", tmp_path / "b.nrrd") == 0
+    assert (tmp_path / "b.nrrd").exists()
+    assert unread("convert", tmp_path / "none.nrrd", tmp_path / "c.nrrd") == 2
+
+
 def test_json_alone_prints_nothing_but_the_report(tmp_path):
     done = acseg("phantom", "-o", tmp_path / "out", "--size", 24, "--json")
     assert json.loads(done.stdout)["results"]["tomograms"][0]["name"] == "t-cell-0"

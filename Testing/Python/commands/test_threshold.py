@@ -46,6 +46,12 @@ def test_a_bad_image_is_listed_and_the_other_done(scans):
     assert (scans / "otsu/c1.seg.nrrd").exists()
 
 
+def test_the_name_of_a_file_is_not_taken_for_a_folder(scans):
+    with pytest.raises(InputError, match="is the name of a file"):
+        threshold.run(threshold.Options([str(scans / "images/c0.nrrd")], str(scans / "c0.seg.nrrd")), Progress())
+    assert not (scans / "c0.seg.nrrd").exists()
+
+
 def test_a_model_needs_boxes(scans):
     with pytest.raises(InputError, match="--box-from"):
         threshold.run(threshold.Options([str(scans / "images")], str(scans / "sam"), model="m.onnx"), Progress())

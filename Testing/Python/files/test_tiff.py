@@ -153,6 +153,19 @@ def test_imagej_without_a_size(tmp_path):
     assert open_volume(tmp_path / "a.tif").geometry == Geometry()
 
 
+@pytest.mark.parametrize("width", [6, 8, 13])
+def test_masks_of_one_bit_per_voxel(width, tmp_path):
+    """Rows end at whole bytes."""
+    mask = np.random.default_rng(0).random((4, 5, width)) > 0.5
+    tifffile.imwrite(tmp_path / "a.tif", mask)
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif").array, mask)
+    np.testing.assert_array_equal(open_segmentation(tmp_path / "a.tif").labels, mask)
+    whole = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[:-2])
+    with pytest.raises(FileError):
+        open_volume(tmp_path / "cut.tif")
+
+
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("bigtiff", [False, True])
 def test_plain_pages_of_either_byte_order(byteorder, bigtiff, tmp_path):

@@ -115,6 +115,20 @@ def test_intervals_hold_their_value_and_widen_with_the_error() -> None:
     assert not far.trusted
 
 
+def test_no_volume_is_expected_that_the_labels_rule_out() -> None:
+    signs = replace(SIGNS, hidden_error=0.4, expected_error=0.4, leak=0.4)
+    free = estimate("a", signs).voxels
+    bounded = estimate("a", replace(signs, least=free.value - 1, most=free.value + 1)).voxels
+    assert (bounded.low, bounded.value, bounded.high) == (free.value - 1, free.value, free.value + 1)
+
+
+def test_labelled_voxels_bound_the_volume(result: FillResult) -> None:
+    signs, known = signs_of(result, 0), result.known
+    labels = result.segmentation.labels
+    assert signs.least == np.count_nonzero(known & (labels == 1))
+    assert signs.most == signs.least + np.count_nonzero(~known)
+
+
 def test_a_segment_that_cannot_be_trusted_is_named_in_a_warning(
     result: FillResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:

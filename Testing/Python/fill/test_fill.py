@@ -265,7 +265,7 @@ def test_voxels_without_a_value_come_out_as_background(labelled) -> None:
     volume, labels, truth = labelled
     array = volume.array.copy()
     array[:, :6] = np.nan
-    array[0, 40, 40] = np.inf
+    array[0, 40, 40], array[0, 40, 41] = np.inf, -np.inf
     result = fill(Volume(array, volume.geometry), labels, settings=FIXED, probabilities=True)
     assert not result.segmentation.labels[:, :6].any()
     assert not any(p[:, :6][~result.known[:, :6]].any() for p in result.probabilities.values())
