@@ -275,7 +275,7 @@ def _describe_file(results: Results) -> str:
 
     report = results.report
     slices = report.slices.items()
-    labelled = ", ".join(f"{len(numbers)} slice{'s' * (len(numbers) != 1)} along {both_names(axis)}" for axis, numbers in slices)
+    labelled = ", ".join(f"{len(n)} slice{'s' * (len(n) != 1)} along {both_names(axis)}" for axis, n in slices)
     lines = [f"filled from {labelled or 'scribbles'} in {report.seconds:.1f} s (solver: {report.solver})"]
     estimates = {e.segment: e for e in report.estimates}
     for name, count in results.voxels.items():
