@@ -127,11 +127,40 @@ LENGTH_COST = 1.0
 #: Voxels of the grid on which paths from the strokes are searched, at most. Bound.
 MAX_GEODESIC_VOXELS = 400_000
 
-#: Without strokes on the background: largest share of the volume that a region takes, and number of sizes compared.
-MAX_REGION_SHARE, REGION_LEVELS = 0.6, 48
+#: Largest share of the volume, and of what no other stroke claims, that a region takes, and number of sizes compared.
+MAX_REGION_SHARE, MAX_TERRITORY_SHARE, REGION_LEVELS = 0.6, 0.95, 48
+
+#: Power of its volume by which a region counts less: of two that are as steady, the smaller one. ``strokes.py``.
+SIZE_PENALTY = 0.1
+
+#: Costs of a path inside of a structure, by edges and by walls, in thousandths of the intensity range. ``strokes.py``.
+EDGE_FLOOR, WALL_FLOOR = 120.0, 20.0
+
+#: Noise of a voxel, in units of the intensity range, above which paths run through a smoothed image. ``strokes.py``.
+MAX_PATH_NOISE = 0.035
+
+#: Standard deviation of the smoothing before walls are measured, in voxels of the finest axis. ``strokes.py``.
+WALL_SIGMA = 2.0
+
+#: A region between edges is well closed from one of these on (`path_costs.Region`); one between walls from the third,
+#: and clearly better than the other one with this number of times its contrast.
+MIN_EDGE_CONTRAST, MIN_EDGE_RANK, MIN_WALL_CONTRAST, WALL_ADVANTAGE = 3.1, 0.93, 2.5, 1.5
+
+#: In units of the cost at which a region ends: from which on there is background. ``strokes.py``.
+CERTAIN_BACKGROUND = 2.0
+
+#: Not so if what no other stroke claims is less than this number of times as large as the region. ``strokes.py``.
+MAX_EXCESS = 1.35
 
 #: Strength of the prior and edge scale for strokes, where no slice can be left out to choose them. ``strokes.py``.
 STROKE_GAMMA, STROKE_EDGE = 0.3, 2.0
+
+#: Usual probability of a segment by its appearance from which on it looks like nothing else, and up to which only the
+#: place tells it from its surroundings. ``strokes.py``.
+ALONE, AMBIGUOUS = 0.95, 0.7
+
+#: Standard deviation over which places pass into each other, in voxels of the finest axis.
+PLACE_SIGMA = 1.5
 
 #: Voxels of the first segmentation to learn from. Bound.
 STROKE_SAMPLES = 12_000

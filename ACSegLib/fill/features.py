@@ -31,7 +31,8 @@ def half_kernel(sigma: float) -> np.ndarray:
     return (taps / (2 * taps.sum() - taps[0])).astype(np.float32)
 
 
-def _smoothed(image: np.ndarray, sigma: float, spacing: Sequence[float]) -> np.ndarray:
+def smoothed(image: np.ndarray, sigma: float, spacing: Sequence[float]) -> np.ndarray:
+    """The image, float32, after a Gaussian of `sigma`, in the unit of the spacing."""
     from ACSegLib.fill import image_kernels as kernels
 
     out = np.empty_like(image)
@@ -129,7 +130,7 @@ class ImageFeatures:
     def slab(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Image and smoothed image of planes first..last-1, both (planes, J, I) float32; the first is a view."""
         a, b = max(first - _HALO, 0), min(last + _HALO, len(self.image))
-        fine = _smoothed(self.image[a:b], FINE_SIGMA, self.spacing)
+        fine = smoothed(self.image[a:b], FINE_SIGMA, self.spacing)
         return self.image[first:last], fine[first - a : last - a]
 
 
@@ -170,7 +171,7 @@ def prepare(
         kernels.pool(level, int(factor[0]), int(factor[1]), int(factor[2]), pooled)
         total, voxel = total * factor, voxel * factor
         step = voxel / voxel.min()
-        level = _smoothed(pooled, sigma, step.tolist())
+        level = smoothed(pooled, sigma, step.tolist())
         features = np.empty((LEVEL_FEATURES, *level.shape), np.float32)
         kernels.texture(level, (1.0 / step).astype(np.float32), features)
         levels.append(features)

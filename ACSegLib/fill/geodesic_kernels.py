@@ -1,4 +1,4 @@
-"""Compiled loop of geodesic distances: how much a path changes in intensity, and how long it is, at least."""
+"""Compiled loop of geodesic distances: how much a path changes in intensity, what walls it crosses, and its length."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ MAX_COST = 2047
 
 
 @compiled(boundscheck=False)
-def spread_classes(image: np.ndarray, lengths: np.ndarray, classes: np.ndarray, distances: np.ndarray) -> None:
+def spread_classes(
+    image: np.ndarray, walls: np.ndarray, lengths: np.ndarray, classes: np.ndarray, distances: np.ndarray
+) -> None:
     """Give each voxel the class of the seed to which the cheapest path leads, and the cost of that path.
 
     Dial's algorithm: Dijkstra's, with buckets for costs that are whole numbers. A step to one of the 26 neighbours
-    costs the difference in intensity, and the length of the step.
+    costs the difference in intensity, the higher wall of the two voxels, and the length of the step.
 
     Parameters
     ----------
     image : ndarray of int32, (K, J, I)
         Intensity, in units of the cost.
+    walls : ndarray of int32, (K, J, I)
+        Cost of a step into or out of each voxel.
     lengths : ndarray of int32, (3, 3, 3)
         Cost of the length of each step; 1 or more, apart from the middle.
     classes : ndarray of int16, (K, J, I)
@@ -29,7 +33,7 @@ def spread_classes(image: np.ndarray, lengths: np.ndarray, classes: np.ndarray, 
         Written.
     """
     nk, nj, ni = image.shape
-    values, kinds, flat = image.ravel(), classes.ravel(), distances.ravel()
+    values, barriers, kinds, flat = image.ravel(), walls.ravel(), classes.ravel(), distances.ravel()
     count = flat.size
     far = np.int32(2147483647)
     head = np.full(MAX_COST + 1, -1, np.int32)
@@ -64,7 +68,8 @@ def spread_classes(image: np.ndarray, lengths: np.ndarray, classes: np.ndarray, 
                     old = flat[m]
                     if old <= now:
                         continue
-                    cost = abs(values[m] - here) + lengths[u - k + 1, v - j + 1, w - i + 1]
+                    cost = abs(values[m] - here) + max(barriers[m], barriers[n])
+                    cost += lengths[u - k + 1, v - j + 1, w - i + 1]
                     reached = now + min(cost, MAX_COST)
                     if reached >= old:
                         continue

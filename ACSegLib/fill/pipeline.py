@@ -21,6 +21,7 @@ from ACSegLib.fill.seeds import SeedOptions, chosen_mode, collect_seeds
 from ACSegLib.fill.selection import Choice, choose_settings
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.solvers import Solver, choose_solver
+from ACSegLib.fill.stroke_evidence import StrokeEvidence
 from ACSegLib.fill.strokes import classes_around_strokes
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
@@ -100,7 +101,7 @@ def fill(
     require_memory(volume, seeds, probabilities, memory_limit)
     evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
     solver = choose_solver(device)
-    classifier, choice = _learn(evidence, solver, settings, stages.learn)
+    evidence, classifier, choice = _learn(evidence, solver, settings, stages.learn)
     context = Context(
         evidence, classifier, choice.settings, solver, tolerance, () if holes else evidence.classes_without_holes()
     )
@@ -126,7 +127,7 @@ def _not_finite(volume: Volume) -> np.ndarray | None:
 
 def _learn(
     evidence: Evidence, solver: Solver, settings: Settings | None, progress: Progress
-) -> tuple[AppearanceClassifier, Choice]:
+) -> tuple[Evidence, AppearanceClassifier, Choice]:
     """Train the appearance classifier, and choose the settings unless they are given, at the same time."""
     if not evidence.whole_slices:
         return _learn_from_strokes(evidence, settings, progress)
@@ -139,20 +140,21 @@ def _learn(
             choice = choose_settings(evidence, samples, solver, stages.choose)
         else:
             choice = Choice(settings, left_out=None)
-        return classifier.result(), choice
+        return evidence, classifier.result(), choice
 
 
 def _learn_from_strokes(
     evidence: Evidence, settings: Settings | None, progress: Progress
-) -> tuple[AppearanceClassifier, Choice]:
+) -> tuple[Evidence, AppearanceClassifier, Choice]:
     """Train the appearance classifier on a first segmentation: strokes alone show too little of the volume."""
     stages = progress.stages(search=4, learn=13)
     stages.search(0.0, "searching paths from the strokes")
-    around = replace(evidence, classes=classes_around_strokes(evidence.features, evidence.classes))
+    first = classes_around_strokes(evidence.features, evidence.classes)
     stages.learn(0.0, "learning the appearance of the segments")
-    samples = collect_samples(around, STROKE_SAMPLES)
+    samples = collect_samples(replace(evidence, classes=first.classes), STROKE_SAMPLES)
     classifier = train_classifier(samples, len(evidence.groups), steps=TRIAL_STEPS, progress=progress)
-    return classifier, Choice(settings or Settings(STROKE_GAMMA, STROKE_EDGE), left_out=None)
+    evidence = StrokeEvidence.of(evidence, first, samples, classifier)
+    return evidence, classifier, Choice(settings or Settings(STROKE_GAMMA, STROKE_EDGE), left_out=None)
 
 
 def solve_slabs(context: Context, slabs: Sequence[tuple[int, int]], assembly: Assembly, progress: Progress) -> None:

@@ -5,29 +5,47 @@ A path costs what the intensity changes along it, and a little for its length (B
 stroke: what only looks like the cell, such as the wall of the capillary, belongs to the stroke that it hangs together
 with. The appearance classifier of the fill then learns from this segmentation, and the random walk decides.
 
-Without a stroke on the background, a level of the cost is chosen at which the region grows least.
+A level of the cost is chosen at which the region of a segment grows least. Far beyond it is background, even if no
+stroke says so. Where a region between walls is better closed than one between edges, walls end it: see `path_costs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ACSegLib.fill.constants import (
     LENGTH_COST,
     MAX_GEODESIC_VOXELS,
-    MAX_REGION_SHARE,
-    REGION_LEVELS,
+    MIN_EDGE_CONTRAST,
+    MIN_EDGE_RANK,
+    MIN_WALL_CONTRAST,
+    WALL_ADVANTAGE,
 )
 from ACSegLib.fill.features import ImageFeatures, pool_factors
+from ACSegLib.fill.path_costs import PathCosts, Region, path_costs, steady_region
 from ACSegLib.fill.seeds import UNKNOWN
 
-#: Steps of the cost from the darkest to the brightest intensity.
-_COST_RANGE = 1000
+
+@dataclass(frozen=True)
+class FirstSegmentation:
+    """A class for every voxel.
+
+    Attributes
+    ----------
+    classes : ndarray of int16, (K, J, I)
+        As the seeds where these are known or `OUTSIDE`; no voxel is unknown.
+    walls : bool
+        Whether its regions end at walls, so that both sides may look the same.
+    """
+
+    classes: np.ndarray
+    walls: bool
 
 
-def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray) -> np.ndarray:
+def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray) -> FirstSegmentation:
     """Give every voxel a class from the strokes.
 
     Parameters
@@ -35,34 +53,60 @@ def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray) -> np.nda
     features : ImageFeatures
     seeds : ndarray of int16, (K, J, I)
         Class of the strokes; `UNKNOWN` or `OUTSIDE` elsewhere.
-
-    Returns
-    -------
-    ndarray of int16, (K, J, I)
-        As the seeds where these are known or `OUTSIDE`; no voxel is unknown.
     """
-    from ACSegLib.fill import geodesic_kernels, image_kernels
-
     image, spacing = features.image, np.asarray(features.spacing)
     factor = np.ones(3, int)
     while np.prod(-(-np.asarray(image.shape) // factor)) > MAX_GEODESIC_VOXELS:
         factor = factor * pool_factors(spacing * factor, (np.asarray(image.shape) // factor).tolist())
-    coarse = np.empty(-(-np.asarray(image.shape) // factor), np.float32)
-    fk, fj, fi = (int(f) for f in factor)
-    image_kernels.pool(image, fk, fj, fi, coarse)
-    classes = _pooled(seeds, factor)
     steps = spacing * factor
-    intensity = np.rint(_COST_RANGE * coarse).astype(np.int32)
-    distances = np.empty(coarse.shape, np.int32)
-    without_background = not (classes == 0).any()
-    geodesic_kernels.spread_classes(intensity, _lengths(steps / steps.min()), classes, distances)
-    if without_background:
-        classes[distances > _steady_level(distances)] = 0
+    lengths = _lengths(steps / steps.min())
+    strokes = _pooled(seeds, factor)
+    edges, walls = (_grown(costs, strokes, lengths) for costs in path_costs(features, factor))
+    best = _better(edges, walls)
+    classes, _distances = best.costs.spread(best.seeds(strokes), lengths)
     fine = classes
     for axis, f in enumerate(factor):
         fine = fine.repeat(f, axis) if f > 1 else fine
     k, j, i = image.shape
-    return np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds)
+    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), best is walls)
+
+
+@dataclass(frozen=True)
+class _Grown:
+    """Regions grown from the strokes: the class and the cost of each voxel, and where the region of each class ends."""
+
+    costs: PathCosts
+    classes: np.ndarray
+    distances: np.ndarray
+    regions: dict[int, Region]
+
+    def seeds(self, strokes: np.ndarray) -> np.ndarray:
+        """The strokes, and background where no region can be."""
+        limits = np.full(max(self.regions, default=0) + 1, np.inf)
+        for c, region in self.regions.items():
+            limits[c] = region.beyond
+        beyond = (self.classes > 0) & (self.distances > limits[np.maximum(self.classes, 0)])
+        return np.where(beyond & (strokes == UNKNOWN), 0, strokes).astype(np.int16)
+
+    def usual(self, measure: str) -> float:
+        """Median of a measure of the regions."""
+        return float(np.median([getattr(r, measure) for r in self.regions.values()])) if self.regions else 0.0
+
+
+def _grown(costs: PathCosts, strokes: np.ndarray, lengths: np.ndarray) -> _Grown:
+    """Grow regions from the strokes, and find where each one ends."""
+    classes, distances = costs.spread(strokes, lengths)
+    sizes = {int(c): int(n) for c, n in zip(*np.unique(strokes[strokes > 0], return_counts=True), strict=True)}
+    regions = {c: steady_region(costs, distances, classes == c, size) for c, size in sizes.items()}
+    return _Grown(costs, classes, distances, regions)
+
+
+def _better(edges: _Grown, walls: _Grown) -> _Grown:
+    """The regions between walls, if they are well closed and those between edges are not."""
+    contrast = edges.usual("contrast")
+    if edges.usual("rank") >= MIN_EDGE_RANK or walls.usual("contrast") < MIN_WALL_CONTRAST:
+        return edges
+    return edges if contrast >= max(MIN_EDGE_CONTRAST, walls.usual("contrast") / WALL_ADVANTAGE) else walls
 
 
 def _lengths(steps: Sequence[float]) -> np.ndarray:
@@ -81,19 +125,3 @@ def _pooled(seeds: np.ndarray, factor: np.ndarray) -> np.ndarray:
     np.minimum.at(lowest, blocks, values)
     np.maximum.at(highest, blocks, values)
     return np.where(lowest == highest, highest, UNKNOWN).astype(np.int16)
-
-
-def _steady_level(distances: np.ndarray) -> int:
-    """The level of the cost at which a region that grows from the strokes stays the same for longest.
-
-    Between two levels, the volume grows by a factor. The level at which the cost rises most for the smallest
-    growth is that of an edge all around (Matas et al., Robust wide-baseline stereo from maximally stable extremal
-    regions, Image and Vision Computing 22 (2004) 761).
-    """
-    ordered = np.sort(distances, axis=None)
-    first = max(2 * int(np.count_nonzero(ordered == 0)), 8)
-    last = max(int(MAX_REGION_SHARE * ordered.size), first + 2)
-    sizes = np.unique(np.geomspace(first, last, REGION_LEVELS).astype(int))
-    levels = ordered[np.minimum(sizes, ordered.size - 1)].astype(float)
-    rise = np.diff(levels) / np.diff(np.log(sizes))
-    return int(levels[int(np.argmax(rise))])

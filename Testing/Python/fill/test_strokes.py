@@ -6,18 +6,20 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from ACSegLib.errors import InputError
-from ACSegLib.fill import fill
+from ACSegLib.fill import fill, refill
 from ACSegLib.fill.features import prepare
 from ACSegLib.fill.geodesic_kernels import spread_classes
 from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.fill.stroke_evidence import place_weight
 from ACSegLib.fill.strokes import classes_around_strokes
 from ACSegLib.phantom import simulate
 from ACSegLib.phantom.strokes import INSIDE, OUTSIDE, draw_dabs, draw_strokes, next_dab
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Segmentation, Volume
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +69,76 @@ def test_strokes_on_the_background_alone_are_refused_in_a_sentence(phantom) -> N
         found(phantom, dabs)
 
 
+@pytest.fixture(scope="module")
+def twins() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two bright balls of one look: the image, and the truth of each."""
+    k, j, i = np.indices((40, 40, 56))
+    first, other = ((k - 20) ** 2 + (j - 20) ** 2 + (i - centre) ** 2 <= 10**2 for centre in (15, 39))
+    image = 100.0 * (first | other) + np.random.default_rng(0).normal(0, 6, first.shape)
+    return image.astype(np.float32), first, other
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_a_look_alike_does_not_take_the_cell_with_it_when_it_is_drawn_as_background(
+    twins: tuple[np.ndarray, np.ndarray, np.ndarray], erased: bool
+) -> None:
+    image, first, other = twins
+    strokes = np.zeros(image.shape, np.uint8)
+    strokes[20, 18:23, 13:17] = INSIDE
+    if erased:
+        strokes[20, 18:23, 38:41] = OUTSIDE
+    labels = Segmentation.from_labels(strokes, names={INSIDE: "cell", **({OUTSIDE: "outside"} if erased else {})})
+    result = fill(Volume(image), labels, mode="scribbles", background="outside" if erased else None)
+    found = result.segmentation.labels == INSIDE
+    assert dice(found, first) > 0.97
+    assert not found[other].any()
+
+
+def test_a_refill_knows_the_places_of_new_strokes(twins: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    image, first, other = twins
+    strokes = np.zeros(image.shape, np.uint8)
+    strokes[20, 18:23, 13:17] = INSIDE
+    strokes[2, 2, 2] = OUTSIDE
+    labels = Segmentation.from_labels(strokes, names={INSIDE: "cell", OUTSIDE: "outside"})
+    before = fill(Volume(image), labels, mode="scribbles", background="outside")
+    strokes[20, 18:23, 38:41] = INSIDE
+    found = refill(before, Segmentation.from_labels(strokes, names={INSIDE: "cell", OUTSIDE: "outside"}))
+    assert dice(found.segmentation.labels == INSIDE, first | other) > 0.95
+
+
+@pytest.mark.parametrize(("weakest", "least"), [(1.0, 0.8), (0.4, 0.6)])
+def test_one_dab_does_not_leak_through_the_walls_of_a_cell(weakest: float, least: float) -> None:
+    shape, side = (48, 48, 48), 16
+    image = np.zeros(shape)
+    for axis in range(3):
+        np.moveaxis(image, axis, 0)[side - 1 :: side] = 1.0
+    image[:, :, 31] *= weakest
+    image[15] *= weakest
+    image = ndimage.gaussian_filter(image, 1.0)
+    image = image / image.max() + np.random.default_rng(1).normal(0, 0.1, shape)
+    truth = np.zeros(shape, bool)
+    truth[side : 2 * side - 1, side : 2 * side - 1, side : 2 * side - 1] = True  # up to the middle of its walls
+    strokes = np.zeros(shape, np.uint8)
+    strokes[22:25, 22:25, 22:25] = INSIDE
+    labels = Segmentation.from_labels(strokes, names={INSIDE: "cell"})
+    found = fill(Volume(image.astype(np.float32)), labels, mode="scribbles").segmentation.labels == INSIDE
+    assert dice(found, truth) > least
+    assert np.count_nonzero(found & ~truth) < 0.05 * truth.sum()
+
+
+def test_places_count_only_where_the_appearance_does_not_tell() -> None:
+    assert place_weight(0.99) == 0
+    assert 0 < place_weight(0.8) < 1
+    assert place_weight(0.5) == 1
+
+
 def test_paths_are_the_cheapest_ones() -> None:
     rng = np.random.default_rng(5)
     shape = (4, 5, 6)
     image = rng.integers(0, 200, shape).astype(np.int32)
     lengths = rng.integers(1, 9, (3, 3, 3)).astype(np.int32)
     lengths = np.maximum(lengths, lengths[::-1, ::-1, ::-1])
+    walls = rng.integers(0, 150, shape).astype(np.int32)
     classes = np.full(shape, UNKNOWN, np.int16)
     classes[0, 0, 0], classes[3, 4, 5], classes[1, 4, 0] = 0, 2, 1
     places = list(np.ndindex(shape))
@@ -84,12 +150,13 @@ def test_paths_are_the_cheapest_ones() -> None:
             if any(step) and other in number:
                 rows.append(number[place])
                 columns.append(number[other])
-                costs.append(abs(int(image[place]) - int(image[other])) + lengths[tuple(s + 1 for s in step)])
+                change = abs(int(image[place]) - int(image[other]))
+                costs.append(change + max(walls[place], walls[other]) + lengths[tuple(s + 1 for s in step)])
     graph = csr_matrix((costs, (rows, columns)), shape=(len(places),) * 2)
     seeds = [number[0, 0, 0], number[1, 4, 0], number[3, 4, 5]]
     expected = dijkstra(graph, indices=seeds)
     distances = np.empty(shape, np.int32)
-    spread_classes(image, lengths, classes, distances)
+    spread_classes(image, walls, lengths, classes, distances)
     assert np.array_equal(distances.ravel(), expected.min(axis=0))
     assert np.array_equal(expected[classes.ravel(), np.arange(len(places))], expected.min(axis=0))
 
@@ -101,7 +168,7 @@ def test_a_coarse_search_keeps_every_stroke(monkeypatch) -> None:
     seeds = np.full(image.shape, UNKNOWN, np.int16)
     seeds[10, 10, 10], seeds[10, 10, 11], seeds[2, 2, 2] = 1, 0, 0
     seeds[7, 8, 8:12] = 1
-    classes = classes_around_strokes(prepare(image, (1.0, 1.0, 1.0), (0.0, 1.0)), seeds)
+    classes = classes_around_strokes(prepare(image, (1.0, 1.0, 1.0), (0.0, 1.0)), seeds).classes
     assert np.array_equal(classes[seeds >= 0], seeds[seeds >= 0])
     assert dice(classes == 1, image > 0) > 0.95
 
