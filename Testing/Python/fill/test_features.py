@@ -9,7 +9,7 @@ from skimage.feature import hessian_matrix_eigvals
 
 from ACSegLib import InputError
 from ACSegLib.fill import image_kernels as kernels
-from ACSegLib.fill.features import _smoothed, half_kernel, intensity_range, prepare
+from ACSegLib.fill.features import half_kernel, intensity_range, prepare, smoothed
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_smoothing_is_a_gaussian(image: np.ndarray, spacing: tuple[float, ...]) 
             wanted = ndimage.gaussian_filter1d(
                 wanted, 1.2 / h, axis, mode="nearest", radius=len(half_kernel(1.2 / h)) - 1
             )
-    assert np.allclose(_smoothed(image, 1.2, spacing), wanted, atol=1e-5)
+    assert np.allclose(smoothed(image, 1.2, spacing), wanted, atol=1e-5)
 
 
 def test_second_derivatives_have_the_eigenvalues_that_scikit_image_finds(image: np.ndarray) -> None:
