@@ -27,6 +27,9 @@ MAX_RATIO = 1.0
 #: Expected Dice below which a person is told not to trust a segment.
 TRUSTED_DICE = 0.8
 
+#: Up to so many segments that cannot be trusted are told of one by one; of more, so many are named.
+_TOLD, _NAMED = 5, 3
+
 #: Where an interval comes from -> part of the test segments whose true volume lay in such an interval, and their
 #: number (``Testing/Benchmarks/fill_estimates.py`` and ``predict_estimates.py``).
 COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.95, 430), "prediction": (0.95, 59)}
@@ -82,6 +85,18 @@ class SegmentEstimate:
         """Give back what ``dataclasses.asdict`` made."""
         intervals = {name: Interval(**values[name]) for name in ("dice", "voxels") if values[name] is not None}
         return cls(**{**values, **intervals})
+
+
+def trust_warnings(estimates: Sequence[SegmentEstimate], advice: str, advice_for_many: str) -> list[str]:
+    """Tell a person which segments cannot be trusted; of many, in one sentence that names the worst."""
+    doubtful = sorted((e for e in estimates if not e.trusted), key=lambda e: e.dice.value)
+    if len(doubtful) <= _TOLD:
+        return [e.warning(advice) for e in estimates if not e.trusted]
+    worst = ", ".join(repr(e.segment) for e in doubtful[:_NAMED])
+    return [
+        f"do not trust {len(doubtful)} of {len(estimates)} segments: their Dice is expected to be below "
+        f"{TRUSTED_DICE:g}, lowest that of {worst}; {advice_for_many}."
+    ]
 
 
 @dataclass(frozen=True)

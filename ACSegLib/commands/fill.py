@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ACSegLib.axes import SLICE_WORD
-from ACSegLib.commands.batch import failure_lines
+from ACSegLib.commands.batch import LISTED, failure_lines
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
     LabelsDatasetOption,
@@ -207,7 +207,7 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
     """Fill image by image; whatever is wrong with one of them does not stop the others."""
     from ACSegLib.commands.batch import reason
     from ACSegLib.commands.inputs import SEGMENTATION_ENDING, stem
-    from ACSegLib.commands.outputs import Output, check_outputs
+    from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
     from ACSegLib.commands.pairs import find_pairs
 
     if options.probabilities or options.uncertainty:
@@ -216,6 +216,7 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
     folder = Path(options.output)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output {folder} is a file, but {options.image} is a folder of images; name a folder.")
+    require_folder_name(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     places = {pair: folder / f"{stem(pair.image)}{SEGMENTATION_ENDING}" for pair in pairs}
     inputs = [path for pair in pairs for path in (pair.image, pair.labels)]
@@ -278,9 +279,11 @@ def _describe_file(results: Results) -> str:
     labelled = ", ".join(f"{len(n)} slice{'s' * (len(n) != 1)} along {both_names(axis)}" for axis, n in slices)
     lines = [f"filled from {labelled or 'scribbles'} in {report.seconds:.1f} s (solver: {report.solver})"]
     estimates = {e.segment: e for e in report.estimates}
-    for name, count in results.voxels.items():
+    for name, count in list(results.voxels.items())[:LISTED]:
         line = f"  {name}: {count} voxels"
         lines.append(f"{line} {estimates[name].intervals}" if name in estimates else line)
+    if len(results.voxels) > LISTED:
+        lines.append(f"  and {len(results.voxels) - LISTED} more segments; the run report (--json FILE) lists all")
     if estimates:
         lines.append("in brackets: 90 % intervals; Dice is the one expected on voxels that were not labelled")
     if report.cross_validation_dice is not None:

@@ -118,6 +118,17 @@ def names_folder(path: str) -> bool:
     return path.endswith(("/", os.sep)) or (Path(path).is_dir() and not path.lower().endswith(".zarr"))
 
 
+def require_folder_name(path: str) -> None:
+    """Refuse the name of a file where a folder for several outputs is to be made."""
+    from ACSegLib.files.registry import writable_endings
+
+    if not names_folder(path) and path.lower().endswith(tuple(writable_endings())):
+        raise InputError(
+            f"--output {path} is the name of a file; name a folder, in which each segmentation has the name of its "
+            "image."
+        )
+
+
 def segment_paths(path: str, segments: Sequence[str]) -> list[str]:
     """Names of the files for each segment: `path`, with the segment's name before the ending when there are several.
 

@@ -253,11 +253,13 @@ class _Target:
 def _targets(files: list[str], options: Options, several: bool, segments: list[str]) -> list[_Target]:
     """Where each image's results go; whatever cannot be written there is refused now, not after the prediction."""
     from ACSegLib.commands.inputs import SEGMENTATION_ENDING, stem
-    from ACSegLib.commands.outputs import Output, check_outputs, names_folder, segment_paths
+    from ACSegLib.commands.outputs import Output, check_outputs, names_folder, require_folder_name, segment_paths
 
     output = Path(options.output)
     if several and output.exists() and not output.is_dir():
         raise InputError(f"--output {output} is a file, but there are {len(files)} images; name a folder.")
+    if several:
+        require_folder_name(options.output)
     names = [stem(file) for file in files]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:

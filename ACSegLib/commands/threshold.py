@@ -28,7 +28,7 @@ from ACSegLib.commands.opening import (
     open_labels,
 )
 from ACSegLib.commands.options import option
-from ACSegLib.commands.outputs import Output, check_outputs
+from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
@@ -91,17 +91,11 @@ class Results(BaseResults):
 
 def run(options: Options, progress: Progress) -> Results:
     """Segment each input."""
-    from ACSegLib.files.registry import writable_endings
-
     check_opening(options)
     if (options.model is None) != (options.box_from is None):
         raise InputError("--model and --box-from belong together; give both or neither.")
     folder = Path(options.output)
-    if not folder.is_dir() and folder.name.lower().endswith(tuple(writable_endings())):
-        raise InputError(
-            f"--output {options.output} is the name of a file; name a folder, in which each segmentation has the name "
-            "of its image."
-        )
+    require_folder_name(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     items, missing = _items(options)
     inputs = [path for item in items for path in item.files.values()]

@@ -77,6 +77,8 @@ def recognise(path: str | os.PathLike[str]) -> Format:
             return candidate
     if path.name.lower().endswith((".img", ".img.gz")):
         raise FileError(f"{path}: holds voxels alone; put the .hdr file of the same name into the same folder.")
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder, but not of slices, DICOM files or Zarr; name a file in it.")
     known = ", ".join(f.NAME for f in formats())
     raise FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {known}.")
 

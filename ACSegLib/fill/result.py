@@ -14,7 +14,7 @@ from ACSegLib.fill.seeds import SeedOptions, Seeds, count_classes
 from ACSegLib.fill.selection import Choice
 from ACSegLib.fill.slab import Context, SlabResult
 from ACSegLib.fill_report import FillReport
-from ACSegLib.segment_estimates import SegmentEstimate
+from ACSegLib.segment_estimates import SegmentEstimate, trust_warnings
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 
@@ -153,7 +153,7 @@ class Assembly:
                 "makes it end."
             )
         estimates = _estimates(state)
-        warnings += [e.warning("label more slices that show it") for e in estimates if not e.trusted]
+        warnings += trust_warnings(estimates, "label more slices that show it", "label more slices that show them")
         return FillReport(
             axis=AXES[seeds.primary],
             slices=seeds.slices,

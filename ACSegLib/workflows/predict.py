@@ -12,7 +12,7 @@ import numpy as np
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
-from ACSegLib.segment_estimates import with_volume_intervals
+from ACSegLib.segment_estimates import trust_warnings, with_volume_intervals
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
 from ACSegLib.workflows.split import SplitRequest, run_split
@@ -130,7 +130,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     prediction = _predicted(request, stages.predict)
     estimates = estimate(prediction.tally, prediction.segmentation, request.model)
     prediction.report.estimates = estimates
-    prediction.report.notes += [e.warning("look at it, and correct it") for e in estimates if not e.trusted]
+    prediction.report.notes += trust_warnings(estimates, "look at it, and correct it", "look at them, and correct them")
     segmentation = with_standard_codes(_cleaned(prediction, request, stages.clean))
     if request.cells and not any(layer.any() for layer in segmentation.layers):
         prediction.report.notes.append("no cell was found, so that there is none to split")

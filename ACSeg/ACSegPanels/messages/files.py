@@ -107,6 +107,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: holds {1}, not numbers of one channel; save it as a greyscale volume."),
         _("{0}: is Zarr format 3 (OME-Zarr 0.5), which needs Python 3.11 and zarr 3."),
         _("{0}: is a colour image; save the slices as greyscale (one channel)."),
+        _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it."),
         _("{0}: is a segmentation with {1} dimensions; save it again in Slicer."),
         _("{0}: is a single 2D image, not a volume; give the folder of all slices."),
         _(

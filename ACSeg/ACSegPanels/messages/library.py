@@ -72,6 +72,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("direction must be an invertible 3 x 3 matrix, not {0}."),
         _("disagreement needs two predictions of a volume or more."),
         _("do not trust segment {0}: its Dice is expected to be {1} (90 % interval {2} to {3}); {4}."),
+        _("do not trust {0} of {1} segments: their Dice is expected to be below {2}, lowest that of {3}; {4}."),
         _("every must be 1 or more, not {0}."),
         _("every score is 1 already; there is no curve to fit."),
         _("every slice is labelled: there is nothing to fill. To correct a dense segmentation, use 'acseg correct'."),

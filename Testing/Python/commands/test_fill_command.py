@@ -16,8 +16,10 @@ sys.path.append(str(Path(__file__).parent))
 from interrupted import run_interrupted
 
 from ACSegLib import Geometry, Segmentation, Volume
+from ACSegLib.commands.fill import Results, describe
 from ACSegLib.commands.main import main
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.fill_report import FillReport
 from ACSegLib.resample import resample_segmentation
 
 GEOMETRY = Geometry((30.0, 30.0, 40.0), (1.0, 2.0, 3.0), unit="nm")
@@ -66,6 +68,23 @@ def test_a_folder_is_filled_and_what_fails_is_summarised(case: Path, capsys: pyt
     (case / "filled" / "a.seg.nrrd").write_text("kept")
     assert main([*arguments, "--skip-existing", "--gamma", "0.3"]) == 2
     assert (case / "filled" / "a.seg.nrrd").read_text() == "kept"
+
+
+def test_a_folder_is_not_filled_into_the_name_of_a_file(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, file in (("images", "image.nrrd"), ("sparse", "labels.seg.nrrd")):
+        (case / name).mkdir()
+        (case / file).rename(case / name / file.replace("image", "a").replace("labels", "a"))
+    assert run(case, image="images", labels="sparse") == 2
+    assert "out.seg.nrrd is the name of a file; name a folder" in capsys.readouterr().err
+    assert not (case / "out.seg.nrrd").exists()
+
+
+def test_of_many_segments_the_first_are_listed() -> None:
+    voxels = {f"s{n}": n for n in range(30)}
+    report = FillReport("k", {"k": [4]}, [], list(voxels), {}, [[0, 9]], "cpu", 1.0, 1.0, 1.0, 0.001, [7])
+    text = describe(Results(report, [], voxels, [], outputs={}))
+    assert text.startswith("filled from 1 slice along z (k)")
+    assert "s19: 19 voxels\n  and 10 more segments; the run report (--json FILE) lists all" in text
 
 
 def test_a_failed_fill_writes_its_report(case: Path) -> None:

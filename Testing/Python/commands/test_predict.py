@@ -91,6 +91,12 @@ def test_results_go_into_folders_that_are_named(files):
     assert (files / "results" / "older.seg.nrrd").exists()
 
 
+def test_several_images_need_the_name_of_a_folder(files):
+    with pytest.raises(InputError, match="is the name of a file; name a folder"):
+        run(files, image="", output="results.seg.nrrd")
+    assert not (files / "results.seg.nrrd").exists()
+
+
 def test_segmentations_beside_images_are_left_out(files):
     run(files, output="cell.seg.nrrd")
     results = run(files, image="", output="results")

@@ -120,7 +120,7 @@ def test_empty_missing_and_foreign_files(tmp_path):
         with pytest.raises(FileError, match=name):
             open_volume(tmp_path / name)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FileError, match="folder"):
+    with pytest.raises(FileError, match="is a folder, but not of slices"):
         open_volume(tmp_path / "folder")
 
 

@@ -12,7 +12,7 @@ from ACSegLib import Segmentation, Volume, segment_estimates
 from ACSegLib.fill import FillResult, Settings, fill, refill
 from ACSegLib.fill.estimates import Signs, collect_signs, estimate
 from ACSegLib.fill_report import FillReport
-from ACSegLib.segment_estimates import Interval
+from ACSegLib.segment_estimates import Interval, trust_warnings
 
 SIZE, SLICES = 40, [4, 12, 20, 28, 36]
 SIGNS = Signs(0.05, 0.08, 0.1, 0.2, 3.0, 5, 400.0, False, 0.06, 0.01, 0.02, 9000.0)
@@ -136,6 +136,16 @@ def test_a_segment_that_cannot_be_trusted_is_named_in_a_warning(
     _, truth = scene()
     warnings = refill(result, labels_of(truth)).report.warnings
     assert [w.split("'")[1] for w in warnings if "do not trust" in w] == ["rod"]
+
+
+def test_many_segments_that_cannot_be_trusted_are_one_warning() -> None:
+    signs = replace(SIGNS, hidden_error=0.4, expected_error=0.4, leak=0.4)
+    doubtful = [replace(estimate(f"s{n}", signs), dice=Interval(0.1 * n, 0, 1)) for n in range(7, 0, -1)]
+    found = [estimate("sure", SIGNS), *doubtful]
+    assert [w.split("'")[1] for w in trust_warnings(found[:4], "label it", "label them")] == ["s7", "s6", "s5"]
+    (told,) = trust_warnings(found, "label it", "label them")
+    assert told.startswith("do not trust 7 of 8 segments")
+    assert told.endswith("lowest that of 's1', 's2', 's3'; label them.")
 
 
 def test_estimates_survive_json(result: FillResult) -> None:

@@ -20,6 +20,29 @@ def test_scene_closed_while_running(desk, fake):
     assert "closed" in desk.effect.message
 
 
+def test_the_next_scene_keeps_its_own_opacity(desk):
+    """Its display node may have the identifier of the one that the preview had made paler."""
+    import slicer
+
+    desk.draw()
+    desk.fill()
+    before = desk.segmentation.GetDisplayNode().GetID()
+    slicer.mrmlScene.Clear(0)
+    volume = add_volume(ball().astype(np.float32))
+    segmentation = add_segmentation(volume)
+    display = segmentation.GetDisplayNode()
+    assert display.GetID() == before
+    display.SetOpacity(0.5)
+    slicer.mrmlScene.AddNode(desk.node)
+    desk.node.SetAndObserveSegmentationNode(segmentation)
+    desk.node.SetAndObserveSourceVolumeNode(volume)
+    desk.effect.updateGUIFromMRML()
+    desk.draw()
+    desk.fill()
+    desk.panel.cancelButton.click()
+    assert display.GetOpacity() == pytest.approx(0.5)
+
+
 def test_segment_deleted_and_renamed_while_running(desk, fake):
     desk.draw()
     desk.draw(
