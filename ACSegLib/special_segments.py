@@ -139,3 +139,42 @@ def _note(name: str, rows: list[Segment], role: str) -> str:
     listed = " and ".join(repr(segment.name) for segment in rows)
     what = "marks voxels to leave out" if role == "ignore" else "is background"
     return f"{name or 'labels'}: {listed} {what}, as the name says; rename it if it is a structure."
+
+
+def with_marks(
+    segmentation: Segmentation,
+    where: np.ndarray,
+    name: str,
+    own: str | None = None,
+    color: tuple[float, float, float] | None = None,
+) -> tuple[Segmentation, str]:
+    """Give voxels to a segment that marks something; they leave all others.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+    where : ndarray of bool, shape (k, j, i)
+    name : str
+        Of the segment.
+    own : str, optional
+        Id of a segment that marks it already; otherwise a new one has a free value and id.
+    color : tuple of float, optional
+        Of a new segment.
+
+    Returns
+    -------
+    segmentation : Segmentation
+    own : str
+        Id of the segment.
+    """
+    if own is None:
+        value = max((s.value for s in segmentation.segments), default=0) + 1
+        taken = {s.id for s in segmentation.segments}
+        own = next(label for n in range(len(taken) + 1) if (label := f"{name}{n or ''}") not in taken)
+        new = Segment(name, value, id=own) if color is None else Segment(name, value, color, id=own)
+        segmentation = replace(segmentation, segments=[*segmentation.segments, new])
+    row = segmentation.segment(own)
+    layers = [np.where(where, 0, layer).astype(layer.dtype) for layer in segmentation.layers]
+    dtype = np.promote_types(layers[row.layer].dtype, np.min_scalar_type(row.value))
+    layers[row.layer] = np.where(where, dtype.type(row.value), layers[row.layer])
+    return replace(segmentation, layers=tuple(layers)), own

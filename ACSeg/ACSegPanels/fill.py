@@ -8,6 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
+from ACSegLib.scene.roi import place_new_roi
 from ACSegPanels.panel import Panel
 from ACSegPanels.shortcuts import FILL, withKey
 from ACSegPanels.words import Words, axisWords, crossValidation, crossValidationHelp, deviceWords, summary
@@ -30,6 +31,7 @@ class FillPanel(Panel):
         self.connect(self.ui.fillButton, "clicked()", self.fill)
         self.connect(self.ui.fillCancelButton, "clicked()", self.cancel)
         self.connect(self.ui.fillEffectButton, "clicked()", self.showEffect)
+        self.connect(self.ui.fillBoxSelector, "nodeAddedByUser(vtkMRMLNode*)", self._onBoxCreated)
 
     def words(self) -> dict[str, Words]:
         """Words for the choices."""
@@ -58,6 +60,8 @@ class FillPanel(Panel):
         """Keywords for `ACSegLogic.fill`."""
         parameters = self.parameters
         options: OptionValues = {"axis": parameters.fillAxis, "device": parameters.fillDevice}
+        if parameters.fillBox is not None:
+            options["box"] = parameters.fillBox
         if parameters.fillIslands:
             options["islands"] = parameters.fillIslands
         if parameters.fillHoles:
@@ -76,6 +80,12 @@ class FillPanel(Panel):
             ),
             self._onDone,
         )
+
+    def _onBoxCreated(self, roiNode: Any) -> None:
+        """Put an ROI that was just created into the middle of the volume."""
+        volumeNode = self.parameters.sourceVolume if self.parameters is not None else None
+        if roiNode is not None and volumeNode is not None:
+            place_new_roi(roiNode, volumeNode)
 
     def _onDone(self, node: Any) -> None:
         self.keepResults(fillOutput=node, measureSegmentation=node)

@@ -18,6 +18,7 @@ from ACSegPanels.exchange import CommandFiles, placeResult
 from ACSegPanels.keywords import commandOptions, correctRequest, fillRequest, splitRequest
 from ACSegPanels.tables import titleColumns, writeTable
 from ACSegPanels.task import Task
+from ACSegPanels.words import turnedBox
 from ACSegPanels.working import startTask
 
 OnProgress = Callable[[float, str], None]
@@ -77,7 +78,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             Which segments take part; all by default.
         **options
             Options of the command ``acseg fill`` (axis, slices, mode, background, islands, device, memory, ...). The
-            box may be a vtkMRMLMarkupsROINode.
+            box may be a vtkMRMLMarkupsROINode. Of one that is turned against the voxels, the smallest box around it is
+            used; `lastFill.report.warnings` says so.
 
         Returns
         -------
@@ -87,13 +89,18 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         from ACSegLib.scene.roi import box_of_roi
 
         volume = volume_from_node(volumeNode)
+        notes: list[str] = []
         if isinstance(options.get("box"), slicer.vtkMRMLMarkupsROINode):
-            options["box"] = list(box_of_roi(options["box"], volumeNode).box)
+            found = box_of_roi(options["box"], volumeNode)
+            options["box"] = list(found.box)
+            notes = [turnedBox()] if found.turned else []
         request = fillRequest(volume, segmentation_from_node(segmentationNode, volumeNode, segmentIDs), options)
         message, arrays = request.pack()
 
         def finish(reply: Reply) -> Any:
-            self.lastFill = outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
+            outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
+            report = replace(outcome.report, warnings=[*outcome.report.warnings, *notes])
+            self.lastFill = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} filled"
             return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
 DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
@@ -18,6 +18,7 @@ class ACSegParameterNode:
 
     fillOutput: vtkMRMLSegmentationNode
     fillAxis: Annotated[str, Choice(["auto", "k", "j", "i", "all"]), Default("auto")]
+    fillBox: vtkMRMLMarkupsROINode
     fillIslands: Annotated[int, WithinRange(0, 10_000_000), Default(0)]
     fillHoles: bool = False
     fillSmooth: Annotated[float, WithinRange(0, 10), Default(0.0)]

@@ -66,6 +66,11 @@ def summary(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str:
     return " ".join([text, *[capitalized(translated(str(w))) for w in warnings]])
 
 
+def turnedBox() -> str:
+    """What was done with an ROI that is turned against the voxels."""
+    return _("The ROI is turned against the voxels; the box of voxels around it was used.")
+
+
 def correctionSummary(outcome: CorrectOutcome) -> str:
     """What the changes were taken for, and what followed from them."""
     report = outcome.report

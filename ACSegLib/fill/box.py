@@ -7,12 +7,12 @@ and the box are as good as a dab inside and one on each side.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Segment, Segmentation
+from ACSegLib.special_segments import with_marks
+from ACSegLib.volume import Segmentation
 
 #: Name of the segment that marks the shell.
 SHELL = "outside the box"
@@ -90,12 +90,4 @@ def mark_background(
         Id of the segment that marks background.
     """
     own = background or next((s.id for s in labels.segments if s.name == name), None)
-    if own is None:
-        value = max(s.value for s in labels.segments) + 1
-        own = f"ACSegBackground_{value}"
-        labels = replace(labels, segments=[*labels.segments, Segment(name, value, id=own)])
-    row = labels.segment(own)
-    layers = list(labels.layers)
-    dtype = np.promote_types(layers[row.layer].dtype, np.min_scalar_type(row.value))
-    layers[row.layer] = np.where(where, dtype.type(row.value), layers[row.layer])
-    return replace(labels, layers=tuple(layers)), own
+    return with_marks(labels, where, name, labels.segment(own).id if own else None)

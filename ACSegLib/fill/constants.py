@@ -137,7 +137,7 @@ SIZE_PENALTY = 0.1
 EDGE_FLOOR, WALL_FLOOR = 120.0, 20.0
 
 #: Noise of a voxel, in units of the intensity range, above which paths run through a smoothed image. ``strokes.py``.
-MAX_PATH_NOISE = 0.035
+MAX_PATH_NOISE = 0.055
 
 #: Standard deviation of the smoothing before walls are measured, in voxels of the finest axis. ``strokes.py``.
 WALL_SIGMA = 2.0
@@ -149,8 +149,9 @@ MIN_EDGE_CONTRAST, MIN_EDGE_RANK, MIN_WALL_CONTRAST, WALL_ADVANTAGE = 3.1, 0.93,
 #: In units of the cost at which a region ends: from which on there is background. ``strokes.py``.
 CERTAIN_BACKGROUND = 2.0
 
-#: Not so if what no other stroke claims is less than this number of times as large as the region. ``strokes.py``.
-MAX_EXCESS = 1.35
+#: Not so if what no other stroke claims is less than this number of times as large as the region, or lies within so
+#: many voxels of it. ``strokes.py``.
+MAX_EXCESS, SKIN = 1.25, 2
 
 #: Strength of the prior and edge scale for strokes, where no slice can be left out to choose them. ``strokes.py``.
 STROKE_GAMMA, STROKE_EDGE = 0.3, 2.0

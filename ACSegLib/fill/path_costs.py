@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ACSegLib.fill.constants import (
     CERTAIN_BACKGROUND,
@@ -23,6 +24,7 @@ from ACSegLib.fill.constants import (
     MAX_TERRITORY_SHARE,
     REGION_LEVELS,
     SIZE_PENALTY,
+    SKIN,
     WALL_FLOOR,
     WALL_SIGMA,
 )
@@ -141,11 +143,18 @@ def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seed
     level = float(np.sqrt(levels[low] * levels[high + 1])) - costs.floor
     while high < len(rise) - 1 and rise[high + 1] >= rise[peak] / 4:
         high += 1
+    inside = own & (distances <= level)
     beyond = max(CERTAIN_BACKGROUND * level, float(levels[high + 1]) - costs.floor)
-    if high == len(rise) - 1 and ordered.size < MAX_EXCESS * np.searchsorted(ordered, level):
+    if _is_skin(own & ~inside, inside):
         beyond = np.inf  # the other strokes end it
-    contrast, rank = _closed(costs, own & (distances <= level))
-    return Region(level, beyond, contrast, rank)
+    return Region(level, beyond, *_closed(costs, inside))
+
+
+def _is_skin(rest: np.ndarray, inside: np.ndarray) -> bool:
+    """Whether what is left of a region is little, or lies near its surface."""
+    count = int(np.count_nonzero(inside))
+    far = rest & ~ndimage.binary_dilation(inside, iterations=SKIN)
+    return bool(np.count_nonzero(rest) < (MAX_EXCESS - 1) * count or np.count_nonzero(far) < 0.1 * count)
 
 
 def _closed(costs: PathCosts, inside: np.ndarray) -> tuple[float, float]:

@@ -75,6 +75,8 @@ class StrokeEvidence(Evidence):
             weight = np.float32(place_weight(value))
             if weight:
                 here = smoothed((around == g).astype(np.float32), PLACE_SIGMA, self.features.spacing)
+                if value > 0:  # the appearance finds the surface, the place only says which cell is meant
+                    here = np.minimum(2 * here, 1)
                 out[g] *= 1 - weight * (1 - here)
         total = out[1:].sum(axis=0)
         out[1:] /= np.maximum(total, 1)

@@ -7,11 +7,10 @@ are part of their surroundings. Their intensity often tells: it does not occur i
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from ACSegLib.volume import Segment, Segmentation, Volume
+from ACSegLib.special_segments import with_marks
+from ACSegLib.volume import Segmentation, Volume
 
 #: Percent of the labelled voxels of a segment that may lie outside its range, at each end.
 TAIL_PERCENT = 0.1
@@ -72,10 +71,5 @@ def mark_unlike(volume: Volume, segmentation: Segmentation, known: np.ndarray) -
     found = unlike_voxels(volume, segmentation, known)
     if not (count := int(found.sum())):
         return segmentation, 0
-    value = max((s.value for s in segmentation.segments if s.layer == 0), default=0) + 1
-    layers = [np.where(found, 0, layer).astype(layer.dtype) for layer in segmentation.layers]
-    layers[0] = np.where(found, value, layers[0]).astype(np.promote_types(layers[0].dtype, np.min_scalar_type(value)))
-    taken = {s.id for s in segmentation.segments}
-    identifier = next(name for n in range(len(taken) + 1) if (name := f"{IGNORE_SEGMENT}{n or ''}") not in taken)
-    ignored = Segment(IGNORE_SEGMENT, value, (0.5, 0.5, 0.5), id=identifier)
-    return replace(segmentation, layers=tuple(layers), segments=[*segmentation.segments, ignored]), count
+    marked, _own = with_marks(segmentation, found, IGNORE_SEGMENT, color=(0.5, 0.5, 0.5))
+    return marked, count

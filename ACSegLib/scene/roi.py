@@ -69,6 +69,12 @@ def box_of_roi(roi_node: Any, volume_node: Any) -> VoxelBox:
     return VoxelBox((i0, i1, j0, j1, k0, k1), turned)
 
 
+def place_new_roi(roi_node: Any, volume_node: Any) -> None:
+    """Put an ROI that lies nowhere yet into the middle of a volume; one that was placed stays."""
+    if not roi_node.GetNumberOfControlPoints():
+        centre_roi(roi_node, volume_node)
+
+
 def centre_roi(roi_node: Any, volume_node: Any, part: float = 0.5) -> None:
     """Put an ROI into the middle of a volume, along its voxels, with a part of its sides.
 

@@ -17,7 +17,7 @@ from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
 from ACSegPanels.translation import translated
 from ACSegPanels.views import UncertaintyOverlay
-from ACSegPanels.words import summary
+from ACSegPanels.words import summary, turnedBox
 from ACSegPanels.working import prepareWorker
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
@@ -380,7 +380,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if gone := self.results.gone():
             text += " " + _("Left out, deleted meanwhile: {names}.").format(names=", ".join(gone))
         if self.session.fills and self._turned:
-            text += " " + _("The ROI is turned against the voxels; the box of voxels around it was used.")
+            text += " " + turnedBox()
         self.say(text)
         self._counter.request()
 

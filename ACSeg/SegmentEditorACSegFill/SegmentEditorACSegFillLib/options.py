@@ -11,7 +11,7 @@ from ACSegPanels.words import axisWords, deviceWords
 from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
-from ACSegLib.scene.roi import VoxelBox, box_of_roi, centre_roi
+from ACSegLib.scene.roi import VoxelBox, box_of_roi, place_new_roi
 from SegmentEditorACSegFillLib.parameterwidgets import EffectOption, ParameterWidgets
 
 
@@ -183,9 +183,8 @@ class OptionsFrame(ParameterWidgets):
         """Put an ROI that was just created, and lies nowhere yet, into the middle of the volume."""
         editorNode = self._effect.parameterSetNode()
         volumeNode = editorNode.GetSourceVolumeNode() if editorNode is not None else None
-        if roiNode is None or volumeNode is None or roiNode.GetNumberOfControlPoints():
-            return
-        centre_roi(roiNode, volumeNode)
+        if roiNode is not None and volumeNode is not None:
+            place_new_roi(roiNode, volumeNode)
 
     def _value(self, option: EffectOption) -> Any:
         value = self.stored(option)

@@ -106,7 +106,8 @@ def test_complete_slices_use_no_box(desk):
     assert desk.effect.options.box(desk.volume) is None
 
 
-def test_a_turned_box_is_told(desk, scene):
+def turned_roi(desk, scene):
+    """An ROI in the scene that is turned by 20 degrees."""
     import slicer
 
     node = in_world(desk, *roi_of(scene, (3, 12, 8, 17, 10, 21)))
@@ -118,9 +119,21 @@ def test_a_turned_box_is_told(desk, scene):
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(turn))
     node.SetAndObserveTransformNodeID(transform.GetID())
-    desk.effect.options.widgets["Box"].setCurrentNode(node)
+    return node
+
+
+def test_a_turned_box_is_told(desk, scene):
+    desk.effect.options.widgets["Box"].setCurrentNode(turned_roi(desk, scene))
     desk.fill()
     assert "The ROI is turned against the voxels" in desk.effect.message
+
+
+def test_a_script_is_told_of_a_turned_box(desk, scene):
+    from ACSeg import ACSegLogic
+
+    logic = ACSegLogic()
+    logic.fill(desk.volume, desk.segmentation, box=turned_roi(desk, scene))
+    assert any("The ROI is turned against the voxels" in warning for warning in logic.lastFill.report.warnings)
 
 
 def test_a_box_beside_the_volume_is_refused_in_a_sentence(desk, scene):

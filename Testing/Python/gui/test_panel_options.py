@@ -88,6 +88,13 @@ def test_widgets_of_the_panels(module, panel, widget, command, name):
         check_range(box.minimum, box.maximum, info, off)
 
 
+def test_the_box_of_the_fill_panel_is_no_box_at_first(module):
+    box = module.panels["Fill"].ui.fillBoxSelector
+    check_help(box.toolTip, option("fill", "box"))
+    assert module.parameters.fillBox is None
+    assert "box" not in module.panels["Fill"].options()
+
+
 def shown_by_the_effect():
     """The effect's options, each with the command's."""
     from SegmentEditorACSegFillLib.correcting import correctOptions

@@ -55,6 +55,21 @@ def pair(module, seed):
     return volume, node
 
 
+def test_a_box_created_in_the_fill_panel_lies_in_the_middle_and_is_used(module):
+    from ACSegLib.scene.roi import box_of_roi
+
+    volume, node = labelled(1)
+    module.parameters.sourceVolume = volume
+    module.parameters.segmentation = node
+    roi = module.panels["Fill"].ui.fillBoxSelector.addNode()
+    assert module.parameters.fillBox is roi
+    assert module.panels["Fill"].options()["box"] is roi
+    size = np.array(volume.GetImageData().GetDimensions())
+    low, high = np.array(box_of_roi(roi, volume).box).reshape(3, 2).T
+    assert (abs(low + high - size) <= 1).all()
+    assert (abs(high - low - size / 2) <= 1).all()
+
+
 def test_fill_panel(module, fake):
     volume, node = labelled(1)
     module.parameters.sourceVolume = volume
