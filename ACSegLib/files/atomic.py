@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 import uuid
@@ -16,6 +17,8 @@ from ACSegLib.errors import FileError
 _open: set[Path] = set()
 #: Bytes that a file's name may have on every system that ACSeg runs on.
 _MAX_NAME_BYTES = 255
+#: What NumPy says when a disk is full, and what a person is told.
+_PARTLY, _FULL = re.compile(r"\d+ requested and \d+ written"), "the disk took only a part of it"
 #: How often the removal of a folder is tried, and the pause between, in seconds: threads may still write to it.
 _REMOVALS, _PAUSE = 20, 0.05
 
@@ -62,7 +65,7 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     except FileError:
         raise
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+        reason = os.strerror(error.errno) if error.errno else _PARTLY.sub(_FULL, " ".join(str(error).split()))
         raise FileError(f"cannot write {target}: {reason}; free some space or choose another folder.") from error
     finally:
         _remove(temporary)

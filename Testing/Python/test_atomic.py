@@ -127,6 +127,15 @@ def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_numpys_words_for_a_full_disk_are_not_passed_on(tmp_path):
+    def write():
+        with atomic_output(tmp_path / "a.tif"):
+            raise OSError("175616 requested and 16208 written")  # as ndarray.tofile does, without a number
+
+    with pytest.raises(FileError, match=r"a\.tif: the disk took only a part of it; free some space"):
+        write()
+
+
 def test_the_output_may_be_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with atomic_output("out.txt") as temporary:
