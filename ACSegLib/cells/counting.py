@@ -11,7 +11,7 @@ from ACSegLib.cells.sizes import MIN_SIZE_GAP
 
 #: Log odds of a seam from which on a cell is divided to reach a number: those below divide a wrong cell more often than
 #: the right one (development phantoms).
-MIN_ODDS = -1.0
+MIN_ODDS = -0.5
 
 
 def cells_kept(merging: Merging, smallest: float) -> int:

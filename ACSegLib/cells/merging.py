@@ -48,13 +48,11 @@ class Merging:
         Log odds that a boundary is a seam between two cells, from the features of `region_kernels.describe_pair`.
     seeds : ndarray of int, shape (regions + 1,), optional
         Which seed each region holds; 0 for none. Regions of two seeds are never merged.
-    typical : float
-        Radius of a cell, in voxels of the finest axis, if it is known; else 0.
     """
 
-    def __init__(self, graph: RegionGraph, trees: Trees, seeds: np.ndarray | None = None, typical: float = 0.0) -> None:
+    def __init__(self, graph: RegionGraph, trees: Trees, seeds: np.ndarray | None = None) -> None:
         self.regions, self.edges = graph.regions.copy(), graph.edges.copy()
-        self._step, self._known, self._typical = graph.step, graph.known, typical
+        self._step, self._known = graph.step, graph.known
         self._trees = trees.arrays
         self._features = np.zeros(kernels.PAIR_WIDTH + len(graph.known), np.float32)
         count = len(self.regions)
@@ -80,7 +78,7 @@ class Merging:
         """What the boundary of two regions is like."""
         out = np.zeros_like(self._features)
         edge = self.edges[self.neighbours[a][b]]
-        kernels.describe_pair(self.regions[a], self.regions[b], edge, self._step, self._typical, self._known, out)
+        kernels.describe_pair(self.regions[a], self.regions[b], edge, self._step, self._known, out)
         return out
 
     def cells(self) -> list[int]:
@@ -161,7 +159,7 @@ class Merging:
     def odds(self, a: int, b: int) -> float:
         """Log odds that the boundary of two regions is a seam between two cells."""
         row = self.neighbours[a][b]
-        scene = (self._step, self._typical, self._known, self._features)
+        scene = (self._step, self._known, self._features)
         return float(kernels.judge_pair(self.regions, a, b, self.edges, row, *scene, *self._trees))
 
     def _push(self, a: int, b: int) -> None:

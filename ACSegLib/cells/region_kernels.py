@@ -16,7 +16,7 @@ AREA, FACES, SEAMS, LIKELY, MAYBE, PLATES, AT, ABOUT = 0, 1, 2, 3, 4, 5, 11, 14
 SADDLE, PASS = 20, 21
 EDGE_WIDTH, EDGE_SUMS = 22, 20
 #: Features of a boundary that do not say what the whole volume is like.
-PAIR_WIDTH = 33
+PAIR_WIDTH = 31
 
 
 @compiled()
@@ -132,7 +132,7 @@ def _fullness(row: np.ndarray, voxel: float, least: float) -> float:
 
 @compiled()
 def describe_pair(
-    one: np.ndarray, two: np.ndarray, edge: np.ndarray, step: np.ndarray, typical: float, known: np.ndarray,
+    one: np.ndarray, two: np.ndarray, edge: np.ndarray, step: np.ndarray, known: np.ndarray,
     out: np.ndarray,
 ) -> None:  # fmt: skip
     """Put the features of the boundary of two regions into `out`; see `ACSegLib.cells.merging`."""
@@ -185,19 +185,17 @@ def describe_pair(
     out[28] = area / max(skin_small, 1e-6)
     out[29] = small[FREE] / max(skin_small, 1e-6)
     out[30] = np.log(edge[FACES])
-    out[31] = np.log(whole / typical) if typical > 0 else -9.0
-    out[32] = np.log(radius / typical) if typical > 0 else -9.0
-    out[33 : 33 + len(known)] = known
+    out[31 : 31 + len(known)] = known
 
 
 @compiled()
 def judge_pair(
-    regions: np.ndarray, a: int, b: int, edges: np.ndarray, n: int, step: np.ndarray, typical: float,
+    regions: np.ndarray, a: int, b: int, edges: np.ndarray, n: int, step: np.ndarray,
     known: np.ndarray, features: np.ndarray, roots: np.ndarray, feature: np.ndarray, threshold: np.ndarray,
     left: np.ndarray, right: np.ndarray, value: np.ndarray,
 ) -> float:  # fmt: skip
     """Log odds that the boundary `n` of two regions is a seam between two cells; `features` is a work array."""
-    describe_pair(regions[a], regions[b], edges[n], step, typical, known, features)
+    describe_pair(regions[a], regions[b], edges[n], step, known, features)
     return score(features, roots, feature, threshold, left, right, value)
 
 
