@@ -43,7 +43,7 @@ def explain(error: BaseException) -> str | None:
     """
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("ACSegLib"):
         return f"this step needs the package {error.name}; install it with: pip install 'acseg[all]'"
-    if isinstance(error, MemoryError) and not str(error):
+    if isinstance(error, MemoryError) and not isinstance(error, MemoryLimitError):  # raised by Python or NumPy
         return "not enough memory for this volume; close other programs, or use a smaller one."
     if isinstance(error, OSError) and error.filename and error.strerror:  # raised by Python, not by us
         return f"cannot use {error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}."

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from ACSegLib.commands.run_report import Results
 from ACSegLib.compute import threads
-from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
+from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError, explain
 from ACSegLib.files.atomic import discard_open_outputs
 from ACSegLib.files.registry import collect_notes, tell
 from ACSegLib.jobs import Progress
@@ -254,8 +254,9 @@ def attempt(item: Item, work: Work, settings: Any, progress: Progress) -> Outcom
 
 def reason(error: Exception) -> str:
     """Why one of many volumes could not be done; the traceback of a defect goes to the log."""
-    if isinstance(error, (InputError, OSError, MemoryError)):
-        return str(error) or "not enough memory for this volume"
+    sentence = explain(error)
+    if sentence is not None:
+        return sentence
     traceback.print_exception(error, file=sys.stderr)
     return f"unexpected failure: {type(error).__name__}: {error}"
 

@@ -171,6 +171,7 @@ def test_a_process_that_dies_is_told_and_the_next_work_starts_another(worker, fo
     [
         ("InputError", "the axis is odd; choose another.", "The axis is odd; choose another."),
         ("MemoryError", "", "Not enough memory"),
+        ("MemoryError", "Unable to allocate 429. GiB for an array", "Not enough memory"),
         ("defect", "key", "Unexpected failure"),
     ],
 )
