@@ -1,8 +1,9 @@
-"""Held-out blocks: parts of the labelled slices that count as unknown, so that the fill can be judged on them.
+"""Held-out bands: parts of the labelled slices that count as unknown, so that the fill can be judged on them.
 
-A whole slice that is left out is twice as far from the next labelled one as any voxel of the fill. A block is not: its
-sides are as long as the distance between the slices, so its middle is as far from what is known as the middle of a
-slab is. Blocks lie in a pattern that alternates from slice to slice, so that no two of them lie above each other.
+A whole slice that is left out is twice as far from the next labelled one as any voxel of the fill. A band is not: it is
+as wide as the slices are apart, so its middle is as far from what is known as the middle of a slab is, and like a slab
+it has labels on two sides alone. (A square block has them on four: they tell which of two touching cells it lies in,
+as nothing does between two slices.) Bands alternate from slice to slice, so that no two of them lie above each other.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from ACSegLib.fill.shape import ShapePrior
 
 @dataclass(frozen=True)
 class HeldOutWindow:
-    """A part of the volume without the labels of some blocks, and what was labelled there.
+    """A part of the volume without the labels of some bands, and what was labelled there.
 
     Attributes
     ----------
     evidence : Evidence
-        Of the part, with the blocks unknown.
+        Of the part, with the bands unknown.
     truth : dict
-        Plane of the part -> classes of its blocks, negative elsewhere; int16, (J, I).
+        Plane of the part -> classes of its bands, negative elsewhere; int16, (J, I).
     """
 
     evidence: Evidence
@@ -36,40 +37,43 @@ class HeldOutWindow:
 
 
 @dataclass(frozen=True)
-class BlockPattern:
-    """Where the blocks lie: a quarter of each slice, diagonally between those of the slice before.
+class BandPattern:
+    """Where the bands lie: half of each slice, between those of the slice before.
+
+    They are oblique, so that they cross segments that are long in either direction.
 
     Attributes
     ----------
     numbers : dict
         Slice -> its number among the known slices.
-    block : (int, int)
-        Rows and columns of a block.
+    width : (int, int)
+        Of a band, in rows and in columns.
     """
 
     numbers: dict[int, int]
-    block: tuple[int, int]
+    width: tuple[int, int]
 
     @classmethod
-    def of(cls, evidence: Evidence, fold: int = 0) -> BlockPattern:
-        """Blocks as wide as the slices are apart, but at most a third of a slice; other ones in each of two folds."""
+    def of(cls, evidence: Evidence) -> BandPattern:
+        """Bands as wide as the slices are apart, but at most a third of a slice."""
         along, *across = evidence.features.spacing
         side = float(np.median(np.diff(evidence.cuts))) * along
         sizes = evidence.classes.shape[1:]
         rows, columns = (int(np.clip(round(side / h), 1, max(1, n // 3))) for h, n in zip(across, sizes, strict=True))
-        return cls({k: number for number, k in enumerate(evidence.cuts, fold)}, (rows, columns))
+        return cls({k: number for number, k in enumerate(evidence.cuts)}, (rows, columns))
 
     def contains(self, k: int, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Whether voxels of slice `k` lie in a block."""
-        number = self.numbers[k]
-        hidden: np.ndarray = ((row // self.block[0] + number) % 2 == 0) & ((column // self.block[1] + number) % 2 == 0)
+        """Whether voxels of slice `k` lie in a band."""
+        across = (row / self.width[0] + column / self.width[1]) / np.sqrt(2)
+        hidden: np.ndarray = (np.floor(across).astype(int) + self.numbers[k]) % 2 == 0
         return hidden
 
 
-def hold_out(evidence: Evidence, pattern: BlockPattern, runs: Sequence[Sequence[int]]) -> list[HeldOutWindow]:
-    """Make a window for each run of adjacent known slices, with the blocks of its inner slices hidden."""
-    share = constants.MAX_HELD_OUT_VOXELS // len(runs)
-    return [_window(evidence, pattern, cuts, share) for cuts in runs]
+def hold_out(evidence: Evidence, pattern: BandPattern, runs: Sequence[Sequence[int]]) -> list[HeldOutWindow]:
+    """Make a window for each run of adjacent known slices, with the bands of its inner slices hidden."""
+    voxels = int(constants.HELD_OUT_SHARE * evidence.classes.size)
+    voxels = int(np.clip(voxels, constants.MIN_HELD_OUT_VOXELS, constants.MAX_HELD_OUT_VOXELS))
+    return [_window(evidence, pattern, cuts, voxels // len(runs)) for cuts in runs]
 
 
 def runs_of_slices(cuts: list[int]) -> list[list[int]]:
@@ -81,8 +85,8 @@ def runs_of_slices(cuts: list[int]) -> list[list[int]]:
     return [cuts[start : start + length] for start in starts]
 
 
-def without_blocks(samples: Samples, pattern: BlockPattern, planes: Sequence[int]) -> Samples:
-    """The training voxels that lie in no block of some slices."""
+def without_bands(samples: Samples, pattern: BandPattern, planes: Sequence[int]) -> Samples:
+    """The training voxels that lie in no band of some slices."""
     keep = np.ones(len(samples.y), bool)
     for k in planes:
         here = samples.plane == k
@@ -90,7 +94,7 @@ def without_blocks(samples: Samples, pattern: BlockPattern, planes: Sequence[int
     return samples.part(keep)
 
 
-def _window(evidence: Evidence, pattern: BlockPattern, cuts: Sequence[int], max_voxels: int) -> HeldOutWindow:
+def _window(evidence: Evidence, pattern: BandPattern, cuts: Sequence[int], max_voxels: int) -> HeldOutWindow:
     part, corner = evidence.part(cuts, max_voxels)
     rows = corner[1] + np.arange(part.classes.shape[1])[:, None]
     columns = corner[2] + np.arange(part.classes.shape[2])[None, :]
@@ -108,7 +112,7 @@ def _window(evidence: Evidence, pattern: BlockPattern, cuts: Sequence[int], max_
 
 
 def _without(shape: ShapePrior, hidden: dict[int, np.ndarray]) -> ShapePrior:
-    """The shape prior as if the blocks were not labelled: there the slices on either side are interpolated."""
+    """The shape prior as if the bands were not labelled: there the slices on either side are interpolated."""
     distances = dict(shape.distances)
     for k, where in hidden.items():
         changed = distances[k].copy()

@@ -4,7 +4,7 @@ Parts of the labelled slices are hidden (`ACSegLib.fill.trials`) and filled with
 did not learn from them. The settings that give the labels back best are those of the fill, and their Dice is its
 cross-validation.
 
-Usually blocks are hidden, and not whole slices: a slice that is left out is twice as far from the next labelled one as
+Usually bands are hidden, and not whole slices: a slice that is left out is twice as far from the next labelled one as
 any voxel of the fill, which favours the prior whatever the volume.
 """
 
@@ -21,7 +21,7 @@ from ACSegLib.fill.holdout import mean_dice, runs_of_slices
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.slab import Settings
 from ACSegLib.fill.solvers import Solver
-from ACSegLib.fill.trials import block_trials, slice_trials
+from ACSegLib.fill.trials import band_trials, slice_trials
 from ACSegLib.jobs import Progress
 
 
@@ -53,10 +53,10 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     inner = [k for k in evidence.cuts[1:-1] if (evidence.classes[k] > 0).any()]
     if not inner:
         return Choice(Settings(constants.DEFAULT_GAMMA, constants.DEFAULT_EDGE))
-    blocks = evidence.instances is None
+    bands = evidence.instances is None
     stages = progress.stages(learn=4, fill=6)
-    if blocks:
-        trials = block_trials(evidence, samples, solver, stages.learn)
+    if bands:
+        trials = band_trials(evidence, samples, solver, stages.learn)
         judged = sorted({k for run in runs_of_slices(evidence.cuts) for k in run[1:-1]})
     else:
         judged = _evenly(inner, constants.MAX_LEFT_OUT)
@@ -69,36 +69,37 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
             stages.fill(1 - 0.8 ** len(overlaps), "cross-validation: filling hidden parts of labelled slices")
             overlaps[settings] = np.sum([trial.overlap(settings, progress) for trial in trials], axis=0)
         # a few voxels of a bead should not decide; of instances, none is more important than another
-        return mean_dice(overlaps[settings], by_size=blocks)
+        return mean_dice(overlaps[settings], by_size=bands)
 
-    settings = search(judge)
     prior = mean_dice(np.sum([trial.prior_overlap() for trial in trials], axis=0), by_size=True)
+    # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
+    settings = search(judge, strong=not bands or prior >= constants.TRUSTED_PRIOR)
     return Choice(settings, judged, prior, mean_dice(overlaps[settings]), overlaps[settings])
 
 
-def search(judge: Callable[[Settings], float]) -> Settings:
-    """Find the settings of `constants.GAMMAS` x `constants.EDGES` that are judged best, from the strong prior on.
+def search(judge: Callable[[Settings], float], strong: bool) -> Settings:
+    """Find the settings that are judged best; at most five are judged.
 
-    From the settings at hand one step is made in each direction; the first that is better by `constants.MIN_GAIN` is
-    taken, as often as it is better. Few of the settings are tried, and of settings that are hardly different those
-    with the stronger prior are kept: it finds thin structures.
+    The search walks along `constants.LADDER`, from a strong prior to a weak one. It starts with the strong prior where
+    the prior deserves it, else with the medium one. A step is taken if it is better by `constants.MIN_GAIN`, so that
+    noise in the judgement hardly moves the settings, and a good prior stays strong: it finds thin structures. In the
+    end the other edge scales of the steps that it stood on are tried.
     """
-    gammas, edges = constants.GAMMAS, constants.EDGES
-    place = 0, edges.index(constants.DEFAULT_EDGE)
-    best = judge(Settings(gammas[place[0]], edges[place[1]]))
-    # weaker prior, the same with narrower edges, narrower edges, wider edges, stronger prior
-    moves = [(1, 0), (1, -1), (0, -1), (0, 1), (-1, 0)]
-    waiting = list(moves)
-    while waiting:
-        move = waiting.pop(0)
-        g, e = place[0] + move[0], place[1] + move[1]
-        if not (0 <= g < len(gammas) and 0 <= e < len(edges)):
-            continue
-        value = judge(Settings(gammas[g], edges[e]))
-        if value > best + constants.MIN_GAIN:
-            place, best = (g, e), value
-            waiting = [move, *(m for m in moves if m not in (move, (-move[0], -move[1])))]
-    return Settings(gammas[place[0]], edges[place[1]])
+    ladder, place = constants.LADDER, 0 if strong else 1
+    best = judge(Settings(*ladder[place]))
+    passed = {place}
+    for step in (-1, 1):
+        while 0 <= place + step < len(ladder):
+            value = judge(Settings(*ladder[place + step]))
+            if value <= best + constants.MIN_GAIN:
+                break
+            place, best = place + step, value
+            passed.add(place)
+    found = Settings(*ladder[place])
+    for other in (Settings(ladder[n][0], edge) for n in sorted(passed) if (edge := constants.OTHER_EDGES[n])):
+        if (value := judge(other)) > best + constants.MIN_GAIN:
+            found, best = other, value
+    return found
 
 
 def _evenly(numbers: list[int], max_count: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Trial fills of parts whose labels are known but hidden: how well does the fill give them back with some settings?
 
-Two kinds of parts are hidden. Blocks of labelled slices (`ACSegLib.fill.holdout`) are the rule. With many instances
-whole slices are hidden: a block is as large as a cell there, so that it would hide the shape, which carries the fill.
+Two kinds of parts are hidden. Bands of labelled slices (`ACSegLib.fill.holdout`) are the rule. With many instances
+whole slices are hidden: a band is as wide as a cell there, so that it would hide the shape, which carries the fill.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from ACSegLib.fill import constants
 from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.evidence import Evidence
-from ACSegLib.fill.holdout import BlockPattern, hold_out, runs_of_slices, without_blocks
+from ACSegLib.fill.holdout import BandPattern, hold_out, runs_of_slices, without_bands
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.slab import Context, PreparedSlab, Settings, prepare_slab, solve_prepared
 from ACSegLib.fill.solvers import Solver
@@ -58,20 +58,17 @@ class Trial:
         return total
 
 
-def block_trials(evidence: Evidence, samples: Samples, solver: Solver, progress: Progress) -> list[Trial]:
-    """Trials with hidden blocks of labelled slices, in two folds whose blocks are different ones."""
+def band_trials(evidence: Evidence, samples: Samples, solver: Solver, progress: Progress) -> list[Trial]:
+    """Trials with hidden bands of labelled slices."""
     runs = runs_of_slices(evidence.cuts)
-    judged = sorted({k for run in runs for k in run[1:-1]})
+    progress(0.0, "cross-validation: learning without bands of labelled slices")
+    pattern = BandPattern.of(evidence)
+    training = without_bands(samples, pattern, sorted({k for run in runs for k in run[1:-1]}))
+    classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
     trials = []
-    for fold in range(constants.FOLDS):
-        progress(fold / constants.FOLDS, "cross-validation: learning without blocks of labelled slices")
-        pattern = BlockPattern.of(evidence, fold)
-        training = without_blocks(samples, pattern, judged)
-        classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
-        for window in hold_out(evidence, pattern, runs):
-            last = len(window.evidence.classes) - 1
-            slab = prepare_slab(window.evidence, classifier, 0, last, progress=progress)
-            trials.append(Trial(window.evidence, classifier, slab, window.truth, solver))
+    for window in hold_out(evidence, pattern, runs):
+        slab = prepare_slab(window.evidence, classifier, 0, len(window.evidence.classes) - 1, progress=progress)
+        trials.append(Trial(window.evidence, classifier, slab, window.truth, solver))
     return trials
 
 
@@ -79,12 +76,12 @@ def slice_trials(
     evidence: Evidence, samples: Samples, slices: list[int], solver: Solver, progress: Progress
 ) -> list[Trial]:
     """Trials with hidden slices, which are labelled."""
+    progress(0.0, "cross-validation: learning without some labelled slices")
+    training = samples.part(~np.isin(samples.plane, slices))
+    classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
     trials = []
-    for number, k in enumerate(slices):
-        progress(number / len(slices), "cross-validation: learning without a labelled slice")
-        training = samples.part(samples.plane != k)
-        classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
-        window, first = evidence.window(k, constants.MAX_WINDOW_VOXELS)
+    for k in slices:
+        window, first = evidence.window(k, constants.MAX_HELD_OUT_VOXELS // len(slices))
         last = len(window.classes) - 1
         slab = prepare_slab(window, classifier, 0, last, without=k - first, progress=progress)
         trials.append(Trial(window, classifier, slab, {k - first: window.classes[k - first]}, solver))

@@ -28,8 +28,8 @@ from ACSegLib.volume import Segmentation, Volume
 EVERY = 8
 #: Values of each constant that are compared; the one in use is among them.
 VALUES = {
-    "MIN_GAIN": (0.0, 0.002, 0.01),
-    "FOLDS": (1, 2),
+    "MIN_GAIN": (0.0, 0.004, 0.01),
+    "TRUSTED_PRIOR": (0.9, 0.95, 1.0),
     "HIDDEN_UNITS": ((16, 12), (24, 16), (32, 24)),
     "STEPS": (500, 1000, 2000),
     "BATCH": (256, 512, 1024),
