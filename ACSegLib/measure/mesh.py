@@ -53,7 +53,7 @@ def mesh_of(mask: np.ndarray, geometry: Geometry, smooth: float = 0.0) -> Mesh:
     points = _with_volume(corners, _outwards(corners, padded), triangles, voxels)
     if smooth:
         points = _smoothed(points, triangles, smooth)
-        points = _with_volume(points, _normals(points, triangles), triangles, voxels)
+        points = _with_volume(points, _normals(points, triangles), triangles, voxels, smooth)
     indices = points[:, ::-1] - 1  # (i, j, k) of the mask, without the margin
     matrix = geometry.ijk_to_lps
     places = indices @ matrix[:3, :3].T + matrix[:3, 3]
@@ -81,14 +81,19 @@ def _outwards(corners: np.ndarray, padded: np.ndarray) -> np.ndarray:
     return directions
 
 
-def _with_volume(points: np.ndarray, directions: np.ndarray, triangles: np.ndarray, volume: float) -> np.ndarray:
-    """Move all vertices along their directions by one distance, below half a voxel, until the volume is right."""
+def _with_volume(
+    points: np.ndarray, directions: np.ndarray, triangles: np.ndarray, volume: float, more: float = 0.0
+) -> np.ndarray:
+    """Move all vertices along their directions by one distance until the volume is right.
+
+    The distance is below half a voxel, outwards `more` than that: smoothing takes much from a small bead.
+    """
     from scipy.optimize import brentq
 
     def excess(distance: float) -> float:
         return signed_volume(points + distance * directions, triangles) - volume
 
-    low, high = -0.5 + _MARGIN, 0.5 - _MARGIN
+    low, high = -0.5 + _MARGIN, 0.5 - _MARGIN + more
     if excess(high) <= 0:
         return points + high * directions
     if excess(low) >= 0:

@@ -65,6 +65,13 @@ def test_normals_face_outwards_and_the_mesh_lies_on_its_voxels(direction: tuple[
     np.testing.assert_allclose(surface.center_mass, (place.ijk_to_lps @ [9, 11, 10, 1])[:3], atol=1e-6)
 
 
+@pytest.mark.parametrize(("radius", "smooth"), [(1, 1.0), (3, 2.0), (5, 4.0)])
+def test_smoothing_keeps_the_volume_of_a_small_bead(radius: int, smooth: float) -> None:
+    offsets = np.indices((16, 16, 16)) - 8
+    mask = (offsets**2).sum(axis=0) <= radius**2
+    assert mesh_of(mask, Geometry(), smooth).volume == pytest.approx(np.count_nonzero(mask), rel=1e-3)
+
+
 @pytest.mark.parametrize("smooth", [1.0, 2.0])
 def test_smoothing_keeps_the_volume_and_removes_the_steps(smooth: float) -> None:
     mask = ball(8.3, (10, 11, 13))
