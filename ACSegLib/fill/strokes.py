@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ACSegLib.fill.constants import (
     LENGTH_COST,
@@ -61,7 +62,9 @@ def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray) -> FirstS
     steps = spacing * factor
     lengths = _lengths(steps / steps.min())
     strokes = _pooled(seeds, factor)
-    edges, walls = (_grown(costs, strokes, lengths) for costs in path_costs(features, factor))
+    changes, sheets = path_costs(features, factor)
+    strokes = _typical(strokes, changes.image)
+    edges, walls = (_grown(costs, strokes, lengths) for costs in (changes, sheets))
     best = _better(edges, walls)
     classes, _distances = best.costs.spread(best.seeds(strokes), lengths)
     fine = classes
@@ -107,6 +110,22 @@ def _better(edges: _Grown, walls: _Grown) -> _Grown:
     if edges.usual("rank") >= MIN_EDGE_RANK or walls.usual("contrast") < MIN_WALL_CONTRAST:
         return edges
     return edges if contrast >= max(MIN_EDGE_CONTRAST, walls.usual("contrast") / WALL_ADVANTAGE) else walls
+
+
+def _typical(strokes: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """The half of each stroke that is nearest to its median intensity. A path from an edge crosses it free."""
+    typical = np.full_like(strokes, UNKNOWN)
+    for c in np.unique(strokes[strokes >= 0]).tolist():
+        components, count = ndimage.label(strokes == c, np.ones((3, 3, 3)))
+        places = np.nonzero(components)
+        numbers = components[places]
+        values = image[places].astype(float)
+        medians = np.asarray(ndimage.median(values, numbers, np.arange(count + 1)))
+        away = np.abs(values - medians[numbers])
+        limits = np.asarray(ndimage.median(away, numbers, np.arange(count + 1)))
+        kept = away <= limits[numbers]
+        typical[tuple(axis[kept] for axis in places)] = c
+    return typical
 
 
 def _lengths(steps: Sequence[float]) -> np.ndarray:
