@@ -2,7 +2,8 @@
 
 A voxel whose class differs was decided. On a slice that was drawn right as a whole, every voxel was: the person looked
 at all of it. Such a slice is named, or it is recognised by its changes: they run along most of its outlines, and the
-slices beside it have hardly any.
+slices beside it have hardly any. If changes run along most of the outlines of nearly every slice, whichever way one
+looks, the volume was drawn right as a whole.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ MIN_EXTENT = 5
 
 #: Changes of the slices beside a redrawn one, as a share of its own, at most.
 MAX_BESIDE = 0.25
+
+#: Share of the slices that hold a segment, along each axis, that changed if the whole volume was drawn right.
+NEARLY_ALL = 0.75
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,12 @@ def find_decisions(
             "slice right or correct some voxels, or name the slices that you checked (--slices)."
         )
     decisions = Decisions(segmentation, corrected, partners, changed, changed, changed, named, notes)
+    if _redrawn_everywhere(decisions):
+        notes.append(
+            "you changed the outlines on nearly every slice, so the whole volume is taken as you left it, and nothing "
+            "else is corrected; to have the rest computed, correct a few slices only."
+        )
+        return replace(decisions, known=np.ones_like(changed), fresh=np.ones_like(changed))
     whole = _united(named, _redrawn(decisions))
     fresh = changed | mark_slices(changed.shape, whole) if whole else changed
     known = fresh if decided is None else fresh | decided
@@ -222,6 +232,36 @@ def _redrawn(decisions: Decisions) -> dict[str, list[int]]:
             if _outlines_redrawn(decisions.classes(plane), np.take(decisions.changed, number, axis), axis):  # type: ignore[arg-type]
                 slices.setdefault(name, []).append(number)
     return slices
+
+
+def _redrawn_everywhere(decisions: Decisions) -> bool:
+    """Whether changes run along most of the outlines, on nearly every slice that holds a segment, along every axis."""
+    changed, box = decisions.changed, bounding_box(decisions.changed)
+    if box is None or any(_untouched(decisions, axis) > (1 - NEARLY_ALL) * _used(changed, axis) for axis in range(3)):
+        return False
+    shares = [_near_share(decisions, number) for number in range(box[0].start, box[0].stop)]
+    near, outlines = np.sum(shares, axis=0)
+    return bool(near >= REDRAWN_SHARE * outlines)
+
+
+def _used(mask: np.ndarray, axis: int) -> int:
+    """Slices along an axis with a set voxel."""
+    return int(np.count_nonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))))
+
+
+def _untouched(decisions: Decisions, axis: int) -> int:
+    """Slices along an axis that hold a segment and no change."""
+    clean = np.flatnonzero(~decisions.changed.any(axis=tuple(a for a in range(3) if a != axis)))
+    layers = (*decisions.segmentation.layers, *decisions.corrected.layers)
+    return sum(any(np.take(layer, n, axis).any() for layer in layers) for n in clean.tolist())
+
+
+def _near_share(decisions: Decisions, number: int) -> tuple[int, int]:
+    """Pixels of a slice's outlines that have a change nearby, and all of them."""
+    classes = decisions.classes((slice(number, number + 1), slice(None), slice(None)))
+    outlines = _outlines(classes.before[0]) | _outlines(classes.after[0])
+    near = ndimage.binary_dilation(decisions.changed[number], iterations=NEAR_OUTLINE)
+    return int(np.count_nonzero(outlines & near)), int(np.count_nonzero(outlines))
 
 
 def _outlines_redrawn(classes: Classes, changed: np.ndarray, axis: int) -> bool:

@@ -274,6 +274,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("voxels of {0} (x, y, z) have no surface area that can be measured; check the unit of each axis."),
         _("write_segmentation_to_node needs volume_node where an editor's masking is to be honoured."),
         _(
+            "you changed the outlines on nearly every slice, so the whole volume is taken as you left it, and "
+            "nothing else is corrected; to have the rest computed, correct a few slices only."
+        ),
+        _(
             "{0} GiB cannot be handed to another process: {1} have no room for it; free some space there, or set the "
             "environment variable TMPDIR to a folder with more."
         ),

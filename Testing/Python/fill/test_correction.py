@@ -50,6 +50,22 @@ def test_slices_of_any_axis_can_be_drawn(axis):
     assert dice(result.segmentation.labels > 0, TRUTH) > 0.93
 
 
+def test_a_volume_redrawn_on_nearly_every_slice_is_taken_as_it_is():
+    rough = TRUTH.copy()
+    rim = TRUTH ^ ndimage.binary_erosion(TRUTH)
+    rough[rim & (np.random.default_rng(0).random(SHAPE) < 0.4)] = False  # wrong in single voxels, everywhere
+    result = correct(IMAGE, segmentation(rough), segmentation(TRUTH))
+    assert np.array_equal(result.segmentation.labels == 1, TRUTH)
+    assert any("nearly every slice" in note for note in result.report.warnings)
+
+
+@pytest.mark.parametrize("changed", [drawn(SMALL, *range(6, 30, 2)), SMALL | ball(centre=(18, 20, 28), radius=6.0)])
+def test_many_slices_or_a_large_dab_are_not_the_whole_volume(changed):
+    result = correct(IMAGE, segmentation(SMALL), segmentation(changed))
+    assert not any("nearly every slice" in note for note in result.report.warnings)
+    assert result.report.corrected_voxels > 0
+
+
 def test_an_outline_that_is_slightly_off_all_the_way_is_one_error():
     truth, before = ball(), ball(radius=11.4)
     labels = before.astype(np.uint8)
