@@ -16,7 +16,8 @@ from ACSegLib.axes import AXES
 from ACSegLib.volume import Segment, Segmentation
 
 #: Largest distance of a line's voxels from its border: lines up to four voxels wide. A ring of a structure is wider.
-MAX_LINE_DEPTH = 2.3
+#: A share of them may lie deeper, where the line runs close to itself, around a bump of the cell.
+MAX_LINE_DEPTH, MAX_DEEPER = 2.3, 0.03
 
 #: Area that an outline encloses, in voxels, at least; and its share of the squared length of the line (a circle: 0.08).
 MIN_AREA, MIN_ROUNDNESS = 9, 0.01
@@ -198,7 +199,8 @@ def _closed_lines(plane: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, n
 
 def _closed_line(line: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """The line, its inside and its surroundings, if it is a closed thin line."""
-    depth = float(ndimage.distance_transform_edt(np.pad(line, 1)).max())
+    depths = ndimage.distance_transform_edt(np.pad(line, 1))
+    depth = float(np.quantile(depths[depths > 0], 1 - MAX_DEEPER))
     if depth > MAX_LINE_DEPTH:
         return None
     square = np.ones((3, 3))

@@ -71,6 +71,19 @@ def test_thick_lines_that_lie_half_outside_of_the_cell_make_it_no_larger(volume:
     assert 2 * np.count_nonzero(cell & BALL) / (cell.sum() + BALL.sum()) > 0.98
 
 
+def test_a_thick_line_may_be_wider_in_one_place() -> None:
+    line = np.zeros(BALL.shape, bool)
+    line[21] = ndimage.binary_dilation(BALL[21]) & ~ndimage.binary_erosion(BALL[21], iterations=2)
+    line[21, CENTRE[1] - 2 : CENTRE[1] + 3, CENTRE[2] - RADIUS - 2 : CENTRE[2] - RADIUS + 3] = True
+    depth = ndimage.distance_transform_edt(line[21])
+    assert depth.max() == 3  # five voxels wide there
+    (found,) = find_outlines(labels_of(line))
+    assert found.inside.shape[1] > 0.5 * np.count_nonzero(BALL[21])
+    ring = np.zeros(BALL.shape, bool)
+    ring[21] = BALL[21] & ~ndimage.binary_erosion(BALL[21], iterations=6)
+    assert find_outlines(labels_of(ring)) == []
+
+
 def test_a_line_is_the_structure_itself_where_the_labels_are_said_to_be_slices(volume: Volume) -> None:
     lines = outline((1, 0, 0)) | np.roll(outline((1, 0, 0), RADIUS - 2), 5, axis=0)
     result = acseg.fill(volume, labels_of(lines), mode="slices", device="cpu", suggest=0)
