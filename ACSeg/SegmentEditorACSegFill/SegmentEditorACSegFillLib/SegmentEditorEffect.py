@@ -414,7 +414,6 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.session.forget()
         self.correcting.memory.forget()
         self.overlay = UncertaintyOverlay()
-        self.preview = Preview(self.scriptedEffect)
         self._observer.stop()
         self.say(_("The scene was closed; the fill was cancelled."))
 

@@ -9,6 +9,9 @@ import slicer
 ROLE = "SegmentationResultPreview"
 OWNER = "SegmentationResultPreviewOwnerEffect"
 DEFAULT_OPACITY = 0.6
+#: Attribute of the display node of sparse labels that a preview made paler: their own opacity. A scene saved meanwhile
+#: has it, too.
+OWN_OPACITY = "ACSeg.OpacityWithoutPreview"
 
 
 class Preview:
@@ -22,7 +25,6 @@ class Preview:
 
     def __init__(self, scriptedEffect: Any) -> None:
         self._effect = scriptedEffect
-        self._drawnOpacity: tuple[str, float] | None = None
 
     @property
     def node(self) -> Any:
@@ -106,19 +108,19 @@ class Preview:
         display = segmentationNode.GetDisplayNode() if segmentationNode is not None else None
         if display is None:
             return
-        if self._drawnOpacity is None or self._drawnOpacity[0] != display.GetID():
+        if display.GetAttribute(OWN_OPACITY) is None:
             self._restoreInputOpacity()
-            self._drawnOpacity = display.GetID(), display.GetOpacity()
+            display.SetAttribute(OWN_OPACITY, repr(display.GetOpacity()))
         display.SetOpacity(opacity)
 
-    def _restoreInputOpacity(self) -> None:
+    @staticmethod
+    def _restoreInputOpacity() -> None:
         """Make the sparse labels as opaque as they were before the preview."""
-        if self._drawnOpacity is not None:
-            identifier, opacity = self._drawnOpacity
-            display = slicer.mrmlScene.GetNodeByID(identifier)
-            if display is not None:
-                display.SetOpacity(opacity)
-        self._drawnOpacity = None
+        for display in slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode"):
+            opacity = display.GetAttribute(OWN_OPACITY)
+            if opacity is not None:
+                display.SetOpacity(float(opacity))
+                display.RemoveAttribute(OWN_OPACITY)
 
     @property
     def show3D(self) -> bool:

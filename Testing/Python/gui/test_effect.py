@@ -91,6 +91,20 @@ def test_the_drawing_is_as_opaque_after_the_preview_as_before(desk):
     assert display.GetOpacity() == pytest.approx(0.85)
 
 
+def test_a_scene_saved_with_a_preview_knows_how_opaque_the_drawing_was(desk, scene):
+    from SegmentEditorACSegFillLib.preview import Preview
+
+    display = desk.segmentation.GetDisplayNode()
+    display.SetOpacity(0.85)
+    desk.draw()
+    desk.fill()
+    scene.SetSaveToXMLString(1)
+    scene.Commit()
+    assert "ACSeg.OpacityWithoutPreview:0.85" in scene.GetSceneXMLString()
+    Preview(desk.host).remove()  # of an application that was started anew
+    assert display.GetOpacity() == pytest.approx(0.85)
+
+
 def test_hidden_and_masked_voxels_stay(desk):
     hidden = np.zeros(SHAPE, bool)
     hidden[10:14, 8:16, 8:16] = True
