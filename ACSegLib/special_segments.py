@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ACSegLib.volume import Segment, Segmentation
+from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation
 
 #: Names of regions of which nothing is known, or that shall be left out.
 IGNORE_NAMES = frozenset(
@@ -146,7 +146,7 @@ def with_marks(
     where: np.ndarray,
     name: str,
     own: str | None = None,
-    color: tuple[float, float, float] | None = None,
+    colour: tuple[float, ...] = DEFAULT_COLOURS[0],
 ) -> tuple[Segmentation, str]:
     """Give voxels to a segment that marks something; they leave all others.
 
@@ -158,7 +158,7 @@ def with_marks(
         Of the segment.
     own : str, optional
         Id of a segment that marks it already; otherwise a new one has a free value and id.
-    color : tuple of float, optional
+    colour : tuple of float
         Of a new segment.
 
     Returns
@@ -171,8 +171,7 @@ def with_marks(
         value = max((s.value for s in segmentation.segments), default=0) + 1
         taken = {s.id for s in segmentation.segments}
         own = next(label for n in range(len(taken) + 1) if (label := f"{name}{n or ''}") not in taken)
-        new = Segment(name, value, id=own) if color is None else Segment(name, value, color, id=own)
-        segmentation = replace(segmentation, segments=[*segmentation.segments, new])
+        segmentation = replace(segmentation, segments=[*segmentation.segments, Segment(name, value, colour, id=own)])
     row = segmentation.segment(own)
     layers = [np.where(where, 0, layer).astype(layer.dtype) for layer in segmentation.layers]
     dtype = np.promote_types(layers[row.layer].dtype, np.min_scalar_type(row.value))

@@ -88,17 +88,7 @@ class CorrectionEvidence(Evidence):
         """0: what was segmented beyond the corrected slices is no neighbour."""
         return 0
 
-    def group_probabilities(
-        self,
-        layers: tuple[np.ndarray, ...],
-        first: int,
-        slab: tuple[np.ndarray, np.ndarray],
-        without: int | None = None,
-        known: tuple[bool, bool] = (False, False),
-        progress: Progress | None = None,
-    ) -> np.ndarray:
-        """See `Evidence.group_probabilities`."""
-        out = super().group_probabilities(layers, first, slab, without, known, progress)
+    def _with_places(self, out: np.ndarray, first: int) -> np.ndarray:
         if self.trust is None or self.believed is None:
             return out
         planes = slice(first, first + out.shape[1])

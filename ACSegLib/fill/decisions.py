@@ -8,6 +8,7 @@ looks, the volume was drawn right as a whole.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -236,40 +237,43 @@ def _redrawn(decisions: Decisions) -> dict[str, list[int]]:
 
 def _redrawn_everywhere(decisions: Decisions) -> bool:
     """Whether changes run along most of the outlines, on nearly every slice that holds a segment, along every axis."""
-    changed, box = decisions.changed, bounding_box(decisions.changed)
-    if box is None or any(_untouched(decisions, axis) > (1 - NEARLY_ALL) * _used(changed, axis) for axis in range(3)):
+    box = bounding_box(decisions.changed)
+    if box is None or not all(_nearly_all_changed(decisions, axis) for axis in range(3)):
         return False
-    shares = [_near_share(decisions, number) for number in range(box[0].start, box[0].stop)]
-    near, outlines = np.sum(shares, axis=0)
-    return bool(near >= REDRAWN_SHARE * outlines)
+    near = outlines = 0
+    for number in range(box[0].start, box[0].stop):
+        classes = decisions.classes((slice(number, number + 1), slice(None), slice(None)))
+        counts = _near_changes(_outlines_of_both(classes, 0), decisions.changed[number])
+        near, outlines = near + counts[0], outlines + counts[1]
+    return near >= REDRAWN_SHARE * outlines
 
 
-def _used(mask: np.ndarray, axis: int) -> int:
-    """Slices along an axis with a set voxel."""
-    return int(np.count_nonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))))
-
-
-def _untouched(decisions: Decisions, axis: int) -> int:
-    """Slices along an axis that hold a segment and no change."""
-    clean = np.flatnonzero(~decisions.changed.any(axis=tuple(a for a in range(3) if a != axis)))
+def _nearly_all_changed(decisions: Decisions, axis: int) -> bool:
+    """Whether there are changes on nearly every slice along an axis that holds a segment."""
+    changed = decisions.changed.any(axis=tuple(a for a in range(3) if a != axis))
     layers = (*decisions.segmentation.layers, *decisions.corrected.layers)
-    return sum(any(np.take(layer, n, axis).any() for layer in layers) for n in clean.tolist())
-
-
-def _near_share(decisions: Decisions, number: int) -> tuple[int, int]:
-    """Pixels of a slice's outlines that have a change nearby, and all of them."""
-    classes = decisions.classes((slice(number, number + 1), slice(None), slice(None)))
-    outlines = _outlines(classes.before[0]) | _outlines(classes.after[0])
-    near = ndimage.binary_dilation(decisions.changed[number], iterations=NEAR_OUTLINE)
-    return int(np.count_nonzero(outlines & near)), int(np.count_nonzero(outlines))
+    untouched = (n for n in np.flatnonzero(~changed).tolist() if any(np.take(a, n, axis).any() for a in layers))
+    most = int((1 - NEARLY_ALL) * np.count_nonzero(changed))
+    return len(list(itertools.islice(untouched, most + 1))) <= most  # it ends at one too many: planes take time
 
 
 def _outlines_redrawn(classes: Classes, changed: np.ndarray, axis: int) -> bool:
-    outlines = _outlines(classes.before.squeeze(axis)) | _outlines(classes.after.squeeze(axis))
+    outlines = _outlines_of_both(classes, axis)
     if not all(_extent(changed, a) >= max(MIN_EXTENT, REDRAWN_SHARE * _extent(outlines, a)) for a in (0, 1)):
         return False
+    near, count = _near_changes(outlines, changed)
+    return near >= REDRAWN_SHARE * count
+
+
+def _outlines_of_both(classes: Classes, axis: int) -> np.ndarray:
+    """Outlines before and after, of a slice along an axis."""
+    return _outlines(classes.before.squeeze(axis)) | _outlines(classes.after.squeeze(axis))
+
+
+def _near_changes(outlines: np.ndarray, changed: np.ndarray) -> tuple[int, int]:
+    """Pixels of outlines that have a change nearby, and all of them."""
     near = ndimage.binary_dilation(changed, iterations=NEAR_OUTLINE)
-    return bool(np.count_nonzero(outlines & near) >= REDRAWN_SHARE * np.count_nonzero(outlines))
+    return int(np.count_nonzero(outlines & near)), int(np.count_nonzero(outlines))
 
 
 def _extent(plane: np.ndarray, axis: int) -> int:

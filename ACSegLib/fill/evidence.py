@@ -131,6 +131,10 @@ class Evidence:
             else:
                 wanted = self.wanted[first : first + len(edges)]
                 kernels.group_probabilities_where(start, stop, image, outlines, layers, wanted, out)
+        return self._with_places(out, first)
+
+    def _with_places(self, out: np.ndarray, first: int) -> np.ndarray:
+        """The probabilities of a slab that begins at plane `first`, with what is known of its places: here nothing."""
         return out
 
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:

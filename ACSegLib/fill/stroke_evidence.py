@@ -20,7 +20,6 @@ from ACSegLib.fill.features import smoothed
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.seeds import Seeds
 from ACSegLib.fill.strokes import FirstSegmentation, classes_around_strokes
-from ACSegLib.jobs import Progress
 
 
 @dataclass(frozen=True)
@@ -54,17 +53,7 @@ class StrokeEvidence(Evidence):
         known = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
         return cls(**known, around=first.classes, likeness=likeness)
 
-    def group_probabilities(
-        self,
-        layers: tuple[np.ndarray, ...],
-        first: int,
-        slab: tuple[np.ndarray, np.ndarray],
-        without: int | None = None,
-        known: tuple[bool, bool] = (False, False),
-        progress: Progress | None = None,
-    ) -> np.ndarray:
-        """See `Evidence.group_probabilities`."""
-        out = super().group_probabilities(layers, first, slab, without, known, progress)
+    def _with_places(self, out: np.ndarray, first: int) -> np.ndarray:
         if self.around is None:
             return out
         around = self.group_of.astype(np.int8)[self.around[first : first + out.shape[1]]]

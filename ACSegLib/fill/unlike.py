@@ -71,5 +71,5 @@ def mark_unlike(volume: Volume, segmentation: Segmentation, known: np.ndarray) -
     found = unlike_voxels(volume, segmentation, known)
     if not (count := int(found.sum())):
         return segmentation, 0
-    marked, _own = with_marks(segmentation, found, IGNORE_SEGMENT, color=(0.5, 0.5, 0.5))
+    marked, _own = with_marks(segmentation, found, IGNORE_SEGMENT, colour=(0.5, 0.5, 0.5))
     return marked, count

@@ -61,22 +61,18 @@ class GraphBuilder:
 
     def convolution(self, image: Node, name: str, stride: Sequence[int] = (1, 1, 1)) -> Node:
         """Convolution that keeps the size but for its stride, with a bias if the model has one."""
-        kernel = self.weight(f"{name}.weight")
-        padding = [n // 2 for n in kernel.shape[2:]]
-        ops = self.ops
-        result = ops.convolution(image, ops.constant(kernel), list(stride), padding, padding, [1, 1, 1])
-        return self._with_bias(result, name)
+        return self._with_bias(self._convolved(image, self.weight(f"{name}.weight"), stride), name)
 
     def convolution_of_both(self, first: Node, second: Node, name: str) -> Node:
         """Convolution of the channels of two images, as if joined: their sum takes less time and memory."""
-        kernel = self.weight(f"{name}.weight")
+        kernel, channels = self.weight(f"{name}.weight"), first.get_output_shape(0)[1]
+        parts = self._convolved(first, kernel[:, :channels]), self._convolved(second, kernel[:, channels:])
+        return self._with_bias(self.ops.add(*parts), name)
+
+    def _convolved(self, image: Node, kernel: np.ndarray, stride: Sequence[int] = (1, 1, 1)) -> Node:
         padding = [n // 2 for n in kernel.shape[2:]]
-        ops, channels = self.ops, first.get_output_shape(0)[1]
-        parts = [
-            ops.convolution(image, ops.constant(np.ascontiguousarray(part)), [1, 1, 1], padding, padding, [1, 1, 1])
-            for image, part in ((first, kernel[:, :channels]), (second, kernel[:, channels:]))
-        ]
-        return self._with_bias(ops.add(*parts), name)
+        weights = self.ops.constant(np.ascontiguousarray(kernel))
+        return self.ops.convolution(image, weights, list(stride), padding, padding, [1, 1, 1])
 
     def _with_bias(self, result: Node, name: str) -> Node:
         return self.ops.add(result, self.per_channel(f"{name}.bias")) if self.has(f"{name}.bias") else result
