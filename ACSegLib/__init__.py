@@ -4,9 +4,9 @@
 >>> result = acseg.fill(image, sparse_labels, spacing=(60, 60, 60), unit="nm")
 
 The public functions are `open`, `save`, `fill`, `refill`, `correct`, `predict`, `train`, `split`, `measure` and
-`compare`; see `ACSegLib.api`. They are imported when they are first used, so that ``import ACSegLib`` takes well
-under 0.2 s. The library has no Qt in it. Every front end (Slicer panel, Segment Editor effect, CLI modules, shell,
-browser) calls it.
+`compare`; see `ACSegLib.api`. They and the classes of volumes are imported when they are first used, so that
+``import ACSegLib`` takes well under 0.2 s, and the shell command listens to Ctrl-C before NumPy is read. The library
+has no Qt in it. Every front end (Slicer panel, Segment Editor effect, CLI modules, shell, browser) calls it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.version import __version__
-from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 if TYPE_CHECKING:
     from ACSegLib import api
@@ -30,6 +29,10 @@ if TYPE_CHECKING:
     from ACSegLib.api import split as split
     from ACSegLib.api import train as train
     from ACSegLib.callable_module import typed as _typed
+    from ACSegLib.volume import Geometry as Geometry
+    from ACSegLib.volume import Segment as Segment
+    from ACSegLib.volume import Segmentation as Segmentation
+    from ACSegLib.volume import Volume as Volume
 
     fill = _typed(api.fill)
     measure = _typed(api.measure)
@@ -59,17 +62,21 @@ __all__ = [
 
 #: Functions of `ACSegLib.api`.
 _FUNCTIONS = ("compare", "correct", "open", "predict", "refill", "save", "split", "train")
-#: The package of these functions, and packages that can be called like one of them (`ACSegLib.callable_module`).
-_PACKAGES = ("api", "fill", "measure")
+#: Classes of `ACSegLib.volume`.
+_CLASSES = ("Geometry", "Segment", "Segmentation", "Volume")
+#: Where these are, and packages that can be called like one of the functions (`ACSegLib.callable_module`).
+_MODULES = ("api", "fill", "measure", "volume")
 
 
 def __getattr__(name: str) -> Any:
     if name in _FUNCTIONS:
         return getattr(importlib.import_module("ACSegLib.api"), name)
-    if name in _PACKAGES:
+    if name in _CLASSES:
+        return getattr(importlib.import_module("ACSegLib.volume"), name)
+    if name in _MODULES:
         return importlib.import_module(f"ACSegLib.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_FUNCTIONS, *_PACKAGES})
+    return sorted({*globals(), *_FUNCTIONS, *_CLASSES, *_MODULES})

@@ -29,6 +29,7 @@ from it    ``{"event": "error", "kind": .., "message": ..}``       the last line
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import signal
@@ -169,7 +170,8 @@ class CancelFlag:
 def cancel_on_signals(cancel: CancelFlag) -> Callable[[], None]:
     """Let Ctrl-C and SIGTERM cancel the work; a second Ctrl-C interrupts it at once.
 
-    Only the main thread may do this; elsewhere nothing happens.
+    Only the main thread may do this; elsewhere nothing happens. A process that was started to ignore Ctrl-C (by
+    ``nohup``, or with ``&`` in a script) goes on ignoring it.
 
     Returns
     -------
@@ -184,13 +186,30 @@ def cancel_on_signals(cancel: CancelFlag) -> Callable[[], None]:
             raise KeyboardInterrupt
         cancel.set()
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, stop) for number in numbers}
 
     def restore() -> None:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
     return restore
+
+
+@contextlib.contextmanager
+def keep_ctrl_c_from_children() -> Iterator[None]:
+    """Start processes in the block that do not hear Ctrl-C: a terminal sends it to all processes of a command.
+
+    What they do is cancelled by the process that started them. Windows has no such mask, and nothing happens there.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class LineWriter:

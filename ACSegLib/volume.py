@@ -7,7 +7,7 @@ give them; spacing, origin and direction are in (i, j, k) order and in LPS, as I
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -257,8 +257,7 @@ class Segmentation:
         """
         layers: list[np.ndarray] = []
         rows: list[Segment] = []
-        top = max([s.value for s in segments], default=1)
-        dtype = np.uint8 if top < 256 else np.uint16 if top < 65536 else np.uint32
+        dtype = label_dtype(s.value for s in segments)
         for mask, segment in zip(masks, segments, strict=True):
             mask = np.asarray(mask, bool)
             used = [{r.value for r in rows if r.layer == n} for n in range(len(layers))]
@@ -355,6 +354,11 @@ class Segmentation:
 
 #: Values below this are counted in a table; a table as long as larger ones would not pay.
 _MAX_COUNTED = 1 << 20
+
+
+def label_dtype(values: Iterable[int]) -> np.dtype:
+    """The smallest unsigned type that holds all of some label values."""
+    return np.min_scalar_type(max(values, default=0))
 
 
 def unique_values(labels: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from ACSegLib.compute import threads
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError, explain
 from ACSegLib.files.atomic import discard_open_outputs
 from ACSegLib.files.registry import collect_notes, tell
-from ACSegLib.jobs import Progress
+from ACSegLib.jobs import Progress, keep_ctrl_c_from_children
 from ACSegLib.json_values import Json, Row, to_json
 from ACSegLib.version import __version__
 
@@ -304,7 +304,8 @@ def _pool(
     try:
         while True:
             while len(running) < 2 * workers and (item := next(waiting, None)) is not None:
-                running[pool.submit(_in_worker, item, work, settings)] = item
+                with keep_ctrl_c_from_children():  # submitting starts the processes
+                    running[pool.submit(_in_worker, item, work, settings)] = item
             if not running:
                 return
             progress.check()

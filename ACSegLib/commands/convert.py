@@ -37,7 +37,9 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     """Options of ``acseg convert``."""
 
     file: str = option(path="in", help="image or label file, or a folder that is one image", positional=True)
-    output: str = option(path="out", endings="image", help="file to write", positional=True)
+    output: str = option(
+        path="out", endings="image", help="file to write, by place or as -o FILE", positional=True, short="o"
+    )
     crop: list[int] = option(
         default=[], help="region to keep: I0 I1 J0 J1 K0 K1, counted from 0, ends excluded", unit="voxels"
     )

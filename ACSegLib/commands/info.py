@@ -34,6 +34,8 @@ SUMMARY = "show what an image or label file holds"
 _SAMPLE = 4_000_000
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _MAX_LABELS = 4096
+#: Characters that a column of segments may take; a longer name moves the rest of its own line only.
+_MAX_WIDTH = 40
 _BLOCK = 1 << 20
 _AXES = ("i", "j", "k")
 
@@ -338,7 +340,7 @@ def _describe_grid(grid: Grid) -> list[str]:
     direction = np.reshape(grid.direction, (3, 3))
     if not np.allclose(direction, np.eye(3), atol=1e-6):
         columns = "; ".join(
-            f"{axis} ({', '.join(f'{v:.4g}' for v in direction[:, n])})" for n, axis in enumerate(_AXES)
+            f"{axis} ({', '.join(f'{v:.4g}' for v in direction[:, n].round(12) + 0.0)})" for n, axis in enumerate(_AXES)
         )
         lines.append(_row("direction", columns))
     return lines
@@ -364,12 +366,12 @@ def _describe_labels(labels: Labels, unit_of_length: str) -> list[str]:
     rows = labels.segments
     layers = f", {labels.layers} layers (segments overlap)" if labels.layers > 1 else ""
     lines = [_row("segments", f"{len(rows)}{layers}; {labels.labelled_voxels:,} voxels labelled")]
-    width = max([len(row.name) for row in rows[:50]], default=4)
     if rows:
-        lines.append(f"    {'name':<{width}}  {'value':>6}  {'voxels':>12}  {'volume (' + unit + ')':>18}  colour")
-    for row in rows[:50]:
-        colour = "#" + "".join(f"{round(255 * min(max(v, 0), 1)):02x}" for v in row.colour)
-        lines.append(f"    {row.name:<{width}}  {row.value:>6}  {row.voxels:>12,}  {row.volume:>18.6g}  {colour}")
+        table = [("name", "value", "voxels", f"volume ({unit})", "colour"), *map(_segment_row, rows[:50])]
+        widths = [min(max(map(len, column)), _MAX_WIDTH) for column in zip(*table, strict=True)]
+        for name, *numbers, colour in table:
+            columns = [f"{text:>{width}}" for text, width in zip(numbers, widths[1:-1], strict=True)]
+            lines.append("  ".join([f"    {name:<{widths[0]}}", *columns, colour]))
     if len(rows) > 50:
         lines.append(f"    and {len(rows) - 50} more")
     from ACSegLib.labelled_slices import both_names
@@ -383,6 +385,12 @@ def _describe_labels(labels: Labels, unit_of_length: str) -> list[str]:
         lines.append(_row("labelled", "obliquely: the labels cross the slices as strips or lines"))
     lines += [_row("note", note) for note in labels.notes]
     return lines
+
+
+def _segment_row(row: SegmentSize) -> tuple[str, ...]:
+    """Name on one line, value, voxels, volume and colour of a segment, as they are shown."""
+    colour = "#" + "".join(f"{round(255 * min(max(v, 0), 1)):02x}" for v in row.colour)
+    return " ".join(row.name.split()), str(row.value), f"{row.voxels:,}", f"{row.volume:.6g}", colour
 
 
 def _ranges(numbers: list[int]) -> str:

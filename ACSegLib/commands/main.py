@@ -28,8 +28,11 @@ from ACSegLib.version import __version__
 EXIT_OK, EXIT_DEFECT, EXIT_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 
-def build_parser(name: str | None = None, *, every: bool = False) -> argparse.ArgumentParser:
-    """Build the parser: of all commands with their summaries, with the options of `name` alone or of `every` one."""
+def build_parser(name: str | None = None, *, every: bool = False, words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Build the parser: of all commands with their summaries, with the options of `name` alone or of `every` one.
+
+    The `words` are those of the command line that it shall read.
+    """
     parser = argparse.ArgumentParser(
         prog="acseg",
         description="From a few labelled slices to 3D segmentations, trained networks and measurements.",
@@ -45,13 +48,13 @@ def build_parser(name: str | None = None, *, every: bool = False) -> argparse.Ar
                 children = ", ".join(c.partition(" ")[2] for c in COMMANDS if c.startswith(f"{parent} "))
                 group = commands.add_parser(parent, help=f"followed by one of: {children}")
                 groups[parent] = group.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-            _add_command(groups[parent], child, command, command if every else name)
+            _add_command(groups[parent], child, command, command if every else name, words)
         else:
-            _add_command(commands, command, command, command if every else name)
+            _add_command(commands, command, command, command if every else name, words)
     return parser
 
 
-def _add_command(commands: Any, word: str, command: str, name: str | None) -> None:
+def _add_command(commands: Any, word: str, command: str, name: str | None, words: Sequence[str]) -> None:
     """Add a command to the parser; its module is imported for its options, or for the list of all summaries."""
     fill_in = command == name
     module = None
@@ -69,7 +72,7 @@ def _add_command(commands: Any, word: str, command: str, name: str | None) -> No
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if fill_in and module:
-        add_arguments(sub, module.Options)
+        add_arguments(sub, module.Options, words)
         sub.add_argument(
             "--json",
             metavar="FILE",
@@ -191,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     restore = cancel_on_signals(cancel)
     try:
         command = _named_command(arguments)
-        parser = build_parser(command)
+        parser = build_parser(command, words=arguments)
         namespace = parser.parse_args(arguments if command is None else join_words(arguments, load(command).Options))
         with limited_threads(namespace.threads):
             return _run(namespace, cancel)

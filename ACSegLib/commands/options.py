@@ -10,7 +10,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ACSegLib.axes import AXES, axis_name
@@ -55,7 +55,7 @@ def option(
     flag, short : str, optional
         ``--flag`` (made from the field's name when left out) and a one-letter ``-x``.
     positional : bool
-        Given by place instead of by flag.
+        Given by place instead of by flag; with a `short`, either way.
     choices, minimum, maximum : optional
         What is accepted; anything else ends in one sentence and exit code 2.
     unit : str
@@ -169,8 +169,11 @@ def describe_options(options_class: type) -> list[OptionInfo]:
     return infos
 
 
-def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
-    """Add the options of a dataclass to a command-line parser."""
+def add_arguments(parser: argparse.ArgumentParser, options_class: type, words: Collection[str] = ()) -> None:
+    """Add the options of a dataclass to the parser of a command line with these words.
+
+    An option that may be given by place or by flag is given by flag if its flag is among the words.
+    """
     for info in describe_options(options_class):
         arguments: dict[str, Any] = {"help": info.help.replace("%", "%%")}
         meta = info.metadata
@@ -186,13 +189,13 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type) -> None:
                 arguments["metavar"] = meta["metavar"] or _PATHS.get(meta["path"]) or _METAVARS.get(info.type, "TEXT")
         if info.repeated:
             arguments["nargs"] = "+" if info.required else "*"
-        if meta["positional"]:
+        flags = ([f"-{meta['short']}"] if meta["short"] else []) + [info.flag]
+        if meta["positional"] and not (meta["short"] and {*flags} & {word.partition("=")[0] for word in words}):
             if not info.required and not info.repeated:
                 arguments["nargs"] = "?"
             arguments["metavar"] = meta["metavar"] or info.name.upper()
             parser.add_argument(info.name, **arguments)
         else:
-            flags = ([f"-{meta['short']}"] if meta["short"] else []) + [info.flag]
             flags += ["--" + name.replace("_", "-") for name in meta["aliases"]]
             required = info.required and not meta["default_name"]
             parser.add_argument(*flags, dest=info.name, required=required, **arguments)

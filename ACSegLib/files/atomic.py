@@ -46,7 +46,8 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path in the same folder; rename it to `path` when the block ends well, remove it otherwise.
 
     The temporary name keeps the endings of `path` (".seg.nrrd"), since writers choose the format by them. The block
-    may write a file or a folder (OME-Zarr); an existing output is replaced only at the end.
+    may write a file or a folder (OME-Zarr); an existing output is replaced only at the end. A symbolic link stays, and
+    what it leads to is written.
 
     Raises
     ------
@@ -54,14 +55,15 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the folder is missing or not writable, or the disk is full.
     """
     target = Path(path)
-    folder = require_writable_folder(target)
+    place = Path(os.path.realpath(target)) if target.is_symlink() else target
+    folder = require_writable_folder(place)
     temporary = folder / f".{uuid.uuid4().hex[:8]}-{_end_of(target.name)}"
     _open.add(temporary)
     try:
         yield temporary
         if not temporary.exists():
             raise FileError(f"cannot write {target}: nothing was written.")
-        _replace(temporary, target)
+        _replace(temporary, place)
     except FileError:
         raise
     except OSError as error:

@@ -125,9 +125,11 @@ def find_decisions(
     partners, notes = match_segments(segmentation, corrected)
     changed = _changed(segmentation, corrected, partners)
     if not changed.any() and not named:
+        deleted = [s.name for row, s in enumerate(segmentation.segments) if row not in partners]
+        but = f" but for the deleted segments {', '.join(map(repr, deleted))}" if deleted else ""
         raise InputError(
-            "the corrected segmentation does not differ from the segmentation, so nothing says what is wrong; draw a "
-            "slice right or correct some voxels, or name the slices that you checked (--slices)."
+            f"the corrected segmentation does not differ from the segmentation{but}, so nothing says what is wrong; "
+            "draw a slice right or correct some voxels, or name the slices that you checked (--slices)."
         )
     decisions = Decisions(segmentation, corrected, partners, changed, changed, changed, named, notes)
     if _redrawn_everywhere(decisions):

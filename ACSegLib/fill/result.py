@@ -15,7 +15,7 @@ from ACSegLib.fill.selection import Choice
 from ACSegLib.fill.slab import Context, SlabResult
 from ACSegLib.fill_report import FillReport
 from ACSegLib.segment_estimates import SegmentEstimate, trust_warnings
-from ACSegLib.volume import Segment, Segmentation, Volume
+from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,7 @@ def _segment_probabilities(probabilities: np.ndarray, seeds: Seeds) -> dict[str,
 
 def _value_tables(seeds: Seeds, labels: Segmentation) -> list[np.ndarray]:
     """For each layer, the label value of each class."""
-    top = max((s.value for s in labels.segments), default=0)
-    dtype = np.uint8 if top < 256 else np.uint16 if top < 65536 else np.uint32
+    dtype = label_dtype(s.value for s in labels.segments)
     tables = []
     for number in range(len(labels.layers)):
         value_of = np.zeros(len(seeds.table), dtype)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from ACSegLib.segment_estimates import with_intervals_of
-from ACSegLib.volume import Segment, Segmentation
+from ACSegLib.volume import Segment, Segmentation, label_dtype
 
 #: Values below this are translated by a table.
 _MAX_TABLE = 1 << 20
@@ -112,9 +112,10 @@ def _place(segment: Segment) -> tuple[int, int]:
     return segment.layer, segment.value
 
 
-def _translated(segmentation: Segmentation, values: dict[int, int], dtype: np.dtype | type = np.uint32) -> np.ndarray:
+def _translated(segmentation: Segmentation, values: dict[int, int], dtype: np.dtype | None = None) -> np.ndarray:
     """The labels of a one-layer segmentation with each value replaced by another; 0 where none is given."""
     labels = segmentation.labels
+    dtype = label_dtype(values.values()) if dtype is None else dtype
     top = int(labels.max(initial=0))
     if top < _MAX_TABLE:
         table = np.zeros(top + 1, dtype)

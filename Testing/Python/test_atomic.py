@@ -141,3 +141,23 @@ def test_the_output_may_be_in_the_working_folder(tmp_path, monkeypatch):
     with atomic_output("out.txt") as temporary:
         temporary.write_text("x")
     assert names(tmp_path) == ["out.txt"]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_symbolic_link_stays_and_what_it_leads_to_is_written(tmp_path, folder):
+    """As when a link in the project leads to a large disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    try:
+        (tmp_path / "out.zarr").symlink_to(disk / "real.zarr")
+    except OSError:
+        pytest.skip("this account may not make symbolic links")
+    for text in ("first", "second"):
+        with atomic_output(tmp_path / "out.zarr") as temporary:
+            assert temporary.parent == disk.resolve()
+            if folder:
+                temporary.mkdir()
+            ((temporary / "0") if folder else temporary).write_text(text)
+        assert ((disk / "real.zarr" / "0") if folder else disk / "real.zarr").read_text() == text
+    assert (tmp_path / "out.zarr").is_symlink()
+    assert names(disk) == ["real.zarr"]

@@ -2,12 +2,15 @@
 
 import io
 import json
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from ACSegLib.errors import Cancelled
-from ACSegLib.jobs import CancelFlag, LineWriter, Progress, parse_line
+from ACSegLib.jobs import CancelFlag, LineWriter, Progress, keep_ctrl_c_from_children, parse_line
 
 
 def test_parts_map_onto_their_share_of_the_whole():
@@ -156,3 +159,27 @@ def test_the_flag_is_seen_across_threads():
     thread.start()
     thread.join(60)
     assert flag()
+
+
+def run_python(code, **keywords):
+    """Run a program in a process of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, **keywords)
+
+
+def test_ctrl_c_stays_ignored_where_the_process_was_started_so():
+    code = (
+        "import signal; from ACSegLib.jobs import CancelFlag, cancel_on_signals\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "flag = CancelFlag(); cancel_on_signals(flag)\n"
+        "signal.raise_signal(signal.SIGINT); print(flag())\n"
+        "signal.raise_signal(signal.SIGTERM); print(flag())\n"
+    )
+    assert run_python(code).stdout.split() == ["False", "True"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no mask of signals")
+def test_a_child_does_not_hear_the_ctrl_c_of_its_parent():
+    code = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    with keep_ctrl_c_from_children():
+        assert run_python(code).stdout.strip() == "True"
+    assert run_python(code).stdout.strip() == "False"

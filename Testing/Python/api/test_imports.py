@@ -9,20 +9,8 @@ import pytest
 import ACSegLib as acseg
 
 FUNCTIONS = ("open", "save", "fill", "refill", "predict", "train", "measure", "compare")
-#: Modules that `import ACSegLib` loads: the data classes and what they need, and none of the steps.
-LIGHT = {
-    "",
-    "version",
-    "errors",
-    "jobs",
-    "json_values",
-    "volume",
-    "geometry",
-    "arrays",
-    "notebook",
-    "compute",
-    "cgroups",
-}
+#: Modules that `import ACSegLib` loads: errors and progress, and neither the data classes nor the steps.
+LIGHT = {"", "version", "errors", "jobs", "json_values"}
 
 
 def run(code):
@@ -31,9 +19,15 @@ def run(code):
     return done.stdout.split()
 
 
-def test_importing_the_library_loads_only_the_data_classes():
-    code = "import sys, ACSegLib; print(*[m for m in sys.modules if m.split('.')[0] == 'ACSegLib'])"
+def test_importing_the_library_loads_neither_numpy_nor_the_data_classes():
+    code = "import sys, ACSegLib; print(*[m for m in sys.modules if m.split('.')[0] in ('ACSegLib', 'numpy')])"
     assert set(run(code)) == {f"ACSegLib.{name}".rstrip(".") for name in LIGHT}
+
+
+@pytest.mark.parametrize("name", ["Geometry", "Segment", "Segmentation", "Volume"])
+def test_the_data_classes_are_those_of_their_module(name):
+    assert getattr(acseg, name) is getattr(acseg.volume, name)
+    assert name in dir(acseg)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

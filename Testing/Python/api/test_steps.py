@@ -249,3 +249,8 @@ def test_the_array_of_overlapping_segments_is_refused_in_a_sentence():
         result.labels  # noqa: B018
     with pytest.raises(InputError, match="give the edited labels as a Segmentation"):
         acseg.refill(result, SPARSE)
+
+
+def test_a_fill_keeps_label_values_beyond_32_bits(filled):
+    result = acseg.fill(IMAGE, SPARSE.astype(np.uint64) << 40)
+    assert np.array_equal(result.labels, filled.labels.astype(np.uint64) << 40)

@@ -20,7 +20,7 @@ def report_and_interrupt(self, fraction, message=""):
     seen += bool(pattern.search(message))
     if seen == count:
         seen += 1  # one signal; a second would end the work at once
-        os.kill(os.getpid(), number)
+        os.killpg(0, number)  # as a terminal does: all processes of the command
 
 Progress.__call__ = report_and_interrupt
 sys.exit(main(sys.argv[4:]))
@@ -38,4 +38,5 @@ def run_interrupted(
         text=True,
         encoding="utf-8",
         timeout=240,
+        start_new_session=True,
     )

@@ -156,3 +156,23 @@ def test_the_module_is_light():
 def test_ranges_of_slices():
     assert info._ranges([1, 2, 3, 7, 9, 10]) == "1-3, 7, 9-10"
     assert info._ranges([]) == ""
+
+
+def test_columns_stay_aligned_with_large_values_and_odd_names(tmp_path, capsys):
+    names = {7: "two\nlines", 2**32 - 1: "n" * 80, 1_234_567: "c"}
+    labels = np.zeros((4, 5, 6), np.uint32)
+    labels[:3, 0, 0] = list(names)
+    save_segmentation(Segmentation.from_labels(labels, Geometry((1, 1, 1), unit="um"), names), tmp_path / "l.nrrd")
+    assert main(["info", str(tmp_path / "l.nrrd"), "--quiet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = next(n for n, line in enumerate(lines) if line.split()[:1] == ["name"])
+    ends = [line.index("colour") if n == 0 else line.index("#") for n, line in enumerate(lines[first : first + 4])]
+    assert lines[first + 1].startswith("    two lines ")
+    assert ends[0] == ends[1] == ends[2] == ends[3] - 40  # a very long name moves its own line only
+
+
+def test_directions_have_no_negative_zero(tmp_path, capsys):
+    turned = Geometry((1, 1, 1), direction=(-1, 0, 0, 0, -1, 0, -0.0, 1e-17, 1), unit="um")
+    save_volume(Volume(np.zeros((3, 3, 3), np.float32), turned), tmp_path / "v.nrrd")
+    assert main(["info", str(tmp_path / "v.nrrd"), "--quiet"]) == 0
+    assert "direction    i (-1, 0, 0); j (0, -1, 0); k (0, 0, 1)" in capsys.readouterr().out

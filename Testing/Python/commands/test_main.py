@@ -190,6 +190,23 @@ def test_ctrl_c_ends_with_130_and_leaves_no_half_file(tmp_path, number):
     assert not any(path.name.startswith(".") for path in files)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a single process")
+def test_ctrl_c_while_the_program_is_read_ends_it_without_a_traceback():
+    code = (
+        "import signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'numpy': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "sys.argv = ['acseg', 'info', 'cell.nrrd']\n"
+        "from ACSegLib.__main__ import main\n"
+        "print('listening', flush=True)\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (-signal.SIGINT, "listening", "")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
 def test_a_full_disk_ends_with_2_and_leaves_nothing(tmp_path):
     import resource

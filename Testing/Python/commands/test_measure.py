@@ -355,3 +355,16 @@ def test_the_interval_of_a_volume_is_told_with_its_coverage(tmp_path, capsys):
     assert f"volume {rounded(row['volume'], half)} um3 (90 %)" in text
     assert coverage_text("fill") in text
     assert "the labels of cytoplasm of edited changed" in text
+
+
+def hears_ctrl_c(item, settings, progress):
+    """Work of a batch: whether the process that does it hears Ctrl-C."""
+    return [{"hears": signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())}]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no mask of signals")
+def test_ctrl_c_reaches_no_worker_process_even_while_it_starts(tmp_path):
+    folder = write_folder(tmp_path / "results", 2)
+    items = [batch.Item(path.name, {"labels": str(path)}) for path in sorted(folder.iterdir())]
+    outcomes = batch.run_batch(items, hears_ctrl_c, {}, journal=tmp_path / "journal", workers=2)
+    assert [row for outcome in outcomes for row in outcome.rows] == [{"hears": False}] * 2

@@ -159,3 +159,9 @@ def test_a_unit_alone_is_that_of_files_that_name_none(bare: Path) -> None:
     assert main(["convert", "image.nrrd", "in_nm.nrrd", "--unit", "nm", "--quiet"]) == 0
     assert open_volume("in_nm.nrrd").geometry.matches(replace(geometry, unit="nm"))
     assert open_volume("in_nm.nrrd").geometry.unit == "nm"
+
+
+@pytest.mark.parametrize("flag", ["-o", "--output"])
+def test_convert_takes_its_output_as_the_other_commands_do(bare: Path, flag: str) -> None:
+    assert main(["convert", "image.tif", "--crop", "0", "2", "0", "2", "0", "2", flag, "part.nrrd", "--quiet"]) == 0
+    assert open_volume("part.nrrd").shape == (2, 2, 2)

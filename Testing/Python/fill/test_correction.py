@@ -208,7 +208,7 @@ def test_a_deleted_segment_is_gone_and_changes_nothing_else():
     both[ball(centre=(5, 5, 5), radius=3)] = 2
     before = segmentation(both, {1: "cell", 2: "bead"})
     after = segmentation(np.where(drawn(TRUTH, 18), 1, 0))
-    with pytest.raises(InputError, match="does not differ"):
+    with pytest.raises(InputError, match="does not differ from the segmentation but for the deleted segments 'bead'"):
         correct(IMAGE, before, after)
     after = segmentation(SMALL)
     result = correct(IMAGE, before, after)

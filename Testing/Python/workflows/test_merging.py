@@ -84,3 +84,14 @@ def test_labels_of_large_values_are_merged_without_a_table_as_long() -> None:
     merged = merge(filled, drawn, protected)
     assert set(np.unique(merged.labels)) == {0, 2**32 - 1}
     assert np.array_equal(merged.labels > 0, (result > 0) & ~protected | (labels > 0))
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_label_values_beyond_32_bits_are_kept(overlapping: bool) -> None:
+    drawn = Segmentation.from_labels(sparse([10]).labels.astype(np.uint64) << 40)
+    result = drawn.with_labels(np.full(SHAPE, 1 << 40))
+    if overlapping:
+        result = Segmentation((result.labels, np.zeros(SHAPE, np.uint8)), result.segments)
+    merged = merge(result, drawn)
+    assert merged.segments[0].value == 1 << 40
+    assert merged.mask("Segment_1099511627776").all()
