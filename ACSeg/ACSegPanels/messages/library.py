@@ -188,8 +188,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the box {0} does not fit into the slice of {1} x {2} voxels."),
         _("the contact gap must be 0 or more, not {0}."),
         _(
-            "the corrected segmentation does not differ from the segmentation, so nothing says what is wrong; draw a "
-            "slice right or correct some voxels, or name the slices that you checked (--slices)."
+            "the corrected segmentation does not differ from the segmentation{0}, so nothing says what is wrong; "
+            "draw a slice right or correct some voxels, or name the slices that you checked (--slices)."
         ),
         _("the correction must be one of {0}, not {1}."),
         _("the environment variable {0} must be auto or float32, not {1}."),
