@@ -21,13 +21,6 @@ EDITOR_TAG = "ACSegEditor"
 STARTING_SEGMENTS = (("cytoplasm", (0.50, 0.68, 0.50)), ("bead", (0.95, 0.84, 0.57)))
 
 
-def effectFactory() -> Any:
-    """The one factory of Segment Editor effects; PythonQt gives it by an instance of its class only."""
-    import qSlicerSegmentationsEditorEffectsPythonQt as effects
-
-    return effects.qSlicerSegmentEditorEffectFactory().instance()
-
-
 class LabelPanel(Panel):
     """Draw on every 20th slice or so."""
 
@@ -44,7 +37,7 @@ class LabelPanel(Panel):
         self._observer = SegmentationObserver(self.counter.request)
         self._shortcuts = Shortcuts({NEXT_SLICE: self.guide.goToNext, FILL: self._onFillKey})
         self._entered, self._expanded, self._chosen = False, True, False
-        factory = effectFactory()
+        factory = slicer.qSlicerSegmentEditorEffectFactory.instance()
         self.connect(factory, "effectRegistered(QString)", self._onEffectRegistered)
         self._shown: tuple[Any, Any] = (None, None)
 

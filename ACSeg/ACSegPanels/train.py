@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
 from ACSegLib.json_values import Row
+from ACSegLib.worker.events import capitalized
 from ACSegPanels.dataset import Pair, fromFolders, problemsOf
 from ACSegPanels.models import SUFFIX, modelFolder
 from ACSegPanels.panel import Panel
 from ACSegPanels.tables import Chart, writeTable
 from ACSegPanels.task import sentence
+from ACSegPanels.translation import translated
 from ACSegPanels.words import Words, deviceWords, presetWords
 
 _COLUMNS = (_("Volume"), _("Labels"), _("Validation"), _("Problem"))
@@ -25,6 +27,31 @@ _VALIDATION, _PROBLEM = 2, 3
 
 #: Characters that some system does not take in the name of a file.
 _NOT_IN_NAMES = '/\\:*?"<>|'
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training is started with. The choices may change, or the module may be left, while it runs.
+
+    Attributes
+    ----------
+    pairs, validation : list of (image, labels)
+        Nodes or paths.
+    path : Path
+        File that the model is written to.
+    options : mapping
+        Of the command ``acseg train``.
+    """
+
+    pairs: list[tuple[Any, Any]]
+    validation: list[tuple[Any, Any]]
+    path: Path
+    options: Row
+
+    @property
+    def checkpoint(self) -> Path:
+        """File that a stopped training goes on from."""
+        return self.path.with_name(f"{self.path.name}.checkpoint")
 
 
 class TrainPanel(Panel):
@@ -40,6 +67,7 @@ class TrainPanel(Panel):
         self.history: list[Row] = []
         self.chart: Chart | None = None
         self._tables: dict[str, Any] = {}
+        self._training: Training | None = None
         self._keepBest = False
         self._began = 0.0
         ui = self.ui
@@ -153,9 +181,8 @@ class TrainPanel(Panel):
 
     @property
     def checkpoint(self) -> Path:
-        """File that a stopped training goes on from."""
-        path = self.modelPath
-        return path.with_name(f"{path.name}.checkpoint")
+        """File that a stopped training of the chosen name goes on from."""
+        return self._chosen().checkpoint
 
     def words(self) -> dict[str, Words]:
         """Words for the choices."""
@@ -234,11 +261,11 @@ class TrainPanel(Panel):
     def train(self) -> None:
         """Train a new model in a process of its own."""
         self.history, self.chart = [], None
-        self._start({})
+        self._start(self._chosen())
 
     def resume(self) -> None:
         """Go on with a stopped training."""
-        self._start({"resume": True})
+        self._start(self._chosen(resume=True))
 
     def stopAndKeepBest(self) -> None:
         """Stop, then write the model with the best weights."""
@@ -246,15 +273,20 @@ class TrainPanel(Panel):
             self._keepBest = True
             self.cancel()
 
-    def _start(self, more: Row) -> None:
-        modelFolder().mkdir(parents=True, exist_ok=True)
-        self._keepBest, self._began = False, time.monotonic()
+    def _chosen(self, **more: Any) -> Training:
+        """The training that is chosen now."""
         pairs, validation = (
             [(p.image, p.labels) for p in self.pairs if p.validation == group] for group in (False, True)
         )
-        path, options = self.modelPath, {**self.options(), **more}
+        return Training(pairs, validation, self.modelPath, {**self.options(), **more})
+
+    def _start(self, training: Training) -> None:
+        training.path.parent.mkdir(parents=True, exist_ok=True)
+        self._training, self._keepBest, self._began = training, False, time.monotonic()
         self.start(
-            lambda callbacks: self.module.logic.train(pairs, path, validation=validation, **options, **callbacks),
+            lambda callbacks: self.module.logic.train(
+                training.pairs, training.path, validation=training.validation, **training.options, **callbacks
+            ),
             self._onDone,
             onMetrics=self._onMetrics,
             onError=self._onStopped,
@@ -263,7 +295,7 @@ class TrainPanel(Panel):
 
     def _onTraining(self, fraction: float, message: str) -> None:
         self.showProgress(fraction)
-        text = message[:1].upper() + message[1:]
+        text = capitalized(translated(message))
         self.say(f"{text} {remaining(time.monotonic() - self._began, fraction)}".strip())
 
     def _onMetrics(self, row: Row) -> None:
@@ -288,12 +320,14 @@ class TrainPanel(Panel):
         self.module.panels["Predict"].enter(choose=Path(path))
 
     def _onStopped(self, message: str) -> None:
-        if not message and self._keepBest and self.checkpoint.exists():
+        training = self._training
+        resumable = training is not None and training.checkpoint.exists()
+        if not message and self._keepBest and resumable:
             self.task = None
-            self._start({"resume": True, "minutes": 0.05})
+            self._start(replace(training, options={**training.options, "resume": True, "minutes": 0.05}))
             return
         kept = _("Cancelled; Resume goes on from where it stopped.")
-        self._onError(message or (kept if self.checkpoint.exists() else ""))
+        self._onError(message or (kept if resumable else ""))
 
     def sceneClosed(self) -> None:
         """Pairs of nodes are gone; those of files stay."""

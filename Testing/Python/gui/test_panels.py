@@ -283,6 +283,30 @@ def test_stop_and_keep_best_writes_the_model(module, quick):
     assert second["output"] == first["output"]
 
 
+@pytest.mark.parametrize("button", ["trainStopButton", "trainCancelButton"])
+def test_a_training_is_stopped_as_it_began_when_the_module_was_left_meanwhile(module, quick, button):
+    """Its state takes seconds to write, and nobody waits for it in front of the panel."""
+    pair(module, 1)
+    panel = module.panels["Train"]
+    quick.held = True
+    panel.ui.trainButton.click()
+    pump(lambda: panel.ui.trainMessage.text.startswith("At work"))
+    path, training = panel.modelPath, panel.task
+    module.parameters.trainName = "another name"
+    getattr(panel.ui, button).click()
+    module.exit()
+    pump(lambda: not training.running)
+    quick.held = False
+    pump(lambda: not panel.running)
+    if button == "trainCancelButton":
+        assert "Resume" in panel.ui.trainMessage.text
+        return
+    assert path.exists()
+    first, second = (request["options"] for request in quick.requests)
+    assert second["resume"]
+    assert second["output"] == first["output"] == str(path)
+
+
 def predicting(module, hold):
     """A prediction that is held in the middle."""
     volume, _node = labelled(1)

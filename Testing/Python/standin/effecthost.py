@@ -26,8 +26,8 @@ def install() -> None:
     sys.modules["SegmentEditorEffects"] = package
     adaptor = types.ModuleType("qSlicerSegmentationsEditorEffectsPythonQt")
     adaptor.qSlicerSegmentEditorScriptedEffect = ScriptedEffect
-    adaptor.qSlicerSegmentEditorEffectFactory = EffectFactory
     sys.modules[adaptor.__name__] = adaptor
+    slicer.qSlicerSegmentEditorEffectFactory = EffectFactory
     modes = slicer.vtkSlicerSegmentEditorLogic
     slicer.qSlicerSegmentEditorAbstractEffect = types.SimpleNamespace(
         ModificationModeSet=modes.ModificationModeSet,
@@ -42,8 +42,8 @@ class EffectFactory(QtCore.QObject):
     effectRegistered = QtCore.Signal(str)
     _one = None
 
-    def instance(self):
-        cls = type(self)
+    @classmethod
+    def instance(cls):
         cls._one = cls._one or cls()
         return cls._one
 
@@ -56,7 +56,7 @@ class AbstractScriptedSegmentEditorEffect:
 
     def register(self):
         _registered[self.scriptedEffect.name] = self.scriptedEffect
-        EffectFactory().instance().effectRegistered.emit(self.scriptedEffect.name)
+        EffectFactory.instance().effectRegistered.emit(self.scriptedEffect.name)
 
     def cleanup(self):
         pass
