@@ -46,6 +46,7 @@ def scene(tmp_path, desk_folder, desk_worker):
 
     shutil.rmtree(desk_folder)
     desk_folder.mkdir()
+    gc.freeze()  # the collection at the end then looks through what this test made, not through all imported modules
     scene = application.start_scene()
     working.setWorker(desk_worker)
     threading.setprofile(application.watch)
