@@ -36,6 +36,15 @@ def explain_cancel(error: BaseException) -> str:
     return "cancelled; nothing half done was left behind." if text in ("", "cancelled") else text
 
 
+def _has_no_memory(error: BaseException | None) -> bool:
+    """Whether the system says that memory is short: a package could not be loaded, say."""
+    while error is not None:
+        if any(words in str(error).lower() for words in ("failed to map segment", "cannot allocate memory")):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def explain(error: BaseException) -> str | None:
     """Return the sentence to show a person for an error; None if it is a defect, which needs its traceback.
 
@@ -43,7 +52,8 @@ def explain(error: BaseException) -> str | None:
     """
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("ACSegLib"):
         return f"this step needs the package {error.name}; install it with: pip install 'acseg[all]'"
-    if isinstance(error, MemoryError) and not isinstance(error, MemoryLimitError):  # raised by Python or NumPy
+    no_memory = isinstance(error, MemoryError) and not isinstance(error, MemoryLimitError)  # of Python or NumPy
+    if no_memory or (isinstance(error, (ImportError, OSError)) and _has_no_memory(error)):
         return "not enough memory for this volume; close other programs, or use a smaller one."
     if isinstance(error, OSError) and error.filename and error.strerror:  # raised by Python, not by us
         return f"cannot use {error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}."

@@ -49,6 +49,11 @@ _HEAD = 4096
 #: Endings of label files beside which other programs keep names and colours, and the format that ACSeg does so for.
 _WITH_TABLES = (".nii.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff", ".mrc")
 _TABLES_BESIDE = "NIfTI"
+#: Formats of which a data set, and of which a resolution level, can be chosen.
+WITH_DATASETS = ("TIFF", "HDF5", "AmiraMesh", "OME-Zarr", "DICOM", "folder of slices")
+WITH_LEVELS = ("TIFF", "OME-Zarr")
+#: Ending of the files that Slicer opens as segmentations.
+_SEGMENTATION_ENDING = ".seg.nrrd"
 #: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
 _MAX_SKEW = 1e-3
 #: From far below an atom to a thousand kilometres, in mm (or in voxels where no unit is known).
@@ -123,6 +128,10 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
         ) from error
     content.geometry = _straightened(content.geometry, path)
     content.meta.setdefault("format", chosen.NAME)
+    if dataset and chosen.NAME not in WITH_DATASETS:
+        content.notes.append(f"{chosen.NAME} has no data sets, so {dataset!r} chooses nothing.")
+    if level and chosen.NAME not in WITH_LEVELS:
+        content.notes.append(f"{chosen.NAME} has no resolution levels, so level {level} chooses nothing.")
     if content.notes:
         content.meta["notes"] = [f"{path.name}: {note}" for note in content.notes]
         tell(content.meta["notes"])
@@ -250,6 +259,10 @@ def open_any(
 def _volume_of(content: Content, path: Path) -> Volume:
     if len(content.layers) > 1:
         raise FileError(f"{path}: contains {len(content.layers)} layers of overlapping segments, not one image.")
+    if content.segments is not None:
+        note = f"{path.name}: is a segmentation; its label values are used as intensities."
+        content.meta["notes"] = [*content.meta.get("notes", []), note]
+        tell([note])
     return Volume(content.array, content.geometry, _stem(path), content.meta)
 
 
@@ -360,7 +373,10 @@ def save_volume(volume: Volume, path: str | os.PathLike[str]) -> list[str]:
     FileError
         If the ending is unknown, the format cannot hold the values, or the disk refuses.
     """
-    return _save(Content((volume.array,), volume.geometry, None, volume.meta), Path(path))
+    lost = _save(Content((volume.array,), volume.geometry, None, volume.meta), Path(path))
+    if Path(path).name.lower().endswith(_SEGMENTATION_ENDING):
+        lost.append(f"{Path(path).name}: is an image, and Slicer opens files of this name as segmentations; use .nrrd.")
+    return lost
 
 
 def save_segmentation(segmentation: Segmentation, path: str | os.PathLike[str]) -> list[str]:

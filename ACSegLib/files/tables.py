@@ -85,6 +85,8 @@ def read_table(path: str | os.PathLike[str]) -> list[Row]:
         If the file is missing or is no such table.
     """
     path = Path(path)
+    if not path.exists():
+        raise FileError(f"{path}: there is no such table; check the name.")
     if path.suffix.lower() == ".xlsx":
         return _read_xlsx(path)
     try:

@@ -192,7 +192,10 @@ def read_beads(segmentation: Segmentation, volume: Volume, name: str = "bead", r
     beads = bead_mask(segmentation, name)
     if beads is None or not beads.any():
         if reference:
-            raise InputError(f"{segmentation.name}: no segment named *{name}* to normalise by.")
+            raise InputError(
+                f"{segmentation.name}: no segment with voxels has {name!r} in its name, so there are no beads to scale "
+                "by; give --bead-name, or leave out --bead-reference."
+            )
         return BeadReading()
     if reference:
         normalisation = bead_normalisation(volume, beads, reference)

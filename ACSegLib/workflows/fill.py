@@ -291,8 +291,7 @@ def run_fill(
     labels = roles.segmentation
     request = replace(request, labels=labels, ignore=roles.ignore, background=roles.background)
     used, notes = _with_prompts(request)
-    for name in (*request.only, *request.leave_out):
-        labels.segment(name)  # an unknown one is refused before the work
+    _check_result_segments(request, labels)
     stages = progress.stages(fill=93, clean=6, suggest=1)
     result, refilled = _filled(used, previous, stages.fill)
     report = replace(result.report, warnings=[*roles.notes, *notes, *result.report.warnings])
@@ -419,6 +418,16 @@ def _same_image(before: Volume, after: Volume) -> bool:
     if one and other and (one["data"], one["strides"]) == (other["data"], other["strides"]):
         return True  # two views of one memory
     return np.array_equal(before.array, after.array, equal_nan=before.array.dtype.kind == "f")
+
+
+def _check_result_segments(request: FillRequest, labels: Segmentation) -> None:
+    """Refuse segments of the result that do not exist or contradict one another, before the work."""
+    only, left_out = ([labels.segment(name) for name in names] for names in (request.only, request.leave_out))
+    for segment in only:
+        if segment in left_out:
+            raise InputError(
+                f"segment {segment.name!r} is named by --only and by --leave-out; name it once, or not at all."
+            )
 
 
 def _cleaned(result: FillResult, request: FillRequest, progress: Progress) -> Segmentation:

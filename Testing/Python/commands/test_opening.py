@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ACSegLib.commands.opening import read_voxel_size, with_voxel_size
 from ACSegLib.commands.options import describe_options
 from ACSegLib.commands.pairs import find_pairs
 from ACSegLib.errors import InputError
-from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
+from ACSegLib.files import open_segmentation, open_volume, registry, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
@@ -165,3 +166,36 @@ def test_a_unit_alone_is_that_of_files_that_name_none(bare: Path) -> None:
 def test_convert_takes_its_output_as_the_other_commands_do(bare: Path, flag: str) -> None:
     assert main(["convert", "image.tif", "--crop", "0", "2", "0", "2", "0", "2", flag, "part.nrrd", "--quiet"]) == 0
     assert open_volume("part.nrrd").shape == (2, 2, 2)
+
+
+def notes_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+
+
+def test_a_choice_that_a_format_does_not_offer_is_told(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "image.tif", "image.nrrd", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["info", "image.nrrd", "--dataset", "raw", "--level", "2", "--quiet"]) == 0
+    assert notes_of(capsys) == [
+        "note: image.nrrd: NRRD has no data sets, so 'raw' chooses nothing.",
+        "note: image.nrrd: NRRD has no resolution levels, so level 2 chooses nothing.",
+    ]
+
+
+def test_formats_that_offer_a_choice_are_those_that_read_it() -> None:
+    for chosen in registry.formats():
+        source = inspect.getsource(chosen)  # type: ignore[arg-type]
+        assert ("request.dataset" in source) == (chosen.NAME in registry.WITH_DATASETS), chosen.NAME
+        assert ("request.level" in source) == (chosen.NAME in registry.WITH_LEVELS), chosen.NAME
+
+
+def test_images_and_segmentations_in_the_place_of_one_another_are_told(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", "image.tif", "image.seg.nrrd", "--quiet"]) == 0
+    assert "image.seg.nrrd: is an image, and Slicer opens files of this name" in notes_of(capsys)[-1]
+    labels = np.zeros((6, 7, 8), np.uint8)
+    labels[2:4, 2:4, 2:4] = 1
+    save_segmentation(Segmentation.from_labels(labels, Geometry(unit="um")), "labels.seg.nrrd")
+    assert main(["threshold", "labels.seg.nrrd", "-o", "otsu", "--min-size", "1", "--quiet"]) == 0
+    assert "labels.seg.nrrd: is a segmentation; its label values are used as intensities." in capsys.readouterr().out

@@ -137,3 +137,12 @@ def test_measure_says_which_cells_touch(files):
     assert sum(row["voxels"] for row in rows) == (CELLS > 0).sum()
     together = acseg.measure(touching(), contacts=False, thin_structures=False)
     assert [row["cell"] for row in together if row["segment"] == "cytoplasm"] == [0, 1]
+
+
+def test_seeds_give_the_number_of_cells():
+    marks = np.zeros(CELLS.shape, np.uint8)
+    marks[14, 14, 14], marks[14, 14, 32] = 1, 2
+    request = SplitRequest(labels=touching(False), seeds=Segmentation.from_labels(marks, GEOMETRY), count=3)
+    outcome = run(request)
+    assert outcome.counts == {"cytoplasm": 2}
+    assert "the number of cells (3) was not used, since the seeds give it." in outcome.notes

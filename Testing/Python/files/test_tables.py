@@ -77,8 +77,11 @@ def test_a_sheet_with_empty_rows_and_unnamed_columns(tmp_path):
 def test_unknown_ending_and_unreadable_tables(tmp_path):
     with pytest.raises(InputError, match=r"must end in one of \.csv"):
         write_table(ROWS, tmp_path / "t.ods")
-    with pytest.raises(FileError, match="cannot be read as a table"):
+    with pytest.raises(FileError, match=r"none\.csv: there is no such table"):
         read_table(tmp_path / "none.csv")
+    (tmp_path / "picture.csv").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(FileError, match="cannot be read as a table"):
+        read_table(tmp_path / "picture.csv")
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(FileError, match="not valid JSON"):
         read_table(tmp_path / "bad.json")

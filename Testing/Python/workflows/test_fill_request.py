@@ -302,3 +302,10 @@ def test_the_volume_that_is_expected_goes_with_the_segmentation(filled: FillOutc
     again = run(FillRequest(volume=volume, labels=sparse, gamma=1.0, device="cpu"))
     assert again.report.estimates == []
     assert not any(segment.tags for segment in again.segmentation.segments)
+
+
+def test_a_segment_is_not_both_kept_and_left_out() -> None:
+    volume, labels = ball()
+    name = labels.segments[0].name
+    with pytest.raises(InputError, match=f"'{name}' is named by --only and by --leave-out"):
+        run(FillRequest(volume=volume, labels=labels, only=(name,), leave_out=(name,)))
