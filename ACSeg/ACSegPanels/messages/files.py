@@ -64,6 +64,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} arrived damaged (its {1} checksum differs); try again."),
         _("{0} cannot hold a rotated direction; ACSeg keeps it, other programs will show the axes unrotated."),
         _("{0} could not be downloaded from {1}: {2}."),
+        _("{0} has no data sets, so {1} chooses nothing."),
+        _("{0} has no resolution levels, so level {1} chooses nothing."),
         _("{0} is longer than the {1} bytes that {2} lists; the download was stopped."),
         _("{0} is not ACSeg's and was left as it is; its names may not be those of the labels."),
         _("{0}: MRC mode {1} is not supported; convert it to mode 0, 1, 2, 6 or 12."),
@@ -109,12 +111,14 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: is a colour image; save the slices as greyscale (one channel)."),
         _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it."),
         _("{0}: is a segmentation with {1} dimensions; save it again in Slicer."),
+        _("{0}: is a segmentation; its label values are used as intensities."),
         _("{0}: is a single 2D image, not a volume; give the folder of all slices."),
         _(
             "{0}: is a {1}D image ({2}); ACSeg needs a 3D volume. If each file is one slice, give the folder that "
             "holds them."
         ),
         _("{0}: is an empty file; copy it again from its source."),
+        _("{0}: is an image, and Slicer opens files of this name as segmentations; use .nrrd."),
         _("{0}: is no ONNX or OpenVINO model that can be loaded ({1}); export it again."),
         _("{0}: is not OME-Zarr; {1}: {2}."),
         _("{0}: is not a regular file but a pipe or a device; copy its content into a file first."),
@@ -195,6 +199,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "file with the labels."
         ),
         _("{0}: there is no such model file; check the name."),
+        _("{0}: there is no such table; check the name."),
         _("{0}: this DICOM SEG does not state the segment of each frame."),
         _("{0}: this DICOM SEG does not state where its frames lie; convert it in Slicer."),
         _("{0}: this DICOM SEG holds {1} frames, but {2} places."),

@@ -140,6 +140,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("segment {0} has no labelled voxel, so the result has none of it."),
         _("segment {0} has value {1}; values must be 1 or more (0 is background)."),
         _("segment {0} is called {1} in the corrected segmentation."),
+        _("segment {0} is named by --only and by --leave-out; name it once, or not at all."),
         _("segment {0} is new."),
         _("segment {0} was deleted; the result does not have it."),
         _("segmentation {0} cannot be converted from {1} to voxels; convert it in the module Segmentations."),
@@ -219,6 +220,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "whole field of view to, as the pretrained model does; train it on labelled volumes instead: acseg train "
             "--init."
         ),
+        _("the number of cells ({0}) was not used, since the seeds give it."),
         _("the number of cells must be 1 or more, not {0}."),
         _("the number of slices to suggest must be at least 1, not {0}."),
         _(
@@ -339,7 +341,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: has the shape of {1} but lies elsewhere; its labels were moved by {2} voxels along i, j, k."),
         _("{0}: its beads read {1} % of the median of all volumes; check what is labelled bead there."),
         _("{0}: its place fits {1} by its plain numbers, not in {2}; {3} is assumed."),
-        _("{0}: no segment named *{1}* to normalise by."),
+        _(
+            "{0}: no segment with voxels has {1} in its name, so there are no beads to scale by; give --bead-name, "
+            "or leave out --bead-reference."
+        ),
         _("{0}: {1} first and {2} second values do not pair up."),
         _("{0}: {1} labelled voxels lie outside {2} and were left out."),
         _("{0}: {1} {2}, as the name says; rename it if it is a structure."),
