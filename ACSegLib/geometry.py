@@ -16,6 +16,9 @@ from ACSegLib.errors import InputError
 #: Length of each unit in millimetres; "px" means that the physical size is not known.
 UNITS_IN_MM: Mapping[str, float] = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "angstrom": 1e-7}
 
+#: Voxel sizes that no image has lie outside of these bounds, in mm; lengths, areas and volumes would overflow.
+MIN_VOXEL_MM, MAX_VOXEL_MM = 1e-18, 1e9
+
 Vector = tuple[float, ...]
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -27,7 +30,7 @@ class Geometry:
     Parameters
     ----------
     spacing : tuple of float
-        Voxel size along i, j, k, in `unit`. Positive.
+        Voxel size along i, j, k, in `unit`. Positive, and not so small or large that no image has it.
     origin : tuple of float
         Position of the centre of voxel (0, 0, 0), LPS, in `unit`.
     direction : tuple of 9 floats
@@ -56,6 +59,12 @@ class Geometry:
             raise InputError(f"direction must be an invertible 3 x 3 matrix, not {self.direction}.")
         if self.unit != "px" and self.unit not in UNITS_IN_MM:
             raise InputError(f"unit must be one of px, {', '.join(UNITS_IN_MM)}, not {self.unit!r}.")
+        scale = UNITS_IN_MM.get(self.unit, 1.0)
+        if min(self.spacing) * scale < MIN_VOXEL_MM or max(self.spacing) * scale > MAX_VOXEL_MM:
+            size = " x ".join(f"{v:g}" for v in self.spacing)
+            raise InputError(
+                f"voxels of {size} {self.unit} are impossible for an image; check the voxel size and its unit."
+            )
 
     def __str__(self) -> str:
         size = " x ".join(f"{v:.6g}" for v in self.spacing)

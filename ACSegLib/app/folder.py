@@ -53,7 +53,7 @@ class Folder:
         """
         parts = Path(text).parts
         plain = text and "\0" not in text and not Path(text).is_absolute() and ".." not in parts and "\\" not in text
-        if not plain or ":" in parts[0]:
+        if not plain or not parts or ":" in parts[0]:
             raise ForbiddenError(f"path {text!r} is not a path below the folder {self.root.name}.")
         path = (self.root / text).resolve()
         if not path.is_relative_to(self.root):

@@ -96,7 +96,7 @@ def is_folder_of_images(path: str) -> bool:
 def is_one_image(path: str) -> bool:
     """Whether a folder is one image: OME-Zarr, a DICOM series, or numbered slices."""
     from ACSegLib.files import open_volume, slices
-    from ACSegLib.files.registry import recognise
+    from ACSegLib.files.registry import collect_notes, recognise
 
     if not Path(path).is_dir():
         return False
@@ -109,7 +109,8 @@ def is_one_image(path: str) -> bool:
     files = sorted(str(p) for p in Path(path).iterdir() if p.name.lower().endswith(IMAGE_ENDINGS))
     for file in files[:_SLICES_TO_BELIEVE]:
         try:
-            open_volume(file, lazy_from=0)
+            with collect_notes():  # they are told when the image is read
+                open_volume(file, lazy_from=0)
         except FileError:  # a slice, or a damaged volume: the next one tells
             continue
         return False

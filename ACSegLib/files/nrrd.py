@@ -204,7 +204,9 @@ def _geometry(header: Header, spatial: list[int], path: Path, silent: str) -> tu
     matrix = np.array([directions[n] for n in spatial], float).T * scale[:, None]
     spacing = np.linalg.norm(matrix, axis=0)
     if not np.all(spacing > 0):
-        raise FileError(f"{path}: the header gives a voxel size of {tuple(spacing)}; correct its 'space directions'.")
+        raise FileError(
+            f"{path}: the header gives a voxel size of {tuple(spacing.tolist())}; correct its 'space directions'."
+        )
     origin = np.asarray(header.get("space origin", np.zeros(3)), float)[:3]
     origin = np.where(np.isfinite(origin), origin, 0.0) * scale
     unit = unit or assumed_unit() or ("px" if np.all(spacing == 1) else silent)

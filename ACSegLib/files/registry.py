@@ -20,6 +20,7 @@ from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Part, Request
 from ACSegLib.files.lazy import lazily
+from ACSegLib.geometry import MAX_VOXEL_MM, MIN_VOXEL_MM
 from ACSegLib.volume import DEFAULT_COLOURS, UNITS_IN_MM, Geometry, Segment, Segmentation, Volume, unique_values
 
 
@@ -56,8 +57,8 @@ WITH_LEVELS = ("TIFF", "OME-Zarr")
 _SEGMENTATION_ENDING = ".seg.nrrd"
 #: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
 _MAX_SKEW = 1e-3
-#: From far below an atom to a thousand kilometres, in mm (or in voxels where no unit is known).
-_MIN_VOXEL_MM, _MAX_VOXEL_MM, _MAX_ORIGIN_MM = 1e-18, 1e9, 1e15
+#: Farther from the origin of space lies no image, in mm (or in voxels where no unit is known).
+_MAX_ORIGIN_MM = 1e15
 _MAX_VALUE = 2**63 - 1
 _NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None)
 
@@ -177,7 +178,7 @@ def _check_lengths(geometry: Geometry, path: Path) -> None:
     """Raise FileError for a voxel size or position that no image has, on which figures would overflow."""
     scale = UNITS_IN_MM.get(geometry.unit, 1.0)
     low, high = min(geometry.spacing) * scale, max(geometry.spacing) * scale
-    if low < _MIN_VOXEL_MM or high > _MAX_VOXEL_MM or max(map(abs, geometry.origin)) * scale > _MAX_ORIGIN_MM:
+    if low < MIN_VOXEL_MM or high > MAX_VOXEL_MM or max(map(abs, geometry.origin)) * scale > _MAX_ORIGIN_MM:
         size = " x ".join(f"{v:.6g}" for v in geometry.spacing)
         origin = ", ".join(f"{v:.6g}" for v in geometry.origin)
         raise FileError(

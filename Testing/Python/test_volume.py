@@ -63,6 +63,8 @@ def test_units_in_numbers():
         ({"origin": (1, np.inf, 1)}, "origin"),
         ({"direction": (1, 0, 0, 1, 0, 0, 0, 0, 1)}, "invertible"),
         ({"unit": "parsec"}, "parsec"),
+        ({"spacing": (1e-300, 1, 1), "unit": "nm"}, "voxels of 1e-300 x 1 x 1 nm are impossible"),
+        ({"spacing": (1, 1, 1e7), "unit": "m"}, "impossible"),
     ],
 )
 def test_impossible_geometries_are_refused(values, word):

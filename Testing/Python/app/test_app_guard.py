@@ -120,6 +120,8 @@ def test_a_proxy_is_served_under_the_name_that_was_given(tmp_path):
         "..\\secret.nrrd",
         "C:secret",
         "",
+        ".",
+        "./",
         "link.nrrd",
         "out/secret.nrrd",
     ],

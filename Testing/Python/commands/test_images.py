@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from tifffile import imwrite
@@ -56,3 +58,11 @@ def test_a_folder_of_slices_has_its_labels(folder):
     save_segmentation(Segmentation.from_labels((IMAGE > 0.5).astype(np.uint8), Volume(IMAGE).geometry), labels)
     (pair,) = find_pairs([str(folder / "slices")], [str(labels)])
     assert pair.openers(load("train").Options("m.acseg"))[0]().shape == IMAGE.shape
+
+
+def test_looking_for_slices_says_nothing_of_what_the_files_state(tmp_path):
+    movie = np.zeros((3, 4, 5), np.uint8)
+    imwrite(tmp_path / "movie.tif", movie, imagej=True, metadata={"axes": "TYX"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert is_folder_of_images(str(tmp_path))
