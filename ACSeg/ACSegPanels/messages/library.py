@@ -274,6 +274,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("volume {0} holds {1}, not numbers of one channel."),
         _("volume {0} is one voxel thin: {1}; a fill needs 3 dimensions."),
         _("voxels of {0} (x, y, z) have no surface area that can be measured; check the unit of each axis."),
+        _("voxels of {0} {1} are impossible for an image; check the voxel size and its unit."),
         _("write_segmentation_to_node needs volume_node where an editor's masking is to be honoured."),
         _(
             "you changed the outlines on nearly every slice, so the whole volume is taken as you left it, and "
