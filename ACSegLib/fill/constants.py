@@ -127,6 +127,31 @@ CONFUSED = 0.1
 #: `fill_constants.py INSTANCE_WIDTH`.
 INSTANCE_WIDTH = 2.0
 
+# --- neighbours that nobody drew --------------------------------------------------------------------------------------
+
+#: Updates of the classifiers that look for them. Bound.
+SCREENING_STEPS = 150
+
+#: Background is suspect from this share of the usual probability of a segment on; then, with a classifier that did not
+#: learn from it, from these probabilities on. ``neighbours.py``.
+SUSPECT_SHARE, NEIGHBOUR_THRESHOLDS = 0.2, (0.35, 0.5)
+
+#: Pixels around suspect background from which nothing is learned. ``neighbours.py``.
+DOUBT = 4
+
+#: Thinner parts than twice this radius are no neighbours, in voxels of the finest axis. ``neighbours.py``.
+NEIGHBOUR_RADIUS = 2.0
+
+#: Area of neighbours on the labelled slices in relation to that of the segment, at least. ``neighbours.py``.
+MIN_NEIGHBOUR_SHARE = 0.1
+
+#: Share of the distance between slices by which an outline must be nearer to leave no doubt. ``neighbours.py``.
+CONTESTED = 0.5
+
+#: Strength of the interpolated outlines in the walk between a segment and its neighbours, and bound on its error; least
+#: likeness of the voxels that it passes. ``neighbours.py``.
+CONTEST_GAMMA, CONTEST_TOLERANCE, MIN_LIKENESS = 0.01, 0.02, 0.3
+
 # --- strokes ----------------------------------------------------------------------------------------------------------
 
 #: Cost of a path's length, per voxel of the finest axis, in thousandths of the intensity range. ``strokes.py``.

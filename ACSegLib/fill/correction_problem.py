@@ -88,7 +88,7 @@ class CorrectionEvidence(Evidence):
         """0: what was segmented beyond the corrected slices is no neighbour."""
         return 0
 
-    def _with_places(self, out: np.ndarray, first: int) -> np.ndarray:
+    def _with_places(self, out: np.ndarray, first: int, without: int | None) -> np.ndarray:
         if self.trust is None or self.believed is None:
             return out
         planes = slice(first, first + out.shape[1])

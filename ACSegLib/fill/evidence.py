@@ -15,6 +15,7 @@ import numpy as np
 from ACSegLib.axes import AXES
 from ACSegLib.fill.constants import MAX_GROUPS
 from ACSegLib.fill.features import ImageFeatures, intensity_range, prepare
+from ACSegLib.fill.neighbours import Neighbours
 from ACSegLib.fill.seeds import UNKNOWN, Seeds
 from ACSegLib.fill.shape import ShapePrior
 from ACSegLib.jobs import Progress
@@ -48,6 +49,8 @@ class Evidence:
         Whether slices were labelled as a whole. In scribbles, a voxel without a label says nothing.
     wanted : ndarray of bool, (K, J, I), or None
         Voxels whose prior is needed, where that is not needed everywhere.
+    neighbours : Neighbours or None
+        Of the look of a segment, that nobody drew.
     """
 
     features: ImageFeatures
@@ -59,6 +62,7 @@ class Evidence:
     instances: ShapePrior | None
     whole_slices: bool = True
     wanted: np.ndarray | None = None
+    neighbours: Neighbours | None = None
 
     @property
     def axis_weights(self) -> np.ndarray:
@@ -131,10 +135,15 @@ class Evidence:
             else:
                 wanted = self.wanted[first : first + len(edges)]
                 kernels.group_probabilities_where(start, stop, image, outlines, layers, wanted, out)
-        return self._with_places(out, first)
+        return self._with_places(out, first, without)
 
-    def _with_places(self, out: np.ndarray, first: int) -> np.ndarray:
-        """The probabilities of a slab that begins at plane `first`, with what is known of its places: here nothing."""
+    def _with_places(self, out: np.ndarray, first: int, without: int | None) -> np.ndarray:
+        """The probabilities of a slab that begins at plane `first`, with what is known of its places."""
+        if self.neighbours is not None:
+            planes = range(first, first + out.shape[1])
+            for g, share in self.neighbours.shares(planes, out, self.axis_weights, without).items():
+                out[0] += out[g] * (1 - share)
+                out[g] *= share
         return out
 
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:
@@ -155,6 +164,7 @@ class Evidence:
             cuts=[k - first for k in cuts],
             shape=self.shape.cropped(cuts, first, rows, columns),
             instances=self.instances.cropped(cuts, first, rows, columns) if self.instances else None,
+            neighbours=self.neighbours.cropped(cuts, first, rows, columns) if self.neighbours else None,
         )
         return part, (first, rows.start, columns.start)
 

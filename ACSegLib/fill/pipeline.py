@@ -15,6 +15,7 @@ from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.constants import STROKE_EDGE, STROKE_GAMMA, STROKE_SAMPLES, TOLERANCE, TRIAL_STEPS
 from ACSegLib.fill.evidence import Evidence, collect_evidence
 from ACSegLib.fill.memory import require_memory
+from ACSegLib.fill.neighbour_search import with_neighbours
 from ACSegLib.fill.result import Assembly, FillResult, FillState
 from ACSegLib.fill.samples import collect_samples
 from ACSegLib.fill.seeds import SeedOptions, chosen_mode, collect_seeds
@@ -132,7 +133,7 @@ def _learn(
     if not evidence.whole_slices:
         return _learn_from_strokes(evidence, settings, progress)
     stages = progress.stages(sample=4, choose=13)
-    samples = collect_samples(evidence)
+    evidence, samples = with_neighbours(evidence, collect_samples(evidence), progress)
     stages.choose(0.0, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own
         classifier = trainer.submit(train_classifier, samples, len(evidence.groups), progress=progress)

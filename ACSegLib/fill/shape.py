@@ -7,9 +7,9 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -80,14 +80,16 @@ class ShapePrior:
         empty = cls(groups, (classes.shape[1], classes.shape[2]), (along, rows, columns), gap, {})
         return empty.updated(classes, numbers, [])
 
-    def updated(self, classes: np.ndarray, slices: Sequence[int], changed: Sequence[int]) -> ShapePrior:
+    def updated(
+        self, classes: np.ndarray | Mapping[int, np.ndarray], slices: Sequence[int], changed: Sequence[int]
+    ) -> ShapePrior:
         """The shape prior of other labelled slices; those that are new or `changed` are computed, the gap stays."""
         kept = {k: d for k, d in self.distances.items() if k in slices and k not in changed}
         missing = [k for k in slices if k not in kept]
         with ThreadPoolExecutor(2) as pool:
             fresh = dict(zip(missing, pool.map(lambda k: self._distances_of(classes[k]), missing), strict=True))
         distances = dict(sorted({**kept, **fresh}.items()))
-        return ShapePrior(self.groups, self.size, self.spacing, self.gap, distances)
+        return replace(self, distances=distances)
 
     def _distances_of(self, plane: np.ndarray) -> np.ndarray:
         # where a group is absent, its outline is taken to have closed half-way to here
@@ -129,4 +131,39 @@ class ShapePrior:
         """Shape prior of a part of the volume that starts at plane `first`, from the slices `keep` alone."""
         size = (rows.stop - rows.start, columns.stop - columns.start)
         distances = {k - first: self.distances[k][:, rows, columns] for k in keep if k in self.distances}
-        return ShapePrior(self.groups, size, self.spacing, self.gap, distances)
+        return replace(self, size=size, distances=distances)
+
+
+@dataclass(frozen=True)
+class NearestOutlines(ShapePrior):
+    """Outlines that are compared with each other: they tell which of two groups is nearer."""
+
+    def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
+        """Interpolate for some planes, so that what is absent on a slice is not nearer than what is shown there.
+
+        In contrast to `ShapePrior.planes`, an outline counts undiminished beyond the last slice. Where one of the two
+        slices around does not show a group, its outline is as far from there as from the other one, and closes
+        half-way. Where neither does, it is farther away than anything.
+        """
+        known = [k for k in self.distances if k != without]
+        out = np.full((len(numbers), len(self.groups), *self.size), -2 * MAX_DISTANCE, np.float32)
+        for n, k in enumerate(numbers):
+            low = max((s for s in known if s <= k), default=None)
+            high = min((s for s in known if s >= k), default=None)
+            ends = [s for s in (low, high) if s is not None]
+            for g in range(len(self.groups)):
+                near = [s for s in ends if float(self.distances[s][g].max()) > 0]
+                if near:
+                    out[n, g] = self._between(k, g, ends, near)
+        return out
+
+    def _between(self, k: int, g: int, ends: list[int], shown: list[int]) -> np.ndarray:
+        """Distances to the outline of a group in plane `k`, which lies between labelled slices that show it or not."""
+        low, high = ends[0], ends[-1]
+        first, last = (self.distances[s][g].astype(np.float32) for s in (low, high))
+        if low not in shown:
+            first = np.minimum(first, last)
+        elif high not in shown:
+            last = np.minimum(first, last)
+        t = np.float32((k - low) / max(high - low, 1))
+        return (1 - t) * first + t * last

@@ -53,7 +53,7 @@ class StrokeEvidence(Evidence):
         known = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
         return cls(**known, around=first.classes, likeness=likeness)
 
-    def _with_places(self, out: np.ndarray, first: int) -> np.ndarray:
+    def _with_places(self, out: np.ndarray, first: int, without: int | None) -> np.ndarray:
         if self.around is None:
             return out
         around = self.group_of.astype(np.int8)[self.around[first : first + out.shape[1]]]

@@ -1,0 +1,140 @@
+"""Finds neighbours that nobody drew, and takes them into account; see `ACSegLib.fill.neighbours`.
+
+As in learning from positive and unlabelled examples (Elkan and Noto, KDD 2008, doi:10.1145/1401890.1401920), what was
+labelled background is not believed at first. Background that looks like a segment more than background usually does, in
+parts as wide as a cell, is left out, and the classifier is trained again without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from scipy import ndimage
+
+from ACSegLib.fill import constants
+from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
+from ACSegLib.fill.evidence import Evidence
+from ACSegLib.fill.neighbours import Neighbours, mark_lookalikes
+from ACSegLib.fill.samples import Samples, collect_samples
+from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.fill.shape import NearestOutlines
+from ACSegLib.jobs import Progress
+
+
+def with_neighbours(evidence: Evidence, samples: Samples, progress: Progress | None = None) -> tuple[Evidence, Samples]:
+    """The evidence with neighbours that nobody drew, and samples of it; both are as they were where there are none.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Of labelled slices.
+    samples : Samples
+        Of its known voxels.
+    progress : Progress, optional
+    """
+    if evidence.instances is not None or len(evidence.shape.distances) < 2:
+        return evidence, samples
+    found = find_neighbours(evidence, samples, progress or Progress())
+    if found is None:
+        return evidence, samples
+    neighbours, marked = found
+    groups = [[*group, *_neighbour(neighbours.looks, g)] for g, group in enumerate(evidence.groups)]
+    shape = replace(evidence.shape, groups=groups[1:], distances={}).updated(marked, sorted(marked), [])
+    classes = evidence.classes.copy()
+    for k, plane in marked.items():
+        classes[k] = np.where(_doubtful(evidence, plane) & (plane == 0), UNKNOWN, plane)
+    samples = collect_samples(replace(evidence, classes=classes, groups=groups, shape=shape))
+    return replace(evidence, shape=shape, neighbours=neighbours), samples
+
+
+def _neighbour(looks: Mapping[int, int], group: int) -> list[int]:
+    return [looks[group]] if group in looks else []
+
+
+def find_neighbours(
+    evidence: Evidence, samples: Samples, progress: Progress
+) -> tuple[Neighbours, dict[int, np.ndarray]] | None:
+    """Find neighbours that nobody drew.
+
+    Returns
+    -------
+    (Neighbours, dict) or None
+        The dict has the labelled slices with the neighbours as classes of their own. None without any neighbour.
+    """
+    shown = samples.x.shape[1] - samples.shapes
+    samples = replace(samples, x=samples.x[:, :shown], shapes=0)
+    marked = _first_marked(evidence, samples, progress)
+    looks = _large_enough(evidence, marked)
+    for threshold in constants.NEIGHBOUR_THRESHOLDS:
+        if not looks:
+            return None
+        classifier = _train(samples.part(_believed(evidence, samples, marked)), evidence, progress)
+        thresholds = dict.fromkeys(looks, threshold)
+        for k in marked:
+            marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, looks)
+        looks = _large_enough(evidence, marked, looks)
+    if not looks:
+        return None
+    pairs = [pair for g, c in looks.items() for pair in (list(evidence.groups[g]), [c])]
+    shape = evidence.shape
+    outlines = NearestOutlines(pairs, shape.size, shape.spacing, shape.gap, {}).updated(marked, sorted(marked), [])
+    return Neighbours(looks, classifier.layers, outlines), marked
+
+
+def _train(samples: Samples, evidence: Evidence, progress: Progress) -> AppearanceClassifier:
+    return train_classifier(samples, len(evidence.groups), steps=constants.SCREENING_STEPS, progress=progress)
+
+
+def _first_marked(evidence: Evidence, samples: Samples, progress: Progress) -> dict[int, np.ndarray]:
+    """The labelled slices with all that might be a neighbour marked.
+
+    Each is looked at by a classifier that did not learn on it that its background is background.
+    """
+    order = sorted(evidence.shape.distances)
+    looks = {g: evidence.count + g for g in range(1, len(evidence.groups))}
+    marked = {}
+    for fold in range(2):
+        own = order[fold::2]
+        others = samples.part(~np.isin(samples.plane, own))
+        if len(np.unique(others.y)) < len(np.unique(samples.y)):
+            others = samples
+        classifier = _train(others, evidence, progress)
+        likeness = classifier.probabilities(others.x)
+        usual = {g: float(np.median(likeness[others.y == g, g])) for g in looks if (others.y == g).any()}
+        thresholds = {g: constants.SUSPECT_SHARE * value for g, value in usual.items()}
+        here = {g: looks[g] for g in usual}
+        for k in own:
+            marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, here)
+    return marked
+
+
+def _believed(evidence: Evidence, samples: Samples, marked: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Samples that may be believed: all but background in and around what is marked; bool, (N,)."""
+    believed = np.ones(len(samples.y), bool)
+    for k, plane in marked.items():
+        around = ndimage.binary_dilation(plane >= evidence.count, iterations=constants.DOUBT) & (
+            evidence.classes[k] == 0
+        )
+        here = samples.plane == k
+        believed[here] = ~around[tuple(samples.place[:, here])]
+    return believed
+
+
+def _doubtful(evidence: Evidence, plane: np.ndarray) -> np.ndarray:
+    """Pixels in and around neighbours of a marked slice, bool, (J, I)."""
+    return np.asarray(ndimage.binary_dilation(plane >= evidence.count, iterations=constants.DOUBT))
+
+
+def _large_enough(
+    evidence: Evidence, marked: Mapping[int, np.ndarray], looks: Mapping[int, int] | None = None
+) -> dict[int, int]:
+    """Groups whose neighbours are large in relation to them, and the class of these neighbours."""
+    looks = looks or {g: evidence.count + g for g in range(1, len(evidence.groups))}
+    area = np.sum(
+        [np.bincount(plane[plane >= 0], minlength=evidence.count + len(evidence.groups)) for plane in marked.values()],
+        axis=0,
+    )
+    own = {g: int(area[evidence.groups[g]].sum()) for g in looks}
+    return {g: c for g, c in looks.items() if area[c] > constants.MIN_NEIGHBOUR_SHARE * own[g]}

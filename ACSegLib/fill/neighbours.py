@@ -1,0 +1,161 @@
+"""Neighbours that nobody drew: cells of the look of a segment that are background on the labelled slices.
+
+To the appearance classifier such a neighbour is at once background and cell. So it learns the look of both together.
+Which of the two is meant, a random walk through all that looks alike decides. It starts where the interpolated outlines
+leave no doubt. The two meet where there is a neck, since few walkers pass it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from ACSegLib.fill import constants
+from ACSegLib.fill.features import ImageFeatures
+from ACSegLib.fill.random_walk import SlabProblem
+from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
+from ACSegLib.fill.shape import NearestOutlines
+from ACSegLib.fill.solvers import CpuSolver
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Neighbours of some appearance groups.
+
+    Attributes
+    ----------
+    looks : dict
+        Group -> the class that its neighbours have on marked slices.
+    layers : tuple of ndarray
+        Of the classifier that tells by the image alone what looks like a group.
+    outlines : NearestOutlines
+        Of each of these groups, and of its neighbours, in turn.
+    """
+
+    looks: dict[int, int]
+    layers: tuple[np.ndarray, ...]
+    outlines: NearestOutlines
+
+    def shares(
+        self, planes: Sequence[int], likeness: np.ndarray, axis_weights: np.ndarray, without: int | None = None
+    ) -> dict[int, np.ndarray]:
+        """For each group with neighbours, its share of what looks like it in some planes, float32, (planes, J, I).
+
+        Parameters
+        ----------
+        planes : sequence of int
+        likeness : ndarray of float32, (G, planes, J, I)
+            Probability of each group; all 0 in planes that are known whole.
+        axis_weights : ndarray of float32, (3,)
+            See `ACSegLib.fill.random_walk.SlabProblem`.
+        without : int, optional
+            As if this slice was not labelled.
+        """
+        distances = self.outlines.planes(planes, without)
+        margin = constants.CONTESTED * float(self.outlines.gap)
+        return {
+            g: contest(distances[:, 2 * n], distances[:, 2 * n + 1], likeness[g], margin, axis_weights)
+            for n, g in enumerate(self.looks)
+        }
+
+    def cropped(self, keep: Sequence[int], first: int, rows: slice, columns: slice) -> Neighbours:
+        """Neighbours in a part of the volume; see `ShapePrior.cropped`."""
+        return replace(self, outlines=self.outlines.cropped(keep, first, rows, columns))
+
+    def mark(self, features: ImageFeatures, plane: np.ndarray, k: int) -> np.ndarray:
+        """Labelled slice `k` with the neighbours as classes of their own, int16, (J, I)."""
+        return mark_lookalikes(features, plane, k, self.layers, dict.fromkeys(self.looks, 0.5), self.looks)
+
+    def updated(self, features: ImageFeatures, marked: Mapping[int, np.ndarray], dirty: Sequence[int]) -> Neighbours:
+        """The neighbours on other labelled slices, those of `dirty` computed anew."""
+        return replace(self, outlines=self.outlines.updated(marked, sorted(marked), dirty))
+
+
+def contest(
+    own: np.ndarray, other: np.ndarray, likeness: np.ndarray, margin: float, axis_weights: np.ndarray
+) -> np.ndarray:
+    """Share of a group in what looks like it and its neighbours alike.
+
+    Parameters
+    ----------
+    own, other : ndarray of float32, (K, J, I)
+        Signed distances to the interpolated outlines of the group and of its neighbours.
+    likeness : ndarray of float32, (K, J, I)
+        Probability to be one of them; 0 in outer planes that are known.
+    margin : float
+        Difference of the distances from which on there is no doubt.
+    axis_weights : ndarray of float32, (3,)
+
+    Returns
+    -------
+    ndarray of float32, (K, J, I)
+    """
+    lead = own - other
+    share = (1 / (1 + np.exp(np.clip(-lead / constants.INSTANCE_WIDTH, -20, 20)))).astype(np.float32)
+    if own.max() <= 0 or other.max() <= 0:
+        return share
+    alike = likeness > constants.MIN_LIKENESS
+    seeds = np.full(own.shape, UNKNOWN, np.int16)
+    seeds[lead > margin] = 1
+    seeds[lead < -margin] = 0
+    for k in (0, len(own) - 1):
+        if not likeness[k].any():
+            alike[k] = np.maximum(own[k], other[k]) > 0
+            seeds[k] = lead[k] > 0
+    seeds[~alike] = OUTSIDE
+    problem = SlabProblem(np.zeros_like(likeness), seeds, alike, 0.0, constants.CONTEST_GAMMA, axis_weights)
+    walked, _ = CpuSolver().solve(problem, [1], share[None], share[None].copy(), constants.CONTEST_TOLERANCE)
+    return np.where(alike, walked[0], share)
+
+
+def mark_lookalikes(
+    features: ImageFeatures,
+    plane: np.ndarray,
+    k: int,
+    layers: tuple[np.ndarray, ...],
+    thresholds: Mapping[int, float],
+    looks: Mapping[int, int],
+) -> np.ndarray:
+    """Give background of a labelled slice that looks like a group a class of its own.
+
+    Parameters
+    ----------
+    features : ImageFeatures
+    plane : ndarray of int16, (J, I)
+        Known classes of slice `k`.
+    layers : tuple of ndarray
+        Of a classifier of the groups by the image alone.
+    thresholds, looks : mapping
+        Group -> probability from which on a voxel looks like it, and class of such background.
+    """
+    likeness = _likeness(features, k, layers)
+    out = plane.copy()
+    for g, c in looks.items():
+        out[_wide_parts((plane == 0) & (likeness[g] > thresholds[g]), features.spacing[1:]) & (plane == 0)] = c
+    return out
+
+
+def _likeness(features: ImageFeatures, k: int, layers: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Probability of each group in one plane, by the image alone, (G, J, I) float32."""
+    from ACSegLib.fill import image_kernels as kernels
+
+    low, high = max(k - 1, 0), min(k + 2, len(features.image))
+    edges, fine = features.slab(low, high)
+    out = np.zeros((len(layers[-1]), *edges.shape), np.float32)
+    no_shape = np.zeros((1, 0, *edges.shape[1:]), np.float32), np.float32(0)
+    kernels.group_probabilities(k - low, k - low + 1, features.for_kernels(edges, fine, low), no_shape, layers, out)
+    return out[:, k - low]
+
+
+def _wide_parts(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """The parts of a mask that are as wide as a cell, without holes."""
+    radius = constants.NEIGHBOUR_RADIUS
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"), tuple(spacing))[1:-1, 1:-1]
+    core = depth > radius
+    if not core.any():
+        return core
+    opened = mask & (ndimage.distance_transform_edt(~core, tuple(spacing)) <= radius)
+    return np.asarray(ndimage.binary_fill_holes(opened))
