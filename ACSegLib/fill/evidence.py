@@ -141,9 +141,10 @@ class Evidence:
         """The probabilities of a slab that begins at plane `first`, with what is known of its places."""
         if self.neighbours is not None:
             planes = range(first, first + out.shape[1])
-            for g, share in self.neighbours.shares(planes, out, self.axis_weights, without).items():
-                out[0] += out[g] * (1 - share)
-                out[g] *= share
+            known = self.classes[first : first + out.shape[1]].copy()
+            if without is not None:
+                known[without - first] = UNKNOWN
+            self.neighbours.share_out(out, planes, known, self.groups, self.axis_weights, without)
         return out
 
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:

@@ -108,7 +108,11 @@ def _window(evidence: Evidence, pattern: BandPattern, cuts: Sequence[int], max_v
     shape = _without(part.shape, hidden)
     instances = _without(part.instances, hidden) if part.instances else None
     ends = [part.cuts[0], part.cuts[-1]]
-    return HeldOutWindow(replace(part, classes=classes, cuts=ends, shape=shape, instances=instances), truth)
+    neighbours = part.neighbours
+    if neighbours is not None:
+        neighbours = replace(neighbours, outlines=_without(neighbours.outlines, hidden))
+    evidence = replace(part, classes=classes, cuts=ends, shape=shape, instances=instances, neighbours=neighbours)
+    return HeldOutWindow(evidence, truth)
 
 
 def _without(shape: ShapePrior, hidden: dict[int, np.ndarray]) -> ShapePrior:

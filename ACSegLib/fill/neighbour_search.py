@@ -77,6 +77,8 @@ def find_neighbours(
         looks = _large_enough(evidence, marked, looks)
     if not looks:
         return None
+    for plane in marked.values():
+        plane[(plane >= evidence.count) & ~np.isin(plane, list(looks.values()))] = 0
     pairs = [pair for g, c in looks.items() for pair in (list(evidence.groups[g]), [c])]
     shape = evidence.shape
     outlines = NearestOutlines(pairs, shape.size, shape.spacing, shape.gap, {}).updated(marked, sorted(marked), [])

@@ -39,16 +39,26 @@ class Neighbours:
     layers: tuple[np.ndarray, ...]
     outlines: NearestOutlines
 
-    def shares(
-        self, planes: Sequence[int], likeness: np.ndarray, axis_weights: np.ndarray, without: int | None = None
-    ) -> dict[int, np.ndarray]:
-        """For each group with neighbours, its share of what looks like it in some planes, float32, (planes, J, I).
+    def share_out(
+        self,
+        probabilities: np.ndarray,
+        planes: Sequence[int],
+        known: np.ndarray,
+        groups: Sequence[Sequence[int]],
+        axis_weights: np.ndarray,
+        without: int | None = None,
+    ) -> None:
+        """Give the background what looks like a group but is a neighbour of it, in place.
 
         Parameters
         ----------
+        probabilities : ndarray of float32, (G, planes, J, I)
+            Of the groups; all 0 in planes that are known whole.
         planes : sequence of int
-        likeness : ndarray of float32, (G, planes, J, I)
-            Probability of each group; all 0 in planes that are known whole.
+        known : ndarray of int16, (planes, J, I)
+            Known classes, negative where unknown.
+        groups : list of list of int
+            The classes of each group.
         axis_weights : ndarray of float32, (3,)
             See `ACSegLib.fill.random_walk.SlabProblem`.
         without : int, optional
@@ -56,10 +66,11 @@ class Neighbours:
         """
         distances = self.outlines.planes(planes, without)
         margin = constants.CONTESTED * float(self.outlines.gap)
-        return {
-            g: contest(distances[:, 2 * n], distances[:, 2 * n + 1], likeness[g], margin, axis_weights)
-            for n, g in enumerate(self.looks)
-        }
+        for n, g in enumerate(self.looks):
+            decided = np.where(known < 0, UNKNOWN, np.isin(known, groups[g])).astype(np.int16)
+            share = contest(distances[:, 2 * n : 2 * n + 2], probabilities[g], decided, margin, axis_weights)
+            probabilities[0] += probabilities[g] * (1 - share)
+            probabilities[g] *= share
 
     def cropped(self, keep: Sequence[int], first: int, rows: slice, columns: slice) -> Neighbours:
         """Neighbours in a part of the volume; see `ShapePrior.cropped`."""
@@ -75,16 +86,18 @@ class Neighbours:
 
 
 def contest(
-    own: np.ndarray, other: np.ndarray, likeness: np.ndarray, margin: float, axis_weights: np.ndarray
+    distances: np.ndarray, likeness: np.ndarray, decided: np.ndarray, margin: float, axis_weights: np.ndarray
 ) -> np.ndarray:
     """Share of a group in what looks like it and its neighbours alike.
 
     Parameters
     ----------
-    own, other : ndarray of float32, (K, J, I)
+    distances : ndarray of float32, (K, 2, J, I)
         Signed distances to the interpolated outlines of the group and of its neighbours.
     likeness : ndarray of float32, (K, J, I)
-        Probability to be one of them; 0 in outer planes that are known.
+        Probability to be one of them; 0 in planes that are known whole.
+    decided : ndarray of int16, (K, J, I)
+        1 where the group is known, 0 where anything else is, negative where nothing is.
     margin : float
         Difference of the distances from which on there is no doubt.
     axis_weights : ndarray of float32, (3,)
@@ -93,19 +106,15 @@ def contest(
     -------
     ndarray of float32, (K, J, I)
     """
-    lead = own - other
+    lead = distances[:, 0] - distances[:, 1]
     share = (1 / (1 + np.exp(np.clip(-lead / constants.INSTANCE_WIDTH, -20, 20)))).astype(np.float32)
-    if own.max() <= 0 or other.max() <= 0:
+    if not (distances.max(axis=(0, 2, 3)) > 0).all():
         return share
     alike = likeness > constants.MIN_LIKENESS
-    seeds = np.full(own.shape, UNKNOWN, np.int16)
-    seeds[lead > margin] = 1
-    seeds[lead < -margin] = 0
-    for k in (0, len(own) - 1):
-        if not likeness[k].any():
-            alike[k] = np.maximum(own[k], other[k]) > 0
-            seeds[k] = lead[k] > 0
-    seeds[~alike] = OUTSIDE
+    whole = ~likeness.any(axis=(1, 2))
+    alike[whole] = distances[whole].max(axis=1) > 0
+    seeds = np.where(decided >= 0, decided, np.where(lead > margin, 1, np.where(lead < -margin, 0, UNKNOWN)))
+    seeds = np.where(alike, seeds, OUTSIDE).astype(np.int16)
     problem = SlabProblem(np.zeros_like(likeness), seeds, alike, 0.0, constants.CONTEST_GAMMA, axis_weights)
     walked, _ = CpuSolver().solve(problem, [1], share[None], share[None].copy(), constants.CONTEST_TOLERANCE)
     return np.where(alike, walked[0], share)
