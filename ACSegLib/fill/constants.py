@@ -136,8 +136,8 @@ SCREENING_STEPS = 150
 #: learn from it, from these probabilities on. ``neighbours.py``.
 SUSPECT_SHARE, NEIGHBOUR_THRESHOLDS = 0.2, (0.35, 0.5)
 
-#: Pixels around suspect background from which nothing is learned. ``neighbours.py``.
-DOUBT = 4
+#: Pixels around neighbours from which nothing is learned: while they are searched, and then. ``neighbours.py``.
+DOUBT, RIM = 4, 1
 
 #: Thinner parts than twice this radius are no neighbours, in voxels of the finest axis. ``neighbours.py``.
 NEIGHBOUR_RADIUS = 2.0

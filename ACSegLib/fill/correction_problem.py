@@ -173,7 +173,16 @@ class CorrectionProblem:
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
         evidence = CorrectionEvidence(
-            features, seeds, cuts, len(classes.table), groups, channels, None, True, seeds == UNKNOWN, trust, believed
+            features,
+            seeds,
+            cuts,
+            len(classes.table),
+            groups,
+            channels,
+            None,
+            wanted=seeds == UNKNOWN,
+            trust=trust,
+            believed=believed,
         )
         return cls(axis, box, classes, wanted, evidence, learned, distances, sure)
 

@@ -173,12 +173,19 @@ class Evidence:
         """The evidence with other seeds; the outlines of `dirty` slices are computed anew."""
         classes = axis_first(seeds.classes, seeds.primary)
         slices = seeds.slices.get(AXES[seeds.primary], [])
+        planes: dict[int, np.ndarray] | np.ndarray = classes
+        neighbours = self.neighbours
+        if neighbours is not None:
+            fresh = [k for k in slices if k in dirty or k not in self.shape.distances]
+            planes = {k: neighbours.mark(self.features, classes[k], k) for k in fresh}
+            neighbours = replace(neighbours, outlines=neighbours.outlines.updated(planes, slices, dirty))
         return replace(
             self,
             classes=classes,
             cuts=known_slices(classes, seeds),
-            shape=self.shape.updated(classes, slices, dirty),
+            shape=self.shape.updated(planes, slices, dirty),
             instances=self.instances.updated(classes, slices, dirty) if self.instances else None,
+            neighbours=neighbours,
         )
 
 

@@ -17,7 +17,7 @@ from ACSegLib.fill import constants
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.seeds import UNKNOWN
-from ACSegLib.fill.shape import ShapePrior
+from ACSegLib.fill.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _window(evidence: Evidence, pattern: BandPattern, cuts: Sequence[int], max_v
     return HeldOutWindow(evidence, truth)
 
 
-def _without(shape: ShapePrior, hidden: dict[int, np.ndarray]) -> ShapePrior:
+def _without(shape: Shape, hidden: dict[int, np.ndarray]) -> Shape:
     """The shape prior as if the bands were not labelled: there the slices on either side are interpolated."""
     distances = dict(shape.distances)
     for k, where in hidden.items():

@@ -78,11 +78,9 @@ class Neighbours:
 
     def mark(self, features: ImageFeatures, plane: np.ndarray, k: int) -> np.ndarray:
         """Labelled slice `k` with the neighbours as classes of their own, int16, (J, I)."""
-        return mark_lookalikes(features, plane, k, self.layers, dict.fromkeys(self.looks, 0.5), self.looks)
-
-    def updated(self, features: ImageFeatures, marked: Mapping[int, np.ndarray], dirty: Sequence[int]) -> Neighbours:
-        """The neighbours on other labelled slices, those of `dirty` computed anew."""
-        return replace(self, outlines=self.outlines.updated(marked, sorted(marked), dirty))
+        return mark_lookalikes(
+            features, plane, k, self.layers, dict.fromkeys(self.looks, constants.NEIGHBOUR_THRESHOLDS[-1]), self.looks
+        )
 
 
 def contest(

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill.constants import MAX_DISTANCE, OUTLINE_MARGIN
+
+Shape = TypeVar("Shape", bound="ShapePrior")
 
 
 def signed_distance(mask: np.ndarray, spacing: tuple[float, float], absent: float = MAX_DISTANCE) -> np.ndarray:
@@ -81,8 +84,8 @@ class ShapePrior:
         return empty.updated(classes, numbers, [])
 
     def updated(
-        self, classes: np.ndarray | Mapping[int, np.ndarray], slices: Sequence[int], changed: Sequence[int]
-    ) -> ShapePrior:
+        self: Shape, classes: np.ndarray | Mapping[int, np.ndarray], slices: Sequence[int], changed: Sequence[int]
+    ) -> Shape:
         """The shape prior of other labelled slices; those that are new or `changed` are computed, the gap stays."""
         kept = {k: d for k, d in self.distances.items() if k in slices and k not in changed}
         missing = [k for k in slices if k not in kept]
@@ -127,7 +130,7 @@ class ShapePrior:
             return []
         return [(near, max(0.0, 1 - abs(k - near) * self.spacing[0] / max(float(self.gap), 1e-6)))]
 
-    def cropped(self, keep: Sequence[int], first: int, rows: slice, columns: slice) -> ShapePrior:
+    def cropped(self: Shape, keep: Sequence[int], first: int, rows: slice, columns: slice) -> Shape:
         """Shape prior of a part of the volume that starts at plane `first`, from the slices `keep` alone."""
         size = (rows.stop - rows.start, columns.stop - columns.start)
         distances = {k - first: self.distances[k][:, rows, columns] for k in keep if k in self.distances}
