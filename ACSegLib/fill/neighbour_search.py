@@ -66,7 +66,7 @@ def find_neighbours(
     shown = samples.x.shape[1] - samples.shapes
     samples = replace(samples, x=samples.x[:, :shown], shapes=0)
     marked = _first_marked(evidence, samples, progress)
-    looks = _large_enough(evidence, marked)
+    looks = _fitting(evidence, marked)
     for threshold in constants.NEIGHBOUR_THRESHOLDS:
         if not looks:
             return None
@@ -74,7 +74,7 @@ def find_neighbours(
         thresholds = dict.fromkeys(looks, threshold)
         for k in marked:
             marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, looks)
-        looks = _large_enough(evidence, marked, looks)
+        looks = _fitting(evidence, marked, looks)
     if not looks:
         return None
     for plane in marked.values():
@@ -127,14 +127,16 @@ def _doubtful(evidence: Evidence, plane: np.ndarray, width: int = constants.DOUB
     return np.asarray(ndimage.binary_dilation(plane >= evidence.count, iterations=width))
 
 
-def _large_enough(
+def _fitting(
     evidence: Evidence, marked: Mapping[int, np.ndarray], looks: Mapping[int, int] | None = None
 ) -> dict[int, int]:
-    """Groups whose neighbours are large in relation to them, and the class of these neighbours."""
+    """Groups whose neighbours are large in relation to them, but not most of the background; the class of each."""
     looks = looks or {g: evidence.count + g for g in range(1, len(evidence.groups))}
     area = np.sum(
         [np.bincount(plane[plane >= 0], minlength=evidence.count + len(evidence.groups)) for plane in marked.values()],
         axis=0,
     )
     own = {g: int(area[evidence.groups[g]].sum()) for g in looks}
-    return {g: c for g, c in looks.items() if area[c] > constants.MIN_NEIGHBOUR_SHARE * own[g]}
+    least, most = constants.MIN_NEIGHBOUR_SHARE, constants.MAX_NEIGHBOUR_SHARE
+    background = area[0] + area[evidence.count :].sum()
+    return {g: c for g, c in looks.items() if least * own[g] < area[c] <= most * background}

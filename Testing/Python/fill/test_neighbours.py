@@ -1,0 +1,157 @@
+"""Neighbours that nobody drew: they are found, and the fill stops at them."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ACSegLib import Geometry, Segmentation, Volume
+from ACSegLib.fill import FillResult, Settings, constants, fill, refill
+from ACSegLib.fill.neighbours import contest
+from ACSegLib.fill.shape import MAX_DISTANCE, NearestOutlines
+
+SHAPE = (44, 40, 56)
+SLICES = [4, 12, 20, 28, 36]
+CENTRES = np.array([[22, 20, 17], [22, 20, 39]], float)
+
+
+def balls(centres: np.ndarray, radius: float) -> np.ndarray:
+    """Number of the nearest of some balls that overlap, 0 outside of all; int, (k, j, i)."""
+    offset = np.indices(SHAPE)[None] - centres[:, :, None, None, None]
+    distance = np.sqrt((offset**2).sum(1))
+    return np.where(distance.min(0) < radius, distance.argmin(0) + 1, 0)
+
+
+def image_of(cells: np.ndarray) -> Volume:
+    """Grainy cells of one look, without any seam between them."""
+    rng = np.random.default_rng(3)
+    grain = ndimage.gaussian_filter(rng.normal(size=SHAPE), 1.5)
+    image = ndimage.gaussian_filter((cells > 0) * (2 + 0.3 * grain / grain.std()), 0.7)
+    return Volume((image + rng.normal(0, 0.4, SHAPE)).astype(np.float32), Geometry())
+
+
+def sparse(truth: np.ndarray) -> Segmentation:
+    """The labels of the labelled slices alone."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[SLICES] = truth[SLICES]
+    return Segmentation.from_labels(labels, Geometry(), {1: "cell"})
+
+
+def dice(result: FillResult, truth: np.ndarray) -> float:
+    """Dice of the cell on the slices that were not labelled."""
+    free = np.ones(len(truth), bool)
+    free[SLICES] = False
+    found, wanted = result.segmentation.labels[free] == 1, truth[free] == 1
+    return 2 * np.count_nonzero(found & wanted) / (np.count_nonzero(found) + np.count_nonzero(wanted))
+
+
+@pytest.fixture(scope="module")
+def cells() -> np.ndarray:
+    return balls(CENTRES, 13.0)
+
+
+@pytest.fixture(scope="module")
+def filled(cells: np.ndarray) -> FillResult:
+    return fill(image_of(cells), sparse(cells == 1), axis="k", slices=SLICES, settings=Settings(1.0, 3.0))
+
+
+def test_the_neighbour_is_found_on_the_labelled_slices(filled: FillResult, cells: np.ndarray) -> None:
+    evidence = filled.state.context.evidence
+    assert evidence.neighbours is not None
+    marked = np.stack([evidence.neighbours.mark(evidence.features, evidence.classes[k], k) for k in SLICES])
+    found, wanted = marked == evidence.neighbours.looks[1], cells[SLICES] == 2
+    assert 2 * np.count_nonzero(found & wanted) / (found.sum() + wanted.sum()) > 0.9
+
+
+def test_the_fill_stops_at_the_neighbour(filled: FillResult, cells: np.ndarray) -> None:
+    truth = cells == 1
+    assert dice(filled, truth) > 0.97
+    assert abs(np.count_nonzero(filled.segmentation.labels) / truth.sum() - 1) < 0.02
+    assert np.array_equal(filled.segmentation.labels[SLICES] == 1, truth[SLICES])
+
+
+def test_without_the_search_the_same_fill_is_worse(
+    filled: FillResult, cells: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "MIN_NEIGHBOUR_SHARE", np.inf)
+    settings = Settings(1.0, 3.0)
+    plain = fill(image_of(cells), sparse(cells == 1), axis="k", slices=SLICES, settings=settings)
+    assert plain.state.context.evidence.neighbours is None
+    assert dice(plain, cells == 1) < dice(filled, cells == 1) - 0.01
+
+
+def test_a_cell_alone_has_no_neighbour() -> None:
+    alone = balls(CENTRES[:1], 13.0)
+    result = fill(image_of(alone), sparse(alone), axis="k", slices=SLICES, settings=Settings(1.0, 3.0))
+    assert result.state.context.evidence.neighbours is None
+
+
+def test_a_refill_looks_for_the_neighbour_on_the_edited_slice(filled: FillResult, cells: np.ndarray) -> None:
+    edited = sparse(cells == 1).labels.copy()
+    edited[20] = cells[20] > 0  # the user gives the neighbour to the cell there
+    labels = Segmentation.from_labels(edited, Geometry(), {1: "cell"})
+    after = refill(filled, labels).state.context.evidence
+    assert after.neighbours is not None
+    assert after.neighbours.outlines.distances[20][1].max() < 0
+    assert after.neighbours.outlines.distances[12][1].max() > 0
+
+
+def test_a_refill_of_two_slabs_gives_the_bits_of_a_refill_of_all(filled: FillResult, cells: np.ndarray) -> None:
+    edited = sparse(cells == 1).labels.copy()
+    edited[20, :, :10] = 0
+    labels = Segmentation.from_labels(edited, Geometry(), {1: "cell"})
+    quick, everything = refill(filled, labels), refill(filled, labels, SLICES)
+    assert len(quick.report.slabs) == 2 < len(everything.report.slabs)
+    assert np.array_equal(quick.segmentation.labels, everything.segmentation.labels)
+    assert np.array_equal(quick.uncertainty, everything.uncertainty)
+
+
+def dumbbell(neck: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two boxes with a passage, (3, 21, 41), and the plane along i in which its narrowest part lies."""
+    alike = np.zeros((3, 21, 41), bool)
+    alike[:, 3:18, :] = True
+    alike[:, :, neck] = False
+    alike[:, 9:12, neck] = True
+    return alike, np.arange(41)
+
+
+@pytest.mark.parametrize("neck", [16, 24])
+def test_the_contest_ends_at_the_neck(neck: int) -> None:
+    """The interpolated outlines meet in the middle, at 20; the neck lies beside it."""
+    alike, place = dumbbell(neck)
+    lead = np.broadcast_to(20.0 - place, alike.shape)
+    distances = np.stack([lead, -lead], axis=1).astype(np.float32) / 2
+    undecided = np.full(alike.shape, -1, np.int16)
+    share = contest(distances, alike.astype(np.float32), undecided, 12.0, np.ones(3, np.float32))
+    line = share[1, 10]
+    crossing = [i for i, (a, b) in enumerate(itertools.pairwise(line)) if a > 0.5 >= b]
+    assert len(crossing) == 1
+    assert abs(crossing[0] + 0.5 - neck) <= 1.5
+
+
+def test_what_was_decided_in_between_moves_the_contest() -> None:
+    alike = np.ones((5, 9, 41), bool)
+    lead = np.broadcast_to(20.0 - np.arange(41), alike.shape)
+    distances = np.stack([lead, -lead], axis=1).astype(np.float32) / 2
+    decided = np.full(alike.shape, -1, np.int16)
+    decided[:, 4, :27] = 1
+    decided[:, 4, 27:] = 0
+    share = contest(distances, alike.astype(np.float32), decided, 15.0, np.ones(3, np.float32))
+    assert (share[2, 3:6, 24] > 0.5).all()
+    assert (share[2, 3:6, 30] < 0.5).all()
+
+
+def test_an_outline_that_a_slice_does_not_show_closes_half_way() -> None:
+    plane = np.zeros((21, 21), np.int16)
+    plane[6:15, 6:15] = 1
+    shown, empty = plane, np.zeros_like(plane)
+    start = NearestOutlines([[1], [2]], plane.shape, (1.0, 1.0, 1.0), np.float32(10), {})
+    outlines = start.updated({0: shown, 10: empty}, [0, 10], [])
+    distances = outlines.planes(range(11))
+    assert distances[4, 0].max() > 0 > distances[6, 0].max()
+    corner = distances[:, 0, 0, 0]  # outside on both: as far away as on the slice that shows it
+    assert np.allclose(corner[:10], corner[0])
+    assert (distances[:, 1] == -2 * MAX_DISTANCE).all()  # shown by none
