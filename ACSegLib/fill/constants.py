@@ -129,8 +129,8 @@ INSTANCE_WIDTH = 2.0
 
 # --- neighbours that nobody drew --------------------------------------------------------------------------------------
 
-#: Updates of the classifiers that look for them. Bound.
-SCREENING_STEPS = 150
+#: Updates of the classifiers that look for them, their samples, and samples whose usual likeness counts. Bound.
+SCREENING_STEPS, SCREENING_SAMPLES, TYPICAL_SAMPLES = 100, 10_000, 1000
 
 #: Background is suspect from this share of the usual probability of a segment on; then, with a classifier that did not
 #: learn from it, from these probabilities on. ``neighbours.py``.

@@ -64,6 +64,7 @@ def find_neighbours(
         The dict has the labelled slices with the neighbours as classes of their own. None without any neighbour.
     """
     shown = samples.x.shape[1] - samples.shapes
+    samples = samples.part(np.arange(len(samples.y)) % max(1, len(samples.y) // constants.SCREENING_SAMPLES) == 0)
     samples = replace(samples, x=samples.x[:, :shown], shapes=0)
     marked = _first_marked(evidence, samples, progress)
     looks = _fitting(evidence, marked)
@@ -103,13 +104,22 @@ def _first_marked(evidence: Evidence, samples: Samples, progress: Progress) -> d
         if len(np.unique(others.y)) < len(np.unique(samples.y)):
             others = samples
         classifier = _train(others, evidence, progress)
-        likeness = classifier.probabilities(others.x)
-        usual = {g: float(np.median(likeness[others.y == g, g])) for g in looks if (others.y == g).any()}
+        usual = _usual_likeness(others, classifier)
         thresholds = {g: constants.SUSPECT_SHARE * value for g, value in usual.items()}
         here = {g: looks[g] for g in usual}
         for k in own:
             marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, here)
     return marked
+
+
+def _usual_likeness(samples: Samples, classifier: AppearanceClassifier) -> dict[int, float]:
+    """Median probability of each group but background, where some of its samples lie."""
+    usual = {}
+    for g in np.unique(samples.y[samples.y > 0]).tolist():
+        own = np.flatnonzero(samples.y == g)
+        some = own[:: max(1, len(own) // constants.TYPICAL_SAMPLES)]
+        usual[g] = float(np.median(classifier.probabilities(samples.x[some])[:, g]))
+    return usual
 
 
 def _believed(evidence: Evidence, samples: Samples, marked: Mapping[int, np.ndarray]) -> np.ndarray:

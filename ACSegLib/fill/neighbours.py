@@ -160,6 +160,8 @@ def _likeness(features: ImageFeatures, k: int, layers: tuple[np.ndarray, ...]) -
 def _wide_parts(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """The parts of a mask that are as wide as a cell, without holes."""
     radius = constants.NEIGHBOUR_RADIUS
+    if np.count_nonzero(mask) < radius**2:
+        return np.zeros_like(mask)
     depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"), tuple(spacing))[1:-1, 1:-1]
     core = depth > radius
     if not core.any():
