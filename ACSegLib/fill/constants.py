@@ -145,8 +145,7 @@ NEIGHBOUR_RADIUS = 2.0
 #: Area of neighbours on the labelled slices in relation to that of the segment, at least. ``neighbours.py``.
 MIN_NEIGHBOUR_SHARE = 0.1
 
-#: Their share of the background of the labelled slices, at most: a segment that looks like most of it has no look of its
-#: own.
+#: Their share of the background of the labelled slices, at most: a segment that looks like most of it has no own look.
 MAX_NEIGHBOUR_SHARE = 0.7
 
 #: Share of the distance between slices by which an outline must be nearer to leave no doubt. ``neighbours.py``.
