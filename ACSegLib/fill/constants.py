@@ -137,7 +137,7 @@ SCREENING_STEPS, SCREENING_SAMPLES, TYPICAL_SAMPLES = 100, 10_000, 1000
 SUSPECT_SHARE, NEIGHBOUR_THRESHOLDS = 0.2, (0.35, 0.5)
 
 #: Pixels around neighbours from which nothing is learned: while they are searched, and then. ``neighbours.py``.
-DOUBT, RIM = 4, 1
+UNCERTAIN_RIM, RIM = 4, 1
 
 #: Thinner parts than twice this radius are no neighbours, in voxels of the finest axis. ``neighbours.py``.
 NEIGHBOUR_RADIUS = 2.0
@@ -148,7 +148,7 @@ MIN_NEIGHBOUR_SHARE = 0.1
 #: Their share of the background of the labelled slices, at most: a segment that looks like most of it has no own look.
 MAX_NEIGHBOUR_SHARE = 0.7
 
-#: Share of the distance between slices by which an outline must be nearer to leave no doubt. ``neighbours.py``.
+#: Share of the distance between slices by which an outline must be nearer to decide. ``neighbours.py``.
 CONTESTED = 0.5
 
 #: Strength of the interpolated outlines in the walk between a segment and its neighbours, and bound on its error; least

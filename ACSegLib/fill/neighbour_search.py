@@ -44,7 +44,7 @@ def with_neighbours(evidence: Evidence, samples: Samples, progress: Progress | N
     shape = replace(evidence.shape, groups=groups[1:], distances={}).updated(marked, sorted(marked), [])
     classes = evidence.classes.copy()
     for k, plane in marked.items():
-        classes[k] = np.where(_doubtful(evidence, plane, constants.RIM) & (plane == 0), UNKNOWN, plane)
+        classes[k] = np.where(_around_neighbours(evidence, plane, constants.RIM) & (plane == 0), UNKNOWN, plane)
     samples = collect_samples(replace(evidence, classes=classes, groups=groups, shape=shape))
     return replace(evidence, shape=shape, neighbours=neighbours), samples
 
@@ -126,13 +126,13 @@ def _believed(evidence: Evidence, samples: Samples, marked: Mapping[int, np.ndar
     """Samples that may be believed: all but background in and around what is marked; bool, (N,)."""
     believed = np.ones(len(samples.y), bool)
     for k, plane in marked.items():
-        around = _doubtful(evidence, plane) & (evidence.classes[k] == 0)
+        around = _around_neighbours(evidence, plane) & (evidence.classes[k] == 0)
         here = samples.plane == k
         believed[here] = ~around[tuple(samples.place[:, here])]
     return believed
 
 
-def _doubtful(evidence: Evidence, plane: np.ndarray, width: int = constants.DOUBT) -> np.ndarray:
+def _around_neighbours(evidence: Evidence, plane: np.ndarray, width: int = constants.UNCERTAIN_RIM) -> np.ndarray:
     """Pixels in and around neighbours of a marked slice, bool, (J, I)."""
     return np.asarray(ndimage.binary_dilation(plane >= evidence.count, iterations=width))
 

@@ -2,7 +2,7 @@
 
 To the appearance classifier such a neighbour is at once background and cell. So it learns the look of both together.
 Which of the two is meant, a random walk through all that looks alike decides. It starts where the interpolated outlines
-leave no doubt. The two meet where there is a neck, since few walkers pass it.
+are certain. The two meet where there is a neck, since few walkers pass it.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def contest(
     decided : ndarray of int16, (K, J, I)
         1 where the group is known, 0 where anything else is, negative where nothing is.
     margin : float
-        Difference of the distances from which on there is no doubt.
+        Difference of the distances from which on the nearer outline decides.
     axis_weights : ndarray of float32, (3,)
 
     Returns
