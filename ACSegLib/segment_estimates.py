@@ -18,13 +18,13 @@ from ACSegLib.volume import Segment, Segmentation, label_boxes
 #: Tag of a segment with the interval of its volume.
 TAG = "ACSegVolume"
 
-#: Errors (one minus Dice) below this are not told apart.
-MIN_ERROR = 0.002
+#: Errors (one minus Dice) below and above these are not told apart.
+MIN_ERROR, MAX_ERROR = 0.002, 0.95
 
 #: Logarithm of true over found volume beyond which estimates of it are not told apart.
 MAX_RATIO = 1.0
 
-#: Expected Dice below which a person is told not to trust a segment.
+#: A person is told not to trust a segment whose Dice is probably below this.
 TRUSTED_DICE = 0.8
 
 #: Up to so many segments that cannot be trusted are told of one by one; of more, so many are named.
@@ -32,7 +32,7 @@ _TOLD, _NAMED = 5, 3
 
 #: Where an interval comes from -> part of the test segments whose true volume lay in such an interval, and their
 #: number (``Testing/Benchmarks/fill_estimates.py`` and ``predict_estimates.py``).
-COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.94, 430), "prediction": (0.95, 59)}
+COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.97, 553), "prediction": (0.95, 59)}
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class SegmentEstimate:
         """Tell a person that the segment cannot be trusted, and what to do."""
         dice = self.dice
         return (
-            f"do not trust segment {self.segment!r}: its Dice is expected to be {dice.value:.2f} (90 % interval "
-            f"{dice.low:.2f} to {dice.high:.2f}); {advice}."
+            f"do not trust segment {self.segment!r}: its Dice is probably below {TRUSTED_DICE:g} (expected "
+            f"{dice.value:.2f}, 90 % interval {dice.low:.2f} to {dice.high:.2f}); {advice}."
         )
 
     @classmethod
@@ -94,7 +94,7 @@ def trust_warnings(estimates: Sequence[SegmentEstimate], advice: str, advice_for
         return [e.warning(advice) for e in doubtful]
     worst = ", ".join(repr(e.segment) for e in sorted(doubtful, key=lambda e: e.dice.value)[:_NAMED])
     return [
-        f"do not trust {len(doubtful)} of {len(estimates)} segments: their Dice is expected to be below "
+        f"do not trust {len(doubtful)} of {len(estimates)} segments: their Dice is probably below "
         f"{TRUSTED_DICE:g}, lowest that of {worst}; {advice_for_many}."
     ]
 
@@ -106,7 +106,7 @@ class Estimator:
     Attributes
     ----------
     error_coefficients, error_spread : sequence of float
-        Logarithm of the error, and of its usual deviation, of the inputs.
+        Logarithm of the error or of its odds, and of the usual deviation of this logarithm, of the inputs.
     error_interval : (float, float)
         Deviations to the lower and the upper end of the 90 % interval of the error.
     ratio_coefficients : sequence of float
@@ -115,6 +115,11 @@ class Estimator:
         Logarithm of its usual deviation, of the inputs.
     ratio_interval : float or None
         Deviations to either end of the 90 % interval; None where the volume cannot be told.
+    odds : bool
+        Whether the coefficients give the logarithm of the odds of the error (`log_odds`), and not of the error.
+    distrust : sequence of float or None
+        Its product with the inputs is positive where a Dice below `TRUSTED_DICE` is likely. None: where the expected
+        Dice is below it.
     """
 
     error_coefficients: Sequence[float]
@@ -123,19 +128,28 @@ class Estimator:
     ratio_coefficients: Sequence[float]
     ratio_spread: Sequence[float]
     ratio_interval: float | None
+    odds: bool = False
+    distrust: Sequence[float] | None = None
 
     def estimate(self, name: str, inputs: np.ndarray, ratios: Sequence[float], voxels: float) -> SegmentEstimate:
-        """Dice and volume to expect of a segment of so many voxels; `ratios` are the estimates of true over found."""
+        """Dice and volume to expect of a segment of so many voxels; `ratios` are the estimates of true over found.
+
+        The interval of the volume holds the estimate and the voxels that were found.
+        """
         width = float(np.exp(np.asarray(self.error_spread) @ inputs))
-        error = np.asarray(self.error_coefficients) @ inputs + width * np.array([0.0, *self.error_interval])
-        middle, high, low = np.clip(1 - np.exp(error), 0, 1)
+        logarithm = np.asarray(self.error_coefficients) @ inputs + width * np.array([0.0, *self.error_interval])
+        error = 1 / (1 + np.exp(-logarithm)) if self.odds else np.exp(logarithm)
+        middle, high, low = np.clip(1 - error, 0, 1)
         if 1 - high <= MIN_ERROR:
             high = 1.0
+        if self.odds and 1 - low >= MAX_ERROR:
+            low = 0.0
+        trusted = middle >= TRUSTED_DICE if self.distrust is None else np.asarray(self.distrust) @ inputs <= 0
         return SegmentEstimate(
             name,
             dice=Interval(*(round(float(v), 4) for v in (middle, low, high))),
             voxels=self._volume(inputs, ratios, voxels),
-            trusted=bool(middle >= TRUSTED_DICE),
+            trusted=bool(trusted),
         )
 
     def _volume(self, inputs: np.ndarray, ratios: Sequence[float], voxels: float) -> Interval | None:
@@ -143,8 +157,17 @@ class Estimator:
             return None
         ratio = float(np.asarray(self.ratio_coefficients) @ [1.0, *np.clip(ratios, -MAX_RATIO, MAX_RATIO)])
         spread = self.ratio_interval * float(np.exp(np.asarray(self.ratio_spread) @ inputs))
-        volumes = voxels * np.exp(np.array([ratio, ratio - spread, ratio + spread]))
-        return Interval(*(round(float(v), 1) for v in volumes))
+        ends = min(ratio - spread, 0.0), max(ratio + spread, 0.0)
+        return Interval(*(round(float(voxels * np.exp(logarithm)), 1) for logarithm in (ratio, *ends)))
+
+
+def log_odds(error: float | np.ndarray) -> Any:
+    """Logarithm of an error over one minus it, which is negative for errors below one half.
+
+    Small errors differ as in their logarithm, and no error is above one.
+    """
+    bounded = np.clip(error, MIN_ERROR, MAX_ERROR)
+    return np.log(bounded / (1 - bounded))
 
 
 @dataclass(frozen=True)
@@ -193,8 +216,8 @@ def with_volume_intervals(
     ----------
     segmentation : Segmentation
     estimates : sequence of SegmentEstimate
-        Of the segments of these names. An interval that the volume of the labels misses by more than half its width is
-        left out: they were cleaned of much that it counts.
+        Of the segments of these names. An interval is widened to hold the volume of the labels. It is left out if they
+        miss it by more than half its width: they were cleaned of much that it counts.
     source : str
         "fill" or "prediction".
     """
@@ -205,7 +228,8 @@ def with_volume_intervals(
         interval = voxels[row.name]
         count, margin = int(areas[0].sum()), (interval.high - interval.low) / 2
         if count and interval.low - margin <= count <= interval.high + margin:
-            row.tags[TAG] = str(VolumeInterval(count, interval.low, interval.high, source, _checksum(areas)))
+            low, high = min(interval.low, count), max(interval.high, count)
+            row.tags[TAG] = str(VolumeInterval(count, low, high, source, _checksum(areas)))
     return replace(segmentation, segments=rows)
 
 

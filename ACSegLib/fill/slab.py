@@ -186,12 +186,15 @@ class SlabResult:
         self.second_value = np.zeros(shape, np.float32)
         self._rest = np.ones(shape, np.float32)
         self._expected = np.zeros(count)
+        self._prior_best = np.zeros(shape, np.int16)  # of which the prior is at least as likely as all others together
         self.probabilities = np.zeros((count, *shape), np.float16) if keep else None
         self.iterations: list[int] = []
 
     def add(self, classes: list[int], x: np.ndarray, prior: np.ndarray, share: float, iterations: int = 0) -> None:
         """Fold in the probabilities (R, K, J, I) of some classes, moved by `share` towards their prior."""
         self.iterations.append(iterations)
+        for c, likely in zip(classes, prior, strict=True):
+            self._prior_best[likely > 0.5] = c
         self._fold(x, prior, share, classes)
         self._expected[classes] = x.sum(axis=(1, 2, 3), dtype=np.float64)
         if self.probabilities is not None:
@@ -235,11 +238,14 @@ class SlabResult:
     def tally(self) -> SlabTally:
         """What was filled in the unknown voxels; after `finish`."""
         count = len(self._expected)
-        best = np.where(self._seeds == UNKNOWN, self.best, 0)
+        unknown = self._seeds == UNKNOWN
+        best = np.where(unknown, self.best, 0)
+        prior = np.where(unknown, self._prior_best, 0)
+        common, claimed = (np.bincount(v.ravel(), minlength=count) for v in (best[best == prior], prior))
         areas = np.stack([np.bincount(plane.ravel(), minlength=count) for plane in best])
         areas[:, 0] = 0  # known voxels are among them, and nobody asks for the background
         right = np.bincount(best.ravel(), weights=self.best_value.ravel(), minlength=count)
-        return SlabTally(areas, right, self._expected - count_classes(self._seeds, count))
+        return SlabTally(areas, right, self._expected - count_classes(self._seeds, count), common, claimed)
 
     @property
     def uncertainty(self) -> np.ndarray:

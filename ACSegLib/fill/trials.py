@@ -42,19 +42,29 @@ class Trial:
     solver: Solver
 
     def overlap(self, settings: Settings, progress: Progress) -> np.ndarray:
-        """Overlap of the hidden labels and their fill, (classes, 3); see `overlap`."""
+        """Overlap of the hidden labels and their fill, and its doubt, (classes, 4).
+
+        The first columns are those of `overlap`. The doubt is the sum of one minus the probability of the filled class:
+        as many voxels are wrong if the probabilities are right.
+        """
         # A weak prior bounds the error far less than the seeds around do, and takes more iterations.
         tolerance = constants.CROSS_VALIDATION_TOLERANCE / float(np.sqrt(settings.gamma))
         context = Context(self.evidence, self.classifier, settings, self.solver, tolerance)
-        return self._compare(solve_prepared(context, self.slab, progress=progress).finish().best)
+        filled = solve_prepared(context, self.slab, progress=progress).finish()
+        return self._compare(filled.best, filled.best_value)
 
     def prior_overlap(self) -> np.ndarray:
         """The same for the likeliest class of the prior alone."""
         count = self.evidence.count
-        return self._compare(np.stack([self.slab.priors.of(c) for c in range(count)]).argmax(axis=0))
+        priors = np.stack([self.slab.priors.of(c) for c in range(count)])
+        return self._compare(priors.argmax(axis=0), priors.max(axis=0))
 
-    def _compare(self, best: np.ndarray) -> np.ndarray:
-        total: np.ndarray = np.sum([overlap(t, best[k], self.evidence.count) for k, t in self.truth.items()], axis=0)
+    def _compare(self, best: np.ndarray, probability: np.ndarray) -> np.ndarray:
+        total = np.zeros((self.evidence.count, 4))
+        for k, truth in self.truth.items():
+            known = truth >= 0
+            doubt = np.bincount(best[k][known], weights=1 - probability[k][known], minlength=len(total))
+            total += np.column_stack([overlap(truth, best[k], len(total)), doubt])
         return total
 
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import harness
 import numpy as np
 
-from ACSegLib.segment_estimates import MAX_RATIO, MIN_ERROR, Estimator, SegmentEstimate
+from ACSegLib.segment_estimates import MAX_RATIO, MIN_ERROR, Estimator, SegmentEstimate, log_odds
 
 #: Part of the calibrating segments that the intervals hold.
 NOMINAL = 0.9
-#: Groups of volumes; the deviations of each are of a fit to the others.
+#: Groups of volumes, where kinds are not left out; the deviations of each are of a fit to the others.
 FOLDS = 8
 #: A segment with a smaller Dice should not be trusted.
 BAD_DICE = 0.8
+#: Probability of a bad segment from which on it is warned of, and steps of the regression that gives it.
+WARNED, NEWTON_STEPS = 0.4, 20
+#: Dice that hardly matters to whoever is warned.
+MARGIN = 0.05
 
 
 class Signs(Protocol):
@@ -65,64 +69,154 @@ class Collected:
         return self.rows[key]
 
 
-def fit_estimator(segments: Sequence[Known]) -> Estimator:
+@dataclass(frozen=True)
+class Plan:
+    """How an estimator is fitted.
+
+    Attributes
+    ----------
+    by_kind : bool
+        Whether the deviations of a kind of volumes are those of a fit to the other kinds, and each kind counts the
+        same. Else they are of fits to other volumes, and each volume counts the same.
+    odds : bool
+        See `Estimator.odds`.
+    error : int, optional
+        The error depends on the columns of the inputs before this one.
+    spread, ratio_spread : tuple of int, optional
+        Columns of the inputs on which the usual deviation of the error, and that of the volume besides the expected
+        error, depend; all columns if they are not given.
+    above, below : float
+        Part of the calibrating segments whose error may be below and above the interval. An error below it (a Dice that
+        is better than expected) costs hardly any width.
+    ratio_part : float
+        Part of the calibrating volumes that the intervals hold. Volumes of another kind deviate more.
+    strength : (float, float)
+        Of the ridge, for the error and for its usual deviation.
+    """
+
+    by_kind: bool = False
+    odds: bool = False
+    error: int | None = None
+    spread: tuple[int, ...] | None = None
+    ratio_spread: tuple[int, ...] | None = None
+    above: float = (1 - NOMINAL) / 2
+    below: float = (1 - NOMINAL) / 2
+    ratio_part: float = NOMINAL
+    strength: tuple[float, float] = (1e-3, 0.01)
+
+
+def fit_estimator(segments: Sequence[Known], plan: Plan) -> Estimator:
     """Fit by least squares; the ends of the intervals are quantiles of the deviations.
 
-    The deviations are of fits to other volumes (cross-conformal prediction, Vovk 2015,
+    The deviations are of fits to other volumes or kinds (cross-conformal prediction, Vovk 2015,
     doi:10.1007/s10472-013-9368-4). Those of the fit itself would be too small.
     """
-    x, weights, count = np.array([s.signs.vector for s in segments]), _weights(segments), len(segments)
-    error = np.log(np.maximum([1 - s.dice for s in segments], MIN_ERROR))
-    error_spread, errors = _relative(x, _held_out(x, error, segments), segments, 0.05)
-    rank = min(1.0, np.ceil((count + 1) * (1 + NOMINAL) / 2) / count)
-    low, high = -_quantile(-errors, weights, rank), _quantile(errors, weights, rank)
+    fit = _Fit(segments, plan)
+    x, weights = fit.x, fit.weights
+    error = np.array([1 - s.dice for s in segments])
+    error = log_odds(error) if plan.odds else np.log(np.maximum(error, MIN_ERROR))
+    coefficients = np.zeros(x.shape[1])
+    coefficients[: plan.error] = _ridge(x[:, : plan.error], error, weights, plan.strength[0])
+    deviation = fit.left(x[:, : plan.error], error, plan.strength[0])
+    inputs = x if plan.spread is None else x[:, (0, *plan.spread)]
+    spread, errors = fit.relative(inputs, deviation, 0.1 if plan.odds else 0.05)
+    low, high = (
+        -_quantile(-errors, weights, fit.rank(1 - plan.above)),
+        _quantile(errors, weights, fit.rank(1 - plan.below)),
+    )
+    ends = min(0.0, low), max(0.0, high)
     ratios = np.array([[1.0, *np.clip(s.signs.ratios, -MAX_RATIO, MAX_RATIO)] for s in segments])
     ratio = np.log([max(s.voxels, 1.0) / s.signs.filled for s in segments])
     within = np.clip(ratio, -MAX_RATIO, MAX_RATIO)  # a segment that was lost must not count for more than all others
-    deviation = _held_out(ratios, within, segments) + ratio - within
-    ratio_spread, relative = _relative(x, deviation, segments, 0.002)
-    slopes = _ridge(ratios, within, weights)
+    strayed = fit.left(ratios, within, plan.strength[0]) + ratio - within
+    columns = plan.ratio_spread
+    inputs = x if columns is None else np.column_stack([x[:, 0], error - deviation, x[:, columns]])
+    ratio_spread, relative = fit.relative(inputs, strayed, 0.002)
     return Estimator(
-        error_coefficients=_rounded(_ridge(x, error, weights)),
-        error_spread=_rounded(error_spread),
-        error_interval=(round(low, 4), round(high, 4)),
-        ratio_coefficients=_rounded(slopes),
-        ratio_spread=_rounded(ratio_spread),
-        ratio_interval=round(_quantile(np.abs(relative), weights, min(1.0, np.ceil((count + 1) * NOMINAL) / count)), 2),
+        error_coefficients=rounded(coefficients),
+        error_spread=rounded(_widened(spread, plan.spread, x.shape[1])),
+        error_interval=rounded(ends),
+        ratio_coefficients=rounded(_ridge(ratios, within, weights, plan.strength[0])),
+        ratio_spread=rounded(_widened(ratio_spread, columns, x.shape[1], coefficients)),
+        ratio_interval=round(_quantile(np.abs(relative), weights, fit.rank(plan.ratio_part)), 2),
+        odds=plan.odds,
     )
 
 
-def _relative(
-    x: np.ndarray, deviation: np.ndarray, segments: Sequence[Known], least: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of the usual deviation, and the deviations in units of it."""
-    size = np.log(np.maximum(np.abs(deviation), least))
-    usual = size - _held_out(x, size, segments, 0.01)
-    return _ridge(x, size, _weights(segments), 0.01), deviation / np.exp(usual)
+def fit_distrust(inputs: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Coefficients of 1 and the inputs, whose sum is positive where a segment is bad with a probability of `WARNED`.
+
+    Logistic regression by Newton's method. All segments count the same, since a warning is right or wrong for one.
+    """
+    centre, scale = inputs.mean(axis=0), inputs.std(axis=0)
+    z = np.column_stack([np.ones(len(bad)), (inputs - centre) / scale])
+    penalty = np.diag([0.0, *np.ones(inputs.shape[1])])
+    slopes = np.zeros(z.shape[1])
+    for _ in range(NEWTON_STEPS):
+        likely = 1 / (1 + np.exp(-z @ slopes))
+        slopes += np.linalg.solve(
+            (z.T * (likely * (1 - likely))) @ z + penalty, z.T @ (bad - likely) - penalty @ slopes
+        )
+    slopes[1:] /= scale
+    slopes[0] -= slopes[1:] @ centre + np.log(WARNED / (1 - WARNED))
+    return slopes
 
 
-def _held_out(x: np.ndarray, y: np.ndarray, segments: Sequence[Known], strength: float = 1e-3) -> np.ndarray:
-    """What is left of `y` after fits to the other volumes."""
-    weights, left = _weights(segments), np.empty(len(y))
-    _, place = np.unique([f"{s.seed} {s.volume}" for s in segments], return_inverse=True)
-    for fold in range(FOLDS):
-        out = place % FOLDS == fold
-        left[out] = y[out] - x[out] @ _ridge(x[~out], y[~out], weights[~out], strength)
-    return left
+def _widened(
+    values: np.ndarray, columns: tuple[int, ...] | None, count: int, error: np.ndarray | None = None
+) -> np.ndarray:
+    """Coefficients of all inputs, given those of 1, of the expected error (if it is an input) and of some columns."""
+    if columns is None:
+        return values
+    wide = np.zeros(count)
+    wide[0] = values[0]
+    if error is not None:
+        wide += values[1] * error
+    for column, value in zip(columns, values[-len(columns) :], strict=True):
+        wide[column] += value
+    return wide
 
 
-def _rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+class _Fit:
+    """Segments with their weights, and the groups that are left out together."""
+
+    def __init__(self, segments: Sequence[Known], plan: Plan) -> None:
+        self.x = np.array([s.signs.vector for s in segments])
+        self._plan = plan
+        _, place = np.unique([f"{s.seed} {s.volume}" for s in segments], return_inverse=True)
+        weights = 1.0 / np.bincount(place)[place]
+        if plan.by_kind:
+            _, self._group = np.unique([s.kind for s in segments], return_inverse=True)
+            weights /= np.bincount(self._group, weights)[self._group]
+        else:
+            self._group = place % FOLDS
+        self.weights = weights / weights.sum()
+
+    def left(self, x: np.ndarray, y: np.ndarray, strength: float) -> np.ndarray:
+        """What is left of `y` after fits to the other groups."""
+        left = np.empty(len(y))
+        for group in np.unique(self._group):
+            out = self._group == group
+            left[out] = y[out] - x[out] @ _ridge(x[~out], y[~out], self.weights[~out], strength)
+        return left
+
+    def relative(self, x: np.ndarray, deviation: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of the usual deviation, and the deviations in units of it."""
+        size = np.log(np.maximum(np.abs(deviation), least))
+        usual = size - self.left(x, size, self._plan.strength[1])
+        return _ridge(x, size, self.weights, self._plan.strength[1]), deviation / np.exp(usual)
+
+    def rank(self, part: float) -> float:
+        """Rank of the quantile of the deviations that holds a part of new segments of these groups."""
+        count = len(self.x)
+        return part if self._plan.by_kind else min(1.0, np.ceil((count + 1) * part) / count)
+
+
+def rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     return tuple(round(float(v), 4) for v in values)
 
 
-def _weights(segments: Sequence[Known]) -> np.ndarray:
-    """Each volume counts the same, however many segments it has."""
-    _, inverse, counts = np.unique([f"{s.seed} {s.volume}" for s in segments], return_inverse=True, return_counts=True)
-    weights: np.ndarray = 1.0 / counts[inverse]
-    return weights / weights.sum()
-
-
-def _ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: float = 1e-3) -> np.ndarray:
+def _ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, strength: float) -> np.ndarray:
     """Coefficients by least squares; those of the columns after the first are kept small, in units of their SD."""
     centre, scale = x[:, 1:].mean(axis=0), x[:, 1:].std(axis=0) + 1e-9
     z = np.column_stack([np.ones(len(x)), (x[:, 1:] - centre) / scale])
@@ -170,4 +264,9 @@ def table(segments: Sequence[Known], judge: Callable[[Known], SegmentEstimate]) 
     bad = np.array([s.dice < BAD_DICE for s in segments])
     both = np.count_nonzero(warned & bad)
     words = f"do not trust: precision {both / max(warned.sum(), 1):.2f}, recall {both / max(bad.sum(), 1):.2f}"
-    return f"{harness.markdown_table(header, rows)}\n\n{words} of {bad.sum()} segments with a Dice below {BAD_DICE}"
+    words += f" of {bad.sum()} segments with a Dice below {BAD_DICE}; "
+    near = np.mean([s.dice < BAD_DICE + MARGIN for s, told in zip(segments, warned, strict=True) if told] or [1])
+    worse = np.array([s.dice < BAD_DICE - 2 * MARGIN for s in segments])
+    words += f"{near:.0%} of those warned of have a Dice below {BAD_DICE + MARGIN:.2f}; "
+    words += f"{np.mean(warned[worse]):.0%} of {worse.sum()} with one below {BAD_DICE - 2 * MARGIN:.2f} are warned of"
+    return f"{harness.markdown_table(header, rows)}\n\n{words}"

@@ -2,11 +2,13 @@
 
     python Testing/Benchmarks/predict_estimates.py --cache signs.json
     python Testing/Benchmarks/predict_estimates.py --cache signs.json --fit
+    python Testing/Benchmarks/predict_estimates.py --cache signs.json --leave-out
 
 Simulated tomograms that the model was not trained on are predicted, and the estimates compared with the truth. Odd
 seeds calibrate, even ones test. Real volumes, whose truth is a threshold, only test. The table has, for each kind of
 volume, how many intervals hold the truth and how wide they are (median). ``--fit`` prints the entry of
 `ACSegLib.network.predict.estimates.ESTIMATORS` for the model. A new model needs one: without it nothing is said.
+``--leave-out`` judges each kind, of odd and even seeds, by estimators that are fitted to the other kinds.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import harness  # noqa: E402
-from estimate_fits import Collected, fit_estimator, table  # noqa: E402
+from estimate_fits import Collected, Plan, fit_estimator, table  # noqa: E402
 
 from ACSegLib.files import open_segmentation, open_volume  # noqa: E402
 from ACSegLib.network.model.model_file import Model  # noqa: E402
@@ -119,7 +121,15 @@ def collect(count: int, data: Path | None, cache: Path | None, model: Model) -> 
 def fit(segments: list[Segment]) -> dict[str, Estimator]:
     """An estimator for each segment of the model."""
     names = dict.fromkeys(s.name for s in segments)
-    return {name: fit_estimator([s for s in segments if s.name == name and s.voxels]) for name in names}
+    return {name: fit_estimator([s for s in segments if s.name == name and s.voxels], Plan()) for name in names}
+
+
+def kept_back(segments: list[Segment]) -> Callable[[Segment], SegmentEstimate]:
+    """Estimate a segment by estimators that know no volume of its kind; real volumes never calibrate."""
+    simulated_ones = [s for s in segments if s.seed]
+    kinds = {s.kind for s in segments}
+    judges = {kind: judged_by(fit([s for s in simulated_ones if s.kind != kind])) for kind in kinds}
+    return lambda segment: judges[segment.kind](segment)
 
 
 def judged_by(estimators: Mapping[str, Estimator]) -> Callable[[Segment], SegmentEstimate]:
@@ -139,6 +149,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, metavar="FILE", help="keeps what was collected")
     parser.add_argument("--seeds", type=int, default=40, help="volumes of each kind (default: %(default)s)")
     parser.add_argument("--fit", action="store_true", help="print and use the estimators of the calibrating volumes")
+    parser.add_argument("--leave-out", action="store_true", help="judge each kind by a fit to the other kinds")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
     model = open_model(options.model)
@@ -148,7 +159,10 @@ def main() -> None:
         estimators = fit([s for s in segments if s.seed % 2 == 1])
         print(f"{estimates.identity(model)!r}: {estimators!r}")
     for name in estimators:
-        print(f"\n{name}\n{table([s for s in segments if s.seed % 2 == 0 and s.name == name], judged_by(estimators))}")
+        known = [s for s in segments if s.name == name]
+        print(f"\n{name}\n{table([s for s in known if s.seed % 2 == 0], judged_by(estimators))}")
+        if options.leave_out:
+            print(f"\n{name}, each kind judged by a fit to the other kinds\n{table(known, kept_back(segments))}")
 
 
 if __name__ == "__main__":

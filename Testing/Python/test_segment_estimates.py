@@ -21,7 +21,7 @@ from ACSegLib.segment_estimates import (
 from ACSegLib.volume import Geometry, Segmentation
 from ACSegLib.workflows import MeasureRequest, run_measure
 
-EXPECTED = [SegmentEstimate("ball", Interval(0.9, 0.8, 1.0), Interval(2000.0, 1900.0, 2100.0), True)]
+EXPECTED = [SegmentEstimate("ball", Interval(0.9, 0.8, 1.0), Interval(2000.0, 1900.0, 2200.0), True)]
 
 
 def ball_and_rod() -> Segmentation:
@@ -50,7 +50,7 @@ def test_every_format_keeps_the_interval(ending: str, tmp_path: Path) -> None:
     known, changed = volume_intervals(again)
     (interval,) = known.values()
     count = np.count_nonzero(ball_and_rod().labels == 1)
-    assert (interval.count, interval.low, interval.high, interval.source) == (count, 1900.0, 2100.0, "fill")
+    assert (interval.count, interval.low, interval.high, interval.source) == (count, 1900.0, 2200.0, "fill")
     assert changed == []
 
 
@@ -81,6 +81,14 @@ def test_labels_that_were_cleaned_of_much_have_no_interval_and_no_older_one_stay
     assert all(TAG not in row.tags for row in with_volume_intervals(old, [], "fill").segments)
 
 
+@pytest.mark.parametrize(("low", "high"), [(1900.0, 2100.0), (2300.0, 2600.0)])
+def test_an_interval_is_widened_to_hold_the_labels_that_it_is_for(low: float, high: float) -> None:
+    expected = SegmentEstimate("ball", Interval(0.9, 0.8, 1.0), Interval((low + high) / 2, low, high), True)
+    (interval,) = volume_intervals(with_volume_intervals(ball_and_rod(), [expected], "fill"))[0].values()
+    assert (interval.low, interval.high) == (min(low, interval.count), max(high, interval.count))
+    assert interval.low <= interval.count <= interval.high
+
+
 def test_text_of_another_program_is_no_interval() -> None:
     for text in ("", "large", "voxels=x interval90=1..2 from=fill labels=0", "interval90=1..2"):
         assert VolumeInterval.parse(text) is None
@@ -93,7 +101,7 @@ def test_text_of_another_program_is_no_interval() -> None:
 def test_rows_of_the_whole_segment_have_the_interval_in_their_unit() -> None:
     segment, cell, *others = run_measure(MeasureRequest(labels=with_interval(), thin_parts=False))
     for row in (segment, cell):  # the segment is one cell
-        assert (row["volume_low"], row["volume_high"]) == pytest.approx((1.9, 2.1))
+        assert (row["volume_low"], row["volume_high"]) == pytest.approx((1.9, 2.2))
         assert row["volume_interval"] == "fill"
     assert all(row["volume_low"] is None and row["volume_interval"] is None for row in others)
 

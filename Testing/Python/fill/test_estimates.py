@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ACSegLib import Segmentation, Volume, segment_estimates
 from ACSegLib.fill import FillResult, Settings, fill, refill
@@ -15,7 +17,8 @@ from ACSegLib.fill_report import FillReport
 from ACSegLib.segment_estimates import Interval, trust_warnings
 
 SIZE, SLICES = 40, [4, 12, 20, 28, 36]
-SIGNS = Signs(0.05, 0.08, 0.1, 0.2, 3.0, 5, 400.0, False, 0.06, 0.01, 0.02, 9000.0)
+SIGNS = Signs(0.05, -1.0, 0.03, 0.1, 3.0, False, 0.01, 0.02, 9000.0)
+POOR = {"expected_error": 0.5, "calibration": 0.5, "prior_error": 0.4}
 
 
 def scene() -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +67,6 @@ def test_filled_voxels_are_counted_slab_by_slab(result: FillResult) -> None:
     for row, value in enumerate((1, 2)):
         signs = signs_of(result, row)
         assert signs.filled == np.count_nonzero(result.segmentation.labels == value)
-        assert signs.slices == sum((scene()[1][SLICES] == value).any(axis=(1, 2)))
     assert not signs_of(result, 0).many
 
 
@@ -92,7 +94,30 @@ def test_a_leak_between_slices_is_seen() -> None:
     clean = fill(Volume(image), labels_of(truth), axis="k", slices=SLICES, device="cpu")
     image[22:27, 2:38, 20:38] += 2.0  # bright matter that no labelled slice shows
     leaking = fill(Volume(image), labels_of(truth), axis="k", slices=SLICES, device="cpu")
-    assert signs_of(leaking, 0).leak > signs_of(clean, 0).leak + 0.02
+    assert signs_of(leaking, 0).area_ratio < signs_of(clean, 0).area_ratio - 0.02
+
+
+def test_the_end_of_a_segment_is_what_one_slice_alone_shows(result: FillResult) -> None:
+    filled = result.segmentation.labels == 1
+    shown = [k for k in SLICES if filled[k].any()]
+    between = filled[shown[0] : shown[-1] + 1].sum() - filled[shown].sum()
+    unlabelled = filled.sum() - filled[SLICES].sum()
+    assert signs_of(result, 0).one_sided == pytest.approx(1 - between / unlabelled)
+
+
+def test_the_prior_tells_the_ball_from_the_image_and_not_the_rod(result: FillResult) -> None:
+    assert signs_of(result, 0).prior_error < signs_of(result, 1).prior_error
+
+
+def test_hidden_parts_tell_whether_the_probabilities_are_right(result: FillResult) -> None:
+    overlap = result.state.choice.overlap.copy()
+    wrong = overlap[:, 2].sum() - overlap[:, 0].sum()
+    overlap[0, 3] += wrong - overlap[:, 3].sum()
+    state = result.state
+    (signs, _) = collect_signs(state.context.evidence, state.seeds, state.tallies, overlap).values()
+    assert signs.calibration == pytest.approx(0)
+    assert wrong < state.choice.overlap[:, 3].sum()  # a walk doubts the voxels beside an outline
+    assert signs_of(result, 0).calibration < 0
 
 
 def test_a_refill_without_edits_expects_the_same_and_one_with_edits_something_else(result: FillResult) -> None:
@@ -105,7 +130,7 @@ def test_a_refill_without_edits_expects_the_same_and_one_with_edits_something_el
 
 
 def test_intervals_hold_their_value_and_widen_with_the_error() -> None:
-    near, far = estimate("a", SIGNS), estimate("a", replace(SIGNS, hidden_error=0.4, expected_error=0.4, leak=0.4))
+    near, far = estimate("a", SIGNS), estimate("a", replace(SIGNS, **POOR))
     for e in (near, far):
         for interval in (e.dice, e.voxels):
             assert interval.low < interval.value < interval.high
@@ -116,10 +141,45 @@ def test_intervals_hold_their_value_and_widen_with_the_error() -> None:
 
 
 def test_no_volume_is_expected_that_the_labels_rule_out() -> None:
-    signs = replace(SIGNS, hidden_error=0.4, expected_error=0.4, leak=0.4)
+    signs = replace(SIGNS, **POOR)
     free = estimate("a", signs).voxels
     bounded = estimate("a", replace(signs, least=free.value - 1, most=free.value + 1)).voxels
     assert (bounded.low, bounded.value, bounded.high) == (free.value - 1, free.value, free.value + 1)
+
+
+errors = st.floats(0.002, 1.0)
+logarithms = st.floats(-8, 8)
+
+
+@given(
+    st.builds(
+        Signs,
+        expected_error=errors,
+        calibration=logarithms,
+        prior_error=errors,
+        one_sided=st.floats(0, 1),
+        size=st.floats(0.01, 100),
+        many=st.booleans(),
+        expected_ratio=logarithms,
+        area_ratio=logarithms,
+        filled=st.floats(1, 1e9),
+        least=st.floats(0, 1),
+        most=st.floats(1e9, 1e10),
+    )
+)
+def test_every_interval_holds_what_it_is_given_with(signs: Signs) -> None:
+    found = estimate("a", signs)
+    assert 0 <= found.dice.low <= found.dice.value <= found.dice.high <= 1
+    assert signs.least <= found.voxels.low <= found.voxels.value <= found.voxels.high <= signs.most
+    assert found.voxels.low - 0.1 <= signs.filled <= found.voxels.high + 0.1  # rounded to a tenth
+
+
+def test_the_interval_of_an_image_without_contrast_holds_the_filled_volume() -> None:
+    _, truth = scene()
+    filled = fill(Volume(np.ones(truth.shape, np.float32)), labels_of(truth), axis="k", slices=SLICES, device="cpu")
+    for value, expected in enumerate(filled.report.estimates, 1):
+        count = np.count_nonzero(filled.segmentation.labels == value)
+        assert expected.voxels.low <= count <= expected.voxels.high
 
 
 def test_labelled_voxels_bound_the_volume(result: FillResult) -> None:
@@ -139,7 +199,7 @@ def test_a_segment_that_cannot_be_trusted_is_named_in_a_warning(
 
 
 def test_many_segments_that_cannot_be_trusted_are_one_warning() -> None:
-    signs = replace(SIGNS, hidden_error=0.4, expected_error=0.4, leak=0.4)
+    signs = replace(SIGNS, **POOR)
     doubtful = [replace(estimate(f"s{n}", signs), dice=Interval(0.1 * n, 0, 1)) for n in range(7, 0, -1)]
     found = [estimate("sure", SIGNS), *doubtful]
     assert [w.split("'")[1] for w in trust_warnings(found[:4], "label it", "label them")] == ["s7", "s6", "s5"]
