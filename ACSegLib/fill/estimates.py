@@ -131,7 +131,7 @@ def collect_signs(
     labelled = {k: count_classes(classes[k : k + 1], count) for k in planes}
     known_voxels = count_classes(classes, count)
     filled_areas, right, expected, same, claimed = _sums(list(tallies.values()))
-    wrong, doubt = overlap[:, 2].sum() - overlap[:, 0].sum(), overlap[:, 3].sum()
+    wrong, likely_wrong = overlap[:, 2].sum() - overlap[:, 0].sum(), overlap[:, 3].sum()
     gap = float(np.median(np.diff(planes))) * evidence.features.spacing[0]
     unknown = sum(np.count_nonzero(plane == UNKNOWN) for plane in classes)
     pixel = evidence.features.spacing[1] * evidence.features.spacing[2]
@@ -147,7 +147,7 @@ def collect_signs(
         both, either = same[members].sum(), filled + claimed[members].sum()
         signs[row] = Signs(
             expected_error=max(float(1 - (2 * sure + 1) / (filled + likely + 1)), MIN_ERROR),
-            calibration=float(np.log((wrong + 1) / (doubt + 1))),
+            calibration=float(np.log((wrong + 1) / (likely_wrong + 1))),
             prior_error=max(float(1 - 2 * both / max(either, 1)), _MIN_PRIOR_ERROR),
             one_sided=float(ended / max(filled, 1)),
             size=float(np.sqrt(np.mean(shown) * pixel)) / gap,

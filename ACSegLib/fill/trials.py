@@ -42,10 +42,10 @@ class Trial:
     solver: Solver
 
     def overlap(self, settings: Settings, progress: Progress) -> np.ndarray:
-        """Overlap of the hidden labels and their fill, and its doubt, (classes, 4).
+        """Overlap of the hidden labels and their fill, and the voxels that are probably wrong, (classes, 4).
 
-        The first columns are those of `overlap`. The doubt is the sum of one minus the probability of the filled class:
-        as many voxels are wrong if the probabilities are right.
+        The first columns are those of `overlap`. The last one is the sum of one minus the probability of the filled
+        class: as many voxels are wrong if the probabilities are right.
         """
         # A weak prior bounds the error far less than the seeds around do, and takes more iterations.
         tolerance = constants.CROSS_VALIDATION_TOLERANCE / float(np.sqrt(settings.gamma))
@@ -63,8 +63,8 @@ class Trial:
         total = np.zeros((self.evidence.count, 4))
         for k, truth in self.truth.items():
             known = truth >= 0
-            doubt = np.bincount(best[k][known], weights=1 - probability[k][known], minlength=len(total))
-            total += np.column_stack([overlap(truth, best[k], len(total)), doubt])
+            wrong = np.bincount(best[k][known], weights=1 - probability[k][known], minlength=len(total))
+            total += np.column_stack([overlap(truth, best[k], len(total)), wrong])
         return total
 
 

@@ -116,7 +116,7 @@ def test_hidden_parts_tell_whether_the_probabilities_are_right(result: FillResul
     state = result.state
     (signs, _) = collect_signs(state.context.evidence, state.seeds, state.tallies, overlap).values()
     assert signs.calibration == pytest.approx(0)
-    assert wrong < state.choice.overlap[:, 3].sum()  # a walk doubts the voxels beside an outline
+    assert wrong < state.choice.overlap[:, 3].sum()  # a walk is uncertain beside an outline
     assert signs_of(result, 0).calibration < 0
 
 
