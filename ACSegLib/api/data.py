@@ -58,8 +58,10 @@ def open(
 
     if labels:
         return open_segmentation(path, dataset=dataset, level=level)
-    opener = open_any if labels is None else open_volume
-    return opener(path, dataset=dataset, level=level, lazy_from=0 if lazy else None)
+    lazy_from = 0 if lazy else None
+    if labels is None:
+        return open_any(path, dataset=dataset, level=level, lazy_from=lazy_from)
+    return open_volume(path, dataset=dataset, level=level, lazy_from=lazy_from, labels_too=True)
 
 
 def save(path: Path, data: Any) -> list[str]:

@@ -216,7 +216,12 @@ def inventory(path: str | os.PathLike[str]) -> list[Part]:
 
 
 def open_volume(
-    path: str | os.PathLike[str], *, dataset: str | None = None, level: int | None = None, lazy_from: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    dataset: str | None = None,
+    level: int | None = None,
+    lazy_from: int | None = None,
+    labels_too: bool = False,
 ) -> Volume:
     """Open a 3D image of any known format, recognised by its content.
 
@@ -230,6 +235,8 @@ def open_volume(
         Resolution level of a multiscale image; 0 is the finest and the default.
     lazy_from : int, optional
         Images of more bytes are left on the disk: mapped, or (Zarr) read part by part as they are used; see `lazy`.
+    labels_too : bool
+        Whether a segmentation may be meant; otherwise a note says that the file is one.
 
     Returns
     -------
@@ -245,6 +252,10 @@ def open_volume(
     """
     with lazily(lazy_from):
         content = read_content(path, dataset, level)
+    if content.segments is not None and not labels_too:
+        note = f"{Path(path).name}: is a segmentation; its label values are used as intensities."
+        content.meta["notes"] = [*content.meta.get("notes", []), note]
+        tell([note])
     return _volume_of(content, Path(path))
 
 
@@ -260,10 +271,6 @@ def open_any(
 def _volume_of(content: Content, path: Path) -> Volume:
     if len(content.layers) > 1:
         raise FileError(f"{path}: contains {len(content.layers)} layers of overlapping segments, not one image.")
-    if content.segments is not None:
-        note = f"{path.name}: is a segmentation; its label values are used as intensities."
-        content.meta["notes"] = [*content.meta.get("notes", []), note]
-        tell([note])
     return Volume(content.array, content.geometry, _stem(path), content.meta)
 
 

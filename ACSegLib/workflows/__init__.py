@@ -124,12 +124,20 @@ def run(
     protected : ndarray of bool, shape (k, j, i), optional
         Of a fill or a correction: voxels that may not change.
     progress : Progress, optional
+        Ends at 1 if all is done.
 
     Returns
     -------
     FillOutcome, CorrectOutcome, Prediction, list of dict (the rows of the table), list of Mesh, SplitOutcome,
     TrainingResult or AdaptResult
     """
+    outcome = _run(request, previous, protected, progress)
+    if progress is not None:
+        progress(1.0, "done")
+    return outcome
+
+
+def _run(request: Any, previous: FillOutcome | None, protected: np.ndarray | None, progress: Progress | None) -> Any:
     if isinstance(request, FillRequest):
         return run_fill(request, previous, protected, progress)
     if isinstance(request, CorrectRequest):

@@ -254,3 +254,11 @@ def test_the_array_of_overlapping_segments_is_refused_in_a_sentence():
 def test_a_fill_keeps_label_values_beyond_32_bits(filled):
     result = acseg.fill(IMAGE, SPARSE.astype(np.uint64) << 40)
     assert np.array_equal(result.labels, filled.labels.astype(np.uint64) << 40)
+
+
+def test_progress_ends_at_one_even_if_nothing_was_to_do(filled):
+    for step in (acseg.fill, lambda image, labels, progress: acseg.refill(filled, labels, progress=progress)):
+        seen = []
+        step(IMAGE, SPARSE, progress=acseg.Progress(lambda fraction, message, seen=seen: seen.append(fraction)))
+        assert seen[-1] == 1
+        assert seen == sorted(seen)
