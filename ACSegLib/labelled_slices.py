@@ -43,6 +43,9 @@ MAX_STRAY_SHARE = 0.05
 #: The same for the first and the last slice, which have one neighbour: an object may end there.
 MAX_STRAY_SHARE_AT_END = 0.01
 
+#: Ignored share of the voxels off the labelled slices, at least, where "ignored" means that nobody labelled them.
+MIN_IGNORED_SHARE = 0.99
+
 
 def checked_axis(name: str) -> str:
     """The array axis "k", "j" or "i" of a name ("z" is "k"); InputError if it is none."""
@@ -180,6 +183,31 @@ def _find(labelled: np.ndarray, axis: str, numbers: list[np.ndarray]) -> Labelle
         if single is not None:
             return _without_stray(single, profiles)
     return _several_axes(labelled, profiles, axis == "all")
+
+
+def with_background_slices(found: LabelledSlices, ignored: np.ndarray | None) -> LabelledSlices:
+    """Add slices of nothing but background, where the ignored region is what nobody labelled, as in Amira.
+
+    There, a slice without a label and without an ignored voxel was labelled.
+
+    Parameters
+    ----------
+    found : LabelledSlices
+    ignored : ndarray of bool, shape (k, j, i), or None
+    """
+    if ignored is None or not found.slices:
+        return found
+    slices = {}
+    for axis, numbers in found.slices.items():
+        others = tuple(a for a in range(3) if AXES[a] != axis)
+        slices[axis] = sorted({*numbers, *np.flatnonzero(~ignored.any(axis=others)).tolist()})
+    if slices == found.slices:
+        return found
+    off = ~mark_slices(ignored.shape, slices)
+    if np.count_nonzero(ignored & off) < max(1, MIN_IGNORED_SHARE * np.count_nonzero(off)):
+        return found
+    stray = {axis: [n for n in numbers if n not in slices.get(axis, [])] for axis, numbers in found.stray.items()}
+    return replace(found, slices=slices, stray={axis: numbers for axis, numbers in stray.items() if numbers})
 
 
 def declared_slices(labels: Segmentation) -> dict[str, list[int]]:

@@ -248,7 +248,7 @@ def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
 
 
 def _label_figures(segmentation: Segmentation, progress: Progress) -> Labels:
-    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices
+    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices, with_background_slices
 
     counts = [_counts(layer) for layer in segmentation.layers]
     voxel = segmentation.geometry.voxel_volume
@@ -271,10 +271,14 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> Labels:
 
     progress(0.0, "looking for labelled slices")
     occupied = segmentation.occupied()
+    ignored = np.zeros_like(occupied)
     for segment in segmentation.segments:
         if role_of(segment.name) == "ignore":
-            occupied &= ~segmentation.mask(segment)
-    labelled = find_labelled_slices(occupied, declared=declared_slices(segmentation))
+            ignored |= segmentation.mask(segment)
+    occupied &= ~ignored
+    labelled = with_background_slices(
+        find_labelled_slices(occupied, declared=declared_slices(segmentation)), ignored if ignored.any() else None
+    )
     return Labels(
         layers=len(segmentation.layers),
         segments=rows,

@@ -17,6 +17,7 @@ from ACSegLib.labelled_slices import (
     declared_slices,
     find_labelled_slices,
     mark_slices,
+    with_background_slices,
 )
 from ACSegLib.volume import Segment, Segmentation
 
@@ -233,7 +234,7 @@ def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> L
     problem = detected.problem(labels.name)
     if problem:
         raise InputError(problem)
-    return detected
+    return with_background_slices(detected, labels.mask(roles.ignored) if roles.ignored is not None else None)
 
 
 def _listed_slices(slices: Sequence[int] | Mapping[str, Sequence[int]], axis: str) -> dict[str, list[int]]:

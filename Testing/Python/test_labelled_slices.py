@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ACSegLib import InputError, Segmentation
-from ACSegLib.labelled_slices import LabelledSlices, declared_slices, find_labelled_slices, mark_slices
+from ACSegLib.labelled_slices import (
+    LabelledSlices,
+    declared_slices,
+    find_labelled_slices,
+    mark_slices,
+    with_background_slices,
+)
 
 
 def ball(size: int = 40, radius: float = 14) -> np.ndarray:
@@ -221,3 +227,29 @@ def test_both_names_of_an_axis_are_understood(name: str) -> None:
 def test_an_unknown_axis_is_refused() -> None:
     with pytest.raises(InputError, match=r"axis 'q' is not one of: x \(i\), y \(j\), z \(k\)"):
         find_labelled_slices(ball(), "q")
+
+
+def ignored_but(slices, shape=(30, 24, 24)):
+    """Ignored everywhere but on the labelled slices, as in labels from Amira."""
+    ignored = np.ones(shape, bool)
+    ignored[list(slices)] = False
+    return ignored
+
+
+def test_slices_without_ignored_voxels_are_labelled_where_all_others_are_ignored():
+    labelled = np.zeros((30, 24, 24), bool)
+    labelled[[10, 18], 6:18, 6:18] = True
+    found = find_labelled_slices(labelled)
+    assert found.slices == {"k": [10, 18]}
+    assert with_background_slices(found, ignored_but([2, 10, 18, 29])).slices == {"k": [2, 10, 18, 29]}
+    assert with_background_slices(found, None) is found
+
+
+def test_an_ignored_region_on_a_labelled_slice_makes_no_other_slice_labelled():
+    labelled = np.zeros((30, 24, 24), bool)
+    labelled[[10, 18], 6:18, 6:18] = True
+    region = np.zeros_like(labelled)
+    region[10, :5, :5] = True
+    region[:, 20:, 20:] = True
+    found = find_labelled_slices(labelled)
+    assert with_background_slices(found, region) is found

@@ -17,7 +17,14 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
-from ACSegLib.labelled_slices import LabelledSlices, checked_axis, declared_slices, find_labelled_slices, mark_slices
+from ACSegLib.labelled_slices import (
+    LabelledSlices,
+    checked_axis,
+    declared_slices,
+    find_labelled_slices,
+    mark_slices,
+    with_background_slices,
+)
 from ACSegLib.network.model.preprocessing import Preprocessing, normalise, resample_image, resampled_shape
 from ACSegLib.network.predict.working_grid import reduced_shape
 from ACSegLib.special_segments import role_of
@@ -215,11 +222,12 @@ def labelled_slices(segmentation: Segmentation, sparse: str = "auto", ignore: st
     if sparse == "off":
         return LabelledSlices(dense=True)
     axis = "auto" if sparse == "auto" else checked_axis(sparse)
-    labelled = segmentation.occupied() & ~ignored_voxels(segmentation, ignore)
+    ignored = ignored_voxels(segmentation, ignore)
+    labelled = segmentation.occupied() & ~ignored
     found = find_labelled_slices(labelled, axis, declared_slices(segmentation))
     if found.oblique:
         raise InputError(f"{found.problem(segmentation.name)}")
-    return found
+    return with_background_slices(found, ignored)
 
 
 def encode_labels(
