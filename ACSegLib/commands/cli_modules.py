@@ -10,6 +10,7 @@ only thing told besides, since a path may mean an image, labels, a table or a fo
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,6 +55,8 @@ class CliModule:
         Option name -> `FileParameter`.
     fixed : mapping
         Option name -> value that Slicer users need not set.
+    region : str
+        Option that an ROI node gives the numbers of; "" for none.
     """
 
     command: str
@@ -61,6 +64,7 @@ class CliModule:
     description: str
     files: Mapping[str, FileParameter]
     fixed: OptionValues = field(default_factory=dict)
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "uncertainty": FileParameter("image", "output"),
         },
         {"resample": True, "skip_existing": False, **_SCENE, "unit": None, "labels_dataset": None},
+        region="region",
     ),
     "ACSegCorrect": CliModule(
         "correct",
@@ -199,16 +204,18 @@ def parameters(module: CliModule) -> list[Parameter]:
     for info in infos:
         if info.name not in module.fixed:
             positional = sum(p.index is not None for p in shown)
-            shown.append(_parameter(info, module.files.get(info.name), positional))
+            shown.append(_parameter(info, module.files.get(info.name), positional, info.name == module.region))
     return [*shown, _unit_parameter()]
 
 
-def _parameter(info: OptionInfo, file: FileParameter | None, position: int) -> Parameter:
+def _parameter(info: OptionInfo, file: FileParameter | None, position: int, region: bool) -> Parameter:
     inverted = info.type is bool and info.default is True
     name = _camel("no_" + info.name if inverted else info.name)
     text = f"Switch off: {info.metadata['help']}" if inverted else info.help
     default: Any = False if inverted else info.default
     element = file.kind if file is not None else _element(info)
+    if region:
+        element = "region"
     if element == "string-enumeration" and default is None:
         default = NOT_GIVEN
     return Parameter(
@@ -282,7 +289,7 @@ def option_values(name: str, arguments: Sequence[str]) -> tuple[OptionValues, st
         Unit of the scene's lengths.
     """
     module = CLI_MODULES[name]
-    namespace = vars(build_parser(name).parse_args(list(arguments)))
+    namespace = vars(build_parser(name).parse_args(_joined(arguments)))
     values = dict(module.fixed)
     for parameter in parameters(module):
         given = namespace[parameter.info.name]
@@ -296,6 +303,17 @@ def option_values(name: str, arguments: Sequence[str]) -> tuple[OptionValues, st
     if unit not in UNITS_IN_MM:
         raise InputError(f"--length-unit {unit!r} is not one of: {', '.join(UNITS_IN_MM)}.")
     return values, unit
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with negative numbers joined to the flag before them: a list that begins with one is no flag."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1].startswith("--") and "=" not in joined[-1] and re.match(r"-[\d.]", argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _read(parameter: Parameter, given: Any) -> Any:

@@ -67,6 +67,8 @@ def _add_parameter(group: Element, parameter: Parameter) -> None:
             attributes["fileExtensions"] = ",".join(file.extensions)
         if info.repeated and file.kind in ("file", "directory"):
             attributes["multiple"] = "true"
+    if parameter.element == "region":
+        attributes = {"multiple": "false", "coordinateSystem": "lps"}
     tag = "image" if parameter.element == "label" else parameter.element
     element = SubElement(group, tag, attributes)
     SubElement(element, "name").text = parameter.name
@@ -78,6 +80,7 @@ def _add_parameter(group: Element, parameter: Parameter) -> None:
         SubElement(element, "longflag").text = parameter.flag
     if file is not None:
         SubElement(element, "channel").text = file.channel
+    if file is not None or tag == "region":
         return
     SubElement(element, "default").text = _default_text(parameter)
     if tag == "string-enumeration":
@@ -105,6 +108,7 @@ def _step(tag: str, minimum: float | None, maximum: float | None) -> str:
 LABELS = {
     "tta": "Test-time mirroring",
     "roi": "Region of interest",
+    "region": "Box around the object",
     "refine": "Refine the boundary",
     "largest": "Keep the largest component of",
     "islands": "Remove islands below",

@@ -40,7 +40,7 @@ from ACSegLib.workflows import FillRequest
 
 if TYPE_CHECKING:
     from ACSegLib.fill_report import FillReport
-    from ACSegLib.volume import Segmentation
+    from ACSegLib.volume import Segmentation, Volume
     from ACSegLib.workflows import FillOutcome
 
 SUMMARY = "fill the volume between a few labelled slices"
@@ -86,6 +86,11 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     box: list[int] = option(
         default=[],
         help="box around the object that strokes mark, I0 I1 J0 J1 K0 K1 (ends excluded); outside it is background",
+    )
+    region: list[float] = option(
+        default=[],
+        help="the same box in space: in Slicer an ROI, in the shell its centre X Y Z in LPS and half of its sides, in "
+        "the unit of the image; 9 more numbers turn it (the rows of the matrix whose columns are its axes)",
     )
     background: str | None = option(
         default=None,
@@ -246,6 +251,7 @@ def _fill_file(options: Options, progress: Progress) -> Results:
     stages.read(0.0, "reading the files")
     volume = open_image(options.image, options, level=options.level)
     labels = open_labels(options.labels, options)
+    options, told = _with_box_of_region(options, volume)
     request = FillRequest.from_options(volume, labels, options)
     places = _places_of_probabilities(labels, options)
     outcome = run_request(request, progress=stages.fill)
@@ -254,11 +260,24 @@ def _fill_file(options: Options, progress: Progress) -> Results:
     extras, more = _write_extras(outcome, options, places)
     return Results(
         report=outcome.report,
-        warnings=[*outcome.report.warnings, *notes, *more],
+        warnings=[*outcome.report.warnings, *told, *notes, *more],
         voxels={s.name: int(outcome.segmentation.mask(s).sum()) for s in outcome.segmentation.segments},
         suggested_slices=outcome.suggested,
         outputs={"segmentation": options.output, **extras},
     )
+
+
+def _with_box_of_region(options: Options, volume: Volume) -> tuple[Options, list[str]]:
+    """Give the region as a box of voxels, and what a person should know of it."""
+    from ACSegLib.voxel_boxes import box_of_region
+
+    if not options.region:
+        return options, []
+    if options.box:
+        raise InputError("--box and --region are both given; give one of them.")
+    found = box_of_region(options.region, volume.geometry, volume.shape)
+    note = "the region is turned against the voxels; the box of voxels around it was used."
+    return replace(options, box=list(found.box), region=[]), [note] if found.turned else []
 
 
 def describe(results: Results | FolderResults) -> str:

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.scene.grid import as_array, as_matrix, of_volume, transform_between
-
-#: An ROI is along the voxels while its corners lie within this part of a voxel of a box along them.
-_ALONG = 0.1
-
-
-@dataclass(frozen=True)
-class VoxelBox:
-    """The voxels of a volume whose centres lie in an ROI.
-
-    Attributes
-    ----------
-    box : tuple of int
-        I0 I1 J0 J1 K0 K1, ends excluded.
-    turned : bool
-        Whether the ROI is turned against the voxels; then the box is the smallest around it.
-    """
-
-    box: tuple[int, int, int, int, int, int]
-    turned: bool
+from ACSegLib.voxel_boxes import VoxelBox, corners_of, voxels_between
 
 
 def box_of_roi(roi_node: Any, volume_node: Any) -> VoxelBox:
@@ -55,18 +35,10 @@ def box_of_roi(roi_node: Any, volume_node: Any) -> VoxelBox:
         )
     grid = of_volume(volume_node)
     to_voxels = np.linalg.inv(grid.matrix) @ between @ as_array(roi_node.GetObjectToNodeMatrix())
-    corners = np.array(list(product(*([-n / 2, n / 2] for n in size)))).T
-    places = to_voxels[:3, :3] @ corners + to_voxels[:3, 3:]
-    low, high = places.min(axis=1), places.max(axis=1)
-    turned = bool((np.minimum(places - low[:, None], high[:, None] - places) > _ALONG).any())
-    shape = np.array(grid.shape[::-1])
-    rounding = 1e-6  # a border on a voxel's centre includes it
-    first = np.clip(np.ceil(low - rounding), 0, shape).astype(int)
-    last = np.clip(np.floor(high + rounding) + 1, 0, shape).astype(int)
-    if (first >= last).any():
+    found = voxels_between(to_voxels[:3, :3] @ corners_of(size) + to_voxels[:3, 3:], grid.shape)
+    if found is None:
         raise InputError(f"ROI {name!r} holds no voxel of volume {volume_name!r}; move it there.")
-    (i0, j0, k0), (i1, j1, k1) = first.tolist(), last.tolist()
-    return VoxelBox((i0, i1, j0, j1, k0, k1), turned)
+    return found
 
 
 def place_new_roi(roi_node: Any, volume_node: Any) -> None:

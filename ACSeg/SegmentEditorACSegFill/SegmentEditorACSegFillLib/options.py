@@ -11,7 +11,8 @@ from ACSegPanels.words import axisWords, deviceWords
 from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
-from ACSegLib.scene.roi import VoxelBox, box_of_roi, place_new_roi
+from ACSegLib.scene.roi import box_of_roi, place_new_roi
+from ACSegLib.voxel_boxes import VoxelBox
 from SegmentEditorACSegFillLib.parameterwidgets import EffectOption, ParameterWidgets
 
 

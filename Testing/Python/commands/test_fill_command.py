@@ -269,3 +269,21 @@ def test_a_level_of_a_multiscale_image_can_be_filled(case: Path, capsys: pytest.
     assert run(case, "--level", "0", image="image.ome.zarr") == 0
     assert run(case, "--level", "7", image="image.ome.zarr") == 2
     assert "level" in capsys.readouterr().err
+
+
+def test_a_region_in_space_is_the_box_of_its_voxels(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dab = np.zeros((24, 26, 28), np.uint8)
+    dab[11:14, 12:15, 13:16] = 1
+    save_segmentation(Segmentation.from_labels(dab, GEOMETRY, {1: "ball"}), case / "labels.seg.nrrd")
+    assert run(case, "--mode", "scribbles", "--box", "4", "25", "3", "24", "2", "23") == 0
+    boxed = open_segmentation(case / "out.seg.nrrd").mask("ball")
+    low, high = np.array([4, 3, 2]), np.array([24, 23, 22])  # the outermost voxels of the box
+    spacing = np.array(GEOMETRY.spacing)
+    centre = GEOMETRY.origin + spacing * (low + high) / 2
+    half = spacing * (high - low + 0.5) / 2
+    region = [f"{n:g}" for n in (*centre, *half)]
+    assert run(case, "--mode", "scribbles", "--region", *region) == 0
+    assert np.array_equal(open_segmentation(case / "out.seg.nrrd").mask("ball"), boxed)
+    assert boxed.any()
+    assert run(case, "--region", *region, "--box", "4", "25", "3", "24", "2", "23") == 2
+    assert "--box and --region are both given" in capsys.readouterr().err

@@ -34,6 +34,7 @@ ELEMENTS = {
     "integer-vector",
     "double-vector",
     "string-vector",
+    "region",
     "image",
     "file",
     "directory",
@@ -175,6 +176,13 @@ def test_a_wrong_number_is_one_sentence():
         option_values("ACSegMeasure", ["--output", "t.csv", "--min-volume", "much", "s.seg.nrrd"])
     with pytest.raises(InputError, match="--length-unit 'ell'"):
         option_values("ACSegMeasure", ["--output", "t.csv", "--length-unit", "ell", "s.seg.nrrd"])
+
+
+def test_a_list_may_begin_with_a_negative_number():
+    line = ["--region", "-3.5,4,1e-3,2,2,2", "--output", "o.seg.nrrd", "image.nrrd", "labels.nrrd"]
+    values, _ = option_values("ACSegFill", line)
+    assert values["region"] == [-3.5, 4, 1e-3, 2, 2, 2]
+    assert (values["image"], values["labels"], values["output"]) == ("image.nrrd", "labels.nrrd", "o.seg.nrrd")
 
 
 def test_no_abbreviations():

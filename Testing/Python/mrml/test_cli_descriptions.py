@@ -20,7 +20,9 @@ def read(caplog):
     def read(name):
         with caplog.at_level(logging.DEBUG, "ctk_cli.module"):
             description = module.CLIModule(str(FOLDER / name / f"{name}.xml"))
-        assert [record.getMessage() for record in caplog.records] == []
+        # Slicer knows the coordinate system of a region, ctk-cli 1.5 only that of a point
+        unknown = "attribute of 'region' ignored: coordinateSystem='lps'"
+        assert {record.getMessage() for record in caplog.records} - {unknown} == set()
         return description
 
     return read
@@ -44,6 +46,13 @@ def test_ctk_reads_every_parameter_without_a_warning(read, name):
             assert float(parameter.constraints.step) > 0
         if parameter.default is not None and parameter.typ in ("integer", "double"):
             assert float(parameter.default) == pytest.approx(float(ours.default))
+
+
+def test_an_roi_can_be_chosen_and_left_out(read):
+    (region,) = [p for group in read("ACSegFill") for p in group if p.typ == "region"]
+    assert region.longflag == "--region"
+    assert region.default is None
+    assert region.parseValue("1,-2,3,4,5,6") == [1, -2, 3, 4, 5, 6]
 
 
 def test_labels_are_words_for_people_and_every_one_is_used():

@@ -125,3 +125,64 @@ def test_a_bent_way_between_roi_and_volume_is_refused(mrml, roi):
     volume.SetAndObserveTransformNodeID(node.GetID())
     with pytest.raises(InputError, match="not linear"):
         box_of_roi(roi, volume)
+
+
+def as_region(roi):
+    """The numbers that Slicer gives a CLI module: in LPS, without the parent's transform; axes of a turned ROI alone.
+
+    After vtkMRMLMarkupsROINode::WriteCLI.
+    """
+    flip = np.array([-1.0, -1.0, 1.0])
+    centre, axes = np.zeros(3), np.zeros((3, 3))
+    roi.GetCenter(centre)
+    for n in range(3):
+        axis = np.zeros(3)
+        roi.GetAxis(n, axis)
+        axes[:, n] = axis * flip
+    turned = not np.allclose(axes * flip[:, None], np.eye(3), atol=1e-3)
+    numbers = [*(centre * flip), *(np.array(roi.GetSize()) / 2)]
+    return [f"{n:.6g}" for n in (*numbers, *(axes.ravel() if turned else ()))]
+
+
+@pytest.mark.parametrize("turn", [0.0, 30.0])
+def test_the_region_of_a_command_line_is_the_roi_in_the_scene(mrml, roi, turn):
+    from ACSegLib.scene import volume_from_node
+    from ACSegLib.voxel_boxes import box_of_region
+
+    directions = np.eye(3)[:, [2, 0, 1]] * [1, -1, 1]
+    node = mrml.volume(np.zeros(SHAPE, np.float32), (0.5, 1.0, 2.0), (3.0, -4.0, 5.0), directions)
+    centre_roi(roi, node, 0.6)
+    if turn:
+        matrix = np.eye(4)
+        matrix[:3, :3] = Rotation.from_euler("zx", [turn, 10.0], degrees=True).as_matrix()
+        centre = np.zeros(3)
+        roi.GetCenter(centre)
+        matrix[:3, 3] = centre - matrix[:3, :3] @ centre
+        roi.ApplyTransformMatrix(__import__("slicer").util.vtkMatrixFromArray(matrix))
+    volume = volume_from_node(node)
+    region = [float(n) for n in as_region(roi)]
+    found = box_of_region(region, volume.geometry, volume.shape)
+    assert found == box_of_roi(roi, node)
+    assert found.turned == bool(turn)
+    mask = inside(roi, node)
+    assert mask.any()
+    box = as_mask(found.box, SHAPE)
+    assert not (mask & ~box).any()
+    assert turn or np.array_equal(mask, box)
+
+
+@pytest.mark.parametrize(
+    ("region", "reason"),
+    [
+        ([1.0] * 5, "6 numbers"),
+        ([0, 0, 0, 1, 0, 1], "above 0"),
+        ([100, 0, 0, 1, 1, 1], "holds no voxel"),
+        ([float("nan"), 0, 0, 1, 1, 1], "6 numbers"),
+    ],
+)
+def test_a_wrong_region_is_one_sentence(region, reason):
+    from ACSegLib.geometry import Geometry
+    from ACSegLib.voxel_boxes import box_of_region
+
+    with pytest.raises(InputError, match=reason):
+        box_of_region(region, Geometry(), SHAPE)

@@ -34,6 +34,7 @@ VALUES: dict[str, Any] = {
     "leave_out": ["bead"],
     "edge": 4.0,
     "box": [2, 18, 2, 18, 2, 18],
+    "region": [285.0, 285.0, 285.0, 240.0, 240.0, 240.0],
     "voxel_size": "20,20,20",
 }
 #: Options that mean something only beside others.
