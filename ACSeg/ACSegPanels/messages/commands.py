@@ -8,6 +8,7 @@ from collections.abc import Callable
 def sentences(_: Callable[[str], str]) -> list[str]:
     """Every sentence by a function that translates it; ``{0}`` stands for a value."""
     return [
+        _("--box and --region are both given; give one of them."),
         _("--counts asks for {0} volumes but there are {1}; lower it."),
         _("--crop must be six whole numbers (I0 I1 J0 J1 K0 K1), not {0}."),
         _(
@@ -61,6 +62,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("option {0} is missing."),
         _("several {0}s in {1} have this name ({2}); keep one of them."),
         _("the labels of the test volumes hold no segment; there is nothing to score."),
+        _("the region is turned against the voxels; the box of voxels around it was used."),
         _("the table {0} cannot be read ({1}); give a CSV file in UTF-8."),
         _("the table {0} has no training pair; add rows of image and labels."),
         _("the table {0} has the columns {1}; it needs {2}."),
