@@ -34,7 +34,7 @@ class VoxelBox:
     turned: bool
 
 
-def corners_of(size: Sequence[float]) -> np.ndarray:
+def corners_of(size: Sequence[float] | np.ndarray) -> np.ndarray:
     """Corners of a box of some size around 0, (3, 8)."""
     return np.array(list(product(*([-length / 2, length / 2] for length in size)))).T
 
