@@ -106,10 +106,7 @@ def structures(
     rows = [segment for segments_of_role in roles.values() for segment in segments_of_role]
     if not rows or len(rows) == len(segmentation.segments):
         return segmentation, None, []
-    ignored = None
-    for segment in roles["ignore"]:
-        mask = segmentation.mask(segment)
-        ignored = mask if ignored is None else ignored | mask
+    ignored = _voxels_of(segmentation, roles["ignore"])
     layers = []
     for number, layer in enumerate(segmentation.layers):
         values = [segment.value for segment in rows if segment.layer == number]
@@ -119,6 +116,20 @@ def structures(
     ]
     left = [segment for segment in segmentation.segments if segment not in rows]
     return replace(segmentation, layers=tuple(layers), segments=left), ignored, notes
+
+
+def ignored_voxels(segmentation: Segmentation) -> np.ndarray | None:
+    """Voxels of the regions to leave out, by the names of their segments, bool (k, j, i); None if there are none."""
+    ignored = _voxels_of(segmentation, [s for s in segmentation.segments if role_of(s.name) == "ignore"])
+    return ignored if ignored is not None and ignored.any() else None
+
+
+def _voxels_of(segmentation: Segmentation, segments: Collection[Segment]) -> np.ndarray | None:
+    union = None
+    for segment in segments:
+        mask = segmentation.mask(segment)
+        union = mask if union is None else union | mask
+    return union
 
 
 def _joined(segmentation: Segmentation, rows: list[Segment]) -> Segmentation:

@@ -140,6 +140,7 @@ class SliceCounter:
             "axis": axis,
             "name": node.GetName(),
             "segments": segments,
+            "names": names,
             "boxes": [
                 {"array": f"box {number}", "start": box.start, "values": box.values} for number, box in enumerate(boxes)
             ],

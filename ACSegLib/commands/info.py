@@ -267,18 +267,15 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> Labels:
                 volume=voxels * voxel,
             )
         )
-    from ACSegLib.special_segments import role_of
+    from ACSegLib.special_segments import ignored_voxels
 
     progress(0.0, "looking for labelled slices")
     occupied = segmentation.occupied()
-    ignored = np.zeros_like(occupied)
-    for segment in segmentation.segments:
-        if role_of(segment.name) == "ignore":
-            ignored |= segmentation.mask(segment)
-    occupied &= ~ignored
-    labelled = with_background_slices(
-        find_labelled_slices(occupied, declared=declared_slices(segmentation)), ignored if ignored.any() else None
-    )
+    ignored = ignored_voxels(segmentation)
+    if ignored is not None:
+        occupied &= ~ignored
+    found = find_labelled_slices(occupied, declared=declared_slices(segmentation))
+    labelled = with_background_slices(found, ignored)
     return Labels(
         layers=len(segmentation.layers),
         segments=rows,

@@ -8,8 +8,9 @@ import numpy as np
 
 from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
-from ACSegLib.labelled_slices import find_labelled_slices
+from ACSegLib.labelled_slices import find_labelled_slices, with_background_slices
 from ACSegLib.outlines import find_outlines
+from ACSegLib.special_segments import role_of
 from ACSegLib.volume import Segment, Segmentation
 
 
@@ -43,6 +44,7 @@ def count_labelled_slices(
     segments: Sequence[str],
     axis: str = "auto",
     name: str = "",
+    names: Sequence[str] = (),
 ) -> tuple[dict[tuple[str, int], list[int]], list[str]]:
     """Find the labelled slices, and count the voxels of each segment on them.
 
@@ -58,6 +60,8 @@ def count_labelled_slices(
         As in `ACSegLib.labelled_slices.find_labelled_slices`.
     name : str
         Of the segmentation, for messages.
+    names : sequence of str
+        Of the segments. One that says "ignore" or the like holds no labels.
 
     Returns
     -------
@@ -71,13 +75,18 @@ def count_labelled_slices(
     InputError
         If the labels are oblique to the volume; `DenseLabels` if they are no slices at all.
     """
+    left_out = {segment for segment, text in zip(segments, names, strict=False) if role_of(text) == "ignore"}
     labelled = np.zeros(layers[0].shape, bool) if layers else np.zeros((0, 0, 0), bool)
+    ignored = np.zeros_like(labelled)
     for layer, known in zip(layers, values, strict=True):
-        labelled |= np.isin(layer, list(known.values()))
+        labelled |= np.isin(layer, [value for segment, value in known.items() if segment not in left_out])
+        if left_out & set(known):
+            ignored |= np.isin(layer, [value for segment, value in known.items() if segment in left_out])
     counts: dict[tuple[str, int], list[int]] = {}
     if not labelled.any():
         return counts, []
-    found = find_labelled_slices(labelled, axis)
+    labelled &= ~ignored
+    found = with_background_slices(find_labelled_slices(labelled, axis), ignored if left_out else None)
     problem = found.problem(name)
     if problem and axis == "auto" and _are_outlines(layers, values):
         return counts, ["closed lines are taken for outlines: a fill takes what they enclose for their segment."]

@@ -103,7 +103,7 @@ def count(call: Call) -> tuple[Message, Arrays]:
     layers = [paste_box(call.arrays[box["array"]], box["start"], m["shape"]) for box in m["boxes"]]
     values = [box["values"] for box in m["boxes"]]
     try:
-        counts, notes = count_labelled_slices(layers, values, m["segments"], m["axis"], m["name"])
+        counts, notes = count_labelled_slices(layers, values, m["segments"], m["axis"], m["name"], m["names"])
     except DenseLabels as problem:
         return {"counts": [], "notes": [], "dense": str(problem)}, {}
     return {"counts": [[axis, number, voxels] for (axis, number), voxels in counts.items()], "notes": notes}, {}

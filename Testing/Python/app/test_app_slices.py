@@ -132,6 +132,21 @@ def test_dense_labels_open_complete_and_with_names_and_colours(tmp_path):
         assert np.array_equal(plane_of(client.get("/api/labels/x/20")), ball_labels().labels[:, :, 20])
 
 
+def test_labels_with_a_segment_for_what_nobody_labelled_open_as_labelled_slices(tmp_path):
+    from ACSegLib.files import save_segmentation
+    from ACSegLib.volume import Segmentation
+
+    make_folder(tmp_path)
+    dense = ball_labels()
+    sparse, numbers = np.full(dense.shape, 9, np.uint8), [0, 6, 14]
+    sparse[numbers] = dense.labels[numbers]
+    names = {1: "ball", 2: "shell", 9: "unlabelled"}
+    save_segmentation(Segmentation.from_labels(sparse, dense.geometry, names), tmp_path / "sparse.seg.nrrd")
+    with page(tmp_path, "ramp.nrrd", "sparse.seg.nrrd") as client:
+        assert client.get("/api/state").json()["labels"]["complete"] is False
+        assert client.get("/api/strip/z").json()["labelled"] == numbers
+
+
 def test_the_copies_for_3d_lie_on_one_grid_with_true_proportions(tmp_path):
     import nibabel
 

@@ -26,6 +26,18 @@ def test_counts_and_next_slice(scene):
     assert labelled([]).next_slice("k", 20) == 50
 
 
+def test_what_nobody_labelled_is_no_label_and_slices_without_it_count(scene):
+    """As in labels from Amira: without this, the effect would correct solid segments instead of filling."""
+    from ACSegLib.worker.counting import count_labelled_slices
+
+    labels = np.full((40, 20, 20), 2, np.uint8)
+    labels[[0, 10, 30]] = 0
+    labels[[10, 30], 4:12, 5:15] = 1
+    values = [{"a": 1, "b": 2}]
+    counts, _notes = count_labelled_slices([labels], values, ["a", "b"], names=["cell", "Unlabelled"])
+    assert counts == {("k", 0): [0, 0], ("k", 10): [80, 0], ("k", 30): [80, 0]}
+
+
 def test_labels_that_are_not_of_the_counted_segments_do_not_count(scene):
     from ACSegLib.worker.counting import count_labelled_slices
 
