@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,7 +128,7 @@ def split_mask(
             raise InputError(f"mask and {what} must have the same shape, not {mask.shape} and {array.shape}.")
     if not mask.any():
         return Cells(np.zeros(mask.shape, np.int32), np.zeros(0, np.int64), settings.seams, 0.0)
-    stages = progress.stages(prepare=1, seams=8, merge=2, place=3)
+    stages = progress.stages(prepare=1, seams=8, cells=5, number=0 if settings.count is None else 5)
     stages.prepare(0.0, "looking for the cells")
     grid = WorkGrid.around(mask, sampling(spacing))
     small = grid.reduce_mask(mask)
@@ -139,21 +139,30 @@ def split_mask(
     few = None if markers is None else grid.reduce_seeds(markers) * small
     predicted = settings.outlines == "predicted"
     seams = find_seams(picture, small, grid.step, seam_model("voxels", predicted), settings.seams, stages.seams)
-    stages.merge(0.0, "judging the seams")
-    basins = find_basins(seams.depth, small, stages.merge.check)
+    stages.cells(0.0, "judging the seams")
+    basins = find_basins(seams.depth, small, stages.cells.check)
     if few is not None:
         basins = _divide_by_seeds(basins, few)
     graph, model, seeded = connect(basins, seams), seam_model("seams", predicted), _seed_of_basins(basins, few)
-    merging, smallest = _merged(
-        lambda: Merging(graph, model, seeded), settings, grid.voxels_of_block, few is not None, stages.merge
-    )
-    cells = merging.roots().astype(np.int32)[basins]
-    kind = "none" if picture is None else kind_of_seams(cells, seams, settings.seams)
-    if kind == "none" and image is not None and settings.seams != "none":
-        notes.append("the image shows no seams between the cells; their shape decided.")
-    stages.place(0.0, "placing the cells")
-    labels = grid.enlarge(cells, mask, markers, np.array(merging.seeds))
-    return _numbered(labels, settings, kind, smallest, markers, notes)
+
+    def cells_of(wanted: SplitSettings, progress: Progress) -> Cells:
+        stages, said = progress.stages(merge=2, place=3), list(notes)
+        merging, smallest = _merged(
+            lambda: Merging(graph, model, seeded), wanted, grid.voxels_of_block, few is not None, stages.merge
+        )
+        cells = merging.roots().astype(np.int32)[basins]
+        kind = "none" if picture is None else kind_of_seams(cells, seams, settings.seams)
+        if kind == "none" and image is not None and settings.seams != "none":
+            said.append("the image shows no seams between the cells; their shape decided.")
+        stages.place(0.0, "placing the cells")
+        labels = grid.enlarge(cells, mask, markers, np.array(merging.seeds))
+        return _numbered(labels, wanted, kind, smallest, markers, said)
+
+    if settings.count is None or markers is not None:
+        return cells_of(settings, stages.cells)
+    found = cells_of(replace(settings, count=None), stages.cells)
+    # what is found is as good as it gets where its number is right
+    return found if len(found.sizes) == settings.count else cells_of(settings, stages.number)
 
 
 def _merged(
