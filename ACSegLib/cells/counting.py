@@ -10,8 +10,8 @@ from ACSegLib.cells.region_kernels import CUT
 from ACSegLib.cells.sizes import MIN_SIZE_GAP
 
 #: Log odds of a seam from which on a cell is divided to reach a number: those below divide a wrong cell more often than
-#: the right one (development phantoms).
-MIN_ODDS = -0.5
+#: the right one (development phantoms). In tissue of many cells, every removed seam does so (simulated tissue).
+MIN_ODDS, MIN_ODDS_IN_TISSUE = -0.5, 0.0
 
 
 def cells_kept(merging: Merging, smallest: float) -> int:
@@ -27,6 +27,7 @@ def merge_to_count(
     count: int,
     smallest: float,
     least: float,
+    min_odds: float = MIN_ODDS,
     check: Callable[[], None] = lambda: None,
 ) -> tuple[Merging, float]:
     """Go on from the cells that were found until there are `count`.
@@ -45,6 +46,8 @@ def merge_to_count(
         Voxels from which on a region is a cell.
     least : float
         What `smallest` may fall to if there are too few cells.
+    min_odds : float, optional
+        Log odds of a removed seam from which on it may come back.
     check : callable, optional
         Raises if the job was cancelled.
 
@@ -58,7 +61,7 @@ def merge_to_count(
         return found, smallest
     floor, first = smallest, None
     while True:
-        undone, cells = steps_to_undo(found, count, floor)
+        undone, cells = steps_to_undo(found, count, floor, min_odds)
         first = undone if first is None else first
         if cells >= count or floor <= least:
             break
@@ -70,7 +73,7 @@ def merge_to_count(
     return replayed(found, fresh(), undone, check), floor
 
 
-def steps_to_undo(merging: Merging, count: int, smallest: float) -> tuple[set[int], int]:
+def steps_to_undo(merging: Merging, count: int, smallest: float, min_odds: float = MIN_ODDS) -> tuple[set[int], int]:
     """The steps of a merging to undo so that there are `count` cells, and how many there are then.
 
     A step that joined two cells makes one more. Undoing one that joined a cell and a fragment makes none, but gives
@@ -84,7 +87,7 @@ def steps_to_undo(merging: Merging, count: int, smallest: float) -> tuple[set[in
             path.append(step)
             odds, _, made_by, voxels = merging.steps[step]
             large = [n for n in (0, 1) if voxels[n] >= smallest]
-            if len(large) == 2 and odds >= MIN_ODDS:
+            if len(large) == 2 and odds >= min_odds:
                 heapq.heappush(left, (-odds, path))
             if len(large) != 1:
                 return

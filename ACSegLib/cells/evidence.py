@@ -12,6 +12,8 @@ from ACSegLib.cells.seams import Seams
 _SEEN = 0.3
 #: Faces and voxels that are looked at.
 _SAMPLED = 20000
+#: Cells are a tissue if they are more than so many, and fill this part of the box around them.
+_FEW, _TISSUE = 10, 0.9
 
 
 def kind_of_seams(cells: np.ndarray, seams: Seams, wanted: str) -> str:
@@ -51,3 +53,8 @@ def is_flat(image: np.ndarray, mask: np.ndarray) -> bool:
     """Whether the image is constant in the mask: its valleys would be rounding errors."""
     within = image[mask]
     return not within.size or bool(within.min() == within.max())
+
+
+def is_tissue(mask: np.ndarray, cells: int) -> bool:
+    """Whether many cells fill the box around them with hardly a gap; `mask` is cut to that box."""
+    return cells > _FEW and bool(np.count_nonzero(mask) >= _TISSUE * mask.size)

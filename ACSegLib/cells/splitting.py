@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ACSegLib.cells.basins import find_basins
-from ACSegLib.cells.evidence import is_flat, kind_of_seams
+from ACSegLib.cells.evidence import is_flat, is_tissue, kind_of_seams
 from ACSegLib.cells.grid import WorkGrid, spread_through
 from ACSegLib.cells.seams import find_seams
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, largest_speck, smallest_cell
@@ -118,6 +118,7 @@ def split_mask(
     InputError
         If the shapes differ, or no seed lies in the mask.
     """
+    from ACSegLib.cells.counting import MIN_ODDS, MIN_ODDS_IN_TISSUE
     from ACSegLib.cells.merging import Merging
     from ACSegLib.cells.regions import connect
     from ACSegLib.cells.trees import seam_model
@@ -145,10 +146,15 @@ def split_mask(
         basins = _divide_by_seeds(basins, few)
     graph, model, seeded = connect(basins, seams), seam_model("seams", predicted), _seed_of_basins(basins, few)
 
-    def cells_of(wanted: SplitSettings, progress: Progress) -> Cells:
+    def cells_of(wanted: SplitSettings, progress: Progress, least_odds: float = MIN_ODDS) -> Cells:
         stages, said = progress.stages(merge=2, place=3), list(notes)
         merging, smallest = _merged(
-            lambda: Merging(graph, model, seeded), wanted, grid.voxels_of_block, few is not None, stages.merge
+            lambda: Merging(graph, model, seeded),
+            wanted,
+            grid.voxels_of_block,
+            few is not None,
+            least_odds,
+            stages.merge,
         )
         cells = merging.roots().astype(np.int32)[basins]
         kind = "none" if picture is None else kind_of_seams(cells, seams, settings.seams)
@@ -161,12 +167,19 @@ def split_mask(
     if settings.count is None or markers is not None:
         return cells_of(settings, stages.cells)
     found = cells_of(replace(settings, count=None), stages.cells)
-    # what is found is as good as it gets where its number is right
-    return found if len(found.sizes) == settings.count else cells_of(settings, stages.number)
+    if len(found.sizes) == settings.count:  # nothing is better than what was found with the right number
+        return found
+    least_odds = MIN_ODDS_IN_TISSUE if is_tissue(small, len(found.sizes)) else MIN_ODDS
+    return cells_of(settings, stages.number, least_odds)
 
 
 def _merged(
-    fresh: Callable[[], Merging], settings: SplitSettings, block: int, seeded: bool, progress: Progress
+    fresh: Callable[[], Merging],
+    settings: SplitSettings,
+    block: int,
+    seeded: bool,
+    least_odds: float,
+    progress: Progress,
 ) -> tuple[Merging, float]:
     """Merge as far as the settings say; gives the merging and the smallest size of a cell, in voxels of the mask."""
     from ACSegLib.cells.counting import cells_kept, merge_to_count
@@ -189,7 +202,7 @@ def _merged(
     if settings.count is not None and cells_kept(merging, floor / block) != settings.count:
         least = float(MIN_CELL_VOXELS) if given is None else floor
         sizes_of_cells = (floor / block, least / block)
-        merging, smallest = merge_to_count(merging, fresh, settings.count, *sizes_of_cells, progress.check)
+        merging, smallest = merge_to_count(merging, fresh, settings.count, *sizes_of_cells, least_odds, progress.check)
         floor = smallest * block
     merging.absorb(floor / block)
     return merging, floor

@@ -107,13 +107,19 @@ def test_a_seam_in_the_image_parts_cells_without_a_neck(sign, kind):
     assert quality(found, cells) > 0.93
 
 
-def test_bright_walls_part_the_cells_of_a_tissue_without_background():
+@pytest.fixture(scope="module")
+def tissue():
     """Cells that fill the volume, with bright walls: no depth and no neck says where they are."""
     rng = np.random.default_rng(5)
     numbers = np.arange(48) // 16
     cells = (1 + 9 * numbers[:, None, None] + 3 * numbers[:, None] + numbers).astype(np.uint16)
     from_wall = np.minimum.reduce(np.meshgrid(*[np.abs((np.arange(48) + 8) % 16 - 7.5)] * 3, indexing="ij"))
     image = gaussian_filter(np.exp(-((from_wall / 1.2) ** 2)), 0.7) + rng.normal(0, 0.05, cells.shape)
+    return cells, image
+
+
+def test_bright_walls_part_the_cells_of_a_tissue_without_background(tissue):
+    cells, image = tissue
     found = split_mask(np.ones(cells.shape, bool), image)
     assert found.seams == "bright"
     assert quality(found, cells) > 0.9
@@ -301,3 +307,13 @@ def test_settings_out_of_range_are_refused(values):
 def test_shapes_must_agree():
     with pytest.raises(InputError, match="same shape"):
         split_mask(TWO > 0, np.zeros((2, 2, 2)))
+
+
+def test_a_number_above_that_of_a_tissue_divides_no_cell(tissue):
+    """Walls tell 27 cells apart; a larger number does not make a removed seam a likely one."""
+    cells, image = tissue
+    mask = np.ones(cells.shape, bool)
+    found = split_mask(mask, image)
+    given = split_mask(mask, image, settings=SplitSettings(count=40))
+    assert np.array_equal(given.labels, found.labels)
+    assert f"40 cells were asked for, but {len(found.sizes)} can be told apart." in given.notes
