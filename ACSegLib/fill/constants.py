@@ -64,24 +64,24 @@ TRIAL_STEPS = 400
 #: Of fills without and with many instances; inputs are `estimates.Signs.vector`.
 ESTIMATORS = (
     Estimator(
-        error_coefficients=(-0.6384, 0.6836, 0.1637, 0.9313, 0.0, 0.0),
-        error_spread=(-1.381, 0.0, 0.0, 0.6612, 0.0, 0.0),
-        error_interval=(-2.1707, 2.8577),
-        ratio_coefficients=(-0.0015, 0.6804, 0.3931),
-        ratio_spread=(-2.4068, 0.3462, 0.0829, 1.3821, 0.1977, 0.0),
-        ratio_interval=3.85,
+        error_coefficients=(-0.522, 0.7591, 0.1165, 0.9242, 0.0, 0.0),
+        error_spread=(-1.4179, 0.0, 0.0, 0.6558, 0.0, 0.0),
+        error_interval=(-2.5522, 2.8263),
+        ratio_coefficients=(-0.0028, 0.6513, 0.3942),
+        ratio_spread=(-2.54, 0.3459, 0.0531, 1.3819, 0.1848, 0.0),
+        ratio_interval=3.77,
         odds=True,
-        distrust=(2.5747, 1.4523, 0.3478, 1.9785, 0.0, 0.5982),
+        distrust=(2.7515, 1.652, 0.2535, 2.0113, 0.0, 0.5714),
     ),
     Estimator(
         error_coefficients=(-0.2999, 0.872, 0.3216, 0.3291, 0.3153, -0.1017, 0.0, 0.0),
         error_spread=(-1.4358, 0.0, 0.0, 0.0, 0.0, 0.3942, 0.0, 0.0),
-        error_interval=(-2.6661, 3.7922),
+        error_interval=(-3.4137, 3.8054),
         ratio_coefficients=(0.005, 0.2126, 0.7365),
         ratio_spread=(-1.8853, 0.1797, 0.0663, 0.0678, 0.065, 0.4342, 0.3585, 0.0),
         ratio_interval=6.45,
         odds=True,
-        distrust=(3.2938, 1.8525, 0.6832, 0.6992, 0.6698, -0.2161, 0.0, 0.5982),
+        distrust=(3.2348, 1.8977, 0.6999, 0.7162, 0.6862, -0.2213, 0.0, 0.5714),
     ),
 )  # fmt: skip
 

@@ -46,8 +46,8 @@ PLAN = Plan(
     error=-2,
     spread=(-3,),
     ratio_spread=(-3, -2),
-    above=0.04,
-    below=0.045,
+    above=0.01,
+    below=0.04,
     ratio_part=0.95,
     strength=(0.03, 0.03),
 )
