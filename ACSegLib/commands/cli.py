@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from ACSegLib.commands import load
 from ACSegLib.commands.cli_modules import CLI_MODULES, option_values
-from ACSegLib.commands.main import EXIT_CANCELLED, EXIT_DEFECT, EXIT_INPUT, execute
+from ACSegLib.commands.main import EXIT_CANCELLED, EXIT_DEFECT, EXIT_INPUT, execute, prepare_streams
 from ACSegLib.commands.options import from_mapping
 from ACSegLib.errors import Cancelled, explain, explain_cancel
 from ACSegLib.files.units import assume_unit
@@ -23,6 +23,7 @@ from ACSegLib.json_values import Json
 
 def main(name: str, arguments: Sequence[str] | None = None) -> int:
     """Run the CLI module `name`; returns the exit code."""
+    prepare_streams()
     cancel = CancelFlag()
     restore = cancel_on_signals(cancel)
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
@@ -189,7 +190,7 @@ def execute(command: str, options: Any, progress: Progress, report_path: str | N
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the shell command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    _open_missing_streams()
+    prepare_streams()
     cancel = CancelFlag()
     restore = cancel_on_signals(cancel)
     try:
@@ -218,11 +219,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         restore()
 
 
-def _open_missing_streams() -> None:
-    """Give Python the streams that a program without a console (pythonw, a closed descriptor) starts without."""
+def prepare_streams() -> None:
+    """Let anything be printed: without a console, and in an encoding that lacks some characters.
+
+    A program without a console (pythonw, a closed descriptor) starts without streams. Windows writes to files and
+    pipes in the code page of the country, which has neither all names nor all units.
+    """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the program runs
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:

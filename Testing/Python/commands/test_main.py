@@ -190,6 +190,21 @@ def test_ctrl_c_ends_with_130_and_leaves_no_half_file(tmp_path, number):
     assert not any(path.name.startswith(".") for path in files)
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_the_encoding_of_the_output_lacks_is_written_as_codes(tmp_path, encoding):
+    """Windows writes to files and pipes in the code page of the country."""
+    path = tmp_path / "\u65e5\u672c.nrrd"
+    save_volume(Volume(np.zeros((3, 3, 3), np.uint8)), path)
+    done = subprocess.run(
+        [sys.executable, "-m", "ACSegLib", "info", str(path), "--quiet"],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert rb"\u65e5\u672c.nrrd: NRRD" in done.stdout
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a single process")
 def test_ctrl_c_while_the_program_is_read_ends_it_without_a_traceback():
     code = (
