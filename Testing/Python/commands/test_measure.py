@@ -368,3 +368,18 @@ def test_ctrl_c_reaches_no_worker_process_even_while_it_starts(tmp_path):
     items = [batch.Item(path.name, {"labels": str(path)}) for path in sorted(folder.iterdir())]
     outcomes = batch.run_batch(items, hears_ctrl_c, {}, journal=tmp_path / "journal", workers=2)
     assert [row for outcome in outcomes for row in outcome.rows] == [{"hears": False}] * 2
+
+
+def test_a_segment_of_which_the_border_leaves_no_cell_is_told(tmp_path, capsys):
+    cut = np.zeros((12, 12, 12), np.uint8)
+    cut[:6, 3:9, 3:9], cut[8:10, 3:5, 3:5] = 1, 2
+    save_segmentation(Segmentation.from_labels(cut, NM, {1: "cytoplasm", 2: "bead", 3: "nucleus"}), tmp_path / "c.nrrd")
+    arguments = ["measure", str(tmp_path / "c.nrrd"), "-o", str(tmp_path / "c.csv"), "--quiet"]
+    assert main([*arguments, "--exclude-border"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "--exclude-border" in line]
+    assert told == [
+        "  note: the border cuts all cells of cytoplasm in 1 volume(s) (c), so that --exclude-border leaves none of "
+        "them there."
+    ]
+    assert main(arguments) == 0
+    assert "--exclude-border" not in capsys.readouterr().out
