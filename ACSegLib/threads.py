@@ -18,6 +18,7 @@ import numpy as np
 
 from ACSegLib.compute import cores, threads
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 #: Voxels that a core goes through in about the time in which threads are started.
@@ -48,7 +49,7 @@ def chunks_of(array: np.ndarray) -> list[slice]:
 
 
 def in_threads(
-    work: Callable[[slice], T], chunks: Sequence[slice], check: Callable[[], None] = lambda: None
+    work: Callable[[S], T], chunks: Sequence[S], check: Callable[[], None] = lambda: None
 ) -> list[T]:
     """Results of the chunks, in their order, done on all cores (the kernels release the interpreter).
 

@@ -30,6 +30,7 @@ from ACSegLib.fill.constants import (
 )
 from ACSegLib.fill.features import ImageFeatures, smoothed
 from ACSegLib.fill.geodesic_kernels import MAX_COST
+from ACSegLib.masks import Box
 
 #: Units of the cost from the darkest to the brightest intensity.
 COST_RANGE = 1000
@@ -58,6 +59,10 @@ class PathCosts:
         classes, distances = seeds.copy(), np.empty(seeds.shape, np.int32)
         geodesic_kernels.spread_classes(self.image, self.walls, lengths, classes, distances)
         return classes, distances
+
+    def part(self, box: Box) -> PathCosts:
+        """The costs in a box."""
+        return PathCosts(np.ascontiguousarray(self.image[box]), np.ascontiguousarray(self.walls[box]), self.floor)
 
     def steps(self) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], np.ndarray]]:
         """For each axis: the places of both neighbours, and the cost of the step between them."""
@@ -111,7 +116,7 @@ class Region:
     rank: float = 0.0
 
 
-def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seeds: int) -> Region:
+def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seeds: int, most: float = np.inf) -> Region:
     """Find where a region that grows from strokes should end.
 
     The volume grows by a factor from level to level of the cost. Where the level rises by the largest factor for the
@@ -125,10 +130,13 @@ def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seed
         Voxels to which the cheapest path comes from the strokes of the region.
     seeds : int
         Number of voxels of these strokes.
+    most : float
+        Cost that the region may reach: there is a stroke of another class.
     """
     ordered = np.sort(distances[own], axis=None)
     first = max(2 * seeds, 8)
     last = min(int(MAX_REGION_SHARE * own.size), int(MAX_TERRITORY_SHARE * ordered.size))
+    last = min(last, int(np.searchsorted(ordered, most)))
     if last < 4 * first:
         return Region()
     sizes = np.unique(np.geomspace(first, last, REGION_LEVELS).astype(int))
@@ -144,7 +152,7 @@ def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seed
     while high < len(rise) - 1 and rise[high + 1] >= rise[peak] / 4:
         high += 1
     inside = own & (distances <= level)
-    beyond = max(CERTAIN_BACKGROUND * level, float(levels[high + 1]) - costs.floor)
+    beyond = min(max(CERTAIN_BACKGROUND * level, float(levels[high + 1]) - costs.floor), most)
     if _is_skin(own & ~inside, inside):
         beyond = np.inf  # the other strokes end it
     return Region(level, beyond, *_closed(costs, inside))

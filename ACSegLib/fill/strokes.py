@@ -11,7 +11,7 @@ stroke says so. Where a region between walls is better closed than one between e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,15 +19,19 @@ from scipy import ndimage
 
 from ACSegLib.fill.constants import (
     LENGTH_COST,
+    MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
+    MAX_SINGLE,
     MIN_EDGE_CONTRAST,
     MIN_EDGE_RANK,
     MIN_WALL_CONTRAST,
     WALL_ADVANTAGE,
 )
+from ACSegLib.fill.dabs import Dab, correct_around_dabs, find_dabs
 from ACSegLib.fill.features import ImageFeatures, pool_factors
 from ACSegLib.fill.path_costs import PathCosts, Region, path_costs, steady_region
 from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.threads import in_threads
 
 
 @dataclass(frozen=True)
@@ -60,48 +64,140 @@ def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray) -> FirstS
     while np.prod(-(-np.asarray(image.shape) // factor)) > MAX_GEODESIC_VOXELS:
         factor = factor * pool_factors(spacing * factor, (np.asarray(image.shape) // factor).tolist())
     steps = spacing * factor
-    lengths = _lengths(steps / steps.min())
-    strokes = _pooled(seeds, factor)
-    changes, sheets = path_costs(features, factor)
-    strokes = _typical(strokes, changes.image)
-    edges, walls = (_grown(costs, strokes, lengths) for costs in (changes, sheets))
-    best = _better(edges, walls)
-    classes, _distances = best.costs.spread(best.seeds(strokes), lengths)
-    fine = classes
+    search = _Search.of(features, _pooled(seeds, factor), factor, _lengths(steps / steps.min()))
+    best = search.best()
+    classes, _distances = best.costs.spread(best.seeds(), search.lengths)
+    fine = correct_around_dabs(classes, search.dabs, best.costs, search.lengths)
     for axis, f in enumerate(factor):
         fine = fine.repeat(f, axis) if f > 1 else fine
     k, j, i = image.shape
-    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), best is walls)
+    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), best.costs is search.costs[1])
 
 
 @dataclass(frozen=True)
 class _Grown:
-    """Regions grown from the strokes: the class and the cost of each voxel, and where the region of each class ends."""
+    """Regions grown from strokes: the class and the cost of each voxel, and where the region of each class ends."""
 
     costs: PathCosts
+    strokes: np.ndarray
     classes: np.ndarray
     distances: np.ndarray
     regions: dict[int, Region]
 
-    def seeds(self, strokes: np.ndarray) -> np.ndarray:
+    def seeds(self) -> np.ndarray:
         """The strokes, and background where no region can be."""
-        limits = np.full(max(self.regions, default=0) + 1, np.inf)
-        for c, region in self.regions.items():
-            limits[c] = region.beyond
-        beyond = (self.classes > 0) & (self.distances > limits[np.maximum(self.classes, 0)])
-        return np.where(beyond & (strokes == UNKNOWN), 0, strokes).astype(np.int16)
+        beyond = self._exceeds({c: region.beyond for c, region in self.regions.items()})
+        return np.where(beyond & (self.strokes == UNKNOWN), 0, self.strokes).astype(np.int16)
+
+    def sketch(self) -> np.ndarray:
+        """About the classes that come out, background among them."""
+        middles = {c: np.sqrt(r.level * r.beyond) if np.isfinite(r.beyond) else np.inf for c, r in self.regions.items()}
+        return np.where(self._exceeds(middles), 0, self.classes)
+
+    def _exceeds(self, costs: dict[int, float]) -> np.ndarray:
+        limits = np.full(max(costs, default=0) + 1, np.inf)
+        limits[list(costs)] = list(costs.values())
+        return (self.classes > 0) & (self.distances > limits[np.maximum(self.classes, 0)])
 
     def usual(self, measure: str) -> float:
         """Median of a measure of the regions."""
         return float(np.median([getattr(r, measure) for r in self.regions.values()])) if self.regions else 0.0
 
 
-def _grown(costs: PathCosts, strokes: np.ndarray, lengths: np.ndarray) -> _Grown:
-    """Grow regions from the strokes, and find where each one ends."""
-    classes, distances = costs.spread(strokes, lengths)
-    sizes = {int(c): int(n) for c, n in zip(*np.unique(strokes[strokes > 0], return_counts=True), strict=True)}
-    regions = {c: steady_region(costs, distances, classes == c, size) for c, size in sizes.items()}
-    return _Grown(costs, classes, distances, regions)
+@dataclass(frozen=True)
+class _Search:
+    """What the strokes may mean, on the grid of the search.
+
+    One dab in the middle of a cell says more of it than all dabs together, as those that correct lie at its border. So
+    regions are grown from single dabs first. The first one that explains all dabs is taken.
+
+    Attributes
+    ----------
+    strokes : ndarray of int16, (K, J, I)
+        The typical voxels of the strokes.
+    dabs : list of Dab
+    costs : tuple of PathCosts
+        By edges and by walls.
+    lengths : ndarray of int32, (3, 3, 3)
+    """
+
+    strokes: np.ndarray
+    dabs: list[Dab]
+    costs: tuple[PathCosts, PathCosts]
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, features: ImageFeatures, strokes: np.ndarray, factor: np.ndarray, lengths: np.ndarray) -> _Search:
+        """The strokes on a grid that is coarser by `factor`."""
+        costs = path_costs(features, factor)
+        return cls(_typical(strokes, costs[0].image), find_dabs(strokes), costs, lengths)
+
+    def best(self) -> _Grown:
+        """The regions that explain the dabs."""
+        tried: list[tuple[float, _Grown]] = []
+        for grown in self._candidates():
+            depths = self._depths(grown)
+            if max(depths, default=0) <= MAX_DEPTH:
+                return grown
+            tried.append((sum(depths), grown))
+        return min(tried, key=lambda pair: pair[0])[1]
+
+    def _depths(self, grown: _Grown) -> list[float]:
+        """How deep each dab lies in what has another class, in units of the size of the region; 1 at most."""
+        sketch = grown.sketch()
+        radius = float(np.cbrt(3 * max(np.count_nonzero(sketch > 0), 1) / (4 * np.pi)))
+        sources = np.argwhere(grown.strokes > 0)
+        depths = []
+        for dab in self.dabs:
+            size = radius
+            if dab.number == 0 and len(sources):  # a region that leaks is far larger than what is meant
+                size = min(size, float(np.sqrt(((sources - dab.centre) ** 2).sum(axis=1).min())))
+            depths.append(min(dab.depth(sketch) / max(size, 1.0), 1.0))
+        return depths
+
+    def _candidates(self) -> Iterator[_Grown]:
+        """Regions from single dabs and from all, alone, up to the background, and against it."""
+        objects = np.where(self.strokes == 0, UNKNOWN, self.strokes).astype(np.int16)
+        sources = [*self._single(objects), objects]
+        for strokes in sources:
+            yield self._grown(strokes)
+        if any(dab.number == 0 for dab in self.dabs):
+            for strokes in sources:
+                yield self._grown(strokes, up_to_background=True)
+            yield self._grown(self.strokes)
+
+    def _single(self, strokes: np.ndarray) -> Iterator[np.ndarray]:
+        """The strokes with a single dab of each class, large ones first, then those on even ground."""
+        by_class: dict[int, list[Dab]] = {}
+        slopes = ndimage.gaussian_gradient_magnitude(self.costs[0].image.astype(np.float32), 1.0)
+        for dab in sorted(self.dabs, key=lambda dab: (-len(dab.places[0]), float(np.median(slopes[dab.places])))):
+            if dab.number > 0:
+                by_class.setdefault(dab.number, []).append(dab)
+        most = max(map(len, by_class.values()), default=0)
+        for n in range(min(most, MAX_SINGLE) if most > 1 else 0):
+            single = np.full_like(strokes, UNKNOWN)
+            for dabs in by_class.values():
+                places = dabs[min(n, len(dabs) - 1)].places
+                single[places] = strokes[places]
+            yield single
+
+    def _grown(self, strokes: np.ndarray, up_to_background: bool = False) -> _Grown:
+        """Regions that grow from strokes to edges or to walls, whichever are better closed."""
+        edges, walls = in_threads(lambda costs: self._grown_along(costs, strokes, up_to_background), self.costs)
+        return _better(edges, walls)
+
+    def _grown_along(self, costs: PathCosts, strokes: np.ndarray, up_to_background: bool) -> _Grown:
+        classes, distances = costs.spread(strokes, self.lengths)
+        most: dict[int, float] = {}
+        for dab in self.dabs if up_to_background else ():
+            if dab.number == 0:
+                c = int(np.bincount(classes[dab.places]).argmax())
+                most[c] = min(most.get(c, np.inf), float(np.median(distances[dab.places])))
+        sizes = {int(c): int(n) for c, n in zip(*np.unique(strokes[strokes > 0], return_counts=True), strict=True)}
+        regions = {
+            c: steady_region(costs, distances, classes == c, size, most.get(c, np.inf)) for c, size in sizes.items()
+        }
+        return _Grown(costs, strokes, classes, distances, regions)
 
 
 def _better(edges: _Grown, walls: _Grown) -> _Grown:
