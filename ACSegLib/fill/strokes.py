@@ -156,9 +156,11 @@ class _Search:
         return depths
 
     def _candidates(self) -> Iterator[_Grown]:
-        """Regions from single dabs and from all, alone, up to the background, and against it."""
-        objects = np.where(self.strokes == 0, UNKNOWN, self.strokes).astype(np.int16)
-        sources = [*self._single(objects), objects]
+        """Regions from the strokes or single dabs and from all, then only up to the background, and against it."""
+        sources = [*self._single()]
+        together = self._marked([dab for dab in self.dabs if dab.number or dab.is_stroke])
+        if not any(np.array_equal(together, strokes) for strokes in sources):
+            sources.append(together)
         for strokes in sources:
             yield self._grown(strokes)
         if any(dab.number == 0 for dab in self.dabs):
@@ -166,20 +168,25 @@ class _Search:
                 yield self._grown(strokes, up_to_background=True)
             yield self._grown(self.strokes)
 
-    def _single(self, strokes: np.ndarray) -> Iterator[np.ndarray]:
-        """The strokes with a single dab of each class, large ones first, then those on even ground."""
-        by_class: dict[int, list[Dab]] = {}
+    def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
+        """Typical voxels of some of the dabs."""
+        marked = np.full_like(self.strokes, UNKNOWN)
+        for dab in dabs:
+            marked[dab.places] = self.strokes[dab.places]
+        return marked
+
+    def _single(self) -> Iterator[np.ndarray]:
+        """All strokes; for segments without one a single dab each, large ones first, then those on even ground."""
+        choices: dict[int, list[list[Dab]]] = {}
         slopes = ndimage.gaussian_gradient_magnitude(self.costs[0].image.astype(np.float32), 1.0)
-        for dab in sorted(self.dabs, key=lambda dab: (-len(dab.places[0]), float(np.median(slopes[dab.places])))):
-            if dab.number > 0:
-                by_class.setdefault(dab.number, []).append(dab)
-        most = max(map(len, by_class.values()), default=0)
-        for n in range(min(most, MAX_SINGLE) if most > 1 else 0):
-            single = np.full_like(strokes, UNKNOWN)
-            for dabs in by_class.values():
-                places = dabs[min(n, len(dabs) - 1)].places
-                single[places] = strokes[places]
-            yield single
+        dabs = sorted(self.dabs, key=lambda dab: (-len(dab.places[0]), float(np.median(slopes[dab.places]))))
+        for c in {dab.number for dab in dabs if dab.number}:
+            strokes = [dab for dab in dabs if dab.number == c and dab.is_stroke]
+            choices[c] = [strokes] if strokes else [[dab] for dab in dabs if dab.number == c]
+        background = [dab for dab in dabs if dab.number == 0 and dab.is_stroke]
+        most = max(map(len, choices.values()), default=0)
+        for n in range(min(most, MAX_SINGLE)):
+            yield self._marked([*background, *(dab for c in choices.values() for dab in c[min(n, len(c) - 1)])])
 
     def _grown(self, strokes: np.ndarray, up_to_background: bool = False) -> _Grown:
         """Regions that grow from strokes to edges or to walls, whichever are better closed."""

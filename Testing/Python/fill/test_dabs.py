@@ -75,3 +75,16 @@ def test_dabs_that_mend_the_border_never_wreck_a_cell() -> None:
         scores.append(2 * np.count_nonzero(result & truth) / (result.sum() + truth.sum()))
     assert scores[0] > 0.93
     assert np.diff(scores).min() > -0.01
+
+
+def test_lines_and_shells_are_strokes_and_balls_are_dabs() -> None:
+    strokes = np.full((30, 30, 30), UNKNOWN, np.int16)
+    strokes[2, 4:24, 3:5] = 1
+    assert find_dabs(strokes)[0].is_stroke
+    shell = np.full_like(strokes, 0)
+    shell[2:28, 2:28, 2:28] = UNKNOWN
+    assert find_dabs(shell)[0].is_stroke
+    for radius in (0.5, 1.5, 3.0, 6.0):
+        ball = np.where(ball_at(np.array([15, 15, 15]), radius, strokes.shape), 1, UNKNOWN)
+        assert not find_dabs(ball)[0].is_stroke
+        assert not find_dabs(np.where(np.indices(ball.shape)[0] > 15, UNKNOWN, ball))[0].is_stroke  # half of one
