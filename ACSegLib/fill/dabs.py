@@ -17,9 +17,9 @@ from ACSegLib.fill.path_costs import PathCosts
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.masks import Box
 
-#: A stroke is longer than this number of times the side of a cube of its voxels, or fills less than this share of the
-#: box around it. A ball has 1.2 and 0.5, a quarter of one 2.0 and 0.5.
-MIN_LENGTH, MAX_FILLED = 2.5, 0.2
+#: A stroke is longer than this number of times the side of a cube of its voxels (a ball has 1.2, a quarter of one 2.0),
+#: or its centre of gravity lies so many voxels away from it.
+MIN_LENGTH, MAX_HOLLOW = 2.5, 2.0
 
 #: Half the side of the window in which the nearest voxel of a class is searched first.
 _FIRST_WINDOW = 4
@@ -50,8 +50,8 @@ class Dab:
     def is_stroke(self) -> bool:
         """Whether it is long, flat or hollow, so that it says of a place more than its middle."""
         sides = [int(p.max()) - int(p.min()) + 1 for p in self.places]
-        count = len(self.places[0])
-        return bool(max(sides) > MIN_LENGTH * np.cbrt(count) or count < MAX_FILLED * np.prod(sides))
+        away = self.centre - np.mean(self.places, axis=1)
+        return max(sides) > MIN_LENGTH * len(self.places[0]) ** (1 / 3) or float(np.linalg.norm(away)) > MAX_HOLLOW
 
     def depth(self, classes: np.ndarray) -> float:
         """Distance of its centre from what has its class, in voxels; 0 if most of its voxels have it."""
