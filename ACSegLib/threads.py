@@ -48,9 +48,7 @@ def chunks_of(array: np.ndarray) -> list[slice]:
     return [slice(k, min(k + thickness, len(array))) for k in range(0, len(array), thickness)]
 
 
-def in_threads(
-    work: Callable[[S], T], chunks: Sequence[S], check: Callable[[], None] = lambda: None
-) -> list[T]:
+def in_threads(work: Callable[[S], T], chunks: Sequence[S], check: Callable[[], None] = lambda: None) -> list[T]:
     """Results of the chunks, in their order, done on all cores (the kernels release the interpreter).
 
     A cancel is looked for as each chunk finishes.

@@ -187,9 +187,9 @@ CERTAIN_BACKGROUND = 2.0
 #: many voxels of it. ``strokes.py``.
 MAX_EXCESS, SKIN = 1.25, 2
 
-#: Depth of a dab in what has another class, in units of the radius of the region, up to which a region explains it; and
-#: how far an error reaches around such a dab, in units of that depth. ``strokes.py``.
-MAX_DEPTH, REACH = 0.35, 3.0
+#: Depth of a dab of background, and of a segment, in what has another class, in units of the size of the region, up to
+#: which a region explains it; and how far an error reaches around such a dab, in units of that depth. ``strokes.py``.
+MAX_DEPTH, REACH = (0.35, 0.6), 3.0
 
 #: Single dabs of each class from which a region is grown before all of them are, at most. Bound.
 MAX_SINGLE = 3

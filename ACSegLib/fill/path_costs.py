@@ -152,7 +152,7 @@ def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seed
     while high < len(rise) - 1 and rise[high + 1] >= rise[peak] / 4:
         high += 1
     inside = own & (distances <= level)
-    beyond = min(max(CERTAIN_BACKGROUND * level, float(levels[high + 1]) - costs.floor), most)
+    beyond = max(CERTAIN_BACKGROUND * level, float(levels[high + 1]) - costs.floor)
     if _is_skin(own & ~inside, inside):
         beyond = np.inf  # the other strokes end it
     return Region(level, beyond, *_closed(costs, inside))

@@ -65,13 +65,12 @@ def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray) -> FirstS
         factor = factor * pool_factors(spacing * factor, (np.asarray(image.shape) // factor).tolist())
     steps = spacing * factor
     search = _Search.of(features, _pooled(seeds, factor), factor, _lengths(steps / steps.min()))
-    best = search.best()
-    classes, _distances = best.costs.spread(best.seeds(), search.lengths)
-    fine = correct_around_dabs(classes, search.dabs, best.costs, search.lengths)
+    costs, classes = search.best()
+    fine = correct_around_dabs(classes, search.dabs, costs, search.lengths)
     for axis, f in enumerate(factor):
         fine = fine.repeat(f, axis) if f > 1 else fine
     k, j, i = image.shape
-    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), best.costs is search.costs[1])
+    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), costs is search.costs[1])
 
 
 @dataclass(frozen=True)
@@ -86,18 +85,11 @@ class _Grown:
 
     def seeds(self) -> np.ndarray:
         """The strokes, and background where no region can be."""
-        beyond = self._exceeds({c: region.beyond for c, region in self.regions.items()})
+        limits = np.full(max(self.regions, default=0) + 1, np.inf)
+        for c, region in self.regions.items():
+            limits[c] = region.beyond
+        beyond = (self.classes > 0) & (self.distances > limits[np.maximum(self.classes, 0)])
         return np.where(beyond & (self.strokes == UNKNOWN), 0, self.strokes).astype(np.int16)
-
-    def sketch(self) -> np.ndarray:
-        """About the classes that come out, background among them."""
-        middles = {c: np.sqrt(r.level * r.beyond) if np.isfinite(r.beyond) else np.inf for c, r in self.regions.items()}
-        return np.where(self._exceeds(middles), 0, self.classes)
-
-    def _exceeds(self, costs: dict[int, float]) -> np.ndarray:
-        limits = np.full(max(costs, default=0) + 1, np.inf)
-        limits[list(costs)] = list(costs.values())
-        return (self.classes > 0) & (self.distances > limits[np.maximum(self.classes, 0)])
 
     def usual(self, measure: str) -> float:
         """Median of a measure of the regions."""
@@ -132,41 +124,45 @@ class _Search:
         costs = path_costs(features, factor)
         return cls(_typical(strokes, costs[0].image), find_dabs(strokes), costs, lengths)
 
-    def best(self) -> _Grown:
-        """The regions that explain the dabs."""
-        tried: list[tuple[float, _Grown]] = []
-        for grown in self._candidates():
-            depths = self._depths(grown)
-            if max(depths, default=0) <= MAX_DEPTH:
-                return grown
-            tried.append((sum(depths), grown))
-        return min(tried, key=lambda pair: pair[0])[1]
+    def best(self) -> tuple[PathCosts, np.ndarray]:
+        """The costs and the classes, background among them, that explain the dabs."""
+        tried: list[tuple[float, PathCosts, np.ndarray]] = []
+        kinds = list(self.costs)
+        for strokes, up_to_background in self._candidates():
+            grown = self._grown(strokes, up_to_background, kinds)
+            kinds = [grown.costs]  # an image has edges or walls, whatever another dab looks like
+            classes, _distances = grown.costs.spread(grown.seeds(), self.lengths)
+            depths = self._depths(classes, strokes)
+            if all(depth <= MAX_DEPTH[dab.number > 0] for depth, dab in zip(depths, self.dabs, strict=True)):
+                return grown.costs, classes
+            tried.append((sum(depths), grown.costs, classes))
+        _depth, costs, classes = min(tried, key=lambda entry: entry[0])
+        return costs, classes
 
-    def _depths(self, grown: _Grown) -> list[float]:
+    def _depths(self, classes: np.ndarray, strokes: np.ndarray) -> list[float]:
         """How deep each dab lies in what has another class, in units of the size of the region; 1 at most."""
-        sketch = grown.sketch()
-        radius = float(np.cbrt(3 * max(np.count_nonzero(sketch > 0), 1) / (4 * np.pi)))
-        sources = np.argwhere(grown.strokes > 0)
+        radius = float(np.cbrt(3 * max(int(np.count_nonzero(classes > 0)), 1) / (4 * np.pi)))
+        sources = np.argwhere(strokes > 0)
         depths = []
         for dab in self.dabs:
-            size = radius
+            size: float = radius
             if dab.number == 0 and len(sources):  # a region that leaks is far larger than what is meant
                 size = min(size, float(np.sqrt(((sources - dab.centre) ** 2).sum(axis=1).min())))
-            depths.append(min(dab.depth(sketch) / max(size, 1.0), 1.0))
+            depths.append(min(dab.depth(classes) / max(size, 1.0), 1.0))
         return depths
 
-    def _candidates(self) -> Iterator[_Grown]:
-        """Regions from the strokes or single dabs and from all, then only up to the background, and against it."""
+    def _candidates(self) -> Iterator[tuple[np.ndarray, bool]]:
+        """Strokes or single dabs and all, alone, then only up to the background (True), then against it."""
         sources = [*self._single()]
         together = self._marked([dab for dab in self.dabs if dab.number or dab.is_stroke])
         if not any(np.array_equal(together, strokes) for strokes in sources):
             sources.append(together)
         for strokes in sources:
-            yield self._grown(strokes)
+            yield strokes, False
         if any(dab.number == 0 for dab in self.dabs):
             for strokes in sources:
-                yield self._grown(strokes, up_to_background=True)
-            yield self._grown(self.strokes)
+                yield strokes, True
+            yield self.strokes, False
 
     def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
         """Typical voxels of some of the dabs."""
@@ -188,10 +184,10 @@ class _Search:
         for n in range(min(most, MAX_SINGLE)):
             yield self._marked([*background, *(dab for c in choices.values() for dab in c[min(n, len(c) - 1)])])
 
-    def _grown(self, strokes: np.ndarray, up_to_background: bool = False) -> _Grown:
+    def _grown(self, strokes: np.ndarray, up_to_background: bool, kinds: Sequence[PathCosts]) -> _Grown:
         """Regions that grow from strokes to edges or to walls, whichever are better closed."""
-        edges, walls = in_threads(lambda costs: self._grown_along(costs, strokes, up_to_background), self.costs)
-        return _better(edges, walls)
+        grown = in_threads(lambda costs: self._grown_along(costs, strokes, up_to_background), kinds)
+        return _better(*grown) if len(grown) > 1 else grown[0]
 
     def _grown_along(self, costs: PathCosts, strokes: np.ndarray, up_to_background: bool) -> _Grown:
         classes, distances = costs.spread(strokes, self.lengths)
