@@ -23,6 +23,7 @@ from ACSegLib.fill.constants import (
     HIDDEN_UNITS,
     LEARNING_RATE,
     MIN_FEATURE_SPREAD,
+    RIVALS,
     STEPS,
     WEIGHT_DECAY,
 )
@@ -53,6 +54,17 @@ class AppearanceClassifier:
         z = h @ w3.T + b3
         e = np.exp(z - z.max(1, keepdims=True))
         return e / e.sum(1, keepdims=True)
+
+    def rivals(self) -> list[list[int]]:
+        """Families of groups but background that the image alone cannot tell apart: either is taken for the other."""
+        families: list[list[int]] = []
+        share = self.confusion / np.maximum(self.confusion + np.diag(self.confusion)[:, None], 1e-12)
+        alike = np.minimum(share, share.T) >= RIVALS
+        for g in range(1, len(alike)):
+            joined = [family for family in families if alike[g, family].any()]
+            families = [family for family in families if family not in joined]
+            families.append(sorted([g, *(member for family in joined for member in family)]))
+        return [family for family in families if len(family) > 1]
 
     def confused_with(self, group: int) -> list[int]:
         """Groups but background that look like one, so that only the labelled shape can tell them from it."""

@@ -121,6 +121,10 @@ MAX_GROUPS = 8
 #: `fill_constants.py CONFUSED`.
 CONFUSED = 0.1
 
+#: Share of one group that the image alone takes for another one, from which on, in both directions, outlines decide
+#: between the two. ``self_tuning.py``.
+RIVALS = 0.3
+
 #: Width, in voxels, over which neighbouring instances share the prior of their group.
 #: `fill_constants.py INSTANCE_WIDTH`.
 INSTANCE_WIDTH = 2.0
@@ -136,6 +140,10 @@ SUSPECT_SHARE, NEIGHBOUR_THRESHOLDS = 0.2, (0.35, 0.5)
 
 #: Pixels around neighbours from which nothing is learned: while they are searched, and then. ``neighbours.py``.
 UNCERTAIN_RIM, RIM = 4, 1
+
+#: A segment has neighbours only if the image shows clearly what it is: all but this share of it has at least this
+#: probability by the image alone. ``neighbours.py``.
+LEAST_CLEAR, CLEAR = 0.25, 0.68
 
 #: Thinner parts than twice this radius are no neighbours, in voxels of the finest axis. ``neighbours.py``.
 NEIGHBOUR_RADIUS = 2.0

@@ -15,9 +15,9 @@ import numpy as np
 from ACSegLib.axes import AXES
 from ACSegLib.fill.constants import MAX_GROUPS
 from ACSegLib.fill.features import ImageFeatures, intensity_range, prepare
-from ACSegLib.fill.neighbours import Neighbours
+from ACSegLib.fill.neighbours import Neighbours, share_among_rivals
 from ACSegLib.fill.seeds import UNKNOWN, Seeds
-from ACSegLib.fill.shape import ShapePrior
+from ACSegLib.fill.shape import NearestOutlines, ShapePrior
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.holes import classes_without_holes
 from ACSegLib.volume import Volume
@@ -141,11 +141,34 @@ class Evidence:
         """The probabilities of a slab that begins at plane `first`, with what is known of its places."""
         if self.neighbours is not None:
             planes = range(first, first + out.shape[1])
-            known = self.classes[first : first + out.shape[1]].copy()
-            if without is not None:
-                known[without - first] = UNKNOWN
+            known = self._known_in(planes, without)
             self.neighbours.share_out(out, planes, known, self.groups, self.axis_weights, without)
         return out
+
+    def share_among_rivals(
+        self, probabilities: np.ndarray, families: Sequence[Sequence[int]], first: int, without: int | None = None
+    ) -> None:
+        """Let the outlines decide between groups that look alike, in the probabilities of a slab, in place.
+
+        Groups with neighbours that nobody drew have outlines together with these, so they are left as they are.
+        """
+        if not self.whole_slices or not self.shape.distances or self.instances is not None:
+            return
+        planes = range(first, first + probabilities.shape[1])
+        known = self._known_in(planes, without)
+        for family in families:
+            if self.neighbours is None or not set(family) & set(self.neighbours.looks):
+                outlines = NearestOutlines.of(self.shape, [g - 1 for g in family])
+                share_among_rivals(
+                    probabilities, family, outlines, planes, known, self.groups, self.axis_weights, without
+                )
+
+    def _known_in(self, planes: range, without: int | None) -> np.ndarray:
+        """Known classes of some planes, as if the slice `without` was not labelled."""
+        known = self.classes[planes.start : planes.stop].copy()
+        if without is not None:
+            known[without - planes.start] = UNKNOWN
+        return known
 
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:
         """The slab around labelled slice `k`, cut to the part that holds outlines, and the slab's first plane."""

@@ -72,6 +72,8 @@ def find_neighbours(
         if not looks:
             return None
         classifier = _train(samples.part(_believed(evidence, samples, marked)), evidence, progress)
+        clear = _usual_likeness(samples, classifier, constants.LEAST_CLEAR)
+        looks = {g: c for g, c in looks.items() if clear[g] >= constants.CLEAR}
         thresholds = dict.fromkeys(looks, threshold)
         for k in marked:
             marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, looks)
@@ -112,13 +114,13 @@ def _first_marked(evidence: Evidence, samples: Samples, progress: Progress) -> d
     return marked
 
 
-def _usual_likeness(samples: Samples, classifier: AppearanceClassifier) -> dict[int, float]:
-    """Median probability of each group but background, where some of its samples lie."""
+def _usual_likeness(samples: Samples, classifier: AppearanceClassifier, quantile: float = 0.5) -> dict[int, float]:
+    """Quantile, the median by default, of the probability of each group but background, where it was labelled."""
     usual = {}
     for g in np.unique(samples.y[samples.y > 0]).tolist():
         own = np.flatnonzero(samples.y == g)
         some = own[:: max(1, len(own) // constants.TYPICAL_SAMPLES)]
-        usual[g] = float(np.median(classifier.probabilities(samples.x[some])[:, g]))
+        usual[g] = float(np.quantile(classifier.probabilities(samples.x[some])[:, g], quantile))
     return usual
 
 

@@ -83,6 +83,40 @@ class Neighbours:
         )
 
 
+def share_among_rivals(
+    probabilities: np.ndarray,
+    family: Sequence[int],
+    outlines: NearestOutlines,
+    planes: Sequence[int],
+    known: np.ndarray,
+    groups: Sequence[Sequence[int]],
+    axis_weights: np.ndarray,
+    without: int | None = None,
+) -> None:
+    """Share out what looks like several drawn segments of one look among them, in place.
+
+    Parameters
+    ----------
+    family : sequence of int
+        Their groups.
+    outlines : NearestOutlines
+        Of these groups, in turn.
+    probabilities, planes, known, groups, axis_weights, without
+        See `Neighbours.share_out`.
+    """
+    distances = outlines.planes(planes, without)
+    margin = constants.CONTESTED * float(outlines.gap)
+    total = probabilities[list(family)].sum(axis=0)
+    shares = []
+    for n, g in enumerate(family):
+        others = np.delete(distances, n, axis=1).max(axis=1)
+        decided = np.where(known < 0, UNKNOWN, np.isin(known, groups[g])).astype(np.int16)
+        shares.append(contest(np.stack([distances[:, n], others], axis=1), total, decided, margin, axis_weights))
+    every = np.maximum(np.sum(shares, axis=0), 1e-6)
+    for g, share in zip(family, shares, strict=True):
+        probabilities[g] = total * (share / every)
+
+
 def contest(
     distances: np.ndarray, likeness: np.ndarray, decided: np.ndarray, margin: float, axis_weights: np.ndarray
 ) -> np.ndarray:

@@ -141,6 +141,12 @@ class ShapePrior:
 class NearestOutlines(ShapePrior):
     """Outlines that are compared with each other: they tell which of two groups is nearer."""
 
+    @classmethod
+    def of(cls, shape: ShapePrior, places: Sequence[int]) -> NearestOutlines:
+        """The outlines of some of the groups of a shape prior."""
+        distances = {k: planes[list(places)] for k, planes in shape.distances.items()}
+        return cls([shape.groups[n] for n in places], shape.size, shape.spacing, shape.gap, distances)
+
     def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
         """Interpolate for some planes, so that what is absent on a slice is not nearer than what is shown there.
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from ACSegLib import Geometry, Segmentation, Volume
-from ACSegLib.fill import FillResult, Settings, constants, fill, refill
+from ACSegLib.fill import FillResult, Settings, appearance, constants, fill, refill
 from ACSegLib.fill.neighbours import contest
 from ACSegLib.fill.shape import MAX_DISTANCE, NearestOutlines
 
@@ -40,11 +40,11 @@ def sparse(truth: np.ndarray) -> Segmentation:
     return Segmentation.from_labels(labels, Geometry(), {1: "cell"})
 
 
-def dice(result: FillResult, truth: np.ndarray) -> float:
-    """Dice of the cell on the slices that were not labelled."""
+def dice(result: FillResult, truth: np.ndarray, value: int = 1) -> float:
+    """Dice of a cell on the slices that were not labelled."""
     free = np.ones(len(truth), bool)
     free[SLICES] = False
-    found, wanted = result.segmentation.labels[free] == 1, truth[free] == 1
+    found, wanted = result.segmentation.labels[free] == value, truth[free] == value
     return 2 * np.count_nonzero(found & wanted) / (np.count_nonzero(found) + np.count_nonzero(wanted))
 
 
@@ -107,6 +107,30 @@ def test_a_refill_of_two_slabs_gives_the_bits_of_a_refill_of_all(filled: FillRes
     assert len(quick.report.slabs) == 2 < len(everything.report.slabs)
     assert np.array_equal(quick.segmentation.labels, everything.segmentation.labels)
     assert np.array_equal(quick.uncertainty, everything.uncertainty)
+
+
+def test_two_drawn_cells_of_one_look_are_told_apart_by_their_outlines(
+    cells: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[SLICES] = cells[SLICES]
+    both = Segmentation.from_labels(labels, Geometry(), {1: "left", 2: "right"})
+    found = []
+    for least in (constants.RIVALS, np.inf):
+        monkeypatch.setattr(appearance, "RIVALS", least)
+        result = fill(image_of(cells), both, axis="k", slices=SLICES, settings=Settings(1.0, 3.0))
+        assert len(result.state.context.classifier.rivals()) == (least < 1)
+        found.append(min(dice(result, cells == 1), dice(result, (cells == 2) * 2, 2)))
+    assert found[0] > 0.97
+    assert found[0] > found[1]
+
+
+def test_rivals_are_families_that_the_image_confuses_both_ways() -> None:
+    confusion = np.eye(6)
+    for a, b in ((1, 2), (2, 1), (2, 5), (5, 2), (3, 4)):  # 3 is taken for 4, but 4 is not taken for 3
+        confusion[a, b] = 1.0
+    assert appearance.AppearanceClassifier((), confusion).rivals() == [[1, 2, 5]]
+    assert appearance.AppearanceClassifier((), np.zeros((3, 3))).rivals() == []
 
 
 def dumbbell(neck: int) -> tuple[np.ndarray, np.ndarray]:
