@@ -143,7 +143,7 @@ UNCERTAIN_RIM, RIM = 4, 1
 
 #: A segment has neighbours only if the image shows clearly what it is: all but this share of it has at least this
 #: probability by the image alone. ``neighbours.py``.
-LEAST_CLEAR, CLEAR = 0.25, 0.68
+UNCLEAR_SHARE, MIN_CLEAR = 0.25, 0.68
 
 #: Thinner parts than twice this radius are no neighbours, in voxels of the finest axis. ``neighbours.py``.
 NEIGHBOUR_RADIUS = 2.0

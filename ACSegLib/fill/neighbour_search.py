@@ -72,8 +72,8 @@ def find_neighbours(
         if not looks:
             return None
         classifier = _train(samples.part(_believed(evidence, samples, marked)), evidence, progress)
-        clear = _usual_likeness(samples, classifier, constants.LEAST_CLEAR)
-        looks = {g: c for g, c in looks.items() if clear[g] >= constants.CLEAR}
+        clear = _usual_likeness(samples, classifier, constants.UNCLEAR_SHARE)
+        looks = {g: c for g, c in looks.items() if clear[g] >= constants.MIN_CLEAR}
         thresholds = dict.fromkeys(looks, threshold)
         for k in marked:
             marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, looks)
