@@ -163,6 +163,7 @@ def run_adapt(request: AdaptRequest, progress: Progress | None = None) -> AdaptR
     Cancelled
         The state is kept beside `model_file`.
     """
+    from ACSegLib.network.refinement.network import with_refinement_network_of
     from ACSegLib.network.train.training import train
 
     _require_suitable(request.model)
@@ -187,7 +188,8 @@ def run_adapt(request: AdaptRequest, progress: Progress | None = None) -> AdaptR
     result = train([upright[n] for n in training], settings, stages.train, [upright[n] for n in validation])
     after = _scores(result.model, [pairs[n] for n in test], stages.score_again)
     _complete_card(result.model, request, estimates, before, after)
-    return AdaptResult(result.model, estimates, before, after, len(training), result.model.card["steps"])
+    model = with_refinement_network_of(result.model, request.model)
+    return AdaptResult(model, estimates, before, after, len(training), model.card["steps"])
 
 
 def _require_suitable(model: Model) -> None:

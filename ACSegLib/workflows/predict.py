@@ -163,7 +163,7 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
         prediction = predict_biomedisa(volume, model, settings, request.stride, stages.network)
     else:
         prediction = predict(volume, model, settings, stages.network)
-    if request.refine == "network":
+    if request.refine == "network" and prediction.report.surface_regions is None:
         from ACSegLib.network.refinement.refine import refine_surface
 
         return refine_surface(volume, prediction, model, settings, stages.refine)
@@ -181,7 +181,9 @@ def _check_refinement(request: PredictRequest) -> None:
     if request.refine == "network":
         from ACSegLib.network.refinement.network import require_refinement_network
 
-        require_refinement_network(request.model)
+        network = require_refinement_network(request.model)
+        if network.spec.additive and not request.resample:
+            raise InputError("this model's refinement network works on a reduced image; leave --no-resample out.")
     elif request.refine == "walk":
         require_exclusive(request.model)
 
@@ -230,6 +232,8 @@ def _settings(request: PredictRequest) -> PredictionSettings:
         keep_probabilities=request.probabilities or request.refine in ("network", "walk"),
         resample=request.resample,
         contrast=request.contrast,
+        # the model of seams knows the outlines that the main network draws
+        correct=request.refine == "network" or (request.refine == "auto" and not request.cells),
         memory_limit=int(request.memory * 2**30) if request.memory else None,
     )
 

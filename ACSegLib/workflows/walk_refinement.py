@@ -121,7 +121,18 @@ def refine_by_walk(
     decided = _walk(volume.array[place], seeds[box], probabilities[(slice(None), *box)], present, reach, progress)
     result = prediction.segmentation.labels.copy()
     result[place] = np.where(unsure[box], values[decided], labels[box])
+    if report.surface_regions is not None:
+        _restore_thin_structures(result[region], labels, model)
     return replace(prediction, segmentation=prediction.segmentation.with_labels(result), report=report)
+
+
+def _restore_thin_structures(result: np.ndarray, labels: np.ndarray, model: Model) -> None:
+    """Bring back, in place, what a refinement network found thin: the walk wears it off."""
+    from ACSegLib.postprocess.thin_structures import restore_thin_structures
+
+    bulky = model.preprocessing.without_thin or ()
+    kept = [segment.value for segment in model.segments if segment.name not in bulky]
+    restore_thin_structures(result, np.where(np.isin(labels, kept), labels, 0))
 
 
 def require_exclusive(model: Model) -> None:

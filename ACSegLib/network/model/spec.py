@@ -11,6 +11,7 @@
 ``residual``         residual blocks in the encoder
 ``deep_supervision`` "unet": extra heads on the coarser decoder levels, used in training only
 ``epsilon``          "biomedisa-unet": of its batch normalisation
+``additive``         refinement network: its output is added to the logits that it corrects, instead of replacing them
 ==================== ===========================================================================================
 
 A model with a refinement network has both specs in one object: that of the first network, with ``kind``
@@ -53,6 +54,8 @@ class NetworkSpec:
         A row for each level. Strides default to halving at each level.
     residual, deep_supervision : bool
     epsilon : float
+    additive : bool
+        Of a refinement network: whether its output is added to the logits that it corrects.
     refinement : NetworkSpec, optional
         The refinement network's.
 
@@ -72,6 +75,7 @@ class NetworkSpec:
     residual: bool = False
     deep_supervision: bool = False
     epsilon: float = 1e-3
+    additive: bool = False
     refinement: NetworkSpec | None = None
 
     def __post_init__(self) -> None:
@@ -149,6 +153,8 @@ class NetworkSpec:
         described |= (
             {"deep_supervision": self.deep_supervision} if self.kind == UNET_KIND else {"epsilon": self.epsilon}
         )
+        if self.additive:
+            described["additive"] = True
         if self.refinement is not None:
             described |= {"kind": REFINED_KIND, "first_kind": self.kind, "surface": self.refinement.to_json()}
         return described
@@ -176,6 +182,7 @@ class NetworkSpec:
             residual=bool(described.get("residual", False)),
             deep_supervision=bool(described.get("deep_supervision", False)),
             epsilon=float(described.get("epsilon", 1e-3)),
+            additive=bool(described.get("additive", False)),
             refinement=refinement,
         )
 

@@ -105,7 +105,8 @@ def predict(
         return direction * apply_statistics(array, statistics)
 
     run = run_canonical if model.preprocessing.canonical_axes and settings.resample else run_in_tiles
-    job, sink, backend, tiling = run(volume.array, grid, model, settings, normalise, stages.predict, notes)
+    done = run(volume.array, grid, model, settings, normalise, stages.predict, notes)
+    job, sink, backend, tiling, grid = done.job, done.sink, done.backend, done.tiling, done.grid
     report = PredictionReport(
         backend=backend.name,
         backend_reason=job.reason,
@@ -120,6 +121,7 @@ def predict(
         thin_threshold=job.thin,
         voxels=int(np.prod(grid.box_shape)),
         estimated_memory_bytes=job.estimate(tiling, backend.name),
+        surface_regions=done.regions,
         image_on_disk=not isinstance(volume.array, np.ndarray) or is_mapped(volume.array),
         seconds=round(time.perf_counter() - clock, 3),
         notes=notes,

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from ACSegLib.network.predict.orientation import canonical_orientation
 from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, on_host, size_of_labels
 from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid
+from ACSegLib.network.refinement.finer_grid import correct_surface, corrects_on_finer_grid, finer_grid, onto
 
 if TYPE_CHECKING:
     import torch
@@ -235,6 +236,26 @@ def _flipped(array: Array, axes: tuple[int, ...]) -> Array:
     return np.flip(array, axes) if isinstance(array, np.ndarray) else array.flip(axes)
 
 
+@dataclass
+class Run:
+    """What ran, and the sink that it filled.
+
+    Parameters
+    ----------
+    grid : WorkingGrid
+        The grid of what the sink was given.
+    regions : int, optional
+        Regions of the surface that a refinement network corrected; None if there was none.
+    """
+
+    job: Job
+    sink: PlaneSink
+    backend: Backend
+    tiling: Tiling
+    grid: WorkingGrid
+    regions: int | None = None
+
+
 def run_in_tiles(
     array: np.ndarray,
     grid: WorkingGrid,
@@ -243,10 +264,10 @@ def run_in_tiles(
     normalise: Normalise,
     progress: Progress,
     notes: list[str],
-) -> tuple[Job, PlaneSink, Backend, Tiling]:
+) -> Run:
     """Predict tile by tile, in the orientation of the image."""
     job = Job(array, grid, model, settings, normalise)
-    return job, *job.run(progress, notes)
+    return Run(job, *job.run(progress, notes), grid)
 
 
 def run_canonical(
@@ -257,13 +278,16 @@ def run_canonical(
     normalise: Normalise,
     progress: Progress,
     notes: list[str],
-) -> tuple[Job, PlaneSink, Backend, Tiling]:
+) -> Run:
     """Read the reduced image as a whole, predict it in its canonical orientation, and turn the result back.
 
-    Unless it is sure, the network is asked about the inverted image too; see `ACSegLib.network.predict.contrast`.
+    Unless it is sure, the network is asked about the inverted image too; see `ACSegLib.network.predict.contrast`. A
+    refinement network corrects the result on a finer grid; see `ACSegLib.network.refinement.finer_grid`.
     """
-    stages = progress.stages(predict=2, predict_inverted=2, postprocess=1)
+    corrects = settings.correct and corrects_on_finer_grid(model)
+    stages = progress.stages(predict=2, predict_inverted=2, correct=2 if corrects else 0, postprocess=1)
     image = read_whole(grid, array, normalise)
+    orientation, direction = canonical_orientation(image), 1
     probabilities, tally, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
     entropy = uncertainty(probabilities)
     if settings.contrast == "auto" and entropy > SURE:
@@ -272,13 +296,22 @@ def run_canonical(
         notes += notes_on_contrast(entropy, inverted_entropy)
         if looks_inverted(entropy, inverted_entropy):
             probabilities, tally, entropy = other, other_tally, inverted_entropy
+            orientation, direction = canonical_orientation(-image), -1
     notes += notes_on_unknown_images(entropy)
+    regions = None
+    if corrects:
+        coarse, grid = grid, finer_grid(grid, model)
+        image = orientation.apply(direction * read_whole(grid, array, normalise))
+        turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)
+        finer = grid.shape != coarse.shape
+        turned, regions = correct_surface(np.ascontiguousarray(image), turned, model, settings, stages.correct, finer)
+        probabilities = np.ascontiguousarray(orientation.undo(turned))
     job = Job(array, grid, model, settings, normalise)
     job.tally = tally if entropy <= UNKNOWN else None
     sink = job.make_sink()
     sink.take(probabilities)
     sink.finish(stages.postprocess)
-    return job, sink, backend, tiling
+    return Run(job, sink, backend, tiling, grid, regions)
 
 
 def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise) -> np.ndarray:

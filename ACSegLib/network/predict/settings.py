@@ -41,6 +41,9 @@ class PredictionSettings:
     contrast : {"auto", "bright", "dark"}
         Which intensities absorb. "auto": bright ones, unless the network is far surer of the inverted image (models
         with a canonical orientation alone).
+    correct : bool
+        Let an additive refinement network correct the surface on a finer grid, where the model has one and reduces
+        images. See `ACSegLib.network.refinement.finer_grid`.
     memory_limit : int, optional
         Bytes that may be used, the image not counted; None: 70 % of what is free.
     """
@@ -56,6 +59,7 @@ class PredictionSettings:
     resample: bool = True
     thin: float | None = None
     contrast: str = "auto"
+    correct: bool = True
     memory_limit: int | None = None
 
     def __post_init__(self) -> None:

@@ -53,6 +53,12 @@ def with_refinement_network(model: Model, spec: NetworkSpec, state: Mapping[str,
     return replace(first, spec=replace(first.spec, refinement=spec), state_dict=weights)
 
 
+def with_refinement_network_of(model: Model, other: Model) -> Model:
+    """Give a model the refinement network of another, from which it was adapted; the model itself if it has none."""
+    second = refinement_network(other)
+    return model if second is None else with_refinement_network(model, second.spec, second.tensors())
+
+
 def segment_channels(probabilities: np.ndarray, spec: NetworkSpec) -> np.ndarray:
     """The channels of segments: all (sigmoid), or all but the background (softmax)."""
     return probabilities if spec.overlapping else probabilities[1:]

@@ -8,9 +8,7 @@ passes nothing changes. Regions overlap and are blended by windows that sum to 1
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,19 +16,15 @@ from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
-from ACSegLib.network.model.preprocessing import IntensityStatistics, apply_statistics, statistics_for
-from ACSegLib.network.model.spec import NetworkSpec
-from ACSegLib.network.predict.backends import Backend, choose_backend, make_backend
+from ACSegLib.network.model.preprocessing import apply_statistics, statistics_for
+from ACSegLib.network.predict.backends import choose_backend, make_backend
 from ACSegLib.network.predict.inference import Prediction, PredictionSettings
-from ACSegLib.network.predict.plane_sink import PlaneSink, assemble, on_host, scratch_array
-from ACSegLib.network.predict.tiling import Tiling
+from ACSegLib.network.predict.plane_sink import PlaneSink, assemble, scratch_array
 from ACSegLib.network.predict.working_grid import WorkingGrid
-from ACSegLib.network.refinement.network import require_refinement_network, segment_channels
-from ACSegLib.network.refinement.regions import Region, pad_region, surface_regions, surface_tiling
+from ACSegLib.network.refinement.correction import correct_regions
+from ACSegLib.network.refinement.network import require_refinement_network
+from ACSegLib.network.refinement.regions import surface_regions, surface_tiling
 from ACSegLib.volume import Segmentation, Volume
-
-if TYPE_CHECKING:
-    pass
 
 _PLANES = 16
 
@@ -81,60 +75,18 @@ def refine_surface(
     for k in range(probabilities.shape[1]):
         probabilities[:, k] = prediction.probabilities[:, k]
     stages = progress.stages(correct=95, label=5)
-    _correct(probabilities, prediction.probabilities, volume, place, model, backend, tiling, regions, stages.correct)
+    corner, statistics = tuple(p.start for p in place), statistics_for(volume.array, model.preprocessing.normalisation)
+
+    def image(box: tuple[slice, ...]) -> np.ndarray:
+        seen = tuple(slice(c + b.start, c + b.stop) for c, b in zip(corner, box, strict=True))
+        return apply_statistics(volume.array[seen], statistics)
+
+    new, old = (array[(slice(None), *place)] for array in (probabilities, prediction.probabilities))
+    correct_regions(new, old, image, second.spec, backend, tiling, regions, stages.correct)
     segmentation = labels_from_probabilities(probabilities, volume, model, settings, stages.label)
     seconds = round(time.perf_counter() - clock, 3)
     report = replace(prediction.report, surface_regions=len(regions), surface_seconds=seconds)
     return Prediction(segmentation, probabilities, report, prediction.tally)
-
-
-def _correct(
-    new: np.ndarray,
-    old: np.ndarray,
-    volume: Volume,
-    place: tuple[slice, ...],
-    model: Model,
-    backend: Backend,
-    tiling: Tiling,
-    regions: Sequence[Region],
-    progress: Progress,
-) -> None:
-    """Blend the refinement network's change of each region (within `place`) into the new probabilities, in place."""
-    statistics = statistics_for(volume.array, model.preprocessing.normalisation)
-    old, new = old[(slice(None), *place)], new[(slice(None), *place)]
-    corner = tuple(p.start for p in place)
-    windows = [tiling.windows(axis) for axis in range(3)]
-    for n, (where, start) in enumerate(regions):
-        progress(n / len(regions), f"refining surface region {n + 1} of {len(regions)}")
-        before, inputs = _inputs(volume.array, corner, old, start, tiling, statistics, model.spec)
-        after = on_host(backend(inputs, progress))[0]
-        size = before.shape[1:]
-        weights = [windows[axis][where[axis]] for axis in range(3)]
-        change = (after[:, : size[0], : size[1], : size[2]] - before) * (weights[1][:, None] * weights[2])
-        change *= weights[0][:, None, None]
-        box = tuple(slice(s, s + m) for s, m in zip(start, size, strict=True))
-        new[(slice(None), *box)] += change.astype(np.float16)
-
-
-def _inputs(
-    array: np.ndarray,
-    corner: tuple[int, ...],
-    probabilities: np.ndarray,
-    start: tuple[int, int, int],
-    tiling: Tiling,
-    statistics: IntensityStatistics | None,
-    spec: NetworkSpec,
-) -> tuple[np.ndarray, np.ndarray]:
-    """First probabilities (channels, k, j, i) of a region, and the refinement network's input (1, 1 + segments, ...).
-
-    The probabilities' first voxel is the image's voxel `corner`.
-    """
-    box = tuple(slice(s, s + n) for s, n in zip(start, tiling.tile, strict=True))
-    before = np.asarray(probabilities[(slice(None), *box)], np.float32)
-    seen = tuple(slice(c + s, c + s + n) for c, s, n in zip(corner, start, before.shape[1:], strict=True))
-    image = apply_statistics(array[seen], statistics)
-    joined = np.concatenate([image[None], segment_channels(before, spec)])
-    return before, pad_region(joined, tiling.tile)[None]
 
 
 def labels_from_probabilities(

@@ -15,9 +15,9 @@ REGION, OVERLAP = 64, 16
 Region = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
-def surface_tiling(shape: Sequence[int]) -> Tiling:
-    """Where regions may lie in a volume."""
-    return place_tiles(shape, (REGION,) * 3, (OVERLAP,) * 3)
+def surface_tiling(shape: Sequence[int], side: int = REGION) -> Tiling:
+    """Where regions of a side may lie in a volume."""
+    return place_tiles(shape, (side,) * 3, (OVERLAP,) * 3)
 
 
 def surface_regions(layers: Sequence[np.ndarray], tiling: Tiling) -> Iterator[Region]:

@@ -18,6 +18,7 @@ from ACSegLib.json_values import Json
 from ACSegLib.labelled_slices import both_names
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
+from ACSegLib.network.refinement.network import without_refinement_network
 from ACSegLib.network.train.augmentation import PRESETS as AUGMENTATIONS
 from ACSegLib.network.train.calibration import calibrate
 from ACSegLib.network.train.checkpoint import (
@@ -201,15 +202,16 @@ def _plan(
     )
     if settings.init is None:
         return plan, None
+    init = without_refinement_network(settings.init)
     asked = sorted({"base", "levels", "residual"} & settings.overrides.given().keys())
     if asked:
         warnings.append(f"the network of the initial model is kept; {', '.join(asked)} had no effect")
-    spec, weights, fresh = adapt_head(settings.init, table, plan.spec.overlapping, settings.seed)
+    spec, weights, fresh = adapt_head(init, table, plan.spec.overlapping, settings.seed)
     if fresh:
-        other = settings.init.spec.overlapping != spec.overlapping
+        other = init.spec.overlapping != spec.overlapping
         reason = "was trained on segments that overlap, or that do not, unlike these: " if other else "does not know "
         warnings.append(f"the initial model {reason}{', '.join(fresh)}; their outputs start untrained")
-    return plan_from_model(plan, settings.init, spec, memory), weights
+    return plan_from_model(plan, init, spec, memory), weights
 
 
 def _data_digest(fingerprints: Sequence[Fingerprint], table: Sequence[Segment]) -> str:

@@ -15,6 +15,7 @@ from ACSegLib.files import save_volume
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.pretrained import open_model
+from ACSegLib.network.refinement.network import without_refinement_network
 from ACSegLib.network.train.settings import TrainingSettings
 from ACSegLib.phantom import simulate, vary_packed
 from ACSegLib.volume import Geometry, Segment, Volume
@@ -41,8 +42,8 @@ def tomogram() -> Volume:
 
 @pytest.fixture(scope="module")
 def small_model() -> Model:
-    """The pretrained network at a small size, with the probability of cytoplasm too low everywhere."""
-    model = open_model()
+    """The pretrained main network at a small size, with the probability of cytoplasm too low everywhere."""
+    model = without_refinement_network(open_model())
     state = {name: value.clone() for name, value in model.state_dict.items()}
     bias = next(name for name in reversed(state) if name.endswith("bias") and len(state[name]) == 3)
     state[bias][1] -= 2.0

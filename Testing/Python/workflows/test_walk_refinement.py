@@ -96,6 +96,20 @@ def test_a_region_is_walked_as_an_image_of_its_own_and_nothing_beyond_it():
     assert not found.segmentation.labels.any()
 
 
+def test_thin_structures_that_a_refinement_network_found_outlast_the_walk():
+    volume, truth = cell()
+    before = coarse_prediction(volume, truth)
+    hair = np.zeros(truth.shape, bool)
+    hair[2:7, 19, 19] = True  # too faint for the walk
+    before.segmentation.labels[hair] = 3
+    walked = refine_by_walk(volume, before, MODEL, Progress()).segmentation.mask("cell")
+    before.report.surface_regions = 1
+    kept = refine_by_walk(volume, before, MODEL, Progress()).segmentation.mask("cell")
+    assert not walked[hair].all()
+    assert kept[hair].all()
+    assert not (walked & ~kept).any()
+
+
 def test_nothing_sure_keeps_the_prediction():
     volume, _ = cell()
     half = np.full(volume.shape, 0.5, np.float16)
