@@ -30,21 +30,21 @@ _MIN_VOXELS = 8
 #: Identity of a network (`identity`) -> estimators of its segments, by name. Of beads the volume cannot be told: too
 #: many are found where there are none. ``predict_estimates.py --fit`` prints the numbers.
 ESTIMATORS: Mapping[str, Mapping[str, Estimator]] = {
-    "af57399a": {  # the pretrained model
+    "9f6a44f2": {  # the pretrained model
         "cytoplasm": Estimator(
-            error_coefficients=(1.961, 1.1293, -0.0607, -0.5368),
-            error_spread=(-4.3765, -0.8321, 0.5862, 0.9513),
-            error_interval=(-2.6479, 2.5726),
-            ratio_coefficients=(0.0378, -0.6139),
-            ratio_spread=(-4.6762, 0.4709, 0.2993, 1.1927),
-            ratio_interval=4.87,
+            error_coefficients=(1.3936, 1.191, -0.0578, -0.3541),
+            error_spread=(-2.568, -0.2016, 0.2746, 0.4801),
+            error_interval=(-3.2053, 3.5793),
+            ratio_coefficients=(0.0075, -0.5764),
+            ratio_spread=(2.726, 2.1348, -0.2736, -0.2773),
+            ratio_interval=3.54,
         ),
         "bead": Estimator(
-            error_coefficients=(0.1247, 0.78, 0.0032, -0.1071),
-            error_spread=(-1.3726, 0.3117, 0.1803, 1.0216),
-            error_interval=(-3.7086, 4.1981),
-            ratio_coefficients=(0.0214, 0.1025),
-            ratio_spread=(-0.6918, 0.5415, -0.0029, 0.1421),
+            error_coefficients=(0.4707, 0.9612, -0.0038, -0.0852),
+            error_spread=(-0.7685, 1.0892, -0.1143, 1.1936),
+            error_interval=(-3.4451, 4.1075),
+            ratio_coefficients=(-0.0229, 0.0127),
+            ratio_spread=(0.9793, 1.2269, -0.2455, -0.3967),
             ratio_interval=None,
         ),
     },
