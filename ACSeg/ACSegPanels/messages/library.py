@@ -266,6 +266,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "this fill needs about {0} GiB, but {1} GiB may be used ({2} slices in the thickest slab along axis "
             "{3}); label more slices so that slabs get thinner, crop the volume, or close other programs."
         ),
+        _("this model's refinement network works on a reduced image; leave --no-resample out."),
         _("twins have cytoplasm and beads alone, but the model segments {0}; adapt another model."),
         _("two segments of segmentation {0} match the segment {1}; rename one."),
         _("unit must be one of px, {0}, not {1}."),
