@@ -41,7 +41,8 @@ class PredictRequest:
     tta : bool
         Average over the eight mirror images.
     refine : str
-        "auto", "none", "network" (by the model's refinement network) or "walk" (by a random walk).
+        "none", "network" (by the model's refinement network), "walk" (by a random walk), or "auto": for models that
+        reduce images, by the network without `cells`, then by the walk where the image is finer still.
     thin : float, optional
         Probability from which voxels of thin structures belong to their segment; that of the calibration if None.
     contrast : str
@@ -123,12 +124,15 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     MemoryLimitError, Cancelled
     """
     from ACSegLib.network.predict.estimates import estimate
+    from ACSegLib.network.refinement.network import without_refinement_network
     from ACSegLib.terminology import with_standard_codes
 
     progress = progress or Progress()
     stages = progress.stages(predict=90, clean=5, split=5)
     prediction = _predicted(request, stages.predict)
-    estimates = estimate(prediction.tally, prediction.segmentation, request.model)
+    refined = prediction.report.surface_regions is not None
+    networks = request.model if refined else without_refinement_network(request.model)
+    estimates = estimate(prediction.tally, prediction.segmentation, networks)
     prediction.report.estimates = estimates
     prediction.report.notes += trust_warnings(estimates, "look at it, and correct it", "look at them, and correct them")
     segmentation = with_standard_codes(_cleaned(prediction, request, stages.clean))

@@ -30,7 +30,25 @@ _MIN_VOXELS = 8
 #: Identity of a network (`identity`) -> estimators of its segments, by name. Of beads the volume cannot be told: too
 #: many are found where there are none. ``predict_estimates.py --fit`` prints the numbers.
 ESTIMATORS: Mapping[str, Mapping[str, Estimator]] = {
-    "9f6a44f2": {  # the pretrained model
+    "af57399a": {  # the main network of the pretrained model, and the walk
+        "cytoplasm": Estimator(
+            error_coefficients=(1.961, 1.1293, -0.0607, -0.5368),
+            error_spread=(-4.3765, -0.8321, 0.5862, 0.9513),
+            error_interval=(-2.6479, 2.5726),
+            ratio_coefficients=(0.0378, -0.6139),
+            ratio_spread=(-4.6762, 0.4709, 0.2993, 1.1927),
+            ratio_interval=4.87,
+        ),
+        "bead": Estimator(
+            error_coefficients=(0.1247, 0.78, 0.0032, -0.1071),
+            error_spread=(-1.3726, 0.3117, 0.1803, 1.0216),
+            error_interval=(-3.7086, 4.1981),
+            ratio_coefficients=(0.0214, 0.1025),
+            ratio_spread=(-0.6918, 0.5415, -0.0029, 0.1421),
+            ratio_interval=None,
+        ),
+    },
+    "9f6a44f2": {  # the pretrained model with its refinement network
         "cytoplasm": Estimator(
             error_coefficients=(1.3936, 1.191, -0.0578, -0.3541),
             error_spread=(-2.568, -0.2016, 0.2746, 0.4801),
@@ -159,7 +177,16 @@ def identity(model: Model) -> str:
 
 
 def estimate(tally: Tally | None, segmentation: Segmentation, model: Model) -> list[SegmentEstimate]:
-    """Dice and volume of each segment, with 90 % intervals; empty where nothing is known of this network."""
+    """Dice and volume of each segment, with 90 % intervals; empty where nothing is known of this network.
+
+    Parameters
+    ----------
+    tally : Tally or None
+    segmentation : Segmentation
+        The prediction, before it is cleaned.
+    model : Model
+        The networks that made it: without its refinement network if that did not run.
+    """
     known = {} if tally is None else ESTIMATORS.get(identity(model), {})
     if tally is None or not known:
         return []

@@ -11,11 +11,13 @@ from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
+from ACSegLib.network.predict import estimates
 from ACSegLib.network.predict.backends import openvino_is_installed
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.network.refinement.correction import corrected, opinion, scale_to_segment
 from ACSegLib.network.refinement.finer_grid import onto
 from ACSegLib.network.refinement.network import refinement_network, with_refinement_network, with_refinement_network_of
+from ACSegLib.segment_estimates import Estimator
 from ACSegLib.volume import Segment, Volume
 from ACSegLib.workflows import PredictRequest, run_predict
 
@@ -111,6 +113,24 @@ def test_refine_chooses_whether_the_network_corrects(image):
     assert walked.walk_band_voxels is not None
     with pytest.raises(InputError, match="no-resample"):
         report(refine="network", resample=False)
+
+
+def test_estimates_are_those_of_the_networks_that_ran(image, monkeypatch):
+    first = first_network()
+    first.state_dict["heads.0.conv.conv.weight"].zero_()
+    first.state_dict["heads.0.conv.conv.bias"].copy_(torch.tensor((0.0, 5.0)))  # certain that all is cell
+    model = with_refinement_network(first, ADDITIVE, second_network())
+    errors = {estimates.identity(first): 0.2, estimates.identity(model): 0.1}
+    known = {
+        name: {"cell": Estimator((np.log(error), 0, 0, 0), (0, 0, 0, 0), (-0.1, 0.1), (0, 0), (0, 0, 0, 0), 1.0)}
+        for name, error in errors.items()
+    }
+    monkeypatch.setattr(estimates, "ESTIMATORS", known)
+    dice = {}
+    for way in ("auto", "none", "walk", "network"):
+        outcome = run_predict(PredictRequest(volume=image, model=model, refine=way, tta=True, device="cpu"))
+        dice[way] = [e.dice.value for e in outcome.report.estimates]
+    assert dice == {"auto": [0.9], "none": [0.8], "walk": [0.8], "network": [0.9]}
 
 
 def test_an_adapted_model_keeps_the_refinement_network():
