@@ -89,11 +89,16 @@ class CorrectionEvidence(Evidence):
         return 0
 
     def share_among_rivals(
-        self, probabilities: np.ndarray, families: Sequence[Sequence[int]], first: int, without: int | None = None
+        self,
+        probabilities: np.ndarray,
+        families: Sequence[Sequence[int]],
+        first: int,
+        without: int | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """See `Evidence.share_among_rivals`; here the segmentation tells which of two is meant, so nothing changes."""
 
-    def _with_places(self, out: np.ndarray, first: int, without: int | None) -> np.ndarray:
+    def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
         if self.trust is None or self.believed is None:
             return out
         planes = slice(first, first + out.shape[1])
@@ -177,18 +182,8 @@ class CorrectionProblem:
         seeds = np.where(unknown, np.where(outside, OUTSIDE, UNKNOWN), after).astype(np.int16)
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
-        evidence = CorrectionEvidence(
-            features,
-            seeds,
-            cuts,
-            len(classes.table),
-            groups,
-            channels,
-            None,
-            wanted=seeds == UNKNOWN,
-            trust=trust,
-            believed=believed,
-        )
+        evidence = CorrectionEvidence(features, seeds, cuts, len(classes.table), groups, channels, None)
+        evidence = replace(evidence, wanted=seeds == UNKNOWN, trust=trust, believed=believed)
         return cls(axis, box, classes, wanted, evidence, learned, distances, sure)
 
     def solve(self, solver: Solver, progress: Progress) -> tuple[np.ndarray, np.ndarray, list[int]]:

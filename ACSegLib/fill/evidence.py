@@ -15,7 +15,7 @@ import numpy as np
 from ACSegLib.axes import AXES
 from ACSegLib.fill.constants import MAX_GROUPS
 from ACSegLib.fill.features import ImageFeatures, intensity_range, prepare
-from ACSegLib.fill.neighbours import Neighbours, share_among_rivals
+from ACSegLib.fill.neighbours import KnownPlanes, Neighbours, share_among_rivals
 from ACSegLib.fill.seeds import UNKNOWN, Seeds
 from ACSegLib.fill.shape import NearestOutlines, ShapePrior
 from ACSegLib.jobs import Progress
@@ -135,40 +135,52 @@ class Evidence:
             else:
                 wanted = self.wanted[first : first + len(edges)]
                 kernels.group_probabilities_where(start, stop, image, outlines, layers, wanted, out)
-        return self._with_places(out, first, without)
+        return self._with_places(out, first, without, progress)
 
-    def _with_places(self, out: np.ndarray, first: int, without: int | None) -> np.ndarray:
+    def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
         """The probabilities of a slab that begins at plane `first`, with what is known of its places."""
         if self.neighbours is not None:
-            planes = range(first, first + out.shape[1])
-            known = self._known_in(planes, without)
-            self.neighbours.share_out(out, planes, known, self.groups, self.axis_weights, without)
+            self.neighbours.share_out(out, self._known_in(first, out.shape[1], without, progress))
         return out
 
     def share_among_rivals(
-        self, probabilities: np.ndarray, families: Sequence[Sequence[int]], first: int, without: int | None = None
+        self,
+        probabilities: np.ndarray,
+        families: Sequence[Sequence[int]],
+        first: int,
+        without: int | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Let the outlines decide between groups that look alike, in the probabilities of a slab, in place.
 
         Groups with neighbours that nobody drew have outlines together with these, so they are left as they are.
+
+        Parameters
+        ----------
+        probabilities : ndarray of float32, (G, planes, J, I)
+        families : sequence of sequence of int
+            Groups that look alike.
+        first : int
+            First plane of the slab.
+        without : int, optional
+            As if this slice was not labelled.
+        progress : Progress, optional
         """
-        if not self.whole_slices or not self.shape.distances or self.instances is not None:
+        if not families or not self.whole_slices or not self.shape.distances or self.instances is not None:
             return
-        planes = range(first, first + probabilities.shape[1])
-        known = self._known_in(planes, without)
+        known = self._known_in(first, probabilities.shape[1], without, progress)
         for family in families:
             if self.neighbours is None or not set(family) & set(self.neighbours.looks):
                 outlines = NearestOutlines.of(self.shape, [g - 1 for g in family])
-                share_among_rivals(
-                    probabilities, family, outlines, planes, known, self.groups, self.axis_weights, without
-                )
+                share_among_rivals(probabilities, family, outlines, known)
 
-    def _known_in(self, planes: range, without: int | None) -> np.ndarray:
-        """Known classes of some planes, as if the slice `without` was not labelled."""
-        known = self.classes[planes.start : planes.stop].copy()
+    def _known_in(self, first: int, count: int, without: int | None, progress: Progress | None) -> KnownPlanes:
+        """What is known in so many planes from `first` on, as if the slice `without` was not labelled."""
+        classes = self.classes[first : first + count].copy()
         if without is not None:
-            known[without - planes.start] = UNKNOWN
-        return known
+            classes[without - first] = UNKNOWN
+        numbers = range(first, first + count)
+        return KnownPlanes(numbers, classes, self.groups, self.axis_weights, without, progress or Progress())
 
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:
         """The slab around labelled slice `k`, cut to the part that holds outlines, and the slab's first plane."""

@@ -8,7 +8,7 @@ are certain. The two meet where there is a neck, since few walkers pass it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import ndimage
@@ -19,6 +19,39 @@ from ACSegLib.fill.random_walk import SlabProblem
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
 from ACSegLib.fill.shape import NearestOutlines
 from ACSegLib.fill.solvers import CpuSolver
+from ACSegLib.jobs import Progress
+
+
+@dataclass(frozen=True)
+class KnownPlanes:
+    """Planes of the volume, and what is known in them.
+
+    Attributes
+    ----------
+    numbers : sequence of int
+        Planes along the primary axis.
+    classes : ndarray of int16, (planes, J, I)
+        Known classes, negative where unknown.
+    groups : sequence of sequence of int
+        The classes of each group.
+    axis_weights : ndarray of float32, (3,)
+        See `ACSegLib.fill.random_walk.SlabProblem`.
+    without : int, optional
+        As if this slice was not labelled.
+    progress : Progress
+        Stops the work if it was cancelled.
+    """
+
+    numbers: Sequence[int]
+    classes: np.ndarray
+    groups: Sequence[Sequence[int]]
+    axis_weights: np.ndarray
+    without: int | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    def decided(self, group: int) -> np.ndarray:
+        """1 where a group is known, 0 where anything else is, negative where nothing is; int16, (planes, J, I)."""
+        return np.where(self.classes < 0, UNKNOWN, np.isin(self.classes, self.groups[group])).astype(np.int16)
 
 
 @dataclass(frozen=True)
@@ -39,36 +72,20 @@ class Neighbours:
     layers: tuple[np.ndarray, ...]
     outlines: NearestOutlines
 
-    def share_out(
-        self,
-        probabilities: np.ndarray,
-        planes: Sequence[int],
-        known: np.ndarray,
-        groups: Sequence[Sequence[int]],
-        axis_weights: np.ndarray,
-        without: int | None = None,
-    ) -> None:
+    def share_out(self, probabilities: np.ndarray, known: KnownPlanes) -> None:
         """Give the background what looks like a group but is a neighbour of it, in place.
 
         Parameters
         ----------
         probabilities : ndarray of float32, (G, planes, J, I)
             Of the groups; all 0 in planes that are known whole.
-        planes : sequence of int
-        known : ndarray of int16, (planes, J, I)
-            Known classes, negative where unknown.
-        groups : list of list of int
-            The classes of each group.
-        axis_weights : ndarray of float32, (3,)
-            See `ACSegLib.fill.random_walk.SlabProblem`.
-        without : int, optional
-            As if this slice was not labelled.
+        known : KnownPlanes
         """
-        distances = self.outlines.planes(planes, without)
+        distances = self.outlines.planes(known.numbers, known.without)
         margin = constants.CONTESTED * float(self.outlines.gap)
         for n, g in enumerate(self.looks):
-            decided = np.where(known < 0, UNKNOWN, np.isin(known, groups[g])).astype(np.int16)
-            share = contest(distances[:, 2 * n : 2 * n + 2], probabilities[g], decided, margin, axis_weights)
+            pair = distances[:, 2 * n : 2 * n + 2]
+            share = contest(pair, probabilities[g], known.decided(g), margin, known.axis_weights, known.progress)
             probabilities[0] += probabilities[g] * (1 - share)
             probabilities[g] *= share
 
@@ -84,41 +101,40 @@ class Neighbours:
 
 
 def share_among_rivals(
-    probabilities: np.ndarray,
-    family: Sequence[int],
-    outlines: NearestOutlines,
-    planes: Sequence[int],
-    known: np.ndarray,
-    groups: Sequence[Sequence[int]],
-    axis_weights: np.ndarray,
-    without: int | None = None,
+    probabilities: np.ndarray, family: Sequence[int], outlines: NearestOutlines, known: KnownPlanes
 ) -> None:
     """Share out what looks like several drawn segments of one look among them, in place.
 
     Parameters
     ----------
+    probabilities : ndarray of float32, (G, planes, J, I)
+        See `Neighbours.share_out`.
     family : sequence of int
         Their groups.
     outlines : NearestOutlines
         Of these groups, in turn.
-    probabilities, planes, known, groups, axis_weights, without
-        See `Neighbours.share_out`.
+    known : KnownPlanes
     """
-    distances = outlines.planes(planes, without)
+    distances = outlines.planes(known.numbers, known.without)
     margin = constants.CONTESTED * float(outlines.gap)
     total = probabilities[list(family)].sum(axis=0)
     shares = []
     for n, g in enumerate(family):
         others = np.delete(distances, n, axis=1).max(axis=1)
-        decided = np.where(known < 0, UNKNOWN, np.isin(known, groups[g])).astype(np.int16)
-        shares.append(contest(np.stack([distances[:, n], others], axis=1), total, decided, margin, axis_weights))
+        pair = np.stack([distances[:, n], others], axis=1)
+        shares.append(contest(pair, total, known.decided(g), margin, known.axis_weights, known.progress))
     every = np.maximum(np.sum(shares, axis=0), 1e-6)
     for g, share in zip(family, shares, strict=True):
         probabilities[g] = total * (share / every)
 
 
 def contest(
-    distances: np.ndarray, likeness: np.ndarray, decided: np.ndarray, margin: float, axis_weights: np.ndarray
+    distances: np.ndarray,
+    likeness: np.ndarray,
+    decided: np.ndarray,
+    margin: float,
+    axis_weights: np.ndarray,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Share of a group in what looks like it and its neighbours alike.
 
@@ -133,6 +149,8 @@ def contest(
     margin : float
         Difference of the distances from which on the nearer outline decides.
     axis_weights : ndarray of float32, (3,)
+    progress : Progress, optional
+        Stops the walk if it was cancelled.
 
     Returns
     -------
@@ -148,7 +166,8 @@ def contest(
     seeds = np.where(decided >= 0, decided, np.where(lead > margin, 1, np.where(lead < -margin, 0, UNKNOWN)))
     seeds = np.where(alike, seeds, OUTSIDE).astype(np.int16)
     problem = SlabProblem(np.zeros_like(likeness), seeds, alike, 0.0, constants.CONTEST_GAMMA, axis_weights)
-    walked, _ = CpuSolver().solve(problem, [1], share[None], share[None].copy(), constants.CONTEST_TOLERANCE)
+    start = share[None].copy()
+    walked, _ = CpuSolver().solve(problem, [1], share[None], start, constants.CONTEST_TOLERANCE, progress)
     return np.where(alike, walked[0], share)
 
 

@@ -151,7 +151,7 @@ def _class_priors(
     """Priors of the classes in a slab with these seeds."""
     known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
     probabilities = evidence.group_probabilities(classifier.layers, first, slab, without, known, progress)
-    evidence.share_among_rivals(probabilities, classifier.rivals(), first, without)
+    evidence.share_among_rivals(probabilities, classifier.rivals(), first, without, progress)
     present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
     if evidence.instances is not None:
         instances = shares_of_instances(evidence.instances, range(first, first + len(seeds)), present, without)

@@ -20,6 +20,7 @@ from ACSegLib.fill.features import smoothed
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.seeds import Seeds
 from ACSegLib.fill.strokes import FirstSegmentation, classes_around_strokes
+from ACSegLib.jobs import Progress
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class StrokeEvidence(Evidence):
         known = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
         return cls(**known, around=first.classes, likeness=likeness)
 
-    def _with_places(self, out: np.ndarray, first: int, without: int | None) -> np.ndarray:
+    def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
         if self.around is None:
             return out
         around = self.group_of.astype(np.int8)[self.around[first : first + out.shape[1]]]

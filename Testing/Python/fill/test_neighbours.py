@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib import Geometry, Segmentation, Volume
+from ACSegLib import Cancelled, Geometry, Progress, Segmentation, Volume
 from ACSegLib.fill import FillResult, Settings, appearance, constants, fill, refill
 from ACSegLib.fill.neighbours import contest
 from ACSegLib.fill.shape import MAX_DISTANCE, NearestOutlines
@@ -154,6 +154,16 @@ def test_the_contest_ends_at_the_neck(neck: int) -> None:
     crossing = [i for i, (a, b) in enumerate(itertools.pairwise(line)) if a > 0.5 >= b]
     assert len(crossing) == 1
     assert abs(crossing[0] + 0.5 - neck) <= 1.5
+
+
+def test_a_contest_can_be_cancelled() -> None:
+    alike, place = dumbbell(20)
+    lead = np.broadcast_to(20.0 - place, alike.shape)
+    distances = np.stack([lead, -lead], axis=1).astype(np.float32) / 2
+    undecided = np.full(alike.shape, -1, np.int16)
+    stopped = Progress(cancelled=lambda: True)
+    with pytest.raises(Cancelled):
+        contest(distances, alike.astype(np.float32), undecided, 12.0, np.ones(3, np.float32), stopped)
 
 
 def test_what_was_decided_in_between_moves_the_contest() -> None:
