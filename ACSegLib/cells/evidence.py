@@ -7,6 +7,7 @@ import numpy as np
 from ACSegLib.cells.basins import Faces
 from ACSegLib.cells.seam_voxels import PLATES
 from ACSegLib.cells.seams import Seams
+from ACSegLib.masks import bounding_box
 
 #: Seams are seen from this height on, in root mean squares of the curvature of the image; noise reaches 0.1.
 _SEEN = 0.3
@@ -56,5 +57,6 @@ def is_flat(image: np.ndarray, mask: np.ndarray) -> bool:
 
 
 def is_tissue(mask: np.ndarray, cells: int) -> bool:
-    """Whether many cells fill the box around them with hardly a gap; `mask` is cut to that box."""
-    return cells > _FEW and bool(np.count_nonzero(mask) >= _TISSUE * mask.size)
+    """Whether so many cells of a mask are many, and fill the box around them with hardly a gap."""
+    box = bounding_box(mask)
+    return cells > _FEW and box is not None and bool(mask[box].mean() >= _TISSUE)

@@ -11,11 +11,11 @@ import numpy as np
 from ACSegLib.cells.basins import find_basins
 from ACSegLib.cells.evidence import is_flat, is_tissue, kind_of_seams
 from ACSegLib.cells.grid import WorkGrid, spread_through
-from ACSegLib.cells.seams import find_seams
+from ACSegLib.cells.seams import Seams, find_seams
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, largest_speck, smallest_cell
 from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
-from ACSegLib.jobs import Progress
+from ACSegLib.jobs import Progress, Stages
 
 if TYPE_CHECKING:
     from ACSegLib.cells.merging import Merging
@@ -119,9 +119,6 @@ def split_mask(
         If the shapes differ, or no seed lies in the mask.
     """
     from ACSegLib.cells.counting import MIN_ODDS, MIN_ODDS_IN_TISSUE
-    from ACSegLib.cells.merging import Merging
-    from ACSegLib.cells.regions import connect
-    from ACSegLib.cells.trees import seam_model
 
     mask, settings, progress = as_mask(mask), settings or SplitSettings(), progress or Progress()
     for what, array in (("image", image), ("seeds", seeds)):
@@ -130,47 +127,97 @@ def split_mask(
     if not mask.any():
         return Cells(np.zeros(mask.shape, np.int32), np.zeros(0, np.int64), settings.seams, 0.0)
     stages = progress.stages(prepare=1, seams=8, cells=5, number=0 if settings.count is None else 5)
-    stages.prepare(0.0, "looking for the cells")
-    grid = WorkGrid.around(mask, sampling(spacing))
-    small = grid.reduce_mask(mask)
-    picture = grid.reduce_image(image) if image is not None and settings.seams != "none" else None
-    if picture is not None and is_flat(picture, small):
-        picture = None
-    markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
-    few = None if markers is None else grid.reduce_seeds(markers) * small
-    predicted = settings.outlines == "predicted"
-    seams = find_seams(picture, small, grid.step, seam_model("voxels", predicted), settings.seams, stages.seams)
-    stages.cells(0.0, "judging the seams")
-    basins = find_basins(seams.depth, small, stages.cells.check)
-    if few is not None:
-        basins = _divide_by_seeds(basins, few)
-    graph, model, seeded = connect(basins, seams), seam_model("seams", predicted), _seed_of_basins(basins, few)
-
-    def cells_of(wanted: SplitSettings, progress: Progress, least_odds: float = MIN_ODDS) -> Cells:
-        stages, said = progress.stages(merge=2, place=3), list(notes)
-        merging, smallest = _merged(
-            lambda: Merging(graph, model, seeded),
-            wanted,
-            grid.voxels_of_block,
-            few is not None,
-            least_odds,
-            stages.merge,
-        )
-        cells = merging.roots().astype(np.int32)[basins]
-        kind = "none" if picture is None else kind_of_seams(cells, seams, settings.seams)
-        if kind == "none" and image is not None and settings.seams != "none":
-            said.append("the image shows no seams between the cells; their shape decided.")
-        stages.place(0.0, "placing the cells")
-        labels = grid.enlarge(cells, mask, markers, np.array(merging.seeds))
-        return _numbered(labels, wanted, kind, smallest, markers, said)
-
-    if settings.count is None or markers is not None:
-        return cells_of(settings, stages.cells)
-    found = cells_of(replace(settings, count=None), stages.cells)
+    regions = _Regions.of(mask, image, spacing, settings, seeds, stages)
+    if settings.count is None or seeds is not None:
+        return regions.cells(settings, MIN_ODDS, stages.cells)
+    found = regions.cells(replace(settings, count=None), MIN_ODDS, stages.cells)
     if len(found.sizes) == settings.count:  # nothing is better than what was found with the right number
         return found
-    least_odds = MIN_ODDS_IN_TISSUE if is_tissue(small, len(found.sizes)) else MIN_ODDS
-    return cells_of(settings, stages.number, least_odds)
+    tissue = is_tissue(mask, len(found.sizes))
+    return regions.cells(settings, MIN_ODDS_IN_TISSUE if tissue else MIN_ODDS, stages.number)
+
+
+@dataclass(frozen=True)
+class _Regions:
+    """The regions of a mask from which cells are merged.
+
+    Attributes
+    ----------
+    mask : ndarray of bool, shape (k, j, i)
+    grid : WorkGrid
+        Grid of the basins.
+    basins : ndarray of int, shape of the grid
+        Region of each block; 0 outside of the mask.
+    seams : Seams
+    fresh : callable
+        Gives the regions before any merging.
+    markers : ndarray of int, shape (k, j, i), or None
+        The seeds within the mask, numbered from 1.
+    shown : bool
+        Whether the image can show seams.
+    asked : bool
+        Whether seams of the image were asked for.
+    notes : list of str
+        On the seeds.
+    """
+
+    mask: np.ndarray
+    grid: WorkGrid
+    basins: np.ndarray
+    seams: Seams
+    fresh: Callable[[], Merging]
+    markers: np.ndarray | None
+    shown: bool
+    asked: bool
+    notes: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        mask: np.ndarray,
+        image: np.ndarray | None,
+        spacing: Sequence[float],
+        settings: SplitSettings,
+        seeds: np.ndarray | None,
+        stages: Stages,
+    ) -> _Regions:
+        """Find the regions; see `split_mask`."""
+        from ACSegLib.cells.merging import Merging
+        from ACSegLib.cells.regions import connect
+        from ACSegLib.cells.trees import seam_model
+
+        stages.prepare(0.0, "looking for the cells")
+        grid = WorkGrid.around(mask, sampling(spacing))
+        small = grid.reduce_mask(mask)
+        asked = image is not None and settings.seams != "none"
+        picture = grid.reduce_image(image) if image is not None and asked else None
+        if picture is not None and is_flat(picture, small):
+            picture = None
+        markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
+        few = None if markers is None else grid.reduce_seeds(markers) * small
+        predicted = settings.outlines == "predicted"
+        seams = find_seams(picture, small, grid.step, seam_model("voxels", predicted), settings.seams, stages.seams)
+        stages.cells(0.0, "judging the seams")
+        basins = find_basins(seams.depth, small, stages.cells.check)
+        if few is not None:
+            basins = _divide_by_seeds(basins, few)
+        graph, model, seeded = connect(basins, seams), seam_model("seams", predicted), _seed_of_basins(basins, few)
+        return cls(
+            mask, grid, basins, seams, lambda: Merging(graph, model, seeded), markers, picture is not None, asked, notes
+        )
+
+    def cells(self, settings: SplitSettings, least_odds: float, progress: Progress) -> Cells:
+        """Merge the regions into cells; seams from `least_odds` on may divide a cell to reach a number."""
+        stages, notes = progress.stages(merge=2, place=3), list(self.notes)
+        block, seeded = self.grid.voxels_of_block, self.markers is not None
+        merging, smallest = _merged(self.fresh, settings, block, seeded, least_odds, stages.merge)
+        cells = merging.roots().astype(np.int32)[self.basins]
+        kind = kind_of_seams(cells, self.seams, settings.seams) if self.shown else "none"
+        if kind == "none" and self.asked:
+            notes.append("the image shows no seams between the cells; their shape decided.")
+        stages.place(0.0, "placing the cells")
+        labels = self.grid.enlarge(cells, self.mask, self.markers, np.array(merging.seeds))
+        return _numbered(labels, settings, kind, smallest, self.markers, notes)
 
 
 def _merged(

@@ -9,6 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from ACSegLib.cells import region_kernels, seam_voxels
+from ACSegLib.cells.evidence import is_tissue
 from ACSegLib.cells.grid import WorkGrid
 from ACSegLib.cells.segments import split_segments
 from ACSegLib.cells.splitting import OUTLINES, SplitSettings, split_mask
@@ -317,3 +318,12 @@ def test_a_number_above_that_of_a_tissue_divides_no_cell(tissue):
     given = split_mask(mask, image, settings=SplitSettings(count=40))
     assert np.array_equal(given.labels, found.labels)
     assert f"40 cells were asked for, but {len(found.sizes)} can be told apart." in given.notes
+
+
+@pytest.mark.parametrize("margin", [0, 1, 6])
+def test_a_tissue_is_one_wherever_it_lies_in_the_volume(margin):
+    block = np.ones((20, 20, 20), bool)
+    assert is_tissue(np.pad(block, margin), 11)
+    assert not is_tissue(np.pad(block, margin), 10)
+    block[:, :3] = block[3:6] = False
+    assert not is_tissue(np.pad(block, margin), 11)
