@@ -73,7 +73,8 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     refine: str = option(
         default=PredictRequest.refine,
         help="refine the boundary with the refinement network of the model, or with a random walk from voxels of high "
-        "probability; auto: with the walk if the model scaled the image down",
+        "probability; auto: for models that reduce images, with the network if they have one (not with --cells), and "
+        "with the walk if the image is finer still",
         choices=("auto", "none", "network", "walk"),
     )
     thin: float | None = option(

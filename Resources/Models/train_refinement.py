@@ -241,7 +241,9 @@ def complete(model: Model, spec: NetworkSpec, trained: torch.nn.Module, options:
     real = f" and {-(-options.volumes // 5)} parts of two real cells" if options.data else ""
     result.card["surface"] = {
         "trained_on": f"{options.volumes} simulated tomograms (seeds from {FIRST_SEED}){real}",
-        "command": f"train_refinement.py CACHE --volumes {options.volumes} --minutes {options.minutes:g}",
+        "command": f"train_refinement.py CACHE --volumes {options.volumes} --minutes {options.minutes:g}"
+        + (" --data DATA" if options.data else "")
+        + (f" --init {options.init.name}" if options.init else ""),
         "grid": f"up to {FINENESS} times the voxels a side of the first network",
     }
     result.card["fails_on"] = FAILS_ON
