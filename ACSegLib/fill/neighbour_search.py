@@ -76,6 +76,7 @@ def find_neighbours(
         looks = {g: c for g, c in looks.items() if clear[g] >= constants.MIN_CLEAR}
         thresholds = dict.fromkeys(looks, threshold)
         for k in marked:
+            progress.check()
             marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, looks)
         looks = _fitting(evidence, marked, looks)
     if not looks:
@@ -110,6 +111,7 @@ def _first_marked(evidence: Evidence, samples: Samples, progress: Progress) -> d
         thresholds = {g: constants.SUSPECT_SHARE * value for g, value in usual.items()}
         here = {g: looks[g] for g in usual}
         for k in own:
+            progress.check()
             marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, here)
     return marked
 

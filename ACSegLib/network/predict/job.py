@@ -286,7 +286,7 @@ def run_canonical(
     """
     corrects = settings.correct and corrects_on_finer_grid(model)
     stages = progress.stages(predict=2, predict_inverted=2, correct=2 if corrects else 0, postprocess=1)
-    image = read_whole(grid, array, normalise)
+    image = read_whole(grid, array, normalise, progress)
     orientation, direction = canonical_orientation(image), 1
     probabilities, tally, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
     entropy = uncertainty(probabilities)
@@ -300,9 +300,11 @@ def run_canonical(
     notes += notes_on_unknown_images(entropy)
     regions = None
     if corrects:
+        stages.correct(0.0, "bringing the result to a finer grid")
         coarse, grid = grid, finer_grid(grid, model)
-        image = orientation.apply(direction * read_whole(grid, array, normalise))
+        image = orientation.apply(direction * read_whole(grid, array, normalise, progress))
         turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)
+        stages.correct.check()
         finer = grid.shape != coarse.shape
         turned, regions = correct_surface(np.ascontiguousarray(image), turned, model, settings, stages.correct, finer)
         probabilities = np.ascontiguousarray(orientation.undo(turned))
@@ -314,7 +316,7 @@ def run_canonical(
     return Run(job, sink, backend, tiling, grid, regions)
 
 
-def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise) -> np.ndarray:
+def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise, progress: Progress) -> np.ndarray:
     """Read all of the working grid, block by block: a large image may not fit in memory, its reduction does."""
     coarseness = math.prod(grid.box_shape) / math.prod(grid.shape)
     block = list(grid.shape)
@@ -323,6 +325,7 @@ def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise) -> np
         block[axis] = max(1, min(block[axis], int(_BLOCK_VOXELS / (coarseness * others))))
     image = np.empty(grid.shape, np.float32)
     for start in itertools.product(*(range(0, n, b) for n, b in zip(grid.shape, block, strict=True))):
+        progress.check()
         size = tuple(min(b, n - s) for b, n, s in zip(block, grid.shape, start, strict=True))
         place = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
         image[place] = grid.read(array, start, size, normalise)

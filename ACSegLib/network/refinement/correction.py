@@ -34,7 +34,7 @@ FLOOR = 1e-3
 ODDS_SCALE = 4.0
 
 
-def scale_to_segment(image: np.ndarray, layers: Sequence[np.ndarray]) -> np.ndarray:
+def scale_to_segment(image: np.ndarray, layers: Sequence[np.ndarray], progress: Progress | None = None) -> np.ndarray:
     """Scale an image so that the background around the largest segment is 0, and the segment 1.
 
     The contrast of a cell may be a hundredth of that of the glass; a network that sees a part of the image cannot know
@@ -46,6 +46,8 @@ def scale_to_segment(image: np.ndarray, layers: Sequence[np.ndarray]) -> np.ndar
         Normalised.
     layers : sequence of ndarray, shape (k, j, i)
         Labels of the first network, 0 for background; several layers where segments overlap.
+    progress : Progress, optional
+        Asked often whether to stop.
 
     Returns
     -------
@@ -57,7 +59,9 @@ def scale_to_segment(image: np.ndarray, layers: Sequence[np.ndarray]) -> np.ndar
         return image
     cell = max(masks, key=np.count_nonzero)
     low, high = AROUND
-    near = within_distance(cell, (1, 1, 1), high) & ~within_distance(cell, (1, 1, 1), low)
+    check = (progress or Progress()).check
+    near = within_distance(cell, (1, 1, 1), high, check=check)
+    near &= ~within_distance(cell, (1, 1, 1), low, check=check)
     for layer in layers:
         near &= layer == 0
     if min(np.count_nonzero(cell), np.count_nonzero(near)) < MIN_VOXELS:

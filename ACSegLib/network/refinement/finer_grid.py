@@ -81,14 +81,17 @@ def correct_surface(
     layers = list(probabilities > 0.5) if model.spec.overlapping else [strongest(probabilities)]
     regions = list(surface_regions(layers, tiling))
     new = probabilities.copy()
+    stages = progress.stages(scale=3, correct=90, keep=7)
     if regions:
         choice = choose_backend(settings.device, settings.backend)
         backend = make_backend(
             second, tiling.tile, device=choice.device, backend=choice.backend, precision=settings.precision
         )
-        scaled = scale_to_segment(image, layers)
-        correct_regions(new, probabilities, scaled.__getitem__, second.spec, backend, tiling, regions, progress)
-        keep_plausible(new, probabilities, scaled, second.spec)
+        stages.scale(0.0, "scaling the image to the contrast of the segments")
+        scaled = scale_to_segment(image, layers, stages.scale)
+        correct_regions(new, probabilities, scaled.__getitem__, second.spec, backend, tiling, regions, stages.correct)
+        keep_plausible(new, probabilities, scaled, second.spec, stages.keep)
         if not finer:
+            stages.keep.check()
             keep_lesser_segments(new, probabilities, second.spec)
     return new, len(regions)

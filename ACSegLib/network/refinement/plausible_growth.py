@@ -9,11 +9,13 @@ bright unlabelled ones are a wall, and are given back near the surface.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ACSegLib.distances import within_distance
+from ACSegLib.jobs import Progress
 from ACSegLib.network.model.spec import NetworkSpec
 
 #: Percentile of the intensities inside a segment from which on a voxel is bright.
@@ -38,7 +40,9 @@ class _Limits:
     brightest: float = np.inf
 
 
-def keep_plausible(new: np.ndarray, old: np.ndarray, scaled: np.ndarray, spec: NetworkSpec) -> int:
+def keep_plausible(
+    new: np.ndarray, old: np.ndarray, scaled: np.ndarray, spec: NetworkSpec, progress: Progress | None = None
+) -> int:
     """Take the probability of a segment away, in place, where its intensity speaks against a gain.
 
     Parameters
@@ -50,6 +54,7 @@ def keep_plausible(new: np.ndarray, old: np.ndarray, scaled: np.ndarray, spec: N
         (`ACSegLib.network.refinement.correction.scale_to_segment`).
     spec : NetworkSpec
         Of either network: whether segments overlap.
+    progress : Progress, optional
 
     Returns
     -------
@@ -59,9 +64,11 @@ def keep_plausible(new: np.ndarray, old: np.ndarray, scaled: np.ndarray, spec: N
     before, after = _masks(old, spec), _masks(new, spec)
     unlabelled = ~np.logical_or.reduce(before)
     count = 0
+    progress = progress or Progress()
     for n, (was, now) in enumerate(zip(before, after, strict=True)):
-        limits = _limits_of(scaled, was)
-        refused = _walls(scaled > limits.brightest, was, now, unlabelled)
+        progress(n / len(before), "comparing intensities with those inside the segments")
+        limits = _limits_of(scaled, was, progress.check)
+        refused = _walls(scaled > limits.brightest, was, now, unlabelled, progress.check)
         refused |= (scaled < limits.faintest) & unlabelled
         channel = n if spec.overlapping else n + 1
         if not spec.overlapping:
@@ -100,25 +107,28 @@ def _masks(probabilities: np.ndarray, spec: NetworkSpec) -> list[np.ndarray]:
     return [strongest == channel for channel in range(1, len(probabilities))]
 
 
-def _limits_of(scaled: np.ndarray, mask: np.ndarray) -> _Limits:
+def _limits_of(scaled: np.ndarray, mask: np.ndarray, check: Callable[[], None]) -> _Limits:
     """The intensities that a segment may gain; any if too little of it lies inside."""
     if not mask.any():
         return _Limits()
-    inside = scaled[mask if mask.all() else mask & ~within_distance(~mask, (1, 1, 1), DEPTH)]
+    inside = scaled[mask if mask.all() else mask & ~within_distance(~mask, (1, 1, 1), DEPTH, check=check)]
     if inside.size < MIN_VOXELS:
         return _Limits()
     typical, brightest = (float(v) for v in np.percentile(inside, (50, BRIGHTEST)))
     return _Limits(FAINTEST * typical if typical > 0 else -np.inf, brightest)
 
 
-def _walls(bright: np.ndarray, was: np.ndarray, now: np.ndarray, unlabelled: np.ndarray) -> np.ndarray:
+def _walls(
+    bright: np.ndarray, was: np.ndarray, now: np.ndarray, unlabelled: np.ndarray, check: Callable[[], None]
+) -> np.ndarray:
     """Where a segment may not be: bright voxels joined to unlabelled ones, and the rim of them that it did not gain."""
     bright = bright & (was | unlabelled)
+    check()
     wall = _joined(bright, bright & (unlabelled | ~now))
     if not wall.any():
         return wall
-    given_back = wall & (unlabelled | within_distance(~now, (1, 1, 1), REACH))
-    return given_back | (within_distance(wall, (1, 1, 1), RIM) & ~now)
+    given_back = wall & (unlabelled | within_distance(~now, (1, 1, 1), REACH, check=check))
+    return given_back | (within_distance(wall, (1, 1, 1), RIM, check=check) & ~now)
 
 
 def _joined(mask: np.ndarray, part: np.ndarray) -> np.ndarray:

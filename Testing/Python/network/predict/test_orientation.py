@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from known_networks import threshold_model
 
-from ACSegLib.errors import InputError
+from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.jobs import Progress
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import Preprocessing
@@ -144,6 +145,8 @@ def test_a_large_image_is_reduced_block_by_block(monkeypatch):
         return part.astype(np.float32)
 
     monkeypatch.setattr(job, "_BLOCK_VOXELS", 1500)
-    np.testing.assert_allclose(job.read_whole(grid, image, seen), expected, atol=1e-6)
+    np.testing.assert_allclose(job.read_whole(grid, image, seen, Progress()), expected, atol=1e-6)
+    with pytest.raises(Cancelled):
+        job.read_whole(grid, image, seen, Progress(cancelled=lambda: True))
     assert max(sizes) < 4000
     assert len(sizes) > 10

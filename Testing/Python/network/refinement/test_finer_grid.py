@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ACSegLib.errors import InputError
+from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.jobs import Progress
 from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.model_file import Model, load_model, save_model
 from ACSegLib.network.model.preprocessing import Preprocessing
@@ -152,6 +153,8 @@ def test_an_image_is_scaled_by_the_contrast_of_the_segment(scale):
     assert np.allclose(scaled[labels == 1], 1, atol=1e-3)
     assert np.allclose(scaled[1:][labels[1:] == 0], 0, atol=1e-3)
     assert scaled.max() == 4.0
+    with pytest.raises(Cancelled):
+        scale_to_segment(values, [labels], Progress(cancelled=lambda: True))
 
 
 def test_an_image_without_a_segment_stays_as_it_is():

@@ -1,8 +1,12 @@
 """A corrected surface stays out of walls that are brighter than the cell, and out of bare medium."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+from ACSegLib.errors import Cancelled
+from ACSegLib.jobs import Progress
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.refinement.plausible_growth import keep_lesser_segments, keep_plausible
 
@@ -109,6 +113,19 @@ def test_a_lesser_segment_can_be_kept_as_the_first_network_found_it(cell):
     found = new.argmax(axis=0)
     assert np.array_equal(found == 2, bead)
     assert np.array_equal(found == 1, cell | cube(CELL, 24, CELL)), "the largest segment keeps its correction"
+
+
+@pytest.mark.parametrize("asked", [1, 3, 6])
+def test_the_comparison_can_be_cancelled_within_a_segment(cell, asked):
+    times = itertools.count(1)
+    with pytest.raises(Cancelled):
+        keep_plausible(
+            probabilities(cell | cube(CELL, CELL, slice(24, 26))),
+            probabilities(cell),
+            scene(),
+            SPEC,
+            Progress(cancelled=lambda: next(times) >= asked),
+        )
 
 
 @pytest.mark.parametrize("size", [0, 2])
