@@ -8,6 +8,7 @@ from collections.abc import Callable
 def sentences(_: Callable[[str], str]) -> list[str]:
     """Every sentence by a function that translates it; ``{0}`` stands for a value."""
     return [
+        _("bringing the result to a finer grid"),
         _("calibrating on {0}"),
         _("calibrating the network"),
         _("calibrating the refinement network on {0}"),
@@ -16,6 +17,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("cleaning {0}"),
         _("compared"),
         _("compared {0}"),
+        _("comparing intensities with those inside the segments"),
         _("comparing {0}"),
         _("computing a new fill"),
         _("computing image features"),
@@ -68,6 +70,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("resampling"),
         _("restoring thin structures"),
         _("scaling the image"),
+        _("scaling the image to the contrast of the segments"),
         _("scaling the labels back"),
         _("scoring the model on twins"),
         _("searching paths from the strokes"),
