@@ -72,6 +72,13 @@ class SegmentEstimate:
         ends = f"({self.voxels.low:.0f} to {self.voxels.high:.0f})" if self.voxels else "(no interval)"
         return f"{ends}, Dice {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f})"
 
+    def within(self, least: float, most: float) -> SegmentEstimate:
+        """The estimate, with no volume below or above what is possible, in voxels."""
+        if self.voxels is None:
+            return self
+        ends = (self.voxels.value, self.voxels.low, self.voxels.high)
+        return replace(self, voxels=Interval(*(min(max(v, least), most) for v in ends)))
+
     def warning(self, advice: str) -> str:
         """Tell a person that the segment cannot be trusted, and what to do."""
         dice = self.dice

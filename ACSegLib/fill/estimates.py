@@ -21,7 +21,7 @@ volumes are those of a model that saw no volume of this kind, and each kind coun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.seeds import UNKNOWN, Seeds, count_classes
-from ACSegLib.segment_estimates import MIN_ERROR, Estimator, Interval, SegmentEstimate, log_odds
+from ACSegLib.segment_estimates import MIN_ERROR, Estimator, SegmentEstimate, log_odds
 
 #: Smaller differences of the fill from its prior are not told apart.
 _MIN_PRIOR_ERROR = 0.005
@@ -192,7 +192,4 @@ def estimate(name: str, signs: Signs, estimators: Sequence[Estimator] = constant
         For fills without and with many instances.
     """
     found = estimators[int(signs.many)].estimate(name, signs.vector, signs.ratios, signs.filled)
-    if found.voxels is None:
-        return found
-    ends = (found.voxels.value, found.voxels.low, found.voxels.high)
-    return replace(found, voxels=Interval(*(min(max(v, signs.least), signs.most) for v in ends)))
+    return found.within(signs.least, signs.most)

@@ -8,6 +8,7 @@ doi:10.1007/b106715; ``Testing/Benchmarks/predict_estimates.py``). Of other netw
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -179,6 +180,8 @@ def identity(model: Model) -> str:
 def estimate(tally: Tally | None, segmentation: Segmentation, model: Model) -> list[SegmentEstimate]:
     """Dice and volume of each segment, with 90 % intervals; empty where nothing is known of this network.
 
+    No interval says that a segment may be larger than the image.
+
     Parameters
     ----------
     tally : Tally or None
@@ -191,8 +194,9 @@ def estimate(tally: Tally | None, segmentation: Segmentation, model: Model) -> l
     if tally is None or not known:
         return []
     signs = collect_signs(tally, segmentation, model)
+    most = math.prod(segmentation.shape)
     return [
-        known[name].estimate(name, found.vector, found.ratios, found.filled)
+        known[name].estimate(name, found.vector, found.ratios, found.filled).within(0, most)
         for name, found in signs.items()
         if name in known
     ]

@@ -93,3 +93,13 @@ def test_a_segment_that_is_probably_wrong_is_named(monkeypatch: pytest.MonkeyPat
     assert [note.split("'")[1] for note in told.report.notes if "do not trust" in note] == ["bead"]
     assert told.report.estimates[1].voxels is None  # and its volume is not told
     assert [TAG in segment.tags for segment in told.segmentation.segments] == [True, False]
+
+
+def test_no_interval_says_that_a_segment_may_be_larger_than_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = threshold_model()
+    vague = Estimator((np.log(0.1), 0, 0, 0), (0, 0, 0, 0), (-0.1, 0.1), (0, 0), (np.log(9), 0, 0, 0), 1.0)
+    monkeypatch.setattr(estimates, "ESTIMATORS", {estimates.identity(model): {"cell": vague}})
+    told = run_predict(PredictRequest(volume=image(), model=model, tta=True, backend="pytorch", device="cpu"))
+    voxels = told.report.estimates[0].voxels
+    assert voxels.high == image().array.size
+    assert 0 <= voxels.low < voxels.value < voxels.high
