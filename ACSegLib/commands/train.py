@@ -330,7 +330,7 @@ def _cases(pairs: Sequence[PairOfFiles], options: Options) -> list[Case]:
 
 
 def _first_of_two(options: Options, output: Path) -> Model | None:
-    """The finished first network of an interrupted training whose refinement network is still to be trained."""
+    """The finished main network of an interrupted training whose refinement network is still to be trained."""
     from ACSegLib.network.model.model_file import load_model
     from ACSegLib.network.refinement.network import refinement_network
 

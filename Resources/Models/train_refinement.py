@@ -2,9 +2,9 @@
 
     python Resources/Models/train_refinement.py CACHE [--minutes 30] [--data DATA] [--init MODEL] [-o MODEL]
 
-The first network works on 80^3 voxels and misses what is thin. The refinement network looks at the surface on a finer
-grid (`ACSegLib.network.refinement.finer_grid`). It learns from what the first network predicts, not from the truth:
-simulated tomograms, and with --data parts of the two real cells that the first network learned from. CACHE keeps them
+The main network works on 80^3 voxels and misses what is thin. The refinement network looks at the surface on a finer
+grid (`ACSegLib.network.refinement.finer_grid`). It learns from what the main network predicts, not from the truth:
+simulated tomograms, and with --data parts of the two real cells that the main network learned from. CACHE keeps them
 and their predictions between runs. --init goes on with the refinement network of another model.
 """
 
@@ -70,7 +70,7 @@ FAILS_ON = (
 
 @dataclass(frozen=True)
 class Example:
-    """One volume: scaled image, probabilities of the first network, truth, weights of voxels, and places to look at."""
+    """One volume: scaled image, probabilities of the main network, truth, weights of voxels, and places to look at."""
 
     image: np.ndarray
     probabilities: np.ndarray
@@ -159,7 +159,7 @@ def _edges(truth: np.ndarray) -> np.ndarray:
 
 
 def draw(examples: Sequence[Example], rng: np.random.Generator, spec: NetworkSpec) -> tuple[torch.Tensor, ...]:
-    """A region: the network's input, logits of the first network, target and weights; turned over, disturbed."""
+    """A region: the network's input, logits of the main network, target and weights; turned over, disturbed."""
     one = examples[int(rng.integers(len(examples)))]
     kind = int(rng.choice(3, p=SHARES))
     rows = one.places[kind if len(one.places[kind]) > 20 else 2]
@@ -244,7 +244,7 @@ def complete(model: Model, spec: NetworkSpec, trained: torch.nn.Module, options:
         "command": f"train_refinement.py CACHE --volumes {options.volumes} --minutes {options.minutes:g}"
         + (" --data DATA" if options.data else "")
         + (f" --init {options.init.name}" if options.init else ""),
-        "grid": f"up to {FINENESS} times the voxels a side of the first network",
+        "grid": f"up to {FINENESS} times the voxels a side of the main network",
     }
     result.card["fails_on"] = FAILS_ON
     return result
@@ -254,11 +254,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     shipped = Path(__file__).with_name("cytoplasm.acseg")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cache", type=Path, help="folder for the predictions of the first network")
+    parser.add_argument("cache", type=Path, help="folder for the predictions of the main network")
     parser.add_argument("--volumes", type=int, default=120, help="simulated volumes")
     parser.add_argument("--data", type=Path, help="folder of the real tomograms (sxt_mef_slices, hl60_odt)")
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--model", type=Path, default=shipped, help="model whose first network is kept")
+    parser.add_argument("--model", type=Path, default=shipped, help="model whose main network is kept")
     parser.add_argument("--init", type=Path, help="model with a refinement network to start from")
     parser.add_argument("--thin", type=float, default=0.3, help="probability that suffices in thin structures")
     parser.add_argument("-o", "--output", type=Path, default=shipped)

@@ -86,8 +86,8 @@ class Plan:
         Columns of the inputs on which the usual deviation of the error, and that of the volume besides the expected
         error, depend; all columns if they are not given.
     above, below : float
-        Part of the calibrating segments whose error may be below and above the interval. An error below it (a Dice that
-        is better than expected) costs hardly any width.
+        Part of the calibrating segments whose Dice may be above and below the interval. Room for a better Dice than
+        expected costs hardly any width.
     ratio_part : float
         Part of the calibrating volumes that the intervals hold. Volumes of another kind deviate more.
     strength : (float, float)

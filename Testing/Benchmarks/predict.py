@@ -301,7 +301,7 @@ def main() -> int:
     parser.add_argument(
         "--memory-sizes", type=int, nargs="+", default=(384, 640), metavar="N", help="voxels per side for memory"
     )
-    parser.add_argument("--first", type=Path, metavar="MODEL", help="first network for surface; else trained here")
+    parser.add_argument("--first", type=Path, metavar="MODEL", help="main network for surface; else trained here")
     parser.add_argument("--minutes", type=float, default=10.0, help="of the first training for surface")
     parser.add_argument("--coarse", type=float, default=472 / 256, help="scaling-down of that training, the paper's")
     parser.add_argument("--surface-size", type=int, default=96, help="voxels per side of the cells for surface")

@@ -1,7 +1,7 @@
 """Surface-to-volume ratio of predicted cells against simulated truth: as predicted, after the refinement network, after
 the walk (the open problem of Erozan et al., iScience 27 (2024) 109856). Part of ``predict.py``.
 
-The first network is trained here for some minutes on cells like those of ``train.py``, or given: ``--first MODEL``. It
+The main network is trained here for some minutes on cells like those of ``train.py``, or given: ``--first MODEL``. It
 is scored on cells of other seeds. The refinement network is trained for half of those minutes. The paper's networks
 work on scaled-down volumes; --coarse N scales the training volumes down N times, so that the refinements have an edge
 to win back.

@@ -54,7 +54,7 @@ def _with_refinement(first: NetworkSpec, refinement: NetworkSpec) -> torch.nn.Mo
     from torch import nn
 
     class WithRefinement(nn.Module):
-        """The first network, which answers, and the refinement network beside it."""
+        """The main network, which answers, and the refinement network beside it."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -62,7 +62,7 @@ def _with_refinement(first: NetworkSpec, refinement: NetworkSpec) -> torch.nn.Mo
             self.surface = build_network(refinement)
 
         def forward(self, image: torch.Tensor) -> Any:
-            """Give what the first network gives."""
+            """Give what the main network gives."""
             return self.first(image)
 
     return WithRefinement()

@@ -14,7 +14,7 @@
 ``additive``         refinement network: its output is added to the logits that it corrects, instead of replacing them
 ==================== ===========================================================================================
 
-A model with a refinement network has both specs in one object: that of the first network, with ``kind``
+A model with a refinement network has both specs in one object: that of the main network, with ``kind``
 "unet-with-surface", the first's own kind as ``first_kind``, and the refinement network's spec as ``surface``.
 """
 
@@ -135,7 +135,7 @@ class NetworkSpec:
         return product[0], product[1], product[2]
 
     def without_refinement(self) -> NetworkSpec:
-        """The first network's spec alone."""
+        """The main network's spec alone."""
         return replace(self, refinement=None)
 
     def to_json(self) -> Json:

@@ -130,7 +130,7 @@ def build_graph(spec: NetworkSpec, weights: Mapping[str, np.ndarray], tile: Sequ
     build = GraphBuilder(weights)
     image = build.ops.parameter([1, spec.in_channels, *tile], np.float32, name="image")
     try:
-        inner = build if spec.refinement is None else build.part("first.")  # the first network answers
+        inner = build if spec.refinement is None else build.part("first.")  # the main network answers
         logits = (_biomedisa if spec.kind == BIOMEDISA_KIND else _unet)(inner, spec, image)
         last = build.ops.sigmoid(logits) if spec.overlapping else build.ops.softmax(logits, 1)
         return openvino.Model([last], [image], "acseg")

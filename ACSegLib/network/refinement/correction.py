@@ -1,8 +1,8 @@
 """How a refinement network corrects probabilities: what it is given, and what its output changes.
 
-An additive network (`NetworkSpec.additive`) gives logits that are added to those of the first network. A softmax of
-sums is a product of softmaxes, so its own probabilities multiply the first network's. It starts from zero, where it
-changes nothing, and learns only what the first network lacks. Any other refinement network gives the new probabilities
+An additive network (`NetworkSpec.additive`) gives logits that are added to those of the main network. A softmax of
+sums is a product of softmaxes, so its own probabilities multiply the main network's. It starts from zero, where it
+changes nothing, and learns only what the main network lacks. Any other refinement network gives the new probabilities
 themselves.
 """
 
@@ -45,7 +45,7 @@ def scale_to_segment(image: np.ndarray, layers: Sequence[np.ndarray], progress: 
     image : ndarray of float32, shape (k, j, i)
         Normalised.
     layers : sequence of ndarray, shape (k, j, i)
-        Labels of the first network, 0 for background; several layers where segments overlap.
+        Labels of the main network, 0 for background; several layers where segments overlap.
     progress : Progress, optional
         Asked often whether to stop.
 
@@ -74,7 +74,7 @@ def scale_to_segment(image: np.ndarray, layers: Sequence[np.ndarray], progress: 
 
 
 def opinion(before: np.ndarray, spec: NetworkSpec) -> np.ndarray:
-    """What a refinement network is told of the first network's probabilities (channels, k, j, i): a channel a segment.
+    """What a refinement network is told of the main network's probabilities (channels, k, j, i): a channel a segment.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def opinion(before: np.ndarray, spec: NetworkSpec) -> np.ndarray:
 
 
 def corrected(before: np.ndarray, output: np.ndarray, spec: NetworkSpec) -> np.ndarray:
-    """New probabilities (channels, k, j, i), from those of the first network and the refinement network's output."""
+    """New probabilities (channels, k, j, i), from those of the main network and the refinement network's output."""
     if not spec.additive:
         return output
     product = (before + np.float32(FLOOR)) * output
@@ -119,7 +119,7 @@ def correct_regions(
     Parameters
     ----------
     new, old : ndarray, shape (channels, k, j, i)
-        Probabilities: changed here, and those of the first network.
+        Probabilities: changed here, and those of the main network.
     image : callable
         Gives the normalised image, float32, of a box of the probabilities' grid.
     spec : NetworkSpec

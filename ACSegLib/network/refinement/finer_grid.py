@@ -66,10 +66,10 @@ def correct_surface(
     image : ndarray of float32, shape (k, j, i)
         Normalised.
     probabilities : ndarray of float32, shape (channels, k, j, i)
-        Of the first network, on the same grid.
+        Of the main network, on the same grid.
     finer : bool
-        Whether this grid is finer than that of the first network. If not, segments beside the largest one stay: the
-        first network saw the whole of a bead, and a region does not tell it from glass.
+        Whether this grid is finer than that of the main network. If not, segments beside the largest one stay: the
+        main network saw the whole of a bead, and a region does not tell it from glass.
 
     Returns
     -------

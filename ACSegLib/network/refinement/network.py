@@ -1,7 +1,7 @@
 """A model with a refinement network: both networks in one model file.
 
-The spec is that of the first network, with the refinement network's as ``refinement``; weights are named "first.*" and
-"surface.*". What does not know of the refinement network takes such a model as the first network.
+The spec is that of the main network, with the refinement network's as ``refinement``; weights are named "first.*" and
+"surface.*". What does not know of the refinement network takes such a model as the main network.
 """
 
 from __future__ import annotations

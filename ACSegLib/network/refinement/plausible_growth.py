@@ -2,7 +2,7 @@
 
 A refinement network sees regions of a few dozen voxels. Where a cell is pressed against glass it cannot know which of
 the two bright things is the cell, and of real borders it has seen few. But nothing that belongs to a cell, such as a
-microvillus, is brighter than the inside of the cell, or nearly as dark as the medium. So a voxel that the first network
+microvillus, is brighter than the inside of the cell, or nearly as dark as the medium. So a voxel that the main network
 left unlabelled may be gained only if its intensity lies in between. Bright voxels of a segment that are joined to
 bright unlabelled ones are a wall, and are given back near the surface.
 """
@@ -48,7 +48,7 @@ def keep_plausible(
     Parameters
     ----------
     new, old : ndarray of float32, shape (channels, k, j, i)
-        Corrected probabilities, changed here, and those of the first network.
+        Corrected probabilities, changed here, and those of the main network.
     scaled : ndarray of float32, shape (k, j, i)
         Image in which the background around segments is 0, and segments are brighter
         (`ACSegLib.network.refinement.correction.scale_to_segment`).
@@ -84,7 +84,7 @@ def keep_lesser_segments(new: np.ndarray, old: np.ndarray, spec: NetworkSpec) ->
     Parameters
     ----------
     new, old : ndarray of float32, shape (channels, k, j, i)
-        Corrected probabilities, changed here, and those of the first network.
+        Corrected probabilities, changed here, and those of the main network.
     spec : NetworkSpec
         Of either network: whether segments overlap.
     """

@@ -1,7 +1,7 @@
 """The refinement of a prediction: a network looks again at 64^3 regions along its surface, at the image's resolution.
 
 The idea is that of Erozan et al., iScience 27 (2024) 109856 (a network on regions along the surface). Here its input is
-the image and the probabilities of the first network, so it corrects rather than segments anew, and where no surface
+the image and the probabilities of the main network, so it corrects rather than segments anew, and where no surface
 passes nothing changes. Regions overlap and are blended by windows that sum to 1.
 """
 

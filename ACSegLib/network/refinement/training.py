@@ -46,7 +46,7 @@ class RefinementTraining:
     Parameters
     ----------
     minutes : float
-        Length of the training, predictions of the first network not counted.
+        Length of the training, predictions of the main network not counted.
     steps : int, optional
         Length in steps instead.
     base, levels : int
@@ -105,9 +105,9 @@ def train_refinement_network(
     pairs : sequence of Case or of (Volume, Segmentation)
         To learn from. Labels are joined to the model's segments by name.
     model : Model
-        The first network (a second one that it has is replaced).
+        The main network (a second one that it has is replaced).
     validation : sequence of Case or of pairs, optional
-        The volumes that the best weights of the first network were chosen by: on them, where it is as good as on new
+        The volumes that the best weights of the main network were chosen by: on them, where it is as good as on new
         images, the second is calibrated. Default: those of `pairs` that the first training held back, which are then
         not learned from; if it held back none or only blocks, the refinement network is not calibrated.
 
@@ -314,7 +314,7 @@ def _sample(
     if rng.random() < 0.3:
         inputs[0] += rng.normal(0, rng.uniform(0, 0.3), inputs[0].shape).astype(np.float32)
     result = torch.from_numpy(inputs)[None]
-    if rng.random() < 0.5:  # on new images the first network is less sure than on those it was trained on
+    if rng.random() < 0.5:  # on new images the main network is less sure than on those it was trained on
         size = int(rng.integers(1, 3)) * 2 + 1
         pooled = torch.nn.functional.avg_pool3d(result[:, 1:], size, 1, size // 2, count_include_pad=False)
         result = torch.cat([result[:, :1], pooled], dim=1)

@@ -1,4 +1,4 @@
-"""A refinement network whose output is added to the first network's logits, on a finer grid."""
+"""A refinement network whose output is added to the main network's logits, on a finer grid."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ KERNELS = ((3, 3, 3), (3, 3, 3))
 ADDITIVE = NetworkSpec(2, 2, (4, 8), kernels=KERNELS, additive=True)
 
 
-def first_network():
+def main_network():
     """A model that reduces images to 20^3 voxels, and finds what is bright."""
     torch.manual_seed(0)
     spec = unet_spec(1, base=4, strides=[(1, 1, 1), (2, 2, 2)], residual=False)
@@ -55,14 +55,14 @@ def image():
 
 
 def test_the_kind_of_refinement_network_is_kept_in_the_file(tmp_path):
-    model = with_refinement_network(first_network(), ADDITIVE, second_network())
+    model = with_refinement_network(main_network(), ADDITIVE, second_network())
     save_model(model, tmp_path / "m.acseg")
     assert load_model(tmp_path / "m.acseg").spec.refinement == ADDITIVE
     assert not NetworkSpec.from_json(replace(ADDITIVE, additive=False).to_json()).additive
 
 
 def test_a_network_that_adds_nothing_changes_nothing(image):
-    model = with_refinement_network(first_network(), ADDITIVE, second_network())
+    model = with_refinement_network(main_network(), ADDITIVE, second_network())
     plain, refined = (predict(image, model, replace(SETTINGS, correct=correct)) for correct in (False, True))
     assert refined.report.surface_regions > 0
     assert plain.report.surface_regions is None
@@ -74,7 +74,7 @@ def test_a_network_that_adds_nothing_changes_nothing(image):
 
 
 def test_what_the_network_adds_is_added_to_the_logits(image):
-    model = with_refinement_network(first_network(), ADDITIVE, second_network(bias=(0.0, 1.0)))
+    model = with_refinement_network(main_network(), ADDITIVE, second_network(bias=(0.0, 1.0)))
     plain, refined = (predict(image, model, replace(SETTINGS, correct=correct)) for correct in (False, True))
     assert refined.report.surface_regions == 1
     before, after = (np.asarray(p.probabilities[1], float) for p in (plain, refined))
@@ -83,7 +83,7 @@ def test_what_the_network_adds_is_added_to_the_logits(image):
 
 
 def test_results_do_not_depend_on_the_axes(image):
-    model = with_refinement_network(first_network(), ADDITIVE, second_network(weight=1.0))
+    model = with_refinement_network(main_network(), ADDITIVE, second_network(weight=1.0))
     found = predict(image, model, SETTINGS).labels
     turned = predict(Volume(np.ascontiguousarray(image.array.transpose(2, 0, 1)[::-1])), model, SETTINGS).labels
     assert 0 < np.count_nonzero(found) < found.size
@@ -92,14 +92,14 @@ def test_results_do_not_depend_on_the_axes(image):
 
 @pytest.mark.skipif(not openvino_is_installed(), reason="OpenVINO is not installed")
 def test_openvino_gives_the_labels_of_pytorch(image):
-    model = with_refinement_network(first_network(), ADDITIVE, second_network(weight=1.0))
+    model = with_refinement_network(main_network(), ADDITIVE, second_network(weight=1.0))
     pytorch, openvino = (predict(image, model, replace(SETTINGS, backend=name)) for name in ("pytorch", "openvino"))
     assert openvino.report.backend == "openvino"
     assert np.mean(pytorch.labels != openvino.labels) < 1e-4
 
 
 def test_refine_chooses_whether_the_network_corrects(image):
-    model = with_refinement_network(first_network(), ADDITIVE, second_network(bias=(0.0, 2.0)))
+    model = with_refinement_network(main_network(), ADDITIVE, second_network(bias=(0.0, 2.0)))
 
     def report(**options):
         return run_predict(PredictRequest(volume=image, model=model, **options)).report
@@ -117,7 +117,7 @@ def test_refine_chooses_whether_the_network_corrects(image):
 
 
 def test_estimates_are_those_of_the_networks_that_ran(image, monkeypatch):
-    first = first_network()
+    first = main_network()
     first.state_dict["heads.0.conv.conv.weight"].zero_()
     first.state_dict["heads.0.conv.conv.bias"].copy_(torch.tensor((0.0, 5.0)))  # certain that all is cell
     model = with_refinement_network(first, ADDITIVE, second_network())
@@ -135,12 +135,12 @@ def test_estimates_are_those_of_the_networks_that_ran(image, monkeypatch):
 
 
 def test_an_adapted_model_keeps_the_refinement_network():
-    model = with_refinement_network(first_network(), ADDITIVE, second_network(weight=1.0))
-    adapted = with_refinement_network_of(first_network(), model)
+    model = with_refinement_network(main_network(), ADDITIVE, second_network(weight=1.0))
+    adapted = with_refinement_network_of(main_network(), model)
     second = refinement_network(adapted)
     assert second.spec == ADDITIVE
     assert all(torch.equal(v, second.state_dict[k]) for k, v in refinement_network(model).state_dict.items())
-    assert with_refinement_network_of(model, first_network()) is model
+    assert with_refinement_network_of(model, main_network()) is model
 
 
 @pytest.mark.parametrize("scale", [1.0, 250.0, -1.0])

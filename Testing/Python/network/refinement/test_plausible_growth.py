@@ -56,7 +56,7 @@ def test_a_cell_does_not_grow_into_a_brighter_wall(cell):
     assert changed == np.count_nonzero(grown & ~cell)
 
 
-def test_what_the_first_network_took_of_a_wall_is_given_back(cell):
+def test_what_the_main_network_took_of_a_wall_is_given_back(cell):
     too_large = cell | cube(CELL, CELL, slice(24, 26))
     found, _ = labels_after(scene(), probabilities(too_large), probabilities(too_large))
     # the limit is above all but a 200th of the inside, so that single bright voxels at the wall may go as well
@@ -106,7 +106,7 @@ def test_segments_that_overlap_are_judged_alike(cell):
     assert np.array_equal(new[0] > 0.5, cell)
 
 
-def test_a_lesser_segment_can_be_kept_as_the_first_network_found_it(cell):
+def test_a_lesser_segment_can_be_kept_as_the_main_network_found_it(cell):
     bead, moved = (cube(slice(30, 38), slice(first, first + 8), slice(8, 16)) for first in (8, 12))
     old, new = probabilities(cell & ~bead, bead), probabilities((cell | cube(CELL, 24, CELL)) & ~moved, moved)
     keep_lesser_segments(new, old, SPEC)
