@@ -76,14 +76,17 @@ def box_of_region(region: Sequence[float], geometry: Geometry, shape: Sequence[i
     Raises
     ------
     InputError
-        If these are neither 6 nor 15 numbers, if a side has no length, or if the region holds no voxel.
+        If these are neither 6 nor 15 numbers, if one is not finite, if a side has no length, or if the region holds no
+        voxel.
     """
     numbers = np.asarray(region, float)
-    if len(numbers) not in (_UPRIGHT, _TURNED) or not np.isfinite(numbers).all():
+    if len(numbers) not in (_UPRIGHT, _TURNED):
         raise InputError(
             f"--region must be {_UPRIGHT} numbers (centre and half of the sides) or {_TURNED} (with its axes), "
             f"not {len(numbers)}."
         )
+    if not np.isfinite(numbers).all():
+        raise InputError("--region has numbers that are not finite; correct them.")
     centre, half = numbers[:3], numbers[3:6]
     if not (half > 0).all():
         raise InputError(f"--region has sides of {', '.join(f'{2 * n:g}' for n in half)}; all must be above 0.")

@@ -16,6 +16,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("--patch must be three numbers (I J K), not {0}."),
         _("--refine network, --tta and --tile need --native with a Biomedisa model."),
         _("--refine walk needs a model whose segments do not overlap; use --refine network."),
+        _("--region has numbers that are not finite; correct them."),
         _("--region has sides of {0}; all must be above 0."),
         _("--region holds no voxel of the image; move it there, in LPS and in the unit of the image."),
         _("--region must be {0} numbers (centre and half of the sides) or {1} (with its axes), not {2}."),

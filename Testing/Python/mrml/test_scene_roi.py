@@ -177,7 +177,7 @@ def test_the_region_of_a_command_line_is_the_roi_in_the_scene(mrml, roi, turn):
         ([1.0] * 5, "6 numbers"),
         ([0, 0, 0, 1, 0, 1], "above 0"),
         ([100, 0, 0, 1, 1, 1], "holds no voxel"),
-        ([float("nan"), 0, 0, 1, 1, 1], "6 numbers"),
+        ([float("nan"), 0, 0, 1, 1, 1], "not finite"),
     ],
 )
 def test_a_wrong_region_is_one_sentence(region, reason):

@@ -107,7 +107,7 @@ def test_a_prediction_travels_without_its_model() -> None:
     assert np.array_equal(there.volume.array, volume.array)
 
 
-#: Options of ``acseg train`` that say where files are, or what happens after the first network.
+#: Options of ``acseg train`` that say where files are, or what happens after the main network.
 BESIDE_TRAINING = {"output", "images", "labels", "val_images", "val_labels", "table", "init", "licence", "note"}
 
 
