@@ -188,6 +188,9 @@ WALL_SIGMA = 2.0
 #: and clearly better than the other one with this number of times its contrast.
 MIN_EDGE_CONTRAST, MIN_EDGE_RANK, MIN_WALL_CONTRAST, WALL_ADVANTAGE = 3.1, 0.93, 2.5, 1.5
 
+#: A region between walls that has more than this number of times the voxels of the one between edges has leaked.
+MAX_WALL_EXCESS = 3.0
+
 #: In units of the cost at which a region ends: from which on there is background. ``strokes.py``.
 CERTAIN_BACKGROUND = 2.0
 

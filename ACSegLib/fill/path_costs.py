@@ -108,12 +108,15 @@ class Region:
         Mean cost of the steps across its surface, in units of that of the steps inside.
     rank : float
         Share of all steps of the image that cost less than those across its surface.
+    voxels : int
+        How many voxels it has.
     """
 
     level: float = np.inf
     beyond: float = np.inf
     contrast: float = 0.0
     rank: float = 0.0
+    voxels: int = 0
 
 
 def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seeds: int, most: float = np.inf) -> Region:
@@ -138,7 +141,7 @@ def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seed
     last = min(int(MAX_REGION_SHARE * own.size), int(MAX_TERRITORY_SHARE * ordered.size))
     last = min(last, int(np.searchsorted(ordered, most)))
     if last < 4 * first:
-        return Region()
+        return Region(voxels=int(ordered.size))
     sizes = np.unique(np.geomspace(first, last, REGION_LEVELS).astype(int))
     levels = ordered[sizes] + costs.floor
     rise = np.diff(np.log(levels)) / np.diff(np.log(sizes))
@@ -155,7 +158,7 @@ def steady_region(costs: PathCosts, distances: np.ndarray, own: np.ndarray, seed
     beyond = max(CERTAIN_BACKGROUND * level, float(levels[high + 1]) - costs.floor)
     if _is_skin(own & ~inside, inside):
         beyond = np.inf  # the other strokes end it
-    return Region(level, beyond, *_closed(costs, inside))
+    return Region(level, beyond, *_closed(costs, inside), int(np.count_nonzero(inside)))
 
 
 def _is_skin(rest: np.ndarray, inside: np.ndarray) -> bool:

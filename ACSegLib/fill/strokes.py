@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import ndimage
@@ -22,6 +23,7 @@ from ACSegLib.fill.constants import (
     MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
     MAX_SINGLE,
+    MAX_WALL_EXCESS,
     MIN_EDGE_CONTRAST,
     MIN_EDGE_RANK,
     MIN_WALL_CONTRAST,
@@ -127,12 +129,9 @@ class _Search:
     def best(self) -> tuple[PathCosts, np.ndarray]:
         """The costs and the classes, background among them, that explain the dabs."""
         tried: list[tuple[float, PathCosts, np.ndarray]] = []
-        kinds = list(self.costs)
-        for strokes, up_to_background in self._candidates():
-            grown = self._grown(strokes, up_to_background, kinds)
-            kinds = [grown.costs]  # an image has edges or walls, whatever another dab looks like
+        for grown in self._candidates():
             classes, _distances = grown.costs.spread(grown.seeds(), self.lengths)
-            depths = self._depths(classes, strokes)
+            depths = self._depths(classes, grown.strokes)
             if all(depth <= MAX_DEPTH[dab.number > 0] for depth, dab in zip(depths, self.dabs, strict=True)):
                 return grown.costs, classes
             tried.append((sum(depths), grown.costs, classes))
@@ -151,18 +150,40 @@ class _Search:
             depths.append(min(dab.depth(classes) / max(size, 1.0), 1.0))
         return depths
 
-    def _candidates(self) -> Iterator[tuple[np.ndarray, bool]]:
-        """Strokes or single dabs and all, alone, then only up to the background (True), then against it."""
+    def _candidates(self) -> Iterator[_Grown]:
+        """From strokes or single dabs and from all: alone, then only up to the background, then against it."""
         sources = [*self._single()]
         together = self._marked([dab for dab in self.dabs if dab.number or dab.is_stroke])
+        count = max(len(sources), 1)
         if not any(np.array_equal(together, strokes) for strokes in sources):
             sources.append(together)
-        for strokes in sources:
-            yield strokes, False
+        costs, first = self._edges_or_walls(sources[:count])
+        yield from first
+        sources = [*(grown.strokes for grown in first), *sources[len(first) :]]
+        for strokes in sources[len(first) :]:
+            yield self._grown_along(costs, strokes)
         if any(dab.number == 0 for dab in self.dabs):
             for strokes in sources:
-                yield strokes, True
-            yield self.strokes, False
+                yield self._grown_along(costs, strokes, up_to_background=True)
+            yield self._grown_along(costs, self.strokes)
+
+    def _edges_or_walls(self, sources: Sequence[np.ndarray]) -> tuple[PathCosts, list[_Grown]]:
+        """What ends the regions of the image, and those that were grown to find out.
+
+        An image has edges or walls, whatever another dab looks like. The region of the first dab decides. But a dab
+        near a border can grow into what lies beyond. So a region between edges outvotes walls if its contrast is high,
+        or higher than that of the others.
+        """
+        tried: list[list[_Grown]] = []
+        needed = 0.0
+        for strokes in sources:
+            edges, walls = in_threads(partial(self._grown_along, strokes=strokes), self.costs)
+            contrast = edges.usual("contrast")
+            if not _is_better(walls, edges) and contrast >= needed:
+                return self.costs[0], [edges, *(others[0] for others in tried)]
+            tried.append([edges, walls])
+            needed = min(max(needed, contrast), MIN_EDGE_CONTRAST)
+        return self.costs[1], [walls for _edges, walls in tried]
 
     def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
         """Typical voxels of some of the dabs."""
@@ -184,12 +205,8 @@ class _Search:
         for n in range(min(most, MAX_SINGLE)):
             yield self._marked([*background, *(dab for c in choices.values() for dab in c[min(n, len(c) - 1)])])
 
-    def _grown(self, strokes: np.ndarray, up_to_background: bool, kinds: Sequence[PathCosts]) -> _Grown:
-        """Regions that grow from strokes to edges or to walls, whichever are better closed."""
-        grown = in_threads(lambda costs: self._grown_along(costs, strokes, up_to_background), kinds)
-        return _better(*grown) if len(grown) > 1 else grown[0]
-
-    def _grown_along(self, costs: PathCosts, strokes: np.ndarray, up_to_background: bool) -> _Grown:
+    def _grown_along(self, costs: PathCosts, strokes: np.ndarray, up_to_background: bool = False) -> _Grown:
+        """Regions that grow from strokes to edges, or to walls."""
         classes, distances = costs.spread(strokes, self.lengths)
         most: dict[int, float] = {}
         for dab in self.dabs if up_to_background else ():
@@ -203,12 +220,14 @@ class _Search:
         return _Grown(costs, strokes, classes, distances, regions)
 
 
-def _better(edges: _Grown, walls: _Grown) -> _Grown:
-    """The regions between walls, if they are well closed and those between edges are not."""
+def _is_better(walls: _Grown, edges: _Grown) -> bool:
+    """Whether the regions between walls are well closed and no far larger, and those between edges are not."""
     contrast = edges.usual("contrast")
     if edges.usual("rank") >= MIN_EDGE_RANK or walls.usual("contrast") < MIN_WALL_CONTRAST:
-        return edges
-    return edges if contrast >= max(MIN_EDGE_CONTRAST, walls.usual("contrast") / WALL_ADVANTAGE) else walls
+        return False
+    if walls.usual("voxels") > MAX_WALL_EXCESS * edges.usual("voxels"):
+        return False  # they fill the surroundings too, up to the walls of something else
+    return contrast < max(MIN_EDGE_CONTRAST, walls.usual("contrast") / WALL_ADVANTAGE)
 
 
 def _typical(strokes: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from ACSegLib.fill import fill
 from ACSegLib.fill.constants import REACH
 from ACSegLib.fill.dabs import Dab, correct_around_dabs, find_dabs
+from ACSegLib.fill.features import intensity_range, prepare
 from ACSegLib.fill.path_costs import PathCosts
 from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.fill.strokes import classes_around_strokes
+from ACSegLib.jobs import Progress
 from ACSegLib.phantom import simulate
 from ACSegLib.phantom.strokes import INSIDE, ball_at, next_dab
 from ACSegLib.volume import Segmentation, Volume
@@ -75,6 +79,30 @@ def test_dabs_that_mend_the_border_never_wreck_a_cell() -> None:
         scores.append(2 * np.count_nonzero(result & truth) / (result.sum() + truth.sum()))
     assert scores[0] > 0.93
     assert np.diff(scores).min() > -0.01
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("beta-cell", 1), ("fibroblast", 3)])
+def test_a_dab_that_agrees_inside_never_wrecks_a_cell(kind: str, seed: int) -> None:
+    phantom = simulate(48, seed=seed, kind=kind)
+    truth = phantom.truth.labels == 1
+
+    def score(strokes: np.ndarray) -> tuple[float, np.ndarray]:
+        seeds = np.where(strokes == INSIDE, 1, UNKNOWN).astype(np.int16)
+        limits = intensity_range(phantom.volume.array, seeds)
+        features = prepare(phantom.volume.array, [1.0, 1.0, 1.0], limits, Progress())
+        result = classes_around_strokes(features, seeds).classes == 1
+        return 2 * np.count_nonzero(result & truth) / (result.sum() + truth.sum()), result
+
+    first = next_dab(truth, np.zeros(truth.shape, bool), 2.0)
+    before, result = score(first)
+    deep = np.argwhere(ndimage.distance_transform_edt(truth & result) > 3.5)
+    random = np.random.default_rng(0)
+    after = [
+        score(np.where(ball_at(place, 2.0, truth.shape), INSIDE, first))[0]
+        for place in deep[random.integers(len(deep), size=6)]
+    ]
+    assert before > 0.93
+    assert min(after) > before - 0.02
 
 
 def test_lines_and_shells_are_strokes_and_balls_are_dabs() -> None:
