@@ -29,6 +29,7 @@ BY_NODES: Mapping[str, OptionValues] = {
         "unit": None,
         "image_dataset": None,
         "labels_dataset": None,
+        "region": [],
         "external_data": False,
     },
     "correct": {
