@@ -287,7 +287,7 @@ def _place_of_probabilities(options: Options, name: str, target: Path, several: 
     from ACSegLib.commands.outputs import names_folder
 
     path = Path(options.probabilities)
-    if names_folder(options.probabilities):
+    if names_folder(options.probabilities) or (several and not path.suffix):
         path.mkdir(parents=True, exist_ok=True)
         return path / f"{name}.nrrd"
     return target.with_name(f"{name}-{path.name}") if several else path

@@ -91,6 +91,16 @@ def test_results_go_into_folders_that_are_named(files):
     assert (files / "results" / "older.seg.nrrd").exists()
 
 
+def test_probabilities_of_several_images_go_into_a_folder_that_is_not_there_yet(files):
+    (files / "images").mkdir()
+    save_volume(Volume(two_balls().astype(np.float32), GEOMETRY), files / "images" / "one.nrrd")
+    save_volume(Volume(two_balls().astype(np.float32), GEOMETRY), files / "images" / "two.nrrd")
+    run(files, image="images", output="results", probabilities=str(files / "p"))
+    assert sorted(path.name for path in (files / "p").iterdir()) == [
+        f"{image}-{segment}.nrrd" for image in ("one", "two") for segment in ("bead", "cell")
+    ]
+
+
 def test_several_images_need_the_name_of_a_folder(files):
     with pytest.raises(InputError, match="is the name of a file; name a folder"):
         run(files, image="", output="results.seg.nrrd")
