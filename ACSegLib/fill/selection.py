@@ -71,7 +71,7 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
         # a few voxels of a bead should not decide; of instances, none is more important than another
         return mean_dice(overlaps[settings], by_size=bands)
 
-    prior = mean_dice(np.sum([trial.prior_overlap() for trial in trials], axis=0), by_size=True)
+    prior = mean_dice(np.sum([trial.prior_overlap(progress) for trial in trials], axis=0), by_size=True)
     # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
     settings = search(judge, strong=not bands or prior >= constants.TRUSTED_PRIOR)
     return Choice(settings, judged, prior, mean_dice(overlaps[settings]), overlaps[settings])

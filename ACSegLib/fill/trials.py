@@ -53,11 +53,18 @@ class Trial:
         filled = solve_prepared(context, self.slab, progress=progress).finish()
         return self._compare(filled.best, filled.best_value)
 
-    def prior_overlap(self) -> np.ndarray:
+    def prior_overlap(self, progress: Progress | None = None) -> np.ndarray:
         """The same for the likeliest class of the prior alone."""
-        count = self.evidence.count
-        priors = np.stack([self.slab.priors.of(c) for c in range(count)])
-        return self._compare(priors.argmax(axis=0), priors.max(axis=0))
+        progress = progress or Progress()
+        highest = self.slab.priors.of(0).copy()
+        best = np.zeros(highest.shape, np.int16)
+        for c in range(1, self.evidence.count):  # one by one: together, the priors of many classes fill the memory
+            progress.check()
+            prior = self.slab.priors.of(c)
+            higher = prior > highest
+            best[higher] = c
+            np.copyto(highest, prior, where=higher)
+        return self._compare(best, highest)
 
     def _compare(self, best: np.ndarray, probability: np.ndarray) -> np.ndarray:
         total = np.zeros((self.evidence.count, 4))
