@@ -171,18 +171,16 @@ class _Search:
         """What ends the regions of the image, and those that were grown to find out.
 
         An image has edges or walls, whatever another dab looks like. The region of the first dab decides. But a dab
-        near a border can grow into what lies beyond. So a region between edges outvotes walls if its contrast is high,
-        or higher than that of the others.
+        near a border can grow into what lies beyond. So a region between edges outvotes walls if it is larger than
+        those of the dabs before, and better closed.
         """
         tried: list[list[_Grown]] = []
-        needed = 0.0
         for strokes in sources:
             edges, walls = in_threads(partial(self._grown_along, strokes=strokes), self.costs)
-            contrast = edges.usual("contrast")
-            if not _is_better(walls, edges) and contrast >= needed:
+            closed = all(edges.usual(m) >= e.usual(m) for e, _walls in tried for m in ("contrast", "voxels"))
+            if closed and not _is_better(walls, edges):
                 return self.costs[0], [edges, *(others[0] for others in tried)]
             tried.append([edges, walls])
-            needed = min(max(needed, contrast), MIN_EDGE_CONTRAST)
         return self.costs[1], [walls for _edges, walls in tried]
 
     def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
