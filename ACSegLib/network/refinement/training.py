@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Pair = tuple[Volume, Segmentation]
 #: Voxels of each surface of a volume that are kept as centres of regions.
 MAX_PLACES = 20_000
+#: After fewer steps, a network that gives the new probabilities itself may still label anything.
+FEW_STEPS = 50
 
 
 @dataclass
@@ -161,6 +163,9 @@ def train_refinement_network(
         card["calibration"] = told
     result = with_refinement_network(model, spec, weights)
     result.card = {**model.card, "surface": card}
+    if steps < FEW_STEPS:
+        note = f"the refinement network was trained for {steps} steps only, and may do harm; train it for longer"
+        result.card["warnings"] = [*model.card.get("warnings", []), note]
     return result
 
 

@@ -212,6 +212,7 @@ def test_refinement_network_is_calibrated_on_what_the_first_training_held_back()
     first.card["validation"] = {"cases": {"ball 3": {"cell": 0.8}}}
     calibrated = train_refinement_network(pairs, first, settings)
     assert calibrated.card["surface"]["volumes"] == 3
+    assert "trained for 12 steps only" in calibrated.card["warnings"][-1]
     told = calibrated.card["surface"]["calibration"]["cell"]
     assert told["dice_gain"] >= 0
     assert told["offset"] != 0  # after so few steps there is something to put right
