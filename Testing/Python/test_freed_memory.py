@@ -8,7 +8,7 @@ from ACSegLib import compute
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Prints the pages that the system had to provide for tensors of 64 MiB, one freed before the next: before, inside of
-#: the context (once its memory is there), and after it.
+#: the context (once its memory is there; the least of three times, as a busy system may take pages back), and after it.
 PROGRAM = """
 import resource
 import torch
@@ -24,8 +24,8 @@ print(touched())
 with reuse_freed_memory():
     touched()
     with reuse_freed_memory():
-        print(touched())
-    print(touched())
+        print(min(touched() for _ in range(3)))
+    print(min(touched() for _ in range(3)))
 print(touched())
 """
 
