@@ -109,14 +109,20 @@ def prepare_slab(
     last: int,
     *,
     without: int | None = None,
+    rivals: bool = True,
     progress: Progress | None = None,
 ) -> PreparedSlab:
-    """Compute the class priors of planes first..last; see `solve_slab` for the parameters."""
+    """Compute the class priors of planes first..last; see `solve_slab` for the parameters.
+
+    Without `rivals`, the outlines do not decide between segments that look alike. Trials of settings do without them.
+    Between labelled slices the outlines are so good that the prior would be trusted beyond the outermost ones, too.
+    """
     seeds = evidence.classes[first : last + 1].copy()
     if without is not None:
         seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, UNKNOWN)
     slab = evidence.features.slab(first, last + 1)
-    priors = _class_priors(evidence, classifier, first, slab, seeds, without, progress or Progress())
+    families = classifier.rivals() if rivals else []
+    priors = _class_priors(evidence, classifier, families, first, slab, seeds, without, progress or Progress())
     return PreparedSlab(first, seeds, np.ascontiguousarray(slab[0]), priors)
 
 
@@ -142,6 +148,7 @@ def solve_prepared(
 def _class_priors(
     evidence: Evidence,
     classifier: AppearanceClassifier,
+    rivals: list[list[int]],
     first: int,
     slab: tuple[np.ndarray, np.ndarray],
     seeds: np.ndarray,
@@ -151,7 +158,7 @@ def _class_priors(
     """Priors of the classes in a slab with these seeds."""
     known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
     probabilities = evidence.group_probabilities(classifier.layers, first, slab, without, known, progress)
-    evidence.share_among_rivals(probabilities, classifier.rivals(), first, without, progress)
+    evidence.share_among_rivals(probabilities, rivals, first, without, progress)
     present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
     if evidence.instances is not None:
         instances = shares_of_instances(evidence.instances, range(first, first + len(seeds)), present, without)

@@ -125,6 +125,23 @@ def test_two_drawn_cells_of_one_look_are_told_apart_by_their_outlines(
     assert found[0] > found[1]
 
 
+def test_three_labelled_cells_of_fifty_alike_do_not_leak() -> None:
+    """They lie on a few slices each; above and below, only other cells are in sight."""
+    rng = np.random.default_rng(0)
+    k, j, i = np.indices((30, 60, 100))
+    truth = np.zeros(k.shape, np.uint8)
+    for n in range(50):
+        centre = (13 + n % 5, 6 + 12 * (n // 10), 5 + 10 * (n % 10))
+        truth[((k - centre[0]) ** 2 + (j - centre[1]) ** 2 + (i - centre[2]) ** 2 < 5.2**2) & (truth == 0)] = n + 1
+    image = np.where(truth > 0, 0.6, 0.1) + 0.05 * rng.standard_normal(truth.shape)
+    labels = np.where((truth <= 3) & (k % 4 == 3), truth, 0).astype(np.uint8)
+    sparse_labels = Segmentation.from_labels(labels, Geometry(), {1: "a", 2: "b", 3: "c"})
+    found = fill(Volume(image.astype(np.float32), Geometry()), sparse_labels).segmentation.labels
+    for value in (1, 2, 3):
+        both = np.count_nonzero((found == value) & (truth == value))
+        assert 2 * both > 0.95 * (np.count_nonzero(found == value) + np.count_nonzero(truth == value))
+
+
 def test_rivals_are_families_that_the_image_confuses_both_ways() -> None:
     confusion = np.eye(6)
     for a, b in ((1, 2), (2, 1), (2, 5), (5, 2), (3, 4)):  # 3 is taken for 4, but 4 is not taken for 3
