@@ -51,6 +51,12 @@ def away_from_line(desk, x, y, axis):
     return np.abs(pixels - LINE).sum(1).min()
 
 
+def line_is_drawn(desk, x, y, axis, wanted=True):
+    """Wait for the frame in which the line of the box is drawn near a place, or is not."""
+    what = f"the line of the box {'at' if wanted else 'gone from'} {x}, {y} along {axis}"
+    wait_for(desk.page, lambda: (away_from_line(desk, x, y, axis) < 150) == wanted, what)
+
+
 def draw_box(desk):
     """By a drag on a slice along z, and one on a slice along x."""
     desk.page.keyboard.press("g")
@@ -71,7 +77,7 @@ def test_a_dab_in_a_box_that_is_drawn_on_two_planes_fills_the_ball(desk):
     draw_box(desk)
     for axis, index, left, middle in (("z", 12, 4, 20), ("y", 20, 4, 12), ("x", 18, 6, 12)):
         desk.go_to(index, axis)
-        assert away_from_line(desk, left, middle, axis) < 150, axis
+        line_is_drawn(desk, left, middle, axis)
         assert away_from_line(desk, left + 3, middle, axis) > 150, axis
     desk.go_to(12)
     desk.page.keyboard.press("b")
@@ -88,8 +94,8 @@ def test_a_dab_in_a_box_that_is_drawn_on_two_planes_fills_the_ball(desk):
     clear = desk.page.get_by_role("button", name="Clear the box")
     clear.click()
     boxed(desk, [])
-    assert clear.is_hidden()
-    assert away_from_line(desk, 4, 20, "z") > 150
+    clear.wait_for(state="hidden")
+    line_is_drawn(desk, 4, 20, "z", wanted=False)
 
 
 def test_a_box_is_drawn_by_keyboard_and_escape_takes_the_first_corner_back(desk):
