@@ -110,7 +110,10 @@ class LabelledSlices:
 
 
 def find_labelled_slices(
-    labelled: np.ndarray, axis: str = "auto", declared: Mapping[str, Sequence[int]] | None = None
+    labelled: np.ndarray,
+    axis: str = "auto",
+    declared: Mapping[str, Sequence[int]] | None = None,
+    ignored: np.ndarray | None = None,
 ) -> LabelledSlices:
     """Find the slices that a person labelled.
 
@@ -125,6 +128,8 @@ def find_labelled_slices(
     declared : mapping, optional
         Axis -> slices that are known to be labelled (see `declared_slices`). With "auto" they are believed; slices
         labelled since are added.
+    ignored : ndarray of bool, shape (k, j, i), optional
+        Ignored regions; see `with_background_slices`.
 
     Returns
     -------
@@ -135,11 +140,18 @@ def find_labelled_slices(
     InputError
         If `axis` is none of these.
     """
+    return with_background_slices(_detected(labelled, axis, declared), ignored)
+
+
+def _detected(
+    labelled: np.ndarray, axis: str = "auto", declared: Mapping[str, Sequence[int]] | None = None
+) -> LabelledSlices:
+    """Slices that hold labels; see `find_labelled_slices`."""
     if axis not in ("auto", "all"):
         axis = checked_axis(axis)
     if declared and axis == "auto":
         later = labelled & ~mark_slices(labelled.shape, declared)
-        detected = find_labelled_slices(labelled) if later.any() else LabelledSlices()
+        detected = _detected(labelled) if later.any() else LabelledSlices()
         if not detected.problem(""):
             names = [name for name in AXES if name in declared or name in detected.slices]
             slices = {name: sorted({*declared.get(name, []), *detected.slices.get(name, [])}) for name in names}

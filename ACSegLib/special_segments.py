@@ -7,7 +7,7 @@ command takes it at its word: regions to leave out are neither labels nor backgr
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,7 +106,7 @@ def structures(
     rows = [segment for segments_of_role in roles.values() for segment in segments_of_role]
     if not rows or len(rows) == len(segmentation.segments):
         return segmentation, None, []
-    ignored = _voxels_of(segmentation, roles["ignore"])
+    ignored = union(segmentation, roles["ignore"]) if roles["ignore"] else None
     layers = []
     for number, layer in enumerate(segmentation.layers):
         values = [segment.value for segment in rows if segment.layer == number]
@@ -120,16 +120,17 @@ def structures(
 
 def ignored_voxels(segmentation: Segmentation) -> np.ndarray | None:
     """Voxels of the regions to leave out, by the names of their segments, bool (k, j, i); None if there are none."""
-    ignored = _voxels_of(segmentation, [s for s in segmentation.segments if role_of(s.name) == "ignore"])
+    regions = [s for s in segmentation.segments if role_of(s.name) == "ignore"]
+    ignored = union(segmentation, regions) if regions else None
     return ignored if ignored is not None and ignored.any() else None
 
 
-def _voxels_of(segmentation: Segmentation, segments: Collection[Segment]) -> np.ndarray | None:
-    union = None
+def union(segmentation: Segmentation, segments: Iterable[Segment]) -> np.ndarray:
+    """Boolean array (k, j, i): in any of these segments."""
+    mask = np.zeros(segmentation.shape, bool)
     for segment in segments:
-        mask = segmentation.mask(segment)
-        union = mask if union is None else union | mask
-    return union
+        mask |= segmentation.mask(segment)
+    return mask
 
 
 def _joined(segmentation: Segmentation, rows: list[Segment]) -> Segmentation:

@@ -57,7 +57,7 @@ def open_labels(path: Path, image: Opened) -> tuple[Labels, list[str]]:
     """Open labels on the grid of an image, and find the slices that were labelled; gives notes on them as well."""
     from ACSegLib.files import open_segmentation
     from ACSegLib.files.registry import collect_notes
-    from ACSegLib.labelled_slices import find_labelled_slices, with_background_slices
+    from ACSegLib.labelled_slices import find_labelled_slices
     from ACSegLib.placement import place_labels
     from ACSegLib.special_segments import ignored_voxels
 
@@ -72,7 +72,7 @@ def open_labels(path: Path, image: Opened) -> tuple[Labels, list[str]]:
     if labels.segments and labels.array.any():
         ignored = ignored_voxels(placed)
         known = labels.array != 0 if ignored is None else (labels.array != 0) & ~ignored
-        found = with_background_slices(find_labelled_slices(known), ignored)
+        found = find_labelled_slices(known, ignored=ignored)
         notes += found.notes()
         names = {AXIS_ALIASES[axis]: axis for axis in AXES}
         labels.labelled = {(names[axis], n) for axis, numbers in found.slices.items() for n in numbers}

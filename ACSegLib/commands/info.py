@@ -248,7 +248,7 @@ def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
 
 
 def _label_figures(segmentation: Segmentation, progress: Progress) -> Labels:
-    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices, with_background_slices
+    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices
 
     counts = [_counts(layer) for layer in segmentation.layers]
     voxel = segmentation.geometry.voxel_volume
@@ -274,8 +274,7 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> Labels:
     ignored = ignored_voxels(segmentation)
     if ignored is not None:
         occupied &= ~ignored
-    found = find_labelled_slices(occupied, declared=declared_slices(segmentation))
-    labelled = with_background_slices(found, ignored)
+    labelled = find_labelled_slices(occupied, declared=declared_slices(segmentation), ignored=ignored)
     return Labels(
         layers=len(segmentation.layers),
         segments=rows,

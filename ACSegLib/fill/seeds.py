@@ -17,7 +17,6 @@ from ACSegLib.labelled_slices import (
     declared_slices,
     find_labelled_slices,
     mark_slices,
-    with_background_slices,
 )
 from ACSegLib.volume import Segment, Segmentation
 
@@ -230,11 +229,12 @@ def _find_slices(labels: Segmentation, roles: _Roles, options: SeedOptions) -> L
         return LabelledSlices(slices)
     if roles.background is not None:
         labelled |= labels.mask(roles.background)
-    detected = find_labelled_slices(labelled, options.axis, declared_slices(labels))
+    ignored = labels.mask(roles.ignored) if roles.ignored is not None else None
+    detected = find_labelled_slices(labelled, options.axis, declared_slices(labels), ignored)
     problem = detected.problem(labels.name)
     if problem:
         raise InputError(problem)
-    return with_background_slices(detected, labels.mask(roles.ignored) if roles.ignored is not None else None)
+    return detected
 
 
 def _listed_slices(slices: Sequence[int] | Mapping[str, Sequence[int]], axis: str) -> dict[str, list[int]]:

@@ -16,6 +16,7 @@ from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Row
 from ACSegLib.masks import bounding_box, eroded
+from ACSegLib.special_segments import union
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
 #: Percentiles that are reported, with the names of their columns.
@@ -231,12 +232,7 @@ def unlike_beads(bead_lac: Mapping[str, float], tolerance: float = 0.2) -> dict[
 def bead_mask(segmentation: Segmentation, name: str = "bead") -> np.ndarray | None:
     """Mask of all segments whose name holds `name` (any case); None if there is none."""
     rows = [s for s in segmentation.segments if name.lower() in s.name.lower()]
-    if not rows:
-        return None
-    mask = np.zeros(segmentation.shape, bool)
-    for row in rows:
-        mask |= segmentation.mask(row)
-    return mask
+    return union(segmentation, rows) if rows else None
 
 
 def normalised(volume: Volume, normalisation: BeadNormalisation) -> Volume:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
-from ACSegLib.labelled_slices import find_labelled_slices, with_background_slices
+from ACSegLib.labelled_slices import find_labelled_slices
 from ACSegLib.outlines import find_outlines
 from ACSegLib.special_segments import role_of
 from ACSegLib.volume import Segment, Segmentation
@@ -86,7 +86,7 @@ def count_labelled_slices(
     if not labelled.any():
         return counts, []
     labelled &= ~ignored
-    found = with_background_slices(find_labelled_slices(labelled, axis), ignored if left_out else None)
+    found = find_labelled_slices(labelled, axis, ignored=ignored if left_out else None)
     problem = found.problem(name)
     if problem and axis == "auto" and _are_outlines(layers, values):
         return counts, ["closed lines are taken for outlines: a fill takes what they enclose for their segment."]

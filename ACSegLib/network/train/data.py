@@ -17,17 +17,10 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
-from ACSegLib.labelled_slices import (
-    LabelledSlices,
-    checked_axis,
-    declared_slices,
-    find_labelled_slices,
-    mark_slices,
-    with_background_slices,
-)
+from ACSegLib.labelled_slices import LabelledSlices, checked_axis, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.network.model.preprocessing import Preprocessing, normalise, resample_image, resampled_shape
 from ACSegLib.network.predict.working_grid import reduced_shape
-from ACSegLib.special_segments import role_of
+from ACSegLib.special_segments import role_of, union
 from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, Volume
 
 #: Value of voxels that the loss leaves out.
@@ -175,14 +168,6 @@ def rows_by_name(segments: Iterable[Segment]) -> dict[str, list[Segment]]:
     return rows
 
 
-def union(segmentation: Segmentation, segments: Iterable[Segment]) -> np.ndarray:
-    """Boolean array (k, j, i): in any of these segments."""
-    mask = np.zeros(segmentation.shape, bool)
-    for segment in segments:
-        mask |= segmentation.mask(segment)
-    return mask
-
-
 def really_overlap(segmentation: Segmentation, ignore: str = IGNORE_NAME) -> bool:
     """Whether any voxel belongs to segments of two names (regions to leave out aside)."""
     if not segmentation.overlapping:
@@ -224,10 +209,10 @@ def labelled_slices(segmentation: Segmentation, sparse: str = "auto", ignore: st
     axis = "auto" if sparse == "auto" else checked_axis(sparse)
     ignored = ignored_voxels(segmentation, ignore)
     labelled = segmentation.occupied() & ~ignored
-    found = find_labelled_slices(labelled, axis, declared_slices(segmentation))
+    found = find_labelled_slices(labelled, axis, declared_slices(segmentation), ignored)
     if found.oblique:
         raise InputError(f"{found.problem(segmentation.name)}")
-    return with_background_slices(found, ignored)
+    return found
 
 
 def encode_labels(

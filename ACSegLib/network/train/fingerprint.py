@@ -21,8 +21,8 @@ from ACSegLib.network.train.data import (
     labelled_slices,
     really_overlap,
     rows_by_name,
-    union,
 )
+from ACSegLib.special_segments import union
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume, require_same_grid
 
 #: Side of the thumbnails, in voxels.
