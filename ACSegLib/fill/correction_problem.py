@@ -88,15 +88,10 @@ class CorrectionEvidence(Evidence):
         """0: what was segmented beyond the corrected slices is no neighbour."""
         return 0
 
-    def share_among_rivals(
-        self,
-        probabilities: np.ndarray,
-        families: Sequence[Sequence[int]],
-        first: int,
-        without: int | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        """See `Evidence.share_among_rivals`; here the segmentation tells which of two is meant, so nothing changes."""
+    @property
+    def outlines_decide(self) -> bool:
+        """False: the segmentation tells which of two segments is meant."""
+        return False
 
     def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
         if self.trust is None or self.believed is None:

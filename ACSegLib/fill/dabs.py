@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -40,13 +41,13 @@ class Dab:
     number: int
     places: tuple[np.ndarray, ...]
 
-    @property
+    @cached_property
     def centre(self) -> np.ndarray:
         """Its voxel that is nearest to its centre of gravity."""
         voxels = np.stack(self.places, axis=1)
         return voxels[np.argmin(((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1))]
 
-    @property
+    @cached_property
     def is_stroke(self) -> bool:
         """Whether it is long, flat or hollow, so that it says of a place more than its middle."""
         sides = [int(p.max()) - int(p.min()) + 1 for p in self.places]

@@ -143,6 +143,11 @@ class Evidence:
             self.neighbours.share_out(out, self._known_in(first, out.shape[1], without, progress))
         return out
 
+    @property
+    def outlines_decide(self) -> bool:
+        """Whether the outlines on labelled slices may decide between groups that look alike."""
+        return self.whole_slices and bool(self.shape.distances) and self.instances is None
+
     def share_among_rivals(
         self,
         probabilities: np.ndarray,
@@ -166,7 +171,7 @@ class Evidence:
             As if this slice was not labelled.
         progress : Progress, optional
         """
-        if not families or not self.whole_slices or not self.shape.distances or self.instances is not None:
+        if not families or not self.outlines_decide:
             return
         known = self._known_in(first, probabilities.shape[1], without, progress)
         for family in families:

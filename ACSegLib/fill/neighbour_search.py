@@ -66,8 +66,9 @@ def find_neighbours(
     shown = samples.x.shape[1] - samples.shapes
     samples = samples.part(np.arange(len(samples.y)) % max(1, len(samples.y) // constants.SCREENING_SAMPLES) == 0)
     samples = replace(samples, x=samples.x[:, :shown], shapes=0)
-    marked = _first_marked(evidence, samples, progress)
-    looks = _fitting(evidence, marked)
+    looks = {g: evidence.count + g for g in range(1, len(evidence.groups))}
+    marked = _first_marked(evidence, samples, looks, progress)
+    looks = _fitting(evidence, marked, looks)
     for threshold in constants.NEIGHBOUR_THRESHOLDS:
         if not looks:
             return None
@@ -93,13 +94,14 @@ def _train(samples: Samples, evidence: Evidence, progress: Progress) -> Appearan
     return train_classifier(samples, len(evidence.groups), steps=constants.SCREENING_STEPS, progress=progress)
 
 
-def _first_marked(evidence: Evidence, samples: Samples, progress: Progress) -> dict[int, np.ndarray]:
+def _first_marked(
+    evidence: Evidence, samples: Samples, looks: Mapping[int, int], progress: Progress
+) -> dict[int, np.ndarray]:
     """The labelled slices with all that might be a neighbour marked.
 
     Each is looked at by a classifier that did not learn on it that its background is background.
     """
     order = sorted(evidence.shape.distances)
-    looks = {g: evidence.count + g for g in range(1, len(evidence.groups))}
     marked = {}
     for fold in range(2):
         own = order[fold::2]
@@ -141,11 +143,8 @@ def _around_neighbours(evidence: Evidence, plane: np.ndarray, width: int = const
     return np.asarray(ndimage.binary_dilation(plane >= evidence.count, iterations=width))
 
 
-def _fitting(
-    evidence: Evidence, marked: Mapping[int, np.ndarray], looks: Mapping[int, int] | None = None
-) -> dict[int, int]:
+def _fitting(evidence: Evidence, marked: Mapping[int, np.ndarray], looks: Mapping[int, int]) -> dict[int, int]:
     """Groups whose neighbours are large in relation to them, but not most of the background; the class of each."""
-    looks = looks or {g: evidence.count + g for g in range(1, len(evidence.groups))}
     area = np.sum(
         [np.bincount(plane[plane >= 0], minlength=evidence.count + len(evidence.groups)) for plane in marked.values()],
         axis=0,

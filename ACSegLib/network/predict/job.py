@@ -287,7 +287,7 @@ def run_canonical(
     corrects = settings.correct and corrects_on_finer_grid(model)
     stages = progress.stages(predict=2, predict_inverted=2, correct=2 if corrects else 0, postprocess=1)
     image = read_whole(grid, array, normalise, progress)
-    orientation, direction = canonical_orientation(image), 1
+    direction = 1
     probabilities, tally, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
     entropy = uncertainty(probabilities)
     if settings.contrast == "auto" and entropy > SURE:
@@ -296,11 +296,12 @@ def run_canonical(
         notes += notes_on_contrast(entropy, inverted_entropy)
         if looks_inverted(entropy, inverted_entropy):
             probabilities, tally, entropy = other, other_tally, inverted_entropy
-            orientation, direction = canonical_orientation(-image), -1
+            direction = -1
     notes += notes_on_unknown_images(entropy)
     regions = None
     if corrects:
         stages.correct(0.0, "bringing the result to a finer grid")
+        orientation = canonical_orientation(direction * image)
         coarse, grid = grid, finer_grid(grid, model)
         image = orientation.apply(direction * read_whole(grid, array, normalise, progress))
         turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)

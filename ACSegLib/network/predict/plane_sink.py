@@ -12,7 +12,7 @@ from ACSegLib.files.lazy import scratch
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.working_grid import WorkingGrid
 from ACSegLib.postprocess.rules import Labelling, RestoreThinStructures, apply_rules
-from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.volume import Segmentation, Volume, label_dtype
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -144,7 +144,7 @@ def assemble(
     place = tuple(slice(a, b) for a, b in roi)
     inner = tuple(slice(a - s, b - s) for (a, b), s in zip(roi, grid.start, strict=True))
     values = [s.value for s in model.segments]
-    dtype = np.uint8 if max(values, default=1) < 256 else np.uint16
+    dtype = label_dtype(values)
     probabilities = sink.probabilities
     if probabilities is not None and not whole:
         full = scratch_array((probabilities.shape[0], *volume.shape))

@@ -18,6 +18,7 @@ from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.backends import Backend
 from ACSegLib.network.predict.plane_sink import on_host
 from ACSegLib.network.predict.tiling import Tiling
+from ACSegLib.network.refinement.network import segment_channels
 from ACSegLib.network.refinement.regions import Region, pad_region
 
 #: Distances from the largest segment, in voxels, between which the background around it is measured.
@@ -87,7 +88,7 @@ def opinion(before: np.ndarray, spec: NetworkSpec) -> np.ndarray:
         Scaled log-odds against the background (softmax) or the rest (sigmoid) for an additive network; else the
         probabilities.
     """
-    segments = before if spec.overlapping else before[1:]
+    segments = segment_channels(before, spec)
     if not spec.additive:
         return np.asarray(segments, np.float32)
     others = 1 - before if spec.overlapping else before[:1]

@@ -17,6 +17,7 @@ import numpy as np
 from ACSegLib.distances import within_distance
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.spec import NetworkSpec
+from ACSegLib.network.predict.plane_sink import strongest
 
 #: Percentile of the intensities inside a segment from which on a voxel is bright.
 BRIGHTEST = 99.5
@@ -103,8 +104,8 @@ def _masks(probabilities: np.ndarray, spec: NetworkSpec) -> list[np.ndarray]:
     """Where each segment is labelled."""
     if spec.overlapping:
         return list(probabilities > 0.5)
-    strongest = probabilities.argmax(axis=0)
-    return [strongest == channel for channel in range(1, len(probabilities))]
+    labels = strongest(probabilities)
+    return [labels == channel for channel in range(1, len(probabilities))]
 
 
 def _limits_of(scaled: np.ndarray, mask: np.ndarray, check: Callable[[], None]) -> _Limits:
