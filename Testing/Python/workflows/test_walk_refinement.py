@@ -9,7 +9,8 @@ from ACSegLib.network.model.spec import unet_spec
 from ACSegLib.network.predict.inference import Prediction
 from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
-from ACSegLib.workflows.walk_refinement import confident_seeds, refine_by_walk
+from ACSegLib.workflows.walk_refinement import refine_by_walk
+from ACSegLib.workflows.walk_seeds import confident_seeds
 
 MODEL = Model(unet_spec(1), {}, [Segment("cell", 3)])
 

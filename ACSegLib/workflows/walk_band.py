@@ -1,0 +1,178 @@
+"""The band that a walk decides: its voxels one after the other, read from the image slab by slab."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.jobs import Progress
+from ACSegLib.masks import Box
+from ACSegLib.workflows.walk_seeds import slabs
+
+#: Standard deviation, in voxels, of the smoothing of the image before the walk, and how far it reaches.
+IMAGE_SIGMA, _IMAGE_REACH = 0.5, 2
+#: Differences that tell the noise along an axis, about.
+_SAMPLES = 1_000_000
+#: Planes that tell what replaces a missing value.
+_PLANES_OF_MEDIAN = 8
+
+
+@dataclass(frozen=True)
+class Band:
+    """The n free voxels, in the order of the array, and what a walk needs to know of them.
+
+    Attributes
+    ----------
+    image : ndarray of float32, (n,)
+        Smoothed intensity.
+    differences, neighbours : ndarray, (n, 6)
+        See `ACSegLib.fill.sparse_system.SparseProblem`. Classes are places in `channels`.
+    probabilities : ndarray of float32, (R, n)
+        Of the channels that have seeds.
+    means, spreads : ndarray of float, (R,)
+        Mean and standard deviation of the smoothed intensities of each channel's seeds.
+    difference : float
+        Median of the absolute differences of neighbours, the mean of three axes.
+    """
+
+    image: np.ndarray
+    differences: np.ndarray
+    neighbours: np.ndarray
+    probabilities: np.ndarray
+    means: np.ndarray
+    spreads: np.ndarray
+    difference: float
+
+
+def read_band(
+    array: Any,
+    place: Box,
+    seeds: np.ndarray,
+    probabilities: Sequence[np.ndarray],
+    channels: Sequence[int],
+    progress: Progress,
+) -> Band:
+    """Collect the free voxels of a box, and measure its seeds.
+
+    Parameters
+    ----------
+    array : array-like
+        The whole image; it may lie on the disk.
+    place : Box
+        The box in it.
+    seeds : ndarray of int, shape (k, j, i)
+        Of the box: a channel, or -1 for a free voxel.
+    probabilities : sequence of ndarray, shape (k, j, i)
+        Of the box, by channel.
+    channels : sequence of int
+        Those that have seeds.
+    """
+    from ACSegLib.fill.sparse_kernels import link
+
+    ends = np.concatenate([[0], np.cumsum([np.count_nonzero(plane < 0) for plane in seeds])])
+    total = int(ends[-1])
+    image_of, differences = np.empty(total, np.float32), np.empty((total, 6), np.float32)
+    neighbours, found = np.empty((total, 6), np.int32), np.empty((len(channels), total), np.float32)
+    classes = np.full(max(channels) + 2, -1, seeds.dtype)  # of a channel; the last one is that of free voxels
+    classes[list(channels)] = np.arange(len(channels))
+    image = _SmoothedImage(array, place)
+    moments, samples = [_Moments() for _ in channels], _Samples(seeds.shape)
+    for low, high in slabs(seeds.shape):
+        progress(low / len(seeds), "random walk: reading the image along the surface")
+        first, last = max(low - 1, 0), min(high + 1, len(seeds))
+        planes, known = image.planes(first, last), classes[seeds[first:last]]
+        own = slice(low - first, high - first)
+        for c, moment in enumerate(moments):
+            moment.add(planes[own][known[own] == c])
+        samples.add(planes[own.start :], low, high)
+        free = known < 0
+        index = np.cumsum(free, dtype=np.int32).reshape(free.shape)
+        index += np.int32(ends[first] - 1)
+        link(planes, known, index, (own.start, high - low), image_of, differences, neighbours)
+        for row, channel in zip(found, channels, strict=True):
+            row[ends[low] : ends[high]] = probabilities[channel][low:high][free[own]]
+    means = np.array([moment.mean for moment in moments])
+    spreads = np.array([moment.spread for moment in moments])
+    return Band(image_of, differences, neighbours, found, means, spreads, samples.median())
+
+
+class _SmoothedImage:
+    """The smoothed image of a box, some planes at a time; missing values are replaced by the median."""
+
+    def __init__(self, array: Any, place: Box) -> None:
+        self._array, self._place = array, place
+
+    def planes(self, first: int, last: int) -> np.ndarray:
+        """Planes of the box, float32."""
+        from scipy.ndimage import gaussian_filter
+
+        count = self._place[0].stop - self._place[0].start
+        low, high = max(first - _IMAGE_REACH, 0), min(last + _IMAGE_REACH, count)
+        part = self._read(low, high).astype(np.float32)
+        if not np.isfinite(part).all():
+            value = self._median
+            np.nan_to_num(part, copy=False, nan=value, posinf=value, neginf=value)
+        return gaussian_filter(part, IMAGE_SIGMA)[first - low : last - low]
+
+    def _read(self, low: int, high: int) -> np.ndarray:
+        start = self._place[0].start
+        return np.asarray(self._array[(slice(start + low, start + high), *self._place[1:])])
+
+    @functools.cached_property
+    def _median(self) -> float:
+        count = self._place[0].stop - self._place[0].start
+        chosen = np.unique(np.linspace(0, count - 1, _PLANES_OF_MEDIAN).astype(int))
+        values = np.concatenate([self._read(k, k + 1).astype(np.float32).ravel() for k in chosen])
+        values = values[np.isfinite(values)]
+        return float(np.median(values)) if values.size else 0.0
+
+
+class _Moments:
+    """Mean and standard deviation of values that come in parts."""
+
+    def __init__(self) -> None:
+        self._count, self.mean, self._squares = 0, 0.0, 0.0
+
+    def add(self, values: np.ndarray) -> None:
+        """Take a part."""
+        if not values.size:
+            return
+        mean, variance = float(values.mean(dtype=np.float64)), float(values.var(dtype=np.float64))
+        away, total = mean - self.mean, self._count + values.size
+        self._squares += variance * values.size + away * away * self._count * values.size / total
+        self.mean += away * values.size / total
+        self._count = total
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation."""
+        return math.sqrt(self._squares / max(self._count, 1))
+
+
+class _Samples:
+    """Differences of neighbours at places that are spread evenly over a box."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        every = max(1, math.prod(shape) // _SAMPLES)
+        self._places, self._found = [], []
+        for axis in range(3):
+            inner = [n - (a == axis) for a, n in enumerate(shape)]
+            self._places.append(np.unravel_index(np.arange(0, math.prod(inner), every), inner))
+            self._found.append(list[np.ndarray]())
+
+    def add(self, planes: np.ndarray, low: int, high: int) -> None:
+        """Take planes from `low` on, and the one after `high` if there is one."""
+        for axis, (k, j, i) in enumerate(self._places):
+            part = slice(*np.searchsorted(k, (low, high)))
+            here = [k[part] - low, j[part], i[part]]
+            after = [at + (a == axis) for a, at in enumerate(here)]
+            self._found[axis].append(np.abs(planes[tuple(after)] - planes[tuple(here)]))
+
+    def median(self) -> float:
+        """Median of the absolute differences, the mean over the axes: a result must not depend on their order."""
+        return sum(float(np.median(np.concatenate(found))) for found in self._found) / len(self._found)
