@@ -86,8 +86,8 @@ def refine_by_walk(
     require_exclusive(model)
     assert prediction.probabilities is not None
     region = tuple(slice(a, b) for a, b in roi or [(0, n) for n in volume.shape])
-    values = np.array([0, *(segment.value for segment in model.segments)])
-    labels, probabilities = prediction.segmentation.labels[region], prediction.probabilities[(slice(None), *region)]
+    values = [0, *(segment.value for segment in model.segments)]
+    labels, probabilities = prediction.segmentation.labels[region], [p[region] for p in prediction.probabilities]
     require_memory_to_prepare(labels.size)
     stages = progress.stages(seeds=25, read=35, walk=40)
     stages.seeds(0.0, "random walk: finding where the network is certain")
@@ -104,7 +104,7 @@ def refine_by_walk(
         report.notes = [*report.notes, "no voxel was certain enough to be a seed; the prediction was kept"]
         return replace(prediction, report=report)
     free = unsure[box]
-    _require_memory(np.count_nonzero(free) * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present)))
+    _require_memory(int(np.count_nonzero(free)) * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present)))
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     inner = [probability[box] for probability in probabilities]
@@ -112,7 +112,7 @@ def refine_by_walk(
     reach = {c: _within_reach(labels[box] == values[c], band, free) for c in lesser if c in present}
     decided = _walk(read, present, reach, stages.walk)
     result = prediction.segmentation.labels.copy()
-    result[place][free] = values[decided]
+    result[place][free] = np.array(values)[decided]
     if report.surface_regions is not None:
         _restore_thin_structures(result[region], labels, model)
     return replace(prediction, segmentation=prediction.segmentation.with_labels(result), report=report)

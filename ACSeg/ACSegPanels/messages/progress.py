@@ -54,6 +54,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("predicted"),
         _("preparing {0}"),
         _("projecting and reconstructing"),
+        _("random walk: finding where the network is certain"),
+        _("random walk: reading the image along the surface"),
         _("random walk: refining the surface"),
         _("reading tables"),
         _("reading the file"),
