@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation
+from ACSegLib.volume import DEFAULT_COLOURS, Segment, Segmentation, label_dtype
 
 #: Names of regions of which nothing is known, or that shall be left out.
 IGNORE_NAMES = frozenset(
@@ -186,6 +186,6 @@ def with_marks(
         segmentation = replace(segmentation, segments=[*segmentation.segments, Segment(name, value, colour, id=own)])
     row = segmentation.segment(own)
     layers = [np.where(where, 0, layer).astype(layer.dtype) for layer in segmentation.layers]
-    dtype = np.promote_types(layers[row.layer].dtype, np.min_scalar_type(row.value))
+    dtype = np.promote_types(layers[row.layer].dtype, label_dtype([row.value]))
     layers[row.layer] = np.where(where, dtype.type(row.value), layers[row.layer])
     return replace(segmentation, layers=tuple(layers)), own

@@ -339,7 +339,7 @@ class Segmentation:
         """One layer, values 1..n in table order; where segments overlap the later row wins (as in Slicer's export)."""
         if not self.overlapping:
             return self
-        labels = np.zeros(self.shape, np.uint8 if len(self.segments) < 256 else np.uint16)
+        labels = np.zeros(self.shape, label_dtype([len(self.segments)]))
         rows = []
         for value, segment in enumerate(self.segments, start=1):
             labels[self.mask(segment)] = value

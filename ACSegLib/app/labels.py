@@ -12,7 +12,7 @@ from ACSegLib.app.contract import AXES, SegmentInfo
 from ACSegLib.app.images import axis_number, read_pages_alone, take_slice
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import scratch
-from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Segmentation
+from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Segmentation, label_dtype
 
 #: Label arrays of more bytes lie in a file that vanishes with them.
 MAX_IN_MEMORY = 2 << 30
@@ -70,7 +70,7 @@ class Labels:
             rows = {int(v): n for n, v in enumerate(values, start=1)}
             segments = [replace(s, value=rows[s.value]) for s in segments]
             top = len(segments)
-        copy = new_array(array.shape, _dtype(top))
+        copy = new_array(array.shape, label_dtype([top]))
         copy[...] = array
         return cls(copy, segments)
 
@@ -217,7 +217,3 @@ def from_hex(text: str) -> tuple[float, ...]:
     if not _COLOUR.match(text):
         raise InputError(f"colour {text!r} is not of the form #rrggbb.")
     return tuple(int(text[n : n + 2], 16) / 255 for n in (1, 3, 5))
-
-
-def _dtype(top: int) -> type:
-    return np.uint8 if top < 256 else np.uint16

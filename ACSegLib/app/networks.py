@@ -15,7 +15,7 @@ from ACSegLib.app.labels import Labels
 from ACSegLib.app.requests import PredictOptions, TrainOptions
 from ACSegLib.app.session import Session
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Segmentation, label_dtype
 from ACSegLib.worker import Reply
 from ACSegLib.workflows.packing import Arrays, pack_volume, unpack_segmentation
 
@@ -97,5 +97,5 @@ def with_values_of(labels: Labels, segmentation: Segmentation) -> Segmentation:
             same = replace(segment, value=next(free), id="")
             segments.append(same)
         table[segment.value] = same.value
-    dtype = np.uint8 if int(table.max()) < 256 and all(s.value < 256 for s in segments) else np.uint16
+    dtype = label_dtype(s.value for s in segments)
     return Segmentation((table.astype(dtype)[flat.labels],), segments, flat.geometry, flat.name)

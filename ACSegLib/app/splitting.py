@@ -13,7 +13,7 @@ from ACSegLib.app.memory import require_room
 from ACSegLib.app.requests import SplitOptions
 from ACSegLib.app.session import Session
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Segmentation, label_dtype
 from ACSegLib.worker import Reply
 from ACSegLib.workflows import SplitOutcome, SplitRequest
 
@@ -77,7 +77,7 @@ def with_new_values(split: Segmentation, names: Mapping[int, str]) -> Segmentati
     for n, segment in enumerate(segments):
         if names.get(segment.value, segment.name) != segment.name:
             value = next(free)
-            labels = labels.astype(np.promote_types(labels.dtype, np.min_scalar_type(value)))
+            labels = labels.astype(np.promote_types(labels.dtype, label_dtype([value])))
             labels[labels == segment.value] = value
             segments[n] = replace(segment, value=value)
     return replace(split, layers=(labels,), segments=segments)

@@ -59,11 +59,16 @@ class WorkGrid:
         return self._reduced(mask[self.box], np.min) if self.voxels_of_block > 1 else mask[self.box].copy()
 
     def reduce_image(self, image: np.ndarray) -> np.ndarray:
-        """Mean of each block, float32; missing values become the median of the others."""
+        """Mean of each block, float32; missing values become the nearest one, so that no seam begins where they do."""
+        from scipy import ndimage
+
         reduced = self._reduced(image[self.box], np.mean).astype(np.float32)
-        finite = np.isfinite(reduced)
-        if not finite.all():
-            reduced[~finite] = np.median(reduced[finite]) if finite.any() else 0
+        missing = ~np.isfinite(reduced)
+        if missing.all():
+            return np.zeros_like(reduced)
+        if missing.any():
+            nearest = ndimage.distance_transform_edt(missing, self.step, return_distances=False, return_indices=True)
+            reduced[missing] = reduced[tuple(nearest[:, missing])]
         return reduced
 
     def reduce_seeds(self, seeds: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.segment_estimates import TAG, VolumeInterval
 from ACSegLib.special_segments import role_of
-from ACSegLib.volume import Segment, Segmentation, Volume, require_same_grid
+from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype, require_same_grid
 
 #: Names of segments that are no cells: they are split only if they are named.
 _NOT_CELLS = re.compile(r"bead|glass|wall|capillar|holder|medium|debris|marker", re.IGNORECASE)
@@ -135,7 +135,7 @@ def with_cells(segmentation: Segmentation, found: Sequence[SegmentCells]) -> Seg
     for item in found:
         n = item.segment.layer
         top = max([row.value for row in item.rows], default=1)
-        dtype = np.promote_types(layers[n].dtype if layers[n].dtype.kind == "u" else np.uint8, np.min_scalar_type(top))
+        dtype = np.promote_types(layers[n].dtype if layers[n].dtype.kind == "u" else np.uint8, label_dtype([top]))
         values = np.array([0, *(row.value for row in item.rows)], dtype)
         inside = layers[n] == item.segment.value
         if layers[n] is segmentation.layers[n] or layers[n].dtype != dtype:

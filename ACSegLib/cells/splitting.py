@@ -106,7 +106,7 @@ def split_mask(
     settings : SplitSettings, optional
     seeds : ndarray of int, shape (k, j, i), optional
         A value for each cell on some of its voxels. There are as many cells as values, and as many as components
-        without a seed.
+        without a seed that are no specks.
     progress : Progress, optional
 
     Returns
@@ -233,18 +233,18 @@ def _merged(
 
     merging, given = fresh(), settings.smallest
     progress(0.5, "judging the seams")
-    if seeded:
+    if seeded:  # each seed is a cell, whatever its size; of what holds none, only what is as large as a cell
         merging.run(lambda odds, cells: False, check=progress.check)
-        return merging, float(given or 0)
+        marked = [merging.voxels(n) * block for n in merging.cells() if merging.seeds[n]]
+        learnt = min([_learnt_smallest(merging, block, smallest_cell), *marked])
+        return merging, learnt if given is None else float(given)
     merging.run(lambda odds, cells: odds >= 0, check=progress.check)
     floor = float(MIN_CELL_VOXELS if given is None else given)
     if given is None:
-        sizes = [merging.voxels(n) * block for n in merging.cells()]
-        most = max(sizes, default=0.0) / MIN_SIZE_GAP
-        learnt = max(floor, min(smallest_cell(sizes), most))
+        learnt = _learnt_smallest(merging, block, smallest_cell)
         if settings.count is not None and cells_kept(merging, learnt / block) < settings.count:
             # cells that are known to be there may differ in size more than those that are not
-            learnt = max(floor, min(largest_speck(sizes), most))
+            learnt = _learnt_smallest(merging, block, largest_speck)
         floor = learnt
     if settings.count is not None and cells_kept(merging, floor / block) != settings.count:
         least = float(MIN_CELL_VOXELS) if given is None else floor
@@ -253,6 +253,12 @@ def _merged(
         floor = smallest * block
     merging.absorb(floor / block)
     return merging, floor
+
+
+def _learnt_smallest(merging: Merging, block: int, how: Callable[[list[float]], float]) -> float:
+    """Voxels from which on a region is a cell, as `how` learns it from the sizes of all of them."""
+    sizes = [merging.voxels(n) * block for n in merging.cells()]
+    return max(float(MIN_CELL_VOXELS), min(how(sizes), max(sizes, default=0.0) / MIN_SIZE_GAP))
 
 
 def _usable_seeds(seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:

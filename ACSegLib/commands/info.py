@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SUMMARY = "show what an image or label file holds"
 
 _SAMPLE = 4_000_000
+#: Files of more than this share of the free memory are read from the disk, part by part.
+_IN_MEMORY_SHARE = 0.25
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _MAX_LABELS = 4096
 #: Characters that a column of segments may take; a longer name moves the rest of its own line only.
@@ -160,7 +162,9 @@ class Results(BaseResults):
 
 def run(options: Options, progress: Progress) -> Results:
     """Describe the file; a container with several data sets, none chosen, is listed."""
+    from ACSegLib.compute import usable_memory
     from ACSegLib.files.content import SeveralError
+    from ACSegLib.files.lazy import lazily
     from ACSegLib.files.registry import inventory, read_content, recognise
 
     check_opening(options)
@@ -169,7 +173,7 @@ def run(options: Options, progress: Progress) -> Results:
     stages = progress.stages(read=5, measure=5)
     stages.read(0.0, f"reading {path.name}")
     try:
-        with reading(options):
+        with lazily(int(_IN_MEMORY_SHARE * usable_memory())), reading(options):
             content = read_content(path, options.dataset, options.level)
     except SeveralError:
         results.contents = list(inventory(path))
@@ -183,6 +187,7 @@ def run(options: Options, progress: Progress) -> Results:
     if options.kind == "labels" or (options.kind == "auto" and _are_labels(content)):
         from ACSegLib.files.registry import segmentation_of
 
+        content.layers = tuple(np.asarray(layer) for layer in content.layers)
         results.labels = _label_figures(segmentation_of(content, path), stages.measure)
     else:
         results.intensity = _intensity(content.array, stages.measure)

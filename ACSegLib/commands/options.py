@@ -190,7 +190,7 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type, words: C
         if info.repeated:
             arguments["nargs"] = "+" if info.required else "*"
         flags = ([f"-{meta['short']}"] if meta["short"] else []) + [info.flag]
-        if meta["positional"] and not (meta["short"] and {*flags} & {word.partition("=")[0] for word in words}):
+        if meta["positional"] and not (meta["short"] and any(_gives(word, flags) for word in words)):
             if not info.required and not info.repeated:
                 arguments["nargs"] = "?"
             arguments["metavar"] = meta["metavar"] or info.name.upper()
@@ -199,6 +199,12 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type, words: C
             flags += ["--" + name.replace("_", "-") for name in meta["aliases"]]
             required = info.required and not meta["default_name"]
             parser.add_argument(*flags, dest=info.name, required=required, **arguments)
+
+
+def _gives(word: str, flags: Sequence[str]) -> bool:
+    """Whether a word of a command line is one of the flags, perhaps with its value: ``--flag=value``, ``-fvalue``."""
+    short = word[:2] if not word.startswith("--") else ""
+    return word.partition("=")[0] in flags or short in flags
 
 
 def _switch(also: str) -> type[argparse.Action]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.content import Content
-from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Vector
+from ACSegLib.volume import DEFAULT_COLOURS, Geometry, Segment, Vector, label_dtype
 
 _SEG, _LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 _FILE_META_BYTES = 1024
@@ -176,7 +176,7 @@ def _layers(
     masks: np.ndarray, planes: np.ndarray, numbers: list[int], shape: tuple[int, ...]
 ) -> tuple[list[np.ndarray], dict[int, int]]:
     """Pack the segments into as few layers as their overlaps allow; gives them, and the layer of each segment."""
-    dtype = np.min_scalar_type(max(numbers, default=1))
+    dtype = label_dtype(numbers)
     layers = [np.zeros(shape, dtype)]
     places: dict[int, int] = {}
     for number in dict.fromkeys(numbers):

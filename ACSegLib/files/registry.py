@@ -21,7 +21,16 @@ from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Part, Request
 from ACSegLib.files.lazy import lazily
 from ACSegLib.geometry import MAX_VOXEL_MM, MIN_VOXEL_MM
-from ACSegLib.volume import DEFAULT_COLOURS, UNITS_IN_MM, Geometry, Segment, Segmentation, Volume, unique_values
+from ACSegLib.volume import (
+    DEFAULT_COLOURS,
+    UNITS_IN_MM,
+    Geometry,
+    Segment,
+    Segmentation,
+    Volume,
+    label_dtype,
+    unique_values,
+)
 
 
 class Format(Protocol):
@@ -335,7 +344,7 @@ def _as_labels(array: np.ndarray, path: Path) -> np.ndarray:
                 f"{path}: the values ({low:g} to {high:g}) are not whole numbers of 0 or more, so these are not "
                 "labels; choose the file with the labels."
             )
-        return array.astype(np.min_scalar_type(int(high)))
+        return array.astype(label_dtype([int(high)]))
     if array.dtype == np.uint64 and int(array.max()) > _MAX_VALUE:
         raise FileError(f"{path}: holds the value {int(array.max())}; labels must be below 2^63.")
     if array.dtype.kind == "i":

@@ -142,8 +142,9 @@ def collect_seeds(labels: Segmentation, options: SeedOptions | None = None, prev
 def chosen_mode(labels: Segmentation, options: SeedOptions) -> str:
     """Tell strokes from labelled slices: the mode of the options, or what "auto" stands for.
 
-    Labels are strokes if a segment marks background, and if either slices of every axis show background and another
-    segment without being covered by them, or the labels are no slices at all. Listed slices, and labels without a
+    Labels are strokes if a segment marks background, and if either slices of every axis, or those that seem to be the
+    labelled ones, show background and another segment without being covered by them, or the labels are no slices at
+    all. Listed slices, and labels without a
     segment that marks background, are labelled slices.
     """
     if options.mode not in ("auto", "slices", "scribbles"):
@@ -156,10 +157,13 @@ def chosen_mode(labels: Segmentation, options: SeedOptions) -> str:
     background, others = labels.mask(roles.background), roles.labelled(labels)
     if not background.any() or not others.any():
         return "slices"
-    if all(_incomplete(background, others, axis) for axis in range(3)):
+    incomplete = [_incomplete(background, others, axis) for axis in range(3)]
+    if all(incomplete):
         return "scribbles"
     detected = find_labelled_slices(others | background, "auto", declared_slices(labels))
-    return "scribbles" if detected.problem(labels.name) else "slices"
+    if detected.problem(labels.name) or all(incomplete[AXES.index(axis)] for axis in detected.slices):
+        return "scribbles"
+    return "slices"
 
 
 def _incomplete(background: np.ndarray, others: np.ndarray, axis: int) -> bool:
@@ -379,7 +383,8 @@ def _warnings(
         axis, numbers = next(iter(slices.items()))
         notes.append(
             f"only slice {numbers[0]} on axis {both_names(axis)} is labelled (slices count from 0): there is nothing "
-            "to fill between, and no slice to check the result with; label at least one more."
+            "to fill between, and no slice to check the result with; label at least one more. If you drew strokes, use "
+            "mode scribbles."
         )
     present = set(np.flatnonzero(count_classes(classes, len(table))).tolist())
     for row, segment in enumerate(labels.segments):

@@ -10,7 +10,8 @@ near boundaries are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,10 @@ _REACH = 2.5
 #: Thin structures are at least this many standard deviations long; what is shorter, on a thick part, is a bump. A
 #: choice: longer than the window of the weights, which spans 5.
 _MIN_LENGTH = 6.0
-#: Voxels between two checks for a cancel.
-_CHUNK = 1 << 20
+#: Windows of more voxels than this are summed along one axis after the other.
+_MAX_WINDOW = 4096
+#: Looks at voxels between two checks for a cancel: a fraction of a second.
+_MAX_LOOKS = 1 << 28
 
 
 def smooth_labels(
@@ -54,32 +57,58 @@ def smooth_labels(
     labels = np.ascontiguousarray(labels)
     ball = _ball(sigmas, _BALL)
     near = np.zeros(labels.shape, np.uint8)
-    kernels.mark_near_boundaries(labels, ball, near)
+    planes = max(1, _MAX_LOOKS // (len(ball) * labels[0].size))
+    for start in range(0, len(labels), planes):
+        stages.boundaries(start / len(labels), "smoothing: boundaries")
+        kernels.mark_near_boundaries(labels, ball, near, start, min(start + planes, len(labels)))
     voxels = np.flatnonzero(near)
     if not len(voxels):
         return labels.copy()
-    for chunk in _chunks(voxels, stages.thick, "smoothing: thick parts"):
-        kernels.find_cores(labels, ball, chunk, near)
+    for part in _parts(len(voxels), len(ball), stages.thick, "smoothing: thick parts"):
+        kernels.find_cores(labels, ball, voxels[part], near)
     voxels = voxels[near.reshape(-1)[voxels] == 1]
     thin = np.zeros(len(voxels), bool)
-    for n, chunk in enumerate(_chunks(voxels, stages.thin, "smoothing: thin structures")):
-        kernels.find_thin(labels, ball, chunk, near, thin[n * _CHUNK : n * _CHUNK + len(chunk)])
+    for part in _parts(len(voxels), len(ball), stages.thin, "smoothing: thin structures"):
+        kernels.find_thin(labels, ball, voxels[part], near, thin[part])
     candidate = ~_protected(labels, voxels, thin, sigmas)
     if keep is not None:
         candidate &= ~keep.reshape(-1)[voxels]
     voxels = voxels[candidate]
-    window, weights = _window(sigmas)
-    result = labels.copy()
-    for chunk in _chunks(voxels, stages.vote, "smoothing: voting"):
-        kernels.vote(labels, window, weights, chunk, result)
+    result = _voted(labels, voxels, sigmas, stages.vote)
     progress(1.0, "smoothed")
     return result
 
 
-def _chunks(voxels: np.ndarray, progress: Progress, message: str) -> Iterator[np.ndarray]:
-    for start in range(0, len(voxels), _CHUNK):
-        progress(start / len(voxels), message)
-        yield voxels[start : start + _CHUNK]
+def _voted(labels: np.ndarray, voxels: np.ndarray, sigmas: tuple[float, ...], progress: Progress) -> np.ndarray:
+    """The labels after the vote of some voxels, given by their flat indices."""
+    from ACSegLib.postprocess import smoothing_kernels as kernels
+    from ACSegLib.postprocess.wide_votes import vote_in_tiles
+
+    result = labels.copy()
+    axes = [_gaussians(sigma) for sigma in sigmas]
+    surplus = _surplus(axes)
+    if np.prod([len(axis.offsets) for axis in axes]) > _MAX_WINDOW:
+        candidate = np.zeros(labels.shape, bool)
+        candidate.reshape(-1)[voxels] = True
+        factors = [(axis.narrow.astype(np.float32), axis.wide.astype(np.float32)) for axis in axes]
+        vote_in_tiles(labels, candidate, factors, surplus, result, progress)
+        return result
+    window = _offsets(len(axis.offsets) // 2 for axis in axes)
+    narrow, wide = (
+        np.einsum("k,j,i->kji", *(getattr(axis, name) for axis in axes)).ravel() for name in ("narrow", "wide")
+    )
+    weights = ((1 + surplus) * narrow - surplus * wide).astype(np.float32)
+    for part in _parts(len(voxels), len(window), progress, "smoothing: voting"):
+        kernels.vote(labels, window, weights, voxels[part], result)
+    return result
+
+
+def _parts(count: int, looks: int, progress: Progress, message: str) -> Iterator[slice]:
+    """Parts of so many voxels, at each of which so many others are looked at."""
+    step = max(1, _MAX_LOOKS // looks)
+    for start in range(0, count, step):
+        progress(start / count, message)
+        yield slice(start, min(start + step, count))
 
 
 def _offsets(reach: Iterable[int]) -> np.ndarray:
@@ -93,14 +122,25 @@ def _ball(sigmas: tuple[float, ...], radius: float) -> np.ndarray:
     return offsets[np.sum((offsets / np.asarray(sigmas)) ** 2, axis=1) <= radius**2]
 
 
-def _window(sigmas: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets (n, 3) of the voters and their weights (n,), float32, of sum 1 and second moment 0."""
-    offsets = _offsets(int(np.ceil(_REACH * sigma)) for sigma in sigmas)
-    squares = np.sum((offsets / np.asarray(sigmas)) ** 2, axis=1)
-    narrow, wide = np.exp(-squares / 2), np.exp(-squares / 4)
-    narrow, wide = narrow / narrow.sum(), wide / wide.sum()
-    surplus = narrow @ squares / (wide @ squares - narrow @ squares)
-    return offsets, ((1 + surplus) * narrow - surplus * wide).astype(np.float32)
+class _Axis(NamedTuple):
+    """The window along one axis: offsets in standard deviations, and both Gaussians, each of sum 1."""
+
+    offsets: np.ndarray
+    narrow: np.ndarray
+    wide: np.ndarray
+
+
+def _gaussians(sigma: float) -> _Axis:
+    reach = int(np.ceil(_REACH * sigma))
+    offsets = np.arange(-reach, reach + 1) / sigma
+    narrow, wide = np.exp(-(offsets**2) / 2), np.exp(-(offsets**2) / 4)
+    return _Axis(offsets, narrow / narrow.sum(), wide / wide.sum())
+
+
+def _surplus(axes: Sequence[_Axis]) -> float:
+    """How much of the wide Gaussian to subtract, so that the second moment of the weights is 0."""
+    narrow, wide = (sum(getattr(axis, name) @ axis.offsets**2 for axis in axes) for name in ("narrow", "wide"))
+    return float(narrow / (wide - narrow))
 
 
 def _protected(labels: np.ndarray, voxels: np.ndarray, thin: np.ndarray, sigmas: tuple[float, ...]) -> np.ndarray:

@@ -10,13 +10,13 @@ from ACSegLib.threads import spread
 _loop = compiled(boundscheck=False)
 
 #: Voxels that vote with one pair of scratch arrays.
-_BLOCK = 4096
+_BLOCK = 512
 
 
 @_loop
-def _mark_near_boundaries(begin, end, labels, ball, near):
+def _mark_near_boundaries(begin, end, labels, ball, near, first):
     nk, nj, ni = labels.shape
-    for k in range(begin, end):
+    for k in range(first + begin, first + end):
         for j in range(nj):
             for i in range(ni):
                 own = labels[k, j, i]
@@ -36,9 +36,9 @@ def _mark_near_boundaries(begin, end, labels, ball, near):
                         near[u, v, w] = 1
 
 
-def mark_near_boundaries(labels, ball, near):
-    """Set `near` to 1 within `ball` of every voxel that has a face neighbour of another label."""
-    spread(_mark_near_boundaries, len(labels), labels, ball, near)
+def mark_near_boundaries(labels, ball, near, start, stop):
+    """Set `near` to 1 within `ball` of each voxel of some planes that has a face neighbour of another label."""
+    spread(_mark_near_boundaries, stop - start, labels, ball, near, start)
 
 
 @_loop

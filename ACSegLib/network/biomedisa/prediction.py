@@ -24,7 +24,7 @@ import numpy as np
 from ACSegLib.compute import reuse_freed_memory, usable_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.volume import Segmentation, Volume, label_dtype
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -95,7 +95,7 @@ def predict_like_biomedisa(
     total = total[:, : size[0], : size[1], : size[2]]
     stages.scale_back(0.0, "scaling the labels back")
     values = np.array(preprocessing.labels)
-    labels = values[np.argmax(total, axis=0)].astype(np.uint8 if values[-1] < 256 else np.uint16)
+    labels = values[np.argmax(total, axis=0)].astype(label_dtype(preprocessing.labels))
     labels = _resize_labels(labels, array.shape) if preprocessing.scaling else labels
     return labels, _final_probabilities(total, array.shape) if probabilities else None
 

@@ -98,6 +98,8 @@ def predict(
     stages.examine(0.0, "examining the image")
     grid = plan_grid(volume, model, settings, notes)
     statistics = statistics_for(volume.array, model.preprocessing.normalisation)
+    if statistics is not None and not statistics.deviation > 0:
+        _require_contrast(volume)
     _note_not_finite(volume.array, notes)
     direction = np.float32(-1 if settings.contrast == "dark" else 1)
 
@@ -171,6 +173,21 @@ def _check_spacing(volume: Volume, model: Model) -> None:
             f"the voxels of {volume.name!r} are {own} {model.unit}, those of the training {model.spacing}: "
             "too different; correct the voxel size of the image, or use --no-resample."
         )
+
+
+def _require_contrast(volume: Volume) -> None:
+    """Raise InputError for an image of one value: a network labels it nevertheless, but it shows nothing."""
+    value: float | None = None
+    for block in blocks(volume.array):
+        finite = block[np.isfinite(block)]
+        if finite.size:
+            value = float(finite.flat[0]) if value is None else value
+            if (finite != value).any():
+                return
+    raise InputError(
+        f"the image {volume.name!r} has the value {value:g} everywhere, so there is nothing to segment; check how it "
+        "was written."
+    )
 
 
 def _note_not_finite(array: np.ndarray, notes: list[str]) -> None:

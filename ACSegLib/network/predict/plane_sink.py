@@ -38,8 +38,9 @@ def size_of_labels(grid: WorkingGrid, model: Model, thin: float) -> int:
     return layers * math.prod(grid.box_shape) * np.dtype(_type_of_labels(channels)).itemsize
 
 
-def _type_of_labels(channels: int) -> type[np.unsignedinteger]:
-    return np.uint8 if channels < 256 else np.uint16
+def _type_of_labels(channels: int) -> np.dtype:
+    """The type of channel numbers."""
+    return label_dtype([channels - 1])
 
 
 class PlaneSink:

@@ -160,6 +160,29 @@ def test_seeds_decide_also_within_one_ball():
     assert "1 of 4 seeds lie outside" in split_mask(TWO > 0, seeds=outside).notes[0]
 
 
+def test_specks_beside_seeds_are_no_cells_but_other_cells_are():
+    apart = np.zeros((32, 32, 110), np.uint16)
+    apart[:, :, :52] = TWO
+    apart[:, :, 60:92] = balls((32, 32, 32), [(16, 16, 16)], 12)[:, :, :32] * 3
+    mask = apart > 0
+    mask[2:4, 2:4, 105] = mask[28, 28, 100:103] = True
+    seeds = np.zeros(mask.shape, int)
+    seeds[16, 16, 10], seeds[16, 16, 40] = 1, 2
+    found = split_mask(mask, seeds=seeds)
+    assert (len(found.sizes), found.specks) == (3, 2)
+    assert quality(found, apart) > 0.98
+    seeds[2, 2, 105] = 3  # a dab says that so small a part is a cell
+    assert sorted(split_mask(mask, seeds=seeds).sizes)[0] == 4
+
+
+def test_missing_values_make_no_seams():
+    one = balls((40, 32, 32), [(20, 16, 16)], 14) > 0
+    image = one * 10 + np.random.default_rng(1).normal(size=one.shape)
+    image[14:27] = np.nan
+    found = split_mask(one, image)
+    assert (len(found.sizes), found.seams) == (1, "none")
+
+
 def test_seeds_outside_alone_are_refused():
     seeds = np.zeros(TWO.shape, int)
     seeds[0, 0, 0] = 1

@@ -12,6 +12,7 @@ from ACSegLib.commands import info, load
 from ACSegLib.commands.main import main
 from ACSegLib.errors import Cancelled
 from ACSegLib.files import save_segmentation, save_volume
+from ACSegLib.files.lazy import ChunkedArray, is_mapped
 from ACSegLib.jobs import CancelFlag, Progress
 from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
@@ -50,6 +51,21 @@ def test_the_voxel_size_that_a_file_lacks_can_be_stated(tmp_path, capsys):
     assert found["origin"] == [120, 150, 240]
     assert main(["info", str(tmp_path / "bare.nrrd"), "--voxel-size", "30"]) == 2
     assert "needs a unit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mrc", "ome.zarr"])
+def test_a_large_file_is_described_from_the_disk(ending, tmp_path, capsys, monkeypatch):
+    array = np.random.default_rng(0).normal(5, 2, (30, 40, 50)).astype(np.float32)
+    labels = np.zeros((30, 40, 50), np.uint8)
+    labels[5:26:10, 10:30, 10:40] = 1
+    save_volume(Volume(array, PLACE), tmp_path / f"image.{ending}")
+    save_segmentation(Segmentation((labels,), [Segment("cell", 1)], PLACE), tmp_path / f"labels.{ending}")
+    expected = [_results([tmp_path / f"{name}.{ending}"], capsys) for name in ("image", "labels")]
+    kept = []
+    monkeypatch.setattr("ACSegLib.compute.usable_memory", lambda: 1000)
+    monkeypatch.setattr(info, "_grid", lambda content, grid=info._grid: kept.append(content.array) or grid(content))
+    assert [_results([tmp_path / f"{name}.{ending}"], capsys) for name in ("image", "labels")] == expected
+    assert all(is_mapped(array) or isinstance(array, ChunkedArray) for array in kept)
 
 
 def test_an_image(image, capsys):

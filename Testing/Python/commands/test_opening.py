@@ -168,6 +168,12 @@ def test_convert_takes_its_output_as_the_other_commands_do(bare: Path, flag: str
     assert open_volume("part.nrrd").shape == (2, 2, 2)
 
 
+@pytest.mark.parametrize("word", ["-opart.nrrd", "-o=part.nrrd", "--output=part.nrrd"])
+def test_convert_takes_its_output_in_one_word(bare: Path, word: str) -> None:
+    assert main(["convert", "image.tif", word, "--crop", "0", "2", "0", "2", "0", "2", "--quiet"]) == 0
+    assert open_volume("part.nrrd").shape == (2, 2, 2)
+
+
 def notes_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
 

@@ -28,6 +28,21 @@ def test_strokes_and_dabs_on_both_sides_are_strokes(seed: int) -> None:
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
+def test_two_parallel_lines_on_one_slice_are_strokes(axis: int) -> None:
+    array = np.zeros((40, 40, 40))
+    plane = np.moveaxis(array, axis, 0)[20]
+    plane[20, 16:26], plane[3, 3:12] = 1, 2
+    assert mode(array) == "scribbles"
+
+
+def test_a_dab_of_background_declares_an_empty_slice() -> None:
+    array = np.zeros((40, 40, 40))
+    array[[12, 20, 28]] = ball()[[12, 20, 28]]
+    array[4, 18:22, 18:22] = 2
+    assert mode(array) == "slices"
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
 def test_slices_with_all_of_their_background_are_slices(axis: int) -> None:
     array = np.zeros((40, 40, 40))
     planes, truth = np.moveaxis(array, axis, 0), np.moveaxis(ball(), axis, 0)

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
+from scipy.ndimage import gaussian_filter
 
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import CancelFlag, Progress
+from ACSegLib.postprocess import smoothing, wide_votes
 from ACSegLib.postprocess.cleanup import clean
 from ACSegLib.volume import Geometry, Segment, Segmentation
 
@@ -176,6 +178,31 @@ def test_smoothing_keeps_the_volume_of_a_cell_and_every_part_of_a_filopodium() -
     assert np.mean(smoothed[free] == 1) > 0.98
     np.testing.assert_array_equal(smoothed == 2, bead)
     assert abs(np.count_nonzero(smoothed[cell] == 1) / np.count_nonzero(cell) - 1) < 0.02
+
+
+def _blobs(count: int) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(size=(count, 30, 70, 25))
+    return np.argmax([gaussian_filter(n, 2) for n in noise], axis=0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("sigmas", [(2.0, 2.0, 2.0), (0.5, 1.0, 2.5)])
+def test_wide_windows_vote_as_narrow_ones_do(sigmas, monkeypatch) -> None:
+    labels = _blobs(4)
+    counted = smoothing.smooth_labels(labels, sigmas)
+    monkeypatch.setattr(smoothing, "_MAX_WINDOW", 0)
+    monkeypatch.setattr(wide_votes, "_TILE", 16)
+    np.testing.assert_array_equal(smoothing.smooth_labels(labels, sigmas), counted)
+    assert np.any(counted != labels)
+
+
+def test_a_wide_smoothing_looks_at_few_voxels_between_two_chances_to_cancel(monkeypatch) -> None:
+    labels = _blobs(2)
+    expected = smoothing.smooth_labels(labels, (2, 2, 2))
+    monkeypatch.setattr(smoothing, "_MAX_LOOKS", 1 << 20)
+    told: list[str] = []
+    smoothed = smoothing.smooth_labels(labels, (2, 2, 2), progress=Progress(lambda fraction, text: told.append(text)))
+    np.testing.assert_array_equal(smoothed, expected)
+    assert told.count("smoothing: voting") > 11**3 * np.count_nonzero(smoothed != labels) / (1 << 20)
 
 
 def test_smoothing_follows_the_spacing() -> None:

@@ -1,9 +1,14 @@
 """Images too large to refine, or without a cell: a result and a clear sentence."""
 
 import numpy as np
+import pytest
 from known_networks import threshold_model
 
+from ACSegLib.errors import InputError
+from ACSegLib.network.model.model_file import load_model
+from ACSegLib.network.model.pretrained import pretrained_model
 from ACSegLib.phantom import simulate
+from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run
 from ACSegLib.workflows.walk_refinement import BYTES_TO_PREPARE
 
@@ -27,3 +32,11 @@ def test_cells_of_an_image_without_any_are_told_and_no_error():
     found = run(PredictRequest(volume=volume, model=threshold_model(level=1e6), cells=True))
     assert not found.labels.any()
     assert found.report.notes == ["no cell was found, so that there is none to split"]
+
+
+@pytest.mark.parametrize("missing", [0, 5])
+def test_an_image_of_one_value_is_told_and_not_labelled(missing):
+    array = np.full((20, 20, 20), 7.0, np.float32)
+    array[:missing] = np.nan
+    with pytest.raises(InputError, match="has the value 7 everywhere"):
+        run(PredictRequest(volume=Volume(array, name="blank"), model=load_model(pretrained_model())))
