@@ -43,6 +43,16 @@ class Interval:
     low: float
     high: float
 
+    def holding(self, count: int) -> tuple[float, float] | None:
+        """Low and high of an interval of voxels, widened to hold the volume of the labels.
+
+        None if they miss it by more than half its width, or are none: they were cleaned of much that it counts.
+        """
+        margin = (self.high - self.low) / 2
+        if not count or not self.low - margin <= count <= self.high + margin:
+            return None
+        return min(self.low, count), max(self.high, count)
+
 
 @dataclass(frozen=True)
 class SegmentEstimate:
@@ -65,11 +75,11 @@ class SegmentEstimate:
     voxels: Interval | None
     trusted: bool
 
-    @property
-    def intervals(self) -> str:
-        """The intervals as text, to follow the number of voxels that were found."""
+    def intervals(self, count: int) -> str:
+        """The intervals as text, to follow the `count` of voxels that the labels have."""
         dice = self.dice
-        ends = f"({self.voxels.low:.0f} to {self.voxels.high:.0f})" if self.voxels else "(no interval)"
+        held = self.voxels.holding(count) if self.voxels else None
+        ends = f"({held[0]:.0f} to {held[1]:.0f})" if held else "(no interval)"
         return f"{ends}, Dice {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f})"
 
     def within(self, least: float, most: float) -> SegmentEstimate:
@@ -223,8 +233,7 @@ def with_volume_intervals(
     ----------
     segmentation : Segmentation
     estimates : sequence of SegmentEstimate
-        Of the segments of these names. An interval is widened to hold the volume of the labels. It is left out if they
-        miss it by more than half its width: they were cleaned of much that it counts.
+        Of the segments of these names. Intervals are those that `Interval.holding` gives for the labels.
     source : str
         "fill" or "prediction".
     """
@@ -232,11 +241,9 @@ def with_volume_intervals(
     voxels = {e.segment: e.voxels for e in estimates if e.voxels is not None}
     known = [row for row in rows if row.name in voxels]
     for row, areas in zip(known, _areas(segmentation, known), strict=True):
-        interval = voxels[row.name]
-        count, margin = int(areas[0].sum()), (interval.high - interval.low) / 2
-        if count and interval.low - margin <= count <= interval.high + margin:
-            low, high = min(interval.low, count), max(interval.high, count)
-            row.tags[TAG] = str(VolumeInterval(count, low, high, source, _checksum(areas)))
+        count = int(areas[0].sum())
+        if held := voxels[row.name].holding(count):
+            row.tags[TAG] = str(VolumeInterval(count, *held, source, _checksum(areas)))
     return replace(segmentation, segments=rows)
 
 

@@ -300,7 +300,7 @@ def _describe_file(results: Results) -> str:
     estimates = {e.segment: e for e in report.estimates}
     for name, count in list(results.voxels.items())[:LISTED]:
         line = f"  {name}: {count} voxels"
-        lines.append(f"{line} {estimates[name].intervals}" if name in estimates else line)
+        lines.append(f"{line} {estimates[name].intervals(count)}" if name in estimates else line)
     if len(results.voxels) > LISTED:
         lines.append(f"  and {len(results.voxels) - LISTED} more segments; the run report (--json FILE) lists all")
     if estimates:

@@ -235,7 +235,7 @@ def _expected(image: PredictedImage) -> list[str]:
     """The intervals of the segments, one line each."""
     found = {row["name"]: row["voxels"] for row in image.segments}
     estimates = [e for e in image.report.estimates or [] if e.segment in found]
-    lines = [f"  {e.segment}: {found[e.segment]} voxels {e.intervals}" for e in estimates]
+    lines = [f"  {e.segment}: {found[e.segment]} voxels {e.intervals(found[e.segment])}" for e in estimates]
     return [*lines, "  in brackets: 90 % intervals"] if lines else []
 
 

@@ -89,6 +89,15 @@ def test_an_interval_is_widened_to_hold_the_labels_that_it_is_for(low: float, hi
     assert interval.low <= interval.count <= interval.high
 
 
+@pytest.mark.parametrize(
+    ("count", "ends"),
+    [(2000, "(1900 to 2100)"), (1850, "(1850 to 2100)"), (1700, "(no interval)"), (0, "(no interval)")],
+)
+def test_the_text_has_the_interval_that_the_labels_keep(count: int, ends: str) -> None:
+    expected = SegmentEstimate("ball", Interval(0.9, 0.8, 1.0), Interval(2000.0, 1900.0, 2100.0), True)
+    assert expected.intervals(count) == f"{ends}, Dice 0.900 (0.800 to 1.000)"
+
+
 def test_text_of_another_program_is_no_interval() -> None:
     for text in ("", "large", "voxels=x interval90=1..2 from=fill labels=0", "interval90=1..2"):
         assert VolumeInterval.parse(text) is None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ACSegLib.compute import available_memory, choose_device, is_out_of_memory, limit_torch_threads
 from ACSegLib.errors import InputError
+from ACSegLib.heavy_imports import import_packages
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.labelled_slices import both_names
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 Pair = tuple[Volume, Segmentation]
 #: Part of the free memory that the training data may fill; beyond, they are mapped.
 _IN_MEMORY_SHARE = 1 / 3
+#: Packages of a training that take long to import.
+_PACKAGES = ("torch", "monai", "lightning.fabric")
 #: Checkpoint: weights, averaged and best weights, and two moments of the optimiser.
 _CHECKPOINT_COPIES = 5
 
@@ -110,6 +113,8 @@ def train(
         raise InputError("there is no pair of image and labels to train on; check the image and label folders.")
     stages = progress.stages(check=3, prepare=3, prepare_validation=1, train=92, calibrate=1)
     fingerprints, val_fingerprints, warnings = _checked(cases, held_out, settings, stages.check)
+    stages.check(1.0, "starting PyTorch")
+    import_packages(_PACKAGES, stages.check)
     device = choose_device(settings.device, TRAINING_DEVICES)
     warnings += [device.note] if device.note else []
     limit_torch_threads()

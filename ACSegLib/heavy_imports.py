@@ -1,0 +1,48 @@
+"""Packages that take seconds to import, imported so that a person can cancel meanwhile."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Sequence
+
+from ACSegLib.jobs import Progress
+
+#: Seconds between two looks at whether the person has cancelled.
+_PAUSE = 0.1
+
+
+def import_packages(names: Sequence[str], progress: Progress) -> None:
+    """Import packages in a thread of their own, and look for a cancel meanwhile.
+
+    PyTorch takes two seconds to import, and ten on a busy computer. After a cancel the import goes on in the
+    background: it does not keep a process from ending, and one that stays has the package for the next time.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Modules, imported one after the other.
+    progress : Progress
+
+    Raises
+    ------
+    Cancelled
+    Exception
+        What an import raised.
+    """
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for name in names:
+                importlib.import_module(name)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="imports", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_PAUSE)
+        progress.check()
+    if failures:
+        raise failures[0]
