@@ -126,7 +126,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("nothing is drawn inside the box (--box); draw a stroke on the object, or move the box."),
         _(
             "only slice {0} on axis {1} is labelled (slices count from 0): there is nothing to fill between, and no "
-            "slice to check the result with; label at least one more."
+            "slice to check the result with; label at least one more. If you drew strokes, use mode scribbles."
         ),
         _("outlines must be one of {0}, not {1}."),
         _("packing must be 0 to 200 cells, not {0}."),

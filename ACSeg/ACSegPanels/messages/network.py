@@ -59,6 +59,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the description of the refinement network is invalid; the model file is damaged."),
         _("the first stride of a network must be 1, not {0}."),
         _("the image holds no finite value; check how it was written."),
+        _("the image {0} has the value {1} everywhere, so there is nothing to segment; check how it was written."),
         _("the label volumes have {0} different segments; at most {1} can be trained."),
         _("the loss became {0} at step {1}; lower --learning-rate (now {2}), or check the images for extreme values."),
         _(
