@@ -157,9 +157,12 @@ MAX_NEIGHBOUR_SHARE = 0.7
 #: Share of the distance between slices by which an outline must be nearer to decide. ``neighbours.py``.
 CONTESTED = 0.5
 
-#: Strength of the interpolated outlines in the walk between a segment and its neighbours, and bound on its error; least
-#: likeness of the voxels that it passes. ``neighbours.py``.
-CONTEST_GAMMA, CONTEST_TOLERANCE, MIN_LIKENESS = 0.01, 0.02, 0.3
+#: Strength of the interpolated outlines in the walk between a segment and its neighbours, its edge scale in noise
+#: levels, and bound on its error; least likeness of the voxels that it passes. ``neighbours.py``.
+CONTEST_GAMMA, CONTEST_EDGE, CONTEST_TOLERANCE, MIN_LIKENESS = 0.01, DEFAULT_EDGE, 0.02, 0.3
+
+#: Likeness of a voxel below which it does not matter who has it. Bound.
+NEGLIGIBLE_LIKENESS = 0.01
 
 # --- strokes ----------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ACSegLib.axes import AXES
-from ACSegLib.fill.constants import MAX_GROUPS
+from ACSegLib.fill import constants
 from ACSegLib.fill.features import ImageFeatures, intensity_range, prepare
 from ACSegLib.fill.neighbours import KnownPlanes, Neighbours, share_among_rivals
 from ACSegLib.fill.seeds import UNKNOWN, Seeds
@@ -185,7 +185,11 @@ class Evidence:
         if without is not None:
             classes[without - first] = UNKNOWN
         numbers = range(first, first + count)
-        return KnownPlanes(numbers, classes, self.groups, self.axis_weights, without, progress or Progress())
+        edges = self.features.image[first : first + count]
+        beta = 1 / (2 * (constants.CONTEST_EDGE * self.features.noise) ** 2)
+        return KnownPlanes(
+            numbers, classes, self.groups, edges, self.axis_weights, beta, without, progress or Progress()
+        )
 
     def window(self, k: int, max_voxels: int) -> tuple[Evidence, int]:
         """The slab around labelled slice `k`, cut to the part that holds outlines, and the slab's first plane."""
@@ -270,7 +274,7 @@ def known_slices(classes: np.ndarray, seeds: Seeds) -> list[int]:
 
 def group_classes(count: int) -> list[list[int]]:
     """Appearance groups of so many classes, background first."""
-    if count - 1 <= MAX_GROUPS:
+    if count - 1 <= constants.MAX_GROUPS:
         return [[c] for c in range(count)]
     return [[0], list(range(1, count))]
 

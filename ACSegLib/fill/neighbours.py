@@ -15,10 +15,8 @@ from scipy import ndimage
 
 from ACSegLib.fill import constants
 from ACSegLib.fill.features import ImageFeatures
-from ACSegLib.fill.random_walk import SlabProblem
-from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
 from ACSegLib.fill.shape import NearestOutlines
-from ACSegLib.fill.solvers import CpuSolver
+from ACSegLib.fill.voxel_walk import VoxelWalk
 from ACSegLib.jobs import Progress
 
 
@@ -34,8 +32,10 @@ class KnownPlanes:
         Known classes, negative where unknown.
     groups : sequence of sequence of int
         The classes of each group.
-    axis_weights : ndarray of float32, (3,)
+    edges, axis_weights : ndarray of float32, (planes, J, I) and (3,)
         See `ACSegLib.fill.random_walk.SlabProblem`.
+    beta : float
+        See there.
     without : int, optional
         As if this slice was not labelled.
     progress : Progress
@@ -45,13 +45,16 @@ class KnownPlanes:
     numbers: Sequence[int]
     classes: np.ndarray
     groups: Sequence[Sequence[int]]
+    edges: np.ndarray
     axis_weights: np.ndarray
+    beta: float
     without: int | None = None
     progress: Progress = field(default_factory=Progress)
 
-    def decided(self, group: int) -> np.ndarray:
-        """1 where a group is known, 0 where anything else is, negative where nothing is; int16, (planes, J, I)."""
-        return np.where(self.classes < 0, UNKNOWN, np.isin(self.classes, self.groups[group])).astype(np.int16)
+    @property
+    def count(self) -> int:
+        """Number of classes."""
+        return sum(len(group) for group in self.groups)
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,14 @@ class Neighbours:
             Of the groups; all 0 in planes that are known whole.
         known : KnownPlanes
         """
-        distances = self.outlines.planes(known.numbers, known.without)
-        margin = constants.CONTESTED * float(self.outlines.gap)
         for n, g in enumerate(self.looks):
-            pair = distances[:, 2 * n : 2 * n + 2]
-            share = contest(pair, probabilities[g], known.decided(g), margin, known.axis_weights, known.progress)
-            probabilities[0] += probabilities[g] * (1 - share)
-            probabilities[g] *= share
+            pair = NearestOutlines.of(self.outlines, [2 * n, 2 * n + 1])
+            owners = np.ones(known.count, np.int8)
+            owners[list(known.groups[g])] = 0
+            places, shares = contest(probabilities[g], pair, known, owners, constants.NEGLIGIBLE_LIKENESS)
+            own, background = probabilities[g].reshape(-1), probabilities[0].reshape(-1)
+            background[places] += own[places] * shares[1]
+            own[places] *= shares[0]
 
     def cropped(self, keep: Sequence[int], first: int, rows: slice, columns: slice) -> Neighbours:
         """Neighbours in a part of the volume; see `ShapePrior.cropped`."""
@@ -105,6 +109,8 @@ def share_among_rivals(
 ) -> None:
     """Share out what looks like several drawn segments of one look among them, in place.
 
+    Far from all their outlines, the appearance decides as before: whose filopodium it is, no outline tells.
+
     Parameters
     ----------
     probabilities : ndarray of float32, (G, planes, J, I)
@@ -115,60 +121,117 @@ def share_among_rivals(
         Of these groups, in turn.
     known : KnownPlanes
     """
-    distances = outlines.planes(known.numbers, known.without)
-    margin = constants.CONTESTED * float(outlines.gap)
-    total = probabilities[list(family)].sum(axis=0)
-    shares = []
+    total = np.add(probabilities[family[0]], probabilities[family[1]])
+    for g in family[2:]:
+        total += probabilities[g]
+    owners = np.full(known.count, -1, np.int8)
     for n, g in enumerate(family):
-        others = np.delete(distances, n, axis=1).max(axis=1)
-        pair = np.stack([distances[:, n], others], axis=1)
-        shares.append(contest(pair, total, known.decided(g), margin, known.axis_weights, known.progress))
-    every = np.maximum(np.sum(shares, axis=0), 1e-6)
+        owners[list(known.groups[g])] = n
+    reach = constants.CONTESTED * float(outlines.gap)
+    places, shares = contest(total, outlines, known, owners, constants.MIN_LIKENESS, reach)
+    here = total.reshape(-1)[places]
     for g, share in zip(family, shares, strict=True):
-        probabilities[g] = total * (share / every)
+        probabilities[g].reshape(-1)[places] = here * share
 
 
 def contest(
-    distances: np.ndarray,
     likeness: np.ndarray,
-    decided: np.ndarray,
-    margin: float,
-    axis_weights: np.ndarray,
-    progress: Progress | None = None,
-) -> np.ndarray:
-    """Share of a group in what looks like it and its neighbours alike.
+    outlines: NearestOutlines,
+    known: KnownPlanes,
+    owners: np.ndarray,
+    least: float,
+    reach: float = np.inf,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share out what looks like several segments alike, or like a segment and its neighbours.
 
     Parameters
     ----------
-    distances : ndarray of float32, (K, 2, J, I)
-        Signed distances to the interpolated outlines of the group and of its neighbours.
     likeness : ndarray of float32, (K, J, I)
         Probability to be one of them; 0 in planes that are known whole.
-    decided : ndarray of int16, (K, J, I)
-        1 where the group is known, 0 where anything else is, negative where nothing is.
-    margin : float
-        Difference of the distances from which on the nearer outline decides.
-    axis_weights : ndarray of float32, (3,)
-    progress : Progress, optional
-        Stops the walk if it was cancelled.
+    outlines : NearestOutlines
+        Of each of them.
+    known : KnownPlanes
+    owners : ndarray of int8
+        Class -> which of them has its voxels; negative for none of them.
+    least : float
+        Likeness from which voxels are shared out.
+    reach : float
+        Distance from the nearest outline up to which they are.
 
     Returns
     -------
-    ndarray of float32, (K, J, I)
+    places : ndarray of int64, (N,)
+        Voxels that are shared out, and known ones, as ascending positions in the flattened planes.
+    shares : ndarray of float32, (R, N)
+        Share of each there; the sum is 1.
     """
-    lead = distances[:, 0] - distances[:, 1]
-    share = (1 / (1 + np.exp(np.clip(-lead / constants.INSTANCE_WIDTH, -20, 20)))).astype(np.float32)
-    if not (distances.max(axis=(0, 2, 3)) > 0).all():
-        return share
-    alike = likeness > constants.MIN_LIKENESS
-    whole = ~likeness.any(axis=(1, 2))
-    alike[whole] = distances[whole].max(axis=1) > 0
-    seeds = np.where(decided >= 0, decided, np.where(lead > margin, 1, np.where(lead < -margin, 0, UNKNOWN)))
-    seeds = np.where(alike, seeds, OUTSIDE).astype(np.int16)
-    problem = SlabProblem(np.zeros_like(likeness), seeds, alike, 0.0, constants.CONTEST_GAMMA, axis_weights)
-    start = share[None].copy()
-    walked, _ = CpuSolver().solve(problem, [1], share[None], start, constants.CONTEST_TOLERANCE, progress)
-    return np.where(alike, walked[0], share)
+    planes = []
+    for n, k in enumerate(known.numbers):
+        known.progress.check()
+        entry = _enter(likeness[n].ravel(), known.classes[n].ravel(), owners, least)
+        planes.append(entry.judged(outlines.at(k, entry.places, known.without), float(outlines.gap), reach))
+    size = likeness[0].size
+    places = np.concatenate([entry.places + n * size for n, entry in enumerate(planes)])
+    shares = np.concatenate([entry.shares for entry in planes], axis=1)
+    passed = np.concatenate([entry.alike for entry in planes])
+    ends = np.concatenate([entry.known for entry in planes])
+    walk = VoxelWalk(known.edges, places[passed], ends[passed], shares[:, passed], known.axis_weights, known.beta)
+    shares[:, passed] = walk.solve(constants.CONTEST_GAMMA, constants.CONTEST_TOLERANCE, known.progress)
+    return places, shares
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """Pixels of a plane that are shared out, or that walks end at.
+
+    Attributes
+    ----------
+    whole : bool
+        Whether the plane is known whole. Then they are those inside of an outline.
+    places : ndarray of int64, (N,)
+        Positions in the flattened plane.
+    owner : ndarray of int8, (N,)
+        Who has them; negative where that is not known.
+    alike : ndarray of bool, (N,)
+        Whether the walk passes them.
+    shares : ndarray of float32, (R, N)
+    known : ndarray of bool, (N,)
+        Where the shares are known.
+    """
+
+    whole: bool
+    places: np.ndarray
+    owner: np.ndarray
+    alike: np.ndarray
+    shares: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    known: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def judged(self, distances: np.ndarray, gap: float, reach: float) -> _Entry:
+        """What the interpolated outlines say, by their signed distances (R, N); beyond their reach, nothing."""
+        highest, second = distances[0], np.full(distances.shape[1], -np.inf, np.float32)
+        for row in distances[1:]:
+            second = np.maximum(second, np.minimum(highest, row))
+            highest = np.maximum(highest, row)
+        kept = highest > 0 if self.whole else (highest > -reach) | (self.owner >= 0)
+        distances, highest, second, owner = distances[:, kept], highest[kept], second[kept], self.owner[kept]
+        known = (highest - second > constants.CONTESTED * gap) | (owner >= 0)
+        owner = np.where(owner >= 0, owner, distances.argmax(axis=0))
+        shares = (owner == np.arange(len(distances))[:, None]).astype(np.float32)
+        open_ = ~known
+        likely = np.exp((distances[:, open_] - highest[open_]) / np.float32(constants.INSTANCE_WIDTH))
+        shares[:, open_] = likely / likely.sum(axis=0)
+        return _Entry(self.whole, self.places[kept], owner, self.alike[kept], shares, known)
+
+
+def _enter(likeness: np.ndarray, classes: np.ndarray, owners: np.ndarray, least: float) -> _Entry:
+    """Pixels of a plane that look alike; of a plane that is known whole, those with an owner."""
+    whole = not likeness.any()
+    places = np.flatnonzero(classes >= 0) if whole else np.flatnonzero(likeness > least)
+    found = classes[places]
+    owner = np.where(found >= 0, owners[found], np.int8(-1))
+    own = (found < 0) | (owner >= 0)
+    places, owner = places[own], owner[own]
+    return _Entry(whole, places, owner, whole | (likeness[places] > constants.MIN_LIKENESS))
 
 
 def mark_lookalikes(

@@ -147,6 +147,29 @@ class NearestOutlines(ShapePrior):
         distances = {k: planes[list(places)] for k, planes in shape.distances.items()}
         return cls([shape.groups[n] for n in places], shape.size, shape.spacing, shape.gap, distances)
 
+    def at(self, k: int, pixels: np.ndarray, without: int | None = None) -> np.ndarray:
+        """Interpolate at some pixels of plane `k`; see `planes`.
+
+        Parameters
+        ----------
+        pixels : ndarray of int, (N,)
+            Positions in the flattened plane.
+
+        Returns
+        -------
+        ndarray, (groups, N), float32
+        """
+        known = [s for s in self.distances if s != without]
+        low = max((s for s in known if s <= k), default=None)
+        high = min((s for s in known if s >= k), default=None)
+        ends = [s for s in (low, high) if s is not None]
+        out = np.full((len(self.groups), len(pixels)), -2 * MAX_DISTANCE, np.float32)
+        for g in range(len(self.groups)):
+            near = [s for s in ends if float(self.distances[s][g].max()) > 0]
+            if near:
+                out[g] = self._between(k, g, ends, near, pixels)
+        return out
+
     def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
         """Interpolate for some planes, so that what is absent on a slice is not nearer than what is shown there.
 
@@ -154,22 +177,14 @@ class NearestOutlines(ShapePrior):
         slices around does not show a group, its outline is as far from there as from the other one, and closes
         half-way. Where neither does, it is farther away than anything.
         """
-        known = [k for k in self.distances if k != without]
-        out = np.full((len(numbers), len(self.groups), *self.size), -2 * MAX_DISTANCE, np.float32)
-        for n, k in enumerate(numbers):
-            low = max((s for s in known if s <= k), default=None)
-            high = min((s for s in known if s >= k), default=None)
-            ends = [s for s in (low, high) if s is not None]
-            for g in range(len(self.groups)):
-                near = [s for s in ends if float(self.distances[s][g].max()) > 0]
-                if near:
-                    out[n, g] = self._between(k, g, ends, near)
-        return out
+        everywhere = np.arange(self.size[0] * self.size[1])
+        planes = [self.at(k, everywhere, without) for k in numbers]
+        return np.reshape(planes, (len(numbers), len(self.groups), *self.size))
 
-    def _between(self, k: int, g: int, ends: list[int], shown: list[int]) -> np.ndarray:
+    def _between(self, k: int, g: int, ends: list[int], shown: list[int], pixels: np.ndarray) -> np.ndarray:
         """Distances to the outline of a group in plane `k`, which lies between labelled slices that show it or not."""
         low, high = ends[0], ends[-1]
-        first, last = (self.distances[s][g].astype(np.float32) for s in (low, high))
+        first, last = (self.distances[s][g].reshape(-1)[pixels].astype(np.float32) for s in (low, high))
         if low not in shown:
             first = np.minimum(first, last)
         elif high not in shown:

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ACSegLib import Cancelled, Geometry, Progress, Segmentation, Volume
 from ACSegLib.fill import FillResult, Settings, appearance, constants, fill, refill
-from ACSegLib.fill.neighbours import contest
+from ACSegLib.fill.neighbours import KnownPlanes, contest
 from ACSegLib.fill.shape import MAX_DISTANCE, NearestOutlines
 
 SHAPE = (44, 40, 56)
@@ -159,38 +159,83 @@ def dumbbell(neck: int) -> tuple[np.ndarray, np.ndarray]:
     return alike, np.arange(41)
 
 
+def shared_out(
+    alike: np.ndarray,
+    lead: np.ndarray,
+    gap: float,
+    *,
+    classes: np.ndarray | None = None,
+    edges: np.ndarray | None = None,
+    reach: float = np.inf,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Share of the first of two segments, whose outlines are the same on all planes; NaN where nothing is shared out.
+
+    `lead` is the difference of the distances to their outlines, (J, I).
+    """
+    pair = (np.stack([lead, -lead]) / 2).astype(np.float16)
+    outlines = NearestOutlines(
+        [[1], [2]], lead.shape, (1.0, 1.0, 1.0), np.float32(gap), {0: pair, len(alike) - 1: pair}
+    )
+    classes = np.full(alike.shape, -1, np.int16) if classes is None else classes
+    edges = np.zeros(alike.shape, np.float32) if edges is None else edges
+    groups = [[0], [1], [2]]
+    known = KnownPlanes(
+        range(len(alike)), classes, groups, edges, np.ones(3, np.float32), 10.0, None, progress or Progress()
+    )
+    owners = np.array([-1, 0, 1], np.int8)
+    places, shares = contest(alike.astype(np.float32), outlines, known, owners, constants.MIN_LIKENESS, reach)
+    assert np.allclose(shares.sum(axis=0), 1, atol=1e-6)
+    out = np.full(alike.size, np.nan)
+    out[places] = shares[0]
+    return out.reshape(alike.shape)
+
+
+def only_crossing(line: np.ndarray) -> float:
+    """Where a line of shares passes one half, which it must do once."""
+    crossing = [i for i, (a, b) in enumerate(itertools.pairwise(line)) if a > 0.5 >= b]
+    assert len(crossing) == 1
+    return crossing[0] + 0.5
+
+
 @pytest.mark.parametrize("neck", [16, 24])
 def test_the_contest_ends_at_the_neck(neck: int) -> None:
     """The interpolated outlines meet in the middle, at 20; the neck lies beside it."""
     alike, place = dumbbell(neck)
-    lead = np.broadcast_to(20.0 - place, alike.shape)
-    distances = np.stack([lead, -lead], axis=1).astype(np.float32) / 2
-    undecided = np.full(alike.shape, -1, np.int16)
-    share = contest(distances, alike.astype(np.float32), undecided, 12.0, np.ones(3, np.float32))
-    line = share[1, 10]
-    crossing = [i for i, (a, b) in enumerate(itertools.pairwise(line)) if a > 0.5 >= b]
-    assert len(crossing) == 1
-    assert abs(crossing[0] + 0.5 - neck) <= 1.5
+    share = shared_out(alike, np.broadcast_to(20.0 - place, alike.shape[1:]), 24.0)
+    assert abs(only_crossing(share[1, 10]) - neck) <= 1.5
+
+
+@pytest.mark.parametrize("seam", [16, 24])
+def test_the_contest_ends_at_a_seam_that_the_image_shows(seam: int) -> None:
+    """Without it, the segments would meet in the middle, at 20."""
+    edges = np.zeros((3, 21, 41), np.float32)
+    edges[:, :, seam] = 1.0
+    lead = np.broadcast_to(20.0 - np.arange(41), edges.shape[1:])
+    assert abs(only_crossing(shared_out(np.ones(edges.shape), lead, 24.0)[1, 10]) - 20) <= 1
+    assert abs(only_crossing(shared_out(np.ones(edges.shape), lead, 24.0, edges=edges)[1, 10]) - seam) <= 1
+
+
+def test_nothing_is_shared_out_beyond_the_reach_of_all_outlines() -> None:
+    lead = np.broadcast_to(20.0 - np.arange(41), (21, 41))
+    distances = np.abs(lead) / 2  # the nearer outline is as far inside as the other one is outside
+    share = shared_out(np.ones((3, 21, 41)), lead, 24.0, reach=-4.0)
+    assert np.array_equal(np.isnan(share[1]), distances <= 4)
 
 
 def test_a_contest_can_be_cancelled() -> None:
     alike, place = dumbbell(20)
-    lead = np.broadcast_to(20.0 - place, alike.shape)
-    distances = np.stack([lead, -lead], axis=1).astype(np.float32) / 2
-    undecided = np.full(alike.shape, -1, np.int16)
     stopped = Progress(cancelled=lambda: True)
     with pytest.raises(Cancelled):
-        contest(distances, alike.astype(np.float32), undecided, 12.0, np.ones(3, np.float32), stopped)
+        shared_out(alike, np.broadcast_to(20.0 - place, alike.shape[1:]), 24.0, progress=stopped)
 
 
 def test_what_was_decided_in_between_moves_the_contest() -> None:
-    alike = np.ones((5, 9, 41), bool)
-    lead = np.broadcast_to(20.0 - np.arange(41), alike.shape)
-    distances = np.stack([lead, -lead], axis=1).astype(np.float32) / 2
-    decided = np.full(alike.shape, -1, np.int16)
-    decided[:, 4, :27] = 1
-    decided[:, 4, 27:] = 0
-    share = contest(distances, alike.astype(np.float32), decided, 15.0, np.ones(3, np.float32))
+    lead = np.broadcast_to(20.0 - np.arange(41), (9, 41))
+    classes = np.full((5, 9, 41), -1, np.int16)
+    classes[:, 4, :27] = 1
+    classes[:, 4, 27:] = 2
+    share = shared_out(np.ones(classes.shape), lead, 30.0, classes=classes)
     assert (share[2, 3:6, 24] > 0.5).all()
     assert (share[2, 3:6, 30] < 0.5).all()
 
