@@ -64,24 +64,24 @@ TRIAL_STEPS = 400
 #: Of fills without and with many instances; inputs are `estimates.Signs.vector`.
 ESTIMATORS = (
     Estimator(
-        error_coefficients=(-0.522, 0.7591, 0.1165, 0.9242, 0.0, 0.0),
-        error_spread=(-1.4179, 0.0, 0.0, 0.6558, 0.0, 0.0),
-        error_interval=(-2.5522, 2.8263),
-        ratio_coefficients=(-0.0028, 0.6513, 0.3942),
-        ratio_spread=(-2.54, 0.3459, 0.0531, 1.3819, 0.1848, 0.0),
-        ratio_interval=3.77,
+        error_coefficients=(-0.3668, 0.6903, 0.1491, 0.1858, 1.7949, 0.0, 0.0, 0.0, 0.0),
+        error_spread=(-1.3854, 0.0, 0.0, 0.0, 0.0, 0.6604, 0.0, 0.0, 0.0),
+        error_interval=(-2.6607, 2.9141),
+        ratio_coefficients=(-0.0037, 0.6948, 0.3684),
+        ratio_spread=(-2.7241, 0.3, 0.0648, 0.0807, 0.78, 1.2026, 0.1396, 0.0, 0.5442),
+        ratio_interval=3.72,
         odds=True,
-        distrust=(2.7515, 1.652, 0.2535, 2.0113, 0.0, 0.5714),
+        distrust=(3.0829, 1.571, 0.3393, 0.4229, 4.085, 0.0, 0.0, 0.5212, 1.5824),
     ),
     Estimator(
-        error_coefficients=(-0.2999, 0.872, 0.3216, 0.3291, 0.3153, -0.1017, 0.0, 0.0),
-        error_spread=(-1.4358, 0.0, 0.0, 0.0, 0.0, 0.3942, 0.0, 0.0),
-        error_interval=(-3.4137, 3.8054),
+        error_coefficients=(-0.5442, 0.7482, 0.3513, 0.3151, 0.3003, 1.4225, 0.0, 0.0, 0.0, 0.0),
+        error_spread=(-1.101, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0923, 0.0, 0.0),
+        error_interval=(-3.3964, 3.787),
         ratio_coefficients=(0.005, 0.2126, 0.7365),
-        ratio_spread=(-1.8853, 0.1797, 0.0663, 0.0678, 0.065, 0.4342, 0.3585, 0.0),
-        ratio_interval=6.45,
+        ratio_spread=(-0.9229, 0.226, 0.1061, 0.0952, 0.0907, 0.4297, 0.0, 0.3627, 0.2244, 0.0),
+        ratio_interval=4.24,
         odds=True,
-        distrust=(3.2348, 1.8977, 0.6999, 0.7162, 0.6862, -0.2213, 0.0, 0.5714),
+        distrust=(2.6791, 1.7028, 0.7995, 0.7171, 0.6834, 3.2375, 0.0, 0.5212, 0.0, 1.5824),
     ),
 )  # fmt: skip
 

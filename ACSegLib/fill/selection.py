@@ -37,7 +37,7 @@ class Choice:
         Dice of the prior alone on these parts; None where nothing can be hidden.
     cross_validation_dice : float or None
         Mean Dice of the fill on these parts; None where nothing can be hidden.
-    overlap : ndarray, (classes, 4), or None
+    overlap : ndarray, (classes, 6), or None
         Of these parts and their fill; see `ACSegLib.fill.trials.Trial.overlap`.
     """
 

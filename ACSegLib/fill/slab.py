@@ -253,7 +253,20 @@ class SlabResult:
         areas = np.stack([np.bincount(plane.ravel(), minlength=count) for plane in best])
         areas[:, 0] = 0  # known voxels are among them, and nobody asks for the background
         right = np.bincount(best.ravel(), weights=self.best_value.ravel(), minlength=count)
-        return SlabTally(areas, right, self._expected - count_classes(self._seeds, count), common, claimed)
+        expected = self._expected - count_classes(self._seeds, count)
+        return SlabTally(areas, right, expected, common, claimed, self._jumps())
+
+    def _jumps(self) -> np.ndarray:
+        """How far the labels of the slab's ends and the fill beside them differ; see `SlabTally`."""
+        count = len(self._expected)
+        jumps = np.zeros((count, 2))
+        for end, beside in ((0, 1), (-1, -2)) if len(self.best) > 2 else ():
+            if (self._seeds[end] != UNKNOWN).all():
+                labelled, filled = self.best[end], self.best[beside]
+                common = np.bincount(labelled[labelled == filled], minlength=count)
+                both = count_classes(labelled[None], count) + count_classes(filled[None], count)
+                jumps += np.column_stack([both - 2 * common, both])
+        return jumps
 
     @property
     def uncertainty(self) -> np.ndarray:

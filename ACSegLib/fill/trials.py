@@ -7,6 +7,7 @@ whole slices are hidden: a band is as wide as a cell there, so that it would hid
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.holdout import BandPattern, hold_out, runs_of_slices, without_bands
 from ACSegLib.fill.samples import Samples
+from ACSegLib.fill.seeds import count_classes
 from ACSegLib.fill.slab import Context, PreparedSlab, Settings, prepare_slab, solve_prepared
 from ACSegLib.fill.solvers import Solver
 from ACSegLib.jobs import Progress
@@ -42,10 +44,11 @@ class Trial:
     solver: Solver
 
     def overlap(self, settings: Settings, progress: Progress) -> np.ndarray:
-        """Overlap of the hidden labels and their fill, and the voxels that are probably wrong, (classes, 4).
+        """Overlap of the hidden labels and their fill, and the voxels that are wrong and probably wrong, (classes, 6).
 
-        The first columns are those of `overlap`. The last one is the sum of one minus the probability of the filled
-        class: as many voxels are wrong if the probabilities are right.
+        The first three columns are those of `overlap`. The fourth one is the sum of one minus the probability of the
+        filled class: as many voxels are wrong if the probabilities are right. The last two are the voxels of the filled
+        class that are wrong, and this sum, where both the hidden and the filled class are `lasting`.
         """
         # A weak prior bounds the error far less than the seeds around do, and takes more iterations.
         tolerance = constants.CROSS_VALIDATION_TOLERANCE / float(np.sqrt(settings.gamma))
@@ -66,12 +69,26 @@ class Trial:
             np.copyto(highest, prior, where=higher)
         return self._compare(best, highest)
 
+    @cached_property
+    def lasting(self) -> dict[int, np.ndarray]:
+        """Plane with hidden labels -> classes that the labelled slices on either side of it show both, (classes,)."""
+        classes = self.evidence.classes
+        planes = sorted({*self.truth, *self.evidence.cuts})
+        shown = {}
+        for k in planes:
+            hidden = self.truth.get(k, classes[k])
+            shown[k] = count_classes(np.where(hidden >= 0, hidden, classes[k])[None], self.evidence.count) > 0
+        return {k: shown[a] & shown[b] for a, k, b in zip(planes, planes[1:], planes[2:], strict=False)}
+
     def _compare(self, best: np.ndarray, probability: np.ndarray) -> np.ndarray:
-        total = np.zeros((self.evidence.count, 4))
+        total = np.zeros((self.evidence.count, 6))
         for k, truth in self.truth.items():
             known = truth >= 0
-            wrong = np.bincount(best[k][known], weights=1 - probability[k][known], minlength=len(total))
-            total += np.column_stack([overlap(truth, best[k], len(total)), wrong])
+            hidden, found, doubt = truth[known], best[k][known], 1 - probability[k][known]
+            both = self.lasting[k][hidden] & self.lasting[k][found]
+            sums = [np.where(both, hidden != found, 0), np.where(both, doubt, 0)]
+            wrong = [np.bincount(found, weights=w, minlength=len(total)) for w in (doubt, *sums)]
+            total += np.column_stack([overlap(truth, best[k], len(total)), *wrong])
         return total
 
 

@@ -80,11 +80,9 @@ class Plan:
         same. Else they are of fits to other volumes, and each volume counts the same.
     odds : bool
         See `Estimator.odds`.
-    error : int, optional
-        The error depends on the columns of the inputs before this one.
-    spread, ratio_spread : tuple of int, optional
-        Columns of the inputs on which the usual deviation of the error, and that of the volume besides the expected
-        error, depend; all columns if they are not given.
+    error, spread, ratio_spread : tuple of int, optional
+        Columns of the inputs on which the error, its usual deviation, and that of the volume besides the expected error
+        depend; all columns if they are not given.
     above, below : float
         Part of the calibrating segments whose Dice may be above and below the interval. Room for a better Dice than
         expected costs hardly any width.
@@ -96,7 +94,7 @@ class Plan:
 
     by_kind: bool = False
     odds: bool = False
-    error: int | None = None
+    error: tuple[int, ...] | None = None
     spread: tuple[int, ...] | None = None
     ratio_spread: tuple[int, ...] | None = None
     above: float = (1 - NOMINAL) / 2
@@ -115,9 +113,9 @@ def fit_estimator(segments: Sequence[Known], plan: Plan) -> Estimator:
     x, weights = fit.x, fit.weights
     error = np.array([1 - s.dice for s in segments])
     error = log_odds(error) if plan.odds else np.log(np.maximum(error, MIN_ERROR))
-    coefficients = np.zeros(x.shape[1])
-    coefficients[: plan.error] = _ridge(x[:, : plan.error], error, weights, plan.strength[0])
-    deviation = fit.left(x[:, : plan.error], error, plan.strength[0])
+    inputs = x if plan.error is None else x[:, (0, *plan.error)]
+    coefficients = _widened(_ridge(inputs, error, weights, plan.strength[0]), plan.error, x.shape[1])
+    deviation = fit.left(inputs, error, plan.strength[0])
     inputs = x if plan.spread is None else x[:, (0, *plan.spread)]
     spread, errors = fit.relative(inputs, deviation, 0.1 if plan.odds else 0.05)
     low, high = (

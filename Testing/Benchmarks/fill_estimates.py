@@ -3,13 +3,15 @@
     python Testing/Benchmarks/fill_estimates.py --cache signs.json
     python Testing/Benchmarks/fill_estimates.py --cache signs.json --fit
     python Testing/Benchmarks/fill_estimates.py --cache signs.json --leave-out
+    python Testing/Benchmarks/fill_estimates.py --cache signs.json --leave-out --fresh 6
 
 Volumes of `self_tuning_cases` are filled from slices at several distances, and the estimates compared with the truth.
 Volumes of odd seeds calibrate, those of even seeds test. The table has, for each kind of volume of the test, how many
 intervals hold the truth and how wide they are (median), and below it precision and recall of the warning not to trust
 a segment. ``--fit`` prints the constants of `ACSegLib.fill.constants` that follow from the calibrating volumes.
 ``--leave-out`` judges each kind by estimators that are fitted to all volumes of the other kinds: that is what to expect
-on a kind of volume that nobody thought of.
+on a kind of volume that nobody thought of. ``--fresh`` adds tables of simulated volumes of further seeds, on which
+nothing was chosen.
 """
 
 from __future__ import annotations
@@ -38,19 +40,36 @@ from ACSegLib.segment_estimates import Estimator, SegmentEstimate  # noqa: E402
 
 #: Factors on the usual distance of the labelled slices.
 DISTANCES = (0.7, 1.0, 1.4)
-#: The error depends on all but the estimates of the volume, its usual deviation on the part that one slice alone shows,
-#: that of the volume also on the expected error and on the volume that the probabilities expect; see `Signs.vector`.
-PLAN = Plan(
-    by_kind=True,
-    odds=True,
-    error=-2,
-    spread=(-3,),
-    ratio_spread=(-3, -2),
-    above=0.01,
-    below=0.04,
-    ratio_part=0.95,
-    strength=(0.03, 0.03),
+#: Of fills without and with many instances; columns of `Signs.vector`. The usual deviation of the error depends on the
+#: part that one slice alone shows, and with many instances on how far the labelled areas tell another volume. That of
+#: the volume depends on this, on the jump, and on how far the estimates of the volume differ, too.
+PLANS = (
+    Plan(
+        by_kind=True,
+        odds=True,
+        error=(1, 2, 3, 4),
+        spread=(5,),
+        ratio_spread=(5, 6, 8),
+        above=0.02,
+        below=0.035,
+        ratio_part=0.93,
+        strength=(0.03, 0.03),
+    ),
+    Plan(
+        by_kind=True,
+        odds=True,
+        error=(1, 2, 3, 4, 5),
+        spread=(7,),
+        ratio_spread=(7, 8),
+        above=0.02,
+        below=0.04,
+        ratio_part=0.93,
+        strength=(0.03, 0.03),
+    ),
 )
+#: Columns that tell, besides the expected error, whether a segment is warned of: how far the labelled areas tell
+#: another volume, and the jump beside labelled slices.
+DISTRUST = ((7, 8), (7, 9))
 
 
 @dataclass(frozen=True)
@@ -100,30 +119,30 @@ def segments_of(kind: str, seed: int, case: Case) -> list[Segment]:
     return judged
 
 
-def collect(seeds: int, data: Path | None, cache: Path | None) -> list[Segment]:
-    """Segments of all volumes, from the cache where it has them."""
-    kept = Collected(cache)
-    for seed in range(1, seeds + 1):
+def collect(seeds: Sequence[int], data: Path | None, cache: Path | None) -> list[Segment]:
+    """Segments of all volumes of some seeds, from the cache where it has them."""
+    kept, found = Collected(cache), []
+    for seed in seeds:
         for kind, case in cases(seed, data if seed <= 2 * len(DISTANCES) else None):
-            kept.get(f"{seed} {case.name} {len(case.slices['k'])}", functools.partial(segments_of, kind, seed, case))
-    return [Segment(**{**s, "signs": Signs(**s["signs"])}) for part in kept.rows.values() for s in part]
+            key = f"{seed} {case.name} {len(case.slices['k'])}"
+            found += kept.get(key, functools.partial(segments_of, kind, seed, case))
+    return [Segment(**{**s, "signs": Signs(**s["signs"])}) for s in found]
 
 
 def fit(segments: list[Segment]) -> tuple[Estimator, ...]:
-    """Estimators of fills without and with many instances.
-
-    Whether a segment is warned of depends on its expected error, and on how far the labelled areas tell another volume.
-    """
-    few, many = ([s for s in segments if s.signs.many == kind] for kind in (False, True))
-    estimators = fit_estimator(few, PLAN), fit_estimator(many, PLAN)
-    own = [np.asarray(estimators[int(s.signs.many)].error_coefficients) for s in segments]
-    inputs = [(c @ s.signs.vector, s.signs.vector[-1]) for c, s in zip(own, segments, strict=True)]
-    offset, error, area = fit_distrust(np.array(inputs), np.array([s.dice < BAD_DICE for s in segments]))
-    # the two inputs are linear in those of each estimator
+    """Estimators of fills without and with many instances; one regression decides on the warnings of both."""
+    groups = [[s for s in segments if s.signs.many == kind] for kind in (False, True)]
+    estimators = [fit_estimator(group, plan) for group, plan in zip(groups, PLANS, strict=True)]
+    # the inputs of the warning are linear in those of each estimator
+    linear = []
+    for estimator, columns in zip(estimators, DISTRUST, strict=True):
+        error = np.asarray(estimator.error_coefficients)
+        linear.append(np.vstack([error, np.eye(len(error))[list(columns)]]))
+    inputs = np.array([linear[int(s.signs.many)] @ s.signs.vector for s in segments])
+    offset, *slopes = fit_distrust(inputs, np.array([s.dice < BAD_DICE for s in segments]))
     return tuple(
-        replace(e, distrust=rounded(error * np.asarray(e.error_coefficients) + offset * first + area * last))
-        for e in estimators
-        for first, last in [np.eye(len(e.error_coefficients))[[0, -1]]]
+        replace(e, distrust=rounded(offset * np.eye(matrix.shape[1])[0] + slopes @ matrix))
+        for e, matrix in zip(estimators, linear, strict=True)
     )
 
 
@@ -150,21 +169,28 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, metavar="FILE", help="keeps what was collected")
     parser.add_argument("--seeds", type=int, default=10, help="volumes of each kind (default: %(default)s)")
     parser.add_argument("--leave-out", action="store_true", help="judge each kind by a fit to the other kinds")
+    parser.add_argument("--fresh", type=int, default=0, metavar="N", help="also judge volumes of N further seeds")
     parser.add_argument(
         "--fit", action="store_true", help="print the constants of the calibrating volumes, and use them"
     )
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
-    segments = collect(options.seeds, harness.data_folder(options.data), options.cache)
-    test = [s for s in segments if s.seed % 2 == 0]
+    data, last = harness.data_folder(options.data), options.seeds + 1
+    segments = collect(range(1, last), data, options.cache)
+    fresh = collect(range(last, last + options.fresh), data, options.cache)
     estimators: Sequence[Estimator] = constants.ESTIMATORS
     if options.fit:
         estimators = fit([s for s in segments if s.seed % 2 == 1])
         print(*estimators, sep="\n")
-    print(table(test, judged_by(estimators)))
+    tables = [
+        ("even seeds judged by a fit to the odd ones", [s for s in segments if s.seed % 2 == 0], judged_by(estimators))
+    ]
     if options.leave_out:
-        print("\neach kind judged by a fit to the other kinds\n")
-        print(table(segments, kept_back(segments)))
+        tables.append(("each kind judged by a fit to the other kinds", segments, kept_back(segments)))
+    if fresh:
+        tables += [(f"further seeds: {name}", fresh, judge) for name, _, judge in tables]
+    for name, judged, judge in tables:
+        print(f"\n{name}\n\n{table(judged, judge)}")
 
 
 if __name__ == "__main__":

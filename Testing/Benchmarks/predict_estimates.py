@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from ACSegLib.files import open_segmentation, open_volume  # noqa: E402
 from ACSegLib.network.model.model_file import Model  # noqa: E402
 from ACSegLib.network.model.pretrained import open_model  # noqa: E402
 from ACSegLib.network.predict import estimates  # noqa: E402
+from ACSegLib.network.refinement.network import without_refinement_network  # noqa: E402
 from ACSegLib.phantom import KINDS, simulate, vary, vary_packed  # noqa: E402
 from ACSegLib.segment_estimates import Estimator, SegmentEstimate  # noqa: E402
 from ACSegLib.volume import Volume  # noqa: E402
@@ -38,6 +39,21 @@ from ACSegLib.workflows import PredictRequest, run_predict  # noqa: E402
 
 #: Seeds that no training of the pretrained model used begin here.
 FIRST_SEED = 81_001
+#: Of the cytoplasm, with a refinement network and without; columns of `estimates.Signs.vector`.
+CYTOPLASM = Plan(
+    by_kind=True,
+    odds=True,
+    error=(4, 5),
+    spread=(4,),
+    ratio_spread=(5, 6),
+    above=0.01,
+    below=0.04,
+    ratio_part=0.9,
+    strength=(0.03, 0.03),
+)
+UNREFINED = replace(CYTOPLASM, error=(4, 7), spread=(2,), ratio_spread=(2, 7))
+#: Of the other segments.
+OTHERS = Plan(error=(1, 2, 3), spread=(1, 2, 3), ratio_spread=(1, 2, 3), above=0.03)
 #: Voxels a side of the simulated tomograms, in turn.
 SIZES = (64, 80, 96)
 
@@ -92,7 +108,8 @@ def real(data: Path) -> Iterator[Case]:
 
 def segments_of(case: Case, model: Model) -> list[Segment]:
     """Predict a case, and judge each segment that was found."""
-    found = run_predict(PredictRequest(volume=case.volume, model=model, holes=0))
+    refine = "auto" if model.spec.refinement else "walk"
+    found = run_predict(PredictRequest(volume=case.volume, model=model, holes=0, refine=refine))
     if found.tally is None:  # the network does not recognise the image, and nothing is said of it
         return []
     judged = []
@@ -118,17 +135,20 @@ def collect(count: int, data: Path | None, cache: Path | None, model: Model) -> 
     return [Segment(**{**row, "signs": estimates.Signs(**row["signs"])}) for row in rows]
 
 
-def fit(segments: list[Segment]) -> dict[str, Estimator]:
+def fit(segments: list[Segment], refined: bool) -> dict[str, Estimator]:
     """An estimator for each segment of the model."""
-    names = dict.fromkeys(s.name for s in segments)
-    return {name: fit_estimator([s for s in segments if s.name == name and s.voxels], Plan()) for name in names}
+    plans = {"cytoplasm": CYTOPLASM if refined else UNREFINED}
+    groups = {
+        name: [s for s in segments if s.name == name and s.voxels] for name in dict.fromkeys(s.name for s in segments)
+    }
+    return {name: fit_estimator(group, plans.get(name, OTHERS)) for name, group in groups.items()}
 
 
-def kept_back(segments: list[Segment]) -> Callable[[Segment], SegmentEstimate]:
+def kept_back(segments: list[Segment], refined: bool) -> Callable[[Segment], SegmentEstimate]:
     """Estimate a segment by estimators that know no volume of its kind; real volumes never calibrate."""
     simulated_ones = [s for s in segments if s.seed]
     kinds = {s.kind for s in segments}
-    judges = {kind: judged_by(fit([s for s in simulated_ones if s.kind != kind])) for kind in kinds}
+    judges = {kind: judged_by(fit([s for s in simulated_ones if s.kind != kind], refined)) for kind in kinds}
     return lambda segment: judges[segment.kind](segment)
 
 
@@ -146,6 +166,7 @@ def main() -> None:
     """Collect, fit if asked, and print the tables of the volumes that calibrate nothing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="model file; default: the pretrained one")
+    parser.add_argument("--unrefined", action="store_true", help="leave its refinement network out")
     parser.add_argument("--cache", type=Path, metavar="FILE", help="keeps what was collected")
     parser.add_argument("--seeds", type=int, default=40, help="volumes of each kind (default: %(default)s)")
     parser.add_argument("--fit", action="store_true", help="print and use the estimators of the calibrating volumes")
@@ -153,16 +174,21 @@ def main() -> None:
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
     model = open_model(options.model)
+    if options.unrefined:
+        model = without_refinement_network(model)
+    refined = model.spec.refinement is not None
     segments = collect(options.seeds, harness.data_folder(options.data), options.cache, model)
     estimators = estimates.ESTIMATORS.get(estimates.identity(model), {})
     if options.fit:
-        estimators = fit([s for s in segments if s.seed % 2 == 1])
+        estimators = fit([s for s in segments if s.seed % 2 == 1], refined)
         print(f"{estimates.identity(model)!r}: {estimators!r}")
     for name in estimators:
         known = [s for s in segments if s.name == name]
         print(f"\n{name}\n{table([s for s in known if s.seed % 2 == 0], judged_by(estimators))}")
         if options.leave_out:
-            print(f"\n{name}, each kind judged by a fit to the other kinds\n{table(known, kept_back(segments))}")
+            print(
+                f"\n{name}, each kind judged by a fit to the other kinds\n{table(known, kept_back(segments, refined))}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """How right a prediction is, segment by segment: Dice and volume to expect, each with a 90 % interval.
 
-Three things tell: how certain the probabilities are, how far the volumes of the eight mirror images differ, and how
-large the segment is in working voxels. Linear models join them. They belong to one network: their coefficients come
+Five things tell: how certain the probabilities are, how far the volumes of the eight mirror images differ, how far
+refinement changed the volume, and how large the segment is, in working voxels and as a part of the image. Linear models
+join them. They belong to one network: their coefficients come
 from simulated tomograms that it was not trained on, by conformal prediction (Vovk, Gammerman and Shafer 2005,
 doi:10.1007/b106715; ``Testing/Benchmarks/predict_estimates.py``). Of other networks nothing is said.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ACSegLib.network.predict.plane_sink import Array, strongest
-from ACSegLib.segment_estimates import MIN_ERROR, Estimator, SegmentEstimate
+from ACSegLib.segment_estimates import MIN_ERROR, Estimator, SegmentEstimate, log_odds
 from ACSegLib.volume import Segmentation
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Relative differences of the mirror images' volumes below this are not told apart.
 _MIN_DISAGREEMENT = 1e-3
+#: Other estimates of the volume, and changes by refinement, that differ by less (logarithm) are not told apart.
+_MIN_RATIO, _MIN_CHANGE = 0.005, 0.01
 #: Segments of fewer working voxels are not judged.
 _MIN_VOXELS = 8
 
@@ -33,37 +36,39 @@ _MIN_VOXELS = 8
 ESTIMATORS: Mapping[str, Mapping[str, Estimator]] = {
     "af57399a": {  # the main network of the pretrained model, and the walk
         "cytoplasm": Estimator(
-            error_coefficients=(1.961, 1.1293, -0.0607, -0.5368),
-            error_spread=(-4.3765, -0.8321, 0.5862, 0.9513),
-            error_interval=(-2.6479, 2.5726),
-            ratio_coefficients=(0.0378, -0.6139),
-            ratio_spread=(-4.6762, 0.4709, 0.2993, 1.1927),
-            ratio_interval=4.87,
+            error_coefficients=(0.2817, 0.0, 0.0, 0.0, 1.0459, 0.0, 0.0, -1.5264),
+            error_spread=(-0.5995, 0.0, 0.1019, 0.0, 0.0, 0.0, 0.0, 0.0),
+            error_interval=(-4.4064, 2.3916),
+            ratio_coefficients=(0.0398, -0.6084),
+            ratio_spread=(-1.8877, 0.0, 0.4327, 0.0, -0.1431, 0.0, 0.0, 1.7548),
+            ratio_interval=5.01,
+            odds=True,
         ),
         "bead": Estimator(
-            error_coefficients=(0.1247, 0.78, 0.0032, -0.1071),
-            error_spread=(-1.3726, 0.3117, 0.1803, 1.0216),
-            error_interval=(-3.7086, 4.1981),
+            error_coefficients=(0.1247, 0.78, 0.0032, -0.1071, 0.0, 0.0, 0.0, 0.0),
+            error_spread=(-1.3726, 0.3117, 0.1803, 1.0216, 0.0, 0.0, 0.0, 0.0),
+            error_interval=(-5.9064, 4.1981),
             ratio_coefficients=(0.0214, 0.1025),
-            ratio_spread=(-0.6918, 0.5415, -0.0029, 0.1421),
+            ratio_spread=(-1.2479, 0.0685, 0.2982, 0.3656, 0.0, 0.0, 0.0, 0.0),
             ratio_interval=None,
         ),
     },
     "9f6a44f2": {  # the pretrained model with its refinement network
         "cytoplasm": Estimator(
-            error_coefficients=(1.3936, 1.191, -0.0578, -0.3541),
-            error_spread=(-2.568, -0.2016, 0.2746, 0.4801),
-            error_interval=(-3.2053, 3.5793),
-            ratio_coefficients=(0.0075, -0.5764),
-            ratio_spread=(2.726, 2.1348, -0.2736, -0.2773),
-            ratio_interval=3.54,
+            error_coefficients=(0.0453, 0.0, 0.0, 0.0, 1.105, -0.0284, 0.0, 0.0),
+            error_spread=(-0.3426, 0.0, 0.0, 0.0, 0.254, 0.0, 0.0, 0.0),
+            error_interval=(-5.4976, 2.1972),
+            ratio_coefficients=(0.0087, -0.576),
+            ratio_spread=(0.5836, 0.0, 0.0, 0.0, 0.7199, 0.5425, 0.0978, 0.0),
+            ratio_interval=3.76,
+            odds=True,
         ),
         "bead": Estimator(
-            error_coefficients=(0.4707, 0.9612, -0.0038, -0.0852),
-            error_spread=(-0.7685, 1.0892, -0.1143, 1.1936),
-            error_interval=(-3.4451, 4.1075),
+            error_coefficients=(0.4707, 0.9612, -0.0038, -0.0852, 0.0, 0.0, 0.0, 0.0),
+            error_spread=(-0.7685, 1.0892, -0.1143, 1.1936, 0.0, 0.0, 0.0, 0.0),
+            error_interval=(-4.2416, 4.1075),
             ratio_coefficients=(-0.0229, 0.0127),
-            ratio_spread=(0.9793, 1.2269, -0.2455, -0.3967),
+            ratio_spread=(0.219, 0.5286, 0.205, -0.0904, 0.0, 0.0, 0.0, 0.0),
             ratio_interval=None,
         ),
     },
@@ -79,15 +84,21 @@ class Tally:
         Voxels that a channel wins, the sum of its probabilities there, and everywhere.
     mirrored : ndarray of float, (8, channels)
         Sum of the probabilities of each mirror image; zeros if none were predicted.
+    voxels : int
+        Working voxels.
+    coarseness : float
+        Voxels of the image in a working voxel.
     """
 
     def __init__(self, channels: int, overlapping: bool) -> None:
         self.found, self.certain, self.expected = np.zeros((3, channels))
         self.mirrored = np.zeros((8, channels))
+        self.voxels, self.coarseness = 0, 1.0
         self._overlapping = overlapping
 
     def add(self, planes: Array) -> None:
         """Take finished planes of probabilities (channels, n, j, i): an array, or a tensor on a GPU."""
+        self.voxels += math.prod(planes.shape[1:])
         in_cache = isinstance(planes, np.ndarray)  # plane by plane on a processor
         for part in (planes[:, k : k + 1] for k in range(planes.shape[1])) if in_cache else (planes,):
             winner = None if self._overlapping else strongest(part)
@@ -117,6 +128,10 @@ class Signs:
         Standard deviation of the logarithms of the mirror images' volumes.
     size : float
         Cube root of its working voxels.
+    share : float
+        Part of the image that it fills.
+    change : float
+        Logarithm of its volume after refinement over that before.
     expected_ratio : float
         Logarithm of true over found volume if the probabilities are right.
     filled : float
@@ -126,13 +141,17 @@ class Signs:
     expected_error: float
     disagreement: float
     size: float
+    share: float
+    change: float
     expected_ratio: float
     filled: float
 
     @property
     def vector(self) -> np.ndarray:
-        """Inputs of the linear models, (4,)."""
-        return np.array([1.0, *np.log([self.expected_error, self.disagreement, self.size])])
+        """Inputs of the linear models, (8,)."""
+        changes = np.log([abs(self.change) + _MIN_CHANGE, abs(self.expected_ratio) + _MIN_RATIO])
+        plain = np.log([self.expected_error, self.disagreement, self.size])
+        return np.array([1.0, *plain, log_odds(self.expected_error), *changes, self.share])
 
     @property
     def ratios(self) -> tuple[float]:
@@ -163,6 +182,8 @@ def collect_signs(tally: Tally, segmentation: Segmentation, model: Model) -> dic
             expected_error=max(float(1 - 2 * certain / (found + expected)), MIN_ERROR),
             disagreement=max(float(mirrored.std()), _MIN_DISAGREEMENT),
             size=float(np.cbrt(found)),
+            share=float(found / tally.voxels),
+            change=float(np.log((filled + 1) / (found * tally.coarseness + 1))),
             expected_ratio=float(np.log((expected + 1) / (found + 1))),
             filled=filled,
         )

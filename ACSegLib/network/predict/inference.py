@@ -128,6 +128,8 @@ def predict(
         seconds=round(time.perf_counter() - clock, 3),
         notes=notes,
     )
+    if job.tally is not None:
+        job.tally.coarseness = report.voxels / job.tally.voxels
     segmentation, probabilities = assemble(volume, model, settings.roi, grid, sink)
     progress(1.0, "predicted")
     return Prediction(segmentation, probabilities, report, job.tally)

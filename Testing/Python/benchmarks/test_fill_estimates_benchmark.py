@@ -32,7 +32,8 @@ def segments(bench: ModuleType, seed: int, count: int = 800) -> list:
         prior, ended = rng.uniform(0.01, 0.2, 2)
         ratio = rng.normal(0, 0.05)
         many = number % 2 == 1
-        signs = bench.Signs(expected, calibration, prior, ended, 3.0, many, ratio, ratio, 1000.0)
+        volume = {"expected_ratio": ratio, "area_ratio": ratio, "jump": rng.uniform(0, 0.1), "filled": 1000.0}
+        signs = bench.Signs(expected, calibration, calibration, prior, ended, 3.0, many, **volume)
         error = min(expected * np.exp(calibration + rng.normal(0, 0.3)), 0.9)
         voxels = 1000 * np.exp(ratio + rng.normal(0, 0.2 * expected))
         made.append(bench.Segment(f"volume {number}", f"kind {number // 2 % 6}", seed, signs, 1 - error, voxels))

@@ -17,8 +17,20 @@ from ACSegLib.fill_report import FillReport
 from ACSegLib.segment_estimates import Interval, trust_warnings
 
 SIZE, SLICES = 40, [4, 12, 20, 28, 36]
-SIGNS = Signs(0.05, -1.0, 0.03, 0.1, 3.0, False, 0.01, 0.02, 9000.0)
-POOR = {"expected_error": 0.5, "calibration": 0.5, "prior_error": 0.4}
+SIGNS = Signs(
+    expected_error=0.05,
+    calibration=-1.0,
+    own_calibration=-1.0,
+    prior_error=0.03,
+    one_sided=0.1,
+    size=3.0,
+    many=False,
+    expected_ratio=0.01,
+    area_ratio=0.02,
+    jump=0.04,
+    filled=9000.0,
+)
+POOR = {"expected_error": 0.5, "calibration": 0.5, "own_calibration": 0.5, "prior_error": 0.4}
 
 
 def scene() -> tuple[np.ndarray, np.ndarray]:
@@ -120,6 +132,32 @@ def test_hidden_parts_tell_whether_the_probabilities_are_right(result: FillResul
     assert signs_of(result, 0).calibration < 0
 
 
+def test_the_own_calibration_counts_hidden_parts_between_slices_that_show_the_segment(result: FillResult) -> None:
+    """A segment that an adjacent slice no longer shows is lost in its hidden parts; the fill between slices is not."""
+    wrong, likely = result.state.choice.overlap[1, 4:]
+    assert signs_of(result, 0).own_calibration == pytest.approx(np.log((wrong + 1) / (likely + 1)))
+    assert 0 <= wrong <= result.state.choice.overlap[1, 2] - result.state.choice.overlap[1, 0]
+    image, truth = scene()
+    short = np.zeros_like(truth)
+    short[19:22] = truth[19:22]  # one labelled slice alone shows each segment
+    found = fill(Volume(image), labels_of(short), axis="k", slices=SLICES, device="cpu")
+    assert found.state.choice.overlap[1, 2] > 0
+    assert not found.state.choice.overlap[1:, 4:].any()
+
+
+def test_a_jump_is_how_far_labelled_slices_and_the_planes_beside_them_differ(result: FillResult) -> None:
+    filled = result.segmentation.labels == 1
+    pairs = [(filled[k], filled[n]) for k in SLICES for n in (k - 1, k + 1)]
+    differing, both = (sum(np.count_nonzero(v) for v in values) for values in ([a ^ b for a, b in pairs], pairs))
+    assert signs_of(result, 0).jump == pytest.approx(differing / both)
+
+
+def test_a_segment_that_jumps_beside_labelled_slices_is_expected_to_be_worse() -> None:
+    smooth, jumping = (estimate("cell", replace(SIGNS, jump=jump)) for jump in (0.04, 0.5))
+    assert jumping.dice.value < smooth.dice.value - 0.01
+    assert jumping.voxels.high - jumping.voxels.low > smooth.voxels.high - smooth.voxels.low
+
+
 def test_a_refill_without_edits_expects_the_same_and_one_with_edits_something_else(result: FillResult) -> None:
     _, truth = scene()
     assert refill(result, labels_of(truth)).report.estimates == result.report.estimates
@@ -156,12 +194,14 @@ logarithms = st.floats(-8, 8)
         Signs,
         expected_error=errors,
         calibration=logarithms,
+        own_calibration=logarithms,
         prior_error=errors,
         one_sided=st.floats(0, 1),
         size=st.floats(0.01, 100),
         many=st.booleans(),
         expected_ratio=logarithms,
         area_ratio=logarithms,
+        jump=st.floats(0, 1),
         filled=st.floats(1, 1e9),
         least=st.floats(0, 1),
         most=st.floats(1e9, 1e10),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from known_networks import threshold_model
@@ -11,11 +13,19 @@ from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.predict import estimates
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.segment_estimates import TAG, Estimator
-from ACSegLib.volume import Geometry, Volume
+from ACSegLib.volume import Geometry, Segmentation, Volume
 from ACSegLib.workflows import MeasureRequest, PredictRequest, run_measure, run_predict
 
+NOTHING = (0,) * 8
+
+
+def first(value: float) -> tuple[float, ...]:
+    """Coefficients of a model that knows the result whatever its inputs are."""
+    return (value, *NOTHING[1:])
+
+
 #: A known error of one in a hundred, and a volume that is found two percent too small, each to a tenth.
-KNOWN = Estimator((np.log(0.01), 0, 0, 0), (0, 0, 0, 0), (-0.1, 0.1), (0.02, 0), (np.log(0.01), 0, 0, 0), 1.0)
+KNOWN = Estimator(first(np.log(0.01)), NOTHING, (-0.1, 0.1), (0.02, 0), first(np.log(0.01)), 1.0)
 
 
 def image() -> Volume:
@@ -32,8 +42,8 @@ def predicted(model: Model, tta: bool = True, tile: tuple[int, int, int] | None 
     found = predict(image(), model, settings)
     tally, probabilities = found.tally, np.asarray(found.probabilities, float)
     assert tally is not None
-    first = 0 if model.spec.overlapping else 1
-    for channel, segment in enumerate(model.segments, start=first):
+    channels = range(0 if model.spec.overlapping else 1, 99)
+    for channel, segment in zip(channels, model.segments, strict=False):
         mask = found.segmentation.mask(segment.name)
         assert tally.found[channel] == np.count_nonzero(mask)
         assert tally.certain[channel] == pytest.approx(probabilities[channel][mask].sum(), rel=2e-3)
@@ -46,6 +56,22 @@ def test_sums_over_tiles_are_those_of_the_probabilities(output: str) -> None:
     tally = predicted(threshold_model(output=output))
     for mirrored in tally.mirrored:  # the network knows no direction, so that all mirror images agree
         np.testing.assert_allclose(mirrored, tally.expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("side", [24, 12])
+def test_changes_by_refinement_are_seen_on_a_coarser_working_grid_too(side: int) -> None:
+    k, j, i = np.indices((24, 24, 24)) - 11.5
+    ball = k * k + j * j + i * i < 81
+    model = threshold_model()
+    model.preprocessing = replace(model.preprocessing, longest_side=side)
+    settings = PredictionSettings(backend="pytorch", device="cpu", tta=True)
+    tally = predict(Volume(ball.astype(np.float32), Geometry()), model, settings).tally
+    assert tally is not None
+    assert tally.voxels == side**3
+    halved = Segmentation.from_labels((ball & (k < 0)).astype(np.uint8), names={1: "cell"})
+    signs = estimates.collect_signs(tally, halved, model)["cell"]
+    assert signs.share == pytest.approx(ball.mean(), rel=0.15)
+    assert np.exp(signs.change) == pytest.approx(0.5, rel=0.15)
 
 
 def test_without_mirror_images_nothing_is_said() -> None:
@@ -87,7 +113,7 @@ def test_intervals_go_with_the_labels_of_a_known_network_alone(monkeypatch: pyte
 
 def test_a_segment_that_is_probably_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     model = threshold_model()
-    bad = Estimator((np.log(0.4), 0, 0, 0), (0, 0, 0, 0), (-0.1, 0.1), (0, 0), (0, 0, 0, 0), None)
+    bad = Estimator(first(np.log(0.4)), NOTHING, (-0.1, 0.1), (0, 0), NOTHING, None)
     monkeypatch.setattr(estimates, "ESTIMATORS", {estimates.identity(model): {"cell": KNOWN, "bead": bad}})
     told = run_predict(PredictRequest(volume=image(), model=model, tta=True, backend="pytorch", device="cpu"))
     assert [note.split("'")[1] for note in told.report.notes if "do not trust" in note] == ["bead"]
@@ -97,7 +123,7 @@ def test_a_segment_that_is_probably_wrong_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_no_interval_says_that_a_segment_may_be_larger_than_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     model = threshold_model()
-    vague = Estimator((np.log(0.1), 0, 0, 0), (0, 0, 0, 0), (-0.1, 0.1), (0, 0), (np.log(9), 0, 0, 0), 1.0)
+    vague = Estimator(first(np.log(0.1)), NOTHING, (-0.1, 0.1), (0, 0), first(np.log(9)), 1.0)
     monkeypatch.setattr(estimates, "ESTIMATORS", {estimates.identity(model): {"cell": vague}})
     told = run_predict(PredictRequest(volume=image(), model=model, tta=True, backend="pytorch", device="cpu"))
     voxels = told.report.estimates[0].voxels
