@@ -6,6 +6,7 @@ tile touches are finished, turned into labels, and dropped. What is kept is one 
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -129,7 +130,7 @@ def predict(
         notes=notes,
     )
     if job.tally is not None:
-        job.tally.coarseness = report.voxels / job.tally.voxels
+        job.tally.coarseness = math.prod(grid.box_shape) / job.tally.voxels
     segmentation, probabilities = assemble(volume, model, settings.roi, grid, sink)
     progress(1.0, "predicted")
     return Prediction(segmentation, probabilities, report, job.tally)
