@@ -84,10 +84,10 @@ class Trial:
         total = np.zeros((self.evidence.count, 6))
         for k, truth in self.truth.items():
             known = truth >= 0
-            hidden, found, doubt = truth[known], best[k][known], 1 - probability[k][known]
+            hidden, found, unsure = truth[known], best[k][known], 1 - probability[k][known]
             both = self.lasting[k][hidden] & self.lasting[k][found]
-            sums = [np.where(both, hidden != found, 0), np.where(both, doubt, 0)]
-            wrong = [np.bincount(found, weights=w, minlength=len(total)) for w in (doubt, *sums)]
+            sums = [np.where(both, hidden != found, 0), np.where(both, unsure, 0)]
+            wrong = [np.bincount(found, weights=w, minlength=len(total)) for w in (unsure, *sums)]
             total += np.column_stack([overlap(truth, best[k], len(total)), *wrong])
         return total
 
