@@ -6,7 +6,11 @@ and what to do. Front ends show the sentence; a traceback goes to the log only.
 
 from __future__ import annotations
 
+import errno
 import unicodedata
+
+#: Of a disk or a quota that is full, and of a file that the system does not let grow.
+DISK_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG})
 
 
 class InputError(ValueError):
@@ -55,6 +59,13 @@ def explain(error: BaseException) -> str | None:
     no_memory = isinstance(error, MemoryError) and not isinstance(error, MemoryLimitError)  # of Python or NumPy
     if no_memory or (isinstance(error, (ImportError, OSError)) and _has_no_memory(error)):
         return "not enough memory for this volume; close other programs, or use a smaller one."
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        name = f" to write {error.filename}" if error.filename else ""
+        reason = (error.strerror or str(error)).lower()
+        return (
+            f"there is no room{name} ({reason}); free some space, or choose another folder for the output, and in the "
+            "environment variable TMPDIR for temporary files."
+        )
     if isinstance(error, OSError) and error.filename and error.strerror:  # raised by Python, not by us
         return f"cannot use {error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}."
     return str(error) if isinstance(error, (InputError, OSError, MemoryError)) else None

@@ -174,7 +174,9 @@ def _write_xlsx(sheets: Mapping[str, tuple[Sequence[str], Sequence[Row]]], path:
         sheet.append([cell(c, bold=True) for c in columns])
         for row in rows:
             sheet.append([cell(row.get(c)) for c in columns])
-    book.save(path)
+    packed = io.BytesIO()  # a zip archive that cannot be written prints a traceback when it is freed
+    book.save(packed)
+    path.write_bytes(packed.getbuffer())
 
 
 def _width(column: str, rows: Sequence[Row]) -> float:

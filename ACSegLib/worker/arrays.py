@@ -8,7 +8,6 @@ changes a received array changes a private copy of the pages.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ACSegLib.errors import MemoryLimitError
+from ACSegLib.errors import DISK_FULL, MemoryLimitError
 from ACSegLib.json_values import Json
 
 #: Bytes that `ArrayWriter.step` writes at most: a few milliseconds.
@@ -139,7 +138,7 @@ class ArrayWriter:
             stream = self._stream or self._open(array)
             self._write_chunk(stream, array)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG):
+            if error.errno not in DISK_FULL:
                 raise
             self._next_folder(array)
             return False

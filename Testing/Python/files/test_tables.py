@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,3 +90,16 @@ def test_unknown_ending_and_unreadable_tables(tmp_path):
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(FileError, match="not valid JSON"):
         read_table(tmp_path / "bad.json")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_workbook_that_finds_no_room_prints_no_traceback():
+    code = (
+        "from pathlib import Path\n"
+        "from ACSegLib.files import tables\n"
+        "rows = [{str(n): n for n in range(50)}] * 50\n"
+        "try:\n    tables._write_xlsx({'cells': (tables.columns_of(rows), rows)}, Path('/dev/full'))\n"
+        "except OSError as error:\n    print(error.strerror)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == (os.strerror(errno.ENOSPC), "")
