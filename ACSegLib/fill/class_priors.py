@@ -21,6 +21,7 @@ from scipy import ndimage
 from ACSegLib.fill.appearance import AppearanceClassifier
 from ACSegLib.fill.constants import INSTANCE_WIDTH
 from ACSegLib.fill.shape import ShapePrior
+from ACSegLib.jobs import Progress
 
 
 class ClassPriors:
@@ -65,10 +66,11 @@ class ClassPriors:
             return prior
         return prior * self._instances[c] if c in self._instances else np.zeros_like(prior)
 
-    def worth_solving(self, tolerance: float) -> list[int]:
+    def worth_solving(self, tolerance: float, progress: Progress) -> list[int]:
         """Classes that may come out anywhere in the slab, background (what is left) not among them."""
         wanted = []
         for group in self._groups:
+            progress.check()
             for c in group:
                 shared = len(group) > 1
                 if c and (c in self._present or (not shared and float(self.of(c).max()) > tolerance)):
@@ -93,18 +95,26 @@ def shares_of_absent_groups(
 
 
 def shares_of_instances(
-    outlines: ShapePrior, planes: Sequence[int], present: set[int], without: int | None = None
+    outlines: ShapePrior,
+    planes: Sequence[int],
+    present: set[int],
+    without: int | None = None,
+    progress: Progress | None = None,
 ) -> dict[int, np.ndarray]:
     """Shares of the classes of a group by the distance to their outlines: near two of them, both have a part."""
     if not present:
         return {}
-    distances = outlines.planes(planes, without)
+    progress = progress or Progress()
+    distances = outlines.planes(planes, without, progress)
     index = [members[0] for members in outlines.groups]
-    closeness = {c: np.exp(distances[:, index.index(c)] / INSTANCE_WIDTH).astype(np.float32) for c in sorted(present)}
     total = np.full(distances.shape[:1] + distances.shape[2:], 1e-12, np.float32)
+    closeness = {}
+    for c in sorted(present):
+        progress.check()
+        closeness[c] = np.exp(distances[:, index.index(c)] / INSTANCE_WIDTH).astype(np.float32)
+        total += closeness[c]
     for close in closeness.values():
-        total += close
-    for close in closeness.values():
+        progress.check()
         close /= total
     return closeness
 

@@ -83,8 +83,19 @@ class Evidence:
         return int(np.median(np.diff(self.cuts))) if len(self.cuts) > 1 else 0
 
     def classes_without_holes(self) -> tuple[int, ...]:
-        """Classes that enclose no background on the slices that are known whole."""
-        return classes_without_holes(self.classes[k] for k in self.cuts) if self.whole_slices else ()
+        """Classes that enclose no background on the slices, of any axis, that are known whole."""
+        if not self.whole_slices:
+            return ()
+        across = [np.take(self.classes, n, axis) for axis in (1, 2) for n in self._whole_across(axis)]
+        return classes_without_holes([*(self.classes[k] for k in self.cuts), *across])
+
+    def _whole_across(self, axis: int) -> list[int]:
+        """Slices across another axis than the first that are known whole; those of a slab tell which to look at."""
+        between = next((k for k in range(len(self.classes)) if k not in self.cuts), None)
+        if between is None:
+            return []
+        lines = (self.classes[between] != UNKNOWN).all(axis=2 - axis)
+        return [n for n in np.flatnonzero(lines).tolist() if (np.take(self.classes, n, axis) != UNKNOWN).all()]
 
     def slabs(self) -> list[tuple[int, int]]:
         """First and last plane of each slab; neighbours share the labelled slice between them."""

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill.constants import MAX_DISTANCE, OUTLINE_MARGIN
+from ACSegLib.jobs import Progress
 
 Shape = TypeVar("Shape", bound="ShapePrior")
 
@@ -100,7 +101,9 @@ class ShapePrior:
         maps = [signed_distance(np.isin(plane, group), self.spacing[1:], absent) for group in self.groups]
         return np.stack(maps).astype(np.float16) if maps else np.zeros((0, *plane.shape), np.float16)
 
-    def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
+    def planes(
+        self, numbers: Sequence[int], without: int | None = None, progress: Progress | None = None
+    ) -> np.ndarray:
         """Interpolate for some planes, optionally as if the slice `without` were not labelled.
 
         Returns
@@ -111,6 +114,8 @@ class ShapePrior:
         known = [k for k in self.distances if k != without]
         out = np.zeros((len(numbers), len(self.groups), *self.size), np.float32)
         for n, k in enumerate(numbers):
+            if progress is not None:
+                progress.check()
             before = max((s for s in known if s <= k), default=None)
             after = min((s for s in known if s >= k), default=None)
             for near, share in self._shares(k, before, after):
@@ -170,7 +175,9 @@ class NearestOutlines(ShapePrior):
                 out[g] = self._between(k, g, ends, near, pixels)
         return out
 
-    def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
+    def planes(
+        self, numbers: Sequence[int], without: int | None = None, progress: Progress | None = None
+    ) -> np.ndarray:
         """Interpolate for some planes, so that what is absent on a slice is not nearer than what is shown there.
 
         In contrast to `ShapePrior.planes`, an outline counts undiminished beyond the last slice. Where one of the two
@@ -178,7 +185,11 @@ class NearestOutlines(ShapePrior):
         half-way. Where neither does, it is farther away than anything.
         """
         everywhere = np.arange(self.size[0] * self.size[1])
-        planes = [self.at(k, everywhere, without) for k in numbers]
+        planes = []
+        for k in numbers:
+            if progress is not None:
+                progress.check()
+            planes.append(self.at(k, everywhere, without))
         return np.reshape(planes, (len(numbers), len(self.groups), *self.size))
 
     def _between(self, k: int, g: int, ends: list[int], shown: list[int], pixels: np.ndarray) -> np.ndarray:

@@ -136,9 +136,11 @@ def solve_prepared(
     if context.without_holes:
         rules = (*rules, FillHoles(dict.fromkeys(context.without_holes, np.inf)))
     result = SlabResult(slab.first, seeds, rules, evidence.count, keep)
-    wanted = slab.priors.worth_solving(context.tolerance)
+    progress = progress or Progress()
+    wanted = slab.priors.worth_solving(context.tolerance, progress)
     for start in range(0, len(wanted), MAX_CLASSES_TOGETHER):
         batch = wanted[start : start + MAX_CLASSES_TOGETHER]
+        progress.check()
         prior = np.stack([slab.priors.of(c) for c in batch])
         x, done = context.solver.solve(problem, batch, prior, prior.copy(), context.tolerance, progress)
         result.add(batch, x, prior, WALK.share(gamma), done)
@@ -161,7 +163,9 @@ def _class_priors(
     evidence.share_among_rivals(probabilities, rivals, first, without, progress)
     present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
     if evidence.instances is not None:
-        instances = shares_of_instances(evidence.instances, range(first, first + len(seeds)), present, without)
+        instances = shares_of_instances(
+            evidence.instances, range(first, first + len(seeds)), present, without, progress
+        )
     else:
         instances = shares_by_seeds(seeds, evidence.groups, evidence.features.spacing)
     inherited = shares_of_absent_groups(classifier, evidence.groups, present)

@@ -89,17 +89,23 @@ def refine_by_walk(
     values = [0, *(segment.value for segment in model.segments)]
     labels, probabilities = prediction.segmentation.labels[region], [p[region] for p in prediction.probabilities]
     require_memory_to_prepare(labels.size)
-    stages = progress.stages(seeds=25, read=35, walk=40)
+    stages = progress.stages(seeds=25, read=35, walk=38, restore=2)
     stages.seeds(0.0, "random walk: finding where the network is certain")
     band = _band(volume, prediction)
     seeds = confident_seeds(labels, probabilities, values, band, stages.seeds.check)
+    check = progress.check
+    check()
     lesser = lesser_channels(labels, values)
     for channel in lesser:
+        check()
         keep_small_parts(seeds, labels, values, channel, band)
+    check()
     unsure = seeds < 0
     report = replace(prediction.report, walk_band_voxels=band, walk_unsure_part=round(float(unsure.mean()), 4))
     present = [channel for channel in range(len(values)) if (seeds == channel).any()]
+    check()
     box = bounding_box(unsure, margin=1)  # and the seeds around it
+    check()
     if len(present) < 2 or box is None:
         report.notes = [*report.notes, "no voxel was certain enough to be a seed; the prediction was kept"]
         return replace(prediction, report=report)
@@ -108,13 +114,15 @@ def refine_by_walk(
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     inner = [probability[box] for probability in probabilities]
+    check()
     read = read_band(volume.array, (place[0], place[1], place[2]), seeds[box], inner, present, stages.read)
+    check()
     reach = {c: _within_reach(labels[box] == values[c], band, free) for c in lesser if c in present}
     decided = _walk(read, present, reach, stages.walk)
     result = prediction.segmentation.labels.copy()
     result[place][free] = np.array(values)[decided]
     if report.surface_regions is not None:
-        _restore_thin_structures(result[region], labels, model)
+        _restore_thin_structures(result[region], labels, model, stages.restore)
     return replace(prediction, segmentation=prediction.segmentation.with_labels(result), report=report)
 
 
@@ -127,13 +135,13 @@ def _within_reach(mask: np.ndarray, band: int, free: np.ndarray) -> np.ndarray:
     return near[free]
 
 
-def _restore_thin_structures(result: np.ndarray, labels: np.ndarray, model: Model) -> None:
+def _restore_thin_structures(result: np.ndarray, labels: np.ndarray, model: Model, progress: Progress) -> None:
     """Bring back, in place, what a refinement network found thin: the walk wears it off."""
     from ACSegLib.postprocess.thin_structures import restore_thin_structures
 
     bulky = model.preprocessing.without_thin or ()
     kept = [segment.value for segment in model.segments if segment.name not in bulky]
-    restore_thin_structures(result, np.where(np.isin(labels, kept), labels, 0))
+    restore_thin_structures(result, np.where(np.isin(labels, kept), labels, 0), progress=progress)
 
 
 def require_exclusive(model: Model) -> None:

@@ -62,19 +62,25 @@ def keep_plausible(
     int
         Voxels whose label changed.
     """
-    before, after = _masks(old, spec), _masks(new, spec)
+    progress = progress or Progress()
+    progress(0.0, "comparing intensities with those inside the segments")
+    before = _masks(old, spec)
+    progress.check()
+    after = _masks(new, spec)
+    progress.check()
     unlabelled = ~np.logical_or.reduce(before)
     count = 0
-    progress = progress or Progress()
     for n, (was, now) in enumerate(zip(before, after, strict=True)):
         progress(n / len(before), "comparing intensities with those inside the segments")
         limits = _limits_of(scaled, was, progress.check)
         refused = _walls(scaled > limits.brightest, was, now, unlabelled, progress.check)
         refused |= (scaled < limits.faintest) & unlabelled
+        progress.check()
         channel = n if spec.overlapping else n + 1
         if not spec.overlapping:
             new[0][refused] += new[channel][refused]
         new[channel][refused] = 0
+        progress.check()
         count += int(np.count_nonzero(refused & now))
     return count
 
@@ -125,18 +131,20 @@ def _walls(
     """Where a segment may not be: bright voxels joined to unlabelled ones, and the rim of them that it did not gain."""
     bright = bright & (was | unlabelled)
     check()
-    wall = _joined(bright, bright & (unlabelled | ~now))
+    wall = _joined(bright, bright & (unlabelled | ~now), check)
+    check()
     if not wall.any():
         return wall
     given_back = wall & (unlabelled | within_distance(~now, (1, 1, 1), REACH, check=check))
     return given_back | (within_distance(wall, (1, 1, 1), RIM, check=check) & ~now)
 
 
-def _joined(mask: np.ndarray, part: np.ndarray) -> np.ndarray:
+def _joined(mask: np.ndarray, part: np.ndarray, check: Callable[[], None]) -> np.ndarray:
     """The components of a mask that hold a voxel of a part of it."""
     from scipy.ndimage import label
 
     components, count = label(mask)
+    check()
     held = np.zeros(count + 1, bool)
     held[components[part]] = True
     held[0] = False

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ACSegLib import Segmentation, Volume
+from ACSegLib.errors import Cancelled
 from ACSegLib.fill import fill, slab
 from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.class_priors import (
@@ -16,6 +17,7 @@ from ACSegLib.fill.class_priors import (
 )
 from ACSegLib.fill.samples import Samples
 from ACSegLib.fill.shape import ShapePrior
+from ACSegLib.jobs import Progress
 
 GROUPS = [[0], [1], [2], [3]]
 SHAPE = (2, 3, 4)
@@ -93,7 +95,7 @@ def test_an_instance_that_the_slab_does_not_show_has_no_prior():
     priors = ClassPriors(probabilities, groups, {2}, {}, shares)
     assert not priors.of(1).any()
     np.testing.assert_allclose(priors.of(2), 0.5, atol=1e-6)
-    assert priors.worth_solving(1e-3) == [2]
+    assert priors.worth_solving(1e-3, Progress()) == [2]
     assert shares_of_instances(outlines(), range(2), set()) == {}
 
 
@@ -109,7 +111,7 @@ def test_without_outlines_the_nearest_seed_takes_the_group():
 
 def test_classes_with_a_negligible_prior_are_not_solved_unless_the_slab_shows_them():
     priors = ClassPriors(uniform([1.0, 1e-5, 1e-5, 0.2]), GROUPS, {2}, {}, {})
-    assert priors.worth_solving(1e-3) == [2, 3]
+    assert priors.worth_solving(1e-3, Progress()) == [2, 3]
 
 
 def test_each_slab_of_a_fill_is_asked_for_the_classes_that_it_shows(monkeypatch):
@@ -131,3 +133,12 @@ def test_each_slab_of_a_fill_is_asked_for_the_classes_that_it_shows(monkeypatch)
     result = fill(Volume(image), Segmentation.from_labels(labels), axis="k", slices=slices)
     assert asked[-4:] == [{2}, {2}, {1, 2}, {1, 2}]
     assert not (result.segmentation.labels[:9] == 1).any()
+
+
+def test_the_shares_of_many_instances_can_be_cancelled():
+    left = iter(range(4))
+    with pytest.raises(Cancelled):
+        shares_of_instances(outlines(), range(2), {1, 2}, progress=Progress(cancelled=lambda: next(left, None) is None))
+    priors = ClassPriors(uniform([1.0, 1e-5, 1e-5, 0.2]), GROUPS, {2}, {}, {})
+    with pytest.raises(Cancelled):
+        priors.worth_solving(1e-3, Progress(cancelled=lambda: True))

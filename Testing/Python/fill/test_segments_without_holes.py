@@ -76,3 +76,17 @@ def test_holes_are_counted_on_enough_slices_and_only_where_background_is_enclose
     assert classes_without_holes([open_ring] * 3) == (1, 2)
     assert classes_without_holes([hollow] * 3) == (2,)
     assert classes_without_holes([plane] * 2) == ()
+
+
+def test_slices_of_all_axes_prove_together_that_there_is_no_hole():
+    volume, whole = cell()
+    rod = np.broadcast_to(whole[2] > 0, SHAPE)
+    labels = np.zeros(SHAPE, np.uint8)
+    slices = {"k": [2, 22], "i": [12, 20]}
+    labels[slices["k"]] = rod[slices["k"]]
+    labels[:, :, slices["i"]] = rod[:, :, slices["i"]]
+    result = fill(volume, Segmentation.from_labels(labels), slices=slices, settings=SETTINGS)
+    assert result.segmentation.labels[HOLE].all()
+    labels[10:12, 14:16, 12] = 0
+    result = fill(volume, Segmentation.from_labels(labels), slices=slices, settings=SETTINGS)
+    assert not result.segmentation.labels[HOLE].all()
