@@ -257,6 +257,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the target score must lie between 0 and 1, not {0}."),
         _("the walk needs {0} GiB and {1} GiB are free; use --roi."),
         _("the {0} {1} has {2} segments named {3}; rename all but one."),
+        _(
+            "there is no room{0} ({1}); free some space, or choose another folder for the output, and in the "
+            "environment variable TMPDIR for temporary files."
+        ),
         _("there is no segment of cells to split; name one of: {0}."),
         _("there is no tomogram to adapt to; give one or more."),
         _(
