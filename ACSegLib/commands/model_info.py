@@ -60,7 +60,7 @@ class Results(BaseResults):
     def of(cls, model: Model, *, file: str = "", outputs: dict[str, str] | None = None) -> Results:
         """Describe a model that was read from `file`."""
         described = (model.spec, model.segments, model.spacing or None, model.unit, model.preprocessing)
-        return cls(*described, card=to_json(model.card), file=file, outputs=outputs or {})
+        return cls(*described, card=_card_of(model), file=file, outputs=outputs or {})
 
     def to_dict(self) -> Json:
         """Give the results as plain JSON values; network and preprocessing as a model file holds them."""
@@ -91,6 +91,7 @@ def describe(results: Results) -> str:
     residual = ", residual" if network.residual else ""
     kind = network.kind if network.refinement is None else REFINED_KIND
     lines.append(f"Network: {kind}, filters {filters}{residual}, {network.in_channels} channel(s)")
+    lines += _refinement(network, card.get("surface"))
     lines.append("Segments: " + ", ".join(f"{s.name} = {s.value}" for s in results.segments))
     if results.spacing:
         lines.append(f"Voxel size: {' x '.join(f'{v:g}' for v in results.spacing)} {results.unit}")
@@ -114,6 +115,34 @@ def describe(results: Results) -> str:
         lines.append(f"Calibration, offsets of the logits: {told}")
     lines += [f"{key.replace('_', ' ').capitalize()}: {card[key]}" for key in _TOLD if card.get(key)]
     return "\n".join(lines)
+
+
+def _card_of(model: Model) -> Json:
+    """The card of a model. The grid of its refinement network is told anew: an older card has another word for it."""
+    card: Json = to_json(model.card)
+    surface = card.get("surface")
+    if isinstance(surface, dict) and surface.get("grid"):
+        card["surface"] = surface | {"grid": _grid_of_refinement()}
+    return card
+
+
+def _grid_of_refinement() -> str:
+    from ACSegLib.network.refinement.finer_grid import FINENESS
+
+    return f"up to {FINENESS} times the voxels a side of the main network"
+
+
+def _refinement(network: NetworkSpec, surface: Any) -> Iterator[str]:
+    """The line on the refinement network, if there is one, with what the card says of its training."""
+    if network.refinement is None:
+        return
+    line = f"Refinement network: filters {'-'.join(str(n) for n in network.refinement.filters)}"
+    told = surface if isinstance(surface, dict) else {}
+    if told.get("grid"):
+        line += f", on a grid of {told['grid']}"
+    yield line
+    if told.get("trained_on"):
+        yield f"Refinement network trained on: {told['trained_on']}"
 
 
 def _offsets(calibration: Any) -> Iterator[str]:

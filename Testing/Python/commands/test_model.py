@@ -82,6 +82,15 @@ def test_shipped_model_is_small_and_says_what_it_is():
     model.network()
 
 
+def test_info_of_the_shipped_model_tells_of_its_refinement_network_in_the_words_of_the_glossary(capsys):
+    assert main(["model", "info"]) == 0
+    printed = capsys.readouterr().out
+    assert "Refinement network: filters 16-32-64, on a grid of up to 2 times the voxels a side of the main" in printed
+    assert "Refinement network trained on: 110 simulated tomograms" in printed
+    assert main(["model", "info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"]["card"]["surface"]["grid"].endswith("of the main network")
+
+
 @pytest.mark.parametrize("place", ["beside", "installed", "missing"])
 def test_shipped_model_is_found_in_every_kind_of_installation(place, tmp_path, monkeypatch):
     import sysconfig
