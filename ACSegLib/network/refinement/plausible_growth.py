@@ -5,6 +5,10 @@ the two bright things is the cell, and of real borders it has seen few. But noth
 microvillus, is brighter than the inside of the cell, or nearly as dark as the medium. So a voxel that the main network
 left unlabelled may be gained only if its intensity lies in between. Bright voxels of a segment that are joined to
 bright unlabelled ones are a wall, and are given back near the surface.
+
+More is known of the growth of the largest segment, by which the image was scaled (`_keep_growth_plausible`): how bright
+medium is where vacuum is in view, where a wall must lie, that what is thick is not faint, that what lies apart is as
+bright as a cell, and that a correction is small.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from ACSegLib.distances import within_distance
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.plane_sink import strongest
+from ACSegLib.network.refinement.surroundings import find_surroundings
 
 #: Percentile of the intensities inside a segment from which on a voxel is bright.
 BRIGHTEST = 99.5
@@ -31,6 +36,20 @@ MIN_VOXELS = 30
 REACH = 4
 #: Distance from a wall, in voxels, up to which no thin structure of a segment is restored: a wall is blurred.
 RIM = 1
+#: As `FAINTEST`, for the largest segment, of the contrast with the medium rather than with any background.
+FAINTEST_OF_LARGEST = 0.33
+#: As that, for a gain that an opening by `THICK` voxels keeps, in an image smoothed with this standard deviation.
+FAINTEST_THICK, THICK, THICK_SIGMA = 0.4, 2, 0.5
+#: Mean share of the contrast below which a gain that touches no part of the main network's segment is refused.
+FAINTEST_APART = 0.6
+#: Noise, as a share of the contrast, from which on the image is smoothed before it is compared; and by how many voxels.
+NOISE_LEVELS = ((0.3, 1.0), (0.1, 0.7))
+#: Inner part of a wall, in voxels, in which a segment may gain voxels, and in which it keeps them: walls are blurred.
+GAIN_MARGIN, KEEP_MARGIN = 1.5, 2.5
+#: Share of a segment beyond which all of its gain is refused: a surface is corrected, not a segment found.
+MAX_GROWTH = 0.3
+#: Probability from which on voxels join what is gained to a segment.
+JOINING = 0.3
 
 
 @dataclass(frozen=True)
@@ -71,18 +90,91 @@ def keep_plausible(
     unlabelled = ~np.logical_or.reduce(before)
     count = 0
     for n, (was, now) in enumerate(zip(before, after, strict=True)):
-        progress(n / len(before), "comparing intensities with those inside the segments")
+        progress(n / (len(before) + 1), "comparing intensities with those inside the segments")
         limits = _limits_of(scaled, was, progress.check)
         refused = _walls(scaled > limits.brightest, was, now, unlabelled, progress.check)
         refused |= (scaled < limits.faintest) & unlabelled
         progress.check()
-        channel = n if spec.overlapping else n + 1
-        if not spec.overlapping:
-            new[0][refused] += new[channel][refused]
-        new[channel][refused] = 0
+        _take_away(new, n, refused, spec)
         progress.check()
         count += int(np.count_nonzero(refused & now))
+    n = _largest(before)
+    if np.count_nonzero(before[n]) >= MIN_VOXELS:
+        now = _masks(new, spec)[n]
+        progress(len(before) / (len(before) + 1), "comparing the growth of the largest segment with what surrounds it")
+        _keep_growth_plausible(new, old, n, scaled, spec, progress.check)
+        count += int(np.count_nonzero(now != _masks(new, spec)[n]))
     return count
+
+
+def _keep_growth_plausible(
+    new: np.ndarray, old: np.ndarray, n: int, scaled: np.ndarray, spec: NetworkSpec, check: Callable[[], None]
+) -> None:
+    """Refuse what the largest segment, number `n`, gained against what surrounds it."""
+    from scipy.ndimage import binary_opening, gaussian_filter
+
+    before = _masks(old, spec)
+    was, labelled = before[n], np.logical_or.reduce(before)
+    check()
+    surroundings = find_surroundings(scaled, labelled, check)
+    contrast = surroundings.contrast(scaled)
+    noise = _noise(contrast)
+    check()
+    sigma = next((sigma for level, sigma in NOISE_LEVELS if noise > level), 0.0)
+    faint = (gaussian_filter(contrast, sigma) if sigma else contrast) < FAINTEST_OF_LARGEST
+    check()
+    _take_away(new, n, (faint | surroundings.in_wall(GAIN_MARGIN)) & ~labelled, spec)
+    inner = surroundings.in_wall(KEEP_MARGIN)
+    if np.any(inner):
+        _take_away(new, n, inner & was & within_distance(~was, (1, 1, 1), REACH, check=check), spec)
+    check()
+    gained = _masks(new, spec)[n] & ~labelled
+    check()
+    likely = new[n if spec.overlapping else n + 1] > JOINING
+    _take_away(new, n, _faint_and_apart(contrast, gained, was, likely) & ~labelled, spec)
+    gained &= _masks(new, spec)[n]
+    check()
+    # after that, so that a thin structure whose base is refused is not taken for one that lies apart
+    thick = binary_opening(gained | was, iterations=THICK) & gained
+    check()
+    _take_away(new, n, thick & (gaussian_filter(contrast, THICK_SIGMA) < FAINTEST_THICK), spec)
+    gained &= _masks(new, spec)[n]
+    check()
+    if np.count_nonzero(gained) > MAX_GROWTH * np.count_nonzero(was):
+        new[:] = old
+
+
+def _faint_and_apart(contrast: np.ndarray, gained: np.ndarray, was: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    """Components that hold nothing of what was labelled, and whose gained voxels are hardly brighter than medium."""
+    from scipy.ndimage import label
+
+    components, count = label(likely | gained | was, structure=np.ones((3, 3, 3), bool))
+    voxels = np.bincount(components[gained], minlength=count + 1)
+    brightness = np.bincount(components[gained], weights=contrast[gained], minlength=count + 1)
+    faint = brightness < FAINTEST_APART * voxels
+    faint[components[was]] = False
+    faint[0] = False
+    return faint[components]
+
+
+def _noise(image: np.ndarray) -> float:
+    """Standard deviation of the noise, from differences between neighbours along each axis."""
+    step = max(1, image.shape[0] // 64)
+    differences = [np.median(np.abs(np.diff(image[::step], axis=axis))) for axis in (1, 2)]
+    differences.append(np.median(np.abs(np.diff(image, axis=0)[::step])))
+    return float(np.median(differences)) / 0.6745 / 2**0.5
+
+
+def _take_away(new: np.ndarray, n: int, where: np.ndarray, spec: NetworkSpec) -> None:
+    """Set the probability of segment number `n` to 0, in place; where segments exclude each other, background gains."""
+    channel = n if spec.overlapping else n + 1
+    if not spec.overlapping:
+        new[0][where] += new[channel][where]
+    new[channel][where] = 0
+
+
+def _largest(masks: list[np.ndarray]) -> int:
+    return int(np.argmax([np.count_nonzero(mask) for mask in masks]))
 
 
 def keep_lesser_segments(new: np.ndarray, old: np.ndarray, spec: NetworkSpec) -> None:
@@ -96,7 +188,7 @@ def keep_lesser_segments(new: np.ndarray, old: np.ndarray, spec: NetworkSpec) ->
         Of either network: whether segments overlap.
     """
     before, after = _masks(old, spec), _masks(new, spec)
-    largest = int(np.argmax([np.count_nonzero(mask) for mask in before]))
+    largest = _largest(before)
     for n, (was, now) in enumerate(zip(before, after, strict=True)):
         if n == largest:
             continue

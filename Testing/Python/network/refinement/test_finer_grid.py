@@ -61,7 +61,13 @@ def test_the_kind_of_refinement_network_is_kept_in_the_file(tmp_path):
     assert not NetworkSpec.from_json(replace(ADDITIVE, additive=False).to_json()).additive
 
 
-def test_a_network_that_adds_nothing_changes_nothing(image):
+@pytest.fixture
+def unguarded(monkeypatch):
+    """Without the rules of plausible growth, which have tests of their own: the main network here knows no cell."""
+    monkeypatch.setattr("ACSegLib.network.refinement.finer_grid.keep_plausible", lambda *arguments: 0)
+
+
+def test_a_network_that_adds_nothing_changes_nothing(image, unguarded):
     model = with_refinement_network(main_network(), ADDITIVE, second_network())
     plain, refined = (predict(image, model, replace(SETTINGS, correct=correct)) for correct in (False, True))
     assert refined.report.surface_regions > 0
@@ -73,7 +79,7 @@ def test_a_network_that_adds_nothing_changes_nothing(image):
     assert np.mean(refined.labels != plain.labels) < 1e-3
 
 
-def test_what_the_network_adds_is_added_to_the_logits(image):
+def test_what_the_network_adds_is_added_to_the_logits(image, unguarded):
     model = with_refinement_network(main_network(), ADDITIVE, second_network(bias=(0.0, 1.0)))
     plain, refined = (predict(image, model, replace(SETTINGS, correct=correct)) for correct in (False, True))
     assert refined.report.surface_regions == 1
