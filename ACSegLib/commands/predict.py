@@ -74,7 +74,7 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         default=PredictRequest.refine,
         help="refine the boundary with the refinement network of the model, or with a random walk from voxels of high "
         "probability; auto: for models that reduce images, with the network if they have one (not with --cells), and "
-        "with the walk if the image is finer still",
+        "with the walk if the image is finer still; none: what the main network labels, even where it sees no cell",
         choices=("auto", "none", "network", "walk"),
     )
     thin: float | None = option(

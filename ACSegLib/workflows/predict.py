@@ -41,8 +41,9 @@ class PredictRequest:
     tta : bool
         Average over the eight mirror images.
     refine : str
-        "none", "network" (by the model's refinement network), "walk" (by a random walk), or "auto": for models that
-        reduce images, by the network without `cells`, then by the walk where the image is finer still.
+        "none" (what the main network labels, also where it sees no cell), "network" (by the model's refinement
+        network), "walk" (by a random walk), or "auto": for models that reduce images, by the network without `cells`,
+        then by the walk where the image is finer still.
     thin : float, optional
         Probability from which voxels of thin structures belong to their segment; that of the calibration if None.
     contrast : str
@@ -175,7 +176,8 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
         return refine_by_walk(volume, prediction, model, stages.refine, settings.roi)
     if too_large and prediction.report.resampled:
         prediction.report.notes.append(too_large)
-    if automatic and prediction.report.resampled:
+    labelled = any(plane.any() for layer in prediction.segmentation.layers for plane in layer)
+    if automatic and prediction.report.resampled and labelled:
         return _walk_if_it_fits(volume, prediction, model, stages.refine, settings.roi)
     return prediction
 
@@ -238,6 +240,7 @@ def _settings(request: PredictRequest) -> PredictionSettings:
         contrast=request.contrast,
         # the model of seams knows the outlines that the main network draws
         correct=request.refine == "network" or (request.refine == "auto" and not request.cells),
+        needs_cell=request.refine != "none",
         memory_limit=int(request.memory * 2**30) if request.memory else None,
     )
 

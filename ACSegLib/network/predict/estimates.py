@@ -198,6 +198,11 @@ def identity(model: Model) -> str:
     return f"{checksum:08x}"
 
 
+def is_pretrained(model: Model) -> bool:
+    """Whether a model has the pretrained networks, for which the estimates and the recognition of cells were fitted."""
+    return identity(model) in ESTIMATORS
+
+
 def estimate(tally: Tally | None, segmentation: Segmentation, model: Model) -> list[SegmentEstimate]:
     """Dice and volume of each segment, with 90 % intervals; empty where nothing is known of this network.
 

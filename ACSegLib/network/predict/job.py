@@ -27,9 +27,10 @@ from ACSegLib.network.predict.contrast import (
     notes_on_unknown_images,
     uncertainty,
 )
-from ACSegLib.network.predict.estimates import Tally
+from ACSegLib.network.predict.estimates import Tally, is_pretrained
 from ACSegLib.network.predict.orientation import canonical_orientation
 from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, on_host, size_of_labels
+from ACSegLib.network.predict.recognition import certainty_of, note_on_no_cell, notes_on_uncertainty, why_no_cell
 from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid
 from ACSegLib.network.refinement.finer_grid import correct_surface, corrects_on_finer_grid, finer_grid, onto
@@ -282,24 +283,34 @@ def run_canonical(
     """Read the reduced image as a whole, predict it in its canonical orientation, and turn the result back.
 
     Unless it is sure, the network is asked about the inverted image too; see `ACSegLib.network.predict.contrast`. A
-    refinement network corrects the result on a finer grid; see `ACSegLib.network.refinement.finer_grid`.
+    refinement network corrects the result on a finer grid; see `ACSegLib.network.refinement.finer_grid`. Where the
+    pretrained network sees no cell, nothing is labelled; see `ACSegLib.network.predict.recognition`.
     """
     corrects = settings.correct and corrects_on_finer_grid(model)
     stages = progress.stages(predict=2, predict_inverted=2, correct=2 if corrects else 0, postprocess=1)
     image = read_whole(grid, array, normalise, progress)
-    direction = 1
+    direction, told = 1, list[str]()
     probabilities, tally, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
     entropy = uncertainty(probabilities)
     if settings.contrast == "auto" and entropy > SURE:
         other, other_tally, *_ = _probabilities_of(-image, model, settings, stages.predict_inverted, [])
         inverted_entropy = uncertainty(other)
-        notes += notes_on_contrast(entropy, inverted_entropy)
+        told = notes_on_contrast(entropy, inverted_entropy)
         if looks_inverted(entropy, inverted_entropy):
             probabilities, tally, entropy = other, other_tally, inverted_entropy
             direction = -1
-    notes += notes_on_unknown_images(entropy)
+    reason = ""
+    if settings.needs_cell and is_pretrained(model):
+        certainty = certainty_of(probabilities)
+        reason = why_no_cell(image, certainty)
+        told += notes_on_uncertainty(certainty)
+    if reason:
+        probabilities, tally = _background_alone(probabilities), None
+        notes.append(note_on_no_cell(reason))
+    else:
+        notes += told + notes_on_unknown_images(entropy)
     regions = None
-    if corrects:
+    if corrects and not reason:
         stages.correct(0.0, "bringing the result to a finer grid")
         orientation = canonical_orientation(direction * image)
         coarse, grid = grid, finer_grid(grid, model)
@@ -315,6 +326,13 @@ def run_canonical(
     sink.take(probabilities)
     sink.finish(stages.postprocess)
     return Run(job, sink, backend, tiling, grid, regions)
+
+
+def _background_alone(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities (channels, k, j, i) of an image without a segment."""
+    nothing = np.zeros_like(probabilities)
+    nothing[0] = 1
+    return nothing
 
 
 def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise, progress: Progress) -> np.ndarray:

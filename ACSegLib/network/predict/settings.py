@@ -44,6 +44,8 @@ class PredictionSettings:
     correct : bool
         Let an additive refinement network correct the surface on a finer grid, where the model has one and reduces
         images. See `ACSegLib.network.refinement.finer_grid`.
+    needs_cell : bool
+        Label nothing where the pretrained network sees no cell. See `ACSegLib.network.predict.recognition`.
     memory_limit : int, optional
         Bytes that may be used, the image not counted; None: 70 % of what is free.
     """
@@ -60,6 +62,7 @@ class PredictionSettings:
     thin: float | None = None
     contrast: str = "auto"
     correct: bool = True
+    needs_cell: bool = True
     memory_limit: int | None = None
 
     def __post_init__(self) -> None:

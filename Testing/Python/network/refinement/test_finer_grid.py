@@ -129,7 +129,7 @@ def test_estimates_are_those_of_the_networks_that_ran(image, monkeypatch):
     model = with_refinement_network(first, ADDITIVE, second_network())
     errors = {estimates.identity(first): 0.2, estimates.identity(model): 0.1}
     known = {
-        name: {"cell": Estimator((np.log(error), 0, 0, 0), (0, 0, 0, 0), (-0.1, 0.1), (0, 0), (0, 0, 0, 0), 1.0)}
+        name: {"cell": Estimator((np.log(error), *[0] * 7), (0,) * 8, (-0.1, 0.1), (0, 0), (0,) * 8, 1.0)}
         for name, error in errors.items()
     }
     monkeypatch.setattr(estimates, "ESTIMATORS", known)

@@ -1,0 +1,98 @@
+"""Images without a cell: nothing is labelled, and the user reads why."""
+
+import numpy as np
+import pytest
+
+from ACSegLib.network.model.pretrained import open_model
+from ACSegLib.network.predict.recognition import certainty_of, change_along, notes_on_uncertainty, why_no_cell
+from ACSegLib.phantom import simulate
+from ACSegLib.volume import Volume
+from ACSegLib.workflows import PredictRequest, run
+
+SIDE = 40
+Z, Y, X = np.indices((SIDE,) * 3) - (SIDE - 1) / 2
+BALL = Z**2 + Y**2 + X**2 < 12**2
+ROD = Y**2 + X**2 < 10**2
+NOISE = np.random.default_rng(0).normal(size=(SIDE,) * 3).astype(np.float32)
+
+
+def probabilities(labelled, sure=0.97, background=0.99):
+    """Of background, cytoplasm and bead, of a network that is as sure as said."""
+    cell = np.where(labelled, sure, (1 - background) / 2)
+    other = np.where(labelled, 1 - sure, background)
+    return np.stack([other, cell, 1 - cell - other]).astype(np.float32)
+
+
+def test_certainty_is_that_of_the_labelled_voxels_and_of_the_background_away_from_them():
+    certainty = certainty_of(probabilities(BALL, 0.8, 0.9))
+    assert certainty.labelled == pytest.approx(0.8)
+    assert certainty.background == pytest.approx(-(0.9 * np.log(0.9) + 2 * 0.05 * np.log(0.05)), rel=1e-4)
+    assert (certainty.voxels, certainty.share) == (np.count_nonzero(BALL), pytest.approx(BALL.mean()))
+    assert certainty_of(probabilities(np.zeros_like(BALL))).voxels == 0
+
+
+def test_white_noise_changes_as_noise_does_and_a_ball_far_more():
+    slope = (0.2 * Z + 0.1 * Y).astype(np.float32)
+    for axis in range(3):
+        assert change_along(NOISE, axis) == pytest.approx(1.2, abs=0.4)
+        assert change_along(NOISE + slope, axis) == pytest.approx(1.2, abs=0.4), "a slow trend is no change"
+        assert change_along(NOISE + 2 * BALL, axis) > 10
+    assert change_along(NOISE + 5 * ROD, 0) == pytest.approx(1.2, abs=0.4)
+    assert change_along(NOISE + 5 * ROD, 1) > 10
+
+
+def test_gold_markers_count_little_and_an_image_without_noise_is_not_judged():
+    marked = NOISE + 5 * ROD
+    marked[10:12, 18:20, 18:20] = 100
+    assert change_along(marked, 0) < 2
+    assert change_along(ROD.astype(np.float32), 0) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("image", "found", "reason"),
+    [
+        (NOISE + 3 * BALL, probabilities(BALL), ""),
+        (NOISE + 3 * BALL, probabilities(BALL, 0.7, 0.997), ""),
+        (NOISE + 3 * BALL, probabilities(BALL, 0.9, 0.95), ""),
+        (NOISE, probabilities(BALL, 0.7, 0.95), "neither of what it labels (mean probability 0.70) nor of the backgr"),
+        (NOISE, probabilities(BALL, 0.55, 0.999), "not sure of what it labels (mean probability 0.55)"),
+        (NOISE + 5 * ROD, probabilities(ROD), "along one axis the image hardly changes"),
+        (NOISE, probabilities((abs(Z) < 1) & (abs(Y) < 1) & (abs(X) < 1)), "the network labels 8 of 64000 voxels"),
+    ],
+)
+def test_what_tells_labels_without_a_cell(image, found, reason):
+    why = why_no_cell(image.astype(np.float32), certainty_of(found))
+    assert reason in why
+    assert bool(why) == bool(reason)
+
+
+def test_labels_of_which_the_network_is_less_sure_than_of_cells_are_told():
+    assert notes_on_uncertainty(certainty_of(probabilities(BALL, 0.95))) == []
+    assert notes_on_uncertainty(certainty_of(probabilities(np.zeros_like(BALL)))) == []
+    assert "(mean probability 0.84)" in notes_on_uncertainty(certainty_of(probabilities(BALL, 0.84)))[0]
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return open_model(None)
+
+
+def test_noise_on_a_slope_is_not_labelled_and_told(pretrained):
+    volume = Volume((NOISE + 0.25 * Z).astype(np.float32))
+    found = run(PredictRequest(volume=volume, model=pretrained))
+    assert not found.labels.any()
+    assert found.report.surface_regions is None
+    assert [note for note in found.report.notes if note.startswith("no cell was recognised, so nothing is labelled")]
+    assert not found.report.estimates
+    assert run(PredictRequest(volume=volume, model=pretrained, refine="none")).labels.any(), "the network's own labels"
+
+
+def test_a_cell_in_strong_noise_stays(pretrained):
+    phantom = simulate(SIDE, seed=3)
+    cell = phantom.truth.labels == 1
+    image = phantom.volume.array
+    contrast = float(np.median(image[cell]) - np.median(image[~cell]))
+    found = run(PredictRequest(volume=Volume(image + np.float32(0.5 * contrast) * NOISE), model=pretrained))
+    both = np.count_nonzero((found.labels == 1) & cell)
+    assert 2 * both > 0.85 * (np.count_nonzero(found.labels == 1) + np.count_nonzero(cell))
+    assert not [note for note in found.report.notes if note.startswith("no cell")]
