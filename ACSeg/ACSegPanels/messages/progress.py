@@ -18,6 +18,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("compared"),
         _("compared {0}"),
         _("comparing intensities with those inside the segments"),
+        _("comparing the growth of the largest segment with what surrounds it"),
         _("comparing {0}"),
         _("computing a new fill"),
         _("computing image features"),
