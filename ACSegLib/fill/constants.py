@@ -206,7 +206,18 @@ MAX_EXCESS, SKIN = 1.25, 2
 MAX_DEPTH, REACH = (0.35, 0.6), 3.0
 
 #: Single dabs of each class from which a region is grown before all of them are, at most. Bound.
-MAX_SINGLE = 3
+MAX_SINGLE = 4
+
+#: A dab of less than this share of the section of the largest one was cut off by a border, and grows no region alone.
+WHOLE_DAB = 0.7
+
+#: Power of its volume by which a region between walls is less likely: of two that explain the dabs, the larger one has
+#: leaked through a gap. ``strokes.py``.
+GAP_PENALTY = 0.5
+
+#: Plausibility (`strokes._Meaning`) from which on any region between edges can outvote walls; least share of what hangs
+#: together with its strokes that a region between walls takes, to count. ``strokes.py``.
+PLAUSIBLE, MIN_REGION_SHARE = 0.5, 0.1
 
 #: Strength of the prior and edge scale for strokes, where no slice can be left out to choose them. ``strokes.py``.
 STROKE_GAMMA, STROKE_EDGE = 0.3, 2.0
@@ -214,6 +225,9 @@ STROKE_GAMMA, STROKE_EDGE = 0.3, 2.0
 #: Usual probability of a segment by its appearance from which on it looks like nothing else, and up to which only the
 #: place tells it from its surroundings. ``strokes.py``.
 ALONE, AMBIGUOUS = 0.95, 0.7
+
+#: How far the place decides at least: appearance alone makes nothing of a segment that lies apart. ``strokes.py``.
+MIN_PLACE = 0.5
 
 #: Standard deviation over which places pass into each other, in voxels of the finest axis.
 PLACE_SIGMA = 1.5

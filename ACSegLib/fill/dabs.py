@@ -54,6 +54,11 @@ class Dab:
         away = self.centre - np.mean(self.places, axis=1)
         return max(sides) > MIN_LENGTH * len(self.places[0]) ** (1 / 3) or float(np.linalg.norm(away)) > MAX_HOLLOW
 
+    @property
+    def section(self) -> float:
+        """Mean area across its longest side, in voxels: two dabs in a row have that of one, half a dab has half."""
+        return len(self.places[0]) / max(int(p.max()) - int(p.min()) + 1 for p in self.places)
+
     def depth(self, classes: np.ndarray) -> float:
         """Distance of its centre from what has its class, in voxels; 0 if most of its voxels have it."""
         if np.mean(classes[self.places] == self.number) >= 0.5:

@@ -83,9 +83,9 @@ class Evidence:
         return int(np.median(np.diff(self.cuts))) if len(self.cuts) > 1 else 0
 
     def classes_without_holes(self) -> tuple[int, ...]:
-        """Classes that enclose no background on the slices, of any axis, that are known whole."""
+        """Classes that enclose no background on the slices, of any axis, that are known whole; of strokes, all."""
         if not self.whole_slices:
-            return ()
+            return tuple(range(1, self.count))
         across = [np.take(self.classes, n, axis) for axis in (1, 2) for n in self._whole_across(axis)]
         return classes_without_holes([*(self.classes[k] for k in self.cuts), *across])
 

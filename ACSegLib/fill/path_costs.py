@@ -52,6 +52,11 @@ class PathCosts:
     walls: np.ndarray
     floor: float
 
+    @property
+    def ends_at_walls(self) -> bool:
+        """Whether walls end the regions, and not edges."""
+        return self.floor == WALL_FLOOR
+
     def spread(self, seeds: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class of the seed to which the cheapest path leads, int16, and the cost of that path, int32."""
         from ACSegLib.fill import geodesic_kernels

@@ -102,7 +102,7 @@ def fill(
     require_memory(volume, seeds, probabilities, memory_limit)
     evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
     solver = choose_solver(device)
-    evidence, classifier, choice = _learn(evidence, solver, settings, stages.learn)
+    evidence, classifier, choice = _learn(evidence, solver, settings, holes, stages.learn)
     context = Context(
         evidence, classifier, choice.settings, solver, tolerance, () if holes else evidence.classes_without_holes()
     )
@@ -127,11 +127,11 @@ def _not_finite(volume: Volume) -> np.ndarray | None:
 
 
 def _learn(
-    evidence: Evidence, solver: Solver, settings: Settings | None, progress: Progress
+    evidence: Evidence, solver: Solver, settings: Settings | None, holes: bool, progress: Progress
 ) -> tuple[Evidence, AppearanceClassifier, Choice]:
     """Train the appearance classifier, and choose the settings unless they are given, at the same time."""
     if not evidence.whole_slices:
-        return _learn_from_strokes(evidence, settings, progress)
+        return _learn_from_strokes(evidence, settings, holes, progress)
     stages = progress.stages(sample=4, choose=13)
     evidence, samples = with_neighbours(evidence, collect_samples(evidence), progress)
     stages.choose(0.0, "learning the appearance of the segments")
@@ -145,16 +145,16 @@ def _learn(
 
 
 def _learn_from_strokes(
-    evidence: Evidence, settings: Settings | None, progress: Progress
+    evidence: Evidence, settings: Settings | None, holes: bool, progress: Progress
 ) -> tuple[Evidence, AppearanceClassifier, Choice]:
     """Train the appearance classifier on a first segmentation: strokes alone show too little of the volume."""
     stages = progress.stages(search=4, learn=13)
     stages.search(0.0, "searching paths from the strokes")
-    first = classes_around_strokes(evidence.features, evidence.classes)
+    first = classes_around_strokes(evidence.features, evidence.classes, holes)
     stages.learn(0.0, "learning the appearance of the segments")
     samples = collect_samples(replace(evidence, classes=first.classes), STROKE_SAMPLES)
     classifier = train_classifier(samples, len(evidence.groups), steps=TRIAL_STEPS, progress=progress)
-    evidence = StrokeEvidence.of(evidence, first, samples, classifier)
+    evidence = StrokeEvidence.of(evidence, first, samples, classifier, holes)
     return evidence, classifier, Choice(settings or Settings(STROKE_GAMMA, STROKE_EDGE), left_out=None)
 
 

@@ -16,7 +16,15 @@ from ACSegLib.fill.random_walk import SlabProblem
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.solvers import Solver
 from ACSegLib.jobs import Progress
-from ACSegLib.postprocess.rules import WALK, FillHoles, Labelling, Rule, apply_rules, rules_for_strokes
+from ACSegLib.postprocess.rules import (
+    STROKE_HOLES,
+    WALK,
+    FillHoles,
+    Labelling,
+    Rule,
+    apply_rules,
+    rules_for_strokes,
+)
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,8 @@ def solve_prepared(
     problem = SlabProblem(slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights)
     rules = WALK.rules(gamma, evidence.usual_gap) if evidence.whole_slices else rules_for_strokes(evidence.count)
     if context.without_holes:
-        rules = (*rules, FillHoles(dict.fromkeys(context.without_holes, np.inf)))
+        size = np.inf if evidence.whole_slices else STROKE_HOLES
+        rules = (*rules, FillHoles(dict.fromkeys(context.without_holes, size)))
     result = SlabResult(slab.first, seeds, rules, evidence.count, keep)
     progress = progress or Progress()
     wanted = slab.priors.worth_solving(context.tolerance, progress)

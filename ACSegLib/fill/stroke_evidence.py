@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ACSegLib.fill.appearance import AppearanceClassifier
-from ACSegLib.fill.constants import ALONE, AMBIGUOUS, PLACE_SIGMA
+from ACSegLib.fill.constants import ALONE, AMBIGUOUS, MIN_PLACE, PLACE_SIGMA
 from ACSegLib.fill.evidence import Evidence
 from ACSegLib.fill.features import smoothed
 from ACSegLib.fill.samples import Samples
@@ -33,26 +33,32 @@ class StrokeEvidence(Evidence):
         First segmentation, see `ACSegLib.fill.strokes`; None while no place counts.
     likeness : tuple of float
         Usual probability of each group by appearance, where the first segmentation has it.
+    holes : bool
+        Whether its classes may enclose background without a stroke of it.
     """
 
     around: np.ndarray | None = None
     likeness: tuple[float, ...] = ()
+    holes: bool = False
 
     @classmethod
     def of(
-        cls, evidence: Evidence, first: FirstSegmentation, samples: Samples, classifier: AppearanceClassifier
-    ) -> Evidence:
-        """The evidence with the places of the first segmentation, where the classifier confuses groups.
+        cls,
+        evidence: Evidence,
+        first: FirstSegmentation,
+        samples: Samples,
+        classifier: AppearanceClassifier,
+        holes: bool = False,
+    ) -> StrokeEvidence:
+        """The evidence with the places of the first segmentation.
 
         Between walls, which are half of one cell and half of the next, the place decides alone.
         """
         likeness = usual_likeness(samples, classifier, len(evidence.groups))
         if first.walls:
             likeness = (0.0,) * len(likeness)
-        if all(place_weight(value) == 0 for value in likeness[1:]):
-            return evidence
         known = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
-        return cls(**known, around=first.classes, likeness=likeness)
+        return cls(**known, around=first.classes, likeness=likeness, holes=holes)
 
     def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
         if self.around is None:
@@ -62,12 +68,10 @@ class StrokeEvidence(Evidence):
             if g == 0:
                 continue
             out[g] = np.minimum(out[g] / np.float32(max(value, 1e-3)), 1)
-            weight = np.float32(place_weight(value))
-            if weight:
-                here = smoothed((around == g).astype(np.float32), PLACE_SIGMA, self.features.spacing)
-                if value > 0:  # the appearance finds the surface, the place only says which cell is meant
-                    here = np.minimum(2 * here, 1)
-                out[g] *= 1 - weight * (1 - here)
+            here = smoothed((around == g).astype(np.float32), PLACE_SIGMA, self.features.spacing)
+            if value > 0:  # the appearance finds the surface, the place only says which cell is meant
+                here = np.minimum(2 * here, 1)
+            out[g] *= 1 - np.float32(place_weight(value)) * (1 - here)
         total = out[1:].sum(axis=0)
         out[1:] /= np.maximum(total, 1)
         out[0] = np.maximum(1 - total, 0)
@@ -76,7 +80,7 @@ class StrokeEvidence(Evidence):
     def after_edit(self, seeds: Seeds, dirty: Sequence[int]) -> Evidence:
         """See `Evidence.after_edit`; other strokes have other places."""
         edited = super().after_edit(seeds, dirty)
-        around = classes_around_strokes(edited.features, edited.classes).classes
+        around = classes_around_strokes(edited.features, edited.classes, self.holes).classes
         return replace(edited, around=around)  # type: ignore[call-arg]  # it is of this class
 
 
@@ -88,5 +92,5 @@ def usual_likeness(samples: Samples, classifier: AppearanceClassifier, groups: i
 
 
 def place_weight(likeness: float) -> float:
-    """How far the place decides on a group: 0 where nothing else looks like it, 1 where much does."""
-    return float(np.clip((ALONE - likeness) / (ALONE - AMBIGUOUS), 0, 1))
+    """How far the place decides on a group: least where nothing else looks like it, 1 where much does."""
+    return float(np.clip((ALONE - likeness) / (ALONE - AMBIGUOUS), MIN_PLACE, 1))

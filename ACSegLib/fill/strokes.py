@@ -11,14 +11,15 @@ stroke says so. Where a region between walls is better closed than one between e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill.constants import (
+    GAP_PENALTY,
     LENGTH_COST,
     MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
@@ -26,13 +27,17 @@ from ACSegLib.fill.constants import (
     MAX_WALL_EXCESS,
     MIN_EDGE_CONTRAST,
     MIN_EDGE_RANK,
+    MIN_REGION_SHARE,
     MIN_WALL_CONTRAST,
+    PLAUSIBLE,
     WALL_ADVANTAGE,
+    WHOLE_DAB,
 )
 from ACSegLib.fill.dabs import Dab, correct_around_dabs, find_dabs
 from ACSegLib.fill.features import ImageFeatures, pool_factors
 from ACSegLib.fill.path_costs import PathCosts, Region, path_costs, steady_region
 from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.postprocess.rules import fill_stroke_holes
 from ACSegLib.threads import in_threads
 
 
@@ -52,7 +57,7 @@ class FirstSegmentation:
     walls: bool
 
 
-def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray) -> FirstSegmentation:
+def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray, holes: bool = False) -> FirstSegmentation:
     """Give every voxel a class from the strokes.
 
     Parameters
@@ -60,19 +65,22 @@ def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray) -> FirstS
     features : ImageFeatures
     seeds : ndarray of int16, (K, J, I)
         Class of the strokes; `UNKNOWN` or `OUTSIDE` elsewhere.
+    holes : bool
+        Whether classes may enclose background without a stroke of it.
     """
     image, spacing = features.image, np.asarray(features.spacing)
     factor = np.ones(3, int)
     while np.prod(-(-np.asarray(image.shape) // factor)) > MAX_GEODESIC_VOXELS:
         factor = factor * pool_factors(spacing * factor, (np.asarray(image.shape) // factor).tolist())
     steps = spacing * factor
-    search = _Search.of(features, _pooled(seeds, factor), factor, _lengths(steps / steps.min()))
+    search = _Search.of(features, _pooled(seeds, factor), factor, _lengths(steps / steps.min()), holes)
     costs, classes = search.best()
     fine = correct_around_dabs(classes, search.dabs, costs, search.lengths)
+    search.fill_holes(fine)
     for axis, f in enumerate(factor):
         fine = fine.repeat(f, axis) if f > 1 else fine
     k, j, i = image.shape
-    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), costs is search.costs[1])
+    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), costs.ends_at_walls)
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,20 @@ class _Grown:
     classes: np.ndarray
     distances: np.ndarray
     regions: dict[int, Region]
+
+    @classmethod
+    def along(cls, costs: PathCosts, strokes: np.ndarray, lengths: np.ndarray) -> _Grown:
+        """Regions that grow from strokes to edges, or to walls."""
+        return cls(costs, strokes, *costs.spread(strokes, lengths), {}).up_to({})
+
+    def up_to(self, most: Mapping[int, float]) -> _Grown:
+        """The same, but each region ends below a cost."""
+        sizes = zip(*np.unique(self.strokes[self.strokes > 0], return_counts=True), strict=True)
+        regions = {
+            c: steady_region(self.costs, self.distances, self.classes == c, n, most.get(c, np.inf))
+            for c, n in ((int(c), int(n)) for c, n in sizes)
+        }
+        return replace(self, regions=regions)
 
     def seeds(self) -> np.ndarray:
         """The strokes, and background where no region can be."""
@@ -97,13 +119,75 @@ class _Grown:
         """Median of a measure of the regions."""
         return float(np.median([getattr(r, measure) for r in self.regions.values()])) if self.regions else 0.0
 
+    def reached(self, dab: Dab) -> tuple[int, float]:
+        """The class that reaches a dab first, and the cost at which it does."""
+        return int(np.bincount(self.classes[dab.places]).argmax()), float(np.median(self.distances[dab.places]))
+
+    def ends_before(self, dab: Dab) -> bool:
+        """Whether the region that reaches a dab ends before, so that what lies between is open."""
+        c, cost = self.reached(dab)
+        return c in self.regions and cost > self.regions[c].level
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What the strokes may mean.
+
+    Attributes
+    ----------
+    grown : _Grown
+    classes : ndarray of int16, (K, J, I)
+        Of every voxel, background among them; no class encloses background without a stroke of it.
+    depths : list of float
+        How deep each dab lies in what has another class, in units of the size of the region; 1 at most.
+    wrong : list of Dab
+        Those that it does not explain.
+    """
+
+    grown: _Grown
+    classes: np.ndarray
+    depths: list[float]
+    wrong: list[Dab]
+
+    @cached_property
+    def plausibility(self) -> float:
+        """How well a person who meant it would have placed the dabs so; 1 at most.
+
+        The first dab goes into the middle of a structure: how deep it lies counts, in units of the largest depth. Those
+        that lie in what has another class count against it, the more the deeper they do.
+        """
+        central = []
+        for c in self.grown.regions:
+            depth = ndimage.distance_transform_edt(self.classes == c)
+            own = depth[self.grown.strokes == c]
+            central.append(float(own.max()) / max(float(depth.max()), 1.0) if len(own) else 0.0)
+        return (float(np.mean(central)) if central else 0.0) - sum(self.depths)
+
+    @property
+    def likelihood(self) -> float:
+        """By which meanings between edges, or those between walls, are compared.
+
+        Walls have gaps: of two regions between walls, the larger one has leaked.
+        """
+        if not self.grown.costs.ends_at_walls:
+            return self.plausibility
+        return self.plausibility - GAP_PENALTY * float(np.log(max(np.count_nonzero(self.classes > 0), 1)))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the region that ends somewhere is not just a small part of what hangs together with the strokes."""
+        voxels = sum(region.voxels for region in self.grown.regions.values())
+        return voxels >= MIN_REGION_SHARE * np.count_nonzero(self.classes > 0)
+
 
 @dataclass(frozen=True)
 class _Search:
     """What the strokes may mean, on the grid of the search.
 
     One dab in the middle of a cell says more of it than all dabs together, as those that correct lie at its border. So
-    regions are grown from single dabs first. The first one that explains all dabs is taken.
+    regions are grown from single dabs first. Of those that explain all dabs, the one counts whose dab lies in its
+    middle. A dab of background that lies in a region disproves the cost at which it ends; the weakest such limit is
+    tried first, so that one dab at a border does not cut off the other end of a cell.
 
     Attributes
     ----------
@@ -113,33 +197,57 @@ class _Search:
     costs : tuple of PathCosts
         By edges and by walls.
     lengths : ndarray of int32, (3, 3, 3)
+    holes : bool
+        Whether classes may enclose background without a stroke of it.
     """
 
     strokes: np.ndarray
     dabs: list[Dab]
     costs: tuple[PathCosts, PathCosts]
     lengths: np.ndarray
+    holes: bool = False
 
     @classmethod
-    def of(cls, features: ImageFeatures, strokes: np.ndarray, factor: np.ndarray, lengths: np.ndarray) -> _Search:
+    def of(
+        cls, features: ImageFeatures, strokes: np.ndarray, factor: np.ndarray, lengths: np.ndarray, holes: bool = False
+    ) -> _Search:
         """The strokes on a grid that is coarser by `factor`."""
         costs = path_costs(features, factor)
-        return cls(_typical(strokes, costs[0].image), find_dabs(strokes), costs, lengths)
+        return cls(_typical(strokes, costs[0].image), find_dabs(strokes), costs, lengths, holes)
+
+    def fill_holes(self, classes: np.ndarray) -> None:
+        """Fill the holes that may not be, in place."""
+        if not self.holes:
+            fill_stroke_holes(classes, self.strokes >= 0)
 
     def best(self) -> tuple[PathCosts, np.ndarray]:
         """The costs and the classes, background among them, that explain the dabs."""
-        tried: list[tuple[float, PathCosts, np.ndarray]] = []
-        for grown in self._candidates():
-            classes, _distances = grown.costs.spread(grown.seeds(), self.lengths)
-            depths = self._depths(classes, grown.strokes)
-            if all(depth <= MAX_DEPTH[dab.number > 0] for depth, dab in zip(depths, self.dabs, strict=True)):
-                return grown.costs, classes
-            tried.append((sum(depths), grown.costs, classes))
-        _depth, costs, classes = min(tried, key=lambda entry: entry[0])
-        return costs, classes
+        tried: list[_Meaning] = []
+        for choices in self._candidates():
+            tried += choices
+            explaining = [meaning for meaning in choices if not meaning.wrong]
+            if explaining:
+                best = _likeliest(explaining)
+                return best.grown.costs, best.classes
+        best = min(tried, key=lambda meaning: sum(meaning.depths))
+        return best.grown.costs, best.classes
+
+    def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> _Meaning:
+        return self._explained(_Grown.along(costs, strokes, self.lengths))
+
+    def _explained(self, grown: _Grown) -> _Meaning:
+        classes, _distances = grown.costs.spread(grown.seeds(), self.lengths)
+        self.fill_holes(classes)
+        depths = self._depths(classes, grown.strokes)
+        wrong = [
+            dab
+            for dab, depth in zip(self.dabs, depths, strict=True)
+            if depth > MAX_DEPTH[dab.number > 0] and (dab.number > 0 or not grown.ends_before(dab))
+        ]
+        return _Meaning(grown, classes, depths, wrong)
 
     def _depths(self, classes: np.ndarray, strokes: np.ndarray) -> list[float]:
-        """How deep each dab lies in what has another class, in units of the size of the region; 1 at most."""
+        """See `_Meaning.depths`."""
         radius = float(np.cbrt(3 * max(int(np.count_nonzero(classes > 0)), 1) / (4 * np.pi)))
         sources = np.argwhere(strokes > 0)
         depths = []
@@ -150,38 +258,44 @@ class _Search:
             depths.append(min(dab.depth(classes) / max(size, 1.0), 1.0))
         return depths
 
-    def _candidates(self) -> Iterator[_Grown]:
-        """From strokes or single dabs and from all: alone, then only up to the background, then against it."""
-        sources = [*self._single()]
+    def _candidates(self) -> Iterator[list[_Meaning]]:
+        """From single dabs and from all: alone, then only up to the background, then against it."""
+        single = self._edges_or_walls([*self._single()])
+        yield single
+        costs = single[0].grown.costs
         together = self._marked([dab for dab in self.dabs if dab.number or dab.is_stroke])
-        count = max(len(sources), 1)
-        if not any(np.array_equal(together, strokes) for strokes in sources):
-            sources.append(together)
-        costs, first = self._edges_or_walls(sources[:count])
-        yield from first
-        sources = [*(grown.strokes for grown in first), *sources[len(first) :]]
-        for strokes in sources[len(first) :]:
-            yield self._grown_along(costs, strokes)
+        united = []
+        if not any(np.array_equal(together, meaning.grown.strokes) for meaning in single):
+            united = [self._meaning(costs, together)]
+            yield united
         if any(dab.number == 0 for dab in self.dabs):
-            for strokes in sources:
-                yield self._grown_along(costs, strokes, up_to_background=True)
-            yield self._grown_along(costs, self.strokes)
+            for alone in (single, united):
+                yield in_threads(self._limited, alone)
+            yield [self._meaning(costs, self.strokes)]
 
-    def _edges_or_walls(self, sources: Sequence[np.ndarray]) -> tuple[PathCosts, list[_Grown]]:
-        """What ends the regions of the image, and those that were grown to find out.
+    def _limited(self, meaning: _Meaning) -> _Meaning:
+        """Regions that end before the dabs that disprove them, one dab after the other."""
+        most: dict[int, float] = {}
+        while True:
+            reached = [meaning.grown.reached(dab) for dab in meaning.wrong if dab.number == 0]
+            below = [(c, cost) for c, cost in reached if cost < most.get(c, np.inf)]
+            if not below:
+                return meaning
+            most |= {c: max(cost for other, cost in below if other == c) for c, _cost in below}
+            meaning = self._explained(meaning.grown.up_to(most))
 
-        An image has edges or walls, whatever another dab looks like. The region of the first dab decides. But a dab
-        near a border can grow into what lies beyond. So a region between edges outvotes walls if it is larger than
-        those of the dabs before, and better closed.
+    def _edges_or_walls(self, sources: Sequence[np.ndarray]) -> list[_Meaning]:
+        """What grows from each of the sources, to edges or to walls, whichever end the regions of the image.
+
+        An image has edges or walls, whatever one dab looks like: one near a border can grow into what lies beyond. So
+        the best closed of each decide, among those that explain the dabs, and all plausible ones between edges.
         """
-        tried: list[list[_Grown]] = []
-        for strokes in sources:
-            edges, walls = in_threads(partial(self._grown_along, strokes=strokes), self.costs)
-            closed = all(edges.usual(m) >= e.usual(m) for e, _walls in tried for m in ("contrast", "voxels"))
-            if closed and not _is_better(walls, edges):
-                return self.costs[0], [edges, *(others[0] for others in tried)]
-            tried.append([edges, walls])
-        return self.costs[1], [walls for _edges, walls in tried]
+        pairs = [(costs, strokes) for costs in self.costs for strokes in sources]
+        found = in_threads(lambda pair: self._meaning(*pair), pairs)
+        edges, walls = found[: len(sources)], found[len(sources) :]
+        best = _best_closed([meaning for meaning in walls if meaning.is_whole] or walls)
+        plausible = [m.grown for m in edges if not m.wrong and m.plausibility >= PLAUSIBLE] if len(sources) > 1 else []
+        return walls if all(_is_better(best, other) for other in (_best_closed(edges), *plausible)) else edges
 
     def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
         """Typical voxels of some of the dabs."""
@@ -191,31 +305,34 @@ class _Search:
         return marked
 
     def _single(self) -> Iterator[np.ndarray]:
-        """All strokes; for segments without one a single dab each, large ones first, then those on even ground."""
+        """All strokes of a segment, then a single dab each, those on even ground first."""
+        if not any(dab.number for dab in self.dabs):
+            yield self.strokes
+            return
         choices: dict[int, list[list[Dab]]] = {}
         slopes = ndimage.gaussian_gradient_magnitude(self.costs[0].image.astype(np.float32), 1.0)
-        dabs = sorted(self.dabs, key=lambda dab: (-len(dab.places[0]), float(np.median(slopes[dab.places]))))
+        dabs = sorted(self.dabs, key=lambda dab: float(np.median(slopes[dab.places])))
         for c in {dab.number for dab in dabs if dab.number}:
-            strokes = [dab for dab in dabs if dab.number == c and dab.is_stroke]
-            choices[c] = [strokes] if strokes else [[dab] for dab in dabs if dab.number == c]
+            own = [dab for dab in dabs if dab.number == c]
+            strokes, dabs_of_it = [d for d in own if d.is_stroke], [d for d in own if not d.is_stroke]
+            largest = max((dab.section for dab in dabs_of_it), default=0.0)
+            whole = [[dab] for dab in dabs_of_it if dab.section >= WHOLE_DAB * largest]
+            choices[c] = [strokes, *whole] if strokes else whole
         background = [dab for dab in dabs if dab.number == 0 and dab.is_stroke]
         most = max(map(len, choices.values()), default=0)
         for n in range(min(most, MAX_SINGLE)):
             yield self._marked([*background, *(dab for c in choices.values() for dab in c[min(n, len(c) - 1)])])
 
-    def _grown_along(self, costs: PathCosts, strokes: np.ndarray, up_to_background: bool = False) -> _Grown:
-        """Regions that grow from strokes to edges, or to walls."""
-        classes, distances = costs.spread(strokes, self.lengths)
-        most: dict[int, float] = {}
-        for dab in self.dabs if up_to_background else ():
-            if dab.number == 0:
-                c = int(np.bincount(classes[dab.places]).argmax())
-                most[c] = min(most.get(c, np.inf), float(np.median(distances[dab.places])))
-        sizes = {int(c): int(n) for c, n in zip(*np.unique(strokes[strokes > 0], return_counts=True), strict=True)}
-        regions = {
-            c: steady_region(costs, distances, classes == c, size, most.get(c, np.inf)) for c, size in sizes.items()
-        }
-        return _Grown(costs, strokes, classes, distances, regions)
+
+def _likeliest(meanings: Sequence[_Meaning]) -> _Meaning:
+    """The first of the likeliest."""
+    return max(meanings, key=lambda meaning: meaning.likelihood) if len(meanings) > 1 else meanings[0]
+
+
+def _best_closed(meanings: Sequence[_Meaning]) -> _Grown:
+    """Of those that explain the dabs, or of all if none does."""
+    choices = [meaning for meaning in meanings if not meaning.wrong] or meanings
+    return max((meaning.grown for meaning in choices), key=lambda grown: grown.usual("contrast"))
 
 
 def _is_better(walls: _Grown, edges: _Grown) -> bool:

@@ -88,9 +88,19 @@ class WalkParameters:
 WALK = WalkParameters()
 
 
+#: Size of a hole in what was drawn by strokes, as a fraction of the segment, at most: a shell encloses more. What an
+#: object encloses belongs to it, unless a stroke in it says otherwise.
+STROKE_HOLES = 0.5
+
+
 def rules_for_strokes(count: int) -> tuple[Rule, ...]:
     """Rules for strokes of so many classes: each stroke stands for an object, so what hangs together with none goes."""
     return (RemoveSmallComponents(dict.fromkeys(range(1, count), np.inf)),)
+
+
+def fill_stroke_holes(classes: np.ndarray, known: np.ndarray) -> None:
+    """Fill the holes of what was drawn by strokes, in place; `known` is where the strokes are."""
+    fill_holes(classes, dict.fromkeys(range(1, int(classes.max(initial=0)) + 1), STROKE_HOLES), known)
 
 
 @dataclass

@@ -12,13 +12,14 @@ from scipy.sparse.csgraph import dijkstra
 
 from ACSegLib.errors import InputError
 from ACSegLib.fill import fill, refill
+from ACSegLib.fill.constants import MIN_PLACE
 from ACSegLib.fill.features import prepare
 from ACSegLib.fill.geodesic_kernels import spread_classes
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.fill.stroke_evidence import place_weight
 from ACSegLib.fill.strokes import classes_around_strokes
 from ACSegLib.phantom import simulate
-from ACSegLib.phantom.strokes import INSIDE, OUTSIDE, draw_dabs, draw_strokes, next_dab
+from ACSegLib.phantom.strokes import INSIDE, OUTSIDE, ball_at, draw_dabs, draw_strokes, next_dab
 from ACSegLib.volume import Segmentation, Volume
 
 
@@ -126,10 +127,57 @@ def test_one_dab_does_not_leak_through_the_walls_of_a_cell(weakest: float, least
     assert np.count_nonzero(found & ~truth) < 0.05 * truth.sum()
 
 
-def test_places_count_only_where_the_appearance_does_not_tell() -> None:
-    assert place_weight(0.99) == 0
-    assert 0 < place_weight(0.8) < 1
+def test_places_count_most_where_the_appearance_does_not_tell() -> None:
+    assert place_weight(0.99) == MIN_PLACE
+    assert MIN_PLACE < place_weight(0.8) < 1
     assert place_weight(0.5) == 1
+
+
+@pytest.fixture(scope="module")
+def hollow() -> tuple[Volume, np.ndarray, np.ndarray]:
+    """A bright ball with a dark one in it: the image, the inside of the dark ball, and a dab in the bright one."""
+    shape = (36, 36, 36)
+    dark = ball_at(np.array([18, 18, 21]), 4, shape)
+    image = 100.0 * (ball_at(np.array([18, 18, 18]), 13, shape) & ~dark) + np.random.default_rng(0).normal(0, 4, shape)
+    return Volume(image.astype(np.float32)), dark, INSIDE * ball_at(np.array([18, 18, 10]), 2, shape).astype(np.uint8)
+
+
+def test_what_an_object_encloses_belongs_to_it(hollow: tuple[Volume, np.ndarray, np.ndarray]) -> None:
+    image, dark, dab = hollow
+    labels = Segmentation.from_labels(dab, names={INSIDE: "cell"})
+    assert fill(image, labels, mode="scribbles").segmentation.labels[dark].all()
+    with_holes = fill(image, labels, mode="scribbles", holes=True).segmentation.labels
+    inner = ndimage.binary_erosion(dark, iterations=2)
+    assert not with_holes[inner].any()
+
+
+def test_background_in_a_hole_keeps_it(hollow: tuple[Volume, np.ndarray, np.ndarray]) -> None:
+    image, dark, dab = hollow
+    strokes = np.where(ndimage.binary_erosion(dark, iterations=3), OUTSIDE, dab).astype(np.uint8)
+    labels = Segmentation.from_labels(strokes, names={INSIDE: "cell", OUTSIDE: "outside"})
+    found = fill(image, labels, mode="scribbles", background="outside").segmentation.labels == INSIDE
+    assert not found[ndimage.binary_erosion(dark, iterations=1)].any()
+
+
+def test_background_at_one_end_of_a_cell_does_not_cut_off_the_other_one() -> None:
+    """A cell that is darker towards one end touches another one there; dabs say so, the second near the contact."""
+    shape = (32, 32, 72)
+    k, j, i = np.indices(shape)
+    cell = ((k - 16) / 11) ** 2 + ((j - 16) / 11) ** 2 + ((i - 26) / 19) ** 2 <= 1
+    other = ((k - 16) / 11) ** 2 + ((j - 16) / 11) ** 2 + ((i - 56) / 12) ** 2 <= 1
+    image = np.where(cell, 40.0 + i, 0) + np.where(other & ~cell, 100.0, 0)
+    image = ndimage.gaussian_filter(image, 0.7) + np.random.default_rng(0).normal(0, 3, shape)
+    strokes = np.zeros(shape, np.uint8)
+    scores = []
+    for middle, value in (((16, 16, 26), INSIDE), ((16, 16, 56), OUTSIDE), ((16, 16, 49), OUTSIDE)):
+        strokes[ball_at(np.array(middle), 2, shape) & (strokes == 0)] = value
+        names = {INSIDE: "cell", **({OUTSIDE: "outside"} if (strokes == OUTSIDE).any() else {})}
+        labels = Segmentation.from_labels(strokes, names=names)
+        background = "outside" if OUTSIDE in names else None
+        found = fill(Volume(image.astype(np.float32)), labels, mode="scribbles", background=background)
+        scores.append(dice(found.segmentation.labels == INSIDE, cell))
+    assert scores[2] > 0.95
+    assert scores[2] > scores[1] - 0.01
 
 
 def test_paths_are_the_cheapest_ones() -> None:
