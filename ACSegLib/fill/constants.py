@@ -187,9 +187,10 @@ MAX_PATH_NOISE = 0.055
 #: Standard deviation of the smoothing before walls are measured, in voxels of the finest axis. ``strokes.py``.
 WALL_SIGMA = 2.0
 
-#: A region between edges is well closed from one of these on (`path_costs.Region`); one between walls from the third,
-#: and clearly better than the other one with this number of times its contrast.
-MIN_EDGE_CONTRAST, MIN_EDGE_RANK, MIN_WALL_CONTRAST, WALL_ADVANTAGE = 3.1, 0.93, 2.5, 1.5
+#: A region between edges is well closed from this contrast on (`path_costs.Region`), or from this rank and contrast on;
+#: one between walls from this contrast on, and clearly better than the other one with so many times its contrast.
+MIN_EDGE_CONTRAST, MIN_EDGE_RANK, MIN_RANKED_CONTRAST = 3.1, 0.93, 1.8
+MIN_WALL_CONTRAST, WALL_ADVANTAGE = 2.5, 1.5
 
 #: A region between walls that has more than this number of times the voxels of the one between edges has leaked.
 MAX_WALL_EXCESS = 3.0
@@ -206,10 +207,10 @@ MAX_EXCESS, SKIN = 1.25, 2
 MAX_DEPTH, REACH = (0.35, 0.6), 3.0
 
 #: Single dabs of each class from which a region is grown before all of them are, at most. Bound.
-MAX_SINGLE = 4
+MAX_SINGLE = 5
 
 #: A dab of less than this share of the section of the largest one was cut off by a border, and grows no region alone.
-WHOLE_DAB = 0.7
+WHOLE_DAB = 0.6
 
 #: Power of its volume by which a region between walls is less likely: of two that explain the dabs, the larger one has
 #: leaked through a gap. ``strokes.py``.
@@ -227,7 +228,7 @@ STROKE_GAMMA, STROKE_EDGE = 0.3, 2.0
 ALONE, AMBIGUOUS = 0.95, 0.7
 
 #: How far the place decides at least: appearance alone makes nothing of a segment that lies apart. ``strokes.py``.
-MIN_PLACE = 0.5
+MIN_PLACE = 0.3
 
 #: Standard deviation over which places pass into each other, in voxels of the finest axis.
 PLACE_SIGMA = 1.5

@@ -27,6 +27,7 @@ from ACSegLib.fill.constants import (
     MAX_WALL_EXCESS,
     MIN_EDGE_CONTRAST,
     MIN_EDGE_RANK,
+    MIN_RANKED_CONTRAST,
     MIN_REGION_SHARE,
     MIN_WALL_CONTRAST,
     PLAUSIBLE,
@@ -338,7 +339,9 @@ def _best_closed(meanings: Sequence[_Meaning]) -> _Grown:
 def _is_better(walls: _Grown, edges: _Grown) -> bool:
     """Whether the regions between walls are well closed and no far larger, and those between edges are not."""
     contrast = edges.usual("contrast")
-    if edges.usual("rank") >= MIN_EDGE_RANK or walls.usual("contrast") < MIN_WALL_CONTRAST:
+    if edges.usual("rank") >= MIN_EDGE_RANK and contrast >= MIN_RANKED_CONTRAST:
+        return False
+    if walls.usual("contrast") < MIN_WALL_CONTRAST:
         return False
     if walls.usual("voxels") > MAX_WALL_EXCESS * edges.usual("voxels"):
         return False  # they fill the surroundings too, up to the walls of something else
