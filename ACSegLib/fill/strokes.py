@@ -27,6 +27,7 @@ from ACSegLib.fill.constants import (
     MAX_WALL_EXCESS,
     MIN_EDGE_CONTRAST,
     MIN_EDGE_RANK,
+    MIN_GROWTH,
     MIN_RANKED_CONTRAST,
     MIN_REGION_SHARE,
     MIN_WALL_CONTRAST,
@@ -240,12 +241,20 @@ class _Search:
         classes, _distances = grown.costs.spread(grown.seeds(), self.lengths)
         self.fill_holes(classes)
         depths = self._depths(classes, grown.strokes)
+        if self._is_nothing(classes, grown):
+            return _Meaning(grown, classes, depths, self.dabs)
         wrong = [
             dab
             for dab, depth in zip(self.dabs, depths, strict=True)
             if depth > MAX_DEPTH[dab.number > 0] and (dab.number > 0 or not grown.ends_before(dab))
         ]
         return _Meaning(grown, classes, depths, wrong)
+
+    def _is_nothing(self, classes: np.ndarray, grown: _Grown) -> bool:
+        """Whether hardly more than the strokes is left of a class."""
+        return any(
+            np.count_nonzero(classes == c) < MIN_GROWTH * np.count_nonzero(grown.strokes == c) for c in grown.regions
+        )
 
     def _depths(self, classes: np.ndarray, strokes: np.ndarray) -> list[float]:
         """See `_Meaning.depths`."""
