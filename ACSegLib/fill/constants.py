@@ -206,8 +206,8 @@ MAX_EXCESS, SKIN = 1.25, 2
 #: which a region explains it; and how far an error reaches around such a dab, in units of that depth. ``strokes.py``.
 MAX_DEPTH, REACH = (0.35, 0.6), 3.0
 
-#: A region of fewer than so many times the voxels of its strokes explains nothing.
-MIN_GROWTH = 3.0
+#: A region of fewer than so many times the voxels that it grew from explains nothing.
+MIN_GROWTH = 6.0
 
 #: Single dabs of each class from which a region is grown before all of them are, at most. Bound.
 MAX_SINGLE = 5

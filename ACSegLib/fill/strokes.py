@@ -11,6 +11,7 @@ stroke says so. Where a region between walls is better closed than one between e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -173,13 +174,13 @@ class _Meaning:
         """
         if not self.grown.costs.ends_at_walls:
             return self.plausibility
-        return self.plausibility - GAP_PENALTY * float(np.log(max(np.count_nonzero(self.classes > 0), 1)))
+        return self.plausibility - GAP_PENALTY * math.log(max(int(np.count_nonzero(self.classes > 0)), 1))
 
     @property
     def is_whole(self) -> bool:
         """Whether the region that ends somewhere is not just a small part of what hangs together with the strokes."""
         voxels = sum(region.voxels for region in self.grown.regions.values())
-        return voxels >= MIN_REGION_SHARE * np.count_nonzero(self.classes > 0)
+        return bool(voxels >= MIN_REGION_SHARE * np.count_nonzero(self.classes > 0))
 
 
 @dataclass(frozen=True)
