@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 _FIXED_BYTES = 512 << 20
 #: Voxels of an image that are read at a time to reduce it.
 _BLOCK_VOXELS = 1 << 25
+#: Voxels of an image to whose grid a reduced result is brought between two looks at a cancel.
+_TAKEN_VOXELS = 1 << 22
 Normalise = Callable[[np.ndarray], np.ndarray]
 
 
@@ -323,7 +325,10 @@ def run_canonical(
     job = Job(array, grid, model, settings, normalise)
     job.tally = tally if entropy <= UNKNOWN else None
     sink = job.make_sink()
-    sink.take(probabilities)
+    planes = max(1, int(_TAKEN_VOXELS * grid.shape[0] / math.prod(grid.box_shape)))
+    for start in range(0, grid.shape[0], planes):
+        stages.postprocess.check()
+        sink.take(probabilities[:, start : start + planes])
     sink.finish(stages.postprocess)
     return Run(job, sink, backend, tiling, grid, regions)
 

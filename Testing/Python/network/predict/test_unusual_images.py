@@ -5,8 +5,10 @@ import pytest
 from known_networks import threshold_model
 
 from ACSegLib.errors import InputError
+from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import load_model
 from ACSegLib.network.model.pretrained import pretrained_model
+from ACSegLib.network.predict import job
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run
@@ -40,3 +42,16 @@ def test_an_image_of_one_value_is_told_and_not_labelled(missing):
     array[:missing] = np.nan
     with pytest.raises(InputError, match="has the value 7 everywhere"):
         run(PredictRequest(volume=Volume(array, name="blank"), model=load_model(pretrained_model())))
+
+
+def test_a_reduced_result_is_brought_to_the_image_in_parts_that_can_be_cancelled(monkeypatch):
+    volume = simulate((40, 24, 24), seed=1, reconstruct=False).volume
+    request = PredictRequest(volume=volume, model=threshold_model(mean_side=16, canonical_axes=True), refine="none")
+    asked: list[float] = []
+    expected = run(request, progress=Progress(cancelled=lambda: bool(asked.append(0.0))))
+    at_once = len(asked)
+    monkeypatch.setattr(job, "_TAKEN_VOXELS", 1)
+    found = run(request, progress=Progress(cancelled=lambda: bool(asked.append(0.0))))
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    assert found.labels.any()
+    assert len(asked) - at_once > at_once + 10
