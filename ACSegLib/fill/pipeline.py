@@ -93,11 +93,14 @@ def fill(
     require_same_grid(volume, labels)
     if min(volume.shape) < 2:
         raise InputError(f"volume {volume.name!r} is one voxel thin: {volume.shape[::-1]}; a fill needs 3 dimensions.")
+    stages = progress.stages(seeds=2, evidence=6, learn=17, solve=75)
+    stages.seeds(0.0, "reading the labelled slices")
     outside = _not_finite(volume)
     options = SeedOptions(axis, slices, mode, background, ignore, outside)
+    stages.seeds.check()
     options = replace(options, mode=chosen_mode(labels, options))
+    stages.seeds.check()
     seeds = collect_seeds(labels, options)
-    stages = progress.stages(seeds=2, evidence=6, learn=17, solve=75)
     stages.evidence(0.0, "reading the labelled slices")
     require_memory(volume, seeds, probabilities, memory_limit)
     evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
@@ -109,7 +112,9 @@ def fill(
     assembly = Assembly(evidence.classes.shape, evidence.count if probabilities else 0)
     solve_slabs(context, evidence.slabs(), assembly, stages.solve)
     state = FillState(volume, options, seeds, context, choice, assembly.probabilities, assembly.tallies)
-    return timed(assembly.result(labels, state, None, None), start)
+    result = timed(assembly.result(labels, state, None, None), start)
+    stages.solve.check()
+    return result
 
 
 def _not_finite(volume: Volume) -> np.ndarray | None:

@@ -285,11 +285,14 @@ def run_fill(
     from ACSegLib.special_segments import roles_of
 
     progress = progress or Progress()
+    progress(0.0, "reading the labels")
     labels = place_labels(request.labels, request.volume, resample=request.resample)
     labels = replace(labels, geometry=request.volume.geometry)
+    progress.check()
     roles = roles_of(labels, ignore=request.ignore, background=request.background)
     labels = roles.segmentation
     request = replace(request, labels=labels, ignore=roles.ignore, background=roles.background)
+    progress.check()
     used, notes = _with_prompts(request)
     _check_result_segments(request, labels)
     stages = progress.stages(fill=93, clean=6, suggest=1)
@@ -302,7 +305,9 @@ def run_fill(
         split = run_split(SplitRequest(labels=segmentation, volume=request.volume), progress.part(0.99, 1.0))
         segmentation = split.segmentation
         report = replace(report, warnings=[*report.warnings, *split.notes])
+    stages.suggest.check()
     segmentation = with_volume_intervals(segmentation, report.estimates, "fill")
+    stages.suggest.check()
     if request.ignore_unlike:
         segmentation, note = _without_unlike(segmentation, result, request)
         report = replace(report, warnings=[*report.warnings, note])
