@@ -283,6 +283,8 @@ def _check_item(info: OptionInfo, item: Any) -> None:
     fits: Any = {float: (int, float), int: int}.get(info.type, info.type)
     if not isinstance(item, fits) or (isinstance(item, bool) and info.type is not bool):
         raise InputError(f"{info.flag} must be {_TYPE_NAMES.get(info.type, info.type.__name__)}, not {item!r}.")
+    if info.metadata["path"] and info.required and not str(item).strip():
+        raise InputError(f"{info.flag} is empty; name a file or a folder.")
     choices, low, high = (info.metadata[key] for key in ("choices", "minimum", "maximum"))
     if choices and item not in choices:
         raise InputError(f"{info.flag} {item!r} is not one of: {', '.join(map(str, choices))}.")

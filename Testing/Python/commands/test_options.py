@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from ACSegLib.commands import COMMANDS, load
+from ACSegLib.commands.main import main
 from ACSegLib.commands.options import (
     add_arguments,
     check,
@@ -69,6 +70,13 @@ def test_default_lists_are_not_shared():
 def test_values_out_of_range_are_named(arguments, words):
     with pytest.raises(InputError, match=words):
         parse("a", "-o", "b", *arguments)
+
+
+@pytest.mark.parametrize("words", [["mesh", "a.seg.nrrd", "-o", ""], ["info", " "], ["convert", "", "a.nrrd"]])
+def test_an_empty_path_is_named(words, capsys):
+    """As an unset variable of a script gives it."""
+    assert main([*words, "--quiet"]) == 2
+    assert "is empty; name a file or a folder." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [("--axis", "q"), ("--count", "many"), ("--colour", "red")])
