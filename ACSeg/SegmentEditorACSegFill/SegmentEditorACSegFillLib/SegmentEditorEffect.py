@@ -421,9 +421,15 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """A preview of another segmentation, volume or grid would be misleading: remove it."""
         node = self.scriptedEffect.parameterSetNode()
         if self.session.key and node is not None and inputKey(node) != self.session.key:
+            shown, running = self.preview.node is not None, self.session.running
             self.session.key = ()
             self.reset()
-            self.say(_("The preview was removed: the volume, its place or the segmentation changed."))
+            if shown:
+                self.say(_("The preview was removed: the volume, its place or the segmentation changed."))
+            elif running:
+                self.say(_("The work was stopped: the volume, its place or the segmentation changed."))
+            else:  # what was said is of another input
+                self.say("")
 
     # -- guide and overlay ------------------------------------------------------------------------------------------
 

@@ -197,11 +197,21 @@ def test_another_segmentation_chosen_while_running(desk, fake):
     desk.node.SetAndObserveSegmentationNode(other)
     desk.effect.updateGUIFromMRML()
     assert not desk.effect.session.running
-    assert "changed" in desk.effect.message
+    assert "The work was stopped" in desk.effect.message
     fake.gate.set()
     pump(lambda: not desk.effect._pollTimer.active)
     assert desk.effect.preview.node is None
     assert not segment_array(other, "cytoplasm", desk.volume).any()
+
+
+def test_no_preview_is_said_to_be_removed_where_there_was_none(desk, fake):
+    desk.draw()
+    fake.error = MemoryError()
+    desk.fill()
+    other = add_segmentation(desk.volume, name="second")
+    desk.node.SetAndObserveSegmentationNode(other)
+    desk.effect.updateGUIFromMRML()
+    assert desk.effect.message == ""
 
 
 def test_the_volume_deleted_while_running(desk, fake):
