@@ -82,6 +82,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} images are named {1}; rename all but one."),
         _("{0} inputs are named {1}; rename all but one."),
         _("{0} is both a training image and a test image; remove it from one of the two sets."),
+        _("{0} is empty; name a file or a folder."),
         _("{0} is given for two outputs ({1} and {2}); choose another name for one of them."),
         _("{0} must be a list, not {1}."),
         _("{0} must be {1}, not {2}."),

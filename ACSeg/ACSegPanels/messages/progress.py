@@ -62,6 +62,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("reading the file"),
         _("reading the files"),
         _("reading the labelled slices"),
+        _("reading the labels"),
         _("reading the list of files"),
         _("reading the model"),
         _("reading the result"),
