@@ -110,6 +110,7 @@ def test_models_that_do_not_suit_are_refused_in_a_sentence(tomogram: Volume, sma
 
 def test_a_tomogram_without_cells_is_named(small_model: Model) -> None:
     empty = Volume(np.zeros((30, 30, 30), np.float32), name="empty scan")
+    empty.array[15, 15, 15] = 1  # an image of one value is refused before
     with pytest.raises(InputError, match="empty scan: no cells"):
         run(AdaptRequest(volumes=[empty], model=small_model))
 
