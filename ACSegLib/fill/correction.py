@@ -24,6 +24,7 @@ from ACSegLib.fill.opened import open_voxels
 from ACSegLib.fill.solvers import choose_solver
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
+from ACSegLib.postprocess.holes import new_holes
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
 
@@ -105,6 +106,9 @@ def correct(
         where = problem.open & np.append(opened.may_become(problem.classes.table), [False, False])[best]
         uncertainty[problem.box] = np.where(where, unsure, 0)
         where &= best != problem.classes.after
+        refused = new_holes(best, problem.classes.after, where)
+        where &= ~refused
+        uncertainty[problem.box][refused] = 255
         moved = int(np.count_nonzero(where))
         result = _written(corrected, problem.classes, best, where, problem.box)
     report = CorrectionReport(

@@ -107,6 +107,43 @@ def classes_without_holes(slices: Iterable[np.ndarray]) -> tuple[int, ...]:
     return tuple(c for c in sorted(shown) if shown[c] >= MIN_SLICES and enclosed[c] <= MAX_HOLE_FRACTION * voxels[c])
 
 
+def new_holes(classes: np.ndarray, before: np.ndarray, changed: np.ndarray) -> np.ndarray:
+    """Where a change takes background out of the inside of a class: what becomes of it encloses the new background.
+
+    A hole that reaches background which did not change was wanted, or was there before.
+
+    Parameters
+    ----------
+    classes, before : ndarray of int, shape (k, j, i)
+        Classes after and before the change, 0 for background.
+    changed : ndarray of bool, shape (k, j, i)
+        Where `classes` counts; elsewhere the classes are those before.
+
+    Returns
+    -------
+    ndarray of bool, shape (k, j, i)
+    """
+    from scipy import ndimage
+
+    result = np.where(changed, classes, before)
+    holes = np.zeros(result.shape, bool)
+    lost = changed & (result == 0) & (before > 0)
+    for c in np.unique(before[lost]):
+        gone = lost & (before == c)
+        box = bounding_box(gone, margin=1)
+        assert box is not None
+        part = gone[box]
+        numbers, sizes = label_components(part, 6)
+        others = ndimage.binary_dilation((result[box] != c) & ~part)
+        enclosed = sizes > 0
+        enclosed[np.unique(numbers[others & part])] = False
+        for axis in range(3):  # at the border of the volume a hole is open
+            for face in (0, -1):
+                enclosed[np.unique(np.take(numbers, face, axis))] = False
+        holes[box] |= enclosed[numbers]
+    return holes
+
+
 class HoleCounts:
     """Counts, over volumes, the enclosed holes of predictions and labels."""
 

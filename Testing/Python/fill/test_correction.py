@@ -114,6 +114,23 @@ def test_a_wrongly_included_neighbour_goes_with_one_slice():
     assert dice(result.segmentation.labels > 0, TRUTH) > 0.97
 
 
+def test_a_drawn_slice_makes_no_holes_that_nobody_drew():
+    """A neighbour of the same patchy look is erased on one slice."""
+    cell, neighbour = ball(centre=(18, 20, 13), radius=10.0), ball(centre=(18, 20, 32), radius=10.0)
+    patches = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=SHAPE), 1.5)
+    both = cell | neighbour
+    image = image_of(both, noise=0.05)
+    image.array[both] += 0.8 * (patches / patches.std())[both]
+    after = both.copy()
+    after[18] = cell[18]
+    found = correct(image, segmentation(both), segmentation(after), slices={"k": [18]}).segmentation.labels > 0
+    assert np.array_equal(ndimage.binary_fill_holes(found), found)
+    assert dice(found, cell) > dice(after, cell) + 0.05
+    after[18, 18:23, 11:16] = False  # a hole that is drawn stays
+    found = correct(image, segmentation(both), segmentation(after), slices={"k": [18]}).segmentation.labels > 0
+    assert not found[18, 18:23, 11:16].any()
+
+
 def test_protected_and_earlier_decided_voxels_stay():
     protected = np.zeros(SHAPE, bool)
     protected[20:22] = True

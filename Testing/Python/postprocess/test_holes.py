@@ -11,7 +11,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import unet_spec
-from ACSegLib.postprocess.holes import HoleCounts
+from ACSegLib.postprocess.holes import HoleCounts, new_holes
 from ACSegLib.volume import Segment, Segmentation, Volume
 from ACSegLib.workflows.predict import PredictRequest, _cleaned
 
@@ -62,3 +62,18 @@ def test_predicted_holes_are_filled_as_learnt_unless_the_option_says_otherwise(a
 
 def test_a_model_without_the_entry_has_no_segments_without_holes():
     assert Model(unet_spec(1), {}, [Segment("cell", 1)]).segments_without_holes == []
+
+
+def test_a_change_inside_a_class_is_a_new_hole_unless_it_reaches_background_or_the_border():
+    before = cell(holes=1)
+    inside, at_a_hole, at_the_surface, at_the_border = (np.zeros(before.shape, bool) for _ in range(4))
+    inside[13:15, 15:17, 15:18] = True
+    at_a_hole[10:12, 10:12, 8:10] = True
+    at_the_surface[3:6, 18:21, 20:22] = True
+    changed = inside | at_a_hole | at_the_surface
+    np.testing.assert_array_equal(new_holes(np.zeros_like(before), before, changed), inside)
+    full = np.ones((6, 6, 6), int)
+    at_the_border = np.zeros(full.shape, bool)
+    at_the_border[0, 2:4, 2:4] = True
+    assert not new_holes(0 * full, full, at_the_border).any()
+    assert not new_holes(2 * full, full, at_the_border).any()
