@@ -299,14 +299,18 @@ class _Search:
         """What grows from each of the sources, to edges or to walls, whichever end the regions of the image.
 
         An image has edges or walls, whatever one dab looks like: one near a border can grow into what lies beyond. So
-        the best closed of each decide, among those that explain the dabs, and all plausible ones between edges.
+        the best closed of each decide, among those that explain the dabs, and all plausible ones between edges. A
+        region between walls that is far less plausible has leaked up to the walls of something else.
         """
         pairs = [(costs, strokes) for costs in self.costs for strokes in sources]
         found = in_threads(lambda pair: self._meaning(*pair), pairs)
         edges, walls = found[: len(sources)], found[len(sources) :]
         best = _best_closed([meaning for meaning in walls if meaning.is_whole] or walls)
-        plausible = [m.grown for m in edges if not m.wrong and m.plausibility >= PLAUSIBLE] if len(sources) > 1 else []
-        return walls if all(_is_better(best, other) for other in (_best_closed(edges), *plausible)) else edges
+        plausible = [m for m in edges if not m.wrong and m.plausibility >= PLAUSIBLE] if len(sources) > 1 else []
+        if any(m.plausibility >= best.plausibility + PLAUSIBLE for m in plausible):
+            return edges
+        rivals = [_best_closed(edges), *plausible]
+        return walls if all(_is_better(best.grown, rival.grown) for rival in rivals) else edges
 
     def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
         """Typical voxels of some of the dabs."""
@@ -340,10 +344,10 @@ def _likeliest(meanings: Sequence[_Meaning]) -> _Meaning:
     return max(meanings, key=lambda meaning: meaning.likelihood) if len(meanings) > 1 else meanings[0]
 
 
-def _best_closed(meanings: Sequence[_Meaning]) -> _Grown:
+def _best_closed(meanings: Sequence[_Meaning]) -> _Meaning:
     """Of those that explain the dabs, or of all if none does."""
     choices = [meaning for meaning in meanings if not meaning.wrong] or meanings
-    return max((meaning.grown for meaning in choices), key=lambda grown: grown.usual("contrast"))
+    return max(choices, key=lambda meaning: meaning.grown.usual("contrast"))
 
 
 def _is_better(walls: _Grown, edges: _Grown) -> bool:
