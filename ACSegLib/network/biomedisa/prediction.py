@@ -215,10 +215,10 @@ def predict_biomedisa(
     Raises
     ------
     InputError, MemoryLimitError
-        As `predict_like_biomedisa`; InputError too if no voxel is finite.
+        As `predict_like_biomedisa`; InputError too if no voxel is finite, or all have one value.
     """
     from ACSegLib.network.predict.backends import make_backend
-    from ACSegLib.network.predict.inference import Prediction
+    from ACSegLib.network.predict.inference import Prediction, require_contrast
     from ACSegLib.network.predict.plane_sink import on_host
     from ACSegLib.network.predict.report import PredictionReport
 
@@ -234,6 +234,7 @@ def predict_biomedisa(
     place = tuple(slice(a, b) for a, b in roi)
     if any(not 0 <= a < b <= n for (a, b), n in zip(roi, volume.shape, strict=True)):
         raise InputError(f"roi {roi} (k, j, i) must lie within the shape {volume.shape} and not be empty.")
+    require_contrast(volume)
     backend = make_backend(model, own.patch, device=settings.device, backend=settings.backend, precision="float32")
 
     def predict_patch(tile: np.ndarray) -> np.ndarray:

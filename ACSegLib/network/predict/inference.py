@@ -100,7 +100,7 @@ def predict(
     grid = plan_grid(volume, model, settings, notes)
     statistics = statistics_for(volume.array, model.preprocessing.normalisation)
     if statistics is not None and not statistics.deviation > 0:
-        _require_contrast(volume)
+        require_contrast(volume)
     _note_not_finite(volume.array, notes)
     direction = np.float32(-1 if settings.contrast == "dark" else 1)
 
@@ -178,8 +178,8 @@ def _check_spacing(volume: Volume, model: Model) -> None:
         )
 
 
-def _require_contrast(volume: Volume) -> None:
-    """Raise InputError for an image of one value: a network labels it nevertheless, but it shows nothing."""
+def require_contrast(volume: Volume) -> None:
+    """Raise InputError for an image of one value, or of none: a network would label what shows nothing."""
     value: float | None = None
     for block in blocks(volume.array):
         finite = block[np.isfinite(block)]
@@ -187,6 +187,8 @@ def _require_contrast(volume: Volume) -> None:
             value = float(finite.flat[0]) if value is None else value
             if (finite != value).any():
                 return
+    if value is None:
+        raise InputError("the image holds no finite value; check how it was written.")
     raise InputError(
         f"the image {volume.name!r} has the value {value:g} everywhere, so there is nothing to segment; check how it "
         "was written."

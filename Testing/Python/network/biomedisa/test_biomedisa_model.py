@@ -149,6 +149,8 @@ def test_voxels_that_are_no_numbers_are_the_mean_of_the_others(tmp_path):
     assert len(expected.report.notes) == 1
     with pytest.raises(InputError, match="no finite value"):
         predict_biomedisa(Volume(np.full_like(image, np.nan)), model, options, 16, Progress())
+    with pytest.raises(InputError, match="the value 3 everywhere"):
+        predict_biomedisa(Volume(np.full_like(image, 3)), model, options, 16, Progress())
 
 
 def test_bad_stride_and_memory(tmp_path):
