@@ -244,11 +244,10 @@ class _Search:
         depths = self._depths(classes, grown.strokes)
         if self._is_nothing(classes, grown):
             return _Meaning(grown, classes, depths, self.dabs)
-        wrong = [
-            dab
-            for dab, depth in zip(self.dabs, depths, strict=True)
-            if depth > MAX_DEPTH[dab.number > 0] and (dab.number > 0 or not grown.ends_before(dab))
-        ]
+        for n, dab in enumerate(self.dabs):
+            if dab.number == 0 and grown.ends_before(dab):
+                depths[n] = 0.0  # between the end of the region and certain background, nothing was said
+        wrong = [d for d, depth in zip(self.dabs, depths, strict=True) if depth > MAX_DEPTH[d.number > 0]]
         return _Meaning(grown, classes, depths, wrong)
 
     def _is_nothing(self, classes: np.ndarray, grown: _Grown) -> bool:
