@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,11 @@ class CorrectionEvidence(Evidence):
     def usual_gap(self) -> int:
         """0: what was segmented beyond the corrected slices is no neighbour."""
         return 0
+
+    @cached_property
+    def usual_areas(self) -> dict[int, float]:
+        """Nothing: what was segmented beyond the corrected slices is no leak."""
+        return {}
 
     @property
     def outlines_decide(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -81,6 +82,14 @@ class Evidence:
     def usual_gap(self) -> int:
         """Usual distance of the slices that are known whole, in planes; 0 for fewer than two."""
         return int(np.median(np.diff(self.cuts))) if len(self.cuts) > 1 else 0
+
+    @cached_property
+    def usual_areas(self) -> dict[int, float]:
+        """Mean area of each class but background, in pixels, on the slices that are known whole and show it."""
+        found = [np.bincount(np.maximum(self.classes[k], 0).ravel(), minlength=self.count)[1:] for k in self.cuts]
+        areas = np.reshape(found, (len(found), self.count - 1))
+        shown = np.count_nonzero(areas, axis=0)
+        return {c + 1: float(areas[:, c].sum() / shown[c]) for c in np.flatnonzero(shown).tolist()}
 
     def classes_without_holes(self) -> tuple[int, ...]:
         """Classes that enclose no background on the slices, of any axis, that are known whole; of strokes, all."""

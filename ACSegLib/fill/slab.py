@@ -140,7 +140,10 @@ def solve_prepared(
     """Solve a prepared slab with the settings of the context. The caller finishes it."""
     evidence, gamma, seeds = context.evidence, context.settings.gamma, slab.seeds
     problem = SlabProblem(slab.edges, seeds, seeds != OUTSIDE, context.beta, gamma, evidence.axis_weights)
-    rules = WALK.rules(gamma, evidence.usual_gap) if evidence.whole_slices else rules_for_strokes(evidence.count)
+    if evidence.whole_slices:
+        rules = WALK.rules(gamma, evidence.usual_gap, evidence.usual_areas)
+    else:
+        rules = rules_for_strokes(evidence.count)
     if context.without_holes:
         size = np.inf if evidence.whole_slices else STROKE_HOLES
         rules = (*rules, FillHoles(dict.fromkeys(context.without_holes, size)))

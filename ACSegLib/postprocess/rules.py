@@ -13,6 +13,9 @@ rule                        region                         evidence             
                             voxel
 `EndAtWaists`               beyond the outermost labelled  area on each slice             a fraction
                             slice
+`RemoveExcess`              components without a known     size of all together           a multiple of the
+                            voxel, beyond the outermost                                   labelled area
+                            labelled slice
 `RemoveSmallComponents`     components without a known     size                           voxels, or a fraction
                             voxel
 `FillHoles`                 enclosed background without a  size                           voxels, or a fraction
@@ -32,6 +35,7 @@ import numpy as np
 
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.components import Amount, remove_small_components, remove_uncertain_components
+from ACSegLib.postprocess.excess import remove_excess
 from ACSegLib.postprocess.holes import fill_holes
 from ACSegLib.postprocess.smoothing import smooth_labels
 from ACSegLib.postprocess.thin_structures import restore_thin_structures
@@ -72,15 +76,17 @@ class WalkParameters:
         """
         return 0.5 - self.thin_bonus * min(gamma, 1.0)
 
-    def rules(self, gamma: float, gap: int = 0) -> tuple[Rule, ...]:
+    def rules(self, gamma: float, gap: int = 0, areas: Mapping[int, float] | None = None) -> tuple[Rule, ...]:
         """Rules for a volume whose slices were labelled whole; see `rules_for_strokes` for strokes.
 
-        `gap` is the usual distance of labelled slices, in planes; 0 where there is none.
+        `gap` is the usual distance of labelled slices, in planes; 0 where there is none. `areas` are those of
+        `RemoveExcess`.
         """
         return (
             RestoreThinStructures(self.thin_threshold(gamma)),
             RemoveUncertainComponents(self.component_probability),
             EndAtWaists(gap),
+            RemoveExcess(areas or {}),
         )
 
 
@@ -204,6 +210,24 @@ class EndAtWaists(Rule):
         """See `Rule.apply`; needs known voxels."""
         assert labelling.known is not None
         return end_at_waists(labelling.labels, labelling.known, self.gap, labelling.changed)
+
+
+@dataclass(frozen=True)
+class RemoveExcess(Rule):
+    """Remove detached components beyond the outermost labelled slice that are too many for what was labelled.
+
+    Parameters
+    ----------
+    areas : mapping of int to float
+        Class -> its mean area, in pixels, on the labelled slices that show it.
+    """
+
+    areas: Mapping[int, float]
+
+    def apply(self, labelling: Labelling, progress: Progress) -> int:
+        """See `Rule.apply`; needs known voxels."""
+        assert labelling.known is not None
+        return remove_excess(labelling.labels, labelling.known, self.areas, labelling.changed)
 
 
 @dataclass(frozen=True)
