@@ -265,10 +265,18 @@ IMAGE_PERCENTILES, CLASS_PERCENTILES = (0.1, 99.9), (2, 98)
 #: Places that are compared with the labelled slices, and places of these, at most. Bound.
 MAX_PLACES, MAX_REFERENCES = 200_000, 40_000
 
-#: Weight of all that looks new, in units of all that is uncertain, after two labelled slices; with more slices it falls
-#: as one over their number less one (``Testing/Benchmarks/fill_suggestion.py``).
-NEW_SHARE = 4.0
+#: Voxels that tell where the fill is uncertain, at most; rows and columns are skipped. Bound.
+MAX_LOSS_VOXELS = 2_000_000
 
-#: A voxel of new appearance counts for as much as so many uncertain ones, at most
+#: Between labelled slices, the part of the squared uncertainty that is wrong where a plane's distance from them is one
+#: in so many of the volume's planes, and the power of that distance with which this part grows. Fills from 2 to 8
+#: slices of 16 volumes have 0.2 at a distance of 10, 0.4 at 16, and 1 to 2 at 32 of 64 planes
 #: (``Testing/Benchmarks/fill_suggestion.py``).
-MAX_NEW_WEIGHT = 50.0
+LOSS_SHARE, LOSS_PLANES, LOSS_GROWTH = 0.3, 20.0, 1.5
+
+#: Power of the distance from labelled slices with which all that is wrong falls. From 1 to 3, the suggestions hardly
+#: differ (``Testing/Benchmarks/fill_suggestion.py``).
+LOSS_POWER = 2.0
+
+#: Fewer voxels of new appearance are likely to be noise. A choice: a bead of diameter 5 has 65 voxels.
+FEW_NEW = 50.0

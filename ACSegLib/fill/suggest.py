@@ -1,24 +1,39 @@
-"""Which slices to label next."""
+"""Which slices to label next: those that should raise the Dice most.
+
+The Dice that a fill lacks has three parts, each spread over the planes of the volume:
+
+- Voxels that are wrong in segments that a labelled slice shows. The uncertainty tells where. A voxel counts for more in
+  a small segment, as it does in the mean of the segments' Dice. The walk is too certain far from labelled slices, so
+  the uncertainty counts for more there.
+- Segments that no labelled slice shows, though others are labelled. How many are left follows from how many one slice
+  alone shows, and how many two (Chao 1984, "Nonparametric estimation of the number of classes in a population").
+- Objects that look like nothing on any labelled slice. A fill is certain about things that it has never seen: a bead
+  that no labelled slice met is background (or cell) to it.
+
+A slice settles its own part. It settles the more of another plane, the closer it brings labelled slices to it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy import ndimage
 
 from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
-from ACSegLib.fill.constants import MAX_NEW_WEIGHT, MAX_PLACES, MAX_REFERENCES, NEW_SHARE
+from ACSegLib.fill import constants
+from ACSegLib.fill.constants import MAX_PLACES, MAX_REFERENCES
 from ACSegLib.fill.features import ImageFeatures
 from ACSegLib.fill.result import FillResult
+from ACSegLib.fill.seeds import count_classes
+from ACSegLib.volume import unique_values
 
 
 def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     """Suggest slices whose labels should improve the fill most, best first.
 
-    The gain of labelling a slice is what it would settle: what is uncertain in it and around it, and what looks like
-    nothing on any labelled slice. The second is needed because a fill is certain about things that it has never seen:
-    beads that no labelled slice met are background (or cell) to it. Both are weighted by a window that falls to 0 at
-    the distance of the nearest labelled slice. After each choice, what it would settle is taken away, so that
-    suggestions keep apart.
+    Each is chosen as if those before it were labelled, so suggestions keep apart.
 
     Parameters
     ----------
@@ -33,36 +48,155 @@ def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     """
     if n < 1:
         raise InputError(f"the number of slices to suggest must be at least 1, not {n}.")
-    axis = AXES.index(result.report.axis)
-    others = tuple(a for a in range(3) if a != axis)
-    # an error is more likely than not only near 255, so certain and half-certain voxels should count little
-    uncertain = (result.uncertainty.astype(np.float32) / 255) ** 2
-    profile = uncertain.sum(axis=others, dtype=np.float64)
-    labelled = set(result.slices.get(AXES[axis], []))
-    new = new_appearance(result.state.context.evidence.features, sorted(labelled))
-    if new.any():
-        # few slices have met little: what they have not met is then worth more than what is uncertain
-        share = NEW_SHARE / (len(labelled) - 1)
-        profile += new * min(share * profile.sum() / new.sum(), MAX_NEW_WEIGHT)
-    profile[sorted(labelled)] = 0
+    losses = expected_losses(result)
     chosen: list[int] = []
-    planes = np.arange(len(profile))
     while len(chosen) < n:
-        known = np.array(sorted(labelled | set(chosen)), float)
-        gain = np.zeros(len(profile))
-        for k in planes:
-            if k in labelled or k in chosen:
-                continue
-            reach = max(1.0, np.min(np.abs(known - k)) if len(known) else len(profile))
-            window = np.clip(1 - np.abs(planes - k) / reach, 0, None)
-            gain[k] = window @ profile
-        best = int(np.argmax(gain))
-        if gain[best] <= 0:
+        gains = losses.gains()
+        best = int(np.argmax(gains))
+        if gains[best] <= 0:
             break
         chosen.append(best)
-        reach = max(1.0, np.min(np.abs(known - best)) if len(known) else len(profile))
-        profile = profile * np.clip(np.abs(planes - best) / reach, 0, 1)
+        losses = losses.after(best)
     return chosen
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The mean Dice of the segments that a fill is expected to lack, plane by plane.
+
+    Attributes
+    ----------
+    labelled : list of int
+        Planes that are known, in ascending order.
+    outlines : ndarray of float64, (K,)
+        Wrong voxels of segments that a labelled slice shows.
+    hidden : ndarray of float64, (K,)
+        Segments that no labelled slice shows.
+    new : ndarray of float64, (K,)
+        What looks like nothing on the labelled slices.
+    """
+
+    labelled: list[int]
+    outlines: np.ndarray
+    hidden: np.ndarray
+    new: np.ndarray
+
+    @property
+    def total(self) -> float:
+        """The Dice that is expected to be missing."""
+        return float(self.outlines.sum() + self.hidden.sum() + self.new.sum())
+
+    def gains(self) -> np.ndarray:
+        """The Dice that labelling each plane alone is expected to gain; 0 for labelled ones."""
+        gains = np.zeros(len(self.outlines))
+        for k in set(range(len(gains))) - set(self.labelled):
+            gains[k] = max(self.total - self.after(k).total, 0.0)
+        return gains
+
+    def after(self, plane: int) -> Losses:
+        """What is left once a plane is labelled."""
+        planes = np.arange(len(self.outlines))
+        labelled = sorted([*self.labelled, plane])
+        reach = max(1, min((abs(k - plane) for k in self.labelled), default=len(planes)))
+        return Losses(
+            labelled,
+            self.outlines * _left(self.labelled, labelled, len(planes)),
+            self.hidden * _left(self.labelled, labelled, len(planes), mirrored=True),
+            self.new * np.clip(np.abs(planes - plane) / reach, 0, 1),
+        )
+
+
+def _left(before: list[int], after: list[int], planes: int, mirrored: bool = False) -> np.ndarray:
+    """Part of the loss of each plane that is left when it has other labelled slices around."""
+    was, now = (distances(labelled, planes, mirrored) for labelled in (before, after))
+    return np.minimum(now / np.maximum(was, 1e-9), 1.0) ** constants.LOSS_POWER
+
+
+def distances(labelled: list[int], planes: int, mirrored: bool = False) -> np.ndarray:
+    """Distance of each plane from the labelled slices around it: the product of both distances over their sum.
+
+    This is the variance of a random outline that is known at both (a Brownian bridge).
+
+    Parameters
+    ----------
+    labelled : list of int
+        In ascending order.
+    planes : int
+        Of the volume.
+    mirrored : bool
+        The outermost slices are repeated behind the volume's borders, for segments that a border may cut. Else the
+        borders count as labelled, since segments often end before them.
+    """
+    k = np.arange(planes)
+    outer = (-1 - labelled[0], 2 * planes - 1 - labelled[-1]) if mirrored and labelled else (-1, planes)
+    known = np.array([outer[0], *labelled, outer[1]], float)
+    low = np.searchsorted(known, k, side="right") - 1
+    before, after = k - known[low], known[low + 1] - k
+    return before * after / (before + after)
+
+
+def expected_losses(result: FillResult) -> Losses:
+    """Estimate the Dice that a fill lacks, and on which planes."""
+    labelled = sorted(result.slices.get(result.report.axis, []))
+    evidence = result.state.context.evidence
+    planes = len(evidence.classes)
+    outlines = constants.LOSS_SHARE * _uncertain_shares(result)
+    if labelled:  # strokes know no plane as a whole
+        outlines[labelled] = 0
+        outlines *= (distances(labelled, planes) * constants.LOSS_PLANES / planes) ** constants.LOSS_GROWTH
+    outlines /= max(1.0, outlines.sum())
+    times = _times_shown(result, labelled)
+    missing = missing_segments(times)
+    weight = distances(labelled, planes, mirrored=True) ** constants.LOSS_GROWTH
+    hidden = missing / (len(times) + missing) * weight / weight.sum() if missing else np.zeros(planes)
+    # Good and Turing's chance that the next slice shows another segment (by Laplace's rule), which is one of all
+    chance = (np.count_nonzero(times == 1) + 1) / (times.sum() + 2) / (len(times) + 1)
+    new = new_appearance(evidence.features, labelled)
+    new[labelled] = 0
+    return Losses(labelled, outlines, hidden, chance * new / (new.sum() + constants.FEW_NEW))
+
+
+def missing_segments(times: np.ndarray) -> float:
+    """Estimate how many segments no labelled slice shows, from the number of slices that show each other one."""
+    once, twice = (int(np.count_nonzero(times == number)) for number in (1, 2))
+    return once * (once - 1) / (2 * (twice + 1))
+
+
+def _times_shown(result: FillResult, labelled: list[int]) -> np.ndarray:
+    """On how many labelled slices each segment is shown; without those that none shows."""
+    evidence, seeds = result.state.context.evidence, result.state.seeds
+    times = np.zeros(len(seeds.segments), int)
+    for k in labelled:
+        shown = count_classes(evidence.classes[k : k + 1], evidence.count)
+        rows = {row for c in np.flatnonzero(shown) for row in seeds.table[c]}
+        times[sorted(rows)] += 1
+    return times[times > 0]
+
+
+def _uncertain_shares(result: FillResult) -> np.ndarray:
+    """Uncertainty of each plane, where a voxel counts as its share of the segment that it belongs to or borders on.
+
+    An error is more likely than not only near 255, so the uncertainty is squared: certain and half-certain voxels
+    should count little.
+    """
+    axis = AXES.index(result.report.axis)
+    uncertainty = np.moveaxis(result.uncertainty, axis, 0)
+    step = max(1, int(np.ceil((uncertainty.size / constants.MAX_LOSS_VOXELS) ** 0.5)))
+    thin = (slice(None), slice(None, None, step), slice(None, None, step))
+    shares = _segment_shares([np.moveaxis(layer, axis, 0)[thin] for layer in result.segmentation.layers])
+    return ((uncertainty[thin].astype(np.float32) / 255) ** 2 * shares).sum(axis=(1, 2), dtype=np.float64)
+
+
+def _segment_shares(layers: list[np.ndarray]) -> np.ndarray:
+    """What each voxel is of the segment that it belongs to or borders on, over the number of segments."""
+    values = [unique_values(layer) for layer in layers]
+    count = max(sum(np.count_nonzero(each) for each in values), 1)
+    shares = np.zeros(layers[0].shape, np.float32)
+    for layer, each in zip(layers, values, strict=True):
+        places = np.searchsorted(each, layer)
+        sizes = np.bincount(places.ravel(), minlength=len(each)).astype(np.float32)
+        shares += np.where(each > 0, 1 / (sizes * count), 0).astype(np.float32)[places]
+    return ndimage.maximum_filter(shares, size=(3, 5, 5))
 
 
 def new_appearance(features: ImageFeatures, labelled: list[int]) -> np.ndarray:

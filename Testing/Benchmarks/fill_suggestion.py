@@ -3,7 +3,8 @@
     python Testing/Benchmarks/fill_suggestion.py --cache suggestions.json
 
 Run alone, it follows the suggestions on small volumes of all kinds (`self_tuning_cases`) and prints a table; 1 if a
-volume needs more slices than even spacing. ``fill.py --cases suggestion`` does the same on five large tomograms.
+volume needs more slices than even spacing. ``--oracle`` draws, each time, the slice that raises the Dice most by the
+truth: what suggestions can attain. ``fill.py --cases suggestion`` follows suggestions on five large tomograms.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -26,8 +27,11 @@ from fill_bench import Bench  # noqa: E402
 from fill_cases import Case, drawn_mask  # noqa: E402
 from self_tuning_cases import real, simulated, tomograms  # noqa: E402
 
-#: Slices that are drawn before the first suggestion.
-_START = 2
+#: Slices that are drawn before the first suggestion, evenly spaced.
+_START = 1
+
+#: Slices among which the oracle chooses, about. All of them would take hours.
+_CANDIDATES = 20
 
 #: Suggestions are followed until so many times the slices of even spacing are drawn.
 _LIMIT = 2
@@ -58,20 +62,39 @@ def suggestion(bench: Bench) -> None:
     bench.target("suggestion, mean", "<= 60 % of the slices of even spacing", f"{100 * mean:.0f} %", mean <= _TARGET)
 
 
-def _follow_suggestions(case: Case, wanted: float, limit: int) -> tuple[list[int], list[float]]:
-    """Draw `_START` even slices, then each slice suggested, until the Dice is reached or `limit` slices are drawn."""
+def _follow_suggestions(case: Case, wanted: float, limit: int, start: int = _START) -> tuple[list[int], list[float]]:
+    """Draw `start` even slices, then each slice suggested, until the Dice is reached or `limit` slices are drawn."""
     from ACSegLib.fill import suggest_slices
 
+    return _follow(case, wanted, limit, start, lambda drawn, result: suggest_slices(result, 1))
+
+
+def _follow_oracle(case: Case, wanted: float, limit: int, start: int = _START) -> tuple[list[int], list[float]]:
+    """Draw `start` even slices, then each slice that raises the Dice most."""
+    step = max(1, round(len(case.truth) / _CANDIDATES))
+
+    def best(drawn: list[int], result: object) -> list[int]:
+        others = [k for k in range(step // 2, len(case.truth), step) if k not in drawn]
+        return [max(others, key=lambda k: _mean_dice(case, sorted([*drawn, k])))] if others else []
+
+    return _follow(case, wanted, limit, start, best)
+
+
+def _follow(  # type: ignore[no-untyped-def]
+    case: Case, wanted: float, limit: int, start: int, choose: Callable[..., list[int]]
+) -> tuple[list[int], list[float]]:
     depth = len(case.truth)
-    drawn = [depth * (2 * n + 1) // (2 * _START) for n in range(_START)]
+    drawn = [depth * (2 * n + 1) // (2 * start) for n in range(start)]
     history = []
     while True:
         result = _fill(case, drawn)
         history.append(_dice(case, result.segmentation.labels))
-        suggested = suggest_slices(result, 1)
-        if history[-1] >= wanted or len(drawn) >= limit or not suggested:
+        if history[-1] >= wanted or len(drawn) >= limit:
             return drawn, history
-        drawn = sorted({*drawn, *suggested})
+        chosen = choose(drawn, result)
+        if not chosen:
+            return drawn, history
+        drawn = sorted({*drawn, *chosen})
 
 
 def _fill(case: Case, drawn: list[int]):  # type: ignore[no-untyped-def]
@@ -105,34 +128,38 @@ class Followed:
         Slices of even spacing.
     wanted : float
         Their Dice.
+    drawn : list of int
+        The slices that were drawn.
     history : list of float
-        Dice with `_START` slices, and after each suggestion.
+        Dice with the first slices, and after each one more.
     """
 
     even: int
     wanted: float
+    drawn: list[int]
     history: list[float]
 
     @property
     def needed(self) -> float:
         """Slices until the Dice was reached, infinity if it was not."""
-        return _START + len(self.history) - 1 if self.history[-1] >= self.wanted else float("inf")
+        return len(self.drawn) if self.history[-1] >= self.wanted else float("inf")
 
 
 def volumes(data: Path | None, seed: int = 0) -> Iterator[Case]:
-    """Volumes of all kinds whose whole truth is known, with evenly spaced slices."""
+    """Volumes of all kinds whose whole truth is known, with evenly spaced slices; other crops with another seed."""
     yield from simulated(seed)
     yield from tomograms(seed)
-    for case in real(data) if data is not None else ():
+    for case in real(data, spare=seed > 0) if data is not None else ():
         if list(case.slices) == ["k"]:
             yield case
 
 
-def follow(case: Case) -> Followed:
-    """Compare the evenly spaced slices of a case with suggested ones."""
+def follow(case: Case, oracle: bool = False, start: int = _START) -> Followed:
+    """Compare the evenly spaced slices of a case with suggested ones, or with those of the oracle."""
     even = case.slices["k"]
     wanted = _mean_dice(case, even)
-    return Followed(len(even), wanted, _follow_suggestions(case, wanted, _LIMIT * len(even))[1])
+    way = _follow_oracle if oracle else _follow_suggestions
+    return Followed(len(even), wanted, *way(case, wanted, _LIMIT * len(even), start))
 
 
 def main() -> int:
@@ -140,24 +167,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, metavar="FILE", help="keeps what was measured")
     parser.add_argument("--seed", type=int, default=0, help="of the simulated volumes (default: %(default)s)")
-    parser.add_argument("--only", default="", help="volumes whose name holds this")
+    parser.add_argument("--only", default="", help="volumes whose name holds one of these, separated by semicolons")
+    parser.add_argument("--start", type=int, default=_START, help="slices before the first suggestion (%(default)s)")
+    parser.add_argument("--oracle", action="store_true", help="draw the slices that raise the Dice most by the truth")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
     kept = json.loads(options.cache.read_text()) if options.cache and options.cache.exists() else {}
     rows, shares = [], []
     for case in volumes(harness.data_folder(options.data), options.seed):
-        if options.only not in case.name:
+        if not any(part.strip() in case.name for part in options.only.split(";")):
             continue
         if case.name not in kept:
-            kept[case.name] = asdict(follow(case))
+            kept[case.name] = asdict(follow(case, options.oracle, options.start))
             if options.cache:
                 options.cache.write_text(json.dumps(kept, indent=1))
         found = Followed(**kept[case.name])
         shares.append(found.needed / found.even)
         steps = ", ".join(f"{value:.3f}" for value in found.history)
-        rows.append([case.name, found.even, f"{found.wanted:.4f}", f"{found.needed:g}", steps])
+        drawn = " ".join(str(k) for k in found.drawn)
+        rows.append([case.name, found.even, f"{found.wanted:.4f}", f"{found.needed:g}", steps, drawn])
         harness.say(" | ".join(str(cell) for cell in rows[-1]))
-    print(harness.markdown_table(["volume", "even slices", "their Dice", "suggested slices", "Dice on the way"], rows))
+    print(
+        harness.markdown_table(
+            ["volume", "even slices", "their Dice", "slices needed", "Dice on the way", "slices drawn"], rows
+        )
+    )
     more = sum(share > 1 for share in shares)
     print(f"\nshare of the even slices: median {np.median(shares):.2f}; more than even: {more} of {len(shares)}")
     return int(more > 0)

@@ -7,7 +7,7 @@ import pytest
 
 from ACSegLib import InputError, Segmentation, Volume
 from ACSegLib.fill import fill, suggest_slices
-from ACSegLib.fill.suggest import new_appearance
+from ACSegLib.fill.suggest import Losses, distances, expected_losses, missing_segments, new_appearance
 
 SIZE = 64
 
@@ -60,3 +60,109 @@ def test_a_bead_of_five_voxels_is_found_before_what_is_merely_uncertain():
     labels[[16, 36]] = ball[[16, 36]]
     result = fill(Volume(image.astype(np.float32)), Segmentation.from_labels(labels), axis="k", slices=[16, 36])
     assert 54 <= suggest_slices(result, 1)[0] <= 60
+
+
+def test_the_distance_is_the_variance_of_a_bridge_between_labelled_slices():
+    found = distances([2, 6], 9)
+    assert found == pytest.approx([2 / 3, 2 / 3, 0, 3 / 4, 1, 3 / 4, 0, 2 / 3, 2 / 3])
+
+
+def test_mirrored_the_borders_are_as_far_from_labelled_slices_as_the_middle_between_them():
+    found = distances([4, 14, 24], 29, mirrored=True)  # even spacing: half a distance from each border
+    assert found[0] == pytest.approx(found[9], rel=0.15)
+    assert found == pytest.approx(found[::-1])
+    assert distances([4, 14, 24], 29)[0] < found[0] / 2
+
+
+@pytest.fixture
+def flat():
+    """Losses of one kind on each of 63 planes but the middle one, which is labelled."""
+
+    def losses(*names: str) -> Losses:
+        ones = np.ones(63)
+        ones[31] = 0
+        return Losses([31], **{name: ones * (name in names) for name in ("outlines", "hidden", "new")})
+
+    return losses
+
+
+def test_what_is_wrong_everywhere_is_looked_for_in_the_middle_of_the_widest_gap(flat):
+    losses = flat("outlines")
+    assert int(np.argmax(losses.gains())) in (15, 47)
+    assert int(np.argmax(losses.after(15).gains())) == 47
+    assert losses.gains()[31] == 0
+
+
+def test_segments_that_no_slice_shows_are_looked_for_near_even_spacing():
+    nothing = np.zeros(63)
+    losses = Losses([31], nothing, distances([31], 63, mirrored=True), nothing)
+    first = int(np.argmax(losses.gains()))
+    second = int(np.argmax(losses.after(first).gains()))
+    assert sorted([first, second]) == pytest.approx([63 / 6, 63 * 5 / 6], abs=3)
+
+
+def test_labelling_all_planes_leaves_nothing(flat):
+    losses = flat("outlines", "hidden", "new")
+    for k in set(range(63)) - {31}:
+        losses = losses.after(k)
+    assert losses.total == 0
+    assert not losses.gains().any()
+
+
+def test_segments_that_few_slices_show_tell_of_others():
+    assert missing_segments(np.array([2, 2, 3])) == 0
+    assert missing_segments(np.array([1])) == 0  # one may be the only one
+    assert missing_segments(np.array([1, 1, 1, 2])) == 3 * 2 / (2 * 2)
+
+
+def test_an_uncertain_voxel_counts_for_more_in_a_small_segment():
+    """Two balls, equally blurred; the small one has fewer uncertain voxels, but they are more of it."""
+    k, j, i = np.indices((48, 40, 40))
+    large = (k - 12) ** 2 + (j - 20) ** 2 + (i - 20) ** 2 < 11**2
+    small = (k - 36) ** 2 + (j - 20) ** 2 + (i - 20) ** 2 < 5**2
+    truth = (large + 2 * small).astype(np.uint8)
+    image = (truth > 0) + np.random.default_rng(2).normal(0, 0.3, truth.shape)
+    slices = [12, 36]
+    labels = np.zeros_like(truth)
+    labels[slices] = truth[slices]
+    result = fill(Volume(image.astype(np.float32)), Segmentation.from_labels(labels), axis="k", slices=slices)
+    squares = (result.uncertainty / 255.0) ** 2
+    outlines = expected_losses(result).outlines
+    by_voxels = squares[24:].sum() / squares[:24].sum()
+    by_share = outlines[24:].sum() / outlines[:24].sum()
+    assert by_voxels < 0.5
+    assert by_share > 3 * by_voxels  # as large a sphere has 10 times the voxels, and 5 times the surface
+
+
+def test_what_looks_new_counts_for_no_more_than_one_more_segment(two_slices):
+    _, result = two_slices
+    new = expected_losses(result).new
+    # two slices, each of which shows the one segment: (0 + 1) / (2 + 2) that the next one shows another, of two then
+    assert 0.9 / 8 < new.sum() <= 1 / 8
+
+
+def test_glass_at_the_ends_does_not_hide_what_is_missed_in_the_middle():
+    """Two faint shells around a core that neither slice meets; the glass at the ends looks new, and holds nothing."""
+    rng = np.random.default_rng(3)
+    k, j, i = np.indices((48,) * 3) - 23.5
+    radius = np.sqrt(k**2 + j**2 + i**2)
+    truth = (radius < 18).astype(np.uint8) + (radius < 12) + (radius < 6)
+    glass = (np.abs(k) > 17) & (j > 12)
+    image = 0.45 * truth + 1.5 * glass + rng.normal(0, 0.5, truth.shape)
+    slices = [12, 35]
+    labels = np.zeros_like(truth)
+    labels[slices] = truth[slices]
+    result = fill(Volume(image.astype(np.float32)), Segmentation.from_labels(labels), axis="k", slices=slices)
+    assert 18 <= suggest_slices(result, 1)[0] <= 29
+
+
+def test_after_one_slice_both_sides_of_it_are_suggested():
+    k, j, i = np.indices((48,) * 3) - 23.5
+    ball = k**2 + j**2 + i**2 < 16**2
+    image = ball + np.random.default_rng(4).normal(0, 0.3, ball.shape)
+    labels = np.zeros(ball.shape, np.uint8)
+    labels[24] = ball[24]
+    result = fill(Volume(image.astype(np.float32)), Segmentation.from_labels(labels), axis="k", slices=[24])
+    first, second = sorted(suggest_slices(result, 2))
+    assert 6 <= first <= 20
+    assert 28 <= second <= 42
