@@ -140,10 +140,10 @@ def expected_losses(result: FillResult) -> Losses:
     labelled = sorted(result.slices.get(result.report.axis, []))
     evidence = result.state.context.evidence
     planes = len(evidence.classes)
-    outlines = constants.LOSS_SHARE * _uncertain_shares(result)
+    far = np.ones(planes)
     if labelled:  # strokes know no plane as a whole
-        outlines[labelled] = 0
-        outlines *= (distances(labelled, planes) * constants.LOSS_PLANES / planes) ** constants.LOSS_GROWTH
+        far = (distances(labelled, planes) * constants.LOSS_PLANES / planes) ** constants.LOSS_GROWTH
+    outlines = constants.LOSS_SHARE * _uncertain_shares(result) * far
     outlines /= max(1.0, outlines.sum())
     times = _times_shown(result, labelled)
     missing = missing_segments(times)
@@ -151,8 +151,8 @@ def expected_losses(result: FillResult) -> Losses:
     hidden = missing / (len(times) + missing) * weight / weight.sum() if missing else np.zeros(planes)
     # Good and Turing's chance that the next slice shows another segment (by Laplace's rule), which is one of all
     chance = (np.count_nonzero(times == 1) + 1) / (times.sum() + 2) / (len(times) + 1)
-    new = new_appearance(evidence.features, labelled)
-    new[labelled] = 0
+    # what is close to a labelled slice and not on it is thin
+    new = new_appearance(evidence.features, labelled) * np.minimum(far, 1)
     return Losses(labelled, outlines, hidden, chance * new / (new.sum() + constants.FEW_NEW))
 
 
