@@ -29,6 +29,9 @@ from ACSegLib.fill.result import FillResult
 from ACSegLib.fill.seeds import count_classes
 from ACSegLib.volume import unique_values
 
+#: Borders as segments meet them that no slice shows: these may lie anywhere.
+_ALL_CUT = (1.0, 1.0)
+
 
 def suggest_slices(result: FillResult, n: int = 3) -> list[int]:
     """Suggest slices whose labels should improve the fill most, best first.
@@ -74,12 +77,15 @@ class Losses:
         Segments that no labelled slice shows.
     new : ndarray of float64, (K,)
         What looks like nothing on the labelled slices.
+    cut : (float, float)
+        Part of the segments that the borders of the volume cut: at its first plane, and at its last one.
     """
 
     labelled: list[int]
     outlines: np.ndarray
     hidden: np.ndarray
     new: np.ndarray
+    cut: tuple[float, float] = (0.0, 0.0)
 
     @property
     def total(self) -> float:
@@ -100,22 +106,24 @@ class Losses:
         reach = max(1, min((abs(k - plane) for k in self.labelled), default=len(planes)))
         return Losses(
             labelled,
-            self.outlines * _left(self.labelled, labelled, len(planes)),
-            self.hidden * _left(self.labelled, labelled, len(planes), mirrored=True),
+            self.outlines * _left(self.labelled, labelled, len(planes), self.cut),
+            self.hidden * _left(self.labelled, labelled, len(planes), _ALL_CUT),
             self.new * np.clip(np.abs(planes - plane) / reach, 0, 1),
+            self.cut,
         )
 
 
-def _left(before: list[int], after: list[int], planes: int, mirrored: bool = False) -> np.ndarray:
+def _left(before: list[int], after: list[int], planes: int, cut: tuple[float, float]) -> np.ndarray:
     """Part of the loss of each plane that is left when it has other labelled slices around."""
-    was, now = (distances(labelled, planes, mirrored) for labelled in (before, after))
+    was, now = (distances(labelled, planes, cut) for labelled in (before, after))
     return np.minimum(now / np.maximum(was, 1e-9), 1.0) ** constants.LOSS_POWER
 
 
-def distances(labelled: list[int], planes: int, mirrored: bool = False) -> np.ndarray:
+def distances(labelled: list[int], planes: int, cut: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
     """Distance of each plane from the labelled slices around it: the product of both distances over their sum.
 
-    This is the variance of a random outline that is known at both (a Brownian bridge).
+    This is the variance of a random outline that is known at both (a Brownian bridge). A border before which all
+    segments end counts as labelled. Behind one that cuts them all, the outermost slice is repeated, as in a mirror.
 
     Parameters
     ----------
@@ -123,13 +131,12 @@ def distances(labelled: list[int], planes: int, mirrored: bool = False) -> np.nd
         In ascending order.
     planes : int
         Of the volume.
-    mirrored : bool
-        The outermost slices are repeated behind the volume's borders, for segments that a border may cut. Else the
-        borders count as labelled, since segments often end before them.
+    cut : (float, float)
+        Part of the segments that are cut by the volume's first and last border.
     """
     k = np.arange(planes)
-    outer = (-1 - labelled[0], 2 * planes - 1 - labelled[-1]) if mirrored and labelled else (-1, planes)
-    known = np.array([outer[0], *labelled, outer[1]], float)
+    ends = (labelled[0], planes - 1 - labelled[-1]) if labelled else (0, 0)
+    known = np.array([-1 - cut[0] * ends[0], *labelled, planes + cut[1] * ends[1]])
     low = np.searchsorted(known, k, side="right") - 1
     before, after = k - known[low], known[low + 1] - k
     return before * after / (before + after)
@@ -140,20 +147,33 @@ def expected_losses(result: FillResult) -> Losses:
     labelled = sorted(result.slices.get(result.report.axis, []))
     evidence = result.state.context.evidence
     planes = len(evidence.classes)
+    cut = _cut(result, labelled)
     far = np.ones(planes)
     if labelled:  # strokes know no plane as a whole
-        far = (distances(labelled, planes) * constants.LOSS_PLANES / planes) ** constants.LOSS_GROWTH
+        far = (distances(labelled, planes, cut) * constants.LOSS_PLANES / planes) ** constants.LOSS_GROWTH
     outlines = constants.LOSS_SHARE * _uncertain_shares(result) * far
     outlines /= max(1.0, outlines.sum())
     times = _times_shown(result, labelled)
     missing = missing_segments(times)
-    weight = distances(labelled, planes, mirrored=True) ** constants.LOSS_GROWTH
+    weight = distances(labelled, planes, _ALL_CUT) ** constants.LOSS_GROWTH
     hidden = missing / (len(times) + missing) * weight / weight.sum() if missing else np.zeros(planes)
     # Good and Turing's chance that the next slice shows another segment (by Laplace's rule), which is one of all
     chance = (np.count_nonzero(times == 1) + 1) / (times.sum() + 2) / (len(times) + 1)
     # what is close to a labelled slice and not on it is thin
     new = new_appearance(evidence.features, labelled) * np.minimum(far, 1)
-    return Losses(labelled, outlines, hidden, chance * new / (new.sum() + constants.FEW_NEW))
+    return Losses(labelled, outlines, hidden, chance * new / (new.sum() + constants.FEW_NEW), cut)
+
+
+def _cut(result: FillResult, labelled: list[int]) -> tuple[float, float]:
+    """Part of the segments that the borders cut: their area there, over that on the outermost labelled slice."""
+    if not labelled:
+        return 0.0, 0.0
+    axis = AXES.index(result.report.axis)
+    first, start, stop, last = (
+        sum(np.count_nonzero(layer.take(k, axis)) for layer in result.segmentation.layers)
+        for k in (0, labelled[0], labelled[-1], -1)
+    )
+    return min(first / max(start, 1), 1.0), min(last / max(stop, 1), 1.0)
 
 
 def missing_segments(times: np.ndarray) -> float:

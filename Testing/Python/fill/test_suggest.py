@@ -67,8 +67,8 @@ def test_the_distance_is_the_variance_of_a_bridge_between_labelled_slices():
     assert found == pytest.approx([2 / 3, 2 / 3, 0, 3 / 4, 1, 3 / 4, 0, 2 / 3, 2 / 3])
 
 
-def test_mirrored_the_borders_are_as_far_from_labelled_slices_as_the_middle_between_them():
-    found = distances([4, 14, 24], 29, mirrored=True)  # even spacing: half a distance from each border
+def test_borders_that_cut_segments_are_as_far_from_labelled_slices_as_the_middle_between_them():
+    found = distances([4, 14, 24], 29, cut=(1, 1))  # even spacing: half a distance from each border
     assert found[0] == pytest.approx(found[9], rel=0.15)
     assert found == pytest.approx(found[::-1])
     assert distances([4, 14, 24], 29)[0] < found[0] / 2
@@ -95,7 +95,7 @@ def test_what_is_wrong_everywhere_is_looked_for_in_the_middle_of_the_widest_gap(
 
 def test_segments_that_no_slice_shows_are_looked_for_near_even_spacing():
     nothing = np.zeros(63)
-    losses = Losses([31], nothing, distances([31], 63, mirrored=True), nothing)
+    losses = Losses([31], nothing, distances([31], 63, cut=(1, 1)), nothing)
     first = int(np.argmax(losses.gains()))
     second = int(np.argmax(losses.after(first).gains()))
     assert sorted([first, second]) == pytest.approx([63 / 6, 63 * 5 / 6], abs=3)
