@@ -157,11 +157,11 @@ def expected_losses(result: FillResult) -> Losses:
     missing = missing_segments(times)
     weight = distances(labelled, planes, _ALL_CUT) ** constants.LOSS_GROWTH
     hidden = missing / (len(times) + missing) * weight / weight.sum() if missing else np.zeros(planes)
-    # Good and Turing's chance that the next slice shows another segment (by Laplace's rule), which is one of all
-    chance = (np.count_nonzero(times == 1) + 1) / (times.sum() + 2) / (len(times) + 1)
+    # Good and Turing's probability that the next slice shows another segment (by Laplace's rule), which is one of all
+    another = (np.count_nonzero(times == 1) + 1) / (times.sum() + 2) / (len(times) + 1)
     # what is close to a labelled slice and not on it is thin
     new = new_appearance(evidence.features, labelled) * np.minimum(far, 1)
-    return Losses(labelled, outlines, hidden, chance * new / (new.sum() + constants.FEW_NEW), cut)
+    return Losses(labelled, outlines, hidden, another * new / (new.sum() + constants.FEW_NEW), cut)
 
 
 def _cut(result: FillResult, labelled: list[int]) -> tuple[float, float]:
