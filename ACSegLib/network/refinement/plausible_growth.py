@@ -24,7 +24,7 @@ from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.plane_sink import strongest
 from ACSegLib.network.refinement.surroundings import find_surroundings
 
-#: Percentile of the intensities inside a segment from which on a voxel is bright.
+#: Percentile of the intensities inside a segment from which on a voxel is bright, if it is nearer to those of a wall.
 BRIGHTEST = 99.5
 #: Share of the contrast between background and inside below which a voxel is not gained.
 FAINTEST = 0.25
@@ -91,7 +91,7 @@ def keep_plausible(
     count = 0
     for n, (was, now) in enumerate(zip(before, after, strict=True)):
         progress(n / (len(before) + 1), "comparing intensities with those inside the segments")
-        limits = _limits_of(scaled, was, progress.check)
+        limits = _limits_of(scaled, was, unlabelled & ~now, progress.check)
         refused = _walls(scaled > limits.brightest, was, now, unlabelled, progress.check)
         refused |= (scaled < limits.faintest) & unlabelled
         progress.check()
@@ -206,14 +206,21 @@ def _masks(probabilities: np.ndarray, spec: NetworkSpec) -> list[np.ndarray]:
     return [labels == channel for channel in range(1, len(probabilities))]
 
 
-def _limits_of(scaled: np.ndarray, mask: np.ndarray, check: Callable[[], None]) -> _Limits:
-    """The intensities that a segment may gain; any if too little of it lies inside."""
+def _limits_of(scaled: np.ndarray, mask: np.ndarray, outside: np.ndarray, check: Callable[[], None]) -> _Limits:
+    """The intensities that a segment may gain; any if too little of it lies inside.
+
+    Blurred, the surface between a segment and a wall lies halfway between their intensities.
+    """
     if not mask.any():
         return _Limits()
     inside = scaled[mask if mask.all() else mask & ~within_distance(~mask, (1, 1, 1), DEPTH, check=check)]
     if inside.size < MIN_VOXELS:
         return _Limits()
     typical, brightest = (float(v) for v in np.percentile(inside, (50, BRIGHTEST)))
+    check()
+    wall = scaled[outside & (scaled > brightest)]
+    if wall.size >= MIN_VOXELS:
+        brightest = max(brightest, (typical + float(np.median(wall))) / 2)
     return _Limits(FAINTEST * typical if typical > 0 else -np.inf, brightest)
 
 
