@@ -21,9 +21,10 @@ from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
     from ACSegLib.network.predict.inference import Prediction, PredictionSettings
-    from ACSegLib.network.predict.plane_sink import Box
 
 _DATA = ("volume", "model")
+#: Bytes per voxel to clean labels: the labels twice, masks, components.
+_BYTES_TO_CLEAN = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,7 +156,7 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
     settings = _settings(request)
     _check_refinement(request)
     automatic = request.refine == "auto" and model.reduces_images and request.resample
-    too_large = _too_large_to_walk(volume, settings.roi) if automatic else ""
+    too_large = _too_large_to_walk(volume, settings) if automatic else ""
     automatic = automatic and not too_large
     settings.keep_probabilities |= automatic
     stages = progress.stages(network=7, refine=3 if request.refine != "none" else 0)
@@ -173,12 +174,12 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
 
         return refine_surface(volume, prediction, model, settings, stages.refine)
     if request.refine == "walk":
-        return refine_by_walk(volume, prediction, model, stages.refine, settings.roi)
+        return refine_by_walk(volume, prediction, model, stages.refine, settings.roi, settings.memory_limit)
     if too_large and prediction.report.resampled:
         prediction.report.notes.append(too_large)
     labelled = any(plane.any() for layer in prediction.segmentation.layers for plane in layer)
     if automatic and prediction.report.resampled and labelled:
-        return _walk_if_it_fits(volume, prediction, model, stages.refine, settings.roi)
+        return _walk_if_it_fits(volume, prediction, model, stages.refine, settings)
     return prediction
 
 
@@ -194,11 +195,11 @@ def _check_refinement(request: PredictRequest) -> None:
         require_exclusive(request.model)
 
 
-def _too_large_to_walk(volume: Volume, roi: Box | None) -> str:
+def _too_large_to_walk(volume: Volume, settings: PredictionSettings) -> str:
     """Why the surface will not be refined, known before the probabilities of a huge image fill the disk; or nothing."""
-    shape = [b - a for a, b in roi] if roi else volume.shape
+    shape = [b - a for a, b in settings.roi] if settings.roi else volume.shape
     try:
-        require_memory_to_prepare(math.prod(shape))
+        require_memory_to_prepare(math.prod(shape), settings.memory_limit)
     except MemoryLimitError as error:
         return _not_refined(error)
     return ""
@@ -209,10 +210,10 @@ def _not_refined(error: MemoryLimitError) -> str:
 
 
 def _walk_if_it_fits(
-    volume: Volume, prediction: Prediction, model: Model, progress: Progress, roi: Box | None
+    volume: Volume, prediction: Prediction, model: Model, progress: Progress, settings: PredictionSettings
 ) -> Prediction:
     try:
-        return refine_by_walk(volume, prediction, model, progress, roi)
+        return refine_by_walk(volume, prediction, model, progress, settings.roi, settings.memory_limit)
     except MemoryLimitError as error:
         prediction.report.notes.append(_not_refined(error))
         return prediction
@@ -258,6 +259,9 @@ def _cleaned(prediction: Prediction, request: PredictRequest, progress: Progress
             )
         else:
             holes = dict.fromkeys(whole, math.inf)
+    if request.largest or request.islands or holes:
+        needed = _BYTES_TO_CLEAN * math.prod(segmentation.shape)
+        prediction.report.estimated_memory_bytes = max(prediction.report.estimated_memory_bytes or 0, needed)
     if request.largest:
         almost = math.nextafter(1.0, 0.0)
         segmentation = clean(segmentation, islands={key: almost for key in request.largest}, progress=progress)

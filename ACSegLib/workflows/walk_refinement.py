@@ -22,7 +22,7 @@ from ACSegLib.masks import bounding_box
 from ACSegLib.network.predict.plane_sink import strongest
 from ACSegLib.volume import Volume
 from ACSegLib.workflows.walk_band import Band, read_band
-from ACSegLib.workflows.walk_seeds import confident_seeds, keep_small_parts, lesser_channels
+from ACSegLib.workflows.walk_seeds import SLAB_VOXELS, confident_seeds, keep_small_parts, lesser_channels
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -56,12 +56,20 @@ TOLERANCE = 1e-3
 #: Bytes per voxel to find the seeds: labels, masks, components, seeds.
 BYTES_TO_PREPARE = 10
 
+#: Bytes per voxel while the walk runs, and per voxel of a slab that is read.
+BYTES_HELD, BYTES_OF_SLAB = 6, 20
+
 #: Bytes per free voxel of the walk, and those that each class adds.
 BYTES_TO_WALK, BYTES_PER_CLASS = 64, 20
 
 
 def refine_by_walk(
-    volume: Volume, prediction: Prediction, model: Model, progress: Progress, roi: Roi | None = None
+    volume: Volume,
+    prediction: Prediction,
+    model: Model,
+    progress: Progress,
+    roi: Roi | None = None,
+    memory_limit: int | None = None,
 ) -> Prediction:
     """Decide the band around the surface by the random walk.
 
@@ -72,6 +80,8 @@ def refine_by_walk(
         With probabilities, of a model whose segments do not overlap.
     roi : ((k0, k1), (j0, j1), (i0, i1)), optional
         What was predicted, the ends excluded. Outside nothing is known, and nothing is changed.
+    memory_limit : int, optional
+        Bytes that may be used; None: what is free.
 
     Returns
     -------
@@ -82,13 +92,15 @@ def refine_by_walk(
     ------
     InputError
         If the segments may overlap.
+    MemoryLimitError
+        If seeds or walk do not fit in memory.
     """
     require_exclusive(model)
     assert prediction.probabilities is not None
     region = tuple(slice(a, b) for a, b in roi or [(0, n) for n in volume.shape])
     values = [0, *(segment.value for segment in model.segments)]
     labels, probabilities = prediction.segmentation.labels[region], [p[region] for p in prediction.probabilities]
-    require_memory_to_prepare(labels.size)
+    require_memory_to_prepare(labels.size, memory_limit)
     stages = progress.stages(seeds=25, read=35, walk=38, restore=2)
     stages.seeds(0.0, "random walk: finding where the network is certain")
     band = _band(volume, prediction)
@@ -110,7 +122,11 @@ def refine_by_walk(
         report.notes = [*report.notes, "no voxel was certain enough to be a seed; the prediction was kept"]
         return replace(prediction, report=report)
     free = unsure[box]
-    _require_memory(int(np.count_nonzero(free)) * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present)))
+    needed = BYTES_HELD * labels.size + BYTES_OF_SLAB * min(labels.size, SLAB_VOXELS)
+    needed += int(np.count_nonzero(free)) * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present))
+    _require_memory(needed, memory_limit)
+    needed = max(needed, BYTES_TO_PREPARE * labels.size, report.estimated_memory_bytes or 0)
+    report.estimated_memory_bytes = needed
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     inner = [probability[box] for probability in probabilities]
@@ -150,17 +166,18 @@ def require_exclusive(model: Model) -> None:
         raise InputError("--refine walk needs a model whose segments do not overlap; use --refine network.")
 
 
-def require_memory_to_prepare(voxels: int) -> None:
+def require_memory_to_prepare(voxels: int, limit: int | None = None) -> None:
     """Raise MemoryLimitError if not even the seeds of a walk over so many voxels fit in memory."""
-    _require_memory(voxels * BYTES_TO_PREPARE)
+    _require_memory(voxels * BYTES_TO_PREPARE, limit)
 
 
-def _require_memory(needed: int) -> None:
-    from ACSegLib.compute import usable_memory
+def _require_memory(needed: int, limit: int | None) -> None:
+    from ACSegLib.network.predict.memory import budget
 
-    if needed > usable_memory():
+    allowed = budget(limit)
+    if needed > allowed:
         raise MemoryLimitError(
-            f"the walk needs {needed / 2**30:.1f} GiB and {usable_memory() / 2**30:.1f} GiB are free; use --roi."
+            f"the walk needs {needed / 2**30:.1f} GiB and {allowed / 2**30:.1f} GiB may be used; use --roi."
         )
 
 

@@ -19,7 +19,7 @@ SMALL_PART = 1.5
 #: Voxels this near to such a part, its background, are kept too.
 RIM = 1.5
 #: Voxels that are looked at in one go.
-_BLOCK_VOXELS = 1 << 23
+SLAB_VOXELS = 1 << 23
 
 
 def confident_seeds(
@@ -68,7 +68,7 @@ def confident_seeds(
 
 def slabs(shape: Sequence[int]) -> list[tuple[int, int]]:
     """First plane, and the one after the last, of the parts that a volume is looked at in."""
-    planes = max(1, _BLOCK_VOXELS // max(1, math.prod(shape[1:])))
+    planes = max(1, SLAB_VOXELS // max(1, math.prod(shape[1:])))
     return [(k, min(k + planes, shape[0])) for k in range(0, shape[0], planes)]
 
 

@@ -311,12 +311,14 @@ def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) 
     An image of one value becomes 0 everywhere; values that are not finite become the mean, 0.
     """
     result = np.array(array, np.float32)
-    if statistics is not None:
-        np.clip(result, statistics.low, statistics.high, out=result)
-        result -= np.float32(statistics.mean)
-        if statistics.deviation > 0:
-            result /= np.float32(statistics.deviation)
-    np.nan_to_num(result, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    for part in result if result.ndim > 2 else (result,):  # plane by plane, in the cache of the processor
+        if statistics is not None:
+            np.clip(part, statistics.low, statistics.high, out=part)
+            part -= np.float32(statistics.mean)
+            if statistics.deviation > 0:
+                part /= np.float32(statistics.deviation)
+        if not np.isfinite(part).all():
+            np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     return result
 
 

@@ -55,6 +55,20 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True)
+class BackendUsed:
+    """What ran a network. Unlike the backend itself, it holds no memory."""
+
+    name: str
+    device: str
+    precision: str
+
+    @classmethod
+    def of(cls, backend: Backend) -> BackendUsed:
+        """The name, device and precision of a backend."""
+        return cls(backend.name, backend.device, backend.precision)
+
+
+@dataclass(frozen=True)
 class Choice:
     """What runs the network, where, and why.
 

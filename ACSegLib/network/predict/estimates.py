@@ -19,6 +19,7 @@ import numpy as np
 
 from ACSegLib.network.predict.plane_sink import Array, strongest
 from ACSegLib.segment_estimates import MIN_ERROR, Estimator, SegmentEstimate, log_odds
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segmentation
 
 if TYPE_CHECKING:
@@ -99,14 +100,30 @@ class Tally:
     def add(self, planes: Array) -> None:
         """Take finished planes of probabilities (channels, n, j, i): an array, or a tensor on a GPU."""
         self.voxels += math.prod(planes.shape[1:])
-        in_cache = isinstance(planes, np.ndarray)  # plane by plane on a processor
-        for part in (planes[:, k : k + 1] for k in range(planes.shape[1])) if in_cache else (planes,):
-            winner = None if self._overlapping else strongest(part)
-            for channel, probability in enumerate(part):
-                wins = probability > 0.5 if winner is None else winner == channel
-                self.found[channel] += float(wins.sum())
-                self.certain[channel] += float((probability * wins).sum())
-                self.expected[channel] += float(probability.sum())
+        if not isinstance(planes, np.ndarray):
+            self._add(self._sums_of(planes))
+            return
+
+        def of_planes(part: slice) -> list[np.ndarray]:
+            return [self._sums_of(planes[:, k : k + 1]) for k in range(part.start, part.stop)]  # in the cache
+
+        for sums in in_threads(of_planes, chunks_of(planes[0])):
+            for plane in sums:
+                self._add(plane)
+
+    def _add(self, sums: np.ndarray) -> None:
+        self.found += sums[0]
+        self.certain += sums[1]
+        self.expected += sums[2]
+
+    def _sums_of(self, planes: Array) -> np.ndarray:
+        """What some planes add to `found`, `certain` and `expected`; shape (3, channels)."""
+        winner = None if self._overlapping else strongest(planes)
+        sums = np.zeros((3, len(planes)))
+        for channel, probability in enumerate(planes):
+            wins = probability > 0.5 if winner is None else winner == channel
+            sums[:, channel] = float(wins.sum()), float((probability * wins).sum()), float(probability.sum())
+        return sums
 
     def add_mirrored(self, number: int, tile: Array, windows: tuple[Array, Array, Array]) -> None:
         """Take a mirror image of a tile (channels, k, j, i), turned back, with the weights along its axes."""

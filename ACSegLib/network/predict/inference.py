@@ -17,8 +17,9 @@ from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks, is_mapped
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.preprocessing import apply_statistics, shape_at, statistics_for
+from ACSegLib.network.predict.canonical import run_canonical
 from ACSegLib.network.predict.estimates import Tally
-from ACSegLib.network.predict.job import run_canonical, run_in_tiles
+from ACSegLib.network.predict.job import run_in_tiles
 from ACSegLib.network.predict.plane_sink import assemble
 from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.network.predict.settings import PredictionSettings
@@ -123,7 +124,7 @@ def predict(
         mirrored=settings.tta or run is run_canonical,
         thin_threshold=job.thin,
         voxels=int(np.prod(grid.box_shape)),
-        estimated_memory_bytes=job.estimate(tiling, backend.name),
+        estimated_memory_bytes=done.needed,
         surface_regions=done.regions,
         image_on_disk=not isinstance(volume.array, np.ndarray) or is_mapped(volume.array),
         seconds=round(time.perf_counter() - clock, 3),

@@ -10,30 +10,21 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ACSegLib.compute import OutOfMemory, memory_errors, reuse_freed_memory, usable_memory
+from ACSegLib.compute import OutOfMemory, memory_errors, reuse_freed_memory
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.network.predict.backends import Array, Backend, choose_backend, make_backend
-from ACSegLib.network.predict.contrast import (
-    SURE,
-    UNKNOWN,
-    looks_inverted,
-    notes_on_contrast,
-    notes_on_unknown_images,
-    uncertainty,
-)
-from ACSegLib.network.predict.estimates import Tally, is_pretrained
-from ACSegLib.network.predict.orientation import canonical_orientation
-from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, on_host, size_of_labels
-from ACSegLib.network.predict.recognition import certainty_of, note_on_no_cell, notes_on_uncertainty, why_no_cell
+from ACSegLib.network.predict import memory
+from ACSegLib.network.predict.backends import Array, Backend, BackendUsed, choose_backend, make_backend
+from ACSegLib.network.predict.estimates import Tally
+from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, size_of_labels
 from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid
-from ACSegLib.network.refinement.finer_grid import correct_surface, corrects_on_finer_grid, finer_grid, onto
+from ACSegLib.threads import in_threads
 
 if TYPE_CHECKING:
     import torch
@@ -41,12 +32,8 @@ if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
     from ACSegLib.network.predict.settings import PredictionSettings
 
-#: What reading, backend and statistics take, whatever the image; of the rest a quarter is freed memory that is held.
-_FIXED_BYTES = 512 << 20
-#: Voxels of an image that are read at a time to reduce it.
-_BLOCK_VOXELS = 1 << 25
-#: Voxels of an image to whose grid a reduced result is brought between two looks at a cancel.
-_TAKEN_VOXELS = 1 << 22
+#: Voxels whose values stay in the cache of the processor.
+_CACHED_VOXELS = 1 << 17
 Normalise = Callable[[np.ndarray], np.ndarray]
 
 
@@ -71,13 +58,18 @@ class Job:
         self.thin = settings.thin_for(model)
         self.tally: Tally | None = None
 
-    def estimate(self, tiling: Tiling, backend: str) -> int:
+    def estimate(self, tiling: Tiling, backend: str, precision: str = "float32") -> int:
         """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
+        return self.bytes_to_run(tiling, backend, precision) + self.labels_bytes()
+
+    def bytes_to_run(self, tiling: Tiling, backend: str, precision: str = "float32") -> int:
+        """Bytes of a tile's activations and of a row of probabilities."""
         tile = math.prod(tiling.tile)
         row = 4 * self.model.spec.out_channels * tiling.tile[0] * math.prod(tiling.shape[1:])
-        return int(tile * bytes_per_voxel(self.model.spec, backend) + row + self._labels_bytes())
+        return int(tile * bytes_per_voxel(self.model.spec, backend, precision) + row)
 
-    def _labels_bytes(self) -> int:
+    def labels_bytes(self) -> int:
+        """Bytes of the labels, if they are kept in memory."""
         size = size_of_labels(self.grid, self.model, self.thin)
         return 0 if labels_on_disk(size, self.settings.memory_limit) else size
 
@@ -123,10 +115,9 @@ class Job:
         return True
 
     def _budget(self) -> int:
-        if self.settings.memory_limit is not None:
-            limit = int(self.settings.memory_limit)
-            return max((limit - _FIXED_BYTES) * 3 // 4, limit // 4) - self._labels_bytes()
-        return usable_memory(self.place) - (self._labels_bytes() if self.place == "cpu" else 0)
+        limit = self.settings.memory_limit
+        in_main_memory = limit is not None or self.place == "cpu"
+        return memory.budget(limit, self.place) - (self.labels_bytes() if in_main_memory else 0)
 
     def _tiling(self, budget: int) -> Tiling:
         spec, tile = self.model.spec, self.settings.tile
@@ -223,16 +214,20 @@ class Job:
 
 
 def _add_weighted(rows: Array, tile: Array, windows: tuple[Array, Array, Array]) -> None:
-    """Add a tile (channels, k, j, i), weighted along its axes; plane by plane on a processor, in its cache."""
+    """Add a tile (channels, k, j, i), weighted along its axes; a few planes at a time on a processor, in its cache."""
     wk, wj, wi = windows
     plane = wj[:, None] * wi
     if not isinstance(tile, np.ndarray):
         rows += tile * (wk[:, None, None] * plane)
         return
-    for k, weight in enumerate(wk):
-        weights = weight * plane
-        for channel in range(len(tile)):
-            rows[channel, k] += tile[channel, k] * weights
+
+    def add(part: slice) -> None:
+        weights = wk[part, None, None] * plane
+        for row, values in zip(rows[:, part], tile[:, part], strict=True):
+            row += values * weights
+
+    step = max(1, _CACHED_VOXELS // plane.size)
+    in_threads(add, [slice(k, min(k + step, len(wk))) for k in range(0, len(wk), step)])
 
 
 def _flipped(array: Array, axes: tuple[int, ...]) -> Array:
@@ -247,15 +242,18 @@ class Run:
     ----------
     grid : WorkingGrid
         The grid of what the sink was given.
+    needed : int
+        Bytes that it took, estimated.
     regions : int, optional
         Regions of the surface that a refinement network corrected; None if there was none.
     """
 
     job: Job
     sink: PlaneSink
-    backend: Backend
+    backend: BackendUsed
     tiling: Tiling
     grid: WorkingGrid
+    needed: int
     regions: int | None = None
 
 
@@ -270,127 +268,6 @@ def run_in_tiles(
 ) -> Run:
     """Predict tile by tile, in the orientation of the image."""
     job = Job(array, grid, model, settings, normalise)
-    return Run(job, *job.run(progress, notes), grid)
-
-
-def run_canonical(
-    array: np.ndarray,
-    grid: WorkingGrid,
-    model: Model,
-    settings: PredictionSettings,
-    normalise: Normalise,
-    progress: Progress,
-    notes: list[str],
-) -> Run:
-    """Read the reduced image as a whole, predict it in its canonical orientation, and turn the result back.
-
-    Unless it is sure, the network is asked about the inverted image too; see `ACSegLib.network.predict.contrast`. A
-    refinement network corrects the result on a finer grid; see `ACSegLib.network.refinement.finer_grid`. Where the
-    pretrained network sees no cell, nothing is labelled; see `ACSegLib.network.predict.recognition`.
-    """
-    corrects = settings.correct and corrects_on_finer_grid(model)
-    stages = progress.stages(predict=2, predict_inverted=2, correct=2 if corrects else 0, postprocess=1)
-    image = read_whole(grid, array, normalise, progress)
-    direction, told = 1, list[str]()
-    probabilities, tally, backend, tiling = _probabilities_of(image, model, settings, stages.predict, notes)
-    entropy = uncertainty(probabilities)
-    if settings.contrast == "auto" and entropy > SURE:
-        other, other_tally, *_ = _probabilities_of(-image, model, settings, stages.predict_inverted, [])
-        inverted_entropy = uncertainty(other)
-        told = notes_on_contrast(entropy, inverted_entropy)
-        if looks_inverted(entropy, inverted_entropy):
-            probabilities, tally, entropy = other, other_tally, inverted_entropy
-            direction = -1
-    reason = ""
-    if settings.needs_cell and is_pretrained(model):
-        certainty = certainty_of(probabilities)
-        reason = why_no_cell(image, certainty)
-        told += notes_on_uncertainty(certainty)
-    if reason:
-        probabilities, tally = _background_alone(probabilities), None
-        notes.append(note_on_no_cell(reason))
-    else:
-        notes += told + notes_on_unknown_images(entropy)
-    regions = None
-    if corrects and not reason:
-        stages.correct(0.0, "bringing the result to a finer grid")
-        orientation = canonical_orientation(direction * image)
-        coarse, grid = grid, finer_grid(grid, model)
-        image = orientation.apply(direction * read_whole(grid, array, normalise, progress))
-        turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)
-        stages.correct.check()
-        finer = grid.shape != coarse.shape
-        turned, regions = correct_surface(np.ascontiguousarray(image), turned, model, settings, stages.correct, finer)
-        probabilities = np.ascontiguousarray(orientation.undo(turned))
-    job = Job(array, grid, model, settings, normalise)
-    job.tally = tally if entropy <= UNKNOWN else None
-    sink = job.make_sink()
-    planes = max(1, int(_TAKEN_VOXELS * grid.shape[0] / math.prod(grid.box_shape)))
-    for start in range(0, grid.shape[0], planes):
-        stages.postprocess.check()
-        sink.take(probabilities[:, start : start + planes])
-    sink.finish(stages.postprocess)
-    return Run(job, sink, backend, tiling, grid, regions)
-
-
-def _background_alone(probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities (channels, k, j, i) of an image without a segment."""
-    nothing = np.zeros_like(probabilities)
-    nothing[0] = 1
-    return nothing
-
-
-def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise, progress: Progress) -> np.ndarray:
-    """Read all of the working grid, block by block: a large image may not fit in memory, its reduction does."""
-    coarseness = math.prod(grid.box_shape) / math.prod(grid.shape)
-    block = list(grid.shape)
-    for axis in range(3):
-        others = math.prod(block) // block[axis]
-        block[axis] = max(1, min(block[axis], int(_BLOCK_VOXELS / (coarseness * others))))
-    image = np.empty(grid.shape, np.float32)
-    for start in itertools.product(*(range(0, n, b) for n, b in zip(grid.shape, block, strict=True))):
-        progress.check()
-        size = tuple(min(b, n - s) for b, n, s in zip(block, grid.shape, start, strict=True))
-        place = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
-        image[place] = grid.read(array, start, size, normalise)
-    return image
-
-
-def _probabilities_of(
-    image: np.ndarray, model: Model, settings: PredictionSettings, progress: Progress, notes: list[str]
-) -> tuple[np.ndarray, Tally | None, Backend, Tiling]:
-    """Probabilities (channels, k, j, i) of an image on the working grid, by way of its canonical orientation."""
-    orientation = canonical_orientation(image)
-    turned = np.ascontiguousarray(orientation.apply(image))
-    # A reduced image is small, so that the mean over its mirror images, which is better, takes a second or two.
-    within = replace(settings, keep_probabilities=False, roi=None, tta=True)
-    inner = WorkingGrid((0, 0, 0), turned.shape, turned.shape)
-    collected = _Collected()
-    job = Job(turned, inner, model, within, lambda part: part)
-    _, backend, tiling = job.run(progress, notes, lambda: collected.empty())
-    return np.ascontiguousarray(orientation.undo(collected.array)), job.tally, backend, tiling
-
-
-class _Collected:
-    """Takes planes of probabilities, and keeps them as one array (channels, k, j, i)."""
-
-    def __init__(self) -> None:
-        self._planes: list[np.ndarray] = []
-
-    def empty(self) -> _Collected:
-        """Drop what was taken, for another try."""
-        self._planes.clear()
-        return self
-
-    def take(self, planes: Array) -> None:
-        """Take the next planes."""
-        self._planes.append(np.array(on_host(planes)))
-
-    def finish(self, progress: Progress) -> int:
-        """Nothing is left to do."""
-        return 0
-
-    @property
-    def array(self) -> np.ndarray:
-        """All planes."""
-        return np.concatenate(self._planes, axis=1)
+    sink, backend, tiling = job.run(progress, notes)
+    used = BackendUsed.of(backend)
+    return Run(job, sink, used, tiling, grid, job.estimate(tiling, used.name, used.precision))

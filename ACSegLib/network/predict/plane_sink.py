@@ -12,13 +12,14 @@ from ACSegLib.files.lazy import scratch
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.working_grid import WorkingGrid
 from ACSegLib.postprocess.rules import Labelling, RestoreThinStructures, apply_rules
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segmentation, Volume, label_dtype
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
 
 #: Voxels that are labelled at a time.
-_ARGMAX_VOXELS = 1 << 23
+LABELLED_VOXELS = 1 << 21
 #: Labels that need more than this part of the memory are kept in a mapped file.
 _LABELS_SHARE = 0.25
 #: A numpy array on a processor, a torch tensor on a GPU.
@@ -74,14 +75,14 @@ class PlaneSink:
     def take(self, planes: Array) -> None:
         """Take the next working planes, (channels, n, j, i) probabilities: an array, or a tensor on a GPU."""
         if not self.grid.resampled:
-            step = max(1, _ARGMAX_VOXELS // max(1, math.prod(planes.shape[2:])))
+            step = max(1, LABELLED_VOXELS // max(1, math.prod(planes.shape[2:])))
             for start in range(0, planes.shape[1], step):
                 self._write(planes[:, start : start + step])
             return
         self._received += planes.shape[1]
         self._pending = np.concatenate([self._pending, on_host(planes)], axis=1)
         ready = self.grid.planes_ready(self._received)
-        step = max(1, _ARGMAX_VOXELS // math.prod(self.grid.box_shape[1:]))
+        step = max(1, LABELLED_VOXELS // math.prod(self.grid.box_shape[1:]))
         for start in range(self._written, ready, step):
             self._write(self.grid.back(self._pending, self._first, start, min(start + step, ready)))
         keep = max(self._first, min(self.grid.first_needed(ready), self._received))
@@ -93,10 +94,11 @@ class PlaneSink:
         classes = (slab > 0.5) if self.sigmoid else strongest(slab)[None]
         self.classes[:, place] = on_host(classes)
         if self._candidates is not None:
-            likeliest = on_host(strongest(slab[1:])) + 1
-            top = slab[1:].max(0) if isinstance(slab, np.ndarray) else slab[1:].amax(0)
+            segments, in_memory = slab[1:], isinstance(slab, np.ndarray)
+            top = segments.max(0) if in_memory else segments.amax(0)
             nearly = (self.classes[0, place] == 0) & on_host(top > self._thin)
-            self._candidates[place] = likeliest * (nearly & self._may_be_thin[likeliest])
+            likeliest = 1 + (segments[:, nearly].argmax(0) if in_memory else on_host(segments.argmax(0))[nearly])
+            self._candidates[place][nearly] = likeliest * self._may_be_thin[likeliest]
         if self.probabilities is not None:
             self.probabilities[:, place] = on_host(slab).astype(np.float16)
         self._written = place.stop
@@ -123,11 +125,15 @@ def strongest(slab: Array) -> Array:
     if not isinstance(slab, np.ndarray):
         return slab.argmax(0)
     classes = np.zeros(slab.shape[1:], _type_of_labels(slab.shape[0]))
-    for plane, values in zip(classes, slab.swapaxes(0, 1), strict=True):
-        best = values[0].copy()
-        for channel in range(1, len(values)):
-            plane += (values[channel] > best) * (classes.dtype.type(channel) - plane)
-            np.maximum(best, values[channel], out=best)
+
+    def compare(part: slice) -> None:
+        for plane, values in zip(classes[part], slab[:, part].swapaxes(0, 1), strict=True):
+            best = values[0].copy()
+            for channel in range(1, len(values)):
+                plane += (values[channel] > best) * (classes.dtype.type(channel) - plane)
+                np.maximum(best, values[channel], out=best)
+
+    in_threads(compare, chunks_of(classes))
     return classes
 
 

@@ -19,6 +19,8 @@ from ACSegLib.network.model.spec import NetworkSpec
 _SIGMA = 0.125
 #: Bytes of activations for each voxel of the tile and filter of the finest level, measured, by backend.
 BYTES_PER_VOXEL_AND_FILTER: Mapping[str, float] = {"openvino": 20.0, "pytorch": 36.0}
+#: Memory of activations in 16 bits, as a part of those in 32: some are kept in 32 all the same.
+HALF_PRECISION = 0.6
 #: Channels are kept in vectors of at least so many.
 MIN_CHANNELS = 8
 #: The tile, the one that is read meanwhile, and what reading it takes.
@@ -73,9 +75,9 @@ def place_tiles(shape: Sequence[int], tile: Sequence[int], overlap: Sequence[int
     return Tiling(_three(shape), _three(tile), (starts[0], starts[1], starts[2]))
 
 
-def bytes_per_voxel(spec: NetworkSpec, backend: str) -> float:
+def bytes_per_voxel(spec: NetworkSpec, backend: str, precision: str = "float32") -> float:
     """Estimate the memory for one voxel of a tile."""
-    scale = 1.4 if spec.residual else 1.0
+    scale = (1.4 if spec.residual else 1.0) * (1.0 if precision == "float32" else HALF_PRECISION)
     activations = BYTES_PER_VOXEL_AND_FILTER[backend] * scale * max(spec.filters[0], MIN_CHANNELS)
     return activations + 8 * spec.out_channels + _BYTES_TO_READ
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.backends import choose_backend, make_backend
+from ACSegLib.network.predict.memory import bytes_to_correct
 from ACSegLib.network.predict.plane_sink import strongest
 from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
 from ACSegLib.network.refinement.correction import correct_regions, scale_to_segment
@@ -42,6 +43,11 @@ def finer_grid(grid: WorkingGrid, model: Model) -> WorkingGrid:
     own = model.preprocessing
     wanted = reduced_shape(grid.box_shape, replace(own, mean_side=FINENESS * (own.mean_side or 0)))
     return WorkingGrid(grid.start, grid.stop, wanted or grid.box_shape)
+
+
+def bytes_to_correct_surface(voxels: int, model: Model, backend: str, precision: str = "float32") -> int:
+    """Bytes that `correct_surface` takes on a grid of so many voxels, estimated."""
+    return bytes_to_correct(voxels, FINE_REGION**3, require_refinement_network(model), backend, precision)
 
 
 def onto(probabilities: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

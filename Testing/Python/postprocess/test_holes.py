@@ -11,6 +11,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import unet_spec
+from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.postprocess.holes import HoleCounts, new_holes
 from ACSegLib.volume import Segment, Segmentation, Volume
 from ACSegLib.workflows.predict import PredictRequest, _cleaned
@@ -53,7 +54,7 @@ def test_a_segment_is_without_holes_if_its_labels_have_none_and_cover_the_predic
 def test_predicted_holes_are_filled_as_learnt_unless_the_option_says_otherwise(asked, learnt, filled):
     segments = [Segment("cell", 1), Segment("bead", 2)]
     model = Model(unet_spec(2), {}, segments, Preprocessing(without_holes=learnt))
-    prediction = SimpleNamespace(segmentation=Segmentation((cell(2),), segments), report={"notes": []})
+    prediction = SimpleNamespace(segmentation=Segmentation((cell(2),), segments), report=PredictionReport())
     request = PredictRequest(volume=Volume(np.zeros(cell().shape)), model=model, holes=asked)
     found = _cleaned(prediction, request, Progress()).labels
     assert np.count_nonzero(found != cell(2)) == filled

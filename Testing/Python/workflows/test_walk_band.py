@@ -13,7 +13,7 @@ BOX = (slice(2, 21), slice(1, 19), slice(0, 21))
 
 @pytest.fixture
 def thin_slabs(monkeypatch):
-    monkeypatch.setattr(walk_seeds, "_BLOCK_VOXELS", 3 * SHAPE[1] * SHAPE[2])
+    monkeypatch.setattr(walk_seeds, "SLAB_VOXELS", 3 * SHAPE[1] * SHAPE[2])
 
 
 def blobs(seed=3):

@@ -13,7 +13,7 @@ from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.model.preprocessing import Preprocessing
 from ACSegLib.network.model.spec import unet_spec
-from ACSegLib.network.predict import job
+from ACSegLib.network.predict import canonical, memory
 from ACSegLib.network.predict.inference import PredictionSettings, predict
 from ACSegLib.network.predict.orientation import Orientation, canonical_orientation
 from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
@@ -121,7 +121,7 @@ def test_contrast_is_inverted_where_the_network_is_far_surer_of_the_inverted_ima
     volume = Volume(simulate((16, 16, 16), seed=1, reconstruct=False).volume.array)
     settings, given = PredictionSettings(device="cpu", precision="float32"), iter(entropies)
     plain, turned = (predict(volume, by_brightness(), replace(settings, contrast=c)) for c in ("bright", "dark"))
-    monkeypatch.setattr(job, "uncertainty", lambda probabilities: next(given))
+    monkeypatch.setattr(canonical, "uncertainty", lambda probabilities: next(given))
     found = predict(volume, by_brightness(), settings)
     expected = turned if inverted else plain
     np.testing.assert_array_equal(found.segmentation.labels, expected.segmentation.labels)
@@ -144,9 +144,9 @@ def test_a_large_image_is_reduced_block_by_block(monkeypatch):
         sizes.append(part.size)
         return part.astype(np.float32)
 
-    monkeypatch.setattr(job, "_BLOCK_VOXELS", 1500)
-    np.testing.assert_allclose(job.read_whole(grid, image, seen, Progress()), expected, atol=1e-6)
+    monkeypatch.setattr(memory, "READ_VOXELS", 1500)
+    np.testing.assert_allclose(canonical.read_whole(grid, image, seen, Progress()), expected, atol=1e-6)
     with pytest.raises(Cancelled):
-        job.read_whole(grid, image, seen, Progress(cancelled=lambda: True))
+        canonical.read_whole(grid, image, seen, Progress(cancelled=lambda: True))
     assert max(sizes) < 4000
     assert len(sizes) > 10

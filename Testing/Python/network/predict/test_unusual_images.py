@@ -8,7 +8,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import load_model
 from ACSegLib.network.model.pretrained import pretrained_model
-from ACSegLib.network.predict import job
+from ACSegLib.network.predict import canonical
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run
@@ -21,7 +21,7 @@ def test_an_image_too_large_to_refine_keeps_no_probabilities(monkeypatch):
     model = threshold_model(mean_side=16, canonical_axes=True)
     refined = run(PredictRequest(volume=volume, model=model))
     assert (refined.probabilities is not None, refined.report.walk_band_voxels) == (True, 3)
-    monkeypatch.setattr("ACSegLib.compute.usable_memory", lambda: 24**3 * BYTES_TO_PREPARE - 1)
+    monkeypatch.setattr("ACSegLib.compute.usable_memory", lambda *_: 24**3 * BYTES_TO_PREPARE - 1)
     found = run(PredictRequest(volume=volume, model=model))
     assert (found.probabilities, found.report.walk_band_voxels) == (None, None)
     assert [note for note in found.report.notes if note.startswith("the surface was not refined: the walk needs")]
@@ -50,7 +50,7 @@ def test_a_reduced_result_is_brought_to_the_image_in_parts_that_can_be_cancelled
     asked: list[float] = []
     expected = run(request, progress=Progress(cancelled=lambda: bool(asked.append(0.0))))
     at_once = len(asked)
-    monkeypatch.setattr(job, "_TAKEN_VOXELS", 1)
+    monkeypatch.setattr(canonical, "_TAKEN_VOXELS", 1)
     found = run(request, progress=Progress(cancelled=lambda: bool(asked.append(0.0))))
     np.testing.assert_array_equal(found.labels, expected.labels)
     assert found.labels.any()
