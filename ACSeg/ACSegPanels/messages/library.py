@@ -255,7 +255,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("the surface Dice tolerance must be 0 or more, not {0}."),
         _("the target score must lie between 0 and 1, not {0}."),
-        _("the walk needs {0} GiB and {1} GiB are free; use --roi."),
+        _("the walk needs {0} GiB and {1} GiB may be used; use --roi."),
         _("the {0} {1} has {2} segments named {3}; rename all but one."),
         _(
             "there is no room{0} ({1}); free some space, or choose another folder for the output, and in the "
