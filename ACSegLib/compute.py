@@ -36,8 +36,16 @@ PRECISION_VARIABLE = "ACSEG_PRECISION"
 THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 #: Part of the free memory that one step takes at most, so that the computer stays usable.
 MEMORY_SHARE = 0.7
-#: What the libraries say when memory runs out: PyTorch, OpenVINO, oneDNN, the C++ library.
-_WORDS_OF_ALLOCATORS = ("alloc", "out of memory", "not enough memory", "could not create a memory")
+#: What the libraries say when memory runs out: PyTorch, OpenVINO, oneDNN, the C++ library; and, where little address
+#: space is left for the stacks of threads, Python and the system.
+_WORDS_OF_ALLOCATORS = (
+    "alloc",
+    "out of memory",
+    "not enough memory",
+    "could not create a memory",
+    "start new thread",
+    "resource temporarily unavailable",
+)
 
 
 # ---- devices -----------------------------------------------------------------------------------------------------

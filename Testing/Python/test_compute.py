@@ -172,3 +172,9 @@ def test_a_limit_of_threads_ends_with_its_block(monkeypatch):
     assert compute.threads() == 6
     with compute.limited_threads(None):
         assert compute.threads() == 6
+
+
+def test_no_address_space_for_a_thread_counts_as_out_of_memory():
+    assert compute.is_out_of_memory(RuntimeError("can't start new thread"))
+    assert compute.is_out_of_memory(RuntimeError("core.cpp:117: Resource temporarily unavailable"))
+    assert not compute.is_out_of_memory(RuntimeError("cannot schedule new futures after shutdown"))
