@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy import ndimage
 
 #: A segment gains this number of times what its labelled slices let expect, at most.
 MAX_EXCESS = 5.0
@@ -36,6 +35,8 @@ def remove_excess(
     int
         Voxels changed.
     """
+    from scipy import ndimage
+
     count = 0
     if bool(known[0].all()) == bool(known[-1].all()):
         return count

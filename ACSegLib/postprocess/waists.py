@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 #: A waist is narrower than this fraction of the segment's area on its outermost labelled slice.
 MAX_WAIST = 0.7
@@ -34,6 +33,8 @@ def end_at_waists(labels: np.ndarray, known: np.ndarray, gap: int, changed: np.n
     int
         Voxels changed.
     """
+    from scipy import ndimage
+
     count = 0
     first, last = bool(known[0].all()), bool(known[-1].all())
     if first == last or gap < 1 or gap >= len(labels):

@@ -19,7 +19,6 @@ from ACSegLib.distances import within_distance
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import bounding_box
-from ACSegLib.network.predict.plane_sink import strongest
 from ACSegLib.volume import Volume
 from ACSegLib.workflows.walk_band import Band, read_band
 from ACSegLib.workflows.walk_seeds import SLAB_VOXELS, confident_seeds, keep_small_parts, lesser_channels
@@ -207,7 +206,7 @@ def _walk(band: Band, present: list[int], reach: dict[int, np.ndarray], progress
         x[present.index(0)] /= BACKGROUND_LEAD
     for channel, near in reach.items():
         x[present.index(channel)][~near] = -1
-    return np.array(present)[strongest(x[:, None, :])[0]]
+    return np.array(present)[x.argmax(axis=0)]
 
 
 def _band(volume: Volume, prediction: Prediction) -> int:
