@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     from ACSegLib.network.refinement.network import without_refinement_network
     from ACSegLib.terminology import with_standard_codes
 
+    clock = time.perf_counter()
     progress = progress or Progress()
     stages = progress.stages(predict=90, clean=5, split=5)
     prediction = _predicted(request, stages.predict)
@@ -146,6 +148,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
         segmentation = split.segmentation
         prediction.report.notes += split.notes
     segmentation = with_volume_intervals(segmentation, estimates, "prediction")
+    prediction.report.seconds = round(time.perf_counter() - clock, 3)
     return replace(prediction, segmentation=segmentation)
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.compute import threads
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
+from ACSegLib.threads import in_threads
 from ACSegLib.workflows.walk_seeds import slabs
 
 #: Standard deviation, in voxels, of the smoothing of the image before the walk, and how far it reaches.
@@ -109,6 +111,11 @@ class _SmoothedImage:
 
     def planes(self, first: int, last: int) -> np.ndarray:
         """Planes of the box, float32."""
+        step = -(-(last - first) // threads())
+        parts = [(k, min(k + step, last)) for k in range(first, last, step)]
+        return np.concatenate(in_threads(lambda part: self._part(*part), parts))
+
+    def _part(self, first: int, last: int) -> np.ndarray:
         from scipy.ndimage import gaussian_filter
 
         count = self._place[0].stop - self._place[0].start

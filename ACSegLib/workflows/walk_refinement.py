@@ -156,7 +156,9 @@ def _restore_thin_structures(result: np.ndarray, labels: np.ndarray, model: Mode
 
     bulky = model.preprocessing.without_thin or ()
     kept = [segment.value for segment in model.segments if segment.name not in bulky]
-    restore_thin_structures(result, np.where(np.isin(labels, kept), labels, 0), progress=progress)
+    thin = np.zeros(1 + int(labels.max()), labels.dtype)
+    thin[kept] = kept
+    restore_thin_structures(result, thin[labels], progress=progress)
 
 
 def require_exclusive(model: Model) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ACSegLib.distances import within_distance
 from ACSegLib.masks import bounding_box, grow_or_shrink
+from ACSegLib.threads import in_threads
 
 #: Probability from which on a voxel is certain and may become a seed.
 CERTAIN = 0.9
@@ -50,8 +51,9 @@ def confident_seeds(
     ndarray of int16, shape (k, j, i)
     """
     seeds = np.full(labels.shape, -1, np.int16)
-    for low, high in slabs(labels.shape):
-        check()
+
+    def decide(slab: tuple[int, int]) -> None:
+        low, high = slab
         first = max(low - band, 0)
         far = ~_near_other_class(labels[first : high + band], band)[low - first : high - first]
         for channel, value in enumerate(values):
@@ -59,6 +61,9 @@ def confident_seeds(
             if mask.any():
                 mask &= np.asarray(probabilities[channel][low:high], np.float32) > CERTAIN
                 seeds[low:high][mask] = channel
+
+    check()
+    in_threads(decide, slabs(labels.shape), check)
     for channel, value in enumerate(values):
         check()
         if value:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ACSegLib.compute import usable_memory
+from ACSegLib.compute import threads, usable_memory
 from ACSegLib.files.lazy import scratch
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.working_grid import WorkingGrid
@@ -90,7 +90,18 @@ class PlaneSink:
         self._first = keep
 
     def _write(self, slab: Array) -> None:
-        place = slice(self._written, self._written + slab.shape[1])
+        """Keep what the next planes of the image's grid, (channels, n, j, i), are."""
+        first, count = self._written, slab.shape[1]
+        self._written += count
+        thickness = -(-count // threads()) if isinstance(slab, np.ndarray) else count
+
+        def keep(start: int) -> None:
+            part = slab[:, start : start + thickness]
+            self._keep(part, slice(first + start, first + start + part.shape[1]))
+
+        in_threads(keep, range(0, count, thickness))
+
+    def _keep(self, slab: Array, place: slice) -> None:
         classes = (slab > 0.5) if self.sigmoid else strongest(slab)[None]
         self.classes[:, place] = on_host(classes)
         if self._candidates is not None:
@@ -100,8 +111,7 @@ class PlaneSink:
             likeliest = 1 + (segments[:, nearly].argmax(0) if in_memory else on_host(segments.argmax(0))[nearly])
             self._candidates[place][nearly] = likeliest * self._may_be_thin[likeliest]
         if self.probabilities is not None:
-            self.probabilities[:, place] = on_host(slab).astype(np.float16)
-        self._written = place.stop
+            self.probabilities[:, place] = on_host(slab)
 
     def finish(self, progress: Progress) -> int:
         """Once all planes are there: restore thin structures; gives how many voxels that changed."""

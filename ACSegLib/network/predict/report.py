@@ -20,6 +20,7 @@ class PredictionReport:
         Size (k, j, i) of a tile, or of Biomedisa's patch.
     tiles : int
     seconds : float
+        From the image to the segmentation, refinements and clean-up included.
     notes : list of str
         What a user should know.
     backend_reason : str
