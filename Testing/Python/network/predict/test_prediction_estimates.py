@@ -62,9 +62,9 @@ def test_sums_over_tiles_are_those_of_the_probabilities(output: str) -> None:
 def test_changes_by_refinement_are_seen_on_a_coarser_working_grid_too(side: int) -> None:
     k, j, i = np.indices((24, 24, 24)) - 11.5
     ball = k * k + j * j + i * i < 81
-    model = threshold_model()
+    model = threshold_model(level=0.5)
     model.preprocessing = replace(model.preprocessing, longest_side=side)
-    settings = PredictionSettings(backend="pytorch", device="cpu", tta=True)
+    settings = PredictionSettings(backend="pytorch", device="cpu", precision="float32", tta=True)
     tally = predict(Volume(ball.astype(np.float32), Geometry()), model, settings).tally
     assert tally is not None
     assert tally.voxels == side**3
