@@ -1,7 +1,7 @@
 """Compiled loops of the random walk on a list of free voxels.
 
 Each free voxel has six neighbours: those before and after it along k, j and i. A neighbour is named by its place in the
-list, by -1 - c if it is a seed of class c, or by itself, with weight 0, where the image ends.
+list, by -1 - c if it is a seed of class c, or by itself, with weight 0, where no walker goes, as where the image ends.
 """
 
 from __future__ import annotations
@@ -61,17 +61,18 @@ def link(image, seeds, index, planes, here, differences, neighbours):
 
 
 @_loop
-def _edge_weights(begin, end, differences, neighbours, beta, floor):
+def _edge_weights(begin, end, differences, neighbours, axis_weights, beta, floor):
     for n in range(begin, end):
         for edge in range(6):
             d = differences[n, edge]
             outside = neighbours[n, edge] == n
-            differences[n, edge] = np.float32(0.0) if outside else math.exp(-beta * d * d) + floor
+            weight = math.exp(-beta * d * d) + floor
+            differences[n, edge] = np.float32(0.0) if outside else axis_weights[edge // 2] * weight
 
 
-def edge_weights(differences, neighbours, beta, floor):
-    """Turn differences into weights exp(-beta d^2) + floor, in place; 0 where the image ends."""
-    spread(_edge_weights, len(differences), differences, neighbours, beta, floor)
+def edge_weights(differences, neighbours, axis_weights, beta, floor):
+    """Turn differences into weights h (exp(-beta d^2) + floor), in place; 0 where the walk ends without a seed."""
+    spread(_edge_weights, len(differences), differences, neighbours, axis_weights, beta, floor)
 
 
 @_loop

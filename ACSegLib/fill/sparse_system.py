@@ -31,12 +31,15 @@ class SparseProblem:
         See `ACSegLib.fill.sparse_kernels`; overwritten.
     beta, gamma : float
         Weights are exp(-beta d^2); strength of the prior.
+    axis_weights : tuple of float
+        Factors of the weights along each axis.
     """
 
     differences: np.ndarray
     neighbours: np.ndarray
     beta: float
     gamma: float
+    axis_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 class SparseSystem(CpuSystem):
@@ -55,7 +58,8 @@ class SparseSystem(CpuSystem):
         self._correction, self._product = np.zeros_like(self._residual), np.zeros_like(self._residual)
         gamma, scale = np.float32(problem.gamma), self._scale.reshape(-1)
         floor = np.float32(constants.MIN_EDGE_WEIGHT)
-        sparse_kernels.edge_weights(self._edges, self._neighbours, np.float32(problem.beta), floor)
+        along = np.array(problem.axis_weights, np.float32)
+        sparse_kernels.edge_weights(self._edges, self._neighbours, along, np.float32(problem.beta), floor)
         sparse_kernels.start_system(self._edges, self._neighbours, gamma, prior, scale, self._listed(self._residual))
         sparse_kernels.scale_weights(self._edges, self._neighbours, scale)
         self._direction = self._residual.copy()
