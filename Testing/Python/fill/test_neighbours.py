@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from fiftycells import three_of_fifty_cells
 from scipy import ndimage
 
 from ACSegLib import Cancelled, Geometry, Progress, Segmentation, Volume
@@ -126,17 +127,8 @@ def test_two_drawn_cells_of_one_look_are_told_apart_by_their_outlines(
 
 
 def test_three_labelled_cells_of_fifty_alike_do_not_leak() -> None:
-    """They lie on a few slices each; above and below, only other cells are in sight."""
-    rng = np.random.default_rng(0)
-    k, j, i = np.indices((30, 60, 100))
-    truth = np.zeros(k.shape, np.uint8)
-    for n in range(50):
-        centre = (13 + n % 5, 6 + 12 * (n // 10), 5 + 10 * (n % 10))
-        truth[((k - centre[0]) ** 2 + (j - centre[1]) ** 2 + (i - centre[2]) ** 2 < 5.2**2) & (truth == 0)] = n + 1
-    image = np.where(truth > 0, 0.6, 0.1) + 0.05 * rng.standard_normal(truth.shape)
-    labels = np.where((truth <= 3) & (k % 4 == 3), truth, 0).astype(np.uint8)
-    sparse_labels = Segmentation.from_labels(labels, Geometry(), {1: "a", 2: "b", 3: "c"})
-    found = fill(Volume(image.astype(np.float32), Geometry()), sparse_labels).segmentation.labels
+    truth, image, sparse_labels = three_of_fifty_cells()
+    found = fill(image, sparse_labels).segmentation.labels
     for value in (1, 2, 3):
         both = np.count_nonzero((found == value) & (truth == value))
         assert 2 * both > 0.95 * (np.count_nonzero(found == value) + np.count_nonzero(truth == value))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from fiftycells import three_of_fifty_cells
 
 from ACSegLib.fill import Settings, fill
 from ACSegLib.postprocess.excess import MAX_EXCESS, remove_excess
-from ACSegLib.volume import Geometry, Segmentation, Volume
 
 AREA = 9.0
 
@@ -41,15 +41,6 @@ def test_between_two_labelled_slices_all_stays() -> None:
 
 
 def test_labelled_cells_do_not_take_all_others_with_a_strong_prior() -> None:
-    """Three of fifty cells are labelled, on a few slices; above and below, only other cells are in sight."""
-    rng = np.random.default_rng(0)
-    k, j, i = np.indices((30, 60, 100))
-    truth = np.zeros(k.shape, np.uint8)
-    for n in range(50):
-        centre = (13 + n % 5, 6 + 12 * (n // 10), 5 + 10 * (n % 10))
-        truth[((k - centre[0]) ** 2 + (j - centre[1]) ** 2 + (i - centre[2]) ** 2 < 5.2**2) & (truth == 0)] = n + 1
-    image = np.where(truth > 0, 0.6, 0.1) + 0.05 * rng.standard_normal(truth.shape)
-    labels = np.where((truth <= 3) & (k % 4 == 3), truth, 0).astype(np.uint8)
-    sparse = Segmentation.from_labels(labels, Geometry(), {1: "a", 2: "b", 3: "c"})
-    found = fill(Volume(image.astype(np.float32), Geometry()), sparse, settings=Settings(1.0, 3.0))
+    truth, image, sparse_labels = three_of_fifty_cells()
+    found = fill(image, sparse_labels, settings=Settings(1.0, 3.0))
     assert np.count_nonzero(found.segmentation.labels) < 1.2 * np.count_nonzero((truth > 0) & (truth <= 3))
