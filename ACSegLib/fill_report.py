@@ -38,7 +38,7 @@ class FillReport:
     left_out : list of int or None
         Labelled slices that were left out to choose the settings; None if the settings were given.
     prior_dice, cross_validation_dice : float or None
-        See `ACSegLib.fill.selection.Choice`.
+        See `ACSegLib.fill.tuning.selection.Choice`.
     changed_slices : list of int or None
         After a refill: the slices that differed.
     estimates : list of SegmentEstimate

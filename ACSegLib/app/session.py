@@ -210,7 +210,7 @@ class Session:
 
     def set_box(self, request: BoxRequest) -> None:
         """Set the box around the object that strokes mark, or take it away."""
-        from ACSegLib.fill.box import box_slices
+        from ACSegLib.fill.prompts.box import box_slices
 
         with self.lock:
             volume, _info = self.require_volume()

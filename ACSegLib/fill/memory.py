@@ -11,7 +11,7 @@ from ACSegLib.axes import AXES
 from ACSegLib.compute import available_memory
 from ACSegLib.errors import MemoryLimitError
 from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, MAX_GROUPS
-from ACSegLib.fill.evidence import known_slices
+from ACSegLib.fill.prior.evidence import known_slices
 from ACSegLib.fill.seeds import Seeds
 from ACSegLib.volume import Volume
 

@@ -11,19 +11,19 @@ import numpy as np
 
 from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
-from ACSegLib.fill.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.constants import STROKE_EDGE, STROKE_GAMMA, STROKE_SAMPLES, TOLERANCE, TRIAL_STEPS
-from ACSegLib.fill.evidence import Evidence, collect_evidence
 from ACSegLib.fill.memory import require_memory
-from ACSegLib.fill.neighbour_search import with_neighbours
+from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
+from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
+from ACSegLib.fill.prior.neighbour_search import with_neighbours
+from ACSegLib.fill.prior.samples import collect_samples
+from ACSegLib.fill.prompts.stroke_evidence import StrokeEvidence
+from ACSegLib.fill.prompts.strokes import classes_around_strokes
 from ACSegLib.fill.result import Assembly, FillResult, FillState
-from ACSegLib.fill.samples import collect_samples
 from ACSegLib.fill.seeds import SeedOptions, chosen_mode, collect_seeds
-from ACSegLib.fill.selection import Choice, choose_settings
 from ACSegLib.fill.slab import Context, Settings, solve_slab
-from ACSegLib.fill.solvers import Solver, choose_solver
-from ACSegLib.fill.stroke_evidence import StrokeEvidence
-from ACSegLib.fill.strokes import classes_around_strokes
+from ACSegLib.fill.tuning.selection import Choice, choose_settings
+from ACSegLib.fill.walk.solvers import Solver, choose_solver
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
-from ACSegLib.fill.estimates import SlabTally, collect_signs, estimate
-from ACSegLib.fill.evidence import axis_first
+from ACSegLib.fill.prior.evidence import axis_first
 from ACSegLib.fill.seeds import SeedOptions, Seeds, count_classes
-from ACSegLib.fill.selection import Choice
 from ACSegLib.fill.slab import Context, SlabResult
+from ACSegLib.fill.tuning.estimates import SlabTally, collect_signs, estimate
+from ACSegLib.fill.tuning.selection import Choice
 from ACSegLib.fill_report import FillReport
 from ACSegLib.segment_estimates import SegmentEstimate, trust_warnings
 from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ACSegLib.fill.appearance import AppearanceClassifier
-from ACSegLib.fill.class_priors import ClassPriors, shares_by_seeds, shares_of_absent_groups, shares_of_instances
 from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, TOLERANCE
-from ACSegLib.fill.estimates import SlabTally
-from ACSegLib.fill.evidence import Evidence
-from ACSegLib.fill.random_walk import SlabProblem
+from ACSegLib.fill.prior.appearance import AppearanceClassifier
+from ACSegLib.fill.prior.class_priors import ClassPriors, shares_by_seeds, shares_of_absent_groups, shares_of_instances
+from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
-from ACSegLib.fill.solvers import Solver
+from ACSegLib.fill.tuning.estimates import SlabTally
+from ACSegLib.fill.walk.random_walk import SlabProblem
+from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
 from ACSegLib.postprocess.rules import (
     STROKE_HOLES,
@@ -246,7 +246,7 @@ class SlabResult:
         return self
 
     def _fold(self, x: np.ndarray, prior: np.ndarray, share: float, classes: list[int]) -> None:
-        from ACSegLib.fill import walk_kernels as kernels
+        from ACSegLib.fill.walk import kernels
 
         leading = (self.best, self.best_value, self.second_value)
         kernels.merge_best(x, prior, np.float32(share), self._seeds, np.asarray(classes, np.int16), leading, self._rest)

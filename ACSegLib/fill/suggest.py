@@ -24,7 +24,7 @@ from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
 from ACSegLib.fill import constants
 from ACSegLib.fill.constants import MAX_PLACES, MAX_REFERENCES
-from ACSegLib.fill.features import ImageFeatures
+from ACSegLib.fill.prior.features import ImageFeatures
 from ACSegLib.fill.result import FillResult
 from ACSegLib.fill.seeds import count_classes
 from ACSegLib.volume import unique_values

@@ -337,8 +337,8 @@ def suggest(outcome: FillOutcome, count: int) -> list[int]:
 
 def _with_prompts(request: FillRequest) -> tuple[FillRequest, list[str]]:
     """Draw what outlines and a box say as strokes; the request as it was, if there are none, and notes."""
-    from ACSegLib.fill.box import with_shell
-    from ACSegLib.fill.outlines import with_regions
+    from ACSegLib.fill.prompts.box import with_shell
+    from ACSegLib.fill.prompts.outlines import with_regions
 
     notes: list[str] = []
     if request.mode == "auto" and request.axis == "auto" and not request.slices:
@@ -457,7 +457,7 @@ def _merged(
 ) -> Segmentation:
     """Merge with labels as they are now; segments that the request gave no place in the result have none in it."""
     if request.box:
-        from ACSegLib.fill.box import outside
+        from ACSegLib.fill.prompts.box import outside
 
         beyond = outside(request.box, segmentation.shape)
         protected = beyond if protected is None else protected | beyond

@@ -33,7 +33,7 @@ class Band:
     image : ndarray of float32, (n,)
         Smoothed intensity.
     differences, neighbours : ndarray, (n, 6)
-        See `ACSegLib.fill.sparse_system.SparseProblem`. Classes are places in `channels`.
+        See `ACSegLib.fill.walk.sparse_system.SparseProblem`. Classes are places in `channels`.
     probabilities : ndarray of float32, (R, n)
         Of the channels that have seeds.
     means, spreads : ndarray of float, (R,)
@@ -74,7 +74,7 @@ def read_band(
     channels : sequence of int
         Those that have seeds.
     """
-    from ACSegLib.fill.sparse_kernels import link
+    from ACSegLib.fill.walk.sparse_kernels import link
 
     ends = np.concatenate([[0], np.cumsum([np.count_nonzero(plane < 0) for plane in seeds])])
     total = int(ends[-1])

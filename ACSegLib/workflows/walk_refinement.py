@@ -187,7 +187,7 @@ def _walk(band: Band, present: list[int], reach: dict[int, np.ndarray], progress
 
     Some channels are possible within a reach alone.
     """
-    from ACSegLib.fill.sparse_system import SparseProblem, solve_sparse
+    from ACSegLib.fill.walk.sparse_system import SparseProblem, solve_sparse
 
     progress(0.0, "random walk: refining the surface")
     contrast = max(float(np.abs(band.means[:, None] - band.means).max()), 1e-6)

@@ -35,7 +35,7 @@ from self_tuning import filled  # noqa: E402
 from self_tuning_cases import real, simulated, tomograms  # noqa: E402
 
 from ACSegLib.fill import constants  # noqa: E402
-from ACSegLib.fill.estimates import Signs, collect_signs, estimate  # noqa: E402
+from ACSegLib.fill.tuning.estimates import Signs, collect_signs, estimate  # noqa: E402
 from ACSegLib.segment_estimates import Estimator, SegmentEstimate  # noqa: E402
 
 #: Factors on the usual distance of the labelled slices.

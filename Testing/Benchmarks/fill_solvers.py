@@ -49,7 +49,7 @@ def solvers(bench: Bench) -> None:
 
 
 def _problem(image: np.ndarray, seeds: np.ndarray, gamma: float) -> Any:
-    from ACSegLib.fill.random_walk import SlabProblem
+    from ACSegLib.fill.walk.random_walk import SlabProblem
 
     ones = np.ones(3, np.float32)
     return SlabProblem(image, seeds, np.ones(image.shape, bool), BETA, gamma, ones)
@@ -94,7 +94,7 @@ def _solvers(problem: Any, matrix: Any, right: np.ndarray) -> dict[str, Callable
 
 
 def _acseg(problem: Any) -> tuple[np.ndarray, int]:
-    from ACSegLib.fill.solvers import CpuSolver
+    from ACSegLib.fill.walk.solvers import CpuSolver
 
     half = np.full((1, *problem.seeds.shape), 0.5, np.float32)
     x, iterations = CpuSolver().solve(problem, [1], half, half.copy(), 1e-3)

@@ -50,7 +50,7 @@ class Object:
 def acseg(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
     """`ACSegLib.fill.fill`; strokes are 1 inside, 2 on the background."""
     from ACSegLib.fill import fill
-    from ACSegLib.fill.outlines import with_regions
+    from ACSegLib.fill.prompts.outlines import with_regions
     from ACSegLib.volume import Segmentation, Volume
 
     names = {1: "cell", **({2: "background"} if (strokes == 2).any() else {})}

@@ -24,7 +24,7 @@ import importlib, json, os, sys, threading
 import numpy as np
 import scipy.ndimage, scipy.sparse
 import ACSegLib.distance_kernels
-import ACSegLib.fill.sparse_kernels
+import ACSegLib.fill.walk.sparse_kernels
 from ACSegLib.network.model.pretrained import open_model
 from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run

@@ -1,0 +1,142 @@
+"""Corrects a segmentation around the places where a person changed it.
+
+The walk is the one of the fill. Its seeds are what the person decided, and the segmentation itself where it is far from
+every change. Its prior is learned on the decided places: from the image, and from the segmentation, which counts for
+as much as it proved to be worth there (`deviation`).
+
+An error reaches as far across slices as along them: around a change of a few voxels little is solved again, around an
+outline that was wrong all the way, much. Nothing else changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ACSegLib.compute import reuse_freed_memory
+from ACSegLib.correction_report import CorrectionReport
+from ACSegLib.fill.correcting.decisions import Classes, find_decisions
+from ACSegLib.fill.correcting.opened import open_voxels
+from ACSegLib.fill.correcting.problem import CorrectionProblem
+from ACSegLib.fill.walk.solvers import choose_solver
+from ACSegLib.jobs import Progress
+from ACSegLib.masks import Box
+from ACSegLib.postprocess.holes import new_holes
+from ACSegLib.volume import Segmentation, Volume, require_same_grid
+
+
+@dataclass(frozen=True)
+class CorrectionResult:
+    """What a correction gives.
+
+    Attributes
+    ----------
+    segmentation : Segmentation
+        The corrected segmentation, and what follows from it around the changes.
+    uncertainty : ndarray of uint8, shape (k, j, i)
+        0 (certain, or not looked at) to 255.
+    decided : ndarray of bool, shape (k, j, i)
+        What the person decided.
+    report : CorrectionReport
+    """
+
+    segmentation: Segmentation
+    uncertainty: np.ndarray = field(repr=False)
+    decided: np.ndarray = field(repr=False)
+    report: CorrectionReport
+
+
+@reuse_freed_memory()
+def correct(
+    volume: Volume,
+    segmentation: Segmentation,
+    corrected: Segmentation,
+    *,
+    slices: Mapping[str, list[int]] | None = None,
+    decided: np.ndarray | None = None,
+    protected: np.ndarray | None = None,
+    probabilities: Mapping[str, np.ndarray] | None = None,
+    reach: float | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> CorrectionResult:
+    """Correct a segmentation around the places where a person changed it.
+
+    Parameters
+    ----------
+    volume : Volume
+    segmentation, corrected : Segmentation
+        Before and after the corrections, on the grid of the image.
+    slices : mapping, optional
+        Axis name -> slices that were decided as a whole, whether something changed on them or not.
+    decided, protected : ndarray of bool, shape (k, j, i), optional
+        Voxels that were decided earlier, and voxels that may not change.
+    probabilities : mapping, optional
+        Segment id -> probability of a network, (k, j, i).
+    reach : float, optional
+        Distance from a change within which voxels may change, in voxels of the finest axis; found from the size of
+        each change if left out.
+    device : str
+    progress : Progress, optional
+
+    Raises
+    ------
+    InputError
+        If the inputs do not fit one another, or nothing was decided.
+    Cancelled
+    """
+    progress = progress or Progress()
+    start = time.perf_counter()
+    require_same_grid(volume, corrected)
+    decisions = find_decisions(segmentation, corrected, slices, decided)
+    progress(0.05, "finding what was corrected")
+    spacing = np.asarray(volume.geometry.spacing[::-1], float)
+    spacing = spacing / spacing.min()
+    opened = open_voxels(decisions, protected, spacing.tolist(), reach)
+    solver = choose_solver(device)
+    uncertainty = np.zeros(volume.shape, np.uint8)
+    result, moved = corrected, 0
+    iterations: list[int] = []
+    if opened.open.any():
+        problem = CorrectionProblem.of(volume, decisions, opened, spacing, probabilities or {}, progress.part(0.1, 0.4))
+        best, unsure, iterations = problem.solve(solver, progress.part(0.4, 0.95))
+        where = problem.open & np.append(opened.may_become(problem.classes.table), [False, False])[best]
+        uncertainty[problem.box] = np.where(where, unsure, 0)
+        where &= best != problem.classes.after
+        refused = new_holes(best, problem.classes.after, where)
+        where &= ~refused
+        uncertainty[problem.box][refused] = 255
+        moved = int(np.count_nonzero(where))
+        result = _written(corrected, problem.classes, best, where, problem.box)
+    report = CorrectionReport(
+        slices=decisions.slices,
+        decided_voxels=int(np.count_nonzero(decisions.known)),
+        changed_voxels=int(np.count_nonzero(decisions.changed)),
+        open_voxels=int(np.count_nonzero(opened.open)),
+        corrected_voxels=moved,
+        reach=round(opened.reach, 1),
+        warnings=decisions.notes,
+        solver=solver.name,
+        iterations=iterations,
+        seconds=round(time.perf_counter() - start, 3),
+    )
+    return CorrectionResult(result, uncertainty, decisions.known, report)
+
+
+def _written(corrected: Segmentation, classes: Classes, best: np.ndarray, where: np.ndarray, box: Box) -> Segmentation:
+    """The corrected segmentation with other classes at some voxels of a box."""
+    layers = []
+    for number, layer in enumerate(corrected.layers):
+        values = np.zeros(len(classes.table), layer.dtype)
+        for c, rows in enumerate(classes.table):
+            for segment in (corrected.segments[row] for row in rows):
+                if segment.layer == number:
+                    values[c] = segment.value
+        changed = layer.copy()
+        changed[box][where] = values[best[where]]
+        layers.append(changed)
+    meta = {key: value for key, value in corrected.meta.items() if key != "slices"}
+    return Segmentation(tuple(layers), list(corrected.segments), corrected.geometry, corrected.name, meta)

@@ -1,0 +1,77 @@
+"""How a segmentation enters the class prior: by its signed distances.
+
+Each group of classes has a channel: the signed distance to its outline in the segmentation that is corrected. The
+appearance classifier learns on the slices that were drawn right how far to trust it, beside the image. So the
+segmentation counts for as much as it proved to be worth, with the width and the bias that its errors have. Where
+probabilities of a network are given, they are channels of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ACSegLib.distances import capped_distance
+
+#: Distance from an outline beyond which it does not matter how far away it is, in voxels.
+FAR = 16.0
+
+#: Distance that a probability moves in log-odds.
+DISTANCE_PER_LOG_ODDS = 2.0
+
+#: The outlines count right up to themselves; see `ShapePrior.margin`.
+_NOWHERE = np.float32(0)
+
+
+def signed_distances(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Signed distance to the surface of a mask, positive inside, clipped to +-`FAR`, float32."""
+    inside, outside = capped_distance(~mask, spacing, FAR), capped_distance(mask, spacing, FAR)
+    return np.where(mask, inside - np.float32(0.5), np.float32(0.5) - outside)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """The channels of a segmentation that is corrected; it stands where a fill has its `ShapePrior`.
+
+    Attributes
+    ----------
+    groups : list of list of int
+        One entry per channel; see `ACSegLib.fill.prior.shape.ShapePrior`.
+    distances : ndarray of float32, (G, K, J, I)
+        Signed distances of the segmentation.
+    evidence : ndarray of float32, (P, K, J, I)
+        Log-odds of the network's probabilities, in voxels; P is 0 without them.
+    """
+
+    groups: list[list[int]]
+    distances: np.ndarray
+    evidence: np.ndarray
+    margin: np.float32 = _NOWHERE
+
+    @classmethod
+    def of(
+        cls,
+        groups: Sequence[Sequence[int]],
+        before: np.ndarray,
+        spacing: Sequence[float],
+        probabilities: np.ndarray | None,
+    ) -> Deviation:
+        """Compute the channels in a box; arrays are (K, J, I), `groups` without background."""
+        distances = np.stack([signed_distances(np.isin(before, g), spacing) for g in groups])
+        evidence = np.zeros((0, *before.shape), np.float32)
+        if probabilities is not None:
+            p = np.clip(probabilities, 1e-4, 1 - 1e-4)
+            evidence = (DISTANCE_PER_LOG_ODDS * np.log(p / (1 - p))).astype(np.float32)
+        return cls([*map(list, groups), *([0] for _ in evidence)], distances, evidence)
+
+    def without_distances(self) -> Deviation:
+        """The channels of the probabilities alone."""
+        nothing = np.zeros((0, *self.distances.shape[1:]), np.float32)
+        return Deviation([[0] for _ in self.evidence], nothing, self.evidence)
+
+    def planes(self, numbers: Sequence[int], without: int | None = None) -> np.ndarray:
+        """The channels of some planes, (planes, channels, J, I) float32; the same whatever slice is left out."""
+        channels = np.concatenate([self.distances[:, list(numbers)], self.evidence[:, list(numbers)]])
+        return np.ascontiguousarray(channels.swapaxes(0, 1))

@@ -1,0 +1,159 @@
+"""Which voxels a correction may change: those around a change where the segmentation may be wrong as well.
+
+An error reaches as far across slices as along them, so each connected change opens the voxels within a distance of its
+own extent. On slices drawn right, changes with small gaps between them are one: where an outline is half a voxel off,
+they make no closed ring. And an error is as deep elsewhere as it proved to be here: voxels that lie farther from every
+outline of the segmentation than the changes did stay as they are. So do classes that no change touched: nothing shows
+them wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ACSegLib.distances import capped_distance, within_distance
+from ACSegLib.fill.correcting.decisions import Classes, Decisions
+from ACSegLib.masks import Box, bounding_box
+
+#: How far an error reaches, as a multiple of its largest extent, and the bounds of this in voxels of the finest axis.
+REACH_FACTOR, MIN_REACH, MAX_REACH = 1.0, 8.0, 48.0
+
+#: The same factor for strokes, which are smaller than the errors that they mark.
+STROKE_REACH_FACTOR = 2.0
+
+#: Gap that joins two changes of slices drawn right into one error, in voxels of the finest axis.
+#: `Testing/Benchmarks/correct.py`.
+GAP = 4.0
+
+#: Depth that is open, as a multiple of that of nearly all (`DEPTH_QUANTILE`) changes, and what is added, in voxels.
+DEPTH_FACTOR, DEPTH_QUANTILE, DEPTH_MARGIN = 1.5, 0.98, 3.0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Voxels that may change.
+
+    Attributes
+    ----------
+    box : tuple of slice
+        Holds all of them; empty slices if there are none.
+    open : ndarray of bool, shape of the box
+    reach : float
+        Largest distance from a change, in voxels of the finest axis.
+    touched : set of tuple of int
+        Classes, as rows of segments, that a change made or unmade.
+    """
+
+    box: Box
+    open: np.ndarray
+    reach: float
+    touched: set[tuple[int, ...]]
+
+    def may_become(self, table: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Whether an open voxel may become each class of a table, bool."""
+        return np.array([entry in self.touched for entry in table])
+
+
+def open_voxels(
+    decisions: Decisions, protected: np.ndarray | None, spacing: Sequence[float], reach: float | None
+) -> Opened:
+    """Find the voxels that may change.
+
+    Parameters
+    ----------
+    decisions : Decisions
+    protected : ndarray of bool, shape (k, j, i), optional
+        Voxels that may not change.
+    spacing : sequence of float
+        Along (k, j, i), in voxels of the finest axis.
+    reach : float, optional
+        Distance from a change within which voxels may change; found from the extent of each change if left out.
+    """
+    changes = bounding_box(decisions.changed)
+    if changes is None:
+        return Opened((slice(0, 0),) * 3, np.zeros((0, 0, 0), bool), 0.0, set())
+    if reach is not None:
+        reaches = {float(reach): decisions.changed[changes]}
+    else:
+        reaches = _reaches(decisions.changed[changes], spacing, decisions.whole_slices)
+    largest = max(reaches)
+    box = _grown(changes, largest, spacing, decisions.changed.shape)
+    inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(changes, box, strict=True))
+    near = np.zeros([side.stop - side.start for side in box], bool)
+    for distance, part in reaches.items():
+        mask = np.zeros(near.shape, bool)
+        mask[inner] = part
+        around = _grown(bounding_box(mask), distance, spacing, mask.shape)
+        near[around] |= within_distance(mask[around], spacing, distance)
+    near &= ~decisions.known[box]
+    if protected is not None:
+        near &= ~protected[box]
+    classes, changed = decisions.classes(box), decisions.changed[box]
+    touched = np.union1d(classes.before[changed], classes.after[changed])
+    near &= np.isin(classes.before, touched)
+    near &= _shallow(classes, changed, spacing)
+    return Opened(box, near, largest, {classes.table[c] for c in touched})
+
+
+def _grown(box: Box | None, distance: float, spacing: Sequence[float], shape: Sequence[int]) -> Box:
+    assert box is not None
+    sides = []
+    for side, h, size in zip(box, spacing, shape, strict=True):
+        margin = int(np.ceil(distance / h))
+        sides.append(slice(max(side.start - margin, 0), min(side.stop + margin, size)))
+    return sides[0], sides[1], sides[2]
+
+
+def _reaches(changed: np.ndarray, spacing: Sequence[float], whole_slices: bool) -> dict[float, np.ndarray]:
+    """Distance -> the changes that reach so far; the distances are in steps of a factor of the root of two."""
+    factor = REACH_FACTOR if whole_slices else STROKE_REACH_FACTOR
+    joined = within_distance(changed, spacing, GAP / 2) if whole_slices else changed
+    parts, _ = ndimage.label(joined, np.ones((3, 3, 3)))
+    masks: dict[float, np.ndarray] = {}
+    for number, box in enumerate(ndimage.find_objects(np.where(changed, parts, 0)), start=1):
+        if box is None:
+            continue
+        extent = max((side.stop - side.start) * h for side, h in zip(box, spacing, strict=True))
+        wanted = np.clip(factor * extent, MIN_REACH, MAX_REACH)
+        distance = min(MAX_REACH, float(2 ** (np.ceil(2 * np.log2(wanted)) / 2)))
+        mask = masks.setdefault(distance, np.zeros(changed.shape, bool))
+        mask[box] |= changed[box] & (parts[box] == number)
+    return masks
+
+
+def _shallow(classes: Classes, changed: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Voxels that lie no deeper in their class than nearly all changes did, background and segments apart."""
+    before = classes.before
+    outlines = np.zeros(before.shape, bool)
+    for axis in range(3):
+        a, b = np.moveaxis(before, axis, 0), np.moveaxis(outlines, axis, 0)
+        differ = a[1:] != a[:-1]
+        b[1:] |= differ
+        b[:-1] |= differ
+    if not outlines.any():
+        return np.ones(before.shape, bool)
+    background = before == 0
+    limits = []
+    cap = max(MAX_REACH, *before.shape)
+    for mask in (background, ~background):
+        depths = _depths(outlines, changed & mask, spacing, cap)
+        limits.append(
+            DEPTH_FACTOR * float(np.quantile(depths, DEPTH_QUANTILE)) + DEPTH_MARGIN if len(depths) else DEPTH_MARGIN
+        )
+    depth = capped_distance(outlines, spacing, max(limits) + 1)
+    return depth <= np.where(background, limits[0], limits[1])
+
+
+def _depths(outlines: np.ndarray, where: np.ndarray, spacing: Sequence[float], cap: float) -> np.ndarray:
+    """Distance of some voxels to the outlines."""
+    distance, size = np.zeros(0), 4.0
+    while where.any():
+        distance = capped_distance(outlines, spacing, size)[where]
+        if size >= cap or float(np.mean(distance < size)) >= DEPTH_QUANTILE:
+            break
+        size *= 4
+    return distance

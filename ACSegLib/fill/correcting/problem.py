@@ -1,0 +1,325 @@
+"""What a correction solves: a box around the open voxels, its seeds, and what its prior is learned from.
+
+Where slices were drawn right, their voxels tell how far to trust the segmentation (`deviation`), and how far from them
+this holds (`reliability`). Strokes do not: they are wrong places only. Then the appearance is learned from the strokes
+and from the segmentation away from them, and the segmentation itself is distrusted at the strokes. In both cases the
+prior passes into the segmentation with the distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.axes import AXES
+from ACSegLib.distances import capped_distance
+from ACSegLib.errors import InputError
+from ACSegLib.fill.constants import DEFAULT_EDGE, TOLERANCE
+from ACSegLib.fill.correcting.decisions import Classes, Decisions
+from ACSegLib.fill.correcting.deviation import Deviation
+from ACSegLib.fill.correcting.opened import Opened
+from ACSegLib.fill.correcting.reliability import LENGTHS, OUTLINE_WIDTH, learned_range, outline_probabilities, trust_at
+from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
+from ACSegLib.fill.prior.evidence import Evidence, group_classes
+from ACSegLib.fill.prior.features import intensity_range, prepare
+from ACSegLib.fill.prior.samples import collect_samples
+from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
+from ACSegLib.fill.slab import Context, Settings, solve_slab
+from ACSegLib.fill.walk.solvers import Solver
+from ACSegLib.jobs import Progress
+from ACSegLib.masks import Box, bounding_box
+from ACSegLib.volume import Volume
+
+#: Strength of the prior. `Testing/Benchmarks/correct.py`: less of it rounds small segments off, more changes nothing.
+GAMMA = 1.0
+
+#: The same around strokes, whose appearance is learned from few voxels.
+STROKE_GAMMA = 0.3
+
+#: Updates of the appearance classifier, and voxels that it learns from.
+STEPS, SAMPLES = 500, 20_000
+
+#: Voxels around the open ones that the image features need.
+MARGIN = 8
+
+#: Distance, along the axis of the slices drawn right, within which they are learned from, in voxels.
+LEARNING_REACH = 64.0
+
+#: Planes and voxels on which the segmentation is believed, since it is deeper there than all errors; and the quantile
+#: of the depths of the errors that stands for all.
+BELIEVED_PLANES, BELIEVED_SAMPLES, DEPTH_QUANTILE = 8, 5_000, 0.98
+
+#: Distance in ranges of the learned prior beyond which the segmentation has all of it.
+FAR_AWAY = 4.0
+
+#: Around strokes: distance within which the segmentation says nothing where it says what proved wrong, distance up to
+#: which it is learned from, and width of its outline, all in voxels.
+WRONG_RADIUS, LEARNING_RADIUS, STROKE_OUTLINE_WIDTH = 10.0, 32.0, 1.5
+
+
+#: A class that may change everywhere keeps the voxels whose distance from the strokes is at least this share of the
+#: largest one: with no seed left, it would vanish.
+ANCHORED = 0.75
+
+
+@dataclass(frozen=True)
+class CorrectionEvidence(Evidence):
+    """Evidence whose prior is blended with the segmentation.
+
+    Attributes
+    ----------
+    trust : ndarray of float32, (K, J, I), or None
+        Part of the prior that the segmentation has; None until it is learned.
+    believed : ndarray of float32, (G, K, J, I), or None
+        Signed distances of the groups but background in the segmentation.
+    width : float
+        Over which one of its outlines passes into the other, in voxels.
+    """
+
+    trust: np.ndarray | None = None
+    believed: np.ndarray | None = None
+    width: float = STROKE_OUTLINE_WIDTH
+
+    @property
+    def usual_gap(self) -> int:
+        """0: what was segmented beyond the corrected slices is no neighbour."""
+        return 0
+
+    @cached_property
+    def usual_areas(self) -> dict[int, float]:
+        """Nothing: what was segmented beyond the corrected slices is no leak."""
+        return {}
+
+    @property
+    def outlines_decide(self) -> bool:
+        """False: the segmentation tells which of two segments is meant."""
+        return False
+
+    def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
+        if self.trust is None or self.believed is None:
+            return out
+        planes = slice(first, first + out.shape[1])
+        segmented = outline_probabilities(self.believed[:, planes], self.width)
+        segmented -= out
+        segmented *= self.trust[planes]
+        out += segmented
+        return out
+
+
+@dataclass(frozen=True)
+class CorrectionProblem:
+    """A box around the open voxels; `evidence` has the slices that were drawn right along axis 0.
+
+    Attributes
+    ----------
+    axis : int
+        Axis of the volume that is axis 0 of `evidence`.
+    box : tuple of slice
+    classes : Classes
+    open : ndarray of bool, (k, j, i) of the box
+    evidence : CorrectionEvidence
+    learned : ndarray of int16, as the classes of `evidence`
+        Classes to learn from; negative where nothing is known.
+    distances : ndarray of float32, (G, K, J, I)
+        Signed distances of the groups but background in the segmentation.
+    believed : ndarray of int16, as the classes of `evidence`, or None
+        Classes of the segmentation to learn from as well.
+    """
+
+    axis: int
+    box: Box
+    classes: Classes
+    open: np.ndarray
+    evidence: CorrectionEvidence
+    learned: np.ndarray
+    distances: np.ndarray
+    believed: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        volume: Volume,
+        decisions: Decisions,
+        opened: Opened,
+        spacing: np.ndarray,
+        probabilities: Mapping[str, np.ndarray],
+        progress: Progress,
+    ) -> CorrectionProblem:
+        """Gather what is known around the open voxels; `spacing` is along (k, j, i)."""
+        axis = max(range(3), key=lambda a: (len(decisions.slices.get(AXES[a], [])), -a))
+        box = _box(decisions, opened, axis, spacing, volume.shape)
+        wanted = np.zeros([side.stop - side.start for side in box], bool)
+        common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, opened.box, strict=True)]
+        wanted[_within(common, box)] = opened.open[_within(common, opened.box)]
+        classes = decisions.classes(box)
+        cut = _Cut(box, axis)
+        image, outside = _image(volume, cut)
+        before, after, unknown = (cut.turned(a) for a in (classes.before, classes.after, wanted))
+        learned = np.where(cut(decisions.fresh) & ~outside, after, UNKNOWN).astype(np.int16)
+        limits = intensity_range(image, learned)
+        if outside.any():
+            image = np.where(outside, np.asarray(limits[0], image.dtype), image)
+        features = prepare(image, cut.spacing(spacing), limits, progress)
+        groups = group_classes(len(classes.table))
+        given = _group_probabilities(decisions, classes, groups[1:], probabilities, cut)
+        shape = Deviation.of(groups[1:], before, features.spacing, given)
+        distances = shape.distances
+        trust = believed = sure = None
+        changed = cut(decisions.changed)
+        if decisions.whole_slices:
+            sure = _sure(before, changed, learned == UNKNOWN, distances)
+        else:
+            away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
+            learned = _with_belief(learned, before, changed, away)
+            touched = np.isin(before, np.unique(before[changed])) & (before > 0)
+            farthest = float(away[touched].max(initial=0.0)) or opened.reach
+            trust = np.minimum(away / np.float32(max(min(opened.reach, farthest), 1.0)), 1) ** 2
+            believed, shape = distances, shape.without_distances()
+            unknown &= ~_anchors(before, changed, unknown, away)
+        seeds = np.where(unknown, np.where(outside, OUTSIDE, UNKNOWN), after).astype(np.int16)
+        cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
+        channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
+        evidence = CorrectionEvidence(features, seeds, cuts, len(classes.table), groups, channels, None)
+        evidence = replace(evidence, wanted=seeds == UNKNOWN, trust=trust, believed=believed)
+        return cls(axis, box, classes, wanted, evidence, learned, distances, sure)
+
+    def solve(self, solver: Solver, progress: Progress) -> tuple[np.ndarray, np.ndarray, list[int]]:
+        """Class of each voxel of the box, its uncertainty (both (k, j, i)), and the iterations."""
+        progress(0.0, "learning from what was corrected")
+        evidence, classifier = self._learn(progress)
+        gamma = GAMMA if self.evidence.trust is None else STROKE_GAMMA
+        context = Context(evidence, classifier, Settings(gamma, DEFAULT_EDGE), solver, TOLERANCE)
+        best = evidence.classes.copy()
+        unsure = np.zeros(best.shape, np.uint8)
+        iterations: list[int] = []
+        slabs = [s for s in evidence.slabs() if (evidence.classes[s[0] : s[1] + 1] == UNKNOWN).any()]
+        for number, (first, last) in enumerate(slabs):
+            progress(0.3 + 0.7 * number / len(slabs), "solving around the corrections")
+            slab = solve_slab(context, first, last, progress=progress).finish()
+            best[first : last + 1], unsure[first : last + 1] = slab.best, slab.uncertainty
+            iterations += slab.iterations
+        return np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis), iterations
+
+    def _learn(self, progress: Progress) -> tuple[CorrectionEvidence, AppearanceClassifier]:
+        """The evidence, with the part that the segmentation has, and the appearance classifier."""
+        evidence, believed = self.evidence, None
+        samples = collect_samples(replace(evidence, classes=self.learned), SAMPLES)
+        if self.believed is not None:
+            believed = collect_samples(replace(evidence, classes=self.believed), BELIEVED_SAMPLES)
+        if evidence.trust is None:
+            distances, spacing = self.distances, evidence.features.spacing
+            length = learned_range(samples, believed, distances, spacing, progress)
+            if length < LENGTHS[-1]:
+                away = capped_distance(self.learned >= 0, spacing, FAR_AWAY * length)
+                evidence = replace(evidence, trust=trust_at(away, length), believed=distances, width=OUTLINE_WIDTH)
+        if believed is not None:
+            samples = samples.joined(believed)
+        return evidence, train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Takes a box out of arrays (k, j, i), and brings an axis to the front."""
+
+    box: Box
+    axis: int
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        return self.turned(array[self.box])
+
+    def turned(self, array: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.moveaxis(array, self.axis, 0))
+
+    def spacing(self, spacing: np.ndarray) -> list[float]:
+        return [float(spacing[a]) for a in (self.axis, *[a for a in range(3) if a != self.axis])]
+
+
+def _image(volume: Volume, cut: _Cut) -> tuple[np.ndarray, np.ndarray]:
+    """The image in the box, and where it has no value."""
+    image = cut(volume.array)
+    outside = ~np.isfinite(image) if image.dtype.kind == "f" else np.zeros(image.shape, bool)
+    if outside.all():
+        raise InputError(f"volume {volume.name!r} holds no finite value where it was corrected.")
+    return image, outside
+
+
+def _ends(side: slice) -> tuple[int, int]:
+    return side.start, side.stop
+
+
+def _within(part: Sequence[slice], box: Box) -> tuple[slice, ...]:
+    """The place of a part of the volume in a box that holds it."""
+    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, box, strict=True))
+
+
+def _box(decisions: Decisions, opened: Opened, axis: int, spacing: np.ndarray, shape: Sequence[int]) -> Box:
+    """A box around the open voxels, with what the features need, and with what is learned from near them."""
+    tight = bounding_box(opened.open)
+    assert tight is not None
+    margin = MARGIN if decisions.whole_slices else LEARNING_RADIUS
+    sides = []
+    for side, within, h, size in zip(tight, opened.box, spacing, shape, strict=True):
+        more = int(np.ceil(margin / h))
+        sides.append(slice(max(side.start + within.start - more, 0), min(side.stop + within.start + more, size)))
+    far = int(np.ceil(LEARNING_REACH / spacing[axis]))
+    low, high = _ends(sides[axis])
+    near = [n for n in decisions.slices.get(AXES[axis], []) if low - far <= n < high + far]
+    sides[axis] = slice(min([low, *near]), max([high, *(n + 1 for n in near)]))
+    return sides[0], sides[1], sides[2]
+
+
+def _group_probabilities(
+    decisions: Decisions, classes: Classes, groups: list[list[int]], probabilities: Mapping[str, np.ndarray], cut: _Cut
+) -> np.ndarray | None:
+    """Probability of each group in the box, (G, K, J, I), from those of the segments; None where some are missing."""
+    identifiers = [segment.id for segment in decisions.corrected.segments]
+    totals = []
+    for group in groups:
+        names = {identifiers[row] for c in group for row in classes.table[c]}
+        if not probabilities or not names <= set(probabilities):
+            return None
+        totals.append(np.sum([cut(probabilities[name]) for name in sorted(names)], axis=0, dtype=np.float32))
+    return np.stack(totals)
+
+
+def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: np.ndarray) -> np.ndarray | None:
+    """The segmentation on some planes, where it lies deeper than all errors; UNKNOWN elsewhere, None if nowhere."""
+    depth = np.abs(distances).min(axis=0)
+    sure = np.full(before.shape, UNKNOWN, np.int16)
+    planes = np.unique(np.linspace(0, len(before) - 1, BELIEVED_PLANES + 2).astype(int)[1:-1])
+    for mask in (before == 0, before > 0):
+        errors = depth[changed & mask]
+        deepest = float(np.quantile(errors, DEPTH_QUANTILE)) if len(errors) else 0.0
+        deep = mask[planes] & free[planes] & (depth[planes] > deepest + 0.5)
+        sure[planes] = np.where(deep, before[planes], sure[planes])
+    return sure if (sure >= 0).any() else None
+
+
+def _anchors(before: np.ndarray, changed: np.ndarray, unknown: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Voxels that stay as segmented, bool: the part farthest from the strokes of a class that may change everywhere."""
+    anchors = np.zeros(before.shape, bool)
+    for c in np.unique(before[changed]):
+        left = (before == c) & ~changed
+        if left.any() and unknown[left].all():
+            anchors |= left & (away >= ANCHORED * away[left].max())
+    return anchors
+
+
+def _with_belief(learned: np.ndarray, before: np.ndarray, changed: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Classes to learn from around strokes: these, and the segmentation, but not near them where it says the same.
+
+    Of a class that lies near the strokes with all it has, the nearer half is doubted alone: with nothing to learn from,
+    it would vanish.
+    """
+    doubtful = np.zeros(before.shape, bool)
+    for c in np.unique(before[changed]):
+        own = before == c
+        distances = away[own & ~changed & (away < LEARNING_RADIUS)]
+        radius = min(WRONG_RADIUS, float(np.median(distances))) if len(distances) else WRONG_RADIUS
+        doubtful |= own & (away < radius)
+    believed = (learned == UNKNOWN) & ~doubtful & (away < LEARNING_RADIUS)
+    return np.where(believed, before, learned).astype(np.int16)

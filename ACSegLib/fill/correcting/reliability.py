@@ -1,0 +1,163 @@
+"""How far from the decided slices what was learned on them holds better than the segmentation itself.
+
+A slice that was drawn right shows the errors on it, and nothing proves that they are the same elsewhere. So half of
+the decided voxels are hidden, a classifier is trained on the other half, and its probabilities of the true classes are
+compared with those of the segmentation, at each distance from the voxels that it was trained on. An error reaches as
+far across slices as along them. So where the image shows the borders, the learned prior is better at all distances;
+where it repeats the errors of one slice, it is better close by only.
+
+Of the ranges that explain the hidden voxels, the shortest counts that is not worse than the best one by more than a
+standard error (Breiman et al. 1984, Classification and Regression Trees): a correction should not change what it does
+not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ACSegLib.fill.prior.appearance import train_classifier
+from ACSegLib.fill.prior.samples import Samples
+from ACSegLib.jobs import Progress
+
+#: Distances in voxels over which the learned prior falls to 1/e, among which the hidden voxels choose.
+#: `Testing/Benchmarks/correct.py`.
+LENGTHS = (4.0, 8.0, 16.0, 32.0, 64.0, 1e6)
+
+#: Width, in voxels, of the outline of the segmentation as a prior. A wider one blurs what is right.
+OUTLINE_WIDTH = 0.5
+
+#: Widths as which the outline of the segmentation is compared with what was learned: as wrong as it proved to be.
+WIDTHS = (0.5, 1.0, 2.0, 4.0)
+
+#: Parts of the decided voxels that are hidden in turn, and updates of the classifier that is trained on the rest.
+FOLDS, TRIAL_STEPS = 2, 250
+
+#: Hidden voxels that lie deeper in the segmentation do not count, since hardly anything changes there, in voxels.
+MAX_DEPTH = 8.0
+
+#: Side, in voxels, of the cells whose voxels err together, for the standard error.
+CELL = 8.0
+
+#: Probability that a hidden voxel counts with at least, so that no single one decides.
+MIN_PROBABILITY = 0.02
+
+
+def outline_probabilities(distances: np.ndarray, width: float) -> np.ndarray:
+    """Probabilities of the groups by a segmentation alone.
+
+    Parameters
+    ----------
+    distances : ndarray of float32, (G, ...)
+        Signed distances of the groups but background.
+    width : float
+        Over which one outline passes into the other, in voxels.
+
+    Returns
+    -------
+    ndarray of float32, (G + 1, ...)
+        Background first.
+    """
+    scores = np.concatenate([-distances.max(axis=0, keepdims=True), distances])
+    scores -= scores.max(axis=0)
+    scores *= np.float32(1 / width)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=0)
+    return scores
+
+
+def trust_at(away: np.ndarray, length: float) -> np.ndarray:
+    """Part of the prior that the segmentation has at some distances from the decided voxels, float32."""
+    return np.asarray(1 - np.exp(-away / np.float32(length)), np.float32)
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """What hidden voxels say: probabilities of their true groups, distances, weights, and the cell of each."""
+
+    learned: np.ndarray
+    segmented: np.ndarray
+    away: np.ndarray
+    weight: np.ndarray
+    cell: np.ndarray
+
+    def likelihoods(self, length: float) -> np.ndarray:
+        """Log likelihood of each cell with a range of the learned prior."""
+        trust = trust_at(self.away, length)
+        mixed = trust * self.segmented + (1 - trust) * self.learned
+        return np.bincount(self.cell, self.weight * np.log(np.maximum(mixed, MIN_PROBABILITY)))
+
+
+def learned_range(
+    samples: Samples,
+    believed: Samples | None,
+    distances: np.ndarray,
+    spacing: Sequence[float],
+    progress: Progress | None = None,
+) -> float:
+    """Choose the distance over which the learned prior falls to 1/e, in voxels of the finest axis.
+
+    Parameters
+    ----------
+    samples : Samples
+        Of the decided voxels.
+    believed : Samples, optional
+        Others to learn from, which are never hidden.
+    distances : ndarray of float32, (G, K, J, I)
+        Signed distances of the groups but background in the segmentation.
+    spacing : sequence of float
+        Along (K, J, I), in voxels of the finest axis.
+    progress : Progress, optional
+
+    Returns
+    -------
+    float
+        One of `LENGTHS`.
+    """
+    hidden = _hide(samples, believed, distances, spacing, progress)
+    likelihoods = np.array([hidden.likelihoods(length) for length in LENGTHS])
+    best = likelihoods[int(likelihoods.sum(axis=1).argmax())]
+    lost = best - likelihoods
+    error = np.sqrt(lost.shape[1]) * lost.std(axis=1)
+    return LENGTHS[int(np.flatnonzero(lost.sum(axis=1) <= error)[0])]
+
+
+def _hide(
+    samples: Samples,
+    believed: Samples | None,
+    distances: np.ndarray,
+    spacing: Sequence[float],
+    progress: Progress | None,
+) -> _Hidden:
+    from scipy.spatial import cKDTree
+
+    points = np.stack([samples.plane, *samples.place]).astype(np.int64)
+    places = (points * np.asarray(spacing, float)[:, None]).T
+    depth = distances[(slice(None), *points)]
+    count = np.arange(len(samples.y))
+    learned, away = np.zeros(len(count)), np.zeros(len(count), np.float32)
+    fold = _folds(samples, places)
+    for number in range(FOLDS):
+        out = fold == number
+        if out.all() or not out.any():
+            continue
+        rest = samples.part(~out)
+        rest = rest if believed is None else rest.joined(believed)
+        classifier = train_classifier(rest, len(distances) + 1, steps=TRIAL_STEPS, progress=progress)
+        learned[out] = classifier.probabilities(samples.x[out])[count[: out.sum()], samples.y[out]]
+        away[out] = cKDTree(places[~out]).query(places[out])[0]
+    weight = samples.weight * (np.abs(depth).min(axis=0) < MAX_DEPTH) * (away > 0)
+    blurred = [outline_probabilities(depth, width)[samples.y, count] for width in WIDTHS]
+    segmented = max(blurred, key=lambda p: float(weight @ np.log(np.maximum(p, MIN_PROBABILITY))))
+    cell = np.unique(np.floor(places / CELL), axis=0, return_inverse=True)[1].ravel()
+    return _Hidden(learned, segmented, away, weight, cell)
+
+
+def _folds(samples: Samples, places: np.ndarray) -> np.ndarray:
+    """Fold of each voxel: halves of the slices, the other half of every second slice."""
+    _, rank = np.unique(samples.plane, return_inverse=True)
+    axis = 1 + int(np.ptp(places[:, 2]) > np.ptp(places[:, 1]))
+    half = places[:, axis] > np.median(places[:, axis])
+    return np.asarray((half + rank.ravel()) % FOLDS)

@@ -1,0 +1,1 @@
+"""What the walk is told of a volume: image features, shape, appearance, and neighbours that nobody drew."""

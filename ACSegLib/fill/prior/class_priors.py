@@ -1,0 +1,134 @@
+"""Class priors of one slab: the probabilities of the appearance groups, given to the classes that the slab can hold.
+
+    P(class) = sum over groups of P(group given appearance and shape) x P(class given group, this slab)
+
+The second factor depends on which classes the labelled slices of the slab show:
+
+- A group of one class belongs to it. Where no slice of the slab shows the class, but one shows a class of another
+  group that looks alike, a share of the group belongs to that class: where the image cannot tell two cells apart, the
+  one that was labelled around here is meant, since of the other's shape the slab knows nothing.
+- A group of several classes (instances) is shared out among those that the slab shows, by the distance to their
+  interpolated outlines; in scribbles, which have no outlines, by the nearest seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from ACSegLib.fill.constants import INSTANCE_WIDTH
+from ACSegLib.fill.prior.appearance import AppearanceClassifier
+from ACSegLib.fill.prior.shape import ShapePrior
+from ACSegLib.jobs import Progress
+
+
+class ClassPriors:
+    """Priors of single classes in one slab.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, (G, K, J, I)
+        Of the groups; see `ACSegLib.fill.prior.evidence.Evidence.group_probabilities`.
+    groups : list of list of int
+        The classes of each group, background first.
+    present : set of int
+        Classes but background that the seeds of the slab show.
+    inherited : mapping
+        Group -> (group that takes a share of it here, share); see `shares_of_absent_groups`.
+    instances : mapping
+        Class -> its share of its group at each voxel, (K, J, I); see `shares_of_instances` and `shares_by_seeds`.
+    """
+
+    def __init__(
+        self,
+        probabilities: np.ndarray,
+        groups: Sequence[Sequence[int]],
+        present: set[int],
+        inherited: Mapping[int, tuple[int, float]],
+        instances: Mapping[int, np.ndarray],
+    ) -> None:
+        self._probabilities, self._groups, self._present = probabilities, groups, present
+        self._inherited, self._instances = inherited, instances
+        self._group_of = {c: g for g, members in enumerate(groups) for c in members}
+
+    def of(self, c: int) -> np.ndarray:
+        """Prior of a class, (K, J, I) float32."""
+        group = self._group_of[c]
+        prior = self._probabilities[group]
+        if group in self._inherited:
+            prior = prior * np.float32(1 - self._inherited[group][1])
+        for absent, (heir, share) in self._inherited.items():
+            if heir == group:
+                prior = prior + np.float32(share) * self._probabilities[absent]
+        if len(self._groups[group]) == 1:
+            return prior
+        return prior * self._instances[c] if c in self._instances else np.zeros_like(prior)
+
+    def worth_solving(self, tolerance: float, progress: Progress) -> list[int]:
+        """Classes that may come out anywhere in the slab, background (what is left) not among them."""
+        wanted = []
+        for group in self._groups:
+            progress.check()
+            for c in group:
+                shared = len(group) > 1
+                if c and (c in self._present or (not shared and float(self.of(c).max()) > tolerance)):
+                    wanted.append(c)
+        return wanted
+
+
+def shares_of_absent_groups(
+    classifier: AppearanceClassifier, groups: Sequence[Sequence[int]], present: set[int]
+) -> dict[int, tuple[int, float]]:
+    """For each group that the slab does not show: the group that looks most alike and is shown, and its share."""
+    seen = [bool(present.intersection(members)) for members in groups]
+    confusion = classifier.confusion
+    shares = {}
+    for absent in range(1, len(groups)):
+        heirs = [] if seen[absent] else [g for g in classifier.confused_with(absent) if seen[g]]
+        if heirs:
+            heir = max(heirs, key=lambda g: confusion[g, absent])
+            # of what looks like the absent group, so much is the other one, if the two are as frequent
+            shares[absent] = heir, min(1.0, confusion[heir, absent] / max(confusion[absent, absent], 1e-6))
+    return shares
+
+
+def shares_of_instances(
+    outlines: ShapePrior,
+    planes: Sequence[int],
+    present: set[int],
+    without: int | None = None,
+    progress: Progress | None = None,
+) -> dict[int, np.ndarray]:
+    """Shares of the classes of a group by the distance to their outlines: near two of them, both have a part."""
+    if not present:
+        return {}
+    progress = progress or Progress()
+    distances = outlines.planes(planes, without, progress)
+    index = [members[0] for members in outlines.groups]
+    total = np.full(distances.shape[:1] + distances.shape[2:], 1e-12, np.float32)
+    closeness = {}
+    for c in sorted(present):
+        progress.check()
+        closeness[c] = np.exp(distances[:, index.index(c)] / INSTANCE_WIDTH).astype(np.float32)
+        total += closeness[c]
+    for close in closeness.values():
+        progress.check()
+        close /= total
+    return closeness
+
+
+def shares_by_seeds(
+    seeds: np.ndarray, groups: Sequence[Sequence[int]], spacing: Sequence[float]
+) -> dict[int, np.ndarray]:
+    """Shares of the classes of groups that several share: all of it to the class of the nearest seed of the group."""
+    shares = {}
+    for group in groups:
+        if len(group) == 1:
+            continue
+        known = np.isin(seeds, group)
+        where = ndimage.distance_transform_edt(~known, tuple(spacing), return_distances=False, return_indices=True)
+        nearest = seeds[tuple(where)]
+        shares.update({c: nearest == c for c in np.unique(seeds[known]).tolist()})
+    return shares

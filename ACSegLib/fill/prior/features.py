@@ -1,0 +1,203 @@
+"""Image features for the appearance prior: intensity, edges and second derivatives at four scales.
+
+Two coarse levels (about 2 and 4 voxels) are computed once for the volume; the two fine scales slab by slab, so the
+memory in addition to the image is a sixth of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ACSegLib.errors import InputError
+from ACSegLib.fill.constants import CLASS_PERCENTILES, FINE_SIGMA, IMAGE_PERCENTILES, LEVEL_SIGMAS
+from ACSegLib.jobs import Progress
+
+#: Features of the fine scale, of each coarse level, and of each group's shape.
+FINE_FEATURES, LEVEL_FEATURES, SHAPE_FEATURES = 6, 5, 2
+
+#: Planes on either side of a slab that its smoothing needs.
+_HALO = 3
+
+
+def half_kernel(sigma: float) -> np.ndarray:
+    """Right half, centre first, of a normalised Gaussian of `sigma` voxels; [1] where it is too narrow to matter."""
+    if sigma < 0.25:
+        return np.ones(1, np.float32)
+    taps = np.exp(-0.5 * (np.arange(int(np.ceil(3 * sigma)) + 1) / sigma) ** 2)
+    return (taps / (2 * taps.sum() - taps[0])).astype(np.float32)
+
+
+def smoothed(image: np.ndarray, sigma: float, spacing: Sequence[float]) -> np.ndarray:
+    """The image, float32, after a Gaussian of `sigma`, in the unit of the spacing."""
+    from ACSegLib.fill.prior import image_kernels as kernels
+
+    out = np.empty_like(image)
+    kernels.smooth(image, np.empty_like(image), out, *[half_kernel(sigma / h) for h in spacing])
+    return out
+
+
+def intensity_range(image: np.ndarray, classes: np.ndarray | None = None) -> tuple[float, float]:
+    """Robust intensity range: 0.1 to 99.9 %, widened to hold most voxels of each labelled class.
+
+    Hot voxels fall outside it (and are clipped), small bright beads that were labelled do not.
+
+    Parameters
+    ----------
+    image : ndarray, shape (k, j, i)
+    classes : ndarray of int, same shape, optional
+        Known classes; negative where unknown.
+    """
+    step = max(1, round((image.size / 4e6) ** (1 / 3)))
+    sample = image[::step, ::step, ::step].astype(np.float32).ravel()
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        raise InputError("the image holds no finite value.")
+    low, high = np.percentile(sample, IMAGE_PERCENTILES)
+    if classes is not None:
+        for value in np.unique(classes[classes > 0])[:64]:
+            labelled = image[classes == value][:200_000].astype(np.float32)
+            labelled = labelled[np.isfinite(labelled)]
+            if labelled.size >= 8:
+                a, b = np.percentile(labelled, CLASS_PERCENTILES)
+                low, high = min(low, a), max(high, b)
+    if not high > low:
+        low, high = float(sample.min()), float(sample.max())
+    if not high > low:
+        high = low + 1.0
+    return float(low), float(high)
+
+
+@dataclass
+class ImageFeatures:
+    """A volume, scaled to 0..1, with the labelled slices along axis 0, and its coarse levels.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (K, J, I)
+    spacing : tuple of float
+        Voxel size along K, J, I, in units of the finest axis.
+    levels, factors
+        Coarse features (5, K', J', I') and by how much each was pooled along K, J, I.
+    noise : float
+        Robust size of the differences between neighbours: the scale of beta.
+    offsets
+        Where the volume's first voxel lies in each coarse level, in full-size voxels (not 0 in a cropped one).
+    """
+
+    image: np.ndarray
+    spacing: tuple[float, ...]
+    levels: list[np.ndarray]
+    factors: list[np.ndarray]
+    noise: float
+    offsets: list[np.ndarray] = field(default_factory=lambda: [np.zeros(3, np.int64)] * 2)
+
+    @property
+    def placement(self) -> tuple[np.ndarray, ...]:
+        """Factors and offsets of each level, (2, 3) int64, as the compiled loops take them."""
+        return tuple(np.stack(pair) for pair in zip(self.factors, self.offsets, strict=True))
+
+    @property
+    def inverse_spacing(self) -> np.ndarray:
+        """1 / spacing, float32."""
+        return (1.0 / np.asarray(self.spacing)).astype(np.float32)
+
+    def for_kernels(self, edges: np.ndarray, fine: np.ndarray, first: int) -> tuple[Any, ...]:
+        """A slab (see `slab`) that starts at plane `first` as the compiled loops take it."""
+        return edges, fine, first, self.inverse_spacing, tuple(self.levels), self.placement
+
+    def count(self, groups: int) -> int:
+        """Number of features of a voxel, with the shape of `groups` groups."""
+        return FINE_FEATURES + 2 * LEVEL_FEATURES + SHAPE_FEATURES * groups
+
+    def cropped(self, first: int, last: int, rows: slice, columns: slice) -> ImageFeatures:
+        """Features of a box, planes first..last; its coarse levels are cut at whole coarse voxels."""
+        image = np.ascontiguousarray(self.image[first : last + 1, rows, columns])
+        levels, factors, offsets = [], [], []
+        for level, factor, offset in zip(self.levels, self.factors, self.offsets, strict=True):
+            low = np.array([first, rows.start, columns.start]) // factor
+            high = np.array([last + 1, rows.stop, columns.stop]) // factor + 1
+            box = tuple(slice(max(a - 1, 0), b + 1) for a, b in zip(low, high, strict=True))
+            levels.append(np.ascontiguousarray(level[(slice(None), *box)]))
+            factors.append(factor)
+            start = np.array([b.start for b in box]) * factor
+            offsets.append(offset + np.array([first, rows.start, columns.start]) - start)
+        return ImageFeatures(image, self.spacing, levels, factors, self.noise, offsets)
+
+    def slab(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """Image and smoothed image of planes first..last-1, both (planes, J, I) float32; the first is a view."""
+        a, b = max(first - _HALO, 0), min(last + _HALO, len(self.image))
+        fine = smoothed(self.image[a:b], FINE_SIGMA, self.spacing)
+        return self.image[first:last], fine[first - a : last - a]
+
+
+def pool_factors(spacing: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Halve each axis whose voxels are not already much longer than the finest."""
+    halve = (spacing <= 1.5 * spacing.min()) & (np.asarray(shape) >= 4)
+    return np.where(halve, 2, 1)
+
+
+def prepare(
+    image: np.ndarray, spacing: Sequence[float], limits: tuple[float, float], progress: Progress | None = None
+) -> ImageFeatures:
+    """Scale an image and compute its coarse levels.
+
+    Parameters
+    ----------
+    image : ndarray, shape (K, J, I)
+        Any numeric type; not finite values must have been replaced.
+    spacing : sequence of 3 floats
+        Voxel size along K, J, I, any unit.
+    limits : tuple of float
+        Intensities that become 0 and 1; beyond them the image is clipped.
+    """
+    from ACSegLib.fill.prior import image_kernels as kernels
+
+    progress = progress or Progress()
+    relative = np.asarray(spacing, float) / min(spacing)
+    scaled = np.empty(image.shape, np.float32)
+    kernels.scale_clip(_native(image), limits[0], limits[1], scaled)
+    stages = progress.stages(scale=1, levels=2)
+    stages.levels(0.0, "computing image features")
+    levels: list[np.ndarray] = []
+    factors: list[np.ndarray] = []
+    level, total, voxel = scaled, np.ones(3, int), relative
+    for sigma, part in stages.levels.each(LEVEL_SIGMAS):
+        factor = pool_factors(voxel, level.shape)
+        pooled = np.empty(-(-np.asarray(level.shape) // factor), np.float32)
+        kernels.pool(level, int(factor[0]), int(factor[1]), int(factor[2]), pooled)
+        total, voxel = total * factor, voxel * factor
+        step = voxel / voxel.min()
+        level = smoothed(pooled, sigma, step.tolist())
+        features = np.empty((LEVEL_FEATURES, *level.shape), np.float32)
+        kernels.texture(level, (1.0 / step).astype(np.float32), features)
+        levels.append(features)
+        factors.append(total.astype(np.int64))
+        part(1.0, "computing image features")
+    prepared = ImageFeatures(scaled, tuple(relative), levels, factors, 1.0)
+    prepared.noise = _noise(prepared)
+    return prepared
+
+
+def _native(image: np.ndarray) -> np.ndarray:
+    """C-contiguous, in this machine's byte order and in a type that the compiled loops know."""
+    if image.dtype in (np.float16, np.bool_):
+        image = image.astype(np.float32)
+    return np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("="))
+
+
+def _noise(features: ImageFeatures) -> float:
+    """Robust standard deviation of neighbour differences, in three places of the volume."""
+    differences: list[np.ndarray] = []
+    planes = len(features.image)
+    for k in sorted({planes // 4, planes // 2, (3 * planes) // 4}):
+        edges, _ = features.slab(k, min(k + 2, planes))
+        for axis in (1, 2):
+            differences.append(np.abs(np.diff(edges, axis=axis)).ravel())
+    size = np.concatenate(differences)
+    typical = 1.4826 * float(np.median(size))
+    # an image without noise has a median of 0: then a hundredth of its usual range is small
+    return max(typical, 0.25 * float(np.mean(size)), 1e-3)

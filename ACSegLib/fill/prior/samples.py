@@ -1,0 +1,134 @@
+"""Training samples of the appearance classifier: image and shape features of voxels whose class is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ACSegLib.fill.constants import MAX_SAMPLE_WEIGHT, MAX_SAMPLES, MIN_GROUP_SHARE
+from ACSegLib.fill.prior.evidence import Evidence
+from ACSegLib.fill.prior.features import SHAPE_FEATURES
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Training voxels: features (N, F), groups (N,), the plane each lies in (N,), and its weight (N,).
+
+    The last `shapes` features are of the shape prior. `place` has the row and column of each voxel, (2, N).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    plane: np.ndarray
+    weight: np.ndarray
+    place: np.ndarray
+    shapes: int = 0
+
+    def part(self, keep: np.ndarray) -> Samples:
+        """The samples where `keep` (bool, (N,)) is True."""
+        return Samples(
+            self.x[keep], self.y[keep], self.plane[keep], self.weight[keep], self.place[:, keep], self.shapes
+        )
+
+    def joined(self, other: Samples) -> Samples:
+        """These samples and others of the same features."""
+        return Samples(
+            np.concatenate([self.x, other.x]),
+            np.concatenate([self.y, other.y]),
+            np.concatenate([self.plane, other.plane]),
+            np.concatenate([self.weight, other.weight]),
+            np.concatenate([self.place, other.place], axis=1),
+            self.shapes,
+        )
+
+
+def choose_voxels(classes: np.ndarray, groups: list[list[int]], count: int, seed: int = 0) -> np.ndarray:
+    """Choose known voxels to learn from, half of them within two voxels of an outline.
+
+    A rare group (beads) gets a share of at least `MIN_GROUP_SHARE`, or it would be forgotten. The voxels around it
+    count to that share too, so that its outline is learned without a bias to either side.
+
+    Parameters
+    ----------
+    classes : ndarray of int16, (K, J, I)
+        Negative where unknown.
+
+    Returns
+    -------
+    ndarray, (5, N)
+        plane, row, column, group and stratum, sorted by plane, row and column.
+    """
+    rng = np.random.default_rng(seed)
+    group_of = np.full(max(max(g) for g in groups) + 1, -1, np.int64)
+    for number, members in enumerate(groups):
+        group_of[members] = number
+    planes = np.flatnonzero((classes >= 0).any(axis=(1, 2)))
+    grouped = [np.where(classes[k] >= 0, group_of[np.maximum(classes[k], 0)], -1) for k in planes]
+    total = np.sum([np.bincount(plane[plane >= 0], minlength=len(groups)) for plane in grouped], axis=0)
+    strata = [_strata(plane, np.argsort(-total, kind="stable")) for plane in grouped]
+    borders = [_near_border(plane) for plane in grouped]
+    sizes = np.array([np.bincount(s[s >= 0], minlength=len(groups)) for s in strata])
+    wanted = np.maximum(sizes.sum(0) / sizes.sum(), MIN_GROUP_SHARE) * count
+    chosen = []
+    for k, plane, stratum, border, size in zip(planes, grouped, strata, borders, sizes, strict=True):
+        for g in range(len(groups)):
+            number = int(np.ceil(wanted[g] * size[g] / max(sizes[:, g].sum(), 1)))
+            here = stratum == g
+            for pool in (np.flatnonzero(here & border), np.flatnonzero(here)):
+                if len(pool):
+                    picked = rng.choice(pool, min(-(-number // 2), len(pool)), replace=False)
+                    place = np.unravel_index(picked, plane.shape)
+                    chosen.append(np.stack([np.full(len(picked), k), *place, plane[place], stratum[place]]))
+    points = np.concatenate(chosen, axis=1)
+    return points[:, np.lexsort(points[2::-1])]
+
+
+def _strata(plane: np.ndarray, by_size: np.ndarray) -> np.ndarray:
+    """The rarest group within three voxels of each known voxel; -1 where unknown."""
+    stratum = plane.copy()
+    for g in by_size[1:]:
+        if (plane == g).any():
+            stratum[ndimage.binary_dilation(plane == g, iterations=3)] = g
+    stratum[plane < 0] = -1
+    return stratum
+
+
+def _near_border(plane: np.ndarray) -> np.ndarray:
+    """Known voxels within two voxels of another known group."""
+    border = np.zeros(plane.shape, bool)
+    for axis in (0, 1):
+        for distance in (1, 2):
+            a = np.take(plane, range(distance, plane.shape[axis]), axis)
+            b = np.take(plane, range(plane.shape[axis] - distance), axis)
+            differ = (a != b) & (a >= 0) & (b >= 0)
+            front = [slice(None)] * 2
+            back = [slice(None)] * 2
+            front[axis], back[axis] = slice(distance, None), slice(None, -distance)
+            border[tuple(front)] |= differ
+            border[tuple(back)] |= differ
+    return border
+
+
+def collect_samples(evidence: Evidence, count: int = MAX_SAMPLES) -> Samples:
+    """Gather features of chosen voxels; shape features leave out the labelled slice that a voxel lies in."""
+    from ACSegLib.fill.prior import image_kernels as kernels
+
+    features, shape, groups = evidence.features, evidence.shape, evidence.groups
+    points = choose_voxels(evidence.classes, groups, count)
+    x = np.empty((points.shape[1], features.count(len(shape.groups))), np.float32)
+    plane = np.empty((x.shape[1], *evidence.classes.shape[1:]), np.float32)
+    planes, starts = np.unique(points[0], return_index=True)
+    ends = [*starts[1:], points.shape[1]]
+    for k, start, end in zip(planes.tolist(), starts, ends, strict=True):
+        low, high = max(k - 1, 0), min(k + 2, len(features.image))
+        image = features.for_kernels(*features.slab(low, high), low)
+        kernels.plane_features(k - low, image, (shape.planes([k], without=k), shape.margin), plane)
+        x[start:end] = plane[:, points[1, start:end], points[2, start:end]].T
+    counts = np.bincount(points[4], minlength=len(groups)).astype(float)
+    share = counts / counts.sum()
+    weight = np.where(counts > 0, np.maximum(share, MIN_GROUP_SHARE) / np.maximum(share, 1e-9), 0.0)
+    # a group of a handful of voxels is not worth a thousand times its number
+    weight = np.minimum(weight, MAX_SAMPLE_WEIGHT)[points[4]]
+    return Samples(x, points[3], points[0], weight / weight.mean(), points[1:3], SHAPE_FEATURES * len(shape.groups))

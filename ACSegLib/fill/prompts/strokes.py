@@ -1,0 +1,395 @@
+"""The first segmentation from strokes: each voxel gets the class of the stroke to which the cheapest path leads.
+
+A path costs what the intensity changes along it, and a little for its length (Bai and Sapiro, Geodesic matting, IJCV 82
+(2009) 113, doi:10.1007/s11263-008-0191-z). So a region ends where the image has edges, and it hangs together with its
+stroke: what only looks like the cell, such as the wall of the capillary, belongs to the stroke that it hangs together
+with. The appearance classifier of the fill then learns from this segmentation, and the random walk decides.
+
+A level of the cost is chosen at which the region of a segment grows least. Far beyond it is background, even if no
+stroke says so. Where a region between walls is better closed than one between edges, walls end it: see `path_costs`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage
+
+from ACSegLib.fill.constants import (
+    GAP_PENALTY,
+    LENGTH_COST,
+    MAX_DEPTH,
+    MAX_GEODESIC_VOXELS,
+    MAX_SINGLE,
+    MAX_WALL_EXCESS,
+    MIN_EDGE_CONTRAST,
+    MIN_EDGE_RANK,
+    MIN_GROWTH,
+    MIN_RANKED_CONTRAST,
+    MIN_REGION_SHARE,
+    MIN_WALL_CONTRAST,
+    PLAUSIBLE,
+    WALL_ADVANTAGE,
+    WHOLE_DAB,
+)
+from ACSegLib.fill.prior.features import ImageFeatures, pool_factors
+from ACSegLib.fill.prompts.dabs import Dab, correct_around_dabs, find_dabs
+from ACSegLib.fill.prompts.path_costs import PathCosts, Region, path_costs, steady_region
+from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.postprocess.rules import fill_stroke_holes
+from ACSegLib.threads import in_threads
+
+
+@dataclass(frozen=True)
+class FirstSegmentation:
+    """A class for every voxel.
+
+    Attributes
+    ----------
+    classes : ndarray of int16, (K, J, I)
+        As the seeds where these are known or `OUTSIDE`; no voxel is unknown.
+    walls : bool
+        Whether its regions end at walls, so that both sides may look the same.
+    """
+
+    classes: np.ndarray
+    walls: bool
+
+
+def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray, holes: bool = False) -> FirstSegmentation:
+    """Give every voxel a class from the strokes.
+
+    Parameters
+    ----------
+    features : ImageFeatures
+    seeds : ndarray of int16, (K, J, I)
+        Class of the strokes; `UNKNOWN` or `OUTSIDE` elsewhere.
+    holes : bool
+        Whether classes may enclose background without a stroke of it.
+    """
+    image, spacing = features.image, np.asarray(features.spacing)
+    factor = np.ones(3, int)
+    while np.prod(-(-np.asarray(image.shape) // factor)) > MAX_GEODESIC_VOXELS:
+        factor = factor * pool_factors(spacing * factor, (np.asarray(image.shape) // factor).tolist())
+    steps = spacing * factor
+    search = _Search.of(features, _pooled(seeds, factor), factor, _lengths(steps / steps.min()), holes)
+    costs, classes = search.best()
+    fine = correct_around_dabs(classes, search.dabs, costs, search.lengths)
+    search.fill_holes(fine)
+    for axis, f in enumerate(factor):
+        fine = fine.repeat(f, axis) if f > 1 else fine
+    k, j, i = image.shape
+    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), costs.ends_at_walls)
+
+
+@dataclass(frozen=True)
+class _Grown:
+    """Regions grown from strokes: the class and the cost of each voxel, and where the region of each class ends."""
+
+    costs: PathCosts
+    strokes: np.ndarray
+    classes: np.ndarray
+    distances: np.ndarray
+    regions: dict[int, Region]
+
+    @classmethod
+    def along(cls, costs: PathCosts, strokes: np.ndarray, lengths: np.ndarray) -> _Grown:
+        """Regions that grow from strokes to edges, or to walls."""
+        return cls(costs, strokes, *costs.spread(strokes, lengths), {}).up_to({})
+
+    def up_to(self, most: Mapping[int, float]) -> _Grown:
+        """The same, but each region ends below a cost."""
+        sizes = zip(*np.unique(self.strokes[self.strokes > 0], return_counts=True), strict=True)
+        regions = {
+            c: steady_region(self.costs, self.distances, self.classes == c, n, most.get(c, np.inf))
+            for c, n in ((int(c), int(n)) for c, n in sizes)
+        }
+        return replace(self, regions=regions)
+
+    def seeds(self) -> np.ndarray:
+        """The strokes, and background where no region can be."""
+        limits = np.full(max(self.regions, default=0) + 1, np.inf)
+        for c, region in self.regions.items():
+            limits[c] = region.beyond
+        beyond = (self.classes > 0) & (self.distances > limits[np.maximum(self.classes, 0)])
+        return np.where(beyond & (self.strokes == UNKNOWN), 0, self.strokes).astype(np.int16)
+
+    def usual(self, measure: str) -> float:
+        """Median of a measure of the regions."""
+        return float(np.median([getattr(r, measure) for r in self.regions.values()])) if self.regions else 0.0
+
+    def reached(self, dab: Dab) -> tuple[int, float]:
+        """The class that reaches a dab first, and the cost at which it does."""
+        return int(np.bincount(self.classes[dab.places]).argmax()), float(np.median(self.distances[dab.places]))
+
+    def ends_before(self, dab: Dab) -> bool:
+        """Whether the region that reaches a dab ends before, so that what lies between is open."""
+        c, cost = self.reached(dab)
+        return c in self.regions and cost > self.regions[c].level
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What the strokes may mean.
+
+    Attributes
+    ----------
+    grown : _Grown
+    classes : ndarray of int16, (K, J, I)
+        Of every voxel, background among them; no class encloses background without a stroke of it.
+    depths : list of float
+        How deep each dab lies in what has another class, in units of the size of the region; 1 at most.
+    wrong : list of Dab
+        Those that it does not explain.
+    """
+
+    grown: _Grown
+    classes: np.ndarray
+    depths: list[float]
+    wrong: list[Dab]
+
+    @cached_property
+    def plausibility(self) -> float:
+        """How well a person who meant it would have placed the dabs so; 1 at most.
+
+        The first dab goes into the middle of a structure: how deep it lies counts, in units of the largest depth. Those
+        that lie in what has another class count against it, the more the deeper they do.
+        """
+        central = []
+        for c in self.grown.regions:
+            depth = ndimage.distance_transform_edt(self.classes == c)
+            own = depth[self.grown.strokes == c]
+            central.append(float(own.max()) / max(float(depth.max()), 1.0) if len(own) else 0.0)
+        return (float(np.mean(central)) if central else 0.0) - sum(self.depths)
+
+    @property
+    def likelihood(self) -> float:
+        """By which meanings between edges, or those between walls, are compared.
+
+        Walls have gaps: of two regions between walls, the larger one has leaked.
+        """
+        if not self.grown.costs.ends_at_walls:
+            return self.plausibility
+        return self.plausibility - GAP_PENALTY * math.log(max(int(np.count_nonzero(self.classes > 0)), 1))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the region that ends somewhere is not just a small part of what hangs together with the strokes."""
+        voxels = sum(region.voxels for region in self.grown.regions.values())
+        return bool(voxels >= MIN_REGION_SHARE * np.count_nonzero(self.classes > 0))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What the strokes may mean, on the grid of the search.
+
+    One dab in the middle of a cell says more of it than all dabs together, as those that correct lie at its border. So
+    regions are grown from single dabs first. Of those that explain all dabs, the one counts whose dab lies in its
+    middle. A dab of background that lies in a region disproves the cost at which it ends; the weakest such limit is
+    tried first, so that one dab at a border does not cut off the other end of a cell.
+
+    Attributes
+    ----------
+    strokes : ndarray of int16, (K, J, I)
+        The typical voxels of the strokes.
+    dabs : list of Dab
+    costs : tuple of PathCosts
+        By edges and by walls.
+    lengths : ndarray of int32, (3, 3, 3)
+    holes : bool
+        Whether classes may enclose background without a stroke of it.
+    """
+
+    strokes: np.ndarray
+    dabs: list[Dab]
+    costs: tuple[PathCosts, PathCosts]
+    lengths: np.ndarray
+    holes: bool = False
+
+    @classmethod
+    def of(
+        cls, features: ImageFeatures, strokes: np.ndarray, factor: np.ndarray, lengths: np.ndarray, holes: bool = False
+    ) -> _Search:
+        """The strokes on a grid that is coarser by `factor`."""
+        costs = path_costs(features, factor)
+        return cls(_typical(strokes, costs[0].image), find_dabs(strokes), costs, lengths, holes)
+
+    def fill_holes(self, classes: np.ndarray) -> None:
+        """Fill the holes that may not be, in place."""
+        if not self.holes:
+            fill_stroke_holes(classes, self.strokes >= 0)
+
+    def best(self) -> tuple[PathCosts, np.ndarray]:
+        """The costs and the classes, background among them, that explain the dabs."""
+        tried: list[_Meaning] = []
+        for choices in self._candidates():
+            tried += choices
+            explaining = [meaning for meaning in choices if not meaning.wrong]
+            if explaining:
+                best = _likeliest(explaining)
+                return best.grown.costs, best.classes
+        best = min(tried, key=lambda meaning: sum(meaning.depths))
+        return best.grown.costs, best.classes
+
+    def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> _Meaning:
+        return self._explained(_Grown.along(costs, strokes, self.lengths))
+
+    def _explained(self, grown: _Grown) -> _Meaning:
+        classes, _distances = grown.costs.spread(grown.seeds(), self.lengths)
+        self.fill_holes(classes)
+        depths = self._depths(classes, grown.strokes)
+        if self._is_nothing(classes, grown):
+            return _Meaning(grown, classes, depths, self.dabs)
+        for n, dab in enumerate(self.dabs):
+            if dab.number == 0 and grown.ends_before(dab):
+                depths[n] = 0.0  # between the end of the region and certain background, nothing was said
+        wrong = [d for d, depth in zip(self.dabs, depths, strict=True) if depth > MAX_DEPTH[d.number > 0]]
+        return _Meaning(grown, classes, depths, wrong)
+
+    def _is_nothing(self, classes: np.ndarray, grown: _Grown) -> bool:
+        """Whether hardly more than the strokes is left of a class."""
+        return any(
+            np.count_nonzero(classes == c) < MIN_GROWTH * np.count_nonzero(grown.strokes == c) for c in grown.regions
+        )
+
+    def _depths(self, classes: np.ndarray, strokes: np.ndarray) -> list[float]:
+        """See `_Meaning.depths`."""
+        radius = float(np.cbrt(3 * max(int(np.count_nonzero(classes > 0)), 1) / (4 * np.pi)))
+        sources = np.argwhere(strokes > 0)
+        depths = []
+        for dab in self.dabs:
+            size: float = radius
+            if dab.number == 0 and len(sources):  # a region that leaks is far larger than what is meant
+                size = min(size, float(np.sqrt(((sources - dab.centre) ** 2).sum(axis=1).min())))
+            depths.append(min(dab.depth(classes) / max(size, 1.0), 1.0))
+        return depths
+
+    def _candidates(self) -> Iterator[list[_Meaning]]:
+        """From single dabs and from all: alone, then only up to the background, then against it."""
+        single = self._edges_or_walls([*self._single()])
+        yield single
+        costs = single[0].grown.costs
+        together = self._marked([dab for dab in self.dabs if dab.number or dab.is_stroke])
+        united = []
+        if not any(np.array_equal(together, meaning.grown.strokes) for meaning in single):
+            united = [self._meaning(costs, together)]
+            yield united
+        if any(dab.number == 0 for dab in self.dabs):
+            for alone in (single, united):
+                yield in_threads(self._limited, alone)
+            yield [self._meaning(costs, self.strokes)]
+
+    def _limited(self, meaning: _Meaning) -> _Meaning:
+        """Regions that end before the dabs that disprove them, one dab after the other."""
+        most: dict[int, float] = {}
+        while True:
+            reached = [meaning.grown.reached(dab) for dab in meaning.wrong if dab.number == 0]
+            below = [(c, cost) for c, cost in reached if cost < most.get(c, np.inf)]
+            if not below:
+                return meaning
+            most |= {c: max(cost for other, cost in below if other == c) for c, _cost in below}
+            meaning = self._explained(meaning.grown.up_to(most))
+
+    def _edges_or_walls(self, sources: Sequence[np.ndarray]) -> list[_Meaning]:
+        """What grows from each of the sources, to edges or to walls, whichever end the regions of the image.
+
+        An image has edges or walls, whatever one dab looks like: one near a border can grow into what lies beyond. So
+        the best closed of each decide, among those that explain the dabs, and all plausible ones between edges. A
+        region between walls that is far less plausible has leaked up to the walls of something else.
+        """
+        pairs = [(costs, strokes) for costs in self.costs for strokes in sources]
+        found = in_threads(lambda pair: self._meaning(*pair), pairs)
+        edges, walls = found[: len(sources)], found[len(sources) :]
+        best = _best_closed([meaning for meaning in walls if meaning.is_whole] or walls)
+        plausible = [m for m in edges if not m.wrong and m.plausibility >= PLAUSIBLE] if len(sources) > 1 else []
+        if any(m.plausibility >= best.plausibility + PLAUSIBLE for m in plausible):
+            return edges
+        rivals = [_best_closed(edges), *plausible]
+        return walls if all(_is_better(best.grown, rival.grown) for rival in rivals) else edges
+
+    def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
+        """Typical voxels of some of the dabs."""
+        marked = np.full_like(self.strokes, UNKNOWN)
+        for dab in dabs:
+            marked[dab.places] = self.strokes[dab.places]
+        return marked
+
+    def _single(self) -> Iterator[np.ndarray]:
+        """All strokes of a segment, then a single dab each, those on even ground first."""
+        if not any(dab.number for dab in self.dabs):
+            yield self.strokes
+            return
+        choices: dict[int, list[list[Dab]]] = {}
+        slopes = ndimage.gaussian_gradient_magnitude(self.costs[0].image.astype(np.float32), 1.0)
+        dabs = sorted(self.dabs, key=lambda dab: float(np.median(slopes[dab.places])))
+        for c in {dab.number for dab in dabs if dab.number}:
+            own = [dab for dab in dabs if dab.number == c]
+            strokes, dabs_of_it = [d for d in own if d.is_stroke], [d for d in own if not d.is_stroke]
+            largest = max((dab.section for dab in dabs_of_it), default=0.0)
+            whole = [[dab] for dab in dabs_of_it if dab.section >= WHOLE_DAB * largest]
+            choices[c] = [strokes, *whole] if strokes else whole
+        background = [dab for dab in dabs if dab.number == 0 and dab.is_stroke]
+        most = max(map(len, choices.values()), default=0)
+        for n in range(min(most, MAX_SINGLE)):
+            yield self._marked([*background, *(dab for c in choices.values() for dab in c[min(n, len(c) - 1)])])
+
+
+def _likeliest(meanings: Sequence[_Meaning]) -> _Meaning:
+    """The first of the likeliest."""
+    return max(meanings, key=lambda meaning: meaning.likelihood) if len(meanings) > 1 else meanings[0]
+
+
+def _best_closed(meanings: Sequence[_Meaning]) -> _Meaning:
+    """Of those that explain the dabs, or of all if none does."""
+    choices = [meaning for meaning in meanings if not meaning.wrong] or meanings
+    return max(choices, key=lambda meaning: meaning.grown.usual("contrast"))
+
+
+def _is_better(walls: _Grown, edges: _Grown) -> bool:
+    """Whether the regions between walls are well closed and no far larger, and those between edges are not."""
+    contrast = edges.usual("contrast")
+    if edges.usual("rank") >= MIN_EDGE_RANK and contrast >= MIN_RANKED_CONTRAST:
+        return False
+    if walls.usual("contrast") < MIN_WALL_CONTRAST:
+        return False
+    if walls.usual("voxels") > MAX_WALL_EXCESS * edges.usual("voxels"):
+        return False  # they fill the surroundings too, up to the walls of something else
+    return contrast < max(MIN_EDGE_CONTRAST, walls.usual("contrast") / WALL_ADVANTAGE)
+
+
+def _typical(strokes: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """The half of each stroke that is nearest to its median intensity. A path from an edge crosses it free."""
+    typical = np.full_like(strokes, UNKNOWN)
+    for c in np.unique(strokes[strokes >= 0]).tolist():
+        components, count = ndimage.label(strokes == c, np.ones((3, 3, 3)))
+        places = np.nonzero(components)
+        numbers = components[places]
+        values = image[places].astype(float)
+        medians = np.asarray(ndimage.median(values, numbers, np.arange(count + 1)))
+        away = np.abs(values - medians[numbers])
+        limits = np.asarray(ndimage.median(away, numbers, np.arange(count + 1)))
+        kept = away <= limits[numbers]
+        typical[tuple(axis[kept] for axis in places)] = c
+    return typical
+
+
+def _lengths(steps: Sequence[float]) -> np.ndarray:
+    """Cost of the length of a step to each of the 26 neighbours, int32."""
+    offsets = np.stack(np.meshgrid(*([-s, 0.0, s] for s in steps), indexing="ij"))
+    return np.maximum(np.rint(LENGTH_COST * np.sqrt((offsets**2).sum(0))), 1).astype(np.int32)
+
+
+def _pooled(seeds: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Seeds on the coarse grid: a block with seeds of one class has it; one with several is unknown."""
+    shape = -(-np.asarray(seeds.shape) // factor)
+    places = np.nonzero(seeds >= 0)
+    values = seeds[places]
+    blocks = tuple(p // f for p, f in zip(places, factor, strict=True))
+    lowest, highest = np.full(shape, np.iinfo(np.int16).max), np.full(shape, UNKNOWN)
+    np.minimum.at(lowest, blocks, values)
+    np.maximum.at(highest, blocks, values)
+    return np.where(lowest == highest, highest, UNKNOWN).astype(np.int16)

@@ -1,0 +1,1 @@
+"""Settings and estimates of a fill, from parts of its own labels that are held out."""

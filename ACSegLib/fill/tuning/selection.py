@@ -1,0 +1,108 @@
+"""Chooses the strength of the prior and the edge scale for each volume, by holding parts of its labels out.
+
+Parts of the labelled slices are hidden (`ACSegLib.fill.tuning.trials`) and filled with some settings, by a classifier
+that did not learn from them. The settings that give the labels back best are those of the fill, and their Dice is its
+cross-validation.
+
+Usually bands are hidden, and not whole slices: a slice that is left out is twice as far from the next labelled one as
+any voxel of the fill, which favours the prior whatever the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ACSegLib.fill import constants
+from ACSegLib.fill.prior.evidence import Evidence
+from ACSegLib.fill.prior.samples import Samples
+from ACSegLib.fill.slab import Settings
+from ACSegLib.fill.tuning.holdout import mean_dice, runs_of_slices
+from ACSegLib.fill.tuning.trials import band_trials, slice_trials
+from ACSegLib.fill.walk.solvers import Solver
+from ACSegLib.jobs import Progress
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The settings, and what they were chosen by.
+
+    Attributes
+    ----------
+    left_out : list of int or None
+        Slices of which parts were hidden; None if the settings were given.
+    prior_dice : float or None
+        Dice of the prior alone on these parts; None where nothing can be hidden.
+    cross_validation_dice : float or None
+        Mean Dice of the fill on these parts; None where nothing can be hidden.
+    overlap : ndarray, (classes, 6), or None
+        Of these parts and their fill; see `ACSegLib.fill.tuning.trials.Trial.overlap`.
+    """
+
+    settings: Settings
+    left_out: list[int] | None = field(default_factory=list)
+    prior_dice: float | None = None
+    cross_validation_dice: float | None = None
+    overlap: np.ndarray | None = None
+
+
+def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progress: Progress) -> Choice:
+    """Choose the settings that give hidden labels back best."""
+    inner = [k for k in evidence.cuts[1:-1] if (evidence.classes[k] > 0).any()]
+    if not inner:
+        return Choice(Settings(constants.DEFAULT_GAMMA, constants.DEFAULT_EDGE))
+    bands = evidence.instances is None
+    stages = progress.stages(learn=4, fill=6)
+    if bands:
+        trials = band_trials(evidence, samples, solver, stages.learn)
+        judged = sorted({k for run in runs_of_slices(evidence.cuts) for k in run[1:-1]})
+    else:
+        judged = _evenly(inner, constants.MAX_LEFT_OUT)
+        trials = slice_trials(evidence, samples, judged, solver, stages.learn)
+    overlaps: dict[Settings, np.ndarray] = {}
+
+    def judge(settings: Settings) -> float:
+        if settings not in overlaps:
+            # how many will be tried is not known; each takes a part of what is left
+            stages.fill(1 - 0.8 ** len(overlaps), "cross-validation: filling hidden parts of labelled slices")
+            overlaps[settings] = np.sum([trial.overlap(settings, progress) for trial in trials], axis=0)
+        # a few voxels of a bead should not decide; of instances, none is more important than another
+        return mean_dice(overlaps[settings], by_size=bands)
+
+    prior = mean_dice(np.sum([trial.prior_overlap(progress) for trial in trials], axis=0), by_size=True)
+    # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
+    settings = search(judge, strong=not bands or prior >= constants.TRUSTED_PRIOR)
+    return Choice(settings, judged, prior, mean_dice(overlaps[settings]), overlaps[settings])
+
+
+def search(judge: Callable[[Settings], float], strong: bool) -> Settings:
+    """Find the settings that are judged best; at most five are judged.
+
+    The search walks along `constants.LADDER`, from a strong prior to a weak one. It starts with the strong prior where
+    the prior deserves it, else with the medium one. A step is taken if it is better by `constants.MIN_GAIN`, so that
+    noise in the judgement hardly moves the settings, and a good prior stays strong: it finds thin structures. In the
+    end the other edge scales of the steps that it stood on are tried.
+    """
+    ladder, place = constants.LADDER, 0 if strong else 1
+    best = judge(Settings(*ladder[place]))
+    passed = {place}
+    for step in (-1, 1):
+        while 0 <= place + step < len(ladder):
+            value = judge(Settings(*ladder[place + step]))
+            if value <= best + constants.MIN_GAIN:
+                break
+            place, best = place + step, value
+            passed.add(place)
+    found = Settings(*ladder[place])
+    for other in (Settings(ladder[n][0], edge) for n in sorted(passed) if (edge := constants.OTHER_EDGES[n])):
+        if (value := judge(other)) > best + constants.MIN_GAIN:
+            found, best = other, value
+    return found
+
+
+def _evenly(numbers: list[int], max_count: int) -> list[int]:
+    """At most so many of the numbers, evenly spread."""
+    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), max_count)).astype(int))
+    return [numbers[n] for n in chosen]

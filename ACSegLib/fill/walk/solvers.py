@@ -1,0 +1,125 @@
+"""Solvers of slabs: conjugate gradients on the processor or on a torch device."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from ACSegLib.compute import choose_device, free_cached_memory, is_out_of_memory
+from ACSegLib.errors import MemoryLimitError
+from ACSegLib.fill import constants
+from ACSegLib.fill.walk.cpu_backend import CpuSystem
+from ACSegLib.fill.walk.random_walk import SlabProblem, System, conjugate_gradients, fix_seeds
+from ACSegLib.fill.walk.torch_backend import TorchSystem
+from ACSegLib.jobs import Progress
+
+
+class Solver(ABC):
+    """Solves a slab for several classes at once."""
+
+    name: str
+
+    @abstractmethod
+    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray) -> System:
+        """The scaled system of a slab; `prior` and `start` are float32, (R, K, J, I)."""
+
+    def solve(
+        self,
+        problem: SlabProblem,
+        classes: list[int],
+        prior: np.ndarray,
+        start: np.ndarray,
+        tolerance: float = constants.TOLERANCE,
+        progress: Progress | None = None,
+    ) -> tuple[np.ndarray, int]:
+        """Give the probabilities (R, K, J, I) float32 of some classes, and the iterations it took.
+
+        Parameters
+        ----------
+        prior, start : ndarray of float32, (R, K, J, I)
+            Prior and initial value of each class; `start` is overwritten with the result.
+        tolerance : float
+            Bound on the error of the probabilities.
+        """
+        fix_seeds(start, problem.seeds, classes)
+        system = self._system(problem, prior, start)
+        done = conjugate_gradients(system, tolerance * problem.gamma, progress or Progress())
+        system.write(start)
+        return start, done
+
+
+class CpuSolver(Solver):
+    """Compiled loops on all cores.
+
+    Parameters
+    ----------
+    name : str
+        For reports.
+    """
+
+    def __init__(self, name: str = "cpu") -> None:
+        self.name = name
+
+    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray) -> System:
+        return CpuSystem(problem, prior, start)
+
+
+class TorchSolver(Solver):
+    """The same iterations in PyTorch.
+
+    Parameters
+    ----------
+    device : str
+        Name of a torch device.
+    fallback : Solver, optional
+        Solves the slabs for which the device has not enough memory; without it they are an error.
+    """
+
+    def __init__(self, device: str = "cuda", fallback: Solver | None = None) -> None:
+        import torch
+
+        self.name = f"torch:{device}"
+        self._device = torch.device(device)
+        self._fallback = fallback
+
+    def solve(
+        self,
+        problem: SlabProblem,
+        classes: list[int],
+        prior: np.ndarray,
+        start: np.ndarray,
+        tolerance: float = constants.TOLERANCE,
+        progress: Progress | None = None,
+    ) -> tuple[np.ndarray, int]:
+        """See `Solver.solve`; MemoryLimitError where a slab does not fit and nothing else may solve it."""
+        import torch
+
+        try:
+            with torch.no_grad():
+                return super().solve(problem, classes, prior, start, tolerance, progress)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if self._fallback is None:
+                raise MemoryLimitError(
+                    f"a slab of {problem.seeds.shape} voxels does not fit in the memory of device {self._device}; use "
+                    "--device auto or cpu, or label more slices so that slabs get thinner."
+                ) from error
+        free_cached_memory(self._device.type)
+        self.name = f"torch:{self._device}, and {self._fallback.name} where memory ran out"
+        return self._fallback.solve(problem, classes, prior, start, tolerance, progress)
+
+    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray) -> System:
+        return TorchSystem(problem, prior, start, self._device)
+
+
+def choose_solver(device: str = "auto") -> Solver:
+    """Solver for a device as `ACSegLib.compute.choose_device` knows it; with "auto" the processor helps out.
+
+    Where the device that was asked for is missing, the processor solves, and the solver's name says why.
+    """
+    chosen = choose_device(device.removeprefix("torch:"))
+    if chosen.name == "cpu":
+        return CpuSolver(f"cpu ({chosen.note})" if chosen.note else "cpu")
+    return TorchSolver(chosen.name, fallback=CpuSolver() if device == "auto" else None)

@@ -1,0 +1,141 @@
+"""Compiled loops of the random walk on a list of free voxels.
+
+Each free voxel has six neighbours: those before and after it along k, j and i. A neighbour is named by its place in the
+list, by -1 - c if it is a seed of class c, or by itself, with weight 0, where no walker goes, as where the image ends.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ACSegLib.compiled import fast_loop as _loop
+from ACSegLib.fill.walk.kernels import BLOCKS
+from ACSegLib.threads import spread
+
+
+@_loop
+def _link(begin, end, image, seeds, index, first, here, differences, neighbours):
+    nk, nj, ni = image.shape
+    for row in range(begin, end):
+        k, j = first + row // nj, row % nj
+        for i in range(ni):
+            if seeds[k, j, i] >= 0:
+                continue
+            n = index[k, j, i]
+            value = image[k, j, i]
+            here[n] = value
+            for edge in range(6):
+                a, b, c = k, j, i
+                step = 1 if edge % 2 else -1
+                if edge < 2:
+                    a += step
+                elif edge < 4:
+                    b += step
+                else:
+                    c += step
+                if a < 0 or b < 0 or c < 0 or a >= nk or b >= nj or c >= ni:
+                    neighbours[n, edge] = n
+                    differences[n, edge] = np.float32(0.0)
+                    continue
+                differences[n, edge] = image[a, b, c] - value
+                neighbours[n, edge] = -1 - seeds[a, b, c] if seeds[a, b, c] >= 0 else index[a, b, c]
+
+
+def link(image, seeds, index, planes, here, differences, neighbours):
+    """Write intensity, differences to the neighbours, and the neighbours of the free voxels of some planes.
+
+    Parameters
+    ----------
+    image, seeds, index : ndarray, shape (k, j, i)
+        Planes of a volume, with the one before and the one after where there are such: intensity (float32), class or
+        -1, place in the list (int32).
+    planes : (first, count)
+        Those whose free voxels are written.
+    here, differences, neighbours : ndarray, (n,), (n, 6), (n, 6)
+        Of all free voxels.
+    """
+    first, count = planes
+    spread(_link, count * image.shape[1], image, seeds, index, first, here, differences, neighbours)
+
+
+@_loop
+def _edge_weights(begin, end, differences, neighbours, axis_weights, beta, floor):
+    for n in range(begin, end):
+        for edge in range(6):
+            d = differences[n, edge]
+            outside = neighbours[n, edge] == n
+            weight = math.exp(-beta * d * d) + floor
+            differences[n, edge] = np.float32(0.0) if outside else axis_weights[edge // 2] * weight
+
+
+def edge_weights(differences, neighbours, axis_weights, beta, floor):
+    """Turn differences into weights h (exp(-beta d^2) + floor), in place; 0 where the walk ends without a seed."""
+    spread(_edge_weights, len(differences), differences, neighbours, axis_weights, beta, floor)
+
+
+@_loop
+def _start_system(begin, end, weights, neighbours, gamma, prior, scale, residual):
+    for n in range(begin, end):
+        total = gamma
+        for edge in range(6):
+            total += weights[n, edge]
+        s = np.float32(1.0) / math.sqrt(total)
+        scale[n] = s
+        for r in range(len(prior)):
+            flow = (gamma - total) * prior[r, n]
+            for edge in range(6):
+                other = neighbours[n, edge]
+                if other >= 0:
+                    flow += weights[n, edge] * prior[r, other]
+                elif other == -1 - r:
+                    flow += weights[n, edge]
+            residual[r, n] = s * flow
+
+
+def start_system(weights, neighbours, gamma, prior, scale, residual):
+    """Set up D^-1/2 (L + gamma) D^-1/2 and its residual for a walk that starts from its prior (R, n)."""
+    spread(_start_system, len(weights), weights, neighbours, gamma, prior, scale, residual)
+
+
+@_loop
+def _scale_weights(begin, end, weights, neighbours, scale):
+    for n in range(begin, end):
+        for edge in range(6):
+            other = neighbours[n, edge]
+            if other >= 0:
+                weights[n, edge] *= scale[n] * scale[other]
+            else:
+                weights[n, edge] = np.float32(0.0)
+                neighbours[n, edge] = n
+
+
+def scale_weights(weights, neighbours, scale):
+    """Turn the weights into those of the scaled system, in place; seeds leave it."""
+    spread(_scale_weights, len(weights), weights, neighbours, scale)
+
+
+@_loop
+def _multiply(begin, end, weights, neighbours, p, active, out, sums):
+    count = len(weights)
+    for block in range(begin, end):
+        sums[:, block] = 0.0
+        low, high = count * block // BLOCKS, count * (block + 1) // BLOCKS
+        for r in range(len(p)):
+            if not active[r]:
+                continue
+            line, product = p[r], out[r]
+            dot = np.float32(0.0)
+            for n in range(low, high):
+                value = line[n]
+                for edge in range(6):
+                    value -= weights[n, edge] * line[neighbours[n, edge]]
+                product[n] = value
+                dot += line[n] * value
+            sums[r, block] = dot
+
+
+def multiply(weights, neighbours, p, active, out, sums):
+    """out = (I - W) p for each active right-hand side (R, n), and p . out by blocks into sums (R, BLOCKS)."""
+    spread(_multiply, BLOCKS, weights, neighbours, p, active, out, sums)

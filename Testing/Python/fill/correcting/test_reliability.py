@@ -1,0 +1,51 @@
+"""How far a learned prior holds: as far as the hidden voxels show."""
+
+import numpy as np
+import pytest
+
+from ACSegLib.fill.correcting.reliability import LENGTHS, learned_range, outline_probabilities, trust_at
+from ACSegLib.fill.prior.samples import Samples
+
+
+def slice_of_samples(contrast, bias):
+    """Voxels of a corrected slice with a border at column 40, and the signed distances of a segmentation of it.
+
+    The segmentation's border lies `bias` voxels beside it, a function of the row. The features are the intensity and
+    that distance.
+    """
+    rows, columns = np.indices((80, 80))
+    truth = columns >= 40
+    distances = (columns - 39.5 + bias(rows)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=truth.shape)
+    x = np.stack([contrast * truth + noise, distances], axis=-1).reshape(-1, 2).astype(np.float32)
+    y, count = truth.ravel().astype(int), truth.size
+    place = np.stack([rows.ravel(), columns.ravel()])
+    return Samples(x, y, np.zeros(count, int), np.ones(count), place, 1), distances[None, None]
+
+
+def test_what_the_image_shows_holds_at_all_distances():
+    samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 6 * np.sign(rows - 40))
+    assert learned_range(samples, None, distances, (1, 1, 1)) == LENGTHS[-1]
+
+
+def test_a_local_displacement_holds_close_by_only():
+    samples, distances = slice_of_samples(contrast=0, bias=lambda rows: 3 * np.tanh((rows - 40) / 6))
+    assert learned_range(samples, None, distances, (1, 1, 1)) == LENGTHS[0]
+
+
+def test_voxels_of_one_half_alone_prove_nothing():
+    samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 6 * np.sign(rows - 40))
+    one = samples.part(np.arange(len(samples.y)) == 0)
+    assert learned_range(one, None, distances, (1, 1, 1)) == LENGTHS[0]
+
+
+def test_outlines_become_probabilities_of_the_groups():
+    distances = np.array([[3.0, -1.0, -5.0], [-3.0, 1.0, -5.0]], np.float32)
+    p = outline_probabilities(distances, width=1.0)
+    assert p.sum(axis=0) == pytest.approx(1)
+    assert p.argmax(axis=0).tolist() == [1, 2, 0]
+    assert p[1, 0] == pytest.approx(1 / (1 + 2 * np.exp(-6)), rel=1e-5)
+
+
+def test_the_segmentation_has_nothing_at_the_decided_voxels_and_all_far_away():
+    assert trust_at(np.array([0.0, 8.0, 1e4], np.float32), 8.0) == pytest.approx([0, 1 - np.exp(-1), 1])

@@ -1,0 +1,69 @@
+"""Interpolated outlines: a cone's cross-section shrinks linearly, so linear interpolation of its distance is exact."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ACSegLib.fill.constants import MAX_DISTANCE
+from ACSegLib.fill.prior.shape import ShapePrior, signed_distance
+
+
+def disc(radius: float, size: int = 81) -> np.ndarray:
+    j, i = np.indices((size, size)) - size // 2
+    return j * j + i * i <= radius * radius
+
+
+def test_signed_distance_of_a_disc() -> None:
+    j, i = np.indices((81, 81)) - 40
+    wanted = 20 - np.hypot(j, i)
+    assert np.abs(signed_distance(disc(20), (1, 1)) - wanted).max() < 1.0
+    assert (signed_distance(np.zeros((5, 5), bool), (1, 1), absent=7) == -7).all()
+    assert (signed_distance(np.ones((5, 5), bool), (1, 1)) == MAX_DISTANCE).all()
+
+
+def test_anisotropic_pixels_stretch_the_distance() -> None:
+    mask = np.zeros((40, 40), bool)
+    mask[20:] = True
+    assert signed_distance(mask, (3.0, 1.0))[25, 20] == pytest.approx(3 * 6 - 0.5)
+
+
+def cone() -> tuple[np.ndarray, ShapePrior]:
+    classes = np.full((21, 81, 81), -1, np.int16)
+    for k in (0, 10, 20):
+        classes[k] = disc(30 - k)
+    return classes, ShapePrior.of_slices([[1]], classes, (1.0, 1.0, 1.0), [0, 10, 20])
+
+
+def test_a_cone_is_interpolated_between_its_slices() -> None:
+    _, prior = cone()
+    for k in (3, 5, 14):
+        wrong = np.count_nonzero((prior.planes([k])[0, 0] > 0) != disc(30 - k))
+        assert wrong < 0.05 * np.count_nonzero(disc(30 - k))
+
+
+def test_a_slice_can_be_left_out() -> None:
+    classes, prior = cone()
+    assert np.array_equal(prior.planes([10])[0, 0] > 0, classes[10] == 1)
+    without = prior.planes([10], without=10)[0, 0]
+    expected = 0.5 * (prior.distances[0].astype(float) + prior.distances[20])
+    assert np.allclose(without, expected, atol=0.1)
+
+
+def test_beyond_the_last_slice_the_shape_prior_fades() -> None:
+    classes, prior = cone()
+    edge = ShapePrior.of_slices([[1]], classes, (1.0, 1.0, 1.0), [0, 10])
+    inside = prior.distances[10].astype(np.float32)
+    assert np.allclose(edge.planes([15])[0, 0], 0.5 * inside, atol=1e-3)
+    assert not edge.planes([20]).any()
+    assert not edge.planes([10], without=10)[0, 0].any()
+
+
+def test_after_an_edit_only_changed_slices_are_computed_and_the_gap_stays() -> None:
+    classes, prior = cone()
+    classes[10] = disc(5)
+    edited = prior.updated(classes, [0, 10], changed=[10])
+    assert sorted(edited.distances) == [0, 10]
+    assert edited.distances[0] is prior.distances[0]
+    assert np.array_equal(edited.distances[10][0] > 0, disc(5))
+    assert (edited.gap, sorted(prior.distances)) == (prior.gap, [0, 10, 20])

@@ -1,0 +1,178 @@
+"""The choice of the settings: what is hidden, how settings are searched, and that the choice is a good one."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ACSegLib import Geometry, Progress, Segmentation, Volume
+from ACSegLib.fill import Settings, constants, fill
+from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
+from ACSegLib.fill.prior.samples import collect_samples
+from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
+from ACSegLib.fill.tuning.holdout import BandPattern, hold_out, mean_dice, runs_of_slices, without_bands
+from ACSegLib.fill.tuning.selection import search
+from ACSegLib.fill.tuning.trials import overlap
+
+SLICES = [4, 12, 20, 28, 36]
+SHAPE = (40, 48, 44)
+
+
+def nested(contrast: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two nested classes with a border of some contrast (in noise levels), and bright sheets that mean nothing."""
+    rng = np.random.default_rng(2)
+    k, j, i = np.indices(SHAPE) - np.array(SHAPE)[:, None, None, None] / 2 + 0.5
+    radius = np.sqrt(k * k + j * j + i * i) + 1.5 * np.sin(3 * np.arctan2(j, i))
+    truth = (radius < 17).astype(np.uint8) + (radius < 9)
+    sheets = np.abs(ndimage.gaussian_filter(rng.normal(size=SHAPE), 5)) < 0.002
+    image = contrast * truth + 3 * sheets
+    return (image + rng.normal(0, 1, SHAPE)).astype(np.float32), truth
+
+
+def thinned(truth: np.ndarray) -> np.ndarray:
+    """The labels of the labelled slices alone."""
+    labels = np.zeros_like(truth)
+    labels[SLICES] = truth[SLICES]
+    return labels
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    image, truth = nested(3.0)
+    volume = Volume(image, Geometry(spacing=(1.0, 2.0, 1.0)))
+    seeds = collect_seeds(Segmentation.from_labels(thinned(truth), volume.geometry), SeedOptions("k", SLICES))
+    return collect_evidence(volume, seeds, None, True, Progress())
+
+
+def hidden_in(pattern: BandPattern, k: int) -> np.ndarray:
+    """The bands of a slice, bool (J, I)."""
+    return pattern.contains(k, np.arange(SHAPE[1])[:, None], np.arange(SHAPE[2])[None, :])
+
+
+def test_bands_hide_half_of_each_slice_and_never_lie_above_each_other(evidence: Evidence) -> None:
+    pattern = BandPattern.of(evidence)
+    for k in SLICES:
+        assert 0.4 < hidden_in(pattern, k).mean() < 0.6
+    for below, above in itertools.pairwise(SLICES):
+        assert not (hidden_in(pattern, below) & hidden_in(pattern, above)).any()
+
+
+def test_a_hidden_voxel_is_at_most_as_far_from_labels_as_the_middle_of_a_slab(evidence: Evidence) -> None:
+    hidden = hidden_in(BandPattern.of(evidence), 12)
+    depth = ndimage.distance_transform_edt(np.pad(hidden, 1, mode="edge"), (2.0, 1.0))[1:-1, 1:-1]
+    inner = depth[8:-8, 16:-16]  # at the sides of the slice a band has labels on one side alone
+    assert 3.0 < inner.max() <= 8 / 2 + 1  # slices are 8 apart
+
+
+def test_hidden_bands_are_unknown_and_their_outlines_come_from_the_slices_around(
+    evidence: Evidence,
+) -> None:
+    before = evidence.classes.copy()
+    pattern = BandPattern.of(evidence)
+    (window,) = hold_out(evidence, pattern, [SLICES])
+    np.testing.assert_array_equal(evidence.classes, before)
+    assert sorted(window.truth) == [8, 16, 24]  # the window begins at slice 4; its ends stay known
+    hidden, part = hidden_in(pattern, 12), window.evidence
+    assert (part.classes[8][hidden] == UNKNOWN).all()
+    np.testing.assert_array_equal(part.classes[8][~hidden], before[12][~hidden])
+    np.testing.assert_array_equal(window.truth[8][hidden], before[12][hidden])
+    shapes = part.shape.planes([6, 8])
+    np.testing.assert_array_equal(shapes[:, :, ~hidden], evidence.shape.planes([10, 12])[:, :, ~hidden])
+    expected = evidence.shape.planes([10, 12], without=12)
+    np.testing.assert_allclose(shapes[:, :, hidden], expected[:, :, hidden], atol=0.05)
+
+
+def test_parts_with_hidden_bands_are_small_and_hold_the_outlines(
+    evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "MIN_HELD_OUT_VOXELS", 0)
+    (window,) = hold_out(evidence, BandPattern.of(evidence), [SLICES])
+    part = window.evidence.classes
+    assert part.size <= constants.HELD_OUT_SHARE * evidence.classes.size
+    assert {0, 1, 2} <= set(np.unique(list(window.truth.values())))
+
+
+def test_nothing_is_learned_from_hidden_bands(evidence: Evidence) -> None:
+    pattern, samples = BandPattern.of(evidence), collect_samples(evidence, 2000)
+    part = without_bands(samples, pattern, [12, 20])
+    for k in SLICES:
+        here = part.plane == k
+        hidden = hidden_in(pattern, k)[tuple(part.place[:, here])]
+        assert hidden.any() == (k not in (12, 20))
+
+
+def test_many_slices_are_judged_in_a_few_runs() -> None:
+    runs = runs_of_slices(list(range(0, 400, 10)))
+    assert [len(run) for run in runs] == [constants.MAX_RUN + 2] * constants.MAX_RUNS
+    assert runs[0][0] == 0
+    assert runs[-1][-1] == 390
+    assert runs_of_slices(SLICES) == [SLICES]
+
+
+CANDIDATES = [
+    *constants.LADDER,
+    *((g, e) for (g, _), e in zip(constants.LADDER, constants.OTHER_EDGES, strict=True) if e),
+]
+
+
+@pytest.mark.parametrize("strong", [True, False])
+@pytest.mark.parametrize("best", CANDIDATES)
+def test_the_search_finds_any_single_peak_with_few_trials(best: tuple[float, float], strong: bool) -> None:
+    tried = []
+
+    def judge(settings: Settings) -> float:
+        tried.append(settings)
+        distance = abs(np.log10(settings.gamma / best[0])) + 0.5 * abs(np.log10(settings.edge / best[1]))
+        return 0.9 - 0.1 * float(distance)
+
+    assert search(judge, strong) == Settings(*best)
+    assert len(set(tried)) <= 5
+
+
+@pytest.mark.parametrize("strong", [True, False])
+def test_settings_that_are_hardly_better_do_not_change_the_prior(strong: bool) -> None:
+    start = constants.LADDER[0 if strong else 1]
+
+    def judge(settings: Settings) -> float:
+        return 0.9 + 0.9 * constants.MIN_GAIN * ((settings.gamma, settings.edge) != start)
+
+    assert search(judge, strong) == Settings(*start)
+
+
+def test_no_weaker_prior_is_tried_where_a_weaker_one_was_worse() -> None:
+    tried = []
+
+    def judge(settings: Settings) -> float:
+        tried.append((settings.gamma, settings.edge))
+        return settings.gamma
+
+    assert search(judge, strong=True) == Settings(*constants.LADDER[0])
+    assert tried == list(constants.LADDER[:2])
+
+
+def test_the_dice_is_pooled_over_slices_and_can_weigh_by_size() -> None:
+    truth = np.array([[1, 1, 1, 1], [0, 2, -1, 0]], np.int16)
+    found = np.array([[1, 1, 1, 0], [0, 0, 2, 0]], np.int16)
+    counts = overlap(truth, found, 3)
+    np.testing.assert_array_equal(counts, [[2, 2, 4], [3, 4, 3], [0, 1, 0]])
+    assert mean_dice(counts) == pytest.approx(3 / 7)
+    assert mean_dice(counts, by_size=True) == pytest.approx((2 * 6 / 7 + 1 * 0) / 3)
+
+
+@pytest.mark.parametrize("contrast", [0.8, 4.0])
+def test_the_choice_is_nearly_as_good_as_the_best_of_other_settings(contrast: float) -> None:
+    """Strong borders that mean nothing mislead a weak prior, and clear ones are better than a strong prior."""
+    image, truth = nested(contrast)
+    sparse = Segmentation.from_labels(thinned(truth))
+    hidden = np.setdiff1d(np.arange(SHAPE[0]), SLICES)
+
+    def reached(settings: Settings | None) -> float:
+        result = fill(Volume(image), sparse, axis="k", slices=SLICES, device="cpu", settings=settings)
+        return mean_dice(overlap(truth[hidden], result.segmentation.labels[hidden], 3))
+
+    others = [reached(Settings(gamma, edge)) for gamma, edge in ((1.0, 3.0), (0.1, 1.0), (0.01, 1.0), (0.01, 30.0))]
+    assert max(others) - min(others) > 0.05
+    assert reached(None) >= max(others) - 0.015
