@@ -91,10 +91,23 @@ def _header_of_pair(path: Path) -> Path | None:
 def _voxels(image: Any, stream: IO[bytes], path: Path) -> np.ndarray:
     """Read the voxels in (k, j, i) order, unscaled ones straight into their array."""
     stored = image.dataobj
+    if stored.is_proxy and not _is_pair(image) and stored.offset < image.header.single_vox_offset:
+        stored = _behind_header(image, stream)
     if not stored.is_proxy or {stored.slope, 1.0} != {1.0} or stored.inter or _is_pair(image):
         return native(np.asanyarray(stored)).transpose()
     stream.seek(stored.offset)
     return native(read_exactly(stream, stored.shape[::-1], stored.dtype, path))
+
+
+def _behind_header(image: Any, stream: IO[bytes]) -> Any:
+    """Place the voxels of a single file behind its header where that says that they begin inside of it (often at 0)."""
+    import nibabel
+
+    stored = image.dataobj
+    start = image.header.single_vox_offset
+    return nibabel.arrayproxy.ArrayProxy(
+        stream, (stored.shape, stored.dtype, start, stored.slope, stored.inter), mmap=False
+    )
 
 
 def _is_pair(image: Any) -> bool:

@@ -1,5 +1,7 @@
 """NIfTI against nibabel and SimpleITK."""
 
+import gzip
+
 import nibabel
 import numpy as np
 import pytest
@@ -55,6 +57,20 @@ def test_big_endian_and_qform_only(tmp_path):
     assert found.array.dtype.isnative
     np.testing.assert_array_equal(found.array, ARRAY)
     assert_same_place(found.geometry, LPS)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(("kind", "at", "size"), [(nibabel.Nifti1Image, 108, 4), (nibabel.Nifti2Image, 168, 8)])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_voxels_begin_behind_the_header_also_where_it_says_zero(name, kind, at, size, scaled, tmp_path):
+    """Some writers leave vox_offset 0; then the bytes of the header would be read as voxels."""
+    image = _image(kind)
+    if scaled:
+        image.header.set_slope_inter(2.0, 5.0)
+    data = bytearray(image.to_bytes())
+    data[at : at + size] = bytes(size)
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    np.testing.assert_allclose(open_volume(tmp_path / name).array, ARRAY * 2 + 5 if scaled else ARRAY)
 
 
 @pytest.mark.parametrize(("name", "unit"), [("meter", "m"), ("mm", "mm"), ("micron", "um"), ("unknown", "mm")])
