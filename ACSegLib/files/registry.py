@@ -19,6 +19,7 @@ from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Part, Request
+from ACSegLib.files.label_values import label_values
 from ACSegLib.files.lazy import lazily
 from ACSegLib.geometry import MAX_VOXEL_MM, MIN_VOXEL_MM
 from ACSegLib.volume import (
@@ -28,7 +29,6 @@ from ACSegLib.volume import (
     Segment,
     Segmentation,
     Volume,
-    label_dtype,
     unique_values,
 )
 
@@ -68,7 +68,6 @@ _SEGMENTATION_ENDING = ".seg.nrrd"
 _MAX_SKEW = 1e-3
 #: Farther from the origin of space lies no image, in mm (or in voxels where no unit is known).
 _MAX_ORIGIN_MM = 1e15
-_MAX_VALUE = 2**63 - 1
 _NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None)
 
 
@@ -289,7 +288,8 @@ def open_segmentation(
     """Open labels of any known format, with the names, colours and layers that the file holds.
 
     Values without a row in the file's table (or without a table) get the name "Segment_<value>". Whole numbers kept
-    as floating point, as MRC masks often are, are accepted. Layers come out in unsigned integers.
+    as floating point, as MRC masks often are, are accepted, and values less than 0.05 beside them are rounded. Layers
+    come out in unsigned integers.
 
     Raises
     ------
@@ -315,7 +315,11 @@ def segmentation_of(content: Content, path: Path) -> Segmentation:
     """Make a segmentation of what a file holds; see `open_segmentation`."""
     if content.segments is None and path.is_file() and path.name.lower().endswith(_WITH_TABLES):
         _name_from_table(content, path)
-    layers = tuple(_as_labels(layer, path) for layer in content.layers)
+    read = [label_values(layer, path) for layer in content.layers]
+    layers, notes = tuple(values for values, _ in read), [note for _, note in read if note]
+    if notes:
+        content.meta["notes"] = [*content.meta.get("notes", []), *notes]
+        tell(notes)
     segments = [_with_usable_colour(segment, n) for n, segment in enumerate(content.segments or [])]
     for number, layer in enumerate(layers):
         known = {s.value for s in segments if s.layer == number}
@@ -333,26 +337,6 @@ def _with_usable_colour(segment: Segment, n: int) -> Segment:
     if min(segment.colour) < 0 or max(segment.colour) > 1:
         return replace(segment, colour=tuple(min(max(v, 0.0), 1.0) for v in segment.colour))
     return segment
-
-
-def _as_labels(array: np.ndarray, path: Path) -> np.ndarray:
-    """Give label values as unsigned integers, without a copy where the numbers are integers already."""
-    if array.dtype.kind == "f":
-        low, high = float(array.min()), float(array.max())
-        if not (low >= 0 and high < 2**32) or any(np.any(plane != np.floor(plane)) for plane in array):
-            raise FileError(
-                f"{path}: the values ({low:g} to {high:g}) are not whole numbers of 0 or more, so these are not "
-                "labels; choose the file with the labels."
-            )
-        return array.astype(label_dtype([int(high)]))
-    if array.dtype == np.uint64 and int(array.max()) > _MAX_VALUE:
-        raise FileError(f"{path}: holds the value {int(array.max())}; labels must be below 2^63.")
-    if array.dtype.kind == "i":
-        low = int(array.min())
-        if low < 0:
-            raise FileError(f"{path}: holds the negative value {low}; labels must be 0 or more.")
-        return array.view(array.dtype.str.replace("i", "u"))
-    return array.view(np.uint8) if array.dtype.kind == "b" else array
 
 
 def _stem(path: Path) -> str:

@@ -147,6 +147,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its header has the invalid 'byte skip' {1}; correct it."),
         _("{0}: its header skips more bytes than the file holds; the header is damaged."),
         _("{0}: its header skips more lines than the file holds; correct 'line skip'."),
+        _("{0}: its label values lie up to {1} beside whole numbers; they were rounded."),
         _("{0}: its names are those of {1}."),
         _("{0}: its size is {1}; an image needs at least one voxel along each axis."),
         _(

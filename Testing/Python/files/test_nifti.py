@@ -9,7 +9,7 @@ import SimpleITK
 from filecases import ROTATION, STRAIGHT, assert_same_place, labels, volume
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import open_volume, save_segmentation, save_volume
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.volume import Geometry
 
 ARRAY = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6) - 60
@@ -190,6 +190,29 @@ def test_slope_and_intercept(tmp_path):
     image.header.set_slope_inter(0.5, 3.0)
     image.to_filename(tmp_path / "a.nii")
     np.testing.assert_allclose(open_volume(tmp_path / "a.nii").array, ARRAY * 0.5 + 3, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("stored", "top"), [(np.uint8, 12), (np.int16, 300), (np.uint16, 2)])
+def test_labels_of_a_slope_are_rounded_and_told(stored, top, tmp_path):
+    """nibabel writes floating point into whole numbers by a slope, so that 2 comes back as 2.00007 (nibabel #1069)."""
+    wanted = np.arange(120).reshape(4, 5, 6) % (top + 1)
+    wanted[0, 0, 0] = top
+    image = nibabel.Nifti1Image(wanted.transpose().astype(np.float64), AFFINE)
+    image.set_data_dtype(stored)
+    image.to_filename(tmp_path / "a.nii.gz")
+    assert np.any(nibabel.load(tmp_path / "a.nii.gz").get_fdata() != wanted.transpose())
+    found = open_segmentation(tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(found.layers[0], wanted)
+    assert "beside whole numbers" in found.meta["notes"][-1]
+
+
+@pytest.mark.parametrize("values", [(0.0, 0.04), (0.0, 0.3, 1.0), (-0.2, 1.0), (0.0, np.nan, 1.0)])
+def test_values_that_are_no_labels_are_refused(values, tmp_path):
+    array = np.resize(np.array(values, np.float32), (4, 5, 6))
+    nibabel.Nifti1Image(array, AFFINE).to_filename(tmp_path / "a.nii")
+    with pytest.raises(FileError, match="are not labels"):
+        open_segmentation(tmp_path / "a.nii")
 
 
 def test_time_series_and_colours_are_refused(tmp_path):

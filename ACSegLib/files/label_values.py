@@ -1,0 +1,57 @@
+"""Label values of any number type as unsigned integers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ACSegLib.errors import FileError
+from ACSegLib.volume import label_dtype
+
+_MAX_VALUE = 2**63 - 1
+#: So far from whole numbers may values lie that a program wrote by a slope; 8-bit labels of an atlas have 2.0235 for 2.
+_MAX_ROUNDING = 0.05
+
+
+def label_values(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]:
+    """Give the values of a file as labels, without a copy where they are integers already.
+
+    Returns
+    -------
+    labels : ndarray of unsigned integers
+    note : str or None
+        On values that were rounded: a file with a slope has 2.00007 for 2.
+
+    Raises
+    ------
+    FileError
+        If values are no whole numbers of 0 or more, or too large.
+    """
+    if array.dtype.kind == "f":
+        return _rounded(array, path)
+    if array.dtype == np.uint64 and int(array.max()) > _MAX_VALUE:
+        raise FileError(f"{path}: holds the value {int(array.max())}; labels must be below 2^63.")
+    if array.dtype.kind == "i":
+        low = int(array.min())
+        if low < 0:
+            raise FileError(f"{path}: holds the negative value {low}; labels must be 0 or more.")
+        return array.view(array.dtype.str.replace("i", "u")), None
+    return (array.view(np.uint8) if array.dtype.kind == "b" else array), None
+
+
+def _rounded(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]:
+    low, high = float(array.min()), float(array.max())
+    faint = 0 < high < 1 - _MAX_ROUNDING  # no voxel would have a label
+    usable = low >= -_MAX_ROUNDING and high < 2**32 and not faint
+    apart = max(float(np.max(np.abs(plane - np.rint(plane)))) for plane in array) if usable else np.inf
+    if apart > _MAX_ROUNDING:
+        raise FileError(
+            f"{path}: the values ({low:g} to {high:g}) are not whole numbers of 0 or more, so these are not labels; "
+            "choose the file with the labels."
+        )
+    dtype = label_dtype([round(high)])
+    if not apart:
+        return array.astype(dtype), None
+    note = f"{path.name}: its label values lie up to {apart:.2g} beside whole numbers; they were rounded."
+    return np.rint(array).astype(dtype), note
