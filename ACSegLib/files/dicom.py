@@ -6,16 +6,15 @@ are found here by the positions that the slices state, and refused.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import dicom_seg
+from ACSegLib.files import dicom_frames, dicom_seg
 from ACSegLib.files.axes import arrange
-from ACSegLib.files.content import CHOOSE, MAX_INFLATION, Content, Part, Request, SeveralError, truncated
+from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError
 from ACSegLib.files.dicom_elements import require_fitting_elements
 from ACSegLib.volume import Geometry
 
@@ -23,17 +22,15 @@ NAME = "DICOM"
 ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
-_ENDINGS = (".dcm", ".ima", "")
+_LOOKED_AT = 20
 _LISTED = 5
-#: How far a slice may lie from its place, as a fraction of the slice distance.
-_TOLERANCE = 0.02
 
 
 def recognises(path: Path, head: bytes) -> bool:
     """Whether DICM stands at byte 128 of the file, or of a file in the folder."""
     if not path.is_dir():
         return head[128:132] == b"DICM"
-    return any(_is_dicom(file) for file in sorted(path.iterdir())[:20] if file.suffix.lower() in _ENDINGS)
+    return any(_is_dicom(file) for file in sorted(path.iterdir())[:_LOOKED_AT])
 
 
 def _is_dicom(file: Path) -> bool:
@@ -50,10 +47,13 @@ def read(path: Path, request: Request) -> Content:
     if not path.is_dir():
         if dicom_seg.is_segmentation(path):
             return dicom_seg.read(path)
-        frames = _frame_places(path)
-        if frames:
-            require_even_slices(*frames, path)
-        return _content(SimpleITK, SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO"), path, "")
+        header = dicom_frames.read_header(path)
+        found = dicom_frames.order_of_frames(header, path)
+        image = SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO")
+        content = dicom_frames.with_frames(_content(SimpleITK, image, path, ""), header, found, path)
+        if len(content.array) == 1:
+            content.notes.append("is a single slice; give the folder of all slices for a volume.")
+        return content
     names, files = _series(SimpleITK, path)
     if request.dataset and request.dataset in names:
         names = (request.dataset,)
@@ -73,10 +73,14 @@ def read(path: Path, request: Request) -> Content:
     turns = [_tag_numbers(reader, n, "0020|0037") for n in range(len(chosen))]
     content = _content(SimpleITK, image, path, names[0])
     if len(chosen) > 1 and all(len(place) == 3 for place in places) and all(len(turn) == 6 for turn in turns):
-        require_even_slices(np.array(places), np.array(turns), path)
-    elif len(chosen) > 1:
-        content.notes.append("states no positions of its slices; they are sorted by their numbers.")
-    return content
+        dicom_frames.require_even_slices(np.array(places), np.array(turns), path)
+        return content
+    if len(chosen) == 1:
+        file = Path(chosen[0])
+        header = dicom_frames.read_header(file)
+        return dicom_frames.with_frames(content, header, dicom_frames.order_of_frames(header, file), file)
+    content.notes.append("states no positions of its slices; they are sorted by their numbers.")
+    return dicom_frames.with_stated_sizes(content, dicom_frames.read_header(Path(chosen[0])))
 
 
 def _series(itk: Any, folder: Path) -> tuple[tuple[str, ...], list[Path]]:
@@ -106,74 +110,6 @@ def _tag_numbers(reader: Any, n: int, tag: str) -> list[float]:
         return [float(word) for word in reader.GetMetaData(n, tag).split("\\")]
     except ValueError:
         return []
-
-
-def _frame_places(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """Positions and orientations of the frames of a multi-frame file; None where it states none for each."""
-    import pydicom
-
-    require_fitting_elements(path)
-    tags = [*dicom_seg.PLACE_TAGS, "BitsAllocated", "SamplesPerPixel"]
-    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
-    _require_bytes(dataset, path)
-    if int(dataset.get("NumberOfFrames", 1) or 1) < 2:
-        return None
-    frames = dicom_seg.frame_places(dataset)
-    return None if frames is None else (frames.positions, frames.orientations)
-
-
-def _require_bytes(dataset: Any, path: Path) -> None:
-    """Raise FileError where the header promises more voxels than the file holds, before ITK reserves memory."""
-    names = ("Rows", "Columns", "NumberOfFrames", "BitsAllocated", "SamplesPerPixel")
-    if not dataset.get("Rows") or not dataset.get("Columns"):
-        raise FileError(f"{path}: this DICOM file holds no image, or is damaged; copy it again from its source.")
-    promised = math.prod(int(dataset.get(name) or 1) for name in names) // 8
-    packed = getattr(dataset.file_meta.get("TransferSyntaxUID"), "is_compressed", False)
-    most = path.stat().st_size * (MAX_INFLATION if packed else 1)
-    if promised > most:
-        raise truncated(path, most, promised)
-
-
-def require_even_slices(positions: np.ndarray, orientations: np.ndarray, path: Path) -> None:
-    """Raise FileError unless slices lie one behind the other, all at one distance.
-
-    Parameters
-    ----------
-    positions : ndarray, shape (n, 3)
-        ImagePositionPatient of each slice, in the order in which they were read.
-    orientations : ndarray, shape (n, 6)
-        ImageOrientationPatient of each slice.
-    """
-    if np.abs(orientations - orientations[0]).max() > 1e-3:
-        raise FileError(
-            f"{path}: its slices lie in different directions; keep only those of one direction in the folder."
-        )
-    normal = np.cross(orientations[0, :3], orientations[0, 3:])
-    along = positions @ normal
-    steps = np.diff(along)
-    if np.mean(steps) < 0:
-        steps = -steps
-    step = float(np.median(steps))
-    if np.any(steps < _TOLERANCE * abs(step)) or step <= 0:
-        place = along[int(np.argmin(steps))]
-        raise FileError(f"{path}: several slices have the same position ({place:g} mm); keep one of them.")
-    gaps = np.flatnonzero(steps > 1.5 * step)
-    if len(gaps):
-        n = int(gaps[0])
-        raise FileError(
-            f"{path}: slices are missing: those at {along[n]:g} and {along[n + 1]:g} mm are {steps[n]:g} mm apart, the "
-            f"others {step:g} mm. Add the missing ones, or keep one of the parts."
-        )
-    if np.abs(steps - step).max() > _TOLERANCE * step:
-        raise FileError(
-            f"{path}: its slices are {steps.min():g} to {steps.max():g} mm apart; resample them to one distance."
-        )
-    sideways = positions - positions[0] - np.outer(along - along[0], normal)
-    if np.abs(sideways).max() > _TOLERANCE * step * len(steps):
-        raise FileError(
-            f"{path}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; "
-            "resample them to a straight grid first."
-        )
 
 
 def _content(itk: Any, image: Any, path: Path, series: str) -> Content:

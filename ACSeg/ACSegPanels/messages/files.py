@@ -40,7 +40,9 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("holds {0} images; the largest, {1}, was read. To take another, {2}: {3}."),
         _("holds {0} time points and no slices; the time points were read as slices."),
         _("is a fractional segmentation; voxels of at least 0.5 are labelled."),
+        _("is a single slice; give the folder of all slices for a volume."),
         _("its TransformMatrix has a direction of length 0; correct the header."),
+        _("its frames are not in the order of their places; they were sorted."),
         _("its qform and sform place the image differently; the {0} is used, as in ITK."),
         _("its {0} states voxels of {1}, its pixdim {2}; pixdim is used, as in ITK."),
         _("names no unit for {0}, but for the other axes; the voxel size is unknown."),
@@ -167,6 +169,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0}: states voxels of {1} {2} at ({3}), which is impossible for an image; correct its header."),
         _("{0}: states {1} dimensions; NRRD has {2} at most."),
+        _("{0}: states {1} slopes of its values for {2} frames; correct its header."),
         _(
             "{0}: the axes of its {1} are not at right angles; resample it to a straight grid first, as no program "
             "that uses ITK can place it."

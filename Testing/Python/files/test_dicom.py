@@ -83,6 +83,107 @@ def test_slices_of_two_directions_are_refused(tmp_path):
         open_volume(tmp_path / "a")
 
 
+FRAMES = np.random.default_rng(0).integers(0, 200, SHAPE).astype(np.uint16)
+PLACES = [(1, 2, 3 + 4 * k) for k in range(SHAPE[0])]
+
+
+def _group(**values):
+    """A sequence of one item."""
+    item = pydicom.Dataset()
+    for name, value in values.items():
+        setattr(item, name, value)
+    return pydicom.Sequence([item])
+
+
+def _multiframe(path, places=PLACES, slopes=None, **tags):
+    """A multi-frame file by pydicom; without `places` only its tags tell of the voxel size."""
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1" if places else "1.2.840.10008.5.1.4.1.1.7.2"
+    meta.MediaStorageSOPInstanceUID = "1.2.3.7"
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    made = pydicom.dataset.FileDataset(str(path), {}, file_meta=meta, preamble=bytes(128))
+    made.update({"SOPClassUID": meta.MediaStorageSOPClassUID, "SOPInstanceUID": "1.2.3.7"})
+    for name, value in tags.items():
+        setattr(made, name, value)
+    made.NumberOfFrames, made.Rows, made.Columns = SHAPE
+    made.SamplesPerPixel, made.PhotometricInterpretation, made.PixelRepresentation = 1, "MONOCHROME2", 0
+    made.BitsAllocated, made.BitsStored, made.HighBit = 16, 16, 15
+    if places:
+        shared = pydicom.Dataset()
+        shared.PixelMeasuresSequence = _group(PixelSpacing=[3.0, 2.0], SliceThickness=1.0)
+        shared.PlaneOrientationSequence = _group(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+        made.SharedFunctionalGroupsSequence = pydicom.Sequence([shared])
+        frames = []
+        for n, place in enumerate(places):
+            frame = pydicom.Dataset()
+            frame.PlanePositionSequence = _group(ImagePositionPatient=[float(v) for v in place])
+            if slopes:
+                frame.PixelValueTransformationSequence = _group(
+                    RescaleSlope=slopes[n], RescaleIntercept=-n, RescaleType="US"
+                )
+            frames.append(frame)
+        made.PerFrameFunctionalGroupsSequence = pydicom.Sequence(frames)
+    made.PixelData = FRAMES.astype("<u2").tobytes()
+    made.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_frames_in_order_are_placed_as_by_itk(order, tmp_path):
+    _multiframe(tmp_path / "a.dcm", PLACES[::order])
+    found = open_volume(tmp_path / "a.dcm")
+    image = SimpleITK.ReadImage(str(tmp_path / "a.dcm"))
+    np.testing.assert_array_equal(found.array, FRAMES)
+    np.testing.assert_allclose(found.geometry.spacing, image.GetSpacing())
+    np.testing.assert_allclose(found.geometry.origin, image.GetOrigin())
+    np.testing.assert_allclose(found.geometry.direction, image.GetDirection())
+    assert "notes" not in found.meta
+
+
+def test_frames_are_sorted_by_their_places(tmp_path):
+    order = [3, 0, 5, 1, 4, 2]
+    _multiframe(tmp_path / "a.dcm", [PLACES[n] for n in order])
+    found = open_volume(tmp_path / "a.dcm")
+    for n, place in enumerate(order):
+        np.testing.assert_array_equal(found.array[place], FRAMES[n])
+    assert (found.geometry.origin, found.geometry.spacing) == ((1, 2, 3), (2, 3, 4))
+    assert "sorted" in found.meta["notes"][0]
+
+
+def test_each_frame_has_the_slope_that_it_states(tmp_path):
+    """ITK takes that of the first frame for all; PS3.3 C.7.6.16.2.9 has one for each."""
+    slopes = [1 + 0.5 * n for n in range(SHAPE[0])]
+    _multiframe(tmp_path / "a.dcm", slopes=slopes)
+    wanted = FRAMES * np.array(slopes)[:, None, None] - np.arange(SHAPE[0])[:, None, None]
+    np.testing.assert_allclose(open_volume(tmp_path / "a.dcm").array, wanted)
+
+
+@pytest.mark.parametrize(
+    ("tags", "spacing", "unit"),
+    [
+        ({"PixelSpacing": [3, 2], "SpacingBetweenSlices": 4, "SliceThickness": 9}, (2, 3, 4), "mm"),
+        ({"PixelSpacing": [3, 2], "SliceThickness": 4}, (2, 3, 4), "mm"),
+        ({"NominalScannedPixelSpacing": [3, 2]}, (2, 3, 2), "mm"),
+        ({}, (1, 1, 1), "px"),
+    ],
+)
+def test_frames_without_places_have_the_voxel_size_of_their_tags(tags, spacing, unit, tmp_path):
+    """ITK says 1 mm for what it does not look up (Slicer #6773)."""
+    _multiframe(tmp_path / "a.dcm", None, **tags)
+    found = open_volume(tmp_path / "a.dcm")
+    np.testing.assert_array_equal(found.array, FRAMES)
+    assert (found.geometry.spacing, found.geometry.unit) == (spacing, unit)
+
+
+def test_files_of_a_series_may_have_any_name(tmp_path):
+    """Archives name files by their UID, whose last number looks like an ending."""
+    _series(tmp_path / "a", PLACES)
+    for n in range(SHAPE[0]):
+        (tmp_path / "a" / f"{n}.dcm").rename(tmp_path / "a" / f"1.2.840.113.{n}")
+    assert open_volume(tmp_path / "a").geometry.spacing == (0.5, 0.25, 4)
+    alone = open_volume(tmp_path / "a" / "1.2.840.113.0")
+    assert "give the folder" in alone.meta["notes"][0]
+
+
 def _segmentation(path, masks, kind=None, colours=None):
     """A SEG by highdicom on a series of this module; masks has shape (segment, k, j, i)."""
     from highdicom.sr.coding import CodedConcept
