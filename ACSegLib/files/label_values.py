@@ -10,6 +10,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.volume import label_dtype
 
 _MAX_VALUE = 2**63 - 1
+_LOWEST_BYTE = -128
 #: So far from whole numbers may values lie that a program wrote by a slope; 8-bit labels of an atlas have 2.0235 for 2.
 _MAX_ROUNDING = 0.05
 
@@ -21,7 +22,8 @@ def label_values(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]
     -------
     labels : ndarray of unsigned integers
     note : str or None
-        On values that were rounded: a file with a slope has 2.00007 for 2.
+        On values that were rounded (a file with a slope has 2.00007 for 2), and on signed bytes from -128 on, as IMOD
+        stores masks (mrcfile 69).
 
     Raises
     ------
@@ -34,6 +36,9 @@ def label_values(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]
         raise FileError(f"{path}: holds the value {int(array.max())}; labels must be below 2^63.")
     if array.dtype.kind == "i":
         low = int(array.min())
+        if array.dtype == np.int8 and low == _LOWEST_BYTE:
+            note = f"{path.name}: its values begin at -128, as those of masks in signed bytes do; 128 was added."
+            return (array ^ np.int8(_LOWEST_BYTE)).view(np.uint8), note
         if low < 0:
             raise FileError(f"{path}: holds the negative value {low}; labels must be 0 or more.")
         return array.view(array.dtype.str.replace("i", "u")), None

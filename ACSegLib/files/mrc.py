@@ -23,6 +23,7 @@ LAYERS = False
 _HEADER_BYTES = 1024
 _MODES = {0: "i1", 1: "i2", 2: "f4", 4: "c8", 6: "u2", 12: "f2"}
 _IMOD_STAMP, _SIGNED_BYTES = 1146047817, 1
+_MAX_SIGNED, _MAX_UNSIGNED = 127, 255
 _EXTENDED_TYPE = b"ACSG"
 
 
@@ -54,13 +55,14 @@ def _fits(path: Path, head: bytes, order: str) -> bool:
 def read(path: Path, request: Request) -> Content:
     """Read the volume in X, Y, Z order, whatever the order of the file's axes; without a cell, the unit is "px"."""
     data, header, extended = _read(path)
-    array = native(_writeable(_unsigned_bytes(data, header)))
+    unsigned, told = _is_unsigned(data, header)
+    array = native(_writeable(data.view(np.uint8) if unsigned else data))
     letters = _letters(header, path)
     axes, notes = _axes(header, letters)
     placed = place(array, [*[Axis("t")] * (array.ndim - 3), *axes][-array.ndim :], path)
     labels = [bytes(label).decode("latin-1").strip() for label in header.label[: int(header.nlabl)]]
     meta = {"labels": [t for t in labels if t]}
-    content = Content((placed.array,), placed.geometry, meta=meta, notes=[*placed.notes, *notes])
+    content = Content((placed.array,), placed.geometry, meta=meta, notes=[*placed.notes, *notes, *told])
     content.notes += _note_of_microscope(extended.pixel, content)
     content = record.restore(content, extended.record)
     return _own_type(content, extended.record)
@@ -146,12 +148,21 @@ def _writeable(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _unsigned_bytes(array: np.ndarray, header: Any) -> np.ndarray:
-    """Bytes are signed in MRC2014; IMOD says in its flags when it wrote unsigned ones."""
+def _is_unsigned(array: np.ndarray, header: Any) -> tuple[bool, list[str]]:
+    """Whether bytes are unsigned, and a note where only their range tells.
+
+    They are signed in MRC2014. IMOD says in its flags when it wrote unsigned ones; older programs wrote unsigned bytes
+    and state values above 127 (ITK decides by these as well).
+    """
+    if array.dtype != np.int8:
+        return False, []
     stamp, flags = np.frombuffer(header.tobytes()[152:160], header.mode.dtype)
-    if array.dtype == np.int8 and int(stamp) == _IMOD_STAMP and not int(flags) & _SIGNED_BYTES:
-        return array.view(np.uint8)
-    return array
+    if int(stamp) == _IMOD_STAMP:
+        return not int(flags) & _SIGNED_BYTES, []
+    low, high = float(header.dmin), float(header.dmax)
+    if 0 <= low < high and _MAX_SIGNED < high <= _MAX_UNSIGNED:
+        return True, [f"states values of {low:g} to {high:g}, so its bytes were read as unsigned."]
+    return False, []
 
 
 def _letters(header: Any, path: Path) -> str:

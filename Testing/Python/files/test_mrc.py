@@ -11,7 +11,7 @@ import pytest
 from filecases import STRAIGHT, numbers, volume
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import open_volume, save_volume
+from ACSegLib.files import open_segmentation, open_volume, save_volume
 from ACSegLib.volume import Geometry, Volume
 
 ARRAY = numbers("i2", (4, 5, 6))
@@ -19,7 +19,7 @@ ARRAY = numbers("i2", (4, 5, 6))
 
 def _header(
     data, *, mode, order="<", size=(6, 5, 4), cell=None, axes=(1, 2, 3), start=(0, 0, 0), origin=(0, 0, 0), more=b"",
-    mapword=b"MAP ", imod=None, samples=None,
+    mapword=b"MAP ", imod=None, samples=None, values=(0, 0),
 ):  # fmt: skip
     """An MRC2014 file by hand: words 1-56 of the standard, then the data."""
     samples = samples or size
@@ -28,6 +28,7 @@ def _header(
     struct.pack_into(order + "10i", head, 0, *size, mode, *start, *samples)
     struct.pack_into(order + "6f", head, 40, *cell, 90, 90, 90)
     struct.pack_into(order + "3i", head, 64, *axes)
+    struct.pack_into(order + "2f", head, 76, *values)
     struct.pack_into(order + "2i", head, 88, 1, len(more))
     if imod is not None:
         struct.pack_into(order + "2i", head, 152, 1146047817, imod)
@@ -116,6 +117,30 @@ def test_bytes_of_imod(imod, signed, tmp_path):
     data = numbers("u1", (4, 5, 6))
     (tmp_path / "a.mrc").write_bytes(_header(data, mode=0, imod=imod))
     np.testing.assert_array_equal(open_volume(tmp_path / "a.mrc").array, data.view(np.int8) if signed else data)
+
+
+@pytest.mark.parametrize(
+    ("values", "imod", "signed"),
+    [((0, 199), None, False), ((0, 255), None, False), ((0, 127), None, True), ((-128, 127), None, True),
+     ((0, 199), 1, True), ((0, -1), None, True), ((0, 4000), None, True)],
+)  # fmt: skip
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_bytes_whose_stated_range_is_above_127_are_unsigned(values, imod, signed, order, tmp_path):
+    """Before IMOD 4.2.23 and in other programs, bytes are unsigned; ITK looks at the range as well."""
+    data = numbers("u1", (4, 5, 6))
+    (tmp_path / "a.mrc").write_bytes(_header(data, mode=0, order=order, imod=imod, values=values))
+    found = open_volume(tmp_path / "a.mrc")
+    np.testing.assert_array_equal(found.array, data.view(np.int8) if signed else data)
+    assert ("unsigned" in str(found.meta.get("notes"))) != signed
+
+
+def test_a_mask_in_signed_bytes_begins_at_zero(tmp_path):
+    """IMOD writes a mask of 0 and 1 as -128 and -127 (mrcfile #69)."""
+    mask = np.arange(4 * 5 * 6).reshape(4, 5, 6) % 3
+    (tmp_path / "a.mrc").write_bytes(_header((mask - 128).astype(np.int8), mode=0, imod=1))
+    found = open_segmentation(tmp_path / "a.mrc")
+    np.testing.assert_array_equal(found.layers[0], mask)
+    assert "128 was added" in found.meta["notes"][-1]
 
 
 def test_old_files_without_the_word_map(tmp_path):
