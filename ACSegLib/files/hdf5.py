@@ -1,4 +1,4 @@
-"""HDF5 (.h5, .hdf5, ilastik and PlantSeg projects) through h5py."""
+"""HDF5 (.h5, .hdf5, ilastik and PlantSeg projects, Imaris) through h5py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import record
+from ACSegLib.files import hdf5_imaris, record
 from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
 from ACSegLib.files.hdf5_sources import check_links, external_links, open_checked
@@ -46,8 +46,9 @@ def read(path: Path, request: Request) -> Content:
         name = _chosen(file, request.dataset, path)
         _check_type(file[name], path)
         data = open_checked(file, name, path)
-        axes, notes = _axes(data)
-        placed = place(native(data[()]), axes, path)
+        imaris = hdf5_imaris.image_of(data)
+        part, (axes, notes) = (imaris[0], (imaris[1], [])) if imaris else ((), _axes(data))
+        placed = place(native(data[part]), axes, path)
         content = Content((placed.array,), placed.geometry, meta={"dataset": data.name}, notes=[*notes, *placed.notes])
         return record.restore(content, _attribute(data, record.KEY))
 
@@ -117,6 +118,8 @@ def _chosen(file: Any, name: str | None, path: Path) -> str:
     arrays = _numbers(file, path)
     volumes = [(n, d) for n, d in arrays if d.ndim >= 3 and sum(size > 1 for size in d.shape) == 3]
     volumes = volumes or [(n, d) for n, d in arrays if d.ndim >= 3]
+    wanted = hdf5_imaris.finest([n for n, _ in volumes])
+    volumes = [(n, d) for n, d in volumes if n in wanted]
     if len(volumes) == 1:
         return volumes[0][0]
     if not volumes:

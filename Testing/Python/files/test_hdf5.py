@@ -90,3 +90,43 @@ def test_a_user_block_before_the_signature(tmp_path):
     with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
         file["raw"] = ARRAY
     np.testing.assert_array_equal(open_volume(tmp_path / "a.mat").array, ARRAY)
+
+
+def _imaris(path, channels=1):
+    """An .ims by its specification: chunks filled up beyond the image, attributes as arrays of characters."""
+
+    def text(value):
+        return np.frombuffer(str(value).encode(), "S1")
+
+    with h5py.File(path, "w") as file:
+        for level, array in enumerate((ARRAY, ARRAY[::2, ::2, ::2])):
+            for channel in range(channels):
+                group = file.create_group(f"DataSet/ResolutionLevel {level}/TimePoint 0/Channel {channel}")
+                padded = np.pad(array + channel, [(0, 8 - n) for n in array.shape])
+                group.create_dataset("Data", data=padded, chunks=(8, 8, 8))
+                group["Histogram"] = np.zeros(256, np.uint64)
+                for letter, size in zip("ZYX", array.shape, strict=True):
+                    group.attrs[f"ImageSize{letter}"] = text(size)
+        info = file.create_group("DataSetInfo/Image")
+        info.attrs["Unit"] = text("um")
+        for n, (low, high) in enumerate([(1, 1.6), (2, 3), (3, 5)]):
+            info.attrs[f"ExtMin{n}"], info.attrs[f"ExtMax{n}"] = text(low), text(high)
+        file["Thumbnail/Data"] = np.zeros((8, 32), np.uint8)
+
+
+def test_an_image_of_imaris_is_cut_out_of_its_chunks_and_has_a_voxel_size(tmp_path):
+    _imaris(tmp_path / "a.ims")
+    found = open_volume(tmp_path / "a.ims")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    np.testing.assert_allclose(found.geometry.spacing, (0.1, 0.2, 0.5))
+    assert found.geometry.unit == "um"
+    coarse = open_volume(tmp_path / "a.ims", dataset="DataSet/ResolutionLevel 1/TimePoint 0/Channel 0/Data")
+    np.testing.assert_array_equal(coarse.array, ARRAY[::2, ::2, ::2])
+    np.testing.assert_allclose(coarse.geometry.spacing, (0.2, 1 / 3, 1))
+
+
+def test_channels_of_imaris_are_asked_about_without_their_coarser_levels(tmp_path):
+    _imaris(tmp_path / "a.ims", channels=2)
+    with pytest.raises(FileError, match=r"Channel 0/Data.*Channel 1/Data") as caught:
+        open_volume(tmp_path / "a.ims")
+    assert "ResolutionLevel 1" not in str(caught.value)
