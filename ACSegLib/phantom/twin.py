@@ -13,6 +13,7 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
+from ACSegLib.noise import robust_deviation
 from ACSegLib.phantom.recipe import AXES, Recipe
 from ACSegLib.phantom.sharpness import estimate_blur, estimate_missing_wedge
 from ACSegLib.phantom.variation import vary_packed
@@ -136,7 +137,7 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
         None if bore is None else float(np.count_nonzero(cells & inside) / np.count_nonzero(inside)),
         float(image[inner].std()) / contrast if inner.any() else 0.1,
         # structures and streaks raise it, so the quietest region counts
-        min((1.4826 * float(np.median(np.abs(fine[region]))) for region in quiet), default=0.0) / contrast,
+        min((robust_deviation(fine[region]) for region in quiet), default=0.0) / contrast,
         bool(bead_mask.any()),
         None if bore is None else estimate_blur(image, number, bore.centre, bore.inner + bore.thickness),
         wedge,

@@ -13,6 +13,7 @@ import numpy as np
 from ACSegLib.compute import threads
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
+from ACSegLib.noise import robust_deviation
 from ACSegLib.threads import in_threads
 from ACSegLib.workflows.walk_seeds import slabs
 
@@ -39,7 +40,7 @@ class Band:
     means, spreads : ndarray of float, (R,)
         Mean and standard deviation of the smoothed intensities of each channel's seeds.
     difference : float
-        Median of the absolute differences of neighbours, the mean of three axes.
+        Standard deviation of the differences of neighbours, the mean of three axes.
     """
 
     image: np.ndarray
@@ -100,7 +101,7 @@ def read_band(
             row[ends[low] : ends[high]] = probabilities[channel][low:high][free[own]]
     means = np.array([moment.mean for moment in moments])
     spreads = np.array([moment.spread for moment in moments])
-    return Band(image_of, differences, neighbours, found, means, spreads, samples.median())
+    return Band(image_of, differences, neighbours, found, means, spreads, samples.deviation())
 
 
 class _SmoothedImage:
@@ -178,8 +179,8 @@ class _Samples:
             part = slice(*np.searchsorted(k, (low, high)))
             here = [k[part] - low, j[part], i[part]]
             after = [at + (a == axis) for a, at in enumerate(here)]
-            self._found[axis].append(np.abs(planes[tuple(after)] - planes[tuple(here)]))
+            self._found[axis].append(planes[tuple(after)] - planes[tuple(here)])
 
-    def median(self) -> float:
-        """Median of the absolute differences, the mean over the axes: a result must not depend on their order."""
-        return sum(float(np.median(np.concatenate(found))) for found in self._found) / len(self._found)
+    def deviation(self) -> float:
+        """Standard deviation of the differences, the mean over the axes: a result must not depend on their order."""
+        return sum(robust_deviation(np.concatenate(found)) for found in self._found) / len(self._found)

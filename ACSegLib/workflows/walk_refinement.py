@@ -191,7 +191,7 @@ def _walk(band: Band, present: list[int], reach: dict[int, np.ndarray], progress
 
     progress(0.0, "random walk: refining the surface")
     contrast = max(float(np.abs(band.means[:, None] - band.means).max()), 1e-6)
-    noise = max(band.difference / contrast / 0.6745, 1e-3)
+    noise = max(band.difference / contrast, 1e-3)
     spreads = np.maximum(np.maximum(band.spreads, 1e-6), MIN_SPREAD * contrast)
     prior = band.probabilities
     for row, mean, spread in zip(prior, band.means, spreads, strict=True):

@@ -27,6 +27,8 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 import harness  # noqa: E402
 import numpy as np  # noqa: E402
 
+from ACSegLib.noise import robust_deviation  # noqa: E402
+
 FIRST_SEED = 95_001
 PATCH = 24
 PATCHES_A_SOURCE = 120
@@ -118,7 +120,7 @@ def statistics(source: Source) -> list[float]:
         float(cells.sum() / max(1, (cells | between)[known].sum())),
         medium / level,
         float(image[inner].std()) / contrast if inner.any() else float("nan"),
-        float(np.median(np.abs(fine[quiet]))) / 0.6745 / contrast if quiet.sum() > 50 else float("nan"),
+        robust_deviation(fine[quiet]) / contrast if quiet.sum() > 50 else float("nan"),
     ]
 
 

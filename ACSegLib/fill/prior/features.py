@@ -15,6 +15,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.fill.constants import CLASS_PERCENTILES, FINE_SIGMA, IMAGE_PERCENTILES, LEVEL_SIGMAS
 from ACSegLib.jobs import Progress
+from ACSegLib.noise import robust_deviation
 
 #: Features of the fine scale, of each coarse level, and of each group's shape.
 FINE_FEATURES, LEVEL_FEATURES, SHAPE_FEATURES = 6, 5, 2
@@ -198,6 +199,6 @@ def _noise(features: ImageFeatures) -> float:
         for axis in (1, 2):
             differences.append(np.abs(np.diff(edges, axis=axis)).ravel())
     size = np.concatenate(differences)
-    typical = 1.4826 * float(np.median(size))
+    typical = robust_deviation(size)
     # an image without noise has a median of 0: then a hundredth of its usual range is small
     return max(typical, 0.25 * float(np.mean(size)), 1e-3)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ACSegLib.distances import within_distance
 from ACSegLib.network.predict.plane_sink import strongest
+from ACSegLib.noise import robust_deviation
 
 #: Fewest working voxels of all segments: less is a speck.
 MIN_VOXELS = 30
@@ -150,7 +151,7 @@ def change_along(image: np.ndarray, axis: int) -> float:
 
 def _spread(values: np.ndarray) -> float:
     """Standard deviation by the median of the absolute deviations."""
-    return float(np.median(np.abs(values - np.median(values)))) / 0.6745
+    return robust_deviation(values - np.median(values))
 
 
 def _trend(image: np.ndarray) -> np.ndarray:

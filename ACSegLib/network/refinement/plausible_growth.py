@@ -23,6 +23,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.plane_sink import strongest
 from ACSegLib.network.refinement.surroundings import find_surroundings
+from ACSegLib.noise import robust_deviation
 
 #: Percentile of the intensities inside a segment from which on a voxel is bright, if it is nearer to those of a wall.
 BRIGHTEST = 99.5
@@ -160,9 +161,9 @@ def _faint_and_apart(contrast: np.ndarray, gained: np.ndarray, was: np.ndarray, 
 def _noise(image: np.ndarray) -> float:
     """Standard deviation of the noise, from differences between neighbours along each axis."""
     step = max(1, image.shape[0] // 64)
-    differences = [np.median(np.abs(np.diff(image[::step], axis=axis))) for axis in (1, 2)]
-    differences.append(np.median(np.abs(np.diff(image, axis=0)[::step])))
-    return float(np.median(differences)) / 0.6745 / 2**0.5
+    found = [robust_deviation(np.diff(image[::step], axis=axis)) for axis in (1, 2)]
+    found.append(robust_deviation(np.diff(image, axis=0)[::step]))
+    return float(np.median(found)) / 2**0.5
 
 
 def _take_away(new: np.ndarray, n: int, where: np.ndarray, spec: NetworkSpec) -> None:
