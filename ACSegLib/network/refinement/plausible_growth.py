@@ -13,7 +13,7 @@ bright as a cell, and that a correction is small.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,20 +103,35 @@ def keep_plausible(
     if np.count_nonzero(before[n]) >= MIN_VOXELS:
         now = _masks(new, spec)[n]
         progress(len(before) / (len(before) + 1), "comparing the growth of the largest segment with what surrounds it")
-        _keep_growth_plausible(new, old, n, scaled, spec, progress.check)
-        count += int(np.count_nonzero(now != _masks(new, spec)[n]))
+        kept = _keep_growth_plausible(new, old, n, now, before, scaled, spec, progress.check)
+        count += int(np.count_nonzero(now != kept))
     return count
 
 
 def _keep_growth_plausible(
-    new: np.ndarray, old: np.ndarray, n: int, scaled: np.ndarray, spec: NetworkSpec, check: Callable[[], None]
-) -> None:
-    """Refuse what the largest segment, number `n`, gained against what surrounds it."""
+    new: np.ndarray,
+    old: np.ndarray,
+    n: int,
+    now: np.ndarray,
+    before: Sequence[np.ndarray],
+    scaled: np.ndarray,
+    spec: NetworkSpec,
+    check: Callable[[], None],
+) -> np.ndarray:
+    """Refuse what the largest segment, number `n`, gained against what surrounds it; gives what it keeps.
+
+    Its voxels are `now`, and those of all segments were `before`. A voxel that is taken away is no longer its own.
+    """
     from scipy.ndimage import binary_opening, gaussian_filter
 
-    before = _masks(old, spec)
     was, labelled = before[n], np.logical_or.reduce(before)
-    check()
+    now = now.copy()
+
+    def take_away(where: np.ndarray) -> None:
+        _take_away(new, n, where, spec)
+        now[where] = False
+        check()
+
     surroundings = find_surroundings(scaled, labelled, check)
     contrast = surroundings.contrast(scaled)
     noise = _noise(contrast)
@@ -124,25 +139,21 @@ def _keep_growth_plausible(
     sigma = next((sigma for level, sigma in NOISE_LEVELS if noise > level), 0.0)
     faint = (gaussian_filter(contrast, sigma) if sigma else contrast) < FAINTEST_OF_LARGEST
     check()
-    _take_away(new, n, (faint | surroundings.in_wall(GAIN_MARGIN)) & ~labelled, spec)
+    take_away((faint | surroundings.in_wall(GAIN_MARGIN)) & ~labelled)
     inner = surroundings.in_wall(KEEP_MARGIN)
     if np.any(inner):
-        _take_away(new, n, inner & was & within_distance(~was, (1, 1, 1), REACH, check=check), spec)
-    check()
-    gained = _masks(new, spec)[n] & ~labelled
-    check()
+        take_away(inner & was & within_distance(~was, (1, 1, 1), REACH, check=check))
     likely = new[n if spec.overlapping else n + 1] > JOINING
-    _take_away(new, n, _faint_and_apart(contrast, gained, was, likely) & ~labelled, spec)
-    gained &= _masks(new, spec)[n]
-    check()
+    take_away(_faint_and_apart(contrast, now & ~labelled, was, likely) & ~labelled)
     # after that, so that a thin structure whose base is refused is not taken for one that lies apart
+    gained = now & ~labelled
     thick = binary_opening(gained | was, iterations=THICK) & gained
     check()
-    _take_away(new, n, thick & (gaussian_filter(contrast, THICK_SIGMA) < FAINTEST_THICK), spec)
-    gained &= _masks(new, spec)[n]
-    check()
-    if np.count_nonzero(gained) > MAX_GROWTH * np.count_nonzero(was):
+    take_away(thick & (gaussian_filter(contrast, THICK_SIGMA) < FAINTEST_THICK))
+    if np.count_nonzero(now & ~labelled) > MAX_GROWTH * np.count_nonzero(was):
         new[:] = old
+        return was
+    return now
 
 
 def _faint_and_apart(contrast: np.ndarray, gained: np.ndarray, was: np.ndarray, likely: np.ndarray) -> np.ndarray:
