@@ -179,7 +179,7 @@ def pair_files(result: str, truth: str) -> tuple[list[Item], dict[str, str]]:
 def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     """Compare one pair of files."""
     from ACSegLib.files.registry import tell
-    from ACSegLib.measure.overlap import pair_segments
+    from ACSegLib.measure.overlap import note_on_names, pair_segments
     from ACSegLib.special_segments import structures
     from ACSegLib.workflows import CompareRequest
     from ACSegLib.workflows import run as run_request
@@ -197,6 +197,8 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     if not (result.segments or reference.segments):
         raise InputError(f"{item.name}: neither the result nor the reference has a segment to compare.")
     names = [] if options.cells else [name for name, _, _ in pair_segments(result, reference)]
+    if not options.cells and (note := note_on_names(result, reference)):
+        tell([f"{item.name}: {note}"])
     chosen = segments_there(options.segments, names)
     if chosen is None:
         return []

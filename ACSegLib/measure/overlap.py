@@ -19,6 +19,7 @@ Undefined is NaN: left out of means, and counted there. A segment that one side'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,6 +38,9 @@ _NAN = float("nan")
 
 #: Segment of the row in which every segment is a cell; see `compare_cells`.
 ALL_CELLS = "all cells"
+#: Names that readers give to values without one.
+_MADE_UP = re.compile(r"Segment_\d+")
+_LISTED = 3
 
 
 def overlap_counts(result: np.ndarray, truth: np.ndarray, ignore: np.ndarray | None = None) -> tuple[int, int, int]:
@@ -158,6 +162,20 @@ def pair_segments(result: Segmentation, truth: Segmentation) -> list[tuple[str, 
     values = {s.value: s for s in result.segments}, {s.value: s for s in truth.segments}
     order = [*values[1], *(v for v in values[0] if v not in values[1])]
     return [((values[1].get(v) or values[0][v]).name, values[0].get(v), values[1].get(v)) for v in order]
+
+
+def note_on_names(result: Segmentation, truth: Segmentation) -> str | None:
+    """Tell how two tables without a common name were paired; None if they have one, or one side's names are made up."""
+    tables = [[segment.name for segment in side.segments] for side in (result, truth)]
+    if not all(tables) or set(tables[0]) & set(tables[1]):
+        return None
+    paired = sum(None not in sides for _, *sides in pair_segments(result, truth))
+    made_up = any(all(_MADE_UP.fullmatch(name) for name in names) for names in tables)
+    if made_up and paired == min(map(len, tables)):
+        return None
+    ours, theirs = (", ".join(names[:_LISTED]) + ", ..." * (len(names) > _LISTED) for names in tables)
+    how = "they were compared by value" if paired else "and none was compared; rename them"
+    return f"result ({ours}) and reference ({theirs}) have no segment name in common; {how}."
 
 
 def require_same_place(result: Segmentation, truth: Segmentation) -> None:

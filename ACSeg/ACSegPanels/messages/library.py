@@ -130,6 +130,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("outlines must be one of {0}, not {1}."),
         _("packing must be 0 to 200 cells, not {0}."),
+        _("result ({0}) and reference ({1}) have no segment name in common; {2}."),
         _("result and reference must have the same shape, not {0} and {1}."),
         _(
             "result {0} and reference {1} have the same shape but different positions (result {2}, reference {3}); "

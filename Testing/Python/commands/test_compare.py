@@ -39,6 +39,27 @@ def test_comparing_two_files_prints_the_summary(folders, capsys):
     assert f"Dice {200 * a / (a + b):.4g} %" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "words"),
+    [
+        ({1: "cell"}, {1: "cytoplasm"}, "result (cell) and reference (cytoplasm)"),
+        ({2: "cell"}, {1: "Segment_1"}, "none was compared"),
+        ({1: "cell"}, {1: "Segment_1"}, None),
+        ({1: "cell"}, {1: "cell"}, None),
+    ],
+)
+def test_tables_without_a_common_name_are_told(ours, theirs, words, tmp_path, capsys):
+    labels = ball(8).labels
+    for name, table in (("a", ours), ("b", theirs)):
+        values = labels * next(iter(table))
+        save_segmentation(Segmentation.from_labels(values, NM, table), tmp_path / f"{name}.seg.nrrd")
+    assert main(["compare", str(tmp_path / "a.seg.nrrd"), str(tmp_path / "b.seg.nrrd"), "--quiet"]) == 0
+    printed = capsys.readouterr()
+    text = printed.out + printed.err
+    assert ("no segment name in common" in text) == (words is not None)
+    assert words is None or words in text
+
+
 def test_comparing_folders_writes_rows_and_their_means(folders):
     output = folders / "scores.xlsx"
     results = compare.run(
