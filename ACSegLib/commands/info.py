@@ -209,7 +209,7 @@ def _grid(content: Content) -> Grid:
 
 
 def _are_labels(content: Content) -> bool:
-    """Labels have a segment table, or are few whole numbers in regions of one value."""
+    """Labels have a segment table, or are few whole numbers (more than one) in regions of one value."""
     if content.segments is not None or len(content.layers) > 1:
         return True
     array = content.array
@@ -218,7 +218,10 @@ def _are_labels(content: Content) -> bool:
     if array.dtype.kind not in "ui":
         return False
     sample = array[:: max(1, array.size // _SAMPLE)]
-    if int(sample.min()) < 0 or len(np.unique(sample)) > _MAX_LABELS:
+    values = np.unique(sample)
+    if values[0] < 0 or len(values) > _MAX_LABELS:
+        return False
+    if len(values) == 1 and all(np.all(plane == values[0]) for plane in array):
         return False
     equal = [float(np.mean(plane[:, 1:] == plane[:, :-1])) for plane in sample if plane.shape[1] > 1]
     return bool(equal) and float(np.mean(equal)) > 0.9

@@ -114,12 +114,21 @@ def test_the_table_for_people(drawn, image, capsys):
     assert "percentiles" in text
 
 
-def test_labels_without_a_table_are_known_by_their_regions(tmp_path, capsys):
+def test_labels_without_a_table_are_known_by_their_regions(tmp_path, capsys, monkeypatch):
     array = np.zeros((20, 30, 40), np.uint16)
     array[5:15, 5:25, 5:35] = 300
     save_volume(Volume(array, PLACE), tmp_path / "a.tif")
     assert _results([tmp_path / "a.tif"], capsys)["kind"] == "labels"
     assert _results([tmp_path / "a.tif", "--as", "image"], capsys)["kind"] == "image"
+    for value in (0, 7):  # an image of one value shows no region
+        save_volume(Volume(np.full((20, 30, 40), value, np.uint8), PLACE), tmp_path / "one.tif")
+        assert _results([tmp_path / "one.tif"], capsys)["kind"] == "image"
+    monkeypatch.setattr(info, "_SAMPLE", array.size // 10)
+    array[:] = 0
+    array[7, 5:15, 5:15] = 1  # on a slice that is not looked at first
+    save_volume(Volume(array, PLACE), tmp_path / "sparse.tif")
+    assert _results([tmp_path / "sparse.tif"], capsys)["kind"] == "labels"
+    monkeypatch.undo()
     noise = np.random.default_rng(0).integers(0, 200, (20, 30, 40), np.uint8)
     save_volume(Volume(noise, PLACE), tmp_path / "b.tif")
     assert _results([tmp_path / "b.tif"], capsys)["kind"] == "image"
