@@ -62,7 +62,10 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
 
 @dataclass(frozen=True)
 class MeshSize:
-    """What a mesh is like, and which volume its voxels have; lengths in its unit."""
+    """What a mesh is like, and which volume its voxels have.
+
+    The volumes are in `unit`, and the points of the file in `unit_of_positions`.
+    """
 
     segment: str
     vertices: int
@@ -70,6 +73,7 @@ class MeshSize:
     volume: float
     voxel_volume: float
     unit: str
+    unit_of_positions: str
 
 
 @dataclass
@@ -107,7 +111,7 @@ def run(options: Options, progress: Progress) -> Results:
         for mesh in meshes:
             save_meshes([mesh], places[mesh.name])
             outputs[f"mesh of {mesh.name}"] = places[mesh.name]
-    return Results(meshes=[_size(mesh) for mesh in meshes], outputs=outputs)
+    return Results(meshes=[_size(mesh, options) for mesh in meshes], outputs=outputs)
 
 
 def _places(labels: Segmentation, options: Options) -> dict[str, str]:
@@ -130,8 +134,22 @@ def _places(labels: Segmentation, options: Options) -> dict[str, str]:
     return dict(zip(names, paths, strict=True))
 
 
-def _size(mesh: Mesh) -> MeshSize:
-    return MeshSize(mesh.name, len(mesh.points), len(mesh.triangles), mesh.volume, mesh.voxel_volume, mesh.unit)
+def _size(mesh: Mesh, options: Options) -> MeshSize:
+    """Volumes are in the unit that was asked for, and else in that of ``acseg measure``."""
+    from ACSegLib.workflows import MeasureRequest
+
+    known = mesh.unit in UNITS_IN_MM and options.unit == "file"
+    unit = MeasureRequest.unit if known else mesh.unit
+    scale = (UNITS_IN_MM[mesh.unit] / UNITS_IN_MM[unit]) ** 3 if known else 1.0
+    return MeshSize(
+        mesh.name,
+        len(mesh.points),
+        len(mesh.triangles),
+        mesh.volume * scale,
+        mesh.voxel_volume * scale,
+        unit,
+        mesh.unit,
+    )
 
 
 def describe(results: Results) -> str:
@@ -141,4 +159,6 @@ def describe(results: Results) -> str:
         f"(voxels: {mesh.voxel_volume:.6g})"
         for mesh in results.meshes
     ]
+    if results.meshes:
+        lines.append(f"positions in {results.meshes[0].unit_of_positions}")
     return "\n".join([*lines, *(f"written: {path}" for path in results.outputs.values())])

@@ -10,6 +10,7 @@ import pytest
 
 from ACSegLib.commands.main import main
 from ACSegLib.files import save_segmentation
+from ACSegLib.files.tables import read_table
 from ACSegLib.measure.mesh import mesh_of
 from ACSegLib.volume import Geometry, Segment, Segmentation
 
@@ -105,6 +106,21 @@ def test_files_are_closed_and_in_the_unit_asked_for(ending: str, cells: Path) ->
     assert results["meshes"][0]["voxel_volume"] == pytest.approx((ball(6.5, (10, 11, 9)).sum() + 4) * 24e-6)
     if ending == "ply":
         np.testing.assert_array_equal(surfaces["cell"].visual.vertex_colors[0], (255, 128, 0, 255))
+
+
+def test_volumes_are_in_the_unit_of_measure_and_positions_in_that_of_the_file(
+    cells: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, report = str(cells / "cells.seg.nrrd"), cells / "report.json"
+    assert main(["mesh", labels, "-o", str(cells / "m.obj"), "--quiet", "--json", str(report)]) == 0
+    text = capsys.readouterr().out
+    assert "um3" in text
+    assert "positions in nm" in text
+    assert main(["measure", labels, "-o", str(cells / "m.csv"), "--quiet"]) == 0
+    volumes = {row["segment"]: row["volume"] for row in read_table(cells / "m.csv") if row["kind"] == "segment"}
+    for mesh in json.loads(report.read_text())["results"]["meshes"]:
+        assert mesh["voxel_volume"] == pytest.approx(volumes[mesh["segment"]])
+        assert (mesh["unit"], mesh["unit_of_positions"]) == ("um", "nm")
 
 
 def test_segments_are_chosen_and_outputs_checked_before_the_work(
