@@ -57,7 +57,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("ACSegLib"):
         return f"this step needs the package {error.name}; install it with: pip install 'acseg[all]'"
     no_memory = isinstance(error, MemoryError) and not isinstance(error, MemoryLimitError)  # of Python or NumPy
-    if no_memory or (isinstance(error, (ImportError, OSError)) and _has_no_memory(error)):
+    if no_memory or (isinstance(error, (ImportError, OSError, RuntimeError)) and _has_no_memory(error)):
         return "not enough memory for this volume; close other programs, or use a smaller one."
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         name = f" to write {error.filename}" if error.filename else ""

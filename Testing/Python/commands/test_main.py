@@ -240,6 +240,24 @@ def test_a_full_disk_ends_with_2_and_leaves_nothing(tmp_path):
     assert left_in(tmp_path) == whole
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the address space")
+@pytest.mark.parametrize("limit", [400 << 20, 450 << 20])
+def test_too_little_address_space_for_openvino_is_one_sentence(limit, tmp_path):
+    """OpenVINO ends the program, or raises errors of its own, if its libraries find no room."""
+    pytest.importorskip("openvino")
+    import resource
+
+    image = np.random.default_rng(0).normal(size=(16, 16, 16)).astype(np.float32)
+    save_volume(Volume(image, Geometry((100, 100, 100), unit="nm")), tmp_path / "a.nrrd")
+    done = acseg(
+        "predict", tmp_path / "a.nrrd", "-o", tmp_path / "b.nrrd", "--quiet",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "OpenVINO needs" in done.stderr or "memory" in done.stderr
+
+
 def test_a_missing_package_is_named(monkeypatch, tmp_path, capsys):
     def missing(options, progress):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
