@@ -34,6 +34,7 @@ from SegmentEditorACSegFillLib.inputs import (
 )
 from SegmentEditorACSegFillLib.options import OptionsFrame
 from SegmentEditorACSegFillLib.panel import EffectPanel
+from SegmentEditorACSegFillLib.parameterwidgets import namedByWidgets
 from SegmentEditorACSegFillLib.preview import Preview
 from SegmentEditorACSegFillLib.results import Results
 from SegmentEditorACSegFillLib.session import FillSession
@@ -210,9 +211,14 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def say(self, text: str) -> None:
         """Show a sentence in the panel."""
-        self._message = text
+        self._message = text = self._inWidgets(text)
         if self.panel is not None:
             self.panel.showMessage(text)
+
+    def _inWidgets(self, text: str) -> str:
+        """Name the options of a sentence by the widgets of what is done: a split, a correction, or a fill."""
+        own = self.splitting.table if self.session.splits else self.correcting.table if self.correcting.active else []
+        return namedByWidgets(text, [*own, *self.options.table])
 
     def whyNotFill(self) -> str:
         """Say what is missing before a fill can start; empty where nothing is."""
@@ -450,7 +456,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         return node.GetSegmentationNode(), node.GetSourceVolumeNode(), self.scriptedEffect.parameter("Axis")
 
     def _showCount(self, counts: SliceCounts, volumeNode: Any, problem: str) -> None:
-        problem = self.correcting.counted(counts, problem)
+        problem = self._inWidgets(self.correcting.counted(counts, problem))
         if self.panel is not None:
             self.panel.guide.update(counts, volumeNode, self._canSuggest(), problem)
             self.panel.update()

@@ -9,6 +9,8 @@ import pytest
 from desk import SHAPE, ball
 from workbench import draw, pump, save_and_reload, segment_array
 
+from ACSegLib.errors import InputError
+
 
 def test_draw_preview_edit_refill_apply_undo(desk, fake):
     desk.draw()
@@ -159,6 +161,14 @@ def test_an_error_is_a_sentence(desk, fake):
     desk.fill()
     assert "ot enough memory" in desk.panel.messageLabel.text
     assert desk.panel.fillButton.enabled
+
+
+def test_an_error_names_the_widgets_of_the_effect(desk, fake):
+    desk.draw()
+    fake.error = InputError("--region holds no voxel (--slices); use --holes, --device cpu or --gamma.")
+    desk.fill()
+    words = "'Box' holds no voxel (the shell's --slices); use 'Fill holes', 'Compute on' cpu or the shell's --gamma."
+    assert desk.effect.message == words
 
 
 def test_typing_starts_nothing_and_is_stored(desk, fake):
