@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ACSegLib.components import Components, NumberedCells, find_components
 from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.masks import bounding_box
-from ACSegLib.measure.components import Components, NumberedCells, find_components
 from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.intensity import intensity_measures
 from ACSegLib.measure.regions import Box, SegmentBoxes, touches_border, within

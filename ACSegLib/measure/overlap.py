@@ -24,11 +24,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ACSegLib.components import find_components
 from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
-from ACSegLib.measure.components import find_components
 from ACSegLib.measure.instances import InstanceMatching, match_instances
 from ACSegLib.measure.regions import SegmentBoxes, union_box
 from ACSegLib.measure.surface_distance import surface_distances

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ACSegLib.components import find_components
 from ACSegLib.distances import as_mask, sampling, squared_distance
 from ACSegLib.json_values import Row
 from ACSegLib.masks import Box, bounding_box
-from ACSegLib.measure.components import find_components
 from ACSegLib.postprocess.thin_structures import thinner_than
 
 

@@ -19,10 +19,10 @@ from typing import Protocol
 
 import numpy as np
 
+from ACSegLib.components import Components, find_components
 from ACSegLib.distances import sampling, squared_distance
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.measure.components import Components, find_components
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 METHODS = ("otsu", "adaptive", "multi-otsu", "watershed")

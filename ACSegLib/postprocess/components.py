@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ACSegLib.components import find_components
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box, bounding_box
 
@@ -14,21 +15,12 @@ Amount = float
 
 #: Neighbours that make a component, and what scipy calls them.
 RANKS = {6: 1, 18: 2, 26: 3}
-#: Voxels that are counted at a time.
-_COUNTED = 1 << 24
 
 
 def label_components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, np.ndarray]:
     """Component number of each voxel (0 outside the mask), and the size of each; sizes[0] is 0."""
-    from scipy import ndimage
-
-    numbers, count = ndimage.label(mask, ndimage.generate_binary_structure(3, RANKS[connectivity]))
-    sizes = np.zeros(count + 1, np.int64)
-    flat = numbers.ravel()
-    for start in range(0, flat.size, _COUNTED):  # bincount makes 8 bytes of each number
-        sizes += np.bincount(flat[start : start + _COUNTED], minlength=count + 1)
-    sizes[0] = 0
-    return numbers, sizes
+    parts = find_components(mask, connectivity)
+    return parts.labels(), np.concatenate([[0], parts.sizes])
 
 
 def class_boxes(
@@ -68,17 +60,17 @@ def remove_small_components(
     progress(0.0, "removing islands")
     for value, amount, box in class_boxes(labels, sizes, progress):
         part = labels[box]
-        numbers, voxels = label_components(part == value, connectivity)
+        components = find_components(part == value, connectivity)
         progress.check()
-        small = (voxels > 0) & (voxels < (amount if amount >= 1 else amount * voxels.max()))
+        small = components.sizes < (amount if amount >= 1 else amount * components.sizes.max())
         if known is not None:
-            small[np.unique(numbers[known[box]])] = False
+            small &= ~components.holding(known[box])
         if small.any():
-            removed = small[numbers]
+            removed = np.unravel_index(components.voxels(small)[1], part.shape)
             part[removed] = 0
-            count += int(np.count_nonzero(removed))
+            count += len(removed[0])
             if changed is not None:
-                changed[box] |= removed
+                changed[box][removed] = True
     return count
 
 

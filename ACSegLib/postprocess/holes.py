@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from ACSegLib.components import find_components
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box, bounding_box
 from ACSegLib.postprocess.components import Amount, class_boxes, label_components
@@ -63,21 +64,22 @@ def _holes(
     labels: np.ndarray, value: int, amount: Amount, box: Box, known: np.ndarray | None, connectivity: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Size of each hole of a class, other classes in it included, and the flat indices of its background."""
-    inside = labels[box] == value
+    part = labels[box]
+    inside = part == value
     limit = amount if amount >= 1 else amount * np.count_nonzero(inside)
-    numbers, sizes = label_components(~inside, connectivity)
-    sizes[sizes > limit] = 0
+    regions = find_components(~inside, connectivity)
+    sizes = regions.sizes
     # The world outside the box is one region: what reaches a face of the box is not enclosed.
-    for axis in range(3):
-        for face in (0, -1):
-            sizes[np.unique(np.take(numbers, face, axis))] = 0
-    background = labels[box] == 0
+    faces = np.array([[(side.start, side.stop) for side in region] for region in regions.boxes]).reshape(-1, 3, 2)
+    enclosed = (sizes <= limit) & (faces[..., 0] > 0).all(axis=1) & (faces[..., 1] < part.shape).all(axis=1)
     if known is not None:
-        sizes[np.unique(numbers[known[box] & background])] = 0
-    background &= (sizes > 0)[numbers]
-    places = (index + side.start for index, side in zip(np.nonzero(background), box, strict=True))
-    voxels = np.ravel_multi_index(tuple(places), labels.shape)
-    owner = numbers[background]
+        enclosed &= ~regions.holding(known[box] & (part == 0))
+    owner, inner = regions.voxels(enclosed)
+    places = np.unravel_index(inner, part.shape)
+    background = part[places] == 0
+    owner, places = owner[background], tuple(place[background] for place in places)
+    outer = tuple(place + side.start for place, side in zip(places, box, strict=True))
+    voxels = np.ravel_multi_index(outer, labels.shape)
     order = np.argsort(owner, kind="stable")
     starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
     for number, hole in zip(owner[order][starts], np.split(voxels[order], starts[1:]), strict=False):

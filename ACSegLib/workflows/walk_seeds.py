@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ACSegLib.components import find_components
 from ACSegLib.distances import within_distance
 from ACSegLib.masks import bounding_box, grow_or_shrink
 from ACSegLib.threads import in_threads
@@ -60,7 +61,7 @@ def confident_seeds(
             mask = far & (labels[low:high] == value)
             if mask.any():
                 mask &= np.asarray(probabilities[channel][low:high], np.float32) > CERTAIN
-                seeds[low:high][mask] = channel
+                np.copyto(seeds[low:high], channel, where=mask)
 
     check()
     in_threads(decide, slabs(labels.shape), check)
@@ -127,30 +128,27 @@ def _near_other_class(labels: np.ndarray, band: int) -> np.ndarray:
         differs = labels[a] != labels[b]
         near[a] |= differs
         near[b] |= differs
-    if near.any():
-        for _ in range(band - 1):
-            near = grow_or_shrink(near, True)
-    return near
+    return grow_or_shrink(near, True, band - 1) if near.any() else near
 
 
 def _seed_thin_components(
     seeds: np.ndarray, labels: np.ndarray, probability: np.ndarray, value: int, channel: int
 ) -> None:
     """Give components of a segment that have no seed their most certain voxels as seeds, in place."""
-    from scipy.ndimage import label
-
     box = bounding_box(labels == value)
     if box is None:
         return
-    parts, count = label(labels[box] == value)
-    reached = np.zeros(count + 1, bool)
-    reached[parts[seeds[box] == channel]] = reached[0] = True
-    if reached.all():
+    components = find_components(labels[box] == value, 6)
+    number, voxels = components.voxels(~components.holding(seeds[box] == channel))
+    if not len(voxels):
         return
-    thin = ~reached[parts]
-    number, sure = parts[thin], np.asarray(probability[box][thin], np.float32)
-    peaks = np.zeros(count + 1, np.float32)
+    places = np.unravel_index(voxels, components.shape)
+    corner = [int(place.min()) for place in places]
+    place = tuple(
+        slice(side.start + low, side.start + int(p.max()) + 1) for side, low, p in zip(box, corner, places, strict=True)
+    )
+    sure = np.asarray(probability[place], np.float32)[tuple(p - low for p, low in zip(places, corner, strict=True))]
+    peaks = np.zeros(len(components), np.float32)
     np.maximum.at(peaks, number, sure)
-    chosen = np.zeros(parts.shape, bool)
-    chosen[thin] = sure > np.minimum(CERTAIN, CERTAIN_IN_COMPONENT * peaks)[number]
-    seeds[box][chosen] = channel
+    chosen = sure > np.minimum(CERTAIN, CERTAIN_IN_COMPONENT * peaks)[number]
+    seeds[box][tuple(p[chosen] for p in places)] = channel

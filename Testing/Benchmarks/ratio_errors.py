@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.components import find_components
 from ACSegLib.distances import squared_distance
 from ACSegLib.masks import bounding_box
-from ACSegLib.measure.components import find_components
 from ACSegLib.measure.overlap import overlap_counts, overlap_scores
 from ACSegLib.measure.segment_values import surface_share
 from ACSegLib.measure.surface import surface_area

@@ -16,7 +16,7 @@ STEPS = ("fill", "network", "measure")
 SHARED = ("postprocess", "labelled_slices", "cells")
 GROUND = (
     *("volume", "geometry", "arrays", "notebook", "axes", "files", "jobs", "errors", "masks", "noise", "json_values"),
-    *("compute", "cgroups", "threads", "distances", "distance_kernels"),
+    *("compute", "cgroups", "threads", "distances", "distance_kernels", "components", "run_kernels"),
 )
 ABOVE = ("api", "study", "workflows", "commands", "app", "worker", "phantom", "pictures", "scene")
 HEAVY = {

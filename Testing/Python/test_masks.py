@@ -10,11 +10,15 @@ from ACSegLib.masks import bounding_box, grow_or_shrink
 
 
 @pytest.mark.parametrize("grow", [True, False])
-def test_grow_or_shrink_equals_scipy(grow):
-    mask = np.random.default_rng(3).random((7, 12, 15)) < 0.6
+@pytest.mark.parametrize(("columns", "steps"), [(15, 1), (63, 2), (64, 1), (64, 3), (65, 2), (130, 3), (1, 2)])
+def test_grow_or_shrink_equals_scipy(grow, columns, steps):
+    mask = np.random.default_rng(3).random((7, 12, columns)) < (0.05 if grow else 0.95)
     cross = ndimage.generate_binary_structure(3, 1)
-    expected = ndimage.binary_dilation(mask, cross) if grow else ndimage.binary_erosion(mask, cross, border_value=1)
-    np.testing.assert_array_equal(grow_or_shrink(mask, grow), expected)
+    if grow:
+        expected = ndimage.binary_dilation(mask, cross, steps)
+    else:
+        expected = ndimage.binary_erosion(mask, cross, steps, border_value=1)
+    np.testing.assert_array_equal(grow_or_shrink(mask, grow, steps), expected)
 
 
 def test_a_box_with_margin_stays_inside_the_array():

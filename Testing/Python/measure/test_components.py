@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ACSegLib.components import find_components
 from ACSegLib.errors import InputError
-from ACSegLib.measure.components import find_components
 
 pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
 
@@ -26,6 +26,12 @@ def test_components_equal_scipy(connectivity, rank, density):
         assert found.boxes == ndimage.find_objects(labels)
         for n in range(count):
             np.testing.assert_array_equal(found.mask(n), labels[found.boxes[n]] == n + 1)
+        marks = rng.random(shape) < 0.1
+        held = found.holding(marks)
+        np.testing.assert_array_equal(1 + np.flatnonzero(held), np.setdiff1d(labels[marks], 0))
+        numbers, voxels = found.voxels(held)
+        np.testing.assert_array_equal(voxels, np.flatnonzero(np.isin(labels, 1 + np.flatnonzero(held))))
+        np.testing.assert_array_equal(1 + numbers, labels.ravel()[voxels])
 
 
 def test_a_spiral_is_one_component():

@@ -13,7 +13,7 @@ import numpy as np
 
 from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
-from ACSegLib.measure.regions import Box
+from ACSegLib.masks import Box
 from ACSegLib.threads import chunks_of, in_threads
 
 #: How far two runs may be apart along i and still touch, for the rows (k, j - 1), (k - 1, j - 1), (k - 1, j) and
@@ -51,15 +51,37 @@ class Components:
 
     def labels(self) -> np.ndarray:
         """Number of each voxel's part, 1 to the number of parts, 0 outside: int32, shape (k, j, i)."""
-        from ACSegLib.measure import run_kernels as kernels
+        from ACSegLib import run_kernels as kernels
 
         out = np.zeros(self.shape, np.int32)
         kernels.paint_labels(self._rows, self._starts, self._stops, self._parts, out.reshape(-1, self.shape[2]))
         return out
 
+    def holding(self, marks: np.ndarray) -> np.ndarray:
+        """Which parts hold a marked voxel; `marks` is bool, (k, j, i)."""
+        from ACSegLib import run_kernels as kernels
+
+        held = np.zeros(len(self), bool)
+        rows = np.ascontiguousarray(marks).reshape(-1, self.shape[2])
+        kernels.find_marked(self._rows, self._starts, self._stops, self._parts, rows, held)
+        return held
+
+    def voxels(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Voxels of some parts: the part of each, and its index in the flattened array, in the array's order.
+
+        Parameters
+        ----------
+        wanted : ndarray of bool, (parts,)
+        """
+        runs = np.flatnonzero(wanted[self._parts])
+        lengths = (self._stops[runs] - self._starts[runs]).astype(np.int64)
+        before = np.cumsum(lengths) - lengths
+        heads = self._rows[runs] * self.shape[2] + self._starts[runs] - before
+        return np.repeat(self._parts[runs], lengths), np.repeat(heads, lengths) + np.arange(lengths.sum())
+
     def mask(self, number: int) -> np.ndarray:
         """One part (numbered from 0) as a boolean array of its box's shape."""
-        from ACSegLib.measure import run_kernels as kernels
+        from ACSegLib import run_kernels as kernels
 
         k, j, i = self.boxes[number]
         out = np.zeros((k.stop - k.start, j.stop - j.start, i.stop - i.start), bool)
@@ -89,7 +111,7 @@ def find_components(mask: np.ndarray, connectivity: int = 26) -> Components:
     InputError
         For another connectivity, or a mask that has not 3 dimensions.
     """
-    from ACSegLib.measure import run_kernels as kernels
+    from ACSegLib import run_kernels as kernels
 
     if connectivity not in _SLACK:
         raise InputError(f"connectivity must be 6, 18 or 26, not {connectivity!r}.")

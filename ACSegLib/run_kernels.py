@@ -130,6 +130,20 @@ def describe_parts(
 
 
 @compiled()
+def find_marked(
+    rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, parts: np.ndarray, marks: np.ndarray, held: np.ndarray
+) -> None:
+    """Set `held` (bool, by part) where a run holds a voxel of `marks`, bool (rows, columns)."""
+    for run in range(len(starts)):
+        if held[parts[run]]:
+            continue
+        for i in range(starts[run], stops[run]):
+            if marks[rows[run], i]:
+                held[parts[run]] = True
+                break
+
+
+@compiled()
 def paint_labels(rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, parts: np.ndarray, out: np.ndarray) -> None:
     """Write each run's part, counted from 1, into `out`, int32 (rows, columns)."""
     for run in range(len(starts)):
