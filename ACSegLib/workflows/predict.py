@@ -161,7 +161,7 @@ def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
     automatic = request.refine == "auto" and model.reduces_images and request.resample
     too_large = _too_large_to_walk(volume, settings) if automatic else ""
     automatic = automatic and not too_large
-    settings.keep_probabilities |= automatic
+    settings.keep_working = automatic
     stages = progress.stages(network=7, refine=3 if request.refine != "none" else 0)
     biomedisa = model.preprocessing.biomedisa is not None and not request.native
     if biomedisa:

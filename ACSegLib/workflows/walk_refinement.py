@@ -94,11 +94,14 @@ def refine_by_walk(
     MemoryLimitError
         If seeds or walk do not fit in memory.
     """
+    from ACSegLib.network.predict.working_probabilities import channels_within
+
     require_exclusive(model)
-    assert prediction.probabilities is not None
+    known = prediction.interpolated or prediction.probabilities
+    assert known is not None
     region = tuple(slice(a, b) for a, b in roi or [(0, n) for n in volume.shape])
     values = [0, *(segment.value for segment in model.segments)]
-    labels, probabilities = prediction.segmentation.labels[region], [p[region] for p in prediction.probabilities]
+    labels, probabilities = prediction.segmentation.labels[region], channels_within(known, region)
     require_memory_to_prepare(labels.size, memory_limit)
     stages = progress.stages(seeds=25, read=35, walk=38, restore=2)
     stages.seeds(0.0, "random walk: finding where the network is certain")
@@ -128,7 +131,7 @@ def refine_by_walk(
     report.estimated_memory_bytes = needed
     # of an image on the disk no more is read than is walked
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
-    inner = [probability[box] for probability in probabilities]
+    inner = channels_within(probabilities, box)
     check()
     read = read_band(volume.array, (place[0], place[1], place[2]), seeds[box], inner, present, stages.read)
     check()

@@ -171,7 +171,7 @@ def _predicted(
     orientation = canonical_orientation(image)
     turned = np.ascontiguousarray(orientation.apply(image))
     # A reduced image is small, so that the mean over its mirror images, which is better, takes a second or two.
-    within = replace(settings, keep_probabilities=False, roi=None, tta=True)
+    within = replace(settings, keep_probabilities=False, keep_working=False, roi=None, tta=True)
     inner = WorkingGrid((0, 0, 0), turned.shape, turned.shape)
     collected = _Collected()
     job = Job(turned, inner, model, within, lambda part: part)

@@ -24,6 +24,7 @@ from ACSegLib.network.predict.plane_sink import assemble
 from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.network.predict.settings import PredictionSettings
 from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
+from ACSegLib.network.predict.working_probabilities import InterpolatedChannel
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
@@ -47,12 +48,15 @@ class Prediction:
         Backend, precision, tiles, working grid, seconds, notes.
     tally : Tally or None
         What the network says of the volume as a whole, from which the accuracy is estimated.
+    interpolated : list of InterpolatedChannel, or None
+        The same probabilities, interpolated where they are asked for.
     """
 
     segmentation: Segmentation
     probabilities: np.ndarray | None
     report: PredictionReport = field(default_factory=PredictionReport)
     tally: Tally | None = None
+    interpolated: list[InterpolatedChannel] | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -103,10 +107,10 @@ def predict(
     if statistics is not None and not statistics.deviation > 0:
         require_contrast(volume)
     _note_not_finite(volume.array, notes)
-    direction = np.float32(-1 if settings.contrast == "dark" else 1)
 
     def normalise(array: np.ndarray) -> np.ndarray:
-        return direction * apply_statistics(array, statistics)
+        values = apply_statistics(array, statistics)
+        return np.negative(values, out=values) if settings.contrast == "dark" else values
 
     run = run_canonical if model.preprocessing.canonical_axes and settings.resample else run_in_tiles
     done = run(volume.array, grid, model, settings, normalise, stages.predict, notes)
@@ -134,7 +138,7 @@ def predict(
         job.tally.coarseness = math.prod(grid.box_shape) / job.tally.voxels
     segmentation, probabilities = assemble(volume, model, settings.roi, grid, sink)
     progress(1.0, "predicted")
-    return Prediction(segmentation, probabilities, report, job.tally)
+    return Prediction(segmentation, probabilities, report, job.tally, sink.interpolated())
 
 
 def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes: list[str]) -> WorkingGrid:

@@ -75,7 +75,8 @@ class Job:
 
     def make_sink(self) -> PlaneSink:
         """An empty sink for the planes of probabilities."""
-        return PlaneSink(self.grid, self.model, self.settings.keep_probabilities, self.settings.memory_limit, self.thin)
+        own = self.settings
+        return PlaneSink(self.grid, self.model, own.keep_probabilities, own.memory_limit, self.thin, own.keep_working)
 
     def run(
         self, progress: Progress, notes: list[str], make_sink: Callable[[], Any] | None = None

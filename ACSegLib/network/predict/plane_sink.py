@@ -11,6 +11,7 @@ from ACSegLib.compute import threads, usable_memory
 from ACSegLib.files.lazy import scratch
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict.working_grid import WorkingGrid
+from ACSegLib.network.predict.working_probabilities import InterpolatedChannel
 from ACSegLib.postprocess.rules import Labelling, RestoreThinStructures, apply_rules
 from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segmentation, Volume, label_dtype
@@ -54,6 +55,7 @@ class PlaneSink:
         keep_probabilities: bool,
         memory_limit: int | None = None,
         thin: float = 0.5,
+        keep_working: bool = False,
     ) -> None:
         self.grid = grid
         self.sigmoid = model.spec.overlapping
@@ -63,7 +65,11 @@ class PlaneSink:
         layers = (channels if self.sigmoid else 1, *shape)
         on_disk = labels_on_disk(size_of_labels(grid, model, thin), memory_limit)
         self.classes = scratch(layers, dtype) if on_disk else np.zeros(layers, dtype)
+        interpolates = keep_working and grid.resampled and grid.finer_axes is not None
+        keep_probabilities |= keep_working and not interpolates
         self.probabilities = scratch_array((channels, *shape)) if keep_probabilities else None
+        #: Working planes, if they are kept instead of the probabilities of the image's grid.
+        self._working: list[np.ndarray] | None = [] if interpolates else None
         self._thin = 0.5 if self.sigmoid else thin
         bulky = model.preprocessing.without_thin or ()
         #: Classes whose voxels may be restored in thin structures.
@@ -71,6 +77,8 @@ class PlaneSink:
         self._candidates = (scratch if on_disk else np.zeros)(shape, dtype) if self._thin < 0.5 else None
         self._pending = np.zeros((channels, 0, *grid.shape[1:]), np.float32)
         self._first = self._written = self._received = 0
+        #: Whether planes can be labelled as they are interpolated, and their probabilities be forgotten.
+        self._labels_alone = grid.finer_axes is not None and not self.sigmoid and self.probabilities is None
 
     def take(self, planes: Array) -> None:
         """Take the next working planes, (channels, n, j, i) probabilities: an array, or a tensor on a GPU."""
@@ -80,14 +88,37 @@ class PlaneSink:
                 self._write(planes[:, start : start + step])
             return
         self._received += planes.shape[1]
-        self._pending = np.concatenate([self._pending, on_host(planes)], axis=1)
+        planes = on_host(planes)
+        if self._working is not None:
+            self._working.append(planes.copy())
+        self._pending = np.concatenate([self._pending, planes], axis=1)
         ready = self.grid.planes_ready(self._received)
         step = max(1, LABELLED_VOXELS // math.prod(self.grid.box_shape[1:]))
         for start in range(self._written, ready, step):
-            self._write(self.grid.back(self._pending, self._first, start, min(start + step, ready)))
+            stop = min(start + step, ready)
+            if self._labels_alone:
+                self._label(start, stop)
+            else:
+                self._write(self.grid.back(self._pending, self._first, start, stop))
         keep = max(self._first, min(self.grid.first_needed(ready), self._received))
         self._pending = self._pending[:, keep - self._first :].copy()
         self._first = keep
+
+    def _label(self, start: int, stop: int) -> None:
+        """Label planes of the image's grid, from the pending working planes."""
+        from ACSegLib.network.predict.interpolation_kernels import label_planes
+
+        self._written = stop
+        source, axes, thin = self._pending, self.grid.finer_axes, self._may_be_thin
+        assert axes is not None
+
+        def label(part: slice) -> None:
+            candidates = self.classes[0, :0] if self._candidates is None else self._candidates[part]
+            classes = self.classes[0, part]
+            label_planes(source, *axes, self._first, part.start, self._thin, thin, classes, candidates)
+
+        thickness = -(-(stop - start) // threads())
+        in_threads(label, [slice(k, min(k + thickness, stop)) for k in range(start, stop, thickness)])
 
     def _write(self, slab: Array) -> None:
         """Keep what the next planes of the image's grid, (channels, n, j, i), are."""
@@ -112,6 +143,14 @@ class PlaneSink:
             self._candidates[place][nearly] = likeliest * self._may_be_thin[likeliest]
         if self.probabilities is not None:
             self.probabilities[:, place] = on_host(slab)
+
+    def interpolated(self) -> list[InterpolatedChannel] | None:
+        """Probabilities of each channel, interpolated where they are asked for; None without working planes."""
+        if self._working is None:
+            return None
+        k, j, i = (slice(a, b) for a, b in zip(self.grid.start, self.grid.stop, strict=True))
+        whole = np.concatenate(self._working, axis=1)
+        return [InterpolatedChannel(self.grid, channel, (k, j, i)) for channel in whole]
 
     def finish(self, progress: Progress) -> int:
         """Once all planes are there: restore thin structures; gives how many voxels that changed."""

@@ -33,6 +33,9 @@ class PredictionSettings:
         Voxels to predict, the ends excluded; elsewhere the result is background.
     keep_probabilities : bool
         Also give the probabilities (float16, memory-mapped).
+    keep_working : bool
+        Also give the probabilities as interpolated channels, if the network works on another grid than the image's. See
+        `ACSegLib.network.predict.working_probabilities`.
     resample : bool
         Bring the image to the voxel size of the training.
     thin : float, optional
@@ -58,6 +61,7 @@ class PredictionSettings:
     tta: bool = False
     roi: Box | None = None
     keep_probabilities: bool = False
+    keep_working: bool = False
     resample: bool = True
     thin: float | None = None
     contrast: str = "auto"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ACSegLib.network.model.preprocessing import Preprocessing
+from ACSegLib.threads import chunks_of, in_threads
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -82,6 +83,30 @@ def support(weights: csr_matrix, start: int, stop: int) -> tuple[int, int]:
     return int(columns.min()), int(columns.max()) + 1
 
 
+def two_weights(weights: csr_matrix | None, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Weights with at most two neighbouring entries a row, for `ACSegLib.network.predict.interpolation_kernels`.
+
+    Parameters
+    ----------
+    weights : csr_matrix or None
+        None stands for an axis of `size` voxels that stays as it is.
+
+    Returns
+    -------
+    tuple of ndarray, or None
+        First column (uint32) of each row, its weight, and that of the next column (float32); None if a row has more
+        entries, as where an axis becomes coarser.
+    """
+    if weights is None:
+        return np.arange(size, dtype=np.uint32), np.ones(size, np.float32), np.zeros(size, np.float32)
+    starts, counts = weights.indptr[:-1], np.diff(weights.indptr)
+    if counts.max() > 2:
+        return None
+    last = starts + counts - 1
+    second = np.where(counts > 1, weights.data[last], np.float32(0))
+    return weights.indices[starts].astype(np.uint32), weights.data[starts], second.astype(np.float32)
+
+
 def resample_axis(array: np.ndarray, weights: csr_matrix, axis: int) -> np.ndarray:
     """Apply weights along one axis of a float32 array."""
     moved = np.moveaxis(array, axis, 0)
@@ -110,6 +135,10 @@ class WorkingGrid:
         self.resampled = sizes != self.shape
         self._forward = [axis_weights(n, m) if n != m else None for n, m in zip(sizes, self.shape, strict=True)]
         self._back = [axis_weights(m, n) if n != m else None for n, m in zip(sizes, self.shape, strict=True)]
+        axes = [two_weights(weights, n) for weights, n in zip(self._back, sizes, strict=True)]
+        #: How each axis is interpolated on the way back; None if one of them becomes coarser.
+        finer = [axis for axis in axes if axis is not None]
+        self.finer_axes = finer if len(finer) == len(axes) else None
 
     @property
     def box_shape(self) -> tuple[int, int, int]:
@@ -170,6 +199,8 @@ class WorkingGrid:
         -------
         ndarray, shape (channels, stop - start, j, i), float32
         """
+        if self.finer_axes is not None:
+            return self._interpolated(slab, first, start, stop)
         if self._back[0] is None:
             slab = slab[:, start - first : stop - first]
         else:
@@ -181,3 +212,30 @@ class WorkingGrid:
             if weights is not None:
                 slab = resample_axis(slab, weights, axis + 1)
         return slab
+
+    def _interpolated(self, slab: np.ndarray, first: int, start: int, stop: int) -> np.ndarray:
+        out = np.empty((len(slab), stop - start, *self.box_shape[1:]), np.float32)
+        for channel, result in zip(slab, out, strict=True):
+            self.back_in_box(channel, first, (start, 0, 0), result)
+        return out
+
+    def back_in_box(self, channel: np.ndarray, first: int, start: Sequence[int], out: np.ndarray) -> None:
+        """Write the box of the image's grid that begins at `start`; no axis may become coarser.
+
+        Parameters
+        ----------
+        channel : ndarray of float32, shape (planes, j, i)
+            Working planes from `first` on.
+        out : ndarray of float32, shape (k, j, i)
+        """
+        from ACSegLib.network.predict.interpolation_kernels import interpolate
+
+        axes = self.finer_axes
+        assert axes is not None
+        source = np.ascontiguousarray(channel)
+        k, j, i = (int(n) for n in start)
+
+        def write(part: slice) -> None:
+            interpolate(source, *axes, first, (k + part.start, j, i), out[part])
+
+        in_threads(write, chunks_of(out))
