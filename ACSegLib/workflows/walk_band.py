@@ -14,11 +14,14 @@ from ACSegLib.compute import threads
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
 from ACSegLib.noise import robust_deviation
-from ACSegLib.threads import in_threads
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.workflows.walk_seeds import slabs
 
 #: Standard deviation, in voxels, of the smoothing of the image before the walk, and how far it reaches.
 IMAGE_SIGMA, _IMAGE_REACH = 0.5, 2
+#: Weights of a voxel, its neighbours along an axis, and those after them.
+_WEIGHTS = np.exp(-0.5 * (np.arange(_IMAGE_REACH + 1) / IMAGE_SIGMA) ** 2)
+_WEIGHTS /= 2 * _WEIGHTS.sum() - 1
 #: Differences that tell the noise along an axis, about.
 _SAMPLES = 1_000_000
 #: Planes that tell what replaces a missing value.
@@ -77,7 +80,8 @@ def read_band(
     """
     from ACSegLib.fill.walk.sparse_kernels import link
 
-    ends = np.concatenate([[0], np.cumsum([np.count_nonzero(plane < 0) for plane in seeds])])
+    counts = in_threads(lambda part: [np.count_nonzero(plane < 0) for plane in seeds[part]], chunks_of(seeds))
+    ends = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     total = int(ends[-1])
     image_of, differences = np.empty(total, np.float32), np.empty((total, 6), np.float32)
     neighbours, found = np.empty((total, 6), np.int32), np.empty((len(channels), total), np.float32)
@@ -90,15 +94,19 @@ def read_band(
         first, last = max(low - 1, 0), min(high + 1, len(seeds))
         planes, known = image.planes(first, last), classes[seeds[first:last]]
         own = slice(low - first, high - first)
-        for c, moment in enumerate(moments):
-            moment.add(planes[own][known[own] == c])
+        for plane in in_threads(
+            _moments_of, [(planes[k], known[k], len(channels)) for k in range(own.start, own.stop)]
+        ):
+            for moment, (number, mean, squares) in zip(moments, plane, strict=True):
+                moment.add(number, mean, squares)
         samples.add(planes[own.start :], low, high)
         free = known < 0
         index = np.cumsum(free, dtype=np.int32).reshape(free.shape)
         index += np.int32(ends[first] - 1)
         link(planes, known, index, (own.start, high - low), image_of, differences, neighbours)
+        inside = free[own]
         for row, channel in zip(found, channels, strict=True):
-            row[ends[low] : ends[high]] = probabilities[channel][low:high][free[own]]
+            row[ends[low] : ends[high]] = probabilities[channel][low:high][inside]
     means = np.array([moment.mean for moment in moments])
     spreads = np.array([moment.spread for moment in moments])
     return Band(image_of, differences, neighbours, found, means, spreads, samples.deviation())
@@ -117,7 +125,7 @@ class _SmoothedImage:
         return np.concatenate(in_threads(lambda part: self._part(*part), parts))
 
     def _part(self, first: int, last: int) -> np.ndarray:
-        from scipy.ndimage import gaussian_filter
+        from ACSegLib.workflows.band_kernels import smooth_planes
 
         count = self._place[0].stop - self._place[0].start
         low, high = max(first - _IMAGE_REACH, 0), min(last + _IMAGE_REACH, count)
@@ -125,7 +133,9 @@ class _SmoothedImage:
         if not np.isfinite(part).all():
             value = self._median
             np.nan_to_num(part, copy=False, nan=value, posinf=value, neginf=value)
-        return gaussian_filter(part, IMAGE_SIGMA)[first - low : last - low]
+        out = np.empty((last - first, *part.shape[1:]), np.float32)
+        smooth_planes(part, _WEIGHTS, low, count, first, out)
+        return out
 
     def _read(self, low: int, high: int) -> np.ndarray:
         start = self._place[0].start
@@ -140,20 +150,29 @@ class _SmoothedImage:
         return float(np.median(values)) if values.size else 0.0
 
 
+def _moments_of(part: tuple[np.ndarray, np.ndarray, int]) -> np.ndarray:
+    """Of a plane, the classes in it and their number; see `ACSegLib.workflows.band_kernels.moments_of_plane`."""
+    from ACSegLib.workflows.band_kernels import moments_of_plane
+
+    plane, known, classes = part
+    moments = np.zeros((classes, 3))
+    moments_of_plane(plane, known, moments)
+    return moments
+
+
 class _Moments:
-    """Mean and standard deviation of values that come in parts."""
+    """Mean and standard deviation of values that come in parts (Chan, Golub, LeVeque, COMPSTAT 1982, 30-41)."""
 
     def __init__(self) -> None:
-        self._count, self.mean, self._squares = 0, 0.0, 0.0
+        self._count, self.mean, self._squares = 0.0, 0.0, 0.0
 
-    def add(self, values: np.ndarray) -> None:
-        """Take a part."""
-        if not values.size:
+    def add(self, count: float, mean: float, squares: float) -> None:
+        """Take a part: how many values, their mean, and the sum of their squared deviations from it."""
+        if not count:
             return
-        mean, variance = float(values.mean(dtype=np.float64)), float(values.var(dtype=np.float64))
-        away, total = mean - self.mean, self._count + values.size
-        self._squares += variance * values.size + away * away * self._count * values.size / total
-        self.mean += away * values.size / total
+        away, total = mean - self.mean, self._count + count
+        self._squares += squares + away * away * self._count * count / total
+        self.mean += away * count / total
         self._count = total
 
     @property

@@ -65,7 +65,7 @@ def test_a_band_read_in_slabs_has_the_statistics_of_the_box(thin_slabs):
     assert band.means == pytest.approx([smooth[known == c].mean() for c in range(3)], rel=1e-6)
     assert band.spreads == pytest.approx([smooth[known == c].std() for c in range(3)], rel=1e-5)
     medians = [float(np.median(np.abs(np.diff(smooth, axis=axis)))) for axis in range(3)]
-    assert band.difference == pytest.approx(np.mean(medians), rel=1e-6)
+    assert band.difference == pytest.approx(1.4826 * np.mean(medians), rel=1e-6)
     position = (np.cumsum(free) - 1).reshape(free.shape)
     for n, (k, j, i) in enumerate(np.argwhere(free)):
         if k + 1 < free.shape[0]:  # the edge to the next plane, maybe of another slab
