@@ -95,6 +95,7 @@ def refine_by_walk(
         If seeds or walk do not fit in memory.
     """
     from ACSegLib.network.predict.working_probabilities import channels_within
+    from ACSegLib.postprocess.thin_structures import REACH
 
     require_exclusive(model)
     known = prediction.interpolated or prediction.probabilities
@@ -115,7 +116,9 @@ def refine_by_walk(
         keep_small_parts(seeds, labels, values, channel, band)
     check()
     unsure = seeds < 0
-    report = replace(prediction.report, walk_band_voxels=band, walk_unsure_part=round(float(unsure.mean()), 4))
+    report = replace(
+        prediction.report, walk_band_voxels=band, walk_unsure_part=round(np.count_nonzero(unsure) / unsure.size, 4)
+    )
     present = [channel for channel in range(len(values)) if (seeds == channel).any()]
     check()
     box = bounding_box(unsure, margin=1)  # and the seeds around it
@@ -140,7 +143,9 @@ def refine_by_walk(
     result = prediction.segmentation.labels.copy()
     result[place][free] = np.array(values)[decided]
     if report.surface_regions is not None:
-        _restore_thin_structures(result[region], labels, model, stages.restore)
+        near = bounding_box(unsure, margin=REACH)  # what the walk changed, and what tells whether it is thin
+        assert near is not None
+        _restore_thin_structures(result[region][near], labels[near], model, stages.restore)
     return replace(prediction, segmentation=prediction.segmentation.with_labels(result), report=report)
 
 
@@ -159,7 +164,7 @@ def _restore_thin_structures(result: np.ndarray, labels: np.ndarray, model: Mode
 
     bulky = model.preprocessing.without_thin or ()
     kept = [segment.value for segment in model.segments if segment.name not in bulky]
-    thin = np.zeros(1 + int(labels.max()), labels.dtype)
+    thin = np.zeros(1 + max(segment.value for segment in model.segments), labels.dtype)
     thin[kept] = kept
     restore_thin_structures(result, thin[labels], progress=progress)
 

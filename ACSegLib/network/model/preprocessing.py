@@ -28,6 +28,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks
 from ACSegLib.json_values import Json
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Geometry, Volume
 
 #: Percentiles that leave out dead and hot voxels yet keep small bright structures.
@@ -310,15 +311,20 @@ def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) 
 
     An image of one value becomes 0 everywhere; values that are not finite become the mean, 0.
     """
-    result = np.array(array, np.float32)
-    for part in result if result.ndim > 2 else (result,):  # plane by plane, in the cache of the processor
-        if statistics is not None:
-            np.clip(part, statistics.low, statistics.high, out=part)
-            part -= np.float32(statistics.mean)
-            if statistics.deviation > 0:
-                part /= np.float32(statistics.deviation)
-        if not np.isfinite(part).all():
-            np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    result = np.empty(array.shape, np.float32)
+
+    def apply(planes: slice) -> None:
+        for part, values in zip(result[planes], array[planes], strict=True):  # in the cache of the processor
+            part[...] = values
+            if statistics is not None:
+                np.clip(part, statistics.low, statistics.high, out=part)
+                part -= np.float32(statistics.mean)
+                if statistics.deviation > 0:
+                    part /= np.float32(statistics.deviation)
+            if not np.isfinite(part).all():
+                np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+    in_threads(apply, chunks_of(result))
     return result
 
 
