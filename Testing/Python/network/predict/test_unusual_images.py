@@ -16,14 +16,15 @@ from ACSegLib.workflows.walk_refinement import BYTES_TO_PREPARE
 
 
 def test_an_image_too_large_to_refine_keeps_no_probabilities(monkeypatch):
-    """They would take six bytes a voxel of the disk for a walk that cannot start."""
+    """Those on the working grid serve a walk alone."""
     volume = simulate((24, 24, 24), seed=1, reconstruct=False).volume
     model = threshold_model(mean_side=16, canonical_axes=True)
     refined = run(PredictRequest(volume=volume, model=model))
-    assert (refined.probabilities is not None, refined.report.walk_band_voxels) == (True, 3)
+    assert (refined.probabilities, refined.report.walk_band_voxels) == (None, 3)
+    assert len(refined.interpolated) == 3
     monkeypatch.setattr("ACSegLib.compute.usable_memory", lambda *_: 24**3 * BYTES_TO_PREPARE - 1)
     found = run(PredictRequest(volume=volume, model=model))
-    assert (found.probabilities, found.report.walk_band_voxels) == (None, None)
+    assert (found.probabilities, found.interpolated, found.report.walk_band_voxels) == (None, None, None)
     assert [note for note in found.report.notes if note.startswith("the surface was not refined: the walk needs")]
     unrefined = run(PredictRequest(volume=volume, model=model, refine="none"))
     np.testing.assert_array_equal(found.labels, unrefined.labels)
