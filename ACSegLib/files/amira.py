@@ -239,7 +239,7 @@ def _parse(text: str) -> Parameters:
             continue  # a brace may stand on a line of its own
         if token == "{":
             inner: Parameters = {}
-            stack[-1][" ".join(words).strip('"') or "{"] = inner
+            stack[-1][" ".join(words).strip('"') or f"{{{len(stack[-1])}"] = inner  # several may have no name
             stack.append(inner)
             words = []
         elif token in "},\n":
@@ -267,6 +267,8 @@ def _segments(materials: Any) -> list[Segment] | None:
             continue
         colour = _numbers(properties.get("Color")) if isinstance(properties, dict) else []
         default = DEFAULT_COLOURS[(value - 1) % len(DEFAULT_COLOURS)]
+        if name.startswith("{"):  # files of before Amira 3 name them within
+            name = _word(properties.get("Name")) or f"Segment_{value}"
         rows.append(Segment(name, value, tuple(colour[:3]) if len(colour) >= 3 else default))
     return rows
 

@@ -118,6 +118,24 @@ def test_runs_and_materials(tmp_path):
     assert found.geometry == Geometry()
 
 
+def test_materials_that_are_named_within(tmp_path):
+    """As Amira 2 wrote them: all of them without a name before the brace."""
+    labels = np.arange(np.prod(SHAPE), dtype=np.uint8).reshape(SHAPE) % 4
+    materials = """Parameters {
+    Materials {
+        { Id 0, Name "Exterior" }
+        { Id 4, Color 0.25 0.5 0.75, Name "Nucleus" }
+        { Id 7, Name "cell wall" }
+        { Id 9 }
+    }
+}
+"""
+    _write(tmp_path / "a.am", [("Lattice { byte Labels }", "", labels.tobytes())], LITTLE, materials)
+    found = open_segmentation(tmp_path / "a.am")
+    assert [(s.name, s.value) for s in found.segments] == [("Nucleus", 1), ("cell wall", 2), ("Segment_3", 3)]
+    assert found.segments[0].colour == (0.25, 0.5, 0.75)
+
+
 def test_runs_of_any_data(tmp_path):
     rng = np.random.default_rng(0)
     values = np.repeat(rng.integers(0, 256, 400, np.uint8), rng.integers(1, 400, 400))
