@@ -219,7 +219,7 @@ WHOLE_DAB = 0.6
 #: leaked through a gap. ``strokes.py``.
 GAP_PENALTY = 0.5
 
-#: Plausibility (`strokes._Meaning`) from which on any region between edges can outvote walls, and lead over walls with
+#: Plausibility (`meanings.Meaning`) from which on any region between edges can outvote walls, and lead over walls with
 #: which it always does; least share of what hangs together with its strokes that a region between walls takes to count.
 #: ``strokes.py``.
 PLAUSIBLE, MIN_REGION_SHARE = 0.5, 0.1

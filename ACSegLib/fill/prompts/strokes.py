@@ -11,16 +11,13 @@ stroke says so. Where a region between walls is better closed than one between e
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill.constants import (
-    GAP_PENALTY,
     LENGTH_COST,
     MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
@@ -30,7 +27,6 @@ from ACSegLib.fill.constants import (
     MIN_EDGE_RANK,
     MIN_GROWTH,
     MIN_RANKED_CONTRAST,
-    MIN_REGION_SHARE,
     MIN_WALL_CONTRAST,
     PLAUSIBLE,
     WALL_ADVANTAGE,
@@ -38,7 +34,8 @@ from ACSegLib.fill.constants import (
 )
 from ACSegLib.fill.prior.features import ImageFeatures, pool_factors
 from ACSegLib.fill.prompts.dabs import Dab, correct_around_dabs, find_dabs
-from ACSegLib.fill.prompts.path_costs import PathCosts, Region, path_costs, steady_region
+from ACSegLib.fill.prompts.meanings import Grown, Meaning
+from ACSegLib.fill.prompts.path_costs import PathCosts, path_costs
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.postprocess.rules import fill_stroke_holes
 from ACSegLib.threads import in_threads
@@ -87,103 +84,6 @@ def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray, holes: bo
 
 
 @dataclass(frozen=True)
-class _Grown:
-    """Regions grown from strokes: the class and the cost of each voxel, and where the region of each class ends."""
-
-    costs: PathCosts
-    strokes: np.ndarray
-    classes: np.ndarray
-    distances: np.ndarray
-    regions: dict[int, Region]
-
-    @classmethod
-    def along(cls, costs: PathCosts, strokes: np.ndarray, lengths: np.ndarray) -> _Grown:
-        """Regions that grow from strokes to edges, or to walls."""
-        return cls(costs, strokes, *costs.spread(strokes, lengths), {}).up_to({})
-
-    def up_to(self, most: Mapping[int, float]) -> _Grown:
-        """The same, but each region ends below a cost."""
-        sizes = zip(*np.unique(self.strokes[self.strokes > 0], return_counts=True), strict=True)
-        regions = {
-            c: steady_region(self.costs, self.distances, self.classes == c, n, most.get(c, np.inf))
-            for c, n in ((int(c), int(n)) for c, n in sizes)
-        }
-        return replace(self, regions=regions)
-
-    def seeds(self) -> np.ndarray:
-        """The strokes, and background where no region can be."""
-        limits = np.full(max(self.regions, default=0) + 1, np.inf)
-        for c, region in self.regions.items():
-            limits[c] = region.beyond
-        beyond = (self.classes > 0) & (self.distances > limits[np.maximum(self.classes, 0)])
-        return np.where(beyond & (self.strokes == UNKNOWN), 0, self.strokes).astype(np.int16)
-
-    def usual(self, measure: str) -> float:
-        """Median of a measure of the regions."""
-        return float(np.median([getattr(r, measure) for r in self.regions.values()])) if self.regions else 0.0
-
-    def reached(self, dab: Dab) -> tuple[int, float]:
-        """The class that reaches a dab first, and the cost at which it does."""
-        return int(np.bincount(self.classes[dab.places]).argmax()), float(np.median(self.distances[dab.places]))
-
-    def ends_before(self, dab: Dab) -> bool:
-        """Whether the region that reaches a dab ends before, so that what lies between is open."""
-        c, cost = self.reached(dab)
-        return c in self.regions and cost > self.regions[c].level
-
-
-@dataclass(frozen=True)
-class _Meaning:
-    """What the strokes may mean.
-
-    Attributes
-    ----------
-    grown : _Grown
-    classes : ndarray of int16, (K, J, I)
-        Of every voxel, background among them; no class encloses background without a stroke of it.
-    depths : list of float
-        How deep each dab lies in what has another class, in units of the size of the region; 1 at most.
-    wrong : list of Dab
-        Those that it does not explain.
-    """
-
-    grown: _Grown
-    classes: np.ndarray
-    depths: list[float]
-    wrong: list[Dab]
-
-    @cached_property
-    def plausibility(self) -> float:
-        """How well a person who meant it would have placed the dabs so; 1 at most.
-
-        The first dab goes into the middle of a structure: how deep it lies counts, in units of the largest depth. Those
-        that lie in what has another class count against it, the more the deeper they do.
-        """
-        central = []
-        for c in self.grown.regions:
-            depth = ndimage.distance_transform_edt(self.classes == c)
-            own = depth[self.grown.strokes == c]
-            central.append(float(own.max()) / max(float(depth.max()), 1.0) if len(own) else 0.0)
-        return (float(np.mean(central)) if central else 0.0) - sum(self.depths)
-
-    @property
-    def likelihood(self) -> float:
-        """By which meanings between edges, or those between walls, are compared.
-
-        Walls have gaps: of two regions between walls, the larger one has leaked.
-        """
-        if not self.grown.costs.ends_at_walls:
-            return self.plausibility
-        return self.plausibility - GAP_PENALTY * math.log(max(int(np.count_nonzero(self.classes > 0)), 1))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the region that ends somewhere is not just a small part of what hangs together with the strokes."""
-        voxels = sum(region.voxels for region in self.grown.regions.values())
-        return bool(voxels >= MIN_REGION_SHARE * np.count_nonzero(self.classes > 0))
-
-
-@dataclass(frozen=True)
 class _Search:
     """What the strokes may mean, on the grid of the search.
 
@@ -225,7 +125,7 @@ class _Search:
 
     def best(self) -> tuple[PathCosts, np.ndarray]:
         """The costs and the classes, background among them, that explain the dabs."""
-        tried: list[_Meaning] = []
+        tried: list[Meaning] = []
         for choices in self._candidates():
             tried += choices
             explaining = [meaning for meaning in choices if not meaning.wrong]
@@ -235,29 +135,29 @@ class _Search:
         best = min(tried, key=lambda meaning: sum(meaning.depths))
         return best.grown.costs, best.classes
 
-    def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> _Meaning:
-        return self._explained(_Grown.along(costs, strokes, self.lengths))
+    def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> Meaning:
+        return self._explained(Grown.along(costs, strokes, self.lengths))
 
-    def _explained(self, grown: _Grown) -> _Meaning:
+    def _explained(self, grown: Grown) -> Meaning:
         classes, _distances = grown.costs.spread(grown.seeds(), self.lengths)
         self.fill_holes(classes)
         depths = self._depths(classes, grown.strokes)
         if self._is_nothing(classes, grown):
-            return _Meaning(grown, classes, depths, self.dabs)
+            return Meaning(grown, classes, depths, self.dabs)
         for n, dab in enumerate(self.dabs):
             if dab.number == 0 and grown.ends_before(dab):
                 depths[n] = 0.0  # between the end of the region and certain background, nothing was said
         wrong = [d for d, depth in zip(self.dabs, depths, strict=True) if depth > MAX_DEPTH[d.number > 0]]
-        return _Meaning(grown, classes, depths, wrong)
+        return Meaning(grown, classes, depths, wrong)
 
-    def _is_nothing(self, classes: np.ndarray, grown: _Grown) -> bool:
+    def _is_nothing(self, classes: np.ndarray, grown: Grown) -> bool:
         """Whether hardly more than the strokes is left of a class."""
         return any(
             np.count_nonzero(classes == c) < MIN_GROWTH * np.count_nonzero(grown.strokes == c) for c in grown.regions
         )
 
     def _depths(self, classes: np.ndarray, strokes: np.ndarray) -> list[float]:
-        """See `_Meaning.depths`."""
+        """See `Meaning.depths`."""
         radius = float(np.cbrt(3 * max(int(np.count_nonzero(classes > 0)), 1) / (4 * np.pi)))
         sources = np.argwhere(strokes > 0)
         depths = []
@@ -268,7 +168,7 @@ class _Search:
             depths.append(min(dab.depth(classes) / max(size, 1.0), 1.0))
         return depths
 
-    def _candidates(self) -> Iterator[list[_Meaning]]:
+    def _candidates(self) -> Iterator[list[Meaning]]:
         """From single dabs and from all: alone, then only up to the background, then against it."""
         single = self._edges_or_walls([*self._single()])
         yield single
@@ -283,7 +183,7 @@ class _Search:
                 yield in_threads(self._limited, alone)
             yield [self._meaning(costs, self.strokes)]
 
-    def _limited(self, meaning: _Meaning) -> _Meaning:
+    def _limited(self, meaning: Meaning) -> Meaning:
         """Regions that end before the dabs that disprove them, one dab after the other."""
         most: dict[int, float] = {}
         while True:
@@ -294,7 +194,7 @@ class _Search:
             most |= {c: max(cost for other, cost in below if other == c) for c, _cost in below}
             meaning = self._explained(meaning.grown.up_to(most))
 
-    def _edges_or_walls(self, sources: Sequence[np.ndarray]) -> list[_Meaning]:
+    def _edges_or_walls(self, sources: Sequence[np.ndarray]) -> list[Meaning]:
         """What grows from each of the sources, to edges or to walls, whichever end the regions of the image.
 
         An image has edges or walls, whatever one dab looks like: one near a border can grow into what lies beyond. So
@@ -338,18 +238,18 @@ class _Search:
             yield self._marked([*background, *(dab for c in choices.values() for dab in c[min(n, len(c) - 1)])])
 
 
-def _likeliest(meanings: Sequence[_Meaning]) -> _Meaning:
+def _likeliest(meanings: Sequence[Meaning]) -> Meaning:
     """The first of the likeliest."""
     return max(meanings, key=lambda meaning: meaning.likelihood) if len(meanings) > 1 else meanings[0]
 
 
-def _best_closed(meanings: Sequence[_Meaning]) -> _Meaning:
+def _best_closed(meanings: Sequence[Meaning]) -> Meaning:
     """Of those that explain the dabs, or of all if none does."""
     choices = [meaning for meaning in meanings if not meaning.wrong] or meanings
     return max(choices, key=lambda meaning: meaning.grown.usual("contrast"))
 
 
-def _is_better(walls: _Grown, edges: _Grown) -> bool:
+def _is_better(walls: Grown, edges: Grown) -> bool:
     """Whether the regions between walls are well closed and no far larger, and those between edges are not."""
     contrast = edges.usual("contrast")
     if edges.usual("rank") >= MIN_EDGE_RANK and contrast >= MIN_RANKED_CONTRAST:
