@@ -173,7 +173,7 @@ class _Search:
         single = self._edges_or_walls([*self._single()])
         yield single
         costs = single[0].grown.costs
-        together = self._marked([dab for dab in self.dabs if dab.number or dab.is_stroke])
+        together = self._marked([d for d in self.dabs if d.is_stroke or (d.number and self._is_whole(d))])
         united = []
         if not any(np.array_equal(together, meaning.grown.strokes) for meaning in single):
             united = [self._meaning(costs, together)]
@@ -218,6 +218,11 @@ class _Search:
             marked[dab.places] = self.strokes[dab.places]
         return marked
 
+    def _is_whole(self, dab: Dab) -> bool:
+        """Whether no border cut a dab off, so that a region may grow from it."""
+        sections = [other.section for other in self.dabs if other.number == dab.number and not other.is_stroke]
+        return dab.section >= WHOLE_DAB * max(sections)
+
     def _single(self) -> Iterator[np.ndarray]:
         """All strokes of a segment, then a single dab each, those on even ground first."""
         if not any(dab.number for dab in self.dabs):
@@ -228,9 +233,10 @@ class _Search:
         dabs = sorted(self.dabs, key=lambda dab: float(np.median(slopes[dab.places])))
         for c in {dab.number for dab in dabs if dab.number}:
             own = [dab for dab in dabs if dab.number == c]
-            strokes, dabs_of_it = [d for d in own if d.is_stroke], [d for d in own if not d.is_stroke]
-            largest = max((dab.section for dab in dabs_of_it), default=0.0)
-            whole = [[dab] for dab in dabs_of_it if dab.section >= WHOLE_DAB * largest]
+            strokes, whole = (
+                [d for d in own if d.is_stroke],
+                [[d] for d in own if not d.is_stroke and self._is_whole(d)],
+            )
             choices[c] = [strokes, *whole] if strokes else whole
         background = [dab for dab in dabs if dab.number == 0 and dab.is_stroke]
         most = max(map(len, choices.values()), default=0)

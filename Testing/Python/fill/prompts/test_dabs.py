@@ -15,7 +15,7 @@ from ACSegLib.fill.prompts.strokes import classes_around_strokes
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
 from ACSegLib.phantom import simulate
-from ACSegLib.phantom.strokes import INSIDE, ball_at, next_dab
+from ACSegLib.phantom.strokes import INSIDE, OUTSIDE, ball_at, next_dab
 from ACSegLib.volume import Segmentation, Volume
 
 
@@ -103,6 +103,20 @@ def test_a_dab_that_agrees_inside_never_wrecks_a_cell(kind: str, seed: int) -> N
     ]
     assert before > 0.93
     assert min(after) > before - 0.02
+
+
+def test_a_dab_cut_off_by_a_border_never_wrecks_a_cell() -> None:
+    phantom = simulate(48, seed=21)
+    truth = phantom.truth.labels == 1
+    strokes, result, scores = np.zeros(truth.shape, np.uint8), np.zeros(truth.shape, bool), []
+    for _ in range(3):  # the second and the third one mend thin parts, far from the first one
+        strokes = np.maximum(strokes, next_dab(truth, result, 2.0))
+        seeds = np.select([strokes == INSIDE, strokes == OUTSIDE], [1, 0], UNKNOWN).astype(np.int16)
+        features = prepare(phantom.volume.array, [1.0] * 3, intensity_range(phantom.volume.array, seeds), Progress())
+        result = classes_around_strokes(features, seeds).classes == 1
+        scores.append(2 * np.count_nonzero(result & truth) / (result.sum() + truth.sum()))
+    assert scores[0] > 0.93
+    assert np.diff(scores).min() > -0.02
 
 
 def test_lines_and_shells_are_strokes_and_balls_are_dabs() -> None:
