@@ -18,7 +18,9 @@ import numpy as np
 
 from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.correction_report import CorrectionReport
+from ACSegLib.errors import InputError
 from ACSegLib.fill.correcting.decisions import Classes, find_decisions
+from ACSegLib.fill.correcting.joined import joined_to
 from ACSegLib.fill.correcting.opened import open_voxels
 from ACSegLib.fill.correcting.problem import CorrectionProblem
 from ACSegLib.fill.walk.solvers import choose_solver
@@ -91,6 +93,7 @@ def correct(
     progress = progress or Progress()
     start = time.perf_counter()
     require_same_grid(volume, corrected)
+    _check(volume, decided, protected, reach)
     decisions = find_decisions(segmentation, corrected, slices, decided)
     progress(0.05, "finding what was corrected")
     spacing = np.asarray(volume.geometry.spacing[::-1], float)
@@ -102,10 +105,13 @@ def correct(
     iterations: list[int] = []
     if opened.open.any():
         problem = CorrectionProblem.of(volume, decisions, opened, spacing, probabilities or {}, progress.part(0.1, 0.4))
-        best, unsure, iterations = problem.solve(solver, progress.part(0.4, 0.95))
+        solution = problem.solve(solver, progress.part(0.4, 0.95))
+        best, iterations = solution.best, solution.iterations
         where = problem.open & np.append(opened.may_become(problem.classes.table), [False, False])[best]
-        uncertainty[problem.box] = np.where(where, unsure, 0)
+        uncertainty[problem.box] = np.where(where, solution.uncertainty, 0)
         where &= best != problem.classes.after
+        if not solution.everywhere:
+            where &= joined_to(decisions.changed[problem.box], problem.classes, best, where)
         refused = new_holes(best, problem.classes.after, where)
         where &= ~refused
         uncertainty[problem.box][refused] = 255
@@ -124,6 +130,17 @@ def correct(
         seconds=round(time.perf_counter() - start, 3),
     )
     return CorrectionResult(result, uncertainty, decisions.known, report)
+
+
+def _check(volume: Volume, decided: np.ndarray | None, protected: np.ndarray | None, reach: float | None) -> None:
+    for name, mask in (("decided", decided), ("protected", protected)):
+        if mask is not None and mask.shape != volume.shape:
+            raise InputError(
+                f"the {name} voxels have the shape {mask.shape[::-1]} (i, j, k) and the image has "
+                f"{volume.shape[::-1]}; give a mask on the grid of the image."
+            )
+    if reach is not None and not 0 <= reach < np.inf:
+        raise InputError(f"reach is {reach}, but a distance in voxels must be a number from 0 on.")
 
 
 def _written(corrected: Segmentation, classes: Classes, best: np.ndarray, where: np.ndarray, box: Box) -> Segmentation:

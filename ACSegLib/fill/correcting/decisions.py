@@ -1,8 +1,8 @@
 """What a person decided: the differences between a segmentation and the same one after corrections.
 
 A voxel whose class differs was decided. On a slice that was drawn right as a whole, every voxel was: the person looked
-at all of it. Such a slice is named, or it is recognised by its changes: they run along most of its outlines, and the
-slices beside it have hardly any. If changes run along most of the outlines of nearly every slice, whichever way one
+at all of it. Such a slice is named, or it is recognised by its changes: they move most of its outlines, and the slices
+beside it have hardly any. If changes run along most of the outlines of nearly every slice, whichever way one
 looks, the volume was drawn right as a whole.
 """
 
@@ -24,6 +24,9 @@ from ACSegLib.volume import Segment, Segmentation
 
 #: Share of the outlines of a slice that has changes within `NEAR_OUTLINE` voxels, from which on it was redrawn.
 REDRAWN_SHARE, NEAR_OUTLINE = 0.5, 2
+
+#: Share of the earlier outlines (a pixel on either side) that changed itself, at least.
+MIN_MOVED = 0.15
 
 #: Extent of the changes of a redrawn slice along either side, in voxels, at least: a line is no slice.
 MIN_EXTENT = 5
@@ -240,7 +243,9 @@ def _redrawn(decisions: Decisions) -> dict[str, list[int]]:
 def _redrawn_everywhere(decisions: Decisions) -> bool:
     """Whether changes run along most of the outlines, on nearly every slice that holds a segment, along every axis."""
     box = bounding_box(decisions.changed)
-    if box is None or not all(_nearly_all_changed(decisions, axis) for axis in range(3)):
+    if box is None or not any(layer.any() for layer in decisions.segmentation.layers):
+        return False
+    if not all(_nearly_all_changed(decisions, axis) for axis in range(3)):
         return False
     near = outlines = 0
     for number in range(box[0].start, box[0].stop):
@@ -260,6 +265,10 @@ def _nearly_all_changed(decisions: Decisions, axis: int) -> bool:
 
 
 def _outlines_redrawn(classes: Classes, changed: np.ndarray, axis: int) -> bool:
+    """Whether changes of a slice move most of its outlines; a dab beside them, or in the middle of a part, does not."""
+    earlier = _outlines(classes.before.squeeze(axis))
+    if np.count_nonzero(earlier & changed) <= MIN_MOVED * np.count_nonzero(earlier):
+        return False
     outlines = _outlines_of_both(classes, axis)
     if not all(_extent(changed, a) >= max(MIN_EXTENT, REDRAWN_SHARE * _extent(outlines, a)) for a in (0, 1)):
         return False

@@ -1,10 +1,11 @@
 """Which voxels a correction may change: those around a change where the segmentation may be wrong as well.
 
-An error reaches as far across slices as along them, so each connected change opens the voxels within a distance of its
-own extent. On slices drawn right, changes with small gaps between them are one: where an outline is half a voxel off,
-they make no closed ring. And an error is as deep elsewhere as it proved to be here: voxels that lie farther from every
-outline of the segmentation than the changes did stay as they are. So do classes that no change touched: nothing shows
-them wrong.
+An error reaches as far across slices as along them, so each connected change of slices drawn right opens the voxels
+within a distance of its own extent. A stroke is put in the middle of what is wrong, so its depth tells more than its
+extent: its distance from what already has its class. On slices drawn right, changes with small gaps between them are
+one: where an outline is half a voxel off, they make no closed ring. And an error is as deep elsewhere as it proved to
+be here: voxels that lie farther from every outline of the segmentation than the changes did stay as they are. So do
+classes that no change touched: nothing shows them wrong.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from ACSegLib.masks import Box, bounding_box
 #: How far an error reaches, as a multiple of its largest extent, and the bounds of this in voxels of the finest axis.
 REACH_FACTOR, MIN_REACH, MAX_REACH = 1.0, 8.0, 48.0
 
-#: The same factor for strokes, which are smaller than the errors that they mark.
-STROKE_REACH_FACTOR = 2.0
+#: Reach of a stroke as a multiple of its depth, and the least, in voxels of the finest axis: it may lie at a surface.
+#: `Testing/Benchmarks/correct_tasks.py`.
+DEPTH_REACH_FACTOR, MIN_STROKE_REACH = 3.0, 4.0
+
+#: Depth up to which it is looked for, and reach of deeper strokes as a multiple of their extent: they are smaller than
+#: the errors that they mark.
+DEEPEST, STROKE_REACH_FACTOR = 24.0, 2.0
 
 #: Gap that joins two changes of slices drawn right into one error, in voxels of the finest axis.
 #: `Testing/Benchmarks/correct.py`.
@@ -42,6 +48,8 @@ class Opened:
     box : tuple of slice
         Holds all of them; empty slices if there are none.
     open : ndarray of bool, shape of the box
+    nearness : ndarray of float32, shape of the box, or None
+        Of strokes: 1 at them, falling to 0 at the distance that each of them reaches. None for slices drawn right.
     reach : float
         Largest distance from a change, in voxels of the finest axis.
     touched : set of tuple of int
@@ -50,6 +58,7 @@ class Opened:
 
     box: Box
     open: np.ndarray
+    nearness: np.ndarray | None
     reach: float
     touched: set[tuple[int, ...]]
 
@@ -75,20 +84,20 @@ def open_voxels(
     """
     changes = bounding_box(decisions.changed)
     if changes is None:
-        return Opened((slice(0, 0),) * 3, np.zeros((0, 0, 0), bool), 0.0, set())
-    if reach is not None:
-        reaches = {float(reach): decisions.changed[changes]}
-    else:
-        reaches = _reaches(decisions.changed[changes], spacing, decisions.whole_slices)
+        return Opened((slice(0, 0),) * 3, np.zeros((0, 0, 0), bool), None, 0.0, set())
+    given = None if reach is None else {float(reach): decisions.changed[changes]}
+    reaches = given or _reaches(decisions, changes, spacing)
     largest = max(reaches)
     box = _grown(changes, largest, spacing, decisions.changed.shape)
     inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(changes, box, strict=True))
-    near = np.zeros([side.stop - side.start for side in box], bool)
+    nearness = np.zeros([side.stop - side.start for side in box], np.float32)
     for distance, part in reaches.items():
-        mask = np.zeros(near.shape, bool)
+        mask = np.zeros(nearness.shape, bool)
         mask[inner] = part
         around = _grown(bounding_box(mask), distance, spacing, mask.shape)
-        near[around] |= within_distance(mask[around], spacing, distance)
+        near = _nearness(mask[around], spacing, distance, decisions.whole_slices)
+        np.maximum(nearness[around], near, out=nearness[around])
+    near = nearness > 0
     near &= ~decisions.known[box]
     if protected is not None:
         near &= ~protected[box]
@@ -96,7 +105,7 @@ def open_voxels(
     touched = np.union1d(classes.before[changed], classes.after[changed])
     near &= np.isin(classes.before, touched)
     near &= _shallow(classes, changed, spacing)
-    return Opened(box, near, largest, {classes.table[c] for c in touched})
+    return Opened(box, near, None if decisions.whole_slices else nearness, largest, {classes.table[c] for c in touched})
 
 
 def _grown(box: Box | None, distance: float, spacing: Sequence[float], shape: Sequence[int]) -> Box:
@@ -108,21 +117,58 @@ def _grown(box: Box | None, distance: float, spacing: Sequence[float], shape: Se
     return sides[0], sides[1], sides[2]
 
 
-def _reaches(changed: np.ndarray, spacing: Sequence[float], whole_slices: bool) -> dict[float, np.ndarray]:
+def _nearness(mask: np.ndarray, spacing: Sequence[float], distance: float, whole_slices: bool) -> np.ndarray:
+    """1 at a mask, falling to 0 at some distance, float32; for slices drawn right 1 up to this distance."""
+    if whole_slices:
+        return within_distance(mask, spacing, distance).astype(np.float32)
+    distance = max(distance, 1e-3)
+    return 1 - capped_distance(mask, spacing, distance) / np.float32(distance)
+
+
+def _reaches(decisions: Decisions, changes: Box, spacing: Sequence[float]) -> dict[float, np.ndarray]:
     """Distance -> the changes that reach so far; the distances are in steps of a factor of the root of two."""
-    factor = REACH_FACTOR if whole_slices else STROKE_REACH_FACTOR
-    joined = within_distance(changed, spacing, GAP / 2) if whole_slices else changed
-    parts, _ = ndimage.label(joined, np.ones((3, 3, 3)))
+    changed = decisions.changed[changes]
+    joined = within_distance(changed, spacing, GAP / 2) if decisions.whole_slices else changed
+    parts = np.where(changed, ndimage.label(joined, np.ones((3, 3, 3)))[0], 0)
     masks: dict[float, np.ndarray] = {}
-    for number, box in enumerate(ndimage.find_objects(np.where(changed, parts, 0)), start=1):
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
         if box is None:
             continue
+        part = parts[box] == number
         extent = max((side.stop - side.start) * h for side, h in zip(box, spacing, strict=True))
-        wanted = np.clip(factor * extent, MIN_REACH, MAX_REACH)
+        if decisions.whole_slices:
+            wanted = np.clip(REACH_FACTOR * extent, MIN_REACH, MAX_REACH)
+        else:
+            wanted = np.clip(_stroke_reach(decisions, changes, box, part, extent, spacing), MIN_STROKE_REACH, MAX_REACH)
         distance = min(MAX_REACH, float(2 ** (np.ceil(2 * np.log2(wanted)) / 2)))
         mask = masks.setdefault(distance, np.zeros(changed.shape, bool))
-        mask[box] |= changed[box] & (parts[box] == number)
+        mask[box] |= part
     return masks
+
+
+def _stroke_reach(
+    decisions: Decisions,
+    changes: Sequence[slice],
+    box: Sequence[slice],
+    part: np.ndarray,
+    extent: float,
+    spacing: Sequence[float],
+) -> float:
+    """How far the error around a stroke reaches: some times the depth of the stroke, or its extent where it is deep."""
+    place = [slice(a.start + b.start, a.start + b.stop) for a, b in zip(changes, box, strict=True)]
+    around = _grown((place[0], place[1], place[2]), DEEPEST, spacing, decisions.changed.shape)
+    classes = decisions.classes(around)
+    stroke = np.zeros(classes.before.shape, bool)
+    stroke[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(place, around, strict=True))] = part
+    depth = 0.0
+    for c in np.unique(classes.after[stroke]):
+        away = capped_distance(classes.before == c, spacing, DEEPEST)
+        depth = max(depth, float(away[stroke & (classes.after == c)].max()))
+    if depth < DEEPEST:
+        return DEPTH_REACH_FACTOR * depth
+    if (classes.before[stroke] > 0).all() and (classes.after[stroke] > 0).all():
+        return MAX_REACH  # all of an object has the name of another one
+    return STROKE_REACH_FACTOR * extent
 
 
 def _shallow(classes: Classes, changed: np.ndarray, spacing: Sequence[float]) -> np.ndarray:

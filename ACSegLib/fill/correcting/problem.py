@@ -2,8 +2,9 @@
 
 Where slices were drawn right, their voxels tell how far to trust the segmentation (`deviation`), and how far from them
 this holds (`reliability`). Strokes do not: they are wrong places only. Then the appearance is learned from the strokes
-and from the segmentation away from them, and the segmentation itself is distrusted at the strokes. In both cases the
-prior passes into the segmentation with the distance.
+and from the segmentation away from them, and the segmentation itself is distrusted at the strokes, the farther the
+better the image shows what they mended (`visibility`). In both cases the prior passes into the segmentation with the
+distance.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from ACSegLib.fill.correcting.decisions import Classes, Decisions
 from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.opened import Opened
 from ACSegLib.fill.correcting.reliability import LENGTHS, OUTLINE_WIDTH, learned_range, outline_probabilities, trust_at
+from ACSegLib.fill.correcting.visibility import visibility
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.prior.evidence import Evidence, group_classes
 from ACSegLib.fill.prior.features import intensity_range, prepare
-from ACSegLib.fill.prior.samples import collect_samples
+from ACSegLib.fill.prior.samples import Samples, collect_samples
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.walk.solvers import Solver
@@ -60,6 +62,8 @@ FAR_AWAY = 4.0
 #: which it is learned from, and width of its outline, all in voxels.
 WRONG_RADIUS, LEARNING_RADIUS, STROKE_OUTLINE_WIDTH = 10.0, 32.0, 1.5
 
+#: Part of its reach that a stroke has where the image does not show what it mended.
+UNSEEN_REACH = 0.3
 
 #: A class that may change everywhere keeps the voxels whose distance from the strokes is at least this share of the
 #: largest one: with no seed left, it would vanish.
@@ -78,11 +82,14 @@ class CorrectionEvidence(Evidence):
         Signed distances of the groups but background in the segmentation.
     width : float
         Over which one of its outlines passes into the other, in voxels.
+    weight : float
+        Of the appearance, as a factor of its log-odds, 0 to 1.
     """
 
     trust: np.ndarray | None = None
     believed: np.ndarray | None = None
     width: float = STROKE_OUTLINE_WIDTH
+    weight: float = 1.0
 
     @property
     def usual_gap(self) -> int:
@@ -103,11 +110,34 @@ class CorrectionEvidence(Evidence):
         if self.trust is None or self.believed is None:
             return out
         planes = slice(first, first + out.shape[1])
+        if self.weight != 1:
+            np.power(out, np.float32(self.weight), out=out)
+            out /= np.maximum(out.sum(axis=0), np.float32(1e-12))
         segmented = outline_probabilities(self.believed[:, planes], self.width)
         segmented -= out
         segmented *= self.trust[planes]
         out += segmented
         return out
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a walk around corrections gives.
+
+    Attributes
+    ----------
+    best : ndarray of int16, (k, j, i) of the box
+        Class of each voxel.
+    uncertainty : ndarray of uint8, (k, j, i) of the box
+    iterations : list of int
+    everywhere : bool
+        Whether what was learned on slices drawn right proved to hold at all distances from them.
+    """
+
+    best: np.ndarray
+    uncertainty: np.ndarray
+    iterations: list[int]
+    everywhere: bool
 
 
 @dataclass(frozen=True)
@@ -128,6 +158,8 @@ class CorrectionProblem:
         Signed distances of the groups but background in the segmentation.
     believed : ndarray of int16, as the classes of `evidence`, or None
         Classes of the segmentation to learn from as well.
+    strokes : ndarray of int16, as the classes of `evidence`, or None
+        Class that each voxel of a stroke had before; negative elsewhere. None where slices were drawn right.
     """
 
     axis: int
@@ -138,6 +170,7 @@ class CorrectionProblem:
     learned: np.ndarray
     distances: np.ndarray
     believed: np.ndarray | None = None
+    strokes: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -168,16 +201,17 @@ class CorrectionProblem:
         given = _group_probabilities(decisions, classes, groups[1:], probabilities, cut)
         shape = Deviation.of(groups[1:], before, features.spacing, given)
         distances = shape.distances
-        trust = believed = sure = None
+        trust = believed = sure = strokes = None
         changed = cut(decisions.changed)
-        if decisions.whole_slices:
+        if opened.nearness is None:
             sure = _sure(before, changed, learned == UNKNOWN, distances)
         else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             learned = _with_belief(learned, before, changed, away)
-            touched = np.isin(before, np.unique(before[changed])) & (before > 0)
-            farthest = float(away[touched].max(initial=0.0)) or opened.reach
-            trust = np.minimum(away / np.float32(max(min(opened.reach, farthest), 1.0)), 1) ** 2
+            nearness = np.zeros(wanted.shape, np.float32)
+            nearness[_within(common, box)] = opened.nearness[_within(common, opened.box)]
+            trust = _distrust(before, changed, 1 - cut.turned(nearness))
+            strokes = np.where(changed, before, UNKNOWN).astype(np.int16)
             believed, shape = distances, shape.without_distances()
             unknown &= ~_anchors(before, changed, unknown, away)
         seeds = np.where(unknown, np.where(outside, OUTSIDE, UNKNOWN), after).astype(np.int16)
@@ -185,13 +219,13 @@ class CorrectionProblem:
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
         evidence = CorrectionEvidence(features, seeds, cuts, len(classes.table), groups, channels, None)
         evidence = replace(evidence, wanted=seeds == UNKNOWN, trust=trust, believed=believed)
-        return cls(axis, box, classes, wanted, evidence, learned, distances, sure)
+        return cls(axis, box, classes, wanted, evidence, learned, distances, sure, strokes)
 
-    def solve(self, solver: Solver, progress: Progress) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """Class of each voxel of the box, its uncertainty (both (k, j, i)), and the iterations."""
+    def solve(self, solver: Solver, progress: Progress) -> Solution:
+        """Solve the walk around the corrections."""
         progress(0.0, "learning from what was corrected")
         evidence, classifier = self._learn(progress)
-        gamma = GAMMA if self.evidence.trust is None else STROKE_GAMMA
+        gamma = GAMMA if self.strokes is None else STROKE_GAMMA
         context = Context(evidence, classifier, Settings(gamma, DEFAULT_EDGE), solver, TOLERANCE)
         best = evidence.classes.copy()
         unsure = np.zeros(best.shape, np.uint8)
@@ -202,7 +236,8 @@ class CorrectionProblem:
             slab = solve_slab(context, first, last, progress=progress).finish()
             best[first : last + 1], unsure[first : last + 1] = slab.best, slab.uncertainty
             iterations += slab.iterations
-        return np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis), iterations
+        classes, uncertainty = np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis)
+        return Solution(classes, uncertainty, iterations, evidence.trust is None)
 
     def _learn(self, progress: Progress) -> tuple[CorrectionEvidence, AppearanceClassifier]:
         """The evidence, with the part that the segmentation has, and the appearance classifier."""
@@ -210,7 +245,9 @@ class CorrectionProblem:
         samples = collect_samples(replace(evidence, classes=self.learned), SAMPLES)
         if self.believed is not None:
             believed = collect_samples(replace(evidence, classes=self.believed), BELIEVED_SAMPLES)
-        if evidence.trust is None:
+        if self.strokes is not None:
+            evidence, samples = self._seen(samples, self.strokes, progress)
+        else:
             distances, spacing = self.distances, evidence.features.spacing
             length = learned_range(samples, believed, distances, spacing, progress)
             if length < LENGTHS[-1]:
@@ -219,6 +256,22 @@ class CorrectionProblem:
         if believed is not None:
             samples = samples.joined(believed)
         return evidence, train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
+
+    def _seen(self, samples: Samples, strokes: np.ndarray, progress: Progress) -> tuple[CorrectionEvidence, Samples]:
+        """The evidence around strokes, as far as the image shows what they mended, and the samples with all strokes."""
+        evidence, trust = self.evidence, self.evidence.trust
+        assert trust is not None
+        told = collect_samples(replace(evidence, classes=np.where(strokes >= 0, self.learned, UNKNOWN)), SAMPLES)
+        rest = samples.part(strokes[(samples.plane, *samples.place)] < 0)
+        group_of = np.zeros(len(self.classes.table), np.int64)
+        for number, members in enumerate(evidence.groups):
+            group_of[members] = number
+        origin = group_of[strokes[(told.plane, *told.place)]]
+        near = trust[(rest.plane, *rest.place)] < 1
+        seen = visibility(rest, told, origin, near, len(evidence.groups), progress)
+        share = UNSEEN_REACH + (1 - UNSEEN_REACH) * seen
+        trust = np.minimum(trust / np.float32(share), 1) ** 2
+        return replace(evidence, trust=trust, weight=seen), samples.joined(told)
 
 
 @dataclass(frozen=True)
@@ -297,6 +350,13 @@ def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: 
         deep = mask[planes] & free[planes] & (depth[planes] > deepest + 0.5)
         sure[planes] = np.where(deep, before[planes], sure[planes])
     return sure if (sure >= 0).any() else None
+
+
+def _distrust(before: np.ndarray, changed: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Part of their reach that voxels are away from the strokes, 1 at most at the farthest voxels of these classes."""
+    touched = np.isin(before, np.unique(before[changed])) & (before > 0)
+    farthest = float(share[touched].max(initial=0.0)) or 1.0
+    return np.minimum(share / np.float32(farthest), 1)
 
 
 def _anchors(before: np.ndarray, changed: np.ndarray, unknown: np.ndarray, away: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from scipy import ndimage
 
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.fill import correct
+from ACSegLib.fill.correcting.decisions import Classes
+from ACSegLib.fill.correcting.joined import joined_to
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segment, Segmentation, Volume
 
@@ -104,6 +106,59 @@ def test_a_stroke_is_not_taken_for_a_slice_and_corrects_around_itself():
     assert np.count_nonzero(added & TRUTH) > 10 * np.count_nonzero(added & ~TRUTH)
 
 
+def disc(labels, centre, radius, value):
+    """Labels with a dab: a disc of a value on one slice."""
+    k, j, i = np.indices(labels.shape)
+    labels = labels.astype(np.uint8)
+    labels[(k == centre[0]) & ((j - centre[1]) ** 2 + (i - centre[2]) ** 2 <= radius**2)] = value
+    return labels
+
+
+def test_a_dab_removes_a_false_blob_and_touches_nothing_else():
+    wrong = TRUTH | ball(centre=(8, 8, 38), radius=5)
+    result = correct(IMAGE, segmentation(wrong), segmentation(disc(wrong, (8, 8, 38), 3, 0)))
+    assert result.report.slices == {}  # although the dab lies near all outlines of its slice
+    assert np.array_equal(result.segmentation.labels > 0, TRUTH)
+
+
+def test_a_dab_on_a_small_wrong_part_leaves_a_cell_of_the_same_look():
+    """Nothing in the image tells the part from the cell."""
+    part = ball(centre=(18, 20, 36), radius=4)
+    wrong = TRUTH | part
+    image = image_of(wrong)
+    result = correct(image, segmentation(wrong), segmentation(disc(wrong, (18, 20, 37), 2, 0)))
+    left = result.segmentation.labels > 0
+    assert np.count_nonzero(TRUTH & ~left) < 0.02 * np.count_nonzero(TRUTH)
+    assert np.count_nonzero(left & part & ~TRUTH) < 0.6 * np.count_nonzero(part & ~TRUTH)
+
+
+def test_a_dab_adds_a_missing_bead():
+    bead = ball(centre=(18, 20, 40), radius=3.5) & ~TRUTH
+    result = correct(
+        image_of(TRUTH | bead), segmentation(TRUTH), segmentation(disc(TRUTH, (18, 20, 40), 1.5, 1)), slices=None
+    )
+    assert dice((result.segmentation.labels > 0) & ~TRUTH, bead) > 0.9
+
+
+def test_a_dab_in_an_empty_segmentation_is_not_the_whole_volume():
+    nothing = np.zeros(SHAPE, bool)
+    result = correct(IMAGE, segmentation(nothing), segmentation(disc(nothing, (18, 20, 22), 2, 1)))
+    assert result.report.warnings == []
+    assert np.count_nonzero((result.segmentation.labels > 0) & TRUTH) > 10 * 13
+    assert np.count_nonzero((result.segmentation.labels > 0) & ~TRUTH) == 0
+
+
+def test_only_the_piece_that_a_change_belongs_to_follows():
+    before = np.zeros((1, 5, 9), np.int16)
+    after = before.copy()
+    after[0, 2, 1] = 1
+    best, where = before.copy(), np.zeros(before.shape, bool)
+    best[0, 2, 2:4], best[0, 1, 4], best[0, 2, 7], best[0, 3, 1] = 1, 1, 1, 2
+    where[best > 0] = True
+    joined = joined_to(after > 0, Classes(before, after, [(), (0,), (1,)]), best, where)
+    assert np.argwhere(joined).tolist() == [[0, 1, 4], [0, 2, 2], [0, 2, 3]]
+
+
 def test_a_wrongly_included_neighbour_goes_with_one_slice():
     neighbour = ball(centre=(18, 20, 38), radius=5)
     image = Volume(IMAGE.array + 0.5 * neighbour.astype(np.float32), GEOMETRY)
@@ -142,6 +197,20 @@ def test_protected_and_earlier_decided_voxels_stay():
     assert np.array_equal(labels[14:16], SMALL[14:16])
     assert result.decided[14:16].all()
     assert not np.array_equal(labels[17], SMALL[17])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"decided": np.zeros((2, 3, 4), bool)}, r"decided voxels have the shape \(4, 3, 2\)"),
+        ({"protected": np.zeros((2, 3, 4), bool)}, r"protected voxels have the shape \(4, 3, 2\)"),
+        ({"reach": -1.0}, "reach is -1"),
+        ({"reach": float("nan")}, "reach is nan"),
+    ],
+)
+def test_masks_of_another_shape_and_impossible_reaches_are_refused(wrong, match):
+    with pytest.raises(InputError, match=match):
+        correct(IMAGE, segmentation(SMALL), segmentation(drawn(SMALL, 18)), **wrong)
 
 
 def test_a_reach_bounds_the_changes():

@@ -1,0 +1,47 @@
+"""What follows from a change: the same change, in one piece with it.
+
+A person points at errors. An error of the same kind (from the same class to the same class) may lie elsewhere as well,
+but nobody pointed at it, and where the image misleads the walk, it changes what is right.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ACSegLib.fill.correcting.decisions import Classes
+from ACSegLib.postprocess.components import label_components
+
+
+def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Voxels whose change is one piece with that of a person, over faces, edges and corners.
+
+    Parameters
+    ----------
+    changes : ndarray of bool, shape (k, j, i)
+        Voxels that the person changed.
+    classes : Classes
+        Before and after these changes.
+    best : ndarray of int, shape (k, j, i)
+        What the classes of `where` would become.
+    where : ndarray of bool, shape (k, j, i)
+
+    Returns
+    -------
+    ndarray of bool, shape (k, j, i)
+    """
+    joined = np.zeros(where.shape, bool)
+    kinds = np.where(where, best, classes.after).astype(np.int32)
+    kinds += len(classes.table) * classes.before
+    wanted = np.unique(kinds[changes])
+    number = np.minimum(np.searchsorted(wanted, kinds), len(wanted) - 1)
+    number = np.where((where | changes) & (wanted[number] == kinds), number + 1, 0)
+    for n, box in enumerate(ndimage.find_objects(number), start=1):
+        if box is None:
+            continue
+        same = number[box] == n
+        parts, sizes = label_components(same, 26)
+        reached = np.zeros(len(sizes), bool)
+        reached[np.unique(parts[changes[box] & same])] = True
+        joined[box] |= reached[parts] & same
+    return joined & where
