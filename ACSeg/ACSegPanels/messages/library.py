@@ -130,6 +130,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("outlines must be one of {0}, not {1}."),
         _("packing must be 0 to 200 cells, not {0}."),
+        _("reach is {0}, but a distance in voxels must be a number from 0 on."),
         _("result ({0}) and reference ({1}) have no segment name in common; {2}."),
         _("result and reference must have the same shape, not {0} and {1}."),
         _(
@@ -257,6 +258,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the surface Dice tolerance must be 0 or more, not {0}."),
         _("the target score must lie between 0 and 1, not {0}."),
         _("the walk needs {0} GiB and {1} GiB may be used; use --roi."),
+        _("the {0} voxels have the shape {1} (i, j, k) and the image has {2}; give a mask on the grid of the image."),
         _("the {0} {1} has {2} segments named {3}; rename all but one."),
         _(
             "there is no room{0} ({1}); free some space, or choose another folder for the output, and in the "

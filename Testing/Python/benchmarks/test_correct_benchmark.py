@@ -9,6 +9,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[2] / "Benchmarks"))
 
 import correct as benchmark
+import correct_tasks as tasks
 from weak_predictions import mean_dice, weak_prediction
 
 from ACSegLib.volume import Volume
@@ -51,3 +52,23 @@ def test_corrections_need_fewer_slices_than_repainting():
     ours = benchmark.slices_to(benchmark.course(benchmark.corrected, case, 0.97, 8)[0], 0.97)
     painted = benchmark.slices_to(benchmark.course(benchmark.repainted, case, 0.97, 40)[0], 0.97)
     assert ours <= painted / 3
+
+
+def test_a_simulated_dab_lies_in_the_middle_of_the_worst_error_and_is_right():
+    result = TRUTH.copy()
+    blob = (Z - 20) ** 2 + (Y - 36) ** 2 + (X - 40) ** 2 < 6**2
+    result[blob & (TRUTH == 0)] = 1
+    drawn = tasks.dab(TRUTH, result)
+    places = np.argwhere(drawn != result)
+    assert np.abs(places.mean(axis=0) - (20, 36, 40)).max() < 2
+    assert len(np.unique(places[:, 0])) == 1
+    assert np.all(TRUTH[drawn != result] == drawn[drawn != result])
+    assert tasks.dab(TRUTH, TRUTH.copy()) is None
+
+
+@pytest.mark.parametrize("error", ["missing part", "false part", "holes", "false blob", "missing object"])
+def test_a_typical_error_is_one_of_the_labels_and_follows_from_the_seed(error):
+    made, again = (tasks.ERRORS[error](TRUTH, np.random.default_rng(3)) for _ in range(2))
+    assert np.array_equal(made, again)
+    assert 0 < np.count_nonzero(made != TRUTH) < 0.5 * np.count_nonzero(TRUTH)
+    assert set(np.unique(made)) <= {0, 1, 2}
