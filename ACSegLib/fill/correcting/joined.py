@@ -1,4 +1,4 @@
-"""What follows from a change: the same change, in one piece with it.
+"""What follows from a change: the same change, in one component with it.
 
 A person points at errors. An error of the same kind (from the same class to the same class) may lie elsewhere as well,
 but nobody pointed at it, and where the image misleads the walk, it changes what is right.
@@ -14,7 +14,7 @@ from ACSegLib.postprocess.components import label_components
 
 
 def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Voxels whose change is one piece with that of a person, over faces, edges and corners.
+    """Voxels whose change is one component with that of a person, over faces, edges and corners.
 
     Parameters
     ----------
