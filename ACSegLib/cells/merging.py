@@ -16,6 +16,10 @@ from ACSegLib.cells import region_kernels as kernels
 from ACSegLib.cells.regions import RegionGraph
 from ACSegLib.cells.trees import Trees
 
+#: Area of the cut of a cap, in units of its volume to the power of 2/3. A ball that lies across the border has at most
+#: 1.9, and 3.6 in a corner; a cube in a corner has 3.
+_CAP = 4.0
+
 
 class Step(NamedTuple):
     """One merging of two regions.
@@ -74,6 +78,12 @@ class Merging:
         """Voxels of a region."""
         return float(self.regions[region, kernels.VOXELS])
 
+    def is_cap(self, region: int) -> bool:
+        """Whether the border of the volume cuts a region as flat as the cap of a larger body."""
+        row = self.regions[region]
+        volume = row[kernels.VOXELS] * float(np.prod(self._step))
+        return bool(row[kernels.CUT] > _CAP * volume ** (2 / 3))
+
     def features(self, a: int, b: int) -> np.ndarray:
         """What the boundary of two regions is like."""
         out = np.zeros_like(self._features)
@@ -111,15 +121,15 @@ class Merging:
             cells += (self.voxels(kept) >= smallest) - before
 
     def absorb(self, smallest: float) -> None:
-        """Merge each region below a size with the neighbour that it shares most of its surface with, smallest first."""
+        """Merge each region below a size with the neighbour across the least likely seam, smallest first."""
         small = [(self.voxels(n), n) for n in self.cells() if self.voxels(n) < smallest]
         heapq.heapify(small)
         while small:
             voxels, n = heapq.heappop(small)
             if self.parent[n] != n or self.voxels(n) != voxels or not self.neighbours[n]:
                 continue
-            shared = self.neighbours[n]
-            kept = self.merge(n, max(shared, key=lambda other: self.edges[shared[other], kernels.AREA]))
+            seam = {other: self.odds(min(n, other), max(n, other)) for other in self.neighbours[n]}
+            kept = self.merge(n, min(seam, key=lambda other: seam[other]))
             if self.voxels(kept) < smallest:
                 heapq.heappush(small, (self.voxels(kept), kept))
 

@@ -210,14 +210,15 @@ class _Regions:
         """Merge the regions into cells; seams from `least_odds` on may divide a cell to reach a number."""
         stages, notes = progress.stages(merge=2, place=3), list(self.notes)
         block, seeded = self.grid.voxels_of_block, self.markers is not None
-        merging, smallest = _merged(self.fresh, settings, block, seeded, least_odds, stages.merge)
+        merging, joined, lone = _merged(self.fresh, settings, block, seeded, least_odds, stages.merge)
         cells = merging.roots().astype(np.int32)[self.basins]
         kind = kind_of_seams(cells, self.seams, settings.seams) if self.shown else "none"
         if kind == "none" and self.asked:
             notes.append("the image shows no seams between the cells; their shape decided.")
         stages.place(0.0, "placing the cells")
         labels = self.grid.enlarge(cells, self.mask, self.markers, np.array(merging.seeds))
-        return _numbered(labels, settings, kind, smallest, self.markers, notes)
+        least = _least_voxels(labels, merging, joined, lone, settings.smallest is None)
+        return _numbered(labels, settings, kind, least, lone, self.markers, notes)
 
 
 def _merged(
@@ -227,8 +228,12 @@ def _merged(
     seeded: bool,
     least_odds: float,
     progress: Progress,
-) -> tuple[Merging, float]:
-    """Merge as far as the settings say; gives the merging and the smallest size of a cell, in voxels of the mask."""
+) -> tuple[Merging, float, float]:
+    """Merge as far as the settings say.
+
+    Gives the merging, and the smallest size of a cell in voxels of the mask: of one that touches another, and of one
+    that lies alone.
+    """
     from ACSegLib.cells.counting import cells_kept, merge_to_count
 
     merging, given = fresh(), settings.smallest
@@ -237,8 +242,13 @@ def _merged(
         merging.run(lambda odds, cells: False, check=progress.check)
         marked = [merging.voxels(n) * block for n in merging.cells() if merging.seeds[n]]
         learnt = min([_learnt_smallest(merging, block, smallest_cell), *marked])
-        return merging, learnt if given is None else float(given)
+        floor = learnt if given is None else float(given)
+        return merging, floor, floor
     merging.run(lambda odds, cells: odds >= 0, check=progress.check)
+    if settings.count is None and given is None:  # the seam says that a part is a cell; where there is none, the size
+        joined = _learnt_smallest(merging, block, largest_speck)
+        merging.absorb(joined / block)
+        return merging, joined, _learnt_smallest(merging, block, smallest_cell)
     floor = float(MIN_CELL_VOXELS if given is None else given)
     if given is None:
         learnt = _learnt_smallest(merging, block, smallest_cell)
@@ -252,7 +262,21 @@ def _merged(
         merging, smallest = merge_to_count(merging, fresh, settings.count, *sizes_of_cells, least_odds, progress.check)
         floor = smallest * block
     merging.absorb(floor / block)
-    return merging, floor
+    return merging, floor, floor
+
+
+def _least_voxels(labels: np.ndarray, merging: Merging, joined: float, lone: float, learnt: bool) -> np.ndarray:
+    """Voxels from which on each label is a cell; of `labels`, those of no region lie alone."""
+    least = np.full(int(labels.max()) + 1, lone)
+    for axis in range(3) if learnt else ():  # what the border of the volume cuts may be the rest of a cell
+        for end in (0, -1):
+            least[np.take(labels, end, axis=axis)] = lone / MIN_SIZE_GAP
+    for n in merging.cells():
+        if n < len(least) and merging.neighbours[n]:
+            least[n] = min(least[n], joined)
+        elif n < len(least) and learnt and merging.is_cap(n):
+            least[n] = min(least[n], MIN_CELL_VOXELS)
+    return least
 
 
 def _learnt_smallest(merging: Merging, block: int, how: Callable[[list[float]], float]) -> float:
@@ -306,6 +330,7 @@ def _numbered(
     labels: np.ndarray,
     settings: SplitSettings,
     kind: str,
+    least: np.ndarray,
     smallest: float,
     markers: np.ndarray | None,
     notes: list[str],
@@ -317,11 +342,6 @@ def _numbered(
     if markers is not None:
         seeded[np.unique(labels[markers > 0])] = True
     present = np.flatnonzero(sizes)
-    cut = np.zeros(len(sizes), bool)  # what the border of the volume cuts may be the rest of a cell
-    for axis in range(3):
-        for end in (0, -1):
-            cut[np.take(labels, end, axis=axis)] = True
-    least = np.where(cut & (settings.smallest is None), smallest / MIN_SIZE_GAP, smallest)
     kept = [int(n) for n in present if sizes[n] >= least[n] or seeded[n]]
     if not kept and len(present):
         kept = [int(present[np.argmax(sizes[present])])]
