@@ -94,7 +94,7 @@ def depth_of(odds: np.ndarray, mask: np.ndarray, step: Sequence[float]) -> np.nd
     """Distance from background, where seams count as background the more, the surer they are."""
     from scipy import ndimage
 
-    cost = np.clip(1 - (odds - _FAINTEST_SEAM) / (_CERTAIN_SEAM - _FAINTEST_SEAM), 0, 1)
+    cost = 1 - likely_seams(odds)
     cost *= _MAX_DEPTH
     np.square(cost, out=cost)
     cost[~mask] = 0
@@ -103,6 +103,11 @@ def depth_of(odds: np.ndarray, mask: np.ndarray, step: Sequence[float]) -> np.nd
     depth = ndimage.gaussian_filter(cost, 0.7 / np.asarray(step), output=np.float32)
     depth *= mask
     return depth
+
+
+def likely_seams(odds: np.ndarray) -> np.ndarray:
+    """How much each voxel counts as a seam: 0 for probabilities of the faintest seam, 1 from a certain one on."""
+    return np.clip((odds - _FAINTEST_SEAM) / (_CERTAIN_SEAM - _FAINTEST_SEAM), 0, 1)
 
 
 def squared_envelope(cost: np.ndarray, step: Sequence[float]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ACSegLib.cells.basins import find_basins
 from ACSegLib.cells.evidence import is_flat, is_tissue, kind_of_seams
 from ACSegLib.cells.grid import WorkGrid, spread_through
+from ACSegLib.cells.seam_places import settle_seams
 from ACSegLib.cells.seams import Seams, find_seams
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, largest_speck, smallest_cell
 from ACSegLib.distances import as_mask, sampling
@@ -157,6 +158,8 @@ class _Regions:
         Whether the image can show seams.
     asked : bool
         Whether seams of the image were asked for.
+    predicted : bool
+        Whether a network drew the mask.
     notes : list of str
         On the seeds.
     """
@@ -169,6 +172,7 @@ class _Regions:
     markers: np.ndarray | None
     shown: bool
     asked: bool
+    predicted: bool
     notes: list[str]
 
     @classmethod
@@ -202,8 +206,9 @@ class _Regions:
         if few is not None:
             basins = _divide_by_seeds(basins, few)
         graph, model, seeded = connect(basins, seams), seam_model("seams", predicted), _seed_of_basins(basins, few)
+        shown = picture is not None
         return cls(
-            mask, grid, basins, seams, lambda: Merging(graph, model, seeded), markers, picture is not None, asked, notes
+            mask, grid, basins, seams, lambda: Merging(graph, model, seeded), markers, shown, asked, predicted, notes
         )
 
     def cells(self, settings: SplitSettings, least_odds: float, progress: Progress) -> Cells:
@@ -216,6 +221,9 @@ class _Regions:
         if kind == "none" and self.asked:
             notes.append("the image shows no seams between the cells; their shape decided.")
         stages.place(0.0, "placing the cells")
+        if self.predicted and kind != "none":
+            fixed = None if self.markers is None else self.grid.reduce_seeds(self.markers) > 0
+            cells = settle_seams(cells, self.seams, kind, fixed, stages.place.check)
         labels = self.grid.enlarge(cells, self.mask, self.markers, np.array(merging.seeds))
         least = _least_voxels(labels, merging, joined, lone, settings.smallest is None)
         return _numbered(labels, settings, kind, least, lone, self.markers, notes)
