@@ -169,7 +169,7 @@ def notes_on_uncertainty(certainty: Certainty) -> list[str]:
         return []
     return [
         f"the network is less sure of what it labels (mean probability {certainty.labelled:.2f}) than it is of cells "
-        f"({LIKE_CELLS:g} and more); look at the labels before you use them"
+        f"({LIKE_CELLS:g} and more), so there may be no cell; look at the labels before you use them"
     ]
 
 

@@ -87,6 +87,20 @@ def test_noise_on_a_slope_is_not_labelled_and_told(pretrained):
     assert run(PredictRequest(volume=volume, model=pretrained, refine="none")).labels.any(), "the network's own labels"
 
 
+def test_of_a_movie_of_bright_blobs_it_is_told_that_there_may_be_no_cell(pretrained):
+    rng = np.random.default_rng(1)
+    y, x = np.indices((48, 48))
+    frames = np.zeros((36, 48, 48))
+    places, steps = rng.uniform(0, 48, (6, 2)), rng.normal(0, 1, (6, 2))
+    for frame in frames:
+        for place in places:
+            frame += np.exp(-((y - place[0]) ** 2 + (x - place[1]) ** 2) / 50)
+        places = (places + steps) % 48
+    movie = np.clip(20 + 150 * frames + rng.normal(0, 6, frames.shape), 0, 255).astype(np.uint8)
+    notes = run(PredictRequest(volume=Volume(movie), model=pretrained)).report.notes
+    assert any("so there may be no cell" in note or note.startswith("no cell was recognised") for note in notes)
+
+
 def test_a_cell_in_strong_noise_stays(pretrained):
     phantom = simulate(SIDE, seed=3)
     cell = phantom.truth.labels == 1
