@@ -4,7 +4,8 @@ The tomograms need no labels. ACSeg estimates the axis, bore and wall of the cap
 noise, blur and missing wedge, simulates digital twins (tomograms like yours, with exact labels), and trains the model
 on them. The summary gives the Dice coefficient on twins that were not trained on, before and after.
 
-The gain holds for the twins. Check a prediction of your own tomogram before you rely on it.
+The gain holds for the twins. On real tomograms it did not help the pretrained model; to correct some slices and
+train from it (acseg train --init) is better. Compare a prediction of your own tomogram before and after.
 
 Examples:
   acseg adapt tomogram.rec -o mine.acseg
