@@ -36,6 +36,8 @@ PRECISION_VARIABLE = "ACSEG_PRECISION"
 THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 #: Part of the free memory that one step takes at most, so that the computer stays usable.
 MEMORY_SHARE = 0.7
+#: Bytes of addresses that OpenVINO takes to load itself and its part for processors.
+_ADDRESS_SPACE = 320 << 20
 #: What the libraries say when memory runs out: PyTorch, OpenVINO, oneDNN, the C++ library; and, where little address
 #: space is left for the stacks of threads, Python and the system.
 _WORDS_OF_ALLOCATORS = (
@@ -321,3 +323,22 @@ def _change_users(library: ctypes.CDLL, change: int) -> None:
             library.mallopt(_TRIM_THRESHOLD, 64 << 20)
             library.mallopt(_MMAP_MAX, 65536)
             library.malloc_trim(0)
+
+
+def require_address_space() -> None:
+    """Raise MemoryLimitError where ``ulimit -v`` leaves too little for OpenVINO, which would end the program."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    import psutil
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY or "openvino" in sys.modules:
+        return
+    left = limit - psutil.Process().memory_info().vms
+    if left < _ADDRESS_SPACE:
+        raise MemoryLimitError(
+            f"OpenVINO needs {_ADDRESS_SPACE // 2**20} MiB of address space to start, and the limit of "
+            f"{limit // 2**20} MiB leaves {max(left, 0) // 2**20} MiB; raise it (ulimit -v)."
+        )

@@ -1,6 +1,9 @@
-"""Small functions on masks (boolean, (k, j, i)) that several packages share: boxes, dilation, erosion."""
+"""Small functions on masks (boolean, (k, j, i)) that several packages share: boxes, dilation, erosion, borders."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -57,6 +60,35 @@ def bounding_box(mask: np.ndarray, margin: int = 0) -> Box | None:
         found = np.flatnonzero(span)
         box.append(slice(max(int(found[0]) - margin, 0), min(int(found[-1]) + 1 + margin, len(span))))
     return box[0], box[1], box[2]
+
+
+def grown_box(box: Box, distance: float, spacing: Sequence[float], shape: Sequence[int]) -> Box:
+    """A box, grown by a distance (in the unit of the spacing along k, j, i) within an array of `shape`."""
+    sides = []
+    for side, h, size in zip(box, spacing, shape, strict=True):
+        margin = math.ceil(distance / h)
+        sides.append(slice(max(side.start - margin, 0), min(side.stop + margin, size)))
+    return sides[0], sides[1], sides[2]
+
+
+def at_borders(labels: np.ndarray, with_background: bool = True) -> np.ndarray:
+    """Voxels with a face to a voxel of another label, bool.
+
+    Parameters
+    ----------
+    labels : ndarray of int, of any dimension
+    with_background : bool
+        Whether the border to label 0 counts, too.
+    """
+    found = np.zeros(labels.shape, bool)
+    for axis in range(labels.ndim):
+        values, borders = np.moveaxis(labels, axis, 0), np.moveaxis(found, axis, 0)
+        differ = values[:-1] != values[1:]
+        if not with_background:
+            differ &= (values[:-1] > 0) & (values[1:] > 0)
+        borders[:-1] |= differ
+        borders[1:] |= differ
+    return found
 
 
 def eroded(mask: np.ndarray) -> np.ndarray:

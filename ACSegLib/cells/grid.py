@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ACSegLib.masks import Box, bounding_box
+from ACSegLib.masks import Box, at_borders, bounding_box
 
 #: Voxels of the grid at most; larger masks are reduced by whole numbers.
 _MAX_VOXELS = 1 << 24
@@ -146,11 +146,5 @@ def _at_boundaries(labels: np.ndarray, width: int) -> np.ndarray:
     """Voxels within `width` voxels, along the axes, of a voxel of another label; background is no label."""
     from scipy import ndimage
 
-    found = np.zeros(labels.shape, bool)
-    for axis in range(3):
-        low = tuple(slice(0, -1) if n == axis else slice(None) for n in range(3))
-        high = tuple(slice(1, None) if n == axis else slice(None) for n in range(3))
-        differ = (labels[low] != labels[high]) & (labels[low] > 0) & (labels[high] > 0)
-        found[low] |= differ
-        found[high] |= differ
+    found = at_borders(labels, with_background=False)
     return ndimage.binary_dilation(found, iterations=width - 1) if width > 1 else found

@@ -16,7 +16,8 @@ import numpy as np
 
 from ACSegLib.cells.basins import largest_by_region
 from ACSegLib.cells.seams import Seams, likely_seams, squared_envelope
-from ACSegLib.masks import Box, bounding_box
+from ACSegLib.masks import at_borders, bounding_box, grown_box
+from ACSegLib.noise import robust_deviation
 
 #: Distance from a seam, in voxels of the finest axis, up to which a voxel may change its cell.
 REACH = 8.0
@@ -58,7 +59,7 @@ def settle_seams(
     from scipy.ndimage import find_objects
 
     step = seams.scene.step
-    near = bounding_box(_at_seams(cells), margin=math.ceil(2 * REACH))
+    near = bounding_box(at_borders(cells, with_background=False), margin=math.ceil(2 * REACH))
     if near is None:
         return cells
     part = np.ascontiguousarray(cells[near])
@@ -74,7 +75,7 @@ def settle_seams(
     settled, best = part.copy(), np.zeros(part.shape, np.float32)
     left = np.ones(part.shape, np.float32)  # what the largest cell has of each voxel, as probabilities add up to 1
     for number in others:
-        box = _grown(boxes[number - 1], 2 * REACH, step, part.shape)
+        box = grown_box(boxes[number - 1], 2 * REACH, step.tolist(), part.shape)
         reached = _probabilities(part[box] == number, steps[box], free[box], step, check)
         left[box] -= reached
         better = free[box] & (reached > best[box])
@@ -103,33 +104,14 @@ def _probabilities(
     return reached[1:-1, 1:-1, 1:-1]
 
 
-def _at_seams(cells: np.ndarray) -> np.ndarray:
-    """Voxels with a face to another cell."""
-    found = np.zeros(cells.shape, bool)
-    for axis in range(3):
-        low = tuple(slice(0, -1) if n == axis else slice(None) for n in range(3))
-        high = tuple(slice(1, None) if n == axis else slice(None) for n in range(3))
-        differ = (cells[low] != cells[high]) & (cells[low] > 0) & (cells[high] > 0)
-        found[low] |= differ
-        found[high] |= differ
-    return found
-
-
 def _free_voxels(cells: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Voxels that may go to another cell: near a seam, but outside of the core of their own cell."""
-    away = np.where(_at_seams(cells), np.float32(0), np.float32(1e8))
+    away = np.where(at_borders(cells, with_background=False), np.float32(0), np.float32(1e8))
     squared_envelope(away, step.tolist())
     np.sqrt(away, out=away)
     farthest = largest_by_region(away, cells, int(cells.max()))
     reach = np.minimum(REACH, _CORE * farthest).astype(np.float32)
     return np.asarray((cells > 0) & (away <= reach[cells]))
-
-
-def _grown(box: Box, margin: float, step: np.ndarray, shape: tuple[int, ...]) -> Box:
-    """A box, grown by a distance within the array."""
-    by = [math.ceil(margin / s) for s in step]
-    a, b, c = (slice(max(s.start - g, 0), min(s.stop + g, n)) for s, g, n in zip(box, by, shape, strict=True))
-    return a, b, c
 
 
 def _likelihood_of_steps(image: np.ndarray, mask: np.ndarray, kind: str, likely: np.ndarray) -> np.ndarray:
@@ -165,6 +147,5 @@ def _texture(image: np.ndarray, mask: np.ndarray) -> float:
         places = np.flatnonzero(mask[low] & mask[high])
         places = places[:: max(1, len(places) // _SAMPLED)]
         if len(places):
-            differences = np.abs(image[high].ravel()[places] - image[low].ravel()[places])
-            found.append(float(np.median(differences)) / 0.6745)
+            found.append(robust_deviation(image[high].ravel()[places] - image[low].ravel()[places]))
     return sum(found) / len(found) if found else 0.0

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ACSegLib.compute import require_address_space
 from ACSegLib.errors import FileError, InputError
 
 ENDINGS = (".onnx", ".xml")
@@ -87,6 +88,7 @@ def open_prompt_model(path: str | os.PathLike[str]) -> BoxPromptModel:
 
 
 def _openvino(path: Path) -> _Tensors:
+    require_address_space()
     import openvino
 
     compiled = openvino.Core().compile_model(str(path), "CPU")

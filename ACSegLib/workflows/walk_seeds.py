@@ -9,7 +9,7 @@ import numpy as np
 
 from ACSegLib.components import find_components
 from ACSegLib.distances import within_distance
-from ACSegLib.masks import bounding_box, grow_or_shrink
+from ACSegLib.masks import at_borders, bounding_box, grow_or_shrink
 from ACSegLib.threads import in_threads
 
 #: Probability from which on a voxel is certain and may become a seed.
@@ -120,14 +120,7 @@ def keep_small_parts(seeds: np.ndarray, labels: np.ndarray, values: Sequence[int
 
 def _near_other_class(labels: np.ndarray, band: int) -> np.ndarray:
     """Voxels from which up to `band` steps along the axes lead to another class."""
-    near = np.zeros(labels.shape, bool)
-    for axis in range(3):
-        lower, upper = ([slice(None)] * 3 for _ in range(2))
-        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
-        a, b = tuple(lower), tuple(upper)
-        differs = labels[a] != labels[b]
-        near[a] |= differs
-        near[b] |= differs
+    near = at_borders(labels)
     return grow_or_shrink(near, True, band - 1) if near.any() else near
 
 

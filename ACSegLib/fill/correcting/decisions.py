@@ -19,7 +19,7 @@ from ACSegLib.axes import AXES
 from ACSegLib.errors import InputError
 from ACSegLib.fill.seeds import combine
 from ACSegLib.labelled_slices import both_names, checked_axis, mark_slices
-from ACSegLib.masks import Box, bounding_box
+from ACSegLib.masks import Box, at_borders, bounding_box
 from ACSegLib.volume import Segment, Segmentation
 
 #: Share of the outlines of a slice that has changes within `NEAR_OUTLINE` voxels, from which on it was redrawn.
@@ -266,7 +266,7 @@ def _nearly_all_changed(decisions: Decisions, axis: int) -> bool:
 
 def _outlines_redrawn(classes: Classes, changed: np.ndarray, axis: int) -> bool:
     """Whether changes of a slice move most of its outlines; a dab beside them, or in the middle of a part, does not."""
-    earlier = _outlines(classes.before.squeeze(axis))
+    earlier = at_borders(classes.before.squeeze(axis))
     if np.count_nonzero(earlier & changed) <= MIN_MOVED * np.count_nonzero(earlier):
         return False
     outlines = _outlines_of_both(classes, axis)
@@ -278,7 +278,7 @@ def _outlines_redrawn(classes: Classes, changed: np.ndarray, axis: int) -> bool:
 
 def _outlines_of_both(classes: Classes, axis: int) -> np.ndarray:
     """Outlines before and after, of a slice along an axis."""
-    return _outlines(classes.before.squeeze(axis)) | _outlines(classes.after.squeeze(axis))
+    return at_borders(classes.before.squeeze(axis)) | at_borders(classes.after.squeeze(axis))
 
 
 def _near_changes(outlines: np.ndarray, changed: np.ndarray) -> tuple[int, int]:
@@ -291,14 +291,3 @@ def _extent(plane: np.ndarray, axis: int) -> int:
     """Pixels from the first to the last set one along an axis."""
     used = np.flatnonzero(plane.any(axis=1 - axis))
     return int(used[-1] - used[0] + 1) if len(used) else 0
-
-
-def _outlines(plane: np.ndarray) -> np.ndarray:
-    """Pixels with another class beside them."""
-    outlines = np.zeros(plane.shape, bool)
-    for axis in (0, 1):
-        a, b = np.moveaxis(plane, axis, 0), np.moveaxis(outlines, axis, 0)
-        differ = a[1:] != a[:-1]
-        b[1:] |= differ
-        b[:-1] |= differ
-    return outlines

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ACSegLib.components import find_components
 from ACSegLib.fill.correcting.decisions import Classes
-from ACSegLib.postprocess.components import label_components
 
 
 def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -39,9 +39,7 @@ def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np
     for n, box in enumerate(ndimage.find_objects(number), start=1):
         if box is None:
             continue
-        same = number[box] == n
-        parts, sizes = label_components(same, 26)
-        reached = np.zeros(len(sizes), bool)
-        reached[np.unique(parts[changes[box] & same])] = True
-        joined[box] |= reached[parts] & same
+        components = find_components(number[box] == n, 26)
+        _, voxels = components.voxels(components.holding(changes[box]))
+        joined[box][np.unravel_index(voxels, components.shape)] = True
     return joined & where

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from ACSegLib.distances import capped_distance, within_distance
 from ACSegLib.fill.correcting.decisions import Classes, Decisions
-from ACSegLib.masks import Box, bounding_box
+from ACSegLib.masks import Box, at_borders, bounding_box, grown_box
 
 #: How far an error reaches, as a multiple of its largest extent, and the bounds of this in voxels of the finest axis.
 REACH_FACTOR, MIN_REACH, MAX_REACH = 1.0, 8.0, 48.0
@@ -88,13 +88,15 @@ def open_voxels(
     given = None if reach is None else {float(reach): decisions.changed[changes]}
     reaches = given or _reaches(decisions, changes, spacing)
     largest = max(reaches)
-    box = _grown(changes, largest, spacing, decisions.changed.shape)
+    box = grown_box(changes, largest, spacing, decisions.changed.shape)
     inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(changes, box, strict=True))
     nearness = np.zeros([side.stop - side.start for side in box], np.float32)
     for distance, part in reaches.items():
         mask = np.zeros(nearness.shape, bool)
         mask[inner] = part
-        around = _grown(bounding_box(mask), distance, spacing, mask.shape)
+        own = bounding_box(mask)
+        assert own is not None
+        around = grown_box(own, distance, spacing, mask.shape)
         near = _nearness(mask[around], spacing, distance, decisions.whole_slices)
         np.maximum(nearness[around], near, out=nearness[around])
     near = nearness > 0
@@ -106,15 +108,6 @@ def open_voxels(
     near &= np.isin(classes.before, touched)
     near &= _shallow(classes, changed, spacing)
     return Opened(box, near, None if decisions.whole_slices else nearness, largest, {classes.table[c] for c in touched})
-
-
-def _grown(box: Box | None, distance: float, spacing: Sequence[float], shape: Sequence[int]) -> Box:
-    assert box is not None
-    sides = []
-    for side, h, size in zip(box, spacing, shape, strict=True):
-        margin = int(np.ceil(distance / h))
-        sides.append(slice(max(side.start - margin, 0), min(side.stop + margin, size)))
-    return sides[0], sides[1], sides[2]
 
 
 def _nearness(mask: np.ndarray, spacing: Sequence[float], distance: float, whole_slices: bool) -> np.ndarray:
@@ -156,7 +149,7 @@ def _stroke_reach(
 ) -> float:
     """How far the error around a stroke reaches: some times the depth of the stroke, or its extent where it is deep."""
     place = [slice(a.start + b.start, a.start + b.stop) for a, b in zip(changes, box, strict=True)]
-    around = _grown((place[0], place[1], place[2]), DEEPEST, spacing, decisions.changed.shape)
+    around = grown_box((place[0], place[1], place[2]), DEEPEST, spacing, decisions.changed.shape)
     classes = decisions.classes(around)
     stroke = np.zeros(classes.before.shape, bool)
     stroke[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(place, around, strict=True))] = part
@@ -174,12 +167,7 @@ def _stroke_reach(
 def _shallow(classes: Classes, changed: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """Voxels that lie no deeper in their class than nearly all changes did, background and segments apart."""
     before = classes.before
-    outlines = np.zeros(before.shape, bool)
-    for axis in range(3):
-        a, b = np.moveaxis(before, axis, 0), np.moveaxis(outlines, axis, 0)
-        differ = a[1:] != a[:-1]
-        b[1:] |= differ
-        b[:-1] |= differ
+    outlines = at_borders(before)
     if not outlines.any():
         return np.ones(before.shape, bool)
     background = before == 0

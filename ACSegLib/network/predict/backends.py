@@ -10,15 +10,21 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ACSegLib.compute import choose_device, default_precision, limit_torch_threads, memory_errors, threads
-from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.compute import (
+    choose_device,
+    default_precision,
+    limit_torch_threads,
+    memory_errors,
+    require_address_space,
+    threads,
+)
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
@@ -27,8 +33,6 @@ if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
 
 BACKENDS = ("auto", "openvino", "pytorch")
-#: Bytes of addresses that OpenVINO takes to load itself and its part for processors.
-_ADDRESS_SPACE = 320 << 20
 #: Time between two looks for a cancel while OpenVINO computes.
 _POLL_MILLISECONDS = 50
 #: A numpy array on a processor, a torch tensor on a GPU.
@@ -167,25 +171,6 @@ def choose_backend(device: str = "auto", backend: str = "auto") -> Choice:
     if installed:
         return Choice("openvino", "cpu", "the fastest on this processor", notes)
     return Choice("pytorch", "cpu", "OpenVINO is not installed: pip install 'acseg[predict]'", notes)
-
-
-def require_address_space() -> None:
-    """Raise MemoryLimitError where ``ulimit -v`` leaves too little for OpenVINO, which would end the program."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    import psutil
-
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY or "openvino" in sys.modules:
-        return
-    left = limit - psutil.Process().memory_info().vms
-    if left < _ADDRESS_SPACE:
-        raise MemoryLimitError(
-            f"OpenVINO needs {_ADDRESS_SPACE // 2**20} MiB of address space to start, and the limit of "
-            f"{limit // 2**20} MiB leaves {max(left, 0) // 2**20} MiB; raise it (ulimit -v)."
-        )
 
 
 def openvino_is_installed() -> bool:
