@@ -33,6 +33,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "of Segment Editor."
         ),
         _("Masking is set to 'inside a segment' but no segment is chosen there; choose one."),
+        _(
+            "OpenVINO needs {0} MiB of address space to start, and the limit of {1} MiB leaves {2} MiB; raise it "
+            "(ulimit -v)."
+        ),
         _("ROI {0} and volume {1} differ by a transform that is not linear; harden them."),
         _("ROI {0} has no size; place it around the object, or choose no box."),
         _("ROI {0} holds no voxel of volume {1}; move it there."),

@@ -13,10 +13,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("--backend openvino was asked for, but it is not installed; pip install 'acseg[predict]'."),
         _("--backend pytorch was asked for, but it is not installed; pip install 'acseg[network]'."),
         _("--spacing asks for a voxel size, but {0} has none; write it into the file."),
-        _(
-            "OpenVINO needs {0} MiB of address space to start, and the limit of {1} MiB leaves {2} MiB; raise it "
-            "(ulimit -v)."
-        ),
         _("OpenVINO runs on the CPU, not on {0}; leave --device or --backend out."),
         _("a network needs a list of {0}, not {1}."),
         _("a network needs filters for 2 to {0} levels, not {1}."),
