@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import tiff
 from ACSegLib.files.axes import arrange
-from ACSegLib.files.content import CHOOSE, Content, Request, native
+from ACSegLib.files.content import Content, Request, native
+from ACSegLib.files.slice_names import in_order
 from ACSegLib.volume import Geometry
 
 NAME = "folder of slices"
@@ -23,7 +21,7 @@ LAYERS = False
 
 _TIFF = (".tif", ".tiff")
 _PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".pgm")
-_LISTED = 5
+_SPELLINGS = {".tiff": ".tif", ".jpeg": ".jpg"}
 _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
 
 
@@ -33,21 +31,32 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def _slices(folder: Path) -> list[Path]:
-    """The slices of the commonest ending, in natural order (slice 2 before slice 10)."""
+    """The slices of the commonest kind of picture."""
     files = [p for p in folder.iterdir() if _may_be_slice(p)]
-    endings = Counter(p.suffix.lower() for p in files)
-    if not endings:
+    kinds = Counter(_kind(p) for p in files)
+    if not kinds:
         return []
-    ending = max(sorted(endings), key=lambda e: endings[e])
-    return sorted((p for p in files if p.suffix.lower() == ending), key=_natural)
+    kind = max(sorted(kinds), key=lambda e: kinds[e])
+    return [p for p in files if _kind(p) == kind]
+
+
+def _left_out(folder: Path, files: list[Path]) -> list[str]:
+    """The note on pictures of another kind than the slices."""
+    others = sorted(p.name for p in folder.iterdir() if _may_be_slice(p) and _kind(p) != _kind(files[0]))
+    if not others:
+        return []
+    more = f" and {len(others) - 1} more pictures were" if len(others) > 1 else " was"
+    return [f"{others[0]}{more} left out, because most slices are {_kind(files[0])} files."]
+
+
+def _kind(path: Path) -> str:
+    """The ending, in one spelling."""
+    ending = path.suffix.lower()
+    return _SPELLINGS.get(ending, ending)
 
 
 def _may_be_slice(path: Path) -> bool:
     return path.suffix.lower() in _TIFF + _PICTURES and not path.name.startswith(".") and path.is_file()
-
-
-def _natural(path: Path) -> list[Any]:
-    return [(0, int(word), "") if word.isdigit() else (1, 0, word.lower()) for word in re.split(r"(\d+)", path.stem)]
 
 
 def read(path: Path, request: Request) -> Content:
@@ -60,7 +69,8 @@ def read(path: Path, request: Request) -> Content:
         files = [file for file in files if _named(file, request.dataset)]
         if not files:
             raise FileError(f"{path}: no slice has {request.dataset!r} in its name.")
-    _check_numbers(files, path)
+    files, notes = in_order(files, path)
+    notes += _left_out(path, files)
     first = _plane(files[0])
     array = np.empty((len(files), *first.shape), first.dtype)
     for k, file in enumerate(files):
@@ -73,57 +83,13 @@ def read(path: Path, request: Request) -> Content:
         array[k] = plane
     meta = {"slices": len(files), "first": files[0].name, "last": files[-1].name}
     array, _ = arrange(array, "zyx", path)
-    geometry, notes = _geometry(files[0])
-    return Content((array,), geometry, meta=meta, notes=notes)
+    geometry, told = _geometry(files[0])
+    return Content((array,), geometry, meta=meta, notes=[*notes, *told])
 
 
 def _named(file: Path, word: str) -> bool:
     """Whether a name holds a word that no further digit follows: c1, but not c10."""
     return re.search(re.escape(word) + r"(?!\d)", file.stem) is not None
-
-
-def _check_numbers(files: list[Path], folder: Path) -> None:
-    """Refuse gaps: a missing slice would shift all that follow. A constant step (10, 20, 30) is no gap."""
-    numbers = _numbers(files, folder)
-    if len(numbers) < 3:
-        return
-    steps = [b - a for a, b in pairwise(numbers)]
-    if min(steps) <= 0:
-        return
-    step = math.gcd(*steps)
-    missing = [(a + step * n) for a, b in pairwise(numbers) for n in range(1, min((b - a) // step, _LISTED + 1))]
-    count = (numbers[-1] - numbers[0]) // step + 1 - len(numbers)
-    if count:
-        shown = ", ".join(map(str, missing[:_LISTED])) + (f" and {count - _LISTED} more" if count > _LISTED else "")
-        raise FileError(
-            f"{folder}: the slices numbered {shown} are missing between {files[0].name} and {files[-1].name}; add "
-            "them, or number the slices without gaps."
-        )
-
-
-def _numbers(files: list[Path], folder: Path) -> list[int]:
-    """The numbers that count the slices; none where the names are not counted.
-
-    Other numbers that change with them, such as the time, do not count. Two counters of which each alone repeats (slice
-    and channel, say) are refused, since their slices belong to several volumes.
-    """
-    words = [re.split(r"(\d+)", file.stem) for file in files]
-    if len({len(row) for row in words}) != 1 or len(files) < 2:
-        return []
-    if any(len({row[n] for row in words}) > 1 for n in range(0, len(words[0]), 2)):
-        return []
-    columns = {n: [int(row[n]) for row in words] for n in range(1, len(words[0]), 2)}
-    changing = {n: column for n, column in columns.items() if len(set(column)) > 1}
-    counting = {n: column for n, column in changing.items() if len(set(column)) == len(files)}
-    if changing and not counting:
-        n = min(changing, key=lambda n: len(set(changing[n])))
-        kinds = [f"{words[0][n - 1][-8:]}{word}" for word in dict.fromkeys(row[n] for row in words)]
-        raise FileError(
-            f"{folder}: the names of its slices have {len(changing)} counters ({files[0].name} to {files[-1].name}), "
-            f"so they belong to several volumes; {CHOOSE}, by what the names hold ({', '.join(kinds[:_LISTED])}), "
-            "or move each volume into its own folder."
-        )
-    return min(counting.values(), key=lambda column: column[-1] - column[0], default=[])
 
 
 def _plane(file: Path) -> np.ndarray:
