@@ -7,6 +7,7 @@ import gzip
 import io
 import math
 import os
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -26,6 +27,8 @@ CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 #: Deflate packs no more than this many bytes into one (zlib's documentation: 1032 to 1).
 MAX_INFLATION = 1032
+#: Places for values in a pattern of names, and one for a number of at most 99 digits.
+_PLACES, _PLACE_OF_NUMBER = re.compile("%"), re.compile(r"%0?\d{0,2}[diu]")
 _external_data: ContextVar[bool] = ContextVar("data files outside of the header's folder", default=False)
 
 
@@ -209,6 +212,19 @@ def beside(path: Path, name: str) -> Path:
     if not file.is_file():
         raise FileError(f"{path}: its data file {file.name} is missing; put both in one folder.")
     return file
+
+
+def numbered(pattern: str, number: int, path: Path) -> str:
+    """Give the name of a numbered data file from a header's pattern, such as slice%03d.raw.
+
+    Raises
+    ------
+    FileError
+        If the pattern has no place for one number.
+    """
+    if len(_PLACES.findall(pattern)) != 1 or not _PLACE_OF_NUMBER.search(pattern):
+        raise FileError(f"{path}: names its data files {pattern!r}, which has no place for a number as %03d is one.")
+    return pattern % number
 
 
 def _bytes_left(stream: Any) -> int | None:

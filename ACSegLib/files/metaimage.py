@@ -17,7 +17,7 @@ import numpy as np
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, arrange, geometry_of
-from ACSegLib.files.content import Content, Inflated, Request, beside, native, read_exactly, truncated
+from ACSegLib.files.content import Content, Inflated, Request, beside, native, numbered, read_exactly, truncated
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry
 
@@ -134,7 +134,7 @@ def _data_files(path: Path, fields: dict[str, str], start: int) -> list[Path]:
         numbers = range(first, last + 1, *step)
         if len(numbers) != slices:
             raise FileError(f"{path}: names {len(numbers)} data files for {slices} slices; the header is damaged.")
-        names = [words[0] % n for n in numbers]
+        names = [numbered(words[0], n, path) for n in numbers]
     else:
         names = [fields["ElementDataFile"]]
     if len(names) not in (1, slices):

@@ -6,11 +6,8 @@ pynrrd drops or refuses the non-ASCII characters that Slicer writes in segment n
 
 from __future__ import annotations
 
-import bz2
-import math
 import re
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,16 +16,14 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files import slicer_segments
 from ACSegLib.files.axes import Axis, arrange, geometry_of, one_unit
-from ACSegLib.files.content import Content, Inflated, Request, beside, native, read_exactly, skip_bytes
+from ACSegLib.files.content import Content, Request
+from ACSegLib.files.nrrd_voxels import Header, voxels
 from ACSegLib.files.units import assumed_unit
 from ACSegLib.volume import Geometry
 
 NAME = "NRRD"
 ENDINGS = (".seg.nrrd", ".nrrd")
 LAYERS = True
-
-#: Fields of the header, as pynrrd gives them.
-Header = Mapping[str, Any]
 
 _TYPES = {
     "i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",
@@ -37,7 +32,16 @@ _TYPES = {
 _HEADER_LIMIT = 1 << 24
 _DIMENSION = re.compile(r"dimension:\s*\+?(\d{1,4000})", re.IGNORECASE)
 _MAX_DIMENSION = 16
-_SPREAD = re.compile(r"data ?file:\s*(LIST\b|\S*%)", re.IGNORECASE)
+#: A field of the header, which is no pair of a key and a value (":=").
+_FIELD = re.compile(r"([^:#]+?)\s*:(?!=)\s*(.*)$")
+#: Fields that pynrrd knows by one spelling of several; case does not matter in any of them.
+_FIELD_NAMES = (
+    "data file", "line skip", "byte skip", "sample units", "space dimension", "space units", "space origin",
+    "space directions", "measurement frame", "axis mins", "axis maxs", "block size", "old min", "old max",
+)  # fmt: skip
+_SPELLINGS = {name.replace(" ", ""): name for name in _FIELD_NAMES} | {"centers": "centerings"}
+_PLAIN_WORDS = ("type", "encoding", "endian")
+_LIST = re.compile(r"data file: LIST\b")
 _SPACES = {"right-anterior-superior": "RAS", "left-anterior-superior": "LAS", "left-posterior-superior": "LPS"}
 
 
@@ -52,7 +56,7 @@ def read(path: Path, request: Request) -> Content:
 
     with open(path, "rb") as stream:
         header = nrrd.read_header(_header_lines(stream, path))
-        array = _voxels(stream, header, path)
+        array = voxels(stream, header, path)
     keys = {key: _unescaped(value) for key, value in header.items() if isinstance(value, str)}
     spatial = _spatial_axes(header)
     segmentation = slicer_segments.present(keys)
@@ -79,67 +83,28 @@ def _header_lines(stream: IO[bytes], path: Path) -> list[str]:
             line = raw.decode("utf-8")
         except UnicodeDecodeError:
             line = raw.decode("latin-1")
-        line = line.rstrip("\r\n")
-        if _SPREAD.match(line):
-            raise FileError(f"{path}: its voxels are spread over several files ({line}); save it as one .nrrd file.")
+        line = _spelt(line.rstrip("\r\n"))
         lines.append(line)
         dimension = _DIMENSION.match(line)
         if dimension and int(dimension[1]) > _MAX_DIMENSION:
             raise FileError(f"{path}: states {dimension[1]} dimensions; NRRD has {_MAX_DIMENSION} at most.")
         if not line.strip():
             return lines
-    if any(line.lower().startswith(("data file:", "datafile:")) for line in lines):
+        if _LIST.match(line):  # the names of the files follow
+            return [*lines, ""]
+    if any(line.startswith("data file:") for line in lines):
         return [*lines, ""]
     raise FileError(f"{path}: the file is cut short inside its header; copy it again from its source.")
 
 
-def _voxels(stream: IO[bytes], header: Header, path: Path) -> np.ndarray:
-    """Read the voxels in (k, j, i) order."""
-    import nrrd
-
-    encoding = str(header["encoding"]).lower()
-    name = header.get("data file", header.get("datafile"))
-    shape = tuple(int(n) for n in header["sizes"][::-1])
-    if encoding not in ("raw", "gzip", "gz", "bzip2", "bz2"):
-        if name:
-            beside(path, str(name))
-        return nrrd.read_data(header, stream, str(path), index_order="C")
-    dtype = nrrd.reader._determine_datatype(header)
-    source: IO[bytes] = stream
-    if name:
-        source = open(beside(path, str(name)), "rb")  # noqa: SIM115 - closed below
-    try:
-        for _ in range(int(header.get("line skip", header.get("lineskip", 0)))):
-            if not source.readline():
-                raise FileError(f"{path}: its header skips more lines than the file holds; correct 'line skip'.")
-        skip = int(header.get("byte skip", header.get("byteskip", 0)))
-        data: Any = source
-        if skip < -1:
-            raise FileError(f"{path}: its header has the invalid 'byte skip' {skip}; correct it.")
-        if encoding != "raw":
-            open_packed = Inflated if encoding in ("gzip", "gz") else bz2.BZ2File
-            start = source.tell()
-            if skip < 0:  # the voxels are the last bytes of the unpacked data
-                skip = _length(open_packed(source)) - dtype.itemsize * math.prod(shape)
-                source.seek(start)
-            data = open_packed(source)
-            skip_bytes(data, skip, path)
-        elif skip < 0:
-            source.seek(-dtype.itemsize * math.prod(shape), 2)
-        else:
-            source.seek(skip, 1)
-        return native(read_exactly(data, shape, dtype, path))
-    finally:
-        if name:
-            source.close()
-
-
-def _length(stream: Any) -> int:
-    """Bytes that a decompressing stream gives."""
-    total = 0
-    while data := stream.read(1 << 20):
-        total += len(data)
-    return total
+def _spelt(line: str) -> str:
+    """Give a field of the header the spelling that pynrrd knows; comments and pairs (":=") stay as they are."""
+    match = _FIELD.match(line)
+    if match is None:
+        return line
+    name = " ".join(match[1].lower().split())
+    name = _SPELLINGS.get(name.replace(" ", ""), name)
+    return f"{name}: {match[2].lower() if name in _PLAIN_WORDS else match[2]}"
 
 
 def _spatial_axes(header: Header) -> list[int]:
@@ -229,8 +194,8 @@ def _geometry_of_axes(header: Header, spatial: list[int], silent: str) -> tuple[
     for letter, n in zip("xyz", spatial, strict=True):
         step = _of_axis(header.get("spacings"), n)
         known, step = step is not None, 1.0 if step is None else float(step)
-        lowest = _of_axis(header.get("axis mins", header.get("axismins")), n)
-        centring = str(_of_axis(header.get("centers", header.get("centerings")), n) or "cell").lower()
+        lowest = _of_axis(header.get("axis mins"), n)
+        centring = str(_of_axis(header.get("centerings"), n) or "cell").lower()
         start = 0.0
         if known and lowest is not None and np.isfinite(float(lowest)):
             start = float(lowest) + (0.0 if centring == "node" else step / 2)
