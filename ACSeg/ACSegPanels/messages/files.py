@@ -31,6 +31,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("has OME metadata that fit none of its images; the voxel size is unknown."),
         _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
+        _("has no number that counts its slices; they are in the order of their names."),
         _(
             "has no place (the codes of qform and sform are 0); it was placed at 0 with unrotated axes, as ITK and "
             "Slicer do."
@@ -90,6 +91,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: has no data set {1}; it has: {2}."),
         _("{0}: has no image {1}; it has: {2}."),
         _("{0}: has no lattice{1}; it has: {2}."),
+        _("{0}: has the encoding {1}, which NRRD does not know; save it again as raw."),
         _("{0}: has {1} colour channels; save one channel as a volume."),
         _("{0}: has {1} coordinates, so its voxels are not of one size; resample it in Amira."),
         _("{0}: has {1} dimensions ({2}); save one time point or channel as a volume."),
@@ -103,6 +105,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: holds the negative value {1}; labels must be 0 or more."),
         _("{0}: holds the value {1}; labels must be below 2^63."),
         _("{0}: holds voxels alone; put the .hdr file of the same name into the same folder."),
+        _("{0}: holds voxels of type {1}, which are not numbers of one channel."),
         _("{0}: holds {1} DICOM series; {2}: {3}."),
         _(
             "{0}: holds {1} of the {2} planes that its metadata state; it is cut short, or other files belong to it; "
@@ -145,9 +148,9 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its first sheet holds no table; the first row must name the columns."),
         _("{0}: its header defines no lattice; ACSeg reads voxel data of AmiraMesh only."),
         _("{0}: its header does not end; the file is damaged."),
+        _("{0}: its header has an invalid 'byte skip' or 'line skip'; correct it."),
         _("{0}: its header has no ElementDataFile; the file is cut short or not a MetaImage."),
         _("{0}: its header has no {1}; the file is damaged."),
-        _("{0}: its header has the invalid 'byte skip' {1}; correct it."),
         _("{0}: its header skips more bytes than the file holds; the header is damaged."),
         _("{0}: its header skips more lines than the file holds; correct 'line skip'."),
         _("{0}: its label values lie up to {1} beside whole numbers; they were rounded."),
@@ -160,9 +163,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its slices are {1} to {2} mm apart; resample them to one distance."),
         _("{0}: its slices lie in different directions; keep only those of one direction in the folder."),
         _("{0}: its values begin at -128, as those of masks in signed bytes do; 128 was added."),
-        _("{0}: its voxels are spread over several files ({1}); save it as one .nrrd file."),
         _("{0}: lattice {1} holds {2} values, not one number per voxel."),
+        _("{0}: names its data files {1}, which has no place for a number as %03d is one."),
+        _("{0}: names the data files {1}, which are {2}; correct its header."),
         _("{0}: names {1} data files for {2} slices; the header is damaged."),
+        _("{0}: names {1} data files of {2} axes each, which do not make up {3} voxels; correct its header."),
         _("{0}: no slice has {1} in its name."),
         _("{0}: several slices have the same position ({1} mm); keep one of them."),
         _(
@@ -170,6 +175,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "ones, or keep one of the parts."
         ),
         _("{0}: states voxels of {1} {2} at ({3}), which is impossible for an image; correct its header."),
+        _("{0}: states {1} dimensions and sizes of {2}; correct its header."),
         _("{0}: states {1} dimensions; NRRD has {2} at most."),
         _("{0}: states {1} slopes of its values for {2} frames; correct its header."),
         _(
@@ -192,13 +198,20 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: the frames of this DICOM SEG do not lie on one grid; resample it, in Slicer, say."),
         _("{0}: the frames of this DICOM SEG lie in different directions."),
         _("{0}: the header gives a voxel size of {1}; correct its 'space directions'."),
+        _(
+            "{0}: the hyphen of {1} may be a sign or not ({2} has none), which gives two orders of the slices; "
+            "rename them without hyphens, with as many digits each."
+        ),
         _("{0}: the image is empty (shape {1})."),
         _("{0}: the model gave shapes {1} and {2}; (1, 1, masks, rows, columns) and (1, 1, masks) are expected."),
         _(
             "{0}: the names of its slices have {1} counters ({2} to {3}), so they belong to several volumes; {4}, by "
             "what the names hold ({5}), or move each volume into its own folder."
         ),
-        _("{0}: the slices numbered {1} are missing between {2} and {3}; add them, or number the slices without gaps."),
+        _(
+            "{0}: the slices numbered {1}{2} are missing between {3} and {4}; add them, or number the slices without "
+            "gaps."
+        ),
         _("{0}: the table is empty; give a table with rows."),
         _(
             "{0}: the values ({1} to {2}) are not whole numbers of 0 or more, so these are not labels; choose the "
@@ -215,12 +228,22 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: this slice cannot be read ({1}); copy it again from its source."),
         _("{0}: this {1} file is damaged or cut short ({2}); copy it again from its source."),
         _(
+            "{0}: two numbers in the names of its slices ({1} to {2}) count them in different orders; rename them "
+            "with one number each."
+        ),
+        _("{0}: {1} and {2} have the same number; keep one of them."),
+        _(
             "{0}: {1} cannot hold overlapping segments; where they overlap the later one was kept. Save as .seg.nrrd "
             "to keep all."
+        ),
+        _(
+            "{0}: {1} is not named as {2} is, so they may belong to several volumes; {3}, by a word of the names, or "
+            "move what does not belong to the volume elsewhere."
         ),
         _("{0}: {1}, a part of it, keeps its voxels in a file of their own; copy it into one file."),
         _(
             "{0}: {1}{2} cannot be read as a part of a series; the file is damaged or cut short. Copy it again from "
             "its source, or move it elsewhere."
         ),
+        _("{0}{1} left out, because most slices are {2} files."),
     ]
