@@ -11,6 +11,8 @@ hl60          a real cell by optical diffraction tomography, against Otsu's thre
 contact       three cells pressed together: panoptic quality of the cells apart (``acseg predict --cells``).
 orientations  agreement of the predictions of all 48 orientations of one volume (Dice of each with the first).
 inverted      the same volumes with the contrast inverted.
+padded        real and simulated volumes with a value far from their intensities outside of a circle, in a border and
+              outside of a tilted box: Dice with the prediction of the image without it, and the share of it labelled.
 empty         noise, and a capillary without cells: the share of the voxels that is labelled, and what is told.
 
 A case whose volume the data folder lacks is left out, and the table says so. Each line has the target of the pretrained
@@ -37,7 +39,7 @@ import numpy as np  # noqa: E402
 
 #: Seeds of volumes that no training of the pretrained model used.
 UNSEEN_LOOSE, UNSEEN_PACKED, UNSEEN_CONTACT = range(90_001, 90_006), range(95_001, 95_013), range(97_001, 97_005)
-UNSEEN_EMPTY = range(98_001, 98_003)
+UNSEEN_EMPTY, UNSEEN_PADDED = range(98_001, 98_003), range(99_001, 99_004)
 GLASS_FROM, MEDIUM = 0.0155, (0.0025, 0.0068)
 NOT_LABELLED = 2
 #: Orders of the axes of a volume whose capillary is along k that bring it along k, j and i.
@@ -263,6 +265,40 @@ def inverted(predict: Predictor, data: Path, options: argparse.Namespace) -> Ite
         yield f"inverted {name}", "as not inverted, or told", f"{plain:.3f} -> {turned:.3f} {'; '.join(notes)}"
 
 
+def fields_of_view(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """What lies inside a circle, inside a border of a tenth, and inside a box that is tilted about two axes."""
+    k, j, i = (np.linspace(-1, 1, n) for n in shape)
+    k, j, i = k[:, None, None], j[:, None], i
+    across, along = j * np.cos(0.4) - i * np.sin(0.4), j * np.sin(0.4) + i * np.cos(0.4)
+    tilted = np.maximum(np.abs(k * np.cos(0.3) - across * np.sin(0.3)), np.abs(k * np.sin(0.3) + across * np.cos(0.3)))
+    return {
+        "circle": np.broadcast_to(j**2 + i**2 <= 1, shape),
+        "border": np.maximum(np.maximum(np.abs(k), np.abs(j)), np.abs(i)) <= 0.8,
+        "tilted box": np.maximum(tilted, np.abs(along)) <= 1,
+    }
+
+
+def padded(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """A value far from all intensities around the field of view."""
+    from ACSegLib.phantom import simulate, vary_packed
+
+    volumes = {f"packed, seed {s}": simulate(64, seed=s, recipe=vary_packed(s)).volume.array for s in UNSEEN_PADDED}
+    if data is not None:
+        volumes["sxt_cell"] = open_array(data / "sxt_cell_in_capillary" / "cell.rec")
+        volumes["sxt_mef_revolved"] = open_array(data / "sxt_mef_revolved" / "4hpi_left_image.nrrd")
+        volumes["hl60_odt"] = open_array(data / "hl60_odt" / "hl60_ri.nrrd")
+    for name, image in volumes.items():
+        low, high = np.percentile(image, (0.5, 99.5))
+        expected = predict(image)
+        for shape, inside in fields_of_view(image.shape).items():
+            for kind, value in (("below", low - 2 * (high - low)), ("above", high + 2 * (high - low))):
+                found = predict(np.where(inside, image, value).astype(image.dtype))
+                told = dice(found[inside] == 1, expected[inside] == 1)
+                share = 100 * float((found[~inside] > 0).mean())
+                noted = "told" if any("padding" in note for note in predict.notes) else "not told"
+                yield f"padded {name}, {shape}, {kind}", ">= 0.98, told", f"{told:.3f}, {share:.1f} %, {noted}"
+
+
 def empty(predict: Predictor, data: Path, options: argparse.Namespace) -> Iterator[Line]:
     """Images without a cell."""
     from scipy.ndimage import gaussian_filter
@@ -292,6 +328,7 @@ CASES: dict[str, Callable[..., Iterator[Line]]] = {
     "contact": contact,
     "orientations": agreement,
     "inverted": inverted,
+    "padded": padded,
     "empty": empty,
 }
 NEEDS_DATA = {"real", "revolved", "hl60"}

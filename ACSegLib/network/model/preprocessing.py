@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import blocks
 from ACSegLib.json_values import Json
+from ACSegLib.padding import Padding, find_padding
 from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Geometry, Volume
 
@@ -42,25 +43,32 @@ _SAMPLE_VOXELS = 4_000_000
 #: Voxels along an axis that no image reaches; a model file that asks for more is damaged.
 MAX_SIDE = 65536
 _KINDS = ("volume", "fixed", "none", "matched")
+#: Statistics that a model file holds.
+_STATISTICS = ("low", "high", "mean", "deviation")
 
 
 @dataclass(frozen=True)
 class IntensityStatistics:
-    """Values that normalise an image: clip to [low, high], subtract the mean, divide by the deviation."""
+    """Values that normalise an image: clip to [low, high], subtract the mean, divide by the deviation.
+
+    `padding`, which is replaced before, belongs to one image: no model file holds it.
+    """
 
     low: float
     high: float
     mean: float
     deviation: float
+    padding: Padding | None = None
 
     def to_json(self) -> dict[str, float]:
         """Give the object that a model file holds."""
-        return {row.name: getattr(self, row.name) for row in fields(self)}
+        return {name: getattr(self, name) for name in _STATISTICS}
 
     @classmethod
     def from_json(cls, described: Json) -> IntensityStatistics:
         """Read what `to_json` gave; KeyError, TypeError or ValueError for anything else."""
-        return cls(**{row.name: float(described[row.name]) for row in fields(cls)})
+        low, high, mean, deviation = (float(described[name]) for name in _STATISTICS)
+        return cls(low, high, mean, deviation)
 
 
 @dataclass(frozen=True)
@@ -242,7 +250,7 @@ class Preprocessing:
 def intensity_statistics(
     array: np.ndarray, percentiles: tuple[float, float] = ROBUST_PERCENTILES
 ) -> IntensityStatistics:
-    """Measure low and high percentile, and mean and deviation of what lies between.
+    """Measure low and high percentile, and mean and deviation of what lies between, of all but padding.
 
     Parameters
     ----------
@@ -254,9 +262,13 @@ def intensity_statistics(
     InputError
         If no voxel is finite.
     """
-    step = max(1, round((math.prod(array.shape) / _SAMPLE_VOXELS) ** (1 / 3)))
-    sample = _every_nth(array, step).astype(np.float64)
-    sample = sample[np.isfinite(sample)]
+    sample = _sample(array)
+    padding = find_padding(sample)
+    return replace(_measured(sample[~padding.where(sample)] if padding else sample, percentiles), padding=padding)
+
+
+def _measured(sample: np.ndarray, percentiles: tuple[float, float]) -> IntensityStatistics:
+    sample = sample[np.isfinite(sample)].astype(np.float64)
     if not sample.size:
         raise InputError("the image holds no finite value; check how it was written.")
     low, high = np.percentile(sample, percentiles)
@@ -264,20 +276,23 @@ def intensity_statistics(
     return IntensityStatistics(float(low), float(high), float(inside.mean()), float(inside.std()))
 
 
-def _every_nth(array: np.ndarray, step: int) -> np.ndarray:
-    """Every n-th voxel along each axis, in one row; images on the disk are read block by block."""
+def _sample(array: np.ndarray) -> np.ndarray:
+    """Every n-th voxel along each axis, about four million in all; images on the disk are read block by block."""
+    step = max(1, round((math.prod(array.shape) / _SAMPLE_VOXELS) ** (1 / 3)))
     if isinstance(array, np.ndarray):
-        return array[::step, ::step, ::step].ravel()
-    corner, found = [0, 0, 0], []
+        return array[::step, ::step, ::step]
+    sample = np.empty([-(-n // step) for n in array.shape], array.dtype)
+    corner = [0, 0, 0]
     for block in blocks(array):
-        k, j, i = (slice(-start % step, None, step) for start in corner)
-        found.append(block[k, j, i].ravel())
+        first = [-(-start // step) for start in corner]
+        part = block[tuple(slice(f * step - start, None, step) for f, start in zip(first, corner, strict=True))]
+        sample[tuple(slice(f, f + n) for f, n in zip(first, part.shape, strict=True))] = part
         for axis in (2, 1, 0):  # blocks come in this order
             corner[axis] += block.shape[axis]
             if corner[axis] < array.shape[axis]:
                 break
             corner[axis] = 0
-    return np.concatenate(found)
+    return sample
 
 
 def statistics_for(array: np.ndarray, normalisation: Normalisation) -> IntensityStatistics | None:
@@ -289,7 +304,8 @@ def statistics_for(array: np.ndarray, normalisation: Normalisation) -> Intensity
     if normalisation.kind == "none":
         return None
     if normalisation.kind == "fixed":
-        return normalisation.statistics
+        assert normalisation.statistics is not None
+        return replace(normalisation.statistics, padding=find_padding(_sample(array)))
     if normalisation.kind == "volume":
         return intensity_statistics(array, normalisation.percentiles)
     return _matched_statistics(array, normalisation.target)
@@ -297,7 +313,7 @@ def statistics_for(array: np.ndarray, normalisation: Normalisation) -> Intensity
 
 def _matched_statistics(array: np.ndarray, target: tuple[float, float] | None) -> IntensityStatistics:
     """Values by which `apply_statistics` clips to 0..1, after matching mean and deviation to `target` if given."""
-    own = intensity_statistics(array, (0.0, 100.0))
+    own = _measured(_sample(array), (0.0, 100.0))  # with the padding, as Biomedisa does
     if target is None or not own.deviation > 0:
         zero, unit = own.low, own.high - own.low
     else:
@@ -307,7 +323,7 @@ def _matched_statistics(array: np.ndarray, target: tuple[float, float] | None) -
 
 
 def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) -> np.ndarray:
-    """Clip to [low, high], subtract the mean, divide by the deviation; float32 of the same shape.
+    """Replace padding, clip to [low, high], subtract the mean, divide by the deviation; float32 of the same shape.
 
     An image of one value becomes 0 everywhere; values that are not finite become the mean, 0.
     """
@@ -317,6 +333,8 @@ def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) 
         for part, values in zip(result[planes], array[planes], strict=True):  # in the cache of the processor
             part[...] = values
             if statistics is not None:
+                if statistics.padding is not None:
+                    statistics.padding.replace(part)
                 np.clip(part, statistics.low, statistics.high, out=part)
                 part -= np.float32(statistics.mean)
                 if statistics.deviation > 0:

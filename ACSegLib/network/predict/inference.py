@@ -106,6 +106,8 @@ def predict(
     statistics = statistics_for(volume.array, model.preprocessing.normalisation)
     if statistics is not None and not statistics.deviation > 0:
         require_contrast(volume)
+    if statistics is not None and statistics.padding is not None:
+        notes.append(statistics.padding.note())
     _note_not_finite(volume.array, notes)
 
     def normalise(array: np.ndarray) -> np.ndarray:

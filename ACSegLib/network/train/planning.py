@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -322,7 +321,6 @@ def _normalisation(fingerprints: Sequence[Fingerprint], kind: str) -> Normalisat
         raise InputError(f"normalisation must be volume, fixed or none, not {kind!r}.")
     if kind != "fixed":
         return Normalisation(kind)
-    known = [f.statistics for f in fingerprints if f.statistics is not None]
-    names = [row.name for row in fields(IntensityStatistics)]
-    pooled = {name: float(np.median([getattr(statistics, name) for statistics in known])) for name in names}
-    return Normalisation(kind, statistics=IntensityStatistics(**pooled))
+    known = [f.statistics.to_json() for f in fingerprints if f.statistics is not None]
+    pooled = {name: float(np.median([statistics[name] for statistics in known])) for name in known[0]}
+    return Normalisation(kind, statistics=IntensityStatistics.from_json(pooled))

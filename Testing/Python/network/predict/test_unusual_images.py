@@ -7,6 +7,7 @@ from known_networks import threshold_model
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.network.model.model_file import load_model
+from ACSegLib.network.model.preprocessing import Normalisation
 from ACSegLib.network.model.pretrained import pretrained_model
 from ACSegLib.network.predict import canonical
 from ACSegLib.phantom import simulate
@@ -35,6 +36,20 @@ def test_cells_of_an_image_without_any_are_told_and_no_error():
     found = run(PredictRequest(volume=volume, model=threshold_model(level=1e6), cells=True))
     assert not found.labels.any()
     assert found.report.notes == ["no cell was found, so that there is none to split"]
+
+
+@pytest.mark.parametrize("value", [-50.0, 50.0])
+@pytest.mark.parametrize("reduced", [{}, {"mean_side": 16, "canonical_axes": True}])
+def test_a_padded_image_has_the_labels_of_the_image_and_a_note(value, reduced):
+    image = simulate((24, 28, 28), seed=1, reconstruct=False).volume.array
+    padded = np.full((24, 36, 36), value, np.float32)
+    padded[:, 4:32, 4:32] = image
+    model = threshold_model(0.5, normalisation=Normalisation(), **reduced)
+    expected = run(PredictRequest(volume=Volume(image), model=model, refine="none")).labels
+    found = run(PredictRequest(volume=Volume(padded), model=model, refine="none"))
+    assert np.mean(found.labels[:, 4:32, 4:32] == expected) > (0.9 if reduced else 0.999)
+    assert not found.labels[:, :3].any()
+    assert [note for note in found.report.notes if f"the value {value:g} around the specimen" in note]
 
 
 @pytest.mark.parametrize("missing", [0, 5])

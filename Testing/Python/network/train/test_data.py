@@ -48,6 +48,17 @@ def problems_of(training, validation=()):
     return found + more + compare(fingerprints, val_facts)
 
 
+def test_padding_of_a_training_image_is_told_and_stops_nothing():
+    image = np.random.default_rng(0).normal(1000, 30, (16, 16, 16)).astype(np.float32)
+    padded = image + 1
+    padded[:, :, :3] = 0
+    told = problems_of([case("whole", image=image), case("padded", image=padded)])
+    (problem,) = [problem for problem in told if problem.kind == "padding"]
+    assert problem.message.startswith("padded: the value 0 around the specimen")
+    assert problem.warning
+    assert not problem.fatal
+
+
 class TestTables:
     def test_joined_by_name_whatever_the_value(self):
         first = [Segment("Cytoplasm", 1), Segment("bead", 2)]
@@ -225,6 +236,26 @@ class TestPreprocessing:
         assert normalise(image, Normalisation("none"))[2, 2, 2] == 26
         with pytest.raises(InputError, match="needs the statistics"):
             Normalisation("fixed")
+
+    @pytest.mark.parametrize("kind", ["volume", "fixed"])
+    @pytest.mark.parametrize("value", [0.0, -1000.0, 65535.0])
+    def test_a_padded_image_is_normalised_as_what_lies_within_the_padding(self, value, kind):
+        image = np.random.default_rng(0).normal(1000, 30, (20, 30, 40)).astype(np.float32)
+        padded = np.full((20, 40, 60), value, np.float32)
+        padded[:, 5:35, 10:50] = image
+        fixed = IntensityStatistics(900.0, 1100.0, 1000.0, 50.0) if kind == "fixed" else None
+        normalisation = Normalisation(kind, statistics=fixed)
+        found = normalise(padded, normalisation)
+        np.testing.assert_allclose(found[:, 5:35, 10:50], normalise(image, normalisation), atol=1e-5)
+        found[:, 5:35, 10:50] = 0
+        assert abs(found).max() < 0.3  # near the mean, which is the most common intensity here
+        assert set(intensity_statistics(padded).to_json()) == {"low", "high", "mean", "deviation"}
+
+    def test_models_of_biomedisa_see_the_padding(self):
+        padded = np.random.default_rng(0).normal(1000, 30, (20, 30, 40))
+        padded[:, :, :5] = 0
+        expected = np.clip((padded - padded.mean()) / padded.std() * 0.2 + 0.4, 0, 1)
+        np.testing.assert_allclose(normalise(padded, Normalisation("matched", target=(0.4, 0.2))), expected, atol=1e-5)
 
     def test_one_value(self):
         assert not normalise(np.full((4, 4, 4), 7.0), Normalisation()).any()

@@ -1,0 +1,185 @@
+"""Padding: constant values around the specimen, far from its intensities.
+
+Reconstructions fill what lies outside of their circle with a constant. So do programs that rotate or align stacks.
+Where the medium is not near that constant, the padding would stretch every statistic of the image, and its contrast
+would shrink. A value counts as padding only if all of this holds:
+
+- It lies in a corner of the image, or of the box that other padding leaves.
+
+- It is exactly the same in many voxels.
+
+- No other intensity lies near it.
+
+- What remains is a field of view: convex, and bounded by a few planes or a cylinder. So the background of masked cells
+  is none, and neither is that of an image with a threshold.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: Share of the image that padding of one value has.
+MIN_SHARE, MAX_SHARE = 0.001, 0.9
+#: Gap between padding and the other intensities, as a share of their range; percentiles that tell where they end, and
+#: what their range is.
+MIN_GAP, ENDS, RANGE = 0.25, (0.1, 99.9), (0.5, 99.5)
+#: Fewest different intensities of an image: in one of few levels, such as labels, each lies far from the others.
+MIN_LEVELS = 16
+#: Share of its convex hull that a field of view fills, at least. Planes of an aligned stack are shifted a little.
+MIN_CONVEXITY = 0.85
+#: Share of the surface of the hull that so many directions hold, each with all normals up to this angle (degrees): a
+#: cylinder has 18 and two ends, a box six. A sphere has 0.2, a long capsule 0.7.
+MIN_RULED, DIRECTIONS, ANGLE = 0.85, 24, 10.0
+#: Voxels a side on which the shape is judged; bins in which intensities are counted.
+_SIDE, _BINS = 64, 100
+#: Normals are rounded to this, to have few of them.
+_ROUNDING = 0.05
+#: Different padding values that are looked for.
+_MAX_VALUES = 3
+
+
+@dataclass(frozen=True)
+class Padding:
+    """What surrounds the specimen and is none of its intensities.
+
+    Parameters
+    ----------
+    values : tuple of float
+        One or more, each far from the other intensities.
+    replacement : float
+        The most common other intensity: nearly always that of the medium.
+    share : float
+        Of the image that is padding.
+    """
+
+    values: tuple[float, ...]
+    replacement: float
+    share: float
+
+    def where(self, array: np.ndarray) -> np.ndarray:
+        """Tell where an array is padding; bool of the same shape."""
+        found = array == self.values[0]
+        for value in self.values[1:]:
+            found |= array == value
+        return found
+
+    def replace(self, array: np.ndarray) -> None:
+        """Put the replacement in the place of the padding, within a float32 array."""
+        for value in self.values:
+            array[array == np.float32(value)] = self.replacement
+
+    def note(self) -> str:
+        """Give the sentence that tells a user."""
+        several = len(self.values) > 1
+        named = " and ".join(f"{value:g}" for value in self.values)
+        return (
+            f"the value{'s' * several} {named} around the specimen ({100 * self.share:.2g} % of the voxels) "
+            f"{'are' if several else 'is'} far from its intensities, so {'they count' if several else 'it counts'} as "
+            f"padding and {'were' if several else 'was'} replaced by the most common intensity, {self.replacement:.4g}"
+        )
+
+
+def find_padding(sample: np.ndarray) -> Padding | None:
+    """Find the padding of an image.
+
+    Parameters
+    ----------
+    sample : ndarray, shape (k, j, i), numeric
+        The image, or every n-th voxel of it along each axis. Voxels that are not finite are outside, too.
+
+    Returns
+    -------
+    Padding or None
+        None if the image has none.
+    """
+    if sample.ndim != 3 or sample.dtype.kind not in "iuf":
+        return None
+    inside = np.isfinite(sample)
+    values: list[Any] = []
+    while len(values) < _MAX_VALUES and (value := _far_value(sample, inside)) is not None:
+        values.append(value)
+        inside &= sample != value
+    while values and not is_field_of_view(inside):
+        inside |= sample == values.pop()
+    if not values:
+        return None
+    rest = sample[inside]
+    low, high = np.percentile(rest, RANGE)
+    counts, edges = np.histogram(rest, _BINS, (float(low), float(high)))
+    fullest = int(counts.argmax())
+    share = sum(int(np.count_nonzero(sample == value)) for value in values) / sample.size
+    return Padding(
+        tuple(float(value) for value in values), float(edges[fullest] + edges[fullest + 1]) / 2, float(share)
+    )
+
+
+def _far_value(sample: np.ndarray, inside: np.ndarray) -> Any:
+    """Give a value in a corner of what is inside that is frequent there and far from all others; or None."""
+    box = _bounding_box(inside)
+    if box is None:
+        return None
+    corners = [sample[place] for place in itertools.product(*((s.start, s.stop - 1) for s in box)) if inside[place]]
+    for value in dict.fromkeys(corners):
+        share = np.count_nonzero(sample == value) / sample.size
+        if MIN_SHARE <= share <= MAX_SHARE and _is_far(value, sample[inside & (sample != value)]):
+            return value
+    return None
+
+
+def _is_far(value: Any, rest: np.ndarray) -> bool:
+    if not rest.size:
+        return False
+    first, low, high, last = (float(v) for v in np.percentile(rest, (ENDS[0], *RANGE, ENDS[1])))
+    gap = max(first - float(value), float(value) - last)
+    few = rest[:: max(1, rest.size // 100_000)]
+    return high > low and gap > MIN_GAP * (high - low) and len(np.unique(few)) >= MIN_LEVELS
+
+
+def _bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
+    sides = []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not len(used):
+            return None
+        sides.append(slice(int(used[0]), int(used[-1]) + 1))
+    return sides[0], sides[1], sides[2]
+
+
+def is_field_of_view(mask: np.ndarray) -> bool:
+    """Tell whether a mask is what an instrument sees of a specimen, not the specimen's own shape.
+
+    A field of view is convex, and bounded by a few planes, by a cylinder, or both.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (k, j, i)
+    """
+    from scipy.spatial import ConvexHull
+
+    mask = mask[tuple(slice(None, None, max(1, -(-n // _SIDE))) for n in mask.shape)]
+    columns = np.argwhere(mask.any(axis=0))
+    if not len(columns):
+        return False
+    first, last = mask.argmax(axis=0), len(mask) - mask[::-1].argmax(axis=0)
+    ends = np.concatenate([first[tuple(columns.T)], last[tuple(columns.T)]])
+    places = np.concatenate([columns, columns])
+    points = np.concatenate(
+        [np.column_stack([ends, places + corner]) for corner in itertools.product((0, 1), repeat=2)]
+    )
+    hull = ConvexHull(points / np.array(mask.shape))
+    if np.count_nonzero(mask) < MIN_CONVEXITY * hull.volume * mask.size:
+        return False
+    triangles = hull.points[hull.simplices]
+    crosses = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    rough, facet = np.unique(np.round(hull.equations[:, :3] / _ROUNDING), axis=0, return_inverse=True)
+    areas = np.bincount(facet.ravel(), np.linalg.norm(crosses, axis=1))
+    normals = rough / np.linalg.norm(rough, axis=1, keepdims=True)
+    alike = (normals @ normals.T > np.cos(np.radians(ANGLE))).astype(float)
+    left = areas.copy()
+    for _ in range(DIRECTIONS):
+        left[alike[(alike @ left).argmax()] > 0] = 0
+    return bool(left.sum() <= (1 - MIN_RULED) * areas.sum())
