@@ -28,7 +28,7 @@ from ACSegLib.network.predict.job import Job, Normalise, Run
 from ACSegLib.network.predict.orientation import canonical_orientation
 from ACSegLib.network.predict.plane_sink import on_host
 from ACSegLib.network.predict.recognition import certainty_of, note_on_no_cell, notes_on_uncertainty, why_no_cell
-from ACSegLib.network.predict.tiling import Tiling
+from ACSegLib.network.predict.tiling import BACKEND_BYTES, Tiling
 from ACSegLib.network.predict.working_grid import WorkingGrid
 from ACSegLib.network.refinement.finer_grid import (
     bytes_to_correct_surface,
@@ -177,7 +177,7 @@ def _predicted(
     job = Job(turned, inner, model, within, lambda part: part)
     _, backend, tiling = job.run(progress, notes, lambda: collected.empty())
     used = BackendUsed.of(backend)
-    needed = job.bytes_to_run(tiling, used.name, used.precision)
+    needed = BACKEND_BYTES[used.name] + job.bytes_to_run(tiling, used.name, used.precision)
     return _Predicted(np.ascontiguousarray(orientation.undo(collected.array)), job.tally, used, tiling, needed)
 
 

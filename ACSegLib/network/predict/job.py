@@ -22,7 +22,7 @@ from ACSegLib.network.predict import memory
 from ACSegLib.network.predict.backends import Array, Backend, BackendUsed, choose_backend, make_backend
 from ACSegLib.network.predict.estimates import Tally
 from ACSegLib.network.predict.plane_sink import PlaneSink, labels_on_disk, size_of_labels
-from ACSegLib.network.predict.tiling import Tiling, bytes_per_voxel, choose_tile, place_tiles
+from ACSegLib.network.predict.tiling import BACKEND_BYTES, Tiling, bytes_per_voxel, choose_tile, place_tiles
 from ACSegLib.network.predict.working_grid import WorkingGrid
 from ACSegLib.threads import in_threads
 
@@ -59,8 +59,8 @@ class Job:
         self.tally: Tally | None = None
 
     def estimate(self, tiling: Tiling, backend: str, precision: str = "float32") -> int:
-        """Bytes beyond the image itself: a tile's activations, a row of probabilities, and the labels."""
-        return self.bytes_to_run(tiling, backend, precision) + self.labels_bytes()
+        """Bytes beyond the image itself: the backend, a tile's activations, a row of probabilities, and the labels."""
+        return BACKEND_BYTES[backend] + self.bytes_to_run(tiling, backend, precision) + self.labels_bytes()
 
     def bytes_to_run(self, tiling: Tiling, backend: str, precision: str = "float32") -> int:
         """Bytes of a tile's activations and of a row of probabilities."""
@@ -100,7 +100,7 @@ class Job:
                 return sink, backend, tiling
             except OutOfMemory as error:
                 size = " x ".join(str(n) for n in tiling.tile)
-                budget = self.estimate(tiling, self.kind) // 2
+                budget = self.bytes_to_run(tiling, self.kind) // 2
                 if self.settings.tile is not None or not self._fits(budget):
                     raise MemoryLimitError(
                         f"a tile of {size} voxels does not fit in memory; choose a smaller --tile, or close programs."

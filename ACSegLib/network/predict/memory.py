@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ACSegLib import compute
 from ACSegLib.network.predict.plane_sink import LABELLED_VOXELS
-from ACSegLib.network.predict.tiling import bytes_per_voxel
+from ACSegLib.network.predict.tiling import BACKEND_BYTES, bytes_per_voxel
 from ACSegLib.network.predict.working_grid import WorkingGrid
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def bytes_to_correct(voxels: int, region: int, second: Model, backend: str, prec
         The refinement network.
     """
     arrays = _BYTES_TO_CORRECT + _BYTES_TO_CORRECT_CHANNEL * second.spec.out_channels
-    return int(voxels * arrays + region * bytes_per_voxel(second.spec, backend, precision))
+    network = BACKEND_BYTES[backend] + region * bytes_per_voxel(second.spec, backend, precision)
+    return int(voxels * arrays + network)
 
 
 def bytes_to_label(grid: WorkingGrid, spec: NetworkSpec) -> int:

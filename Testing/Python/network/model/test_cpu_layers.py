@@ -34,6 +34,21 @@ def test_same_results_and_gradients_as_torch(monkeypatch, residual):
         torch.testing.assert_close(fast[1][name], slow[1][name], msg=name)
 
 
+@pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 1, True), (3, 2, False), (1, 1, True)])
+def test_a_prediction_convolves_small_images_without_copies_of_every_voxel(kernel, stride, bias):
+    """Torch's own way for them, ``slow_conv3d``, holds every voxel once for each weight of the kernel."""
+    torch.manual_seed(0)
+    layer = cpu_layers.Convolution(4, 8, kernel, stride, kernel // 2, bias=bias)
+    image = torch.randn(1, 4, 12, 10, 14)
+    with torch.no_grad(), torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        found = layer(image)
+    weight, offset = layer.weight.double(), None if layer.bias is None else layer.bias.double()
+    exact = nn.functional.conv3d(image.double(), weight, offset, layer.stride, layer.padding)
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-5)
+    if torch.backends.mkldnn.is_available():
+        assert not [event.key for event in seen.key_averages() if "slow_conv" in event.key]
+
+
 def test_channels_last_is_kept():
     layer = cpu_layers.InstanceNorm(8, affine=True)
     image = torch.randn(1, 8, 6, 6, 6).contiguous(memory_format=torch.channels_last_3d)
