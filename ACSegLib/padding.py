@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.files.lazy import every_nth
+
 #: Share of the image that padding of one value has.
 MIN_SHARE, MAX_SHARE = 0.001, 0.9
 #: Gap between padding and the other intensities, as a share of their range; percentiles that tell where they end, and
@@ -38,6 +40,8 @@ MIN_RULED, DIRECTIONS, ANGLE = 0.85, 24, 10.0
 _SIDE, _BINS = 64, 100
 #: Normals are rounded to this, to have few of them.
 _ROUNDING = 0.05
+#: Voxels of an image that its padding is looked for in.
+_SAMPLE_VOXELS = 4_000_000
 #: Different padding values that are looked for.
 _MAX_VALUES = 3
 
@@ -72,15 +76,19 @@ class Padding:
         for value in self.values:
             array[array == np.float32(value)] = self.replacement
 
-    def note(self) -> str:
-        """Give the sentence that tells a user."""
+    def note(self, treatment: str) -> str:
+        """Give the sentence that tells a user; `treatment`, its end, says what became of the padding."""
         several = len(self.values) > 1
         named = " and ".join(f"{value:g}" for value in self.values)
         return (
             f"the value{'s' * several} {named} around the specimen ({100 * self.share:.2g} % of the voxels) "
             f"{'are' if several else 'is'} far from its intensities, so {'they count' if several else 'it counts'} as "
-            f"padding and {'were' if several else 'was'} replaced by the most common intensity, {self.replacement:.4g}"
+            f"padding; {treatment}"
         )
+
+    def note_on_replacement(self) -> str:
+        """Give the `note` where the padding is replaced."""
+        return self.note(f"it was replaced by the most common intensity, {self.replacement:.4g}")
 
 
 def find_padding(sample: np.ndarray) -> Padding | None:
@@ -97,6 +105,8 @@ def find_padding(sample: np.ndarray) -> Padding | None:
         None if the image has none.
     """
     if sample.ndim != 3 or sample.dtype.kind not in "iuf":
+        return None
+    if not _corners_are_flat(sample):
         return None
     inside = np.isfinite(sample)
     values: list[Any] = []
@@ -115,6 +125,25 @@ def find_padding(sample: np.ndarray) -> Padding | None:
     return Padding(
         tuple(float(value) for value in values), float(edges[fullest] + edges[fullest + 1]) / 2, float(share)
     )
+
+
+def _corners_are_flat(sample: np.ndarray) -> bool:
+    """Tell at once for most images: whether a corner has a neighbour of its value, or no value."""
+    for corner in itertools.product(*((0, n - 1) for n in sample.shape)):
+        value = sample[corner]
+        if not np.isfinite(value):
+            return True
+        for axis, n in enumerate(corner):
+            if sample.shape[axis] > 1:
+                beside = (*corner[:axis], n + 1 if n == 0 else n - 1, *corner[axis + 1 :])
+                if sample[beside] == value:
+                    return True
+    return False
+
+
+def padding_of(array: Any) -> Padding | None:
+    """Find the padding of an image, shape (k, j, i), in about four million voxels; it may lie on the disk."""
+    return find_padding(every_nth(array, _SAMPLE_VOXELS))
 
 
 def _far_value(sample: np.ndarray, inside: np.ndarray) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from ACSegLib.app.contract import AXES
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import is_mapped
+from ACSegLib.padding import find_padding
 
 #: Voxels along the longest edge of the copies for 3D, at most: what a graphics card loads in a second. And at least.
 MAX_PREVIEW, _MIN_PREVIEW = 256, 16
@@ -96,6 +97,8 @@ def to_window(plane: np.ndarray, low: float, high: float, bits: int = 8) -> np.n
 def intensity_range(array: Any) -> tuple[tuple[float, float], tuple[float, float]]:
     """Smallest and largest intensity, and the window to begin with, from a sample of slices and voxels.
 
+    The window leaves out padding.
+
     Returns
     -------
     tuple of two tuples of float
@@ -106,6 +109,8 @@ def intensity_range(array: Any) -> tuple[tuple[float, float], tuple[float, float
     if not finite.size:
         return (0.0, 1.0), (0.0, 1.0)
     full = _ascending(float(finite.min()), float(finite.max()))
+    if (padding := find_padding(sample)) is not None:
+        finite = finite[~padding.where(finite)]
     low, high = (float(v) for v in np.percentile(finite, _WINDOW))
     return full, (low, high) if high > low else full
 

@@ -88,6 +88,28 @@ def blocks(array: Any) -> Iterator[np.ndarray]:
         yield array[tuple(slice(a, a + step) for a, step in zip(corner, steps, strict=True))]
 
 
+def every_nth(array: Any, voxels: int) -> np.ndarray:
+    """Give every n-th voxel along each axis of a 3D array, about so many in all.
+
+    An array in memory gives a view. Of one on the disk each block is read once.
+    """
+    step = max(1, round((int(np.prod(array.shape, dtype=np.int64)) / voxels) ** (1 / 3)))
+    if isinstance(array, np.ndarray):
+        return array[::step, ::step, ::step]
+    sample = np.empty([-(-n // step) for n in array.shape], array.dtype)
+    corner = [0, 0, 0]
+    for block in blocks(array):
+        first = [-(-start // step) for start in corner]
+        part = block[tuple(slice(f * step - start, None, step) for f, start in zip(first, corner, strict=True))]
+        sample[tuple(slice(f, f + n) for f, n in zip(first, part.shape, strict=True))] = part
+        for axis in (2, 1, 0):  # blocks come in this order
+            corner[axis] += block.shape[axis]
+            if corner[axis] < array.shape[axis]:
+                break
+            corner[axis] = 0
+    return sample
+
+
 class ChunkedArray:
     """An array on the disk of which parts are read when they are asked for; indexed as numpy arrays are.
 

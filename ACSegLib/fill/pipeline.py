@@ -25,6 +25,7 @@ from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.tuning.selection import Choice, choose_settings
 from ACSegLib.fill.walk.solvers import Solver, choose_solver
 from ACSegLib.jobs import Progress
+from ACSegLib.padding import Padding, padding_of
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
 
@@ -95,7 +96,8 @@ def fill(
         raise InputError(f"volume {volume.name!r} is one voxel thin: {volume.shape[::-1]}; a fill needs 3 dimensions.")
     stages = progress.stages(seeds=2, evidence=6, learn=17, solve=75)
     stages.seeds(0.0, "reading the labelled slices")
-    outside = _not_finite(volume)
+    padding = padding_of(volume.array)
+    outside = _without_value(volume, padding)
     options = SeedOptions(axis, slices, mode, background, ignore, outside)
     stages.seeds.check()
     options = replace(options, mode=chosen_mode(labels, options))
@@ -111,10 +113,19 @@ def fill(
     )
     assembly = Assembly(evidence.classes.shape, evidence.count if probabilities else 0)
     solve_slabs(context, evidence.slabs(), assembly, stages.solve)
-    state = FillState(volume, options, seeds, context, choice, assembly.probabilities, assembly.tallies)
+    state = FillState(volume, options, seeds, context, choice, assembly.probabilities, assembly.tallies, padding)
     result = timed(assembly.result(labels, state, None, None), start)
     stages.solve.check()
     return result
+
+
+def _without_value(volume: Volume, padding: Padding | None) -> np.ndarray | None:
+    """Where the image has no value, or padding; None when it has a value everywhere."""
+    outside = _not_finite(volume)
+    if padding is None:
+        return outside
+    padded = padding.where(volume.array)
+    return padded if outside is None else outside | padded
 
 
 def _not_finite(volume: Volume) -> np.ndarray | None:

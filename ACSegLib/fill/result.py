@@ -14,6 +14,7 @@ from ACSegLib.fill.slab import Context, SlabResult
 from ACSegLib.fill.tuning.estimates import SlabTally, collect_signs, estimate
 from ACSegLib.fill.tuning.selection import Choice
 from ACSegLib.fill_report import FillReport
+from ACSegLib.padding import Padding
 from ACSegLib.segment_estimates import SegmentEstimate, trust_warnings
 from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype
 
@@ -30,6 +31,8 @@ class FillState:
         Of the classes, if they were asked for.
     tallies : dict
         First and last plane of each slab -> what was filled there.
+    padding : Padding, optional
+        Of the image.
     """
 
     volume: Volume
@@ -39,6 +42,7 @@ class FillState:
     choice: Choice
     probabilities: np.ndarray | None
     tallies: dict[tuple[int, int], SlabTally] = field(default_factory=dict)
+    padding: Padding | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,8 @@ class Assembly:
         seeds, context, choice = state.seeds, state.context, state.choice
         counts = count_classes(context.evidence.classes, context.evidence.count)
         warnings = list(seeds.warnings)
+        if state.padding is not None:
+            warnings.append(state.padding.note("it became background where it is not labelled."))
         if max(self.iterations, default=0) > constants.MAX_ITERATIONS:
             warnings.append(
                 f"the solver stopped at its limit of {constants.MAX_ITERATIONS} iterations before the error of the "

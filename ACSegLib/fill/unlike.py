@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ACSegLib.padding import padding_of
 from ACSegLib.special_segments import with_marks
 from ACSegLib.volume import Segmentation, Volume
 
@@ -40,7 +41,9 @@ def unlike_voxels(volume: Volume, segmentation: Segmentation, known: np.ndarray)
     """
     from scipy.ndimage import binary_dilation, gaussian_filter
 
-    array = np.asarray(volume.array, np.float32)
+    array = np.array(volume.array, np.float32)
+    if (padding := padding_of(array)) is not None:
+        padding.replace(array)
     smoothed = gaussian_filter(np.where(np.isfinite(array), array, 0), SIGMA)
     found = np.zeros(segmentation.shape, bool)
     for mask in (~segmentation.occupied(), *(segmentation.mask(s) for s in segmentation.segments)):

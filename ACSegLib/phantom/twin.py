@@ -14,6 +14,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
 from ACSegLib.noise import robust_deviation
+from ACSegLib.padding import padding_of
 from ACSegLib.phantom.recipe import AXES, Recipe
 from ACSegLib.phantom.sharpness import estimate_blur, estimate_missing_wedge
 from ACSegLib.phantom.variation import vary_packed
@@ -104,8 +105,12 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
     no_cells = InputError("no cells were found in the tomogram, so it cannot be simulated; choose another one.")
     if np.count_nonzero(cells) < _MIN_VOXELS:
         raise no_cells
-    image = np.asarray(image, np.float32)
-    vacuum = float(np.percentile(image, 5))
+    image = np.array(image, np.float32)
+    seen = np.ones(image.shape, bool)
+    if (padding := padding_of(image)) is not None:
+        seen = ~padding.where(image)
+        padding.replace(image)
+    vacuum = float(np.percentile(image[seen], 5))
     cell = float(np.median(image[cells])) - vacuum
     bead_mask = np.zeros(image.shape, bool) if beads is None else beads
     bright = (image - vacuum > _GLASS_FROM * cell) & ~cells & ~bead_mask
@@ -113,8 +118,8 @@ def estimate_twin(image: np.ndarray, cells: np.ndarray, beads: np.ndarray | None
     wedge, rotation = estimate_missing_wedge(image, range(3) if bore is None else (number,))
     if bore is None and wedge > 0:
         number = rotation
-    inside = np.ones(image.shape, bool) if bore is None else _inside(image.shape, number, bore)
-    outside = None if bore is None else ~_inside(image.shape, number, bore.outside())
+    inside = seen if bore is None else seen & _inside(image.shape, number, bore)
+    outside = None if bore is None else seen & ~_inside(image.shape, number, bore.outside())
     if outside is not None and outside.any():  # a percentile alone may be the dark line at the glass
         cell, vacuum = cell + vacuum - float(np.median(image[outside])), float(np.median(image[outside]))
     free = binary_erosion(inside & ~cells & ~bead_mask & ~bright, iterations=2)

@@ -14,6 +14,7 @@ from ACSegLib.compute import threads
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
 from ACSegLib.noise import robust_deviation
+from ACSegLib.padding import Padding
 from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.workflows.walk_seeds import slabs
 
@@ -62,6 +63,7 @@ def read_band(
     probabilities: Sequence[np.ndarray],
     channels: Sequence[int],
     progress: Progress,
+    padding: Padding | None = None,
 ) -> Band:
     """Collect the free voxels of a box, and measure its seeds.
 
@@ -77,6 +79,9 @@ def read_band(
         Of the box, by channel.
     channels : sequence of int
         Those that have seeds.
+    progress : Progress
+    padding : Padding, optional
+        Of the image.
     """
     from ACSegLib.fill.walk.sparse_kernels import link
 
@@ -87,7 +92,7 @@ def read_band(
     neighbours, found = np.empty((total, 6), np.int32), np.empty((len(channels), total), np.float32)
     classes = np.full(max(channels) + 2, -1, seeds.dtype)  # of a channel; the last one is that of free voxels
     classes[list(channels)] = np.arange(len(channels))
-    image = _SmoothedImage(array, place)
+    image = _SmoothedImage(array, place, padding)
     moments, samples = [_Moments() for _ in channels], _Samples(seeds.shape)
     for low, high in slabs(seeds.shape):
         progress(low / len(seeds), "random walk: reading the image along the surface")
@@ -113,10 +118,13 @@ def read_band(
 
 
 class _SmoothedImage:
-    """The smoothed image of a box, some planes at a time; missing values are replaced by the median."""
+    """The smoothed image of a box, some planes at a time; padding and missing values are replaced.
 
-    def __init__(self, array: Any, place: Box) -> None:
-        self._array, self._place = array, place
+    What replaces missing values is the median.
+    """
+
+    def __init__(self, array: Any, place: Box, padding: Padding | None) -> None:
+        self._array, self._place, self._padding = array, place, padding
 
     def planes(self, first: int, last: int) -> np.ndarray:
         """Planes of the box, float32."""
@@ -130,6 +138,8 @@ class _SmoothedImage:
         count = self._place[0].stop - self._place[0].start
         low, high = max(first - _IMAGE_REACH, 0), min(last + _IMAGE_REACH, count)
         part = self._read(low, high).astype(np.float32)
+        if self._padding is not None:
+            self._padding.replace(part)
         if not np.isfinite(part).all():
             value = self._median
             np.nan_to_num(part, copy=False, nan=value, posinf=value, neginf=value)

@@ -136,7 +136,9 @@ def refine_by_walk(
     place = tuple(slice(r.start + b.start, r.start + b.stop) for r, b in zip(region, box, strict=True))
     inner = channels_within(probabilities, box)
     check()
-    read = read_band(volume.array, (place[0], place[1], place[2]), seeds[box], inner, present, stages.read)
+    read = read_band(
+        volume.array, (place[0], place[1], place[2]), seeds[box], inner, present, stages.read, prediction.padding
+    )
     check()
     reach = {c: _within_reach(labels[box] == values[c], band, free) for c in lesser if c in present}
     decided = _walk(read, present, reach, stages.walk)

@@ -66,7 +66,7 @@ def test_several_values_are_found():
     assert padding.replacement == pytest.approx(1000, abs=20)
     padding.replace(image)
     assert 800 < image.min() < image.max() < 1400
-    assert "the values 65535 and 0 around" in padding.note()
+    assert "the values 65535 and 0 around" in padding.note_on_replacement()
 
 
 def test_dead_and_hot_voxels_hide_no_padding():
@@ -76,7 +76,7 @@ def test_dead_and_hot_voxels_hide_no_padding():
 
 
 def test_the_note_names_value_share_and_replacement():
-    note = find_padding(np.where(VIEWS["one side"], specimen(), -1000)).note()
+    note = find_padding(np.where(VIEWS["one side"], specimen(), -1000)).note_on_replacement()
     assert "the value -1000 around the specimen (10 % of the voxels)" in note
     assert re.search("was replaced by the most common intensity, (99|100)", note)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ACSegLib.app.images import intensity_range
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.pictures import comparison_sheet, contact_sheet, style, surface_picture
 from ACSegLib.pictures.splat import View, frame, splat
@@ -60,6 +61,15 @@ def test_the_contrast_window_ignores_hot_voxels_nan_and_constant_volumes():
     assert (low, high) == pytest.approx((1, 2), abs=0.05)
     assert style.contrast_window(Volume(np.full((3, 3, 3), 7))) == (7.0, 8.0)
     assert style.contrast_window(Volume(np.full((3, 3, 3), np.nan))) == (0.0, 1.0)
+
+
+def test_windows_leave_out_padding():
+    array = np.random.default_rng(0).uniform(1, 2, (30, 30, 30)).astype(np.float32)
+    array[:, :, :5] = -20
+    assert style.contrast_window(Volume(array)) == pytest.approx((1, 2), abs=0.05)
+    full, window = intensity_range(array)
+    assert full == pytest.approx((-20, 2), abs=0.01)
+    assert window == pytest.approx((1, 2), abs=0.05)
 
 
 def luminance(colour):

@@ -34,6 +34,7 @@ from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box, bounding_box
+from ACSegLib.padding import padding_of
 from ACSegLib.volume import Volume
 
 #: Strength of the prior. `Testing/Benchmarks/correct.py`: less of it rounds small segments off, more changes nothing.
@@ -193,7 +194,7 @@ class CorrectionProblem:
         image, outside = _image(volume, cut)
         before, after, unknown = (cut.turned(a) for a in (classes.before, classes.after, wanted))
         learned = np.where(cut(decisions.fresh) & ~outside, after, UNKNOWN).astype(np.int16)
-        limits = intensity_range(image, learned)
+        limits = intensity_range(image, learned, outside)
         if outside.any():
             image = np.where(outside, np.asarray(limits[0], image.dtype), image)
         features = prepare(image, cut.spacing(spacing), limits, progress)
@@ -295,6 +296,9 @@ def _image(volume: Volume, cut: _Cut) -> tuple[np.ndarray, np.ndarray]:
     """The image in the box, and where it has no value."""
     image = cut(volume.array)
     outside = ~np.isfinite(image) if image.dtype.kind == "f" else np.zeros(image.shape, bool)
+    padding = padding_of(volume.array)
+    if padding is not None and not (padded := padding.where(image)).all():  # alone, it is the image that there is
+        outside |= padded
     if outside.all():
         raise InputError(f"volume {volume.name!r} holds no finite value where it was corrected.")
     return image, outside

@@ -266,7 +266,7 @@ def collect_evidence(
     axis = seeds.primary
     classes = axis_first(seeds.classes, axis)
     image = np.moveaxis(volume.array, axis, 0)
-    limits = intensity_range(volume.array, seeds.classes)
+    limits = intensity_range(volume.array, seeds.classes, outside)
     if outside is not None:
         image = np.where(np.moveaxis(outside, axis, 0), np.asarray(limits[0], volume.array.dtype), image)
     spacing = volume.geometry.spacing[::-1]

@@ -41,7 +41,9 @@ def smoothed(image: np.ndarray, sigma: float, spacing: Sequence[float]) -> np.nd
     return out
 
 
-def intensity_range(image: np.ndarray, classes: np.ndarray | None = None) -> tuple[float, float]:
+def intensity_range(
+    image: np.ndarray, classes: np.ndarray | None = None, outside: np.ndarray | None = None
+) -> tuple[float, float]:
     """Robust intensity range: 0.1 to 99.9 %, widened to hold most voxels of each labelled class.
 
     Hot voxels fall outside it (and are clipped), small bright beads that were labelled do not.
@@ -51,16 +53,20 @@ def intensity_range(image: np.ndarray, classes: np.ndarray | None = None) -> tup
     image : ndarray, shape (k, j, i)
     classes : ndarray of int, same shape, optional
         Known classes; negative where unknown.
+    outside : ndarray of bool, same shape, optional
+        Voxels without an image value, such as padding. Those that are not finite need not be named.
     """
     step = max(1, round((image.size / 4e6) ** (1 / 3)))
-    sample = image[::step, ::step, ::step].astype(np.float32).ravel()
+    sample = image[::step, ::step, ::step].astype(np.float32)
+    sample = sample.ravel() if outside is None else sample[~outside[::step, ::step, ::step]]
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         raise InputError("the image holds no finite value.")
     low, high = np.percentile(sample, IMAGE_PERCENTILES)
     if classes is not None:
         for value in np.unique(classes[classes > 0])[:64]:
-            labelled = image[classes == value][:200_000].astype(np.float32)
+            where = classes == value if outside is None else (classes == value) & ~outside
+            labelled = image[where][:200_000].astype(np.float32)
             labelled = labelled[np.isfinite(labelled)]
             if labelled.size >= 8:
                 a, b = np.percentile(labelled, CLASS_PERCENTILES)

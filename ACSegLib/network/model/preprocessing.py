@@ -18,7 +18,6 @@ others             of imported models, see `BiomedisaPreprocessing`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.files.lazy import blocks
+from ACSegLib.files.lazy import every_nth
 from ACSegLib.json_values import Json
 from ACSegLib.padding import Padding, find_padding
 from ACSegLib.threads import chunks_of, in_threads
@@ -262,7 +261,7 @@ def intensity_statistics(
     InputError
         If no voxel is finite.
     """
-    sample = _sample(array)
+    sample = every_nth(array, _SAMPLE_VOXELS)
     padding = find_padding(sample)
     return replace(_measured(sample[~padding.where(sample)] if padding else sample, percentiles), padding=padding)
 
@@ -276,25 +275,6 @@ def _measured(sample: np.ndarray, percentiles: tuple[float, float]) -> Intensity
     return IntensityStatistics(float(low), float(high), float(inside.mean()), float(inside.std()))
 
 
-def _sample(array: np.ndarray) -> np.ndarray:
-    """Every n-th voxel along each axis, about four million in all; images on the disk are read block by block."""
-    step = max(1, round((math.prod(array.shape) / _SAMPLE_VOXELS) ** (1 / 3)))
-    if isinstance(array, np.ndarray):
-        return array[::step, ::step, ::step]
-    sample = np.empty([-(-n // step) for n in array.shape], array.dtype)
-    corner = [0, 0, 0]
-    for block in blocks(array):
-        first = [-(-start // step) for start in corner]
-        part = block[tuple(slice(f * step - start, None, step) for f, start in zip(first, corner, strict=True))]
-        sample[tuple(slice(f, f + n) for f, n in zip(first, part.shape, strict=True))] = part
-        for axis in (2, 1, 0):  # blocks come in this order
-            corner[axis] += block.shape[axis]
-            if corner[axis] < array.shape[axis]:
-                break
-            corner[axis] = 0
-    return sample
-
-
 def statistics_for(array: np.ndarray, normalisation: Normalisation) -> IntensityStatistics | None:
     """Give the values that normalise one volume; None when the values are left as they are.
 
@@ -305,7 +285,7 @@ def statistics_for(array: np.ndarray, normalisation: Normalisation) -> Intensity
         return None
     if normalisation.kind == "fixed":
         assert normalisation.statistics is not None
-        return replace(normalisation.statistics, padding=find_padding(_sample(array)))
+        return replace(normalisation.statistics, padding=find_padding(every_nth(array, _SAMPLE_VOXELS)))
     if normalisation.kind == "volume":
         return intensity_statistics(array, normalisation.percentiles)
     return _matched_statistics(array, normalisation.target)
@@ -313,7 +293,7 @@ def statistics_for(array: np.ndarray, normalisation: Normalisation) -> Intensity
 
 def _matched_statistics(array: np.ndarray, target: tuple[float, float] | None) -> IntensityStatistics:
     """Values by which `apply_statistics` clips to 0..1, after matching mean and deviation to `target` if given."""
-    own = _measured(_sample(array), (0.0, 100.0))  # with the padding, as Biomedisa does
+    own = _measured(every_nth(array, _SAMPLE_VOXELS), (0.0, 100.0))  # with the padding, as Biomedisa does
     if target is None or not own.deviation > 0:
         zero, unit = own.low, own.high - own.low
     else:

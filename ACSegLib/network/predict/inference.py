@@ -25,6 +25,7 @@ from ACSegLib.network.predict.report import PredictionReport
 from ACSegLib.network.predict.settings import PredictionSettings
 from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
 from ACSegLib.network.predict.working_probabilities import InterpolatedChannel
+from ACSegLib.padding import Padding
 from ACSegLib.volume import Segmentation, Volume
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Prediction:
         What the network says of the volume as a whole, from which the accuracy is estimated.
     interpolated : list of InterpolatedChannel, or None
         The same probabilities, interpolated where they are asked for.
+    padding : Padding or None
+        Of the image, where its intensities were normalised.
     """
 
     segmentation: Segmentation
@@ -57,6 +60,7 @@ class Prediction:
     report: PredictionReport = field(default_factory=PredictionReport)
     tally: Tally | None = None
     interpolated: list[InterpolatedChannel] | None = None
+    padding: Padding | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -106,8 +110,9 @@ def predict(
     statistics = statistics_for(volume.array, model.preprocessing.normalisation)
     if statistics is not None and not statistics.deviation > 0:
         require_contrast(volume)
-    if statistics is not None and statistics.padding is not None:
-        notes.append(statistics.padding.note())
+    padding = None if statistics is None else statistics.padding
+    if padding is not None:
+        notes.append(padding.note_on_replacement())
     _note_not_finite(volume.array, notes)
 
     def normalise(array: np.ndarray) -> np.ndarray:
@@ -140,7 +145,7 @@ def predict(
         job.tally.coarseness = math.prod(grid.box_shape) / job.tally.voxels
     segmentation, probabilities = assemble(volume, model, settings.roi, grid, sink)
     progress(1.0, "predicted")
-    return Prediction(segmentation, probabilities, report, job.tally, sink.interpolated())
+    return Prediction(segmentation, probabilities, report, job.tally, sink.interpolated(), padding)
 
 
 def plan_grid(volume: Volume, model: Model, settings: PredictionSettings, notes: list[str]) -> WorkingGrid:

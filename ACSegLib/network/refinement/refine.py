@@ -86,7 +86,7 @@ def refine_surface(
     segmentation = labels_from_probabilities(probabilities, volume, model, settings, stages.label)
     seconds = round(time.perf_counter() - clock, 3)
     report = replace(prediction.report, surface_regions=len(regions), surface_seconds=seconds)
-    return Prediction(segmentation, probabilities, report, prediction.tally)
+    return replace(prediction, segmentation=segmentation, probabilities=probabilities, report=report, interpolated=None)
 
 
 def labels_from_probabilities(

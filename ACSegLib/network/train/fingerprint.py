@@ -116,7 +116,9 @@ def _measure(name: str, volume: Volume, labels: Segmentation, sparse: str, ignor
     finite_enough = not any(p.kind == "intensity" and p.fatal for p in problems)
     statistics = intensity_statistics(volume.array) if finite_enough else None
     if statistics is not None and statistics.padding is not None:
-        problems.append(Problem("padding", f"{name}: {statistics.padding.note()}", fatal=False, warning=True))
+        problems.append(
+            Problem("padding", f"{name}: {statistics.padding.note_on_replacement()}", fatal=False, warning=True)
+        )
     return Fingerprint(
         name=name,
         shape=volume.shape,

@@ -272,6 +272,22 @@ def test_voxels_without_a_value_come_out_as_background(labelled) -> None:
     assert dice(result.segmentation.labels == 1, truth == 1) > 0.95
 
 
+@pytest.mark.parametrize("value", [-50.0, 50.0])
+def test_padding_is_a_missing_value_and_told(labelled, value) -> None:
+    """It would stretch the range of the intensities: the Dice fell to 0.5."""
+    volume, labels, truth = labelled
+    array = volume.array.copy()
+    array[:, :6], array[:, :, :4] = np.nan, np.nan
+    expected = fill(Volume(array, volume.geometry), labels, settings=FIXED)
+    padded = np.nan_to_num(array, nan=value)
+    found = fill(Volume(padded, volume.geometry), labels, settings=FIXED)
+    np.testing.assert_array_equal(found.segmentation.labels, expected.segmentation.labels)
+    assert dice(found.segmentation.labels == 1, truth == 1) > 0.95
+    for result in (found, refill(found, labels, [20])):
+        assert [note for note in result.report.warnings if f"the value {value:g} around the specimen (20 %" in note]
+    assert not [note for note in expected.report.warnings if "padding" in note]
+
+
 def test_a_hot_voxel_or_other_units_change_little(labelled, filled) -> None:
     volume, labels, _ = labelled
     array = (volume.array * 1000 - 500).astype(np.int16)

@@ -3,6 +3,7 @@ import pytest
 from scipy.ndimage import binary_erosion, gaussian_filter, label, maximum
 
 from ACSegLib.jobs import Progress
+from ACSegLib.padding import Padding
 from ACSegLib.workflows import walk_seeds
 from ACSegLib.workflows.walk_band import IMAGE_SIGMA, read_band
 from ACSegLib.workflows.walk_seeds import CERTAIN, CERTAIN_IN_COMPONENT, confident_seeds
@@ -48,9 +49,9 @@ def test_seeds_do_not_depend_on_the_slabs(thin_slabs, band):
     assert np.array_equal(confident_seeds(labels, probabilities, [0, 1, 2], band), expected)
 
 
-def read(image, seeds, probabilities):
+def read(image, seeds, probabilities, padding=None):
     inner = [probability[BOX] for probability in probabilities]
-    return read_band(image, BOX, seeds[BOX], inner, [0, 1, 2], Progress())
+    return read_band(image, BOX, seeds[BOX], inner, [0, 1, 2], Progress(), padding)
 
 
 def test_a_band_read_in_slabs_has_the_statistics_of_the_box(thin_slabs):
@@ -74,6 +75,18 @@ def test_a_band_read_in_slabs_has_the_statistics_of_the_box(thin_slabs):
             assert band.differences[n, 1] == smooth[k + 1, j, i] - smooth[k, j, i]
         else:
             assert band.neighbours[n, 1] == n
+
+
+def test_padding_is_replaced():
+    labels, probabilities = blobs()
+    image = 5.0 + labels.astype(np.float32)
+    seeds = confident_seeds(labels, probabilities, [0, 1, 2], 2)
+    padded, replaced = image.copy(), image.copy()
+    padded[:, :, 16:], replaced[:, :, 16:] = -1000, 5
+    expected = read(replaced, seeds, probabilities)
+    band = read(padded, seeds, probabilities, Padding((-1000.0,), 5.0, 0.1))
+    assert np.array_equal(band.image, expected.image)
+    assert np.array_equal(band.means, expected.means)
 
 
 def test_missing_values_are_replaced_by_the_median():

@@ -334,6 +334,16 @@ def test_missing_values_stay_background():
     assert not ((result.segmentation.labels > 0) & outside & ~kept).any()
 
 
+def test_padding_is_a_missing_value():
+    array = IMAGE.array.astype(np.float32)
+    array[:, :, 30:] = np.nan
+    expected, found = (
+        correct(Volume(image, GEOMETRY), segmentation(SMALL), segmentation(drawn(SMALL, 18)))
+        for image in (array, np.nan_to_num(array, nan=float(IMAGE.array.max()) + 100))
+    )
+    np.testing.assert_array_equal(found.segmentation.labels, expected.segmentation.labels)
+
+
 def test_a_correction_can_be_cancelled():
     with pytest.raises(Cancelled):
         correct(
