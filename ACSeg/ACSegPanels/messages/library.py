@@ -98,6 +98,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "grid of the image."
         ),
         _("interpolation must be 'nearest' or 'linear', not {0}."),
+        _("it became background where it is not labelled."),
         _("keep has shape {0}, but the segmentation has {1}."),
         _("keep must be all, largest or central, not {0}."),
         _("kind {0} is unknown; it must be one of: {1}."),
