@@ -224,6 +224,15 @@ GAP_PENALTY = 0.5
 #: ``strokes.py``.
 PLAUSIBLE, MIN_REGION_SHARE = 0.5, 0.1
 
+#: Width of the rims inside and outside of a region between edges whose intensities are compared, in voxels; what is
+#: added to the spread inside and to the step between the rims; weight of the faces at the border of the image, in units
+#: of a side of the region (`distinctness`). ``dab_choice.py``.
+BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT = 2.0, 0.02, 0.1, 0.6
+
+#: How far from the voxels at a border it may move onto the crest of a wall, and standard deviation of the smoothing
+#: before, in voxels of the finest axis. ``strokes.py``.
+CREST_REACH, CREST_SIGMA = 3.0, 1.5
+
 #: Strength of the prior and edge scale for strokes, where no slice can be left out to choose them. ``strokes.py``.
 STROKE_GAMMA, STROKE_EDGE = 0.3, 2.0
 

@@ -75,12 +75,15 @@ class Meaning:
         How deep each dab lies in what has another class, in units of the size of the region; 1 at most.
     wrong : list of Dab
         Those that it does not explain.
+    is_something : bool
+        Whether its regions are more than the strokes that they grew from.
     """
 
     grown: Grown
     classes: np.ndarray
     depths: list[float]
     wrong: list[Dab]
+    is_something: bool = True
 
     @cached_property
     def plausibility(self) -> float:

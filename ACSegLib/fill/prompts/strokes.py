@@ -32,10 +32,12 @@ from ACSegLib.fill.constants import (
     WALL_ADVANTAGE,
     WHOLE_DAB,
 )
-from ACSegLib.fill.prior.features import ImageFeatures, pool_factors
+from ACSegLib.fill.prior.features import ImageFeatures, pool_factors, smoothed
+from ACSegLib.fill.prompts.crests import move_to_crests
 from ACSegLib.fill.prompts.dabs import Dab, correct_around_dabs, find_dabs
+from ACSegLib.fill.prompts.distinctness import distinctness
 from ACSegLib.fill.prompts.meanings import Grown, Meaning
-from ACSegLib.fill.prompts.path_costs import PathCosts, path_costs
+from ACSegLib.fill.prompts.path_costs import COST_RANGE, PathCosts, path_costs
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.postprocess.rules import fill_stroke_holes
 from ACSegLib.threads import in_threads
@@ -68,29 +70,24 @@ def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray, holes: bo
     holes : bool
         Whether classes may enclose background without a stroke of it.
     """
-    image, spacing = features.image, np.asarray(features.spacing)
-    factor = np.ones(3, int)
-    while np.prod(-(-np.asarray(image.shape) // factor)) > MAX_GEODESIC_VOXELS:
-        factor = factor * pool_factors(spacing * factor, (np.asarray(image.shape) // factor).tolist())
-    steps = spacing * factor
-    search = _Search.of(features, _pooled(seeds, factor), factor, _lengths(steps / steps.min()), holes)
-    costs, classes = search.best()
-    fine = correct_around_dabs(classes, search.dabs, costs, search.lengths)
-    search.fill_holes(fine)
-    for axis, f in enumerate(factor):
-        fine = fine.repeat(f, axis) if f > 1 else fine
-    k, j, i = image.shape
-    return FirstSegmentation(np.where(seeds == UNKNOWN, fine[:k, :j, :i], seeds), costs.ends_at_walls)
+    search = StrokeSearch.of(features, seeds, holes)
+    costs, coarse = search.best()
+    first = np.where(seeds == UNKNOWN, search.on_image(coarse, seeds.shape), seeds)
+    if costs.ends_at_walls:
+        first = move_to_crests(features, first, seeds)
+    return FirstSegmentation(first, costs.ends_at_walls)
 
 
 @dataclass(frozen=True)
-class _Search:
+class StrokeSearch:
     """What the strokes may mean, on the grid of the search.
 
     One dab in the middle of a cell says more of it than all dabs together, as those that correct lie at its border. So
-    regions are grown from single dabs first. Of those that explain all dabs, the one counts whose dab lies in its
-    middle. A dab of background that lies in a region disproves the cost at which it ends; the weakest such limit is
-    tried first, so that one dab at a border does not cut off the other end of a cell.
+    regions are grown from single dabs first, then from all. A dab of background that lies in a region disproves the
+    cost at which it ends; the weakest such limit is tried first, so that one dab at a border does not cut off the other
+    end of a cell. Between edges, the region counts that stands out most once it was corrected around the dabs. Between
+    walls, where both sides look alike, it is the first that explains all dabs, and of these the one whose dab lies in
+    its middle.
 
     Attributes
     ----------
@@ -100,6 +97,8 @@ class _Search:
     costs : tuple of PathCosts
         By edges and by walls.
     lengths : ndarray of int32, (3, 3, 3)
+    factor : tuple of int
+        By which the grid is coarser than the image, along each axis.
     holes : bool
         Whether classes may enclose background without a stroke of it.
     """
@@ -108,15 +107,26 @@ class _Search:
     dabs: list[Dab]
     costs: tuple[PathCosts, PathCosts]
     lengths: np.ndarray
+    factor: tuple[int, ...]
     holes: bool = False
 
     @classmethod
-    def of(
-        cls, features: ImageFeatures, strokes: np.ndarray, factor: np.ndarray, lengths: np.ndarray, holes: bool = False
-    ) -> _Search:
-        """The strokes on a grid that is coarser by `factor`."""
-        costs = path_costs(features, factor)
-        return cls(_typical(strokes, costs[0].image), find_dabs(strokes), costs, lengths, holes)
+    def of(cls, features: ImageFeatures, seeds: np.ndarray, holes: bool = False) -> StrokeSearch:
+        """The strokes among the seeds, on a grid of at most `MAX_GEODESIC_VOXELS`; see `classes_around_strokes`."""
+        shape, spacing, factor = np.asarray(features.image.shape), np.asarray(features.spacing), np.ones(3, int)
+        while np.prod(-(-shape // factor)) > MAX_GEODESIC_VOXELS:
+            factor = factor * pool_factors(spacing * factor, (shape // factor).tolist())
+        steps = spacing * factor
+        costs, strokes = path_costs(features, factor), _pooled(seeds, factor)
+        typical, lengths = _typical(strokes, costs[0].image), _lengths(steps / steps.min())
+        return cls(typical, find_dabs(strokes), costs, lengths, tuple(factor.tolist()), holes)
+
+    def on_image(self, classes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        """Classes of the grid of the search on that of the image."""
+        for axis, f in enumerate(self.factor):
+            classes = classes.repeat(f, axis) if f > 1 else classes
+        k, j, i = shape
+        return classes[:k, :j, :i]
 
     def fill_holes(self, classes: np.ndarray) -> None:
         """Fill the holes that may not be, in place."""
@@ -124,16 +134,47 @@ class _Search:
             fill_stroke_holes(classes, self.strokes >= 0)
 
     def best(self) -> tuple[PathCosts, np.ndarray]:
-        """The costs and the classes, background among them, that explain the dabs."""
+        """The costs and the classes, background among them, that the strokes most likely mean."""
+        single = self.singles()
+        costs = single[0].grown.costs
+        if costs.ends_at_walls:
+            return costs, self.corrected(self.first_explaining(single))
+        choices = self.choices(single)
+        corrected = in_threads(self.corrected, choices)
+        if len(choices) == 1:
+            return costs, corrected[0]
+        image = self.rim_image()
+        values = in_threads(lambda classes: distinctness(image, classes), corrected)
+        return costs, corrected[int(np.argmax(values))]
+
+    def singles(self) -> list[Meaning]:
+        """What grows from all strokes of a segment, and from single dabs, to edges or to walls."""
+        return self._edges_or_walls([*self._single()])
+
+    def choices(self, single: list[Meaning]) -> list[Meaning]:
+        """All that the dabs may mean, apart from what is hardly more than the dabs."""
+        found = [meaning for group in self._candidates(single) for meaning in group]
+        return [meaning for meaning in found if meaning.is_something] or found
+
+    def rim_image(self) -> np.ndarray:
+        """The image in which `distinctness` compares regions."""
+        return smoothed(self.costs[0].image / np.float32(COST_RANGE), 1.0, (1.0, 1.0, 1.0))
+
+    def first_explaining(self, single: list[Meaning]) -> Meaning:
+        """The likeliest of the first candidates that explain all dabs; if none does, what explains them best."""
         tried: list[Meaning] = []
-        for choices in self._candidates():
+        for choices in self._candidates(single):
             tried += choices
             explaining = [meaning for meaning in choices if not meaning.wrong]
             if explaining:
-                best = _likeliest(explaining)
-                return best.grown.costs, best.classes
-        best = min(tried, key=lambda meaning: sum(meaning.depths))
-        return best.grown.costs, best.classes
+                return _likeliest(explaining)
+        return min(tried, key=lambda meaning: sum(meaning.depths))
+
+    def corrected(self, meaning: Meaning) -> np.ndarray:
+        """Its classes, corrected around the dabs."""
+        classes = correct_around_dabs(meaning.classes, self.dabs, meaning.grown.costs, self.lengths)
+        self.fill_holes(classes)
+        return classes
 
     def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> Meaning:
         return self._explained(Grown.along(costs, strokes, self.lengths))
@@ -143,7 +184,7 @@ class _Search:
         self.fill_holes(classes)
         depths = self._depths(classes, grown.strokes)
         if self._is_nothing(classes, grown):
-            return Meaning(grown, classes, depths, self.dabs)
+            return Meaning(grown, classes, depths, self.dabs, False)
         for n, dab in enumerate(self.dabs):
             if dab.number == 0 and grown.ends_before(dab):
                 depths[n] = 0.0  # between the end of the region and certain background, nothing was said
@@ -168,9 +209,8 @@ class _Search:
             depths.append(min(dab.depth(classes) / max(size, 1.0), 1.0))
         return depths
 
-    def _candidates(self) -> Iterator[list[Meaning]]:
+    def _candidates(self, single: list[Meaning]) -> Iterator[list[Meaning]]:
         """From single dabs and from all: alone, then only up to the background, then against it."""
-        single = self._edges_or_walls([*self._single()])
         yield single
         costs = single[0].grown.costs
         together = self._marked([d for d in self.dabs if d.is_stroke or (d.number and self._is_whole(d))])
@@ -180,7 +220,8 @@ class _Search:
             yield united
         if any(dab.number == 0 for dab in self.dabs):
             for alone in (single, united):
-                yield in_threads(self._limited, alone)
+                limited = in_threads(self._limited, alone)
+                yield [meaning for meaning, free in zip(limited, alone, strict=True) if meaning is not free]
             yield [self._meaning(costs, self.strokes)]
 
     def _limited(self, meaning: Meaning) -> Meaning:

@@ -107,8 +107,8 @@ def test_a_refill_knows_the_places_of_new_strokes(twins: tuple[np.ndarray, np.nd
     assert dice(found.segmentation.labels == INSIDE, first | other) > 0.95
 
 
-@pytest.mark.parametrize(("weakest", "least"), [(1.0, 0.8), (0.4, 0.6)])
-def test_one_dab_does_not_leak_through_the_walls_of_a_cell(weakest: float, least: float) -> None:
+@pytest.mark.parametrize("weakest", [1.0, 0.4])
+def test_one_dab_fills_a_cell_up_to_the_middle_of_its_walls(weakest: float) -> None:
     shape, side = (48, 48, 48), 16
     image = np.zeros(shape)
     for axis in range(3):
@@ -123,8 +123,8 @@ def test_one_dab_does_not_leak_through_the_walls_of_a_cell(weakest: float, least
     strokes[22:25, 22:25, 22:25] = INSIDE
     labels = Segmentation.from_labels(strokes, names={INSIDE: "cell"})
     found = fill(Volume(image.astype(np.float32)), labels, mode="scribbles").segmentation.labels == INSIDE
-    assert dice(found, truth) > least
-    assert np.count_nonzero(found & ~truth) < 0.05 * truth.sum()
+    assert dice(found, truth) > 0.9
+    assert not (found & ~ndimage.binary_dilation(truth, np.ones((3, 3, 3)))).any()  # nothing beyond the walls
 
 
 def test_places_count_most_where_the_appearance_does_not_tell() -> None:
