@@ -25,6 +25,8 @@ _MODES = {0: "i1", 1: "i2", 2: "f4", 4: "c8", 6: "u2", 12: "f2"}
 _IMOD_STAMP, _SIGNED_BYTES = 1146047817, 1
 _MAX_SIGNED, _MAX_UNSIGNED = 127, 255
 _EXTENDED_TYPE = b"ACSG"
+#: First version of MRC2014, in which bytes are signed.
+_FIRST_VERSION = 20140
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -162,6 +164,8 @@ def _is_unsigned(array: np.ndarray, header: Any) -> tuple[bool, list[str]]:
     low, high = float(header.dmin), float(header.dmax)
     if 0 <= low < high and _MAX_SIGNED < high <= _MAX_UNSIGNED:
         return True, [f"states values of {low:g} to {high:g}, so its bytes were read as unsigned."]
+    if low >= high and int(header.nversion) < _FIRST_VERSION and array.min() < 0:
+        return False, ["does not state if its bytes are signed; they were read as signed, so some values are negative."]
     return False, []
 
 
@@ -186,14 +190,16 @@ def _axes(header: Any, letters: str) -> tuple[list[Axis], list[str]]:
     """
     cell = np.array([header.cella.x, header.cella.y, header.cella.z], float)
     samples = np.array([header.mx, header.my, header.mz], float)
-    known = bool(np.all(np.isfinite(cell)) and np.all(cell > 0) and np.all(samples > 0))
-    spacing = cell / samples if known else np.ones(3)
+    stated = np.isfinite(cell) & (cell > 0) & (samples > 0)
+    known = bool(stated.any())
+    spacing = np.divide(cell, samples, out=np.ones(3), where=stated)
     starts = dict(zip(letters, (int(header.nxstart), int(header.nystart), int(header.nzstart)), strict=True))
     origin = np.array([header.origin.x, header.origin.y, header.origin.z], float)
     if not np.all(np.isfinite(origin)) or not origin.any():
         origin = np.array([starts[letter] for letter in "xyz"]) * spacing
     unit = "angstrom" if known else None
-    axes = {"xyz"[n]: Axis("xyz"[n], float(spacing[n]), unit, float(origin[n])) for n in range(3)}
+    steps = [float(size) if told or not known else None for size, told in zip(spacing, stated, strict=True)]
+    axes = {"xyz"[n]: Axis("xyz"[n], steps[n], unit, float(origin[n])) for n in range(3)}
     return [axes[letter] for letter in letters[::-1]], _notes(header, known, letters)
 
 

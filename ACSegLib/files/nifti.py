@@ -33,7 +33,7 @@ _GZIP = b"\x1f\x8b"
 
 def recognises(path: Path, head: bytes) -> bool:
     """Whether the file begins like NIfTI-1 or NIfTI-2 (plain or gzip, either byte order), or is a pair's .img."""
-    header = _header_of_pair(path)
+    header = header_of_pair(path)
     if header is not None:
         with open(header, "rb") as stream:
             return recognises(header, stream.read(352))
@@ -50,7 +50,7 @@ def read(path: Path, request: Request) -> Content:
     """Read the volume; intensities are scaled only where the header's slope and intercept ask for it."""
     import nibabel
 
-    path = _header_of_pair(path) or path
+    path = header_of_pair(path) or path
     with contextlib.ExitStack() as opened:
         opened.enter_context(nibabel.imageglobals.LoggingOutputSuppressor())  # what matters is raised
         image, stream = _open(path, opened)
@@ -60,7 +60,7 @@ def read(path: Path, request: Request) -> Content:
     array, _ = arrange(array, list("ccctzyx"[-array.ndim :]), path)
     geometry, notes = _geometry(image.header, path)
     geometry = replace(geometry, nifti_codes=_codes(image.header))
-    meta = {"description": _text(image.header["descrip"])}
+    meta = {"description": text_of_field(image.header["descrip"])}
     content = Content((array,), geometry, meta=meta, notes=notes)
     texts = [_extension_text(extension) for extension in image.header.extensions]
     content.segments = next((rows for rows in map(label_tables.read_xml, texts) if rows), None)
@@ -76,8 +76,8 @@ def _extension_text(extension: Any) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
-def _header_of_pair(path: Path) -> Path | None:
-    """The .hdr that lies beside a file of voxels; None where there is none."""
+def header_of_pair(path: Path) -> Path | None:
+    """Find the .hdr that lies beside a file of voxels; None where there is none."""
     name = path.name.lower()
     for ending, other in ((".img", ".hdr"), (".img.gz", ".hdr.gz"), (".img.gz", ".hdr")):
         if name.endswith(ending):
@@ -132,7 +132,8 @@ def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes]]:
     return single.from_file_map({"image": nibabel.FileHolder(fileobj=stream)}, mmap=False), stream
 
 
-def _text(value: Any) -> str:
+def text_of_field(value: Any) -> str:
+    """A field of characters as text."""
     return bytes(value.item()).decode("ascii", "replace").strip("\0 ")
 
 
@@ -148,6 +149,7 @@ def _geometry(header: Any, path: Path) -> tuple[Geometry, list[str]]:
     none, else those of the qform; the other one is taken where the first is sheared. Without codes the axes are
     ITK's own, from 0. What contradicts this in the header is told.
     """
+    _require_one_place(header, path)
     spacing, notes = np.abs(np.asarray(header["pixdim"][1:4], float)), []
     spacing = np.where(np.isfinite(spacing) & (spacing > 0), spacing, 1.0)
     matrices = {name: matrix for name, matrix in _matrices(header).items() if _is_straight(matrix)}
@@ -184,6 +186,31 @@ def _matrices(header: Any) -> dict[str, np.ndarray]:
     if qform:
         found["qform"] = np.asarray(header.get_qform(), float)
     return dict(reversed(found.items())) if qform and sform and sform != 1 else found
+
+
+def _require_one_place(header: Any, path: Path) -> None:
+    """Refuse forms with the same axes and position of which some axes run backwards.
+
+    ITK compares the axes of the two without their signs (by a singular value decomposition), so that rounding decides
+    which of them it takes.
+
+    Raises
+    ------
+    FileError
+        If a sform that is no scanner's has some axes of the qform reversed, and the same position.
+    """
+    qform, sform = _codes(header)
+    if not qform or sform in (0, 1):
+        return
+    first, second = (np.asarray(matrix, float) for matrix in (header.get_sform(), header.get_qform()))
+    if not (_is_straight(first) and _is_straight(second)) or not np.allclose(first[:3, 3], second[:3, 3], atol=1e-4):
+        return
+    cosines = np.diag(_axes_of(first).T @ _axes_of(second))
+    if np.allclose(np.abs(cosines), 1, atol=1e-4) and np.any(cosines < 0):
+        raise FileError(
+            f"{path}: its qform and sform have the same position but opposite axes, so that its place is not known; "
+            "set the code of one of them to 0."
+        )
 
 
 def _is_straight(matrix: np.ndarray) -> bool:

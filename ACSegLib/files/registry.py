@@ -54,7 +54,7 @@ class Format(Protocol):
 
 
 #: Modules in the order in which they are asked; the loosest rules come last.
-_MODULES = ("nrrd", "nifti", "metaimage", "tiff", "hdf5", "amira", "ome_zarr", "dicom", "slices", "mrc")
+_MODULES = ("nrrd", "nifti", "analyze", "metaimage", "tiff", "hdf5", "amira", "ome_zarr", "dicom", "slices", "mrc")
 _HEAD = 4096
 #: Endings of label files beside which other programs keep names and colours, and the format that ACSeg does so for.
 _WITH_TABLES = (".nii.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff", ".mrc")

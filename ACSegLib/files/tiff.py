@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import lazy, record, tiff_metadata
+from ACSegLib.files import lazy, record, tiff_metadata, tiff_pages
 from ACSegLib.files.axes import arrange, geometry_of, place
 from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Part, Request, native, truncated
 from ACSegLib.json_values import Json
@@ -28,6 +28,7 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGEJ_TYPES = ("u1", "u2", "f4")
 _OME_UNIT = {"nm": "nm", "um": "µm", "mm": "mm", "cm": "cm", "m": "m", "angstrom": "Å", "px": "pixel"}
 _LUT_ENTRIES = 256
+_MIN_IS_WHITE = 0
 #: How many bytes one byte can be unpacked to: none, LZW, deflate (two codes), PackBits; and others, generously.
 _MAX_INFLATION = {1: 1, 5: 4096, 8: 1032, 32946: 1032, 32773: 128}
 _MAX_INFLATION_ELSE = 1 << 17
@@ -49,6 +50,9 @@ def read(path: Path, request: Request) -> Content:
     with tifffile.TiffFile(path) as file:
         _require_whole_chain(file, path)
         number, notes = _chosen(file, request.dataset, path)
+        pages = tiff_pages.stack_of(file, number, path) if request.dataset is None else None
+        if pages:
+            return _stack(file, pages, path)
         finest = file.series[number]
         level = request.level or 0
         if not 0 <= level < len(finest.levels):
@@ -67,9 +71,28 @@ def read(path: Path, request: Request) -> Content:
         placed = place(array, tiff_metadata.placed_axes(letters, sizes), path)
         array, unknown = tiff_metadata.calibrated(placed.array, file)
         meta = {"description": _description(file), "dataset": str(number)}
-        notes = [*notes, *more, *sizes.notes, *placed.notes, *unknown]
+        notes = [*notes, *more, *sizes.notes, *placed.notes, *unknown, *_from_white(finest.keyframe)]
         content = Content((array,), placed.geometry, meta=meta, notes=notes)
         return record.restore(content, text) if level == 0 else content
+
+
+def _stack(file: Any, pages: Sequence[Any], path: Path) -> Content:
+    """Read pages that tifffile takes for several images as the slices of one."""
+    for page in pages:
+        _require_bytes_of(page, path)
+    sizes = tiff_metadata.sizes_of(file)
+    placed = place(tiff_pages.read_stack(list(pages)), tiff_metadata.placed_axes("zyx", sizes), path)
+    left = len(file.pages) - len(pages)
+    notes = [f"has {left} more pages of another size or type, which were left out."] if left else []
+    notes += [*sizes.notes, *placed.notes, *_from_white(pages[0])]
+    return Content((placed.array,), placed.geometry, meta={"description": _description(file)}, notes=notes)
+
+
+def _from_white(page: Any) -> list[str]:
+    """The note on values that other programs show inverted."""
+    if page.photometric != _MIN_IS_WHITE:
+        return []
+    return ["states that its lowest value is white; the values are those of the file, which other programs invert."]
 
 
 def inventory(path: Path) -> list[Part]:
@@ -78,6 +101,8 @@ def inventory(path: Path) -> list[Part]:
 
     with tifffile.TiffFile(path) as file:
         _require_whole_chain(file, path)
+        if tiff_pages.stack_of(file, _chosen(file, None, path)[0], path):
+            return []
         return [
             Part(str(number), tuple(s.shape), str(s.dtype), level, str(series.name or ""))
             for number, series in enumerate(file.series)
@@ -153,15 +178,20 @@ def _require_bytes(series: Any, path: Path) -> None:
     for page in [series.keyframe] if series.dataoffset is not None else series.pages:
         if page is None:
             continue
-        keyframe = page.keyframe
-        packed = min(sum(page.databytecounts), path.stat().st_size)
-        if series.dataoffset is not None:
-            packed, promised = path.stat().st_size - series.dataoffset, series.nbytes
-        else:
-            promised = -(-keyframe.size * int(keyframe.bitspersample) // 8)  # masks have one bit per voxel
-        most = packed * _MAX_INFLATION.get(int(keyframe.compression), _MAX_INFLATION_ELSE)
-        if promised > most:
-            raise truncated(path, most, promised)
+        if series.dataoffset is None:
+            _require_bytes_of(page, path)
+        elif series.nbytes > path.stat().st_size - series.dataoffset:
+            raise truncated(path, path.stat().st_size - series.dataoffset, series.nbytes)
+
+
+def _require_bytes_of(page: Any, path: Path) -> None:
+    """Raise FileError where a page promises more voxels than its bytes can be unpacked to."""
+    keyframe = page.keyframe
+    packed = min(sum(page.databytecounts), path.stat().st_size)
+    promised = -(-keyframe.size * int(keyframe.bitspersample) // 8)  # masks have one bit per voxel
+    most = packed * _MAX_INFLATION.get(int(keyframe.compression), _MAX_INFLATION_ELSE)
+    if promised > most:
+        raise truncated(path, most, promised)
 
 
 def _voxels(path: Path, series: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from filecases import STRAIGHT, numbers, volume
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume, save_volume
+from ACSegLib.files.registry import collect_notes
 from ACSegLib.volume import Geometry, Volume
 
 ARRAY = numbers("i2", (4, 5, 6))
@@ -218,3 +219,25 @@ def test_a_cell_of_another_number_of_voxels_is_told(tmp_path):
     with pytest.warns(UserWarning, match="a cell of 12 x 5 x 4 voxels but contains 6 x 5 x 4"):
         found = open_volume(tmp_path / "a.mrc")
     np.testing.assert_allclose(found.geometry.spacing, 5.0)
+
+
+def test_an_axis_without_a_size_is_told(tmp_path):
+    """SerialEM and others state no depth for a stack; the pixel size was lost with it."""
+    path = tmp_path / "a.mrc"
+    with mrcfile.new(path) as file:
+        file.set_data(np.zeros((3, 4, 5), np.int16))
+        file.header.cella.x, file.header.cella.y, file.header.cella.z = 10, 12, 0
+    with pytest.warns(UserWarning, match="no voxel size along z"):
+        assert open_volume(path).geometry == Geometry((2, 3, 2), unit="angstrom")
+
+
+@pytest.mark.parametrize(("version", "words"), [(0, ["does not state if its bytes are signed"]), (20140, [])])
+def test_bytes_of_unknown_sign_are_told(version, words, tmp_path):
+    path = tmp_path / "a.mrc"
+    with mrcfile.new(path) as file:
+        file.set_data(np.full((3, 4, 5), -7, np.int8))
+        file.header.nversion, file.header.dmin, file.header.dmax = version, 0, -1
+    with collect_notes() as notes:
+        np.testing.assert_array_equal(open_volume(path).array, -7)
+    assert len(notes) == len(words)
+    assert all(word in note for word, note in zip(words, notes, strict=True))

@@ -249,3 +249,17 @@ def test_the_comment_extension_does_not_disturb_others(tmp_path):
         SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "a.nii.gz"))), original.labels
     )
     np.testing.assert_array_equal(nibabel.load(tmp_path / "a.nii.gz").get_fdata().transpose(), original.labels)
+
+
+@pytest.mark.parametrize("axes", [(-1, 1, 1), (1, 1, -1), (-1, -1, 1)])
+def test_forms_with_opposite_axes_at_one_place_are_refused(axes, tmp_path):
+    """ITK compares such axes without their signs, and rounding decides which of the two it takes."""
+    mirrored = PLACED @ np.diag([*axes, 1])
+    _header(qform=(PLACED, 1), sform=(mirrored, 2)).to_filename(tmp_path / "a.nii")
+    with pytest.raises(FileError, match="same position but opposite axes"):
+        open_volume(tmp_path / "a.nii")
+    _header(qform=(PLACED, 1), sform=(mirrored, 1)).to_filename(tmp_path / "b.nii")
+    image = SimpleITK.ReadImage(str(tmp_path / "b.nii"))
+    with pytest.warns(UserWarning, match="the sform is used"):
+        found = open_volume(tmp_path / "b.nii").geometry
+    np.testing.assert_allclose(found.direction, image.GetDirection(), atol=1e-5)
