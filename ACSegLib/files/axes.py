@@ -163,8 +163,12 @@ def _not_3d(shape: Sequence[int], left: Sequence[int], path: Path) -> FileError:
 
 
 def geometry_of(x: Axis, y: Axis, z: Axis, *, silent: str = "px") -> tuple[Geometry, list[str]]:
-    """Give spacing, origin and unit of three axes along x, y, z, and notes on what the file leaves open."""
+    """Give the geometry of three axes along x, y, z, and notes on what the file leaves open.
+
+    A negative step is an axis that runs backwards, as in ITK.
+    """
     axes = [replace(axis, step=_usable(axis.step)) for axis in (x, y, z)]
+    signs = [-1.0 if given.step is not None and given.step < 0 else 1.0 for given in (x, y, z)]
     known = [axis for axis in axes if axis.step is not None]
     if not known:
         return Geometry(), []
@@ -182,7 +186,8 @@ def geometry_of(x: Axis, y: Axis, z: Axis, *, silent: str = "px") -> tuple[Geome
         spacing = [first if size is None else size for size in spacing]
     by_axis = iter(factors)
     origin = [0.0 if axis.step is None else axis.start * next(by_axis) for axis in axes]
-    return Geometry(tuple(spacing), tuple(origin), unit=unit), notes  # type: ignore[arg-type]
+    direction = tuple(np.diag(signs).ravel())
+    return Geometry(tuple(spacing), tuple(origin), direction, unit), notes  # type: ignore[arg-type]
 
 
 def _letters(axes: Sequence[Axis]) -> list[str]:

@@ -6,6 +6,7 @@ are found here by the positions that the slices state, and refused.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ LAYERS = False
 
 _LOOKED_AT = 20
 _LISTED = 5
+#: Folders below one that are looked into for DICOM files.
+_MAX_FOLDERS = 1000
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -31,6 +34,23 @@ def recognises(path: Path, head: bytes) -> bool:
     if not path.is_dir():
         return head[128:132] == b"DICM"
     return any(_is_dicom(file) for file in sorted(path.iterdir())[:_LOOKED_AT])
+
+
+def folders_below(folder: Path) -> list[str]:
+    """Name the folders below one that hold DICOM files, with the number of files in each."""
+    found: list[str] = []
+    waiting = [folder]
+    for _ in range(_MAX_FOLDERS):
+        if not waiting:
+            break
+        place = waiting.pop(0)
+        with contextlib.suppress(OSError):  # not ours to read
+            entries = sorted(place.iterdir())
+            files = [entry for entry in entries if entry.is_file()]
+            waiting += [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+            if place != folder and any(_is_dicom(file) for file in files[:_LOOKED_AT]):
+                found.append(f"{place.relative_to(folder)} ({len(files)} files)")
+    return found
 
 
 def _is_dicom(file: Path) -> bool:
@@ -60,9 +80,9 @@ def read(path: Path, request: Request) -> Content:
     if len(names) == 0 and len(files) == 1 and dicom_seg.is_segmentation(files[0]):
         return dicom_seg.read(files[0])
     if len(names) != 1:
-        known = ", ".join(names) or "none"
+        known = ", ".join(f"{name} ({len(_files_of(SimpleITK, path, name))} files)" for name in names) or "none"
         raise SeveralError(f"{path}: holds {len(names)} DICOM series; {CHOOSE}: {known}.")
-    chosen = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), names[0])
+    chosen = _files_of(SimpleITK, path, names[0])
     if len(chosen) == 1 and dicom_seg.is_segmentation(Path(chosen[0])):
         return dicom_seg.read(Path(chosen[0]))
     reader = SimpleITK.ImageSeriesReader()
@@ -83,15 +103,18 @@ def read(path: Path, request: Request) -> Content:
     return dicom_frames.with_stated_sizes(content, dicom_frames.read_header(Path(chosen[0])))
 
 
+def _files_of(itk: Any, folder: Path, series: str) -> tuple[str, ...]:
+    """The files of a series, in the order of their positions."""
+    return tuple(itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series))
+
+
 def _series(itk: Any, folder: Path) -> tuple[tuple[str, ...], list[Path]]:
     """The series of a folder, and all its DICOM files; FileError where a file belongs to no series that can be read."""
     files = [file for file in sorted(folder.iterdir()) if file.name.upper() != "DICOMDIR" and _is_dicom(file)]
     for file in files:
         require_fitting_elements(file)
     names = itk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    known = {
-        Path(file).name for name in names for file in itk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), name)
-    }
+    known = {Path(file).name for name in names for file in _files_of(itk, folder, name)}
     lost = [file.name for file in files if file.name not in known]
     if lost and names:
         more = f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import hdf5_imaris, record
+from ACSegLib.files import hdf5_bdv, hdf5_imaris, record
 from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
 from ACSegLib.files.hdf5_sources import check_links, external_links, open_checked
@@ -39,6 +39,11 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def read(path: Path, request: Request) -> Content:
     """Read the data set asked for, or the only 3D one; spacing from `element_size_um` (z, y, x)."""
+    return read_view(path, request)
+
+
+def read_view(path: Path, request: Request, xml: Path | None = None) -> Content:
+    """Read as `read` does; `xml` is the file of BigDataViewer that the user opened, if any."""
     import h5py
 
     _check_heaps(path)
@@ -47,8 +52,10 @@ def read(path: Path, request: Request) -> Content:
         _check_type(file[name], path)
         data = open_checked(file, name, path)
         imaris = hdf5_imaris.image_of(data)
-        part, (axes, notes) = (imaris[0], (imaris[1], [])) if imaris else ((), _axes(data))
-        placed = place(native(data[part]), axes, path)
+        cells = hdf5_bdv.is_cells(name) and data.ndim == 3
+        axes, notes = hdf5_bdv.axes_of(data, path, xml) if cells else (imaris[1], []) if imaris else _axes(data)
+        array = native(data[imaris[0] if imaris else ()])
+        placed = place(hdf5_bdv.unsigned(array) if cells else array, axes, path)
         content = Content((placed.array,), placed.geometry, meta={"dataset": data.name}, notes=[*notes, *placed.notes])
         return record.restore(content, _attribute(data, record.KEY))
 
@@ -118,7 +125,7 @@ def _chosen(file: Any, name: str | None, path: Path) -> str:
     arrays = _numbers(file, path)
     volumes = [(n, d) for n, d in arrays if d.ndim >= 3 and sum(size > 1 for size in d.shape) == 3]
     volumes = volumes or [(n, d) for n, d in arrays if d.ndim >= 3]
-    wanted = hdf5_imaris.finest([n for n, _ in volumes])
+    wanted = hdf5_bdv.finest(hdf5_imaris.finest([n for n, _ in volumes]))
     volumes = [(n, d) for n, d in volumes if n in wanted]
     if len(volumes) == 1:
         return volumes[0][0]

@@ -80,7 +80,7 @@ def _geometry(fields: dict[str, str], spatial: list[int]) -> tuple[Geometry, lis
         return None if text is None else np.array(text.split(), float)
 
     spacing = numbers("ElementSpacing", "ElementSize")
-    origin = numbers("Offset", "Position", "Origin")
+    origin = numbers("Origin", "Position", "Offset")
     rows = numbers("TransformMatrix", "Rotation", "Orientation")
     size = len(fields["DimSize"].split())
     directions = np.eye(3) if rows is None else rows.reshape(size, size)[np.ix_(spatial, spatial)].T
@@ -93,8 +93,9 @@ def _geometry(fields: dict[str, str], spatial: list[int]) -> tuple[Geometry, lis
     )
     geometry, notes = geometry_of(x, y, z, silent="px" if "ACSeg" in fields else "mm")
     scale = geometry.spacing[0] / abs(x.step or 1.0)
+    directions = directions / lengths * np.diag(geometry.direction_matrix)
     start = (0.0, 0.0, 0.0) if origin is None else tuple(float(origin[axis]) * scale for axis in spatial)
-    return replace(geometry, origin=start, direction=tuple((directions / lengths).ravel())), notes
+    return replace(geometry, origin=start, direction=tuple(directions.ravel() + 0.0)), notes
 
 
 def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray:
@@ -102,7 +103,7 @@ def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray:
     kind = _TYPES.get(fields["ElementType"].upper())
     if kind is None:
         raise FileError(f"{path}: holds {fields['ElementType']} voxels, which are not numbers of one channel.")
-    big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False")).lower() == "true"
+    big = _is_true(fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False")))
     dtype = np.dtype((">" if big else "<") + kind)
     shape = tuple(int(v) for v in fields["DimSize"].split())[::-1]
     if min(shape, default=0) <= 0:
@@ -118,6 +119,11 @@ def _voxels(path: Path, fields: dict[str, str], start: int) -> np.ndarray:
         with open(file, "rb") as stream:
             sections.append(_section(stream, part, dtype, fields, path))
     return sections[0] if len(files) == 1 else np.stack(sections)
+
+
+def _is_true(text: str) -> bool:
+    """What MetaIO takes for true: True, true or 1."""
+    return text[:1] in ("T", "t", "1")
 
 
 def _data_files(path: Path, fields: dict[str, str], start: int) -> list[Path]:
@@ -146,10 +152,10 @@ def _section(
     stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, fields: dict[str, str], path: Path
 ) -> np.ndarray:
     """Read voxels from where the stream stands: compressed, as text, or as they are."""
-    if fields.get("CompressedData", "False").lower() == "true":
+    if _is_true(fields.get("CompressedData", "False")):
         return native(read_exactly(Inflated(stream), shape, dtype, path))
     count = int(np.prod(shape, dtype=np.int64))
-    if fields.get("BinaryData", "True").lower() == "false":
+    if not _is_true(fields.get("BinaryData", "True")):
         words = stream.read(_MAX_TEXT * count).split()[:count]
         if len(words) < count:
             raise truncated(path, len(words), count)
@@ -159,8 +165,8 @@ def _section(
     if skip < 0:
         size = stream.seek(0, 2)
         stream.seek(max(0, size - count * dtype.itemsize))
-    else:
-        stream.seek(skip, 1)
+    elif skip:  # counted from the start of the file, also where the header is in it
+        stream.seek(skip)
     return native(read_exactly(stream, shape, dtype, path))
 
 

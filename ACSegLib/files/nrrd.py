@@ -40,6 +40,7 @@ _FIELD_NAMES = (
     "space directions", "measurement frame", "axis mins", "axis maxs", "block size", "old min", "old max",
 )  # fmt: skip
 _SPELLINGS = {name.replace(" ", ""): name for name in _FIELD_NAMES} | {"centers": "centerings"}
+_VECTORS = ("space directions", "space origin", "measurement frame")
 _PLAIN_WORDS = ("type", "encoding", "endian")
 _LIST = re.compile(r"data file: LIST\b")
 _SPACES = {"right-anterior-superior": "RAS", "left-anterior-superior": "LAS", "left-posterior-superior": "LPS"}
@@ -104,7 +105,10 @@ def _spelt(line: str) -> str:
         return line
     name = " ".join(match[1].lower().split())
     name = _SPELLINGS.get(name.replace(" ", ""), name)
-    return f"{name}: {match[2].lower() if name in _PLAIN_WORDS else match[2]}"
+    value = match[2].lower() if name in _PLAIN_WORDS else match[2]
+    if name in _VECTORS:  # pynrrd splits them at spaces
+        value = re.sub(r"\([^)]*\)", lambda vector: "".join(vector[0].split()), value)
+    return f"{name}: {value}"
 
 
 def _spatial_axes(header: Header) -> list[int]:

@@ -1,4 +1,4 @@
-"""OME-Zarr 0.4 and 0.5, and plain Zarr arrays, through zarr (2 or 3; OME-Zarr 0.5 needs zarr 3).
+"""OME-Zarr 0.4 and 0.5, and plain Zarr arrays, in folders and zip archives, through zarr (2 or 3; 0.5 needs zarr 3).
 
 Written as OME-Zarr 0.4, which all readers know: a multiscale pyramid, and for labels the image-label metadata.
 """
@@ -15,8 +15,19 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
-from ACSegLib.files.axes import Axis, axes_of, place
+from ACSegLib.files.axes import axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
+from ACSegLib.files.ome_zarr_transforms import axes_of_level
+from ACSegLib.files.zarr_places import (
+    Place,
+    files_below,
+    holds_zarr,
+    is_zip,
+    is_zipped_zarr,
+    open_node,
+    root_of,
+    size_of,
+)
 from ACSegLib.json_values import Json
 from ACSegLib.volume import DEFAULT_COLOURS, Segment
 
@@ -24,43 +35,49 @@ NAME = "OME-Zarr"
 ENDINGS = (".ome.zarr", ".zarr")
 LAYERS = False
 
-_METADATA = (".zattrs", ".zgroup", ".zarray", "zarr.json")
 _UNIT_NAMES = {
     "nm": "nanometer", "um": "micrometer", "mm": "millimeter", "cm": "centimeter", "m": "meter",
     "angstrom": "angstrom",
 }  # fmt: skip
+_LISTED = 8
 _CHUNK = 128
 _MIN_SIDE = 64
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether the folder holds Zarr metadata."""
-    return path.is_dir() and any((path / name).is_file() for name in _METADATA)
+    """Whether the folder, or the zip archive, holds Zarr metadata."""
+    return holds_zarr(path) if path.is_dir() else is_zip(head) and is_zipped_zarr(path)
 
 
 def read(path: Path, request: Request) -> Content:
     """Read one resolution level; scale and translation become spacing and origin, in the unit of the axes."""
-    node, name = _image_node(path, request.dataset)
+    root = root_of(path)
+    node, name, notes = _image_node(path, root, request.dataset)
     attributes = _attributes(node)
     scales = attributes.get("multiscales")
     if not scales:
-        return _plain(node, attributes, name, request, path)
+        return _plain(node, attributes, name, root, path)
+    if len(scales) > 1:
+        notes.append(f"holds {len(scales)} multiscale images in one group; the first was read.")
     scale = scales[0]
     levels = scale["datasets"]
     level = request.level or 0
     if not 0 <= level < len(levels):
         raise FileError(f"{path}: has {len(levels)} resolution levels; there is no level {level}.")
     data = node[levels[level]["path"]]
-    voxels = native(_loaded(data, path / name / levels[level]["path"]))
-    placed = place(voxels, _axes(scale, levels[level], len(data.shape)), path)
+    axes, told = axes_of_level(scale, levels[level], len(data.shape), path)
+    voxels = native(_loaded(data, _below(root, name, levels[level]["path"])))
+    placed = place(voxels, axes, path)
     meta = {"dataset": name, "level": level, "levels": len(levels)}
-    content = Content((placed.array,), placed.geometry, _segments(attributes), meta, placed.notes)
+    notes += [*told, *placed.notes]
+    content = Content((placed.array,), placed.geometry, _segments(attributes), meta, notes)
     return record.restore(content, attributes.get(record.KEY) if level == 0 else None)
 
 
 def inventory(path: Path) -> list[Part]:
     """List the resolution levels, and the label images that lie beside them."""
-    node, name = _image_node(path, None)
+    root = root_of(path)
+    node, name, _ = _image_node(path, root, None)
     scales = _attributes(node).get("multiscales")
     if not scales:
         arrays = sorted(node.arrays()) if hasattr(node, "arrays") else []
@@ -69,30 +86,56 @@ def inventory(path: Path) -> list[Part]:
     for level, entry in enumerate(scales[0]["datasets"]):
         data = node[entry["path"]]
         rows.append(Part(name, tuple(data.shape), str(data.dtype), level))
-    labels = path / name / "labels"
+    labels = _below(root, name, "labels")
     if labels.is_dir():
-        found = sorted(p.name for p in labels.iterdir() if recognises(p, b""))
+        found = sorted(p.name for p in labels.iterdir() if holds_zarr(p))
         rows += [Part(f"{name}/labels/{n}".lstrip("/")) for n in found]
     return rows
 
 
-def _image_node(path: Path, name: str | None) -> tuple[Any, str]:
-    """Open the group (or array) asked for, or the first image of a collection."""
+def _image_node(path: Path, root: Place, name: str | None) -> tuple[Any, str, list[str]]:
+    """Open the group (or array) asked for, or the first image of a collection, which a note tells."""
     import zarr
 
-    place = path / name if name else path
-    if not recognises(place, b""):
+    place = _below(root, name) if name else root
+    if not holds_zarr(place):
         raise FileError(f"{path}: has no Zarr group or array {name!r}.")
     try:
-        node = zarr.open(str(place), mode="r")
+        node = open_node(zarr, place)
     except Exception as error:
         if (place / "zarr.json").is_file() and zarr.__version__.startswith("2."):
             raise FileError(f"{path}: is Zarr format 3 (OME-Zarr 0.5), which needs Python 3.11 and zarr 3.") from error
         raise
     attributes = _attributes(node)
-    if "multiscales" not in attributes and "bioformats2raw.layout" in attributes and not name:
-        return _image_node(path, "0")
-    return node, name or ""
+    images = _images_of(attributes, node)
+    if "multiscales" in attributes or name or not images:
+        return node, name or "", []
+    note = (
+        f"holds {len(images)} images; {images[0]} was read. To take another, {CHOOSE}: {', '.join(images[:_LISTED])}."
+    )
+    return _image_node(path, root, images[0])[0], images[0], [note] if len(images) > 1 else []
+
+
+def _images_of(attributes: Json, node: Any) -> list[str]:
+    """The images of a collection (bioformats2raw) or of a plate with wells, by their paths."""
+    if "bioformats2raw.layout" in attributes:
+        names = [key for key, _ in node.groups() if key.isdecimal()]
+        return sorted(names, key=int)
+    plate = attributes.get("plate")
+    if isinstance(plate, Mapping):
+        wells = [str(row["path"]) for row in plate.get("wells", [])][:_LISTED]
+        return [f"{well}/{row['path']}" for well in wells for row in _attributes(node[well])["well"]["images"]]
+    well = attributes.get("well")
+    return [str(row["path"]) for row in well.get("images", [])] if isinstance(well, Mapping) else []
+
+
+def _below(place: Place, *names: str) -> Place:
+    """A folder in another one; each name may be a path, or empty."""
+    for word in "/".join(names).split("/"):
+        if word in (".", ".."):
+            raise FileError(f"{place}: names a part {word!r}, which leads elsewhere.")
+        place = place / word if word else place
+    return place
 
 
 def _attributes(node: Any) -> Json:
@@ -102,7 +145,7 @@ def _attributes(node: Any) -> Json:
     return {**attributes, **ome} if isinstance(ome, Mapping) else attributes
 
 
-def _loaded(data: Any, place: Path) -> np.ndarray:
+def _loaded(data: Any, place: Place) -> np.ndarray:
     """Read all chunks of the array in the folder `place`; missing chunks hold the fill value, as Zarr has it.
 
     An array that shall stay on the disk is given as a `lazy.ChunkedArray`.
@@ -130,18 +173,18 @@ def _slabs(data: Any) -> Iterator[tuple[slice, ...]]:
     return itertools.product(*ranges)
 
 
-def _check_blosc(place: Path) -> None:
+def _check_blosc(place: Place) -> None:
     """Refuse cut chunks: Blosc believes the size in a chunk's header and would read past its end."""
-    for chunk in place.rglob("*"):
-        if chunk.name.startswith(".") or chunk.name == "zarr.json" or not chunk.is_file():
+    for chunk in files_below(place):
+        if chunk.name.startswith(".") or chunk.name == "zarr.json":
             continue
-        with open(chunk, "rb") as stream:
+        with chunk.open("rb") as stream:
             expected = int.from_bytes(stream.read(16)[12:16], "little")
-        if chunk.stat().st_size != expected:
-            raise truncated(chunk, chunk.stat().st_size, expected)
+        if size_of(chunk) != expected:
+            raise truncated(Path(str(chunk)), size_of(chunk), expected)
 
 
-def _plain(node: Any, attributes: Json, name: str, request: Request, path: Path) -> Content:
+def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> Content:
     """Read a Zarr array without OME metadata, or the only array of a group."""
     if not hasattr(node, "shape"):
         arrays = sorted(key for key, _ in node.arrays())
@@ -153,32 +196,9 @@ def _plain(node: Any, attributes: Json, name: str, request: Request, path: Path)
         attributes = _attributes(node)
     names = attributes.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None) or []
     letters = "".join(str(word)[:1] for word in names)
-    placed = place(native(_loaded(node, path / name)), axes_of(letters, len(node.shape)), path)
+    placed = place(native(_loaded(node, _below(root, name))), axes_of(letters, len(node.shape)), path)
     content = Content((placed.array,), placed.geometry, meta={"dataset": name}, notes=placed.notes)
     return record.restore(content, attributes.get(record.KEY))
-
-
-def _axes(scale: Json, level: Json, dimensions: int) -> list[Axis]:
-    """The axes with the transforms of the level and those of the whole image, level first, each in its own unit."""
-    size, shift = np.ones(dimensions), np.zeros(dimensions)
-    stated = False
-    for entry in (level, scale):
-        for transform in entry.get("coordinateTransformations") or []:
-            if transform.get("type") == "scale" and "scale" in transform:
-                size, shift, stated = size * transform["scale"], shift * transform["scale"], True
-            elif transform.get("type") == "translation" and "translation" in transform:
-                shift = shift + transform["translation"]
-    rows = scale.get("axes") or list("tczyx"[-dimensions:])
-    rows = [row if isinstance(row, Mapping) else {"name": str(row)} for row in rows]
-    letters = [str(row.get("name", ""))[:1].lower() for row in rows]
-    spatial = [n for n, row in enumerate(rows) if row.get("type") == "space"]
-    if len(spatial) == 3 and {letters[n] for n in spatial} != {"x", "y", "z"}:
-        for n, letter in zip(spatial, "zyx", strict=True):  # names of their own, in the order of the specification
-            letters[n] = letter
-    return [
-        Axis(letter, float(size[n]) if stated else None, row.get("unit"), float(shift[n]))
-        for n, (letter, row) in enumerate(zip(letters, rows, strict=True))
-    ]
 
 
 def _segments(attributes: Json) -> list[Segment] | None:

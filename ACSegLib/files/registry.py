@@ -19,13 +19,12 @@ from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Part, Request
+from ACSegLib.files.grids import straightened
 from ACSegLib.files.label_values import label_values
 from ACSegLib.files.lazy import lazily
-from ACSegLib.geometry import MAX_VOXEL_MM, MIN_VOXEL_MM
+from ACSegLib.files.unknown import unknown
 from ACSegLib.volume import (
     DEFAULT_COLOURS,
-    UNITS_IN_MM,
-    Geometry,
     Segment,
     Segmentation,
     Volume,
@@ -54,20 +53,29 @@ class Format(Protocol):
 
 
 #: Modules in the order in which they are asked; the loosest rules come last.
-_MODULES = ("nrrd", "nifti", "analyze", "metaimage", "tiff", "hdf5", "amira", "ome_zarr", "dicom", "slices", "mrc")
+_MODULES = (
+    "nrrd",
+    "nifti",
+    "analyze",
+    "metaimage",
+    "tiff",
+    "hdf5",
+    "bdv",
+    "amira",
+    "ome_zarr",
+    "dicom",
+    "slices",
+    "mrc",
+)
 _HEAD = 4096
-#: Endings of label files beside which other programs keep names and colours, and the format that ACSeg does so for.
+#: Endings of labels beside which other programs keep names and colours, and the format for which ACSeg does.
 _WITH_TABLES = (".nii.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff", ".mrc")
 _TABLES_BESIDE = "NIfTI"
 #: Formats of which a data set, and of which a resolution level, can be chosen.
-WITH_DATASETS = ("TIFF", "HDF5", "AmiraMesh", "OME-Zarr", "DICOM", "folder of slices")
+WITH_DATASETS = ("TIFF", "HDF5", "BigDataViewer", "AmiraMesh", "OME-Zarr", "DICOM", "folder of slices")
 WITH_LEVELS = ("TIFF", "OME-Zarr")
 #: Ending of the files that Slicer opens as segmentations.
 _SEGMENTATION_ENDING = ".seg.nrrd"
-#: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
-_MAX_SKEW = 1e-3
-#: Farther from the origin of space lies no image, in mm (or in voxels where no unit is known).
-_MAX_ORIGIN_MM = 1e15
 _NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None)
 
 
@@ -89,12 +97,7 @@ def recognise(path: str | os.PathLike[str]) -> Format:
     for candidate in formats():
         if candidate.recognises(path, head):
             return candidate
-    if path.name.lower().endswith((".img", ".img.gz")):
-        raise FileError(f"{path}: holds voxels alone; put the .hdr file of the same name into the same folder.")
-    if path.is_dir():
-        raise FileError(f"{path}: is a folder, but not of slices, DICOM files or Zarr; name a file in it.")
-    known = ", ".join(f.NAME for f in formats())
-    raise FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {known}.")
+    raise unknown(path, head, [f.NAME for f in formats()])
 
 
 def _head(path: Path) -> bytes:
@@ -135,7 +138,7 @@ def read_content(path: str | os.PathLike[str], dataset: str | None = None, level
         raise FileError(
             f"{path}: this {chosen.NAME} file is damaged or cut short ({reason}); copy it again from its source."
         ) from error
-    content.geometry = _straightened(content.geometry, path)
+    content.geometry = straightened(content.geometry, path)
     content.meta.setdefault("format", chosen.NAME)
     if dataset and chosen.NAME not in WITH_DATASETS:
         content.notes.append(f"{chosen.NAME} has no data sets, so {dataset!r} chooses nothing.")
@@ -180,41 +183,6 @@ def tell(notes: Sequence[str]) -> None:
             warnings.warn(note, stacklevel=4)
         elif note not in collected:
             collected.append(note)
-
-
-def _check_lengths(geometry: Geometry, path: Path) -> None:
-    """Raise FileError for a voxel size or position that no image has, on which figures would overflow."""
-    scale = UNITS_IN_MM.get(geometry.unit, 1.0)
-    low, high = min(geometry.spacing) * scale, max(geometry.spacing) * scale
-    if low < MIN_VOXEL_MM or high > MAX_VOXEL_MM or max(map(abs, geometry.origin)) * scale > _MAX_ORIGIN_MM:
-        size = " x ".join(f"{v:.6g}" for v in geometry.spacing)
-        origin = ", ".join(f"{v:.6g}" for v in geometry.origin)
-        raise FileError(
-            f"{path}: states voxels of {size} {geometry.unit} at ({origin}), which is impossible for an image; correct "
-            "its header."
-        )
-
-
-def _straightened(geometry: Geometry, path: Path) -> Geometry:
-    """Give directions the length one, which leaves every voxel where it lies; axes must be at right angles.
-
-    ITK, Slicer and every measurement here take voxels to be boxes, so a sheared grid is refused.
-    """
-    _check_lengths(geometry, path)
-    matrix = geometry.direction_matrix
-    lengths = np.linalg.norm(matrix, axis=0)
-    cosines = (matrix / lengths).T @ (matrix / lengths)
-    skew = float(np.abs(cosines - np.eye(3)).max())
-    if skew > _MAX_SKEW:
-        angle = float(np.degrees(np.arccos(skew)))
-        raise FileError(
-            f"{path}: its axes are not at right angles (one angle is {angle:.1f} degrees), so its voxels are not "
-            "boxes; resample it to a straight grid first."
-        )
-    if np.allclose(lengths, 1, rtol=0, atol=1e-6):
-        return geometry
-    spacing = tuple(float(a * b) for a, b in zip(geometry.spacing, lengths, strict=True))
-    return replace(geometry, spacing=spacing, direction=tuple((matrix / lengths).ravel()))
 
 
 def inventory(path: str | os.PathLike[str]) -> list[Part]:
@@ -296,9 +264,7 @@ def open_segmentation(
     FileError
         As `open_volume`; and if the values are not whole numbers of 0 or more.
     """
-    path = Path(path)
-    content = read_content(path, dataset, level)
-    return segmentation_of(content, path)
+    return segmentation_of(read_content(path, dataset, level), Path(path))
 
 
 def _name_from_table(content: Content, path: Path) -> None:
@@ -341,7 +307,15 @@ def _with_usable_colour(segment: Segment, n: int) -> Segment:
 
 def _stem(path: Path) -> str:
     name = path.name
-    for ending in (".seg.nrrd", ".ome.tiff", ".ome.tif", ".ome.zarr", ".nii.gz"):
+    for ending in (
+        ".seg.nrrd",
+        ".ome.tiff",
+        ".ome.tif",
+        ".ome.zarr.zip",
+        ".ome.zarr",
+        ".zarr.zip",
+        ".nii.gz",
+    ):
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return path.stem

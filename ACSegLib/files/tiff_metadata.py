@@ -66,7 +66,7 @@ def ome_images(text: str) -> list[OmeImage]:
         axes = {}
         for letter in "xyz":
             size, unit = pixels.get(f"PhysicalSize{letter.upper()}"), pixels.get(f"PhysicalSize{letter.upper()}Unit")
-            axes[letter] = Axis(letter, float(size) if size else None, unit or "um")
+            axes[letter] = Axis(letter, abs(float(size)) if size else None, unit or "um")
         shape = {letter: int(pixels.get(f"Size{letter.upper()}", 1)) for letter in "xyzct"}
         images.append(OmeImage(str(image.get("Name") or ""), shape, Sizes(axes)))
     return images

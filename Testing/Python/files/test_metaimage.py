@@ -139,3 +139,24 @@ def test_a_single_time_point_is_dropped_with_its_spacing(tmp_path):
     found = open_volume(tmp_path / "a.mha")
     np.testing.assert_array_equal(found.array, ARRAY)
     assert found.geometry == Geometry((2, 3, 4), (5, 6, 7), unit="mm")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "ElementSpacing = -2 3 4\n",
+        "ElementSpacing = -2 3 -4\nTransformMatrix = 0 1 0 -1 0 0 0 0 1\n",
+        "ElementSpacing = 2 3 4\nOffset = 1 2 3\nPosition = 4 5 6\nOrigin = 7 8 9\n",
+        "ElementSpacing = 2 3 4\nTransformMatrix = 0 1 0 -1 0 0 0 0 1\nOrientation = 1 0 0 0 1 0 0 0 1\n",
+        "ElementSize = 2 3 4\n",
+    ],
+)
+@pytest.mark.parametrize("order", ["True", "true", "1", "False", "0"])
+def test_fields_that_contradict_each_other_are_read_as_by_itk(fields, order, tmp_path):
+    fields += f"BinaryDataByteOrderMSB = {order}\nElementDataFile = LOCAL\n"
+    data = ARRAY.astype(">i2" if order[0] in "Tt1" else "<i2").tobytes()
+    (tmp_path / "a.mha").write_bytes((HEAD + fields).encode() + data)
+    image, found = SimpleITK.ReadImage(str(tmp_path / "a.mha")), open_volume(tmp_path / "a.mha")
+    np.testing.assert_array_equal(found.array, SimpleITK.GetArrayFromImage(image))
+    np.testing.assert_array_equal(found.array, ARRAY)
+    assert_same_place(found.geometry, Geometry(image.GetSpacing(), image.GetOrigin(), image.GetDirection(), "mm"))

@@ -27,6 +27,7 @@ def _assert_as_itk(path, array=ARRAY):
     assert found.array.dtype == array.dtype.newbyteorder("=")
     np.testing.assert_allclose(found.geometry.spacing, image.GetSpacing(), rtol=1e-12)
     np.testing.assert_allclose(found.geometry.origin, image.GetOrigin(), rtol=1e-12)
+    np.testing.assert_allclose(found.geometry.direction, image.GetDirection(), atol=1e-12)
 
 
 @pytest.mark.parametrize("encoding", PACKED)
@@ -87,6 +88,18 @@ def test_fields_in_any_case_and_spelling(tmp_path):
 def test_each_axis_in_any_case(tmp_path):
     fields = [*BASIC, "Spacings: 2 3 4", "AxisMins: 10 20 30", "Centers: node node node", "encoding: raw"]
     _header(tmp_path / "a.nrrd", fields, b"\n" + ARRAY.tobytes())
+    _assert_as_itk(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["spacings: -2 3 -4"],
+        ["space: LPS", "space directions: (2, 0, 0) ( 0,3,0 ) (0, 0, -4)", "space origin: (5, 6, 7)"],
+    ],
+)
+def test_backward_axes_and_spaces_in_vectors(fields, tmp_path):
+    _header(tmp_path / "a.nrrd", [*BASIC, *fields, "encoding: raw"], b"\n" + ARRAY.tobytes())
     _assert_as_itk(tmp_path / "a.nrrd")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -184,3 +185,86 @@ def test_label_pyramids_hold_no_new_labels(tmp_path):
     coarse = open_segmentation(tmp_path / "a.ome.zarr", level=1)
     assert coarse.shape == (35, 35, 35)
     assert set(np.unique(coarse.labels)) == {3}
+
+
+SCALE = {"type": "scale", "scale": [4, 3, 2]}
+SHIFT = {"type": "translation", "translation": [40, 30, 20]}
+AFFINE = {"type": "affine", "affine": [[4, 0, 0, 40], [0, 3, 0, 30], [0, 0, 2, 20]]}
+
+
+@pytest.mark.parametrize(
+    "transforms",
+    [
+        [{"type": "sequence", "transformations": [SCALE, SHIFT]}],
+        [{"type": "sequence", "transformations": [{"type": "sequence", "transformations": [SCALE]}, SHIFT]}],
+        [{"type": "identity"}, SCALE, SHIFT],
+        [AFFINE],
+    ],
+)
+def test_nested_transforms(transforms, tmp_path):
+    _group(tmp_path / "a.zarr", [(FINE, transforms)], SPACE, "0.5")
+    assert open_volume(tmp_path / "a.zarr").geometry == Geometry((2, 3, 4), (20, 30, 40), unit="nm")
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        {"type": "rotation", "rotation": [[0, 1, 0], [1, 0, 0], [0, 0, 1]]},
+        {"type": "affine", "affine": [[4, 1, 0, 0], [0, 3, 0, 0], [0, 0, 2, 0]]},
+        {"type": "mapAxis", "mapAxis": [1, 0, 2]},
+    ],
+)
+def test_transforms_that_turn_are_refused(transform, tmp_path):
+    _group(tmp_path / "a.zarr", [(FINE, [SCALE, transform])], SPACE, "0.5")
+    with pytest.raises(FileError, match=f"coordinate transform of type {transform['type']!r}"):
+        open_volume(tmp_path / "a.zarr")
+
+
+def test_a_scale_in_an_array_is_told_and_a_negative_one_mirrors(tmp_path):
+    _group(tmp_path / "a.zarr", [(FINE, [{"type": "scale", "path": "sizes"}])], SPACE, "0.4")
+    with pytest.warns(UserWarning, match="keeps a scale in an array of its own"):
+        assert open_volume(tmp_path / "a.zarr").geometry == Geometry()
+    _group(tmp_path / "b.zarr", [(FINE, [{"type": "scale", "scale": [-4, 3, 2]}, SHIFT])], SPACE, "0.4")
+    direction = (1, 0, 0, 0, 1, 0, 0, 0, -1)
+    assert open_volume(tmp_path / "b.zarr").geometry == Geometry((2, 3, 4), (20, 30, 40), direction, "nm")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("top", ["", "cell.ome.zarr/"])
+def test_zip_archives(version, packing, top, tmp_path):
+    folder = tmp_path / "a.zarr"
+    _group(
+        folder, [(FINE, [SCALE, SHIFT]), (FINE[::2, ::2, ::2], [{"type": "scale", "scale": [8, 6, 4]}])], SPACE, version
+    )
+    with zipfile.ZipFile(tmp_path / "a.zarr.zip", "w", packing) as archive:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                archive.write(file, f"{top}{file.relative_to(folder).as_posix()}")
+    for limit in (None, 0):
+        found = open_volume(tmp_path / "a.zarr.zip", lazy_from=limit)
+        np.testing.assert_array_equal(np.asarray(found.array), FINE)
+        assert found.geometry == Geometry((2, 3, 4), (20, 30, 40), unit="nm")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.zarr.zip", level=1).array, FINE[::2, ::2, ::2])
+    assert [row.shape for row in inventory(tmp_path / "a.zarr.zip")] == [(8, 10, 12), (4, 5, 6)]
+
+
+def test_damaged_and_other_zip_archives(tmp_path):
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("a.txt", "text")
+    with pytest.raises(FileError, match="archive without a Zarr image"):
+        open_volume(tmp_path / "other.zip")
+    data = (tmp_path / "other.zip").read_bytes()
+    (tmp_path / "cut.zarr.zip").write_bytes(data[:-30])
+    with pytest.raises(FileError, match="damaged or cut short"):
+        open_volume(tmp_path / "cut.zarr.zip")
+
+
+def test_several_images_of_one_collection_are_told(tmp_path):
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
+    group.attrs["bioformats2raw.layout"] = 3
+    for n in range(2):
+        _group(tmp_path / "a.zarr" / str(n), [(FINE + n, [SCALE])], SPACE, "0.4")
+    with pytest.warns(UserWarning, match="holds 2 images; 0 was read.*0, 1"):
+        np.testing.assert_array_equal(open_volume(tmp_path / "a.zarr").array, FINE)
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.zarr", dataset="1").array, FINE + 1)

@@ -147,7 +147,15 @@ def test_dicom_series(tmp_path):
     np.testing.assert_array_equal(found.array, ARRAY)
     assert found.geometry == Geometry((0.5, 0.25, 2.0), (-10, 20, 30), unit="mm")
     _dicom_series(tmp_path, ARRAY[:, :4, :4], (1, 1, 1), "1.2.3.5")
-    with pytest.raises(FileError, match="2 DICOM series"):
+    with pytest.raises(FileError, match=r"2 DICOM series.*1\.2\.3\.4 \(12 files\)"):
         open_volume(tmp_path)
     assert open_volume(tmp_path, dataset="1.2.3.5").shape == (12, 4, 4)
     assert {row.dataset for row in inventory(tmp_path)} == {"1.2.3.4", "1.2.3.5"}
+
+
+def test_series_in_folders_below_are_named(tmp_path):
+    for name, uid in (("patient/first", "1.2.3.4"), ("patient/second", "1.2.3.5")):
+        (tmp_path / name).mkdir(parents=True)
+        _dicom_series(tmp_path / name, ARRAY, (0.5, 0.25, 2.0), uid)
+    with pytest.raises(FileError, match=r"folders below.*patient/first \(12 files\), patient/second \(12 files\)"):
+        open_volume(tmp_path)

@@ -1,0 +1,52 @@
+"""Checks of the grid that a file states, whatever its format: lengths that an image can have, and right angles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ACSegLib.errors import FileError
+from ACSegLib.geometry import MAX_VOXEL_MM, MIN_VOXEL_MM
+from ACSegLib.volume import UNITS_IN_MM, Geometry
+
+#: Cosine of the angle between two axes from which on a grid counts as sheared; rounded headers stay below.
+_MAX_SKEW = 1e-3
+#: Farther from the origin of space lies no image, in mm (or in voxels where no unit is known).
+_MAX_ORIGIN_MM = 1e15
+
+
+def _check_lengths(geometry: Geometry, path: Path) -> None:
+    """Raise FileError for a voxel size or position that no image has, on which figures would overflow."""
+    scale = UNITS_IN_MM.get(geometry.unit, 1.0)
+    low, high = min(geometry.spacing) * scale, max(geometry.spacing) * scale
+    if low < MIN_VOXEL_MM or high > MAX_VOXEL_MM or max(map(abs, geometry.origin)) * scale > _MAX_ORIGIN_MM:
+        size = " x ".join(f"{v:.6g}" for v in geometry.spacing)
+        origin = ", ".join(f"{v:.6g}" for v in geometry.origin)
+        raise FileError(
+            f"{path}: states voxels of {size} {geometry.unit} at ({origin}), which is impossible for an image; correct "
+            "its header."
+        )
+
+
+def straightened(geometry: Geometry, path: Path) -> Geometry:
+    """Give directions the length one, which leaves every voxel where it lies; axes must be at right angles.
+
+    ITK, Slicer and every measurement here take voxels to be boxes, so a sheared grid is refused.
+    """
+    _check_lengths(geometry, path)
+    matrix = geometry.direction_matrix
+    lengths = np.linalg.norm(matrix, axis=0)
+    cosines = (matrix / lengths).T @ (matrix / lengths)
+    skew = float(np.abs(cosines - np.eye(3)).max())
+    if skew > _MAX_SKEW:
+        angle = float(np.degrees(np.arccos(skew)))
+        raise FileError(
+            f"{path}: its axes are not at right angles (one angle is {angle:.1f} degrees), so its voxels are not "
+            "boxes; resample it to a straight grid first."
+        )
+    if np.allclose(lengths, 1, rtol=0, atol=1e-6):
+        return geometry
+    spacing = tuple(float(a * b) for a, b in zip(geometry.spacing, lengths, strict=True))
+    return replace(geometry, spacing=spacing, direction=tuple((matrix / lengths).ravel()))
