@@ -60,7 +60,7 @@ def read(path: Path, request: Request) -> Content:
     header = image.header
     promised = math.prod(image.shape) * header.get_data_dtype().itemsize
     if promised > voxels.stat().st_size:
-        raise truncated(voxels, voxels.stat().st_size, promised)
+        raise truncated(path, voxels.stat().st_size, promised)
     array = native(np.asanyarray(image.dataobj)).transpose()
     unit = text_of_field(header["vox_units"])
     steps = [float(step) for step in header["pixdim"][1:4]]

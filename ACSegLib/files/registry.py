@@ -19,10 +19,8 @@ from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Part, Request
-from ACSegLib.files.grids import straightened
 from ACSegLib.files.label_values import label_values
 from ACSegLib.files.lazy import lazily
-from ACSegLib.files.unknown import unknown
 from ACSegLib.volume import (
     DEFAULT_COLOURS,
     Segment,
@@ -54,18 +52,8 @@ class Format(Protocol):
 
 #: Modules in the order in which they are asked; the loosest rules come last.
 _MODULES = (
-    "nrrd",
-    "nifti",
-    "analyze",
-    "metaimage",
-    "tiff",
-    "hdf5",
-    "bdv",
-    "amira",
-    "ome_zarr",
-    "dicom",
-    "slices",
-    "mrc",
+    *("nrrd", "nifti", "analyze", "metaimage", "tiff", "hdf5", "bdv", "amira", "numpy_file", "ome_zarr", "dicom"),
+    *("slices", "mrc"),
 )
 _HEAD = 4096
 #: Endings of labels beside which other programs keep names and colours, and the format for which ACSeg does.
@@ -97,6 +85,8 @@ def recognise(path: str | os.PathLike[str]) -> Format:
     for candidate in formats():
         if candidate.recognises(path, head):
             return candidate
+    from ACSegLib.files.unknown import unknown
+
     raise unknown(path, head, [f.NAME for f in formats()])
 
 
@@ -119,6 +109,8 @@ def _head(path: Path) -> bytes:
 
 def read_content(path: str | os.PathLike[str], dataset: str | None = None, level: int | None = None) -> Content:
     """Read a file as it is, image or labels; see `open_volume` and `open_segmentation`."""
+    from ACSegLib.files.grids import straightened
+
     path = Path(path)
     chosen = recognise(path)
     try:
@@ -395,5 +387,6 @@ def _save(content: Content, path: Path) -> list[str]:
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
-    """Give the array in a type that every format knows: native byte order, masks as bytes."""
+    """Give the array in memory, in a type that every format knows: native byte order, masks as bytes."""
+    array = np.asarray(array)  # one that was left on the disk is read here
     return array.view(np.uint8) if array.dtype.kind == "b" else array.astype(array.dtype.newbyteorder("="), copy=False)

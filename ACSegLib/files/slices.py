@@ -111,7 +111,7 @@ def _plane(file: Path) -> np.ndarray:
         if np.any(colours != colours[..., :1]):
             raise FileError(f"{file}: is a colour image; save the slices as greyscale (one channel).")
         plane = np.ascontiguousarray(colours[..., 0])
-    plane = plane.squeeze()
+    plane = plane.squeeze() if plane.ndim > 2 else plane
     if plane.ndim != 2:
         raise FileError(f"{file}: has {plane.ndim} dimensions; a folder must hold 2D slices. Open a 3D file by itself.")
     return plane

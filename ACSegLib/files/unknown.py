@@ -8,6 +8,23 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import dicom, zarr_places
 
 _LISTED = 8
+#: Bytes in which the first tag of an XML file stands.
+_XML = 400
+_EXPORT = "export it as TIFF or OME-TIFF in the program that wrote it"
+#: What files of other kinds begin with, what they are, and what to do.
+_KINDS = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of Zeiss' X-ray microscopes (.txrm, .txm) or of Office", _EXPORT),
+    (b"ZISRAWFILE", "a CZI file of Zeiss", _EXPORT),
+    (b"\x70\0\0\0", "a LIF file of Leica", _EXPORT),
+    (b"\xda\xce\xbe\x0a", "an ND2 file of Nikon", _EXPORT),
+    (b"# vtk DataFile", "a VTK file", "save it as .nrrd or .mha in Slicer or ParaView"),
+    (b"solid ", "a surface mesh", "open the image or the labels that it was made from"),
+    (b"ply", "a surface mesh", "open the image or the labels that it was made from"),
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file", "save it with -v7.3, or as TIFF"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself with git lfs pull"),
+    (b"<!DOCTYPE", "a web page", "download the file itself"),
+    (b"<html", "a web page", "download the file itself"),
+)
 
 
 def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
@@ -23,4 +40,9 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
         return FileError(f"{path}: is a folder, but not of slices, DICOM files or Zarr; name a file in it.")
     if zarr_places.is_zip(head):
         return FileError(f"{path}: is an archive without a Zarr image; unpack it, and open what lies in it.")
+    for start, kind, advice in _KINDS:
+        if head.startswith(start):
+            return FileError(f"{path}: is {kind}, which ACSeg cannot read; {advice}.")
+    if b"<VTKFile" in head[:_XML]:
+        return FileError(f"{path}: is a VTK file, which ACSeg cannot read; save it as .nrrd in Slicer or ParaView.")
     return FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {', '.join(known)}.")

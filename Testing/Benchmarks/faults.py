@@ -221,6 +221,35 @@ def _write_others(folder: Path, labels: np.ndarray, image: np.ndarray) -> None:
     for k, plane in enumerate(labels):
         tifffile.imwrite(folder / "slices" / f"s{k:03d}.tif", plane)
     SimpleITK.WriteImage(SimpleITK.Cast(itk, SimpleITK.sitkUInt16), str(folder / "frames.dcm"), imageIO="GDCMImageIO")
+    _write_spread_and_packed(folder, labels, image)
+
+
+def _write_spread_and_packed(folder: Path, labels: np.ndarray, image: np.ndarray) -> None:
+    """Voxels in several files and in archives: NRRD lists, Analyze, BigDataViewer, zipped Zarr, TIFF page by page."""
+    import h5py
+    import nibabel
+    import tifffile
+
+    head = "NRRD0005\ntype: uint8\ndimension: 3\nsizes: 24 20 6\nspacings: 1 1 2\nencoding: "
+    (folder / "hex.nrrd").write_text(f"{head}hex\n\n{labels.tobytes().hex()}")
+    names = [f"listed.{k}.raw" for k in range(len(labels))]
+    (folder / "listed.nhdr").write_text(f"{head}raw\ndata file: LIST\n" + "\n".join(names))
+    for name, plane in zip(names, labels, strict=True):
+        (folder / name).write_bytes(plane.tobytes())
+    nibabel.AnalyzeImage(image.transpose(), np.diag([0.3, 0.3, 0.5, 1])).to_filename(str(folder / "analyze.hdr"))
+    np.save(folder / "order.npy", np.asfortranarray(image))
+    with h5py.File(folder / "view.h5", "w") as file:
+        file["t00000/s00/0/cells"] = labels.astype(np.int16)
+        file["s00/resolutions"] = np.ones((1, 3))
+    (folder / "view.xml").write_text(
+        "<SpimData><SequenceDescription><ImageLoader><hdf5>view.h5</hdf5></ImageLoader><ViewSetups><ViewSetup><id>0</id>"
+        "<voxelSize><unit>nm</unit><size>20 20 30</size></voxelSize></ViewSetup></ViewSetups></SequenceDescription>"
+        "</SpimData>"
+    )
+    shutil.make_archive(str(folder / "packed.zarr"), "zip", folder / "image8.ome.zarr")
+    with tifffile.TiffWriter(folder / "loop.tif") as writer:
+        for k, plane in enumerate(labels):
+            writer.write(plane, contiguous=False, compression="zlib" if k % 2 else None)
 
 
 class Opener:

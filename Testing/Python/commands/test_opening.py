@@ -130,6 +130,21 @@ def test_convert_keeps_what_the_format_can_hold(bare: Path, capsys: pytest.Captu
     assert converted.geometry.in_unit("nm").matches(Geometry((30.0, 30.0, 40.0), unit="nm"))
 
 
+@pytest.mark.parametrize("ending", [".nrrd", ".nii.gz", ".mha", ".tif", ".ome.tif", ".mrc", ".ome.zarr", ".h5"])
+def test_convert_reads_every_format_whole_or_cropped(ending: str, bare: Path) -> None:
+    """Images are left on the disk until they are written; Zarr's arrays had no such way."""
+    geometry = Geometry((30.0, 30.0, 40.0), (100.0, 200.0, 300.0), unit="nm")
+    array = open_volume("image.tif").array
+    save_volume(Volume(array, geometry), f"placed{ending}")
+    assert main(["convert", f"placed{ending}", "whole.nrrd", "--quiet"]) == 0
+    assert main(["convert", f"placed{ending}", "part.nrrd", "--quiet", "--crop", "3", "9", "2", "8", "1", "5"]) == 0
+    whole, part = open_volume("whole.nrrd"), open_volume("part.nrrd")
+    assert np.array_equal(whole.array, array)
+    assert whole.geometry.in_unit("nm").matches(geometry)
+    assert np.array_equal(part.array, array[1:5, 2:8, 3:9])
+    assert part.geometry.in_unit("nm").matches(geometry.cropped((3, 2, 1)))
+
+
 def test_convert_crops_in_place(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     geometry = Geometry((30.0, 30.0, 40.0), (100.0, 200.0, 300.0), unit="nm")
     save_volume(Volume(open_volume("image.tif").array, geometry), "placed.nrrd")

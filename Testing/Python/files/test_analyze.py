@@ -53,7 +53,7 @@ def test_a_header_without_its_voxels(tmp_path):
     path = _write(tmp_path)
     voxels = (tmp_path / "a.img").read_bytes()
     (tmp_path / "a.img").write_bytes(voxels[:-3])
-    with pytest.raises(FileError, match=r"a\.img.*117 bytes.*120"):
+    with pytest.raises(FileError, match=r"a\.hdr.*117 bytes.*120"):
         open_volume(path)
     (tmp_path / "a.img").unlink()
     with pytest.raises(FileError, match=r"its voxels a\.img are missing"):

@@ -11,9 +11,9 @@ import pytest
 from filecases import STRAIGHT, numbers, volume
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import open_segmentation, open_volume, save_volume
+from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
 from ACSegLib.files.registry import collect_notes
-from ACSegLib.volume import Geometry, Volume
+from ACSegLib.volume import Geometry, Segment, Segmentation, Volume
 
 ARRAY = numbers("i2", (4, 5, 6))
 
@@ -241,3 +241,14 @@ def test_bytes_of_unknown_sign_are_told(version, words, tmp_path):
         np.testing.assert_array_equal(open_volume(path).array, -7)
     assert len(notes) == len(words)
     assert all(word in note for word, note in zip(words, notes, strict=True))
+
+
+def test_names_that_no_label_can_hold(tmp_path):
+    """MRC's labels are printable ASCII; the names are kept in the extended header."""
+    names = ["two\nlines", "tab\t", "\u540d\u524d", "x" * 100]
+    rows = [Segment(name, n) for n, name in enumerate(names, 1)]
+    array = np.arange(60, dtype=np.uint8).reshape(3, 4, 5) % 5
+    save_segmentation(Segmentation((array,), rows, Geometry((1, 2, 3), unit="nm")), tmp_path / "a.mrc")
+    with mrcfile.open(tmp_path / "a.mrc") as file:
+        assert [bytes(label) for label in file.header.label[:2]] == [b"label 1: two?lines", b"label 2: tab?"]
+    assert [segment.name for segment in open_segmentation(tmp_path / "a.mrc").segments] == names

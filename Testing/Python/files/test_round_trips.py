@@ -74,6 +74,16 @@ def test_any_geometry_and_shape(data, ending, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+def test_lengths_without_a_unit_come_back(ending, tmp_path):
+    """Voxels of 2 x 3 x 4 are no cubes, whatever the unit is."""
+    path, place = tmp_path / f"image{ending}", Geometry((2, 3, 4), (5, 6, 7))
+    save_volume(volume("u2", place), path)
+    found = open_volume(path).geometry
+    assert_same_place(found, place)
+    assert found.unit == "px"
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_an_unknown_voxel_size_stays_unknown(ending, tmp_path):
     path = tmp_path / f"image{ending}"
     save_volume(volume("u2", Geometry()), path)
