@@ -10,8 +10,9 @@ from ACSegLib.errors import FileError
 
 #: Endings of files that are looked for in folders.
 IMAGE_ENDINGS = (
-    ".seg.nrrd", ".nrrd", ".nhdr", ".nii.gz", ".nii", ".mha", ".mhd", ".ome.tiff", ".ome.tif", ".tiff", ".tif",
-    ".ome.zarr.zip", ".zarr.zip", ".ozx", ".ome.zarr", ".zarr", ".hdf5", ".hdf", ".h5", ".am", ".mrc", ".rec", ".map",
+    ".seg.nrrd", ".nrrd", ".nhdr", ".nii.gz", ".nii", ".hdr", ".mha", ".mhd", ".ome.tiff", ".ome.tif", ".tiff", ".tif",
+    ".ome.zarr.zip", ".zarr.zip", ".ozx", ".ome.zarr", ".zarr", ".hdf5", ".hdf", ".h5", ".ims", ".am", ".mrc", ".rec",
+    ".map", ".npy",
 )  # fmt: skip
 SEGMENTATION_ENDING = ".seg.nrrd"
 #: A folder of TIFF files is looked at no further when this many of them are single slices.

@@ -25,6 +25,9 @@ LAYERS = False
 
 _LOOKED_AT = 20
 _LISTED = 5
+#: Slope, intercept and sign of the values of a slice.
+_VALUE_TAGS = ("0028|1053", "0028|1052", "0028|0103")
+_PHOTOMETRIC, _FROM_WHITE = "0028|0004", "MONOCHROME1"
 #: Folders below one that are looked into for DICOM files.
 _MAX_FOLDERS = 1000
 
@@ -71,6 +74,7 @@ def read(path: Path, request: Request) -> Content:
         found = dicom_frames.order_of_frames(header, path)
         image = SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO")
         content = dicom_frames.with_frames(_content(SimpleITK, image, path, ""), header, found, path)
+        content.notes += _inverted(image.GetMetaData(_PHOTOMETRIC) if image.HasMetaDataKey(_PHOTOMETRIC) else "")
         if len(content.array) == 1:
             content.notes.append("is a single slice; give the folder of all slices for a volume.")
         return content
@@ -89,9 +93,14 @@ def read(path: Path, request: Request) -> Content:
     reader.SetFileNames(chosen)
     reader.MetaDataDictionaryArrayUpdateOn()
     image = reader.Execute()
+    values = {tuple(_tag_numbers(reader, n, tag) for tag in _VALUE_TAGS) for n in range(len(chosen))}
+    if len(values) > 1:  # ITK gives all slices the type of the first, which may not hold the values of others
+        reader.SetOutputPixelType(SimpleITK.sitkFloat32)
+        image = reader.Execute()
     places = [_tag_numbers(reader, n, "0020|0032") for n in range(len(chosen))]
     turns = [_tag_numbers(reader, n, "0020|0037") for n in range(len(chosen))]
     content = _content(SimpleITK, image, path, names[0])
+    content.notes += _inverted(reader.GetMetaData(0, _PHOTOMETRIC) if reader.HasMetaDataKey(0, _PHOTOMETRIC) else "")
     if len(chosen) > 1 and all(len(place) == 3 for place in places) and all(len(turn) == 6 for turn in turns):
         dicom_frames.require_even_slices(np.array(places), np.array(turns), path)
         return content
@@ -125,14 +134,21 @@ def _series(itk: Any, folder: Path) -> tuple[tuple[str, ...], list[Path]]:
     return names, files
 
 
-def _tag_numbers(reader: Any, n: int, tag: str) -> list[float]:
+def _tag_numbers(reader: Any, n: int, tag: str) -> tuple[float, ...]:
     """The numbers of a tag of slice `n`; none where it has no such tag."""
     if not reader.HasMetaDataKey(n, tag):
-        return []
+        return ()
     try:
-        return [float(word) for word in reader.GetMetaData(n, tag).split("\\")]
+        return tuple(float(word) for word in reader.GetMetaData(n, tag).split("\\"))
     except ValueError:
+        return ()
+
+
+def _inverted(photometric: str) -> list[str]:
+    """The note on values that ITK turns from white to black into black to white."""
+    if photometric.strip() != _FROM_WHITE:
         return []
+    return ["stores its values from white to black (MONOCHROME1); they are inverted, as in ITK and Slicer."]
 
 
 def _content(itk: Any, image: Any, path: Path, series: str) -> Content:

@@ -54,10 +54,28 @@ def read_view(path: Path, request: Request, xml: Path | None = None) -> Content:
         imaris = hdf5_imaris.image_of(data)
         cells = hdf5_bdv.is_cells(name) and data.ndim == 3
         axes, notes = hdf5_bdv.axes_of(data, path, xml) if cells else (imaris[1], []) if imaris else _axes(data)
-        array = native(data[imaris[0] if imaris else ()])
+        array = native(_read(data, imaris[0] if imaris else (), path))
         placed = place(hdf5_bdv.unsigned(array) if cells else array, axes, path)
         content = Content((placed.array,), placed.geometry, meta={"dataset": data.name}, notes=[*notes, *placed.notes])
         return record.restore(content, _attribute(data, record.KEY))
+
+
+def _read(data: Any, part: Any, path: Path) -> np.ndarray:
+    """Read a part of a data set; where the filter that packed it is not installed, the error says which it is."""
+    import h5py
+
+    try:
+        return np.asarray(data[part])
+    except OSError as error:
+        pipeline = data.id.get_create_plist()
+        filters = [pipeline.get_filter(n) for n in range(pipeline.get_nfilters())]
+        missing = next((row for row in filters if not h5py.h5z.filter_avail(row[0])), None)
+        if missing is None:
+            raise
+        raise FileError(
+            f"{path}: its data set {data.name} is packed by the filter {missing[0]} "
+            f"({missing[3].decode('ascii', 'replace')}), which is not installed; save it again with gzip."
+        ) from error
 
 
 def inventory(path: Path) -> list[Part]:

@@ -12,12 +12,14 @@ from ACSegLib.volume import DEFAULT_COLOURS, Segment, label_boxes
 
 _TERMINOLOGY = "TerminologyEntry"
 _OFFSET = "Segmentation_ReferenceImageExtentOffset"
+#: What Slicer calls the main representation, until 5.2 and since.
+_REPRESENTATIONS = ("Segmentation_MasterRepresentation", "Segmentation_SourceRepresentation")
 _KEY = re.compile(r"Segment(\d+)_(\w+)$")
 
 
 def present(keys: Mapping[str, str]) -> bool:
     """Whether the key/value pairs describe segments."""
-    return any(_KEY.match(key) for key in keys) or "Segmentation_MasterRepresentation" in keys
+    return any(_KEY.match(key) for key in keys) or any(name in keys for name in _REPRESENTATIONS)
 
 
 def read(keys: Mapping[str, str], layers: int) -> list[Segment]:

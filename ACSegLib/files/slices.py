@@ -84,6 +84,9 @@ def read(path: Path, request: Request) -> Content:
     meta = {"slices": len(files), "first": files[0].name, "last": files[-1].name}
     array, _ = arrange(array, "zyx", path)
     geometry, told = _geometry(files[0])
+    last, _ = _geometry(files[-1])
+    if not geometry.matches(last):
+        told.append(f"{files[0].name} and {files[-1].name} state different voxel sizes; that of the first is used.")
     return Content((array,), geometry, meta=meta, notes=[*notes, *told])
 
 

@@ -347,3 +347,38 @@ def test_a_library_that_changes_the_locale_does_not_change_it_for_the_program(tm
         assert locale.setlocale(locale.LC_ALL) == "C.UTF-8"
     finally:
         locale.setlocale(locale.LC_ALL, before)
+
+
+@pytest.mark.parametrize(
+    "slopes",
+    [
+        [(1, 0), (0.5, 0), (0.25, 7), (2, 0)],
+        [(1, 0), (1, 0), (1000, -3), (1, 0)],
+        [(0.5, 0), (0.25, 0), (1, 0), (2, 3)],
+        [(2, -5)] * 4,
+    ],
+)
+def test_each_slice_has_the_slope_that_it_states(slopes, tmp_path):
+    """ITK gives all slices the type of the first one, which cuts or wraps values of the others; PET is such."""
+    folder = tmp_path / "a"
+    _series(folder, [(0, 0, 2 * k) for k in range(4)])
+    expected = []
+    for n, (slope, intercept) in enumerate(slopes):
+        dataset = pydicom.dcmread(folder / f"{n}.dcm")
+        dataset.PixelData = (np.arange(120, dtype=np.int16).reshape(10, 12) + 100 * n).tobytes()
+        dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
+        dataset.save_as(folder / f"{n}.dcm")
+        expected.append(dataset.pixel_array * float(slope) + intercept)
+    np.testing.assert_allclose(open_volume(folder).array, np.stack(expected), rtol=1e-6)
+
+
+def test_values_from_white_to_black_are_inverted_as_by_itk_and_told(tmp_path):
+    folder = tmp_path / "a"
+    _series(folder, [(0, 0, 2 * k) for k in range(4)])
+    for file in folder.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.PhotometricInterpretation = "MONOCHROME1"
+        dataset.save_as(file)
+    image = SimpleITK.ReadImage([str(folder / f"{n}.dcm") for n in range(4)])
+    with pytest.warns(UserWarning, match="MONOCHROME1"):
+        np.testing.assert_array_equal(open_volume(folder).array, SimpleITK.GetArrayFromImage(image))

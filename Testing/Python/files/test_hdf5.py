@@ -130,3 +130,16 @@ def test_channels_of_imaris_are_asked_about_without_their_coarser_levels(tmp_pat
     with pytest.raises(FileError, match=r"Channel 0/Data.*Channel 1/Data") as caught:
         open_volume(tmp_path / "a.ims")
     assert "ResolutionLevel 1" not in str(caught.value)
+
+
+def test_a_filter_that_is_not_installed_is_named(tmp_path):
+    """Synchrotrons pack by bitshuffle (32008); here, deflate gets its number."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.create_dataset("raw", data=np.arange(60, dtype=np.int16).reshape(3, 4, 5), compression="gzip")
+    data = path.read_bytes()
+    at = data.index(b"deflate\0") - 8
+    assert data[at : at + 2] == b"\1\0"
+    path.write_bytes(data[:at] + (32008).to_bytes(2, "little") + data[at + 2 :])
+    with pytest.raises(FileError, match=r"a\.h5.*filter 32008.*not installed; save it again with gzip"):
+        open_volume(path)

@@ -95,6 +95,14 @@ def test_voxel_size_from_imagej_slices(tmp_path):
     assert open_volume(tmp_path).geometry == Geometry((0.25, 0.2, 1.0), unit="um")
 
 
+@pytest.mark.filterwarnings("ignore:.*distance of slices")
+def test_slices_of_two_voxel_sizes_are_told(tmp_path):
+    _tiffs(tmp_path, imagej=True, resolution=(4, 4), metadata={"unit": "um", "axes": "YX"})
+    tifffile.imwrite(tmp_path / "slice_12.tif", ARRAY[-1], imagej=True, resolution=(5, 4), metadata={"unit": "um"})
+    with pytest.warns(UserWarning, match=r"slice_1\.tif and slice_12\.tif state different voxel sizes"):
+        assert open_volume(tmp_path).geometry.spacing == (0.25, 0.25, 1.0)
+
+
 def test_slices_that_do_not_fit_are_named(tmp_path):
     _tiffs(tmp_path)
     tifffile.imwrite(tmp_path / "slice_7.tif", ARRAY[6, :4])
