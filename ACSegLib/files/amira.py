@@ -285,7 +285,7 @@ def _geometry(parameters: Parameters, shape: tuple[int, ...], path: Path) -> tup
         return Geometry(), []
     axes = []
     for axis, size in enumerate(shape[::-1]):
-        extent = abs(box[2 * axis + 1] - box[2 * axis])
+        extent = box[2 * axis + 1] - box[2 * axis]  # one that runs backwards is negative
         axes.append(Axis("xyz"[axis], (extent / (size - 1) if size > 1 else extent) or 1.0, unit, box[2 * axis]))
     geometry, notes = geometry_of(*axes)
     return _transformed(geometry, _numbers(parameters.get("TransformationMatrix"))), notes

@@ -210,3 +210,14 @@ def test_what_is_not_one_volume_is_refused(tmp_path):
     (tmp_path / "b.surf").write_text(surface)
     with pytest.raises(FileError, match=r"b\.surf.*not in a format that ACSeg can read"):
         open_volume(tmp_path / "b.surf")
+
+
+def test_a_box_that_runs_backwards(tmp_path):
+    """The first voxel lies where the box begins, and the others where it ends."""
+    text = (
+        "# AmiraMesh BINARY-LITTLE-ENDIAN 2.1\ndefine Lattice 5 4 3\nParameters {\n    BoundingBox 8 0 0 9 0 8,\n"
+        '    CoordType "uniform"\n}\nLattice { byte Data } @1\n\n@1\n'
+    )
+    (tmp_path / "a.am").write_bytes(text.encode() + bytes(60))
+    found = open_volume(tmp_path / "a.am").geometry
+    assert found == Geometry((2, 3, 4), (8, 0, 0), (-1, 0, 0, 0, 1, 0, 0, 0, 1))
