@@ -25,6 +25,7 @@ from ACSegLib.volume import Geometry, Segment
 #: What to do about several data sets, in the words of the commands' options.
 CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
+_GZIP = b"\x1f\x8b"
 #: Deflate packs no more than this many bytes into one (zlib's documentation: 1032 to 1).
 MAX_INFLATION = 1032
 #: Places for values in a pattern of names, and one for a number of at most 99 digits.
@@ -163,6 +164,7 @@ class Inflated:
     def __init__(self, stream: Any) -> None:
         self.packed = stream
         self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        self._rest = b""
 
     def readinto(self, view: memoryview) -> int:
         """Fill the start of `view`; gives the number of bytes, 0 at the end."""
@@ -171,14 +173,24 @@ class Inflated:
         return len(data)
 
     def read(self, size: int) -> bytes:
-        """Give up to `size` bytes, none at the end."""
+        """Give up to `size` bytes, none at the end; packed members that follow each other are one."""
         data = b""
-        while size and not data and not self._unpacker.eof:
-            packed = self._unpacker.unconsumed_tail or self.packed.read(_PACKED_BLOCK)
+        while size and not data and not (self._unpacker.eof and not self._next_member()):
+            packed = self._rest or self._unpacker.unconsumed_tail or self.packed.read(_PACKED_BLOCK)
+            self._rest = b""
             if not packed:
                 raise EOFError("the compressed data end too early")
             data = self._unpacker.decompress(packed, size)
         return data
+
+    def _next_member(self) -> bool:
+        """Whether another member of gzip follows, as bgzip writes many; begins with it."""
+        rest = self._unpacker.unused_data
+        rest += self.packed.read(_PACKED_BLOCK) if len(rest) < len(_GZIP) else b""
+        if not rest.startswith(_GZIP):
+            return False
+        self._unpacker, self._rest = zlib.decompressobj(zlib.MAX_WBITS | 32), rest
+        return True
 
 
 @contextlib.contextmanager

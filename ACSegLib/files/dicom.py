@@ -23,7 +23,8 @@ NAME = "DICOM"
 ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
-_LOOKED_AT = 20
+#: Usual endings of files, which often have none; and how many files are looked at.
+_ENDINGS, _LOOKED_AT = (".dcm", ".ima"), 20
 _LISTED = 5
 #: Slope, intercept and sign of the values of a slice.
 _VALUE_TAGS = ("0028|1053", "0028|1052", "0028|0103")
@@ -36,7 +37,9 @@ def recognises(path: Path, head: bytes) -> bool:
     """Whether DICM stands at byte 128 of the file, or of a file in the folder."""
     if not path.is_dir():
         return head[128:132] == b"DICM"
-    return any(_is_dicom(file) for file in sorted(path.iterdir())[:_LOOKED_AT])
+    files = sorted(path.iterdir())
+    named = [file for file in files if file.suffix.lower() in _ENDINGS]
+    return any(_is_dicom(file) for file in [*named[:_LOOKED_AT], *files[:_LOOKED_AT]])
 
 
 def folders_below(folder: Path) -> list[str]:

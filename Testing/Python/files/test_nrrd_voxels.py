@@ -51,6 +51,14 @@ def test_voxels_spread_over_files(encoding, how, tmp_path):
         _assert_as_itk(tmp_path / "a.nhdr", array)
 
 
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_gzip_of_several_members(parts, tmp_path):
+    """bgzip, and programs that append, write one member after the other; zlib reads them as one."""
+    packed = b"".join(gzip.compress(part.tobytes()) for part in np.array_split(ARRAY.ravel(), parts))
+    _header(tmp_path / "a.nrrd", [*BASIC, *PLACE, "encoding: gzip"], b"\n" + packed)
+    _assert_as_itk(tmp_path / "a.nrrd")
+
+
 @pytest.mark.parametrize("order", ["little", "big"])
 @pytest.mark.parametrize("detached", [False, True])
 def test_hexadecimal(order, detached, tmp_path):

@@ -161,6 +161,13 @@ def test_dicom_series(tmp_path):
     assert {row.dataset for row in inventory(tmp_path)} == {"1.2.3.4", "1.2.3.5"}
 
 
+def test_other_files_before_the_series_do_not_hide_it(tmp_path):
+    for n in range(40):
+        (tmp_path / f"0-{n}.txt").write_text("a note")
+    _dicom_series(tmp_path, ARRAY, (0.5, 0.25, 2.0), "1.2.3.4")
+    np.testing.assert_array_equal(open_volume(tmp_path).array, ARRAY)
+
+
 def test_series_in_folders_below_are_named(tmp_path):
     for name, uid in (("patient/first", "1.2.3.4"), ("patient/second", "1.2.3.5")):
         (tmp_path / name).mkdir(parents=True)
