@@ -20,7 +20,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def read(path: Path, request: Request) -> Content:
     """Read a view from the HDF5 file that the XML names; where there are several, `dataset` chooses one."""
-    return hdf5.read_view(_data_file(path), request, path)
+    return hdf5.read_view(_data_file(path), request.dataset, path)
 
 
 def inventory(path: Path) -> list[Part]:

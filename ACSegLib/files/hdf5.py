@@ -39,16 +39,16 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def read(path: Path, request: Request) -> Content:
     """Read the data set asked for, or the only 3D one; spacing from `element_size_um` (z, y, x)."""
-    return read_view(path, request)
+    return read_view(path, request.dataset)
 
 
-def read_view(path: Path, request: Request, xml: Path | None = None) -> Content:
+def read_view(path: Path, dataset: str | None, xml: Path | None = None) -> Content:
     """Read as `read` does; `xml` is the file of BigDataViewer that the user opened, if any."""
     import h5py
 
     _check_heaps(path)
     with h5py.File(path, "r") as file:
-        name = _chosen(file, request.dataset, path)
+        name = _chosen(file, dataset, path)
         _check_type(file[name], path)
         data = open_checked(file, name, path)
         imaris = hdf5_imaris.image_of(data)
