@@ -25,29 +25,38 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("cannot write {0}: the name of a mesh must end in one of: {1}."),
         _("cannot write {0}: {1} holds one mesh, not {2}; choose .obj or .glb."),
         _("cannot write {0}: {1}; free some space or choose another folder."),
+        _("does not state if its bytes are signed; they were read as signed, so some values are negative."),
         _(
             "element_size_um and the axistags state different voxel sizes ({0} and {1} um along {2}); "
             "element_size_um is used."
         ),
         _("has OME metadata that fit none of its images; the voxel size is unknown."),
         _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
+        _("has no XML file of BigDataViewer beside it; the voxel size is unknown."),
         _("has no number that counts its slices; they are in the order of their names."),
         _(
             "has no place (the codes of qform and sform are 0); it was placed at 0 with unrotated axes, as ITK and "
             "Slicer do."
         ),
         _("has the unknown unit code {0}; millimetres are assumed."),
+        _("has {0} more pages of another size or type, which were left out."),
         _("holds {0} channels and no slices; they were read as slices."),
         _("holds {0} images; the largest, {1}, was read. To take another, {2}: {3}."),
+        _("holds {0} images; {1} was read. To take another, {2}: {3}."),
+        _("holds {0} multiscale images in one group; the first was read."),
         _("holds {0} time points and no slices; the time points were read as slices."),
         _("is a fractional segmentation; voxels of at least 0.5 are labelled."),
         _("is a single slice; give the folder of all slices for a volume."),
+        _("is in Analyze 7.5, which does not tell left from right; it was placed at 0 with unrotated axes, as in ITK."),
         _("its TransformMatrix has a direction of length 0; correct the header."),
         _("its frames are not in the order of their places; they were sorted."),
         _("its qform and sform place the image differently; the {0} is used, as in ITK."),
+        _("its voxel size is that of {0}."),
         _("its {0} states voxels of {1}, its pixdim {2}; pixdim is used, as in ITK."),
+        _("keeps a {0} in an array of its own, which is not read; its voxel size may be wrong."),
         _("names no unit for {0}, but for the other axes; the voxel size is unknown."),
         _("states a cell of {0} voxels but contains {1}; the voxel size is that of the cell's voxels."),
+        _("states a scale of {0} where SPM does; its values were multiplied by it."),
         _("states cell angles of {0} degrees, but 90 is assumed."),
         _("states its voxel size in inches, which most often is the resolution of a print or a screen."),
         _("states no distance of slices; 1 {0} is assumed, as in ImageJ."),
@@ -55,8 +64,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states no spacings but other lengths, which do not give a voxel size, as in ITK; check it."),
         _("states no voxel size along {0}; that of {1} is used."),
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
+        _("states that its lowest value is white; the values are those of the file, which other programs invert."),
         _("states values of {0} to {1}, so its bytes were read as unsigned."),
         _("states {0} in pixels, but not the other axes; the voxel size is unknown."),
+        _("stores its values from white to black (MONOCHROME1); they are inverted, as in ITK and Slicer."),
         _("the data set holds {0} tomograms; there is no number {1}."),
         _("the file list of {0} could not be read from {1}: {2}."),
         _("the table {0} must end in one of {1}."),
@@ -65,6 +76,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} GiB are needed in {1}, which has {2} GiB free; free some space, or name another folder in the "
             "environment variable TMPDIR."
         ),
+        _("{0} also turns or shifts the view, which is not done here."),
+        _("{0} and {1} state different voxel sizes; that of the first is used."),
         _("{0} arrived damaged (its {1} checksum differs); try again."),
         _("{0} cannot hold a rotated direction; ACSeg keeps it, other programs will show the axes unrotated."),
         _("{0} could not be downloaded from {1}: {2}."),
@@ -72,6 +85,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} has no resolution levels, so level {1} chooses nothing."),
         _("{0} is longer than the {1} bytes that {2} lists; the download was stopped."),
         _("{0} is not ACSeg's and was left as it is; its names may not be those of the labels."),
+        _("{0} states no voxel size of setup {1}; the voxel size is unknown."),
+        _("{0}, in which SPM keeps the place of the image, was not read."),
         _("{0}: MRC mode {1} is not supported; convert it to mode 0, 1, 2, 6 or 12."),
         _(
             "{0}: a TorchScript model can write any file of this computer, so it is not opened; export it as ONNX "
@@ -87,6 +102,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: data set {1} holds {2}, not numbers of one channel."),
         _("{0}: data set {1} of {2}, a part of it, is missing."),
         _("{0}: does not fit into memory ({1}); close other programs, or open a coarser level or a part of it."),
+        _(
+            "{0}: has a coordinate transform of type {1}, and ACSeg reads scales and translations; resample the "
+            "image to a straight grid first."
+        ),
         _("{0}: has no Zarr group or array {1}."),
         _("{0}: has no data set {1}; it has: {2}."),
         _("{0}: has no image {1}; it has: {2}."),
@@ -99,7 +118,9 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: has {1} resolution levels; there is no level {2}."),
         _("{0}: has {1} {2} ({3}); save one channel as a greyscale volume."),
         _("{0}: has {1} {2} ({3}); save one time point as a volume."),
+        _("{0}: holds DICOM files in folders below; give one of them: {1}{2}."),
         _("{0}: holds no 3D data set; it has: {1}."),
+        _("{0}: holds packed parts of over 2 GiB; unpack the archive and open its folder."),
         _("{0}: holds several 3D data sets; {1}: {2}."),
         _("{0}: holds several lattices; {1}: {2}."),
         _("{0}: holds the negative value {1}; labels must be 0 or more."),
@@ -107,6 +128,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: holds voxels alone; put the .hdr file of the same name into the same folder."),
         _("{0}: holds voxels of type {1}, which are not numbers of one channel."),
         _("{0}: holds {1} DICOM series; {2}: {3}."),
+        _("{0}: holds {1} of shape {2}, not one number per voxel."),
         _(
             "{0}: holds {1} of the {2} planes that its metadata state; it is cut short, or other files belong to it; "
             "copy it again, with all its parts, from its source."
@@ -114,6 +136,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: holds {1} voxels, which are not numbers of one channel."),
         _("{0}: holds {1}, not numbers of one channel; save it as a greyscale volume."),
         _("{0}: is Zarr format 3 (OME-Zarr 0.5), which needs Python 3.11 and zarr 3."),
+        _("{0}: is a VTK file, which ACSeg cannot read; save it as .nrrd in Slicer or ParaView."),
         _("{0}: is a colour image; save the slices as greyscale (one channel)."),
         _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it."),
         _("{0}: is a segmentation with {1} dimensions; save it again in Slicer."),
@@ -123,8 +146,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: is a {1}D image ({2}); ACSeg needs a 3D volume. If each file is one slice, give the folder that "
             "holds them."
         ),
+        _("{0}: is an archive without a Zarr image; unpack it, and open what lies in it."),
         _("{0}: is an empty file; copy it again from its source."),
         _("{0}: is an image, and Slicer opens files of this name as segmentations; use .nrrd."),
+        _("{0}: is in version {1} of NumPy's format; save it again with plain numbers."),
         _("{0}: is no ONNX or OpenVINO model that can be loaded ({1}); export it again."),
         _("{0}: is not OME-Zarr; {1}: {2}."),
         _("{0}: is not a regular file but a pipe or a device; copy its content into a file first."),
@@ -132,6 +157,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: is not in a format that ACSeg can read; known formats are: {1}."),
         _("{0}: is not valid JSON ({1}); save the table again."),
         _("{0}: is {1} x {2} {3} but {4} is {5} x {6} {7}; all slices must be of one size and type."),
+        _("{0}: is {1}, which ACSeg cannot read; {2}."),
         _("{0}: its MRC header does not fit its data; the file is damaged."),
         _(
             "{0}: its axes are not at right angles (one angle is {1} degrees), so its voxels are not boxes; resample "
@@ -145,6 +171,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "(--external-data) if you trust the header."
         ),
         _("{0}: its data set {1} is made of parts of parts; copy it into one file."),
+        _("{0}: its data set {1} is packed by the filter {2} ({3}), which is not installed; save it again with gzip."),
         _("{0}: its first sheet holds no table; the first row must name the columns."),
         _("{0}: its header defines no lattice; ACSeg reads voxel data of AmiraMesh only."),
         _("{0}: its header does not end; the file is damaged."),
@@ -155,6 +182,14 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its header skips more lines than the file holds; correct 'line skip'."),
         _("{0}: its label values lie up to {1} beside whole numbers; they were rounded."),
         _("{0}: its names are those of {1}."),
+        _(
+            "{0}: its page {1} ({2}) is not as the others ({3}), between which it lies; save all slices in one size "
+            "and type."
+        ),
+        _(
+            "{0}: its qform and sform have the same position but opposite axes, so that its place is not known; set "
+            "the code of one of them to 0."
+        ),
         _("{0}: its size is {1}; an image needs at least one voxel along each axis."),
         _(
             "{0}: its slices are displaced sideways (a tilted gantry), so its axes are not at right angles; resample "
@@ -163,7 +198,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its slices are {1} to {2} mm apart; resample them to one distance."),
         _("{0}: its slices lie in different directions; keep only those of one direction in the folder."),
         _("{0}: its values begin at -128, as those of masks in signed bytes do; 128 was added."),
+        _("{0}: its voxels {1} are missing; put both into one folder."),
+        _("{0}: its {1} pages are of different sizes or types ({2}, {3}, ...); save all slices in one size and type."),
+        _("{0}: keeps its images in no HDF5 file; in BigStitcher, save it again as HDF5."),
         _("{0}: lattice {1} holds {2} values, not one number per voxel."),
+        _("{0}: names a part {1}, which leads elsewhere."),
         _("{0}: names its data files {1}, which has no place for a number as %03d is one."),
         _("{0}: names the data files {1}, which are {2}; correct its header."),
         _("{0}: names {1} data files for {2} slices; the header is damaged."),
@@ -225,6 +264,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: this DICOM file holds no image, or is damaged; copy it again from its source."),
         _("{0}: this DICOM file is damaged (an element does not fit); copy it again from its source."),
         _("{0}: this HDF5 file is damaged (a heap of text); copy it again from its source."),
+        _("{0}: this XML file of BigDataViewer is damaged; copy it again from its source."),
         _("{0}: this slice cannot be read ({1}); copy it again from its source."),
         _("{0}: this {1} file is damaged or cut short ({2}); copy it again from its source."),
         _(
