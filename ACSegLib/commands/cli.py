@@ -53,7 +53,7 @@ def _run(name: str, arguments: Sequence[str], cancel: Callable[[], bool]) -> int
     options = from_mapping(command.Options, values)
     output = _ProgressLines(module.title, command.SUMMARY)
     with assume_unit(unit):
-        done = execute(module.command, options, Progress(output, cancel))
+        done = execute(module.command, options, Progress(output, cancel), checksums=False)
     output.end()
     print(done.description, flush=True)
     if done.exit_code:

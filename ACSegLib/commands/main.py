@@ -167,16 +167,19 @@ class Execution:
         return int(self.report["results"].get("exit_code", EXIT_OK))
 
 
-def execute(command: str, options: Any, progress: Progress, report_path: str | None = None) -> Execution:
+def execute(
+    command: str, options: Any, progress: Progress, report_path: str | None = None, checksums: bool = True
+) -> Execution:
     """Run one command; `file_notes` among the results of its report says what the readers noticed.
 
-    Its outputs, and the file that the caller writes the report to, are checked before the work.
+    Its outputs, and the file that the caller writes the report to, are checked before the work. Without `checksums`
+    the inputs are not read once more.
     """
     from ACSegLib.commands.outputs import check_command
     from ACSegLib.files.registry import collect_notes
 
     check_command(options, report_path)
-    report = RunReport(command, options, getattr(load(command), "CHECKSUMS", True))
+    report = RunReport(command, options, checksums and getattr(load(command), "CHECKSUMS", True))
     with collect_notes() as notes:
         results = load(command).run(options, progress)
     values = results.to_dict()
@@ -239,7 +242,7 @@ def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
     display = _Display(namespace.quiet)
     report = RunReport(namespace.run_command, options, checksums=False)
     try:
-        done = execute(namespace.run_command, options, Progress(display, cancel), namespace.json)
+        done = execute(namespace.run_command, options, Progress(display, cancel), namespace.json, namespace.json is not None)
     except Cancelled as stop:
         _report_failure(report, namespace, explain_cancel(stop), EXIT_CANCELLED)
         raise
