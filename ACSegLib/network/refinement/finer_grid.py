@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FINENESS = 2
 #: Side of the regions in training and prediction: instance normalisation makes a network expect one size.
 FINE_REGION = 48
+#: What neighbouring regions share, at least. Twice as much makes twice the regions in a cell of 160 voxels a side, and
+#: moves its Dice by 0.0001.
+FINE_OVERLAP = 8
 
 
 def corrects_on_finer_grid(model: Model) -> bool:
@@ -83,9 +86,9 @@ def correct_surface(
         The new probabilities, and how many regions were looked at.
     """
     second = require_refinement_network(model)
-    tiling = surface_tiling(image.shape, FINE_REGION)
+    tiling = surface_tiling(image.shape, FINE_REGION, FINE_OVERLAP)
     layers = list(probabilities > 0.5) if model.spec.overlapping else [strongest(probabilities)]
-    regions = list(surface_regions(layers, tiling))
+    regions = list(surface_regions(layers, tiling, FINE_OVERLAP))
     new = probabilities.copy()
     stages = progress.stages(scale=3, correct=90, keep=7)
     if regions:

@@ -15,15 +15,15 @@ REGION, OVERLAP = 64, 16
 Region = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
-def surface_tiling(shape: Sequence[int], side: int = REGION) -> Tiling:
+def surface_tiling(shape: Sequence[int], side: int = REGION, overlap: int = OVERLAP) -> Tiling:
     """Where regions of a side may lie in a volume."""
-    return place_tiles(shape, (side,) * 3, (OVERLAP,) * 3)
+    return place_tiles(shape, (side,) * 3, (overlap,) * 3)
 
 
-def surface_regions(layers: Sequence[np.ndarray], tiling: Tiling) -> Iterator[Region]:
-    """Regions of the tiling whose inner part a surface of these labels passes: their indices, their starts."""
+def surface_regions(layers: Sequence[np.ndarray], tiling: Tiling, overlap: int = OVERLAP) -> Iterator[Region]:
+    """Regions of the tiling, made for an overlap, whose inner part a surface of these labels passes."""
     places = itertools.product(*(enumerate(s) for s in tiling.starts))
-    inset = OVERLAP // 4
+    inset = overlap // 4
     for (a, k), (b, j), (c, i) in places:
         start = (k, j, i)
         inner = tuple(
