@@ -51,7 +51,7 @@ PLANS = (
         spread=(5,),
         ratio_spread=(5, 6, 8),
         above=0.02,
-        below=0.035,
+        below=0.03,
         ratio_part=0.93,
         strength=(0.03, 0.03),
     ),

@@ -65,8 +65,8 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
 
     def judge(settings: Settings) -> float:
         if settings not in overlaps:
-            # how many will be tried is not known; each takes a part of what is left
-            stages.fill(1 - 0.8 ** len(overlaps), "cross-validation: filling hidden parts of labelled slices")
+            share = len(overlaps) / len(constants.CANDIDATES)
+            stages.fill(share, "cross-validation: filling hidden parts of labelled slices")
             overlaps[settings] = np.sum([trial.overlap(settings, progress) for trial in trials], axis=0)
         # a few voxels of a bead should not decide; of instances, none is more important than another
         return mean_dice(overlaps[settings], by_size=bands)
@@ -78,25 +78,18 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
 
 
 def search(judge: Callable[[Settings], float], strong: bool) -> Settings:
-    """Find the settings that are judged best; at most five are judged.
+    """Find the candidates (`constants.CANDIDATES`) that are judged best.
 
-    The search walks along `constants.LADDER`, from a strong prior to a weak one. It starts with the strong prior where
-    the prior deserves it, else with the medium one. A step is taken if it is better by `constants.MIN_GAIN`, so that
-    noise in the judgement hardly moves the settings, and a good prior stays strong: it finds thin structures. In the
-    end the other edge scales of the steps that it stood on are tried.
+    Others must be better by `constants.MIN_GAIN`, so that noise in the judgement hardly moves the settings. Where the
+    prior deserves it, the strong prior is kept unless the medium one is better: it finds thin structures. Else all
+    candidates are judged. The prior alone may be poor, and the medium one no better than the strong one, where a weak
+    one is right.
     """
-    ladder, place = constants.LADDER, 0 if strong else 1
-    best = judge(Settings(*ladder[place]))
-    passed = {place}
-    for step in (-1, 1):
-        while 0 <= place + step < len(ladder):
-            value = judge(Settings(*ladder[place + step]))
-            if value <= best + constants.MIN_GAIN:
-                break
-            place, best = place + step, value
-            passed.add(place)
-    found = Settings(*ladder[place])
-    for other in (Settings(ladder[n][0], edge) for n in sorted(passed) if (edge := constants.OTHER_EDGES[n])):
+    first, medium, *others = (Settings(*pair) for pair in constants.CANDIDATES)
+    found, best = medium, judge(medium)
+    if strong and best <= judge(first) + constants.MIN_GAIN:
+        return first
+    for other in (*others, first):
         if (value := judge(other)) > best + constants.MIN_GAIN:
             found, best = other, value
     return found
