@@ -18,7 +18,7 @@ lint: setup
 	$(PYTHON) -m mypy
 
 test: lint
-	QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest
+	QT_QPA_PLATFORM=offscreen $(PYTHON) Testing/Python/sharing.py
 
 docs: setup
 	$(PYTHON) -m pip install -q -c constraints.txt -e '.[docs]'

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import gc
+import os
+from pathlib import Path
+
+import pytest
+from sharing import SHARED_FOLDER, claimed, take_turns, write_counts
 
 
 def pytest_collection_finish() -> None:
     """Hide what collecting made from the garbage collector: it is kept to the end, and large to look through."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run only the files of tests that no other process runs, where several share the work."""
+    folder = os.environ.get(SHARED_FOLDER)
+    if not folder or session.testsfailed or session.config.option.collectonly:
+        return None
+    return take_turns(session, claimed(session.items, Path(folder)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the process that started this one what came out."""
+    if folder := os.environ.get(SHARED_FOLDER):
+        write_counts(terminalreporter, Path(folder))
