@@ -29,9 +29,10 @@ def find_basins(height: np.ndarray, mask: np.ndarray, check: Callable[[], None] 
     labels = flat.reshape(height.shape)
     if count < 2:
         return labels
-    pairs = Faces.between(labels, count)
+    pairs = Faces.between(labels, count, check)
     saddles = pairs.largest(height)
     summits = largest_by_region(height, labels, count).astype(np.float64)
+    check()
     order = np.argsort(-saddles, kind="stable")
     parent = kernels.unite_shallow(pairs.a[order], pairs.b[order], saddles[order], summits, _SHALLOW)
     check()
@@ -60,10 +61,11 @@ class Faces:
     axis: np.ndarray
 
     @classmethod
-    def between(cls, labels: np.ndarray, count: int) -> Faces:
+    def between(cls, labels: np.ndarray, count: int, check: Callable[[], None] = lambda: None) -> Faces:
         keys, ones, others, axes = [], [], [], []
         strides = (labels.shape[1] * labels.shape[2], labels.shape[2], 1)
         for axis, stride in enumerate(strides):
+            check()
             low = labels[tuple(slice(0, -1) if n == axis else slice(None) for n in range(3))]
             high = labels[tuple(slice(1, None) if n == axis else slice(None) for n in range(3))]
             k, j, i = np.nonzero((low != high) & (low > 0) & (high > 0))
@@ -73,6 +75,7 @@ class Faces:
             ones.append(one)
             others.append(one + stride)
             axes.append(np.full(len(one), axis, np.int8))
+        check()
         found, pair = np.unique(np.concatenate(keys), return_inverse=True)
         ends = np.concatenate(ones), np.concatenate(others), np.concatenate(axes)
         return cls(found // (count + 1), found % (count + 1), pair.ravel(), *ends)

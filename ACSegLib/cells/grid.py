@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,12 @@ class WorkGrid:
         return np.ascontiguousarray(np.stack(out))
 
     def enlarge(
-        self, labels: np.ndarray, mask: np.ndarray, seeds: np.ndarray | None, seed_of_region: np.ndarray
+        self,
+        labels: np.ndarray,
+        mask: np.ndarray,
+        seeds: np.ndarray | None,
+        seed_of_region: np.ndarray,
+        check: Callable[[], None] = lambda: None,
     ) -> np.ndarray:
         """Put labels of the grid on the volume, each voxel of the mask having one; int32.
 
@@ -106,15 +111,23 @@ class WorkGrid:
         large = labels
         for axis, factor in enumerate(self.factors):
             large = np.repeat(large, factor, axis=axis)
+        check()
         whole[tuple(slice(0, n) for n in large.shape)] = large
+        check()
         whole[_at_boundaries(whole, max(self.factors) - 1)] = 0
+        check()
         if seeds is not None:
             self._place_seeds(whole, seeds[self.box], seed_of_region)
         whole *= inside
         spread_through(whole, inside)
-        rest, _ = ndimage.label(inside & (whole == 0), np.ones((3, 3, 3)))
-        np.add(rest, whole.max(), out=rest, where=rest > 0)
-        part[:] = np.where(rest, rest, whole)
+        check()
+        left = inside & (whole == 0)
+        if left.any():
+            check()
+            rest, _ = ndimage.label(left, np.ones((3, 3, 3)))
+            np.add(rest, whole.max(), out=whole, where=rest > 0)
+        check()
+        part[:] = whole
         return out
 
     def _place_seeds(self, labels: np.ndarray, seeds: np.ndarray, seed_of_region: np.ndarray) -> None:

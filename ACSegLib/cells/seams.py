@@ -8,7 +8,7 @@ to sources that have a cost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,25 +72,29 @@ def find_seams(
     """
     stages = (progress or Progress()).stages(distance=2, smooth=3, judge=5)
     stages.distance(0.0, "looking for seams")
-    distance = distance_from_background(mask, step)
+    distance = distance_from_background(mask, step, stages.distance.check)
     stages.distance(0.5, "looking for seams")
     scene = scene_of(image, mask, distance, step, kind, stages.smooth.check)
     stages.judge(0.0, "looking for seams")
     odds = scene.judge(mask, trees, stages.judge.check)
-    return Seams(odds, depth_of(odds, mask, step), distance, scene)
+    return Seams(odds, depth_of(odds, mask, step, stages.judge.check), distance, scene)
 
 
-def distance_from_background(mask: np.ndarray, step: Sequence[float]) -> np.ndarray:
+def distance_from_background(
+    mask: np.ndarray, step: Sequence[float], check: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """Distance of each voxel from background, in voxels of the finest axis; 0 everywhere where there is none."""
     distance = np.where(mask, np.float32(1e8), np.float32(0))
     if mask.all():
         distance[:] = 0
         return distance
-    squared_envelope(distance, step)
+    squared_envelope(distance, step, check)
     return np.sqrt(distance, out=distance)
 
 
-def depth_of(odds: np.ndarray, mask: np.ndarray, step: Sequence[float]) -> np.ndarray:
+def depth_of(
+    odds: np.ndarray, mask: np.ndarray, step: Sequence[float], check: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """Distance from background, where seams count as background the more, the surer they are."""
     from scipy import ndimage
 
@@ -98,8 +102,9 @@ def depth_of(odds: np.ndarray, mask: np.ndarray, step: Sequence[float]) -> np.nd
     cost *= _MAX_DEPTH
     np.square(cost, out=cost)
     cost[~mask] = 0
-    squared_envelope(cost, step)
+    squared_envelope(cost, step, check)
     np.sqrt(cost, out=cost)
+    check()
     depth = ndimage.gaussian_filter(cost, 0.7 / np.asarray(step), output=np.float32)
     depth *= mask
     return depth
@@ -110,12 +115,14 @@ def likely_seams(odds: np.ndarray) -> np.ndarray:
     return np.clip((odds - _FAINTEST_SEAM) / (_CERTAIN_SEAM - _FAINTEST_SEAM), 0, 1)
 
 
-def squared_envelope(cost: np.ndarray, step: Sequence[float]) -> None:
+def squared_envelope(cost: np.ndarray, step: Sequence[float], check: Callable[[], None] = lambda: None) -> None:
     """Replace costs by ``min over y of |x - y| ** 2 + cost[y]``, in place; float32, shape (k, j, i)."""
     from ACSegLib.cells import kernels
 
     planes, rows, columns = cost.shape
     spread(lambda a, b: kernels.envelope_along(cost.reshape(-1, columns, 1), step[2] ** 2, a, b), planes * rows)
+    check()
     spread(lambda a, b: kernels.envelope_along(cost, step[1] ** 2, a, b), planes)
+    check()
     turned = cost.transpose(1, 0, 2)
     spread(lambda a, b: kernels.envelope_along(turned, step[0] ** 2, a, b), rows)

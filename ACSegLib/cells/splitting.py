@@ -193,16 +193,21 @@ class _Regions:
         stages.prepare(0.0, "looking for the cells")
         grid = WorkGrid.around(mask, sampling(spacing))
         small = grid.reduce_mask(mask)
+        check = stages.prepare.check
+        check()
         asked = image is not None and settings.seams != "none"
         picture = grid.reduce_image(image) if image is not None and asked else None
+        check()
         if picture is not None and is_flat(picture, small):
             picture = None
+        check()
         markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
         few = None if markers is None else grid.reduce_seeds(markers) * small
         predicted = settings.outlines == "predicted"
         seams = find_seams(picture, small, grid.step, seam_model("voxels", predicted), settings.seams, stages.seams)
         stages.cells(0.0, "judging the seams")
         basins = find_basins(seams.depth, small, stages.cells.check)
+        stages.cells.check()
         if few is not None:
             basins = _divide_by_seeds(basins, few)
         graph, model, seeded = connect(basins, seams), seam_model("seams", predicted), _seed_of_basins(basins, few)
@@ -224,8 +229,11 @@ class _Regions:
         if self.predicted and kind != "none":
             fixed = None if self.markers is None else self.grid.reduce_seeds(self.markers) > 0
             cells = settle_seams(cells, self.seams, kind, fixed, stages.place.check)
-        labels = self.grid.enlarge(cells, self.mask, self.markers, np.array(merging.seeds))
+        check = stages.place.check
+        labels = self.grid.enlarge(cells, self.mask, self.markers, np.array(merging.seeds), check)
+        check()
         least = _least_voxels(labels, merging, joined, lone, settings.smallest is None)
+        check()
         return _numbered(labels, settings, kind, least, lone, self.markers, notes)
 
 

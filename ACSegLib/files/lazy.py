@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -88,13 +88,14 @@ def blocks(array: Any) -> Iterator[np.ndarray]:
         yield array[tuple(slice(a, a + step) for a, step in zip(corner, steps, strict=True))]
 
 
-def every_nth(array: Any, voxels: int) -> np.ndarray:
+def every_nth(array: Any, voxels: int, check: Callable[[], None] = lambda: None) -> np.ndarray:
     """Give every n-th voxel along each axis of a 3D array, about so many in all.
 
-    An array in memory gives a view. Of one on the disk each block is read once.
+    An array in memory gives a view. Of one on the disk each block is read once, and `check` is called after it, which
+    may raise `Cancelled`.
     """
     step = max(1, round((int(np.prod(array.shape, dtype=np.int64)) / voxels) ** (1 / 3)))
-    if isinstance(array, np.ndarray):
+    if isinstance(array, np.ndarray) and not is_mapped(array):
         return array[::step, ::step, ::step]
     sample = np.empty([-(-n // step) for n in array.shape], array.dtype)
     corner = [0, 0, 0]
@@ -102,6 +103,7 @@ def every_nth(array: Any, voxels: int) -> np.ndarray:
         first = [-(-start // step) for start in corner]
         part = block[tuple(slice(f * step - start, None, step) for f, start in zip(first, corner, strict=True))]
         sample[tuple(slice(f, f + n) for f, n in zip(first, part.shape, strict=True))] = part
+        check()
         for axis in (2, 1, 0):  # blocks come in this order
             corner[axis] += block.shape[axis]
             if corner[axis] < array.shape[axis]:

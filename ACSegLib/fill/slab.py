@@ -154,6 +154,7 @@ def solve_prepared(
         batch = wanted[start : start + MAX_CLASSES_TOGETHER]
         progress.check()
         prior = np.stack([slab.priors.of(c) for c in batch])
+        progress.check()
         x, done = context.solver.solve(problem, batch, prior, prior.copy(), context.tolerance, progress)
         result.add(batch, x, prior, WALK.share(gamma), done)
     return result

@@ -6,7 +6,7 @@ contacts and the free surface of a cell add up to its surface area.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,7 +18,12 @@ from ACSegLib.volume import unique_values
 
 
 def contact_areas(
-    mask: np.ndarray, labels: np.ndarray, spacing: Sequence[float], *, gap: float = 0.0
+    mask: np.ndarray,
+    labels: np.ndarray,
+    spacing: Sequence[float],
+    *,
+    gap: float = 0.0,
+    check: Callable[[], None] = lambda: None,
 ) -> dict[int, float]:
     """Area of a mask's surface that lies on each other label.
 
@@ -32,6 +37,8 @@ def contact_areas(
         Voxel size along (i, j, k).
     gap : float
         Also count surface that has the label within this distance, in the unit of `spacing`.
+    check : callable, optional
+        Called often; may raise `Cancelled`.
 
     Returns
     -------
@@ -44,19 +51,21 @@ def contact_areas(
         raise InputError(f"the contact gap must be 0 or more, not {gap}.")
     step = sampling(spacing)
     if not gap:
-        return _touching(mask, labels, step)
+        return _touching(mask, labels, step, check)
     areas: dict[int, float] = {}
     for value in unique_values(labels):
         if not value:
             continue
-        near = within_distance((labels == value) & ~mask, step, gap)
-        area = _touching(mask, near.view(np.uint8), step)
+        near = within_distance((labels == value) & ~mask, step, gap, check=check)
+        area = _touching(mask, near.view(np.uint8), step, check)
         if area:
             areas[int(value)] = area[1]
     return areas
 
 
-def _touching(mask: np.ndarray, labels: np.ndarray, step: tuple[float, float, float]) -> dict[int, float]:
+def _touching(
+    mask: np.ndarray, labels: np.ndarray, step: tuple[float, float, float], check: Callable[[], None]
+) -> dict[int, float]:
     from ACSegLib.measure import contact_kernels as kernels
 
     weights = line_weights(step)
@@ -68,7 +77,7 @@ def _touching(mask: np.ndarray, labels: np.ndarray, step: tuple[float, float, fl
     def look(part: slice) -> tuple[np.ndarray, np.ndarray]:
         return kernels.contacts(mask, labels, offsets, areas, part.start, part.stop)
 
-    found = in_threads(look, chunks_of(mask))
+    found = in_threads(look, chunks_of(mask), check)
     values, inverse = np.unique(np.concatenate([v for v, _ in found]), return_inverse=True)
     totals = np.bincount(inverse, weights=np.concatenate([a for _, a in found]), minlength=len(values))
     return {int(v): float(a) for v, a in zip(values, totals, strict=True) if a > 0}

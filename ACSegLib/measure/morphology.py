@@ -312,7 +312,11 @@ class _Context:
         for n, layer in enumerate(self.segmentation.layers):
             self.check()
             areas = contact_areas(
-                padded, layer[wide], self.segmentation.geometry.spacing, gap=self.settings.contact_gap
+                padded,
+                layer[wide],
+                self.segmentation.geometry.spacing,
+                gap=self.settings.contact_gap,
+                check=self.check,
             )
             for other in others:
                 if other.layer == n:

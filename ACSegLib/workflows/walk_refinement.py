@@ -205,6 +205,7 @@ def _walk(band: Band, present: list[int], reach: dict[int, np.ndarray], progress
     spreads = np.maximum(np.maximum(band.spreads, 1e-6), MIN_SPREAD * contrast)
     prior = band.probabilities
     for row, mean, spread in zip(prior, band.means, spreads, strict=True):
+        progress.check()
         row += np.float32(MIN_PROBABILITY)
         row *= np.exp(-0.5 * ((band.image - np.float32(mean)) / np.float32(spread)) ** 2) / np.float32(spread)
         row += np.float32(1e-6)

@@ -94,11 +94,13 @@ def correct(
     start = time.perf_counter()
     require_same_grid(volume, corrected)
     _check(volume, decided, protected, reach)
+    progress.check()
     decisions = find_decisions(segmentation, corrected, slices, decided)
     progress(0.05, "finding what was corrected")
     spacing = np.asarray(volume.geometry.spacing[::-1], float)
     spacing = spacing / spacing.min()
     opened = open_voxels(decisions, protected, spacing.tolist(), reach)
+    progress.check()
     solver = choose_solver(device)
     uncertainty = np.zeros(volume.shape, np.uint8)
     result, moved = corrected, 0

@@ -191,23 +191,28 @@ class CorrectionProblem:
         wanted[_within(common, box)] = opened.open[_within(common, opened.box)]
         classes = decisions.classes(box)
         cut = _Cut(box, axis)
+        progress.check()
         image, outside = _image(volume, cut)
         before, after, unknown = (cut.turned(a) for a in (classes.before, classes.after, wanted))
         learned = np.where(cut(decisions.fresh) & ~outside, after, UNKNOWN).astype(np.int16)
+        progress.check()
         limits = intensity_range(image, learned, outside)
         if outside.any():
             image = np.where(outside, np.asarray(limits[0], image.dtype), image)
         features = prepare(image, cut.spacing(spacing), limits, progress)
+        progress.check()
         groups = group_classes(len(classes.table))
         given = _group_probabilities(decisions, classes, groups[1:], probabilities, cut)
         shape = Deviation.of(groups[1:], before, features.spacing, given)
         distances = shape.distances
+        progress.check()
         trust = believed = sure = strokes = None
         changed = cut(decisions.changed)
         if opened.nearness is None:
             sure = _sure(before, changed, learned == UNKNOWN, distances)
         else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
+            progress.check()
             learned = _with_belief(learned, before, changed, away)
             nearness = np.zeros(wanted.shape, np.float32)
             nearness[_within(common, box)] = opened.nearness[_within(common, opened.box)]

@@ -167,6 +167,7 @@ def prepare(
     relative = np.asarray(spacing, float) / min(spacing)
     scaled = np.empty(image.shape, np.float32)
     kernels.scale_clip(_native(image), limits[0], limits[1], scaled)
+    progress.check()
     stages = progress.stages(scale=1, levels=2)
     stages.levels(0.0, "computing image features")
     levels: list[np.ndarray] = []
@@ -178,12 +179,15 @@ def prepare(
         kernels.pool(level, int(factor[0]), int(factor[1]), int(factor[2]), pooled)
         total, voxel = total * factor, voxel * factor
         step = voxel / voxel.min()
+        part.check()
         level = smoothed(pooled, sigma, step.tolist())
+        part.check()
         features = np.empty((LEVEL_FEATURES, *level.shape), np.float32)
         kernels.texture(level, (1.0 / step).astype(np.float32), features)
         levels.append(features)
         factors.append(total.astype(np.int64))
         part(1.0, "computing image features")
+    progress.check()
     prepared = ImageFeatures(scaled, tuple(relative), levels, factors, 1.0)
     prepared.noise = _noise(prepared)
     return prepared

@@ -36,12 +36,13 @@ def with_neighbours(evidence: Evidence, samples: Samples, progress: Progress | N
     """
     if evidence.instances is not None or len(evidence.shape.distances) < 2:
         return evidence, samples
-    found = find_neighbours(evidence, samples, progress or Progress())
+    progress = progress or Progress()
+    found = find_neighbours(evidence, samples, progress)
     if found is None:
         return evidence, samples
     neighbours, marked = found
     groups = [[*group, *_neighbour(neighbours.looks, g)] for g, group in enumerate(evidence.groups)]
-    shape = replace(evidence.shape, groups=groups[1:], distances={}).updated(marked, sorted(marked), [])
+    shape = replace(evidence.shape, groups=groups[1:], distances={}).updated(marked, sorted(marked), [], progress.check)
     classes = evidence.classes.copy()
     for k, plane in marked.items():
         classes[k] = np.where(_around_neighbours(evidence, plane, constants.RIM) & (plane == 0), UNKNOWN, plane)
@@ -86,7 +87,8 @@ def find_neighbours(
         plane[(plane >= evidence.count) & ~np.isin(plane, list(looks.values()))] = 0
     pairs = [pair for g, c in looks.items() for pair in (list(evidence.groups[g]), [c])]
     shape = evidence.shape
-    outlines = NearestOutlines(pairs, shape.size, shape.spacing, shape.gap, {}).updated(marked, sorted(marked), [])
+    outlines = NearestOutlines(pairs, shape.size, shape.spacing, shape.gap, {})
+    outlines = outlines.updated(marked, sorted(marked), [], progress.check)
     return Neighbours(looks, classifier.layers, outlines), marked
 
 

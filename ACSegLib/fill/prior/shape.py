@@ -7,8 +7,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from scipy import ndimage
 
 from ACSegLib.fill.constants import MAX_DISTANCE, OUTLINE_MARGIN
 from ACSegLib.jobs import Progress
+from ACSegLib.threads import in_threads
 
 Shape = TypeVar("Shape", bound="ShapePrior")
 
@@ -74,24 +74,35 @@ class ShapePrior:
 
     @classmethod
     def of_slices(
-        cls, groups: list[list[int]], classes: np.ndarray, spacing: Sequence[float], slices: Sequence[int]
+        cls,
+        groups: list[list[int]],
+        classes: np.ndarray,
+        spacing: Sequence[float],
+        slices: Sequence[int],
+        check: Callable[[], None] = lambda: None,
     ) -> ShapePrior:
-        """Compute the distances of labelled slices; `classes` is (K, J, I) with unknown voxels negative."""
+        """Compute the distances of labelled slices; `classes` is (K, J, I) with unknown voxels negative.
+
+        `check` is called after each of them, and may raise `Cancelled`.
+        """
         numbers = sorted(slices)
         gaps = np.diff(numbers) if len(numbers) > 1 else [0]
         along, rows, columns = (float(h) for h in spacing)
         gap = np.float32(float(np.median(gaps)) * along)
         empty = cls(groups, (classes.shape[1], classes.shape[2]), (along, rows, columns), gap, {})
-        return empty.updated(classes, numbers, [])
+        return empty.updated(classes, numbers, [], check)
 
     def updated(
-        self: Shape, classes: np.ndarray | Mapping[int, np.ndarray], slices: Sequence[int], changed: Sequence[int]
+        self: Shape,
+        classes: np.ndarray | Mapping[int, np.ndarray],
+        slices: Sequence[int],
+        changed: Sequence[int],
+        check: Callable[[], None] = lambda: None,
     ) -> Shape:
         """The shape prior of other labelled slices; those that are new or `changed` are computed, the gap stays."""
         kept = {k: d for k, d in self.distances.items() if k in slices and k not in changed}
         missing = [k for k in slices if k not in kept]
-        with ThreadPoolExecutor(2) as pool:
-            fresh = dict(zip(missing, pool.map(lambda k: self._distances_of(classes[k]), missing), strict=True))
+        fresh = dict(zip(missing, in_threads(lambda k: self._distances_of(classes[k]), missing, check), strict=True))
         distances = dict(sorted({**kept, **fresh}.items()))
         return replace(self, distances=distances)
 

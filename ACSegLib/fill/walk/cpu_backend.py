@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ACSegLib.fill import constants
@@ -11,7 +13,9 @@ from ACSegLib.fill.walk.random_walk import SlabProblem, System
 class CpuSystem(System):
     """The scaled system as three weight arrays; x is the start plus a scaled correction."""
 
-    def __init__(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray) -> None:
+    def __init__(
+        self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None] = lambda: None
+    ) -> None:
         from ACSegLib.fill.walk import kernels
 
         self._kernels = kernels
@@ -28,10 +32,13 @@ class CpuSystem(System):
             np.float32(constants.MIN_EDGE_WEIGHT),
             self._weights,
         )
+        check()
         kernels.start_system(
             self._weights, np.float32(problem.gamma), problem.seeds, prior, start, self._scale, self._residual
         )
+        check()
         kernels.scale_weights(self._weights, self._scale)
+        check()
         self._correction = np.zeros_like(start)
         self._direction, self._product = self._residual.copy(), np.zeros_like(start)
         self._sums = np.empty((len(start), kernels.BLOCKS))

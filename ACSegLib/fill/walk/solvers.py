@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Solver(ABC):
     name: str
 
     @abstractmethod
-    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray) -> System:
+    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
         """The scaled system of a slab; `prior` and `start` are float32, (R, K, J, I)."""
 
     def solve(
@@ -42,9 +43,11 @@ class Solver(ABC):
         tolerance : float
             Bound on the error of the probabilities.
         """
+        progress = progress or Progress()
         fix_seeds(start, problem.seeds, classes)
-        system = self._system(problem, prior, start)
-        done = conjugate_gradients(system, tolerance * problem.gamma, progress or Progress())
+        progress.check()
+        system = self._system(problem, prior, start, progress.check)
+        done = conjugate_gradients(system, tolerance * problem.gamma, progress)
         system.write(start)
         return start, done
 
@@ -61,8 +64,8 @@ class CpuSolver(Solver):
     def __init__(self, name: str = "cpu") -> None:
         self.name = name
 
-    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray) -> System:
-        return CpuSystem(problem, prior, start)
+    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
+        return CpuSystem(problem, prior, start, check)
 
 
 class TorchSolver(Solver):
@@ -110,7 +113,7 @@ class TorchSolver(Solver):
         self.name = f"torch:{self._device}, and {self._fallback.name} where memory ran out"
         return self._fallback.solve(problem, classes, prior, start, tolerance, progress)
 
-    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray) -> System:
+    def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
         return TorchSystem(problem, prior, start, self._device)
 
 

@@ -234,7 +234,7 @@ def predict_biomedisa(
     place = tuple(slice(a, b) for a, b in roi)
     if any(not 0 <= a < b <= n for (a, b), n in zip(roi, volume.shape, strict=True)):
         raise InputError(f"roi {roi} (k, j, i) must lie within the shape {volume.shape} and not be empty.")
-    require_contrast(volume)
+    require_contrast(volume, progress.check)
     backend = make_backend(model, own.patch, device=settings.device, backend=settings.backend, precision="float32")
 
     def predict_patch(tile: np.ndarray) -> np.ndarray:

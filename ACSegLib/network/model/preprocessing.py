@@ -18,7 +18,7 @@ others             of imported models, see `BiomedisaPreprocessing`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -247,7 +247,7 @@ class Preprocessing:
 
 
 def intensity_statistics(
-    array: np.ndarray, percentiles: tuple[float, float] = ROBUST_PERCENTILES
+    array: np.ndarray, percentiles: tuple[float, float] = ROBUST_PERCENTILES, check: Callable[[], None] = lambda: None
 ) -> IntensityStatistics:
     """Measure low and high percentile, and mean and deviation of what lies between, of all but padding.
 
@@ -255,13 +255,15 @@ def intensity_statistics(
     ----------
     array : ndarray, shape (k, j, i), numeric
         At most about four million evenly spread voxels of it are read; not-finite ones are left out.
+    check : callable, optional
+        Called often; may raise `Cancelled`.
 
     Raises
     ------
     InputError
         If no voxel is finite.
     """
-    sample = every_nth(array, _SAMPLE_VOXELS)
+    sample = every_nth(array, _SAMPLE_VOXELS, check)
     padding = find_padding(sample)
     return replace(_measured(sample[~padding.where(sample)] if padding else sample, percentiles), padding=padding)
 
@@ -275,25 +277,27 @@ def _measured(sample: np.ndarray, percentiles: tuple[float, float]) -> Intensity
     return IntensityStatistics(float(low), float(high), float(inside.mean()), float(inside.std()))
 
 
-def statistics_for(array: np.ndarray, normalisation: Normalisation) -> IntensityStatistics | None:
+def statistics_for(
+    array: np.ndarray, normalisation: Normalisation, check: Callable[[], None] = lambda: None
+) -> IntensityStatistics | None:
     """Give the values that normalise one volume; None when the values are left as they are.
 
-    For images too large for memory, pass a coarser level of the pyramid here and the full level, part by part, to
-    `apply_statistics`.
+    Of an image too large for memory, pass a coarser level here, and the full one, part by part, to `apply_statistics`.
+    `check` is called often, and may raise `Cancelled`.
     """
     if normalisation.kind == "none":
         return None
     if normalisation.kind == "fixed":
         assert normalisation.statistics is not None
-        return replace(normalisation.statistics, padding=find_padding(every_nth(array, _SAMPLE_VOXELS)))
+        return replace(normalisation.statistics, padding=find_padding(every_nth(array, _SAMPLE_VOXELS, check)))
     if normalisation.kind == "volume":
-        return intensity_statistics(array, normalisation.percentiles)
-    return _matched_statistics(array, normalisation.target)
+        return intensity_statistics(array, normalisation.percentiles, check)
+    return _matched_statistics(every_nth(array, _SAMPLE_VOXELS, check), normalisation.target)
 
 
-def _matched_statistics(array: np.ndarray, target: tuple[float, float] | None) -> IntensityStatistics:
+def _matched_statistics(sample: np.ndarray, target: tuple[float, float] | None) -> IntensityStatistics:
     """Values by which `apply_statistics` clips to 0..1, after matching mean and deviation to `target` if given."""
-    own = _measured(every_nth(array, _SAMPLE_VOXELS), (0.0, 100.0))  # with the padding, as Biomedisa does
+    own = _measured(sample, (0.0, 100.0))  # with the padding, as Biomedisa does
     if target is None or not own.deviation > 0:
         zero, unit = own.low, own.high - own.low
     else:

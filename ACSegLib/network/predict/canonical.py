@@ -81,8 +81,8 @@ def run_canonical(
     probabilities, tally, used, regions = first.probabilities, first.tally, first.backend, None
     reason = ""
     if settings.needs_cell and is_pretrained(model):
-        certainty = certainty_of(probabilities)
-        reason = why_no_cell(image, certainty)
+        certainty = certainty_of(probabilities, progress.check)
+        reason = why_no_cell(image, certainty, progress.check)
         told += notes_on_uncertainty(certainty)
     if reason:
         probabilities, tally = _background_alone(probabilities), None
@@ -95,6 +95,7 @@ def run_canonical(
         orientation = canonical_orientation(direction * image)
         coarse, grid = grid, finer
         image = orientation.apply(direction * read_whole(grid, array, normalise, progress))
+        stages.correct.check()
         turned = onto(np.ascontiguousarray(orientation.apply(probabilities)), image.shape)
         stages.correct.check()
         is_finer = grid.shape != coarse.shape

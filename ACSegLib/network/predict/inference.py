@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -107,13 +108,14 @@ def predict(
     stages = progress.stages(examine=2, predict=98)
     stages.examine(0.0, "examining the image")
     grid = plan_grid(volume, model, settings, notes)
-    statistics = statistics_for(volume.array, model.preprocessing.normalisation)
+    check = stages.examine.check
+    statistics = statistics_for(volume.array, model.preprocessing.normalisation, check)
     if statistics is not None and not statistics.deviation > 0:
-        require_contrast(volume)
+        require_contrast(volume, check)
     padding = None if statistics is None else statistics.padding
     if padding is not None:
         notes.append(padding.note_on_replacement())
-    _note_not_finite(volume.array, notes)
+    _note_not_finite(volume.array, notes, check)
 
     def normalise(array: np.ndarray) -> np.ndarray:
         values = apply_statistics(array, statistics)
@@ -190,10 +192,11 @@ def _check_spacing(volume: Volume, model: Model) -> None:
         )
 
 
-def require_contrast(volume: Volume) -> None:
+def require_contrast(volume: Volume, check: Callable[[], None] = lambda: None) -> None:
     """Raise InputError for an image of one value, or of none: a network would label what shows nothing."""
     value: float | None = None
     for block in blocks(volume.array):
+        check()
         finite = block[np.isfinite(block)]
         if finite.size:
             value = float(finite.flat[0]) if value is None else value
@@ -207,8 +210,11 @@ def require_contrast(volume: Volume) -> None:
     )
 
 
-def _note_not_finite(array: np.ndarray, notes: list[str]) -> None:
+def _note_not_finite(array: np.ndarray, notes: list[str], check: Callable[[], None]) -> None:
     if array.dtype.kind == "f":
-        count = sum(block.size - int(np.count_nonzero(np.isfinite(block))) for block in blocks(array))
+        count = 0
+        for block in blocks(array):
+            check()
+            count += block.size - int(np.count_nonzero(np.isfinite(block)))
         if count:
             notes.append(f"{count} voxels are not finite; they were replaced by the mean")

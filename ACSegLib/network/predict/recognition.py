@@ -11,6 +11,7 @@ The constants belong to the pretrained networks (`ACSegLib.network.predict.estim
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,21 +69,26 @@ class Certainty:
     voxels: int
 
 
-def certainty_of(probabilities: np.ndarray) -> Certainty:
-    """How sure the network is, from its probabilities (channels, k, j, i), background first."""
+def certainty_of(probabilities: np.ndarray, check: Callable[[], None] = lambda: None) -> Certainty:
+    """How sure the network is, from its probabilities (channels, k, j, i), background first.
+
+    `check` is called often, here and below, and may raise `Cancelled`.
+    """
     labelled = strongest(probabilities) > 0
     voxels = int(np.count_nonzero(labelled))
     if not voxels:
         return Certainty(1.0, 0.0, 0.0, 0)
-    away = ~within_distance(labelled, (1, 1, 1), AWAY)
+    away = ~within_distance(labelled, (1, 1, 1), AWAY, check=check)
     classes = probabilities[:, away]
+    check()
     entropy = -(classes * np.log(np.maximum(classes, 1e-9))).sum(0)
+    check()
     background = float(entropy.mean()) if entropy.size else 0.0
     sure = float(probabilities.max(0)[labelled].mean())
     return Certainty(sure, background, voxels / labelled.size, voxels)
 
 
-def why_no_cell(image: np.ndarray, certainty: Certainty) -> str:
+def why_no_cell(image: np.ndarray, certainty: Certainty, check: Callable[[], None] = lambda: None) -> str:
     """Why what the network labelled is no cell; nothing if it may be one.
 
     Parameters
@@ -109,7 +115,7 @@ def why_no_cell(image: np.ndarray, certainty: Certainty) -> str:
         )
     if certainty.share < MIN_SHARE:
         return ""
-    changes = [change_along(image, axis) for axis in range(3)]
+    changes = [change_along(image, axis, check) for axis in range(3)]
     not_sure = certainty.labelled < NOT_SURE and certainty.background > NOT_SURE_BACKGROUND
     little = not_sure and certainty.share > LARGE_SHARE and min(changes) < LITTLE_CHANGE * max(changes)
     if min(changes) < UNCHANGING or little:
@@ -117,7 +123,7 @@ def why_no_cell(image: np.ndarray, certainty: Certainty) -> str:
     return ""
 
 
-def change_along(image: np.ndarray, axis: int) -> float:
+def change_along(image: np.ndarray, axis: int, check: Callable[[], None] = lambda: None) -> float:
     """How much an image changes along an axis, beside a slow trend, relative to what its noise would make.
 
     The mean along the axis is subtracted, and a quadratic trend. White noise gives about 1. Small bright things, such
@@ -139,12 +145,16 @@ def change_along(image: np.ndarray, axis: int) -> float:
     spread = _spread(rest)
     if not spread:
         return float("inf")
+    check()
     rest = np.clip(rest, -CLIP * spread, CLIP * spread)
     rest = rest - _trend(rest)
+    check()
     noise = _spread(np.diff(rest, axis=axis)) / 2**0.5
     if not noise:
         return float("inf")
+    check()
     low, high = np.percentile(gaussian_filter(rest, SCALE), (2, 98))
+    check()
     of_noise = noise / np.sqrt(8 * np.pi**1.5 * SCALE**3)
     return float(high - low) / (2 * 2.054 * of_noise)  # 2.054: the 98th percentile of a normal distribution
 

@@ -75,7 +75,8 @@ def refine_surface(
     for k in range(probabilities.shape[1]):
         probabilities[:, k] = prediction.probabilities[:, k]
     stages = progress.stages(correct=95, label=5)
-    corner, statistics = tuple(p.start for p in place), statistics_for(volume.array, model.preprocessing.normalisation)
+    corner = tuple(p.start for p in place)
+    statistics = statistics_for(volume.array, model.preprocessing.normalisation, progress.check)
 
     def image(box: tuple[slice, ...]) -> np.ndarray:
         seen = tuple(slice(c + b.start, c + b.stop) for c, b in zip(corner, box, strict=True))

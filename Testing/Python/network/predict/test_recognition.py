@@ -31,6 +31,14 @@ def test_certainty_is_that_of_the_labelled_voxels_and_of_the_background_away_fro
     assert certainty_of(probabilities(np.zeros_like(BALL))).voxels == 0
 
 
+def test_recognition_looks_for_a_cancel_in_each_of_its_steps():
+    asked = []
+    certainty = certainty_of(probabilities(ROD), lambda: asked.append("certainty"))
+    assert why_no_cell((NOISE + 5 * ROD).astype(np.float32), certainty, lambda: asked.append("change"))
+    assert asked.count("certainty") >= 2
+    assert asked.count("change") == 3 * 4
+
+
 def test_white_noise_changes_as_noise_does_and_a_ball_far_more():
     slope = (0.2 * Z + 0.1 * Y).astype(np.float32)
     for axis in range(3):

@@ -71,3 +71,23 @@ def test_a_reduced_result_is_brought_to_the_image_in_parts_that_can_be_cancelled
     np.testing.assert_array_equal(found.labels, expected.labels)
     assert found.labels.any()
     assert len(asked) - at_once > at_once + 10
+
+
+def test_a_cancel_does_not_wait_until_an_image_is_examined(monkeypatch, tmp_path):
+    """Reading it from a slow disk may take long, so that each block is followed by a look."""
+    array = simulate((24, 24, 24), seed=1, reconstruct=False).volume.array
+    image = np.lib.format.open_memmap(tmp_path / "image.npy", "w+", np.float32, array.shape)
+    image[:] = array
+    monkeypatch.setattr("ACSegLib.files.lazy._BLOCK_BYTES", 24 * 24 * 4)
+    message, asked = "", []
+
+    def note(fraction, text):
+        nonlocal message
+        message = text
+
+    progress = Progress(note, lambda: bool(asked.append(message)))
+    model = threshold_model(normalisation=Normalisation("volume"))
+    run(PredictRequest(volume=Volume(image), model=model, refine="none"), progress=progress)
+    assert asked.count("examining the image") >= 2 * 24, (
+        "once for the statistics, and once for values that are no number"
+    )
