@@ -242,7 +242,9 @@ def _run(namespace: argparse.Namespace, cancel: CancelFlag) -> int:
     display = _Display(namespace.quiet)
     report = RunReport(namespace.run_command, options, checksums=False)
     try:
-        done = execute(namespace.run_command, options, Progress(display, cancel), namespace.json, namespace.json is not None)
+        done = execute(
+            namespace.run_command, options, Progress(display, cancel), namespace.json, namespace.json is not None
+        )
     except Cancelled as stop:
         _report_failure(report, namespace, explain_cancel(stop), EXIT_CANCELLED)
         raise
