@@ -36,12 +36,15 @@ MIN_CONVEXITY = 0.85
 #: Share of the surface of the hull that so many directions hold, each with all normals up to this angle (degrees): a
 #: cylinder has 18 and two ends, a box six. A sphere has 0.2, a long capsule 0.7.
 MIN_RULED, DIRECTIONS, ANGLE = 0.85, 24, 10.0
-#: Voxels a side on which the shape is judged; bins in which intensities are counted.
-_SIDE, _BINS = 64, 100
+#: Voxels a side on which the shape is judged.
+_SIDE = 64
 #: Normals are rounded to this, to have few of them.
 _ROUNDING = 0.05
 #: Voxels of an image that its padding is looked for in.
 _SAMPLE_VOXELS = 4_000_000
+#: Percentile of the other intensities that replaces padding. The most common one is that of the cells where they are
+#: packed: the network took the padding for a cell, or found no cell at all.
+REPLACEMENT = 10
 #: Different padding values that are looked for.
 _MAX_VALUES = 3
 
@@ -55,7 +58,7 @@ class Padding:
     values : tuple of float
         One or more, each far from the other intensities.
     replacement : float
-        The most common other intensity: nearly always that of the medium.
+        A dark one of the other intensities: medium or vacuum, where bright is absorbing.
     share : float
         Of the image that is padding.
     """
@@ -88,7 +91,7 @@ class Padding:
 
     def note_on_replacement(self) -> str:
         """Give the `note` where the padding is replaced."""
-        return self.note(f"it was replaced by the most common intensity, {self.replacement:.4g}")
+        return self.note(f"a dark intensity replaced it, {self.replacement:.4g}")
 
 
 def find_padding(sample: np.ndarray) -> Padding | None:
@@ -117,14 +120,9 @@ def find_padding(sample: np.ndarray) -> Padding | None:
         inside |= sample == values.pop()
     if not values:
         return None
-    rest = sample[inside]
-    low, high = np.percentile(rest, RANGE)
-    counts, edges = np.histogram(rest, _BINS, (float(low), float(high)))
-    fullest = int(counts.argmax())
     share = sum(int(np.count_nonzero(sample == value)) for value in values) / sample.size
-    return Padding(
-        tuple(float(value) for value in values), float(edges[fullest] + edges[fullest + 1]) / 2, float(share)
-    )
+    replacement = float(np.percentile(sample[inside], REPLACEMENT))
+    return Padding(tuple(float(value) for value in values), replacement, float(share))
 
 
 def _corners_are_flat(sample: np.ndarray) -> bool:

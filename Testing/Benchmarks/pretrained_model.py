@@ -39,7 +39,7 @@ import numpy as np  # noqa: E402
 
 #: Seeds of volumes that no training of the pretrained model used.
 UNSEEN_LOOSE, UNSEEN_PACKED, UNSEEN_CONTACT = range(90_001, 90_006), range(95_001, 95_013), range(97_001, 97_005)
-UNSEEN_EMPTY, UNSEEN_PADDED = range(98_001, 98_003), range(99_001, 99_003)
+UNSEEN_EMPTY, UNSEEN_PADDED = range(98_001, 98_003), range(99_003, 99_005)
 GLASS_FROM, MEDIUM = 0.0155, (0.0025, 0.0068)
 NOT_LABELLED = 2
 #: Orders of the axes of a volume whose capillary is along k that bring it along k, j and i.
