@@ -6,7 +6,8 @@ For each volume of `self_tuning_cases` the table has the mean Dice, on voxels th
 chooses, of the best settings of a grid, and of the better of scikit-image's ``random_walker`` at beta 130 and 5000; the
 cross-validation Dice; and the processor time, also as a multiple of that of a fill with the same settings given. The
 grid and the peers need minutes; ``--cache`` keeps their scores, so that a change of the choice alone is judged within
-one. ``--seed 1`` gives volumes on which nothing was tuned.
+one. ``--seed 1`` gives volumes on which nothing was tuned. ``--uneven`` labels three to five slices of simulated ones,
+at uneven distances.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 import fill_methods  # noqa: E402
 import harness  # noqa: E402
 from fill_cases import Case, score  # noqa: E402
-from self_tuning_cases import all_cases  # noqa: E402
+from self_tuning_cases import all_cases, unevenly_labelled  # noqa: E402
 
 from ACSegLib.fill import FillResult, Settings, fill  # noqa: E402
 from ACSegLib.fill.pipeline import solve_slabs  # noqa: E402
@@ -122,11 +123,13 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, metavar="FILE", help="keeps the scores of grid and peers")
     parser.add_argument("--peers", action="store_true", help="also run random_walker, which takes most of the time")
     parser.add_argument("--seed", type=int, default=0, help="0: the volumes tuned on; others: new ones")
+    parser.add_argument("--uneven", action="store_true", help="few slices of simulated volumes, at uneven distances")
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
     rows, losses, walkers, times = [], [], [], []
-    for case in all_cases(harness.data_folder(options.data), options.seed):
+    evenly = all_cases(harness.data_folder(options.data), options.seed)
+    for case in unevenly_labelled(options.seed) if options.uneven else evenly:
         if options.only not in case.name:
             continue
         harness.say(case.name)

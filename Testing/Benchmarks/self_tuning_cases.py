@@ -8,11 +8,12 @@ gradients across the volume, tight cells of one look.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fill_cases import Case, hippocampus, sxt_cell, thinned
+from fill_cases import Case, drawn_mask, hippocampus, sxt_cell, thinned
 from scipy import ndimage
 
 #: Largest side of a crop, in voxels.
@@ -134,6 +135,17 @@ def simulated(seed: int = 0) -> Iterator[Case]:
     for name, (every, make) in SIMULATED.items():
         image, truth = make(seed)
         yield thinned(f"{name}, seed {seed}", image.astype(np.float32), truth, every)
+
+
+def unevenly_labelled(seed: int = 0) -> Iterator[Case]:
+    """The same volumes with a slice in each quarter, and up to two more: few slices, and wide gaps at the ends."""
+    rng = np.random.default_rng(seed)
+    for case in simulated(seed):
+        more = rng.permutation([1, 3, 5, 7])[: rng.integers(0, 3)]
+        numbers = sorted(int(eighth * len(case.truth)) // 8 for eighth in (2, 4, 6, *more))
+        slices = {"k": numbers}
+        name = f"{case.name}, slices {', '.join(map(str, numbers))}"
+        yield replace(case, name=name, slices=slices, scored=~drawn_mask(case.truth.shape, slices))
 
 
 def tomograms(seed: int = 0, side: int = 64) -> Iterator[Case]:

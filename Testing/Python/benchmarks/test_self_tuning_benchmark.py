@@ -38,6 +38,19 @@ def test_simulated_kinds_share_only_the_property_that_they_are_named_after(bench
     assert (image[truth == 0] > 1).sum() > (truth == 1).sum()  # two more cells of the same look
 
 
+def test_uneven_slices_are_few_and_none_of_them_is_scored(bench, monkeypatch) -> None:
+    _, cases = bench
+    monkeypatch.setattr(cases, "SIMULATED", {str(n): (4, lambda seed: cases.textures(seed, side=16)) for n in range(8)})
+    found = list(cases.unevenly_labelled(3))
+    assert {len(case.slices["k"]) for case in found} == {3, 4, 5}
+    for case in found:
+        numbers = case.slices["k"]
+        assert {4, 8, 12} <= set(numbers) < set(range(16))
+        assert numbers == sorted(set(numbers))
+        assert not case.scored[numbers].any()
+        assert np.delete(case.scored, numbers, axis=0).all()
+
+
 def test_scores_of_the_grid_are_those_of_fills_and_are_kept(bench, tmp_path, capsys, monkeypatch) -> None:
     tuning, cases = bench
     image, truth = cases.gradient(0, 2.0, side=24)
