@@ -99,7 +99,7 @@ def correct(
     progress(0.05, "finding what was corrected")
     spacing = np.asarray(volume.geometry.spacing[::-1], float)
     spacing = spacing / spacing.min()
-    opened = open_voxels(decisions, protected, spacing.tolist(), reach)
+    opened = open_voxels(decisions, protected, spacing.tolist(), reach, progress.check)
     progress.check()
     solver = choose_solver(device)
     uncertainty = np.zeros(volume.shape, np.uint8)

@@ -8,7 +8,7 @@ probabilities of a network are given, they are channels of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +25,11 @@ DISTANCE_PER_LOG_ODDS = 2.0
 _NOWHERE = np.float32(0)
 
 
-def signed_distances(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+def signed_distances(
+    mask: np.ndarray, spacing: Sequence[float], check: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """Signed distance to the surface of a mask, positive inside, clipped to +-`FAR`, float32."""
-    inside, outside = capped_distance(~mask, spacing, FAR), capped_distance(mask, spacing, FAR)
+    inside, outside = (capped_distance(part, spacing, FAR, check) for part in (~mask, mask))
     return np.where(mask, inside - np.float32(0.5), np.float32(0.5) - outside)
 
 
@@ -57,9 +59,10 @@ class Deviation:
         before: np.ndarray,
         spacing: Sequence[float],
         probabilities: np.ndarray | None,
+        check: Callable[[], None] = lambda: None,
     ) -> Deviation:
         """Compute the channels in a box; arrays are (K, J, I), `groups` without background."""
-        distances = np.stack([signed_distances(np.isin(before, g), spacing) for g in groups])
+        distances = np.stack([signed_distances(np.isin(before, g), spacing, check) for g in groups])
         evidence = np.zeros((0, *before.shape), np.float32)
         if probabilities is not None:
             p = np.clip(probabilities, 1e-4, 1 - 1e-4)

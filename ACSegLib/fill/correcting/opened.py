@@ -10,7 +10,7 @@ classes that no change touched: nothing shows them wrong.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,11 @@ class Opened:
 
 
 def open_voxels(
-    decisions: Decisions, protected: np.ndarray | None, spacing: Sequence[float], reach: float | None
+    decisions: Decisions,
+    protected: np.ndarray | None,
+    spacing: Sequence[float],
+    reach: float | None,
+    check: Callable[[], None] = lambda: None,
 ) -> Opened:
     """Find the voxels that may change.
 
@@ -81,12 +85,14 @@ def open_voxels(
         Along (k, j, i), in voxels of the finest axis.
     reach : float, optional
         Distance from a change within which voxels may change; found from the extent of each change if left out.
+    check : callable, optional
+        Called often; may raise `Cancelled`.
     """
     changes = bounding_box(decisions.changed)
     if changes is None:
         return Opened((slice(0, 0),) * 3, np.zeros((0, 0, 0), bool), None, 0.0, set())
     given = None if reach is None else {float(reach): decisions.changed[changes]}
-    reaches = given or _reaches(decisions, changes, spacing)
+    reaches = given or _reaches(decisions, changes, spacing, check)
     largest = max(reaches)
     box = grown_box(changes, largest, spacing, decisions.changed.shape)
     inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(changes, box, strict=True))
@@ -97,7 +103,7 @@ def open_voxels(
         own = bounding_box(mask)
         assert own is not None
         around = grown_box(own, distance, spacing, mask.shape)
-        near = _nearness(mask[around], spacing, distance, decisions.whole_slices)
+        near = _nearness(mask[around], spacing, distance, decisions.whole_slices, check)
         np.maximum(nearness[around], near, out=nearness[around])
     near = nearness > 0
     near &= ~decisions.known[box]
@@ -106,25 +112,30 @@ def open_voxels(
     classes, changed = decisions.classes(box), decisions.changed[box]
     touched = np.union1d(classes.before[changed], classes.after[changed])
     near &= np.isin(classes.before, touched)
-    near &= _shallow(classes, changed, spacing)
+    near &= _shallow(classes, changed, spacing, check)
     return Opened(box, near, None if decisions.whole_slices else nearness, largest, {classes.table[c] for c in touched})
 
 
-def _nearness(mask: np.ndarray, spacing: Sequence[float], distance: float, whole_slices: bool) -> np.ndarray:
+def _nearness(
+    mask: np.ndarray, spacing: Sequence[float], distance: float, whole_slices: bool, check: Callable[[], None]
+) -> np.ndarray:
     """1 at a mask, falling to 0 at some distance, float32; for slices drawn right 1 up to this distance."""
     if whole_slices:
-        return within_distance(mask, spacing, distance).astype(np.float32)
+        return within_distance(mask, spacing, distance, check=check).astype(np.float32)
     distance = max(distance, 1e-3)
-    return 1 - capped_distance(mask, spacing, distance) / np.float32(distance)
+    return 1 - capped_distance(mask, spacing, distance, check) / np.float32(distance)
 
 
-def _reaches(decisions: Decisions, changes: Box, spacing: Sequence[float]) -> dict[float, np.ndarray]:
+def _reaches(
+    decisions: Decisions, changes: Box, spacing: Sequence[float], check: Callable[[], None]
+) -> dict[float, np.ndarray]:
     """Distance -> the changes that reach so far; the distances are in steps of a factor of the root of two."""
     changed = decisions.changed[changes]
-    joined = within_distance(changed, spacing, GAP / 2) if decisions.whole_slices else changed
+    joined = within_distance(changed, spacing, GAP / 2, check=check) if decisions.whole_slices else changed
     parts = np.where(changed, ndimage.label(joined, np.ones((3, 3, 3)))[0], 0)
     masks: dict[float, np.ndarray] = {}
     for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        check()
         if box is None:
             continue
         part = parts[box] == number
@@ -164,7 +175,7 @@ def _stroke_reach(
     return STROKE_REACH_FACTOR * extent
 
 
-def _shallow(classes: Classes, changed: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+def _shallow(classes: Classes, changed: np.ndarray, spacing: Sequence[float], check: Callable[[], None]) -> np.ndarray:
     """Voxels that lie no deeper in their class than nearly all changes did, background and segments apart."""
     before = classes.before
     outlines = at_borders(before)
@@ -174,19 +185,21 @@ def _shallow(classes: Classes, changed: np.ndarray, spacing: Sequence[float]) ->
     limits = []
     cap = max(MAX_REACH, *before.shape)
     for mask in (background, ~background):
-        depths = _depths(outlines, changed & mask, spacing, cap)
+        depths = _depths(outlines, changed & mask, spacing, cap, check)
         limits.append(
             DEPTH_FACTOR * float(np.quantile(depths, DEPTH_QUANTILE)) + DEPTH_MARGIN if len(depths) else DEPTH_MARGIN
         )
-    depth = capped_distance(outlines, spacing, max(limits) + 1)
+    depth = capped_distance(outlines, spacing, max(limits) + 1, check)
     return depth <= np.where(background, limits[0], limits[1])
 
 
-def _depths(outlines: np.ndarray, where: np.ndarray, spacing: Sequence[float], cap: float) -> np.ndarray:
+def _depths(
+    outlines: np.ndarray, where: np.ndarray, spacing: Sequence[float], cap: float, check: Callable[[], None]
+) -> np.ndarray:
     """Distance of some voxels to the outlines."""
     distance, size = np.zeros(0), 4.0
     while where.any():
-        distance = capped_distance(outlines, spacing, size)[where]
+        distance = capped_distance(outlines, spacing, size, check)[where]
         if size >= cap or float(np.mean(distance < size)) >= DEPTH_QUANTILE:
             break
         size *= 4

@@ -203,7 +203,7 @@ class CorrectionProblem:
         progress.check()
         groups = group_classes(len(classes.table))
         given = _group_probabilities(decisions, classes, groups[1:], probabilities, cut)
-        shape = Deviation.of(groups[1:], before, features.spacing, given)
+        shape = Deviation.of(groups[1:], before, features.spacing, given, progress.check)
         distances = shape.distances
         progress.check()
         trust = believed = sure = strokes = None
