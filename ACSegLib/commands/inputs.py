@@ -96,7 +96,8 @@ def is_folder_of_images(path: str) -> bool:
 
 def is_one_image(path: str) -> bool:
     """Whether a folder is one image: OME-Zarr, a DICOM series, or numbered slices."""
-    from ACSegLib.files import open_volume, slices
+    from ACSegLib.files import open_volume
+    from ACSegLib.files.formats import slices
     from ACSegLib.files.registry import collect_notes, recognise
 
     if not Path(path).is_dir():

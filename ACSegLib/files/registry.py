@@ -69,7 +69,7 @@ _NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None
 
 def formats() -> list[Format]:
     """All formats, in the order in which they are asked."""
-    return [cast(Format, importlib.import_module(f"ACSegLib.files.{name}")) for name in _MODULES]
+    return [cast(Format, importlib.import_module(f"ACSegLib.files.formats.{name}")) for name in _MODULES]
 
 
 def recognise(path: str | os.PathLike[str]) -> Format:

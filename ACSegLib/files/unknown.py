@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import dicom, zarr_places
+from ACSegLib.files.formats import dicom, zarr_places
 
 _LISTED = 8
 #: Bytes in which the first tag of an XML file stands.

@@ -17,7 +17,7 @@ EXCEPTIONS = {
     "piece": r"\"pieces\"|\"largest_piece\"|`pieces`|`largest_piece`",  # columns of tables
     "thin part": r"thin_parts?\b|thin_part_|thin-parts",  # columns of tables, and the option of the shell
     "drawing": r"^ACSegLib/app/web/src/volume-view.ts:",  # NiiVue's word for labels
-    "lattice": r"^ACSegLib/files/amira.py:|AmiraMesh",  # Amira's word for the data sections of its files
+    "lattice": r"^ACSegLib/files/formats/amira.py:|AmiraMesh",  # Amira's word for the data sections of its files
     "insist": r"aliases=",  # the old name of --force
     "engine": r"aliases=",  # the old name of --backend
     "shipped model": r"train_shipped_model",  # the name of the script that trains it

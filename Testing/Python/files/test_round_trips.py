@@ -195,7 +195,7 @@ def test_a_failing_disk_leaves_the_old_file(ending, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     for name in ("nrrd", "nifti", "metaimage", "tiff", "mrc", "ome_zarr", "hdf5"):
-        module = __import__(f"ACSegLib.files.{name}", fromlist=["write"])
+        module = __import__(f"ACSegLib.files.formats.{name}", fromlist=["write"])
         write = module.write
         monkeypatch.setattr(module, "write", lambda content, where, write=write: (write(content, where), full())[0])
     with pytest.raises(FileError, match="No space left"):

@@ -17,8 +17,8 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native, truncated
-from ACSegLib.files.ome_zarr_transforms import axes_of_level
-from ACSegLib.files.zarr_places import (
+from ACSegLib.files.formats.ome_zarr_transforms import axes_of_level
+from ACSegLib.files.formats.zarr_places import (
     Place,
     files_below,
     holds_zarr,

@@ -16,7 +16,7 @@ import numpy as np
 from ACSegLib.errors import FileError
 from ACSegLib.files.axes import Axis, place
 from ACSegLib.files.content import Content, Request, native, truncated
-from ACSegLib.files.nifti import header_of_pair, text_of_field
+from ACSegLib.files.formats.nifti import header_of_pair, text_of_field
 
 NAME = "Analyze 7.5"
 ENDINGS: tuple[str, ...] = ()

@@ -7,7 +7,8 @@ import pytest
 import SimpleITK
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import dicom, open_segmentation, open_volume
+from ACSegLib.files import open_segmentation, open_volume
+from ACSegLib.files.formats import dicom
 
 highdicom = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import dicom_seg
 from ACSegLib.files.axes import Axis, geometry_of
 from ACSegLib.files.content import MAX_INFLATION, Content, truncated
-from ACSegLib.files.dicom_elements import require_fitting_elements
+from ACSegLib.files.formats import dicom_seg
+from ACSegLib.files.formats.dicom_elements import require_fitting_elements
 from ACSegLib.volume import Geometry
 
 _SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")

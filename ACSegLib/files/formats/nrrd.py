@@ -17,7 +17,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import slicer_segments
 from ACSegLib.files.axes import Axis, arrange, geometry_of, one_unit
 from ACSegLib.files.content import Content, Request
-from ACSegLib.files.nrrd_voxels import Header, voxels
+from ACSegLib.files.formats.nrrd_voxels import Header, voxels
 from ACSegLib.files.units import assumed_unit
 from ACSegLib.volume import Geometry
 

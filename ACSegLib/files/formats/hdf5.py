@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import hdf5_bdv, hdf5_imaris, record
+from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, axes_of, place
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError, native
-from ACSegLib.files.hdf5_sources import check_links, external_links, open_checked
+from ACSegLib.files.formats import hdf5_bdv, hdf5_imaris
+from ACSegLib.files.formats.hdf5_sources import check_links, external_links, open_checked
 from ACSegLib.files.units import Length, length_of
 from ACSegLib.json_values import Json
 

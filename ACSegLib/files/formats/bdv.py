@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import hdf5, hdf5_bdv
 from ACSegLib.files.content import Content, Part, Request, beside
+from ACSegLib.files.formats import hdf5, hdf5_bdv
 
 NAME = "BigDataViewer"
 ENDINGS: tuple[str, ...] = ()

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import tiff
 from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import Content, Request, native
-from ACSegLib.files.slice_names import in_order
+from ACSegLib.files.formats import tiff
+from ACSegLib.files.formats.slice_names import in_order
 from ACSegLib.volume import Geometry
 
 NAME = "folder of slices"

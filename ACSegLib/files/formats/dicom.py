@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import dicom_frames, dicom_seg
 from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError
-from ACSegLib.files.dicom_elements import require_fitting_elements
+from ACSegLib.files.formats import dicom_frames, dicom_seg
+from ACSegLib.files.formats.dicom_elements import require_fitting_elements
 from ACSegLib.volume import Geometry
 
 NAME = "DICOM"

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files import lazy, record, tiff_metadata, tiff_pages
+from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import arrange, geometry_of, place
 from ACSegLib.files.content import CHOOSE, Content, NotHeldError, Part, Request, native, truncated
+from ACSegLib.files.formats import tiff_metadata, tiff_pages
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry, Segment
 
