@@ -2,6 +2,9 @@
 
 Most tests keep one core busy. Each process collects all tests, and claims one file of them after the other by making a
 file of its name in a folder that they share. So none is left out, none runs twice, and nobody waits for the slowest.
+
+pytest-xdist does the same. But each of its processes has one more thread that runs Python code, and beside it the event
+loop of the stand-in, which keeps the interpreter's lock, ended three of five processes by a segmentation fault.
 """
 
 from __future__ import annotations
