@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from sharing import SHARED_FOLDER, claimed, take_turns, write_counts
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C, which a shell lets its background jobs ignore: the programs that tests interrupt inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
