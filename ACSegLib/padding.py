@@ -17,12 +17,14 @@ would shrink. A value counts as padding only if all of this holds:
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ACSegLib.files.lazy import every_nth
+from ACSegLib.masks import bounding_box
 
 #: Share of the image that padding of one value has.
 MIN_SHARE, MAX_SHARE = 0.001, 0.9
@@ -139,14 +141,23 @@ def _corners_are_flat(sample: np.ndarray) -> bool:
     return False
 
 
-def padding_of(array: Any) -> Padding | None:
-    """Find the padding of an image, shape (k, j, i), in about four million voxels; it may lie on the disk."""
-    return find_padding(every_nth(array, _SAMPLE_VOXELS))
+def padding_of(array: Any, check: Callable[[], None] = lambda: None) -> Padding | None:
+    """Find the padding of an image, shape (k, j, i), in about four million voxels; it may lie on the disk.
+
+    `check` is called after each block that is read, and may raise `Cancelled`.
+    """
+    return find_padding(every_nth(array, _SAMPLE_VOXELS, check))
+
+
+def intensities(sample: np.ndarray) -> np.ndarray:
+    """Give the finite intensities of a sample, (n,), without its padding."""
+    padding, known = find_padding(sample), np.isfinite(sample)
+    return sample[known if padding is None else known & ~padding.where(sample)]
 
 
 def _far_value(sample: np.ndarray, inside: np.ndarray) -> Any:
     """Give a value in a corner of what is inside that is frequent there and far from all others; or None."""
-    box = _bounding_box(inside)
+    box = bounding_box(inside)
     if box is None:
         return None
     corners = [sample[place] for place in itertools.product(*((s.start, s.stop - 1) for s in box)) if inside[place]]
@@ -164,16 +175,6 @@ def _is_far(value: Any, rest: np.ndarray) -> bool:
     gap = max(first - float(value), float(value) - last)
     few = rest[:: max(1, rest.size // 100_000)]
     return high > low and gap > MIN_GAP * (high - low) and len(np.unique(few)) >= MIN_LEVELS
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
-    sides = []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        if not len(used):
-            return None
-        sides.append(slice(int(used[0]), int(used[-1]) + 1))
-    return sides[0], sides[1], sides[2]
 
 
 def is_field_of_view(mask: np.ndarray) -> bool:

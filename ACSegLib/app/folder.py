@@ -19,25 +19,8 @@ _MAX_VISITED = 100_000
 #: From this many files of these endings on, a folder is one image, of which they are the slices.
 _MIN_SLICES, _SLICES = 20, (".dcm", ".tif", ".tiff", ".png")
 _IMAGES = (
-    *(
-        ".nrrd",
-        ".nhdr",
-        ".nii",
-        ".nii.gz",
-        ".hdr",
-        ".npy",
-        ".ims",
-        ".mha",
-        ".mhd",
-        ".tif",
-        ".tiff",
-        ".btf",
-        ".mrc",
-        ".rec",
-        ".map",
-        ".st",
-    ),
-    *(".h5", ".hdf5", ".he5", ".am", ".zarr", ".zarr.zip", ".ozx"),
+    *(".nrrd", ".nhdr", ".nii", ".nii.gz", ".hdr", ".npy", ".ims", ".mha", ".mhd", ".tif", ".tiff", ".btf", ".mrc"),
+    *(".rec", ".map", ".st", ".h5", ".hdf5", ".he5", ".am", ".zarr", ".zarr.zip", ".ozx"),
 )
 _LABELS = re.compile(r"(^|[^a-z])(seg|segmentation|labels?|masks?|truth|drawn|filled|predicted|reference)([^a-z]|$)")
 _MODEL = ".acseg"

@@ -13,7 +13,7 @@ import numpy as np
 from ACSegLib.app.contract import AXES
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import is_mapped
-from ACSegLib.padding import find_padding
+from ACSegLib.padding import intensities
 
 #: Voxels along the longest edge of the copies for 3D, at most: what a graphics card loads in a second. And at least.
 MAX_PREVIEW, _MIN_PREVIEW = 256, 16
@@ -109,9 +109,7 @@ def intensity_range(array: Any) -> tuple[tuple[float, float], tuple[float, float
     if not finite.size:
         return (0.0, 1.0), (0.0, 1.0)
     full = _ascending(float(finite.min()), float(finite.max()))
-    if (padding := find_padding(sample)) is not None:
-        finite = finite[~padding.where(finite)]
-    low, high = (float(v) for v in np.percentile(finite, _WINDOW))
+    low, high = (float(v) for v in np.percentile(intensities(sample), _WINDOW))
     return full, (low, high) if high > low else full
 
 

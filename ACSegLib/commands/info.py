@@ -229,6 +229,8 @@ def _are_labels(content: Content) -> bool:
 
 def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
     """Exact range, mean and deviation plane by plane; percentiles of at most a few million evenly spread voxels."""
+    from ACSegLib.files.lazy import every_nth
+
     low, high, total, squares, finite = np.inf, -np.inf, 0.0, 0.0, 0
     for k, plane in enumerate(array):
         progress(k / len(array), "measuring")
@@ -237,8 +239,7 @@ def _intensity(array: np.ndarray, progress: Progress) -> Intensity:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
             wide = values.astype(np.float64)
             total, squares, finite = total + wide.sum(), squares + np.square(wide).sum(), finite + values.size
-    step = max(1, round((array.size / _SAMPLE) ** (1 / 3)))
-    sample = array[::step, ::step, ::step]
+    sample = every_nth(array, _SAMPLE)
     sample = sample[np.isfinite(sample)].astype(np.float64)
     if not finite or not sample.size:
         return Intensity(finite, array.size - finite)

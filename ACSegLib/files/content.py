@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from ACSegLib.volume import Geometry, Segment
 CHOOSE = "choose one with --dataset (labels beside an image: --labels-dataset)"
 _BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 20
 _GZIP = b"\x1f\x8b"
+#: Bytes of the names of data files in a header, at most.
+_LIST_LIMIT = 1 << 24
 #: Deflate packs no more than this many bytes into one (zlib's documentation: 1032 to 1).
 MAX_INFLATION = 1032
 #: Places for values in a pattern of names, and one for a number of at most 99 digits.
@@ -224,6 +226,12 @@ def beside(path: Path, name: str) -> Path:
     if not file.is_file():
         raise FileError(f"{path}: its data file {file.name} is missing; put both in one folder.")
     return file
+
+
+def listed_names(stream: IO[bytes]) -> list[str]:
+    """Give the names of data files that follow in a header, one on each line."""
+    text = stream.read(_LIST_LIMIT).decode("utf-8", "replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def numbered(pattern: str, number: int, path: Path) -> str:

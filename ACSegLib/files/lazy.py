@@ -51,6 +51,11 @@ def scratch(shape: Sequence[int], dtype: Any) -> np.ndarray:
         return np.memmap(stream, dtype, "w+", shape=tuple(shape))
 
 
+def empty(shape: Sequence[int], dtype: Any) -> np.ndarray:
+    """Give an array to be filled: in memory, or where it shall stay on the disk, in a file as `scratch` gives it."""
+    return (scratch if wanted(shape, dtype) else np.empty)(tuple(shape), dtype)
+
+
 def is_mapped(array: np.ndarray) -> bool:
     """Whether an array, or what it is a view of, is mapped from a file."""
     part: Any = array

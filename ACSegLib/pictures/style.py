@@ -9,7 +9,7 @@ import numpy as np
 
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.lazy import every_nth
-from ACSegLib.padding import find_padding
+from ACSegLib.padding import intensities
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Volume
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def segment_colour(number: int) -> tuple[float, float, float]:
 
 def contrast_window(volume: Volume) -> tuple[float, float]:
     """Grey range that shows a volume well: its 0.5 to 99.7 percentiles, on a sample; NaN and padding are left out."""
-    sample = every_nth(volume.array, 2_000_000)
-    padding = find_padding(sample)
-    sample = sample[np.isfinite(sample) if padding is None else np.isfinite(sample) & ~padding.where(sample)]
+    sample = intensities(every_nth(volume.array, 2_000_000))
     if not sample.size:
         return 0.0, 1.0
     low, high = np.percentile(sample, [0.5, 99.7])

@@ -119,6 +119,7 @@ def refine_by_walk(
     report = replace(
         prediction.report, walk_band_voxels=band, walk_unsure_part=round(np.count_nonzero(unsure) / unsure.size, 4)
     )
+    # background last: `solve_sparse` leaves the last one out, and that of the largest surface takes longest
     present = [channel for channel in (*range(1, len(values)), 0) if (seeds == channel).any()]
     check()
     box = bounding_box(unsure, margin=1)  # and the seeds around it
@@ -214,9 +215,7 @@ def _walk(band: Band, present: list[int], reach: dict[int, np.ndarray], progress
     prior /= prior.sum(axis=0)
     beta = 1 / (2 * (EDGE_SCALE * noise) ** 2) / contrast**2
     problem = SparseProblem(band.differences, band.neighbours, beta, PRIOR_STRENGTH)
-    solve_sparse(problem, prior[:-1], TOLERANCE, progress)
-    x = prior
-    x[-1] = 1 - x[:-1].sum(axis=0)  # every walker ends in one of the channels
+    x = solve_sparse(problem, prior, TOLERANCE, progress)
     if 0 in present:
         x[present.index(0)] /= BACKGROUND_LEAD
     for channel, near in reach.items():

@@ -15,21 +15,8 @@ STEPS = ("fill", "network", "measure")
 #: What the steps share, and the files below it: they know none of the rooms above them.
 SHARED = ("postprocess", "labelled_slices", "cells")
 GROUND = (
-    *(
-        "volume",
-        "geometry",
-        "arrays",
-        "notebook",
-        "axes",
-        "files",
-        "jobs",
-        "errors",
-        "masks",
-        "noise",
-        "padding",
-        "json_values",
-    ),
-    *("compute", "cgroups", "threads", "distances", "distance_kernels", "components", "run_kernels", "padding"),
+    *("volume", "geometry", "arrays", "notebook", "axes", "files", "jobs", "errors", "masks", "noise", "padding"),
+    *("compute", "cgroups", "threads", "distances", "distance_kernels", "components", "run_kernels", "json_values"),
 )
 ABOVE = ("api", "study", "workflows", "commands", "app", "worker", "phantom", "pictures", "scene")
 HEAVY = {

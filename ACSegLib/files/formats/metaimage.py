@@ -17,7 +17,17 @@ import numpy as np
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files import record
 from ACSegLib.files.axes import Axis, arrange, geometry_of
-from ACSegLib.files.content import Content, Inflated, Request, beside, native, numbered, read_exactly, truncated
+from ACSegLib.files.content import (
+    Content,
+    Inflated,
+    Request,
+    beside,
+    listed_names,
+    native,
+    numbered,
+    read_exactly,
+    truncated,
+)
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Geometry
 
@@ -133,8 +143,7 @@ def _data_files(path: Path, fields: dict[str, str], start: int) -> list[Path]:
     if words and words[0].upper() == "LIST":
         with open(path, "rb") as stream:
             stream.seek(start)
-            text = stream.read(_HEADER_LIMIT).decode("utf-8", "replace")
-        names = [line.strip() for line in text.splitlines() if line.strip()]
+            names = listed_names(stream)
     elif len(words) in (3, 4) and "%" in words[0]:
         first, last, *step = (int(word) for word in words[1:])
         numbers = range(first, last + 1, *step)

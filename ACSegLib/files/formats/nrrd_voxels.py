@@ -13,7 +13,7 @@ import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import lazy
-from ACSegLib.files.content import Inflated, beside, native, numbered, read_exactly, skip_bytes, truncated
+from ACSegLib.files.content import Inflated, beside, listed_names, native, numbered, read_exactly, skip_bytes, truncated
 
 #: Fields of the header, as pynrrd gives them.
 Header = Mapping[str, Any]
@@ -22,7 +22,6 @@ _PACKED = {"gzip": Inflated, "gz": Inflated, "bzip2": bz2.BZ2File, "bz2": bz2.BZ
 _TEXT, _HEX = ("ascii", "text", "txt"), "hex"
 _LIST = re.compile(r"LIST(?:\s+(\d+))?$")
 _PATTERN = re.compile(r"(.*%.*?)\s+([-+]?\d+)\s+([-+]?\d+)\s+([-+]?\d+)(?:\s+(\d+))?$")
-_LIST_LIMIT = 1 << 24
 #: Bytes that a number takes as text, at most.
 _MAX_TEXT = 32
 
@@ -56,7 +55,7 @@ def voxels(stream: IO[bytes], header: Header, path: Path) -> np.ndarray:
         with open(files[0], "rb") as source:
             return _section(source, shape, dtype, header, path)
     part = _shape_of_part(shape, len(files), subdimension, path)
-    whole: np.ndarray = (lazy.scratch if lazy.wanted(shape, dtype) else np.empty)(shape, dtype.newbyteorder("="))
+    whole = lazy.empty(shape, dtype.newbyteorder("="))
     for target, file in zip(whole.reshape(len(files), *part), files, strict=True):
         with open(file, "rb") as source:
             target[...] = _section(source, part, dtype, header, path)
@@ -67,9 +66,7 @@ def _data_files(stream: IO[bytes], name: str, shape: tuple[int, ...], path: Path
     """The files of voxels: one, those listed behind the header, or numbered ones; and how many axes each holds."""
     listed, pattern = _LIST.match(name), _PATTERN.match(name)
     if listed:
-        text = stream.read(_LIST_LIMIT).decode("utf-8", "replace")
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-        return [beside(path, word) for word in names], int(listed[1]) if listed[1] else None
+        return [beside(path, word) for word in listed_names(stream)], int(listed[1]) if listed[1] else None
     if pattern is None:
         return [beside(path, name)], None
     first, last, step = (int(pattern[n]) for n in (2, 3, 4))

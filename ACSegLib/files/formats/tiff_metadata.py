@@ -155,7 +155,7 @@ def calibrated(array: np.ndarray, file: Any) -> tuple[np.ndarray, list[str]]:
     if (first, slope) == (0, 1):
         return array, []
     dtype = _calibrated_type(array.dtype, float(first), float(slope))
-    result = lazy.scratch(array.shape, dtype) if lazy.wanted(array.shape, dtype) else np.empty(array.shape, dtype)
+    result = lazy.empty(array.shape, dtype)
     for plane, target in zip(array, result, strict=True):
         if dtype.kind == "f":
             np.add(plane * dtype.type(slope), first, out=target, casting="unsafe")

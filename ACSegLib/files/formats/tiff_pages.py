@@ -38,7 +38,7 @@ def stack_of(file: Any, number: int, path: Path) -> list[Any] | None:
     first = _whole(series.pages[0])
     alike = [page for page in pages if _kind(page) == _kind(first)]
     for page in pages:
-        if page not in alike and alike[0].index < page.index < alike[-1].index:
+        if _kind(page) != _kind(first) and alike[0].index < page.index < alike[-1].index:
             raise FileError(
                 f"{path}: its page {page.index + 1} ({_size(page)}) is not as the others ({_size(first)}), between "
                 "which it lies; save all slices in one size and type."
@@ -67,7 +67,7 @@ def _size(page: Any) -> str:
 def read_stack(pages: list[Any]) -> np.ndarray:
     """Read pages of one size and type as planes along k."""
     shape, dtype = (len(pages), *pages[0].shape), np.dtype(pages[0].dtype)
-    array: np.ndarray = (lazy.scratch if lazy.wanted(shape, dtype) else np.empty)(shape, dtype.newbyteorder("="))
+    array = lazy.empty(shape, dtype.newbyteorder("="))
     for plane, page in zip(array, pages, strict=True):
         plane[...] = native(page.asarray())
     return array

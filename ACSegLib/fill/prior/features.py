@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.files.lazy import every_nth
 from ACSegLib.fill.constants import CLASS_PERCENTILES, FINE_SIGMA, IMAGE_PERCENTILES, LEVEL_SIGMAS
 from ACSegLib.jobs import Progress
 from ACSegLib.noise import robust_deviation
@@ -22,6 +23,8 @@ FINE_FEATURES, LEVEL_FEATURES, SHAPE_FEATURES = 6, 5, 2
 
 #: Planes on either side of a slab that its smoothing needs.
 _HALO = 3
+#: Voxels that tell the range of intensities, about.
+_SAMPLE_VOXELS = 4_000_000
 
 
 def half_kernel(sigma: float) -> np.ndarray:
@@ -56,9 +59,8 @@ def intensity_range(
     outside : ndarray of bool, same shape, optional
         Voxels without an image value, such as padding. Those that are not finite need not be named.
     """
-    step = max(1, round((image.size / 4e6) ** (1 / 3)))
-    sample = image[::step, ::step, ::step].astype(np.float32)
-    sample = sample.ravel() if outside is None else sample[~outside[::step, ::step, ::step]]
+    sample = every_nth(image, _SAMPLE_VOXELS).astype(np.float32)
+    sample = sample.ravel() if outside is None else sample[~every_nth(outside, _SAMPLE_VOXELS)]
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         raise InputError("the image holds no finite value.")

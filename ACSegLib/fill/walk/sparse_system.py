@@ -90,12 +90,14 @@ def solve_sparse(
 ) -> np.ndarray:
     """Give the probabilities of each class at the free voxels.
 
+    The last class is not solved: it has what the others leave, as every walker ends in one of them.
+
     Parameters
     ----------
     problem : SparseProblem
         Its arrays are overwritten.
     prior : ndarray of float32, (R, n)
-        Overwritten with the result.
+        Adds up to 1 at each voxel. Overwritten with the result.
     tolerance : float
         Bound on the error of the probabilities.
 
@@ -103,7 +105,8 @@ def solve_sparse(
     -------
     ndarray of float32, (R, n)
     """
-    system = SparseSystem(problem, prior)
+    system = SparseSystem(problem, prior[:-1])
     conjugate_gradients(system, tolerance * problem.gamma, progress or Progress())
-    system.write(prior)
+    system.write(prior[:-1])
+    np.maximum(1 - prior[:-1].sum(axis=0), 0, out=prior[-1])
     return prior

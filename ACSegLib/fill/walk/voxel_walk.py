@@ -49,10 +49,7 @@ class VoxelWalk:
         differences, neighbours = self._edges_of(free)
         k, j, i = (float(h) for h in self.axis_weights)
         problem = SparseProblem(differences, neighbours, self.beta, gamma, (k, j, i))
-        start = np.ascontiguousarray(self.shares[:-1, free])  # what they leave is the last one's
-        found = solve_sparse(problem, start, tolerance, progress)
-        out[:-1, free] = found
-        out[-1, free] = np.maximum(1 - found.sum(axis=0), 0)
+        out[:, free] = solve_sparse(problem, np.ascontiguousarray(self.shares[:, free]), tolerance, progress)
         return out
 
     def _edges_of(self, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.files.lazy import every_nth
 from ACSegLib.json_values import Json
-from ACSegLib.padding import Padding, find_padding
+from ACSegLib.padding import Padding, find_padding, padding_of
 from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Geometry, Volume
 
@@ -289,7 +289,7 @@ def statistics_for(
         return None
     if normalisation.kind == "fixed":
         assert normalisation.statistics is not None
-        return replace(normalisation.statistics, padding=find_padding(every_nth(array, _SAMPLE_VOXELS, check)))
+        return replace(normalisation.statistics, padding=padding_of(array, check))
     if normalisation.kind == "volume":
         return intensity_statistics(array, normalisation.percentiles, check)
     return _matched_statistics(every_nth(array, _SAMPLE_VOXELS, check), normalisation.target)
