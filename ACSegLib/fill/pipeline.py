@@ -17,6 +17,7 @@ from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifie
 from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.neighbour_search import with_neighbours
 from ACSegLib.fill.prior.samples import collect_samples
+from ACSegLib.fill.prior.screening import screen
 from ACSegLib.fill.prompts.stroke_evidence import StrokeEvidence
 from ACSegLib.fill.prompts.strokes import classes_around_strokes
 from ACSegLib.fill.result import Assembly, FillResult, FillState
@@ -149,7 +150,9 @@ def _learn(
     if not evidence.whole_slices:
         return _learn_from_strokes(evidence, settings, holes, progress)
     stages = progress.stages(sample=4, choose=13)
-    evidence, samples = with_neighbours(evidence, collect_samples(evidence), progress)
+    samples = collect_samples(evidence)
+    screening = screen(evidence, samples, progress)
+    evidence, samples = with_neighbours(replace(evidence, rivals=screening.rivals()), samples, screening, progress)
     stages.choose(0.0, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own
         classifier = trainer.submit(train_classifier, samples, len(evidence.groups), progress=progress)

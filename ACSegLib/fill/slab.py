@@ -129,8 +129,7 @@ def prepare_slab(
     if without is not None:
         seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, UNKNOWN)
     slab = evidence.features.slab(first, last + 1)
-    families = classifier.rivals() if rivals else []
-    priors = _class_priors(evidence, classifier, families, first, slab, seeds, without, progress or Progress())
+    priors = _class_priors(evidence, classifier, rivals, first, slab, seeds, without, progress or Progress())
     return PreparedSlab(first, seeds, np.ascontiguousarray(slab[0]), priors)
 
 
@@ -163,7 +162,7 @@ def solve_prepared(
 def _class_priors(
     evidence: Evidence,
     classifier: AppearanceClassifier,
-    rivals: list[list[int]],
+    rivals: bool,
     first: int,
     slab: tuple[np.ndarray, np.ndarray],
     seeds: np.ndarray,
@@ -173,7 +172,8 @@ def _class_priors(
     """Priors of the classes in a slab with these seeds."""
     known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
     probabilities = evidence.group_probabilities(classifier.layers, first, slab, without, known, progress)
-    evidence.share_among_rivals(probabilities, rivals, first, without, progress)
+    if rivals:
+        evidence.share_among_rivals(probabilities, first, without, progress)
     present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
     if evidence.instances is not None:
         instances = shares_of_instances(

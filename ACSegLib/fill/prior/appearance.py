@@ -12,6 +12,7 @@ products take less time than starting a deep-learning library.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +24,6 @@ from ACSegLib.fill.constants import (
     HIDDEN_UNITS,
     LEARNING_RATE,
     MIN_FEATURE_SPREAD,
-    RIVALS,
     STEPS,
     WEIGHT_DECAY,
 )
@@ -54,17 +54,6 @@ class AppearanceClassifier:
         z = h @ w3.T + b3
         e = np.exp(z - z.max(1, keepdims=True))
         return e / e.sum(1, keepdims=True)
-
-    def rivals(self) -> list[list[int]]:
-        """Families of groups but background that the image alone cannot tell apart: either is taken for the other."""
-        families: list[list[int]] = []
-        share = self.confusion / np.maximum(self.confusion + np.diag(self.confusion)[:, None], 1e-12)
-        alike = np.minimum(share, share.T) >= RIVALS
-        for g in range(1, len(alike)):
-            joined = [family for family in families if alike[g, family].any()]
-            families = [family for family in families if family not in joined]
-            families.append(sorted([g, *(member for family in joined for member in family)]))
-        return [family for family in families if len(family) > 1]
 
     def confused_with(self, group: int) -> list[int]:
         """Groups but background that look like one, so that only the labelled shape can tell them from it."""
@@ -115,15 +104,24 @@ def train_classifier(
     w1, b1, *rest = training.layers()
     w1 = w1 / std
     layers = tuple(np.ascontiguousarray(v, np.float32) for v in (w1, b1 - w1 @ mean, *rest))
-    return AppearanceClassifier(layers, _confusion(AppearanceClassifier(layers), samples, groups))
+    return AppearanceClassifier(layers, mean_probabilities([(AppearanceClassifier(layers), samples)], groups))
 
 
-def _confusion(classifier: AppearanceClassifier, samples: Samples, groups: int) -> np.ndarray:
-    """Mean probability of each group where each one was labelled, with the shape hidden; (G, G)."""
-    x = samples.x.copy()
-    x[:, x.shape[1] - samples.shapes :] = 0
+def mean_probabilities(judged: Sequence[tuple[AppearanceClassifier, Samples]], groups: int) -> np.ndarray:
+    """Mean probability of each group (columns) where each one (rows) was labelled, with the shape hidden; (G, G).
+
+    Parameters
+    ----------
+    judged : sequence of (AppearanceClassifier, Samples)
+        Classifiers, and the samples that each of them judges.
+    groups : int
+        Number of groups.
+    """
     total = np.zeros((groups, groups))
-    np.add.at(total, samples.y, classifier.probabilities(x) * samples.weight[:, None])
+    for classifier, samples in judged:
+        x = samples.x.copy()
+        x[:, x.shape[1] - samples.shapes :] = 0
+        np.add.at(total, samples.y, classifier.probabilities(x) * samples.weight[:, None])
     return total / np.maximum(total.sum(axis=1, keepdims=True), 1e-12)
 
 

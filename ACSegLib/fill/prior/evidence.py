@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -52,6 +52,8 @@ class Evidence:
         Voxels whose prior is needed, where that is not needed everywhere.
     neighbours : Neighbours or None
         Of the look of a segment, that nobody drew.
+    rivals : list of list of int
+        Families of groups that look alike, so that the outlines decide between them.
     """
 
     features: ImageFeatures
@@ -64,6 +66,7 @@ class Evidence:
     whole_slices: bool = True
     wanted: np.ndarray | None = None
     neighbours: Neighbours | None = None
+    rivals: list[list[int]] = field(default_factory=list)
 
     @property
     def axis_weights(self) -> np.ndarray:
@@ -171,30 +174,27 @@ class Evidence:
     def share_among_rivals(
         self,
         probabilities: np.ndarray,
-        families: Sequence[Sequence[int]],
         first: int,
         without: int | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Let the outlines decide between groups that look alike, in the probabilities of a slab, in place.
+        """Let the outlines decide between `rivals`, in the probabilities of a slab, in place.
 
         Groups with neighbours that nobody drew have outlines together with these, so they are left as they are.
 
         Parameters
         ----------
         probabilities : ndarray of float32, (G, planes, J, I)
-        families : sequence of sequence of int
-            Groups that look alike.
         first : int
             First plane of the slab.
         without : int, optional
             As if this slice was not labelled.
         progress : Progress, optional
         """
-        if not families or not self.outlines_decide:
+        if not self.rivals or not self.outlines_decide:
             return
         known = self._known_in(first, probabilities.shape[1], without, progress)
-        for family in families:
+        for family in self.rivals:
             if self.neighbours is None or not set(family) & set(self.neighbours.looks):
                 outlines = NearestOutlines.of(self.shape, [g - 1 for g in family])
                 share_among_rivals(probabilities, family, outlines, known)

@@ -14,16 +14,19 @@ import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill import constants
-from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
+from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.prior.neighbours import Neighbours, mark_lookalikes
 from ACSegLib.fill.prior.samples import Samples, collect_samples
+from ACSegLib.fill.prior.screening import Screening, train_for_screening
 from ACSegLib.fill.prior.shape import NearestOutlines
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
 
 
-def with_neighbours(evidence: Evidence, samples: Samples, progress: Progress | None = None) -> tuple[Evidence, Samples]:
+def with_neighbours(
+    evidence: Evidence, samples: Samples, screening: Screening, progress: Progress | None = None
+) -> tuple[Evidence, Samples]:
     """The evidence with neighbours that nobody drew, and samples of it; both are as they were where there are none.
 
     Parameters
@@ -32,12 +35,14 @@ def with_neighbours(evidence: Evidence, samples: Samples, progress: Progress | N
         Of labelled slices.
     samples : Samples
         Of its known voxels.
+    screening : Screening
+        Of these samples.
     progress : Progress, optional
     """
-    if evidence.instances is not None or len(evidence.shape.distances) < 2:
+    if len(screening.folds) < 2:
         return evidence, samples
     progress = progress or Progress()
-    found = find_neighbours(evidence, samples, progress)
+    found = find_neighbours(evidence, screening, progress)
     if found is None:
         return evidence, samples
     neighbours, marked = found
@@ -55,7 +60,7 @@ def _neighbour(looks: Mapping[int, int], group: int) -> list[int]:
 
 
 def find_neighbours(
-    evidence: Evidence, samples: Samples, progress: Progress
+    evidence: Evidence, screening: Screening, progress: Progress
 ) -> tuple[Neighbours, dict[int, np.ndarray]] | None:
     """Find neighbours that nobody drew.
 
@@ -64,16 +69,14 @@ def find_neighbours(
     (Neighbours, dict) or None
         The dict has the labelled slices with the neighbours as classes of their own. None without any neighbour.
     """
-    shown = samples.x.shape[1] - samples.shapes
-    samples = samples.part(np.arange(len(samples.y)) % max(1, len(samples.y) // constants.SCREENING_SAMPLES) == 0)
-    samples = replace(samples, x=samples.x[:, :shown], shapes=0)
+    samples = screening.samples
     looks = {g: evidence.count + g for g in range(1, len(evidence.groups))}
-    marked = _first_marked(evidence, samples, looks, progress)
+    marked = _first_marked(evidence, screening, looks, progress)
     looks = _fitting(evidence, marked, looks)
     for threshold in constants.NEIGHBOUR_THRESHOLDS:
         if not looks:
             return None
-        classifier = _train(samples.part(_believed(evidence, samples, marked)), evidence, progress)
+        classifier = train_for_screening(samples.part(_believed(evidence, samples, marked)), screening.groups, progress)
         clear = _usual_likeness(samples, classifier, constants.UNCLEAR_SHARE)
         looks = {g: c for g, c in looks.items() if clear[g] >= constants.MIN_CLEAR}
         thresholds = dict.fromkeys(looks, threshold)
@@ -92,31 +95,22 @@ def find_neighbours(
     return Neighbours(looks, classifier.layers, outlines), marked
 
 
-def _train(samples: Samples, evidence: Evidence, progress: Progress) -> AppearanceClassifier:
-    return train_classifier(samples, len(evidence.groups), steps=constants.SCREENING_STEPS, progress=progress)
-
-
 def _first_marked(
-    evidence: Evidence, samples: Samples, looks: Mapping[int, int], progress: Progress
+    evidence: Evidence, screening: Screening, looks: Mapping[int, int], progress: Progress
 ) -> dict[int, np.ndarray]:
     """The labelled slices with all that might be a neighbour marked.
 
     Each is looked at by a classifier that did not learn on it that its background is background.
     """
-    order = sorted(evidence.shape.distances)
     marked = {}
-    for fold in range(2):
-        own = order[fold::2]
-        others = samples.part(~np.isin(samples.plane, own))
-        if len(np.unique(others.y)) < len(np.unique(samples.y)):
-            others = samples
-        classifier = _train(others, evidence, progress)
-        usual = _usual_likeness(others, classifier)
+    for fold in screening.folds:
+        layers = fold.classifier.layers
+        usual = _usual_likeness(fold.training, fold.classifier)
         thresholds = {g: constants.SUSPECT_SHARE * value for g, value in usual.items()}
         here = {g: looks[g] for g in usual}
-        for k in own:
+        for k in fold.slices:
             progress.check()
-            marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, classifier.layers, thresholds, here)
+            marked[k] = mark_lookalikes(evidence.features, evidence.classes[k], k, layers, thresholds, here)
     return marked
 
 

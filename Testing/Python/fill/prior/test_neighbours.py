@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from ACSegLib import Cancelled, Geometry, Progress, Segmentation, Volume
 from ACSegLib.fill import FillResult, Settings, constants, fill, refill
-from ACSegLib.fill.prior import appearance
 from ACSegLib.fill.prior.neighbours import KnownPlanes, contest
+from ACSegLib.fill.prior.screening import families_of_rivals
 from ACSegLib.fill.prior.shape import MAX_DISTANCE, NearestOutlines
 
 SHAPE = (44, 40, 56)
@@ -119,9 +119,9 @@ def test_two_drawn_cells_of_one_look_are_told_apart_by_their_outlines(
     both = Segmentation.from_labels(labels, Geometry(), {1: "left", 2: "right"})
     found = []
     for least in (constants.RIVALS, np.inf):
-        monkeypatch.setattr(appearance, "RIVALS", least)
+        monkeypatch.setattr(constants, "RIVALS", least)
         result = fill(image_of(cells), both, axis="k", slices=SLICES, settings=Settings(1.0, 3.0))
-        assert len(result.state.context.classifier.rivals()) == (least < 1)
+        assert len(result.state.context.evidence.rivals) == (least < 1)
         found.append(min(dice(result, cells == 1), dice(result, (cells == 2) * 2, 2)))
     assert found[0] > 0.97
     assert found[0] > found[1]
@@ -139,8 +139,8 @@ def test_rivals_are_families_that_the_image_confuses_both_ways() -> None:
     confusion = np.eye(6)
     for a, b in ((1, 2), (2, 1), (2, 5), (5, 2), (3, 4)):  # 3 is taken for 4, but 4 is not taken for 3
         confusion[a, b] = 1.0
-    assert appearance.AppearanceClassifier((), confusion).rivals() == [[1, 2, 5]]
-    assert appearance.AppearanceClassifier((), np.zeros((3, 3))).rivals() == []
+    assert families_of_rivals(confusion) == [[1, 2, 5]]
+    assert families_of_rivals(np.zeros((3, 3))) == []
 
 
 def dumbbell(neck: int) -> tuple[np.ndarray, np.ndarray]:
