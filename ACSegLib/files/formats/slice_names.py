@@ -2,7 +2,8 @@
 
 A number may have a sign and decimals, as heights of a stage have: z-10, z-5, z0; z0.5, z1.0. A hyphen is a sign only
 where the names show it: it stands before some numbers but not before others, or after a character that itself
-separates ("_-5"). In cell-001 it separates. Where two readings give two orders, the folder is refused.
+separates ("_-5"). In cell-001 it separates, and in cell-1, which a note tells. Where two readings give two orders, the
+folder is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class _Reading:
 
     values: tuple[int, ...]
     places: int = 0
+    #: Whether a hyphen stands before each, taken for a separator, but is as likely a sign: nothing is padded or 0.
+    doubtful: bool = False
 
     @property
     def counts(self) -> bool:
@@ -116,7 +119,7 @@ def in_order(files: Sequence[Path], folder: Path) -> tuple[list[Path], list[str]
     chosen = _chosen(counting, files, folder)
     files = [files[n] for n in chosen.order]
     _require_all(chosen, files, folder)
-    return files, []
+    return files, [_note_of_hyphens(files)] if chosen.doubtful else []
 
 
 def _natural(path: Path) -> list[Any]:
@@ -142,6 +145,8 @@ def _readings(rows: list[_Parts], files: list[Path], folder: Path) -> list[_Read
         before = rows[0].words[n][-1:]
         if all(signs):
             reading = signed if before in _BEFORE_SIGN or (n == 0 and not before) else plain
+            if reading is plain and before and not any(number.startswith("0") for number in numbers):
+                reading = replace(plain, doubtful=True)
         else:
             reading = plain if not any(signs) else _with_some_signs(plain, signed, signs, files, folder)
         if len(set(reading.values)) > 1:
@@ -184,6 +189,13 @@ def _chosen(counting: list[_Reading], files: list[Path], folder: Path) -> _Readi
         return min(decimals or counting, key=lambda reading: max(reading.values) - min(reading.values))
     gaps = (r for r in counting if r.places and not r.even and r.order == even[0].order)
     return next(gaps, even[0])
+
+
+def _note_of_hyphens(files: list[Path]) -> str:
+    return (
+        f"takes the hyphen before its numbers for a separator, so {files[0].name} is the first slice and "
+        f"{files[-1].name} the last; if the numbers are negative, write them as z--10."
+    )
 
 
 def _require_all(reading: _Reading, files: list[Path], folder: Path) -> None:

@@ -6,6 +6,7 @@ import tifffile
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_volume
+from ACSegLib.files.registry import collect_notes
 
 IN_ORDER = {
     "sign": ["z-10", "z-5", "z0", "z5", "z10"],
@@ -102,3 +103,22 @@ def test_two_spellings_of_an_ending_are_one_stack(tmp_path):
     (tmp_path / "s5.png.tif").rename(tmp_path / "preview.png")
     with pytest.warns(UserWarning, match=r"preview\.png was left out"):
         assert _values(tmp_path) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("names", "doubtful"),
+    [
+        ([f"z-{n}" for n in range(1, 11)], True),
+        (["z-10", "z-20", "z-30"], True),
+        ([f"cell-{n:02d}" for n in range(1, 11)], False),
+        ([f"cell-{n}" for n in range(11)], False),
+        (["2024-01-05-1", "2024-01-05-2"], False),
+        (["z--2", "z--1"], False),
+    ],
+)
+def test_a_hyphen_that_may_be_a_sign_is_told(names, doubtful, tmp_path):
+    _write(tmp_path, names)
+    with collect_notes() as notes:
+        assert _values(tmp_path) == list(range(len(names)))
+    found = [note for note in notes if f"{names[0]}.tif is the first slice and {names[-1]}.tif the last" in note]
+    assert bool(found) == doubtful
