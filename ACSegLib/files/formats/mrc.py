@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import lazy, record
 from ACSegLib.files.axes import Axis, place
 from ACSegLib.files.content import MAX_INFLATION, Content, NotHeldError, Request, native, truncated
+from ACSegLib.files.formats.mrc_tilts import note_of_tilts
 
 NAME = "MRC"
 ENDINGS = (".mrc", ".rec", ".map")
@@ -65,7 +67,7 @@ def read(path: Path, request: Request) -> Content:
     labels = [bytes(label).decode("latin-1").strip() for label in header.label[: int(header.nlabl)]]
     meta = {"labels": [t for t in labels if t]}
     content = Content((placed.array,), placed.geometry, meta=meta, notes=[*placed.notes, *notes, *told])
-    content.notes += _note_of_microscope(extended.pixel, content)
+    content.notes += [*_note_of_microscope(extended.pixel, content), *extended.tilts]
     content = record.restore(content, extended.record)
     return _own_type(content, extended.record)
 
@@ -102,7 +104,7 @@ def _mapped(path: Path) -> tuple[np.ndarray, Any, _Extended] | None:
     if packed or not lazy.wanted((path.stat().st_size,), np.dtype(np.uint8)):
         return None
     with mrcfile.open(path, permissive=True, header_only=True) as file:
-        header, extended = file.header.copy(), _extended(file)
+        header, extended = file.header.copy(), _extended(file, path)
     dtype = np.dtype(_MODES.get(int(header.mode), "c8")).newbyteorder(header.mode.dtype.byteorder)
     shape = (int(header.nz), int(header.ny), int(header.nx))
     offset = _HEADER_BYTES + int(header.nsymbt)
@@ -127,7 +129,7 @@ def _read(path: Path) -> tuple[np.ndarray, Any, _Extended]:
     with file:
         if file.data is None:
             _refuse(path, file.header)
-        return file.data, file.header.copy(), _extended(file)
+        return file.data, file.header.copy(), _extended(file, path)
 
 
 def _refuse(path: Path, header: Any) -> NoReturn:
@@ -230,21 +232,23 @@ def _note_of_microscope(pixel: float, content: Content) -> list[str]:
 
 @dataclass(frozen=True)
 class _Extended:
-    """What ACSeg reads of an extended header: its own record, or the pixel size of a microscope (FEI), in angstrom."""
+    """What an extended header tells: ACSeg's own record, or the pixel size (angstrom, FEI) and a note on tilts."""
 
     record: str | None = None
     pixel: float = 0.0
+    tilts: Sequence[str] = ()
 
 
-def _extended(file: Any) -> _Extended:
+def _extended(file: Any, path: Path) -> _Extended:
     kind = bytes(file.header.exttyp)
     if kind == _EXTENDED_TYPE:
         return _Extended(file.extended_header.tobytes().rstrip(b"\0").decode("utf-8", "replace"))
+    tilts = note_of_tilts(file, path)
     rows = file.indexed_extended_header if kind in (b"FEI1", b"FEI2") else None
     if rows is None or len(rows) == 0 or "Pixel size X" not in (rows.dtype.names or ()):
-        return _Extended()
+        return _Extended(tilts=tilts)
     size = float(rows["Pixel size X"][0]) * 1e10
-    return _Extended(pixel=size if np.isfinite(size) else 0.0)
+    return _Extended(pixel=size if np.isfinite(size) else 0.0, tilts=tilts)
 
 
 def _own_type(content: Content, text: str | None) -> Content:
