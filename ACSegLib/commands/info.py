@@ -36,6 +36,9 @@ _SAMPLE = 4_000_000
 _IN_MEMORY_SHARE = 0.25
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _MAX_LABELS = 4096
+#: Share of neighbours in labels that are equal, at least: of all, and, where there are more values than a few, of those
+#: of which neither is 0.
+_EQUAL, _EQUAL_INSIDE, _FEW_VALUES = 0.9, 0.5, 16
 #: Characters that a column of segments may take; a longer name moves the rest of its own line only.
 _MAX_WIDTH = 40
 _BLOCK = 1 << 20
@@ -209,7 +212,10 @@ def _grid(content: Content) -> Grid:
 
 
 def _are_labels(content: Content) -> bool:
-    """Labels have a segment table, or are few whole numbers (more than one) in regions of one value."""
+    """Labels have a segment table, or are few whole numbers (more than one) in regions of one value.
+
+    Zeros around an image are such a region, too: of many values, those beside one another must be equal as well.
+    """
     if content.segments is not None or len(content.layers) > 1:
         return True
     array = content.array
@@ -223,8 +229,11 @@ def _are_labels(content: Content) -> bool:
         return False
     if len(values) == 1 and all(np.all(plane == values[0]) for plane in array):
         return False
-    equal = [float(np.mean(plane[:, 1:] == plane[:, :-1])) for plane in sample if plane.shape[1] > 1]
-    return bool(equal) and float(np.mean(equal)) > 0.9
+    left, right = sample[..., :-1], sample[..., 1:]
+    equal, labelled = left == right, (left != 0) & (right != 0)
+    if not equal.size or np.mean(equal) <= _EQUAL:
+        return False
+    return len(values) <= _FEW_VALUES or bool(np.mean(equal[labelled]) > _EQUAL_INSIDE if labelled.any() else False)
 
 
 def _intensity(array: np.ndarray, progress: Progress) -> Intensity:

@@ -135,6 +135,21 @@ def test_labels_without_a_table_are_known_by_their_regions(tmp_path, capsys, mon
     assert len(_results([tmp_path / "b.tif", "--as", "labels"], capsys)["segments"]) == 199
 
 
+def test_an_image_that_is_nearly_all_zero_is_no_labels(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    dark = np.zeros((20, 30, 40), np.uint8)
+    spots = rng.random(dark.shape) < 0.004
+    dark[spots] = rng.integers(1, 255, np.count_nonzero(spots))
+    padded = np.zeros((20, 30, 40), np.uint8)
+    padded[8:12, 10:20, 10:25] = rng.integers(1, 255, (4, 10, 15))
+    cells = np.zeros((20, 30, 40), np.uint8)  # many cells of a few voxels each
+    for n in range(60):
+        cells[2 * (n // 12), 4 * (n % 6) : 4 * (n % 6) + 3, 6 * (n % 12 // 6) : 6 * (n % 12 // 6) + 3] = n + 1
+    for name, array, kind in (("dark", dark, "image"), ("padded", padded, "image"), ("cells", cells, "labels")):
+        save_volume(Volume(array, PLACE), tmp_path / f"{name}.tif")
+        assert _results([tmp_path / f"{name}.tif"], capsys)["kind"] == kind, name
+
+
 def test_containers_are_listed_and_chosen_from(tmp_path, capsys):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["raw"] = np.zeros((4, 5, 6), np.float32)
