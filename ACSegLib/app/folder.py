@@ -11,17 +11,14 @@ from pathlib import Path
 from ACSegLib.app.contract import FileEntry
 from ACSegLib.app.problems import ForbiddenError, TooLargeError
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.names import DICOM_ENDINGS, PICTURE_ENDINGS, SEGMENTATION_ENDING, TIFF_ENDINGS, is_image_name
 
 #: Files that are listed at most, and folders below one another that are looked into.
 _MAX_ENTRIES, _MAX_DEPTH = 2000, 6
 #: Files and folders that are looked at: a home folder has many more.
 _MAX_VISITED = 100_000
 #: From this many files of these endings on, a folder is one image, of which they are the slices.
-_MIN_SLICES, _SLICES = 20, (".dcm", ".tif", ".tiff", ".png")
-_IMAGES = (
-    *(".nrrd", ".nhdr", ".nii", ".nii.gz", ".hdr", ".npy", ".ims", ".mha", ".mhd", ".tif", ".tiff", ".btf", ".mrc"),
-    *(".rec", ".map", ".st", ".h5", ".hdf5", ".he5", ".am", ".zarr", ".zarr.zip", ".ozx"),
-)
+_MIN_SLICES, _SLICES = 20, (*TIFF_ENDINGS, *PICTURE_ENDINGS, *DICOM_ENDINGS)
 _LABELS = re.compile(r"(^|[^a-z])(seg|segmentation|labels?|masks?|truth|drawn|filled|predicted|reference)([^a-z]|$)")
 _MODEL = ".acseg"
 _MEGABYTE = 1e6
@@ -151,9 +148,9 @@ def _kind(name: str) -> str:
     lower = name.lower()
     if lower.endswith(_MODEL):
         return "model"
-    if not lower.endswith(_IMAGES):
+    if not is_image_name(lower):
         return ""
-    return "labels" if lower.endswith(".seg.nrrd") or _LABELS.search(lower.partition(".")[0]) else "image"
+    return "labels" if lower.endswith(SEGMENTATION_ENDING) or _LABELS.search(lower.partition(".")[0]) else "image"
 
 
 def _text(size: int) -> str:

@@ -65,8 +65,9 @@ class Results(BaseResults):
 
 def run(options: Options, progress: Progress) -> Results:
     """Adapt the model, and write it."""
-    from ACSegLib.commands.inputs import find_images, stem
+    from ACSegLib.commands.inputs import find_images
     from ACSegLib.commands.outputs import Output, check_outputs
+    from ACSegLib.files.names import stem
     from ACSegLib.network.model.model_file import require_output, save_model
     from ACSegLib.network.model.pretrained import open_model
     from ACSegLib.network.train.checkpoint import discard

@@ -27,11 +27,12 @@ from ACSegLib.commands.batch import (
     run_table,
     table_results,
 )
-from ACSegLib.commands.inputs import find_labels, stem
+from ACSegLib.commands.inputs import find_labels
 from ACSegLib.commands.matching import match_files, name_files, segments_there
 from ACSegLib.commands.opening import LabelsDatasetOption, VoxelSizeOption, check_opening, open_labels
 from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
+from ACSegLib.files.names import stem
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.placement import UNITS, in_one_unit, place_labels, with_default_unit

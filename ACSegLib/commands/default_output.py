@@ -48,7 +48,8 @@ def default_output(inputs: Sequence[str], name: str, folders: bool) -> str:
     folders : bool
         Whether several images, or a folder of them, give a folder of results; otherwise they give one file.
     """
-    from ACSegLib.commands.inputs import is_folder_of_images, stem
+    from ACSegLib.commands.inputs import is_folder_of_images
+    from ACSegLib.files.names import stem
 
     first = Path(os.path.abspath(inputs[0]))
     to_folder = folders and (len(inputs) > 1 or is_folder_of_images(inputs[0]))

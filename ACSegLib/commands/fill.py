@@ -195,8 +195,9 @@ class FolderResults(BaseResults):
 def run(options: Options, progress: Progress) -> Results | FolderResults:
     """Fill, clean up as asked, and write the result; of a folder, for each image."""
     from ACSegLib.axes import read_slices
-    from ACSegLib.commands.inputs import is_folder_of_images, stem
+    from ACSegLib.commands.inputs import is_folder_of_images
     from ACSegLib.commands.outputs import Output, check_outputs
+    from ACSegLib.files.names import stem
 
     read_slices(options.slices, options.axis)
     check_opening(options)
@@ -211,9 +212,9 @@ def run(options: Options, progress: Progress) -> Results | FolderResults:
 def _fill_folder(options: Options, progress: Progress) -> FolderResults:
     """Fill image by image; whatever is wrong with one of them does not stop the others."""
     from ACSegLib.commands.batch import reason
-    from ACSegLib.commands.inputs import SEGMENTATION_ENDING, stem
     from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
     from ACSegLib.commands.pairs import find_pairs
+    from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 
     if options.probabilities or options.uncertainty:
         raise InputError("--probabilities and --uncertainty need a single image; give one image, not a folder.")

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from ACSegLib.errors import FileError
+from ACSegLib.files.names import IMAGE_ENDINGS, SEGMENTATION_ENDING, is_image_name, stem
 
-#: Endings of files that are looked for in folders.
-IMAGE_ENDINGS = (
-    ".seg.nrrd", ".nrrd", ".nhdr", ".nii.gz", ".nii", ".hdr", ".mha", ".mhd", ".ome.tiff", ".ome.tif", ".tiff", ".tif",
-    ".ome.zarr.zip", ".zarr.zip", ".ozx", ".ome.zarr", ".zarr", ".hdf5", ".hdf", ".h5", ".ims", ".am", ".mrc", ".rec",
-    ".map", ".npy",
-)  # fmt: skip
-SEGMENTATION_ENDING = ".seg.nrrd"
 #: A folder of TIFF files is looked at no further when this many of them are single slices.
 _SLICES_TO_BELIEVE = 5
-
-
-def stem(path: str | os.PathLike[str]) -> str:
-    """Name without folder and format ending."""
-    name = Path(path).name
-    for ending in IMAGE_ENDINGS:
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return Path(name).stem
 
 
 def find_files(paths: Sequence[str]) -> list[str]:
@@ -44,9 +28,7 @@ def find_files(paths: Sequence[str]) -> list[str]:
         if entry.is_file() or entry.name.lower().endswith(".zarr"):
             files.append(str(path))
             continue
-        inside = sorted(
-            str(p) for p in entry.iterdir() if p.name.lower().endswith(IMAGE_ENDINGS) and not p.name.startswith(".")
-        )
+        inside = sorted(str(p) for p in entry.iterdir() if is_image_name(p.name))
         if not inside:
             raise FileError(f"{path}: the folder holds no image ({', '.join(IMAGE_ENDINGS)}).")
         files += inside
@@ -108,7 +90,7 @@ def is_one_image(path: str) -> bool:
         return False
     if kind != slices.NAME:
         return True
-    files = sorted(str(p) for p in Path(path).iterdir() if p.name.lower().endswith(IMAGE_ENDINGS))
+    files = sorted(str(p) for p in Path(path).iterdir() if is_image_name(p.name))
     for file in files[:_SLICES_TO_BELIEVE]:
         try:
             with collect_notes():  # they are told when the image is read

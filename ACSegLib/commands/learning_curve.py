@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ACSegLib.commands.batch import failure_lines, journal_path, run_batch
-from ACSegLib.commands.inputs import find_files, stem
+from ACSegLib.commands.inputs import find_files
 from ACSegLib.commands.learning_runs import RunSettings, check_tests, design_run, one_run, scores_of
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
@@ -37,6 +37,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.names import stem
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, Row, to_json
 

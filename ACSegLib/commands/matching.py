@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from ACSegLib.commands.inputs import stem
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.names import stem
 
 
 def files_there(paths: Sequence[str], find: Callable[[list[str]], list[str]]) -> tuple[list[str], dict[str, str]]:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ACSegLib.commands.inputs import find_files, is_one_image, stem
+from ACSegLib.commands.inputs import find_files, is_one_image
 from ACSegLib.commands.options import describe_options
 from ACSegLib.errors import FileError, InputError
 from ACSegLib.files.atomic import require_writable_folder
+from ACSegLib.files.names import stem
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ACSegLib.commands.inputs import find_files, find_images, is_folder_of_images, stem
+from ACSegLib.commands.inputs import find_files, find_images, is_folder_of_images
 from ACSegLib.commands.opening import open_image, open_labels
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.files.names import stem
 from ACSegLib.placement import place_labels
 
 if TYPE_CHECKING:

@@ -253,8 +253,8 @@ class _Target:
 
 def _targets(files: list[str], options: Options, several: bool, segments: list[str]) -> list[_Target]:
     """Where each image's results go; whatever cannot be written there is refused now, not after the prediction."""
-    from ACSegLib.commands.inputs import SEGMENTATION_ENDING, stem
     from ACSegLib.commands.outputs import Output, check_outputs, names_folder, require_folder_name, segment_paths
+    from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 
     output = Path(options.output)
     if several and output.exists() and not output.is_dir():

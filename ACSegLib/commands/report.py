@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from ACSegLib.commands.inputs import IMAGE_ENDINGS, find_files
+from ACSegLib.commands.inputs import find_files
 from ACSegLib.commands.matching import match_files
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
@@ -167,10 +167,11 @@ def find_pictured_cells(
     missing : dict of str to str
         Why a cell has none.
     """
+    from ACSegLib.files.names import SEGMENTATION_ENDING
     from ACSegLib.study.pictures import PicturedCell
 
     # Names of the tables are those of files without their ending: they are matched as if they were files.
-    named = {name: f"{name}{IMAGE_ENDINGS[0]}" for name in names}
+    named = {name: f"{name}{SEGMENTATION_ENDING}" for name in names}
     files: dict[str, dict[str, str]] = {name: {} for name in named}
     missing: dict[str, str] = {}
     for role, folder in folders.items():

@@ -21,6 +21,7 @@ from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Part, Request
 from ACSegLib.files.label_values import label_values
 from ACSegLib.files.lazy import lazily
+from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 from ACSegLib.volume import (
     DEFAULT_COLOURS,
     Segment,
@@ -62,8 +63,6 @@ _TABLES_BESIDE = "NIfTI"
 #: Formats of which a data set, and of which a resolution level, can be chosen.
 WITH_DATASETS = ("TIFF", "HDF5", "BigDataViewer", "AmiraMesh", "OME-Zarr", "DICOM", "folder of slices")
 WITH_LEVELS = ("TIFF", "OME-Zarr")
-#: Ending of the files that Slicer opens as segmentations.
-_SEGMENTATION_ENDING = ".seg.nrrd"
 _NOTES: ContextVar[list[str] | None] = ContextVar("notes on files", default=None)
 
 
@@ -239,7 +238,7 @@ def open_any(
 def _volume_of(content: Content, path: Path) -> Volume:
     if len(content.layers) > 1:
         raise FileError(f"{path}: contains {len(content.layers)} layers of overlapping segments, not one image.")
-    return Volume(content.array, content.geometry, _stem(path), content.meta)
+    return Volume(content.array, content.geometry, stem(path), content.meta)
 
 
 def open_segmentation(
@@ -261,7 +260,7 @@ def open_segmentation(
 
 def _name_from_table(content: Content, path: Path) -> None:
     """Take names and colours from a table that lies beside the labels."""
-    found = label_tables.read_beside(path, _stem(path))
+    found = label_tables.read_beside(path, stem(path))
     if found is not None:
         content.segments, file = found
         note = f"{path.name}: its names are those of {file.name}."
@@ -285,7 +284,7 @@ def segmentation_of(content: Content, path: Path) -> Segmentation:
             if value and int(value) not in known:
                 colour = DEFAULT_COLOURS[len(segments) % len(DEFAULT_COLOURS)]
                 segments.append(Segment(f"Segment_{value}", int(value), colour, number))
-    return Segmentation(layers, segments, content.geometry, _stem(path), content.meta)
+    return Segmentation(layers, segments, content.geometry, stem(path), content.meta)
 
 
 def _with_usable_colour(segment: Segment, n: int) -> Segment:
@@ -295,22 +294,6 @@ def _with_usable_colour(segment: Segment, n: int) -> Segment:
     if min(segment.colour) < 0 or max(segment.colour) > 1:
         return replace(segment, colour=tuple(min(max(v, 0.0), 1.0) for v in segment.colour))
     return segment
-
-
-def _stem(path: Path) -> str:
-    name = path.name
-    for ending in (
-        ".seg.nrrd",
-        ".ome.tiff",
-        ".ome.tif",
-        ".ome.zarr.zip",
-        ".ome.zarr",
-        ".zarr.zip",
-        ".nii.gz",
-    ):
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return path.stem
 
 
 def writable_endings() -> list[str]:
@@ -341,7 +324,7 @@ def save_volume(volume: Volume, path: str | os.PathLike[str]) -> list[str]:
         If the ending is unknown, the format cannot hold the values, or the disk refuses.
     """
     lost = _save(Content((volume.array,), volume.geometry, None, volume.meta), Path(path))
-    if Path(path).name.lower().endswith(_SEGMENTATION_ENDING):
+    if Path(path).name.lower().endswith(SEGMENTATION_ENDING):
         lost.append(f"{Path(path).name}: is an image, and Slicer opens files of this name as segmentations; use .nrrd.")
     return lost
 
@@ -368,7 +351,7 @@ def save_segmentation(segmentation: Segmentation, path: str | os.PathLike[str]) 
     rows = [replace(segment) for segment in segmentation.segments]
     lost += _save(Content(segmentation.layers, segmentation.geometry, rows, segmentation.meta), Path(path))
     if target.NAME == _TABLES_BESIDE:
-        lost += label_tables.write_beside(rows, Path(path), _stem(Path(path)))
+        lost += label_tables.write_beside(rows, Path(path), stem(path))
     return lost
 
 

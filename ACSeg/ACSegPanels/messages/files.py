@@ -47,6 +47,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("holds {0} time points and no slices; the time points were read as slices."),
         _("is a fractional segmentation; voxels of at least 0.5 are labelled."),
         _("is a single slice; give the folder of all slices for a volume."),
+        _(
+            "is a tilt series, with the angles {0} to {1} degrees in {2}: its sections are projections and no slices "
+            "of a volume; reconstruct it first."
+        ),
         _("is in Analyze 7.5, which does not tell left from right; it was placed at 0 with unrotated axes, as in ITK."),
         _("its TransformMatrix has a direction of length 0; correct the header."),
         _("its frames are not in the order of their places; they were sorted."),
@@ -68,6 +72,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states values of {0} to {1}, so its bytes were read as unsigned."),
         _("states {0} in pixels, but not the other axes; the voxel size is unknown."),
         _("stores its values from white to black (MONOCHROME1); they are inverted, as in ITK and Slicer."),
+        _(
+            "takes the hyphen before its numbers for a separator, so {0} is the first slice and {1} the last; if the "
+            "numbers are negative, write them as z--10."
+        ),
         _("the data set holds {0} tomograms; there is no number {1}."),
         _("the file list of {0} could not be read from {1}: {2}."),
         _("the table {0} must end in one of {1}."),

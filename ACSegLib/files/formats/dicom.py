@@ -17,14 +17,15 @@ from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError
 from ACSegLib.files.formats import dicom_frames, dicom_seg
 from ACSegLib.files.formats.dicom_elements import require_fitting_elements
+from ACSegLib.files.names import DICOM_ENDINGS
 from ACSegLib.volume import Geometry
 
 NAME = "DICOM"
 ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
-#: Usual endings of files, which often have none; and how many files are looked at.
-_ENDINGS, _LOOKED_AT = (".dcm", ".ima"), 20
+#: Files of a folder that are looked at: those with an ending of DICOM, which often have none, and others.
+_LOOKED_AT = 20
 _LISTED = 5
 #: Slope, intercept and sign of the values of a slice.
 _VALUE_TAGS = ("0028|1053", "0028|1052", "0028|0103")
@@ -38,7 +39,7 @@ def recognises(path: Path, head: bytes) -> bool:
     if not path.is_dir():
         return head[128:132] == b"DICM"
     files = sorted(path.iterdir())
-    named = [file for file in files if file.suffix.lower() in _ENDINGS]
+    named = [file for file in files if file.suffix.lower() in DICOM_ENDINGS]
     return any(_is_dicom(file) for file in [*named[:_LOOKED_AT], *files[:_LOOKED_AT]])
 
 

@@ -13,14 +13,13 @@ from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import Content, Request, native
 from ACSegLib.files.formats import tiff
 from ACSegLib.files.formats.slice_names import in_order
+from ACSegLib.files.names import PICTURE_ENDINGS, TIFF_ENDINGS
 from ACSegLib.volume import Geometry
 
 NAME = "folder of slices"
 ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
-_TIFF = (".tif", ".tiff")
-_PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".pgm")
 _SPELLINGS = {".tiff": ".tif", ".jpeg": ".jpg"}
 _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
 
@@ -56,7 +55,7 @@ def _kind(path: Path) -> str:
 
 
 def _may_be_slice(path: Path) -> bool:
-    return path.suffix.lower() in _TIFF + _PICTURES and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in TIFF_ENDINGS + PICTURE_ENDINGS and not path.name.startswith(".") and path.is_file()
 
 
 def read(path: Path, request: Request) -> Content:
@@ -98,7 +97,7 @@ def _named(file: Path, word: str) -> bool:
 def _plane(file: Path) -> np.ndarray:
     """Read one slice as a 2D array; colour pictures that are grey come out as grey."""
     try:
-        if file.suffix.lower() in _TIFF:
+        if file.suffix.lower() in TIFF_ENDINGS:
             import tifffile
 
             plane = native(tifffile.imread(file))
@@ -122,7 +121,7 @@ def _plane(file: Path) -> np.ndarray:
 
 def _geometry(file: Path) -> tuple[Geometry, list[str]]:
     """Voxel size as the first slice tells it; the distance of the slices is that of ImageJ's metadata."""
-    if file.suffix.lower() not in _TIFF:
+    if file.suffix.lower() not in TIFF_ENDINGS:
         return Geometry(), []
     import tifffile
 
