@@ -123,9 +123,13 @@ MAX_GROUPS = 8
 CONFUSED = 0.1
 
 #: Share of one group that the image alone takes for another one, on slices that were held out, from which on, in both
-#: directions, outlines decide between the two. Tight cells have 0.46 and more, membranes mostly 0.4 and more; FIB-SEM
+#: directions, outlines decide between the two. Tight cells have 0.44 and more, membranes mostly 0.4 and more; FIB-SEM
 #: and nested classes, which lose by it, 0.35 and 0.26 at most. ``rivals.py``.
 RIVALS = 0.38
+
+#: Share from which on they decide if they are better than the image: wrong at most so many times as often, on slices
+#: left out. Two cells and hippocampus have 0.2 to 0.65, FIB-SEM 1.0 and more, nested classes 2 and more. ``rivals.py``.
+DOUBTFUL, BETTER_OUTLINES = 0.1, 0.75
 
 #: Width, in voxels, over which neighbouring instances share the prior of their group.
 #: `fill_constants.py INSTANCE_WIDTH`.

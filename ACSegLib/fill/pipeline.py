@@ -152,7 +152,8 @@ def _learn(
     stages = progress.stages(sample=4, choose=13)
     samples = collect_samples(evidence)
     screening = screen(evidence, samples, progress)
-    evidence, samples = with_neighbours(replace(evidence, rivals=screening.rivals()), samples, screening, progress)
+    evidence = replace(evidence, rivals=screening.rivals(evidence, progress))
+    evidence, samples = with_neighbours(evidence, samples, screening, progress)
     stages.choose(0.0, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own
         classifier = trainer.submit(train_classifier, samples, len(evidence.groups), progress=progress)

@@ -63,9 +63,17 @@ class Screening:
         ]
         return mean_probabilities(held_out, self.groups)
 
-    def rivals(self) -> list[list[int]]:
-        """Families of groups but background that the image alone cannot tell apart."""
-        return families_of_rivals(self.confusion())
+    def rivals(self, evidence: Evidence, progress: Progress) -> list[list[int]]:
+        """Families of groups but background between which the outlines decide.
+
+        Either the image alone can hardly tell them apart, or it can a little, but the outlines are better at it.
+        """
+        alike = rivalries(self.confusion())
+        joined = alike >= constants.RIVALS
+        doubtful = (alike >= constants.DOUBTFUL) & ~joined
+        if doubtful[1:, 1:].any():
+            joined |= doubtful & (outline_errors(evidence, self.samples, progress) <= constants.BETTER_OUTLINES * alike)
+        return families_of(joined)
 
 
 def screen(evidence: Evidence, samples: Samples, progress: Progress) -> Screening:
@@ -101,10 +109,37 @@ def rivalries(confusion: np.ndarray) -> np.ndarray:
     return smaller
 
 
-def families_of_rivals(confusion: np.ndarray) -> list[list[int]]:
-    """Families of groups but background that are joined by a rivalry of at least `constants.RIVALS`."""
+def outline_errors(evidence: Evidence, samples: Samples, progress: Progress) -> np.ndarray:
+    """How often the outlines of two groups are wrong on a slice that counts as not labelled; (G, G).
+
+    The nearer outline decides, as it is interpolated from the other slices. Beyond the outermost of these there is a
+    tie, which is half an error. The result is the mean share of both groups.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    samples : Samples
+        Voxels of its labelled slices.
+    progress : Progress
+    """
+    groups = len(evidence.groups)
+    wrong, total = np.zeros((groups, groups)), np.zeros((groups, 1))
+    for k in evidence.shape.distances:
+        progress.check()
+        here = samples.part(samples.plane == k)
+        distances = evidence.shape.planes([k], without=k)[0][(slice(None), *here.place)]
+        for g in range(1, groups):
+            others, weight = distances[:, here.y == g], here.weight[here.y == g]
+            wrong[g, 1:] += np.where(others == others[g - 1], 0.5, others > others[g - 1]) @ weight
+            total[g] += weight.sum()
+    share = wrong / np.maximum(total, 1e-12)
+    mean: np.ndarray = (share + share.T) / 2
+    return mean
+
+
+def families_of(alike: np.ndarray) -> list[list[int]]:
+    """Families of groups but background of which each is joined to another one (bool, (G, G))."""
     families: list[list[int]] = []
-    alike = rivalries(confusion) >= constants.RIVALS
     for g in range(1, len(alike)):
         joined = [family for family in families if alike[g, family].any()]
         families = [family for family in families if family not in joined]

@@ -12,7 +12,7 @@ from scipy import ndimage
 from ACSegLib import Cancelled, Geometry, Progress, Segmentation, Volume
 from ACSegLib.fill import FillResult, Settings, constants, fill, refill
 from ACSegLib.fill.prior.neighbours import KnownPlanes, contest
-from ACSegLib.fill.prior.screening import families_of_rivals
+from ACSegLib.fill.prior.screening import families_of, rivalries
 from ACSegLib.fill.prior.shape import MAX_DISTANCE, NearestOutlines
 
 SHAPE = (44, 40, 56)
@@ -120,6 +120,7 @@ def test_two_drawn_cells_of_one_look_are_told_apart_by_their_outlines(
     found = []
     for least in (constants.RIVALS, np.inf):
         monkeypatch.setattr(constants, "RIVALS", least)
+        monkeypatch.setattr(constants, "DOUBTFUL", least)
         result = fill(image_of(cells), both, axis="k", slices=SLICES, settings=Settings(1.0, 3.0))
         assert len(result.state.context.evidence.rivals) == (least < 1)
         found.append(min(dice(result, cells == 1), dice(result, (cells == 2) * 2, 2)))
@@ -139,8 +140,8 @@ def test_rivals_are_families_that_the_image_confuses_both_ways() -> None:
     confusion = np.eye(6)
     for a, b in ((1, 2), (2, 1), (2, 5), (5, 2), (3, 4)):  # 3 is taken for 4, but 4 is not taken for 3
         confusion[a, b] = 1.0
-    assert families_of_rivals(confusion) == [[1, 2, 5]]
-    assert families_of_rivals(np.zeros((3, 3))) == []
+    assert families_of(rivalries(confusion) >= constants.RIVALS) == [[1, 2, 5]]
+    assert families_of(rivalries(np.zeros((3, 3))) >= constants.RIVALS) == []
 
 
 def dumbbell(neck: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from ACSegLib import Geometry, Progress, Segmentation, Volume
-from ACSegLib.fill import Settings, fill
+from ACSegLib.fill import FillResult, Settings, constants, fill
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, mean_probabilities, train_classifier
-from ACSegLib.fill.prior.samples import Samples
-from ACSegLib.fill.prior.screening import Fold, Screening, families_of_rivals, train_for_screening
+from ACSegLib.fill.prior.samples import Samples, collect_samples
+from ACSegLib.fill.prior.screening import Fold, Screening, families_of, outline_errors, rivalries, train_for_screening
 
 PLANES = 4
 
@@ -44,7 +46,7 @@ def test_of_groups_that_no_feature_tells_apart_half_is_taken_for_the_other() -> 
     confusion = screening(alike).confusion()
     assert taken_for(confusion, 1, 2) == pytest.approx(0.5, abs=0.06)
     assert taken_for(confusion, 2, 1) == pytest.approx(0.5, abs=0.06)
-    assert families_of_rivals(confusion) == screening(alike).rivals() == [[1, 2]]
+    assert families_of(rivalries(confusion) >= constants.RIVALS) == [[1, 2]]
     # on what it learned from, a classifier tells even noise apart
     assert taken_for(train_classifier(alike, 3).confusion, 1, 2) < 0.2
 
@@ -52,7 +54,7 @@ def test_of_groups_that_no_feature_tells_apart_half_is_taken_for_the_other() -> 
 def test_groups_that_a_feature_tells_apart_are_no_rivals() -> None:
     apart = screening(samples(16.0))
     assert taken_for(apart.confusion(), 1, 2) < 0.1
-    assert apart.rivals() == []
+    assert families_of(rivalries(apart.confusion()) >= constants.RIVALS) == []
 
 
 def test_each_slice_is_judged_by_the_classifier_of_its_own_fold() -> None:
@@ -70,17 +72,51 @@ def test_without_samples_nothing_is_said() -> None:
     assert (mean_probabilities([], 3) == 0).all()
 
 
+SHAPE = (32, 32, 48)
+
+
+def filled(cells: np.ndarray, slices: list[int], brightness: Sequence[float]) -> FillResult:
+    """A fill of two cells with some brightness each, in noise."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[slices] = cells[slices]
+    sparse = Segmentation.from_labels(labels, Geometry(), {1: "one", 2: "two"})
+    image = ndimage.gaussian_filter(np.choose(cells, brightness).astype(float), 0.7)
+    image += np.random.default_rng(1).normal(0, 0.4, SHAPE)
+    volume = Volume(image.astype(np.float32), Geometry())
+    return fill(volume, sparse, axis="k", slices=slices, settings=Settings(1.0, 3.0))
+
+
+def two_balls() -> np.ndarray:
+    k, j, i = np.indices(SHAPE)
+    return np.select([(k - 16) ** 2 + (j - 16) ** 2 + (i - c) ** 2 < 121 for c in (13, 34)], [1, 2], 0)
+
+
 @pytest.mark.parametrize("slices", [[12], [12, 24], [8, 16, 24]])
 def test_cells_of_one_look_are_rivals_and_cells_of_two_looks_are_not(slices: list[int]) -> None:
-    shape = (32, 32, 48)
-    k, j, i = np.indices(shape)
-    cells = np.select([(k - 16) ** 2 + (j - 16) ** 2 + (i - c) ** 2 < 121 for c in (13, 34)], [1, 2], 0)
-    labels = np.zeros(shape, np.uint8)
-    labels[slices] = cells[slices]
-    sparse = Segmentation.from_labels(labels, Geometry(), {1: "left", 2: "right"})
-    noise = np.random.default_rng(1).normal(0, 0.4, shape)
-    for brightness, rivals in (((0, 2, 2), [[1, 2]]), ((0, 2, 5), [])):
-        image = ndimage.gaussian_filter(np.choose(cells, brightness).astype(float), 0.7) + noise
-        volume = Volume(image.astype(np.float32), Geometry())
-        result = fill(volume, sparse, axis="k", slices=slices, settings=Settings(1.0, 3.0))
-        assert result.state.context.evidence.rivals == rivals
+    assert filled(two_balls(), slices, (0, 2, 2)).state.context.evidence.rivals == [[1, 2]]
+    assert filled(two_balls(), slices, (0, 2, 5)).state.context.evidence.rivals == []
+
+
+def test_outlines_decide_in_doubt_only_where_they_are_better_than_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of cells beside each other they are; of a core that few slices show they are not."""
+    monkeypatch.setattr(constants, "RIVALS", np.inf)
+    slices = [6, 11, 16, 21, 26]
+    k, j, i = np.indices(SHAPE)
+    beside = np.where((j - 16) ** 2 < 81, np.where(i < 24, 1, 2), 0)
+    core = np.where((j - 16) ** 2 < 81, np.where((k - 16) ** 2 + (j - 16) ** 2 + (i - 24) ** 2 < 25, 2, 1), 0)
+    assert filled(beside, slices, (0, 2, 2)).state.context.evidence.rivals == [[1, 2]]
+    assert filled(core, slices, (0, 2, 2)).state.context.evidence.rivals == []
+
+
+def test_outlines_are_right_where_nothing_changes_and_tell_nothing_beyond_the_outermost_slices() -> None:
+    slices = [8, 16, 24]
+    i = np.indices(SHAPE)[2]
+    same = np.where(i < 24, 1, 2)
+    once = np.ones(SHAPE, int)
+    once[16, 10:20, 10:20] = 2
+    # of what one slice alone shows, the one that is nowhere else always is wrong, the other one never
+    for cells, plane, expected in ((same, 16, 0.0), (same, 8, 0.5), (same, 24, 0.5), (once, 16, 0.5)):
+        evidence = filled(cells, slices, (0, 1, 2)).state.context.evidence
+        samples = collect_samples(evidence)
+        errors = outline_errors(evidence, samples.part(samples.plane == plane), Progress())
+        assert errors[1, 2] == errors[2, 1] == pytest.approx(expected, abs=0.02)
