@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from ACSegLib.threads import chunks_of, in_threads
 
 Box = tuple[slice, slice, slice]
 
@@ -51,8 +53,30 @@ def _dilated(bits: np.ndarray) -> np.ndarray:
 
 def bounding_box(mask: np.ndarray, margin: int = 0) -> Box | None:
     """Slices (k, j, i) of the smallest box that holds the mask, grown by `margin` inside the array; None if empty."""
-    inside = np.any(mask, axis=0)
-    spans: list[np.ndarray] = [np.any(mask, axis=(1, 2)), np.any(inside, axis=1), np.any(inside, axis=0)]
+    return _box_of(mask, lambda part: part, margin)
+
+
+def value_box(labels: np.ndarray, value: int, margin: int = 0) -> Box | None:
+    """As ``bounding_box(labels == value, margin)``, without a mask of the whole array."""
+    return _box_of(labels, lambda part: part == value, margin)
+
+
+def count_value(labels: np.ndarray, value: int) -> int:
+    """Voxels of a value, without a mask of the whole array."""
+    return sum(in_threads(lambda part: int(np.count_nonzero(labels[part] == value)), chunks_of(labels)))
+
+
+def _box_of(array: np.ndarray, mask_of: Callable[[np.ndarray], np.ndarray], margin: int) -> Box | None:
+    def look(chunk: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mask = mask_of(array[chunk])
+        inside = np.any(mask, axis=0)
+        return np.any(mask, axis=(1, 2)), np.any(inside, axis=1), np.any(inside, axis=0)
+
+    parts = in_threads(look, chunks_of(array))
+    if not parts:
+        return None
+    spans = [np.concatenate([part[0] for part in parts])]
+    spans += [np.logical_or.reduce([part[axis] for part in parts]) for axis in (1, 2)]
     if not spans[0].any():
         return None
     box = []

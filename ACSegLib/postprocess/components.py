@@ -9,6 +9,7 @@ import numpy as np
 from ACSegLib.components import find_components
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box, bounding_box
+from ACSegLib.volume import label_boxes
 
 #: A size in voxels (1 or more), or a fraction (below 1) of something that the user of the size names.
 Amount = float
@@ -27,18 +28,14 @@ def class_boxes(
     labels: np.ndarray, sizes: Mapping[int, Amount], progress: Progress
 ) -> Iterator[tuple[int, Amount, Box]]:
     """Each class that is present, with its size and its box: no class costs a pass over the whole volume."""
-    from scipy import ndimage
-
     if not sizes:
         return
     # find_objects takes signed types and small unsigned ones; labels are small enough to be viewed as signed.
-    signed = labels if labels.dtype.itemsize == 1 else labels.view(f"i{labels.dtype.itemsize}")
-    boxes = ndimage.find_objects(signed, max(sizes))
+    boxes = label_boxes(labels if labels.dtype.itemsize == 1 else labels.view(f"i{labels.dtype.itemsize}"))
     for n, (value, size) in enumerate(sizes.items()):
         progress(n / len(sizes))
-        box = boxes[value - 1]
-        if box is not None:
-            yield value, size, box
+        if value in boxes:
+            yield value, size, boxes[value]
 
 
 def remove_small_components(

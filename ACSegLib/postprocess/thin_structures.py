@@ -16,10 +16,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ACSegLib.compute import threads
 from ACSegLib.distances import as_mask, sampling, within_distance
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import bounding_box, grow_or_shrink
+from ACSegLib.threads import in_threads
 
 #: Probabilities that a calibration tries; the first is that of any other voxel.
 THRESHOLDS = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)
@@ -122,29 +124,44 @@ def restore_thin_structures(
     int
         Voxels changed.
     """
-    planes = max(4 * REACH, _BLOCK_VOXELS // max(1, labels[0].size))
-    before = labels[:0].copy()  # planes as they were before the block above changed them
-    count = 0
-    for first in range(0, len(labels), planes):
-        if progress is not None:
-            progress.check()
-        last = min(first + planes, len(labels))
-        low, high = first - len(before), min(last + REACH, len(labels))
-        old = np.concatenate([before, labels[first:high]])
-        gain = (old == 0) & (candidates[low:high] > 0)
+    planes = max(4 * REACH, _BLOCK_VOXELS // max(1, threads() * labels[0].size))
+
+    def look(block: tuple[np.ndarray, int, int, int]) -> np.ndarray | None:
+        """What is restored from plane `first` to `last`; `old` are the labels from plane `low` on."""
+        old, low, first, last = block
+        part = slice(low, low + len(old))
+        gain = (old == 0) & (candidates[part] > 0)
         if probability is not None:
-            gain &= probability[low:high] > threshold
+            gain &= probability[part] > threshold
         inner = slice(first - low, last - low)
-        before = old[max(0, last - REACH - low) : last - low].copy()
         if not gain[inner].any():
-            continue
+            return None
         restored = _thin_part_of(gain, (old > 0) | gain)[inner]
         if known is not None:
             restored &= ~known[first:last]
-        np.copyto(labels[first:last], candidates[first:last], where=restored, casting="same_kind")
-        if changed is not None:
-            changed[first:last] |= restored
-        count += int(np.count_nonzero(restored))
+        return restored
+
+    count = 0
+    before = labels[:0].copy()  # planes as they were before the blocks above changed them
+    together = planes * threads()
+    for start in range(0, len(labels), together):
+        if progress is not None:
+            progress.check()
+        low, stop = start - len(before), min(start + together, len(labels))
+        old = np.concatenate([before, labels[start : stop + REACH]])
+        blocks = [(first, min(first + planes, stop)) for first in range(start, stop, planes)]
+        parts = []
+        for first, last in blocks:
+            begin = max(first - REACH, 0)
+            parts.append((old[begin - low : last + REACH - low], begin, first, last))
+        before = old[max(0, stop - REACH - low) : stop - low].copy()
+        for (first, last), restored in zip(blocks, in_threads(look, parts), strict=True):
+            if restored is None:
+                continue
+            np.copyto(labels[first:last], candidates[first:last], where=restored, casting="same_kind")
+            if changed is not None:
+                changed[first:last] |= restored
+            count += int(np.count_nonzero(restored))
     return count
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ACSegLib.compute import threads
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
+from ACSegLib.network.predict.working_probabilities import values_at
 from ACSegLib.noise import robust_deviation
 from ACSegLib.padding import Padding
 from ACSegLib.threads import chunks_of, in_threads
@@ -97,7 +98,7 @@ def read_band(
     for low, high in slabs(seeds.shape):
         progress(low / len(seeds), "random walk: reading the image along the surface")
         first, last = max(low - 1, 0), min(high + 1, len(seeds))
-        planes, known = image.planes(first, last), classes[seeds[first:last]]
+        planes, known = image.planes(first, last), _known(seeds[first:last], classes)
         own = slice(low - first, high - first)
         for plane in in_threads(
             _moments_of, [(planes[k], known[k], len(channels)) for k in range(own.start, own.stop)]
@@ -106,15 +107,37 @@ def read_band(
                 moment.add(number, mean, squares)
         samples.add(planes[own.start :], low, high)
         free = known < 0
-        index = np.cumsum(free, dtype=np.int32).reshape(free.shape)
-        index += np.int32(ends[first] - 1)
+        index = _numbers(free, ends[first : last + 1])
         link(planes, known, index, (own.start, high - low), image_of, differences, neighbours)
-        inside = free[own]
+        k, j, i = np.unravel_index(np.flatnonzero(free[own]), free[own].shape)
         for row, channel in zip(found, channels, strict=True):
-            row[ends[low] : ends[high]] = probabilities[channel][low:high][inside]
+            row[ends[low] : ends[high]] = values_at(probabilities[channel], (k + low, j, i))
     means = np.array([moment.mean for moment in moments])
     spreads = np.array([moment.spread for moment in moments])
     return Band(image_of, differences, neighbours, found, means, spreads, samples.deviation())
+
+
+def _known(seeds: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    known = np.empty_like(seeds)
+
+    def look_up(part: slice) -> None:
+        known[part] = classes[seeds[part]]
+
+    in_threads(look_up, chunks_of(seeds))
+    return known
+
+
+def _numbers(free: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Place of each free voxel in the list, int32; `ends` are the numbers of the first free voxel of each plane."""
+    numbers = np.empty(free.shape, np.int32)
+
+    def count(part: slice) -> None:
+        for k in range(*part.indices(len(free))):
+            np.cumsum(free[k], dtype=np.int32, out=numbers[k].reshape(-1))
+            numbers[k] += np.int32(ends[k] - 1)
+
+    in_threads(count, chunks_of(free))
+    return numbers
 
 
 class _SmoothedImage:

@@ -18,7 +18,8 @@ import numpy as np
 from ACSegLib.distances import within_distance
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.masks import bounding_box
+from ACSegLib.masks import bounding_box, value_box
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Volume
 from ACSegLib.workflows.walk_band import Band, read_band
 from ACSegLib.workflows.walk_seeds import SLAB_VOXELS, confident_seeds, keep_small_parts, lesser_channels
@@ -50,7 +51,7 @@ EDGE_SCALE = 2.0
 BACKGROUND_LEAD = 1.5
 
 #: Largest error of a probability.
-TOLERANCE = 1e-3
+TOLERANCE = 1e-2
 
 #: Bytes per voxel to find the seeds: labels, masks, components, seeds.
 BYTES_TO_PREPARE = 10
@@ -141,7 +142,7 @@ def refine_by_walk(
         volume.array, (place[0], place[1], place[2]), seeds[box], inner, present, stages.read, prediction.padding
     )
     check()
-    reach = {c: _within_reach(labels[box] == values[c], band, free) for c in lesser if c in present}
+    reach = {c: _within_reach(labels[box], values[c], band, free) for c in lesser if c in present}
     decided = _walk(read, present, reach, stages.walk)
     result = prediction.segmentation.labels.copy()
     result[place][free] = np.array(values)[decided]
@@ -152,12 +153,12 @@ def refine_by_walk(
     return replace(prediction, segmentation=prediction.segmentation.with_labels(result), report=report)
 
 
-def _within_reach(mask: np.ndarray, band: int, free: np.ndarray) -> np.ndarray:
-    """Which of the free voxels, (n,), lie within the band of a mask that is not empty."""
-    near = np.zeros(mask.shape, bool)
-    box = bounding_box(mask, margin=band)
+def _within_reach(labels: np.ndarray, value: int, band: int, free: np.ndarray) -> np.ndarray:
+    """Which of the free voxels, (n,), lie within the band of a value that is there."""
+    near = np.zeros(labels.shape, bool)
+    box = value_box(labels, value, margin=band)
     assert box is not None
-    near[box] = within_distance(mask[box], (1, 1, 1), band)
+    near[box] = within_distance(labels[box] == value, (1, 1, 1), band)
     return near[free]
 
 
@@ -166,10 +167,17 @@ def _restore_thin_structures(result: np.ndarray, labels: np.ndarray, model: Mode
     from ACSegLib.postprocess.thin_structures import restore_thin_structures
 
     bulky = model.preprocessing.without_thin or ()
-    kept = [segment.value for segment in model.segments if segment.name not in bulky]
-    thin = np.zeros(1 + max(segment.value for segment in model.segments), labels.dtype)
-    thin[kept] = kept
-    restore_thin_structures(result, thin[labels], progress=progress)
+    never_thin = [segment.value for segment in model.segments if segment.name in bulky]
+    candidates = np.empty_like(labels)
+
+    def choose(part: slice) -> None:
+        for plane, candidate in zip(labels[part], candidates[part], strict=True):
+            candidate[...] = plane
+            for value in never_thin:
+                candidate *= candidate != value
+
+    in_threads(choose, chunks_of(labels))
+    restore_thin_structures(result, candidates, progress=progress)
 
 
 def require_exclusive(model: Model) -> None:

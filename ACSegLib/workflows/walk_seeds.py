@@ -9,7 +9,8 @@ import numpy as np
 
 from ACSegLib.components import find_components
 from ACSegLib.distances import within_distance
-from ACSegLib.masks import at_borders, bounding_box, grow_or_shrink
+from ACSegLib.masks import at_borders, count_value, grow_or_shrink, value_box
+from ACSegLib.network.predict.working_probabilities import values_at
 from ACSegLib.threads import in_threads
 
 #: Probability from which on a voxel is certain and may become a seed.
@@ -80,7 +81,7 @@ def slabs(shape: Sequence[int]) -> list[tuple[int, int]]:
 
 def lesser_channels(labels: np.ndarray, values: Sequence[int]) -> list[int]:
     """Channels of the segments that are labelled, without the largest one; channel 0 is the background."""
-    sizes = {channel: int(np.count_nonzero(labels == value)) for channel, value in enumerate(values) if channel}
+    sizes = {channel: count_value(labels, value) for channel, value in enumerate(values) if channel}
     largest = max(sizes, key=lambda channel: sizes[channel], default=0)
     return [channel for channel, size in sizes.items() if size and channel != largest]
 
@@ -104,7 +105,7 @@ def keep_small_parts(seeds: np.ndarray, labels: np.ndarray, values: Sequence[int
     """
     from scipy.ndimage import label
 
-    box = bounding_box(labels == values[channel], margin=math.ceil(RIM) + 1)
+    box = value_box(labels, values[channel], margin=math.ceil(RIM) + 1)
     if box is None:
         return
     mask = labels[box] == values[channel]
@@ -128,7 +129,7 @@ def _seed_thin_components(
     seeds: np.ndarray, labels: np.ndarray, probability: np.ndarray, value: int, channel: int
 ) -> None:
     """Give components of a segment that have no seed their most certain voxels as seeds, in place."""
-    box = bounding_box(labels == value)
+    box = value_box(labels, value)
     if box is None:
         return
     components = find_components(labels[box] == value, 6)
@@ -136,11 +137,7 @@ def _seed_thin_components(
     if not len(voxels):
         return
     places = np.unravel_index(voxels, components.shape)
-    corner = [int(place.min()) for place in places]
-    place = tuple(
-        slice(side.start + low, side.start + int(p.max()) + 1) for side, low, p in zip(box, corner, places, strict=True)
-    )
-    sure = np.asarray(probability[place], np.float32)[tuple(p - low for p, low in zip(places, corner, strict=True))]
+    sure = values_at(probability, tuple(p + side.start for p, side in zip(places, box, strict=True)))
     peaks = np.zeros(len(components), np.float32)
     np.maximum.at(peaks, number, sure)
     chosen = sure > np.minimum(CERTAIN, CERTAIN_IN_COMPONENT * peaks)[number]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.masks import bounding_box, grow_or_shrink
+from ACSegLib.masks import bounding_box, count_value, grow_or_shrink, value_box
+from ACSegLib.volume import label_boxes
 
 
 @pytest.mark.parametrize("grow", [True, False])
@@ -25,3 +26,19 @@ def test_a_box_with_margin_stays_inside_the_array():
     mask = np.zeros((5, 6, 7), bool)
     mask[0, 2:4, 6] = True
     assert bounding_box(mask, 1) == (slice(0, 2), slice(1, 5), slice(5, 7))
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (70, 140, 150)])
+@pytest.mark.parametrize("highest", [2, 30])
+def test_the_boxes_and_sizes_of_values_are_those_of_their_masks(shape, highest):
+    rng = np.random.default_rng(highest)
+    labels = np.zeros(shape, np.int16)
+    labels[1:-1, 2:-1, 1:-2] = highest * (rng.random((shape[0] - 2, shape[1] - 3, shape[2] - 3)) > 0.9)
+    labels[3, 4, 2:4] = 1
+    expected = {int(v): ndimage.find_objects((labels == v).astype(np.uint8))[0] for v in np.unique(labels) if v}
+    assert label_boxes(labels) == expected
+    assert {value: value_box(labels, value) for value in expected} == expected
+    assert value_box(labels, highest + 1) is None
+    assert count_value(labels, highest) == np.count_nonzero(labels == highest)
+    turned = labels.transpose(2, 0, 1)
+    assert bounding_box(turned > 0) == value_box(turned > 0, True)

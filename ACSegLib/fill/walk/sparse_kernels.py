@@ -117,14 +117,34 @@ def scale_weights(weights, neighbours, scale):
 
 
 @_loop
+def _multiply_two(low, high, weights, neighbours, p, out, sums, block, r, s):
+    # most of the time goes into loading weights and neighbours: here they serve two right-hand sides
+    line, product, other_line, other_product = p[r], out[r], p[s], out[s]
+    dot = other_dot = np.float32(0.0)
+    for n in range(low, high):
+        value, other = line[n], other_line[n]
+        for edge in range(6):
+            weight, place = weights[n, edge], neighbours[n, edge]
+            value -= weight * line[place]
+            other -= weight * other_line[place]
+        product[n], other_product[n] = value, other
+        dot += line[n] * value
+        other_dot += other_line[n] * other
+    sums[r, block], sums[s, block] = dot, other_dot
+
+
+@_loop
 def _multiply(begin, end, weights, neighbours, p, active, out, sums):
     count = len(weights)
+    rows = np.flatnonzero(active)
     for block in range(begin, end):
         sums[:, block] = 0.0
         low, high = count * block // BLOCKS, count * (block + 1) // BLOCKS
-        for r in range(len(p)):
-            if not active[r]:
-                continue
+        paired = len(rows) // 2 * 2
+        for at in range(0, paired, 2):
+            _multiply_two(low, high, weights, neighbours, p, out, sums, block, rows[at], rows[at + 1])
+        for at in range(paired, len(rows)):
+            r = rows[at]
             line, product = p[r], out[r]
             dot = np.float32(0.0)
             for n in range(low, high):

@@ -71,6 +71,47 @@ def interpolate(
 
 
 @compiled()
+def interpolate_at(
+    begin: int,
+    end: int,
+    source: np.ndarray,
+    along_k: Axis,
+    along_j: Axis,
+    along_i: Axis,
+    start: tuple[int, int, int],
+    k: np.ndarray,
+    j: np.ndarray,
+    i: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Write the voxels number `begin` to `end` of those that lie at (k, j, i) of a box of the fine grid.
+
+    Parameters
+    ----------
+    source : ndarray of float32, shape (k, j, i)
+        All coarse planes.
+    start : tuple of int
+        First voxel of the box.
+    k, j, i : ndarray of int64, (n,)
+    out : ndarray of float32, (n,)
+    """
+    rows, columns = source.shape[1] - 1, source.shape[2] - 1
+    for n in range(begin, end):
+        a, b, c = start[0] + k[n], start[1] + j[n], start[2] + i[n]
+        plane, row, column = int(along_k[0][a]), int(along_j[0][b]), int(along_i[0][c])
+        next_row, next_column = min(row + 1, rows), min(column + 1, columns)
+        first, second = source[plane], source[min(plane + 1, len(source) - 1)]
+        below, above = along_k[1][a], along_k[2][a]
+        low = below * first[row, column] + above * second[row, column]
+        high = below * first[row, next_column] + above * second[row, next_column]
+        next_low = below * first[next_row, column] + above * second[next_row, column]
+        next_high = below * first[next_row, next_column] + above * second[next_row, next_column]
+        low = along_j[1][b] * low + along_j[2][b] * next_low
+        high = along_j[1][b] * high + along_j[2][b] * next_high
+        out[n] = along_i[1][c] * low + along_i[2][c] * high
+
+
+@compiled()
 def label_planes(
     source: np.ndarray,
     along_k: Axis,

@@ -13,6 +13,7 @@ import numpy as np
 
 from ACSegLib.masks import Box
 from ACSegLib.network.predict.working_grid import WorkingGrid
+from ACSegLib.threads import spread
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,24 @@ class InterpolatedChannel:
         if out.size:
             self.grid.back_in_box(self.working, 0, corner, out)
         return out
+
+    def at(self, places: Sequence[np.ndarray]) -> np.ndarray:
+        """Interpolate at voxels of the box, (k, j, i) of (n,) each; float32 (n,), the same values as those of a box."""
+        from ACSegLib.network.predict.interpolation_kernels import interpolate_at
+
+        axes = self.grid.finer_axes
+        assert axes is not None
+        k, j, i = (side.start - origin for side, origin in zip(self.box, self.grid.start, strict=True))
+        out = np.empty(len(places[0]), np.float32)
+        spread(interpolate_at, len(out), self.working, *axes, (k, j, i), *places, out)
+        return out
+
+
+def values_at(channel: InterpolatedChannel | np.ndarray, places: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Probabilities of a channel at voxels, (k, j, i) of (n,) each; float32 (n,)."""
+    if isinstance(channel, InterpolatedChannel):
+        return channel.at(places)
+    return np.asarray(channel[places], np.float32)
 
 
 def channels_within(

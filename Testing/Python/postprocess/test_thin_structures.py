@@ -31,13 +31,14 @@ def test_a_rod_of_two_voxels_is_thin_and_a_ball_is_not():
     assert thin[rod & (i > 28)].all()
 
 
-@pytest.mark.parametrize("planes", [1, 20, 27])
-def test_restoring_in_blocks_equals_restoring_at_once(monkeypatch, planes):
+@pytest.mark.parametrize(("planes", "cores"), [(1, 1), (20, 1), (27, 2), (60, 3)])
+def test_restoring_in_blocks_equals_restoring_at_once(monkeypatch, planes, cores):
     truth, (_, probability) = cell_with_rods()
     classes = (probability > 0.5).astype(np.uint8)
     candidates = ((probability > 0.2) & (classes == 0)).astype(np.uint8)
     expected = classes | (candidates & thin_voxels((classes | candidates) > 0))
     monkeypatch.setattr(thin_structures, "_BLOCK_VOXELS", planes * classes[0].size)
+    monkeypatch.setattr(thin_structures, "threads", lambda: cores)
     changed = restore_thin_structures(classes, candidates)
     np.testing.assert_array_equal(classes, expected)
     assert changed == np.count_nonzero(expected) - np.count_nonzero(probability > 0.5) > 100

@@ -31,11 +31,11 @@ def sparse_problem(image, seeds):
     return SparseProblem(differences, neighbours, BETA, GAMMA)
 
 
-@pytest.mark.parametrize("free_part", [0.05, 0.7, 1.0])
-def test_free_voxels_alone_have_the_probabilities_of_the_whole_volume(free_part):
-    image, seeds, prior = volume(free_part)
+@pytest.mark.parametrize(("free_part", "classes"), [(0.05, 3), (0.7, 2), (0.7, 4), (1.0, 5)])
+def test_free_voxels_alone_have_the_probabilities_of_the_whole_volume(free_part, classes):
+    image, seeds, prior = volume(free_part, classes)
     whole = SlabProblem(image, seeds, np.ones(SHAPE, bool), BETA, GAMMA, np.ones(3, np.float32))
-    expected, _ = CpuSolver().solve(whole, [0, 1, 2], prior, prior.copy(), tolerance=1e-5)
+    expected, _ = CpuSolver().solve(whole, list(range(classes)), prior, prior.copy(), tolerance=1e-5)
     free = seeds < 0
     found = solve_sparse(sparse_problem(image, seeds), np.ascontiguousarray(prior[:, free]), tolerance=1e-5)
     assert found == pytest.approx(expected[:, free], abs=3e-5)

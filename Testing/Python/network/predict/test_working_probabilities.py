@@ -8,7 +8,7 @@ from known_networks import threshold_model
 
 from ACSegLib.network.predict.plane_sink import PlaneSink
 from ACSegLib.network.predict.working_grid import WorkingGrid
-from ACSegLib.network.predict.working_probabilities import InterpolatedChannel, channels_within
+from ACSegLib.network.predict.working_probabilities import InterpolatedChannel, channels_within, values_at
 
 BOX, SHAPE = (23, 31, 18), (7, 31, 5)
 
@@ -41,6 +41,11 @@ def test_a_box_is_interpolated_as_the_whole_image():
         np.testing.assert_allclose(part[2:7], expected[inner][2:7], atol=1e-6)
         box = (slice(0, 4), slice(7, 8), slice(3, 16))
         np.testing.assert_allclose(part[box], expected[inner][box], atol=1e-6)
+        places = np.nonzero(np.random.default_rng(0).random(part.shape) < 0.2)
+        assert np.array_equal(values_at(part, places), part[0 : part.shape[0]][places])
+        every = np.nonzero(np.ones(BOX, bool))  # the last row and column have no next one
+        assert np.array_equal(values_at(channel, every), channel[0 : BOX[0]].ravel())
+        assert np.array_equal(values_at(expected, every), expected.astype(np.float32).ravel())
 
 
 @pytest.mark.parametrize("planes", [1, 3, 7])
