@@ -4,6 +4,7 @@
     python Testing/Benchmarks/strokes.py --size 128 --peers grow
     python Testing/Benchmarks/strokes.py --peers none --prompts # real cells, dab after dab, up to a Dice of 0.95
     python Testing/Benchmarks/strokes.py --peers none --prompts --box  # the same, after a box around the object
+    python Testing/Benchmarks/strokes.py --seconds --size 128   # processor time of each of five dabs on a phantom
 
 A simulated person draws on the phantom's cell (`ACSegLib.phantom.strokes`): a stroke inside and one outside on each of
 five slices; or one dab inside and one outside; or one dab inside alone; or the outline of the cell, one or three voxels
@@ -12,12 +13,14 @@ debris are background. Grow from seeds (`vtkImageGrowCutSegment`) needs the pack
 at its default beta and at 5000, and both rows are shown. Drawn voxels are not scored.
 
 With ``--prompts``, dabs are placed one by one in the middle of the largest region of errors, the first one inside the
-object. The table says after how many the Dice reached 0.95, and the Dice after each.
+object. The table says after how many the Dice reached 0.95, the Dice after each, and the processor time of the slowest.
+With ``--seconds``, five such dabs are placed on each phantom, and the table has the processor time of each.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 import warnings
@@ -217,19 +220,46 @@ def within_box(truth: np.ndarray, margin: int = 2) -> Method:
     return fill_in_box
 
 
-def prompts(case: Object, method: Method, radius: float = 3.0) -> list[float]:
-    """Dice after each dab of a simulated person, until `PROMPTS_TARGET` is reached."""
+def prompts(case: Object, method: Method, radius: float = 3.0) -> Iterator[tuple[float, float]]:
+    """Dice after each dab of a simulated person, and its processor time in seconds."""
     from ACSegLib.phantom.strokes import next_dab
 
-    history: list[float] = []
     strokes = np.zeros(case.truth.shape, np.uint8)
     result = np.zeros(case.truth.shape, bool)
-    while len(history) < MAX_PROMPTS and (not history or history[-1] < PROMPTS_TARGET):
+    while True:
         dab = next_dab(case.truth, result, radius, case.known)
         strokes = np.where(dab > 0, dab, strokes)
+        start = time.process_time()
         result = method(case.image, strokes)
-        history.append(scores(case.truth, result, case.known & (strokes == 0))[0])
-    return history
+        seconds = time.process_time() - start
+        yield scores(case.truth, result, case.known & (strokes == 0))[0], seconds
+
+
+def until_reached(dabs: Iterator[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Dice and seconds after each dab, until `PROMPTS_TARGET` is reached."""
+    history: list[float] = []
+    times: list[float] = []
+    while len(history) < MAX_PROMPTS and (not history or history[-1] < PROMPTS_TARGET):
+        dice, seconds = next(dabs)
+        history.append(dice)
+        times.append(seconds)
+    return history, times
+
+
+def timed(options: argparse.Namespace) -> list[tuple[str, ...]]:
+    """Rows of the table of processor times."""
+    from ACSegLib.phantom import simulate
+
+    rows = []
+    for seed in range(options.seeds):
+        made = simulate(options.size, seed=seed)
+        truth = made.truth.labels == 1
+        case = Object(f"seed {seed}", made.volume.array.astype(np.float32), truth, np.ones(truth.shape, bool))
+        if not seed:
+            next(prompts(case, acseg))  # compiles the loops
+        dabs = list(itertools.islice(prompts(case, acseg, 4.0 * options.size / 128), 5))
+        rows.append((case.name, *(f"{seconds:.2f}" for _dice, seconds in dabs), f"{dabs[-1][0]:.3f}"))
+    return rows
 
 
 def main() -> int:
@@ -239,12 +269,17 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5, help="number of phantoms")
     parser.add_argument("--peers", default="grow,random_walker", help="comma-separated, or none")
     parser.add_argument("--prompts", action="store_true", help="real cells, dab after dab")
+    parser.add_argument("--seconds", action="store_true", help="processor time of five dabs on each phantom")
     parser.add_argument("--box", action="store_true", help="with --prompts: a box around the object first")
     parser.add_argument("--data", help="folder of the real volumes")
     options = parser.parse_args()
     methods: dict[str, Method] = {"ACSeg": acseg}
     for peer in options.peers.split(","):
         methods |= PEERS.get(peer, {})
+    if options.seconds:
+        header = ("phantom", *(f"dab {n}" for n in range(1, 6)), "Dice after the last")
+        print(harness.markdown_table(header, timed(options)))
+        return 0
     if not options.prompts:
         rows, met = compare(options, methods)
         header = ("drawn", "method", "mean Dice", "smallest", "mean volume", "worst volume", "seconds")
@@ -256,11 +291,13 @@ def main() -> int:
         return 1
     table = []
     for case in real_objects(data):
-        history = prompts(case, within_box(case.truth) if options.box else acseg)
+        history, times = until_reached(prompts(case, within_box(case.truth) if options.box else acseg))
         reached = str(len(history)) if history[-1] >= PROMPTS_TARGET else f"more than {MAX_PROMPTS}"
-        table.append((case.name, reached, " ".join(f"{value:.3f}" for value in history)))
+        voxels = f"{case.truth.size / 1e6:.2f}"
+        table.append((case.name, reached, " ".join(f"{value:.3f}" for value in history), voxels, f"{max(times):.2f}"))
         harness.say(f"{case.name}: {table[-1][2]}")
-    print(harness.markdown_table(("object", "dabs to 0.95", "Dice after each"), table))
+    header = ("object", "dabs to 0.95", "Dice after each", "million voxels", "slowest dab, s")
+    print(harness.markdown_table(header, table))
     return 0
 
 

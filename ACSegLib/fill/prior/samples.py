@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from scipy import ndimage
 from ACSegLib.fill.constants import MAX_SAMPLE_WEIGHT, MAX_SAMPLES, MIN_GROUP_SHARE
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.prior.features import SHAPE_FEATURES
+
+#: Planes that are smoothed together, at most. Bound.
+_RUN = 16
 
 
 @dataclass(frozen=True)
@@ -120,15 +124,23 @@ def collect_samples(evidence: Evidence, count: int = MAX_SAMPLES) -> Samples:
     x = np.empty((points.shape[1], features.count(len(shape.groups))), np.float32)
     plane = np.empty((x.shape[1], *evidence.classes.shape[1:]), np.float32)
     planes, starts = np.unique(points[0], return_index=True)
-    ends = [*starts[1:], points.shape[1]]
-    for k, start, end in zip(planes.tolist(), starts, ends, strict=True):
-        low, high = max(k - 1, 0), min(k + 2, len(features.image))
+    ends = np.append(starts[1:], points.shape[1])
+    for run in _runs(planes):
+        low, high = max(int(planes[run][0]) - 1, 0), min(int(planes[run][-1]) + 2, len(features.image))
         image = features.for_kernels(*features.slab(low, high), low)
-        kernels.plane_features(k - low, image, (shape.planes([k], without=k), shape.margin), plane)
-        x[start:end] = plane[:, points[1, start:end], points[2, start:end]].T
+        for k, start, end in zip(planes[run].tolist(), starts[run], ends[run], strict=True):
+            kernels.plane_features(k - low, image, (shape.planes([k], without=k), shape.margin), plane)
+            x[start:end] = plane[:, points[1, start:end], points[2, start:end]].T
     counts = np.bincount(points[4], minlength=len(groups)).astype(float)
     share = counts / counts.sum()
     weight = np.where(counts > 0, np.maximum(share, MIN_GROUP_SHARE) / np.maximum(share, 1e-9), 0.0)
     # a group of a handful of voxels is not worth a thousand times its number
     weight = np.minimum(weight, MAX_SAMPLE_WEIGHT)[points[4]]
     return Samples(x, points[3], points[0], weight / weight.mean(), points[1:3], SHAPE_FEATURES * len(shape.groups))
+
+
+def _runs(planes: np.ndarray) -> list[slice]:
+    """Parts of ascending planes of at most `_RUN` that follow one another: they are smoothed together."""
+    breaks = np.flatnonzero(np.diff(planes) > 1) + 1
+    ends = [0, *breaks.tolist(), len(planes)]
+    return [slice(a, min(a + _RUN, last)) for first, last in itertools.pairwise(ends) for a in range(first, last, _RUN)]

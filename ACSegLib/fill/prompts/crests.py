@@ -7,12 +7,12 @@ their walls. Where two cells touch, their border is the crest.
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from ACSegLib.distances import within_distance
 from ACSegLib.fill.constants import CREST_REACH, CREST_SIGMA
 from ACSegLib.fill.prior.features import ImageFeatures, smoothed
-from ACSegLib.fill.prompts.geodesic_kernels import MAX_COST
-from ACSegLib.masks import at_borders
+from ACSegLib.masks import at_borders, bounding_box
 
 
 def move_to_crests(features: ImageFeatures, classes: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -31,12 +31,17 @@ def move_to_crests(features: ImageFeatures, classes: np.ndarray, seeds: np.ndarr
     ndarray of int16, (K, J, I)
         No voxel changed that is farther than `CREST_REACH` voxels of the finest axis from one at a border.
     """
-    from ACSegLib.fill.prompts import geodesic_kernels
+    from skimage.segmentation import watershed
 
     near = within_distance(at_borders(classes), features.spacing, CREST_REACH * min(features.spacing))
-    moved = np.where(near & (classes >= 0) & (seeds < 0), -1, classes).astype(np.int16)
-    image = smoothed(features.image, CREST_SIGMA, features.spacing)
-    low, high = float(image.min()), float(image.max())
-    heights = np.rint((image - low) * (MAX_COST / max(high - low, 1e-6))).astype(np.int32)
-    geodesic_kernels.flood(heights, moved)
-    return np.where(classes >= 0, moved, classes)
+    near &= (classes >= 0) & (seeds < 0)
+    box = bounding_box(near, margin=1)
+    if box is None:
+        return classes.copy()
+    free, part = near[box], classes[box]
+    image = smoothed(features.image, CREST_SIGMA, features.spacing)[box]
+    markers = np.where(free | (part < 0), 0, part.astype(np.int32) + 1)
+    flooded = watershed(image, markers, mask=ndimage.binary_dilation(free) & (part >= 0)) - 1
+    moved = classes.copy()
+    moved[box] = np.where(free & (flooded >= 0), flooded, part)
+    return moved

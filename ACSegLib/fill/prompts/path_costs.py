@@ -30,7 +30,7 @@ from ACSegLib.fill.constants import (
 )
 from ACSegLib.fill.prior.features import ImageFeatures, smoothed
 from ACSegLib.fill.prompts.geodesic_kernels import MAX_COST
-from ACSegLib.masks import Box
+from ACSegLib.masks import Box, bounding_box
 
 #: Units of the cost from the darkest to the brightest intensity.
 COST_RANGE = 1000
@@ -42,14 +42,13 @@ class PathCosts:
 
     Attributes
     ----------
-    image, walls : ndarray of int32, (K, J, I)
-        See `geodesic_kernels.spread_classes`.
+    values : ndarray of int16, (K, J, I)
+        Intensity or height of walls, see `geodesic_kernels.spread_classes`.
     floor : float
         Cost of the inside of a structure: levels below it are alike.
     """
 
-    image: np.ndarray
-    walls: np.ndarray
+    values: np.ndarray
     floor: float
 
     @property
@@ -61,21 +60,26 @@ class PathCosts:
         """Class of the seed to which the cheapest path leads, int16, and the cost of that path, int32."""
         from ACSegLib.fill.prompts import geodesic_kernels
 
-        classes, distances = seeds.copy(), np.empty(seeds.shape, np.int32)
-        geodesic_kernels.spread_classes(self.image, self.walls, lengths, classes, distances)
+        classes, distances = seeds.copy(), np.zeros(seeds.shape, np.int32)
+        box = bounding_box(seeds < 0, margin=1)  # no path leads through a seed
+        if box is None:
+            return classes, distances
+        part, reached = np.ascontiguousarray(classes[box]), np.ascontiguousarray(distances[box])
+        geodesic_kernels.spread_classes(self.part(box).values, self.ends_at_walls, lengths, part, reached)
+        classes[box], distances[box] = part, reached
         return classes, distances
 
     def part(self, box: Box) -> PathCosts:
         """The costs in a box."""
-        return PathCosts(np.ascontiguousarray(self.image[box]), np.ascontiguousarray(self.walls[box]), self.floor)
+        return PathCosts(np.ascontiguousarray(self.values[box]), self.floor)
 
     def steps(self) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], np.ndarray]]:
         """For each axis: the places of both neighbours, and the cost of the step between them."""
         for axis in range(3):
             front = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
             back = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-            change = np.abs(self.image[front] - self.image[back])
-            yield front, back, change + np.maximum(self.walls[front], self.walls[back])
+            a, b = self.values[front], self.values[back]
+            yield front, back, np.maximum(a, b) if self.ends_at_walls else np.abs(a - b)
 
 
 def path_costs(features: ImageFeatures, factor: np.ndarray) -> tuple[PathCosts, PathCosts]:
@@ -90,13 +94,11 @@ def path_costs(features: ImageFeatures, factor: np.ndarray) -> tuple[PathCosts, 
     texture = np.empty((5, *coarse.shape), np.float32)
     kernels.texture(smoothed(coarse, WALL_SIGMA, spacing.tolist()), (1.0 / spacing).astype(np.float32), texture)
     sheets = np.maximum(-texture[4], 0) * np.float32(WALL_SIGMA**2)
-    walls = np.minimum(np.rint(COST_RANGE * sheets), MAX_COST).astype(np.int32)
-    nothing = np.zeros_like(walls)
+    walls = np.minimum(np.rint(COST_RANGE * sheets), MAX_COST).astype(np.int16)
     edges = coarse
     if features.noise > MAX_PATH_NOISE * np.sqrt(np.prod(factor)):
         edges = smoothed(coarse, 1.0, spacing.tolist())
-    changes = PathCosts(np.rint(COST_RANGE * edges).astype(np.int32), nothing, EDGE_FLOOR)
-    return changes, PathCosts(nothing, walls, WALL_FLOOR)
+    return PathCosts(np.rint(COST_RANGE * edges).astype(np.int16), EDGE_FLOOR), PathCosts(walls, WALL_FLOOR)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class StrokeSearch:
             factor = factor * pool_factors(spacing * factor, (shape // factor).tolist())
         steps = spacing * factor
         costs, strokes = path_costs(features, factor), _pooled(seeds, factor)
-        typical, lengths = _typical(strokes, costs[0].image), _lengths(steps / steps.min())
+        typical, lengths = _typical(strokes, costs[0].values), _lengths(steps / steps.min())
         return cls(typical, find_dabs(strokes), costs, lengths, tuple(factor.tolist()), holes)
 
     def on_image(self, classes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -158,7 +158,7 @@ class StrokeSearch:
 
     def rim_image(self) -> np.ndarray:
         """The image in which `distinctness` compares regions."""
-        return smoothed(self.costs[0].image / np.float32(COST_RANGE), 1.0, (1.0, 1.0, 1.0))
+        return smoothed(self.costs[0].values / np.float32(COST_RANGE), 1.0, (1.0, 1.0, 1.0))
 
     def first_explaining(self, single: list[Meaning]) -> Meaning:
         """The likeliest of the first candidates that explain all dabs; if none does, what explains them best."""
@@ -242,14 +242,16 @@ class StrokeSearch:
         the best closed of each decide, among those that explain the dabs, and all plausible ones between edges. A
         region between walls that is far less plausible has leaked up to the walls of something else.
         """
-        pairs = [(costs, strokes) for costs in self.costs for strokes in sources]
-        found = in_threads(lambda pair: self._meaning(*pair), pairs)
-        edges, walls = found[: len(sources)], found[len(sources) :]
-        best = _best_closed([meaning for meaning in walls if meaning.is_whole] or walls)
+        by_edges, by_walls = self.costs
+        edges = in_threads(lambda strokes: self._meaning(by_edges, strokes), sources)
         plausible = [m for m in edges if not m.wrong and m.plausibility >= PLAUSIBLE] if len(sources) > 1 else []
+        rivals = [_best_closed(edges), *plausible]
+        if any(_is_among_strongest(rival.grown) for rival in rivals):
+            return edges
+        walls = in_threads(lambda strokes: self._meaning(by_walls, strokes), sources)
+        best = _best_closed([meaning for meaning in walls if meaning.is_whole] or walls)
         if any(m.plausibility >= best.plausibility + PLAUSIBLE for m in plausible):
             return edges
-        rivals = [_best_closed(edges), *plausible]
         return walls if all(_is_better(best.grown, rival.grown) for rival in rivals) else edges
 
     def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
@@ -270,7 +272,7 @@ class StrokeSearch:
             yield self.strokes
             return
         choices: dict[int, list[list[Dab]]] = {}
-        slopes = ndimage.gaussian_gradient_magnitude(self.costs[0].image.astype(np.float32), 1.0)
+        slopes = ndimage.gaussian_gradient_magnitude(self.costs[0].values.astype(np.float32), 1.0)
         dabs = sorted(self.dabs, key=lambda dab: float(np.median(slopes[dab.places])))
         for c in {dab.number for dab in dabs if dab.number}:
             own = [dab for dab in dabs if dab.number == c]
@@ -296,16 +298,18 @@ def _best_closed(meanings: Sequence[Meaning]) -> Meaning:
     return max(choices, key=lambda meaning: meaning.grown.usual("contrast"))
 
 
+def _is_among_strongest(edges: Grown) -> bool:
+    """Whether regions end at edges of which the image has few stronger ones, so that walls need not be tried."""
+    return edges.usual("rank") >= MIN_EDGE_RANK and edges.usual("contrast") >= MIN_RANKED_CONTRAST
+
+
 def _is_better(walls: Grown, edges: Grown) -> bool:
     """Whether the regions between walls are well closed and no far larger, and those between edges are not."""
-    contrast = edges.usual("contrast")
-    if edges.usual("rank") >= MIN_EDGE_RANK and contrast >= MIN_RANKED_CONTRAST:
-        return False
     if walls.usual("contrast") < MIN_WALL_CONTRAST:
         return False
     if walls.usual("voxels") > MAX_WALL_EXCESS * edges.usual("voxels"):
         return False  # they fill the surroundings too, up to the walls of something else
-    return contrast < max(MIN_EDGE_CONTRAST, walls.usual("contrast") / WALL_ADVANTAGE)
+    return edges.usual("contrast") < max(MIN_EDGE_CONTRAST, walls.usual("contrast") / WALL_ADVANTAGE)
 
 
 def _typical(strokes: np.ndarray, image: np.ndarray) -> np.ndarray:

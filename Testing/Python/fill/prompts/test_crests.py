@@ -1,4 +1,4 @@
-"""Borders onto the crests of walls, against the watershed of scikit-image."""
+"""Borders onto the crests of walls."""
 
 from __future__ import annotations
 
@@ -8,22 +8,8 @@ import pytest
 from ACSegLib.fill.constants import CREST_REACH
 from ACSegLib.fill.prior.features import prepare
 from ACSegLib.fill.prompts.crests import move_to_crests
-from ACSegLib.fill.prompts.geodesic_kernels import flood
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
-
-
-def test_flooding_is_the_watershed_from_markers() -> None:
-    watershed = pytest.importorskip("skimage.segmentation").watershed
-    random = np.random.default_rng(4)
-    shape = (9, 11, 13)
-    heights = random.permutation(np.prod(shape)).reshape(shape).astype(np.int32)  # no two alike
-    markers = np.full(shape, -1, np.int16)
-    for number, place in enumerate(random.permutation(np.prod(shape))[:6]):
-        markers.ravel()[place] = number
-    classes = markers.copy()
-    flood(heights, classes)
-    assert np.array_equal(classes, watershed(heights, markers.astype(int) + 1) - 1)
 
 
 def walled(crest: int) -> np.ndarray:

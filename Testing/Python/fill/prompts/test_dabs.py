@@ -53,15 +53,15 @@ def test_a_dab_of_a_class_that_is_nowhere_is_as_deep_as_the_volume() -> None:
 
 def test_a_correction_reaches_no_farther_than_its_error() -> None:
     classes = half_and_half()
-    nothing = np.zeros(classes.shape, np.int32)
+    nothing = np.zeros(classes.shape, np.int16)
     dabs = [dab_at(2, 1), dab_at(7, 0)]
-    corrected = correct_around_dabs(classes, dabs, PathCosts(nothing, nothing, 1.0), np.ones((3, 3, 3), np.int32))
+    corrected = correct_around_dabs(classes, dabs, PathCosts(nothing, 1.0), np.ones((3, 3, 3), np.int32))
     changed = corrected != classes
     assert (corrected[dabs[1].places] == 0).all()
     assert (corrected[dabs[0].places] == 1).all()
     away = np.sqrt(((np.argwhere(changed) - dabs[1].centre) ** 2).sum(axis=1))
     assert away.max() <= REACH * dabs[1].depth(classes) + 1 + 1.5  # from the dab's own surface
-    assert np.array_equal(correct_around_dabs(classes, dabs[:1], PathCosts(nothing, nothing, 1.0), nothing), classes)
+    assert np.array_equal(correct_around_dabs(classes, dabs[:1], PathCosts(nothing, 1.0), nothing), classes)
 
 
 def test_dabs_that_mend_the_border_never_wreck_a_cell() -> None:

@@ -180,13 +180,13 @@ def test_background_at_one_end_of_a_cell_does_not_cut_off_the_other_one() -> Non
     assert scores[2] > scores[1] - 0.01
 
 
-def test_paths_are_the_cheapest_ones() -> None:
+@pytest.mark.parametrize("at_walls", [False, True])
+def test_paths_are_the_cheapest_ones(at_walls: bool) -> None:
     rng = np.random.default_rng(5)
     shape = (4, 5, 6)
-    image = rng.integers(0, 200, shape).astype(np.int32)
+    values = rng.integers(0, 200, shape).astype(np.int16)
     lengths = rng.integers(1, 9, (3, 3, 3)).astype(np.int32)
     lengths = np.maximum(lengths, lengths[::-1, ::-1, ::-1])
-    walls = rng.integers(0, 150, shape).astype(np.int32)
     classes = np.full(shape, UNKNOWN, np.int16)
     classes[0, 0, 0], classes[3, 4, 5], classes[1, 4, 0] = 0, 2, 1
     places = list(np.ndindex(shape))
@@ -198,13 +198,13 @@ def test_paths_are_the_cheapest_ones() -> None:
             if any(step) and other in number:
                 rows.append(number[place])
                 columns.append(number[other])
-                change = abs(int(image[place]) - int(image[other]))
-                costs.append(change + max(walls[place], walls[other]) + lengths[tuple(s + 1 for s in step)])
+                a, b = int(values[place]), int(values[other])
+                costs.append((max(a, b) if at_walls else abs(a - b)) + lengths[tuple(s + 1 for s in step)])
     graph = csr_matrix((costs, (rows, columns)), shape=(len(places),) * 2)
     seeds = [number[0, 0, 0], number[1, 4, 0], number[3, 4, 5]]
     expected = dijkstra(graph, indices=seeds)
     distances = np.empty(shape, np.int32)
-    spread_classes(image, walls, lengths, classes, distances)
+    spread_classes(values, at_walls, lengths, classes, distances)
     assert np.array_equal(distances.ravel(), expected.min(axis=0))
     assert np.array_equal(expected[classes.ravel(), np.arange(len(places))], expected.min(axis=0))
 
