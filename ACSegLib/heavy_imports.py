@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ACSegLib.jobs import Progress
 
@@ -46,3 +47,25 @@ def import_packages(names: Sequence[str], progress: Progress) -> None:
         progress.check()
     if failures:
         raise failures[0]
+
+
+def import_ahead(names: Sequence[str], then: Callable[[], object] = lambda: None) -> None:
+    """Import packages in the background, for a step that needs them later and does something else first.
+
+    What fails is left to the import of that step, which raises it.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Modules, imported one after the other.
+    then : callable, optional
+        Called after them: the first compiled loop of a process takes as long as an import.
+    """
+
+    def work() -> None:
+        with contextlib.suppress(Exception):
+            for name in names:
+                importlib.import_module(name)
+            then()
+
+    threading.Thread(target=work, name="imports ahead", daemon=True).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.segment_estimates import TAG, VolumeInterval
 from ACSegLib.special_segments import role_of
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype, require_same_grid
 
 #: Names of segments that are no cells: they are split only if they are named.
@@ -128,8 +129,13 @@ def seed_array(seeds: Segmentation) -> np.ndarray:
     return marks
 
 
-def with_cells(segmentation: Segmentation, found: Sequence[SegmentCells]) -> Segmentation:
-    """The segmentation with a segment for each cell; specks are background, other segments are as they were."""
+def with_cells(
+    segmentation: Segmentation, found: Sequence[SegmentCells], check: Callable[[], None] = lambda: None
+) -> Segmentation:
+    """The segmentation with a segment for each cell; specks are background, other segments are as they were.
+
+    `check` is called often, and may raise `Cancelled`.
+    """
     layers = list(segmentation.layers)
     table: dict[str, list[Segment]] = {}
     for item in found:
@@ -137,13 +143,22 @@ def with_cells(segmentation: Segmentation, found: Sequence[SegmentCells]) -> Seg
         top = max([row.value for row in item.rows], default=1)
         dtype = np.promote_types(layers[n].dtype if layers[n].dtype.kind == "u" else np.uint8, label_dtype([top]))
         values = np.array([0, *(row.value for row in item.rows)], dtype)
-        inside = layers[n] == item.segment.value
         if layers[n] is segmentation.layers[n] or layers[n].dtype != dtype:
+            check()
             layers[n] = layers[n].astype(dtype)
-        layers[n][inside] = values[item.cells.labels[inside]]
+        own, layer, cells = segmentation.layers[n], layers[n], item.cells.labels
+        places = [(own[part], layer[part], cells[part], item.segment.value, values) for part in chunks_of(layer)]
+        in_threads(_place_cells, places, check)
         table[item.segment.id] = item.rows
     rows = [row for segment in segmentation.segments for row in table.get(segment.id, [segment])]
     return replace(segmentation, layers=tuple(layers), segments=rows)
+
+
+def _place_cells(part: tuple[np.ndarray, np.ndarray, np.ndarray, int, np.ndarray]) -> None:
+    """Write the values of a segment's cells into planes of a layer, where the segment was."""
+    before, after, cells, value, values = part
+    inside = before == value
+    after[inside] = values[cells[inside]]
 
 
 def notes_on(found: Sequence[SegmentCells]) -> list[str]:

@@ -17,6 +17,7 @@ from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, largest_speck, s
 from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress, Stages
+from ACSegLib.threads import chunks_of, in_threads
 
 if TYPE_CHECKING:
     from ACSegLib.cells.merging import Merging
@@ -234,7 +235,7 @@ class _Regions:
         check()
         least = _least_voxels(labels, merging, joined, lone, settings.smallest is None)
         check()
-        return _numbered(labels, settings, kind, least, lone, self.markers, notes)
+        return _numbered(labels, settings, kind, least, lone, self.markers, notes, check)
 
 
 def _merged(
@@ -350,9 +351,12 @@ def _numbered(
     smallest: float,
     markers: np.ndarray | None,
     notes: list[str],
+    check: Callable[[], None],
 ) -> Cells:
     """Number the cells, remove specks, and say what is to be said."""
-    sizes = np.bincount(labels.ravel())
+    chunks = chunks_of(labels)
+    counts = in_threads(lambda part: np.bincount(labels[part].ravel(), minlength=len(least)), chunks, check)
+    sizes = np.sum(counts, axis=0)
     sizes[0] = 0
     seeded = np.zeros(len(sizes), bool)
     if markers is not None:
@@ -377,4 +381,10 @@ def _numbered(
         notes.append(f"{settings.count} cells were asked for, but {len(kept)} can be told apart.")
     if markers is not None and len(kept) > int(markers.max()):
         notes.append(f"{len(kept) - int(markers.max())} components hold no seed; each is one cell.")
-    return Cells(numbers[labels], sizes[kept], kind, smallest, specks, notes)
+    numbered = np.empty_like(labels)
+
+    def number(part: slice) -> None:
+        numbered[part] = numbers[labels[part]]
+
+    in_threads(number, chunks, check)
+    return Cells(numbered, sizes[kept], kind, smallest, specks, notes)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.distances import load_compiled_loops
 from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.heavy_imports import import_ahead
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.segment_estimates import trust_warnings, with_volume_intervals
@@ -131,6 +133,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     from ACSegLib.terminology import with_standard_codes
 
     clock = time.perf_counter()
+    import_ahead(("scipy.sparse", "scipy.ndimage", "ACSegLib.distance_kernels"), load_compiled_loops)
     progress = progress or Progress()
     stages = progress.stages(predict=90, clean=5, split=5)
     prediction = _predicted(request, stages.predict)

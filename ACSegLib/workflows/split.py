@@ -155,12 +155,13 @@ def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitO
     if request.volume is not None:
         labels = place_labels(labels, request.volume, resample=request.resample)
         labels = replace(labels, geometry=request.volume.geometry)
+    progress = progress or Progress()
     found = find_cells(replace(request, labels=labels), progress)
     notes = notes_on(found)
     if request.seeds is not None and request.count is not None:
         notes.append(f"the number of cells ({request.count}) was not used, since the seeds give it.")
     return SplitOutcome(
-        with_cells(labels, found),
+        with_cells(labels, found, progress.check),
         {item.segment.name: len(item.cells.sizes) for item in found},
         {item.segment.name: item.cells.sizes.tolist() for item in found},
         notes,

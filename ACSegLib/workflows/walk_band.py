@@ -23,7 +23,7 @@ from ACSegLib.workflows.walk_seeds import slabs
 IMAGE_SIGMA, _IMAGE_REACH = 0.5, 2
 #: Weights of a voxel, its neighbours along an axis, and those after them.
 _WEIGHTS = np.exp(-0.5 * (np.arange(_IMAGE_REACH + 1) / IMAGE_SIGMA) ** 2)
-_WEIGHTS /= 2 * _WEIGHTS.sum() - 1
+_WEIGHTS = (_WEIGHTS / (2 * _WEIGHTS.sum() - 1)).astype(np.float32)
 #: Differences that tell the noise along an axis, about.
 _SAMPLES = 1_000_000
 #: Planes that tell what replaces a missing value.
@@ -152,23 +152,24 @@ class _SmoothedImage:
     def planes(self, first: int, last: int) -> np.ndarray:
         """Planes of the box, float32."""
         step = -(-(last - first) // threads())
+        out = np.empty((last - first, *(side.stop - side.start for side in self._place[1:])), np.float32)
         parts = [(k, min(k + step, last)) for k in range(first, last, step)]
-        return np.concatenate(in_threads(lambda part: self._part(*part), parts))
+        in_threads(lambda part: self._write(*part, out[part[0] - first : part[1] - first]), parts)
+        return out
 
-    def _part(self, first: int, last: int) -> np.ndarray:
+    def _write(self, first: int, last: int, out: np.ndarray) -> None:
         from ACSegLib.workflows.band_kernels import smooth_planes
 
         count = self._place[0].stop - self._place[0].start
         low, high = max(first - _IMAGE_REACH, 0), min(last + _IMAGE_REACH, count)
-        part = self._read(low, high).astype(np.float32)
+        part = self._read(low, high).astype(np.float32, copy=False)
         if self._padding is not None:
+            part = part.copy()
             self._padding.replace(part)
         if not np.isfinite(part).all():
             value = self._median
-            np.nan_to_num(part, copy=False, nan=value, posinf=value, neginf=value)
-        out = np.empty((last - first, *part.shape[1:]), np.float32)
+            part = np.nan_to_num(part, nan=value, posinf=value, neginf=value)
         smooth_planes(part, _WEIGHTS, low, count, first, out)
-        return out
 
     def _read(self, low: int, high: int) -> np.ndarray:
         start = self._place[0].start

@@ -121,7 +121,7 @@ def refine_by_walk(
         prediction.report, walk_band_voxels=band, walk_unsure_part=round(np.count_nonzero(unsure) / unsure.size, 4)
     )
     # background last: `solve_sparse` leaves the last one out, and that of the largest surface takes longest
-    present = [channel for channel in (*range(1, len(values)), 0) if (seeds == channel).any()]
+    present = [channel for channel in (*range(1, len(values)), 0) if any((plane == channel).any() for plane in seeds)]
     check()
     box = bounding_box(unsure, margin=1)  # and the seeds around it
     check()

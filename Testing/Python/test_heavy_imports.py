@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from ACSegLib.errors import Cancelled
-from ACSegLib.heavy_imports import import_packages
+from ACSegLib.heavy_imports import import_ahead, import_packages
 from ACSegLib.jobs import Progress
 from ACSegLib.network.train import training
 
@@ -59,3 +60,19 @@ def test_a_training_imports_its_packages_so(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(Cancelled):
         training.train([(made.volume, made.truth)], TrainingSettings(device="cpu"))
     assert "torch" in asked
+
+
+def test_an_import_ahead_waits_for_nothing_and_leaves_errors_to_the_step_that_imports(gate: threading.Event) -> None:
+    done = threading.Event()
+    import_ahead(["slow_package"], done.set)
+    assert not done.is_set()
+    gate.set()
+    assert done.wait(60)
+    del sys.modules["slow_package"]
+    import_ahead(["broken_package"], done.clear)
+    for thread in threading.enumerate():
+        if thread.name == "imports ahead":
+            thread.join(60)
+    assert done.is_set()
+    with pytest.raises(OSError, match="a library is missing"):
+        importlib.import_module("broken_package")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ACSegLib.compute import threads
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict import memory
 from ACSegLib.network.predict.backends import Array, BackendUsed, choose_backend
@@ -37,6 +38,7 @@ from ACSegLib.network.refinement.finer_grid import (
     finer_grid,
     onto,
 )
+from ACSegLib.threads import in_threads
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -141,16 +143,19 @@ def _too_large_to_correct(grid: WorkingGrid, model: Model, settings: PredictionS
 def read_whole(grid: WorkingGrid, array: np.ndarray, normalise: Normalise, progress: Progress) -> np.ndarray:
     """Read all of the working grid, block by block: a large image may not fit in memory, its reduction does."""
     coarseness = math.prod(grid.box_shape) / math.prod(grid.shape)
-    block = list(grid.shape)
+    block, most = list(grid.shape), memory.READ_VOXELS / threads()
     for axis in range(3):
         others = math.prod(block) // block[axis]
-        block[axis] = max(1, min(block[axis], int(memory.READ_VOXELS / (coarseness * others))))
+        block[axis] = max(1, min(block[axis], int(most / (coarseness * others))))
+    starts = [range(0, n, b) for n, b in zip(grid.shape, block, strict=True)]
     image = np.empty(grid.shape, np.float32)
-    for start in itertools.product(*(range(0, n, b) for n, b in zip(grid.shape, block, strict=True))):
-        progress.check()
+
+    def read(start: tuple[int, ...]) -> None:
         size = tuple(min(b, n - s) for b, n, s in zip(block, grid.shape, start, strict=True))
         place = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
         image[place] = grid.read(array, start, size, normalise)
+
+    in_threads(read, list(itertools.product(*starts)), progress.check)
     return image
 
 

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from ACSegLib.cells import region_kernels, seam_voxels
 from ACSegLib.cells.evidence import is_tissue
 from ACSegLib.cells.grid import WorkGrid
-from ACSegLib.cells.segments import split_segments
+from ACSegLib.cells.segments import split_segments, with_cells
 from ACSegLib.cells.splitting import OUTLINES, SplitSettings, split_mask
 from ACSegLib.cells.trees import seam_model
 from ACSegLib.errors import Cancelled, InputError
@@ -334,6 +334,25 @@ def test_more_than_255_cells():
     found = split_mask(cells > 0)
     assert len(centres) > 255
     assert len(found.sizes) == len(centres)
+
+
+def test_each_cell_has_its_value_where_the_segment_was_and_a_cancel_is_heard_meanwhile():
+    other = np.zeros(TWO.shape, np.uint8)
+    other[:3] = 7
+    labels = Segmentation.from_labels(np.where(TWO > 0, np.uint8(4), other))
+    found = split_segments(labels, segments=[next(row.name for row in labels.segments if row.value == 4)])
+    result = with_cells(labels, found)
+    assert np.array_equal(result.labels == 7, labels.labels == 7)
+    values = [row.value for row in found[0].rows]
+    assert len(values) == 2
+    expected = np.array([0, *values])[found[0].cells.labels]
+    assert np.array_equal(np.where(TWO > 0, result.labels, 0), expected)
+
+    def stop():
+        raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        with_cells(labels, found, stop)
 
 
 def test_a_cancel_leaves_nothing():
