@@ -309,13 +309,16 @@ def _matched_statistics(sample: np.ndarray, target: tuple[float, float] | None) 
 def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) -> np.ndarray:
     """Replace padding, clip to [low, high], subtract the mean, divide by the deviation; float32 of the same shape.
 
-    An image of one value becomes 0 everywhere; values that are not finite become the mean, 0.
+    An image of one value becomes 0 everywhere; values that are not finite become the mean, 0, or 0 itself without it.
     """
     result = np.empty(array.shape, np.float32)
 
     def apply(planes: slice) -> None:
         for part, values in zip(result[planes], array[planes], strict=True):  # in the cache of the processor
             part[...] = values
+            known = np.isfinite(part)
+            if not known.all():  # an infinite one would be clipped to the brightest or darkest intensity
+                part[~known] = 0.0 if statistics is None else statistics.mean
             if statistics is not None:
                 if statistics.padding is not None:
                     statistics.padding.replace(part)
@@ -323,8 +326,6 @@ def apply_statistics(array: np.ndarray, statistics: IntensityStatistics | None) 
                 part -= np.float32(statistics.mean)
                 if statistics.deviation > 0:
                     part /= np.float32(statistics.deviation)
-            if not np.isfinite(part).all():
-                np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
     in_threads(apply, chunks_of(result))
     return result

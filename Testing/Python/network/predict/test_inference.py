@@ -130,6 +130,11 @@ def test_values_that_are_not_finite_count_as_the_mean():
     assert found.report.notes == ["2 voxels are not finite; they were replaced by the mean"]
     assert found.segmentation.labels[3, 4, 5] == 1  # the mean lies above the level
     assert np.mean(found.segmentation.labels == clean) > 0.99
+    model = threshold_model(0.2, normalisation=Normalisation("volume", (0, 100)))
+    spoilt[6, 7, 9] = -np.inf
+    labels = predict(Volume(spoilt), model, settings()).segmentation.labels
+    assert not labels[6, 7, 8]  # infinite is not bright: the mean lies below this level
+    assert not labels[6, 7, 9]
     with pytest.raises(InputError, match="no finite value"):
         predict(Volume(np.full((8, 8, 8), np.nan, np.float32)), model, settings())
 
