@@ -37,6 +37,17 @@ class FillPanel(Panel):
         """Words for the choices."""
         return {"fillAxisBox": axisWords(), "fillDeviceBox": deviceWords()}
 
+    def controls(self) -> dict[str, str]:
+        """Options by their widgets."""
+        return {
+            "axis": _("Labelled slices"),
+            "box": _("Box"),
+            "islands": _("Remove islands below"),
+            "holes": _("Fill holes"),
+            "smooth": _("Smoothing"),
+            "device": _("Compute on"),
+        }
+
     def update(self) -> None:
         """Enable the buttons, or say why not."""
         self.offer3D(self.show3DButton, self.parameters.fillOutput if self.parameters is not None else None)

@@ -35,6 +35,11 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
     Every method waits and gives its result; with `onDone` it returns a `Task` at once instead, and calls
     ``onDone(result)``, ``onError(message)`` and ``onProgress(fraction, message)`` on the main thread.
 
+    Attributes
+    ----------
+    lastNotes : list of str
+        What a person should know of the last measurement or prediction: sentences of the library.
+
     Examples
     --------
     >>> from ACSeg import ACSegLogic
@@ -45,6 +50,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
+        self.lastNotes: list[str] = []
 
     def getParameterNode(self) -> Any:
         """Give the module's parameter node, typed."""
@@ -227,6 +233,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         def finish(reply: Reply) -> Any:
             _requireInScene(volumeNode)
             target = _ifInScene(outputSegmentationNode)
+            self.lastNotes = list(reply.message["notes"])
             return placeResult(reply, volumeNode, target, f"{volumeNode.GetName()} predicted")
 
         with CommandFiles() as files:
@@ -285,9 +292,12 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
     ) -> Any:
         """Segment every volume of a folder into another folder; returns the run report, or a Task with `onDone`."""
         request = {"images": [str(source)], "model": _optional(modelPath), "output": str(target), **options}
-        task = startTask(
-            "command", {"command": "predict", "options": request}, {}, lambda reply: reply.message["report"]
-        )
+
+        def finish(reply: Reply) -> Any:
+            self.lastNotes = list(reply.message["notes"])
+            return reply.message["report"]
+
+        task = startTask("command", {"command": "predict", "options": request}, {}, finish)
         return _run(task, onProgress, onDone, onError)
 
     def split(
@@ -390,6 +400,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         name = f"{segmentationNode.GetName()} measurements"
 
         def finish(reply: Reply) -> Any:
+            self.lastNotes = list(reply.message["notes"])
             node = writeTable(reply.message["rows"], tableNode, name)
             titleColumns(node)
             return node

@@ -12,7 +12,7 @@ from ACSegPanels.install import ensureDependencies
 from ACSegPanels.panel import Panel
 from ACSegPanels.tables import Chart, columnHeading, exportTable, readTable
 from ACSegPanels.task import sentence
-from ACSegPanels.words import Words, unitWords
+from ACSegPanels.words import Words, unitWords, withNotes
 
 _FIRST_SHOWN = "volume"
 
@@ -37,6 +37,14 @@ class MeasurePanel(Panel):
     def words(self) -> dict[str, Words]:
         """Words for the choices."""
         return {"measureUnitBox": unitWords()}
+
+    def controls(self) -> dict[str, str]:
+        """Options by their widgets."""
+        return {
+            "image": _("Volume"),
+            "unit": _("Unit of length"),
+            "thin_parts": _("Measure filopodia"),
+        }
 
     def update(self) -> None:
         """Enable the buttons, or say why not."""
@@ -81,7 +89,8 @@ class MeasurePanel(Panel):
         box.setCurrentIndex(numbers.index(_FIRST_SHOWN) if _FIRST_SHOWN in numbers else 0)
         box.blockSignals(blocked)
         self._showChart()
-        self.say(_("{count} rows; lengths in {unit}.").format(count=len(rows), unit=_unit(rows)))
+        text = _("{count} rows; lengths in {unit}.").format(count=len(rows), unit=_unit(rows))
+        self.say(withNotes(text, self.module.logic.lastNotes))
 
     def _onColumn(self, index: int) -> None:
         self._showChart()

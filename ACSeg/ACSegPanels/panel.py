@@ -13,7 +13,7 @@ from ACSegLib.worker.events import capitalized
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.task import Task, sentence
 from ACSegPanels.translation import translated
-from ACSegPanels.words import Words, showWords
+from ACSegPanels.words import Words, namedByControls, showWords
 
 
 class Panel:
@@ -50,6 +50,10 @@ class Panel:
 
     def words(self) -> dict[str, Words]:
         """Name of a combo box -> words for its values."""
+        return {}
+
+    def controls(self) -> dict[str, str]:
+        """Option of the step's command -> what stands beside, or on, the widget that sets it."""
         return {}
 
     def update(self) -> None:
@@ -186,7 +190,8 @@ class Panel:
         return getattr(self.ui, self.name.lower() + suffix)
 
     def say(self, text: str) -> None:
-        """Show a sentence in the panel; an empty one takes no room."""
+        """Show a sentence in the panel; an empty one takes no room. Flags of the shell are named by their widgets."""
+        text = namedByControls(text, self.controls())
         label = self._own("Message")
         label.text = text
         label.setVisible(bool(text))

@@ -25,7 +25,7 @@ from ACSegPanels.models import (
 )
 from ACSegPanels.panel import Panel
 from ACSegPanels.task import sentence
-from ACSegPanels.words import Words, deviceWords
+from ACSegPanels.words import Words, deviceWords, withNotes
 
 
 class PredictPanel(Panel):
@@ -164,6 +164,13 @@ class PredictPanel(Panel):
         """Words for the choices."""
         return {"predictDeviceBox": deviceWords()}
 
+    def controls(self) -> dict[str, str]:
+        """Options by their widgets."""
+        return {
+            "device": _("Compute on"),
+            "output": _("Results"),
+        }
+
     def update(self) -> None:
         """Enable the buttons, or say why not."""
         parameters = self.parameters
@@ -209,7 +216,7 @@ class PredictPanel(Panel):
 
     def _onDone(self, node: Any) -> None:
         self.keepResults(predictOutput=node, measureSegmentation=node)
-        self.say(_("Done: {name}.").format(name=node.GetName()))
+        self.say(withNotes(_("Done: {name}.").format(name=node.GetName()), self.module.logic.lastNotes))
 
     def adapt(self) -> None:
         """Train the chosen model on digital twins of the chosen volume; the result is a model of its own."""

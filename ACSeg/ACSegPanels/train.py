@@ -188,6 +188,18 @@ class TrainPanel(Panel):
         """Words for the choices."""
         return {"trainPresetBox": presetWords(), "trainDeviceBox": deviceWords()}
 
+    def controls(self) -> dict[str, str]:
+        """Options by their widgets."""
+        return {
+            "preset": _("Preset"),
+            "minutes": _("Length"),
+            "device": _("Compute on"),
+            "validation_part": _("Held back"),
+            "images": _("Folder of volumes"),
+            "labels": _("Folder of labels"),
+            "resume": _("Resume"),
+        }
+
     def update(self) -> None:
         """Enable the buttons, or say why not."""
         ui, parameters = self.ui, self.parameters

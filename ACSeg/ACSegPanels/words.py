@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+
 from slicer.i18n import tr as _
 
 from ACSegLib.worker.events import capitalized
@@ -10,6 +13,36 @@ from ACSegPanels.translation import translated
 
 #: Value -> what is shown for it, in the order in which it is shown.
 Words = dict[str, str]
+
+#: Flags of the shell that say the same as another option.
+_SAME = {"region": "box"}
+_FLAG = re.compile(r"--([a-z][a-z-]*[a-z])")
+
+
+def namedByControls(text: str, labels: Mapping[str, str]) -> str:
+    """Name options by their controls in a sentence of the library, which names the flags of its commands.
+
+    An option that has no control keeps its flag, as one of the shell.
+
+    Parameters
+    ----------
+    text : str
+    labels : mapping
+        Option -> label of its control.
+    """
+
+    def name(match: re.Match[str]) -> str:
+        flag = match[1].replace("-", "_")
+        label = labels.get(_SAME.get(flag, flag))
+        return f"'{label}'" if label else _("the shell's {flag}").format(flag=match[0])
+
+    return _FLAG.sub(name, text)
+
+
+def withNotes(text: str, notes: Iterable[str]) -> str:
+    """A sentence, and after it what the library notes about a result, each a sentence of its own."""
+    said = (capitalized(translated(note)).rstrip(".") for note in notes)
+    return " ".join([text, *[f"{note}." for note in said]])
 
 
 def axisWords() -> Words:

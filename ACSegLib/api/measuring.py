@@ -53,7 +53,8 @@ def measure(
     table_unit : str
         Unit of the lengths in the table: "um", "nm", "mm", "px" (voxels), or "file" (that of the labels).
     segments : sequence of str
-        Names of the segments to measure; all by default. The value v of an array is the segment "Segment_v".
+        Names of the segments to measure. By default all but those whose names, such as "ignore", say that they are no
+        structure. The value v of an array is the segment "Segment_v".
     cells : bool
         Also add one row per connected cell.
     apart : bool
@@ -101,6 +102,8 @@ def measure(
     >>> acseg.measure(cube, spacing=0.5, unit="um", cells=False)["volume"]
     array([8.])
     """
+    from ACSegLib.files.registry import tell
+    from ACSegLib.special_segments import structures
     from ACSegLib.workflows import run
 
     volume: Volume | None
@@ -108,6 +111,8 @@ def measure(
         segmentation, volume = as_segmentation(labels, spacing, unit), None
     else:
         volume, segmentation = as_pair(image, labels, spacing, unit)
+    segmentation, _, notes = structures(segmentation, keep=segments)
+    tell(notes)
     request = MeasureRequest(
         labels=segmentation,
         volume=volume,

@@ -48,7 +48,7 @@ def plan_measurement(session: Session, options: MeasureOptions) -> Plan:
     def finish(reply: Reply) -> Outcome:
         rows: list[Row] = [{"volume_name": volume.name, **row} for row in reply.message["rows"]]
         session.set_table(rows, table_of(rows, volume.geometry), info.id)
-        return Outcome(f"{len(rows)} rows were measured.")
+        return Outcome(f"{len(rows)} rows were measured.", list(reply.message["notes"]))
 
     return Plan("measure", message, arrays, finish)
 

@@ -49,7 +49,7 @@ def plan_prediction(session: Session, options: PredictOptions) -> Plan:
         merged = with_values_of(session.require_work().labels, predicted)
         session.finish_job("predict", info.id, merged, None, None)
         names = ", ".join(s.name for s in predicted.segments)
-        return Outcome(f"predicted {names}.")
+        return Outcome(f"predicted {names}.", list(reply.message["notes"]))
 
     def tidy() -> None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -110,18 +110,22 @@ def count(call: Call) -> tuple[Message, Arrays]:
 
 
 def measure(call: Call) -> tuple[Message, Arrays]:
-    """Measure a segmentation: rows of the table, by the options of ``acseg measure``."""
+    """Measure a segmentation: rows of the table, and notes on them, by the options of ``acseg measure``."""
     from ACSegLib.commands.measure import Options
     from ACSegLib.commands.options import from_mapping
+    from ACSegLib.measure.table_checks import warnings_on
+    from ACSegLib.special_segments import structures
     from ACSegLib.workflows import MeasureRequest, run
     from ACSegLib.workflows.packing import unpack_segmentation, unpack_volume
 
-    segmentation = unpack_segmentation(call.message["segmentation"], call.arrays)
+    labels = unpack_segmentation(call.message["segmentation"], call.arrays)
     image = call.message.get("volume")
     volume = unpack_volume(image, call.arrays) if image else None
     options = from_mapping(Options, call.message["options"])
-    request = MeasureRequest.from_options(segmentation, volume, options)
-    return {"rows": run(request, progress=call.progress)}, {}
+    segmentation, _, notes = structures(labels, keep=options.segments)
+    rows = run(MeasureRequest.from_options(segmentation, volume, options), progress=call.progress)
+    name = volume.name if volume is not None else segmentation.name
+    return {"rows": rows, "notes": [*notes, *warnings_on([{"volume_name": name, **row} for row in rows])]}, {}
 
 
 def split(call: Call) -> tuple[Message, Arrays]:
@@ -153,7 +157,7 @@ def command(call: Call) -> tuple[Message, Arrays]:
     """Run a command of ``acseg`` in a child process; its volumes and labels come and go as arrays.
 
     The message has "command", "options", "inputs" (path -> packed volume or segmentation, written there before), and
-    "output" (path of a segmentation to read after it; None for none).
+    "output" (path of a segmentation to read after it; None for none). The answer has the run report, and its notes.
     """
     from ACSegLib.worker.child import ChildCommand
 
@@ -165,7 +169,7 @@ def command(call: Call) -> tuple[Message, Arrays]:
         child.cancel(0.0)
     report = child.follow(stages.run)
     arrays: Arrays = {}
-    answer: Message = {"report": report}
+    answer: Message = {"report": report, "notes": _notes_of(report)}
     if call.message.get("output"):
         from ACSegLib.files import open_segmentation
         from ACSegLib.workflows.packing import pack_segmentation
@@ -175,6 +179,13 @@ def command(call: Call) -> tuple[Message, Arrays]:
         found = open_segmentation(outputs.get("segmentation") or call.message["output"])
         answer["segmentation"] = pack_segmentation(found, "labels", arrays)
     return answer, arrays
+
+
+def _notes_of(report: Message) -> list[str]:
+    """What a prediction noted about its images; of several, each with its name."""
+    images = [item for item in (report.get("results") or {}).get("images") or [] if isinstance(item, dict)]
+    told = [(Path(str(image["image"])).name, note) for image in images for note in image.get("notes") or []]
+    return [f"{name}: {note}" if len(images) > 1 else note for name, note in told]
 
 
 def _write_inputs(call: Call, progress: Progress) -> None:

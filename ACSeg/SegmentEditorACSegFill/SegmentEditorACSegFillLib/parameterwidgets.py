@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
+from ACSegPanels.words import namedByControls
 
 
 @dataclass(frozen=True)
@@ -54,24 +53,9 @@ class EffectOption:
     option: str = ""
 
 
-#: Flags of the shell that say the same as another option of the effect.
-_SAME = {"region": "box"}
-_FLAG = re.compile(r"--([a-z][a-z-]*[a-z])")
-
-
 def namedByWidgets(text: str, options: Iterable[EffectOption]) -> str:
-    """Name options by their widgets in a sentence of the library, which names the flags of its commands.
-
-    An option that has no widget here keeps its flag, as one of the shell.
-    """
-    labels = {option.option: option.label.rstrip(": ") for option in options if option.option}
-
-    def name(match: re.Match[str]) -> str:
-        flag = match[1].replace("-", "_")
-        label = labels.get(_SAME.get(flag, flag))
-        return f"'{label}'" if label else _("the shell's {flag}").format(flag=match[0])
-
-    return _FLAG.sub(name, text)
+    """Name options by their widgets in a sentence of the library; see `ACSegPanels.words.namedByControls`."""
+    return namedByControls(text, {option.option: option.label.rstrip(": ") for option in options if option.option})
 
 
 class ParameterWidgets:

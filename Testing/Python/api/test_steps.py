@@ -199,6 +199,15 @@ def test_measure_reads_intensities_inside_the_segments():
         acseg.measure(BALL, IMAGE[1:])
 
 
+def test_measure_leaves_out_what_is_no_structure_unless_it_is_named():
+    labels = Segmentation.from_labels(BALL + 2 * ~BALL.astype(bool), names={1: "cell", 2: "background"})
+    with pytest.warns(UserWarning, match="'background' is background, as the name says"):
+        table = acseg.measure(labels, cells=False, thin_structures=False)
+    assert list(table["segment"]) == ["cell"]
+    table = acseg.measure(labels, segments=["background"], cells=False, thin_structures=False)
+    assert list(table["segment"]) == ["background"]
+
+
 def test_compare_reads_the_spacing_in_array_order():
     reference = np.zeros((12, 12, 12), np.uint8)
     reference[4:8, 4:8, 4:8] = 1

@@ -193,4 +193,5 @@ class QuickCommands:
         volume = open_volume(options.images[0])
         labels = (volume.array > 1).astype("uint8")
         save_segmentation(Segmentation.from_labels(labels, volume.geometry, {1: "cytoplasm"}), options.output)
-        return {"results": {"outputs": {"segmentation": options.output}}}
+        images = [{"image": options.images[0], "notes": ["the value 0 counts as padding; use --roi"]}]
+        return {"results": {"outputs": {"segmentation": options.output}, "images": images}}

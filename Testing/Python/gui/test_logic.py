@@ -140,6 +140,34 @@ def test_measure_gives_a_table(scene):
     ]
 
 
+def test_measure_notes_what_is_doubtful_and_leaves_out_what_is_no_structure(scene):
+    import slicer
+    from standin.effecthost import label_image
+
+    from ACSeg import ACSegLogic
+
+    volume = add_volume(ball().astype(np.float32) * 100, spacing=(30, 30, 30))  # nm, which Slicer takes for mm
+    node = add_segmentation(volume)
+    inside = ball()
+    spoilt = inside.copy()
+    spoilt[0, 0, 0] = True  # a speck
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetBinaryLabelmapToSegment(label_image(spoilt, volume), node, "cytoplasm", logic.MODE_REPLACE)
+    node.GetSegmentation().AddEmptySegment("rest", "ignore")
+    logic.SetBinaryLabelmapToSegment(label_image(~inside & ~spoilt, volume), node, "rest", logic.MODE_REPLACE)
+    module = ACSegLogic()
+    table = module.measure(node, volume, unit="mm", thin_parts=False).GetTable()
+    segments = {table.GetColumnByName("segment").GetValue(row) for row in range(table.GetNumberOfRows())}
+    assert segments == {"cytoplasm", "bead"}
+    notes = " ".join(module.lastNotes)
+    for words in (
+        "'ignore' marks voxels to leave out",
+        "1 of 2 connected cells of cytoplasm",
+        "voxels of more than 5 mm",
+    ):
+        assert words in notes, notes
+
+
 def test_measure_scales_by_the_beads(scene):
     import slicer
     from standin.effecthost import label_image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import types
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -86,6 +87,21 @@ def test_widgets_of_the_panels(module, panel, widget, command, name):
         off = 0 if info.default is None else None
         assert off is None or box.specialValueText
         check_range(box.minimum, box.maximum, info, off)
+
+
+def test_messages_name_options_by_the_panels_own_widgets(module):
+    for panel in module.panels.values():
+        form = ElementTree.parse(module.resourcePath(f"UI/ACSeg{panel.name}.ui"))
+        shown = {(text.text or "").rstrip(": ") for text in form.iterfind(".//property[@name='text']/string")}
+        for name, label in panel.controls().items():
+            assert option(panel.name.lower(), name), (panel.name, name)
+            assert label in shown, (panel.name, label)
+    fill, train = module.panels["Fill"], module.panels["Train"]
+    fill.say("--region holds no voxel; use --holes, --device cpu or --gamma.")
+    words = "'Box' holds no voxel; use 'Fill holes', 'Compute on' cpu or the shell's --gamma."
+    assert fill.ui.fillMessage.text == words
+    train.say("start without --resume.")
+    assert train.ui.trainMessage.text == "start without 'Resume'."
 
 
 def test_the_box_of_the_fill_panel_is_no_box_at_first(module):

@@ -328,6 +328,8 @@ def test_predict_into_a_new_and_into_an_existing_segmentation(module, quick):
     (identifier,) = output.GetSegmentation().GetSegmentIDs()
     assert np.array_equal(segment_array(output, identifier, volume), cell(1)[0] > 1)
     assert module.parameters.measureSegmentation is output
+    told = "Done: cell 1 predicted. The value 0 counts as padding; use the shell's --roi."
+    assert panel.ui.predictMessage.text == told
     panel.ui.predictButton.click()
     pump(lambda: not panel.running)
     assert module.parameters.predictOutput is output
@@ -438,6 +440,8 @@ def test_measure_table_chart_and_export(module, tmp_path):
     assert "touches_border" not in headers
     assert table.GetTable().GetColumnByName("volume").GetValue(0) == pytest.approx(expected, rel=1e-6)
     assert _Plots.shown.GetNumberOfPlotSeriesNodes() == 1
+    told = panel.ui.measureMessage.text
+    assert "rows; lengths in µm. 1 image(s) state no unit of their values (cell 1)" in told
     for name in ("figures.csv", "figures.xlsx"):
         panel.export(str(tmp_path / name))
         assert (tmp_path / name).stat().st_size > 100, panel.ui.measureMessage.text
