@@ -11,6 +11,10 @@ _LISTED = 8
 #: Bytes in which the first tag of an XML file stands.
 _XML = 400
 _EXPORT = "export it as TIFF or OME-TIFF in the program that wrote it"
+#: What is said of films, which beamlines show reconstructions as: they are compressed, and have no voxel size.
+_FRAMES = "open the reconstruction that it shows, or export its frames as a stack of TIFF files"
+#: Where a film of QuickTime's kind says so.
+_FILM, _FILM_PLACE = b"ftyp", slice(4, 8)
 #: What files of other kinds begin with, what they are, and what to do.
 _KINDS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of Zeiss' X-ray microscopes (.txrm, .txm) or of Office", _EXPORT),
@@ -22,6 +26,8 @@ _KINDS = (
     (b"ply", "a surface mesh", "open the image or the labels that it was made from"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file", "save it with -v7.3, or as TIFF"),
     (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself with git lfs pull"),
+    (b"RIFF", "a film (AVI)", _FRAMES),
+    (b"\x1aE\xdf\xa3", "a film (Matroska, WebM)", _FRAMES),
     (b"<!DOCTYPE", "a web page", "download the file itself"),
     (b"<html", "a web page", "download the file itself"),
 )
@@ -43,6 +49,8 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     for start, kind, advice in _KINDS:
         if head.startswith(start):
             return FileError(f"{path}: is {kind}, which ACSeg cannot read; {advice}.")
+    if head[_FILM_PLACE] == _FILM:
+        return FileError(f"{path}: is a film (MP4, MOV), which ACSeg cannot read; {_FRAMES}.")
     if b"<VTKFile" in head[:_XML]:
         return FileError(f"{path}: is a VTK file, which ACSeg cannot read; save it as .nrrd in Slicer or ParaView.")
     return FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {', '.join(known)}.")

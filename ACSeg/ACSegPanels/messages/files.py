@@ -146,6 +146,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: is Zarr format 3 (OME-Zarr 0.5), which needs Python 3.11 and zarr 3."),
         _("{0}: is a VTK file, which ACSeg cannot read; save it as .nrrd in Slicer or ParaView."),
         _("{0}: is a colour image; save the slices as greyscale (one channel)."),
+        _("{0}: is a film (MP4, MOV), which ACSeg cannot read; {1}."),
         _("{0}: is a folder, but not of slices, DICOM files or Zarr; name a file in it."),
         _("{0}: is a segmentation with {1} dimensions; save it again in Slicer."),
         _("{0}: is a segmentation; its label values are used as intensities."),

@@ -61,6 +61,9 @@ def test_a_cut_array_is_refused(tmp_path):
         (b'<?xml version="1.0"?>\n<VTKFile type="ImageData">', "VTK file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"<!DOCTYPE html>", "web page"),
+        (b"RIFF\0\0\1\0AVI LIST", r"film \(AVI\).*frames as a stack of TIFF"),
+        (b"\x1aE\xdf\xa3\x93B\x82", "film"),
+        (b"\0\0\0\x18ftypmp42", r"film \(MP4, MOV\)"),
         (b"anything else", "known formats are"),
     ],
 )
