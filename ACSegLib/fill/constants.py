@@ -232,8 +232,14 @@ PLAUSIBLE, MIN_REGION_SHARE = 0.5, 0.1
 
 #: Width of the rims inside and outside of a region between edges whose intensities are compared, in voxels; what is
 #: added to the spread inside and to the step between the rims; weight of the faces at the border of the image, in units
-#: of a side of the region (`distinctness`). ``dab_choice.py``.
-BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT = 2.0, 0.02, 0.1, 0.6
+#: of a side of the region; weight of the logarithm of its voxels (`distinctness`). ``dab_choice.py``.
+BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT, SIZE_WEIGHT = 2.0, 0.02, 0.1, 0.6, 0.15
+
+#: Distinctness of a corrected region between edges from which on walls do not end the regions. ``dab_choice.py``.
+CLEAR = 0.0
+
+#: Share that a region may lose on the way to the crests of walls: they lie around it. ``dab_choice.py``.
+MAX_CREST_LOSS = 0.25
 
 #: How far from the voxels at a border it may move onto the crest of a wall, and standard deviation of the smoothing
 #: before, in voxels of the finest axis. ``strokes.py``.

@@ -11,8 +11,8 @@ and their size.
 
 The first table has the mean Dice of the choice by each of these alone; by all of them, with weights fitted to the other
 kinds (pairwise logistic regression: of two candidates the better one should have the larger sum); by the older chain of
-rules; and of the best candidate. The weight of the border of the image is fitted in the same way. The kinds are not the
-objects of ``strokes.py --prompts``.
+rules; and of the best candidate. The weights of the border of the image and of the size are fitted in the same way. The
+kinds are not the objects of ``strokes.py --prompts``.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ RANKS = {
 }
 MARGIN = 16
 DABS = 5
-#: Names of what might tell the good candidates, larger is better; the first two are `distinctness`.
-SIGNS = ("step", "border", "plausible", "explained", "uncorrected", "closed", "small")
+#: Names of what might tell the good candidates, larger is better; the first three are `distinctness.evidence`.
+SIGNS = ("step", "border", "large", "plausible", "explained", "uncorrected", "closed")
 
 
 @dataclass(frozen=True)
@@ -150,15 +150,15 @@ def _signs(meaning, classes: np.ndarray, image: np.ndarray) -> list[float]:  # t
     changed = np.count_nonzero((meaning.classes == 1) != region) / voxels
     closed = np.log(max(meaning.grown.usual("contrast"), 0.1))
     return [
-        step(image, region), -border_share(region), meaning.plausibility + sum(meaning.depths), -len(meaning.wrong),
-        -changed, closed, -np.log(voxels),
+        step(image, region), -border_share(region), np.log(voxels), meaning.plausibility + sum(meaning.depths),
+        -len(meaning.wrong), -changed, closed,
     ]  # fmt: skip
 
 
 def _distinct(signs: np.ndarray) -> np.ndarray:
-    from ACSegLib.fill.constants import OPEN_WEIGHT
+    from ACSegLib.fill.constants import OPEN_WEIGHT, SIZE_WEIGHT
 
-    return signs[:, 0] + OPEN_WEIGHT * signs[:, 1]
+    return signs[:, :3] @ [1.0, OPEN_WEIGHT, SIZE_WEIGHT]
 
 
 def fitted(choices: list[Choice], columns: list[int], decay: float = 1e-3) -> np.ndarray:
@@ -211,6 +211,7 @@ def main() -> int:
     kinds = [kind for kind in options.kinds if any(c.kind == kind for c in choices)]
     methods = {name: picked(choices, [n], kinds) for n, name in enumerate(SIGNS)}
     methods["step and border, fitted"] = picked(choices, [0, 1], kinds)
+    methods["step, border and size, fitted"] = picked(choices, [0, 1, 2], kinds)
     methods["all, fitted"] = picked(choices, list(range(len(SIGNS))), kinds)
     means = {
         "the fill": lambda c: c.dice[np.argmax(_distinct(c.signs))],
@@ -224,8 +225,9 @@ def main() -> int:
         for name, values in methods.items()
     ]
     print(harness.markdown_table(("choice by", *kinds, "mean"), rows))
-    weights = fitted(choices, [0, 1])
-    print(f"{len(choices)} choices; weight of the border, in units of that of the step: {weights[1] / weights[0]:.2f}")
+    weights = fitted(choices, [0, 1, 2])
+    border, size = weights[1:] / weights[0]
+    print(f"{len(choices)} choices; in units of the weight of the step: border {border:.2f}, size {size:.2f}")
     return 0
 
 

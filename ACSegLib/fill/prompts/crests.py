@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ACSegLib.distances import within_distance
-from ACSegLib.fill.constants import CREST_REACH, CREST_SIGMA
+from ACSegLib.fill.constants import CREST_REACH, CREST_SIGMA, MAX_CREST_LOSS
 from ACSegLib.fill.prior.features import ImageFeatures, smoothed
 from ACSegLib.masks import at_borders, bounding_box
 
@@ -29,7 +29,8 @@ def move_to_crests(features: ImageFeatures, classes: np.ndarray, seeds: np.ndarr
     Returns
     -------
     ndarray of int16, (K, J, I)
-        No voxel changed that is farther than `CREST_REACH` voxels of the finest axis from one at a border.
+        As they were if a class would lose more than `MAX_CREST_LOSS`: then the walls are not around it. No voxel
+        changed that is farther than `CREST_REACH` voxels of the finest axis from one at a border.
     """
     from skimage.segmentation import watershed
 
@@ -44,4 +45,7 @@ def move_to_crests(features: ImageFeatures, classes: np.ndarray, seeds: np.ndarr
     flooded = watershed(image, markers, mask=ndimage.binary_dilation(free) & (part >= 0)) - 1
     moved = classes.copy()
     moved[box] = np.where(free & (flooded >= 0), flooded, part)
+    for c in np.unique(part[part > 0]).tolist():
+        if np.count_nonzero(moved == c) < (1 - MAX_CREST_LOSS) * np.count_nonzero(classes == c):
+            return classes.copy()
     return moved

@@ -1,7 +1,7 @@
 """How clearly a region stands out from what surrounds it: by this, regions that grew from the same dabs are compared.
 
 ``Testing/Benchmarks/dab_choice.py`` lists the regions that grow from the dabs of simulated persons, compares what might
-tell the good ones, and finds the weight of the border.
+tell the good ones, and finds the weights of the border and of the size.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ACSegLib.distances import within_distance
-from ACSegLib.fill.constants import BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT
+from ACSegLib.fill.constants import BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT, SIZE_WEIGHT
 
 _UNIT = (1.0, 1.0, 1.0)
 
@@ -32,6 +32,17 @@ def distinctness(image: np.ndarray, classes: np.ndarray) -> float:
     regions = [classes == c for c in np.unique(classes[classes > 0])]
     values = [step(image, region) - OPEN_WEIGHT * border_share(region) for region in regions]
     return float(np.mean(values)) if values else -math.inf
+
+
+def evidence(image: np.ndarray, classes: np.ndarray) -> float:
+    """How much speaks for classes: their `distinctness`, and the size of what stands out so.
+
+    A small part of a structure can stand out a little more than all of it. But the same step is more certain around a
+    larger region, as in a t-test. The weight is less than there (a third, for rims that grow as the surface does):
+    neighbouring voxels are no independent samples, and a leak is larger than what is meant.
+    """
+    sizes = np.unique(classes[classes > 0], return_counts=True)[1]
+    return distinctness(image, classes) + (SIZE_WEIGHT * float(np.log(sizes).mean()) if len(sizes) else 0.0)
 
 
 def step(image: np.ndarray, region: np.ndarray) -> float:

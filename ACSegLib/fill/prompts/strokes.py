@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
 from ACSegLib.fill.constants import (
+    CLEAR,
     LENGTH_COST,
     MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
@@ -35,7 +37,7 @@ from ACSegLib.fill.constants import (
 from ACSegLib.fill.prior.features import ImageFeatures, pool_factors, smoothed
 from ACSegLib.fill.prompts.crests import move_to_crests
 from ACSegLib.fill.prompts.dabs import Dab, correct_around_dabs, find_dabs
-from ACSegLib.fill.prompts.distinctness import distinctness
+from ACSegLib.fill.prompts.distinctness import distinctness, evidence
 from ACSegLib.fill.prompts.meanings import Grown, Meaning
 from ACSegLib.fill.prompts.path_costs import COST_RANGE, PathCosts, path_costs
 from ACSegLib.fill.seeds import UNKNOWN
@@ -85,7 +87,7 @@ class StrokeSearch:
     One dab in the middle of a cell says more of it than all dabs together, as those that correct lie at its border. So
     regions are grown from single dabs first, then from all. A dab of background that lies in a region disproves the
     cost at which it ends; the weakest such limit is tried first, so that one dab at a border does not cut off the other
-    end of a cell. Between edges, the region counts that stands out most once it was corrected around the dabs. Between
+    end of a cell. Between edges, the region counts for which most speaks once it was corrected around the dabs. Between
     walls, where both sides look alike, it is the first that explains all dabs, and of these the one whose dab lies in
     its middle.
 
@@ -144,7 +146,7 @@ class StrokeSearch:
         if len(choices) == 1:
             return costs, corrected[0]
         image = self.rim_image()
-        values = in_threads(lambda classes: distinctness(image, classes), corrected)
+        values = in_threads(lambda classes: evidence(image, classes), corrected)
         return costs, corrected[int(np.argmax(values))]
 
     def singles(self) -> list[Meaning]:
@@ -152,12 +154,18 @@ class StrokeSearch:
         return self._edges_or_walls([*self._single()])
 
     def choices(self, single: list[Meaning]) -> list[Meaning]:
-        """All that the dabs may mean, apart from what is hardly more than the dabs."""
+        """All that the dabs may mean between edges, apart from what is hardly more than the dabs.
+
+        What the other dabs mean without the one on the steepest ground is among it, so that this one, as it is added,
+        cannot spoil all that is known.
+        """
         found = [meaning for group in self._candidates(single) for meaning in group]
+        costs = single[0].grown.costs
+        found += in_threads(lambda strokes: self._meaning(costs, strokes), [*self._partly_united()])
         return [meaning for meaning in found if meaning.is_something] or found
 
     def rim_image(self) -> np.ndarray:
-        """The image in which `distinctness` compares regions."""
+        """The image in which regions are compared by `distinctness`."""
         return smoothed(self.costs[0].values / np.float32(COST_RANGE), 1.0, (1.0, 1.0, 1.0))
 
     def first_explaining(self, single: list[Meaning]) -> Meaning:
@@ -240,7 +248,8 @@ class StrokeSearch:
 
         An image has edges or walls, whatever one dab looks like: one near a border can grow into what lies beyond. So
         the best closed of each decide, among those that explain the dabs, and all plausible ones between edges. A
-        region between walls that is far less plausible has leaked up to the walls of something else.
+        region between walls that is far less plausible has leaked up to the walls of something else. Walls look alike
+        on both sides: where a region between edges stands out once it was corrected, there are edges.
         """
         by_edges, by_walls = self.costs
         edges = in_threads(lambda strokes: self._meaning(by_edges, strokes), sources)
@@ -252,7 +261,13 @@ class StrokeSearch:
         best = _best_closed([meaning for meaning in walls if meaning.is_whole] or walls)
         if any(m.plausibility >= best.plausibility + PLAUSIBLE for m in plausible):
             return edges
-        return walls if all(_is_better(best.grown, rival.grown) for rival in rivals) else edges
+        if not all(_is_better(best.grown, rival.grown) for rival in rivals):
+            return edges
+        if len(self.dabs) == 1:
+            return walls  # nothing was corrected yet
+        image = self.rim_image()
+        clear = in_threads(lambda meaning: distinctness(image, self.corrected(meaning)), edges)
+        return edges if max(clear) >= CLEAR else walls
 
     def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
         """Typical voxels of some of the dabs."""
@@ -266,22 +281,35 @@ class StrokeSearch:
         sections = [other.section for other in self.dabs if other.number == dab.number and not other.is_stroke]
         return dab.section >= WHOLE_DAB * max(sections)
 
+    @cached_property
+    def _even_first(self) -> list[Dab]:
+        """The dabs, those on even ground first."""
+        slopes = ndimage.gaussian_gradient_magnitude(self.costs[0].values.astype(np.float32), 1.0)
+        return sorted(self.dabs, key=lambda dab: float(np.median(slopes[dab.places])))
+
+    def _partly_united(self) -> Iterator[np.ndarray]:
+        """All strokes, with the first two dabs on even ground, with the first three, and so on, but not with all."""
+        whole = [dab for dab in self._even_first if dab.number and not dab.is_stroke and self._is_whole(dab)]
+        strokes = [dab for dab in self.dabs if dab.is_stroke]
+        wanted = {dab.number for dab in whole}
+        for n in range(2, min(len(whole), MAX_SINGLE)):
+            if {dab.number for dab in whole[:n]} == wanted:
+                yield self._marked([*strokes, *whole[:n]])
+
     def _single(self) -> Iterator[np.ndarray]:
         """All strokes of a segment, then a single dab each, those on even ground first."""
         if not any(dab.number for dab in self.dabs):
             yield self.strokes
             return
         choices: dict[int, list[list[Dab]]] = {}
-        slopes = ndimage.gaussian_gradient_magnitude(self.costs[0].values.astype(np.float32), 1.0)
-        dabs = sorted(self.dabs, key=lambda dab: float(np.median(slopes[dab.places])))
-        for c in {dab.number for dab in dabs if dab.number}:
-            own = [dab for dab in dabs if dab.number == c]
+        for c in {dab.number for dab in self._even_first if dab.number}:
+            own = [dab for dab in self._even_first if dab.number == c]
             strokes, whole = (
                 [d for d in own if d.is_stroke],
                 [[d] for d in own if not d.is_stroke and self._is_whole(d)],
             )
             choices[c] = [strokes, *whole] if strokes else whole
-        background = [dab for dab in dabs if dab.number == 0 and dab.is_stroke]
+        background = [dab for dab in self._even_first if dab.number == 0 and dab.is_stroke]
         most = max(map(len, choices.values()), default=0)
         for n in range(min(most, MAX_SINGLE)):
             yield self._marked([*background, *(dab for c in choices.values() for dab in c[min(n, len(c) - 1)])])

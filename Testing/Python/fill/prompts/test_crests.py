@@ -42,3 +42,12 @@ def test_nothing_far_from_a_border_changes() -> None:
     moved = move_to_crests(features, classes, np.full(image.shape, UNKNOWN, np.int16))
     changed = np.flatnonzero((moved != classes).any(axis=(0, 1)))
     assert changed.size == 0 or (changed.min() >= 7 - CREST_REACH and changed.max() <= 8 + CREST_REACH)
+
+
+def test_a_region_without_walls_around_it_does_not_shrink() -> None:
+    image = walled(20)
+    features = prepare(image, [1.0] * 3, (float(image.min()), float(image.max())), Progress())
+    classes = np.zeros(image.shape, np.int16)
+    classes[..., 18:23] = 1  # the wall itself: its crest lies inside
+    moved = move_to_crests(features, classes, np.full(image.shape, UNKNOWN, np.int16))
+    assert np.array_equal(moved, classes)

@@ -130,3 +130,28 @@ def test_lines_and_shells_are_strokes_and_balls_are_dabs() -> None:
         ball = np.where(ball_at(np.array([15, 15, 15]), radius, strokes.shape), 1, UNKNOWN)
         assert not find_dabs(ball)[0].is_stroke
         assert not find_dabs(np.where(np.indices(ball.shape)[0] > 15, UNKNOWN, ball))[0].is_stroke  # half of one
+
+
+@pytest.mark.parametrize("radius", [1.5, 2.0, 3.0])
+def test_two_dabs_that_touch_are_no_stroke_even_if_a_border_cut_them_off(radius: float) -> None:
+    middle = np.array([15, 15, 15])
+    step = np.array([0, 0, 2 * int(radius) + 1])
+    pair = ball_at(middle, radius, (30, 30, 30)) | ball_at(middle + step, radius, (30, 30, 30))
+    for cut in (0, 15):
+        (dab,) = find_dabs(np.where(pair & (np.indices(pair.shape)[1] >= cut), 0, UNKNOWN).astype(np.int16))
+        assert not dab.is_stroke
+
+
+def test_dabs_that_correct_do_not_turn_edges_into_walls() -> None:
+    phantom = simulate(48, seed=201, kind="fibroblast")
+    truth = phantom.truth.labels == 1
+    strokes = np.zeros(truth.shape, np.uint8)
+    places = [((21, 28, 23), True), ((43, 24, 13), False), ((18, 19, 22), False), ((22, 16, 20), True)]
+    for place, inside in places:
+        strokes[ball_at(np.array(place), 2.0, truth.shape) & (truth == inside)] = INSIDE if inside else OUTSIDE
+        seeds = np.select([strokes == INSIDE, strokes == OUTSIDE], [1, 0], UNKNOWN).astype(np.int16)
+        features = prepare(phantom.volume.array, [1.0] * 3, intensity_range(phantom.volume.array, seeds), Progress())
+        first = classes_around_strokes(features, seeds)
+        assert not first.walls
+    result = first.classes == 1
+    assert 2 * np.count_nonzero(result & truth) / (result.sum() + truth.sum()) > 0.75

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ACSegLib.fill.constants import MIN_STEP
-from ACSegLib.fill.prompts.distinctness import border_share, distinctness, step
+from ACSegLib.fill.prompts.distinctness import border_share, distinctness, evidence, step
 from ACSegLib.phantom.strokes import ball_at
 
 
@@ -61,3 +61,14 @@ def test_of_several_classes_the_mean_counts_and_background_alone_is_the_least(
     alone = [distinctness(image, (classes == c).astype(np.int16)) for c in (1, 2)]
     assert distinctness(image, classes) == pytest.approx(np.mean(alone))
     assert distinctness(image, np.zeros_like(classes)) == -math.inf
+
+
+def test_a_core_that_stands_out_hardly_more_does_not_outweigh_the_whole() -> None:
+    away = np.sqrt(((np.indices((44, 44, 44)) - 22) ** 2).sum(axis=0))
+    whole, core = away < 14, away < 7
+    noise = np.random.default_rng(1).normal(0, 0.02, away.shape)
+    image = (0.3 + 0.3 * whole + 0.17 * core + noise).astype(np.float32)
+    assert distinctness(image, core.astype(np.int16)) > distinctness(image, whole.astype(np.int16))
+    assert evidence(image, whole.astype(np.int16)) > evidence(image, core.astype(np.int16)) + 0.05
+    assert evidence(image, whole.astype(np.int16)) > evidence(image, (away < 19).astype(np.int16)) + 0.3
+    assert evidence(image, np.zeros(away.shape, np.int16)) == -math.inf
