@@ -2,6 +2,7 @@
 
     python Testing/Benchmarks/dab_choice.py                   # all kinds, minutes on one core
     python Testing/Benchmarks/dab_choice.py --kinds fibroblast nuclei --objects 2
+    python Testing/Benchmarks/dab_choice.py --falls           # the whole fill: how often one more dab makes it worse
 
 A simulated person dabs one object after the other (`ACSegLib.phantom.strokes.next_dab`, or loosely: anywhere deep in
 the largest error). After each dab all candidates between edges are listed (`StrokeSearch.choices`), with their Dice and
@@ -26,7 +27,7 @@ from pathlib import Path
 import harness
 import numpy as np
 from fill_cases import hippocampus, nuclei, root_cells
-from strokes import Object
+from strokes import Object, acseg, scores
 
 PHANTOMS = ("t-cell", "beta-cell", "fibroblast", "huh-7", "bv-2")
 REAL = ("nuclei", "root cells", "hippocampus", "stardist3d")
@@ -38,6 +39,8 @@ RANKS = {
 }
 MARGIN = 16
 DABS = 5
+#: A dab that lowers the Dice by more is a fall; a Dice below this one after the last dab is low.
+FALL, LOW = 0.05, 0.8
 #: Names of what might tell the good candidates, larger is better; the first three are `distinctness.evidence`.
 SIGNS = ("step", "border", "large", "plausible", "explained", "uncorrected", "closed")
 
@@ -141,6 +144,36 @@ def follow(kind: str, case: Object, radius: float, rng: np.random.Generator | No
         result = masks[int(np.argmax(_distinct(signs)))]
 
 
+def filled(case: Object, radius: float, rng: np.random.Generator | None) -> list[float]:
+    """Dice of the fill after each dab of a person who sees it."""
+    from ACSegLib.phantom.strokes import next_dab
+
+    truth, strokes, result = case.truth, np.zeros(case.truth.shape, np.uint8), np.zeros(case.truth.shape, bool)
+    history = []
+    for _ in range(DABS):
+        dab = next_dab(truth, result, radius) if rng is None else loose_dab(truth, result, radius, rng)
+        strokes = np.where(dab > 0, dab, strokes)
+        result = acseg(case.image, strokes)
+        history.append(scores(truth, result, strokes == 0)[0])
+    return history
+
+
+def falls(kinds: list[str], data: Path | None, count: int) -> list[tuple[str, ...]]:
+    """Rows of the table of falls: one for each kind."""
+    rows = []
+    for kind in kinds:
+        histories = []
+        for number, (case, radius) in enumerate(objects(kind, data, count)):
+            for rng in (None, np.random.default_rng(number)):
+                histories.append(filled(case, radius, rng))
+                harness.say(f"{case.name}: " + " ".join(f"{dice:.3f}" for dice in histories[-1]))
+        if histories:
+            dice = np.array(histories)
+            fallen, low = int((np.diff(dice) < -FALL).sum()), int((dice[:, -1] < LOW).sum())
+            rows.append((kind, str(len(dice)), str(fallen), str(low), f"{dice[:, -1].mean():.3f}"))
+    return rows
+
+
 def _signs(meaning, classes: np.ndarray, image: np.ndarray) -> list[float]:  # type: ignore[no-untyped-def]
     """See `SIGNS`."""
     from ACSegLib.fill.prompts.distinctness import border_share, step
@@ -199,9 +232,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", nargs="+", default=[*PHANTOMS, *REAL], choices=[*PHANTOMS, *REAL])
     parser.add_argument("--objects", type=int, default=4, help="objects of each kind, at most ten")
+    parser.add_argument("--falls", action="store_true", help="count the dabs that make the fill worse")
     parser.add_argument("--data", help="folder of the real volumes")
     options = parser.parse_args()
     data = harness.data_folder(options.data)
+    if options.falls:
+        header = ("kind", "persons", f"falls of {DABS - 1} dabs each", f"below {LOW}", "mean Dice after the last dab")
+        print(harness.markdown_table(header, falls(options.kinds, data, options.objects)))
+        return 0
     choices: list[Choice] = []
     for kind in options.kinds:
         for number, (case, radius) in enumerate(objects(kind, data, options.objects)):
