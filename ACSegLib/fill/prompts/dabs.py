@@ -19,8 +19,8 @@ from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.masks import Box
 
 #: A stroke is longer than this number of times the side of a cube of its voxels (a ball has 1.2, a quarter of one 2.0,
-#: two in a row up to 2.6), or its centre of gravity lies so many voxels away from it.
-MIN_LENGTH, MAX_HOLLOW = 3.0, 2.0
+#: two in a row 2.5), or its centre of gravity lies so many voxels away from it.
+MIN_LENGTH, MAX_HOLLOW = 2.55, 2.0
 
 #: Half the side of the window in which the nearest voxel of a class is searched first.
 _FIRST_WINDOW = 4
