@@ -68,8 +68,8 @@ def predict(
         Average over the eight mirror images.
     refine : {"auto", "none", "network", "walk"}
         Refine the surface by the refinement network of the model, or by a random walk from the certain voxels. "auto"
-        uses what a model that reduces images needs: its refinement network, if it has one and `cells` is off, and the
-        walk if the image is still finer than the result.
+        uses what a model that reduces images needs: its refinement network, if it has one, and the walk if the
+        image is still finer than the result.
     thin : float, optional
         Probability from which voxels of thin structures belong to their segment, up to 0.5; that of the calibration
         by default.

@@ -58,7 +58,7 @@ class Merging:
         self.regions, self.edges = graph.regions.copy(), graph.edges.copy()
         self._step, self._known = graph.step, graph.known
         self._trees = trees.arrays
-        self._features = np.zeros(kernels.PAIR_WIDTH + len(graph.known), np.float32)
+        self._features = np.zeros(kernels.PAIR_WIDTH + len(graph.known) + kernels.RIM_WIDTH, np.float32)
         count = len(self.regions)
         self.seeds = seeds.tolist() if seeds is not None else [0] * count
         self.parent = list(range(count))

@@ -12,11 +12,13 @@ VOXELS, SEAM, GREY, SQUARE, PLACE, SPREAD = 0, 1, 2, 3, 4, 7
 FREE, CUT, MET, SUMMIT, DEPTH = 13, 14, 15, 16, 17
 REGION_WIDTH, REGION_SUMS = 18, 16
 # Columns of boundaries: sums over faces, then maxima.
-AREA, FACES, SEAMS, LIKELY, MAYBE, PLATES, AT, ABOUT = 0, 1, 2, 3, 4, 5, 11, 14
-SADDLE, PASS = 20, 21
-EDGE_WIDTH, EDGE_SUMS = 22, 20
-#: Features of a boundary that do not say what the whole volume is like.
-PAIR_WIDTH = 31
+AREA, FACES, SEAMS, LIKELY, MAYBE, PLATES, AT, ABOUT, RIM, NOTCH = 0, 1, 2, 3, 4, 5, 11, 14, 20, 21
+SADDLE, PASS = 24, 25
+EDGE_WIDTH, EDGE_SUMS = 26, 24
+#: Features of a boundary that do not say what the whole volume is like: of the boundary, and of its rim.
+PAIR_WIDTH, RIM_WIDTH = 31, 4
+#: Part of its surroundings that a mask fills at a plain surface, and from which on at a notch.
+_PLAIN, _NOTCHED = 0.5, 0.58
 
 
 @compiled()
@@ -71,12 +73,14 @@ def add_regions(
 @compiled()
 def add_faces(
     pair: np.ndarray, one: np.ndarray, other: np.ndarray, axis: np.ndarray, described: np.ndarray, seam: np.ndarray,
-    distance: np.ndarray, depth: np.ndarray, shape: np.ndarray, step: np.ndarray, out: np.ndarray,
+    distance: np.ndarray, depth: np.ndarray, filled: np.ndarray, shape: np.ndarray, step: np.ndarray, out: np.ndarray,
 ) -> None:  # fmt: skip
     """Sums and maxima over the faces of each boundary; `one` and `other` are flat voxels, `out` has a row a boundary.
 
-    `described` (faces, 6) holds what the image is like at each face.
+    `described` (faces, 6) holds what the image is like at each face, and `filled` (2, voxels) which part of the
+    surroundings of each voxel the mask fills. A voxel of the mask's surface is at the rim of a boundary.
     """
+    surface = step.max()
     planes, rows, columns = shape
     areas = np.array([step[1] * step[2], step[0] * step[2], step[0] * step[1]])
     for n in range(len(pair)):
@@ -105,6 +109,12 @@ def add_faces(
         row[ABOUT + 3] += area * x * y
         row[ABOUT + 4] += area * x * z
         row[ABOUT + 5] += area * y * z
+        for voxel in (a, b):
+            if 0 < distance[voxel] <= surface:
+                row[RIM] += 1
+                row[NOTCH] += filled[0, voxel]
+                row[NOTCH + 1] += filled[1, voxel]
+                row[NOTCH + 2] += filled[0, voxel] > _NOTCHED
         row[SADDLE] = max(row[SADDLE], min(distance[a], distance[b]))
         row[PASS] = max(row[PASS], min(depth[a], depth[b]))
 
@@ -185,7 +195,13 @@ def describe_pair(
     out[28] = area / max(skin_small, 1e-6)
     out[29] = small[FREE] / max(skin_small, 1e-6)
     out[30] = np.log(edge[FACES])
-    out[31 : 31 + len(known)] = known
+    last = PAIR_WIDTH + len(known)
+    out[PAIR_WIDTH:last] = known
+    rim = edge[RIM]
+    out[last] = edge[NOTCH] / rim if rim > 0 else _PLAIN
+    out[last + 1] = edge[NOTCH + 1] / rim if rim > 0 else _PLAIN
+    out[last + 2] = edge[NOTCH + 2] / rim if rim > 0 else 0.0
+    out[last + 3] = rim / np.sqrt(edge[FACES])
 
 
 @compiled()

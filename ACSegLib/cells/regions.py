@@ -12,6 +12,8 @@ from ACSegLib.cells.seams import Seams
 
 #: Faces that are described at once, so that memory stays bounded.
 _FACES_AT_ONCE = 1 << 20
+#: Radii, as standard deviations in voxels of the finest axis, of the surroundings that tell notches of a surface.
+_SURROUNDINGS = (2.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,21 @@ def connect(labels: np.ndarray, seams: Seams) -> RegionGraph:
     kernels.add_regions(labels, seams.odds, grey, seams.distance, seams.depth, step, mean, spread, regions)
     pairs = Faces.between(labels, count)
     places = np.stack(np.unravel_index(pairs.one, labels.shape), axis=1)
+    filled = _filled_around(labels, step)
     edges = np.zeros((len(pairs.a), kernels.EDGE_WIDTH))
     for first in range(0, len(places), _FACES_AT_ONCE):
         part = slice(first, first + _FACES_AT_ONCE)
         described = scene.describe(places[part])[:, PLATES]
         faces = (pairs.pair[part], pairs.one[part], pairs.other[part], pairs.axis[part], described)
-        fields = (seams.odds.ravel(), seams.distance.ravel(), seams.depth.ravel())
+        fields = (seams.odds.ravel(), seams.distance.ravel(), seams.depth.ravel(), filled)
         kernels.add_faces(*faces, *fields, np.array(labels.shape), step, edges)
     return RegionGraph(regions, pairs.a, pairs.b, edges, step, scene.known)
+
+
+def _filled_around(labels: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Which part of the surroundings of each voxel lies in the mask; float32, shape (2, voxels)."""
+    from scipy import ndimage
+
+    mask = (labels > 0).astype(np.float32)
+    out = [ndimage.gaussian_filter(mask, sigma / step, truncate=2.5, mode="nearest") for sigma in _SURROUNDINGS]
+    return np.stack(out).reshape(len(out), -1)

@@ -233,7 +233,8 @@ class _Regions:
         check = stages.place.check
         labels = self.grid.enlarge(cells, self.mask, self.markers, np.array(merging.seeds), check)
         check()
-        least = _least_voxels(labels, merging, joined, lone, settings.smallest is None)
+        cap = lone / MIN_SIZE_GAP**2 if self.predicted else 0.0
+        least = _least_voxels(labels, merging, joined, lone, max(cap, MIN_CELL_VOXELS), settings.smallest is None)
         check()
         return _numbered(labels, settings, kind, least, lone, self.markers, notes, check)
 
@@ -282,8 +283,13 @@ def _merged(
     return merging, floor, floor
 
 
-def _least_voxels(labels: np.ndarray, merging: Merging, joined: float, lone: float, learnt: bool) -> np.ndarray:
-    """Voxels from which on each label is a cell; of `labels`, those of no region lie alone."""
+def _least_voxels(
+    labels: np.ndarray, merging: Merging, joined: float, lone: float, cap: float, learnt: bool
+) -> np.ndarray:
+    """Voxels from which on each label is a cell; of `labels`, those of no region lie alone.
+
+    `joined` is for those that touch another, `lone` for those that lie alone, `cap` for flat ones at the border.
+    """
     least = np.full(int(labels.max()) + 1, lone)
     for axis in range(3) if learnt else ():  # what the border of the volume cuts may be the rest of a cell
         for end in (0, -1):
@@ -292,7 +298,7 @@ def _least_voxels(labels: np.ndarray, merging: Merging, joined: float, lone: flo
         if n < len(least) and merging.neighbours[n]:
             least[n] = min(least[n], joined)
         elif n < len(least) and learnt and merging.is_cap(n):
-            least[n] = min(least[n], MIN_CELL_VOXELS)
+            least[n] = min(least[n], cap)
     return least
 
 

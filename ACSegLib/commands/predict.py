@@ -73,7 +73,7 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
     refine: str = option(
         default=PredictRequest.refine,
         help="refine the boundary with the refinement network of the model, or with a random walk from voxels of high "
-        "probability; auto: for models that reduce images, with the network if they have one (not with --cells), and "
+        "probability; auto: for models that reduce images, with the network if they have one, and "
         "with the walk if the image is finer still; none: what the main network labels, even where it sees no cell",
         choices=("auto", "none", "network", "walk"),
     )

@@ -46,8 +46,8 @@ class PredictRequest:
         Average over the eight mirror images.
     refine : str
         "none" (what the main network labels, also where it sees no cell), "network" (by the model's refinement
-        network), "walk" (by a random walk), or "auto": for models that reduce images, by the network without `cells`,
-        then by the walk where the image is finer still.
+        network), "walk" (by a random walk), or "auto": for models that reduce images, by the network, then by the walk
+        where the image is finer still.
     thin : float, optional
         Probability from which voxels of thin structures belong to their segment; that of the calibration if None.
     contrast : str
@@ -245,8 +245,7 @@ def _settings(request: PredictRequest) -> PredictionSettings:
         keep_probabilities=request.probabilities or request.refine in ("network", "walk"),
         resample=request.resample,
         contrast=request.contrast,
-        # the model of seams knows the outlines that the main network draws
-        correct=request.refine == "network" or (request.refine == "auto" and not request.cells),
+        correct=request.refine in ("network", "auto"),
         needs_cell=request.refine != "none",
         memory_limit=int(request.memory * 2**30) if request.memory else None,
     )

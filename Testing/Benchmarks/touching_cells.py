@@ -25,7 +25,7 @@ TRAINED = {
     "few": range(1000, 1030),
 }
 #: The kind with outlines as networks predict them, which the model of such outlines learns as well.
-PREDICTED = {"predicted": range(3000, 3060)}
+PREDICTED = {"predicted": range(3000, 3187)}
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], length: float) -> np.ndarray:

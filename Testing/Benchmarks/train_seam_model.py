@@ -12,7 +12,8 @@ simulated cells and the graphs, kept between runs. Seeds are fixed; `split_cases
   from merging that the model itself steers.
 
 With ``--predicted`` they are those for outlines that a network predicted, in `predicted_seams.npz`. They learn from the
-same cases, and from predictions of the pretrained network, which count `PREDICTED_WEIGHT` times as much.
+same cases, and from predictions of the pretrained network, which count more. The model of boundaries is then the mean
+of several, one for each of `PREDICTED_WEIGHTS`: their errors differ.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ STEP = (1.0, 1.0, 1.0)
 AT_SEAMS, ELSEWHERE = 700, 1400
 #: Every n-th case is learnt from without its image as well.
 EVERY_SHAPE = 7
-#: How much more a prediction counts than another case.
-PREDICTED_WEIGHT = 3.0
+#: How much more a prediction counts than another case, in each of the models that are averaged.
+PREDICTED_WEIGHTS = (3.0, 8.0)
 #: Trees of the model of boundaries: for drawn outlines, and for both kinds.
 SMALLER, LARGER = {"max_iter": 120, "max_leaf_nodes": 24}, {"max_iter": 200, "max_leaf_nodes": 31}
 #: Log odds from which on a merging that the truth steers stops.
@@ -178,6 +179,27 @@ def fit_seams(lessons: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], size
     return fitted(rows, truth, weights / weights.mean(), **size, learning_rate=0.1, min_samples_leaf=60)
 
 
+def mean_of(models: Sequence[Trees]) -> Trees:
+    """Trees whose log odds are the mean of those of the models."""
+    starts = np.cumsum([0] + [len(model.feature) for model in models[:-1]])
+    shifted = [
+        (model.roots + first, model.feature, model.threshold, model.left + first, model.right + first)
+        for model, first in zip(models, starts, strict=True)
+    ]
+    values = np.concatenate([model.value for model in models]) / len(models)
+    parts = [*(np.concatenate(part) for part in zip(*shifted, strict=True)), values]
+    kinds = (np.int32, np.int16, np.float32, np.int32, np.int32, np.float32)
+    return Trees(*(part.astype(kind) for part, kind in zip(parts, kinds, strict=True)))
+
+
+def taught(lessons: Sequence[Sequence[Lesson]], weights: Sequence[float], size: Mapping[str, int]) -> Trees:
+    """The model of boundaries from sets of lessons, each of which has a weight."""
+    weighed = [(lesson, weight) for part, weight in zip(lessons, weights, strict=False) for lesson in part]
+    steered = [met(lesson, None, weight) for lesson, weight in weighed]
+    first = fit_seams(steered, size)
+    return fit_seams(steered + [met(lesson, first, weight) for lesson, weight in weighed], size)
+
+
 def kept(path: Path, make: Callable[[], T]) -> T:
     """What a file of the cache holds, made and written if it is not there."""
     if not path.exists():
@@ -191,7 +213,7 @@ def gathered(pool: Executor, cache: Path, name: str, kinds: Mapping[str, range],
     names = [(kind, seed) for kind, seeds in kinds.items() for seed in seeds]
     made = kept(cache / f"{name}_cases.pickle", lambda: list(pool.map(made_case, names)))
     cases = [case for case in made if case is not None]
-    half = [n % 2 for n in range(len(cases))]
+    half = [seed % 2 for (_, seed), case in zip(names, made, strict=True) if case is not None]
     shapes = range(0, len(cases), every) if every else ()
     items = [(case, True) for case in cases] + [(cases[n], False) for n in shapes]
     samples = kept(cache / f"{name}_voxels.pickle", lambda: list(pool.map(sampled_voxels, items)))
@@ -219,18 +241,14 @@ def main() -> None:
     size = LARGER if options.predicted else SMALLER
     with ProcessPoolExecutor(options.processes) as pool:
         sets = [gathered(pool, options.cache, "drawn", TRAINED, EVERY_SHAPE)]
-        lessons = [kept(options.cache / "drawn_graphs.pickle", lambda: lessons_of(pool, sets[0], sets))]
         if options.predicted:
             sets.append(gathered(pool, options.cache, "predicted", PREDICTED, 0))
-            lessons.append(lessons_of(pool, sets[1], sets))
+        graphs = options.cache / f"{'predicted' if options.predicted else 'drawn'}_graphs.pickle"
+        lessons = kept(graphs, lambda: [lessons_of(pool, part, sets) for part in sets])
         models = {"voxels": fit_voxels([sample for part in sets for sample in part.samples])}
     print(f"voxels of {sum(len(part.items) for part in sets)} cases are learnt", flush=True)
-    weighed = [
-        (lesson, weight) for part, weight in zip(lessons, (1.0, PREDICTED_WEIGHT), strict=False) for lesson in part
-    ]
-    steered = [met(lesson, None, weight) for lesson, weight in weighed]
-    first = fit_seams(steered, size)
-    models["seams"] = fit_seams(steered + [met(lesson, first, weight) for lesson, weight in weighed], size)
+    weights = PREDICTED_WEIGHTS if options.predicted else (1.0,)
+    models["seams"] = mean_of([taught(lessons, (1.0, weight), size) for weight in weights])
     tables = {f"{name}_{part}": table for name, model in models.items()
               for part, table in zip(Trees.__dataclass_fields__, astuple(model), strict=True)}  # fmt: skip
     target = Path(trees.__file__).with_name(trees.PREDICTED if options.predicted else trees.DRAWN)

@@ -11,15 +11,20 @@ from scipy.ndimage import gaussian_filter
 from ACSegLib.cells import region_kernels, seam_voxels
 from ACSegLib.cells.evidence import is_tissue
 from ACSegLib.cells.grid import WorkGrid
+from ACSegLib.cells.merging import Merging
+from ACSegLib.cells.regions import connect
+from ACSegLib.cells.seams import find_seams
 from ACSegLib.cells.segments import split_segments, with_cells
 from ACSegLib.cells.splitting import OUTLINES, SplitSettings, split_mask
 from ACSegLib.cells.trees import seam_model
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.instances import match_instances
+from ACSegLib.network.model.pretrained import open_model
 from ACSegLib.phantom import simulate, vary_packed
 from ACSegLib.segment_estimates import TAG, VolumeInterval
 from ACSegLib.volume import Segmentation
+from ACSegLib.workflows import PredictRequest, run
 
 
 def balls(shape, centres, radius):
@@ -128,7 +133,8 @@ def test_bright_walls_part_the_cells_of_a_tissue_without_background(tissue):
 
 def test_the_tables_of_the_seam_model_are_trees():
     """Every way from a root ends at a leaf, and no feature is asked for that is not there."""
-    widths = {"voxels": seam_voxels.WIDTH, "seams": region_kernels.PAIR_WIDTH + seam_voxels.KNOWN}
+    of_boundary = region_kernels.PAIR_WIDTH + seam_voxels.KNOWN + region_kernels.RIM_WIDTH
+    widths = {"voxels": seam_voxels.WIDTH, "seams": of_boundary}
     for (name, width), predicted in itertools.product(widths.items(), (False, True)):
         model = seam_model(name, predicted)
         inner = model.feature >= 0
@@ -394,3 +400,38 @@ def test_a_tissue_is_one_wherever_it_lies_in_the_volume(margin):
     assert not is_tissue(np.pad(block, margin), 10)
     block[:, :3] = block[3:6] = False
     assert not is_tissue(np.pad(block, margin), 11)
+
+
+def rim_of(mask, labels):
+    """What the rim of the boundary of two regions is like, of which one is numbered 1 and the other 2."""
+    seams = find_seams(None, mask, (1, 1, 1), seam_model("voxels"))
+    merging = Merging(connect(labels.astype(np.int32), seams), seam_model("seams"))
+    return merging.features(1, 2)[-region_kernels.RIM_WIDTH :]
+
+
+def test_the_rim_of_a_boundary_tells_a_notch_from_a_cut_through_a_ball():
+    notch = rim_of(TWO > 0, TWO)
+    ball = balls((32, 32, 32), [(16, 16, 16)], 12) > 0
+    cut = rim_of(ball, ball * (1 + (np.arange(32) > 16)))
+    assert notch[0] > 0.6 > 0.55 > cut[0]
+    assert notch[1] > cut[1] + 0.05
+    assert notch[2] > 0.9
+    assert cut[2] < 0.3
+
+
+def test_a_flat_speck_at_the_border_is_no_cell_in_an_outline_that_a_network_predicted():
+    mask = balls((80, 80, 80), [(40, 40, 45)], 32) > 0
+    mask[30:40, 30:40, 0] = True
+    drawn, predicted = (split_mask(mask, settings=SplitSettings(outlines=kind)) for kind in ("drawn", "predicted"))
+    assert sorted(drawn.sizes)[0] == 100
+    assert (len(predicted.sizes), predicted.specks) == (1, 1)
+
+
+def test_cells_of_a_prediction_fill_what_is_predicted_without_them():
+    recipe = vary_packed(3, packing=2, beads=0, holder="capillary", column=False, filling=0.5)
+    volume = simulate(48, seed=3, recipe=recipe).volume
+    whole, split = (run(PredictRequest(volume=volume, model=open_model(), cells=cells)) for cells in (False, True))
+    assert split.report.surface_regions == whole.report.surface_regions > 0
+    lost = (whole.segmentation.labels > 0) & (split.segmentation.labels == 0)
+    assert not ((whole.segmentation.labels == 0) & (split.segmentation.labels > 0)).any()
+    assert lost.sum() < 0.01 * (whole.segmentation.labels > 0).sum()
