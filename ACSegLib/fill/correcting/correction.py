@@ -5,7 +5,8 @@ every change. Its prior is learned on the decided places: from the image, and fr
 as much as it proved to be worth there (`deviation`).
 
 An error reaches as far across slices as along them: around a change of a few voxels little is solved again, around an
-outline that was wrong all the way, much. Nothing else changes.
+outline that was wrong all the way, much. Where slices drawn right prove that the image shows the borders at all
+distances, all within `MAX_REACH` is. Nothing else changes.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.correction_report import CorrectionReport
 from ACSegLib.errors import InputError
 from ACSegLib.fill.correcting.decisions import Classes, find_decisions
-from ACSegLib.fill.correcting.joined import joined_to
-from ACSegLib.fill.correcting.opened import open_voxels
+from ACSegLib.fill.correcting.joined import joined_to, without_specks
+from ACSegLib.fill.correcting.opened import MAX_REACH, open_voxels
 from ACSegLib.fill.correcting.problem import CorrectionProblem
 from ACSegLib.fill.walk.solvers import choose_solver
 from ACSegLib.jobs import Progress
@@ -106,14 +107,22 @@ def correct(
     result, moved = corrected, 0
     iterations: list[int] = []
     if opened.open.any():
-        problem = CorrectionProblem.of(volume, decisions, opened, spacing, probabilities or {}, progress.part(0.1, 0.4))
-        solution = problem.solve(solver, progress.part(0.4, 0.95))
+        given = probabilities or {}
+        problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.1, 0.4))
+        lesson = problem.learn(progress.part(0.4, 0.5))
+        if lesson.everywhere and reach is None and opened.reach < MAX_REACH:
+            opened = open_voxels(decisions, protected, spacing.tolist(), MAX_REACH, progress.check)
+            problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.5, 0.55))
+            lesson = problem.learn(progress.part(0.55, 0.6), everywhere=True)
+        solution = problem.solve(lesson, solver, progress.part(0.6, 0.95))
         best, iterations = solution.best, solution.iterations
         where = problem.open & np.append(opened.may_become(problem.classes.table), [False, False])[best]
         uncertainty[problem.box] = np.where(where, solution.uncertainty, 0)
         where &= best != problem.classes.after
-        if not solution.everywhere:
-            where &= joined_to(decisions.changed[problem.box], problem.classes, best, where)
+        joined = joined_to(decisions.changed[problem.box], problem.classes, best, where)
+        if lesson.everywhere:
+            joined |= without_specks(where & ~joined, spacing.tolist())
+        where &= joined
         refused = new_holes(best, problem.classes.after, where)
         where &= ~refused
         uncertainty[problem.box][refused] = 255

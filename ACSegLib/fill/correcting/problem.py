@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,12 @@ from ACSegLib.errors import InputError
 from ACSegLib.fill.constants import DEFAULT_EDGE, TOLERANCE
 from ACSegLib.fill.correcting.decisions import Classes, Decisions
 from ACSegLib.fill.correcting.deviation import Deviation
+from ACSegLib.fill.correcting.evidence import CorrectionEvidence
 from ACSegLib.fill.correcting.opened import Opened
-from ACSegLib.fill.correcting.reliability import LENGTHS, OUTLINE_WIDTH, learned_range, outline_probabilities, trust_at
+from ACSegLib.fill.correcting.reliability import LENGTHS, OUTLINE_WIDTH, learned_range, trust_at
 from ACSegLib.fill.correcting.visibility import visibility
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
-from ACSegLib.fill.prior.evidence import Evidence, group_classes
+from ACSegLib.fill.prior.evidence import group_classes
 from ACSegLib.fill.prior.features import intensity_range, prepare
 from ACSegLib.fill.prior.samples import Samples, collect_samples
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
@@ -59,9 +59,9 @@ BELIEVED_PLANES, BELIEVED_SAMPLES, DEPTH_QUANTILE = 8, 5_000, 0.98
 #: Distance in ranges of the learned prior beyond which the segmentation has all of it.
 FAR_AWAY = 4.0
 
-#: Around strokes: distance within which the segmentation says nothing where it says what proved wrong, distance up to
-#: which it is learned from, and width of its outline, all in voxels.
-WRONG_RADIUS, LEARNING_RADIUS, STROKE_OUTLINE_WIDTH = 10.0, 32.0, 1.5
+#: Around strokes: distance within which the segmentation says nothing where it says what proved wrong, and distance up
+#: to which it is learned from, both in voxels.
+WRONG_RADIUS, LEARNING_RADIUS = 10.0, 32.0
 
 #: Part of its reach that a stroke has where the image does not show what it mended.
 UNSEEN_REACH = 0.3
@@ -69,56 +69,6 @@ UNSEEN_REACH = 0.3
 #: A class that may change everywhere keeps the voxels whose distance from the strokes is at least this share of the
 #: largest one: with no seed left, it would vanish.
 ANCHORED = 0.75
-
-
-@dataclass(frozen=True)
-class CorrectionEvidence(Evidence):
-    """Evidence whose prior is blended with the segmentation.
-
-    Attributes
-    ----------
-    trust : ndarray of float32, (K, J, I), or None
-        Part of the prior that the segmentation has; None until it is learned.
-    believed : ndarray of float32, (G, K, J, I), or None
-        Signed distances of the groups but background in the segmentation.
-    width : float
-        Over which one of its outlines passes into the other, in voxels.
-    weight : float
-        Of the appearance, as a factor of its log-odds, 0 to 1.
-    """
-
-    trust: np.ndarray | None = None
-    believed: np.ndarray | None = None
-    width: float = STROKE_OUTLINE_WIDTH
-    weight: float = 1.0
-
-    @property
-    def usual_gap(self) -> int:
-        """0: what was segmented beyond the corrected slices is no neighbour."""
-        return 0
-
-    @cached_property
-    def usual_areas(self) -> dict[int, float]:
-        """Nothing: what was segmented beyond the corrected slices is no leak."""
-        return {}
-
-    @property
-    def outlines_decide(self) -> bool:
-        """False: the segmentation tells which of two segments is meant."""
-        return False
-
-    def _with_places(self, out: np.ndarray, first: int, without: int | None, progress: Progress | None) -> np.ndarray:
-        if self.trust is None or self.believed is None:
-            return out
-        planes = slice(first, first + out.shape[1])
-        if self.weight != 1:
-            np.power(out, np.float32(self.weight), out=out)
-            out /= np.maximum(out.sum(axis=0), np.float32(1e-12))
-        segmented = outline_probabilities(self.believed[:, planes], self.width)
-        segmented -= out
-        segmented *= self.trust[planes]
-        out += segmented
-        return out
 
 
 @dataclass(frozen=True)
@@ -131,13 +81,28 @@ class Solution:
         Class of each voxel.
     uncertainty : ndarray of uint8, (k, j, i) of the box
     iterations : list of int
-    everywhere : bool
-        Whether what was learned on slices drawn right proved to hold at all distances from them.
     """
 
     best: np.ndarray
     uncertainty: np.ndarray
     iterations: list[int]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What was learned from corrections.
+
+    Attributes
+    ----------
+    evidence : CorrectionEvidence
+        With the part that the segmentation has.
+    classifier : AppearanceClassifier
+    everywhere : bool
+        Whether what was learned on slices drawn right proved to hold at all distances from them.
+    """
+
+    evidence: CorrectionEvidence
+    classifier: AppearanceClassifier
     everywhere: bool
 
 
@@ -227,41 +192,43 @@ class CorrectionProblem:
         evidence = replace(evidence, wanted=seeds == UNKNOWN, trust=trust, believed=believed)
         return cls(axis, box, classes, wanted, evidence, learned, distances, sure, strokes)
 
-    def solve(self, solver: Solver, progress: Progress) -> Solution:
+    def solve(self, lesson: Lesson, solver: Solver, progress: Progress) -> Solution:
         """Solve the walk around the corrections."""
-        progress(0.0, "learning from what was corrected")
-        evidence, classifier = self._learn(progress)
+        evidence = lesson.evidence
         gamma = GAMMA if self.strokes is None else STROKE_GAMMA
-        context = Context(evidence, classifier, Settings(gamma, DEFAULT_EDGE), solver, TOLERANCE)
+        context = Context(evidence, lesson.classifier, Settings(gamma, DEFAULT_EDGE), solver, TOLERANCE)
         best = evidence.classes.copy()
         unsure = np.zeros(best.shape, np.uint8)
         iterations: list[int] = []
         slabs = [s for s in evidence.slabs() if (evidence.classes[s[0] : s[1] + 1] == UNKNOWN).any()]
         for number, (first, last) in enumerate(slabs):
-            progress(0.3 + 0.7 * number / len(slabs), "solving around the corrections")
+            progress(number / len(slabs), "solving around the corrections")
             slab = solve_slab(context, first, last, progress=progress).finish()
             best[first : last + 1], unsure[first : last + 1] = slab.best, slab.uncertainty
             iterations += slab.iterations
         classes, uncertainty = np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis)
-        return Solution(classes, uncertainty, iterations, evidence.trust is None)
+        return Solution(classes, uncertainty, iterations)
 
-    def _learn(self, progress: Progress) -> tuple[CorrectionEvidence, AppearanceClassifier]:
-        """The evidence, with the part that the segmentation has, and the appearance classifier."""
+    def learn(self, progress: Progress, everywhere: bool = False) -> Lesson:
+        """Learn the appearance, and how far it holds, unless it is known to do so `everywhere`."""
+        progress(0.0, "learning from what was corrected")
         evidence, believed = self.evidence, None
         samples = collect_samples(replace(evidence, classes=self.learned), SAMPLES)
         if self.believed is not None:
             believed = collect_samples(replace(evidence, classes=self.believed), BELIEVED_SAMPLES)
         if self.strokes is not None:
             evidence, samples = self._seen(samples, self.strokes, progress)
-        else:
+        elif not everywhere:
             distances, spacing = self.distances, evidence.features.spacing
             length = learned_range(samples, believed, distances, spacing, progress)
-            if length < LENGTHS[-1]:
+            everywhere = length == LENGTHS[-1]
+            if not everywhere:
                 away = capped_distance(self.learned >= 0, spacing, FAR_AWAY * length)
                 evidence = replace(evidence, trust=trust_at(away, length), believed=distances, width=OUTLINE_WIDTH)
         if believed is not None:
             samples = samples.joined(believed)
-        return evidence, train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
+        classifier = train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
+        return Lesson(evidence, classifier, everywhere)
 
     def _seen(self, samples: Samples, strokes: np.ndarray, progress: Progress) -> tuple[CorrectionEvidence, Samples]:
         """The evidence around strokes, as far as the image shows what they mended, and the samples with all strokes."""

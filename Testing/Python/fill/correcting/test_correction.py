@@ -10,7 +10,7 @@ from scipy import ndimage
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.fill import correct
 from ACSegLib.fill.correcting.decisions import Classes
-from ACSegLib.fill.correcting.joined import joined_to
+from ACSegLib.fill.correcting.joined import joined_to, without_specks
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segment, Segmentation, Volume
 
@@ -37,6 +37,17 @@ def test_one_slice_drawn_right_corrects_the_volume_around_it(one_slice):
     repainted = dice(drawn(SMALL, 18), TRUTH)
     assert repainted < 0.8
     assert dice(one_slice.segmentation.labels > 0, TRUTH) > 0.97
+
+
+def test_what_the_image_proves_reaches_beyond_the_extent_of_a_small_section():
+    """The slice shows little of the cell, but what it teaches holds as far as the image shows the border."""
+    labels = drawn(SMALL, 27)
+    far = np.s_[:12]
+    near = correct(IMAGE, segmentation(SMALL), segmentation(labels), slices={"k": [27]}, reach=12)
+    assert np.array_equal(near.segmentation.labels[far] > 0, SMALL[far])
+    result = correct(IMAGE, segmentation(SMALL), segmentation(labels), slices={"k": [27]})
+    assert dice(SMALL[far], TRUTH[far]) < 0.6
+    assert dice(result.segmentation.labels[far] > 0, TRUTH[far]) > 0.95
 
 
 def test_a_clearly_redrawn_slice_is_found_and_decided_as_a_whole(one_slice):
@@ -157,6 +168,15 @@ def test_only_the_piece_that_a_change_belongs_to_follows():
     where[best > 0] = True
     joined = joined_to(after > 0, Classes(before, after, [(), (0,), (1,)]), best, where)
     assert np.argwhere(joined).tolist() == [[0, 1, 4], [0, 2, 2], [0, 2, 3]]
+
+
+def test_specks_are_smaller_than_a_ball_as_wide_as_a_gap():
+    parts = np.zeros((9, 9, 30), bool)
+    parts[1:4, 1:4, 1:4] = True  # 27 voxels
+    parts[1:5, 1:4, 10:13] = True  # 36
+    kept = without_specks(parts, [1.0, 1.0, 1.0])
+    assert np.array_equal(kept, parts & (np.indices(parts.shape)[2] >= 10))
+    assert np.array_equal(without_specks(parts, [2.0, 1.0, 1.0]), parts), "54 voxels of the finest axis"
 
 
 def test_a_wrongly_included_neighbour_goes_with_one_slice():
