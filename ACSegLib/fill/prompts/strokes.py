@@ -249,7 +249,8 @@ class StrokeSearch:
         An image has edges or walls, whatever one dab looks like: one near a border can grow into what lies beyond. So
         the best closed of each decide, among those that explain the dabs, and all plausible ones between edges. A
         region between walls that is far less plausible has leaked up to the walls of something else. Walls look alike
-        on both sides: where a region between edges stands out once it was corrected, there are edges.
+        on both sides: where no region between them explains the dabs, and one between edges stands out once it was
+        corrected, there are edges.
         """
         by_edges, by_walls = self.costs
         edges = in_threads(lambda strokes: self._meaning(by_edges, strokes), sources)
@@ -263,8 +264,8 @@ class StrokeSearch:
             return edges
         if not all(_is_better(best.grown, rival.grown) for rival in rivals):
             return edges
-        if len(self.dabs) == 1:
-            return walls  # nothing was corrected yet
+        if not best.wrong:
+            return walls
         image = self.rim_image()
         clear = in_threads(lambda meaning: distinctness(image, self.corrected(meaning)), edges)
         return edges if max(clear) >= CLEAR else walls
