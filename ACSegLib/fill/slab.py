@@ -117,19 +117,14 @@ def prepare_slab(
     last: int,
     *,
     without: int | None = None,
-    rivals: bool = True,
     progress: Progress | None = None,
 ) -> PreparedSlab:
-    """Compute the class priors of planes first..last; see `solve_slab` for the parameters.
-
-    Without `rivals`, the outlines do not decide between segments that look alike. Trials of settings do without them.
-    Between labelled slices the outlines are so good that the prior would be trusted beyond the outermost ones, too.
-    """
+    """Compute the class priors of planes first..last; see `solve_slab` for the parameters."""
     seeds = evidence.classes[first : last + 1].copy()
     if without is not None:
         seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, UNKNOWN)
     slab = evidence.features.slab(first, last + 1)
-    priors = _class_priors(evidence, classifier, rivals, first, slab, seeds, without, progress or Progress())
+    priors = _class_priors(evidence, classifier, first, slab, seeds, without, progress or Progress())
     return PreparedSlab(first, seeds, np.ascontiguousarray(slab[0]), priors)
 
 
@@ -162,7 +157,6 @@ def solve_prepared(
 def _class_priors(
     evidence: Evidence,
     classifier: AppearanceClassifier,
-    rivals: bool,
     first: int,
     slab: tuple[np.ndarray, np.ndarray],
     seeds: np.ndarray,
@@ -172,8 +166,7 @@ def _class_priors(
     """Priors of the classes in a slab with these seeds."""
     known = (bool((seeds[0] != UNKNOWN).all()), len(seeds) > 1 and bool((seeds[-1] != UNKNOWN).all()))
     probabilities = evidence.group_probabilities(classifier.layers, first, slab, without, known, progress)
-    if rivals:
-        evidence.share_among_rivals(probabilities, first, without, progress)
+    evidence.share_among_rivals(probabilities, first, without, progress)
     present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
     if evidence.instances is not None:
         instances = shares_of_instances(

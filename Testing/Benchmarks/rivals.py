@@ -5,8 +5,8 @@
 
 For each volume of `self_tuning_cases` with several segments the table has the largest rivalry of two segments, on
 slices that were held out and on the training voxels; how often the outlines are wrong on slices left out, in relation
-to the first one; the mean Dice of a fill where the outlines never decide; and how much higher it is where the fill
-chooses, and from some rivalries on. Below it is the same for each kind of volume.
+to the first one; the mean Dice of a fill where the outlines never decide; and how much higher it is in the fill, and
+from some rivalries on with the settings of the fill. Below it is the same for each kind of volume.
 """
 
 from __future__ import annotations
@@ -60,11 +60,12 @@ class Row:
 
 def judged(case: Case) -> Row | None:
     """Fill a case without and with rivals; None where the outlines decide nothing, or between undrawn neighbours."""
-    with patch.object(constants, "RIVALS", np.inf):
-        result = filled(case)
+    result = filled(case)
     evidence = result.state.context.evidence
     if len(evidence.groups) < 3 or not evidence.outlines_decide or evidence.neighbours is not None:
         return None
+    with patch.object(constants, "RIVALS", np.inf), patch.object(constants, "DOUBTFUL", np.inf):
+        without = score(case, filled(case).segmentation.labels)["mean_dice"]
     screened = screening.screen(evidence, collect_samples(evidence), Progress())
     alike = screening.rivalries(screened.confusion())
     known: dict[str, float] = {}
@@ -75,12 +76,12 @@ def judged(case: Case) -> Row | None:
             known[key] = mean_dice(case, result, families)
         return known[key]
 
-    gains = [dice(screening.families_of(alike >= threshold)) - dice([]) for threshold in THRESHOLDS]
-    chosen = dice(screened.rivals(evidence, Progress())) - dice([])
+    gains = [dice(screening.families_of(alike >= threshold)) - without for threshold in THRESHOLDS]
+    chosen = score(case, result.segmentation.labels)["mean_dice"] - without
     largest, remembered = largest_pair(alike), screening.rivalries(result.state.context.classifier.confusion)
     errors = screening.outline_errors(evidence, screened.samples, Progress())[largest] / alike[largest]
     shown = float(alike[largest]), float(remembered[largest_pair(remembered)]), float(errors)
-    return Row(case.name, *shown, chosen, dice([]), gains)
+    return Row(case.name, *shown, chosen, without, gains)
 
 
 def largest_pair(alike: np.ndarray) -> tuple[int, int]:

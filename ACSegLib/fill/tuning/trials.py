@@ -102,9 +102,7 @@ def band_trials(evidence: Evidence, samples: Samples, solver: Solver, progress: 
     classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
     trials = []
     for window in hold_out(evidence, pattern, runs):
-        slab = prepare_slab(
-            window.evidence, classifier, 0, len(window.evidence.classes) - 1, rivals=False, progress=progress
-        )
+        slab = prepare_slab(window.evidence, classifier, 0, len(window.evidence.classes) - 1, progress=progress)
         trials.append(Trial(window.evidence, classifier, slab, window.truth, solver))
     return trials
 
@@ -120,7 +118,7 @@ def slice_trials(
     for k in slices:
         window, first = evidence.window(k, constants.MAX_HELD_OUT_VOXELS // len(slices))
         last = len(window.classes) - 1
-        slab = prepare_slab(window, classifier, 0, last, without=k - first, rivals=False, progress=progress)
+        slab = prepare_slab(window, classifier, 0, last, without=k - first, progress=progress)
         trials.append(Trial(window, classifier, slab, {k - first: window.classes[k - first]}, solver))
     return trials
 
