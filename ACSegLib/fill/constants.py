@@ -14,7 +14,7 @@ from ACSegLib.segment_estimates import Estimator
 #: Smallest weight of an edge, so that no voxel is cut off from the others. Bound.
 MIN_EDGE_WEIGHT = 1e-4
 
-#: Largest error of a probability (Documentation/filling.md, "The solver").
+#: Largest error of a probability (Documentation/fill-method.md, "The solver").
 TOLERANCE = 1e-3
 
 #: Tolerance of the fills that only estimate how well the labelled slices are predicted. Bound.
