@@ -19,7 +19,6 @@ from ACSegLib.segment_estimates import trust_warnings, with_volume_intervals
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import Arrays, Message, from_options, pack_volume, settings_of, unpack_volume
 from ACSegLib.workflows.split import SplitRequest, run_split
-from ACSegLib.workflows.walk_refinement import refine_by_walk, require_exclusive, require_memory_to_prepare
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -157,6 +156,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
 
 def _predicted(request: PredictRequest, progress: Progress) -> Prediction:
     from ACSegLib.network.predict.inference import predict
+    from ACSegLib.workflows.walk_refinement import refine_by_walk
 
     volume, model = request.volume, request.model
     settings = _settings(request)
@@ -198,11 +198,15 @@ def _check_refinement(request: PredictRequest) -> None:
         if network.spec.additive and not request.resample:
             raise InputError("this model's refinement network works on a reduced image; leave --no-resample out.")
     elif request.refine == "walk":
+        from ACSegLib.workflows.walk_refinement import require_exclusive
+
         require_exclusive(request.model)
 
 
 def _too_large_to_walk(volume: Volume, settings: PredictionSettings) -> str:
     """Why the surface will not be refined, known before the probabilities of a huge image fill the disk; or nothing."""
+    from ACSegLib.workflows.walk_refinement import require_memory_to_prepare
+
     shape = [b - a for a, b in settings.roi] if settings.roi else volume.shape
     try:
         require_memory_to_prepare(math.prod(shape), settings.memory_limit)
@@ -218,6 +222,8 @@ def _not_refined(error: MemoryLimitError) -> str:
 def _walk_if_it_fits(
     volume: Volume, prediction: Prediction, model: Model, progress: Progress, settings: PredictionSettings
 ) -> Prediction:
+    from ACSegLib.workflows.walk_refinement import refine_by_walk
+
     try:
         return refine_by_walk(volume, prediction, model, progress, settings.roi, settings.memory_limit)
     except MemoryLimitError as error:
