@@ -24,6 +24,7 @@ from ACSegLib.fill.correcting.decisions import Classes, find_decisions
 from ACSegLib.fill.correcting.joined import joined_to, without_specks
 from ACSegLib.fill.correcting.opened import MAX_REACH, open_voxels
 from ACSegLib.fill.correcting.problem import CorrectionProblem
+from ACSegLib.fill.correcting.reliability import EVERYWHERE
 from ACSegLib.fill.walk.solvers import choose_solver
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
@@ -109,18 +110,17 @@ def correct(
     if opened.open.any():
         given = probabilities or {}
         problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.1, 0.4))
-        lesson = problem.learn(progress.part(0.4, 0.5))
-        if lesson.everywhere and reach is None and opened.reach < MAX_REACH:
+        length = problem.learned_range(progress.part(0.4, 0.45))
+        if length == EVERYWHERE and reach is None and opened.reach < MAX_REACH:
             opened = open_voxels(decisions, protected, spacing.tolist(), MAX_REACH, progress.check)
-            problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.5, 0.55))
-            lesson = problem.learn(progress.part(0.55, 0.6), everywhere=True)
-        solution = problem.solve(lesson, solver, progress.part(0.6, 0.95))
+            problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.45, 0.55))
+        solution = problem.solve(length, solver, progress.part(0.55, 0.95))
         best, iterations = solution.best, solution.iterations
         where = problem.open & np.append(opened.may_become(problem.classes.table), [False, False])[best]
         uncertainty[problem.box] = np.where(where, solution.uncertainty, 0)
         where &= best != problem.classes.after
         joined = joined_to(decisions.changed[problem.box], problem.classes, best, where)
-        if lesson.everywhere:
+        if length == EVERYWHERE:
             joined |= without_specks(where & ~joined, spacing.tolist())
         where &= joined
         refused = new_holes(best, problem.classes.after, where)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from ACSegLib.fill.correcting.decisions import Classes, Decisions
 from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.evidence import CorrectionEvidence
 from ACSegLib.fill.correcting.opened import Opened
-from ACSegLib.fill.correcting.reliability import LENGTHS, OUTLINE_WIDTH, learned_range, trust_at
+from ACSegLib.fill.correcting.reliability import EVERYWHERE, OUTLINE_WIDTH, learned_range, trust_at
 from ACSegLib.fill.correcting.visibility import visibility
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.prior.evidence import group_classes
@@ -86,24 +87,6 @@ class Solution:
     best: np.ndarray
     uncertainty: np.ndarray
     iterations: list[int]
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What was learned from corrections.
-
-    Attributes
-    ----------
-    evidence : CorrectionEvidence
-        With the part that the segmentation has.
-    classifier : AppearanceClassifier
-    everywhere : bool
-        Whether what was learned on slices drawn right proved to hold at all distances from them.
-    """
-
-    evidence: CorrectionEvidence
-    classifier: AppearanceClassifier
-    everywhere: bool
 
 
 @dataclass(frozen=True)
@@ -192,43 +175,53 @@ class CorrectionProblem:
         evidence = replace(evidence, wanted=seeds == UNKNOWN, trust=trust, believed=believed)
         return cls(axis, box, classes, wanted, evidence, learned, distances, sure, strokes)
 
-    def solve(self, lesson: Lesson, solver: Solver, progress: Progress) -> Solution:
-        """Solve the walk around the corrections."""
-        evidence = lesson.evidence
+    @cached_property
+    def _samples(self) -> Samples:
+        return collect_samples(replace(self.evidence, classes=self.learned), SAMPLES)
+
+    @cached_property
+    def _believed_samples(self) -> Samples | None:
+        if self.believed is None:
+            return None
+        return collect_samples(replace(self.evidence, classes=self.believed), BELIEVED_SAMPLES)
+
+    def learned_range(self, progress: Progress) -> float | None:
+        """How far what slices drawn right teach holds, in voxels: see `reliability.learned_range`. None of strokes."""
+        if self.strokes is not None:
+            return None
+        progress(0.0, "learning from what was corrected")
+        spacing = self.evidence.features.spacing
+        return learned_range(self._samples, self._believed_samples, self.distances, spacing, progress)
+
+    def solve(self, length: float | None, solver: Solver, progress: Progress) -> Solution:
+        """Solve the walk around the corrections; `length` is the `learned_range`."""
+        progress(0.0, "learning from what was corrected")
+        evidence, classifier = self._learn(length, progress)
         gamma = GAMMA if self.strokes is None else STROKE_GAMMA
-        context = Context(evidence, lesson.classifier, Settings(gamma, DEFAULT_EDGE), solver, TOLERANCE)
+        context = Context(evidence, classifier, Settings(gamma, DEFAULT_EDGE), solver, TOLERANCE)
         best = evidence.classes.copy()
         unsure = np.zeros(best.shape, np.uint8)
         iterations: list[int] = []
         slabs = [s for s in evidence.slabs() if (evidence.classes[s[0] : s[1] + 1] == UNKNOWN).any()]
         for number, (first, last) in enumerate(slabs):
-            progress(number / len(slabs), "solving around the corrections")
+            progress(0.3 + 0.7 * number / len(slabs), "solving around the corrections")
             slab = solve_slab(context, first, last, progress=progress).finish()
             best[first : last + 1], unsure[first : last + 1] = slab.best, slab.uncertainty
             iterations += slab.iterations
         classes, uncertainty = np.moveaxis(best, 0, self.axis), np.moveaxis(unsure, 0, self.axis)
         return Solution(classes, uncertainty, iterations)
 
-    def learn(self, progress: Progress, everywhere: bool = False) -> Lesson:
-        """Learn the appearance, and how far it holds, unless it is known to do so `everywhere`."""
-        progress(0.0, "learning from what was corrected")
-        evidence, believed = self.evidence, None
-        samples = collect_samples(replace(evidence, classes=self.learned), SAMPLES)
-        if self.believed is not None:
-            believed = collect_samples(replace(evidence, classes=self.believed), BELIEVED_SAMPLES)
+    def _learn(self, length: float | None, progress: Progress) -> tuple[CorrectionEvidence, AppearanceClassifier]:
+        """The evidence, with the part that the segmentation has, and the appearance classifier."""
+        evidence, samples, believed = self.evidence, self._samples, self._believed_samples
         if self.strokes is not None:
             evidence, samples = self._seen(samples, self.strokes, progress)
-        elif not everywhere:
-            distances, spacing = self.distances, evidence.features.spacing
-            length = learned_range(samples, believed, distances, spacing, progress)
-            everywhere = length == LENGTHS[-1]
-            if not everywhere:
-                away = capped_distance(self.learned >= 0, spacing, FAR_AWAY * length)
-                evidence = replace(evidence, trust=trust_at(away, length), believed=distances, width=OUTLINE_WIDTH)
+        elif length is not None and length < EVERYWHERE:
+            away = capped_distance(self.learned >= 0, evidence.features.spacing, FAR_AWAY * length)
+            evidence = replace(evidence, trust=trust_at(away, length), believed=self.distances, width=OUTLINE_WIDTH)
         if believed is not None:
             samples = samples.joined(believed)
-        classifier = train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
-        return Lesson(evidence, classifier, everywhere)
+        return evidence, train_classifier(samples, len(evidence.groups), steps=STEPS, progress=progress)
 
     def _seen(self, samples: Samples, strokes: np.ndarray, progress: Progress) -> tuple[CorrectionEvidence, Samples]:
         """The evidence around strokes, as far as the image shows what they mended, and the samples with all strokes."""

@@ -25,6 +25,8 @@ from ACSegLib.jobs import Progress
 #: Distances in voxels over which the learned prior falls to 1/e, among which the hidden voxels choose.
 #: `Testing/Benchmarks/correct.py`.
 LENGTHS = (4.0, 8.0, 16.0, 32.0, 64.0, 1e6)
+#: The one that says that it holds at all distances.
+EVERYWHERE = LENGTHS[-1]
 
 #: Width, in voxels, of the outline of the segmentation as a prior. A wider one blurs what is right.
 OUTLINE_WIDTH = 0.5
@@ -114,7 +116,7 @@ def learned_range(
     Returns
     -------
     float
-        One of `LENGTHS`.
+        One of `LENGTHS`; `EVERYWHERE` if it holds at all distances.
     """
     hidden = _hide(samples, believed, distances, spacing, progress)
     likelihoods = np.array([hidden.likelihoods(length) for length in LENGTHS])
