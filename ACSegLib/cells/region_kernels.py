@@ -73,14 +73,15 @@ def add_regions(
 @compiled()
 def add_faces(
     pair: np.ndarray, one: np.ndarray, other: np.ndarray, axis: np.ndarray, described: np.ndarray, seam: np.ndarray,
-    distance: np.ndarray, depth: np.ndarray, filled: np.ndarray, shape: np.ndarray, step: np.ndarray, out: np.ndarray,
+    distance: np.ndarray, depth: np.ndarray, filled: np.ndarray, surface: float, shape: np.ndarray, step: np.ndarray,
+    out: np.ndarray,
 ) -> None:  # fmt: skip
     """Sums and maxima over the faces of each boundary; `one` and `other` are flat voxels, `out` has a row a boundary.
 
     `described` (faces, 6) holds what the image is like at each face, and `filled` (2, voxels) which part of the
-    surroundings of each voxel the mask fills. A voxel of the mask's surface is at the rim of a boundary.
+    surroundings of each voxel the mask fills. A voxel of the mask's surface, which is no farther from the background
+    than `surface`, is at the rim of a boundary; 0 looks for none.
     """
-    surface = step.max()
     planes, rows, columns = shape
     areas = np.array([step[1] * step[2], step[0] * step[2], step[0] * step[1]])
     for n in range(len(pair)):

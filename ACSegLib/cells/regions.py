@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +43,18 @@ class RegionGraph:
     known: np.ndarray
 
 
-def connect(labels: np.ndarray, seams: Seams) -> RegionGraph:
-    """Measure the regions of a label array and the boundaries between them."""
+def connect(labels: np.ndarray, seams: Seams, rims: bool, check: Callable[[], None] = lambda: None) -> RegionGraph:
+    """Measure the regions of a label array and the boundaries between them.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (k, j, i)
+    seams : Seams
+    rims : bool
+        Whether to look at the rims of the boundaries, which the model of predicted outlines asks for.
+    check : callable, optional
+        Called now and then; may raise `Cancelled`.
+    """
     from ACSegLib.cells import region_kernels as kernels
 
     count, scene = int(labels.max()), seams.scene
@@ -53,21 +64,25 @@ def connect(labels: np.ndarray, seams: Seams) -> RegionGraph:
     kernels.add_regions(labels, seams.odds, grey, seams.distance, seams.depth, step, mean, spread, regions)
     pairs = Faces.between(labels, count)
     places = np.stack(np.unravel_index(pairs.one, labels.shape), axis=1)
-    filled = _filled_around(labels, step)
+    filled = _filled_around(labels, step, check) if rims else np.zeros((len(_SURROUNDINGS), 0), np.float32)
+    surface = float(step.max()) if rims else 0.0
     edges = np.zeros((len(pairs.a), kernels.EDGE_WIDTH))
     for first in range(0, len(places), _FACES_AT_ONCE):
         part = slice(first, first + _FACES_AT_ONCE)
         described = scene.describe(places[part])[:, PLATES]
         faces = (pairs.pair[part], pairs.one[part], pairs.other[part], pairs.axis[part], described)
-        fields = (seams.odds.ravel(), seams.distance.ravel(), seams.depth.ravel(), filled)
+        fields = (seams.odds.ravel(), seams.distance.ravel(), seams.depth.ravel(), filled, surface)
         kernels.add_faces(*faces, *fields, np.array(labels.shape), step, edges)
     return RegionGraph(regions, pairs.a, pairs.b, edges, step, scene.known)
 
 
-def _filled_around(labels: np.ndarray, step: np.ndarray) -> np.ndarray:
+def _filled_around(labels: np.ndarray, step: np.ndarray, check: Callable[[], None]) -> np.ndarray:
     """Which part of the surroundings of each voxel lies in the mask; float32, shape (2, voxels)."""
     from scipy import ndimage
 
     mask = (labels > 0).astype(np.float32)
-    out = [ndimage.gaussian_filter(mask, sigma / step, truncate=2.5, mode="nearest") for sigma in _SURROUNDINGS]
-    return np.stack(out).reshape(len(out), -1)
+    out = np.empty((len(_SURROUNDINGS), *mask.shape), np.float32)
+    for sigma, filled in zip(_SURROUNDINGS, out, strict=True):
+        ndimage.gaussian_filter(mask, sigma / step, output=filled, truncate=2.5, mode="nearest")
+        check()
+    return out.reshape(len(out), -1)

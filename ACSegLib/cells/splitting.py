@@ -211,7 +211,8 @@ class _Regions:
         stages.cells.check()
         if few is not None:
             basins = _divide_by_seeds(basins, few)
-        graph, model, seeded = connect(basins, seams), seam_model("seams", predicted), _seed_of_basins(basins, few)
+        graph = connect(basins, seams, rims=predicted, check=stages.cells.check)
+        model, seeded = seam_model("seams", predicted), _seed_of_basins(basins, few)
         shown = picture is not None
         return cls(
             mask, grid, basins, seams, lambda: Merging(graph, model, seeded), markers, shown, asked, predicted, notes

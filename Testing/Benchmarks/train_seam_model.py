@@ -48,6 +48,8 @@ EVERY_SHAPE = 7
 PREDICTED_WEIGHTS = (3.0, 8.0)
 #: Trees of the model of boundaries: for drawn outlines, and for both kinds.
 SMALLER, LARGER = {"max_iter": 120, "max_leaf_nodes": 24}, {"max_iter": 200, "max_leaf_nodes": 31}
+#: Types of the tables of `Trees`, in their order.
+TABLE_KINDS = (np.int32, np.int16, np.float32, np.int32, np.int32, np.float32)
 #: Log odds from which on a merging that the truth steers stops.
 _NEVER = 1e3
 
@@ -78,8 +80,7 @@ class Teacher(Merging):
         self.features_met: list[np.ndarray] = []
         self.seam_met: list[bool] = []
         self.pure: list[float] = []
-        nothing = (np.int32, np.int16, np.float32, np.int32, np.int32, np.float32)
-        super().__init__(lesson.graph, model or Trees(*(np.zeros(0, kind) for kind in nothing)))
+        super().__init__(lesson.graph, model or Trees(*(np.zeros(0, kind) for kind in TABLE_KINDS)))
 
     def odds(self, a: int, b: int) -> float:
         """Log odds of the model; without one, the likelihood of a seam, and what no merging reaches at true seams."""
@@ -126,9 +127,9 @@ def sampled_voxels(item: tuple[Case, bool]) -> tuple[np.ndarray, np.ndarray]:
     return scene.describe(np.stack(np.unravel_index(chosen, mask.shape), axis=1)), at[chosen]
 
 
-def lesson_of(item: tuple[Case, bool, Trees]) -> Lesson:
+def lesson_of(item: tuple[Case, bool, Trees, bool]) -> Lesson:
     """The graph of a case, with seams as the trees see them."""
-    made, with_image, model = item
+    made, with_image, model, rims = item
     mask = made.cells > 0
     distance = distance_from_background(mask, STEP)
     scene = scene_of(made.image if with_image else None, mask, distance, STEP)
@@ -139,7 +140,7 @@ def lesson_of(item: tuple[Case, bool, Trees]) -> Lesson:
     overlap = np.bincount(basins.ravel().astype(np.int64) * cells + made.cells.ravel(), minlength=count * cells)
     truth = overlap.reshape(count, cells)
     truth[:, 0] = 0
-    return Lesson(connect(basins, seams), truth)
+    return Lesson(connect(basins, seams, rims), truth)
 
 
 def fitted(rows: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None, **settings: Any) -> Trees:
@@ -163,8 +164,7 @@ def fitted(rows: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = Non
             )  # fmt: skip
             for column, entry in zip(columns, row, strict=True):
                 column.append(entry)
-    kinds = (np.int32, np.int16, np.float32, np.int32, np.int32, np.float32)
-    return Trees(*(np.array(part, kind) for part, kind in zip(parts, kinds, strict=True)))
+    return Trees(*(np.array(part, kind) for part, kind in zip(parts, TABLE_KINDS, strict=True)))
 
 
 def fit_voxels(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> Trees:
@@ -188,8 +188,7 @@ def mean_of(models: Sequence[Trees]) -> Trees:
     ]
     values = np.concatenate([model.value for model in models]) / len(models)
     parts = [*(np.concatenate(part) for part in zip(*shifted, strict=True)), values]
-    kinds = (np.int32, np.int16, np.float32, np.int32, np.int32, np.float32)
-    return Trees(*(part.astype(kind) for part, kind in zip(parts, kinds, strict=True)))
+    return Trees(*(part.astype(kind) for part, kind in zip(parts, TABLE_KINDS, strict=True)))
 
 
 def taught(lessons: Sequence[Sequence[Lesson]], weights: Sequence[float], size: Mapping[str, int]) -> Trees:
@@ -220,13 +219,16 @@ def gathered(pool: Executor, cache: Path, name: str, kinds: Mapping[str, range],
     return Gathered(items, half + [half[n] for n in shapes], samples)
 
 
-def lessons_of(pool: Executor, those: Gathered, known: Sequence[Gathered]) -> list[Lesson]:
-    """Graphs of cases, with seams as a model sees them that has learnt from the other half of what is known."""
+def lessons_of(pool: Executor, those: Gathered, known: Sequence[Gathered], rims: bool) -> list[Lesson]:
+    """Graphs of cases, with seams as a model sees them that has learnt from the other half of what is known.
+
+    `rims` says whether the rims of boundaries are looked at.
+    """
     folds = [
         fit_voxels([s for part in known for s, side in zip(part.samples, part.half, strict=True) if side != fold])
         for fold in (0, 1)
     ]
-    tasks = [(*item, folds[side]) for item, side in zip(those.items, those.half, strict=True)]
+    tasks = [(*item, folds[side], rims) for item, side in zip(those.items, those.half, strict=True)]
     return [lesson for lesson in pool.map(lesson_of, tasks) if len(lesson.graph.a)]
 
 
@@ -244,7 +246,7 @@ def main() -> None:
         if options.predicted:
             sets.append(gathered(pool, options.cache, "predicted", PREDICTED, 0))
         graphs = options.cache / f"{'predicted' if options.predicted else 'drawn'}_graphs.pickle"
-        lessons = kept(graphs, lambda: [lessons_of(pool, part, sets) for part in sets])
+        lessons = kept(graphs, lambda: [lessons_of(pool, part, sets, options.predicted) for part in sets])
         models = {"voxels": fit_voxels([sample for part in sets for sample in part.samples])}
     print(f"voxels of {sum(len(part.items) for part in sets)} cases are learnt", flush=True)
     weights = PREDICTED_WEIGHTS if options.predicted else (1.0,)

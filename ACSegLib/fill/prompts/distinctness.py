@@ -2,7 +2,8 @@
 
 ``Testing/Benchmarks/dab_choice.py`` lists the regions that grow from the dabs of simulated persons, compares what might
 tell the good ones, and finds the weight of the border. Its fit would give the size no weight: it only decides between
-regions that stand out alike. With ``--falls``, dabs that make the fill worse became fewer by it.
+regions that stand out alike. Among the regions of nuclei and phantoms, fewer dabs made
+the fill worse with it.
 """
 
 from __future__ import annotations

@@ -405,7 +405,7 @@ def test_a_tissue_is_one_wherever_it_lies_in_the_volume(margin):
 def rim_of(mask, labels):
     """What the rim of the boundary of two regions is like, of which one is numbered 1 and the other 2."""
     seams = find_seams(None, mask, (1, 1, 1), seam_model("voxels"))
-    merging = Merging(connect(labels.astype(np.int32), seams), seam_model("seams"))
+    merging = Merging(connect(labels.astype(np.int32), seams, rims=True), seam_model("seams"))
     return merging.features(1, 2)[-region_kernels.RIM_WIDTH :]
 
 
