@@ -17,7 +17,7 @@ from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, largest_speck, s
 from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress, Stages
-from ACSegLib.threads import chunks_of, in_threads
+from ACSegLib.threads import chunks_of, in_threads, look_up
 
 if TYPE_CHECKING:
     from ACSegLib.cells.merging import Merging
@@ -361,8 +361,7 @@ def _numbered(
     check: Callable[[], None],
 ) -> Cells:
     """Number the cells, remove specks, and say what is to be said."""
-    chunks = chunks_of(labels)
-    counts = in_threads(lambda part: np.bincount(labels[part].ravel(), minlength=len(least)), chunks, check)
+    counts = in_threads(lambda part: np.bincount(labels[part].ravel(), minlength=len(least)), chunks_of(labels), check)
     sizes = np.sum(counts, axis=0)
     sizes[0] = 0
     seeded = np.zeros(len(sizes), bool)
@@ -388,10 +387,4 @@ def _numbered(
         notes.append(f"{settings.count} cells were asked for, but {len(kept)} can be told apart.")
     if markers is not None and len(kept) > int(markers.max()):
         notes.append(f"{len(kept) - int(markers.max())} components hold no seed; each is one cell.")
-    numbered = np.empty_like(labels)
-
-    def number(part: slice) -> None:
-        numbered[part] = numbers[labels[part]]
-
-    in_threads(number, chunks, check)
-    return Cells(numbered, sizes[kept], kind, smallest, specks, notes)
+    return Cells(look_up(numbers, labels, check), sizes[kept], kind, smallest, specks, notes)

@@ -16,7 +16,7 @@ from ACSegLib.masks import Box
 from ACSegLib.network.predict.working_probabilities import values_at
 from ACSegLib.noise import robust_deviation
 from ACSegLib.padding import Padding
-from ACSegLib.threads import chunks_of, in_threads
+from ACSegLib.threads import chunks_of, in_threads, look_up
 from ACSegLib.workflows.walk_seeds import slabs
 
 #: Standard deviation, in voxels, of the smoothing of the image before the walk, and how far it reaches.
@@ -98,7 +98,7 @@ def read_band(
     for low, high in slabs(seeds.shape):
         progress(low / len(seeds), "random walk: reading the image along the surface")
         first, last = max(low - 1, 0), min(high + 1, len(seeds))
-        planes, known = image.planes(first, last), _known(seeds[first:last], classes)
+        planes, known = image.planes(first, last), look_up(classes, seeds[first:last])
         own = slice(low - first, high - first)
         for plane in in_threads(
             _moments_of, [(planes[k], known[k], len(channels)) for k in range(own.start, own.stop)]
@@ -115,16 +115,6 @@ def read_band(
     means = np.array([moment.mean for moment in moments])
     spreads = np.array([moment.spread for moment in moments])
     return Band(image_of, differences, neighbours, found, means, spreads, samples.deviation())
-
-
-def _known(seeds: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    known = np.empty_like(seeds)
-
-    def look_up(part: slice) -> None:
-        known[part] = classes[seeds[part]]
-
-    in_threads(look_up, chunks_of(seeds))
-    return known
 
 
 def _numbers(free: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import pytest
 
 import ACSegLib
 from ACSegLib import threads
+from ACSegLib.errors import Cancelled
 
 needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
 
@@ -129,3 +130,16 @@ def test_an_error_in_a_range_reaches_the_caller() -> None:
 
     with pytest.raises(ZeroDivisionError):
         threads.spread(loop, 1000)
+
+
+def test_a_table_is_looked_up_as_by_indexing_and_can_be_cancelled() -> None:
+    table, places = np.array([3, -1, 7], np.int16), np.random.default_rng(0).integers(0, 3, (9, 4, 5))
+    found = threads.look_up(table, places)
+    assert found.dtype == table.dtype
+    assert np.array_equal(found, table[places])
+
+    def cancel() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        threads.look_up(table, places, cancel)
