@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Geometry, Segmentation, Volume, require_same_grid
+from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume, require_same_grid
 
 Labels = TypeVar("Labels", Segmentation, Volume)
 
 #: Units that a table may be in; see `in_unit`.
 UNITS = ("um", "nm", "mm", "px", "file")
+
+#: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
+MAX_VOXEL_MM = 5.0
 
 #: How far a unit in a file is to be believed: many programs write no unit, or millimetres, whatever the numbers mean.
 _TRUST = {"px": 0, "mm": 1}
@@ -187,3 +190,17 @@ def in_unit(segmentation: Segmentation, unit: str) -> Segmentation:
     else:
         geometry = geometry.in_unit(unit)
     return replace(segmentation, geometry=geometry)
+
+
+def has_huge_voxels(geometry: Geometry) -> bool:
+    """Whether the voxels are larger than any of a microscope: then their unit was lost, and nm were read as mm."""
+    size = float(np.prod(geometry.spacing)) ** (1 / 3)
+    return size * UNITS_IN_MM.get(geometry.unit, 0.0) > MAX_VOXEL_MM
+
+
+def huge_voxels_note(names: Sequence[str], option: str = "--file-unit") -> str:
+    """Say of which volumes the voxels are too large, and what to do."""
+    return (
+        f"{len(names)} volume(s) have voxels of more than {MAX_VOXEL_MM:g} mm ({names[0]}), so their unit is probably "
+        f"wrong; state it with {option}, and the voxel size with --voxel-size where the file itself names a unit."
+    )

@@ -168,7 +168,8 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.compute import usable_memory
     from ACSegLib.files.content import SeveralError
     from ACSegLib.files.lazy import lazily
-    from ACSegLib.files.registry import inventory, read_content, recognise
+    from ACSegLib.files.registry import inventory, read_content, recognise, tell
+    from ACSegLib.placement import has_huge_voxels, huge_voxels_note
 
     check_opening(options)
     path = Path(options.file)
@@ -184,6 +185,8 @@ def run(options: Options, progress: Progress) -> Results:
     content.geometry = told_geometry(content.geometry, options)
     stages.measure(0.0, "measuring")
     results.grid = _grid(content)
+    if has_huge_voxels(content.geometry):
+        tell([huge_voxels_note([path.name], "--unit")])
     contents = inventory(path)
     if len(contents) > 1:
         results.contents = list(contents)

@@ -158,6 +158,11 @@ class Assembly:
                 f"probabilities was below {context.tolerance:g}; a stronger prior (--gamma) or a larger tolerance "
                 "makes it end."
             )
+        if choice.left_out == [] and sum(map(len, seeds.slices.values())) > 1:
+            warnings.append(
+                "how right this fill is cannot be told: no labelled slice lies between two others, so none can be "
+                "hidden as a test. Check the fill between the slices, or label at least three."
+            )
         estimates = _estimates(state)
         warnings += trust_warnings(estimates, "label more slices that show it", "label more slices that show them")
         return FillReport(

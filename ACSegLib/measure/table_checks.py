@@ -8,11 +8,9 @@ from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
 from ACSegLib.measure.volume_intervals import CHANGED, half_width
+from ACSegLib.placement import MAX_VOXEL_MM, huge_voxels_note
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
-
-#: Larger voxels are taken for a unit that was lost: the numbers of a tomogram in nm, read as mm.
-MAX_VOXEL_MM = 5.0
 
 #: Segments that get a note of their own on specks. More are counted in one note, so that the summary stays short.
 MAX_SPECK_NOTES = 5
@@ -111,10 +109,7 @@ def _on_units(rows: Sequence[Row]) -> list[str]:
             "the numbers of the file; state their unit with --file-unit."
         )
     if huge:
-        texts.append(
-            f"{len(huge)} volume(s) have voxels of more than {MAX_VOXEL_MM:g} mm ({huge[0]}); if the file names no "
-            "unit, say with --file-unit what its numbers are."
-        )
+        texts.append(huge_voxels_note(huge))
     return texts
 
 

@@ -190,6 +190,16 @@ def test_slicers_numbers_in_nanometres_are_not_passed_for_millimetres(tmp_path, 
     header, voxels = (tmp_path / "image.nrrd").read_bytes().split(b"\n\n", 1)
     lines = [line for line in header.split(b"\n") if b"units" not in line]
     (tmp_path / "image.nrrd").write_bytes(b"\n".join(lines) + b"\n\n" + voxels)
+    image = str(tmp_path / "image.nrrd")
+    mesh = ["mesh", image, "-o", str(tmp_path / "cell.stl"), "--quiet"]
+    for words in (mesh, ["compare", image, image, "--quiet"], ["info", image, "--quiet"]):
+        unit = "--unit" if words[0] == "info" else "--file-unit"
+        assert main(words) == 0
+        told = capsys.readouterr().out
+        assert "voxels of more than 5 mm (image" in told
+        assert unit in told
+        assert main([*words, unit, "nm"]) == 0
+        assert "voxels of" not in capsys.readouterr().out
     command = ["measure", str(tmp_path / "cell.seg.nrrd"), "--image", str(tmp_path / "image.nrrd"), "--quiet"]
     table = str(tmp_path / "t.csv")
     assert main([*command, "-o", table]) == 0

@@ -89,6 +89,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("holder 'flat' needs packing: the number of cells on it."),
         _("holder must be one of {0}, not {1}."),
         _(
+            "how right this fill is cannot be told: no labelled slice lies between two others, so none can be hidden "
+            "as a test. Check the fill between the slices, or label at least three."
+        ),
+        _(
             "image {0} and labels {1} have the same shape but different positions (image {2}, labels {3}); check "
             "which of the two headers is right. If the labels were made on this image, save them with its voxel "
             "size, origin and direction."
@@ -341,8 +345,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} of {1} labelled voxels of {2} ({3}) lie outside {4} ({5}); check the origin of both files, or {6}."),
         _("{0} of {1} seeds lie outside the segment and do not count."),
         _(
-            "{0} volume(s) have voxels of more than {1} mm ({2}); if the file names no unit, say with --file-unit "
-            "what its numbers are."
+            "{0} volume(s) have voxels of more than {1} mm ({2}), so their unit is probably wrong; state it with "
+            "{3}, and the voxel size with --voxel-size where the file itself names a unit."
         ),
         _(
             "{0} volume(s) state no unit of length ({1}), so that their values, marked px, are in the numbers of the "

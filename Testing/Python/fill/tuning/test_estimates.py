@@ -54,6 +54,17 @@ def result() -> FillResult:
     return fill(Volume(image), labels_of(truth), axis="k", slices=SLICES, device="cpu")
 
 
+@pytest.mark.parametrize(("slices", "told"), [([12, 28], True), ([4, 12, 28], False)])
+def test_a_fill_that_no_slice_can_judge_says_so(slices: list[int], told: bool) -> None:
+    image, truth = scene()
+    sparse = np.zeros_like(truth)
+    sparse[slices] = truth[slices]
+    table = Segmentation.from_labels(sparse, names={1: "ball", 2: "rod"})
+    report = fill(Volume(image), table, axis="k", slices=slices, device="cpu").report
+    assert (not report.estimates) == told
+    assert any("cannot be told" in note for note in report.warnings) == told
+
+
 def signs_of(result: FillResult, row: int) -> Signs:
     state = result.state
     return collect_signs(state.context.evidence, state.seeds, state.tallies, state.choice.overlap)[row]
