@@ -325,7 +325,10 @@ def save_volume(volume: Volume, path: str | os.PathLike[str]) -> list[str]:
     """
     lost = _save(Content((volume.array,), volume.geometry, None, volume.meta), Path(path))
     if Path(path).name.lower().endswith(SEGMENTATION_ENDING):
-        lost.append(f"{Path(path).name}: is an image, and Slicer opens files of this name as segmentations; use .nrrd.")
+        lost.append(
+            f"{Path(path).name}: is an image, and Slicer opens files of this name as segmentations; use .nrrd, or read "
+            "the file as labels (acseg convert --as labels)."
+        )
     return lost
 
 

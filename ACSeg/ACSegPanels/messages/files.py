@@ -157,7 +157,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0}: is an archive without a Zarr image; unpack it, and open what lies in it."),
         _("{0}: is an empty file; copy it again from its source."),
-        _("{0}: is an image, and Slicer opens files of this name as segmentations; use .nrrd."),
+        _(
+            "{0}: is an image, and Slicer opens files of this name as segmentations; use .nrrd, or read the file as "
+            "labels (acseg convert --as labels)."
+        ),
         _("{0}: is in version {1} of NumPy's format; save it again with plain numbers."),
         _("{0}: is no ONNX or OpenVINO model that can be loaded ({1}); export it again."),
         _("{0}: is not OME-Zarr; {1}: {2}."),

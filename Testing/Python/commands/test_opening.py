@@ -214,7 +214,9 @@ def test_images_and_segmentations_in_the_place_of_one_another_are_told(
     bare: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["convert", "image.tif", "image.seg.nrrd", "--quiet"]) == 0
-    assert "image.seg.nrrd: is an image, and Slicer opens files of this name" in notes_of(capsys)[-1]
+    told = notes_of(capsys)[-1]
+    assert "image.seg.nrrd: is an image, and Slicer opens files of this name" in told
+    assert "--as labels" in told
     labels = np.zeros((6, 7, 8), np.uint8)
     labels[2:4, 2:4, 2:4] = 1
     save_segmentation(Segmentation.from_labels(labels, Geometry(unit="um")), "labels.seg.nrrd")
