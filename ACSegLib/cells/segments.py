@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ACSegLib.cells.seeds import seed_array
 from ACSegLib.cells.splitting import Cells, SplitSettings, split_mask
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.segment_estimates import TAG, VolumeInterval
 from ACSegLib.special_segments import role_of
 from ACSegLib.threads import chunks_of, in_threads
-from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype, require_same_grid
+from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype, require_same_grid, unique_values
 
 #: Names of segments that are no cells: they are split only if they are named.
 _NOT_CELLS = re.compile(r"bead|glass|wall|capillar|holder|medium|debris|marker", re.IGNORECASE)
@@ -67,7 +68,8 @@ def split_segments(
     Returns
     -------
     list of SegmentCells
-        The rows have the values that the cells will have in the layer of their segment.
+        One for each segment that is not empty and, with seeds, holds one. The rows have the values that the cells will
+        have in the layer of their segment.
 
     Raises
     ------
@@ -82,28 +84,41 @@ def split_segments(
     if not chosen:
         known = ", ".join(s.name for s in segmentation.segments) or "none"
         raise InputError(f"there is no segment of cells to split; name one of: {known}.")
-    marks = None if seeds is None else seed_array(seeds)
+    chosen = [s for s in chosen if segmentation.mask(s).any()]
+    marks, outside = None if seeds is None else seed_array(seeds), ""
     if marks is not None:
-        chosen = [s for s in chosen if marks[segmentation.mask(s)].any()]
-        if not chosen:
-            raise InputError("no seed lies in a segment that is to be split; draw a dab in each cell.")
+        chosen, outside = _marked(segmentation, chosen, marks)
     elif settings.count is not None and len(chosen) > 1:
         raise InputError(f"{settings.count} cells of which segment? Name one of: {', '.join(s.name for s in chosen)}.")
     used = [{s.value for s in segmentation.segments if s.layer == n} for n in range(len(segmentation.layers))]
     taken = {s.name for s in segmentation.segments} - {s.name for s in chosen}
     found = []
     for segment, part in progress.each(chosen, lambda s: f"splitting {s.name}"):
+        mask = segmentation.mask(segment)
         cells = split_mask(
-            segmentation.mask(segment),
+            mask,
             None if volume is None else volume.array,
             segmentation.geometry.spacing,
             _with_outlines(settings, segment),
-            marks,
+            None if marks is None else np.where(mask, marks, 0),
             part,
         )
+        if outside and not found:
+            cells.notes.append(outside)
         rows = _rows(segment, len(cells.sizes), used[segment.layer], taken)
         found.append(SegmentCells(segment, cells, rows))
     return found
+
+
+def _marked(segmentation: Segmentation, segments: Sequence[Segment], marks: np.ndarray) -> tuple[list[Segment], str]:
+    """The segments that hold a seed, and a note on the seeds that lie in none."""
+    drawn = {int(v) for v in unique_values(marks) if v}
+    inside = {s.id: drawn.intersection(np.unique(marks[segmentation.mask(s)]).tolist()) for s in segments}
+    lost = len(drawn) - len(set[int]().union(*inside.values()))
+    if lost == len(drawn):
+        raise InputError("no seed lies in a segment that is to be split; draw a dab in each cell.")
+    note = f"{lost} of {len(drawn)} seeds lie outside the segments and do not count." if lost else ""
+    return [s for s in segments if inside[s.id]], note
 
 
 def _with_outlines(settings: SplitSettings, segment: Segment) -> SplitSettings:
@@ -112,21 +127,6 @@ def _with_outlines(settings: SplitSettings, segment: Segment) -> SplitSettings:
     if settings.outlines != "auto" or interval is None or interval.source != "prediction":
         return settings
     return replace(settings, outlines="predicted")
-
-
-def seed_array(seeds: Segmentation) -> np.ndarray:
-    """A number for each seed on its voxels: its segment, or its component where there is one segment; int32."""
-    from scipy import ndimage
-
-    present = [s for s in seeds.segments if seeds.mask(s).any()]
-    if not present:
-        raise InputError(f"the seeds {seeds.name!r} are empty; draw a dab in each cell.")
-    if len(present) == 1:
-        return ndimage.label(seeds.mask(present[0]), np.ones((3, 3, 3)))[0].astype(np.int32)
-    marks = np.zeros(seeds.shape, np.int32)
-    for number, segment in enumerate(present, start=1):
-        marks[seeds.mask(segment)] = number
-    return marks
 
 
 def with_cells(
@@ -161,15 +161,18 @@ def _place_cells(part: tuple[np.ndarray, np.ndarray, np.ndarray, int, np.ndarray
     after[inside] = values[cells[inside]]
 
 
-def notes_on(found: Sequence[SegmentCells]) -> list[str]:
-    """What is to be said of each segment: number of cells, specks, and what was not possible."""
+def notes_on(found: Sequence[SegmentCells], asked: bool = False) -> list[str]:
+    """What is to be said of each segment: number of cells, specks, and what was not possible.
+
+    `asked` says whether the number of cells was given.
+    """
     texts = []
     for item in found:
         count = len(item.cells.sizes)
         word = "1 cell" if count == 1 else f"{count} cells"
         kind = "" if item.cells.seams == "none" else f" ({item.cells.seams} seams)"
-        alone = "; no seam was found" if count == 1 else kind
-        texts.append(f"{item.segment.name}: {word}{alone}.")
+        alone = "" if asked else "; no seam was found"
+        texts.append(f"{item.segment.name}: {word}{alone if count == 1 else kind}.")
         texts += [f"{item.segment.name}: {note}" for note in item.cells.notes]
     return texts
 

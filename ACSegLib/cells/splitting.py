@@ -10,9 +10,10 @@ import numpy as np
 
 from ACSegLib.cells.basins import find_basins
 from ACSegLib.cells.evidence import is_flat, is_tissue, kind_of_seams
-from ACSegLib.cells.grid import WorkGrid, spread_through
+from ACSegLib.cells.grid import WorkGrid
 from ACSegLib.cells.seam_places import settle_seams
 from ACSegLib.cells.seams import Seams, find_seams
+from ACSegLib.cells.seeds import divide_by_seeds, seed_of_basins, usable_seeds
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, largest_speck, smallest_cell
 from ACSegLib.distances import as_mask, sampling
 from ACSegLib.errors import InputError
@@ -136,6 +137,8 @@ def split_mask(
     if len(found.sizes) == settings.count:  # nothing is better than what was found with the right number
         return found
     tissue = is_tissue(mask, len(found.sizes))
+    if len(found.sizes) > settings.count:
+        regions.notes.append(f"{len(found.sizes)} cells are found if no number is given.")
     return regions.cells(settings, MIN_ODDS_IN_TISSUE if tissue else MIN_ODDS, stages.number)
 
 
@@ -202,7 +205,9 @@ class _Regions:
         if picture is not None and is_flat(picture, small):
             picture = None
         check()
-        markers, notes = _usable_seeds(seeds, mask) if seeds is not None else (None, [])
+        markers, notes = usable_seeds(seeds, mask) if seeds is not None else (None, [])
+        if image is None and settings.seams in ("dark", "bright"):
+            notes.append(f"no {settings.seams} seams can be seen without an image; the shape decided.")
         few = None if markers is None else grid.reduce_seeds(markers) * small
         predicted = settings.outlines == "predicted"
         seams = find_seams(picture, small, grid.step, seam_model("voxels", predicted), settings.seams, stages.seams)
@@ -210,9 +215,9 @@ class _Regions:
         basins = find_basins(seams.depth, small, stages.cells.check)
         stages.cells.check()
         if few is not None:
-            basins = _divide_by_seeds(basins, few)
+            basins = divide_by_seeds(basins, few)
         graph = connect(basins, seams, rims=predicted, check=stages.cells.check)
-        model, seeded = seam_model("seams", predicted), _seed_of_basins(basins, few)
+        model, seeded = seam_model("seams", predicted), seed_of_basins(basins, few)
         shown = picture is not None
         return cls(
             mask, grid, basins, seams, lambda: Merging(graph, model, seeded), markers, shown, asked, predicted, notes
@@ -309,47 +314,6 @@ def _learnt_smallest(merging: Merging, block: int, how: Callable[[list[float]], 
     return max(float(MIN_CELL_VOXELS), min(how(sizes), max(sizes, default=0.0) / MIN_SIZE_GAP))
 
 
-def _usable_seeds(seeds: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """The seeds within the mask, numbered from 1, and a note on those that lie outside."""
-    from ACSegLib.volume import unique_values
-
-    wanted = [int(v) for v in unique_values(seeds) if v]
-    inside = np.where(mask, seeds, 0)
-    found = [int(v) for v in unique_values(inside) if v]
-    if not found:
-        raise InputError("no seed lies in the segment that is to be split; draw a dab in each of its cells.")
-    lost = len(wanted) - len(found)
-    notes = [f"{lost} of {len(wanted)} seeds lie outside the segment and do not count."] if lost else []
-    return np.where(inside, np.searchsorted(found, inside) + 1, 0).astype(np.int32), notes
-
-
-def _divide_by_seeds(basins: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Divide basins that hold several seeds: each voxel goes to the seed that is nearest within its basin."""
-    inside = seeds > 0
-    pairs = np.unique(np.stack([basins[inside], seeds[inside]]), axis=1)
-    shared = np.flatnonzero(np.bincount(pairs[0], minlength=1) > 1)
-    if not len(shared):
-        return basins
-    where = np.isin(basins, shared)
-    parts = np.where(where, seeds, 0)
-    spread_through(parts, where)
-    keys = basins.astype(np.int64) * (int(seeds.max()) + 1) + parts
-    numbers = np.unique(keys[basins > 0], return_inverse=True)[1].ravel()
-    divided = np.zeros_like(basins)
-    divided[basins > 0] = numbers + 1
-    return divided
-
-
-def _seed_of_basins(basins: np.ndarray, seeds: np.ndarray | None) -> np.ndarray | None:
-    if seeds is None:
-        return None
-    found = np.zeros(int(basins.max()) + 1, np.int64)
-    inside = seeds > 0
-    found[basins[inside]] = seeds[inside]
-    found[0] = 0
-    return found
-
-
 def _numbered(
     labels: np.ndarray,
     settings: SplitSettings,
@@ -371,14 +335,23 @@ def _numbered(
     kept = [int(n) for n in present if sizes[n] >= least[n] or seeded[n]]
     if not kept and len(present):
         kept = [int(present[np.argmax(sizes[present])])]
+        if settings.smallest is not None:
+            notes.append(f"no part has {smallest:.0f} voxels; the largest, of {sizes[kept[0]]} voxels, was kept.")
     kept.sort(key=lambda n: (not seeded[n], n if seeded[n] else -sizes[n]))
-    if markers is None and settings.count is not None:
-        del kept[settings.count :]
+    surplus = kept[settings.count :] if markers is None and settings.count is not None else []
+    kept = kept[: len(kept) - len(surplus)]
     numbers = np.zeros(len(sizes), np.int32)
     numbers[kept] = np.arange(1, len(kept) + 1)
-    specks = len(present) - len(kept)
+    if surplus:
+        parts = "1 part" if len(surplus) == 1 else f"{len(surplus)} parts"
+        largest = int(sizes[surplus[0]])
+        notes.append(
+            f"{parts} of up to {largest} voxels became background, as the number given is {settings.count}."
+        )
+    rest = np.setdiff1d(present, [*kept, *surplus])
+    specks = len(rest)
     if specks:
-        largest = max(int(sizes[n]) for n in present if n not in set(kept))
+        largest = int(sizes[rest].max())
         parts = "1 part" if specks == 1 else f"{specks} parts"
         notes.append(
             f"{parts} of up to {largest} voxels did not count as cells, which have at least {smallest:.0f} voxels."

@@ -145,9 +145,10 @@ def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitO
     Raises
     ------
     InputError
-        If labels, image and seeds are not on one grid, if there is nothing to split, or if no seed lies in a segment.
+        If labels, image and seeds are not on one grid, if there is nothing to split, also in the segments that are
+        named, or if no seed lies in a segment.
     """
-    from ACSegLib.cells.segments import notes_on, with_cells
+    from ACSegLib.cells.segments import notes_on, segments_of_cells, with_cells
 
     labels = request.labels
     if not any(layer.any() for layer in labels.layers):
@@ -157,7 +158,15 @@ def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitO
         labels = replace(labels, geometry=request.volume.geometry)
     progress = progress or Progress()
     found = find_cells(replace(request, labels=labels), progress)
-    notes = notes_on(found)
+    split = {item.segment.id for item in found}
+    left = [segment for segment in segments_of_cells(labels, request.segments) if segment.id not in split]
+    if request.segments and not found:
+        names = ", ".join(segment.name for segment in left)
+        raise InputError(f"the segments to split, {names}, have no labelled voxel; name others.")
+    notes = notes_on(found, asked=request.count is not None or request.seeds is not None)
+    for segment in left:
+        why = "it holds no seed and stays one cell" if labels.mask(segment).any() else "it has no labelled voxel"
+        notes.append(f"{segment.name} was not split: {why}.")
     if request.seeds is not None and request.count is not None:
         notes.append(f"the number of cells ({request.count}) was not used, since the seeds give it.")
     return SplitOutcome(

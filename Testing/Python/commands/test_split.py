@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -146,3 +148,56 @@ def test_seeds_give_the_number_of_cells():
     outcome = run(request)
     assert outcome.counts == {"cytoplasm": 2}
     assert "the number of cells (3) was not used, since the seeds give it." in outcome.notes
+
+
+def two_segments_and_an_empty_one():
+    """Touching cells on the left, one cell on the right, and a segment without a voxel."""
+    labels = np.zeros((28, 28, 80), np.uint8)
+    labels[:, :, :48] = CELLS > 0
+    labels[:, :, 54:] = 3 * (CELLS == 1)[:, :, :26]
+    rows = [Segment("left", 1), Segment("nothing", 2), Segment("right", 3)]
+    return Segmentation((labels,), rows, GEOMETRY, "mixed")
+
+
+def test_an_empty_segment_stays_and_needs_no_name_beside_a_number():
+    outcome = run(SplitRequest(labels=replace(two_segments_and_an_empty_one(), segments=[
+        Segment("left", 1), Segment("nothing", 2)]), count=2))  # fmt: skip
+    assert outcome.counts == {"left": 2}
+    assert [s.name for s in outcome.segmentation.segments] == ["left 1", "left 2", "nothing"]
+    assert "nothing was not split: it has no labelled voxel." in outcome.notes
+    with pytest.raises(InputError, match="nothing, have no labelled voxel"):
+        run(SplitRequest(labels=two_segments_and_an_empty_one(), segments=["nothing"]))
+
+
+def test_seeds_of_several_segments_are_told_from_those_that_lie_outside():
+    labels = two_segments_and_an_empty_one()
+    marks = np.zeros(labels.shape, np.uint8)
+    marks[14, 14, 14], marks[14, 14, 32], marks[14, 14, 66] = 1, 2, 3
+    outcome = run(SplitRequest(labels=labels, seeds=Segmentation.from_labels(marks, GEOMETRY)))
+    assert outcome.counts == {"left": 2, "right": 1}
+    assert not any("seeds" in note for note in outcome.notes)
+    marks[0, 0, 0], marks[14, 14, 66] = 4, 0
+    outcome = run(SplitRequest(labels=labels, seeds=Segmentation.from_labels(marks, GEOMETRY)))
+    assert "left: 1 of 3 seeds lie outside the segments and do not count." in outcome.notes
+    assert "right was not split: it holds no seed and stays one cell." in outcome.notes
+
+
+def test_a_number_below_that_of_the_parts_says_what_it_removed():
+    labels = two_segments_and_an_empty_one().layers[0] > 0
+    right = int(labels[:, :, 54:].sum())
+    outcome = acseg.split(labels, count=1)
+    assert outcome.counts == {"Segment_1": 1}
+    assert outcome.notes == [
+        "Segment_1: 1 cell.",
+        "Segment_1: 3 cells are found if no number is given.",
+        f"Segment_1: 1 part of up to {right} voxels became background, as the number given is 1.",
+    ]
+
+
+def test_what_cannot_be_heeded_is_told():
+    mask = CELLS > 0
+    dark = acseg.split(mask, seams="dark")
+    assert dark.counts == {"Segment_1": 2}
+    assert "Segment_1: no dark seams can be seen without an image; the shape decided." in dark.notes
+    large = acseg.split(mask, smallest=1e6)
+    assert f"Segment_1: no part has 1000000 voxels; the largest, of {mask.sum()} voxels, was kept." in large.notes
