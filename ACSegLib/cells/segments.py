@@ -92,7 +92,7 @@ def split_segments(
         raise InputError(f"{settings.count} cells of which segment? Name one of: {', '.join(s.name for s in chosen)}.")
     used = [{s.value for s in segmentation.segments if s.layer == n} for n in range(len(segmentation.layers))]
     taken = {s.name for s in segmentation.segments} - {s.name for s in chosen}
-    found = []
+    found: list[SegmentCells] = []
     for segment, part in progress.each(chosen, lambda s: f"splitting {s.name}"):
         mask = segmentation.mask(segment)
         cells = split_mask(

@@ -345,9 +345,7 @@ def _numbered(
     if surplus:
         parts = "1 part" if len(surplus) == 1 else f"{len(surplus)} parts"
         largest = int(sizes[surplus[0]])
-        notes.append(
-            f"{parts} of up to {largest} voxels became background, as the number given is {settings.count}."
-        )
+        notes.append(f"{parts} of up to {largest} voxels became background, as the number given is {settings.count}.")
     rest = np.setdiff1d(present, [*kept, *surplus])
     specks = len(rest)
     if specks:

@@ -126,10 +126,12 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "files, and that they belong together."
         ),
         _("no learning curve describes these scores ({0})."),
+        _("no part has {0} voxels; the largest, of {1} voxels, was kept."),
         _("no seed lies in a segment that is to be split; draw a dab in each cell."),
         _("no seed lies in the segment that is to be split; draw a dab in each of its cells."),
         _("no segment is named {0}; there are: {1}."),
         _("no {0} is chosen; {1} or select one."),
+        _("no {0} seams can be seen without an image; the shape decided."),
         _("node {0} has the attribute {1} = {2}; set it to one of: {3}."),
         _("not enough memory for this volume; close other programs, or use a smaller one."),
         _("nothing is drawn inside the box (--box); draw a stroke on the object, or move the box."),
@@ -258,6 +260,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "segmentation itself."
         ),
         _("the segments or the axis of the labelled slices have changed; start a new fill."),
+        _("the segments to split, {0}, have no labelled voxel; name others."),
         _("the slice holds no voxel to draw a box around; choose another slice."),
         _("the smallest size of a cell must be 0 or more voxels, not {0}."),
         _(
@@ -305,6 +308,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} GiB cannot be handed to another process: {1} have no room for it; free some space there, or set the "
             "environment variable TMPDIR to a folder with more."
         ),
+        _("{0} cells are found if no number is given."),
         _("{0} cells of which segment? Name one of: {1}."),
         _("{0} cells were asked for, but {1} can be told apart."),
         _("{0} components hold no seed; each is one cell."),
@@ -341,9 +345,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} must have 3 dimensions (z, y, x), not {1}: its shape is {2}{3}."),
         _("{0} numbers of volumes and {1} scores do not pair up."),
         _("{0} of the groups with fewer than {1} {2}: {3}."),
+        _("{0} of up to {1} voxels became background, as the number given is {2}."),
         _("{0} of up to {1} voxels did not count as cells, which have at least {2} voxels."),
         _("{0} of {1} labelled voxels of {2} ({3}) lie outside {4} ({5}); check the origin of both files, or {6}."),
         _("{0} of {1} seeds lie outside the segment and do not count."),
+        _("{0} of {1} seeds lie outside the segments and do not count."),
         _(
             "{0} volume(s) have voxels of more than {1} mm ({2}), so their unit is probably wrong; state it with "
             "{3}, and the voxel size with --voxel-size where the file itself names a unit."
@@ -356,6 +362,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} voxels ({1} %) look unlike their segment on the labelled slices; they are the segment 'ignore', so "
             "that trainings leave them out."
         ),
+        _("{0} was not split: {1}."),
         _(
             "{0}: has another shape than {1} and states no position; its first voxel was placed on the first one of "
             "the image."
