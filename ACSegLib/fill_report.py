@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from statistics import fmean
 
 from ACSegLib.json_values import Json
 from ACSegLib.segment_estimates import SegmentEstimate
@@ -39,10 +40,14 @@ class FillReport:
         Labelled slices that were left out to choose the settings; None if the settings were given.
     prior_dice, cross_validation_dice : float or None
         See `ACSegLib.fill.tuning.selection.Choice`.
+    whole_slices_hidden : bool
+        Whether the cross-validation hid whole slices, since there are many instances. It is then at twice the distance
+        of the fill, and much lower than the Dice of the fill.
     changed_slices : list of int or None
         After a refill: the slices that differed.
     estimates : list of SegmentEstimate
-        Of each segment that labelled slices show; empty where no labels could be hidden to judge the fill.
+        Of each segment that labelled slices show; empty where no labels could be hidden to judge the fill, and where
+        the labelled slices are too far apart for many instances.
     """
 
     axis: str
@@ -61,6 +66,7 @@ class FillReport:
     left_out: list[int] | None = None
     prior_dice: float | None = None
     cross_validation_dice: float | None = None
+    whole_slices_hidden: bool = False
     changed_slices: list[int] | None = None
     estimates: list[SegmentEstimate] = field(default_factory=list)
 
@@ -68,6 +74,13 @@ class FillReport:
         # another process sends plain values
         parts = [SegmentEstimate.from_values(e) if isinstance(e, Mapping) else e for e in self.estimates]
         object.__setattr__(self, "estimates", parts)
+
+    @property
+    def mean_dice(self) -> float | None:
+        """One number for the fill: the cross-validation, or where it hid whole slices, the mean of the estimates."""
+        if not self.whole_slices_hidden:
+            return self.cross_validation_dice
+        return fmean(e.dice.value for e in self.estimates) if self.estimates else None
 
     def to_dict(self) -> Json:
         """Plain values under the keys of the run reports (``--json``)."""

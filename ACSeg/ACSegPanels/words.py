@@ -119,11 +119,14 @@ def crossValidation(outcome: FillOutcome | CorrectOutcome | SplitOutcome) -> str
     """The cross-validation on the labelled slices, and what is expected of each segment; empty with too few slices."""
     if not isinstance(outcome, FillOutcome):
         return ""
-    dice = outcome.report.cross_validation_dice
-    if dice is None:
+    report = outcome.report
+    if report.mean_dice is None:
         return ""
-    lines = [_("Cross-validation on labelled slices: Dice {dice:.2f}.").format(dice=dice)]
-    for estimate in outcome.report.estimates:
+    text = _("Cross-validation on labelled slices: Dice {dice:.2f}.")
+    if report.whole_slices_hidden:
+        text = _("Expected, mean of all segments: Dice {dice:.2f}.")
+    lines = [text.format(dice=report.mean_dice)]
+    for estimate in report.estimates:
         text = _("{name}: Dice {value:.2f} ({low:.2f} to {high:.2f}).")
         interval = estimate.dice
         lines.append(text.format(name=estimate.segment, value=interval.value, low=interval.low, high=interval.high))

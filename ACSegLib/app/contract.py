@@ -145,7 +145,8 @@ class FillInfo:
     axis : str
         Axis that the suggestions lie along.
     dice : float or None
-        Mean Dice of the cross-validation: how well hidden parts of labelled slices are filled.
+        Mean Dice of the cross-validation: how well hidden parts of labelled slices are filled. Where whole slices were
+        hidden, the mean of the Dice to expect.
     segment_dice : dict
         How right each segment is expected to be where it was not labelled: value (as text) -> Dice. Empty where it is
         not known.

@@ -98,7 +98,7 @@ def fill_info(outcome: FillOutcome, options: FillOptions) -> FillInfo:
     expected = {e.segment: e.dice.value for e in report.estimates}
     return FillInfo(
         axis=_letter(report.axis),
-        dice=report.cross_validation_dice,
+        dice=report.mean_dice,
         segment_dice={str(s.value): expected[s.name] for s in outcome.segmentation.segments if s.name in expected},
         suggestions=[int(n) for n in outcome.suggested],
         seconds=report.seconds,
@@ -125,8 +125,8 @@ def _slices(sparse: np.ndarray, axis: str, labelled: Mapping[str, list[int]]) ->
 def _sentence(outcome: FillOutcome) -> str:
     report = outcome.report
     what = "filled" if outcome.refilled is None else "refilled"
-    dice = report.cross_validation_dice
-    quality = "" if dice is None else f" Cross-validation: Dice {dice:.3f}."
+    source = "Expected" if report.whole_slices_hidden else "Cross-validation"
+    quality = "" if report.mean_dice is None else f" {source}: Dice {report.mean_dice:.3f}."
     return f"{what} in {report.seconds:.1f} s.{quality}"
 
 

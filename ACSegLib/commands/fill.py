@@ -306,8 +306,9 @@ def _describe_file(results: Results) -> str:
         lines.append(f"  and {len(results.voxels) - LISTED} more segments; the run report (--json FILE) lists all")
     if estimates:
         lines.append("in brackets: 90 % intervals; Dice is the one expected on voxels that were not labelled")
-    if report.cross_validation_dice is not None:
-        lines.append(f"cross-validation on labelled slices: mean Dice {report.cross_validation_dice:.3f}")
+    if report.mean_dice is not None:
+        source = "expected" if report.whole_slices_hidden else "cross-validation on labelled slices"
+        lines.append(f"{source}: mean Dice {report.mean_dice:.3f}")
     if results.suggested_slices:
         numbers = ", ".join(map(str, results.suggested_slices))
         lines.append(f"label next along {both_names(report.axis)}, most useful first (slices count from 0): {numbers}")

@@ -11,7 +11,7 @@ from ACSegLib.fill import constants
 from ACSegLib.fill.prior.evidence import axis_first
 from ACSegLib.fill.seeds import SeedOptions, Seeds, count_classes
 from ACSegLib.fill.slab import Context, SlabResult
-from ACSegLib.fill.tuning.estimates import SlabTally, collect_signs, estimate
+from ACSegLib.fill.tuning.estimates import SlabTally, collect_signs, estimate, too_far_apart, useful_distance
 from ACSegLib.fill.tuning.selection import Choice
 from ACSegLib.fill_report import FillReport
 from ACSegLib.padding import Padding
@@ -163,7 +163,8 @@ class Assembly:
                 "how right this fill is cannot be told: no labelled slice lies between two others, so none can be "
                 "hidden as a test. Check the fill between the slices, or label at least three."
             )
-        estimates = _estimates(state)
+        estimates, notes = _estimates(state)
+        warnings += notes
         warnings += trust_warnings(estimates, "label more slices that show it", "label more slices that show them")
         return FillReport(
             axis=AXES[seeds.primary],
@@ -181,20 +182,27 @@ class Assembly:
             left_out=choice.left_out,
             prior_dice=choice.prior_dice,
             cross_validation_dice=choice.cross_validation_dice,
+            whole_slices_hidden=choice.overlap is not None and context.evidence.instances is not None,
             changed_slices=changes,
             estimates=estimates,
         )
 
 
-def _estimates(state: FillState) -> list[SegmentEstimate]:
-    """Estimates of the segments that labelled slices show."""
-    seeds, overlap = state.seeds, state.choice.overlap
+def _estimates(state: FillState) -> tuple[list[SegmentEstimate], list[str]]:
+    """Estimates of the segments that labelled slices show, or a sentence on why there are none."""
+    seeds, overlap, evidence = state.seeds, state.choice.overlap, state.context.evidence
     if overlap is None:
-        return []
-    slabs = state.context.evidence.slabs()
+        return [], []
+    slabs = evidence.slabs()
     tallies = {slab: tally for slab, tally in state.tallies.items() if slab in slabs}
-    signs = collect_signs(state.context.evidence, seeds, tallies, overlap)
-    return [estimate(seeds.segments[row].name, found) for row, found in signs.items()]
+    signs = collect_signs(evidence, seeds, tallies, overlap)
+    if too_far_apart(list(signs.values())):
+        distance = useful_distance(list(signs.values()), float(np.median(np.diff(seeds.slices[AXES[seeds.primary]]))))
+        return [], [
+            "how right this fill is cannot be told: most segments lie on a single labelled slice, so others probably "
+            f"lie between the slices and are lost in them. Label slices at most {distance} apart."
+        ]
+    return [estimate(seeds.segments[row].name, found) for row, found in signs.items()], []
 
 
 def _segment_probabilities(probabilities: np.ndarray, seeds: Seeds) -> dict[str, np.ndarray]:

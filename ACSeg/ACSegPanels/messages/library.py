@@ -89,6 +89,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("holder 'flat' needs packing: the number of cells on it."),
         _("holder must be one of {0}, not {1}."),
         _(
+            "how right this fill is cannot be told: most segments lie on a single labelled slice, so others probably "
+            "lie between the slices and are lost in them. Label slices at most {0} apart."
+        ),
+        _(
             "how right this fill is cannot be told: no labelled slice lies between two others, so none can be hidden "
             "as a test. Check the fill between the slices, or label at least three."
         ),

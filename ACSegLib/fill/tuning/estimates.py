@@ -97,6 +97,8 @@ class Signs:
     least, most : float
         Voxels that it has at least, because they are labelled, and at most, because all others are labelled otherwise
         or lie outside of the image.
+    slices : int
+        Labelled slices that show the segment.
     """
 
     expected_error: float
@@ -112,6 +114,7 @@ class Signs:
     filled: float
     least: float = 0.0
     most: float = float("inf")
+    slices: int = 2
 
     @property
     def vector(self) -> np.ndarray:
@@ -178,8 +181,31 @@ def collect_signs(
             filled=float(known + filled),
             least=float(known),
             most=float(known + unknown),
+            slices=len(shown),
         )
     return signs
+
+
+def too_far_apart(signs: Sequence[Signs]) -> bool:
+    """Whether instances probably lie unseen between the labelled slices, so that others swallow them.
+
+    Then nearly all that are seen lie on a single slice, and the slices are farther apart than instances are long. The
+    probabilities do not know of the unseen ones, nor does the cross-validation, as a hidden slice has few segments that
+    others show.
+    """
+    if not (signs and signs[0].many):
+        return False
+    alone = np.mean([found.slices == 1 for found in signs])
+    return bool(alone >= constants.SINGLE_SHARE and _middle_size(signs) < constants.MIN_INSTANCE_SIZE)
+
+
+def useful_distance(signs: Sequence[Signs], distance: float) -> int:
+    """Distance of labelled slices, in voxels, at which few instances lie unseen between them; now it is `distance`."""
+    return max(1, int(distance * _middle_size(signs) / constants.MIN_INSTANCE_SIZE))
+
+
+def _middle_size(signs: Sequence[Signs]) -> float:
+    return float(np.median([found.size for found in signs]))
 
 
 def _sums(tallies: Sequence[SlabTally]) -> list[np.ndarray]:

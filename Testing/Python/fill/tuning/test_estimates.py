@@ -65,6 +65,30 @@ def test_a_fill_that_no_slice_can_judge_says_so(slices: list[int], told: bool) -
     assert any("cannot be told" in note for note in report.warnings) == told
 
 
+@pytest.mark.parametrize(("every", "told"), [(4, False), (11, True)])
+def test_instances_between_slices_that_are_too_far_apart_leave_nothing_to_tell(every: int, told: bool) -> None:
+    """Balls of diameter 9 in layers: of slices 11 apart, each ball is on one at most, and some are on none."""
+    rng = np.random.default_rng(1)
+    truth = np.zeros((44, 50, 50), np.uint8)
+    k, j, i = np.indices(truth.shape)
+    for n in range(25):
+        near = (k - rng.integers(5, 39)) ** 2 + (j - 5 - 10 * (n // 5)) ** 2 + (i - 5 - 10 * (n % 5)) ** 2 <= 20
+        truth[near] = n + 1
+    image = (truth > 0) + rng.normal(0, 0.3, truth.shape)
+    sparse = np.zeros_like(truth)
+    sparse[4::every] = truth[4::every]
+    report = fill(Volume(image.astype(np.float32)), Segmentation.from_labels(sparse), axis="k", device="cpu").report
+    notes = [note for note in report.warnings if "on a single labelled slice" in note]
+    assert (len(notes), not report.estimates) == (told, told)
+    assert report.whole_slices_hidden
+    if told:
+        assert report.mean_dice is None
+        assert 3 <= int(notes[0].split()[-2]) < every
+    else:  # a hidden slice is twice as far from the next one, so that its Dice may alarm without cause
+        assert report.mean_dice == pytest.approx(np.mean([e.dice.value for e in report.estimates]))
+        assert report.mean_dice != report.cross_validation_dice
+
+
 def signs_of(result: FillResult, row: int) -> Signs:
     state = result.state
     return collect_signs(state.context.evidence, state.seeds, state.tallies, state.choice.overlap)[row]

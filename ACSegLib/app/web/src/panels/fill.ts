@@ -134,7 +134,7 @@ function strokesHint(labelled: number): string {
   return options.background == null ? `${start}; to erase from it, choose a segment as Background before you fill.` : `${start}; what you erase becomes background.`
 }
 
-/** Mean Dice of the cross-validation, for all segments and for each. */
+/** Dice to expect of each segment, or that of the cross-validation where it is not known. */
 function qualityTable(box: HTMLElement, model: Model): void {
   const fill = model.server?.fill ?? null
   show(box, fill !== null)
@@ -146,8 +146,10 @@ function qualityTable(box: HTMLElement, model: Model): void {
     const dice = fill.segment_dice[String(value)]
     return dice === undefined ? [] : [diceRow(name, colour, dice)]
   })
-  const whole = fill.dice === null ? [] : [h('p', { class: 'hint' }, 'Cross-validation: hidden blocks of the labelled slices, filled from the rest.')]
-  if (rows.length === 0 && fill.dice !== null) rows.push(diceRow('all segments', '', fill.dice))
+  const expected = rows.length > 0
+  const meaning = expected ? 'Dice to expect where you did not label, judged on hidden parts of the labelled slices.' : 'Cross-validation: hidden blocks of the labelled slices, filled from the rest.'
+  const whole = fill.dice === null ? [] : [h('p', { class: 'hint' }, meaning)]
+  if (!expected && fill.dice !== null) rows.push(diceRow('all segments', '', fill.dice))
   box.replaceChildren(h('p', { class: 'hint' }, `Filled in ${duration(fill.seconds)}.`), ...whole, ...rows)
 }
 
