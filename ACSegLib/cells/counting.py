@@ -26,14 +26,13 @@ def merge_to_count(
     fresh: Callable[[], Merging],
     count: int,
     smallest: float,
-    least: float,
     min_odds: float = MIN_ODDS,
     check: Callable[[], None] = lambda: None,
-) -> tuple[Merging, float]:
+) -> Merging:
     """Go on from the cells that were found until there are `count`.
 
     Too many are merged, the least likely seams first. Of too few, those are divided whose last merging removed the
-    likeliest seam; seams that hardly can be ones stay removed.
+    likeliest seam; seams that hardly can be ones stay removed, and no part below the smallest size makes up the number.
 
     Parameters
     ----------
@@ -44,8 +43,6 @@ def merge_to_count(
     count : int
     smallest : float
         Voxels from which on a region is a cell.
-    least : float
-        What `smallest` may fall to if there are too few cells.
     min_odds : float, optional
         Log odds of a removed seam from which on it may come back.
     check : callable, optional
@@ -53,28 +50,18 @@ def merge_to_count(
 
     Returns
     -------
-    Merging, float
-        With the cells, and the smallest size that counts.
+    Merging
+        With the cells: as many as there are, if these are fewer.
     """
     if sum(found.voxels(n) >= smallest for n in found.cells()) >= count:
         found.run(lambda odds, cells: cells <= count, smallest, check)
-        return found, smallest
-    floor, first = smallest, None
-    while True:
-        undone, cells = steps_to_undo(found, count, floor, min_odds)
-        first = undone if first is None else first
-        if cells >= count or floor <= least:
-            break
-        floor = max(floor / 3, least)
-    if cells < count:  # no size helps: as many as there are
-        undone, floor = first, smallest
-    if not undone:
-        return found, floor
-    return replayed(found, fresh(), undone, check), floor
+        return found
+    undone = steps_to_undo(found, count, smallest, min_odds)
+    return replayed(found, fresh(), undone, check) if undone else found
 
 
-def steps_to_undo(merging: Merging, count: int, smallest: float, min_odds: float = MIN_ODDS) -> tuple[set[int], int]:
-    """The steps of a merging to undo so that there are `count` cells, and how many there are then.
+def steps_to_undo(merging: Merging, count: int, smallest: float, min_odds: float = MIN_ODDS) -> set[int]:
+    """The steps of a merging to undo so that there are `count` cells, or as many as there can be.
 
     A step that joined two cells makes one more. Undoing one that joined a cell and a fragment makes none, but gives
     access to earlier steps; the fragment goes to a neighbour.
@@ -103,7 +90,7 @@ def steps_to_undo(merging: Merging, count: int, smallest: float, min_odds: float
         for step in merging.steps[path[-1]].made_by:
             offer(step)
         cells += 1
-    return undone, cells
+    return undone
 
 
 def replayed(found: Merging, fresh: Merging, undone: Iterable[int], check: Callable[[], None]) -> Merging:

@@ -281,10 +281,7 @@ def _merged(
             learnt = _learnt_smallest(merging, block, largest_speck)
         floor = learnt
     if settings.count is not None and cells_kept(merging, floor / block) != settings.count:
-        least = float(MIN_CELL_VOXELS) if given is None else floor
-        sizes_of_cells = (floor / block, least / block)
-        merging, smallest = merge_to_count(merging, fresh, settings.count, *sizes_of_cells, least_odds, progress.check)
-        floor = smallest * block
+        merging = merge_to_count(merging, fresh, settings.count, floor / block, least_odds, progress.check)
     merging.absorb(floor / block)
     return merging, floor, floor
 

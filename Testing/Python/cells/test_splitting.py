@@ -236,6 +236,17 @@ def test_a_given_number_brings_back_a_cell_that_was_too_small_to_be_found():
     assert quality(found, cells) > 0.98
 
 
+def test_a_speck_does_not_make_up_a_given_number():
+    """A part of 56 voxels hangs on one of two balls of 12000: a third cell would have a hundredth of these at least."""
+    two = balls((40, 40, 72), [(20, 20, 20), (20, 20, 48)], 14.2)
+    mask = (two > 0) | (balls(two.shape, [(20, 36, 20)], 2.5) > 0)
+    found = split_mask(mask, settings=SplitSettings(count=3))
+    assert len(found.sizes) == 2
+    assert "3 cells were asked for, but 2 can be told apart." in found.notes
+    smaller = split_mask(mask, settings=SplitSettings(count=3, smallest=50))
+    assert sorted(smaller.sizes)[0] == pytest.approx(56, abs=6)
+
+
 def test_the_cap_of_a_cell_at_the_border_is_a_cell_and_a_compact_part_is_none():
     body = balls((40, 40, 64), [(20, 20, 20)], 16)
     cap = np.where(body > 0, body, 2 * balls((40, 40, 64), [(20, 20, 76)], 14))
