@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from ACSegLib.commands import COMMANDS, load
 from ACSegLib.commands.default_output import fill_in_output
-from ACSegLib.commands.options import add_arguments, from_namespace, join_words
+from ACSegLib.commands.options import add_arguments, from_namespace, join_words, unknown_words
 from ACSegLib.commands.run_report import RunReport
 from ACSegLib.compute import limited_threads
 from ACSegLib.errors import Cancelled, InputError, explain, explain_cancel, printable
@@ -199,7 +199,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command = _named_command(arguments)
         parser = build_parser(command, words=arguments)
-        namespace = parser.parse_args(arguments if command is None else join_words(arguments, load(command).Options))
+        if command is None:
+            namespace = parser.parse_args(arguments)
+        else:
+            options_class = load(command).Options
+            namespace, unknown = parser.parse_known_args(join_words(arguments, options_class))
+            if unknown:
+                raise InputError(unknown_words(command, options_class, unknown))
         with limited_threads(namespace.threads):
             return _run(namespace, cancel)
     except SystemExit as stop:  # argparse has printed why

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import re
 import types
 import typing
@@ -199,6 +200,19 @@ def add_arguments(parser: argparse.ArgumentParser, options_class: type, words: C
             flags += ["--" + name.replace("_", "-") for name in meta["aliases"]]
             required = info.required and not meta["default_name"]
             parser.add_argument(*flags, dest=info.name, required=required, **arguments)
+
+
+def unknown_words(command: str, options_class: type, words: Sequence[str]) -> str:
+    """Say in one sentence that a command does not know these words, and what was probably meant."""
+    infos, word = describe_options(options_class), words[0]
+    if word.startswith("-"):
+        near = difflib.get_close_matches(word.partition("=")[0], [info.flag for info in infos], n=1)
+        meant = f"; {near[0]} is probably meant" if near else ""
+        return f"{command} has no option {word}{meant}. 'acseg {command} --help' lists all."
+    places = [info.metadata["metavar"] or info.name.upper() for info in infos if info.metadata["positional"]]
+    flags = [info.flag for info in infos if info.metadata["path"] and not info.metadata["positional"]]
+    others = f"; other files follow {' or '.join(flags)}" if flags else ""
+    return f"{command} takes {' and '.join(places) or 'no file'} by place, so {word!r} is one too many{others}."
 
 
 def _gives(word: str, flags: Sequence[str]) -> bool:

@@ -78,6 +78,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("unknown option {0}; known are: {1}."),
         _("{0} and {1} have the same name; rename one of them, or move it elsewhere."),
         _("{0} exists, and is not replaced unless you name it; give {1} with this or another name."),
+        _("{0} has no option {1}{2}. 'acseg {3} --help' lists all."),
         _("{0} holds another simulation ({1}); choose another --output."),
         _("{0} images are named {1}; rename all but one."),
         _("{0} inputs are named {1}; rename all but one."),
@@ -86,6 +87,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} is given for two outputs ({1} and {2}); choose another name for one of them."),
         _("{0} must be a list, not {1}."),
         _("{0} must be {1}, not {2}."),
+        _("{0} takes {1} by place, so {2} is one too many{3}."),
         _("{0} {1} contains the input {2}, which would be lost; choose another name for the output."),
         _(
             "{0} {1} exists and contains files that ACSeg did not write ({2}), so it is not replaced; choose another "

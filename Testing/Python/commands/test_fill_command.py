@@ -151,7 +151,8 @@ def test_listed_slices_are_used(case: Path) -> None:
         (["--ignore", "nobody"], "has no segment 'nobody'; it has: ball"),
         (["--memory", "0.0001"], "--memory"),
         (["--uncertainty", "/no/such/folder/u.nrrd"], "does not exist"),
-        (["--colour", "red"], "unrecognized arguments"),
+        (["--colour", "red"], "acseg: fill has no option --colour. 'acseg fill --help' lists all"),
+        (["--backgroud", "x"], "no option --backgroud; --background is probably meant"),
     ],
 )
 def test_bad_options_are_one_sentence(case: Path, capsys, more: list[str], message: str) -> None:

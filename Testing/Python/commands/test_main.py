@@ -304,3 +304,10 @@ def test_a_program_without_a_console_does_its_work(tmp_path, closed):
     done = subprocess.run(["sh", "-c", script], capture_output=True, timeout=120, env=environment)
     assert done.returncode == 0
     assert (tmp_path / "out" / "images" / "t-cell-0.nrrd").exists()
+
+
+def test_one_file_too_many_is_told_with_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["split", "cells.nrrd", "tomogram.nrrd"]) == 2
+    told = capsys.readouterr().err
+    assert "split takes LABELS by place, so 'tomogram.nrrd' is one too many" in told
+    assert "--image" in told
