@@ -1,6 +1,6 @@
 """Benchmarks of the measures: errors of surface-area estimators on analytic shapes, and time and memory at full size.
 
-Run ``python Testing/Benchmarks/measure.py surface`` for the table of `Documentation/measuring.md`, or
+Run ``python Testing/Benchmarks/measure.py surface`` or ``contacts`` for the tables of `Documentation/measuring.md`, or
 ``python Testing/Benchmarks/measure.py scale`` for the time and peak memory on a 472 x 472 x 491 segmentation.
 """
 
@@ -16,6 +16,7 @@ from harness import markdown_table
 from scipy.spatial.transform import Rotation
 from scipy.special import ellipeinc, ellipkinc
 
+from ACSegLib.measure.contacts import contact_areas
 from ACSegLib.measure.morphology import measure_segmentation
 from ACSegLib.measure.surface import METHODS, surface_area
 from ACSegLib.volume import Geometry, Segmentation, Volume
@@ -100,6 +101,57 @@ def print_surface_table(rows: list[dict]) -> None:
         print(f"\n{method}: root mean square error {rms:.2f} %, largest mean error {worst:.1f} %")
 
 
+def flat_contact(side: int, spacing: tuple[float, float, float], normal: int) -> float:
+    """Relative error of the contact of two cuboids along the grid, of `side` voxels; `normal` is an array axis."""
+    shape, place = [side + 4] * 3, [slice(2, side + 2)] * 3
+    shape[normal] = 20
+    mask, other = np.zeros(shape, bool), np.zeros(shape, np.uint8)
+    place[normal] = slice(2, 10)
+    mask[tuple(place)] = True
+    place[normal] = slice(10, 18)
+    other[tuple(place)] = 1
+    area = side**2 * np.prod([size for axis, size in enumerate(spacing) if axis != 2 - normal])
+    return float(contact_areas(mask, other, spacing)[1] / area - 1)
+
+
+def turned_contact(width: float, spacing: tuple[float, float, float], repeats: int = 8) -> tuple[float, float]:
+    """Mean and spread (SD) of the relative error of the disc that two balls of radius `width` share, at any angle."""
+    errors = []
+    for seed in range(repeats):
+        extent = 2.0 * width
+        pair = [rasterise(inside, extent, spacing, seed) for inside in _pressed_balls(width)]
+        errors.append(contact_areas(pair[0], pair[1].astype(np.uint8), spacing)[1] / (np.pi * width**2 / 4) - 1)
+    return float(np.mean(errors)), float(np.std(errors))
+
+
+def _pressed_balls(radius: float) -> list:
+    """Two balls, cut by the plane between them where they overlap, in a disc as wide as their radius."""
+    middle = radius * 0.75**0.5
+
+    def left(x, y, z):
+        return ((x + middle) ** 2 + y * y + z * z <= radius**2) & (x <= 0)
+
+    def right(x, y, z):
+        return ((x - middle) ** 2 + y * y + z * z <= radius**2) & (x > 0)
+
+    return [left, right]
+
+
+def print_contact_table(widths: tuple[int, ...] = (10, 20, 40)) -> None:
+    """Errors of contact areas in percent, by the width of the contact in the smallest voxel edge."""
+    rows = []
+    for spacing in ((1.0, 1.0, 1.0), (1.0, 1.0, 2.5), (1.0, 1.0, 4.0)):
+        voxels = "cubes" if spacing[2] == 1 else f"1 x 1 x {spacing[2]:g}"
+        turned = ["{:+.1f} ± {:.1f}".format(*(100 * v for v in turned_contact(n, spacing))) for n in widths]
+        rows.append(("two round cells, any orientation", voxels, *turned))
+        rows.append(("flat, across the slices", voxels, *(f"{100 * flat_contact(n, spacing, 2):+.1f}" for n in widths)))
+        if spacing[2] != 1:
+            rows.append(
+                ("flat, along the slices", voxels, *(f"{100 * flat_contact(n, spacing, 0):+.1f}" for n in widths))
+            )
+    print(markdown_table(("contact", "voxels", *(f"{n} voxels wide" for n in widths)), rows))
+
+
 def full_size_cell() -> tuple[Segmentation, Volume]:
     """A 472 x 472 x 491 segmentation at 35 nm: a cell with 60 filopodia, two more cells, a bead and a capillary."""
     shape = (491, 472, 472)
@@ -144,8 +196,11 @@ def print_scale() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["surface", "scale"])
-    if parser.parse_args().what == "surface":
+    parser.add_argument("what", choices=["surface", "contacts", "scale"])
+    what = parser.parse_args().what
+    if what == "surface":
         print_surface_table(surface_table())
+    elif what == "contacts":
+        print_contact_table()
     else:
         print_scale()

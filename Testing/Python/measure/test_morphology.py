@@ -115,6 +115,14 @@ def test_contact_of_two_half_balls_is_their_common_disc():
     assert 2 * areas[1] == pytest.approx(total)
 
 
+def test_a_flat_contact_along_the_grid_is_as_much_too_small_as_the_documentation_says():
+    mask, other = np.zeros((20, 44, 44), bool), np.zeros((20, 44, 44), np.uint8)
+    mask[2:10, 2:42, 2:42] = True
+    other[10:18, 2:42, 2:42] = 1
+    assert contact_areas(mask, other, (1, 1, 1))[1] / 40**2 - 1 == pytest.approx(-0.100, abs=0.001)
+    assert contact_areas(mask, other, (1, 1, 2.5))[1] / 40**2 - 1 == pytest.approx(-0.163, abs=0.001)
+
+
 def test_a_contact_gap_bridges_voxels_between_segments():
     mask, other = np.zeros((12, 12, 12), bool), np.zeros((12, 12, 12), np.uint8)
     mask[2:10, 2:10, 2:5] = True
