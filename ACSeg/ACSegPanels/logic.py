@@ -92,6 +92,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene.placing import placement_notes
         from ACSegLib.scene.roi import box_of_roi
 
         volume = volume_from_node(volumeNode)
@@ -100,7 +101,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             found = box_of_roi(options["box"], volumeNode)
             options["box"] = list(found.box)
             notes = [turnedBox()] if found.turned else []
-        request = fillRequest(volume, segmentation_from_node(segmentationNode, volumeNode, segmentIDs), options)
+        labels = segmentation_from_node(segmentationNode, volumeNode, segmentIDs)
+        notes += placement_notes(segmentationNode, volumeNode, segmentIDs)
+        request = fillRequest(volume, labels, options)
         message, arrays = request.pack()
 
         def finish(reply: Reply) -> Any:
@@ -145,8 +148,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene.placing import placement_notes
 
         volume = volume_from_node(volumeNode)
+        notes = placement_notes(correctedNode, volumeNode, segmentIDs)
         before, after = (
             segmentation_from_node(node, volumeNode, segmentIDs) for node in (segmentationNode, correctedNode)
         )
@@ -154,7 +159,9 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         message, arrays = request.pack()
 
         def finish(reply: Reply) -> Any:
-            self.lastCorrection = outcome = CorrectOutcome.unpack(reply.message, reply.arrays, request)
+            outcome = CorrectOutcome.unpack(reply.message, reply.arrays, request)
+            report = replace(outcome.report, warnings=[*notes, *outcome.report.warnings])
+            self.lastCorrection = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} corrected"
             return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 
@@ -335,8 +342,10 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         vtkMRMLSegmentationNode, or Task with `onDone`
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene.placing import placement_notes
 
         labels = segmentation_from_node(segmentationNode, volumeNode)
+        notes = placement_notes(segmentationNode, volumeNode, segmentIDs)
         seeds = segmentation_from_node(seedsNode, volumeNode) if seedsNode is not None else None
         request = splitRequest(volume_from_node(volumeNode), labels, seeds, options)
         if segmentIDs is not None:
@@ -344,7 +353,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         message, arrays = request.pack()
 
         def finish(reply: Reply) -> Any:
-            self.lastSplit = outcome = SplitOutcome.unpack(reply.message, reply.arrays)
+            outcome = SplitOutcome.unpack(reply.message, reply.arrays)
+            self.lastSplit = outcome = replace(outcome, notes=[*notes, *outcome.notes])
             name = f"{segmentationNode.GetName()} split"
             return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 
@@ -381,6 +391,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         vtkMRMLTableNode, or Task with `onDone`
         """
         from ACSegLib.scene import segmentation_from_node, volume_from_node
+        from ACSegLib.scene.placing import placement_notes, scaling_notes
         from ACSegLib.scene.read import require_node
         from ACSegLib.workflows.packing import pack_segmentation, pack_volume
 
@@ -392,15 +403,17 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
                 f"segmentation {segmentationNode.GetName()!r} has no volume; choose the one it belongs to."
             )
         arrays: dict[str, Any] = {}
+        labels = segmentation_from_node(segmentationNode, grid)
+        notes = [*placement_notes(segmentationNode, grid), *scaling_notes(grid)]
         message = {
             "options": asdict(settings),
-            "segmentation": pack_segmentation(segmentation_from_node(segmentationNode, grid), "labels", arrays),
+            "segmentation": pack_segmentation(labels, "labels", arrays),
             "volume": pack_volume(volume_from_node(volumeNode), "image", arrays) if volumeNode is not None else None,
         }
         name = f"{segmentationNode.GetName()} measurements"
 
         def finish(reply: Reply) -> Any:
-            self.lastNotes = list(reply.message["notes"])
+            self.lastNotes = [*notes, *reply.message["notes"]]
             node = writeTable(reply.message["rows"], tableNode, name)
             titleColumns(node)
             return node

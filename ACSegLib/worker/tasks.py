@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.workflows.packing import Arrays, Message
 
@@ -123,6 +124,8 @@ def measure(call: Call) -> tuple[Message, Arrays]:
     volume = unpack_volume(image, call.arrays) if image else None
     options = from_mapping(Options, call.message["options"])
     segmentation, _, notes = structures(labels, keep=options.segments)
+    if not segmentation.segments:
+        raise InputError(f"{labels.name!r} has no segment; there is nothing to measure.")
     rows = run(MeasureRequest.from_options(segmentation, volume, options), progress=call.progress)
     name = volume.name if volume is not None else segmentation.name
     return {"rows": rows, "notes": [*notes, *warnings_on([{"volume_name": name, **row} for row in rows])]}, {}

@@ -129,6 +129,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "no label of {0} ({1}) lies inside {2} ({3}); check the unit, the voxel size and the origin of both "
             "files, and that they belong together."
         ),
+        _(
+            "no labelled voxel of {0} lies inside of the volume {1}; choose the volume that it was drawn on, or "
+            "check the transforms of both."
+        ),
         _("no learning curve describes these scores ({0})."),
         _("no part has {0} voxels; the largest, of {1} voxels, was kept."),
         _("no seed lies in a segment that is to be split; draw a dab in each cell."),
@@ -273,6 +277,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("the surface Dice tolerance must be 0 or more, not {0}."),
         _("the target score must lie between 0 and 1, not {0}."),
+        _(
+            "the volume {0} is under a transform that {1}; sizes are measured without it. Harden it in the module "
+            "Transforms if the sizes in the views are the right ones."
+        ),
         _("the walk needs {0} GiB and {1} GiB may be used; use --roi."),
         _("the {0} voxels have the shape {1} (i, j, k) and the image has {2}; give a mask on the grid of the image."),
         _("the {0} {1} has {2} segments named {3}; rename all but one."),
@@ -308,6 +316,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "you changed the outlines on nearly every slice, so the whole volume is taken as you left it, and "
             "nothing else is corrected; to have the rest computed, correct a few slices only."
         ),
+        _("{0} % of the labelled voxels of {1} lie outside of the volume {2} and were left out."),
         _(
             "{0} GiB cannot be handed to another process: {1} have no room for it; free some space there, or set the "
             "environment variable TMPDIR to a folder with more."
@@ -320,6 +329,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} has a single value; there is nothing to threshold."),
         _("{0} has no bead voxels; label a bead, or do not normalise by beads."),
         _("{0} has no labelled voxel; there is nothing to split."),
+        _("{0} has no segment; there is nothing to measure."),
         _(
             "{0} has {1} masked voxels, and labels cannot be masked; give these voxels a value of their own and name "
             "it with ignore=, or fill the mask: labels.filled(0)."
@@ -336,6 +346,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "images part by part from a file: acseg.open(path, lazy=True)."
         ),
         _("{0} is empty: its shape is {1}."),
+        _("{0} lies on another grid than the volume {1}; its labels were resampled (nearest voxel)."),
         _("{0} must be 0 or more, not {1}."),
         _(
             "{0} must be a 3D array (z, y, x) or an ACSeg volume, not {1}; open a file with acseg.open(path), or "

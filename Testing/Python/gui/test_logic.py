@@ -168,6 +168,36 @@ def test_measure_notes_what_is_doubtful_and_leaves_out_what_is_no_structure(scen
         assert words in notes, notes
 
 
+def test_labels_that_the_volume_cuts_or_a_transform_scales_are_told(scene):
+    import slicer
+
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    labels = segment_array(node, "cytoplasm", volume)
+    module = ACSegLogic()
+    module.measure(node, volume)
+    assert not any("left out" in note or "transform" in note for note in module.lastNotes)
+    crop = add_volume(np.zeros((14, *labels.shape[1:]), np.float32), "crop")
+    crop.SetAttribute("ACSeg.LengthUnit", "um")
+    table = module.measure(node, crop).GetTable()
+    left = labels[:14].sum() / labels.sum()
+    assert table.GetColumnByName("voxels").GetValue(0) == labels[:14].sum()
+    assert f"{100 * (1 - left):.2g} % of the labelled voxels of 'drawing' lie outside" in module.lastNotes[0]
+    crop.SetOrigin(200, 0, 0)
+    for step in (module.measure, lambda *nodes: module.fill(*nodes[::-1]), module.split):
+        with pytest.raises(InputError, match="no labelled voxel of 'drawing' lies inside of the volume 'crop'"):
+            step(node, crop)
+    with pytest.raises(InputError, match="no segment; there is nothing to measure"):
+        module.measure(add_segmentation(volume, ()), volume)
+    twice = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    twice.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag([2.0, 2.0, 2.0, 1.0])))
+    for moved in (volume, node):
+        moved.SetAndObserveTransformNodeID(twice.GetID())
+    module.measure(node, volume)
+    assert "changes volumes by a factor of 8; sizes are measured without it" in module.lastNotes[0]
+
+
 def test_measure_scales_by_the_beads(scene):
     import slicer
     from standin.effecthost import label_image

@@ -213,6 +213,23 @@ def test_labels_on_another_grid_are_resampled(mrml):
     assert np.array_equal(segmentation_from_node(mrml.segmentation(labels, fine), coarse).labels != 0, truth)
 
 
+@pytest.mark.parametrize("degrees", [0.0, 25.0])
+def test_what_a_volume_cuts_off_is_told(mrml, volume, segmentation, degrees):
+    """Labels that are moved along i by five voxels, and turned, with the share that Slicer's own export loses."""
+    from ACSegLib.scene.placing import placement_notes
+
+    assert placement_notes(segmentation, volume) == []
+    step = np.array(volume_from_node(volume).geometry.ijk_to_lps[:3, :3] @ [-7.0, 0.0, 0.0]) * [-1, -1, 1]
+    move = placement(step) @ about_the_middle(volume, degrees, (0.0, 0.0, 0.0))
+    segmentation.SetAndObserveTransformNodeID(mrml.linear_transform(move).GetID())
+    notes = placement_notes(segmentation, volume)
+    kept = sum(np.count_nonzero(mrml.segment_array(segmentation, s, volume)) for s in ("S1", "S2"))
+    lost = 100 * (1 - kept / np.count_nonzero(boxes()))
+    assert lost > 3
+    assert float(notes[0].split(" %")[0]) == pytest.approx(lost, abs=1.5)
+    assert [("another grid" in note) for note in notes[1:]] == [True] * (degrees > 0)
+
+
 def test_surface_segmentation_is_converted_in_a_copy(mrml):
     import vtk
 
