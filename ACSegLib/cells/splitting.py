@@ -230,8 +230,7 @@ class _Regions:
         merging, joined, lone = _merged(self.fresh, settings, block, seeded, least_odds, stages.merge)
         cells = merging.roots().astype(np.int32)[self.basins]
         kind = kind_of_seams(cells, self.seams, settings.seams) if self.shown else "none"
-        if kind == "none" and self.asked:
-            notes.append("the image shows no seams between the cells; their shape decided.")
+        by_shape = kind == "none" and self.asked
         stages.place(0.0, "placing the cells")
         if self.predicted and kind != "none":
             fixed = None if self.markers is None else self.grid.reduce_seeds(self.markers) > 0
@@ -242,7 +241,10 @@ class _Regions:
         cap = lone / MIN_SIZE_GAP**2 if self.predicted else 0.0
         least = _least_voxels(labels, merging, joined, lone, max(cap, MIN_CELL_VOXELS), settings.smallest is None)
         check()
-        return _numbered(labels, settings, kind, least, lone, self.markers, notes, check)
+        found = _numbered(labels, settings, kind, least, lone, self.markers, notes, check)
+        if by_shape and len(found.sizes) > 1:
+            found.notes.insert(len(self.notes), "the image shows no seams between the cells; their shape decided.")
+        return found
 
 
 def _merged(

@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -376,10 +376,10 @@ class _Journal:
         self._stream.close()
 
 
-def more_lines(summary: Sequence[Any]) -> list[str]:
-    """A line for the segments that are too many to be listed."""
+def more_lines(summary: Collection[Any], place: str = "the table (--output)") -> list[str]:
+    """A line for the segments that are too many to be listed, and the place that lists them."""
     more = len(summary) - LISTED
-    return [f"  and {more} more segments; the table (--output) lists all"] if more > 0 else []
+    return [f"  and {more} more segments; {place} lists all"] if more > 0 else []
 
 
 def failure_lines(failures: Mapping[str, str], count: int = 0) -> list[str]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.axes import SLICE_WORD
+from ACSegLib.commands.batch import LISTED, more_lines
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
     LabelsDatasetOption,
@@ -144,7 +145,8 @@ def describe(results: Results) -> str:
         f"corrected {report.corrected_voxels} voxels around them, at most {report.reach:g} voxels away, in "
         f"{report.seconds:.1f} s (solver: {report.solver})",
     ]
-    lines += [f"  {name}: {count} voxels" for name, count in results.voxels.items()]
+    lines += [f"  {name}: {count} voxels" for name, count in list(results.voxels.items())[:LISTED]]
+    lines += more_lines(results.voxels, "the run report (--json FILE)")
     lines += [f"note: {note}" for note in results.warnings]
     lines += [f"written: {path}" for path in results.outputs.values()]
     return "\n".join(lines)

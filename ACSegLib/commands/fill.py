@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ACSegLib.axes import SLICE_WORD
-from ACSegLib.commands.batch import LISTED, failure_lines
+from ACSegLib.commands.batch import LISTED, failure_lines, more_lines
 from ACSegLib.commands.opening import (
     ImageDatasetOption,
     LabelsDatasetOption,
@@ -302,8 +302,7 @@ def _describe_file(results: Results) -> str:
     for name, count in list(results.voxels.items())[:LISTED]:
         line = f"  {name}: {count} voxels"
         lines.append(f"{line} {estimates[name].intervals(count)}" if name in estimates else line)
-    if len(results.voxels) > LISTED:
-        lines.append(f"  and {len(results.voxels) - LISTED} more segments; the run report (--json FILE) lists all")
+    lines += more_lines(results.voxels, "the run report (--json FILE)")
     if estimates:
         lines.append("in brackets: 90 % intervals; Dice is the one expected on voxels that were not labelled")
     if report.mean_dice is not None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ACSegLib.commands.batch import Item, Outcome, do_each, failure_lines
+from ACSegLib.commands.batch import LISTED, Item, Outcome, do_each, failure_lines, more_lines
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
@@ -219,8 +219,9 @@ def describe(results: Results) -> str:
         if image.error:
             continue
         row = image.report
-        counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in image.segments) or "no segment"
+        counts = ", ".join(f"{s['name']} {s['voxels']} voxels" for s in image.segments[:LISTED]) or "no segment"
         lines.append(f"{image.image}: {counts} ({row.seconds:.1f} s)")
+        lines += more_lines(image.segments, "the run report (--json FILE)")
         reason = f" ({row.backend_reason})" if row.backend_reason else ""
         lines.append(f"  backend {row.backend}{reason}, device {row.device}, {row.precision}, {row.tiles} tile(s)")
         lines += _expected(image)

@@ -83,6 +83,13 @@ def test_an_image_without_seams_leaves_clear_necks_to_the_shape(sight):
     assert found.notes == ["the image shows no seams between the cells; their shape decided."]
 
 
+def test_nothing_is_told_of_seams_where_there_is_one_cell():
+    ball = np.pad(ball_grid()[:16, :16, :16] > 0, 4)
+    found = split_mask(ball, np.random.default_rng(3).normal(100, 10, ball.shape))
+    assert len(found.sizes) == 1
+    assert not found.notes
+
+
 def test_dark_seams_at_the_necks_let_the_image_speak():
     cells = ball_grid()
     image = np.where(cells, 100.0, 50.0) + np.random.default_rng(4).normal(0, 3, cells.shape)
