@@ -12,6 +12,10 @@ from ACSegLib.placement import MAX_VOXEL_MM, huge_voxels_note
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
 
+#: Unit of LAC, and its range in cells at photon energies of the water window (Parkinson et al. 2008, J. Struct. Biol.
+#: 162:380).
+LAC_UNIT, CELL_LAC = "1/um", (0.1, 0.6)
+
 #: Segments that get a note of their own on specks. More are counted in one note, so that the summary stays short.
 MAX_SPECK_NOTES = 5
 
@@ -114,7 +118,31 @@ def _on_units(rows: Sequence[Row]) -> list[str]:
 
 
 def _on_intensities(rows: Sequence[Row]) -> list[str]:
-    """Images that do not say whether their values are LAC."""
+    """Images that do not say whether their values are LAC, and those whose values are none."""
+    return [*_per_voxel(rows), *_silent_on_unit(rows)]
+
+
+def _per_voxel(rows: Sequence[Row]) -> list[str]:
+    """Images said to hold LAC, whose values are far too small, and right if they were per voxel."""
+    largest: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        value = row.get("lac_mean")
+        stated = row.get("intensity_unit") == LAC_UNIT and row["unit"] in UNITS_IN_MM
+        if value is None or not stated or row["kind"] != "segment" or not row["voxels"]:
+            continue
+        edge = (row["volume"] / row["voxels"]) ** (1 / 3) * UNITS_IN_MM[row["unit"]] / UNITS_IN_MM["um"]
+        name = str(row["volume_name"])
+        largest[name] = max(largest.get(name, (0.0, edge)), (float(value), edge))
+    low, high = CELL_LAC
+    return [
+        f"{name}: a LAC of {value:.2g} {LAC_UNIT} is far below that of cells ({low:g} to {high:g} {LAC_UNIT}); if the "
+        f"values are per voxel of {edge:.2g} um, it is {value / edge:.2g} {LAC_UNIT}: divide the image by {edge:.2g}."
+        for name, (value, edge) in largest.items()
+        if value < low / 3 and low / 3 <= value / edge <= 3 * high
+    ]
+
+
+def _silent_on_unit(rows: Sequence[Row]) -> list[str]:
     silent = {
         str(row["volume_name"]) for row in rows if row.get("lac_mean") is not None and not row.get("intensity_unit")
     }

@@ -379,6 +379,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("{0} was not split: {1}."),
         _(
+            "{0}: a LAC of {1} {2} is far below that of cells ({3} to {4} {5}); if the values are per voxel of {6} "
+            "um, it is {7} {8}: divide the image by {9}."
+        ),
+        _(
             "{0}: has another shape than {1} and states no position; its first voxel was placed on the first one of "
             "the image."
         ),

@@ -29,3 +29,12 @@ def test_measuring_asks_for_the_unit_that_a_file_does_not_state():
     assert text.startswith("1 image(s) state no unit of their values (c1)")
     assert "--intensity-unit 1/um" in text
     assert warnings_on([row | {"lac_mean": 0.3, "intensity_unit": "1/um"}, row]) == []
+
+
+@pytest.mark.parametrize(("value", "told"), [(0.3, False), (0.008, True), (0.00001, False)])
+def test_absorption_per_voxel_is_not_passed_for_lac(value, told):
+    """Voxels of 0.1 um: 0.008 per voxel is 0.08 per um; 0.00001 is nothing that a person can divide."""
+    row = {"volume_name": "c1", "segment": "cell", "kind": "segment", "unit": "nm", "volume": 9e9, "voxels": 9000}
+    notes = warnings_on([row | {"lac_mean": value, "intensity_unit": "1/um"}])
+    assert any("per voxel of 0.1 um, it is 0.08 1/um: divide the image by 0.1" in note for note in notes) == told
+    assert bool(notes) == told
