@@ -24,6 +24,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
+from ACSegLib.volume import UNITS_IN_MM
 
 if TYPE_CHECKING:
     from ACSegLib.files.content import Content, Part
@@ -383,12 +384,15 @@ def _describe_intensity(intensity: Intensity) -> list[str]:
 
 
 def _describe_labels(labels: Labels, unit_of_length: str) -> list[str]:
-    unit = f"{unit_of_length}3" if unit_of_length != "px" else "no unit"
+    unit, scale = _readable_volume(unit_of_length)
     rows = labels.segments
     layers = f", {labels.layers} layers (segments overlap)" if labels.layers > 1 else ""
     lines = [_row("segments", f"{len(rows)}{layers}; {labels.labelled_voxels:,} voxels labelled")]
     if rows:
-        table = [("name", "value", "voxels", f"volume ({unit})", "colour"), *map(_segment_row, rows[:50])]
+        table = [
+            ("name", "value", "voxels", f"volume ({unit})", "colour"),
+            *(_segment_row(row, scale) for row in rows[:50]),
+        ]
         widths = [min(max(map(len, column)), _MAX_WIDTH) for column in zip(*table, strict=True)]
         for name, *numbers, colour in table:
             columns = [f"{text:>{width}}" for text, width in zip(numbers, widths[1:-1], strict=True)]
@@ -408,10 +412,18 @@ def _describe_labels(labels: Labels, unit_of_length: str) -> list[str]:
     return lines
 
 
-def _segment_row(row: SegmentSize) -> tuple[str, ...]:
+def _readable_volume(unit: str) -> tuple[str, float]:
+    """Unit in which volumes are shown, and the factor to it: um3 where lengths are in nm. Reports keep the file's."""
+    if unit == "px":
+        return "no unit", 1.0
+    shown = "um" if UNITS_IN_MM[unit] < UNITS_IN_MM["um"] else unit
+    return f"{shown}3", (UNITS_IN_MM[unit] / UNITS_IN_MM[shown]) ** 3
+
+
+def _segment_row(row: SegmentSize, scale: float) -> tuple[str, ...]:
     """Name on one line, value, voxels, volume and colour of a segment, as they are shown."""
     colour = "#" + "".join(f"{round(255 * min(max(v, 0), 1)):02x}" for v in row.colour)
-    return " ".join(row.name.split()), str(row.value), f"{row.voxels:,}", f"{row.volume:.6g}", colour
+    return " ".join(row.name.split()), str(row.value), f"{row.voxels:,}", f"{row.volume * scale:.6g}", colour
 
 
 def _ranges(numbers: list[int]) -> str:

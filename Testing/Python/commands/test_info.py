@@ -114,6 +114,18 @@ def test_the_table_for_people(drawn, image, capsys):
     assert "percentiles" in text
 
 
+@pytest.mark.parametrize(("unit", "heading", "volume"), [("nm", "um3", "0.0432"), ("mm", "mm3", "43200000")])
+def test_volumes_are_in_a_unit_that_can_be_read(unit, heading, volume, tmp_path, capsys):
+    array = np.zeros((20, 30, 40), np.uint8)
+    array[5:15, 5:17, 5:20] = 1
+    save_segmentation(Segmentation.from_labels(array, Geometry((20, 30, 40), unit=unit)), tmp_path / "cell.seg.nrrd")
+    assert main(["info", str(tmp_path / "cell.seg.nrrd"), "--quiet"]) == 0
+    table = capsys.readouterr().out
+    assert f"volume ({heading})" in table
+    (row,) = (line.split() for line in table.splitlines() if "Segment_1" in line)
+    assert float(row[3]) == float(volume)
+
+
 def test_labels_without_a_table_are_known_by_their_regions(tmp_path, capsys, monkeypatch):
     array = np.zeros((20, 30, 40), np.uint16)
     array[5:15, 5:25, 5:35] = 300
