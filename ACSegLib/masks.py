@@ -95,6 +95,17 @@ def grown_box(box: Box, distance: float, spacing: Sequence[float], shape: Sequen
     return sides[0], sides[1], sides[2]
 
 
+def relative_box(part: Sequence[slice], box: Sequence[slice]) -> Box:
+    """The place of a part of an array in a box that holds it."""
+    k, j, i = (slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, box, strict=True))
+    return k, j, i
+
+
+def box_size(box: Box) -> int:
+    """Number of voxels of a box."""
+    return math.prod(side.stop - side.start for side in box)
+
+
 def at_borders(labels: np.ndarray, with_background: bool = True) -> np.ndarray:
     """Voxels with a face to a voxel of another label, bool.
 

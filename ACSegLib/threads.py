@@ -26,11 +26,16 @@ _SMALL = 1 << 20
 
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
+_own = threading.local()  # of each thread: whether `in_threads` has a thread like it on every core
 
 
 def spread(loop: Callable[..., Any], count: int, *arguments: Any) -> None:
-    """Call ``loop(begin, end, *arguments)`` on ranges that make up 0..count, at the same time."""
-    workers = min(threads(), count)
+    """Call ``loop(begin, end, *arguments)`` on ranges that make up 0..count, at the same time.
+
+    Within `in_threads`, where this keeps all cores busy, it is called once: many small loops take longer to deal out
+    than to run.
+    """
+    workers = 1 if getattr(_own, "core", False) else min(threads(), count)
     if workers <= 1:
         loop(0, count, *arguments)
         return
@@ -60,7 +65,7 @@ def in_threads(work: Callable[[S], T], chunks: Sequence[S], check: Callable[[], 
             results.append(work(chunk))
             check()
         return results
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, initializer=_mark_own, initargs=(workers == threads(),)) as pool:
         try:
             for future in [pool.submit(work, chunk) for chunk in chunks]:
                 results.append(future.result())
@@ -69,6 +74,10 @@ def in_threads(work: Callable[[S], T], chunks: Sequence[S], check: Callable[[], 
             pool.shutdown(cancel_futures=True)
             raise
     return results
+
+
+def _mark_own(core: bool) -> None:
+    _own.core = core
 
 
 def look_up(table: np.ndarray, places: np.ndarray, check: Callable[[], None] = lambda: None) -> np.ndarray:

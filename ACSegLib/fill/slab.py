@@ -9,13 +9,21 @@ import numpy as np
 
 from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, TOLERANCE
 from ACSegLib.fill.prior.appearance import AppearanceClassifier
-from ACSegLib.fill.prior.class_priors import ClassPriors, shares_by_seeds, shares_of_absent_groups, shares_of_instances
+from ACSegLib.fill.prior.class_priors import (
+    WHOLE,
+    ClassPriors,
+    classes_of_nearest_seeds,
+    shares_of_absent_groups,
+    shares_of_instances,
+)
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.tuning.estimates import SlabTally
+from ACSegLib.fill.walk.boxed import CUT_SHARE, BoxedWalk, solve_boxed
 from ACSegLib.fill.walk.random_walk import SlabProblem
 from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
+from ACSegLib.masks import Box, box_size
 from ACSegLib.postprocess.rules import (
     STROKE_HOLES,
     WALK,
@@ -25,6 +33,10 @@ from ACSegLib.postprocess.rules import (
     apply_rules,
     rules_for_strokes,
 )
+from ACSegLib.threads import in_threads
+
+#: Part of a slab below which the box of a class is solved alone. Bound.
+SMALL_PART = 0.4
 
 
 @dataclass(frozen=True)
@@ -144,14 +156,45 @@ def solve_prepared(
     result = SlabResult(slab.first, seeds, rules, evidence.count, keep)
     progress = progress or Progress()
     wanted = slab.priors.worth_solving(context.tolerance, progress)
-    for start in range(0, len(wanted), MAX_CLASSES_TOGETHER):
-        batch = wanted[start : start + MAX_CLASSES_TOGETHER]
+    boxes = _own_boxes(slab.priors, seeds, context.tolerance) if not keep else {}
+    together = [c for c in wanted if c not in boxes]
+    for start in range(0, len(together), MAX_CLASSES_TOGETHER):
+        batch = together[start : start + MAX_CLASSES_TOGETHER]
         progress.check()
         prior = np.stack([slab.priors.of(c) for c in batch])
         progress.check()
         x, done = context.solver.solve(problem, batch, prior, prior.copy(), context.tolerance, progress)
         result.add(batch, x, prior, WALK.share(gamma), done)
+    _solve_boxed(context, problem, slab.priors, {c: box for c, box in boxes.items() if box}, result, progress)
     return result
+
+
+def _own_boxes(priors: ClassPriors, seeds: np.ndarray, tolerance: float) -> dict[int, Box | None]:
+    """Boxes of classes that take a small part of a slab; see `ClassPriors.boxes`."""
+    boxes = priors.boxes(seeds, CUT_SHARE * tolerance)
+    return {c: box for c, box in boxes.items() if box is None or box_size(box) < SMALL_PART * seeds.size}
+
+
+def _solve_boxed(
+    context: Context,
+    problem: SlabProblem,
+    priors: ClassPriors,
+    boxes: dict[int, Box],
+    result: SlabResult,
+    progress: Progress,
+) -> None:
+    """Solve each class in its own box, several at once."""
+
+    def solve(c: int) -> BoxedWalk:
+        return solve_boxed(
+            context.solver, problem, c, lambda box: priors.of(c, box), boxes[c], context.tolerance, progress
+        )
+
+    classes = list(boxes)
+    for start in range(0, len(classes), context.solver.at_once):
+        batch = classes[start : start + context.solver.at_once]
+        for c, walk in zip(batch, in_threads(solve, batch), strict=True):
+            result.add([c], walk.x, walk.prior, WALK.share(problem.gamma), walk.iterations, walk.box)
 
 
 def _class_priors(
@@ -168,14 +211,15 @@ def _class_priors(
     probabilities = evidence.group_probabilities(classifier.layers, first, slab, without, known, progress)
     evidence.share_among_rivals(probabilities, first, without, progress)
     present = {c for c in np.flatnonzero(count_classes(seeds, evidence.count)).tolist() if c > 0}
+    instances, nearest = {}, None
     if evidence.instances is not None:
         instances = shares_of_instances(
             evidence.instances, range(first, first + len(seeds)), present, without, progress
         )
     else:
-        instances = shares_by_seeds(seeds, evidence.groups, evidence.features.spacing)
+        nearest = classes_of_nearest_seeds(seeds, evidence.groups, evidence.features.spacing)
     inherited = shares_of_absent_groups(classifier, evidence.groups, present)
-    return ClassPriors(probabilities, evidence.groups, present, inherited, instances)
+    return ClassPriors(probabilities, evidence.groups, present, inherited, instances, nearest)
 
 
 class SlabResult:
@@ -199,24 +243,37 @@ class SlabResult:
         self.first = first
         self._seeds, self._rules = seeds, rules
         shape = seeds.shape
-        self.best = np.zeros(shape, np.int16)
-        self.best_value = np.zeros(shape, np.float32)
+        self.best = np.maximum(seeds, 0)
+        self.best_value = (seeds > 0).astype(np.float32)
         self.second_value = np.zeros(shape, np.float32)
-        self._rest = np.ones(shape, np.float32)
+        self._rest = 1 - self.best_value
         self._expected = np.zeros(count)
         self._prior_best = np.zeros(shape, np.int16)  # of which the prior is at least as likely as all others together
         self.probabilities = np.zeros((count, *shape), np.float16) if keep else None
         self.iterations: list[int] = []
 
-    def add(self, classes: list[int], x: np.ndarray, prior: np.ndarray, share: float, iterations: int = 0) -> None:
-        """Fold in the probabilities (R, K, J, I) of some classes, moved by `share` towards their prior."""
+    def add(
+        self,
+        classes: list[int],
+        x: np.ndarray,
+        prior: np.ndarray,
+        share: float,
+        iterations: int = 0,
+        box: Box = WHOLE,
+    ) -> None:
+        """Fold in the probabilities (R, K, J, I) of some classes, moved by `share` towards their prior.
+
+        They may be those of a box; beyond it they are those of seeds.
+        """
         self.iterations.append(iterations)
         for c, likely in zip(classes, prior, strict=True):
-            self._prior_best[likely > 0.5] = c
-        self._fold(x, prior, share, classes)
-        self._expected[classes] = x.sum(axis=(1, 2, 3), dtype=np.float64)
+            self._prior_best[box][likely > 0.5] = c
+        self._fold(x, prior, share, classes, box)
+        seeds = self._seeds[box]
+        known = [np.count_nonzero(seeds == c) for c in classes]
+        self._expected[classes] = x.sum(axis=(1, 2, 3), dtype=np.float64) - known
         if self.probabilities is not None:
-            self.probabilities[classes] = x
+            self.probabilities[(classes, *box)] = x
 
     def finish(self) -> SlabResult:
         """Fold in background as what the others leave, then put the labelled voxels back as they are.
@@ -239,11 +296,16 @@ class SlabResult:
             self.probabilities[0, outside] = 1
         return self
 
-    def _fold(self, x: np.ndarray, prior: np.ndarray, share: float, classes: list[int]) -> None:
+    def _fold(self, x: np.ndarray, prior: np.ndarray, share: float, classes: list[int], box: Box = WHOLE) -> None:
         from ACSegLib.fill.walk import kernels
 
-        leading = (self.best, self.best_value, self.second_value)
-        kernels.merge_best(x, prior, np.float32(share), self._seeds, np.asarray(classes, np.int16), leading, self._rest)
+        arrays = (self.best, self.best_value, self.second_value, self._rest)
+        *leading, rest = parts = [np.ascontiguousarray(array[box]) for array in arrays]
+        seeds = np.ascontiguousarray(self._seeds[box])
+        kernels.merge_best(x, prior, np.float32(share), seeds, np.asarray(classes, np.int16), tuple(leading), rest)
+        for array, part in zip(arrays, parts, strict=True):
+            if not np.shares_memory(array, part):
+                array[box] = part
 
     def _fold_background(self, rest: np.ndarray, seeds: np.ndarray) -> None:
         self._fold(rest[None], rest[None], 0.0, [0])
@@ -263,8 +325,7 @@ class SlabResult:
         areas = np.stack([np.bincount(plane.ravel(), minlength=count) for plane in best])
         areas[:, 0] = 0  # known voxels are among them, and nobody asks for the background
         right = np.bincount(best.ravel(), weights=self.best_value.ravel(), minlength=count)
-        expected = self._expected - count_classes(self._seeds, count)
-        return SlabTally(areas, right, expected, common, claimed, self._jumps())
+        return SlabTally(areas, right, self._expected, common, claimed, self._jumps())
 
     def _jumps(self) -> np.ndarray:
         """How far the labels of the slab's ends and the fill beside them differ; see `SlabTally`."""

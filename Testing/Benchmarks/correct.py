@@ -15,6 +15,7 @@ labelled: `--only sxt_cell` takes the fill of all of them as the truth, and --pl
     python Testing/Benchmarks/correct.py --only phantom --size 64 --train 8
     python Testing/Benchmarks/correct.py --data ../shared/data --planes
     python Testing/Benchmarks/correct.py --time 472 472 491               # seconds of single corrections
+    python Testing/Benchmarks/correct.py --time 128 128 128 --cells 60    # the same where many cells are segments
 """
 
 from __future__ import annotations
@@ -160,16 +161,43 @@ def _drawn_planes(case: Case, drawn: dict[str, list[int]]) -> tuple[np.ndarray, 
     ).segmentation.labels
 
 
-def time_corrections(shape: list[int]) -> None:
-    """Seconds of corrections of a large simulated cell: a slice drawn right, and a stroke."""
+def one_cell(shape: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """A large cell, and the same with an outline that is off all the way."""
     k, j, i = (np.arange(n, dtype=np.float32) - n / 2 for n in shape)
     distance = np.sqrt((k / shape[0])[:, None, None] ** 2 + (j / shape[1])[None, :, None] ** 2 + (i / shape[2]) ** 2)
+    return (distance < 0.3).astype(np.uint8), (distance < 0.29).astype(np.uint8)
+
+
+def many_cells(shape: list[int], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """About so many cells side by side, each a segment, and the same with outlines that are off by a voxel or more."""
     rng = np.random.default_rng(0)
-    image = (distance < 0.3).astype(np.float32)
+    pitch = (np.prod(shape) / count) ** (1 / 3)
+    numbers = [max(1, round(n / pitch)) for n in shape]
+    truth, before = np.zeros((2, *shape), np.uint16)
+    for value, place in enumerate(np.ndindex(*numbers), start=1):
+        low = [n * p // parts for n, p, parts in zip(shape, place, numbers, strict=True)]
+        high = [n * (p + 1) // parts for n, p, parts in zip(shape, place, numbers, strict=True)]
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        axes = (
+            np.arange(b - a, dtype=np.float32) - (b - a) / 2 + rng.uniform(-1, 1)
+            for a, b in zip(low, high, strict=True)
+        )
+        k, j, i = np.ix_(*axes)
+        distance = np.sqrt(k * k + j * j + i * i)
+        radius = 0.5 * min(b - a for a, b in zip(low, high, strict=True)) - 1
+        truth[box][distance < radius] = value
+        before[box][distance < radius - rng.uniform(1, 2)] = value
+    return truth, before
+
+
+def time_corrections(shape: list[int], cells: int) -> None:
+    """Seconds of corrections of a simulated cell, or of many: a slice drawn right, and a stroke."""
+    truth, before = one_cell(shape) if cells == 1 else many_cells(shape, cells)
+    image = (truth > 0).astype(np.float32)
+    rng = np.random.default_rng(0)
     image += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(0.2)
-    truth, before = distance < 0.3, distance < 0.29
-    middle = shape[0] // 2
-    volume, result = Volume(image), before.astype(np.uint8)
+    worst = int(np.count_nonzero(truth != before, axis=(1, 2)).argmax())
+    volume, result = Volume(image), before
     repeated = ("first slice (compiles loops)", "slice")
     for name in (*repeated, "the same slice again", "slice 20 on", "stroke"):
         labels = result.copy()
@@ -180,14 +208,16 @@ def time_corrections(shape: list[int]) -> None:
             rows = slice(max(row - 4, 0), row + 4)
             labels[plane, rows] = truth[plane, rows]
         else:
-            at = middle + (20 if name == "slice 20 on" else 0)
+            at = worst + (20 if name == "slice 20 on" else 0)
             labels[at] = truth[at]
         original, edited = Segmentation.from_labels(result), Segmentation.from_labels(labels)
         start, cpu = time.perf_counter(), time.process_time()
         outcome = correct(volume, original, edited)
         wall, cpu = time.perf_counter() - start, time.process_time() - cpu
         print(
-            f"{name}: {wall:.2f} s, {cpu:.2f} s of processor time, {outcome.report.corrected_voxels} voxels", flush=True
+            f"{name}: {wall:.2f} s, {cpu:.2f} s of processor time, {outcome.report.corrected_voxels} voxels, "
+            f"Dice {mean_dice(result, truth):.4f} -> {mean_dice(outcome.segmentation.labels, truth):.4f}",
+            flush=True,
         )
         if name not in repeated:
             result = outcome.segmentation.labels
@@ -207,10 +237,11 @@ def main() -> None:
     )
     parser.add_argument("--planes", action="store_true", help="only labelled planes of the real cell in a capillary")
     parser.add_argument("--time", type=int, nargs=3, metavar=("K", "J", "I"), help="only measure seconds on this shape")
+    parser.add_argument("--cells", type=int, default=1, help="number of cells in this shape, each a segment")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     options = parser.parse_args()
     if options.time:
-        time_corrections(options.time)
+        time_corrections(options.time, options.cells)
         return
     if options.planes:
         header = ["plane left out", "prediction", *(f"{n} drawn: correct / from nothing" for n in (1, 2, 3))]

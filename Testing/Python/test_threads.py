@@ -13,6 +13,7 @@ import pytest
 
 import ACSegLib
 from ACSegLib import threads
+from ACSegLib.compute import cores, limited_threads
 from ACSegLib.errors import Cancelled
 
 needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
@@ -130,6 +131,21 @@ def test_an_error_in_a_range_reaches_the_caller() -> None:
 
     with pytest.raises(ZeroDivisionError):
         threads.spread(loop, 1000)
+
+
+def test_within_threads_on_all_cores_a_loop_is_not_dealt_out_again() -> None:
+    ranges: list[tuple[int, int]] = []
+
+    def work(_: int) -> None:
+        threads.spread(lambda begin, end: ranges.append((begin, end)), 1000)
+
+    with limited_threads(2):
+        threads.in_threads(work, [0, 1, 2])
+        assert ranges == [(0, 1000)] * 3
+        ranges.clear()
+        work(0)
+    assert sum(end - begin for begin, end in ranges) == 1000
+    assert len(ranges) == min(2, cores())
 
 
 def test_a_table_is_looked_up_as_by_indexing_and_can_be_cancelled() -> None:

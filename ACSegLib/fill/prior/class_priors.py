@@ -21,7 +21,12 @@ from scipy import ndimage
 from ACSegLib.fill.constants import INSTANCE_WIDTH
 from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.shape import ShapePrior
+from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
+from ACSegLib.masks import Box, grow_or_shrink
+
+#: All of a slab, as a box.
+WHOLE: Box = (slice(None), slice(None), slice(None))
 
 
 class ClassPriors:
@@ -38,7 +43,9 @@ class ClassPriors:
     inherited : mapping
         Group -> (group that takes a share of it here, share); see `shares_of_absent_groups`.
     instances : mapping
-        Class -> its share of its group at each voxel, (K, J, I); see `shares_of_instances` and `shares_by_seeds`.
+        Class -> its share of its group at each voxel, (K, J, I); see `shares_of_instances`.
+    nearest : ndarray of int16, (K, J, I), or None
+        Instead of `instances`, the class that has all of its group at each voxel; see `classes_of_nearest_seeds`.
     """
 
     def __init__(
@@ -48,23 +55,47 @@ class ClassPriors:
         present: set[int],
         inherited: Mapping[int, tuple[int, float]],
         instances: Mapping[int, np.ndarray],
+        nearest: np.ndarray | None = None,
     ) -> None:
         self._probabilities, self._groups, self._present = probabilities, groups, present
-        self._inherited, self._instances = inherited, instances
+        self._inherited, self._instances, self._nearest = inherited, instances, nearest
         self._group_of = {c: g for g, members in enumerate(groups) for c in members}
 
-    def of(self, c: int) -> np.ndarray:
-        """Prior of a class, (K, J, I) float32."""
+    def of(self, c: int, box: Box = WHOLE) -> np.ndarray:
+        """Prior of a class in a box of the slab, float32."""
         group = self._group_of[c]
-        prior = self._probabilities[group]
+        prior = self._of_group(group, box)
+        if len(self._groups[group]) == 1:
+            return prior
+        if self._nearest is not None:
+            return prior * (self._nearest[box] == c)
+        return prior * self._instances[c][box] if c in self._instances else np.zeros_like(prior)
+
+    def _of_group(self, group: int, box: Box) -> np.ndarray:
+        prior = self._probabilities[group][box]
         if group in self._inherited:
             prior = prior * np.float32(1 - self._inherited[group][1])
         for absent, (heir, share) in self._inherited.items():
             if heir == group:
-                prior = prior + np.float32(share) * self._probabilities[absent]
-        if len(self._groups[group]) == 1:
-            return prior
-        return prior * self._instances[c] if c in self._instances else np.zeros_like(prior)
+                prior = prior + np.float32(share) * self._probabilities[absent][box]
+        return prior
+
+    def boxes(self, seeds: np.ndarray, least: float) -> dict[int, Box | None]:
+        """Boxes around all that a class of the nearest seeds starts from; empty for other classes.
+
+        This is a prior of more than `least` where the answer is sought (`seeds`, (K, J, I), is negative), and seeds
+        beside such voxels. A class without any has None.
+        """
+        shared = [group for group, members in enumerate(self._groups) if len(members) > 1]
+        if self._nearest is None or not shared:
+            return {}
+        free = seeds == UNKNOWN
+        starts = np.where((seeds > 0) & grow_or_shrink(free, True), seeds, 0)
+        for group in shared:
+            likely = free & (self._of_group(group, WHOLE) > least) & np.isin(self._nearest, self._groups[group])
+            starts[likely] = self._nearest[likely]
+        found = [*ndimage.find_objects(starts), *([None] * max(self._group_of))]
+        return {c: found[c - 1] for group in shared for c in self._groups[group] if c}
 
     def worth_solving(self, tolerance: float, progress: Progress) -> list[int]:
         """Classes that may come out anywhere in the slab, background (what is left) not among them."""
@@ -119,16 +150,13 @@ def shares_of_instances(
     return closeness
 
 
-def shares_by_seeds(
+def classes_of_nearest_seeds(
     seeds: np.ndarray, groups: Sequence[Sequence[int]], spacing: Sequence[float]
-) -> dict[int, np.ndarray]:
-    """Shares of the classes of groups that several share: all of it to the class of the nearest seed of the group."""
-    shares = {}
-    for group in groups:
-        if len(group) == 1:
-            continue
-        known = np.isin(seeds, group)
-        where = ndimage.distance_transform_edt(~known, tuple(spacing), return_distances=False, return_indices=True)
-        nearest = seeds[tuple(where)]
-        shares.update({c: nearest == c for c in np.unique(seeds[known]).tolist()})
-    return shares
+) -> np.ndarray | None:
+    """Class of the nearest seed of a group that several classes share, (K, J, I) int16; None without such a group."""
+    shared = [c for group in groups if len(group) > 1 for c in group]
+    known = np.isin(seeds, shared)
+    if not known.any():
+        return None
+    where = ndimage.distance_transform_edt(~known, tuple(spacing), return_distances=False, return_indices=True)
+    return np.asarray(seeds[tuple(where)])

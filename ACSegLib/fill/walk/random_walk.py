@@ -23,6 +23,7 @@ import numpy as np
 
 from ACSegLib.fill import constants
 from ACSegLib.jobs import Progress
+from ACSegLib.masks import Box
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class SlabProblem:
     beta: float
     gamma: float
     axis_weights: np.ndarray
+
+    def part(self, box: Box) -> SlabProblem:
+        """The same in a box, as if the slab ended there."""
+        edges, seeds, valid = (np.ascontiguousarray(a[box]) for a in (self.edges, self.seeds, self.valid))
+        return SlabProblem(edges, seeds, valid, self.beta, self.gamma, self.axis_weights)
 
 
 class System(ABC):

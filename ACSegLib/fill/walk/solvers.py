@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ACSegLib.compute import choose_device, free_cached_memory, is_out_of_memory
+from ACSegLib.compute import choose_device, free_cached_memory, is_out_of_memory, threads
 from ACSegLib.errors import MemoryLimitError
 from ACSegLib.fill import constants
 from ACSegLib.fill.walk.cpu_backend import CpuSystem
@@ -20,6 +20,11 @@ class Solver(ABC):
     """Solves a slab for several classes at once."""
 
     name: str
+
+    @property
+    def at_once(self) -> int:
+        """Problems that are best solved at the same time, where there are many small ones."""
+        return 1
 
     @abstractmethod
     def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
@@ -63,6 +68,11 @@ class CpuSolver(Solver):
 
     def __init__(self, name: str = "cpu") -> None:
         self.name = name
+
+    @property
+    def at_once(self) -> int:
+        """One on each core."""
+        return threads()
 
     def _system(self, problem: SlabProblem, prior: np.ndarray, start: np.ndarray, check: Callable[[], None]) -> System:
         return CpuSystem(problem, prior, start, check)

@@ -11,7 +11,7 @@ from ACSegLib.fill import fill, slab
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.prior.class_priors import (
     ClassPriors,
-    shares_by_seeds,
+    classes_of_nearest_seeds,
     shares_of_absent_groups,
     shares_of_instances,
 )
@@ -102,11 +102,30 @@ def test_an_instance_that_the_slab_does_not_show_has_no_prior():
 def test_without_outlines_the_nearest_seed_takes_the_group():
     seeds = np.full((1, 1, 9), -1, np.int16)
     seeds[0, 0, [1, 7]] = 1, 2
-    shares = shares_by_seeds(seeds, [[0], [1, 2, 3]], (1.0, 1.0, 1.0))
-    assert sorted(shares) == [1, 2]
-    np.testing.assert_array_equal(shares[1][0, 0, [0, 3, 5, 8]], [True, True, False, False])
-    np.testing.assert_array_equal(shares[1], ~shares[2])
-    assert shares_by_seeds(seeds, [[0], [1], [2], [3]], (1.0, 1.0, 1.0)) == {}
+    groups = [[0], [1, 2, 3]]
+    nearest = classes_of_nearest_seeds(seeds, groups, (1.0, 1.0, 1.0))
+    np.testing.assert_array_equal(nearest[0, 0, [0, 3, 5, 8]], [1, 1, 2, 2])
+    priors = ClassPriors(np.full((2, 1, 1, 9), 0.4, np.float32), groups, {1, 2}, {}, {}, nearest)
+    np.testing.assert_allclose(priors.of(1)[0, 0, [0, 3, 5, 8]], [0.4, 0.4, 0, 0])
+    np.testing.assert_array_equal(priors.of(1) > 0, priors.of(2) == 0)
+    assert not priors.of(3).any()
+    np.testing.assert_array_equal(priors.of(2, np.s_[:, :, 3:7]), priors.of(2)[:, :, 3:7])
+    assert classes_of_nearest_seeds(seeds, [[0], [1], [2], [3]], (1.0, 1.0, 1.0)) is None
+
+
+def test_the_box_of_a_class_holds_its_prior_and_the_seeds_beside_free_voxels():
+    """A row: five seeds of 1, seven free voxels, five seeds of 2, and one of 3 among them."""
+    seeds = np.array([1] * 5 + [-1] * 7 + [2] * 3 + [3, 2], np.int16)[None, None]
+    groups = [[0], [1, 2, 3]]
+    probabilities = np.zeros((2, *seeds.shape), np.float32)
+    probabilities[1, 0, 0, :8] = 0.5
+    probabilities[1, 0, 0, 8:] = 0.01
+    nearest = classes_of_nearest_seeds(seeds, groups, (1.0, 1.0, 1.0))
+    priors = ClassPriors(probabilities, groups, {1, 2, 3}, {}, {}, nearest)
+    everything = slice(0, 1), slice(0, 1)
+    assert priors.boxes(seeds, 0.1) == {1: (*everything, slice(4, 8)), 2: (*everything, slice(12, 13)), 3: None}
+    assert priors.boxes(seeds, 0.001)[2] == (*everything, slice(9, 13))
+    assert ClassPriors(probabilities[[0, 1, 1, 1]], GROUPS, {1, 2, 3}, {}, {}).boxes(seeds, 0.1) == {}
 
 
 def test_classes_with_a_negligible_prior_are_not_solved_unless_the_slab_shows_them():

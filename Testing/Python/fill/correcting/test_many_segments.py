@@ -1,0 +1,61 @@
+"""Corrections among many segments: each is solved where it can come out, and what comes out is the same."""
+
+import numpy as np
+import pytest
+from correctioncases import GEOMETRY, dice
+
+from ACSegLib.fill import correct, slab
+from ACSegLib.fill.walk.solvers import CpuSolver
+from ACSegLib.volume import Segmentation, Volume
+
+#: Cells along each axis, and voxels of a side of the place that each has.
+NUMBERS, PITCH = (2, 4, 5), 14
+
+
+def cells(radius):
+    """Balls that nearly touch, each a segment of its own."""
+    labels = np.zeros([n * PITCH for n in NUMBERS], np.uint8)
+    k, j, i = np.indices((PITCH,) * 3) - (PITCH - 1) / 2
+    inside = k * k + j * j + i * i <= radius**2
+    for value, (a, b, c) in enumerate(np.ndindex(*NUMBERS), start=1):
+        labels[a * PITCH :, b * PITCH :, c * PITCH :][:PITCH, :PITCH, :PITCH][inside] = value
+    return labels
+
+
+TRUTH, SMALL = cells(6.6), cells(5.2)
+
+
+def corrected():
+    noise = np.random.default_rng(0).normal(0, 0.15, TRUTH.shape)
+    volume = Volume(((TRUTH > 0) + noise).astype(np.float32), GEOMETRY)
+    labels = SMALL.copy()
+    labels[PITCH // 2] = TRUTH[PITCH // 2]
+    before, after = (Segmentation.from_labels(a, GEOMETRY) for a in (SMALL, labels))
+    return correct(volume, before, after, slices={"k": [PITCH // 2]}).segmentation.labels
+
+
+@pytest.fixture
+def solved(monkeypatch):
+    """Voxels of each system that is solved, times its classes."""
+    found = []
+    solve = CpuSolver.solve
+
+    def note(self, problem, classes, *arguments):
+        found.append(problem.seeds.size * len(classes))
+        return solve(self, problem, classes, *arguments)
+
+    monkeypatch.setattr(CpuSolver, "solve", note)
+    return found
+
+
+def test_forty_cells_are_corrected_as_if_each_was_solved_in_the_whole_volume(solved, monkeypatch):
+    labels = corrected()
+    in_boxes = sum(solved)
+    solved.clear()
+    monkeypatch.setattr(slab, "SMALL_PART", 0)
+    as_a_whole = corrected()
+    assert np.mean(labels != as_a_whole) < 1e-5
+    assert in_boxes < 0.5 * sum(solved)
+    shown = np.unique(TRUTH[PITCH // 2])[1:]
+    assert len(shown) == 20
+    assert min(dice(labels == c, c == TRUTH) for c in shown) > 0.97
