@@ -26,13 +26,15 @@ def merge_to_count(
     fresh: Callable[[], Merging],
     count: int,
     smallest: float,
+    least: float,
     min_odds: float = MIN_ODDS,
     check: Callable[[], None] = lambda: None,
-) -> Merging:
+) -> tuple[Merging, float]:
     """Go on from the cells that were found until there are `count`.
 
     Too many are merged, the least likely seams first. Of too few, those are divided whose last merging removed the
-    likeliest seam; seams that hardly can be ones stay removed, and no part below the smallest size makes up the number.
+    likeliest seam; seams that hardly can be ones stay removed. A part below the smallest size makes up the number only
+    if it was not merged, or if the border of the volume cuts it. Within a cell it is a granule.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ def merge_to_count(
     count : int
     smallest : float
         Voxels from which on a region is a cell.
+    least : float
+        What `smallest` may fall to if there are too few cells.
     min_odds : float, optional
         Log odds of a removed seam from which on it may come back.
     check : callable, optional
@@ -50,21 +54,34 @@ def merge_to_count(
 
     Returns
     -------
-    Merging
-        With the cells: as many as there are, if these are fewer.
+    Merging, float
+        With the cells, and the smallest size that counts.
     """
     if sum(found.voxels(n) >= smallest for n in found.cells()) >= count:
         found.run(lambda odds, cells: cells <= count, smallest, check)
-        return found
-    undone = steps_to_undo(found, count, smallest, min_odds)
-    return replayed(found, fresh(), undone, check) if undone else found
+        return found, smallest
+    floor, first = smallest, None
+    while True:
+        undone, cells = steps_to_undo(found, count, smallest, floor, min_odds)
+        first = undone if first is None else first
+        if cells >= count or floor <= least:
+            break
+        floor = max(floor / 3, least)
+    if cells < count:  # no size helps: as many as there are
+        undone, floor = first, smallest
+    if not undone:
+        return found, floor
+    return replayed(found, fresh(), undone, check), floor
 
 
-def steps_to_undo(merging: Merging, count: int, smallest: float, min_odds: float = MIN_ODDS) -> set[int]:
-    """The steps of a merging to undo so that there are `count` cells, or as many as there can be.
+def steps_to_undo(
+    merging: Merging, count: int, smallest: float, least: float, min_odds: float = MIN_ODDS
+) -> tuple[set[int], int]:
+    """The steps of a merging to undo so that there are `count` cells, and how many there are then.
 
     A step that joined two cells makes one more. Undoing one that joined a cell and a fragment makes none, but gives
-    access to earlier steps; the fragment goes to a neighbour.
+    access to earlier steps; the fragment goes to a neighbour. Regions of `smallest` voxels are cells, and those of
+    `least` voxels if they were not merged, or if the border of the volume cuts them.
     """
     left: list[tuple[float, list[int]]] = []
 
@@ -72,15 +89,15 @@ def steps_to_undo(merging: Merging, count: int, smallest: float, min_odds: float
         path: list[int] = []
         while step >= 0:
             path.append(step)
-            odds, _, made_by, voxels = merging.steps[step]
-            large = [n for n in (0, 1) if voxels[n] >= smallest]
+            odds, _, made_by, voxels, cut = merging.steps[step]
+            large = [n for n in (0, 1) if voxels[n] >= (least if cut[n] else smallest)]
             if len(large) == 2 and odds >= min_odds:
                 heapq.heappush(left, (-odds, path))
             if len(large) != 1:
                 return
             step = made_by[large[0]]
 
-    roots = [n for n in merging.cells() if merging.voxels(n) >= smallest]
+    roots = [n for n in merging.cells() if merging.voxels(n) >= least]
     for root in roots:
         offer(merging.made_by[root])
     cells, undone = len(roots), set[int]()
@@ -90,7 +107,7 @@ def steps_to_undo(merging: Merging, count: int, smallest: float, min_odds: float
         for step in merging.steps[path[-1]].made_by:
             offer(step)
         cells += 1
-    return undone
+    return undone, cells
 
 
 def replayed(found: Merging, fresh: Merging, undone: Iterable[int], check: Callable[[], None]) -> Merging:

@@ -34,12 +34,15 @@ class Step(NamedTuple):
         The steps that made them; -1 for a basin.
     voxels : (float, float)
         Their sizes.
+    cut : (bool, bool)
+        Whether the border of the volume cuts them.
     """
 
     odds: float
     regions: tuple[int, int]
     made_by: tuple[int, int]
     voxels: tuple[float, float]
+    cut: tuple[bool, bool]
 
 
 class Merging:
@@ -78,6 +81,10 @@ class Merging:
         """Voxels of a region."""
         return float(self.regions[region, kernels.VOXELS])
 
+    def is_cut(self, region: int) -> bool:
+        """Whether the border of the volume cuts a region."""
+        return bool(self.regions[region, kernels.CUT])
+
     def is_cap(self, region: int) -> bool:
         """Whether the border of the volume cuts a region as flat as the cap of a larger body."""
         row = self.regions[region]
@@ -113,10 +120,12 @@ class Merging:
             if number % 256 == 0:
                 check()
             before = (self.voxels(a) >= smallest) + (self.voxels(b) >= smallest)
-            sizes, made_by = {n: self.voxels(n) for n in (a, b)}, {n: self.made_by[n] for n in (a, b)}
+            was = {n: (self.made_by[n], self.voxels(n), self.is_cut(n)) for n in (a, b)}
             kept = self.merge(a, b)
             gone = b if kept == a else a
-            self.steps.append(Step(odds, (kept, gone), (made_by[kept], made_by[gone]), (sizes[kept], sizes[gone])))
+            (made_one, size_one, cut_one), (made_two, size_two, cut_two) = was[kept], was[gone]
+            step = Step(odds, (kept, gone), (made_one, made_two), (size_one, size_two), (cut_one, cut_two))
+            self.steps.append(step)
             self.made_by[kept] = len(self.steps) - 1
             cells += (self.voxels(kept) >= smallest) - before
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,8 +56,8 @@ class SplitSettings:
             raise InputError(f"seams must be one of {', '.join(SEAMS)}, not {self.seams!r}.")
         if self.outlines not in OUTLINES:
             raise InputError(f"outlines must be one of {', '.join(OUTLINES)}, not {self.outlines!r}.")
-        if self.count is not None and self.count < 1:
-            raise InputError(f"the number of cells must be 1 or more, not {self.count}.")
+        if self.count is not None and not (isinstance(self.count, Integral) and self.count >= 1):
+            raise InputError(f"the number of cells must be a whole number from 1 on, not {self.count}.")
         if self.smallest is not None and not self.smallest >= 0:
             raise InputError(f"the smallest size of a cell must be 0 or more voxels, not {self.smallest}.")
 
@@ -283,7 +284,10 @@ def _merged(
             learnt = _learnt_smallest(merging, block, largest_speck)
         floor = learnt
     if settings.count is not None and cells_kept(merging, floor / block) != settings.count:
-        merging = merge_to_count(merging, fresh, settings.count, floor / block, least_odds, progress.check)
+        least = float(MIN_CELL_VOXELS) if given is None else floor
+        sizes_of_cells = (floor / block, least / block)
+        merging, smallest = merge_to_count(merging, fresh, settings.count, *sizes_of_cells, least_odds, progress.check)
+        floor = smallest * block
     merging.absorb(floor / block)
     return merging, floor, floor
 

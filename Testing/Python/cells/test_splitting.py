@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from ACSegLib.cells import region_kernels, seam_voxels
+from ACSegLib.cells.counting import steps_to_undo
 from ACSegLib.cells.evidence import is_tissue
 from ACSegLib.cells.grid import WorkGrid
-from ACSegLib.cells.merging import Merging
+from ACSegLib.cells.merging import Merging, Step
 from ACSegLib.cells.regions import connect
 from ACSegLib.cells.seams import find_seams
 from ACSegLib.cells.segments import split_segments, with_cells
@@ -243,15 +245,13 @@ def test_a_given_number_brings_back_a_cell_that_was_too_small_to_be_found():
     assert quality(found, cells) > 0.98
 
 
-def test_a_speck_does_not_make_up_a_given_number():
-    """A part of 56 voxels hangs on one of two balls of 12000: a third cell would have a hundredth of these at least."""
-    two = balls((40, 40, 72), [(20, 20, 20), (20, 20, 48)], 14.2)
-    mask = (two > 0) | (balls(two.shape, [(20, 36, 20)], 2.5) > 0)
-    found = split_mask(mask, settings=SplitSettings(count=3))
-    assert len(found.sizes) == 2
-    assert "3 cells were asked for, but 2 can be told apart." in found.notes
-    smaller = split_mask(mask, settings=SplitSettings(count=3, smallest=50))
-    assert sorted(smaller.sizes)[0] == pytest.approx(56, abs=6)
+@pytest.mark.parametrize(("cut", "cells"), [(False, 1), (True, 2)])
+def test_a_granule_makes_up_a_given_number_only_where_the_border_cuts_it(cut, cells):
+    """A part of 21 voxels was merged with one of 70000, across a boundary that might well be a seam."""
+    step = Step(-0.2, (1, 2), (-1, -1), (70000.0, 21.0), (True, cut))
+    made = SimpleNamespace(steps=[step], made_by=[-1, 0, -1], cells=lambda: [1], voxels=lambda n: 70021.0)
+    undone, found = steps_to_undo(made, 2, smallest=700, least=10)
+    assert (len(undone), found) == (cells - 1, cells)
 
 
 def test_the_cap_of_a_cell_at_the_border_is_a_cell_and_a_compact_part_is_none():
@@ -390,7 +390,9 @@ def test_missing_values_and_an_empty_mask_are_no_obstacle():
     assert len(split_mask(np.zeros((4, 4, 4))).sizes) == 0
 
 
-@pytest.mark.parametrize("values", [{"seams": "red"}, {"count": 0}, {"smallest": -1}, {"outlines": "guessed"}])
+@pytest.mark.parametrize(
+    "values", [{"seams": "red"}, {"count": 0}, {"smallest": -1}, {"outlines": "?"}, {"count": 2.5}]
+)
 def test_settings_out_of_range_are_refused(values):
     with pytest.raises(InputError):
         SplitSettings(**values)
