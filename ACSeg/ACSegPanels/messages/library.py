@@ -246,7 +246,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "--init."
         ),
         _("the number of cells ({0}) was not used, since the seeds give it."),
-        _("the number of cells must be 1 or more, not {0}."),
+        _("the number of cells must be a whole number from 1 on, not {0}."),
         _("the number of slices to suggest must be at least 1, not {0}."),
         _(
             "the probabilities of {0} have the shape {1} (i, j, k) and the image has {2}; give those that were "
