@@ -91,6 +91,10 @@ ESTIMATORS = (
 #: apart. In fills of blobs and nuclei from such slices, 58 % to 91 % of the intervals held.
 MIN_INSTANCE_SIZE, SINGLE_SHARE = 1.1, 0.75
 
+#: Longest over shortest voxel edge from which on the estimates of many instances are too good, since all fills that
+#: calibrated them took voxels for cubes: ``fill_estimates.py --whole``, plant cells.
+UNEVEN_SPACING = 1.5
+
 # --- appearance classifier --------------------------------------------------------------------------------------------
 
 #: Units of the two hidden layers. `fill_constants.py HIDDEN_UNITS`.

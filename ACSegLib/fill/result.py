@@ -202,7 +202,13 @@ def _estimates(state: FillState) -> tuple[list[SegmentEstimate], list[str]]:
             "how right this fill is cannot be told: most segments lie on a single labelled slice, so others probably "
             f"lie between the slices and are lost in them. Label slices at most {distance} apart."
         ]
-    return [estimate(seeds.segments[row].name, found) for row, found in signs.items()], []
+    notes, spacing = [], evidence.features.spacing
+    if evidence.instances is not None and max(spacing) >= constants.UNEVEN_SPACING * min(spacing):
+        notes.append(
+            "the Dice may be lower than expected: of so many segments in voxels that are not cubes, the intervals were "
+            "too narrow in tests."
+        )
+    return [estimate(seeds.segments[row].name, found) for row, found in signs.items()], notes
 
 
 def _segment_probabilities(probabilities: np.ndarray, seeds: Seeds) -> dict[str, np.ndarray]:

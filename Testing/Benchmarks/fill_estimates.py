@@ -4,6 +4,7 @@
     python Testing/Benchmarks/fill_estimates.py --cache signs.json --fit
     python Testing/Benchmarks/fill_estimates.py --cache signs.json --leave-out
     python Testing/Benchmarks/fill_estimates.py --cache signs.json --leave-out --fresh 6
+    python Testing/Benchmarks/fill_estimates.py --whole
 
 Volumes of `self_tuning_cases` are filled from slices at several distances, and the estimates compared with the truth.
 Volumes of odd seeds calibrate, those of even seeds test. The table has, for each kind of volume of the test, how many
@@ -11,13 +12,15 @@ intervals hold the truth and how wide they are (median), and below it precision 
 a segment. ``--fit`` prints the constants of `ACSegLib.fill.constants` that follow from the calibrating volumes.
 ``--leave-out`` judges each kind by estimators that are fitted to all volumes of the other kinds: that is what to expect
 on a kind of volume that nobody thought of. ``--fresh`` adds tables of simulated volumes of further seeds, on which
-nothing was chosen.
+nothing was chosen. ``--whole`` judges whole real volumes of many cells instead, with labels on every 10th
+slice (every 20th along long axes) of each axis in turn.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,14 +35,18 @@ import harness  # noqa: E402
 from estimate_fits import BAD_DICE, Collected, Plan, fit_distrust, fit_estimator, rounded, table  # noqa: E402
 from fill_cases import Case, drawn_mask, every_nth  # noqa: E402
 from self_tuning import filled  # noqa: E402
-from self_tuning_cases import real, simulated, tomograms  # noqa: E402
+from self_tuning_cases import real, simulated, thinned, tomograms  # noqa: E402
 
 from ACSegLib.fill import constants  # noqa: E402
-from ACSegLib.fill.tuning.estimates import Signs, collect_signs, estimate  # noqa: E402
+from ACSegLib.fill.tuning.estimates import Signs, collect_signs, estimate, too_far_apart  # noqa: E402
 from ACSegLib.segment_estimates import Estimator, SegmentEstimate  # noqa: E402
 
 #: Factors on the usual distance of the labelled slices.
 DISTANCES = (0.7, 1.0, 1.4)
+#: Distances of the labelled slices of whole volumes: along axes of up to `LONG` slices, and longer ones.
+WHOLE_STEPS, LONG = (10, 20), 110
+#: Distance of the planes along k of plant cells, in pixels: about that of the microscope, and 1 as in the other tables.
+THICK = 2.5
 #: Of fills without and with many instances; columns of `Signs.vector`. The usual deviation of the error depends on the
 #: part that one slice alone shows, and with many instances on how far the labelled areas tell another volume. That of
 #: the volume depends on this, on the jump, and on how far the estimates of the volume differ, too.
@@ -101,14 +108,41 @@ def cases(seed: int, data: Path | None) -> Iterator[tuple[str, Case]]:
             yield name, thin
 
 
+def whole(data: Path) -> Iterator[tuple[str, Case]]:
+    """Kind and case of whole real volumes of many cells, labelled along each axis (turned so that it is k)."""
+    import fill_cases
+    import tifffile
+
+    folder = data / "stardist3d_demo"
+    image, truth = (tifffile.imread(folder / name) for name in ("img3d.tif", "mask3d.tif"))
+    demo = thinned("stardist3d demo", image, truth, WHOLE_STEPS[0])
+    for case, steps in (
+        (next(fill_cases.nuclei(data)), (1,)),
+        (next(fill_cases.root_cells(data)), (1, THICK)),
+        (demo, (1,)),
+    ):
+        name = case.name.split(",")[0]
+        for step, (number, axis) in itertools.product(steps, enumerate("kji")):
+            image, truth = (np.ascontiguousarray(np.moveaxis(a, number, 0)) for a in (case.image, case.truth))
+            slices = {"k": every_nth(len(truth), WHOLE_STEPS[len(truth) > LONG])}
+            scored = np.moveaxis(case.scored | drawn_mask(case.truth.shape, case.slices), number, 0)
+            planes = [1.0, 1.0]
+            planes.insert(0 if number == 0 else 1, step)  # turned, the planes along k are the first or the second axis
+            turned = Case(f"{name} {axis} {step}", image, truth, slices, scored & ~drawn_mask(truth.shape, slices))
+            kind = f"{name}, along {axis}" + (f", planes {step:g} apart" if step != 1 else "")
+            yield kind, replace(turned, spacing=tuple(planes[::-1]), unit="um")
+
+
 def segments_of(kind: str, seed: int, case: Case) -> list[Segment]:
     """Fill a case, and judge each of its segments."""
     result = filled(case)
     state, labels = result.state, result.segmentation.labels
     if state.choice.overlap is None:
         return []
-    judged = []
-    for row, signs in collect_signs(state.context.evidence, state.seeds, state.tallies, state.choice.overlap).items():
+    judged, found_signs = [], collect_signs(state.context.evidence, state.seeds, state.tallies, state.choice.overlap)
+    if too_far_apart(list(found_signs.values())):
+        return []  # the fill tells nothing then
+    for row, signs in found_signs.items():
         segment = state.seeds.segments[row]
         truth, found = case.truth == segment.value, labels == segment.value
         a, b = truth[case.scored], found[case.scored]
@@ -170,12 +204,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10, help="volumes of each kind (default: %(default)s)")
     parser.add_argument("--leave-out", action="store_true", help="judge each kind by a fit to the other kinds")
     parser.add_argument("--fresh", type=int, default=0, metavar="N", help="also judge volumes of N further seeds")
+    parser.add_argument("--whole", action="store_true", help="judge whole real volumes along each axis instead")
     parser.add_argument(
         "--fit", action="store_true", help="print the constants of the calibrating volumes, and use them"
     )
     parser.add_argument("--data", help="folder of the real volumes; else ACSEG_DATA, or ../shared/data")
     options = parser.parse_args()
     data, last = harness.data_folder(options.data), options.seeds + 1
+    if options.whole:
+        if data is None:
+            raise SystemExit("--whole needs the real volumes; name their folder with --data.")
+        judged = [segment for kind, case in whole(data) for segment in segments_of(kind, 0, case)]
+        print(table(judged, judged_by(constants.ESTIMATORS)))
+        return
     segments = collect(range(1, last), data, options.cache)
     fresh = collect(range(last, last + options.fresh), data, options.cache)
     estimators: Sequence[Estimator] = constants.ESTIMATORS

@@ -205,6 +205,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("surface area method must be one of {0}, not {1}."),
         _("surface must be one of {0}, not {1}."),
         _("surface_share: the part must lie inside the mask."),
+        _(
+            "the Dice may be lower than expected: of so many segments in voxels that are not cubes, the intervals "
+            "were too narrow in tests."
+        ),
         _("the IoU threshold must be above 0 and at most 1, not {0}."),
         _("the adaptive window must be 3 voxels or more, not {0}."),
         _("the axis must be k, j or i, not {0}."),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ACSegLib import Segmentation, Volume, segment_estimates
+from ACSegLib import Geometry, Segmentation, Volume, segment_estimates
 from ACSegLib.fill import FillResult, Settings, fill, refill
 from ACSegLib.fill.tuning.estimates import Signs, collect_signs, estimate
 from ACSegLib.fill_report import FillReport
@@ -65,19 +65,24 @@ def test_a_fill_that_no_slice_can_judge_says_so(slices: list[int], told: bool) -
     assert any("cannot be told" in note for note in report.warnings) == told
 
 
-@pytest.mark.parametrize(("every", "told"), [(4, False), (11, True)])
-def test_instances_between_slices_that_are_too_far_apart_leave_nothing_to_tell(every: int, told: bool) -> None:
-    """Balls of diameter 9 in layers: of slices 11 apart, each ball is on one at most, and some are on none."""
+def balls_in_layers() -> tuple[np.ndarray, np.ndarray]:
+    """Image and labels of 25 balls of diameter 9, each at a height of its own."""
     rng = np.random.default_rng(1)
     truth = np.zeros((44, 50, 50), np.uint8)
     k, j, i = np.indices(truth.shape)
     for n in range(25):
         near = (k - rng.integers(5, 39)) ** 2 + (j - 5 - 10 * (n // 5)) ** 2 + (i - 5 - 10 * (n % 5)) ** 2 <= 20
         truth[near] = n + 1
-    image = (truth > 0) + rng.normal(0, 0.3, truth.shape)
+    return ((truth > 0) + rng.normal(0, 0.3, truth.shape)).astype(np.float32), truth
+
+
+@pytest.mark.parametrize(("every", "told"), [(4, False), (11, True)])
+def test_instances_between_slices_that_are_too_far_apart_leave_nothing_to_tell(every: int, told: bool) -> None:
+    """Of slices 11 apart, each ball is on one at most, and some are on none."""
+    image, truth = balls_in_layers()
     sparse = np.zeros_like(truth)
     sparse[4::every] = truth[4::every]
-    report = fill(Volume(image.astype(np.float32)), Segmentation.from_labels(sparse), axis="k", device="cpu").report
+    report = fill(Volume(image), Segmentation.from_labels(sparse), axis="k", device="cpu").report
     notes = [note for note in report.warnings if "on a single labelled slice" in note]
     assert (len(notes), not report.estimates) == (told, told)
     assert report.whole_slices_hidden
@@ -87,6 +92,20 @@ def test_instances_between_slices_that_are_too_far_apart_leave_nothing_to_tell(e
     else:  # a hidden slice is twice as far from the next one, so that its Dice may alarm without cause
         assert report.mean_dice == pytest.approx(np.mean([e.dice.value for e in report.estimates]))
         assert report.mean_dice != report.cross_validation_dice
+
+
+@pytest.mark.parametrize(("spacing", "told"), [((1.0, 1.0, 1.2), False), ((1.0, 1.0, 2.0), True)])
+def test_estimates_of_many_instances_in_voxels_that_are_not_cubes_are_doubted(
+    spacing: tuple[float, float, float], told: bool
+) -> None:
+    image, truth = balls_in_layers()
+    sparse = np.zeros_like(truth)
+    sparse[3::4] = truth[3::4]
+    geometry = Geometry(spacing, unit="um")
+    table = Segmentation.from_labels(sparse, geometry)
+    report = fill(Volume(image, geometry), table, axis="k", device="cpu").report
+    assert report.estimates
+    assert any("voxels that are not cubes" in note for note in report.warnings) == told
 
 
 def signs_of(result: FillResult, row: int) -> Signs:
