@@ -18,6 +18,7 @@ from ACSegLib.labelled_slices import (
     find_labelled_slices,
     mark_slices,
 )
+from ACSegLib.threads import look_up
 from ACSegLib.volume import Segment, Segmentation
 
 #: Values of `Seeds.classes` where nothing is known, and where nothing is asked (outside of the image).
@@ -209,7 +210,7 @@ def _translated(layer: np.ndarray, values: Sequence[int], codes: Sequence[int], 
         for value, code in zip(values, codes, strict=True):
             if value <= top:
                 table[value] = code
-        return np.take(table, layer)
+        return look_up(table, layer)
     order = np.argsort(values)
     ranked = np.asarray(values, layer.dtype)[order]
     places = np.minimum(np.searchsorted(ranked, layer), len(ranked) - 1)

@@ -217,7 +217,7 @@ def _class_priors(
             evidence.instances, range(first, first + len(seeds)), present, without, progress
         )
     else:
-        nearest = classes_of_nearest_seeds(seeds, evidence.groups, evidence.features.spacing)
+        nearest = classes_of_nearest_seeds(seeds, evidence.groups, evidence.features.spacing, progress.check)
     inherited = shares_of_absent_groups(classifier, evidence.groups, present)
     return ClassPriors(probabilities, evidence.groups, present, inherited, instances, nearest)
 

@@ -20,6 +20,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.fill.seeds import combine
 from ACSegLib.labelled_slices import both_names, checked_axis, mark_slices
 from ACSegLib.masks import Box, at_borders, bounding_box
+from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segment, Segmentation
 
 #: Share of the outlines of a slice that has changes within `NEAR_OUTLINE` voxels, from which on it was redrawn.
@@ -196,9 +197,13 @@ def _changed(segmentation: Segmentation, corrected: Segmentation, partners: Mapp
     rows = [(segmentation.segments[a], corrected.segments[b]) for a, b in partners.items()]
     alike = len(rows) == len(segmentation.segments) and len(segmentation.layers) == len(corrected.layers)
     if alike and all((a.layer, a.value) == (b.layer, b.value) for a, b in rows):
-        changed = segmentation.layers[0] != corrected.layers[0]
-        for old, new in zip(segmentation.layers[1:], corrected.layers[1:], strict=True):
-            changed |= old != new
+        changed = np.zeros(segmentation.shape, bool)
+
+        def compare(part: slice) -> None:
+            for old, new in zip(segmentation.layers, corrected.layers, strict=True):
+                changed[part] |= old[part] != new[part]
+
+        in_threads(compare, chunks_of(changed))
         return changed
     classes = _classes(segmentation, corrected, partners, (slice(None),) * 3)
     return classes.before != classes.after

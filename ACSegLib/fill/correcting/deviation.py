@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.distances import capped_distance
+from ACSegLib.threads import look_up
 
 #: Distance from an outline beyond which it does not matter how far away it is, in voxels.
 FAR = 16.0
@@ -62,7 +63,10 @@ class Deviation:
         check: Callable[[], None] = lambda: None,
     ) -> Deviation:
         """Compute the channels in a box; arrays are (K, J, I), `groups` without background."""
-        distances = np.stack([signed_distances(np.isin(before, g), spacing, check) for g in groups])
+        inside = np.zeros((len(groups), 1 + max(int(before.max()), *(max(g) for g in groups))), bool)
+        for number, members in enumerate(groups):
+            inside[number, list(members)] = True
+        distances = np.stack([signed_distances(look_up(table, before), spacing, check) for table in inside])
         evidence = np.zeros((0, *before.shape), np.float32)
         if probabilities is not None:
             p = np.clip(probabilities, 1e-4, 1 - 1e-4)

@@ -13,7 +13,7 @@ The second factor depends on which classes the labelled slices of the slab show:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -24,6 +24,7 @@ from ACSegLib.fill.prior.shape import ShapePrior
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box, grow_or_shrink
+from ACSegLib.threads import chunks_of, in_threads, look_up
 
 #: All of a slab, as a box.
 WHOLE: Box = (slice(None), slice(None), slice(None))
@@ -92,8 +93,8 @@ class ClassPriors:
         free = seeds == UNKNOWN
         starts = np.where((seeds > 0) & grow_or_shrink(free, True), seeds, 0)
         for group in shared:
-            likely = free & (self._of_group(group, WHOLE) > least) & np.isin(self._nearest, self._groups[group])
-            starts[likely] = self._nearest[likely]
+            likely = free & (self._of_group(group, WHOLE) > least)
+            np.copyto(starts, self._nearest, where=likely)
         found = [*ndimage.find_objects(starts), *([None] * max(self._group_of))]
         return {c: found[c - 1] for group in shared for c in self._groups[group] if c}
 
@@ -151,12 +152,32 @@ def shares_of_instances(
 
 
 def classes_of_nearest_seeds(
-    seeds: np.ndarray, groups: Sequence[Sequence[int]], spacing: Sequence[float]
+    seeds: np.ndarray,
+    groups: Sequence[Sequence[int]],
+    spacing: Sequence[float],
+    check: Callable[[], None] = lambda: None,
 ) -> np.ndarray | None:
-    """Class of the nearest seed of a group that several classes share, (K, J, I) int16; None without such a group."""
+    """Class of the nearest seed of a group that several classes share, (K, J, I) int16; None without such a group.
+
+    `check` may raise `Cancelled`.
+    """
     shared = [c for group in groups if len(group) > 1 for c in group]
-    known = np.isin(seeds, shared)
+    table = np.zeros(2 + max(max(group) for group in groups) + 1, np.int16)
+    table[shared] = shared
+    known = look_up(table, seeds, check)  # the two negative values, unknown and outside, are the end of the table
     if not known.any():
         return None
-    where = ndimage.distance_transform_edt(~known, tuple(spacing), return_distances=False, return_indices=True)
-    return np.asarray(seeds[tuple(where)])
+    from ACSegLib.fill.prior import nearest_kernels as kernels
+
+    step_k, step_j, step_i = (float(h) for h in spacing)
+    squared, nearest = np.empty(seeds.shape, np.float32), np.empty(seeds.shape, np.int16)
+
+    def within_planes(part: slice) -> None:
+        kernels.within_planes(known, step_j, step_i, part.start, part.stop, squared, nearest)
+
+    def across_planes(part: slice) -> None:
+        kernels.across_planes(squared, nearest, step_k, part.start, part.stop)
+
+    in_threads(within_planes, chunks_of(known), check)
+    in_threads(across_planes, chunks_of(known.swapaxes(0, 1)), check)
+    return nearest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from ACSegLib import Segmentation, Volume
 from ACSegLib.errors import Cancelled
@@ -111,6 +112,27 @@ def test_without_outlines_the_nearest_seed_takes_the_group():
     assert not priors.of(3).any()
     np.testing.assert_array_equal(priors.of(2, np.s_[:, :, 3:7]), priors.of(2)[:, :, 3:7])
     assert classes_of_nearest_seeds(seeds, [[0], [1], [2], [3]], (1.0, 1.0, 1.0)) is None
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.5, 1.0, 1.3)])
+def test_the_nearest_seed_is_that_of_a_distance_transform(spacing):
+    rng = np.random.default_rng(2)
+    seeds = np.where(rng.random((9, 20, 31)) < 0.01, rng.integers(1, 12, (9, 20, 31)), -1).astype(np.int16)
+    seeds[4], seeds[:, 0] = -1, -2
+    nearest = classes_of_nearest_seeds(seeds, [[0], list(range(1, 12))], spacing)
+    least = ndimage.distance_transform_edt(seeds < 1, spacing)
+    to_class = np.stack(
+        [ndimage.distance_transform_edt(seeds != c, spacing) for c in range(1, 12) if (seeds == c).any()]
+    )
+    names = np.array([c for c in range(1, 12) if (seeds == c).any()])
+    reached = np.take_along_axis(to_class, np.searchsorted(names, nearest)[None], axis=0)[0]
+    np.testing.assert_allclose(reached, least, atol=1e-4)
+
+    def cancel():
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        classes_of_nearest_seeds(seeds, [[0], list(range(1, 12))], spacing, cancel)
 
 
 def test_the_box_of_a_class_holds_its_prior_and_the_seeds_beside_free_voxels():
