@@ -242,7 +242,11 @@ PLAUSIBLE, MIN_REGION_SHARE = 0.5, 0.1
 #: Width of the rims inside and outside of a region between edges whose intensities are compared, in voxels; what is
 #: added to the spread inside and to the step between the rims; weight of the faces at the border of the image, in units
 #: of a side of the region; weight of the logarithm of its voxels (`distinctness`). ``dab_choice.py``.
-BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT, SIZE_WEIGHT = 2.0, 0.02, 0.1, 0.6, 0.15
+BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT, SIZE_WEIGHT = 2.0, 0.04, 0.1, 0.6, 0.2
+
+#: Depth up to which voxels inside of a region are partly of what lies around it, so that the spread inside is that of
+#: the others, and the share of them from which on they can tell it (`distinctness`). ``dab_choice.py``.
+SKIN_DEPTH, MIN_INNER = 1.0, 0.1
 
 #: Distinctness of a corrected region between edges from which on walls do not end the regions. ``dab_choice.py``.
 CLEAR = 0.0

@@ -13,7 +13,15 @@ import math
 import numpy as np
 
 from ACSegLib.distances import within_distance
-from ACSegLib.fill.constants import BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT, SIZE_WEIGHT
+from ACSegLib.fill.constants import (
+    BOTH_RIMS,
+    INNER_SPREAD,
+    MIN_INNER,
+    MIN_STEP,
+    OPEN_WEIGHT,
+    SIZE_WEIGHT,
+    SKIN_DEPTH,
+)
 
 _UNIT = (1.0, 1.0, 1.0)
 
@@ -52,13 +60,19 @@ def step(image: np.ndarray, region: np.ndarray) -> float:
 
     Both rims of the border are compared, as two classes by Fisher's criterion (Fisher, Annals of Eugenics 7 (1936) 179,
     doi:10.1111/j.1469-1809.1936.tb02137.x).
+
+    Voxels at the surface are partly of what lies around, so the spread is that of the others. With them, the core of a
+    blurred cell would stand out more than the cell.
     """
     inside = within_distance(~region, _UNIT, BOTH_RIMS) & region
     outside = within_distance(region, _UNIT, BOTH_RIMS) & ~region
     if not (inside.any() and outside.any()):
         return math.log(MIN_STEP)
     height = abs(float(image[inside].mean()) - float(image[outside].mean()))
-    return math.log(height / (float(image[region].std()) + INNER_SPREAD) + MIN_STEP)
+    inner = region & ~within_distance(~region, _UNIT, SKIN_DEPTH)
+    if np.count_nonzero(inner) < MIN_INNER * np.count_nonzero(region):
+        inner = region
+    return math.log(height / (float(image[inner].std()) + INNER_SPREAD) + MIN_STEP)
 
 
 def border_share(region: np.ndarray) -> float:

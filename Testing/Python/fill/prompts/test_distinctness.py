@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ACSegLib.fill.constants import MIN_STEP
+from ACSegLib.fill.constants import INNER_SPREAD, MIN_STEP
 from ACSegLib.fill.prompts.distinctness import border_share, distinctness, evidence, step
 from ACSegLib.phantom.strokes import ball_at
 
@@ -41,7 +41,7 @@ def test_the_step_is_that_of_the_intensities_in_units_of_the_spread_inside(
 ) -> None:
     image, inside = ball
     flat = np.where(inside, 0.6, 0.3).astype(np.float32)
-    assert step(flat, inside) == pytest.approx(math.log(0.3 / 0.02 + MIN_STEP), abs=1e-3)
+    assert step(flat, inside) == pytest.approx(math.log(0.3 / INNER_SPREAD + MIN_STEP), abs=1e-3)
     assert step(image, np.zeros(image.shape, bool)) == math.log(MIN_STEP)
 
 
@@ -67,7 +67,7 @@ def test_a_core_that_stands_out_hardly_more_does_not_outweigh_the_whole() -> Non
     away = np.sqrt(((np.indices((44, 44, 44)) - 22) ** 2).sum(axis=0))
     whole, core = away < 14, away < 7
     noise = np.random.default_rng(1).normal(0, 0.02, away.shape)
-    image = (0.3 + 0.3 * whole + 0.17 * core + noise).astype(np.float32)
+    image = (0.3 + 0.3 * whole + 0.19 * core + noise).astype(np.float32)
     assert distinctness(image, core.astype(np.int16)) > distinctness(image, whole.astype(np.int16))
     assert evidence(image, whole.astype(np.int16)) > evidence(image, core.astype(np.int16)) + 0.05
     assert evidence(image, whole.astype(np.int16)) > evidence(image, (away < 19).astype(np.int16)) + 0.3

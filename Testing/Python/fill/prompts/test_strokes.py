@@ -95,6 +95,19 @@ def test_a_look_alike_does_not_take_the_cell_with_it_when_it_is_drawn_as_backgro
     assert not found[other].any()
 
 
+@pytest.mark.parametrize("noise", [0.3, 0.6])
+def test_a_dab_in_each_of_two_touching_balls_tells_them_apart(noise: float) -> None:
+    """The core of a blurred ball stands out no more than all of it, although its intensity varies less."""
+    shape = (28, 28, 48)
+    first, other = (ball_at(np.array([14, 14, i]), 9, shape) for i in (15, 31))
+    image = ndimage.gaussian_filter((first | other) + np.random.default_rng(0).normal(0, noise, shape), 0.7)
+    dabs = INSIDE * ball_at(np.array([14, 14, 14]), 2, shape).astype(np.uint8)
+    dabs[ball_at(np.array([14, 14, 31]), 2, shape)] = OUTSIDE
+    labels = Segmentation.from_labels(dabs, names={INSIDE: "cell", OUTSIDE: "background"})
+    result = fill(Volume(image.astype(np.float32)), labels, mode="scribbles", background="background")
+    assert dice(result.segmentation.labels == INSIDE, first) > 0.85
+
+
 def test_a_refill_knows_the_places_of_new_strokes(twins: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     image, first, other = twins
     strokes = np.zeros(image.shape, np.uint8)
