@@ -29,7 +29,7 @@ from ACSegLib.network.model.preprocessing import normalise
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.inference import predict
 from ACSegLib.network.predict.settings import PredictionSettings
-from ACSegLib.network.refinement.correction import FLOOR, opinion, scale_to_segment
+from ACSegLib.network.refinement.correction import FLOOR, SCALED_RANGE, opinion, scale_to_segment
 from ACSegLib.network.refinement.finer_grid import FINE_REGION, FINENESS
 from ACSegLib.network.refinement.network import (
     refinement_network,
@@ -147,7 +147,9 @@ def _example(volume: Volume, found: np.ndarray, truth: np.ndarray, model: Model,
     if not all(len(rows) for rows in places[1:]):
         return None
     weights = (1 + NEAR * near + THIN * thin + THIN * beside).astype(np.uint8)
-    return Example(scale_to_segment(image, [labels]).astype(np.float16), found, truth, weights, places)
+    return Example(
+        np.clip(scale_to_segment(image, [labels]), *SCALED_RANGE).astype(np.float16), found, truth, weights, places
+    )
 
 
 def _edges(truth: np.ndarray) -> np.ndarray:

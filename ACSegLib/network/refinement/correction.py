@@ -27,7 +27,7 @@ AROUND = (2, 8)
 MIN_VOXELS = 30
 #: Least contrast, in standard deviations of the image, that an image is scaled by.
 MIN_CONTRAST = 0.02
-#: Scaled intensities are clipped to this range: glass says nothing about the surface of a cell.
+#: A network gets scaled intensities clipped to this range: how bright glass is tells it nothing about a cell.
 SCALED_RANGE = (-3.0, 4.0)
 #: Added to probabilities before their logarithm, so that an additive network can overrule a zero.
 FLOOR = 1e-3
@@ -71,7 +71,7 @@ def scale_to_segment(image: np.ndarray, layers: Sequence[np.ndarray], progress: 
     contrast = float(np.median(image[cell])) - background
     if abs(contrast) < MIN_CONTRAST:
         return image
-    return np.clip((image - np.float32(background)) / np.float32(contrast), *SCALED_RANGE)
+    return (image - np.float32(background)) / np.float32(contrast)
 
 
 def opinion(before: np.ndarray, spec: NetworkSpec) -> np.ndarray:

@@ -17,7 +17,7 @@ from ACSegLib.network.predict.backends import choose_backend, make_backend
 from ACSegLib.network.predict.memory import bytes_to_correct
 from ACSegLib.network.predict.plane_sink import strongest
 from ACSegLib.network.predict.working_grid import WorkingGrid, reduced_shape
-from ACSegLib.network.refinement.correction import correct_regions, scale_to_segment
+from ACSegLib.network.refinement.correction import SCALED_RANGE, correct_regions, scale_to_segment
 from ACSegLib.network.refinement.network import require_refinement_network
 from ACSegLib.network.refinement.plausible_growth import keep_lesser_segments, keep_plausible
 from ACSegLib.network.refinement.regions import surface_regions, surface_tiling
@@ -98,7 +98,11 @@ def correct_surface(
         )
         stages.scale(0.0, "scaling the image to the contrast of the segments")
         scaled = scale_to_segment(image, layers, stages.scale)
-        correct_regions(new, probabilities, scaled.__getitem__, second.spec, backend, tiling, regions, stages.correct)
+
+        def in_range(box: tuple[slice, ...]) -> np.ndarray:
+            return np.clip(scaled[box], *SCALED_RANGE)
+
+        correct_regions(new, probabilities, in_range, second.spec, backend, tiling, regions, stages.correct)
         keep_plausible(new, probabilities, scaled, second.spec, stages.keep)
         if not finer:
             stages.keep.check()

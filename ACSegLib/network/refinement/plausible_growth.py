@@ -7,8 +7,8 @@ left unlabelled may be gained only if its intensity lies in between. Bright voxe
 bright unlabelled ones are a wall, and are given back near the surface.
 
 More is known of the growth of the largest segment, by which the image was scaled (`_keep_growth_plausible`): how bright
-medium is where vacuum is in view, where a wall must lie, that what is thick is not faint, that what lies apart is as
-bright as a cell, and that a correction is small.
+medium is where vacuum is in view, where a wall must lie, where a cell ends that lies against it, that what is thick is
+not faint, that what lies apart is as bright as a cell, and that a correction is small.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.network.model.spec import NetworkSpec
 from ACSegLib.network.predict.plane_sink import strongest
 from ACSegLib.network.refinement.surroundings import find_surroundings
+from ACSegLib.network.refinement.wall_contact import find_contact, rim_at_wall
 from ACSegLib.noise import robust_deviation
 
 #: Percentile of the intensities inside a segment from which on a voxel is bright, if it is nearer to those of a wall.
@@ -47,6 +48,10 @@ FAINTEST_APART = 0.6
 NOISE_LEVELS = ((0.3, 1.0), (0.1, 0.7))
 #: Inner part of a wall, in voxels, in which a segment may gain voxels, and in which it keeps them: walls are blurred.
 GAIN_MARGIN, KEEP_MARGIN = 1.5, 2.5
+#: The same, counted from the surface of a cell whose contact with a wall is measured. What leaves the cell more counts.
+GAIN_BEFORE, KEEP_BEFORE = 0.2, 0.7
+#: Thickest film of medium, in voxels, at which the voxels between a cell and a wall are shared out between both.
+MAX_FILM = 0.15
 #: Share of a segment beyond which all of its gain is refused: a surface is corrected, not a segment found.
 MAX_GROWTH = 0.3
 #: Probability from which on voxels join what is gained to a segment.
@@ -139,8 +144,12 @@ def _keep_growth_plausible(
     sigma = next((sigma for level, sigma in NOISE_LEVELS if noise > level), 0.0)
     faint = (gaussian_filter(contrast, sigma) if sigma else contrast) < FAINTEST_OF_LARGEST
     check()
-    take_away((faint | surroundings.in_wall(GAIN_MARGIN)) & ~labelled)
-    inner = surroundings.in_wall(KEEP_MARGIN)
+    contact = None
+    if surroundings.from_vacuum is not None:
+        contact = find_contact(scaled, surroundings.from_vacuum, surroundings.wall, was, labelled, check)
+    surface = np.inf if contact is None else contact.face + contact.film
+    take_away((faint | surroundings.in_wall(GAIN_MARGIN, surface - GAIN_BEFORE)) & ~labelled)
+    inner = surroundings.in_wall(KEEP_MARGIN, surface - KEEP_BEFORE)
     if np.any(inner):
         take_away(inner & was & within_distance(~was, (1, 1, 1), REACH, check=check))
     likely = new[n if spec.overlapping else n + 1] > JOINING
@@ -150,10 +159,23 @@ def _keep_growth_plausible(
     thick = binary_opening(gained | was, iterations=THICK) & gained
     check()
     take_away(thick & (gaussian_filter(contrast, THICK_SIGMA) < FAINTEST_THICK))
+    if contact is not None and contact.film < MAX_FILM:
+        rim, share = rim_at_wall(now, ~np.logical_or.reduce(_masks(new, spec)), contrast, contact.wall, check)
+        _give_rim(new, n, rim, spec, share)
+        now |= rim
     if np.count_nonzero(now & ~labelled) > MAX_GROWTH * np.count_nonzero(was):
         new[:] = old
         return was
     return now
+
+
+def _give_rim(new: np.ndarray, n: int, rim: np.ndarray, spec: NetworkSpec, share: np.ndarray) -> None:
+    """Set the probability of segment number `n` to its share of each voxel of its rim at a wall, in place."""
+    channel = n if spec.overlapping else n + 1
+    if not spec.overlapping:
+        new[:, rim] = 0
+        new[0][rim] = 1 - share
+    new[channel][rim] = share
 
 
 def _faint_and_apart(contrast: np.ndarray, gained: np.ndarray, was: np.ndarray, likely: np.ndarray) -> np.ndarray:

@@ -60,9 +60,9 @@ class Surroundings:
         """An image in which the medium is 0 and the segment 1."""
         return (scaled - np.float32(self.medium)) / np.float32(1 - self.medium)
 
-    def in_wall(self, margin: float) -> np.ndarray | bool:
-        """Where voxels lie nearer to the vacuum than the wall is thick, less a margin."""
-        return False if self.from_vacuum is None else self.from_vacuum < self.wall - margin
+    def in_wall(self, margin: float, surface: float = np.inf) -> np.ndarray | bool:
+        """Where voxels lie nearer to the vacuum than the wall is thick, less a margin, and than `surface`."""
+        return False if self.from_vacuum is None else self.from_vacuum < min(self.wall - margin, surface)
 
 
 def find_surroundings(

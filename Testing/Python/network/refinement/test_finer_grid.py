@@ -158,7 +158,7 @@ def test_an_image_is_scaled_by_the_contrast_of_the_segment(scale):
     scaled = scale_to_segment((scale * values + 3).astype(np.float32), [labels])
     assert np.allclose(scaled[labels == 1], 1, atol=1e-3)
     assert np.allclose(scaled[1:][labels[1:] == 0], 0, atol=1e-3)
-    assert scaled.max() == 4.0
+    assert np.allclose(scaled[0], 22, atol=1e-3), "how bright the glass is tells where a cell ends that touches it"
     with pytest.raises(Cancelled):
         scale_to_segment(values, [labels], Progress(cancelled=lambda: True))
 
