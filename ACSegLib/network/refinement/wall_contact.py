@@ -29,9 +29,9 @@ MIN_CONTACT = 0.1
 #: Largest difference between the wall before the cell and before medium, as a share of its contrast.
 MAX_UNLIKE = 0.2
 #: Most voxels between a cell and a wall that blur mixes; least share of the wall in them.
-BLUR, LEAST_SHARE = 2, 0.05
+BLUR, MIN_WALL_SHARE = 2, 0.05
 #: Least contrast of a wall, as a multiple of the cell's, that tells where its face is.
-LEAST_WALL = 2.5
+MIN_WALL = 2.5
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def rim_at_wall(
     from scipy.ndimage import binary_dilation
 
     half = (1 + wall) / 2
-    between = free & (contrast > 1 + LEAST_SHARE * (wall - 1)) & (contrast <= half)
+    between = free & (contrast > 1 + MIN_WALL_SHARE * (wall - 1)) & (contrast <= half)
     between &= within_distance(free & (contrast > half), (1, 1, 1), BLUR, check=check)
     rim = binary_dilation(cell, iterations=BLUR, mask=between | cell) & ~cell
     check()
@@ -150,7 +150,7 @@ def _contact(distances: np.ndarray, of_cell: np.ndarray, of_medium: np.ndarray) 
     medium, cell = (float(np.mean(profile[-3:])) for profile in (of_medium, of_cell))
     peak = int(np.argmax(of_medium))
     bright = float(of_medium[peak] + of_cell[peak]) / 2
-    if cell <= medium or bright - medium < LEAST_WALL * (cell - medium):
+    if cell <= medium or bright - medium < MIN_WALL * (cell - medium):
         return None
     if abs(float(of_medium[peak] - of_cell[peak])) > MAX_UNLIKE * (bright - medium):
         return None
