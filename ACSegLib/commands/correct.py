@@ -9,6 +9,7 @@ Examples:
   acseg correct tomogram.mrc predicted.seg.nrrd corrected.seg.nrrd -o better.seg.nrrd
   acseg correct tomogram.mrc predicted.seg.nrrd corrected.seg.nrrd -o better.seg.nrrd --slices z:40,60
   acseg correct tomogram.mrc predicted.seg.nrrd corrected.seg.nrrd -o better.seg.nrrd --probabilities p.nrrd
+  acseg correct tomogram.mrc filled.seg.nrrd corrected.seg.nrrd -o better.seg.nrrd --sparse labels.seg.nrrd
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.commands.run_report import to_json
 from ACSegLib.compute import DEVICES
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.workflows import CorrectRequest
 
@@ -37,7 +39,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ACSegLib.correction_report import CorrectionReport
-    from ACSegLib.volume import Segmentation
+    from ACSegLib.volume import Segmentation, Volume
+
+#: Share of a segmentation up to which labels can be those that it was filled from.
+MAX_SPARSE = 0.9
 
 SUMMARY = "correct a segmentation around the places where you changed it"
 
@@ -61,6 +66,11 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         help="slices that you checked or drew as a whole, counted from 0: 40,60 along z, or z:40,60 x:30; slices that "
         "you clearly redrew are found",
         words=SLICE_WORD,
+    )
+    sparse: str | None = option(
+        path="in",
+        default=None,
+        help="sparse labels that the segmentation was filled from: the slices that they label stay as they are",
     )
     probabilities: str | None = option(
         path="in",
@@ -118,7 +128,8 @@ def run(options: Options, progress: Progress) -> Results:
     segmentation, corrected = (open_labels(path, options) for path in (options.segmentation, options.corrected))
     probabilities = _read_probabilities(options, corrected)
     request = CorrectRequest.from_options(volume, segmentation, corrected, options, probabilities)
-    outcome = run_request(request, progress=progress.part(0.1, 0.95))
+    protected = _labelled_voxels(options, volume, segmentation)
+    outcome = run_request(request, protected=protected, progress=progress.part(0.1, 0.95))
     progress(0.95, "writing the result")
     notes = save_segmentation(outcome.segmentation, options.output)
     outputs = {"segmentation": options.output}
@@ -150,6 +161,35 @@ def describe(results: Results) -> str:
     lines += [f"note: {note}" for note in results.warnings]
     lines += [f"written: {path}" for path in results.outputs.values()]
     return "\n".join(lines)
+
+
+def _labelled_voxels(options: Options, volume: Volume, segmentation: Segmentation) -> np.ndarray | None:
+    """Voxels of the slices that the sparse labels label, and of labels beside them."""
+    import numpy as np
+
+    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices, mark_slices
+    from ACSegLib.special_segments import ignored_voxels, union
+    from ACSegLib.volume import require_same_grid
+
+    if not options.sparse:
+        return None
+    sparse = open_labels(options.sparse, options)
+    require_same_grid(volume, sparse)
+    ignored = ignored_voxels(sparse)
+    labelled, filled = union(sparse, sparse.segments), union(segmentation, segmentation.segments)
+    if ignored is not None:
+        labelled &= ~ignored
+    if not labelled.any():
+        raise InputError(
+            f"{options.sparse}: no voxel is labelled. Give the labels that the segmentation was filled from."
+        )
+    if np.count_nonzero(labelled & filled) > MAX_SPARSE * np.count_nonzero(filled):
+        raise InputError(
+            f"{options.sparse}: these labels cover nearly the whole segmentation. Give the sparse labels that it was "
+            "filled from."
+        )
+    found = find_labelled_slices(labelled, declared=declared_slices(sparse), ignored=ignored)
+    return labelled | mark_slices(labelled.shape, found.slices)
 
 
 def _read_probabilities(options: Options, corrected: Segmentation) -> dict[str, np.ndarray]:

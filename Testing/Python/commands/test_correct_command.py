@@ -66,6 +66,38 @@ def test_named_slices_are_decided(case: Path) -> None:
     assert np.array_equal(open_segmentation(case / "out.seg.nrrd").labels[16] > 0, ball(7)[16])
 
 
+def labels_of(case: Path, *slices: int) -> str:
+    """Sparse labels of a person who drew the small ball on some slices."""
+    sparse = np.zeros_like(ball(7))
+    sparse[list(slices)] = ball(7)[list(slices)]
+    save(sparse, case / "sparse.seg.nrrd")
+    return str(case / "sparse.seg.nrrd")
+
+
+def test_slices_of_the_sparse_labels_stay(case: Path) -> None:
+    assert run(case) == 0
+    free = open_segmentation(case / "out.seg.nrrd").labels > 0
+    assert run(case, "--sparse", labels_of(case, 8, 14, 16)) == 0
+    kept = open_segmentation(case / "out.seg.nrrd").labels > 0
+    for number in (14, 16):
+        assert not np.array_equal(free[number], ball(7)[number]), "the correction reaches this slice"
+        assert np.array_equal(kept[number], ball(7)[number])
+    assert np.count_nonzero(kept[13]) > np.count_nonzero(ball(7)[13]), "slices between are corrected"
+    assert np.array_equal(kept[12], ball(9)[12]), "what the person drew stays"
+
+
+@pytest.mark.parametrize(("name", "message"), [("empty", "no voxel is labelled"), ("before", "nearly the whole")])
+def test_other_labels_than_sparse_ones_are_one_sentence(
+    case: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    save(np.zeros_like(ball(7)), case / "empty.seg.nrrd")
+    assert run(case, "--sparse", str(case / f"{name}.seg.nrrd")) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert f"{name}.seg.nrrd" in error
+    assert not (case / "out.seg.nrrd").exists()
+
+
 def test_probabilities_are_read(case: Path) -> None:
     distance = 9 - np.sqrt(sum(n**2 for n in np.indices((24, 26, 28)) - np.array([12, 13, 14])[:, None, None, None]))
     save_volume(Volume((1 / (1 + np.exp(-distance))).astype(np.float32), GEOMETRY), case / "p.nrrd")
