@@ -122,6 +122,7 @@ CLI_MODULES: dict[str, CliModule] = {
             "image": FileParameter("image"),
             "segmentation": FileParameter("label"),
             "corrected": FileParameter("label"),
+            "sparse": FileParameter("label"),
             "output": _LABELS_OUT,
             "probabilities": FileParameter("file", "input", (".nrrd",)),
             "uncertainty": FileParameter("image", "output"),
