@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _DATA = ("volume", "segmentation", "corrected", "probabilities", "decided")
 
+#: What probabilities may lie beyond 0 and 1: float16 and interpolation round them.
+PROBABILITY_TOLERANCE = 0.01
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CorrectRequest:
@@ -240,6 +243,12 @@ def _by_id(request: CorrectRequest) -> dict[str, np.ndarray]:
             raise InputError(
                 f"the probabilities of {segment.name!r} have the shape {array.shape[::-1]} (i, j, k) and the image has "
                 f"{request.volume.shape[::-1]}; give those that were predicted from this image."
+            )
+        low, high = (float(value) for value in (np.min(array), np.max(array)))
+        if not (low >= -PROBABILITY_TOLERANCE and high <= 1 + PROBABILITY_TOLERANCE):  # false of values that are NaN
+            raise InputError(
+                f"the probabilities of {segment.name!r} go from {low:g} to {high:g}, but must lie between 0 and 1; "
+                "give those that 'acseg predict --probabilities' wrote."
             )
         by_id[segment.id] = array
     return by_id

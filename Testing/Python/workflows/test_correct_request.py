@@ -108,6 +108,14 @@ def test_probabilities_of_another_shape_are_refused():
         correct(IMAGE, PREDICTED, CORRECTED, probabilities=np.zeros((3, 3, 3)))
 
 
+@pytest.mark.parametrize("value", [np.nan, -1.0, 255.0, np.inf])
+def test_values_that_are_no_probabilities_are_refused(value):
+    probabilities = np.full(TRUTH.shape, 0.5)
+    probabilities[0, 0, 0] = value
+    with pytest.raises(InputError, match=f"'Segment_1' go from .*{value:g}"):
+        correct(IMAGE, PREDICTED, CORRECTED, probabilities=probabilities)
+
+
 def test_an_unknown_segment_of_probabilities_is_refused():
     with pytest.raises(InputError, match="no segment 'soma'"):
         correct(IMAGE, PREDICTED, CORRECTED, probabilities={"soma": np.zeros(TRUTH.shape)})
