@@ -253,6 +253,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the number of cells must be a whole number from 1 on, not {0}."),
         _("the number of slices to suggest must be at least 1, not {0}."),
         _(
+            "the probabilities of {0} go from {1} to {2}, but must lie between 0 and 1; give those that 'acseg "
+            "predict --probabilities' wrote."
+        ),
+        _(
             "the probabilities of {0} have the shape {1} (i, j, k) and the image has {2}; give those that were "
             "predicted from this image."
         ),
