@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from ACSegLib.distances import capped_distance, within_distance
 from ACSegLib.fill.correcting.decisions import Classes, Decisions
-from ACSegLib.masks import Box, at_borders, bounding_box, grown_box
+from ACSegLib.masks import Box, at_borders, bounding_box, grown_box, relative_box
 
 #: How far an error reaches, as a multiple of its largest extent, and the bounds of this in voxels of the finest axis.
 REACH_FACTOR, MIN_REACH, MAX_REACH = 1.0, 8.0, 48.0
@@ -95,7 +95,7 @@ def open_voxels(
     reaches = given or _reaches(decisions, changes, spacing, check)
     largest = max(reaches)
     box = grown_box(changes, largest, spacing, decisions.changed.shape)
-    inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(changes, box, strict=True))
+    inner = relative_box(changes, box)
     nearness = np.zeros([side.stop - side.start for side in box], np.float32)
     for distance, part in reaches.items():
         mask = np.zeros(nearness.shape, bool)
@@ -163,7 +163,7 @@ def _stroke_reach(
     around = grown_box((place[0], place[1], place[2]), DEEPEST, spacing, decisions.changed.shape)
     classes = decisions.classes(around)
     stroke = np.zeros(classes.before.shape, bool)
-    stroke[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(place, around, strict=True))] = part
+    stroke[relative_box(place, around)] = part
     depth = 0.0
     for c in np.unique(classes.after[stroke]):
         away = capped_distance(classes.before == c, spacing, DEEPEST)

@@ -34,7 +34,7 @@ from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
-from ACSegLib.masks import Box, bounding_box
+from ACSegLib.masks import Box, bounding_box, relative_box
 from ACSegLib.padding import padding_of
 from ACSegLib.volume import Volume
 
@@ -136,7 +136,8 @@ class CorrectionProblem:
         box = _box(decisions, opened, axis, spacing, volume.shape)
         wanted = np.zeros([side.stop - side.start for side in box], bool)
         common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, opened.box, strict=True)]
-        wanted[_within(common, box)] = opened.open[_within(common, opened.box)]
+        here, there = relative_box(common, box), relative_box(common, opened.box)
+        wanted[here] = opened.open[there]
         classes = decisions.classes(box)
         cut = _Cut(box, axis)
         progress.check()
@@ -163,7 +164,7 @@ class CorrectionProblem:
             progress.check()
             learned = _with_belief(learned, before, changed, away)
             nearness = np.zeros(wanted.shape, np.float32)
-            nearness[_within(common, box)] = opened.nearness[_within(common, opened.box)]
+            nearness[here] = opened.nearness[there]
             trust = _distrust(before, changed, 1 - cut.turned(nearness))
             strokes = np.where(changed, before, UNKNOWN).astype(np.int16)
             believed, shape = distances, shape.without_distances()
@@ -271,11 +272,6 @@ def _image(volume: Volume, cut: _Cut) -> tuple[np.ndarray, np.ndarray]:
 
 def _ends(side: slice) -> tuple[int, int]:
     return side.start, side.stop
-
-
-def _within(part: Sequence[slice], box: Box) -> tuple[slice, ...]:
-    """The place of a part of the volume in a box that holds it."""
-    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, box, strict=True))
 
 
 def _box(decisions: Decisions, opened: Opened, axis: int, spacing: np.ndarray, shape: Sequence[int]) -> Box:
