@@ -168,13 +168,15 @@ def _labelled_voxels(options: Options, volume: Volume, segmentation: Segmentatio
     import numpy as np
 
     from ACSegLib.labelled_slices import declared_slices, find_labelled_slices, mark_slices
+    from ACSegLib.placement import place_labels
     from ACSegLib.special_segments import ignored_voxels, union
-    from ACSegLib.volume import require_same_grid
 
     if not options.sparse:
         return None
-    sparse = open_labels(options.sparse, options)
-    require_same_grid(volume, sparse)
+    sparse, segmentation = (
+        place_labels(labels, volume, resample=options.resample)
+        for labels in (open_labels(options.sparse, options), segmentation)
+    )
     ignored = ignored_voxels(sparse)
     labelled, filled = union(sparse, sparse.segments), union(segmentation, segmentation.segments)
     if ignored is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,23 @@ def test_slices_of_the_sparse_labels_stay(case: Path) -> None:
         assert np.array_equal(kept[number], ball(7)[number])
     assert np.count_nonzero(kept[13]) > np.count_nonzero(ball(7)[13]), "slices between are corrected"
     assert np.array_equal(kept[12], ball(9)[12]), "what the person drew stays"
+
+
+def test_files_that_slicer_cropped_to_their_labels_are_placed(case: Path) -> None:
+    assert run(case, "--sparse", labels_of(case, 8, 14, 16)) == 0
+    whole = open_segmentation(case / "out.seg.nrrd").labels
+    for name in ("before", "sparse"):
+        labels = open_segmentation(case / f"{name}.seg.nrrd")
+        box = tuple(slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(labels.labels))
+        step = np.diag(GEOMETRY.spacing) @ [side.start for side in reversed(box)]
+        placed = replace(GEOMETRY, origin=tuple(np.asarray(GEOMETRY.origin) + step))
+        save_segmentation(
+            Segmentation.from_labels(labels.labels[box], placed, {1: "cell"}), case / f"{name}-cut.seg.nrrd"
+        )
+    sparse = str(case / "sparse-cut.seg.nrrd")
+    (case / "out.seg.nrrd").unlink()
+    assert run(case, "--sparse", sparse, before="before-cut.seg.nrrd") == 0
+    assert np.array_equal(open_segmentation(case / "out.seg.nrrd").labels, whole)
 
 
 @pytest.mark.parametrize(("name", "message"), [("empty", "no voxel is labelled"), ("before", "nearly the whole")])
