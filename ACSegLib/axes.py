@@ -75,6 +75,11 @@ def read_slices(
     return {name: sorted(numbers) for name, numbers in slices_of.items()}
 
 
+def united_slices(one: Mapping[str, Sequence[int]], other: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """The slices of two lists, sorted, in the order of the axes."""
+    return {name: sorted({*one.get(name, ()), *other.get(name, ())}) for name in AXES if name in one or name in other}
+
+
 def _numbers(word: str) -> list[int]:
     """The slices of one word: "10", "10:90" or "10:90:20", the end included; empty if it is none of these."""
     match = _RANGE.match(word)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -26,6 +26,8 @@ class CorrectionReport:
     iterations : list of int
         Of each group of classes in each slab.
     seconds : float
+    kept : dict
+        Axis name -> slices that stayed, since they were labelled for a fill or decided in an earlier correction.
     """
 
     slices: dict[str, list[int]]
@@ -38,6 +40,7 @@ class CorrectionReport:
     solver: str
     iterations: list[int]
     seconds: float = 0.0
+    kept: dict[str, list[int]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the keys of the run reports (``--json``)."""

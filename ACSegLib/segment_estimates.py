@@ -13,10 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from ACSegLib.slice_tags import SLICES_TAG
 from ACSegLib.volume import Segment, Segmentation, label_boxes
 
 #: Tag of a segment with the interval of its volume.
 TAG = "ACSegVolume"
+
+#: Tags of a segment that belong to the labels they were made for.
+LABEL_TAGS = (TAG, SLICES_TAG)
 
 #: Errors (one minus Dice) below and above these are not told apart.
 MIN_ERROR, MAX_ERROR = 0.002, 0.95
@@ -227,7 +231,7 @@ class VolumeInterval:
 def with_volume_intervals(
     segmentation: Segmentation, estimates: Sequence[SegmentEstimate], source: str
 ) -> Segmentation:
-    """The segmentation with intervals in the tags of its segments, and without those of earlier steps.
+    """The segmentation with intervals in the tags of its segments, and without what earlier steps said of labels.
 
     Parameters
     ----------
@@ -237,7 +241,7 @@ def with_volume_intervals(
     source : str
         "fill" or "prediction".
     """
-    rows = [replace(row, tags={k: v for k, v in row.tags.items() if k != TAG}) for row in segmentation.segments]
+    rows = with_label_tags_of(segmentation.segments, {})
     voxels = {e.segment: e.voxels for e in estimates if e.voxels is not None}
     known = [row for row in rows if row.name in voxels]
     for row, areas in zip(known, _areas(segmentation, known), strict=True):
@@ -296,14 +300,13 @@ def volume_intervals(segmentation: Segmentation) -> tuple[dict[str, VolumeInterv
     return known, changed
 
 
-def with_intervals_of(rows: Sequence[Segment], others: Mapping[str, Segment]) -> list[Segment]:
-    """Rows with the intervals that the others of the same ids have; their own ones are for other labels."""
+def with_label_tags_of(rows: Sequence[Segment], others: Mapping[str, Segment]) -> list[Segment]:
+    """Rows with what the tags of the others of the same ids say of labels; their own ones are for other labels."""
     carried = []
     for row in rows:
-        tags = {k: v for k, v in row.tags.items() if k != TAG}
-        if row.id in others and TAG in others[row.id].tags:
-            tags[TAG] = others[row.id].tags[TAG]
-        carried.append(replace(row, tags=tags))
+        told = others[row.id].tags if row.id in others else {}
+        tags = {key: text for key, text in row.tags.items() if key not in LABEL_TAGS}
+        carried.append(replace(row, tags=tags | {key: told[key] for key in LABEL_TAGS if key in told}))
     return carried
 
 

@@ -112,6 +112,9 @@ def correctionSummary(outcome: CorrectOutcome) -> str:
     text = _("Corrected {count} voxels around them, at most {reach} voxels away.").format(
         count=f"{report.corrected_voxels:,}", reach=f"{report.reach:g}"
     )
+    if report.kept:
+        kept = "; ".join(listSlices(axis, numbers) for axis, numbers in report.kept.items())
+        text += " " + _("Kept {slices}, as labelled or decided before.").format(slices=kept)
     return " ".join([taken, text, *[capitalized(translated(w)) for w in report.warnings]])
 
 

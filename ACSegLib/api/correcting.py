@@ -37,14 +37,14 @@ def correct(
 
     What differs between the two segmentations is what the person decided. On a slice that is named or clearly redrawn,
     they decided every voxel. The result has all of it, and what follows from it around the changes. Farther away
-    nothing changes.
+    nothing changes. A `Segmentation` that `fill` or `correct` made knows its labelled slices, and they stay as well.
 
     Parameters
     ----------
     image : Volume or array_like, shape (z, y, x)
         Any real number type.
     segmentation, corrected : Segmentation or array_like, shape (z, y, x)
-        Dense labels before and after a person corrected them.
+        Dense labels before and after a person corrected them. An array knows no labelled slices: see `protected`.
     spacing : float or sequence of 3 floats, optional
         Voxel size of arrays along (z, y, x).
     unit : str, optional

@@ -70,7 +70,8 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     sparse: str | None = option(
         path="in",
         default=None,
-        help="sparse labels that the segmentation was filled from: the slices that they label stay as they are",
+        help="sparse labels that the segmentation was filled from: the slices that they label stay as they are; if not "
+        "given, those that the segmentation knows, as fill and correct write them",
     )
     probabilities: str | None = option(
         path="in",
@@ -127,8 +128,8 @@ def run(options: Options, progress: Progress) -> Results:
     volume = open_image(options.image, options, level=options.level)
     segmentation, corrected = (open_labels(path, options) for path in (options.segmentation, options.corrected))
     probabilities = _read_probabilities(options, corrected)
+    segmentation, protected = _with_sparse(options, volume, segmentation)
     request = CorrectRequest.from_options(volume, segmentation, corrected, options, probabilities)
-    protected = _labelled_voxels(options, volume, segmentation)
     outcome = run_request(request, protected=protected, progress=progress.part(0.1, 0.95))
     progress(0.95, "writing the result")
     notes = save_segmentation(outcome.segmentation, options.output)
@@ -148,6 +149,7 @@ def run(options: Options, progress: Progress) -> Results:
 def describe(results: Results) -> str:
     """What was decided, what followed from it, and how far it reached."""
     from ACSegLib.labelled_slices import both_names
+    from ACSegLib.slice_tags import counted
 
     report = results.report
     slices = "; ".join(f"{both_names(axis)} = {', '.join(map(str, n))}" for axis, n in report.slices.items())
@@ -156,6 +158,8 @@ def describe(results: Results) -> str:
         f"corrected {report.corrected_voxels} voxels around them, at most {report.reach:g} voxels away, in "
         f"{report.seconds:.1f} s (solver: {report.solver})",
     ]
+    if report.kept:
+        lines.append(f"kept as they were labelled or decided before: {counted(report.kept)}")
     lines += [f"  {name}: {count} voxels" for name, count in list(results.voxels.items())[:LISTED]]
     lines += more_lines(results.voxels, "the run report (--json FILE)")
     lines += [f"note: {note}" for note in results.warnings]
@@ -163,16 +167,19 @@ def describe(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _labelled_voxels(options: Options, volume: Volume, segmentation: Segmentation) -> np.ndarray | None:
-    """Voxels of the slices that the sparse labels label, and of labels beside them."""
+def _with_sparse(
+    options: Options, volume: Volume, segmentation: Segmentation
+) -> tuple[Segmentation, np.ndarray | None]:
+    """The segmentation with the slices that the sparse labels label, and where these have labels at all."""
     import numpy as np
 
-    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices, mark_slices
+    from ACSegLib.labelled_slices import declared_slices, find_labelled_slices
     from ACSegLib.placement import place_labels
+    from ACSegLib.slice_tags import with_labelled_slices
     from ACSegLib.special_segments import ignored_voxels, union
 
     if not options.sparse:
-        return None
+        return segmentation, None
     sparse, segmentation = (
         place_labels(labels, volume, resample=options.resample)
         for labels in (open_labels(options.sparse, options), segmentation)
@@ -191,7 +198,7 @@ def _labelled_voxels(options: Options, volume: Volume, segmentation: Segmentatio
             "filled from."
         )
     found = find_labelled_slices(labelled, declared=declared_slices(sparse), ignored=ignored)
-    return labelled | mark_slices(labelled.shape, found.slices)
+    return with_labelled_slices(segmentation, found.slices), labelled
 
 
 def _read_probabilities(options: Options, corrected: Segmentation) -> dict[str, np.ndarray]:

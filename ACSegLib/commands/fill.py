@@ -293,11 +293,10 @@ def describe(results: Results | FolderResults) -> str:
 
 def _describe_file(results: Results) -> str:
     from ACSegLib.labelled_slices import both_names
+    from ACSegLib.slice_tags import counted
 
     report = results.report
-    slices = report.slices.items()
-    labelled = ", ".join(f"{len(n)} slice{'s' * (len(n) != 1)} along {both_names(axis)}" for axis, n in slices)
-    lines = [f"filled from {labelled or 'scribbles'} in {report.seconds:.1f} s (solver: {report.solver})"]
+    lines = [f"filled from {counted(report.slices) or 'scribbles'} in {report.seconds:.1f} s (solver: {report.solver})"]
     estimates = {e.segment: e for e in report.estimates}
     for name, count in list(results.voxels.items())[:LISTED]:
         line = f"  {name}: {count} voxels"

@@ -10,12 +10,12 @@ import numpy as np
 
 from ACSegLib.errors import InputError
 from ACSegLib.scene import grid
-from ACSegLib.segment_estimates import TAG as VOLUME_TAG
+from ACSegLib.segment_estimates import LABEL_TAGS
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 #: Tags of a segment that are carried over; vtkSegment has no way to list all of them in Python.
 TERMINOLOGY_TAG = "TerminologyEntry"
-KEPT_TAGS = (TERMINOLOGY_TAG, "Segmentation.Status", "DicomSegmentationDescription", "Description", VOLUME_TAG)
+KEPT_TAGS = (TERMINOLOGY_TAG, "Segmentation.Status", "DicomSegmentationDescription", "Description", *LABEL_TAGS)
 
 
 def volume_from_node(node: Any, *, unit: str | None = None, copy: bool = False) -> Volume:

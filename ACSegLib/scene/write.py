@@ -12,7 +12,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.scene import grid, read
 from ACSegLib.scene.editing import edit_rules, editor_node_of
 from ACSegLib.scene.outgoing import OutgoingLabels, joined, other_images
-from ACSegLib.segment_estimates import TAG as VOLUME_TAG
+from ACSegLib.segment_estimates import LABEL_TAGS
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 CLOSED_SURFACE = "Closed surface"
@@ -83,7 +83,7 @@ def write_segmentation_to_node(
         _add_missing(node, rows, targets)
         for image, values in joined(changed, untouched, labels.images()):
             _share(node, image, values)
-        _tell_volumes(node, rows, targets)
+        _tell_of_labels(node, rows, targets)
     if surfaces:
         node.CreateClosedSurfaceRepresentation()
     return node
@@ -233,14 +233,15 @@ def _add_missing(node: Any, rows: Sequence[Segment], targets: dict[str, str]) ->
         source.AddSegment(segment, targets[row.id])
 
 
-def _tell_volumes(node: Any, rows: Sequence[Segment], targets: dict[str, str]) -> None:
-    """Give the written segments the intervals of their volumes; those that they had were for other labels."""
+def _tell_of_labels(node: Any, rows: Sequence[Segment], targets: dict[str, str]) -> None:
+    """Give the written segments the tags on their labels; those that they had were for other labels."""
     for row in rows:
         segment = node.GetSegmentation().GetSegment(targets[row.id])
-        if VOLUME_TAG in row.tags:
-            segment.SetTag(VOLUME_TAG, row.tags[VOLUME_TAG])
-        else:
-            segment.RemoveTag(VOLUME_TAG)
+        for tag in LABEL_TAGS:
+            if tag in row.tags:
+                segment.SetTag(tag, row.tags[tag])
+            else:
+                segment.RemoveTag(tag)
 
 
 def _share(node: Any, image: Any, values: dict[str, int]) -> None:

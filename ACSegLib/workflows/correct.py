@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ACSegLib.axes import read_slices
+from ACSegLib.axes import read_slices, united_slices
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
+from ACSegLib.labelled_slices import mark_slices
+from ACSegLib.slice_tags import stored_slices, with_labelled_slices
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.merging import changed_voxels, replaced_where
 from ACSegLib.workflows.packing import (
@@ -42,7 +44,8 @@ class CorrectRequest:
     volume : Volume
         The image.
     segmentation, corrected : Segmentation
-        Before and after the person corrected it. Segments are matched by id, then by name, then by label value.
+        Before and after the person corrected it. The first may know its labelled slices (`slice_tags`). Segments are
+        matched by id, then by name, then by label value.
     probabilities : mapping
         Id or name of a segment -> probability of a network, shape (k, j, i); those of all segments or none.
     decided : ndarray of bool, shape (k, j, i), optional
@@ -197,6 +200,8 @@ def run_correct(
 ) -> CorrectOutcome:
     """Correct a segmentation around the places where a person changed it.
 
+    Slices that the segmentation knows as labelled, or as decided in earlier corrections, stay as `corrected` has them.
+
     Parameters
     ----------
     request : CorrectRequest
@@ -219,19 +224,27 @@ def run_correct(
         for labels in (request.segmentation, request.corrected)
     )
     request = replace(request, segmentation=before, corrected=after)
+    kept, notes = stored_slices(before)
+    decided = request.decided
+    if kept:
+        labelled = mark_slices(before.shape, kept)
+        decided = labelled if decided is None else decided | labelled
+    progress.check()
     result = correct(
         request.volume,
         before,
         after,
         slices=request.slices,  # type: ignore[arg-type]  # a mapping once the request is made
-        decided=request.decided,
+        decided=decided,
         protected=protected,
         probabilities=_by_id(request),
         reach=request.reach,
         device=request.device,
         progress=progress,
     )
-    return CorrectOutcome(result.segmentation, result.uncertainty, result.decided, result.report, request)
+    segmentation = with_labelled_slices(result.segmentation, united_slices(kept, result.report.slices))
+    report = replace(result.report, kept=kept, warnings=[*result.report.warnings, *notes])
+    return CorrectOutcome(segmentation, result.uncertainty, result.decided, report, request)
 
 
 def _by_id(request: CorrectRequest) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.segment_estimates import with_volume_intervals
+from ACSegLib.slice_tags import with_labelled_slices
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.merging import merge, same_labels
 from ACSegLib.workflows.packing import (
@@ -307,6 +308,7 @@ def run_fill(
         report = replace(report, warnings=[*report.warnings, *split.notes])
     stages.suggest.check()
     segmentation = with_volume_intervals(segmentation, report.estimates, "fill")
+    segmentation = with_labelled_slices(segmentation, result.slices)
     stages.suggest.check()
     if request.ignore_unlike:
         segmentation, note = _without_unlike(segmentation, result, request)

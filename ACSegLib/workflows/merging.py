@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from ACSegLib.segment_estimates import with_intervals_of
+from ACSegLib.segment_estimates import with_label_tags_of
 from ACSegLib.volume import Segment, Segmentation, label_dtype
 
 #: Values below this are translated by a table.
@@ -55,7 +55,7 @@ def merge(
     rows = [s for s in labels.segments if s.id not in cleared and s.id not in ignored]
     marks = [s for s in labels.segments if s.id in cleared]
     found = _by_id(result)
-    rows = with_intervals_of(rows, found)
+    rows = with_label_tags_of(rows, found)
     if not result.overlapping and not labels.overlapping:
         values = _translated(labels, {s.value: s.value for s in rows})
         keep = _translated(labels, {s.value: 1 for s in (*rows, *marks)}).astype(bool)
@@ -91,16 +91,15 @@ def changed_voxels(before: Segmentation, after: Segmentation) -> np.ndarray:
 def replaced_where(result: Segmentation, labels: Segmentation, where: np.ndarray) -> Segmentation:
     """The result with some voxels as `labels` has them: the segments of `labels`, matched by id."""
     found = _by_id(result)
+    rows = with_label_tags_of(labels.segments, found)
     if not result.overlapping and not labels.overlapping:
-        values = {found[s.id].value: s.value for s in labels.segments if s.id in found}
+        values = {found[s.id].value: s.value for s in rows if s.id in found}
         kept = _translated(result, values, labels.labels.dtype)
         merged = np.where(where, labels.labels, kept)
-        return Segmentation((merged,), labels.segments, labels.geometry, result.name, dict(result.meta))
+        return Segmentation((merged,), rows, labels.geometry, result.name, dict(result.meta))
     nothing = np.zeros(labels.shape, bool)
-    masks = [
-        np.where(where, labels.mask(s), result.mask(found[s.id]) if s.id in found else nothing) for s in labels.segments
-    ]
-    return Segmentation.from_masks(masks, labels.segments, labels.geometry, result.name)
+    masks = [np.where(where, labels.mask(s), result.mask(found[s.id]) if s.id in found else nothing) for s in rows]
+    return Segmentation.from_masks(masks, rows, labels.geometry, result.name)
 
 
 def _by_id(segmentation: Segmentation) -> dict[str, Segment]:

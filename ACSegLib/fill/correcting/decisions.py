@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import ndimage
 
-from ACSegLib.axes import AXES
+from ACSegLib.axes import AXES, united_slices
 from ACSegLib.errors import InputError
 from ACSegLib.fill.seeds import combine
 from ACSegLib.labelled_slices import both_names, checked_axis, mark_slices
@@ -142,7 +142,7 @@ def find_decisions(
             "else is corrected; to have the rest computed, correct a few slices only."
         )
         return replace(decisions, known=np.ones_like(changed), fresh=np.ones_like(changed))
-    whole = _united(named, _redrawn(decisions))
+    whole = united_slices(named, _redrawn(decisions))
     fresh = changed | mark_slices(changed.shape, whole) if whole else changed
     known = fresh if decided is None else fresh | decided
     return replace(decisions, known=known, fresh=fresh, slices=whole)
@@ -161,11 +161,6 @@ def _checked_slices(slices: Mapping[str, list[int]], shape: tuple[int, ...]) -> 
         if len(numbers):
             checked[axis] = sorted({int(n) for n in numbers})
     return checked
-
-
-def _united(one: Mapping[str, list[int]], other: Mapping[str, list[int]]) -> dict[str, list[int]]:
-    names = [name for name in AXES if name in one or name in other]
-    return {name: sorted({*one.get(name, []), *other.get(name, [])}) for name in names}
 
 
 def match_segments(segmentation: Segmentation, corrected: Segmentation) -> tuple[dict[int, int], list[str]]:

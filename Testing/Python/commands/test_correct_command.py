@@ -87,6 +87,47 @@ def test_slices_of_the_sparse_labels_stay(case: Path) -> None:
     assert np.array_equal(kept[12], ball(9)[12]), "what the person drew stays"
 
 
+def filled_from(case: Path, *slices: int) -> None:
+    output = str(case / "before.seg.nrrd")
+    assert main(["fill", str(case / "image.nrrd"), labels_of(case, *slices), "-o", output, "--quiet"]) == 0
+    labels = open_segmentation(case / "before.seg.nrrd").labels.copy()
+    labels[12] = ball(9)[12]
+    save(labels, case / "after.seg.nrrd")
+
+
+def kept(case: Path, capsys: pytest.CaptureFixture[str]) -> tuple[np.ndarray, list[str]]:
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("kept")]
+    return open_segmentation(case / "out.seg.nrrd").labels > 0, lines
+
+
+def test_the_labelled_slices_of_a_fill_stay(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the labels that it was filled from; and in a correction of the result, which no longer is a fill."""
+    filled_from(case, 8, 14, 16)
+    assert run(case) == 0
+    found, lines = kept(case, capsys)
+    assert lines == ["kept as they were labelled or decided before: 3 slices along z (k)"]
+    assert np.array_equal(found[[8, 14, 16]], ball(7)[[8, 14, 16]])
+    assert np.count_nonzero(found[13]) > np.count_nonzero(ball(7)[13]), "slices between are corrected"
+    later = found.copy()
+    later[10] = ball(6)[10]
+    save(later, case / "after.seg.nrrd")
+    (case / "out.seg.nrrd").rename(case / "result.seg.nrrd")
+    assert run(case, before="result.seg.nrrd") == 0
+    again, lines = kept(case, capsys)
+    assert lines == ["kept as they were labelled or decided before: 4 slices along z (k)"]
+    assert np.array_equal(again[[8, 10, 12, 14, 16]], later[[8, 10, 12, 14, 16]])
+    assert not np.array_equal(again[11], found[11]), "slices beside it are corrected"
+
+
+def test_sparse_labels_overrule_what_a_fill_knows(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    filled_from(case, 8, 14, 16)
+    assert run(case, "--sparse", labels_of(case, 16)) == 0
+    found, lines = kept(case, capsys)
+    assert lines == ["kept as they were labelled or decided before: 1 slice along z (k)"]
+    assert np.array_equal(found[16], ball(7)[16])
+    assert not np.array_equal(found[14], ball(7)[14])
+
+
 def test_files_that_slicer_cropped_to_their_labels_are_placed(case: Path) -> None:
     assert run(case, "--sparse", labels_of(case, 8, 14, 16)) == 0
     whole = open_segmentation(case / "out.seg.nrrd").labels

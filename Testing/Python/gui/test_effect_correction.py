@@ -235,3 +235,53 @@ def test_correct_before_the_labels_were_looked_at(desk):
     desk.panel.fillButton.click()
     pump(lambda: desk.effect.preview.node is not None)
     assert "Took k = 15 as drawn right" in desk.effect.message
+
+
+DRAWN = [10, 15, 20]
+
+
+def filled(desk):
+    """A fill of slices that were drawn two voxels too small, applied; and what was drawn on them."""
+    draw(desk.host, "cytoplasm", np.ones(SHAPE, bool), mode="Remove")
+    draw(desk.host, "cytoplasm", on_slices(PREDICTED, DRAWN))
+    desk.count()
+    desk.fill()
+    desk.panel.applyButton.click()
+    desk.count()
+    return desk.array()[DRAWN]
+
+
+def test_drawn_slices_of_a_fill_stay_when_it_is_corrected(desk):
+    drawn = filled(desk)
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [12]))
+    desk.fill()
+    assert "Took k = 12 as drawn right" in desk.effect.message
+    assert "Kept k = 10, 15, 20" in desk.effect.message
+    preview = desk.previewed()
+    assert (preview[13] & ~desk.array()[13]).any(), "the correction reaches farther than to the next slice"
+    assert np.array_equal(preview[DRAWN], drawn)
+
+
+def saved_and_loaded(node, path):
+    """The segmentation from a file that Slicer cropped to its labels."""
+    import slicer
+
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    storage.SetFileName(str(path))
+    storage.SetCropToMinimumExtent(True)
+    assert storage.WriteData(node)
+    loaded = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    assert storage.ReadData(loaded)
+    loaded.CreateDefaultDisplayNodes()
+    return loaded
+
+
+def test_drawn_slices_of_a_fill_that_was_saved_stay(desk, tmp_path):
+    drawn = filled(desk)
+    desk.segmentation = saved_and_loaded(desk.segmentation, tmp_path / "filled.seg.nrrd")
+    desk.node.SetAndObserveSegmentationNode(desk.segmentation)
+    reopened(desk)
+    draw(desk.host, "cytoplasm", on_slices(TRUTH, [12]))
+    desk.fill()
+    assert "Kept k = 10, 15, 20" in desk.effect.message
+    assert np.array_equal(desk.previewed()[DRAWN], drawn)
