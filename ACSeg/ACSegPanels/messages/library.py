@@ -68,6 +68,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("axis {0} is not one of: x (i), y (j), z (k)."),
         _("cancelled; nothing half done was left behind."),
         _("capillary must be 0.1 to 0.7 of the slice's side, not {0}."),
+        _("changed since they were labelled, so that corrections may change them again: {0}."),
         _("closed lines are taken for outlines: a fill takes what they enclose for their segment."),
         _(
             "closed lines were taken for outlines ({0}; slices count from 0): what they enclose is their segment; if "
@@ -366,6 +367,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} must be {1} finite numbers, not {2}."),
         _("{0} must have 3 dimensions (k, j, i), not shape {1}."),
         _("{0} must have 3 dimensions (z, y, x), not {1}: its shape is {2}{3}."),
+        _(
+            "{0} names the slices that were labelled, but on another grid, so they may change; give the labels that "
+            "it was filled from (--sparse)."
+        ),
         _("{0} numbers of volumes and {1} scores do not pair up."),
         _("{0} of the groups with fewer than {1} {2}: {3}."),
         _("{0} of up to {1} voxels became background, as the number given is {2}."),
