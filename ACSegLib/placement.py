@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -192,15 +192,47 @@ def in_unit(segmentation: Segmentation, unit: str) -> Segmentation:
     return replace(segmentation, geometry=geometry)
 
 
-def has_huge_voxels(geometry: Geometry) -> bool:
-    """Whether the voxels are larger than any of a microscope: then their unit was lost, and nm were read as mm."""
-    size = float(np.prod(geometry.spacing)) ** (1 / 3)
-    return size * UNITS_IN_MM.get(geometry.unit, 0.0) > MAX_VOXEL_MM
+def doubts_on_lengths(
+    voxels: Mapping[str, tuple[str, float]], asked: str = "um", options: str = "--voxel-size and --file-unit"
+) -> list[str]:
+    """Say of which volumes lengths cannot be believed, and what to do.
+
+    These are volumes that state no voxel size, those that state no unit, and those whose voxels are larger than any of
+    a microscope: there the unit was lost, and nm were read as mm.
+
+    Parameters
+    ----------
+    voxels : mapping
+        Name -> unit, and edge of a voxel (geometric mean) in it.
+    asked : str
+        Unit of the results. Lengths in voxels ("px") are right whatever the voxel size.
+    options : str
+        Options of the command that state voxel size and unit.
+    """
+    if asked == "px":
+        return []
+    sizeless = sorted(name for name, (unit, edge) in voxels.items() if unit == "px" and edge == 1.0)
+    unknown = sorted(name for name, (unit, edge) in voxels.items() if unit == "px" and edge != 1.0)
+    huge = sorted(name for name, (unit, edge) in voxels.items() if edge * UNITS_IN_MM.get(unit, 0.0) > MAX_VOXEL_MM)
+    notes = []
+    if sizeless:
+        notes.append(
+            f"{len(sizeless)} volume(s) state no voxel size ({sizeless[0]}), so that lengths are numbers of voxels, "
+            f"marked px; state it with {options}."
+        )
+    if unknown:
+        notes.append(
+            f"{len(unknown)} volume(s) state no unit of length ({unknown[0]}), so that their values, marked px, are in "
+            f"the numbers of the file; state their unit with {options.rpartition(' ')[2]}."
+        )
+    if huge:
+        notes.append(
+            f"{len(huge)} volume(s) have voxels of more than {MAX_VOXEL_MM:g} mm ({huge[0]}), so their unit is probably "
+            f"wrong; state the right voxel size with {options}."
+        )
+    return notes
 
 
-def huge_voxels_note(names: Sequence[str], option: str = "--file-unit") -> str:
-    """Say of which volumes the voxels are too large, and what to do."""
-    return (
-        f"{len(names)} volume(s) have voxels of more than {MAX_VOXEL_MM:g} mm ({names[0]}), so their unit is probably "
-        f"wrong; state it with {option}, and the voxel size with --voxel-size where the file itself names a unit."
-    )
+def voxel_edge(geometry: Geometry) -> tuple[str, float]:
+    """Unit, and edge of a voxel (geometric mean) in it; see `doubts_on_lengths`."""
+    return geometry.unit, 1.0 if geometry.spacing == (1.0, 1.0, 1.0) else geometry.voxel_volume ** (1 / 3)

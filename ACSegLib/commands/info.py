@@ -170,7 +170,7 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.files.content import SeveralError
     from ACSegLib.files.lazy import lazily
     from ACSegLib.files.registry import inventory, read_content, recognise, tell
-    from ACSegLib.placement import has_huge_voxels, huge_voxels_note
+    from ACSegLib.placement import doubts_on_lengths, voxel_edge
 
     check_opening(options)
     path = Path(options.file)
@@ -186,8 +186,8 @@ def run(options: Options, progress: Progress) -> Results:
     content.geometry = told_geometry(content.geometry, options)
     stages.measure(0.0, "measuring")
     results.grid = _grid(content)
-    if has_huge_voxels(content.geometry):
-        tell([huge_voxels_note([path.name], "--unit")])
+    if content.geometry.unit != "px":  # the table says that it is unknown
+        tell(doubts_on_lengths({path.name: voxel_edge(content.geometry)}, options="--voxel-size and --unit"))
     contents = inventory(path)
     if len(contents) > 1:
         results.contents = list(contents)

@@ -130,7 +130,7 @@ def run(options: Options, progress: Progress) -> Results:
     warnings: list[str] = []
 
     def summarise(rows: list[Row]) -> list[Row]:
-        warnings.extend(warnings_on(rows))
+        warnings.extend(warnings_on(rows, options.unit))
         if options.exclude_border:
             warnings.extend(_cut_away(rows))
         return summarise_cells(rows)

@@ -8,7 +8,7 @@ from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
 from ACSegLib.measure.volume_intervals import CHANGED, half_width
-from ACSegLib.placement import MAX_VOXEL_MM, huge_voxels_note
+from ACSegLib.placement import doubts_on_lengths
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
 
@@ -37,12 +37,15 @@ def summarise_cells(rows: Sequence[Row]) -> list[Row]:
     return table
 
 
-def warnings_on(rows: Sequence[Row]) -> list[str]:
-    """Sentences on volumes whose values are not to be trusted, or not comparable with those of the others."""
+def warnings_on(rows: Sequence[Row], unit: str = "um") -> list[str]:
+    """Sentences on volumes whose values are not to be trusted, or not comparable with those of the others.
+
+    `unit` is the one that lengths were asked in; see `ACSegLib.placement.in_unit`.
+    """
     return [
         *_on_specks(rows),
         *_on_beads(rows),
-        *_on_units(rows),
+        *_on_units(rows, unit),
         *_on_intensities(rows),
         *_on_thin_radii(rows),
         *_on_intervals(rows),
@@ -101,20 +104,10 @@ def _on_beads(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _on_units(rows: Sequence[Row]) -> list[str]:
+def _on_units(rows: Sequence[Row], asked: str) -> list[str]:
     """Files that state no unit of length, or one that no microscope can mean."""
     sizes = {r["volume_name"]: (r["unit"], (r["volume"] / r["voxels"]) ** (1 / 3)) for r in rows if r["voxels"]}
-    unknown = sorted(name for name, (unit, edge) in sizes.items() if unit == "px" and edge != 1.0)
-    huge = sorted(name for name, (unit, edge) in sizes.items() if edge * UNITS_IN_MM.get(unit, 0.0) > MAX_VOXEL_MM)
-    texts = []
-    if unknown:
-        texts.append(
-            f"{len(unknown)} volume(s) state no unit of length ({unknown[0]}), so that their values, marked px, are in "
-            "the numbers of the file; state their unit with --file-unit."
-        )
-    if huge:
-        texts.append(huge_voxels_note(huge))
-    return texts
+    return doubts_on_lengths(sizes, asked)
 
 
 def _on_intensities(rows: Sequence[Row]) -> list[str]:

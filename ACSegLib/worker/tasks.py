@@ -128,7 +128,8 @@ def measure(call: Call) -> tuple[Message, Arrays]:
         raise InputError(f"{labels.name!r} has no segment; there is nothing to measure.")
     rows = run(MeasureRequest.from_options(segmentation, volume, options), progress=call.progress)
     name = volume.name if volume is not None else segmentation.name
-    return {"rows": rows, "notes": [*notes, *warnings_on([{"volume_name": name, **row} for row in rows])]}, {}
+    notes = [*notes, *warnings_on([{"volume_name": name, **row} for row in rows], options.unit)]
+    return {"rows": rows, "notes": notes}, {}
 
 
 def split(call: Call) -> tuple[Message, Arrays]:

@@ -183,6 +183,19 @@ def test_figures_without_unit_come_with_a_note(tmp_path, capsys):
     assert read_table(tmp_path / "t.csv")[0]["unit"] == "px"
 
 
+def test_lengths_in_voxels_come_with_a_note_unless_asked_for(tmp_path, capsys):
+    """A file without voxel size, in each command whose lengths are then numbers of voxels."""
+    path, table, mesh = (str(tmp_path / name) for name in ("cell.tif", "t.csv", "cell.stl"))
+    save_segmentation(box(Geometry()), path)
+    for command in (["measure", path, "-o", table], ["compare", path, path], ["mesh", path, "-o", mesh]):
+        assert main([*command, "--quiet"]) == 0
+        told = capsys.readouterr()
+        assert "1 volume(s) state no voxel size (cell)" in told.out + told.err
+        assert main([*command, "--quiet", "--unit", "px"]) == 0
+        told = capsys.readouterr()
+        assert "no voxel size" not in told.out + told.err
+
+
 def test_slicers_numbers_in_nanometres_are_not_passed_for_millimetres(tmp_path, capsys):
     """An image and labels as Slicer saves them, without unit: the format's rule is mm, and the note says so."""
     save_segmentation(box(UNTOLD), tmp_path / "cell.seg.nrrd")
