@@ -227,8 +227,8 @@ def doubts_on_lengths(
         )
     if huge:
         notes.append(
-            f"{len(huge)} volume(s) have voxels of more than {MAX_VOXEL_MM:g} mm ({huge[0]}), so their unit is probably "
-            f"wrong; state the right voxel size with {options}."
+            f"{len(huge)} volume(s) have voxels of more than {MAX_VOXEL_MM:g} mm ({huge[0]}), so their unit is "
+            f"probably wrong; state the right voxel size with {options}."
         )
     return notes
 

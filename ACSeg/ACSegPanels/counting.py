@@ -13,6 +13,7 @@ from ACSegLib.worker import Job
 from ACSegPanels.slices import SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
 from ACSegPanels.translation import translated
+from ACSegPanels.words import namedByControls
 from ACSegPanels.working import worker
 
 #: Milliseconds between the last edit and the counting of the labelled slices.
@@ -162,11 +163,11 @@ class SliceCounter:
             if event.kind == "done":
                 reply = event.value.message
                 self._found.counts = {(axis, number): voxels for axis, number, voxels in reply["counts"]}
-                self._found.notes = [translated(note) for note in reply["notes"]]
+                self._found.notes = [_shown(note) for note in reply["notes"]]
                 self._found.dense = bool(reply.get("dense"))
-                self._show(self._found, self._volumeNode, translated(reply.get("dense", "")))
+                self._show(self._found, self._volumeNode, _shown(reply.get("dense", "")))
             elif event.kind == "error":
-                self._show(SliceCounts(), self._volumeNode, translated(event.message))
+                self._show(SliceCounts(), self._volumeNode, _shown(event.message))
 
     def stop(self) -> None:
         """Forget what was requested."""
@@ -181,3 +182,8 @@ class SliceCounter:
         self.stop()
         self._delayed.cleanup()
         self._timer.disconnect("timeout()", self._poll)
+
+
+def _shown(text: str) -> str:
+    """A sentence of the library on labelled slices, in the words of Slicer."""
+    return namedByControls(translated(text), {}, "ACSegFill")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
+from ACSegLib.option_names import raising_keywords, with_keywords
 from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Reply
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest, SplitOutcome
@@ -27,6 +29,22 @@ OnError = Callable[[str], None]
 
 #: Seconds that a cancelled training may take to write its state to disk.
 _SAVING_SECONDS = 20.0
+
+
+def _forScripts(method: Callable) -> Callable:
+    """Name keywords in errors that a script gets; those that a panel shows name its widgets."""
+    plain = raising_keywords(method)
+
+    @functools.wraps(method)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        return (plain if keywords.get("onDone") is None else method)(*arguments, **keywords)
+
+    return call
+
+
+def _named(notes: Sequence[str], onDone: OnDone | None) -> list[str]:
+    """Notes that name keywords where a script waits for the result; a panel names its widgets in them."""
+    return [with_keywords(note) for note in notes] if onDone is None else list(notes)
 
 
 class ACSegLogic(ScriptedLoadableModuleLogic):
@@ -58,6 +76,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         return ACSegParameterNode(super().getParameterNode())
 
+    @_forScripts
     def fill(
         self,
         volumeNode: Any,
@@ -108,13 +127,15 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(reply: Reply) -> Any:
             outcome = FillOutcome.unpack(reply.message, reply.arrays, request)
-            report = replace(outcome.report, warnings=[*outcome.report.warnings, *notes])
+            warnings = _named([*outcome.report.warnings, *notes], onDone)
+            report = replace(outcome.report, warnings=warnings)
             self.lastFill = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} filled"
             return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 
         return _run(startTask("fill", message, arrays, finish), onProgress, onDone, onError)
 
+    @_forScripts
     def correct(
         self,
         volumeNode: Any,
@@ -160,13 +181,14 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(reply: Reply) -> Any:
             outcome = CorrectOutcome.unpack(reply.message, reply.arrays, request)
-            report = replace(outcome.report, warnings=[*notes, *outcome.report.warnings])
+            report = replace(outcome.report, warnings=_named([*notes, *outcome.report.warnings], onDone))
             self.lastCorrection = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} corrected"
             return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 
         return _run(startTask("correct", message, arrays, finish), onProgress, onDone, onError)
 
+    @_forScripts
     def train(
         self,
         pairs: Sequence[tuple[Any, Any]],
@@ -208,6 +230,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             )
         return _run(task, onProgress, onDone, onError, onMetrics)
 
+    @_forScripts
     def predict(
         self,
         volumeNode: Any,
@@ -240,7 +263,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         def finish(reply: Reply) -> Any:
             _requireInScene(volumeNode)
             target = _ifInScene(outputSegmentationNode)
-            self.lastNotes = list(reply.message["notes"])
+            self.lastNotes = _named(reply.message["notes"], onDone)
             return placeResult(reply, volumeNode, target, f"{volumeNode.GetName()} predicted")
 
         with CommandFiles() as files:
@@ -249,6 +272,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             task = files.start("predict", request, finish, output=output)
         return _run(task, onProgress, onDone, onError)
 
+    @_forScripts
     def adapt(
         self,
         volumes: Sequence[Any],
@@ -286,6 +310,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             task = files.start("adapt", request, lambda reply: reply.message["report"], patience=_SAVING_SECONDS)
         return _run(task, onProgress, onDone, onError)
 
+    @_forScripts
     def predictFolder(
         self,
         source: str | Path,
@@ -301,12 +326,13 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         request = {"images": [str(source)], "model": _optional(modelPath), "output": str(target), **options}
 
         def finish(reply: Reply) -> Any:
-            self.lastNotes = list(reply.message["notes"])
+            self.lastNotes = _named(reply.message["notes"], onDone)
             return reply.message["report"]
 
         task = startTask("command", {"command": "predict", "options": request}, {}, finish)
         return _run(task, onProgress, onDone, onError)
 
+    @_forScripts
     def split(
         self,
         segmentationNode: Any,
@@ -354,12 +380,13 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
 
         def finish(reply: Reply) -> Any:
             outcome = SplitOutcome.unpack(reply.message, reply.arrays)
-            self.lastSplit = outcome = replace(outcome, notes=[*notes, *outcome.notes])
+            self.lastSplit = outcome = replace(outcome, notes=_named([*notes, *outcome.notes], onDone))
             name = f"{segmentationNode.GetName()} split"
             return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
 
         return _run(startTask("split", message, arrays, finish), onProgress, onDone, onError)
 
+    @_forScripts
     def measure(
         self,
         segmentationNode: Any,
@@ -413,7 +440,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         name = f"{segmentationNode.GetName()} measurements"
 
         def finish(reply: Reply) -> Any:
-            self.lastNotes = [*notes, *reply.message["notes"]]
+            self.lastNotes = _named([*notes, *reply.message["notes"]], onDone)
             node = writeTable(reply.message["rows"], tableNode, name)
             titleColumns(node)
             return node

@@ -191,7 +191,7 @@ class Panel:
 
     def say(self, text: str) -> None:
         """Show a sentence in the panel; an empty one takes no room. Flags of the shell are named by their widgets."""
-        text = namedByControls(text, self.controls())
+        text = namedByControls(text, self.controls(), f"ACSeg{self.name}")
         label = self._own("Message")
         label.text = text
         label.setVisible(bool(text))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from slicer.i18n import tr as _
 
+from ACSegLib.commands.cli_modules import CLI_MODULES, parameters
+from ACSegLib.commands.cli_xml import label_words
+from ACSegLib.option_names import with_options_named
 from ACSegLib.worker.events import capitalized
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, SplitOutcome
 from ACSegPanels.translation import translated
@@ -16,27 +18,40 @@ Words = dict[str, str]
 
 #: Flags of the shell that say the same as another option.
 _SAME = {"region": "box"}
-_FLAG = re.compile(r"--([a-z][a-z-]*[a-z])")
 
 
-def namedByControls(text: str, labels: Mapping[str, str]) -> str:
-    """Name options by their controls in a sentence of the library, which names the flags of its commands.
+def namedByControls(text: str, labels: Mapping[str, str], module: str = "") -> str:
+    """Name options by what a person can click in Slicer, in a sentence of the library, which names flags of the shell.
 
-    An option that has no control keeps its flag, as one of the shell.
+    An option that has no control is named by the CLI module of its command, and the voxel size by the module Volumes.
+    One that Slicer does not have at all keeps its flag, as one of the shell.
 
     Parameters
     ----------
     text : str
     labels : mapping
         Option -> label of its control.
+    module : str
+        Name of the CLI module of the command; none by default.
     """
 
-    def name(match: re.Match[str]) -> str:
-        flag = match[1].replace("-", "_")
-        label = labels.get(_SAME.get(flag, flag))
-        return f"'{label}'" if label else _("the shell's {flag}").format(flag=match[0])
+    def name(flag: str, option: str) -> str:
+        if label := labels.get(_SAME.get(option, option)):
+            return f"'{label}'"
+        if option in ("voxel_size", "file_unit"):
+            return _("'Image Spacing' in the module Volumes")
+        if label := _inModule(module, flag):
+            return _("'{label}' in the module {module}").format(label=label, module=CLI_MODULES[module].title)
+        return _("the shell's {flag}").format(flag=flag)
 
-    return _FLAG.sub(name, text)
+    return with_options_named(text, name)
+
+
+def _inModule(module: str, flag: str) -> str:
+    """The label of the option that a flag sets in a CLI module; empty where it has none."""
+    if module not in CLI_MODULES:
+        return ""
+    return next((label_words(p) for p in parameters(CLI_MODULES[module]) if p.flag == flag), "")
 
 
 def withNotes(text: str, notes: Iterable[str]) -> str:

@@ -11,6 +11,8 @@ return objects whose arrays are one attribute away:
 The spacing of an array is in the order of the array, (z, y, x), as in scikit-image.
 """
 
+from typing import TYPE_CHECKING
+
 from ACSegLib.api.correcting import correct
 from ACSegLib.api.data import open, save
 from ACSegLib.api.filling import fill, refill
@@ -18,5 +20,11 @@ from ACSegLib.api.measuring import compare, measure
 from ACSegLib.api.networks import predict, train
 from ACSegLib.api.splitting import split
 from ACSegLib.api.table import Table
+from ACSegLib.option_names import raising_keywords
 
 __all__ = ["Table", "compare", "correct", "fill", "measure", "open", "predict", "refill", "save", "split", "train"]
+
+if not TYPE_CHECKING:  # these functions have the types of those that they wrap
+    compare, correct, fill, measure, predict, refill, split, train = map(
+        raising_keywords, (compare, correct, fill, measure, predict, refill, split, train)
+    )

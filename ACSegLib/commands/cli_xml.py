@@ -157,10 +157,15 @@ LABELS = {
 
 def label_text(parameter: Parameter) -> str:
     """Give the label shown beside a parameter, with its unit."""
-    name, unit = parameter.info.name, parameter.info.metadata["unit"]
+    unit = parameter.info.metadata["unit"]
+    return label_words(parameter) + (f" ({unit})" if unit else "")
+
+
+def label_words(parameter: Parameter) -> str:
+    """Give the label of a parameter without its unit."""
+    name = parameter.info.name
     words = parameter.flag[2:].replace("-", " ") if parameter.inverted else name.replace("_", " ")
-    words = LABELS.get(parameter.flag if parameter.inverted else name, words[:1].upper() + words[1:])
-    return words + (f" ({unit})" if unit else "")
+    return LABELS.get(parameter.flag if parameter.inverted else name, words[:1].upper() + words[1:])
 
 
 def _default_text(parameter: Parameter) -> str:

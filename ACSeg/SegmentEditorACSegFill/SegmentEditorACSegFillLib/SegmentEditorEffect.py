@@ -217,8 +217,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def _inWidgets(self, text: str) -> str:
         """Name the options of a sentence by the widgets of what is done: a split, a correction, or a fill."""
-        own = self.splitting.table if self.session.splits else self.correcting.table if self.correcting.active else []
-        return namedByWidgets(text, [*own, *self.options.table])
+        own, module = [], "ACSegFill"
+        if self.session.splits:
+            own, module = self.splitting.table, "ACSegSplit"
+        elif self.correcting.active:
+            own, module = self.correcting.table, "ACSegCorrect"
+        return namedByWidgets(text, [*own, *self.options.table], module)
 
     def whyNotFill(self) -> str:
         """Say what is missing before a fill can start; empty where nothing is."""

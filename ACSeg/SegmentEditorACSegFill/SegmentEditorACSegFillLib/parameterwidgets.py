@@ -53,9 +53,10 @@ class EffectOption:
     option: str = ""
 
 
-def namedByWidgets(text: str, options: Iterable[EffectOption]) -> str:
+def namedByWidgets(text: str, options: Iterable[EffectOption], module: str) -> str:
     """Name options by their widgets in a sentence of the library; see `ACSegPanels.words.namedByControls`."""
-    return namedByControls(text, {option.option: option.label.rstrip(": ") for option in options if option.option})
+    labels = {option.option: option.label.rstrip(": ") for option in options if option.option}
+    return namedByControls(text, labels, module)
 
 
 class ParameterWidgets:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ballcase import IMAGE, SHAPE, SPARSE
 
+import ACSegLib as acseg
 from ACSegLib.api.inputs import array_geometry, as_pair, as_segmentation, as_segmentations, as_volume
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Geometry, Segmentation, Volume
@@ -75,3 +76,11 @@ def test_values_of_an_array_become_segments():
     segmentation = as_segmentation(labels, 1, "um")
     assert [segment.name for segment in segmentation.segments] == ["Segment_1", "Segment_300"]
     assert segmentation.shape == SHAPE
+
+
+def test_errors_name_keywords_of_python():
+    zeros = np.zeros((4, 4, 4), np.uint8)
+    with pytest.raises(InputError, match=r"^slices 'first' is not a list of slice numbers"):
+        acseg.fill(zeros, zeros + 1, slices="first")
+    with pytest.raises(InputError, match=r"^bead_reference needs the tomogram; give it with image[.]"):
+        acseg.measure(zeros + 1, bead_reference=2.0)

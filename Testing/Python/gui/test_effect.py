@@ -167,7 +167,8 @@ def test_an_error_names_the_widgets_of_the_effect(desk, fake):
     desk.draw()
     fake.error = InputError("--region holds no voxel (--slices); use --holes, --device cpu or --gamma.")
     desk.fill()
-    words = "'Box' holds no voxel (the shell's --slices); use 'Fill holes', 'Compute on' cpu or the shell's --gamma."
+    slices, prior = "'Labelled slices' in the module ACSeg Fill", "'Strength of the prior' in the module ACSeg Fill"
+    words = f"'Box' holds no voxel ({slices}); use 'Fill holes', 'Compute on' cpu or {prior}."
     assert desk.effect.message == words
 
 

@@ -164,8 +164,13 @@ def test_measure_notes_what_is_doubtful_and_leaves_out_what_is_no_structure(scen
         "'ignore' marks voxels to leave out",
         "1 of 2 connected cells of cytoplasm",
         "voxels of more than 5 mm",
+        "state the right voxel size with spacing.",
+        "min_volume",
     ):
         assert words in notes, notes
+    assert "--" not in notes
+    with pytest.raises(InputError, match=r"^bead_reference must be a number"):
+        module.measure(node, volume, bead_reference="two")
 
 
 def test_labels_that_the_volume_cuts_or_a_transform_scales_are_told(scene):

@@ -328,7 +328,9 @@ def test_predict_into_a_new_and_into_an_existing_segmentation(module, quick):
     (identifier,) = output.GetSegmentation().GetSegmentIDs()
     assert np.array_equal(segment_array(output, identifier, volume), cell(1)[0] > 1)
     assert module.parameters.measureSegmentation is output
-    told = "Done: cell 1 predicted. The value 0 counts as padding; use the shell's --roi."
+    told = (
+        "Done: cell 1 predicted. The value 0 counts as padding; use 'Region of interest' in the module ACSeg Predict."
+    )
     assert panel.ui.predictMessage.text == told
     panel.ui.predictButton.click()
     pump(lambda: not panel.running)
