@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,13 +97,15 @@ class Actions:
         ending = f".{request.path_params['ending']}"
         if ending not in ENDINGS:
             raise HTTPException(404, f"tables are {', '.join(ENDINGS)}, not {ending}.")
-        return _download(await run_in_threadpool(write_table_file, self._session, ending))
+        with self._session.scratch.folder() as folder:
+            return self._download(await run_in_threadpool(write_table_file, self._session, folder, ending))
 
     async def report(self, request: Request) -> Response:
         """The report of the measurements, a page of its own."""
-        plan, path = await run_in_threadpool(plan_report, self._session)
-        await self._jobs.aside(plan)
-        return _download(path)
+        with self._session.scratch.folder() as folder:
+            plan, path = await run_in_threadpool(plan_report, self._session, folder)
+            await self._jobs.aside(plan)
+            return self._download(path)
 
     async def save(self, request: Request) -> Response:
         """Save the labels below the root folder."""
@@ -115,18 +115,17 @@ class Actions:
     async def download(self, request: Request) -> Response:
         """The labels as a file, or as the meshes of all segments."""
         ending = request.query_params.get("ending", ".seg.nrrd")
-        folder = Path(tempfile.mkdtemp(prefix="acseg-"))
-        if ending in MESHES:
+        with self._session.scratch.folder() as folder:
+            if ending not in MESHES:
+                return self._download(await run_in_threadpool(save_copy, self._session, folder, ending))
             plan, path = await run_in_threadpool(plan_meshes, self._session, folder, ending)
             await self._jobs.aside(plan)
-            return _download(path)
-        return _download(await run_in_threadpool(save_copy, self._session, folder, ending))
+            return self._download(path)
 
-
-def _download(path: Path) -> Response:
-    """A file to download; it and its folder, which is its own, are removed afterwards."""
-    tidy = BackgroundTask(shutil.rmtree, path.parent, ignore_errors=True)
-    headers = {"cache-control": "no-store"}
-    return FileResponse(
-        path, filename=path.name, media_type="application/octet-stream", background=tidy, headers=headers
-    )
+    def _download(self, path: Path) -> Response:
+        """A file to download; it and its folder, which is its own, are removed afterwards."""
+        tidy = BackgroundTask(self._session.scratch.discard, path.parent)
+        headers = {"cache-control": "no-store"}
+        return FileResponse(
+            path, filename=path.name, media_type="application/octet-stream", background=tidy, headers=headers
+        )

@@ -101,6 +101,7 @@ class Jobs:
             running = self._session.job.kind if self._session.job else "job"
             raise BusyError(f"a job ({running}) is running; wait until it has ended, or cancel it.")
         before, self._busy, self._unwanted = self._session.job, True, False
+        plan: Plan | None = None
         self._number += 1
         self._started = time.monotonic()
         info = JobInfo(self._number, kind, "running", 0.0, "preparing", 0.0)
@@ -108,8 +109,11 @@ class Jobs:
         try:
             self.worker.start()
             plan = await run_in_threadpool(make)
-            self._plan, self._job = plan, self._run(plan)
+            self._job = self._run(plan)
+            self._plan = plan
         except BaseException:
+            if plan is not None:
+                plan.tidy()
             self._busy, self._session.job = False, before
             self._session.changed()
             raise
@@ -155,8 +159,9 @@ class Jobs:
                 await self._take(event)
 
     def close(self) -> None:
-        """End the worker process."""
+        """End the worker process, and remove what was not downloaded."""
         self.worker.stop(2.0)
+        self._session.scratch.close()
 
     def _run(self, plan: Plan) -> Job:
         return self.worker.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -66,21 +65,21 @@ def table_of(rows: Sequence[Row], geometry: Geometry, version: int = 0) -> Table
     return Table(version, columns, cells, [_centre(row, geometry) for row in rows])
 
 
-def write_table_file(session: Session, ending: str) -> Path:
-    """Write the table into a temporary folder of its own, which the caller removes."""
+def write_table_file(session: Session, folder: Path, ending: str) -> Path:
+    """Write the table into a folder."""
     from ACSegLib.files.tables import write_table
 
     rows, name = session.rows, session.info.name if session.info else "table"
     if not rows:
         raise NotOpenError("nothing was measured yet; measure first.")
-    path = Path(tempfile.mkdtemp(prefix="acseg-")) / f"{name}{ending}"
+    path = folder / f"{name}{ending}"
     write_table(rows, path)
     return path
 
 
-def plan_report(session: Session) -> tuple[Plan, Path]:
-    """The report of the table as a page, and its path in a temporary folder of its own, which the caller removes."""
-    table = write_table_file(session, ".csv")
+def plan_report(session: Session, folder: Path) -> tuple[Plan, Path]:
+    """The report of the table as a page, and its path in a folder."""
+    table = write_table_file(session, folder, ".csv")
     output = table.with_name(f"{table.stem}-report.html")
     message = {"command": "report", "options": {"output": str(output), "cells": [str(table)]}}
     return Plan("command", message, {}, lambda reply: Outcome("")), output

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,20 +26,20 @@ def plan_prediction(session: Session, options: PredictOptions) -> Plan:
         volume, info = session.require_volume()
         path = session.path
         session.begin_job()
-    folder = Path(tempfile.mkdtemp(prefix="acseg-"))
-    output, arrays, inputs = folder / "predicted.seg.nrrd", Arrays(), {}
-    if path is None:
-        path = folder / "image.nrrd"
-        inputs[str(path)] = pack_volume(volume, "image", arrays)
-    values: dict[str, Any] = {
-        "images": [str(path)],
-        "output": str(output),
-        "model": str(session.folder.path(options.model)) if options.model else None,
-        **{name: getattr(options, name) for name in ("contrast", "tta", "refine", "islands", "holes", "device")},
-    }
-    if session.spacing_set and volume.geometry.unit != "px":
-        values |= {"voxel_size": ",".join(map(repr, volume.geometry.spacing)), "unit": volume.geometry.unit}
-    message = {"command": "predict", "options": values, "inputs": inputs, "output": str(output)}
+    with session.scratch.folder() as folder:
+        output, arrays, inputs = folder / "predicted.seg.nrrd", Arrays(), {}
+        if path is None:
+            path = folder / "image.nrrd"
+            inputs[str(path)] = pack_volume(volume, "image", arrays)
+        values: dict[str, Any] = {
+            "images": [str(path)],
+            "output": str(output),
+            "model": str(session.folder.path(options.model)) if options.model else None,
+            **{name: getattr(options, name) for name in ("contrast", "tta", "refine", "islands", "holes", "device")},
+        }
+        if session.spacing_set and volume.geometry.unit != "px":
+            values |= {"voxel_size": ",".join(map(repr, volume.geometry.spacing)), "unit": volume.geometry.unit}
+        message = {"command": "predict", "options": values, "inputs": inputs, "output": str(output)}
 
     def finish(reply: Reply) -> Outcome:
         predicted = unpack_segmentation(reply.message["segmentation"], reply.arrays)
@@ -52,7 +49,7 @@ def plan_prediction(session: Session, options: PredictOptions) -> Plan:
         return Outcome(f"predicted {names}.", list(reply.message["notes"]))
 
     def tidy() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        session.scratch.discard(folder)
 
     return Plan("command", message, arrays, finish, tidy, patience=_PATIENCE, in_memory=False)
 

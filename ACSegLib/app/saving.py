@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from ACSegLib.app.contract import SaveAnswer
@@ -43,7 +42,7 @@ def save_labels(session: Session, request: SaveRequest) -> SaveAnswer:
 
 
 def plan_meshes(session: Session, folder: Path, ending: str) -> tuple[Plan, Path]:
-    """Closed meshes of all segments in one file, and its path in a folder of its own, which the caller removes."""
+    """Closed meshes of all segments in one file, and its path in a folder."""
     labels = save_copy(session, folder, ".seg.nrrd")
     output = folder / f"{labels.name.removesuffix('.seg.nrrd')}{ending}"
     message = {"command": "mesh", "options": {"labels": str(labels), "output": str(output)}}
@@ -51,18 +50,14 @@ def plan_meshes(session: Session, folder: Path, ending: str) -> tuple[Plan, Path
 
 
 def save_copy(session: Session, folder: Path, ending: str) -> Path:
-    """Write the labels into a folder of its own, to be downloaded; the folder is removed if that fails."""
+    """Write the labels into a folder, to be downloaded."""
     from ACSegLib.files import save_segmentation
 
-    try:
-        segmentation = session.segmentation()
-        path = folder / f"{segmentation.name or 'labels'}{ending}"
-        if Path(ending).name != ending or not ending.startswith("."):
-            raise InputError(f"the ending {ending!r} is not one of a file.")
-        save_segmentation(segmentation, path)
-        if path.is_dir():
-            raise InputError(f"{ending} is a folder, which cannot be downloaded; save it in the root folder instead.")
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    segmentation = session.segmentation()
+    path = folder / f"{segmentation.name or 'labels'}{ending}"
+    if Path(ending).name != ending or not ending.startswith("."):
+        raise InputError(f"the ending {ending!r} is not one of a file.")
+    save_segmentation(segmentation, path)
+    if path.is_dir():
+        raise InputError(f"{ending} is a folder, which cannot be downloaded; save it in the root folder instead.")
     return path

@@ -29,6 +29,7 @@ from ACSegLib.app.labels import MAX_IN_MEMORY, Labels, Place
 from ACSegLib.app.opening import Opened, open_image, open_labels
 from ACSegLib.app.problems import NotOpenError
 from ACSegLib.app.requests import BoxRequest, OpenRequest, SpacingRequest
+from ACSegLib.app.scratch import Scratch
 from ACSegLib.commands.opening import with_voxel_size
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Row
@@ -81,6 +82,7 @@ class Session:
         self.autosave = AutosaveInfo()
         self.keeper: Keeping | None = None
         self.log = ChangeLog()
+        self.scratch = Scratch()
         self.writer = ""
         self.revision = self.overlay_version = self._volume_id = self._tables = 0
         self._edited: set[Place] = set()  # since the running job began

@@ -62,6 +62,21 @@ class ArrayFile:
         return np.asarray(array).reshape(self.shape)
 
 
+def make_folder(place: str | os.PathLike[str] | None = None) -> Path:
+    """Make a folder with the number of this process in its name, by which `remove_abandoned` knows whose it is."""
+    return Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=place))
+
+
+def make_log(place: str | os.PathLike[str] | None = None) -> tuple[int, Path]:
+    """Make an empty file for a log, with such a name, and open it; give its number and its path."""
+    number, path = tempfile.mkstemp(prefix=f"{_own_prefix()}worker-", suffix=".log", dir=place)
+    return number, Path(path)
+
+
+def _own_prefix() -> str:
+    return f"{_PREFIX}{os.getpid()}-"
+
+
 def make_folders(temporary: str | os.PathLike[str] | None = None) -> list[Path]:
     """Make the folders in which a front end and its worker exchange arrays, the best first.
 
@@ -72,7 +87,7 @@ def make_folders(temporary: str | os.PathLike[str] | None = None) -> list[Path]:
     made = []
     for place in places:
         with contextlib.suppress(OSError):  # it may not be written in: the next place serves as well
-            made.append(Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place)))
+            made.append(make_folder(place))
     if not made:
         raise MemoryLimitError(
             f"arrays cannot be handed to the worker process: {', '.join(map(str, places))} cannot be written in; "
@@ -88,14 +103,22 @@ def remove_folders(folders: Sequence[str | os.PathLike[str]]) -> None:
 
 
 def remove_abandoned(folders: Sequence[str | os.PathLike[str]]) -> None:
-    """Remove what front ends left beside these folders that no longer run (killed, or the machine went down)."""
+    """Remove what front ends left beside these folders that no longer run (killed, or the machine went down).
+
+    These are folders of arrays, or of files that were made for a page, and the logs of worker processes.
+    """
     import psutil
 
     for place in {Path(folder).parent for folder in folders}:
         for found in place.glob(f"{_PREFIX}*-*"):
             number = found.name.removeprefix(_PREFIX).partition("-")[0]
-            if number.isdigit() and found.is_dir() and not psutil.pid_exists(int(number)):
+            if not number.isdigit() or psutil.pid_exists(int(number)):
+                continue
+            if found.is_dir():
                 shutil.rmtree(found, ignore_errors=True)
+            elif found.suffix == ".log":
+                with contextlib.suppress(OSError):  # of somebody else
+                    found.unlink()
 
 
 class ArrayWriter:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import parse_line
 from ACSegLib.json_values import Json
-from ACSegLib.worker.arrays import ArrayFile, ArrayWriter, make_folders, remove_folders
+from ACSegLib.worker.arrays import ArrayFile, ArrayWriter, make_folders, make_log, remove_folders
 from ACSegLib.worker.events import Event, capitalized, latest
 from ACSegLib.worker.pipe import LinePipe
 from ACSegLib.worker.process import RESTARTED, end_family, explain_end, python_executable, start_python
@@ -212,9 +211,8 @@ class Worker:
             logging.getLogger("ACSeg").debug("the worker process has closed its input")
 
     def _open_log(self) -> BinaryIO:
-        number, path = tempfile.mkstemp(prefix="acseg-worker-", suffix=".log", dir=self._temporary)
+        number, self._log_path = make_log(self._temporary)
         self._log = open(number, "ab", buffering=0)  # noqa: SIM115 - it is kept open for the processes to come
-        self._log_path = Path(path)
         return self._log
 
     def release(self, number: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,17 @@ def pytest_configure() -> None:
     """Take Ctrl-C, which a shell lets its background jobs ignore: the programs that tests interrupt inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files_stay_together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Put what the tests' programs leave, some of which are killed, where pytest removes old folders."""
+    place = str(tmp_path_factory.mktemp("temporary"))
+    before, tempfile.tempdir = tempfile.tempdir, place
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", place)
+        yield
+    tempfile.tempdir = before
 
 
 def pytest_collection_finish() -> None:

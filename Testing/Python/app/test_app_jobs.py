@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tempfile
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("httpx")
 
-from appcases import cell_case, dice, finished, labels_of, page, plane_of, put_slices, run_job
+from appcases import cell_case, dice, finished, labels_of, make_folder, page, plane_of, put_slices, run_job
 
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.volume import Segmentation
@@ -322,3 +323,21 @@ def test_a_prediction_keeps_labelled_slices_and_values_of_segments(client):
     assert len({s.id for s in merged.segments}) == 3
     fresh = with_values_of(Labels.empty((2, 3, 4)), predicted)
     assert [(s.name, s.value) for s in fresh.segments] == [("cell", 1), ("bead", 2)]
+
+
+def test_no_temporary_file_stays_after_errors_downloads_and_the_end_in_the_midst_of_work(tmp_path, monkeypatch):
+    root, place = tmp_path / "root", tmp_path / "temporary"
+    root.mkdir()
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with page(make_folder(root), "ramp.nrrd", "ball.seg.nrrd") as client:
+        assert client.post("/api/jobs/predict", json={"model": "../other.acseg"}).status_code == 403
+        of_worker = set(place.iterdir())
+        for path in ("report.html", "table.csv", "download?ending=.docx", "download?ending=.ome.zarr"):
+            assert client.get(f"/api/{path}").status_code >= 400, path
+        assert client.get("/api/download?ending=.nrrd").status_code == 200
+        assert client.post("/api/jobs/predict", json={"model": "../other.acseg"}).status_code == 403
+        assert set(place.iterdir()) == of_worker
+        assert client.post("/api/jobs/predict", json={}).status_code == 200
+        assert set(place.iterdir()) > of_worker
+    assert not list(place.iterdir())

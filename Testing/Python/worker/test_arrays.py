@@ -95,9 +95,13 @@ def test_what_a_killed_front_end_left_is_removed_and_nothing_else(tmp_path):
     other = tmp_path / "acseg-notes"
     for folder in (dead, other):
         folder.mkdir()
+    logs = [tmp_path / f"acseg-{number}-worker-abc.log" for number in (2**22 + 7, os.getpid())]
+    for log in logs:
+        log.touch()
     remove_abandoned([tmp_path / "x"])
     assert not dead.exists()
     assert other.exists()
+    assert [log.exists() for log in logs] == [False, True]
     assert all(folder.exists() for folder in mine)
     remove_folders(mine)
     assert not any(folder.exists() for folder in mine)
