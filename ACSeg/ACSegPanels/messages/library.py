@@ -8,6 +8,7 @@ from collections.abc import Callable
 def sentences(_: Callable[[str], str]) -> list[str]:
     """Every sentence by a function that translates it; ``{0}`` stands for a value."""
     return [
+        _("(--[a-z][a-z-]*[a-z])(?: and --(?:file-)?unit\\b)?"),
         _("--bead-reference needs the tomogram; give it with --image."),
         _("--box must be six whole numbers (I0 I1 J0 J1 K0 K1), not {0}."),
         _("--box {0}..{1} along {2} must lie within 0..{3} and not be empty."),
@@ -379,12 +380,16 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} of {1} seeds lie outside the segment and do not count."),
         _("{0} of {1} seeds lie outside the segments and do not count."),
         _(
-            "{0} volume(s) have voxels of more than {1} mm ({2}), so their unit is probably wrong; state it with "
-            "{3}, and the voxel size with --voxel-size where the file itself names a unit."
+            "{0} volume(s) have voxels of more than {1} mm ({2}), so their unit is probably wrong; state the right "
+            "voxel size with {3}."
         ),
         _(
             "{0} volume(s) state no unit of length ({1}), so that their values, marked px, are in the numbers of the "
-            "file; state their unit with --file-unit."
+            "file; state their unit with {2}."
+        ),
+        _(
+            "{0} volume(s) state no voxel size ({1}), so that lengths are numbers of voxels, marked px; state it "
+            "with {2}."
         ),
         _(
             "{0} voxels ({1} %) look unlike their segment on the labelled slices; they are the segment 'ignore', so "
