@@ -12,7 +12,6 @@ import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ACSegLib.errors import InputError
-from ACSegLib.option_names import raising_keywords, with_keywords
 from ACSegLib.volume import Segmentation
 from ACSegLib.worker import Reply
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, MeasureRequest, SplitOutcome
@@ -33,17 +32,20 @@ _SAVING_SECONDS = 20.0
 
 def _forScripts(method: Callable) -> Callable:
     """Name keywords in errors that a script gets; those that a panel shows name its widgets."""
-    plain = raising_keywords(method)
 
     @functools.wraps(method)
     def call(*arguments: Any, **keywords: Any) -> Any:
-        return (plain if keywords.get("onDone") is None else method)(*arguments, **keywords)
+        from ACSegLib.option_names import raising_keywords
+
+        return (raising_keywords(method) if keywords.get("onDone") is None else method)(*arguments, **keywords)
 
     return call
 
 
 def _named(notes: Sequence[str], onDone: OnDone | None) -> list[str]:
     """Notes that name keywords where a script waits for the result; a panel names its widgets in them."""
+    from ACSegLib.option_names import with_keywords
+
     return [with_keywords(note) for note in notes] if onDone is None else list(notes)
 
 

@@ -6,9 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from slicer.i18n import tr as _
 
-from ACSegLib.commands.cli_modules import CLI_MODULES, parameters
-from ACSegLib.commands.cli_xml import label_words
-from ACSegLib.option_names import with_options_named
 from ACSegLib.worker.events import capitalized
 from ACSegLib.workflows import CorrectOutcome, FillOutcome, SplitOutcome
 from ACSegPanels.translation import translated
@@ -34,24 +31,30 @@ def namedByControls(text: str, labels: Mapping[str, str], module: str = "") -> s
     module : str
         Name of the CLI module of the command; none by default.
     """
+    from ACSegLib.option_names import with_options_named
 
     def name(flag: str, option: str) -> str:
         if label := labels.get(_SAME.get(option, option)):
             return f"'{label}'"
         if option in ("voxel_size", "file_unit"):
             return _("'Image Spacing' in the module Volumes")
-        if label := _inModule(module, flag):
-            return _("'{label}' in the module {module}").format(label=label, module=CLI_MODULES[module].title)
+        if place := _inModule(module, flag):
+            return place
         return _("the shell's {flag}").format(flag=flag)
 
     return with_options_named(text, name)
 
 
 def _inModule(module: str, flag: str) -> str:
-    """The label of the option that a flag sets in a CLI module; empty where it has none."""
+    """Where a CLI module shows the option that a flag sets; empty where it does not."""
+    from ACSegLib.commands.cli_modules import CLI_MODULES, parameters
+    from ACSegLib.commands.cli_xml import label_words
+
     if module not in CLI_MODULES:
         return ""
-    return next((label_words(p) for p in parameters(CLI_MODULES[module]) if p.flag == flag), "")
+    found = [label_words(p) for p in parameters(CLI_MODULES[module]) if p.flag == flag]
+    title = CLI_MODULES[module].title
+    return _("'{label}' in the module {module}").format(label=found[0], module=title) if found else ""
 
 
 def withNotes(text: str, notes: Iterable[str]) -> str:
