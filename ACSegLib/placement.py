@@ -192,7 +192,7 @@ def in_unit(segmentation: Segmentation, unit: str) -> Segmentation:
     return replace(segmentation, geometry=geometry)
 
 
-def doubts_on_lengths(
+def notes_on_lengths(
     voxels: Mapping[str, tuple[str, float]], asked: str = "um", options: str = "--voxel-size and --file-unit"
 ) -> list[str]:
     """Say of which volumes lengths cannot be believed, and what to do.
@@ -234,5 +234,5 @@ def doubts_on_lengths(
 
 
 def voxel_edge(geometry: Geometry) -> tuple[str, float]:
-    """Unit, and edge of a voxel (geometric mean) in it; see `doubts_on_lengths`."""
+    """Unit, and edge of a voxel (geometric mean) in it; see `notes_on_lengths`."""
     return geometry.unit, 1.0 if geometry.spacing == (1.0, 1.0, 1.0) else geometry.voxel_volume ** (1 / 3)

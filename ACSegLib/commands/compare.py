@@ -35,7 +35,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.files.names import stem
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
-from ACSegLib.placement import UNITS, doubts_on_lengths, in_one_unit, place_labels, voxel_edge, with_default_unit
+from ACSegLib.placement import UNITS, in_one_unit, notes_on_lengths, place_labels, voxel_edge, with_default_unit
 from ACSegLib.volume import UNITS_IN_MM
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     reference, result = (open_labels(item.files[side], options) for side in ("truth", "result"))
     result = place_labels(result, reference, resample=options.resample)
     result, reference = (with_default_unit(side, options.file_unit) for side in in_one_unit(result, reference))
-    tell(doubts_on_lengths({item.name: voxel_edge(reference.geometry)}, options.unit))
+    tell(notes_on_lengths({item.name: voxel_edge(reference.geometry)}, options.unit))
     reference, ignored = _split_ignored(reference, options.ignore_value)
     reference, marked, notes = structures(reference, keep=options.segments)
     result, _, more = structures(result, keep=options.segments)

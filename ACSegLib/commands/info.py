@@ -170,7 +170,7 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.files.content import SeveralError
     from ACSegLib.files.lazy import lazily
     from ACSegLib.files.registry import inventory, read_content, recognise, tell
-    from ACSegLib.placement import doubts_on_lengths, voxel_edge
+    from ACSegLib.placement import notes_on_lengths, voxel_edge
 
     check_opening(options)
     path = Path(options.file)
@@ -187,7 +187,7 @@ def run(options: Options, progress: Progress) -> Results:
     stages.measure(0.0, "measuring")
     results.grid = _grid(content)
     if content.geometry.unit != "px":  # the table says that it is unknown
-        tell(doubts_on_lengths({path.name: voxel_edge(content.geometry)}, options="--voxel-size and --unit"))
+        tell(notes_on_lengths({path.name: voxel_edge(content.geometry)}, options="--voxel-size and --unit"))
     contents = inventory(path)
     if len(contents) > 1:
         results.contents = list(contents)

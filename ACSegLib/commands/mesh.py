@@ -91,7 +91,7 @@ def run(options: Options, progress: Progress) -> Results:
     """Make the meshes and write them."""
     from ACSegLib.files.meshes import save_meshes
     from ACSegLib.files.registry import tell
-    from ACSegLib.placement import doubts_on_lengths, voxel_edge, with_default_unit
+    from ACSegLib.placement import notes_on_lengths, voxel_edge, with_default_unit
     from ACSegLib.special_segments import structures
     from ACSegLib.workflows import run as run_request
 
@@ -100,7 +100,7 @@ def run(options: Options, progress: Progress) -> Results:
     labels, _, notes = structures(open_labels(options.labels, options), keep=options.segments)
     tell(notes)
     labels = with_default_unit(labels, options.file_unit)
-    tell(doubts_on_lengths({labels.name: voxel_edge(labels.geometry)}, options.unit))
+    tell(notes_on_lengths({labels.name: voxel_edge(labels.geometry)}, options.unit))
     places = _places(labels, options)
     meshes = run_request(MeshRequest.from_options(labels, options), progress=progress.part(0.1, 0.9))
     progress(0.9, "writing the meshes")

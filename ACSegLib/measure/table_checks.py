@@ -8,7 +8,7 @@ from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
 from ACSegLib.measure.volume_intervals import CHANGED, half_width
-from ACSegLib.placement import doubts_on_lengths
+from ACSegLib.placement import notes_on_lengths
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
 
@@ -107,7 +107,7 @@ def _on_beads(rows: Sequence[Row]) -> list[str]:
 def _on_units(rows: Sequence[Row], asked: str) -> list[str]:
     """Files that state no unit of length, or one that no microscope can mean."""
     sizes = {r["volume_name"]: (r["unit"], (r["volume"] / r["voxels"]) ** (1 / 3)) for r in rows if r["voxels"]}
-    return doubts_on_lengths(sizes, asked)
+    return notes_on_lengths(sizes, asked)
 
 
 def _on_intensities(rows: Sequence[Row]) -> list[str]:
