@@ -21,6 +21,7 @@ from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.correction_report import CorrectionReport
 from ACSegLib.errors import InputError
 from ACSegLib.fill.correcting.decisions import Classes, find_decisions
+from ACSegLib.fill.correcting.hints import hints
 from ACSegLib.fill.correcting.joined import joined_to, without_specks
 from ACSegLib.fill.correcting.opened import MAX_REACH, open_voxels
 from ACSegLib.fill.correcting.problem import CorrectionProblem
@@ -135,7 +136,7 @@ def correct(
         open_voxels=int(np.count_nonzero(opened.open)),
         corrected_voxels=moved,
         reach=round(opened.reach, 1),
-        warnings=decisions.notes,
+        warnings=[*decisions.notes, *hints(decisions, opened, moved)],
         solver=solver.name,
         iterations=iterations,
         seconds=round(time.perf_counter() - start, 3),

@@ -135,6 +135,11 @@ def find_decisions(
             f"the corrected segmentation does not differ from the segmentation{but}, so nothing says what is wrong; "
             "draw a slice right or correct some voxels, or name the slices that you checked (--slices)."
         )
+    if changed.any() and not any(layer.any() for layer in segmentation.layers):
+        notes.append(
+            "the segmentation was empty before your changes; to compute one from labelled slices or strokes, use the "
+            "fill, which reaches farther."
+        )
     decisions = Decisions(segmentation, corrected, partners, changed, changed, changed, named, notes)
     if _redrawn_everywhere(decisions):
         notes.append(

@@ -37,7 +37,8 @@ WIDTHS = (0.5, 1.0, 2.0, 4.0)
 #: Parts of the decided voxels that are hidden in turn, and updates of the classifier that is trained on the rest.
 FOLDS, TRIAL_STEPS = 2, 250
 
-#: Hidden voxels that lie deeper in the segmentation do not count, since hardly anything changes there, in voxels.
+#: Hidden voxels that lie farther from every outline of the segmentation, and from every error, do not count, since
+#: hardly anything changes there, in voxels.
 MAX_DEPTH = 8.0
 
 #: Side, in voxels, of the cells whose voxels err together, for the standard error.
@@ -150,11 +151,25 @@ def _hide(
         classifier = train_classifier(rest, len(distances) + 1, steps=TRIAL_STEPS, progress=progress)
         learned[out] = classifier.probabilities(samples.x[out])[count[: out.sum()], samples.y[out]]
         away[out] = cKDTree(places[~out]).query(places[out])[0]
-    weight = samples.weight * (np.abs(depth).min(axis=0) < MAX_DEPTH) * (away > 0)
+    weight = samples.weight * _near_errors(samples, depth, places) * (away > 0)
     blurred = [outline_probabilities(depth, width)[samples.y, count] for width in WIDTHS]
     segmented = max(blurred, key=lambda p: float(weight @ np.log(np.maximum(p, MIN_PROBABILITY))))
     cell = np.unique(np.floor(places / CELL), axis=0, return_inverse=True)[1].ravel()
     return _Hidden(learned, segmented, away, weight, cell)
+
+
+def _near_errors(samples: Samples, depth: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Whether each voxel is near an outline of the segmentation, or near a voxel that the segmentation has wrong.
+
+    A missing object lies far from all outlines.
+    """
+    from scipy.spatial import cKDTree
+
+    near = np.abs(depth).min(axis=0) < MAX_DEPTH
+    wrong = np.where(depth.max(axis=0) > 0, depth.argmax(axis=0) + 1, 0) != samples.y
+    if (wrong & ~near).any():
+        near |= cKDTree(places[wrong]).query(places, distance_upper_bound=MAX_DEPTH)[0] < MAX_DEPTH
+    return np.asarray(near)
 
 
 def _folds(samples: Samples, places: np.ndarray) -> np.ndarray:

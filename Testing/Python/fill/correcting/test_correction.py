@@ -154,9 +154,40 @@ def test_a_dab_adds_a_missing_bead():
 def test_a_dab_in_an_empty_segmentation_is_not_the_whole_volume():
     nothing = np.zeros(SHAPE, bool)
     result = correct(IMAGE, segmentation(nothing), segmentation(disc(nothing, (18, 20, 22), 2, 1)))
-    assert result.report.warnings == []
+    assert "use the fill" in result.report.warnings[0]
     assert np.count_nonzero((result.segmentation.labels > 0) & TRUTH) > 10 * 13
     assert np.count_nonzero((result.segmentation.labels > 0) & ~TRUTH) == 0
+
+
+@pytest.mark.parametrize("slices", [None, {"k": [18]}])
+def test_a_slice_in_an_empty_segmentation_corrects_as_well_named_as_unnamed(slices):
+    nothing = np.zeros(SHAPE, bool)
+    result = correct(IMAGE, segmentation(nothing), segmentation(drawn(nothing, 18)), slices=slices)
+    assert dice(result.segmentation.labels > 0, TRUTH) > 0.95
+    assert ["use the fill" in note for note in result.report.warnings] == [True]
+
+
+def test_a_new_segment_that_was_learned_from_a_few_voxels_is_told():
+    bead = ball(centre=(18, 20, 40), radius=3.5)
+    image = image_of(TRUTH + 0.6 * bead)
+    names = {1: "cell", 2: "bead"}
+    labels = TRUTH.astype(np.uint8)
+    labels[18, 20, 39:42] = 2
+    result = correct(image, segmentation(TRUTH), segmentation(labels, names))
+    assert result.report.warnings[-1].startswith("'bead' was learned from the 3 voxels that you drew")
+    result = correct(image, segmentation(TRUTH), segmentation(disc(TRUTH, (18, 20, 40), 2.5, 2), names))
+    assert result.report.warnings == ["segment 'bead' is new."]
+    assert dice(result.segmentation.labels == 2, bead) > 0.8
+
+
+def test_strokes_from_which_nothing_follows_are_told():
+    speck = TRUTH.copy()
+    speck[30, 35, 35] = True
+    result = correct(IMAGE, segmentation(speck), segmentation(TRUTH))
+    assert result.report.corrected_voxels == 0
+    assert "nothing followed from your strokes" in result.report.warnings[-1]
+    result = correct(IMAGE, segmentation(speck), segmentation(TRUTH), protected=np.ones(SHAPE, bool))
+    assert "no voxel around your changes may change" in result.report.warnings[-1]
 
 
 def test_only_the_piece_that_a_change_belongs_to_follows():

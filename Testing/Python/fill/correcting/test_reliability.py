@@ -33,6 +33,12 @@ def test_a_local_displacement_holds_close_by_only():
     assert learned_range(samples, None, distances, (1, 1, 1)) == LENGTHS[0]
 
 
+def test_a_missing_object_counts_however_far_it_lies_from_the_outlines():
+    samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 0 * rows)
+    nowhere = np.full_like(distances, -16)
+    assert learned_range(samples, None, nowhere, (1, 1, 1)) == LENGTHS[-1]
+
+
 def test_voxels_of_one_half_alone_prove_nothing():
     samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 6 * np.sign(rows - 40))
     one = samples.part(np.arange(len(samples.y)) == 0)
