@@ -140,10 +140,15 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("no seed lies in a segment that is to be split; draw a dab in each cell."),
         _("no seed lies in the segment that is to be split; draw a dab in each of its cells."),
         _("no segment is named {0}; there are: {1}."),
+        _("no voxel around your changes may change: they are decided already, protected, or beyond the reach."),
         _("no {0} is chosen; {1} or select one."),
         _("no {0} seams can be seen without an image; the shape decided."),
         _("node {0} has the attribute {1} = {2}; set it to one of: {3}."),
         _("not enough memory for this volume; close other programs, or use a smaller one."),
+        _(
+            "nothing followed from your strokes; if the error is larger than they are, draw a larger dab in its "
+            "middle, or a whole slice right."
+        ),
         _("nothing is drawn inside the box (--box); draw a stroke on the object, or move the box."),
         _(
             "only slice {0} on axis {1} is labelled (slices count from 0): there is nothing to fill between, and no "
@@ -277,6 +282,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "the segmentation has the shape {0} (i, j, k) and the corrected one {1}; correct a copy of the "
             "segmentation itself."
         ),
+        _(
+            "the segmentation was empty before your changes; to compute one from labelled slices or strokes, use the "
+            "fill, which reaches farther."
+        ),
         _("the segments or the axis of the labelled slices have changed; start a new fill."),
         _("the segments to split, {0}, have no labelled voxel; name others."),
         _("the slice holds no voxel to draw a box around; choose another slice."),
@@ -394,6 +403,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _(
             "{0} voxels ({1} %) look unlike their segment on the labelled slices; they are the segment 'ignore', so "
             "that trainings leave them out."
+        ),
+        _(
+            "{0} was learned from the {1} voxels that you drew, since there are no others nearby; look whether it "
+            "was found, or draw a dab of 5 x 5 voxels or more in its middle."
         ),
         _("{0} was not split: {1}."),
         _(
