@@ -41,7 +41,7 @@ def hints(decisions: Decisions, opened: Opened, moved: int) -> list[str]:
 
 
 def _hardly_drawn(decisions: Decisions, opened: Opened) -> list[tuple[str, int]]:
-    """Segments of which a few drawn voxels are all that there is around the changes, and their number."""
+    """Segments of which the voxels of a small stroke are all that there is around the changes, and their number."""
     classes, changed = decisions.classes(opened.box), decisions.changed[opened.box]
     found = []
     for c in np.unique(classes.after[changed]):
