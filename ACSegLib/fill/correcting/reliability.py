@@ -117,8 +117,11 @@ def learned_range(
     Returns
     -------
     float
-        One of `LENGTHS`; `EVERYWHERE` if it holds at all distances.
+        One of `LENGTHS`; `EVERYWHERE` if it holds at all distances, and the shortest one if a group that was wrong is
+        right nowhere: a slice on which all of a cell is erased does not tell what is a cell.
     """
+    if not _shows_both_sides(samples, distances):
+        return LENGTHS[0]
     hidden = _hide(samples, believed, distances, spacing, progress)
     likelihoods = np.array([hidden.likelihoods(length) for length in LENGTHS])
     best = likelihoods[int(likelihoods.sum(axis=1).argmax())]
@@ -158,6 +161,17 @@ def _hide(
     return _Hidden(learned, segmented, away, weight, cell)
 
 
+def _segmented(depth: np.ndarray) -> np.ndarray:
+    """Group of each voxel in the segmentation, by its signed distances (G, N)."""
+    return np.where(depth.max(axis=0) > 0, depth.argmax(axis=0) + 1, 0)
+
+
+def _shows_both_sides(samples: Samples, distances: np.ndarray) -> bool:
+    """Whether the decided voxels hold each group that the segmentation has at the wrong place."""
+    segmented = _segmented(distances[(slice(None), samples.plane, *samples.place)])
+    return bool(np.isin(segmented[segmented != samples.y], samples.y).all())
+
+
 def _near_errors(samples: Samples, depth: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Whether each voxel is near an outline of the segmentation, or near a voxel that the segmentation has wrong.
 
@@ -166,7 +180,7 @@ def _near_errors(samples: Samples, depth: np.ndarray, places: np.ndarray) -> np.
     from scipy.spatial import cKDTree
 
     near = np.abs(depth).min(axis=0) < MAX_DEPTH
-    wrong = np.where(depth.max(axis=0) > 0, depth.argmax(axis=0) + 1, 0) != samples.y
+    wrong = _segmented(depth) != samples.y
     if (wrong & ~near).any():
         near |= cKDTree(places[wrong]).query(places, distance_upper_bound=MAX_DEPTH)[0] < MAX_DEPTH
     return np.asarray(near)

@@ -143,6 +143,17 @@ def test_a_dab_on_a_small_wrong_part_leaves_a_cell_of_the_same_look():
     assert np.count_nonzero(left & part & ~TRUTH) < 0.6 * np.count_nonzero(part & ~TRUTH)
 
 
+def test_a_slice_that_removes_a_false_blob_does_not_remove_the_cell():
+    """All of the slice is background: it says nothing of what a cell looks like."""
+    cell = ball(centre=(16, 20, 16), radius=9.0)
+    wrong = cell | ball(centre=(29, 20, 34), radius=5.0)
+    labels = wrong.copy()
+    labels[29] = False
+    result = correct(image_of(cell), segmentation(wrong), segmentation(labels))
+    assert result.report.slices == {"k": [29]}
+    assert dice(result.segmentation.labels > 0, cell) > 0.99
+
+
 def test_a_dab_adds_a_missing_bead():
     bead = ball(centre=(18, 20, 40), radius=3.5) & ~TRUTH
     result = correct(

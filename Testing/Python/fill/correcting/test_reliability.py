@@ -1,5 +1,7 @@
 """How far a learned prior holds: as far as the hidden voxels show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,13 @@ def test_a_missing_object_counts_however_far_it_lies_from_the_outlines():
     samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 0 * rows)
     nowhere = np.full_like(distances, -16)
     assert learned_range(samples, None, nowhere, (1, 1, 1)) == LENGTHS[-1]
+
+
+def test_a_slice_on_which_all_of_a_segment_is_erased_proves_nothing():
+    """It shows background alone, so it does not tell what looks like the segment."""
+    samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 0 * rows)
+    erased = replace(samples, y=np.zeros_like(samples.y))
+    assert learned_range(erased, None, distances, (1, 1, 1)) == LENGTHS[0]
 
 
 def test_voxels_of_one_half_alone_prove_nothing():
