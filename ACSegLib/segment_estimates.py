@@ -228,6 +228,20 @@ class VolumeInterval:
             return None
 
 
+def distinct_names(segments: Sequence[Segment]) -> list[str]:
+    """The names of segments for a report: "cell (1)" and "cell (2)" where two have the name "cell"."""
+    names = [segment.name for segment in segments]
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: n + 1].count(name)})" for n, name in enumerate(names)
+    ]
+
+
+def voxels_of_segments(segmentation: Segmentation) -> dict[str, int]:
+    """Number of voxels of each segment, by `distinct_names`."""
+    counts = [int(segmentation.mask(segment).sum()) for segment in segmentation.segments]
+    return dict(zip(distinct_names(segmentation.segments), counts, strict=True))
+
+
 def with_volume_intervals(
     segmentation: Segmentation, estimates: Sequence[SegmentEstimate], source: str
 ) -> Segmentation:
@@ -237,13 +251,15 @@ def with_volume_intervals(
     ----------
     segmentation : Segmentation
     estimates : sequence of SegmentEstimate
-        Of the segments of these names. Intervals are those that `Interval.holding` gives for the labels.
+        Of the segments of these names. Intervals are those that `Interval.holding` gives for the labels. Of several
+        segments with one name, nobody knows which one an estimate is of: these get none.
     source : str
         "fill" or "prediction".
     """
     rows = with_label_tags_of(segmentation.segments, {})
     voxels = {e.segment: e.voxels for e in estimates if e.voxels is not None}
-    known = [row for row in rows if row.name in voxels]
+    names = [row.name for row in rows]
+    known = [row for row in rows if row.name in voxels and names.count(row.name) == 1]
     for row, areas in zip(known, _areas(segmentation, known), strict=True):
         count = int(areas[0].sum())
         if held := voxels[row.name].holding(count):

@@ -119,6 +119,7 @@ def run(options: Options, progress: Progress) -> Results:
     """Correct, and write the result."""
     from ACSegLib.axes import read_slices
     from ACSegLib.files import save_segmentation, save_volume
+    from ACSegLib.segment_estimates import voxels_of_segments
     from ACSegLib.volume import Volume
     from ACSegLib.workflows import run as run_request
 
@@ -141,7 +142,7 @@ def run(options: Options, progress: Progress) -> Results:
     return Results(
         report=outcome.report,
         warnings=[*outcome.report.warnings, *notes],
-        voxels={s.name: int(outcome.segmentation.mask(s).sum()) for s in outcome.segmentation.segments},
+        voxels=voxels_of_segments(outcome.segmentation),
         outputs=outputs,
     )
 

@@ -245,6 +245,7 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
 
 def _fill_file(options: Options, progress: Progress) -> Results:
     from ACSegLib.files import save_segmentation
+    from ACSegLib.segment_estimates import voxels_of_segments
     from ACSegLib.workflows import FillRequest
     from ACSegLib.workflows import run as run_request
 
@@ -262,7 +263,7 @@ def _fill_file(options: Options, progress: Progress) -> Results:
     return Results(
         report=outcome.report,
         warnings=[*outcome.report.warnings, *told, *notes, *more],
-        voxels={s.name: int(outcome.segmentation.mask(s).sum()) for s in outcome.segmentation.segments},
+        voxels=voxels_of_segments(outcome.segmentation),
         suggested_slices=outcome.suggested,
         outputs={"segmentation": options.output, **extras},
     )

@@ -11,6 +11,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.placement import place_labels
+from ACSegLib.segment_estimates import distinct_names
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import (
@@ -171,12 +172,8 @@ def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitO
     if request.seeds is not None and request.count is not None:
         notes.append(f"the number of cells ({request.count}) was not used, since the seeds give it.")
     cells = with_labelled_slices(with_cells(labels, found, progress.check), stored_slices(labels)[0])
-    return SplitOutcome(
-        cells,
-        {item.segment.name: len(item.cells.sizes) for item in found},
-        {item.segment.name: item.cells.sizes.tolist() for item in found},
-        notes,
-    )
+    sizes = dict(zip(distinct_names([i.segment for i in found]), (i.cells.sizes.tolist() for i in found), strict=True))
+    return SplitOutcome(cells, {name: len(voxels) for name, voxels in sizes.items()}, sizes, notes)
 
 
 def find_cells(request: SplitRequest, progress: Progress | None = None) -> list[SegmentCells]:

@@ -16,6 +16,7 @@ from ACSegLib.segment_estimates import (
     SegmentEstimate,
     VolumeInterval,
     volume_intervals,
+    voxels_of_segments,
     with_volume_intervals,
 )
 from ACSegLib.volume import Geometry, Segmentation
@@ -79,6 +80,14 @@ def test_labels_that_were_cleaned_of_much_have_no_interval_and_no_older_one_stay
     halved = old.with_labels(np.where(np.arange(20) < 10, old.labels, 0))
     assert known_names(with_volume_intervals(halved, EXPECTED, "fill")) == ([], [])
     assert all(TAG not in row.tags for row in with_volume_intervals(old, [], "fill").segments)
+
+
+def test_segments_with_one_name_are_counted_apart_and_none_gets_the_interval_of_the_other() -> None:
+    twins = ball_and_rod()
+    twins.segments = [replace(segment, name="ball") for segment in twins.segments]
+    ball, rod = (np.count_nonzero(twins.labels == value) for value in (1, 2))
+    assert voxels_of_segments(twins) == {"ball (1)": ball, "ball (2)": rod}
+    assert known_names(with_volume_intervals(twins, EXPECTED, "fill")) == ([], [])
 
 
 @pytest.mark.parametrize(("low", "high"), [(1900.0, 2100.0), (2300.0, 2600.0)])
