@@ -334,6 +334,7 @@ class _Journal:
         self.key = hashlib.sha256(text.encode()).hexdigest()
         self.path = path
         self._known = False
+        self._finished = 0
         self._stream: Any = None
 
     def read(self) -> dict[str, Json]:
@@ -351,7 +352,9 @@ class _Journal:
         if not records or records[0].get("options") != self.key:
             return {}
         self._known = True
-        return {record["name"]: record for record in records[1:] if "name" in record}
+        found = {record["name"]: record for record in records[1:] if "name" in record}
+        self._finished = len(found)
+        return found
 
     def __enter__(self) -> _Journal:
         try:
@@ -371,9 +374,16 @@ class _Journal:
         record = {"name": item.name, "fingerprint": item.fingerprint(), "rows": outcome.rows, "notes": outcome.notes}
         self._stream.write(json.dumps(record) + "\n")
         self._stream.flush()
+        self._finished += 1
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._stream.close()
+        if not self._finished:
+            forget(self.path)
+        elif isinstance(error, Cancelled):
+            raise Cancelled(
+                f"cancelled; what is finished ({self._finished}) is noted in {self.path}; the same command continues."
+            ) from error
 
 
 def more_lines(summary: Collection[Any], place: str = "the table (--output)") -> list[str]:

@@ -299,12 +299,21 @@ def test_workers_end_after_their_parent_was_killed(tmp_path):
 def test_cancel_stops_the_workers_and_keeps_what_is_done(tmp_path):
     folder = write_folder(tmp_path / "results", 8)
     seen = []
-    progress = Progress(lambda fraction, message: seen.append(message), lambda: len(seen) >= 1)
+    progress = Progress(lambda fraction, message: seen.append(message), lambda: any(" of 8: " in text for text in seen))
     options = measure.Options([str(folder)], str(tmp_path / "t.csv"), workers=2)
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled, match=r"what is finished \([1-7]\) is noted in .*journal"):
         measure.run(options, progress)
     assert not (tmp_path / "t.csv").exists()
     assert batch.journal_path(tmp_path / "t.csv").exists()
+
+
+def test_cancel_before_anything_is_done_leaves_no_file(tmp_path):
+    folder = write_folder(tmp_path / "results", 2)
+    with pytest.raises(Cancelled, match="^cancelled$"):
+        measure.run(
+            measure.Options([str(folder)], str(tmp_path / "t.csv"), workers=1), Progress(cancelled=lambda: True)
+        )
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_labels_and_images_may_lie_in_one_folder(tmp_path):
