@@ -309,7 +309,7 @@ def test_cancel_stops_the_workers_and_keeps_what_is_done(tmp_path):
 
 def test_cancel_before_anything_is_done_leaves_no_file(tmp_path):
     folder = write_folder(tmp_path / "results", 2)
-    with pytest.raises(Cancelled, match="^cancelled$"):
+    with pytest.raises(Cancelled, match=r"^cancelled$"):
         measure.run(
             measure.Options([str(folder)], str(tmp_path / "t.csv"), workers=1), Progress(cancelled=lambda: True)
         )
