@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable
 from typing import Any
+
+from ACSegLib.jobs import patiently
 
 #: Sums may be reordered; NaN and infinities keep their meaning where a loop tests for them.
 FAST_MATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
@@ -15,26 +18,35 @@ _told = False
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Give a decorator that compiles a function without the interpreter's lock (``numba.njit``).
 
-    The machine code is cached beside the source, or in the user's cache folder. Neither exists in a read-only
-    installation for a user without a home: the function is then compiled anew in every process, and the log says so.
+    A cancel does not wait until it is compiled, which takes seconds: see `jobs.patiently`. The machine code is cached
+    beside the source, or in the user's cache folder. Neither exists in a read-only installation for a user without a
+    home: the function is then compiled anew in every process, and the log says so.
 
     Parameters
     ----------
     **options
         Of ``numba.njit``, apart from ``cache`` and ``nogil``.
     """
-    import numba
+    numba = patiently(lambda: importlib.import_module("numba"))
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return numba.njit(cache=True, nogil=True, **options)(function)
+            return _patient(numba.njit(cache=True, nogil=True, **options)(function))
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
             _tell()
-            return numba.njit(nogil=True, **options)(function)
+            return _patient(numba.njit(nogil=True, **options)(function))
 
     return decorate
+
+
+def _patient(loop: Any) -> Any:
+    """Let the first call with some types look for a cancel while it compiles: numba asks the attribute to do so."""
+    compile_for = getattr(loop, "_compile_for_args", None)
+    if compile_for is not None:  # without it, a cancel waits until the loop is compiled
+        loop._compile_for_args = lambda *args, **kws: patiently(lambda: compile_for(*args, **kws))
+    return loop
 
 
 def fast_loop(function: Callable[..., Any]) -> Any:

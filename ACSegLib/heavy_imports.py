@@ -7,10 +7,7 @@ import importlib
 import threading
 from collections.abc import Callable, Sequence
 
-from ACSegLib.jobs import Progress
-
-#: Seconds between two looks at whether the person has cancelled.
-_PAUSE = 0.1
+from ACSegLib.jobs import Progress, patiently
 
 
 def import_packages(names: Sequence[str], progress: Progress) -> None:
@@ -31,22 +28,12 @@ def import_packages(names: Sequence[str], progress: Progress) -> None:
     Exception
         What an import raised.
     """
-    failures: list[BaseException] = []
 
     def work() -> None:
-        try:
-            for name in names:
-                importlib.import_module(name)
-        except BaseException as error:
-            failures.append(error)
+        for name in names:
+            importlib.import_module(name)
 
-    thread = threading.Thread(target=work, name="imports", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_PAUSE)
-        progress.check()
-    if failures:
-        raise failures[0]
+    patiently(work, progress.check)
 
 
 def import_ahead(names: Sequence[str], then: Callable[[], object] = lambda: None) -> None:

@@ -11,6 +11,10 @@ A step of several stages names them with their shares of the time, and gives eac
     for slab, part in stages.solve.each(slabs, lambda slab: f"solving {slab}"):
         solve(slab, features, part)
 
+The first call of a compiled loop and the first import of a large package take seconds, in code of others that cannot
+look. Who calls them need not know: a step says once how its cancel is looked for (`looking`), and they wait for it
+(`patiently`).
+
 The protocol of a worker process (``python -m ACSegLib.worker COMMAND``) is one JSON object per line:
 
 ========== ======================================================= =====================================
@@ -30,6 +34,7 @@ from it    ``{"event": "error", "kind": .., "message": ..}``       the last line
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import copy
 import json
 import signal
@@ -43,6 +48,11 @@ from ACSegLib.json_values import Json, parse_object
 
 T = TypeVar("T")
 Report = Callable[[float, str], None]
+
+#: Seconds between two looks at whether the person has cancelled.
+_PAUSE = 0.1
+
+_check: contextvars.ContextVar[Callable[[], None] | None] = contextvars.ContextVar("check", default=None)
 
 
 class Progress:
@@ -151,6 +161,64 @@ class Stages:
             return self.__dict__["_parts"][name]
         except KeyError:
             raise AttributeError(f"no stage {name!r}; there are: {', '.join(self.__dict__['_parts'])}") from None
+
+
+@contextlib.contextmanager
+def looking(check: Callable[[], None] | None) -> Iterator[None]:
+    """Let `patiently` call `check`, which may raise `Cancelled`, within the block."""
+    token = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(token)
+
+
+def with_look(function: Callable[..., T]) -> Callable[..., T]:
+    """The function as another thread can call it, with the look of this one."""
+    context = contextvars.copy_context()
+    return lambda *arguments, **keywords: context.run(function, *arguments, **keywords)
+
+
+def patiently(work: Callable[[], T], check: Callable[[], None] | None = None) -> T:
+    """Do some work in a thread of its own, and look for a cancel meanwhile; without a look, do it here.
+
+    After a cancel the work goes on in the background. It does not keep a process from ending, and what it made is there
+    the next time.
+
+    Parameters
+    ----------
+    work : callable
+    check : callable, optional
+        May raise `Cancelled`. That of `looking` if left out.
+
+    Raises
+    ------
+    Cancelled
+    Exception
+        What the work raised.
+    """
+    look = check or _check.get()
+    if look is None:
+        return work()
+    results: list[Any] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="patience", daemon=True)
+    thread.start()
+    look()
+    while thread.is_alive():
+        thread.join(_PAUSE)
+        look()
+    if failures:
+        raise failures[0]
+    result: T = results[0]
+    return result
 
 
 class CancelFlag:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ACSegLib.compute import cores, threads
+from ACSegLib.jobs import with_look
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -41,7 +42,7 @@ def spread(loop: Callable[..., Any], count: int, *arguments: Any) -> None:
         return
     pool = _threads()
     ends = [count * n // workers for n in range(workers + 1)]
-    futures = [pool.submit(loop, a, b, *arguments) for a, b in itertools.pairwise(ends[1:])]
+    futures = [pool.submit(with_look(loop), a, b, *arguments) for a, b in itertools.pairwise(ends[1:])]
     loop(0, ends[1], *arguments)
     for future in futures:
         future.result()
@@ -67,7 +68,7 @@ def in_threads(work: Callable[[S], T], chunks: Sequence[S], check: Callable[[], 
         return results
     with ThreadPoolExecutor(workers, initializer=_mark_own, initargs=(workers == threads(),)) as pool:
         try:
-            for future in [pool.submit(work, chunk) for chunk in chunks]:
+            for future in [pool.submit(with_look(work), chunk) for chunk in chunks]:
                 results.append(future.result())
                 check()
         except BaseException:

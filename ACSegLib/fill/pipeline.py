@@ -25,7 +25,7 @@ from ACSegLib.fill.seeds import SeedOptions, chosen_mode, collect_seeds
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.tuning.selection import Choice, choose_settings
 from ACSegLib.fill.walk.solvers import Solver, choose_solver
-from ACSegLib.jobs import Progress
+from ACSegLib.jobs import Progress, with_look
 from ACSegLib.padding import Padding, padding_of
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
@@ -156,7 +156,7 @@ def _learn(
     evidence, samples = with_neighbours(evidence, samples, screening, progress)
     stages.choose(0.0, "learning the appearance of the segments")
     with ThreadPoolExecutor(1) as trainer:  # the choice has classifiers of its own
-        classifier = trainer.submit(train_classifier, samples, len(evidence.groups), progress=progress)
+        classifier = trainer.submit(with_look(train_classifier), samples, len(evidence.groups), progress=progress)
         if settings is None:
             choice = choose_settings(evidence, samples, solver, stages.choose)
         else:
@@ -187,7 +187,7 @@ def solve_slabs(context: Context, slabs: Sequence[tuple[int, int]], assembly: As
             slab = solve_slab(context, first, last, keep=keep, progress=part)
             if finished is not None:
                 finished.result()
-            finished = finisher.submit(assembly.write, slab)
+            finished = finisher.submit(with_look(assembly.write), slab)
         if finished is not None:
             finished.result()
     progress(1.0, "done")

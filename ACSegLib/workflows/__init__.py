@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from ACSegLib.jobs import looking
 from ACSegLib.json_values import Row
 from ACSegLib.workflows.adapt import AdaptRequest, AdaptResult, run_adapt
 from ACSegLib.workflows.compare import CompareRequest, run_compare
@@ -131,7 +132,8 @@ def run(
     FillOutcome, CorrectOutcome, Prediction, list of dict (the rows of the table), list of Mesh, SplitOutcome,
     TrainingResult or AdaptResult
     """
-    outcome = _run(request, previous, protected, progress)
+    with looking(progress.check if progress is not None else None):
+        outcome = _run(request, previous, protected, progress)
     if progress is not None:
         progress(1.0, "done")
     return outcome
