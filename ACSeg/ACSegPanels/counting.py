@@ -10,6 +10,7 @@ import qt
 
 from ACSegLib.errors import InputError
 from ACSegLib.worker import Job
+from ACSegLib.worker.events import capitalized
 from ACSegPanels.slices import SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
 from ACSegPanels.translation import translated
@@ -186,4 +187,4 @@ class SliceCounter:
 
 def _shown(text: str) -> str:
     """A sentence of the library on labelled slices, in the words of Slicer."""
-    return namedByControls(translated(text), {}, "ACSegFill")
+    return namedByControls(capitalized(translated(text)), {}, "ACSegFill")

@@ -156,7 +156,7 @@ class Task:
                 logging.getLogger("ACSeg").info("the result could not be used", exc_info=True)
                 event = Event("error", message=sentence(error), value=error)
         if event.kind == "error":
-            self.message = translated(event.message)
+            self.message = capitalized(translated(event.message))
             self.error = event.value if isinstance(event.value, BaseException) else _error(event)
         self._end(event.kind)
         if event.kind == "done":
@@ -200,5 +200,4 @@ class Task:
 
 def _error(event: Event) -> BaseException:
     """The error that the worker process told of."""
-    kind = _ERRORS.get(str(event.value), StepError)
-    return kind(event.message[:1].lower() + event.message[1:] if kind in (InputError, FileError) else event.message)
+    return _ERRORS.get(str(event.value), StepError)(event.message)

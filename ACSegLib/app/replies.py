@@ -53,7 +53,7 @@ async def explained(request: Request, error: Exception) -> Response:
 def sentence(text: str, root: str) -> str:
     """A sentence for the page: with a capital letter, unless it begins with the name of a file."""
     text = text.replace(root + os.sep, "").replace(root, Path(root).name)
-    return capitalized(text) if text.partition(" ")[0].isalpha() else text
+    return capitalized(text)
 
 
 async def defect(request: Request, error: Exception) -> Response:

@@ -149,7 +149,7 @@ class Assembly:
     def _report(self, state: FillState, changes: list[int] | None) -> FillReport:
         seeds, context, choice = state.seeds, state.context, state.choice
         counts = count_classes(context.evidence.classes, context.evidence.count)
-        warnings = list(seeds.warnings)
+        warnings = [*seeds.warnings, *([context.solver.note] if context.solver.note else [])]
         if state.padding is not None:
             warnings.append(state.padding.note("it became background where it is not labelled."))
         if max(self.iterations, default=0) > constants.MAX_ITERATIONS:

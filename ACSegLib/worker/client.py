@@ -18,7 +18,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import parse_line
 from ACSegLib.json_values import Json
 from ACSegLib.worker.arrays import ArrayFile, ArrayWriter, make_folders, make_log, remove_folders
-from ACSegLib.worker.events import Event, capitalized, latest
+from ACSegLib.worker.events import Event, latest
 from ACSegLib.worker.pipe import LinePipe
 from ACSegLib.worker.process import RESTARTED, end_family, explain_end, python_executable, start_python
 
@@ -343,7 +343,7 @@ class Job:
             while not done and time.perf_counter() < end:
                 done = self._writer.step()
         except (OSError, MemoryError, InputError) as error:
-            self._end(Event("error", message=capitalized(str(error)), value=type(error).__name__))
+            self._end(Event("error", message=str(error), value=type(error).__name__))
             return
         if done:
             self._request["arrays"] = {name: file.message() for name, file in self._writer.files.items()}
@@ -371,5 +371,5 @@ def _event(message: Json) -> Event | None:
     if kind == "cancelled":
         return Event("cancelled")
     if kind == "error":
-        return Event("error", message=capitalized(str(message["message"])), value=str(message["kind"]))
+        return Event("error", message=str(message["message"]), value=str(message["kind"]))
     return None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+#: A word at the beginning of a sentence, and no name with an ending, a number or a colon.
+_WORD = re.compile(r"[^\W\d_]+(?=[\s,;(]|[.]?$)")
 
 
 @dataclass(frozen=True)
@@ -41,5 +45,5 @@ def latest(events: Sequence[Event]) -> list[Event]:
 
 
 def capitalized(sentence: str) -> str:
-    """Begin a sentence with a capital letter."""
-    return sentence[:1].upper() + sentence[1:]
+    """Begin a sentence with a capital letter, unless it begins with a name: of a file, or of what follows a colon."""
+    return sentence[:1].upper() + sentence[1:] if _WORD.match(sentence) else sentence

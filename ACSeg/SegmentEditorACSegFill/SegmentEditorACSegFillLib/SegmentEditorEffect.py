@@ -24,6 +24,7 @@ from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
 from ACSegLib.worker import Event
+from ACSegLib.worker.events import capitalized
 from SegmentEditorACSegFillLib.correcting import Correcting
 from SegmentEditorACSegFillLib.inputs import (
     FillInputs,
@@ -358,7 +359,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if event.kind == "cancelled":
             self.say(_("Cancelled; nothing was changed."))
         elif event.kind == "error":
-            self.say(translated(event.message))
+            self.say(capitalized(translated(event.message)))
             self._refused = self.session.fills
             self._correctInstead()
         else:

@@ -136,7 +136,7 @@ def correct(
         open_voxels=int(np.count_nonzero(opened.open)),
         corrected_voxels=moved,
         reach=round(opened.reach, 1),
-        warnings=[*decisions.notes, *hints(decisions, opened, moved)],
+        warnings=[*decisions.notes, *hints(decisions, opened, moved), *([solver.note] if solver.note else [])],
         solver=solver.name,
         iterations=iterations,
         seconds=round(time.perf_counter() - start, 3),

@@ -20,6 +20,8 @@ class Solver(ABC):
     """Solves a slab for several classes at once."""
 
     name: str
+    #: What a person should know of the choice; empty if there is nothing.
+    note: str = ""
 
     @property
     def at_once(self) -> int:
@@ -62,12 +64,12 @@ class CpuSolver(Solver):
 
     Parameters
     ----------
-    name : str
-        For reports.
+    note : str
+        Why it is used and not what was asked for; empty if it was.
     """
 
-    def __init__(self, name: str = "cpu") -> None:
-        self.name = name
+    def __init__(self, note: str = "") -> None:
+        self.name, self.note = "cpu", note
 
     @property
     def at_once(self) -> int:
@@ -130,9 +132,9 @@ class TorchSolver(Solver):
 def choose_solver(device: str = "auto") -> Solver:
     """Solver for a device as `ACSegLib.compute.choose_device` knows it; with "auto" the processor helps out.
 
-    Where the device that was asked for is missing, the processor solves, and the solver's name says why.
+    Where the device that was asked for is missing, the processor solves, and the solver's note says so.
     """
     chosen = choose_device(device.removeprefix("torch:"))
     if chosen.name == "cpu":
-        return CpuSolver(f"cpu ({chosen.note})" if chosen.note else "cpu")
+        return CpuSolver(chosen.note and f"{chosen.note}.")
     return TorchSolver(chosen.name, fallback=CpuSolver() if device == "auto" else None)

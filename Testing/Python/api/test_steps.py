@@ -166,6 +166,17 @@ def test_what_cannot_be_filled_is_refused_in_a_sentence(image, labels, sentence)
         acseg.fill(image, labels)
 
 
+def test_a_fill_and_a_correction_note_that_the_device_is_missing(monkeypatch, filled):
+    monkeypatch.setattr("ACSegLib.compute.device_count", lambda kind: 0)
+    note = "device cuda was asked for, but there is no cuda device; the processor was used."
+    result = acseg.fill(IMAGE, SPARSE, device="cuda")
+    assert note in result.report.warnings
+    assert note not in filled.report.warnings
+    corrected = result.labels.copy()
+    corrected[0] = 1
+    assert note in acseg.correct(IMAGE, result.labels, corrected, device="cuda").report.warnings
+
+
 def test_a_refill_of_an_edited_array_equals_a_fill_with_its_settings(filled):
     edited = SPARSE.copy()
     edited[9] = BALL[9]

@@ -171,6 +171,9 @@ def test_measure_notes_what_is_doubtful_and_leaves_out_what_is_no_structure(scen
     assert "--" not in notes
     with pytest.raises(InputError, match=r"^bead_reference must be a number"):
         module.measure(node, volume, bead_reference="two")
+    node.SetName("Drawing")
+    with pytest.raises(InputError, match=r"^Drawing: no segment with voxels has 'X' in its name.*give bead_name"):
+        module.measure(node, volume, bead_name="X", bead_reference=1.0)
 
 
 def test_labels_that_the_volume_cuts_or_a_transform_scales_are_told(scene):

@@ -15,6 +15,7 @@ from laboratory import LAB
 
 from ACSegLib.errors import FileError
 from ACSegLib.worker import Worker, client, process
+from ACSegLib.worker.events import capitalized
 
 CUBE = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
@@ -166,13 +167,21 @@ def test_a_process_that_dies_is_told_and_the_next_work_starts_another(worker, fo
     assert follow(worker.run("echo", {}))[-1].kind == "done"
 
 
+def test_a_sentence_begins_with_a_capital_letter_and_a_name_stays():
+    assert capitalized("cancelled; nothing was changed.") == "Cancelled; nothing was changed."
+    assert capitalized("étendue") == "Étendue"
+    for text in ("cell.mrc: is no tomogram.", "bead: its volume is odd.", "t-cell-0 is odd.", "--slices is odd.", ""):
+        assert capitalized(text) == text
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "told"),
     [
-        ("InputError", "the axis is odd; choose another.", "The axis is odd; choose another."),
-        ("MemoryError", "", "Not enough memory"),
-        ("MemoryError", "Unable to allocate 429. GiB for an array", "Not enough memory"),
-        ("defect", "key", "Unexpected failure"),
+        ("InputError", "the axis is odd; choose another.", "the axis is odd; choose another."),
+        ("InputError", "Cell 1: has no slice.", "Cell 1: has no slice."),
+        ("MemoryError", "", "not enough memory"),
+        ("MemoryError", "Unable to allocate 429. GiB for an array", "not enough memory"),
+        ("defect", "key", "unexpected failure"),
     ],
 )
 def test_errors_become_a_sentence_and_the_process_stays(worker, follow, kind, text, told):
