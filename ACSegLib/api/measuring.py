@@ -104,6 +104,7 @@ def measure(
     """
     from ACSegLib.files.registry import tell
     from ACSegLib.special_segments import structures
+    from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import run
 
     volume: Volume | None
@@ -112,7 +113,7 @@ def measure(
     else:
         volume, segmentation = as_pair(image, labels, spacing, unit)
     segmentation, _, notes = structures(segmentation, keep=segments)
-    tell(notes)
+    tell([*notes, *unfilled_notes(segmentation)])
     request = MeasureRequest(
         labels=segmentation,
         volume=volume,

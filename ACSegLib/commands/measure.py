@@ -187,6 +187,7 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     """Measure one segmentation file."""
     from ACSegLib.files.registry import tell
     from ACSegLib.special_segments import structures
+    from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import MeasureRequest
     from ACSegLib.workflows import run as run_request
 
@@ -195,6 +196,7 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     tell(notes)
     if not segmentation.segments:
         raise InputError(f"{item.files['labels']}: no voxel is labelled; there is nothing to measure.")
+    tell(unfilled_notes(segmentation))
     volume = open_image(item.files["image"], options) if "image" in item.files else None
     if volume is not None:
         segmentation = place_labels(segmentation, volume, resample=options.resample)

@@ -93,12 +93,13 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.files.registry import tell
     from ACSegLib.placement import notes_on_lengths, voxel_edge, with_default_unit
     from ACSegLib.special_segments import structures
+    from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import run as run_request
 
     check_opening(options)
     progress(0.0, "reading the file")
     labels, _, notes = structures(open_labels(options.labels, options), keep=options.segments)
-    tell(notes)
+    tell([*notes, *unfilled_notes(labels)])
     labels = with_default_unit(labels, options.file_unit)
     tell(notes_on_lengths({labels.name: voxel_edge(labels.geometry)}, options.unit))
     places = _places(labels, options)

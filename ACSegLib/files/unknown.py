@@ -45,6 +45,8 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
     if path.is_dir():
         return FileError(f"{path}: is a folder, but not of slices, DICOM files or Zarr; name a file in it.")
     if zarr_places.is_zip(head):
+        if path.suffix.lower() == ".npz":
+            return FileError(f"{path}: is an archive of NumPy arrays; save the one you need with numpy.save, as .npy.")
         return FileError(f"{path}: is an archive without a Zarr image; unpack it, and open what lies in it.")
     for start, kind, advice in _KINDS:
         if head.startswith(start):

@@ -116,6 +116,7 @@ def measure(call: Call) -> tuple[Message, Arrays]:
     from ACSegLib.commands.options import from_mapping
     from ACSegLib.measure.table_checks import warnings_on
     from ACSegLib.special_segments import structures
+    from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import MeasureRequest, run
     from ACSegLib.workflows.packing import unpack_segmentation, unpack_volume
 
@@ -128,7 +129,8 @@ def measure(call: Call) -> tuple[Message, Arrays]:
         raise InputError(f"{labels.name!r} has no segment; there is nothing to measure.")
     rows = run(MeasureRequest.from_options(segmentation, volume, options), progress=call.progress)
     name = volume.name if volume is not None else segmentation.name
-    notes = [*notes, *warnings_on([{"volume_name": name, **row} for row in rows], options.unit)]
+    notes += unfilled_notes(segmentation)
+    notes += warnings_on([{"volume_name": name, **row} for row in rows], options.unit)
     return {"rows": rows, "notes": notes}, {}
 
 

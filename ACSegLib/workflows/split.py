@@ -13,6 +13,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.placement import place_labels
 from ACSegLib.segment_estimates import distinct_names
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
+from ACSegLib.unfilled_labels import unfilled_notes
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import (
     Arrays,
@@ -165,7 +166,7 @@ def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitO
     if request.segments and not found:
         names = ", ".join(segment.name for segment in left)
         raise InputError(f"the segments to split, {names}, have no labelled voxel; name others.")
-    notes = notes_on(found, asked=request.count is not None or request.seeds is not None)
+    notes = [*unfilled_notes(labels), *notes_on(found, asked=request.count is not None or request.seeds is not None)]
     for segment in left:
         why = "it holds no seed and stays one cell" if labels.mask(segment).any() else "it has no labelled voxel"
         notes.append(f"{segment.name} was not split: {why}.")

@@ -254,6 +254,9 @@ def test_damaged_and_other_zip_archives(tmp_path):
         archive.writestr("a.txt", "text")
     with pytest.raises(FileError, match="archive without a Zarr image"):
         open_volume(tmp_path / "other.zip")
+    np.savez(tmp_path / "arrays.npz", FINE)
+    with pytest.raises(FileError, match="is an archive of NumPy arrays; save the one you need"):
+        open_volume(tmp_path / "arrays.npz")
     data = (tmp_path / "other.zip").read_bytes()
     (tmp_path / "cut.zarr.zip").write_bytes(data[:-30])
     with pytest.raises(FileError, match="damaged or cut short"):
