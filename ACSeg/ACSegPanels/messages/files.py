@@ -155,6 +155,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: is a {1}D image ({2}); ACSeg needs a 3D volume. If each file is one slice, give the folder that "
             "holds them."
         ),
+        _("{0}: is an archive of NumPy arrays; save the one you need with numpy.save, as .npy."),
         _("{0}: is an archive without a Zarr image; unpack it, and open what lies in it."),
         _("{0}: is an empty file; copy it again from its source."),
         _(

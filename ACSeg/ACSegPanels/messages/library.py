@@ -424,6 +424,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: no segment with voxels has {1} in its name, so there are no beads to scale by; give --bead-name, "
             "or leave out --bead-reference."
         ),
+        _("{0}: the labels lie on {1} only; fill between the slices before you use them."),
         _("{0}: {1} first and {2} second values do not pair up."),
         _("{0}: {1} labelled voxels lie outside {2} and were left out."),
         _("{0}: {1} {2}, as the name says; rename it if it is a structure."),
