@@ -13,7 +13,6 @@ from ACSegLib.jobs import Progress
 from ACSegLib.placement import place_labels
 from ACSegLib.segment_estimates import distinct_names
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
-from ACSegLib.unfilled_labels import unfilled_notes
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import (
     Arrays,
@@ -152,6 +151,7 @@ def run_split(request: SplitRequest, progress: Progress | None = None) -> SplitO
         named, or if no seed lies in a segment.
     """
     from ACSegLib.cells.segments import notes_on, segments_of_cells, with_cells
+    from ACSegLib.unfilled_labels import unfilled_notes
 
     labels = request.labels
     if not any(layer.any() for layer in labels.layers):
