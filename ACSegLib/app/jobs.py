@@ -12,6 +12,7 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 
 from ACSegLib.app.contract import JobInfo
+from ACSegLib.app.controls import named_by_controls
 from ACSegLib.app.problems import BusyError
 from ACSegLib.app.session import Session
 from ACSegLib.errors import InputError, explain
@@ -214,8 +215,8 @@ class Jobs:
                 info,
                 state=state,
                 fraction=1.0 if state == "done" else info.fraction,
-                message=capitalized(outcome.message),
-                notes=outcome.notes,
+                message=named_by_controls(capitalized(outcome.message), info.kind),
+                notes=[named_by_controls(note, info.kind) for note in outcome.notes],
                 seconds=round(time.monotonic() - self._started, 3),
                 seconds_left=None,
             )
