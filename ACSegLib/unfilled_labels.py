@@ -1,4 +1,4 @@
-"""Labels of a few slices that are taken for a whole segmentation: their volumes are those of thin pieces."""
+"""Labels of a few slices that are taken for a whole segmentation: their volumes are those of thin slabs."""
 
 from __future__ import annotations
 
