@@ -233,9 +233,11 @@ def declared_slices(labels: Segmentation) -> dict[str, list[int]]:
     return {checked_axis(axis): sorted({int(n) for n in numbers}) for axis, numbers in declared.items()}
 
 
-def mark_slices(shape: tuple[int, ...], slices: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """Boolean array of a shape (k, j, i): the voxels of the named slices."""
-    known = np.zeros(shape, bool)
+def mark_slices(
+    shape: tuple[int, ...], slices: Mapping[str, Sequence[int]], others: np.ndarray | None = None
+) -> np.ndarray:
+    """Boolean array of a shape (k, j, i): the voxels of the named slices, and those of a mask of others."""
+    known = np.zeros(shape, bool) if others is None else others.copy()
     for axis, numbers in slices.items():
         np.moveaxis(known, AXES.index(axis), 0)[list(numbers)] = True
     return known

@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -75,6 +76,28 @@ def in_threads(work: Callable[[S], T], chunks: Sequence[S], check: Callable[[], 
             pool.shutdown(cancel_futures=True)
             raise
     return results
+
+
+def in_order(work: Callable[[S], T], chunks: Sequence[S], at_once: int) -> Iterator[T]:
+    """Results of the chunks one by one, in their order, while the next ones are done: `at_once` at a time.
+
+    As many results as are done at once wait to be taken, so that a long one does not stop the others.
+    """
+    workers = min(threads(), len(chunks), at_once)
+    if workers < 2:
+        yield from map(work, chunks)
+        return
+    left = iter(chunks)
+    with ThreadPoolExecutor(workers, initializer=_mark_own, initargs=(workers == threads(),)) as pool:
+        try:
+            ahead = deque(pool.submit(with_look(work), chunk) for chunk in itertools.islice(left, 2 * workers))
+            while ahead:
+                result = ahead.popleft().result()
+                ahead.extend(pool.submit(with_look(work), chunk) for chunk in itertools.islice(left, 1))
+                yield result
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _mark_own(core: bool) -> None:

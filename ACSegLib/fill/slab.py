@@ -33,7 +33,7 @@ from ACSegLib.postprocess.rules import (
     apply_rules,
     rules_for_strokes,
 )
-from ACSegLib.threads import in_threads
+from ACSegLib.threads import in_order
 
 #: Part of a slab below which the box of a class is solved alone. Bound.
 SMALL_PART = 0.4
@@ -191,10 +191,8 @@ def _solve_boxed(
         )
 
     classes = list(boxes)
-    for start in range(0, len(classes), context.solver.at_once):
-        batch = classes[start : start + context.solver.at_once]
-        for c, walk in zip(batch, in_threads(solve, batch), strict=True):
-            result.add([c], walk.x, walk.prior, WALK.share(problem.gamma), walk.iterations, walk.box)
+    for c, walk in zip(classes, in_order(solve, classes, context.solver.at_once), strict=True):
+        result.add([c], walk.x, walk.prior, WALK.share(problem.gamma), walk.iterations, walk.box)
 
 
 def _class_priors(

@@ -159,3 +159,37 @@ def test_a_table_is_looked_up_as_by_indexing_and_can_be_cancelled() -> None:
 
     with pytest.raises(Cancelled):
         threads.look_up(table, places, cancel)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_results_come_in_order_while_later_ones_are_done(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "threads", lambda: 4)
+    done: list[int] = []
+
+    def work(number: int) -> int:
+        if number == 0 and at_once > 1:
+            assert later.wait(60), "others are done while the first one is"
+        done.append(number)
+        if number == 2:
+            later.set()
+        return number
+
+    later = threading.Event()
+    assert list(threads.in_order(work, range(9), at_once)) == list(range(9))
+    assert (done[0] == 0) == (at_once == 1)
+    assert list(threads.in_order(work, [], at_once)) == []
+
+
+def test_a_failure_ends_results_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "threads", lambda: 2)
+    seen: list[int] = []
+
+    def work(number: int) -> int:
+        if number == 3:
+            raise Cancelled("cancelled")
+        seen.append(number)
+        return number
+
+    with pytest.raises(Cancelled):
+        list(threads.in_order(work, range(1000), 2))
+    assert len(seen) < 1000

@@ -135,7 +135,7 @@ def find_decisions(
             f"the corrected segmentation does not differ from the segmentation{but}, so nothing says what is wrong; "
             "draw a slice right or correct some voxels, or name the slices that you checked (--slices)."
         )
-    if changed.any() and not any(layer.any() for layer in segmentation.layers):
+    if changed.any() and not _has_voxels(segmentation):
         notes.append(
             "the segmentation was empty before your changes; to compute one from labelled slices or strokes, use the "
             "fill, which reaches farther."
@@ -148,7 +148,7 @@ def find_decisions(
         )
         return replace(decisions, known=np.ones_like(changed), fresh=np.ones_like(changed))
     whole = united_slices(named, _redrawn(decisions))
-    fresh = changed | mark_slices(changed.shape, whole) if whole else changed
+    fresh = mark_slices(changed.shape, whole, changed) if whole else changed
     known = fresh if decided is None else fresh | decided
     return replace(decisions, known=known, fresh=fresh, slices=whole)
 
@@ -248,9 +248,9 @@ def _redrawn(decisions: Decisions) -> dict[str, list[int]]:
 def _redrawn_everywhere(decisions: Decisions) -> bool:
     """Whether changes run along most of the outlines, on nearly every slice that holds a segment, along every axis."""
     box = bounding_box(decisions.changed)
-    if box is None or not any(layer.any() for layer in decisions.segmentation.layers):
+    if box is None or not _has_voxels(decisions.segmentation):
         return False
-    if not all(_nearly_all_changed(decisions, axis) for axis in range(3)):
+    if not all(_nearly_all_changed(decisions, axis, box) for axis in range(3)):
         return False
     near = outlines = 0
     for number in range(box[0].start, box[0].stop):
@@ -260,9 +260,15 @@ def _redrawn_everywhere(decisions: Decisions) -> bool:
     return near >= REDRAWN_SHARE * outlines
 
 
-def _nearly_all_changed(decisions: Decisions, axis: int) -> bool:
-    """Whether there are changes on nearly every slice along an axis that holds a segment."""
-    changed = decisions.changed.any(axis=tuple(a for a in range(3) if a != axis))
+def _has_voxels(segmentation: Segmentation) -> bool:
+    """Whether any voxel is labelled; the first plane that has one ends the search."""
+    return any(plane.any() for layer in segmentation.layers for plane in layer)
+
+
+def _nearly_all_changed(decisions: Decisions, axis: int, box: Box) -> bool:
+    """Whether there are changes, in a box that holds all, on nearly every slice along an axis that holds a segment."""
+    changed = np.zeros(decisions.changed.shape[axis], bool)
+    changed[box[axis]] = decisions.changed[box].any(axis=tuple(a for a in range(3) if a != axis))
     layers = (*decisions.segmentation.layers, *decisions.corrected.layers)
     untouched = (n for n in np.flatnonzero(~changed).tolist() if any(np.take(a, n, axis).any() for a in layers))
     most = int((1 - NEARLY_ALL) * np.count_nonzero(changed))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.distances import capped_distance
-from ACSegLib.threads import look_up
+from ACSegLib.threads import chunks_of, in_threads, look_up
 
 #: Distance from an outline beyond which it does not matter how far away it is, in voxels.
 FAR = 16.0
@@ -30,8 +30,13 @@ def signed_distances(
     mask: np.ndarray, spacing: Sequence[float], check: Callable[[], None] = lambda: None
 ) -> np.ndarray:
     """Signed distance to the surface of a mask, positive inside, clipped to +-`FAR`, float32."""
-    inside, outside = (capped_distance(part, spacing, FAR, check) for part in (~mask, mask))
-    return np.where(mask, inside - np.float32(0.5), np.float32(0.5) - outside)
+    signed, outside = (capped_distance(part, spacing, FAR, check) for part in (~mask, mask))
+
+    def join(part: slice) -> None:
+        signed[part] = np.where(mask[part], signed[part] - np.float32(0.5), np.float32(0.5) - outside[part])
+
+    in_threads(join, chunks_of(signed), check)
+    return signed
 
 
 @dataclass(frozen=True)

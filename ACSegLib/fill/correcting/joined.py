@@ -38,11 +38,13 @@ def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np
     ndarray of bool, shape (k, j, i)
     """
     joined = np.zeros(where.shape, bool)
-    kinds = np.where(where, best, classes.after).astype(np.int32)
-    kinds += len(classes.table) * classes.before
-    wanted = np.unique(kinds[changes])
-    number = np.minimum(np.searchsorted(wanted, kinds), len(wanted) - 1)
-    number = np.where((where | changes) & (wanted[number] == kinds), number + 1, 0)
+    places = where | changes  # few of all voxels
+    kinds = np.where(where[places], best[places], classes.after[places]).astype(np.int32)
+    kinds += len(classes.table) * classes.before[places]
+    wanted = np.unique(kinds[changes[places]])
+    found = np.minimum(np.searchsorted(wanted, kinds), len(wanted) - 1)
+    number = np.zeros(where.shape, np.int32)
+    number[places] = np.where(wanted[found] == kinds, found + 1, 0)
     for n, box in enumerate(ndimage.find_objects(number), start=1):
         if box is None:
             continue

@@ -19,6 +19,7 @@ from scipy import ndimage
 from ACSegLib.distances import capped_distance, within_distance
 from ACSegLib.fill.correcting.decisions import Classes, Decisions
 from ACSegLib.masks import Box, at_borders, bounding_box, grown_box, relative_box
+from ACSegLib.threads import chunks_of, in_threads
 
 #: How far an error reaches, as a multiple of its largest extent, and the bounds of this in voxels of the finest axis.
 REACH_FACTOR, MIN_REACH, MAX_REACH = 1.0, 8.0, 48.0
@@ -105,14 +106,20 @@ def open_voxels(
         around = grown_box(own, distance, spacing, mask.shape)
         near = _nearness(mask[around], spacing, distance, decisions.whole_slices, check)
         np.maximum(nearness[around], near, out=nearness[around])
-    near = nearness > 0
-    near &= ~decisions.known[box]
-    if protected is not None:
-        near &= ~protected[box]
     classes, changed = decisions.classes(box), decisions.changed[box]
     touched = np.union1d(classes.before[changed], classes.after[changed])
-    near &= np.isin(classes.before, touched)
-    near &= _shallow(classes, changed, spacing, check)
+    near = _shallow(classes, changed, spacing, check)
+    is_touched = np.zeros(len(classes.table), bool)
+    is_touched[touched] = True
+    closed = [decisions.known[box]] if protected is None else [decisions.known[box], protected[box]]
+
+    def restrict(part: slice) -> None:
+        near[part] &= nearness[part] > 0
+        near[part] &= is_touched[classes.before[part]]
+        for mask in closed:
+            near[part] &= ~mask[part]
+
+    in_threads(restrict, chunks_of(near), check)
     return Opened(box, near, None if decisions.whole_slices else nearness, largest, {classes.table[c] for c in touched})
 
 
@@ -190,7 +197,13 @@ def _shallow(classes: Classes, changed: np.ndarray, spacing: Sequence[float], ch
             DEPTH_FACTOR * float(np.quantile(depths, DEPTH_QUANTILE)) + DEPTH_MARGIN if len(depths) else DEPTH_MARGIN
         )
     depth = capped_distance(outlines, spacing, max(limits) + 1, check)
-    return depth <= np.where(background, limits[0], limits[1])
+    shallow = np.empty(before.shape, bool)
+
+    def compare(part: slice) -> None:
+        shallow[part] = depth[part] <= np.where(background[part], limits[0], limits[1])
+
+    in_threads(compare, chunks_of(shallow), check)
+    return shallow
 
 
 def _depths(

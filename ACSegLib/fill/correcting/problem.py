@@ -143,7 +143,7 @@ class CorrectionProblem:
         progress.check()
         image, outside = _image(volume, cut)
         before, after, unknown = (cut.turned(a) for a in (classes.before, classes.after, wanted))
-        learned = np.where(cut(decisions.fresh) & ~outside, after, UNKNOWN).astype(np.int16)
+        learned = np.where(cut(decisions.fresh) & ~outside, after, np.int16(UNKNOWN))
         progress.check()
         limits = intensity_range(image, learned, outside)
         if outside.any():
@@ -169,7 +169,8 @@ class CorrectionProblem:
             strokes = np.where(changed, before, UNKNOWN).astype(np.int16)
             believed, shape = distances, shape.without_distances()
             unknown &= ~_anchors(before, changed, unknown, away)
-        seeds = np.where(unknown, np.where(outside, OUTSIDE, UNKNOWN), after).astype(np.int16)
+        seeds = after.copy()
+        seeds[unknown] = np.where(outside[unknown], OUTSIDE, UNKNOWN)
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
         channels: Any = shape  # it gives what the prior asks of a ShapePrior: groups, margin and planes
         evidence = CorrectionEvidence(features, seeds, cuts, len(classes.table), groups, channels, None)
