@@ -209,10 +209,12 @@ def _shallow(classes: Classes, changed: np.ndarray, spacing: Sequence[float], ch
 def _depths(
     outlines: np.ndarray, where: np.ndarray, spacing: Sequence[float], cap: float, check: Callable[[], None]
 ) -> np.ndarray:
-    """Distance of some voxels to the outlines."""
+    """Distance of some voxels to the outlines, computed around these voxels alone."""
     distance, size = np.zeros(0), 4.0
-    while where.any():
-        distance = capped_distance(outlines, spacing, size, check)[where]
+    place = bounding_box(where)
+    while place is not None:
+        around = grown_box(place, size, spacing, where.shape)
+        distance = capped_distance(outlines[around], spacing, size, check)[where[around]]
         if size >= cap or float(np.mean(distance < size)) >= DEPTH_QUANTILE:
             break
         size *= 4
