@@ -1,9 +1,10 @@
-"""The compiled loop of `ACSegLib.cells.seam_places`. Imported where used: numba takes a second to load."""
+"""The compiled loops of `ACSegLib.cells.seam_places`. Imported where used: numba takes a second to load."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ACSegLib.cells.voxel_kernels import describe_place
 from ACSegLib.compiled import compiled
 
 #: Successive overrelaxation: about the best factor for bands of twice `seam_places.REACH` voxels.
@@ -40,3 +41,23 @@ def walk(reached: np.ndarray, weights: np.ndarray, places: np.ndarray, strides: 
             reached[place] += change
             largest = max(largest, abs(change))
     return float(largest)
+
+
+@compiled()
+def add_sheets(image: np.ndarray, places: np.ndarray, step: np.ndarray, factor: float, out: np.ndarray) -> None:
+    """Raise `out` to the largest curvature at each place times a factor, where that is higher.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (k, j, i)
+        Smoothed; a sheet is darker than both sides.
+    places : ndarray of int64, shape (n, 3)
+    step : ndarray, shape (3,)
+        Voxel size along (k, j, i).
+    factor : float
+    out : ndarray of float32, shape (n,)
+    """
+    row = np.zeros(4, np.float32)
+    for n in range(len(places)):
+        describe_place(image, places[n, 0], places[n, 1], places[n, 2], step, row, 0)
+        out[n] = max(out[n], np.float32(factor) * row[0])

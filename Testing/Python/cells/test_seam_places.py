@@ -44,6 +44,14 @@ def test_a_straight_seam_bends_to_the_sheet_that_the_image_shows(kind, depth):
     assert np.array_equal(found > 0, ROD)
 
 
+@pytest.mark.parametrize("length", [1.5, 2.5, 4.0])
+def test_the_texture_of_cells_is_not_taken_for_a_sheet(length):
+    rng = np.random.default_rng(0)
+    texture = gaussian_filter(rng.normal(size=SHAPE), length)
+    image = sheet(-0.6, noise=0.0) * (1 + 0.3 * texture / texture.std()) + 0.08 * rng.normal(size=SHAPE)
+    assert wrong(settle_seams(STRAIGHT, seams_of(image), "dark", None)) < 0.02
+
+
 def test_orders_and_directions_of_the_axes_do_not_matter():
     image = sheet(-0.6)
     found = settle_seams(STRAIGHT, seams_of(image), "dark", None)
