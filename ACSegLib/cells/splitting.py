@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SEAMS = ("auto", "dark", "bright", "none")
 #: Where outlines come from: networks close the seams of cells that touch, and round their necks; others do not.
 OUTLINES = ("auto", "drawn", "predicted")
+#: Log odds from which on a boundary is a seam. The model of predicted outlines finds too many seams at even odds.
+_SEAM, _SEAM_PREDICTED = 0.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,8 @@ class _Regions:
         """Merge the regions into cells; seams from `least_odds` on may divide a cell to reach a number."""
         stages, notes = progress.stages(merge=2, place=3), list(self.notes)
         block, seeded = self.grid.voxels_of_block, self.markers is not None
-        merging, joined, lone = _merged(self.fresh, settings, block, seeded, least_odds, stages.merge)
+        odds = (_SEAM_PREDICTED if self.predicted else _SEAM, least_odds)
+        merging, joined, lone = _merged(self.fresh, settings, block, seeded, odds, stages.merge)
         cells = merging.roots().astype(np.int32)[self.basins]
         kind = kind_of_seams(cells, self.seams, settings.seams) if self.shown else "none"
         by_shape = kind == "none" and self.asked
@@ -253,17 +256,19 @@ def _merged(
     settings: SplitSettings,
     block: int,
     seeded: bool,
-    least_odds: float,
+    odds_of_seams: tuple[float, float],
     progress: Progress,
 ) -> tuple[Merging, float, float]:
     """Merge as far as the settings say.
+
+    `odds_of_seams` are the log odds from which on a boundary is a seam, and may be one to reach a number.
 
     Gives the merging, and the smallest size of a cell in voxels of the mask: of one that touches another, and of one
     that lies alone.
     """
     from ACSegLib.cells.counting import cells_kept, merge_to_count
 
-    merging, given = fresh(), settings.smallest
+    merging, given, (sure, least_odds) = fresh(), settings.smallest, odds_of_seams
     progress(0.5, "judging the seams")
     if seeded:  # each seed is a cell, whatever its size; of what holds none, only what is as large as a cell
         merging.run(lambda odds, cells: False, check=progress.check)
@@ -271,7 +276,7 @@ def _merged(
         learnt = min([_learnt_smallest(merging, block, smallest_cell), *marked])
         floor = learnt if given is None else float(given)
         return merging, floor, floor
-    merging.run(lambda odds, cells: odds >= 0, check=progress.check)
+    merging.run(lambda odds, cells: odds >= sure, check=progress.check)
     if settings.count is None and given is None:  # the seam says that a part is a cell; where there is none, the size
         joined = _learnt_smallest(merging, block, largest_speck)
         merging.absorb(joined / block)

@@ -13,7 +13,8 @@ simulated cells and the graphs, kept between runs. Seeds are fixed; `split_cases
 
 With ``--predicted`` they are those for outlines that a network predicted, in `predicted_seams.npz`. They learn from the
 same cases, and from predictions of the pretrained network, which count more. The model of boundaries is then the mean
-of several, one for each of `PREDICTED_WEIGHTS`: their errors differ.
+of several, one for each of `PREDICTED_WEIGHTS`: their errors differ. ``--mean-with FILE`` takes the mean with the model
+of boundaries in FILE, and its model of voxels. So a training with newer outlines does not swing.
 """
 
 from __future__ import annotations
@@ -191,6 +192,12 @@ def mean_of(models: Sequence[Trees]) -> Trees:
     return Trees(*(part.astype(kind) for part, kind in zip(parts, TABLE_KINDS, strict=True)))
 
 
+def read_model(path: Path, name: str) -> Trees:
+    """The model "voxels" or "seams" of a file."""
+    with np.load(path, allow_pickle=False) as file:
+        return Trees(*(file[f"{name}_{part}"] for part in Trees.__dataclass_fields__))
+
+
 def taught(lessons: Sequence[Sequence[Lesson]], weights: Sequence[float], size: Mapping[str, int]) -> Trees:
     """The model of boundaries from sets of lessons, each of which has a weight."""
     weighed = [(lesson, weight) for part, weight in zip(lessons, weights, strict=False) for lesson in part]
@@ -238,6 +245,7 @@ def main() -> None:
     parser.add_argument("cache", type=Path, help="folder for what is kept between runs")
     parser.add_argument("--predicted", action="store_true", help="learn those for outlines that a network predicted")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--mean-with", type=Path, metavar="FILE", help="average with a model that was learnt before")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     size = LARGER if options.predicted else SMALLER
@@ -251,6 +259,9 @@ def main() -> None:
     print(f"voxels of {sum(len(part.items) for part in sets)} cases are learnt", flush=True)
     weights = PREDICTED_WEIGHTS if options.predicted else (1.0,)
     models["seams"] = mean_of([taught(lessons, (1.0, weight), size) for weight in weights])
+    if options.mean_with:
+        before = {name: read_model(options.mean_with, name) for name in models}
+        models = {"voxels": before["voxels"], "seams": mean_of([before["seams"], models["seams"]])}
     tables = {f"{name}_{part}": table for name, model in models.items()
               for part, table in zip(Trees.__dataclass_fields__, astuple(model), strict=True)}  # fmt: skip
     target = Path(trees.__file__).with_name(trees.PREDICTED if options.predicted else trees.DRAWN)

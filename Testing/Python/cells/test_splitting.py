@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from ACSegLib.cells import region_kernels, seam_voxels
+from ACSegLib.cells import region_kernels, seam_voxels, trees
 from ACSegLib.cells.counting import steps_to_undo
 from ACSegLib.cells.evidence import is_tissue
 from ACSegLib.cells.grid import WorkGrid
@@ -18,7 +18,7 @@ from ACSegLib.cells.regions import connect
 from ACSegLib.cells.seams import find_seams
 from ACSegLib.cells.segments import split_segments, with_cells
 from ACSegLib.cells.splitting import OUTLINES, SplitSettings, split_mask
-from ACSegLib.cells.trees import seam_model
+from ACSegLib.cells.trees import Trees, seam_model
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.measure.instances import match_instances
@@ -36,6 +36,8 @@ def balls(shape, centres, radius):
     return np.where(away.min(axis=0) < radius, away.argmin(axis=0) + 1, 0).astype(np.uint16)
 
 
+#: One tree that is a leaf, as tables: log odds of 0.5, whatever the features.
+LEAF, KINDS = (0, -1, 0, 0, 0, 0.5), (np.int32, np.int16, np.float32, np.int32, np.int32, np.float32)
 TWO = balls((32, 32, 52), [(16, 16, 16), (16, 16, 36)], 12)
 
 
@@ -311,6 +313,16 @@ def test_outlines_of_a_network_have_a_model_of_their_own(pressed):
     assert quality(drawn, cells) > 0.88
     assert quality(predicted, cells) > 0.88
     assert not np.array_equal(drawn.labels, predicted.labels)
+
+
+def test_a_doubtful_seam_parts_predicted_cells_only_if_their_number_is_given(monkeypatch):
+    model = Trees(*(np.array([value], kind) for value, kind in zip(LEAF, KINDS, strict=True)))
+    real = trees.seam_model
+    monkeypatch.setattr(trees, "seam_model", lambda name, predicted: model if name == "seams" else real(name))
+    drawn, predicted = (split_mask(TWO > 0, settings=SplitSettings(outlines=o)) for o in OUTLINES[1:])
+    given = split_mask(TWO > 0, settings=SplitSettings(outlines="predicted", count=2))
+    assert [len(found.sizes) for found in (drawn, predicted, given)] == [2, 1, 2]
+    assert quality(given, TWO) > 0.99
 
 
 @pytest.mark.parametrize(("source", "outlines"), [("prediction", "predicted"), ("fill", "drawn"), (None, "drawn")])
