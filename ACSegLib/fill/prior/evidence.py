@@ -306,13 +306,16 @@ def group_classes(count: int) -> list[list[int]]:
 
 
 def _box(labelled: np.ndarray, max_pixels: int) -> tuple[slice, slice]:
-    """Rows and columns around the labels with a margin; a window of at most `max_pixels` with the most outline."""
+    """Rows and columns around the labels with a margin; a window of at most `max_pixels` with the most outline.
+
+    Without labels it is any window of this size.
+    """
     if labelled.size <= max_pixels:
         return slice(0, labelled.shape[0]), slice(0, labelled.shape[1])
     sides = []
     for axis in (1, 0):
-        used = np.flatnonzero(labelled.any(axis=axis))
         size = labelled.shape[1 - axis]
+        used = np.flatnonzero(labelled.any(axis=axis)) if labelled.any() else np.arange(size)
         margin = max(8, len(used) // 4)
         sides.append([max(used[0] - margin, 0), min(used[-1] + 1 + margin, size)])
     lengths = [b - a for a, b in sides]

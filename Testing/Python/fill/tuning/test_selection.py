@@ -95,6 +95,17 @@ def test_parts_with_hidden_bands_are_small_and_hold_the_outlines(
     assert {0, 1, 2} <= set(np.unique(list(window.truth.values())))
 
 
+def test_slices_beyond_all_segments_are_judged_in_a_small_part_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "MIN_HELD_OUT_VOXELS", 0)
+    image, truth = nested(3.0)
+    truth[14:] = 0
+    seeds = collect_seeds(Segmentation.from_labels(thinned(truth)), SeedOptions("k", SLICES))
+    evidence = collect_evidence(Volume(image), seeds, None, True, Progress())
+    windows = hold_out(evidence, BandPattern.of(evidence), [SLICES[:3], SLICES[2:]])
+    assert [set(np.unique(list(window.truth.values()))) for window in windows] == [{-1, 0, 1, 2}, {-1, 0}]
+    assert sum(window.evidence.classes.size for window in windows) <= constants.HELD_OUT_SHARE * truth.size
+
+
 def test_nothing_is_learned_from_hidden_bands(evidence: Evidence) -> None:
     pattern, samples = BandPattern.of(evidence), collect_samples(evidence, 2000)
     part = without_bands(samples, pattern, [12, 20])
