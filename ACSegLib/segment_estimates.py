@@ -28,7 +28,7 @@ MIN_ERROR, MAX_ERROR = 0.002, 0.95
 #: Logarithm of true over found volume beyond which estimates of it are not told apart.
 MAX_RATIO = 1.0
 
-#: A person is told not to trust a segment whose Dice is probably below this.
+#: A person is told not to trust a segment whose Dice may well be below this.
 TRUSTED_DICE = 0.8
 
 #: Up to so many segments that cannot be trusted are told of one by one; of more, so many are named.
@@ -36,7 +36,7 @@ _TOLD, _NAMED = 5, 3
 
 #: Where an interval comes from -> part of the test segments whose true volume lay in such an interval, and their
 #: number (``Testing/Benchmarks/fill_estimates.py`` and ``predict_estimates.py``).
-COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.95, 553), "prediction": (0.95, 58)}
+COVERAGE: Mapping[str, tuple[float, int]] = {"fill": (0.95, 2741), "prediction": (0.95, 58)}
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class SegmentEstimate:
         """Tell a person that the segment cannot be trusted, and what to do."""
         dice = self.dice
         return (
-            f"do not trust segment {self.segment!r}: its Dice is probably below {TRUSTED_DICE:g} (expected "
+            f"do not trust segment {self.segment!r}: its Dice may be below {TRUSTED_DICE:g} (expected "
             f"{dice.value:.2f}, 90 % interval {dice.low:.2f} to {dice.high:.2f}); {advice}."
         )
 
@@ -115,7 +115,7 @@ def trust_warnings(estimates: Sequence[SegmentEstimate], advice: str, advice_for
         return [e.warning(advice) for e in doubtful]
     worst = ", ".join(repr(e.segment) for e in sorted(doubtful, key=lambda e: e.dice.value)[:_NAMED])
     return [
-        f"do not trust {len(doubtful)} of {len(estimates)} segments: their Dice is probably below "
+        f"do not trust {len(doubtful)} of {len(estimates)} segments: their Dice may be below "
         f"{TRUSTED_DICE:g}, lowest that of {worst}; {advice_for_many}."
     ]
 
@@ -138,9 +138,8 @@ class Estimator:
         Deviations to either end of the 90 % interval; None where the volume cannot be told.
     odds : bool
         Whether the coefficients give the logarithm of the odds of the error (`log_odds`), and not of the error.
-    distrust : sequence of float or None
-        Its product with the inputs is positive where a Dice below `TRUSTED_DICE` is likely. None: where the expected
-        Dice is below it.
+    trusted_from : float
+        Expected Dice from which on a segment is trusted: the true one is rarely below `TRUSTED_DICE` then.
     """
 
     error_coefficients: Sequence[float]
@@ -150,7 +149,7 @@ class Estimator:
     ratio_spread: Sequence[float]
     ratio_interval: float | None
     odds: bool = False
-    distrust: Sequence[float] | None = None
+    trusted_from: float = TRUSTED_DICE
 
     def estimate(self, name: str, inputs: np.ndarray, ratios: Sequence[float], voxels: float) -> SegmentEstimate:
         """Dice and volume to expect of a segment of so many voxels; `ratios` are the estimates of true over found.
@@ -165,12 +164,11 @@ class Estimator:
             high = 1.0
         if self.odds and 1 - low >= MAX_ERROR:
             low = 0.0
-        trusted = middle >= TRUSTED_DICE if self.distrust is None else np.asarray(self.distrust) @ inputs <= 0
         return SegmentEstimate(
             name,
             dice=Interval(*(round(float(v), 4) for v in (middle, low, high))),
             voxels=self._volume(inputs, ratios, voxels),
-            trusted=bool(trusted),
+            trusted=bool(middle >= self.trusted_from),
         )
 
     def _volume(self, inputs: np.ndarray, ratios: Sequence[float], voxels: float) -> Interval | None:

@@ -205,8 +205,8 @@ def _estimates(state: FillState) -> tuple[list[SegmentEstimate], list[str]]:
     notes, spacing = [], evidence.features.spacing
     if evidence.instances is not None and max(spacing) >= constants.UNEVEN_SPACING * min(spacing):
         notes.append(
-            "the Dice may be lower than expected: of so many segments in voxels that are not cubes, the intervals were "
-            "too narrow in tests."
+            "the Dice may be lower than expected: of so many segments in voxels that are not cubes, fewer than 90 % of "
+            "the intervals held in tests."
         )
     return [estimate(seeds.segments[row].name, found) for row, found in signs.items()], notes
 

@@ -19,8 +19,8 @@ NOMINAL = 0.9
 FOLDS = 8
 #: A segment with a smaller Dice should not be trusted.
 BAD_DICE = 0.8
-#: Probability of a bad segment from which on it is warned of, and steps of the regression that gives it.
-WARNED, NEWTON_STEPS = 0.4, 20
+#: Probability of a bad segment from which on it is warned of; steps and ridge of the regression that gives it.
+WARNED, NEWTON_STEPS, RIDGE = 0.3, 20, 1e-6
 #: Dice that hardly matters to whoever is warned.
 MARGIN = 0.05
 
@@ -141,23 +141,19 @@ def fit_estimator(segments: Sequence[Known], plan: Plan) -> Estimator:
     )
 
 
-def fit_distrust(inputs: np.ndarray, bad: np.ndarray) -> np.ndarray:
-    """Coefficients of 1 and the inputs, whose sum is positive where a segment is bad with a probability of `WARNED`.
+def fit_trusted(errors: np.ndarray, bad: np.ndarray) -> float:
+    """Expected Dice below which a segment is bad with a probability of at least `WARNED`.
 
-    Logistic regression by Newton's method. All segments count the same, since a warning is right or wrong for one.
+    Logistic regression on the log-odds of the expected errors, by Newton's method. All segments count the same, since a
+    warning is right or wrong for one.
     """
-    centre, scale = inputs.mean(axis=0), inputs.std(axis=0)
-    z = np.column_stack([np.ones(len(bad)), (inputs - centre) / scale])
-    penalty = np.diag([0.0, *np.ones(inputs.shape[1])])
-    slopes = np.zeros(z.shape[1])
+    z = np.column_stack([np.ones(len(bad)), errors])
+    slopes = np.zeros(2)
     for _ in range(NEWTON_STEPS):
         likely = 1 / (1 + np.exp(-z @ slopes))
-        slopes += np.linalg.solve(
-            (z.T * (likely * (1 - likely))) @ z + penalty, z.T @ (bad - likely) - penalty @ slopes
-        )
-    slopes[1:] /= scale
-    slopes[0] -= slopes[1:] @ centre + np.log(WARNED / (1 - WARNED))
-    return slopes
+        slopes += np.linalg.solve((z.T * (likely * (1 - likely))) @ z + RIDGE * np.eye(2), z.T @ (bad - likely))
+    limit = (np.log(WARNED / (1 - WARNED)) - slopes[0]) / slopes[1]
+    return round(float(1 / (1 + np.exp(limit))), 3)
 
 
 def _widened(
@@ -234,10 +230,16 @@ def _quantile(values: np.ndarray, weights: np.ndarray, rank: float) -> float:
     return float(values[order[min(place, len(values) - 1)]])
 
 
-def table(segments: Sequence[Known], judge: Callable[[Known], SegmentEstimate]) -> str:
-    """Coverage and width for each kind of volume, and the warning's precision and recall."""
+def table(
+    segments: Sequence[Known],
+    judge: Callable[[Known], SegmentEstimate],
+    group: Callable[[Any], str] = lambda segment: segment.kind,
+) -> str:
+    """Coverage and width for each kind of volume or other group, and the warning's precision and recall."""
     rows = []
-    kinds = {s.kind: [t for t in segments if t.kind == s.kind] for s in segments}
+    kinds: dict[str, list[Known]] = {}
+    for segment in segments:
+        kinds.setdefault(group(segment), []).append(segment)
     for kind, members in [*kinds.items(), ("all", segments)]:
         estimates = [judge(s) for s in members]
         dice = [e.dice.low <= s.dice <= e.dice.high for e, s in zip(estimates, members, strict=True)]

@@ -115,6 +115,42 @@ def blobs(seed: int, cells: int, side: int = 56) -> tuple[np.ndarray, np.ndarray
     return ndimage.gaussian_filter(image, 1.0) + rng.normal(0, 0.5, image.shape), truth
 
 
+def tissue(seed: int, cells: int, side: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Long cells that fill the volume, their membranes in part hardly visible, one segment each."""
+    rng = np.random.default_rng(seed)
+    centres = rng.uniform(-1, 1, (cells, 3))
+    stretch = np.ones(3)
+    stretch[rng.integers(3)] = rng.uniform(1.5, 2.5)
+    grid = _grid(side) + 0.05 * np.stack([_field(rng, (side,) * 3, side / 12) for _ in range(3)])
+    distances = np.stack([np.sqrt((((grid - c[:, None, None, None]) / stretch[:, None, None, None]) ** 2).sum(0))
+                          for c in centres])  # fmt: skip
+    order = np.sort(distances, axis=0)
+    membrane = np.exp(-((((order[1] - order[0]) * side / 4) / 0.9) ** 2))
+    visible = np.clip(0.6 + 0.5 * _field(rng, membrane.shape, side / 8), 0.1, 1.2)
+    image = 3 * visible * membrane + 0.3 * _field(rng, membrane.shape, 2.0)
+    return image + rng.normal(0, 0.5, image.shape), (distances.argmin(0) + 1).astype(np.uint16)
+
+
+def rods(seed: int, cells: int, side: int = 56) -> tuple[np.ndarray, np.ndarray]:
+    """Bright rods and balls of very different sizes, each turned at random, some touching, one segment each."""
+    rng = np.random.default_rng(seed)
+    grid = _grid(side)
+    best = np.zeros((side,) * 3)
+    truth = np.zeros((side,) * 3, np.uint16)
+    for value in range(1, cells + 1):
+        radius, length = 0.1 * np.exp(rng.normal(0.4, 0.35)), rng.choice([1.0, 2.0, 3.5])
+        direction = rng.normal(size=3)
+        direction /= np.linalg.norm(direction)
+        offset = grid - rng.uniform(-0.9, 0.9, 3)[:, None, None, None]
+        along = np.tensordot(direction, offset, 1)
+        across = (offset**2).sum(0) - along**2
+        body = 1 - np.sqrt(across / radius**2 + along**2 / (radius * length) ** 2)
+        truth[body > best] = value
+        best = np.maximum(best, body)
+    image = 2.0 * (truth > 0) * rng.uniform(0.6, 1.2, cells + 1)[truth]
+    return ndimage.gaussian_filter(image, 1.0) + rng.normal(0, 0.5, image.shape), truth
+
+
 #: Simulated kinds: name -> (distance of the labelled slices, maker of image and truth from a seed).
 SIMULATED: dict[str, tuple[int, Callable[[int], tuple[np.ndarray, np.ndarray]]]] = {
     "nested, faint": (10, lambda seed: nested(seed, 0.45)),
@@ -128,11 +164,16 @@ SIMULATED: dict[str, tuple[int, Callable[[int], tuple[np.ndarray, np.ndarray]]]]
     "tight cells, one drawn": (10, lambda seed: tight(seed, 1)),
     "blobs": (8, lambda seed: blobs(seed, 14, 56)),
 }
+#: More kinds with many instances, on which the settings were not chosen.
+INSTANCES: dict[str, tuple[int, Callable[[int], tuple[np.ndarray, np.ndarray]]]] = {
+    "tissue": (8, lambda seed: tissue(seed, 30, 64)),
+    "rods": (6, lambda seed: rods(seed, 24, 56)),
+}
 
 
-def simulated(seed: int = 0) -> Iterator[Case]:
-    """One volume of each simulated kind that is no tomogram."""
-    for name, (every, make) in SIMULATED.items():
+def simulated(seed: int = 0, instances: bool = False) -> Iterator[Case]:
+    """One volume of each simulated kind that is no tomogram; on request of each of `INSTANCES` instead."""
+    for name, (every, make) in (INSTANCES if instances else SIMULATED).items():
         image, truth = make(seed)
         yield thinned(f"{name}, seed {seed}", image.astype(np.float32), truth, every)
 

@@ -118,17 +118,14 @@ class Signs:
 
     @property
     def vector(self) -> np.ndarray:
-        """Inputs of the linear models, (9,), or (10,) where there are many instances."""
+        """Inputs of the linear models, (12,); those of `constants.ESTIMATORS` use a part each."""
         expected, prior = log_odds(self.expected_error), log_odds(self.prior_error)
         likely, even = np.clip(self.ratios, -MAX_RATIO, MAX_RATIO)
+        leaked = np.clip(self.area_ratio, -MAX_RATIO, MAX_RATIO)
         apart = np.clip([self.expected_ratio, self.area_ratio, likely - even], -MAX_RATIO, MAX_RATIO)
-        volume = np.log(np.abs(apart) + _MIN_DIFFERENCE)
-        if self.many:
-            # where a whole slice is hidden, more is wrong than between two slices, and the calibration counts less
-            error = [expected, self.calibration, prior, np.log(self.size), even]
-            return np.array([1.0, *error, *volume, self.jump])
         error = [expected + self.calibration, self.own_calibration - self.calibration, prior, self.jump**1.5]
-        return np.array([1.0, *error, self.one_sided, *volume[:2], self.jump])
+        volume = np.log(np.abs(apart) + _MIN_DIFFERENCE)
+        return np.array([1.0, *error, self.one_sided, abs(leaked), even, *volume, self.jump])
 
     @property
     def ratios(self) -> tuple[float, float]:

@@ -60,7 +60,7 @@ def test_segments_that_are_probably_bad_are_warned_of_and_no_good_ones(bench: Mo
     others = segments(bench, 2)
     warned = np.array([not judge(s).trusted for s in others])
     middle = np.array([s.signs.expected_error * np.exp(s.signs.calibration) for s in others])
-    # an error above 0.2 is expected with a probability of 0.77 and more, and of 0.04 and less
+    # a Dice below 0.8 is expected with a probability of 0.77 and more, and of 0.04 and less
     assert np.mean(warned[middle > 0.25]) > 0.9
     assert np.mean(warned[middle < 0.12]) < 0.03
 

@@ -94,18 +94,28 @@ def test_instances_between_slices_that_are_too_far_apart_leave_nothing_to_tell(e
         assert report.mean_dice != report.cross_validation_dice
 
 
-@pytest.mark.parametrize(("spacing", "told"), [((1.0, 1.0, 1.2), False), ((1.0, 1.0, 2.0), True)])
-def test_estimates_of_many_instances_in_voxels_that_are_not_cubes_are_doubted(
-    spacing: tuple[float, float, float], told: bool
-) -> None:
+@pytest.mark.parametrize("step", [1.0, 2.5])
+@pytest.mark.parametrize("axis", ["k", "i"])
+def test_many_instances_are_no_worse_than_expected_in_long_voxels(axis: str, step: float) -> None:
+    """Planes 2.5 apart make long ellipsoids of the balls, which are as well filled as the balls are."""
     image, truth = balls_in_layers()
-    sparse = np.zeros_like(truth)
-    sparse[3::4] = truth[3::4]
-    geometry = Geometry(spacing, unit="um")
+    sparse, along = np.zeros_like(truth), "kji".index(axis)
+    slices = list(range(3, truth.shape[along], 4))
+    np.moveaxis(sparse, along, 0)[slices] = np.moveaxis(truth, along, 0)[slices]
+    geometry = Geometry((1.0, 1.0, step), unit="um")
     table = Segmentation.from_labels(sparse, geometry)
-    report = fill(Volume(image, geometry), table, axis="k", device="cpu").report
-    assert report.estimates
-    assert any("voxels that are not cubes" in note for note in report.warnings) == told
+    result = fill(Volume(image, geometry), table, axis=axis, slices=slices, device="cpu")
+    unknown, held, better = ~result.known, [], []
+    for segment, expected in zip(result.segmentation.segments, result.report.estimates, strict=True):
+        wanted, found = truth == segment.value, result.segmentation.mask(segment)
+        a, b = wanted[unknown], found[unknown]
+        dice = 2 * np.count_nonzero(a & b) / max(np.count_nonzero(a) + np.count_nonzero(b), 1)
+        volume = expected.voxels.low <= np.count_nonzero(wanted) <= expected.voxels.high
+        held.append((expected.dice.low <= dice, volume))
+        better.append(dice - expected.dice.value)
+    assert np.mean(held, axis=0).min() >= 0.85
+    assert abs(np.median(better)) < 0.01
+    assert any("voxels that are not cubes" in note for note in result.report.warnings) == (step > 1)
 
 
 def signs_of(result: FillResult, row: int) -> Signs:
@@ -208,7 +218,7 @@ def test_a_jump_is_how_far_labelled_slices_and_the_planes_beside_them_differ(res
 
 def test_a_segment_that_jumps_beside_labelled_slices_is_expected_to_be_worse() -> None:
     smooth, jumping = (estimate("cell", replace(SIGNS, jump=jump)) for jump in (0.04, 0.5))
-    assert jumping.dice.value < smooth.dice.value - 0.01
+    assert 1 - jumping.dice.value > 1.2 * (1 - smooth.dice.value)
     assert jumping.voxels.high - jumping.voxels.low > smooth.voxels.high - smooth.voxels.low
 
 
