@@ -81,8 +81,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("device must be one of {0}, not {1}."),
         _("direction must be an invertible 3 x 3 matrix, not {0}."),
         _("disagreement needs two predictions of a volume or more."),
-        _("do not trust segment {0}: its Dice is probably below {1} (expected {2}, 90 % interval {3} to {4}); {5}."),
-        _("do not trust {0} of {1} segments: their Dice is probably below {2}, lowest that of {3}; {4}."),
+        _("do not trust segment {0}: its Dice may be below {1} (expected {2}, 90 % interval {3} to {4}); {5}."),
+        _("do not trust {0} of {1} segments: their Dice may be below {2}, lowest that of {3}; {4}."),
         _("every must be 1 or more, not {0}."),
         _("every score is 1 already; there is no curve to fit."),
         _("every slice is labelled: there is nothing to fill. To correct a dense segmentation, use 'acseg correct'."),
@@ -213,8 +213,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("surface must be one of {0}, not {1}."),
         _("surface_share: the part must lie inside the mask."),
         _(
-            "the Dice may be lower than expected: of so many segments in voxels that are not cubes, the intervals "
-            "were too narrow in tests."
+            "the Dice may be lower than expected: of so many segments in voxels that are not cubes, fewer than 90 % "
+            "of the intervals held in tests."
         ),
         _("the IoU threshold must be above 0 and at most 1, not {0}."),
         _("the adaptive window must be 3 voxels or more, not {0}."),
