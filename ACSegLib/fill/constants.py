@@ -91,8 +91,8 @@ ESTIMATORS = (
 #: apart. In fills of blobs and nuclei from such slices, 58 % to 91 % of the intervals held.
 MIN_INSTANCE_SIZE, SINGLE_SHARE = 1.1, 0.75
 
-#: Longest over shortest voxel edge from which on the estimates of many instances are less sure. In whole volumes of plant
-#: cells with planes 2.5 apart, 74 % to 95 % of the intervals of the Dice held: ``fill_estimates.py --whole``.
+#: Longest over shortest voxel edge from which on the estimates of many instances are less sure. In whole volumes of
+#: plant cells with planes 2.5 apart, 74 % to 95 % of the intervals of the Dice held: ``fill_estimates.py --whole``.
 UNEVEN_SPACING = 1.5
 
 # --- appearance classifier --------------------------------------------------------------------------------------------
