@@ -203,9 +203,10 @@ MAX_PATH_NOISE = 0.055
 WALL_SIGMA = 2.0
 
 #: A region between edges is well closed from this contrast on (`path_costs.Region`), or from this rank and contrast on;
-#: one between walls from this contrast on, and clearly better than the other one with so many times its contrast.
-MIN_EDGE_CONTRAST, MIN_EDGE_RANK, MIN_RANKED_CONTRAST = 3.1, 0.93, 1.8
-MIN_WALL_CONTRAST, WALL_ADVANTAGE = 2.5, 1.5
+#: one between walls from this contrast on. That is better than the other one with so many times its contrast: with the
+#: larger number if the one between edges is well closed.
+MIN_EDGE_CONTRAST, MIN_EDGE_RANK, MIN_RANKED_CONTRAST = 3.1, 0.92, 1.8
+MIN_WALL_CONTRAST, WALL_ADVANTAGE = 2.5, (1.3, 1.5)
 
 #: A region between walls that has more than this number of times the voxels of the one between edges has leaked.
 MAX_WALL_EXCESS = 3.0
@@ -220,6 +221,10 @@ MAX_EXCESS, SKIN = 1.25, 2
 #: Depth of a dab of background, and of a segment, in what has another class, in units of the size of the region, up to
 #: which a region explains it; and how far an error reaches around such a dab, in units of that depth. ``strokes.py``.
 MAX_DEPTH, REACH = (0.35, 0.6), 3.0
+
+#: Strokes of a class that have less than half of the voxels of a ball of this radius stand for such balls; in voxels of
+#: the finest axis. A choice.
+MIN_DAB = 2.0
 
 #: A region of fewer than so many times the voxels that it grew from explains nothing.
 MIN_GROWTH = 6.0
@@ -251,6 +256,18 @@ SKIN_DEPTH, MIN_INNER = 1.0, 0.1
 #: Distinctness of a corrected region between edges from which on walls do not end the regions. ``dab_choice.py``.
 CLEAR = 0.0
 
+#: Share of their voxels up to which regions may differ and are one: of several, only the first is judged. Bound.
+SAME = 0.02
+
+#: By how much more must speak for a region than for its cells with strokes, so that it is not split. Cells that touch
+#: others stand out up to 0.3 less than all together, parts of a cell with many granules 0.4 to 3.5. ``dab_choice.py``.
+SPLIT_MARGIN = 0.3
+
+#: By how much more must speak for another region than for the one that the person saw (`distinctness.evidence`):
+#: between edges, and between walls, where both sides look alike; and where a dab lies deep in a wrong class.
+#: ``dab_choice.py --falls``.
+SEEN_MARGIN, DISPROVED_MARGIN = (0.8, 1.5), 0.3
+
 #: Share that a region may lose on the way to the crests of walls: they lie around it. ``dab_choice.py``.
 MAX_CREST_LOSS = 0.25
 
@@ -268,8 +285,9 @@ ALONE, AMBIGUOUS = 0.95, 0.7
 #: How far the place decides at least: appearance alone makes nothing of a segment that lies apart. ``strokes.py``.
 MIN_PLACE = 0.3
 
-#: Standard deviation over which places pass into each other, in voxels of the finest axis.
-PLACE_SIGMA = 1.5
+#: Standard deviation over which places pass into each other, in voxels of the finest axis; and between walls, where the
+#: place decides alone. ``dab_choice.py --falls``.
+PLACE_SIGMA, WALL_PLACE_SIGMA = 1.5, 0.6
 
 #: Voxels of the first segmentation to learn from. Bound.
 STROKE_SAMPLES = 12_000

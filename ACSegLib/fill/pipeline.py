@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ACSegLib.cells.evidence import is_flat
 from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.fill.constants import STROKE_EDGE, STROKE_GAMMA, STROKE_SAMPLES, TOLERANCE, TRIAL_STEPS
@@ -19,9 +20,9 @@ from ACSegLib.fill.prior.neighbour_search import with_neighbours
 from ACSegLib.fill.prior.samples import collect_samples
 from ACSegLib.fill.prior.screening import screen
 from ACSegLib.fill.prompts.stroke_evidence import StrokeEvidence
-from ACSegLib.fill.prompts.strokes import classes_around_strokes
+from ACSegLib.fill.prompts.strokes import FirstSegmentation, classes_around_strokes
 from ACSegLib.fill.result import Assembly, FillResult, FillState
-from ACSegLib.fill.seeds import SeedOptions, chosen_mode, collect_seeds
+from ACSegLib.fill.seeds import OUTSIDE, SeedOptions, chosen_mode, collect_seeds
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.tuning.selection import Choice, choose_settings
 from ACSegLib.fill.walk.solvers import Solver, choose_solver
@@ -46,6 +47,7 @@ def fill(
     tolerance: float = TOLERANCE,
     holes: bool = False,
     memory_limit: float | None = None,
+    previous: FillResult | None = None,
     progress: Progress | None = None,
 ) -> FillResult:
     """Fill the volume between labelled slices.
@@ -75,6 +77,9 @@ def fill(
         a labelled voxel stays.
     memory_limit : float, optional
         Bytes that the fill may use; what is available when None.
+    previous : FillResult, optional
+        Of the same image, from strokes to which others were added. What it means stays, unless clearly more speaks for
+        something else, so that one more stroke does not change all. It counts for strokes alone.
     progress : Progress, optional
 
     Returns
@@ -107,8 +112,15 @@ def fill(
     stages.evidence(0.0, "reading the labelled slices")
     require_memory(volume, seeds, probabilities, memory_limit)
     evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
+    if not evidence.whole_slices and is_flat(evidence.features.image, evidence.classes != OUTSIDE):
+        raise InputError(
+            f"volume {volume.name!r} has the same value everywhere, so it does not show where a segment ends; a fill "
+            "from strokes needs another image."
+        )
     solver = choose_solver(device)
-    evidence, classifier, choice = _learn(evidence, solver, settings, holes, stages.learn)
+    before = None if previous is None else previous.state.context.evidence
+    seen = before.seen_in(evidence.classes) if isinstance(before, StrokeEvidence) else None
+    evidence, classifier, choice = _learn(evidence, solver, settings, holes, seen, stages.learn)
     context = Context(
         evidence, classifier, choice.settings, solver, tolerance, () if holes else evidence.classes_without_holes()
     )
@@ -144,11 +156,16 @@ def _not_finite(volume: Volume) -> np.ndarray | None:
 
 
 def _learn(
-    evidence: Evidence, solver: Solver, settings: Settings | None, holes: bool, progress: Progress
+    evidence: Evidence,
+    solver: Solver,
+    settings: Settings | None,
+    holes: bool,
+    seen: FirstSegmentation | None,
+    progress: Progress,
 ) -> tuple[Evidence, AppearanceClassifier, Choice]:
     """Train the appearance classifier, and choose the settings unless they are given, at the same time."""
     if not evidence.whole_slices:
-        return _learn_from_strokes(evidence, settings, holes, progress)
+        return _learn_from_strokes(evidence, settings, holes, seen, progress)
     stages = progress.stages(sample=4, choose=13)
     samples = collect_samples(evidence)
     screening = screen(evidence, samples, progress)
@@ -165,12 +182,12 @@ def _learn(
 
 
 def _learn_from_strokes(
-    evidence: Evidence, settings: Settings | None, holes: bool, progress: Progress
+    evidence: Evidence, settings: Settings | None, holes: bool, seen: FirstSegmentation | None, progress: Progress
 ) -> tuple[Evidence, AppearanceClassifier, Choice]:
     """Train the appearance classifier on a first segmentation: strokes alone show too little of the volume."""
     stages = progress.stages(search=4, learn=13)
     stages.search(0.0, "searching paths from the strokes")
-    first = classes_around_strokes(evidence.features, evidence.classes, holes)
+    first = classes_around_strokes(evidence.features, evidence.classes, holes, seen)
     stages.learn(0.0, "learning the appearance of the segments")
     samples = collect_samples(replace(evidence, classes=first.classes), STROKE_SAMPLES)
     classifier = train_classifier(samples, len(evidence.groups), steps=TRIAL_STEPS, progress=progress)

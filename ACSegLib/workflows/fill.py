@@ -398,6 +398,7 @@ def _filled(
         settings=None if request.gamma is None else fill.Settings(request.gamma, request.edge),
         holes=request.holes == 0,
         memory_limit=None if request.memory is None else request.memory * _GIB,
+        previous=previous.result if previous and _same_image(previous.request.volume, request.volume) else None,
         progress=progress,
     )
     return result, None

@@ -26,11 +26,15 @@ from pathlib import Path
 
 import harness
 import numpy as np
+import split_cases
 from fill_cases import hippocampus, nuclei, root_cells
-from strokes import Object, acseg, scores
+from strokes import Object, acseg, scores, with_memory
 
+#: Touching cells of `split_cases`, one of each volume.
+TOUCHING = ("blobs", "membranes", "packed")
 PHANTOMS = ("t-cell", "beta-cell", "fibroblast", "huh-7", "bv-2")
 REAL = ("nuclei", "root cells", "hippocampus", "stardist3d")
+KINDS = (*PHANTOMS, *TOUCHING, *REAL)
 #: Largest objects of a volume that ``strokes.py --prompts`` does not use, by rank.
 RANKS = {
     "nuclei": (0, 2, 3, 4, 6, 7, 8, 10, 11, 12),
@@ -39,8 +43,8 @@ RANKS = {
 }
 MARGIN = 16
 DABS = 5
-#: A dab that lowers the Dice by more is a fall; a Dice below this one after the last dab is low.
-FALL, LOW = 0.05, 0.8
+#: A dab that lowers the Dice by more is a fall, or a deep one; a Dice below this one after the last dab is low.
+FALLS, LOW = (0.02, 0.2), 0.8
 #: Names of what might tell the good candidates, larger is better; the first three are `distinctness.evidence`.
 SIGNS = ("step", "border", "large", "plausible", "explained", "uncorrected", "closed")
 
@@ -64,6 +68,15 @@ def objects(kind: str, data: Path | None, count: int) -> Iterator[tuple[Object, 
             made = simulate(48, seed=seed, kind=kind)
             image = made.volume.array.astype(np.float32)
             yield Object(f"{kind} {seed}", image, made.truth.labels == 1, np.ones(image.shape, bool)), 2.0
+    elif kind in TOUCHING:
+        for seed in range(200, 200 + count):
+            make = getattr(split_cases, kind, None)
+            made = make(seed) if make else split_cases.phantom(seed, seed, 48)
+            sizes = np.bincount(made.cells.ravel())
+            sizes[0] = 0
+            large = np.argsort(-sizes)[: max(np.count_nonzero(sizes) * 2 // 3, 1)]
+            value = np.random.default_rng(seed).choice(large)
+            yield _cut_out(f"{kind} {seed}", made.image, made.cells == value), 2.0
     elif data is None:
         harness.say(f"no folder of real volumes was found, so {kind} are left out; name it with --data")
     elif kind == "hippocampus":
@@ -133,7 +146,7 @@ def follow(kind: str, case: Object, radius: float, rng: np.random.Generator | No
             result = search.on_image(search.best()[1], truth.shape) == 1
             continue
         choices = search.choices(single)
-        image = search.rim_image()
+        image = search.rim_image
         corrected = [search.corrected(meaning) for meaning in choices]
         masks = [search.on_image(classes, truth.shape) == 1 for classes in corrected]
         signs = np.array([_signs(*pair, image) for pair in zip(choices, corrected, strict=True)])
@@ -144,33 +157,35 @@ def follow(kind: str, case: Object, radius: float, rng: np.random.Generator | No
         result = masks[int(np.argmax(_distinct(signs)))]
 
 
-def filled(case: Object, radius: float, rng: np.random.Generator | None) -> list[float]:
+def filled(case: Object, radius: float, rng: np.random.Generator | None, forget: bool) -> list[float]:
     """Dice of the fill after each dab of a person who sees it."""
     from ACSegLib.phantom.strokes import next_dab
 
     truth, strokes, result = case.truth, np.zeros(case.truth.shape, np.uint8), np.zeros(case.truth.shape, bool)
-    history = []
+    history, method = [], acseg if forget else with_memory()
     for _ in range(DABS):
         dab = next_dab(truth, result, radius) if rng is None else loose_dab(truth, result, radius, rng)
         strokes = np.where(dab > 0, dab, strokes)
-        result = acseg(case.image, strokes)
+        result = method(case.image, strokes)
         history.append(scores(truth, result, strokes == 0)[0])
     return history
 
 
-def falls(kinds: list[str], data: Path | None, count: int) -> list[tuple[str, ...]]:
+def falls(kinds: list[str], data: Path | None, count: int, forget: bool) -> list[tuple[str, ...]]:
     """Rows of the table of falls: one for each kind."""
     rows = []
     for kind in kinds:
         histories = []
         for number, (case, radius) in enumerate(objects(kind, data, count)):
             for rng in (None, np.random.default_rng(number)):
-                histories.append(filled(case, radius, rng))
+                histories.append(filled(case, radius, rng, forget))
                 harness.say(f"{case.name}: " + " ".join(f"{dice:.3f}" for dice in histories[-1]))
         if histories:
             dice = np.array(histories)
-            fallen, low = int((np.diff(dice) < -FALL).sum()), int((dice[:, -1] < LOW).sum())
-            rows.append((kind, str(len(dice)), str(fallen), str(low), f"{dice[:, -1].mean():.3f}"))
+            fallen = (str(int((np.diff(dice) < -fall).sum())) for fall in FALLS)
+            low = int((dice[:, -1] < LOW).sum())
+            means = (f"{dice[:, n].mean():.3f}" for n in (0, -1))
+            rows.append((kind, str(len(dice)), *fallen, str(low), *means))
     return rows
 
 
@@ -230,15 +245,17 @@ def picked(choices: list[Choice], columns: list[int], kinds: list[str]) -> dict[
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kinds", nargs="+", default=[*PHANTOMS, *REAL], choices=[*PHANTOMS, *REAL])
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--objects", type=int, default=4, help="objects of each kind, at most ten")
     parser.add_argument("--falls", action="store_true", help="count the dabs that make the fill worse")
+    parser.add_argument("--forget", action="store_true", help="with --falls: no fill knows the one before")
     parser.add_argument("--data", help="folder of the real volumes")
     options = parser.parse_args()
     data = harness.data_folder(options.data)
     if options.falls:
-        header = ("kind", "persons", f"falls of {DABS - 1} dabs each", f"below {LOW}", "mean Dice after the last dab")
-        print(harness.markdown_table(header, falls(options.kinds, data, options.objects)))
+        fallen = (f"falls by more than {fall}, of {DABS - 1} dabs each" for fall in FALLS)
+        header = ("kind", "persons", *fallen, f"below {LOW}", "mean Dice after the first dab", "after the last")
+        print(harness.markdown_table(header, falls(options.kinds, data, options.objects, options.forget)))
         return 0
     choices: list[Choice] = []
     for kind in options.kinds:

@@ -13,8 +13,9 @@ debris are background. Grow from seeds (`vtkImageGrowCutSegment`) needs the pack
 at its default beta and at 5000, and both rows are shown. Drawn voxels are not scored.
 
 With ``--prompts``, dabs are placed one by one in the middle of the largest region of errors, the first one inside the
-object. The table says after how many the Dice reached 0.95, the Dice after each, and the processor time of the slowest.
-With ``--seconds``, five such dabs are placed on each phantom, and the table has the processor time of each.
+object. Each fill knows the one before (`previous`), as in the panel; with ``--forget``, none does. The table says after
+how many dabs the Dice reached 0.95, the Dice after each, and the processor time of the slowest. With ``--seconds``,
+five such dabs are placed on each phantom, and the table has the processor time of each.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import harness
 import numpy as np
 from fill_cases import nuclei, root_cells
+
+if TYPE_CHECKING:
+    from ACSegLib.fill import FillResult
 
 #: Smallest Dice of the issue, and largest volume error in percent, by kind of strokes.
 TARGETS = {"strokes": (0.97, 3.0), "dabs": (0.93, None)}
@@ -52,6 +57,22 @@ class Object:
 
 def acseg(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
     """`ACSegLib.fill.fill`; strokes are 1 inside, 2 on the background."""
+    return _fill(image, strokes, None).segmentation.labels == 1
+
+
+def with_memory() -> Method:
+    """The same, dab after dab: each fill knows the one before, as in the panel and on the page."""
+    previous: FillResult | None = None
+
+    def fill_again(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
+        nonlocal previous
+        previous = _fill(image, strokes, previous)
+        return previous.segmentation.labels == 1
+
+    return fill_again
+
+
+def _fill(image: np.ndarray, strokes: np.ndarray, previous: FillResult | None) -> FillResult:
     from ACSegLib.fill import fill
     from ACSegLib.fill.prompts.outlines import with_regions
     from ACSegLib.volume import Segmentation, Volume
@@ -61,7 +82,7 @@ def acseg(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
     background = names.get(2)
     if background is None:
         labels, background, _notes = with_regions(labels, None, None)
-    return fill(Volume(image), labels, mode="scribbles", background=background).segmentation.labels == 1
+    return fill(Volume(image), labels, mode="scribbles", background=background, previous=previous)
 
 
 def random_walker(beta: float) -> Method:
@@ -204,18 +225,22 @@ def real_objects(data: Path) -> Iterator[Object]:
 def within_box(truth: np.ndarray, margin: int = 2) -> Method:
     """ACSeg with a box around the object, so many voxels wider on each side."""
     from ACSegLib.volume import Segmentation, Volume
-    from ACSegLib.workflows import FillRequest, run_fill
+    from ACSegLib.workflows import FillOutcome, FillRequest, run_fill
 
     sides = []
     for axis in (2, 1, 0):
         occupied = np.flatnonzero(truth.any(axis=tuple(other for other in range(3) if other != axis)))
         sides += [max(int(occupied[0]) - margin, 0), min(int(occupied[-1]) + 1 + margin, truth.shape[axis])]
 
+    previous: FillOutcome | None = None
+
     def fill_in_box(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
+        nonlocal previous
         names = {1: "cell", **({2: "background"} if (strokes == 2).any() else {})}
         labels = Segmentation.from_labels(strokes, names=names)
         request = FillRequest(volume=Volume(image), labels=labels, box=sides, background=names.get(2), suggest=0)
-        return run_fill(request).segmentation.mask("cell")
+        previous = run_fill(request, previous)
+        return previous.segmentation.mask("cell")
 
     return fill_in_box
 
@@ -257,7 +282,7 @@ def timed(options: argparse.Namespace) -> list[tuple[str, ...]]:
         case = Object(f"seed {seed}", made.volume.array.astype(np.float32), truth, np.ones(truth.shape, bool))
         if not seed:
             next(prompts(case, acseg))  # compiles the loops
-        dabs = list(itertools.islice(prompts(case, acseg, 4.0 * options.size / 128), 5))
+        dabs = list(itertools.islice(prompts(case, with_memory(), 4.0 * options.size / 128), 5))
         rows.append((case.name, *(f"{seconds:.2f}" for _dice, seconds in dabs), f"{dabs[-1][0]:.3f}"))
     return rows
 
@@ -271,6 +296,7 @@ def main() -> int:
     parser.add_argument("--prompts", action="store_true", help="real cells, dab after dab")
     parser.add_argument("--seconds", action="store_true", help="processor time of five dabs on each phantom")
     parser.add_argument("--box", action="store_true", help="with --prompts: a box around the object first")
+    parser.add_argument("--forget", action="store_true", help="with --prompts: no fill knows the one before")
     parser.add_argument("--data", help="folder of the real volumes")
     options = parser.parse_args()
     methods: dict[str, Method] = {"ACSeg": acseg}
@@ -291,7 +317,8 @@ def main() -> int:
         return 1
     table = []
     for case in real_objects(data):
-        history, times = until_reached(prompts(case, within_box(case.truth) if options.box else acseg))
+        method = within_box(case.truth) if options.box else acseg if options.forget else with_memory()
+        history, times = until_reached(prompts(case, method))
         reached = str(len(history)) if history[-1] >= PROMPTS_TARGET else f"more than {MAX_PROMPTS}"
         voxels = f"{case.truth.size / 1e6:.2f}"
         table.append((case.name, reached, " ".join(f"{value:.3f}" for value in history), voxels, f"{max(times):.2f}"))

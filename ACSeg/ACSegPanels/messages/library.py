@@ -323,6 +323,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("unit must be one of px, {0}, not {1}."),
         _("unknown command {0}; known are: {1}."),
         _("volume {0} has no voxels; load its file again."),
+        _(
+            "volume {0} has the same value everywhere, so it does not show where a segment ends; a fill from strokes "
+            "needs another image."
+        ),
         _("volume {0} has {1} channels; extract one with the module 'Vector to Scalar Volume'."),
         _("volume {0} holds no finite value where it was corrected."),
         _("volume {0} holds no finite value."),

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtr
 
-from ACSegLib.fill.constants import ALONE, AMBIGUOUS, MIN_PLACE, PLACE_SIGMA
+from ACSegLib.distances import capped_distance
+from ACSegLib.fill.constants import ALONE, AMBIGUOUS, MIN_PLACE, PLACE_SIGMA, WALL_PLACE_SIGMA
 from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.prior.features import smoothed
@@ -68,19 +70,31 @@ class StrokeEvidence(Evidence):
             if g == 0:
                 continue
             out[g] = np.minimum(out[g] / np.float32(max(value, 1e-3)), 1)
-            here = smoothed((around == g).astype(np.float32), PLACE_SIGMA, self.features.spacing)
             if value > 0:  # the appearance finds the surface, the place only says which cell is meant
+                here = smoothed((around == g).astype(np.float32), PLACE_SIGMA, self.features.spacing)
                 here = np.minimum(2 * here, 1)
+            else:
+                here = _soft(around == g, self.features.spacing)
             out[g] *= 1 - np.float32(place_weight(value)) * (1 - here)
         total = out[1:].sum(axis=0)
         out[1:] /= np.maximum(total, 1)
         out[0] = np.maximum(1 - total, 0)
         return out
 
+    def seen_in(self, seeds: np.ndarray) -> FirstSegmentation | None:
+        """The first segmentation, if all strokes are among these too, so that a person has added to what it shows."""
+        if self.around is None or self.classes.shape != seeds.shape:
+            return None
+        strokes = self.classes >= 0
+        if not np.array_equal(self.classes[strokes], seeds[strokes]):
+            return None
+        return FirstSegmentation(self.around, not any(self.likeness[1:]))
+
     def after_edit(self, seeds: Seeds, dirty: Sequence[int]) -> Evidence:
         """See `Evidence.after_edit`; other strokes have other places."""
         edited = super().after_edit(seeds, dirty)
-        around = classes_around_strokes(edited.features, edited.classes, self.holes).classes
+        seen = self.seen_in(edited.classes)
+        around = classes_around_strokes(edited.features, edited.classes, self.holes, seen).classes
         return replace(edited, around=around)  # type: ignore[call-arg]  # it is of this class
 
 
@@ -89,6 +103,14 @@ def usual_likeness(samples: Samples, classifier: AppearanceClassifier, groups: i
     probabilities = classifier.probabilities(samples.x)
     own = [probabilities[samples.y == g, g] for g in range(groups)]
     return tuple(float(np.median(values)) if len(values) else 1.0 for values in own)
+
+
+def _soft(region: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """A region whose border is soft but stays where it is: smoothed, a small convex one would shrink."""
+    reach = 4 * WALL_PLACE_SIGMA
+    inside, outside = (capped_distance(away, spacing, reach) for away in (~region, region))
+    signed = np.where(region, inside - np.float32(0.5), np.float32(0.5) - outside)
+    return ndtr(signed / np.float32(WALL_PLACE_SIGMA))
 
 
 def place_weight(likeness: float) -> float:

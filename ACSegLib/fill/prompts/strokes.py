@@ -12,7 +12,7 @@ stroke says so. Where a region between walls is better closed than one between e
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from ACSegLib.fill.constants import (
     CLEAR,
+    DISPROVED_MARGIN,
     LENGTH_COST,
     MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
@@ -31,6 +32,9 @@ from ACSegLib.fill.constants import (
     MIN_RANKED_CONTRAST,
     MIN_WALL_CONTRAST,
     PLAUSIBLE,
+    SAME,
+    SEEN_MARGIN,
+    SPLIT_MARGIN,
     WALL_ADVANTAGE,
     WHOLE_DAB,
 )
@@ -40,6 +44,8 @@ from ACSegLib.fill.prompts.dabs import Dab, correct_around_dabs, find_dabs
 from ACSegLib.fill.prompts.distinctness import distinctness, evidence
 from ACSegLib.fill.prompts.meanings import Grown, Meaning
 from ACSegLib.fill.prompts.path_costs import COST_RANGE, PathCosts, path_costs
+from ACSegLib.fill.prompts.stroke_voxels import pooled, typical_voxels, widened
+from ACSegLib.fill.prompts.touching import cells_with_strokes
 from ACSegLib.fill.seeds import UNKNOWN
 from ACSegLib.postprocess.rules import fill_stroke_holes
 from ACSegLib.threads import in_threads
@@ -61,7 +67,9 @@ class FirstSegmentation:
     walls: bool
 
 
-def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray, holes: bool = False) -> FirstSegmentation:
+def classes_around_strokes(
+    features: ImageFeatures, seeds: np.ndarray, holes: bool = False, seen: FirstSegmentation | None = None
+) -> FirstSegmentation:
     """Give every voxel a class from the strokes.
 
     Parameters
@@ -71,9 +79,12 @@ def classes_around_strokes(features: ImageFeatures, seeds: np.ndarray, holes: bo
         Class of the strokes; `UNKNOWN` or `OUTSIDE` elsewhere.
     holes : bool
         Whether classes may enclose background without a stroke of it.
+    seen : FirstSegmentation, optional
+        From fewer strokes. What it means stays, corrected around the strokes, unless clearly more speaks for another
+        meaning.
     """
     search = StrokeSearch.of(features, seeds, holes)
-    costs, coarse = search.best()
+    costs, coarse = search.best() if seen is None else search.best_after(seen)
     first = np.where(seeds == UNKNOWN, search.on_image(coarse, seeds.shape), seeds)
     if costs.ends_at_walls:
         first = move_to_crests(features, first, seeds)
@@ -99,6 +110,8 @@ class StrokeSearch:
     costs : tuple of PathCosts
         By edges and by walls.
     lengths : ndarray of int32, (3, 3, 3)
+    steps : tuple of float
+        Size of a voxel of the grid along k, j, i; the smallest is 1.
     factor : tuple of int
         By which the grid is coarser than the image, along each axis.
     holes : bool
@@ -109,6 +122,7 @@ class StrokeSearch:
     dabs: list[Dab]
     costs: tuple[PathCosts, PathCosts]
     lengths: np.ndarray
+    steps: tuple[float, ...]
     factor: tuple[int, ...]
     holes: bool = False
 
@@ -118,10 +132,10 @@ class StrokeSearch:
         shape, spacing, factor = np.asarray(features.image.shape), np.asarray(features.spacing), np.ones(3, int)
         while np.prod(-(-shape // factor)) > MAX_GEODESIC_VOXELS:
             factor = factor * pool_factors(spacing * factor, (shape // factor).tolist())
-        steps = spacing * factor
-        costs, strokes = path_costs(features, factor), _pooled(seeds, factor)
-        typical, lengths = _typical(strokes, costs[0].values), _lengths(steps / steps.min())
-        return cls(typical, find_dabs(strokes), costs, lengths, tuple(factor.tolist()), holes)
+        steps = spacing * factor / (spacing * factor).min()
+        costs, strokes = path_costs(features, factor), widened(pooled(seeds, factor), steps)
+        typical, dabs = typical_voxels(strokes, costs[0].values), find_dabs(strokes)
+        return cls(typical, dabs, costs, _lengths(steps), tuple(steps.tolist()), tuple(factor.tolist()), holes)
 
     def on_image(self, classes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """Classes of the grid of the search on that of the image."""
@@ -145,9 +159,26 @@ class StrokeSearch:
         corrected = in_threads(self.corrected, choices)
         if len(choices) == 1:
             return costs, corrected[0]
-        image = self.rim_image()
+        image = self.rim_image
         values = in_threads(lambda classes: evidence(image, classes), corrected)
         return costs, corrected[int(np.argmax(values))]
+
+    def best_after(self, seen: FirstSegmentation) -> tuple[PathCosts, np.ndarray]:
+        """The same, but what the person saw stays, corrected, unless clearly more speaks for something else."""
+        fk, fj, fi = self.factor
+        old, before = seen.classes[::fk, ::fj, ::fi], self.costs[seen.walls]
+        kept = correct_around_dabs(old, self.dabs, before, self.lengths)
+        self.fill_holes(kept)
+        costs, classes = self.best()
+        gain = evidence(self.rim_image, classes) - evidence(self.rim_image, kept)
+        if costs.ends_at_walls == seen.walls:
+            disproved = not seen.walls and bool(self._wrong(self._depths(old, self.strokes)))
+            changes = gain > (DISPROVED_MARGIN if disproved else SEEN_MARGIN[seen.walls])
+        elif seen.walls:
+            changes = gain > SEEN_MARGIN[0] and distinctness(self.rim_image, classes) >= CLEAR
+        else:
+            changes = gain > 0 and distinctness(self.rim_image, kept) < CLEAR
+        return (costs, classes) if changes else (before, kept)
 
     def singles(self) -> list[Meaning]:
         """What grows from all strokes of a segment, and from single dabs, to edges or to walls."""
@@ -162,8 +193,17 @@ class StrokeSearch:
         found = [meaning for group in self._candidates(single) for meaning in group]
         costs = single[0].grown.costs
         found += in_threads(lambda strokes: self._meaning(costs, strokes), [*self._partly_united()])
-        return [meaning for meaning in found if meaning.is_something] or found
+        return in_threads(self._apart, _different([meaning for meaning in found if meaning.is_something] or found))
 
+    def _apart(self, meaning: Meaning) -> Meaning:
+        """The same without the cells that touch those with strokes, unless these stand out far less than all."""
+        classes = cells_with_strokes(meaning.classes, self.strokes, self.costs[0].values, self.steps)
+        if np.array_equal(classes, meaning.classes):
+            return meaning
+        whole, part = (evidence(self.rim_image, c) for c in (meaning.classes, classes))
+        return meaning if whole > part + SPLIT_MARGIN else replace(meaning, classes=classes)
+
+    @cached_property
     def rim_image(self) -> np.ndarray:
         """The image in which regions are compared by `distinctness`."""
         return smoothed(self.costs[0].values / np.float32(COST_RANGE), 1.0, (1.0, 1.0, 1.0))
@@ -196,8 +236,10 @@ class StrokeSearch:
         for n, dab in enumerate(self.dabs):
             if dab.number == 0 and grown.ends_before(dab):
                 depths[n] = 0.0  # between the end of the region and certain background, nothing was said
-        wrong = [d for d, depth in zip(self.dabs, depths, strict=True) if depth > MAX_DEPTH[d.number > 0]]
-        return Meaning(grown, classes, depths, wrong)
+        return Meaning(grown, classes, depths, self._wrong(depths))
+
+    def _wrong(self, depths: list[float]) -> list[Dab]:
+        return [d for d, depth in zip(self.dabs, depths, strict=True) if depth > MAX_DEPTH[d.number > 0]]
 
     def _is_nothing(self, classes: np.ndarray, grown: Grown) -> bool:
         """Whether hardly more than the strokes is left of a class."""
@@ -266,7 +308,7 @@ class StrokeSearch:
             return edges
         if not best.wrong:
             return walls
-        image = self.rim_image()
+        image = self.rim_image
         clear = in_threads(lambda meaning: distinctness(image, self.corrected(meaning)), edges)
         return edges if max(clear) >= CLEAR else walls
 
@@ -316,6 +358,16 @@ class StrokeSearch:
             yield self._marked([*background, *(dab for c in choices.values() for dab in c[min(n, len(c) - 1)])])
 
 
+def _different(meanings: Sequence[Meaning]) -> list[Meaning]:
+    """The meanings without those whose classes are nearly the same as of one before."""
+    different: list[Meaning] = []
+    for meaning in meanings:
+        few = SAME * np.count_nonzero(meaning.classes > 0)
+        if all(np.count_nonzero(meaning.classes != other.classes) > few for other in different):
+            different.append(meaning)
+    return different
+
+
 def _likeliest(meanings: Sequence[Meaning]) -> Meaning:
     """The first of the likeliest."""
     return max(meanings, key=lambda meaning: meaning.likelihood) if len(meanings) > 1 else meanings[0]
@@ -338,38 +390,11 @@ def _is_better(walls: Grown, edges: Grown) -> bool:
         return False
     if walls.usual("voxels") > MAX_WALL_EXCESS * edges.usual("voxels"):
         return False  # they fill the surroundings too, up to the walls of something else
-    return edges.usual("contrast") < max(MIN_EDGE_CONTRAST, walls.usual("contrast") / WALL_ADVANTAGE)
-
-
-def _typical(strokes: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """The half of each stroke that is nearest to its median intensity. A path from an edge crosses it free."""
-    typical = np.full_like(strokes, UNKNOWN)
-    for c in np.unique(strokes[strokes >= 0]).tolist():
-        components, count = ndimage.label(strokes == c, np.ones((3, 3, 3)))
-        places = np.nonzero(components)
-        numbers = components[places]
-        values = image[places].astype(float)
-        medians = np.asarray(ndimage.median(values, numbers, np.arange(count + 1)))
-        away = np.abs(values - medians[numbers])
-        limits = np.asarray(ndimage.median(away, numbers, np.arange(count + 1)))
-        kept = away <= limits[numbers]
-        typical[tuple(axis[kept] for axis in places)] = c
-    return typical
+    contrast = edges.usual("contrast")
+    return contrast < walls.usual("contrast") / WALL_ADVANTAGE[contrast >= MIN_EDGE_CONTRAST]
 
 
 def _lengths(steps: Sequence[float]) -> np.ndarray:
     """Cost of the length of a step to each of the 26 neighbours, int32."""
     offsets = np.stack(np.meshgrid(*([-s, 0.0, s] for s in steps), indexing="ij"))
     return np.maximum(np.rint(LENGTH_COST * np.sqrt((offsets**2).sum(0))), 1).astype(np.int32)
-
-
-def _pooled(seeds: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Seeds on the coarse grid: a block with seeds of one class has it; one with several is unknown."""
-    shape = -(-np.asarray(seeds.shape) // factor)
-    places = np.nonzero(seeds >= 0)
-    values = seeds[places]
-    blocks = tuple(p // f for p, f in zip(places, factor, strict=True))
-    lowest, highest = np.full(shape, np.iinfo(np.int16).max), np.full(shape, UNKNOWN)
-    np.minimum.at(lowest, blocks, values)
-    np.maximum.at(highest, blocks, values)
-    return np.where(lowest == highest, highest, UNKNOWN).astype(np.int16)

@@ -13,11 +13,12 @@ from scipy.sparse.csgraph import dijkstra
 from ACSegLib.errors import InputError
 from ACSegLib.fill import fill, refill
 from ACSegLib.fill.constants import MIN_PLACE
-from ACSegLib.fill.prior.features import prepare
+from ACSegLib.fill.prior.features import ImageFeatures, prepare
 from ACSegLib.fill.prompts.geodesic_kernels import spread_classes
 from ACSegLib.fill.prompts.stroke_evidence import place_weight
-from ACSegLib.fill.prompts.strokes import classes_around_strokes
+from ACSegLib.fill.prompts.strokes import FirstSegmentation, classes_around_strokes
 from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.jobs import Progress
 from ACSegLib.phantom import simulate
 from ACSegLib.phantom.strokes import INSIDE, OUTSIDE, ball_at, draw_dabs, draw_strokes, next_dab
 from ACSegLib.volume import Segmentation, Volume
@@ -106,6 +107,69 @@ def test_a_dab_in_each_of_two_touching_balls_tells_them_apart(noise: float) -> N
     labels = Segmentation.from_labels(dabs, names={INSIDE: "cell", OUTSIDE: "background"})
     result = fill(Volume(image.astype(np.float32)), labels, mode="scribbles", background="background")
     assert dice(result.segmentation.labels == INSIDE, first) > 0.85
+
+
+def test_an_image_of_one_value_is_refused_in_a_sentence() -> None:
+    dabs = np.zeros((20, 20, 20), np.uint8)
+    dabs[9:12, 9:12, 9:12] = INSIDE
+    image = Volume(np.full(dabs.shape, 7, np.float32), name="flat")
+    with pytest.raises(InputError, match="'flat' has the same value everywhere"):
+        fill(image, Segmentation.from_labels(dabs, names={INSIDE: "cell"}), mode="scribbles")
+
+
+@pytest.mark.parametrize("seed", [12, 13])
+def test_one_voxel_is_enough_for_a_cell_in_medium(seed: int) -> None:
+    made = simulate(48, seed=seed)
+    truth = made.truth.labels == 1
+    middle = np.unravel_index(int(np.argmax(ndimage.distance_transform_edt(truth))), truth.shape)
+    dab = np.zeros(truth.shape, np.uint8)
+    dab[middle] = INSIDE
+    assert dice(found(made, dab), truth) > 0.9
+
+
+def noise_and_balls() -> tuple[ImageFeatures, np.ndarray, np.ndarray]:
+    """An image that shows nothing, a ball that was seen in it, and seeds: a dab in its middle and one at its border."""
+    shape = (40, 40, 40)
+    image = ndimage.gaussian_filter(np.random.default_rng(4).normal(size=shape), 1.0).astype(np.float32)
+    seen = ball_at(np.array([20, 20, 16]), 9, shape)
+    seeds = np.full(shape, UNKNOWN, np.int16)
+    seeds[ball_at(np.array([20, 20, 16]), 2, shape)] = 1
+    seeds[ball_at(np.array([20, 20, 28]), 2, shape)] = 1
+    return prepare(image, [1.0] * 3, (float(image.min()), float(image.max())), Progress()), seen, seeds
+
+
+def test_what_was_seen_stays_but_around_the_new_dab() -> None:
+    features, seen, seeds = noise_and_balls()
+    before = FirstSegmentation(seen.astype(np.int16), walls=True)
+    after = classes_around_strokes(features, seeds, seen=before).classes == 1
+    far = np.indices(seen.shape)[2] < 16
+    assert np.array_equal(after[far], seen[far])
+    assert after[seeds == 1].all()
+    assert dice(classes_around_strokes(features, seeds).classes == 1, seen) < dice(after, seen) - 0.1
+
+
+def test_a_meaning_for_which_clearly_more_speaks_replaces_what_was_seen(twins) -> None:
+    image, first, _other = twins
+    seeds = np.full(image.shape, UNKNOWN, np.int16)
+    seeds[20, 18:23, 13:17] = 1
+    features = prepare(image, [1.0] * 3, (float(image.min()), float(image.max())), Progress())
+    core = FirstSegmentation(ball_at(np.array([20, 20, 15]), 6, image.shape).astype(np.int16), walls=False)
+    assert dice(classes_around_strokes(features, seeds, seen=core).classes == 1, first) > 0.9
+
+
+def test_what_was_seen_counts_only_as_long_as_its_strokes_stay(twins) -> None:
+    image, _first, _other = twins
+    strokes = np.zeros(image.shape, np.uint8)
+    strokes[20, 18:23, 13:17] = INSIDE
+    result = fill(Volume(image), Segmentation.from_labels(strokes, names={INSIDE: "cell"}), mode="scribbles")
+    evidence = result.state.context.evidence
+    assert evidence.seen_in(evidence.classes) is not None
+    more = evidence.classes.copy()
+    more[2, 2, 2] = 0
+    assert evidence.seen_in(more) is not None
+    less = evidence.classes.copy()
+    less[20, 18, 13] = UNKNOWN
+    assert evidence.seen_in(less) is None
 
 
 def test_a_refill_knows_the_places_of_new_strokes(twins: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
