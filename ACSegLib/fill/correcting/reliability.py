@@ -41,6 +41,9 @@ FOLDS, TRIAL_STEPS = 2, 250
 #: hardly anything changes there, in voxels.
 MAX_DEPTH = 8.0
 
+#: Depth, in voxels, up to which errors are those of an outline, and not of a part.
+RIM = 2.0
+
 #: Side, in voxels, of the cells whose voxels err together, for the standard error.
 CELL = 8.0
 
@@ -118,7 +121,8 @@ def learned_range(
     -------
     float
         One of `LENGTHS`; `EVERYWHERE` if it holds at all distances, and the shortest one if a group that was wrong is
-        right nowhere: a slice on which all of a cell is erased does not tell what is a cell.
+        right nowhere: a slice on which all of a cell is erased does not tell what is a cell. Errors at its rim alone
+        do: deeper inside, the segmentation is believed.
     """
     if not _shows_both_sides(samples, distances):
         return LENGTHS[0]
@@ -167,9 +171,11 @@ def _segmented(depth: np.ndarray) -> np.ndarray:
 
 
 def _shows_both_sides(samples: Samples, distances: np.ndarray) -> bool:
-    """Whether the decided voxels hold each group that the segmentation has at the wrong place."""
-    segmented = _segmented(distances[(slice(None), samples.plane, *samples.place)])
-    return bool(np.isin(segmented[segmented != samples.y], samples.y).all())
+    """Whether the decided voxels hold each group that the segmentation has at the wrong place, but for its rim."""
+    depth = distances[(slice(None), samples.plane, *samples.place)]
+    segmented = _segmented(depth)
+    unseen = (segmented != samples.y) & ~np.isin(segmented, samples.y)
+    return bool((np.abs(depth[:, unseen]).min(axis=0) <= RIM).all())
 
 
 def _near_errors(samples: Samples, depth: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -46,6 +46,8 @@ def test_a_slice_on_which_all_of_a_segment_is_erased_proves_nothing():
     samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 0 * rows)
     erased = replace(samples, y=np.zeros_like(samples.y))
     assert learned_range(erased, None, distances, (1, 1, 1)) == LENGTHS[0]
+    rim = np.minimum(distances, 2)
+    assert learned_range(erased, None, rim, (1, 1, 1)) == LENGTHS[-1], "all of an outline is too large"
 
 
 def test_voxels_of_one_half_alone_prove_nothing():
