@@ -264,9 +264,8 @@ SAME = 0.02
 SPLIT_MARGIN = 0.3
 
 #: By how much more must speak for another region than for the one that the person saw (`distinctness.evidence`):
-#: between edges, and between walls, where both sides look alike; and where a dab lies deep in a wrong class.
-#: ``dab_choice.py --falls``.
-SEEN_MARGIN, DISPROVED_MARGIN = (0.8, 1.5), 0.3
+#: between edges, and between walls, where both sides look alike. ``dab_choice.py --falls``.
+SEEN_MARGIN = (0.3, 1.5)
 
 #: Share that a region may lose on the way to the crests of walls: they lie around it. ``dab_choice.py``.
 MAX_CREST_LOSS = 0.25

@@ -20,7 +20,6 @@ from scipy import ndimage
 
 from ACSegLib.fill.constants import (
     CLEAR,
-    DISPROVED_MARGIN,
     LENGTH_COST,
     MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
@@ -172,8 +171,7 @@ class StrokeSearch:
         costs, classes = self.best()
         gain = evidence(self.rim_image, classes) - evidence(self.rim_image, kept)
         if costs.ends_at_walls == seen.walls:
-            disproved = not seen.walls and bool(self._wrong(self._depths(old, self.strokes)))
-            changes = gain > (DISPROVED_MARGIN if disproved else SEEN_MARGIN[seen.walls])
+            changes = gain > SEEN_MARGIN[seen.walls]
         elif seen.walls:
             changes = gain > SEEN_MARGIN[0] and distinctness(self.rim_image, classes) >= CLEAR
         else:
@@ -236,10 +234,8 @@ class StrokeSearch:
         for n, dab in enumerate(self.dabs):
             if dab.number == 0 and grown.ends_before(dab):
                 depths[n] = 0.0  # between the end of the region and certain background, nothing was said
-        return Meaning(grown, classes, depths, self._wrong(depths))
-
-    def _wrong(self, depths: list[float]) -> list[Dab]:
-        return [d for d, depth in zip(self.dabs, depths, strict=True) if depth > MAX_DEPTH[d.number > 0]]
+        wrong = [d for d, depth in zip(self.dabs, depths, strict=True) if depth > MAX_DEPTH[d.number > 0]]
+        return Meaning(grown, classes, depths, wrong)
 
     def _is_nothing(self, classes: np.ndarray, grown: Grown) -> bool:
         """Whether hardly more than the strokes is left of a class."""
