@@ -227,6 +227,7 @@ def test_neighbours_that_look_alike_are_kept_out_by_shape() -> None:
 def test_spacing_enters_the_walk() -> None:
     """A gap in the sparse labels is bridged along the axis with short voxels, not along the one with long voxels."""
     image = np.zeros((9, 9, 9), np.float32)
+    image[4, 4, 4] = 1e-3  # of one value, the image would be refused
     labels = np.zeros((9, 9, 9), np.uint8)
     labels[0, 4, 4], labels[4, 4, 0], labels[4, 4, 8] = 3, 1, 2
     seeds = Segmentation.from_labels(labels, Geometry((1.0, 1.0, 20.0)), {1: "background"})
