@@ -98,9 +98,7 @@ class FakeFill:
         with open(self.folder / "calls", "a") as stream:
             stream.write(json.dumps(call, default=vars) + "\n")
 
-    def fill(
-        self, volume, labels, *, axis="auto", mode="slices", device="auto", previous=None, progress=None, **other
-    ):
+    def fill(self, volume, labels, *, axis="auto", mode="slices", device="auto", previous=None, progress=None, **other):
         self._note("fill", axis, mode, device, other)
         return self._result(labels, axis, progress)
 
