@@ -85,6 +85,22 @@ def capped_distance(
     return out
 
 
+def signed_distance(
+    mask: np.ndarray, step: Sequence[float], cap: float, check: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """Signed distance (float32) of each voxel to the surface of a mask, positive inside, clipped near +-`cap`.
+
+    The surface lies half a voxel from the centres on both sides, which is 0.5 in the unit of `step`.
+    """
+    signed, outside = (capped_distance(part, step, cap, check) for part in (~mask, mask))
+
+    def join(part: slice) -> None:
+        signed[part] = np.where(mask[part], signed[part] - np.float32(0.5), np.float32(0.5) - outside[part])
+
+    in_threads(join, chunks_of(signed), check)
+    return signed
+
+
 def _within_planes(
     target: np.ndarray, step: Sequence[float], reach: float, limit: float, check: Callable[[], None]
 ) -> tuple[np.ndarray, np.ndarray, int]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ACSegLib.distances import capped_distance
-from ACSegLib.threads import chunks_of, in_threads, look_up
+from ACSegLib.distances import signed_distance
+from ACSegLib.threads import look_up
 
 #: Distance from an outline beyond which it does not matter how far away it is, in voxels.
 FAR = 16.0
@@ -24,19 +24,6 @@ DISTANCE_PER_LOG_ODDS = 2.0
 
 #: The outlines count right up to themselves; see `ShapePrior.margin`.
 _NOWHERE = np.float32(0)
-
-
-def signed_distances(
-    mask: np.ndarray, spacing: Sequence[float], check: Callable[[], None] = lambda: None
-) -> np.ndarray:
-    """Signed distance to the surface of a mask, positive inside, clipped to +-`FAR`, float32."""
-    signed, outside = (capped_distance(part, spacing, FAR, check) for part in (~mask, mask))
-
-    def join(part: slice) -> None:
-        signed[part] = np.where(mask[part], signed[part] - np.float32(0.5), np.float32(0.5) - outside[part])
-
-    in_threads(join, chunks_of(signed), check)
-    return signed
 
 
 @dataclass(frozen=True)
@@ -71,7 +58,7 @@ class Deviation:
         inside = np.zeros((len(groups), 1 + max(int(before.max()), *(max(g) for g in groups))), bool)
         for number, members in enumerate(groups):
             inside[number, list(members)] = True
-        distances = np.stack([signed_distances(look_up(table, before), spacing, check) for table in inside])
+        distances = np.stack([signed_distance(look_up(table, before), spacing, FAR, check) for table in inside])
         evidence = np.zeros((0, *before.shape), np.float32)
         if probabilities is not None:
             p = np.clip(probabilities, 1e-4, 1 - 1e-4)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr
 
-from ACSegLib.distances import capped_distance
+from ACSegLib.distances import signed_distance
 from ACSegLib.fill.constants import ALONE, AMBIGUOUS, MIN_PLACE, PLACE_SIGMA, WALL_PLACE_SIGMA
 from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.evidence import Evidence
@@ -107,10 +107,7 @@ def usual_likeness(samples: Samples, classifier: AppearanceClassifier, groups: i
 
 def _soft(region: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """A region whose border is soft but stays where it is: smoothed, a small convex one would shrink."""
-    reach = 4 * WALL_PLACE_SIGMA
-    inside, outside = (capped_distance(away, spacing, reach) for away in (~region, region))
-    signed = np.where(region, inside - np.float32(0.5), np.float32(0.5) - outside)
-    return ndtr(signed / np.float32(WALL_PLACE_SIGMA))
+    return ndtr(signed_distance(region, spacing, 4 * WALL_PLACE_SIGMA) / np.float32(WALL_PLACE_SIGMA))
 
 
 def place_weight(likeness: float) -> float:

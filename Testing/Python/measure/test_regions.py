@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ACSegLib.distances import squared_distance, within_distance
+from ACSegLib.distances import signed_distance, squared_distance, within_distance
 from ACSegLib.errors import Cancelled
 from ACSegLib.masks import bounding_box
 from ACSegLib.measure.regions import SegmentBoxes, touches_border, union_box, within
@@ -14,6 +14,14 @@ from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segment, Segmentation
 
 pytestmark = pytest.mark.usefixtures("_chunks_as_of_large_arrays")
+
+
+@pytest.mark.parametrize("step", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.7)])
+def test_signed_distance_equals_scipy(step):
+    mask = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(37, 21, 26)), 2) > 0
+    inside, outside = (ndimage.distance_transform_edt(part, step) for part in (mask, ~mask))
+    expected = np.where(mask, np.minimum(inside, 2.4) - 0.5, 0.5 - np.minimum(outside, 2.4))
+    np.testing.assert_allclose(signed_distance(mask, step, 2.4), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("step", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.7), (0.6, 1.3, 3.0)])
