@@ -76,6 +76,8 @@ def shoot(widget, name: str, folder: Path, width: int = WIDTH) -> None:
         for _turn in range(3):
             slicer.app.processEvents()
             widget.adjustSize()
+            if widget.layout() and widget.layout().hasHeightForWidth():  # `adjustSize` stops at two thirds of a screen
+                widget.resize(width, widget.layout().totalHeightForWidth(width))
         widget.grab().save(str(folder / f"{name}{ending}.png"))
     widget.setMaximumWidth(16777215)
 
@@ -205,7 +207,8 @@ def shoot_step(name: str, folder: Path, labels, slice_number: int) -> None:
     title = f"Simulated tomogram of {' x '.join(map(str, np.array(shape)[::-1]))} voxels. "
     text = "Views: Slicer's slice logic and displayable managers. Panel: ACSeg's, in a stand-in of Slicer's window."
     sheet = views.beside(Image.open(folder / f"{name}.png"), views.four_up(labels, unit, middle), title + text)
-    sheet.quantize(256, dither=Image.Dither.NONE).save(folder / f"step-{name}.png", optimize=True)
+    sheet = sheet.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    sheet.save(folder / f"step-{name}.png", optimize=True)
 
 
 def count(effect) -> None:

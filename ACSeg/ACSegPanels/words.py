@@ -33,28 +33,34 @@ def namedByControls(text: str, labels: Mapping[str, str], module: str = "") -> s
     """
     from ACSegLib.option_names import with_options_named
 
-    def name(flag: str, option: str) -> str:
+    def name(flag: str, option: str, value: str) -> str:
+        given = f" = {value}" if value else ""
         if label := labels.get(_SAME.get(option, option)):
-            return f"'{label}'"
+            return f"'{label}'{given}"
         if option in ("voxel_size", "file_unit"):
             return _("'Image Spacing' in the module Volumes")
-        if place := _inModule(module, flag):
-            return place
-        return _("the shell's {flag}").format(flag=flag)
+        if label := _inModule(module, flag):
+            setting = f"'{label}'{given}"
+            return _("{setting} in the module {module}").format(setting=setting, module=_titleOf(module))
+        return _("the shell's {flag}").format(flag=f"{flag} {value}".rstrip())
 
     return with_options_named(text, name)
 
 
 def _inModule(module: str, flag: str) -> str:
-    """Where a CLI module shows the option that a flag sets; empty where it does not."""
+    """Label by which a CLI module shows the option that a flag sets; empty where it does not."""
     from ACSegLib.commands.cli_modules import CLI_MODULES, parameters
     from ACSegLib.commands.cli_xml import label_words
 
     if module not in CLI_MODULES:
         return ""
-    found = [label_words(p) for p in parameters(CLI_MODULES[module]) if p.flag == flag]
-    title = CLI_MODULES[module].title
-    return _("'{label}' in the module {module}").format(label=found[0], module=title) if found else ""
+    return next((label_words(p) for p in parameters(CLI_MODULES[module]) if p.flag == flag), "")
+
+
+def _titleOf(module: str) -> str:
+    from ACSegLib.commands.cli_modules import CLI_MODULES
+
+    return CLI_MODULES[module].title
 
 
 def withNotes(text: str, notes: Iterable[str]) -> str:

@@ -26,10 +26,11 @@ def named_by_controls(text: str, kind: str) -> str:
     """Name options by the controls of the page; those that it does not have keep their flag, as one of the shell."""
     labels = CONTROLS.get(kind, {})
 
-    def name(flag: str, option: str) -> str:
+    def name(flag: str, option: str, value: str) -> str:
         if option == "voxel_size":
             return "'Voxel size'"
-        label = labels.get(option.removeprefix("no_"))
-        return f"'{label}'" if label else f"the shell's {flag}"
+        if label := labels.get(option.removeprefix("no_")):
+            return f"'{label}' = {value}" if value else f"'{label}'"
+        return f"the shell's {flag} {value}".rstrip()
 
     return with_options_named(text, name)

@@ -141,9 +141,10 @@ def _silent_on_unit(rows: Sequence[Row]) -> list[str]:
     }
     if not silent:
         return []
+    volumes = min(silent) if len(silent) == 1 else f"{min(silent)} and {len(silent) - 1} more"
     return [
-        f"{len(silent)} image(s) state no unit of their values ({min(silent)}), so that reports call these intensity; "
-        "--intensity-unit 1/um says that they are LAC."
+        f"the values of {volumes} have no unit, so reports call them intensity; --intensity-unit 1/um says that they "
+        "are LAC."
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 def sentences(_: Callable[[str], str]) -> list[str]:
     """Every sentence by a function that translates it; ``{0}`` stands for a value."""
     return [
-        _("(--[a-z][a-z-]*[a-z])(?: and --(?:file-)?unit\\b)?"),
+        _("(--[a-z][a-z-]*[a-z])(?: and --(?:file-)?unit\\b| (\\d(?:[^\\s;)]*\\w)?|(?:{0})\\b))?"),
         _("--bead-reference needs the tomogram; give it with --image."),
         _("--box must be six whole numbers (I0 I1 J0 J1 K0 K1), not {0}."),
         _("--box {0}..{1} along {2} must lie within 0..{3} and not be empty."),
@@ -297,6 +297,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the surface Dice tolerance must be 0 or more, not {0}."),
         _("the target score must lie between 0 and 1, not {0}."),
         _(
+            "the values of {0} have no unit, so reports call them intensity; --intensity-unit 1/um says that they "
+            "are LAC."
+        ),
+        _(
             "the volume {0} is under a transform that {1}; sizes are measured without it. Harden it in the module "
             "Transforms if the sizes in the views are the right ones."
         ),
@@ -360,10 +364,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} has {1} segments named {2}; rename all but one."),
         _("{0} holds no finite value; it cannot be described."),
         _("{0} holds no finite value; it cannot be thresholded."),
-        _(
-            "{0} image(s) state no unit of their values ({1}), so that reports call these intensity; "
-            "--intensity-unit 1/um says that they are LAC."
-        ),
         _(
             "{0} is a {1} array of {2} GiB, but {3} GiB of memory are free; choose a part of it. A prediction reads "
             "images part by part from a file: acseg.open(path, lazy=True)."

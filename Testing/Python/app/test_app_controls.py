@@ -27,5 +27,5 @@ def test_options_are_named_by_the_controls_of_the_job():
     told = "state it with 'Voxel size'; 'Contacts' is faster, the shell's --thin-radius 2 too."
     assert named_by_controls(text, "measure") == told
     assert named_by_controls("use --mode scribbles or --count 2", "split") == (
-        "use the shell's --mode scribbles or 'Number of cells' 2"
+        "use the shell's --mode scribbles or 'Number of cells' = 2"
     )

@@ -162,7 +162,7 @@ def test_the_table_has_units_and_its_rows_lead_to_their_cells(client):
     client.post("/api/open", json={"path": "cell.nrrd", "labels": "truth.seg.nrrd", "fresh": True})
     job = run_job(client, "measure", unit="nm")
     assert job["state"] == "done", job
-    assert any("state no unit of their values" in note for note in job["notes"])
+    assert any("have no unit, so reports" in note for note in job["notes"])
     table = client.get("/api/table").json()
     volume = table["columns"].index("volume (nm³)")
     assert table["rows"][0][volume] == pytest.approx(client.truth.sum() * 50**3)

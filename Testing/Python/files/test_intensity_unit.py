@@ -26,7 +26,7 @@ def test_a_file_keeps_the_unit_of_its_intensities(tmp_path, ending):
 def test_measuring_asks_for_the_unit_that_a_file_does_not_state():
     row = {"volume_name": "c1", "segment": "cell", "kind": "segment", "unit": "um", "volume": 9.0, "voxels": 9000}
     (text,) = warnings_on([row | {"lac_mean": 0.3, "intensity_unit": ""}])
-    assert text.startswith("1 image(s) state no unit of their values (c1)")
+    assert text.startswith("the values of c1 have no unit")
     assert "--intensity-unit 1/um" in text
     assert warnings_on([row | {"lac_mean": 0.3, "intensity_unit": "1/um"}, row]) == []
 

@@ -168,7 +168,7 @@ def test_an_error_names_the_widgets_of_the_effect(desk, fake):
     fake.error = InputError("--region holds no voxel (--slices); use --holes, --device cpu or --gamma.")
     desk.fill()
     slices, prior = "'Labelled slices' in the module ACSeg Fill", "'Strength of the prior' in the module ACSeg Fill"
-    words = f"'Box' holds no voxel ({slices}); use 'Fill holes', 'Compute on' cpu or {prior}."
+    words = f"'Box' holds no voxel ({slices}); use 'Fill holes', 'Compute on' = cpu or {prior}."
     assert desk.effect.message == words
 
 

@@ -225,7 +225,7 @@ ACSeg.registerSampleData()
 ACSegStatistics.registerPlugin()
 seconds = time.process_time() - start
 top = {{name: name.partition(".")[0] for name in set(sys.modules) - before}}
-slicers = {{"slicer", "SegmentStatistics", "SegmentStatisticsPlugins"}}  # Slicer's own files, where they take the tests' place
+slicers = {{"slicer", "SegmentStatistics", "SegmentStatisticsPlugins"}}  # where they run on its own files
 added = [name for name in top if top[name] not in sys.stdlib_module_names and top[name] not in slicers]
 packages = {{top[name] for name in added}}
 print(round(seconds, 3), len(added), *sorted(packages))

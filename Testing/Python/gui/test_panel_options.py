@@ -99,11 +99,14 @@ def test_messages_name_options_by_the_panels_own_widgets(module):
     fill, train = module.panels["Fill"], module.panels["Train"]
     fill.say("--region holds no voxel; use --holes, --device cpu or --gamma.")
     prior = "'Strength of the prior' in the module ACSeg Fill"
-    words = f"'Box' holds no voxel; use 'Fill holes', 'Compute on' cpu or {prior}."
+    words = f"'Box' holds no voxel; use 'Fill holes', 'Compute on' = cpu or {prior}."
     assert fill.ui.fillMessage.text == words
     module.panels["Measure"].say("state it with --voxel-size and --file-unit; --no-contacts is faster, --cores 2 too.")
     words = "'Image Spacing' in the module Volumes; 'Do not measure contacts' in the module ACSeg Measure is faster"
     assert module.panels["Measure"].ui.measureMessage.text == f"state it with {words}, the shell's --cores 2 too."
+    module.panels["Measure"].say("--min-volume 6.2 excludes the specks.")
+    words = "'Smallest cell' = 6.2 in the module ACSeg Measure excludes the specks."
+    assert module.panels["Measure"].ui.measureMessage.text == words
     train.say("start without --resume.")
     assert train.ui.trainMessage.text == "start without 'Resume'."
 

@@ -443,7 +443,7 @@ def test_measure_table_chart_and_export(module, tmp_path):
     assert table.GetTable().GetColumnByName("volume").GetValue(0) == pytest.approx(expected, rel=1e-6)
     assert _Plots.shown.GetNumberOfPlotSeriesNodes() == 1
     told = panel.ui.measureMessage.text
-    assert "rows; lengths in µm. 1 image(s) state no unit of their values (cell 1)" in told
+    assert "rows; lengths in µm. The values of cell 1 have no unit" in told
     for name in ("figures.csv", "figures.xlsx"):
         panel.export(str(tmp_path / name))
         assert (tmp_path / name).stat().st_size > 100, panel.ui.measureMessage.text
