@@ -7,6 +7,7 @@ give them; spacing, origin and direction are in (i, j, k) order and in LPS, as I
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,8 @@ DEFAULT_COLOURS: tuple[Vector, ...] = (
     (0.56, 0.93, 0.56),
     (0.75, 0.62, 0.85),
 )
+#: What would break the line, the table or the file that a name stands in.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def _checked_array(array: Any, what: str, masked: str = "nan") -> np.ndarray:
@@ -148,7 +151,7 @@ class Segment:
     Parameters
     ----------
     name : str
-        Shown to the user.
+        Shown to the user, on one line: line breaks and other control characters become a space.
     value : int
         Value of its voxels in its layer; positive.
     colour : tuple of float
@@ -172,6 +175,7 @@ class Segment:
     tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.name = _CONTROL.sub(" ", str(self.name))
         self.value = int(self.value)
         if self.value <= 0:
             raise InputError(

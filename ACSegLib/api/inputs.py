@@ -7,6 +7,7 @@ The spacing of an array is in the order of the array, (z, y, x), as in scikit-im
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,14 +64,15 @@ def as_volume(image: Image, spacing: Spacing | None = None, unit: str | None = N
     image : Volume or array_like, shape (z, y, x)
         Any real number type. See `ACSegLib.arrays` for the libraries whose arrays are understood.
     spacing, unit : optional
-        See `array_geometry`. A volume has its own.
+        See `array_geometry`. A volume has its own, unless its file states none.
 
     Raises
     ------
     InputError
         If it is not a 3D image of one channel, or if a volume is given with another spacing.
     """
-    return _volume(image, _geometry_for_arrays({name: image}, spacing, unit), name)
+    given, geometry = _with_geometry({name: image}, spacing, unit)
+    return _volume(given[name], geometry, name)
 
 
 def as_segmentation(
@@ -83,14 +85,15 @@ def as_segmentation(
     labels : Segmentation, Volume or array_like, shape (z, y, x)
         Whole numbers; 0 is background. A value v becomes the segment "Segment_v", and True becomes "Segment_1".
     spacing, unit : optional
-        See `array_geometry`. A segmentation has its own.
+        See `array_geometry`. A segmentation has its own, unless its file states none.
 
     Raises
     ------
     InputError
         If it is not a 3D array of whole numbers of 0 or more, or if a segmentation is given with another spacing.
     """
-    return _segmentation(labels, _geometry_for_arrays({name: labels}, spacing, unit), name)
+    given, geometry = _with_geometry({name: labels}, spacing, unit)
+    return _segmentation(given[name], geometry, name)
 
 
 def as_pair(
@@ -105,8 +108,11 @@ def as_pair(
     InputError
         As `as_volume` and `as_segmentation`; and if an array differs in shape from the other side.
     """
-    geometry = _geometry_for_arrays({"image": image, "labels": labels}, spacing, unit)
-    volume, segmentation = _volume(image, geometry, "image"), _segmentation(labels, geometry, "labels")
+    given, geometry = _with_geometry({"image": image, "labels": labels}, spacing, unit)
+    volume, segmentation = (
+        _volume(given["image"], geometry, "image"),
+        _segmentation(given["labels"], geometry, "labels"),
+    )
     if not (_has_geometry(image) and _has_geometry(labels)):
         _require_same_shape("image", volume.shape, "labels", segmentation.shape)
     return volume, segmentation
@@ -116,8 +122,8 @@ def as_segmentations(
     result: Labels, reference: Labels, spacing: Spacing | None = None, unit: str | None = None
 ) -> tuple[Segmentation, Segmentation]:
     """As `as_pair`, for a segmentation and the reference that it is compared with."""
-    geometry = _geometry_for_arrays({"result": result, "reference": reference}, spacing, unit)
-    first, second = _segmentation(result, geometry, "result"), _segmentation(reference, geometry, "reference")
+    given, geometry = _with_geometry({"result": result, "reference": reference}, spacing, unit)
+    first, second = (_segmentation(given[name], geometry, name) for name in given)
     _require_same_shape("result", first.shape, "reference", second.shape)
     return first, second
 
@@ -152,11 +158,17 @@ def _segmentation(labels: Any, geometry: Geometry, name: str) -> Segmentation:
     return Segmentation.from_labels(labels, geometry, name=name)
 
 
-def _geometry_for_arrays(given: Mapping[str, Any], spacing: Spacing | None, unit: str | None) -> Geometry:
-    """Geometry of those that are arrays: that of the first one that has a geometry, else by spacing and unit."""
+def _with_geometry(
+    given: Mapping[str, Any], spacing: Spacing | None, unit: str | None
+) -> tuple[dict[str, Any], Geometry]:
+    """What was given, and the geometry of those that are arrays: that of the first volume, else by spacing and unit.
+
+    Volumes of which nothing is known, as those of files without a voxel size, take spacing and unit as arrays do.
+    """
     stated = {name: data.geometry for name, data in given.items() if _has_geometry(data)}
-    if not stated:
-        return array_geometry(spacing, unit)
+    if all(geometry == Geometry() for geometry in stated.values()):
+        told = array_geometry(spacing, unit)
+        return {name: replace(data, geometry=told) if name in stated else data for name, data in given.items()}, told
     for name, geometry in stated.items():
         if not _agrees(geometry, spacing, unit):
             own = ", ".join(f"{value:g}" for value in geometry.spacing[::-1])
@@ -164,7 +176,7 @@ def _geometry_for_arrays(given: Mapping[str, Any], spacing: Spacing | None, unit
                 f"{name} has its own voxel size, ({own}) {geometry.unit} along (z, y, x); leave out spacing and unit, "
                 f"or give the array: numpy.asarray({name})."
             )
-    return next(iter(stated.values()))
+    return dict(given), next(iter(stated.values()))
 
 
 def _agrees(geometry: Geometry, spacing: Spacing | None, unit: str | None) -> bool:

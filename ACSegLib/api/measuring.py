@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ACSegLib.api.inputs import as_pair, as_segmentation, as_segmentations
 from ACSegLib.api.table import Table
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Volume
+from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows import CompareRequest, MeasureRequest
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def measure(
         volume, segmentation = as_pair(image, labels, spacing, unit)
     segmentation, _, notes = structures(segmentation, keep=segments)
     tell([*notes, *unfilled_notes(segmentation)])
+    _tell_lengths(segmentation, table_unit, (labels, image))
     request = MeasureRequest(
         labels=segmentation,
         volume=volume,
@@ -210,6 +211,7 @@ def compare(
     from ACSegLib.workflows import run
 
     first, second = as_segmentations(result, reference, spacing, unit)
+    _tell_lengths(second, table_unit, (result, reference))
     request = CompareRequest(
         result=first,
         reference=second,
@@ -225,3 +227,14 @@ def compare(
         slice=slice,
     )
     return Table(run(request, progress=progress))
+
+
+def _tell_lengths(labels: Segmentation, table_unit: str, given: Sequence[Any]) -> None:
+    """Say that lengths cannot be believed: of what was read from files, and of arrays if a unit is asked for."""
+    from ACSegLib.files.registry import tell
+    from ACSegLib.option_names import with_keywords
+    from ACSegLib.placement import notes_on_lengths, voxel_edge
+
+    if table_unit != "file" or any(isinstance(data, (Volume, Segmentation)) for data in given):
+        notes = notes_on_lengths({labels.name: voxel_edge(labels.geometry)}, table_unit)
+        tell([with_keywords(note) for note in notes])

@@ -35,13 +35,10 @@ def plan_measurement(session: Session, options: MeasureOptions) -> Plan:
             raise InputError("no voxel is labelled; there is nothing to measure.")
         labels = pack_segmentation(segmentation, "labels", arrays)
         arrays = {name: array.copy() for name, array in arrays.items()}
-    chosen = asdict(options)
-    if volume.geometry.unit == "px":
-        chosen["unit"] = "px"
     message = {
         "segmentation": labels,
         "volume": pack_volume(volume, "image", arrays),
-        "options": {**chosen, "inputs": [volume.name], "output": "table.csv"},
+        "options": {**asdict(options), "inputs": [volume.name], "output": "table.csv"},
     }
 
     def finish(reply: Reply) -> Outcome:

@@ -364,6 +364,19 @@ def _numbered(
         )
     if markers is None and settings.count is not None and len(kept) != settings.count:
         notes.append(f"{settings.count} cells were asked for, but {len(kept)} can be told apart.")
+    elif markers is None and settings.count is not None and settings.smallest is None:
+        notes += _on_small_cells(sizes[kept])
     if markers is not None and len(kept) > int(markers.max()):
         notes.append(f"{len(kept) - int(markers.max())} components hold no seed; each is one cell.")
     return Cells(look_up(numbers, labels, check), sizes[kept], kind, smallest, specks, notes)
+
+
+def _on_small_cells(sizes: np.ndarray) -> list[str]:
+    """A note on cells that make up a given number, but would be too small without it."""
+    small = [int(size) for size in sizes if size < largest_speck(sizes.tolist())]
+    if not small:
+        return []
+    what = (
+        f"1 cell has {small[0]} voxels" if len(small) == 1 else f"{len(small)} cells have {max(small)} voxels or less"
+    )
+    return [f"{what}, below a hundredth of a typical cell; look at the result, or give a smaller number of cells."]

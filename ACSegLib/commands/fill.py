@@ -16,6 +16,7 @@ Examples:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -214,6 +215,7 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
     from ACSegLib.commands.batch import reason
     from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
     from ACSegLib.commands.pairs import find_pairs
+    from ACSegLib.files.atomic import output_folders
     from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 
     if options.probabilities or options.uncertainty:
@@ -223,22 +225,23 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output {folder} is a file, but {options.image} is a folder of images; name a folder.")
     require_folder_name(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
     places = {pair: folder / f"{stem(pair.image)}{SEGMENTATION_ENDING}" for pair in pairs}
     inputs = [path for pair in pairs for path in (pair.image, pair.labels)]
-    check_outputs([Output(str(place), "--output", "image") for place in places.values()], inputs)
+    made = [os.path.realpath(folder)]
+    check_outputs([Output(str(place), "--output", "image") for place in places.values()], inputs, made)
     results = FolderResults({}, {}, [])
     todo = [pair for pair in pairs if not (options.skip_existing and places[pair].exists())]
     results.skipped = [pair.name for pair in pairs if pair not in todo]
-    for pair, part in progress.each(todo):
-        single = replace(options, image=pair.image, labels=pair.labels, output=str(places[pair]))
-        try:
-            results.images[pair.name] = _fill_file(single, part)
-            results.outputs[pair.name] = single.output
-        except Cancelled:
-            raise
-        except Exception as error:  # whatever is wrong with one image must not lose the others
-            results.failures[pair.name] = reason(error)
+    with output_folders(folder):
+        for pair, part in progress.each(todo):
+            single = replace(options, image=pair.image, labels=pair.labels, output=str(places[pair]))
+            try:
+                results.images[pair.name] = _fill_file(single, part)
+                results.outputs[pair.name] = single.output
+            except Cancelled:
+                raise
+            except Exception as error:  # whatever is wrong with one image must not lose the others
+                results.failures[pair.name] = reason(error)
     results.exit_code = 2 if results.failures else 0
     return results
 

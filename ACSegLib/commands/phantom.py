@@ -21,15 +21,15 @@ Examples:
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
-from ACSegLib.errors import FileError, InputError
+from ACSegLib.errors import InputError
+from ACSegLib.files.atomic import output_folders
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.phantom.recipe import AXES, KINDS, NEIGHBOURS, Recipe
@@ -148,7 +148,7 @@ def run(options: Options, progress: Progress) -> Results:
     stages = progress.stages(estimate=1 if options.like else 0, simulate=9)
     estimate = _estimate(options.like, stages.estimate) if options.like else None
     folders = (*FOLDERS, "cells") if options.packed or estimate else FOLDERS
-    with _folders(folder, folders):
+    with output_folders(*(folder / name for name in folders)):
         for number, part in stages.simulate.each(range(options.count)):
             steps = part.stages(simulate=9, write=1)
             seed = options.seed + number
@@ -181,28 +181,6 @@ def _recipe(options: Options, seed: int, estimate: Estimate | None) -> Recipe:
     if options.packed:
         return vary_packed(seed, **named)
     return vary(seed, **named) if options.vary else Recipe().changed(**named)
-
-
-@contextlib.contextmanager
-def _folders(folder: Path, names: Sequence[str]) -> Iterator[None]:
-    """Make the folders; when the work fails, remove those that were made and hold nothing."""
-    made = []
-    try:
-        for path in (*reversed(folder.parents), folder, *(folder / name for name in names)):
-            if not path.is_dir():
-                path.mkdir()
-                made.append(path)
-        yield
-    except FileExistsError as error:
-        raise FileError(f"cannot write to {folder}: {error.filename} is a file; choose another folder.") from error
-    except (PermissionError, FileNotFoundError) as error:
-        raise FileError(
-            f"cannot create the folder {error.filename}: {error.strerror}; choose another folder."
-        ) from error
-    finally:
-        for path in reversed(made):
-            with contextlib.suppress(OSError):  # not empty: it holds a finished tomogram
-                path.rmdir()
 
 
 def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[], None]) -> Tomogram:

@@ -16,6 +16,7 @@ Examples:
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -183,6 +184,7 @@ class Results(BaseResults):
 def run(options: Options, progress: Progress) -> Results:
     """Predict one image, or each image of a folder."""
     from ACSegLib.commands.inputs import find_images, is_folder_of_images
+    from ACSegLib.files.atomic import output_folders
 
     check_opening(options)
     files = find_images(options.images)
@@ -194,11 +196,13 @@ def run(options: Options, progress: Progress) -> Results:
     todo = list(zip(files, targets, strict=True))
     skipped = [file for file, places in todo if options.skip_existing and places.exist()]
     todo = [(file, places) for file, places in todo if file not in skipped]
-    if several:
-        rows, outputs = _predict_files(todo, options, progress)
-    else:
-        done = [_predict_file(file, places, model, options, part) for (file, places), part in progress.each(todo)]
-        rows, outputs = [row for row, _ in done], {key: path for _, written in done for key, path in written.items()}
+    with output_folders(*_folders(options, several)):
+        if several:
+            rows, outputs = _predict_files(todo, options, progress)
+        else:
+            done = [_predict_file(file, places, model, options, part) for (file, places), part in progress.each(todo)]
+            rows = [row for row, _ in done]
+            outputs = {key: path for _, written in done for key, path in written.items()}
     _opened_model.cache_clear()
     failed = [row for row in rows if row.error]
     if failed and len(failed) == len(files):
@@ -267,8 +271,6 @@ def _targets(files: list[str], options: Options, several: bool, segments: list[s
     if double:
         raise InputError(f"{names.count(double[0])} images are named {double[0]!r}; rename all but one.")
     into_folder = several or names_folder(options.output)
-    if into_folder:
-        output.mkdir(parents=True, exist_ok=True)
     targets = []
     for name in names:
         place = output / (name + SEGMENTATION_ENDING) if into_folder else output
@@ -278,18 +280,30 @@ def _targets(files: list[str], options: Options, several: bool, segments: list[s
         )
     outputs = [Output(str(target.segmentation), "--output", "image") for target in targets]
     outputs += [Output(path, "--probabilities", "image") for target in targets for path in target.probabilities]
-    check_outputs(outputs, files)
+    check_outputs(outputs, files, [os.path.realpath(folder) for folder in _folders(options, several)])
     return targets
+
+
+def _folders(options: Options, several: bool) -> list[str]:
+    """The folders that results are written into, one or none for segmentations and one or none for probabilities."""
+    from ACSegLib.commands.outputs import names_folder
+
+    folders = [options.output] if several or names_folder(options.output) else []
+    return folders + ([options.probabilities] if _names_folder_of_probabilities(options, several) else [])
+
+
+def _names_folder_of_probabilities(options: Options, several: bool) -> bool:
+    from ACSegLib.commands.outputs import names_folder
+
+    path = options.probabilities
+    return bool(path) and (names_folder(path) or (several and not Path(path).suffix))
 
 
 def _place_of_probabilities(options: Options, name: str, target: Path, several: bool) -> Path | None:
     if not options.probabilities:
         return None
-    from ACSegLib.commands.outputs import names_folder
-
     path = Path(options.probabilities)
-    if names_folder(options.probabilities) or (several and not path.suffix):
-        path.mkdir(parents=True, exist_ok=True)
+    if _names_folder_of_probabilities(options, several):
         return path / f"{name}.nrrd"
     return target.with_name(f"{name}-{path.name}") if several else path
 

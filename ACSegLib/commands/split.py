@@ -105,7 +105,8 @@ def describe(results: Results) -> str:
     lines = [f"{total} cell{'' if total == 1 else 's'}"]
     for name, sizes in results.voxels.items():
         if sizes:
-            lines.append(f"  {name}: {len(sizes)}, of {min(sizes)} to {max(sizes)} voxels")
+            span = f"{sizes[0]}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
+            lines.append(f"  {name}: {len(sizes)}, of {span} voxels")
     lines += [f"note: {note}" for note in results.warnings]
     lines += [f"written: {path}" for path in results.outputs.values()]
     return "\n".join(lines)

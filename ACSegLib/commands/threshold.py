@@ -12,6 +12,7 @@ Examples:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.errors import InputError
+from ACSegLib.files.atomic import output_folders
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.placement import in_one_unit, place_labels
@@ -96,21 +98,24 @@ def run(options: Options, progress: Progress) -> Results:
         raise InputError("--model and --box-from belong together; give both or neither.")
     folder = Path(options.output)
     require_folder_name(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
     items, missing = _items(options)
     inputs = [path for item in items for path in item.files.values()]
     beside = files_there(options.inputs, find_files)[0]  # labels that lie with the images are not to be lost either
-    check_outputs([Output(str(_output(item, options))) for item in items], dict.fromkeys([*inputs, *beside]))
+    outputs = [Output(str(_output(item, options))) for item in items]
+    check_outputs(outputs, dict.fromkeys([*inputs, *beside]), [os.path.realpath(folder)])
     journal = journal_path(folder / "threshold")
-    outcomes = run_batch(items, threshold_item, options, journal=journal, workers=options.workers, progress=progress)
+    with output_folders(folder):
+        outcomes = run_batch(
+            items, threshold_item, options, journal=journal, workers=options.workers, progress=progress
+        )
     failures = missing | {o.name: o.error for o in outcomes if o.error}
     rows = [row for o in outcomes for row in o.rows]
     if not rows and failures:
         raise InputError("; ".join(failures.values()))
     if not failures:
         forget(journal)
-    outputs = {row["volume_name"]: row["output"] for row in rows}
-    return Results(len(rows), rows, failures, outputs=outputs, exit_code=2 if failures else 0)
+    written = {row["volume_name"]: row["output"] for row in rows}
+    return Results(len(rows), rows, failures, outputs=written, exit_code=2 if failures else 0)
 
 
 def _items(options: Options) -> tuple[list[Item], dict[str, str]]:

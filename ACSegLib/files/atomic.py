@@ -74,6 +74,35 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[Path]:
         _open.discard(temporary)
 
 
+@contextlib.contextmanager
+def output_folders(*folders: str | os.PathLike[str]) -> Iterator[None]:
+    """Make folders for outputs; those that were not there before are removed again if the block leaves them empty.
+
+    Raises
+    ------
+    FileError
+        If a folder cannot be made.
+    """
+    made = []
+    try:
+        try:
+            for folder in map(Path, folders):
+                for path in (*reversed(folder.parents), folder):
+                    if not path.is_dir():
+                        path.mkdir()
+                        made.append(path)
+        except FileExistsError as error:
+            raise FileError(f"cannot write to {folder}: {error.filename} is a file; choose another folder.") from error
+        except OSError as error:
+            reason = f"cannot create the folder {error.filename}: {error.strerror}"
+            raise FileError(f"{reason}; choose another folder.") from error
+        yield
+    finally:
+        for path in reversed(made):
+            with contextlib.suppress(OSError):  # not empty: it holds an output
+                path.rmdir()
+
+
 def discard_open_outputs() -> None:
     """Remove what is half written, from any thread: for a process that has to end at once."""
     for temporary in list(_open):

@@ -13,6 +13,11 @@ _MAX_VALUE = 2**63 - 1
 _LOWEST_BYTE = -128
 #: So far from whole numbers may values lie that a program wrote by a slope; 8-bit labels of an atlas have 2.0235 for 2.
 _MAX_ROUNDING = 0.05
+#: Planes of a volume in which it is looked for labels first.
+_PLANES = 24
+#: Fewest neighbours of the same value among those that are not both 0, as a share: of labels, also of small structures,
+#: and where there are more values than `_FEW`. Counts of single photons have few values, but change all the time.
+_FEW, _EQUAL_OF_FEW, _EQUAL_OF_MANY = 16, 0.5, 0.8
 
 
 def label_values(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]:
@@ -60,3 +65,27 @@ def _rounded(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]:
         return array.astype(dtype), None
     note = f"{path.name}: its label values lie up to {apart:.2g} beside whole numbers; they were rounded."
     return np.rint(array).astype(dtype), note
+
+
+def look_like_labels(array: np.ndarray) -> bool:
+    """Whether an image holds labels: whole numbers of 0 or more that hardly change from voxel to voxel.
+
+    Voxels of the value 0 do not count: images may be masked.
+    """
+    some = np.unique(np.linspace(0, len(array) - 1, _PLANES).round().astype(int))
+    for planes in (some, range(len(array))):
+        alike, different, values = 0, 0, set[float]()
+        for k in planes:
+            plane = np.asarray(array[k])
+            if (plane.dtype.kind == "f" and not np.array_equal(plane, np.rint(plane))) or plane.min() < 0:
+                return False
+            left, right = plane[:, :-1], plane[:, 1:]
+            equal = left == right
+            alike += int(np.count_nonzero(equal & (left != 0)))
+            different += int(equal.size - np.count_nonzero(equal))
+            if len(values) <= _FEW + 1:
+                values.update(np.unique(plane).tolist())
+        if different:
+            least = _EQUAL_OF_MANY if len(values) > _FEW + 1 else _EQUAL_OF_FEW
+            return alike >= least * (alike + different)
+    return False

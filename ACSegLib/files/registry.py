@@ -19,7 +19,7 @@ from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Part, Request
-from ACSegLib.files.label_values import label_values
+from ACSegLib.files.label_values import label_values, look_like_labels
 from ACSegLib.files.lazy import lazily
 from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 from ACSegLib.volume import (
@@ -219,11 +219,23 @@ def open_volume(
     """
     with lazily(lazy_from):
         content = read_content(path, dataset, level)
-    if content.segments is not None and not labels_too:
-        note = f"{Path(path).name}: is a segmentation; its label values are used as intensities."
+    note = "" if labels_too else _note_on_labels(content, Path(path))
+    if note:
         content.meta["notes"] = [*content.meta.get("notes", []), note]
         tell([note])
     return _volume_of(content, Path(path))
+
+
+def _note_on_labels(content: Content, path: Path) -> str:
+    """A sentence on labels that are read as an image."""
+    if content.segments is not None:
+        return f"{path.name}: is a segmentation; its label values are used as intensities."
+    if len(content.layers) == 1 and look_like_labels(content.array):
+        return (
+            f"{path.name}: its values look like labels, since they are whole numbers that hardly change from voxel to "
+            "voxel; check that it is the tomogram."
+        )
+    return ""
 
 
 def open_any(

@@ -119,6 +119,11 @@ def test_from_labels_names_what_it_finds():
         Segmentation.from_labels(array.astype(float))
 
 
+def test_the_name_of_a_segment_is_one_line():
+    assert Segment("cyto\r\nplasm\x1b[1m\u2028end", 1).name == "cyto plasm [1m end"
+    assert Segment("Zytoplasma, größer als 1 µm", 1).name == "Zytoplasma, größer als 1 µm"
+
+
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_masks_packed_into_layers_come_out_again(seed, count):
     rng = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ from ACSegLib.correction_report import CorrectionReport
 from ACSegLib.errors import InputError
 from ACSegLib.fill.correcting.decisions import Classes, find_decisions
 from ACSegLib.fill.correcting.hints import hints
-from ACSegLib.fill.correcting.joined import joined_to, without_specks
+from ACSegLib.fill.correcting.joined import grown_slips, joined_to, without_specks
 from ACSegLib.fill.correcting.opened import MAX_REACH, open_voxels
 from ACSegLib.fill.correcting.problem import CorrectionProblem
 from ACSegLib.fill.correcting.reliability import EVERYWHERE
@@ -107,6 +107,7 @@ def correct(
     solver = choose_solver(device)
     uncertainty = np.zeros(volume.shape, np.uint8)
     result, moved = corrected, 0
+    slips: list[tuple[int, int]] = []
     iterations: list[int] = []
     if opened.open.any():
         given = probabilities or {}
@@ -128,6 +129,7 @@ def correct(
         where &= ~refused
         uncertainty[problem.box][refused] = 255
         moved = int(np.count_nonzero(where))
+        slips = grown_slips(decisions.changed[problem.box], problem.classes, best, where)
         result = _written(corrected, problem.classes, best, where, problem.box)
     report = CorrectionReport(
         slices=decisions.slices,
@@ -136,7 +138,7 @@ def correct(
         open_voxels=int(np.count_nonzero(opened.open)),
         corrected_voxels=moved,
         reach=round(opened.reach, 1),
-        warnings=[*decisions.notes, *hints(decisions, opened, moved), *([solver.note] if solver.note else [])],
+        warnings=[*decisions.notes, *hints(decisions, opened, moved, slips), *([solver.note] if solver.note else [])],
         solver=solver.name,
         iterations=iterations,
         seconds=round(time.perf_counter() - start, 3),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ACSegLib.fill.correcting.decisions import Decisions
@@ -12,7 +14,7 @@ from ACSegLib.fill.correcting.opened import Opened
 ENOUGH = 20
 
 
-def hints(decisions: Decisions, opened: Opened, moved: int) -> list[str]:
+def hints(decisions: Decisions, opened: Opened, moved: int, slips: Sequence[tuple[int, int]] = ()) -> list[str]:
     """Sentences on strokes from which nothing could follow, or did not.
 
     Parameters
@@ -22,12 +24,15 @@ def hints(decisions: Decisions, opened: Opened, moved: int) -> list[str]:
         Voxels that could change.
     moved : int
         Number of those that did.
+    slips : sequence of (int, int), optional
+        See `joined.grown_slips`.
     """
+    notes = _on_slips(slips)
     if decisions.whole_slices or decisions.known.all() or not decisions.changed.any():
-        return []
+        return notes
     if not opened.open.any():
         return ["no voxel around your changes may change: they are decided already, protected, or beyond the reach."]
-    notes = [
+    notes += [
         f"{name!r} was learned from the {count} voxels that you drew, since there are no others nearby; look whether "
         "it was found, or draw a dab of 5 x 5 voxels or more in its middle."
         for name, count in _hardly_drawn(decisions, opened)
@@ -50,3 +55,11 @@ def _hardly_drawn(decisions: Decisions, opened: Opened) -> list[tuple[str, int]]
             names = [decisions.corrected.segments[row].name for row in classes.table[c]]
             found.append((" and ".join(names), count))
     return found
+
+
+def _on_slips(slips: Sequence[tuple[int, int]]) -> list[str]:
+    if not slips:
+        return []
+    drawn, more = (sum(numbers) for numbers in zip(*slips, strict=True))
+    what = "1 voxel that you changed lies" if drawn == 1 else f"{drawn} voxels that you changed lie"
+    return [f"{what} apart from the rest of the segment, and {more} more followed; undo the change if it was a slip."]

@@ -18,6 +18,8 @@ from ACSegLib.fill.correcting.decisions import Classes
 #: Diameter of a ball up to whose volume a part is a speck, in voxels of the finest axis: as wide as a gap that joins.
 #: `Testing/Benchmarks/correct.py`.
 SPECK = 4.0
+#: Voxels of a change up to which it may be a slip of the brush.
+SLIP = 4
 
 
 def joined_to(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -65,3 +67,31 @@ def without_specks(where: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     kept = np.zeros(where.shape, bool)
     kept[np.unravel_index(voxels, components.shape)] = True
     return kept
+
+
+def grown_slips(changes: np.ndarray, classes: Classes, best: np.ndarray, where: np.ndarray) -> list[tuple[int, int]]:
+    """Changes that may be slips, and from which something followed: their voxels, and those that followed.
+
+    A slip has a few voxels, and with what followed it touches no other voxel of its class. A click on a small object
+    looks the same, so that only a person can tell.
+
+    Parameters are those of `joined_to`; `where` is what follows in the end.
+    """
+    result = np.where(where, best, classes.after)
+    number = np.zeros(where.shape, np.int32)
+    places = where | changes
+    number[places] = result[places] + 1
+    found = []
+    for n, box in enumerate(ndimage.find_objects(number), start=1):
+        if box is None:
+            continue
+        around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
+        components = find_components(number[around] == n, 26)
+        numbers = components.labels()
+        drawn = np.bincount(numbers[changes[around]], minlength=len(components) + 1)[1:]
+        for c in np.flatnonzero((drawn > 0) & (drawn <= SLIP) & (components.sizes > drawn)).tolist():
+            own = numbers == c + 1
+            beside = ndimage.binary_dilation(own, np.ones((3, 3, 3))) & ~own
+            if not (result[around][beside] == n - 1).any():
+                found.append((int(drawn[c]), int(components.sizes[c] - drawn[c])))
+    return found

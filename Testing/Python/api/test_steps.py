@@ -282,3 +282,18 @@ def test_progress_ends_at_one_even_if_nothing_was_to_do(filled):
         step(IMAGE, SPARSE, progress=acseg.Progress(lambda fraction, message, seen=seen: seen.append(fraction)))
         assert seen[-1] == 1
         assert seen == sorted(seen)
+
+
+def test_lengths_of_a_file_without_a_voxel_size_are_told_and_can_be_stated(tmp_path):
+    np.save(tmp_path / "cell.npy", BALL)
+    labels = acseg.open(tmp_path / "cell.npy", labels=True)
+    settings = {"cells": False, "thin_structures": False}
+    with pytest.warns(UserWarning, match=r"state no voxel size \(cell\).*state it with spacing"):
+        assert acseg.measure(labels, **settings)[0]["unit"] == "px"
+    with pytest.warns(UserWarning, match="state no voxel size"):
+        acseg.compare(labels, labels)
+    with pytest.warns(UserWarning, match="state no voxel size"):
+        acseg.measure(BALL, table_unit="um", **settings)
+    table = acseg.measure(labels, spacing=(4, 2, 1), unit="um", **settings)
+    assert table["volume"][0] == 8 * BALL.sum()
+    assert table[0]["unit"] == "um"

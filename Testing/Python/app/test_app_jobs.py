@@ -302,6 +302,9 @@ def test_a_voxel_size_is_asked_for_where_the_file_has_none(client):
     save_volume(Volume(cell_case()[0].array), client.session.folder.root / "plain.mha")
     state = client.post("/api/open", json={"path": "plain.mha"}).json()
     assert state["volume"]["spacing_known"] is False
+    put_slices(client, client.truth, LABELLED)
+    notes = run_job(client, "measure")["notes"]
+    assert any("state no voxel size" in note and "state it with 'Voxel size'" in note for note in notes)
     state = client.post("/api/spacing", json={"spacing": [30, 30, 40], "unit": "nm"}).json()
     assert state["volume"]["spacing"] == [30, 30, 40]
     assert state["volume"]["spacing_known"] is True

@@ -349,6 +349,15 @@ def test_specks_are_not_counted_among_a_given_number():
     assert found.specks == 2
 
 
+@pytest.mark.parametrize(("depth", "told"), [(4, True), (8, False)])
+def test_a_speck_that_makes_up_a_given_number_is_told(depth, told):
+    cell = balls((34, 34, 56), [(16, 16, 16)], 12) > 0
+    cell[28 - depth : 28, 28 - depth : 28, 48 - depth : 48] = True  # a hundredth of the ball has 72 voxels
+    found = split_mask(cell, settings=SplitSettings(count=2))
+    assert found.sizes[1] == depth**3
+    assert any(f"1 cell has {depth**3} voxels, below a hundredth" in note for note in found.notes) == told
+
+
 def test_voxels_that_are_longer_along_an_axis_count_as_long():
     flat = TWO[::3]
     assert quality(split_mask(flat > 0, spacing=(1, 1, 3)), flat) > 0.97

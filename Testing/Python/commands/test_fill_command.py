@@ -70,6 +70,19 @@ def test_a_folder_is_filled_and_what_fails_is_summarised(case: Path, capsys: pyt
     assert (case / "filled" / "a.seg.nrrd").read_text() == "kept"
 
 
+def test_a_folder_of_which_nothing_is_filled_leaves_no_folder(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, file in (("images", "image.nrrd"), ("sparse", "labels.seg.nrrd")):
+        (case / name).mkdir()
+        (case / name / file.replace("image", "a").replace("labels", "a")).write_text("NRRD0004\nnothing\n")
+    arguments = ["fill", str(case / "images"), str(case / "sparse"), "-o", str(case / "filled"), "--quiet"]
+    assert main(arguments) == 2
+    assert "1 of 1 failed" in capsys.readouterr().out
+    assert not (case / "filled").exists()
+    (case / "filled").mkdir()
+    assert main(arguments) == 2
+    assert (case / "filled").exists()
+
+
 def test_a_folder_is_not_filled_into_the_name_of_a_file(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, file in (("images", "image.nrrd"), ("sparse", "labels.seg.nrrd")):
         (case / name).mkdir()

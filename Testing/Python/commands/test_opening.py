@@ -222,3 +222,33 @@ def test_images_and_segmentations_in_the_place_of_one_another_are_told(
     save_segmentation(Segmentation.from_labels(labels, Geometry(unit="um")), "labels.seg.nrrd")
     assert main(["threshold", "labels.seg.nrrd", "-o", "otsu", "--min-size", "1", "--quiet"]) == 0
     assert "labels.seg.nrrd: is a segmentation; its label values are used as intensities." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["one slice", "small dots", "many cells", "floats"])
+def test_labels_without_a_table_in_the_place_of_an_image_are_told(tmp_path: Path, what: str) -> None:
+    labels = np.zeros((40, 30, 32), np.uint16)
+    if what == "one slice":
+        labels[19, 4:20, 5:22] = 100
+    elif what == "small dots":
+        for x in range(4):
+            labels[::4, ::5, x::8] = 1
+    else:
+        labels[:] = np.kron(np.arange(80).reshape(4, 5, 4), np.ones((10, 6, 8), np.uint16))
+    save_volume(Volume(labels.astype(np.float32 if what == "floats" else np.uint16)), tmp_path / "a.nrrd")
+    with pytest.warns(UserWarning, match="a.nrrd: its values look like labels.*check that it is the tomogram"):
+        open_volume(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("what", ["photons", "masked", "smooth", "constant", "levels"])
+def test_images_are_not_taken_for_labels(tmp_path: Path, what: str, recwarn: pytest.WarningsRecorder) -> None:
+    random, shape = np.random.default_rng(0), (12, 30, 32)
+    image = {
+        "photons": random.poisson(0.4, shape).astype(np.uint8),
+        "masked": np.where(np.indices(shape)[1] > 25, random.integers(90, 110, shape), 0).astype(np.uint8),
+        "smooth": np.indices(shape).sum(axis=0).astype(np.float32) / 8,
+        "constant": np.full(shape, 7, np.uint8),
+        "levels": random.integers(0, 4, shape).astype(np.uint8),
+    }[what]
+    save_volume(Volume(image), tmp_path / "a.nrrd")
+    open_volume(tmp_path / "a.nrrd")
+    assert not [str(found.message) for found in recwarn]

@@ -147,6 +147,15 @@ def test_folder_goes_on_after_a_bad_file(files, capsys):
         assert np.array_equal(found.labels == 0, two_balls(0.2, n).astype(np.float32) <= 0)
 
 
+def test_a_folder_of_which_nothing_is_predicted_leaves_no_folder(files, capsys):
+    (files / "images").mkdir()
+    (files / "images" / "broken.nrrd").write_text("NRRD0004\nnothing\n")
+    arguments = ["predict", str(files / "images"), "-m", str(files / "m.acseg"), "-o", str(files / "results")]
+    assert main([*arguments, "--probabilities", str(files / "p/"), "--quiet"]) == 2
+    assert "none of the 1 images could be predicted; the first: " in capsys.readouterr().err
+    assert sorted(path.name for path in files.iterdir()) == ["cell.nrrd", "images", "m.acseg"]
+
+
 def test_an_interrupted_folder_continues_with_skip_existing(files, capsys):
     images = files / "images"
     images.mkdir()

@@ -472,3 +472,24 @@ def test_errors_of_one_slice_are_not_carried_to_where_the_segmentation_is_right(
     labels = drawn(wrong, worst)
     result = correct(blank, segmentation(wrong), segmentation(labels), slices={"k": [worst]})
     assert dice(result.segmentation.labels > 0, TRUTH) > dice(labels, TRUTH)
+
+
+@pytest.mark.parametrize("place", [(18, 20, 38), (4, 6, 6)])
+def test_a_click_apart_from_its_segment_from_which_something_followed_is_told(place):
+    clicked = TRUTH.copy()
+    clicked[place] = True
+    result = correct(IMAGE, segmentation(TRUTH), segmentation(clicked))
+    followed = np.count_nonzero((result.segmentation.labels > 0) & ~clicked)
+    assert followed > 0
+    (note,) = result.report.warnings
+    assert note.startswith("1 voxel that you changed lies apart from the rest of the segment, ")
+    assert f" and {followed} more followed; undo the change if it was a slip" in note
+
+
+def test_a_click_into_a_part_that_is_missing_is_no_slip():
+    cut = TRUTH & (np.indices(TRUTH.shape)[2] < 26)
+    clicked = cut.copy()
+    clicked[18, 20, 30] = True
+    result = correct(IMAGE, segmentation(cut), segmentation(clicked))
+    assert result.report.corrected_voxels > 100
+    assert not [note for note in result.report.warnings if "slip" in note]
