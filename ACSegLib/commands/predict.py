@@ -289,13 +289,13 @@ def _folders(options: Options, several: bool) -> list[str]:
     from ACSegLib.commands.outputs import names_folder
 
     folders = [options.output] if several or names_folder(options.output) else []
-    return folders + ([options.probabilities] if _names_folder_of_probabilities(options, several) else [])
+    return folders + ([str(options.probabilities)] if _names_folder_of_probabilities(options, several) else [])
 
 
 def _names_folder_of_probabilities(options: Options, several: bool) -> bool:
     from ACSegLib.commands.outputs import names_folder
 
-    path = options.probabilities
+    path = options.probabilities or ""
     return bool(path) and (names_folder(path) or (several and not Path(path).suffix))
 
 

@@ -16,6 +16,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("NRRD has no 16-bit floating point; the values were written as 32-bit."),
         _("OME-TIFF has no {0}; choose .tif, or another type of number."),
         _("[+-]?(?:(?:0|[1-9]\\d*)(?P<part>\\.\\d*)?|(?P<small>\\.\\d+))(?P<power>[eE][+-]?\\d+)?"),
+        _("cannot write to {0}: {1} is a file; choose another folder."),
         _("cannot write {0}: it is a folder; name a file in it."),
         _("cannot write {0}: no permission to write in {1}; choose another folder."),
         _("cannot write {0}: nothing was written."),
@@ -211,6 +212,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its slices are {1} to {2} mm apart; resample them to one distance."),
         _("{0}: its slices lie in different directions; keep only those of one direction in the folder."),
         _("{0}: its values begin at -128, as those of masks in signed bytes do; 128 was added."),
+        _(
+            "{0}: its values look like labels, since they are whole numbers that hardly change from voxel to voxel; "
+            "check that it is the tomogram."
+        ),
         _("{0}: its voxels {1} are missing; put both into one folder."),
         _("{0}: its {1} pages are of different sizes or types ({2}, {3}, ...); save all slices in one size and type."),
         _("{0}: keeps its images in no HDF5 file; in BigStitcher, save it again as HDF5."),
@@ -298,5 +303,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: {1}{2} cannot be read as a part of a series; the file is damaged or cut short. Copy it again from "
             "its source, or move it elsewhere."
         ),
+        _("{0}; choose another folder."),
         _("{0}{1} left out, because most slices are {2} files."),
     ]

@@ -348,6 +348,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} GiB cannot be handed to another process: {1} have no room for it; free some space there, or set the "
             "environment variable TMPDIR to a folder with more."
         ),
+        _("{0} apart from the rest of the segment, and {1} more followed; undo the change if it was a slip."),
         _("{0} cells are found if no number is given."),
         _("{0} cells of which segment? Name one of: {1}."),
         _("{0} cells were asked for, but {1} can be told apart."),
@@ -413,6 +414,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "was found, or draw a dab of 5 x 5 voxels or more in its middle."
         ),
         _("{0} was not split: {1}."),
+        _("{0}, below a hundredth of a typical cell; look at the result, or give a smaller number of cells."),
         _(
             "{0}: a LAC of {1} {2} is far below that of cells ({3} to {4} {5}); if the values are per voxel of {6} "
             "um, it is {7} {8}: divide the image by {9}."

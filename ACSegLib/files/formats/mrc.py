@@ -287,7 +287,7 @@ def write(content: Content, path: Path) -> list[str]:
 def _add_labels(file: Any, content: Content) -> None:
     for segment in (content.segments or [])[:8]:
         text = f"label {segment.value}: {segment.name}".encode("ascii", "replace").decode("ascii")
-        file.add_label("".join(letter if letter.isprintable() else "?" for letter in text[:80]))
+        file.add_label(text[:80])
 
 
 def _fitted(array: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -222,7 +222,7 @@ def test_files_of_slicer_before_4_11(tmp_path):
               "Segment1_ID:=B", "Segment1_Name:=bead\\nsecond line", "Segment1_Color:=0 1 0"]  # fmt: skip
     _write_by_hand(tmp_path / "old.seg.nrrd", fields, gzip.compress(masks.tobytes()))
     found = open_segmentation(tmp_path / "old.seg.nrrd")
-    assert [(s.name, s.value, s.layer) for s in found.segments] == [("cell", 1, 0), ("bead\nsecond line", 1, 1)]
+    assert [(s.name, s.value, s.layer) for s in found.segments] == [("cell", 1, 0), ("bead second line", 1, 1)]
     for n in range(2):
         np.testing.assert_array_equal(found.mask(found.segments[n]), masks[..., n] == 1)
     assert found.geometry == Geometry((1, 1, 2), (1, 2, 3), unit="px")
