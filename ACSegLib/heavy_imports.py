@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 
+from ACSegLib.compute import require_address_space
 from ACSegLib.jobs import Progress, patiently
+
+#: What OpenVINO would report each import to a server with, under a number that it gives the user. It works without.
+_TELEMETRY = "openvino_telemetry"
 
 
 def import_packages(names: Sequence[str], progress: Progress) -> None:
@@ -56,3 +62,36 @@ def import_ahead(names: Sequence[str], then: Callable[[], object] = lambda: None
             then()
 
     threading.Thread(target=work, name="imports ahead", daemon=True).start()
+
+
+def import_openvino() -> ModuleType:
+    """Import OpenVINO, without the telemetry that it sends by default; ACSeg sends nothing.
+
+    Returns
+    -------
+    module
+        The package openvino.
+
+    Raises
+    ------
+    MemoryLimitError
+        If ``ulimit -v`` leaves too little address space, which would end the program.
+    ImportError
+        If it is not installed.
+    """
+    require_address_space()
+    with _hidden(_TELEMETRY):
+        return importlib.import_module("openvino")
+
+
+@contextlib.contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Let a package that nobody has imported yet seem not installed."""
+    if name in sys.modules:  # it is the user's
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # what Python calls a module that must not be imported
+    try:
+        yield
+    finally:
+        del sys.modules[name]

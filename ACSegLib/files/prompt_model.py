@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ACSegLib.compute import require_address_space
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.heavy_imports import import_openvino
 
 ENDINGS = (".onnx", ".xml")
 _PROGRAMS = (".pt", ".pth", ".ts", ".torchscript", ".jit")
@@ -88,10 +88,7 @@ def open_prompt_model(path: str | os.PathLike[str]) -> BoxPromptModel:
 
 
 def _openvino(path: Path) -> _Tensors:
-    require_address_space()
-    import openvino
-
-    compiled = openvino.Core().compile_model(str(path), "CPU")
+    compiled = import_openvino().Core().compile_model(str(path), "CPU")
 
     def run(image: np.ndarray, points: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = compiled([image, points, labels])

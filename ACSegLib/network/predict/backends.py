@@ -21,10 +21,10 @@ from ACSegLib.compute import (
     default_precision,
     limit_torch_threads,
     memory_errors,
-    require_address_space,
     threads,
 )
 from ACSegLib.errors import InputError
+from ACSegLib.heavy_imports import import_openvino
 from ACSegLib.jobs import Progress
 
 if TYPE_CHECKING:
@@ -237,9 +237,7 @@ class _OpenVino:
     device = "cpu"
 
     def __init__(self, model: Model, tile: Sequence[int], precision: str) -> None:
-        require_address_space()
-        import openvino
-
+        openvino = import_openvino()
         from ACSegLib.network.predict.openvino_graph import build_graph
 
         self.precision = precision

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.heavy_imports import import_openvino
 from ACSegLib.network.model.spec import BIOMEDISA_KIND, NetworkSpec
 
 _SLOPE = 0.01
@@ -35,9 +36,7 @@ class GraphBuilder:
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
-        from openvino import opset13
-
-        self.ops = opset13
+        self.ops = import_openvino().opset13
         self._weights = weights
 
     def has(self, name: str) -> bool:
@@ -125,8 +124,7 @@ def build_graph(spec: NetworkSpec, weights: Mapping[str, np.ndarray], tile: Sequ
     InputError
         If the weights do not fit the spec.
     """
-    import openvino
-
+    openvino = import_openvino()
     build = GraphBuilder(weights)
     image = build.ops.parameter([1, spec.in_channels, *tile], np.float32, name="image")
     try:
