@@ -85,11 +85,11 @@ class Merging:
         """Whether the border of the volume cuts a region."""
         return bool(self.regions[region, kernels.CUT])
 
-    def is_cap(self, region: int) -> bool:
-        """Whether the border of the volume cuts a region as flat as the cap of a larger body."""
+    def is_cap(self, region: int, thinnest: float = 0.0) -> bool:
+        """Whether the border of the volume cuts a region as flat as the cap of a larger body, but no thinner one."""
         row = self.regions[region]
-        volume = row[kernels.VOXELS] * float(np.prod(self._step))
-        return bool(row[kernels.CUT] > _CAP * volume ** (2 / 3))
+        cut, volume = row[kernels.CUT], row[kernels.VOXELS] * float(np.prod(self._step))
+        return bool(_CAP * volume ** (2 / 3) < cut and cut * thinnest <= volume)
 
     def features(self, a: int, b: int) -> np.ndarray:
         """What the boundary of two regions is like."""

@@ -41,6 +41,8 @@ class VoxelScene:
         What features of the image are divided by.
     known : ndarray of float32
         Features of the whole volume.
+    image : ndarray of float32, shape (k, j, i), or None
+        Not smoothed.
     """
 
     images: np.ndarray
@@ -49,6 +51,7 @@ class VoxelScene:
     step: np.ndarray
     scaling: np.ndarray
     known: np.ndarray
+    image: np.ndarray | None = None
 
     def describe(self, places: np.ndarray) -> np.ndarray:
         """Features of voxels (n, 3); float32, shape (n, WIDTH)."""
@@ -107,7 +110,7 @@ def scene_of(
         scaling, known[:-1] = _scaling(rows, images[0][tuple(places.T)])
         if kind in _OTHER_PLATES:  # what the seams are not is not seen
             scaling[_OTHER_PLATES[kind] : 4 * len(IMAGE_SCALES) : 4] = np.inf
-    return VoxelScene(images, depths, summit, unit, scaling, known)
+    return VoxelScene(images, depths, summit, unit, scaling, known, image)
 
 
 def _scaling(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

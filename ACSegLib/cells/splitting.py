@@ -30,6 +30,9 @@ SEAMS = ("auto", "dark", "bright", "none")
 OUTLINES = ("auto", "drawn", "predicted")
 #: Log odds from which on a boundary is a seam. The model of predicted outlines finds too many seams at even odds.
 _SEAM, _SEAM_PREDICTED = 0.0, 1.0
+#: Thickness, in voxels of the finest axis, below which a cap at the border of the volume is no cell. Networks predict
+#: films of one voxel there.
+_FILM = 1.5
 
 
 @dataclass(frozen=True)
@@ -242,8 +245,9 @@ class _Regions:
         check = stages.place.check
         labels = self.grid.enlarge(cells, self.mask, self.markers, np.array(merging.seeds), check)
         check()
-        cap = lone / MIN_SIZE_GAP**2 if self.predicted else 0.0
-        least = _least_voxels(labels, merging, joined, lone, max(cap, MIN_CELL_VOXELS), settings.smallest is None)
+        cap, thinnest = (lone / MIN_SIZE_GAP**2, _FILM) if self.predicted else (0.0, 0.0)
+        caps = (max(cap, MIN_CELL_VOXELS), thinnest)
+        least = _least_voxels(labels, merging, joined, lone, caps, settings.smallest is None)
         check()
         found = _numbered(labels, settings, kind, least, lone, self.markers, notes, check)
         if by_shape and len(found.sizes) > 1:
@@ -298,12 +302,14 @@ def _merged(
 
 
 def _least_voxels(
-    labels: np.ndarray, merging: Merging, joined: float, lone: float, cap: float, learnt: bool
+    labels: np.ndarray, merging: Merging, joined: float, lone: float, caps: tuple[float, float], learnt: bool
 ) -> np.ndarray:
     """Voxels from which on each label is a cell; of `labels`, those of no region lie alone.
 
-    `joined` is for those that touch another, `lone` for those that lie alone, `cap` for flat ones at the border.
+    `joined` is for those that touch another, `lone` for those that lie alone, and `caps` for flat ones at the border,
+    which have a least thickness as well.
     """
+    cap, thinnest = caps
     least = np.full(int(labels.max()) + 1, lone)
     for axis in range(3) if learnt else ():  # what the border of the volume cuts may be the rest of a cell
         for end in (0, -1):
@@ -311,7 +317,7 @@ def _least_voxels(
     for n in merging.cells():
         if n < len(least) and merging.neighbours[n]:
             least[n] = min(least[n], joined)
-        elif n < len(least) and learnt and merging.is_cap(n):
+        elif n < len(least) and learnt and merging.is_cap(n, thinnest):
             least[n] = min(least[n], cap)
     return least
 

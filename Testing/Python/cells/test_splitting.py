@@ -468,6 +468,15 @@ def test_a_flat_speck_at_the_border_is_no_cell_in_an_outline_that_a_network_pred
     assert (len(predicted.sizes), predicted.specks) == (1, 1)
 
 
+@pytest.mark.parametrize(("thick", "cells"), [(1, 1), (2, 2)])
+def test_a_film_of_one_voxel_at_the_border_is_no_cell_in_a_predicted_outline(thick, cells):
+    mask = balls((80, 80, 80), [(40, 40, 45)], 32) > 0
+    mask[30:50, 30:50, :thick] = True
+    predicted = split_mask(mask, settings=SplitSettings(outlines="predicted"))
+    assert (len(predicted.sizes), predicted.specks) == (cells, 2 - cells)
+    assert len(split_mask(mask).sizes) == 2
+
+
 def test_cells_of_a_prediction_fill_what_is_predicted_without_them():
     recipe = vary_packed(3, packing=2, beads=0, holder="capillary", column=False, filling=0.5)
     volume = simulate(48, seed=3, recipe=recipe).volume
