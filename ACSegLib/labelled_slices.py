@@ -75,12 +75,15 @@ class LabelledSlices:
         The labels are planes that are oblique to the axes, so they fill no slice.
     stray : dict
         Axis -> indices of slices that hold so few labelled voxels that nobody labelled them; not in `slices`.
+    drawn_along : str
+        The axis of the slices that hold all labels, if another one was named along which they leave no gap.
     """
 
     slices: dict[str, list[int]] = field(default_factory=dict)
     dense: bool = False
     oblique: bool = False
     stray: dict[str, list[int]] = field(default_factory=dict)
+    drawn_along: str = ""
 
     def problem(self, name: str) -> str | None:
         """Why these labels are no labelled slices, and what to do; None if they are."""
@@ -89,6 +92,12 @@ class LabelledSlices:
                 f"the labels {name!r} lie obliquely in the volume and cross its slices as strips or lines; rotate the "
                 "views to the volume ('Align views' in the module ACSeg, 'Rotate to volume plane' in a slice view of "
                 "Slicer) and label whole slices, or let a segment mark the background (mode scribbles)."
+            )
+        if self.drawn_along:
+            named, (other,) = both_names(self.drawn_along), self.slices
+            return (
+                f"the labels {name!r} are slices along {named}, but axis {both_names(other)} was named: along it they "
+                f"leave no gap, so there is nothing to fill. Name axis {named[0]}, or none."
             )
         if self.dense:
             return (
@@ -186,7 +195,8 @@ def _find(labelled: np.ndarray, axis: str, numbers: list[np.ndarray]) -> Labelle
     """The labelled slices, by their places in the packed labels; `numbers` are the indices in the volume."""
     profiles = [_Profile.of(labelled, a, numbers[a]) for a in range(3)]
     if axis in AXES:
-        return _without_stray({axis: profiles[AXES.index(axis)].occupied}, profiles)
+        found = _without_stray({axis: profiles[AXES.index(axis)].occupied}, profiles)
+        return replace(found, drawn_along=_drawn_along_another(axis, labelled, profiles))
     if axis == "auto":
         strips = (are_strips(np.moveaxis(labelled, a, 0), p.voxels, p.overlap) for a, p in enumerate(profiles))
         if lie_obliquely(labelled) or any(strips):
@@ -347,6 +357,20 @@ def _single_axis(labelled: np.ndarray, profiles: list[_Profile]) -> dict[str, li
         if not is_box and not _crossed(labelled, a, profiles[a]):
             return {AXES[a]: numbers}
     return None
+
+
+def _drawn_along_another(axis: str, labelled: np.ndarray, profiles: list[_Profile]) -> str:
+    """The axis of the slices that hold all labels, if these leave gaps along it and none along the one that is named.
+
+    Other planes were labelled then, and a fill from those that are named would add nothing.
+    """
+    occupied = profiles[AXES.index(axis)].occupied
+    if len(occupied) < 2 or len(_runs(occupied)) > 1:
+        return ""
+    for other, numbers in (_single_axis(labelled, profiles) or {}).items():
+        if other != axis and (len(numbers) == 1 or len(_runs(numbers)) > 1):
+            return other
+    return ""
 
 
 def _is_thin(numbers: Sequence[int], extent: int) -> bool:

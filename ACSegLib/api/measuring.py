@@ -103,6 +103,7 @@ def measure(
     array([8.])
     """
     from ACSegLib.files.registry import tell
+    from ACSegLib.measure.table_checks import notes_on_lac
     from ACSegLib.special_segments import structures
     from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import run
@@ -134,7 +135,9 @@ def measure(
         surface_method=surface_method,
         connectivity=connectivity,
     )
-    return Table(run(request, progress=progress))
+    rows = run(request, progress=progress)
+    tell(notes_on_lac([{"volume_name": (volume or segmentation).name, **row} for row in rows]))
+    return Table(rows)
 
 
 def compare(

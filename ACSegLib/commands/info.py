@@ -22,6 +22,7 @@ import numpy as np
 from ACSegLib.commands.opening import VoxelSizeOptions, check_opening, reading, told_geometry
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.files.label_values import look_like_labels
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
 from ACSegLib.volume import UNITS_IN_MM
@@ -225,6 +226,8 @@ def _are_labels(content: Content) -> bool:
     array = content.array
     if array.dtype.kind == "b":
         return True
+    if array.dtype.kind == "f":
+        return look_like_labels(array)
     if array.dtype.kind not in "ui":
         return False
     sample = array[:: max(1, array.size // _SAMPLE)]

@@ -130,26 +130,12 @@ def run(options: Options, progress: Progress) -> Results:
     warnings: list[str] = []
 
     def summarise(rows: list[Row]) -> list[Row]:
-        warnings.extend(warnings_on(rows, options.unit))
-        if options.exclude_border:
-            warnings.extend(_cut_away(rows))
+        smallest = options.min_volume * options.cells
+        warnings.extend(warnings_on(rows, options.unit, min_volume=smallest, exclude_border=options.exclude_border))
         return summarise_cells(rows)
 
     table = run_table(items, missing, measure_item, options, summarise, progress)
     return Results(**vars(table), warnings=warnings)
-
-
-def _cut_away(rows: list[Row]) -> list[str]:
-    """Say of which segments the border cuts every cell, so that nothing of them is left to measure."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        if row["kind"] == "segment" and row.get("pieces") == 0:
-            found.setdefault(row["segment"], []).append(row["volume_name"])
-    return [
-        f"the border cuts all cells of {segment} in {len(names)} volume(s) ({', '.join(names[:3])}"
-        f"{', ...' if len(names) > 3 else ''}), so that --exclude-border leaves none of them there."
-        for segment, names in found.items()
-    ]
 
 
 def describe(results: Results) -> str:

@@ -18,6 +18,8 @@ _PLANES = 24
 #: Fewest neighbours of the same value among those that are not both 0, as a share: of labels, also of small structures,
 #: and where there are more values than `_FEW`. Counts of single photons have few values, but change all the time.
 _FEW, _EQUAL_OF_FEW, _EQUAL_OF_MANY = 16, 0.5, 0.8
+#: Share of neighbours with different values from which on a slice shows intensities, and its fewest voxels.
+_MIN_CHANGING, _MIN_SLICE = 0.5, 1000
 
 
 def label_values(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]:
@@ -52,6 +54,10 @@ def label_values(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]
 
 def _rounded(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]:
     low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        odd = array.size - int(np.count_nonzero(np.isfinite(array)))
+        where = f"{odd} voxels are" if odd > 1 else "1 voxel is"
+        raise FileError(f"{path}: {where} NaN or infinite, so these are not labels; replace such values by 0.")
     faint = 0 < high < 1 - _MAX_ROUNDING  # no voxel would have a label
     usable = low >= -_MAX_ROUNDING and high < 2**32 and not faint
     apart = max(float(np.max(np.abs(plane - np.rint(plane)))) for plane in array) if usable else np.inf
@@ -89,3 +95,11 @@ def look_like_labels(array: np.ndarray) -> bool:
             least = _EQUAL_OF_MANY if len(values) > _FEW + 1 else _EQUAL_OF_FEW
             return alike >= least * (alike + different)
     return False
+
+
+def look_like_intensities(array: np.ndarray) -> bool:
+    """Whether labels are rather an image: many values that change from voxel to voxel nearly everywhere."""
+    plane = np.asarray(array[len(array) // 2])
+    left, right = plane[:, :-1], plane[:, 1:]
+    changing = int(np.count_nonzero(left != right))
+    return plane.size >= _MIN_SLICE and changing > _MIN_CHANGING * left.size and len(np.unique(plane)) > _FEW

@@ -19,7 +19,7 @@ from ACSegLib.errors import FileError, InputError, MemoryLimitError
 from ACSegLib.files import label_tables
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.files.content import Content, NotHeldError, Part, Request
-from ACSegLib.files.label_values import label_values, look_like_labels
+from ACSegLib.files.label_values import label_values, look_like_intensities, look_like_labels
 from ACSegLib.files.lazy import lazily
 from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 from ACSegLib.volume import (
@@ -286,6 +286,10 @@ def segmentation_of(content: Content, path: Path) -> Segmentation:
         _name_from_table(content, path)
     read = [label_values(layer, path) for layer in content.layers]
     layers, notes = tuple(values for values, _ in read), [note for _, note in read if note]
+    if content.segments is None and any(map(look_like_intensities, layers)):
+        notes.append(
+            f"{path.name}: its values change from voxel to voxel, as those of an image do; check that it holds labels."
+        )
     if notes:
         content.meta["notes"] = [*content.meta.get("notes", []), *notes]
         tell(notes)

@@ -112,11 +112,14 @@ def fill(
     stages.evidence(0.0, "reading the labelled slices")
     require_memory(volume, seeds, probabilities, memory_limit)
     evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
-    if not evidence.whole_slices and is_flat(evidence.features.image, evidence.classes != OUTSIDE):
-        raise InputError(
-            f"volume {volume.name!r} has the same value everywhere, so it does not show where a segment ends; a fill "
-            "from strokes needs another image."
-        )
+    if is_flat(evidence.features.image, evidence.classes != OUTSIDE):
+        if not evidence.whole_slices:
+            raise InputError(
+                f"volume {volume.name!r} has the same value everywhere, so it does not show where a segment ends; a "
+                "fill from strokes needs another image."
+            )
+        note = f"volume {volume.name!r} has the same value everywhere, so that the shapes on the slices alone decide."
+        seeds = replace(seeds, warnings=[*seeds.warnings, note])
     solver = choose_solver(device)
     before = None if previous is None else previous.state.context.evidence
     seen = before.seen_in(evidence.classes) if isinstance(before, StrokeEvidence) else None

@@ -136,7 +136,7 @@ def collect_seeds(labels: Segmentation, options: SeedOptions | None = None, prev
     if previous is not None:
         read = _read_changed_planes(labels, roles, labelled.slices, options.outside, checksums, previous)
     classes, table = read or _read_planes(labels, roles, labelled.slices, options.outside)
-    warnings = [*labelled.notes(), *_warnings(classes, table, labelled.slices, labels)]
+    warnings = [*labelled.notes(), *_warnings(classes, table, labelled.slices, labels, options.outside)]
     return Seeds(classes, table, list(labels.segments), labelled.slices, checksums, warnings)
 
 
@@ -372,7 +372,11 @@ def count_classes(classes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _warnings(
-    classes: np.ndarray, table: list[tuple[int, ...]], slices: Mapping[str, Sequence[int]], labels: Segmentation
+    classes: np.ndarray,
+    table: list[tuple[int, ...]],
+    slices: Mapping[str, Sequence[int]],
+    labels: Segmentation,
+    outside: np.ndarray | None,
 ) -> list[str]:
     """What a user should know about their labels."""
     notes = []
@@ -392,4 +396,9 @@ def _warnings(
         members = [c for c, rows in enumerate(table) if row in rows]
         if members and not present.intersection(members):
             notes.append(f"segment {segment.name!r} has no labelled voxel, so the result has none of it.")
+    if outside is not None and (lost := int(np.count_nonzero(classes[outside] > 0))):
+        notes.append(
+            f"{lost} of {int(np.count_nonzero(classes > 0))} labelled voxels lie where the image has no value (not "
+            "finite, or padding), and nothing is filled there; check the image."
+        )
     return notes

@@ -174,8 +174,8 @@ def note_on_names(result: Segmentation, truth: Segmentation) -> str | None:
     if made_up and paired == min(map(len, tables)):
         return None
     ours, theirs = (", ".join(names[:_LISTED]) + ", ..." * (len(names) > _LISTED) for names in tables)
-    how = "they were compared by value" if paired else "and none was compared; rename them"
-    return f"result ({ours}) and reference ({theirs}) have no segment name in common; {how}."
+    how = "; they were compared by value" if paired else ", so that none was compared; rename them"
+    return f"result ({ours}) and reference ({theirs}) have no segment name in common{how}."
 
 
 def require_same_place(result: Segmentation, truth: Segmentation) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
@@ -37,13 +37,17 @@ def summarise_cells(rows: Sequence[Row]) -> list[Row]:
     return table
 
 
-def warnings_on(rows: Sequence[Row], unit: str = "um") -> list[str]:
-    """Sentences on volumes whose values are not to be trusted, or not comparable with those of the others.
+def warnings_on(
+    rows: Sequence[Row], unit: str = "um", *, min_volume: float = 0.0, exclude_border: bool = False
+) -> list[str]:
+    """Sentences on volumes whose values are not to be trusted, not comparable with those of the others, or left out.
 
-    `unit` is the one that lengths were asked in; see `ACSegLib.placement.in_unit`.
+    Parameters are those of the request: the unit that lengths were asked in (see `ACSegLib.placement.in_unit`), the
+    smallest cell that has a row, 0 if none was to have one, and whether cells at the border have none.
     """
     return [
         *_on_specks(rows),
+        *_on_cells_left_out(rows, min_volume, exclude_border),
         *_on_beads(rows),
         *_on_units(rows, unit),
         *_on_intensities(rows),
@@ -95,6 +99,36 @@ def _on_specks(rows: Sequence[Row]) -> list[str]:
     return texts
 
 
+def _on_cells_left_out(rows: Sequence[Row], min_volume: float, exclude_border: bool) -> Iterator[str]:
+    """Segments all of whose cells the border cuts, or are too small, so that the table has none."""
+    listed = {(row["volume_name"], row["segment"]) for row in rows if row["kind"] == "cell"}
+    cut: dict[str, list[Row]] = {}
+    small: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["kind"] != "segment" or (row["volume_name"], row["segment"]) in listed:
+            continue
+        if exclude_border and row.get("pieces") == 0:
+            cut.setdefault(row["segment"], []).append(row)
+        elif min_volume and row.get("pieces"):
+            small.setdefault(row["segment"], []).append(row)
+    for segment, group in cut.items():
+        yield (
+            f"the border cuts all cells of {segment} in {_volumes(group)}, so that --exclude-border leaves none of "
+            "them there."
+        )
+    for segment, group in small.items():
+        largest = max(row["volume"] * row["largest_piece"] for row in group)
+        yield (
+            f"no cell of {segment} in {_volumes(group)} has the {min_volume:g} {group[0]['unit']}3 of "
+            f"--min-volume, so that none has a row; the largest has {largest:.3g}."
+        )
+
+
+def _volumes(rows: Sequence[Row]) -> str:
+    names = ", ".join(str(row["volume_name"]) for row in rows[:3])
+    return f"{len(rows)} volume(s) ({names}{', ...' if len(rows) > 3 else ''})"
+
+
 def _on_beads(rows: Sequence[Row]) -> list[str]:
     """Volumes whose beads absorb unlike those of the others, so that their LAC is not to be trusted."""
     parts = unlike_beads({r["volume_name"]: r["bead_lac"] for r in rows if r.get("bead_lac") is not None})
@@ -111,11 +145,25 @@ def _on_units(rows: Sequence[Row], asked: str) -> list[str]:
 
 
 def _on_intensities(rows: Sequence[Row]) -> list[str]:
-    """Images that do not say whether their values are LAC, and those whose values are none."""
-    return [*_per_voxel(rows), *_silent_on_unit(rows)]
+    """Images that do not say whether their values are LAC, those whose values are none, and missing values."""
+    return [*notes_on_lac(rows), *_silent_on_unit(rows), *_on_missing_values(rows)]
 
 
-def _per_voxel(rows: Sequence[Row]) -> list[str]:
+def _on_missing_values(rows: Sequence[Row]) -> Iterator[str]:
+    """Segments in which some voxels of the image are not finite."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["kind"] == "segment" and row.get("lac_invalid_voxels"):
+            found.setdefault(row["segment"], []).append(row)
+    for segment, group in found.items():
+        invalid, voxels = (sum(row[key] for row in group) for key in ("lac_invalid_voxels", "voxels"))
+        yield (
+            f"{invalid} of {voxels} voxels of {segment} in {_volumes(group)} have no finite value in the image, so "
+            "that they do not count for its intensities."
+        )
+
+
+def notes_on_lac(rows: Sequence[Row]) -> list[str]:
     """Images said to hold LAC, whose values are far too small, and right if they were per voxel."""
     largest: dict[str, tuple[float, float]] = {}
     for row in rows:

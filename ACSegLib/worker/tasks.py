@@ -130,7 +130,12 @@ def measure(call: Call) -> tuple[Message, Arrays]:
     rows = run(MeasureRequest.from_options(segmentation, volume, options), progress=call.progress)
     name = volume.name if volume is not None else segmentation.name
     notes += unfilled_notes(segmentation)
-    notes += warnings_on([{"volume_name": name, **row} for row in rows], options.unit)
+    notes += warnings_on(
+        [{"volume_name": name, **row} for row in rows],
+        options.unit,
+        min_volume=options.min_volume * options.cells,
+        exclude_border=options.exclude_border,
+    )
     return {"rows": rows, "notes": notes}, {}
 
 

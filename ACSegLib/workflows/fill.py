@@ -436,6 +436,10 @@ def _check_result_segments(request: FillRequest, labels: Segmentation) -> None:
             raise InputError(
                 f"segment {segment.name!r} is named by --only and by --leave-out; name it once, or not at all."
             )
+    marks = [labels.segment(name) for name in (request.background, request.ignore) if name]
+    if left_out and all(segment in left_out or segment in marks for segment in labels.segments):
+        names = ", ".join(segment.name for segment in left_out)
+        raise InputError(f"--leave-out names all segments ({names}), so that nothing is left to fill; name fewer.")
 
 
 def _cleaned(result: FillResult, request: FillRequest, progress: Progress) -> Segmentation:

@@ -135,6 +135,20 @@ def test_dense_labels_are_slices_of_an_axis_that_is_named() -> None:
     assert found(ball(), "y") == {"j": list(range(6, 34))}
 
 
+def test_an_axis_along_which_the_labels_leave_no_gap_is_refused_if_they_do_along_another() -> None:
+    drawn = np.zeros_like(ball())
+    drawn[[10, 20, 30]] = ball()[[10, 20, 30]]
+    problem = str(find_labelled_slices(drawn, "x").problem("cell"))
+    assert problem.startswith("the labels 'cell' are slices along z (k), but axis x (i) was named")
+    assert find_labelled_slices(drawn, "z").problem("cell") is None
+    one = np.where(np.arange(len(drawn))[:, None, None] == 20, drawn, False)
+    assert "slices along z (k)" in str(find_labelled_slices(one, "y").problem("cell"))
+    assert find_labelled_slices(one, "z").problem("cell") is None
+    stack = np.zeros_like(drawn)
+    stack[18:23] = ball()[18:23]
+    assert find_labelled_slices(stack, "z").problem("cell") is None
+
+
 def test_no_labels_have_no_slices_and_no_problem() -> None:
     result = find_labelled_slices(np.zeros((5, 6, 7), bool))
     assert result == LabelledSlices()

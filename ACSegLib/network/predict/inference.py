@@ -174,7 +174,7 @@ def _region(
         return (0, 0, 0), shape
     for axis, (low, high), size in zip("kji", settings.roi, shape, strict=True):
         if not 0 <= low < high <= size:
-            raise InputError(f"roi {low}..{high} along {axis} must lie within 0..{size} and not be empty.")
+            raise InputError(f"--roi {low}..{high} along {axis} must lie within 0..{size} and not be empty.")
     patch = model.preprocessing.patch
     starts = [max(0, low - n // 2) for (low, _), n in zip(settings.roi, patch, strict=True)]
     stops = [min(size, high + n // 2) for (_, high), n, size in zip(settings.roi, patch, shape, strict=True)]

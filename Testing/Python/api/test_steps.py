@@ -297,3 +297,10 @@ def test_lengths_of_a_file_without_a_voxel_size_are_told_and_can_be_stated(tmp_p
     table = acseg.measure(labels, spacing=(4, 2, 1), unit="um", **settings)
     assert table["volume"][0] == 8 * BALL.sum()
     assert table[0]["unit"] == "um"
+
+
+def test_absorption_per_voxel_that_is_passed_for_lac_is_told():
+    image = np.where(BALL, 0.02, 0.001).astype(np.float32)  # 0.4 1/um in voxels of 0.05 um
+    settings = {"spacing": 0.05, "unit": "um", "cells": False, "thin_structures": False}
+    with pytest.warns(UserWarning, match=r"if the values are per voxel of 0.05 um, it is 0.4 1/um"):
+        acseg.measure(BALL, image, intensity_unit="1/um", **settings)

@@ -265,6 +265,12 @@ def test_what_cannot_be_written_is_refused_before_the_work(
     assert word in capsys.readouterr().err
 
 
+def test_leaving_out_all_segments_is_refused(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(case, "--leave-out", "ball") == 2
+    assert "--leave-out names all segments (ball), so that nothing is left to fill" in capsys.readouterr().err
+    assert not (case / "out.seg.nrrd").exists()
+
+
 def test_segments_that_only_compete_are_left_out(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drawn = np.zeros((24, 26, 28), np.uint8)
     drawn[[6, 12, 18], 8:18, 9:19] = 1

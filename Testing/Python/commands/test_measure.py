@@ -392,3 +392,49 @@ def test_a_segment_of_which_the_border_leaves_no_cell_is_told(tmp_path, capsys):
     ]
     assert main(arguments) == 0
     assert "--exclude-border" not in capsys.readouterr().out
+
+
+def test_a_smallest_volume_that_leaves_no_cell_is_told(tmp_path, capsys):
+    labels = np.zeros((12, 12, 12), np.uint8)
+    labels[2:6, 3:9, 3:9], labels[8:10, 3:5, 3:5] = 1, 2
+    save_segmentation(Segmentation.from_labels(labels, NM, {1: "cytoplasm", 2: "bead"}), tmp_path / "c.nrrd")
+    arguments = ["measure", str(tmp_path / "c.nrrd"), "-o", str(tmp_path / "c.csv"), "--unit", "px", "--quiet"]
+    assert main([*arguments, "--min-volume", "100"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "--min-volume" in line]
+    assert told == [
+        "  note: no cell of bead in 1 volume(s) (c) has the 100 px3 of --min-volume, so that none has a row; the "
+        "largest has 8."
+    ]
+    assert main([*arguments, "--min-volume", "100", "--no-cells"]) == 0
+    assert "--min-volume" not in capsys.readouterr().out
+
+
+def test_an_image_in_the_place_of_labels_and_labels_with_holes_are_told(tmp_path, capsys):
+    image = np.random.default_rng(0).poisson(40, (6, 40, 40))
+    save_volume(Volume(image.astype(np.uint8)), tmp_path / "image.nrrd")
+    assert main(["measure", str(tmp_path / "image.nrrd"), "-o", str(tmp_path / "c.csv"), "--quiet"]) == 0
+    assert "image.nrrd: its values change from voxel to voxel, as those of an image do" in capsys.readouterr().out
+    many = np.kron(np.arange(1, 101).reshape(2, 10, 5), np.ones((3, 4, 8))).astype(np.float32)
+    save_volume(Volume(many), tmp_path / "many.nrrd")
+    assert main(["measure", str(tmp_path / "many.nrrd"), "-o", str(tmp_path / "c.csv"), "--quiet"]) == 0
+    assert "change from voxel to voxel" not in capsys.readouterr().out
+    many[3, 3, 3], many[0, 0, 0] = np.nan, np.inf
+    save_volume(Volume(many), tmp_path / "many.nrrd")
+    assert main(["measure", str(tmp_path / "many.nrrd"), "-o", str(tmp_path / "c.csv"), "--quiet"]) == 2
+    assert "many.nrrd: 2 voxels are NaN or infinite, so these are not labels" in capsys.readouterr().err
+
+
+def test_missing_values_of_the_image_are_told(tmp_path, capsys):
+    labels = np.zeros((12, 12, 12), np.uint8)
+    labels[2:6, 3:9, 3:9], labels[8:10, 3:5, 3:5] = 1, 2
+    image = np.ones(labels.shape, np.float32)
+    image[5] = np.nan
+    save_segmentation(Segmentation.from_labels(labels, NM, {1: "cytoplasm", 2: "bead"}), tmp_path / "c.nrrd")
+    save_volume(Volume(image, NM), tmp_path / "i.nrrd")
+    arguments = ["measure", str(tmp_path / "c.nrrd"), "--image", str(tmp_path / "i.nrrd"), "--quiet"]
+    assert main([*arguments, "-o", str(tmp_path / "c.csv")]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "finite" in line]
+    assert told == [
+        "  note: 36 of 144 voxels of cytoplasm in 1 volume(s) (c) have no finite value in the image, so that they do "
+        "not count for its intensities."
+    ]

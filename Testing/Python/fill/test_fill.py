@@ -273,6 +273,23 @@ def test_voxels_without_a_value_come_out_as_background(labelled) -> None:
     assert dice(result.segmentation.labels == 1, truth == 1) > 0.95
 
 
+def test_labels_where_the_image_has_no_value_are_told(labelled) -> None:
+    volume, table, _ = labelled
+    array = volume.array.copy()
+    array[:, :, 30:] = np.inf
+    lost, total = np.count_nonzero(table.labels[:, :, 30:]), np.count_nonzero(table.labels)
+    warnings = fill(Volume(array, volume.geometry), table, settings=FIXED).report.warnings
+    assert [note for note in warnings if note.startswith(f"{lost} of {total} labelled voxels lie where the image has")]
+    assert not [note for note in fill(volume, table, settings=FIXED).report.warnings if "no value" in note]
+
+
+def test_an_image_of_one_value_is_told(labelled) -> None:
+    volume, table, _ = labelled
+    flat = Volume(np.full(volume.shape, 3, np.uint8), volume.geometry, "flat")
+    warnings = fill(flat, table, settings=FIXED).report.warnings
+    assert [note for note in warnings if note.startswith("volume 'flat' has the same value everywhere")]
+
+
 @pytest.mark.parametrize("value", [-50.0, 50.0])
 def test_padding_is_a_missing_value_and_told(labelled, value) -> None:
     """It would stretch the range of the intensities: the Dice fell to 0.5."""
