@@ -160,6 +160,11 @@ def run(options: Options, progress: Progress) -> Results:
     stages = progress.stages(experiment=9, suggest=1)
     if options.scores:
         rows = read_table(options.scores)
+        if lacking := [name for name in ("volumes", "dice") if not any(name in row for row in rows)]:
+            raise InputError(
+                f"{options.scores} has no column {lacking[0]!r}; give a table with the columns volumes and dice, as "
+                "acseg learning-curve writes it."
+            )
     else:
         rows, failures = _experiment(options, folder, stages.experiment)
         if not rows:

@@ -60,10 +60,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("not everything could be done."),
         _("option {0} is missing."),
         _("several {0}s in {1} have this name ({2}); keep one of them."),
-        _(
-            "the border cuts all cells of {0} in {1} volume(s) ({2}{3}), so that --exclude-border leaves none of "
-            "them there."
-        ),
         _("the labels of the test volumes hold no segment; there is nothing to score."),
         _("the region is turned against the voxels; the box of voxels around it was used."),
         _("the table {0} cannot be read ({1}); give a CSV file in UTF-8."),

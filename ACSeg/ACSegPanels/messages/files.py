@@ -212,6 +212,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: its slices are {1} to {2} mm apart; resample them to one distance."),
         _("{0}: its slices lie in different directions; keep only those of one direction in the folder."),
         _("{0}: its values begin at -128, as those of masks in signed bytes do; 128 was added."),
+        _("{0}: its values change from voxel to voxel, as those of an image do; check that it holds labels."),
         _(
             "{0}: its values look like labels, since they are whole numbers that hardly change from voxel to voxel; "
             "check that it is the tomogram."
@@ -289,6 +290,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: two numbers in the names of its slices ({1} to {2}) count them in different orders; rename them "
             "with one number each."
         ),
+        _("{0}: {1} NaN or infinite, so these are not labels; replace such values by 0."),
         _("{0}: {1} and {2} have the same number; keep one of them."),
         _(
             "{0}: {1} cannot hold overlapping segments; where they overlap the later one was kept. Save as .seg.nrrd "

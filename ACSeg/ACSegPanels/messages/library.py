@@ -13,6 +13,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("--box must be six whole numbers (I0 I1 J0 J1 K0 K1), not {0}."),
         _("--box {0}..{1} along {2} must lie within 0..{3} and not be empty."),
         _("--cells counts every segment as a cell; omit --segments and --instances."),
+        _("--leave-out names all segments ({0}), so that nothing is left to fill; name fewer."),
         _("--minutes must be more than 0, not {0}."),
         _("--patch must be three numbers (I J K), not {0}."),
         _("--refine network, --tta and --tile need --native with a Biomedisa model."),
@@ -126,6 +127,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("mode {0} is not one of: auto, slices, scribbles."),
         _("multi-Otsu cannot find {0} classes: {1}."),
         _("neighbour {0} is unknown; it must be one of: {1}."),
+        _("no cell of {0} in {1} has the {2} {3}3 of --min-volume, so that none has a row; the largest has {4}."),
         _("no cells were found in the tomogram, so it cannot be simulated; choose another one."),
         _(
             "no label of {0} ({1}) lies inside {2} ({3}); check the unit, the voxel size and the origin of both "
@@ -157,7 +159,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("outlines must be one of {0}, not {1}."),
         _("packing must be 0 to 200 cells, not {0}."),
         _("reach is {0}, but a distance in voxels must be a number from 0 on."),
-        _("result ({0}) and reference ({1}) have no segment name in common; {2}."),
+        _("result ({0}) and reference ({1}) have no segment name in common{2}."),
         _("result and reference must have the same shape, not {0} and {1}."),
         _(
             "result {0} and reference {1} have the same shape but different positions (result {2}, reference {3}); "
@@ -222,6 +224,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the bead mask must have the image's shape {0}, not {1}."),
         _("the beads of {0} have LAC {1}; normalisation needs a positive value."),
         _("the beads' reference LAC must be positive, not {0}."),
+        _("the border cuts all cells of {0} in {1}, so that --exclude-border leaves none of them there."),
         _("the box {0} does not fit into the slice of {1} x {2} voxels."),
         _("the contact gap must be 0 or more, not {0}."),
         _(
@@ -241,6 +244,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "so there is nothing to fill. Label whole slices (not with a sphere brush), or name the axis of the "
             "labelled slices (axis x, y or z). For strokes and dabs, use mode scribbles. To correct a dense "
             "segmentation, use 'acseg correct'."
+        ),
+        _(
+            "the labels {0} are slices along {1}, but axis {2} was named: along it they leave no gap, so there is "
+            "nothing to fill. Name axis {3}, or none."
         ),
         _(
             "the labels {0} lie obliquely in the volume and cross its slices as strips or lines; rotate the views to "
@@ -331,6 +338,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "volume {0} has the same value everywhere, so it does not show where a segment ends; a fill from strokes "
             "needs another image."
         ),
+        _("volume {0} has the same value everywhere, so that the shapes on the slices alone decide."),
         _("volume {0} has {1} channels; extract one with the module 'Vector to Scalar Volume'."),
         _("volume {0} holds no finite value where it was corrected."),
         _("volume {0} holds no finite value."),
@@ -390,9 +398,17 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} of the groups with fewer than {1} {2}: {3}."),
         _("{0} of up to {1} voxels became background, as the number given is {2}."),
         _("{0} of up to {1} voxels did not count as cells, which have at least {2} voxels."),
+        _(
+            "{0} of {1} labelled voxels lie where the image has no value (not finite, or padding), and nothing is "
+            "filled there; check the image."
+        ),
         _("{0} of {1} labelled voxels of {2} ({3}) lie outside {4} ({5}); check the origin of both files, or {6}."),
         _("{0} of {1} seeds lie outside the segment and do not count."),
         _("{0} of {1} seeds lie outside the segments and do not count."),
+        _(
+            "{0} of {1} voxels of {2} in {3} have no finite value in the image, so that they do not count for its "
+            "intensities."
+        ),
         _(
             "{0} volume(s) have voxels of more than {1} mm ({2}), so their unit is probably wrong; state the right "
             "voxel size with {3}."

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ACSegLib.errors import InputError
-from ACSegLib.network.train.data import (
-    name_key,
-)
+from ACSegLib.network.train.data import is_ignored, name_key
 from ACSegLib.network.train.fingerprint import Fingerprint, Problem
 
 #: Thumbnails that correlate better than this show one image, whatever its number type and grey scale.
 _SAME_IMAGE = 0.9999
+#: Segments that a note lists.
+_LISTED = 5
 
 
 def compare(training: Sequence[Fingerprint], validation: Sequence[Fingerprint]) -> list[Problem]:
@@ -38,7 +38,25 @@ def compare(training: Sequence[Fingerprint], validation: Sequence[Fingerprint]) 
                     f"(those have: {', '.join(sorted(trained))}); rename or remove it."
                 )
                 problems.append(Problem("table", text))
-    return problems + _spacing_problems([*training, *validation])
+    return problems + _partial_segments(training) + _spacing_problems([*training, *validation])
+
+
+def _partial_segments(fingerprints: Sequence[Fingerprint]) -> list[Problem]:
+    """Segments that only some of the volumes have: the others show them as background, or spell them differently."""
+    names: dict[str, list[str]] = {}
+    for fingerprint in fingerprints:
+        for key, name in {name_key(s.name): s.name for s in fingerprint.segments if not is_ignored(s)}.items():
+            names.setdefault(key, []).append(name)
+    partial = [(found[0], len(found)) for found in names.values() if len(found) < len(fingerprints)]
+    if not partial:
+        return []
+    listed = ", ".join(f"{name} (in {count} of {len(fingerprints)})" for name, count in partial[:_LISTED])
+    more = f" and {len(partial) - _LISTED} more" if len(partial) > _LISTED else ""
+    text = (
+        f"not all volumes have the segments {listed}{more}; where one is missing, it counts as background. Rename it "
+        "if it is spelt differently there."
+    )
+    return [Problem("table", text, fatal=False, warning=True)]
 
 
 def _spacing_problems(fingerprints: Sequence[Fingerprint]) -> list[Problem]:

@@ -33,6 +33,12 @@ def test_the_papers_answer_from_its_table(tmp_path, capsys):
     assert len(read_table(output / "summary.csv")) == 5
 
 
+def test_a_table_without_the_columns_is_named(tmp_path, capsys):
+    write_table([{"cells": 5, "dice": 0.8}], tmp_path / "scores.csv")
+    assert main(["learning-curve", "-o", str(tmp_path), "--scores", str(tmp_path / "scores.csv"), "--quiet"]) == 2
+    assert "scores.csv has no column 'volumes'; give a table with" in capsys.readouterr().err
+
+
 def test_percentages_are_refused_with_the_way_out(tmp_path, capsys):
     write_table([{"volumes": n, "dice": d} for n, d in ((5, 86.8), (10, 0.9))], tmp_path / "scores.csv")
     assert main(["learning-curve", "-o", str(tmp_path), "--scores", str(tmp_path / "scores.csv"), "--quiet"]) == 2

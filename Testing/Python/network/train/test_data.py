@@ -320,6 +320,16 @@ class TestChecks:
         other = Case.of(one.open_image(), renamed, "v")
         assert any("'x'" in p.message and p.fatal for p in problems_of([case("a")], [other]))
 
+    def test_segments_of_some_volumes_alone_are_told(self):
+        one = case("b", 1)
+        renamed = one.open_labels()
+        name = renamed.segments[0].name
+        renamed.segments[0].name = f"{name}s"
+        found = problems_of([case("a", 0), Case.of(one.open_image(), renamed, "b"), case("c", 2)])
+        assert [(p.warning, p.fatal) for p in found] == [(True, False)]
+        assert f"{name} (in 2 of 3), {name}s (in 1 of 3); where one is missing" in found[0].message
+        assert not problems_of([case("a", 0), case("b", 1)])
+
     def test_voxel_size_absent_is_told(self):
         found = problems_of([case("a", 0, geometry=Geometry()), case("b", 1)])
         assert [p.warning for p in found] == [True]
