@@ -73,6 +73,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("unknown option {0}; known are: {1}."),
         _("{0} and {1} have the same name; rename one of them, or move it elsewhere."),
         _("{0} exists, and is not replaced unless you name it; give {1} with this or another name."),
+        _("{0} has no column {1}; give a table with the columns volumes and dice, as acseg learning-curve writes it."),
         _("{0} has no option {1}{2}. 'acseg {3} --help' lists all."),
         _("{0} holds another simulation ({1}); choose another --output."),
         _("{0} images are named {1}; rename all but one."),

@@ -41,6 +41,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("no training volume has a surface to learn from: the segments are empty or fill the image."),
         _("normalisation must be volume, fixed or none, not {0}."),
         _("normalisation must be volume, fixed or none, not {0}; or update ACSeg."),
+        _(
+            "not all volumes have the segments {0}{1}; where one is missing, it counts as background. Rename it if "
+            "it is spelt differently there."
+        ),
         _("overlap must be from 0 to 0.5, not {0}."),
         _("percentiles must be 0 to 100, the lower one first, not {0} and {1}."),
         _("precision float16 is for GPUs; use bfloat16 or float32 with OpenVINO."),
