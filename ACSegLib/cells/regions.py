@@ -43,15 +43,13 @@ class RegionGraph:
     known: np.ndarray
 
 
-def connect(labels: np.ndarray, seams: Seams, rims: bool, check: Callable[[], None] = lambda: None) -> RegionGraph:
+def connect(labels: np.ndarray, seams: Seams, check: Callable[[], None] = lambda: None) -> RegionGraph:
     """Measure the regions of a label array and the boundaries between them.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (k, j, i)
     seams : Seams
-    rims : bool
-        Whether to look at the rims of the boundaries, which the model of predicted outlines asks for.
     check : callable, optional
         Called now and then; may raise `Cancelled`.
     """
@@ -64,8 +62,7 @@ def connect(labels: np.ndarray, seams: Seams, rims: bool, check: Callable[[], No
     kernels.add_regions(labels, seams.odds, grey, seams.distance, seams.depth, step, mean, spread, regions)
     pairs = Faces.between(labels, count)
     places = np.stack(np.unravel_index(pairs.one, labels.shape), axis=1)
-    filled = _filled_around(labels, step, check) if rims else np.zeros((len(_SURROUNDINGS), 0), np.float32)
-    surface = float(step.max()) if rims else 0.0
+    filled, surface = _filled_around(labels, step, check), float(step.max())
     edges = np.zeros((len(pairs.a), kernels.EDGE_WIDTH))
     for first in range(0, len(places), _FACES_AT_ONCE):
         part = slice(first, first + _FACES_AT_ONCE)

@@ -222,8 +222,10 @@ class _Regions:
         stages.cells.check()
         if few is not None:
             basins = divide_by_seeds(basins, few)
-        graph = connect(basins, seams, rims=predicted, check=stages.cells.check)
-        model, seeded = seam_model("seams", predicted), seed_of_basins(basins, few)
+        graph = connect(basins, seams, check=stages.cells.check)
+        in_tissue = not predicted and is_tissue(small, int(basins.max()))
+        model = seam_model("tissue" if in_tissue else "seams", predicted)
+        seeded = seed_of_basins(basins, few)
         shown = picture is not None
         return cls(
             mask, grid, basins, seams, lambda: Merging(graph, model, seeded), markers, shown, asked, predicted, notes

@@ -44,6 +44,9 @@ class Trees:
 
 @cache
 def seam_model(name: str, predicted: bool = False) -> Trees:
-    """The trees of one judgement, "voxels" or "seams"; those for masks that a network predicted are others."""
+    """The trees of one judgement; those for masks that a network predicted are others.
+
+    "voxels" judges voxels, "seams" boundaries, and "tissue" those in a drawn tissue, whose cells have hardly a surface.
+    """
     with np.load(Path(__file__).with_name(PREDICTED if predicted else DRAWN), allow_pickle=False) as file:
         return Trees(*(file[f"{name}_{part}"] for part in Trees.__dataclass_fields__))

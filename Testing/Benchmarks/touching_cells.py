@@ -24,6 +24,8 @@ TRAINED = {
     "nuclei": range(1000, 1022),
     "few": range(1000, 1030),
 }
+#: Further phantoms, which the model of drawn outlines learns as well.
+MORE = {"phantom": range(780, 1020)}
 #: The kind with outlines as networks predict them, which the model of such outlines learns as well.
 PREDICTED = {"predicted": range(3000, 3187)}
 

@@ -1,6 +1,6 @@
 """Learn the trees that say where cells touch, from simulated cells alone; writes `ACSegLib/cells/seams.npz`.
 
-    python Testing/Benchmarks/train_seam_model.py CACHE
+    python Testing/Benchmarks/train_seam_model.py CACHE --mean-with BEFORE.npz
     python Testing/Benchmarks/train_seam_model.py CACHE --predicted
 
 Needs scikit-learn, which ACSeg itself does not: the trees are written as tables of numbers. CACHE is a folder for the
@@ -9,12 +9,13 @@ simulated cells and the graphs, kept between runs. Seeds are fixed; `split_cases
 * "voxels" says how likely a voxel lies at a seam. Half of the cases learn it for the other half, so that what the
   second model sees is as wrong as on new volumes. The model that ships learns from all.
 * "seams" says how likely the boundary of two regions is one. It learns from merging that the truth steers, and then
-  from merging that the model itself steers.
+  from merging that the model itself steers. It is the mean of several, whose errors differ: one for each weight that
+  some of the cases have.
+* "tissue" says so in drawn tissue. It learns without the further phantoms.
 
-With ``--predicted`` they are those for outlines that a network predicted, in `predicted_seams.npz`. They learn from the
-same cases, and from predictions of the pretrained network, which count more. The model of boundaries is then the mean
-of several, one for each of `PREDICTED_WEIGHTS`: their errors differ. ``--mean-with FILE`` takes the mean with the model
-of boundaries in FILE, and its model of voxels. So a training with newer outlines does not swing.
+With ``--predicted`` they are those for outlines that a network predicted, in `predicted_seams.npz`. They learn from
+predictions of the pretrained network in place of the further phantoms. ``--mean-with FILE`` takes the mean with the
+model of boundaries in FILE, and its models of voxels and of tissue. So a training with newer outlines does not swing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from split_cases import Case
-from touching_cells import PREDICTED, TRAINED, training_case
+from touching_cells import MORE, PREDICTED, TRAINED, training_case
 
 from ACSegLib.cells import trees
 from ACSegLib.cells.basins import Faces, find_basins
@@ -45,10 +46,12 @@ STEP = (1.0, 1.0, 1.0)
 AT_SEAMS, ELSEWHERE = 700, 1400
 #: Every n-th case is learnt from without its image as well.
 EVERY_SHAPE = 7
-#: How much more a prediction counts than another case, in each of the models that are averaged.
-PREDICTED_WEIGHTS = (3.0, 8.0)
-#: Trees of the model of boundaries: for drawn outlines, and for both kinds.
-SMALLER, LARGER = {"max_iter": 120, "max_leaf_nodes": 24}, {"max_iter": 200, "max_leaf_nodes": 31}
+#: How much a prediction, or one of the further phantoms, counts beside another case in each model that is averaged.
+PREDICTED_WEIGHTS, MORE_WEIGHTS = (3.0, 8.0), (0.25, 1.0)
+#: Trees of the models of boundaries. Those for drawn outlines see half of the features at each node, so they differ.
+PREDICTED_TREES: dict[str, float] = {"max_iter": 200, "max_leaf_nodes": 31}
+DRAWN_TREES = PREDICTED_TREES | {"max_features": 0.5}
+TISSUE_TREES: dict[str, float] = {"max_iter": 120, "max_leaf_nodes": 24}
 #: Types of the tables of `Trees`, in their order.
 TABLE_KINDS = (np.int32, np.int16, np.float32, np.int32, np.int32, np.float32)
 #: Log odds from which on a merging that the truth steers stops.
@@ -128,9 +131,9 @@ def sampled_voxels(item: tuple[Case, bool]) -> tuple[np.ndarray, np.ndarray]:
     return scene.describe(np.stack(np.unravel_index(chosen, mask.shape), axis=1)), at[chosen]
 
 
-def lesson_of(item: tuple[Case, bool, Trees, bool]) -> Lesson:
+def lesson_of(item: tuple[Case, bool, Trees]) -> Lesson:
     """The graph of a case, with seams as the trees see them."""
-    made, with_image, model, rims = item
+    made, with_image, model = item
     mask = made.cells > 0
     distance = distance_from_background(mask, STEP)
     scene = scene_of(made.image if with_image else None, mask, distance, STEP)
@@ -141,7 +144,7 @@ def lesson_of(item: tuple[Case, bool, Trees, bool]) -> Lesson:
     overlap = np.bincount(basins.ravel().astype(np.int64) * cells + made.cells.ravel(), minlength=count * cells)
     truth = overlap.reshape(count, cells)
     truth[:, 0] = 0
-    return Lesson(connect(basins, seams, rims), truth)
+    return Lesson(connect(basins, seams), truth)
 
 
 def fitted(rows: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None, **settings: Any) -> Trees:
@@ -174,7 +177,7 @@ def fit_voxels(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> Trees:
     return fitted(rows, truth, max_iter=60, max_leaf_nodes=24, learning_rate=0.15, min_samples_leaf=100, max_bins=64)
 
 
-def fit_seams(lessons: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], size: Mapping[str, int]) -> Trees:
+def fit_seams(lessons: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], size: Mapping[str, float]) -> Trees:
     """The model of boundaries."""
     rows, truth, weights = (np.concatenate(part) for part in zip(*lessons, strict=True))
     return fitted(rows, truth, weights / weights.mean(), **size, learning_rate=0.1, min_samples_leaf=60)
@@ -198,7 +201,7 @@ def read_model(path: Path, name: str) -> Trees:
         return Trees(*(file[f"{name}_{part}"] for part in Trees.__dataclass_fields__))
 
 
-def taught(lessons: Sequence[Sequence[Lesson]], weights: Sequence[float], size: Mapping[str, int]) -> Trees:
+def taught(lessons: Sequence[Sequence[Lesson]], weights: Sequence[float], size: Mapping[str, float]) -> Trees:
     """The model of boundaries from sets of lessons, each of which has a weight."""
     weighed = [(lesson, weight) for part, weight in zip(lessons, weights, strict=False) for lesson in part]
     steered = [met(lesson, None, weight) for lesson, weight in weighed]
@@ -226,16 +229,13 @@ def gathered(pool: Executor, cache: Path, name: str, kinds: Mapping[str, range],
     return Gathered(items, half + [half[n] for n in shapes], samples)
 
 
-def lessons_of(pool: Executor, those: Gathered, known: Sequence[Gathered], rims: bool) -> list[Lesson]:
-    """Graphs of cases, with seams as a model sees them that has learnt from the other half of what is known.
-
-    `rims` says whether the rims of boundaries are looked at.
-    """
+def lessons_of(pool: Executor, those: Gathered, known: Sequence[Gathered]) -> list[Lesson]:
+    """Graphs of cases, with seams as a model sees them that has learnt from the other half of what is known."""
     folds = [
         fit_voxels([s for part in known for s, side in zip(part.samples, part.half, strict=True) if side != fold])
         for fold in (0, 1)
     ]
-    tasks = [(*item, folds[side], rims) for item, side in zip(those.items, those.half, strict=True)]
+    tasks = [(*item, folds[side]) for item, side in zip(those.items, those.half, strict=True)]
     return [lesson for lesson in pool.map(lesson_of, tasks) if len(lesson.graph.a)]
 
 
@@ -248,20 +248,26 @@ def main() -> None:
     parser.add_argument("--mean-with", type=Path, metavar="FILE", help="average with a model that was learnt before")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
-    size = LARGER if options.predicted else SMALLER
+    name, kinds, every, weights, size = (
+        ("predicted", PREDICTED, 0, PREDICTED_WEIGHTS, PREDICTED_TREES)
+        if options.predicted
+        else ("more", MORE, EVERY_SHAPE, MORE_WEIGHTS, DRAWN_TREES)
+    )
     with ProcessPoolExecutor(options.processes) as pool:
-        sets = [gathered(pool, options.cache, "drawn", TRAINED, EVERY_SHAPE)]
-        if options.predicted:
-            sets.append(gathered(pool, options.cache, "predicted", PREDICTED, 0))
-        graphs = options.cache / f"{'predicted' if options.predicted else 'drawn'}_graphs.pickle"
-        lessons = kept(graphs, lambda: [lessons_of(pool, part, sets, options.predicted) for part in sets])
+        sets = [
+            gathered(pool, options.cache, "drawn", TRAINED, EVERY_SHAPE),
+            gathered(pool, options.cache, name, kinds, every),
+        ]
+        graphs = options.cache / f"{name}_graphs.pickle"
+        lessons = kept(graphs, lambda: [lessons_of(pool, part, sets) for part in sets])
         models = {"voxels": fit_voxels([sample for part in sets for sample in part.samples])}
     print(f"voxels of {sum(len(part.items) for part in sets)} cases are learnt", flush=True)
-    weights = PREDICTED_WEIGHTS if options.predicted else (1.0,)
     models["seams"] = mean_of([taught(lessons, (1.0, weight), size) for weight in weights])
+    if not options.predicted:
+        models["tissue"] = taught(lessons[:1], (1.0,), TISSUE_TREES)
     if options.mean_with:
         before = {name: read_model(options.mean_with, name) for name in models}
-        models = {"voxels": before["voxels"], "seams": mean_of([before["seams"], models["seams"]])}
+        models = before | {"seams": mean_of([before["seams"], models["seams"]])}
     tables = {f"{name}_{part}": table for name, model in models.items()
               for part, table in zip(Trees.__dataclass_fields__, astuple(model), strict=True)}  # fmt: skip
     target = Path(trees.__file__).with_name(trees.PREDICTED if options.predicted else trees.DRAWN)
