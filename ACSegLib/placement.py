@@ -81,9 +81,56 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
             f"{before - after} of {before} labelled voxels of {segmentation.name!r} ({segmentation.geometry}) lie "
             f"outside {onto.name!r} ({onto.geometry}); check the origin of both files, or {advice}."
         )
+    if onto.geometry.unit == "px" and aligned:  # of two files, the one that states a unit is believed
+        placed = replace(placed, geometry=replace(placed.geometry, unit=geometry.unit))
     notes = list(_assumptions(segmentation, geometry, onto, before - after if aligned else 0))
     tell(notes)
     return replace(placed, meta={**placed.meta, "notes": [*placed.meta.get("notes", []), *notes]}) if notes else placed
+
+
+def with_room_for(reference: Segmentation, other: Segmentation) -> Segmentation:
+    """A segmentation of Slicer on a grid that holds another one as well.
+
+    Slicer saves the part of the grid that holds labels, so that what lies beyond is background, and what another
+    segmentation has there is wrong. Segmentations of other programs, and those of other grids, stay as they are.
+    """
+    from ACSegLib.resample import index_map, is_aligned, resample_segmentation
+
+    if "reference_offset" not in reference.meta or other.geometry == Geometry() or same_grid(other, reference):
+        return reference
+    geometry = _reading(other, reference)
+    if not is_aligned(geometry, reference.geometry):
+        return reference
+    matrix, offset = index_map(reference.geometry, geometry)
+    corners = np.rint(np.array([[0, 0, 0], np.array(other.shape) - 1]) @ matrix.T + offset).astype(int)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    start, stop = np.minimum(low, 0), np.maximum(high + 1, reference.shape)
+    if (low >= reference.shape).any() or (high < 0).any() or tuple(stop - start) == reference.shape:
+        return reference
+    shape = (int(stop[0] - start[0]), int(stop[1] - start[1]), int(stop[2] - start[2]))
+    return resample_segmentation(reference, reference.geometry.cropped(start[::-1].tolist()), shape)
+
+
+def with_margin(segmentation: Segmentation) -> Segmentation:
+    """A segmentation of Slicer with a voxel of background where its image goes on beyond the part that was saved.
+
+    The ends of such a file are no border of the volume, which would cut cells there.
+    """
+    offset, extent = (segmentation.meta.get(f"reference_{what}") for what in ("offset", "extent"))
+    if not offset:
+        return segmentation
+    first, last = (extent[::2], extent[1::2]) if extent else ((0, 0, 0), None)
+    before = [int(o > f) for o, f in zip(offset, first, strict=True)]
+    sizes = segmentation.shape[::-1]
+    after = [int(o + n - 1 < e) for o, n, e in zip(offset, sizes, last, strict=True)] if last else [0, 0, 0]
+    if not any(before + after):
+        return segmentation
+    pads = list(zip(before, after, strict=True))[::-1]
+    return replace(
+        segmentation,
+        layers=tuple(np.pad(layer, pads) for layer in segmentation.layers),
+        geometry=segmentation.geometry.cropped([-n for n in before]),
+    )
 
 
 def _reading(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry:

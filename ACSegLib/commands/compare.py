@@ -35,7 +35,15 @@ from ACSegLib.errors import InputError
 from ACSegLib.files.names import stem
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
-from ACSegLib.placement import UNITS, in_one_unit, notes_on_lengths, place_labels, voxel_edge, with_default_unit
+from ACSegLib.placement import (
+    UNITS,
+    in_one_unit,
+    notes_on_lengths,
+    place_labels,
+    voxel_edge,
+    with_default_unit,
+    with_room_for,
+)
 from ACSegLib.volume import UNITS_IN_MM
 
 if TYPE_CHECKING:
@@ -82,7 +90,7 @@ class Options(LabelsDatasetOption, VoxelSizeOption):
     slice: str = option(
         default="",
         help="compare only one slice: x, y or z for the central slice along this axis, z120 for slice 120 "
-        "(counted from 0)",
+        "(counted from 0); there are no surface distances and areas then",
     )
     distances: bool = option(default=True, help="measure surface distances")
     morphology: bool = option(
@@ -188,6 +196,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     stages = progress.stages(read=1, compare=9)
     stages.read(0.0, f"reading {item.name}")
     reference, result = (open_labels(item.files[side], options) for side in ("truth", "result"))
+    reference = with_room_for(reference, result)
     result = place_labels(result, reference, resample=options.resample)
     result, reference = (with_default_unit(side, options.file_unit) for side in in_one_unit(result, reference))
     tell(notes_on_lengths({item.name: voxel_edge(reference.geometry)}, options.unit))

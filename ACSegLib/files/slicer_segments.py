@@ -12,6 +12,9 @@ from ACSegLib.volume import DEFAULT_COLOURS, Segment, label_boxes
 
 _TERMINOLOGY = "TerminologyEntry"
 _OFFSET = "Segmentation_ReferenceImageExtentOffset"
+#: Among the parameters of conversion: 16 numbers of a matrix, and first and last index along i, j, k of the image.
+_PARAMETERS = "Segmentation_ConversionParameters"
+_GEOMETRY = re.compile(r"Reference image geometry\|(?:[^;|]*;){16}((?:-?\d+;){6})")
 #: What Slicer calls the main representation, until 5.2 and since.
 _REPRESENTATIONS = ("Segmentation_MasterRepresentation", "Segmentation_SourceRepresentation")
 _KEY = re.compile(r"Segment(\d+)_(\w+)$")
@@ -73,9 +76,16 @@ def _read_tags(text: str) -> dict[str, str]:
 
 
 def extras(keys: Mapping[str, str]) -> Json:
-    """Give what places a cropped segmentation on its image: `reference_offset`, voxels along i, j, k."""
+    """Give what places a cropped segmentation on its image.
+
+    `reference_offset` has voxels along i, j, k, and `reference_extent` the first and the last index of the image along
+    each of them.
+    """
     offset = keys.get(_OFFSET, "").split()
-    return {"reference_offset": tuple(int(v) for v in offset)} if len(offset) == 3 else {}
+    found: Json = {"reference_offset": tuple(int(v) for v in offset)} if len(offset) == 3 else {}
+    if extent := _GEOMETRY.search(keys.get(_PARAMETERS, "")):
+        found["reference_extent"] = tuple(int(v) for v in extent[1].split(";")[:6])
+    return found
 
 
 def keys(segments: Sequence[Segment], layers: Sequence[np.ndarray]) -> dict[str, str]:

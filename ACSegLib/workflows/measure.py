@@ -11,7 +11,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
-from ACSegLib.placement import in_unit
+from ACSegLib.placement import in_unit, with_margin
 from ACSegLib.volume import Segmentation, Volume
 from ACSegLib.workflows.packing import (
     Arrays,
@@ -128,6 +128,8 @@ def run_measure(request: MeasureRequest, progress: Progress | None = None) -> li
     if volume is not None:
         beads = read_beads(request.labels, volume, request.bead_name, request.bead_reference)
     notes: Row = dict(beads.columns)
+    if volume is None:
+        request = replace(request, labels=with_margin(request.labels))
     labels = in_unit(request.labels, request.unit)
     if volume is not None:
         volume = replace(volume, geometry=labels.geometry)

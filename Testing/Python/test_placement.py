@@ -12,7 +12,7 @@ from ACSegLib.commands.main import main
 from ACSegLib.errors import InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
-from ACSegLib.placement import in_one_unit, place_labels, with_default_unit
+from ACSegLib.placement import in_one_unit, place_labels, with_default_unit, with_margin, with_room_for
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((35.0, 35.0, 70.0), (100.0, -20.0, 3.0), unit="nm")
@@ -67,6 +67,45 @@ def test_cropped_labels_are_copied_where_nothing_is_lost():
     assert place_labels(whole, smaller, resample=True).shape == smaller.shape
     with pytest.raises(InputError, match="save them with its voxel size, origin and direction"):
         place_labels(whole, box(replace(NM, origin=(110.0, -20.0, 3.0))))  # half voxels
+
+
+def cropped_by_slicer(whole, meta=None):
+    """The part of a segmentation that holds labels, as Slicer saves it: lengths without a unit."""
+    part = whole.labels[4:12, 5:13, 6:14].copy()
+    known = {"reference_offset": (6, 5, 4), **(meta or {})}
+    return Segmentation(part, whole.segments, UNTOLD.cropped((6, 5, 4)), "cropped", known)
+
+
+def test_a_reference_that_slicer_has_cropped_counts_what_a_result_has_beyond_it(tmp_path):
+    """The result was refused, or with --resample lost what was wrong in it."""
+    truth, more = box(), box().labels.copy()
+    more[0:2, 0:4, 0:8] = 1  # 64 wrong voxels beside 512 right ones
+    result = Segmentation(more, truth.segments, NM, "result")
+    reference = with_room_for(cropped_by_slicer(truth), result)
+    assert np.array_equal(reference.labels, truth.labels)
+    assert with_room_for(truth, cropped_by_slicer(truth)) is truth
+    plain = replace(cropped_by_slicer(truth), meta={})  # of another program, which may have labelled a part
+    assert with_room_for(plain, result) is plain
+    elsewhere = replace(result, geometry=replace(NM, origin=(90000.0, 0.0, 0.0)))
+    assert with_room_for(cropped_by_slicer(truth), elsewhere).shape == (8, 8, 8)
+    save_segmentation(result, tmp_path / "result.seg.nrrd")
+    save_segmentation(replace(cropped_by_slicer(truth), geometry=NM.cropped((6, 5, 4))), tmp_path / "truth.seg.nrrd")
+    files = [str(tmp_path / f"{name}.seg.nrrd") for name in ("result", "truth")]
+    assert main(["compare", *files, "-o", str(tmp_path / "c.csv"), "--quiet"]) == 0
+    (row,) = read_table(tmp_path / "c.csv")
+    assert row["dice"] == pytest.approx(2 * 512 / (512 + 576))
+    assert row["unit"] == "um"
+    assert not row["touches_border"]
+
+
+def test_a_part_that_slicer_has_saved_does_not_end_at_the_border_of_the_volume():
+    whole = box()
+    for extent, pads in (((0, 19, 0, 17, 0, 15), (2, 2, 2)), ((0, 13, 5, 12, 0, 15), (2, 0, 1)), (None, (1, 1, 1))):
+        part = cropped_by_slicer(whole, {"reference_extent": extent} if extent else {})
+        found = with_margin(part)
+        assert [n - 8 for n in found.shape] == list(pads)
+        assert np.array_equal(place_labels(found, whole, resample=True).labels, whole.labels)
+    assert with_margin(whole) is whole
 
 
 @pytest.mark.parametrize("onto", [Geometry(), NM])

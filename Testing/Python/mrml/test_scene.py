@@ -296,3 +296,23 @@ def test_labels_are_replaced_one_by_one(high, kind, values):
     assert found.tolist() == [[[values.get(v, 0) for v in row] for row in plane] for plane in labels.tolist()]
     assert not np.shares_memory(found, labels)
     assert found.dtype == (np.int16 if max(values.values()) > 255 else np.uint8)
+
+
+def test_a_file_that_slicer_has_cropped_tells_where_its_image_ends(mrml, volume, segmentation, tmp_path):
+    """Its cells do not touch the border of the volume, and a comparison counts what lies beyond it."""
+    import slicer
+
+    from ACSegLib import measure, open
+    from ACSegLib.scene import segmentation_from_node
+
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    mrml.scene.AddNode(storage)
+    storage.SetCropToMinimumExtent(True)
+    storage.SetFileName(str(tmp_path / "cropped.seg.nrrd"))
+    assert storage.WriteData(segmentation) == 1
+    found, whole = open(tmp_path / "cropped.seg.nrrd"), segmentation_from_node(segmentation, volume)
+    assert found.meta["reference_extent"] == tuple(n for size in whole.shape[::-1] for n in (0, size - 1))
+    assert found.shape != whole.shape
+    rows = [measure(labels, table_unit="px", cells=False, thin_structures=False) for labels in (found, whole)]
+    assert [row["touches_border"] for row in rows[0]] == [row["touches_border"] for row in rows[1]]
+    assert [row["voxels"] for row in rows[0]] == [row["voxels"] for row in rows[1]]
