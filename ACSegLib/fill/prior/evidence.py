@@ -217,9 +217,14 @@ class Evidence:
         part, corner = self.part(self.cuts[position - 1 : position + 2], max_voxels)
         return replace(part, cuts=[part.cuts[0], part.cuts[-1]]), corner[0]
 
-    def part(self, cuts: Sequence[int], max_voxels: int) -> tuple[Evidence, tuple[int, int, int]]:
-        """The slabs between adjacent known slices, cut to the part that holds outlines, and its first voxel."""
-        first, last = cuts[0], cuts[-1]
+    def part(
+        self, cuts: Sequence[int], max_voxels: int, planes: tuple[int, int] | None = None
+    ) -> tuple[Evidence, tuple[int, int, int]]:
+        """The slabs between adjacent known slices, cut to the part that holds outlines, and its first voxel.
+
+        `planes` are the first and the last one, if not those of the slices.
+        """
+        first, last = planes or (cuts[0], cuts[-1])
         labelled: np.ndarray = np.any(self.classes[list(cuts)] > 0, axis=0)
         rows, columns = _box(labelled, max_voxels // (last - first + 1))
         part = replace(

@@ -4,6 +4,10 @@ A whole slice that is left out is twice as far from the next labelled one as any
 as wide as the slices are apart, so its middle is as far from what is known as the middle of a slab is, and like a slab
 it has labels on two sides alone. (A square block has them on four: they tell which of two touching cells it lies in,
 as nothing does between two slices.) Bands alternate from slice to slice, so that no two of them lie above each other.
+
+Beyond the outermost slices the volume is known from one side alone. There the outlines are carried on instead of
+interpolated, and a prior that is right between slices can be wrong. Where this is much of the volume, bands of these
+slices are hidden as well, in parts that end where the volume does.
 """
 
 from __future__ import annotations
@@ -18,6 +22,31 @@ from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.prior.samples import Samples
 from ACSegLib.fill.prior.shape import Shape
 from ACSegLib.fill.seeds import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Run:
+    """A part of the volume with adjacent known slices, and those of which bands are hidden.
+
+    Attributes
+    ----------
+    first, last : int
+        Its planes.
+    cuts : list of int
+        Its known slices.
+    hidden : list of int
+        Those of which bands are hidden.
+    """
+
+    first: int
+    last: int
+    cuts: list[int]
+    hidden: list[int]
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is known on the other side of the hidden slice."""
+        return len(self.cuts) == 2
 
 
 @dataclass(frozen=True)
@@ -69,20 +98,35 @@ class BandPattern:
         return hidden
 
 
-def hold_out(evidence: Evidence, pattern: BandPattern, runs: Sequence[Sequence[int]]) -> list[HeldOutWindow]:
-    """Make a window for each run of adjacent known slices, with the bands of its inner slices hidden."""
+def hold_out(evidence: Evidence, pattern: BandPattern, runs: Sequence[Run]) -> list[HeldOutWindow]:
+    """Make a window for each run, with bands hidden; those at the ends of the volume are smaller."""
     voxels = int(constants.HELD_OUT_SHARE * evidence.classes.size)
     voxels = int(np.clip(voxels, constants.MIN_HELD_OUT_VOXELS, constants.MAX_HELD_OUT_VOXELS))
-    return [_window(evidence, pattern, cuts, voxels // len(runs)) for cuts in runs]
+    most = voxels // max(1, sum(not run.at_end for run in runs))
+    return [_window(evidence, pattern, run, most // constants.END_PART if run.at_end else most) for run in runs]
 
 
-def runs_of_slices(cuts: list[int]) -> list[list[int]]:
-    """Runs of adjacent known slices whose inner slices are judged: all slices, if they are few enough."""
+def runs_of_slices(cuts: list[int], planes: int) -> list[Run]:
+    """Runs of known slices whose inner slices are judged: all inner slices, if they are few enough.
+
+    Where much of the volume lies beyond the outermost slices, these are judged, too.
+
+    Parameters
+    ----------
+    cuts : list of int
+        Known slices, at least three.
+    planes : int
+        Of the volume.
+    """
     length = constants.MAX_RUN + 2
-    if len(cuts) <= length:
-        return [cuts]
-    starts = np.unique(np.linspace(0, len(cuts) - length, constants.MAX_RUNS).astype(int))
-    return [cuts[start : start + length] for start in starts]
+    starts = np.unique(np.linspace(0, max(0, len(cuts) - length), constants.MAX_RUNS).astype(int))
+    inner = [cuts[start : start + length] for start in starts]
+    runs = [Run(run[0], run[-1], run, run[1:-1]) for run in inner]
+    before, after = cuts[0], planes - 1 - cuts[-1]
+    if before + after < constants.MIN_END_SHARE * planes:
+        return runs
+    ends = [Run(0, cuts[1], cuts[:2], cuts[:1])] if before else []
+    return runs + ends + ([Run(cuts[-2], planes - 1, cuts[-2:], cuts[-1:])] if after else [])
 
 
 def without_bands(samples: Samples, pattern: BandPattern, planes: Sequence[int]) -> Samples:
@@ -94,24 +138,24 @@ def without_bands(samples: Samples, pattern: BandPattern, planes: Sequence[int])
     return samples.part(keep)
 
 
-def _window(evidence: Evidence, pattern: BandPattern, cuts: Sequence[int], max_voxels: int) -> HeldOutWindow:
-    part, corner = evidence.part(cuts, max_voxels)
+def _window(evidence: Evidence, pattern: BandPattern, run: Run, max_voxels: int) -> HeldOutWindow:
+    part, corner = evidence.part(run.cuts, max_voxels, (run.first, run.last))
     rows = corner[1] + np.arange(part.classes.shape[1])[:, None]
     columns = corner[2] + np.arange(part.classes.shape[2])[None, :]
     classes = part.classes.copy()  # it may be a view of the whole
     hidden, truth = {}, {}
-    for k in cuts[1:-1]:
-        plane = k - corner[0]
+    for k in run.hidden:
+        plane = k - run.first
         hidden[plane] = pattern.contains(k, rows, columns) & (part.classes[plane] >= 0)
         truth[plane] = np.where(hidden[plane], part.classes[plane], UNKNOWN)
         classes[plane][hidden[plane]] = UNKNOWN
     shape = _without(part.shape, hidden)
     instances = _without(part.instances, hidden) if part.instances else None
-    ends = [part.cuts[0], part.cuts[-1]]
+    known = [k - run.first for k in run.cuts if k not in run.hidden]
     neighbours = part.neighbours
     if neighbours is not None:
         neighbours = replace(neighbours, outlines=_without(neighbours.outlines, hidden))
-    evidence = replace(part, classes=classes, cuts=ends, shape=shape, instances=instances, neighbours=neighbours)
+    evidence = replace(part, classes=classes, cuts=known, shape=shape, instances=instances, neighbours=neighbours)
     return HeldOutWindow(evidence, truth)
 
 

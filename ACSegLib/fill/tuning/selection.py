@@ -5,7 +5,8 @@ that did not learn from them. The settings that give the labels back best are th
 cross-validation.
 
 Usually bands are hidden, and not whole slices: a slice that is left out is twice as far from the next labelled one as
-any voxel of the fill, which favours the prior whatever the volume.
+any voxel of the fill, which favours the prior whatever the volume. Bands of the outermost slices only choose: the
+cross-validation is that of the slices between others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ACSegLib.fill import constants
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.prior.samples import Samples
 from ACSegLib.fill.slab import Settings
-from ACSegLib.fill.tuning.holdout import mean_dice, runs_of_slices
+from ACSegLib.fill.tuning.holdout import mean_dice
 from ACSegLib.fill.tuning.trials import band_trials, slice_trials
 from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
@@ -57,24 +58,31 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     stages = progress.stages(learn=4, fill=6)
     if bands:
         trials = band_trials(evidence, samples, solver, stages.learn)
-        judged = sorted({k for run in runs_of_slices(evidence.cuts) for k in run[1:-1]})
+        judged = sorted({trial.first + k for trial in trials for k in trial.truth})
     else:
         judged = _evenly(inner, constants.MAX_LEFT_OUT)
         trials = slice_trials(evidence, samples, judged, solver, stages.learn)
-    overlaps: dict[Settings, np.ndarray] = {}
+    overlaps: dict[Settings, list[np.ndarray]] = {}
 
     def judge(settings: Settings) -> float:
         if settings not in overlaps:
             share = len(overlaps) / len(constants.CANDIDATES)
             stages.fill(share, "cross-validation: filling hidden parts of labelled slices")
-            overlaps[settings] = np.sum([trial.overlap(settings, progress) for trial in trials], axis=0)
+            overlaps[settings] = [trial.overlap(settings, progress) for trial in trials]
         # a few voxels of a bead should not decide; of instances, none is more important than another
-        return mean_dice(overlaps[settings], by_size=bands)
+        return mean_dice(np.sum(overlaps[settings], axis=0), by_size=bands)
 
-    prior = mean_dice(np.sum([trial.prior_overlap(progress) for trial in trials], axis=0), by_size=True)
+    def between(parts: list[np.ndarray]) -> np.ndarray:
+        """The sum of the parts between labelled slices."""
+        total: np.ndarray = np.sum([p for p, trial in zip(parts, trials, strict=True) if not trial.at_end], axis=0)
+        return total
+
+    priors = [trial.prior_overlap(progress) for trial in trials]
+    prior = mean_dice(np.sum(priors, axis=0), by_size=True)
     # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
     settings = search(judge, strong=not bands or prior >= constants.TRUSTED_PRIOR)
-    return Choice(settings, judged, prior, mean_dice(overlaps[settings]), overlaps[settings])
+    overlap = between(overlaps[settings])
+    return Choice(settings, judged, mean_dice(between(priors), by_size=True), mean_dice(overlap), overlap)
 
 
 def search(judge: Callable[[Settings], float], strong: bool) -> Settings:

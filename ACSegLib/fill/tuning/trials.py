@@ -36,6 +36,10 @@ class Trial:
     truth : dict
         Plane of the part -> hidden classes, negative elsewhere; int16, (J, I).
     solver : Solver
+    first : int
+        First plane of the part in the volume.
+    at_end : bool
+        Whether what is hidden is a part of the outermost labelled slice.
     """
 
     evidence: Evidence
@@ -43,6 +47,8 @@ class Trial:
     slab: PreparedSlab
     truth: dict[int, np.ndarray]
     solver: Solver
+    first: int
+    at_end: bool = False
 
     def overlap(self, settings: Settings, progress: Progress) -> np.ndarray:
         """Overlap of the hidden labels and their fill, and the voxels that are wrong and probably wrong, (classes, 6).
@@ -79,7 +85,8 @@ class Trial:
         for k in planes:
             hidden = self.truth.get(k, classes[k])
             shown[k] = count_classes(np.where(hidden >= 0, hidden, classes[k])[None], self.evidence.count) > 0
-        return {k: shown[a] & shown[b] for a, k, b in zip(planes, planes[1:], planes[2:], strict=False)}
+        lasting = {k: shown[a] & shown[b] for a, k, b in zip(planes, planes[1:], planes[2:], strict=False)}
+        return {k: lasting.get(k, np.zeros(self.evidence.count, bool)) for k in self.truth}
 
     def _compare(self, best: np.ndarray, probability: np.ndarray) -> np.ndarray:
         total = np.zeros((self.evidence.count, 6))
@@ -95,15 +102,16 @@ class Trial:
 
 def band_trials(evidence: Evidence, samples: Samples, solver: Solver, progress: Progress) -> list[Trial]:
     """Trials with hidden bands of labelled slices."""
-    runs = runs_of_slices(evidence.cuts)
+    runs = runs_of_slices(evidence.cuts, len(evidence.classes))
+    runs = [run for run in runs if not run.at_end or (evidence.classes[run.hidden] > 0).any()]
     progress(0.0, "cross-validation: learning without bands of labelled slices")
     pattern = BandPattern.of(evidence)
-    training = without_bands(samples, pattern, sorted({k for run in runs for k in run[1:-1]}))
+    training = without_bands(samples, pattern, sorted({k for run in runs for k in run.hidden}))
     classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
     trials = []
-    for window in hold_out(evidence, pattern, runs):
+    for run, window in zip(runs, hold_out(evidence, pattern, runs), strict=True):
         slab = prepare_slab(window.evidence, classifier, 0, len(window.evidence.classes) - 1, progress=progress)
-        trials.append(Trial(window.evidence, classifier, slab, window.truth, solver))
+        trials.append(Trial(window.evidence, classifier, slab, window.truth, solver, run.first, run.at_end))
     return trials
 
 
@@ -119,7 +127,7 @@ def slice_trials(
         window, first = evidence.window(k, constants.MAX_HELD_OUT_VOXELS // len(slices))
         last = len(window.classes) - 1
         slab = prepare_slab(window, classifier, 0, last, without=k - first, progress=progress)
-        trials.append(Trial(window, classifier, slab, {k - first: window.classes[k - first]}, solver))
+        trials.append(Trial(window, classifier, slab, {k - first: window.classes[k - first]}, solver, first))
     return trials
 
 

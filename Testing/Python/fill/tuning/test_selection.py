@@ -13,7 +13,7 @@ from ACSegLib.fill import Settings, constants, fill
 from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.samples import collect_samples
 from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
-from ACSegLib.fill.tuning.holdout import BandPattern, hold_out, mean_dice, runs_of_slices, without_bands
+from ACSegLib.fill.tuning.holdout import BandPattern, Run, hold_out, mean_dice, runs_of_slices, without_bands
 from ACSegLib.fill.tuning.selection import search
 from ACSegLib.fill.tuning.trials import overlap
 
@@ -32,19 +32,29 @@ def nested(contrast: float) -> tuple[np.ndarray, np.ndarray]:
     return (image + rng.normal(0, 1, SHAPE)).astype(np.float32), truth
 
 
-def thinned(truth: np.ndarray) -> np.ndarray:
+def thinned(truth: np.ndarray, slices: list[int] = SLICES) -> np.ndarray:
     """The labels of the labelled slices alone."""
     labels = np.zeros_like(truth)
-    labels[SLICES] = truth[SLICES]
+    labels[slices] = truth[slices]
     return labels
+
+
+def evidence_of(slices: list[int]) -> Evidence:
+    """Of two nested classes that are labelled on some slices along k."""
+    image, truth = nested(3.0)
+    volume = Volume(image, Geometry(spacing=(1.0, 2.0, 1.0)))
+    seeds = collect_seeds(Segmentation.from_labels(thinned(truth, slices), volume.geometry), SeedOptions("k", slices))
+    return collect_evidence(volume, seeds, None, True, Progress())
 
 
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
-    image, truth = nested(3.0)
-    volume = Volume(image, Geometry(spacing=(1.0, 2.0, 1.0)))
-    seeds = collect_seeds(Segmentation.from_labels(thinned(truth), volume.geometry), SeedOptions("k", SLICES))
-    return collect_evidence(volume, seeds, None, True, Progress())
+    return evidence_of(SLICES)
+
+
+def inner(cuts: list[int]) -> Run:
+    """Slices of which all but the ends are judged."""
+    return Run(cuts[0], cuts[-1], cuts, cuts[1:-1])
 
 
 def hidden_in(pattern: BandPattern, k: int) -> np.ndarray:
@@ -72,7 +82,7 @@ def test_hidden_bands_are_unknown_and_their_outlines_come_from_the_slices_around
 ) -> None:
     before = evidence.classes.copy()
     pattern = BandPattern.of(evidence)
-    (window,) = hold_out(evidence, pattern, [SLICES])
+    (window,) = hold_out(evidence, pattern, [inner(SLICES)])
     np.testing.assert_array_equal(evidence.classes, before)
     assert sorted(window.truth) == [8, 16, 24]  # the window begins at slice 4; its ends stay known
     hidden, part = hidden_in(pattern, 12), window.evidence
@@ -89,7 +99,7 @@ def test_parts_with_hidden_bands_are_small_and_hold_the_outlines(
     evidence: Evidence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "MIN_HELD_OUT_VOXELS", 0)
-    (window,) = hold_out(evidence, BandPattern.of(evidence), [SLICES])
+    (window,) = hold_out(evidence, BandPattern.of(evidence), [inner(SLICES)])
     part = window.evidence.classes
     assert part.size <= constants.HELD_OUT_SHARE * evidence.classes.size
     assert {0, 1, 2} <= set(np.unique(list(window.truth.values())))
@@ -101,7 +111,7 @@ def test_slices_beyond_all_segments_are_judged_in_a_small_part_too(monkeypatch: 
     truth[14:] = 0
     seeds = collect_seeds(Segmentation.from_labels(thinned(truth)), SeedOptions("k", SLICES))
     evidence = collect_evidence(Volume(image), seeds, None, True, Progress())
-    windows = hold_out(evidence, BandPattern.of(evidence), [SLICES[:3], SLICES[2:]])
+    windows = hold_out(evidence, BandPattern.of(evidence), [inner(SLICES[:3]), inner(SLICES[2:])])
     assert [set(np.unique(list(window.truth.values()))) for window in windows] == [{-1, 0, 1, 2}, {-1, 0}]
     assert sum(window.evidence.classes.size for window in windows) <= constants.HELD_OUT_SHARE * truth.size
 
@@ -116,11 +126,30 @@ def test_nothing_is_learned_from_hidden_bands(evidence: Evidence) -> None:
 
 
 def test_many_slices_are_judged_in_a_few_runs() -> None:
-    runs = runs_of_slices(list(range(0, 400, 10)))
-    assert [len(run) for run in runs] == [constants.MAX_RUN + 2] * constants.MAX_RUNS
-    assert runs[0][0] == 0
-    assert runs[-1][-1] == 390
-    assert runs_of_slices(SLICES) == [SLICES]
+    runs = runs_of_slices(list(range(0, 400, 10)), 391)
+    assert [len(run.cuts) for run in runs] == [constants.MAX_RUN + 2] * constants.MAX_RUNS
+    assert runs[0].first == 0
+    assert runs[-1].last == 390
+    assert not any(run.at_end for run in runs)
+
+
+def test_long_ends_of_the_volume_are_judged_beside_one_known_slice() -> None:
+    cuts = SLICES[1:4]
+    runs = runs_of_slices(cuts, SHAPE[0])
+    assert runs == [inner(cuts), Run(0, 20, [12, 20], [12]), Run(20, 39, [20, 28], [28])]
+    assert [run.at_end for run in runs] == [False, True, True]
+    assert runs_of_slices(SLICES, SHAPE[0]) == [inner(SLICES)]  # 7 of 40 planes lie beyond these
+    evidence = evidence_of(cuts)
+    between, *ends = hold_out(evidence, BandPattern.of(evidence), runs)
+    assert [sorted(window.truth) for window in ends] == [[12], [8]]
+    for window, k in zip(ends, (12, 28), strict=True):
+        (plane,) = window.truth
+        part = window.evidence
+        assert (part.classes[plane][window.truth[plane] >= 0] == UNKNOWN).all()
+        assert len(part.cuts) == 1
+        beyond = slice(None, plane) if k == 12 else slice(plane + 1, None)
+        assert (part.classes[beyond] == UNKNOWN).all()
+        assert part.classes.size < between.evidence.classes.size
 
 
 @pytest.mark.parametrize("strong", [True, False])
@@ -185,3 +214,15 @@ def test_the_choice_is_nearly_as_good_as_the_best_of_other_settings(contrast: fl
     others = [reached(Settings(gamma, edge)) for gamma, edge in ((1.0, 3.0), (0.1, 1.0), (0.01, 1.0), (0.01, 30.0))]
     assert max(others) - min(others) > 0.05
     assert reached(None) >= max(others) - 0.015
+
+
+def test_the_outermost_slices_choose_and_do_not_change_the_cross_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, truth = nested(3.0)
+    slices = SLICES[1:4]
+    given = Volume(image), Segmentation.from_labels(thinned(truth, slices))
+    choice = fill(*given, axis="k", slices=slices, device="cpu").state.choice
+    assert choice.left_out == slices
+    assert choice.overlap is not None
+    assert choice.overlap[:, 1].sum() < 0.6 * truth[0].size  # the voxels of half a slice
+    monkeypatch.setattr(constants, "MIN_END_SHARE", 1.0)
+    assert fill(*given, axis="k", slices=slices, device="cpu").state.choice.left_out == slices[1:2]
