@@ -284,6 +284,10 @@ CREST_REACH, CREST_SIGMA = 3.0, 1.5
 #: Strength of the prior and edge scale for strokes, where no slice can be left out to choose them. ``strokes.py``.
 STROKE_GAMMA, STROKE_EDGE = 0.3, 2.0
 
+#: Levels of the walk's probability at which a segment from strokes can end, and how many times as much the intensity
+#: must change across the surface of another one than of one half (`levels`). ``dab_choice.py --falls``.
+STROKE_LEVELS, LEVEL_GAIN = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5), 1.08
+
 #: Usual probability of a segment by its appearance from which on it looks like nothing else, and up to which only the
 #: place tells it from its surroundings. ``strokes.py``.
 ALONE, AMBIGUOUS = 0.95, 0.7

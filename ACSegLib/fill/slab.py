@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, TOLERANCE
+from ACSegLib.fill.constants import FINE_SIGMA, MAX_CLASSES_TOGETHER, TOLERANCE
 from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.class_priors import (
     WHOLE,
@@ -17,6 +17,8 @@ from ACSegLib.fill.prior.class_priors import (
     shares_of_instances,
 )
 from ACSegLib.fill.prior.evidence import Evidence
+from ACSegLib.fill.prior.features import smoothed
+from ACSegLib.fill.prompts.levels import levels_at_edges, shares_above
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.tuning.estimates import SlabTally
 from ACSegLib.fill.walk.boxed import CUT_SHARE, BoxedWalk, solve_boxed
@@ -153,7 +155,8 @@ def solve_prepared(
     if context.without_holes:
         size = np.inf if evidence.whole_slices else STROKE_HOLES
         rules = (*rules, FillHoles(dict.fromkeys(context.without_holes, size)))
-    result = SlabResult(slab.first, seeds, rules, evidence.count, keep)
+    image = smoothed(slab.edges, FINE_SIGMA, evidence.features.spacing) if evidence.ends_at_edges else None
+    result = SlabResult(slab.first, seeds, rules, evidence.count, keep, image, evidence.features.spacing)
     progress = progress or Progress()
     wanted = slab.priors.worth_solving(context.tolerance, progress)
     boxes = _own_boxes(slab.priors, seeds, context.tolerance) if not keep else {}
@@ -235,11 +238,25 @@ class SlabResult:
         Number of classes.
     keep : bool
         Whether the probabilities are to be kept.
+    image : ndarray of float32, (K, J, I), optional
+        At whose edges the segments end; see `ACSegLib.fill.prompts.levels`.
+    spacing : sequence of float
+        Of its voxels, along K, J, I.
     """
 
-    def __init__(self, first: int, seeds: np.ndarray, rules: Sequence[Rule], count: int, keep: bool) -> None:
+    def __init__(
+        self,
+        first: int,
+        seeds: np.ndarray,
+        rules: Sequence[Rule],
+        count: int,
+        keep: bool,
+        image: np.ndarray | None = None,
+        spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    ) -> None:
         self.first = first
         self._seeds, self._rules = seeds, rules
+        self._image, self._spacing = image, spacing
         shape = seeds.shape
         self.best = np.maximum(seeds, 0)
         self.best_value = (seeds > 0).astype(np.float32)
@@ -279,6 +296,8 @@ class SlabResult:
         The rules come last; voxels that they change are marked as most uncertain.
         """
         rest = np.maximum(self._rest, 0)
+        if self._image is not None:
+            rest = self._ended_at_edges(self._image, rest)
         if not self._rules:
             self._fold_background(rest, self._seeds)
         else:
@@ -293,6 +312,19 @@ class SlabResult:
             self.probabilities[:, outside] = 0
             self.probabilities[0, outside] = 1
         return self
+
+    def _ended_at_edges(self, image: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """The probability of background, after all others were moved so that segments end at edges."""
+        share = self.best_value / np.maximum(self.best_value + rest, np.float32(1e-6))
+        levels = levels_at_edges(image, self.best, share, self._seeds, self._spacing)
+        if any(level != 0.5 for level in levels.values()):
+            raised, lowered = shares_above(levels, self.best, rest)
+            self.best_value *= raised
+            self.second_value *= raised
+            if self.probabilities is not None:
+                self.probabilities[1:] *= raised.astype(np.float16)
+            rest = rest * lowered
+        return rest
 
     def _fold(self, x: np.ndarray, prior: np.ndarray, share: float, classes: list[int], box: Box = WHOLE) -> None:
         from ACSegLib.fill.walk import kernels

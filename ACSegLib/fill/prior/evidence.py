@@ -82,6 +82,11 @@ class Evidence:
         return table
 
     @property
+    def ends_at_edges(self) -> bool:
+        """Whether segments end where the image changes most, at any level of their probability."""
+        return False
+
+    @property
     def usual_gap(self) -> int:
         """Usual distance of the slices that are known whole, in planes; 0 for fewer than two."""
         return int(np.median(np.diff(self.cuts))) if len(self.cuts) > 1 else 0

@@ -81,6 +81,15 @@ class StrokeEvidence(Evidence):
         out[0] = np.maximum(1 - total, 0)
         return out
 
+    @property
+    def ends_at_edges(self) -> bool:
+        """Not between walls: on both sides of these, the image looks the same."""
+        return self.around is not None and not self._walls
+
+    @property
+    def _walls(self) -> bool:
+        return not any(self.likeness[1:])
+
     def seen_in(self, seeds: np.ndarray) -> FirstSegmentation | None:
         """The first segmentation, if all strokes are among these too, so that a person has added to what it shows."""
         if self.around is None or self.classes.shape != seeds.shape:
@@ -88,7 +97,7 @@ class StrokeEvidence(Evidence):
         strokes = self.classes >= 0
         if not np.array_equal(self.classes[strokes], seeds[strokes]):
             return None
-        return FirstSegmentation(self.around, not any(self.likeness[1:]))
+        return FirstSegmentation(self.around, self._walls)
 
     def after_edit(self, seeds: Seeds, dirty: Sequence[int]) -> Evidence:
         """See `Evidence.after_edit`; other strokes have other places."""
