@@ -226,6 +226,8 @@ def _require_no_folder(output: Output) -> None:
             raise InputError(f"{output.option} {output.path} is a file; name a folder.")
         return
     if not os.path.isdir(output.path):
+        if output.path.endswith(("/", os.sep)):
+            raise InputError(f"{output.option} {output.path} is the name of a folder; name a file.")
         return
     if not output.path.lower().rstrip("/" + os.sep).endswith(".zarr"):
         raise InputError(f"{output.option} {output.path} is a folder; name a file in it.")

@@ -139,9 +139,12 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     refined = prediction.report.surface_regions is not None
     networks = request.model if refined else without_refinement_network(request.model)
     estimates = estimate(prediction.tally, prediction.segmentation, networks)
+    segmentation = with_standard_codes(_cleaned(prediction, request, stages.clean))
+    if removed := _removed(prediction.segmentation, segmentation, request):
+        prediction.report.notes.append(f"--islands removed all voxels of {', '.join(removed)}; use a smaller number")
+        estimates = [e for e in estimates if e.segment not in removed]
     prediction.report.estimates = estimates
     prediction.report.notes += trust_warnings(estimates, "look at it, and correct it", "look at them, and correct them")
-    segmentation = with_standard_codes(_cleaned(prediction, request, stages.clean))
     if request.cells and not any(layer.any() for layer in segmentation.layers):
         prediction.report.notes.append("no cell was found, so that there is none to split")
     elif request.cells:
@@ -279,6 +282,14 @@ def _cleaned(prediction: Prediction, request: PredictRequest, progress: Progress
     if request.islands or holes:
         segmentation = clean(segmentation, islands=request.islands or None, holes=holes, progress=progress)
     return segmentation
+
+
+def _removed(before: Segmentation, after: Segmentation, request: PredictRequest) -> list[str]:
+    """Names of the segments of which the removal of islands left nothing."""
+    if not request.islands:
+        return []
+    pairs = zip(before.segments, after.segments, strict=True)
+    return [old.name for old, new in pairs if before.mask(old).any() and not after.mask(new).any()]
 
 
 def _is_mapped(array: Any) -> bool:

@@ -88,7 +88,7 @@ def run_canonical(
         told += notes_on_uncertainty(certainty)
     if reason:
         probabilities, tally = _background_alone(probabilities), None
-        notes.append(note_on_no_cell(reason))
+        notes.append(note_on_no_cell(reason, settings.contrast))
     else:
         notes += told + notes_on_unknown_images(entropy)
     needed = [memory.bytes_to_read(grid), memory.bytes_to_turn(image.size, model.spec) + first.needed]

@@ -183,9 +183,10 @@ def notes_on_uncertainty(certainty: Certainty) -> list[str]:
     ]
 
 
-def note_on_no_cell(reason: str) -> str:
-    """What a user is told, with a reason of `why_no_cell`."""
+def note_on_no_cell(reason: str, contrast: str = "auto") -> str:
+    """What a user is told, with a reason of `why_no_cell`, and the contrast that was asked for."""
+    other = "bright" if contrast == "dark" else "dark"
     return (
-        f"no cell was recognised, so nothing is labelled: {reason}; if dark intensities absorb, use --contrast dark, "
-        "and to see the labels of the network itself, use --refine none"
+        f"no cell was recognised, so nothing is labelled: {reason}; if {other} intensities absorb, use --contrast "
+        f"{other}, and to see the labels of the network itself, use --refine none"
     )

@@ -249,3 +249,9 @@ def test_json_before_the_inputs_destroys_none_of_them(folder: Path, capsys) -> N
     assert main(["measure", "-o", "t.csv", "--quiet", "--json", "a.seg.nrrd", "b.seg.nrrd"]) == 2
     assert "--json a.seg.nrrd must end in .json" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_name_of_a_folder_is_no_name_of_a_file(tmp_path, capsys):
+    (tmp_path / "a.nrrd").write_text("NRRD0004\n")
+    assert main(["split", str(tmp_path / "a.nrrd"), "-o", f"{tmp_path}/apart/", "--quiet"]) == 2
+    assert "apart/ is the name of a folder; name a file." in capsys.readouterr().err

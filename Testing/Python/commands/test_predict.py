@@ -71,6 +71,16 @@ def test_clean_up(files):
     assert not open_segmentation(files / "out.seg.nrrd").mask("cell")[:, :, 26:].any()
 
 
+def test_islands_that_leave_nothing_are_told(files):
+    (image,) = run(files, islands=1e6)["images"]
+    assert image["segments"][0]["voxels"] == 0
+    assert "--islands removed all voxels of cell; use a smaller number" in image["notes"]
+    assert not image["estimates"]
+    (image,) = run(files, islands=100)["images"]
+    assert image["segments"][0]["voxels"] > 0
+    assert not [note for note in image["notes"] if "--islands" in note]
+
+
 def test_probabilities_are_written_a_file_a_segment(files):
     results = run(files, probabilities=str(files / "p.nrrd"))
     cell = open_volume(files / "p-cell.nrrd")

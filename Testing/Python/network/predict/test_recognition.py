@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from ACSegLib.network.model.pretrained import open_model
-from ACSegLib.network.predict.recognition import certainty_of, change_along, notes_on_uncertainty, why_no_cell
+from ACSegLib.network.predict.recognition import (
+    certainty_of,
+    change_along,
+    note_on_no_cell,
+    notes_on_uncertainty,
+    why_no_cell,
+)
 from ACSegLib.phantom import simulate
 from ACSegLib.volume import Volume
 from ACSegLib.workflows import PredictRequest, run
@@ -118,3 +124,8 @@ def test_a_cell_in_strong_noise_stays(pretrained):
     both = np.count_nonzero((found.labels == 1) & cell)
     assert 2 * both > 0.85 * (np.count_nonzero(found.labels == 1) + np.count_nonzero(cell))
     assert not [note for note in found.report.notes if note.startswith("no cell")]
+
+
+def test_the_other_contrast_is_advised():
+    assert "if dark intensities absorb, use --contrast dark" in note_on_no_cell("it is noise")
+    assert "if bright intensities absorb, use --contrast bright" in note_on_no_cell("it is noise", "dark")
