@@ -95,3 +95,16 @@ def _numbers(word: str) -> list[int]:
 
 def _shown(given: str | Sequence[int | str]) -> str:
     return given if isinstance(given, str) else " ".join(map(str, given))
+
+
+def checked_axis(name: str) -> str:
+    """The array axis "k", "j" or "i" of a name ("z" is "k"); InputError if it is none."""
+    axis = axis_name(name)
+    if axis not in AXES:
+        raise InputError(f"axis {name!r} is not one of: x (i), y (j), z (k).")
+    return axis
+
+
+def both_names(axis: str) -> str:
+    """An axis in a message: "z (k)"."""
+    return next(f"{alias} ({name})" for alias, name in AXIS_ALIASES.items() if name == axis)

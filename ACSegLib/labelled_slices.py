@@ -5,7 +5,7 @@ it leaves on the slices of the other two axes are lines that are one voxel thick
 
 Along the axis of the labelled slices, labels end abruptly: the labels of a slice have no continuation on the next one,
 however large they are. Dense labels end in rounded caps. The detector therefore measures, for a set of slices, the
-share of all ends of labels along the axis that lie at the ends of the set (`_Profile.cut_share`).
+share of all ends of labels along the axis that lie at the ends of the set (`SliceProfile.cut_share`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ACSegLib.axes import AXES, AXIS_ALIASES, axis_name
-from ACSegLib.errors import InputError
+from ACSegLib.axes import AXES, both_names, checked_axis
 from ACSegLib.oblique_labels import are_strips, lie_obliquely
+from ACSegLib.slice_profiles import SliceProfile, runs_of
 from ACSegLib.volume import Segmentation
 
 # Testing/Benchmarks/labelled_slices.py measures the detector with these constants on real and simulated labels.
@@ -45,19 +45,6 @@ MAX_STRAY_SHARE_AT_END = 0.01
 
 #: Ignored share of the voxels off the labelled slices, at least, where "ignored" means that nobody labelled them.
 MIN_IGNORED_SHARE = 0.99
-
-
-def checked_axis(name: str) -> str:
-    """The array axis "k", "j" or "i" of a name ("z" is "k"); InputError if it is none."""
-    axis = axis_name(name)
-    if axis not in AXES:
-        raise InputError(f"axis {name!r} is not one of: x (i), y (j), z (k).")
-    return axis
-
-
-def both_names(axis: str) -> str:
-    """An axis in a message: "z (k)"."""
-    return next(f"{alias} ({name})" for alias, name in AXIS_ALIASES.items() if name == axis)
 
 
 @dataclass(frozen=True)
@@ -193,7 +180,7 @@ def _packed(labelled: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
 
 def _find(labelled: np.ndarray, axis: str, numbers: list[np.ndarray]) -> LabelledSlices:
     """The labelled slices, by their places in the packed labels; `numbers` are the indices in the volume."""
-    profiles = [_Profile.of(labelled, a, numbers[a]) for a in range(3)]
+    profiles = [SliceProfile.of(labelled, a, numbers[a]) for a in range(3)]
     if axis in AXES:
         found = _without_stray({axis: profiles[AXES.index(axis)].occupied}, profiles)
         return replace(found, drawn_along=_drawn_along_another(axis, labelled, profiles))
@@ -255,87 +242,11 @@ def mark_slices(
 
 def holds_area(plane: np.ndarray) -> bool:
     """Whether a slice (bool, 2D) was labelled as such, rather than crossed by slices of other axes."""
-    profile = _Profile.of(plane[None], 0)
+    profile = SliceProfile.of(plane[None], 0)
     return bool(profile.planar()[0])
 
 
-@dataclass(frozen=True)
-class _Profile:
-    """Counts for each slice of an axis: labelled voxels, labelled 2 x 2 squares, voxels labelled on the next slice too.
-
-    `overlap` is one shorter than the other two; `numbers` are the indices of the slices in the volume.
-    """
-
-    numbers: np.ndarray
-    voxels: np.ndarray
-    squares: np.ndarray
-    overlap: np.ndarray
-
-    @classmethod
-    def of(cls, labelled: np.ndarray, axis: int, numbers: np.ndarray | None = None) -> _Profile:
-        """Count along an array axis."""
-        planes = np.moveaxis(labelled, axis, 0)
-        numbers = np.arange(len(planes)) if numbers is None else numbers
-        squares = planes[:, 1:, 1:] & planes[:, :-1, 1:]
-        squares &= planes[:, 1:, :-1]
-        squares &= planes[:, :-1, :-1]
-        counted = (planes, squares, planes[1:] & planes[:-1])
-        return cls(numbers, *(np.count_nonzero(part, axis=(1, 2)) for part in counted))
-
-    @property
-    def occupied(self) -> list[int]:
-        """Indices of the slices with labels."""
-        return np.flatnonzero(self.voxels).tolist()
-
-    @property
-    def span(self) -> int:
-        """Number of slices from the first to the last one with labels."""
-        return self.occupied[-1] - self.occupied[0] + 1
-
-    @property
-    def has_ends(self) -> bool:
-        """Whether labels end anywhere along the axis inside of the volume."""
-        return bool((self.voxels[1:] + self.voxels[:-1] > 2 * self.overlap).any())
-
-    @property
-    def thickness(self) -> int:
-        """Number of slices in the thickest stack of adjacent slices with labels."""
-        return max(len(run) for run in _runs(self.occupied))
-
-    def planar(self, min_squares: int = 1) -> np.ndarray:
-        """Which slices hold areas rather than lines, bool."""
-        return (self.squares >= min_squares) & (2 * self.squares >= self.voxels)
-
-    def cut_share(self, numbers: Sequence[int]) -> float:
-        """Share of the ends of labels along the axis, on these slices, that lie next to a slice that is not among them.
-
-        The border of the volume ends nothing.
-        """
-        chosen = np.zeros(len(self.voxels), bool)
-        chosen[list(numbers)] = True
-        ends, cut = 0, 0
-        for here, there, voxels in (
-            (chosen[:-1], chosen[1:], self.voxels[:-1]),
-            (chosen[1:], chosen[:-1], self.voxels[1:]),
-        ):
-            ending = voxels - self.overlap
-            ends += int(ending[here].sum())
-            cut += int(ending[here & ~there].sum())
-        return cut / ends if ends else 0.0
-
-
-def _runs(numbers: Sequence[int]) -> list[list[int]]:
-    """Adjacent numbers together."""
-    runs: list[list[int]] = []
-    for n in numbers:
-        if runs and n == runs[-1][-1] + 1:
-            runs[-1].append(n)
-        else:
-            runs.append([n])
-    return runs
-
-
-def _fewest(profiles: list[_Profile]) -> dict[str, list[int]]:
+def _fewest(profiles: list[SliceProfile]) -> dict[str, list[int]]:
     """Every slice with labels of the axis that has the smallest share of them; of a single slice, that slice."""
     used = [p.occupied for p in profiles]
     lone = [a for a in range(3) if len(used[a]) == 1]
@@ -346,7 +257,7 @@ def _fewest(profiles: list[_Profile]) -> dict[str, list[int]]:
     return {AXES[best]: used[best]}
 
 
-def _single_axis(labelled: np.ndarray, profiles: list[_Profile]) -> dict[str, list[int]] | None:
+def _single_axis(labelled: np.ndarray, profiles: list[SliceProfile]) -> dict[str, list[int]] | None:
     """Slices of one axis that hold all labels; None where no axis has them, or slices of others cross them."""
     cut = [p.cut_share(p.occupied) >= MIN_CUT_SHARE for p in profiles]
     flat = [cut[a] or not profiles[a].has_ends for a in range(3)]
@@ -359,37 +270,37 @@ def _single_axis(labelled: np.ndarray, profiles: list[_Profile]) -> dict[str, li
     return None
 
 
-def _drawn_along_another(axis: str, labelled: np.ndarray, profiles: list[_Profile]) -> str:
+def _drawn_along_another(axis: str, labelled: np.ndarray, profiles: list[SliceProfile]) -> str:
     """The axis of the slices that hold all labels, if these leave gaps along it and none along the one that is named.
 
     Other planes were labelled then, and a fill from those that are named would add nothing.
     """
     occupied = profiles[AXES.index(axis)].occupied
-    if len(occupied) < 2 or len(_runs(occupied)) > 1:
+    if len(occupied) < 2 or len(runs_of(occupied)) > 1:
         return ""
     for other, numbers in (_single_axis(labelled, profiles) or {}).items():
-        if other != axis and (len(numbers) == 1 or len(_runs(numbers)) > 1):
+        if other != axis and (len(numbers) == 1 or len(runs_of(numbers)) > 1):
             return other
     return ""
 
 
 def _is_thin(numbers: Sequence[int], extent: int) -> bool:
     """Whether adjacent slices make stacks that are thin for an extent of the labels; single slices are thin."""
-    thickness = max(len(run) for run in _runs(numbers))
+    thickness = max(len(run) for run in runs_of(numbers))
     return thickness == 1 or thickness <= MAX_BOX_THICKNESS * extent
 
 
-def _crossed(labelled: np.ndarray, axis: int, profile: _Profile) -> bool:
+def _crossed(labelled: np.ndarray, axis: int, profile: SliceProfile) -> bool:
     """Whether slices of another axis were labelled too: what is no area on these slices is one on those."""
     lines = np.flatnonzero((profile.voxels > 0) & ~profile.planar())
     if not len(lines):
         return False
     rest = np.zeros_like(labelled)
     np.moveaxis(rest, axis, 0)[lines] = np.moveaxis(labelled, axis, 0)[lines]
-    return any(_Profile.of(rest, a).planar(MIN_SQUARES).any() for a in range(3) if a != axis)
+    return any(SliceProfile.of(rest, a).planar(MIN_SQUARES).any() for a in range(3) if a != axis)
 
 
-def _several_axes(labelled: np.ndarray, profiles: list[_Profile], forced: bool) -> LabelledSlices:
+def _several_axes(labelled: np.ndarray, profiles: list[SliceProfile], forced: bool) -> LabelledSlices:
     """Slices with areas on any axis; dense labels where these do not hold the labels, unless slices are `forced`."""
     slices: dict[str, list[int]] = {}
     for a, profile in enumerate(profiles):
@@ -401,7 +312,7 @@ def _several_axes(labelled: np.ndarray, profiles: list[_Profile], forced: bool) 
         return LabelledSlices(_fewest(profiles)) if forced else LabelledSlices(dense=True)
     rest = labelled & ~mark_slices(labelled.shape, slices)
     for a in range(3):  # where many slices cross one of another axis, their lines outweigh its area
-        hidden = np.flatnonzero(_Profile.of(rest, a).planar(MIN_SQUARES)).tolist()
+        hidden = np.flatnonzero(SliceProfile.of(rest, a).planar(MIN_SQUARES)).tolist()
         if hidden:
             slices[AXES[a]] = sorted({*slices.get(AXES[a], []), *hidden})
     rest &= ~mark_slices(labelled.shape, slices)
@@ -417,7 +328,7 @@ def _several_axes(labelled: np.ndarray, profiles: list[_Profile], forced: bool) 
     return detected
 
 
-def _without_stray(slices: dict[str, list[int]], profiles: list[_Profile]) -> LabelledSlices:
+def _without_stray(slices: dict[str, list[int]], profiles: list[SliceProfile]) -> LabelledSlices:
     """Take out the slices that hold stray voxels only."""
     kept: dict[str, list[int]] = {}
     stray: dict[str, list[int]] = {}
@@ -429,7 +340,7 @@ def _without_stray(slices: dict[str, list[int]], profiles: list[_Profile]) -> La
     return LabelledSlices(kept, stray=stray)
 
 
-def _stray(numbers: list[int], profile: _Profile) -> set[int]:
+def _stray(numbers: list[int], profile: SliceProfile) -> set[int]:
     """Slices whose number of labelled voxels is tiny compared with the slices around them.
 
     Adjacent slices of similar size are judged together: by the largest of them.

@@ -13,8 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ACSegLib.axes import AXES
-from ACSegLib.labelled_slices import both_names
+from ACSegLib.axes import AXES, both_names
 from ACSegLib.volume import Segmentation
 
 #: Tag of a segment with the labelled slices of its segmentation.

@@ -149,7 +149,7 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """What was decided, what followed from it, and how far it reached."""
-    from ACSegLib.labelled_slices import both_names
+    from ACSegLib.axes import both_names
     from ACSegLib.slice_tags import counted
 
     report = results.report

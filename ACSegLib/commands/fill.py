@@ -296,7 +296,7 @@ def describe(results: Results | FolderResults) -> str:
 
 
 def _describe_file(results: Results) -> str:
-    from ACSegLib.labelled_slices import both_names
+    from ACSegLib.axes import both_names
     from ACSegLib.slice_tags import counted
 
     report = results.report

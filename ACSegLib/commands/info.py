@@ -402,7 +402,7 @@ def _describe_labels(labels: Labels, unit_of_length: str) -> list[str]:
             lines.append("  ".join([f"    {name:<{widths[0]}}", *columns, colour]))
     if len(rows) > 50:
         lines.append(f"    and {len(rows) - 50} more")
-    from ACSegLib.labelled_slices import both_names
+    from ACSegLib.axes import both_names
 
     for axis, slices in labels.labelled_slices.items():
         text = f"{len(slices)} slice{'s' * (len(slices) > 1)} along axis {both_names(axis)}: {_ranges(slices)}"

@@ -232,8 +232,8 @@ def _write(phantom: Phantom, options: Options, folder: Path, check: Callable[[],
 
 def describe(results: Results) -> str:
     """Say what was simulated, and how to fill it."""
+    from ACSegLib.axes import both_names
     from ACSegLib.commands.adapt import describe_estimate
-    from ACSegLib.labelled_slices import both_names
 
     lines = []
     if results.like:

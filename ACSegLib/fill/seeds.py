@@ -8,16 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ACSegLib.axes import AXES
+from ACSegLib.axes import AXES, both_names, checked_axis
 from ACSegLib.errors import InputError
-from ACSegLib.labelled_slices import (
-    LabelledSlices,
-    both_names,
-    checked_axis,
-    declared_slices,
-    find_labelled_slices,
-    mark_slices,
-)
+from ACSegLib.labelled_slices import LabelledSlices, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.threads import look_up
 from ACSegLib.volume import Segment, Segmentation
 

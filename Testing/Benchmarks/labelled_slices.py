@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 from harness import data_folder, markdown_table
 
+from ACSegLib.axes import AXES
 from ACSegLib.files import open_segmentation
-from ACSegLib.labelled_slices import AXES, _Profile, find_labelled_slices, mark_slices
+from ACSegLib.labelled_slices import find_labelled_slices, mark_slices
 from ACSegLib.phantom import simulate
+from ACSegLib.slice_profiles import SliceProfile
 from ACSegLib.volume import Segmentation
 
 FILES = (
@@ -84,7 +86,7 @@ def main() -> None:
                 continue
             asked["dense"] += 1
             wrong["dense"] += not find_labelled_slices(mask).dense
-            profiles = [_Profile.of(mask, a) for a in range(3)]
+            profiles = [SliceProfile.of(mask, a) for a in range(3)]
             dense_shares.append(max(p.cut_share(p.occupied) for p in profiles))
             for axis, numbers, labels in sparse(mask):
                 found = find_labelled_slices(labels)
@@ -93,7 +95,7 @@ def main() -> None:
                 told = sorted(found.slices.get(axis, []) + found.stray.get(axis, []))
                 asked["slices, stray ones told"] += 1
                 wrong["slices, stray ones told"] += told != numbers or found.oblique
-                sparse_shares.append(_Profile.of(labels, AXES.index(axis)).cut_share(numbers))
+                sparse_shares.append(SliceProfile.of(labels, AXES.index(axis)).cut_share(numbers))
             for degrees in DEGREES:
                 labels = turned(mask, degrees)
                 if np.ptp(np.flatnonzero(mask.any(axis=(0, 2)))) * np.tan(np.radians(degrees)) > 2:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import ndimage
 
-from ACSegLib.axes import AXES, united_slices
+from ACSegLib.axes import AXES, both_names, checked_axis, united_slices
 from ACSegLib.errors import InputError
 from ACSegLib.fill.seeds import combine
-from ACSegLib.labelled_slices import both_names, checked_axis, mark_slices
+from ACSegLib.labelled_slices import mark_slices
 from ACSegLib.masks import Box, at_borders, bounding_box
 from ACSegLib.threads import chunks_of, in_threads
 from ACSegLib.volume import Segment, Segmentation

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ACSegLib.axes import checked_axis
 from ACSegLib.errors import InputError
 from ACSegLib.json_values import Json
-from ACSegLib.labelled_slices import LabelledSlices, checked_axis, declared_slices, find_labelled_slices, mark_slices
+from ACSegLib.labelled_slices import LabelledSlices, declared_slices, find_labelled_slices, mark_slices
 from ACSegLib.network.model.preprocessing import Preprocessing, normalise, resample_image, resampled_shape
 from ACSegLib.network.predict.working_grid import reduced_shape
 from ACSegLib.special_segments import role_of, union

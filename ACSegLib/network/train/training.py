@@ -11,12 +11,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.axes import both_names
 from ACSegLib.compute import available_memory, choose_device, is_out_of_memory, limit_torch_threads
 from ACSegLib.errors import InputError
 from ACSegLib.heavy_imports import import_packages
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
-from ACSegLib.labelled_slices import both_names
 from ACSegLib.network.model.architecture import build_seeded
 from ACSegLib.network.model.model_file import Model
 from ACSegLib.network.refinement.network import without_refinement_network
