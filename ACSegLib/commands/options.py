@@ -206,8 +206,9 @@ def unknown_words(command: str, options_class: type, words: Sequence[str]) -> st
     """Say in one sentence that a command does not know these words, and what was probably meant."""
     infos, word = describe_options(options_class), words[0]
     if word.startswith("-"):
-        near = difflib.get_close_matches(word.partition("=")[0], [info.flag for info in infos], n=1)
-        meant = f"; {near[0]} is probably meant" if near else ""
+        names = [info.flag.lstrip("-") for info in infos]
+        near = difflib.get_close_matches(word.partition("=")[0].lstrip("-"), names, 1, 0.7)
+        meant = f"; --{near[0]} is probably meant" if near else ""
         return f"{command} has no option {word}{meant}. 'acseg {command} --help' lists all."
     places = [info.metadata["metavar"] or info.name.upper() for info in infos if info.metadata["positional"]]
     flags = [info.flag for info in infos if info.metadata["path"] and not info.metadata["positional"]]

@@ -165,6 +165,7 @@ def test_listed_slices_are_used(case: Path) -> None:
         (["--memory", "0.0001"], "--memory"),
         (["--uncertainty", "/no/such/folder/u.nrrd"], "does not exist"),
         (["--colour", "red"], "acseg: fill has no option --colour. 'acseg fill --help' lists all"),
+        (["--force"], "acseg: fill has no option --force. 'acseg fill --help' lists all"),
         (["--backgroud", "x"], "no option --backgroud; --background is probably meant"),
     ],
 )
