@@ -18,6 +18,9 @@ _PLANES = 24
 #: Fewest neighbours of the same value among those that are not both 0, as a share: of labels, also of small structures,
 #: and where there are more values than `_FEW`. Counts of single photons have few values, but change all the time.
 _FEW, _EQUAL_OF_FEW, _EQUAL_OF_MANY = 16, 0.5, 0.8
+#: Share of equal ones below which the first planes tell that these are no labels, and the fewest different ones that
+#: tell it: an image on the disk is not read on then.
+_HARDLY_EQUAL, _SURE = 0.25, 1000
 #: Share of neighbours with different values from which on a slice shows intensities, and its fewest voxels.
 _MIN_CHANGING, _MIN_SLICE = 0.5, 1000
 
@@ -89,6 +92,8 @@ def look_like_labels(array: np.ndarray) -> bool:
             equal = left == right
             alike += int(np.count_nonzero(equal & (left != 0)))
             different += int(equal.size - np.count_nonzero(equal))
+            if different >= _SURE and alike < _HARDLY_EQUAL * (alike + different):
+                return False
             if len(values) <= _FEW + 1:
                 values.update(np.unique(plane).tolist())
         if different:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ACSegLib.fill.constants import FINE_SIGMA, MAX_CLASSES_TOGETHER, TOLERANCE
+from ACSegLib.fill.constants import MAX_CLASSES_TOGETHER, TOLERANCE
 from ACSegLib.fill.prior.appearance import AppearanceClassifier
 from ACSegLib.fill.prior.class_priors import (
     WHOLE,
@@ -17,7 +17,6 @@ from ACSegLib.fill.prior.class_priors import (
     shares_of_instances,
 )
 from ACSegLib.fill.prior.evidence import Evidence
-from ACSegLib.fill.prior.features import smoothed
 from ACSegLib.fill.prompts.levels import levels_at_edges, shares_above
 from ACSegLib.fill.seeds import OUTSIDE, UNKNOWN, count_classes
 from ACSegLib.fill.tuning.estimates import SlabTally
@@ -116,12 +115,15 @@ class PreparedSlab:
     edges : ndarray of float32, (K, J, I)
         Image whose differences make the weights.
     priors : ClassPriors
+    ending : ndarray of float32, (K, J, I), or None
+        Smoothed image at whose edges the segments end.
     """
 
     first: int
     seeds: np.ndarray
     edges: np.ndarray
     priors: ClassPriors
+    ending: np.ndarray | None = None
 
 
 def prepare_slab(
@@ -139,7 +141,8 @@ def prepare_slab(
         seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, UNKNOWN)
     slab = evidence.features.slab(first, last + 1)
     priors = _class_priors(evidence, classifier, first, slab, seeds, without, progress or Progress())
-    return PreparedSlab(first, seeds, np.ascontiguousarray(slab[0]), priors)
+    ending = slab[1] if evidence.ends_at_edges else None
+    return PreparedSlab(first, seeds, np.ascontiguousarray(slab[0]), priors, ending)
 
 
 def solve_prepared(
@@ -155,8 +158,7 @@ def solve_prepared(
     if context.without_holes:
         size = np.inf if evidence.whole_slices else STROKE_HOLES
         rules = (*rules, FillHoles(dict.fromkeys(context.without_holes, size)))
-    image = smoothed(slab.edges, FINE_SIGMA, evidence.features.spacing) if evidence.ends_at_edges else None
-    result = SlabResult(slab.first, seeds, rules, evidence.count, keep, image, evidence.features.spacing)
+    result = SlabResult(slab.first, seeds, rules, evidence.count, keep, slab.ending, evidence.features.spacing)
     progress = progress or Progress()
     wanted = slab.priors.worth_solving(context.tolerance, progress)
     boxes = _own_boxes(slab.priors, seeds, context.tolerance) if not keep else {}

@@ -120,6 +120,24 @@ def test_other_byte_order_is_swapped_on_the_disk(tmp_path, volume):
     np.testing.assert_array_equal(found, volume.array)
 
 
+def test_opening_reads_hardly_anything_of_an_image_that_stays_on_the_disk(tmp_path, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 4000, (96, 64, 64), dtype=np.uint16)
+    save_volume(Volume(image), tmp_path / "v.ome.zarr")
+    read = []
+    original = lazy.ChunkedArray.__getitem__
+
+    def watched(array, index):
+        part = original(array, index)
+        read.append(part.size)
+        return part
+
+    monkeypatch.setattr(lazy.ChunkedArray, "__getitem__", watched)
+    array = open_volume(tmp_path / "v.ome.zarr", lazy_from=1000).array
+    assert isinstance(array, lazy.ChunkedArray)
+    assert sum(read) <= image.size // 16
+    np.testing.assert_array_equal(array[...], image)
+
+
 def test_no_room_on_the_disk_is_told(monkeypatch):
     from collections import namedtuple
 
