@@ -18,18 +18,38 @@ def unfilled_notes(segmentation: Segmentation) -> list[str]:
     segmentation : Segmentation
         The structures that are measured.
     """
-    if not any(layer.any() for layer in segmentation.layers):
+    found = _sparse_slices(segmentation)
+    if not found:
         return []
-    occupied = segmentation.occupied()
-    if not any(_has_gaps(occupied, axis) for axis in range(3)):  # of nearly all segmentations, and at once
-        return []
-    found = find_labelled_slices(occupied)
-    gaps = {axis: n for axis, n in found.slices.items() if _has_gaps(occupied, AXES.index(axis))}
-    if not gaps or found.dense or found.oblique:
+    return [f"{segmentation.name}: the labels lie on {found} only; fill between the slices before you use them."]
+
+
+def notes_on_one_unfilled(result: Segmentation, reference: Segmentation) -> list[str]:
+    """Say that one side of a comparison lies on a few slices and the other does not: the rest counts as wrong.
+
+    Both may: two persons have drawn the same slices.
+    """
+    sides = {"result": _sparse_slices(result), "reference": _sparse_slices(reference)}
+    if all(sides.values()):
         return []
     return [
-        f"{segmentation.name}: the labels lie on {counted(gaps)} only; fill between the slices before you use them."
+        f"{reference.name}: the labels of the {side} lie on {found} only, and what the other has between these counts as "
+        "wrong; fill the labels first, or compare a single slice."
+        for side, found in sides.items()
+        if found
     ]
+
+
+def _sparse_slices(segmentation: Segmentation) -> str:
+    """The few slices, counted, that labels lie on; "" if they lie on more, or on none."""
+    if not any(layer.any() for layer in segmentation.layers):
+        return ""
+    occupied = segmentation.occupied()
+    if not any(_has_gaps(occupied, axis) for axis in range(3)):  # of nearly all segmentations, and at once
+        return ""
+    found = find_labelled_slices(occupied)
+    gaps = {axis: n for axis, n in found.slices.items() if _has_gaps(occupied, AXES.index(axis))}
+    return counted(gaps) if gaps and not found.dense and not found.oblique else ""
 
 
 def _has_gaps(occupied: np.ndarray, axis: int) -> bool:

@@ -211,10 +211,14 @@ def compare(
     0.75
     """
     from ACSegLib.arrays import to_numpy
+    from ACSegLib.files.registry import tell
+    from ACSegLib.unfilled_labels import notes_on_one_unfilled
     from ACSegLib.workflows import run
 
     first, second = as_segmentations(result, reference, spacing, unit)
     _tell_lengths(second, table_unit, (result, reference))
+    if ignore is None and not slice:
+        tell(notes_on_one_unfilled(first, second))
     request = CompareRequest(
         result=first,
         reference=second,

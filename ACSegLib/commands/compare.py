@@ -190,6 +190,7 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     from ACSegLib.files.registry import tell
     from ACSegLib.measure.overlap import note_on_names, pair_segments
     from ACSegLib.special_segments import structures
+    from ACSegLib.unfilled_labels import notes_on_one_unfilled
     from ACSegLib.workflows import CompareRequest
     from ACSegLib.workflows import run as run_request
 
@@ -207,6 +208,8 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     ignored = marked if ignored is None else ignored if marked is None else ignored | marked
     if not (result.segments or reference.segments):
         raise InputError(f"{item.name}: neither the result nor the reference has a segment to compare.")
+    if ignored is None and not options.slice:
+        tell(notes_on_one_unfilled(result, reference))
     names = [] if options.cells else [name for name, _, _ in pair_segments(result, reference)]
     if not options.cells and (note := note_on_names(result, reference)):
         tell([f"{item.name}: {note}"])

@@ -214,13 +214,14 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
     """Fill image by image; whatever is wrong with one of them does not stop the others."""
     from ACSegLib.commands.batch import reason
     from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
-    from ACSegLib.commands.pairs import find_pairs
+    from ACSegLib.commands.pairs import find_pairs, pair_up
     from ACSegLib.files.atomic import output_folders
     from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 
     if options.probabilities or options.uncertainty:
         raise InputError("--probabilities and --uncertainty need a single image; give one image, not a folder.")
-    pairs = find_pairs([options.image], [options.labels], "given")
+    pairs, problems = pair_up([options.image], [options.labels])
+    pairs = pairs or find_pairs([options.image], [options.labels], "given")  # nothing to fill: it says why
     folder = Path(options.output)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output {folder} is a file, but {options.image} is a folder of images; name a folder.")
@@ -229,7 +230,7 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
     inputs = [path for pair in pairs for path in (pair.image, pair.labels)]
     made = [os.path.realpath(folder)]
     check_outputs([Output(str(place), "--output", "image") for place in places.values()], inputs, made)
-    results = FolderResults({}, {}, [])
+    results = FolderResults({}, {Path(path).name: f"{problem}." for path, problem in problems.items()}, [])
     todo = [pair for pair in pairs if not (options.skip_existing and places[pair].exists())]
     results.skipped = [pair.name for pair in pairs if pair not in todo]
     with output_folders(folder):

@@ -83,34 +83,54 @@ def find_pairs(images: Sequence[str], labels: Sequence[str], what: str = "traini
     InputError
         Listing every image without labels, labels without image, and name that is there twice.
     """
+    pairs, problems = pair_up(images, labels)
+    if problems:
+        raise InputError(_not_paired(what, list(problems.values())))
+    return pairs
+
+
+def pair_up(images: Sequence[str], labels: Sequence[str]) -> tuple[list[PairOfFiles], dict[str, str]]:
+    """Pair images and labels as `find_pairs` does.
+
+    Returns
+    -------
+    pairs : list of PairOfFiles
+    problems : dict of path to str
+        What is wrong with each image or label file that is in no pair.
+    """
     image_files = find_images(images)
     label_files = find_files(labels)
     label_files = [path for path in label_files if path not in image_files] or label_files  # one file may hold both
     by_core: dict[str, list[str]] = {}
     for path in label_files:
         by_core.setdefault(core_name(path), []).append(path)
-    pairs, problems, seen = [], [], dict[str, str]()
+    pairs, problems, seen = [], dict[str, str](), dict[str, str]()
     for image in image_files:
         core = core_name(image)
         candidates = by_core.get(core, [])
         if core in seen:
-            problems.append(f"{image} and {seen[core]} have one name; rename one of them")
+            problems[image] = f"{image} and {seen[core]} have one name; rename one of them"
         elif not candidates:
-            problems.append(f"{image} has no labels (no file is named {core} or {core}_seg, {core}_labels, ...)")
+            problems[image] = f"{image} has no labels (no file is named {core} or {core}_seg, {core}_labels, ...)"
         elif len(candidates) > 1:
-            problems.append(f"{image} has several label files: {', '.join(candidates)}; keep one of them")
+            problems[image] = f"{image} has several label files: {', '.join(candidates)}; keep one of them"
         else:
             pairs.append(PairOfFiles(core, image, candidates[0]))
         seen[core] = image
-    problems += [f"{path} has no image" for core, paths in by_core.items() if core not in seen for path in paths]
+    for core, paths in by_core.items():
+        if core not in seen:
+            problems.update({path: f"{path} has no image" for path in paths})
     if problems and not pairs and _are_lists(images, labels):
         names = _distinct_names(image_files)
-        return [PairOfFiles(n, i, s) for n, i, s in zip(names, image_files, label_files, strict=True)]
+        return [PairOfFiles(n, i, s) for n, i, s in zip(names, image_files, label_files, strict=True)], {}
+    return pairs, problems
+
+
+def _not_paired(what: str, problems: Sequence[str]) -> str:
+    """One sentence on why nothing is done with images and labels."""
     if len(problems) == 1:
-        raise InputError(f"the {what} images and labels cannot be paired: {problems[0]}.")
-    if problems:
-        raise InputError(f"the {what} images and labels cannot be paired:\n" + "\n".join(f"  - {p}" for p in problems))
-    return pairs
+        return f"the {what} images and labels cannot be paired: {problems[0]}."
+    return f"the {what} images and labels cannot be paired:\n" + "\n".join(f"  - {p}" for p in problems)
 
 
 def read_table(path: str | os.PathLike[str]) -> tuple[list[PairOfFiles], list[PairOfFiles]]:

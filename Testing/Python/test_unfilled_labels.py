@@ -62,3 +62,22 @@ def test_measure_mesh_split_and_python_tell(tmp_path: Path, capsys: pytest.Captu
         assert "cell: the labels lie on 5 slices along z (k) only" in capsys.readouterr().out, command
     with pytest.warns(UserWarning, match="the labels lie on 5 slices"):
         acseg.measure(labels)
+
+
+def test_a_comparison_tells_which_side_is_not_filled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = ball((24, 15, 16), 13).astype(np.uint8)
+    sparse = on_slices(whole > 0, 0, 5).astype(np.uint8)
+    for name, labels in (("whole", whole), ("sparse", sparse)):
+        segmentation = Segmentation.from_labels(labels, Geometry((30,) * 3, unit="nm"))
+        save_segmentation(segmentation, tmp_path / f"{name}.seg.nrrd")
+
+    def told(*words: str) -> str:
+        assert main(["compare", *(str(tmp_path / f"{n}.seg.nrrd") for n in words[:2]), *words[2:], "--quiet"]) == 0
+        return capsys.readouterr().out
+
+    assert "the labels of the result lie on 5 slices along z (k) only" in told("sparse", "whole")
+    assert "the labels of the reference lie on 5 slices along z (k) only" in told("whole", "sparse")
+    for words in (["sparse", "sparse"], ["whole", "whole"], ["sparse", "whole", "--slice", "z22"]):
+        assert "lie on" not in told(*words), words
+    with pytest.warns(UserWarning, match="the labels of the result lie on 5 slices"):
+        acseg.compare(sparse, whole)

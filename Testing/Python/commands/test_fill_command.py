@@ -70,6 +70,25 @@ def test_a_folder_is_filled_and_what_fails_is_summarised(case: Path, capsys: pyt
     assert (case / "filled" / "a.seg.nrrd").read_text() == "kept"
 
 
+def test_images_without_labels_do_not_stop_the_others(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("images", "sparse"):
+        (case / name).mkdir()
+    for name in ("images/a.nrrd", "images/b.nrrd"):
+        (case / name).write_bytes((case / "image.nrrd").read_bytes())
+    for name in ("sparse/a.seg.nrrd", "sparse/c.seg.nrrd"):
+        (case / name).write_bytes((case / "labels.seg.nrrd").read_bytes())
+    arguments = ["fill", str(case / "images"), str(case / "sparse"), "-o", str(case / "filled"), "--quiet"]
+    assert main([*arguments, "--gamma", "0.3"]) == 2
+    assert [path.name for path in (case / "filled").iterdir()] == ["a.seg.nrrd"]
+    printed = capsys.readouterr().out
+    assert "2 of 3 failed:\n  b.nrrd: " in printed
+    assert "b.nrrd has no labels" in printed
+    assert "c.seg.nrrd has no image" in printed
+    (case / "sparse" / "a.seg.nrrd").unlink()
+    assert main([*arguments, "--gamma", "0.3"]) == 2
+    assert "cannot be paired:\n" in capsys.readouterr().err
+
+
 def test_a_folder_of_which_nothing_is_filled_leaves_no_folder(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, file in (("images", "image.nrrd"), ("sparse", "labels.seg.nrrd")):
         (case / name).mkdir()
