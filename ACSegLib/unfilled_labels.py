@@ -33,8 +33,8 @@ def notes_on_one_unfilled(result: Segmentation, reference: Segmentation) -> list
     if all(sides.values()):
         return []
     return [
-        f"{reference.name}: the labels of the {side} lie on {found} only, and what the other has between these counts as "
-        "wrong; fill the labels first, or compare a single slice."
+        f"{reference.name}: the labels of the {side} lie on {found} only, and what the other has between these counts "
+        "as wrong; fill the labels first, or compare a single slice."
         for side, found in sides.items()
         if found
     ]

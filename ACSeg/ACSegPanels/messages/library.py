@@ -447,6 +447,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "or leave out --bead-reference."
         ),
         _("{0}: the labels lie on {1} only; fill between the slices before you use them."),
+        _(
+            "{0}: the labels of the {1} lie on {2} only, and what the other has between these counts as wrong; fill "
+            "the labels first, or compare a single slice."
+        ),
         _("{0}: {1} first and {2} second values do not pair up."),
         _("{0}: {1} labelled voxels lie outside {2} and were left out."),
         _("{0}: {1} {2}, as the name says; rename it if it is a structure."),
