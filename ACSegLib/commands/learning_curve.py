@@ -150,11 +150,17 @@ class Results(BaseResults):
 
 def run(options: Options, progress: Progress) -> Results:
     """Train and test what is asked for, fit the curves, order the unlabelled volumes."""
-    from ACSegLib.files.tables import read_table, write_table
+    from ACSegLib.files.atomic import output_folders
 
     check_opening(options)
-    folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
+    with output_folders(options.output):
+        return _study(options, Path(options.output), progress)
+
+
+def _study(options: Options, folder: Path, progress: Progress) -> Results:
+    """Do what `run` does, in a folder that is there."""
+    from ACSegLib.files.tables import read_table, write_table
+
     outputs: dict[str, str] = {}
     failures: dict[str, str] = {}
     stages = progress.stages(experiment=9, suggest=1)

@@ -215,3 +215,4 @@ def test_bad_designs_say_why(study):
         learning_curve.run(chosen, Progress())
     with pytest.raises(InputError, match="--simulate"):
         learning_curve.run(learning_curve.Options(output=str(study / "out")), Progress())
+    assert not (study / "out").exists()
