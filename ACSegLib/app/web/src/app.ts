@@ -166,7 +166,8 @@ export class App implements Context {
     this.editor.reset()
     this.outbox.clear()
     if (volume === null) return
-    const kept = this.outbox.restore(`${volume.path || volume.name} ${volume.shape.join(' ')}`)
+    const root = this.model.server?.root ?? ''
+    const kept = this.outbox.restore(`${root}/${volume.path || volume.name} ${volume.shape.join(' ')}`)
     for (const { axis, index, labels } of kept) this.slices.replace(axis, index, labels)
     if (kept.length > 0) this.tell('What you drew while the server was gone has been sent to it.')
     const restored = this.model.server?.autosave.restored

@@ -89,19 +89,20 @@ export class Outbox {
   /**
    * The slices that were kept for a volume, of this page or one before it; they are sent.
    *
-   * @param volume what identifies it: its path and shape.
+   * @param volume what identifies it: its folder, path and shape.
    */
   restore(volume: string): Parcel[] {
     this.volume = volume
-    const text = this.deposit.getItem(NAME)
-    const parcels = text === null ? [] : unpack(text, volume)
+    const parcels = this.stored(volume)
     for (const parcel of parcels) if (!this.waiting.has(key(parcel))) this.add(parcel)
     return parcels
   }
 
-  /** Forget what waits: another volume is open. */
+  /** Another volume is open: what waits is kept for the one before, and never sent to another. */
   clear(): void {
+    if (this.pending > 0) this.store()
     this.waiting.clear()
+    this.volume = ''
     this.stuck = false
     this.release()
   }
@@ -110,25 +111,31 @@ export class Outbox {
     if (this.sending !== null || this.timer !== null) return
     const entry = this.waiting.entries().next()
     if (entry.done === true) {
-      this.deposit.removeItem(NAME)
+      if (this.volume !== '') this.deposit.removeItem(depositName(this.volume))
       this.release()
       return
     }
     const [name, parcel] = entry.value
+    const { volume } = this
     this.waiting.delete(name)
     this.sending = parcel
     try {
       const answer = await this.put(parcel)
       this.sending = null
+      if (volume !== this.volume) {
+        this.arrived(volume, name)
+        return
+      }
       this.stuck = false
       this.pause = FIRST_PAUSE
       this.handlers.sent(parcel, answer)
     } catch (error) {
       this.sending = null
-      this.failed(name, parcel, error)
+      if (volume === this.volume) this.failed(name, parcel, error)
+    } finally {
+      this.handlers.changed()
+      void this.next()
     }
-    this.handlers.changed()
-    void this.next()
   }
 
   private failed(name: string, parcel: Parcel, error: unknown): void {
@@ -153,10 +160,28 @@ export class Outbox {
     for (const resolve of idle) resolve()
   }
 
+  private stored(volume: string): Parcel[] {
+    const text = this.deposit.getItem(depositName(volume))
+    return text === null ? [] : unpack(text)
+  }
+
+  /** A slice has reached the volume before this one after all. */
+  private arrived(volume: string, name: string): void {
+    const rest = this.stored(volume).filter((parcel) => key(parcel) !== name)
+    if (rest.length === 0) this.deposit.removeItem(depositName(volume))
+    else this.write(volume, rest)
+  }
+
   private store(): void {
-    const parcels = [...this.waiting.values()].map(packed)
+    const { sending } = this
+    const first = sending === null || this.waiting.has(key(sending)) ? [] : [sending]
+    this.write(this.volume, [...first, ...this.waiting.values()])
+  }
+
+  private write(volume: string, parcels: Parcel[]): void {
+    if (volume === '') return
     try {
-      this.deposit.setItem(NAME, JSON.stringify({ volume: this.volume, parcels }))
+      this.deposit.setItem(depositName(volume), JSON.stringify(parcels.map(packed)))
     } catch (error) {
       // The storage is full: the page keeps the slices as long as it is open.
       if (!(error instanceof DOMException)) throw error
@@ -167,6 +192,11 @@ export class Outbox {
 /** Whether a slice is kept: the server is in trouble, or was started anew and does not know this page. */
 function waits(status: number): boolean {
   return status >= 500 || status === 403
+}
+
+/** Each volume has a place of its own: what waits for one is not lost when another is drawn on. */
+function depositName(volume: string): string {
+  return `${NAME} ${volume}`
 }
 
 function key({ axis, index }: { axis: Axis; index: number }): string {
@@ -192,10 +222,8 @@ function packed({ axis, index, labels, labelled }: Parcel): Packed {
   return { axis, index, labelled, bytes: labels.BYTES_PER_ELEMENT, runs }
 }
 
-function unpack(text: string, volume: string): Parcel[] {
-  const kept = JSON.parse(text) as { volume: string; parcels: Packed[] }
-  if (kept.volume !== volume) return []
-  return kept.parcels.map(({ axis, index, labelled, bytes, runs }) => {
+function unpack(text: string): Parcel[] {
+  return (JSON.parse(text) as Packed[]).map(({ axis, index, labelled, bytes, runs }) => {
     const size = runs.reduce((sum, number, k) => sum + (k % 2 === 1 ? number : 0), 0)
     const labels = bytes === 2 ? new Uint16Array(size) : new Uint8Array(size)
     let place = 0

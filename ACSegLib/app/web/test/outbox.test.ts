@@ -108,6 +108,51 @@ describe('the outbox', () => {
     expect(back.requests).toBe(0)
   })
 
+  it('keeps what waits for one volume while another is drawn on', async () => {
+    server.gone = true
+    const { outbox } = outboxOf(server, box)
+    outbox.add(parcel(4, 7))
+    await vi.advanceTimersByTimeAsync(10)
+    server.gone = false
+    outbox.clear()
+    outbox.restore('other.nrrd 4,1,1')
+    outbox.add(parcel(1, 2))
+    await vi.advanceTimersByTimeAsync(5000)
+    expect([...server.slices]).toEqual([[1, [0, 2, 2, 0]]])
+    outbox.clear()
+    outbox.restore('cell.nrrd 4,1,1')
+    await outbox.flushed()
+    expect(server.slices.get(4)).toEqual([0, 7, 7, 0])
+    expect(box.items.size).toBe(0)
+  })
+
+  it('sends a slice that got no answer to no other volume', async () => {
+    server.gone = true
+    const { outbox } = outboxOf(server, box)
+    outbox.add(parcel(4, 7))
+    outbox.clear()
+    outbox.restore('other.nrrd 4,1,1')
+    await vi.advanceTimersByTimeAsync(10)
+    server.gone = false
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(server.slices.size).toBe(0)
+    outbox.clear()
+    outbox.restore('cell.nrrd 4,1,1')
+    await outbox.flushed()
+    expect(server.slices.get(4)).toEqual([0, 7, 7, 0])
+  })
+
+  it('does not send a slice again that arrived after another volume was opened', async () => {
+    const { outbox } = outboxOf(server, box)
+    outbox.add(parcel(4, 7))
+    outbox.clear()
+    outbox.restore('other.nrrd 4,1,1')
+    await vi.advanceTimersByTimeAsync(10)
+    expect(server.slices.get(4)).toEqual([0, 7, 7, 0])
+    outbox.clear()
+    expect(outbox.restore('cell.nrrd 4,1,1')).toEqual([])
+  })
+
   it('says why a slice was refused, and goes on with the next', async () => {
     const { outbox, refused } = outboxOf(server, box)
     const put = vi.spyOn(server, 'put')
