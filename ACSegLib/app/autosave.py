@@ -29,6 +29,7 @@ from ACSegLib.app.contract import FillInfo
 from ACSegLib.app.history import Work
 from ACSegLib.app.labels import Labels, new_array
 from ACSegLib.app.problems import BusyError
+from ACSegLib.app.requests import SpacingRequest
 from ACSegLib.errors import FileError
 from ACSegLib.files.atomic import atomic_output
 from ACSegLib.json_values import Json
@@ -53,6 +54,8 @@ class Saved:
         What the image was like: "size" and "mtime" of its file.
     box : tuple of int
         The box around the object that strokes mark; () for none.
+    voxel_size : SpacingRequest or None
+        The voxel size that the user gave, because the file states none or a wrong one.
     """
 
     work: Work
@@ -60,6 +63,7 @@ class Saved:
     unsaved: bool
     image: Json
     box: tuple[int, ...] = ()
+    voxel_size: SpacingRequest | None = None
 
 
 class Autosave:
@@ -201,7 +205,9 @@ class Autosave:
         self._uncertainty = self._read_uncertainty(shape)
         work = Work(labels, self._uncertainty, fill, strokes=strokes, background=int(values.get("background", 0)))
         box = tuple(int(n) for n in values.get("box", ()))
-        return Saved(work, self.path.stat().st_mtime, bool(values.get("unsaved", True)), values.get("image", {}), box)
+        size = SpacingRequest(**values["voxel_size"]) if values.get("voxel_size") else None
+        unsaved, image = bool(values.get("unsaved", True)), values.get("image", {})
+        return Saved(work, self.path.stat().st_mtime, unsaved, image, box, size)
 
     def _read_uncertainty(self, shape: tuple[int, int, int]) -> np.ndarray | None:
         """The uncertainty that belongs to the state; None where there is none, or where its file is gone or damaged."""

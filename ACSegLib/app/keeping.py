@@ -68,7 +68,10 @@ class Keeper:
             self._session.autosave = AutosaveInfo()
             if fresh:
                 autosave.set_aside()
-            return autosave.find(shape)
+            saved = autosave.find(shape)
+            if saved is not None and saved.image != self._image:  # another file may state its voxel size
+                saved = replace(saved, voxel_size=None)
+            return saved
 
     def notices(self, saved: Saved | None) -> None:
         """Tell what was found."""
@@ -106,6 +109,9 @@ class Keeper:
             return
         try:
             more = {"unsaved": changes.unsaved, "image": self._image, "box": list(session.box)}
+            if session.spacing_set and session.volume is not None:
+                geometry = session.volume.geometry
+                more["voxel_size"] = {"spacing": list(geometry.spacing), "unit": geometry.unit}
             self._autosave.save(changes.work, sorted(changes.planes), more)
         except (OSError, MemoryError) as error:
             session.changes_done(changes)

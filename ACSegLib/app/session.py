@@ -140,11 +140,16 @@ class Session:
         fresh : bool
             Whether work that was kept is set aside.
         """
-        volume, saved = opened.volume, None
+        volume, saved, size = opened.volume, None, None
         if self.keeper is not None:
             saved = self.keeper.begin(name, path, volume.shape, fresh)
+            size = saved.voxel_size if saved else None
             if saved is not None and not saved.unsaved and labels.segments and labels.array.any():
                 saved = None  # everything was saved as a file, and labels are given
+        if size is not None:
+            volume = _with_size(volume, size)
+            numbers = " x ".join(f"{value:g}" for value in size.spacing)
+            opened.notes.append(f"The voxel size is the one that you gave: {numbers} {size.unit}.")
         with self.lock:
             work = saved.work if saved else Work(labels)
             self._volume_id += 1
@@ -168,7 +173,7 @@ class Session:
             self.work, self.history = work, History()
             self.box = saved.box if saved else ()
             self.reference = self.table = None
-            self.rows, self.spacing_set = [], False
+            self.rows, self.spacing_set = [], size is not None
             self.notices.clear()
             self._edited.clear()
             self.overlay_version += 1
@@ -180,15 +185,16 @@ class Session:
         self.changed()
 
     def set_spacing(self, request: SpacingRequest) -> None:
-        """Set the voxel size, for a file that states none or a wrong one."""
+        """Set the voxel size, for a file that states none or a wrong one; it is kept with the work."""
         with self.lock:
             volume, info = self.require_volume()
             if len(request.spacing) != 3:
                 raise InputError(f"the voxel size must be three numbers (x, y, z), not {request.spacing}.")
-            geometry = with_voxel_size(volume.geometry, _three(tuple(map(float, request.spacing))), request.unit)
-            self.volume = replace(volume, geometry=geometry)
+            self.volume = _with_size(volume, request)
+            geometry = self.volume.geometry
             self._volume_id += 1
             self.spacing_set = True
+            self.log.touch(set())
             self.info = replace(
                 info,
                 id=self._volume_id,
@@ -406,6 +412,11 @@ class Session:
 
     def _all_planes(self) -> set[int]:
         return set(range(self.work.labels.shape[0])) if self.work else set()
+
+
+def _with_size(volume: Volume, size: SpacingRequest) -> Volume:
+    geometry = with_voxel_size(volume.geometry, _three(tuple(map(float, size.spacing))), size.unit)
+    return replace(volume, geometry=geometry)
 
 
 def _three(values: tuple[float, ...]) -> tuple[float, float, float]:

@@ -20,7 +20,8 @@ from ACSegLib.app.events import Hub
 from ACSegLib.app.folder import Folder
 from ACSegLib.app.keeping import Keeper
 from ACSegLib.app.session import Session
-from ACSegLib.files import save_volume
+from ACSegLib.files import open_segmentation, save_volume
+from ACSegLib.volume import Geometry, Volume
 
 PLANE = np.zeros(SHAPE[1:], np.uint8)
 PLANE[3:9, 4:20] = 1
@@ -42,6 +43,29 @@ def keeper(root):
     session.open(OpenRequest("ramp.nrrd"))
     yield keeper
     keeper.close()
+
+
+def test_the_voxel_size_that_was_given_is_found_again(tmp_path):
+    image = tmp_path / "plain.mha"
+    save_volume(Volume(ramp().array), image)
+    size = {"spacing": [30.0, 30.0, 40.0], "unit": "nm"}
+    with page(tmp_path, image.name) as client:
+        client.put("/api/labels/z/4", content=PLANE.tobytes())
+        client.post("/api/spacing", json=size)
+    with page(tmp_path, image.name) as client:
+        volume = client.get("/api/state").json()["volume"]
+        assert (volume["spacing"], volume["unit"], volume["spacing_known"]) == (*size.values(), True)
+        assert "The voxel size is the one that you gave: 30 x 30 x 40 nm." in volume["notes"]
+        answer = client.post("/api/save", json={"path": "drawn.nrrd"})
+        assert answer.status_code == 200, answer.text
+        assert open_segmentation(tmp_path / "drawn.nrrd").geometry.in_unit("nm").spacing == pytest.approx((30, 30, 40))
+    with page(tmp_path) as client:  # labels that are given instead of the work do not change the image
+        client.post("/api/open", json={"path": image.name, "labels": "drawn.nrrd"})
+        assert client.get("/api/state").json()["volume"]["spacing"] == size["spacing"]
+    save_volume(Volume(ramp().array, Geometry((5, 5, 5), unit="um")), image)
+    with page(tmp_path, image.name) as client:  # another file, which states a size of its own
+        volume = client.get("/api/state").json()["volume"]
+        assert (volume["spacing"], volume["unit"]) == ([5, 5, 5], "um")
 
 
 def saved_file(root):
