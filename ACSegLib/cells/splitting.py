@@ -166,12 +166,10 @@ class _Regions:
         The seeds within the mask, numbered from 1.
     shown : bool
         Whether the image can show seams.
-    asked : bool
-        Whether seams of the image were asked for.
     predicted : bool
         Whether a network drew the mask.
     notes : list of str
-        On the seeds.
+        On the seeds, and on an image that tells nothing.
     """
 
     mask: np.ndarray
@@ -181,7 +179,6 @@ class _Regions:
     fresh: Callable[[], Merging]
     markers: np.ndarray | None
     shown: bool
-    asked: bool
     predicted: bool
     notes: list[str]
 
@@ -205,13 +202,13 @@ class _Regions:
         small = grid.reduce_mask(mask)
         check = stages.prepare.check
         check()
-        asked = image is not None and settings.seams != "none"
-        picture = grid.reduce_image(image) if image is not None and asked else None
-        check()
-        if picture is not None and is_flat(picture, small):
-            picture = None
+        picture = grid.reduce_image(image) if image is not None and settings.seams != "none" else None
         check()
         markers, notes = usable_seeds(seeds, mask) if seeds is not None else (None, [])
+        if picture is not None and is_flat(picture, small):
+            picture = None
+            notes.append("the image is constant within the segment and shows nothing; the shape decided.")
+        check()
         if image is None and settings.seams in ("dark", "bright"):
             notes.append(f"no {settings.seams} seams can be seen without an image; the shape decided.")
         few = None if markers is None else grid.reduce_seeds(markers) * small
@@ -227,9 +224,7 @@ class _Regions:
         model = seam_model("tissue" if in_tissue else "seams", predicted)
         seeded = seed_of_basins(basins, few)
         shown = picture is not None
-        return cls(
-            mask, grid, basins, seams, lambda: Merging(graph, model, seeded), markers, shown, asked, predicted, notes
-        )
+        return cls(mask, grid, basins, seams, lambda: Merging(graph, model, seeded), markers, shown, predicted, notes)
 
     def cells(self, settings: SplitSettings, least_odds: float, progress: Progress) -> Cells:
         """Merge the regions into cells; seams from `least_odds` on may divide a cell to reach a number."""
@@ -239,7 +234,7 @@ class _Regions:
         merging, joined, lone = _merged(self.fresh, settings, block, seeded, odds, stages.merge)
         cells = merging.roots().astype(np.int32)[self.basins]
         kind = kind_of_seams(cells, self.seams, settings.seams) if self.shown else "none"
-        by_shape = kind == "none" and self.asked
+        by_shape = kind == "none" and self.shown
         stages.place(0.0, "placing the cells")
         if self.predicted and kind != "none":
             fixed = None if self.markers is None else self.grid.reduce_seeds(self.markers) > 0

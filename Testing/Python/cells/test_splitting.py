@@ -84,7 +84,10 @@ def test_an_image_without_seams_leaves_clear_necks_to_the_shape(sight):
     assert quality(found, cells) >= 0.95
     assert len(found.sizes) == pytest.approx(125, abs=6)
     assert found.seams == "none"
-    assert found.notes == ["the image shows no seams between the cells; their shape decided."]
+    if sight == "flat":
+        assert found.notes == ["the image is constant within the segment and shows nothing; the shape decided."]
+    else:
+        assert found.notes == ["the image shows no seams between the cells; their shape decided."]
 
 
 def test_nothing_is_told_of_seams_where_there_is_one_cell():
@@ -92,6 +95,16 @@ def test_nothing_is_told_of_seams_where_there_is_one_cell():
     found = split_mask(ball, np.random.default_rng(3).normal(100, 10, ball.shape))
     assert len(found.sizes) == 1
     assert not found.notes
+
+
+@pytest.mark.parametrize("count", [None, 1])
+def test_a_constant_image_is_told_even_where_there_is_one_cell(count):
+    ball = np.pad(ball_grid()[:16, :16, :16] > 0, 4)
+    outside = np.random.default_rng(3).normal(100, 10, ball.shape)
+    found = split_mask(ball, np.where(ball, 100.0, outside), settings=SplitSettings(count=count))
+    assert len(found.sizes) == 1
+    assert found.notes == ["the image is constant within the segment and shows nothing; the shape decided."]
+    assert not split_mask(ball, np.full(ball.shape, 100.0), settings=SplitSettings(seams="none")).notes
 
 
 def test_dark_seams_at_the_necks_let_the_image_speak():
