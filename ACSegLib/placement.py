@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -264,20 +264,25 @@ def notes_on_lengths(
     notes = []
     if sizeless:
         notes.append(
-            f"{len(sizeless)} volume(s) state no voxel size ({sizeless[0]}), so that lengths are numbers of voxels, "
+            f"{count_and_names(sizeless)} state no voxel size, so that lengths are numbers of voxels, "
             f"marked px; state it with {options}."
         )
     if unknown:
         notes.append(
-            f"{len(unknown)} volume(s) state no unit of length ({unknown[0]}), so that their values, marked px, are in "
+            f"{count_and_names(unknown)} state no unit of length, so that their values, marked px, are in "
             f"the numbers of the file; state their unit with {options.rpartition(' ')[2]}."
         )
     if huge:
         notes.append(
-            f"{len(huge)} volume(s) have voxels of more than {MAX_VOXEL_MM:g} mm ({huge[0]}), so their unit is "
+            f"{count_and_names(huge)} have voxels of more than {MAX_VOXEL_MM:g} mm, so their unit is "
             f"probably wrong; state the right voxel size with {options}."
         )
     return notes
+
+
+def count_and_names(names: Sequence[str]) -> str:
+    """How many volumes a note is on, with the names of the first three: ``4 volume(s) (a, b, c, ...)``."""
+    return f"{len(names)} volume(s) ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
 
 
 def voxel_edge(geometry: Geometry) -> tuple[str, float]:

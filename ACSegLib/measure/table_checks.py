@@ -8,7 +8,7 @@ from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
 from ACSegLib.measure.volume_intervals import CHANGED, half_width
-from ACSegLib.placement import notes_on_lengths
+from ACSegLib.placement import count_and_names, notes_on_lengths
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
 
@@ -125,8 +125,7 @@ def _on_cells_left_out(rows: Sequence[Row], min_volume: float, exclude_border: b
 
 
 def _volumes(rows: Sequence[Row]) -> str:
-    names = ", ".join(str(row["volume_name"]) for row in rows[:3])
-    return f"{len(rows)} volume(s) ({names}{', ...' if len(rows) > 3 else ''})"
+    return count_and_names([str(row["volume_name"]) for row in rows])
 
 
 def _on_beads(rows: Sequence[Row]) -> list[str]:

@@ -12,7 +12,14 @@ from ACSegLib.commands.main import main
 from ACSegLib.errors import InputError
 from ACSegLib.files import save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
-from ACSegLib.placement import in_one_unit, place_labels, with_default_unit, with_margin, with_room_for
+from ACSegLib.placement import (
+    in_one_unit,
+    notes_on_lengths,
+    place_labels,
+    with_default_unit,
+    with_margin,
+    with_room_for,
+)
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
 NM = Geometry((35.0, 35.0, 70.0), (100.0, -20.0, 3.0), unit="nm")
@@ -218,7 +225,7 @@ def test_labels_that_slicer_saved_without_unit(tmp_path):
 def test_figures_without_unit_come_with_a_note(tmp_path, capsys):
     save_segmentation(box(UNTOLD), tmp_path / "result.seg.nrrd")
     assert main(["measure", str(tmp_path / "result.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--quiet"]) == 0
-    assert "state no unit of length (result)" in capsys.readouterr().out
+    assert "1 volume(s) (result) state no unit of length," in capsys.readouterr().out
     assert read_table(tmp_path / "t.csv")[0]["unit"] == "px"
 
 
@@ -229,7 +236,7 @@ def test_lengths_in_voxels_come_with_a_note_unless_asked_for(tmp_path, capsys):
     for command in (["measure", path, "-o", table], ["compare", path, path], ["mesh", path, "-o", mesh]):
         assert main([*command, "--quiet"]) == 0
         told = capsys.readouterr()
-        assert "1 volume(s) state no voxel size (cell)" in told.out + told.err
+        assert "1 volume(s) (cell) state no voxel size," in told.out + told.err
         assert main([*command, "--quiet", "--unit", "px"]) == 0
         told = capsys.readouterr()
         assert "no voxel size" not in told.out + told.err
@@ -259,3 +266,10 @@ def test_slicers_numbers_in_nanometres_are_not_passed_for_millimetres(tmp_path, 
     assert main([*command, "-o", table, "--file-unit", "nm"]) == 0
     assert "voxels of" not in capsys.readouterr().out
     assert read_table(table)[0]["volume"] == pytest.approx(8**3 * 0.035 * 0.035 * 0.07)
+
+
+def test_a_note_on_many_volumes_counts_them_and_names_three():
+    sizeless = {name: ("px", 1.0) for name in "dbca"}
+    (note,) = notes_on_lengths(sizeless, "um")
+    assert note.startswith("4 volume(s) (a, b, c, ...) state no voxel size, so that")
+    assert notes_on_lengths({"c": ("mm", 30.0)}, "um")[0].startswith("1 volume(s) (c) have voxels of more than 5 mm,")
