@@ -236,6 +236,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the fill was computed in another process; ask for the slices with the request (suggest)."),
         _("the ignore mask must have the labels' shape {0}, not {1}."),
         _("the image holds no finite value."),
+        _("the image is constant within the segment and shows nothing; the shape decided."),
         _("the image shows no seams between the cells; their shape decided."),
         _("the labels of {0} are not on the grid of volume {1}; resample them first (ACSegLib.resample)."),
         _("the labels of {0}{1} changed since the interval of their volume was made; they have none now."),
@@ -371,6 +372,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "it with ignore=, or fill the mask: labels.filled(0)."
         ),
         _("{0} has {1} segments named {2}; rename all but one."),
+        _("{0} have voxels of more than {1} mm, so their unit is probably wrong; state the right voxel size with {2}."),
         _("{0} holds no finite value; it cannot be described."),
         _("{0} holds no finite value; it cannot be thresholded."),
         _(
@@ -410,17 +412,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "intensities."
         ),
         _(
-            "{0} volume(s) have voxels of more than {1} mm ({2}), so their unit is probably wrong; state the right "
-            "voxel size with {3}."
+            "{0} state no unit of length, so that their values, marked px, are in the numbers of the file; state "
+            "their unit with {1}."
         ),
-        _(
-            "{0} volume(s) state no unit of length ({1}), so that their values, marked px, are in the numbers of the "
-            "file; state their unit with {2}."
-        ),
-        _(
-            "{0} volume(s) state no voxel size ({1}), so that lengths are numbers of voxels, marked px; state it "
-            "with {2}."
-        ),
+        _("{0} state no voxel size, so that lengths are numbers of voxels, marked px; state it with {1}."),
         _(
             "{0} voxels ({1} %) look unlike their segment on the labelled slices; they are the segment 'ignore', so "
             "that trainings leave them out."
