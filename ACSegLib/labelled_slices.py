@@ -240,12 +240,6 @@ def mark_slices(
     return known
 
 
-def holds_area(plane: np.ndarray) -> bool:
-    """Whether a slice (bool, 2D) was labelled as such, rather than crossed by slices of other axes."""
-    profile = SliceProfile.of(plane[None], 0)
-    return bool(profile.planar()[0])
-
-
 def _fewest(profiles: list[SliceProfile]) -> dict[str, list[int]]:
     """Every slice with labels of the axis that has the smallest share of them; of a single slice, that slice."""
     used = [p.occupied for p in profiles]

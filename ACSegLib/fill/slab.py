@@ -82,13 +82,7 @@ class Context:
 
 
 def solve_slab(
-    context: Context,
-    first: int,
-    last: int,
-    *,
-    keep: bool = False,
-    without: int | None = None,
-    progress: Progress | None = None,
+    context: Context, first: int, last: int, *, keep: bool = False, progress: Progress | None = None
 ) -> SlabResult:
     """Solve planes first..last; their outer planes are known, or the volume ends there. The caller finishes it.
 
@@ -96,10 +90,8 @@ def solve_slab(
     ----------
     keep : bool
         Also give the probabilities of every class.
-    without : int, optional
-        Solve as if this slice was not labelled (to see how well it is predicted).
     """
-    prepared = prepare_slab(context.evidence, context.classifier, first, last, without=without, progress=progress)
+    prepared = prepare_slab(context.evidence, context.classifier, first, last, progress=progress)
     return solve_prepared(context, prepared, keep=keep, progress=progress)
 
 
@@ -135,7 +127,13 @@ def prepare_slab(
     without: int | None = None,
     progress: Progress | None = None,
 ) -> PreparedSlab:
-    """Compute the class priors of planes first..last; see `solve_slab` for the parameters."""
+    """Compute the class priors of planes first..last.
+
+    Parameters
+    ----------
+    without : int, optional
+        Prepare as if this slice was not labelled (to see how well it is predicted).
+    """
     seeds = evidence.classes[first : last + 1].copy()
     if without is not None:
         seeds[without - first] = np.where(seeds[without - first] == OUTSIDE, OUTSIDE, UNKNOWN)

@@ -141,24 +141,6 @@ def bland_altman(first: Sequence[float | None], second: Sequence[float | None], 
     return Agreement(((a + b) / 2).tolist(), difference.tolist(), bias, bias - reach, bias + reach)
 
 
-def compare_measures(
-    pairs: Mapping[str, tuple[Sequence[float | None], Sequence[float | None]]], correction: str = "holm"
-) -> list[PairedComparison]:
-    """Compare several measures of the same cells, with the p values corrected for their number.
-
-    Parameters
-    ----------
-    pairs : mapping of name to (first values, second values)
-    correction : {"holm", "bonf", "fdr_bh", "none"}
-        As `pingouin.multicomp`.
-    """
-    from dataclasses import replace
-
-    comparisons = [compare_paired(first, second, name) for name, (first, second) in pairs.items()]
-    corrected = correct_p_values([c.t_p for c in comparisons], correction)
-    return [replace(c, p_corrected=p) for c, p in zip(comparisons, corrected, strict=True)]
-
-
 def correct_p_values(values: Sequence[float], method: str = "holm") -> list[float]:
     """Correct p values for their number; undefined ones stay undefined and do not count."""
     if method not in CORRECTIONS:

@@ -44,12 +44,6 @@ def build_seeded(spec: NetworkSpec, seed: int) -> torch.nn.Module:
         return build_network(spec)
 
 
-def to_probabilities(logits: torch.Tensor, spec: NetworkSpec) -> torch.Tensor:
-    """Turn logits (N, C, k, j, i) into float32 probabilities of the same shape, as the spec's ``output`` says."""
-    logits = logits.float()
-    return logits.sigmoid() if spec.overlapping else logits.softmax(1)
-
-
 def _with_refinement(first: NetworkSpec, refinement: NetworkSpec) -> torch.nn.Module:
     from torch import nn
 

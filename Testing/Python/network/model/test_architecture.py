@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ACSegLib.network.model.architecture import build_network, to_probabilities
+from ACSegLib.network.model.architecture import build_network
 from ACSegLib.network.model.spec import unet_spec
 
 
@@ -58,10 +58,5 @@ def test_instance_norm_makes_a_batch_of_independent_images():
     torch.testing.assert_close(together[1:], network(images[1:]), atol=1e-5, rtol=1e-5)
 
 
-def test_probabilities():
-    logits = torch.randn(1, 3, 2, 2, 2)
-    softmax = to_probabilities(logits, unet_spec(2))
-    torch.testing.assert_close(softmax.sum(1), torch.ones(1, 2, 2, 2))
-    sigmoid = to_probabilities(logits, unet_spec(3, overlapping=True))
-    torch.testing.assert_close(sigmoid, 1 / (1 + torch.exp(-logits)))
+def test_overlapping_classes_have_no_channel_for_background():
     assert unet_spec(3, overlapping=True).out_channels == 3
