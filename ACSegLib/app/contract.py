@@ -225,6 +225,8 @@ class State:
         Kind of the job that would be undone or redone; "" for none.
     table : int
         Version of the table of measurements; 0 for none.
+    table_outdated : bool
+        Whether labels or voxel size have changed since they were measured.
     can_train : bool
         Whether the packages for training are installed.
     formats : list of str
@@ -244,6 +246,7 @@ class State:
     undo: str
     redo: str
     table: int
+    table_outdated: bool
     autosave: AutosaveInfo
     notices: list[Notice]
     can_train: bool

@@ -28,7 +28,8 @@ def plan_measurement(session: Session, options: MeasureOptions) -> Plan:
     """A measurement of the labels as they are now."""
     arrays: Arrays = {}
     with session.lock:
-        volume, info = session.require_volume()
+        volume, _info = session.require_volume()
+        measured = session.measurable
         segmentation = session.segmentation()
         require_room(volume)
         if not segmentation.layers[0].any():
@@ -43,7 +44,7 @@ def plan_measurement(session: Session, options: MeasureOptions) -> Plan:
 
     def finish(reply: Reply) -> Outcome:
         rows: list[Row] = [{"volume_name": volume.name, **row} for row in reply.message["rows"]]
-        session.set_table(rows, table_of(rows, volume.geometry), info.id)
+        session.set_table(rows, table_of(rows, volume.geometry), measured)
         return Outcome(f"{len(rows)} rows were measured.", list(reply.message["notes"]))
 
     return Plan("measure", message, arrays, finish)

@@ -76,6 +76,7 @@ class Session:
         self.reference: np.ndarray | None = None
         self.table: Table | None = None
         self.rows: list[Row] = []
+        self.measured = (0, 0)  # what is `measurable` when it was measured
         self.spacing_set = False
         self.box: tuple[int, ...] = ()
         self.job: JobInfo | None = None
@@ -305,10 +306,16 @@ class Session:
             self._step(kind, work)
         self.changed()
 
-    def set_table(self, rows: list[Row], table: Table, volume_id: int) -> None:
-        """Take measurements."""
+    @property
+    def measurable(self) -> tuple[int, int]:
+        """The volume (another one if its voxel size was set) and the version of the labels that are measured now."""
+        return self._volume_id, self.log.version
+
+    def set_table(self, rows: list[Row], table: Table, measured: tuple[int, int]) -> None:
+        """Take measurements of what was `measurable` when they began."""
         with self.lock:
-            self._require(volume_id)
+            self._require(measured[0])
+            self.measured = measured
             self._tables += 1
             self.rows, self.table = rows, replace(table, version=self._tables)
         self.changed()

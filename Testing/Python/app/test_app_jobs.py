@@ -177,6 +177,23 @@ def test_the_table_has_units_and_its_rows_lead_to_their_cells(client):
     assert "attachment" in report.headers["content-disposition"]
 
 
+def test_a_table_says_that_the_labels_or_the_voxel_size_changed_since(client):
+    def outdated():
+        return client.get("/api/state").json()["table_outdated"]
+
+    client.post("/api/open", json={"path": "cell.nrrd", "labels": "truth.seg.nrrd", "fresh": True})
+    assert not outdated()
+    run_job(client, "measure")
+    client.patch("/api/segments/1", json={"colour": "#102030"})
+    assert not outdated()
+    put_slices(client, 0 * client.truth, [11])
+    assert outdated()
+    run_job(client, "measure")
+    assert not outdated()
+    client.post("/api/spacing", json={"spacing": [30, 30, 30], "unit": "nm"})
+    assert outdated()
+
+
 def test_reference_labels_are_shown_with_the_values_of_the_same_names(client):
     client.post("/api/segments", json={"name": "Cell"})
     state = client.post("/api/reference", json={"path": "truth.seg.nrrd"}).json()

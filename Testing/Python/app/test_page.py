@@ -274,6 +274,25 @@ def test_axe_finds_no_fault_in_any_step(chrome, server, theme):
     context.close()
 
 
+def test_no_button_is_too_small_for_its_text(chrome, tmp_path):
+    save_volume(Volume(np.random.default_rng(1).random((6, 20, 20)).astype(np.float32)), tmp_path / "plain.mha")
+    cut = """[...document.querySelectorAll('.button')]
+        .filter((b) => b.checkVisibility() && b.scrollWidth > b.clientWidth).map((b) => b.textContent)"""
+    with serving(tmp_path / "plain.mha", "--root", tmp_path) as running:
+        context = chrome.new_context(viewport=SCREEN)
+        desk = Desk(context.new_page(), running)
+        size = desk.page.get_by_role("button", name="Use this voxel size")
+        wait_for(desk.page, lambda: size.count() == 1, "the question for the voxel size")
+        assert desk.page.evaluate(cut) == []
+        desk.page.keyboard.press("Escape")
+        desk.page.keyboard.press("b")
+        desk.stroke([(5.5, 5.5), (9.5, 9.5)])
+        for step in ("draw", "fill", "correct", "predict", "measure", "view", "save"):
+            desk.open_step(step)
+            assert desk.page.evaluate(cut) == [], step
+        context.close()
+
+
 def test_without_webgl2_the_slices_work_and_the_page_says_so(chrome, server):
     with chrome.browser_type.launch(executable_path=chromium(), args=[*FLAGS, "--disable-3d-apis"]) as plain:
         desk = Desk(plain.new_page(viewport=SCREEN), server)

@@ -94,6 +94,7 @@ export interface State {
   undo: string
   redo: string
   table: number
+  table_outdated: boolean
   autosave: AutosaveInfo
   notices: Notice[]
   can_train: boolean

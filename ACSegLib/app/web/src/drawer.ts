@@ -3,12 +3,13 @@
 import type { Context, Part } from './context'
 import type { Cell, Table } from './contract'
 import { button, h, show } from './dom'
-import { number } from './format'
+import { number, OUTDATED } from './format'
 import { ICONS } from './icons'
 
 export class Drawer implements Part {
   readonly element: HTMLElement
   private readonly body = h('div', { class: 'table-box', tabindex: 0, 'aria-label': 'Measurements', role: 'region' })
+  private readonly outdated = h('p', { class: 'hint outdated', role: 'status' }, OUTDATED)
   private table: Table | null = null
   private version = 0
   private open = false
@@ -17,7 +18,7 @@ export class Drawer implements Part {
 
   constructor(private readonly context: Context) {
     const close = button({ icon: ICONS.cross, title: 'Close the table', press: () => this.show(false) })
-    const title = h('div', { class: 'title' }, h('h2', {}, 'Measurements'), close)
+    const title = h('div', { class: 'title' }, h('h2', {}, 'Measurements'), this.outdated, close)
     this.element = h('section', { class: 'drawer', 'aria-label': 'Table' }, title, this.body)
     show(this.element, false)
   }
@@ -42,6 +43,7 @@ export class Drawer implements Part {
         })
       }
     }
+    show(this.outdated, model.server?.table_outdated === true)
     show(this.element, this.open && version > 0)
   }
 

@@ -1,5 +1,8 @@
 /** Numbers, times and lengths as the user reads them. */
 
+/** Of a table of measurements. */
+export const OUTDATED = 'The labels have changed since they were measured. Measure again.'
+
 const LARGER = new Map([
   ['nm', 'um'],
   ['um', 'mm'],
@@ -49,4 +52,11 @@ export function shapeText([z, y, x]: readonly [number, number, number]): string 
 /** "1 slice", "3 slices". */
 export function count(size: number, thing: string): string {
   return `${size} ${thing}${size === 1 ? '' : 's'}`
+}
+
+/** "every", "every 2nd", "every 11th". */
+export function everyNth(number: number): string {
+  if (number === 1) return 'every'
+  const teen = Math.floor(number / 10) % 10 === 1
+  return `every ${number}${(teen ? undefined : ['th', 'st', 'nd', 'rd'][number % 10]) ?? 'th'}`
 }

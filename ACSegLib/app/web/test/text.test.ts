@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { AXES, placeOf, voxelAt } from '../src/axes'
 import { Cache } from '../src/cache'
 import type { Triple } from '../src/contract'
-import { duration, length, number } from '../src/format'
+import { duration, everyNth, length, number } from '../src/format'
 import { roundLength } from '../src/scale-bar'
 
 describe('lengths', () => {
@@ -29,6 +29,18 @@ describe('numbers and times', () => {
     expect(number(372.06)).toBe('372.1')
     expect(number(0.0000123)).toBe('1.23e-5')
     expect(number(0)).toBe('0')
+  })
+
+  it.each([
+    [1, 'every'],
+    [2, 'every 2nd'],
+    [3, 'every 3rd'],
+    [5, 'every 5th'],
+    [12, 'every 12th'],
+    [20, 'every 20th'],
+    [21, 'every 21st']
+  ])('that count slices are ordinals: %i is %s', (count, text) => {
+    expect(everyNth(count)).toBe(text)
   })
 
   it('are minutes from one minute on', () => {

@@ -2,7 +2,7 @@
 
 import type { Context, Part } from '../context'
 import { button, field, h, setText, slider, toggle } from '../dom'
-import { count } from '../format'
+import { count, everyNth } from '../format'
 import { ICONS } from '../icons'
 import { MAX_BRUSH, nextSlice } from '../model'
 
@@ -48,7 +48,7 @@ export function drawPanel(context: Context): Part {
 }
 
 function hintFor(labelled: number, every: number): string {
-  if (labelled === 0) return `Outline the structures on about every ${every}th slice. The fill labels the slices between.`
+  if (labelled === 0) return `Outline the structures on about ${everyNth(every)} slice. The fill labels the slices between.`
   if (labelled === 1) return 'One slice is labelled. Label at least one more, on the other side of the structure.'
   return `${count(labelled, 'slice')} labelled. Go on, or fill the slices between.`
 }

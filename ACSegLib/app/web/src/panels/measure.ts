@@ -3,6 +3,7 @@
 import type { Context, Part } from '../context'
 import type { MeasureOptions } from '../contract'
 import { button, field, h, select, show, toggle } from '../dom'
+import { OUTDATED } from '../format'
 
 const options: MeasureOptions = { unit: 'um' }
 
@@ -32,6 +33,7 @@ export function measurePanel(context: Context, openTable: () => void): Part {
     link('XLSX', './api/table.xlsx', 'The table for a spreadsheet'),
     link('Report', './api/report.html', 'A page with table and pictures')
   )
+  const outdated = h('p', { class: 'hint outdated' }, OUTDATED)
   const element = h(
     'div',
     { class: 'panel' },
@@ -39,6 +41,7 @@ export function measurePanel(context: Context, openTable: () => void): Part {
     field('Unit', unit, 'Unit of lengths in the table'),
     ...boxes.map(({ element: box }) => box),
     h('div', { class: 'row' }, run, table),
+    outdated,
     files
   )
   return {
@@ -48,6 +51,7 @@ export function measurePanel(context: Context, openTable: () => void): Part {
       run.disabled = !model.writer || model.running !== null
       table.disabled = !measured
       show(files, measured)
+      show(outdated, model.server?.table_outdated === true)
     }
   }
 }
