@@ -10,6 +10,7 @@ from ACSegLib.app.problems import BusyError
 from ACSegLib.app.requests import SaveRequest
 from ACSegLib.app.session import Session
 from ACSegLib.errors import InputError
+from ACSegLib.files.names import SEGMENTATION_ENDING
 
 #: Endings of meshes that hold all segments with their names in one file.
 MESHES = (".glb", ".obj")
@@ -50,11 +51,12 @@ def plan_meshes(session: Session, folder: Path, ending: str) -> tuple[Plan, Path
 
 
 def save_copy(session: Session, folder: Path, ending: str) -> Path:
-    """Write the labels into a folder, to be downloaded."""
+    """Write the labels into a folder, to be downloaded, under a name that the image does not have."""
     from ACSegLib.files import save_segmentation
 
     segmentation = session.segmentation()
-    path = folder / f"{segmentation.name or 'labels'}{ending}"
+    suffix = "" if ending == SEGMENTATION_ENDING or not segmentation.name else "-labels"
+    path = folder / f"{segmentation.name or 'labels'}{suffix}{ending}"
     if Path(ending).name != ending or not ending.startswith("."):
         raise InputError(f"the ending {ending!r} is not one of a file.")
     save_segmentation(segmentation, path)

@@ -223,6 +223,11 @@ def test_labels_are_saved_and_downloaded_in_each_format_with_their_geometry(clie
     assert client.post("/api/save", json={"path": name, "overwrite": True}).status_code == 200
 
 
+def test_downloaded_labels_do_not_have_the_name_of_the_image(client):
+    for ending, name in ((".seg.nrrd", "cell.seg.nrrd"), (".nrrd", "cell-labels.nrrd")):
+        assert f'filename="{name}"' in client.get(f"/api/download?ending={ending}").headers["content-disposition"]
+
+
 def test_meshes_of_the_segments_are_downloaded(client):
     client.post("/api/open", json={"path": "cell.nrrd", "labels": "truth.seg.nrrd", "fresh": True})
     answer = client.get("/api/download?ending=.obj")

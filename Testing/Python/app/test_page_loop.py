@@ -134,6 +134,9 @@ def test_5_labels_are_saved_with_names_colours_and_geometry(desk, phantom):
     shown = volume_of(desk)
     desk.open_step("save")
     panel = desk.page.locator("#panel-save")
+    panel.locator("select").first.select_option(".nrrd")
+    assert panel.locator("input").first.input_value() == "cell-labels.nrrd"  # cell.nrrd is the image
+    panel.locator("select").first.select_option(".seg.nrrd")
     panel.get_by_role("button", name="Save to the folder").click()
     path = desk.root / "cell.seg.nrrd"
     wait_for(desk.page, path.exists, "the saved file")

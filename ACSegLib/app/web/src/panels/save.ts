@@ -41,7 +41,7 @@ export function savePanel(context: Context): Part {
   })
   const download = h('a', { class: 'button plain', download: true, title: 'Download the labels to this computer' }, 'Download')
   const follow = (): void => {
-    name.value = `${stem(model)}${ending.value}`
+    name.value = fileName(stem(model), ending.value)
     download.setAttribute('href', `./api/download?ending=${encodeURIComponent(ending.value)}`)
   }
   const meshes = h('div', { class: 'row' }, meshButton('.glb'), meshButton('.obj'))
@@ -88,6 +88,11 @@ async function saved({ api }: Context, path: string): Promise<SaveAnswer | null>
     if (!(error instanceof Refused) || error.status !== 409) throw error
     return window.confirm(`${error.message}\n\nReplace it?`) ? api.save({ path, overwrite: true }) : null
   }
+}
+
+/** What the labels are called: only segmentations of Slicer may have the name of the image, which is in another format. */
+function fileName(stem: string, ending: string): string {
+  return ending === '.seg.nrrd' ? `${stem}${ending}` : `${stem}-labels${ending}`
 }
 
 /** The name of the volume without its ending. */
