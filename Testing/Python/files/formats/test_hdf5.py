@@ -5,11 +5,12 @@ import json
 import h5py
 import numpy as np
 import pytest
+import SimpleITK
 from filecases import numbers
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume, save_volume
-from ACSegLib.files.registry import inventory
+from ACSegLib.files.registry import collect_notes, inventory
 from ACSegLib.volume import Geometry, Volume
 
 ARRAY = numbers("u2", (4, 5, 6))
@@ -143,3 +144,36 @@ def test_a_filter_that_is_not_installed_is_named(tmp_path):
     path.write_bytes(data[:at] + (32008).to_bytes(2, "little") + data[at + 2 :])
     with pytest.raises(FileError, match=r"a\.h5.*filter 32008.*not installed; save it again with gzip"):
         open_volume(path)
+
+
+@pytest.mark.parametrize("spacing", [(0.1, 0.2, 0.3), (1.0, 1.0, 1.0)])
+def test_an_image_of_itk_lies_where_itk_puts_it(spacing, tmp_path):
+    image = SimpleITK.GetImageFromArray(ARRAY)
+    image.SetSpacing(spacing)
+    image.SetOrigin((1.0, -2.0, 3.0))
+    turn = SimpleITK.Euler3DTransform()
+    turn.SetRotation(0.3, 0.2, 0.1)
+    image.SetDirection(turn.GetMatrix())
+    SimpleITK.WriteImage(image, str(tmp_path / "a.hdf5"))
+    found = open_volume(tmp_path / "a.hdf5")
+    np.testing.assert_array_equal(found.array, ARRAY)
+    for index in ((0, 0, 0), (5, 0, 0), (0, 4, 0), (0, 0, 3)):
+        place = found.geometry.ijk_to_lps @ (*index, 1)
+        np.testing.assert_allclose(place[:3], image.TransformIndexToPhysicalPoint(index), atol=1e-9)
+    assert found.geometry.unit == ("px" if spacing[0] == 1 else "mm")
+
+
+def test_a_damaged_place_of_itk_is_refused(tmp_path):
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(ARRAY), str(tmp_path / "a.hdf5"))
+    with h5py.File(tmp_path / "a.hdf5", "r+") as file:
+        del file["ITKImage/0/Directions"]
+    with pytest.raises(FileError, match="spacing, origin or directions"):
+        open_volume(tmp_path / "a.hdf5", dataset="ITKImage/0/VoxelData")
+
+
+def test_a_size_of_unknown_order_and_unit_is_told(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("volumes/raw", data=ARRAY).attrs["resolution"] = (40.0, 4.0, 4.0)
+    with collect_notes() as notes:
+        assert open_volume(tmp_path / "a.h5").geometry == Geometry()
+    assert any("resolution (40, 4, 4) may be a voxel size" in note for note in notes)
