@@ -54,6 +54,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("is in Analyze 7.5, which does not tell left from right; it was placed at 0 with unrotated axes, as in ITK."),
         _("its TransformMatrix has a direction of length 0; correct the header."),
+        _(
+            "its attribute {0} ({1}) may be a voxel size, but its order of axes and unit are not known; give the "
+            "voxel size with --voxel-size."
+        ),
         _("its frames are not in the order of their places; they were sorted."),
         _("its qform and sform place the image differently; the {0} is used, as in ITK."),
         _("its voxel size is that of {0}."),
@@ -269,6 +273,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _(
             "{0}: the slices numbered {1}{2} are missing between {3} and {4}; add them, or number the slices without "
             "gaps."
+        ),
+        _(
+            "{0}: the spacing, origin or directions beside its data set {1} are missing or damaged; save it again "
+            "with ITK."
         ),
         _("{0}: the table is empty; give a table with rows."),
         _(

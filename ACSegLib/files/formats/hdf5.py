@@ -212,8 +212,8 @@ def _unread_sizes(data: Any) -> list[str]:
             if values.size == 3 and values.dtype.kind in "iuf" and np.any(values != 1):
                 sizes = ", ".join(f"{value:g}" for value in values)
                 return [
-                    f"its attribute {name} ({sizes}) may be a voxel size, but its order of axes and unit are not known; "
-                    "give the voxel size with --voxel-size."
+                    f"its attribute {name} ({sizes}) may be a voxel size, but its order of axes and unit are not "
+                    "known; give the voxel size with --voxel-size."
                 ]
     return []
 
