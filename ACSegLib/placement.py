@@ -192,8 +192,35 @@ def _assumptions(
             f"{segmentation.name}: has the shape of {onto.name} but lies elsewhere; its labels were moved by {steps} "
             "voxels along i, j, k."
         )
+    ends = _cut_ends(segmentation, geometry, onto) if not lost else []
+    if ends:
+        yield (
+            f"{segmentation.name}: covers a part of {onto.name} only, and labels reach the end of this part along "
+            f"{', '.join(ends)}; voxels beyond it count as not labelled, so that a cell that goes on there may be cut."
+        )
     if lost:
         yield f"{segmentation.name}: {lost} labelled voxels lie outside {onto.name} and were left out."
+
+
+def _cut_ends(segmentation: Segmentation, geometry: Geometry, onto: Volume | Segmentation) -> list[str]:
+    """The axes at whose ends labels reach the last voxel of their grid, while the other grid goes on.
+
+    A segmentation that Slicer has cropped to its labels always does so, and is whole.
+    """
+    from ACSegLib.resample import index_map, is_aligned
+
+    if with_margin(segmentation) is not segmentation or not is_aligned(geometry, onto.geometry):
+        return []
+    matrix, offset = index_map(onto.geometry, geometry)
+    ends = []
+    for axis, name in enumerate("kji"):
+        along = int(np.argmax(np.abs(matrix[:, axis])))
+        for index, step in ((0, -1), (segmentation.shape[axis] - 1, 1)):
+            beyond = matrix[along, axis] * (index + step) + offset[along]
+            labelled = any(np.any(np.take(labels, index, axis=axis)) for labels in segmentation.layers)
+            if labelled and -0.5 < beyond < onto.shape[along] - 0.5 and name not in ends:
+                ends.append(name)
+    return ends[::-1]
 
 
 def in_one_unit(segmentation: Segmentation, other: Labels) -> tuple[Segmentation, Labels]:

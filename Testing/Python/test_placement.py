@@ -135,6 +135,26 @@ def test_cropped_labels_with_a_voxel_size_but_no_position_are_told():
         assert np.array_equal(place_labels(part, whole).labels, whole.labels)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_labels_that_a_crop_has_cut_are_told(turned):
+    """A cell that was cut with its labels was measured, and filled on, as if it ended there."""
+    whole = replace(box(), name="image")
+    cut = Segmentation((whole.labels[:, :, :10],), whole.segments, NM, name="cut")
+    if turned:  # the same voxels, with x reversed and y and z exchanged
+        axes = (-1.0, 0, 0, 0, 0, 1, 0, 1, 0)
+        place = Geometry((35.0, 70.0, 35.0), NM.cropped((9, 0, 0)).origin, axes, "nm")
+        cut = Segmentation((cut.labels.transpose(1, 0, 2)[:, :, ::-1],), whole.segments, place, name="cut")
+    with pytest.warns(UserWarning, match=r"cut: covers a part of image only, .* along i; .* may be cut"):
+        placed = place_labels(cut, whole)
+    assert np.array_equal(placed.labels[:, :, :10], whole.labels[:, :, :10])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        place_labels(cropped_by_slicer(whole), whole)  # to the labels, which are whole
+        place_labels(replace(cut, layers=(whole.labels[:, :, :16],), geometry=NM), whole)  # beside the labels
+        inner = Segmentation((whole.labels[2:12, 3:13, 4:14],), whole.segments, NM.cropped((4, 3, 2)))
+        place_labels(inner, replace(whole, layers=(whole.labels[:12, :13, :14],)))  # where the image ends as well
+
+
 def test_flipped_labels_in_the_same_place_are_not_called_moved():
     whole = box()
     flipped = replace(NM, origin=tuple(NM.cropped((19, 0, 0)).origin), direction=(-1.0, 0, 0, 0, 1, 0, 0, 0, 1))
