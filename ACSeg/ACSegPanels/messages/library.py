@@ -431,6 +431,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "um, it is {7} {8}: divide the image by {9}."
         ),
         _(
+            "{0}: covers a part of {1} only, and labels reach the end of this part along {2}; voxels beyond it count "
+            "as not labelled, so that a cell that goes on there may be cut."
+        ),
+        _(
             "{0}: has another shape than {1} and states no position; its first voxel was placed on the first one of "
             "the image."
         ),
