@@ -27,7 +27,7 @@ LAYERS = False
 
 _LISTED = 8
 #: Names that other programs (CREMI, Neuroglancer, funlib) give to voxel sizes.
-_SIZE_NAMES = {"resolution", "voxel_size", "voxelsize", "voxel_sizes", "spacing", "scale", "pixel_size", "pixelsize"}
+_SIZE_NAMES = ("resolution", "voxel_size", "voxelSize", "voxelsize", "spacing", "scale", "pixel_size", "pixelSize")
 _HEAP, _HEAP_BYTES = b"GCOL\1\0\0\0", 1 << 25
 _PART_BYTES = 1 << 26
 #: Bytes that HDF5 may need for its own tables when it closes a file.
@@ -206,15 +206,14 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
 
 def _unread_sizes(data: Any) -> list[str]:
     """The note on an attribute that may be a voxel size, in an order of axes and a unit that nothing states."""
-    for name in data.attrs:
-        if name.lower() in _SIZE_NAMES:
-            values = np.ravel(data.attrs[name])
-            if values.size == 3 and values.dtype.kind in "iuf" and np.any(values != 1):
-                sizes = ", ".join(f"{value:g}" for value in values)
-                return [
-                    f"its attribute {name} ({sizes}) may be a voxel size, but its order of axes and unit are not "
-                    "known; give the voxel size with --voxel-size."
-                ]
+    for name in _SIZE_NAMES:  # not by listing the attributes, which fails where the voxels lie in another file
+        values = np.ravel(data.attrs.get(name, ()))
+        if values.size == 3 and values.dtype.kind in "iuf" and np.any(values != 1):
+            sizes = ", ".join(f"{value:g}" for value in values)
+            return [
+                f"its attribute {name} ({sizes}) may be a voxel size, but its order of axes and unit are not known; "
+                "give the voxel size with --voxel-size."
+            ]
     return []
 
 
