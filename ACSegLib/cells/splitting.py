@@ -370,7 +370,12 @@ def _numbered(
     elif markers is None and settings.count is not None and settings.smallest is None:
         notes += _on_small_cells(sizes[kept])
     if markers is not None and len(kept) > int(markers.max()):
-        notes.append(f"{len(kept) - int(markers.max())} components hold no seed; each is one cell.")
+        bare = len(kept) - int(markers.max())
+        notes.append(
+            "1 component holds no seed; it is one cell."
+            if bare == 1
+            else f"{bare} components hold no seed; each is one cell."
+        )
     return Cells(look_up(numbers, labels, check), sizes[kept], kind, smallest, specks, notes)
 
 

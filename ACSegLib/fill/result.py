@@ -160,8 +160,8 @@ class Assembly:
             )
         if choice.left_out == [] and sum(map(len, seeds.slices.values())) > 1:
             warnings.append(
-                "how right this fill is cannot be told: no labelled slice lies between two others, so none can be "
-                "hidden as a test. Check the fill between the slices, or label at least three."
+                "how right this fill is cannot be told: no completely labelled slice lies between two others, so "
+                "none can be hidden as a test. Check the fill between the slices, or label at least three."
             )
         estimates, notes = _estimates(state)
         warnings += notes

@@ -220,6 +220,7 @@ def test_specks_beside_seeds_are_no_cells_but_other_cells_are():
     seeds[16, 16, 10], seeds[16, 16, 40] = 1, 2
     found = split_mask(mask, seeds=seeds)
     assert (len(found.sizes), found.specks) == (3, 2)
+    assert found.notes[-1] == "1 component holds no seed; it is one cell."
     assert quality(found, apart) > 0.98
     seeds[2, 2, 105] = 3  # a dab says that so small a part is a cell
     assert sorted(split_mask(mask, seeds=seeds).sizes)[0] == 4
