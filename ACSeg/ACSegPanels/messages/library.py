@@ -29,6 +29,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("--slices {0} names no axis, and --axis is {1}; {2}."),
         _("--spacing must be auto, none, or three voxel sizes such as 30,30,30, not {0}."),
         _("--tile must be three whole numbers (I J K), not {0}."),
+        _("1 component holds no seed; it is one cell."),
         _("90 % intervals of a {0} held the true volume of {1} % of {2} segments in tests."),
         _(
             "Masking by intensity uses the volume {0}, which has another grid than {1}; choose {2} as source volume "
@@ -96,8 +97,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "lie between the slices and are lost in them. Label slices at most {0} apart."
         ),
         _(
-            "how right this fill is cannot be told: no labelled slice lies between two others, so none can be hidden "
-            "as a test. Check the fill between the slices, or label at least three."
+            "how right this fill is cannot be told: no completely labelled slice lies between two others, so none "
+            "can be hidden as a test. Check the fill between the slices, or label at least three."
         ),
         _(
             "image {0} and labels {1} have the same shape but different positions (image {2}, labels {3}); check "
