@@ -47,6 +47,9 @@ MIN_GAIN = 0.004
 #: ``Testing/Benchmarks/self_tuning.py``.
 TRUSTED_PRIOR = 0.95
 
+#: Dice by which the strong prior must be better than the others where it is less good. ``self_tuning.py``.
+MIN_STRONG_GAIN = 0.018
+
 #: Labelled slices of a run whose bands are hidden, and runs. Bound.
 MAX_RUN, MAX_RUNS = 5, 2
 

@@ -90,17 +90,18 @@ def search(judge: Callable[[Settings], float], strong: bool) -> Settings:
 
     Others must be better by `constants.MIN_GAIN`, so that noise in the judgement hardly moves the settings. Where the
     prior deserves it, the strong prior is kept unless the medium one is better: it finds thin structures. Else all
-    candidates are judged. The prior alone may be poor, and the medium one no better than the strong one, where a weak
-    one is right.
+    candidates are judged: the prior alone may be poor, and the medium one no better than the strong one, where a weak
+    one is right. Then the strong one must be better by `constants.MIN_STRONG_GAIN`. The classifier of the trials knows
+    the rest of the slices with hidden bands, so that it is better there than on the planes of the fill.
     """
     first, medium, *others = (Settings(*pair) for pair in constants.CANDIDATES)
     found, best = medium, judge(medium)
     if strong and best <= judge(first) + constants.MIN_GAIN:
         return first
-    for other in (*others, first):
+    for other in others:
         if (value := judge(other)) > best + constants.MIN_GAIN:
             found, best = other, value
-    return found
+    return first if judge(first) > best + constants.MIN_STRONG_GAIN else found
 
 
 def _evenly(numbers: list[int], max_count: int) -> list[int]:

@@ -180,6 +180,14 @@ def test_settings_that_are_hardly_better_do_not_change_the_prior(strong: bool) -
     assert search(judge, strong) == Settings(*start)
 
 
+@pytest.mark.parametrize(("gain", "wins"), [(0.5, False), (1.5, True)])
+def test_a_strong_prior_that_is_less_good_must_be_clearly_better(gain: float, wins: bool) -> None:
+    def judge(settings: Settings) -> float:
+        return 0.8 + gain * constants.MIN_STRONG_GAIN * (settings.gamma == 1)
+
+    assert search(judge, strong=False) == Settings(*constants.CANDIDATES[0 if wins else 1])
+
+
 def test_a_good_prior_costs_two_trials_where_a_weaker_one_is_worse() -> None:
     tried = set()
 
