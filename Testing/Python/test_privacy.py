@@ -40,7 +40,11 @@ def run(tmp_path: Path, code: str) -> list[str]:
     places = {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home), "MPLCONFIGDIR": str(tmp_path)}
     script = WATCHED.format(log=str(log)) + code
     done = subprocess.run(
-        [sys.executable, "-c", script], env=outside | places, cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", script],
+        env=outside | places | {"PYTHONIOENCODING": "utf-8"},
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     asked = log.read_text().splitlines() if log.exists() else []
