@@ -232,13 +232,16 @@ def prepare_streams() -> None:
     """Let anything be printed: without a console, and in an encoding that lacks some characters.
 
     A program without a console (pythonw, a closed descriptor) starts without streams. Windows writes to files and
-    pipes in the code page of the country, which has neither all names nor all units.
+    pipes in the code page of the country, which has neither all names nor all units. In the locale C, Python lets the
+    bytes of names pass ("surrogateescape"), but no other character that the encoding lacks.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the program runs
-        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        elif isinstance(stream, io.TextIOWrapper) and (
+            stream.errors == "strict" or (stream.errors == "surrogateescape" and stream.encoding.lower() != "utf-8")
+        ):
             stream.reconfigure(errors="backslashreplace")
 
 

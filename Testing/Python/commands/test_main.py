@@ -190,9 +190,9 @@ def test_ctrl_c_ends_with_130_and_leaves_no_half_file(tmp_path, number):
     assert not any(path.name.startswith(".") for path in files)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "ascii:surrogateescape"])
 def test_what_the_encoding_of_the_output_lacks_is_written_as_codes(tmp_path, encoding):
-    """Windows writes to files and pipes in the code page of the country."""
+    """Windows writes to files and pipes in the code page of the country; the last is that of the locale C."""
     path = tmp_path / "\u65e5\u672c.nrrd"
     save_volume(Volume(np.zeros((3, 3, 3), np.uint8)), path)
     done = subprocess.run(
