@@ -116,13 +116,7 @@ def with_margin(segmentation: Segmentation) -> Segmentation:
 
     The ends of such a file are no border of the volume, which would cut cells there.
     """
-    offset, extent = (segmentation.meta.get(f"reference_{what}") for what in ("offset", "extent"))
-    if not offset:
-        return segmentation
-    first, last = (extent[::2], extent[1::2]) if extent else ((0, 0, 0), None)
-    before = [int(o > f) for o, f in zip(offset, first, strict=True)]
-    sizes = segmentation.shape[::-1]
-    after = [int(o + n - 1 < e) for o, n, e in zip(offset, sizes, last, strict=True)] if last else [0, 0, 0]
+    before, after = _cropped_ends(segmentation)
     if not any(before + after):
         return segmentation
     pads = list(zip(before, after, strict=True))[::-1]
@@ -131,6 +125,18 @@ def with_margin(segmentation: Segmentation) -> Segmentation:
         layers=tuple(np.pad(layer, pads) for layer in segmentation.layers),
         geometry=segmentation.geometry.cropped([-n for n in before]),
     )
+
+
+def _cropped_ends(segmentation: Segmentation) -> tuple[list[int], list[int]]:
+    """For the first and the last voxel along i, j, k: 1 where Slicer has cut off what lies beyond, else 0."""
+    offset, extent = (segmentation.meta.get(f"reference_{what}") for what in ("offset", "extent"))
+    if not offset:
+        return [0, 0, 0], [0, 0, 0]
+    first, last = (extent[::2], extent[1::2]) if extent else ((0, 0, 0), None)
+    before = [int(o > f) for o, f in zip(offset, first, strict=True)]
+    sizes = segmentation.shape[::-1]
+    after = [int(o + n - 1 < e) for o, n, e in zip(offset, sizes, last, strict=True)] if last else [0, 0, 0]
+    return before, after
 
 
 def _reading(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometry:
@@ -209,7 +215,7 @@ def _cut_ends(segmentation: Segmentation, geometry: Geometry, onto: Volume | Seg
     """
     from ACSegLib.resample import index_map, is_aligned
 
-    if with_margin(segmentation) is not segmentation or not is_aligned(geometry, onto.geometry):
+    if any(map(any, _cropped_ends(segmentation))) or not is_aligned(geometry, onto.geometry):
         return []
     matrix, offset = index_map(onto.geometry, geometry)
     ends = []

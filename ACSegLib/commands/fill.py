@@ -214,14 +214,15 @@ def _fill_folder(options: Options, progress: Progress) -> FolderResults:
     """Fill image by image; whatever is wrong with one of them does not stop the others."""
     from ACSegLib.commands.batch import reason
     from ACSegLib.commands.outputs import Output, check_outputs, require_folder_name
-    from ACSegLib.commands.pairs import find_pairs, pair_up
+    from ACSegLib.commands.pairs import not_paired, pair_up
     from ACSegLib.files.atomic import output_folders
     from ACSegLib.files.names import SEGMENTATION_ENDING, stem
 
     if options.probabilities or options.uncertainty:
         raise InputError("--probabilities and --uncertainty need a single image; give one image, not a folder.")
     pairs, problems = pair_up([options.image], [options.labels])
-    pairs = pairs or find_pairs([options.image], [options.labels], "given")  # nothing to fill: it says why
+    if not pairs:
+        raise not_paired("given", list(problems.values()))
     folder = Path(options.output)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output {folder} is a file, but {options.image} is a folder of images; name a folder.")

@@ -85,7 +85,7 @@ def find_pairs(images: Sequence[str], labels: Sequence[str], what: str = "traini
     """
     pairs, problems = pair_up(images, labels)
     if problems:
-        raise InputError(_not_paired(what, list(problems.values())))
+        raise not_paired(what, list(problems.values()))
     return pairs
 
 
@@ -126,11 +126,11 @@ def pair_up(images: Sequence[str], labels: Sequence[str]) -> tuple[list[PairOfFi
     return pairs, problems
 
 
-def _not_paired(what: str, problems: Sequence[str]) -> str:
-    """One sentence on why nothing is done with images and labels."""
+def not_paired(what: str, problems: Sequence[str]) -> InputError:
+    """The error that lists why images and labels are in no pair."""
     if len(problems) == 1:
-        return f"the {what} images and labels cannot be paired: {problems[0]}."
-    return f"the {what} images and labels cannot be paired:\n" + "\n".join(f"  - {p}" for p in problems)
+        return InputError(f"the {what} images and labels cannot be paired: {problems[0]}.")
+    return InputError(f"the {what} images and labels cannot be paired:\n" + "\n".join(f"  - {p}" for p in problems))
 
 
 def read_table(path: str | os.PathLike[str]) -> tuple[list[PairOfFiles], list[PairOfFiles]]:
