@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.units import assumed_unit, is_stated, length_of, text_of
+from ACSegLib.files.units import is_stated, length_of, text_of, unstated_unit
 from ACSegLib.volume import Geometry
 
 _CHANNELS = ("c", "s")
@@ -174,7 +174,7 @@ def geometry_of(x: Axis, y: Axis, z: Axis, *, silent: str = "px") -> tuple[Geome
         return Geometry(), []
     unit, factors, notes = one_unit([axis.unit for axis in axes if axis.step is not None], _letters(axes))
     if unit is None:
-        unit = assumed_unit() or (silent if any(axis.step not in (None, 1.0) for axis in axes) else "px")
+        unit = unstated_unit([axis.step for axis in axes if axis.step is not None], silent)
     by_axis = iter(factors)
     spacing = [None if axis.step is None else axis.step * next(by_axis) for axis in axes]
     if None in spacing:

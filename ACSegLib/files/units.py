@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -118,9 +118,13 @@ def _length(metres: float) -> Length:
     return Length(unit, millimetres / UNITS_IN_MM[unit])
 
 
-def assumed_unit() -> str | None:
-    """Give the unit that files which name none are taken to be in; None: each format's own rule."""
-    return _ASSUMED.get()
+def unstated_unit(sizes: Iterable[float], silent: str) -> str:
+    """Give the unit of voxel sizes that a file states without one.
+
+    It is the one of `assume_unit`; else "px" where all sizes are 1, which is what a file without sizes has, and
+    `silent`, the format's own, where they are not.
+    """
+    return _ASSUMED.get() or ("px" if all(size == 1 for size in sizes) else silent)
 
 
 @contextlib.contextmanager

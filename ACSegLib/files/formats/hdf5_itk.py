@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError
-from ACSegLib.files.units import assumed_unit
+from ACSegLib.files.units import unstated_unit
 from ACSegLib.volume import Geometry
 
 _DATA = re.compile(r"/ITKImage/\d+/VoxelData$")
@@ -32,7 +32,7 @@ def geometry_of(data: Any, path: Path) -> Geometry | None:
             "it again with ITK."
         )
     axes = directions.reshape(3, 3)  # a row for each axis, where a direction matrix has a column
-    unit = assumed_unit() or ("px" if np.all(spacing == 1) else "mm")
+    unit = unstated_unit(spacing, "mm")
     return Geometry(tuple(spacing.tolist()), tuple(origin.tolist()), tuple(axes.T.ravel().tolist()), unit)
 
 

@@ -15,7 +15,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import label_tables, record
 from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import Content, Request, native, read_exactly
-from ACSegLib.files.units import assumed_unit
+from ACSegLib.files.units import unstated_unit
 from ACSegLib.volume import Geometry
 
 NAME = "NIfTI"
@@ -171,7 +171,7 @@ def _geometry(header: Any, path: Path) -> tuple[Geometry, list[str]]:
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     place = _LPS_FROM_RAS @ matrix
     code = int(header["xyzt_units"]) & 7
-    unit = _UNIT_OF_CODE.get(code) or assumed_unit() or ("px" if np.all(spacing == 1) else "mm")
+    unit = _UNIT_OF_CODE.get(code) or unstated_unit(spacing, "mm")
     if code not in (0, *_UNIT_OF_CODE):
         notes.append(f"has the unknown unit code {code}; millimetres are assumed.")
     return Geometry(tuple(spacing), tuple(place[:3, 3]), tuple((place[:3, :3] / lengths).ravel()), unit), notes

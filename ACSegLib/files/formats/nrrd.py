@@ -18,7 +18,7 @@ from ACSegLib.files import slicer_segments
 from ACSegLib.files.axes import Axis, arrange, geometry_of, one_unit
 from ACSegLib.files.content import Content, Request
 from ACSegLib.files.formats.nrrd_voxels import Header, voxels
-from ACSegLib.files.units import assumed_unit
+from ACSegLib.files.units import unstated_unit
 from ACSegLib.volume import Geometry
 
 NAME = "NRRD"
@@ -178,7 +178,7 @@ def _geometry(header: Header, spatial: list[int], path: Path, silent: str) -> tu
         )
     origin = np.asarray(header.get("space origin", np.zeros(3)), float)[:3]
     origin = np.where(np.isfinite(origin), origin, 0.0) * scale
-    unit = unit or assumed_unit() or ("px" if np.all(spacing == 1) else silent)
+    unit = unit or unstated_unit(spacing, silent)
     return Geometry(tuple(spacing), tuple(origin), tuple((matrix / spacing).ravel()), unit), notes
 
 
