@@ -1,7 +1,7 @@
 /** Numbers, times and lengths as the user reads them. */
 
 /** Of a table of measurements. */
-export const OUTDATED = 'The labels have changed since they were measured. Measure again.'
+export const OUTDATED = 'Labels or voxel size have changed since the measurement. Measure again.'
 
 const LARGER = new Map([
   ['nm', 'um'],
