@@ -103,7 +103,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
     resample: bool = option(default=False, help="resample labels that are not on the grid of the image")
     force: bool = option(
         default=TrainRequest.force,
-        help="train although there are duplicates, leakage or empty labels",
+        help="train although there are duplicates, leakage, empty labels, or labels in place of an image",
         aliases=("insist",),
     )
     seed: int = option(

@@ -79,7 +79,7 @@ def refuse(problems: Sequence[Problem], force: bool = False) -> None:
     Parameters
     ----------
     force : bool
-        Start in spite of problems that are not fatal (duplicates, leakage, empty labels).
+        Start in spite of problems that are not fatal (duplicates, leakage, empty labels, labels as images).
     """
     stopping = [p for p in problems if p.fatal or not (p.warning or force)]
     if not stopping:

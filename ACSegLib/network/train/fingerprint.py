@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ACSegLib.errors import Cancelled, InputError
+from ACSegLib.files.label_values import look_like_labels
 from ACSegLib.jobs import Progress
 from ACSegLib.labelled_slices import mark_slices
 from ACSegLib.network.model.preprocessing import IntensityStatistics, intensity_statistics
@@ -146,6 +147,12 @@ def _intensity_problems(name: str, array: np.ndarray) -> list[Problem]:
             return [Problem("intensity", text)]
     if array.min() == array.max():
         return [Problem("intensity", f"{name}: the image has the one value {array.flat[0]}; check how it was written.")]
+    if look_like_labels(array):
+        text = (
+            f"{name}: the image looks like labels, whole numbers that hardly change from voxel to voxel; give the "
+            "tomogram in its place."
+        )
+        return [Problem("intensity", text, fatal=False)]
     return []
 
 

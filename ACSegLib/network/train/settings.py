@@ -68,7 +68,7 @@ class TrainingSettings:
     patience : int or None
         Validations without improvement before stopping; 0 never stops early.
     force : bool
-        Start in spite of duplicates, leakage or empty labels.
+        Start in spite of duplicates, leakage, empty labels, or labels in place of an image.
     init : Model or None
         Start from this model's network, preprocessing and weights.
     checkpoint : Path or None

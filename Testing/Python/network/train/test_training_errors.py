@@ -10,12 +10,20 @@ from ACSegLib.network.train.checkpoint import require_space
 from ACSegLib.network.train.settings import TrainingSettings
 from ACSegLib.network.train.trainer import Trainer
 from ACSegLib.network.train.training import train
+from ACSegLib.volume import Volume
 
 
 class TestTrouble:
     def test_no_pair(self):
         with pytest.raises(InputError, match="no pair"):
             train([], settings())
+
+    def test_labels_in_the_place_of_an_image(self):
+        image, labels = pair(0)
+        swapped = Volume(labels.labels.astype("f4"), image.geometry, "v0")
+        with pytest.raises(InputError, match=r"v0: the image looks like labels.*tomogram in its place.*--force"):
+            train([(swapped, labels)], settings())
+        assert train([(swapped, labels)], settings(epochs=1, force=True)).model.card["steps"] == 4
 
     def test_out_of_memory_tries_smaller_and_says_so(self, monkeypatch):
         original = Trainer.forward_backward
