@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.slice_tags import SLICES_TAG
-from ACSegLib.volume import Segment, Segmentation, label_boxes
+from ACSegLib.volume import Segment, Segmentation, distinct_names, label_boxes
 
 #: Tag of a segment with the interval of its volume.
 TAG = "ACSegVolume"
@@ -226,14 +226,6 @@ class VolumeInterval:
             return None
 
 
-def distinct_names(segments: Sequence[Segment]) -> list[str]:
-    """The names of segments for a report: "cell (1)" and "cell (2)" where two have the name "cell"."""
-    names = [segment.name for segment in segments]
-    return [
-        name if names.count(name) == 1 else f"{name} ({names[: n + 1].count(name)})" for n, name in enumerate(names)
-    ]
-
-
 def voxels_of_segments(segmentation: Segmentation) -> dict[str, int]:
     """Number of voxels of each segment, by `distinct_names`."""
     counts = [int(segmentation.mask(segment).sum()) for segment in segmentation.segments]
@@ -249,18 +241,16 @@ def with_volume_intervals(
     ----------
     segmentation : Segmentation
     estimates : sequence of SegmentEstimate
-        Of the segments of these names. Intervals are those that `Interval.holding` gives for the labels. Of several
-        segments with one name, nobody knows which one an estimate is of: these get none.
+        Of the segments of these `distinct_names`. Intervals are those that `Interval.holding` gives for the labels.
     source : str
         "fill" or "prediction".
     """
     rows = with_label_tags_of(segmentation.segments, {})
     voxels = {e.segment: e.voxels for e in estimates if e.voxels is not None}
-    names = [row.name for row in rows]
-    known = [row for row in rows if row.name in voxels and names.count(row.name) == 1]
-    for row, areas in zip(known, _areas(segmentation, known), strict=True):
+    known = {name: row for name, row in zip(distinct_names(rows), rows, strict=True) if name in voxels}
+    for (name, row), areas in zip(known.items(), _areas(segmentation, list(known.values())), strict=True):
         count = int(areas[0].sum())
-        if held := voxels[row.name].holding(count):
+        if held := voxels[name].holding(count):
             row.tags[TAG] = str(VolumeInterval(count, *held, source, _checksum(areas)))
     return replace(segmentation, segments=rows)
 

@@ -8,6 +8,7 @@ give them; spacing, origin and direction are in (i, j, k) order and in LPS, as I
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -321,10 +322,21 @@ class Segmentation:
         return self.layers[0]
 
     def segment(self, key: str | int) -> Segment:
-        """Find a segment by name, id or (in a single layer) value."""
-        for segment in self.segments:
-            if key in (segment.name, segment.id) or (isinstance(key, int) and segment.value == key):
-                return segment
+        """Find a segment by name, id or (in a single layer) value; of several with one name by its distinct name."""
+        names = distinct_names(self.segments)
+        found = [
+            segment
+            for segment, name in zip(self.segments, names, strict=True)
+            if key in (name, segment.name, segment.id) or (isinstance(key, int) and segment.value == key)
+        ]
+        named = [name for segment, name in zip(self.segments, names, strict=True) if key == segment.name]
+        if len(named) > 1 and key not in names:
+            raise InputError(
+                f"segmentation {self.name!r} has {len(named)} segments named {key!r}; choose one of: "
+                f"{', '.join(named)}."
+            )
+        if found:
+            return found[0]
         known = ", ".join(f"{s.name} ({s.value})" for s in self.segments) or "none"
         raise InputError(f"segmentation {self.name!r} has no segment {key!r}; it has: {known}.")
 
@@ -351,10 +363,37 @@ class Segmentation:
             rows.append(replace(segment, value=value, layer=0))
         return replace(self, layers=(labels,), segments=rows)
 
+    def chosen(self, keys: Sequence[str]) -> list[Segment]:
+        """The segments that `segment` finds for some keys, or all if there are none, under their distinct names."""
+        ids = [self.segment(key).id for key in keys] or [segment.id for segment in self.segments]
+        rows = {segment.id: segment for segment in self.with_distinct_names().segments}
+        return [rows[identifier] for identifier in ids]
+
+    def with_distinct_names(self) -> Segmentation:
+        """Same voxels, and no two segments of one name; see `distinct_names`."""
+        names = distinct_names(self.segments)
+        rows = [replace(segment, name=name) for segment, name in zip(self.segments, names, strict=True)]
+        return replace(self, segments=rows)
+
     def with_labels(self, labels: np.ndarray) -> Segmentation:
         """Same table and place, other single-layer label array."""
         rows = [replace(segment, layer=0) for segment in self.segments]
         return Segmentation((labels,), rows, self.geometry, self.name, dict(self.meta))
+
+
+def distinct_names(segments: Sequence[Segment]) -> list[str]:
+    """The names that tell segments apart: "cell (1)" and "cell (2)" where two have the name "cell", as they may."""
+    counts = Counter(segment.name for segment in segments)
+    taken, numbers = {name for name, count in counts.items() if count == 1}, Counter[str]()
+    names = []
+    for segment in segments:
+        name = segment.name
+        while counts[segment.name] > 1 and (name in taken or name == segment.name):
+            numbers[segment.name] += 1
+            name = f"{segment.name} ({numbers[segment.name]})"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 #: Values below this are counted in a table; a table as long as larger ones would not pay.

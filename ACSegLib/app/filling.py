@@ -15,7 +15,7 @@ from ACSegLib.app.requests import FillOptions
 from ACSegLib.app.session import Session
 from ACSegLib.axes import AXIS_ALIASES
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Segmentation, distinct_names
 from ACSegLib.worker import Reply, Worker
 from ACSegLib.workflows import FillOutcome, FillRequest, reads_strokes
 
@@ -96,10 +96,12 @@ def fill_info(outcome: FillOutcome, options: FillOptions) -> FillInfo:
     """What the page shows of a fill with these options."""
     report = outcome.report
     expected = {e.segment: e.dice.value for e in report.estimates}
+    rows = outcome.segmentation.segments
+    named = zip(distinct_names(rows), rows, strict=True)
     return FillInfo(
         axis=_letter(report.axis),
         dice=report.mean_dice,
-        segment_dice={str(s.value): expected[s.name] for s in outcome.segmentation.segments if s.name in expected},
+        segment_dice={str(s.value): expected[name] for name, s in named if name in expected},
         suggestions=[int(n) for n in outcome.suggested],
         seconds=report.seconds,
         mode=options.mode,

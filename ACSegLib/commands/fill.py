@@ -37,6 +37,7 @@ from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
+from ACSegLib.volume import distinct_names
 from ACSegLib.workflows import FillRequest
 
 if TYPE_CHECKING:
@@ -329,7 +330,7 @@ def _places_of_probabilities(labels: Segmentation, options: Options) -> dict[str
         return {}
     marks = {labels.segment(name).id for name in (options.background, options.ignore) if name}
     rows = [segment for segment in labels.segments if segment.id not in marks]
-    paths = segment_paths(options.probabilities, [segment.name for segment in rows])
+    paths = segment_paths(options.probabilities, distinct_names(rows))
     others = [Output(path) for path in (options.output, options.uncertainty) if path]
     check_outputs([*others, *(Output(p, "--probabilities", "image") for p in paths)], [options.image, options.labels])
     return {segment.id: path for segment, path in zip(rows, paths, strict=True)}
@@ -346,7 +347,8 @@ def _write_extras(outcome: FillOutcome, options: Options, places: dict[str, str]
     if options.uncertainty:
         notes += save_volume(Volume(outcome.uncertainty, geometry, "uncertainty"), options.uncertainty)
         written["uncertainty"] = options.uncertainty
-    names = {segment.id: segment.name for segment in outcome.request.labels.segments}
+    rows = outcome.request.labels.with_distinct_names().segments
+    names = {segment.id: segment.name for segment in rows}
     for key, array in outcome.probabilities.items():
         notes += save_volume(Volume(array.astype("float32"), geometry, names[key]), places[key])
         written[f"probabilities of {names[key]}"] = places[key]

@@ -31,7 +31,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.placement import UNITS, in_one_unit, place_labels, with_default_unit
-from ACSegLib.volume import UNITS_IN_MM
+from ACSegLib.volume import UNITS_IN_MM, distinct_names
 from ACSegLib.workflows import MeasureRequest
 
 SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
@@ -189,7 +189,7 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[Row]:
         segmentation, volume = in_one_unit(segmentation, volume)
         volume = with_default_unit(volume, options.file_unit)
     segmentation = with_default_unit(segmentation, options.file_unit)
-    chosen = segments_there(options.segments, [segment.name for segment in segmentation.segments])
+    chosen = segments_there(options.segments, distinct_names(segmentation.segments))
     if chosen is None:
         return []
     request = MeasureRequest.from_options(segmentation, volume, replace(options, segments=chosen))

@@ -121,16 +121,11 @@ def _places(labels: Segmentation, options: Options) -> dict[str, str]:
     from ACSegLib.commands.outputs import Output, check_outputs, segment_paths
     from ACSegLib.files.meshes import SEVERAL
 
-    rows = [labels.segment(name) for name in options.segments] or list(labels.segments)
-    names = [segment.name for segment in rows if labels.mask(segment).any()]
+    names = [segment.name for segment in labels.chosen(options.segments) if labels.mask(segment).any()]
     if not names:
         raise InputError(f"{options.labels}: no voxel is labelled; there is nothing to make a mesh of.")
     if len(names) == 1 or Path(options.output).suffix.lower() in SEVERAL:
         return {options.output: options.output}
-    if double := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(
-            f"{options.labels}: several segments are named {double!r}; choose .obj or .glb, or rename them."
-        )
     paths = segment_paths(options.output, names)
     check_outputs([Output(path, "--output", _ENDINGS) for path in paths], [options.labels])
     return dict(zip(names, paths, strict=True))

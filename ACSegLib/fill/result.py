@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,11 +13,12 @@ from ACSegLib.fill.prior.evidence import axis_first
 from ACSegLib.fill.seeds import SeedOptions, Seeds, count_classes
 from ACSegLib.fill.slab import Context, SlabResult
 from ACSegLib.fill.tuning.estimates import SlabTally, collect_signs, estimate, too_far_apart, useful_distance
+from ACSegLib.fill.tuning.holdout import mean_dice
 from ACSegLib.fill.tuning.selection import Choice
 from ACSegLib.fill_report import FillReport
 from ACSegLib.padding import Padding
 from ACSegLib.segment_estimates import SegmentEstimate, trust_warnings
-from ACSegLib.volume import Segment, Segmentation, Volume, label_dtype
+from ACSegLib.volume import Segment, Segmentation, Volume, distinct_names, label_dtype
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,20 @@ class FillResult:
         """Voxels that were known before the fill (labelled, or background of a labelled slice): bool, (k, j, i)."""
         known = self.state.context.evidence.classes >= 0
         return np.moveaxis(known, 0, self.state.seeds.primary)
+
+    def report_on(self, segments: Sequence[Segment]) -> FillReport:
+        """The report of a result of these segments alone, with a warning of each that is not to be trusted."""
+        rows, overlap = self.state.seeds.segments, self.state.choice.overlap
+        names = dict(zip([s.id for s in segments], distinct_names(segments), strict=True))
+        shown = {old: names[s.id] for old, s in zip(distinct_names(rows), rows, strict=True) if s.id in names}
+        estimates = [replace(e, segment=shown[e.segment]) for e in self.report.estimates if e.segment in shown]
+        dice = self.report.cross_validation_dice
+        if overlap is not None and len(shown) < len(rows):
+            judged = [any(rows[row].id in names for row in members) for members in self.state.seeds.table]
+            dice = mean_dice(overlap[[True, *judged[1:]]]) if overlap[judged, 1].any() else None
+        advice = ("label more slices that show it", "label more slices that show them")
+        warnings = [*self.report.warnings, *trust_warnings(estimates, *advice)]
+        return replace(self.report, warnings=warnings, estimates=estimates, cross_validation_dice=dice)
 
 
 class Assembly:
@@ -165,7 +181,6 @@ class Assembly:
             )
         estimates, notes = _estimates(state)
         warnings += notes
-        warnings += trust_warnings(estimates, "label more slices that show it", "label more slices that show them")
         return FillReport(
             axis=AXES[seeds.primary],
             slices=seeds.slices,
@@ -208,7 +223,8 @@ def _estimates(state: FillState) -> tuple[list[SegmentEstimate], list[str]]:
             "the Dice may be lower than expected: of so many segments in voxels that are not cubes, fewer than 90 % of "
             "the intervals held in tests."
         )
-    return [estimate(seeds.segments[row].name, found) for row, found in signs.items()], notes
+    names = distinct_names(seeds.segments)
+    return [estimate(names[row], found) for row, found in signs.items()], notes
 
 
 def _segment_probabilities(probabilities: np.ndarray, seeds: Seeds) -> dict[str, np.ndarray]:

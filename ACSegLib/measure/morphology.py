@@ -12,7 +12,6 @@ import numpy as np
 
 from ACSegLib.components import Components, NumberedCells, find_components
 from ACSegLib.distances import as_mask, sampling
-from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.masks import bounding_box
@@ -185,7 +184,8 @@ def measure_segmentation(
     settings = settings or MorphologySettings()
     if volume is not None:
         require_same_grid(volume, segmentation)
-    chosen = _chosen(segmentation, segments)
+    chosen = segmentation.chosen(segments or ())
+    segmentation = segmentation.with_distinct_names()
     boxes = SegmentBoxes(segmentation)
     rows: list[Row] = []
     for segment, part in progress.each(chosen, lambda segment: f"measuring {segment.name}"):
@@ -194,16 +194,6 @@ def measure_segmentation(
         rows += _segment_rows(context, boxes, part)
     progress(1.0, "measured")
     return rows
-
-
-def _chosen(segmentation: Segmentation, names: Sequence[str] | None) -> list[Segment]:
-    listed = [s.name for s in segmentation.segments]
-    double = sorted({n for n in listed if listed.count(n) > 1})
-    if double:
-        raise InputError(
-            f"{segmentation.name!r} has {listed.count(double[0])} segments named {double[0]!r}; rename all but one."
-        )
-    return [segmentation.segment(n) for n in names] if names else list(segmentation.segments)
 
 
 def _segment_rows(context: _Context, boxes: SegmentBoxes, progress: Progress) -> list[Row]:

@@ -20,6 +20,7 @@ Undefined is NaN: left out of means, and counted there. A segment that one side'
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,7 +33,7 @@ from ACSegLib.json_values import Row
 from ACSegLib.measure.instances import InstanceMatching, match_instances
 from ACSegLib.measure.regions import SegmentBoxes, union_box
 from ACSegLib.measure.surface_distance import surface_distances
-from ACSegLib.volume import Segment, Segmentation
+from ACSegLib.volume import Segment, Segmentation, distinct_names
 
 _NAN = float("nan")
 
@@ -136,23 +137,24 @@ def compare_masks(
 
 
 def pair_segments(result: Segmentation, truth: Segmentation) -> list[tuple[str, Segment | None, Segment | None]]:
-    """Pair the rows of two segment tables: by name where the names are unique, by value otherwise.
+    """Pair the rows of two segment tables: by name, and by value if they share no name (one side's are made up).
 
-    Tables that share no name at all (because one side's names are made up) are paired by value throughout.
+    Segments of one name are paired in the order of the tables, under their distinct names.
 
     Raises
     ------
     InputError
-        If a table names two segments alike and so leaves open which is meant.
+        If one table has more segments of a name than the other, which leaves open which is meant.
     """
-    tables = []
-    for side, what in ((result, "result"), (truth, "truth")):
-        names = [s.name for s in side.segments]
-        double = sorted({n for n in names if names.count(n) > 1})
-        if double:
-            count = names.count(double[0])
-            raise InputError(f"the {what} {side.name!r} has {count} segments named {double[0]!r}; rename all but one.")
-        tables.append({s.name: s for s in side.segments})
+    counts = [Counter(segment.name for segment in side.segments) for side in (result, truth)]
+    for name in counts[0] & counts[1]:
+        ours, theirs = (count[name] for count in counts)
+        if ours != theirs:
+            raise InputError(
+                f"the result {result.name!r} has {ours} of the segments named {name!r}, and the reference "
+                f"{truth.name!r} has {theirs}; rename them, or compare them as cells (--cells)."
+            )
+    tables = [dict(zip(distinct_names(side.segments), side.segments, strict=True)) for side in (result, truth)]
     if set(tables[0]) & set(tables[1]):
         names = [*tables[1], *(n for n in tables[0] if n not in tables[1])]
         return [(name, tables[0].get(name), tables[1].get(name)) for name in names]
@@ -165,9 +167,15 @@ def pair_segments(result: Segmentation, truth: Segmentation) -> list[tuple[str, 
 
 
 def note_on_names(result: Segmentation, truth: Segmentation) -> str | None:
-    """Tell how two tables without a common name were paired; None if they have one, or one side's names are made up."""
+    """Tell how segments were paired that no name of their own tells apart; None if that needs no word."""
     tables = [[segment.name for segment in side.segments] for side in (result, truth)]
-    if not all(tables) or set(tables[0]) & set(tables[1]):
+    common = Counter(tables[0]) & Counter(tables[1])
+    if double := [name for name, count in common.items() if count > 1]:
+        return (
+            f"result and reference have {common[double[0]]} segments named {double[0]!r}, which were compared in the "
+            "order of their tables; with --cells, cells are matched by their overlap."
+        )
+    if not all(tables) or common:
         return None
     paired = sum(None not in sides for _, *sides in pair_segments(result, truth))
     made_up = any(all(_MADE_UP.fullmatch(name) for name in names) for names in tables)

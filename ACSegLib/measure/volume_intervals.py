@@ -26,7 +26,7 @@ def with_volume_columns(rows: Sequence[Row], segmentation: Segmentation) -> list
     known, changed = volume_intervals(segmentation)
     if not known and not changed:
         return list(rows)
-    segments = {segment.name: segment for segment in segmentation.segments}
+    segments = {segment.name: segment for segment in segmentation.with_distinct_names().segments}
     voxel = segmentation.geometry.voxel_volume
     whole = {row["segment"]: row["voxels"] for row in rows if row["kind"] == "segment"}
     completed = []

@@ -298,8 +298,9 @@ def run_fill(
     _check_result_segments(request, labels)
     stages = progress.stages(fill=93, clean=6, suggest=1)
     result, refilled = _filled(used, previous, stages.fill)
-    report = replace(result.report, warnings=[*roles.notes, *notes, *result.report.warnings])
     segmentation = _cleaned(result, request, stages.clean)
+    report = result.report_on(segmentation.segments)
+    report = replace(report, warnings=[*roles.notes, *notes, *report.warnings])
     if protected is not None or request.box or notes:
         segmentation = _merged(segmentation, request, labels, protected)
     if request.cells:

@@ -57,7 +57,7 @@ def run_mesh(request: MeshRequest, progress: Progress | None = None) -> list[Mes
 
     progress = progress or Progress()
     labels = in_unit(request.labels, request.unit)
-    rows = [labels.segment(name) for name in request.segments] or list(labels.segments)
+    rows = labels.chosen(request.segments)
     boxes = SegmentBoxes(labels)
     meshes = []
     for n, segment in enumerate(rows):

@@ -11,9 +11,8 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.placement import place_labels
-from ACSegLib.segment_estimates import distinct_names
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
-from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.volume import Segmentation, Volume, distinct_names
 from ACSegLib.workflows.packing import (
     Arrays,
     Message,

@@ -103,7 +103,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: no voxel is labelled. Give the labels that the segmentation was filled from."),
         _("{0}: no voxel is labelled; there is nothing to make a mesh of."),
         _("{0}: no voxel is labelled; there is nothing to measure."),
-        _("{0}: several segments are named {1}; choose .obj or .glb, or rename them."),
         _("{0}: the folder holds no image ({1})."),
         _("{0}: there is no such file or folder; check the name."),
         _("{0}: there is no truth of this name in {1}."),

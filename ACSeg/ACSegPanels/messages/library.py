@@ -161,6 +161,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("packing must be 0 to 200 cells, not {0}."),
         _("reach is {0}, but a distance in voxels must be a number from 0 on."),
         _("result ({0}) and reference ({1}) have no segment name in common{2}."),
+        _(
+            "result and reference have {0} segments named {1}, which were compared in the order of their tables; "
+            "with --cells, cells are matched by their overlap."
+        ),
         _("result and reference must have the same shape, not {0} and {1}."),
         _(
             "result {0} and reference {1} have the same shape but different positions (result {2}, reference {3}); "
@@ -185,6 +189,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("segmentation {0} has no segment, so there is nothing to correct."),
         _("segmentation {0} has no voxels to make a mesh of."),
         _("segmentation {0} has {1} layers; flatten it first."),
+        _("segmentation {0} has {1} segments named {2}; choose one of: {3}."),
         _("segmentation {0} holds {1}; labels must be whole numbers."),
         _(
             "segmentation {0} is made of surfaces under the non-linear transform {1}; harden the transform (module "
@@ -285,6 +290,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the request holds no image, and there is no earlier fill whose image it could mean."),
         _("the request is not a line of JSON ({0}); send one object on one line."),
         _('the request must be an object {{"command": .., "options": {{..}}}}.'),
+        _(
+            "the result {0} has {1} of the segments named {2}, and the reference {3} has {4}; rename them, or "
+            "compare them as cells (--cells)."
+        ),
         _("the seeds {0} are empty; draw a dab in each cell."),
         _("the segmentation could not be resampled to the grid of the volume; check their transforms."),
         _(
@@ -315,7 +324,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("the walk needs {0} GiB and {1} GiB may be used; use --roi."),
         _("the {0} voxels have the shape {1} (i, j, k) and the image has {2}; give a mask on the grid of the image."),
-        _("the {0} {1} has {2} segments named {3}; rename all but one."),
         _(
             "there is no room{0} ({1}); free some space, or choose another folder for the output, and in the "
             "environment variable TMPDIR for temporary files."
@@ -372,7 +380,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} has {1} masked voxels, and labels cannot be masked; give these voxels a value of their own and name "
             "it with ignore=, or fill the mask: labels.filled(0)."
         ),
-        _("{0} has {1} segments named {2}; rename all but one."),
         _("{0} have voxels of more than {1} mm, so their unit is probably wrong; state the right voxel size with {2}."),
         _("{0} holds no finite value; it cannot be described."),
         _("{0} holds no finite value; it cannot be thresholded."),

@@ -142,4 +142,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: the image has {1} voxels that are not finite numbers (NaN or infinity); replace them, by the "
             "intensity of the background for instance."
         ),
+        _(
+            "{0}: the image looks like labels, whole numbers that hardly change from voxel to voxel; give the "
+            "tomogram in its place."
+        ),
     ]

@@ -190,13 +190,23 @@ def test_overlapping_segments_have_contacts_across_layers():
     assert row_a["voxels"] == a.sum()
 
 
-def test_other_grids_and_double_names_are_refused_and_a_cancel_stops():
+def test_segments_of_one_name_have_a_row_each():
+    segmentation = two_cells()
+    expected = measure_segmentation(segmentation)
+    for segment in segmentation.segments:
+        segment.name = "cell"
+    rows = measure_segmentation(segmentation)
+    assert [row["voxels"] for row in rows] == [row["voxels"] for row in expected]
+    assert {row["segment"] for row in rows} == {"cell (1)", "cell (2)"}
+    assert measure_segmentation(segmentation, segments=["cell (2)"])[0]["segment"] == "cell (2)"
+    with pytest.raises(InputError, match=r"2 segments named 'cell'; choose one of: cell \(1\), cell \(2\)"):
+        measure_segmentation(segmentation, segments=["cell"])
+
+
+def test_other_grids_are_refused_and_a_cancel_stops():
     segmentation = two_cells()
     with pytest.raises(InputError, match="--resample"):
         measure_segmentation(segmentation, Volume(np.zeros((3, 3, 3))))
-    segmentation.segments[1].name = "cytoplasm"
-    with pytest.raises(InputError, match="2 segments named 'cytoplasm'"):
-        measure_segmentation(segmentation)
     with pytest.raises(Cancelled):
         measure_segmentation(two_cells(), progress=Progress(cancelled=lambda: True))
 

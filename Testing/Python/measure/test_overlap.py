@@ -9,7 +9,7 @@ import pytest
 from shapes import ball
 
 from ACSegLib.errors import InputError
-from ACSegLib.measure.overlap import compare_masks, compare_segmentations, pair_segments
+from ACSegLib.measure.overlap import compare_masks, compare_segmentations, note_on_names, pair_segments
 from ACSegLib.measure.surface_distance import surface_distances
 from ACSegLib.volume import Geometry, Segmentation
 
@@ -211,7 +211,20 @@ def test_a_segment_absent_from_one_side_scores_zero_with_its_status():
     assert rows[1]["status"] == "absent from truth"
 
 
-def test_other_grid_and_double_names_are_refused_in_a_sentence():
+def test_segments_of_one_name_pair_in_their_order_and_where_their_number_differs_not_at_all():
+    labels = np.zeros((4, 4, 4), int)
+    labels[0], labels[1] = 1, 2
+    twins = segmentation(labels, {1: "cell", 2: "cell"})
+    assert [(r["segment"], r["dice"]) for r in compare_segmentations(twins, twins)] == [
+        ("cell (1)", 1),
+        ("cell (2)", 1),
+    ]
+    assert "in the order of their tables" in note_on_names(twins, twins)
+    with pytest.raises(InputError, match=r"2 of the segments named 'cell', and the reference .* has 1"):
+        compare_segmentations(twins, segmentation(labels, {1: "cell", 2: "bead"}))
+
+
+def test_another_grid_is_refused_in_a_sentence():
     labels = np.zeros((4, 4, 4), int)
     labels[0], labels[1] = 1, 2
     a = segmentation(labels, geometry=Geometry((30, 30, 30), unit="nm"))
@@ -220,8 +233,6 @@ def test_other_grid_and_double_names_are_refused_in_a_sentence():
         compare_segmentations(a, moved)
     with pytest.raises(InputError, match=r"shape .*--resample"):
         compare_segmentations(a, segmentation(labels[:3]))
-    with pytest.raises(InputError, match="2 segments named 'cell'"):
-        compare_segmentations(a, segmentation(labels, {1: "cell", 2: "cell"}, a.geometry))
     with pytest.raises(InputError, match="no segment is named 'nucleus'"):
         compare_segmentations(a, a, segments=["nucleus"])
 

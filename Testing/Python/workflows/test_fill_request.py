@@ -187,6 +187,7 @@ def test_segments_left_out_stay_out(filled: FillOutcome, choice: dict[str, list[
     outcome = run(FillRequest(volume=volume, labels=labels, device="cpu", **choice))
     expected = np.where(filled.segmentation.labels == 1, 1, 0)
     assert [s.name for s in outcome.segmentation.segments] == ["ball"]
+    assert [e.segment for e in outcome.report.estimates] == ["ball"]
     assert np.array_equal(outcome.segmentation.labels, expected)
     assert np.array_equal(outcome.merged_with(labels).labels, expected)
     with pytest.raises(InputError, match="nobody"):

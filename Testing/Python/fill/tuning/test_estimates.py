@@ -298,8 +298,19 @@ def test_a_segment_that_cannot_be_trusted_is_named_in_a_warning(
 ) -> None:
     monkeypatch.setattr(segment_estimates, "TRUSTED_DICE", result.report.estimates[0].dice.value - 0.01)
     _, truth = scene()
-    warnings = refill(result, labels_of(truth)).report.warnings
+    again = refill(result, labels_of(truth))
+    warnings = again.report_on(again.segmentation.segments).warnings
     assert [w.split("'")[1] for w in warnings if "do not trust" in w] == ["rod"]
+
+
+def test_a_report_judges_the_segments_of_the_result_alone(result: FillResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment_estimates, "TRUSTED_DICE", 1.1)
+    rows = result.segmentation.segments
+    whole = result.report_on(rows)
+    alone = [result.report_on([row]) for row in rows]
+    assert [e for report in alone for e in report.estimates] == whole.estimates
+    assert np.mean([report.cross_validation_dice for report in alone]) == pytest.approx(whole.cross_validation_dice)
+    assert result.report_on([]).cross_validation_dice is None
 
 
 def test_many_segments_that_cannot_be_trusted_are_one_warning() -> None:
