@@ -201,9 +201,14 @@ def _learn_from_strokes(
 def solve_slabs(context: Context, slabs: Sequence[tuple[int, int]], assembly: Assembly, progress: Progress) -> None:
     """Solve slabs one after the other; while one is solved, the one before is finished on another core."""
     keep = assembly.probabilities is not None
+
+    def words(slab: tuple[int, int]) -> str:
+        first, last = context.evidence.orientation.slices(slab)
+        return f"filling slices {first} to {last}"
+
     with ThreadPoolExecutor(1) as finisher:
         finished: Future[None] | None = None
-        for (first, last), part in progress.each(slabs, lambda slab: f"filling slices {slab[0]} to {slab[1]}"):
+        for (first, last), part in progress.each(slabs, words):
             slab = solve_slab(context, first, last, keep=keep, progress=part)
             if finished is not None:
                 finished.result()

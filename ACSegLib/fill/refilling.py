@@ -70,9 +70,9 @@ def refill(
     seeds = collect_seeds(labels, options, state.seeds)
     if seeds.table != state.seeds.table or (state.seeds.slices and seeds.primary != state.seeds.primary):
         raise InputError("the segments or the axis of the labelled slices have changed; start a new fill.")
-    classes = np.moveaxis(seeds.classes, seeds.primary, 0)
-    changed = np.flatnonzero((before.classes != classes).any(axis=(1, 2))).tolist()
-    dirty = sorted({*changed, *(int(k) for k in changed_slices or ())})
+    orientation = before.orientation
+    changed = np.flatnonzero((before.classes != orientation.enter(seeds.classes)).any(axis=(1, 2))).tolist()
+    dirty = sorted({*changed, *orientation.slices([int(k) for k in changed_slices or ()])})
     evidence = before.after_edit(seeds, dirty)
     old_slabs = set(before.slabs())
     redo = [s for s in evidence.slabs() if s not in old_slabs or any(s[0] <= k <= s[1] for k in dirty)]
@@ -90,7 +90,7 @@ def refill(
         probabilities=assembly.probabilities,
         tallies=assembly.tallies,
     )
-    return timed(assembly.result(labels, state, dirty, previous), start)
+    return timed(assembly.result(labels, state, orientation.slices(dirty), previous), start)
 
 
 def _places(segments: Sequence[Segment]) -> list[tuple[str, int, int]]:

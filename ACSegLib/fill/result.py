@@ -9,7 +9,7 @@ import numpy as np
 
 from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
-from ACSegLib.fill.prior.evidence import axis_first
+from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.seeds import SeedOptions, Seeds, count_classes
 from ACSegLib.fill.slab import Context, SlabResult
 from ACSegLib.fill.tuning.estimates import SlabTally, collect_signs, estimate, too_far_apart, useful_distance
@@ -76,8 +76,8 @@ class FillResult:
     @property
     def known(self) -> np.ndarray:
         """Voxels that were known before the fill (labelled, or background of a labelled slice): bool, (k, j, i)."""
-        known = self.state.context.evidence.classes >= 0
-        return np.moveaxis(known, 0, self.state.seeds.primary)
+        evidence = self.state.context.evidence
+        return np.ascontiguousarray(evidence.orientation.leave(evidence.classes >= 0))
 
     def report_on(self, segments: Sequence[Segment]) -> FillReport:
         """The report of a result of these segments alone, with a warning of each that is not to be trusted."""
@@ -100,7 +100,7 @@ class Assembly:
     Parameters
     ----------
     shape : tuple of int
-        (K, J, I), the primary axis first.
+        (K, J, I), as in the evidence.
     count : int
         Number of classes whose probabilities are kept; 0 for none.
     previous : FillResult, optional
@@ -118,7 +118,7 @@ class Assembly:
         else:
             state = previous.state
             self.best = np.empty(shape, np.int16)  # of the slabs to redo alone, so no other page is touched
-            self.uncertainty = axis_first(previous.uncertainty, state.seeds.primary).copy()
+            self.uncertainty = state.context.evidence.orientation.enter(previous.uncertainty).copy()
             kept = state.probabilities
             self.probabilities = kept.copy() if count and kept is not None else None
 
@@ -139,24 +139,24 @@ class Assembly:
         self, labels: Segmentation, state: FillState, changes: list[int] | None, previous: FillResult | None
     ) -> FillResult:
         """Put the result together; after a refill with the slices that changed and the fill before."""
-        seeds, axis = state.seeds, state.seeds.primary
+        seeds, orientation = state.seeds, state.context.evidence.orientation
         if previous is None:
-            segmentation = _segmentation(np.moveaxis(self.best, 0, axis), seeds, labels)
+            segmentation = _segmentation(orientation.leave(self.best), seeds, labels)
         else:
-            segmentation = self._patched(previous.segmentation, seeds, labels)
+            segmentation = self._patched(previous.segmentation, state, labels)
         by_segment = None
         if self.probabilities is not None:
-            by_segment = _segment_probabilities(self.probabilities, seeds)
-        uncertainty = np.ascontiguousarray(np.moveaxis(self.uncertainty, 0, axis))
+            by_segment = _segment_probabilities(self.probabilities, seeds, orientation)
+        uncertainty = np.ascontiguousarray(orientation.leave(self.uncertainty))
         report = self._report(state, changes)
         return FillResult(segmentation, uncertainty, by_segment, report, seeds.slices, state)
 
-    def _patched(self, before: Segmentation, seeds: Seeds, labels: Segmentation) -> Segmentation:
+    def _patched(self, before: Segmentation, state: FillState, labels: Segmentation) -> Segmentation:
         """The segmentation of the fill before, with the planes of the slabs replaced."""
-        layers = []
+        layers, seeds = [], state.seeds
         for old, values in zip(before.layers, _value_tables(seeds, labels), strict=True):
             layer = old.copy()
-            planes = np.moveaxis(layer, seeds.primary, 0)
+            planes = state.context.evidence.orientation.enter(layer)
             for first, last in self.slabs:
                 planes[first : last + 1] = np.take(values, self.best[first : last + 1])
             layers.append(layer)
@@ -187,7 +187,7 @@ class Assembly:
             warnings=warnings,
             segments=[s.name for s in seeds.segments],
             known_voxels={seeds.class_name(c): int(n) for c, n in enumerate(counts)},
-            slabs=self.slabs,
+            slabs=sorted(context.evidence.orientation.slices(slab) for slab in self.slabs),
             solver=context.solver.name,
             gamma=context.settings.gamma,
             edge=context.settings.edge,
@@ -227,13 +227,13 @@ def _estimates(state: FillState) -> tuple[list[SegmentEstimate], list[str]]:
     return [estimate(names[row], found) for row, found in signs.items()], notes
 
 
-def _segment_probabilities(probabilities: np.ndarray, seeds: Seeds) -> dict[str, np.ndarray]:
+def _segment_probabilities(probabilities: np.ndarray, seeds: Seeds, orientation: Orientation) -> dict[str, np.ndarray]:
     by_segment = {}
     for row, segment in enumerate(seeds.segments):
         members = seeds.classes_of(row)
         if members:
             total = probabilities[members[0]] if len(members) == 1 else probabilities[members].sum(axis=0)
-            by_segment[segment.id] = np.ascontiguousarray(np.moveaxis(total, 0, seeds.primary))
+            by_segment[segment.id] = np.ascontiguousarray(orientation.leave(total))
     return by_segment
 
 

@@ -160,7 +160,9 @@ def expected_losses(result: FillResult) -> Losses:
     # Good and Turing's probability that the next slice shows another segment (by Laplace's rule), which is one of all
     another = (np.count_nonzero(times == 1) + 1) / (times.sum() + 2) / (len(times) + 1)
     # what is close to a labelled slice and not on it is thin
-    new = new_appearance(evidence.features, labelled) * np.minimum(far, 1)
+    orientation = evidence.orientation
+    new = new_appearance(evidence.features, orientation.slices(labelled))
+    new = new[:: -1 if orientation.flipped[0] else 1] * np.minimum(far, 1)
     return Losses(labelled, outlines, hidden, another * new / (new.sum() + constants.FEW_NEW), cut)
 
 
@@ -186,7 +188,7 @@ def _times_shown(result: FillResult, labelled: list[int]) -> np.ndarray:
     """On how many labelled slices each segment is shown; without those that none shows."""
     evidence, seeds = result.state.context.evidence, result.state.seeds
     times = np.zeros(len(seeds.segments), int)
-    for k in labelled:
+    for k in evidence.orientation.slices(labelled):
         shown = count_classes(evidence.classes[k : k + 1], evidence.count)
         rows = {row for c in np.flatnonzero(shown) for row in seeds.table[c]}
         times[sorted(rows)] += 1

@@ -98,7 +98,7 @@ def mean_dice(case: Case, result: FillResult, families: list[list[int]]) -> floa
     context = replace(context, evidence=replace(context.evidence, rivals=families))
     assembly = Assembly(context.evidence.classes.shape, 0)
     solve_slabs(context, context.evidence.slabs(), assembly, Progress())
-    labels = np.moveaxis(assembly.best, 0, result.state.seeds.primary)
+    labels = context.evidence.orientation.leave(assembly.best)
     return score(case, labels_of(labels, result))["mean_dice"]
 
 

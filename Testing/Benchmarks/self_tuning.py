@@ -73,7 +73,7 @@ def grid_scores(case: Case) -> dict[str, float]:
             context = replace(state.context, settings=Settings(gamma, edge))
             assembly = Assembly(context.evidence.classes.shape, 0)
             solve_slabs(context, context.evidence.slabs(), assembly, Progress())
-            labels = np.moveaxis(assembly.best, 0, state.seeds.primary)
+            labels = context.evidence.orientation.leave(assembly.best)
             scores[f"{gamma:g}, {edge:g}"] = score(case, labels_of(labels, first))["mean_dice"]
     return scores
 

@@ -30,7 +30,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("downloading {0}"),
         _("examining the image"),
         _("filling holes"),
-        _("filling slices {0} to {1}"),
         _("finding what was corrected"),
         _("judging the seams"),
         _("labelling the refined surface"),

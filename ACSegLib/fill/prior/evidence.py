@@ -15,6 +15,7 @@ import numpy as np
 
 from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
+from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.prior.features import ImageFeatures, intensity_range, prepare
 from ACSegLib.fill.prior.neighbours import KnownPlanes, Neighbours, share_among_rivals
 from ACSegLib.fill.prior.shape import NearestOutlines, ShapePrior
@@ -54,6 +55,8 @@ class Evidence:
         Of the look of a segment, that nobody drew.
     rivals : list of list of int
         Families of groups that look alike, so that the outlines decide between them.
+    orientation : Orientation
+        How all these arrays lie in the volume.
     """
 
     features: ImageFeatures
@@ -67,6 +70,7 @@ class Evidence:
     wanted: np.ndarray | None = None
     neighbours: Neighbours | None = None
     rivals: list[list[int]] = field(default_factory=list)
+    orientation: Orientation = field(default_factory=Orientation)
 
     @property
     def axis_weights(self) -> np.ndarray:
@@ -243,10 +247,14 @@ class Evidence:
         )
         return part, (first, rows.start, columns.start)
 
+    def labelled(self, seeds: Seeds) -> list[int]:
+        """Labelled slices of the primary axis, as planes of these arrays."""
+        return self.orientation.slices(seeds.slices.get(AXES[seeds.primary], []))
+
     def after_edit(self, seeds: Seeds, dirty: Sequence[int]) -> Evidence:
         """The evidence with other seeds; the outlines of `dirty` slices are computed anew."""
-        classes = axis_first(seeds.classes, seeds.primary)
-        slices = seeds.slices.get(AXES[seeds.primary], [])
+        classes = np.ascontiguousarray(self.orientation.enter(seeds.classes))
+        slices = self.labelled(seeds)
         planes: dict[int, np.ndarray] | np.ndarray = classes
         neighbours = self.neighbours
         if neighbours is not None:
@@ -256,7 +264,7 @@ class Evidence:
         return replace(
             self,
             classes=classes,
-            cuts=known_slices(classes, seeds),
+            cuts=known_slices(classes, slices),
             shape=self.shape.updated(planes, slices, dirty),
             instances=self.instances.updated(classes, slices, dirty) if self.instances else None,
             neighbours=neighbours,
@@ -264,7 +272,12 @@ class Evidence:
 
 
 def collect_evidence(
-    volume: Volume, seeds: Seeds, outside: np.ndarray | None, whole_slices: bool, progress: Progress
+    volume: Volume,
+    seeds: Seeds,
+    outside: np.ndarray | None,
+    whole_slices: bool,
+    progress: Progress,
+    orientation: Orientation | None = None,
 ) -> Evidence:
     """Compute image features and shape prior.
 
@@ -272,20 +285,27 @@ def collect_evidence(
     ----------
     outside : ndarray of bool, (k, j, i), optional
         Voxels without an image value.
+    orientation : Orientation, optional
+        Of the arrays; by default what the labelled slices tell, and of strokes that of the volume.
     """
     axis = seeds.primary
-    classes = axis_first(seeds.classes, axis)
-    image = np.moveaxis(volume.array, axis, 0)
-    progress.check()
-    limits = intensity_range(volume.array, seeds.classes, outside)
-    progress.check()
-    if outside is not None:
-        image = np.where(np.moveaxis(outside, axis, 0), np.asarray(limits[0], volume.array.dtype), image)
-    spacing = volume.geometry.spacing[::-1]
-    order = [axis, *[a for a in range(3) if a != axis]]
-    features = prepare(image, [float(spacing[a]) for a in order], limits, progress)
-    groups = group_classes(len(seeds.table))
+    spacing = [float(h) for h in volume.geometry.spacing[::-1]]
     slices = seeds.slices.get(AXES[axis], [])
+    if orientation is None:
+        if whole_slices:
+            orientation = Orientation.told_by(axis, seeds.classes, volume.array, slices, spacing)
+        else:
+            orientation = Orientation.with_first(axis)
+    classes, slices = np.ascontiguousarray(orientation.enter(seeds.classes)), orientation.slices(slices)
+    image = orientation.enter(volume.array)
+    progress.check()
+    beyond = None if outside is None else orientation.enter(outside)
+    limits = intensity_range(image, classes, beyond)
+    progress.check()
+    if beyond is not None:
+        image = np.where(beyond, np.asarray(limits[0], image.dtype), image)
+    features = prepare(image, [spacing[a] for a in orientation.axes], limits, progress)
+    groups = group_classes(len(seeds.table))
     progress.check()
     shape = ShapePrior.of_slices(groups[1:], classes, features.spacing, slices, progress.check)
     shared = [[c] for group in groups if len(group) > 1 for c in group]
@@ -293,19 +313,13 @@ def collect_evidence(
     if shared and slices:
         instances = ShapePrior.of_slices(shared, classes, features.spacing, slices, progress.check)
     progress.check()
-    cuts = known_slices(classes, seeds)
-    return Evidence(features, classes, cuts, len(seeds.table), groups, shape, instances, whole_slices)
+    cuts, count = known_slices(classes, slices), len(seeds.table)
+    return Evidence(features, classes, cuts, count, groups, shape, instances, whole_slices, orientation=orientation)
 
 
-def axis_first(array: np.ndarray, axis: int) -> np.ndarray:
-    """The array with one axis brought to the front, C-contiguous."""
-    return np.ascontiguousarray(np.moveaxis(array, axis, 0))
-
-
-def known_slices(classes: np.ndarray, seeds: Seeds) -> list[int]:
-    """Labelled slices of the primary axis in which every voxel is known: the borders between slabs."""
-    numbers = seeds.slices.get(AXES[seeds.primary], [])
-    return [k for k in numbers if not (classes[k] == UNKNOWN).any()]
+def known_slices(classes: np.ndarray, slices: Sequence[int]) -> list[int]:
+    """Labelled slices along the first axis in which every voxel is known: the borders between slabs."""
+    return [k for k in slices if not (classes[k] == UNKNOWN).any()]
 
 
 def group_classes(count: int) -> list[list[int]]:

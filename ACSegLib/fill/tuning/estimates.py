@@ -27,7 +27,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
 from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.seeds import UNKNOWN, Seeds, count_classes
@@ -144,7 +143,7 @@ def collect_signs(
         Of hidden parts; see `ACSegLib.fill.tuning.trials.Trial.overlap`.
     """
     classes, count = evidence.classes, evidence.count
-    planes = seeds.slices.get(AXES[seeds.primary], [])
+    planes = evidence.labelled(seeds)
     labelled = {k: count_classes(classes[k : k + 1], count) for k in planes}
     known_voxels = count_classes(classes, count)
     filled_areas, right, expected, same, claimed, jumps = _sums(list(tallies.values()))

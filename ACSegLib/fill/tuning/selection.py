@@ -82,6 +82,7 @@ def choose_settings(evidence: Evidence, samples: Samples, solver: Solver, progre
     # the shape that carries many instances is hidden with a slice, so that the prior looks worse than it is
     settings = search(judge, strong=not bands or prior >= constants.TRUSTED_PRIOR)
     overlap = between(overlaps[settings])
+    judged = evidence.orientation.slices(judged)
     return Choice(settings, judged, mean_dice(between(priors), by_size=True), mean_dice(overlap), overlap)
 
 

@@ -172,7 +172,8 @@ def test_each_slab_of_a_fill_is_asked_for_the_classes_that_it_shows(monkeypatch)
 
     monkeypatch.setattr(slab, "shares_of_absent_groups", record)
     result = fill(Volume(image), Segmentation.from_labels(labels), axis="k", slices=slices)
-    assert asked[-4:] == [{2}, {2}, {1, 2}, {1, 2}]
+    slabs = asked[-4:] if 1 in asked[-1] else asked[:-5:-1]  # the fill may begin at either end
+    assert slabs == [{2}, {2}, {1, 2}, {1, 2}]
     assert not (result.segmentation.labels[:9] == 1).any()
 
 

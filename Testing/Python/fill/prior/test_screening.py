@@ -118,5 +118,6 @@ def test_outlines_are_right_where_nothing_changes_and_tell_nothing_beyond_the_ou
     for cells, plane, expected in ((same, 16, 0.0), (same, 8, 0.5), (same, 24, 0.5), (once, 16, 0.5)):
         evidence = filled(cells, slices, (0, 1, 2)).state.context.evidence
         samples = collect_samples(evidence)
-        errors = outline_errors(evidence, samples.part(samples.plane == plane), Progress())
+        here = evidence.orientation.slices([plane])
+        errors = outline_errors(evidence, samples.part(samples.plane == here), Progress())
         assert errors[1, 2] == errors[2, 1] == pytest.approx(expected, abs=0.02)

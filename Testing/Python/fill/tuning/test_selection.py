@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from ACSegLib import Geometry, Progress, Segmentation, Volume
 from ACSegLib.fill import Settings, constants, fill
+from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.samples import collect_samples
 from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
@@ -44,7 +45,7 @@ def evidence_of(slices: list[int]) -> Evidence:
     image, truth = nested(3.0)
     volume = Volume(image, Geometry(spacing=(1.0, 2.0, 1.0)))
     seeds = collect_seeds(Segmentation.from_labels(thinned(truth, slices), volume.geometry), SeedOptions("k", slices))
-    return collect_evidence(volume, seeds, None, True, Progress())
+    return collect_evidence(volume, seeds, None, True, Progress(), Orientation())
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_slices_beyond_all_segments_are_judged_in_a_small_part_too(monkeypatch: 
     image, truth = nested(3.0)
     truth[14:] = 0
     seeds = collect_seeds(Segmentation.from_labels(thinned(truth)), SeedOptions("k", SLICES))
-    evidence = collect_evidence(Volume(image), seeds, None, True, Progress())
+    evidence = collect_evidence(Volume(image), seeds, None, True, Progress(), Orientation())
     windows = hold_out(evidence, BandPattern.of(evidence), [inner(SLICES[:3]), inner(SLICES[2:])])
     assert [set(np.unique(list(window.truth.values()))) for window in windows] == [{-1, 0, 1, 2}, {-1, 0}]
     assert sum(window.evidence.classes.size for window in windows) <= constants.HELD_OUT_SHARE * truth.size
