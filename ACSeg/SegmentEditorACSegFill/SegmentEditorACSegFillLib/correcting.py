@@ -88,13 +88,13 @@ class Correcting(ParameterWidgets):
         volumeNode = self._effect.parameterSetNode().GetSourceVolumeNode()
         shown = shownSlice(volumeNode) if volumeNode is not None else None
         if shown is not None:
-            named = self._effect.parameter("CorrectSlices")
+            named = self.text("CorrectSlices")
             word = "{}:{}".format(*shown)
             self._effect.setParameter("CorrectSlices", f"{named} {word}" if named else word)
 
     def options(self) -> dict[str, str]:
         """Options of ``acseg correct``."""
-        slices = self._effect.parameter("CorrectSlices")
+        slices = self.text("CorrectSlices")
         return {"slices": re.sub(r"\s*[:=]\s*", ":", slices)} if slices else {}  # "k = 15" as well, as the guide says
 
     def remember(self) -> None:

@@ -187,10 +187,10 @@ class ParameterWidgets:
             for identifier, name in [("", option.off), *segments]:
                 widget.addItem(name, identifier)
         if option.choices or option.ofSegments:
-            widget.setCurrentIndex(max(0, widget.findData(self._effect.parameter(option.name))))
+            widget.setCurrentIndex(max(0, widget.findData(self.text(option.name))))
         elif isinstance(option.default, str):
             if not widget.hasFocus():  # it is being written
-                widget.text = self._effect.parameter(option.name)
+                widget.text = self.text(option.name)
         elif isinstance(option.default, bool):
             widget.checked = bool(self._effect.integerParameter(option.name))
         else:
@@ -208,7 +208,11 @@ class ParameterWidgets:
     def stored(self, option: EffectOption) -> Any:
         """The value of an option in the scene that is no node."""
         if isinstance(option.default, str):
-            return self._effect.parameter(option.name)
+            return self.text(option.name)
         if isinstance(option.default, (bool, int)):
             return self._effect.integerParameter(option.name)
         return self._effect.doubleParameter(option.name)
+
+    def text(self, name: str) -> str:
+        """The text of a parameter; empty where the scene has none, of which Slicer logs an error when it is asked."""
+        return self._effect.parameter(name) if self._effect.parameterDefined(name) else ""

@@ -87,7 +87,7 @@ class Splitting(ParameterWidgets):
 
     def explain(self) -> None:
         """Where there are dabs, they give the number of cells."""
-        seeds = self._effect.parameter("SplitSeeds")
+        seeds = self.text("SplitSeeds")
         self.enable("SplitCount", _("There are as many cells as dabs.") if seeds else "")
 
     def update(self, why: str, preview: bool) -> None:
@@ -104,7 +104,7 @@ class Splitting(ParameterWidgets):
         found = next((s for s in visibleSegments(editorNode) if s.id == chosen), None)
         if found is None:
             raise InputError(_("Select the segment to split in the list of segments, and show it."))
-        if found.id == self._effect.parameter("SplitSeeds"):
+        if found.id == self.text("SplitSeeds"):
             raise InputError(
                 _("'{segment}' holds the dabs: select the segment to split in the list of segments.").format(
                     segment=found.name
@@ -123,7 +123,7 @@ class Splitting(ParameterWidgets):
 
         editorNode, selected = self._effect.parameterSetNode(), self._selected()
         table = editorNode.GetSegmentationNode().GetSegmentation()
-        dabs = self._effect.parameter("SplitSeeds")
+        dabs = self.text("SplitSeeds")
         ids = [selected.id, *([dabs] if dabs and table.GetSegment(dabs) is not None else [])]
         read = segmentation_from_node(editorNode.GetSegmentationNode(), editorNode.GetSourceVolumeNode(), ids)
         mask, seeds = read.mask(selected.id), None

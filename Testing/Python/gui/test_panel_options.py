@@ -160,7 +160,9 @@ def values(**changed):
 
     stored = {o.name: int(o.default) if isinstance(o.default, bool) else o.default for o in effectOptions()} | changed
     read = stored.__getitem__
-    return OptionsFrame(types.SimpleNamespace(parameter=read, integerParameter=read, doubleParameter=read)).values()
+    effect = types.SimpleNamespace(parameter=read, integerParameter=read, doubleParameter=read)
+    effect.parameterDefined = lambda name: stored[name] != ""
+    return OptionsFrame(effect).values()
 
 
 def settings(keywords):

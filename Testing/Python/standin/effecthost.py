@@ -108,6 +108,7 @@ class Host(ScriptedEffect):
         self._update_inputs()
         self.setPythonSource(_registered[name]._source)
         self._effect.setMRMLDefaults()
+        node.AddObserver(node.EffectParameterModified, lambda caller, event: self._effect.updateGUIFromMRML())
         self._effect.setupOptionsFrame()
 
     def _update_inputs(self):
@@ -120,12 +121,12 @@ class Host(ScriptedEffect):
     def activate(self):
         self._active = True
         self._node.SetActiveEffectName(self.name)
-        self._effect.activate()
         self._effect.updateGUIFromMRML()
+        self._effect.activate()
 
     def deactivate(self):
-        self._effect.deactivate()
         self._active = False
+        self._effect.deactivate()
 
     def active(self):
         return self._active
@@ -158,10 +159,10 @@ class Host(ScriptedEffect):
         return f"{self.name}.{name}"
 
     def parameterDefined(self, name):
-        return self._node.GetAttribute(self._key(name)) is not None
+        return self.commonParameterDefined(self._key(name))
 
     def commonParameterDefined(self, name):
-        return self._node.GetAttribute(name) is not None
+        return bool(self._node.GetAttribute(name))  # an empty text is as good as none, in Slicer as well
 
     def parameter(self, name):
         for key in (self._key(name), name):
@@ -183,7 +184,7 @@ class Host(ScriptedEffect):
 
     def setParameterDefault(self, name, value):
         if not self.parameterDefined(name):
-            self._node.SetAttribute(self._key(name), self._text(value))
+            self.setParameter(name, value)
 
     @staticmethod
     def _text(value):
@@ -192,21 +193,25 @@ class Host(ScriptedEffect):
         return str(int(value)) if isinstance(value, bool) else str(value)
 
     def _store(self, key, value):
-        if self._node.GetAttribute(key) != self._text(value):
-            self._node.SetAttribute(key, self._text(value))
-            if self._active:
-                self._effect.updateGUIFromMRML()
+        text, old = self._text(value), self._node.GetAttribute(key)
+        if text == old or (old is None and not text):
+            return
+        was = self._node.GetDisableModifiedEvent()
+        self._node.SetDisableModifiedEvent(1)
+        self._node.SetAttribute(key, text)
+        self._node.SetDisableModifiedEvent(was)
+        self._node.InvokeEvent(self._node.EffectParameterModified)
 
     def nodeReference(self, name):
         return self._node.GetNodeReference(self._key(name)) or self._node.GetNodeReference(name)
 
     def setCommonNodeReference(self, name, node):
-        self._node.SetNodeReferenceID(name, node.GetID() if node else None)
-        if self._active:
-            self._effect.updateGUIFromMRML()
+        if node is not self._node.GetNodeReference(name):
+            self._node.SetNodeReferenceID(name, node.GetID() if node else None)
+            self._node.InvokeEvent(self._node.EffectParameterModified)
 
     def setNodeReference(self, name, node):
-        self._node.SetNodeReferenceID(self._key(name), node.GetID() if node else None)
+        self.setCommonNodeReference(self._key(name), node)
 
     def sourceVolumeImageData(self):
         self._logic.UpdateReferenceGeometryImage()

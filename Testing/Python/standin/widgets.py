@@ -309,8 +309,9 @@ class qMRMLSegmentEditorWidget(QWidget):
     def setSegmentationNode(self, node):
         if node is not None and not node.IsA("vtkMRMLSegmentationNode"):
             raise TypeError("setSegmentationNode needs a segmentation node")
-        if self._editor_node:
+        if self._editor_node and node is not self._editor_node.GetSegmentationNode():
             self._editor_node.SetAndObserveSegmentationNode(node)
+            self.setActiveEffectByName("")
 
     def setSourceVolumeNode(self, node):
         if node is not None and not node.IsA("vtkMRMLScalarVolumeNode"):
