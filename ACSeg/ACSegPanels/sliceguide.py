@@ -12,8 +12,8 @@ from ACSegPanels.shortcuts import NEXT_SLICE, withKey
 from ACSegPanels.slices import AXES, DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.views import jumpToSlice
 
-#: Rows that the list shows without scrolling, and their height in pixels.
-MIN_ROWS, MAX_ROWS, ROW_HEIGHT = 4, 10, 20
+#: Rows that the list shows without scrolling, and the height in pixels of one, more where the font is large.
+MIN_ROWS, MAX_ROWS, MIN_ROW_HEIGHT = 4, 10, 20
 
 
 class SliceGuide:
@@ -59,9 +59,7 @@ class SliceGuide:
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setAlternatingRowColors(True)
-        table.setMaximumHeight(170)
         table.verticalHeader().setVisible(False)
-        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         table.horizontalHeader().setStretchLastSection(True)
         table.setToolTip(_("Labelled slices, counted from 0, and the voxels of each segment. Click one to show it."))
         table.connect("cellClicked(int,int)", self._onCellClicked)
@@ -100,8 +98,11 @@ class SliceGuide:
                 item = qt.QTableWidgetItem(text)
                 item.setTextAlignment(qt.Qt.AlignRight if column else qt.Qt.AlignLeft)
                 self.table.setItem(row, column, item)
+        header = self.table.verticalHeader()
+        rowHeight = max(MIN_ROW_HEIGHT, header.minimumSectionSize)  # what the font needs
+        header.setDefaultSectionSize(rowHeight)
         visible = min(max(len(self._rows), MIN_ROWS), MAX_ROWS)
-        self.table.setFixedHeight((visible + 1) * ROW_HEIGHT + 10)  # and the heading
+        self.table.setFixedHeight((visible + 1) * rowHeight + 10)  # and the heading
         self.nextButton.enabled = volumeNode is not None and not problem
         self.nextButton.toolTip = (
             problem or withKey(_("Show the slice to label next."), NEXT_SLICE)

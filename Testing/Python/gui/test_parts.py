@@ -82,3 +82,16 @@ def test_what_is_slow_waits_longer_after_the_last_request(scene):
     delayed.stop()
     delayed.cleanup()
     assert len(calls) == 2
+
+
+def test_the_rows_of_the_guide_are_as_high_as_the_font_needs(scene):
+    import qt
+    from ACSegPanels.sliceguide import SliceGuide
+    from ACSegPanels.slices import SliceCounts
+
+    guide = SliceGuide()
+    guide.widget.setFont(qt.QFont("Sans", 30))
+    guide.update(SliceCounts(), None)
+    header = guide.table.verticalHeader()
+    assert header.defaultSectionSize >= qt.QFontMetrics(guide.table.font).height()
+    guide.cleanup()
