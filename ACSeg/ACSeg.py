@@ -94,7 +94,8 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
         label.connect(self.sections["Label"], "contentsCollapsed(bool)", label.onCollapsed)
         self.layout.addStretch(1)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
+            self.addObserver(slicer.mrmlScene, event, self.onSceneReady)
         self.initializeParameterNode()
 
     def _logButton(self):
@@ -134,8 +135,8 @@ class ACSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F
         for panel in self.panels.values():
             panel.closeScene()
 
-    def onSceneEndClose(self, caller, event):
-        """The scene was closed: start anew where the module is shown."""
+    def onSceneReady(self, caller, event):
+        """The scene was closed, or one was read: start anew where the module is shown."""
         if self.parent.isEntered:
             self.initializeParameterNode()
             self.panels["Label"].enter()

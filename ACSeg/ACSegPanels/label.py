@@ -99,7 +99,7 @@ class LabelPanel(Panel):
         self.enable(self.ui.startButton, _("Add the segments cytoplasm and bead to the segmentation."), missing)
         self.enable(self.ui.alignButton, _("Turn the slice views to the volume's own axes."), missing)
         self.say(missing or ("" if segmentation else _("Choose or create a segmentation, or press the button above.")))
-        if parameters is None or self._shown == (volume, segmentation):
+        if parameters is None or self._shown == (volume, segmentation) or slicer.mrmlScene.IsBatchProcessing():
             return  # without parameters the module is left: the editor keeps its nodes, and a running fill its result
         self._chosen = self._entered and self._shown[0] not in (None, volume)
         self._shown = (volume, segmentation)
@@ -110,8 +110,7 @@ class LabelPanel(Panel):
 
     def _place(self, volume: Any, segmentation: Any) -> None:
         if segmentation is not None and volume is not None and not segmentation.GetSegmentation().GetNumberOfSegments():
-            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-            segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+            _takePlaceOf(segmentation, volume)
         if volume is not None and self._mayShow(volume):
             showVolume(volume)  # before the editor does so, which does not fit it into the views
         self.editor.setSegmentationNode(segmentation)
@@ -131,8 +130,7 @@ class LabelPanel(Panel):
             name = f"{volume.GetName()} labels"
             segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
             segmentation.CreateDefaultDisplayNodes()
-            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-            segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+            _takePlaceOf(segmentation, volume)
         table = segmentation.GetSegmentation()
         present = {table.GetSegment(s).GetName() for s in table.GetSegmentIDs()}
         for name, colour in STARTING_SEGMENTS:
@@ -168,14 +166,27 @@ class LabelPanel(Panel):
         self._observer.stop()
         self._shown = (None, None)
         self.editor.setSegmentationNode(None)
-        self.editor.setActiveEffectByName("")
-        self.editor.setMRMLSegmentEditorNode(None)
+        self._release()
         self.guide.update(SliceCounts(), None)
 
+    def _release(self) -> None:
+        """Let the editor go: no effect of it may work any more."""
+        self.editor.setActiveEffectByName("")
+        self.editor.uninstallKeyboardShortcuts()
+        self.editor.removeViewObservations()
+        self.editor.setMRMLSegmentEditorNode(None)
+
     def cleanup(self) -> None:
-        """Disconnect everything."""
+        """Disconnect everything; where the module is reloaded, its old editor lives on and is only hidden."""
+        self._release()
         self.counter.cleanup()
         self._shortcuts.uninstall()
         self._observer.stop()
         self.guide.cleanup()
         super().cleanup()
+
+
+def _takePlaceOf(segmentation: Any, volume: Any) -> None:
+    """Give a segmentation the place and the voxel grid of a volume."""
+    segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())  # first: the grid is set below it
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)

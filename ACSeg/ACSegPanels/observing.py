@@ -1,4 +1,4 @@
-"""Watches a segmentation's edits, and the closing of its scene."""
+"""Watches a segmentation's edits, the choice of nodes in an editor, and the closing of a scene."""
 
 from __future__ import annotations
 
@@ -6,6 +6,31 @@ from collections.abc import Callable
 from typing import Any
 
 import slicer
+
+
+class ModifiedObserver:
+    """Calls back when a node, one at a time, is modified; for an editor's node, when its nodes change or are deleted.
+
+    Parameters
+    ----------
+    modified : callable
+        Called without arguments.
+    """
+
+    def __init__(self, modified: Callable[[], None]) -> None:
+        self._modified = modified
+        self._node: Any = None
+        self._tag = 0
+
+    def observe(self, node: Any) -> None:
+        """Watch this node (None: no one), and no other."""
+        if node is self._node:
+            return
+        if self._node is not None:
+            self._node.RemoveObserver(self._tag)
+        self._node = node
+        if node is not None:
+            self._tag = node.AddObserver("ModifiedEvent", lambda caller, event: self._modified())
 
 
 class SegmentationObserver:
@@ -32,14 +57,14 @@ class SegmentationObserver:
         if node is None:
             return
         self._node = node
-        segmentation = node.GetSegmentation()
-        events = (
+        events = (  # of the node: it passes on those of its segmentation, which a file read into it replaces
             slicer.vtkSegmentation.SegmentAdded,
             slicer.vtkSegmentation.SegmentRemoved,
             slicer.vtkSegmentation.SegmentModified,
             slicer.vtkSegmentation.SourceRepresentationModified,
+            slicer.vtkMRMLSegmentationNode.SegmentationChangedEvent,
         )
-        self._tags = [(segmentation, segmentation.AddObserver(event, self._onEdited)) for event in events]
+        self._tags = [(node, node.AddObserver(event, self._onEdited)) for event in events]
         scene = node.GetScene()
         if scene is not None:
             self._tags.append((scene, scene.AddObserver(scene.StartCloseEvent, self._onClosing)))

@@ -11,7 +11,7 @@ import qt
 import slicer
 from ACSegPanels.counting import Inputs, SliceCounter
 from ACSegPanels.install import ensureDependencies
-from ACSegPanels.observing import SegmentationObserver
+from ACSegPanels.observing import ModifiedObserver, SegmentationObserver
 from ACSegPanels.shortcuts import FILL, NEXT_SLICE, Shortcuts
 from ACSegPanels.slices import DEFAULT_INTERVAL, SliceCounts
 from ACSegPanels.task import POLL_MILLISECONDS, sentence
@@ -63,6 +63,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.overlay = UncertaintyOverlay()
         self.panel: EffectPanel | None = None
         self._observer = SegmentationObserver(self._onEdited, self._onSceneClosing)
+        self._editorObserver = ModifiedObserver(self._onNodesChanged)
         self._message = ""
         self._listed: list[tuple[str, str]] = []
         self._stale = self._edited = self._refused = self._turned = False
@@ -147,8 +148,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Another effect is chosen: preview and running fill stay, so that more can be drawn meanwhile."""
         self._counter.setActive(False)
         self._shortcuts.uninstall()
-        if self.preview.node is None and not self.session.running:
-            self._observer.stop()
+        self._observeSegmentation()
 
     def sourceVolumeNodeChanged(self):
         """Drop a preview that belongs to another volume."""
@@ -192,7 +192,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._counter.cleanup()
         self._shortcuts.uninstall()
         self.session.forget()
-        self._observer.stop()
+        self._stopObserving()
         for part in (self.options, self.correcting, self.splitting):
             part.cleanup()
         if self.panel is not None:
@@ -398,8 +398,27 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     # -- edits ------------------------------------------------------------------------------------------------------
 
     def _observeSegmentation(self) -> None:
+        """Watch what is edited while this effect is chosen, or has something that may go stale."""
         node = self.scriptedEffect.parameterSetNode()
+        if not (self.scriptedEffect.active() or self.session.running or self.session.outcome is not None):
+            node = None
+        self._editorObserver.observe(node)
         self._observer.observe(node.GetSegmentationNode() if node is not None else None)
+
+    def _stopObserving(self) -> None:
+        self._observer.stop()
+        self._editorObserver.observe(None)
+
+    def _onNodesChanged(self) -> None:
+        """Another segmentation or volume is edited, or one or the preview was deleted: Segment Editor does not tell."""
+        node = self.scriptedEffect.parameterSetNode()
+        if node is None or slicer.mrmlScene.IsBatchProcessing():  # a scene that is read has not all nodes yet
+            return
+        if self.preview.wasDeleted:
+            self.reset()
+            self.say(_("The preview was deleted; the segmentation is as it was."))
+        if self.session.key and inputKey(node) != self.session.key:
+            self.updateGUIFromMRML()
 
     def _onEdited(self) -> None:
         self._edited = True
@@ -425,7 +444,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.session.forget()
         self.correcting.memory.forget()
         self.overlay = UncertaintyOverlay()
-        self._observer.stop()
+        self._stopObserving()
         self.say(_("The scene was closed; the fill was cancelled."))
 
     def _dropForeignPreview(self) -> None:

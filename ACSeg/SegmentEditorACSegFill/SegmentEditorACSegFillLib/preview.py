@@ -25,16 +25,24 @@ class Preview:
 
     def __init__(self, scriptedEffect: Any) -> None:
         self._effect = scriptedEffect
+        self._paled: str | None = None  # ID of the display node of the sparse labels that this preview made paler
 
     @property
     def node(self) -> Any:
         """The preview node, or None where there is none or another effect owns it."""
         if self._effect.parameterSetNode() is None:
             return None
-        node = self._effect.nodeReference(ROLE)
-        if node is None or not self._effect.commonParameterDefined(OWNER):
-            return None
-        return node if self._effect.parameter(OWNER) == self._effect.name else None
+        return self._effect.nodeReference(ROLE) if self._isOwner else None
+
+    @property
+    def _isOwner(self) -> bool:
+        defined = self._effect.commonParameterDefined(OWNER)
+        return defined and self._effect.parameter(OWNER) == self._effect.name
+
+    @property
+    def wasDeleted(self) -> bool:
+        """Whether this effect's preview was deleted by others, in the module Data, say."""
+        return self._isOwner and self._effect.nodeReference(ROLE) is None
 
     def show(self, segmentation: Any, volumeNode: Any, segmentationNode: Any) -> Any:
         """Write a segmentation into the preview node, and make the node on first use."""
@@ -51,20 +59,19 @@ class Preview:
         fresh = node is None
         node = write_segmentation_to_node(segmentation, node, volume_node=volumeNode, name=name)
         if fresh:
-            self._prepare(node, segmentationNode)
+            self._prepare(node)
         for row in segmentation.segments:
             node.GetSegmentation().GetSegment(row.id).SetName(row.name)
         self.setOpacity(opacity)
         self.setShow3D(show3D)
         return node
 
-    def _prepare(self, node: Any, segmentationNode: Any) -> None:
+    def _prepare(self, node: Any) -> None:
         node.GetDisplayNode().SetVisibility2DOutline(False)
-        node.SetAndObserveTransformNodeID(segmentationNode.GetTransformNodeID())
         rule = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule
         node.GetSegmentation().SetConversionParameter(rule.GetSmoothingFactorParameterName(), "-0.5")
-        self._effect.setCommonParameter(OWNER, self._effect.name)
         self._effect.setCommonNodeReference(ROLE, node)
+        self._effect.setCommonParameter(OWNER, self._effect.name)
 
     @staticmethod
     def _dropOtherSegments(node: Any, wanted: set[str]) -> None:
@@ -79,12 +86,13 @@ class Preview:
 
     def remove(self) -> Any:
         """Remove the preview, show the sparse labels as they were, and give the node: its memory takes time to free."""
-        node = self.node
-        if node is None:
+        if self._effect.parameterSetNode() is None or not self._isOwner:
             return None
-        self._effect.setCommonNodeReference(ROLE, None)
+        node = self.node  # None where it was deleted
         self._effect.setCommonParameter(OWNER, "")
-        slicer.mrmlScene.RemoveNode(node)
+        self._effect.setCommonNodeReference(ROLE, None)
+        if node is not None:
+            slicer.mrmlScene.RemoveNode(node)
         self._restoreInputOpacity()
         return node
 
@@ -108,19 +116,21 @@ class Preview:
         display = segmentationNode.GetDisplayNode() if segmentationNode is not None else None
         if display is None:
             return
-        if display.GetAttribute(OWN_OPACITY) is None:
+        if self._paled not in (None, display.GetID()):
             self._restoreInputOpacity()
+        if display.GetAttribute(OWN_OPACITY) is None:
             display.SetAttribute(OWN_OPACITY, repr(display.GetOpacity()))
+        self._paled = display.GetID()
         display.SetOpacity(opacity)
 
-    @staticmethod
-    def _restoreInputOpacity() -> None:
-        """Make the sparse labels as opaque as they were before the preview."""
+    def _restoreInputOpacity(self) -> None:
+        """Make the sparse labels that it paled, or all in a scene that was read, as opaque as before the preview."""
         for display in slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode"):
             opacity = display.GetAttribute(OWN_OPACITY)
-            if opacity is not None:
+            if opacity is not None and self._paled in (None, display.GetID()):
                 display.SetOpacity(float(opacity))
                 display.RemoveAttribute(OWN_OPACITY)
+        self._paled = None
 
     @property
     def show3D(self) -> bool:

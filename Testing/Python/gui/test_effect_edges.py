@@ -86,7 +86,6 @@ def test_two_segmentations(desk):
     desk.fill()
     other = add_segmentation(desk.volume, name="second")
     desk.node.SetAndObserveSegmentationNode(other)
-    desk.effect.updateGUIFromMRML()
     assert desk.effect.preview.node is None
     assert not desk.panel.applyButton.enabled
 
@@ -169,6 +168,63 @@ def shift(scene, volume_node, by=12.5):
     return transform
 
 
+def reach(node):
+    """From where to where a segmentation reaches along R."""
+    bounds = np.zeros(6)
+    node.GetRASBounds(bounds)
+    return bounds[:2]
+
+
+def test_the_preview_of_a_volume_with_a_transform_of_its_own_lies_on_the_labels(desk, scene):
+    """A segmentation may lie on the voxels of a volume without sharing its transform."""
+    desk.draw(mask=np.ones_like(ball()))
+    desk.volume.SetOrigin(-12.5, 0, 0)
+    shift(scene, desk.volume, by=12.5)
+    desk.fill()
+    assert desk.effect.preview.node is not None, desk.effect.message
+    assert reach(desk.effect.preview.node) == pytest.approx(reach(desk.segmentation))
+
+
+def test_a_file_read_into_the_segmentation_is_an_edit(desk):
+    """It brings another vtkSegmentation."""
+    import slicer
+
+    desk.draw()
+    desk.fill()
+    read = slicer.vtkSegmentation()
+    read.AddEmptySegment("nucleus", "nucleus")
+    desk.segmentation.SetAndObserveSegmentation(read)
+    assert desk.effect._edited
+    assert [name for _, name in desk.effect._listed] == ["nucleus"]
+    read.AddEmptySegment("bead", "bead")
+    assert [name for _, name in desk.effect._listed] == ["nucleus", "bead"]
+
+
+def test_a_second_editor_leaves_the_opacity_of_the_first_alone(desk, scene):
+    """The module and Segment Editor may each show a preview."""
+    from standin.effecthost import Host
+
+    desk.draw()
+    desk.fill()
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
+    other = add_segmentation(desk.volume, name="second")
+    node.SetAndObserveSegmentationNode(other)
+    node.SetAndObserveSourceVolumeNode(desk.volume)
+    host = Host(desk.host.name, node)
+    host.activate()
+    effect = host.self()
+    draw(host, "cytoplasm", on_slices(ball(), (9, 15, 21)))
+    effect.panel.fillButton.click()
+    pump(lambda: not effect.session.running)
+    pale = desk.segmentation.GetDisplayNode().GetOpacity()
+    assert other.GetDisplayNode().GetOpacity() == pytest.approx(pale)
+    assert pale < 1.0
+    effect.panel.cancelButton.click()
+    assert desk.segmentation.GetDisplayNode().GetOpacity() == pale
+    assert other.GetDisplayNode().GetOpacity() == 1.0
+    effect.cleanup()
+
+
 def test_a_volume_that_alone_is_transformed(desk, scene):
     """It lies elsewhere than the sparse labels: a plain message, and no fill of the wrong place."""
     desk.draw()
@@ -221,12 +277,27 @@ def test_the_volume_deleted_while_running(desk, fake):
     fake.gate.clear()
     desk.panel.fillButton.click()
     slicer.mrmlScene.RemoveNode(desk.volume)
+    assert not desk.effect.session.running
+    assert "The work was stopped" in desk.effect.message
+    assert "source volume" in desk.panel.fillButton.toolTip
     fake.gate.set()
     pump(lambda: not desk.effect.session.watched)
-    assert "changed" in desk.effect.message
     assert desk.effect.preview.node is None
-    desk.effect.updateGUIFromMRML()
-    assert "source volume" in desk.panel.fillButton.toolTip
+
+
+@pytest.mark.parametrize("what", ["volume", "segmentation"])
+def test_a_node_deleted_while_a_preview_is_shown_takes_the_preview_along(desk, what):
+    """Segment Editor does not tell the effect, which may be another one by then."""
+    import slicer
+
+    desk.draw()
+    desk.fill()
+    desk.host.deactivate()
+    preview, display = desk.effect.preview.node, desk.segmentation.GetDisplayNode()
+    slicer.mrmlScene.RemoveNode(getattr(desk, what))
+    assert not slicer.mrmlScene.IsNodePresent(preview)
+    assert "The preview was removed" in desk.effect.message
+    assert display.GetOpacity() == 1.0
 
 
 def test_the_preview_deleted_by_hand(desk):
@@ -236,8 +307,9 @@ def test_the_preview_deleted_by_hand(desk):
     desk.draw()
     desk.fill()
     slicer.mrmlScene.RemoveNode(desk.effect.preview.node)
-    desk.effect.updateGUIFromMRML()
     assert not desk.panel.applyButton.enabled
+    assert "was deleted" in desk.effect.message
+    assert desk.segmentation.GetDisplayNode().GetOpacity() == 1.0
     desk.fill()
     assert desk.previewed()[11].any()
 

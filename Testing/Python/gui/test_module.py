@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from workbench import add_segmentation, add_volume
+from workbench import add_segmentation, add_volume, save_and_reload
 
 
 def buttons(module, panel):
@@ -58,6 +58,60 @@ def test_label_starts_with_cytoplasm_and_bead(module):
     module.panels["Label"].ui.startButton.click()
     assert table.GetNumberOfSegments() == 2
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentEditorNode") == 1
+
+
+@pytest.mark.parametrize("start", ["button", "chosen"])
+def test_labels_begin_on_the_voxels_of_a_volume_that_is_transformed(module, scene, start):
+    import slicer
+    import vtk
+
+    volume = add_volume(np.ones((4, 5, 6), np.uint8))
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "placement")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 12.5)
+    transform.SetMatrixTransformToParent(matrix)
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+    module.parameters.sourceVolume = volume
+    if start == "button":
+        module.panels["Label"].ui.startButton.click()
+    else:
+        module.parameters.segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    segmentation = module.parameters.segmentation
+    assert segmentation.GetParentTransformNode() is transform
+    text = segmentation.GetSegmentation().GetConversionParameter("Reference image geometry")
+    image = slicer.vtkOrientedImageData()
+    assert slicer.vtkSegmentationConverter.DeserializeImageGeometry(text, image)
+    assert image.GetOrigin() == pytest.approx(volume.GetOrigin())
+
+
+def test_a_scene_that_is_read_keeps_the_place_of_its_segmentation(module, scene, tmp_path):
+    """The panels hear of nodes whose segments are still to be read."""
+    import slicer
+
+    volume = add_volume(np.zeros((4, 5, 6), np.uint8))
+    segmentation = add_segmentation(volume)
+    module.parameters.sourceVolume, module.parameters.segmentation = volume, segmentation
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "placement")
+    segmentation.SetAndObserveTransformNodeID(transform.GetID())
+    save_and_reload(scene, tmp_path / "scene.mrb")
+    (again,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert again.GetParentTransformNode() is not None
+    assert module.parameters.segmentation is again
+    assert module.panels["Label"].editor.segmentationNode() is again
+
+
+def test_after_a_reload_the_old_editor_does_nothing(module):
+    """Slicer hides the old widgets, and keeps them."""
+    register_effect()
+    module.parameters.sourceVolume = add_volume(np.zeros((4, 5, 6), np.uint8))
+    module.panels["Label"].ui.startButton.click()
+    module.panels["Fill"].showEffect()
+    editor = module.panels["Label"].editor
+    host = editor.activeEffect()
+    assert host.active()
+    module.cleanup()
+    assert not host.active()
+    assert editor.mrmlSegmentEditorNode() is None
 
 
 def test_scene_close_and_after(module):
