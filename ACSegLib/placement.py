@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.geometry import size_text
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume, require_same_grid
 
 Labels = TypeVar("Labels", Segmentation, Volume)
@@ -60,9 +61,9 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     unplaced = segmentation.geometry == Geometry()
     if unplaced and not resample:
         raise InputError(
-            f"labels {segmentation.name!r} have {_size(segmentation)} voxels, {onto.name!r} has {_size(onto)}, and the "
-            "labels state no position; save them with the voxel size and the origin of the image, or use --resample if "
-            "both begin at the same voxel."
+            f"labels {segmentation.name!r} have {size_text(segmentation.shape)} voxels, {onto.name!r} has "
+            f"{size_text(onto.shape)}, and the labels state no position; save them with the voxel size and the origin "
+            "of the image, or use --resample if both begin at the same voxel."
         )
     geometry = onto.geometry if unplaced else _reading(segmentation, onto)
     aligned = is_aligned(geometry, onto.geometry)
@@ -70,11 +71,7 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
         require_same_grid(onto, segmentation)
     placed = resample_segmentation(replace(segmentation, geometry=geometry), onto.geometry, onto.shape)
     before, after = (sum(map(np.count_nonzero, labels.layers)) for labels in (segmentation, placed))
-    if before and not after:
-        raise InputError(
-            f"no label of {segmentation.name!r} ({segmentation.geometry}) lies inside {onto.name!r} ({onto.geometry}); "
-            "check the unit, the voxel size and the origin of both files, and that they belong together."
-        )
+    _require_some_inside(segmentation, onto, before, after)
     if aligned and after < before and not resample:
         advice = "use --resample to go on without these voxels"
         raise InputError(
@@ -86,6 +83,45 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
     notes = list(_assumptions(segmentation, geometry, onto, before - after if aligned else 0))
     tell(notes)
     return replace(placed, meta={**placed.meta, "notes": [*placed.meta.get("notes", []), *notes]}) if notes else placed
+
+
+def lies_on_voxels(labels: Segmentation, onto: Volume | Segmentation) -> bool:
+    """Whether `place_labels` copies labels exactly; else it resamples them, which makes steps."""
+    from ACSegLib.resample import is_aligned
+
+    unplaced = labels.geometry == Geometry()
+    return unplaced or same_grid(labels, onto) or is_aligned(_reading(labels, onto), onto.geometry)
+
+
+def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -> tuple[Segmentation, Volume]:
+    """Labels and image on one grid, to be measured there: the steps of resampled labels would have more surface.
+
+    Labels that lie voxel on voxel come to the grid of the image; see `place_labels`. To labels of another grid the
+    image is resampled (nearest, so that no values mix), if `resample` allows it.
+    """
+    from ACSegLib.files.registry import tell
+    from ACSegLib.resample import resample_volume
+
+    if not resample or lies_on_voxels(labels, image):
+        return place_labels(labels, image, resample=resample), image
+    geometry = _reading(labels, image)
+    placed = with_margin(replace(labels, geometry=geometry))
+    everywhere = replace(image, array=np.broadcast_to(np.uint8(1), image.shape))
+    covered = resample_volume(everywhere, placed.geometry, placed.shape, order=0).array != 0
+    placed = replace(placed, layers=tuple(np.where(covered, layer, 0) for layer in placed.layers))
+    before, after = (sum(map(np.count_nonzero, side.layers)) for side in (labels, placed))
+    _require_some_inside(labels, image, before, after)
+    note = f"{image.name}: was resampled to the grid of {labels.name}, so that its shapes stay as they are."
+    tell([*_assumptions(labels, geometry, image, before - after), note])
+    return placed, resample_volume(image, placed.geometry, placed.shape, order=0)
+
+
+def _require_some_inside(labels: Segmentation, onto: Volume | Segmentation, before: int, after: int) -> None:
+    if before and not after:
+        raise InputError(
+            f"no label of {labels.name!r} ({labels.geometry}) lies inside {onto.name!r} ({onto.geometry}); "
+            "check the unit, the voxel size and the origin of both files, and that they belong together."
+        )
 
 
 def with_room_for(reference: Segmentation, other: Segmentation) -> Segmentation:
@@ -154,10 +190,6 @@ def _reading(segmentation: Segmentation, onto: Volume | Segmentation) -> Geometr
         return lengths
     fits = is_aligned(numbers, onto.geometry) and inside[1] > 0
     return numbers if fits or (inside[0] == 0 < inside[1]) else lengths
-
-
-def _size(content: Volume | Segmentation) -> str:
-    return " x ".join(map(str, content.shape[::-1]))
 
 
 def _share_inside(geometry: Geometry, shape: tuple[int, int, int], onto: Volume | Segmentation) -> float:

@@ -38,6 +38,7 @@ from ACSegLib.json_values import Row
 from ACSegLib.placement import (
     UNITS,
     in_one_unit,
+    lies_on_voxels,
     notes_on_lengths,
     place_labels,
     voxel_edge,
@@ -198,6 +199,8 @@ def compare_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     stages.read(0.0, f"reading {item.name}")
     reference, result = (open_labels(item.files[side], options) for side in ("truth", "result"))
     reference = with_room_for(reference, result)
+    if options.resample and options.morphology and not lies_on_voxels(result, reference):
+        tell([f"{item.name}: the result was resampled, whose steps enlarge its surface; acseg measure has it without."])
     result = place_labels(result, reference, resample=options.resample)
     result, reference = (with_default_unit(side, options.file_unit) for side in in_one_unit(result, reference))
     tell(notes_on_lengths({item.name: voxel_edge(reference.geometry)}, options.unit))

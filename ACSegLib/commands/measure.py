@@ -30,7 +30,7 @@ from ACSegLib.commands.options import option
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
-from ACSegLib.placement import UNITS, in_one_unit, place_labels, with_default_unit
+from ACSegLib.placement import UNITS, in_one_unit, with_default_unit, with_image
 from ACSegLib.volume import UNITS_IN_MM, distinct_names
 from ACSegLib.workflows import MeasureRequest
 
@@ -101,7 +101,7 @@ class Options(ImageDatasetOption, LabelsDatasetOption, VoxelSizeOption):
         unit="1/um",
     )
     bead_name: str = option(default=MeasureRequest.bead_name, help="text in the names of bead segments")
-    resample: bool = option(default=False, help="resample labels that are not on the grid of the image")
+    resample: bool = option(default=False, help="resample images that are not on the grid of their labels")
     workers: int = option(default=0, help="volumes measured at a time; 0: one per core", minimum=0)
     surface_method: str = option(
         default=MeasureRequest.surface_method, help="estimator of surface area", choices=_SURFACES, advanced=True
@@ -185,7 +185,7 @@ def measure_item(item: Item, options: Options, progress: Progress) -> list[Row]:
     tell(unfilled_notes(segmentation))
     volume = open_image(item.files["image"], options) if "image" in item.files else None
     if volume is not None:
-        segmentation = place_labels(segmentation, volume, resample=options.resample)
+        segmentation, volume = with_image(segmentation, volume, resample=options.resample)
         segmentation, volume = in_one_unit(segmentation, volume)
         volume = with_default_unit(volume, options.file_unit)
     segmentation = with_default_unit(segmentation, options.file_unit)

@@ -9,6 +9,7 @@ from ACSegLib.commands import compare
 from ACSegLib.commands.main import main
 from ACSegLib.errors import InputError
 from ACSegLib.files import save_segmentation
+from ACSegLib.files.registry import collect_notes
 from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Geometry, Segmentation
@@ -185,8 +186,10 @@ def test_resampling_on_request(folders):
     with pytest.raises(InputError, match="--resample"):
         compare.run(options, Progress())
     options.resample = True
-    (row,) = compare.run(options, Progress()).summary
+    with collect_notes() as told:
+        (row,) = compare.run(options, Progress()).summary
     assert row["dice"]["mean"] > 0.95
+    assert any("steps enlarge its surface" in note for note in told)
 
 
 def test_unlabelled_voxels_of_the_truth_do_not_count(tmp_path):

@@ -57,6 +57,24 @@ def test_one_file_is_measured_in_micrometres(tmp_path, capsys):
     assert not list(tmp_path.glob(".*journal*"))
 
 
+def test_an_image_on_another_grid_is_resampled_and_shapes_stay_as_they_are(tmp_path, capsys):
+    """The labels at half the resolution: brought to the grid of the image, steps would add a fifth to the surface."""
+    save_segmentation(labels(), tmp_path / "cell.seg.nrrd")
+    values = np.where(labels().labels == 1, 3.0, 1.0).repeat(2, 0).repeat(2, 1).repeat(2, 2)[8:]
+    fine = Geometry((50.0, 50.0, 50.0), (-25.0, -25.0, 375.0), unit="nm")
+    save_volume(Volume(values, fine), tmp_path / "cell.nrrd")
+    arguments = ["measure", str(tmp_path / "cell.seg.nrrd"), "--quiet", "-o"]
+    assert main([*arguments, str(tmp_path / "alone.csv")]) == 0
+    assert main([*arguments, str(tmp_path / "both.csv"), "--image", str(tmp_path / "cell.nrrd"), "--resample"]) == 0
+    (alone, *_), (both, *_, bead) = (read_table(tmp_path / f"{name}.csv") for name in ("alone", "both"))
+    assert (both["volume"], both["surface_area"]) == (alone["volume"], alone["surface_area"])
+    assert both["lac_mean"] == 3.0
+    assert bead["voxels"] == 32  # its lower half lies beyond the image
+    told = capsys.readouterr().out
+    assert "was resampled to the grid" in told
+    assert "32 labelled voxels lie outside" in told
+
+
 def test_the_summary_lists_a_limited_number_of_segments(tmp_path, capsys):
     found = np.zeros((6, 6, 60), np.uint8)
     found[2:4, 2:4] = np.repeat(np.arange(1, 31), 2)
