@@ -23,6 +23,11 @@ Vector = tuple[float, ...]
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
+def size_text(shape: Sequence[int]) -> str:
+    """Size of an array (k, j, i) as messages state it, along i, j and k: "472 x 472 x 491"."""
+    return " x ".join(str(n) for n in reversed(shape))
+
+
 @dataclass(frozen=True)
 class Geometry:
     """Where a grid of voxels lies.

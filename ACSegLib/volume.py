@@ -18,7 +18,7 @@ import numpy as np
 from ACSegLib import notebook
 from ACSegLib.arrays import is_in_parts, to_numpy
 from ACSegLib.errors import InputError
-from ACSegLib.geometry import UNITS_IN_MM, Geometry, Vector
+from ACSegLib.geometry import UNITS_IN_MM, Geometry, Vector, size_text
 from ACSegLib.masks import value_box
 
 __all__ = [
@@ -446,8 +446,8 @@ def require_same_grid(volume: Volume | Segmentation, segmentation: Segmentation)
     """Raise InputError unless image and labels have one shape and lie on each other."""
     if volume.shape != segmentation.shape:
         raise InputError(
-            f"image {volume.name!r} has shape {volume.shape[::-1]} (i, j, k) but labels {segmentation.name!r} have "
-            f"{segmentation.shape[::-1]}; use --resample to resample the labels to the grid of the image."
+            f"image {volume.name!r} has {size_text(volume.shape)} voxels but labels {segmentation.name!r} have "
+            f"{size_text(segmentation.shape)}; use --resample to resample the labels to the grid of the image."
         )
     if not volume.geometry.matches(segmentation.geometry):
         raise InputError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ACSegLib.errors import FileError, InputError
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.volume import Segmentation, Volume
@@ -166,7 +167,7 @@ def fill_case(case: DemoCase, folder: Path, device: str, progress: Progress) -> 
     renderer = surface_picture(result.segmentation, files["3D picture"], title=f"{case.title}: filled")
     changed = _changed(sparse, result.segmentation, slices)
     figures: dict[str, str | int] = {
-        "volume": " x ".join(map(str, case.volume.shape[::-1])) + " voxels",
+        "volume": f"{size_text(case.volume.shape)} voxels",
         "labelled": f"{len(slices)} of {case.volume.shape[0]} slices (every {case.every}th)",
         **_score_texts(scores),
         "labelled voxels changed": changed,

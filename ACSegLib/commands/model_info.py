@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
 
@@ -102,7 +103,7 @@ def describe(results: Results) -> str:
     else:
         lines.append("Voxel size: images are not resampled")
     if (biomedisa := preprocessing.biomedisa) is not None:
-        scale = " x ".join(str(n) for n in biomedisa.scale[::-1])
+        scale = size_text(biomedisa.scale)
         lines.append(f"Biomedisa: images are scaled to {scale}" if biomedisa.scaling else "Biomedisa: not scaled")
         if card.get("cropping"):
             lines.append("Biomedisa's auto-cropping network in it is not used: crop by --roi where it matters")

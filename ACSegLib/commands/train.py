@@ -30,6 +30,7 @@ from ACSegLib.commands.pairs import PairOfFiles, find_pairs, read_table
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.compute import DEVICES
 from ACSegLib.errors import Cancelled, FileError, InputError
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
 from ACSegLib.workflows import TrainRequest
@@ -281,7 +282,7 @@ def describe(results: Results) -> str:
     plan, scores, pairs, loss = results.plan, results.validation, results.pairs, results.final_loss
     lines = [
         f"Trained on {pairs} volume{'s' * (pairs != 1)} for {results.steps} steps in "
-        f"{results.training_seconds / 60:.1f} min ({results.device}, patch {tuple(plan['patch_size'])}, "
+        f"{results.training_seconds / 60:.1f} min ({results.device}, patch {size_text(plan['patch_size'])}, "
         f"{len(plan['network']['filters'])} levels, base {plan['network']['filters'][0]}"
         + (f", last loss {loss:.3f})." if loss is not None and math.isfinite(loss) else ").")
     ]

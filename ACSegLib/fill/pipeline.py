@@ -26,6 +26,7 @@ from ACSegLib.fill.seeds import OUTSIDE, SeedOptions, chosen_mode, collect_seeds
 from ACSegLib.fill.slab import Context, Settings, solve_slab
 from ACSegLib.fill.tuning.selection import Choice, choose_settings
 from ACSegLib.fill.walk.solvers import Solver, choose_solver
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress, with_look
 from ACSegLib.padding import Padding, padding_of
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
@@ -99,7 +100,9 @@ def fill(
     start = time.perf_counter()
     require_same_grid(volume, labels)
     if min(volume.shape) < 2:
-        raise InputError(f"volume {volume.name!r} is one voxel thin: {volume.shape[::-1]}; a fill needs 3 dimensions.")
+        raise InputError(
+            f"volume {volume.name!r} is one voxel thin ({size_text(volume.shape)}); a fill needs 3 dimensions."
+        )
     stages = progress.stages(seeds=2, evidence=6, learn=17, solve=75)
     stages.seeds(0.0, "reading the labelled slices")
     padding = padding_of(volume.array)

@@ -28,6 +28,7 @@ import numpy as np
 from ACSegLib.components import find_components
 from ACSegLib.distances import as_mask
 from ACSegLib.errors import InputError
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.measure.instances import InstanceMatching, match_instances
@@ -190,8 +191,8 @@ def require_same_place(result: Segmentation, truth: Segmentation) -> None:
     """Raise InputError unless both segmentations have one shape and lie on each other."""
     if result.shape != truth.shape:
         raise InputError(
-            f"result {result.name!r} has shape {result.shape[::-1]} (i, j, k) but reference {truth.name!r} has "
-            f"{truth.shape[::-1]}; use --resample to resample the result to the grid of the reference."
+            f"result {result.name!r} has {size_text(result.shape)} voxels but reference {truth.name!r} has "
+            f"{size_text(truth.shape)}; use --resample to resample the result to the grid of the reference."
         )
     if not result.geometry.matches(truth.geometry):
         raise InputError(

@@ -22,6 +22,7 @@ import numpy as np
 from ACSegLib.components import Components, find_components
 from ACSegLib.distances import sampling, squared_distance
 from ACSegLib.errors import InputError
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segment, Segmentation, Volume
 
@@ -271,7 +272,9 @@ def prompted_slice(
     grey = np.clip((plane - low) / max(float(high - low), 1e-12), 0, 1).astype(np.float32)
     found = np.asarray(model(np.repeat(grey[None], 3, axis=0), (x0, y0, x1, y1)), bool)
     if found.shape != plane.shape:
-        raise InputError(f"the model gave a mask of shape {found.shape} for a slice of shape {plane.shape}.")
+        raise InputError(
+            f"the model gave a mask of {size_text(found.shape)} voxels for a slice of {size_text(plane.shape)}."
+        )
     labels = np.zeros(volume.shape, np.uint8)
     where: list[int | slice] = [slice(None)] * 3
     where[number] = index

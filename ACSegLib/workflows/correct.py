@@ -10,6 +10,7 @@ import numpy as np
 
 from ACSegLib.axes import read_slices, united_slices
 from ACSegLib.errors import InputError
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.labelled_slices import mark_slices
 from ACSegLib.slice_tags import stored_slices, with_labelled_slices
@@ -254,8 +255,8 @@ def _by_id(request: CorrectRequest) -> dict[str, np.ndarray]:
         segment = request.corrected.segment(name)
         if array.shape != request.volume.shape:
             raise InputError(
-                f"the probabilities of {segment.name!r} have the shape {array.shape[::-1]} (i, j, k) and the image has "
-                f"{request.volume.shape[::-1]}; give those that were predicted from this image."
+                f"the probabilities of {segment.name!r} have {size_text(array.shape)} voxels and the image has "
+                f"{size_text(request.volume.shape)}; give those that were predicted from this image."
             )
         low, high = (float(value) for value in (np.min(array), np.max(array)))
         if not (low >= -PROBABILITY_TOLERANCE and high <= 1 + PROBABILITY_TOLERANCE):  # false of values that are NaN

@@ -106,8 +106,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "size, origin and direction."
         ),
         _(
-            "image {0} has shape {1} (i, j, k) but labels {2} have {3}; use --resample to resample the labels to the "
-            "grid of the image."
+            "image {0} has {1} voxels but labels {2} have {3}; use --resample to resample the labels to the grid of "
+            "the image."
         ),
         _("interpolation must be 'nearest' or 'linear', not {0}."),
         _("it became background where it is not labelled."),
@@ -171,8 +171,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "use --resample to resample the result to the grid of the reference."
         ),
         _(
-            "result {0} has shape {1} (i, j, k) but reference {2} has {3}; use --resample to resample the result to "
-            "the grid of the reference."
+            "result {0} has {1} voxels but reference {2} has {3}; use --resample to resample the result to the grid "
+            "of the reference."
         ),
         _("scores must lie between 0 and 1; divide percentages by 100."),
         _("seams must be one of {0}, not {1}."),
@@ -263,8 +263,9 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("the layers of segmentation {0} have different shapes."),
         _("the list of labelled slices is empty; omit it, and ACSeg detects them."),
+        _("the mask of {0} voxels has {1} voxels and the image has {2}; give a mask on the grid of the image."),
         _("the method must be one of {0}, not {1}."),
-        _("the model gave a mask of shape {0} for a slice of shape {1}."),
+        _("the model gave a mask of {0} voxels for a slice of {1}."),
         _(
             "the model has a voxel size of its own, but twins are simulated at the size that a model reduces the "
             "whole field of view to, as the pretrained model does; train it on labelled volumes instead: acseg train "
@@ -278,8 +279,8 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "predict --probabilities' wrote."
         ),
         _(
-            "the probabilities of {0} have the shape {1} (i, j, k) and the image has {2}; give those that were "
-            "predicted from this image."
+            "the probabilities of {0} have {1} voxels and the image has {2}; give those that were predicted from "
+            "this image."
         ),
         _(
             "the program {0}, Slicer's Python, is neither in {1} nor on PATH; reinstall Slicer, or start it with its "
@@ -296,10 +297,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("the seeds {0} are empty; draw a dab in each cell."),
         _("the segmentation could not be resampled to the grid of the volume; check their transforms."),
-        _(
-            "the segmentation has the shape {0} (i, j, k) and the corrected one {1}; correct a copy of the "
-            "segmentation itself."
-        ),
+        _("the segmentation has {0} voxels and the corrected one {1}; correct a copy of the segmentation itself."),
         _(
             "the segmentation was empty before your changes; to compute one from labelled slices or strokes, use the "
             "fill, which reaches farther."
@@ -323,7 +321,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "Transforms if the sizes in the views are the right ones."
         ),
         _("the walk needs {0} GiB and {1} GiB may be used; use --roi."),
-        _("the {0} voxels have the shape {1} (i, j, k) and the image has {2}; give a mask on the grid of the image."),
         _(
             "there is no room{0} ({1}); free some space, or choose another folder for the output, and in the "
             "environment variable TMPDIR for temporary files."
@@ -353,7 +350,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("volume {0} holds no finite value where it was corrected."),
         _("volume {0} holds no finite value."),
         _("volume {0} holds {1}, not numbers of one channel."),
-        _("volume {0} is one voxel thin: {1}; a fill needs 3 dimensions."),
+        _("volume {0} is one voxel thin ({1}); a fill needs 3 dimensions."),
         _("voxels of {0} (x, y, z) have no surface area that can be measured; check the unit of each axis."),
         _("voxels of {0} {1} are impossible for an image; check the voxel size and its unit."),
         _("write_segmentation_to_node needs volume_node where an editor's masking is to be honoured."),
@@ -458,6 +455,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0}: the labels of the {1} lie on {2} only, and what the other has between these counts as wrong; fill "
             "the labels first, or compare a single slice."
         ),
+        _("{0}: was resampled to the grid of {1}, so that its shapes stay as they are."),
         _("{0}: {1} first and {2} second values do not pair up."),
         _("{0}: {1} labelled voxels lie outside {2} and were left out."),
         _("{0}: {1} {2}, as the name says; rename it if it is a structure."),

@@ -14,6 +14,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("--backend pytorch was asked for, but it is not installed; pip install 'acseg[network]'."),
         _("--roi {0}..{1} along {2} must lie within 0..{3} and not be empty."),
         _("--spacing asks for a voxel size, but {0} has none; write it into the file."),
+        _("--tile {0} must be multiples of {1} for this network."),
         _("OpenVINO runs on the CPU, not on {0}; leave --device or --backend out."),
         _("a network needs a list of {0}, not {1}."),
         _("a network needs filters for 2 to {0} levels, not {1}."),
@@ -51,12 +52,11 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("precision float16 needs a GPU; use auto, bfloat16 or float32."),
         _("precision must be one of {0}, not {1}."),
         _(
-            "predicting a volume of {0} voxels (k, j, i) needs at least {1} GiB and {2} GiB may be used; close other "
-            "programs, or predict a part with --roi."
+            "predicting a volume of {0} voxels needs at least {1} GiB and {2} GiB may be used; close other programs, "
+            "or predict a part with --roi."
         ),
         _("preset must be one of {0}, not {1}."),
         _("resume needs a checkpoint to continue from."),
-        _("roi {0} (k, j, i) must lie within the shape {1} and not be empty."),
         _("stride must be 1 to {0} for this model, not {1}."),
         _("the checkpoint {0} is damaged ({1}); start without --resume."),
         _("the checkpoint {0} was written by another version; start without --resume."),
@@ -107,10 +107,9 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("there is no validation case."),
         _("thin must be above 0 and at most 0.5, not {0}."),
         _("this Biomedisa model separates instances, which is not supported; use --native."),
-        _("tile {0} must be multiples of {1} for this network."),
         _(
-            "training with the smallest patch {0} needs about {1} MiB, but only {2} MiB may be used; close other "
-            "programs or choose fewer --base-filters."
+            "training with the smallest patch ({0} voxels) needs about {1} MiB, but only {2} MiB may be used; close "
+            "other programs or choose fewer --base-filters."
         ),
         _("validation_part must be from 0 to below 1, not {0}."),
         _("{0} (validation) has the segment {1}, which no training volume has (those have: {2}); rename or remove it."),

@@ -27,6 +27,7 @@ from ACSegLib.fill.correcting.opened import MAX_REACH, open_voxels
 from ACSegLib.fill.correcting.problem import CorrectionProblem
 from ACSegLib.fill.correcting.reliability import EVERYWHERE
 from ACSegLib.fill.walk.solvers import choose_solver
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
 from ACSegLib.postprocess.holes import new_holes
@@ -150,8 +151,8 @@ def _check(volume: Volume, decided: np.ndarray | None, protected: np.ndarray | N
     for name, mask in (("decided", decided), ("protected", protected)):
         if mask is not None and mask.shape != volume.shape:
             raise InputError(
-                f"the {name} voxels have the shape {mask.shape[::-1]} (i, j, k) and the image has "
-                f"{volume.shape[::-1]}; give a mask on the grid of the image."
+                f"the mask of {name} voxels has {size_text(mask.shape)} voxels and the image has "
+                f"{size_text(volume.shape)}; give a mask on the grid of the image."
             )
     if reach is not None and not 0 <= reach < np.inf:
         raise InputError(f"reach is {reach}, but a distance in voxels must be a number from 0 on.")

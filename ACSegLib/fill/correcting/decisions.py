@@ -18,6 +18,7 @@ from scipy import ndimage
 from ACSegLib.axes import AXES, both_names, checked_axis, united_slices
 from ACSegLib.errors import InputError
 from ACSegLib.fill.seeds import combine
+from ACSegLib.geometry import size_text
 from ACSegLib.labelled_slices import mark_slices
 from ACSegLib.masks import Box, at_borders, bounding_box
 from ACSegLib.threads import chunks_of, in_threads
@@ -120,8 +121,8 @@ def find_decisions(
     """
     if segmentation.shape != corrected.shape:
         raise InputError(
-            f"the segmentation has the shape {segmentation.shape[::-1]} (i, j, k) and the corrected one "
-            f"{corrected.shape[::-1]}; correct a copy of the segmentation itself."
+            f"the segmentation has {size_text(segmentation.shape)} voxels and the corrected one "
+            f"{size_text(corrected.shape)}; correct a copy of the segmentation itself."
         )
     if not segmentation.segments and not corrected.segments:
         raise InputError(f"segmentation {segmentation.name!r} has no segment, so there is nothing to correct.")

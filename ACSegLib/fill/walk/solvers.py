@@ -13,6 +13,7 @@ from ACSegLib.fill import constants
 from ACSegLib.fill.walk.cpu_backend import CpuSystem
 from ACSegLib.fill.walk.random_walk import SlabProblem, System, conjugate_gradients, fix_seeds
 from ACSegLib.fill.walk.torch_backend import TorchSystem
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 
 
@@ -118,8 +119,8 @@ class TorchSolver(Solver):
                 raise
             if self._fallback is None:
                 raise MemoryLimitError(
-                    f"a slab of {problem.seeds.shape} voxels does not fit in the memory of device {self._device}; use "
-                    "--device auto or cpu, or label more slices so that slabs get thinner."
+                    f"a slab of {size_text(problem.seeds.shape)} voxels does not fit in the memory of device "
+                    f"{self._device}; use --device auto or cpu, or label more slices so that slabs get thinner."
                 ) from error
         free_cached_memory(self._device.type)
         self.name = f"torch:{self._device}, and {self._fallback.name} where memory ran out"

@@ -232,8 +232,9 @@ def predict_biomedisa(
     clock = time.perf_counter()
     roi = settings.roi or tuple((0, n) for n in volume.shape)
     place = tuple(slice(a, b) for a, b in roi)
-    if any(not 0 <= a < b <= n for (a, b), n in zip(roi, volume.shape, strict=True)):
-        raise InputError(f"roi {roi} (k, j, i) must lie within the shape {volume.shape} and not be empty.")
+    for axis, (low, high), size in zip("kji", roi, volume.shape, strict=True):
+        if not 0 <= low < high <= size:
+            raise InputError(f"--roi {low}..{high} along {axis} must lie within 0..{size} and not be empty.")
     require_contrast(volume, progress.check)
     backend = make_backend(model, own.patch, device=settings.device, backend=settings.backend, precision="float32")
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ACSegLib.compute import OutOfMemory, memory_errors, reuse_freed_memory
 from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.network.predict import memory
 from ACSegLib.network.predict.backends import Array, Backend, BackendUsed, choose_backend, make_backend
@@ -99,7 +100,7 @@ class Job:
                 sink.finish(stages.postprocess)
                 return sink, backend, tiling
             except OutOfMemory as error:
-                size = " x ".join(str(n) for n in tiling.tile)
+                size = size_text(tiling.tile)
                 budget = self.bytes_to_run(tiling, self.kind) // 2
                 if self.settings.tile is not None or not self._fits(budget):
                     raise MemoryLimitError(
@@ -125,7 +126,9 @@ class Job:
         if tile is None:
             return choose_tile(self.grid.shape, spec, self.overlap, budget, backend=self.kind, device=self.place)
         if any(n < 1 or n % d for n, d in zip(tile, spec.patch_divisor, strict=True)):
-            raise InputError(f"tile {tuple(tile)} must be multiples of {spec.patch_divisor} for this network.")
+            raise InputError(
+                f"--tile {size_text(tile)} must be multiples of {size_text(spec.patch_divisor)} for this network."
+            )
         return place_tiles(self.grid.shape, tile, self.overlap)
 
     def _rows(self, backend: Backend, tiling: Tiling, sink: PlaneSink, progress: Progress) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ACSegLib.errors import MemoryLimitError
+from ACSegLib.geometry import size_text
 from ACSegLib.network.model.spec import NetworkSpec
 
 #: Standard deviation of the windows as a fraction of the tile (as nnU-Net, Isensee et al. 2021).
@@ -135,7 +136,7 @@ def choose_tile(
         smallest = [min(side) for side in options]
         needed = math.prod(smallest) * each + 4 * spec.out_channels * smallest[0] * math.prod(shape[1:])
         raise MemoryLimitError(
-            f"predicting a volume of {tuple(shape)} voxels (k, j, i) needs at least {needed / 2**30:.1f} GiB and "
+            f"predicting a volume of {size_text(shape)} voxels needs at least {needed / 2**30:.1f} GiB and "
             f"{max(budget, 0) / 2**30:.1f} GiB may be used; close other programs, or predict a part with --roi."
         )
     return best[2]

@@ -38,6 +38,7 @@ import numpy as np
 
 from ACSegLib.compute import MEMORY_SHARE
 from ACSegLib.errors import InputError, MemoryLimitError
+from ACSegLib.geometry import size_text
 from ACSegLib.json_values import Json
 from ACSegLib.network.model.preprocessing import SPACING_TOLERANCE, IntensityStatistics, Normalisation, Preprocessing
 from ACSegLib.network.model.spec import NetworkSpec, unet_spec
@@ -306,7 +307,7 @@ def fit_to_memory(
         smaller = smaller_patch(patch, batch, spec)
         if smaller is None:
             raise MemoryLimitError(
-                f"training with the smallest patch {tuple(patch)} needs about "
+                f"training with the smallest patch ({size_text(patch)} voxels) needs about "
                 f"{memory_estimate(patch, batch, spec) >> 20} MiB, but only {limit >> 20} MiB may be used; "
                 "close other programs or choose fewer --base-filters."
             )

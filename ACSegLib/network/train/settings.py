@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -168,6 +169,8 @@ def make_fabric(settings: TrainingSettings, device: str) -> Any:
     """
     from lightning.fabric import Fabric
 
+    for name in ("lightning.fabric", "lightning.pytorch"):  # they tell what is used, which the results do
+        logging.getLogger(name).setLevel(logging.WARNING)
     kind, _, number = device.partition(":")
     devices, nodes = settings.devices, 1
     if "TORCHELASTIC_RUN_ID" in os.environ:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ACSegLib.compute import free_cached_memory, is_out_of_memory, reuse_freed_memory
 from ACSegLib.errors import Cancelled, FileError, InputError, MemoryLimitError
+from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.network.train.augmentation import PRESETS as AUGMENTATIONS
@@ -272,16 +273,16 @@ class Trainer:
         smaller = smaller_patch(self.plan.patch_size, self.plan.batch_size, self.plan.spec)
         if smaller is None or self.fabric.world_size > 1:
             raise MemoryLimitError(
-                f"memory ran out with batch {self.plan.batch_size} and patch {self.plan.patch_size}; close other "
-                "programs, or choose a smaller --patch or fewer --base-filters."
+                f"memory ran out with batch {self.plan.batch_size} and patch {size_text(self.plan.patch_size)}; close "
+                "other programs, or choose a smaller --patch or fewer --base-filters."
             ) from error
         self._optimizer.zero_grad(set_to_none=True)
         free_cached_memory(self.fabric.device.type)
-        before = f"batch {self._patches[1]}, patch {self._patches[0]}"
+        before = f"batch {self._patches[1]}, patch {size_text(self._patches[0])}"
         (k, j, i), self.plan.batch_size = smaller
         self.plan.patch_size, self.plan.growth = (k, j, i), []
         self.plan.preprocessing = replace(self.plan.preprocessing, patch_size=(k, j, i))
-        text = f"memory ran out with {before}; going on with batch {self.plan.batch_size}, patch {(k, j, i)}"
+        text = f"memory ran out with {before}; going on with batch {self.plan.batch_size}, patch {size_text((k, j, i))}"
         self.plan.reasons["patch_size"] = text
         self._note(text)
         self._order_batches()

@@ -89,6 +89,7 @@ def test_trains_a_model_from_folders(data, capsys):
     assert results["plan"]["patch_size"] == [16, 16, 16]
     text = capsys.readouterr().out
     assert "Trained on 3 volumes for 6 steps" in text
+    assert "patch 16 x 16 x 16," in text
     assert "Validation Dice" in text
     written = {p.name for p in data.iterdir()}
     assert written == {"images", "labels", "m.acseg", "m.acseg.csv", "m.acseg.png", "r.json"}

@@ -104,7 +104,7 @@ def test_decided_voxels_of_an_earlier_correction_stay():
 
 
 def test_probabilities_of_another_shape_are_refused():
-    with pytest.raises(InputError, match="probabilities of 'Segment_1' have the shape"):
+    with pytest.raises(InputError, match=r"probabilities of 'Segment_1' have .* voxels"):
         correct(IMAGE, PREDICTED, CORRECTED, probabilities=np.zeros((3, 3, 3)))
 
 

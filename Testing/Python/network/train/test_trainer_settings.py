@@ -5,7 +5,7 @@ import torch
 from training_cases import settings
 
 from ACSegLib.compute import PRECISION_VARIABLE
-from ACSegLib.network.train.settings import fabric_precision
+from ACSegLib.network.train.settings import fabric_precision, make_fabric
 from ACSegLib.network.train.trainer import learning_rate
 
 
@@ -16,6 +16,13 @@ def test_bfloat16_is_taken_on_a_gpu_only_where_it_is_not_emulated(monkeypatch):
             torch.cuda, "is_bf16_supported", lambda including_emulation=True, n=native: n or including_emulation
         )
         assert fabric_precision("auto", "cuda") == ("bf16-mixed" if native else "16-mixed")
+
+
+def test_lightning_does_not_tell_what_it_uses(caplog):
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        caplog.set_level("INFO", name)  # as Lightning sets it
+    make_fabric(settings(precision="bfloat16"), "cpu")
+    assert caplog.records == []
 
 
 def test_schedule_warms_up_and_ends_at_nothing():
