@@ -104,7 +104,7 @@ def near_planes(
         From `plane_distance`.
     near : ndarray of bool, shape (k, j, i)
     """
-    planes, rows, columns = squared.shape
+    _, rows, columns = squared.shape
     least = np.empty(columns, np.float32)
     bound = np.float32(limit)
     for k in range(first, last):
@@ -112,15 +112,8 @@ def near_planes(
             if row_states[k, j] == 2:
                 near[k, j] = True
                 continue
-            least[:] = squared[k, j]
-            for other in range(max(k - reach, 0), min(k + reach + 1, planes)):
-                if other == k or row_states[other, j] == 0:
-                    continue
-                away = np.float32(((other - k) * step_k) ** 2)
-                source = squared[other, j]
-                for i in range(columns):
-                    total = source[i] + away
-                    least[i] = total if total < least[i] else least[i]
+            least[:] = np.inf
+            _lower(squared, row_states, k, j, step_k, reach, least)
             row = near[k, j]
             for i in range(columns):
                 row[i] = least[i] <= bound
@@ -145,20 +138,28 @@ def capped_planes(
         From `plane_distance`.
     out : ndarray of float32, shape (k, j, i)
     """
-    planes, rows, columns = squared.shape
+    _, rows, columns = squared.shape
     least = np.empty(columns, np.float32)
     most = np.float32(cap * cap)
     for k in range(first, last):
         for j in range(rows):
             least[:] = most
-            for other in range(max(k - reach, 0), min(k + reach + 1, planes)):
-                if row_states[other, j] == 0:
-                    continue
-                away = np.float32(((other - k) * step_k) ** 2)
-                source = squared[other, j]
-                for i in range(columns):
-                    total = source[i] + away
-                    least[i] = total if total < least[i] else least[i]
+            _lower(squared, row_states, k, j, step_k, reach, least)
             row = out[k, j]
             for i in range(columns):
                 row[i] = np.sqrt(least[i])
+
+
+@compiled()
+def _lower(
+    squared: np.ndarray, row_states: np.ndarray, k: int, j: int, step_k: float, reach: int, least: np.ndarray
+) -> None:
+    """Lower `least` to the squared distances of row j of plane k by the planes within `reach`."""
+    for other in range(max(k - reach, 0), min(k + reach + 1, len(squared))):
+        if row_states[other, j] == 0:
+            continue
+        away = np.float32(((other - k) * step_k) ** 2)
+        source = squared[other, j]
+        for i in range(len(least)):
+            total = source[i] + away
+            least[i] = total if total < least[i] else least[i]

@@ -21,6 +21,8 @@ from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
 #: Percentiles that are reported, with the names of their columns.
 PERCENTILES = (5, 25, 50, 75, 95)
+#: Largest difference of the beads of a volume from the median of all volumes, as a part of it.
+MAX_BEAD_DIFFERENCE = 0.2
 _QUANTILES = tuple(f"lac_p{p}" for p in PERCENTILES)
 
 
@@ -208,15 +210,13 @@ def read_beads(segmentation: Segmentation, volume: Volume, name: str = "bead", r
     return BeadReading(factor, {"bead_lac": lac, "bead_lac_spread": spread, "lac_factor": factor})
 
 
-def unlike_beads(bead_lac: Mapping[str, float], tolerance: float = 0.2) -> dict[str, float]:
+def unlike_beads(bead_lac: Mapping[str, float]) -> dict[str, float]:
     """Volumes whose beads read otherwise than those of the others, and so cannot all be beads.
 
     Parameters
     ----------
     bead_lac : mapping of volume to float
         Median LAC of its beads.
-    tolerance : float
-        Largest difference from the median of all volumes, as a part of it.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def unlike_beads(bead_lac: Mapping[str, float], tolerance: float = 0.2) -> dict[
     if len(bead_lac) < 3:
         return {}
     middle = float(np.median(list(bead_lac.values())))
-    return {name: lac / middle for name, lac in bead_lac.items() if abs(lac / middle - 1) > tolerance}
+    return {name: lac / middle for name, lac in bead_lac.items() if abs(lac / middle - 1) > MAX_BEAD_DIFFERENCE}
 
 
 def bead_mask(segmentation: Segmentation, name: str = "bead") -> np.ndarray | None:

@@ -30,6 +30,9 @@ METHODS = ("crofton", "crofton49", "marching_cubes", "smoothed_mesh", "faces")
 DEFAULT_METHOD = "crofton"
 #: How many times longer one side of a voxel may be than another; beyond this, directions coincide in rounding.
 MAX_ANISOTROPY = 1e5
+#: Rounds of Taubin's filter, and the factors of its two steps; their inverses add up to a pass band of 0.1.
+_SMOOTHING_ROUNDS, _SHRINK = 20, 0.5
+_GROW = 1 / (0.1 - 1 / _SHRINK)
 
 Offset = tuple[int, int, int]
 
@@ -140,8 +143,8 @@ def _mesh_area(mask: np.ndarray, step: tuple[float, float, float], smooth: bool)
     return float(mesh_surface_area(points, triangles))
 
 
-def _taubin(points: np.ndarray, triangles: np.ndarray, rounds: int = 20, shrink: float = 0.5) -> np.ndarray:
-    """Low-pass filter of vertex positions that does not shrink the mesh (pass band 0.1)."""
+def _taubin(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Low-pass filter of vertex positions that does not shrink the mesh."""
     from scipy.sparse import coo_matrix, diags
 
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
@@ -149,8 +152,7 @@ def _taubin(points: np.ndarray, triangles: np.ndarray, rounds: int = 20, shrink:
     links = coo_matrix((np.ones(len(edges)), edges.T), shape=(len(points), len(points))).tocsr()
     links.data[:] = 1.0
     average = diags(1 / np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1)) @ links
-    grow = 1 / (0.1 - 1 / shrink)
-    for _ in range(rounds):
-        for factor in (shrink, grow):
+    for _ in range(_SMOOTHING_ROUNDS):
+        for factor in (_SHRINK, _GROW):
             points = points + factor * (average @ points - points)
     return points

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANEL = 2.6  # inches across a panel
+_DPI = 110
 _HEADER, _FOOTER = 0.75, 0.55  # inches
 _SUGGESTED, _DASHES = "#35e0c8", (0, (4, 2))
 _COLUMN_TITLES = {"image": "image", "sparse": "sparse labels", "result": "filled", "uncertainty": "uncertainty"}
@@ -120,7 +121,6 @@ def contact_sheet(
     truth: Segmentation | None = None,
     title: str = "",
     rows: int = 4,
-    dpi: int = 110,
 ) -> None:
     """Write a contact sheet of a fill.
 
@@ -143,8 +143,6 @@ def contact_sheet(
         Slices to label next along that axis.
     rows : int
         Slices shown, at least 2.
-    dpi : int
-        Pixels an inch; a panel is 2.6 inches wide.
 
     Raises
     ------
@@ -168,7 +166,7 @@ def contact_sheet(
         uncertainty,
     )
     figure = _figure(sheet, result, max(2, rows), title or f"{volume.name}: labelled slices and fill")
-    style.save_figure(figure, path, dpi)
+    style.save_figure(figure, path, _DPI)
 
 
 def _figure(sheet: _Sheet, result: Segmentation, rows: int, title: str) -> Figure:
@@ -288,25 +286,21 @@ def comparison_sheet(
     path: str | os.PathLike[str],
     segmentations: Mapping[str, Segmentation],
     *,
-    axis: str = "k",
     slices: Sequence[int] | Mapping[int, str] | None = None,
     title: str = "",
-    dpi: int = 110,
 ) -> None:
-    """Write a sheet that shows the outlines of several segmentations of one volume side by side.
+    """Write a sheet that shows the outlines of several segmentations of one volume side by side, on slices along k.
 
     Parameters
     ----------
     segmentations : mapping
         Column title to segmentation, on the volume's grid ("truth", "predicted", ...).
-    axis : str
-        "k", "j" or "i".
     slices : sequence of int, or mapping of int to str, optional
         Rows, and what is said of each; three slices through the segments when left out.
     """
     for labels in segmentations.values():
         require_same_grid(volume, labels)
-    number = style.AXES.index(axis)
+    number = style.AXES.index("k")
     if slices is None:
         first = next(iter(segmentations.values()))
         area = _area(first, number)
@@ -325,4 +319,4 @@ def comparison_sheet(
     for axes, text in zip(grid[0], ["image", *segmentations], strict=True):
         axes.set_title(text, fontsize=10, color=style.INK, pad=5)
     _legend(figure, next(iter(segmentations.values())), sheet)
-    style.save_figure(figure, path, dpi)
+    style.save_figure(figure, path, _DPI)

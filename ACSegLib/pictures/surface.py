@@ -44,7 +44,6 @@ def surface_picture(
     path: str | os.PathLike[str],
     *,
     title: str = "",
-    views: Sequence[View] = VIEWS,
     segments: Sequence[str | int] | None = None,
     colours: Mapping[str, tuple[float, float, float]] | None = None,
     size: int = 560,
@@ -57,8 +56,6 @@ def surface_picture(
     segmentation : Segmentation
     path : path-like
         The PNG.
-    views : sequence of View
-        Directions of sight, side by side.
     segments : sequence of str or int, optional
         Names, ids or values of those to show; all that have voxels when left out.
     colours : mapping of name to colour, optional
@@ -89,13 +86,13 @@ def surface_picture(
     palette = [given.get(segment.name, style.segment_colour(rows.index(segment))) for segment in shown]
     masks = [segmentation.mask(segment) for segment in shown]
     spacing = segmentation.geometry.spacing
-    middle, width = frame(masks, spacing, views)
+    middle, width = frame(masks, spacing, VIEWS)
     if renderer == "vtk" or (renderer == "auto" and can_render()):
         from ACSegLib.pictures.vtk_surface import render
 
-        pictures, used = render(masks, palette, spacing, views, middle, width, size), "vtk"
+        pictures, used = render(masks, palette, spacing, VIEWS, middle, width, size), "vtk"
     else:
-        pictures = [splat(masks, palette, spacing, view, middle, width, size) for view in views]
+        pictures = [splat(masks, palette, spacing, view, middle, width, size) for view in VIEWS]
         used = "numpy"
     _compose(pictures, shown, palette, width, segmentation.geometry.unit, title or segmentation.name, path)
     return used
