@@ -329,25 +329,25 @@ def notes_on_lengths(
     notes = []
     if sizeless:
         notes.append(
-            f"{count_and_names(sizeless)} state no voxel size, so that lengths are numbers of voxels, "
+            f"the data of {listed(sizeless)} state no voxel size, so that lengths are numbers of voxels, "
             f"marked px; state it with {options}."
         )
     if unknown:
         notes.append(
-            f"{count_and_names(unknown)} state no unit of length, so that their values, marked px, are in "
+            f"the data of {listed(unknown)} state no unit of length, so that their values, marked px, are in "
             f"the numbers of the file; state their unit with {options.rpartition(' ')[2]}."
         )
     if huge:
         notes.append(
-            f"{count_and_names(huge)} have voxels of more than {MAX_VOXEL_MM:g} mm, so their unit is "
+            f"the data of {listed(huge)} have voxels of more than {MAX_VOXEL_MM:g} mm, so their unit is "
             f"probably wrong; state the right voxel size with {options}."
         )
     return notes
 
 
-def count_and_names(names: Sequence[str]) -> str:
-    """How many volumes a note is on, with the names of the first three: ``4 volume(s) (a, b, c, ...)``."""
-    return f"{len(names)} volume(s) ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+def listed(names: Sequence[str]) -> str:
+    """The volumes that a note is on, in no language: the names of the first three, and how many: "a, b, c, ... (4)"."""
+    return ", ".join(names[:3]) + (f", ... ({len(names)})" if len(names) > 3 else "")
 
 
 def voxel_edge(geometry: Geometry) -> tuple[str, float]:

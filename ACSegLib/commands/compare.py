@@ -134,8 +134,10 @@ def run(options: Options, progress: Progress) -> TableResults:
 
 def describe(results: TableResults) -> str:
     """Mean and spread per segment, and what failed."""
+    from ACSegLib.study.numbers import counted
+
     table = results.outputs.get("table")
-    lines = [f"{results.volumes} pair(s) compared" + (f" -> {table}" if table else "")]
+    lines = [f"{counted(results.volumes, 'pairs')} compared" + (f" -> {table}" if table else "")]
     for row in results.summary[:LISTED]:
         lines.append(f"  {row['segment']} (n = {row['count']}): {', '.join(_values(row))}")
     return "\n".join([*lines, *more_lines(results.summary), *failure_lines(results.failures)])

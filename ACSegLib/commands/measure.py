@@ -140,9 +140,9 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """Say what was measured, per segment, and what failed."""
-    from ACSegLib.study.numbers import plain, rounded
+    from ACSegLib.study.numbers import counted, plain, rounded
 
-    lines = [f"{results.volumes} volume(s), {results.rows} rows -> {results.outputs['table']}"]
+    lines = [f"{counted(results.volumes, 'volumes')}, {counted(results.rows, 'rows')} -> {results.outputs['table']}"]
     for row in results.summary[:LISTED]:
         unit = row["unit"]
         volume, area = plain(row["volume"]), plain(row["surface_area"])

@@ -85,13 +85,14 @@ def run(options: Options, progress: Progress) -> Results:
 def describe(results: Results) -> str:
     """What a person wants to know of a model."""
     from ACSegLib.network.model.spec import REFINED_KIND
+    from ACSegLib.study.numbers import counted
 
     network, card, preprocessing = results.network, results.card, results.preprocessing
     lines = [results.file] if results.file else []
     filters = "-".join(str(n) for n in network.filters)
     residual = ", residual" if network.residual else ""
     kind = network.kind if network.refinement is None else REFINED_KIND
-    lines.append(f"Network: {kind}, filters {filters}{residual}, {network.in_channels} channel(s)")
+    lines.append(f"Network: {kind}, filters {filters}{residual}, {counted(network.in_channels, 'channels')}")
     lines += _refinement(network, card.get("surface"))
     lines.append("Segments: " + ", ".join(f"{s.name} = {s.value}" for s in results.segments))
     if results.spacing:

@@ -218,6 +218,8 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """What was predicted, how, and what to know about it."""
+    from ACSegLib.study.numbers import counted
+
     lines = []
     for image in results.images:
         if image.error:
@@ -227,7 +229,8 @@ def describe(results: Results) -> str:
         lines.append(f"{image.image}: {counts} ({row.seconds:.1f} s)")
         lines += more_lines(image.segments, "the run report (--json FILE)")
         reason = f" ({row.backend_reason})" if row.backend_reason else ""
-        lines.append(f"  backend {row.backend}{reason}, device {row.device}, {row.precision}, {row.tiles} tile(s)")
+        tiles = counted(row.tiles, "tiles")
+        lines.append(f"  backend {row.backend}{reason}, device {row.device}, {row.precision}, {tiles}")
         lines += _expected(image)
         lines += [f"  note: {note}" for note in row.notes]
     lines += [f"written: {path}" for path in results.outputs.values()]

@@ -101,8 +101,10 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """How many cells each segment has, and what to know about it."""
+    from ACSegLib.study.numbers import counted
+
     total = sum(results.cells.values())
-    lines = [f"{total} cell{'' if total == 1 else 's'}"]
+    lines = [counted(total, "cells")]
     for name, sizes in results.voxels.items():
         if sizes:
             span = f"{sizes[0]}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"

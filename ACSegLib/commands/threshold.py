@@ -136,7 +136,9 @@ def _output(item: Item, options: Options) -> Path:
 
 def describe(results: Results) -> str:
     """What was written."""
-    lines = [f"{row['output']}: {row['segments']} segment(s), {row['voxels']} voxels" for row in results.rows]
+    from ACSegLib.study.numbers import counted
+
+    lines = [f"{row['output']}: {counted(row['segments'], 'segments')}, {row['voxels']} voxels" for row in results.rows]
     return "\n".join(lines + failure_lines(results.failures))
 
 

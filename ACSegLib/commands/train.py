@@ -279,9 +279,11 @@ def _telling_how_to_go_on(output: Path, end: type[Cancelled | FileError]) -> Ite
 
 def describe(results: Results) -> str:
     """Say what was trained and how good it is."""
+    from ACSegLib.study.numbers import counted
+
     plan, scores, pairs, loss = results.plan, results.validation, results.pairs, results.final_loss
     lines = [
-        f"Trained on {pairs} volume{'s' * (pairs != 1)} for {results.steps} steps in "
+        f"Trained on {counted(pairs, 'volumes')} for {results.steps} steps in "
         f"{results.training_seconds / 60:.1f} min ({results.device}, patch {size_text(plan['patch_size'])}, "
         f"{len(plan['network']['filters'])} levels, base {plan['network']['filters'][0]}"
         + (f", last loss {loss:.3f})." if loss is not None and math.isfinite(loss) else ").")

@@ -8,7 +8,7 @@ from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
 from ACSegLib.measure.volume_intervals import CHANGED, half_width
-from ACSegLib.placement import count_and_names, notes_on_lengths
+from ACSegLib.placement import listed, notes_on_lengths
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
 
@@ -101,11 +101,11 @@ def _on_specks(rows: Sequence[Row]) -> list[str]:
 
 def _on_cells_left_out(rows: Sequence[Row], min_volume: float, exclude_border: bool) -> Iterator[str]:
     """Segments all of whose cells the border cuts, or are too small, so that the table has none."""
-    listed = {(row["volume_name"], row["segment"]) for row in rows if row["kind"] == "cell"}
+    measured = {(row["volume_name"], row["segment"]) for row in rows if row["kind"] == "cell"}
     cut: dict[str, list[Row]] = {}
     small: dict[str, list[Row]] = {}
     for row in rows:
-        if row["kind"] != "segment" or (row["volume_name"], row["segment"]) in listed:
+        if row["kind"] != "segment" or (row["volume_name"], row["segment"]) in measured:
             continue
         if exclude_border and row.get("pieces") == 0:
             cut.setdefault(row["segment"], []).append(row)
@@ -125,7 +125,7 @@ def _on_cells_left_out(rows: Sequence[Row], min_volume: float, exclude_border: b
 
 
 def _volumes(rows: Sequence[Row]) -> str:
-    return count_and_names([str(row["volume_name"]) for row in rows])
+    return listed([str(row["volume_name"]) for row in rows])
 
 
 def _on_beads(rows: Sequence[Row]) -> list[str]:
@@ -188,10 +188,9 @@ def _silent_on_unit(rows: Sequence[Row]) -> list[str]:
     }
     if not silent:
         return []
-    volumes = min(silent) if len(silent) == 1 else f"{min(silent)} and {len(silent) - 1} more"
     return [
-        f"the values of {volumes} have no unit, so reports call them intensity; --intensity-unit 1/um says that they "
-        "are LAC."
+        f"the values of {listed(sorted(silent))} have no unit, so reports call them intensity; --intensity-unit 1/um "
+        "says that they are LAC."
     ]
 
 

@@ -12,7 +12,7 @@ from ACSegLib.measure.overlap import ALL_CELLS
 from ACSegLib.study import figures
 from ACSegLib.study.columns import label_of, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_FOR_PLOT, MIN_FOR_SD, MIN_PAIRS_FOR_PLOT, withhold_tests, worth_plotting
-from ACSegLib.study.numbers import plus_minus, summary_of
+from ACSegLib.study.numbers import counted, plus_minus, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
 from ACSegLib.study.units import ON_VOLUMES, are_clustered, compare_pairs, volume_of
@@ -41,9 +41,9 @@ def facts(study: Study) -> list[tuple[str, str]]:
     for method, rows in study.scores.items():
         qualities = [r["panoptic_quality"] for r in rows if r.get("panoptic_quality") is not None]
         if study.segment in study.kinds and qualities:
-            listed.append((plus_minus(qualities), f"panoptic quality, {method} ({_count(len(qualities), 'volumes')})"))
+            listed.append((plus_minus(qualities), f"panoptic quality, {method} ({counted(len(qualities), 'volumes')})"))
         mine = [r for r in rows if r["segment"] == study.segment]
-        what = f"Dice of {study.segment}, {method} ({_count(len(mine), study.counted)})"
+        what = f"Dice of {study.segment}, {method} ({counted(len(mine), study.counted)})"
         listed.append((plus_minus([r["dice"] for r in mine], 100, " %"), what))
     return listed
 
@@ -88,14 +88,14 @@ def _on_instances(study: Study) -> list[str]:
         volumes = len({row["source_volume"] for row in mine})
         texts.append(
             f"The segments {kind} are instances: each of the {len({r['volume_name'] for r in mine})} counts as a cell, "
-            f"from {_count(volumes, 'volumes')}. {ON_VOLUMES}"
+            f"from {counted(volumes, 'volumes')}. {ON_VOLUMES}"
         )
         for method, rows in study.false_positives.items():
             missed = sum(row.get("status") == "absent from result" for row in study.scores[method])
             if rows or missed:
                 texts.append(
-                    f"{method}: {_count(missed, 'cells')} of the reference missed, with a Dice of 0; "
-                    f"{_count(len(rows), 'cells')} of the result match none of the reference (false positives). They "
+                    f"{method}: {counted(missed, 'cells')} of the reference missed, with a Dice of 0; "
+                    f"{counted(len(rows), 'cells')} of the result match none of the reference (false positives). They "
                     "lower the panoptic quality, and have no Dice."
                 )
         if not any(row.get("panoptic_quality") is not None for rows in study.scores.values() for row in rows):
@@ -251,11 +251,6 @@ def every_score(study: Study, sheets: Sheets) -> Section:
 
 def _values(rows: Rows, segment: str, column: str, scale: float = 1.0) -> list[float]:
     return [r[column] * scale for r in rows if r["segment"] == segment and r.get(column) is not None]
-
-
-def _count(number: int, what: str) -> str:
-    """ "1 volume", "3 volumes"."""
-    return f"{number} {what if number != 1 else what[:-1]}"
 
 
 def _title(name: str) -> str:

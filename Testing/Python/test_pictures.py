@@ -143,7 +143,7 @@ def test_an_empty_result_and_many_segments_are_shown(scene, tmp_path):
 def test_sheets_refuse_other_grids_and_missing_slices_and_leave_nothing(scene, tmp_path):
     volume, truth, sparse = scene
     other = Segmentation((truth.labels[1:],), truth.segments, truth.geometry)
-    with pytest.raises(InputError, match="shape"):
+    with pytest.raises(InputError, match="has 40 x 60 x 20 voxels"):
         contact_sheet(volume, tmp_path / "a.png", sparse=sparse, result=other, slices={"k": [6]})
     with pytest.raises(InputError, match="slices must name"):
         contact_sheet(volume, tmp_path / "a.png", sparse=sparse, result=truth, slices={"k": []})

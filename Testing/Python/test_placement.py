@@ -246,7 +246,7 @@ def test_labels_that_slicer_saved_without_unit(tmp_path):
 def test_figures_without_unit_come_with_a_note(tmp_path, capsys):
     save_segmentation(box(UNTOLD), tmp_path / "result.seg.nrrd")
     assert main(["measure", str(tmp_path / "result.seg.nrrd"), "-o", str(tmp_path / "t.csv"), "--quiet"]) == 0
-    assert "1 volume(s) (result) state no unit of length," in capsys.readouterr().out
+    assert "the data of result state no unit of length," in capsys.readouterr().out
     assert read_table(tmp_path / "t.csv")[0]["unit"] == "px"
 
 
@@ -257,7 +257,7 @@ def test_lengths_in_voxels_come_with_a_note_unless_asked_for(tmp_path, capsys):
     for command in (["measure", path, "-o", table], ["compare", path, path], ["mesh", path, "-o", mesh]):
         assert main([*command, "--quiet"]) == 0
         told = capsys.readouterr()
-        assert "1 volume(s) (cell) state no voxel size," in told.out + told.err
+        assert "the data of cell state no voxel size," in told.out + told.err
         assert main([*command, "--quiet", "--unit", "px"]) == 0
         told = capsys.readouterr()
         assert "no voxel size" not in told.out + told.err
@@ -276,14 +276,14 @@ def test_slicers_numbers_in_nanometres_are_not_passed_for_millimetres(tmp_path, 
         unit = "--unit" if words[0] == "info" else "--file-unit"
         assert main(words) == 0
         told = capsys.readouterr().out
-        assert re.search(r"\(image[^)]*\) have voxels of more than 5 mm,", told)
+        assert re.search(r"data of image.* have voxels of more than 5 mm,", told)
         assert unit in told
         assert main([*words, unit, "nm"]) == 0
         assert "voxels of" not in capsys.readouterr().out
     command = ["measure", str(tmp_path / "cell.seg.nrrd"), "--image", str(tmp_path / "image.nrrd"), "--quiet"]
     table = str(tmp_path / "t.csv")
     assert main([*command, "-o", table]) == 0
-    assert "(cell) have voxels of more than 5 mm," in capsys.readouterr().out
+    assert "data of cell have voxels of more than 5 mm," in capsys.readouterr().out
     assert main([*command, "-o", table, "--file-unit", "nm"]) == 0
     assert "voxels of" not in capsys.readouterr().out
     assert read_table(table)[0]["volume"] == pytest.approx(8**3 * 0.035 * 0.035 * 0.07)
@@ -292,5 +292,5 @@ def test_slicers_numbers_in_nanometres_are_not_passed_for_millimetres(tmp_path, 
 def test_a_note_on_many_volumes_counts_them_and_names_three():
     sizeless = {name: ("px", 1.0) for name in "dbca"}
     (note,) = notes_on_lengths(sizeless, "um")
-    assert note.startswith("4 volume(s) (a, b, c, ...) state no voxel size, so that")
-    assert notes_on_lengths({"c": ("mm", 30.0)}, "um")[0].startswith("1 volume(s) (c) have voxels of more than 5 mm,")
+    assert note.startswith("the data of a, b, c, ... (4) state no voxel size, so that")
+    assert notes_on_lengths({"c": ("mm", 30.0)}, "um")[0].startswith("the data of c have voxels of more than 5 mm,")

@@ -238,6 +238,15 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "draw a slice right or correct some voxels, or name the slices that you checked (--slices)."
         ),
         _("the correction must be one of {0}, not {1}."),
+        _(
+            "the data of {0} have voxels of more than {1} mm, so their unit is probably wrong; state the right voxel "
+            "size with {2}."
+        ),
+        _(
+            "the data of {0} state no unit of length, so that their values, marked px, are in the numbers of the "
+            "file; state their unit with {1}."
+        ),
+        _("the data of {0} state no voxel size, so that lengths are numbers of voxels, marked px; state it with {1}."),
         _("the environment variable {0} must be auto or float32, not {1}."),
         _("the fill was computed in another process; ask for the slices with the request (suggest)."),
         _("the ignore mask must have the labels' shape {0}, not {1}."),
@@ -377,7 +386,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} has {1} masked voxels, and labels cannot be masked; give these voxels a value of their own and name "
             "it with ignore=, or fill the mask: labels.filled(0)."
         ),
-        _("{0} have voxels of more than {1} mm, so their unit is probably wrong; state the right voxel size with {2}."),
         _("{0} holds no finite value; it cannot be described."),
         _("{0} holds no finite value; it cannot be thresholded."),
         _(
@@ -416,11 +424,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "{0} of {1} voxels of {2} in {3} have no finite value in the image, so that they do not count for its "
             "intensities."
         ),
-        _(
-            "{0} state no unit of length, so that their values, marked px, are in the numbers of the file; state "
-            "their unit with {1}."
-        ),
-        _("{0} state no voxel size, so that lengths are numbers of voxels, marked px; state it with {1}."),
         _(
             "{0} voxels ({1} %) look unlike their segment on the labelled slices; they are the segment 'ignore', so "
             "that trainings leave them out."

@@ -405,8 +405,7 @@ def test_a_segment_of_which_the_border_leaves_no_cell_is_told(tmp_path, capsys):
     assert main([*arguments, "--exclude-border"]) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if "--exclude-border" in line]
     assert told == [
-        "  note: the border cuts all cells of cytoplasm in 1 volume(s) (c), so that --exclude-border leaves none of "
-        "them there."
+        "  note: the border cuts all cells of cytoplasm in c, so that --exclude-border leaves none of them there."
     ]
     assert main(arguments) == 0
     assert "--exclude-border" not in capsys.readouterr().out
@@ -420,8 +419,7 @@ def test_a_smallest_volume_that_leaves_no_cell_is_told(tmp_path, capsys):
     assert main([*arguments, "--min-volume", "100"]) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if "--min-volume" in line]
     assert told == [
-        "  note: no cell of bead in 1 volume(s) (c) has the 100 px3 of --min-volume, so that none has a row; the "
-        "largest has 8."
+        "  note: no cell of bead in c has the 100 px3 of --min-volume, so that none has a row; the largest has 8."
     ]
     assert main([*arguments, "--min-volume", "100", "--no-cells"]) == 0
     assert "--min-volume" not in capsys.readouterr().out
@@ -453,6 +451,6 @@ def test_missing_values_of_the_image_are_told(tmp_path, capsys):
     assert main([*arguments, "-o", str(tmp_path / "c.csv")]) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if "finite" in line]
     assert told == [
-        "  note: 36 of 144 voxels of cytoplasm in 1 volume(s) (c) have no finite value in the image, so that they do "
+        "  note: 36 of 144 voxels of cytoplasm in c have no finite value in the image, so that they do "
         "not count for its intensities."
     ]
