@@ -1,9 +1,10 @@
 """The work on the disk within seconds, whole or not at all, and found again when the image is opened the next time.
 
-The work on an image is one Zip file in the folder ``.acseg`` of the root folder: ``state.json`` and a deflated plane of
-labels (and of strokes) for each z that holds some. Only the planes that changed are deflated anew, so a stroke costs a
-few milliseconds whatever the size of the volume. The uncertainty of a fill is a file of its own, written once. A lock,
-which the system gives back when the server ends however it ends, keeps a second server from writing the same file.
+The work on an image is one Zip file in the folder ``.acseg`` of the root folder: ``state.json`` and a deflated plane
+of labels (of strokes, of decided voxels, of labels before they were edited) for each z that holds some. Only the
+planes that changed are deflated anew, so a stroke costs a few milliseconds whatever the size of the volume. The
+uncertainty of a fill is a file of its own, written once. A lock, which the system gives back when the server ends
+however it ends, keeps a second server from writing the same file.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy as np
 
 from ACSegLib.app.contract import FillInfo
 from ACSegLib.app.history import Work
-from ACSegLib.app.labels import Labels, new_array
+from ACSegLib.app.labels import MAX_IN_MEMORY, Labels, new_array
 from ACSegLib.app.problems import BusyError
 from ACSegLib.app.requests import SpacingRequest
 from ACSegLib.errors import FileError
@@ -147,9 +148,11 @@ class Autosave:
             If the disk is full, or refuses for another reason.
         """
         labels = work.labels
-        for name, array in (("planes", labels.array), ("strokes", work.strokes)):
+        changed = list(changed)
+        for name, array in (("planes", labels.array), ("strokes", work.strokes), ("decided", work.decided)):
             for k in changed:
                 _pack(self._planes, f"{name}/{k:06d}", None if array is None else array[k])
+        self._pack_baseline(work, changed)
         self._save_uncertainty(work)
         values = {
             "format": _FORMAT,
@@ -160,6 +163,8 @@ class Autosave:
             "complete": labels.complete,
             "fill": None if work.fill is None else asdict(work.fill),
             "strokes": work.strokes is not None,
+            "decided": work.decided is not None,
+            "edited": sorted(work.edited),
             "background": work.background,
             "uncertainty": self._token,
             **state,
@@ -168,6 +173,15 @@ class Autosave:
         for old in self._uncertainty_files():
             if old != self._uncertainty_file(self._token):
                 old.unlink(missing_ok=True)
+
+    def _pack_baseline(self, work: Work, changed: Iterable[int]) -> None:
+        """Keep those planes of the labels before the first edit that are others now."""
+        for k in changed:
+            name, now = f"baseline/{k:06d}", work.labels.array[k]
+            if work.baseline is None or np.array_equal(work.baseline[k], now):
+                self._planes.pop(name, None)
+            else:
+                self._planes[name] = _deflated(work.baseline[k].astype(now.dtype, copy=False))
 
     def _uncertainty_file(self, token: str) -> Path:
         return self.path.with_suffix(f".{token}.uncertainty")
@@ -200,14 +214,36 @@ class Autosave:
         labelled = [(axis, int(n)) for axis, numbers in values["labelled"].items() for n in numbers]
         labels = Labels(array, rows, labelled, bool(values["complete"]))
         strokes = _unpack(self._planes, "strokes/", shape, dtype) if values.get("strokes") else None
+        decided = _unpack(self._planes, "decided/", shape, np.dtype("u1")) if values.get("decided") else None
+        edited = {(str(axis), int(n)) for axis, n in values.get("edited", ())}
         fill = FillInfo(**values["fill"]) if values.get("fill") else None
         self._token = str(values.get("uncertainty", ""))
         self._uncertainty = self._read_uncertainty(shape)
-        work = Work(labels, self._uncertainty, fill, strokes=strokes, background=int(values.get("background", 0)))
+        work = Work(
+            labels,
+            self._uncertainty,
+            fill,
+            baseline=self._read_baseline(array) if labels.complete and edited else None,
+            edited=edited,
+            decided=None if decided is None else decided.view(bool),
+            strokes=strokes,
+            background=int(values.get("background", 0)),
+        )
         box = tuple(int(n) for n in values.get("box", ()))
         size = SpacingRequest(**values["voxel_size"]) if values.get("voxel_size") else None
         unsaved, image = bool(values.get("unsaved", True)), values.get("image", {})
         return Saved(work, self.path.stat().st_mtime, unsaved, image, box, size)
+
+    def _read_baseline(self, array: np.ndarray) -> np.ndarray | None:
+        """The labels before the first edit; None where they were not kept."""
+        if array.nbytes > MAX_IN_MEMORY:
+            return None
+        baseline = array.copy()
+        for name, data in self._planes.items():
+            if name.startswith("baseline/"):
+                little = array.dtype.newbyteorder("<")
+                baseline[int(name.removeprefix("baseline/"))] = _plane(data, little, array.shape[1:])
+        return baseline
 
     def _read_uncertainty(self, shape: tuple[int, int, int]) -> np.ndarray | None:
         """The uncertainty that belongs to the state; None where there is none, or where its file is gone or damaged."""
@@ -227,8 +263,12 @@ def _pack(planes: dict[str, bytes], name: str, plane: np.ndarray | None) -> None
     if plane is None or not plane.any():
         planes.pop(name, None)
         return
+    planes[name] = _deflated(plane)
+
+
+def _deflated(plane: np.ndarray) -> bytes:
     little = np.ascontiguousarray(plane).astype(plane.dtype.newbyteorder("<"), copy=False)
-    planes[name] = zlib.compress(little.tobytes(), _LEVEL)
+    return zlib.compress(little.tobytes(), _LEVEL)
 
 
 def _unpack(planes: Mapping[str, bytes], prefix: str, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:

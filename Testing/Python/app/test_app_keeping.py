@@ -19,6 +19,7 @@ from ACSegLib.app.contract import JobInfo
 from ACSegLib.app.events import Hub
 from ACSegLib.app.folder import Folder
 from ACSegLib.app.keeping import Keeper
+from ACSegLib.app.requests import OpenRequest
 from ACSegLib.app.session import Session
 from ACSegLib.files import open_segmentation, save_volume
 from ACSegLib.volume import Geometry, Volume
@@ -35,8 +36,6 @@ def root(tmp_path):
 @pytest.fixture
 def keeper(root):
     """A session without a server, saved when the test says so."""
-    from ACSegLib.app.requests import OpenRequest
-
     session = Session(Folder(root))
     keeper = Keeper(session)
     keeper.session = session
@@ -125,6 +124,27 @@ def test_labels_that_are_named_win_over_work_that_was_saved_and_lose_to_work_tha
         expected = labels_of(client)
     with page(root, "ramp.nrrd") as client:
         assert np.array_equal(labels_of(client), expected)
+
+
+def test_what_was_edited_and_decided_since_a_prediction_is_known_after_a_restart(keeper, root):
+    session = keeper.session
+    session.put("z", 4, PLANE.tobytes(), True, "")
+    decided = np.zeros(SHAPE, bool)
+    decided[4] = True
+    session.finish_job("predict", session.info.id, session.segmentation(), decided=decided)
+    save_now(keeper)
+    session.put("z", 5, PLANE.tobytes(), True, "")
+    save_now(keeper)
+    before = session.work
+    keeper.close()
+    again = Session(Folder(root))
+    keeper = Keeper(again)
+    again.open(OpenRequest("ramp.nrrd"))
+    keeper.close()
+    assert again.work.edited == {("z", 5)}
+    assert again.work.baseline[5].max() == 0
+    assert np.array_equal(again.work.baseline, before.baseline)
+    assert np.array_equal(again.work.decided, decided)
 
 
 def test_a_stroke_packs_one_plane_anew(keeper, root):
