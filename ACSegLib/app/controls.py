@@ -13,6 +13,7 @@ CONTROLS: Mapping[str, Mapping[str, str]] = {
     "predict": {"model": "Model", "tta": "Average mirrored images"},
     "measure": {
         "unit": "Unit",
+        "intensity_unit": "Unit of the image",
         "cells": "Each cell of its own",
         "thin_parts": "Filopodia",
         "contacts": "Contacts",

@@ -126,6 +126,7 @@ class MeasureOptions:
     exclude_border: bool = False
     thin_parts: bool = True
     contacts: bool = True
+    intensity_unit: str = ""
     bead_reference: float = 0.0
 
 

@@ -26,6 +26,9 @@ def test_options_are_named_by_the_controls_of_the_job():
     text = "state it with --voxel-size and --file-unit; --no-contacts is faster, --thin-radius 2 too."
     told = "state it with 'Voxel size'; 'Contacts' is faster, the shell's --thin-radius 2 too."
     assert named_by_controls(text, "measure") == told
+    assert named_by_controls("--intensity-unit 1/um says that they are LAC.", "measure") == (
+        "'Unit of the image' = 1/um says that they are LAC."
+    )
     assert named_by_controls("use --mode scribbles or --count 2", "split") == (
         "use the shell's --mode scribbles or 'Number of cells' = 2"
     )

@@ -284,6 +284,7 @@ def test_no_button_is_too_small_for_its_text(chrome, tmp_path):
         size = desk.page.get_by_role("button", name="Use this voxel size")
         wait_for(desk.page, lambda: size.count() == 1, "the question for the voxel size")
         assert desk.page.evaluate(cut) == []
+        assert desk.page.get_by_label("Voxel size along x").input_value() == ""  # no size is proposed
         desk.page.keyboard.press("Escape")
         desk.page.keyboard.press("b")
         desk.stroke([(5.5, 5.5), (9.5, 9.5)])
@@ -291,6 +292,15 @@ def test_no_button_is_too_small_for_its_text(chrome, tmp_path):
             desk.open_step(step)
             assert desk.page.evaluate(cut) == [], step
         context.close()
+
+
+def test_the_tool_bar_is_whole_in_a_small_window_at_200_percent(chrome, server):
+    context = chrome.new_context(viewport={"width": 640, "height": 400})
+    desk = Desk(context.new_page(), server)
+    beyond = """[...document.querySelectorAll('.toolbar button')]
+        .filter((b) => b.checkVisibility() && b.getBoundingClientRect().right > innerWidth).map((b) => b.title)"""
+    assert desk.page.evaluate(beyond) == []
+    context.close()
 
 
 def test_without_webgl2_the_slices_work_and_the_page_says_so(chrome, server):

@@ -205,6 +205,7 @@ export interface MeasureOptions {
   exclude_border?: boolean
   thin_parts?: boolean
   contacts?: boolean
+  intensity_unit?: string
   bead_reference?: number
 }
 

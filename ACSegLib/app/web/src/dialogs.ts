@@ -100,7 +100,7 @@ function fillFiles(
 
 /** Ask for the voxel size of a file that states none. */
 export function spacingDialog({ model, api, act }: Context, volume: VolumeInfo): void {
-  const fields = ['x', 'y', 'z'].map(() => h('input', { type: 'number', min: 0, step: 'any', value: 1, required: true }))
+  const fields = ['x', 'y', 'z'].map(() => h('input', { type: 'number', min: 0, step: 'any', required: true }))
   const unit = select(
     [
       ['nm', 'nm'],

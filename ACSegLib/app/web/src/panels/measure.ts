@@ -17,6 +17,13 @@ export function measurePanel(context: Context, openTable: () => void): Part {
     ],
     (value) => (options.unit = value)
   )
+  const intensity = select(
+    [
+      ['', 'as in the file'],
+      ['1/um', '1/µm (LAC)']
+    ],
+    (value) => (options.intensity_unit = value)
+  )
   const boxes = [
     toggle('Each cell of its own', 'Measure every connected part of a segment', (on) => (options.cells = on)),
     toggle('Filopodia', 'Measure thin structures', (on) => (options.thin_parts = on)),
@@ -39,6 +46,7 @@ export function measurePanel(context: Context, openTable: () => void): Part {
     { class: 'panel' },
     h('p', { class: 'hint' }, 'Volume, surface, surface-to-volume ratio, filopodia, contacts and absorption of every cell.'),
     field('Unit', unit, 'Unit of lengths in the table'),
+    field('Unit of the image', intensity, 'Unit of the values of the image; choose 1/µm where the file does not state that they are absorption (LAC)'),
     ...boxes.map(({ element: box }) => box),
     h('div', { class: 'row' }, run, table),
     outdated,
