@@ -53,6 +53,10 @@ MIN_STRONG_GAIN = 0.018
 #: Labelled slices of a run whose bands are hidden, and runs. Bound.
 MAX_RUN, MAX_RUNS = 5, 2
 
+#: Of so many labelled slices at most, the second one is not seen at all by the classifier that judges the prior. With
+#: more of them, the prior is better than that on the planes of the fill. ``self_tuning.py``, and with ``--uneven``.
+MAX_FEW_SLICES = 5
+
 #: Share of the volume that is filled again and again with hidden bands, and its voxels. Bound: the choice takes hardly
 #: longer than the fill.
 HELD_OUT_SHARE, MIN_HELD_OUT_VOXELS, MAX_HELD_OUT_VOXELS = 0.75, 100_000, 400_000

@@ -5,6 +5,11 @@ as wide as the slices are apart, so its middle is as far from what is known as t
 it has labels on two sides alone. (A square block has them on four: they tell which of two touching cells it lies in,
 as nothing does between two slices.) Bands alternate from slice to slice, so that no two of them lie above each other.
 
+A classifier that knows the rest of a slice is better in its bands than on planes of which it saw nothing. One that
+knows nothing of it is worse than on planes between two slices that it knows. With few slices the first error is the
+larger one. So of few slices the second one is left out of what the classifier of the trials learns, and of all others
+with hidden bands what lies in these.
+
 Beyond the outermost slices the volume is known from one side alone. There the outlines are carried on instead of
 interpolated, and a prior that is right between slices can be wrong. Where this is much of the volume, bands of these
 slices are hidden as well, in parts that end where the volume does.
@@ -91,6 +96,10 @@ class BandPattern:
         rows, columns = (int(np.clip(round(side / h), 1, max(1, n // 3))) for h, n in zip(across, sizes, strict=True))
         return cls({k: number for number, k in enumerate(evidence.cuts)}, (rows, columns))
 
+    def is_unseen(self, k: int) -> bool:
+        """Whether nothing at all is learned from slice `k`: it is the second one of few."""
+        return self.numbers[k] == 1 and len(self.numbers) <= constants.MAX_FEW_SLICES
+
     def contains(self, k: int, row: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Whether voxels of slice `k` lie in a band."""
         across = (row / self.width[0] + column / self.width[1]) / np.sqrt(2)
@@ -129,12 +138,18 @@ def runs_of_slices(cuts: list[int], planes: int) -> list[Run]:
     return runs + ends + ([Run(cuts[-2], planes - 1, cuts[-2:], cuts[-1:])] if after else [])
 
 
-def without_bands(samples: Samples, pattern: BandPattern, planes: Sequence[int]) -> Samples:
-    """The training voxels that lie in no band of some slices."""
+def without_hidden(samples: Samples, pattern: BandPattern, planes: Sequence[int]) -> Samples:
+    """The training voxels that lie in no band of some slices, and not on the one of which nothing is learned.
+
+    They do lie on that one if it alone shows a group.
+    """
     keep = np.ones(len(samples.y), bool)
     for k in planes:
         here = samples.plane == k
         keep[here] = ~pattern.contains(k, *samples.place[:, here])
+    fewer = keep & ~np.isin(samples.plane, [k for k in planes if pattern.is_unseen(k)])
+    if np.isin(samples.y[keep], samples.y[fewer]).all():
+        keep = fewer
     return samples.part(keep)
 
 

@@ -93,7 +93,7 @@ def search(judge: Callable[[Settings], float], strong: bool) -> Settings:
     prior deserves it, the strong prior is kept unless the medium one is better: it finds thin structures. Else all
     candidates are judged: the prior alone may be poor, and the medium one no better than the strong one, where a weak
     one is right. Then the strong one must be better by `constants.MIN_STRONG_GAIN`. The classifier of the trials knows
-    the rest of the slices with hidden bands, so that it is better there than on the planes of the fill.
+    the rest of most slices with hidden bands, so that it is better there than on the planes of the fill.
     """
     first, medium, *others = (Settings(*pair) for pair in constants.CANDIDATES)
     found, best = medium, judge(medium)

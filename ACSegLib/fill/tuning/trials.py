@@ -18,7 +18,7 @@ from ACSegLib.fill.prior.evidence import Evidence
 from ACSegLib.fill.prior.samples import Samples
 from ACSegLib.fill.seeds import count_classes
 from ACSegLib.fill.slab import Context, PreparedSlab, Settings, prepare_slab, solve_prepared
-from ACSegLib.fill.tuning.holdout import BandPattern, hold_out, runs_of_slices, without_bands
+from ACSegLib.fill.tuning.holdout import BandPattern, hold_out, runs_of_slices, without_hidden
 from ACSegLib.fill.walk.solvers import Solver
 from ACSegLib.jobs import Progress
 
@@ -106,7 +106,7 @@ def band_trials(evidence: Evidence, samples: Samples, solver: Solver, progress: 
     runs = [run for run in runs if not run.at_end or (evidence.classes[run.hidden] > 0).any()]
     progress(0.0, "cross-validation: learning without bands of labelled slices")
     pattern = BandPattern.of(evidence)
-    training = without_bands(samples, pattern, sorted({k for run in runs for k in run.hidden}))
+    training = without_hidden(samples, pattern, sorted({k for run in runs for k in run.hidden}))
     classifier = train_classifier(training, len(evidence.groups), steps=constants.TRIAL_STEPS, progress=progress)
     trials = []
     for run, window in zip(runs, hold_out(evidence, pattern, runs), strict=True):

@@ -14,7 +14,7 @@ from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.prior.evidence import Evidence, collect_evidence
 from ACSegLib.fill.prior.samples import collect_samples
 from ACSegLib.fill.seeds import UNKNOWN, SeedOptions, collect_seeds
-from ACSegLib.fill.tuning.holdout import BandPattern, Run, hold_out, mean_dice, runs_of_slices, without_bands
+from ACSegLib.fill.tuning.holdout import BandPattern, Run, hold_out, mean_dice, runs_of_slices, without_hidden
 from ACSegLib.fill.tuning.selection import search
 from ACSegLib.fill.tuning.trials import overlap
 
@@ -117,13 +117,40 @@ def test_slices_beyond_all_segments_are_judged_in_a_small_part_too(monkeypatch: 
     assert sum(window.evidence.classes.size for window in windows) <= constants.HELD_OUT_SHARE * truth.size
 
 
-def test_nothing_is_learned_from_hidden_bands(evidence: Evidence) -> None:
+@pytest.mark.parametrize("few", [True, False])
+def test_nothing_is_learned_from_hidden_bands_and_of_few_slices_from_the_second_one(
+    evidence: Evidence, few: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "MAX_FEW_SLICES", len(SLICES) if few else len(SLICES) - 1)
     pattern, samples = BandPattern.of(evidence), collect_samples(evidence, 2000)
-    part = without_bands(samples, pattern, [12, 20])
+    part = without_hidden(samples, pattern, [12, 20])
     for k in SLICES:
         here = part.plane == k
         hidden = hidden_in(pattern, k)[tuple(part.place[:, here])]
         assert hidden.any() == (k not in (12, 20))
+        assert here.any() == (not few or k != 12)
+
+
+def test_a_group_that_one_slice_alone_shows_is_learned_there(evidence: Evidence) -> None:
+    pattern, samples = BandPattern.of(evidence), collect_samples(evidence, 2000)
+    alone = samples.part((samples.y < 2) | (samples.plane == 12))
+    part = without_hidden(alone, pattern, [12, 20])
+    assert set(part.y[part.plane == 12]) == {0, 1, 2}
+    assert not hidden_in(pattern, 12)[tuple(part.place[:, part.plane == 12])].any()
+
+
+def test_a_prior_that_is_right_on_slices_that_it_knows_alone_is_found_out() -> None:
+    """On each plane another grey value, and the segment brighter or darker at random: nothing tells of other planes."""
+    rng = np.random.default_rng(1)
+    _, j, i = np.indices((25, 36, 36)) - 18
+    truth = (j * j + i * i < 81).astype(np.uint8)
+    slices = [4, 12, 20]
+    level, sign = rng.uniform(-3, 3, 25), rng.choice([-1, 1], 25)
+    sign[slices] = 1, -1, 1
+    image = level[:, None, None] + sign[:, None, None] * truth + rng.normal(0, 0.2, truth.shape)
+    labels = Segmentation.from_labels(thinned(truth, slices))
+    choice = fill(Volume(image.astype(np.float32)), labels, axis="k", slices=slices, device="cpu").state.choice
+    assert choice.prior_dice < 0.5
 
 
 def test_many_slices_are_judged_in_a_few_runs() -> None:
