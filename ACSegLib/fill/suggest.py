@@ -15,7 +15,7 @@ A slice settles its own part. It settles the more of another plane, the closer i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
@@ -26,7 +26,7 @@ from ACSegLib.fill import constants
 from ACSegLib.fill.constants import MAX_PLACES, MAX_REFERENCES
 from ACSegLib.fill.prior.features import ImageFeatures
 from ACSegLib.fill.result import FillResult
-from ACSegLib.fill.seeds import count_classes
+from ACSegLib.fill.seeds import OUTSIDE, count_classes
 from ACSegLib.volume import unique_values
 
 #: Borders as segments meet them that no slice shows: these may lie anywhere.
@@ -79,6 +79,8 @@ class Losses:
         What looks like nothing on the labelled slices.
     cut : (float, float)
         Part of the segments that the borders of the volume cut: at its first plane, and at its last one.
+    without_values : list of int
+        Planes in which the image has no value, so that nobody can label them.
     """
 
     labelled: list[int]
@@ -86,6 +88,7 @@ class Losses:
     hidden: np.ndarray
     new: np.ndarray
     cut: tuple[float, float] = (0.0, 0.0)
+    without_values: list[int] = field(default_factory=list)
 
     @property
     def total(self) -> float:
@@ -93,9 +96,9 @@ class Losses:
         return float(self.outlines.sum() + self.hidden.sum() + self.new.sum())
 
     def gains(self) -> np.ndarray:
-        """The Dice that labelling each plane alone is expected to gain; 0 for labelled ones."""
+        """The Dice that labelling each plane alone is expected to gain; 0 for those that are, or cannot be."""
         gains = np.zeros(len(self.outlines))
-        for k in set(range(len(gains))) - set(self.labelled):
+        for k in set(range(len(gains))).difference(self.labelled, self.without_values):
             gains[k] = max(self.total - self.after(k).total, 0.0)
         return gains
 
@@ -110,6 +113,7 @@ class Losses:
             self.hidden * _left(self.labelled, labelled, len(planes), _ALL_CUT),
             self.new * np.clip(np.abs(planes - plane) / reach, 0, 1),
             self.cut,
+            self.without_values,
         )
 
 
@@ -163,7 +167,9 @@ def expected_losses(result: FillResult) -> Losses:
     orientation = evidence.orientation
     new = new_appearance(evidence.features, orientation.slices(labelled))
     new = new[:: -1 if orientation.flipped[0] else 1] * np.minimum(far, 1)
-    return Losses(labelled, outlines, hidden, another * new / (new.sum() + constants.FEW_NEW), cut)
+    new = another * new / (new.sum() + constants.FEW_NEW)
+    blank = [k for k, plane in enumerate(evidence.classes) if (plane == OUTSIDE).all()]
+    return Losses(labelled, outlines, hidden, new, cut, orientation.slices(blank))
 
 
 def _cut(result: FillResult, labelled: list[int]) -> tuple[float, float]:

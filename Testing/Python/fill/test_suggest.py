@@ -42,6 +42,18 @@ def test_a_bead_that_no_slice_met_is_suggested(two_slices):
     assert 46 <= suggest_slices(result, 1)[0] <= 58
 
 
+def test_slices_in_which_the_image_has_no_value_are_not_suggested():
+    k, j, i = np.indices((24, 32, 32)) - 16
+    ball = (k + 4) ** 2 + j**2 + i**2 < 64
+    image = (np.where(ball, 300, 100) + np.random.default_rng(0).normal(0, 20, ball.shape)).astype(np.float32)
+    image[:3] = np.nan
+    labels = np.zeros(ball.shape, np.uint8)
+    labels[4::4] = ball[4::4]
+    for volume, sparse, blank in ((image, labels, {0, 1, 2}), (image[::-1], labels[::-1], {21, 22, 23})):
+        result = fill(Volume(volume.copy()), Segmentation.from_labels(sparse.copy()), axis="k", device="cpu")
+        assert not blank & set(suggest_slices(result, 24))
+
+
 def test_one_slice_calls_nothing_new_and_a_number_below_one_is_refused(two_slices):
     _, result = two_slices
     assert not new_appearance(result.state.context.evidence.features, [22]).any()
