@@ -238,7 +238,7 @@ def new_appearance(features: ImageFeatures, labelled: list[int]) -> np.ndarray:
     ----------
     features : ImageFeatures
     labelled : list of int
-        Planes, at least two, or nothing can be called unusual.
+        Planes. On a single coarse plane, nothing can be called unusual.
 
     Returns
     -------
@@ -249,15 +249,15 @@ def new_appearance(features: ImageFeatures, labelled: list[int]) -> np.ndarray:
 
     level, factor = features.levels[0], features.factors[0]
     planes = len(features.image)
-    if len(labelled) < 2:
-        return np.zeros(planes)
     step = max(1, int(np.ceil((level[0].size / MAX_PLACES) ** (1 / 3))))
     places = level[:, :, ::step, ::step] / (level.std(axis=(1, 2, 3), keepdims=True) + 1e-12)
     rows = [min(k // int(factor[0]), level.shape[1] - 1) for k in labelled]
+    if len(set(rows)) < 2:
+        return np.zeros(planes)
     seen = [places[:, row].reshape(len(places), -1).T for row in rows]
     usual = []
     for number in range(len(seen)):
-        rest = np.concatenate([s for other, s in enumerate(seen) if rows[other] != rows[number]] or [seen[number]])
+        rest = np.concatenate([s for other, s in enumerate(seen) if rows[other] != rows[number]])
         distances, _ = cKDTree(_thinned(rest)).query(seen[number])
         usual.append(np.percentile(distances, 99.9))
     usual_distance = max(float(np.median(usual)), 1e-6)

@@ -61,6 +61,11 @@ def test_one_slice_calls_nothing_new_and_a_number_below_one_is_refused(two_slice
         suggest_slices(result, 0)
 
 
+def test_slices_too_close_to_differ_call_nothing_new(two_slices):
+    features = two_slices[1].state.context.evidence.features  # planes 22 and 23 are averaged to one
+    assert not new_appearance(features, [22, 23]).any()
+
+
 def test_a_bead_of_five_voxels_is_found_before_what_is_merely_uncertain():
     """Four voxels are averaged to one of the coarsest features, which hides a bead of this size."""
     k, j, i = np.indices((SIZE,) * 3)
