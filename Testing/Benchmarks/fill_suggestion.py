@@ -85,6 +85,9 @@ def _follow(  # type: ignore[no-untyped-def]
 ) -> tuple[list[int], list[float]]:
     depth = len(case.truth)
     drawn = [depth * (2 * n + 1) // (2 * start) for n in range(start)]
+    if not case.truth[drawn].any():
+        shown = np.flatnonzero(case.truth.any(axis=(1, 2)))
+        drawn = [int(min(shown, key=lambda k: abs(k - depth // 2)))]  # a person would not start beside all segments
     history = []
     while True:
         result = _fill(case, drawn)
