@@ -179,7 +179,7 @@ def test_images_and_labels_must_lie_on_each_other():
     image = Volume(np.zeros((2, 3, 4)), Geometry((1, 2, 3), unit="nm"), "image")
     labels = Segmentation.from_labels(np.zeros((2, 3, 4), np.uint8), Geometry((1, 2, 3), unit="nm"))
     require_same_grid(image, labels)
-    with pytest.raises(InputError, match=r"\(4, 3, 2\).*--resample"):
+    with pytest.raises(InputError, match=r"4 x 3 x 2 voxels.*--resample"):
         require_same_grid(image, Segmentation.from_labels(np.zeros((2, 3, 5), np.uint8)))
     with pytest.raises(InputError, match="different positions"):
         require_same_grid(image, Segmentation.from_labels(labels.labels, Geometry((1, 2, 3), (9, 0, 0), unit="nm")))
