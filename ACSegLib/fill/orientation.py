@@ -99,9 +99,9 @@ def _profiles(values: np.ndarray, slices: Sequence[int], planes: int) -> list[np
 
 
 def _is_backwards(profiles: Sequence[np.ndarray]) -> bool:
-    """Whether the first of the profiles that is not symmetric comes before itself read backwards."""
+    """Whether the first of the profiles that is not symmetric comes after itself read backwards."""
     for profile in profiles:
         change = np.flatnonzero(profile != profile[::-1])
         if len(change):
-            return bool(profile[change[0]] < profile[::-1][change[0]])
+            return bool(profile[change[0]] > profile[::-1][change[0]])
     return False

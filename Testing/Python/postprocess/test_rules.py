@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from ACSegLib.fill import fill
-from ACSegLib.fill.slab import SlabResult
+from ACSegLib.fill.slab import Settings, SlabResult
 from ACSegLib.phantom import label_slices, simulate
 from ACSegLib.postprocess.rules import (
     WALK,
@@ -109,7 +109,8 @@ def test_thin_structures_need_less_probability_the_more_the_prior_is_trusted():
 def test_filopodia_of_a_simulated_cell_are_restored_and_marked_as_uncertain():
     phantom = simulate(64, seed=5)
     drawn, slices = label_slices(phantom.truth, every=8)
-    result = fill(phantom.volume, drawn, axis="k", slices=slices, probabilities=True)
+    strong = Settings(1.0, 3.0)  # the prior that finds thin structures
+    result = fill(phantom.volume, drawn, axis="k", slices=slices, settings=strong, probabilities=True)
     cell = next(s for s in result.segmentation.segments if s.value == 1)
     probability = result.probabilities[cell.id].astype(np.float32)
     found = result.segmentation.labels == 1

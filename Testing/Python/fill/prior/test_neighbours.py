@@ -63,8 +63,9 @@ def filled(cells: np.ndarray) -> FillResult:
 def test_the_neighbour_is_found_on_the_labelled_slices(filled: FillResult, cells: np.ndarray) -> None:
     evidence = filled.state.context.evidence
     assert evidence.neighbours is not None
-    marked = np.stack([evidence.neighbours.mark(evidence.features, evidence.classes[k], k) for k in SLICES])
-    found, wanted = marked == evidence.neighbours.looks[1], cells[SLICES] == 2
+    planes = evidence.orientation.slices(SLICES)
+    marked = np.stack([evidence.neighbours.mark(evidence.features, evidence.classes[k], k) for k in planes])
+    found, wanted = marked == evidence.neighbours.looks[1], evidence.orientation.enter(cells)[planes] == 2
     assert 2 * np.count_nonzero(found & wanted) / (found.sum() + wanted.sum()) > 0.9
 
 
@@ -97,8 +98,9 @@ def test_a_refill_looks_for_the_neighbour_on_the_edited_slice(filled: FillResult
     labels = Segmentation.from_labels(edited, Geometry(), {1: "cell"})
     after = refill(filled, labels).state.context.evidence
     assert after.neighbours is not None
-    assert after.neighbours.outlines.distances[20][1].max() < 0
-    assert after.neighbours.outlines.distances[12][1].max() > 0
+    (edited_plane,), (other_plane,) = (after.orientation.slices([k]) for k in (20, 12))
+    assert after.neighbours.outlines.distances[edited_plane][1].max() < 0
+    assert after.neighbours.outlines.distances[other_plane][1].max() > 0
 
 
 def test_a_refill_of_two_slabs_gives_the_bits_of_a_refill_of_all(filled: FillResult, cells: np.ndarray) -> None:
