@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.geometry import size_text
 from ACSegLib.volume import UNITS_IN_MM, Geometry, Segmentation, Volume, require_same_grid
+from ACSegLib.wording import listed
 
 Labels = TypeVar("Labels", Segmentation, Volume)
 
@@ -343,11 +344,6 @@ def notes_on_lengths(
             f"probably wrong; state the right voxel size with {options}."
         )
     return notes
-
-
-def listed(names: Sequence[str]) -> str:
-    """The volumes that a note is on, in no language: the names of the first three, and how many: "a, b, c, ... (4)"."""
-    return ", ".join(names[:3]) + (f", ... ({len(names)})" if len(names) > 3 else "")
 
 
 def voxel_edge(geometry: Geometry) -> tuple[str, float]:

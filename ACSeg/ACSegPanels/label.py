@@ -73,10 +73,8 @@ class LabelPanel(Panel):
 
     def exit(self) -> None:
         """The module is left: no effect may still paint in the views."""
-        self.editor.setActiveEffectByName("")
-        self.editor.uninstallKeyboardShortcuts()
+        self._stopEditing()
         self._shortcuts.uninstall()
-        self.editor.removeViewObservations()
         self._entered = False
         self._updateCounting()
 
@@ -169,11 +167,14 @@ class LabelPanel(Panel):
         self._release()
         self.guide.update(SliceCounts(), None)
 
-    def _release(self) -> None:
-        """Let the editor go: no effect of it may work any more."""
+    def _stopEditing(self) -> None:
         self.editor.setActiveEffectByName("")
         self.editor.uninstallKeyboardShortcuts()
         self.editor.removeViewObservations()
+
+    def _release(self) -> None:
+        """Let the editor go: no effect of it may work any more."""
+        self._stopEditing()
         self.editor.setMRMLSegmentEditorNode(None)
 
     def cleanup(self) -> None:

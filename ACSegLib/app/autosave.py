@@ -238,12 +238,7 @@ class Autosave:
         """The labels before the first edit; None where they were not kept."""
         if array.nbytes > MAX_IN_MEMORY:
             return None
-        baseline = array.copy()
-        for name, data in self._planes.items():
-            if name.startswith("baseline/"):
-                little = array.dtype.newbyteorder("<")
-                baseline[int(name.removeprefix("baseline/"))] = _plane(data, little, array.shape[1:])
-        return baseline
+        return _unpack_onto(array.copy(), self._planes, "baseline/", array.dtype.newbyteorder("<"))
 
     def _read_uncertainty(self, shape: tuple[int, int, int]) -> np.ndarray | None:
         """The uncertainty that belongs to the state; None where there is none, or where its file is gone or damaged."""
@@ -273,10 +268,14 @@ def _deflated(plane: np.ndarray) -> bytes:
 
 def _unpack(planes: Mapping[str, bytes], prefix: str, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
     """The array of all planes whose names begin with a prefix."""
-    array = new_array(shape, dtype.newbyteorder("="))
+    return _unpack_onto(new_array(shape, dtype.newbyteorder("=")), planes, prefix, dtype)
+
+
+def _unpack_onto(array: np.ndarray, planes: Mapping[str, bytes], prefix: str, dtype: np.dtype) -> np.ndarray:
+    """The array with those planes replaced whose names begin with a prefix."""
     for name, data in planes.items():
         if name.startswith(prefix):
-            array[int(name[len(prefix) :])] = _plane(data, dtype, shape[1:])
+            array[int(name[len(prefix) :])] = _plane(data, dtype, array.shape[1:])
     return array
 
 

@@ -46,6 +46,7 @@ from ACSegLib.placement import (
     with_room_for,
 )
 from ACSegLib.volume import UNITS_IN_MM
+from ACSegLib.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,8 +135,6 @@ def run(options: Options, progress: Progress) -> TableResults:
 
 def describe(results: TableResults) -> str:
     """Mean and spread per segment, and what failed."""
-    from ACSegLib.study.numbers import counted
-
     table = results.outputs.get("table")
     lines = [f"{counted(results.volumes, 'pairs')} compared" + (f" -> {table}" if table else "")]
     for row in results.summary[:LISTED]:

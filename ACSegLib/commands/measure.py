@@ -32,6 +32,7 @@ from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.placement import UNITS, in_one_unit, with_default_unit, with_image
 from ACSegLib.volume import UNITS_IN_MM, distinct_names
+from ACSegLib.wording import counted
 from ACSegLib.workflows import MeasureRequest
 
 SUMMARY = "measure volume, surface, filopodia, contacts and absorption of cells"
@@ -140,7 +141,7 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """Say what was measured, per segment, and what failed."""
-    from ACSegLib.study.numbers import counted, plain, rounded
+    from ACSegLib.study.numbers import plain, rounded
 
     lines = [f"{counted(results.volumes, 'volumes')}, {counted(results.rows, 'rows')} -> {results.outputs['table']}"]
     for row in results.summary[:LISTED]:

@@ -19,6 +19,7 @@ from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, to_json
+from ACSegLib.wording import counted
 
 if TYPE_CHECKING:
     from ACSegLib.network.model.model_file import Model
@@ -85,7 +86,6 @@ def run(options: Options, progress: Progress) -> Results:
 def describe(results: Results) -> str:
     """What a person wants to know of a model."""
     from ACSegLib.network.model.spec import REFINED_KIND
-    from ACSegLib.study.numbers import counted
 
     network, card, preprocessing = results.network, results.card, results.preprocessing
     lines = [results.file] if results.file else []

@@ -31,6 +31,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, Row, to_json
 from ACSegLib.network.predict.report import PredictionReport
+from ACSegLib.wording import counted
 from ACSegLib.workflows import PredictRequest
 
 if TYPE_CHECKING:
@@ -218,8 +219,6 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """What was predicted, how, and what to know about it."""
-    from ACSegLib.study.numbers import counted
-
     lines = []
     for image in results.images:
         if image.error:

@@ -26,6 +26,7 @@ from ACSegLib.commands.opening import (
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
 from ACSegLib.jobs import Progress
+from ACSegLib.wording import counted
 from ACSegLib.workflows import SplitRequest
 
 SUMMARY = "split touching cells into segments of their own"
@@ -101,8 +102,6 @@ def run(options: Options, progress: Progress) -> Results:
 
 def describe(results: Results) -> str:
     """How many cells each segment has, and what to know about it."""
-    from ACSegLib.study.numbers import counted
-
     total = sum(results.cells.values())
     lines = [counted(total, "cells")]
     for name, sizes in results.voxels.items():

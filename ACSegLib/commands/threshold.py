@@ -36,6 +36,7 @@ from ACSegLib.files.atomic import output_folders
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.placement import in_one_unit, place_labels
+from ACSegLib.wording import counted
 
 if TYPE_CHECKING:
     from ACSegLib.volume import Segmentation, Volume
@@ -136,8 +137,6 @@ def _output(item: Item, options: Options) -> Path:
 
 def describe(results: Results) -> str:
     """What was written."""
-    from ACSegLib.study.numbers import counted
-
     lines = [f"{row['output']}: {counted(row['segments'], 'segments')}, {row['voxels']} voxels" for row in results.rows]
     return "\n".join(lines + failure_lines(results.failures))
 

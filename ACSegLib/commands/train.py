@@ -33,6 +33,7 @@ from ACSegLib.errors import Cancelled, FileError, InputError
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json
+from ACSegLib.wording import counted
 from ACSegLib.workflows import TrainRequest
 from ACSegLib.workflows.train import beside
 
@@ -279,8 +280,6 @@ def _telling_how_to_go_on(output: Path, end: type[Cancelled | FileError]) -> Ite
 
 def describe(results: Results) -> str:
     """Say what was trained and how good it is."""
-    from ACSegLib.study.numbers import counted
-
     plan, scores, pairs, loss = results.plan, results.validation, results.pairs, results.final_loss
     lines = [
         f"Trained on {counted(pairs, 'volumes')} for {results.steps} steps in "

@@ -55,7 +55,7 @@ def require_memory(volume: Volume, seeds: Seeds, probabilities: bool, limit: flo
     """Raise MemoryLimitError if a fill would need more than `limit` bytes (what is available when None)."""
     axis = seeds.primary
     classes = np.moveaxis(seeds.classes, axis, 0)
-    cuts = known_slices(classes, seeds.slices.get(AXES[axis], []))
+    cuts = known_slices(classes, seeds.labelled)
     ends = sorted({0, len(classes) - 1, *cuts})
     planes = max((b - a + 1 for a, b in itertools.pairwise(ends)), default=1)
     needed = estimate_memory(classes.shape, volume.array.itemsize, planes, len(seeds.table), probabilities, len(cuts))

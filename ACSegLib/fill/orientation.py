@@ -84,6 +84,10 @@ class Orientation:
         """Ascending numbers of slices in the fill, for those in the volume, and the other way round."""
         return sorted(self.planes - 1 - k for k in numbers) if self.flipped[0] else sorted(numbers)
 
+    def along(self, values: np.ndarray) -> np.ndarray:
+        """Values of the slices in the order of the volume, for those in that of the fill, and the other way round."""
+        return values[self._directions[0]]
+
     @property
     def _directions(self) -> tuple[slice, slice, slice]:
         first, second, third = (slice(None, None, -1 if back else 1) for back in self.flipped)

@@ -90,6 +90,11 @@ class Seeds:
         """Array axis (0, 1, 2) with the most labelled slices."""
         return _primary(self.slices)
 
+    @property
+    def labelled(self) -> list[int]:
+        """Sorted indices of the labelled slices along the primary axis."""
+        return self.slices.get(AXES[self.primary], [])
+
     def class_name(self, c: int) -> str:
         """Names of the segments of a class, joined; "background" for none."""
         return " + ".join(self.segments[row].name for row in self.table[c]) or "background"

@@ -165,8 +165,7 @@ def expected_losses(result: FillResult) -> Losses:
     another = (np.count_nonzero(times == 1) + 1) / (times.sum() + 2) / (len(times) + 1)
     # what is close to a labelled slice and not on it is thin
     orientation = evidence.orientation
-    new = new_appearance(evidence.features, orientation.slices(labelled))
-    new = new[:: -1 if orientation.flipped[0] else 1] * np.minimum(far, 1)
+    new = orientation.along(new_appearance(evidence.features, orientation.slices(labelled))) * np.minimum(far, 1)
     new = another * new / (new.sum() + constants.FEW_NEW)
     blank = [k for k, plane in enumerate(evidence.classes) if (plane == OUTSIDE).all()]
     return Losses(labelled, outlines, hidden, new, cut, orientation.slices(blank))

@@ -8,9 +8,10 @@ from ACSegLib.cells.sizes import MIN_CELL_VOXELS, MIN_SIZE_GAP, smallest_cell
 from ACSegLib.json_values import Row
 from ACSegLib.measure.intensity import unlike_beads
 from ACSegLib.measure.volume_intervals import CHANGED, half_width
-from ACSegLib.placement import listed, notes_on_lengths
+from ACSegLib.placement import notes_on_lengths
 from ACSegLib.segment_estimates import coverage_text
 from ACSegLib.volume import UNITS_IN_MM
+from ACSegLib.wording import listed
 
 #: Unit of LAC, and its range in cells at photon energies of the water window (Parkinson et al. 2008, J. Struct. Biol.
 #: 162:380).

@@ -12,10 +12,11 @@ from ACSegLib.measure.overlap import ALL_CELLS
 from ACSegLib.study import figures
 from ACSegLib.study.columns import label_of, unit_power, unit_text
 from ACSegLib.study.evidence import MIN_FOR_PLOT, MIN_FOR_SD, MIN_PAIRS_FOR_PLOT, withhold_tests, worth_plotting
-from ACSegLib.study.numbers import counted, plus_minus, summary_of
+from ACSegLib.study.numbers import plus_minus, summary_of
 from ACSegLib.study.page import Figure, Section, table_of, table_of_tests
 from ACSegLib.study.tables import Rows, Sheets, Study
 from ACSegLib.study.units import ON_VOLUMES, are_clustered, compare_pairs, volume_of
+from ACSegLib.wording import counted
 
 _SCORES = (
     "dice",

@@ -25,11 +25,6 @@ PERCENT_DECIMALS = 2
 _HYPHENS = re.compile(r"(?<![\w.)])-(?=\d)")
 
 
-def counted(number: int, things: str) -> str:
-    """A number of things, which are named in the plural: "1 volume", "3 volumes"."""
-    return f"{number} {things if number != 1 else things[:-1]}"
-
-
 def format_value(value: Any, name: str = "") -> str:
     """A value for a person: four figures, of p values two, of effect sizes two decimals, an en dash where undefined.
 

@@ -30,14 +30,13 @@ class Preview:
     @property
     def node(self) -> Any:
         """The preview node, or None where there is none or another effect owns it."""
-        if self._effect.parameterSetNode() is None:
-            return None
         return self._effect.nodeReference(ROLE) if self._isOwner else None
 
     @property
     def _isOwner(self) -> bool:
-        defined = self._effect.commonParameterDefined(OWNER)
-        return defined and self._effect.parameter(OWNER) == self._effect.name
+        if self._effect.parameterSetNode() is None or not self._effect.commonParameterDefined(OWNER):
+            return False
+        return self._effect.parameter(OWNER) == self._effect.name
 
     @property
     def wasDeleted(self) -> bool:
@@ -86,7 +85,7 @@ class Preview:
 
     def remove(self) -> Any:
         """Remove the preview, show the sparse labels as they were, and give the node: its memory takes time to free."""
-        if self._effect.parameterSetNode() is None or not self._isOwner:
+        if not self._isOwner:
             return None
         node = self.node  # None where it was deleted
         self._effect.setCommonParameter(OWNER, "")

@@ -13,7 +13,6 @@ from functools import cached_property
 
 import numpy as np
 
-from ACSegLib.axes import AXES
 from ACSegLib.fill import constants
 from ACSegLib.fill.orientation import Orientation
 from ACSegLib.fill.prior.features import ImageFeatures, intensity_range, prepare
@@ -249,7 +248,7 @@ class Evidence:
 
     def labelled(self, seeds: Seeds) -> list[int]:
         """Labelled slices of the primary axis, as planes of these arrays."""
-        return self.orientation.slices(seeds.slices.get(AXES[seeds.primary], []))
+        return self.orientation.slices(seeds.labelled)
 
     def after_edit(self, seeds: Seeds, dirty: Sequence[int]) -> Evidence:
         """The evidence with other seeds; the outlines of `dirty` slices are computed anew."""
@@ -290,7 +289,7 @@ def collect_evidence(
     """
     axis = seeds.primary
     spacing = [float(h) for h in volume.geometry.spacing[::-1]]
-    slices = seeds.slices.get(AXES[axis], [])
+    slices = seeds.labelled
     if orientation is None:
         if whole_slices:
             orientation = Orientation.told_by(axis, seeds.classes, volume.array, slices, spacing)

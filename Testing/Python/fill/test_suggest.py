@@ -37,8 +37,7 @@ def test_two_slices_are_enough_for_a_ball(two_slices):
 def test_a_bead_that_no_slice_met_is_suggested(two_slices):
     _, result = two_slices
     evidence = result.state.context.evidence
-    new = new_appearance(evidence.features, evidence.orientation.slices([22, 40]))
-    new = new[:: -1 if evidence.orientation.flipped[0] else 1]
+    new = evidence.orientation.along(new_appearance(evidence.features, evidence.orientation.slices([22, 40])))
     assert new[44:60].sum() > 0.8 * new.sum() > 0  # the coarse planes of the bead
     assert new[52] == new.max()
     assert 46 <= suggest_slices(result, 1)[0] <= 58
