@@ -99,6 +99,7 @@ def restore_thin_structures(
     *,
     probability: np.ndarray | None = None,
     threshold: float = 0.0,
+    excluded: Sequence[int] = (),
     known: np.ndarray | None = None,
     changed: np.ndarray | None = None,
     progress: Progress | None = None,
@@ -114,6 +115,8 @@ def restore_thin_structures(
     probability : ndarray of float, shape (k, j, i), optional
         Probability of the candidate; candidates of `threshold` or less do not count.
     threshold : float
+    excluded : sequence of int
+        Classes that do not count as candidates.
     known : ndarray of bool, shape (k, j, i), optional
         Voxels that do not change.
     changed : ndarray of bool, shape (k, j, i), optional
@@ -133,6 +136,8 @@ def restore_thin_structures(
         gain = (old == 0) & (candidates[part] > 0)
         if probability is not None:
             gain &= probability[part] > threshold
+        for value in excluded:
+            gain &= candidates[part] != value
         inner = slice(first - low, last - low)
         if not gain[inner].any():
             return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.compute import reuse_freed_memory
 from ACSegLib.distances import load_compiled_loops
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.heavy_imports import import_ahead
@@ -118,6 +119,7 @@ class PredictRequest:
         return cls(volume=unpack_volume(message["volume"], arrays), model=model, **message["settings"])
 
 
+@reuse_freed_memory()
 def run_predict(request: PredictRequest, progress: Progress | None = None) -> Prediction:
     """Predict one volume: natively tiled, or as Biomedisa does; refined if asked for; cleaned.
 

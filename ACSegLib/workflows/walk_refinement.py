@@ -18,8 +18,7 @@ import numpy as np
 from ACSegLib.distances import within_distance
 from ACSegLib.errors import InputError, MemoryLimitError
 from ACSegLib.jobs import Progress
-from ACSegLib.masks import bounding_box, value_box
-from ACSegLib.threads import chunks_of, in_threads
+from ACSegLib.masks import count_value, grown_box, value_box
 from ACSegLib.volume import Volume
 from ACSegLib.workflows.walk_band import Band, read_band
 from ACSegLib.workflows.walk_seeds import SLAB_VOXELS, confident_seeds, keep_small_parts, lesser_channels
@@ -116,21 +115,18 @@ def refine_by_walk(
         check()
         keep_small_parts(seeds, labels, values, channel, band)
     check()
-    unsure = seeds < 0
-    report = replace(
-        prediction.report, walk_band_voxels=band, walk_unsure_part=round(np.count_nonzero(unsure) / unsure.size, 4)
-    )
+    count = count_value(seeds, -1)
+    report = replace(prediction.report, walk_band_voxels=band, walk_unsure_part=round(count / seeds.size, 4))
     # background last: `solve_sparse` leaves the last one out, and that of the largest surface takes longest
     present = [channel for channel in (*range(1, len(values)), 0) if any((plane == channel).any() for plane in seeds)]
     check()
-    box = bounding_box(unsure, margin=1)  # and the seeds around it
+    box = value_box(seeds, -1, margin=1)  # and the seeds around it
     check()
     if len(present) < 2 or box is None:
         report.notes = [*report.notes, "no voxel was certain enough to be a seed; the prediction was kept"]
         return replace(prediction, report=report)
-    free = unsure[box]
     needed = BYTES_HELD * labels.size + BYTES_OF_SLAB * min(labels.size, SLAB_VOXELS)
-    needed += int(np.count_nonzero(free)) * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present))
+    needed += count * (BYTES_TO_WALK + BYTES_PER_CLASS * len(present))
     _require_memory(needed, memory_limit)
     needed = max(needed, BYTES_TO_PREPARE * labels.size, report.estimated_memory_bytes or 0)
     report.estimated_memory_bytes = needed
@@ -142,13 +138,14 @@ def refine_by_walk(
         volume.array, (place[0], place[1], place[2]), seeds[box], inner, present, stages.read, prediction.padding
     )
     check()
+    free = seeds[box] < 0
+    del seeds
     reach = {c: _within_reach(labels[box], values[c], band, free) for c in lesser if c in present}
     decided = _walk(read, present, reach, stages.walk)
     result = prediction.segmentation.labels.copy()
     result[place][free] = np.array(values)[decided]
     if report.surface_regions is not None:
-        near = bounding_box(unsure, margin=REACH)  # what the walk changed, and what tells whether it is thin
-        assert near is not None
+        near = grown_box(box, REACH - 1, (1, 1, 1), labels.shape)  # and what tells whether it is thin
         _restore_thin_structures(result[region][near], labels[near], model, stages.restore)
     return replace(prediction, segmentation=prediction.segmentation.with_labels(result), report=report)
 
@@ -168,16 +165,7 @@ def _restore_thin_structures(result: np.ndarray, labels: np.ndarray, model: Mode
 
     bulky = model.preprocessing.without_thin or ()
     never_thin = [segment.value for segment in model.segments if segment.name in bulky]
-    candidates = np.empty_like(labels)
-
-    def choose(part: slice) -> None:
-        for plane, candidate in zip(labels[part], candidates[part], strict=True):
-            candidate[...] = plane
-            for value in never_thin:
-                candidate *= candidate != value
-
-    in_threads(choose, chunks_of(labels))
-    restore_thin_structures(result, candidates, progress=progress)
+    restore_thin_structures(result, labels, excluded=never_thin, progress=progress)
 
 
 def require_exclusive(model: Model) -> None:

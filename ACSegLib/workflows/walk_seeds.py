@@ -50,13 +50,15 @@ def confident_seeds(
 
     Returns
     -------
-    ndarray of int16, shape (k, j, i)
+    ndarray of int, shape (k, j, i)
+        Of the smallest type that holds the channels.
     """
-    seeds = np.full(labels.shape, -1, np.int16)
+    seeds = np.empty(labels.shape, np.min_scalar_type(-len(values)))
 
     def decide(slab: tuple[int, int]) -> None:
         low, high = slab
         first = max(low - band, 0)
+        seeds[low:high] = -1
         far = ~_near_other_class(labels[first : high + band], band)[low - first : high - first]
         for channel, value in enumerate(values):
             mask = far & (labels[low:high] == value)
@@ -93,7 +95,7 @@ def keep_small_parts(seeds: np.ndarray, labels: np.ndarray, values: Sequence[int
 
     Parameters
     ----------
-    seeds : ndarray of int16, shape (k, j, i)
+    seeds : ndarray of int, shape (k, j, i)
         Output channel of each seed, -1 elsewhere.
     labels : ndarray of int, shape (k, j, i)
     values : sequence of int

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ACSegLib.network.predict.settings import PredictionSettings
 
 #: Voxels of an image to whose grid a reduced result is brought between two looks at a cancel.
-_TAKEN_VOXELS = 1 << 22
+_TAKEN_VOXELS = 1 << 24
 
 
 def run_canonical(

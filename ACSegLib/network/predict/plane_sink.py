@@ -93,13 +93,12 @@ class PlaneSink:
             self._working.append(planes.copy())
         self._pending = np.concatenate([self._pending, planes], axis=1)
         ready = self.grid.planes_ready(self._received)
+        if self._labels_alone:
+            self._label(self._written, ready)
         step = max(1, LABELLED_VOXELS // math.prod(self.grid.box_shape[1:]))
         for start in range(self._written, ready, step):
             stop = min(start + step, ready)
-            if self._labels_alone:
-                self._label(start, stop)
-            else:
-                self._write(self.grid.back(self._pending, self._first, start, stop))
+            self._write(self.grid.back(self._pending, self._first, start, stop))
         keep = max(self._first, min(self.grid.first_needed(ready), self._received))
         self._pending = self._pending[:, keep - self._first :].copy()
         self._first = keep
@@ -117,7 +116,7 @@ class PlaneSink:
             classes = self.classes[0, part]
             label_planes(source, *axes, self._first, part.start, self._thin, thin, classes, candidates)
 
-        thickness = -(-(stop - start) // threads())
+        thickness = max(1, -(-(stop - start) // threads()))
         in_threads(label, [slice(k, min(k + thickness, stop)) for k in range(start, stop, thickness)])
 
     def _write(self, slab: Array) -> None:
