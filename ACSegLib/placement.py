@@ -35,6 +35,7 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
 
     Labels that are on the same grid, up to a crop, as those that Slicer has cropped to the labelled voxels, are copied
     exactly.
+    Labels of which no voxel is labelled are empty on any grid.
     Where the lengths of two files put them apart but their plain numbers put them together, the numbers are taken:
     many programs keep the numbers of an image and state another unit, or none.
 
@@ -59,6 +60,9 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
 
     if same_grid(segmentation, onto):
         return segmentation
+    if not any(map(np.any, segmentation.layers)):  # Slicer saves a single voxel where nothing is drawn
+        layers = tuple(np.zeros(onto.shape, layer.dtype) for layer in segmentation.layers)
+        return replace(segmentation, layers=layers, geometry=onto.geometry)
     unplaced = segmentation.geometry == Geometry()
     if unplaced and not resample:
         raise InputError(
@@ -211,7 +215,9 @@ def _assumptions(
     """Sentences on what was assumed of labels that did not simply lie on the grid."""
     from ACSegLib.resample import index_map
 
-    at_corner = not any(segmentation.geometry.origin) and not any(onto.geometry.origin)
+    matrix, offset = index_map(geometry, onto.geometry)
+    unturned = np.allclose(matrix, np.eye(3), atol=1e-3)  # not so where axes are flipped or exchanged
+    at_corner = unturned and not any(segmentation.geometry.origin) and not any(onto.geometry.origin)
     if segmentation.geometry == Geometry() or (segmentation.shape != onto.shape and at_corner):
         yield (
             f"{segmentation.name}: has another shape than {onto.name} and states no position; its first voxel was "
@@ -222,10 +228,8 @@ def _assumptions(
             f"{segmentation.name}: its place fits {onto.name} by its plain numbers, not in "
             f"{segmentation.geometry.unit}; {geometry.unit} is assumed."
         )
-    matrix, offset = index_map(geometry, onto.geometry)
     shift = np.rint(offset).astype(int)
-    moved = np.allclose(matrix, np.eye(3), atol=1e-3) and shift.any()  # not so where axes are flipped or exchanged
-    if segmentation.shape == onto.shape and moved:
+    if segmentation.shape == onto.shape and unturned and shift.any():
         steps = ", ".join(f"{-n:+d}" for n in shift[::-1])
         yield (
             f"{segmentation.name}: has the shape of {onto.name} but lies elsewhere; its labels were moved by {steps} "

@@ -215,9 +215,9 @@ def beside(path: Path, name: str) -> Path:
     FileError
         If it lies elsewhere or is missing.
     """
-    folder = path.parent
+    folder = Path(os.path.abspath(path.parent))
     file = Path(os.path.normpath(folder / name))
-    inside = file.is_relative_to(os.path.normpath(folder)) and file.resolve().is_relative_to(folder.resolve())
+    inside = file.is_relative_to(folder) and file.resolve().is_relative_to(folder.resolve())
     if not inside and not _external_data.get():
         raise FileError(
             f"{path}: its data file {name!r} lies outside the header's folder; put both in one folder, or allow it "

@@ -25,8 +25,8 @@ def present(keys: Mapping[str, str]) -> bool:
     return any(_KEY.match(key) for key in keys) or any(name in keys for name in _REPRESENTATIONS)
 
 
-def read(keys: Mapping[str, str], layers: int) -> list[Segment]:
-    """Make the segment table.
+def read(keys: Mapping[str, str], layers: int) -> tuple[list[Segment], list[str]]:
+    """Make the segment table, and notes on segments that have no voxels of their own in the file.
 
     Files of Slicer before 4.11 tell neither value nor layer: there, each segment has a layer of its own and value 1.
     In a single layer, segments without a value have those of their places in the table, as other programs write them.
@@ -36,21 +36,28 @@ def read(keys: Mapping[str, str], layers: int) -> list[Segment]:
         match = _KEY.match(key)
         if match:
             rows.setdefault(int(match[1]), {})[match[2]] = text
-    segments = []
+    segments: dict[tuple[int, int], Segment] = {}
+    notes = []
     for number in sorted(rows):
         row = rows[number]
         stated = _whole(row.get("LabelValue"))
         value = stated if stated is not None else 1 if layers > 1 else number + 1
         layer = _whole(row.get("Layer"))
         layer = layer if layer is not None else number if stated is None and layers > 1 else 0
-        if not 0 <= layer < layers or value <= 0:
+        name = row.get("Name") or row.get("ID") or f"Segment_{value}"
+        if value <= 0:
             continue  # a segment that was never drawn in
+        if not 0 <= layer < layers:
+            notes.append(f"states that {name} is in layer {layer}, but holds {layers}; it was left out.")
+            continue
+        if other := segments.get((layer, value)):
+            notes.append(f"gives {name} the voxels of {other.name} (value {value}, layer {layer}); it was left out.")
+            continue
         tags = _read_tags(row.get("Tags", ""))
         terminology = tags.pop(_TERMINOLOGY, "")
-        name = row.get("Name") or row.get("ID") or f"Segment_{value}"
         colour = _read_colour(row.get("Color", ""), number)
-        segments.append(Segment(name, value, colour, layer, row.get("ID", ""), terminology, tags))
-    return segments
+        segments[layer, value] = Segment(name, value, colour, layer, row.get("ID", ""), terminology, tags)
+    return list(segments.values()), notes
 
 
 def _whole(text: str | None) -> int | None:

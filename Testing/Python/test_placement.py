@@ -156,6 +156,24 @@ def test_labels_that_a_crop_has_cut_are_told(turned):
         place_labels(inner, replace(whole, layers=(whole.labels[:12, :13, :14],)))  # where the image ends as well
 
 
+def test_labels_with_exchanged_axes_are_laid_without_a_note(recwarn):
+    """Their shape is another one, though both begin at 0."""
+    plain = replace(NM, origin=(0.0, 0.0, 0.0), spacing=(35.0, 35.0, 35.0))
+    drawn = box(plain)
+    turned = replace(plain, direction=(0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0))
+    given = Segmentation.from_labels(np.ascontiguousarray(drawn.layers[0].transpose(2, 1, 0)), turned)
+    placed = place_labels(given, Volume(np.zeros(SHAPE), plain))
+    np.testing.assert_array_equal(placed.layers[0], drawn.layers[0])
+    assert not recwarn.list
+
+
+def test_empty_labels_are_empty_on_any_grid():
+    """Slicer saves a single voxel, of no place, where nothing is drawn."""
+    empty = Segmentation.from_labels(np.zeros((1, 1, 1), np.uint8), Geometry(), {1: "cell"})
+    placed = place_labels(empty, Volume(np.zeros(SHAPE), NM))
+    assert (placed.shape, placed.geometry, placed.layers[0].any()) == (SHAPE, NM, False)
+
+
 def test_flipped_labels_in_the_same_place_are_not_called_moved():
     whole = box()
     flipped = replace(NM, origin=tuple(NM.cropped((19, 0, 0)).origin), direction=(-1.0, 0, 0, 0, 1, 0, 0, 0, 1))

@@ -32,6 +32,8 @@ _HEAP, _HEAP_BYTES = b"GCOL\1\0\0\0", 1 << 25
 _PART_BYTES = 1 << 26
 #: Bytes that HDF5 may need for its own tables when it closes a file.
 _ROOM = 1 << 24
+#: Attribute of arrays that MATLAB (7.3) wrote, and their axes: rows (y) run fastest there, and are HDF5's last axis.
+_MATLAB, _OF_MATLAB = "MATLAB_class", "zxy"
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -182,7 +184,8 @@ def _axes(data: Any) -> tuple[list[Axis], list[str]]:
     """
     tags = _tags(data)
     labels = _dimension_labels(data)
-    axes = axes_of("".join(str(tag["key"])[:1] for tag in tags) if tags else labels, data.ndim)
+    letters = "".join(str(tag["key"])[:1] for tag in tags) or labels or (_OF_MATLAB if _MATLAB in data.attrs else "")
+    axes = axes_of(letters, data.ndim)
     units = _json(_attribute(data, "axis_units"))
     steps = {str(tag["key"])[:1]: _number(tag.get("resolution")) for tag in tags}
     tagged = {

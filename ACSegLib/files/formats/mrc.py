@@ -187,8 +187,9 @@ def _letters(header: Any, path: Path) -> str:
 def _axes(header: Any, letters: str) -> tuple[list[Axis], list[str]]:
     """The axes in the order of the array (sections, rows, columns), in angstrom.
 
-    Order of trust: the cell divided by its sampling is the voxel size; nothing else in the header states one. The
-    origin is the header's, or else the start indices times the voxel size.
+    Order of trust: the cell divided by its sampling is the voxel size, unless it is 1 angstrom along each axis, which is
+    written where none is known; nothing else in the header states one. The origin is the header's, or else the start
+    indices times the voxel size.
     """
     cell = np.array([header.cella.x, header.cella.y, header.cella.z], float)
     samples = np.array([header.mx, header.my, header.mz], float)
@@ -199,10 +200,17 @@ def _axes(header: Any, letters: str) -> tuple[list[Axis], list[str]]:
     origin = np.array([header.origin.x, header.origin.y, header.origin.z], float)
     if not np.all(np.isfinite(origin)) or not origin.any():
         origin = np.array([starts[letter] for letter in "xyz"]) * spacing
+    told = _notes(header, known, letters)
+    if known and np.all(spacing == 1):
+        known = False
+        told.append(
+            "states voxels of 1 angstrom, as programs write that know no voxel size, so it is unknown; state it with "
+            "--voxel-size."
+        )
     unit = "angstrom" if known else None
     steps = [float(size) if told or not known else None for size, told in zip(spacing, stated, strict=True)]
     axes = {"xyz"[n]: Axis("xyz"[n], steps[n], unit, float(origin[n])) for n in range(3)}
-    return [axes[letter] for letter in letters[::-1]], _notes(header, known, letters)
+    return [axes[letter] for letter in letters[::-1]], told
 
 
 def _notes(header: Any, known: bool, letters: str) -> list[str]:

@@ -71,8 +71,8 @@ def read(path: Path, request: Request) -> Content:
     if not segmentation:
         unit = {"intensity_unit": keys["sample units"].strip('" ')} if keys.get("sample units") else {}
         return Content(layers, geometry, meta={"header": keys, **unit}, notes=notes)
-    segments = slicer_segments.read(keys, len(layers))
-    return Content(layers, geometry, segments, {"header": keys, **slicer_segments.extras(keys)}, notes)
+    segments, told = slicer_segments.read(keys, len(layers))
+    return Content(layers, geometry, segments, {"header": keys, **slicer_segments.extras(keys)}, [*notes, *told])
 
 
 def _header_lines(stream: IO[bytes], path: Path) -> list[str]:

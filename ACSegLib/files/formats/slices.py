@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ACSegLib.errors import FileError
 from ACSegLib.files.axes import arrange
-from ACSegLib.files.content import Content, Request, native
+from ACSegLib.files.content import Content, Request
 from ACSegLib.files.formats import tiff
 from ACSegLib.files.formats.slice_names import in_order
 from ACSegLib.files.names import PICTURE_ENDINGS, TIFF_ENDINGS
@@ -20,6 +21,7 @@ NAME = "folder of slices"
 ENDINGS: tuple[str, ...] = ()
 LAYERS = False
 
+_MAX_BYTE, _MAX_WORD = 255, 65535
 _SPELLINGS = {".tiff": ".tif", ".jpeg": ".jpg"}
 _MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"P5", b"GIF8")
 
@@ -98,14 +100,12 @@ def _plane(file: Path) -> np.ndarray:
     """Read one slice as a 2D array; colour pictures that are grey come out as grey."""
     try:
         if file.suffix.lower() in TIFF_ENDINGS:
-            import tifffile
-
-            plane = native(tifffile.imread(file))
+            plane = tiff.read_slice(file)
         else:
             from PIL import Image
 
             with Image.open(file) as image:
-                plane = np.array(image)
+                plane = _unstretched(image)
     except Exception as error:  # libraries raise anything at all on damaged files
         raise FileError(f"{file}: this slice cannot be read ({error}); copy it again from its source.") from error
     if plane.ndim == 3 and plane.shape[-1] in (2, 3, 4):
@@ -119,11 +119,18 @@ def _plane(file: Path) -> np.ndarray:
     return plane
 
 
+def _unstretched(image: Any) -> np.ndarray:
+    """The values that a picture holds: Pillow stretches those of PGM to 255 or 65535, whatever the highest may be."""
+    stretched = [tile[3][1] for tile in image.tile if tile[0] in ("ppm", "ppm_plain") and isinstance(tile[3], tuple)]
+    plane = np.array(image)
+    if not stretched:
+        return plane
+    top = _MAX_BYTE if stretched[0] <= _MAX_BYTE else _MAX_WORD
+    return np.rint(plane * (stretched[0] / top)).astype(plane.dtype)
+
+
 def _geometry(file: Path) -> tuple[Geometry, list[str]]:
     """Voxel size as the first slice tells it; the distance of the slices is that of ImageJ's metadata."""
     if file.suffix.lower() not in TIFF_ENDINGS:
         return Geometry(), []
-    import tifffile
-
-    with tifffile.TiffFile(file) as opened:
-        return tiff.geometry(opened, file)
+    return tiff.geometry_of_slice(file)

@@ -70,9 +70,9 @@ def read(path: Path, request: Request) -> Content:
         if array.ndim != series.ndim:
             letters = "zyx"
         placed = place(array, tiff_metadata.placed_axes(letters, sizes), path)
-        array, unknown = tiff_metadata.calibrated(placed.array, file)
+        array = tiff_metadata.calibrated(placed.array, file)
         meta = {"description": _description(file), "dataset": str(number)}
-        notes = [*notes, *more, *sizes.notes, *placed.notes, *unknown, *_from_white(finest.keyframe)]
+        notes = [*notes, *more, *sizes.notes, *placed.notes, *_notes_on_values(file, finest.keyframe)]
         content = Content((array,), placed.geometry, meta=meta, notes=notes)
         return record.restore(content, text) if level == 0 else content
 
@@ -85,15 +85,17 @@ def _stack(file: Any, pages: Sequence[Any], path: Path) -> Content:
     placed = place(tiff_pages.read_stack(list(pages)), tiff_metadata.placed_axes("zyx", sizes), path)
     left = len(file.pages) - len(pages)
     notes = [f"has {left} more pages of another size or type, which were left out."] if left else []
-    notes += [*sizes.notes, *placed.notes, *_from_white(pages[0])]
+    notes += [*sizes.notes, *placed.notes, *_notes_on_values(file, pages[0])]
     return Content((placed.array,), placed.geometry, meta={"description": _description(file)}, notes=notes)
 
 
-def _from_white(page: Any) -> list[str]:
-    """The note on values that other programs show inverted."""
+def _notes_on_values(file: Any, page: Any) -> list[str]:
+    """Notes on values that other programs calibrate in an unknown way, or show inverted."""
+    _, notes = tiff_metadata.calibration_of(file)
     if page.photometric != _MIN_IS_WHITE:
-        return []
-    return ["states that its lowest value is white; the values are those of the file, which other programs invert."]
+        return notes
+    white = "states that its lowest value is white; the values are those of the file, which other programs invert."
+    return [*notes, white]
 
 
 def inventory(path: Path) -> list[Part]:
@@ -228,14 +230,25 @@ def _unescaped_xml(text: str) -> str:
     return unescape(text or "")
 
 
-def geometry(file: Any, path: Path) -> tuple[Geometry, list[str]]:
-    """Voxel size and unit of an open TIFF that holds one slice, and notes on them."""
-    images = tiff_metadata.ome_images(file.ome_metadata) if file.is_ome else []
-    sizes = images[0].sizes if images else tiff_metadata.sizes_of(file)
-    found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))
-    if file.is_imagej and sizes.axes and "spacing" not in (file.imagej_metadata or {}):
-        notes.append(f"states no distance of slices; 1 {found.unit} is assumed, as in ImageJ.")
-    return found, [*sizes.notes, *notes]
+def read_slice(path: Path) -> np.ndarray:
+    """Read a TIFF that holds one slice, in the axes of the file and with the values that ImageJ shows."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        return tiff_metadata.calibrated(native(file.asarray()), file)
+
+
+def geometry_of_slice(path: Path) -> tuple[Geometry, list[str]]:
+    """Voxel size and unit of a TIFF that holds one slice, and notes on them and on the values."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        images = tiff_metadata.ome_images(file.ome_metadata or "") if file.is_ome else []
+        sizes = images[0].sizes if images else tiff_metadata.sizes_of(file)
+        found, notes = geometry_of(*tiff_metadata.placed_axes("xyz", sizes))
+        if file.is_imagej and sizes.axes and "spacing" not in (file.imagej_metadata or {}):
+            notes.append(f"states no distance of slices; 1 {found.unit} is assumed, as in ImageJ.")
+        return found, [*sizes.notes, *notes, *_notes_on_values(file, file.pages[0])]
 
 
 def write(content: Content, path: Path) -> list[str]:

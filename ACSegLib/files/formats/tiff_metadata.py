@@ -13,6 +13,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files import lazy
 from ACSegLib.files.axes import Axis
 from ACSegLib.files.units import length_of
+from ACSegLib.json_values import Json
 
 #: ImageJ's codes of calibration functions: a straight line, and none.
 _STRAIGHT_LINE, _NO_FUNCTIONS = 0, (20, 21)
@@ -93,10 +94,29 @@ def sizes_of(file: Any) -> Sizes:
     if file.is_imagej:
         return _imagej_sizes(file)
     shaped = file.shaped_metadata
-    if shaped and "spacing" in shaped[0] and "unit" in shaped[0]:
-        steps = zip("xyz", shaped[0]["spacing"], strict=True)
-        return Sizes({letter: Axis(letter, float(step), str(shaped[0]["unit"])) for letter, step in steps})
-    return Sizes()
+    return _shaped_sizes(shaped[0], file) if shaped else Sizes()
+
+
+def _shaped_sizes(values: Json, file: Any) -> Sizes:
+    """Voxel size in the text that tifffile writes: all three steps as ACSeg lists them, or `spacing` as for ImageJ.
+
+    Then, it is the distance of slices, and the pixel size is the resolution: in centimetres if the file says so, else
+    in `unit`. tifffile writes 1 and no unit where a resolution is not known.
+    """
+    spacing, unit = values.get("spacing"), values.get("unit")
+    if spacing is None:
+        return Sizes()
+    if isinstance(spacing, list) and len(spacing) == 3 and all(isinstance(step, (int, float)) for step in spacing):
+        return Sizes({letter: Axis(letter, float(step), unit) for letter, step in zip("xyz", spacing, strict=True)})
+    if not isinstance(spacing, (int, float)):
+        return Sizes(notes=(f"states the spacing {spacing}, which is not one number or three; it was not used.",))
+    axes = {"z": Axis("z", float(spacing), unit)}
+    tags = file.pages[0].tags
+    resolution = _RESOLUTION_UNITS.get(int(tags["ResolutionUnit"].value), "") if "ResolutionUnit" in tags else ""
+    if resolution:
+        sizes = {letter: _pixel_size(tags, f"{letter.upper()}Resolution") for letter in "xy"}
+        axes |= {letter: Axis(letter, size, "cm" if resolution == "cm" else unit) for letter, size in sizes.items()}
+    return Sizes(axes)
 
 
 def _imagej_sizes(file: Any) -> Sizes:
@@ -140,28 +160,35 @@ def imagej_planes(file: Any) -> int:
     return int((file.imagej_metadata or {}).get("images", 1) or 1)
 
 
-def calibrated(array: np.ndarray, file: Any) -> tuple[np.ndarray, list[str]]:
+def calibration_of(file: Any) -> tuple[tuple[float, float] | None, list[str]]:
+    """c0 and c1 of ImageJ's calibration of the values, None where it shows them as they are; and a note on others."""
+    values = (file.imagej_metadata or {}) if file.is_imagej else {}
+    function = values.get("cf", _NO_FUNCTIONS[0])
+    if function in _NO_FUNCTIONS:
+        return None, []
+    first, slope = (values.get(name) for name in ("c0", "c1"))
+    if function != _STRAIGHT_LINE or not isinstance(first, (int, float)) or not isinstance(slope, (int, float)):
+        return None, ["has a calibration of its values that ACSeg does not know; the values are those of the file."]
+    return None if (first, slope) == (0, 1) else (float(first), float(slope)), []
+
+
+def calibrated(array: np.ndarray, file: Any) -> np.ndarray:
     """Give the values that ImageJ shows: c0 + c1 v, by which it also keeps signed 16-bit numbers.
 
     Whole numbers stay whole where c0 is whole and c1 is 1.
     """
-    values = (file.imagej_metadata or {}) if file.is_imagej else {}
-    function = values.get("cf", _NO_FUNCTIONS[0])
-    if function in _NO_FUNCTIONS:
-        return array, []
-    first, slope = (values.get(name) for name in ("c0", "c1"))
-    if function != _STRAIGHT_LINE or not isinstance(first, (int, float)) or not isinstance(slope, (int, float)):
-        return array, ["has a calibration of its values that ACSeg does not know; the values are those of the file."]
-    if (first, slope) == (0, 1):
-        return array, []
-    dtype = _calibrated_type(array.dtype, float(first), float(slope))
+    line, _ = calibration_of(file)
+    if line is None:
+        return array
+    first, slope = line
+    dtype = _calibrated_type(array.dtype, first, slope)
     result = lazy.empty(array.shape, dtype)
     for plane, target in zip(array, result, strict=True):
         if dtype.kind == "f":
             np.add(plane * dtype.type(slope), first, out=target, casting="unsafe")
         else:
             np.add(plane, int(first), out=target, casting="unsafe", dtype=np.int64)
-    return result, []
+    return result
 
 
 def _calibrated_type(dtype: np.dtype, first: float, slope: float) -> np.dtype:

@@ -151,17 +151,26 @@ def test_tiff_labels_of_high_values_have_their_range(tmp_path):
 )
 def test_values_and_layers_of_slicer_segments(row, layers, expected):
     keys = {f"Segment4_{key}": text for key, text in {"Name": "cell", **row}.items()}
-    found = read_slicer(keys, layers)
+    found, _ = read_slicer(keys, layers)
     assert [(segment.value, segment.layer) for segment in found] == [expected]
 
 
-@pytest.mark.parametrize("layer", ["-5", "9", "nan", "1e400"])
-def test_segments_of_layers_that_are_not_there_are_left_out(layer):
-    found = read_slicer({"Segment0_Name": "cell", "Segment0_LabelValue": "1", "Segment0_Layer": layer}, 2)
+@pytest.mark.parametrize(("layer", "told"), [("-5", True), ("9", True), ("nan", False), ("1e400", False)])
+def test_segments_of_layers_that_are_not_there_are_left_out_and_told(layer, told):
+    found, notes = read_slicer({"Segment0_Name": "cell", "Segment0_LabelValue": "1", "Segment0_Layer": layer}, 2)
     assert all(segment.layer == 0 for segment in found)
+    assert [f"cell is in layer {layer}" in note for note in notes] == [True] * told
+
+
+def test_two_segments_of_the_same_voxels_are_one_and_told():
+    """As in the header of several layers of which a program has kept one."""
+    rows = [{"Name": name, "LabelValue": "1", "Layer": "0"} for name in ("cell", "nucleus")]
+    found, notes = read_slicer({f"Segment{n}_{key}": v for n, row in enumerate(rows) for key, v in row.items()}, 1)
+    assert [segment.name for segment in found] == ["cell"]
+    assert "gives nucleus the voxels of cell" in notes[0]
 
 
 @pytest.mark.parametrize("colour", ["nan 0 0", "inf 1 1", "0.5 0.5", "red"])
 def test_colours_that_are_none_are_replaced(colour):
-    found = read_slicer({"Segment0_Name": "cell", "Segment0_LabelValue": "1", "Segment0_Color": colour}, 1)
+    found, _ = read_slicer({"Segment0_Name": "cell", "Segment0_LabelValue": "1", "Segment0_Color": colour}, 1)
     assert all(0 <= v <= 1 for v in found[0].colour)

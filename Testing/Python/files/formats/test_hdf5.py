@@ -67,6 +67,15 @@ def test_axes_of_ilastik(tmp_path):
         open_volume(tmp_path / "two.h5")
 
 
+def test_rows_and_columns_of_matlab(tmp_path):
+    """MATLAB 7.3 stores an array (y, x, z) with the first axis running fastest."""
+    array = numbers("u2", (4, 5, 6))
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        data = file.create_dataset("volume", data=array.transpose(0, 2, 1))
+        data.attrs["MATLAB_class"] = np.bytes_("uint16")
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.mat").array, array)
+
+
 def test_no_volume_at_all(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["flat"] = np.zeros((4, 5))

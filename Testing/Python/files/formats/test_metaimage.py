@@ -34,6 +34,13 @@ HEAD = "ObjectType = Image\nNDims = 3\nDimSize = 6 5 4\nElementType = MET_SHORT\
 ARRAY = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6) - 60
 
 
+def test_a_data_file_beside_the_header_may_have_its_whole_path(tmp_path, monkeypatch):
+    (tmp_path / "a.raw").write_bytes(ARRAY.tobytes())
+    (tmp_path / "a.mhd").write_text(HEAD + f"ElementDataFile = {tmp_path / 'a.raw'}\n")
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(open_volume("a.mhd").array, ARRAY)
+
+
 @pytest.mark.parametrize("unit", ["um", "mm", "cm"])
 def test_big_endian_with_units_and_a_data_file(unit, tmp_path):
     fields = f"ElementSpacing = 2 3 4\nDistanceUnits = {unit}\nElementByteOrderMSB = True\nHeaderSize = 5\n"

@@ -101,6 +101,13 @@ def test_no_cell_is_no_size(tmp_path):
     assert open_volume(tmp_path / "a.mrc").geometry == Geometry()
 
 
+def test_voxels_of_one_angstrom_are_of_unknown_size(tmp_path):
+    """Many programs write 1 angstrom where they know no size; labels of such a file lie on their image all the same."""
+    (tmp_path / "a.mrc").write_bytes(_header(ARRAY, mode=1, cell=ARRAY.shape[::-1]))
+    with pytest.warns(UserWarning, match="1 angstrom"):
+        assert open_volume(tmp_path / "a.mrc").geometry == Geometry()
+
+
 def test_wrong_axes_and_unknown_modes_are_refused(tmp_path):
     (tmp_path / "axes.mrc").write_bytes(_header(ARRAY, mode=1, axes=(1, 1, 3)))
     with pytest.raises(FileError, match=r"axes\.mrc.*mapc"):

@@ -96,6 +96,34 @@ def test_voxel_size_from_imagej_slices(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*distance of slices")
+def test_slices_have_the_values_that_imagej_shows(tmp_path):
+    """ImageJ keeps signed 16-bit numbers as unsigned ones plus 32768."""
+    values = ARRAY.astype(np.int32) % 2000 - 1000
+    text = "ImageJ=1.54f\nunit=micron\ncf=0\nc0=-32768.0\nc1=1.0\nvunit=Gray Value\n"
+    planes = (values + 32768).astype(np.uint16)
+    _tiffs(tmp_path, planes, description=text, metadata=None, resolution=(10, 10), resolutionunit=1)
+    np.testing.assert_array_equal(open_volume(tmp_path).array, values)
+
+
+def test_slices_that_other_programs_invert_are_told(tmp_path):
+    _tiffs(tmp_path, photometric="miniswhite")
+    with pytest.warns(UserWarning, match="lowest value is white"):
+        np.testing.assert_array_equal(open_volume(tmp_path).array, ARRAY)
+
+
+@pytest.mark.parametrize("kind", ["P5", "P2"])
+@pytest.mark.parametrize("highest", [3, 200, 255, 256, 4095, 65535])
+def test_values_of_pgm_are_not_stretched(kind, highest, tmp_path):
+    """Pillow makes 255 or 65535 of the highest value that the file states."""
+    array = ARRAY.astype(int) % (highest + 1)
+    for k, plane in enumerate(array):
+        data = " ".join(map(str, plane.ravel())).encode()
+        data = plane.astype("u1" if highest < 256 else ">u2").tobytes() if kind == "P5" else data
+        (tmp_path / f"s{k}.pgm").write_bytes(f"{kind}\n# a mask\n6 5\n{highest}\n".encode() + data)
+    np.testing.assert_array_equal(open_volume(tmp_path).array, array)
+
+
+@pytest.mark.filterwarnings("ignore:.*distance of slices")
 def test_slices_of_two_voxel_sizes_are_told(tmp_path):
     _tiffs(tmp_path, imagej=True, resolution=(4, 4), metadata={"unit": "um", "axes": "YX"})
     tifffile.imwrite(tmp_path / "slice_12.tif", ARRAY[-1], imagej=True, resolution=(5, 4), metadata={"unit": "um"})

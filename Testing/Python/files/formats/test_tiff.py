@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import tifffile
-from filecases import STRAIGHT, labels, numbers, volume
+from filecases import STRAIGHT, assert_same_place, labels, numbers, volume
 
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume, save_segmentation, save_volume
@@ -76,6 +76,27 @@ def test_values_are_those_that_imagej_shows(first, slope, dtype, tmp_path):
     found = open_volume(tmp_path / "a.tif").array
     assert found.dtype.kind == np.dtype(dtype).kind
     np.testing.assert_allclose(found, ARRAY * slope + first, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "options", "expected"),
+    [
+        (0.3, {"resolution": (10, 5)}, Geometry((0.1, 0.2, 0.3), unit="um")),
+        (0.3, {"resolution": (1e5, 1e5), "resolutionunit": "CENTIMETER"}, Geometry((1e-5, 1e-5, 3e-5), unit="cm")),
+        (0.3, {}, Geometry((0.3, 0.3, 0.3), unit="um")),
+        ([0.1, 0.2, 0.3], {}, Geometry((0.1, 0.2, 0.3), unit="um")),
+        ([0.1, 0.3], {}, Geometry()),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*(no voxel size along x and y|not one number or three)")
+def test_words_of_imagej_in_the_text_of_tifffile(spacing, options, expected, tmp_path):
+    """As scripts write them that forget `imagej=True`."""
+    path = tmp_path / "a.tif"
+    words = {"axes": "ZYX", "spacing": spacing, "unit": "um"}
+    tifffile.imwrite(path, ARRAY, metadata=words, photometric="minisblack", **options)
+    found = open_volume(path)
+    assert_same_place(found.geometry, expected, 1e-9)
+    np.testing.assert_array_equal(found.array, ARRAY)
 
 
 def test_another_calibration_of_values_is_told(tmp_path):
