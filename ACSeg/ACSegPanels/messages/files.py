@@ -31,6 +31,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "element_size_um and the axistags state different voxel sizes ({0} and {1} um along {2}); "
             "element_size_um is used."
         ),
+        _("gives {0} the voxels of {1} (value {2}, layer {3}); it was left out."),
         _("has OME metadata that fit none of its images; the voxel size is unknown."),
         _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
         _("has no XML file of BigDataViewer beside it; the voxel size is unknown."),
@@ -74,7 +75,13 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states no voxel size along {0}; that of {1} is used."),
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
         _("states that its lowest value is white; the values are those of the file, which other programs invert."),
+        _("states that {0} is in layer {1}, but holds {2}; it was left out."),
+        _("states the spacing {0}, which is not one number or three; it was not used."),
         _("states values of {0} to {1}, so its bytes were read as unsigned."),
+        _(
+            "states voxels of 1 angstrom, as programs write that know no voxel size, so it is unknown; state it with "
+            "--voxel-size."
+        ),
         _("states {0} in pixels, but not the other axes; the voxel size is unknown."),
         _("stores its values from white to black (MONOCHROME1); they are inverted, as in ITK and Slicer."),
         _(
