@@ -187,7 +187,7 @@ def _letters(header: Any, path: Path) -> str:
 def _axes(header: Any, letters: str) -> tuple[list[Axis], list[str]]:
     """The axes in the order of the array (sections, rows, columns), in angstrom.
 
-    Order of trust: the cell divided by its sampling is the voxel size, unless it is 1 angstrom along each axis, which is
+    Order of trust: the cell divided by its sampling is the voxel size, unless it is 1 angstrom along each axis, as is
     written where none is known; nothing else in the header states one. The origin is the header's, or else the start
     indices times the voxel size.
     """
