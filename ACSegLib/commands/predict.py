@@ -366,7 +366,9 @@ def _predict_file(
     from ACSegLib.files import save_segmentation
     from ACSegLib.workflows import PredictRequest
     from ACSegLib.workflows import run as run_request
+    from ACSegLib.workflows.predict import import_for_prediction
 
+    import_for_prediction()
     stages = progress.stages(read=5, predict=87, write=8)
     stages.read(0.0, f"reading {Path(file).name}")
     volume = open_image(
@@ -387,9 +389,9 @@ def _predict_file(
 
 
 def _count(segmentation: Segmentation, segment: Any) -> int:
-    import numpy as np
+    from ACSegLib.masks import count_value
 
-    return sum(int(np.count_nonzero(plane == segment.value)) for plane in segmentation.layers[segment.layer])
+    return count_value(segmentation.layers[segment.layer], segment.value)
 
 
 def _write_probabilities(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 _DATA = ("volume", "model")
 #: Bytes per voxel to clean labels: the labels twice, masks, components.
 _BYTES_TO_CLEAN = 8
+#: Compiled loops that a prediction comes to late.
+_LOOPS = (
+    "ACSegLib.network.predict.interpolation_kernels",
+    "ACSegLib.run_kernels",
+    "ACSegLib.workflows.band_kernels",
+    "ACSegLib.fill.walk.sparse_kernels",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,6 +127,17 @@ class PredictRequest:
         return cls(volume=unpack_volume(message["volume"], arrays), model=model, **message["settings"])
 
 
+def import_for_prediction() -> None:
+    """Import in the background what a prediction needs, while its image is read for example."""
+    import_ahead(("scipy.sparse", "scipy.ndimage", "ACSegLib.distance_kernels"), _load_loops)
+
+
+def _load_loops() -> None:
+    load_compiled_loops()
+    for name in _LOOPS:
+        importlib.import_module(name)
+
+
 @reuse_freed_memory()
 def run_predict(request: PredictRequest, progress: Progress | None = None) -> Prediction:
     """Predict one volume: natively tiled, or as Biomedisa does; refined if asked for; cleaned.
@@ -134,7 +153,7 @@ def run_predict(request: PredictRequest, progress: Progress | None = None) -> Pr
     from ACSegLib.terminology import with_standard_codes
 
     clock = time.perf_counter()
-    import_ahead(("scipy.sparse", "scipy.ndimage", "ACSegLib.distance_kernels"), load_compiled_loops)
+    import_for_prediction()
     progress = progress or Progress()
     stages = progress.stages(predict=90, clean=5, split=5)
     prediction = _predicted(request, stages.predict)

@@ -95,38 +95,36 @@ def read_band(
     classes[list(channels)] = np.arange(len(channels))
     image = _SmoothedImage(array, place, padding)
     moments, samples = [_Moments() for _ in channels], _Samples(seeds.shape)
+    chosen = [probabilities[channel] for channel in channels]
     for low, high in slabs(seeds.shape):
         progress(low / len(seeds), "random walk: reading the image along the surface")
         first, last = max(low - 1, 0), min(high + 1, len(seeds))
         planes, known = image.planes(first, last), look_up(classes, seeds[first:last])
         own = slice(low - first, high - first)
-        for plane in in_threads(
-            _moments_of, [(planes[k], known[k], len(channels)) for k in range(own.start, own.stop)]
-        ):
+        parts = [
+            (k, planes[k - first], known[k - first], chosen, found[:, ends[k] : ends[k + 1]]) for k in range(low, high)
+        ]
+        for plane in in_threads(_examine, parts):
             for moment, (number, mean, squares) in zip(moments, plane, strict=True):
                 moment.add(number, mean, squares)
         samples.add(planes[own.start :], low, high)
-        free = known < 0
-        index = _numbers(free, ends[first : last + 1])
+        index = _numbers(known, ends[first : last + 1])
         link(planes, known, index, (own.start, high - low), image_of, differences, neighbours)
-        k, j, i = np.unravel_index(np.flatnonzero(free[own]), free[own].shape)
-        for row, channel in zip(found, channels, strict=True):
-            row[ends[low] : ends[high]] = values_at(probabilities[channel], (k + low, j, i))
     means = np.array([moment.mean for moment in moments])
     spreads = np.array([moment.spread for moment in moments])
     return Band(image_of, differences, neighbours, found, means, spreads, samples.deviation())
 
 
-def _numbers(free: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def _numbers(known: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Place of each free voxel in the list, int32; `ends` are the numbers of the first free voxel of each plane."""
-    numbers = np.empty(free.shape, np.int32)
+    numbers = np.empty(known.shape, np.int32)
 
     def count(part: slice) -> None:
-        for k in range(*part.indices(len(free))):
-            np.cumsum(free[k], dtype=np.int32, out=numbers[k].reshape(-1))
+        for k in range(*part.indices(len(known))):
+            np.cumsum(known[k] < 0, dtype=np.int32, out=numbers[k].reshape(-1))
             numbers[k] += np.int32(ends[k] - 1)
 
-    in_threads(count, chunks_of(free))
+    in_threads(count, chunks_of(known))
     return numbers
 
 
@@ -174,12 +172,18 @@ class _SmoothedImage:
         return float(np.median(values)) if values.size else 0.0
 
 
-def _moments_of(part: tuple[np.ndarray, np.ndarray, int]) -> np.ndarray:
-    """Of a plane, the classes in it and their number; see `ACSegLib.workflows.band_kernels.moments_of_plane`."""
+def _examine(part: tuple[int, np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Write the probabilities of the free voxels of plane `k`, (R, n); gives the moments of the classes in it.
+
+    See `ACSegLib.workflows.band_kernels.moments_of_plane`.
+    """
     from ACSegLib.workflows.band_kernels import moments_of_plane
 
-    plane, known, classes = part
-    moments = np.zeros((classes, 3))
+    k, plane, known, probabilities, out = part
+    j, i = np.divmod(np.flatnonzero(known < 0), known.shape[1])
+    for row, probability in zip(out, probabilities, strict=True):
+        row[...] = values_at(probability, (np.full(len(j), k), j, i))
+    moments = np.zeros((len(out), 3))
     moments_of_plane(plane, known, moments)
     return moments
 
@@ -218,11 +222,15 @@ class _Samples:
 
     def add(self, planes: np.ndarray, low: int, high: int) -> None:
         """Take planes from `low` on, and the one after `high` if there is one."""
-        for axis, (k, j, i) in enumerate(self._places):
+
+        def take(axis: int) -> None:
+            k, j, i = self._places[axis]
             part = slice(*np.searchsorted(k, (low, high)))
             here = [k[part] - low, j[part], i[part]]
             after = [at + (a == axis) for a, at in enumerate(here)]
             self._found[axis].append(planes[tuple(after)] - planes[tuple(here)])
+
+        in_threads(take, range(3))
 
     def deviation(self) -> float:
         """Standard deviation of the differences, the mean over the axes: a result must not depend on their order."""
