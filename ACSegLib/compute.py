@@ -279,7 +279,7 @@ def memory_errors() -> Iterator[None]:
 # ---- freed memory ------------------------------------------------------------------------------------------------
 
 #: Parameters of glibc's mallopt(3).
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
 #: Whether they are in force, by users; several threads may predict at once.
 _users = 0
 _lock = threading.Lock()
@@ -303,6 +303,18 @@ def reuse_freed_memory() -> Iterator[None]:
         yield
     finally:
         _change_users(library, -1)
+
+
+def share_freed_memory() -> None:
+    """Let the threads of this process reuse each other's memory, from now on: for commands, not for a host program.
+
+    Within `reuse_freed_memory`, what a thread frees is otherwise kept for threads that share its part of the memory
+    (its arena). A prediction of 472 x 472 x 491 voxels took 0.2 GiB more, and 4 % more processor time. Where the C
+    library is not glibc, nothing changes.
+    """
+    library = _glibc()
+    if library is not None:
+        library.mallopt(_ARENA_MAX, 1)
 
 
 def _glibc() -> ctypes.CDLL | None:

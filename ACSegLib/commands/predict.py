@@ -26,7 +26,7 @@ from ACSegLib.commands.batch import LISTED, Item, Outcome, do_each, failure_line
 from ACSegLib.commands.opening import ImageDatasetOption, VoxelSizeOptions, check_opening, open_image
 from ACSegLib.commands.options import option
 from ACSegLib.commands.run_report import Results as BaseResults
-from ACSegLib.compute import DEVICES
+from ACSegLib.compute import DEVICES, share_freed_memory
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Json, Row, to_json
@@ -187,6 +187,7 @@ def run(options: Options, progress: Progress) -> Results:
     from ACSegLib.commands.inputs import find_images, is_folder_of_images
     from ACSegLib.files.atomic import output_folders
 
+    share_freed_memory()
     check_opening(options)
     files = find_images(options.images)
     several = len(files) > 1 or is_folder_of_images(options.images[0])

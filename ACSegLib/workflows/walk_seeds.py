@@ -134,8 +134,10 @@ def _seed_thin_components(
     box = value_box(labels, value)
     if box is None:
         return
-    components = find_components(labels[box] == value, 6)
-    number, voxels = components.voxels(~components.holding(seeds[box] == channel))
+    mask = labels[box] == value
+    components = find_components(mask, 6)
+    np.equal(seeds[box], channel, out=mask)  # in the same memory: that of a large image takes long to come by
+    number, voxels = components.voxels(~components.holding(mask))
     if not len(voxels):
         return
     places = np.unravel_index(voxels, components.shape)

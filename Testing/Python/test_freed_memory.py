@@ -29,11 +29,30 @@ with reuse_freed_memory():
 print(touched())
 """
 
+#: Prints the pages that the system had to provide for 16 MiB in another thread, once this one has freed as much.
+THREADS = """
+import resource, threading
+from ACSegLib.compute import reuse_freed_memory, share_freed_memory
 
-@pytest.mark.skipif(compute._glibc() is None, reason="glibc alone is tuned")
-def test_memory_is_reused_inside_and_given_back_after():
+def touch():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    bytearray(16 << 20)
+    touched.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+touched = []
+share_freed_memory()
+with reuse_freed_memory():
+    touch()
+    thread = threading.Thread(target=touch)
+    thread.start()
+    thread.join()
+print(*touched)
+"""
+
+
+def numbers_of(program):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -41,7 +60,18 @@ def test_memory_is_reused_inside_and_given_back_after():
         check=True,
         timeout=120,
     )
-    before, inner, outer, after = (int(word) for word in done.stdout.split())
+    return [int(word) for word in done.stdout.split()]
+
+
+@pytest.mark.skipif(compute._glibc() is None, reason="glibc alone is tuned")
+def test_threads_reuse_what_others_freed():
+    here, there = numbers_of(THREADS)
+    assert there < here / 10
+
+
+@pytest.mark.skipif(compute._glibc() is None, reason="glibc alone is tuned")
+def test_memory_is_reused_inside_and_given_back_after():
+    before, inner, outer, after = numbers_of(PROGRAM)
     assert max(inner, outer) < before / 10
     assert after > before / 2
 
