@@ -16,7 +16,7 @@ from ACSegLib.errors import FileError
 from ACSegLib.files.axes import arrange
 from ACSegLib.files.content import CHOOSE, Content, Part, Request, SeveralError
 from ACSegLib.files.formats import dicom_frames, dicom_seg
-from ACSegLib.files.formats.dicom_elements import require_fitting_elements
+from ACSegLib.files.formats.dicom_elements import HEAD_BYTES, require_fitting_elements, start_of_elements
 from ACSegLib.files.names import DICOM_ENDINGS
 from ACSegLib.volume import Geometry
 
@@ -35,9 +35,9 @@ _MAX_FOLDERS = 1000
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether DICM stands at byte 128 of the file, or of a file in the folder."""
+    """Whether the file, or a file in the folder, begins as DICOM does."""
     if not path.is_dir():
-        return head[128:132] == b"DICM"
+        return start_of_elements(head) is not None
     files = sorted(path.iterdir())
     named = [file for file in files if file.suffix.lower() in DICOM_ENDINGS]
     return any(_is_dicom(file) for file in [*named[:_LOOKED_AT], *files[:_LOOKED_AT]])
@@ -64,7 +64,7 @@ def _is_dicom(file: Path) -> bool:
     if not file.is_file():
         return False
     with open(file, "rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+        return start_of_elements(stream.read(HEAD_BYTES)) is not None
 
 
 def read(path: Path, request: Request) -> Content:
@@ -87,6 +87,8 @@ def read(path: Path, request: Request) -> Content:
         names = (request.dataset,)
     if len(names) == 0 and len(files) == 1 and dicom_seg.is_segmentation(files[0]):
         return dicom_seg.read(files[0])
+    if len(names) == 0:
+        dicom_frames.read_header(files[0])  # says what it is instead of an image
     if len(names) != 1:
         known = ", ".join(f"{name} ({len(_files_of(SimpleITK, path, name))} files)" for name in names) or "none"
         raise SeveralError(f"{path}: holds {len(names)} DICOM series; {CHOOSE}: {known}.")
@@ -94,6 +96,7 @@ def read(path: Path, request: Request) -> Content:
     if len(chosen) == 1 and dicom_seg.is_segmentation(Path(chosen[0])):
         return dicom_seg.read(Path(chosen[0]))
     reader = SimpleITK.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames(chosen)
     reader.MetaDataDictionaryArrayUpdateOn()
     image = reader.Execute()

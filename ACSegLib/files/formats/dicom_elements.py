@@ -5,13 +5,18 @@ File meta information is in explicit little endian (DICOM PS3.10, 7.1), the data
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ACSegLib.errors import FileError
 
-_MAGIC_END, _UNDEFINED = 132, 0xFFFFFFFF
+_MAGIC, _MAGIC_END, _UNDEFINED = b"DICM", 132, 0xFFFFFFFF
+#: Groups of elements with which files begin that lack the magic: of the file, and of its identification.
+_FIRST_GROUPS = (b"\x02\0", b"\x08\0")
+#: First bytes of a file that tell if it is DICOM.
+HEAD_BYTES = 1024
 _META_LENGTH, _SYNTAX, _PIXEL_DATA = b"\x02\0\0\0", b"\x02\0\x10\0", b"\xe0\x7f\x10\0"
 _ITEM, _DELIMITERS = b"\xfe\xff\0\xe0", b"\xfe\xff"
 _IMPLICIT = "1.2.840.10008.1.2"
@@ -32,14 +37,42 @@ class _Element:
     start: int
 
 
+def start_of_elements(head: bytes) -> int | None:
+    """Where the elements of a DICOM file begin, from its first bytes; None for other files.
+
+    Files of old scanners and of planning programs have no preamble and magic, but begin with their elements.
+    """
+    if head[_MAGIC_END - len(_MAGIC) : _MAGIC_END] == _MAGIC:
+        return _MAGIC_END
+    return 0 if any(_begin_with_elements(head, explicit) for explicit in (True, False)) else None
+
+
+def _begin_with_elements(head: bytes, explicit: bool) -> bool:
+    """Whether two elements of the first groups follow each other, in the order of their tags."""
+    stream, tags = io.BytesIO(head), []
+    for _ in range(2):
+        try:
+            element = _next(stream, explicit)
+        except _DamagedError:
+            return False
+        if element is None or element.tag[:2] not in _FIRST_GROUPS or not 0 < element.length < len(head):
+            return False
+        tags.append(int.from_bytes(element.tag[:2], "little") << 16 | int.from_bytes(element.tag[2:], "little"))
+        stream.seek(element.start + element.length)
+    return tags[0] < tags[1]
+
+
 def require_fitting_elements(path: Path) -> None:
     """Raise FileError where an element before the voxels is longer than the file."""
     size = path.stat().st_size
     try:
         with open(path, "rb") as stream:
-            stream.seek(_MAGIC_END)
+            head = stream.read(HEAD_BYTES)
+            stream.seek(start_of_elements(head) or 0)
             syntax = _read_meta(stream, size)
-            if syntax not in _NOT_WALKED:
+            if stream.tell() == 0:  # nothing states the syntax
+                _walk(stream, size, _begin_with_elements(head, explicit=True))
+            elif syntax not in _NOT_WALKED:
                 _walk(stream, size, explicit=syntax != _IMPLICIT)
     except _DamagedError as error:
         raise FileError(

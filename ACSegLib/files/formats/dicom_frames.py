@@ -23,9 +23,12 @@ _SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _DISTANCES = ("SpacingBetweenSlices", "SliceThickness")
 _TAGS = (
     *dicom_seg.PLACE_TAGS, *_SIZES, *_DISTANCES, "BitsAllocated", "SamplesPerPixel", "ImagePositionPatient",
+    "Modality",
 )  # fmt: skip
 #: How far a slice may lie from its place, as a fraction of the slice distance.
 _TOLERANCE = 0.02
+#: Kinds of DICOM files of outlines.
+_OUTLINES = ("RTSTRUCT",)
 
 
 def read_header(path: Path) -> Any:
@@ -39,7 +42,7 @@ def read_header(path: Path) -> Any:
     import pydicom
 
     require_fitting_elements(path)
-    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+    dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
     _require_bytes(dataset, path)
     return dataset
 
@@ -47,6 +50,11 @@ def read_header(path: Path) -> Any:
 def _require_bytes(dataset: Any, path: Path) -> None:
     """Raise FileError where the header promises more voxels than the file holds, before ITK reserves memory."""
     names = ("Rows", "Columns", "NumberOfFrames", "BitsAllocated", "SamplesPerPixel")
+    kind = dataset.get("Modality")
+    if kind in _OUTLINES:
+        raise FileError(
+            f"{path}: this DICOM file ({kind}) holds outlines, not voxels; export it as a labelmap in Slicer."
+        )
     if not dataset.get("Rows") or not dataset.get("Columns"):
         raise FileError(f"{path}: this DICOM file holds no image, or is damaged; copy it again from its source.")
     promised = math.prod(int(dataset.get(name) or 1) for name in names) // 8
@@ -133,7 +141,7 @@ def _scaled(path: Path, slopes: list[tuple[float, float]]) -> np.ndarray:
     """The stored values of each frame times its own slope, plus its own intercept."""
     import pydicom
 
-    dataset = pydicom.dcmread(path)
+    dataset = pydicom.dcmread(path, force=True)
     stored = dataset.pixel_array
     if len(stored) != len(slopes):
         raise FileError(

@@ -65,7 +65,7 @@ def read(path: Path) -> Content:
     """
     import pydicom
 
-    dataset = pydicom.dcmread(path)
+    dataset = pydicom.dcmread(path, force=True)
     frames = frame_places(dataset)
     if frames is None:
         raise FileError(f"{path}: this DICOM SEG does not state where its frames lie; convert it in Slicer.")

@@ -9,6 +9,7 @@ import SimpleITK
 from ACSegLib.errors import FileError
 from ACSegLib.files import open_segmentation, open_volume
 from ACSegLib.files.formats import dicom
+from ACSegLib.files.formats.dicom_elements import start_of_elements
 
 highdicom = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")
@@ -183,6 +184,42 @@ def test_files_of_a_series_may_have_any_name(tmp_path):
     assert open_volume(tmp_path / "a").geometry.spacing == (0.5, 0.25, 4)
     alone = open_volume(tmp_path / "a" / "1.2.840.113.0")
     assert "give the folder" in alone.meta["notes"][0]
+
+
+@pytest.mark.parametrize("lacks", ["preamble", "implicit", "explicit"])
+def test_files_without_preamble_or_file_information_open(lacks, tmp_path):
+    """As old scanners and planning programs write them, and as ITK reads them."""
+    _series(tmp_path / "a", [(1, 2, 3 + 2 * k) for k in range(6)])
+    whole = open_volume(tmp_path / "a")
+    for path in (tmp_path / "a").iterdir():
+        dataset = pydicom.dcmread(path)
+        stream = pydicom.filebase.DicomBytesIO()
+        stream.is_little_endian, stream.is_implicit_VR = True, lacks == "implicit"
+        bare = pydicom.Dataset()
+        bare.update({element.tag: element for element in dataset})
+        pydicom.filewriter.write_dataset(stream, bare)
+        path.write_bytes(path.read_bytes()[132:] if lacks == "preamble" else stream.getvalue())
+    found = open_volume(tmp_path / "a")
+    np.testing.assert_array_equal(found.array, whole.array)
+    assert found.geometry == whole.geometry
+
+
+@pytest.mark.parametrize("size", [(2, 4, 4), (8, 4, 6), (2, 0, 8), (520, 64, 2)])
+def test_numbers_at_the_start_of_other_files_are_no_elements(size):
+    """An MRC file begins with its size and mode, a raw file with anything."""
+    assert start_of_elements(np.array([*size, *[2] * 253], "<i4").tobytes()) is None
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_outlines_are_refused_as_such(inside, tmp_path):
+    _series(tmp_path / "a", [(0, 0, 0)])
+    path = tmp_path / "a" / "0.dcm"
+    dataset = pydicom.dcmread(path)
+    dataset.Modality = "RTSTRUCT"
+    del dataset.PixelData, dataset.Rows, dataset.Columns
+    dataset.save_as(path)
+    with pytest.raises(FileError, match=r"\(RTSTRUCT\) holds outlines"):
+        open_volume(path.parent if inside else path)
 
 
 def _segmentation(path, masks, kind=None, colours=None):
