@@ -295,6 +295,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0}: this DICOM SEG does not state the segment of each frame."),
         _("{0}: this DICOM SEG does not state where its frames lie; convert it in Slicer."),
         _("{0}: this DICOM SEG holds {1} frames, but {2} places."),
+        _("{0}: this DICOM file ({1}) holds outlines, not voxels; export it as a labelmap in Slicer."),
         _("{0}: this DICOM file holds no image, or is damaged; copy it again from its source."),
         _("{0}: this DICOM file is damaged (an element does not fit); copy it again from its source."),
         _("{0}: this HDF5 file is damaged (a heap of text); copy it again from its source."),
