@@ -26,11 +26,25 @@ _KINDS = (
     (b"ply", "a surface mesh", "open the image or the labels that it was made from"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file", "save it with -v7.3, or as TIFF"),
     (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself with git lfs pull"),
-    (b"RIFF", "a film (AVI)", _FRAMES),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", "save the slices as TIFF or PNG, and give their folder"),
+    (b"<MRML", "a scene of Slicer", "open the volume or the segmentation that lies beside it"),
     (b"\x1aE\xdf\xa3", "a film (Matroska, WebM)", _FRAMES),
     (b"<!DOCTYPE", "a web page", "download the file itself"),
     (b"<html", "a web page", "download the file itself"),
 )
+#: The same for files that only their names tell.
+_NAMES = (
+    ((".raw", ".vol"), "voxels without a header", "import it in Fiji or Slicer, and save it as .nrrd"),
+    ((".dm3", ".dm4"), "a file of DigitalMicrograph", _EXPORT),
+    ((".mgz", ".mgh"), "a file of FreeSurfer", "convert it to .nii.gz with mri_convert"),
+    ((".gipl", ".gipl.gz", ".mnc"), "an image of an older format", "save it as .nrrd or .nii.gz in ITK-SNAP or Slicer"),
+    ((".companion.ome",), "the metadata of OME-TIFF files", "open the first of these"),
+    ((".gz",), "packed with gzip", "unpack it, and open what comes out"),
+)
+#: Kinds of RIFF files, by what stands behind their length.
+_RIFF, _RIFF_PLACE = {b"AVI ": ("a film (AVI)", _FRAMES), b"WEBP": ("a WebP picture", "save the slices as PNG")}, 8
+#: Files that tell a folder of Zarr's relatives.
+_FOLDERS = {"attributes.json": "N5", "info": "Neuroglancer's precomputed format"}
 
 
 def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
@@ -42,17 +56,22 @@ def unknown(path: Path, head: bytes, known: list[str]) -> FileError:
         return FileError(
             f"{path}: holds DICOM files in folders below; give one of them: {', '.join(below[:_LISTED])}{more}."
         )
+    for name, kind in _FOLDERS.items():
+        if (path / name).is_file():
+            return FileError(f"{path}: is in {kind}, which ACSeg cannot read; convert it to OME-Zarr.")
     if path.is_dir():
         return FileError(f"{path}: is a folder, but not of slices, DICOM files or Zarr; name a file in it.")
     if zarr_places.is_zip(head):
         if path.suffix.lower() == ".npz":
             return FileError(f"{path}: is an archive of NumPy arrays; save the one you need with numpy.save, as .npy.")
         return FileError(f"{path}: is an archive without a Zarr image; unpack it, and open what lies in it.")
-    for start, kind, advice in _KINDS:
-        if head.startswith(start):
-            return FileError(f"{path}: is {kind}, which ACSeg cannot read; {advice}.")
     if head[_FILM_PLACE] == _FILM:
         return FileError(f"{path}: is a film (MP4, MOV), which ACSeg cannot read; {_FRAMES}.")
     if b"<VTKFile" in head[:_XML]:
         return FileError(f"{path}: is a VTK file, which ACSeg cannot read; save it as .nrrd in Slicer or ParaView.")
+    named = [(kind, advice) for endings, kind, advice in _NAMES if path.name.lower().endswith(endings)]
+    begun = [(kind, advice) for start, kind, advice in _KINDS if head.startswith(start)]
+    riff = [_RIFF[head[_RIFF_PLACE:][:4]]] if head.startswith(b"RIFF") and head[_RIFF_PLACE:][:4] in _RIFF else []
+    for kind, advice in [*riff, *begun, *named]:
+        return FileError(f"{path}: is {kind}, which ACSeg cannot read; {advice}.")
     return FileError(f"{path}: is not in a format that ACSeg can read; known formats are: {', '.join(known)}.")

@@ -175,6 +175,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "labels (acseg convert --as labels)."
         ),
         _("{0}: is in version {1} of NumPy's format; save it again with plain numbers."),
+        _("{0}: is in {1}, which ACSeg cannot read; convert it to OME-Zarr."),
         _("{0}: is no ONNX or OpenVINO model that can be loaded ({1}); export it again."),
         _("{0}: is not OME-Zarr; {1}: {2}."),
         _("{0}: is not a regular file but a pipe or a device; copy its content into a file first."),
