@@ -136,15 +136,17 @@ def _imagej_sizes(file: Any) -> Sizes:
     inches = length is not None and length == length_of("inch")
     if inches and math.isclose(width, _SCREEN_INCH, rel_tol=1e-4):
         return Sizes()
-    depth = values.get("spacing", 1.0)
-    depth = abs(float(depth)) if isinstance(depth, (int, float)) else 1.0
+    stated = values.get("spacing", 1.0)
+    depth = abs(float(stated)) if isinstance(stated, (int, float)) else 0.0
+    notes = [] if depth else [f"states the slice distance {stated}, which is none; 1 is used, as in ImageJ."]
     if (width, height, depth) == (1, 1, 1) and not unit:
         return Sizes()
     units = {letter: str(values.get(f"{letter}unit") or "").strip() or unit for letter in "xyz"}
     steps = zip("xyz", (width, height, depth or 1.0), strict=True)
     axes = {letter: Axis(letter, step, units[letter]) for letter, step in steps}
-    note = "states its voxel size in inches, which most often is the resolution of a print or a screen."
-    return Sizes(axes, (note,) if inches else ())
+    if inches:
+        notes.append("states its voxel size in inches, which most often is the resolution of a print or a screen.")
+    return Sizes(axes, tuple(notes))
 
 
 def _pixel_size(tags: Any, name: str) -> float:

@@ -68,6 +68,14 @@ def test_an_imagej_unit_that_is_not_known_is_told(tmp_path):
         assert open_volume(tmp_path / "a.tif").geometry.unit == "px"
 
 
+@pytest.mark.parametrize("spacing", ["0,5", "0"])
+def test_a_slice_distance_that_is_none_is_told(spacing, tmp_path):
+    """A comma is written by scripts in some languages; ImageJ takes 1."""
+    _imagej(tmp_path / "a.tif", f"unit=um\nspacing={spacing}")
+    with pytest.warns(UserWarning, match=f"slice distance {spacing},"):
+        assert open_volume(tmp_path / "a.tif").geometry.spacing == (0.1, 0.1, 1.0)
+
+
 @pytest.mark.parametrize(
     ("first", "slope", "dtype"), [(-32768.0, 1.0, "i2"), (10.0, 1.0, "u4"), (0.5, 0.25, "f4"), (0.0, 1.0, "u2")]
 )
