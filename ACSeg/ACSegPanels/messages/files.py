@@ -76,6 +76,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
         _("states that its lowest value is white; the values are those of the file, which other programs invert."),
         _("states that {0} is in layer {1}, but holds {2}; it was left out."),
+        _("states the slice distance {0}, which is none; 1 is used, as in ImageJ."),
         _("states the spacing {0}, which is not one number or three; it was not used."),
         _("states values of {0} to {1}, so its bytes were read as unsigned."),
         _(
