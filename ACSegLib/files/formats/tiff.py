@@ -163,8 +163,8 @@ def _sizes(file: Any, number: int, letters: str, path: Path) -> tiff_metadata.Si
     if image is None:
         alike = [image for image in images if all(image.shape[letter] == shape.get(letter) for letter in "xy")]
         tiff_metadata.require_planes(found, min((image.planes for image in alike), default=0), path)
-        note = "has OME metadata that fit none of its images; the voxel size is unknown."
-        return tiff_metadata.Sizes(notes=(note,) if images else ())
+        where = "fit none of its images" if images else "are in a file of their own, which is not read"
+        return tiff_metadata.Sizes(notes=(f"has OME metadata that {where}; the voxel size is unknown.",))
     tiff_metadata.require_planes(found, image.planes // max(1, shape.get("s", 1)), path)
     return image.sizes
 

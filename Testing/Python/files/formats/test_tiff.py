@@ -177,6 +177,18 @@ def test_an_ome_tiff_without_one_of_its_files_is_refused(tmp_path):
         open_volume(tmp_path / "p0.ome.tif")
 
 
+def test_metadata_in_a_companion_file_are_told(tmp_path):
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<BinaryOnly MetadataFile="a.companion.ome" UUID="urn:uuid:1"/></OME>'
+    )
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, ARRAY, description=text, metadata=None, photometric="minisblack")
+    with pytest.warns(UserWarning, match="file of their own"):
+        found = open_volume(path)
+    np.testing.assert_array_equal(found.array, ARRAY)
+
+
 def test_imagej_without_a_size(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", ARRAY, imagej=True, metadata={"axes": "ZYX"})
     assert open_volume(tmp_path / "a.tif").geometry == Geometry()
