@@ -32,7 +32,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "element_size_um is used."
         ),
         _("gives {0} the voxels of {1} (value {2}, layer {3}); it was left out."),
-        _("has OME metadata that fit none of its images; the voxel size is unknown."),
+        _("has OME metadata that {0}; the voxel size is unknown."),
         _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
         _("has no XML file of BigDataViewer beside it; the voxel size is unknown."),
         _("has no number that counts its slices; they are in the order of their names."),
