@@ -49,10 +49,21 @@ def to_numpy(array: Any, name: str, *, masked: str = "nan") -> np.ndarray:
         If a dask or zarr array does not fit in memory.
     """
     if isinstance(array, np.ma.MaskedArray):
-        return _unmasked(array, name, masked)
-    if isinstance(array, np.ndarray):
-        # compiled loops read the byte order of this computer only
-        return np.asarray(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
+        array = _unmasked(array, name, masked)
+    elif not isinstance(array, np.ndarray):
+        array = _from_library(array, name)
+    return _for_compiled_loops(array)
+
+
+def _for_compiled_loops(array: np.ndarray) -> np.ndarray:
+    """The array in a type that compiled loops read: the byte order of this computer, floats of at most 64 bits."""
+    kind = array.dtype.newbyteorder("=")
+    if kind.kind == "f" and kind.itemsize > np.dtype(np.float64).itemsize:
+        kind = np.dtype(np.float64)
+    return np.asarray(array, kind)
+
+
+def _from_library(array: Any, name: str) -> np.ndarray:
     library = type(array).__module__.partition(".")[0]
     if library == "torch":
         return _from_torch(array, name)

@@ -241,6 +241,9 @@ class Segmentation:
             raise InputError(
                 f"label array {name!r} holds {labels.dtype}; labels must be whole numbers: labels.astype(int)."
             )
+        highest = np.iinfo(np.int64).max
+        if labels.dtype == np.uint64 and labels.max() > highest:
+            raise InputError(f"label array {name!r} holds the value {labels.max()}; labels must be {highest} or less.")
         present = unique_values(labels)
         if len(present) and present[0] < 0:
             raise InputError(f"label array {name!r} holds the negative value {present[0]}; labels must be 0 or more.")

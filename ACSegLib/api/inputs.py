@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ACSegLib.arrays import to_numpy
 from ACSegLib.errors import InputError
 from ACSegLib.volume import Geometry, Segmentation, Volume
 
@@ -126,6 +127,28 @@ def as_segmentations(
     first, second = (_segmentation(given[name], geometry, name) for name in given)
     _require_same_shape("result", first.shape, "reference", second.shape)
     return first, second
+
+
+def as_mask(mask: ArrayLike | None, shape: tuple[int, int, int], name: str) -> np.ndarray | None:
+    """Make a NumPy array of a mask of voxels; None stays None.
+
+    Raises
+    ------
+    InputError
+        If it is not an array of bool, or not of this shape.
+    """
+    if mask is None:
+        return None
+    array = to_numpy(mask, name, masked="refuse")
+    if array.dtype.kind != "b":
+        raise InputError(f"{name} must be an array of bool, not of {array.dtype}; give {name} != 0.")
+    _require_same_shape("image", shape, name, array.shape)
+    return array
+
+
+def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names as a tuple; a text is one name."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def as_region(region: Sequence[slice] | None, shape: tuple[int, int, int], name: str) -> list[int]:

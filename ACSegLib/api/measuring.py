@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.api.inputs import as_pair, as_segmentation, as_segmentations
+from ACSegLib.api.inputs import as_names, as_pair, as_segmentation, as_segmentations
 from ACSegLib.api.table import Table
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation, Volume
@@ -22,7 +22,7 @@ def measure(
     spacing: Spacing | None = None,
     unit: str | None = None,
     table_unit: str = "file",
-    segments: Sequence[str] = (),
+    segments: str | Sequence[str] = (),
     cells: bool = MeasureRequest.cells,
     apart: bool = MeasureRequest.apart,
     min_volume: float = MeasureRequest.min_volume,
@@ -52,7 +52,7 @@ def measure(
         Unit of `spacing`.
     table_unit : str
         Unit of the lengths in the table: "um", "nm", "mm", "px" (voxels), or "file" (that of the labels).
-    segments : sequence of str
+    segments : str or sequence of str
         Names of the segments to measure. By default all but those whose names, such as "ignore", say that they are no
         structure. The value v of an array is the segment "Segment_v".
     cells : bool
@@ -108,6 +108,7 @@ def measure(
     from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import run
 
+    segments = as_names(segments)
     volume: Volume | None
     if image is None:
         segmentation, volume = as_segmentation(labels, spacing, unit), None

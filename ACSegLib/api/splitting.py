@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ACSegLib.api.inputs import as_pair, as_segmentation
+from ACSegLib.api.inputs import as_names, as_pair, as_segmentation
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Volume
 from ACSegLib.workflows import SplitRequest
@@ -22,7 +22,7 @@ def split(
     seeds: Labels | None = None,
     spacing: Spacing | None = None,
     unit: str | None = None,
-    segments: Sequence[str] = SplitRequest.segments,
+    segments: str | Sequence[str] = SplitRequest.segments,
     count: int | None = SplitRequest.count,
     smallest: float | None = SplitRequest.smallest,
     seams: str = SplitRequest.seams,
@@ -44,7 +44,7 @@ def split(
         Voxel size of arrays along (z, y, x).
     unit : str, optional
         Unit of `spacing`.
-    segments : sequence of str
+    segments : str or sequence of str
         Names of the segments to split; all but beads, glass and background by default. The value v of an array is the
         segment "Segment_v".
     count : int, optional
@@ -91,7 +91,7 @@ def split(
         labels=segmentation,
         volume=volume,
         seeds=marks,
-        segments=segments,
+        segments=as_names(segments),
         count=count,
         smallest=smallest,
         seams=seams,

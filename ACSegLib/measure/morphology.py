@@ -12,6 +12,7 @@ import numpy as np
 
 from ACSegLib.components import Components, NumberedCells, find_components
 from ACSegLib.distances import as_mask, sampling
+from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.json_values import Row
 from ACSegLib.masks import bounding_box
@@ -182,6 +183,9 @@ def measure_segmentation(
     """
     progress = progress or Progress()
     settings = settings or MorphologySettings()
+    if not 0 <= settings.minimum_volume < np.inf:
+        smallest = settings.minimum_volume
+        raise InputError(f"the minimum volume of a cell (min_volume) must be a number of 0 or more, not {smallest}.")
     if volume is not None:
         require_same_grid(volume, segmentation)
     chosen = segmentation.chosen(segments or ())

@@ -58,10 +58,15 @@ def test_bfloat16_tensors_become_float32():
     np.testing.assert_allclose(volume.array, IMAGE, rtol=0.01)
 
 
-def test_foreign_byte_order_is_converted():
-    array = Volume(IMAGE.astype(">f4")).array
+@pytest.mark.parametrize("make", [np.asarray, unmasked, dask_array, zarr_array, xarray_array])
+def test_foreign_byte_order_is_converted(make):
+    array = Volume(make(IMAGE.astype(">f4"))).array
     assert array.dtype.isnative
     np.testing.assert_array_equal(array, IMAGE)
+
+
+def test_extended_floats_become_float64():
+    assert Volume(IMAGE.astype(np.longdouble)).array.dtype == np.float64
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ballcase import IMAGE, SHAPE, SPARSE
+from ballcase import BALL, IMAGE, SHAPE, SPARSE, Z
 
 import ACSegLib as acseg
 from ACSegLib.api.inputs import array_geometry, as_pair, as_segmentation, as_segmentations, as_volume
@@ -84,3 +84,48 @@ def test_errors_name_keywords_of_python():
         acseg.fill(zeros, zeros + 1, slices="first")
     with pytest.raises(InputError, match=r"^bead_reference needs the tomogram; give it with image[.]"):
         acseg.measure(zeros + 1, bead_reference=2.0)
+
+
+@pytest.mark.parametrize("name", ["decided", "protected"])
+@pytest.mark.parametrize(
+    ("mask", "problem"),
+    [
+        (BALL.astype(np.uint8), "must be an array of bool, not of uint8"),
+        (BALL[:1], r"has \(1, 28, 26\)"),
+        (BALL.tolist(), "list"),
+    ],
+)
+def test_a_mask_is_an_array_of_bool_on_the_grid(name, mask, problem):
+    with pytest.raises(InputError, match=f"{name}.*{problem}"):
+        acseg.correct(IMAGE, BALL, BALL | (Z == 12), **{name: mask})
+
+
+def test_a_mask_of_one_slice_is_not_spread_over_a_fill():
+    with pytest.raises(InputError, match=r"protected has \(1, 28, 26\)"):
+        acseg.fill(IMAGE, SPARSE, protected=BALL[:1])
+
+
+def test_masks_of_other_libraries_count():
+    torch = pytest.importorskip("torch")
+    masks = (Z < 9, torch.tensor(Z < 9))
+    one, other = (acseg.fill(IMAGE, SPARSE, protected=mask).labels for mask in masks)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_text_names_one_segment():
+    labels = np.where(Z < 12, BALL, 2 * BALL)
+    table = acseg.measure(labels, segments="Segment_2", cells=False)
+    assert list(table["voxels"]) == [(BALL & (Z >= 12)).sum()]
+    assert list(acseg.split(labels, segments="Segment_2").counts) == ["Segment_2"]
+
+
+@pytest.mark.parametrize("keyword", ["min_volume", "contact_gap"])
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
+def test_a_size_that_is_none_is_refused(keyword, value):
+    with pytest.raises(InputError, match=f"must be a number of 0 or more, not {value}"):
+        acseg.measure(np.where(Z < 12, BALL, 2 * BALL), **{keyword: value})
+
+
+def test_a_label_too_large_to_count_is_named():
+    with pytest.raises(InputError, match="'labels' holds the value 9223372036854775808; labels must be"):
+        acseg.measure(SPARSE.astype(np.uint64) << np.uint64(63))
