@@ -47,8 +47,8 @@ def contact_areas(
         near neighbours counts for both.
     """
     mask = as_mask(mask)
-    if not 0 <= gap < np.inf:
-        raise InputError(f"the contact gap must be a number of 0 or more, not {gap}.")
+    if gap < 0:
+        raise InputError(f"the contact gap must be 0 or more, not {gap}.")
     step = sampling(spacing)
     if not gap:
         return _touching(mask, labels, step, check)

@@ -183,9 +183,7 @@ def measure_segmentation(
     """
     progress = progress or Progress()
     settings = settings or MorphologySettings()
-    if not 0 <= settings.minimum_volume < np.inf:
-        smallest = settings.minimum_volume
-        raise InputError(f"the minimum volume of a cell (min_volume) must be a number of 0 or more, not {smallest}.")
+    _check_sizes(settings)
     if volume is not None:
         require_same_grid(volume, segmentation)
     chosen = segmentation.chosen(segments or ())
@@ -198,6 +196,13 @@ def measure_segmentation(
         rows += _segment_rows(context, boxes, part)
     progress(1.0, "measured")
     return rows
+
+
+def _check_sizes(settings: MorphologySettings) -> None:
+    sizes = {"minimum volume of a cell": settings.minimum_volume, "contact gap": settings.contact_gap}
+    for name, size in sizes.items():
+        if not 0 <= size < np.inf:
+            raise InputError(f"the {name} must be a number of 0 or more, not {size}.")
 
 
 def _segment_rows(context: _Context, boxes: SegmentBoxes, progress: Progress) -> list[Row]:
