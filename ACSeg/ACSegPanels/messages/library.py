@@ -233,7 +233,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the beads' reference LAC must be positive, not {0}."),
         _("the border cuts all cells of {0} in {1}, so that --exclude-border leaves none of them there."),
         _("the box {0} does not fit into the slice of {1} x {2} voxels."),
-        _("the contact gap must be a number of 0 or more, not {0}."),
+        _("the contact gap must be 0 or more, not {0}."),
         _(
             "the corrected segmentation does not differ from the segmentation{0}, so nothing says what is wrong; "
             "draw a slice right or correct some voxels, or name the slices that you checked (--slices)."
@@ -275,7 +275,6 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("the list of labelled slices is empty; omit it, and ACSeg detects them."),
         _("the mask of {0} voxels has {1} voxels and the image has {2}; give a mask on the grid of the image."),
         _("the method must be one of {0}, not {1}."),
-        _("the minimum volume of a cell (min_volume) must be a number of 0 or more, not {0}."),
         _("the model gave a mask of {0} voxels for a slice of {1}."),
         _(
             "the model has a voxel size of its own, but twins are simulated at the size that a model reduces the "
@@ -332,6 +331,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "Transforms if the sizes in the views are the right ones."
         ),
         _("the walk needs {0} GiB and {1} GiB may be used; use --roi."),
+        _("the {0} must be a number of 0 or more, not {1}."),
         _(
             "there is no room{0} ({1}); free some space, or choose another folder for the output, and in the "
             "environment variable TMPDIR for temporary files."
