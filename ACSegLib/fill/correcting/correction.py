@@ -23,7 +23,7 @@ from ACSegLib.errors import InputError
 from ACSegLib.fill.correcting.decisions import Classes, find_decisions
 from ACSegLib.fill.correcting.hints import hints
 from ACSegLib.fill.correcting.joined import grown_slips, joined_to, without_specks
-from ACSegLib.fill.correcting.opened import MAX_REACH, open_voxels
+from ACSegLib.fill.correcting.opened import open_voxels, proven_reach
 from ACSegLib.fill.correcting.problem import CorrectionProblem
 from ACSegLib.fill.correcting.reliability import EVERYWHERE
 from ACSegLib.fill.walk.solvers import choose_solver
@@ -32,6 +32,9 @@ from ACSegLib.jobs import Progress
 from ACSegLib.masks import Box
 from ACSegLib.postprocess.holes import new_holes
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
+
+#: Factor by which the reach must grow, at least, for what was gathered to be gathered anew.
+WORTHWHILE = 1.2
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,9 @@ def correct(
         given = probabilities or {}
         problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.1, 0.4))
         length = problem.learned_range(progress.part(0.4, 0.45))
-        if length == EVERYWHERE and reach is None and opened.reach < MAX_REACH:
-            opened = open_voxels(decisions, protected, spacing.tolist(), MAX_REACH, progress.check)
+        farthest = proven_reach(decisions, spacing.tolist()) if length == EVERYWHERE and reach is None else 0.0
+        if farthest > WORTHWHILE * opened.reach:
+            opened = open_voxels(decisions, protected, spacing.tolist(), farthest, progress.check)
             problem = CorrectionProblem.of(volume, decisions, opened, spacing, given, progress.part(0.45, 0.55))
         solution = problem.solve(length, solver, progress.part(0.55, 0.95))
         best, iterations = solution.best, solution.iterations

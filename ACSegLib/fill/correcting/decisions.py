@@ -79,6 +79,11 @@ class Decisions:
         """Whether any slice was decided as a whole; otherwise there are strokes alone."""
         return any(self.slices.values())
 
+    @property
+    def wrong_all_along(self) -> bool:
+        """Whether changes run along most of the outlines of a slice that was decided as a whole."""
+        return any(_slice_redrawn(self, AXES.index(axis), n) for axis, numbers in self.slices.items() for n in numbers)
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -240,10 +245,17 @@ def _redrawn(decisions: Decisions) -> dict[str, list[int]]:
         beside = np.maximum(np.append(counts[1:], 0), np.append(0, counts[:-1]))
         for n in np.flatnonzero((counts > 0) & (beside <= MAX_BESIDE * counts)).tolist():
             number = n + box[axis].start
-            plane = tuple(slice(number, number + 1) if a == axis else slice(None) for a in range(3))
-            if _outlines_redrawn(decisions.classes(plane), np.take(decisions.changed, number, axis), axis):  # type: ignore[arg-type]
+            if _slice_redrawn(decisions, axis, number):
                 slices.setdefault(name, []).append(number)
     return slices
+
+
+def _slice_redrawn(decisions: Decisions, axis: int, number: int) -> bool:
+    plane = [slice(None)] * 3
+    plane[axis] = slice(number, number + 1)
+    return _outlines_redrawn(
+        decisions.classes((plane[0], plane[1], plane[2])), np.take(decisions.changed, number, axis), axis
+    )
 
 
 def _redrawn_everywhere(decisions: Decisions) -> bool:

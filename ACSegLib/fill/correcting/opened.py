@@ -10,6 +10,7 @@ classes that no change touched: nothing shows them wrong.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,11 +19,15 @@ from scipy import ndimage
 
 from ACSegLib.distances import capped_distance, within_distance
 from ACSegLib.fill.correcting.decisions import Classes, Decisions
-from ACSegLib.masks import Box, at_borders, bounding_box, grown_box, relative_box
+from ACSegLib.masks import Box, at_borders, bounding_box, box_size, grown_box, relative_box
 from ACSegLib.threads import chunks_of, in_threads
 
 #: How far an error reaches, as a multiple of its largest extent, and the bounds of this in voxels of the finest axis.
 REACH_FACTOR, MIN_REACH, MAX_REACH = 1.0, 8.0, 48.0
+
+#: Size of the box around the changes in which voxels may change, where slices drawn right prove that the outline is
+#: wrong all along and that the image shows the right one. It bounds the time.
+MAX_BOX = 2**24
 
 #: Reach of a stroke as a multiple of its depth, and the least, in voxels of the finest axis: it may lie at a surface.
 #: `Testing/Benchmarks/correct_tasks.py`.
@@ -121,6 +126,22 @@ def open_voxels(
 
     in_threads(restrict, chunks_of(near), check)
     return Opened(box, near, None if decisions.whole_slices else nearness, largest, {classes.table[c] for c in touched})
+
+
+def proven_reach(decisions: Decisions, spacing: Sequence[float]) -> float:
+    """How far voxels may change where slices drawn right prove that the image shows the borders everywhere.
+
+    This is `MAX_REACH`, in voxels of the finest axis. An outline that was wrong all along is wrong elsewhere, too.
+    Then it is as far as a box of `MAX_BOX` voxels around the changes reaches, if that is farther.
+    """
+    changes = bounding_box(decisions.changed)
+    if changes is None or not decisions.wrong_all_along:
+        return MAX_REACH
+    shape = decisions.changed.shape
+    longest = max(n * h for n, h in zip(shape, spacing, strict=True))
+    reaches = np.arange(MAX_REACH, max(longest, MAX_REACH) + 1).tolist()
+    fitting = bisect_right(reaches, MAX_BOX, key=lambda r: box_size(grown_box(changes, r, spacing, shape)))
+    return float(reaches[max(fitting - 1, 0)])
 
 
 def _nearness(
