@@ -24,7 +24,7 @@ from ACSegLib.fill.correcting.decisions import Classes, Decisions
 from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.evidence import CorrectionEvidence
 from ACSegLib.fill.correcting.opened import Opened
-from ACSegLib.fill.correcting.reliability import EVERYWHERE, OUTLINE_WIDTH, learned_range, trust_at
+from ACSegLib.fill.correcting.reliability import EVERYWHERE, OUTLINE_WIDTH, RIM, learned_range, trust_at
 from ACSegLib.fill.correcting.visibility import visibility
 from ACSegLib.fill.prior.appearance import AppearanceClassifier, train_classifier
 from ACSegLib.fill.prior.evidence import group_classes
@@ -67,7 +67,7 @@ WRONG_RADIUS, LEARNING_RADIUS = 10.0, 32.0
 #: Part of its reach that a stroke has where the image does not show what it mended.
 UNSEEN_REACH = 0.3
 
-#: A class that may change everywhere keeps the voxels whose distance from the strokes is at least this share of the
+#: A class that may change everywhere keeps the voxels whose distance from the changes is at least this share of the
 #: largest one: with no seed left, it would vanish.
 ANCHORED = 0.75
 
@@ -159,6 +159,8 @@ class CorrectionProblem:
         changed = cut(decisions.changed)
         if opened.nearness is None:
             sure = _sure(before, changed, learned == UNKNOWN, distances)
+            untaught = _untaught(before, changed, [learned] if sure is None else [learned, sure], distances)
+            unknown &= ~np.isin(before, untaught)
         else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             progress.check()
@@ -168,7 +170,9 @@ class CorrectionProblem:
             trust = _distrust(before, changed, 1 - cut.turned(nearness))
             strokes = np.where(changed, before, UNKNOWN).astype(np.int16)
             believed, shape = distances, shape.without_distances()
-            unknown &= ~_anchors(before, changed, unknown, away)
+        if all_open := _all_open(before, changed, unknown):
+            away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
+            unknown &= ~_anchors(before, changed, all_open, away)
         seeds = after.copy()
         seeds[unknown] = np.where(outside[unknown], OUTSIDE, UNKNOWN)
         cuts = [k for k in range(len(seeds)) if not (seeds[k] == UNKNOWN).any()]
@@ -318,6 +322,21 @@ def _sure(before: np.ndarray, changed: np.ndarray, free: np.ndarray, distances: 
     return sure if (sure >= 0).any() else None
 
 
+def _untaught(
+    before: np.ndarray, changed: np.ndarray, taught: Sequence[np.ndarray], distances: np.ndarray
+) -> list[int]:
+    """Classes that lost only voxels at their rim, and of which no voxel shows what they look like.
+
+    Their other voxels stay: a slice beside a thin segment does not tell that it is nowhere.
+    """
+    found = []
+    for c in np.unique(before[changed]).tolist():
+        lost = changed & (before == c)
+        if not any((a == c).any() for a in taught) and (np.abs(distances[:, lost]).min(axis=0) <= RIM).all():
+            found.append(c)
+    return found
+
+
 def _distrust(before: np.ndarray, changed: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Part of their reach that voxels are away from the strokes, 1 at most at the farthest voxels of these classes."""
     touched = np.isin(before, np.unique(before[changed])) & (before > 0)
@@ -325,13 +344,22 @@ def _distrust(before: np.ndarray, changed: np.ndarray, share: np.ndarray) -> np.
     return np.minimum(share / np.float32(farthest), 1)
 
 
-def _anchors(before: np.ndarray, changed: np.ndarray, unknown: np.ndarray, away: np.ndarray) -> np.ndarray:
-    """Voxels that stay as segmented, bool: the part farthest from the strokes of a class that may change everywhere."""
-    anchors = np.zeros(before.shape, bool)
-    for c in np.unique(before[changed]):
+def _all_open(before: np.ndarray, changed: np.ndarray, unknown: np.ndarray) -> list[int]:
+    """Classes that a change took voxels from, and whose other voxels are all to be found."""
+    found = []
+    for c in np.unique(before[changed]).tolist():
         left = (before == c) & ~changed
         if left.any() and unknown[left].all():
-            anchors |= left & (away >= ANCHORED * away[left].max())
+            found.append(c)
+    return found
+
+
+def _anchors(before: np.ndarray, changed: np.ndarray, classes: Sequence[int], away: np.ndarray) -> np.ndarray:
+    """Voxels that stay as segmented, bool: the part of these classes that is farthest from the changes."""
+    anchors = np.zeros(before.shape, bool)
+    for c in classes:
+        left = (before == c) & ~changed
+        anchors |= left & (away >= ANCHORED * away[left].max())
     return anchors
 
 

@@ -9,9 +9,11 @@ from scipy import ndimage
 
 from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.fill import correct
-from ACSegLib.fill.correcting.decisions import Classes
+from ACSegLib.fill.correcting import opened
+from ACSegLib.fill.correcting.decisions import Classes, find_decisions
 from ACSegLib.fill.correcting.joined import joined_to, without_specks
 from ACSegLib.jobs import Progress
+from ACSegLib.masks import bounding_box, box_size, grown_box
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 TRUTH = ball()
@@ -48,6 +50,34 @@ def test_what_the_image_proves_reaches_beyond_the_extent_of_a_small_section():
     result = correct(IMAGE, segmentation(SMALL), segmentation(labels), slices={"k": [27]})
     assert dice(SMALL[far], TRUTH[far]) < 0.6
     assert dice(result.segmentation.labels[far] > 0, TRUTH[far]) > 0.95
+
+
+@pytest.mark.parametrize("all_along", [True, False])
+def test_an_outline_that_is_wrong_all_along_is_corrected_to_its_far_end(all_along):
+    """A cell of 110 voxels length whose outline is 2 voxels too wide; the slice is one of the first of them."""
+    k, j, i = np.indices((120, 30, 30))
+    away = np.hypot(j - 15, i - 15)
+    truth, wide = ((away < radius) & (k > 4) & (k < 115) for radius in (8, 10))
+    wrong = wide if all_along else truth | (wide & (i > 18))
+    labels = wrong.copy()
+    labels[20] = truth[20]
+    found = correct(image_of(truth), segmentation(wrong), segmentation(labels), slices={"k": [20]})
+    far = np.s_[20 + 70 : 110]
+    assert dice(wrong[far], truth[far]) < 0.95
+    assert (dice(found.segmentation.labels[far] > 0, truth[far]) > 0.98) == all_along
+    assert np.array_equal(found.segmentation.labels[far] > 0, wrong[far]) == (not all_along)
+
+
+def test_the_proven_reach_is_bounded_by_the_size_of_a_box(monkeypatch):
+    decisions = find_decisions(segmentation(SMALL), segmentation(drawn(SMALL, 18)), {"k": [18]})
+    changes = bounding_box(decisions.changed)
+    monkeypatch.setattr(opened, "MAX_REACH", 2.0)
+    for most in (1, 9_000, 10**9):
+        monkeypatch.setattr(opened, "MAX_BOX", most)
+        reach = opened.proven_reach(decisions, [1, 1, 1])
+        sizes = [box_size(grown_box(changes, r, [1, 1, 1], SHAPE)) for r in (reach, reach + 1)]
+        assert reach == 2 if most == 1 else sizes[0] <= most
+        assert sizes[1] > most or sizes[0] == np.prod(SHAPE)
 
 
 def test_a_clearly_redrawn_slice_is_found_and_decided_as_a_whole(one_slice):
@@ -459,6 +489,21 @@ def test_a_segment_that_the_drawn_slices_hardly_show_stays_elsewhere():
     labels = result.segmentation.labels
     assert dice(labels == 1, first) > dice(wrong == 1, first) - 0.03
     assert dice(labels == 2, second) > dice(wrong == 2, second) + 0.1
+
+
+def test_a_segment_keeps_its_other_slices_where_one_slice_erases_its_tip():
+    """On the slice drawn right, a voxel of a flat segment goes and nothing of it is left; the cell is corrected."""
+    truth = np.where(ball(radius=11), 1, 0)
+    truth[20:23, 10:20, 10:20] = 2
+    wrong = truth.copy()
+    wrong[(truth == 1) & ~ball(radius=9)] = 0
+    wrong[19, 14, 14] = 2
+    after = wrong.copy()
+    after[19] = truth[19]
+    names = {1: "cell", 2: "sheet"}
+    image = image_of(np.array([0, 1, 1.5])[truth], noise=0.2)
+    result = correct(image, segmentation(wrong, names), segmentation(after, names), slices={"k": [19]})
+    assert dice(result.segmentation.labels == 2, truth == 2) > 0.95
 
 
 @pytest.mark.parametrize("seed", [1, 4])
