@@ -65,6 +65,24 @@ class Deviation:
             evidence = (DISTANCE_PER_LOG_ODDS * np.log(p / (1 - p))).astype(np.float32)
         return cls([*map(list, groups), *([0] for _ in evidence)], distances, evidence)
 
+    def within_what_is_shown(self, before: np.ndarray, learned: np.ndarray) -> Deviation:
+        """The channels, where groups that are nowhere among what is learned are no nearer than they are seen there.
+
+        Of such a group nothing is learned: what lies nearer to it would be taken for whatever else is learned nearby.
+
+        Parameters
+        ----------
+        before, learned : ndarray of int, (K, J, I)
+            Classes of the segmentation, and those to learn from; negative where nothing is known.
+        """
+        shown = learned >= 0
+        distances = self.distances.copy()
+        present = np.union1d(before[shown], learned[shown])
+        for channel, members in zip(distances, self.groups, strict=False):
+            if shown.any() and not np.isin(members, present).any():
+                np.minimum(channel, channel[shown].max(), out=channel)
+        return Deviation(self.groups, distances, self.evidence)
+
     def without_distances(self) -> Deviation:
         """The channels of the probabilities alone."""
         nothing = np.zeros((0, *self.distances.shape[1:]), np.float32)

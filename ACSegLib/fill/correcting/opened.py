@@ -25,9 +25,9 @@ from ACSegLib.threads import chunks_of, in_threads
 #: How far an error reaches, as a multiple of its largest extent, and the bounds of this in voxels of the finest axis.
 REACH_FACTOR, MIN_REACH, MAX_REACH = 1.0, 8.0, 48.0
 
-#: Size of the box around the changes in which voxels may change, where slices drawn right prove that the outline is
-#: wrong all along and that the image shows the right one. It bounds the time.
-MAX_BOX = 2**24
+#: Reach of an outline that proved wrong all along, as a multiple of its extent, where the image shows the right one;
+#: and the size of the box in which voxels may change then, which bounds the time.
+PROVEN_FACTOR, MAX_BOX = 2.0, 2**24
 
 #: Reach of a stroke as a multiple of its depth, and the least, in voxels of the finest axis: it may lie at a surface.
 #: `Testing/Benchmarks/correct_tasks.py`.
@@ -132,15 +132,15 @@ def proven_reach(decisions: Decisions, spacing: Sequence[float]) -> float:
     """How far voxels may change where slices drawn right prove that the image shows the borders everywhere.
 
     This is `MAX_REACH`, in voxels of the finest axis. An outline that was wrong all along is wrong elsewhere, too.
-    Then it is as far as a box of `MAX_BOX` voxels around the changes reaches, if that is farther.
+    Then it is `PROVEN_FACTOR` times the extent of the changes, within a box of `MAX_BOX` voxels, if that is farther.
     """
     changes = bounding_box(decisions.changed)
     if changes is None or not decisions.wrong_all_along:
         return MAX_REACH
+    extent = max((side.stop - side.start) * h for side, h in zip(changes, spacing, strict=True))
+    reaches = np.arange(MAX_REACH, max(PROVEN_FACTOR * extent, MAX_REACH) + 1).tolist()
     shape = decisions.changed.shape
-    longest = max(n * h for n, h in zip(shape, spacing, strict=True))
-    reaches = np.arange(MAX_REACH, max(longest, MAX_REACH) + 1).tolist()
-    fitting = bisect_right(reaches, MAX_BOX, key=lambda r: box_size(grown_box(changes, r, spacing, shape)))
+    fitting = bisect_right(reaches, MAX_BOX, key=lambda reach: box_size(grown_box(changes, reach, spacing, shape)))
     return float(reaches[max(fitting - 1, 0)])
 
 

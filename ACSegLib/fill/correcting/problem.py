@@ -161,6 +161,7 @@ class CorrectionProblem:
             sure = _sure(before, changed, learned == UNKNOWN, distances)
             untaught = _untaught(before, changed, [learned] if sure is None else [learned, sure], distances)
             unknown &= ~np.isin(before, untaught)
+            shape = shape.within_what_is_shown(before, learned)
         else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             progress.check()

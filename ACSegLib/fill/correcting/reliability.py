@@ -44,6 +44,9 @@ MAX_DEPTH = 8.0
 #: Depth, in voxels, up to which errors are those of an outline, and not of a part.
 RIM = 2.0
 
+#: Decided voxels of a group, at least, that tell what it looks like.
+MIN_SHOWN = 20
+
 #: Side, in voxels, of the cells whose voxels err together, for the standard error.
 CELL = 8.0
 
@@ -122,9 +125,10 @@ def learned_range(
     float
         One of `LENGTHS`; `EVERYWHERE` if it holds at all distances, and the shortest one if a group that was wrong is
         right nowhere: a slice on which all of a cell is erased does not tell what is a cell. Errors at its rim alone
-        do: deeper inside, the segmentation is believed.
+        do: deeper inside, the segmentation is believed. Also the shortest one if what was wrong is a group that the
+        decided voxels hardly show.
     """
-    if not _shows_both_sides(samples, distances):
+    if not _shows_both_sides(samples, distances) or _shows_too_little(samples, distances):
         return LENGTHS[0]
     hidden = _hide(samples, believed, distances, spacing, progress)
     likelihoods = np.array([hidden.likelihoods(length) for length in LENGTHS])
@@ -176,6 +180,13 @@ def _shows_both_sides(samples: Samples, distances: np.ndarray) -> bool:
     segmented = _segmented(depth)
     unseen = (segmented != samples.y) & ~np.isin(segmented, samples.y)
     return bool((np.abs(depth[:, unseen]).min(axis=0) <= RIM).all())
+
+
+def _shows_too_little(samples: Samples, distances: np.ndarray) -> bool:
+    """Whether a group that the segmentation has wrong holds fewer decided voxels than tell what it looks like."""
+    depth = distances[(slice(None), samples.plane, *samples.place)]
+    held = np.bincount(samples.y, samples.weight)
+    return bool((held[samples.y[_segmented(depth) != samples.y]] < MIN_SHOWN).any())
 
 
 def _near_errors(samples: Samples, depth: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -55,15 +55,15 @@ def test_what_the_image_proves_reaches_beyond_the_extent_of_a_small_section():
 @pytest.mark.parametrize("all_along", [True, False])
 def test_an_outline_that_is_wrong_all_along_is_corrected_to_its_far_end(all_along):
     """A cell of 110 voxels length whose outline is 2 voxels too wide; the slice is one of the first of them."""
-    k, j, i = np.indices((120, 30, 30))
-    away = np.hypot(j - 15, i - 15)
-    truth, wide = ((away < radius) & (k > 4) & (k < 115) for radius in (8, 10))
-    wrong = wide if all_along else truth | (wide & (i > 18))
+    k, j, i = np.indices((120, 50, 50))
+    away = np.hypot(j - 25, i - 25)
+    truth, wide = ((away < radius) & (k > 4) & (k < 115) for radius in (18, 20))
+    wrong = wide if all_along else truth | (wide & (i > 34))
     labels = wrong.copy()
     labels[20] = truth[20]
     found = correct(image_of(truth), segmentation(wrong), segmentation(labels), slices={"k": [20]})
-    far = np.s_[20 + 70 : 110]
-    assert dice(wrong[far], truth[far]) < 0.95
+    far = np.s_[20 + 70 : 100]
+    assert dice(wrong[far], truth[far]) < 0.97
     assert (dice(found.segmentation.labels[far] > 0, truth[far]) > 0.98) == all_along
     assert np.array_equal(found.segmentation.labels[far] > 0, wrong[far]) == (not all_along)
 
@@ -489,6 +489,22 @@ def test_a_segment_that_the_drawn_slices_hardly_show_stays_elsewhere():
     labels = result.segmentation.labels
     assert dice(labels == 1, first) > dice(wrong == 1, first) - 0.03
     assert dice(labels == 2, second) > dice(wrong == 2, second) + 0.1
+
+
+def test_around_a_segment_that_no_drawn_slice_shows_the_background_stays():
+    """A bead beyond the slices that were drawn: what lies nearer to it than they do is not the cell."""
+    cell, bead = ball((60, 40, 40), (20, 20, 20), 12), ball((60, 40, 40), (46, 20, 20), 4)
+    truth = np.where(cell, 1, np.where(bead, 2, 0))
+    wrong = np.where(ball((60, 40, 40), (20, 20, 20), 10), 1, np.where(bead, 2, 0))
+    wrong[20, 2:6, 2:6] = 1  # a false part as far from the outline as channels tell: nothing deep is believed
+    after = wrong.copy()
+    after[22] = truth[22]
+    names = {1: "cell", 2: "bead"}
+    result = correct(
+        image_of(cell + 3.0 * bead), segmentation(wrong, names), segmentation(after, names), slices={"k": [22]}
+    )
+    assert dice(result.segmentation.labels == 1, cell) > 0.95
+    assert np.array_equal(result.segmentation.labels[38:], wrong[38:])
 
 
 def test_a_segment_keeps_its_other_slices_where_one_slice_erases_its_tip():
