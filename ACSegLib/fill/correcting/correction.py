@@ -6,7 +6,7 @@ as much as it proved to be worth there (`deviation`).
 
 An error reaches as far across slices as along them: around a change of a few voxels little is solved again, around an
 outline that was wrong all the way, much. Where slices drawn right prove that the image shows the borders at all
-distances, all within `MAX_REACH` is. Nothing else changes.
+distances, all within the `proven_reach` is. Nothing else changes.
 """
 
 from __future__ import annotations
