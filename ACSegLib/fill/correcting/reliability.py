@@ -44,7 +44,7 @@ MAX_DEPTH = 8.0
 #: Depth, in voxels, up to which errors are those of an outline, and not of a part.
 RIM = 2.0
 
-#: Decided voxels of a group, at least, that tell what it looks like.
+#: Decided voxels of a group that tell what it looks like, and wrong voxels that tell more than a local error, at least.
 MIN_SHOWN = 20
 
 #: Side, in voxels, of the cells whose voxels err together, for the standard error.
@@ -125,8 +125,8 @@ def learned_range(
     float
         One of `LENGTHS`; `EVERYWHERE` if it holds at all distances, and the shortest one if a group that was wrong is
         right nowhere: a slice on which all of a cell is erased does not tell what is a cell. Errors at its rim alone
-        do: deeper inside, the segmentation is believed. Also the shortest one if what was wrong is a group that the
-        decided voxels hardly show.
+        do: deeper inside, the segmentation is believed. Also the shortest one if few voxels were wrong, or if the
+        decided voxels hardly show the group that is right there.
     """
     if not _shows_both_sides(samples, distances) or _shows_too_little(samples, distances):
         return LENGTHS[0]
@@ -183,10 +183,11 @@ def _shows_both_sides(samples: Samples, distances: np.ndarray) -> bool:
 
 
 def _shows_too_little(samples: Samples, distances: np.ndarray) -> bool:
-    """Whether a group that the segmentation has wrong holds fewer decided voxels than tell what it looks like."""
+    """Whether few voxels were wrong, or a group that is right there holds fewer decided voxels than tell its look."""
     depth = distances[(slice(None), samples.plane, *samples.place)]
     held = np.bincount(samples.y, samples.weight)
-    return bool((held[samples.y[_segmented(depth) != samples.y]] < MIN_SHOWN).any())
+    wrong = _segmented(depth) != samples.y
+    return bool(samples.weight[wrong].sum() < MIN_SHOWN or (held[samples.y[wrong]] < MIN_SHOWN).any())
 
 
 def _near_errors(samples: Samples, depth: np.ndarray, places: np.ndarray) -> np.ndarray:

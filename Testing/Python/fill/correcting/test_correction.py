@@ -491,7 +491,7 @@ def test_a_segment_that_the_drawn_slices_hardly_show_stays_elsewhere():
     assert dice(labels == 2, second) > dice(wrong == 2, second) + 0.1
 
 
-def test_around_a_segment_that_no_drawn_slice_shows_the_background_stays():
+def test_around_a_segment_that_no_slice_drawn_right_shows_the_background_stays():
     """A bead beyond the slices that were drawn: what lies nearer to it than they do is not the cell."""
     cell, bead = ball((60, 40, 40), (20, 20, 20), 12), ball((60, 40, 40), (46, 20, 20), 4)
     truth = np.where(cell, 1, np.where(bead, 2, 0))
