@@ -54,6 +54,14 @@ def test_an_edited_slice_does_not_count_and_is_told(labelled: Segmentation) -> N
     assert stored_slices(edited(labelled, (4, 2, 1), 0)) == (SLICES, []), "other slices may change"
 
 
+def test_a_part_that_moved_within_a_slice_is_an_edit(labelled: Segmentation) -> None:
+    layer = labelled.layers[0].copy()
+    layer[3] = np.roll(layer[3], 1, axis=1)
+    slices, (note,) = stored_slices(replace(labelled, layers=(layer,)))
+    assert slices["k"] == [0, 9]
+    assert "changed since they were labelled" in note
+
+
 def test_on_another_grid_none_counts_and_this_is_told(labelled: Segmentation) -> None:
     slices, (note,) = stored_slices(replace(labelled, layers=(labelled.layers[0][1:],)))
     assert slices == {}
