@@ -101,6 +101,7 @@ def phantom(
         image, truth, thin = made.volume.array, made.truth.labels, made.mask("filopodia")
         spacing = np.array(made.volume.geometry.spacing)
         if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
             np.savez(kept, image=image, truth=truth, thin=thin, spacing=spacing)
     slices = {"k": every_nth(len(truth), every)}
     scored = ~drawn_mask(truth.shape, slices)
