@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ACSegLib.api.inputs import as_mask, as_pair, as_region, as_segmentation
+from ACSegLib.api.inputs import as_mask, as_names, as_pair, as_region, as_segmentation
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
 from ACSegLib.volume import Segmentation
@@ -30,8 +30,8 @@ def fill(
     mode: str = FillRequest.mode,
     background: str | None = FillRequest.background,
     ignore: str | None = FillRequest.ignore,
-    only: Sequence[str] = FillRequest.only,
-    leave_out: Sequence[str] = FillRequest.leave_out,
+    only: str | Sequence[str] = FillRequest.only,
+    leave_out: str | Sequence[str] = FillRequest.leave_out,
     islands: float | None = FillRequest.islands,
     holes: float | None = FillRequest.holes,
     smooth: float | None = FillRequest.smooth,
@@ -69,7 +69,7 @@ def fill(
         lines for outlines of their segment.
     background, ignore : str, optional
         Names of the segments that mark background (for scribbles) and voxels that are unknown.
-    only, leave_out : sequence of str
+    only, leave_out : str or sequence of str
         Segments that the result contains (all by default), and segments that it does not contain.
     islands, holes : float, optional
         Remove components, and fill enclosed holes, that are smaller than this: voxels, or a fraction below 1.
@@ -139,8 +139,8 @@ def fill(
         mode=mode,
         background=background,
         ignore=ignore,
-        only=only,
-        leave_out=leave_out,
+        only=as_names(only),
+        leave_out=as_names(leave_out),
         islands=islands,
         holes=holes,
         smooth=smooth,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 
@@ -148,13 +149,13 @@ def _amounts(segmentation: Segmentation, given: Amounts | None, what: str) -> di
     if given is None:
         return {}
     if isinstance(given, Mapping):
-        sizes = {segmentation.segment(key).id: float(value) for key, value in given.items()}
+        sizes = {segmentation.segment(key).id: value for key, value in given.items()}
     else:
-        sizes = {segment.id: float(given) for segment in segmentation.segments}
+        sizes = {segment.id: given for segment in segmentation.segments}
     for value in sizes.values():
-        if math.isnan(value) or value < 0:
+        if not isinstance(value, Real) or math.isnan(value) or value < 0:
             raise InputError(f"{what} must be a number of voxels or a fraction below 1, not {value!r}.")
-    return {key: value for key, value in sizes.items() if value > 0}
+    return {key: float(value) for key, value in sizes.items() if value > 0}
 
 
 def _by_value(rows: list[Segment], sizes: dict[str, Amount]) -> dict[int, Amount]:

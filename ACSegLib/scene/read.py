@@ -55,7 +55,7 @@ def volume_from_node(node: Any, *, unit: str | None = None, copy: bool = False) 
 
 
 def segmentation_from_node(
-    node: Any, volume_node: Any, segment_ids: Sequence[str] | None = None, *, visible: bool = False
+    node: Any, volume_node: Any, segment_ids: str | Sequence[str] | None = None, *, visible: bool = False
 ) -> Segmentation:
     """Read a segmentation node onto the grid of a volume node.
 
@@ -66,7 +66,7 @@ def segmentation_from_node(
     ----------
     node : vtkMRMLSegmentationNode
     volume_node : vtkMRMLScalarVolumeNode
-    segment_ids : sequence of str, optional
+    segment_ids : str or sequence of str, optional
         Which segments; all by default.
     visible : bool
         Leave out segments that are hidden in the views.
@@ -161,10 +161,11 @@ def require_node(node: Any, kind: str, what: str, get: str) -> None:
         raise InputError(f"a {what} node is needed, not {found}; {get} or select one.")
 
 
-def chosen_segments(node: Any, segment_ids: Sequence[str] | None, visible: bool) -> list[str]:
+def chosen_segments(node: Any, segment_ids: str | Sequence[str] | None, visible: bool) -> list[str]:
     """List segment ids in table order: those named (an InputError if one is missing), or all, or the visible ones."""
     known = list(node.GetSegmentation().GetSegmentIDs())
     if segment_ids is not None:
+        segment_ids = [segment_ids] if isinstance(segment_ids, str) else list(segment_ids)
         missing = [s for s in segment_ids if s not in known]
         if missing:
             raise InputError(

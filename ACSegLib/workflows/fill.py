@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,6 +116,8 @@ class FillRequest:
         object.__setattr__(self, "probabilities", bool(self.probabilities))  # an option names a file instead
         for name in ("only", "leave_out", "box"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("gamma", "edge", "memory"):
+            _require_positive(name, getattr(self, name))
 
     @classmethod
     def from_options(cls, volume: Volume, labels: Segmentation, options: Any) -> FillRequest:
@@ -147,6 +150,11 @@ class FillRequest:
         else:
             raise InputError("the request holds no image, and there is no earlier fill whose image it could mean.")
         return cls(volume=volume, labels=unpack_segmentation(message["labels"], arrays), **message["settings"])
+
+
+def _require_positive(name: str, value: Any) -> None:
+    if value is not None and not (isinstance(value, Real) and 0 < float(value) < np.inf):
+        raise InputError(f"{name} is {value!r}, but must be a number above 0.")
 
 
 @dataclass(eq=False, repr=False)

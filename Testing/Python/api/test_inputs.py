@@ -119,6 +119,24 @@ def test_a_text_names_one_segment():
     assert list(acseg.split(labels, segments="Segment_2").counts) == ["Segment_2"]
 
 
+def test_a_text_names_one_segment_of_a_fill():
+    assert acseg.fill(IMAGE, SPARSE, only="Segment_1").labels.any()
+    with pytest.raises(InputError, match="no segment 'cell'"):
+        acseg.fill(IMAGE, SPARSE, only="cell")
+
+
+@pytest.mark.parametrize("keyword", ["gamma", "edge", "memory"])
+@pytest.mark.parametrize("value", [-1, 0, np.nan, "x"])
+def test_a_strength_scale_or_memory_that_is_none_is_refused(keyword, value):
+    with pytest.raises(InputError, match=f"{keyword} is .*, but must be a number above 0"):
+        acseg.fill(IMAGE, SPARSE, **{keyword: value})
+
+
+def test_a_size_of_islands_that_is_no_number_is_refused():
+    with pytest.raises(InputError, match="must be a number of voxels or a fraction below 1, not 'a'"):
+        acseg.fill(IMAGE, SPARSE, islands="a")
+
+
 @pytest.mark.parametrize("keyword", ["min_volume", "contact_gap"])
 @pytest.mark.parametrize("value", [-1, np.nan, np.inf])
 def test_a_size_that_is_none_is_refused(keyword, value):

@@ -74,6 +74,7 @@ def test_labels_names_and_colours(volume, segmentation):
 def test_only_some_segments(mrml, volume, segmentation):
     some = segmentation_from_node(segmentation, volume, ["S2"])
     assert np.array_equal(some.labels != 0, boxes() == 2)
+    assert np.array_equal(segmentation_from_node(segmentation, volume, "S2").labels, some.labels)
     segmentation.GetDisplayNode().SetSegmentVisibility("S2", False)
     seen = segmentation_from_node(segmentation, volume, visible=True)
     assert [s.id for s in seen.segments] == ["S1"]
