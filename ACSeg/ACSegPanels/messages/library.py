@@ -395,6 +395,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "images part by part from a file: acseg.open(path, lazy=True)."
         ),
         _("{0} is empty: its shape is {1}."),
+        _("{0} is {1}, but must be a number above 0."),
         _("{0} lies on another grid than the volume {1}; its labels were resampled (nearest voxel)."),
         _("{0} must be 0 or more, not {1}."),
         _(
