@@ -76,11 +76,14 @@ class Deviation:
             Classes of the segmentation, and those to learn from; negative where nothing is known.
         """
         shown = learned >= 0
-        distances = self.distances.copy()
         present = np.union1d(before[shown], learned[shown])
-        for channel, members in zip(distances, self.groups, strict=False):
-            if shown.any() and not np.isin(members, present).any():
-                np.minimum(channel, channel[shown].max(), out=channel)
+        groups = zip(self.groups, self.distances, strict=False)  # those of the probabilities come last
+        absent = [n for n, (members, _) in enumerate(groups) if not np.isin(members, present).any()]
+        if not absent or not shown.any():
+            return self
+        distances = self.distances.copy()
+        for number in absent:
+            np.minimum(distances[number], distances[number][shown].max(), out=distances[number])
         return Deviation(self.groups, distances, self.evidence)
 
     def without_distances(self) -> Deviation:

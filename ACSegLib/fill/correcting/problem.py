@@ -160,7 +160,8 @@ class CorrectionProblem:
         if opened.nearness is None:
             sure = _sure(before, changed, learned == UNKNOWN, distances)
             untaught = _untaught(before, changed, [learned] if sure is None else [learned, sure], distances)
-            unknown &= ~np.isin(before, untaught)
+            if untaught:
+                unknown &= ~np.isin(before, untaught)
             shape = shape.within_what_is_shown(before, learned)
         else:
             away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
@@ -330,12 +331,10 @@ def _untaught(
 
     Their other voxels stay: a slice beside a thin segment does not tell that it is nowhere.
     """
-    found = []
-    for c in np.unique(before[changed]).tolist():
-        lost = changed & (before == c)
-        if not any((a == c).any() for a in taught) and (np.abs(distances[:, lost]).min(axis=0) <= RIM).all():
-            found.append(c)
-    return found
+    lost, depth = before[changed], np.abs(distances[:, changed]).min(axis=0)
+    deep = np.unique(lost[depth > RIM])
+    seen = [np.unique(a[a >= 0]) for a in taught]
+    return [c for c in np.unique(lost).tolist() if c not in deep and not any(c in classes for classes in seen)]
 
 
 def _distrust(before: np.ndarray, changed: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -347,12 +346,9 @@ def _distrust(before: np.ndarray, changed: np.ndarray, share: np.ndarray) -> np.
 
 def _all_open(before: np.ndarray, changed: np.ndarray, unknown: np.ndarray) -> list[int]:
     """Classes that a change took voxels from, and whose other voxels are all to be found."""
-    found = []
-    for c in np.unique(before[changed]).tolist():
-        left = (before == c) & ~changed
-        if left.any() and unknown[left].all():
-            found.append(c)
-    return found
+    candidates = np.intersect1d(before[changed], before[unknown])
+    closed = np.bincount(before[~(changed | unknown)], minlength=int(candidates.max(initial=0)) + 1)
+    return [c for c in candidates.tolist() if not closed[c]]
 
 
 def _anchors(before: np.ndarray, changed: np.ndarray, classes: Sequence[int], away: np.ndarray) -> np.ndarray:
