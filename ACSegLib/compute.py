@@ -337,16 +337,22 @@ def _change_users(library: ctypes.CDLL, change: int) -> None:
             library.malloc_trim(0)
 
 
-def require_address_space() -> None:
-    """Raise MemoryLimitError where ``ulimit -v`` leaves too little for OpenVINO, which would end the program."""
+def address_space_limit() -> int | None:
+    """Bytes of address space that ``ulimit -v`` allows; None without such a limit."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def require_address_space() -> None:
+    """Raise MemoryLimitError where ``ulimit -v`` leaves too little for OpenVINO, which would end the program."""
     import psutil
 
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY or "openvino" in sys.modules:
+    limit = address_space_limit()
+    if limit is None or "openvino" in sys.modules:
         return
     left = limit - psutil.Process().memory_info().vms
     if left < _ADDRESS_SPACE:

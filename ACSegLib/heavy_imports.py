@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
-from ACSegLib.compute import require_address_space
+from ACSegLib.compute import address_space_limit, require_address_space
 from ACSegLib.jobs import Progress, patiently
 
 #: What OpenVINO would report each import to a server with, under a number that it gives the user. It works without.
@@ -45,7 +45,8 @@ def import_packages(names: Sequence[str], progress: Progress) -> None:
 def import_ahead(names: Sequence[str], then: Callable[[], object] = lambda: None) -> None:
     """Import packages in the background, for a step that needs them later and does something else first.
 
-    What fails is left to the import of that step, which raises it.
+    What fails is left to the import of that step, which raises it. Where the address space is limited (``ulimit -v``),
+    nothing is imported ahead: OpenBLAS, which SciPy holds, waits for ever if it finds none.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ def import_ahead(names: Sequence[str], then: Callable[[], object] = lambda: None
                 importlib.import_module(name)
             then()
 
-    threading.Thread(target=work, name="imports ahead", daemon=True).start()
+    if address_space_limit() is None:
+        threading.Thread(target=work, name="imports ahead", daemon=True).start()
 
 
 def import_openvino() -> ModuleType:

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from ACSegLib import heavy_imports
 from ACSegLib.errors import Cancelled
 from ACSegLib.heavy_imports import import_ahead, import_packages
 from ACSegLib.jobs import Progress
@@ -76,3 +77,12 @@ def test_an_import_ahead_waits_for_nothing_and_leaves_errors_to_the_step_that_im
     assert done.is_set()
     with pytest.raises(OSError, match="a library is missing"):
         importlib.import_module("broken_package")
+
+
+def test_nothing_is_imported_ahead_where_the_address_space_is_limited(
+    monkeypatch: pytest.MonkeyPatch, gate: threading.Event
+) -> None:
+    """A library that finds no room there may wait for ever."""
+    monkeypatch.setattr(heavy_imports, "address_space_limit", lambda: 450 << 20)
+    import_ahead(["slow_package"])
+    assert not any(thread.name == "imports ahead" for thread in threading.enumerate())
