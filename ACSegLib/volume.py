@@ -384,6 +384,11 @@ class Segmentation:
         return Segmentation((labels,), rows, self.geometry, self.name, dict(self.meta))
 
 
+def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names as a tuple; a text is one name."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def distinct_names(segments: Sequence[Segment]) -> list[str]:
     """The names that tell segments apart: "cell (1)" and "cell (2)" where two have the name "cell", as they may."""
     counts = Counter(segment.name for segment in segments)

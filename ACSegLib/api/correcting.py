@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ACSegLib.api.inputs import as_mask, as_pair
+from ACSegLib.api.inputs import as_bool_mask, as_pair
 from ACSegLib.volume import Segmentation
 from ACSegLib.workflows import CorrectRequest
 
@@ -106,13 +106,13 @@ def correct(
         segmentation=before,
         corrected=after,
         probabilities=_by_name(probabilities, after),
-        decided=as_mask(decided, volume.shape, "decided"),
+        decided=as_bool_mask(decided, volume.shape, "decided"),
         slices=slices,
         reach=reach,
         resample=resample,
         device=device,
     )
-    return run(request, protected=as_mask(protected, volume.shape, "protected"), progress=progress)
+    return run(request, protected=as_bool_mask(protected, volume.shape, "protected"), progress=progress)
 
 
 def _with_segments_of(known: Segmentation, corrected: Segmentation) -> Segmentation:

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ACSegLib.api.inputs import as_mask, as_names, as_pair, as_region, as_segmentation
+from ACSegLib.api.inputs import as_bool_mask, as_pair, as_region, as_segmentation
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Segmentation
+from ACSegLib.volume import Segmentation, as_names
 from ACSegLib.workflows import FillRequest
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def fill(
         probabilities=probabilities,
         suggest=suggest,
     )
-    return run(request, protected=as_mask(protected, volume.shape, "protected"), progress=progress)
+    return run(request, protected=as_bool_mask(protected, volume.shape, "protected"), progress=progress)
 
 
 def refill(
@@ -190,7 +190,7 @@ def refill(
     if not isinstance(labels, Segmentation):
         labels = _with_known_segments(labels, previous.request.labels)
     request = dataclasses.replace(previous.request, labels=labels)
-    return run(request, previous, as_mask(protected, request.volume.shape, "protected"), progress)
+    return run(request, previous, as_bool_mask(protected, request.volume.shape, "protected"), progress)
 
 
 def _with_known_segments(labels: Labels, known: Segmentation) -> Segmentation:

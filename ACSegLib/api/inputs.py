@@ -129,7 +129,7 @@ def as_segmentations(
     return first, second
 
 
-def as_mask(mask: ArrayLike | None, shape: tuple[int, int, int], name: str) -> np.ndarray | None:
+def as_bool_mask(mask: ArrayLike | None, shape: tuple[int, int, int], name: str) -> np.ndarray | None:
     """Make a NumPy array of a mask of voxels; None stays None.
 
     Raises
@@ -144,11 +144,6 @@ def as_mask(mask: ArrayLike | None, shape: tuple[int, int, int], name: str) -> n
         raise InputError(f"{name} must be an array of bool, not of {array.dtype}; give {name} != 0.")
     _require_same_shape("image", shape, name, array.shape)
     return array
-
-
-def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Names as a tuple; a text is one name."""
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def as_region(region: Sequence[slice] | None, shape: tuple[int, int, int], name: str) -> list[int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ACSegLib.api.inputs import as_names, as_pair, as_segmentation, as_segmentations
+from ACSegLib.api.inputs import as_pair, as_segmentation, as_segmentations
 from ACSegLib.api.table import Table
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Segmentation, Volume
+from ACSegLib.volume import Segmentation, Volume, as_names
 from ACSegLib.workflows import CompareRequest, MeasureRequest
 
 if TYPE_CHECKING:

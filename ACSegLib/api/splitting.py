@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ACSegLib.api.inputs import as_names, as_pair, as_segmentation
+from ACSegLib.api.inputs import as_pair, as_segmentation
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Volume
+from ACSegLib.volume import Volume, as_names
 from ACSegLib.workflows import SplitRequest
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from ACSegLib.errors import InputError
 from ACSegLib.scene import grid
 from ACSegLib.segment_estimates import LABEL_TAGS
-from ACSegLib.volume import Segment, Segmentation, Volume
+from ACSegLib.volume import Segment, Segmentation, Volume, as_names
 
 #: Tags of a segment that are carried over; vtkSegment has no way to list all of them in Python.
 TERMINOLOGY_TAG = "TerminologyEntry"
@@ -165,13 +165,14 @@ def chosen_segments(node: Any, segment_ids: str | Sequence[str] | None, visible:
     """List segment ids in table order: those named (an InputError if one is missing), or all, or the visible ones."""
     known = list(node.GetSegmentation().GetSegmentIDs())
     if segment_ids is not None:
-        segment_ids = [segment_ids] if isinstance(segment_ids, str) else list(segment_ids)
-        missing = [s for s in segment_ids if s not in known]
+        names = as_names(segment_ids)
+        wanted = set(names)
+        missing = [s for s in names if s not in known]
         if missing:
             raise InputError(
                 f"segmentation {node.GetName()!r} has no segment {missing[0]!r}; it may have been deleted."
             )
-        known = [s for s in known if s in set(segment_ids)]
+        known = [s for s in known if s in wanted]
     display = node.GetDisplayNode()
     if visible and display is not None:
         known = [s for s in known if display.GetSegmentVisibility(s)]

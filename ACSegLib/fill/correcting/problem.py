@@ -155,7 +155,7 @@ class CorrectionProblem:
         shape = Deviation.of(groups[1:], before, features.spacing, given, progress.check)
         distances = shape.distances
         progress.check()
-        trust = believed = sure = strokes = None
+        trust = believed = sure = strokes = away = None
         changed = cut(decisions.changed)
         if opened.nearness is None:
             sure = _sure(before, changed, learned == UNKNOWN, distances)
@@ -173,7 +173,8 @@ class CorrectionProblem:
             strokes = np.where(changed, before, UNKNOWN).astype(np.int16)
             believed, shape = distances, shape.without_distances()
         if all_open := _all_open(before, changed, unknown):
-            away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
+            if away is None:
+                away = capped_distance(changed, features.spacing, LEARNING_RADIUS)
             unknown &= ~_anchors(before, changed, all_open, away)
         seeds = after.copy()
         seeds[unknown] = np.where(outside[unknown], OUTSIDE, UNKNOWN)

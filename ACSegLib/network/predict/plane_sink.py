@@ -95,10 +95,11 @@ class PlaneSink:
         ready = self.grid.planes_ready(self._received)
         if self._labels_alone:
             self._label(self._written, ready)
-        step = max(1, LABELLED_VOXELS // math.prod(self.grid.box_shape[1:]))
-        for start in range(self._written, ready, step):
-            stop = min(start + step, ready)
-            self._write(self.grid.back(self._pending, self._first, start, stop))
+        else:
+            step = max(1, LABELLED_VOXELS // math.prod(self.grid.box_shape[1:]))
+            for start in range(self._written, ready, step):
+                stop = min(start + step, ready)
+                self._write(self.grid.back(self._pending, self._first, start, stop))
         keep = max(self._first, min(self.grid.first_needed(ready), self._received))
         self._pending = self._pending[:, keep - self._first :].copy()
         self._first = keep

@@ -11,9 +11,11 @@ from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.fill import correct
 from ACSegLib.fill.correcting import opened
 from ACSegLib.fill.correcting.decisions import Classes, find_decisions
+from ACSegLib.fill.correcting.deviation import Deviation
 from ACSegLib.fill.correcting.joined import joined_to, without_specks
 from ACSegLib.jobs import Progress
 from ACSegLib.masks import bounding_box, box_size, grown_box
+from ACSegLib.phantom import simulate
 from ACSegLib.volume import Segment, Segmentation, Volume
 
 TRUTH = ball()
@@ -492,19 +494,37 @@ def test_a_segment_that_the_drawn_slices_hardly_show_stays_elsewhere():
 
 
 def test_around_a_segment_that_no_slice_drawn_right_shows_the_background_stays():
-    """A bead beyond the slices that were drawn: what lies nearer to it than they do is not the cell."""
-    cell, bead = ball((60, 40, 40), (20, 20, 20), 12), ball((60, 40, 40), (46, 20, 20), 4)
-    truth = np.where(cell, 1, np.where(bead, 2, 0))
-    wrong = np.where(ball((60, 40, 40), (20, 20, 20), 10), 1, np.where(bead, 2, 0))
-    wrong[20, 2:6, 2:6] = 1  # a false part as far from the outline as channels tell: nothing deep is believed
+    """A simulated cell with a displaced outline and without filopodia; the slice drawn right does not cut the bead."""
+    made = simulate((64, 64, 64), seed=6)
+    cell, bead = (made.truth.labels == value for value in (1, 2))
+    distance = ndimage.distance_transform_edt(cell) - ndimage.distance_transform_edt(~cell)
+    field = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal(cell.shape), 9, mode="wrap")
+    core = ndimage.binary_dilation(ndimage.binary_opening(cell, iterations=2), iterations=2)
+    wrong = np.where(bead, 2, core & (distance + 2 * field / field.std() > 0.6)).astype(np.uint8)
     after = wrong.copy()
-    after[22] = truth[22]
-    names = {1: "cell", 2: "bead"}
-    result = correct(
-        image_of(cell + 3.0 * bead), segmentation(wrong, names), segmentation(after, names), slices={"k": [22]}
+    after[16] = cell[16]
+    assert not bead[16].any()
+    before, corrected = (
+        Segmentation.from_labels(a, made.volume.geometry, {1: "cell", 2: "bead"}) for a in (wrong, after)
     )
-    assert dice(result.segmentation.labels == 1, cell) > 0.95
-    assert np.array_equal(result.segmentation.labels[38:], wrong[38:])
+    result = correct(made.volume, before, corrected, slices={"k": [16]}).segmentation.labels
+    assert dice(wrong == 1, cell) < 0.9
+    assert dice(result == 1, cell) > 0.95
+
+
+def test_channels_of_a_segment_that_is_not_shown_tell_no_more_than_there():
+    """The first segment is on the plane to learn from; the second is not."""
+    before = np.zeros((3, 1, 4), int)
+    before[1, 0, 0], before[2, 0, 3] = 1, 2
+    learned = np.full(before.shape, -1)
+    learned[1] = before[1]
+    distances = np.stack([np.full(before.shape, 2.0), np.linspace(-8, 3, before.size).reshape(before.shape)])
+    distances = distances.astype(np.float32)
+    evidence = np.ones((1, *before.shape), np.float32)
+    limited = Deviation([[1], [2], [0]], distances, evidence).within_what_is_shown(before, learned)
+    assert np.array_equal(limited.distances[0], distances[0])
+    assert np.array_equal(limited.distances[1], np.minimum(distances[1], distances[1, 1].max()))
+    assert np.array_equal(limited.evidence, evidence)
 
 
 def test_a_segment_keeps_its_other_slices_where_one_slice_erases_its_tip():

@@ -50,6 +50,27 @@ def test_a_slice_on_which_all_of_a_segment_is_erased_proves_nothing():
     assert learned_range(erased, None, rim, (1, 1, 1)) == LENGTHS[-1], "all of an outline is too large"
 
 
+@pytest.mark.parametrize(("count", "holds"), [(4, False), (40, True)])
+def test_a_handful_of_wrong_voxels_proves_nothing(count, holds):
+    """In the others, the segmentation is right, and the image shows all."""
+    samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 0 * rows)
+    distances[0, 0, :count, 41:43] = -1
+    samples.x[:, 1] = distances.ravel()
+    assert (learned_range(samples, None, distances, (1, 1, 1)) > LENGTHS[0]) == holds
+
+
+@pytest.mark.parametrize(("count", "holds"), [(12, False), (60, True)])
+def test_a_class_that_few_decided_voxels_show_proves_nothing(count, holds):
+    """It was missed; that much of the background was wrong does not tell what it looks like."""
+    samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 0 * rows)
+    nowhere = np.full_like(distances, -1)
+    nowhere[0, 0, 40:60, 10:13] = 1
+    samples.x[:, 1] = nowhere.ravel()
+    rows, columns = samples.place
+    few = samples.part((columns < 40) | ((columns < 43) & (rows < count // 3)))
+    assert (learned_range(few, None, nowhere, (1, 1, 1)) > LENGTHS[0]) == holds
+
+
 def test_voxels_of_one_half_alone_prove_nothing():
     samples, distances = slice_of_samples(contrast=12, bias=lambda rows: 6 * np.sign(rows - 40))
     one = samples.part(np.arange(len(samples.y)) == 0)
