@@ -542,6 +542,21 @@ def test_a_segment_keeps_its_other_slices_where_one_slice_erases_its_tip():
     assert dice(result.segmentation.labels == 2, truth == 2) > 0.95
 
 
+def test_a_small_segment_does_not_vanish_where_a_slice_leaves_it_no_seed():
+    """All voxels of the bead may change, and the slice drawn right shows none of it."""
+    truth = np.where(ball(radius=11), 1, 0)
+    truth[ball(centre=(22, 20, 40), radius=3)] = 2
+    wrong = truth.copy()
+    wrong[(truth == 1) & ~ball(radius=9)] = 0
+    wrong[18, 20, 40] = 2
+    after = wrong.copy()
+    after[18] = truth[18]
+    names = {1: "cell", 2: "bead"}
+    image = image_of(np.array([0, 1, 1.5])[truth], noise=0.2)
+    result = correct(image, segmentation(wrong, names), segmentation(after, names), slices={"k": [18]})
+    assert dice(result.segmentation.labels == 2, truth == 2) > 0.95
+
+
 @pytest.mark.parametrize("seed", [1, 4])
 def test_errors_of_one_slice_are_not_carried_to_where_the_segmentation_is_right(seed):
     """The image shows nothing, and the outline is displaced by a smooth field."""
