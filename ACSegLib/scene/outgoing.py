@@ -74,17 +74,14 @@ class OutgoingLabels:
             self._layers = [layer.copy() for layer in self._layers]
             for layer in self._layers:
                 layer[self._inside][~rules.allowed] = 0
-        self._covered = self._image_of_all() if rules.erasable else None  # a whole tomogram, seldom asked for
+        self._covered = self._newly_taken(old) if rules.erasable else None  # a whole tomogram, seldom asked for
         shape = self._layers[0].shape if self._layers else ()
         if rules.allowed is None and shape == tuple(s.stop - s.start for s in self._inside):
             return  # the layers may still be the segmentation's own: nothing is written into them
         kept = np.ones(shape, bool)
         kept[self._inside] = False if rules.allowed is None else ~rules.allowed
         for image, members in old:
-            labels = read.place_labels(self._box(shape), self._volume_node, image, self._node)
-            source = self._node.GetSegmentation()
-            labels = grid.relabelled(labels, {source.GetSegment(s).GetLabelValue(): self._values[s] for s in members})
-            self._put(np.where(kept, labels, 0), members)
+            self._put(np.where(kept, self._placed(image, members), 0), members)
 
     def _box(self, shape: tuple[int, ...]) -> grid.Grid:
         return grid.Grid(self._matrix, shape, tuple(self._start))
@@ -149,9 +146,18 @@ class OutgoingLabels:
         self._layer_of[identifier] = len(self._layers)
         self._layers.append(own)
 
-    def _image_of_all(self) -> Any:
-        mask = np.logical_or.reduce([layer != 0 for layer in self._layers])
-        return grid.oriented_image(mask.view(np.uint8), self._matrix, tuple(self._start))
+    def _newly_taken(self, old: Sequence[tuple[Any, list[str]]]) -> Any:
+        """Image of the voxels that the write takes and that none of its segments had: others may overlap the rest."""
+        taken = np.logical_or.reduce([layer != 0 for layer in self._layers])
+        for image, members in old:
+            taken &= self._placed(image, members) == 0
+        return grid.oriented_image(taken.view(np.uint8), self._matrix, tuple(self._start))
+
+    def _placed(self, image: Any, members: Sequence[str]) -> np.ndarray:
+        """Labels of some segments of one of the node's images in the box of the layers, as the write numbers them."""
+        source = self._node.GetSegmentation()
+        labels = read.place_labels(self._box(self._layers[0].shape), self._volume_node, image, self._node)
+        return grid.relabelled(labels, {source.GetSegment(s).GetLabelValue(): self._values[s] for s in members})
 
     def covered_in(self, image: Any) -> np.ndarray:
         """Tell what the write newly takes: a boolean array on the voxels of one of the node's label images."""
@@ -182,7 +188,7 @@ def other_images(
 ) -> tuple[list[Image], list[Image]]:
     """Give the images of those segments that are not written: new ones where they change, and those that do not.
 
-    A new one lacks the written segments, and of the erasable ones what the write takes. Values are unchanged.
+    A new one lacks the written segments, and of the erasable ones what the write newly takes. Values are unchanged.
     """
     table = node.GetSegmentation()
     changed: list[Image] = []

@@ -50,7 +50,7 @@ def write_segmentation_to_node(
         Ids of those rows that are written; all by default.
     editor : vtkMRMLSegmentEditorNode or vtkSlicerSegmentEditorLogic, optional
         Its masking settings (editable area, intensity range, overwriting of others) are honoured, and, given the
-        logic, its undo state is saved once. Needs `volume_node`.
+        logic, its undo state is saved once. Others lose only voxels that no written segment had. Needs `volume_node`.
     save_state : callable, optional
         Called once, after all checks and before the first change: inside Slicer the effect's ``saveStateForUndo``.
     name : str, optional

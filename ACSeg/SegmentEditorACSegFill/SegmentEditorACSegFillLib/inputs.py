@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from ACSegLib.commands.options import OptionValues
@@ -43,21 +42,26 @@ class FillInputs:
 
 def inputKey(editorNode: Any) -> tuple:
     """Identify the nodes, the grid and the transforms of what is being edited."""
+    from ACSegLib.scene.grid import transform_between, volume_matrix
+
     volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
     if volumeNode is None or segmentationNode is None:
         return ()
-    matrix = vtk.vtkMatrix4x4()
-    volumeNode.GetIJKToRASMatrix(matrix)
-    numbers = tuple(round(matrix.GetElement(r, c), 9) for r in range(3) for c in range(4))
     image = volumeNode.GetImageData()
+    between, _bent = transform_between(volumeNode, segmentationNode)  # a bent one is refused before a fill
     return (
         volumeNode.GetID(),
         segmentationNode.GetID(),
         image.GetDimensions() if image else (),
-        numbers,
+        _rounded(volume_matrix(volumeNode)),
         volumeNode.GetTransformNodeID(),
         segmentationNode.GetTransformNodeID(),
+        _rounded(between) if between is not None else (),
     )
+
+
+def _rounded(matrix: np.ndarray) -> tuple[float, ...]:
+    return tuple(np.round(matrix, 9).ravel().tolist())
 
 
 def drawnSegments(editorNode: Any) -> Segmentation:

@@ -245,6 +245,22 @@ def test_a_transform_that_comes_while_running(desk, scene, fake):
     assert desk.effect.preview.node is None
 
 
+def test_the_volumes_own_transform_changes_while_the_preview_is_shown(desk, scene):
+    """Its voxels are no longer those of the labels; an apply would write the result beside them."""
+    import vtk
+
+    transform = shift(scene, desk.volume, by=0.0)
+    desk.draw()
+    desk.fill()
+    moved = vtk.vtkMatrix4x4()
+    moved.SetElement(0, 3, 3.0)
+    transform.SetMatrixTransformToParent(moved)
+    before = reach(desk.segmentation)
+    desk.panel.applyButton.click()
+    assert "changed since the preview" in desk.effect.message
+    assert reach(desk.segmentation) == pytest.approx(before)
+
+
 def test_another_segmentation_chosen_while_running(desk, fake):
     desk.draw()
     fake.gate.clear()
@@ -328,6 +344,17 @@ def test_editing_only_inside_a_segment(desk):
     desk.panel.applyButton.click()
     assert np.array_equal(desk.array()[:, 12:], drawn[:, 12:]), "nothing changes outside"
     assert np.array_equal(desk.array("bead"), inside), "a hidden segment is never erased"
+
+
+def test_a_hidden_segment_keeps_what_it_shares_with_the_drawn_slices(desk):
+    desk.node.SetOverwriteMode(desk.node.OverwriteNone)
+    desk.draw()
+    draw(desk.host, "bead", ball(radius=4))
+    desk.segmentation.GetDisplayNode().SetSegmentVisibility("bead", False)
+    desk.node.SetOverwriteMode(desk.node.OverwriteAllSegments)
+    desk.fill()
+    desk.panel.applyButton.click()
+    assert np.array_equal(desk.array("bead"), ball(radius=4))
 
 
 def test_a_segment_added_while_a_preview_is_shown_takes_part_in_the_next_fill(desk, fake):

@@ -135,6 +135,18 @@ def test_after_a_split_a_cell_can_be_corrected_and_undo_is_followed(desk):
     assert "Nothing was changed yet" in desk.effect.message, "not the split is the correction"
 
 
+def test_a_nucleus_inside_of_a_cell_stays_where_the_cells_are_split(desk):
+    """It lies in a layer of its own, and a split takes nothing that the segment did not have."""
+    nucleus = ball(centre=CENTRES[0], radius=3)
+    desk.node.SetOverwriteMode(desk.node.OverwriteNone)
+    draw(desk.host, "bead", nucleus)
+    desk.node.SetOverwriteMode(desk.node.OverwriteAllSegments)
+    split(desk)
+    desk.panel.applyButton.click()
+    assert np.array_equal(desk.array("bead"), nucleus)
+    assert np.array_equal(desk.array() | desk.array("cytoplasm_cell_2"), CELLS)
+
+
 def test_masked_voxels_and_hidden_segments_stay(desk):
     bead = np.zeros(SHAPE, bool)
     bead[:, :12] = True
