@@ -7,7 +7,7 @@ from 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 
 from ACSegLib.errors import InputError
 
@@ -53,10 +53,15 @@ def read_slices(
     InputError
         If the text is no list of slices, or names no axis where `axis` is "all".
     """
+    if not isinstance(given, (str, Sized, type(None))):
+        raise InputError(f"--slices {given!r} is not a list of slice numbers; {_HELP}.")
     if given is None or (not isinstance(given, (str, Mapping)) and not len(given)):
         return None
     if isinstance(given, Mapping):
-        return {axis_name(name): sorted({int(n) for n in numbers}) for name, numbers in given.items()}
+        try:
+            return {axis_name(name): sorted({int(n) for n in numbers}) for name, numbers in given.items()}
+        except (TypeError, ValueError, OverflowError, AttributeError):
+            raise InputError(f"--slices {given!r} does not give a list of slice numbers for each axis.") from None
     words = re.split(r"[\s,]+", given if isinstance(given, str) else ",".join(map(str, given)))
     slices_of: dict[str, set[int]] = {}
     current = "k" if axis == "auto" else axis_name(axis)

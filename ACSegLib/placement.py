@@ -298,8 +298,15 @@ def in_unit(segmentation: Segmentation, unit: str) -> Segmentation:
     """The segmentation with lengths in `unit`; one of unknown unit keeps its numbers ("px").
 
     "file" keeps the unit of the file, "px" forgets the voxel size.
+
+    Raises
+    ------
+    InputError
+        If there is no such unit.
     """
     geometry = segmentation.geometry
+    if unit not in ("file", "px", *UNITS_IN_MM):
+        raise InputError(f"lengths cannot be in {unit!r}; the unit is one of: file, px, {', '.join(UNITS_IN_MM)}.")
     if unit == "file" or geometry.unit == "px":
         return segmentation
     if unit == "px":

@@ -13,6 +13,7 @@ The spacing of an array is in the order of the array, (z, y, x), as in scikit-im
 
 from typing import TYPE_CHECKING
 
+from ACSegLib.api.arguments import with_checked_arguments
 from ACSegLib.api.correcting import correct
 from ACSegLib.api.data import open, save
 from ACSegLib.api.filling import fill, refill
@@ -25,6 +26,7 @@ from ACSegLib.option_names import raising_keywords
 __all__ = ["Table", "compare", "correct", "fill", "measure", "open", "predict", "refill", "save", "split", "train"]
 
 if not TYPE_CHECKING:  # these functions have the types of those that they wrap
-    compare, correct, fill, measure, predict, refill, split, train = map(
-        raising_keywords, (compare, correct, fill, measure, predict, refill, split, train)
+    compare, correct, fill, measure, open, predict, refill, save, split, train = (
+        raising_keywords(with_checked_arguments(function))
+        for function in (compare, correct, fill, measure, open, predict, refill, save, split, train)
     )

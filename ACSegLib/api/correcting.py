@@ -97,8 +97,8 @@ def correct(
     """
     from ACSegLib.workflows import run
 
-    volume, before = as_pair(image, segmentation, spacing, unit)
-    after = as_pair(volume, corrected)[1]
+    volume, before = as_pair(image, segmentation, spacing, unit, "segmentation")
+    after = as_pair(volume, corrected, name="corrected")[1]
     if not isinstance(corrected, Segmentation) and isinstance(segmentation, Segmentation):
         after = _with_segments_of(segmentation, after)
     request = CorrectRequest(

@@ -185,8 +185,10 @@ def refill(
     InputError, MemoryLimitError, Cancelled
         As `fill`.
     """
-    from ACSegLib.workflows import run
+    from ACSegLib.workflows import FillOutcome, run
 
+    if not isinstance(previous, FillOutcome):
+        raise InputError(f"previous must be the result of a fill, not {type(previous).__name__}.")
     if not isinstance(labels, Segmentation):
         labels = _with_known_segments(labels, previous.request.labels)
     request = dataclasses.replace(previous.request, labels=labels)

@@ -44,7 +44,7 @@ def array_geometry(spacing: Spacing | None, unit: str | None) -> Geometry:
             raise InputError(f"unit={unit!r} needs a spacing: give the voxel size along (z, y, x) too.")
         return Geometry()
     try:
-        sizes = np.asarray(spacing, float).ravel()
+        sizes = np.asarray(spacing, float).ravel() if np.asarray(spacing).dtype != bool else np.empty(0)
     except (TypeError, ValueError):
         sizes = np.empty(0)
     if sizes.size == 1:
@@ -98,9 +98,9 @@ def as_segmentation(
 
 
 def as_pair(
-    image: Image, labels: Labels, spacing: Spacing | None = None, unit: str | None = None
+    image: Image, labels: Labels, spacing: Spacing | None = None, unit: str | None = None, name: str = "labels"
 ) -> tuple[Volume, Segmentation]:
-    """Make a `Volume` and a `Segmentation` of an image and its labels.
+    """Make a `Volume` and a `Segmentation` of an image and its labels, which the caller has under this name.
 
     An array beside a volume or a segmentation gets the geometry of that one.
 
@@ -109,13 +109,10 @@ def as_pair(
     InputError
         As `as_volume` and `as_segmentation`; and if an array differs in shape from the other side.
     """
-    given, geometry = _with_geometry({"image": image, "labels": labels}, spacing, unit)
-    volume, segmentation = (
-        _volume(given["image"], geometry, "image"),
-        _segmentation(given["labels"], geometry, "labels"),
-    )
+    given, geometry = _with_geometry({"image": image, name: labels}, spacing, unit)
+    volume, segmentation = _volume(given["image"], geometry, "image"), _segmentation(given[name], geometry, name)
     if not (_has_geometry(image) and _has_geometry(labels)):
-        _require_same_shape("image", volume.shape, "labels", segmentation.shape)
+        _require_same_shape("image", volume.shape, name, segmentation.shape)
     return volume, segmentation
 
 
@@ -150,7 +147,7 @@ def as_region(region: Sequence[slice] | None, shape: tuple[int, int, int], name:
     """A region in array order as the option I0 I1 J0 J1 K0 K1; empty for None."""
     if region is None:
         return []
-    parts = tuple(region)
+    parts = tuple(region) if isinstance(region, Sequence) else ()
     if len(parts) != 3 or not all(isinstance(part, slice) and part.step in (None, 1) for part in parts):
         raise InputError(
             f"{name} must be three slices along (z, y, x), such as np.s_[10:50, :, 20:80], not {region!r}."

@@ -148,7 +148,7 @@ def compare(
     spacing: Spacing | None = None,
     unit: str | None = None,
     table_unit: str = "file",
-    segments: Sequence[str] = (),
+    segments: str | Sequence[str] = (),
     ignore: Any = None,
     tolerance: float = CompareRequest.tolerance,
     surface: str = CompareRequest.surface,
@@ -171,7 +171,7 @@ def compare(
         Unit of `spacing`.
     table_unit : str
         Unit of the lengths in the table: "um", "nm", "mm", "px" (voxels), or "file" (that of the labels).
-    segments : sequence of str
+    segments : str or sequence of str
         Names of the segments to compare; all by default.
     ignore : array_like of bool, shape (z, y, x), optional
         Voxels that do not count.
@@ -224,7 +224,7 @@ def compare(
         result=first,
         reference=second,
         ignored=None if ignore is None else to_numpy(ignore, "ignore"),
-        segments=segments,
+        segments=as_names(segments),
         unit=table_unit,
         tolerance=tolerance,
         surface=surface,

@@ -7,11 +7,12 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ACSegLib.api.arguments import check_ranges, check_types
 from ACSegLib.api.data import Path, open
 from ACSegLib.api.inputs import as_pair, as_region, as_volume
 from ACSegLib.errors import InputError
 from ACSegLib.jobs import Progress
-from ACSegLib.volume import Volume
+from ACSegLib.volume import Volume, as_names
 from ACSegLib.workflows import PredictRequest, TrainRequest
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def predict(
     contrast: str = PredictRequest.contrast,
     device: str = PredictRequest.device,
     roi: Sequence[slice] | None = None,
-    largest: Sequence[str] = PredictRequest.largest,
+    largest: str | Sequence[str] = PredictRequest.largest,
     islands: float | None = PredictRequest.islands,
     holes: float | None = PredictRequest.holes,
     cells: bool = PredictRequest.cells,
@@ -80,7 +81,7 @@ def predict(
         Where to compute: "auto", "cpu", "cuda", ...
     roi : sequence of 3 slices, optional
         Region to predict, in array order: ``np.s_[10:50, :, 20:80]``. The rest of the result is background.
-    largest : sequence of str
+    largest : str or sequence of str
         Segments of which only the largest component is kept.
     islands, holes : float, optional
         Remove components, and fill enclosed holes, that are smaller than this: voxels, or a fraction below 1.
@@ -136,7 +137,7 @@ def predict(
         contrast=contrast,
         device=device,
         roi=as_region(roi, volume.shape, "roi"),
-        largest=largest,
+        largest=as_names(largest),
         islands=islands,
         holes=holes,
         cells=cells,
@@ -234,6 +235,9 @@ def train(
     unknown = [name for name in options if name not in known]
     if unknown:
         raise InputError(f"train() has no option {unknown[0]!r}; it has: {', '.join(known)}.")
+    annotations = {field.name: str(field.type) for field in dataclasses.fields(TrainRequest)}
+    check_types(options, annotations)
+    check_ranges(options, annotations, "train")
     cases = [_case(pair, n, spacing, unit) for n, pair in enumerate(pairs)]
     held_out = [_case(pair, n, spacing, unit) for n, pair in enumerate(validation, start=len(cases))]
     request = TrainRequest(

@@ -86,7 +86,7 @@ def split(
         segmentation = as_segmentation(labels, spacing, unit)
     else:
         volume, segmentation = as_pair(image, labels, spacing, unit)
-    marks = None if seeds is None else as_pair(segmentation_grid(segmentation), seeds)[1]
+    marks = None if seeds is None else as_pair(segmentation_grid(segmentation), seeds, name="seeds")[1]
     request = SplitRequest(
         labels=segmentation,
         volume=volume,

@@ -300,9 +300,16 @@ def _check_item(info: OptionInfo, item: Any) -> None:
         raise InputError(f"{info.flag} must be {_TYPE_NAMES.get(info.type, info.type.__name__)}, not {item!r}.")
     if info.metadata["path"] and info.required and not str(item).strip():
         raise InputError(f"{info.flag} is empty; name a file or a folder.")
+    check_range(info, item)
+
+
+def check_range(info: OptionInfo, item: Any) -> None:
+    """Raise InputError for a value, of the type of the option, that is out of its range or choices."""
     choices, low, high = (info.metadata[key] for key in ("choices", "minimum", "maximum"))
     if choices and item not in choices:
         raise InputError(f"{info.flag} {item!r} is not one of: {', '.join(map(str, choices))}.")
     if (low is not None and not item >= low) or (high is not None and not item <= high):
         limits = f"at least {low:g}" if high is None else f"{low if low is not None else '-inf'} to {high:g}"
         raise InputError(f"{info.flag} {item!r} is out of range; it must be {limits}.")
+    if low is not None and item == float("inf"):
+        raise InputError(f"{info.flag} {item!r} is out of range; it must be a finite number.")

@@ -115,7 +115,7 @@ def compare_masks(
     """
     result, truth = as_mask(result, "result"), as_mask(truth, "truth")
     tolerance = max(spacing) if tolerance is None else float(tolerance)
-    if tolerance < 0:
+    if not tolerance >= 0:
         raise InputError(f"the surface Dice tolerance must be 0 or more, not {tolerance}.")
     in_result, in_truth, in_both = overlap_counts(result, truth, ignore)
     voxel = float(np.prod(spacing))

@@ -78,13 +78,14 @@ def thinner_than(
     """
     mask = as_mask(mask)
     step = sampling(spacing)
-    if not radius > 0:
-        raise InputError(f"the radius of thin structures must be positive, not {radius}.")
+    if not 0 < radius < np.inf:
+        raise InputError(f"the radius of thin structures must be a positive number, not {radius}.")
     box = bounding_box(mask)
     thin = np.zeros(mask.shape, bool)
     if box is None:
         return thin
     crop = np.pad(mask[box], 1)
+    radius = min(radius, float(np.linalg.norm(np.multiply(crop.shape, step))))  # no ball larger than the box fits
     core = ~within_distance(~crop, step, radius, check=check)
     core &= crop
     # A digital ball leaves single voxels of a round body uncovered; one voxel edge of slack takes them in.

@@ -68,7 +68,7 @@ class TrainRequest:
         Voxel size to train at: "auto", "none" (as the volumes are), or "I,J,K" in the unit of the first volume.
     normalisation : str
         "volume", "fixed" or "none".
-    tensorboard, scratch : str, optional
+    tensorboard, scratch : path, optional
         Folders for TensorBoard, and for data larger than memory.
 
     Notes
@@ -109,8 +109,8 @@ class TrainRequest:
     compile: bool = False
     devices: int = 1
     checkpoint_minutes: float = 3.0
-    tensorboard: str | None = None
-    scratch: str | None = None
+    tensorboard: Path | str | None = None
+    scratch: Path | str | None = None
 
     @classmethod
     def from_options(

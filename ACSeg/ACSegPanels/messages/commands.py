@@ -95,6 +95,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} {1} is inside the input {2}; choose another folder for the output."),
         _("{0} {1} is not one of: {2}."),
         _("{0} {1} is not {2}; correct it."),
+        _("{0} {1} is out of range; it must be a finite number."),
         _("{0} {1} is out of range; it must be {2}."),
         _("{0} {1} is the name of a folder; name a file."),
         _("{0} {1} must end in {2}."),

@@ -34,6 +34,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("gives {0} the voxels of {1} (value {2}, layer {3}); it was left out."),
         _("has OME metadata that {0}; the voxel size is unknown."),
         _("has a calibration of its values that ACSeg does not know; the values are those of the file."),
+        _("has a row {0} in its table {1} that states no label-value; it was left out."),
         _("has no XML file of BigDataViewer beside it; the voxel size is unknown."),
         _("has no number that counts its slices; they are in the order of their names."),
         _(
@@ -76,6 +77,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("states pixels of {0} angstrom in its extended header and {1} by its cell; the cell is used."),
         _("states that its lowest value is white; the values are those of the file, which other programs invert."),
         _("states that {0} is in layer {1}, but holds {2}; it was left out."),
+        _("states the intercept {0} (scl_inter); it was taken as 0, as in ITK and Slicer."),
         _("states the slice distance {0}, which is none; 1 is used, as in ImageJ."),
         _("states the spacing {0}, which is not one number or three; it was not used."),
         _("states values of {0} to {1}, so its bytes were read as unsigned."),

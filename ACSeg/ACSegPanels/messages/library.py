@@ -25,6 +25,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("--roi must be six whole numbers (I0 I1 J0 J1 K0 K1), not {0}."),
         _("--slice must be x, y or z (or i, j, k), with a number for a slice that is not central, not {0}."),
         _("--slice {0} is outside the volume, which has {1} slices along {2}, counted from 0."),
+        _("--slices {0} does not give a list of slice numbers for each axis."),
         _("--slices {0} is not a list of slice numbers; {1}."),
         _("--slices {0} names no axis, and --axis is {1}; {2}."),
         _("--spacing must be auto, none, or three voxel sizes such as 30,30,30, not {0}."),
@@ -123,6 +124,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("labels {0} hold no labelled voxel; label at least one slice."),
         _("labels {0} mark background only; draw a stroke inside of an object too."),
+        _("lengths cannot be in {0}; the unit is one of: file, px, {1}."),
         _("lengths in {0} cannot be converted to {1}: the voxel size is unknown."),
         _("mask and {0} must have the same shape, not {1} and {2}."),
         _("missing_wedge must be 0 to under 180 degrees, not {0}."),
@@ -160,7 +162,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         ),
         _("outlines must be one of {0}, not {1}."),
         _("packing must be 0 to 200 cells, not {0}."),
-        _("reach is {0}, but a distance in voxels must be a number from 0 on."),
+        _("reach is {0}, but a distance in voxels must be a number from 0 to {1}."),
         _("result ({0}) and reference ({1}) have no segment name in common{2}."),
         _(
             "result and reference have {0} segments named {1}, which were compared in the order of their tables; "
@@ -296,7 +298,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
             "the program {0}, Slicer's Python, is neither in {1} nor on PATH; reinstall Slicer, or start it with its "
             "launcher."
         ),
-        _("the radius of thin structures must be positive, not {0}."),
+        _("the radius of thin structures must be a positive number, not {0}."),
         _("the request holds no image, and no earlier correction whose image it could mean."),
         _("the request holds no image, and there is no earlier fill whose image it could mean."),
         _("the request is not a line of JSON ({0}); send one object on one line."),

@@ -151,6 +151,10 @@ def correct(
     return CorrectionResult(result, uncertainty, decisions.known, report)
 
 
+#: Voxels.
+_MAX_REACH = 10000
+
+
 def _check(volume: Volume, decided: np.ndarray | None, protected: np.ndarray | None, reach: float | None) -> None:
     for name, mask in (("decided", decided), ("protected", protected)):
         if mask is not None and mask.shape != volume.shape:
@@ -158,8 +162,8 @@ def _check(volume: Volume, decided: np.ndarray | None, protected: np.ndarray | N
                 f"the mask of {name} voxels has {size_text(mask.shape)} voxels and the image has "
                 f"{size_text(volume.shape)}; give a mask on the grid of the image."
             )
-    if reach is not None and not 0 <= reach < np.inf:
-        raise InputError(f"reach is {reach}, but a distance in voxels must be a number from 0 on.")
+    if reach is not None and not 0 <= reach <= _MAX_REACH:
+        raise InputError(f"reach is {reach}, but a distance in voxels must be a number from 0 to {_MAX_REACH:g}.")
 
 
 def _written(corrected: Segmentation, classes: Classes, best: np.ndarray, where: np.ndarray, box: Box) -> Segmentation:

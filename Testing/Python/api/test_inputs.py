@@ -125,25 +125,6 @@ def test_a_text_names_one_segment_of_a_fill():
         acseg.fill(IMAGE, SPARSE, only="cell")
 
 
-@pytest.mark.parametrize("keyword", ["gamma", "edge", "memory"])
-@pytest.mark.parametrize("value", [-1, 0, np.nan, "x"])
-def test_a_strength_scale_or_memory_that_is_none_is_refused(keyword, value):
-    with pytest.raises(InputError, match=f"{keyword} is .*, but must be a number above 0"):
-        acseg.fill(IMAGE, SPARSE, **{keyword: value})
-
-
-def test_a_size_of_islands_that_is_no_number_is_refused():
-    with pytest.raises(InputError, match="must be a number of voxels or a fraction below 1, not 'a'"):
-        acseg.fill(IMAGE, SPARSE, islands="a")
-
-
-@pytest.mark.parametrize("keyword", ["min_volume", "contact_gap"])
-@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
-def test_a_size_that_is_none_is_refused(keyword, value):
-    with pytest.raises(InputError, match=f"must be a number of 0 or more, not {value}"):
-        acseg.measure(np.where(Z < 12, BALL, 2 * BALL), **{keyword: value})
-
-
 def test_a_label_too_large_to_count_is_named():
     with pytest.raises(InputError, match="'labels' holds the value 9223372036854775808; labels must be"):
         acseg.measure(SPARSE.astype(np.uint64) << np.uint64(63))
