@@ -1,4 +1,4 @@
-"""The arguments of the public functions: types as their annotations state, ranges and choices as the options do.
+"""The arguments of the public functions: types as their hints state, ranges and choices as the options do.
 
 Data, such as images and labels, are left to `ACSegLib.api.inputs`.
 """
@@ -40,7 +40,7 @@ def _are(kind: type) -> Callable[[Any], bool]:
     return fits
 
 
-#: A part of an annotation -> its name in a sentence, and whether a value fits.
+#: A part of a type hint -> its name in a sentence, and whether a value fits.
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bool": ("True or False", _is_truth),
     "int": ("a whole number", lambda value: isinstance(value, Integral) and not _is_truth(value)),
@@ -58,34 +58,34 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 _OPTIONS = {"unit": "", "table_unit": "unit"}
 
 
-def annotations_of(function: Callable[..., Any]) -> dict[str, str]:
-    """The annotation of each parameter, as text."""
+def hints_of(function: Callable[..., Any]) -> dict[str, str]:
+    """The type hint of each parameter, as text."""
     return {name: str(parameter.annotation) for name, parameter in inspect.signature(function).parameters.items()}
 
 
-def check_types(values: Mapping[str, Any], annotations: Mapping[str, str]) -> None:
-    """Raise InputError for the first argument whose type is not that of its annotation.
+def check_types(values: Mapping[str, Any], hints: Mapping[str, str]) -> None:
+    """Raise InputError for the first argument whose type is not that of its hint.
 
     Parameters
     ----------
     values : mapping from str to object
         The arguments by name.
-    annotations : mapping from str to str
+    hints : mapping from str to str
         Such as ``{"count": "int | None"}``. Those with other parts than `_KINDS` has are not checked.
     """
     for name, value in values.items():
-        parts = annotations.get(name, "").split(" | ")
+        parts = hints.get(name, "").split(" | ")
         if set(parts) <= _KINDS.keys() and not any(_KINDS[part][1](value) for part in parts):
             wanted = " or ".join(_KINDS[part][0] for part in parts)
             raise InputError(f"{name} must be {wanted}, not {reprlib.repr(value)}.")
 
 
-def check_ranges(values: Mapping[str, Any], annotations: Mapping[str, str], command: str) -> None:
+def check_ranges(values: Mapping[str, Any], hints: Mapping[str, str], command: str) -> None:
     """Raise InputError for the first number or choice that the option of the same name does not allow.
 
     Parameters
     ----------
-    values, annotations
+    values, hints
         As in `check_types`, which is called before.
     command : str
         Of the shell.
@@ -93,7 +93,7 @@ def check_ranges(values: Mapping[str, Any], annotations: Mapping[str, str], comm
     infos = {info.name: info for info in describe_options(load(command).Options)}
     for name, value in values.items():
         info = infos.get(_OPTIONS.get(name, name))
-        kinds = set(annotations.get(name, "").split(" | ")) - {"None"}
+        kinds = set(hints.get(name, "").split(" | ")) - {"None"}
         if info is not None and value is not None and kinds == {info.type.__name__}:
             known = replace(info, metadata={**info.metadata, "flag": name})
             check_range(known, axis_name(value) if known.names_axis else value)
@@ -101,14 +101,14 @@ def check_ranges(values: Mapping[str, Any], annotations: Mapping[str, str], comm
 
 def with_checked_arguments(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Let a function refuse arguments of other types than it states, and out of range, in one sentence."""
-    signature, annotations = inspect.signature(function), annotations_of(function)
+    signature, hints = inspect.signature(function), hints_of(function)
 
     @functools.wraps(function)
     def call(*arguments: Arguments.args, **keywords: Arguments.kwargs) -> Result:
         values = signature.bind(*arguments, **keywords).arguments
-        check_types(values, annotations)
+        check_types(values, hints)
         if function.__name__ in COMMANDS:
-            check_ranges(values, annotations, function.__name__)
+            check_ranges(values, hints, function.__name__)
         return function(*arguments, **keywords)
 
     return call

@@ -235,9 +235,9 @@ def train(
     unknown = [name for name in options if name not in known]
     if unknown:
         raise InputError(f"train() has no option {unknown[0]!r}; it has: {', '.join(known)}.")
-    annotations = {field.name: str(field.type) for field in dataclasses.fields(TrainRequest)}
-    check_types(options, annotations)
-    check_ranges(options, annotations, "train")
+    hints = {field.name: str(field.type) for field in dataclasses.fields(TrainRequest)}
+    check_types(options, hints)
+    check_ranges(options, hints, "train")
     cases = [_case(pair, n, spacing, unit) for n, pair in enumerate(pairs)]
     held_out = [_case(pair, n, spacing, unit) for n, pair in enumerate(validation, start=len(cases))]
     request = TrainRequest(

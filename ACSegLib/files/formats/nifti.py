@@ -53,7 +53,7 @@ def read(path: Path, request: Request) -> Content:
     path = header_of_pair(path) or path
     with contextlib.ExitStack() as opened:
         opened.enter_context(nibabel.imageglobals.LoggingOutputSuppressor())  # what matters is raised
-        image, stream = _open(path, opened)
+        image, stream, told = _open(path, opened)
         array = _voxels(image, stream, path)
         while stream.read(1 << 20):  # at the end of a compressed stream, the checksum is compared
             continue
@@ -61,7 +61,7 @@ def read(path: Path, request: Request) -> Content:
     geometry, notes = _geometry(image.header, path)
     geometry = replace(geometry, nifti_codes=_codes(image.header))
     meta = {"description": text_of_field(image.header["descrip"])}
-    content = Content((array,), geometry, meta=meta, notes=notes)
+    content = Content((array,), geometry, meta=meta, notes=[*told, *notes])
     texts = [_extension_text(extension) for extension in image.header.extensions]
     content.segments = next((rows for rows in map(label_tables.read_xml, texts) if rows), None)
     for text in texts:
@@ -114,8 +114,8 @@ def _is_pair(image: Any) -> bool:
     return len(image.files_types) > 1
 
 
-def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes]]:
-    """Open the header; gives the image, and the stream that its voxels will come from."""
+def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes], list[str]]:
+    """Open the header; gives the image, the stream that its voxels will come from, and notes on their scaling."""
     import nibabel
 
     stream: Any = opened.enter_context(open(path, "rb"))  # noqa: SIM115 - the stack closes it
@@ -124,12 +124,29 @@ def _open(path: Path, opened: contextlib.ExitStack) -> tuple[Any, IO[bytes]]:
     stream.seek(0)
     head = stream.read(352)
     stream.seek(0)
+    notes: list[str] = []
     second = 540 in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
     if b"ni1\0" in head[344:348] or b"ni2\0" in head[4:8]:
         pair = nibabel.Nifti2Pair if second else nibabel.Nifti1Pair
-        return pair.from_filename(path, mmap=False), stream
-    single = nibabel.Nifti2Image if second else nibabel.Nifti1Image
-    return single.from_file_map({"image": nibabel.FileHolder(fileobj=stream)}, mmap=False), stream
+        return _forgiving(pair, notes).from_filename(path, mmap=False), stream, notes
+    single = _forgiving(nibabel.Nifti2Image if second else nibabel.Nifti1Image, notes)
+    return single.from_file_map({"image": nibabel.FileHolder(fileobj=stream)}, mmap=False), stream, notes
+
+
+def _forgiving(kind: Any, notes: list[str]) -> Any:
+    """A class of images that takes an intercept that is no number as 0, as the NIfTI library of ITK and FSL does."""
+    from nibabel.spatialimages import HeaderDataError
+
+    class Header(kind.header_class):  # type: ignore[misc]
+        def get_slope_inter(self) -> tuple[float, float]:
+            try:
+                return super().get_slope_inter()  # type: ignore[no-any-return]
+            except HeaderDataError:
+                slope, intercept = float(self["scl_slope"]), float(self["scl_inter"])
+                notes[:] = [f"states the intercept {intercept:g} (scl_inter); it was taken as 0, as in ITK and Slicer."]
+                return slope, 0.0
+
+    return type(kind.__name__, (kind,), {"header_class": Header})
 
 
 def text_of_field(value: Any) -> str:

@@ -62,6 +62,8 @@ def read(path: Path, request: Request) -> Content:
     spatial = _spatial_axes(header)
     segmentation = slicer_segments.present(keys)
     if segmentation:
+        if len(spatial) == 4:  # nothing tells the axis of layers apart; Slicer and slicerio write it first
+            spatial = spatial[1:]
         layers = _layers(array, spatial, path)
     else:
         letters = _letters(header, spatial)[::-1]

@@ -70,7 +70,8 @@ def read(path: Path, request: Request) -> Content:
     placed = place(voxels, axes, path)
     meta = {"dataset": name, "level": level, "levels": len(levels)}
     notes += [*told, *placed.notes]
-    content = Content((placed.array,), placed.geometry, _segments(attributes), meta, notes)
+    segments, left_out = _segments(attributes)
+    content = Content((placed.array,), placed.geometry, segments, meta, [*notes, *left_out])
     return record.restore(content, attributes.get(record.KEY) if level == 0 else None)
 
 
@@ -201,22 +202,38 @@ def _plain(node: Any, attributes: Json, name: str, root: Place, path: Path) -> C
     return record.restore(content, attributes.get(record.KEY))
 
 
-def _segments(attributes: Json) -> list[Segment] | None:
-    """Make the table from the image-label metadata."""
+def _segments(attributes: Json) -> tuple[list[Segment] | None, list[str]]:
+    """Make the table from the image-label metadata, with notes on the rows that name no label."""
     table = attributes.get("image-label")
     if not isinstance(table, Mapping):
-        return None
-    colours = {int(c["label-value"]): c.get("rgba") for c in table.get("colors", [])}
-    names = {}
-    for row in table.get("properties", []):
-        name = next((row[k] for k in ("name", "label", "class") if isinstance(row.get(k), str)), None)
-        names[int(row["label-value"])] = name
+        return None, []
+    notes: list[str] = []
+    colours, properties = (_rows_by_value(table, key, notes) for key in ("colors", "properties"))
     rows = []
-    for n, value in enumerate(sorted(v for v in {*colours, *names} if v > 0)):
-        rgba = colours.get(value)
-        colour = tuple(v / 255 for v in rgba[:3]) if rgba else DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)]
-        rows.append(Segment(names.get(value) or f"Segment_{value}", value, colour))
+    for n, value in enumerate(sorted(v for v in {*colours, *properties} if v > 0)):
+        named = properties.get(value, {})
+        name = next((named[k] for k in ("name", "label", "class") if isinstance(named.get(k), str)), None)
+        colour = _colour(colours.get(value, {}).get("rgba")) or DEFAULT_COLOURS[n % len(DEFAULT_COLOURS)]
+        rows.append(Segment(name or f"Segment_{value}", value, colour))
+    return rows, notes
+
+
+def _rows_by_value(table: Mapping[str, Any], key: str, notes: list[str]) -> dict[int, Json]:
+    """The rows of a table of labels by their values; one that states none is left out, which a note tells."""
+    rows: dict[int, Json] = {}
+    for row in table.get(key) or []:
+        try:
+            rows[int(row["label-value"])] = row
+        except (TypeError, ValueError, KeyError, OverflowError):
+            notes.append(f"has a row {row!r:.60} in its table {key} that states no label-value; it was left out.")
     return rows
+
+
+def _colour(rgba: Any) -> tuple[float, ...] | None:
+    """Red, green and blue from 0 to 1; None where there are no three numbers."""
+    if not isinstance(rgba, list) or len(rgba) < 3 or not all(isinstance(v, (int, float)) for v in rgba[:3]):
+        return None
+    return tuple(min(max(v / 255, 0.0), 1.0) for v in rgba[:3])
 
 
 def write(content: Content, path: Path) -> list[str]:

@@ -192,6 +192,23 @@ def test_slope_and_intercept(tmp_path):
     np.testing.assert_allclose(open_volume(tmp_path / "a.nii").array, ARRAY * 0.5 + 3, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.Nifti1Pair])
+@pytest.mark.parametrize("intercept", [np.nan, np.inf])
+def test_an_intercept_that_is_no_number_is_0_as_in_itk(kind, intercept, tmp_path):
+    path = tmp_path / ("a.hdr" if kind is nibabel.Nifti1Pair else "a.nii")
+    _image(kind).to_filename(path)
+    at, form = (176, "<f8") if kind is nibabel.Nifti2Image else (112, "<f4")
+    raw = bytearray(path.read_bytes())
+    fields = np.array([2, intercept], form).tobytes()
+    raw[at : at + len(fields)] = fields
+    path.write_bytes(raw)
+    with pytest.warns(UserWarning, match=rf"states the intercept {intercept} .*taken as 0"):
+        found = open_volume(path)
+    np.testing.assert_array_equal(found.array, ARRAY * 2.0)
+    if kind is not nibabel.Nifti2Image:  # which SimpleITK does not read
+        np.testing.assert_array_equal(found.array, SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path)))
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("stored", "top"), [(np.uint8, 12), (np.int16, 300), (np.uint16, 2)])
 def test_labels_of_a_slope_are_rounded_and_told(stored, top, tmp_path):

@@ -211,8 +211,9 @@ def test_what_slicer_writes_comes_back_cropped_and_lies_on_its_image(tmp_path):
         np.testing.assert_array_equal(placed.mask(theirs), original.mask(row))
 
 
-def test_files_of_slicer_before_4_11(tmp_path):
-    """One component a segment, no label values and no layers."""
+@pytest.mark.parametrize("left_out", [(), ("kinds",), ("kinds", "space")])
+def test_files_of_slicer_before_4_11(left_out, tmp_path):
+    """One component a segment, no label values and no layers; also if no field tells which axis has the components."""
     masks = np.zeros((4, 5, 6, 2), np.uint8)
     masks[1:3, 1:3, 1:3, 0] = 1
     masks[2:4, 2:4, 2:4, 1] = 1
@@ -220,12 +221,13 @@ def test_files_of_slicer_before_4_11(tmp_path):
               "space directions: none (1,0,0) (0,1,0) (0,0,2)", "kinds: list domain domain domain", "encoding: gzip",
               "space origin: (1,2,3)", "Segment0_ID:=A", "Segment0_Name:=cell", "Segment0_Color:=1 0 0",
               "Segment1_ID:=B", "Segment1_Name:=bead\\nsecond line", "Segment1_Color:=0 1 0"]  # fmt: skip
+    fields = [field for field in fields if not field.startswith(left_out)] if left_out else fields
     _write_by_hand(tmp_path / "old.seg.nrrd", fields, gzip.compress(masks.tobytes()))
     found = open_segmentation(tmp_path / "old.seg.nrrd")
     assert [(s.name, s.value, s.layer) for s in found.segments] == [("cell", 1, 0), ("bead second line", 1, 1)]
     for n in range(2):
         np.testing.assert_array_equal(found.mask(found.segments[n]), masks[..., n] == 1)
-    assert found.geometry == Geometry((1, 1, 2), (1, 2, 3), unit="px")
+    assert found.geometry == (Geometry() if "space" in left_out else Geometry((1, 1, 2), (1, 2, 3), unit="px"))
 
 
 def test_many_segments_and_equal_ids(tmp_path):

@@ -100,6 +100,21 @@ def test_label_table(version, tmp_path):
     np.testing.assert_allclose(found.segments[0].colour, (0.2, 0.4, 1.0))
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("nothing", [None, [{}], [{"label-value": 2, "rgba": None}], ["red"]])
+def test_a_label_table_that_states_little(nothing, tmp_path):
+    """ome-zarr-py writes null where there are no colours, and reads the other rows of a table with odd ones."""
+    table = {"colors": nothing, "properties": [{"label-value": 2, "name": "cell"}]}
+    array = np.full((4, 5, 6), 2, np.uint16)
+    _group(
+        tmp_path / "a.zarr", [(array, [{"type": "scale", "scale": [1, 1, 1]}])], SPACE, "0.4", {"image-label": table}
+    )
+    found = open_segmentation(tmp_path / "a.zarr")
+    assert [(s.name, s.value) for s in found.segments] == [("cell", 2)]
+    told = "states no label-value" in " ".join(found.meta.get("notes", []))
+    assert told == (nothing in ([{}], ["red"]))
+
+
 def test_a_label_image_inside_an_image(tmp_path):
     scale = [{"type": "scale", "scale": [4, 3, 2]}]
     _group(tmp_path / "a.zarr", [(FINE, scale)], SPACE, "0.4")
