@@ -7,9 +7,10 @@ give them; spacing, origin and direction are in (i, j, k) order and in LPS, as I
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = [
     "label_boxes",
     "require_same_grid",
     "unique_values",
+    "untaken",
 ]
 
 #: Colours (sRGB, 0 to 1) given in turn to segments that have none.
@@ -387,6 +389,11 @@ class Segmentation:
 def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
     """Names as a tuple; a text is one name."""
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def untaken(text: str, taken: Collection[str]) -> str:
+    """The text, with a number where it is taken."""
+    return next(t for t in itertools.chain([text], (f"{text} ({n})" for n in itertools.count(2))) if t not in taken)
 
 
 def distinct_names(segments: Sequence[Segment]) -> list[str]:

@@ -117,9 +117,9 @@ def _existing(path: str | Path) -> str:
 
 def placeResult(reply: Reply, volumeNode: Any, node: Any, name: str) -> Any:
     """Write labels into a segmentation node (a new one where `node` is None), on the volume that they were made of."""
-    from ACSegLib.scene import volume_from_node, write_segmentation_to_node
+    from ACSegLib.scene import volume_from_node, write_result_to_node
     from ACSegLib.workflows.packing import unpack_segmentation
 
     segmentation = unpack_segmentation(reply.message["segmentation"], reply.arrays)
     segmentation.geometry = volume_from_node(volumeNode).geometry
-    return write_segmentation_to_node(segmentation, node, volume_node=volumeNode, name=name)
+    return write_result_to_node(segmentation, node, volume_node=volumeNode, name=name)

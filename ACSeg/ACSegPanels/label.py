@@ -7,6 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ACSegLib.scene.write import take_place_of
 from ACSegPanels.counting import Inputs, SliceCounter
 from ACSegPanels.observing import SegmentationObserver
 from ACSegPanels.panel import Panel
@@ -108,7 +109,7 @@ class LabelPanel(Panel):
 
     def _place(self, volume: Any, segmentation: Any) -> None:
         if segmentation is not None and volume is not None and not segmentation.GetSegmentation().GetNumberOfSegments():
-            _takePlaceOf(segmentation, volume)
+            take_place_of(segmentation, volume)
         if volume is not None and self._mayShow(volume):
             showVolume(volume)  # before the editor does so, which does not fit it into the views
         self.editor.setSegmentationNode(segmentation)
@@ -128,7 +129,7 @@ class LabelPanel(Panel):
             name = f"{volume.GetName()} labels"
             segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
             segmentation.CreateDefaultDisplayNodes()
-            _takePlaceOf(segmentation, volume)
+            take_place_of(segmentation, volume)
         table = segmentation.GetSegmentation()
         present = {table.GetSegment(s).GetName() for s in table.GetSegmentIDs()}
         for name, colour in STARTING_SEGMENTS:
@@ -185,9 +186,3 @@ class LabelPanel(Panel):
         self._observer.stop()
         self.guide.cleanup()
         super().cleanup()
-
-
-def _takePlaceOf(segmentation: Any, volume: Any) -> None:
-    """Give a segmentation the place and the voxel grid of a volume."""
-    segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())  # first: the grid is set below it
-    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)

@@ -133,7 +133,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             report = replace(outcome.report, warnings=warnings)
             self.lastFill = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} filled"
-            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
+            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, (segmentationNode,))
 
         return _run(startTask("fill", message, arrays, finish), onProgress, onDone, onError)
 
@@ -186,7 +186,8 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             report = replace(outcome.report, warnings=_named([*notes, *outcome.report.warnings], onDone))
             self.lastCorrection = outcome = replace(outcome, report=report)
             name = f"{segmentationNode.GetName()} corrected"
-            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
+            inputs = (segmentationNode, correctedNode)
+            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, inputs)
 
         return _run(startTask("correct", message, arrays, finish), onProgress, onDone, onError)
 
@@ -384,7 +385,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             outcome = SplitOutcome.unpack(reply.message, reply.arrays)
             self.lastSplit = outcome = replace(outcome, notes=_named([*notes, *outcome.notes], onDone))
             name = f"{segmentationNode.GetName()} split"
-            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name)
+            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, (segmentationNode,))
 
         return _run(startTask("split", message, arrays, finish), onProgress, onDone, onError)
 
@@ -450,12 +451,15 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         return _run(startTask("measure", message, arrays, finish), onProgress, onDone, onError)
 
 
-def _place(segmentation: Segmentation, volumeNode: Any, outputNode: Any, name: str) -> Any:
+def _place(segmentation: Segmentation, volumeNode: Any, outputNode: Any, name: str, inputs: Sequence[Any]) -> Any:
     """Write a result into its node, or into a new one where there is none or it was deleted while the work ran."""
-    from ACSegLib.scene import write_segmentation_to_node
+    from ACSegLib.scene import write_result_to_node, write_segmentation_to_node
 
     _requireInScene(volumeNode)
-    return write_segmentation_to_node(segmentation, _ifInScene(outputNode), volume_node=volumeNode, name=name)
+    node = _ifInScene(outputNode)
+    if node is not None and node in inputs:
+        return write_segmentation_to_node(segmentation, node, volume_node=volumeNode)
+    return write_result_to_node(segmentation, node, volume_node=volumeNode, name=name)
 
 
 def _ifInScene(node: Any) -> Any:

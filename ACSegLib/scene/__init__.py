@@ -11,6 +11,7 @@ numbers mean; without it they are taken in the scene's length unit (millimetres 
 
 from ACSegLib.scene.grid import UNIT_ATTRIBUTE, display_unit, length_unit, shown_unit
 from ACSegLib.scene.read import segmentation_from_node, volume_from_node
+from ACSegLib.scene.results import write_result_to_node
 from ACSegLib.scene.write import write_segmentation_to_node, write_volume_to_node
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "segmentation_from_node",
     "shown_unit",
     "volume_from_node",
+    "write_result_to_node",
     "write_segmentation_to_node",
     "write_volume_to_node",
 ]

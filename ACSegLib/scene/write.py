@@ -66,7 +66,7 @@ def write_segmentation_to_node(
         If the labels do not fit the volume's grid, or the node is made of surfaces.
     """
     rows = [row for row in segmentation.segments if segment_ids is None or row.id in set(segment_ids)]
-    _check(segmentation, node, volume_node, editor)
+    check_writable(segmentation, node, volume_node, editor)
     if node is None:
         node = _new_node(segmentation, volume_node, scene, name)
     targets = _targets(node, rows)
@@ -78,7 +78,7 @@ def write_segmentation_to_node(
     elif hasattr(editor, "SaveStateForUndo"):
         editor.SaveStateForUndo()
     surfaces = node.GetSegmentation().ContainsRepresentation(CLOSED_SURFACE)
-    with _quiet(node):
+    with quiet(node):
         changed, untouched = other_images(node, list(targets.values()), rules.erasable, labels)
         _add_missing(node, rows, targets)
         for image, values in joined(changed, untouched, labels.images()):
@@ -113,7 +113,7 @@ def write_volume_to_node(
     image = vtk.vtkImageData()
     image.SetDimensions(array.shape[::-1])
     image.GetPointData().SetScalars(grid.scalars(array))
-    with _quiet(node):
+    with quiet(node):
         node.SetIJKToRASMatrix(grid.as_matrix(grid.matrix_from_geometry(volume.geometry, grid.length_unit(node))))
         node.SetAndObserveImageData(image)
         if volume_node is not None:
@@ -142,7 +142,7 @@ def _scene(volume_node: Any, scene: Any) -> Any:
 
 
 @contextmanager
-def _quiet(node: Any) -> Iterator[None]:
+def quiet(node: Any) -> Iterator[None]:
     """Send one modified event at the end instead of one for each change."""
     was = node.StartModify()
     try:
@@ -151,7 +151,8 @@ def _quiet(node: Any) -> Iterator[None]:
         node.EndModify(was)
 
 
-def _check(segmentation: Segmentation, node: Any, volume_node: Any, editor: Any) -> None:
+def check_writable(segmentation: Segmentation, node: Any, volume_node: Any, editor: Any) -> None:
+    """Refuse labels off the volume's grid, and a node that is not made of voxels; InputError says why."""
     if volume_node is not None:
         image = volume_node.GetImageData()
         here = grid.image_array(image).shape if image is not None else None
@@ -184,8 +185,7 @@ def _new_node(segmentation: Segmentation, volume_node: Any, scene: Any, name: st
         place = grid.reference_geometry(grid.Grid(matrix, segmentation.shape))
         node.GetSegmentation().SetConversionParameter(*place)
         return node
-    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+    take_place_of(node, volume_node)
     _declare_unit(node, segmentation.geometry.unit, volume_node)
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     item = hierarchy.GetItemByDataNode(volume_node) if hierarchy else 0
@@ -195,6 +195,12 @@ def _new_node(segmentation: Segmentation, volume_node: Any, scene: Any, name: st
     elif item:
         hierarchy.CreateItem(hierarchy.GetItemParent(item), node)
     return node
+
+
+def take_place_of(node: Any, volume_node: Any) -> None:
+    """Give a segmentation node the place and the voxel grid of a volume node."""
+    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())  # first: the grid is set below it
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
 
 
 def _targets(node: Any, rows: Sequence[Segment]) -> dict[str, str]:

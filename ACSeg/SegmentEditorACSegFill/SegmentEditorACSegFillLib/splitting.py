@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from ACSegPanels.translation import translated
 from slicer.i18n import tr as _
 
 from ACSegLib.errors import InputError
-from ACSegLib.volume import Segment, Segmentation
+from ACSegLib.volume import Segment, Segmentation, untaken
 from ACSegLib.workflows import SplitOutcome, SplitRequest
 from ACSegLib.workflows.merging import same_labels
 from SegmentEditorACSegFillLib.inputs import FillInputs, inputsOf, requireVisibleSegment, visibleSegments
@@ -162,8 +161,8 @@ class Splitting(ParameterWidgets):
         names = {table.GetSegment(s).GetName() for s in ids - {first.id}}
         rows = []
         for n, cell in enumerate(cells.segments):
-            identifier = cell.id if n == 0 else _free(cell.id, ids)
-            name = _free(cell.name, names)
+            identifier = cell.id if n == 0 else untaken(cell.id, ids)
+            name = untaken(cell.name, names)
             ids.add(identifier)
             names.add(name)
             rows.append(replace(cell, id=identifier, name=name))
@@ -179,8 +178,3 @@ class Splitting(ParameterWidgets):
         """Give the first cell its name: it has the segment's id, and so its name."""
         table = self._effect.parameterSetNode().GetSegmentationNode().GetSegmentation()
         table.GetSegment(cells.segments[0].id).SetName(cells.segments[0].name)
-
-
-def _free(text: str, taken: set[str]) -> str:
-    """The text, with a number where it is taken."""
-    return next(t for t in itertools.chain([text], (f"{text} ({n})" for n in itertools.count(2))) if t not in taken)

@@ -52,6 +52,19 @@ def test_fill_into_an_existing_node_and_some_segments(scene, fake):
     assert not segment_array(output, "bead", volume).any()
 
 
+def test_a_second_result_takes_the_place_of_the_first_and_an_input_keeps_its_segments(scene, fake):
+    from ACSeg import ACSegLogic
+
+    volume, node = drawn_cell()
+    output = ACSegLogic().fill(volume, node)
+    node.GetSegmentation().RemoveSegment("bead")
+    ACSegLogic().fill(volume, node, output)
+    assert list(output.GetSegmentation().GetSegmentIDs()) == ["cytoplasm"]
+    output.GetSegmentation().AddEmptySegment("nucleus", "nucleus")
+    ACSegLogic().fill(volume, output, output, segmentIDs=["cytoplasm"])
+    assert list(output.GetSegmentation().GetSegmentIDs()) == ["cytoplasm", "nucleus"]
+
+
 def test_callbacks_come_on_the_main_thread(scene, fake):
     import threading
 
