@@ -1,4 +1,4 @@
-"""The standard deviation of noise, from the median of sizes, which edges and bright spots hardly move."""
+"""The standard deviation of noise, from the median of sizes, which edges and bright spots hardly move; pure noise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import numpy as np
 #: Standard deviation of normal values, in medians of their sizes (Rousseeuw and Croux 1993,
 #: doi:10.1080/01621459.1993.10476408).
 _IN_MEDIANS = 1.4826
+#: Planes that tell whether an image is noise, and the correlation that noise may have, in standard errors.
+_PLANES, _MAX_ERRORS = 64, 4.0
 
 
 def robust_deviation(values: np.ndarray) -> float:
@@ -21,3 +23,31 @@ def robust_deviation(values: np.ndarray) -> float:
         Of any shape, not empty.
     """
     return _IN_MEDIANS * float(np.median(np.abs(values)))
+
+
+def is_white_noise(image: np.ndarray, known: np.ndarray) -> bool:
+    """Whether neighbouring voxels are no more alike than distant ones, so that an image shows nothing.
+
+    That is so if the correlations over one and two voxels in the planes are those of independent values.
+
+    Parameters
+    ----------
+    image : ndarray of float, shape (k, j, i)
+        Not all of one value.
+    known : ndarray of bool, shape (k, j, i)
+        Voxels that have a value.
+    """
+    planes = np.unique(np.linspace(0, len(image) - 1, _PLANES).astype(int))
+    image, known = image[planes], known[planes]
+    if not known.any():
+        return False
+    values = np.where(known, image - image[known].mean(dtype=float), 0).astype(np.float32)
+    variance = float(np.square(values).sum(dtype=float)) / float(np.count_nonzero(known))
+    for axis in (2, 1):
+        lines, marks = np.moveaxis(values, axis, 0), np.moveaxis(known, axis, 0)
+        for lag in (1, 2):
+            pairs = np.count_nonzero(marks[lag:] & marks[:-lag])
+            product = float((lines[lag:] * lines[:-lag]).sum(dtype=float))
+            if pairs and abs(product) > _MAX_ERRORS * variance * pairs**0.5:
+                return False
+    return variance > 0

@@ -103,7 +103,7 @@ def measure(
     array([8.])
     """
     from ACSegLib.files.registry import tell
-    from ACSegLib.measure.table_checks import notes_on_lac
+    from ACSegLib.measure.table_checks import notes_on_lac, notes_on_missing_values
     from ACSegLib.special_segments import structures
     from ACSegLib.unfilled_labels import unfilled_notes
     from ACSegLib.workflows import run
@@ -137,7 +137,8 @@ def measure(
         connectivity=connectivity,
     )
     rows = run(request, progress=progress)
-    tell(notes_on_lac([{"volume_name": (volume or segmentation).name, **row} for row in rows]))
+    named = [{"volume_name": (volume or segmentation).name, **row} for row in rows]
+    tell([*notes_on_lac(named), *notes_on_missing_values(named)])
     return Table(rows)
 
 

@@ -208,5 +208,6 @@ def _read_probabilities(options: Options, corrected: Segmentation) -> dict[str, 
 
     if not options.probabilities:
         return {}
-    paths = segment_paths(options.probabilities, [segment.name for segment in corrected.segments])
+    names = [segment.name for segment in corrected.with_distinct_names().segments]
+    paths = segment_paths(options.probabilities, names)
     return {s.id: open_image(path, options).array for s, path in zip(corrected.segments, paths, strict=True)}

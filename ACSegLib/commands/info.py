@@ -278,7 +278,7 @@ def _label_figures(segmentation: Segmentation, progress: Progress) -> Labels:
     counts = [_counts(layer) for layer in segmentation.layers]
     voxel = segmentation.geometry.voxel_volume
     rows = []
-    for segment in segmentation.segments:
+    for segment in segmentation.with_distinct_names().segments:
         voxels = counts[segment.layer].get(segment.value, 0)
         rows.append(
             SegmentSize(

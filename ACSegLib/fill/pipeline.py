@@ -28,6 +28,7 @@ from ACSegLib.fill.tuning.selection import Choice, choose_settings
 from ACSegLib.fill.walk.solvers import Solver, choose_solver
 from ACSegLib.geometry import size_text
 from ACSegLib.jobs import Progress, with_look
+from ACSegLib.noise import is_white_noise
 from ACSegLib.padding import Padding, padding_of
 from ACSegLib.volume import Segmentation, Volume, require_same_grid
 
@@ -115,14 +116,7 @@ def fill(
     stages.evidence(0.0, "reading the labelled slices")
     require_memory(volume, seeds, probabilities, memory_limit)
     evidence = collect_evidence(volume, seeds, outside, options.mode == "slices", stages.evidence)
-    if is_flat(evidence.features.image, evidence.classes != OUTSIDE):
-        if not evidence.whole_slices:
-            raise InputError(
-                f"volume {volume.name!r} has the same value everywhere, so it does not show where a segment ends; a "
-                "fill from strokes needs another image."
-            )
-        note = f"volume {volume.name!r} has the same value everywhere, so that the shapes on the slices alone decide."
-        seeds = replace(seeds, warnings=[*seeds.warnings, note])
+    seeds = replace(seeds, warnings=[*seeds.warnings, *_notes_on_empty_image(volume.name, evidence)])
     solver = choose_solver(device)
     before = None if previous is None else previous.state.context.evidence
     seen = before.seen_in(evidence.classes) if isinstance(before, StrokeEvidence) else None
@@ -136,6 +130,24 @@ def fill(
     result = timed(assembly.result(labels, state, None, None), start)
     stages.solve.check()
     return result
+
+
+def _notes_on_empty_image(name: str, evidence: Evidence) -> list[str]:
+    """A note on an image that shows nothing; of one value, it is refused for strokes."""
+    image, known = evidence.features.image, evidence.classes != OUTSIDE
+    if is_flat(image, known):
+        if not evidence.whole_slices:
+            raise InputError(
+                f"volume {name!r} has the same value everywhere, so it does not show where a segment ends; a fill "
+                "from strokes needs another image."
+            )
+        return [f"volume {name!r} has the same value everywhere, so that the shapes on the slices alone decide."]
+    if is_white_noise(image, known):
+        return [
+            f"volume {name!r} is noise: its neighbouring voxels are no more alike than distant ones, so it does not "
+            "show where a segment ends; do not trust what lies between the labels."
+        ]
+    return []
 
 
 def _without_value(volume: Volume, padding: Padding | None) -> np.ndarray | None:

@@ -146,10 +146,10 @@ def _on_units(rows: Sequence[Row], asked: str) -> list[str]:
 
 def _on_intensities(rows: Sequence[Row]) -> list[str]:
     """Images that do not say whether their values are LAC, those whose values are none, and missing values."""
-    return [*notes_on_lac(rows), *_silent_on_unit(rows), *_on_missing_values(rows)]
+    return [*notes_on_lac(rows), *_silent_on_unit(rows), *notes_on_missing_values(rows)]
 
 
-def _on_missing_values(rows: Sequence[Row]) -> Iterator[str]:
+def notes_on_missing_values(rows: Sequence[Row]) -> Iterator[str]:
     """Segments in which some voxels of the image are not finite."""
     found: dict[str, list[Row]] = {}
     for row in rows:

@@ -363,6 +363,10 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("volume {0} holds no finite value where it was corrected."),
         _("volume {0} holds no finite value."),
         _("volume {0} holds {1}, not numbers of one channel."),
+        _(
+            "volume {0} is noise: its neighbouring voxels are no more alike than distant ones, so it does not show "
+            "where a segment ends; do not trust what lies between the labels."
+        ),
         _("volume {0} is one voxel thin ({1}); a fill needs 3 dimensions."),
         _("voxels of {0} (x, y, z) have no surface area that can be measured; check the unit of each axis."),
         _("voxels of {0} {1} are impossible for an image; check the voxel size and its unit."),

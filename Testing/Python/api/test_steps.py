@@ -5,7 +5,7 @@ import inspect
 
 import numpy as np
 import pytest
-from ballcase import BALL, IMAGE, LABELLED, SHAPE, SPARSE
+from ballcase import BALL, IMAGE, LABELLED, SHAPE, SPARSE, X
 
 import ACSegLib as acseg
 from ACSegLib.errors import InputError
@@ -304,3 +304,10 @@ def test_absorption_per_voxel_that_is_passed_for_lac_is_told():
     settings = {"spacing": 0.05, "unit": "um", "cells": False, "thin_structures": False}
     with pytest.warns(UserWarning, match=r"if the values are per voxel of 0.05 um, it is 0.4 1/um"):
         acseg.measure(BALL, image, intensity_unit="1/um", **settings)
+
+
+def test_voxels_without_a_value_in_the_image_are_told():
+    settings = {"cells": False, "thin_structures": False}
+    for image, missing in ((np.where(X < 13, np.nan, 1.0), BALL & (X < 13)), (np.full(SHAPE, np.nan), BALL)):
+        with pytest.warns(UserWarning, match=rf"{missing.sum()} of {BALL.sum()} voxels of Segment_1 .*no finite value"):
+            acseg.measure(BALL, image, **settings)

@@ -164,6 +164,20 @@ def test_probabilities_are_read(case: Path) -> None:
     assert (open_segmentation(case / "out.seg.nrrd").labels > 0).sum() > 0.95 * ball(9).sum()
 
 
+def test_probabilities_of_two_segments_of_one_name_are_those_that_a_fill_wrote(case: Path) -> None:
+    halves = [ball(9) & side for side in (np.indices(ball(9).shape)[2] < 14, np.indices(ball(9).shape)[2] >= 14)]
+    sparse = np.zeros(ball(9).shape, np.uint8)
+    for value, half in enumerate(halves, start=1):
+        sparse[6:20:3][half[6:20:3]] = value
+    save(sparse, case / "sparse.seg.nrrd", {1: "cell", 2: "cell"})
+    words = ["-o", str(case / "filled.seg.nrrd"), "--probabilities", str(case / "p.nrrd"), "--quiet"]
+    assert main(["fill", str(case / "image.nrrd"), str(case / "sparse.seg.nrrd"), *words]) == 0
+    filled = open_segmentation(case / "filled.seg.nrrd")
+    filled.labels[10] = np.where(ball(11)[10], 1, 0)
+    save_segmentation(filled, case / "drawn.seg.nrrd")
+    assert run(case, "--probabilities", str(case / "p.nrrd"), before="filled.seg.nrrd", after="drawn.seg.nrrd") == 0
+
+
 def test_the_same_file_twice_is_one_sentence(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(case, after="before.seg.nrrd") == 2
     assert "does not differ from the segmentation" in capsys.readouterr().err

@@ -44,6 +44,13 @@ def _results(arguments, capsys):
     return json.loads(capsys.readouterr().out)["results"]
 
 
+def test_segments_of_one_name_are_told_apart(tmp_path, capsys):
+    rows = [Segment("cell", 1), Segment("bead", 2), Segment("cell", 3)]
+    save_segmentation(Segmentation((np.arange(60).reshape(3, 4, 5) % 4,), rows, PLACE), tmp_path / "a.seg.nrrd")
+    found = _results([tmp_path / "a.seg.nrrd"], capsys)["segments"]
+    assert [row["name"] for row in found] == ["cell (1)", "bead", "cell (2)"]
+
+
 def test_the_voxel_size_that_a_file_lacks_can_be_stated(tmp_path, capsys):
     save_volume(Volume(np.zeros((3, 4, 5), np.uint8), Geometry((1, 1, 1), (4, 5, 6))), tmp_path / "bare.nrrd")
     found = _results([tmp_path / "bare.nrrd", "--voxel-size", "30,30,40", "--unit", "nm"], capsys)

@@ -290,6 +290,15 @@ def test_an_image_of_one_value_is_told(labelled) -> None:
     assert [note for note in warnings if note.startswith("volume 'flat' has the same value everywhere")]
 
 
+def test_an_image_of_noise_is_told_and_a_noisy_one_is_not(labelled) -> None:
+    volume, table, truth = labelled
+    noise = np.random.default_rng(0).normal(0, 1, volume.shape).astype(np.float32)
+    for part, told in ((0.0, 1), (0.5, 0)):
+        image = Volume(noise + part * (truth == 1), volume.geometry, "noisy")
+        warnings = fill(image, table, settings=FIXED).report.warnings
+        assert len([note for note in warnings if note.startswith("volume 'noisy' is noise")]) == told
+
+
 @pytest.mark.parametrize("value", [-50.0, 50.0])
 def test_padding_is_a_missing_value_and_told(labelled, value) -> None:
     """It would stretch the range of the intensities: the Dice fell to 0.5."""
