@@ -85,7 +85,10 @@ def place_labels(segmentation: Segmentation, onto: Volume | Segmentation, *, res
         )
     if onto.geometry.unit == "px" and aligned:  # of two files, the one that states a unit is believed
         placed = replace(placed, geometry=replace(placed.geometry, unit=geometry.unit))
-    notes = list(_assumptions(segmentation, geometry, onto, before - after if aligned else 0))
+    lost = (
+        before - after if aligned else _labelled_outside(segmentation, _covered_by(onto, geometry, segmentation.shape))
+    )
+    notes = list(_assumptions(segmentation, geometry, onto, lost))
     tell(notes)
     return replace(placed, meta={**placed.meta, "notes": [*placed.meta.get("notes", []), *notes]}) if notes else placed
 
@@ -111,14 +114,26 @@ def with_image(labels: Segmentation, image: Volume, *, resample: bool = False) -
         return place_labels(labels, image, resample=resample), image
     geometry = _reading(labels, image)
     placed = with_margin(replace(labels, geometry=geometry))
-    everywhere = replace(image, array=np.broadcast_to(np.uint8(1), image.shape))
-    covered = resample_volume(everywhere, placed.geometry, placed.shape, order=0).array != 0
+    covered = _covered_by(image, placed.geometry, placed.shape)
+    before, lost = sum(map(np.count_nonzero, labels.layers)), _labelled_outside(placed, covered)
+    _require_some_inside(labels, image, before, before - lost)
     placed = replace(placed, layers=tuple(np.where(covered, layer, 0) for layer in placed.layers))
-    before, after = (sum(map(np.count_nonzero, side.layers)) for side in (labels, placed))
-    _require_some_inside(labels, image, before, after)
     note = f"{image.name}: was resampled to the grid of {labels.name}, so that its shapes stay as they are."
-    tell([*_assumptions(labels, geometry, image, before - after), note])
+    tell([*_assumptions(labels, geometry, image, lost), note])
     return placed, resample_volume(image, placed.geometry, placed.shape, order=0)
+
+
+def _covered_by(other: Volume | Segmentation, geometry: Geometry, shape: tuple[int, int, int]) -> np.ndarray:
+    """Which voxels of a grid (bool) another one has a voxel for."""
+    from ACSegLib.resample import resample_volume
+
+    everywhere = Volume(np.broadcast_to(np.uint8(1), other.shape), other.geometry)
+    return np.asarray(resample_volume(everywhere, geometry, shape, order=0).array) != 0
+
+
+def _labelled_outside(labels: Segmentation, covered: np.ndarray) -> int:
+    """How many voxels of all layers are labelled where nothing covers them."""
+    return sum(int(np.count_nonzero(layer[~covered])) for layer in labels.layers)
 
 
 def _require_some_inside(labels: Segmentation, onto: Volume | Segmentation, before: int, after: int) -> None:

@@ -18,6 +18,7 @@ from ACSegLib.placement import (
     notes_on_lengths,
     place_labels,
     with_default_unit,
+    with_image,
     with_margin,
     with_room_for,
 )
@@ -63,6 +64,19 @@ def test_a_unit_is_told_only_where_none_is():
     assert with_default_unit(box(UNTOLD), "nm").geometry == NM
     assert with_default_unit(box(NM), "mm").geometry == NM
     assert with_default_unit(box(UNTOLD), None).geometry == UNTOLD
+
+
+@pytest.mark.parametrize("step", [2.0, 1.3])
+def test_labelled_voxels_that_resampling_leaves_out_are_counted(step):
+    coarse = box(replace(NM, spacing=tuple(step * size for size in NM.spacing), origin=(300.0, 200.0, 500.0)))
+    image = Volume(np.zeros(SHAPE), NM, "tomogram")
+    places = np.argwhere(coarse.layers[0])[:, ::-1] * coarse.geometry.spacing + coarse.geometry.origin
+    index = (places - NM.origin) / NM.spacing
+    lost = np.count_nonzero(((index < -0.5) | (index > np.array(SHAPE[::-1]) - 0.5)).any(axis=1))
+    assert 0 < lost < len(places)
+    for bring in (place_labels, with_image):
+        with pytest.warns(UserWarning, match=f"{lost} labelled voxels lie outside tomogram and were left out"):
+            bring(coarse, image, resample=True)
 
 
 def test_cropped_labels_are_copied_where_nothing_is_lost():
