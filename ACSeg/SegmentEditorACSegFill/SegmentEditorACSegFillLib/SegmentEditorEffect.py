@@ -39,7 +39,7 @@ from SegmentEditorACSegFillLib.parameterwidgets import namedByWidgets
 from SegmentEditorACSegFillLib.preview import Preview
 from SegmentEditorACSegFillLib.results import Results
 from SegmentEditorACSegFillLib.session import FillSession
-from SegmentEditorACSegFillLib.splitting import Splitting
+from SegmentEditorACSegFillLib.splitting import Splitting, splitSegment
 
 #: How many slices are suggested at once.
 SUGGESTED = 3
@@ -252,8 +252,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._begin(lambda: self._start(collect(self.scriptedEffect)), text, automatic)
 
     def onSplit(self, automatic: bool = False):
-        """Start to split the selected segment into its cells, in the background."""
-        self._begin(lambda: self.session.startSplit(*self.splitting.collect()), _("Splitting..."), automatic)
+        """Start to split the selected segment into its cells, in the background; or the one that is shown split."""
+        shown = splitSegment(self.session.request) if self.session.splits else ""
+
+        def start() -> None:
+            self.session.startSplit(*self.splitting.collect(shown, again=automatic))
+
+        self._begin(start, _("Splitting..."), automatic)
 
     def _begin(self, start: Callable[[], None], text: str, automatic: bool) -> None:
         if self.session.running:

@@ -95,11 +95,13 @@ class Splitting(ParameterWidgets):
         self.button.enabled = not why
         self.button.toolTip = why or _("Show each cell of the selected segment as a segment of its own.")
 
-    def _selected(self) -> Segment:
-        """The segment to split."""
+    def _chosen(self, shown: str, *, again: bool) -> Segment:
+        """The segment to split: the selected one, or that of the split that is shown while dabs are painted for it."""
         editorNode = self._effect.parameterSetNode()
         requireVisibleSegment(editorNode)
         chosen = editorNode.GetSelectedSegmentID()
+        if shown and (again or chosen in ("", self.text("SplitSeeds"))):
+            chosen = shown
         found = next((s for s in visibleSegments(editorNode) if s.id == chosen), None)
         if found is None:
             raise InputError(_("Select the segment to split in the list of segments, and show it."))
@@ -113,14 +115,15 @@ class Splitting(ParameterWidgets):
 
     # -- a split ----------------------------------------------------------------------------------------------------
 
-    def collect(self) -> tuple[FillInputs, SplitRequest]:
+    def collect(self, shown: str = "", *, again: bool = False) -> tuple[FillInputs, SplitRequest]:
         """Read what a split needs; an InputError says what is missing, and what to do.
 
-        Dabs belong to the segment that is split: where the user painted over it, Segment Editor took their voxels away.
+        `shown` is the segment whose split is shown, and `again` whether that one is split, whatever is selected now:
+        who paints a further dab has the dabs selected. Dabs belong to the segment that is split: where the user painted over it, Segment Editor took their voxels away.
         """
         from ACSegLib.scene import segmentation_from_node
 
-        editorNode, selected = self._effect.parameterSetNode(), self._selected()
+        editorNode, selected = self._effect.parameterSetNode(), self._chosen(shown, again=again)
         table = editorNode.GetSegmentationNode().GetSegmentation()
         dabs = self.text("SplitSeeds")
         ids = [selected.id, *([dabs] if dabs and table.GetSegment(dabs) is not None else [])]
@@ -170,7 +173,7 @@ class Splitting(ParameterWidgets):
 
     def requireUnchanged(self, request: SplitRequest) -> None:
         """Refuse a result of labels that were edited since; InputError says so."""
-        now = self.collect()[1]
+        now = self.collect(splitSegment(request), again=True)[1]
         if not same_labels(now.labels, request.labels):
             raise InputError(_("The segment changed since the preview: press Split again."))
 
@@ -178,3 +181,8 @@ class Splitting(ParameterWidgets):
         """Give the first cell its name: it has the segment's id, and so its name."""
         table = self._effect.parameterSetNode().GetSegmentationNode().GetSegmentation()
         table.GetSegment(cells.segments[0].id).SetName(cells.segments[0].name)
+
+
+def splitSegment(request: SplitRequest) -> str:
+    """Id of the segment that the effect asked to split."""
+    return request.labels.segments[0].id

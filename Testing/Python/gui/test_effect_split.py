@@ -94,13 +94,28 @@ def test_a_dab_makes_a_cell(desk):
     assert np.array_equal(desk.array() | desk.array("cytoplasm_cell_2") | desk.array("cytoplasm_cell_3"), CELLS)
 
 
-def test_a_further_dab_updates_the_preview(desk):
+@pytest.mark.parametrize("selected", ["dabs", "bead"])
+def test_a_further_dab_updates_the_preview_and_can_be_applied(desk, selected):
+    """Who paints it has the dabs selected by then."""
     dabs(desk)
     split(desk)
+    desk.node.SetSelectedSegmentID(selected)
     more = ball(centre=(15, 7, 7), radius=1)
     draw(desk.host, "dabs", more)
     pump(lambda: "3 cells" in desk.effect.message)
-    assert desk.effect.preview.node.GetSegmentation().GetNumberOfSegments() == 3
+    desk.panel.applyButton.click()
+    assert names(desk.segmentation)[-2:] == ["cytoplasm 2", "cytoplasm 3"]
+    assert np.array_equal(desk.array() | desk.array("cytoplasm_cell_2") | desk.array("cytoplasm_cell_3"), CELLS)
+
+
+def test_update_split_while_the_dabs_are_selected(desk):
+    desk.panel.autoUpdateBox.click()
+    dabs(desk)
+    split(desk)
+    desk.node.SetSelectedSegmentID("dabs")
+    draw(desk.host, "dabs", ball(centre=(15, 7, 7), radius=1))
+    split(desk)
+    assert "3 cells" in desk.effect.message
 
 
 def test_a_second_split_makes_new_segments(desk):
