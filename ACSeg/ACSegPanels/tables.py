@@ -36,20 +36,21 @@ def writeTable(rows: Sequence[Row], node: Any = None, name: str = "Table") -> An
 
 
 def titleColumns(node: Any) -> None:
-    """Give the columns of a table of measurements headings for people, with units; their names stay as they are.
+    """Give the columns of a table of measurements headings for people, with units as Segment Statistics writes them.
 
-    Scripts and exported files use the names ("thin_part_length"); table views show the headings.
+    Their names stay as they are: scripts and exported files use them ("thin_part_length"), table views the headings.
     """
-    from ACSegLib.study.columns import intensity_texts, label_of, unit_power, unit_text
+    from ACSegLib.study.columns import intensity_texts, intensity_unit, label_of, unit_power
 
     rows = readTable(node)
     unit = str(rows[0].get("unit", "")) if rows else ""
-    intensity, intensityUnit = intensity_texts(rows)
+    intensity, _typeset = intensity_texts(rows)
+    units = {power: f"1/{unit}" if power == -1 else f"{unit}{power}".rstrip("1") for power in (-1, 1, 2, 3) if unit}
     for column in rows[0] if rows else ():
         title = label_of(column).replace("intensity", intensity)
         node.SetColumnTitle(column, title[:1].upper() + title[1:])
         isIntensity = column.startswith("lac_")
-        node.SetColumnUnitLabel(column, intensityUnit if isIntensity else unit_text(unit, unit_power(column)))
+        node.SetColumnUnitLabel(column, intensity_unit(rows) if isIntensity else units.get(unit_power(column), ""))
     node.SetUseColumnTitleAsColumnHeader(True)
 
 

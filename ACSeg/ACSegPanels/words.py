@@ -97,8 +97,8 @@ def presetWords() -> Words:
 
 
 def unitWords() -> Words:
-    """Units of length."""
-    return {"um": "µm", "nm": "nm", "mm": "mm", "px": _("voxels")}
+    """Units of length; as in Slicer's own tables of segments (mm2, mm3), and in files, a micrometre is "um"."""
+    return {"um": "um", "nm": "nm", "mm": "mm", "px": _("voxels")}
 
 
 def showWords(box: object, words: Words) -> None:

@@ -115,12 +115,16 @@ def thin_text(label: str, rows: Sequence[Mapping[str, object]]) -> str:
     return label.replace("filopodia", "thin structures").replace("filopodium", "thin structure")
 
 
+def intensity_unit(rows: Sequence[Mapping[str, object]]) -> str:
+    """Unit that the intensities of rows are in; "" for none, or several."""
+    units = {str(row.get("intensity_unit") or "") for row in rows if row.get("lac_mean") is not None}
+    return units.pop() if len(units) == 1 else ""
+
+
 def intensity_texts(rows: Sequence[Mapping[str, object]]) -> tuple[str, str]:
     """What the intensities of rows are called, and their unit: ("LAC", "1/µm"), or ("intensity", "").
 
     Only an inverse length is a linear absorption coefficient; rows of several units have none.
     """
-    units = {str(row.get("intensity_unit") or "") for row in rows if row.get("lac_mean") is not None}
-    unit = units.pop() if len(units) == 1 else ""
-    text = unit.replace("um", "µm")
-    return ("LAC" if unit.startswith("1/") or unit.endswith("^-1") else "intensity"), text
+    unit = intensity_unit(rows)
+    return ("LAC" if unit.startswith("1/") or unit.endswith("^-1") else "intensity"), unit.replace("um", "µm")

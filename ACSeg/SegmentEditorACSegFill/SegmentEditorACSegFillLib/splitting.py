@@ -119,7 +119,8 @@ class Splitting(ParameterWidgets):
         """Read what a split needs; an InputError says what is missing, and what to do.
 
         `shown` is the segment whose split is shown, and `again` whether that one is split, whatever is selected now:
-        who paints a further dab has the dabs selected. Dabs belong to the segment that is split: where the user painted over it, Segment Editor took their voxels away.
+        who paints a further dab has the dabs selected. Dabs belong to the segment that is split: where the user
+        painted over it, Segment Editor took their voxels away.
         """
         from ACSegLib.scene import segmentation_from_node
 

@@ -265,4 +265,4 @@ def test_panels_and_effect_show_the_same_words_and_keep_the_commands_values(modu
     module.exit()
     module.enter()
     assert [box.itemText(n) for n in range(box.count)] == shown
-    assert module.panels["Measure"].ui.measureUnitBox.itemText(0) == "µm"
+    assert module.panels["Measure"].ui.measureUnitBox.findText("voxels") >= 0

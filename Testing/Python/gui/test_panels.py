@@ -436,14 +436,14 @@ def test_measure_table_chart_and_export(module, tmp_path):
     expected = segment_array(node, "cytoplasm", volume).sum()
     box = panel.ui.measureColumnBox
     assert box.itemData(box.currentIndex) == "volume"
-    assert box.currentText == "Volume [µm³]"
+    assert box.currentText == "Volume [um3]"
     headers = [panel.ui.measureTableView.header(c) for c in range(panel.ui.measureTableView.columnCount())]
     assert "Cut by border" in headers
     assert "touches_border" not in headers
     assert table.GetTable().GetColumnByName("volume").GetValue(0) == pytest.approx(expected, rel=1e-6)
     assert _Plots.shown.GetNumberOfPlotSeriesNodes() == 1
     told = panel.ui.measureMessage.text
-    assert "rows; lengths in µm. The values of cell 1 have no unit" in told
+    assert "rows; lengths in um. The values of cell 1 have no unit" in told
     for name in ("figures.csv", "figures.xlsx"):
         panel.export(str(tmp_path / name))
         assert (tmp_path / name).stat().st_size > 100, panel.ui.measureMessage.text
