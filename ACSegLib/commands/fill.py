@@ -16,6 +16,7 @@ Examples:
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,6 +120,7 @@ class Options(LabelsDatasetOption, ImageDatasetOption, VoxelSizeOptions):
         help="fill enclosed holes up to this: voxels, or a fraction of the segment; 0: none. Unless it is 0, segments "
         "that have no holes on the labelled slices get none",
         minimum=0,
+        maximum=math.inf,
     )
     smooth: float | None = option(
         default=None, help="smooth boundaries over this length", minimum=0, maximum=10, unit="voxels"

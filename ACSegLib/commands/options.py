@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
@@ -58,7 +59,8 @@ def option(
     positional : bool
         Given by place instead of by flag; with a `short`, either way.
     choices, minimum, maximum : optional
-        What is accepted; anything else ends in one sentence and exit code 2.
+        What is accepted; anything else ends in one sentence and exit code 2. Infinity is accepted where it is the
+        maximum.
     unit : str
         Unit of a number, shown in the help.
     advanced : bool
@@ -134,10 +136,8 @@ class OptionInfo:
         low, high = self.metadata["minimum"], self.metadata["maximum"]
         if self.metadata["unit"]:
             notes.append(f"in {self.metadata['unit']}")
-        if low is not None and high is not None:
-            notes.append(f"{low:g} to {high:g}")
-        elif low is not None:
-            notes.append(f"at least {low:g}")
+        if low is not None:
+            notes.append(_limits(low, high))
         if self.metadata["choices"] and self.metadata["metavar"]:
             notes.append(f"one of {', '.join(map(str, self.metadata['choices']))}")
         if self.names_axis:
@@ -303,13 +303,18 @@ def _check_item(info: OptionInfo, item: Any) -> None:
     check_range(info, item)
 
 
+def _limits(low: float | None, high: float | None) -> str:
+    if low is not None and high in (None, math.inf):
+        return f"at least {low:g}"
+    return f"{'-inf' if low is None else f'{low:g}'} to {high:g}"
+
+
 def check_range(info: OptionInfo, item: Any) -> None:
     """Raise InputError for a value, of the type of the option, that is out of its range or choices."""
     choices, low, high = (info.metadata[key] for key in ("choices", "minimum", "maximum"))
     if choices and item not in choices:
         raise InputError(f"{info.flag} {item!r} is not one of: {', '.join(map(str, choices))}.")
     if (low is not None and not item >= low) or (high is not None and not item <= high):
-        limits = f"at least {low:g}" if high is None else f"{low if low is not None else '-inf'} to {high:g}"
-        raise InputError(f"{info.flag} {item!r} is out of range; it must be {limits}.")
-    if low is not None and item == float("inf"):
+        raise InputError(f"{info.flag} {item!r} is out of range; it must be {_limits(low, high)}.")
+    if low is not None and item == math.inf != high:
         raise InputError(f"{info.flag} {item!r} is out of range; it must be a finite number.")

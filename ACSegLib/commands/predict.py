@@ -16,6 +16,7 @@ Examples:
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -107,6 +108,7 @@ class Options(ImageDatasetOption, VoxelSizeOptions):
         help="fill enclosed holes up to this: voxels, or a fraction of the segment; 0: none. If not given, all holes "
         "of segments that had no holes in the training are filled",
         minimum=0,
+        maximum=math.inf,
     )
     cells: bool = option(
         default=PredictRequest.cells, help="make touching cells segments of their own, as acseg split does"
