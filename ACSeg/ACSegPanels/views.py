@@ -96,8 +96,11 @@ def shownVolumes() -> set[str]:
 class UncertaintyOverlay:
     """Shows how unsure a fill is, as a coloured foreground in the slice views; puts back what was there."""
 
-    #: Values below this (of 255) are not shown.
-    threshold = 40
+    #: Slicer's map from black to magenta: no usual colour of segments is near it, also for the colour-blind, who see
+    #: dark blue, or grey.
+    colours = "vtkMRMLColorTableNodeMagenta"
+    #: Values below this (of 255) are not shown, and those from `full` on have the full colour.
+    threshold, full = 40, 128
     opacity = 0.6
 
     def __init__(self) -> None:
@@ -121,13 +124,9 @@ class UncertaintyOverlay:
         display = node.GetDisplayNode()
         if fresh:
             node.SetAttribute("ACSeg.Role", "uncertainty")
-            colours = slicer.mrmlScene.GetNodeByID(
-                "vtkMRMLColorTableNodeFileInferno.txt"
-            ) or slicer.mrmlScene.GetNodeByID("vtkMRMLColorTableNodeWarm1")
-            if colours is not None:
-                display.SetAndObserveColorNodeID(colours.GetID())
+            display.SetAndObserveColorNodeID(self.colours)
             display.AutoWindowLevelOff()
-            display.SetWindowLevelMinMax(0, 255)
+            display.SetWindowLevelMinMax(0, self.full)
             display.SetThreshold(self.threshold, 255)
             display.SetApplyThreshold(True)
             self._remember()

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from ACSegLib.commands import load
 from ACSegLib.commands.cli_modules import CLI_MODULES, option_values
+from ACSegLib.commands.cli_xml import xml_text
 from ACSegLib.commands.main import EXIT_CANCELLED, EXIT_DEFECT, EXIT_INPUT, execute, prepare_streams
 from ACSegLib.commands.options import from_mapping
 from ACSegLib.errors import Cancelled, explain, explain_cancel
@@ -22,12 +23,16 @@ from ACSegLib.json_values import Json
 
 
 def main(name: str, arguments: Sequence[str] | None = None) -> int:
-    """Run the CLI module `name`; returns the exit code."""
+    """Run the CLI module `name`; returns the exit code. ``--xml`` writes its description, as of every CLI module."""
     prepare_streams()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--xml"]:
+        print(xml_text(name), end="")
+        return 0
     cancel = CancelFlag()
     restore = cancel_on_signals(cancel)
     try:
-        return _run(name, sys.argv[1:] if arguments is None else arguments, cancel)
+        return _run(name, arguments, cancel)
     except Cancelled as stop:
         return _failed(name, explain_cancel(stop), EXIT_CANCELLED)
     except ImportError as error:

@@ -241,6 +241,24 @@ def test_uncertainty_overlay(desk):
     assert desk.effect.overlay.node is None
 
 
+def test_the_overlay_has_the_colour_of_no_segment(desk):
+    from ACSegPanels.label import STARTING_SEGMENTS
+
+    from ACSegLib.volume import DEFAULT_COLOURS
+
+    desk.draw()
+    desk.fill()
+    desk.panel.uncertaintyBox.checked = True
+    display = desk.effect.overlay.node.GetDisplayNode()
+    table, shown = display.GetColorNode().GetLookupTable(), np.linspace(display.GetLowerThreshold(), 255)
+    colours = []
+    for value in np.clip(shown / display.GetWindowLevelMax(), 0, 1) * 255:
+        colours.append(table.GetTableValue(int(value))[:3])
+    segments = [*DEFAULT_COLOURS, *(colour for _name, colour in STARTING_SEGMENTS)]
+    apart = np.linalg.norm(np.array(colours)[:, None] - np.array(segments)[None], axis=-1)
+    assert apart.min() > 0.5, "of 1.73 from black to white"
+
+
 def test_result_and_options_survive_saving(desk, scene, tmp_path):
     import slicer
 

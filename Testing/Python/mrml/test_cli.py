@@ -227,6 +227,14 @@ def test_measure_runs_with_plain_python(tmp_path, measured):
     assert float(values["lac_mean"]) == pytest.approx(0.6, rel=1e-6)
 
 
+def test_a_module_describes_itself(capsys):
+    """By the flag of every module of Slicer's execution model, which other programs that run such modules ask."""
+    from ACSegLib.commands.cli import main
+
+    assert main("ACSegMeasure", ["--xml"]) == 0
+    assert capsys.readouterr().out == (FOLDER / "ACSegMeasure" / "ACSegMeasure.xml").read_text(encoding="utf-8")
+
+
 def test_failure_is_one_sentence_on_stderr(tmp_path, measured):
     done = run_script(
         FOLDER / "ACSegMeasure" / "ACSegMeasure.py", "--output", tmp_path / "t.csv", tmp_path / "missing.seg.nrrd"
