@@ -9,7 +9,7 @@ Lengths: MRML has no unit of its own. A volume node's attribute `UNIT_ATTRIBUTE`
 numbers mean; without it they are taken in the scene's length unit (millimetres in a fresh Slicer).
 """
 
-from ACSegLib.scene.grid import UNIT_ATTRIBUTE, display_unit, length_unit, shown_unit
+from ACSegLib.scene.grid import UNIT_ATTRIBUTE, display_unit, length_unit, shown_unit, value_unit
 from ACSegLib.scene.read import segmentation_from_node, volume_from_node
 from ACSegLib.scene.results import write_result_to_node
 from ACSegLib.scene.write import write_segmentation_to_node, write_volume_to_node
@@ -20,6 +20,7 @@ __all__ = [
     "length_unit",
     "segmentation_from_node",
     "shown_unit",
+    "value_unit",
     "volume_from_node",
     "write_result_to_node",
     "write_segmentation_to_node",

@@ -86,6 +86,21 @@ def shown_unit(node: Any) -> str:
     return node.GetAttribute(UNIT_ATTRIBUTE) or display_unit(node.GetScene())
 
 
+def value_unit(volume_node: Any) -> str:
+    """Give the unit of a volume's values that its node states, such as "1/um"; "" where it states none."""
+    entry = volume_node.GetVoxelValueUnits()
+    return (entry.GetCodeMeaning() or entry.GetCodeValue() or "") if entry else ""
+
+
+def declare_value_unit(volume_node: Any, unit: str) -> None:
+    """Write down the unit of a volume's values."""
+    import slicer
+
+    entry = slicer.vtkCodedEntry()
+    entry.SetValueSchemeMeaning(unit, "UCUM", unit)
+    volume_node.SetVoxelValueUnits(entry)
+
+
 def as_array(matrix: Any) -> np.ndarray:
     """Copy a vtkMatrix4x4 into a (4, 4) float64 array."""
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])

@@ -51,7 +51,10 @@ def volume_from_node(node: Any, *, unit: str | None = None, copy: bool = False) 
         )
     array = grid.image_array(image)
     geometry = grid.geometry_from_matrix(grid.volume_matrix(node), unit or grid.length_unit(node))
-    return Volume(array.copy() if copy else array, geometry, node.GetName() or "", {"mrml_id": node.GetID()})
+    meta = {"mrml_id": node.GetID()}
+    if stated := grid.value_unit(node):
+        meta["intensity_unit"] = stated
+    return Volume(array.copy() if copy else array, geometry, node.GetName() or "", meta)
 
 
 def segmentation_from_node(

@@ -109,6 +109,8 @@ def write_volume_to_node(
     if node is None:
         node = _scene(volume_node, scene).AddNewNodeByClass("vtkMRMLScalarVolumeNode", name or volume.name or "Volume")
         _declare_unit(node, volume.geometry.unit, volume_node)
+    if unit := volume.meta.get("intensity_unit"):
+        grid.declare_value_unit(node, str(unit))
     array = volume.array.astype(np.uint8) if volume.array.dtype.kind == "b" else volume.array
     image = vtk.vtkImageData()
     image.SetDimensions(array.shape[::-1])

@@ -20,14 +20,16 @@ Arrays = dict[str, np.ndarray]
 
 
 def pack_volume(volume: Volume, name: str, arrays: Arrays) -> Message:
-    """Put a volume's voxels into `arrays` as `name`, and give the rest (what the file said apart)."""
+    """Put a volume's voxels into `arrays` as `name`, and give the rest (what the file said, but for units, apart)."""
     arrays[name] = np.asarray(volume.array)
-    return {"array": name, "name": volume.name, "geometry": dataclasses.asdict(volume.geometry)}
+    stated = {key: volume.meta[key] for key in ("intensity_unit",) if key in volume.meta}
+    return {"array": name, "name": volume.name, "geometry": dataclasses.asdict(volume.geometry), "stated": stated}
 
 
 def unpack_volume(message: Json, arrays: Mapping[str, np.ndarray]) -> Volume:
     """Give back what `pack_volume` took."""
-    return Volume(arrays[message["array"]], Geometry(**message["geometry"]), message["name"])
+    geometry = Geometry(**message["geometry"])
+    return Volume(arrays[message["array"]], geometry, message["name"], dict(message["stated"]))
 
 
 def pack_segmentation(segmentation: Segmentation, name: str, arrays: Arrays) -> Message:

@@ -6,7 +6,7 @@ from SegmentStatisticsPlugins import SegmentStatisticsPluginBase
 from slicer.i18n import tr as _
 
 from ACSegLib.measure import segment_values as values
-from ACSegLib.scene import length_unit, segmentation_from_node, shown_unit, volume_from_node
+from ACSegLib.scene import length_unit, segmentation_from_node, shown_unit, value_unit, volume_from_node
 from ACSegLib.scene.segment_boxes import SegmentBoxes
 
 
@@ -84,13 +84,10 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
             return None
         segmentation, volume = self._nodes()
         unit = shown_unit(self._unitNode(segmentation, volume)) if segmentation is not None else "mm"
-        name, title, description, units = self._descriptions(unit, self._valueUnit(volume))[key]
+        name, title, description, units = self._descriptions(unit, value_unit(volume) if volume is not None else "")[
+            key
+        ]
         return self.createMeasurementInfo(name, title, description, units, *self._codes(key, unit))
-
-    @staticmethod
-    def _valueUnit(volume):
-        entry = volume.GetVoxelValueUnits() if volume is not None else None
-        return (entry.GetCodeMeaning() or entry.GetCodeValue() or "") if entry else ""
 
     @staticmethod
     def _descriptions(unit, value):

@@ -65,6 +65,31 @@ def test_a_second_result_takes_the_place_of_the_first_and_an_input_keeps_its_seg
     assert list(output.GetSegmentation().GetSegmentIDs()) == ["cytoplasm", "nucleus"]
 
 
+def test_the_unit_of_the_values_of_a_volume_comes_with_it(scene):
+    """A file that states that it has LAC gives LAC in Slicer as in the shell; nodes have Slicer's own place for it."""
+    import slicer
+
+    from ACSeg import ACSegLogic
+    from ACSegLib.scene import (
+        segmentation_from_node,
+        volume_from_node,
+        write_segmentation_to_node,
+        write_volume_to_node,
+    )
+    from ACSegLib.volume import Volume
+
+    plain, node = drawn_cell()
+    opened = volume_from_node(plain)
+    stated = Volume(opened.array, opened.geometry, "lac", {"intensity_unit": "1/um"})
+    volume = write_volume_to_node(stated, scene=slicer.mrmlScene)
+    assert volume.GetVoxelValueUnits().GetCodeMeaning() == "1/um"
+    cell = write_segmentation_to_node(segmentation_from_node(node, plain), volume_node=volume)
+    logic = ACSegLogic()
+    table = logic.measure(cell, volume)
+    assert table.GetTable().GetColumnByName("intensity_unit").GetValue(0) == "1/um"
+    assert not [note for note in logic.lastNotes if "have no unit" in note]
+
+
 def test_callbacks_come_on_the_main_thread(scene, fake):
     import threading
 
