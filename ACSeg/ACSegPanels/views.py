@@ -94,7 +94,16 @@ def shownVolumes() -> set[str]:
 
 
 class UncertaintyOverlay:
-    """Shows how unsure a fill is, as a coloured foreground in the slice views; puts back what was there."""
+    """Shows how unsure a fill is, as a coloured foreground in the slice views; puts back what was there.
+
+    Parameters
+    ----------
+    scriptedEffect : qSlicerSegmentEditorScriptedEffect
+        Keeps the reference to the node, so that it is found again in a scene that was saved meanwhile.
+    """
+
+    #: Role of the node among the references of the effect.
+    ROLE = "Uncertainty"
 
     #: Slicer's map from black to magenta: no usual colour of segments is near it, also for the colour-blind, who see
     #: dark blue, or grey.
@@ -103,14 +112,14 @@ class UncertaintyOverlay:
     threshold, full = 40, 128
     opacity = 0.6
 
-    def __init__(self) -> None:
-        self._nodeID: str | None = None
+    def __init__(self, scriptedEffect: Any) -> None:
+        self._effect = scriptedEffect
         self._before: dict[str, tuple[Any, float]] = {}
 
     @property
     def node(self) -> Any:
         """The scalar volume node, or None."""
-        return slicer.mrmlScene.GetNodeByID(self._nodeID) if self._nodeID else None
+        return self._effect.nodeReference(self.ROLE) if self._effect.parameterSetNode() is not None else None
 
     def show(self, uncertainty: np.ndarray, volumeNode: Any, geometry: Any) -> None:
         """Show an array of shape (k, j, i), 0 (sure) to 255, on the grid of a volume node."""
@@ -120,9 +129,9 @@ class UncertaintyOverlay:
         name = f"{volumeNode.GetName()} fill uncertainty"
         fresh = self.node is None
         node = write_volume_to_node(Volume(uncertainty, geometry, name), self.node, volume_node=volumeNode, name=name)
-        self._nodeID = node.GetID()
         display = node.GetDisplayNode()
         if fresh:
+            self._effect.setNodeReference(self.ROLE, node)
             node.SetAttribute("ACSeg.Role", "uncertainty")
             display.SetAndObserveColorNodeID(self.colours)
             display.AutoWindowLevelOff()
@@ -142,11 +151,11 @@ class UncertaintyOverlay:
         """Remove the overlay and show again what was in the foreground."""
         node = self.node
         if node is not None:
-            for identifier, (foreground, opacity) in self._before.items():
-                layers = slicer.mrmlScene.GetNodeByID(identifier)
-                if layers is not None and layers.GetForegroundVolumeID() == node.GetID():
+            for layers in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+                if layers.GetForegroundVolumeID() == node.GetID():
+                    foreground, opacity = self._before.get(layers.GetID(), (None, 0.0))
                     layers.SetForegroundVolumeID(foreground)
                     layers.SetForegroundOpacity(opacity)
+            self._effect.setNodeReference(self.ROLE, None)
             slicer.mrmlScene.RemoveNode(node)
-        self._nodeID = None
         self._before = {}

@@ -84,9 +84,8 @@ class ACSegSegmentStatisticsPlugin(SegmentStatisticsPluginBase):
             return None
         segmentation, volume = self._nodes()
         unit = shown_unit(self._unitNode(segmentation, volume)) if segmentation is not None else "mm"
-        name, title, description, units = self._descriptions(unit, value_unit(volume) if volume is not None else "")[
-            key
-        ]
+        described = self._descriptions(unit, value_unit(volume) if volume is not None else "")
+        name, title, description, units = described[key]
         return self.createMeasurementInfo(name, title, description, units, *self._codes(key, unit))
 
     @staticmethod

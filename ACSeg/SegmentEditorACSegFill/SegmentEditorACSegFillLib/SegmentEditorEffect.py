@@ -60,7 +60,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.options = OptionsFrame(scriptedEffect)
         self.preview = Preview(scriptedEffect)
         self.session = FillSession()
-        self.overlay = UncertaintyOverlay()
+        self.overlay = UncertaintyOverlay(scriptedEffect)
         self.panel: EffectPanel | None = None
         self._observer = SegmentationObserver(self._onEdited, self._onSceneClosing)
         self._editorObserver = ModifiedObserver(self._onNodesChanged)
@@ -448,7 +448,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._counter.stop()
         self.session.forget()
         self.correcting.memory.forget()
-        self.overlay = UncertaintyOverlay()
+        self.overlay = UncertaintyOverlay(self.scriptedEffect)
         self._stopObserving()
         self.say(_("The scene was closed; the fill was cancelled."))
 

@@ -259,6 +259,26 @@ def test_the_overlay_has_the_colour_of_no_segment(desk):
     assert apart.min() > 0.5, "of 1.73 from black to white"
 
 
+def test_preview_and_overlay_of_a_saved_scene_go_when_they_are_cancelled(desk, scene, tmp_path):
+    """The effect of the application that reads the scene has made neither of them."""
+    import slicer
+    from standin.effecthost import Host
+
+    desk.draw()
+    desk.fill()
+    desk.panel.uncertaintyBox.checked = True
+    save_and_reload(scene, tmp_path / "scene.mrb")
+    host = Host(desk.host.name, slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentEditorNode"))
+    host.activate()
+    host.self().panel.cancelButton.click()
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert [node.GetName() for node in volumes] == ["tomogram"]
+    assert not slicer.mrmlScene.GetFirstNodeByName("drawing preview")
+    layers = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    assert {node.GetForegroundVolumeID() for node in layers} == {None}
+    host.self().cleanup()
+
+
 def test_result_and_options_survive_saving(desk, scene, tmp_path):
     import slicer
 
