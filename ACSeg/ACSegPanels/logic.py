@@ -385,7 +385,12 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             outcome = SplitOutcome.unpack(reply.message, reply.arrays)
             self.lastSplit = outcome = replace(outcome, notes=_named([*notes, *outcome.notes], onDone))
             name = f"{segmentationNode.GetName()} split"
-            return _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, (segmentationNode,))
+            node = _place(outcome.segmentation, volumeNode, outputSegmentationNode, name, (segmentationNode,))
+            names = {segment.id: segment.name for segment in labels.segments}
+            for row in outcome.segmentation.segments if node is segmentationNode else ():
+                if names.get(row.id, row.name) != row.name:  # the first cell has the id of its segment
+                    node.GetSegmentation().GetSegment(row.id).SetName(row.name)
+            return node
 
         return _run(startTask("split", message, arrays, finish), onProgress, onDone, onError)
 

@@ -92,6 +92,7 @@ def split_segments(
         raise InputError(f"{settings.count} cells of which segment? Name one of: {', '.join(s.name for s in chosen)}.")
     used = [{s.value for s in segmentation.segments if s.layer == n} for n in range(len(segmentation.layers))]
     taken = {s.name for s in segmentation.segments} - {s.name for s in chosen}
+    ids = {s.id for s in segmentation.segments}
     found: list[SegmentCells] = []
     for segment, part in progress.each(chosen, lambda s: f"splitting {s.name}"):
         mask = segmentation.mask(segment)
@@ -105,7 +106,7 @@ def split_segments(
         )
         if outside and not found:
             cells.notes.append(outside)
-        rows = _rows(segment, len(cells.sizes), used[segment.layer], taken)
+        rows = _rows(segment, len(cells.sizes), used[segment.layer], taken, ids)
         found.append(SegmentCells(segment, cells, rows))
     return found
 
@@ -177,8 +178,8 @@ def notes_on(found: Sequence[SegmentCells], asked: bool = False) -> list[str]:
     return texts
 
 
-def _rows(segment: Segment, count: int, used: set[int], taken: set[str]) -> list[Segment]:
-    """A row for each cell: the first keeps value and id, the others take free values, which `used` then holds."""
+def _rows(segment: Segment, count: int, used: set[int], taken: set[str], ids: set[str]) -> list[Segment]:
+    """A row for each cell: the first keeps value and id; the others take free ones, which `used` and `ids` get."""
     if count <= 1:
         return [segment] * count
     rows: list[Segment] = []
@@ -189,7 +190,8 @@ def _rows(segment: Segment, count: int, used: set[int], taken: set[str]) -> list
             value, identifier, colour = segment.value, segment.id, segment.colour
         else:
             value = next(free)
-            identifier = f"{segment.id}_cell_{number}"
+            identifier = next(i for n in itertools.count(number) if (i := f"{segment.id}_cell_{n}") not in ids)
+            ids.add(identifier)
             turned = (hue + _HUE_STEP * (number - 1)) % 1.0
             colour = colorsys.hsv_to_rgb(turned, max(saturation, 0.5), max(brightness, 0.6))
         name = f"{segment.name} {number}"

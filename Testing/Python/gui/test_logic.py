@@ -90,6 +90,30 @@ def test_the_unit_of_the_values_of_a_volume_comes_with_it(scene):
     assert not [note for note in logic.lastNotes if "have no unit" in note]
 
 
+def test_cells_that_are_split_again_in_place_are_segments_of_their_own(scene):
+    import slicer
+    from standin.effecthost import label_image
+
+    from ACSeg import ACSegLogic
+
+    shape = (24, 22, 60)
+    cells = [ball(shape, (12, 11, i), 8) for i in (10, 24, 38)]
+    volume = add_volume(np.logical_or.reduce(cells).astype(np.float32))
+    node = add_segmentation(volume, ("cell",))
+    write = slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment
+    write(label_image(np.logical_or.reduce(cells), volume), node, "cell")
+    table, logic = node.GetSegmentation(), ACSegLogic()
+    assert logic.split(node, volume, node, count=2) is node
+    assert [table.GetSegment(s).GetName() for s in table.GetSegmentIDs()] == ["cell 1", "cell 2"]
+    single = table.GetNthSegmentID(1)
+    before = segment_array(node, single, volume)
+    logic.split(node, volume, node)
+    assert [table.GetSegment(s).GetName() for s in table.GetSegmentIDs()] == ["cell 1 1", "cell 2", "cell 1 2"]
+    assert np.array_equal(segment_array(node, single, volume), before)
+    found = [segment_array(node, s, volume) for s in table.GetSegmentIDs()]
+    assert all(max((a & cell).sum() for a in found) > 0.95 * cell.sum() for cell in cells)
+
+
 def test_callbacks_come_on_the_main_thread(scene, fake):
     import threading
 
