@@ -17,8 +17,8 @@ from ACSegLib.wording import listed
 #: 162:380).
 LAC_UNIT, CELL_LAC = "1/um", (0.1, 0.6)
 
-#: Segments that get a note of their own on specks. More are counted in one note, so that the summary stays short.
-MAX_SPECK_NOTES = 5
+#: Segments that get a note of their own. More are counted in one note, so that the summary stays short.
+MAX_SEGMENT_NOTES = 5
 
 
 def summarise_cells(rows: Sequence[Row]) -> list[Row]:
@@ -95,7 +95,7 @@ def _on_specks(rows: Sequence[Row]) -> list[str]:
             middle = float(f"{(max(specks) * min(cells)) ** 0.5:.1e}")
             text += f", the smallest cell has {min(cells):.3g}; --min-volume {middle:g} excludes the specks"
         texts.append(f"{text}.")
-    if len(texts) > MAX_SPECK_NOTES:
+    if len(texts) > MAX_SEGMENT_NOTES:
         return [f"{number} connected cells of {len(texts)} segments are specks; --min-volume excludes them."]
     return texts
 
@@ -126,7 +126,7 @@ def _on_cells_left_out(rows: Sequence[Row], min_volume: float, exclude_border: b
 
 
 def _volumes(rows: Sequence[Row]) -> str:
-    return listed([str(row["volume_name"]) for row in rows])
+    return listed(list(dict.fromkeys(str(row["volume_name"]) for row in rows)))
 
 
 def _on_beads(rows: Sequence[Row]) -> list[str]:
@@ -155,11 +155,13 @@ def notes_on_missing_values(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row["kind"] == "segment" and row.get("lac_invalid_voxels"):
             found.setdefault(row["segment"], []).append(row)
+    if len(found) > MAX_SEGMENT_NOTES:
+        found = {f"{len(found)} segments": [row for group in found.values() for row in group]}
     for segment, group in found.items():
         invalid, voxels = (sum(row[key] for row in group) for key in ("lac_invalid_voxels", "voxels"))
         yield (
             f"{invalid} of {voxels} voxels of {segment} in {_volumes(group)} have no finite value in the image, so "
-            "that they do not count for its intensities."
+            "that they do not count for intensities."
         )
 
 

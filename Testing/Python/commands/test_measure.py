@@ -22,6 +22,7 @@ from ACSegLib.errors import Cancelled, InputError
 from ACSegLib.files import open_segmentation, save_segmentation, save_volume
 from ACSegLib.files.tables import read_table
 from ACSegLib.jobs import Progress
+from ACSegLib.measure.table_checks import notes_on_missing_values
 from ACSegLib.segment_estimates import Interval, SegmentEstimate, coverage_text, with_volume_intervals
 from ACSegLib.study.numbers import rounded
 from ACSegLib.volume import Geometry, Segmentation, Volume
@@ -452,5 +453,14 @@ def test_missing_values_of_the_image_are_told(tmp_path, capsys):
     told = [line for line in capsys.readouterr().out.splitlines() if "finite" in line]
     assert told == [
         "  note: 36 of 144 voxels of cytoplasm in c have no finite value in the image, so that they do "
-        "not count for its intensities."
+        "not count for intensities."
+    ]
+
+
+def test_missing_values_in_many_segments_are_one_note():
+    rows = [{"kind": "segment", "volume_name": "c", "segment": f"cell {n}", "lac_invalid_voxels": n, "voxels": 9}
+            for n in range(8)]  # fmt: skip
+    assert list(notes_on_missing_values(rows)) == [
+        "28 of 63 voxels of 7 segments in c have no finite value in the image, so that they do not count for "
+        "intensities."
     ]
