@@ -196,7 +196,7 @@ def run(options: Options, progress: Progress) -> Results:
         from ACSegLib.files.registry import segmentation_of
 
         content.layers = tuple(np.asarray(layer) for layer in content.layers)
-        results.labels = _label_figures(segmentation_of(content, path), stages.measure)
+        results.labels = _label_figures(segmentation_of(content, path, image_too=True), stages.measure)
     else:
         results.intensity = _intensity(content.array, stages.measure)
     return results

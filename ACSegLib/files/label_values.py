@@ -21,8 +21,8 @@ _FEW, _EQUAL_OF_FEW, _EQUAL_OF_MANY = 16, 0.5, 0.8
 #: Share of equal ones below which the first planes tell that these are no labels, and the fewest different ones that
 #: tell it: an image on the disk is not read on then.
 _HARDLY_EQUAL, _SURE = 0.25, 1000
-#: Share of neighbours with different values from which on a slice shows intensities, and its fewest voxels.
-_MIN_CHANGING, _MIN_SLICE = 0.5, 1000
+#: Share of neighbours with different values from which on a slice shows intensities, and the fewest neighbours.
+_MIN_CHANGING, _MIN_PAIRS = 0.5, 1000
 
 
 def label_values(array: np.ndarray, path: Path) -> tuple[np.ndarray, str | None]:
@@ -103,8 +103,12 @@ def look_like_labels(array: np.ndarray) -> bool:
 
 
 def look_like_intensities(array: np.ndarray) -> bool:
-    """Whether labels are rather an image: many values that change from voxel to voxel nearly everywhere."""
+    """Whether labels are rather an image: many values that change from voxel to voxel nearly everywhere.
+
+    Voxels of the value 0 do not count, as in `look_like_labels`: thin outlines are labels.
+    """
     plane = np.asarray(array[len(array) // 2])
     left, right = plane[:, :-1], plane[:, 1:]
-    changing = int(np.count_nonzero(left != right))
-    return plane.size >= _MIN_SLICE and changing > _MIN_CHANGING * left.size and len(np.unique(plane)) > _FEW
+    inside = (left != 0) & (right != 0)
+    pairs, changing = int(np.count_nonzero(inside)), int(np.count_nonzero(inside & (left != right)))
+    return pairs >= _MIN_PAIRS and changing > _MIN_CHANGING * pairs and len(np.unique(plane)) > _FEW

@@ -280,15 +280,15 @@ def _name_from_table(content: Content, path: Path) -> None:
         tell([note])
 
 
-def segmentation_of(content: Content, path: Path) -> Segmentation:
-    """Make a segmentation of what a file holds; see `open_segmentation`."""
+def segmentation_of(content: Content, path: Path, *, image_too: bool = False) -> Segmentation:
+    """Make a segmentation of what a file holds, also of an image if `image_too`; see `open_segmentation`."""
     if content.segments is None and path.is_file() and path.name.lower().endswith(_WITH_TABLES):
         _name_from_table(content, path)
     read = [label_values(layer, path) for layer in content.layers]
     layers, notes = tuple(values for values, _ in read), [note for _, note in read if note]
-    if content.segments is None and any(map(look_like_intensities, layers)):
-        notes.append(
-            f"{path.name}: its values change from voxel to voxel, as those of an image do; check that it holds labels."
+    if not image_too and content.segments is None and any(map(look_like_intensities, layers)):
+        raise FileError(
+            f"{path}: its values change from voxel to voxel, as those of an image do; give the file with the labels."
         )
     if notes:
         content.meta["notes"] = [*content.meta.get("notes", []), *notes]

@@ -430,7 +430,7 @@ def sentences(_: Callable[[str], str]) -> list[str]:
         _("{0} of {1} seeds lie outside the segment and do not count."),
         _("{0} of {1} seeds lie outside the segments and do not count."),
         _(
-            "{0} of {1} voxels of {2} in {3} have no finite value in the image, so that they do not count for its "
+            "{0} of {1} voxels of {2} in {3} have no finite value in the image, so that they do not count for "
             "intensities."
         ),
         _(
