@@ -95,6 +95,20 @@ def grown_box(box: Box, distance: float, spacing: Sequence[float], shape: Sequen
     return sides[0], sides[1], sides[2]
 
 
+def outside_of(box: Box, shape: Sequence[int]) -> np.ndarray:
+    """Voxels outside of a box; bool, shape (k, j, i)."""
+    mask = np.ones(tuple(shape), bool)
+    mask[box] = False
+    return mask
+
+
+def common_box(part: Box, box: Box) -> Box:
+    """What two boxes have in common, from the corner of the second one; empty if that is nothing."""
+    sides = [(max(a.start, b.start) - b.start, min(a.stop, b.stop) - b.start) for a, b in zip(part, box, strict=True)]
+    k, j, i = (slice(low, max(low, high)) for low, high in sides)
+    return k, j, i
+
+
 def relative_box(part: Sequence[slice], box: Sequence[slice]) -> Box:
     """The place of a part of an array in a box that holds it."""
     k, j, i = (slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, box, strict=True))

@@ -263,6 +263,11 @@ PLAUSIBLE, MIN_REGION_SHARE = 0.5, 0.1
 #: of a side of the region; weight of the logarithm of its voxels (`distinctness`). ``dab_choice.py``.
 BOTH_RIMS, INNER_SPREAD, MIN_STEP, OPEN_WEIGHT, SIZE_WEIGHT = 2.0, 0.04, 0.1, 0.6, 0.2
 
+#: By how many times dabs may enlarge the segments before it is asked whether they should change only their own voxels,
+#: and by how much less speaks for that. Two structures of one segment, dabbed one after the other, need more than 1.35,
+#: and a dab where the image shows nothing less than 2.1.
+MAX_TAKEN, PAINTED_PENALTY = 1.3, 1.5
+
 #: Depth up to which voxels inside of a region are partly of what lies around it, so that the spread inside is that of
 #: the others, and the share of them from which on they can tell it (`distinctness`). ``dab_choice.py``.
 SKIN_DEPTH, MIN_INNER = 1.0, 0.1

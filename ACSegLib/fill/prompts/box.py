@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ACSegLib.errors import InputError
+from ACSegLib.masks import outside_of
 from ACSegLib.special_segments import with_marks
 from ACSegLib.volume import Segmentation
 
@@ -40,9 +41,7 @@ def box_slices(box: Sequence[int], shape: Sequence[int]) -> tuple[slice, slice, 
 
 def outside(box: Sequence[int], shape: Sequence[int]) -> np.ndarray:
     """Voxels outside of a box; bool, shape (k, j, i)."""
-    mask = np.ones(tuple(shape), bool)
-    mask[box_slices(box, shape)] = False
-    return mask
+    return outside_of(box_slices(box, shape), shape)
 
 
 def with_shell(labels: Segmentation, box: Sequence[int], background: str | None) -> tuple[Segmentation, str]:

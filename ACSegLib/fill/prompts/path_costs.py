@@ -30,7 +30,7 @@ from ACSegLib.fill.constants import (
 )
 from ACSegLib.fill.prior.features import ImageFeatures, smoothed
 from ACSegLib.fill.prompts.geodesic_kernels import MAX_COST
-from ACSegLib.masks import Box, bounding_box
+from ACSegLib.masks import Box, bounding_box, common_box
 
 #: Units of the cost from the darkest to the brightest intensity.
 COST_RANGE = 1000
@@ -46,10 +46,13 @@ class PathCosts:
         Intensity or height of walls, see `geodesic_kernels.spread_classes`.
     floor : float
         Cost of the inside of a structure: levels below it are alike.
+    room : tuple of slice, optional
+        Paths lead through this box alone; outside of it is background. They lead everywhere if None.
     """
 
     values: np.ndarray
     floor: float
+    room: Box | None = None
 
     @property
     def ends_at_walls(self) -> bool:
@@ -60,9 +63,14 @@ class PathCosts:
         """Class of the seed to which the cheapest path leads, int16, and the cost of that path, int32."""
         from ACSegLib.fill.prompts import geodesic_kernels
 
-        classes, distances = seeds.copy(), np.zeros(seeds.shape, np.int32)
-        box = bounding_box(seeds < 0, margin=1)  # no path leads through a seed
-        if box is None:
+        distances = np.zeros(seeds.shape, np.int32)
+        if self.room is None:
+            classes = seeds.copy()
+            box = bounding_box(seeds < 0, margin=1)  # no path leads through a seed
+        else:
+            classes, box = np.zeros_like(seeds), self.room
+            classes[box] = seeds[box]
+        if box is None or not (classes[box] < 0).any():
             return classes, distances
         part, reached = np.ascontiguousarray(classes[box]), np.ascontiguousarray(distances[box])
         geodesic_kernels.spread_classes(self.part(box).values, self.ends_at_walls, lengths, part, reached)
@@ -71,7 +79,8 @@ class PathCosts:
 
     def part(self, box: Box) -> PathCosts:
         """The costs in a box."""
-        return PathCosts(np.ascontiguousarray(self.values[box]), self.floor)
+        room = None if self.room is None else common_box(self.room, box)
+        return PathCosts(np.ascontiguousarray(self.values[box]), self.floor, room)
 
     def steps(self) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], np.ndarray]]:
         """For each axis: the places of both neighbours, and the cost of the step between them."""

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from ACSegLib.fill.constants import MIN_DAB
 from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.masks import Box, bounding_box, outside_of
 
 
 def pooled(seeds: np.ndarray, factor: np.ndarray) -> np.ndarray:
@@ -51,3 +52,15 @@ def typical_voxels(strokes: np.ndarray, image: np.ndarray) -> np.ndarray:
         kept = away <= limits[numbers]
         typical[tuple(axis[kept] for axis in places)] = c
     return typical
+
+
+def closed_room(strokes: np.ndarray) -> Box | None:
+    """The box around all voxels that background does not cut off from the strokes of segments.
+
+    None if it cuts off nothing beyond that box. The shell around a box prompt cuts off what lies around it.
+    """
+    parts, _count = ndimage.label(strokes != 0, np.ones((3, 3, 3)))
+    room = bounding_box(np.isin(parts, np.unique(parts[strokes > 0])))
+    if room is None or not (parts[outside_of(room, strokes.shape)] > 0).any():
+        return None
+    return room

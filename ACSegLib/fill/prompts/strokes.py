@@ -24,12 +24,14 @@ from ACSegLib.fill.constants import (
     MAX_DEPTH,
     MAX_GEODESIC_VOXELS,
     MAX_SINGLE,
+    MAX_TAKEN,
     MAX_WALL_EXCESS,
     MIN_EDGE_CONTRAST,
     MIN_EDGE_RANK,
     MIN_GROWTH,
     MIN_RANKED_CONTRAST,
     MIN_WALL_CONTRAST,
+    PAINTED_PENALTY,
     PLAUSIBLE,
     SAME,
     SEEN_MARGIN,
@@ -43,9 +45,10 @@ from ACSegLib.fill.prompts.dabs import Dab, correct_around_dabs, find_dabs
 from ACSegLib.fill.prompts.distinctness import distinctness, evidence
 from ACSegLib.fill.prompts.meanings import Grown, Meaning
 from ACSegLib.fill.prompts.path_costs import COST_RANGE, PathCosts, path_costs
-from ACSegLib.fill.prompts.stroke_voxels import pooled, typical_voxels, widened
+from ACSegLib.fill.prompts.stroke_voxels import closed_room, pooled, typical_voxels, widened
 from ACSegLib.fill.prompts.touching import cells_with_strokes
 from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.masks import Box, outside_of
 from ACSegLib.postprocess.rules import fill_stroke_holes
 from ACSegLib.threads import in_threads
 
@@ -83,7 +86,7 @@ def classes_around_strokes(
         meaning.
     """
     search = StrokeSearch.of(features, seeds, holes)
-    costs, coarse = search.best() if seen is None else search.best_after(seen)
+    costs, coarse, _value = search.best() if seen is None else search.best_after(seen)
     first = np.where(seeds == UNKNOWN, search.on_image(coarse, seeds.shape), seeds)
     if costs.ends_at_walls:
         first = move_to_crests(features, first, seeds)
@@ -115,6 +118,8 @@ class StrokeSearch:
         By which the grid is coarser than the image, along each axis.
     holes : bool
         Whether classes may enclose background without a stroke of it.
+    room : tuple of slice, optional
+        Box on the grid outside of which strokes of background, such as the shell of a box, leave nothing else.
     """
 
     strokes: np.ndarray
@@ -124,6 +129,7 @@ class StrokeSearch:
     steps: tuple[float, ...]
     factor: tuple[int, ...]
     holes: bool = False
+    room: Box | None = None
 
     @classmethod
     def of(cls, features: ImageFeatures, seeds: np.ndarray, holes: bool = False) -> StrokeSearch:
@@ -133,8 +139,14 @@ class StrokeSearch:
             factor = factor * pool_factors(spacing * factor, (shape // factor).tolist())
         steps = spacing * factor / (spacing * factor).min()
         costs, strokes = path_costs(features, factor), widened(pooled(seeds, factor), steps)
-        typical, dabs = typical_voxels(strokes, costs[0].values), find_dabs(strokes)
-        return cls(typical, dabs, costs, _lengths(steps), tuple(steps.tolist()), tuple(factor.tolist()), holes)
+        room, drawn = closed_room(strokes), strokes
+        if room is not None:
+            around = outside_of(room, strokes.shape)
+            drawn = np.where(around, UNKNOWN, strokes)
+        typical, dabs = typical_voxels(drawn, costs[0].values), find_dabs(drawn)
+        if room is not None:
+            typical[around] = typical_voxels(np.where(around, strokes, UNKNOWN), costs[0].values)[around]
+        return cls(typical, dabs, costs, _lengths(steps), tuple(steps.tolist()), tuple(factor.tolist()), holes, room)
 
     def on_image(self, classes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """Classes of the grid of the search on that of the image."""
@@ -148,39 +160,43 @@ class StrokeSearch:
         if not self.holes:
             fill_stroke_holes(classes, self.strokes >= 0)
 
-    def best(self) -> tuple[PathCosts, np.ndarray]:
-        """The costs and the classes, background among them, that the strokes most likely mean."""
+    def best(self) -> tuple[PathCosts, np.ndarray, float]:
+        """The costs and the classes, background among them, that the strokes most likely mean; what speaks for them."""
         single = self.singles()
         costs = single[0].grown.costs
         if costs.ends_at_walls:
-            return costs, self.corrected(self.first_explaining(single))
+            return costs, *self._judged(self.first_explaining(single))
         choices = self.choices(single)
-        corrected = in_threads(self.corrected, choices)
-        if len(choices) == 1:
-            return costs, corrected[0]
-        image = self.rim_image
-        values = in_threads(lambda classes: evidence(image, classes), corrected)
-        return costs, corrected[int(np.argmax(values))]
+        judged = in_threads(self._judged, choices)
+        return costs, *max(judged, key=lambda pair: pair[1])
 
-    def best_after(self, seen: FirstSegmentation) -> tuple[PathCosts, np.ndarray]:
+    def best_after(self, seen: FirstSegmentation) -> tuple[PathCosts, np.ndarray, float]:
         """The same, but what the person saw stays, corrected, unless clearly more speaks for something else."""
         fk, fj, fi = self.factor
         old, before = seen.classes[::fk, ::fj, ::fi], self.costs[seen.walls]
-        kept = correct_around_dabs(old, self.dabs, before, self.lengths)
-        self.fill_holes(kept)
-        costs, classes = self.best()
-        gain = evidence(self.rim_image, classes) - evidence(self.rim_image, kept)
+        kept, kept_value = self._around_dabs(old, before)
+        costs, classes, value = self.best()
+        gain = value - kept_value
         if costs.ends_at_walls == seen.walls:
             changes = gain > SEEN_MARGIN[seen.walls]
         elif seen.walls:
             changes = gain > SEEN_MARGIN[0] and distinctness(self.rim_image, classes) >= CLEAR
         else:
             changes = gain > 0 and distinctness(self.rim_image, kept) < CLEAR
-        return (costs, classes) if changes else (before, kept)
+        return (costs, classes, value) if changes else (before, kept, kept_value)
 
     def singles(self) -> list[Meaning]:
-        """What grows from all strokes of a segment, and from single dabs, to edges or to walls."""
-        return self._edges_or_walls([*self._single()])
+        """What grows from all strokes of a segment, and from single dabs, to edges or to walls.
+
+        Strokes around a room lie near its edges, which then seem to end regions well. So walls also count if they do
+        without these strokes.
+        """
+        sources = [*self._single()]
+        found = self._edges_or_walls(sources)
+        if self.room is None or found[0].grown.costs.ends_at_walls:
+            return found
+        anywhere = replace(self, room=None).singles()
+        return self._meanings(self.costs[1], sources) if anywhere[0].grown.costs.ends_at_walls else found
 
     def choices(self, single: list[Meaning]) -> list[Meaning]:
         """All that the dabs may mean between edges, apart from what is hardly more than the dabs.
@@ -190,7 +206,7 @@ class StrokeSearch:
         """
         found = [meaning for group in self._candidates(single) for meaning in group]
         costs = single[0].grown.costs
-        found += in_threads(lambda strokes: self._meaning(costs, strokes), [*self._partly_united()])
+        found += self._meanings(costs, [*self._partly_united()])
         return in_threads(self._apart, _different([meaning for meaning in found if meaning.is_something] or found))
 
     def _apart(self, meaning: Meaning) -> Meaning:
@@ -218,9 +234,41 @@ class StrokeSearch:
 
     def corrected(self, meaning: Meaning) -> np.ndarray:
         """Its classes, corrected around the dabs."""
-        classes = correct_around_dabs(meaning.classes, self.dabs, meaning.grown.costs, self.lengths)
-        self.fill_holes(classes)
-        return classes
+        return self._judged(meaning)[0]
+
+    def _judged(self, meaning: Meaning) -> tuple[np.ndarray, float]:
+        return self._around_dabs(meaning.classes, meaning.grown.costs)
+
+    def _around_dabs(self, classes: np.ndarray, costs: PathCosts) -> tuple[np.ndarray, float]:
+        """Classes, corrected around the dabs, background outside of the room; and how much speaks for them.
+
+        A dab of a segment where the image shows nothing would take all that is alike, as far as its error reaches. If
+        that is very much, it changes only its own voxels, unless about as much speaks for the rest.
+        """
+        if self.room is not None:
+            classes = np.where(outside_of(self.room, classes.shape), 0, classes).astype(np.int16)
+            costs = replace(costs, room=self.room)
+        corrected, value = self._valued(classes, costs)
+        much = np.count_nonzero(corrected > 0) > MAX_TAKEN * np.count_nonzero(classes > 0)
+        if costs.ends_at_walls or not much:
+            return corrected, value
+        painted = classes.copy()
+        for dab in self.dabs:
+            if dab.number:
+                painted[dab.places] = dab.number
+        careful, doubtful = self._valued(painted, costs)
+        return (corrected, value) if value >= doubtful - PAINTED_PENALTY else (careful, doubtful - PAINTED_PENALTY)
+
+    def _valued(self, classes: np.ndarray, costs: PathCosts) -> tuple[np.ndarray, float]:
+        corrected = correct_around_dabs(classes, self.dabs, costs, self.lengths)
+        self.fill_holes(corrected)
+        return corrected, evidence(self.rim_image, corrected)
+
+    def _meanings(self, costs: PathCosts, sources: Sequence[np.ndarray]) -> list[Meaning]:
+        """What grows from each of the sources: against what lies around the room, then in the room alone."""
+        rooms = [None] if self.room is None else [None, self.room]
+        pairs = [(replace(costs, room=room), strokes) for room in rooms for strokes in sources]
+        return in_threads(lambda pair: self._meaning(*pair), pairs)
 
     def _meaning(self, costs: PathCosts, strokes: np.ndarray) -> Meaning:
         return self._explained(Grown.along(costs, strokes, self.lengths))
@@ -262,13 +310,13 @@ class StrokeSearch:
         together = self._marked([d for d in self.dabs if d.is_stroke or (d.number and self._is_whole(d))])
         united = []
         if not any(np.array_equal(together, meaning.grown.strokes) for meaning in single):
-            united = [self._meaning(costs, together)]
+            united = self._meanings(costs, [together])
             yield united
         if any(dab.number == 0 for dab in self.dabs):
             for alone in (single, united):
                 limited = in_threads(self._limited, alone)
                 yield [meaning for meaning, free in zip(limited, alone, strict=True) if meaning is not free]
-            yield [self._meaning(costs, self.strokes)]
+            yield self._meanings(costs, [self.strokes])
 
     def _limited(self, meaning: Meaning) -> Meaning:
         """Regions that end before the dabs that disprove them, one dab after the other."""
@@ -291,16 +339,16 @@ class StrokeSearch:
         corrected, there are edges.
         """
         by_edges, by_walls = self.costs
-        edges = in_threads(lambda strokes: self._meaning(by_edges, strokes), sources)
+        edges = self._meanings(by_edges, sources)
         plausible = [m for m in edges if not m.wrong and m.plausibility >= PLAUSIBLE] if len(sources) > 1 else []
         rivals = [_best_closed(edges), *plausible]
         if any(_is_among_strongest(rival.grown) for rival in rivals):
             return edges
-        walls = in_threads(lambda strokes: self._meaning(by_walls, strokes), sources)
+        walls = self._meanings(by_walls, sources)
         best = _best_closed([meaning for meaning in walls if meaning.is_whole] or walls)
         if any(m.plausibility >= best.plausibility + PLAUSIBLE for m in plausible):
             return edges
-        if not all(_is_better(best.grown, rival.grown) for rival in rivals):
+        if not all(_is_better(best.grown, rival.grown, self.room is None) for rival in rivals):
             return edges
         if not best.wrong:
             return walls
@@ -309,8 +357,11 @@ class StrokeSearch:
         return edges if max(clear) >= CLEAR else walls
 
     def _marked(self, dabs: Sequence[Dab]) -> np.ndarray:
-        """Typical voxels of some of the dabs."""
+        """Typical voxels of some of the dabs, and of what lies around the room."""
         marked = np.full_like(self.strokes, UNKNOWN)
+        if self.room is not None:
+            marked[:] = self.strokes
+            marked[self.room] = UNKNOWN
         for dab in dabs:
             marked[dab.places] = self.strokes[dab.places]
         return marked
@@ -380,11 +431,11 @@ def _is_among_strongest(edges: Grown) -> bool:
     return edges.usual("rank") >= MIN_EDGE_RANK and edges.usual("contrast") >= MIN_RANKED_CONTRAST
 
 
-def _is_better(walls: Grown, edges: Grown) -> bool:
+def _is_better(walls: Grown, edges: Grown, can_leak: bool) -> bool:
     """Whether the regions between walls are well closed and no far larger, and those between edges are not."""
     if walls.usual("contrast") < MIN_WALL_CONTRAST:
         return False
-    if walls.usual("voxels") > MAX_WALL_EXCESS * edges.usual("voxels"):
+    if can_leak and walls.usual("voxels") > MAX_WALL_EXCESS * edges.usual("voxels"):
         return False  # they fill the surroundings too, up to the walls of something else
     contrast = edges.usual("contrast")
     return contrast < walls.usual("contrast") / WALL_ADVANTAGE[contrast >= MIN_EDGE_CONTRAST]

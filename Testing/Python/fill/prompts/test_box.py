@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import ACSegLib as acseg
 from ACSegLib import Segmentation, Volume
 from ACSegLib.errors import InputError
+from ACSegLib.fill.prior.features import intensity_range, prepare
 from ACSegLib.fill.prompts.box import SHELL, with_shell
+from ACSegLib.fill.prompts.stroke_voxels import closed_room
+from ACSegLib.fill.prompts.strokes import StrokeSearch
+from ACSegLib.fill.seeds import UNKNOWN
+from ACSegLib.jobs import Progress
 from ACSegLib.workflows import FillRequest, run_fill
 
 SIZE = 40
@@ -76,3 +82,49 @@ def test_strokes_on_an_oblique_plane_are_strokes() -> None:
         found = result.segmentation.mask("cell")
         assert result.slices == {}
         assert 2 * np.count_nonzero(found & truth) / (found.sum() + truth.sum()) > 0.95
+
+
+def walled_cells() -> tuple[Volume, np.ndarray, np.ndarray]:
+    """Cubes of one look, all with bright walls; the one in the middle, and a dab in it."""
+    side, k = 14, np.indices((3 * 14 + 1,) * 3)
+    blurred = ndimage.gaussian_filter((k % side == 0).any(axis=0).astype(float), 1.0)
+    image = blurred + np.random.default_rng(0).normal(0, 0.05, blurred.shape)
+    inner = ((k > side) & (k < 2 * side)).all(axis=0)
+    return Volume(image.astype(np.float32)), inner, ((k - 3 * side // 2) ** 2).sum(axis=0) <= 4
+
+
+@pytest.mark.parametrize("margin", [1, 2, 4])
+def test_a_box_around_a_cell_with_walls_makes_the_fill_no_worse(margin: int) -> None:
+    volume, truth, dab = walled_cells()
+    labels = Segmentation.from_labels(dab.astype(np.uint8), names={1: "cell"})
+
+    def dice(box: tuple[int, ...]) -> float:
+        request = FillRequest(volume=volume, labels=labels, mode="scribbles", box=box, device="cpu", suggest=0)
+        found = run_fill(request).segmentation.mask("cell")
+        return 2 * np.count_nonzero(found & truth) / (found.sum() + truth.sum())
+
+    assert dice((15 - margin, 28 + margin) * 3) > dice(()) - 0.02
+
+
+def test_a_dab_that_touches_the_shell_is_a_dab_of_its_own() -> None:
+    volume, _, dab = two_balls()
+    drawn = dab.astype(np.uint8)
+    drawn[3:6, 5:8, 20:24] = 2  # inside the box, up to its face
+    labels = Segmentation.from_labels(drawn, names={1: "cell", 2: "background"})
+    shelled, _ = with_shell(labels, (2, 24, 3, 26, 1, 24), "background")
+    seeds = np.select([shelled.labels == 1, shelled.labels == 2], [1, 0], UNKNOWN).astype(np.int16)
+    features = prepare(volume.array, [1.0] * 3, intensity_range(volume.array, seeds), Progress())
+    search = StrokeSearch.of(features, seeds)
+    assert search.room == np.s_[1:24, 3:26, 2:24]
+    assert sorted((d.number, len(d.places[0])) for d in search.dabs) == [(0, 36), (1, np.count_nonzero(dab))]
+
+
+def test_a_shell_with_a_gap_closes_nothing() -> None:
+    strokes = np.full((12, 12, 12), UNKNOWN, np.int16)
+    strokes[2:10, 2:10, 2:10] = 0
+    strokes[3:9, 3:9, 3:9] = UNKNOWN
+    assert closed_room(strokes) is None  # no segment says which side is meant
+    strokes[5, 5, 5] = 1
+    assert closed_room(strokes) == np.s_[3:9, 3:9, 3:9]
+    strokes[2, 5, 5] = UNKNOWN
+    assert closed_room(strokes) is None

@@ -153,3 +153,20 @@ def test_dabs_that_correct_do_not_turn_edges_into_walls() -> None:
         assert not first.walls
     result = first.classes == 1
     assert 2 * np.count_nonzero(result & truth) / (result.sum() + truth.sum()) > 0.75
+
+
+@pytest.mark.parametrize(("brightness", "least"), [(0.0, 0.98), (0.4, 0.97), (1.0, 0.97)])
+def test_a_second_dab_takes_a_second_object_but_nothing_where_the_image_shows_none(
+    brightness: float, least: float
+) -> None:
+    shape = (40, 40, 40)
+    first, second = ball_at(np.array([20, 20, 10]), 7, shape), ball_at(np.array([20, 20, 30]), 6, shape)
+    image = first + brightness * second + np.random.default_rng(0).normal(0, 0.1, shape)
+    truth = first | second if brightness else first
+    strokes, result = ball_at(np.array([20, 20, 10]), 2, shape).astype(np.uint8), None
+    for _ in range(2):
+        labels = Segmentation.from_labels(strokes, names={1: "cell"})
+        result = fill(Volume(image.astype(np.float32)), labels, mode="scribbles", device="cpu", previous=result)
+        strokes[ball_at(np.array([20, 20, 30]), 1.5, shape)] = 1
+    found = result.segmentation.labels == 1
+    assert 2 * np.count_nonzero(found & truth) / (found.sum() + truth.sum()) > least
