@@ -85,9 +85,10 @@ class FillPanel(Panel):
         """Fill in the background."""
         self._showCrossValidation("")
         p = self.parameters
+        output = self.outputFor(p.sourceVolume, p.fillOutput)
         self.start(
             lambda callbacks: self.module.logic.fill(
-                p.sourceVolume, p.segmentation, p.fillOutput, **self.options(), **callbacks
+                p.sourceVolume, p.segmentation, output, **self.options(), **callbacks
             ),
             self._onDone,
         )

@@ -9,6 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ACSegLib.scene.results import is_result_of_another
 from ACSegLib.worker.events import capitalized
 from ACSegPanels.install import ensureDependencies
 from ACSegPanels.task import Task, sentence
@@ -85,6 +86,11 @@ class Panel:
         self._results.update(nodes)
         if self.parameters is not None:
             self._choose(self.parameters)
+
+    @staticmethod
+    def outputFor(volumeNode: Any, node: Any) -> Any:
+        """The chosen output; None, for a new one, where it holds the result of another volume, which would be lost."""
+        return None if node is not None and is_result_of_another(node, volumeNode) else node
 
     def _choose(self, parameters: Any) -> None:
         results, self._results = self._results, {}

@@ -207,9 +207,10 @@ class PredictPanel(Panel):
     def predict(self) -> None:
         """Segment the chosen volume in a process of its own."""
         p, path = self.parameters, self.model.path
+        output = self.outputFor(p.predictVolume, p.predictOutput)
         self.start(
             lambda callbacks: self.module.logic.predict(
-                p.predictVolume, path, p.predictOutput, device=p.predictDevice, **callbacks
+                p.predictVolume, path, output, device=p.predictDevice, **callbacks
             ),
             self._onDone,
         )

@@ -51,6 +51,12 @@ def write_result_to_node(segmentation: Segmentation, node: Any, *, volume_node: 
     return node
 
 
+def is_result_of_another(node: Any, volume_node: Any) -> bool:
+    """Whether a segmentation node holds a result that was made of another volume than the given one."""
+    made_of = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    return bool(node.GetAttribute(RESULT_ATTRIBUTE)) and made_of is not volume_node
+
+
 def _names(node: Any, ids: list[str] | None = None) -> dict[str, str]:
     """Names of segments that the node has, all or some, by their ids."""
     table = node.GetSegmentation()

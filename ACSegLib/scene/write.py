@@ -69,6 +69,7 @@ def write_segmentation_to_node(
     check_writable(segmentation, node, volume_node, editor)
     if node is None:
         node = _new_node(segmentation, volume_node, scene, name)
+    node.CreateDefaultDisplayNodes()  # one that was just made in a node selector has none, and would not be seen
     targets = _targets(node, rows)
     rules = edit_rules(node, list(targets.values()), editor_node_of(editor), volume_node)
     labels = OutgoingLabels(segmentation, rows, targets, node, volume_node)
@@ -180,7 +181,6 @@ def _new_node(segmentation: Segmentation, volume_node: Any, scene: Any, name: st
 
     scene = _scene(volume_node, scene)
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name or segmentation.name or "Segmentation")
-    node.CreateDefaultDisplayNodes()
     if volume_node is None:
         _declare_unit(node, segmentation.geometry.unit, None)
         matrix = grid.matrix_from_geometry(segmentation.geometry, grid.length_unit(node))

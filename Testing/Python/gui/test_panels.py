@@ -360,6 +360,38 @@ def test_adapting_the_pretrained_model_gives_a_model_of_its_own_that_is_chosen(m
     assert "cytoplasm 0.910 > 0.950" in panel.ui.predictMessage.text
 
 
+def test_the_result_of_the_volume_before_is_not_overwritten(module, quick):
+    """After a prediction its result stays chosen; another volume gets a result of its own, and again the same."""
+    panel, first = predicting(module, quick)
+    quick.held = False
+    pump(lambda: not panel.running)
+    kept = module.parameters.predictOutput
+    second, _node = labelled(2)
+    for _turn in range(2):
+        module.parameters.predictVolume = second
+        panel.ui.predictButton.click()
+        pump(lambda: not panel.running)
+        assert module.parameters.predictOutput.GetName() == "cell 2 predicted"
+    (identifier,) = kept.GetSegmentation().GetSegmentIDs()
+    assert np.array_equal(segment_array(kept, identifier, first), cell(1)[0] > 1)
+
+
+def test_a_segmentation_made_in_the_selector_of_the_result_is_seen(module, fake):
+    """Slicer's node selectors make nodes without a display node."""
+    import slicer
+
+    volume, node = labelled(1)
+    output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Filled")
+    module.parameters.sourceVolume, module.parameters.segmentation = volume, node
+    module.parameters.fillOutput = output
+    panel = module.panels["Fill"]
+    panel.ui.fillButton.click()
+    pump(lambda: not panel.running)
+    assert module.parameters.fillOutput is output
+    assert output.GetDisplayNode() is not None
+    assert output.GetNodeReference("referenceImageGeometryRef") is volume
+
+
 def test_scene_closed_in_the_middle_of_a_prediction(module, quick):
     import slicer
 
