@@ -85,7 +85,7 @@ class FillPanel(Panel):
         """Fill in the background."""
         self._showCrossValidation("")
         p = self.parameters
-        output = self.outputFor(p.sourceVolume, p.fillOutput)
+        output = self.outputFor(p.segmentation, p.fillOutput)
         self.start(
             lambda callbacks: self.module.logic.fill(
                 p.sourceVolume, p.segmentation, output, **self.options(), **callbacks

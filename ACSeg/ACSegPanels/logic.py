@@ -428,6 +428,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
         from ACSegLib.scene import segmentation_from_node, volume_from_node
         from ACSegLib.scene.placing import placement_notes, scaling_notes
         from ACSegLib.scene.read import require_node
+        from ACSegLib.scene.results import MADE_OF
         from ACSegLib.workflows.packing import pack_segmentation, pack_volume
 
         settings = commandOptions("measure", {"unit": unit, **options})
@@ -451,6 +452,7 @@ class ACSegLogic(ScriptedLoadableModuleLogic):
             self.lastNotes = _named([*notes, *reply.message["notes"]], onDone)
             node = writeTable(reply.message["rows"], tableNode, name)
             titleColumns(node)
+            node.SetNodeReferenceID(MADE_OF, segmentationNode.GetID())
             return node
 
         return _run(startTask("measure", message, arrays, finish), onProgress, onDone, onError)
@@ -464,7 +466,7 @@ def _place(segmentation: Segmentation, volumeNode: Any, outputNode: Any, name: s
     node = _ifInScene(outputNode)
     if node is not None and node in inputs:
         return write_segmentation_to_node(segmentation, node, volume_node=volumeNode)
-    return write_result_to_node(segmentation, node, volume_node=volumeNode, name=name)
+    return write_result_to_node(segmentation, node, volume_node=volumeNode, name=name, made_of=inputs[0])
 
 
 def _ifInScene(node: Any) -> Any:

@@ -64,11 +64,12 @@ class MeasurePanel(Panel):
     def measure(self) -> None:
         """Measure in the background."""
         p = self.parameters
+        table = self.outputFor(p.measureSegmentation, p.measureTable)
         self.start(
             lambda callbacks: self.module.logic.measure(
                 p.measureSegmentation,
                 p.measureVolume,
-                p.measureTable,
+                table,
                 unit=p.measureUnit,
                 thin_parts=p.measureFilopodia,
                 **callbacks,

@@ -88,9 +88,9 @@ class Panel:
             self._choose(self.parameters)
 
     @staticmethod
-    def outputFor(volumeNode: Any, node: Any) -> Any:
-        """The chosen output; None, for a new one, where it holds the result of another volume, which would be lost."""
-        return None if node is not None and is_result_of_another(node, volumeNode) else node
+    def outputFor(source: Any, node: Any) -> Any:
+        """The chosen output; None, for a new one, where it holds the result of another input, which would be lost."""
+        return None if node is not None and is_result_of_another(node, source) else node
 
     def _choose(self, parameters: Any) -> None:
         results, self._results = self._results, {}

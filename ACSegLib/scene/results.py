@@ -13,9 +13,13 @@ from ACSegLib.volume import Segmentation, untaken
 
 #: Attribute of a segmentation node: the ids of the segments that a result left in it, as JSON.
 RESULT_ATTRIBUTE = "ACSeg.ResultSegments"
+#: Role of the node that a result was made of: the labels of a fill, the volume of a prediction.
+MADE_OF = "ACSeg.MadeOf"
 
 
-def write_result_to_node(segmentation: Segmentation, node: Any, *, volume_node: Any, name: str) -> Any:
+def write_result_to_node(
+    segmentation: Segmentation, node: Any, *, volume_node: Any, name: str, made_of: Any = None
+) -> Any:
     """Write what a step computed into a node other than its input.
 
     Segments that an earlier result left in the node are replaced: those that this one lacks are removed, and the
@@ -31,6 +35,8 @@ def write_result_to_node(segmentation: Segmentation, node: Any, *, volume_node: 
         On whose grid the result is.
     name : str
         Of a new node.
+    made_of : vtkMRMLNode, optional
+        Input of the step; by default the volume.
 
     Returns
     -------
@@ -48,13 +54,13 @@ def write_result_to_node(segmentation: Segmentation, node: Any, *, volume_node: 
     else:
         node = write_segmentation_to_node(segmentation, volume_node=volume_node, name=name)
     node.SetAttribute(RESULT_ATTRIBUTE, json.dumps([row.id for row in segmentation.segments]))
+    node.SetNodeReferenceID(MADE_OF, (made_of or volume_node).GetID())
     return node
 
 
-def is_result_of_another(node: Any, volume_node: Any) -> bool:
-    """Whether a segmentation node holds a result that was made of another volume than the given one."""
-    made_of = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
-    return bool(node.GetAttribute(RESULT_ATTRIBUTE)) and made_of is not volume_node
+def is_result_of_another(node: Any, source: Any) -> bool:
+    """Whether a node holds a result that was made of another node than the given one."""
+    return bool(node.GetNodeReferenceID(MADE_OF)) and node.GetNodeReference(MADE_OF) is not source
 
 
 def _names(node: Any, ids: list[str] | None = None) -> dict[str, str]:

@@ -376,6 +376,23 @@ def test_the_result_of_the_volume_before_is_not_overwritten(module, quick):
     assert np.array_equal(segment_array(kept, identifier, first), cell(1)[0] > 1)
 
 
+def test_the_results_of_other_labels_are_not_overwritten(module, fake):
+    parameters = module.parameters
+    fill, measure = module.panels["Fill"], module.panels["Measure"]
+    parameters.sourceVolume, first = labelled(1)
+    _volume, second = labelled(2)
+    results = []
+    for labels in (first, first, second):
+        parameters.segmentation = labels
+        fill.ui.fillButton.click()
+        pump(lambda: not fill.running)
+        measure.ui.measureButton.click()
+        pump(lambda: not measure.running)
+        results.append((parameters.fillOutput.GetName(), parameters.measureTable.GetName()))
+    assert results[0] == results[1] == ("labels 1 filled", "labels 1 filled measurements")
+    assert results[2] == ("labels 2 filled", "labels 2 filled measurements")
+
+
 def test_a_segmentation_made_in_the_selector_of_the_result_is_seen(module, fake):
     """Slicer's node selectors make nodes without a display node."""
     import slicer
